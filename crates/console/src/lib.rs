@@ -1,0 +1,2 @@
+//! The owner's side: HTTP API, health and metrics.
+

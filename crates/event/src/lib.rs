@@ -1,0 +1,2 @@
+//! The shared vocabulary of monban: what a gate reports and a watcher reads.
+#![forbid(unsafe_code)]

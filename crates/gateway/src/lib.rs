@@ -1,0 +1,2 @@
+//! Listeners, TLS, routing and proxying; calls the rule engine phase by phase.
+

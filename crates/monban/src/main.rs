@@ -1,0 +1,3 @@
+//! The monban command.
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! Where events are kept: the journal, the EventStore trait and its backends.
+

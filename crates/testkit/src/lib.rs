@@ -1,0 +1,2 @@
+//! For tests: a clock, a temporary CA and real programs as fixtures.
+
