@@ -1,2 +1,23 @@
-//! SecLang rule text to a syntax tree with file:line spans, and back to text.
+//! SecLang, the rule language of ModSecurity: text to a syntax tree with file:line spans, and back to text.
+//!
+//! What it is not: it runs nothing and reads no files. Included files and globs come through a `Source`
+//! trait that the caller implements; the crate `waf` compiles the tree into something that runs.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`span`] | where something stands: file, first line, last line |
+//! | [`ast`] | [`ast::Document`], its directives, rules and targets |
+//! | [`variable`], [`operator`], [`transformation`], [`action`], [`setting`] | the words of the language, as enums with their names |
+//! | [`template`] | text with macros such as `%{tx.score}` |
 #![forbid(unsafe_code)]
+
+pub mod action;
+pub mod ast;
+pub mod operator;
+pub mod setting;
+pub mod span;
+pub mod template;
+pub mod transformation;
+pub mod variable;
+
+mod names;

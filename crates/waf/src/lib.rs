@@ -1,2 +1,8 @@
 //! Compiled SecLang rules and the transactions that they judge.
+//!
+//! Pure: bytes in, decisions out. Time, random numbers and the contents of files are passed in.
 #![forbid(unsafe_code)]
+
+pub mod body;
+pub mod operators;
+pub mod transformations;

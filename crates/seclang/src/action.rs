@@ -1,0 +1,203 @@
+//! The actions of a rule.
+
+use crate::ast::{IdRange, Target};
+use crate::template::Template;
+use crate::transformation::Transformation;
+
+/// An action as written. Those of one rule stand in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    // What the rule is.
+    /// `id:N`
+    Id(u64),
+    /// `phase:N`, 1 to 5 (`request` is 2, `response` 4, `logging` 5).
+    Phase(u8),
+    /// `msg:'…'`
+    Msg(Template),
+    /// `logdata:'…'`
+    Logdata(Template),
+    /// `tag:'…'`
+    Tag(Template),
+    /// `rev:'…'`
+    Rev(Vec<u8>),
+    /// `ver:'…'`
+    Ver(Vec<u8>),
+    /// `severity:CRITICAL` or a number from 0 (emergency) to 7 (debug).
+    Severity(u8),
+    /// `maturity:N`
+    Maturity(u8),
+    /// `accuracy:N`
+    Accuracy(u8),
+    // How it looks.
+    /// `t:name`
+    Transformation(Transformation),
+    /// `t:none`: what stood before it, defaults included, is dropped.
+    TransformationNone,
+    /// `capture`
+    Capture,
+    /// `multiMatch`
+    MultiMatch,
+    /// `chain`
+    Chain,
+    /// `xmlns:prefix=uri`
+    Xmlns { prefix: String, uri: String },
+    // What happens to the request: the disruptive ones, of which the last counts.
+    /// `allow`, `allow:phase`, `allow:request`
+    Allow(AllowScope),
+    /// `block`: as SecDefaultAction says.
+    Block,
+    /// `deny`
+    Deny,
+    /// `drop`
+    Drop,
+    /// `pass`
+    Pass,
+    /// `proxy:url`
+    Proxy(Template),
+    /// `redirect:url`
+    Redirect(Template),
+    /// `pause:milliseconds`
+    Pause(Template),
+    /// `status:N`, for deny and redirect.
+    Status(u16),
+    // Flow.
+    /// `skip:N`
+    Skip(u32),
+    /// `skipAfter:MARKER`
+    SkipAfter(Vec<u8>),
+    // Logging.
+    /// `log`
+    Log,
+    /// `nolog`
+    NoLog,
+    /// `auditlog`
+    AuditLog,
+    /// `noauditlog`
+    NoAuditLog,
+    /// `sanitiseArg:name` and its kin.
+    Sanitise { what: Sanitise, name: Vec<u8> },
+    // Data.
+    /// `setvar:tx.score=+%{tx.critical}`
+    SetVar(SetVar),
+    /// `expirevar:ip.x=3600`: the variable goes after so many seconds.
+    ExpireVar { collection: Template, key: Template, seconds: Template },
+    /// `deprecatevar:ip.x=60/300`: less by 60 every 300 seconds.
+    DeprecateVar { collection: Template, key: Template, amount: Template },
+    /// `initcol:ip=%{REMOTE_ADDR}`
+    InitCol { collection: crate::variable::Variable, key: Template },
+    /// `setsid:…`
+    SetSid(Template),
+    /// `setuid:…`
+    SetUid(Template),
+    /// `setrsc:…`
+    SetRsc(Template),
+    /// `setenv:NAME=value`; without a value the name is removed where it starts with `!`.
+    SetEnv { name: Template, value: Template },
+    /// `exec:path`
+    Exec(Vec<u8>),
+    /// `append:'…'`
+    Append(Template),
+    /// `prepend:'…'`
+    Prepend(Template),
+    /// `ctl:…`
+    Ctl(Ctl),
+}
+
+/// How far `allow` reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AllowScope {
+    /// The rest of the transaction (phase 5 still runs).
+    Transaction,
+    /// The rest of this phase.
+    Phase,
+    /// The phases of the request.
+    Request,
+}
+
+/// What a `sanitise…` action hides in the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sanitise {
+    /// `sanitiseArg:name`
+    Arg,
+    /// `sanitiseMatched`
+    Matched,
+    /// `sanitiseMatchedBytes`
+    MatchedBytes,
+    /// `sanitiseRequestHeader:name`
+    RequestHeader,
+    /// `sanitiseResponseHeader:name`
+    ResponseHeader,
+}
+
+/// `setvar`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetVar {
+    /// The collection (`tx`, `ip`, …).
+    pub collection: crate::variable::Variable,
+    /// The key; macros are expanded when the action runs.
+    pub key: Template,
+    /// What is done to it.
+    pub change: Change,
+}
+
+/// What `setvar` does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// `=value`; without a value "1".
+    Set(Template),
+    /// `=+value`
+    Add(Template),
+    /// `=-value`
+    Subtract(Template),
+    /// `!tx.key`
+    Remove,
+}
+
+/// `ctl:…`: changes this transaction only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ctl {
+    /// `auditEngine=On|Off|RelevantOnly`
+    AuditEngine(crate::setting::AuditEngine),
+    /// `auditLogParts=+E`, `-E`, or a new list.
+    AuditLogParts(Vec<u8>),
+    /// `debugLogLevel=N`
+    DebugLogLevel(u8),
+    /// `forceRequestBodyVariable=On|Off`
+    ForceRequestBodyVariable(bool),
+    /// `hashEngine`, `hashEnforcement`: accepted, without effect (monban has no link hashing).
+    HashEngine(bool),
+    /// `requestBodyAccess=On|Off`
+    RequestBodyAccess(bool),
+    /// `requestBodyLimit=N`
+    RequestBodyLimit(u64),
+    /// `requestBodyProcessor=XML`
+    RequestBodyProcessor(BodyProcessor),
+    /// `responseBodyAccess=On|Off`
+    ResponseBodyAccess(bool),
+    /// `responseBodyLimit=N`
+    ResponseBodyLimit(u64),
+    /// `ruleEngine=On|DetectionOnly|Off`
+    RuleEngine(crate::setting::RuleEngine),
+    /// `ruleRemoveById=N` or a range.
+    RuleRemoveById(IdRange),
+    /// `ruleRemoveByTag=REGEX`
+    RuleRemoveByTag(String),
+    /// `ruleRemoveByMsg=REGEX`
+    RuleRemoveByMsg(String),
+    /// `ruleRemoveTargetById=N;ARGS:x`
+    RuleRemoveTargetById(IdRange, Target),
+    /// `ruleRemoveTargetByTag=REGEX;ARGS:x`
+    RuleRemoveTargetByTag(String, Target),
+    /// `ruleRemoveTargetByMsg=REGEX;ARGS:x`
+    RuleRemoveTargetByMsg(String, Target),
+}
+
+crate::names::named_enum! {
+    /// What reads a request body.
+    pub enum BodyProcessor {
+        UrlEncoded = "URLENCODED",
+        Multipart = "MULTIPART",
+        Xml = "XML",
+        Json = "JSON",
+    }
+}

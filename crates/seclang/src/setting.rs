@@ -1,0 +1,120 @@
+//! Directives that set an option of the engine.
+
+use crate::names::named_enum;
+
+named_enum! {
+    /// `SecRuleEngine`
+    pub enum RuleEngine {
+        On = "On",
+        DetectionOnly = "DetectionOnly",
+        Off = "Off",
+    }
+}
+named_enum! {
+    /// `SecAuditEngine`
+    pub enum AuditEngine {
+        On = "On",
+        Off = "Off",
+        RelevantOnly = "RelevantOnly",
+    }
+}
+named_enum! {
+    /// What happens to a body beyond its limit.
+    pub enum LimitAction {
+        Reject = "Reject",
+        ProcessPartial = "ProcessPartial",
+    }
+}
+named_enum! {
+    /// `SecAuditLogType`
+    pub enum AuditLogType {
+        Serial = "Serial",
+        Concurrent = "Concurrent" | "Parallel",
+        Https = "HTTPS",
+    }
+}
+named_enum! {
+    /// `SecAuditLogFormat`
+    pub enum AuditLogFormat {
+        Native = "Native",
+        Json = "JSON",
+    }
+}
+
+/// One option.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// `SecRuleEngine`
+    RuleEngine(RuleEngine),
+    /// `SecRequestBodyAccess`
+    RequestBodyAccess(bool),
+    /// `SecRequestBodyLimit`, bytes
+    RequestBodyLimit(u64),
+    /// `SecRequestBodyNoFilesLimit`, bytes
+    RequestBodyNoFilesLimit(u64),
+    /// `SecRequestBodyInMemoryLimit`, bytes; monban keeps the inspected part in memory and ignores it
+    RequestBodyInMemoryLimit(u64),
+    /// `SecRequestBodyLimitAction`
+    RequestBodyLimitAction(LimitAction),
+    /// `SecRequestBodyJsonDepthLimit`
+    RequestBodyJsonDepthLimit(u32),
+    /// `SecArgumentsLimit`
+    ArgumentsLimit(u32),
+    /// `SecResponseBodyAccess`
+    ResponseBodyAccess(bool),
+    /// `SecResponseBodyLimit`, bytes
+    ResponseBodyLimit(u64),
+    /// `SecResponseBodyLimitAction`
+    ResponseBodyLimitAction(LimitAction),
+    /// `SecResponseBodyMimeType`
+    ResponseBodyMimeType(Vec<String>),
+    /// `SecResponseBodyMimeTypesClear`
+    ResponseBodyMimeTypesClear,
+    /// `SecAuditEngine`
+    AuditEngine(AuditEngine),
+    /// `SecAuditLog`
+    AuditLog(String),
+    /// `SecAuditLog2`
+    AuditLog2(String),
+    /// `SecAuditLogParts`, letters
+    AuditLogParts(String),
+    /// `SecAuditLogRelevantStatus`, a pattern
+    AuditLogRelevantStatus(String),
+    /// `SecAuditLogType`
+    AuditLogType(AuditLogType),
+    /// `SecAuditLogFormat`
+    AuditLogFormat(AuditLogFormat),
+    /// `SecAuditLogStorageDir`
+    AuditLogStorageDir(String),
+    /// `SecArgumentSeparator`
+    ArgumentSeparator(u8),
+    /// `SecCookieFormat`, 0 or 1
+    CookieFormat(u8),
+    /// `SecCookieV0Separator`
+    CookieV0Separator(u8),
+    /// `SecUnicodeMapFile FILE [CODEPAGE]`
+    UnicodeMapFile { file: String, code_page: Option<u32> },
+    /// `SecPcreMatchLimit`
+    PcreMatchLimit(u32),
+    /// `SecPcreMatchLimitRecursion`
+    PcreMatchLimitRecursion(u32),
+    /// `SecCollectionTimeout`, seconds
+    CollectionTimeout(u32),
+    /// `SecComponentSignature`
+    ComponentSignature(Vec<u8>),
+    /// `SecServerSignature`
+    ServerSignature(Vec<u8>),
+    /// `SecWebAppId`
+    WebAppId(Vec<u8>),
+    /// `SecSensorId`
+    SensorId(Vec<u8>),
+    /// `SecGeoLookupDB`
+    GeoLookupDb(String),
+    /// `SecHttpBlKey`
+    HttpBlKey(String),
+    /// `SecUploadFileLimit`
+    UploadFileLimit(u32),
+    /// Accepted because stock configurations set it; it has no meaning in monban (data, temp and upload folders,
+    /// debug log, status engine, …).
+    Ignored { name: String, value: String },
+}

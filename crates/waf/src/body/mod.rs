@@ -1,0 +1,1 @@
+//! What reads a request body: one file for each processor.
