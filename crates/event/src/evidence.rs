@@ -1,0 +1,433 @@
+//! What a gate saw: for requests, what was asked, what was answered, and which rules matched on what.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{ByteString, Severity, limits};
+
+/// What the gate saw, by kind of gate. More kinds come with more gates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Evidence {
+    /// An HTTP request and its answer.
+    Request(Box<RequestEvidence>),
+}
+
+impl From<RequestEvidence> for Evidence {
+    fn from(request: RequestEvidence) -> Self {
+        Self::Request(Box::new(request))
+    }
+}
+
+/// An HTTP request, its answer, and what the rules found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequestEvidence {
+    /// The request line as it was sent, without its line end. For malformed requests: what there was of it. For HTTP/2:
+    /// method, path and `HTTP/2.0`, joined as HTTP/1.1 would.
+    pub line: ByteString,
+    /// The headers as they were sent, in order. Name and value without the colon and the white space around it.
+    pub headers: Vec<Header>,
+    /// The part of the request body that was inspected; none where there was no body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Body>,
+    /// The answer; none where the connection was dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<Response>,
+    /// The rules that matched and log, in the order of their matching. One entry for each matched variable.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<MatchedRule>,
+    /// The anomaly scores.
+    #[serde(skip_serializing_if = "Scores::is_zero")]
+    pub scores: Scores,
+    /// How long it took.
+    pub durations: Durations,
+    /// What the rules did not see.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_inspected: Vec<NotInspected>,
+    /// The address and port that the client connected to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<SocketAddr>,
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub protocol: String,
+    /// The upstream that answered or failed, as configured; none where it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    /// The mode in which the rules ran at the end of the request.
+    pub engine: Engine,
+}
+
+impl RequestEvidence {
+    /// The first header of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&ByteString> {
+        self.headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|header| &header.value)
+    }
+
+    /// The method: the request line up to its first space.
+    pub fn method(&self) -> &[u8] {
+        self.line.split(|byte| *byte == b' ').next().unwrap_or_default()
+    }
+
+    /// The target: what stands between the first and the last space of the request line, or after the only one.
+    pub fn target(&self) -> &[u8] {
+        let Some(first) = self.line.iter().position(|byte| *byte == b' ') else { return &[] };
+        let rest = &self.line[first + 1..];
+        match rest.iter().rposition(|byte| *byte == b' ') {
+            Some(last) if rest[last + 1..].starts_with(b"HTTP/") => &rest[..last],
+            _ => rest,
+        }
+    }
+
+    /// The target without its query, and without scheme and authority where it is in absolute form (RFC 9112 §3.2).
+    pub fn path(&self) -> &[u8] {
+        let target = self.target();
+        let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+        match path.windows(3).position(|window| window == b"://") {
+            Some(colon) if !path.starts_with(b"/") => {
+                let rest = &path[colon + 3..];
+                rest.iter().position(|byte| *byte == b'/').map_or(b"/", |slash| &rest[slash..])
+            }
+            _ => path,
+        }
+    }
+
+    /// The host that the client asked for: the Host header without its port.
+    pub fn host(&self) -> Option<&[u8]> {
+        let value = self.header("host")?.as_bytes();
+        // The colons of an IPv6 literal stand within brackets.
+        let end = value.iter().rposition(|byte| *byte == b']').map_or(0, |bracket| bracket + 1);
+        let port = value[end..].iter().position(|byte| *byte == b':');
+        Some(port.map_or(value, |port| &value[..end + port]))
+    }
+}
+
+fn is_empty(bytes: &ByteString) -> bool {
+    bytes.as_bytes().is_empty()
+}
+
+/// One header line. In JSON an array of two: `["Host","localhost"]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "(ByteString, ByteString)")]
+pub struct Header {
+    /// The name as it was sent.
+    pub name: ByteString,
+    /// The value without surrounding white space.
+    pub value: ByteString,
+}
+
+impl Header {
+    /// A header of this name and value.
+    pub fn new(name: impl Into<ByteString>, value: impl Into<ByteString>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+}
+
+impl Serialize for Header {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&self.name, &self.value).serialize(serializer)
+    }
+}
+
+impl From<(ByteString, ByteString)> for Header {
+    fn from((name, value): (ByteString, ByteString)) -> Self {
+        Self { name, value }
+    }
+}
+
+/// The beginning of a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Body {
+    /// The bytes that are kept, after the transfer coding was taken off.
+    pub bytes: ByteString,
+    /// Bytes of the whole body, as far as it was received.
+    pub total: u64,
+    /// Whether `bytes` are fewer than the body had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+impl Body {
+    /// Keeps up to `limit` bytes (and never more than [`limits::MAX_BODY_BYTES`]) of a body of which `seen` is the
+    /// beginning and `total` the whole length.
+    pub fn capture(seen: &[u8], total: u64, limit: usize) -> Self {
+        let kept = &seen[..seen.len().min(limit).min(limits::MAX_BODY_BYTES)];
+        Self { bytes: kept.into(), total, truncated: (kept.len() as u64) < total }
+    }
+}
+
+/// The answer that the client got.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Response {
+    /// Status code.
+    pub status: u16,
+    /// Reason phrase; empty for HTTP/2.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub reason: ByteString,
+    /// `HTTP/1.1` or `HTTP/2.0`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub protocol: String,
+    /// The headers in order.
+    pub headers: Vec<Header>,
+    /// The beginning of the body, where it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Body>,
+}
+
+/// A rule that matched one variable. For a chain: the head's metadata and the last link's match, as ModSecurity logs it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MatchedRule {
+    /// The rule's id; 0 for a rule without one.
+    pub id: u64,
+    /// Phase, 1 to 5.
+    pub phase: u8,
+    /// `msg`, with macros expanded.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub message: ByteString,
+    /// `logdata`, with macros expanded.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub data: ByteString,
+    /// `severity`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// `tag`s in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// `rev`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub rev: String,
+    /// `ver`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub ver: String,
+    /// `maturity`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maturity: Option<u8>,
+    /// `accuracy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<u8>,
+    /// File of the rule.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub file: String,
+    /// Line of the rule in its file, from 1. ModSecurity 2 counts the rule's last line.
+    pub line: u32,
+    /// Name of the operator that matched, without the `@`: `rx`, `pm`, `detectSQLi`. `unconditionalMatch` for a SecAction.
+    pub operator: String,
+    /// The operator's argument, with macros expanded.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub argument: ByteString,
+    /// Whether the operator was negated (`!@rx`): then it is its failing that matched.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub negated: bool,
+    /// What the operator itself tells of its finding: the phrase of `pm`, the fingerprint of `detectSQLi`.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub detail: ByteString,
+    /// The variable that matched, with its collection: `ARGS:name`.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub variable: ByteString,
+    /// The variable's value after the transformations, up to [`limits::MAX_VALUE_BYTES`].
+    #[serde(skip_serializing_if = "is_empty")]
+    pub value: ByteString,
+    /// The part of the value that matched (TX:0), where the operator tells it.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub matched: ByteString,
+    /// What the rule did to the transaction; none for a rule that only warned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disruptive: Option<Disruptive>,
+}
+
+impl MatchedRule {
+    /// A value as it is kept: at most [`limits::MAX_VALUE_BYTES`].
+    pub fn capture_value(value: &[u8]) -> ByteString {
+        value[..value.len().min(limits::MAX_VALUE_BYTES)].into()
+    }
+}
+
+/// What a rule did to the transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disruptive {
+    /// Answered with this status.
+    Deny {
+        /// Status code.
+        status: u16,
+    },
+    /// Closed the connection without an answer.
+    Drop,
+    /// Answered with a redirection.
+    Redirect {
+        /// Status code.
+        status: u16,
+        /// Where to.
+        location: ByteString,
+    },
+    /// Let the whole transaction through.
+    Allow,
+    /// Ended the phase.
+    AllowPhase,
+    /// Let the request through; the response is still inspected.
+    AllowRequest,
+}
+
+/// Anomaly scores. Zero where rules keep none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scores {
+    /// Of the request.
+    pub inbound: i64,
+    /// Of the response.
+    pub outbound: i64,
+    /// By kind of attack: `sqli`, `xss`, `rce` and so on; only those above zero.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub categories: BTreeMap<String, i64>,
+}
+
+impl Scores {
+    fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Durations in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Durations {
+    /// Of the rules' phases 1 to 5.
+    pub phases_us: [u64; 5],
+    /// From the request's first byte to the upstream until the response's first byte; none where it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_us: Option<u64>,
+    /// From the request's first byte until the event was made.
+    pub total_us: u64,
+}
+
+/// Something that the rules did not see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotInspected {
+    /// What.
+    pub what: Uninspected,
+    /// How many bytes of it, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// Kinds of traffic that rules do not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Uninspected {
+    /// The request body beyond the rules' limit, or all of it where SecRequestBodyAccess is Off.
+    RequestBody,
+    /// The response body beyond the rules' limit, or of a type that SecResponseBodyMimeType does not name.
+    ResponseBody,
+    /// A WebSocket or another upgraded connection.
+    Websocket,
+    /// Server-sent events.
+    Sse,
+    /// gRPC messages.
+    Grpc,
+}
+
+/// The mode of the rule engine: SecRuleEngine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// Rules decide.
+    On,
+    /// Rules only tell what they would have decided.
+    DetectionOnly,
+    /// Rules do not run.
+    #[default]
+    Off,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_the_request_line() {
+        for (line, method, target, path) in [
+            ("GET /a?b=c HTTP/1.1", "GET", "/a?b=c", "/a"),
+            ("GET /a b\"<> c?x y HTTP/1.1", "GET", "/a b\"<> c?x y", "/a b\"<> c"),
+            ("GET http://host:1/a?b HTTP/1.1", "GET", "http://host:1/a?b", "/a"),
+            ("GET http://host HTTP/1.1", "GET", "http://host", "/"),
+            ("GET /r?u=http://x/y HTTP/1.1", "GET", "/r?u=http://x/y", "/r"),
+            ("OPTIONS * HTTP/1.1", "OPTIONS", "*", "*"),
+            ("GET /only", "GET", "/only", "/only"),
+            ("GARBAGE", "GARBAGE", "", ""),
+            ("", "", "", ""),
+        ] {
+            let request = RequestEvidence { line: line.into(), ..Default::default() };
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            assert_eq!(text(request.method()), method, "{line}");
+            assert_eq!(text(request.target()), target, "{line}");
+            assert_eq!(text(request.path()), path, "{line}");
+        }
+    }
+
+    #[test]
+    fn host_is_without_its_port() {
+        for (value, host) in [
+            ("a.test:8080", "a.test"),
+            ("a.test", "a.test"),
+            ("[::1]:8080", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("", ""),
+        ] {
+            let request = RequestEvidence { headers: vec![Header::new("hOST", value)], ..Default::default() };
+            assert_eq!(request.host(), Some(host.as_bytes()), "{value}");
+        }
+        assert_eq!(RequestEvidence::default().host(), None);
+    }
+
+    #[test]
+    fn bodies_are_cut_at_the_limit_and_say_so() {
+        assert_eq!(Body::capture(b"abc", 3, 10), Body { bytes: "abc".into(), total: 3, truncated: false });
+        assert_eq!(Body::capture(b"abc", 3, 2), Body { bytes: "ab".into(), total: 3, truncated: true });
+        assert_eq!(Body::capture(b"abc", 9, 10), Body { bytes: "abc".into(), total: 9, truncated: true });
+        let huge = vec![b'a'; limits::MAX_BODY_BYTES + 1];
+        let body = Body::capture(&huge, huge.len() as u64, usize::MAX);
+        assert_eq!((body.bytes.len(), body.truncated), (limits::MAX_BODY_BYTES, true));
+        assert_eq!(MatchedRule::capture_value(&huge).len(), limits::MAX_VALUE_BYTES);
+    }
+
+    #[test]
+    fn a_full_event_survives_json_when_its_longest_body_is_all_escapes() {
+        let body = Body::capture(&vec![0xff; limits::MAX_BODY_BYTES], 1 << 40, usize::MAX);
+        let evidence = RequestEvidence {
+            body: Some(body.clone()),
+            response: Some(Response {
+                status: 403,
+                body: Some(body),
+                headers: vec![Header::new("A", &b"\xff"[..])],
+                ..Default::default()
+            }),
+            rules: vec![MatchedRule {
+                id: 1,
+                disruptive: Some(Disruptive::Deny { status: 403 }),
+                ..Default::default()
+            }],
+            not_inspected: vec![NotInspected { what: Uninspected::RequestBody, bytes: Some(7) }],
+            server: Some(([127, 0, 0, 1], 8080).into()),
+            ..Default::default()
+        };
+        let time = crate::Timestamp::MIN;
+        let event = crate::Event::new(
+            crate::EventId::derived(time, "n", "o"),
+            time,
+            "n",
+            crate::Gate::Request,
+            evidence.into(),
+        );
+        let json = event.to_json();
+        assert!(json.len() < limits::MAX_JSON_BYTES, "{}", json.len());
+        assert_eq!(crate::Event::from_json(json.as_bytes()), Ok(event));
+    }
+}
