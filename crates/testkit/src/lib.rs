@@ -1,2 +1,49 @@
-//! For tests: a clock, a temporary CA and real programs as fixtures.
+//! Real programs as test fixtures: a case first passes against the reference program, then against monban.
+//!
+//! Every fixture starts its program on a free loopback port, keeps its files in a temporary folder of its own,
+//! and stops the program by pid when dropped. A program that is not installed fails the test with the name of
+//! the Debian package to install; nothing is skipped.
+//!
+//! This crate is for tests and benchmarks only: it panics where a product would return an error, and its HTTP
+//! code is made to send wrong bytes as readily as right ones.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`apache`] | Apache with ModSecurity 2 and the Core Rule Set, the reference for every decision |
+//! | [`nginx`] | nginx: plain, as proxy, with libmodsecurity 3 |
+//! | [`monban`] | the binary of this workspace, as its users start it |
+//! | [`reflector`] | an upstream that answers what the request asks for and remembers what it was sent |
+//! | [`client`] | raw HTTP/1.1: exact bytes out, a whole response in |
+//! | [`ca`] | a temporary certificate authority |
+//! | [`crs`] | where Debian's packages put ModSecurity's files, and the usual order of loading them |
+//! | [`process`], [`net`] | a child process that ends with its test; free ports and waiting |
+//!
+//! ```
+//! let upstream = testkit::Reflector::start();
+//! let request = b"GET /any HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+//! let response = testkit::client::exchange(upstream.address(), request).unwrap();
+//! assert_eq!(response.status, 200);
+//! assert_eq!(upstream.requests(), [request]);
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a fixture reports its failure by failing the test"
+)]
 
+pub mod apache;
+pub mod ca;
+pub mod client;
+pub mod crs;
+pub mod monban;
+pub mod net;
+pub mod nginx;
+pub mod process;
+pub mod reflector;
+
+pub use apache::Apache;
+pub use ca::TestCa;
+pub use monban::Monban;
+pub use net::{free_port, wait_until};
+pub use nginx::Nginx;
+pub use reflector::Reflector;

@@ -1,0 +1,187 @@
+//! Apache with ModSecurity 2 and the Core Rule Set: the reference for every decision of the rules.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::net::{accepts, free_address};
+use crate::process::{Program, find, folder, is_root, shared_folder};
+use crate::{crs, process};
+
+/// Where Debian's apache2 keeps its modules.
+const MODULES: &str = "/usr/lib/apache2/modules";
+
+/// How to start Apache; [`Config::default`] is a blocking gate with the Core Rule Set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Whether ModSecurity is loaded at all; without it Apache is a plain proxy.
+    pub modsecurity: bool,
+    /// `SecRuleEngine`: `On`, `DetectionOnly` or `Off`.
+    pub engine: String,
+    /// SecLang text before the rules.
+    pub before_rules: String,
+    /// Apache and SecLang directives at the end of the configuration.
+    pub extra: String,
+    /// `event` for load; `prefork` with one child handles one request after another.
+    pub one_at_a_time: bool,
+    /// Where requests go, by `ProxyPass`.
+    pub upstream: SocketAddr,
+}
+
+impl Config {
+    /// Blocks with the Core Rule Set before `upstream`.
+    pub fn new(upstream: SocketAddr) -> Self {
+        Self {
+            modsecurity: true,
+            engine: "On".into(),
+            before_rules: String::new(),
+            extra: String::new(),
+            one_at_a_time: false,
+            upstream,
+        }
+    }
+}
+
+/// A running Apache.
+#[derive(Debug)]
+pub struct Apache {
+    program: Program,
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+}
+
+impl Apache {
+    /// Starts Apache on a free loopback port and waits until it accepts connections.
+    ///
+    /// # Panics
+    /// If a package is missing (with its name) or Apache refuses its configuration (with its message).
+    pub fn start(config: &Config) -> Self {
+        crs::require(MODULES, "apache2");
+        let folder = folder("testkit-apache-");
+        let data = shared_folder(folder.path(), "data");
+        let address = free_address();
+        let file = folder.path().join("apache.conf");
+        let text = configuration(config, address, folder.path(), &data);
+        std::fs::write(&file, text).expect("a file in the temporary folder");
+        let mut command = Command::new(find("apache2"));
+        command.args(["-DFOREGROUND", "-f"]).arg(&file);
+        let mut program = Program::start(&mut command, "apache2", folder.path());
+        program.wait_ready(|| accepts(address));
+        Self { program, address, folder }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The process id of the parent process.
+    pub fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
+    /// The error log, with ModSecurity's lines.
+    pub fn error_log(&self) -> PathBuf {
+        self.folder.path().join("error.log")
+    }
+
+    /// The access log. mod_log_config writes a request's line after ModSecurity has finished with it.
+    pub fn access_log(&self) -> PathBuf {
+        self.folder.path().join("access.log")
+    }
+
+    /// ModSecurity's audit log (serial, native).
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder.path().join("data").join("audit.log")
+    }
+}
+
+fn configuration(
+    config: &Config,
+    address: SocketAddr,
+    folder: &std::path::Path,
+    data: &std::path::Path,
+) -> String {
+    let (folder, data) = (folder.display(), data.display());
+    let mpm = if config.one_at_a_time {
+        "LoadModule mpm_prefork_module mod_mpm_prefork.so\nStartServers 1\nMinSpareServers 1\nMaxSpareServers 1\n\
+         MaxRequestWorkers 1\nServerLimit 1\nMaxConnectionsPerChild 0\nKeepAlive Off\n"
+    } else {
+        "LoadModule mpm_event_module mod_mpm_event.so\nKeepAlive On\nMaxKeepAliveRequests 0\n"
+    };
+    let mut text = format!(
+        "ServerRoot {MODULES}\nDefaultRuntimeDir {folder}\nPidFile {folder}/apache.pid\nMutex file:{data} default\n\
+         Listen {address}\nServerName localhost\nErrorLog {folder}/error.log\nLogLevel error\nTimeout 5\n{mpm}\
+         LoadModule authz_core_module mod_authz_core.so\n\n\
+         LoadModule proxy_module mod_proxy.so\nLoadModule proxy_http_module mod_proxy_http.so\n\
+         CustomLog {folder}/access.log \"%>s %{{UNIQUE_ID}}e %r\"\n\
+         ProxyPass / http://{}/\nProxyPreserveHost On\n",
+        config.upstream
+    );
+    if is_root() {
+        text.push_str("User www-data\nGroup www-data\n");
+    }
+    if config.modsecurity {
+        crs::require(&format!("{MODULES}/mod_security2.so"), "libapache2-mod-security2");
+        text.push_str(
+            "LoadModule unique_id_module mod_unique_id.so\nLoadModule security2_module mod_security2.so\n",
+        );
+        text.push_str(&crs::includes(&config.before_rules));
+        text.push_str(&format!(
+            "SecRuleEngine {}\nSecAuditLog {data}/audit.log\nSecDataDir {data}\nSecTmpDir {data}\n",
+            config.engine
+        ));
+    }
+    text.push_str(&config.extra);
+    text.push('\n');
+    text
+}
+
+/// The id of every rule that a log names, in the order of its lines, as `[id "941100"]` gives it.
+pub fn rule_ids(log: &str) -> Vec<u32> {
+    log.split("[id \"").skip(1).filter_map(|rest| rest.split('"').next()?.parse().ok()).collect()
+}
+
+/// Resident memory of `pid` and its children, in KiB (VmRSS of /proc/PID/status; shared pages count once each).
+pub fn resident_kib(pid: u32) -> u64 {
+    process::family(pid)
+        .into_iter()
+        .filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok())
+        .filter_map(|status| {
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+            line.trim().trim_end_matches(" kB").parse::<u64>().ok()
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Reflector, client};
+
+    #[test]
+    fn the_classic_check_is_answered_403() {
+        let upstream = Reflector::start();
+        let apache = Apache::start(&Config::new(upstream.address()));
+        let request = "GET /?name=\"><script>alert(document.cookie)</script><!-- HTTP/1.1\r\nHost: localhost\r\n\
+            User-Agent: curl/7.88.1\r\nAccept: */*\r\nConnection: close\r\n\r\n";
+        let response = client::exchange(apache.address(), request.as_bytes()).unwrap();
+        assert_eq!(response.status, 403);
+        let ids = rule_ids(&std::fs::read_to_string(apache.error_log()).unwrap());
+        for id in [941100, 941110, 941160, 941180, 949110] {
+            assert!(ids.contains(&id), "{id} is not among {ids:?}");
+        }
+        assert!(upstream.requests().is_empty());
+    }
+
+    #[test]
+    fn an_ordinary_request_reaches_the_upstream() {
+        let upstream = Reflector::start();
+        let apache = Apache::start(&Config::new(upstream.address()));
+        let request = b"GET /hello HTTP/1.1\r\nHost: localhost\r\nUser-Agent: test\r\nAccept: */*\r\n\
+            Connection: close\r\n\r\n";
+        assert_eq!(client::exchange(apache.address(), request).unwrap().status, 200);
+        assert!(upstream.requests()[0].starts_with(b"GET /hello HTTP/1.1\r\n"));
+        assert!(resident_kib(apache.pid()) > 1_000);
+    }
+}

@@ -1,0 +1,177 @@
+//! The binary of this workspace, started as its users start it: `monban up --config FILE`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use crate::net::{accepts, free_address};
+use crate::process::{Program, folder};
+use crate::{client, crs};
+
+/// The settings that tests vary. What they leave alone has the values that the fields' notes give.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The only site's upstream.
+    pub upstream: SocketAddr,
+    /// The site's `waf`: `block`, `detect` or `off`.
+    pub waf: String,
+    /// SecLang text after `modsecurity.conf-recommended` and before the Core Rule Set.
+    pub before_rules: String,
+    /// SecLang text at the end.
+    pub after_rules: String,
+    /// TOML at the end of the configuration file: further tables, or keys of `[console]`, which comes last.
+    pub extra: String,
+}
+
+impl Config {
+    /// Blocks with the Core Rule Set before `upstream`.
+    pub fn new(upstream: SocketAddr) -> Self {
+        Self {
+            upstream,
+            waf: "block".into(),
+            before_rules: String::new(),
+            after_rules: String::new(),
+            extra: String::new(),
+        }
+    }
+}
+
+/// A running monban and its folder. The folder outlives a kill, so that what was stored can be looked at.
+#[derive(Debug)]
+pub struct Monban {
+    program: Program,
+    address: SocketAddr,
+    console: SocketAddr,
+    folder: tempfile::TempDir,
+}
+
+impl Monban {
+    /// Writes a configuration file, starts the binary and waits until `/healthz` answers 200.
+    ///
+    /// # Panics
+    /// If the binary is not built, refuses its configuration or is not ready in time, with its messages.
+    pub fn start(config: &Config) -> Self {
+        let folder = folder("testkit-monban-");
+        let (address, console) = (free_address(), free_address());
+        let text = configuration(config, address, console, folder.path());
+        std::fs::write(folder.path().join("monban.toml"), text).expect("a file in the temporary folder");
+        let program = run(folder.path(), address, console);
+        Self { program, address, console, folder }
+    }
+
+    /// Where the gate listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the console listens.
+    pub fn console(&self) -> SocketAddr {
+        self.console
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
+    /// The program itself, for signals and its messages.
+    pub fn program(&mut self) -> &mut Program {
+        &mut self.program
+    }
+
+    /// The temporary folder: `monban.toml`, `data`, `error.log`, `audit.log`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The configuration file, for `--config`.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("monban.toml")
+    }
+
+    /// The log with ModSecurity's lines (`[id "941100"]`).
+    pub fn error_log(&self) -> PathBuf {
+        self.folder.path().join("error.log")
+    }
+
+    /// `kill -9`; the folder stays.
+    pub fn kill(&mut self) -> ExitStatus {
+        self.program.kill()
+    }
+
+    /// TERM and a graceful end; the folder stays.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.program.terminate()
+    }
+
+    /// Starts the binary again with the same configuration, after [`Monban::kill`] or [`Monban::terminate`].
+    pub fn start_again(&mut self) {
+        assert!(!self.program.is_running(), "monban still runs");
+        self.program = run(self.folder.path(), self.address, self.console);
+    }
+
+    /// Another command of the binary with this configuration, such as `["events", "list", "--json"]`; it runs to
+    /// its end.
+    pub fn command(&self, arguments: &[&str]) -> std::process::Output {
+        Command::new(binary())
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config_file())
+            .output()
+            .expect("the binary was started before")
+    }
+}
+
+fn run(folder: &Path, address: SocketAddr, console: SocketAddr) -> Program {
+    let mut command = Command::new(binary());
+    command.args(["up", "--config"]).arg(folder.join("monban.toml")).current_dir(folder);
+    let mut program = Program::start(&mut command, "(none: cargo build -p monban)", folder);
+    let healthz = format!("GET /healthz HTTP/1.1\r\nHost: {console}\r\nConnection: close\r\n\r\n");
+    program.wait_ready(|| {
+        accepts(address)
+            && client::exchange(console, healthz.as_bytes()).is_ok_and(|answer| answer.status == 200)
+    });
+    program
+}
+
+fn configuration(config: &Config, address: SocketAddr, console: SocketAddr, folder: &Path) -> String {
+    let quoted = |path: &Path| format!("{:?}", path.display().to_string());
+    let (before, after) = (folder.join("before.conf"), folder.join("after.conf"));
+    std::fs::write(&before, &config.before_rules).expect("a file in the temporary folder");
+    std::fs::write(&after, &config.after_rules).expect("a file in the temporary folder");
+    crs::includes("");
+    format!(
+        "data_dir = {data}\n\n[[listen]]\naddress = \"{address}\"\n\n\
+         [[site]]\nhosts = [\"*\"]\nupstream = \"http://{upstream}\"\nwaf = \"{waf}\"\n\n\
+         [waf]\nrules = [\"{recommended}\", {before}, \"{setup}\", \"{rules}\", {after}]\n\
+         error_log = {error}\naudit_log = {audit}\n\n[console]\naddress = \"{console}\"\n{extra}\n",
+        data = quoted(&folder.join("data")),
+        upstream = config.upstream,
+        waf = config.waf,
+        recommended = crs::MODSECURITY_RECOMMENDED,
+        before = quoted(&before),
+        setup = crs::CRS_SETUP,
+        rules = crs::CRS_RULES,
+        after = quoted(&after),
+        error = quoted(&folder.join("error.log")),
+        audit = quoted(&folder.join("audit.log")),
+        extra = config.extra,
+    )
+}
+
+/// The built binary: `CARGO_BIN_EXE_monban` if cargo has set it, else beside the running test's folder.
+///
+/// # Panics
+/// If it is in neither place.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("CARGO_BIN_EXE_monban") {
+        return path.into();
+    }
+    let this = std::env::current_exe().expect("a running program has a path");
+    this.ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("monban"))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("no monban near {}; run cargo build -p monban", this.display()))
+}
