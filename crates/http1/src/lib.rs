@@ -1,2 +1,59 @@
-//! HTTP/1.1 messages without I/O: heads, bodies, connection state.
+//! HTTP/1.1 messages without I/O: heads, bodies, framing, connection state (RFC 9110 and RFC 9112).
+//!
+//! It is strict where two readers could read a message in two ways (such a message is refused with a named
+//! [`Fault`], never repaired) and tolerant where bytes are merely odd: a request target may hold every byte but
+//! controls and space, for a gate must see what attackers send. See docs/adr/0001 and docs/reference/framing.md.
+//!
+//! It is no client and no server: it never reads, writes, waits or looks at a clock, and knows nothing of HTTP/2,
+//! TLS or URLs beyond the four forms of a target.
+//!
+//! - [`limits`]: every limit, [`HeadLimits`] for those that an operator may set
+//! - `error`: [`Fault`], the table of everything that can be wrong, and [`Error`], which adds the place
+//! - `headers`: [`Headers`], field lines in order, for reading and editing
+//! - `head`, `request`, `response`: [`RequestParser`], [`ResponseParser`] and what they give
+//! - `framing`: what a head means: [`RequestHead::framing`], [`ResponseHead::framing`]
+//! - `body`: [`BodyDecoder`]
+//! - `encode`: heads, chunks and trailers as bytes
+//! - `chars`: byte classes
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use http1::{BodyDecoder, BodyFraming, Decoded, HeadLimits, RequestParser};
+//!
+//! let mut buf = BytesMut::from(
+//!     &b"POST /?name=\"><script> HTTP/1.1\r\nHost: example.org\r\nContent-Length: 2\r\n\r\nhiGET "[..],
+//! );
+//! let head = RequestParser::new().parse(&mut buf, &HeadLimits::default())?.expect("the head is whole");
+//! assert_eq!(head.target(), b"/?name=\"><script>");
+//!
+//! let framing = head.framing()?;
+//! assert_eq!(framing.body, BodyFraming::Length(2));
+//!
+//! let mut body = BodyDecoder::new(framing.body);
+//! assert_eq!(body.decode(&mut buf)?, Decoded::Data("hi".into()));
+//! assert!(matches!(body.decode(&mut buf)?, Decoded::End(_)));
+//! assert_eq!(&buf[..], b"GET "); // the next request, pipelined
+//! # Ok::<(), http1::Error>(())
+//! ```
 #![forbid(unsafe_code)]
+
+mod body;
+mod chars;
+mod encode;
+mod error;
+mod framing;
+mod head;
+mod headers;
+pub mod limits;
+mod request;
+mod response;
+
+pub use body::{BodyDecoder, Decoded};
+pub use encode::{CHUNK_END, LAST_CHUNK, chunk_start, last_chunk};
+pub use error::{Error, Fault};
+pub use framing::{BodyFraming, RequestFraming, ResponseFraming, ResponseKind, TargetForm};
+pub use head::Version;
+pub use headers::{HOP_BY_HOP, Header, Headers};
+pub use limits::HeadLimits;
+pub use request::{RequestHead, RequestParser};
+pub use response::{ResponseHead, ResponseParser, reason_phrase};

@@ -1,0 +1,360 @@
+//! What a head means for its connection: where the body ends, whom it is for, what may come next.
+//!
+//! A head that two readers could read in two ways is refused, never repaired (docs/reference/framing.md holds
+//! every case with nginx's answer beside ours). The head itself stays at hand, so that rules can run on it.
+
+use std::ops::Range;
+
+use crate::error::{Error, Fault};
+use crate::head::{Version, offset_within};
+use crate::headers::Headers;
+use crate::limits::LENGTH;
+use crate::request::RequestHead;
+use crate::response::ResponseHead;
+
+/// Where a body ends (RFC 9112 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFraming {
+    /// There is none.
+    None,
+    /// After so many bytes, at most [`LENGTH`].
+    Length(u64),
+    /// After the last chunk.
+    Chunked,
+    /// When the connection closes; responses only.
+    UntilClose,
+}
+
+impl BodyFraming {
+    /// Whether no byte of a body follows.
+    pub fn is_empty(self) -> bool {
+        matches!(self, Self::None | Self::Length(0))
+    }
+}
+
+/// The form of a request target (RFC 9112 §3.2). The authority form comes with CONNECT only, which is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetForm {
+    /// `/path?query`
+    Origin,
+    /// `http://host/path?query`: the ranges are of the target.
+    Absolute {
+        /// `host:port`.
+        authority: Range<usize>,
+        /// From the first byte behind the authority; may be empty.
+        path: Range<usize>,
+    },
+    /// `*`, with OPTIONS only.
+    Asterisk,
+}
+
+/// What a request head means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestFraming {
+    /// Where the body ends.
+    pub body: BodyFraming,
+    /// The form of the target.
+    pub target: TargetForm,
+    /// Whether the client keeps the connection open for another request (RFC 9112 §9.3).
+    pub keep_alive: bool,
+    /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1).
+    pub expect_continue: bool,
+    /// Whether the client asks for another protocol (`Upgrade`, named in `Connection`; RFC 9110 §7.8).
+    pub upgrade: bool,
+}
+
+impl RequestHead {
+    /// Checks everything about a request that decides how the connection goes on.
+    ///
+    /// # Errors
+    /// The first [`Fault`] found and the offset of its field line in the head: version, target, framing, Host.
+    /// Answer with its status and close the connection; the body, if any, must not be read.
+    pub fn framing(&self) -> Result<RequestFraming, Error> {
+        let head = Head { raw: self.raw(), version: self.version(), headers: self.headers() };
+        head.check_version()?;
+        let target = self.target_form()?;
+        head.check_disguised()?;
+        let body = head.body()?.unwrap_or(BodyFraming::None);
+        self.check_host(&head, &target)?;
+        let http11 = self.version() == Version::HTTP_11;
+        Ok(RequestFraming {
+            body,
+            target,
+            keep_alive: head.keep_alive(),
+            expect_continue: http11
+                && !body.is_empty()
+                && head.headers.get("Expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue")),
+            upgrade: http11
+                && head.headers.contains("Upgrade")
+                && head.headers.has_token("Connection", "upgrade"),
+        })
+    }
+
+    /// The host that the request is for, port included, as sent: the authority of an absolute target, else the
+    /// first Host. `None` without either (HTTP/1.0). Check [`RequestHead::framing`] first.
+    pub fn host(&self) -> Option<&[u8]> {
+        match absolute(self.target()) {
+            Some((authority, _)) => Some(&self.target()[authority]),
+            None => self.headers().get("Host"),
+        }
+    }
+
+    fn target_form(&self) -> Result<TargetForm, Error> {
+        let target = self.target();
+        let fault = |fault| Error::new(fault, offset_within(self.raw(), target));
+        if self.method() == b"CONNECT" {
+            return Err(fault(if is_authority(target) { Fault::Connect } else { Fault::BadTarget }));
+        }
+        if target.starts_with(b"/") {
+            return Ok(TargetForm::Origin);
+        }
+        if target == b"*" && self.method() == b"OPTIONS" {
+            return Ok(TargetForm::Asterisk);
+        }
+        match absolute(target) {
+            Some((authority, path)) if is_host(&target[authority.clone()]) => {
+                Ok(TargetForm::Absolute { authority, path })
+            }
+            _ => Err(fault(Fault::BadTarget)),
+        }
+    }
+
+    /// Host (RFC 9112 §3.2): at most one, one in HTTP/1.1, and the same as in an absolute target: an upstream
+    /// may take either for the truth.
+    fn check_host(&self, head: &Head<'_>, target: &TargetForm) -> Result<(), Error> {
+        let mut hosts = self.headers().get_all("Host");
+        let Some(host) = hosts.next() else {
+            if self.version() == Version::HTTP_11 {
+                return Err(Error::new(Fault::MissingHost, 0));
+            }
+            return Ok(());
+        };
+        if let Some(second) = hosts.next() {
+            return Err(head.fault(Fault::TwoHosts, second));
+        }
+        if !is_host(host) {
+            return Err(head.fault(Fault::BadHost, host));
+        }
+        match target {
+            TargetForm::Absolute { authority, .. }
+                if !self.target()[authority.clone()].eq_ignore_ascii_case(host) =>
+            {
+                Err(head.fault(Fault::HostMismatch, host))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a response head means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseFraming {
+    /// Where the body ends.
+    pub body: BodyFraming,
+    /// Whether the connection can carry another exchange once the body has ended.
+    pub keep_alive: bool,
+    /// What follows the head and its body.
+    pub kind: ResponseKind,
+}
+
+/// What follows a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseKind {
+    /// 1xx but 101: another response to the same request.
+    Interim,
+    /// 101: the other protocol.
+    SwitchingProtocols,
+    /// All others: the end of the exchange.
+    Final,
+}
+
+impl ResponseHead {
+    /// Checks how the response to a request of `method` ends; `upgrade` says whether that request asked for
+    /// another protocol (RFC 9112 §6.3).
+    ///
+    /// # Errors
+    /// The first [`Fault`] found. The client gets a 502, and the upstream connection must be closed.
+    pub fn framing(&self, method: &[u8], upgrade: bool) -> Result<ResponseFraming, Error> {
+        let head = Head { raw: self.raw(), version: self.version(), headers: self.headers() };
+        head.check_version()?;
+        head.check_disguised()?;
+        let declared = head.body()?;
+        let kind = match self.status() {
+            101 if upgrade => ResponseKind::SwitchingProtocols,
+            101 => return Err(Error::new(Fault::UnexpectedUpgrade, 0)),
+            100..=199 => ResponseKind::Interim,
+            _ => ResponseKind::Final,
+        };
+        let mut keep_alive = head.keep_alive();
+        let body = match self.status() {
+            100..=199 | 204 => {
+                // Such a response has no body, but one that declares a body may be followed by it.
+                keep_alive &= declared.is_none_or(BodyFraming::is_empty);
+                BodyFraming::None
+            }
+            304 => BodyFraming::None,
+            _ if method == b"HEAD" => BodyFraming::None,
+            _ => declared.unwrap_or(BodyFraming::UntilClose),
+        };
+        keep_alive &= body != BodyFraming::UntilClose;
+        Ok(ResponseFraming { body, keep_alive, kind })
+    }
+}
+
+/// What the checks of requests and responses share.
+struct Head<'a> {
+    raw: &'a [u8],
+    version: Version,
+    headers: &'a Headers,
+}
+
+impl Head<'_> {
+    fn fault(&self, fault: Fault, part: &[u8]) -> Error {
+        Error::new(fault, offset_within(self.raw, part))
+    }
+
+    fn check_version(&self) -> Result<(), Error> {
+        match self.version {
+            Version::HTTP_10 | Version::HTTP_11 => Ok(()),
+            _ => Err(Error::new(Fault::UnsupportedVersion, 0)),
+        }
+    }
+
+    /// CGI and its heirs turn `-` into `_`: behind them `Content_Length` is Content-Length.
+    fn check_disguised(&self) -> Result<(), Error> {
+        const FRAMING: [&str; 2] = ["Content-Length", "Transfer-Encoding"];
+        let disguised = |name: &[u8], real: &str| {
+            name.len() == real.len()
+                && name.contains(&b'_')
+                && name
+                    .iter()
+                    .zip(real.bytes())
+                    .all(|(&a, b)| a.eq_ignore_ascii_case(&b) || (a, b) == (b'_', b'-'))
+        };
+        match self.headers.iter().find(|h| FRAMING.iter().any(|real| disguised(h.name(), real))) {
+            Some(header) => Err(self.fault(Fault::DisguisedField, header.name())),
+            None => Ok(()),
+        }
+    }
+
+    /// RFC 9112 §6.1 to §6.3, without its permissions to repair.
+    fn body(&self) -> Result<Option<BodyFraming>, Error> {
+        let mut codings = self.headers.get_all("Transfer-Encoding");
+        let mut lengths = self.headers.get_all("Content-Length");
+        match (codings.next(), lengths.next()) {
+            (None, None) => Ok(None),
+            (Some(coding), length) => {
+                if let Some(length) = length {
+                    return Err(self.fault(Fault::LengthWithTransferEncoding, length));
+                }
+                if self.version < Version::HTTP_11 {
+                    return Err(self.fault(Fault::TransferEncodingInHttp10, coding));
+                }
+                if let Some(second) = codings.next() {
+                    return Err(self.fault(Fault::TwoTransferEncodings, second));
+                }
+                if coding.eq_ignore_ascii_case(b"chunked") {
+                    return Ok(Some(BodyFraming::Chunked));
+                }
+                let mut list = self.headers.list("Transfer-Encoding");
+                let fault = if list.any(|c| c.eq_ignore_ascii_case(b"chunked")) && list.next().is_some() {
+                    Fault::ChunkedNotLast
+                } else {
+                    Fault::UnknownTransferEncoding
+                };
+                Err(self.fault(fault, coding))
+            }
+            (None, Some(length)) => {
+                // Two equal lengths as well: whoever sends them twice may mean either (nginx does the same).
+                if let Some(second) = lengths.next() {
+                    return Err(self.fault(Fault::TwoLengths, second));
+                }
+                match decimal(length) {
+                    Some(length) => Ok(Some(BodyFraming::Length(length))),
+                    None => Err(self.fault(Fault::BadLength, length)),
+                }
+            }
+        }
+    }
+
+    /// RFC 9112 §9.3; `close` wins.
+    fn keep_alive(&self) -> bool {
+        !self.headers.has_token("Connection", "close")
+            && (self.version >= Version::HTTP_11 || self.headers.has_token("Connection", "keep-alive"))
+    }
+}
+
+/// `1*DIGIT` up to [`LENGTH`].
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |sum, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit).filter(|&n| n <= LENGTH)
+    })
+}
+
+/// Authority and the rest of an `http` or `https` URI.
+fn absolute(target: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+    let start = ["http://", "https://"].iter().map(|s| s.as_bytes()).find_map(|scheme| {
+        let (head, _) = target.split_at_checked(scheme.len())?;
+        head.eq_ignore_ascii_case(scheme).then_some(scheme.len())
+    })?;
+    let end = target[start..]
+        .iter()
+        .position(|b| matches!(b, b'/' | b'?' | b'#'))
+        .map_or(target.len(), |length| start + length);
+    Some((start..end, end..target.len()))
+}
+
+/// `host:port` with both parts, as CONNECT needs it.
+fn is_authority(target: &[u8]) -> bool {
+    is_host(target) && split_port(target).is_some_and(|(_, port)| !port.is_empty())
+}
+
+/// `host [":" port]` of RFC 9110 §7.2, not empty. A name is what RFC 3986 calls reg-name, less comma (two hosts joined
+/// into a list) and percent-encoding (readers differ on whether to decode it); in brackets an IPv6 address.
+fn is_host(value: &[u8]) -> bool {
+    let (host, port) = match split_port(value) {
+        Some((host, port)) => (host, port),
+        None => (value, &b""[..]),
+    };
+    if port.len() > 5 || !port.iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    match host {
+        [] => false,
+        [b'[', inner @ .., b']'] => {
+            !inner.is_empty() && inner.iter().all(|&b| b.is_ascii_hexdigit() || b == b':' || b == b'.')
+        }
+        name => name.iter().all(|&b| {
+            b.is_ascii_alphanumeric()
+                || matches!(
+                    b,
+                    b'-' | b'.'
+                        | b'_'
+                        | b'~'
+                        | b'!'
+                        | b'$'
+                        | b'&'
+                        | b'\''
+                        | b'('
+                        | b')'
+                        | b'*'
+                        | b'+'
+                        | b';'
+                        | b'='
+                )
+        }),
+    }
+}
+
+/// Cuts at the last colon that is not within brackets.
+fn split_port(value: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = memchr::memrchr(b':', value)?;
+    if value[colon..].contains(&b']') {
+        return None;
+    }
+    Some((&value[..colon], &value[colon + 1..]))
+}

@@ -1,0 +1,288 @@
+//! [`Headers`]: field lines in the order and case they came in.
+
+use bytes::Bytes;
+
+use crate::chars::{field_fault, is_token, split_list, trim};
+use crate::error::Fault;
+
+/// Fields that belong to one connection and are never forwarded (RFC 9110 §7.6.1), besides those that
+/// `Connection` names. `Trailer` stays: it announces fields that are forwarded.
+pub const HOP_BY_HOP: &[&str] =
+    &["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Transfer-Encoding", "Upgrade"];
+
+/// Fields that a client cannot have removed by naming them in `Connection`: without them the upstream would
+/// read another message than was inspected.
+const NEVER_CONNECTION_OPTIONS: &[&str] = &["Host", "Content-Length"];
+
+/// One field line: a name (a token, its case kept) and a value (bytes without CR, LF, NUL and other controls
+/// but tab, and without white space around it).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    name: Bytes,
+    value: Bytes,
+}
+
+impl Header {
+    /// Checks name and value, so that no header built from foreign bytes can end its line early.
+    /// White space around the value is cut off.
+    ///
+    /// # Errors
+    /// [`Fault::EmptyName`], [`Fault::BadName`], and for the value [`Fault::BareCr`], [`Fault::BareLf`],
+    /// [`Fault::Nul`] or [`Fault::Control`].
+    pub fn new(name: impl Into<Bytes>, value: impl Into<Bytes>) -> Result<Self, Fault> {
+        let (name, value) = (name.into(), value.into());
+        if name.is_empty() {
+            return Err(Fault::EmptyName);
+        }
+        if !is_token(&name) {
+            return Err(Fault::BadName);
+        }
+        if let Some((fault, _)) = field_fault(&value) {
+            return Err(fault);
+        }
+        let trimmed = trim(&value);
+        Ok(Self { name, value: value.slice(trimmed) })
+    }
+
+    /// For the parser, which has checked the bytes already.
+    pub(crate) fn trusted(name: Bytes, value: Bytes) -> Self {
+        Self { name, value }
+    }
+
+    /// The name as it came.
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// The value without the white space around it.
+    pub fn value(&self) -> &[u8] {
+        &self.value
+    }
+
+    /// The name, shared and not copied.
+    pub fn name_bytes(&self) -> &Bytes {
+        &self.name
+    }
+
+    /// The value, shared and not copied.
+    pub fn value_bytes(&self) -> &Bytes {
+        &self.value
+    }
+
+    /// Whether the name is `name`, compared without case.
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name.as_bytes())
+    }
+}
+
+/// Field lines in their order, duplicates included. Names are compared without case and without allocation.
+/// A look-up reads the list through: with at most [`crate::limits::HEADERS`] fields nothing is faster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers(Vec<Header>);
+
+impl Headers {
+    /// An empty list.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn with_capacity(n: usize) -> Self {
+        Self(Vec::with_capacity(n))
+    }
+
+    pub(crate) fn push_trusted(&mut self, header: Header) {
+        self.0.push(header);
+    }
+
+    /// The number of field lines.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no field line.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All field lines in their order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Header> {
+        self.0.iter()
+    }
+
+    /// The value of the first field of that name.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.iter().find(|h| h.is(name)).map(Header::value)
+    }
+
+    /// The values of all fields of that name in their order.
+    pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.0.iter().filter(move |h| h.is(name)).map(Header::value)
+    }
+
+    /// Whether there is a field of that name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|h| h.is(name))
+    }
+
+    /// The elements of a list field (RFC 9110 §5.6.1) over all its lines, empty ones left out. Not for fields
+    /// whose elements may hold quoted commas.
+    pub fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.get_all(name).flat_map(split_list)
+    }
+
+    /// Whether a list field holds `token`, compared without case.
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        self.list(name).any(|t| t.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// Appends a field line.
+    ///
+    /// # Errors
+    /// Those of [`Header::new`].
+    pub fn push(&mut self, name: impl Into<Bytes>, value: impl Into<Bytes>) -> Result<(), Fault> {
+        self.0.push(Header::new(name, value)?);
+        Ok(())
+    }
+
+    /// Puts one field line in the place of the first of that name (or at the end) and removes the others.
+    ///
+    /// # Errors
+    /// Those of [`Header::new`]; then the list is unchanged.
+    pub fn set(&mut self, name: &'static str, value: impl Into<Bytes>) -> Result<(), Fault> {
+        let header = Header::new(name, value)?;
+        match self.0.iter().position(|h| h.is(name)) {
+            None => self.0.push(header),
+            Some(first) => {
+                self.0[first] = header;
+                let mut index = 0;
+                self.0.retain(|h| {
+                    let keep = index <= first || !h.is(name);
+                    index += 1;
+                    keep
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes all fields of that name and says how many there were.
+    pub fn remove(&mut self, name: &str) -> usize {
+        let before = self.0.len();
+        self.0.retain(|h| !h.is(name));
+        before - self.0.len()
+    }
+
+    /// Keeps the fields for which `keep` is true.
+    pub fn retain(&mut self, keep: impl FnMut(&Header) -> bool) {
+        self.0.retain(keep);
+    }
+
+    /// Removes [`HOP_BY_HOP`] and the fields that `Connection` names (RFC 9110 §7.6.1), save Host and
+    /// Content-Length. Whoever forwards a chunked body or an upgrade then adds the fields for its own hop.
+    pub fn strip_hop_by_hop(&mut self) {
+        let connection: Vec<Bytes> =
+            self.0.iter().filter(|h| h.is("Connection")).map(|h| h.value.clone()).collect();
+        self.0.retain(|h| {
+            !HOP_BY_HOP.iter().any(|name| h.is(name))
+                && (NEVER_CONNECTION_OPTIONS.iter().any(|name| h.is(name))
+                    || !connection
+                        .iter()
+                        .flat_map(|v| split_list(v))
+                        .any(|t| t.eq_ignore_ascii_case(&h.name)))
+        });
+    }
+}
+
+impl<'a> IntoIterator for &'a Headers {
+    type Item = &'a Header;
+    type IntoIter = std::slice::Iter<'a, Header>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> Headers {
+        let mut headers = Headers::new();
+        for (name, value) in lines {
+            headers.push(*name, *value).unwrap();
+        }
+        headers
+    }
+
+    fn names(headers: &Headers) -> Vec<String> {
+        headers.iter().map(|h| String::from_utf8_lossy(h.name()).into_owned()).collect()
+    }
+
+    #[test]
+    fn looks_up_without_case_and_keeps_order_case_and_duplicates() {
+        let h = headers(&[("HOST", "a"), ("X-One", "1"), ("x-one", "2"), ("Accept", "")]);
+        assert_eq!(h.get("host"), Some(&b"a"[..]));
+        assert_eq!(h.get_all("X-ONE").collect::<Vec<_>>(), [b"1", b"2"]);
+        assert_eq!(h.get("accept"), Some(&b""[..]));
+        assert_eq!(h.get("cookie"), None);
+        assert_eq!(names(&h), ["HOST", "X-One", "x-one", "Accept"]);
+    }
+
+    #[test]
+    fn a_header_cannot_end_its_line() {
+        for (name, value, fault) in [
+            ("", "v", Fault::EmptyName),
+            ("a b", "v", Fault::BadName),
+            ("a:", "v", Fault::BadName),
+            ("a\r\nb", "v", Fault::BadName),
+            ("a", "v\r\nSet-Cookie: x", Fault::BareCr),
+            ("a", "v\nx", Fault::BareLf),
+            ("a", "v\0x", Fault::Nul),
+            ("a", "v\x1bx", Fault::Control),
+            ("a", "v\x7f", Fault::Control),
+        ] {
+            assert_eq!(Header::new(name, value), Err(fault), "{name:?}: {value:?}");
+        }
+        let odd = Header::new("X", " \tcaf\u{e9} \"<>\t ").unwrap();
+        assert_eq!(odd.value(), "caf\u{e9} \"<>".as_bytes());
+    }
+
+    #[test]
+    fn set_replaces_the_first_and_removes_the_rest() {
+        let mut h = headers(&[("A", "1"), ("X", "1"), ("B", "2"), ("x", "2"), ("x", "3")]);
+        h.set("X", "new").unwrap();
+        assert_eq!(h, headers(&[("A", "1"), ("X", "new"), ("B", "2")]));
+        h.set("Y", "added").unwrap();
+        assert_eq!(names(&h), ["A", "X", "B", "Y"]);
+        assert_eq!(h.set("Y", "a\nb"), Err(Fault::BareLf));
+        assert_eq!(h.get("y"), Some(&b"added"[..]));
+        assert_eq!((h.remove("a"), h.remove("a")), (1, 0));
+    }
+
+    #[test]
+    fn strips_hop_by_hop_fields_and_those_that_connection_names() {
+        let mut h = headers(&[
+            ("Host", "a"),
+            ("Connection", "keep-alive, X-Secret ,, host"),
+            ("connection", "content-length, upgrade"),
+            ("Keep-Alive", "timeout=5"),
+            ("Proxy-Connection", "keep-alive"),
+            ("TE", "trailers"),
+            ("Transfer-Encoding", "chunked"),
+            ("Upgrade", "websocket"),
+            ("x-secret", "1"),
+            ("Content-Length", "5"),
+            ("Cookie", "a=b"),
+            ("Trailer", "X-Sum"),
+        ]);
+        h.strip_hop_by_hop();
+        assert_eq!(names(&h), ["Host", "Content-Length", "Cookie", "Trailer"]);
+    }
+
+    #[test]
+    fn list_fields_join_their_lines() {
+        let h = headers(&[("Connection", " a ,, b"), ("connection", "C\t, "), ("Connection", "")]);
+        assert_eq!(h.list("connection").collect::<Vec<_>>(), [&b"a"[..], b"b", b"C"]);
+        assert!(h.has_token("Connection", "c"));
+        assert!(!h.has_token("Connection", "a ,, b"));
+    }
+}
