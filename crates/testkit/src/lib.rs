@@ -16,6 +16,7 @@
 //! | [`client`] | raw HTTP/1.1: exact bytes out, a whole response in |
 //! | [`ca`] | a temporary certificate authority |
 //! | [`crs`] | where Debian's packages put ModSecurity's files, and the usual order of loading them |
+//! | [`conformance`] | the regression tests of the Core Rule Set: read, send, judge |
 //! | [`process`], [`net`] | a child process that ends with its test; free ports and waiting |
 //!
 //! ```
@@ -34,6 +35,7 @@
 pub mod apache;
 pub mod ca;
 pub mod client;
+pub mod conformance;
 pub mod crs;
 pub mod monban;
 pub mod net;

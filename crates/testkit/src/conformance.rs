@@ -1,0 +1,17 @@
+//! The regression tests of the Core Rule Set: read them, send them, judge the answer and the log.
+//!
+//! The tests are the YAML files that the Core Rule Set publishes beside its rules (format of go-ftw and of its
+//! predecessor ftw). Each test is one request, or several stages of one; it passes when every text that it
+//! expects stands in the log lines of its request, no forbidden one does, and the status is among those allowed.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`case`] | YAML to [`case::Case`] |
+//! | [`request`] | a stage's input to the bytes that a runner sends |
+//! | [`target`] | the program under test: what it answers and what it logs for one request |
+//! | [`verdict`] | whether a case passed, and the known failures |
+
+pub mod case;
+pub mod request;
+pub mod target;
+pub mod verdict;

@@ -1,0 +1,127 @@
+//! The program under test: what it answers and what it logs for one request.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::apache::{self, Apache};
+use crate::client::{Response, exchange_within};
+use crate::monban::{self, Monban};
+use crate::{Reflector, crs, wait_until};
+
+/// How long a target may be silent before the request counts as unanswered. Some tests announce a body that
+/// never comes, so each run waits this long a few times.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// What came of one request.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The final response, or why there is none.
+    pub response: io::Result<Response>,
+    /// The log lines that the request caused.
+    pub log: String,
+}
+
+/// A program that requests are sent to, one after another.
+pub trait Target: Send {
+    /// Sends `request` on a connection of its own and gathers its log lines.
+    fn exchange(&mut self, request: &[u8]) -> Outcome;
+}
+
+/// The targets by name, for the command line: `monban`; `apache`; and `apache-unsafe`, an Apache that is as
+/// tolerant of odd request lines and bare line feeds as it was before release 2.4.25, so that the rules see more
+/// of them.
+///
+/// # Errors
+/// If there is none of this name.
+pub fn start(name: &str) -> Result<Box<dyn Target>, String> {
+    match name {
+        "apache" => Ok(Box::new(ApacheTarget::start(""))),
+        "apache-unsafe" => Ok(Box::new(ApacheTarget::start("HttpProtocolOptions Unsafe"))),
+        "monban" => Ok(Box::new(MonbanTarget::start())),
+        other => Err(format!("no target {other:?}; there are apache, apache-unsafe and monban")),
+    }
+}
+
+/// Apache with ModSecurity 2 before a reflector, one request at a time.
+pub struct ApacheTarget {
+    apache: Apache,
+    log: Tail,
+    access: Tail,
+    _upstream: Reflector,
+}
+
+impl ApacheTarget {
+    /// Starts both, Apache with `extra` at the end of its configuration.
+    pub fn start(extra: &str) -> Self {
+        let upstream = Reflector::start();
+        let mut config = apache::Config::new(upstream.address());
+        config.before_rules = crs::CONFORMANCE_ACTION.into();
+        config.one_at_a_time = true;
+        config.extra = extra.into();
+        let apache = Apache::start(&config);
+        let (log, access) = (Tail::open(&apache.error_log()), Tail::open(&apache.access_log()));
+        let mut target = Self { apache, log, access, _upstream: upstream };
+        // The fixture's own look at the port has left a line, or will.
+        target.exchange(b"GET / HTTP/1.0\r\n\r\n");
+        std::thread::sleep(Duration::from_millis(100));
+        target.log.read();
+        target.access.read();
+        target
+    }
+}
+
+impl Target for ApacheTarget {
+    fn exchange(&mut self, request: &[u8]) -> Outcome {
+        let response = exchange_within(self.apache.address(), request, SILENCE);
+        // ModSecurity's phase 5 runs after the response; the access log's line comes after phase 5.
+        let access = &mut self.access;
+        wait_until("Apache's access log", Duration::from_secs(20), || access.read().ends_with('\n'));
+        Outcome { response, log: self.log.read() }
+    }
+}
+
+/// `monban up` before a reflector.
+pub struct MonbanTarget {
+    monban: Monban,
+    log: Tail,
+    _upstream: Reflector,
+}
+
+impl MonbanTarget {
+    /// Starts both.
+    pub fn start() -> Self {
+        let upstream = Reflector::start();
+        let mut config = monban::Config::new(upstream.address());
+        config.before_rules = crs::CONFORMANCE_ACTION.into();
+        let monban = Monban::start(&config);
+        let log = Tail::open(&monban.error_log());
+        Self { monban, log, _upstream: upstream }
+    }
+}
+
+impl Target for MonbanTarget {
+    fn exchange(&mut self, request: &[u8]) -> Outcome {
+        let response = exchange_within(self.monban.address(), request, SILENCE);
+        // Lines of phases 1 to 4 are written before the response is sent.
+        Outcome { response, log: self.log.read() }
+    }
+}
+
+/// A growing file.
+struct Tail(File);
+
+impl Tail {
+    fn open(path: &Path) -> Self {
+        wait_until(&path.display().to_string(), Duration::from_secs(10), || path.exists());
+        Self(File::open(path).expect("the log exists"))
+    }
+
+    /// What has been added since the last call.
+    fn read(&mut self) -> String {
+        let mut bytes = Vec::new();
+        self.0.read_to_end(&mut bytes).expect("a readable log");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
