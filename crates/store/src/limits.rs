@@ -1,0 +1,18 @@
+//! The limits of this crate: what each counts, why it stands where it does, and what happens beyond it.
+
+/// Bytes of one record's payload in the journal. An event whose JSON is longer loses its bodies first
+/// (`truncated` is set); one that is still longer is refused with `JournalError::TooLong`. A record that claims to be longer
+/// is damaged. The same as what `event` reads.
+pub const MAX_RECORD_BYTES: usize = event::limits::MAX_JSON_BYTES;
+
+/// Bytes after which the journal starts a new segment: the default of `JournalOptions::segment_bytes`. Small, because a
+/// segment is deleted as a whole and only when all of it is in the store.
+pub const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The largest `JournalOptions::segment_bytes`; a larger one is cut to it. A position in the journal is kept in one 64-bit
+/// integer with 32 bits for the offset, and a segment exceeds its size by at most one record.
+pub const MAX_SEGMENT_BYTES: u64 = 1 << 31;
+
+/// Bytes of records that wait in memory while the disk takes none: the default of `JournalOptions::fallback_bytes`. Beyond
+/// it an event is lost, counted and reported; at 4 kB each this holds 4,000 events.
+pub const FALLBACK_BYTES: usize = 16 * 1024 * 1024;
