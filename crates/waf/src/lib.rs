@@ -4,5 +4,6 @@
 #![forbid(unsafe_code)]
 
 pub mod body;
+pub mod injection;
 pub mod operators;
 pub mod transformations;

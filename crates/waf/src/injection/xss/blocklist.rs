@@ -1,0 +1,229 @@
+//! What makes markup dangerous: tags, attributes and URL schemes.
+//!
+//! Browsers of the past ignored NUL anywhere in a name, so names are compared without it.
+
+/// Tags that load or run something.
+const TAGS: [&[u8]; 20] = [
+    b"APPLET",
+    b"BASE",
+    b"COMMENT",
+    b"EMBED",
+    b"FRAME",
+    b"FRAMESET",
+    b"HANDLER",
+    b"IFRAME",
+    b"IMPORT",
+    b"ISINDEX",
+    b"LINK",
+    b"LISTENER",
+    b"META",
+    b"NOSCRIPT",
+    b"OBJECT",
+    b"SCRIPT",
+    b"STYLE",
+    b"VMLFRAME",
+    b"XML",
+    b"XSS",
+];
+
+/// First three letters of families of tags: SVG, and XSL style sheets.
+const TAG_FAMILIES: [&[u8]; 2] = [b"SVG", b"XSL"];
+
+/// First five letters of attributes that change what the names of tags and links mean.
+const ATTRIBUTE_FAMILIES: [&[u8]; 2] = [b"XMLNS", b"XLINK"];
+
+/// Attributes whose value is, or may run, code.
+const ATTRIBUTES: [(&[u8], Danger); 20] = [
+    (b"ACTION", Danger::Url),
+    (b"ATTRIBUTENAME", Danger::Name),
+    (b"BACKGROUND", Danger::Url),
+    (b"BY", Danger::Url),
+    (b"DATAFORMATAS", Danger::Always),
+    (b"DATASRC", Danger::Always),
+    (b"DYNSRC", Danger::Url),
+    (b"FILTER", Danger::Always),
+    (b"FOLDER", Danger::Url),
+    (b"FORMACTION", Danger::Url),
+    (b"FROM", Danger::Url),
+    (b"HANDLER", Danger::Url),
+    (b"HREF", Danger::Url),
+    (b"LOWSRC", Danger::Url),
+    (b"POSTER", Danger::Url),
+    (b"SRC", Danger::Url),
+    (b"STYLE", Danger::Always),
+    (b"TO", Danger::Url),
+    (b"VALUES", Danger::Url),
+    (b"XLINK:HREF", Danger::Url),
+];
+
+/// Beginnings of URLs that run or reveal something; JAVA stands for JAVASCRIPT too.
+const SCHEMES: [&[u8]; 4] = [b"DATA", b"VIEW-SOURCE", b"JAVA", b"VBSCRIPT"];
+
+/// Largest value of a character reference; beyond it the reference is text.
+const REFERENCE_LIMIT: u32 = 0x10_00ff;
+
+/// When an attribute is dangerous.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Danger {
+    /// With any value.
+    Always,
+    /// When the value is a URL with a dangerous scheme.
+    Url,
+    /// When the value is the name of a dangerous attribute (SVG animations).
+    Name,
+}
+
+/// Whether a tag of this name is dangerous.
+pub(super) fn is_tag(name: &[u8]) -> bool {
+    name.len() >= 3
+        && (TAG_FAMILIES.iter().any(|family| begins(name, family))
+            || TAGS.iter().any(|tag| is_name(name, tag)))
+}
+
+/// When an attribute of this name is dangerous, if ever.
+pub(super) fn attribute(name: &[u8]) -> Option<Danger> {
+    if name.len() >= 5 {
+        // all event handlers, known or not
+        let family = name.get(..5).unwrap_or_default();
+        if begins(name, b"ON") || ATTRIBUTE_FAMILIES.iter().any(|known| is_name(family, known)) {
+            return Some(Danger::Always);
+        }
+    }
+    ATTRIBUTES.iter().find(|(known, _)| is_name(name, known)).map(|&(_, danger)| danger)
+}
+
+/// Whether a URL has a dangerous scheme, however it is encoded.
+pub(super) fn is_url(url: &[u8]) -> bool {
+    let start = url.iter().position(u8::is_ascii_graphic).unwrap_or(url.len());
+    let url = url.get(start..).unwrap_or_default();
+    SCHEMES.iter().any(|scheme| is_scheme(url, scheme))
+}
+
+/// Whether the first six bytes of a comment are `word`, NULs aside.
+pub(super) fn is_comment_word(comment: &[u8], word: &[u8]) -> bool {
+    comment.get(..6).is_some_and(|first| is_name(first, word))
+}
+
+fn begins(name: &[u8], known: &[u8]) -> bool {
+    name.get(..known.len()).is_some_and(|first| first.eq_ignore_ascii_case(known))
+}
+
+fn is_name(name: &[u8], known: &[u8]) -> bool {
+    let letters = name.iter().filter(|&&byte| byte != 0).map(u8::to_ascii_uppercase);
+    letters.eq(known.iter().copied())
+}
+
+/// Whether `url` begins with `scheme`, with character references decoded and with NULs, line feeds and
+/// whatever control characters come first left out.
+fn is_scheme(url: &[u8], scheme: &[u8]) -> bool {
+    let mut rest = url;
+    let mut expected = scheme.iter();
+    let mut wanted = expected.next();
+    let mut leading = true;
+    while let Some(&letter) = wanted {
+        let Some((character, after)) = character(rest) else {
+            return false;
+        };
+        rest = after;
+        if (leading && character <= u32::from(b' ')) || matches!(character, 0 | 0x0a) {
+            continue;
+        }
+        leading = false;
+        // C truncates to a byte after it has changed the case: U+014A passes for J, U+016A does not
+        let upper = match character {
+            0x61..=0x7a => character - 0x20,
+            other => other & 0xff,
+        };
+        if upper != u32::from(letter) {
+            return false;
+        }
+        wanted = expected.next();
+    }
+    true
+}
+
+/// The first character of `text` and what follows it. A numeric reference is one character, with or without
+/// its semicolon; a named one is just text.
+fn character(text: &[u8]) -> Option<(u32, &[u8])> {
+    let (&first, rest) = text.split_first()?;
+    let plain = Some((u32::from(first), rest));
+    let (radix, digits) = match text {
+        [b'&', b'#', b'x' | b'X', digits @ ..] => (16, digits),
+        [b'&', b'#', digits @ ..] => (10, digits),
+        _ => return plain,
+    };
+    let mut value = 0;
+    let mut count = 0;
+    for &byte in digits {
+        let Some(digit) = char::from(byte).to_digit(radix) else {
+            break;
+        };
+        value = value * radix + digit;
+        count += 1;
+        if value > REFERENCE_LIMIT {
+            return plain;
+        }
+    }
+    if count == 0 {
+        return plain;
+    }
+    let after = digits.get(count..).unwrap_or_default();
+    Some((value, after.strip_prefix(b";").unwrap_or(after)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for name in [&b"script"[..], b"SCRIPT", b"s\0cr\0ipt", b"svg", b"SVGfoo", b"xsl:x"] {
+            assert!(is_tag(name), "{name:?}");
+        }
+        for name in [&b"b"[..], b"scripts", b"scrip", b"s\0vg", b"", b"\0\0\0"] {
+            assert!(!is_tag(name), "{name:?}");
+        }
+        let cases: [(&[u8], Option<Danger>); 9] = [
+            (b"onclick", Some(Danger::Always)),
+            (b"onxxx", Some(Danger::Always)),
+            (b"onxx", None),
+            (b"xmlns:a", Some(Danger::Always)),
+            (b"xlink:href", Some(Danger::Always)),
+            (b"hr\0ef", Some(Danger::Url)),
+            (b"attributename", Some(Danger::Name)),
+            (b"class", None),
+            (b"", None),
+        ];
+        for (name, danger) in cases {
+            assert_eq!(attribute(name), danger, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn urls() {
+        for url in [
+            &b"javascript:x"[..],
+            b" \xe3\x80\x80JAVA",
+            b"&#106;avascript",
+            b"&#x6a&#X61;va",
+            b"j\na\0va",
+            b"&#1;data:",
+            b"view-source:",
+            b"&#x14a;ava",
+        ] {
+            assert!(is_url(url), "{:?}", url.escape_ascii().to_string());
+        }
+        for url in [
+            &b""[..],
+            b"http://x",
+            b"jav",
+            b"&#x16a;ava",
+            b"&#;java",
+            b"&#x;java",
+            b"&jav",
+            b"&#9999999;data",
+        ] {
+            assert!(!is_url(url), "{:?}", url.escape_ascii().to_string());
+        }
+    }
+}
