@@ -30,6 +30,16 @@ impl BodyFraming {
     pub fn is_empty(self) -> bool {
         matches!(self, Self::None | Self::Length(0))
     }
+
+    /// How a response body of this framing goes on to a client of `version`: one whose end is not known before
+    /// it is there goes in chunks, or, to an HTTP/1.0 client, until the connection closes.
+    pub fn for_client(self, version: Version) -> Self {
+        match self {
+            Self::None | Self::Length(_) => self,
+            Self::Chunked | Self::UntilClose if version >= Version::HTTP_11 => Self::Chunked,
+            Self::Chunked | Self::UntilClose => Self::UntilClose,
+        }
+    }
 }
 
 /// The form of a request target (RFC 9112 §3.2). The authority form comes with CONNECT only, which is refused.

@@ -2,7 +2,7 @@
 //!
 //! Field lines are parsed here and not by `httparse`: it takes a bare LF for the end of a line, names no place
 //! for an error, and begins anew at each call, which is quadratic when a client sends a byte at a time
-//! (`tests/main.rs`, module `others`, holds these measurements).
+//! (measured in `tests/parsers`).
 
 use std::ops::Range;
 

@@ -14,6 +14,7 @@
 //! - `framing`: what a head means: [`RequestHead::framing`], [`ResponseHead::framing`]
 //! - `body`: [`BodyDecoder`]
 //! - `encode`: heads, chunks and trailers as bytes
+//! - `connection`: [`Connection`], what may come next
 //! - `chars`: byte classes
 //!
 //! ```
@@ -39,6 +40,7 @@
 
 mod body;
 mod chars;
+mod connection;
 mod encode;
 mod error;
 mod framing;
@@ -49,6 +51,7 @@ mod request;
 mod response;
 
 pub use body::{BodyDecoder, Decoded};
+pub use connection::{Connection, Next, connection_option};
 pub use encode::{CHUNK_END, LAST_CHUNK, chunk_start, last_chunk};
 pub use error::{Error, Fault};
 pub use framing::{BodyFraming, RequestFraming, ResponseFraming, ResponseKind, TargetForm};
