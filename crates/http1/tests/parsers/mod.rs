@@ -41,8 +41,10 @@ fn only_our_parser_lets_every_target_byte_in() {
     assert_eq!(refused(httparse_target), high());
 }
 
+type Fields = &'static [(&'static str, &'static str)];
+
 /// The text between `Host: a` and the end of the head, what httparse makes of it, and our fault.
-const LINES: &[(&str, Option<&[(&str, &str)]>, Option<Fault>)] = &[
+const LINES: &[(&str, Option<Fields>, Option<Fault>)] = &[
     ("X: b\nY: c\r\n", Some(&[("X", "b"), ("Y", "c")]), Some(Fault::BareLf)),
     ("X: b\r\n\n", Some(&[("X", "b")]), Some(Fault::BareLf)),
     ("X: b\rY: c\r\n", None, Some(Fault::BareCr)),
