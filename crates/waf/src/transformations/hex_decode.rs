@@ -1,0 +1,9 @@
+//! `hexDecode`: each two characters become a byte. Characters are not checked: other than hexadecimal digits give
+//! whatever the arithmetic makes of them. An odd one at the end is dropped.
+
+use super::{Outcome, bytes};
+
+pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> Outcome {
+    out.extend(input.chunks_exact(2).map(|pair| bytes::hex_byte(pair[0], pair[1])));
+    Outcome::Written
+}

@@ -1,0 +1,10 @@
+//! `uppercase`: ASCII letters only. ModSecurity 2 does not have it; libmodsecurity 3 does.
+
+use super::{Outcome, bytes};
+
+pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> Outcome {
+    let Some(first) = bytes::position(input, |b| b.is_ascii_lowercase()) else { return Outcome::Unchanged };
+    out.extend_from_slice(input);
+    out[first..].make_ascii_uppercase();
+    Outcome::Written
+}

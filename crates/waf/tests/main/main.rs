@@ -1,0 +1,6 @@
+//! The integration tests of the crate, as one binary.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
+mod escaped;
+mod transformations;
