@@ -40,7 +40,12 @@ pub enum Action {
     /// `chain`
     Chain,
     /// `xmlns:prefix=uri`
-    Xmlns { prefix: String, uri: String },
+    Xmlns {
+        /// The prefix that XPath expressions use.
+        prefix: String,
+        /// The namespace.
+        uri: String,
+    },
     // What happens to the request: the disruptive ones, of which the last counts.
     /// `allow`, `allow:phase`, `allow:request`
     Allow(AllowScope),
@@ -75,16 +80,40 @@ pub enum Action {
     /// `noauditlog`
     NoAuditLog,
     /// `sanitiseArg:name` and its kin.
-    Sanitise { what: Sanitise, name: Vec<u8> },
+    Sanitise {
+        /// What is hidden.
+        what: Sanitise,
+        /// The argument's or header's name; for `sanitiseMatchedBytes` the bytes to keep, such as `1/4`; else empty.
+        name: Vec<u8>,
+    },
     // Data.
     /// `setvar:tx.score=+%{tx.critical}`
     SetVar(SetVar),
     /// `expirevar:ip.x=3600`: the variable goes after so many seconds.
-    ExpireVar { collection: Template, key: Template, seconds: Template },
+    ExpireVar {
+        /// The collection's name.
+        collection: Template,
+        /// The key.
+        key: Template,
+        /// Seconds from now.
+        seconds: Template,
+    },
     /// `deprecatevar:ip.x=60/300`: less by 60 every 300 seconds.
-    DeprecateVar { collection: Template, key: Template, amount: Template },
+    DeprecateVar {
+        /// The collection's name.
+        collection: Template,
+        /// The key.
+        key: Template,
+        /// `amount/seconds`
+        amount: Template,
+    },
     /// `initcol:ip=%{REMOTE_ADDR}`
-    InitCol { collection: crate::variable::Variable, key: Template },
+    InitCol {
+        /// The collection.
+        collection: crate::variable::Variable,
+        /// The key of its record.
+        key: Template,
+    },
     /// `setsid:…`
     SetSid(Template),
     /// `setuid:…`
@@ -92,7 +121,12 @@ pub enum Action {
     /// `setrsc:…`
     SetRsc(Template),
     /// `setenv:NAME=value`; without a value the name is removed where it starts with `!`.
-    SetEnv { name: Template, value: Template },
+    SetEnv {
+        /// The name; with `!` before it to remove the variable.
+        name: Template,
+        /// The value, "1" if none was given.
+        value: Template,
+    },
     /// `exec:path`
     Exec(Vec<u8>),
     /// `append:'…'`

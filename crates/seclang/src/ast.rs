@@ -24,7 +24,7 @@ impl Document {
 }
 
 /// One directive and where it stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directive {
     /// Its place.
     pub span: Span,
@@ -33,7 +33,7 @@ pub struct Directive {
 }
 
 /// What a directive says.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DirectiveKind {
     /// `SecRule TARGETS "OPERATOR" "ACTIONS"`
     Rule(Rule),
@@ -59,17 +59,36 @@ pub enum DirectiveKind {
         replaced: Vec<Target>,
     },
     /// `SecRuleUpdateTargetByTag REGEX "TARGETS" ["REPLACED"]`
-    UpdateTargetByTag { pattern: String, targets: Vec<Target>, replaced: Vec<Target> },
+    UpdateTargetByTag {
+        /// The pattern of the rules' tags.
+        pattern: String,
+        /// Targets to add; exclusions take away.
+        targets: Vec<Target>,
+        /// If given, these targets are replaced by `targets`.
+        replaced: Vec<Target>,
+    },
     /// `SecRuleUpdateTargetByMsg REGEX "TARGETS" ["REPLACED"]`
-    UpdateTargetByMsg { pattern: String, targets: Vec<Target>, replaced: Vec<Target> },
+    UpdateTargetByMsg {
+        /// The pattern of the rules' messages.
+        pattern: String,
+        /// Targets to add; exclusions take away.
+        targets: Vec<Target>,
+        /// If given, these targets are replaced by `targets`.
+        replaced: Vec<Target>,
+    },
     /// `SecRuleUpdateActionById ID[:OFFSET] "ACTIONS"`
-    UpdateActionById { rules: RuleRef, actions: Vec<Action> },
+    UpdateActionById {
+        /// The rules.
+        rules: RuleRef,
+        /// Actions to add or to put in the place of those of their kind; never id, phase or chain.
+        actions: Vec<Action>,
+    },
     /// Anything that sets an option of the engine.
     Setting(Setting),
 }
 
 /// `SecRule`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// What it looks at.
     pub targets: Vec<Target>,

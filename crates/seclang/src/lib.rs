@@ -13,6 +13,10 @@
 
 pub mod action;
 pub mod ast;
+pub mod directive;
+pub mod error;
+pub mod limits;
+pub mod load;
 pub mod operator;
 pub mod setting;
 pub mod span;
@@ -20,4 +24,9 @@ pub mod template;
 pub mod transformation;
 pub mod variable;
 
+mod lexer;
 mod names;
+mod parse;
+
+pub use error::{LoadError, LoadErrorKind};
+pub use load::{MemorySource, Source, SourceError, load, parse_str};

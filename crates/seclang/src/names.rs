@@ -1,6 +1,14 @@
 //! Enums whose members have names in rule text: one table makes both directions.
 
-/// Defines a fieldless enum with `name()`, `from_name()` (without regard to case; later names are aliases) and `ALL`.
+/// What every enum of [`named_enum`] has; for code that works on all of them.
+pub(crate) trait Named: Copy + 'static {
+    const ALL: &'static [Self];
+    fn name(self) -> &'static str;
+    fn from_name(name: &str) -> Option<Self>;
+}
+
+/// Defines a fieldless enum with `name()`, `aliases()`, `from_name()` (without regard to case; later names are
+/// aliases) and `ALL`.
 macro_rules! named_enum {
     ($(#[$meta:meta])* $vis:vis enum $enum:ident { $($(#[$vmeta:meta])* $variant:ident = $name:literal $(| $alias:literal)*,)* }) => {
         $(#[$meta])*
@@ -13,10 +21,23 @@ macro_rules! named_enum {
             pub const fn name(self) -> &'static str {
                 match self { $($enum::$variant => $name,)* }
             }
+            /// Other names that rule text may use.
+            pub const fn aliases(self) -> &'static [&'static str] {
+                match self { $($enum::$variant => &[$($alias,)*],)* }
+            }
             /// The member of that name or alias; case does not matter.
             pub fn from_name(name: &str) -> Option<$enum> {
                 $(if name.eq_ignore_ascii_case($name) $(|| name.eq_ignore_ascii_case($alias))* { return Some($enum::$variant); })*
                 None
+            }
+        }
+        impl crate::names::Named for $enum {
+            const ALL: &'static [$enum] = $enum::ALL;
+            fn name(self) -> &'static str {
+                $enum::name(self)
+            }
+            fn from_name(name: &str) -> Option<$enum> {
+                $enum::from_name(name)
             }
         }
         impl std::fmt::Display for $enum {

@@ -47,6 +47,14 @@ named_enum! {
     }
 }
 
+impl OperatorName {
+    /// Whether it compares numbers, so that its argument must be one.
+    pub const fn compares_numbers(self) -> bool {
+        use OperatorName::*;
+        matches!(self, Eq | Ge | Gt | Le | Lt)
+    }
+}
+
 /// An operator with its argument: `!@rx ^%{tx.allowed}$`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperatorCall {

@@ -93,7 +93,12 @@ pub enum Setting {
     /// `SecCookieV0Separator`
     CookieV0Separator(u8),
     /// `SecUnicodeMapFile FILE [CODEPAGE]`
-    UnicodeMapFile { file: String, code_page: Option<u32> },
+    UnicodeMapFile {
+        /// The file, relative to the rule file.
+        file: String,
+        /// The code page in it.
+        code_page: Option<u32>,
+    },
     /// `SecPcreMatchLimit`
     PcreMatchLimit(u32),
     /// `SecPcreMatchLimitRecursion`
@@ -116,5 +121,10 @@ pub enum Setting {
     UploadFileLimit(u32),
     /// Accepted because stock configurations set it; it has no meaning in monban (data, temp and upload folders,
     /// debug log, status engine, …).
-    Ignored { name: String, value: String },
+    Ignored {
+        /// The directive.
+        name: String,
+        /// Its argument.
+        value: String,
+    },
 }

@@ -38,22 +38,40 @@ impl Template {
 
     /// Parses `text`. A `%{` without `}` is literal text; nothing is an error.
     pub fn parse(text: &[u8]) -> Template {
+        Template::parse_with(text, |rest| rest.iter().position(|&b| b == b'}'))
+    }
+
+    /// Parses a regular expression, in which `%{2}` is a percent sign with a quantifier: only `%{`, a name with an
+    /// optional key, and `}` make a macro.
+    pub fn parse_pattern(text: &[u8]) -> Template {
+        Template::parse_with(text, |rest| {
+            let length = rest
+                .iter()
+                .position(|b| !b.is_ascii_alphanumeric() && !b"_.:-".contains(b))
+                .filter(|&length| rest[length] == b'}')?;
+            (rest[0].is_ascii_alphabetic() || rest[0] == b'_').then_some(length)
+        })
+    }
+
+    /// `inner` gets what stands behind a `%{` and says how long the macro's inside is, if it is one.
+    fn parse_with(text: &[u8], inner: fn(&[u8]) -> Option<usize>) -> Template {
         let mut parts = Vec::new();
-        let mut literal = Vec::new();
-        let mut rest = text;
-        while let Some(start) = rest.windows(2).position(|w| w == b"%{") {
-            let Some(length) = rest[start + 2..].iter().position(|&b| b == b'}') else { break };
-            literal.extend_from_slice(&rest[..start]);
-            if !literal.is_empty() {
-                parts.push(Part::Literal(std::mem::take(&mut literal)));
+        let mut literal_start = 0;
+        let mut index = 0;
+        while let Some(found) = text[index..].windows(2).position(|w| w == b"%{") {
+            let start = index + found;
+            index = start + 2;
+            let Some(length) = inner(&text[index..]) else { continue };
+            if literal_start < start {
+                parts.push(Part::Literal(text[literal_start..start].to_vec()));
             }
-            let end = start + 2 + length;
-            parts.push(Part::Macro(Macro::parse(&rest[start + 2..end], &rest[start..=end])));
-            rest = &rest[end + 1..];
+            let end = index + length;
+            parts.push(Part::Macro(Macro::parse(&text[index..end], &text[start..=end])));
+            index = end + 1;
+            literal_start = index;
         }
-        literal.extend_from_slice(rest);
-        if !literal.is_empty() {
-            parts.push(Part::Literal(literal));
+        if literal_start < text.len() {
+            parts.push(Part::Literal(text[literal_start..].to_vec()));
         }
         Template { parts }
     }
@@ -118,6 +136,21 @@ mod tests {
             macros,
             [(Some(Variable::Tx), Some(b"Score".to_vec())), (Some(Variable::MatchedVar), None), (None, None)]
         );
+    }
+
+    #[test]
+    fn a_quantifier_in_a_pattern_is_no_macro() {
+        for (pattern, macros) in [
+            ("^%{tx.allowed_methods}$", 1),
+            ("a%{2}b%{1,3}c", 0),
+            ("%{2}%{tx.a}%{open", 1),
+            ("%{}%{tx.a b}%{_x}", 1),
+            ("%{tx.a-b}%{REMOTE_ADDR}%{request_headers:host}", 3),
+        ] {
+            let template = Template::parse_pattern(pattern.as_bytes());
+            let found = template.parts.iter().filter(|p| matches!(p, Part::Macro(_))).count();
+            assert_eq!((found, template.to_text()), (macros, pattern.as_bytes().to_vec()), "{pattern}");
+        }
     }
 
     #[test]

@@ -1,0 +1,157 @@
+//! The names of directives, how many arguments each takes, and whether monban does what it says.
+
+/// What monban does with a directive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// As ModSecurity does.
+    Done,
+    /// Accepted without effect, because stock configurations set it.
+    Ignored(&'static str),
+    /// An error, for this reason.
+    Refused(&'static str),
+    /// `On` is an error, for this reason; `Off` is accepted.
+    OffOnly(&'static str),
+}
+
+/// A directive of the language.
+#[derive(Debug, Clone, Copy)]
+pub struct DirectiveName {
+    /// The name; case does not matter.
+    pub name: &'static str,
+    /// The fewest arguments.
+    pub least: usize,
+    /// The most arguments.
+    pub most: usize,
+    /// The arguments, as documentation writes them.
+    pub arguments: &'static str,
+    /// What monban does with it.
+    pub support: Support,
+}
+
+const MANY: usize = usize::MAX;
+
+const fn done(name: &'static str, least: usize, most: usize, arguments: &'static str) -> DirectiveName {
+    DirectiveName { name, least, most, arguments, support: Support::Done }
+}
+
+const fn ignored(name: &'static str, arguments: &'static str, why: &'static str) -> DirectiveName {
+    DirectiveName { name, least: 1, most: 1, arguments, support: Support::Ignored(why) }
+}
+
+const fn refused(name: &'static str, arguments: &'static str, why: &'static str) -> DirectiveName {
+    DirectiveName { name, least: 0, most: MANY, arguments, support: Support::Refused(why) }
+}
+
+const fn off_only(name: &'static str, arguments: &'static str, why: &'static str) -> DirectiveName {
+    DirectiveName { name, least: 1, most: 1, arguments, support: Support::OffOnly(why) }
+}
+
+const FOLDERS: &str = "monban keeps its data in its own data_dir";
+const LOGGING: &str = "monban writes its own log";
+const SERVER: &str = "a matter of the web server that ModSecurity lives in";
+const MEMORY: &str = "monban keeps the inspected part of a body in memory and writes no upload to disk";
+const HASH: &str = "monban has no link hashing";
+
+/// Every directive, in the order of the alphabet.
+pub const DIRECTIVES: &[DirectiveName] = &[
+    done("Include", 1, MANY, "FILE or PATTERN…"),
+    done("IncludeOptional", 1, MANY, "FILE or PATTERN…"),
+    done("SecAction", 1, 1, "\"ACTIONS\""),
+    done("SecArgumentSeparator", 1, 1, "BYTE"),
+    done("SecArgumentsLimit", 1, 1, "NUMBER"),
+    done("SecAuditEngine", 1, 1, "On, Off or RelevantOnly"),
+    done("SecAuditLog", 1, 1, "FILE"),
+    done("SecAuditLog2", 1, 1, "FILE"),
+    ignored("SecAuditLogDirMode", "MODE", "audit log folders have mode 0700"),
+    ignored("SecAuditLogFileMode", "MODE", "audit log files have mode 0600"),
+    done("SecAuditLogFormat", 1, 1, "Native or JSON"),
+    done("SecAuditLogParts", 1, 1, "LETTERS"),
+    done("SecAuditLogRelevantStatus", 1, 1, "PATTERN"),
+    done("SecAuditLogStorageDir", 1, 1, "FOLDER"),
+    done("SecAuditLogType", 1, 1, "Serial, Concurrent or HTTPS"),
+    ignored(
+        "SecCacheTransformations",
+        "On, Off or options",
+        "each chain of transformations is computed once",
+    ),
+    refused("SecChrootDir", "FOLDER", "use the sandboxing of the systemd unit"),
+    done("SecCollectionTimeout", 1, 1, "SECONDS"),
+    done("SecComponentSignature", 1, 1, "TEXT"),
+    ignored(
+        "SecConnEngine",
+        "On, Off or DetectionOnly",
+        "connection limits are set in monban's configuration",
+    ),
+    ignored("SecConnReadStateLimit", "NUMBER", "connection limits are set in monban's configuration"),
+    ignored("SecConnWriteStateLimit", "NUMBER", "connection limits are set in monban's configuration"),
+    ignored("SecContentInjection", "On or Off", "append and prepend need no switch"),
+    done("SecCookieFormat", 1, 1, "0 or 1"),
+    done("SecCookieV0Separator", 1, 1, "BYTE"),
+    ignored("SecDataDir", "FOLDER", FOLDERS),
+    ignored("SecDebugLog", "FILE", LOGGING),
+    ignored("SecDebugLogLevel", "NUMBER", LOGGING),
+    done("SecDefaultAction", 1, 1, "\"ACTIONS\""),
+    ignored("SecDisableBackendCompression", "On or Off", SERVER),
+    done("SecGeoLookupDB", 1, 1, "FILE"),
+    refused("SecGsbLookupDB", "FILE", "Google's Safe Browsing lists are no longer published in that form"),
+    refused("SecGuardianLog", "|PROGRAM", "monban starts no programs for its logs"),
+    off_only("SecHashEngine", "On or Off", HASH),
+    refused("SecHashKey", "KEY", HASH),
+    refused("SecHashMethodPm", "METHOD PHRASES", HASH),
+    refused("SecHashMethodRx", "METHOD PATTERN", HASH),
+    refused("SecHashParam", "NAME", HASH),
+    done("SecHttpBlKey", 1, 1, "KEY"),
+    ignored("SecInterceptOnError", "On or Off", "rules that cannot run are refused when they are loaded"),
+    done("SecMarker", 1, 1, "NAME"),
+    done("SecPcreMatchLimit", 1, 1, "NUMBER"),
+    done("SecPcreMatchLimitRecursion", 1, 1, "NUMBER"),
+    ignored("SecReadStateLimit", "NUMBER", "connection limits are set in monban's configuration"),
+    refused("SecRemoteRules", "KEY URL", "rules come from files only"),
+    ignored("SecRemoteRulesFailAction", "Abort or Warn", "rules come from files only"),
+    done("SecRequestBodyAccess", 1, 1, "On or Off"),
+    done("SecRequestBodyInMemoryLimit", 1, 1, "BYTES"),
+    done("SecRequestBodyJsonDepthLimit", 1, 1, "NUMBER"),
+    done("SecRequestBodyLimit", 1, 1, "BYTES"),
+    done("SecRequestBodyLimitAction", 1, 1, "Reject or ProcessPartial"),
+    done("SecRequestBodyNoFilesLimit", 1, 1, "BYTES"),
+    refused("SecRequestEncoding", "NAME", "t:urlDecodeUni and SecUnicodeMapFile do this"),
+    done("SecResponseBodyAccess", 1, 1, "On or Off"),
+    done("SecResponseBodyLimit", 1, 1, "BYTES"),
+    done("SecResponseBodyLimitAction", 1, 1, "Reject or ProcessPartial"),
+    done("SecResponseBodyMimeType", 1, MANY, "TYPE…"),
+    done("SecResponseBodyMimeTypesClear", 0, 0, ""),
+    done("SecRule", 2, 3, "TARGETS \"OPERATOR\" [\"ACTIONS\"]"),
+    done("SecRuleEngine", 1, 1, "On, DetectionOnly or Off"),
+    ignored("SecRuleInheritance", "On or Off", "one set of rules serves all sites"),
+    ignored("SecRulePerfTime", "MICROSECONDS", "monban measures by itself"),
+    done("SecRuleRemoveById", 1, MANY, "ID or RANGE…"),
+    done("SecRuleRemoveByMsg", 1, MANY, "PATTERN…"),
+    done("SecRuleRemoveByTag", 1, MANY, "PATTERN…"),
+    refused("SecRuleScript", "FILE [\"ACTIONS\"]", "monban runs no Lua"),
+    done("SecRuleUpdateActionById", 2, 2, "ID[:LINK] \"ACTIONS\""),
+    done("SecRuleUpdateTargetById", 2, 3, "ID or RANGE[:LINK] \"TARGETS\" [\"REPLACED\"]"),
+    done("SecRuleUpdateTargetByMsg", 2, 3, "PATTERN \"TARGETS\" [\"REPLACED\"]"),
+    done("SecRuleUpdateTargetByTag", 2, 3, "PATTERN \"TARGETS\" [\"REPLACED\"]"),
+    done("SecSensorId", 1, 1, "NAME"),
+    done("SecServerSignature", 1, 1, "TEXT"),
+    ignored("SecStatusEngine", "On or Off", "monban reports to nobody"),
+    ignored("SecStreamInBodyInspection", "On or Off", "there is no STREAM_INPUT_BODY"),
+    ignored("SecStreamOutBodyInspection", "On or Off", "there is no STREAM_OUTPUT_BODY"),
+    ignored("SecTmpDir", "FOLDER", FOLDERS),
+    ignored("SecTmpSaveUploadedFiles", "On or Off", MEMORY),
+    done("SecUnicodeMapFile", 1, 2, "FILE [CODEPAGE]"),
+    ignored("SecUploadDir", "FOLDER", MEMORY),
+    done("SecUploadFileLimit", 1, 1, "NUMBER"),
+    ignored("SecUploadFileMode", "MODE", MEMORY),
+    ignored("SecUploadKeepFiles", "On, Off or RelevantOnly", MEMORY),
+    done("SecWebAppId", 1, 1, "NAME"),
+    ignored("SecWriteStateLimit", "NUMBER", "connection limits are set in monban's configuration"),
+    off_only("SecXmlExternalEntity", "On or Off", "it would let a request read files and reach other hosts"),
+];
+
+impl DirectiveName {
+    /// The directive of that name; case does not matter.
+    pub fn find(name: &str) -> Option<&'static DirectiveName> {
+        DIRECTIVES.iter().find(|directive| directive.name.eq_ignore_ascii_case(name))
+    }
+}

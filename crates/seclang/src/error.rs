@@ -1,0 +1,229 @@
+//! What can be wrong with rule text, and where.
+
+use std::fmt;
+
+/// One fault of a load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadError {
+    /// The file's name, as given or found.
+    pub file: String,
+    /// The line, counted from 1; 0 if the fault is that of the whole file.
+    pub line: u32,
+    /// The column in bytes, counted from 1; 0 if the fault is that of the whole file.
+    pub column: u32,
+    /// What is wrong.
+    pub kind: LoadErrorKind,
+    /// The text at fault, as written; bytes that are not UTF-8 are replaced. May be empty.
+    pub text: String,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            write!(f, "{}: {}", self.file, self.kind)
+        } else {
+            write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.kind)
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// The kinds of faults. Their text ends without a full stop and quotes rule text in backticks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadErrorKind {
+    /// A file that does not exist.
+    #[error("file `{0}` not found")]
+    NotFound(String),
+    /// A file that exists and cannot be read.
+    #[error("cannot read `{path}`: {reason}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the source says.
+        reason: String,
+    },
+    /// An Include whose pattern matches no file.
+    #[error("no file matches `{0}`")]
+    NothingMatches(String),
+    /// A file that includes itself, by way of others or not.
+    #[error("include cycle: {}", .0.join(" includes "))]
+    IncludeCycle(Vec<String>),
+    /// More than a limit of [`crate::limits`].
+    #[error("{what}: more than {limit}")]
+    Limit {
+        /// What there is too much of, with its unit.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// A byte 0, which no rule can need.
+    #[error("a byte 0 in rule text")]
+    NulByte,
+    /// A quote that is not closed.
+    #[error("the quote {0} is not closed")]
+    UnclosedQuote(char),
+    /// A name that the language does not have.
+    #[error("unknown {what} `{name}`{}", .hint.as_ref().map(|h| format!("; did you mean `{h}`?")).unwrap_or_default())]
+    Unknown {
+        /// Kind of word: directive, variable, operator, transformation, action, …
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// The known name that is nearest.
+        hint: Option<String>,
+    },
+    /// Something known that monban does not do.
+    #[error("`{name}` is not supported: {reason}")]
+    Refused {
+        /// The directive, block or value.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A directive with too few or too many arguments.
+    #[error("`{name}` takes {expected}; found {found}")]
+    ArgumentCount {
+        /// The directive.
+        name: &'static str,
+        /// How many it takes.
+        expected: String,
+        /// How many there are.
+        found: usize,
+    },
+    /// A value that a directive or action does not take.
+    #[error("`{name}` takes {expected}, not `{found}`")]
+    Value {
+        /// The directive or action.
+        name: &'static str,
+        /// What it takes.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
+    /// An action or operator without the value that it needs.
+    #[error("`{name}` needs {expected}")]
+    MissingValue {
+        /// The action or operator.
+        name: String,
+        /// What it needs.
+        expected: String,
+    },
+    /// A value for an action that takes none.
+    #[error("`{0}` takes no value")]
+    UnexpectedValue(&'static str),
+    /// Bytes that are not UTF-8 where text is needed (patterns, file names); elsewhere they are allowed.
+    #[error("`{0}` takes UTF-8 text only")]
+    NotUtf8(&'static str),
+    /// Text where a separator should stand.
+    #[error("expected `{expected}` before `{found}`")]
+    Separator {
+        /// The separator.
+        expected: char,
+        /// What stands there.
+        found: String,
+    },
+    /// A list without a member.
+    #[error("no {0} given")]
+    Nothing(&'static str),
+    /// A part (`ARGS:part`) of a variable that has none.
+    #[error("variable `{0}` is no collection: it takes no part behind `:`")]
+    NoCollection(String),
+    /// `&` before a variable that is no collection.
+    #[error("variable `{0}` is no collection: `&` cannot count it")]
+    NotCountable(String),
+    /// `&` and `!` before one variable.
+    #[error("`&` and `!` cannot stand before one variable")]
+    CountedExclusion,
+    /// A rule without an id.
+    #[error("a rule needs an `id`")]
+    MissingId,
+    /// An id that another rule has.
+    #[error("rule id {id} is already used at {first}")]
+    DuplicateId {
+        /// The id.
+        id: u64,
+        /// Where it was used first, `file:line`.
+        first: String,
+    },
+    /// An action given twice that may be given once.
+    #[error("`{0}` is given twice")]
+    Twice(&'static str),
+    /// An action that may stand on the first rule of a chain only.
+    #[error("`{0}` can stand only on the first rule of a chain")]
+    NotInLink(&'static str),
+    /// An action that cannot stand in a directive.
+    #[error("`{action}` cannot stand in `{directive}`")]
+    NotHere {
+        /// The action.
+        action: &'static str,
+        /// The directive.
+        directive: &'static str,
+    },
+    /// A SecDefaultAction that lacks something.
+    #[error("`SecDefaultAction` needs {0}")]
+    DefaultActionLacks(&'static str),
+    /// `chain`, and then something other than a rule.
+    #[error("a `SecRule` or `SecAction` must follow the `chain` of line {line}, not `{found}`")]
+    ChainBroken {
+        /// The line of the rule with `chain`.
+        line: u32,
+        /// The directive that follows.
+        found: String,
+    },
+    /// `chain` on the last rule of a file.
+    #[error("`chain` on the last rule of the file")]
+    ChainAtEnd,
+    /// `</IfModule>` without a beginning.
+    #[error("`</{0}>` without `<{0}>`")]
+    BlockNotOpen(String),
+    /// `<IfModule …>` without an end.
+    #[error("`<{0}>` is not closed")]
+    BlockNotClosed(String),
+}
+
+/// A fault at a place in a file's bytes, before the loader makes a [`LoadError`] of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// Offset in the file's bytes.
+    pub at: u32,
+    pub text: String,
+    pub kind: LoadErrorKind,
+}
+
+/// The name nearest to `name` among `known`, if it is near enough that a slip explains it.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_ascii_lowercase();
+    // Nobody mistypes a long text into a name; and the distance takes quadratic time.
+    if name.len() > 64 {
+        return None;
+    }
+    let allowed = (name.len() / 3).clamp(1, 4);
+    known
+        .into_iter()
+        .map(|k| (strsim::osa_distance(&name, &k.to_ascii_lowercase()), k))
+        .filter(|&(distance, _)| distance <= allowed)
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, k)| k)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_name_is_near() {
+        let known = ["rx", "pm", "ipMatch", "ipMatchFromFile", "validateByteRange"];
+        for (name, expected) in [
+            ("rxx", Some("rx")),
+            ("xr", Some("rx")),
+            ("ipmach", Some("ipMatch")),
+            ("ValidateByteRang", Some("validateByteRange")),
+            ("foo", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(name, known), expected, "{name}");
+        }
+        assert_eq!(nearest(&"r".repeat(100_000), known), None);
+    }
+}

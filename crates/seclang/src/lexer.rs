@@ -1,0 +1,278 @@
+//! Bytes to directives' words, as Apache reads its configuration (server/util.c, `ap_cfg_getline` and
+//! `ap_getword_conf`): the way in which ModSecurity 2 gets its rules.
+//!
+//! - A backslash before the line end joins the next line, inside quotes too. A comment is a joined line that starts
+//!   with `#`: so a backslash at its end makes the next line part of it, and a `#` line in the middle of a
+//!   continuation is no comment.
+//! - A word is quoted by `"` or `'`. Inside, a backslash before the quote or a backslash gives that byte; before
+//!   anything else it stays. In a word without quotes `\\` gives one backslash.
+
+use crate::error::{Fault, LoadErrorKind};
+use crate::limits;
+
+/// Bytes with the place in the file that each came from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Text {
+    bytes: Vec<u8>,
+    at: Vec<u32>,
+    /// The place just behind it.
+    end: u32,
+}
+
+impl Text {
+    pub fn push(&mut self, byte: u8, at: u32) {
+        self.bytes.push(byte);
+        self.at.push(at);
+        self.end = at + 1;
+    }
+
+    /// An empty text at a place.
+    pub fn empty(at: u32) -> Text {
+        Text { bytes: Vec::new(), at: Vec::new(), end: at }
+    }
+
+    pub fn fragment(&self) -> Fragment<'_> {
+        Fragment { bytes: &self.bytes, at: &self.at, end: self.end }
+    }
+}
+
+/// A part of a [`Text`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fragment<'a> {
+    pub bytes: &'a [u8],
+    at: &'a [u32],
+    end: u32,
+}
+
+impl<'a> Fragment<'a> {
+    /// Where it starts in the file.
+    pub fn start(self) -> u32 {
+        self.place(0)
+    }
+
+    /// Where its byte `index` stands in the file; its end for an index beyond.
+    pub fn place(self, index: usize) -> u32 {
+        self.at.get(index).copied().unwrap_or(self.end)
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub fn slice(self, from: usize, to: usize) -> Fragment<'a> {
+        Fragment { bytes: &self.bytes[from..to], at: &self.at[from..to], end: self.place(to) }
+    }
+
+    pub fn from(self, from: usize) -> Fragment<'a> {
+        self.slice(from, self.bytes.len())
+    }
+
+    pub fn trim_start(self) -> Fragment<'a> {
+        let skip = self.bytes.iter().take_while(|&&b| is_blank(b)).count();
+        self.from(skip)
+    }
+
+    pub fn trim(self) -> Fragment<'a> {
+        let start = self.trim_start();
+        let keep = start.bytes.iter().rposition(|&b| !is_blank(b)).map_or(0, |last| last + 1);
+        start.slice(0, keep)
+    }
+
+    /// What stands before and behind the first `byte`.
+    pub fn split(self, byte: u8) -> Option<(Fragment<'a>, Fragment<'a>)> {
+        let at = self.bytes.iter().position(|&b| b == byte)?;
+        Some((self.slice(0, at), self.from(at + 1)))
+    }
+
+    /// The pieces between bytes for which `separates` holds, without the empty ones.
+    pub fn pieces(self, separates: fn(u8) -> bool) -> impl Iterator<Item = Fragment<'a>> {
+        let mut rest = self;
+        std::iter::from_fn(move || {
+            let skip = rest.bytes.iter().take_while(|&&b| separates(b)).count();
+            rest = rest.from(skip);
+            if rest.is_empty() {
+                return None;
+            }
+            let length = rest.bytes.iter().position(|&b| separates(b)).unwrap_or(rest.bytes.len());
+            let piece = rest.slice(0, length);
+            rest = rest.from(length);
+            Some(piece)
+        })
+    }
+
+    /// The text as a name: for comparing with known ones and for messages.
+    pub fn lossy(self) -> String {
+        String::from_utf8_lossy(self.bytes).into_owned()
+    }
+
+    /// The text where only UTF-8 will do; `name` is the directive or action that wants it.
+    pub fn utf8(self, name: &'static str) -> Result<String, Fault> {
+        match std::str::from_utf8(self.bytes) {
+            Ok(text) => Ok(text.to_owned()),
+            Err(error) => Err(self.from(error.valid_up_to()).fault(LoadErrorKind::NotUtf8(name))),
+        }
+    }
+
+    /// A fault at its start.
+    pub fn fault(self, kind: LoadErrorKind) -> Fault {
+        Fault { at: self.start(), text: self.lossy(), kind }
+    }
+}
+
+/// Apache's isspace, in the C locale.
+pub(crate) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
+}
+
+/// A directive's text with its continuation lines joined and the blanks around it removed.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub text: Text,
+    /// First and last line, counted from 1.
+    pub line: u32,
+    pub end_line: u32,
+    /// The first byte's column, counted from 1.
+    pub column: u32,
+}
+
+/// The directives' lines of a file; comments and empty lines are left out.
+pub(crate) struct Lines<'a> {
+    bytes: &'a [u8],
+    position: usize,
+    line: u32,
+}
+
+impl<'a> Lines<'a> {
+    /// `bytes` must not be longer than [`limits::FILE_BYTES`], so that places fit in 32 bits.
+    pub fn new(bytes: &'a [u8]) -> Lines<'a> {
+        Lines { bytes, position: if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 }, line: 0 }
+    }
+
+    /// Reads one joined line. `None` at the end of the file.
+    fn joined(&mut self) -> Option<Result<Line, Fault>> {
+        if self.position >= self.bytes.len() {
+            return None;
+        }
+        let start = self.position;
+        let first_line = self.line + 1;
+        let mut text = Text::empty(start as u32);
+        let mut fault = None;
+        while self.position < self.bytes.len() {
+            self.line += 1;
+            let from = self.position;
+            let rest = &self.bytes[from..];
+            let (mut content, complete) = match rest.iter().position(|&b| b == b'\n') {
+                Some(length) => (&rest[..length], true),
+                None => (rest, false),
+            };
+            self.position += content.len() + usize::from(complete);
+            let mut continues = false;
+            if complete {
+                content = content.strip_suffix(b"\r").unwrap_or(content);
+                if let Some(before) = content.strip_suffix(b"\\") {
+                    content = before;
+                    continues = true;
+                }
+            }
+            if text.bytes.len() + content.len() > limits::LINE_BYTES {
+                let kind =
+                    LoadErrorKind::Limit { what: "bytes of a directive", limit: limits::LINE_BYTES as u64 };
+                fault.get_or_insert(Fault { at: start as u32, text: String::new(), kind });
+            } else {
+                for (index, &byte) in content.iter().enumerate() {
+                    text.push(byte, (from + index) as u32);
+                }
+            }
+            if !continues {
+                break;
+            }
+        }
+        if let Some(fault) = fault {
+            return Some(Err(fault));
+        }
+        let trimmed = text.fragment().trim();
+        if let Some(nul) = trimmed.bytes.iter().position(|&b| b == 0)
+            && trimmed.bytes[0] != b'#'
+        {
+            return Some(Err(trimmed.slice(nul, nul + 1).fault(LoadErrorKind::NulByte)));
+        }
+        let first = trimmed.start() as usize;
+        let before = &self.bytes[start..first];
+        let line = first_line + before.iter().filter(|&&b| b == b'\n').count() as u32;
+        let line_start = before.iter().rposition(|&b| b == b'\n').map_or(start, |at| start + at + 1);
+        let column = (first - line_start) as u32 + 1;
+        let text = Text { bytes: trimmed.bytes.to_vec(), at: trimmed.at.to_vec(), end: trimmed.end };
+        Some(Ok(Line { text, line, end_line: self.line, column }))
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Result<Line, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.joined()? {
+                Ok(line) if matches!(line.text.bytes.first(), None | Some(b'#')) => {}
+                result => return Some(result),
+            }
+        }
+    }
+}
+
+/// The line and column (both from 1) of a place in a file's bytes.
+pub(crate) fn line_and_column(bytes: &[u8], at: u32) -> (u32, u32) {
+    let before = &bytes[..bytes.len().min(at as usize)];
+    let line = before.iter().filter(|&&b| b == b'\n').count() as u32 + 1;
+    let mut line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+    if line_start == 0 && bytes.starts_with(b"\xEF\xBB\xBF") {
+        line_start = 3;
+    }
+    (line, before.len().saturating_sub(line_start) as u32 + 1)
+}
+
+/// Splits a line into its words; the first is the directive's name.
+pub(crate) fn words(line: Fragment<'_>) -> Result<Vec<Text>, Fault> {
+    let mut words = Vec::new();
+    let mut rest = line.trim_start();
+    while !rest.is_empty() {
+        let (word, behind) = word(rest)?;
+        if word.bytes.len() > limits::ARGUMENT_BYTES {
+            let kind =
+                LoadErrorKind::Limit { what: "bytes of an argument", limit: limits::ARGUMENT_BYTES as u64 };
+            return Err(Fault { at: rest.start(), text: String::new(), kind });
+        }
+        words.push(word);
+        rest = behind.trim_start();
+    }
+    Ok(words)
+}
+
+/// The word at the start of `rest`, which is not empty, and what is behind it.
+fn word(rest: Fragment<'_>) -> Result<(Text, Fragment<'_>), Fault> {
+    let bytes = rest.bytes;
+    let quote = bytes.first().copied().filter(|b| matches!(b, b'"' | b'\''));
+    let mut index = usize::from(quote.is_some());
+    let mut word = Text::empty(rest.place(index));
+    loop {
+        let Some(&byte) = bytes.get(index) else {
+            return match quote {
+                Some(quote) => Err(rest.fault(LoadErrorKind::UnclosedQuote(quote as char))),
+                None => Ok((word, rest.from(index))),
+            };
+        };
+        let next = bytes.get(index + 1).copied();
+        match quote {
+            Some(quote) if byte == quote => {
+                word.end = rest.place(index);
+                return Ok((word, rest.from(index + 1)));
+            }
+            None if is_blank(byte) => return Ok((word, rest.from(index))),
+            _ => {}
+        }
+        if byte == b'\\' && (next == Some(b'\\') || (quote.is_some() && next == quote)) {
+            index += 1;
+        }
+        word.push(bytes[index], rest.place(index));
+        index += 1;
+    }
+}

@@ -1,0 +1,114 @@
+//! `ctl:name=value` to changes of one transaction.
+
+use crate::action::Ctl;
+use crate::error::{Fault, LoadErrorKind};
+use crate::lexer::Fragment;
+use crate::limits;
+use crate::parse::target::targets;
+use crate::parse::value::{id_ranges, number, on_off, refuse, unknown, word};
+
+/// The names behind `ctl:`, and what each takes.
+pub(crate) const CTL: &[(&str, &str)] = &[
+    ("auditEngine", "On, Off or RelevantOnly"),
+    ("auditLogParts", "letters, or + or - and letters"),
+    ("debugLogLevel", "a number from 0 to 9"),
+    ("forceRequestBodyVariable", "On or Off"),
+    ("hashEnforcement", "On or Off; without effect"),
+    ("hashEngine", "On or Off; without effect"),
+    ("requestBodyAccess", "On or Off"),
+    ("requestBodyLimit", "bytes"),
+    ("requestBodyProcessor", "URLENCODED, MULTIPART, XML or JSON"),
+    ("responseBodyAccess", "On or Off"),
+    ("responseBodyLimit", "bytes"),
+    ("ruleEngine", "On, DetectionOnly or Off"),
+    ("ruleRemoveById", "ids or ranges"),
+    ("ruleRemoveByMsg", "a pattern"),
+    ("ruleRemoveByTag", "a pattern"),
+    ("ruleRemoveTargetById", "ids or ranges, `;` and targets"),
+    ("ruleRemoveTargetByMsg", "a pattern, `;` and targets"),
+    ("ruleRemoveTargetByTag", "a pattern, `;` and targets"),
+];
+
+/// Reads the value of a `ctl` action. One that names several ids or targets gives a change for each.
+pub(super) fn ctl(text: Fragment<'_>, faults: &mut Vec<Fault>) -> Vec<Ctl> {
+    changes(text, faults).unwrap_or_else(|fault| {
+        faults.push(fault);
+        Vec::new()
+    })
+}
+
+fn changes(text: Fragment<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Ctl>, Fault> {
+    let (word_text, value) = match text.split(b'=') {
+        Some((name, value)) => (name.trim(), Some(value.trim())),
+        None => (text.trim(), None),
+    };
+    let Some(&(name, expected)) =
+        CTL.iter().find(|(name, _)| word_text.bytes.eq_ignore_ascii_case(name.as_bytes()))
+    else {
+        return Err(unknown(word_text, "ctl", CTL.iter().map(|(name, _)| *name)));
+    };
+    let Some(value) = value.filter(|value| !value.is_empty()) else {
+        let kind = LoadErrorKind::MissingValue { name: format!("ctl:{name}"), expected: expected.to_owned() };
+        return Err(text.fault(kind));
+    };
+    Ok(vec![match name {
+        "auditEngine" => Ctl::AuditEngine(word(value, name)?),
+        "auditLogParts" => Ctl::AuditLogParts(audit_log_parts(value, name)?),
+        "debugLogLevel" => Ctl::DebugLogLevel(number(value, name, 0..=9)? as u8),
+        "forceRequestBodyVariable" => Ctl::ForceRequestBodyVariable(on_off(value, name)?),
+        "hashEnforcement" | "hashEngine" => Ctl::HashEngine(on_off(value, name)?),
+        "requestBodyAccess" => Ctl::RequestBodyAccess(on_off(value, name)?),
+        "requestBodyLimit" => Ctl::RequestBodyLimit(number(value, name, 0..=limits::BODY_LIMIT)?),
+        "requestBodyProcessor" => Ctl::RequestBodyProcessor(word(value, name)?),
+        "responseBodyAccess" => Ctl::ResponseBodyAccess(on_off(value, name)?),
+        "responseBodyLimit" => Ctl::ResponseBodyLimit(number(value, name, 0..=limits::BODY_LIMIT)?),
+        "ruleEngine" => Ctl::RuleEngine(word(value, name)?),
+        "ruleRemoveById" => {
+            return Ok(id_ranges(value, name)?.into_iter().map(Ctl::RuleRemoveById).collect());
+        }
+        "ruleRemoveByMsg" => Ctl::RuleRemoveByMsg(value.utf8(name)?),
+        "ruleRemoveByTag" => Ctl::RuleRemoveByTag(value.utf8(name)?),
+        _ => return remove_target(name, value, expected, faults),
+    }])
+}
+
+/// The three `ruleRemoveTargetBy…`: `RULES;TARGETS`.
+fn remove_target(
+    name: &'static str,
+    value: Fragment<'_>,
+    expected: &'static str,
+    faults: &mut Vec<Fault>,
+) -> Result<Vec<Ctl>, Fault> {
+    let Some((rules, list)) = value.split(b';').filter(|(rules, _)| !rules.is_empty()) else {
+        return Err(refuse(value, name, expected));
+    };
+    let mut changes = Vec::new();
+    let ranges = if name == "ruleRemoveTargetById" { id_ranges(rules, name)? } else { Vec::new() };
+    let pattern = rules.utf8(name)?;
+    for target in targets(list, faults) {
+        match name {
+            "ruleRemoveTargetById" => {
+                changes.extend(ranges.iter().map(|&range| Ctl::RuleRemoveTargetById(range, target.clone())));
+            }
+            "ruleRemoveTargetByMsg" => changes.push(Ctl::RuleRemoveTargetByMsg(pattern.clone(), target)),
+            _ => changes.push(Ctl::RuleRemoveTargetByTag(pattern.clone(), target)),
+        }
+    }
+    Ok(changes)
+}
+
+fn audit_log_parts(value: Fragment<'_>, name: &'static str) -> Result<Vec<u8>, Fault> {
+    let letters = match value.bytes {
+        [b'+' | b'-', letters @ ..] => letters,
+        letters => letters,
+    };
+    if letters.is_empty() || !letters.iter().all(|&b| is_audit_log_part(b)) {
+        return Err(refuse(value, name, "letters from A to K and Z, or + or - and such letters"));
+    }
+    Ok(value.bytes.to_ascii_uppercase())
+}
+
+/// The audit log's sections: A to K and Z.
+pub(super) fn is_audit_log_part(letter: u8) -> bool {
+    matches!(letter.to_ascii_uppercase(), b'A'..=b'K' | b'Z')
+}

@@ -1,0 +1,65 @@
+//! `!@rx ^a` to an operator call.
+
+use crate::error::{Fault, LoadErrorKind};
+use crate::lexer::{Fragment, is_blank};
+use crate::operator::{OperatorCall, OperatorName};
+use crate::parse::value::{refuse, unknown};
+use crate::template::Template;
+
+/// Reads a rule's second argument. Blanks before `!`, before `@` and before the operator's argument do not count.
+pub(super) fn operator(text: Fragment<'_>) -> Result<OperatorCall, Fault> {
+    let mut rest = text.trim_start();
+    let negated = rest.bytes.first() == Some(&b'!');
+    if negated {
+        rest = rest.from(1).trim_start();
+    }
+    let (name, argument) = if rest.bytes.first() == Some(&b'@') {
+        let length = rest.bytes.iter().position(|&b| is_blank(b)).unwrap_or(rest.bytes.len());
+        let word = rest.slice(1, length);
+        let name = OperatorName::from_name(&word.lossy())
+            .ok_or_else(|| unknown(word, "operator", OperatorName::ALL.iter().map(|name| name.name())))?;
+        (name, rest.from(length).trim_start())
+    } else {
+        (OperatorName::Rx, rest)
+    };
+    let parsed = match name {
+        OperatorName::Rx | OperatorName::RxGlobal => Template::parse_pattern(argument.bytes),
+        _ => Template::parse(argument.bytes),
+    };
+    if argument.is_empty()
+        && let Some(expected) = needs(name)
+    {
+        let kind = LoadErrorKind::MissingValue { name: format!("@{name}"), expected: expected.to_owned() };
+        return Err(text.fault(kind));
+    }
+    if name.compares_numbers() && parsed.as_literal().is_some_and(|literal| !is_integer(literal)) {
+        return Err(refuse(argument, name.name(), "a whole number or a macro"));
+    }
+    Ok(OperatorCall { negated, name, argument: parsed })
+}
+
+/// What an operator cannot do without; `None` if it takes no argument or an empty one.
+fn needs(name: OperatorName) -> Option<&'static str> {
+    use OperatorName::*;
+    match name {
+        Eq | Ge | Gt | Le | Lt => Some("a number"),
+        Pm => Some("phrases"),
+        PmFromFile | IpMatchFromFile | ValidateDtd | ValidateSchema | InspectFile | FuzzyHash => {
+            Some("a file name")
+        }
+        IpMatch => Some("addresses"),
+        Rbl => Some("the zone of a block list"),
+        Rsub => Some("a substitution such as s/a/b/"),
+        ValidateByteRange => Some("byte ranges such as 32-126"),
+        VerifyCc | VerifyCpf | VerifySsn | VerifySvnr | ValidateHash => Some("a pattern"),
+        BeginsWith | Contains | ContainsWord | DetectSqli | DetectXss | EndsWith | GeoLookup | GsbLookup
+        | NoMatch | Rx | RxGlobal | StrEq | StrMatch | UnconditionalMatch | ValidateUrlEncoding
+        | ValidateUtf8Encoding | Within => None,
+    }
+}
+
+fn is_integer(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+    (1..=18).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+}

@@ -1,0 +1,116 @@
+//! Directives that set an option of the engine.
+
+use crate::directive::{DirectiveName, Support};
+use crate::error::{Fault, LoadErrorKind};
+use crate::lexer::{Fragment, Text};
+use crate::limits;
+use crate::parse::ctl;
+use crate::parse::value::{number, number32, on_off, refuse, word};
+use crate::setting::Setting;
+
+/// Reads a setting. The number of arguments has been checked.
+pub(super) fn setting(
+    directive: &'static DirectiveName,
+    line: Fragment<'_>,
+    arguments: &[Text],
+) -> Result<Setting, Fault> {
+    let name = directive.name;
+    // Only SecResponseBodyMimeTypesClear and what is refused may have none.
+    let value = arguments.first().map_or(line.slice(0, 0), Text::fragment);
+    match directive.support {
+        Support::Refused(reason) => {
+            return Err(line
+                .slice(0, name.len())
+                .fault(LoadErrorKind::Refused { name: name.to_owned(), reason }));
+        }
+        Support::OffOnly(reason) => {
+            if on_off(value, name)? {
+                return Err(value.fault(LoadErrorKind::Refused { name: format!("{name} On"), reason }));
+            }
+            return Ok(ignored(name, value));
+        }
+        Support::Ignored(_) => {
+            if directive.arguments == "On or Off" {
+                on_off(value, name)?;
+            }
+            if directive.arguments == "NUMBER" {
+                // `SecConnReadStateLimit 50 "!@ipMatch …"` and the like are ignored as a whole.
+                number32(value, name, 0)?;
+            }
+            return Ok(ignored(name, value));
+        }
+        Support::Done => {}
+    }
+    let bytes = || value.bytes.to_vec();
+    let body_limit = |from| number(value, name, from..=limits::BODY_LIMIT);
+    let text = || {
+        if value.is_empty() {
+            return Err(refuse(value, name, directive.arguments));
+        }
+        value.utf8(name)
+    };
+    let single_byte = || match value.bytes {
+        [byte] => Ok(*byte),
+        _ => Err(refuse(value, name, "one byte")),
+    };
+    Ok(match name {
+        "SecArgumentSeparator" => Setting::ArgumentSeparator(single_byte()?),
+        "SecArgumentsLimit" => Setting::ArgumentsLimit(number32(value, name, 1)?),
+        "SecAuditEngine" => Setting::AuditEngine(word(value, name)?),
+        "SecAuditLog" => Setting::AuditLog(text()?),
+        "SecAuditLog2" => Setting::AuditLog2(text()?),
+        "SecAuditLogFormat" => Setting::AuditLogFormat(word(value, name)?),
+        "SecAuditLogParts" => Setting::AuditLogParts(audit_log_parts(value, name)?),
+        "SecAuditLogRelevantStatus" => Setting::AuditLogRelevantStatus(text()?),
+        "SecAuditLogStorageDir" => Setting::AuditLogStorageDir(text()?),
+        "SecAuditLogType" => Setting::AuditLogType(word(value, name)?),
+        "SecCollectionTimeout" => Setting::CollectionTimeout(number32(value, name, 0)?),
+        "SecComponentSignature" => Setting::ComponentSignature(bytes()),
+        "SecCookieFormat" => Setting::CookieFormat(number(value, name, 0..=1)? as u8),
+        "SecCookieV0Separator" => Setting::CookieV0Separator(single_byte()?),
+        "SecGeoLookupDB" => Setting::GeoLookupDb(text()?),
+        "SecHttpBlKey" => Setting::HttpBlKey(text()?),
+        "SecPcreMatchLimit" => Setting::PcreMatchLimit(number32(value, name, 1)?),
+        "SecPcreMatchLimitRecursion" => Setting::PcreMatchLimitRecursion(number32(value, name, 1)?),
+        "SecRequestBodyAccess" => Setting::RequestBodyAccess(on_off(value, name)?),
+        "SecRequestBodyInMemoryLimit" => Setting::RequestBodyInMemoryLimit(body_limit(0)?),
+        "SecRequestBodyJsonDepthLimit" => {
+            Setting::RequestBodyJsonDepthLimit(number(value, name, 1..=limits::JSON_DEPTH)? as u32)
+        }
+        "SecRequestBodyLimit" => Setting::RequestBodyLimit(body_limit(0)?),
+        "SecRequestBodyLimitAction" => Setting::RequestBodyLimitAction(word(value, name)?),
+        "SecRequestBodyNoFilesLimit" => Setting::RequestBodyNoFilesLimit(body_limit(0)?),
+        "SecResponseBodyAccess" => Setting::ResponseBodyAccess(on_off(value, name)?),
+        "SecResponseBodyLimit" => Setting::ResponseBodyLimit(body_limit(0)?),
+        "SecResponseBodyLimitAction" => Setting::ResponseBodyLimitAction(word(value, name)?),
+        "SecResponseBodyMimeType" => {
+            let types: Result<_, _> = arguments.iter().map(|a| a.fragment().utf8(name)).collect();
+            Setting::ResponseBodyMimeType(types?)
+        }
+        "SecResponseBodyMimeTypesClear" => Setting::ResponseBodyMimeTypesClear,
+        "SecRuleEngine" => Setting::RuleEngine(word(value, name)?),
+        "SecSensorId" => Setting::SensorId(bytes()),
+        "SecServerSignature" => Setting::ServerSignature(bytes()),
+        "SecUnicodeMapFile" => {
+            let code_page = match arguments.get(1) {
+                Some(page) => Some(number32(page.fragment(), name, 1)?),
+                None => None,
+            };
+            Setting::UnicodeMapFile { file: text()?, code_page }
+        }
+        "SecUploadFileLimit" => Setting::UploadFileLimit(number32(value, name, 0)?),
+        "SecWebAppId" => Setting::WebAppId(bytes()),
+        other => unreachable!("`{other}` is read elsewhere or missing here; a test reads every directive"),
+    })
+}
+
+fn ignored(name: &str, value: Fragment<'_>) -> Setting {
+    Setting::Ignored { name: name.to_owned(), value: value.lossy() }
+}
+
+fn audit_log_parts(value: Fragment<'_>, name: &'static str) -> Result<String, Fault> {
+    if value.is_empty() || !value.bytes.iter().all(|&b| ctl::is_audit_log_part(b)) {
+        return Err(refuse(value, name, "letters from A to K and Z"));
+    }
+    Ok(value.lossy().to_ascii_uppercase())
+}

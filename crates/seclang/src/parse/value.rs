@@ -1,0 +1,97 @@
+//! Values that directives and actions share: numbers, words, id ranges.
+
+use crate::ast::IdRange;
+use crate::error::{Fault, LoadErrorKind, nearest};
+use crate::lexer::{Fragment, is_blank};
+use crate::limits;
+use crate::names::Named;
+use std::ops::RangeInclusive;
+
+/// A fault: `name` does not take this value.
+pub(super) fn refuse(value: Fragment<'_>, name: &'static str, expected: impl Into<String>) -> Fault {
+    value.fault(LoadErrorKind::Value { name, expected: expected.into(), found: value.lossy() })
+}
+
+/// A fault: a word that the language does not have.
+pub(super) fn unknown<'k>(
+    word: Fragment<'_>,
+    what: &'static str,
+    known: impl IntoIterator<Item = &'k str>,
+) -> Fault {
+    let name = word.lossy();
+    let hint = nearest(&name, known).map(str::to_owned);
+    word.fault(LoadErrorKind::Unknown { what, name, hint })
+}
+
+/// Decimal digits, and nothing else.
+pub(super) fn digits(bytes: &[u8]) -> Option<u64> {
+    if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// A number within a range.
+pub(super) fn number(
+    value: Fragment<'_>,
+    name: &'static str,
+    range: RangeInclusive<u64>,
+) -> Result<u64, Fault> {
+    digits(value.bytes)
+        .filter(|n| range.contains(n))
+        .ok_or_else(|| refuse(value, name, format!("a number from {} to {}", range.start(), range.end())))
+}
+
+/// A number from 0 or 1 that fits in 32 bits.
+pub(super) fn number32(value: Fragment<'_>, name: &'static str, from: u32) -> Result<u32, Fault> {
+    number(value, name, from.into()..=u32::MAX.into()).map(|n| n as u32)
+}
+
+/// A member of a named enum.
+pub(super) fn word<T: Named>(value: Fragment<'_>, name: &'static str) -> Result<T, Fault> {
+    std::str::from_utf8(value.bytes).ok().and_then(T::from_name).ok_or_else(|| {
+        let names: Vec<_> = T::ALL.iter().map(|member| member.name()).collect();
+        let expected = match names.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => names.join(""),
+        };
+        refuse(value, name, expected)
+    })
+}
+
+/// `On` or `Off`.
+pub(super) fn on_off(value: Fragment<'_>, name: &'static str) -> Result<bool, Fault> {
+    if value.bytes.eq_ignore_ascii_case(b"on") {
+        Ok(true)
+    } else if value.bytes.eq_ignore_ascii_case(b"off") {
+        Ok(false)
+    } else {
+        Err(refuse(value, name, "On or Off"))
+    }
+}
+
+/// Ids and ranges (`5`, `5-9`), separated by blanks or commas.
+pub(super) fn id_ranges(value: Fragment<'_>, name: &'static str) -> Result<Vec<IdRange>, Fault> {
+    let ranges: Vec<_> = value
+        .pieces(|b| is_blank(b) || b == b',')
+        .map(|piece| id_range(piece, name))
+        .collect::<Result<_, _>>()?;
+    if ranges.is_empty() {
+        return Err(refuse(value, name, "rule ids or ranges of them"));
+    }
+    Ok(ranges)
+}
+
+fn id_range(piece: Fragment<'_>, name: &'static str) -> Result<IdRange, Fault> {
+    let bounds = match piece.split(b'-') {
+        Some((first, last)) => digits(first.bytes).zip(digits(last.bytes)),
+        None => digits(piece.bytes).map(|id| (id, id)),
+    };
+    match bounds {
+        Some((first, last)) if first <= last && last <= limits::RULE_ID => Ok(IdRange { first, last }),
+        Some((first, last)) if first > last => {
+            Err(refuse(piece, name, "a range whose end is not less than its start"))
+        }
+        _ => Err(refuse(piece, name, format!("rule ids up to {} or ranges such as 5-9", limits::RULE_ID))),
+    }
+}
