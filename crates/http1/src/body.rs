@@ -250,3 +250,161 @@ fn quoted_string(text: &[u8], start: usize) -> Result<usize, usize> {
 fn is_quotable(byte: u8) -> bool {
     byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Content and trailers of `input`, fed in pieces of `step` bytes, and what is left.
+    fn decode(framing: BodyFraming, input: &[u8], step: usize) -> Result<(Vec<u8>, Headers, usize), Error> {
+        let mut decoder = BodyDecoder::new(framing);
+        let mut buf = BytesMut::new();
+        let mut pieces = input.chunks(step);
+        let mut content = Vec::new();
+        loop {
+            match decoder.decode(&mut buf)? {
+                Decoded::Data(data) => {
+                    assert!(!data.is_empty());
+                    content.extend_from_slice(&data);
+                }
+                Decoded::End(trailers) => {
+                    assert!(decoder.is_end());
+                    return Ok((content, trailers, buf.len() + pieces.map(<[u8]>::len).sum::<usize>()));
+                }
+                Decoded::NeedMore => match pieces.next() {
+                    Some(piece) => buf.extend_from_slice(piece),
+                    None => decoder.closed()?,
+                },
+            }
+        }
+    }
+
+    fn fault(framing: BodyFraming, input: &[u8]) -> (Fault, u64) {
+        let whole = decode(framing, input, input.len().max(1)).unwrap_err();
+        assert_eq!(decode(framing, input, 1).unwrap_err(), whole, "byte by byte");
+        (whole.fault, whole.offset)
+    }
+
+    #[test]
+    fn every_framing_ends_where_it_should() {
+        for step in [1, 2, 3, 100] {
+            let all = |framing, input: &[u8]| {
+                let (content, _, rest) = decode(framing, input, step).unwrap();
+                (String::from_utf8(content).unwrap(), rest)
+            };
+            assert_eq!(all(BodyFraming::None, b"GET"), (String::new(), 3));
+            assert_eq!(all(BodyFraming::Length(0), b"GET"), (String::new(), 3));
+            assert_eq!(all(BodyFraming::Length(5), b"helloGET"), ("hello".into(), 3));
+            assert_eq!(all(BodyFraming::UntilClose, b"helloGET"), ("helloGET".into(), 0));
+            assert_eq!(all(BodyFraming::UntilClose, b""), (String::new(), 0));
+            let chunks = b"3\r\nhel\r\n002 ; a = \"\\\"\"\r\nlo\r\n0\r\n\r\nGET";
+            assert_eq!(all(BodyFraming::Chunked, chunks), ("hello".into(), 3));
+        }
+    }
+
+    #[test]
+    fn content_is_not_copied() {
+        let mut buf = BytesMut::from(&b"5\r\nhello\r\n"[..]);
+        let content = buf[3..].as_ptr();
+        let mut decoder = BodyDecoder::new(BodyFraming::Chunked);
+        let Decoded::Data(data) = decoder.decode(&mut buf).unwrap() else { panic!("content is there") };
+        assert_eq!((data.as_ptr(), &data[..]), (content, &b"hello"[..]));
+    }
+
+    #[test]
+    fn content_is_never_held_back() {
+        let mut buf = BytesMut::from(&b"ffffffff\r\nab"[..]);
+        let mut decoder = BodyDecoder::new(BodyFraming::Chunked);
+        assert_eq!(decoder.decode(&mut buf).unwrap(), Decoded::Data("ab".into()));
+        assert_eq!(decoder.decode(&mut buf).unwrap(), Decoded::NeedMore);
+        assert!(!decoder.is_end());
+    }
+
+    #[test]
+    fn trailers_come_with_the_end() {
+        let input = b"0\r\nX-Sum:  1 \r\nx-sum:\r\n\r\n";
+        for step in [1, 100] {
+            let (_, trailers, rest) = decode(BodyFraming::Chunked, input, step).unwrap();
+            assert_eq!(trailers.get_all("X-Sum").collect::<Vec<_>>(), [&b"1"[..], b""]);
+            assert_eq!(rest, 0);
+        }
+    }
+
+    #[test]
+    fn malformed_chunks_are_refused_at_their_place() {
+        let cases: &[(&[u8], Fault, u64)] = &[
+            (b"x\r\n", Fault::BadChunkSize, 0),
+            (b"\r\n", Fault::BadChunkSize, 0),
+            (b"5\r\nhello\r\n1 \r\n", Fault::BadChunkSize, 11),
+            (b"7fffffffffffffff0\r\n", Fault::BadChunkSize, 16),
+            (b"8000000000000000\r\n", Fault::BadChunkSize, 15),
+            (b"3\nabc", Fault::BareLf, 1),
+            (b"3;a\nabc", Fault::BareLf, 3),
+            (b"3\r\nabcd\r\n", Fault::BadChunkEnd, 6),
+            (b"3\r\nabc\n", Fault::BadChunkEnd, 6),
+            (b"3\r\nabc\rx", Fault::BadChunkEnd, 6),
+            (b"3;\r\n", Fault::BadChunkExtension, 2),
+            (b"3;a=\r\n", Fault::BadChunkExtension, 4),
+            (b"3;a=\"b\r\n", Fault::BadChunkExtension, 6),
+            (b"3;a=\"b\\\r\n", Fault::BadChunkExtension, 6),
+            (b"3;a b\r\n", Fault::BadChunkExtension, 3),
+            (b"3;a\rb\r\n", Fault::BadChunkExtension, 3),
+            (b"0\r\nX: 1\r\n 2\r\n\r\n", Fault::Folding, 9),
+            (b"0\r\nX\r\n\r\n", Fault::MissingColon, 3),
+            (b"0\r\nX: 1\n", Fault::BareLf, 7),
+            (b"0\r\nX: a\0\r\n", Fault::Nul, 7),
+            (b"0\r\ncontent-length: 1\r\n\r\n", Fault::ForbiddenTrailer, 3),
+            (b"0\r\nHOST: a\r\n\r\n", Fault::ForbiddenTrailer, 3),
+        ];
+        for &(input, expected, offset) in cases {
+            let text = String::from_utf8_lossy(input);
+            assert_eq!(fault(BodyFraming::Chunked, input), (expected, offset), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn largest_chunk_size_is_let_in() {
+        let mut buf = BytesMut::from(&b"7fffffffffffffff\r\na"[..]);
+        let mut decoder = BodyDecoder::new(BodyFraming::Chunked);
+        assert_eq!(decoder.decode(&mut buf).unwrap(), Decoded::Data("a".into()));
+    }
+
+    #[test]
+    fn limits_hold_with_and_without_the_end_of_the_line() {
+        let at_limit = format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(CHUNK_LINE_BYTES - 2));
+        assert_eq!(decode(BodyFraming::Chunked, at_limit.as_bytes(), 7).unwrap().0, b"a");
+        let (line, endless) = (format!("1;{}\r\n", "x".repeat(CHUNK_LINE_BYTES - 1)), "0".repeat(1000));
+        for input in [line, endless] {
+            let expected = (Fault::ChunkLineTooLong, CHUNK_LINE_BYTES as u64);
+            assert_eq!(fault(BodyFraming::Chunked, input.as_bytes()), expected);
+        }
+
+        let trailers = |n| format!("0\r\n{}\r\n", "X: 1\r\n".repeat(n));
+        assert_eq!(decode(BodyFraming::Chunked, trailers(TRAILERS).as_bytes(), 5).unwrap().1.len(), TRAILERS);
+        let too_many = fault(BodyFraming::Chunked, trailers(TRAILERS + 1).as_bytes());
+        assert_eq!(too_many.0, Fault::TooManyTrailers);
+
+        let long = |n| format!("0\r\nX: {}\r\nY:\r\n\r\n", "x".repeat(n));
+        let fits = TRAILER_BYTES - "X: Y:".len();
+        assert!(decode(BodyFraming::Chunked, long(fits).as_bytes(), 11).is_ok());
+        for n in [fits + 1, fits + 10_000] {
+            assert_eq!(fault(BodyFraming::Chunked, long(n).as_bytes()).0, Fault::TrailersTooLarge);
+        }
+    }
+
+    #[test]
+    fn an_early_close_is_no_end() {
+        let inputs: &[(BodyFraming, &[u8])] = &[
+            (BodyFraming::Length(5), b"hell"),
+            (BodyFraming::Length(5), b""),
+            (BodyFraming::Chunked, b""),
+            (BodyFraming::Chunked, b"5\r\nhello"),
+            (BodyFraming::Chunked, b"5\r\nhello\r\n"),
+            (BodyFraming::Chunked, b"5\r\nhello\r\n0\r\n"),
+            (BodyFraming::Chunked, b"5\r\nhello\r\n0\r\nX: 1\r\n"),
+        ];
+        for &(framing, input) in inputs {
+            assert_eq!(fault(framing, input).0, Fault::Truncated, "{input:?}");
+        }
+    }
+}

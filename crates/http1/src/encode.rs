@@ -69,3 +69,87 @@ fn put_fields(headers: &Headers, out: &mut BytesMut) {
     }
     out.put_slice(b"\r\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        BodyDecoder, BodyFraming, Decoded, HeadLimits, RequestParser, ResponseParser, Version, reason_phrase,
+    };
+
+    #[test]
+    fn a_request_goes_out_as_it_came_in() {
+        let raw = b"GET /?a=\"<>\xff HTTP/1.1\r\nHost: a\r\nX-ODD_name: caf\xe9 \"\r\nx-odd_name: \r\n\r\n";
+        let mut buf = BytesMut::from(&raw[..]);
+        let head = RequestParser::new().parse(&mut buf, &HeadLimits::default()).unwrap().unwrap();
+        let mut out = BytesMut::new();
+        head.encode(&mut out);
+        assert_eq!(&out[..], raw);
+        assert_eq!(&head.raw()[..], raw);
+    }
+
+    #[test]
+    fn a_request_of_http_2_is_built_and_edited() {
+        let mut headers = Headers::new();
+        headers.push("host", "a").unwrap();
+        let mut head = RequestHead::new("POST", "/x?y", Version::HTTP_11, headers).unwrap();
+        head.headers_mut().set("X-Forwarded-For", "192.0.2.1").unwrap();
+        let mut out = BytesMut::new();
+        head.encode(&mut out);
+        assert_eq!(&out[..], b"POST /x?y HTTP/1.1\r\nhost: a\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n");
+        for (method, target) in [("GE T", "/"), ("", "/"), ("GET", ""), ("GET", "/ x"), ("GET", "/\r\nX: y")]
+        {
+            let built = RequestHead::new(method, target, Version::HTTP_11, Headers::new());
+            assert!(built.is_err(), "{method:?} {target:?}");
+        }
+    }
+
+    #[test]
+    fn a_response_goes_out_as_http_11() {
+        let cases: &[(&[u8], &[u8])] = &[
+            (b"HTTP/1.0 200 OK\r\nA: b\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n"),
+            (b"HTTP/1.1 299\r\n\r\n", b"HTTP/1.1 299 \r\n\r\n"),
+            (b"HTTP/1.1 404 Pas trouv\xe9\r\n\r\n", b"HTTP/1.1 404 Pas trouv\xe9\r\n\r\n"),
+        ];
+        for (raw, expected) in cases {
+            let mut buf = BytesMut::from(*raw);
+            let head = ResponseParser::new().parse(&mut buf, &HeadLimits::default()).unwrap().unwrap();
+            let mut out = BytesMut::new();
+            head.encode(&mut out);
+            assert_eq!(&out[..], *expected);
+        }
+    }
+
+    #[test]
+    fn a_response_of_our_own_has_its_registered_reason() {
+        let mut out = BytesMut::new();
+        ResponseHead::new(403, Headers::new()).unwrap().encode(&mut out);
+        assert_eq!(&out[..], b"HTTP/1.1 403 Forbidden\r\n\r\n");
+        assert_eq!(reason_phrase(599), "");
+        assert!(ResponseHead::new(99, Headers::new()).is_err());
+        assert!(ResponseHead::new(1000, Headers::new()).is_err());
+    }
+
+    #[test]
+    fn chunks_decode_to_what_was_encoded() {
+        for length in [1, 9, 15, 16, 255, 256, 4095, 70_000] {
+            let content = Bytes::from(vec![b'x'; length]);
+            let mut out = BytesMut::new();
+            chunk_start(length, &mut out);
+            assert_eq!(&out[..], format!("{length:x}\r\n").as_bytes());
+            out.extend_from_slice(&content);
+            out.extend_from_slice(CHUNK_END);
+            let mut trailers = Headers::new();
+            trailers.push("X-Sum", "1").unwrap();
+            last_chunk(&trailers, &mut out);
+            let mut decoder = BodyDecoder::new(BodyFraming::Chunked);
+            assert_eq!(decoder.decode(&mut out).unwrap(), Decoded::Data(content));
+            assert_eq!(decoder.decode(&mut out).unwrap(), Decoded::End(trailers));
+        }
+        let mut end = BytesMut::new();
+        last_chunk(&Headers::new(), &mut end);
+        assert_eq!(&end[..], LAST_CHUNK);
+    }
+}

@@ -368,3 +368,208 @@ fn split_port(value: &[u8]) -> Option<(&[u8], &[u8])> {
     }
     Some((&value[..colon], &value[colon + 1..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+
+    use super::*;
+    use crate::{HeadLimits, RequestParser, ResponseParser};
+
+    fn request(text: &str) -> RequestHead {
+        let mut buf = BytesMut::from(text.replace('\n', "\r\n").as_bytes());
+        RequestParser::new().parse(&mut buf, &HeadLimits::default()).unwrap().unwrap()
+    }
+
+    fn response(text: &str) -> ResponseHead {
+        let mut buf = BytesMut::from(text.replace('\n', "\r\n").as_bytes());
+        ResponseParser::new().parse(&mut buf, &HeadLimits::default()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn keep_alive_follows_version_and_options() {
+        for (version, connection, expected) in [
+            ("1.1", None, true),
+            ("1.1", Some("close"), false),
+            ("1.1", Some("Close"), false),
+            ("1.1", Some("x, close"), false),
+            ("1.1", Some("closed"), true),
+            ("1.1", Some("keep-alive, close"), false),
+            ("1.0", None, false),
+            ("1.0", Some("keep-alive"), true),
+            ("1.0", Some("Keep-Alive"), true),
+            ("1.0", Some("keep-alive, close"), false),
+        ] {
+            let line = connection.map(|c| format!("Connection: {c}\n")).unwrap_or_default();
+            let head = request(&format!("GET / HTTP/{version}\nHost: a\n{line}\n"));
+            assert_eq!(head.framing().unwrap().keep_alive, expected, "{version} {connection:?}");
+        }
+    }
+
+    #[test]
+    fn expectation_and_upgrade_are_for_http_11() {
+        let wait = "Expect: 100-Continue\nContent-Length: 1\n";
+        let upgrade = "Connection: keep-alive, Upgrade\nUpgrade: websocket\n";
+        for (version, fields, expected) in [
+            ("1.1", wait, (true, false)),
+            ("1.0", wait, (false, false)),
+            ("1.1", "Expect: 100-continue\n", (false, false)),
+            ("1.1", "Expect: other\nContent-Length: 1\n", (false, false)),
+            ("1.1", upgrade, (false, true)),
+            ("1.0", upgrade, (false, false)),
+            ("1.1", "Upgrade: websocket\n", (false, false)),
+            ("1.1", "Connection: upgrade\n", (false, false)),
+        ] {
+            let framing = request(&format!("GET / HTTP/{version}\nHost: a\n{fields}\n")).framing().unwrap();
+            assert_eq!((framing.expect_continue, framing.upgrade), expected, "{version} {fields}");
+        }
+    }
+
+    #[test]
+    fn target_forms() {
+        let absolute = |authority: Range<usize>, path: Range<usize>| TargetForm::Absolute { authority, path };
+        for (line, host, expected) in [
+            ("GET /a?b", "h", TargetForm::Origin),
+            ("GET //x/", "h", TargetForm::Origin),
+            ("OPTIONS *", "h", TargetForm::Asterisk),
+            ("GET http://h/a", "h", absolute(7..8, 8..10)),
+            ("GET HTTPS://H:8443?q", "h:8443", absolute(8..14, 14..16)),
+            ("GET http://[::1]", "[::1]", absolute(7..12, 12..12)),
+        ] {
+            let head = request(&format!("{line} HTTP/1.1\nHost: {host}\n\n"));
+            assert_eq!(head.framing().unwrap().target, expected, "{line}");
+            assert!(head.host().unwrap().eq_ignore_ascii_case(host.as_bytes()), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_fault_says_where_its_field_is() {
+        for (text, fault, at) in [
+            ("GET / HTTP/1.1\nHost: a\nHost: b\n\n", Fault::TwoHosts, "b\r\n"),
+            ("GET / HTTP/1.1\nHost: a\nContent-Length: x\n\n", Fault::BadLength, "x\r\n"),
+            ("GET ftp://x HTTP/1.1\nHost: a\n\n", Fault::BadTarget, "ftp:"),
+            ("GET / HTTP/1.1\nHost: a\nContent_length: 1\n\n", Fault::DisguisedField, "Content_"),
+        ] {
+            let offset = text.replace('\n', "\r\n").find(at).unwrap() as u64;
+            assert_eq!(request(text).framing().unwrap_err(), Error { fault, offset }, "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_up_to_63_bits() {
+        assert_eq!(decimal(b"9223372036854775807"), Some(LENGTH));
+        assert_eq!(decimal(b"9223372036854775808"), None);
+        assert_eq!(decimal(b"00000000000000000000000000000000000001"), Some(1));
+        for bad in ["", "+1", "-1", " 1", "1 ", "1,1", "0x1", "1.0", "99999999999999999999999", "\u{664}"] {
+            assert_eq!(decimal(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        for good in
+            ["a", "a.b-c_d", "A:80", "a:", "127.0.0.1", "[::1]", "[::ffff:1.2.3.4]:8443", "a.", "a~b!"]
+        {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            ":80",
+            "a b",
+            "a/b",
+            "a@b",
+            "a,b",
+            "a:b",
+            "a:123456",
+            "a:8:0",
+            "::1",
+            "[]",
+            "[g]",
+            "[::1",
+            "[::1]x",
+            "::1]",
+            "a%41",
+            "a\\b",
+            "a?b",
+            "a#b",
+            "h\u{e9}",
+            "a\"",
+            "<a>",
+            "[::1]:80:80",
+            "a:+8",
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    /// Response, method of the request, whether it asked for an upgrade; body, keep-alive, kind.
+    type ResponseCase = (&'static str, &'static str, bool, Result<(BodyFraming, bool, ResponseKind), Fault>);
+
+    #[test]
+    fn responses_end_as_rfc_9112_says() {
+        use BodyFraming as B;
+        use ResponseKind::{Final, Interim, SwitchingProtocols};
+        let cases: &[ResponseCase] = &[
+            ("1.1 200 OK\nContent-Length: 5\n", "GET", false, Ok((B::Length(5), true, Final))),
+            ("1.1 200 OK\nTransfer-Encoding: chunked\n", "GET", false, Ok((B::Chunked, true, Final))),
+            ("1.1 200 OK\n", "GET", false, Ok((B::UntilClose, false, Final))),
+            ("1.0 200 OK\nConnection: keep-alive\n", "GET", false, Ok((B::UntilClose, false, Final))),
+            (
+                "1.0 200 OK\nConnection: keep-alive\nContent-Length: 1\n",
+                "GET",
+                false,
+                Ok((B::Length(1), true, Final)),
+            ),
+            ("1.0 200 OK\nContent-Length: 1\n", "GET", false, Ok((B::Length(1), false, Final))),
+            (
+                "1.1 200 OK\nContent-Length: 1\nConnection: close\n",
+                "GET",
+                false,
+                Ok((B::Length(1), false, Final)),
+            ),
+            ("1.1 200 OK\nContent-Length: 5\n", "HEAD", false, Ok((B::None, true, Final))),
+            ("1.1 200 OK\nTransfer-Encoding: chunked\n", "HEAD", false, Ok((B::None, true, Final))),
+            ("1.1 200 OK\n", "HEAD", false, Ok((B::None, true, Final))),
+            ("1.1 304 Not Modified\nContent-Length: 5\n", "GET", false, Ok((B::None, true, Final))),
+            ("1.1 204 No Content\n", "GET", false, Ok((B::None, true, Final))),
+            ("1.1 204 No Content\nContent-Length: 0\n", "GET", false, Ok((B::None, true, Final))),
+            ("1.1 204 No Content\nContent-Length: 5\n", "GET", false, Ok((B::None, false, Final))),
+            ("1.1 204 No\nTransfer-Encoding: chunked\n", "GET", false, Ok((B::None, false, Final))),
+            ("1.1 100 Continue\n", "POST", false, Ok((B::None, true, Interim))),
+            ("1.1 103 Early Hints\nLink: x\n", "GET", false, Ok((B::None, true, Interim))),
+            ("1.1 101 Switching\n", "GET", true, Ok((B::None, true, SwitchingProtocols))),
+            ("1.1 101 Switching\n", "GET", false, Err(Fault::UnexpectedUpgrade)),
+            (
+                "1.1 200 OK\nContent-Length: 5\nTransfer-Encoding: chunked\n",
+                "GET",
+                false,
+                Err(Fault::LengthWithTransferEncoding),
+            ),
+            ("1.1 200 OK\nContent-Length: 5\nContent-Length: 5\n", "GET", false, Err(Fault::TwoLengths)),
+            ("1.1 200 OK\nContent-Length: -5\n", "HEAD", false, Err(Fault::BadLength)),
+            ("1.1 200 OK\nTransfer-Encoding: gzip\n", "GET", false, Err(Fault::UnknownTransferEncoding)),
+            ("1.0 200 OK\nTransfer-Encoding: chunked\n", "GET", false, Err(Fault::TransferEncodingInHttp10)),
+            ("2.0 200 OK\n", "GET", false, Err(Fault::UnsupportedVersion)),
+        ];
+        for (text, method, upgrade, expected) in cases {
+            let got = response(&format!("HTTP/{text}\n"))
+                .framing(method.as_bytes(), *upgrade)
+                .map(|f| (f.body, f.keep_alive, f.kind))
+                .map_err(|e| e.fault);
+            assert_eq!(got, *expected, "{method} {text}");
+        }
+    }
+
+    #[test]
+    fn bodies_without_a_known_end_go_on_as_the_client_can_read_them() {
+        for (body, http11, http10) in [
+            (BodyFraming::None, BodyFraming::None, BodyFraming::None),
+            (BodyFraming::Length(3), BodyFraming::Length(3), BodyFraming::Length(3)),
+            (BodyFraming::Chunked, BodyFraming::Chunked, BodyFraming::UntilClose),
+            (BodyFraming::UntilClose, BodyFraming::Chunked, BodyFraming::UntilClose),
+        ] {
+            assert_eq!(body.for_client(Version::HTTP_11), http11);
+            assert_eq!(body.for_client(Version::HTTP_10), http10);
+        }
+    }
+}

@@ -259,3 +259,156 @@ pub(crate) fn offset_within(whole: &[u8], part: &[u8]) -> usize {
     let offset = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
     if offset <= whole.len() { offset } else { 0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+
+    use super::*;
+    use crate::{RequestParser, ResponseParser, limits};
+
+    fn parse(input: &[u8], limits: &HeadLimits) -> Result<Option<crate::RequestHead>, Error> {
+        RequestParser::new().parse(&mut BytesMut::from(input), limits)
+    }
+
+    /// The result for `input` at once, after checking that it is the same byte by byte.
+    fn fault(input: &[u8], limits: &HeadLimits) -> Option<Fault> {
+        let whole = parse(input, limits).map(|head| head.map(|h| h.raw().clone()));
+        let mut parser = RequestParser::new();
+        let mut buf = BytesMut::new();
+        let mut single = Ok(None);
+        for &byte in input {
+            buf.extend_from_slice(&[byte]);
+            single = parser.parse(&mut buf, limits).map(|head| head.map(|h| h.raw().clone()));
+            if !matches!(single, Ok(None)) {
+                break;
+            }
+        }
+        assert_eq!(single, whole, "byte by byte: {:?}", String::from_utf8_lossy(input));
+        whole.err().map(|e| e.fault)
+    }
+
+    #[test]
+    fn each_byte_is_looked_at_once() {
+        let mut lines = Lines::default();
+        let mut buf = Vec::new();
+        for i in 0..1000 {
+            buf.push(b'a');
+            assert_eq!(lines.next(&buf), Ok(None));
+            assert_eq!(lines.scanned, i + 1);
+        }
+        buf.extend_from_slice(b"\r\nb\r\n");
+        assert_eq!(lines.next(&buf), Ok(Some(0..1000)));
+        assert_eq!(lines.next(&buf), Ok(Some(1002..1003)));
+        assert_eq!(lines.next(&buf), Ok(None));
+    }
+
+    #[test]
+    fn a_parser_goes_on_with_the_next_head() {
+        let mut buf = BytesMut::from(
+            &b"\r\nGET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: b\r\n\r\nGET /3 HTT"[..],
+        );
+        let mut parser = RequestParser::new();
+        let limits = HeadLimits::default();
+        let first = parser.parse(&mut buf, &limits).unwrap().unwrap();
+        assert_eq!(&first.raw()[..], b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+        let second = parser.parse(&mut buf, &limits).unwrap().unwrap();
+        assert_eq!((second.target(), second.host()), (&b"/2"[..], Some(&b"b"[..])));
+        assert!(parser.parse(&mut buf, &limits).unwrap().is_none());
+        assert_eq!(&buf[..], b"GET /3 HTT");
+        buf.extend_from_slice(b"P/1.0\r\n\r\n");
+        let third = parser.parse(&mut buf, &limits).unwrap().unwrap();
+        assert_eq!((third.target(), third.version()), (&b"/3"[..], Version::HTTP_10));
+        assert!(buf.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_copied() {
+        let mut buf = BytesMut::from(&b"GET /x HTTP/1.1\r\nHost: abc\r\n\r\n"[..]);
+        let start = buf.as_ptr() as usize;
+        let head = RequestParser::new().parse(&mut buf, &HeadLimits::default()).unwrap().unwrap();
+        assert_eq!(head.target().as_ptr() as usize - start, 4);
+        assert_eq!(head.headers().get("host").unwrap().as_ptr() as usize - start, 23);
+    }
+
+    #[test]
+    fn idle_is_when_nothing_but_empty_lines_has_come() {
+        let limits = HeadLimits::default();
+        let mut parser = RequestParser::new();
+        let mut buf = BytesMut::new();
+        assert!(parser.is_idle(&buf));
+        buf.extend_from_slice(b"\r\n");
+        assert!(parser.parse(&mut buf, &limits).unwrap().is_none());
+        assert!(parser.is_idle(&buf));
+        buf.extend_from_slice(b"G");
+        assert!(!parser.is_idle(&buf));
+    }
+
+    #[test]
+    fn head_limits_hold_with_and_without_the_end_of_the_line() {
+        let limits = HeadLimits { head_bytes: 300, headers: 3, target_bytes: 40 };
+        let request = |target: usize, value: usize| {
+            format!("GET /{} HTTP/1.1\r\nHost: {}\r\n\r\n", "t".repeat(target), "v".repeat(value))
+        };
+        let overhead = request(0, 0).len();
+        assert_eq!(fault(request(39, 300 - overhead - 39).as_bytes(), &limits), None);
+        assert_eq!(fault(request(39, 301 - overhead - 39).as_bytes(), &limits), Some(Fault::HeadTooLarge));
+        assert_eq!(fault(request(40, 1).as_bytes(), &limits), Some(Fault::TargetTooLong));
+        assert_eq!(fault(request(9000, 1).as_bytes(), &limits), Some(Fault::TargetTooLong));
+        assert_eq!(fault(format!("GET /{}", "t".repeat(90)).as_bytes(), &limits), Some(Fault::TargetTooLong));
+        let endless = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(500));
+        assert_eq!(fault(endless.as_bytes(), &limits), Some(Fault::HeadTooLarge));
+        let fields = |n| format!("GET / HTTP/1.1\r\n{}\r\n", "a:b\r\n".repeat(n));
+        assert_eq!(fault(fields(3).as_bytes(), &limits), None);
+        assert_eq!(fault(fields(4).as_bytes(), &limits), Some(Fault::TooManyHeaders));
+        let method = |n| format!("{} / HTTP/1.1\r\n\r\n", "M".repeat(n));
+        assert_eq!(fault(method(limits::METHOD_BYTES).as_bytes(), &limits), None);
+        assert_eq!(fault(method(limits::METHOD_BYTES + 1).as_bytes(), &limits), Some(Fault::MethodTooLong));
+    }
+
+    #[test]
+    fn another_protocol_is_refused_at_its_first_byte() {
+        for (input, expected) in [
+            (&b"\x16\x03\x01"[..], Fault::BadMethod),
+            (b"\0", Fault::BadMethod),
+            (b" GET", Fault::BadMethod),
+            (b"\rGET", Fault::BareCr),
+            (b"\n", Fault::BareLf),
+        ] {
+            assert_eq!(fault(input, &HeadLimits::default()), Some(expected), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn status_lines() {
+        let cases: &[(&str, Option<(u16, &str)>)] = &[
+            ("HTTP/1.1 200 OK", Some((200, "OK"))),
+            ("HTTP/1.0 200 ", Some((200, ""))),
+            ("HTTP/1.1 200", Some((200, ""))),
+            ("HTTP/1.1 999 a  b", Some((999, "a  b"))),
+            ("HTTP/1.1 099 x", None),
+            ("HTTP/1.1 20 OK", None),
+            ("HTTP/1.1 2000 OK", None),
+            ("HTTP/1.1 200OK", None),
+            ("HTTP/1.1  200 OK", None),
+            ("HTTP/1.1\t200 OK", None),
+            ("HTTP/1 200 OK", None),
+            ("ICY 200 OK", None),
+            ("http/1.1 200 OK", None),
+            ("<html>", None),
+            ("HTTP/1.1", None),
+            ("HTTP/1.1 +20 OK", None),
+        ];
+        for (line, expected) in cases {
+            let mut buf = BytesMut::from(format!("{line}\r\n\r\nbody").as_bytes());
+            match (ResponseParser::new().parse(&mut buf, &HeadLimits::default()), expected) {
+                (Ok(Some(head)), Some((status, reason))) => {
+                    assert_eq!((head.status(), head.reason()), (*status, reason.as_bytes()), "{line}");
+                    assert_eq!(&buf[..], b"body");
+                }
+                (Err(error), None) => assert_eq!(error.fault, Fault::BadStatusLine, "{line}"),
+                (got, _) => panic!("{line}: {got:?}"),
+            }
+        }
+    }
+}
