@@ -27,6 +27,7 @@ pub mod variable;
 mod lexer;
 mod names;
 mod parse;
+mod text;
 
 pub use error::{LoadError, LoadErrorKind};
 pub use load::{MemorySource, Source, SourceError, load, parse_str};

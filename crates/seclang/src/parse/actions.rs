@@ -366,7 +366,7 @@ fn with_value(name: &'static str, value: Fragment<'_>, expected: &'static str) -
         }
         "sanitiseRequestHeader" => sanitise(Sanitise::RequestHeader),
         "sanitiseResponseHeader" => sanitise(Sanitise::ResponseHeader),
-        "setenv" => setenv(value),
+        "setenv" => setenv(value, expected)?,
         "setrsc" => Action::SetRsc(template()),
         "setsid" => Action::SetSid(template()),
         "setuid" => Action::SetUid(template()),
@@ -497,16 +497,17 @@ fn setvar(value: Fragment<'_>, expected: &'static str) -> Result<SetVar, Fault> 
     Ok(SetVar { collection: writable(collection, "setvar")?, key: Template::parse(key.bytes), change })
 }
 
-fn setenv(value: Fragment<'_>) -> Action {
+fn setenv(value: Fragment<'_>, expected: &'static str) -> Result<Action, Fault> {
     let (name, new) = match value.split(b'=') {
         Some((name, new)) => (name, Template::parse(new.bytes)),
         None => (value, Template::literal("1")),
     };
-    let removes = name.bytes.first() == Some(&b'!');
-    Action::SetEnv {
-        name: Template::parse(name.bytes),
-        value: if removes { Template::default() } else { new },
+    if matches!(name.bytes, b"" | b"!") {
+        return Err(refuse(value, "setenv", expected));
     }
+    let removes = name.bytes.first() == Some(&b'!');
+    let value = if removes { Template::default() } else { new };
+    Ok(Action::SetEnv { name: Template::parse(name.bytes), value })
 }
 
 /// Whether a list ends its rule with a link to the next.

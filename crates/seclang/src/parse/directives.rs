@@ -78,6 +78,7 @@ pub(crate) fn directive(
             id_at = at;
             Ok(vec![DirectiveKind::Action(list)])
         }
+        "SecMarker" if argument(0).is_empty() => Err(argument(0).fault(LoadErrorKind::Nothing("name"))),
         "SecMarker" => Ok(vec![DirectiveKind::Marker(argument(0).bytes.to_vec())]),
         "SecDefaultAction" => {
             Ok(vec![DirectiveKind::DefaultAction(actions(argument(0), Place::Default, faults).list)])
