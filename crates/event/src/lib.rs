@@ -13,6 +13,7 @@
 //! - [`time`]: [`Timestamp`], microseconds in UTC
 //! - [`bytes`]: [`ByteString`], bytes as they were sent, and their form in JSON
 //! - [`evidence`]: [`RequestEvidence`], what was asked, answered and matched
+//! - [`modsec`]: the event in ModSecurity's error log and audit log
 //! - [`limits`]: every limit of this crate
 //!
 //! # The JSON form
@@ -48,6 +49,8 @@ pub mod bytes;
 pub mod evidence;
 pub mod id;
 pub mod limits;
+pub mod modsec;
+mod multipart;
 pub mod time;
 mod vocabulary;
 

@@ -10,3 +10,6 @@ pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// Bytes of a matched value that an event keeps; longer ones are cut by [`crate::MatchedRule::capture_value`].
 pub const MAX_VALUE_BYTES: usize = 4 * 1024;
+
+/// Parts of a multipart body that redaction and the audit log tell apart; further ones count as one with the last.
+pub const MAX_MULTIPART_PARTS: usize = 1000;

@@ -1,0 +1,125 @@
+//! Events as ModSecurity 2 writes them, for tools that read its logs.
+//!
+//! - [`error_log`]: lines of Apache's error log, as fail2ban and CRS's test runner read them
+//! - [`native`] and [`json`]: an entry of the audit log, in both formats of SecAuditLogFormat
+//! - [`index`]: the line of the index and the path of the file, for SecAuditLogType Concurrent
+//! - [`message`]: the sentences inside all of them
+//!
+//! The forms are those of ModSecurity 2.9.7 under Apache 2.4, its escapes and its cuts included; each was compared with
+//! what that pair writes for the same requests. Where ours differ:
+//!
+//! - headers stand as they were sent; Apache joins those of one name;
+//! - `Apache-Error`, `Apache-Handler` and `Response-Body-Transformed` are left out: there is no Apache;
+//! - bytes that are no UTF-8 stand in JSON as `\xhh`; ModSecurity writes them raw, which is no JSON;
+//! - part K rebuilds each rule from what the event keeps of it;
+//! - part D does not exist, as in ModSecurity; part G neither.
+//!
+//! Redact an event before writing it here.
+
+mod audit_json;
+mod audit_native;
+mod error_log;
+mod escape;
+mod index;
+mod message;
+
+pub use audit_json::json;
+pub use audit_native::{native, serial};
+pub use error_log::error_log;
+pub use index::{IndexEntry, entry_path, index};
+pub use message::{message, metadata, sentence};
+
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+
+use crate::{Event, Timestamp};
+
+/// What the lines tell of the process that writes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Process id.
+    pub pid: u32,
+    /// Thread id.
+    pub tid: u64,
+    /// Seconds that local time is ahead of UTC. Apache writes local time and fail2ban expects it. Beyond 25 hours: UTC.
+    pub utc_offset_seconds: i32,
+}
+
+impl Process {
+    /// `23/Nov/2026:09:04:46.454636 +0000`
+    fn audit_time(self, time: Timestamp) -> String {
+        let minutes = self.offset().seconds() / 60;
+        let sign = if minutes < 0 { '-' } else { '+' };
+        let (hours, minutes) = (minutes.abs() / 60, minutes.abs() % 60);
+        format!("{} {sign}{hours:02}{minutes:02}", self.local(time).strftime("%d/%b/%Y:%H:%M:%S.%6f"))
+    }
+
+    fn local(self, time: Timestamp) -> DateTime {
+        self.offset().to_datetime(time.to_jiff())
+    }
+
+    fn offset(self) -> Offset {
+        Offset::from_seconds(self.utc_offset_seconds).unwrap_or(Offset::UTC)
+    }
+}
+
+/// Which parts an audit log entry has: the letters of SecAuditLogParts. A and Z are always there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditParts(String);
+
+impl AuditParts {
+    /// Reads the letters, in any order. None where one is not of A to K or Z, or A or Z is missing.
+    pub fn new(letters: &str) -> Option<Self> {
+        let upper = letters.to_ascii_uppercase();
+        let known = upper.bytes().all(|letter| matches!(letter, b'A'..=b'K' | b'Z'));
+        (known && upper.contains('A') && upper.contains('Z')).then_some(Self(upper))
+    }
+
+    fn has(&self, letter: char) -> bool {
+        self.0.contains(letter)
+    }
+}
+
+impl Default for AuditParts {
+    /// `ABCFHZ`, ModSecurity's default.
+    fn default() -> Self {
+        Self("ABCFHZ".into())
+    }
+}
+
+/// Who made the entry: line `Producer`.
+fn producer() -> String {
+    format!("monban/{} (ModSecurity 2.9 format)", env!("CARGO_PKG_VERSION"))
+}
+
+/// Address, port, and the server's, as parts A and `transaction` need them.
+fn endpoints(event: &Event) -> [(String, u16); 2] {
+    let client = event.client.map(|client| (client.address.to_string(), client.port.unwrap_or(0)));
+    let server = event.request().and_then(|request| request.server);
+    let server = server.map(|server| (server.ip().to_string(), server.port()));
+    let unknown = || ("-".to_owned(), 0);
+    [client.unwrap_or_else(unknown), server.unwrap_or_else(unknown)]
+}
+
+/// A form body of the fields of a multipart body, files left out: part I.
+fn fake_body(request: &crate::RequestEvidence) -> Option<Vec<u8>> {
+    let parts = multipart_parts(request)?;
+    let mut form = Vec::new();
+    for part in parts.iter().filter(|part| part.filename.is_none()) {
+        if !form.is_empty() {
+            form.push(b'&');
+        }
+        escape::form_encode(&mut form, part.name);
+        form.push(b'=');
+        escape::form_encode(&mut form, part.value);
+    }
+    Some(form)
+}
+
+fn multipart_parts(request: &crate::RequestEvidence) -> Option<Vec<crate::multipart::Part<'_>>> {
+    let body = request.body.as_ref()?;
+    crate::multipart::parts(request.header("content-type")?, &body.bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,38 @@
+//! Lines of Apache's error log.
+
+use super::{Process, escape, message};
+use crate::{Event, MatchedRule, RequestEvidence};
+
+/// One line for each of `rules`, each with its line end. They are those of the event's request or some of them: a gate
+/// writes the rules of phases 1 to 4 before the response is sent and those of phase 5 after it.
+///
+/// An event that is not about a request has none.
+pub fn error_log(event: &Event, rules: &[MatchedRule], process: Process) -> String {
+    let Some(request) = event.request() else { return String::new() };
+    let tail = tail(event, request);
+    let time = process.local(event.time).strftime("%a %b %d %H:%M:%S.%6f %Y").to_string();
+    let Process { pid, tid, .. } = process;
+    // Apache's own `[client]` has the port, ModSecurity's has not.
+    let client = event.client.map_or_else(String::new, |client| {
+        let address = client.address;
+        let port = client.port.map_or_else(String::new, |port| format!(":{port}"));
+        format!(" [client {address}{port}] [client {address}]")
+    });
+    let mut lines = String::new();
+    for rule in rules {
+        let text = escape::error_log_item(&format!("ModSecurity: {}{tail}", message(rule)));
+        lines.push_str(&format!("[{time}] [security2:error] [pid {pid}:tid {tid}]{client} {text}\n"));
+    }
+    lines
+}
+
+/// ` [hostname "…"] [uri "…"] [unique_id "…"]`
+pub(super) fn tail(event: &Event, request: &RequestEvidence) -> String {
+    let mut tail = String::new();
+    if let Some(host) = request.host() {
+        tail.push_str(&format!(" [hostname \"{}\"]", escape::quoted(host)));
+    }
+    let uri = escape::quoted(&escape::percent_decode(request.path()));
+    tail.push_str(&format!(" [uri \"{uri}\"] [unique_id \"{}\"]", event.id));
+    tail
+}

@@ -1,0 +1,153 @@
+//! The sentences of the logs: what a rule found, and the rule's metadata.
+
+use super::escape;
+use crate::{Disruptive, MatchedRule, Severity};
+
+/// Bytes of an operator's argument that a sentence shows; then ` ...` follows.
+const SHOWN_ARGUMENT: usize = 252;
+/// Bytes of escaped logdata that are shown: ModSecurity cuts ` [data "` and 512 bytes to end in `..."]`.
+const SHOWN_DATA: usize = 512;
+/// Bytes of a whole message (its buffer has 1024 with the ending zero).
+const SHOWN_MESSAGE: usize = 1023;
+
+/// The whole message for a rule, as it stands in part H and, with more behind it, in the error log: what was done, what
+/// was found, and the metadata. Cut to 1,023 bytes, as ModSecurity does.
+pub fn message(rule: &MatchedRule) -> String {
+    let phase = rule.phase;
+    let done = match &rule.disruptive {
+        None => "Warning.".to_owned(),
+        Some(Disruptive::Deny { status }) => format!("Access denied with code {status} (phase {phase})."),
+        Some(Disruptive::Drop) => format!("Access denied with connection close (phase {phase})."),
+        Some(Disruptive::Redirect { status, location }) => {
+            let location = escape::unquoted(location);
+            format!("Access denied with redirection to {location} using status {status} (phase {phase}).")
+        }
+        Some(Disruptive::Allow) => format!("Access allowed (phase {phase})."),
+        Some(Disruptive::AllowPhase) => format!("Access to phase allowed (phase {phase})."),
+        Some(Disruptive::AllowRequest) => format!("Access to request allowed (phase {phase})."),
+    };
+    let mut message = format!("{done} {}{}", sentence(rule), metadata(rule));
+    // Everything in it is ASCII by now, save for file names and tags of odd rules.
+    message.truncate(message.floor_char_boundary(SHOWN_MESSAGE));
+    message
+}
+
+/// What the operator found: `Pattern match "<script" at ARGS:name.`
+pub fn sentence(rule: &MatchedRule) -> String {
+    let variable = escape::unquoted(&rule.variable);
+    if rule.negated {
+        let argument = cut(escape::quoted(&rule.argument));
+        return format!("Match of \"{} {argument}\" against \"{variable}\" required.", rule.operator);
+    }
+    let argument = || cut(escape::quoted(&rule.argument));
+    let detail = || escape::quoted(&rule.detail);
+    let operator = rule.operator.to_ascii_lowercase();
+    match operator.as_str() {
+        "rx" | "rxglobal" | "strmatch" => format!("Pattern match \"{}\" at {variable}.", argument()),
+        "pm" | "pmf" | "pmfromfile" => format!("Matched phrase \"{}\" at {variable}.", cut(detail())),
+        "contains" | "containsword" | "streq" | "beginswith" | "endswith" => {
+            format!("String match \"{}\" at {variable}.", argument())
+        }
+        "within" => format!("String match within \"{}\" at {variable}.", argument()),
+        "eq" | "ge" | "gt" | "le" | "lt" => {
+            format!("Operator {} matched {} at {variable}.", operator.to_ascii_uppercase(), argument())
+        }
+        "ipmatch" => format!("IPmatch: \"{}\" matched at {variable}.", escape::quoted(&rule.value)),
+        "ipmatchf" | "ipmatchfromfile" => {
+            format!("IPmatchFromFile: \"{}\" matched at {variable}.", escape::quoted(&rule.value))
+        }
+        // The operator's detail is the number of bytes.
+        "validatebyterange" => {
+            format!("Found {} byte(s) in {variable} outside range: {}.", detail(), argument())
+        }
+        "validateurlencoding" => match &rule.detail[..] {
+            b"" => format!("Invalid URL Encoding: Non-hexadecimal digits used at {variable}."),
+            _ => format!("Invalid URL Encoding: {} at {variable}.", detail()),
+        },
+        "validateutf8encoding" => match &rule.detail[..] {
+            b"" => format!("Invalid UTF-8 encoding: invalid byte value in character at {variable}."),
+            _ => format!("Invalid UTF-8 encoding: {} at {variable}.", detail()),
+        },
+        "detectsqli" => format!("detected SQLi using libinjection with fingerprint '{}'", detail()),
+        "detectxss" => "detected XSS using libinjection.".into(),
+        "unconditionalmatch" => "Unconditional match in SecAction.".into(),
+        "geolookup" => format!("Geo lookup for \"{}\" succeeded at {variable}.", escape::quoted(&rule.value)),
+        "rbl" => format!("RBL lookup of {} succeeded at {variable}.", escape::quoted(&rule.value)),
+        "verifycc" => format!("CC# match \"{}\" at {variable}.", argument()),
+        "verifycpf" => format!("CPF# match \"{}\" at {variable}.", argument()),
+        "verifyssn" => format!("SSN# match \"{}\" at {variable}.", argument()),
+        _ => format!("Operator {} matched \"{}\" at {variable}.", rule.operator, argument()),
+    }
+}
+
+/// The rule's metadata, each field with a space before it: ` [file "…"] [line "…"] [id "…"]…`
+pub fn metadata(rule: &MatchedRule) -> String {
+    let mut text = String::new();
+    let mut field = |name: &str, value: &str| {
+        text.push_str(" [");
+        text.push_str(name);
+        text.push_str(" \"");
+        text.push_str(value);
+        text.push_str("\"]");
+    };
+    if !rule.file.is_empty() {
+        field("file", &rule.file);
+        field("line", &rule.line.to_string());
+    }
+    if rule.id != 0 {
+        field("id", &rule.id.to_string());
+    }
+    if !rule.rev.is_empty() {
+        field("rev", &escape::quoted(rule.rev.as_bytes()));
+    }
+    if !rule.message.is_empty() {
+        field("msg", &escape::quoted(&rule.message));
+    }
+    if !rule.data.is_empty() {
+        let mut data = escape::hex(&rule.data);
+        if data.len() > SHOWN_DATA - 1 {
+            // ASCII only: the escape leaves nothing else.
+            data.truncate(SHOWN_DATA - 3);
+            data.push_str("...");
+        }
+        field("data", &data);
+    }
+    if let Some(severity) = rule.severity {
+        field("severity", severity_name(severity));
+    }
+    if !rule.ver.is_empty() {
+        field("ver", &escape::quoted(rule.ver.as_bytes()));
+    }
+    if let Some(maturity) = rule.maturity {
+        field("maturity", &maturity.to_string());
+    }
+    if let Some(accuracy) = rule.accuracy {
+        field("accuracy", &accuracy.to_string());
+    }
+    for tag in &rule.tags {
+        field("tag", &escape::quoted(tag.as_bytes()));
+    }
+    text
+}
+
+fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Emergency => "EMERGENCY",
+        Severity::Alert => "ALERT",
+        Severity::Critical => "CRITICAL",
+        Severity::Error => "ERROR",
+        Severity::Warning => "WARNING",
+        Severity::Notice => "NOTICE",
+        Severity::Info => "INFO",
+        Severity::Debug => "DEBUG",
+    }
+}
+
+/// Cuts an escaped (hence ASCII) argument as the operators do.
+fn cut(mut text: String) -> String {
+    if text.len() > SHOWN_ARGUMENT {
+        text.truncate(SHOWN_ARGUMENT);
+        text.push_str(" ...");
+    }
+    text
+}

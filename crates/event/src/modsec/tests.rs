@@ -1,0 +1,294 @@
+use super::*;
+use crate::{
+    Action, Body, Client, Disruptive, Durations, EventId, Gate, Header, MatchedRule, RequestEvidence,
+    Response, Severity,
+};
+
+const PROCESS: Process = Process { pid: 26107, tid: 26110, utc_offset_seconds: 0 };
+
+fn rule(id: u64, operator: &str, argument: &str) -> MatchedRule {
+    MatchedRule {
+        id,
+        phase: 2,
+        operator: operator.into(),
+        argument: argument.into(),
+        variable: "ARGS:name".into(),
+        severity: Some(Severity::Critical),
+        ver: "OWASP_CRS/3.3.4".into(),
+        file: "/etc/monban/rules/xss.conf".into(),
+        ..Default::default()
+    }
+}
+
+/// A blocked form post: the shape of the reference samples, shortened.
+fn attack() -> Event {
+    let time = Timestamp::from_micros(1_795_424_686_454_636);
+    let evidence = RequestEvidence {
+        line: "POST /log%20in?q=%22%3E HTTP/1.1".into(),
+        headers: vec![
+            Header::new("Host", "localhost:8080"),
+            Header::new("User-Agent", "curl/7.88.1"),
+            Header::new("X-Twice", "1"),
+            Header::new("x-twice", &b"\xe9"[..]),
+        ],
+        body: Some(Body::capture(b"name=\"><script>alert(1)</script>", 32, 1000)),
+        response: Some(Response {
+            status: 403,
+            reason: "Forbidden".into(),
+            protocol: "HTTP/1.1".into(),
+            headers: vec![Header::new("Content-Type", "text/html")],
+            body: Some(Body::capture(b"<h1>Forbidden</h1>\n", 19, 1000)),
+        }),
+        rules: vec![
+            MatchedRule {
+                line: 56,
+                message: "XSS Attack Detected via libinjection".into(),
+                data: "Matched Data: XSS data found within ARGS:name: \"><script>".into(),
+                tags: vec!["attack-xss".into(), "OWASP_CRS".into()],
+                ..rule(941_100, "detectXSS", "")
+            },
+            MatchedRule {
+                line: 83,
+                message: "Script \"Tag\"".into(),
+                ..rule(941_110, "rx", r"(?i)<script[^>]*>[\s\S]*?")
+            },
+            MatchedRule {
+                line: 94,
+                variable: "TX:anomaly_score".into(),
+                message: "Inbound Anomaly Score Exceeded (Total Score: 10)".into(),
+                disruptive: Some(Disruptive::Deny { status: 403 }),
+                ..rule(949_110, "ge", "5")
+            },
+        ],
+        durations: Durations { phases_us: [494, 1039, 0, 0, 108], upstream_us: None, total_us: 14253 },
+        server: Some(([127, 0, 0, 1], 18121).into()),
+        protocol: "HTTP/1.1".into(),
+        engine: crate::Engine::On,
+        ..Default::default()
+    };
+    Event {
+        client: Some(Client { address: [127, 0, 0, 1].into(), port: Some(38596) }),
+        severity: Severity::Critical,
+        action: Action::Blocked,
+        ..Event::new(EventId::from_bytes([7; 16]), time, "vps1", Gate::Request, evidence.into())
+    }
+}
+
+fn upload() -> Event {
+    let mut event = attack();
+    let crate::Evidence::Request(request) = &mut event.evidence;
+    let body = b"--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx y&\"z\r\n--b\r\nContent-Disposition: form-data; \
+        name=\"f\"; filename=\"we%22ird.txt\"\r\n\r\nb\n\r\n--b--\r\n";
+    request.body = Some(Body::capture(body, body.len() as u64, 10_000));
+    request.headers.push(Header::new("Content-Type", "multipart/form-data; boundary=b"));
+    event
+}
+
+#[test]
+fn error_log_lines() {
+    let event = attack();
+    let rules = &event.request().unwrap().rules;
+    let expected = include_str!("testdata/error.log");
+    assert_eq!(error_log(&event, rules, PROCESS), expected);
+    let lines: Vec<&str> = expected.split_inclusive('\n').collect();
+    assert_eq!(error_log(&event, &rules[1..2], PROCESS), lines[1]);
+    let tokyo = Process { utc_offset_seconds: 9 * 3600, ..PROCESS };
+    assert!(error_log(&event, rules, tokyo).starts_with("[Mon Nov 23 18:04:46.454636 2026] "));
+}
+
+#[test]
+fn native_entries() {
+    let parts = AuditParts::new("ABCEFHKZ").unwrap();
+    let expected = include_bytes!("testdata/native.audit.log").replace_version();
+    assert_eq!(text(&serial(&attack(), &parts, PROCESS)), text(&expected));
+    let entry = native(&attack(), &AuditParts::new("az").unwrap(), PROCESS);
+    assert_eq!(text(&entry).lines().filter(|line| line.starts_with("--")).count(), 2);
+}
+
+#[test]
+fn multipart_bodies_stand_in_part_i_and_files_in_j() {
+    let entry = text(&native(&upload(), &AuditParts::new("ABIJZ").unwrap(), PROCESS));
+    assert!(entry.contains("-I--\na=x+y%26%22z\n--"), "{entry}");
+    assert!(entry.contains("-J--\n2,2,\"we%22ird.txt\",\"<Unknown ContentType>\"\nTotal,2\n\n--"), "{entry}");
+    assert!(!entry.contains("-C--"));
+    let entry = text(&native(&upload(), &AuditParts::new("ABCJZ").unwrap(), PROCESS));
+    assert!(entry.contains("-C--\n--b\r\n") && !entry.contains("-I--"), "{entry}");
+    // For other bodies either letter is C.
+    let entry = text(&native(&attack(), &AuditParts::new("ABIJZ").unwrap(), PROCESS));
+    assert!(entry.contains("-C--\nname=") && !entry.contains("-J--"), "{entry}");
+}
+
+#[test]
+fn a_body_cannot_forge_a_boundary() {
+    let plain = native(&attack(), &AuditParts::default(), PROCESS);
+    let boundary = text(&plain)[2..10].to_owned();
+    let mut event = attack();
+    let crate::Evidence::Request(request) = &mut event.evidence;
+    let forged = format!("x\n--{boundary}-H--\nMessage: forged\n");
+    request.body = Some(Body::capture(forged.as_bytes(), forged.len() as u64, 1000));
+    let entry = text(&native(&event, &AuditParts::default(), PROCESS));
+    let real = &entry[..entry.find("-A--").unwrap()];
+    assert_ne!(real, format!("--{boundary}"));
+    assert_eq!(entry.matches(real).count(), 6);
+}
+
+#[test]
+fn json_entries() {
+    let parts = AuditParts::new("ABCEFHJKZ").unwrap();
+    let line = json(&attack(), &parts, PROCESS);
+    assert!(line.ends_with("}\n") && line.matches('\n').count() == 1);
+    let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let expected = include_str!("testdata/entry.json").replace("VERSION", env!("CARGO_PKG_VERSION"));
+    let expected: serde_json::Value = serde_json::from_str(&expected).unwrap();
+    assert_eq!(entry, expected, "{entry:#}");
+
+    let entry: serde_json::Value =
+        serde_json::from_str(&json(&upload(), &AuditParts::new("ABIJZ").unwrap(), PROCESS)).unwrap();
+    assert_eq!(entry["request"]["fake_body"], "a=x+y%26%22z");
+    assert_eq!(entry["uploads"]["total"], 2);
+}
+
+#[test]
+fn index_lines_and_paths() {
+    let event = attack();
+    let path = entry_path(&event, PROCESS);
+    assert_eq!(path, format!("/20261123/20261123-0904/20261123-090446-{}", event.id));
+    let entry = IndexEntry { path: &path, size: 8331, md5: "a24fe78c3642cb68afd6464046b7c759" };
+    assert_eq!(
+        index(&event, &entry, PROCESS),
+        format!(
+            "localhost 127.0.0.1 - - [23/Nov/2026:09:04:46.454636 +0000] \"POST /log%20in?q=%22%3E HTTP/1.1\" 403 19 \
+             \"-\" \"curl/7.88.1\" {} \"-\" {path} 0 8331 md5:a24fe78c3642cb68afd6464046b7c759 \n",
+            event.id
+        )
+    );
+}
+
+/// Each as ModSecurity 2.9.7 wrote it for the same rule and request: operator, argument, detail, value, sentence.
+const SENTENCES: &[(&str, &str, &str, &str, &str)] = &[
+    ("rx", "^x.*\"", "", "", r#"Pattern match "^x.*\"" at V."#),
+    ("pm", "zz x", "x", "", r#"Matched phrase "x" at V."#),
+    ("pmFromFile", "words.data", "x", "", r#"Matched phrase "x" at V."#),
+    ("within", "xabc x\"y\\ x\\ty", "", "", r#"String match within "xabc x\"y\\ x\\ty" at V."#),
+    ("contains", "x", "", "", r#"String match "x" at V."#),
+    ("containsWord", "b", "", "", r#"String match "b" at V."#),
+    ("streq", "b", "", "", r#"String match "b" at V."#),
+    ("beginsWith", "b", "", "", r#"String match "b" at V."#),
+    ("endsWith", "b", "", "", r#"String match "b" at V."#),
+    ("strmatch", "b", "", "", r#"Pattern match "b" at V."#),
+    ("eq", "5", "", "5", "Operator EQ matched 5 at V."),
+    ("ge", "4", "", "5", "Operator GE matched 4 at V."),
+    ("gt", "4", "", "5", "Operator GT matched 4 at V."),
+    ("lt", "6", "", "5", "Operator LT matched 6 at V."),
+    ("le", "6", "", "5", "Operator LE matched 6 at V."),
+    ("ipMatch", "127.0.0.0/8,10.0.0.1", "", "127.0.0.1", r#"IPmatch: "127.0.0.1" matched at V."#),
+    ("validateByteRange", "32-100", "7", "", "Found 7 byte(s) in V outside range: 32-100."),
+    ("validateUrlEncoding", "", "", "", "Invalid URL Encoding: Non-hexadecimal digits used at V."),
+    ("detectSQLi", "", "s&1c", "", "detected SQLi using libinjection with fingerprint 's&1c'"),
+    ("detectXSS", "", "", "", "detected XSS using libinjection."),
+    ("unconditionalMatch", "", "", "", "Unconditional match in SecAction."),
+    ("!rx", "^c", "", "b", r#"Match of "rx ^c" against "V" required."#),
+    ("!noMatch", "", "", "b", r#"Match of "noMatch " against "V" required."#),
+];
+
+#[test]
+fn sentences_of_operators() {
+    assert!(SENTENCES.len() >= 23);
+    for (operator, argument, detail, value, expected) in SENTENCES {
+        let found = sentence(&MatchedRule {
+            negated: operator.starts_with('!'),
+            operator: operator.trim_start_matches('!').into(),
+            argument: (*argument).into(),
+            detail: (*detail).into(),
+            value: (*value).into(),
+            variable: "V".into(),
+            ..Default::default()
+        });
+        assert_eq!(found, *expected, "{operator}");
+    }
+}
+
+#[test]
+fn what_a_rule_did() {
+    for (disruptive, expected) in [
+        (None, "Warning. "),
+        (Some(Disruptive::Deny { status: 406 }), "Access denied with code 406 (phase 2). "),
+        (Some(Disruptive::Drop), "Access denied with connection close (phase 2). "),
+        (
+            Some(Disruptive::Redirect { status: 302, location: "http://x/q?x".into() }),
+            "Access denied with redirection to http://x/q?x using status 302 (phase 2). ",
+        ),
+        (Some(Disruptive::Allow), "Access allowed (phase 2). "),
+        (Some(Disruptive::AllowPhase), "Access to phase allowed (phase 2). "),
+        (Some(Disruptive::AllowRequest), "Access to request allowed (phase 2). "),
+    ] {
+        let text = message(&MatchedRule { disruptive, ..rule(1, "rx", "a") });
+        assert!(text.starts_with(expected), "{text}");
+    }
+}
+
+#[test]
+fn escapes_and_cuts_are_those_of_modsecurity() {
+    // As the reference wrote it for this argument.
+    let odd = b"xy\"\\\n\x01\xc3\xa9:z";
+    let text = metadata(&MatchedRule {
+        message: odd[..].into(),
+        data: odd[..].into(),
+        rev: "2".into(),
+        severity: Some(Severity::Error),
+        ver: "v\"1".into(),
+        maturity: Some(4),
+        accuracy: Some(5),
+        tags: vec!["t\"b".into()],
+        file: String::new(),
+        id: 1,
+        ..Default::default()
+    });
+    assert_eq!(
+        text,
+        r#" [id "1"] [rev "2"] [msg "xy\"\\\n\x01\xc3\xa9:z"] [data "xy\x22\x5c\x0a\x01\xc3\xa9:z"] [severity "ERROR"] [ver "v\"1"] [maturity "4"] [accuracy "5"] [tag "t\"b"]"#
+    );
+    let name = MatchedRule { variable: b"ARGS:o\"\\\n\xe9"[..].into(), ..rule(1, "rx", ".") };
+    assert_eq!(sentence(&name), r#"Pattern match "." at ARGS:o"\\\n\xe9."#);
+    for (length, shown) in [(252, "a".repeat(252)), (253, "a".repeat(252) + " ...")] {
+        let rule = rule(1, "rx", &"a".repeat(length));
+        assert_eq!(sentence(&rule), format!("Pattern match \"{shown}\" at ARGS:name."));
+    }
+    for (length, shown) in [(511, "b".repeat(511)), (512, "b".repeat(509) + "...")] {
+        let rule = MatchedRule { data: "b".repeat(length).into(), ..Default::default() };
+        assert_eq!(metadata(&rule), format!(" [data \"{shown}\"]"));
+    }
+    let long =
+        MatchedRule { message: "m".repeat(5000).into(), tags: vec!["t".into()], ..rule(1, "rx", "é") };
+    assert_eq!(message(&long).len(), 1023);
+}
+
+#[test]
+fn parts_are_letters() {
+    for bad in ["", "ABC", "ABZ1", "ALZ"] {
+        assert_eq!(AuditParts::new(bad), None, "{bad}");
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+trait ReplaceVersion {
+    fn replace_version(&self) -> Vec<u8>;
+}
+
+impl ReplaceVersion for [u8] {
+    /// Fixtures hold VERSION for the crate's version and `\xe9` for that byte.
+    fn replace_version(&self) -> Vec<u8> {
+        let text = String::from_utf8_lossy(self).replace("VERSION", env!("CARGO_PKG_VERSION"));
+        let mut bytes = Vec::new();
+        for (number, piece) in text.split("\\xe9").enumerate() {
+            if number > 0 {
+                bytes.push(0xe9);
+            }
+            bytes.extend_from_slice(piece.as_bytes());
+        }
+        bytes
+    }
+}
