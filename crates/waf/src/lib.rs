@@ -4,6 +4,9 @@
 #![forbid(unsafe_code)]
 
 pub mod body;
+pub mod cookies;
 pub mod injection;
+pub mod limits;
 pub mod operators;
+pub mod query;
 pub mod transformations;

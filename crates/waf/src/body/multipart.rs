@@ -1,0 +1,603 @@
+//! The body processor MULTIPART: `multipart/form-data` (RFC 7578) as ModSecurity 2.9.7 reads it.
+//!
+//! It is a detector of evasions more than a parser: what applications may read in another way raises a [`Flags`] or ends
+//! the parsing with an error. Values and file contents are slices of the body.
+//!
+//! ```
+//! let body = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n";
+//! let parsed = waf::body::multipart::parse(body, Some(b"multipart/form-data; boundary=x"), &Default::default());
+//! assert_eq!(parsed.error, None);
+//! assert_eq!(parsed.parts[0].content, b"1");
+//! ```
+
+use super::disposition::Disposition;
+use super::escape_for_log;
+use crate::cookies::is_space;
+use crate::limits::{MULTIPART_CONTENT_TYPE, MULTIPART_LINE, MULTIPART_PART_HEADERS, MULTIPART_PARTS};
+use crate::query::LIMIT_EXCEEDED;
+use memchr::memmem::Finder;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// What the rules' configuration says.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What the query string has left of SecArgumentsLimit; 1000 by default.
+    pub argument_limit: usize,
+    /// SecUploadFileLimit where files are extracted (SecUploadKeepFiles, FILES_TMP_CONTENT, `@inspectFile`), else none:
+    /// only then does ModSecurity count them.
+    pub file_limit: Option<usize>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { argument_limit: 1000, file_limit: None }
+    }
+}
+
+/// One part with a name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// The parameter `name` of Content-Disposition without quotes and escapes.
+    pub name: Cow<'a, [u8]>,
+    /// The parameter `filename`; a part with one is a file (FILES), without one an argument (ARGS_POST).
+    pub filename: Option<Cow<'a, [u8]>>,
+    /// Header lines as sent, without line ends; folded ones joined (MULTIPART_PART_HEADERS).
+    pub headers: Vec<Cow<'a, [u8]>>,
+    /// The bytes between the empty line and the line end before the next boundary.
+    pub content: &'a [u8],
+    /// The content may be inspected as FILES_TMP_CONTENT: false beyond SecUploadFileLimit, or if files are not extracted.
+    pub extracted: bool,
+}
+
+/// The MULTIPART_* variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags {
+    /// MULTIPART_BOUNDARY_QUOTED: the boundary stands in quotes in Content-Type.
+    pub boundary_quoted: bool,
+    /// MULTIPART_BOUNDARY_WHITESPACE: space around the `=` of the parameter.
+    pub boundary_whitespace: bool,
+    /// MULTIPART_DATA_BEFORE: lines before the first boundary.
+    pub data_before: bool,
+    /// MULTIPART_DATA_AFTER: bytes after the final boundary.
+    pub data_after: bool,
+    /// MULTIPART_HEADER_FOLDING
+    pub header_folding: bool,
+    /// MULTIPART_CRLF_LINE: a line ended with CR LF, as it ought to.
+    pub crlf_line: bool,
+    /// MULTIPART_LF_LINE: a line ended with LF only.
+    pub lf_line: bool,
+    /// MULTIPART_MISSING_SEMICOLON: nothing separates the boundary from the media type.
+    pub missing_semicolon: bool,
+    /// MULTIPART_INVALID_QUOTING: single quotes.
+    pub invalid_quoting: bool,
+    /// MULTIPART_INVALID_HEADER_FOLDING: folded with other than spaces and tabs.
+    pub invalid_header_folding: bool,
+    /// MULTIPART_INVALID_PART: a boundary where the content should begin.
+    pub invalid_part: bool,
+    /// MULTIPART_FILE_LIMIT_EXCEEDED: more files than SecUploadFileLimit.
+    pub file_limit_exceeded: bool,
+    /// MULTIPART_UNMATCHED_BOUNDARY: a line looks like a boundary but is none, or holds it in its middle.
+    pub unmatched_boundary: bool,
+    /// The parser gave up; no variable of its own, but part of MULTIPART_STRICT_ERROR.
+    pub fatal: bool,
+}
+
+impl Flags {
+    /// MULTIPART_CRLF_LF_LINES: both kinds of line ends.
+    pub fn crlf_lf_lines(&self) -> bool {
+        self.crlf_line && self.lf_line
+    }
+
+    /// MULTIPART_STRICT_ERROR: any of the flags that speak of an error. An unmatched boundary is not among them: it has
+    /// a rule of its own, 200004.
+    pub fn strict_error(&self) -> bool {
+        self.fatal
+            || self.boundary_quoted
+            || self.boundary_whitespace
+            || self.data_before
+            || self.data_after
+            || self.header_folding
+            || self.lf_line
+            || self.missing_semicolon
+            || self.invalid_quoting
+            || self.invalid_part
+            || self.invalid_header_folding
+            || self.file_limit_exceeded
+    }
+}
+
+/// What a body holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Parsed<'a> {
+    /// In their order; those that were complete before an error.
+    pub parts: Vec<Part<'a>>,
+    /// The MULTIPART_* variables.
+    pub flags: Flags,
+    /// REQBODY_ERROR_MSG; REQBODY_ERROR is 1 when there is one.
+    pub error: Option<String>,
+    /// Bytes that count against SecRequestBodyNoFilesLimit: part headers and values, but not files.
+    pub no_files_length: usize,
+    /// MULTIPART_NAME: the last `name` seen, also in a part that was refused.
+    pub last_name: Cow<'a, [u8]>,
+    /// MULTIPART_FILENAME: the last `filename` seen.
+    pub last_filename: Cow<'a, [u8]>,
+    /// How many parts are arguments.
+    arguments: usize,
+}
+
+impl<'a> Parsed<'a> {
+    /// ARGS_POST: parts without a file name, at most as many as the limit allows. Like ModSecurity it has none when the body
+    /// could not be parsed to its end, while files and headers of complete parts are there.
+    pub fn arguments(&self) -> impl Iterator<Item = &Part<'a>> {
+        self.parts.iter().filter(|part| part.filename.is_none()).take(self.arguments)
+    }
+
+    /// FILES, FILES_NAMES, FILES_SIZES: parts with one.
+    pub fn files(&self) -> impl Iterator<Item = &Part<'a>> {
+        self.parts.iter().filter(|part| part.filename.is_some())
+    }
+
+    /// FILES_COMBINED_SIZE, in bytes.
+    pub fn files_combined_size(&self) -> usize {
+        self.files().map(|part| part.content.len()).sum()
+    }
+}
+
+/// Parses a whole body under its Content-Type header.
+pub fn parse<'a>(body: &'a [u8], content_type: Option<&[u8]>, options: &Options) -> Parsed<'a> {
+    let mut flags = Flags::default();
+    let boundary = match boundary(content_type, &mut flags) {
+        Ok(boundary) => boundary,
+        Err(problem) => {
+            flags.fatal = true;
+            let error = Some(format!("Multipart: {problem}."));
+            return Parsed { flags, error, ..Parsed::default() };
+        }
+    };
+    let mut parser = Parser {
+        body,
+        boundary,
+        in_line: Finder::new(&[b"--", boundary].concat()).into_owned(),
+        options,
+        parsed: Parsed { flags, ..Parsed::default() },
+        part: None,
+        boundaries: 0,
+        extracted: 0,
+    };
+    let result = parser.run();
+    let mut parsed = parser.parsed;
+    match result {
+        Ok(()) => {
+            let fields = parsed.parts.iter().filter(|part| part.filename.is_none()).count();
+            if fields > options.argument_limit {
+                parsed.error = Some(LIMIT_EXCEEDED.to_owned());
+            }
+            parsed.arguments = fields.min(options.argument_limit);
+        }
+        Err(problem) => {
+            parsed.error = Some(format!("Multipart parsing error: Multipart: {}", problem.text));
+            parsed.flags.fatal = problem.fatal;
+        }
+    }
+    parsed
+}
+
+/// The boundary in a Content-Type header, or what is wrong with it.
+fn boundary<'c>(content_type: Option<&'c [u8]>, flags: &mut Flags) -> Result<&'c [u8], &'static str> {
+    const PARAMETER: &[u8] = b"boundary";
+    let content_type = content_type.ok_or("Content-Type header not available")?;
+    if content_type.len() > MULTIPART_CONTENT_TYPE {
+        return Err("Invalid boundary in C-T (length)");
+    }
+    let media_type = b"multipart/form-data";
+    if !content_type.get(..media_type.len()).is_some_and(|start| start.eq_ignore_ascii_case(media_type)) {
+        return Err("Invalid MIME type");
+    }
+    if count_boundaries(content_type) > 1 {
+        return Err("Multiple boundary parameters in C-T");
+    }
+    let Some(at) = memchr::memmem::find(content_type, PARAMETER) else {
+        return Err(match count_boundaries(content_type) {
+            0 => "Boundary not found in C-T",
+            _ => "Invalid boundary in C-T (case sensitivity)",
+        });
+    };
+    let mut semicolons = 0;
+    for &byte in content_type[media_type.len()..at].iter().filter(|&&byte| !is_space(byte)) {
+        semicolons += 1;
+        if byte != b';' || semicolons > 1 {
+            return Err("Invalid boundary in C-T (malformed)");
+        }
+    }
+    flags.missing_semicolon = semicolons == 0;
+    let parameter = &content_type[at + PARAMETER.len()..];
+    let equals = memchr::memchr(b'=', parameter).ok_or("Invalid boundary in C-T (malformed)")?;
+    if parameter[..equals].iter().any(|&byte| !is_space(byte)) {
+        return Err("Invalid boundary in C-T (parameter name)");
+    }
+    let value = &parameter[equals + 1..];
+    flags.boundary_whitespace = equals > 0 || value.first().is_some_and(|&byte| is_space(byte));
+    let boundary = match value {
+        [b'"', quoted @ .., b'"'] => {
+            flags.boundary_quoted = true;
+            quoted
+        }
+        [b'"', ..] | [_, .., b'"'] => return Err("Invalid boundary in C-T (quote)"),
+        _ => value,
+    };
+    if count_boundaries(boundary) > 0 {
+        return Err("Invalid boundary in C-T (content)");
+    }
+    // RFC 2046 §5.1.1.
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b" '()+_,-./:=?".contains(byte);
+    if !boundary.iter().all(allowed) || boundary.ends_with(b" ") {
+        return Err("Invalid boundary in C-T (characters)");
+    }
+    if boundary.is_empty() {
+        return Err("Invalid boundary in C-T (empty)");
+    }
+    Ok(boundary)
+}
+
+/// How often the word stands there with a `=` anywhere behind it.
+fn count_boundaries(text: &[u8]) -> usize {
+    let Some(last_equals) = memchr::memrchr(b'=', text) else { return 0 };
+    let mut count = 0;
+    let mut at = 0;
+    while let Some(word) = text.get(at..at + 8) {
+        if word.eq_ignore_ascii_case(b"boundary") && last_equals >= at + 8 {
+            count += 1;
+            at += 8;
+        } else {
+            at += 1;
+        }
+    }
+    count
+}
+
+/// Why the parser stopped; ModSecurity does not count a missing boundary as its own error.
+struct Problem {
+    text: String,
+    fatal: bool,
+}
+
+/// An error in what was read.
+fn fatal<T>(text: impl Into<String>) -> Result<T, Problem> {
+    Err(Problem { text: text.into(), fatal: true })
+}
+
+/// An error about what is missing at the end.
+fn incomplete<T>(text: &str) -> Result<T, Problem> {
+    Err(Problem { text: text.to_owned(), fatal: false })
+}
+
+/// A part whose end was not yet seen.
+#[derive(Default)]
+struct Building<'a> {
+    /// Names as sent and values, folded lines joined; the last is still growing.
+    headers: Vec<(&'a [u8], Cow<'a, [u8]>)>,
+    lines: Vec<Cow<'a, [u8]>>,
+    disposition: Disposition<'a>,
+    in_content: bool,
+    /// What was read of the content, without its last line end; none before the first line of it.
+    content: Option<Range<usize>>,
+    extracted: bool,
+}
+
+struct Parser<'a, 'o> {
+    body: &'a [u8],
+    boundary: &'o [u8],
+    /// Looks for `--` and the boundary.
+    in_line: Finder<'static>,
+    options: &'o Options,
+    parsed: Parsed<'a>,
+    part: Option<Building<'a>>,
+    boundaries: usize,
+    extracted: usize,
+}
+
+impl<'a> Parser<'a, '_> {
+    fn run(&mut self) -> Result<(), Problem> {
+        let mut at = 0;
+        let mut starts_line = true;
+        let mut after_bare_lf = false;
+        while let Some(length) = line_length(&self.body[at..]) {
+            let line = &self.body[at..at + length];
+            if starts_line && self.boundary_line(line, after_bare_lf)? {
+                if self.part.is_none() {
+                    self.parsed.flags.data_after = at + length < self.body.len();
+                    return Ok(());
+                }
+            } else {
+                self.other_line(at, line)?;
+            }
+            at += length;
+            starts_line = line.ends_with(b"\n");
+            after_bare_lf = starts_line && !line.ends_with(b"\r\n");
+        }
+        if self.body.is_empty() {
+            return Ok(());
+        }
+        if self.boundaries == 0 {
+            return incomplete("No boundaries found in payload.");
+        }
+        // The final boundary may lack its line end.
+        let rest = self.body[at..].strip_prefix(b"--").and_then(|rest| rest.strip_prefix(self.boundary));
+        if !starts_line || rest != Some(b"--") {
+            return incomplete("Final boundary missing.");
+        }
+        self.parsed.flags.lf_line |= after_bare_lf;
+        self.parsed.flags.invalid_part |= !self.content_seen();
+        self.finish_part()
+    }
+
+    fn content_seen(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| part.content.is_some())
+    }
+
+    /// True when the line is a boundary and was dealt with; after the final one no part is open.
+    fn boundary_line(&mut self, line: &'a [u8], after_bare_lf: bool) -> Result<bool, Problem> {
+        // Like ModSecurity's strings, boundaries end at a NUL.
+        let text = &line[..memchr::memchr(0, line).unwrap_or(line.len())];
+        let boundary = self.boundary;
+        let Some(after) = text.strip_prefix(b"--").filter(|_| text.len() > 3) else {
+            self.parsed.flags.unmatched_boundary |= self.in_line.find(line).is_some();
+            return Ok(false);
+        };
+        let Some(end) = after.strip_prefix(boundary) else {
+            let quoted = after.strip_prefix(b"\"").is_some_and(|after| after.starts_with(boundary));
+            if quoted && self.parsed.flags.boundary_quoted {
+                return fatal("Invalid boundary (quotes).");
+            }
+            let spaces = after.iter().take_while(|&&byte| is_space(byte)).count();
+            if spaces > 0 && after[spaces..].starts_with(boundary) {
+                return fatal("Invalid boundary (whitespace).");
+            }
+            self.parsed.flags.unmatched_boundary = true;
+            return Ok(false);
+        };
+        self.parsed.flags.lf_line |= after_bare_lf;
+        if self.boundaries > 0 && !self.content_seen() {
+            self.parsed.flags.invalid_part = true;
+            return Ok(false);
+        }
+        let (end, is_final) = match end.strip_prefix(b"--") {
+            Some(end) => (end, true),
+            None => (end, false),
+        };
+        match end {
+            b"\r\n" => self.parsed.flags.crlf_line = true,
+            b"\n" => self.parsed.flags.lf_line = true,
+            _ => return fatal(format!("Invalid boundary: {}", escape_for_log(text))),
+        }
+        self.finish_part()?;
+        self.part = (!is_final).then(Building::default);
+        self.boundaries += 1;
+        Ok(true)
+    }
+
+    /// A line that is no boundary, or a piece of a long one.
+    fn other_line(&mut self, at: usize, line: &'a [u8]) -> Result<(), Problem> {
+        let Some(part) = &mut self.part else {
+            self.parsed.flags.data_before = true;
+            return Ok(());
+        };
+        if !part.in_content {
+            if line.len() == MULTIPART_LINE || !line.ends_with(b"\n") {
+                return fatal(format!("Part header line over {MULTIPART_LINE} bytes long"));
+            }
+            return self.header_line(line);
+        }
+        let end = at + without_line_end(line).len();
+        let start = match &part.content {
+            Some(content) => content.start,
+            None => at,
+        };
+        // A line end counts as content once something follows it.
+        let from = part.content.as_ref().map_or(at, |content| content.end);
+        part.content = Some(start..end);
+        if part.disposition.filename.is_none() {
+            self.parsed.no_files_length += end - from;
+        } else if from == at && start == at && !part.extracted {
+            // ModSecurity opens a file at the first line of its content.
+            match self.options.file_limit {
+                Some(limit) if self.extracted >= limit => self.parsed.flags.file_limit_exceeded = true,
+                Some(_) => {
+                    self.extracted += 1;
+                    part.extracted = true;
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn header_line(&mut self, line: &'a [u8]) -> Result<(), Problem> {
+        let Some(part) = &mut self.part else { return Ok(()) };
+        let flags = &mut self.parsed.flags;
+        if memchr::memchr(0, line).is_some() {
+            return fatal("Nul byte in part headers.");
+        }
+        self.parsed.no_files_length += line.len();
+        if line.ends_with(b"\r\n") {
+            flags.crlf_line = true;
+        } else {
+            flags.lf_line = true;
+        }
+        let text = without_line_end(line);
+        if text.is_empty() {
+            return self.end_of_headers();
+        }
+        if is_space(line[0]) {
+            flags.header_folding = true;
+            let folding = line.iter().take_while(|&&byte| is_space(byte));
+            let data = text.get(folding.clone().count()..).unwrap_or_default();
+            // The line end itself belongs to the folding only where nothing else is on the line.
+            flags.invalid_header_folding |= folding.clone().any(|byte| !matches!(byte, b' ' | b'\t'));
+            let (Some((name, value)), Some(last)) = (part.headers.last_mut(), part.lines.last_mut()) else {
+                return fatal("Invalid part header (folding error).");
+            };
+            let value = value.to_mut();
+            value.push(b' ');
+            value.extend_from_slice(data);
+            if value.len() > MULTIPART_LINE {
+                return fatal("Part header too long.");
+            }
+            *last = Cow::Owned([name, &b": "[..], value].concat());
+            return Ok(());
+        }
+        let name = match memchr::memchr(b':', line) {
+            None => return fatal(format!("Invalid part header (colon missing): {}.", escape_for_log(line))),
+            Some(0) => return fatal("Invalid part header (header name missing)."),
+            Some(colon) => &line[..colon],
+        };
+        if part.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+            return fatal(format!("Duplicate part header: {}.", escape_for_log(name)));
+        }
+        if part.headers.len() == MULTIPART_PART_HEADERS {
+            return fatal(format!("More than {MULTIPART_PART_HEADERS} part headers."));
+        }
+        let mut value = text.get(name.len() + 1..).unwrap_or_default();
+        while let [b' ' | b'\t', after @ ..] = value {
+            value = after;
+        }
+        part.headers.push((name, Cow::Borrowed(value)));
+        part.lines.push(Cow::Borrowed(text));
+        Ok(())
+    }
+
+    /// The empty line: what the part is depends on its Content-Disposition.
+    fn end_of_headers(&mut self) -> Result<(), Problem> {
+        let Some(part) = &mut self.part else { return Ok(()) };
+        let header = part.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"Content-Disposition"));
+        let Some((_, value)) = header else {
+            return fatal("Part missing Content-Disposition header.");
+        };
+        let (disposition, result) = Disposition::parse(value, &mut self.parsed.flags);
+        if let Some(name) = &disposition.last_name {
+            self.parsed.last_name = name.clone();
+        }
+        if let Some(filename) = &disposition.last_filename {
+            self.parsed.last_filename = filename.clone();
+        }
+        if let Err(code) = result {
+            let value = escape_for_log(value);
+            return fatal(format!("Invalid Content-Disposition header ({code}): {value}."));
+        }
+        if disposition.name.is_none() {
+            return fatal("Content-Disposition header missing name field.");
+        }
+        if disposition.filename.is_some() && memchr::memmem::find(value, b"filename=").is_none() {
+            return fatal("Invalid Content-Disposition header (filename).");
+        }
+        part.disposition = disposition;
+        part.in_content = true;
+        Ok(())
+    }
+
+    /// Adds the open part, if there is one, to the list.
+    fn finish_part(&mut self) -> Result<(), Problem> {
+        let Some(part) = self.part.take() else { return Ok(()) };
+        let Some(name) = part.disposition.name else {
+            self.parsed.flags.invalid_part = true;
+            return Ok(());
+        };
+        if self.parsed.parts.len() == MULTIPART_PARTS {
+            return fatal(format!("More than {MULTIPART_PARTS} parts."));
+        }
+        self.parsed.parts.push(Part {
+            name,
+            filename: part.disposition.filename,
+            headers: part.lines,
+            content: &self.body[part.content.unwrap_or_default()],
+            extracted: part.extracted,
+        });
+        Ok(())
+    }
+}
+
+/// The length of the next piece that is looked at: a line, or [`MULTIPART_LINE`] bytes of it, one less where CR LF would
+/// be cut in two. None when the body ends before that.
+fn line_length(rest: &[u8]) -> Option<usize> {
+    let window = &rest[..rest.len().min(MULTIPART_LINE)];
+    if let Some(end) = memchr::memchr(b'\n', window) {
+        return Some(end + 1);
+    }
+    match window.last() {
+        Some(b'\r') if window.len() == MULTIPART_LINE => Some(MULTIPART_LINE - 1),
+        _ if window.len() == MULTIPART_LINE => Some(MULTIPART_LINE),
+        _ => None,
+    }
+}
+
+fn without_line_end(line: &[u8]) -> &[u8] {
+    let line_end = if line.ends_with(b"\r\n") { 2 } else { usize::from(line.ends_with(b"\n")) };
+    &line[..line.len() - line_end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_x<'a>(body: &'a [u8], options: &Options) -> Parsed<'a> {
+        parse(body, Some(b"multipart/form-data; boundary=x"), options)
+    }
+
+    fn field(name: &str) -> Vec<u8> {
+        format!("--x\r\nContent-Disposition: form-data; name={name}\r\n\r\n\r\n").into_bytes()
+    }
+
+    #[test]
+    fn contents_are_slices_of_the_body_and_names_too() {
+        let body = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n2\r\n--x--\r\n";
+        let parsed = parse_x(body, &Options::default());
+        let part = &parsed.parts[0];
+        assert!(matches!(part.name, Cow::Borrowed(b"a")));
+        assert!(matches!(part.headers[0], Cow::Borrowed(_)));
+        assert_eq!(part.content, b"1\r\n2");
+    }
+
+    #[test]
+    fn arguments_stop_at_their_limit_and_parts_at_theirs() {
+        let mut body = field("a").repeat(5_000);
+        body.extend_from_slice(b"--x--\r\n");
+        let parsed = parse_x(&body, &Options::default());
+        assert_eq!(parsed.arguments().count(), 1000);
+        assert_eq!(parsed.error.as_deref(), Some("SecArgumentsLimit exceeded"));
+
+        for name in ["a", "a;filename=f"] {
+            let mut body = field(name).repeat(1_000_000);
+            body.extend_from_slice(b"--x--\r\n");
+            let parsed = parse_x(&body, &Options::default());
+            assert_eq!(parsed.parts.len(), MULTIPART_PARTS);
+            assert_eq!(
+                parsed.error.as_deref(),
+                Some("Multipart parsing error: Multipart: More than 10000 parts.")
+            );
+        }
+    }
+
+    #[test]
+    fn headers_of_a_part_stop_at_their_limit() {
+        let mut body = b"--x\r\n".to_vec();
+        for header in 0..1_000_000 {
+            body.extend_from_slice(format!("{header}:\r\n").as_bytes());
+        }
+        let parsed = parse_x(&body, &Options::default());
+        assert_eq!(
+            parsed.error.as_deref(),
+            Some("Multipart parsing error: Multipart: More than 64 part headers.")
+        );
+    }
+
+    #[test]
+    fn no_files_length_counts_headers_and_values_only() {
+        let body = b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n12\r\n34\r\n\
+            --x\r\nContent-Disposition: form-data; name=b; filename=c\r\n\r\n0123456789\r\n--x--\r\n";
+        let parsed = parse_x(body, &Options::default());
+        let headers = "Content-Disposition: form-data; name=a\r\n\r\nContent-Disposition: form-data; name=b; filename=c\r\n\r\n";
+        assert_eq!(parsed.no_files_length, headers.len() + "12\r\n34".len());
+        assert_eq!(parsed.files_combined_size(), 10);
+    }
+}

@@ -1,0 +1,10 @@
+//! The body processor URLENCODED: the grammar of query strings, in a body.
+
+use crate::query::{Arguments, arguments};
+
+/// Parses a whole body. `limit` is what the query string has left of SecArgumentsLimit.
+///
+/// Never fails: [`Arguments::limit_exceeded`] and [`Arguments::invalid_encoding`] tell what was odd.
+pub fn parse(body: &[u8], separator: u8, limit: usize) -> Arguments<'_> {
+    arguments(body, separator, limit)
+}

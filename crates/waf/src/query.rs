@@ -1,0 +1,134 @@
+//! Query strings and urlencoded bodies into arguments.
+//!
+//! The grammar is `application/x-www-form-urlencoded` (WHATWG URL §5.1) as ModSecurity 2 reads it: every separator ends
+//! an argument, so that `&` alone is one argument without name and value; escapes that are not hexadecimal stay as they are
+//! (`%u0041` too: the transformation urlDecodeUni is for that).
+//!
+//! ```
+//! let parsed = waf::query::arguments(b"a=1&b=%3cscript%3e", b'&', 1000);
+//! assert_eq!(&*parsed.arguments[1].value, b"<script>");
+//! ```
+
+use std::borrow::Cow;
+
+/// A name and its value, decoded; borrowed from the input where decoding changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Argument<'a> {
+    /// May be empty, may hold any byte.
+    pub name: Cow<'a, [u8]>,
+    /// Empty when the argument has no `=`.
+    pub value: Cow<'a, [u8]>,
+}
+
+/// What [`arguments`] found.
+#[derive(Debug, Default)]
+pub struct Arguments<'a> {
+    /// In the order of the input, at most `limit`.
+    pub arguments: Vec<Argument<'a>>,
+    /// Some `%` does not begin an escape (variable URLENCODED_ERROR).
+    pub invalid_encoding: bool,
+    /// There were more than `limit`: [`LIMIT_EXCEEDED`] is the text of REQBODY_ERROR_MSG.
+    pub limit_exceeded: bool,
+}
+
+/// REQBODY_ERROR_MSG when arguments go beyond SecArgumentsLimit, those of the query string included.
+pub const LIMIT_EXCEEDED: &str = "SecArgumentsLimit exceeded";
+
+/// Splits `input` at `separator` (SecArgumentSeparator, `&` by default) and decodes names and values.
+///
+/// Arguments beyond `limit` are dropped, but their escapes are still checked.
+pub fn arguments(input: &[u8], separator: u8, limit: usize) -> Arguments<'_> {
+    let mut parsed = Arguments::default();
+    let mut rest = Some(input).filter(|input| !input.is_empty());
+    while let Some(input) = rest {
+        let (pair, after) = match memchr::memchr(separator, input) {
+            // A separator at the very end does not begin another argument.
+            Some(at) => (&input[..at], Some(&input[at + 1..]).filter(|after| !after.is_empty())),
+            None => (input, None),
+        };
+        rest = after;
+        let (name, value) = match memchr::memchr(b'=', pair) {
+            Some(at) => (&pair[..at], &pair[at + 1..]),
+            None => (pair, &pair[pair.len()..]),
+        };
+        let name = decode(name, &mut parsed.invalid_encoding);
+        let value = decode(value, &mut parsed.invalid_encoding);
+        if parsed.arguments.len() < limit {
+            parsed.arguments.push(Argument { name, value });
+        } else {
+            parsed.limit_exceeded = true;
+        }
+    }
+    parsed
+}
+
+/// `+` becomes a space, `%hh` the byte; sets `invalid` for any other `%`, which stays.
+fn decode<'a>(input: &'a [u8], invalid: &mut bool) -> Cow<'a, [u8]> {
+    let Some(first) = memchr::memchr2(b'%', b'+', input) else {
+        return Cow::Borrowed(input);
+    };
+    let mut output = Vec::with_capacity(input.len());
+    output.extend_from_slice(&input[..first]);
+    let mut at = first;
+    while let Some(&byte) = input.get(at) {
+        at += 1;
+        match byte {
+            b'+' => output.push(b' '),
+            b'%' => match (input.get(at).copied().and_then(hex), input.get(at + 1).copied().and_then(hex)) {
+                (Some(high), Some(low)) => {
+                    output.push(high << 4 | low);
+                    at += 2;
+                }
+                _ => {
+                    *invalid = true;
+                    output.push(b'%');
+                }
+            },
+            _ => output.push(byte),
+        }
+    }
+    Cow::Owned(output)
+}
+
+/// The value of a hexadecimal digit.
+pub(crate) fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unchanged_values_are_borrowed() {
+        let parsed = arguments(b"a=b&c+=%41", b'&', 10);
+        let borrowed = |value: &Cow<'_, [u8]>| matches!(value, Cow::Borrowed(_));
+        assert!(borrowed(&parsed.arguments[0].name) && borrowed(&parsed.arguments[0].value));
+        assert!(!borrowed(&parsed.arguments[1].name) && !borrowed(&parsed.arguments[1].value));
+    }
+
+    #[test]
+    fn a_million_arguments_stop_at_the_limit() {
+        let input = b"a=1&".repeat(1_000_000);
+        let parsed = arguments(&input, b'&', 1000);
+        assert_eq!(parsed.arguments.len(), 1000);
+        assert!(parsed.limit_exceeded && !parsed.invalid_encoding);
+    }
+
+    #[test]
+    fn escapes_beyond_the_limit_are_still_checked() {
+        assert!(arguments(b"a&b&c=%zz", b'&', 1).invalid_encoding);
+    }
+
+    #[test]
+    fn equals_sign_as_separator_makes_names_only() {
+        let parsed = arguments(b"a=b", b'=', 10);
+        assert_eq!(parsed.arguments.len(), 2);
+        assert_eq!(&*parsed.arguments[1].name, b"b");
+    }
+}
