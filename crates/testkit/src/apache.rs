@@ -85,7 +85,7 @@ impl Apache {
         self.folder.path().join("error.log")
     }
 
-    /// The access log. mod_log_config writes a request's line after ModSecurity has finished with it.
+    /// The access log: client port, status, request line. mod_log_config writes a request's line after ModSecurity has finished with it.
     pub fn access_log(&self) -> PathBuf {
         self.folder.path().join("access.log")
     }
@@ -114,7 +114,7 @@ fn configuration(
          Listen {address}\nServerName localhost\nErrorLog {folder}/error.log\nLogLevel error\nTimeout 5\n{mpm}\
          LoadModule authz_core_module mod_authz_core.so\n\n\
          LoadModule proxy_module mod_proxy.so\nLoadModule proxy_http_module mod_proxy_http.so\n\
-         CustomLog {folder}/access.log \"%>s %{{UNIQUE_ID}}e %r\"\n\
+         CustomLog {folder}/access.log \"%{{remote}}p %>s %r\"\n\
          ProxyPass / http://{}/\nProxyPreserveHost On\n",
         config.upstream
     );

@@ -49,17 +49,7 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<Response> {
 
 /// [`exchange`] with another timeout.
 pub fn exchange_within(address: SocketAddr, request: &[u8], timeout: Duration) -> io::Result<Response> {
-    let mut connection = Connection::open_within(address, timeout)?;
-    // A server may answer and close before it has read everything; its answer counts all the same.
-    let sent = connection.send(request);
-    let head = request.starts_with(b"HEAD ");
-    loop {
-        match (connection.read_response(head), &sent) {
-            (Ok(response), _) if response.status < 200 && response.status != 101 => {}
-            (Err(_), Err(error)) => return Err(io::Error::new(error.kind(), error.to_string())),
-            (result, _) => return result,
-        }
-    }
+    Connection::open_within(address, timeout)?.exchange(request)
 }
 
 /// A connection that stays open for several requests.
@@ -87,6 +77,25 @@ impl Connection {
     /// The socket, to shut down a side or to change a timeout.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
+    }
+
+    /// The port of this side.
+    pub fn local_port(&self) -> u16 {
+        self.stream.local_addr().map_or(0, |address| address.port())
+    }
+
+    /// [`exchange`] as the last exchange of this connection.
+    pub fn exchange(mut self, request: &[u8]) -> io::Result<Response> {
+        // A server may answer and close before it has read everything; its answer counts all the same.
+        let sent = self.send(request);
+        let to_head = request.starts_with(b"HEAD ");
+        loop {
+            match (self.read_response(to_head), &sent) {
+                (Ok(response), _) if response.status < 200 && response.status != 101 => {}
+                (Err(_), Err(error)) => return Err(io::Error::new(error.kind(), error.to_string())),
+                (result, _) => return result,
+            }
+        }
     }
 
     /// Sends `bytes` as they are.

@@ -8,10 +8,8 @@
 //! |---|---|
 //! | [`case`] | YAML to [`case::Case`] |
 //! | [`request`] | a stage's input to the bytes that a runner sends |
-//! | [`target`] | the program under test: what it answers and what it logs for one request |
 //! | [`verdict`] | whether a case passed, and the known failures |
 
 pub mod case;
 pub mod request;
-pub mod target;
 pub mod verdict;

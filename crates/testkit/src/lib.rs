@@ -17,6 +17,8 @@
 //! | [`ca`] | a temporary certificate authority |
 //! | [`crs`] | where Debian's packages put ModSecurity's files, and the usual order of loading them |
 //! | [`conformance`] | the regression tests of the Core Rule Set: read, send, judge |
+//! | [`corpus`] | ordinary requests and attacks with the decision that Apache takes on each |
+//! | [`target`] | a program to send requests to, with the log lines that each of them causes |
 //! | [`process`], [`net`] | a child process that ends with its test; free ports and waiting |
 //!
 //! ```
@@ -36,12 +38,14 @@ pub mod apache;
 pub mod ca;
 pub mod client;
 pub mod conformance;
+pub mod corpus;
 pub mod crs;
 pub mod monban;
 pub mod net;
 pub mod nginx;
 pub mod process;
 pub mod reflector;
+pub mod target;
 
 pub use apache::Apache;
 pub use ca::TestCa;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use testkit::conformance::case::{self, Case};
-use testkit::conformance::target;
 use testkit::conformance::verdict::{self, Known};
+use testkit::target::{self, Setup};
 
 const HELP: &str = "\
 usage: conformance --tests DIR [--target apache|apache-unsafe|monban] [--jobs N] [--only TEXT]
@@ -60,7 +60,8 @@ fn arguments() -> Result<Arguments, String> {
 
 /// Runs `cases` on `jobs` targets; the failures, in the order of the cases.
 fn run(cases: &[Case], target: &str, jobs: usize) -> Result<Vec<(usize, String)>, String> {
-    let mut targets = (0..jobs).map(|_| target::start(target)).collect::<Result<Vec<_>, _>>()?;
+    let mut targets =
+        (0..jobs).map(|_| target::start(target, &Setup::conformance())).collect::<Result<Vec<_>, _>>()?;
     let next = AtomicUsize::new(0);
     let mut failures: Vec<(usize, String)> = std::thread::scope(|scope| {
         let workers: Vec<_> = targets

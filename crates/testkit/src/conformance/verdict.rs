@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::case::{Case, Output};
 use super::request;
-use super::target::{Outcome, Target};
+use crate::target::{Outcome, Target};
 
 /// Sends every stage of `case` and judges it.
 ///

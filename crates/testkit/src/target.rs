@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::apache::{self, Apache};
-use crate::client::{Response, exchange_within};
+use crate::client::{Connection, Response, exchange_within};
 use crate::monban::{self, Monban};
 use crate::{Reflector, crs, wait_until};
 
@@ -29,17 +29,38 @@ pub trait Target: Send {
     fn exchange(&mut self, request: &[u8]) -> Outcome;
 }
 
+/// How a target is set up; the rules are always ModSecurity's recommended settings and the Core Rule Set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    /// Whether the gate blocks or only logs.
+    pub blocking: bool,
+    /// SecLang text before the rules.
+    pub before_rules: String,
+}
+
+impl Setup {
+    /// As the regression tests of the Core Rule Set want it: logging only, paranoia level 4.
+    pub fn conformance() -> Self {
+        Self { blocking: false, before_rules: crs::CONFORMANCE_ACTION.into() }
+    }
+
+    /// The rules' own defaults (paranoia level 1), blocking.
+    pub fn blocking(before_rules: &str) -> Self {
+        Self { blocking: true, before_rules: before_rules.into() }
+    }
+}
+
 /// The targets by name, for the command line: `monban`; `apache`; and `apache-unsafe`, an Apache that is as
 /// tolerant of odd request lines and bare line feeds as it was before release 2.4.25, so that the rules see more
 /// of them.
 ///
 /// # Errors
 /// If there is none of this name.
-pub fn start(name: &str) -> Result<Box<dyn Target>, String> {
+pub fn start(name: &str, setup: &Setup) -> Result<Box<dyn Target>, String> {
     match name {
-        "apache" => Ok(Box::new(ApacheTarget::start(""))),
-        "apache-unsafe" => Ok(Box::new(ApacheTarget::start("HttpProtocolOptions Unsafe"))),
-        "monban" => Ok(Box::new(MonbanTarget::start())),
+        "apache" => Ok(Box::new(ApacheTarget::start(setup, ""))),
+        "apache-unsafe" => Ok(Box::new(ApacheTarget::start(setup, "HttpProtocolOptions Unsafe"))),
+        "monban" => Ok(Box::new(MonbanTarget::start(setup))),
         other => Err(format!("no target {other:?}; there are apache, apache-unsafe and monban")),
     }
 }
@@ -54,30 +75,34 @@ pub struct ApacheTarget {
 
 impl ApacheTarget {
     /// Starts both, Apache with `extra` at the end of its configuration.
-    pub fn start(extra: &str) -> Self {
+    pub fn start(setup: &Setup, extra: &str) -> Self {
         let upstream = Reflector::start();
         let mut config = apache::Config::new(upstream.address());
-        config.before_rules = crs::CONFORMANCE_ACTION.into();
+        config.engine = if setup.blocking { "On" } else { "DetectionOnly" }.into();
+        config.before_rules = setup.before_rules.clone();
         config.one_at_a_time = true;
         config.extra = extra.into();
         let apache = Apache::start(&config);
         let (log, access) = (Tail::open(&apache.error_log()), Tail::open(&apache.access_log()));
-        let mut target = Self { apache, log, access, _upstream: upstream };
-        // The fixture's own look at the port has left a line, or will.
-        target.exchange(b"GET / HTTP/1.0\r\n\r\n");
-        std::thread::sleep(Duration::from_millis(100));
-        target.log.read();
-        target.access.read();
-        target
+        Self { apache, log, access, _upstream: upstream }
     }
 }
 
 impl Target for ApacheTarget {
     fn exchange(&mut self, request: &[u8]) -> Outcome {
-        let response = exchange_within(self.apache.address(), request, SILENCE);
+        let connection = Connection::open_within(self.apache.address(), SILENCE);
+        let connection = match connection {
+            Ok(connection) => connection,
+            Err(error) => return Outcome { response: Err(error), log: self.log.read() },
+        };
+        let port = format!("{} ", connection.local_port());
+        let response = connection.exchange(request);
         // ModSecurity's phase 5 runs after the response; the access log's line comes after phase 5.
-        let access = &mut self.access;
-        wait_until("Apache's access log", Duration::from_secs(20), || access.read().ends_with('\n'));
+        let mut lines = String::new();
+        wait_until("Apache's access log", Duration::from_secs(20), || {
+            lines.push_str(&self.access.read());
+            lines.ends_with('\n') && lines.lines().any(|line| line.starts_with(&port))
+        });
         Outcome { response, log: self.log.read() }
     }
 }
@@ -91,10 +116,11 @@ pub struct MonbanTarget {
 
 impl MonbanTarget {
     /// Starts both.
-    pub fn start() -> Self {
+    pub fn start(setup: &Setup) -> Self {
         let upstream = Reflector::start();
         let mut config = monban::Config::new(upstream.address());
-        config.before_rules = crs::CONFORMANCE_ACTION.into();
+        config.waf = if setup.blocking { "block" } else { "detect" }.into();
+        config.before_rules = setup.before_rules.clone();
         let monban = Monban::start(&config);
         let log = Tail::open(&monban.error_log());
         Self { monban, log, _upstream: upstream }

@@ -1,0 +1,278 @@
+//! Ordinary requests and attacks, with the decision that Apache takes on each.
+//!
+//! A file holds many requests with their exact bytes:
+//!
+//! ```text
+//! # A line like this is a comment, up to the first request.
+//! %rules SecAction "id:900130,phase:1,nolog,pass,setvar:tx.crs_exclusions_wordpress=1"
+//! %fields browser
+//! Host: blog.example
+//! User-Agent: Mozilla/5.0
+//!
+//! === log in => 200
+//! POST /wp-login.php HTTP/1.1
+//! %browser
+//! Content-Type: application/x-www-form-urlencoded
+//! Content-Length: %length
+//!
+//! log=alice&pwd=correct
+//! === script in a name => 403 941100 941160 949110
+//! GET /?name=<script>alert(1)</script> HTTP/1.1
+//! %browser
+//!
+//! ```
+//!
+//! - `%rules` gives SecLang text that stands before the Core Rule Set for the whole file (several lines add up).
+//! - `%fields NAME` and the lines up to an empty one are header fields; a head's line `%NAME` stands for them.
+//! - `=== NAME => STATUS IDS…` begins a request. What follows the arrow is what Apache did: its status, 0 for no
+//!   response, and the ids of the rules that matched, in ascending order, phase 5 (980xxx) left out: those rules
+//!   decide nothing. `cargo run -p testkit --bin corpus -- --record FILE…` writes it.
+//! - Every line end in a request, but the last one, stands for CRLF; so a head ends with an empty line, and
+//!   without a body that empty line is followed by the next `===`. `\xHH` is the byte HH, `\x0a` thus a bare line
+//!   feed; every other backslash is itself. `%length` in the head is the body's length in bytes.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::apache::rule_ids;
+use crate::target::{Outcome, Target};
+
+/// A file's requests and the rules before them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Corpus {
+    /// SecLang text before the Core Rule Set.
+    pub rules: String,
+    /// The requests in the file's order.
+    pub entries: Vec<Entry>,
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, unique in its file.
+    pub name: String,
+    /// The line of its `===`, from 1.
+    pub line: usize,
+    /// The bytes to send.
+    pub request: Vec<u8>,
+    /// What Apache did with it; none if that has not been recorded yet.
+    pub recorded: Option<Decision>,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The status of the response, 0 if there was none.
+    pub status: u16,
+    /// The rules that matched, ascending, without those of phase 5.
+    pub ids: Vec<u32>,
+}
+
+impl Decision {
+    /// What an outcome shows.
+    pub fn of(outcome: &Outcome) -> Self {
+        let mut ids = rule_ids(&outcome.log);
+        ids.retain(|id| id / 1000 != 980);
+        ids.sort_unstable();
+        ids.dedup();
+        Self { status: outcome.response.as_ref().map_or(0, |response| response.status), ids }
+    }
+
+    /// Whether the gate stopped the request itself, as opposed to what the upstream answered.
+    pub fn blocked(&self) -> bool {
+        matches!(self.status, 0 | 400..=599)
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.status)?;
+        self.ids.iter().try_for_each(|id| write!(out, " {id}"))
+    }
+}
+
+/// Reads a file's text.
+///
+/// # Errors
+/// `LINE: what is wrong`, the first one.
+pub fn parse(text: &str) -> Result<Corpus, String> {
+    let mut corpus = Corpus::default();
+    let mut fields: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line)).peekable();
+    while let Some((number, line)) = lines.next_if(|(_, line)| !line.starts_with("=== ")) {
+        if let Some(rule) = line.strip_prefix("%rules ") {
+            corpus.rules.push_str(rule);
+            corpus.rules.push('\n');
+        } else if let Some(name) = line.strip_prefix("%fields ") {
+            let mut set = Vec::new();
+            while let Some((_, field)) = lines.next_if(|(_, line)| !line.is_empty()) {
+                set.push(field);
+            }
+            fields.push((name.to_owned(), set));
+        } else if !line.is_empty() && !line.starts_with('#') {
+            return Err(format!("{number}: before the first request there are comments, %rules and %fields"));
+        }
+    }
+    while let Some((number, title)) = lines.next() {
+        let mut request = Vec::new();
+        while let Some((_, line)) = lines.next_if(|(_, line)| !line.starts_with("=== ")) {
+            request.push(line);
+        }
+        let located = |error: String| format!("{number}: {error}");
+        let (name, recorded) = title_parts(title).map_err(located)?;
+        if corpus.entries.iter().any(|entry| entry.name == name) {
+            return Err(located(format!("a second request named {name:?}")));
+        }
+        let request = bytes(&request, &fields).map_err(located)?;
+        corpus.entries.push(Entry { name: name.to_owned(), line: number, request, recorded });
+    }
+    Ok(corpus)
+}
+
+/// [`parse`] of a file.
+///
+/// # Errors
+/// `FILE:LINE: what is wrong`, or why it cannot be read.
+pub fn read(path: &Path) -> Result<Corpus, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    parse(&text).map_err(|error| format!("{}:{error}", path.display()))
+}
+
+/// `text` with `decisions`, one for each request in order, behind the arrows.
+pub fn record(text: &str, decisions: &[Decision]) -> String {
+    let mut decisions = decisions.iter();
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        match line.strip_prefix("=== ").and_then(|_| decisions.next()) {
+            Some(decision) => {
+                let title = line.rsplit_once(" => ").map_or(line, |(title, _)| title);
+                out.push_str(&format!("{title} => {decision}"));
+            }
+            None => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// Sends every request of `corpus` to `target`; the decisions in the same order.
+pub fn replay(corpus: &Corpus, target: &mut dyn Target) -> Vec<Decision> {
+    corpus.entries.iter().map(|entry| Decision::of(&target.exchange(&entry.request))).collect()
+}
+
+fn title_parts(line: &str) -> Result<(&str, Option<Decision>), String> {
+    let title = line.strip_prefix("=== ").unwrap_or(line);
+    let Some((name, decision)) = title.rsplit_once(" => ") else { return Ok((title, None)) };
+    let mut words = decision.split(' ').map(str::parse::<u32>);
+    let status = words.next().and_then(Result::ok).and_then(|status| u16::try_from(status).ok());
+    let status = status.ok_or_else(|| format!("no status in {decision:?}"))?;
+    let ids = words.collect::<Result<_, _>>().map_err(|_| format!("a bad rule id in {decision:?}"))?;
+    Ok((name, Some(Decision { status, ids })))
+}
+
+fn bytes(lines: &[&str], fields: &[(String, Vec<&str>)]) -> Result<Vec<u8>, String> {
+    let end = lines.iter().position(|line| line.is_empty()).ok_or("the head has no empty line at its end")?;
+    let mut body = Vec::new();
+    for (index, line) in lines[end + 1..].iter().enumerate() {
+        if index > 0 {
+            body.extend_from_slice(b"\r\n");
+        }
+        unescape(line, &mut body);
+    }
+    let mut out = Vec::new();
+    for line in &lines[..end] {
+        let set: &[&str] = match line.strip_prefix('%') {
+            Some(name) => {
+                let found = fields.iter().find(|(field, _)| field == name);
+                &found.ok_or_else(|| format!("no %fields {name}"))?.1
+            }
+            None => std::slice::from_ref(line),
+        };
+        for line in set {
+            unescape(&line.replace("%length", &body.len().to_string()), &mut out);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(&body);
+    Ok(out)
+}
+
+/// Appends `line` with each `\xHH` as its byte.
+fn unescape(line: &str, out: &mut Vec<u8>) {
+    let mut rest = line;
+    while let Some(at) = rest.find("\\x") {
+        out.extend_from_slice(&rest.as_bytes()[..at]);
+        match rest.get(at + 2..at + 4).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                rest = &rest[at + 4..];
+            }
+            None => {
+                out.extend_from_slice(b"\\x");
+                rest = &rest[at + 2..];
+            }
+        }
+    }
+    out.extend_from_slice(rest.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "# a comment\n%rules SecAction \"id:1\"\n%fields common\nHost: a\nAccept: */*\n\n\
+        === first => 403 941100 949110\nPOST / HTTP/1.1\n%common\nContent-Length: %length\n\n1\\x00\\n\\xzz\n2\n\
+        === second\nGET /é HTTP/1.1\n\n=== third => 200\nGET / HTTP/1.1\n\nline\n\n";
+
+    #[test]
+    fn a_file_gives_exact_bytes() {
+        let corpus = parse(FILE).unwrap();
+        assert_eq!(corpus.rules, "SecAction \"id:1\"\n");
+        let requests: Vec<&[u8]> = corpus.entries.iter().map(|entry| entry.request.as_slice()).collect();
+        assert_eq!(
+            requests,
+            [
+                b"POST / HTTP/1.1\r\nHost: a\r\nAccept: */*\r\nContent-Length: 11\r\n\r\n1\0\\n\\xzz\r\n2"
+                    .as_slice(),
+                "GET /é HTTP/1.1\r\n\r\n".as_bytes(),
+                b"GET / HTTP/1.1\r\n\r\nline\r\n",
+            ]
+        );
+        let first = &corpus.entries[0];
+        assert_eq!((first.name.as_str(), first.line), ("first", 7));
+        assert_eq!(first.recorded, Some(Decision { status: 403, ids: vec![941100, 949110] }));
+        assert!(first.recorded.as_ref().unwrap().blocked());
+        assert_eq!(corpus.entries[1].recorded, None);
+        assert!(!corpus.entries[2].recorded.as_ref().unwrap().blocked());
+    }
+
+    #[test]
+    fn recording_changes_the_arrows_only() {
+        let decisions = [(400, vec![]), (403, vec![1, 2]), (200, vec![])];
+        let decisions = decisions.map(|(status, ids)| Decision { status, ids });
+        let text = record(FILE, &decisions);
+        let again = parse(&text).unwrap();
+        for (entry, decision) in again.entries.iter().zip(&decisions) {
+            assert_eq!(entry.recorded.as_ref(), Some(decision));
+        }
+        assert_eq!(
+            text.replace(" => 400", " => 403 941100 949110").replace("second => 403 1 2", "second"),
+            FILE
+        );
+    }
+
+    #[test]
+    fn mistakes_are_located() {
+        for (text, message) in [
+            ("GET /\n", "1: before the first request"),
+            ("=== a\nGET / HTTP/1.1\n", "1: the head has no empty line"),
+            ("=== a\nGET /\n%b\n\n", "1: no %fields b"),
+            ("=== a\nGET /\n\n=== a\nGET /\n\n", "4: a second request"),
+            ("=== a => x\nGET /\n\n", "1: no status"),
+            ("=== a => 403 x\nGET /\n\n", "1: a bad rule id"),
+        ] {
+            assert!(parse(text).unwrap_err().starts_with(message), "{text:?}");
+        }
+    }
+}
