@@ -3,7 +3,7 @@
 //! They decide exactly as libinjection 3.9.2 does, the C library inside libmodsecurity 3.0.9 and
 //! ModSecurity 2.9.7, quirks included: rules, exclusions and log readers were tuned to its answers.
 //! `docs/adr/0003-injection-detectors.md` says why this is a port and where the vocabulary comes from;
-//! `tests/injection.rs` holds both against the C library's recorded answers.
+//! `tests/injection/` holds both against the C library's recorded answers.
 //!
 //! Both run in time linear in the input, allocate nothing and cannot fail.
 //!
