@@ -16,8 +16,9 @@ pub(super) fn examined(work: impl FnOnce()) -> usize {
     EXAMINED.get() - before
 }
 
+/// Counts bytes that are examined elsewhere.
 #[inline]
-fn note(_bytes: usize) {
+pub(super) fn note(_bytes: usize) {
     #[cfg(test)]
     EXAMINED.set(EXAMINED.get() + _bytes);
 }

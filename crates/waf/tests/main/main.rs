@@ -4,4 +4,5 @@
 
 mod body;
 mod escaped;
+mod injection;
 mod transformations;

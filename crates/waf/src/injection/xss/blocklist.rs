@@ -2,6 +2,8 @@
 //!
 //! Browsers of the past ignored NUL anywhere in a name, so names are compared without it.
 
+use crate::injection::scan;
+
 /// Tags that load or run something.
 const TAGS: [&[u8]; 20] = [
     b"APPLET",
@@ -94,7 +96,7 @@ pub(super) fn attribute(name: &[u8]) -> Option<Danger> {
 
 /// Whether a URL has a dangerous scheme, however it is encoded.
 pub(super) fn is_url(url: &[u8]) -> bool {
-    let start = url.iter().position(u8::is_ascii_graphic).unwrap_or(url.len());
+    let start = scan::span(url, 0, |byte| !byte.is_ascii_graphic());
     let url = url.get(start..).unwrap_or_default();
     SCHEMES.iter().any(|scheme| is_scheme(url, scheme))
 }
@@ -109,7 +111,8 @@ fn begins(name: &[u8], known: &[u8]) -> bool {
 }
 
 fn is_name(name: &[u8], known: &[u8]) -> bool {
-    let letters = name.iter().filter(|&&byte| byte != 0).map(u8::to_ascii_uppercase);
+    let letters =
+        name.iter().inspect(|_| scan::note(1)).filter(|&&byte| byte != 0).map(u8::to_ascii_uppercase);
     letters.eq(known.iter().copied())
 }
 
@@ -124,6 +127,7 @@ fn is_scheme(url: &[u8], scheme: &[u8]) -> bool {
         let Some((character, after)) = character(rest) else {
             return false;
         };
+        scan::note(rest.len() - after.len());
         rest = after;
         if (leading && character <= u32::from(b' ')) || matches!(character, 0 | 0x0a) {
             continue;
