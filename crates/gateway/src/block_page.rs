@@ -1,0 +1,247 @@
+//! The answer that a client gets from the gate itself: a plain page, or JSON for clients that ask for it.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+
+use crate::limits::TEMPLATE_BYTES;
+
+/// The page that is used where no template is configured.
+const BUILT_IN: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+<meta name=\"viewport\" content=\"width=device-width\"><title>{{status}} {{reason}}</title>\
+<style>body{font:16px/1.5 sans-serif;max-width:36em;margin:15vh auto;padding:0 1em}code{user-select:all}</style></head>\n\
+<body><h1>{{status}} {{reason}}</h1><p>{{message}}</p>\n\
+<p>If you think that this is wrong, tell the owner of {{host}} this number: <code>{{event_id}}</code></p></body></html>\n";
+
+/// What stands in the placeholders.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// Status code.
+    pub status: u16,
+    /// The event's identifier.
+    pub event_id: &'a str,
+    /// The Host field as it was sent.
+    pub host: &'a [u8],
+    /// The client's address.
+    pub client: &'a str,
+}
+
+/// A checked template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockPage {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Status,
+    Reason,
+    Message,
+    EventId,
+    Host,
+    Client,
+}
+
+/// Why a template cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A placeholder that does not exist.
+    #[error(
+        "line {line}: unknown placeholder `{name}`; there are status, reason, message, event_id, host, client"
+    )]
+    Unknown {
+        /// Line, from 1.
+        line: usize,
+        /// As written, cut to 32 characters.
+        name: String,
+    },
+    /// `{{` without `}}`.
+    #[error("line {line}: {{{{ without }}}}")]
+    Open {
+        /// Line, from 1.
+        line: usize,
+    },
+    /// Too long.
+    #[error("longer than {TEMPLATE_BYTES} bytes")]
+    TooLong,
+}
+
+impl Default for BlockPage {
+    fn default() -> Self {
+        // the built-in text has only known placeholders, as a test proves; without them it would still be a page
+        Self::parse(BUILT_IN).unwrap_or_else(|_| Self { parts: vec![Part::Text(BUILT_IN.to_owned())] })
+    }
+}
+
+impl BlockPage {
+    /// Reads a template: HTML in which `{{status}}`, `{{reason}}`, `{{message}}`, `{{event_id}}`, `{{host}}` and
+    /// `{{client}}` are replaced by their values, escaped for HTML.
+    pub fn parse(template: &str) -> Result<Self, Error> {
+        if template.len() > TEMPLATE_BYTES {
+            return Err(Error::TooLong);
+        }
+        let mut parts = Vec::new();
+        let mut rest = template;
+        while let Some(open) = rest.find("{{") {
+            let line = template[..template.len() - rest.len() + open].matches('\n').count() + 1;
+            let (text, tail) = (&rest[..open], &rest[open + 2..]);
+            let close = tail.find("}}").ok_or(Error::Open { line })?;
+            if !text.is_empty() {
+                parts.push(Part::Text(text.to_owned()));
+            }
+            parts.push(match tail[..close].trim() {
+                "status" => Part::Status,
+                "reason" => Part::Reason,
+                "message" => Part::Message,
+                "event_id" => Part::EventId,
+                "host" => Part::Host,
+                "client" => Part::Client,
+                other => return Err(Error::Unknown { line, name: other.chars().take(32).collect() }),
+            });
+            rest = &tail[close + 2..];
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Ok(Self { parts })
+    }
+
+    /// The page as HTML.
+    pub fn html(&self, facts: &Facts<'_>) -> Bytes {
+        let mut page = String::with_capacity(1024);
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => page.push_str(text),
+                Part::Status => {
+                    let _ = write!(page, "{}", facts.status);
+                }
+                Part::Reason => page.push_str(reason(facts.status)),
+                Part::Message => page.push_str(message(facts.status)),
+                Part::EventId => escape(&mut page, facts.event_id),
+                Part::Host => escape(&mut page, &String::from_utf8_lossy(facts.host)),
+                Part::Client => escape(&mut page, facts.client),
+            }
+        }
+        Bytes::from(page)
+    }
+
+    /// The same as JSON: `{"status":403,"error":"Forbidden","event_id":"…"}`.
+    pub fn json(&self, facts: &Facts<'_>) -> Bytes {
+        let body = serde_json::json!({
+            "status": facts.status,
+            "error": reason(facts.status),
+            "event_id": facts.event_id,
+        });
+        Bytes::from(format!("{body}\n"))
+    }
+}
+
+fn escape(page: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '&' => page.push_str("&amp;"),
+            '<' => page.push_str("&lt;"),
+            '>' => page.push_str("&gt;"),
+            '"' => page.push_str("&quot;"),
+            '\'' => page.push_str("&#39;"),
+            other => page.push(other),
+        }
+    }
+}
+
+/// Whether an Accept field prefers JSON to HTML (RFC 9110 §12.5.1): the better quality wins, at equal ones the
+/// first named; a wildcard alone means HTML.
+pub fn prefers_json(accept: &[u8]) -> bool {
+    let mut json = 0.0_f32;
+    let mut html = 0.0_f32;
+    for range in accept.split(|b| *b == b',') {
+        let mut pieces = range.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+        let media = pieces.next().unwrap_or_default().to_ascii_lowercase();
+        let quality = pieces
+            .find_map(|p| p.strip_prefix(b"q=").or_else(|| p.strip_prefix(b"Q=")))
+            .and_then(|q| std::str::from_utf8(q).ok()?.parse::<f32>().ok())
+            .unwrap_or(1.0);
+        if media == b"application/json" || (media.starts_with(b"application/") && media.ends_with(b"+json")) {
+            if json == 0.0 && html >= quality {
+                continue;
+            }
+            json = json.max(quality);
+        } else if (media == b"text/html" || media == b"application/xhtml+xml")
+            && !(html == 0.0 && json >= quality)
+        {
+            html = html.max(quality);
+        }
+    }
+    json > html
+}
+
+/// The registered reason phrase (RFC 9110 §15), or a neutral word.
+pub fn reason(status: u16) -> &'static str {
+    http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Refused")
+}
+
+fn message(status: u16) -> &'static str {
+    match status {
+        404 => "There is no such site here.",
+        408 => "The request took too long.",
+        413 | 414 | 431 => "The request is too large.",
+        400 | 405 | 417 | 501 | 505 => "The request could not be understood.",
+        502 => "The site behind this gate gave no valid answer.",
+        503 => "The site is busy or being restarted. Please try again soon.",
+        504 => "The site behind this gate did not answer in time.",
+        _ => "This request was stopped because it looks like an attack.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FACTS: Facts<'_> =
+        Facts { status: 403, event_id: "01J\"<>", host: b"<script>\xff", client: "192.0.2.1" };
+
+    #[test]
+    fn values_are_escaped_and_placeholders_replaced() {
+        let page = BlockPage::parse("<p>{{ status }} {{reason}} {{event_id}} {{host}} {{client}}").unwrap();
+        assert_eq!(
+            page.html(&FACTS),
+            "<p>403 Forbidden 01J&quot;&lt;&gt; &lt;script&gt;\u{fffd} 192.0.2.1".as_bytes()
+        );
+        let json: serde_json::Value = serde_json::from_slice(&page.json(&FACTS)).unwrap();
+        assert_eq!(json["event_id"], "01J\"<>");
+    }
+
+    #[test]
+    fn the_built_in_page_has_no_placeholder_left() {
+        assert!(BlockPage::parse(BUILT_IN).is_ok());
+        let page = String::from_utf8(BlockPage::default().html(&FACTS).to_vec()).unwrap();
+        assert!(!page.contains("{{") && page.contains("403 Forbidden") && page.contains("01J"), "{page}");
+    }
+
+    #[test]
+    fn wrong_templates_are_located() {
+        assert_eq!(BlockPage::parse("a\nb {{nope}}"), Err(Error::Unknown { line: 2, name: "nope".into() }));
+        assert_eq!(BlockPage::parse("a\n\n{{status"), Err(Error::Open { line: 3 }));
+        assert_eq!(BlockPage::parse(&"x".repeat(TEMPLATE_BYTES + 1)), Err(Error::TooLong));
+    }
+
+    #[test]
+    fn json_is_for_those_who_ask() {
+        for (accept, want) in [
+            ("", false),
+            ("*/*", false),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", false),
+            ("application/json", true),
+            ("application/problem+json", true),
+            ("application/json, text/plain, */*", true),
+            ("application/json, text/html", true),
+            ("text/html, application/json", false),
+            ("text/html;q=0.5, application/json", true),
+            ("application/json;q=0.5, text/html", false),
+            ("application/json;q=0", false),
+        ] {
+            assert_eq!(prefers_json(accept.as_bytes()), want, "{accept}");
+        }
+    }
+}

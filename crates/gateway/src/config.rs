@@ -1,0 +1,399 @@
+//! What the gateway is told to do, as plain structs that the command's TOML is read into.
+//!
+//! Every field has a default that suits one person with one small server; only a listener's address, a site's
+//! upstream and a certificate's two files must be named. Unknown keys are refused by serde.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::limits::Limits;
+
+/// The whole configuration of the gate.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// Sockets to listen on.
+    #[serde(rename = "listen")]
+    pub listeners: Vec<ListenerConfig>,
+    /// Sites, in any order: the most exact host wins, then the longest path prefix.
+    #[serde(rename = "site")]
+    pub sites: Vec<SiteConfig>,
+    /// Peers whose PROXY protocol header and forwarding header are believed. Default: none.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The one header in which trusted proxies name the client. Only one is believed, because a proxy that
+    /// writes one of them passes the other on as the client sent it.
+    pub forwarded_header: ForwardedHeader,
+    /// Timeouts towards clients.
+    pub timeouts: ClientTimeouts,
+    /// Limits on connections and heads.
+    pub limits: Limits,
+    /// File with the block page's template; none means the built-in page.
+    pub block_page: Option<PathBuf>,
+    /// Where finished requests are logged; none means nowhere.
+    pub access_log: Option<AccessLogConfig>,
+    /// Name of this gate in events; empty means the name `monban`.
+    pub node: String,
+}
+
+/// One listening socket.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerConfig {
+    /// Address and port, for example `0.0.0.0:443` or `[::]:80`.
+    pub address: SocketAddr,
+    /// Certificates: with any, the listener speaks TLS only.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub tls: Vec<CertificateConfig>,
+    /// Expect a PROXY protocol header (version 1 or 2) from trusted proxies. Others are served without one.
+    #[serde(default)]
+    pub proxy_protocol: bool,
+    /// HTTP/2: offered by ALPN on a TLS listener, by prior knowledge (RFC 9113 §3.3) on a plain one.
+    #[serde(default = "yes")]
+    pub http2: bool,
+}
+
+impl ListenerConfig {
+    /// A plain listener with every default.
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, tls: Vec::new(), proxy_protocol: false, http2: true }
+    }
+}
+
+/// A certificate and its key, both PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateConfig {
+    /// The chain, leaf first. The names that it serves are read from the leaf. The first certificate of a
+    /// listener also serves clients that send no or an unknown name.
+    pub certificate: PathBuf,
+    /// PKCS#8, PKCS#1 or SEC1 private key.
+    pub key: PathBuf,
+}
+
+/// One site: which requests it takes, where they go and whether rules judge them.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteConfig {
+    /// Name in events, logs and metrics; empty means the first host and the path.
+    #[serde(default)]
+    pub name: String,
+    /// Host names; `*.example.org` stands for every name below example.org, `*` or no host at all for any.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub hosts: Vec<String>,
+    /// Only paths below this one (`/app` takes `/app`, `/app/x`, not `/apple`). Compared after percent-decoding
+    /// and removal of dot segments, so that `/app/../admin` is not taken for `/app`.
+    #[serde(default = "root_path")]
+    pub path: String,
+    /// `http://host:port`, `https://host[:port]` or `unix:/path/to/socket`; several share the load in turn.
+    #[serde(deserialize_with = "one_or_many")]
+    pub upstream: Vec<String>,
+    /// What rules do here.
+    #[serde(default)]
+    pub waf: WafMode,
+    /// HTTP/2 towards the upstream.
+    #[serde(default)]
+    pub upstream_http2: UpstreamHttp2,
+    /// PEM file with the authorities that vouch for https upstreams; none means the public ones (webpki-roots).
+    #[serde(default)]
+    pub upstream_ca: Option<PathBuf>,
+    /// Active health checks; none means that only failed requests count.
+    #[serde(default)]
+    pub health: Option<HealthCheck>,
+    /// Timeouts towards the upstream.
+    #[serde(default)]
+    pub timeouts: UpstreamTimeouts,
+}
+
+impl SiteConfig {
+    /// A site for any host before one upstream, with every default.
+    pub fn to(upstream: &str) -> Self {
+        Self {
+            name: String::new(),
+            hosts: Vec::new(),
+            path: root_path(),
+            upstream: vec![upstream.to_owned()],
+            waf: WafMode::default(),
+            upstream_http2: UpstreamHttp2::default(),
+            upstream_ca: None,
+            health: None,
+            timeouts: UpstreamTimeouts::default(),
+        }
+    }
+}
+
+/// What the rules do on a site. A rule's `ctl:ruleEngine` may still change it for one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WafMode {
+    /// Judge, and answer for the upstream where a rule says so.
+    #[default]
+    Block,
+    /// Judge and report, never intervene.
+    Detect,
+    /// No rules at all.
+    Off,
+}
+
+/// When HTTP/2 is spoken to an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpstreamHttp2 {
+    /// Where an https upstream agrees to it by ALPN.
+    #[default]
+    Auto,
+    /// Always, by prior knowledge on plain connections (gRPC servers need it).
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Which header trusted proxies name the client in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For: client, proxy1`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded: for=client, for=proxy1` (RFC 7239).
+    Forwarded,
+    /// None: the connection (or its PROXY protocol header) tells.
+    None,
+}
+
+/// An active health check: a GET that must be answered with a status below 500 in time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HealthCheck {
+    /// Target of the request. Default `/`.
+    pub path: String,
+    /// Host field of the request; empty means the upstream's own address.
+    pub host: String,
+    /// Pause between two checks. Default 10 s.
+    #[serde(deserialize_with = "duration")]
+    pub interval: Duration,
+    /// Time for one check. Default 5 s.
+    #[serde(deserialize_with = "duration")]
+    pub timeout: Duration,
+    /// Failures in a row that take an upstream out. Default 2.
+    pub unhealthy_after: u32,
+    /// Successes in a row that bring it back. Default 1.
+    pub healthy_after: u32,
+}
+
+impl Default for HealthCheck {
+    fn default() -> Self {
+        Self {
+            path: "/".to_owned(),
+            host: String::new(),
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(5),
+            unhealthy_after: 2,
+            healthy_after: 1,
+        }
+    }
+}
+
+/// Timeouts towards clients. In TOML a number of seconds or a text such as `"500ms"`, `"30s"`, `"5m"`, `"1h"`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientTimeouts {
+    /// From the first byte of a head (or the end of the TCP handshake) to its last. Default 20 s; then 408.
+    #[serde(deserialize_with = "duration")]
+    pub header: Duration,
+    /// In each such span spent waiting for a body, `body_bytes` must arrive. Default 30 s; then 408.
+    #[serde(deserialize_with = "duration")]
+    pub body: Duration,
+    /// See `body`. Default 1,024 bytes, which is far below any modem.
+    pub body_bytes: u64,
+    /// Between two requests of a connection. Default 60 s; then the connection is closed.
+    #[serde(deserialize_with = "duration")]
+    pub idle: Duration,
+    /// For one write to a client that does not read. Default 60 s; then the connection is closed.
+    #[serde(deserialize_with = "duration")]
+    pub write: Duration,
+    /// Silence in both directions of an upgraded connection. Default 1 h; then it is closed.
+    #[serde(deserialize_with = "duration")]
+    pub tunnel: Duration,
+}
+
+impl Default for ClientTimeouts {
+    fn default() -> Self {
+        Self {
+            header: Duration::from_secs(20),
+            body: Duration::from_secs(30),
+            body_bytes: 1024,
+            idle: Duration::from_secs(60),
+            write: Duration::from_secs(60),
+            tunnel: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// Timeouts towards upstreams.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpstreamTimeouts {
+    /// Name look-up, TCP and TLS handshake together. Default 5 s; then the next upstream, at last 504.
+    #[serde(deserialize_with = "duration")]
+    pub connect: Duration,
+    /// From the end of the request to the response head, and between two pieces of the body. Default 60 s; then
+    /// 504, or the response is cut off. Event streams and gRPC may stay silent for `stream`.
+    #[serde(deserialize_with = "duration")]
+    pub response: Duration,
+    /// Silence of an event stream or a gRPC call. Default 1 h.
+    #[serde(deserialize_with = "duration")]
+    pub stream: Duration,
+    /// How long an unused connection is kept. Default 4 s: many servers (node, gunicorn) close theirs at 5 s, and
+    /// a request sent into a closing connection cannot always be repeated.
+    #[serde(deserialize_with = "duration")]
+    pub idle: Duration,
+    /// How long an upstream rests after failed connections (passive check). Default 5 s.
+    #[serde(deserialize_with = "duration")]
+    pub rest: Duration,
+}
+
+impl Default for UpstreamTimeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            response: Duration::from_secs(60),
+            stream: Duration::from_secs(3600),
+            idle: Duration::from_secs(4),
+            rest: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Where and how finished requests are logged.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessLogConfig {
+    /// File to append to; opened anew at a reload, so that logrotate can move it away.
+    pub path: PathBuf,
+    /// Its form.
+    #[serde(default)]
+    pub format: AccessLogFormat,
+}
+
+/// Form of an access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessLogFormat {
+    /// Apache's combined form; bytes that are not printable ASCII, `"` and `\` as `\xhh`.
+    #[default]
+    Combined,
+    /// One JSON object a line.
+    Json,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn root_path() -> String {
+    "/".to_owned()
+}
+
+fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany<T> {
+        Many(Vec<T>),
+        One(T),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::Many(many) => many,
+        OneOrMany::One(one) => vec![one],
+    })
+}
+
+/// Reads a number of seconds, or a text of a number and one of the units ms, s, m, h, d.
+fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Seconds(f64),
+        Text(String),
+    }
+    let seconds = match Written::deserialize(deserializer)? {
+        Written::Seconds(seconds) => Some(seconds),
+        Written::Text(text) => parse_seconds(&text),
+    };
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|duration| !duration.is_zero() && *duration <= Duration::from_secs(366 * 86_400))
+        .ok_or_else(|| {
+            serde::de::Error::custom(
+                "not a time span: write seconds or a text like \"500ms\", \"30s\", \"5m\", \"1h\"",
+            )
+        })
+}
+
+fn parse_seconds(text: &str) -> Option<f64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().ok()?;
+    let unit = match text[digits..].trim() {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return None,
+    };
+    Some(number * unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minimal_configuration_gets_every_default() {
+        let config: GatewayConfig = serde_json::from_str(
+            r#"{"listen":[{"address":"127.0.0.1:8080"}],"site":[{"hosts":"a.example","upstream":"http://127.0.0.1:1"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(config.listeners, [ListenerConfig::plain("127.0.0.1:8080".parse().unwrap())]);
+        assert_eq!(config.sites[0].hosts, ["a.example"]);
+        assert_eq!(config.sites[0].path, "/");
+        assert_eq!(config.sites[0].waf, WafMode::Block);
+        assert_eq!(config.timeouts, ClientTimeouts::default());
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_by_name() {
+        let error = serde_json::from_str::<GatewayConfig>(r#"{"limts":{}}"#).unwrap_err().to_string();
+        assert!(error.contains("limts"), "{error}");
+    }
+
+    #[test]
+    fn time_spans() {
+        let cases: [(&str, Option<u64>); 12] = [
+            ("3", Some(3000)),
+            ("0.25", Some(250)),
+            ("\"500ms\"", Some(500)),
+            ("\"30s\"", Some(30_000)),
+            ("\"30 s\"", Some(30_000)),
+            ("\"5m\"", Some(300_000)),
+            ("\"1.5h\"", Some(5_400_000)),
+            ("\"1w\"", None),
+            ("\"s\"", None),
+            ("0", None),
+            ("-1", None),
+            ("1e300", None),
+        ];
+        for (text, want) in cases {
+            let got =
+                duration(&mut serde_json::Deserializer::from_str(text)).ok().map(|d| d.as_millis() as u64);
+            assert_eq!(got, want, "{text}");
+        }
+    }
+}

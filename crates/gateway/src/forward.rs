@@ -1,0 +1,148 @@
+//! A request head as it goes on to the upstream: the bytes that were inspected, without the fields of the client's
+//! hop and with those that tell who the client is.
+
+use std::net::IpAddr;
+
+use bytes::{BufMut, BytesMut};
+use http1::{HOP_BY_HOP, RequestHead};
+
+/// Fields that say who the client is. From a peer that is no trusted proxy they are dropped: applications believe
+/// them. Compared with `_` for `-` as well, because CGI makes the same variable of both.
+const FORWARDING: [&str; 6] = [
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-real-ip",
+    "forwarded",
+];
+
+/// What is forwarded of a head.
+#[derive(Debug)]
+pub(crate) struct Forward<'a> {
+    head: &'a RequestHead,
+    /// Names that the Connection field lists (RFC 9110 §7.6.1).
+    connection: Vec<&'a [u8]>,
+    trusted: bool,
+    added: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl<'a> Forward<'a> {
+    /// `peer` is who the connection came from, and `trusted` whether it is a trusted proxy; `tls` whether it came by
+    /// TLS.
+    pub(crate) fn new(head: &'a RequestHead, peer: IpAddr, trusted: bool, tls: bool) -> Self {
+        let mut forward = Self {
+            head,
+            connection: head.headers().list("Connection").collect(),
+            trusted,
+            added: Vec::new(),
+        };
+        let mut chain = Vec::with_capacity(48);
+        if trusted {
+            for value in head.headers().get_all("X-Forwarded-For") {
+                chain.extend_from_slice(value);
+                chain.extend_from_slice(b", ");
+            }
+        }
+        chain.extend_from_slice(peer.to_canonical().to_string().as_bytes());
+        forward.added.push(("X-Forwarded-For", chain));
+        if !(trusted && head.headers().contains("X-Forwarded-Proto")) {
+            forward.added.push(("X-Forwarded-Proto", if tls { b"https".to_vec() } else { b"http".to_vec() }));
+        }
+        if let Some(host) = head.host()
+            && !(trusted && head.headers().contains("X-Forwarded-Host"))
+        {
+            forward.added.push(("X-Forwarded-Host", host.to_vec()));
+        }
+        forward
+    }
+
+    /// The head whose fields are forwarded.
+    pub(crate) fn head(&self) -> &'a RequestHead {
+        self.head
+    }
+
+    /// The fields that are forwarded.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let kept = self.head.headers().iter().map(|field| (field.name(), field.value()));
+        let added = self.added.iter().map(|(name, value)| (name.as_bytes(), &value[..]));
+        kept.filter(|(name, _)| self.keeps(name)).chain(added)
+    }
+
+    fn keeps(&self, name: &[u8]) -> bool {
+        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+        if HOP_BY_HOP.iter().any(|hop| is(hop)) || is("Expect") {
+            return false;
+        }
+        let forwarding = FORWARDING.iter().position(|other| same_variable(name, other.as_bytes()));
+        match forwarding {
+            Some(_) if !self.trusted => return false,
+            // joined into one field above
+            Some(0) => return false,
+            _ => {}
+        }
+        // Host and Content-Length cannot be removed by naming them: the upstream would read another message
+        !self.connection.iter().any(|option| option.eq_ignore_ascii_case(name))
+            || is("Host")
+            || is("Content-Length")
+    }
+
+    /// Appends the head as HTTP/1.1, `ending` (whole lines) after its fields.
+    pub(crate) fn encode(&self, out: &mut BytesMut, ending: &[u8]) {
+        out.reserve(self.head.raw().len() + 160);
+        out.put_slice(self.head.method());
+        out.put_u8(b' ');
+        out.put_slice(self.head.target());
+        out.put_slice(b" HTTP/1.1\r\n");
+        for (name, value) in self.fields() {
+            out.put_slice(name);
+            out.put_slice(b": ");
+            out.put_slice(value);
+            out.put_slice(b"\r\n");
+        }
+        out.put_slice(ending);
+        out.put_slice(b"\r\n");
+    }
+}
+
+fn same_variable(name: &[u8], other: &[u8]) -> bool {
+    name.len() == other.len()
+        && name.iter().zip(other).all(|(a, b)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forwarded(request: &[u8], trusted: bool) -> String {
+        let mut buf = BytesMut::from(request);
+        let head =
+            http1::RequestParser::new().parse(&mut buf, &http1::HeadLimits::default()).unwrap().unwrap();
+        let mut out = BytesMut::new();
+        Forward::new(&head, "192.0.2.1".parse().unwrap(), trusted, true).encode(&mut out, b"");
+        String::from_utf8(out.to_vec()).unwrap()
+    }
+
+    const REQUEST: &[u8] = b"POST /?a=\"><b> HTTP/1.1\r\nHost: a.test\r\nX-Odd:  caf\r\nConnection: x-secret, host, keep-alive\r\n\
+X-Secret: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\
+X-Forwarded-For: 127.0.0.1\r\nx_forwarded_for: 127.0.0.2\r\nForwarded: for=::1\r\nX-Real-IP: 127.0.0.1\r\nX-Forwarded-Proto: gopher\r\nCookie: a=b\r\n\r\n";
+
+    #[test]
+    fn what_an_untrusted_peer_says_of_the_client_is_dropped() {
+        assert_eq!(
+            forwarded(REQUEST, false),
+            "POST /?a=\"><b> HTTP/1.1\r\nHost: a.test\r\nX-Odd: caf\r\nCookie: a=b\r\n\
+             X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a.test\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_added_to_its_list() {
+        assert_eq!(
+            forwarded(REQUEST, true),
+            "POST /?a=\"><b> HTTP/1.1\r\nHost: a.test\r\nX-Odd: caf\r\nForwarded: for=::1\r\nX-Real-IP: 127.0.0.1\r\n\
+             X-Forwarded-Proto: gopher\r\nCookie: a=b\r\n\
+             X-Forwarded-For: 127.0.0.1, 192.0.2.1\r\nX-Forwarded-Host: a.test\r\n\r\n"
+        );
+    }
+}

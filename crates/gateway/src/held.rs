@@ -1,0 +1,118 @@
+//! The inspected part of a body, held back until the rules have decided.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::{Bytes, BytesMut};
+
+/// Pieces below this are joined: each piece has its own cost, and a client may send one byte at a time.
+const JOIN_BYTES: usize = 4096;
+
+/// Bytes of all bodies that are held at the moment, under one limit.
+#[derive(Debug, Default)]
+pub(crate) struct Budget(AtomicUsize);
+
+/// A body's inspected part.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pieces: Vec<Bytes>,
+    tail: BytesMut,
+    length: usize,
+    budget: Arc<Budget>,
+}
+
+/// All bodies together hold as much as they may.
+#[derive(Debug)]
+pub(crate) struct BudgetSpent;
+
+impl Held {
+    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
+        Self { pieces: Vec::new(), tail: BytesMut::new(), length: 0, budget: Arc::clone(budget) }
+    }
+
+    /// Holds one more piece.
+    pub(crate) fn push(&mut self, piece: Bytes, limit: usize) -> Result<(), BudgetSpent> {
+        let all = self.budget.0.fetch_add(piece.len(), Ordering::Relaxed).saturating_add(piece.len());
+        self.length += piece.len();
+        if piece.len() < JOIN_BYTES {
+            self.tail.extend_from_slice(&piece);
+            if self.tail.len() >= JOIN_BYTES {
+                self.pieces.push(self.tail.split().freeze());
+            }
+        } else {
+            self.close_tail();
+            self.pieces.push(piece);
+        }
+        // the piece stays counted; dropping this counts it out
+        if all > limit { Err(BudgetSpent) } else { Ok(()) }
+    }
+
+    fn close_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.pieces.push(std::mem::take(&mut self.tail).freeze());
+        }
+    }
+
+    /// Bytes held.
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// All pieces in order, to be sent; they stay counted until this is dropped.
+    pub(crate) fn pieces(&mut self) -> &[Bytes] {
+        self.close_tail();
+        &self.pieces
+    }
+
+    /// The first `limit` bytes, for an event.
+    pub(crate) fn beginning(&self, limit: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.length.min(limit));
+        for piece in self.pieces.iter().map(|p| &p[..]).chain([&self.tail[..]]) {
+            let left = limit - bytes.len();
+            bytes.extend_from_slice(&piece[..piece.len().min(left)]);
+        }
+        bytes
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.0.fetch_sub(self.length, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_pieces_are_joined_and_order_is_kept() {
+        let budget = Arc::new(Budget::default());
+        let mut held = Held::new(&budget);
+        let mut want = Vec::new();
+        for at in 0..10_000_u32 {
+            let piece = if at % 1000 == 0 { vec![b'L'; JOIN_BYTES] } else { vec![at as u8] };
+            want.extend_from_slice(&piece);
+            held.push(Bytes::from(piece), usize::MAX).unwrap();
+        }
+        assert_eq!(held.beginning(usize::MAX), want);
+        assert_eq!(held.beginning(5000), want[..5000]);
+        assert!(held.pieces().len() < 30);
+        assert_eq!(held.pieces().concat(), want);
+        assert_eq!(held.len(), want.len());
+        drop(held);
+        assert_eq!(budget.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn the_budget_is_shared_and_given_back() {
+        let budget = Arc::new(Budget::default());
+        let mut one = Held::new(&budget);
+        let mut two = Held::new(&budget);
+        one.push(Bytes::from_static(&[0; 600]), 1000).unwrap();
+        assert!(two.push(Bytes::from_static(&[0; 600]), 1000).is_err());
+        drop((one, two));
+        let mut three = Held::new(&budget);
+        three.push(Bytes::from_static(&[0; 1000]), 1000).unwrap();
+    }
+}

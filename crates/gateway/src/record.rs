@@ -1,0 +1,319 @@
+//! What is told of a request: the event, the access log line, the metrics.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use event::{
+    Action, Body, Client, Durations, Engine, Event, EventId, Evidence, Gate as EventGate, Header,
+    NotInspected, RequestEvidence, Response, Severity, Timestamp, Uninspected,
+};
+use http1::{Headers, RequestHead, ResponseHead};
+
+use crate::access_log::Entry;
+use crate::block_page::Facts;
+use crate::exchange::{Incoming, Peer, own_answer};
+use crate::gate::{Gate, Runtime, Site};
+use crate::held::Held;
+use crate::inspection::Inspection;
+use crate::limits::EVIDENCE_BYTES;
+use crate::metrics::FinishedRequest;
+
+/// What is known of a request besides its head.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub id: EventId,
+    /// The client, as trusted proxies name it.
+    pub client: SocketAddr,
+    pub action: Action,
+    pub reason: Option<String>,
+    /// 0 until an answer begins.
+    pub status: u16,
+    pub response: Option<ResponseHead>,
+    /// Bytes of the request's and the response's body.
+    pub received: u64,
+    pub sent: u64,
+    pub upstream: Option<Arc<str>>,
+    pub upstream_time: Option<Duration>,
+    body: Option<Vec<u8>>,
+    not_inspected: Vec<NotInspected>,
+    reported: bool,
+    has_event: bool,
+}
+
+impl Record {
+    pub(crate) fn new(id: EventId, client: SocketAddr) -> Self {
+        Self {
+            id,
+            client,
+            action: Action::Passed,
+            reason: None,
+            status: 0,
+            response: None,
+            received: 0,
+            sent: 0,
+            upstream: None,
+            upstream_time: None,
+            body: None,
+            not_inspected: Vec::new(),
+            reported: false,
+            has_event: false,
+        }
+    }
+
+    /// Notes the inspected part of the request's body.
+    pub(crate) fn request_body(&mut self, held: &Held) {
+        if held.len() > 0 {
+            self.body = Some(held.beginning(event::limits::MAX_BODY_BYTES));
+        }
+    }
+
+    /// Notes what rules did not see.
+    pub(crate) fn not_inspected(&mut self, what: Uninspected, bytes: Option<u64>) {
+        self.not_inspected.push(NotInspected { what, bytes });
+    }
+
+    /// Runs phase 5 and makes the event, if there is anything to tell; once.
+    pub(crate) fn report(
+        &mut self,
+        gate: &Gate,
+        runtime: &Runtime,
+        site: &Site,
+        request: &Incoming,
+        peer: Peer,
+        inspection: &mut Option<Inspection>,
+    ) {
+        if std::mem::replace(&mut self.reported, true) {
+            return;
+        }
+        let mut audit = None;
+        let mut matched = false;
+        if let Some(inspection) = inspection {
+            inspection.logging();
+            matched = inspection.has_matches();
+            if self.action == Action::Passed && inspection.would_intervene() {
+                self.action = Action::Detected;
+            }
+            audit = inspection.audit_parts(self.status);
+        }
+        let keep = matched || self.action != Action::Passed;
+        if !keep && audit.is_none() {
+            return;
+        }
+        let event = self.event(runtime, site, request, peer, inspection.as_ref());
+        if let Some(parts) = audit {
+            gate.services.sink.audit(&event, &parts);
+        }
+        if keep {
+            self.has_event = true;
+            gate.metrics.events.inc();
+            gate.services.sink.record(event);
+        }
+    }
+
+    fn event(
+        &self,
+        runtime: &Runtime,
+        site: &Site,
+        request: &Incoming,
+        peer: Peer,
+        inspection: Option<&Inspection>,
+    ) -> Event {
+        let mut evidence = RequestEvidence {
+            line: request_line(&request.head, request.protocol).into(),
+            headers: headers(request.head.headers()),
+            body: self
+                .body
+                .as_ref()
+                .map(|body| Body::capture(body, self.received, event::limits::MAX_BODY_BYTES)),
+            response: self.response.as_ref().map(|head| Response {
+                status: head.status(),
+                reason: head.reason().into(),
+                protocol: if request.protocol == "HTTP/2.0" { "HTTP/2.0" } else { "HTTP/1.1" }.to_owned(),
+                headers: headers(head.headers()),
+                body: None,
+            }),
+            durations: Durations {
+                upstream_us: self.upstream_time.map(micros),
+                total_us: micros(request.began.elapsed()),
+                ..Durations::default()
+            },
+            not_inspected: self.not_inspected.clone(),
+            server: Some(peer.local),
+            protocol: request.protocol.to_owned(),
+            upstream: self.upstream.as_ref().map(|name| name.to_string()),
+            ..RequestEvidence::default()
+        };
+        if let Some(inspection) = inspection {
+            evidence.rules = inspection.rules();
+            evidence.scores = inspection.scores();
+            evidence.engine = inspection.engine();
+            evidence.durations.phases_us = inspection.phases().map(micros);
+        }
+        let worst = evidence.rules.iter().filter_map(|rule| rule.severity).min();
+        let severity = match self.action {
+            Action::Failed => Severity::Error,
+            Action::Refused => Severity::Notice,
+            _ => Severity::Info,
+        };
+        Event {
+            site: Some(site.name.to_string()),
+            severity: worst.map_or(severity, |worst| worst.min(severity)),
+            client: Some(client(self.client)),
+            action: self.action,
+            reason: self.reason.clone(),
+            ..Event::new(
+                self.id,
+                request.time,
+                runtime.node.clone(),
+                EventGate::Request,
+                Evidence::from(evidence),
+            )
+        }
+    }
+
+    /// At the very end: phase 5 where it has not run yet, the access log and the metrics.
+    pub(crate) fn finish(
+        &mut self,
+        gate: &Gate,
+        runtime: &Runtime,
+        site: &Site,
+        request: &Incoming,
+        peer: Peer,
+        inspection: &mut Option<Inspection>,
+    ) {
+        self.report(gate, runtime, site, request, peer, inspection);
+        let total = request.began.elapsed();
+        let inspected = inspection.as_ref().map(|inspection| inspection.phases().iter().sum());
+        gate.metrics.request(
+            &site.name,
+            &FinishedRequest {
+                status: self.status,
+                action: self.action,
+                inspection: inspected,
+                total,
+                received: self.received,
+                sent: self.sent,
+            },
+        );
+        if let Some(log) = &runtime.access_log {
+            let head = &request.head;
+            log.write(&Entry {
+                time: request.time,
+                client: self.client.ip(),
+                line: &request_line(head, request.protocol),
+                host: head.host().unwrap_or_default(),
+                status: self.status,
+                bytes: self.sent,
+                referer: head.headers().get("Referer"),
+                user_agent: head.headers().get("User-Agent"),
+                site: &site.name,
+                action: self.action,
+                event: self.has_event.then_some(self.id),
+                duration: total,
+                inspection: inspected,
+                upstream: self.upstream.as_deref(),
+                not_inspected: &self.not_inspected,
+            });
+        }
+    }
+}
+
+/// Refuses bytes that are no request head: makes the event with them as evidence, and returns the whole answer.
+pub(crate) fn refuse_unparsed(
+    gate: &Gate,
+    runtime: &Runtime,
+    peer: Peer,
+    bytes: &[u8],
+    status: u16,
+    reason: &str,
+) -> Bytes {
+    let began = Instant::now();
+    let time = Timestamp::from(std::time::SystemTime::now());
+    let id = gate.services.ids.next(time);
+    let (text, address) = (id.to_string(), peer.address.ip().to_string());
+    let facts = Facts { status, event_id: &text, host: b"", client: &address };
+    let (mut head, page) = own_answer(&runtime.block_page, &facts, b"", None);
+    // a name and a value without any byte that could be wrong
+    let _ = head.headers_mut().push("Connection", "close");
+    let bytes = &bytes[..bytes.len().min(EVIDENCE_BYTES)];
+    let (line, rest) = match bytes.iter().position(|b| matches!(b, b'\r' | b'\n')) {
+        Some(end) => (&bytes[..end], &bytes[end..]),
+        None => (bytes, &[][..]),
+    };
+    let evidence = RequestEvidence {
+        line: line.into(),
+        // what follows the line cannot be told apart into fields: it stands here as it came
+        body: (!rest.is_empty()).then(|| Body::capture(rest, rest.len() as u64, EVIDENCE_BYTES)),
+        response: Some(Response {
+            status,
+            reason: head.reason().into(),
+            protocol: "HTTP/1.1".to_owned(),
+            headers: headers(head.headers()),
+            body: None,
+        }),
+        server: Some(peer.local),
+        engine: Engine::Off,
+        ..RequestEvidence::default()
+    };
+    let event = Event {
+        site: Some(runtime.unrouted.name.to_string()),
+        severity: Severity::Notice,
+        client: Some(client(peer.address)),
+        action: Action::Refused,
+        reason: Some(reason.to_owned()),
+        ..Event::new(id, time, runtime.node.clone(), EventGate::Request, Evidence::from(evidence))
+    };
+    gate.metrics.events.inc();
+    gate.services.sink.record(event);
+    let total = began.elapsed();
+    let sent = page.len() as u64;
+    gate.metrics.request(
+        &runtime.unrouted.name,
+        &FinishedRequest { status, action: Action::Refused, inspection: None, total, received: 0, sent },
+    );
+    if let Some(log) = &runtime.access_log {
+        log.write(&Entry {
+            time,
+            client: peer.address.ip(),
+            line,
+            host: b"",
+            status,
+            bytes: sent,
+            referer: None,
+            user_agent: None,
+            site: &runtime.unrouted.name,
+            action: Action::Refused,
+            event: Some(id),
+            duration: total,
+            inspection: None,
+            upstream: None,
+            not_inspected: &[],
+        });
+    }
+    let mut answer = BytesMut::new();
+    head.encode(&mut answer);
+    answer.extend_from_slice(&page);
+    answer.freeze()
+}
+
+/// As it was sent; for HTTP/2 as HTTP/1.1 would have sent it.
+fn request_line(head: &RequestHead, protocol: &str) -> Vec<u8> {
+    match head.raw().iter().position(|b| *b == b'\r') {
+        Some(end) => head.raw()[..end].to_vec(),
+        None => [head.method(), b" ", head.target(), b" ", protocol.as_bytes()].concat(),
+    }
+}
+
+fn headers(fields: &Headers) -> Vec<Header> {
+    fields.iter().map(|field| Header::new(field.name(), field.value())).collect()
+}
+
+fn client(address: SocketAddr) -> Client {
+    Client { address: address.ip(), port: (address.port() != 0).then_some(address.port()) }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,312 @@
+//! HTTP/1.1 and HTTP/1.0 in front: one connection, one request after another.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use event::Timestamp;
+use http1::{
+    BodyDecoder, BodyFraming, CHUNK_END, Decoded, Headers, RequestHead, RequestParser, ResponseHead, Version,
+    chunk_start, last_chunk,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::Pace;
+use crate::exchange::{self, BodyError, Ending, Incoming, Peer, RequestBody, ResponseWriter};
+use crate::gate::{Gate, Runtime};
+use crate::limits::{DISCARD_BYTES, LINGER};
+use crate::record::refuse_unparsed;
+use crate::stream::{self, Reader, Stream, Writer, within};
+
+/// What a connection turned out to be.
+pub(crate) enum Protocol {
+    /// It was HTTP/1, and has ended.
+    Http1,
+    /// It begins with the HTTP/2 preface (RFC 9113 §3.4); nothing of it is lost.
+    Http2(Stream),
+}
+
+/// Serves a connection to its end. `http2` lets it turn out to be HTTP/2 by prior knowledge.
+pub(crate) async fn serve(
+    gate: &Arc<Gate>,
+    peer: Peer,
+    stream: Stream,
+    http2: bool,
+    drain: &CancellationToken,
+) -> Protocol {
+    let (mut reader, mut writer) = stream::split(stream, BytesMut::new());
+    let mut scratch = BytesMut::new();
+    let mut served: u64 = 0;
+    loop {
+        let runtime = gate.runtime.load_full();
+        let head = match read_head(&mut reader, &runtime, served > 0, drain).await {
+            Ok(head) => head,
+            Err(NoHead::Quiet) => return Protocol::Http1,
+            Err(NoHead::Slow) => {
+                let answer =
+                    refuse_unparsed(gate, &runtime, peer, &reader.buf, 408, "request head came too slowly");
+                finish_with(answer, &mut reader, &mut writer, &runtime).await;
+                return Protocol::Http1;
+            }
+            Err(NoHead::Malformed(error)) => {
+                let status = error.fault.status();
+                let answer = refuse_unparsed(gate, &runtime, peer, &reader.buf, status, &error.to_string());
+                finish_with(answer, &mut reader, &mut writer, &runtime).await;
+                return Protocol::Http1;
+            }
+        };
+        if served == 0 && http2 && is_preface(&head) {
+            let (stream, rest) = reader.unsplit(writer);
+            let ahead = [&head.raw()[..], &rest].concat();
+            return match stream.rewound(BytesMut::from(&ahead[..])) {
+                Some(stream) => Protocol::Http2(stream),
+                None => Protocol::Http1,
+            };
+        }
+        served += 1;
+        let version = head.version();
+        let framing = head.framing();
+        let body_framing = framing.as_ref().map_or(BodyFraming::None, |framing| framing.body);
+        let keep_alive = framing.as_ref().is_ok_and(|framing| framing.keep_alive)
+            && served < runtime.limits.requests_per_connection;
+        let incoming = Incoming {
+            head,
+            framing,
+            protocol: if version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" },
+            time: Timestamp::from(std::time::SystemTime::now()),
+            began: Instant::now(),
+        };
+        let mut body = Body {
+            reader: &mut reader,
+            decoder: BodyDecoder::new(body_framing),
+            pace: Pace::new(&runtime.timeouts),
+        };
+        let mut answer = Answer {
+            writer: &mut writer,
+            scratch: &mut scratch,
+            version,
+            timeout: runtime.timeouts.write,
+            keep_alive,
+            drain,
+            chunked: false,
+            persists: false,
+        };
+        // boxed, so that a waiting connection does not carry the size of an exchange
+        let ending = Box::pin(exchange::serve(gate, &runtime, peer, incoming, &mut body, &mut answer)).await;
+        let persists = answer.persists;
+        match ending {
+            Ending::Persist if persists => {}
+            Ending::Persist | Ending::Close => {
+                linger(&mut reader, &mut writer, runtime.timeouts.write).await;
+                return Protocol::Http1;
+            }
+            Ending::Abort => return Protocol::Http1,
+            Ending::Tunnel { upstream, idle } => {
+                stream::tunnel((reader, writer), upstream, idle).await;
+                return Protocol::Http1;
+            }
+        }
+    }
+}
+
+/// Why there is no head.
+enum NoHead {
+    /// The client closed, was idle for too long, or the gate is closing: nothing needs to be said.
+    Quiet,
+    Slow,
+    Malformed(http1::Error),
+}
+
+async fn read_head(
+    reader: &mut Reader,
+    runtime: &Runtime,
+    again: bool,
+    drain: &CancellationToken,
+) -> Result<RequestHead, NoHead> {
+    let limits = runtime.limits.head();
+    let mut parser = RequestParser::new();
+    let mut deadline = None;
+    loop {
+        if !reader.buf.is_empty()
+            && let Some(head) = parser.parse(&mut reader.buf, &limits).map_err(NoHead::Malformed)?
+        {
+            return Ok(head);
+        }
+        let idle = parser.is_idle(&reader.buf);
+        let read = if idle {
+            reader.rest();
+            let limit = if again { runtime.timeouts.idle } else { runtime.timeouts.header };
+            tokio::select! {
+                biased;
+                read = within(limit, reader.fill()) => read,
+                () = drain.cancelled() => return Err(NoHead::Quiet),
+            }
+        } else {
+            let now = tokio::time::Instant::now();
+            let deadline = *deadline.get_or_insert(now + runtime.timeouts.header);
+            within(deadline.saturating_duration_since(now), reader.fill()).await
+        };
+        match read {
+            Ok(0) | Err(_) if idle => return Err(NoHead::Quiet),
+            Ok(0) => {
+                let offset = reader.buf.len() as u64;
+                return Err(NoHead::Malformed(http1::Error { fault: http1::Fault::Truncated, offset }));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(NoHead::Slow),
+            Err(_) => return Err(NoHead::Quiet),
+        }
+    }
+}
+
+fn is_preface(head: &RequestHead) -> bool {
+    head.method() == b"PRI" && head.target() == b"*" && head.version() == (Version { major: 2, minor: 0 })
+}
+
+async fn finish_with(answer: Bytes, reader: &mut Reader, writer: &mut Writer, runtime: &Runtime) {
+    writer.queue(answer);
+    if writer.flush(runtime.timeouts.write).await.is_ok() {
+        linger(reader, writer, runtime.timeouts.write).await;
+    }
+}
+
+/// Ends the connection so that the client can read the answer: bytes that it is still sending would otherwise make
+/// the kernel reset the connection and throw the answer away (RFC 9112 §9.6).
+async fn linger(reader: &mut Reader, writer: &mut Writer, timeout: Duration) {
+    if writer.shutdown(timeout).await.is_err() {
+        return;
+    }
+    let discard = async {
+        let mut left = DISCARD_BYTES;
+        loop {
+            left = left.saturating_sub(reader.buf.len());
+            reader.buf.clear();
+            if left == 0 || !matches!(reader.fill_much().await, Ok(1..)) {
+                return;
+            }
+        }
+    };
+    // whoever still sends after this has had its time to read
+    let _ = tokio::time::timeout(LINGER, discard).await;
+}
+
+/// A request's body on its connection.
+struct Body<'a> {
+    reader: &'a mut Reader,
+    decoder: BodyDecoder,
+    pace: Pace,
+}
+
+impl RequestBody for Body<'_> {
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        loop {
+            match self.decoder.decode(&mut self.reader.buf).map_err(BodyError::Malformed)? {
+                Decoded::Data(data) => return Ok(Some(data)),
+                // trailer fields are not passed on: no rule sees them
+                Decoded::End(_) => return Ok(None),
+                Decoded::NeedMore => {}
+            }
+            let read = self.pace.wait(self.reader.fill_much(), |read| *read.as_ref().unwrap_or(&0)).await;
+            match read.map_err(|_| BodyError::Slow)? {
+                Ok(0) => {
+                    let fault = http1::Fault::Truncated;
+                    return Err(BodyError::Malformed(
+                        self.decoder.closed().err().unwrap_or(http1::Error { fault, offset: 0 }),
+                    ));
+                }
+                Ok(_) => {}
+                Err(error) => return Err(BodyError::Gone(error)),
+            }
+        }
+    }
+
+    fn be_patient(&mut self, silence: Duration) {
+        self.pace.be_patient(silence);
+    }
+
+    async fn gone(&mut self) {
+        // what a client sends meanwhile is its next request; beyond a little of it, it is left in the socket
+        while self.reader.buf.len() < crate::limits::READ_BYTES {
+            if !matches!(self.reader.fill().await, Ok(1..)) {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+/// A response's way on its connection.
+struct Answer<'a> {
+    writer: &'a mut Writer,
+    scratch: &'a mut BytesMut,
+    version: Version,
+    timeout: Duration,
+    /// What the request, the limits and the client's version say.
+    keep_alive: bool,
+    drain: &'a CancellationToken,
+    chunked: bool,
+    /// What the head has told the client.
+    persists: bool,
+}
+
+impl ResponseWriter for Answer<'_> {
+    async fn interim(&mut self, head: &ResponseHead) -> io::Result<()> {
+        head.encode(self.scratch);
+        self.writer.queue(self.scratch.split().freeze());
+        self.writer.flush(self.timeout).await
+    }
+
+    fn head(&mut self, head: &ResponseHead, body: BodyFraming, persist: bool) -> io::Result<()> {
+        let body = body.for_client(self.version);
+        self.chunked = body == BodyFraming::Chunked;
+        self.persists =
+            persist && self.keep_alive && body != BodyFraming::UntilClose && !self.drain.is_cancelled();
+        head.encode(self.scratch);
+        // before the empty line that ends the head
+        self.scratch.truncate(self.scratch.len() - 2);
+        if self.chunked {
+            self.scratch.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        if let Some(option) = http1::connection_option(self.version, self.persists) {
+            self.scratch.extend_from_slice(b"Connection: ");
+            self.scratch.extend_from_slice(option.as_bytes());
+            self.scratch.extend_from_slice(b"\r\n");
+        }
+        self.scratch.extend_from_slice(b"\r\n");
+        self.writer.queue(self.scratch.split().freeze());
+        Ok(())
+    }
+
+    async fn data(&mut self, data: Bytes) -> io::Result<()> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        if self.chunked {
+            chunk_start(data.len(), self.scratch);
+            self.writer.queue(self.scratch.split().freeze());
+            self.writer.queue(data);
+            self.writer.queue(Bytes::from_static(CHUNK_END));
+        } else {
+            self.writer.queue(data);
+        }
+        if self.writer.is_full() { self.writer.flush(self.timeout).await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush(self.timeout).await
+    }
+
+    async fn end(&mut self, trailers: Headers) -> io::Result<()> {
+        if self.chunked {
+            last_chunk(&trailers, self.scratch);
+            self.writer.queue(self.scratch.split().freeze());
+        }
+        self.writer.flush(self.timeout).await
+    }
+
+    async fn gone(&mut self) {
+        // the body's side sees it
+        std::future::pending().await
+    }
+}

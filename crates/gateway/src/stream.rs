@@ -1,0 +1,309 @@
+//! A connection's bytes, whatever carries them, and the two buffers that every connection has: one that is filled
+//! by reads and one that is emptied by vectored writes.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsStream;
+
+use crate::limits::{FIRST_READ_BYTES, READ_BYTES, WRITE_BYTES};
+
+/// A connection to a client or an upstream.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Tcp(Rewound<TcpStream>),
+    Unix(UnixStream),
+    Tls(Box<TlsStream<Rewound<TcpStream>>>),
+}
+
+/// A stream of which some bytes were read ahead and put back.
+#[derive(Debug)]
+pub(crate) struct Rewound<T> {
+    ahead: BytesMut,
+    io: T,
+}
+
+impl<T> Rewound<T> {
+    pub(crate) fn new(ahead: BytesMut, io: T) -> Self {
+        Self { ahead, io }
+    }
+
+    /// The stream with these bytes to be read first, in place of those that were put back before.
+    pub(crate) fn put_back(self, ahead: BytesMut) -> Self {
+        Self { ahead, io: self.io }
+    }
+}
+
+impl Stream {
+    /// The stream with bytes that were read put back; only where bytes of the peer come as they are.
+    pub(crate) fn rewound(self, ahead: BytesMut) -> Option<Self> {
+        match self {
+            Self::Tcp(stream) => Some(Self::Tcp(stream.put_back(ahead))),
+            Self::Unix(_) | Self::Tls(_) => None,
+        }
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(io: TcpStream) -> Self {
+        Self::Tcp(Rewound::new(BytesMut::new(), io))
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Rewound<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, buf);
+        }
+        let count = self.ahead.len().min(buf.remaining());
+        buf.put_slice(&self.ahead[..count]);
+        self.ahead.advance(count);
+        if self.ahead.is_empty() {
+            self.ahead = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// Passes a call on to whatever carries the bytes.
+macro_rules! carried {
+    ($stream:expr, $io:ident => $call:expr) => {
+        match $stream {
+            Stream::Tcp($io) => $call,
+            Stream::Unix($io) => $call,
+            Stream::Tls($io) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        carried!(self.get_mut(), io => Pin::new(io).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        carried!(self.get_mut(), io => Pin::new(io).poll_write(cx, buf))
+    }
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        carried!(self.get_mut(), io => Pin::new(io).poll_write_vectored(cx, bufs))
+    }
+    fn is_write_vectored(&self) -> bool {
+        carried!(self, io => io.is_write_vectored())
+    }
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        carried!(self.get_mut(), io => Pin::new(io).poll_flush(cx))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        carried!(self.get_mut(), io => Pin::new(io).poll_shutdown(cx))
+    }
+}
+
+/// Both halves of a connection.
+pub(crate) fn split(stream: Stream, buf: BytesMut) -> (Reader, Writer) {
+    let (read, write) = tokio::io::split(stream);
+    (Reader { io: read, buf }, Writer { io: write, queue: VecDeque::new(), queued: 0 })
+}
+
+/// The reading half and what was read and not yet taken.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    io: ReadHalf<Stream>,
+    pub(crate) buf: BytesMut,
+}
+
+impl Reader {
+    /// Reads more into `buf`, which grows only as the peer sends: 1 KiB at first, then doubling up to 16 KiB at a
+    /// time. Zero bytes mean that the peer has ended its side. Nothing is lost if this is not awaited to its end.
+    pub(crate) async fn fill(&mut self) -> io::Result<usize> {
+        if self.buf.capacity() == self.buf.len() {
+            let more = if self.buf.capacity() == 0 {
+                FIRST_READ_BYTES
+            } else {
+                self.buf.len().clamp(FIRST_READ_BYTES, READ_BYTES)
+            };
+            self.buf.reserve(more);
+        }
+        self.io.read_buf(&mut self.buf).await
+    }
+
+    /// As [`Self::fill`], for a peer that is known to send much.
+    pub(crate) async fn fill_much(&mut self) -> io::Result<usize> {
+        if self.buf.capacity() - self.buf.len() < READ_BYTES / 4 {
+            self.buf.reserve(READ_BYTES);
+        }
+        self.io.read_buf(&mut self.buf).await
+    }
+
+    /// Gives memory back before a wait that may be long.
+    pub(crate) fn rest(&mut self) {
+        if self.buf.is_empty() {
+            self.buf = BytesMut::new();
+        }
+    }
+
+    /// Whether the peer has sent nothing and not closed, as an idle upstream connection must be. Never waits.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let mut byte = [0_u8; 1];
+        let mut buf = ReadBuf::new(&mut byte);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        self.buf.is_empty() && Pin::new(&mut self.io).poll_read(&mut cx, &mut buf).is_pending()
+    }
+
+    /// Puts the two halves together again; `buf` is returned beside them.
+    pub(crate) fn unsplit(self, writer: Writer) -> (Stream, BytesMut) {
+        (self.io.unsplit(writer.io), self.buf)
+    }
+}
+
+/// The writing half and what waits to be written.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    io: WriteHalf<Stream>,
+    queue: VecDeque<Bytes>,
+    queued: usize,
+}
+
+/// Slices given to one vectored write.
+const SLICES: usize = 16;
+
+impl Writer {
+    /// Queues bytes; nothing is written yet.
+    pub(crate) fn queue(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.queued += bytes.len();
+            self.queue.push_back(bytes);
+        }
+    }
+
+    /// Whether enough waits that more should not be read before a flush.
+    pub(crate) fn is_full(&self) -> bool {
+        self.queued >= WRITE_BYTES
+    }
+
+    /// Writes all that waits. `timeout` is for each write that makes progress, not for the whole.
+    pub(crate) async fn flush(&mut self, timeout: Duration) -> io::Result<()> {
+        if self.queue.is_empty() {
+            return Ok(());
+        }
+        while !self.queue.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let mut count = 0;
+            for (slice, bytes) in slices.iter_mut().zip(&self.queue) {
+                *slice = IoSlice::new(bytes);
+                count += 1;
+            }
+            let mut written = within(timeout, self.io.write_vectored(&slices[..count])).await?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.queued -= written;
+            while let Some(front) = self.queue.front_mut() {
+                if written < front.len() {
+                    front.advance(written);
+                    break;
+                }
+                written -= front.len();
+                self.queue.pop_front();
+            }
+        }
+        // TLS holds records back until this
+        within(timeout, self.io.flush()).await
+    }
+
+    /// Ends this side of the connection (FIN, or TLS close_notify first).
+    pub(crate) async fn shutdown(&mut self, timeout: Duration) -> io::Result<()> {
+        within(timeout, self.io.shutdown()).await
+    }
+}
+
+/// An I/O operation with a timeout; the timer costs nothing where the operation is ready at once.
+pub(crate) async fn within<T>(timeout: Duration, io: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    match tokio::time::timeout(timeout, io).await {
+        Ok(result) => result,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// Copies both ways until both sides have ended, or nothing has moved for `idle`. Returns the bytes from the client
+/// and from the upstream.
+pub(crate) async fn tunnel(
+    mut client: (Reader, Writer),
+    mut upstream: (Reader, Writer),
+    idle: Duration,
+) -> (u64, u64) {
+    let moved = std::sync::atomic::AtomicU64::new(0);
+    let up = copy(&mut client.0, &mut upstream.1, idle, &moved);
+    let down = copy(&mut upstream.0, &mut client.1, idle, &moved);
+    tokio::join!(up, down)
+}
+
+async fn copy(
+    from: &mut Reader,
+    to: &mut Writer,
+    idle: Duration,
+    moved: &std::sync::atomic::AtomicU64,
+) -> u64 {
+    use std::sync::atomic::Ordering::Relaxed;
+    let mut total = 0;
+    loop {
+        if !from.buf.is_empty() {
+            let bytes = from.buf.split().freeze();
+            total += bytes.len() as u64;
+            to.queue(bytes);
+            if to.flush(idle).await.is_err() {
+                break;
+            }
+            moved.fetch_add(1, Relaxed);
+        }
+        from.rest();
+        let seen = moved.load(Relaxed);
+        match within(idle, from.fill()).await {
+            Ok(0) => break,
+            Ok(_) => {}
+            // the other direction is busy: silence of this one alone is no reason to close
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && moved.load(Relaxed) != seen => {}
+            Err(_) => break,
+        }
+    }
+    // half-close: the other direction may go on
+    let _ = to.shutdown(idle).await;
+    total
+}

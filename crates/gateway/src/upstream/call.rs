@@ -1,0 +1,131 @@
+//! One request and its response on a connection of either protocol.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use http1::{BodyFraming, HeadLimits, Headers, ResponseFraming, ResponseHead};
+
+use super::{Connection, Failure, Upstream, h1, h2};
+use crate::forward::Forward;
+use crate::stream::{Reader, Writer};
+
+/// The request's way.
+#[derive(Debug)]
+pub(crate) enum Sender {
+    Http1(h1::Sender),
+    Http2(h2::Sender),
+}
+
+/// The response's way.
+#[derive(Debug)]
+pub(crate) enum Receiver {
+    Http1(h1::Receiver),
+    Http2(h2::Receiver),
+}
+
+/// Begins a request on `connection`. The fields of this hop are added here.
+pub(crate) fn begin(
+    upstream: &Upstream,
+    connection: Connection,
+    forward: &Forward<'_>,
+    body: BodyFraming,
+    upgrade: bool,
+) -> Result<(Sender, Receiver), Failure> {
+    let timeout = upstream.settings.timeouts.response;
+    match connection {
+        Connection::Http1 { connection, .. } => {
+            let chunked = body == BodyFraming::Chunked;
+            let (mut sender, receiver) = connection.begin(chunked, timeout);
+            let mut bytes = BytesMut::new();
+            forward.encode(
+                &mut bytes,
+                match (chunked, upgrade) {
+                    (true, _) => b"Transfer-Encoding: chunked\r\n",
+                    (false, true) => b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
+                    (false, false) => b"",
+                },
+            );
+            sender.head(bytes.freeze());
+            Ok((Sender::Http1(sender), Receiver::Http1(receiver)))
+        }
+        Connection::Http2(connection) => {
+            let scheme = if upstream.is_tls() { "https" } else { "http" };
+            let (sender, receiver) = h2::begin(connection, scheme, forward, body.is_empty(), timeout)?;
+            Ok((Sender::Http2(sender), Receiver::Http2(receiver)))
+        }
+    }
+}
+
+impl Sender {
+    /// Sends a piece of the body, perhaps only into a buffer.
+    pub(crate) async fn data(&mut self, data: Bytes) -> io::Result<()> {
+        match self {
+            Self::Http1(sender) => sender.data(data).await,
+            Self::Http2(sender) => sender.data(data).await,
+        }
+    }
+
+    /// Sends what waits in the buffer.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Http1(sender) => sender.flush().await,
+            Self::Http2(_) => Ok(()),
+        }
+    }
+
+    /// Ends the request.
+    pub(crate) async fn finish(&mut self) -> io::Result<()> {
+        match self {
+            Self::Http1(sender) => sender.finish().await,
+            Self::Http2(sender) => sender.finish(),
+        }
+    }
+}
+
+impl Receiver {
+    /// The next response head; on HTTP/1.1 it may be an interim one.
+    pub(crate) async fn head(
+        &mut self,
+        method: &[u8],
+        upgrade: bool,
+        limits: &HeadLimits,
+    ) -> Result<(ResponseHead, ResponseFraming), Failure> {
+        match self {
+            Self::Http1(receiver) => receiver.head(method, upgrade, limits).await,
+            Self::Http2(receiver) => receiver.head(method).await,
+        }
+    }
+
+    /// The next piece of the body; none at its end. Nothing is lost if this is not awaited to its end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        match self {
+            Self::Http1(receiver) => receiver.next().await,
+            Self::Http2(receiver) => receiver.next().await,
+        }
+    }
+
+    /// The trailer fields, once the body has ended.
+    pub(crate) fn trailers(&mut self) -> Headers {
+        match self {
+            Self::Http1(receiver) => receiver.trailers(),
+            Self::Http2(receiver) => receiver.trailers(),
+        }
+    }
+}
+
+/// Gives a connection back after a complete exchange.
+pub(crate) fn keep(upstream: &Upstream, sender: Sender, receiver: Receiver) {
+    if let (Sender::Http1(sender), Receiver::Http1(receiver)) = (sender, receiver)
+        && let Some(connection) = receiver.into_connection(sender)
+    {
+        upstream.keep(connection);
+    }
+}
+
+/// The two halves of a connection that now speaks another protocol; only HTTP/1.1 ones can.
+pub(crate) fn into_tunnel(sender: Sender, receiver: Receiver) -> Option<(Reader, Writer)> {
+    match (sender, receiver) {
+        (Sender::Http1(sender), Receiver::Http1(receiver)) => Some(receiver.into_halves(sender)),
+        _ => None,
+    }
+}

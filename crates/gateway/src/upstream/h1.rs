@@ -1,0 +1,195 @@
+//! HTTP/1.1 towards an upstream: one connection, one request at a time.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http1::{
+    BodyDecoder, BodyFraming, CHUNK_END, Decoded, HeadLimits, Headers, LAST_CHUNK, RequestHead,
+    ResponseFraming, ResponseHead, ResponseParser, chunk_start,
+};
+
+use super::Failure;
+use crate::stream::{Reader, Writer, within};
+
+/// A connection between two requests.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    reader: Reader,
+    writer: Writer,
+}
+
+impl Connection {
+    pub(crate) fn new(reader: Reader, writer: Writer) -> Self {
+        Self { reader, writer }
+    }
+
+    /// Whether it can carry another request, as far as can be seen.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        self.reader.is_quiet()
+    }
+
+    /// Begins a request whose body, if any, goes in chunks when `chunked`.
+    pub(crate) fn begin(self, chunked: bool, timeout: Duration) -> (Sender, Receiver) {
+        (
+            Sender { writer: self.writer, chunked, timeout, scratch: BytesMut::new() },
+            Receiver {
+                reader: self.reader,
+                parser: ResponseParser::new(),
+                body: BodyDecoder::new(BodyFraming::None),
+                trailers: Headers::new(),
+            },
+        )
+    }
+}
+
+/// The request's way.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    writer: Writer,
+    chunked: bool,
+    timeout: Duration,
+    scratch: BytesMut,
+}
+
+impl Sender {
+    /// Queues the head; it leaves with the first flush.
+    pub(crate) fn head(&mut self, head: Bytes) {
+        self.writer.queue(head);
+    }
+
+    /// Queues a piece of the body and writes when enough waits.
+    pub(crate) async fn data(&mut self, data: Bytes) -> io::Result<()> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        if self.chunked {
+            chunk_start(data.len(), &mut self.scratch);
+            self.writer.queue(self.scratch.split().freeze());
+            self.writer.queue(data);
+            self.writer.queue(Bytes::from_static(CHUNK_END));
+        } else {
+            self.writer.queue(data);
+        }
+        if self.writer.is_full() { self.flush().await } else { Ok(()) }
+    }
+
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush(self.timeout).await
+    }
+
+    /// Ends the body. Trailer fields of the request are not passed on: no rule has seen them.
+    pub(crate) async fn finish(&mut self) -> io::Result<()> {
+        if self.chunked {
+            self.writer.queue(Bytes::from_static(LAST_CHUNK));
+        }
+        self.flush().await
+    }
+}
+
+/// The response's way.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    reader: Reader,
+    parser: ResponseParser,
+    body: BodyDecoder,
+    trailers: Headers,
+}
+
+impl Receiver {
+    /// The next response head, interim ones too.
+    pub(crate) async fn head(
+        &mut self,
+        method: &[u8],
+        upgrade: bool,
+        limits: &HeadLimits,
+    ) -> Result<(ResponseHead, ResponseFraming), Failure> {
+        loop {
+            if let Some(head) = self.parser.parse(&mut self.reader.buf, limits).map_err(Failure::Malformed)? {
+                let framing = head.framing(method, upgrade).map_err(Failure::Malformed)?;
+                self.body = BodyDecoder::new(framing.body);
+                return Ok((head, framing));
+            }
+            match self.reader.fill_much().await {
+                Ok(0) if self.parser.is_idle(&self.reader.buf) => return Err(Failure::Closed),
+                Ok(0) => {
+                    return Err(Failure::Malformed(http1::Error {
+                        fault: http1::Fault::Truncated,
+                        offset: self.reader.buf.len() as u64,
+                    }));
+                }
+                Ok(_) => {}
+                Err(error) => return Err(Failure::Broken(error)),
+            }
+        }
+    }
+
+    /// The next piece of the body; none at its end. Nothing is lost if this is not awaited to its end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            match self.body.decode(&mut self.reader.buf).map_err(Failure::Malformed)? {
+                Decoded::Data(data) => return Ok(Some(data)),
+                Decoded::End(trailers) => {
+                    if !trailers.is_empty() {
+                        self.trailers = trailers;
+                    }
+                    return Ok(None);
+                }
+                Decoded::NeedMore => {}
+            }
+            match self.reader.fill_much().await {
+                Ok(0) => {
+                    self.body.closed().map_err(Failure::Malformed)?;
+                    return Ok(None);
+                }
+                Ok(_) => {}
+                Err(error) => return Err(Failure::Truncated(error)),
+            }
+        }
+    }
+
+    /// The trailer fields, once the body has ended.
+    pub(crate) fn trailers(&mut self) -> Headers {
+        std::mem::take(&mut self.trailers)
+    }
+
+    /// The two halves, for a tunnel.
+    pub(crate) fn into_halves(self, sender: Sender) -> (Reader, Writer) {
+        (self.reader, sender.writer)
+    }
+
+    /// The connection for the next request, if nothing is left over of this one.
+    pub(crate) fn into_connection(mut self, sender: Sender) -> Option<Connection> {
+        self.reader.rest();
+        (self.body.is_end() && self.reader.buf.is_empty())
+            .then_some(Connection { reader: self.reader, writer: sender.writer })
+    }
+}
+
+/// Sends a request without a body and returns the status of the answer: the health check.
+pub(super) async fn ask(connection: Connection, head: &RequestHead) -> Result<u16, Failure> {
+    let (mut sender, mut receiver) = connection.begin(false, Duration::from_secs(5));
+    let mut bytes = BytesMut::new();
+    head.encode(&mut bytes);
+    sender.head(bytes.freeze());
+    sender.finish().await.map_err(Failure::Broken)?;
+    for _ in 0..crate::limits::INTERIM_RESPONSES {
+        let (head, framing) = receiver.head(head.method(), false, &HeadLimits::default()).await?;
+        if framing.kind == http1::ResponseKind::Final {
+            return Ok(head.status());
+        }
+    }
+    Err(Failure::Interim)
+}
+
+/// Puts a time limit on one step of a response.
+pub(crate) async fn in_time<T>(
+    limit: Duration,
+    step: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    // `within` speaks io::Error; the outer error tells a timeout from the step's own
+    match within(limit, async { Ok(step.await) }).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::ResponseTimeout(limit)),
+    }
+}

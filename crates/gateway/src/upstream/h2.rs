@@ -1,0 +1,191 @@
+//! HTTP/2 towards an upstream: one stream of a shared connection.
+
+use std::future::poll_fn;
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{RecvStream, SendStream};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http1::{BodyFraming, Headers, RequestHead, ResponseFraming, ResponseHead, ResponseKind};
+
+use super::Failure;
+use crate::forward::Forward;
+use crate::stream::within;
+
+/// Begins a request with Host as its authority.
+pub(crate) fn begin(
+    mut connection: SendRequest<Bytes>,
+    scheme: &str,
+    forward: &Forward<'_>,
+    end: bool,
+    timeout: Duration,
+) -> Result<(Sender, Receiver), Failure> {
+    let request = request(scheme, forward.head(), forward.fields()).ok_or(Failure::Target)?;
+    let (response, stream) = connection.send_request(request, end).map_err(Failure::Stream)?;
+    Ok((
+        Sender { stream, timeout, ended: end },
+        Receiver { response: Some(response), body: None, trailers: None },
+    ))
+}
+
+/// None for a target or a field that HTTP/2 cannot carry.
+fn request<'a>(
+    scheme: &str,
+    head: &RequestHead,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> Option<Request<()>> {
+    let authority = head.host().unwrap_or_default();
+    if head.target().first() != Some(&b'/') {
+        // `*` and absolute form go by HTTP/1.1
+        return None;
+    }
+    let uri = Uri::builder()
+        .scheme(scheme)
+        .authority(if authority.is_empty() { &b"localhost"[..] } else { authority })
+        .path_and_query(head.target())
+        .build()
+        .ok()?;
+    // the http crate may not have kept every byte: then the upstream would see another target than the rules
+    if uri.path_and_query().is_some_and(|kept| kept.as_str().as_bytes() != head.target()) {
+        return None;
+    }
+    let mut request = Request::new(());
+    *request.method_mut() = Method::from_bytes(head.method()).ok()?;
+    *request.uri_mut() = uri;
+    *request.version_mut() = Version::HTTP_2;
+    let grpc = head.headers().get("Content-Type").is_some_and(|kind| kind.starts_with(b"application/grpc"));
+    let out = request.headers_mut();
+    for (name, value) in fields {
+        if !name.eq_ignore_ascii_case(b"host") {
+            out.append(HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?);
+        }
+    }
+    if grpc {
+        // of our own hop; gRPC servers insist on it
+        out.insert(http::header::TE, HeaderValue::from_static("trailers"));
+    }
+    Some(request)
+}
+
+/// Whether [`begin`] could send this request.
+pub(crate) fn can_carry(head: &RequestHead) -> bool {
+    request("http", head, std::iter::empty()).is_some()
+}
+
+/// The request's way.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    stream: SendStream<Bytes>,
+    timeout: Duration,
+    ended: bool,
+}
+
+impl Sender {
+    pub(crate) async fn data(&mut self, mut data: Bytes) -> io::Result<()> {
+        while !data.is_empty() {
+            self.stream.reserve_capacity(data.len());
+            let capacity = within(self.timeout, async {
+                match poll_fn(|cx| self.stream.poll_capacity(cx)).await {
+                    Some(capacity) => capacity.map_err(io::Error::other),
+                    None => Err(io::ErrorKind::BrokenPipe.into()),
+                }
+            })
+            .await?;
+            let piece = data.split_to(capacity.min(data.len()));
+            self.stream.send_data(piece, false).map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(());
+        }
+        self.stream.send_data(Bytes::new(), true).map_err(io::Error::other)
+    }
+}
+
+/// The response's way.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    response: Option<ResponseFuture>,
+    body: Option<RecvStream>,
+    trailers: Option<HeaderMap>,
+}
+
+impl Receiver {
+    /// The response head; interim ones are left to the h2 crate.
+    pub(crate) async fn head(&mut self, method: &[u8]) -> Result<(ResponseHead, ResponseFraming), Failure> {
+        let response = match &mut self.response {
+            Some(response) => response.await.map_err(Failure::Stream)?,
+            None => return Err(Failure::Closed),
+        };
+        self.response = None;
+        let (parts, body) = response.into_parts();
+        let mut fields = Headers::new();
+        let broken = |fault| Failure::Malformed(http1::Error { fault, offset: 0 });
+        for (name, value) in &parts.headers {
+            fields
+                .push(
+                    Bytes::copy_from_slice(name.as_str().as_bytes()),
+                    Bytes::copy_from_slice(value.as_bytes()),
+                )
+                .map_err(broken)?;
+        }
+        let head = ResponseHead::new(parts.status.as_u16(), fields).map_err(broken)?;
+        let length =
+            head.headers().get("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
+        let framing = ResponseFraming {
+            body: match (body.is_end_stream(), length) {
+                _ if method == b"HEAD" || matches!(head.status(), 204 | 304) => BodyFraming::None,
+                (true, _) => BodyFraming::Length(0),
+                (false, Some(length)) => BodyFraming::Length(length),
+                (false, None) => BodyFraming::Chunked,
+            },
+            keep_alive: true,
+            kind: ResponseKind::Final,
+        };
+        self.body = Some(body);
+        Ok((head, framing))
+    }
+
+    /// The next piece of the body; none at its end. Nothing is lost if this is not awaited to its end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        let Some(body) = &mut self.body else { return Ok(None) };
+        match poll_fn(|cx| body.poll_data(cx)).await {
+            Some(Ok(data)) => {
+                // frees the upstream to send as much again; fails only where the stream has ended
+                let _ = body.flow_control().release_capacity(data.len());
+                Ok(Some(data))
+            }
+            Some(Err(error)) => Err(Failure::Stream(error)),
+            None => {
+                self.trailers = poll_fn(|cx| body.poll_trailers(cx)).await.map_err(Failure::Stream)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The trailer fields, once the body has ended.
+    pub(crate) fn trailers(&mut self) -> Headers {
+        let mut trailers = Headers::new();
+        for (name, value) in self.trailers.take().iter().flatten() {
+            // a value that HTTP/1.1 cannot carry is left out
+            let _ = trailers.push(
+                Bytes::copy_from_slice(name.as_str().as_bytes()),
+                Bytes::copy_from_slice(value.as_bytes()),
+            );
+        }
+        trailers
+    }
+}
+
+/// Sends a request without a body and returns the status of the answer: the health check.
+pub(super) async fn ask(mut connection: SendRequest<Bytes>, head: &RequestHead) -> Result<u16, Failure> {
+    let fields = head.headers().iter().map(|field| (field.name(), field.value()));
+    let request = request("http", head, fields).ok_or(Failure::Target)?;
+    let (response, _stream) = connection.send_request(request, true).map_err(Failure::Stream)?;
+    Ok(response.await.map_err(Failure::Stream)?.status().as_u16())
+}

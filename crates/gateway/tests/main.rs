@@ -1,0 +1,4 @@
+//! The gateway over real sockets on loopback, before small upstreams written here.
+
+mod proxying;
+mod support;
