@@ -35,7 +35,8 @@ const fn done(name: &'static str, least: usize, most: usize, arguments: &'static
 }
 
 const fn ignored(name: &'static str, arguments: &'static str, why: &'static str) -> DirectiveName {
-    DirectiveName { name, least: 1, most: 1, arguments, support: Support::Ignored(why) }
+    // Some may have a second one, such as the addresses of SecConnReadStateLimit.
+    DirectiveName { name, least: 1, most: 2, arguments, support: Support::Ignored(why) }
 }
 
 const fn refused(name: &'static str, arguments: &'static str, why: &'static str) -> DirectiveName {

@@ -92,10 +92,10 @@ pub enum LoadErrorKind {
         found: usize,
     },
     /// A value that a directive or action does not take.
-    #[error("`{name}` takes {expected}, not `{found}`")]
+    #[error("`{name}` takes {expected}, not {}", shown(found))]
     Value {
-        /// The directive or action.
-        name: &'static str,
+        /// The directive, action (`ctl:` with its name) or operator (with `@`).
+        name: String,
         /// What it takes.
         expected: String,
         /// What there is.
@@ -180,6 +180,11 @@ pub enum LoadErrorKind {
     /// `<IfModule …>` without an end.
     #[error("`<{0}>` is not closed")]
     BlockNotClosed(String),
+}
+
+/// Rule text within a message.
+fn shown(text: &str) -> String {
+    if text.is_empty() { "an empty text".to_owned() } else { format!("`{text}`") }
 }
 
 /// A fault at a place in a file's bytes, before the loader makes a [`LoadError`] of it.

@@ -1,14 +1,49 @@
 //! SecLang, the rule language of ModSecurity: text to a syntax tree with file:line spans, and back to text.
 //!
-//! What it is not: it runs nothing and reads no files. Included files and globs come through a `Source`
-//! trait that the caller implements; the crate `waf` compiles the tree into something that runs.
+//! It reads as Apache and ModSecurity 2 do, for which the Core Rule Set is written; what only libmodsecurity 3
+//! allows is read too where it has one meaning. Anything unknown is an error with its place, never skipped, and all
+//! errors of a load come together.
+//!
+//! What it is not: it runs nothing, compiles no patterns and reads no files. Included files and globs come through
+//! the trait [`Source`] that the caller implements; the crate `waf` compiles the tree into something that runs.
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`load`] | files to a [`ast::Document`]: includes, blocks, chains, ids |
+//! | [`error`] | what can be wrong, and where |
+//! | [`limits`] | how much is read |
 //! | [`span`] | where something stands: file, first line, last line |
-//! | [`ast`] | [`ast::Document`], its directives, rules and targets |
-//! | [`variable`], [`operator`], [`transformation`], [`action`], [`setting`] | the words of the language, as enums with their names |
+//! | [`ast`] | [`ast::Document`], its directives, rules and targets; each has `to_text()` |
+//! | [`variable`], [`operator`], [`transformation`], [`action`], [`setting`], [`directive`] | the words of the language, with their names |
 //! | [`template`] | text with macros such as `%{tx.score}` |
+//! | `lexer`, `parse`, `text` | not public: bytes to words, words to the tree, the tree to text |
+//!
+//! docs/reference/seclang.md lists all words; a test keeps it up to date.
+//!
+//! ```
+//! use seclang::ast::DirectiveKind;
+//! use seclang::operator::OperatorName;
+//!
+//! let text = r#"
+//! SecRule ARGS|!ARGS:/^safe_/ "@rx (?i)<script" \
+//!     "id:1001,phase:2,deny,t:none,t:urlDecodeUni,\
+//!     msg:'Script in %{MATCHED_VAR_NAME}'"
+//! "#;
+//! let document = seclang::parse_str("my.conf", text).expect("the text has no faults");
+//! let directive = &document.directives[0];
+//! assert_eq!((directive.span.line, directive.span.end_line), (2, 4));
+//! let DirectiveKind::Rule(rule) = &directive.kind else { panic!("it is a rule") };
+//! assert_eq!(rule.operator.name, OperatorName::Rx);
+//! assert!(rule.targets[1].excluded);
+//! assert_eq!(rule.actions.last().unwrap().to_string(), "msg:'Script in %{MATCHED_VAR_NAME}'");
+//!
+//! let faults = seclang::parse_str("my.conf", r#"SecRule ARGS "@rxx a" "id:1,phase:9""#).unwrap_err();
+//! assert_eq!(faults[0].to_string(), "my.conf:1:15: unknown operator `@rxx`; did you mean `@rx`?");
+//! assert_eq!(
+//!     faults[1].to_string(),
+//!     "my.conf:1:35: `phase` takes 1 to 5, request, response or logging, not `9`"
+//! );
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod action;

@@ -275,6 +275,7 @@ impl<'s> Loader<'s> {
         }
         let mut faults = Vec::new();
         let parsed = directive(found, text, arguments, chain.is_some(), &mut faults);
+        faults.sort_by_key(|fault| fault.at);
         for fault in faults {
             self.fault(file, fault);
         }

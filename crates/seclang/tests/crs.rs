@@ -180,3 +180,38 @@ fn debian_files_load_together() {
     // The recommended configuration has 6 rules and the set-up one.
     assert_eq!(counts.ids, count(&rules).ids + 7);
 }
+
+/// CRS 4 is not packaged here, so rules of our own use the syntax that only it needs.
+#[test]
+fn syntax_of_crs_4() {
+    let document = match seclang::parse_str("crs4.conf", include_bytes!("crs4.conf")) {
+        Ok(document) => document,
+        Err(errors) => panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+    };
+    let counts = count(&document);
+    assert_eq!((counts.rules, counts.ids, counts.links), (23, 19, 4));
+    let target = |text: &str| document.directives.iter().any(|d| d.to_string().contains(text));
+    for text in [
+        "TX:'/^header_name_920450_/'",
+        r"&TX:'/MULTIPART_HEADERS_CONTENT_TYPES_\\\d+/'",
+        r"ARGS_GET:'/\\\x5b|\\\x5d/'",
+        "!REQUEST_COOKIES:'/^(?:_ga|_gid)_[0-9]{1,10}$/'",
+        "!ARGS:'/^a b, c$/'",
+        "XML://@*|XML:/*",
+    ] {
+        assert!(target(text), "{text}");
+    }
+    let again = seclang::parse_str("again", document.to_text()).map_err(|errors| errors[0].to_string());
+    let kinds = |document: &Document| document.directives.iter().map(|d| d.kind.clone()).collect::<Vec<_>>();
+    assert_eq!(again.as_ref().map(kinds), Ok(kinds(&document)));
+    // The percent sign with a quantifier is no macro, the variable in the other pattern is one.
+    let macros = |id: u64| {
+        document.directives.iter().find_map(|directive| match &directive.kind {
+            DirectiveKind::Rule(rule) if rule.actions.contains(&Action::Id(id)) => {
+                Some(rule.operator.argument.has_macros())
+            }
+            _ => None,
+        })
+    };
+    assert_eq!((macros(942_200), macros(920_480)), (Some(false), Some(true)));
+}

@@ -1,4 +1,6 @@
 //! The crate's integration tests, in one binary.
 
+mod cases;
 mod crs;
+mod load;
 mod text;

@@ -416,7 +416,7 @@ fn severity(value: Fragment<'_>) -> Result<u8, Fault> {
         .iter()
         .position(|name| value.bytes.eq_ignore_ascii_case(name.as_bytes()))
         .map(|index| index as u8)
-        .ok_or_else(|| refuse(value, "severity", format!("0 to 7, {}", SEVERITIES.join(", "))))
+        .ok_or_else(|| refuse(value, "severity", format!("0 to 7 or one of {}", SEVERITIES.join(", "))))
 }
 
 fn transformation(value: Fragment<'_>) -> Result<Action, Fault> {

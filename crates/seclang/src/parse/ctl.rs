@@ -47,24 +47,25 @@ fn changes(text: Fragment<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Ctl>, Faul
     else {
         return Err(unknown(word_text, "ctl", CTL.iter().map(|(name, _)| *name)));
     };
+    let full = &format!("ctl:{name}");
     let Some(value) = value.filter(|value| !value.is_empty()) else {
-        let kind = LoadErrorKind::MissingValue { name: format!("ctl:{name}"), expected: expected.to_owned() };
+        let kind = LoadErrorKind::MissingValue { name: full.clone(), expected: expected.to_owned() };
         return Err(text.fault(kind));
     };
     Ok(vec![match name {
-        "auditEngine" => Ctl::AuditEngine(word(value, name)?),
-        "auditLogParts" => Ctl::AuditLogParts(audit_log_parts(value, name)?),
-        "debugLogLevel" => Ctl::DebugLogLevel(number(value, name, 0..=9)? as u8),
-        "forceRequestBodyVariable" => Ctl::ForceRequestBodyVariable(on_off(value, name)?),
-        "hashEnforcement" | "hashEngine" => Ctl::HashEngine(on_off(value, name)?),
-        "requestBodyAccess" => Ctl::RequestBodyAccess(on_off(value, name)?),
-        "requestBodyLimit" => Ctl::RequestBodyLimit(number(value, name, 0..=limits::BODY_LIMIT)?),
-        "requestBodyProcessor" => Ctl::RequestBodyProcessor(word(value, name)?),
-        "responseBodyAccess" => Ctl::ResponseBodyAccess(on_off(value, name)?),
-        "responseBodyLimit" => Ctl::ResponseBodyLimit(number(value, name, 0..=limits::BODY_LIMIT)?),
-        "ruleEngine" => Ctl::RuleEngine(word(value, name)?),
+        "auditEngine" => Ctl::AuditEngine(word(value, full)?),
+        "auditLogParts" => Ctl::AuditLogParts(audit_log_parts(value, full)?),
+        "debugLogLevel" => Ctl::DebugLogLevel(number(value, full, 0..=9)? as u8),
+        "forceRequestBodyVariable" => Ctl::ForceRequestBodyVariable(on_off(value, full)?),
+        "hashEnforcement" | "hashEngine" => Ctl::HashEngine(on_off(value, full)?),
+        "requestBodyAccess" => Ctl::RequestBodyAccess(on_off(value, full)?),
+        "requestBodyLimit" => Ctl::RequestBodyLimit(number(value, full, 0..=limits::BODY_LIMIT)?),
+        "requestBodyProcessor" => Ctl::RequestBodyProcessor(word(value, full)?),
+        "responseBodyAccess" => Ctl::ResponseBodyAccess(on_off(value, full)?),
+        "responseBodyLimit" => Ctl::ResponseBodyLimit(number(value, full, 0..=limits::BODY_LIMIT)?),
+        "ruleEngine" => Ctl::RuleEngine(word(value, full)?),
         "ruleRemoveById" => {
-            return Ok(id_ranges(value, name)?.into_iter().map(Ctl::RuleRemoveById).collect());
+            return Ok(id_ranges(value, full)?.into_iter().map(Ctl::RuleRemoveById).collect());
         }
         "ruleRemoveByMsg" => Ctl::RuleRemoveByMsg(value.utf8(name)?),
         "ruleRemoveByTag" => Ctl::RuleRemoveByTag(value.utf8(name)?),
@@ -79,12 +80,13 @@ fn remove_target(
     expected: &'static str,
     faults: &mut Vec<Fault>,
 ) -> Result<Vec<Ctl>, Fault> {
+    let full = &format!("ctl:{name}");
     let Some((rules, list)) = value.split(b';').filter(|(rules, _)| !rules.is_empty()) else {
-        return Err(refuse(value, name, expected));
+        return Err(refuse(value, full, expected));
     };
-    let mut changes = Vec::new();
-    let ranges = if name == "ruleRemoveTargetById" { id_ranges(rules, name)? } else { Vec::new() };
+    let ranges = if name == "ruleRemoveTargetById" { id_ranges(rules, full)? } else { Vec::new() };
     let pattern = rules.utf8(name)?;
+    let mut changes = Vec::new();
     for target in targets(list, faults) {
         match name {
             "ruleRemoveTargetById" => {
@@ -97,7 +99,7 @@ fn remove_target(
     Ok(changes)
 }
 
-fn audit_log_parts(value: Fragment<'_>, name: &'static str) -> Result<Vec<u8>, Fault> {
+fn audit_log_parts(value: Fragment<'_>, name: &str) -> Result<Vec<u8>, Fault> {
     let letters = match value.bytes {
         [b'+' | b'-', letters @ ..] => letters,
         letters => letters,

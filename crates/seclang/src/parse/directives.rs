@@ -39,7 +39,7 @@ pub(crate) fn check_count(
         (least, usize::MAX) => format!("at least {least} {}", plural(least)),
         (0, 0) => "no arguments".to_owned(),
         (least, most) if least == most => format!("{least} {}", plural(least)),
-        (least, most) => format!("{least} to {most} arguments"),
+        (least, most) => format!("{least} or {most} arguments"),
     };
     Err(name.fault(LoadErrorKind::ArgumentCount { name: directive.name, expected, found }))
 }
@@ -143,7 +143,7 @@ fn update_targets(arguments: &[Text], faults: &mut Vec<Fault>) -> (Vec<Target>, 
 }
 
 /// `ID`, `FIRST-LAST`, lists of them, and `:LINK` behind.
-fn rule_ref(text: Fragment<'_>, name: &'static str) -> Result<RuleRef, Fault> {
+fn rule_ref(text: Fragment<'_>, name: &str) -> Result<RuleRef, Fault> {
     match text.split(b':') {
         Some((ids, link)) => {
             let chain_offset = Some(number32(link.trim(), name, 0)?);

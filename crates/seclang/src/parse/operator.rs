@@ -16,8 +16,8 @@ pub(super) fn operator(text: Fragment<'_>) -> Result<OperatorCall, Fault> {
     let (name, argument) = if rest.bytes.first() == Some(&b'@') {
         let length = rest.bytes.iter().position(|&b| is_blank(b)).unwrap_or(rest.bytes.len());
         let word = rest.slice(1, length);
-        let name = OperatorName::from_name(&word.lossy())
-            .ok_or_else(|| unknown(word, "operator", OperatorName::ALL.iter().map(|name| name.name())))?;
+        let name =
+            OperatorName::from_name(&word.lossy()).ok_or_else(|| unknown_operator(rest.slice(0, length)))?;
         (name, rest.from(length).trim_start())
     } else {
         (OperatorName::Rx, rest)
@@ -33,9 +33,15 @@ pub(super) fn operator(text: Fragment<'_>) -> Result<OperatorCall, Fault> {
         return Err(text.fault(kind));
     }
     if name.compares_numbers() && parsed.as_literal().is_some_and(|literal| !is_integer(literal)) {
-        return Err(refuse(argument, name.name(), "a whole number or a macro"));
+        return Err(refuse(argument, &format!("@{name}"), "a whole number or a macro"));
     }
     Ok(OperatorCall { negated, name, argument: parsed })
+}
+
+/// The fault of an unknown operator; names stand there as rules write them, with `@`.
+fn unknown_operator(word: Fragment<'_>) -> Fault {
+    let known: Vec<_> = OperatorName::ALL.iter().map(|name| format!("@{name}")).collect();
+    unknown(word, "operator", known.iter().map(String::as_str))
 }
 
 /// What an operator cannot do without; `None` if it takes no argument or an empty one.

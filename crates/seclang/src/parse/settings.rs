@@ -27,17 +27,14 @@ pub(super) fn setting(
             if on_off(value, name)? {
                 return Err(value.fault(LoadErrorKind::Refused { name: format!("{name} On"), reason }));
             }
-            return Ok(ignored(name, value));
+            return Ok(Setting::Ignored { name: name.to_owned(), value: "Off".to_owned() });
         }
         Support::Ignored(_) => {
             if directive.arguments == "On or Off" {
                 on_off(value, name)?;
             }
-            if directive.arguments == "NUMBER" {
-                // `SecConnReadStateLimit 50 "!@ipMatch …"` and the like are ignored as a whole.
-                number32(value, name, 0)?;
-            }
-            return Ok(ignored(name, value));
+            let words: Vec<_> = arguments.iter().map(|word| word.fragment().lossy()).collect();
+            return Ok(Setting::Ignored { name: name.to_owned(), value: words.join(" ") });
         }
         Support::Done => {}
     }
@@ -104,11 +101,7 @@ pub(super) fn setting(
     })
 }
 
-fn ignored(name: &str, value: Fragment<'_>) -> Setting {
-    Setting::Ignored { name: name.to_owned(), value: value.lossy() }
-}
-
-fn audit_log_parts(value: Fragment<'_>, name: &'static str) -> Result<String, Fault> {
+fn audit_log_parts(value: Fragment<'_>, name: &str) -> Result<String, Fault> {
     if value.is_empty() || !value.bytes.iter().all(|&b| ctl::is_audit_log_part(b)) {
         return Err(refuse(value, name, "letters from A to K and Z"));
     }

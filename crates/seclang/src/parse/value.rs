@@ -8,8 +8,12 @@ use crate::names::Named;
 use std::ops::RangeInclusive;
 
 /// A fault: `name` does not take this value.
-pub(super) fn refuse(value: Fragment<'_>, name: &'static str, expected: impl Into<String>) -> Fault {
-    value.fault(LoadErrorKind::Value { name, expected: expected.into(), found: value.lossy() })
+pub(super) fn refuse(value: Fragment<'_>, name: &str, expected: impl Into<String>) -> Fault {
+    value.fault(LoadErrorKind::Value {
+        name: name.to_owned(),
+        expected: expected.into(),
+        found: value.lossy(),
+    })
 }
 
 /// A fault: a word that the language does not have.
@@ -32,23 +36,19 @@ pub(super) fn digits(bytes: &[u8]) -> Option<u64> {
 }
 
 /// A number within a range.
-pub(super) fn number(
-    value: Fragment<'_>,
-    name: &'static str,
-    range: RangeInclusive<u64>,
-) -> Result<u64, Fault> {
+pub(super) fn number(value: Fragment<'_>, name: &str, range: RangeInclusive<u64>) -> Result<u64, Fault> {
     digits(value.bytes)
         .filter(|n| range.contains(n))
         .ok_or_else(|| refuse(value, name, format!("a number from {} to {}", range.start(), range.end())))
 }
 
 /// A number from 0 or 1 that fits in 32 bits.
-pub(super) fn number32(value: Fragment<'_>, name: &'static str, from: u32) -> Result<u32, Fault> {
+pub(super) fn number32(value: Fragment<'_>, name: &str, from: u32) -> Result<u32, Fault> {
     number(value, name, from.into()..=u32::MAX.into()).map(|n| n as u32)
 }
 
 /// A member of a named enum.
-pub(super) fn word<T: Named>(value: Fragment<'_>, name: &'static str) -> Result<T, Fault> {
+pub(super) fn word<T: Named>(value: Fragment<'_>, name: &str) -> Result<T, Fault> {
     std::str::from_utf8(value.bytes).ok().and_then(T::from_name).ok_or_else(|| {
         let names: Vec<_> = T::ALL.iter().map(|member| member.name()).collect();
         let expected = match names.split_last() {
@@ -60,7 +60,7 @@ pub(super) fn word<T: Named>(value: Fragment<'_>, name: &'static str) -> Result<
 }
 
 /// `On` or `Off`.
-pub(super) fn on_off(value: Fragment<'_>, name: &'static str) -> Result<bool, Fault> {
+pub(super) fn on_off(value: Fragment<'_>, name: &str) -> Result<bool, Fault> {
     if value.bytes.eq_ignore_ascii_case(b"on") {
         Ok(true)
     } else if value.bytes.eq_ignore_ascii_case(b"off") {
@@ -71,7 +71,7 @@ pub(super) fn on_off(value: Fragment<'_>, name: &'static str) -> Result<bool, Fa
 }
 
 /// Ids and ranges (`5`, `5-9`), separated by blanks or commas.
-pub(super) fn id_ranges(value: Fragment<'_>, name: &'static str) -> Result<Vec<IdRange>, Fault> {
+pub(super) fn id_ranges(value: Fragment<'_>, name: &str) -> Result<Vec<IdRange>, Fault> {
     let ranges: Vec<_> = value
         .pieces(|b| is_blank(b) || b == b',')
         .map(|piece| id_range(piece, name))
@@ -82,7 +82,7 @@ pub(super) fn id_ranges(value: Fragment<'_>, name: &'static str) -> Result<Vec<I
     Ok(ranges)
 }
 
-fn id_range(piece: Fragment<'_>, name: &'static str) -> Result<IdRange, Fault> {
+fn id_range(piece: Fragment<'_>, name: &str) -> Result<IdRange, Fault> {
     let bounds = match piece.split(b'-') {
         Some((first, last)) => digits(first.bytes).zip(digits(last.bytes)),
         None => digits(piece.bytes).map(|id| (id, id)),
