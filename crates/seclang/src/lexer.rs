@@ -157,6 +157,8 @@ impl<'a> Lines<'a> {
         let first_line = self.line + 1;
         let mut text = Text::empty(start as u32);
         let mut fault = None;
+        // Comments may be longer than directives, and most of CRS is comments.
+        let is_comment = self.bytes[start..].iter().find(|&&b| !matches!(b, b' ' | b'\t')) == Some(&b'#');
         while self.position < self.bytes.len() {
             self.line += 1;
             let from = self.position;
@@ -174,7 +176,9 @@ impl<'a> Lines<'a> {
                     continues = true;
                 }
             }
-            if text.bytes.len() + content.len() > limits::LINE_BYTES {
+            if is_comment {
+                // Nothing to keep.
+            } else if text.bytes.len() + content.len() > limits::LINE_BYTES {
                 let kind =
                     LoadErrorKind::Limit { what: "bytes of a directive", limit: limits::LINE_BYTES as u64 };
                 fault.get_or_insert(Fault { at: start as u32, text: String::new(), kind });

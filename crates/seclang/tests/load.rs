@@ -214,7 +214,7 @@ fn limits_end_in_errors() {
     );
 
     let source = MemorySource::new()
-        .with("half", "#\n".repeat(limits::FILE_BYTES / 2))
+        .with("half", (" ".repeat(1023) + "\n").repeat(limits::FILE_BYTES / 1024))
         .with("m", "Include half\n".repeat(9));
     assert_eq!(messages(load(&source, &["m"])), ["m:4:9: bytes of all files: more than 67108864"]);
 
