@@ -62,6 +62,8 @@ pub mod variable;
 mod lexer;
 mod names;
 mod parse;
+#[cfg(test)]
+mod reference;
 mod text;
 
 pub use error::{LoadError, LoadErrorKind};

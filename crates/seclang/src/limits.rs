@@ -14,7 +14,7 @@ pub const LINE_BYTES: usize = 1 << 20;
 /// Bytes of one argument of a directive.
 pub const ARGUMENT_BYTES: usize = 512 << 10;
 /// Directives of a load; CRS has about 800.
-pub const DIRECTIVES: usize = 500_000;
+pub const DIRECTIVES: usize = 200_000;
 /// Errors that are reported; behind them stands one that says that there are more.
 pub const ERRORS: usize = 1_000;
 /// The highest rule id: 2^63 - 1, as databases keep it in a signed 64-bit column.

@@ -196,7 +196,7 @@ fn limits_end_in_errors() {
     );
 
     let many = "SecMarker a\n".repeat(limits::DIRECTIVES + 1);
-    assert_eq!(messages(parse_str("t", &many)), ["t:500001:1: directives: more than 500000"]);
+    assert_eq!(messages(parse_str("t", &many)), ["t:200001:1: directives: more than 200000"]);
 
     let faulty = "x\n".repeat(limits::ERRORS + 500);
     let found = messages(parse_str("t", &faulty));

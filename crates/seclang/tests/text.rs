@@ -161,10 +161,10 @@ impl Numbers {
             3 => Ctl::ForceRequestBodyVariable(self.coin()),
             4 => Ctl::HashEngine(self.coin()),
             5 => Ctl::RequestBodyAccess(self.coin()),
-            6 => Ctl::RequestBodyLimit(self.below(1 << 30)),
+            6 => Ctl::RequestBodyLimit(1 + self.below(1 << 30)),
             7 => Ctl::RequestBodyProcessor(self.of(BodyProcessor::ALL)),
             8 => Ctl::ResponseBodyAccess(self.coin()),
-            9 => Ctl::ResponseBodyLimit(self.below(1 << 30)),
+            9 => Ctl::ResponseBodyLimit(1 + self.below(1 << 30)),
             10 => Ctl::RuleEngine(self.of(RuleEngine::ALL)),
             11 => Ctl::RuleRemoveById(self.range()),
             12 => Ctl::RuleRemoveByTag(self.string()),
@@ -263,7 +263,7 @@ impl Numbers {
     }
 
     fn setting(&mut self) -> Setting {
-        let number = self.below(1 << 30);
+        let number = 1 + self.below((1 << 30) - 1);
         match self.below(37) {
             0 => Setting::RuleEngine(self.of(RuleEngine::ALL)),
             1 => Setting::RequestBodyAccess(self.coin()),

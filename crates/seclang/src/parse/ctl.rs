@@ -59,10 +59,10 @@ fn changes(text: Fragment<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Ctl>, Faul
         "forceRequestBodyVariable" => Ctl::ForceRequestBodyVariable(on_off(value, full)?),
         "hashEnforcement" | "hashEngine" => Ctl::HashEngine(on_off(value, full)?),
         "requestBodyAccess" => Ctl::RequestBodyAccess(on_off(value, full)?),
-        "requestBodyLimit" => Ctl::RequestBodyLimit(number(value, full, 0..=limits::BODY_LIMIT)?),
+        "requestBodyLimit" => Ctl::RequestBodyLimit(number(value, full, 1..=limits::BODY_LIMIT)?),
         "requestBodyProcessor" => Ctl::RequestBodyProcessor(word(value, full)?),
         "responseBodyAccess" => Ctl::ResponseBodyAccess(on_off(value, full)?),
-        "responseBodyLimit" => Ctl::ResponseBodyLimit(number(value, full, 0..=limits::BODY_LIMIT)?),
+        "responseBodyLimit" => Ctl::ResponseBodyLimit(number(value, full, 1..=limits::BODY_LIMIT)?),
         "ruleEngine" => Ctl::RuleEngine(word(value, full)?),
         "ruleRemoveById" => {
             return Ok(id_ranges(value, full)?.into_iter().map(Ctl::RuleRemoveById).collect());

@@ -1,9 +1,9 @@
 //! A directive's words to its part of the tree: one file for each part.
 
 pub(crate) mod actions;
-mod ctl;
+pub(crate) mod ctl;
 pub(crate) mod directives;
-mod operator;
+pub(crate) mod operator;
 mod settings;
 mod target;
 mod value;

@@ -9,6 +9,9 @@ use crate::template::Template;
 /// Reads a rule's second argument. Blanks before `!`, before `@` and before the operator's argument do not count.
 pub(super) fn operator(text: Fragment<'_>) -> Result<OperatorCall, Fault> {
     let mut rest = text.trim_start();
+    if rest.is_empty() {
+        return Err(text.fault(LoadErrorKind::Nothing("operator")));
+    }
     let negated = rest.bytes.first() == Some(&b'!');
     if negated {
         rest = rest.from(1).trim_start();
@@ -45,7 +48,7 @@ fn unknown_operator(word: Fragment<'_>) -> Fault {
 }
 
 /// What an operator cannot do without; `None` if it takes no argument or an empty one.
-fn needs(name: OperatorName) -> Option<&'static str> {
+pub(crate) fn needs(name: OperatorName) -> Option<&'static str> {
     use OperatorName::*;
     match name {
         Eq | Ge | Gt | Le | Lt => Some("a number"),

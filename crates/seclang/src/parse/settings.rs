@@ -29,17 +29,18 @@ pub(super) fn setting(
             }
             return Ok(Setting::Ignored { name: name.to_owned(), value: "Off".to_owned() });
         }
-        Support::Ignored(_) => {
+        // It has a place in the tree, for it is a number like the other limits.
+        Support::Ignored(_) if name != "SecRequestBodyInMemoryLimit" => {
             if directive.arguments == "On or Off" {
                 on_off(value, name)?;
             }
             let words: Vec<_> = arguments.iter().map(|word| word.fragment().lossy()).collect();
             return Ok(Setting::Ignored { name: name.to_owned(), value: words.join(" ") });
         }
-        Support::Done => {}
+        Support::Ignored(_) | Support::Done => {}
     }
     let bytes = || value.bytes.to_vec();
-    let body_limit = |from| number(value, name, from..=limits::BODY_LIMIT);
+    let body_limit = || number(value, name, 1..=limits::BODY_LIMIT);
     let text = || {
         if value.is_empty() {
             return Err(refuse(value, name, directive.arguments));
@@ -70,15 +71,15 @@ pub(super) fn setting(
         "SecPcreMatchLimit" => Setting::PcreMatchLimit(number32(value, name, 1)?),
         "SecPcreMatchLimitRecursion" => Setting::PcreMatchLimitRecursion(number32(value, name, 1)?),
         "SecRequestBodyAccess" => Setting::RequestBodyAccess(on_off(value, name)?),
-        "SecRequestBodyInMemoryLimit" => Setting::RequestBodyInMemoryLimit(body_limit(0)?),
+        "SecRequestBodyInMemoryLimit" => Setting::RequestBodyInMemoryLimit(body_limit()?),
         "SecRequestBodyJsonDepthLimit" => {
             Setting::RequestBodyJsonDepthLimit(number(value, name, 1..=limits::JSON_DEPTH)? as u32)
         }
-        "SecRequestBodyLimit" => Setting::RequestBodyLimit(body_limit(0)?),
+        "SecRequestBodyLimit" => Setting::RequestBodyLimit(body_limit()?),
         "SecRequestBodyLimitAction" => Setting::RequestBodyLimitAction(word(value, name)?),
-        "SecRequestBodyNoFilesLimit" => Setting::RequestBodyNoFilesLimit(body_limit(0)?),
+        "SecRequestBodyNoFilesLimit" => Setting::RequestBodyNoFilesLimit(body_limit()?),
         "SecResponseBodyAccess" => Setting::ResponseBodyAccess(on_off(value, name)?),
-        "SecResponseBodyLimit" => Setting::ResponseBodyLimit(body_limit(0)?),
+        "SecResponseBodyLimit" => Setting::ResponseBodyLimit(body_limit()?),
         "SecResponseBodyLimitAction" => Setting::ResponseBodyLimitAction(word(value, name)?),
         "SecResponseBodyMimeType" => {
             let types: Result<_, _> = arguments.iter().map(|a| a.fragment().utf8(name)).collect();
