@@ -1,16 +1,81 @@
 //! Where events are kept: the journal, the store behind it, and what else must outlive a restart.
 //!
-//! An event is first appended to the [`journal`], with one write, before the gate answers. Behind it an ingester moves the
-//! journal into a store that can be searched. The crate is synchronous: threads and files, no async runtime.
+//! An event is first appended to the [`journal`], with one write, before the gate answers. Behind it the [`ingest`]er moves
+//! the journal into an [`EventStore`] that can be searched: [`sqlite`] by default. [`reader`] sees both together, from any
+//! process, whether or not the daemon runs. The crate is synchronous: threads and files, no async runtime.
 //!
 //! It does not say what an event is (that is `event`) and it does not decide which events are made.
 //!
 //! # Map
 //!
 //! - [`journal`]: append-only segments, their writer and their reader
+//! - [`event_store`]: the traits of a store and their vocabulary
+//! - [`filter`]: which events are wanted
+//! - [`sqlite`]: the default store
+//! - `contract`: the test suite of every store (feature `contract`)
+//! - [`ingest`]: from the journal to the store, exactly once
+//! - [`reader`]: store and journal as one, for commands and the console
+//! - [`collections`]: the rule engine's persistent collections
+//! - [`logs`]: files in ModSecurity's formats
 //! - [`limits`]: every limit of this crate
+//!
+//! ```
+//! # use event::{Event, EventId, Gate, RequestEvidence, Timestamp};
+//! use std::sync::Arc;
+//! use store::{EventQuery, EventReader, Filter, Ingest, Journal, JournalOptions, Query, SqliteStore};
+//!
+//! # let data_dir = tempfile::tempdir()?;
+//! # let data_dir = data_dir.path();
+//! # let now = Timestamp::from_micros(1);
+//! # let event = Event::new(EventId::derived(now, "n", "1"), now, "n", Gate::Request, RequestEvidence::default().into());
+//! let journal = Journal::open(&store::journal_folder(data_dir), JournalOptions::default())?;
+//! journal.append(&event)?;
+//!
+//! // Another process finds it before it is ingested ...
+//! let reader = EventReader::open(data_dir)?;
+//! assert_eq!(reader.query(&Query::newest(Filter::default(), 10))?.events, [event]);
+//!
+//! // ... and after.
+//! let sqlite = Arc::new(SqliteStore::open(&store::database_path(data_dir), store::sqlite::BUSY_TIMEOUT)?);
+//! Ingest::new(journal.folder(), sqlite)?.catch_up(&mut |notice| eprintln!("{notice}"))?;
+//! assert_eq!(reader.count(&Filter::default())?, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+pub mod collections;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+pub mod event_store;
+pub mod filter;
+pub mod ingest;
 pub mod journal;
 pub mod limits;
-#[cfg(test)]
-mod samples;
+pub mod logs;
+pub mod reader;
+#[cfg(any(test, feature = "contract"))]
+pub mod samples;
+pub mod sqlite;
+
+use std::path::{Path, PathBuf};
+
+pub use event_store::{EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError};
+pub use filter::{Condition, Filter, Test};
+pub use ingest::{Ingest, IngestHealth, IngestNotice, Ingester};
+pub use journal::{Appended, Fsync, Journal, JournalError, JournalHealth, JournalOptions, Position, Record};
+pub use reader::EventReader;
+pub use sqlite::SqliteStore;
+
+/// The journal's folder in a data folder.
+pub fn journal_folder(data_dir: &Path) -> PathBuf {
+    data_dir.join("journal")
+}
+
+/// The SQLite file of the events in a data folder.
+pub fn database_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("events.db")
+}
+
+/// The file of the persistent collections in a data folder.
+pub fn collections_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("collections.json")
+}

@@ -16,3 +16,19 @@ pub const MAX_SEGMENT_BYTES: u64 = 1 << 31;
 /// Bytes of records that wait in memory while the disk takes none: the default of `JournalOptions::fallback_bytes`. Beyond
 /// it an event is lost, counted and reported; at 4 kB each this holds 4,000 events.
 pub const FALLBACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// Events of one page of a query; a larger limit is cut to it.
+pub const MAX_PAGE: usize = 1000;
+
+/// Bytes of a text to search for. Beyond it nothing is found: no event holds it that is worth finding.
+pub const MAX_TEXT_BYTES: usize = 4096;
+
+/// Records that are ingested in one transaction, and the bytes of JSON after which a batch ends early. They bound the memory
+/// of the ingester.
+pub const INGEST_BATCH: usize = 500;
+
+/// See [`INGEST_BATCH`].
+pub const INGEST_BATCH_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Bytes of a file of persistent collections; a larger one is not read (it is moved aside and reported).
+pub const MAX_COLLECTIONS_BYTES: u64 = 256 * 1024 * 1024;

@@ -55,7 +55,7 @@ fn sections(
     if let Some(body) = &request.body {
         // I stands in place of C for a multipart body; for others ModSecurity writes C for either letter.
         let form = if parts.has('I') { fake_body(request) } else { None };
-        if (parts.has('C') || parts.has('I')) && !(form.is_some() && !parts.has('C')) {
+        if parts.has('C') || (parts.has('I') && form.is_none()) {
             sections.push(('C', with_line_end(&body.bytes)));
         }
         if let Some(form) = form {

@@ -1,0 +1,193 @@
+//! The rule engine's persistent collections (IP, GLOBAL, SESSION, USER, RESOURCE) across a restart.
+//!
+//! The engine keeps them in memory; the daemon saves a snapshot now and then and at its end, and loads it at its start. What
+//! changed since the last snapshot is lost when the process is killed: they are counters of recent behaviour, not evidence.
+//!
+//! The file is one JSON object, `{"v":1,"records":[…]}`, of mode 0600. A snapshot replaces it as a whole: written beside it,
+//! synced, renamed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use event::{ByteString, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::MAX_COLLECTIONS_BYTES;
+
+/// One instance of a collection, such as IP for one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectionRecord {
+    /// `ip`, `global`, `session`, `user`, `resource`, or whatever `initcol` names.
+    pub collection: String,
+    /// Which instance: the value that `initcol` was given.
+    pub key: ByteString,
+    /// When the whole instance expires; none: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// Its variables.
+    pub variables: Vec<CollectionVariable>,
+}
+
+/// One variable of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectionVariable {
+    /// Its name.
+    pub name: ByteString,
+    /// Its value.
+    pub value: ByteString,
+    /// When it expires (`expirevar`); none: with its instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+}
+
+/// Why collections were not loaded or saved.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectionsError {
+    /// A file operation failed.
+    #[error("{}: {doing}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is no snapshot. It is left where it is; the next save replaces it.
+    #[error("{}: not a snapshot of collections: {what}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        what: String,
+    },
+}
+
+#[derive(Serialize)]
+struct Snapshot<'a> {
+    v: u32,
+    records: &'a [CollectionRecord],
+}
+
+#[derive(Deserialize)]
+struct OwnedSnapshot {
+    v: u32,
+    records: Vec<CollectionRecord>,
+}
+
+/// Loads what was saved last, without what has expired at `now`. Nothing where the file does not exist.
+///
+/// # Errors
+/// [`CollectionsError`]; go on with empty collections.
+pub fn load(path: &Path, now: Timestamp) -> Result<Vec<CollectionRecord>, CollectionsError> {
+    let io = |doing| move |source| CollectionsError::Io { doing, path: path.to_path_buf(), source };
+    let damaged = |what: String| CollectionsError::Damaged { path: path.to_path_buf(), what };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io("open")(error)),
+    };
+    let mut json = Vec::new();
+    file.take(MAX_COLLECTIONS_BYTES + 1).read_to_end(&mut json).map_err(io("read"))?;
+    if json.len() as u64 > MAX_COLLECTIONS_BYTES {
+        return Err(damaged(format!("longer than {MAX_COLLECTIONS_BYTES} bytes")));
+    }
+    let snapshot: OwnedSnapshot =
+        serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;
+    if snapshot.v != 1 {
+        return Err(damaged(format!("version {} is not 1", snapshot.v)));
+    }
+    let lives = |expires: Option<Timestamp>| expires.is_none_or(|expires| expires > now);
+    let mut records = snapshot.records;
+    records.retain_mut(|record| {
+        record.variables.retain(|variable| lives(variable.expires));
+        lives(record.expires) && !record.variables.is_empty()
+    });
+    Ok(records)
+}
+
+/// Replaces what was saved before. After an error the former snapshot still stands.
+///
+/// # Errors
+/// [`CollectionsError::Io`].
+pub fn save(path: &Path, records: &[CollectionRecord]) -> Result<(), CollectionsError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let io = |doing| {
+        let path = beside.clone();
+        move |source| CollectionsError::Io { doing, path, source }
+    };
+    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside);
+    let mut writer = BufWriter::new(opened.map_err(io("open"))?);
+    serde_json::to_writer(&mut writer, &Snapshot { v: 1, records })
+        .map_err(|error| io("write")(error.into()))?;
+    writer.flush().map_err(io("write"))?;
+    writer.get_ref().sync_all().map_err(io("sync"))?;
+    std::fs::rename(&beside, path).map_err(io("rename"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(key: &str, expires: Option<i64>, variables: &[(&str, &[u8], Option<i64>)]) -> CollectionRecord {
+        let time = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        CollectionRecord {
+            collection: "ip".into(),
+            key: key.into(),
+            expires: expires.map(time),
+            variables: variables
+                .iter()
+                .map(|(name, value, expires)| CollectionVariable {
+                    name: (*name).into(),
+                    value: (*value).into(),
+                    expires: expires.map(time),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_snapshot_comes_back_without_what_has_expired() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("collections.json");
+        let now = Timestamp::from_micros(100_000_000);
+        assert_eq!(load(&path, now).unwrap(), []);
+        let saved = [
+            record(
+                "a",
+                Some(200),
+                &[("n", b"\xff1", None), ("gone", b"1", Some(100)), ("kept", b"2", Some(101))],
+            ),
+            record("b", Some(100), &[("n", b"1", None)]),
+            record("c", None, &[("n", b"1", Some(99))]),
+            record("d", None, &[("n", b"1", None)]),
+        ];
+        save(&path, &saved).unwrap();
+        let expected = [
+            record("a", Some(200), &[("n", b"\xff1", None), ("kept", b"2", Some(101))]),
+            record("d", None, &[("n", b"1", None)]),
+        ];
+        assert_eq!(load(&path, now).unwrap(), expected);
+        save(&path, &[]).unwrap();
+        assert_eq!(load(&path, now).unwrap(), []);
+    }
+
+    #[test]
+    fn damage_is_reported_and_a_failed_save_keeps_the_former_snapshot() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("collections.json");
+        let saved = [record("a", None, &[("n", b"1", None)])];
+        save(&path, &saved).unwrap();
+        std::fs::create_dir(folder.path().join("collections.json.new")).unwrap();
+        assert!(matches!(save(&path, &[]), Err(CollectionsError::Io { doing: "open", .. })));
+        assert_eq!(load(&path, Timestamp::MIN).unwrap(), saved);
+        for text in ["", "{}", "{\"v\":1,\"records\":[", "{\"v\":2,\"records\":[]}", "\0\0\0\0"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(matches!(load(&path, Timestamp::MIN), Err(CollectionsError::Damaged { .. })), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What every store of events must do, as a test suite that each backend runs.
+//!
+//! ```no_run
+//! # fn make() -> Box<dyn store::EventStore> { unimplemented!() }
+//! store::contract::check(&make);
+//! ```
+
+#![allow(clippy::unwrap_used, reason = "a test suite: a panic is its answer")]
+
+use std::time::Duration;
+
+use event::{Action, Event, Evidence, Gate, MatchedRule, Severity, Timestamp};
+
+use crate::event_store::{EventStore, Query, Retention};
+use crate::filter::{Filter, Test};
+use crate::journal::{Position, Record};
+use crate::samples::{self, EPOCH};
+
+/// Runs the whole suite. `make` gives an empty store each time.
+///
+/// # Panics
+/// Where the store does not do what it must.
+pub fn check(make: &dyn Fn() -> Box<dyn EventStore>) {
+    keeps_events_whole(&*make());
+    knows_events_by_their_identifier(&*make());
+    pages_through_all_events_newest_first(&*make());
+    filters_as_the_filter_itself_does(&*make());
+    finds_text(&*make());
+    follows_the_order_of_coming(&*make());
+    retains_by_age(&*make());
+    retains_by_size(&*make());
+    starts_over(&*make());
+}
+
+fn record(number: u64) -> Record {
+    record_of(number, samples::event(number))
+}
+
+fn record_of(number: u64, event: Event) -> Record {
+    Record { end: Position { segment: 1 + number / 100, offset: 8 + number % 100 }, event }
+}
+
+fn fill(store: &dyn EventStore, numbers: impl Iterator<Item = u64>) -> Vec<Record> {
+    let records: Vec<Record> = numbers.map(record).collect();
+    store.ingest(&records, records.last().unwrap().end).unwrap();
+    records
+}
+
+fn numbers(events: &[Event]) -> Vec<u64> {
+    events.iter().map(samples::number_of).collect()
+}
+
+fn keeps_events_whole(store: &dyn EventStore) {
+    assert_eq!(
+        store.stats().unwrap(),
+        crate::Stats { bytes: store.stats().unwrap().bytes, ..Default::default() }
+    );
+    let records = fill(store, 0..20);
+    for record in &records {
+        assert_eq!(store.get(record.event.id).unwrap().as_ref(), Some(&record.event));
+    }
+    assert_eq!(store.get(samples::event(99).id).unwrap(), None);
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.events, stats.removed), (20, 0));
+    assert_eq!(stats.oldest, Some(records[0].event.time));
+    assert_eq!(stats.newest, Some(records[19].event.time));
+    assert_eq!(stats.checkpoint, records[19].end);
+    assert!(stats.bytes > 0);
+    store.sync().unwrap();
+}
+
+fn knows_events_by_their_identifier(store: &dyn EventStore) {
+    assert_eq!(store.checkpoint().unwrap(), Position::START);
+    fill(store, 0..5);
+    let mut changed = record(4);
+    changed.event.reason = Some("a second telling".into());
+    changed.end.offset += 1000;
+    let ingested = store.ingest(&[changed.clone(), record(5), record(5)], changed.end).unwrap();
+    assert_eq!((ingested.new, ingested.known), (1, 2));
+    assert_eq!(store.get(changed.event.id).unwrap().unwrap().reason, None);
+    assert_eq!(store.count(&Filter::default()).unwrap(), 6);
+    assert_eq!(store.checkpoint().unwrap(), changed.end);
+    // The journal may hold nothing but damage for a while.
+    let further = Position { segment: 9, offset: 8 };
+    store.ingest(&[], further).unwrap();
+    assert_eq!(store.checkpoint().unwrap(), further);
+}
+
+fn pages_through_all_events_newest_first(store: &dyn EventStore) {
+    // They come in another order than they happened.
+    fill(store, (0..25).rev());
+    fill(store, 25..50);
+    let mut query = Query::newest(Filter::default(), 7);
+    let mut seen = Vec::new();
+    loop {
+        let page = store.query(&query).unwrap();
+        seen.extend(numbers(&page.events));
+        match page.next {
+            Some(next) => {
+                assert_eq!(page.events.len(), 7);
+                query.before = Some(next);
+            }
+            None => break,
+        }
+    }
+    assert_eq!(seen, (0..50).rev().collect::<Vec<_>>());
+    let exact = store.query(&Query::newest(Filter::default(), 50)).unwrap();
+    assert_eq!((exact.events.len(), exact.next), (50, None));
+    let unlimited = store.query(&Query::newest(Filter::default(), usize::MAX)).unwrap();
+    assert_eq!(unlimited.events.len(), 50);
+    assert_eq!(store.query(&Query::newest(Filter::default(), 0)).unwrap().events, []);
+}
+
+/// Tests of every kind, with several members, none and all.
+fn tests() -> Vec<Test> {
+    let time = |number: i64| Timestamp::from_micros(EPOCH + number * 1_000_000);
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let nets = |nets: &[&str]| nets.iter().map(|net| net.parse().unwrap()).collect::<Vec<_>>();
+    vec![
+        Test::Since(time(20)),
+        Test::Before(time(20)),
+        Test::Since(Timestamp::from_micros(EPOCH + 20_000_001)),
+        Test::Node(words(&["n"])),
+        Test::Node(words(&["m"])),
+        Test::Site(words(&["shop"])),
+        Test::Site(words(&["shop", "blog"])),
+        Test::Site(words(&[])),
+        Test::Gate(vec![Gate::Request]),
+        Test::Gate(vec![Gate::Mlogc, Gate::Vpn]),
+        Test::Client(nets(&["203.0.113.1/32"])),
+        Test::Client(nets(&["203.0.113.2/31", "2001:db8::/32"])),
+        Test::Client(nets(&["0.0.0.0/0"])),
+        Test::Client(nets(&["10.0.0.0/8"])),
+        Test::Client(nets(&[])),
+        Test::Rule(vec![941_100]),
+        Test::Rule(vec![941_101, 941_102]),
+        Test::Rule(vec![1]),
+        Test::Rule(vec![]),
+        Test::Action(vec![Action::Blocked]),
+        Test::Action(vec![Action::Passed, Action::Failed]),
+        Test::Severity(Severity::Critical),
+        Test::Severity(Severity::Warning),
+        Test::Status(vec![403]),
+        Test::Status(vec![200, 502]),
+        Test::Method(words(&["GET"])),
+        Test::Method(words(&["get", "POST"])),
+        Test::Text("PAGE/1".into()),
+        Test::Text("\"><b>".into()),
+    ]
+}
+
+fn filters_as_the_filter_itself_does(store: &dyn EventStore) {
+    let mut records: Vec<Record> = (0..40).map(record).collect();
+    for (number, record) in records.iter_mut().enumerate() {
+        // Some without what is filtered for, some with more of it.
+        let event = &mut record.event;
+        match number % 8 {
+            1 => event.site = None,
+            2 => event.client = None,
+            3 => event.client.as_mut().unwrap().address = "2001:db8::7".parse().unwrap(),
+            4 => event.gate = Gate::Mlogc,
+            _ => {}
+        }
+        #[allow(irrefutable_let_patterns, unreachable_patterns, reason = "more kinds of evidence will come")]
+        if let Evidence::Request(request) = &mut event.evidence {
+            if number % 5 == 0 {
+                request.rules.push(MatchedRule { id: 941_101, ..Default::default() });
+                request.line = "POST /page/1 HTTP/1.1".into();
+            }
+            if number % 3 == 0 {
+                let status = if number % 2 == 0 { 403 } else { 200 };
+                request.response = Some(event::Response { status, ..Default::default() });
+            }
+        }
+    }
+    store.ingest(&records, records[39].end).unwrap();
+    let mut filters = vec![Filter::default()];
+    let tests = tests();
+    for (number, test) in tests.iter().enumerate() {
+        filters.push(Filter::default().with(test.clone()));
+        filters.push(Filter::default().without(test.clone()));
+        for other in &tests[number..] {
+            filters.push(Filter::default().with(test.clone()).with(other.clone()));
+            filters.push(Filter::default().with(test.clone()).without(other.clone()));
+            filters.push(Filter::default().without(test.clone()).without(other.clone()));
+        }
+    }
+    assert!(filters.len() > 1000);
+    let mut found_some = 0;
+    for filter in filters {
+        let mut expected: Vec<&Event> = records.iter().map(|record| &record.event).collect();
+        expected.retain(|event| filter.matches(event));
+        expected.sort_by_key(|event| std::cmp::Reverse(event.id));
+        found_some += usize::from(!expected.is_empty() && expected.len() < 40);
+        let page = store.query(&Query::newest(filter.clone(), 100)).unwrap();
+        assert_eq!(page.events.iter().collect::<Vec<_>>(), expected, "{filter:?}");
+        assert_eq!(store.count(&filter).unwrap(), expected.len() as u64, "{filter:?}");
+        if expected.len() > 2 {
+            let mut query = Query::newest(filter.clone(), 2);
+            query.before = Some(expected[1].id);
+            let page = store.query(&query).unwrap();
+            assert_eq!(
+                page.events.iter().collect::<Vec<_>>(),
+                expected[2..].iter().take(2).copied().collect::<Vec<_>>()
+            );
+        }
+    }
+    assert!(found_some > 500, "{found_some}");
+}
+
+fn finds_text(store: &dyn EventStore) {
+    let mut event = samples::event(0);
+    event.reason = Some("50%_off ~ \\ \"quoted\" é\u{1}".into());
+    store.ingest(&[record_of(0, event), record(1)], Position { segment: 2, offset: 8 }).unwrap();
+    for (text, found) in [
+        ("50%_OFF", 1),
+        ("50%off", 0),
+        ("50%x", 0),
+        ("50__off", 0),
+        ("~ \\ \"Quoted\"", 1),
+        ("é\u{1}", 1),
+        ("\"><B>", 2),
+        ("", 2),
+        ("no such text", 0),
+    ] {
+        let filter = Filter::default().with(Test::Text(text.into()));
+        assert_eq!(store.count(&filter).unwrap(), found, "{text:?}");
+    }
+    let long = Filter::default().with(Test::Text("x".repeat(crate::limits::MAX_TEXT_BYTES + 1)));
+    assert_eq!(store.count(&long).unwrap(), 0);
+}
+
+fn follows_the_order_of_coming(store: &dyn EventStore) {
+    let first = fill(store, (0..10).chain(30..40));
+    let second = fill(store, 110..115);
+    assert_eq!(store.tail(Position::START, 100).unwrap(), [&first[..], &second].concat());
+    assert_eq!(store.tail(first[4].end, 3).unwrap(), first[5..8]);
+    assert_eq!(store.tail(first[19].end, 100).unwrap(), second);
+    assert_eq!(store.tail(second[4].end, 100).unwrap(), []);
+}
+
+fn retains_by_age(store: &dyn EventStore) {
+    fill(store, 0..1200);
+    let now = Timestamp::from_micros(EPOCH + 2000 * 1_000_000);
+    let nothing = store.retain(&Retention::default(), now).unwrap();
+    assert_eq!((nothing.by_age, nothing.by_size, nothing.total), (0, 0, 0));
+    let retention = Retention { max_age: Some(Duration::from_secs(900)), max_bytes: None };
+    let removed = store.retain(&retention, now).unwrap();
+    assert_eq!((removed.by_age, removed.by_size, removed.total), (1100, 0, 1100));
+    let left = store.query(&Query::newest(Filter::default(), 1000)).unwrap();
+    assert_eq!(numbers(&left.events), (1100..1200).rev().collect::<Vec<_>>());
+    assert_eq!(store.count(&Filter::default().with(Test::Rule(vec![941_100]))).unwrap(), 33);
+    assert_eq!(store.retain(&retention, now).unwrap().total, 1100);
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.events, stats.removed), (100, 1100));
+    assert_eq!(store.get(samples::event(3).id).unwrap(), None);
+}
+
+fn retains_by_size(store: &dyn EventStore) {
+    fill(store, 0..2000);
+    let before = store.stats().unwrap().bytes;
+    let retention = Retention { max_age: None, max_bytes: Some(before / 2) };
+    let removed = store.retain(&retention, Timestamp::MAX).unwrap();
+    assert_eq!(removed.by_age, 0);
+    assert_eq!(removed.total, removed.by_size);
+    let stats = store.stats().unwrap();
+    assert!(stats.bytes <= before / 2, "{} of {before}", stats.bytes);
+    assert!((200..1800).contains(&removed.by_size), "{removed:?}");
+    assert_eq!(stats.events, 2000 - removed.by_size);
+    // The newest are those that stay.
+    assert_eq!(stats.oldest, Some(samples::event(removed.by_size).time));
+    let all = store.retain(&Retention { max_age: None, max_bytes: Some(0) }, Timestamp::MAX).unwrap();
+    assert_eq!(all.total, 2000);
+    assert_eq!(store.stats().unwrap().events, 0);
+}
+
+fn starts_over(store: &dyn EventStore) {
+    fill(store, 0..10);
+    let aside = store.start_over().unwrap();
+    assert!(aside.exists());
+    assert_eq!(store.stats().unwrap().events, 0);
+    assert_eq!(store.checkpoint().unwrap(), Position::START);
+    fill(store, 5..8);
+    assert_eq!(store.count(&Filter::default()).unwrap(), 3);
+    let again = store.start_over().unwrap();
+    assert_ne!(aside, again);
+}

@@ -1,0 +1,124 @@
+//! Which events are wanted: conditions that can be combined and inverted.
+
+use std::net::IpAddr;
+
+use event::{Action, ByteString, Event, Gate, Severity, Timestamp};
+use ipnet::IpNet;
+
+/// Conditions that must all hold. An empty filter takes every event.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// The conditions.
+    pub conditions: Vec<Condition>,
+}
+
+/// One condition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    /// What is tested.
+    pub test: Test,
+    /// Whether it must fail instead. An event that lacks what is tested fails the test.
+    pub inverted: bool,
+}
+
+/// A test of one property. A list is passed by any of its members; an empty list by none.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// At this time or later.
+    Since(Timestamp),
+    /// Before this time.
+    Before(Timestamp),
+    /// From one of these nodes.
+    Node(Vec<String>),
+    /// For one of these sites.
+    Site(Vec<String>),
+    /// From one of these gates.
+    Gate(Vec<Gate>),
+    /// By a client in one of these networks; a single address is a network of full length.
+    Client(Vec<IpNet>),
+    /// One of these rules matched.
+    Rule(Vec<u64>),
+    /// The gate did one of these.
+    Action(Vec<Action>),
+    /// At least this severe.
+    Severity(Severity),
+    /// Answered with one of these status codes.
+    Status(Vec<u16>),
+    /// Asked with one of these methods, case included.
+    Method(Vec<String>),
+    /// Contains this text, without regard to the case of ASCII letters. What is searched is the event's JSON; write the text as
+    /// it was sent, it is escaped as JSON escapes.
+    Text(String),
+}
+
+impl Filter {
+    /// This filter with a further condition that must hold.
+    #[must_use]
+    pub fn with(mut self, test: Test) -> Self {
+        self.conditions.push(Condition { test, inverted: false });
+        self
+    }
+
+    /// This filter with a further condition that must not hold.
+    #[must_use]
+    pub fn without(mut self, test: Test) -> Self {
+        self.conditions.push(Condition { test, inverted: true });
+        self
+    }
+
+    /// Whether the event is wanted. Backends that cannot ask their engine use this; all must agree with it.
+    pub fn matches(&self, event: &Event) -> bool {
+        self.conditions.iter().all(|condition| condition.test.passes(event) != condition.inverted)
+    }
+}
+
+impl Test {
+    fn passes(&self, event: &Event) -> bool {
+        match self {
+            Self::Since(time) => event.time >= *time,
+            Self::Before(time) => event.time < *time,
+            Self::Node(nodes) => nodes.contains(&event.node),
+            Self::Site(sites) => event.site.as_ref().is_some_and(|site| sites.contains(site)),
+            Self::Gate(gates) => gates.contains(&event.gate),
+            Self::Client(networks) => event.client.is_some_and(|client| {
+                networks.iter().any(|network| {
+                    let (first, last) = (address_key(network.network()), address_key(network.broadcast()));
+                    (first..=last).contains(&address_key(client.address))
+                })
+            }),
+            Self::Rule(ids) => {
+                event.request().is_some_and(|request| request.rules.iter().any(|rule| ids.contains(&rule.id)))
+            }
+            Self::Action(actions) => actions.contains(&event.action),
+            Self::Severity(severity) => event.severity <= *severity,
+            Self::Status(codes) => status(event).is_some_and(|status| codes.contains(&status)),
+            Self::Method(methods) => method(event).is_some_and(|found| methods.contains(&found)),
+            Self::Text(text) => {
+                let json = event.to_json().to_ascii_lowercase();
+                json.contains(&text_needle(text).to_ascii_lowercase())
+            }
+        }
+    }
+}
+
+/// An address as 16 bytes that sort, IPv4 as IPv4-mapped IPv6 (RFC 4291 §2.5.5.2).
+pub(crate) fn address_key(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+pub(crate) fn status(event: &Event) -> Option<u16> {
+    event.request()?.response.as_ref().map(|response| response.status)
+}
+
+pub(crate) fn method(event: &Event) -> Option<String> {
+    event.request().map(|request| ByteString::from(request.method()).to_string())
+}
+
+/// The text as it stands within a JSON string.
+pub(crate) fn text_needle(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}

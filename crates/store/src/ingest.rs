@@ -1,0 +1,345 @@
+//! From the journal to the store, exactly once.
+//!
+//! The store keeps the position up to which the journal is ingested, and changes it in the same transaction as the events.
+//! A segment is deleted when all of it is ingested and the store has synced. So a crash at any point loses no event and
+//! doubles none. While the store cannot take events (locked, disk full), the journal keeps them and the ingester tries
+//! again. A damaged store is moved aside and kept, and a new one is filled with what the journal still has.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use event::Timestamp;
+
+use crate::event_store::{EventStore, Removed, Retention, StoreError};
+use crate::journal::{Damage, Journal, JournalReader, Position, Record, Step, delete_segments_before};
+use crate::limits::{INGEST_BATCH, INGEST_BATCH_BYTES};
+
+/// How long the ingester sleeps when there is nothing to do; an append wakes it.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long it waits before it tries a failing store again.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often it looks at the retention.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Something that the owner should know.
+#[derive(Debug)]
+pub enum IngestNotice {
+    /// A stretch of the journal holds no event.
+    Damaged(Damage),
+    /// A damaged store was moved aside and a new one was started.
+    StartedOver {
+        /// What was wrong.
+        cause: StoreError,
+        /// Where the damaged one is.
+        aside: PathBuf,
+    },
+    /// The store takes no events for now. Told once, until it does again.
+    Failing(StoreError),
+    /// It takes events again.
+    Recovered,
+    /// Retention deleted events.
+    Removed(Removed),
+}
+
+impl fmt::Display for IngestNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged(damage) => write!(f, "the journal is damaged: {damage}"),
+            Self::StartedOver { cause, aside } => {
+                write!(f, "{cause}; moved aside to {} and started a new store", aside.display())
+            }
+            Self::Failing(error) => write!(f, "the store takes no events, the journal keeps them: {error}"),
+            Self::Recovered => f.write_str("the store takes events again"),
+            Self::Removed(removed) => write!(
+                f,
+                "removed {} events for their age and {} for room, {} since the store was made",
+                removed.by_age, removed.by_size, removed.total
+            ),
+        }
+    }
+}
+
+/// Ingests on the calling thread. [`Ingester`] runs one in the background.
+pub struct Ingest {
+    folder: PathBuf,
+    store: Arc<dyn EventStore>,
+    reader: JournalReader,
+    /// Read but not yet in the store.
+    batch: Vec<Record>,
+    /// Everything before this position is in the store.
+    checkpoint: Position,
+    ingested: u64,
+    damaged: u64,
+}
+
+impl Ingest {
+    /// Goes on where the store's checkpoint stands.
+    ///
+    /// # Errors
+    /// Those of reading the checkpoint, save that a damaged store is started over.
+    pub fn new(journal_folder: &Path, store: Arc<dyn EventStore>) -> Result<Self, StoreError> {
+        let checkpoint = match store.checkpoint() {
+            Err(StoreError::Corrupt { .. }) => Position::START,
+            other => other?,
+        };
+        Ok(Self {
+            folder: journal_folder.to_path_buf(),
+            reader: JournalReader::new(journal_folder, checkpoint),
+            store,
+            batch: Vec::new(),
+            checkpoint,
+            ingested: 0,
+            damaged: 0,
+        })
+    }
+
+    /// Up to where the journal is in the store.
+    pub fn checkpoint(&self) -> Position {
+        self.checkpoint
+    }
+
+    /// Ingests until the end of the journal. Returns how many new events came in.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is lost, the next call goes on.
+    pub fn catch_up(&mut self, notify: &mut dyn FnMut(IngestNotice)) -> Result<u64, StoreError> {
+        let before = self.ingested;
+        loop {
+            let at_end = self.read_batch(notify)?;
+            let started_over = self.store_batch(notify)?;
+            if at_end && !started_over {
+                return Ok(self.ingested - before);
+            }
+        }
+    }
+
+    /// Fills the batch. Returns whether the journal's end was reached.
+    fn read_batch(&mut self, notify: &mut dyn FnMut(IngestNotice)) -> Result<bool, StoreError> {
+        let mut bytes = 0;
+        while self.batch.len() < INGEST_BATCH && bytes < INGEST_BATCH_BYTES {
+            let from = self.reader.position();
+            match self.reader.next_step()? {
+                Step::Record(record) => {
+                    bytes += record.end.offset.saturating_sub(from.offset);
+                    self.batch.push(*record);
+                }
+                Step::Damaged(damage) => {
+                    self.damaged += 1;
+                    notify(IngestNotice::Damaged(damage));
+                }
+                Step::End => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Stores the batch. Returns whether a new store was started instead, which is to be filled from the journal's start.
+    fn store_batch(&mut self, notify: &mut dyn FnMut(IngestNotice)) -> Result<bool, StoreError> {
+        let position = self.reader.position();
+        if position == self.checkpoint {
+            return Ok(false);
+        }
+        match self.store.ingest(&self.batch, position) {
+            Ok(ingested) => self.ingested += ingested.new as u64,
+            Err(cause @ StoreError::Corrupt { .. }) => {
+                let aside = self.store.start_over()?;
+                notify(IngestNotice::StartedOver { cause, aside });
+                self.reader = JournalReader::new(&self.folder, Position::START);
+                self.batch.clear();
+                self.checkpoint = Position::START;
+                return Ok(true);
+            }
+            Err(other) => return Err(other),
+        }
+        self.batch.clear();
+        let segment_done = position.segment > self.checkpoint.segment;
+        self.checkpoint = position;
+        if segment_done {
+            self.store.sync()?;
+            delete_segments_before(&self.folder, position)?;
+        }
+        Ok(false)
+    }
+}
+
+/// The state of the ingester, as `/healthz` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IngestHealth {
+    /// Why the store takes no events; none while all is well.
+    pub failure: Option<String>,
+    /// Up to where the journal is in the store.
+    pub checkpoint: Position,
+    /// Events that came in since the start.
+    pub ingested: u64,
+    /// Damaged stretches of the journal since the start.
+    pub damaged: u64,
+    /// Stores that were moved aside since the start.
+    pub started_over: u64,
+    /// Events that retention ever deleted.
+    pub removed: u64,
+}
+
+/// A thread that ingests, keeps the retention, and lets the journal write what waits in memory.
+pub struct Ingester {
+    stop: Arc<AtomicBool>,
+    health: Arc<Mutex<IngestHealth>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ingester {
+    /// Starts the thread. `notify` runs on it.
+    ///
+    /// # Errors
+    /// Those of starting a thread.
+    pub fn start(
+        journal: Arc<Journal>,
+        store: Arc<dyn EventStore>,
+        retention: Retention,
+        notify: impl FnMut(IngestNotice) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let health = Arc::new(Mutex::new(IngestHealth::default()));
+        let worker = Worker {
+            journal,
+            store,
+            retention,
+            notify: Box::new(notify),
+            stop: Arc::clone(&stop),
+            health: Arc::clone(&health),
+            ingest: None,
+            retained: None,
+        };
+        let thread = std::thread::Builder::new().name("ingest".into()).spawn(move || worker.run())?;
+        Ok(Self { stop, health, thread: Some(thread) })
+    }
+
+    /// The state now.
+    pub fn health(&self) -> IngestHealth {
+        lock(&self.health).clone()
+    }
+
+    /// Ingests what is there, then ends the thread. It gives up at the first failure: the journal keeps the rest.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic of the thread was already printed; the journal keeps what it had not ingested.
+            let _ended = thread.join();
+        }
+    }
+}
+
+impl Drop for Ingester {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn lock(health: &Mutex<IngestHealth>) -> MutexGuard<'_, IngestHealth> {
+    health.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Worker {
+    journal: Arc<Journal>,
+    store: Arc<dyn EventStore>,
+    retention: Retention,
+    notify: Box<dyn FnMut(IngestNotice) + Send>,
+    stop: Arc<AtomicBool>,
+    health: Arc<Mutex<IngestHealth>>,
+    ingest: Option<Ingest>,
+    retained: Option<Instant>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        loop {
+            // Read before the work: what is appended before the stop is still ingested.
+            let stopping = self.stop.load(Ordering::Relaxed);
+            self.journal.retry();
+            let result = self.round();
+            let failing = self.note(result.err());
+            if stopping {
+                return;
+            }
+            if failing {
+                std::thread::park_timeout(RETRY);
+            } else {
+                let position =
+                    self.ingest.as_ref().map_or(Position::START, |ingest| ingest.reader.position());
+                self.wait(position);
+            }
+        }
+    }
+
+    /// Waits for an append, in short naps so that a stop is soon seen.
+    fn wait(&self, position: Position) {
+        let until = Instant::now() + IDLE;
+        while Instant::now() < until && !self.stop.load(Ordering::Relaxed) {
+            self.journal.wait_beyond(position, Duration::from_millis(100));
+            if self.journal.health().end > position {
+                return;
+            }
+        }
+    }
+
+    fn round(&mut self) -> Result<(), StoreError> {
+        let ingest = match &mut self.ingest {
+            Some(ingest) => ingest,
+            empty => empty.insert(Ingest::new(self.journal.folder(), Arc::clone(&self.store))?),
+        };
+        let (notify, health) = (&mut self.notify, &self.health);
+        let mut tell = |notice: IngestNotice| {
+            if let IngestNotice::StartedOver { .. } = &notice {
+                lock(health).started_over += 1;
+            }
+            notify(notice);
+        };
+        ingest.catch_up(&mut tell)?;
+        if self.retained.is_none_or(|at| at.elapsed() >= RETENTION_INTERVAL) {
+            let removed = self.store.retain(&self.retention, Timestamp::from(SystemTime::now()))?;
+            self.retained = Some(Instant::now());
+            lock(&self.health).removed = removed.total;
+            if removed.by_age + removed.by_size > 0 {
+                (self.notify)(IngestNotice::Removed(removed));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the health and tells of changes. Returns whether the store is failing.
+    fn note(&mut self, error: Option<StoreError>) -> bool {
+        let mut health = lock(&self.health);
+        if let Some(ingest) = &self.ingest {
+            health.checkpoint = ingest.checkpoint;
+            health.ingested = ingest.ingested;
+            health.damaged = ingest.damaged;
+        }
+        let was_failing = health.failure.is_some();
+        health.failure = error.as_ref().map(ToString::to_string);
+        drop(health);
+        match error {
+            Some(error) if !was_failing => {
+                (self.notify)(IngestNotice::Failing(error));
+                true
+            }
+            Some(_) => true,
+            None => {
+                if was_failing {
+                    (self.notify)(IngestNotice::Recovered);
+                }
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,270 @@
+//! The store and the journal behind which it lags, as one.
+//!
+//! A command that lists events may run while the daemon runs, while it does not, and while its store is locked or full: what
+//! is not yet in the store is read from the journal. Memory stays bounded by the limit of the query, however much the
+//! journal holds.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use event::{Event, EventId};
+
+use crate::event_store::{EventQuery, Page, Query, Stats, StoreError};
+use crate::filter::Filter;
+use crate::journal::{JournalReader, Position, Record, Step};
+use crate::limits::MAX_PAGE;
+use crate::sqlite::{BUSY_TIMEOUT, SqliteStore};
+use crate::{database_path, journal_folder};
+
+/// Reads the events of a data folder. Takes no lock and changes nothing.
+#[derive(Debug)]
+pub struct EventReader {
+    journal: PathBuf,
+    database: PathBuf,
+    /// None until there is a store.
+    store: Mutex<Option<std::sync::Arc<SqliteStore>>>,
+}
+
+impl EventReader {
+    /// A reader of the events in `data_dir`, which may be empty yet.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        let reader = Self {
+            journal: journal_folder(data_dir),
+            database: database_path(data_dir),
+            store: Mutex::default(),
+        };
+        reader.store()?;
+        Ok(reader)
+    }
+
+    /// Where the journal ends now: `since` for a tail of what is yet to come.
+    ///
+    /// # Errors
+    /// Those of reading the journal.
+    pub fn end(&self) -> Result<Position, StoreError> {
+        let mut end = self.checkpoint()?;
+        self.pending(end, &mut |record| {
+            end = record.end;
+            Ok(true)
+        })?;
+        Ok(end)
+    }
+
+    fn store(&self) -> Result<Option<std::sync::Arc<SqliteStore>>, StoreError> {
+        let mut store = self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // An empty file is one that the daemon is just making.
+        let exists = std::fs::metadata(&self.database).is_ok_and(|metadata| metadata.len() > 0);
+        if store.is_none() && exists {
+            *store = Some(SqliteStore::open_read_only(&self.database, BUSY_TIMEOUT)?.into());
+        }
+        Ok(store.clone())
+    }
+
+    fn checkpoint(&self) -> Result<Position, StoreError> {
+        Ok(self.store()?.map(|store| store.stored_checkpoint()).transpose()?.unwrap_or_default())
+    }
+
+    /// Gives the journal's records after `from` to `take`, until it answers false.
+    fn pending(
+        &self,
+        from: Position,
+        take: &mut dyn FnMut(Record) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut reader = JournalReader::new(&self.journal, from);
+        loop {
+            match reader.next_step()? {
+                Step::Record(record) => {
+                    if !take(*record)? {
+                        return Ok(());
+                    }
+                }
+                // The ingester reports damage.
+                Step::Damaged(_) => {}
+                Step::End => return Ok(()),
+            }
+        }
+    }
+}
+
+// In each of these the journal is read first, from the store's checkpoint on, and the store is asked after it. What the
+// ingester moves meanwhile is seen twice, never not at all, and identifiers tell what is the same.
+impl EventQuery for EventReader {
+    fn query(&self, query: &Query) -> Result<Page, StoreError> {
+        let limit = query.limit.min(MAX_PAGE);
+        let mut newest: BTreeMap<EventId, Event> = BTreeMap::new();
+        let mut more = false;
+        self.pending(self.checkpoint()?, &mut |Record { event, .. }| {
+            if query.before.is_none_or(|before| event.id < before) && query.filter.matches(&event) {
+                newest.entry(event.id).or_insert(event);
+                if newest.len() > limit {
+                    newest.pop_first();
+                    more = true;
+                }
+            }
+            Ok(true)
+        })?;
+        if let Some(store) = self.store()? {
+            let page = store.query(query)?;
+            more |= page.next.is_some();
+            // The store's own copy counts: it is the first that came.
+            newest.extend(page.events.into_iter().map(|event| (event.id, event)));
+        }
+        while newest.len() > limit {
+            newest.pop_first();
+            more = true;
+        }
+        let events: Vec<Event> = newest.into_values().rev().collect();
+        let next = events.last().filter(|_| more).map(|event| event.id);
+        Ok(Page { events, next })
+    }
+
+    fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+        // An event that is ingested while this counts could be missed or counted twice: then count again. Under steady load
+        // the last answer stands, which was right at some moment within the count.
+        let mut count = 0;
+        for _ in 0..3 {
+            let checkpoint = self.checkpoint()?;
+            let store = self.store()?;
+            let mut pending = HashSet::new();
+            self.pending(checkpoint, &mut |Record { event, .. }| {
+                let stored = match &store {
+                    Some(store) => store.contains(event.id)?,
+                    None => false,
+                };
+                if !stored && filter.matches(&event) {
+                    pending.insert(event.id);
+                }
+                Ok(true)
+            })?;
+            let stored = store.map(|store| store.count(filter)).transpose()?.unwrap_or(0);
+            count = stored + pending.len() as u64;
+            if self.checkpoint()? == checkpoint {
+                break;
+            }
+        }
+        Ok(count)
+    }
+
+    fn get(&self, id: EventId) -> Result<Option<Event>, StoreError> {
+        let mut found = None;
+        self.pending(self.checkpoint()?, &mut |Record { event, .. }| {
+            if event.id == id {
+                found = Some(event);
+            }
+            Ok(found.is_none())
+        })?;
+        let stored = self.store()?.map(|store| store.get(id)).transpose()?.flatten();
+        Ok(stored.or(found))
+    }
+
+    fn tail(&self, since: Position, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let limit = limit.min(MAX_PAGE);
+        let mut records = BTreeMap::new();
+        self.pending(since.max(self.checkpoint()?), &mut |record| {
+            if record.end > since {
+                records.insert(record.end, record);
+            }
+            Ok(records.len() < limit)
+        })?;
+        if let Some(store) = self.store()? {
+            let stored = store.tail(since, limit)?;
+            // When the store alone fills the limit, the journal's records are for the next call.
+            records.extend(stored.into_iter().map(|record| (record.end, record)));
+        }
+        Ok(records.into_values().take(limit).collect())
+    }
+
+    fn stats(&self) -> Result<Stats, StoreError> {
+        let mut stats = self.store()?.map(|store| store.stats()).transpose()?.unwrap_or_default();
+        stats.events = self.count(&Filter::default())?;
+        self.pending(stats.checkpoint, &mut |Record { event, .. }| {
+            stats.oldest = Some(stats.oldest.map_or(event.time, |oldest| oldest.min(event.time)));
+            stats.newest = Some(stats.newest.map_or(event.time, |newest| newest.max(event.time)));
+            Ok(true)
+        })?;
+        Ok(stats)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::filter::Test;
+    use crate::samples;
+    use crate::{Ingest, Journal, JournalOptions};
+
+    fn numbers(events: &[Event]) -> Vec<u64> {
+        events.iter().map(samples::number_of).collect()
+    }
+
+    #[test]
+    fn sees_store_and_journal_as_one() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let reader = EventReader::open(data_dir.path()).unwrap();
+        assert_eq!(reader.query(&Query::newest(Filter::default(), 10)).unwrap(), Page::default());
+        assert_eq!(reader.count(&Filter::default()).unwrap(), 0);
+
+        let options = JournalOptions { segment_bytes: 3000, ..Default::default() };
+        let journal = Journal::open(&journal_folder(data_dir.path()), options).unwrap();
+        let append = |number| {
+            journal.append(&samples::event(number)).unwrap();
+        };
+        // Older and newer ones on both sides, and one that came twice.
+        (0..40).step_by(2).for_each(append);
+        let store = Arc::new(SqliteStore::open(&database_path(data_dir.path()), BUSY_TIMEOUT).unwrap());
+        Ingest::new(journal.folder(), store).unwrap().catch_up(&mut |notice| panic!("{notice}")).unwrap();
+        let middle = reader.end().unwrap();
+        (1..40).step_by(2).for_each(append);
+        append(10);
+
+        let all: Vec<u64> = (0..40).rev().collect();
+        for limit in [1, 3, 7, 39, 40, 100] {
+            let mut query = Query::newest(Filter::default(), limit);
+            let mut seen = Vec::new();
+            loop {
+                let page = reader.query(&query).unwrap();
+                seen.extend(numbers(&page.events));
+                query.before = page.next;
+                if page.next.is_none() {
+                    break;
+                }
+                assert_eq!(page.events.len(), limit);
+            }
+            assert_eq!(seen, all, "{limit}");
+        }
+        let shop = Filter::default().with(Test::Site(vec!["blog".into()])).without(Test::Rule(vec![941_100]));
+        let expected: Vec<u64> = (0..40).rev().filter(|number| number % 2 == 1 && number % 3 != 0).collect();
+        assert_eq!(numbers(&reader.query(&Query::newest(shop.clone(), 100)).unwrap().events), expected);
+        assert_eq!(reader.count(&shop).unwrap(), expected.len() as u64);
+        assert_eq!(reader.count(&Filter::default()).unwrap(), 40);
+        for number in [2, 3, 10] {
+            assert_eq!(reader.get(samples::event(number).id).unwrap(), Some(samples::event(number)));
+        }
+        assert_eq!(reader.get(samples::event(99).id).unwrap(), None);
+        let stats = reader.stats().unwrap();
+        assert_eq!((stats.events, stats.newest), (40, Some(samples::event(39).time)));
+
+        // In the order of their coming, in steps, across the border.
+        let mut since = Position::START;
+        let mut seen = Vec::new();
+        loop {
+            let records = reader.tail(since, 6).unwrap();
+            let Some(last) = records.last() else { break };
+            since = last.end;
+            seen.extend(records.iter().map(|record| samples::number_of(&record.event)));
+        }
+        let even = (0..40).filter(|number| number % 2 == 0);
+        let odd = (0..40).filter(|number| number % 2 == 1);
+        assert_eq!(seen, even.chain(odd.clone()).chain([10]).collect::<Vec<_>>());
+        let new = reader.tail(middle, 100).unwrap();
+        let new: Vec<u64> = new.iter().map(|record| samples::number_of(&record.event)).collect();
+        assert_eq!(new, odd.chain([10]).collect::<Vec<_>>());
+        assert_eq!(reader.tail(reader.end().unwrap(), 10).unwrap(), []);
+    }
+}

@@ -1,0 +1,513 @@
+//! Events in an SQLite file: the default store, without any set-up.
+//!
+//! One connection writes, others read at the same time (WAL). Two processes may have the file open. With `synchronous =
+//! NORMAL` a killed process loses nothing; a power cut may lose the newest transactions, whose events the journal still has,
+//! because it is deleted only after [`EventStore::sync`](crate::EventStore::sync).
+
+mod schema;
+mod select;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use event::{Event, EventId, Timestamp};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, params, params_from_iter};
+
+use crate::event_store::{
+    EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError,
+};
+use crate::filter::{Filter, address_key, method, status};
+use crate::journal::{Position, Record};
+use crate::limits::MAX_PAGE;
+use select::{Select, last_id};
+
+/// How long a statement waits for another process before it gives up with [`StoreError::Locked`]: the default of
+/// [`SqliteStore::open`].
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Events that retention deletes in one transaction.
+const REMOVE_BATCH: u64 = 500;
+
+/// A store in an SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    busy_timeout: Duration,
+    /// Before the writer, so that they close first: the last to close clears the WAL away, and only a writer can.
+    readers: Mutex<Readers>,
+    /// None in a store that only reads.
+    writer: Option<Mutex<Connection>>,
+}
+
+#[derive(Debug, Default)]
+struct Readers {
+    /// Goes up when the file is replaced: connections to the old one are then not kept.
+    generation: u64,
+    idle: Vec<Connection>,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it (mode 0600) where it does not exist, and brings its tables to the newest schema.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
+        let writer = open_writer(path, busy_timeout)?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            busy_timeout,
+            writer: Some(Mutex::new(writer)),
+            readers: Mutex::default(),
+        })
+    }
+
+    /// As [`SqliteStore::open`]; a damaged file is moved aside first. Then also returns what was wrong and where the file is
+    /// now.
+    ///
+    /// # Errors
+    /// See [`StoreError`], save [`StoreError::Corrupt`].
+    pub fn open_or_start_over(
+        path: &Path,
+        busy_timeout: Duration,
+    ) -> Result<(Self, Option<(StoreError, PathBuf)>), StoreError> {
+        match Self::open(path, busy_timeout) {
+            Err(cause @ StoreError::Corrupt { .. }) => {
+                let aside = move_aside(path)?;
+                Ok((Self::open(path, busy_timeout)?, Some((cause, aside))))
+            }
+            opened => Ok((opened?, None)),
+        }
+    }
+
+    /// Opens the file for reading only, while another process writes it or none does.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; [`StoreError::Engine`] where the file does not exist.
+    pub fn open_read_only(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
+        let store = Self { path: path.to_path_buf(), busy_timeout, writer: None, readers: Mutex::default() };
+        store
+            .read("open", |connection| {
+                let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+                Ok(found)
+            })
+            .and_then(|found| match found as usize {
+                found_schema if found_schema > schema::MIGRATIONS.len() => Err(store.newer(found)),
+                _ => Ok(()),
+            })?;
+        Ok(store)
+    }
+
+    /// Up to where the journal is ingested.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn stored_checkpoint(&self) -> Result<Position, StoreError> {
+        self.read("checkpoint", |connection| number(connection, "checkpoint").map(Position::from_i64))
+    }
+
+    /// Whether there is an event of this identifier.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn contains(&self, id: EventId) -> Result<bool, StoreError> {
+        self.read("get", |connection| {
+            connection.prepare_cached("SELECT 1 FROM events WHERE id = ?")?.exists([id.to_bytes()])
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn newer(&self, found: u32) -> StoreError {
+        StoreError::NewerSchema { path: self.path.clone(), found, known: schema::MIGRATIONS.len() as u32 }
+    }
+
+    fn writer(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
+        let writer = self.writer.as_ref().ok_or_else(|| StoreError::Engine {
+            path: self.path.clone(),
+            doing: "write",
+            what: "the store was opened for reading only".into(),
+        })?;
+        // A transaction that a panic left open was rolled back when it was dropped.
+        Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.writer()?;
+        let run = || {
+            let transaction =
+                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        run().map_err(|error| explain(&self.path, doing, &error))
+    }
+
+    fn read<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let (generation, idle) = {
+            let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            (readers.generation, readers.idle.pop())
+        };
+        let run = || {
+            let connection = match idle {
+                Some(connection) => connection,
+                None => open_reader(&self.path, self.busy_timeout)?,
+            };
+            let result = work(&connection)?;
+            let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            if readers.generation == generation && readers.idle.len() < 4 {
+                readers.idle.push(connection);
+            }
+            Ok(result)
+        };
+        run().map_err(|error| explain(&self.path, doing, &error))
+    }
+}
+
+fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
+    let fail = |error: &rusqlite::Error| explain(path, "open", error);
+    create_private(path)?;
+    let mut connection = Connection::open(path).map_err(|error| fail(&error))?;
+    let set_up = |connection: &mut Connection| {
+        connection.busy_timeout(busy_timeout)?;
+        // Takes effect in an empty file only; lets retention give pages back to the file system.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        // Bytes of the WAL that stay on disk after a checkpoint.
+        connection.pragma_update_and_check(None, "journal_size_limit", 8 * 1024 * 1024, |_| Ok(()))?;
+        connection.pragma_update(None, "cache_size", -8 * 1024)?;
+        let migrated = schema::migrate(connection)?;
+        if migrated.is_ok() {
+            // Shows damage now rather than at the first event.
+            number(connection, "checkpoint")?;
+        }
+        Ok(migrated)
+    };
+    match set_up(&mut connection).map_err(|error| fail(&error))? {
+        Ok(()) => Ok(connection),
+        Err(found) => Err(StoreError::NewerSchema {
+            path: path.to_path_buf(),
+            found,
+            known: schema::MIGRATIONS.len() as u32,
+        }),
+    }
+}
+
+/// SQLite gives the WAL beside the file the file's own mode.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let opened = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    opened.map(drop).map_err(|error| StoreError::Engine {
+        path: path.to_path_buf(),
+        doing: "create",
+        what: error.to_string(),
+    })
+}
+
+fn open_reader(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(busy_timeout)?;
+    connection.pragma_update(None, "cache_size", -4 * 1024)?;
+    Ok(connection)
+}
+
+fn explain(path: &Path, doing: &'static str, error: &rusqlite::Error) -> StoreError {
+    let path = path.to_path_buf();
+    let what = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { path },
+        Some(ErrorCode::DiskFull) => StoreError::Full { path },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt { path, what },
+        _ => StoreError::Engine { path, doing, what },
+    }
+}
+
+fn number(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    let mut statement = connection.prepare_cached("SELECT value FROM numbers WHERE name = ?")?;
+    Ok(statement.query_row([name], |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+fn add_to_number(connection: &Connection, name: &str, change: i64) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO numbers VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2";
+    connection.prepare_cached(sql)?.execute(params![name, change]).map(drop)
+}
+
+/// Pages in use, in bytes.
+fn bytes_in_use(connection: &Connection) -> rusqlite::Result<u64> {
+    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u64>(0));
+    Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
+}
+
+fn read_event(json: &str) -> rusqlite::Result<Event> {
+    Event::from_json(json.as_bytes()).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+    })
+}
+
+fn insert(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<bool> {
+    let event = &record.event;
+    let id = event.id.to_bytes();
+    let seq = record.end.to_i64();
+    let sql = "INSERT INTO events (id, seq, time, node, site, gate, client, action, severity, status, method)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+    let new = transaction.prepare_cached(sql)?.execute(params![
+        id,
+        seq,
+        event.time.as_micros(),
+        event.node,
+        event.site,
+        event.gate.as_str(),
+        event.client.map(|client| address_key(client.address)),
+        event.action.as_str(),
+        event.severity.number(),
+        status(event),
+        method(event),
+    ])?;
+    if new == 0 {
+        return Ok(false);
+    }
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO payloads (seq, json) VALUES (?, ?)")?
+        .execute(params![seq, event.to_json()])?;
+    let rules = event.request().map(|request| &request.rules[..]).unwrap_or_default();
+    let mut statement =
+        transaction.prepare_cached("INSERT OR IGNORE INTO event_rules (rule, event) VALUES (?, ?)")?;
+    for rule in rules {
+        statement.execute(params![rule.id.cast_signed(), id])?;
+    }
+    Ok(true)
+}
+
+/// Deletes up to `limit` of the oldest events, those before the time `before` only. Returns how many.
+fn remove_oldest(
+    transaction: &Transaction<'_>,
+    before: Option<Timestamp>,
+    limit: u64,
+) -> rusqlite::Result<u64> {
+    let before = before.unwrap_or(Timestamp::MAX);
+    // The bound on the identifier keeps it from looking at every event when none is old enough.
+    let oldest: Vec<([u8; 16], i64)> = transaction
+        .prepare_cached("SELECT id, seq FROM events WHERE id <= ?1 AND time < ?2 ORDER BY id LIMIT ?3")?
+        .query_map(params![last_id(before), before.as_micros(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut event = transaction.prepare_cached("DELETE FROM events WHERE id = ?")?;
+    let mut rules = transaction.prepare_cached("DELETE FROM event_rules WHERE event = ?")?;
+    let mut payload = transaction.prepare_cached("DELETE FROM payloads WHERE seq = ?")?;
+    for (id, seq) in &oldest {
+        event.execute([id])?;
+        rules.execute([id])?;
+        payload.execute([seq])?;
+    }
+    let count = oldest.len() as u64;
+    add_to_number(transaction, "events", -count.cast_signed())?;
+    add_to_number(transaction, "removed", count.cast_signed())?;
+    Ok(count)
+}
+
+impl EventQuery for SqliteStore {
+    fn query(&self, query: &Query) -> Result<Page, StoreError> {
+        let limit = query.limit.min(MAX_PAGE);
+        let select = Select::new(&query.filter, query.before, true);
+        let mut events = self.read("query", |connection| {
+            let sql = format!("SELECT p.json{} ORDER BY {} DESC LIMIT {}", select.sql, select.id, limit + 1);
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params_from_iter(&select.values))?;
+            let mut events = Vec::new();
+            while let Some(row) = rows.next()? {
+                events.push(read_event(row.get_ref(0)?.as_str()?)?);
+            }
+            Ok(events)
+        })?;
+        let more = events.len() > limit;
+        events.truncate(limit);
+        let next = events.last().filter(|_| more).map(|event| event.id);
+        Ok(Page { events, next })
+    }
+
+    fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+        if filter.conditions.is_empty() {
+            return Ok(self.stats()?.events);
+        }
+        let select = Select::new(filter, None, false);
+        self.read("count", |connection| {
+            let mut statement = connection.prepare_cached(&format!("SELECT count(*){}", select.sql))?;
+            statement.query_row(params_from_iter(&select.values), |row| row.get(0))
+        })
+    }
+
+    fn get(&self, id: EventId) -> Result<Option<Event>, StoreError> {
+        self.read("get", |connection| {
+            let sql = "SELECT p.json FROM events e JOIN payloads p ON p.seq = e.seq WHERE e.id = ?";
+            let json: Option<String> =
+                connection.prepare_cached(sql)?.query_row([id.to_bytes()], |row| row.get(0)).optional()?;
+            json.map(|json| read_event(&json)).transpose()
+        })
+    }
+
+    fn tail(&self, since: Position, limit: usize) -> Result<Vec<Record>, StoreError> {
+        self.read("tail", |connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT seq, json FROM payloads WHERE seq > ? ORDER BY seq LIMIT ?")?;
+            let mut rows = statement.query(params![since.to_i64(), limit.min(MAX_PAGE)])?;
+            let mut records = Vec::new();
+            while let Some(row) = rows.next()? {
+                let event = read_event(row.get_ref(1)?.as_str()?)?;
+                records.push(Record { end: Position::from_i64(row.get(0)?), event });
+            }
+            Ok(records)
+        })
+    }
+
+    fn stats(&self) -> Result<Stats, StoreError> {
+        self.read("stats", |connection| {
+            let time = |order: &str| {
+                let sql = format!("SELECT time FROM events ORDER BY id {order} LIMIT 1");
+                let time: Option<i64> = connection.query_row(&sql, [], |row| row.get(0)).optional()?;
+                Ok::<_, rusqlite::Error>(time.map(Timestamp::from_micros))
+            };
+            Ok(Stats {
+                events: number(connection, "events")?.unsigned_abs(),
+                bytes: bytes_in_use(connection)?,
+                oldest: time("ASC")?,
+                newest: time("DESC")?,
+                removed: number(connection, "removed")?.unsigned_abs(),
+                checkpoint: Position::from_i64(number(connection, "checkpoint")?),
+            })
+        })
+    }
+}
+
+impl EventStore for SqliteStore {
+    fn ingest(&self, records: &[Record], checkpoint: Position) -> Result<Ingested, StoreError> {
+        self.write("ingest", |transaction| {
+            let mut ingested = Ingested::default();
+            for record in records {
+                if insert(transaction, record)? {
+                    ingested.new += 1;
+                } else {
+                    ingested.known += 1;
+                }
+            }
+            add_to_number(transaction, "events", i64::try_from(ingested.new).unwrap_or(i64::MAX))?;
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO numbers VALUES ('checkpoint', ?)")?
+                .execute([checkpoint.to_i64()])?;
+            Ok(ingested)
+        })
+    }
+
+    fn checkpoint(&self) -> Result<Position, StoreError> {
+        self.stored_checkpoint()
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        let connection = self.writer()?;
+        // Copies the WAL into the file and syncs both, as far as readers let it; a busy WAL is synced at least.
+        connection
+            .query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))
+            .map_err(|error| explain(&self.path, "sync", &error))
+    }
+
+    fn retain(&self, retention: &Retention, now: Timestamp) -> Result<Removed, StoreError> {
+        let mut removed = Removed::default();
+        if let Some(age) = retention.max_age {
+            let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+            let before = Timestamp::from_micros(now.as_micros().saturating_sub(age));
+            loop {
+                let count = self
+                    .write("retain", |transaction| remove_oldest(transaction, Some(before), REMOVE_BATCH))?;
+                removed.by_age += count;
+                if count < REMOVE_BATCH {
+                    break;
+                }
+            }
+        }
+        if let Some(max_bytes) = retention.max_bytes {
+            loop {
+                let count = self.write("retain", |transaction| {
+                    let bytes = bytes_in_use(transaction)?;
+                    if bytes <= max_bytes {
+                        return Ok(0);
+                    }
+                    // About as many as are too many, so that a small excess does not cost a whole batch.
+                    let events = number(transaction, "events")?.unsigned_abs();
+                    let excess = u128::from(events) * u128::from(bytes - max_bytes) / u128::from(bytes);
+                    let excess = u64::try_from(excess).unwrap_or(u64::MAX);
+                    remove_oldest(transaction, None, excess.clamp(1, REMOVE_BATCH))
+                })?;
+                removed.by_size += count;
+                if count == 0 {
+                    break;
+                }
+            }
+        }
+        let connection = self.writer()?;
+        let fail = |error: rusqlite::Error| explain(&self.path, "retain", &error);
+        removed.total = number(&connection, "removed").map_err(fail)?.unsigned_abs();
+        if removed.by_age + removed.by_size > 0 {
+            let mut statement = connection.prepare("PRAGMA incremental_vacuum").map_err(fail)?;
+            let mut rows = statement.query([]).map_err(fail)?;
+            while rows.next().map_err(fail)?.is_some() {}
+        }
+        Ok(removed)
+    }
+
+    fn start_over(&self) -> Result<PathBuf, StoreError> {
+        let mut connection = self.writer()?;
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.generation += 1;
+        readers.idle.clear();
+        // The old connection must be gone before its files move.
+        let placeholder =
+            Connection::open_in_memory().map_err(|error| explain(&self.path, "open", &error))?;
+        drop(std::mem::replace(&mut *connection, placeholder));
+        let aside = move_aside(&self.path)?;
+        *connection = open_writer(&self.path, self.busy_timeout)?;
+        Ok(aside)
+    }
+}
+
+/// Renames a damaged file, its WAL and its index to the first free `NAME.damaged-N`. Returns the file's new name.
+///
+/// # Errors
+/// [`StoreError::Engine`].
+pub fn move_aside(path: &Path) -> Result<PathBuf, StoreError> {
+    let with_suffix = |path: &Path, suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let mut number = 1;
+    let mut aside = with_suffix(path, ".damaged-1");
+    while aside.exists() {
+        number += 1;
+        aside = with_suffix(path, &format!(".damaged-{number}"));
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let (from, to) = (with_suffix(path, suffix), with_suffix(&aside, suffix));
+        match std::fs::rename(&from, to) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(StoreError::Engine { path: from, doing: "move aside", what: error.to_string() });
+            }
+        }
+    }
+    Ok(aside)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! The tables, and how older ones become newer.
+
+use rusqlite::Connection;
+
+/// One script for each version of the schema; `PRAGMA user_version` counts those that have run. Never change one that was
+/// released: append another.
+///
+/// `events` is narrow and sorted by identifier, which is by time, so that filters scan little and pages need no sorting;
+/// `payloads` holds the JSON in the order of the journal. `seq` is the record's end in the journal
+/// (`Position::to_i64`).
+pub(super) const MIGRATIONS: &[&str] = &["
+    CREATE TABLE events (
+        id BLOB PRIMARY KEY,        -- 16 bytes
+        seq INTEGER NOT NULL,
+        time INTEGER NOT NULL,      -- microseconds since 1970
+        node TEXT NOT NULL,
+        site TEXT,
+        gate TEXT NOT NULL,
+        client BLOB,                -- 16 bytes, IPv4 mapped
+        action TEXT NOT NULL,
+        severity INTEGER NOT NULL,
+        status INTEGER,
+        method TEXT
+    ) WITHOUT ROWID;
+    CREATE INDEX events_by_site ON events (site, id);
+    CREATE INDEX events_by_client ON events (client, id);
+    CREATE INDEX events_by_action ON events (action, id);
+    CREATE TABLE event_rules (
+        rule INTEGER NOT NULL,
+        event BLOB NOT NULL,
+        PRIMARY KEY (rule, event)
+    ) WITHOUT ROWID;
+    CREATE INDEX event_rules_by_event ON event_rules (event);
+    CREATE TABLE payloads (
+        seq INTEGER PRIMARY KEY,
+        json TEXT NOT NULL
+    );
+    CREATE TABLE numbers (
+        name TEXT PRIMARY KEY,      -- checkpoint, events, removed
+        value INTEGER NOT NULL
+    ) WITHOUT ROWID;
+"];
+
+/// Brings the tables to the newest schema. Returns the version found where it is newer than ours.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), u32>> {
+    let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found as usize > MIGRATIONS.len() {
+        return Ok(Err(found));
+    }
+    for (number, script) in MIGRATIONS.iter().enumerate().skip(found as usize) {
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction.execute_batch(script)?;
+        transaction.pragma_update(None, "user_version", number + 1)?;
+        transaction.commit()?;
+    }
+    Ok(Ok(()))
+}
