@@ -25,3 +25,20 @@ pub const MULTIPART_PARTS: usize = 10_000;
 /// Bytes that all argument names of a JSON body may take, since each repeats the names of the objects around it. Ours.
 /// Beyond it the body is an error.
 pub const JSON_NAMES: usize = 16 * 1024 * 1024;
+
+/// Elements within each other in an XML document. libxml2's 256 and the one that it lets pass; beyond it the body is an error.
+pub const XML_DEPTH: usize = 257;
+
+/// Elements and texts of an XML document. Ours, about 40 bytes each. Beyond it the body is an error.
+pub const XML_NODES: usize = 1_000_000;
+
+/// Bytes that entities may add to an XML document, each reference in another entity counted as some too. Ours; libxml2
+/// compares with the size of the document instead. Beyond it the body is an error.
+pub const XML_EXPANSION: usize = 4 * 1024 * 1024;
+
+/// XML entities within each other. libxml2's 40 and below; beyond it the body is an error.
+pub const XML_ENTITY_DEPTH: usize = 32;
+
+/// Bytes of values that one XPath expression may select beyond what is borrowed from the body. Ours: with `//*` the text of an
+/// element counts for each element around it. Beyond it the inner elements are left out, whose text the outer ones hold.
+pub const XML_VALUES: usize = 16 * 1024 * 1024;

@@ -11,6 +11,7 @@ mod disposition;
 pub mod json;
 pub mod multipart;
 pub mod urlencoded;
+pub mod xml;
 
 /// `bytes` as ModSecurity writes them into its log: what is not printable ASCII as `\xhh`, quotes unchanged.
 pub(crate) fn escape_for_log(bytes: &[u8]) -> String {

@@ -1,0 +1,83 @@
+//! A document as a flat list of nodes in document order.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Elements, their attributes and texts. Comments and processing instructions are not kept.
+#[derive(Debug, Default)]
+pub struct Document<'a> {
+    pub(super) source: Cow<'a, str>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) attributes: Vec<Attribute>,
+    /// Namespace names; [`Name::namespace`] is an index.
+    pub(super) namespaces: Vec<String>,
+}
+
+/// An index into [`Document::nodes`] and its like; a document of 4 GiB is never parsed.
+pub(super) type Index = u32;
+
+#[derive(Debug)]
+pub(super) struct Node {
+    /// One more than the last node within this one; its own index and one for a text.
+    pub end: Index,
+    pub kind: Kind,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Element {
+        name: Name,
+        attributes: Range<Index>,
+    },
+    Text(Value),
+    /// The text that an entity stands for. Expressions do not select it, but it is part of its element's value.
+    Entity(Value),
+}
+
+#[derive(Debug)]
+pub(super) struct Attribute {
+    pub name: Name,
+    pub value: Value,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Name {
+    pub namespace: Option<Index>,
+    /// Where the local part stands in the source.
+    pub local: Range<Index>,
+}
+
+/// A text of the source, or one that differs from it.
+#[derive(Debug)]
+pub(super) enum Value {
+    Source(Range<Index>),
+    Own(String),
+}
+
+impl Document<'_> {
+    pub(super) fn text<'d>(&'d self, value: &'d Value) -> &'d str {
+        match value {
+            Value::Source(range) => self.source_text(range),
+            Value::Own(text) => text,
+        }
+    }
+
+    pub(super) fn source_text(&self, range: &Range<Index>) -> &str {
+        self.source.get(range.start as usize..range.end as usize).unwrap_or_default()
+    }
+
+    /// The string-value of a node (XPath 1.0 §5): for an element all text within it.
+    pub(super) fn content(&self, index: usize) -> Cow<'_, [u8]> {
+        let Some(node) = self.nodes.get(index) else { return Cow::Borrowed(b"") };
+        let within = &self.nodes[index..node.end as usize];
+        let mut texts = within.iter().filter_map(|node| match &node.kind {
+            Kind::Text(value) | Kind::Entity(value) => Some(self.text(value).as_bytes()),
+            Kind::Element { .. } => None,
+        });
+        let Some(first) = texts.next() else { return Cow::Borrowed(b"") };
+        let Some(second) = texts.next() else { return Cow::Borrowed(first) };
+        let mut content = [first, second].concat();
+        texts.for_each(|text| content.extend_from_slice(text));
+        Cow::Owned(content)
+    }
+}

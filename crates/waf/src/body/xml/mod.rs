@@ -1,0 +1,133 @@
+//! The body processor XML: a document, and what XPath expressions select in it, as ModSecurity 2.9.7 with libxml2 2.9.14 and
+//! SecXmlExternalEntity Off see it.
+//!
+//! quick-xml finds where markup begins and ends; whether it is well-formed (XML 1.0, fifth edition) is checked here, since
+//! quick-xml lets much pass on purpose. Nothing outside the body is ever read: an external entity is empty.
+//!
+//! ```
+//! use waf::body::xml;
+//! let parsed = xml::parse(br#"<order id="7"><item>1 &lt; 2</item></order>"#);
+//! assert_eq!(parsed.error, None);
+//! let all_text = xml::XPath::parse("/*").unwrap();
+//! assert_eq!(&*all_text.values(&parsed.document)[0], b"1 < 2");
+//! ```
+
+mod characters;
+mod doctype;
+mod document;
+mod encoding;
+mod reader;
+mod xpath;
+
+pub use document::Document;
+pub use xpath::XPath;
+
+/// What a body holds.
+#[derive(Debug, Default)]
+pub struct Parsed<'a> {
+    /// The part before an error is there too, as libxml2 leaves it.
+    pub document: Document<'a>,
+    /// REQBODY_ERROR_MSG; REQBODY_ERROR is 1 when there is one.
+    pub error: Option<String>,
+}
+
+/// Parses a whole body. An empty one holds nothing and is no error.
+pub fn parse(body: &[u8]) -> Parsed<'_> {
+    if body.is_empty() {
+        return Parsed::default();
+    }
+    let (text, decoded) = encoding::decode(body);
+    let (document, well_formed) = reader::read(text);
+    let error =
+        (!decoded || !well_formed).then(|| "XML parser error: XML: Failed parsing document.".to_owned());
+    Parsed { document, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{XML_DEPTH, XML_NODES};
+
+    fn all_text(body: &str) -> (usize, bool) {
+        let parsed = parse(body.as_bytes());
+        let values = XPath::parse("/*").unwrap().values(&parsed.document);
+        (values.iter().map(|value| value.len()).sum(), parsed.error.is_some())
+    }
+
+    #[test]
+    fn plain_text_is_borrowed() {
+        let parsed = parse(b"<a x='1'>text</a>");
+        for path in ["/a", "//@x", "//text()"] {
+            let values = XPath::parse(path).unwrap().values(&parsed.document);
+            assert!(matches!(values[..], [std::borrow::Cow::Borrowed(_)]), "{path}");
+        }
+    }
+
+    #[test]
+    fn entity_expansion_is_bounded() {
+        let mut bomb = "<!DOCTYPE a [<!ENTITY e0 \"xxxxxxxxxx\">".to_owned();
+        for level in 1..30 {
+            let reference = format!("&e{};", level - 1).repeat(10);
+            bomb.push_str(&format!("<!ENTITY e{level} \"{reference}\">"));
+        }
+        let (length, failed) = all_text(&format!("{bomb}]><a>&e29;</a>"));
+        assert!(failed && length <= crate::limits::XML_EXPANSION);
+        let (length, failed) = all_text(&format!("{bomb}]><a x=\"&e29;\"/>"));
+        assert!(failed && length == 0);
+        // Quadratic: one large entity, many references.
+        let body =
+            format!("<!DOCTYPE a [<!ENTITY e \"{}\">]><a>{}</a>", "x".repeat(100_000), "&e;".repeat(100_000));
+        let (length, failed) = all_text(&body);
+        assert!(failed && length <= crate::limits::XML_EXPANSION);
+        // Empty at every level, so that only the work is large.
+        let mut bomb = "<!DOCTYPE a [<!ENTITY e0 \"\">".to_owned();
+        for level in 1..30 {
+            let reference = format!("&e{};", level - 1).repeat(10);
+            bomb.push_str(&format!("<!ENTITY e{level} \"{reference}\">"));
+        }
+        assert_eq!(all_text(&format!("{bomb}]><a>&e29;</a>")), (0, true));
+        // A parameter entity in the declarations.
+        let body =
+            format!("<!DOCTYPE a [<!ENTITY % p \"{}\">{}]><a/>", " ".repeat(100_000), "%p;".repeat(100_000));
+        assert!(all_text(&body).1);
+    }
+
+    #[test]
+    fn entities_that_refer_to_themselves_end() {
+        for body in [
+            "<!DOCTYPE a [<!ENTITY e \"&e;\">]><a>&e;</a>",
+            "<!DOCTYPE a [<!ENTITY e \"&f;\"><!ENTITY f \"&e;\">]><a x=\"&e;\"/>",
+            "<!DOCTYPE a [<!ENTITY % p \"&#37;p;\">%p;]><a/>",
+        ] {
+            assert_eq!(all_text(body), (0, true), "{body}");
+        }
+    }
+
+    #[test]
+    fn depth_and_nodes_are_limited() {
+        assert!(all_text(&"<a>".repeat(1_000_000)).1);
+        let deep = format!("{}x{}", "<a>".repeat(XML_DEPTH), "</a>".repeat(XML_DEPTH));
+        assert_eq!(all_text(&deep), (1, false));
+        let deeper = format!("<a>{deep}</a>");
+        assert!(all_text(&deeper).1);
+        let wide = format!("<a>{}</a>", "<b/>".repeat(XML_NODES + 1));
+        assert!(all_text(&wide).1);
+        let attributes: String = (0..100_000).map(|number| format!(" a{number}='1'")).collect();
+        assert_eq!(all_text(&format!("<a{attributes}/>")), (0, false));
+    }
+
+    #[test]
+    fn values_of_nested_elements_are_limited() {
+        let body = format!("{}{}{}", "<a>".repeat(200), "x".repeat(1_000_000), "</a>".repeat(200));
+        let parsed = parse(body.as_bytes());
+        let values = XPath::parse("//*").unwrap().values(&parsed.document);
+        // Each is the same text, so all borrow it.
+        assert_eq!(values.len(), 200);
+        let body = format!("{}{}{}", "<a>y<b/>".repeat(200), "x".repeat(1_000_000), "</a>".repeat(200));
+        let parsed = parse(body.as_bytes());
+        let values = XPath::parse("//*").unwrap().values(&parsed.document);
+        let bytes: usize = values.iter().map(|value| value.len()).sum();
+        assert!(bytes <= crate::limits::XML_VALUES + body.len(), "{bytes}");
+        assert_eq!(values[0].len(), 1_000_200);
+    }
+}
