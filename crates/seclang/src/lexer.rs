@@ -26,6 +26,13 @@ impl Text {
         self.end = at + 1;
     }
 
+    /// Adds bytes that stand together in the file.
+    pub fn extend(&mut self, bytes: &[u8], at: u32) {
+        self.bytes.extend_from_slice(bytes);
+        self.end = at + bytes.len() as u32;
+        self.at.extend(at..self.end);
+    }
+
     /// An empty text at a place.
     pub fn empty(at: u32) -> Text {
         Text { bytes: Vec::new(), at: Vec::new(), end: at }
@@ -183,9 +190,7 @@ impl<'a> Lines<'a> {
                     LoadErrorKind::Limit { what: "bytes of a directive", limit: limits::LINE_BYTES as u64 };
                 fault.get_or_insert(Fault { at: start as u32, text: String::new(), kind });
             } else {
-                for (index, &byte) in content.iter().enumerate() {
-                    text.push(byte, (from + index) as u32);
-                }
+                text.extend(content, from as u32);
             }
             if !continues {
                 break;
@@ -278,5 +283,41 @@ fn word(rest: Fragment<'_>) -> Result<(Text, Fragment<'_>), Fault> {
         }
         word.push(bytes[index], rest.place(index));
         index += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_as_apache_splits_them() {
+        for (line, expected) in [
+            ("a  b\tc", vec!["a", "b", "c"]),
+            (r#"a "b c" 'd "e"'"#, vec!["a", "b c", r#"d "e""#]),
+            (r#""a\"b\\c\d\'""#, vec![r#"a"b\c\d\'"#]),
+            (r#"'a\'b' a\\b a\"b"#, vec!["a'b", r"a\b", r#"a\"b"#]),
+            (r#""a"b"c""#, vec!["a", r#"b"c""#]),
+            (r#""""#, vec![""]),
+            ("", vec![]),
+        ] {
+            let mut text = Text::empty(0);
+            text.extend(line.as_bytes(), 0);
+            let words = words(text.fragment()).unwrap();
+            let found: Vec<_> = words.iter().map(|word| word.fragment().lossy()).collect();
+            assert_eq!(found, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn each_byte_keeps_its_place() {
+        let file = b"# c\n  SecMarker \\\r\n 'a\\'b\\\n c'  \n";
+        let line = Lines::new(file).next().unwrap().unwrap();
+        assert_eq!((line.line, line.column, line.end_line), (2, 3, 4));
+        let words = words(line.text.fragment()).unwrap();
+        let word = words[1].fragment();
+        assert_eq!(word.bytes, b"a'b c");
+        let places: Vec<_> = (0..=5).map(|index| line_and_column(file, word.place(index))).collect();
+        assert_eq!(places, [(3, 3), (3, 5), (3, 6), (4, 1), (4, 2), (4, 3)]);
     }
 }

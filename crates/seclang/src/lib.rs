@@ -9,7 +9,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`load`] | files to a [`ast::Document`]: includes, blocks, chains, ids |
+//! | [`mod@load`] | files to a [`ast::Document`]: includes, blocks, chains, ids |
 //! | [`error`] | what can be wrong, and where |
 //! | [`limits`] | how much is read |
 //! | [`span`] | where something stands: file, first line, last line |

@@ -385,3 +385,40 @@ impl<'s> Loader<'s> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        for (file, path, expected) in [
+            ("rules/a.conf", "b.data", "rules/b.data"),
+            ("/etc/a.conf", "sub/b.data", "/etc/sub/b.data"),
+            ("/a.conf", "b", "/b"),
+            ("a.conf", "b", "b"),
+            ("rules/a.conf", "/b", "/b"),
+            ("rules/a.conf", "../b", "rules/../b"),
+        ] {
+            assert_eq!(resolve(file, path), expected, "{file} {path}");
+        }
+    }
+
+    #[test]
+    fn patterns_of_memory() {
+        for (pattern, name, expected) in [
+            ("*.conf", "a.conf", true),
+            ("*.conf", "a.config", false),
+            ("*.conf", "d/a.conf", false),
+            ("d/*", "d/a.conf", true),
+            ("a?c", "abc", true),
+            ("a?c", "a/c", false),
+            ("a?c", "ac", false),
+            ("*", "", true),
+            ("a*b*c", "a1b2b3c", true),
+            ("a*b*c", "a1c2b3", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+        }
+    }
+}
