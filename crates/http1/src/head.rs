@@ -191,6 +191,10 @@ impl<S: StartLine> HeadReader<S> {
         if line.is_empty() {
             return Ok(self.start_line.take());
         }
+        if self.fields.is_empty() {
+            // As many as a browser sends: the list seldom grows.
+            self.fields.reserve(16);
+        }
         if self.fields.len() == limits.headers {
             return Err(Error::new(Fault::TooManyHeaders, line.start));
         }

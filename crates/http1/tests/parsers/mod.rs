@@ -1,5 +1,7 @@
 //! What other parsers make of odd targets and lines: the measurements behind docs/adr/0001.
 
+mod hyper;
+
 use bytes::BytesMut;
 use http1::{Fault, HeadLimits, RequestParser};
 
