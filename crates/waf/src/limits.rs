@@ -42,3 +42,43 @@ pub const XML_ENTITY_DEPTH: usize = 32;
 /// Bytes of values that one XPath expression may select beyond what is borrowed from the body. Ours: with `//*` the text of an
 /// element counts for each element around it. Beyond it the inner elements are left out, whose text the outer ones hold.
 pub const XML_VALUES: usize = 16 * 1024 * 1024;
+
+/// Bytes of one regular expression. Beyond: a load error. CRS 4's longest has 12,100.
+pub const PATTERN_BYTES: usize = 64 * 1024;
+
+/// Bytes that the compiled automaton of one regular expression may take before a cache. Beyond: PCRE2 runs it, which
+/// needs less memory. The largest of CRS 3.3.4 takes about 700 KiB.
+pub const AUTOMATON_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of the lazy DFA's cache for each expression and thread that uses it. Beyond: it is cleared and filled anew.
+pub const LAZY_DFA_BYTES: usize = 512 * 1024;
+
+/// Steps of PCRE2 in one match, unless `SecPcreMatchLimit` says otherwise. Beyond: no match, and an error is reported.
+pub const PCRE_MATCH_LIMIT: u32 = 100_000;
+
+/// Depth of backtracking of PCRE2 in one match, unless `SecPcreMatchLimitRecursion` says otherwise. Beyond: as above.
+pub const PCRE_DEPTH_LIMIT: u32 = 100_000;
+
+/// Expressions with macros that a rule keeps compiled for later transactions. Beyond: the oldest is dropped.
+pub const EXPANDED_PATTERNS: usize = 16;
+
+/// Nested groups in a regular expression, as PCRE2 (`PARENS_NEST_LIMIT`). Beyond: PCRE2 refuses it, a load error.
+pub(crate) const PCRE_MAX_DEPTH: usize = 250;
+
+/// The largest number in a counted quantifier, as PCRE2. Beyond: PCRE2 refuses it, a load error.
+pub(crate) const PCRE_MAX_REPEAT: u32 = 65_535;
+
+/// Bytes of a group's name, as PCRE2. Beyond: PCRE2 refuses it, a load error.
+pub(crate) const PCRE_MAX_NAME: usize = 32;
+
+/// Groups that a match reports, the whole match among them: TX.0 to TX.9.
+pub const CAPTURES: usize = 10;
+
+/// Bytes of a log line's pattern or phrase, escaped, as ModSecurity 2. Beyond: cut, and marked with ` ...`.
+pub const LOGGED_PATTERN_BYTES: usize = 252;
+
+/// Bytes of all phrases of one `@pm` or `@pmFromFile`. Beyond: a load error. CRS's largest file has 60 kB.
+pub const PHRASES_BYTES: usize = 8 * 1024 * 1024;
+
+/// Entries of one `@ipMatch` or `@ipMatchFromFile`. Beyond: a load error.
+pub const IP_ENTRIES: usize = 1_000_000;

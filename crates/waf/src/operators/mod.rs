@@ -1,1 +1,375 @@
-//! The operators: one file each.
+//! Operators: the questions that rules ask of a value with `@`.
+//!
+//! An [`Operator`] is compiled once, with the contents of the files that it names passed in, and then asked many
+//! times. Results, captures and the sentences for the log are those of ModSecurity 2.9.7. One file each.
+//!
+//! ```
+//! use seclang::operator::{OperatorCall, OperatorName};
+//! use seclang::template::Template;
+//! use waf::operators::{Captures, NoFiles, Operator, PatternLimits};
+//!
+//! let call = OperatorCall { negated: false, name: OperatorName::Rx, argument: Template::literal("(?i)select (.*)") };
+//! let operator = Operator::compile(&call, "rules.conf", &NoFiles, &PatternLimits::default())?;
+//! let mut captures = Captures::new(true);
+//! let input = b"1; SELECT x";
+//! assert!(operator.matches(input, None, &mut captures)?);
+//! assert_eq!(captures.get(1, input), Some(&b"x"[..]));
+//! let sentence = operator.describe(input, None, b"ARGS:q", false);
+//! assert_eq!(sentence, br#"Pattern match "(?i)select (.*)" at ARGS:q."#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod begins_with;
+mod captures;
+pub mod compare;
+mod contains;
+mod contains_word;
+mod describe;
+mod detect_sqli;
+mod detect_xss;
+mod ends_with;
+mod ip_match;
+mod lookup;
+pub mod pattern;
+mod phrases;
+mod pm;
+mod rsub;
+mod rx;
+mod rx_global;
+mod str_eq;
+mod str_match;
+mod text;
+mod validate_byte_range;
+mod validate_url_encoding;
+mod validate_utf8_encoding;
+mod verify;
+mod within;
+
+use seclang::operator::{OperatorCall, OperatorName};
+
+pub use captures::Captures;
+pub use compare::Comparison;
+pub use ip_match::IpMatch;
+pub use lookup::{Found, Lookups, NoLookups, Rbl};
+pub use pattern::{Pattern, PatternError, PatternLimits};
+pub use pm::Pm;
+pub use rsub::Rsub;
+pub use rx::Rx;
+pub use rx_global::RxGlobal;
+pub use str_match::StrMatch;
+pub use text::Text;
+pub use validate_byte_range::ValidateByteRange;
+pub use verify::{Number, Verify};
+
+/// The files that operators name: lists of phrases and of addresses.
+pub trait DataFiles {
+    /// The contents of the file `name` as a rule in the file `from` names it: relative names are relative to that
+    /// file's folder. The error says why it cannot be read.
+    fn read(&self, name: &str, from: &str) -> Result<Vec<u8>, String>;
+}
+
+/// For rules that name no files.
+#[derive(Debug, Clone, Copy)]
+pub struct NoFiles;
+
+impl DataFiles for NoFiles {
+    fn read(&self, _: &str, _: &str) -> Result<Vec<u8>, String> {
+        Err("no files can be read here".to_owned())
+    }
+}
+
+/// Why an operator cannot be compiled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OperatorError {
+    /// It is known, and not built.
+    #[error("the operator @{0} is not supported")]
+    NotSupported(OperatorName),
+    /// Its argument is wrong.
+    #[error("@{operator}: {message}")]
+    Argument {
+        /// Which operator.
+        operator: OperatorName,
+        /// What is wrong.
+        message: String,
+    },
+    /// Its regular expression is wrong.
+    #[error("@{operator}: {error}")]
+    Pattern {
+        /// Which operator.
+        operator: OperatorName,
+        /// What is wrong, and where.
+        error: PatternError,
+    },
+    /// A file that it names cannot be read.
+    #[error("@{operator}: cannot read {name}: {message}")]
+    File {
+        /// Which operator.
+        operator: OperatorName,
+        /// The file's name, as the rule has it.
+        name: String,
+        /// Why.
+        message: String,
+    },
+}
+
+impl OperatorError {
+    fn argument(operator: OperatorName, message: &str) -> OperatorError {
+        OperatorError::Argument { operator, message: message.to_owned() }
+    }
+}
+
+/// Why an operator could not be evaluated. The rule does not match then, negated or not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MatchError {
+    /// PCRE2 exceeded a limit. ModSecurity sets TX:MSC_PCRE_LIMITS_EXCEEDED; there a negated rule does match.
+    #[error("PCRE limits exceeded")]
+    LimitExceeded,
+    /// The expanded text of a pattern with macros cannot be compiled. In ModSecurity a negated rule does match.
+    #[error("error compiling pattern: {0}")]
+    Pattern(PatternError),
+    /// Anything else, such as an input of `@ipMatch` that is no address.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl MatchError {
+    fn from_pcre(error: pcre2::Error) -> MatchError {
+        // PCRE2_ERROR_JIT_STACKLIMIT, _MATCHLIMIT, _DEPTHLIMIT, _HEAPLIMIT (pcre2.h)
+        match error.code() {
+            -46 | -47 | -53 | -63 => MatchError::LimitExceeded,
+            _ => MatchError::Failed(format!("Regex execution failed: {error}")),
+        }
+    }
+}
+
+/// A compiled operator. Negation is not its business.
+#[derive(Debug)]
+pub struct Operator {
+    name: OperatorName,
+    /// The argument as it is written, for the log.
+    written: Box<[u8]>,
+    kind: Kind,
+}
+
+/// What an operator does.
+#[derive(Debug)]
+pub enum Kind {
+    /// `@rx`
+    Rx(Box<Rx>),
+    /// `@rxGlobal`
+    RxGlobal(Box<RxGlobal>),
+    /// `@pm`, `@pmFromFile`
+    Pm(Pm),
+    /// `@contains`
+    Contains(Text),
+    /// `@containsWord`
+    ContainsWord(Text),
+    /// `@strmatch`
+    StrMatch(Box<StrMatch>),
+    /// `@beginsWith`
+    BeginsWith(Text),
+    /// `@endsWith`
+    EndsWith(Text),
+    /// `@streq`
+    StrEq(Text),
+    /// `@within`
+    Within(Text),
+    /// `@eq`, `@ge`, `@gt`, `@le`, `@lt`, with the argument's number if it has no macros.
+    Compare(Comparison, Option<i32>),
+    /// `@ipMatch`, `@ipMatchFromFile`
+    IpMatch(IpMatch),
+    /// `@validateByteRange`
+    ValidateByteRange(ValidateByteRange),
+    /// `@validateUrlEncoding`
+    ValidateUrlEncoding,
+    /// `@validateUtf8Encoding`
+    ValidateUtf8Encoding,
+    /// `@detectSQLi`
+    DetectSqli,
+    /// `@detectXSS`
+    DetectXss,
+    /// `@verifyCC`, `@verifyCPF`, `@verifySSN`
+    Verify(Box<Verify>),
+    /// `@rsub`
+    Rsub(Box<Rsub>),
+    /// `@rbl`: see [`Operator::look_up`].
+    Rbl(Rbl),
+    /// `@geoLookup`: see [`Operator::look_up`].
+    GeoLookup,
+    /// `@unconditionalMatch`
+    UnconditionalMatch,
+    /// `@noMatch`
+    NoMatch,
+}
+
+impl Operator {
+    /// Compiles an operator as the rule file `rule_file` calls it.
+    pub fn compile(
+        call: &OperatorCall,
+        rule_file: &str,
+        files: &dyn DataFiles,
+        limits: &PatternLimits,
+    ) -> Result<Operator, OperatorError> {
+        use OperatorName as N;
+        let written = call.argument.to_text();
+        let has_macros = call.argument.has_macros();
+        let text = || Text::new(&written);
+        let pattern_error = |error| OperatorError::Pattern { operator: call.name, error };
+        let rx = || Rx::compile(&written, has_macros, *limits).map_err(pattern_error);
+        let verify = |number| Verify::compile(number, &written, limits).map(Box::new).map_err(pattern_error);
+        let compare = |comparison| Kind::Compare(comparison, (!has_macros).then(|| compare::atoi(&written)));
+        let kind = match call.name {
+            N::Rx => Kind::Rx(Box::new(rx()?)),
+            N::RxGlobal => Kind::RxGlobal(Box::new(RxGlobal(rx()?))),
+            N::Pm => Kind::Pm(Pm::from_argument(&written)?),
+            N::PmFromFile => Kind::Pm(Pm::from_files(&written, rule_file, files)?),
+            N::Contains => Kind::Contains(text()),
+            N::ContainsWord => Kind::ContainsWord(text()),
+            N::StrMatch => Kind::StrMatch(Box::new(StrMatch::compile(&written)?)),
+            N::BeginsWith => Kind::BeginsWith(text()),
+            N::EndsWith => Kind::EndsWith(text()),
+            N::StrEq => Kind::StrEq(text()),
+            N::Within => Kind::Within(text()),
+            N::Eq => compare(Comparison::Eq),
+            N::Ge => compare(Comparison::Ge),
+            N::Gt => compare(Comparison::Gt),
+            N::Le => compare(Comparison::Le),
+            N::Lt => compare(Comparison::Lt),
+            N::IpMatch => Kind::IpMatch(IpMatch::from_argument(&written)?),
+            N::IpMatchFromFile => Kind::IpMatch(IpMatch::from_file(&written, rule_file, files)?),
+            N::ValidateByteRange => Kind::ValidateByteRange(ValidateByteRange::compile(&written)?),
+            N::ValidateUrlEncoding => Kind::ValidateUrlEncoding,
+            N::ValidateUtf8Encoding => Kind::ValidateUtf8Encoding,
+            N::DetectSqli => Kind::DetectSqli,
+            N::DetectXss => Kind::DetectXss,
+            N::VerifyCc => Kind::Verify(verify(Number::CreditCard)?),
+            N::VerifyCpf => Kind::Verify(verify(Number::Cpf)?),
+            N::VerifySsn => Kind::Verify(verify(Number::Ssn)?),
+            N::Rsub => Kind::Rsub(Box::new(Rsub::compile(&written, limits)?)),
+            N::Rbl => Kind::Rbl(Rbl::new(&written)),
+            N::GeoLookup => Kind::GeoLookup,
+            N::UnconditionalMatch => Kind::UnconditionalMatch,
+            N::NoMatch => Kind::NoMatch,
+            N::FuzzyHash
+            | N::GsbLookup
+            | N::InspectFile
+            | N::ValidateDtd
+            | N::ValidateHash
+            | N::ValidateSchema
+            | N::VerifySvnr => return Err(OperatorError::NotSupported(call.name)),
+        };
+        Ok(Operator { name: call.name, written: written.into(), kind })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> OperatorName {
+        self.name
+    }
+
+    /// What it does, for those who plan around it.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    fn as_rbl(&self) -> Option<&Rbl> {
+        match &self.kind {
+            Kind::Rbl(rbl) => Some(rbl),
+            _ => None,
+        }
+    }
+
+    /// Asks of `input`. `argument` is the expanded argument if it has macros, otherwise `None`.
+    ///
+    /// `@rbl` and `@geoLookup` answer here as if nobody could be asked; [`Operator::look_up`] asks.
+    pub fn matches(
+        &self,
+        input: &[u8],
+        argument: Option<&[u8]>,
+        captures: &mut Captures,
+    ) -> Result<bool, MatchError> {
+        Ok(match &self.kind {
+            Kind::Rx(rx) => return rx.matches(input, argument, captures),
+            Kind::RxGlobal(rx) => return rx.matches(input, argument, captures),
+            Kind::Pm(pm) => pm.matches(input, captures),
+            Kind::Contains(text) => contains::matches(input, text.resolve(argument)),
+            Kind::ContainsWord(text) => contains_word::matches(input, text.resolve(argument)),
+            Kind::StrMatch(text) => text.matches(input),
+            Kind::BeginsWith(text) => begins_with::matches(input, text.resolve(argument)),
+            Kind::EndsWith(text) => ends_with::matches(input, text.resolve(argument)),
+            Kind::StrEq(text) => str_eq::matches(input, text.resolve(argument)),
+            Kind::Within(text) => within::matches(input, text.resolve(argument)),
+            Kind::Compare(comparison, right) => {
+                comparison.holds(compare::atoi(input), self.number(*right, argument))
+            }
+            Kind::IpMatch(list) => return list.matches(input),
+            Kind::ValidateByteRange(range) => range.matches(input),
+            Kind::ValidateUrlEncoding => validate_url_encoding::matches(input),
+            Kind::ValidateUtf8Encoding => validate_utf8_encoding::matches(input),
+            Kind::DetectSqli => detect_sqli::matches(input, captures),
+            Kind::DetectXss => detect_xss::matches(input, captures),
+            Kind::Verify(verify) => return verify.matches(input, captures),
+            Kind::Rsub(rsub) => return rsub.matches(),
+            Kind::Rbl(rbl) => rbl.look_up(input, &NoLookups, b"")?.is_some(),
+            Kind::GeoLookup | Kind::NoMatch => false,
+            Kind::UnconditionalMatch => true,
+        })
+    }
+
+    fn number(&self, fixed: Option<i32>, argument: Option<&[u8]>) -> i32 {
+        fixed.unwrap_or_else(|| compare::atoi(argument.unwrap_or(&self.written)))
+    }
+
+    /// The sentence with which ModSecurity 2 logs a match of `input` at the variable `variable` (`ARGS:name`).
+    /// `negated`: the rule has `!`, and the operator did not match.
+    pub fn describe(&self, input: &[u8], argument: Option<&[u8]>, variable: &[u8], negated: bool) -> Vec<u8> {
+        if negated {
+            let (name, written) = (self.name.name().as_bytes(), describe::escape_cut(&self.written));
+            return describe::join(&[
+                b"Match of \"",
+                name,
+                b" ",
+                &written,
+                b"\" against \"",
+                variable,
+                b"\" required.",
+            ]);
+        }
+        match &self.kind {
+            Kind::Rx(rx) => rx.describe(argument, variable),
+            Kind::RxGlobal(rx) => rx.0.describe(argument, variable),
+            Kind::Pm(pm) => pm.describe(input, variable),
+            Kind::Contains(text)
+            | Kind::ContainsWord(text)
+            | Kind::BeginsWith(text)
+            | Kind::EndsWith(text)
+            | Kind::StrEq(text) => text::describe(text.resolve(argument), variable),
+            Kind::StrMatch(text) => text.describe(variable),
+            Kind::Within(text) => within::describe(input, text.resolve(argument), variable),
+            Kind::Compare(comparison, right) => comparison.describe(self.number(*right, argument), variable),
+            Kind::IpMatch(list) => list.describe(input, variable),
+            Kind::ValidateByteRange(range) => range.describe(input, variable),
+            Kind::ValidateUrlEncoding => validate_url_encoding::describe(input, variable),
+            Kind::ValidateUtf8Encoding => validate_utf8_encoding::describe(input, variable),
+            Kind::DetectSqli => detect_sqli::describe(input),
+            Kind::DetectXss => detect_xss::describe(),
+            Kind::Verify(verify) => verify.describe(input, variable),
+            Kind::Rsub(_) => Rsub::describe(),
+            Kind::Rbl(_) | Kind::GeoLookup => b"Look-up succeeded.".to_vec(),
+            Kind::UnconditionalMatch => b"Unconditional match in SecAction.".to_vec(),
+            Kind::NoMatch => b"No match.".to_vec(),
+        }
+    }
+}
+
+fn read_file(
+    operator: OperatorName,
+    name: &[u8],
+    rule_file: &str,
+    files: &dyn DataFiles,
+) -> Result<Vec<u8>, OperatorError> {
+    let name = String::from_utf8_lossy(name).into_owned();
+    if name.starts_with("http://") || name.starts_with("https://") {
+        return Err(OperatorError::argument(operator, "lists are read from files only, not from addresses"));
+    }
+    files.read(&name, rule_file).map_err(|message| OperatorError::File { operator, name, message })
+}

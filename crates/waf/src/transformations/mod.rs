@@ -117,11 +117,23 @@ pub fn transform(
     .settle(input, out)
 }
 
-/// Whether ModSecurity 2 counts the transformation as a change under `multiMatch` even where the value stays the
-/// same, so that the operator is tested once more on an equal value.
-pub fn always_counts_as_change(kind: Transformation) -> bool {
+/// Whether ModSecurity 2 counts the step from `input` to `output` as a change, which is what `multiMatch` goes by: the
+/// operator is tested after each change, and at the end once more unless the last step was none.
+///
+/// That is not quite whether the bytes differ. `cmdLine`, `length`, the digests and hexadecimal always count, so that an
+/// equal value is tested twice (rule 930110 scores twice); a single tab that `compressWhitespace` turns into a space
+/// does not count, nor does a NUL that `utf8toUnicode` drops.
+pub fn counts_as_change(kind: Transformation, input: &[u8], output: &[u8]) -> bool {
     use Transformation as T;
-    matches!(kind, T::CmdLine | T::HexDecode | T::HexEncode | T::Length | T::Md5 | T::Sha1 | T::SqlHexDecode)
+    match kind {
+        T::CmdLine | T::HexDecode | T::HexEncode | T::Length | T::Md5 | T::Sha1 | T::SqlHexDecode => true,
+        T::Base64Decode | T::Base64DecodeExt | T::Base64Encode => !output.is_empty(),
+        T::CompressWhitespace | T::CssDecode | T::EscapeSeqDecode | T::HtmlEntityDecode | T::JsDecode => {
+            input.len() != output.len()
+        }
+        T::Utf8ToUnicode => memchr::memmem::find(output, b"%u").is_some() && input != output,
+        _ => input != output,
+    }
 }
 
 /// What a transformation did.
@@ -174,6 +186,28 @@ mod tests {
                 transform(kind, &input, &mut out, &TransformContext::default());
                 assert!(out.len() <= input.len() * MAX_GROWTH + MAX_FIXED, "{kind} of {unit:?}");
             }
+        }
+    }
+
+    #[test]
+    fn changes_as_modsecurity_counts_them() {
+        use Transformation as T;
+        let cases: [(T, &[u8], bool); 9] = [
+            (T::CmdLine, b"mm12", true),
+            (T::Lowercase, b"mm", false),
+            (T::Lowercase, b"MM", true),
+            (T::CompressWhitespace, b"mm\ta", false),
+            (T::CompressWhitespace, b"mm\t\ta", true),
+            (T::Utf8ToUnicode, b"a\0", false),
+            (T::Utf8ToUnicode, b"\xc3\xa9", true),
+            (T::Base64Decode, b"!", false),
+            (T::RemoveNulls, b"\0", true),
+        ];
+        let mut out = Vec::new();
+        for (kind, input, expected) in cases {
+            let changed = transform(kind, input, &mut out, &TransformContext::default());
+            let output = if changed { out.as_slice() } else { input };
+            assert_eq!(counts_as_change(kind, input, output), expected, "{kind} of {}", input.escape_ascii());
         }
     }
 

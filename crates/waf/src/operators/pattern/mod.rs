@@ -1,0 +1,159 @@
+//! Regular expressions with PCRE's meaning, on bytes.
+//!
+//! An expression becomes a finite automaton (crate regex-automata: time linear in the input) if that has exactly the
+//! same meaning; otherwise PCRE2 runs it, under a limit on its steps.
+
+mod class;
+mod pcre;
+mod translate;
+
+use regex_automata::meta;
+use regex_automata::util::primitives::NonMaxUsize;
+use regex_automata::{Input, PatternID};
+use regex_syntax::hir::Hir;
+
+pub use translate::{Beyond, translate};
+
+use super::{Captures, MatchError};
+use crate::limits;
+
+/// The limits under which PCRE2 matches: `SecPcreMatchLimit` and `SecPcreMatchLimitRecursion`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PatternLimits {
+    /// Steps in one match.
+    pub match_limit: u32,
+    /// Depth of backtracking in one match.
+    pub depth_limit: u32,
+}
+
+impl Default for PatternLimits {
+    fn default() -> Self {
+        PatternLimits { match_limit: limits::PCRE_MATCH_LIMIT, depth_limit: limits::PCRE_DEPTH_LIMIT }
+    }
+}
+
+/// Why an expression cannot be run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// PCRE2 refuses it.
+    #[error("{message} (at byte {offset} of the pattern)")]
+    Syntax {
+        /// PCRE2's words.
+        message: String,
+        /// Where, in bytes.
+        offset: usize,
+    },
+    /// It is longer than [`limits::PATTERN_BYTES`].
+    #[error("the pattern has {0} bytes, more than {max}", max = limits::PATTERN_BYTES)]
+    TooLong(usize),
+    /// It has a meaning that neither engine can be given.
+    #[error("{feature} is not supported (at byte {offset} of the pattern)")]
+    NotSupported {
+        /// What it is.
+        feature: &'static str,
+        /// Where, in bytes.
+        offset: usize,
+    },
+}
+
+/// A compiled expression.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    text: Box<[u8]>,
+    engine: Engine,
+}
+
+#[derive(Debug, Clone)]
+enum Engine {
+    Automaton(meta::Regex),
+    Pcre(Box<pcre2::bytes::Regex>, Beyond),
+}
+
+impl Pattern {
+    /// Compiles `text` as ModSecurity 2's `@rx` does.
+    pub fn compile(text: &[u8], pattern_limits: &PatternLimits) -> Result<Pattern, PatternError> {
+        if text.len() > limits::PATTERN_BYTES {
+            return Err(PatternError::TooLong(text.len()));
+        }
+        let engine = match translate(text).and_then(|hir| automaton(&hir)) {
+            Ok(regex) => Engine::Automaton(regex),
+            Err(beyond) => Engine::Pcre(Box::new(pcre::compile_rx(text, pattern_limits)?), beyond),
+        };
+        Ok(Pattern { text: text.into(), engine })
+    }
+
+    /// Compiles `text` as `@verifyCC` and its like do: with MULTILINE, and no empty match.
+    pub(super) fn compile_for_numbers(
+        text: &[u8],
+        limits: &PatternLimits,
+    ) -> Result<pcre2::bytes::Regex, PatternError> {
+        pcre::compile_for_numbers(text, limits)
+    }
+
+    /// The expression as it was written.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The expression's tree, parsed anew; `None` if PCRE2 runs it.
+    pub fn hir(&self) -> Option<Hir> {
+        match self.engine {
+            Engine::Automaton(_) => translate(&self.text).ok(),
+            Engine::Pcre(..) => None,
+        }
+    }
+
+    /// Why PCRE2 runs it, if it does.
+    pub fn beyond_automata(&self) -> Option<Beyond> {
+        match self.engine {
+            Engine::Automaton(_) => None,
+            Engine::Pcre(_, beyond) => Some(beyond),
+        }
+    }
+
+    /// Bytes of heap that the compiled expression takes, without caches; 0 if PCRE2 runs it, which does not tell.
+    pub fn memory_usage(&self) -> usize {
+        match &self.engine {
+            Engine::Automaton(regex) => regex.memory_usage(),
+            Engine::Pcre(..) => 0,
+        }
+    }
+
+    /// Finds the leftmost match from `start` on; fills `captures` if they are wanted.
+    pub fn find_at(&self, input: &[u8], start: usize, captures: &mut Captures) -> Result<bool, MatchError> {
+        match &self.engine {
+            Engine::Automaton(regex) => {
+                let input = Input::new(input).range(start..);
+                if !captures.wanted {
+                    return Ok(regex.is_match(input));
+                }
+                Ok(with_groups(regex, &input, captures))
+            }
+            Engine::Pcre(regex, _) => pcre::find_at(regex, input, start, captures),
+        }
+    }
+}
+
+fn with_groups(regex: &meta::Regex, input: &Input<'_>, captures: &mut Captures) -> bool {
+    let mut slots = [None::<NonMaxUsize>; limits::CAPTURES * 2];
+    let groups = regex.group_info().group_len(PatternID::ZERO).min(limits::CAPTURES);
+    if regex.search_slots(input, &mut slots[..groups * 2]).is_none() {
+        return false;
+    }
+    let group = |pair: &[Option<NonMaxUsize>]| Some((pair[0]?.get(), pair[1]?.get()));
+    captures.set_groups(slots[..groups * 2].chunks_exact(2).map(group));
+    true
+}
+
+fn automaton(hir: &Hir) -> Result<meta::Regex, Beyond> {
+    let config = meta::Config::new()
+        .utf8_empty(false)
+        .nfa_size_limit(Some(limits::AUTOMATON_BYTES))
+        .hybrid_cache_capacity(limits::LAZY_DFA_BYTES)
+        .onepass(false)
+        .dfa(false);
+    meta::Builder::new()
+        .configure(config)
+        .build_from_hir(hir)
+        .map_err(|_| Beyond { feature: "an automaton that is too large", offset: 0 })
+}

@@ -1,0 +1,5 @@
+//! `@streq`: the input is the text, byte for byte.
+
+pub(super) fn matches(input: &[u8], text: &[u8]) -> bool {
+    input == text
+}

@@ -1,0 +1,27 @@
+//! The operators that compare with a text which may have macros: a common argument for the files of each.
+
+use super::describe::{escape, join};
+
+/// An operator's argument: fixed, or expanded for each evaluation.
+#[derive(Debug, Clone)]
+pub struct Text(Box<[u8]>);
+
+impl Text {
+    pub(super) fn new(text: &[u8]) -> Text {
+        Text(text.into())
+    }
+
+    /// The text as the rule writes it, macros included.
+    pub fn as_written(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(super) fn resolve<'a>(&'a self, expanded: Option<&'a [u8]>) -> &'a [u8] {
+        expanded.unwrap_or(&self.0)
+    }
+}
+
+/// `String match "text" at ARGS:x.`
+pub(super) fn describe(text: &[u8], variable: &[u8]) -> Vec<u8> {
+    join(&[b"String match \"", &escape(text), b"\" at ", variable, b"."])
+}
