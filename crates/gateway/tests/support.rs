@@ -2,7 +2,6 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -133,7 +132,6 @@ pub enum Answer {
 pub struct Upstream {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
-    pub connections: Arc<AtomicUsize>,
 }
 
 pub fn ok(body: &str) -> Vec<u8> {
@@ -149,16 +147,14 @@ impl Upstream {
     pub fn on(listener: TcpListener, answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let connections = Arc::new(AtomicUsize::new(0));
-        let (all, count, answer) = (Arc::clone(&seen), Arc::clone(&connections), Arc::new(answer));
+        let (all, answer) = (Arc::clone(&seen), Arc::new(answer));
         std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let connection = count.fetch_add(1, Ordering::SeqCst);
+            for (connection, stream) in listener.incoming().enumerate() {
                 let (all, answer) = (Arc::clone(&all), Arc::clone(&answer));
                 std::thread::spawn(move || serve(stream.unwrap(), connection, &all, &*answer));
             }
         });
-        Self { address, seen, connections }
+        Self { address, seen }
     }
 
     /// Answers every request with 200 and the path.

@@ -39,8 +39,15 @@ pub(crate) async fn serve(
     let mut scratch = BytesMut::new();
     let mut served: u64 = 0;
     loop {
+        let read = {
+            // not held while waiting: the next request is served by the configuration that is in force then
+            let runtime = gate.runtime.load();
+            let quiet = if served > 0 { runtime.timeouts.idle } else { runtime.timeouts.header };
+            HeadLimits { http1: runtime.limits.head(), quiet, header: runtime.timeouts.header }
+        };
+        let head = read_head(&mut reader, &read, drain).await;
         let runtime = gate.runtime.load_full();
-        let head = match read_head(&mut reader, &runtime, served > 0, drain).await {
+        let head = match head {
             Ok(head) => head,
             Err(NoHead::Quiet) => return Protocol::Http1,
             Err(NoHead::Slow) => {
@@ -110,6 +117,15 @@ pub(crate) async fn serve(
     }
 }
 
+/// What a head must keep to.
+struct HeadLimits {
+    http1: http1::HeadLimits,
+    /// Time before its first byte.
+    quiet: Duration,
+    /// Time from its first byte to its last.
+    header: Duration,
+}
+
 /// Why there is no head.
 enum NoHead {
     /// The client closed, was idle for too long, or the gate is closing: nothing needs to be said.
@@ -120,31 +136,28 @@ enum NoHead {
 
 async fn read_head(
     reader: &mut Reader,
-    runtime: &Runtime,
-    again: bool,
+    limits: &HeadLimits,
     drain: &CancellationToken,
 ) -> Result<RequestHead, NoHead> {
-    let limits = runtime.limits.head();
     let mut parser = RequestParser::new();
     let mut deadline = None;
     loop {
         if !reader.buf.is_empty()
-            && let Some(head) = parser.parse(&mut reader.buf, &limits).map_err(NoHead::Malformed)?
+            && let Some(head) = parser.parse(&mut reader.buf, &limits.http1).map_err(NoHead::Malformed)?
         {
             return Ok(head);
         }
         let idle = parser.is_idle(&reader.buf);
         let read = if idle {
             reader.rest();
-            let limit = if again { runtime.timeouts.idle } else { runtime.timeouts.header };
             tokio::select! {
                 biased;
-                read = within(limit, reader.fill()) => read,
+                read = within(limits.quiet, reader.fill()) => read,
                 () = drain.cancelled() => return Err(NoHead::Quiet),
             }
         } else {
             let now = tokio::time::Instant::now();
-            let deadline = *deadline.get_or_insert(now + runtime.timeouts.header);
+            let deadline = *deadline.get_or_insert(now + limits.header);
             within(deadline.saturating_duration_since(now), reader.fill()).await
         };
         match read {

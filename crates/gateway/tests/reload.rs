@@ -1,0 +1,134 @@
+//! One configuration after another, and the end.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use gateway::config::ListenerConfig;
+
+use crate::support::{Answer, Client, Gate, PATIENCE, Upstream, config, ok, wait_for};
+
+const GET: &str = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+
+#[test]
+fn a_reload_keeps_connections_and_changes_what_the_next_request_meets() {
+    let (one, two) =
+        (Upstream::start(|_| Answer::Bytes(ok("one"))), Upstream::start(|_| Answer::Bytes(ok("two"))));
+    let mut config = config(&one.url());
+    let gate = Gate::start(&config);
+    let mut client = gate.client();
+    client.send(GET);
+    assert_eq!(client.response().text(), "one");
+    config.sites[0].upstream = vec![two.url()];
+    gate.reload(&config).unwrap();
+    client.send(GET);
+    assert_eq!(client.response().text(), "two");
+}
+
+#[test]
+fn an_upstream_that_stays_keeps_its_connections() {
+    let upstream = Upstream::echo();
+    let mut config = config(&upstream.url());
+    let gate = Gate::start(&config);
+    let mut client = gate.client();
+    client.send(GET);
+    assert_eq!(client.response().status, 200);
+    config.sites[0].name = "renamed".into();
+    gate.reload(&config).unwrap();
+    client.send(GET);
+    assert_eq!(client.response().status, 200);
+    assert_eq!(upstream.seen(2)[1].connection, 0);
+}
+
+#[test]
+fn a_wrong_configuration_changes_nothing() {
+    let upstream = Upstream::echo();
+    let good = config(&upstream.url());
+    let gate = Gate::start(&good);
+    let mut client = gate.client();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut wrong = Vec::new();
+    for _ in 0..8 {
+        wrong.push(good.clone());
+    }
+    wrong[0].sites[0].upstream = vec!["gopher://a".into()];
+    wrong[1].sites[0].hosts = vec!["a b".into()];
+    wrong[2].sites.push(good.sites[0].clone());
+    wrong[3].block_page = Some("/nonexistent/page.html".into());
+    wrong[4].listeners.push(ListenerConfig::plain(taken.local_addr().unwrap()));
+    wrong[5].sites[0].upstream_ca = Some("/nonexistent/ca.pem".into());
+    wrong[5].sites[0].upstream = vec!["https://127.0.0.1:1".into()];
+    wrong[6].limits.head_bytes = 0;
+    wrong[7].sites[0].upstream.clear();
+    let words = [
+        "unknown scheme",
+        "no host name",
+        "another site",
+        "page.html",
+        "in use",
+        "ca.pem",
+        "head_bytes",
+        "no upstream",
+    ];
+    for (config, word) in wrong.iter().zip(words) {
+        let error = gate.reload(config).unwrap_err().to_string();
+        assert!(error.contains(word), "{word}: {error}");
+        client.send(GET);
+        assert_eq!(client.response().status, 200, "{word}");
+    }
+    assert_eq!(gate.metric("monban_reloads_total{reason=\"refused\"}"), Some(8.0));
+}
+
+#[test]
+fn listeners_come_and_go() {
+    let upstream = Upstream::echo();
+    let mut config = config(&upstream.url());
+    let gate = Gate::start(&config);
+    let mut old = gate.client();
+    old.send(GET);
+    assert_eq!(old.response().status, 200);
+    config.listeners = vec![ListenerConfig::plain("127.0.0.2:0".parse().unwrap())];
+    gate.reload(&config).unwrap();
+    let new = gate.runtime.block_on(gate.gateway.addresses());
+    assert_eq!((new.len(), new[0].ip().to_string()), (1, "127.0.0.2".to_owned()));
+    let mut client = Client::connect(new[0]);
+    client.send(GET);
+    assert_eq!(client.response().status, 200);
+    // an idle connection of the closed listener is told to go
+    assert!(old.is_closed());
+    wait_for(|| std::net::TcpStream::connect(gate.address).is_err(), "the old listener's end");
+}
+
+#[test]
+fn stopping_lets_a_request_come_to_its_end() {
+    let (go, wait) = mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let upstream = Upstream::start(move |_| {
+        wait.lock().unwrap().recv().unwrap();
+        Answer::Bytes(ok("late"))
+    });
+    let gate = Gate::before(&upstream);
+    let mut idle = gate.client();
+    let mut busy = gate.client();
+    busy.send(GET);
+    upstream.seen(1);
+    let gateway = std::sync::Arc::clone(&gate.gateway);
+    let stop = gate.runtime.spawn(async move { gateway.stop(PATIENCE).await });
+    assert!(idle.is_closed());
+    go.send(()).unwrap();
+    let response = busy.response();
+    assert_eq!((response.text(), response.header("connection")), ("late", Some("close")));
+    assert!(gate.runtime.block_on(stop).unwrap());
+    assert!(std::net::TcpStream::connect(gate.address).is_err());
+}
+
+#[test]
+fn stopping_breaks_off_what_does_not_end() {
+    let upstream = Upstream::start(|_| Answer::Take(Box::new(|_stream| std::thread::sleep(PATIENCE))));
+    let gate = Gate::before(&upstream);
+    let mut client = gate.client();
+    client.send(GET);
+    upstream.seen(1);
+    assert!(!gate.runtime.block_on(gate.gateway.stop(Duration::from_millis(50))));
+    assert!(client.is_closed());
+    assert_eq!(gate.gateway.open_connections(), 0);
+}
