@@ -92,7 +92,8 @@ mod tests {
         use ForwardedHeader::{Forwarded, XForwardedFor};
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8:aa::/48".parse().unwrap()];
         let proxy = "10.0.0.1:5000";
-        let cases: Vec<(&str, ForwardedHeader, Vec<(&str, &str)>, &str)> = vec![
+        type Fields = Vec<(&'static str, &'static str)>;
+        let cases: Vec<(&str, ForwardedHeader, Fields, &str)> = vec![
             (proxy, XForwardedFor, vec![], "10.0.0.1:5000"),
             (proxy, XForwardedFor, vec![("X-Forwarded-For", "192.0.2.7")], "192.0.2.7:0"),
             (proxy, XForwardedFor, vec![("x-forwarded-for", "192.0.2.7:4711")], "192.0.2.7:4711"),

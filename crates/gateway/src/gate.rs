@@ -65,7 +65,7 @@ pub enum Error {
         /// The site.
         site: String,
         /// What is wrong.
-        source: UpstreamError,
+        source: Box<UpstreamError>,
     },
     /// A site has none.
     #[error("site `{site}` has no upstream")]
@@ -85,7 +85,7 @@ pub enum Error {
         /// Its address.
         address: SocketAddr,
         /// What is wrong.
-        source: tls::Error,
+        source: Box<tls::Error>,
     },
     /// A listener's address.
     #[error("listener {address}: {source}")]
@@ -245,7 +245,7 @@ fn add_site(
     }
     let mut members = Vec::new();
     for text in &config.upstream {
-        let failed = |source| Error::Upstream { site: name.clone(), source };
+        let failed = |source| Error::Upstream { site: name.clone(), source: Box::new(source) };
         let settings = Settings {
             text: text.clone(),
             address: text.parse().map_err(|error| failed(UpstreamError::Address(error)))?,

@@ -47,7 +47,7 @@ pub(crate) fn settings(config: &GatewayConfig) -> Result<HashMap<SocketAddr, Lis
             [] => None,
             certificates => {
                 let config = tls::server_config(certificates, listener.http2)
-                    .map_err(|source| Error::Tls { address, source })?;
+                    .map_err(|source| Error::Tls { address, source: Box::new(source) })?;
                 Some(TlsAcceptor::from(Arc::new(config)))
             }
         };

@@ -76,7 +76,7 @@ impl<S: Clone> Router<S> {
         }
         routes.push(Route { prefix: prefix.to_owned(), site });
         // longest first
-        routes.sort_by(|a, b| b.prefix.len().cmp(&a.prefix.len()));
+        routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
         Ok(())
     }
 
