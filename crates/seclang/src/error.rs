@@ -206,6 +206,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     let allowed = (name.len() / 3).clamp(1, 4);
     known
         .into_iter()
+        .filter(|k| k.len().abs_diff(name.len()) <= allowed)
         .map(|k| (strsim::osa_distance(&name, &k.to_ascii_lowercase()), k))
         .filter(|&(distance, _)| distance <= allowed)
         .min_by_key(|&(distance, _)| distance)

@@ -107,9 +107,17 @@ impl<'a> Fragment<'a> {
         })
     }
 
-    /// The text as a name: for comparing with known ones and for messages.
+    /// The text for comparing with known names and for messages: UTF-8, and not longer than messages show.
     pub fn lossy(self) -> String {
-        String::from_utf8_lossy(self.bytes).into_owned()
+        match self.bytes.get(..limits::SHOWN_BYTES) {
+            Some(start) => format!("{}…", String::from_utf8_lossy(start)),
+            None => String::from_utf8_lossy(self.bytes).into_owned(),
+        }
+    }
+
+    /// A fault of a list with too many members, at the one that is too many.
+    pub fn too_many(self, what: &'static str, limit: usize) -> Fault {
+        self.fault(LoadErrorKind::Limit { what, limit: limit as u64 })
     }
 
     /// The text where only UTF-8 will do; `name` is the directive or action that wants it.
@@ -228,10 +236,15 @@ impl Iterator for Lines<'_> {
     }
 }
 
-/// The line and column (both from 1) of a place in a file's bytes.
-pub(crate) fn line_and_column(bytes: &[u8], at: u32) -> (u32, u32) {
+/// The line and column (both from 1) of a place in a file's bytes. `known` is an earlier place and its line: lines are
+/// counted from there, so that many faults of a long file do not take its length each. It is moved to the new place.
+pub(crate) fn line_and_column(bytes: &[u8], at: u32, known: &mut (usize, u32)) -> (u32, u32) {
     let before = &bytes[..bytes.len().min(at as usize)];
-    let line = before.iter().filter(|&&b| b == b'\n').count() as u32 + 1;
+    if known.0 > before.len() {
+        *known = (0, 1);
+    }
+    let line = known.1 + before[known.0..].iter().filter(|&&b| b == b'\n').count() as u32;
+    *known = (before.len(), line);
     let mut line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
     if line_start == 0 && bytes.starts_with(b"\xEF\xBB\xBF") {
         line_start = 3;
@@ -317,7 +330,9 @@ mod tests {
         let words = words(line.text.fragment()).unwrap();
         let word = words[1].fragment();
         assert_eq!(word.bytes, b"a'b c");
-        let places: Vec<_> = (0..=5).map(|index| line_and_column(file, word.place(index))).collect();
+        let mut known = (file.len(), 5);
+        let places: Vec<_> =
+            (0..=5).map(|index| line_and_column(file, word.place(index), &mut known)).collect();
         assert_eq!(places, [(3, 3), (3, 5), (3, 6), (4, 1), (4, 2), (4, 3)]);
     }
 }

@@ -13,6 +13,12 @@ pub const INCLUDE_DEPTH: usize = 20;
 pub const LINE_BYTES: usize = 1 << 20;
 /// Bytes of one argument of a directive.
 pub const ARGUMENT_BYTES: usize = 512 << 10;
+/// Targets of one list; CRS has up to 20.
+pub const TARGETS: usize = 1_000;
+/// Actions of one list, a `ctl` with several ids or targets counted for each; CRS has about 100.
+pub const ACTIONS: usize = 10_000;
+/// Bytes of rule text that an error shows; the rest is cut off.
+pub const SHOWN_BYTES: usize = 200;
 /// Directives of a load; CRS has about 800.
 pub const DIRECTIVES: usize = 200_000;
 /// Errors that are reported; behind them stands one that says that there are more.

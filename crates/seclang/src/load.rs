@@ -135,6 +135,8 @@ struct File<'a> {
     blocks: Vec<(String, u32)>,
     /// The place and line of a rule with `chain` that waits for its link.
     chain: Option<(u32, u32)>,
+    /// Where the last fault was, and its line.
+    known: (usize, u32),
 }
 
 impl<'s> Loader<'s> {
@@ -206,11 +208,11 @@ impl<'s> Loader<'s> {
         let id = FileId(self.document.files.len() as u32);
         self.document.files.push(name.to_owned());
         self.open.push(name.to_owned());
-        let mut file = File { id, bytes, blocks: Vec::new(), chain: None };
+        let mut file = File { id, bytes, blocks: Vec::new(), chain: None, known: (0, 1) };
         for line in Lines::new(bytes) {
             match line {
                 Ok(line) => self.line(&mut file, &line),
-                Err(fault) => self.fault(&file, fault),
+                Err(fault) => self.fault(&mut file, fault),
             }
             if self.stopped {
                 break;
@@ -218,11 +220,11 @@ impl<'s> Loader<'s> {
         }
         if !self.stopped {
             if let Some((at, _)) = file.chain.take() {
-                self.fault(&file, Fault { at, text: String::new(), kind: LoadErrorKind::ChainAtEnd });
+                self.fault(&mut file, Fault { at, text: String::new(), kind: LoadErrorKind::ChainAtEnd });
             }
-            while let Some((block, at)) = file.blocks.pop() {
+            for (block, at) in std::mem::take(&mut file.blocks) {
                 let kind = LoadErrorKind::BlockNotClosed(block.clone());
-                self.fault(&file, Fault { at, text: block, kind });
+                self.fault(&mut file, Fault { at, text: block, kind });
             }
         }
         self.open.pop();
@@ -294,7 +296,7 @@ impl<'s> Loader<'s> {
     }
 
     /// Refuses an id that an earlier rule has.
-    fn check_id(&mut self, file: &File<'_>, actions: &[Action], at: Option<u32>, line: u32) {
+    fn check_id(&mut self, file: &mut File<'_>, actions: &[Action], at: Option<u32>, line: u32) {
         let id = actions.iter().find_map(|action| if let Action::Id(id) = action { Some(*id) } else { None });
         let (Some(id), Some(at)) = (id, at) else { return };
         match self.ids.get(&id) {
@@ -309,7 +311,7 @@ impl<'s> Loader<'s> {
         }
     }
 
-    fn include(&mut self, file: &File<'_>, argument: &Text, optional: bool) {
+    fn include(&mut self, file: &mut File<'_>, argument: &Text, optional: bool) {
         let argument = argument.fragment();
         let result = argument.utf8("Include").map(|path| resolve(self.document.file(file.id), &path));
         let path = match result {
@@ -365,8 +367,8 @@ impl<'s> Loader<'s> {
         }
     }
 
-    fn fault(&mut self, file: &File<'_>, fault: Fault) {
-        let (line, column) = line_and_column(file.bytes, fault.at);
+    fn fault(&mut self, file: &mut File<'_>, fault: Fault) {
+        let (line, column) = line_and_column(file.bytes, fault.at, &mut file.known);
         let name = self.document.file(file.id).to_owned();
         self.error(LoadError { file: name, line, column, kind: fault.kind, text: fault.text });
     }

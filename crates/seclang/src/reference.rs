@@ -112,6 +112,8 @@ fn text() -> Result<String, std::fmt::Error> {
         ("includes inside includes", limits::INCLUDE_DEPTH as u64),
         ("bytes of a directive", limits::LINE_BYTES as u64),
         ("bytes of an argument", limits::ARGUMENT_BYTES as u64),
+        ("targets of a list", limits::TARGETS as u64),
+        ("actions of a list", limits::ACTIONS as u64),
         ("directives", limits::DIRECTIVES as u64),
         ("errors that are reported", limits::ERRORS as u64),
         ("rule id", limits::RULE_ID),

@@ -227,6 +227,33 @@ fn limits_end_in_errors() {
     }
     assert_eq!(messages(load(&source, &["f0"])), ["f20:1:9: includes inside includes: more than 20"]);
 
+    let targets = |count: usize| format!("SecRule {} a id:1", vec!["ARGS"; count].join("|"));
+    assert!(parse_str("t", targets(limits::TARGETS)).is_ok());
+    assert_eq!(messages(parse_str("t", targets(limits::TARGETS + 5))), ["t:1:5009: targets: more than 1000"]);
+
+    let actions = "SecAction \"id:1,".to_owned() + &"log,".repeat(limits::ACTIONS + 5) + "\"";
+    assert_eq!(messages(parse_str("t", &actions)), ["t:1:40017: actions: more than 10000"]);
+    let ids = "1,".repeat(500);
+    let product = format!("SecAction \"id:1,ctl:'ruleRemoveTargetById={ids};{}'\"", "ARGS|".repeat(500));
+    assert_eq!(messages(parse_str("t", &product)), ["t:1:43: actions: more than 10000"]);
+    let ids = format!("SecAction \"id:1,ctl:'ruleRemoveById={}'\"", "1,".repeat(limits::ACTIONS + 1));
+    assert_eq!(messages(parse_str("t", &ids)), ["t:1:37: actions: more than 10000"]);
+
+    // A line of faults only, and texts that are too long to be shown.
+    let found = messages(parse_str("t", format!("SecRule {} a id:1", "ARGZ|".repeat(100_000))));
+    assert_eq!(found.len(), limits::ERRORS + 1);
+    let errors = parse_str("t", format!("SecMarker \"{}", "é".repeat(100_000))).unwrap_err();
+    assert_eq!(
+        errors[0].text.chars().count(),
+        102,
+        "the quote, 99 letters, half a letter, a mark that more was there"
+    );
+    assert!(errors[0].text.starts_with("\"é") && errors[0].text.ends_with('…'));
+
+    // What could take quadratic time: patterns that do not end.
+    let open = format!("SecRule \"{}\" a id:1", "ARGS:/x|".repeat(limits::TARGETS));
+    assert!(parse_str("t", open).is_ok());
+
     let id = limits::RULE_ID;
     assert!(parse_str("t", format!("SecAction id:{id}")).is_ok());
 }

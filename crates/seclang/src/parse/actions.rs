@@ -142,6 +142,10 @@ pub(crate) fn actions(list: Fragment<'_>, place: Place, faults: &mut Vec<Fault>)
         if rest.is_empty() {
             break;
         }
+        if result.list.len() > limits::ACTIONS || faults.len() > limits::ERRORS {
+            faults.push(rest.too_many("actions", limits::ACTIONS));
+            break;
+        }
         let item = match item(rest) {
             Ok((item, behind)) => {
                 rest = behind;

@@ -65,7 +65,11 @@ fn changes(text: Fragment<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Ctl>, Faul
         "responseBodyLimit" => Ctl::ResponseBodyLimit(number(value, full, 1..=limits::BODY_LIMIT)?),
         "ruleEngine" => Ctl::RuleEngine(word(value, full)?),
         "ruleRemoveById" => {
-            return Ok(id_ranges(value, full)?.into_iter().map(Ctl::RuleRemoveById).collect());
+            let ranges = id_ranges(value, full)?;
+            if ranges.len() > limits::ACTIONS {
+                return Err(value.too_many("actions", limits::ACTIONS));
+            }
+            return Ok(ranges.into_iter().map(Ctl::RuleRemoveById).collect());
         }
         "ruleRemoveByMsg" => Ctl::RuleRemoveByMsg(value.utf8(name)?),
         "ruleRemoveByTag" => Ctl::RuleRemoveByTag(value.utf8(name)?),
@@ -86,8 +90,12 @@ fn remove_target(
     };
     let ranges = if name == "ruleRemoveTargetById" { id_ranges(rules, full)? } else { Vec::new() };
     let pattern = rules.utf8(name)?;
+    let targets = targets(list, faults);
+    if targets.len().saturating_mul(ranges.len()) > limits::ACTIONS {
+        return Err(value.too_many("actions", limits::ACTIONS));
+    }
     let mut changes = Vec::new();
-    for target in targets(list, faults) {
+    for target in targets {
         match name {
             "ruleRemoveTargetById" => {
                 changes.extend(ranges.iter().map(|&range| Ctl::RuleRemoveTargetById(range, target.clone())));

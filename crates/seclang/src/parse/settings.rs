@@ -34,7 +34,8 @@ pub(super) fn setting(
             if directive.arguments == "On or Off" {
                 on_off(value, name)?;
             }
-            let words: Vec<_> = arguments.iter().map(|word| word.fragment().lossy()).collect();
+            let words: Vec<_> =
+                arguments.iter().map(|word| String::from_utf8_lossy(word.fragment().bytes)).collect();
             return Ok(Setting::Ignored { name: name.to_owned(), value: words.join(" ") });
         }
         Support::Ignored(_) | Support::Done => {}
@@ -106,5 +107,5 @@ fn audit_log_parts(value: Fragment<'_>, name: &str) -> Result<String, Fault> {
     if value.is_empty() || !value.bytes.iter().all(|&b| ctl::is_audit_log_part(b)) {
         return Err(refuse(value, name, "letters from A to K and Z"));
     }
-    Ok(value.lossy().to_ascii_uppercase())
+    Ok(value.utf8("SecAuditLogParts")?.to_ascii_uppercase())
 }

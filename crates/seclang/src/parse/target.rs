@@ -3,6 +3,7 @@
 use crate::ast::{Selector, Target};
 use crate::error::{Fault, LoadErrorKind};
 use crate::lexer::{Fragment, Text, is_blank};
+use crate::limits;
 use crate::parse::value::unknown;
 use crate::variable::Variable;
 
@@ -23,6 +24,10 @@ pub(super) fn targets(list: Fragment<'_>, faults: &mut Vec<Fault>) -> Vec<Target
             break;
         }
         seen = true;
+        if targets.len() >= limits::TARGETS || faults.len() > limits::ERRORS {
+            faults.push(rest.too_many("targets", limits::TARGETS));
+            break;
+        }
         let (target, behind) = target(rest);
         match target {
             Ok(target) => targets.push(target),
