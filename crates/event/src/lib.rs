@@ -13,6 +13,7 @@
 //! - [`time`]: [`Timestamp`], microseconds in UTC
 //! - [`bytes`]: [`ByteString`], bytes as they were sent, and their form in JSON
 //! - [`evidence`]: [`RequestEvidence`], what was asked, answered and matched
+//! - [`redaction`]: secrets out of an event
 //! - [`modsec`]: the event in ModSecurity's error log and audit log
 //! - [`limits`]: every limit of this crate
 //!
@@ -51,6 +52,7 @@ pub mod id;
 pub mod limits;
 pub mod modsec;
 mod multipart;
+pub mod redaction;
 pub mod time;
 mod vocabulary;
 

@@ -26,6 +26,7 @@ mod message;
 pub use audit_json::json;
 pub use audit_native::{native, serial};
 pub use error_log::error_log;
+pub(crate) use escape::percent_decode;
 pub use index::{IndexEntry, entry_path, index};
 pub use message::{message, metadata, sentence};
 

@@ -80,7 +80,7 @@ pub(super) fn form_encode(form: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Decodes `%hh`; what is no such escape stays.
-pub(super) fn percent_decode(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn percent_decode(bytes: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((&byte, tail)) = rest.split_first() {

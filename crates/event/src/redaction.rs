@@ -1,0 +1,261 @@
+//! Secrets out of an event, before it is kept.
+//!
+//! What is taken out, and replaced by [`REDACTED`]:
+//!
+//! - credentials in `Authorization` and `Proxy-Authorization` (the scheme stays);
+//! - values of cookies in `Cookie` and `Set-Cookie` (names and attributes stay);
+//! - values of fields that are named like secrets (see [`names`](self#names)), in the query of the request line and of
+//!   `Referer` and `Location`, in form, multipart, JSON (however deep) and XML bodies of request and response, and in
+//!   headers (`X-Api-Key`);
+//! - payment card numbers anywhere: 13 to 19 digits with a valid check digit, also in groups with spaces or dashes;
+//! - in matched rules: all of the above where the matched variable is such a field, cookie or header, and elsewhere every
+//!   secret of four bytes or more that was found in this request.
+//!
+//! Everything else stays as it was sent, byte for byte, so that an attack in any other field remains to be seen. Bodies that
+//! are cut off, malformed or of a wrong type are read as far as they go; nothing fails. A body keeps its `total`, which is
+//! no longer the length of what is shown.
+//!
+//! # Names
+//!
+//! A name is split into words at non-alphanumeric characters and capital letters, trailing digits are dropped. It is a secret
+//! when one word is `pass`, `pwd`, `otp` and the like, or when the words joined contain `password`, `passwd`, `secret`,
+//! `token`, `apikey` and the like: `user[newPassword]`, `pass1`, `client_secret`, `X-CSRF-Token`. Configuration adds names,
+//! which are compared as a whole without regard to case.
+//!
+//! # What it cannot know
+//!
+//! A secret in a field of an innocent name, in a path, in plain text, or encoded once more (base64 in a JSON string).
+
+mod cards;
+mod fields;
+mod names;
+
+use memchr::memmem;
+
+use crate::{Body, ByteString, Event, Evidence, Header, MatchedRule, RequestEvidence};
+use names::Names;
+
+/// What stands in place of a secret.
+pub const REDACTED: &str = "[redacted]";
+
+/// Secrets shorter than this are not looked for in matched rules: they would be found in innocent text.
+const SHORTEST_SECRET: usize = 4;
+/// Secrets of one request that are looked for in its matched rules. Each costs a search in every text of every rule.
+const MOST_SECRETS: usize = 64;
+
+/// What configuration adds to the secrets that are known anyway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RedactionOptions {
+    /// Names of further fields.
+    pub fields: Vec<String>,
+    /// Names of further headers.
+    pub headers: Vec<String>,
+}
+
+/// Takes secrets out of events.
+///
+/// ```
+/// use event::redaction::{RedactionOptions, Redactor};
+/// # use event::{Event, EventId, Gate, RequestEvidence, Timestamp};
+/// # let now = Timestamp::from_micros(1);
+/// # let evidence = RequestEvidence { line: "GET /?name=<script>&password=hunter2 HTTP/1.1".into(), ..Default::default() };
+/// # let mut event = Event::new(EventId::derived(now, "n", "1"), now, "n", Gate::Request, evidence.into());
+/// Redactor::new(&RedactionOptions::default()).redact(&mut event);
+/// assert_eq!(event.request().unwrap().line, "GET /?name=<script>&password=[redacted] HTTP/1.1".into());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Redactor {
+    names: Names,
+    headers: Vec<String>,
+}
+
+/// The secrets that were found in one request.
+#[derive(Debug, Default)]
+struct Found(Vec<Vec<u8>>);
+
+impl Found {
+    fn add(&mut self, secret: &[u8]) {
+        let secret = secret.trim_ascii().to_ascii_lowercase();
+        if secret.len() >= SHORTEST_SECRET
+            && self.0.len() < MOST_SECRETS
+            && secret != REDACTED.as_bytes()
+            && !self.0.contains(&secret)
+        {
+            self.0.push(secret);
+        }
+    }
+
+    /// Replaces every secret in the text, without regard to case (rules often see lowercased values).
+    fn replace(&self, text: &mut ByteString) {
+        let mut lower = text.to_ascii_lowercase();
+        for secret in &self.0 {
+            let mut places = memmem::find_iter(&lower, secret).peekable();
+            if places.peek().is_none() {
+                continue;
+            }
+            let mut replaced = Vec::with_capacity(text.len());
+            let mut rest = 0;
+            for place in places {
+                replaced.extend_from_slice(&text[rest..place]);
+                replaced.extend_from_slice(REDACTED.as_bytes());
+                rest = place + secret.len();
+            }
+            replaced.extend_from_slice(&text[rest..]);
+            lower = replaced.to_ascii_lowercase();
+            *text = replaced.into();
+        }
+    }
+}
+
+impl Redactor {
+    /// A redactor with additions.
+    pub fn new(options: &RedactionOptions) -> Self {
+        Self {
+            names: Names::new(&options.fields),
+            headers: options.headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
+        }
+    }
+
+    /// Takes the secrets out of the event. Doing so again changes nothing.
+    pub fn redact(&self, event: &mut Event) {
+        match &mut event.evidence {
+            Evidence::Request(request) => self.request(request),
+        }
+    }
+
+    fn request(&self, request: &mut RequestEvidence) {
+        let mut found = Found::default();
+        self.url(&mut request.line, &mut found);
+        let content_type = request.header("content-type").cloned();
+        self.headers(&mut request.headers, &mut found);
+        if let Some(body) = &mut request.body {
+            self.body(content_type.as_ref(), body, &mut found);
+        }
+        if let Some(response) = &mut request.response {
+            let mut named =
+                response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(b"content-type"));
+            let content_type = named.next().map(|header| header.value.clone());
+            self.headers(&mut response.headers, &mut found);
+            if let Some(body) = &mut response.body {
+                self.body(content_type.as_ref(), body, &mut found);
+            }
+        }
+        // The longest first, so that one which holds another goes as a whole.
+        found.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        for rule in &mut request.rules {
+            self.rule(rule, &found);
+        }
+    }
+
+    /// A request line or a URL: its query is a form. The protocol of a request line stays.
+    fn url(&self, url: &mut ByteString, found: &mut Found) {
+        if let Some(question) = memchr::memchr(b'?', url) {
+            let end = memmem::rfind(url, b" HTTP/").filter(|at| *at > question).unwrap_or(url.len());
+            let query = fields::form(&url[question + 1..end], &self.names, found);
+            *url = [&url[..=question], &query, &url[end..]].concat().into();
+        }
+        cards::redact(url);
+    }
+
+    fn headers(&self, headers: &mut [Header], found: &mut Found) {
+        for header in headers {
+            let name = header.name.to_ascii_lowercase();
+            let value = &mut header.value;
+            match &name[..] {
+                b"cookie" => *value = fields::cookies(value, found).into(),
+                b"set-cookie" => *value = fields::set_cookie(value, found).into(),
+                b"authorization" | b"proxy-authorization" => {
+                    let space = value.iter().position(|byte| *byte == b' ').map_or(0, |at| at + 1);
+                    found.add(&value[space..]);
+                    *value = [&value[..space], REDACTED.as_bytes()].concat().into();
+                }
+                b"referer" | b"location" | b"content-location" => self.url(value, found),
+                _ if self.secret_header(&name) => {
+                    found.add(value);
+                    *value = REDACTED.into();
+                }
+                _ => cards::redact(value),
+            }
+        }
+    }
+
+    fn secret_header(&self, lower: &[u8]) -> bool {
+        self.headers.iter().any(|header| header.as_bytes() == lower) || self.names.secret(lower)
+    }
+
+    fn body(&self, content_type: Option<&ByteString>, body: &mut Body, found: &mut Found) {
+        let content_type = content_type.map(|value| value.as_bytes()).unwrap_or_default();
+        let lower = content_type.to_ascii_lowercase();
+        let first = body.bytes.trim_ascii_start().first().copied();
+        let has = |word: &[u8]| memmem::find(&lower, word).is_some();
+        body.bytes = if let Some(parts) = crate::multipart::parts(content_type, &body.bytes) {
+            fields::multipart(&body.bytes, &parts, &self.names, found).into()
+        } else if has(b"json") || matches!(first, Some(b'{' | b'[')) {
+            fields::json(&body.bytes, &self.names, found).into()
+        } else if has(b"xml") || has(b"html") || first == Some(b'<') {
+            fields::xml(&body.bytes, &self.names, found).into()
+        } else {
+            fields::form(&body.bytes, &self.names, found).into()
+        };
+        cards::redact(&mut body.bytes);
+    }
+
+    fn rule(&self, rule: &mut MatchedRule, found: &Found) {
+        if self.secret_variable(&rule.variable) {
+            for text in [&mut rule.value, &mut rule.matched, &mut rule.data, &mut rule.detail] {
+                if !text.as_bytes().is_empty() {
+                    *text = REDACTED.into();
+                }
+            }
+        } else {
+            // Values that hold whole fields: secrets too short to be looked for stand there behind their names.
+            let mut already = Found::default();
+            match collection(&rule.variable).0.to_ascii_uppercase().as_slice() {
+                b"QUERY_STRING" => rule.value = fields::form(&rule.value, &self.names, &mut already).into(),
+                b"REQUEST_URI" | b"REQUEST_URI_RAW" | b"REQUEST_LINE" | b"FULL_REQUEST" => {
+                    self.url(&mut rule.value, &mut already);
+                }
+                b"REQUEST_BODY" | b"RESPONSE_BODY" => {
+                    let mut body = Body { bytes: std::mem::take(&mut rule.value), ..Body::default() };
+                    self.body(None, &mut body, &mut already);
+                    rule.value = body.bytes;
+                }
+                _ => {}
+            }
+        }
+        let MatchedRule { message, data, argument, detail, value, matched, .. } = rule;
+        for text in [message, data, argument, detail, value, matched] {
+            found.replace(text);
+            cards::redact(text);
+        }
+    }
+
+    /// Whether a variable (`ARGS:password`, `REQUEST_COOKIES:sid`) is a secret as a whole.
+    fn secret_variable(&self, variable: &[u8]) -> bool {
+        let (collection, selector) = collection(variable);
+        let Some(selector) = selector else { return collection.eq_ignore_ascii_case(b"REQUEST_COOKIES") };
+        match collection.to_ascii_uppercase().as_slice() {
+            b"REQUEST_COOKIES" => true,
+            b"REQUEST_HEADERS" | b"RESPONSE_HEADERS" => {
+                let lower = selector.to_ascii_lowercase();
+                let credentials: [&[u8]; 4] =
+                    [b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"];
+                credentials.contains(&lower.as_slice()) || self.secret_header(&lower)
+            }
+            // Names of arguments are names, not values.
+            b"ARGS" | b"ARGS_GET" | b"ARGS_POST" | b"FILES" | b"XML" => self.names.secret(selector),
+            _ => false,
+        }
+    }
+}
+
+/// `ARGS:name` as collection and selector.
+fn collection(variable: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(b':', variable) {
+        Some(colon) => (&variable[..colon], Some(&variable[colon + 1..])),
+        None => (variable, None),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! Names and values in forms, cookies, multipart bodies, JSON and XML. Each function gives the text back with the values of
+//! secret fields replaced and every other byte as it was. None keeps a stack, so depth costs nothing.
+
+use super::names::Names;
+use super::{Found, REDACTED};
+use crate::multipart::Part;
+
+/// `application/x-www-form-urlencoded`, also the query of a URL.
+pub(super) fn form(text: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
+    pairs(text, b'&', found, |name| names.secret(&form_decode(name)))
+}
+
+/// The value of a Cookie header: every value goes.
+pub(super) fn cookies(text: &[u8], found: &mut Found) -> Vec<u8> {
+    pairs(text, b';', found, |_| true)
+}
+
+/// The value of a Set-Cookie header: the first value goes, the attributes stay.
+pub(super) fn set_cookie(text: &[u8], found: &mut Found) -> Vec<u8> {
+    let end = memchr::memchr(b';', text).unwrap_or(text.len());
+    let mut redacted = cookies(&text[..end], found);
+    redacted.extend_from_slice(&text[end..]);
+    redacted
+}
+
+fn pairs(text: &[u8], separator: u8, found: &mut Found, secret: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    let mut redacted = Vec::with_capacity(text.len());
+    for (number, pair) in text.split(|byte| *byte == separator).enumerate() {
+        if number > 0 {
+            redacted.push(separator);
+        }
+        match memchr::memchr(b'=', pair) {
+            Some(equals) if secret(&pair[..equals]) && pair.len() > equals + 1 => {
+                let value = &pair[equals + 1..];
+                found.add(value);
+                found.add(&form_decode(value));
+                redacted.extend_from_slice(&pair[..=equals]);
+                redacted.extend_from_slice(REDACTED.as_bytes());
+            }
+            // A cookie without a name is all value (RFC 6265bis §5.5).
+            None if separator == b';' && !pair.trim_ascii().is_empty() => {
+                found.add(pair);
+                redacted.extend_from_slice(REDACTED.as_bytes());
+            }
+            _ => redacted.extend_from_slice(pair),
+        }
+    }
+    redacted
+}
+
+fn form_decode(text: &[u8]) -> Vec<u8> {
+    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    crate::modsec::percent_decode(&spaced)
+}
+
+/// The parts of a multipart body.
+pub(super) fn multipart(text: &[u8], parts: &[Part<'_>], names: &Names, found: &mut Found) -> Vec<u8> {
+    let mut redacted = Vec::with_capacity(text.len());
+    let mut rest = 0;
+    for part in parts.iter().filter(|part| !part.value.is_empty()) {
+        let end = part.start + part.value.len();
+        let value = if names.secret(part.name) {
+            found.add(part.value);
+            REDACTED.as_bytes().to_vec()
+        } else if matches!(part.value.trim_ascii_start().first(), Some(b'{' | b'[')) {
+            json(part.value, names, found)
+        } else {
+            continue;
+        };
+        redacted.extend_from_slice(&text[rest..part.start]);
+        redacted.extend_from_slice(&value);
+        rest = end;
+    }
+    redacted.extend_from_slice(&text[rest..]);
+    redacted
+}
+
+/// JSON, also cut off or malformed: a string before a colon is a name, and what follows it is its value.
+pub(super) fn json(text: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
+    let mut redacted = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        let Some(quote) = memchr::memchr(b'"', &text[at..]).map(|quote| at + quote) else { break };
+        redacted.extend_from_slice(&text[at..quote]);
+        let end = string_end(text, quote);
+        redacted.extend_from_slice(&text[quote..end]);
+        at = end;
+        let colon = skip_space(text, end);
+        if text.get(colon) != Some(&b':') {
+            continue;
+        }
+        let value = skip_space(text, colon + 1);
+        let name = text.get(quote + 1..end.saturating_sub(1)).unwrap_or_default();
+        if value < text.len() && names.secret(&json_unescape(name)) {
+            let value_end = value_end(text, value);
+            let inner = &text[value..value_end];
+            match inner.strip_prefix(b"\"") {
+                Some(string) => {
+                    let string = string.strip_suffix(b"\"").unwrap_or(string);
+                    found.add(string);
+                    found.add(&json_unescape(string));
+                }
+                None => found.add(inner),
+            }
+            redacted.extend_from_slice(&text[end..value]);
+            redacted.extend_from_slice(format!("\"{REDACTED}\"").as_bytes());
+            at = value_end;
+        }
+    }
+    redacted.extend_from_slice(&text[at..]);
+    redacted
+}
+
+/// Behind the string that begins at `quote`.
+fn string_end(text: &[u8], quote: usize) -> usize {
+    let mut at = quote + 1;
+    while let Some(found) = memchr::memchr2(b'"', b'\\', &text[at.min(text.len())..]) {
+        at += found;
+        if text[at] == b'"' {
+            return at + 1;
+        }
+        at += 2;
+    }
+    text.len()
+}
+
+fn skip_space(text: &[u8], from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    from + rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
+}
+
+/// Behind the value that begins at `start`: a string, an object or array with all that is in it, or a word.
+fn value_end(text: &[u8], start: usize) -> usize {
+    match text[start] {
+        b'"' => string_end(text, start),
+        b'{' | b'[' => {
+            let mut depth = 0_usize;
+            let mut at = start;
+            while at < text.len() {
+                match text[at] {
+                    b'"' => {
+                        at = string_end(text, at);
+                        continue;
+                    }
+                    b'{' | b'[' => depth += 1,
+                    b'}' | b']' => depth -= 1,
+                    _ => {}
+                }
+                at += 1;
+                if depth == 0 {
+                    break;
+                }
+            }
+            at
+        }
+        _ => {
+            let word =
+                text[start..].iter().take_while(|byte| !matches!(byte, b',' | b'}' | b']' | b'\n' | b'\r'));
+            start + word.count()
+        }
+    }
+}
+
+/// Takes off the escapes of a JSON string, as well as they go.
+fn json_unescape(text: &[u8]) -> Vec<u8> {
+    if memchr::memchr(b'\\', text).is_none() {
+        return text.to_vec();
+    }
+    let quoted = [b"\"", text, b"\""].concat();
+    serde_json::from_slice::<String>(&quoted).map_or_else(|_| text.to_vec(), String::into_bytes)
+}
+
+/// XML and HTML: the text of elements with secret names and the values of attributes with secret names; in HTML, the `value` of
+/// an input with a secret name.
+pub(super) fn xml(text: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
+    let mut redacted = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(open) = memchr::memchr(b'<', &text[at..]).map(|open| at + open) {
+        redacted.extend_from_slice(&text[at..open]);
+        let close = memchr::memchr(b'>', &text[open..]).map_or(text.len(), |close| open + close + 1);
+        let tag = &text[open..close];
+        let name = tag[1..].split(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/')).next();
+        let name = name.unwrap_or_default();
+        let local = name.rsplit(|byte| *byte == b':').next().unwrap_or_default();
+        redacted.extend_from_slice(&attributes(tag, names, found));
+        at = close;
+        if !name.is_empty() && !tag.ends_with(b"/>") && names.secret(local) {
+            let end = memchr::memchr(b'<', &text[at..]).map_or(text.len(), |end| at + end);
+            if !text[at..end].trim_ascii().is_empty() {
+                found.add(&text[at..end]);
+                redacted.extend_from_slice(REDACTED.as_bytes());
+                at = end;
+            }
+        }
+    }
+    redacted.extend_from_slice(&text[at..]);
+    redacted
+}
+
+/// A tag with the values of its secret attributes replaced.
+fn attributes(tag: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
+    let mut redacted = Vec::with_capacity(tag.len());
+    let mut at = 0;
+    // `name="password"` makes the `value` beside it a secret.
+    let mut secret_field = false;
+    while let Some(equals) = memchr::memchr(b'=', &tag[at..]).map(|equals| at + equals) {
+        let before = tag[at..equals].trim_ascii_end();
+        let name = before.rsplit(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+        let start = skip_space(tag, equals + 1);
+        let (inner, end) = match tag.get(start) {
+            Some(quote @ (b'"' | b'\'')) => {
+                let length = memchr::memchr(*quote, &tag[start + 1..]).unwrap_or(tag.len() - start - 1);
+                (start + 1, start + 1 + length)
+            }
+            _ => {
+                let rest = tag.get(start..).unwrap_or_default();
+                let word = rest.iter().take_while(|byte| !byte.is_ascii_whitespace() && **byte != b'>');
+                (start, start + word.count())
+            }
+        };
+        let value = tag.get(inner..end).unwrap_or_default();
+        let local = name.rsplit(|byte| *byte == b':').next().unwrap_or_default();
+        if local.eq_ignore_ascii_case(b"name") {
+            secret_field = names.secret(value);
+        }
+        let secret = names.secret(local) || (secret_field && local.eq_ignore_ascii_case(b"value"));
+        redacted.extend_from_slice(&tag[at..inner.min(tag.len())]);
+        if secret && !value.is_empty() {
+            found.add(value);
+            redacted.extend_from_slice(REDACTED.as_bytes());
+        } else {
+            redacted.extend_from_slice(value);
+        }
+        at = end.min(tag.len());
+    }
+    redacted.extend_from_slice(&tag[at..]);
+    redacted
+}
