@@ -48,6 +48,20 @@ named_enum! {
 }
 
 impl OperatorName {
+    /// Why rules with it are refused, for the operators that monban does not have.
+    pub const fn refused(self) -> Option<&'static str> {
+        use OperatorName::*;
+        match self {
+            FuzzyHash => Some("monban has no fuzzy hashing (ssdeep)"),
+            GsbLookup => Some("Google's Safe Browsing lists are no longer published in that form"),
+            InspectFile => Some("monban starts no programs for uploads"),
+            ValidateDtd | ValidateSchema => Some("monban validates no XML against DTDs and schemas"),
+            ValidateHash => Some("monban has no link hashing"),
+            VerifySvnr => Some("monban does not know Austrian social security numbers"),
+            _ => None,
+        }
+    }
+
     /// Whether it compares numbers, so that its argument must be one.
     pub const fn compares_numbers(self) -> bool {
         use OperatorName::*;

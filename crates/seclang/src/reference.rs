@@ -16,9 +16,8 @@ const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/se
 const INTRODUCTION: &str = "# SecLang: what monban reads
 
 The words of the rule language that monban's parser knows. Case does not matter in any of them. Every other word is an
-error with its file, line, column and, if there is one that is near, the word that was meant. A word that is read here
-and that the engine cannot run (an operator that is not built, for one) is refused by name when the rules are compiled,
-with the rule's file and line; nothing is skipped silently.
+error with its file, line, column and, if there is one that is near, the word that was meant. Nothing
+is skipped silently: what is ignored is listed here as such, and what is refused is an error with its place.
 
 This file is generated: `SECLANG_REFERENCE=write cargo test -p seclang reference` writes it anew.
 
@@ -67,11 +66,13 @@ fn text() -> Result<String, std::fmt::Error> {
     }
 
     out += "\n## Operators\n\nWithout a name the operator is `@rx`; `!` before it negates it. Every argument may have \
-            macros.\n\n| operator | other names | argument |\n|---|---|---|\n";
+            macros.\n\n| operator | other names | argument | what monban does |\n|---|---|---|---|\n";
     for operator in OperatorName::ALL {
         let aliases: Vec<_> = operator.aliases().iter().map(|alias| format!("@{alias}")).collect();
         let argument = needs(*operator).unwrap_or("none, or text that may be empty");
-        writeln!(out, "| @{operator} | {} | {argument} |", aliases.join(", "))?;
+        let support = operator.refused().map_or("supported".to_owned(), |why| format!("refused: {why}"));
+        let argument = if operator.refused().is_some() { "" } else { argument };
+        writeln!(out, "| @{operator} | {} | {argument} | {support} |", aliases.join(", "))?;
     }
 
     out += "\n## Transformations\n\n`t:none` drops the ones before it, those of SecDefaultAction included.\n\n\

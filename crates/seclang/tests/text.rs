@@ -140,7 +140,10 @@ impl Numbers {
     }
 
     fn operator(&mut self) -> OperatorCall {
-        let name = self.of(OperatorName::ALL);
+        let mut name = self.of(OperatorName::ALL);
+        while name.refused().is_some() {
+            name = self.of(OperatorName::ALL);
+        }
         let argument = match name {
             _ if name.compares_numbers() => Template::literal(self.below(1000).to_string()),
             OperatorName::Rx | OperatorName::RxGlobal => Template::parse_pattern(&self.bytes()),

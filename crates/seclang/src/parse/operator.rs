@@ -25,6 +25,9 @@ pub(super) fn operator(text: Fragment<'_>) -> Result<OperatorCall, Fault> {
     } else {
         (OperatorName::Rx, rest)
     };
+    if let Some(reason) = name.refused() {
+        return Err(text.fault(LoadErrorKind::Refused { name: format!("@{name}"), reason }));
+    }
     let parsed = match name {
         OperatorName::Rx | OperatorName::RxGlobal => Template::parse_pattern(argument.bytes),
         _ => Template::parse(argument.bytes),
@@ -53,16 +56,17 @@ pub(crate) fn needs(name: OperatorName) -> Option<&'static str> {
     match name {
         Eq | Ge | Gt | Le | Lt => Some("a number"),
         Pm => Some("phrases"),
-        PmFromFile | IpMatchFromFile | ValidateDtd | ValidateSchema | InspectFile | FuzzyHash => {
-            Some("a file name")
-        }
+        PmFromFile | IpMatchFromFile => Some("a file name"),
         IpMatch => Some("addresses"),
         Rbl => Some("the zone of a block list"),
         Rsub => Some("a substitution such as s/a/b/"),
         ValidateByteRange => Some("byte ranges such as 32-126"),
-        VerifyCc | VerifyCpf | VerifySsn | VerifySvnr | ValidateHash => Some("a pattern"),
-        BeginsWith | Contains | ContainsWord | DetectSqli | DetectXss | EndsWith | GeoLookup | GsbLookup
-        | NoMatch | Rx | RxGlobal | StrEq | StrMatch | UnconditionalMatch | ValidateUrlEncoding
+        VerifyCc | VerifyCpf | VerifySsn => Some("a pattern"),
+        FuzzyHash | GsbLookup | InspectFile | ValidateDtd | ValidateHash | ValidateSchema | VerifySvnr => {
+            None
+        }
+        BeginsWith | Contains | ContainsWord | DetectSqli | DetectXss | EndsWith | GeoLookup | NoMatch
+        | Rx | RxGlobal | StrEq | StrMatch | UnconditionalMatch | ValidateUrlEncoding
         | ValidateUtf8Encoding | Within => None,
     }
 }
