@@ -38,11 +38,12 @@ impl Source for Disk {
 pub const RECOMMENDED: &str = "/etc/modsecurity/modsecurity.conf-recommended";
 pub const SETUP: &str = "/etc/modsecurity/crs/crs-setup.conf";
 pub const RULES: &str = "/usr/share/modsecurity-crs/rules/*.conf";
+pub const APACHE: &str = "/etc/apache2/mods-available/security2.conf";
 pub const DEBIAN_LOAD: &str = "/usr/share/modsecurity-crs/owasp-crs.load";
 
 /// Loads, and says what to do if the package is missing.
 pub fn crs(roots: &[&str]) -> Document {
-    for path in [RECOMMENDED, DEBIAN_LOAD] {
+    for path in [RECOMMENDED, DEBIAN_LOAD, APACHE] {
         assert!(
             std::path::Path::new(path).exists(),
             "{path} is missing: apt-get install modsecurity-crs libapache2-mod-security2"
@@ -179,6 +180,10 @@ fn debian_files_load_together() {
     let counts = count(&document);
     // The recommended configuration has 6 rules and the set-up one.
     assert_eq!(counts.ids, count(&rules).ids + 7);
+    // Apache's own file: a block, the owner's configuration if there is one, and all of CRS.
+    let document = crs(&[APACHE]);
+    assert!(count(&document).ids > count(&rules).ids);
+    assert!(document.files.iter().any(|file| file == DEBIAN_LOAD));
 }
 
 /// CRS 4 is not packaged here, so rules of our own use the syntax that only it needs.
