@@ -82,3 +82,26 @@ pub const PHRASES_BYTES: usize = 8 * 1024 * 1024;
 
 /// Entries of one `@ipMatch` or `@ipMatchFromFile`. Beyond: a load error.
 pub const IP_ENTRIES: usize = 1_000_000;
+
+// -- the engine --
+
+/// Records of all persistent collections together. Beyond: the record that would expire first goes.
+pub const COLLECTION_RECORDS: usize = 100_000;
+/// Variables of one record. Beyond: `setvar` of a new one has no effect.
+pub const COLLECTION_VARIABLES: usize = 256;
+/// Bytes of a persistent variable's value. Beyond: `setvar` has no effect.
+pub const COLLECTION_VALUE: usize = 4096;
+/// TX variables of a transaction. Beyond: `setvar` of a new one has no effect.
+pub const TX_VARIABLES: usize = 65_536;
+/// Bytes of a TX variable's value. Beyond: `setvar` has no effect.
+pub const TX_VALUE: usize = 1 << 20;
+/// Variables that a transaction sets with setenv. Beyond: no effect.
+pub const ENVIRONMENT_VARIABLES: usize = 256;
+/// Targets that a transaction removes by ctl. Beyond: no effect.
+pub const REMOVED_TARGETS: usize = 4096;
+/// Matches that are reported of one transaction. Beyond: rules still act, but are not reported.
+pub const MATCHES: usize = 1000;
+/// Faults that are reported of one transaction.
+pub const ERRORS: usize = 20;
+/// What `pause` may add up to, in milliseconds.
+pub const PAUSE: u64 = 10_000;

@@ -1,0 +1,72 @@
+//! Transformation chains, as a tree in which chains share their prefixes.
+//!
+//! `t:urlDecodeUni,t:lowercase` and `t:urlDecodeUni,t:htmlEntityDecode` have the node of `urlDecodeUni` in common, so
+//! a value is decoded once for both.
+
+use seclang::transformation::Transformation;
+
+/// A node of a [`ChainTree`]: the chain that leads to it. [`ChainId::NONE`] is the empty one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ChainId(pub(crate) u16);
+
+impl ChainId {
+    /// The chain without transformations.
+    pub(crate) const NONE: ChainId = ChainId(0);
+}
+
+/// One transformation behind a shorter chain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChainNode {
+    pub(crate) parent: ChainId,
+    pub(crate) transformation: Transformation,
+}
+
+/// All chains of a rule set.
+#[derive(Debug, Default)]
+pub(crate) struct ChainTree {
+    /// Node `n` is at `n - 1`: the empty chain has none.
+    nodes: Vec<ChainNode>,
+}
+
+impl ChainTree {
+    /// The chain that applies `transformations` in their order. Rule sets have some dozens of chains.
+    pub(crate) fn intern(&mut self, transformations: &[Transformation]) -> ChainId {
+        let mut id = ChainId::NONE;
+        for &transformation in transformations {
+            let found = self.nodes.iter().position(|n| n.parent == id && n.transformation == transformation);
+            let index = found.unwrap_or_else(|| {
+                self.nodes.push(ChainNode { parent: id, transformation });
+                self.nodes.len() - 1
+            });
+            id = ChainId((index + 1) as u16);
+        }
+        id
+    }
+
+    /// The last step of a chain; `None` for the empty one.
+    pub(crate) fn node(&self, id: ChainId) -> Option<ChainNode> {
+        (id.0 as usize).checked_sub(1).and_then(|index| self.nodes.get(index).copied())
+    }
+
+    /// How many chains there are, the empty one included.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len() + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Transformation::*;
+
+    #[test]
+    fn chains_share_prefixes() {
+        let mut tree = ChainTree::default();
+        let short = tree.intern(&[UrlDecodeUni]);
+        let long = tree.intern(&[UrlDecodeUni, Lowercase]);
+        assert_eq!(tree.node(long).map(|n| n.parent), Some(short));
+        assert_eq!(tree.intern(&[UrlDecodeUni, Lowercase]), long);
+        assert_eq!(tree.intern(&[]), ChainId::NONE);
+        assert_eq!(tree.len(), 3);
+    }
+}

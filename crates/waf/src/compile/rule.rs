@@ -1,0 +1,208 @@
+//! One chain: from a draft to a [`Rule`].
+
+use regex::bytes::Regex;
+use seclang::action::Action as Written;
+use seclang::ast::{Document, IdRange};
+use seclang::transformation::Transformation;
+
+use super::{CompileError, Draft, DraftIndex, DraftLink, actions};
+use crate::expression::Expression;
+use crate::operators::{DataFiles, Operator, PatternLimits};
+use crate::ruleset::{Disruptive, Link, Meta, Rule, RuleIndex, RuleSet, Skip, Test};
+use crate::target::{Exclusion, Target};
+
+/// Finds rules for ctl actions, which may name rules behind them.
+pub(super) struct Lookup<'a> {
+    drafts: Vec<(&'a Draft, RuleIndex)>,
+}
+
+impl<'a> Lookup<'a> {
+    pub(super) fn new(drafts: &'a [Draft], index_of: &[DraftIndex]) -> Lookup<'a> {
+        let kept = drafts.iter().zip(index_of).filter_map(|(draft, index)| index.map(|index| (draft, index)));
+        Lookup { drafts: kept.collect() }
+    }
+
+    fn find(&self, means: impl Fn(&Draft) -> bool) -> Box<[RuleIndex]> {
+        self.drafts.iter().filter(|(draft, _)| means(draft)).map(|&(_, index)| index).collect()
+    }
+
+    pub(super) fn by_id(&self, range: IdRange) -> Box<[RuleIndex]> {
+        self.find(|draft| draft.id != 0 && range.contains(draft.id))
+    }
+
+    pub(super) fn by_tag(&self, pattern: &Regex) -> Box<[RuleIndex]> {
+        self.find(|draft| draft.has_tag(pattern))
+    }
+
+    pub(super) fn by_message(&self, pattern: &Regex) -> Box<[RuleIndex]> {
+        self.find(|draft| draft.has_message(pattern))
+    }
+}
+
+pub(super) fn compile(
+    draft: &Draft,
+    rules: &mut RuleSet,
+    lookup: &Lookup<'_>,
+    document: &Document,
+    files: &dyn DataFiles,
+    limits: &PatternLimits,
+    errors: &mut Vec<CompileError>,
+) -> Rule {
+    let head = &draft.links[0];
+    let mut rule = Rule {
+        id: draft.id,
+        phase: draft.phase,
+        file: head.span.file.0,
+        line: head.span.line,
+        end_line: head.span.end_line,
+        meta: Meta::default(),
+        disruptive: Disruptive::Pass,
+        status: None,
+        log: true,
+        audit_log: true,
+        skip: Skip::No,
+        pause: None,
+        links: Vec::with_capacity(draft.links.len()),
+    };
+    apply_head(head, &mut rule, rules);
+    for link in &draft.links {
+        let located = |message: String| CompileError {
+            file: document.file(link.span.file).to_owned(),
+            line: link.span.line,
+            message,
+        };
+        match compile_link(link, rules, lookup, document, files, limits) {
+            Ok(compiled) => rule.links.push(compiled),
+            Err(messages) => errors.extend(messages.into_iter().map(located)),
+        }
+    }
+    rule
+}
+
+/// What the head's actions say of the whole chain; of contradicting ones the last counts.
+fn apply_head(head: &DraftLink, rule: &mut Rule, rules: &mut RuleSet) {
+    let (defaults, own) = head.actions.split_at(head.defaults);
+    for action in defaults {
+        apply(action, rule, rules, None);
+    }
+    let default = (rule.disruptive.clone(), rule.status);
+    for action in own {
+        apply(action, rule, rules, Some(&default));
+    }
+}
+
+fn apply(
+    action: &Written,
+    rule: &mut Rule,
+    rules: &mut RuleSet,
+    default: Option<&(Disruptive, Option<u16>)>,
+) {
+    let names = &mut rules.names;
+    match action {
+        Written::Msg(text) => rule.meta.message = Some(Expression::compile(text, names)),
+        Written::Logdata(text) => rule.meta.logdata = Some(Expression::compile(text, names)),
+        Written::Tag(text) => rule.meta.tags.push(Expression::compile(text, names)),
+        Written::Rev(text) => rule.meta.revision = text.clone(),
+        Written::Ver(text) => rule.meta.version = text.clone(),
+        Written::Severity(level) => rule.meta.severity = Some(*level),
+        Written::Maturity(level) => rule.meta.maturity = Some(*level),
+        Written::Accuracy(level) => rule.meta.accuracy = Some(*level),
+        Written::Allow(scope) => rule.disruptive = Disruptive::Allow(*scope),
+        Written::Deny => rule.disruptive = Disruptive::Deny,
+        Written::Drop => rule.disruptive = Disruptive::Drop,
+        Written::Pass => rule.disruptive = Disruptive::Pass,
+        Written::Redirect(url) => rule.disruptive = Disruptive::Redirect(Expression::compile(url, names)),
+        Written::Proxy(url) => rule.disruptive = Disruptive::Proxy(Expression::compile(url, names)),
+        Written::Block => {
+            if let Some((disruptive, status)) = default {
+                rule.disruptive = disruptive.clone();
+                rule.status = rule.status.or(*status);
+            }
+        }
+        Written::Status(status) => rule.status = Some(*status),
+        Written::Pause(time) => rule.pause = Some(Expression::compile(time, names)),
+        Written::Skip(count) => rule.skip = Skip::Rules(*count),
+        Written::Log => (rule.log, rule.audit_log) = (true, true),
+        Written::NoLog => (rule.log, rule.audit_log) = (false, false),
+        Written::AuditLog => rule.audit_log = true,
+        Written::NoAuditLog => rule.audit_log = false,
+        _ => {}
+    }
+}
+
+fn compile_link(
+    link: &DraftLink,
+    rules: &mut RuleSet,
+    lookup: &Lookup<'_>,
+    document: &Document,
+    files: &dyn DataFiles,
+    limits: &PatternLimits,
+) -> Result<Link, Vec<String>> {
+    let mut errors = Vec::new();
+    let mut targets = Vec::new();
+    let mut exclusions = Vec::new();
+    let (names, paths) = (&mut rules.names, &mut rules.paths);
+    paths.namespaces = link.namespaces();
+    for target in &link.targets {
+        let result = if target.excluded {
+            Exclusion::compile(target, names, paths).map(|e| exclusions.push(e))
+        } else {
+            Target::compile(target, names, paths).map(|t| targets.push(t))
+        };
+        errors.extend(result.err());
+    }
+    let test = link.operator.as_ref().and_then(|call| {
+        let argument =
+            call.argument.has_macros().then(|| Expression::compile(&call.argument, &mut rules.names));
+        match Operator::compile(call, document.file(link.span.file), files, limits) {
+            Ok(operator) => {
+                Some(Test { operator, negated: call.negated, argument, text: operator_text(call) })
+            }
+            Err(error) => {
+                errors.push(error.to_string());
+                None
+            }
+        }
+    });
+    let mut steps: Vec<Transformation> = Vec::new();
+    let mut capture = false;
+    let mut multi_match = false;
+    let mut compiled = Vec::new();
+    for action in &link.actions {
+        match action {
+            Written::Transformation(t) => steps.push(*t),
+            Written::TransformationNone => steps.clear(),
+            Written::Capture => capture = true,
+            Written::MultiMatch => multi_match = true,
+            _ => match actions::compile(action, &mut rules.names, &mut rules.paths, lookup) {
+                Ok(action) => compiled.extend(action),
+                Err(message) => errors.push(message),
+            },
+        }
+    }
+    let chain = rules.chains.intern(&steps);
+    let multi_match =
+        multi_match.then(|| (0..=steps.len()).map(|n| rules.chains.intern(&steps[..n])).collect::<Vec<_>>());
+    if errors.is_empty() {
+        Ok(Link { targets, exclusions, test, chain, multi_match, capture, actions: compiled })
+    } else {
+        Err(errors)
+    }
+}
+
+fn operator_text(call: &OperatorCallRef) -> Vec<u8> {
+    let mut text = Vec::new();
+    if call.negated {
+        text.push(b'!');
+    }
+    text.push(b'@');
+    text.extend_from_slice(call.name.name().as_bytes());
+    let argument = call.argument.to_text();
+    if !argument.is_empty() {
+        text.push(b' ');
+        text.extend_from_slice(&argument);
+    }
+    text
+}
+
+type OperatorCallRef = seclang::operator::OperatorCall;

@@ -1,0 +1,217 @@
+//! Where a transaction's bytes are, and references to them that are plain numbers.
+//!
+//! Everything that comes in stands once in the arena; transformed values that differ from their input stand in buffers
+//! of their own, which later transformations reuse. Rules then hold references, and nothing is copied for a rule.
+
+use std::borrow::Cow;
+
+/// A run of bytes in a [`Memory`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Slice {
+    source: u32,
+    start: u32,
+    len: u32,
+}
+
+const ARENA: u32 = 0;
+const SCRATCH: u32 = 1;
+const FIRST_BUFFER: u32 = 2;
+
+impl Slice {
+    pub(crate) fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// A part of it; clamped to its end.
+    pub(crate) fn part(self, start: usize, end: usize) -> Slice {
+        let end = end.min(self.len());
+        let start = start.min(end);
+        Slice { source: self.source, start: self.start + start as u32, len: (end - start) as u32 }
+    }
+}
+
+/// A transaction's bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    arena: Vec<u8>,
+    /// Values made for one rule: counts, numbers, copies of variables that may change.
+    scratch: Vec<u8>,
+    buffers: Vec<Vec<u8>>,
+}
+
+impl Memory {
+    pub(crate) fn get(&self, slice: Slice) -> &[u8] {
+        let source = match slice.source {
+            ARENA => &self.arena,
+            SCRATCH => &self.scratch,
+            n => match self.buffers.get((n - FIRST_BUFFER) as usize) {
+                Some(buffer) => buffer,
+                None => return &[],
+            },
+        };
+        source.get(slice.start as usize..(slice.start + slice.len) as usize).unwrap_or(&[])
+    }
+
+    /// Copies bytes into the arena.
+    pub(crate) fn store(&mut self, bytes: &[u8]) -> Slice {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(bytes);
+        Slice { source: ARENA, start: start as u32, len: bytes.len() as u32 }
+    }
+
+    /// Appends to a slice that is the arena's last; elsewhere its bytes are copied to the end first.
+    pub(crate) fn append(&mut self, slice: Slice, bytes: &[u8]) -> Slice {
+        let at_end = slice.source == ARENA && (slice.start + slice.len) as usize == self.arena.len();
+        let start = if at_end { slice.start as usize } else { self.arena.len() };
+        if !at_end {
+            let old = self.get(slice).to_vec();
+            self.arena.extend_from_slice(&old);
+        }
+        self.arena.extend_from_slice(bytes);
+        Slice { source: ARENA, start: start as u32, len: slice.len + bytes.len() as u32 }
+    }
+
+    /// Takes over a buffer.
+    pub(crate) fn adopt(&mut self, buffer: Vec<u8>) -> Slice {
+        let len = buffer.len() as u32;
+        self.buffers.push(buffer);
+        Slice { source: FIRST_BUFFER + self.buffers.len() as u32 - 1, start: 0, len }
+    }
+
+    /// Copies bytes into the scratch space, which lasts until [`Memory::clear_scratch`].
+    pub(crate) fn scratch(&mut self, bytes: &[u8]) -> Slice {
+        let start = self.scratch.len();
+        self.scratch.extend_from_slice(bytes);
+        Slice { source: SCRATCH, start: start as u32, len: bytes.len() as u32 }
+    }
+
+    /// A number as decimal text in the scratch space.
+    pub(crate) fn scratch_number(&mut self, number: i64) -> Slice {
+        let mut text = [0u8; 20];
+        self.scratch(format_number(number, &mut text))
+    }
+
+    /// Copies what lies in the scratch space to where it lasts.
+    pub(crate) fn keep(&mut self, slice: Slice) -> Slice {
+        if slice.source != SCRATCH {
+            return slice;
+        }
+        let range = slice.start as usize..(slice.start + slice.len) as usize;
+        let start = self.arena.len();
+        self.arena.extend_from_slice(self.scratch.get(range).unwrap_or(&[]));
+        Slice { source: ARENA, start: start as u32, len: slice.len }
+    }
+
+    pub(crate) fn clear_scratch(&mut self) {
+        self.scratch.clear();
+    }
+
+    /// Splits off the arena for reading while owned values are adopted.
+    pub(crate) fn split(&mut self) -> (&[u8], Adopter<'_>) {
+        (
+            &self.arena,
+            Adopter {
+                base: self.arena.as_ptr() as usize,
+                length: self.arena.len(),
+                buffers: &mut self.buffers,
+            },
+        )
+    }
+
+    /// Where a slice of the arena stands in it; for use with [`Memory::split`].
+    pub(crate) fn arena_range(slice: Slice) -> std::ops::Range<usize> {
+        debug_assert_eq!(slice.source, ARENA);
+        slice.start as usize..(slice.start + slice.len) as usize
+    }
+
+    /// Bytes in use, for limits and metrics.
+    pub(crate) fn size(&self) -> usize {
+        self.arena.len() + self.buffers.iter().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// Turns what a parser gives back into slices: parts of the arena as such, new values as buffers.
+pub(crate) struct Adopter<'a> {
+    base: usize,
+    length: usize,
+    buffers: &'a mut Vec<Vec<u8>>,
+}
+
+impl Adopter<'_> {
+    pub(crate) fn slice(&mut self, value: Cow<'_, [u8]>) -> Slice {
+        match value {
+            Cow::Borrowed(bytes) => {
+                // A borrowed part of the arena is known by its address; anything else borrowed is copied.
+                let start = (bytes.as_ptr() as usize).wrapping_sub(self.base);
+                if start <= self.length && bytes.len() <= self.length - start {
+                    Slice { source: ARENA, start: start as u32, len: bytes.len() as u32 }
+                } else {
+                    self.adopt(bytes.to_vec())
+                }
+            }
+            Cow::Owned(bytes) => self.adopt(bytes),
+        }
+    }
+
+    fn adopt(&mut self, buffer: Vec<u8>) -> Slice {
+        let len = buffer.len() as u32;
+        self.buffers.push(buffer);
+        Slice { source: FIRST_BUFFER + self.buffers.len() as u32 - 1, start: 0, len }
+    }
+}
+
+/// Decimal text of a number.
+pub(crate) fn format_number(number: i64, text: &mut [u8; 20]) -> &[u8] {
+    let mut at = text.len();
+    let mut rest = number.unsigned_abs();
+    loop {
+        at -= 1;
+        text[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        at -= 1;
+        text[at] = b'-';
+    }
+    &text[at..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_as_text() {
+        for n in [0, 7, -7, i64::MAX, i64::MIN, 100] {
+            assert_eq!(format_number(n, &mut [0; 20]), n.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn parsed_parts_are_references_and_new_values_are_adopted() {
+        let mut memory = Memory::default();
+        let all = memory.store(b"name=value");
+        let (arena, mut adopter) = memory.split();
+        let part = adopter.slice(Cow::Borrowed(&arena[5..]));
+        let new = adopter.slice(Cow::Owned(b"decoded".to_vec()));
+        let foreign = adopter.slice(Cow::Borrowed(b"static"));
+        assert_eq!(memory.get(part), b"value");
+        assert_eq!(part, all.part(5, 10));
+        assert_eq!(memory.get(new), b"decoded");
+        assert_eq!(memory.get(foreign), b"static");
+    }
+
+    #[test]
+    fn appending_moves_only_what_is_not_last() {
+        let mut memory = Memory::default();
+        let body = memory.append(Slice::default(), b"ab");
+        let body = memory.append(body, b"cd");
+        assert_eq!(memory.get(body), b"abcd");
+        memory.store(b"x");
+        let body = memory.append(body, b"ef");
+        assert_eq!(memory.get(body), b"abcdef");
+    }
+}

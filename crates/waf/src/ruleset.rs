@@ -1,0 +1,253 @@
+//! What rules are compiled into: shared by all transactions, never changed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use seclang::action::{AllowScope, BodyProcessor, Sanitise};
+use seclang::setting::{AuditEngine, RuleEngine};
+use seclang::variable::Variable;
+
+use crate::chain::{ChainId, ChainTree};
+use crate::expression::Expression;
+use crate::names::Names;
+use crate::operators::Operator;
+use crate::settings::Settings;
+use crate::target::{Exclusion, Paths, Target};
+use crate::transformations::UnicodeMap;
+
+/// Compiled rules with their settings. Made by [`RuleSet::compile`](crate::compile); cheap to share in an `Arc`.
+pub struct RuleSet {
+    /// What the configuration directives said.
+    pub settings: Settings,
+    /// The steps of phases 1 to 5.
+    pub(crate) phases: [Vec<Step>; 5],
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) chains: ChainTree,
+    pub(crate) names: Names,
+    pub(crate) paths: Paths,
+    pub(crate) files: Vec<String>,
+    pub(crate) unicode_map: Option<UnicodeMap>,
+    pub(crate) by_id: HashMap<u64, RuleIndex>,
+}
+
+/// A rule's place in [`RuleSet::rules`].
+pub(crate) type RuleIndex = u32;
+
+/// What a phase does, one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step {
+    Rule(RuleIndex),
+    /// A place that `skipAfter` goes to.
+    Marker,
+}
+
+/// A rule with all links of its chain.
+pub(crate) struct Rule {
+    /// 0 for the rules of ModSecurity 2 that have none.
+    pub(crate) id: u64,
+    pub(crate) phase: u8,
+    pub(crate) file: u32,
+    /// First and last line of the head.
+    pub(crate) line: u32,
+    pub(crate) end_line: u32,
+    pub(crate) meta: Meta,
+    pub(crate) disruptive: Disruptive,
+    pub(crate) status: Option<u16>,
+    pub(crate) log: bool,
+    pub(crate) audit_log: bool,
+    pub(crate) skip: Skip,
+    pub(crate) pause: Option<Expression>,
+    /// The head first; never empty.
+    pub(crate) links: Vec<Link>,
+}
+
+/// What a rule says about itself.
+#[derive(Debug, Default)]
+pub(crate) struct Meta {
+    pub(crate) message: Option<Expression>,
+    pub(crate) logdata: Option<Expression>,
+    pub(crate) tags: Vec<Expression>,
+    pub(crate) revision: Vec<u8>,
+    pub(crate) version: Vec<u8>,
+    pub(crate) severity: Option<u8>,
+    pub(crate) maturity: Option<u8>,
+    pub(crate) accuracy: Option<u8>,
+}
+
+/// One SecRule or SecAction of a chain.
+pub(crate) struct Link {
+    pub(crate) targets: Vec<Target>,
+    pub(crate) exclusions: Vec<Exclusion>,
+    /// `None`: a SecAction, which always matches.
+    pub(crate) test: Option<Test>,
+    pub(crate) chain: ChainId,
+    /// For multiMatch: the chains to test, from the bare value to `chain`.
+    pub(crate) multi_match: Option<Vec<ChainId>>,
+    pub(crate) capture: bool,
+    pub(crate) actions: Vec<Action>,
+}
+
+/// An operator with what it is asked.
+pub(crate) struct Test {
+    pub(crate) operator: Operator,
+    pub(crate) negated: bool,
+    /// The argument, if it has macros.
+    pub(crate) argument: Option<Expression>,
+    /// As written, for `monban rules show`.
+    pub(crate) text: Vec<u8>,
+}
+
+/// What a matching rule does to the request.
+#[derive(Debug, Clone)]
+pub(crate) enum Disruptive {
+    Pass,
+    Deny,
+    Drop,
+    Redirect(Expression),
+    Proxy(Expression),
+    Allow(AllowScope),
+}
+
+/// Where a matching rule goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Skip {
+    No,
+    /// Over so many rules.
+    Rules(u32),
+    /// To a step of the phase, the one behind the marker; the phase's length if there is no such marker.
+    To(u32),
+}
+
+/// What a matching link does besides.
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    SetVar { collection: Variable, key: Key, change: Change },
+    ExpireVar { collection: Variable, key: Expression, seconds: Expression },
+    DeprecateVar { collection: Variable, key: Expression, amount: i64, period: i64 },
+    InitCol { collection: Variable, key: Expression },
+    SetSession(Expression),
+    SetUser(Expression),
+    SetResource(Expression),
+    SetEnv { name: Expression, value: Expression },
+    Sanitise { what: Sanitise, name: Vec<u8> },
+    Ctl(Ctl),
+}
+
+/// The key of a variable that an action changes.
+#[derive(Debug, Clone)]
+pub(crate) enum Key {
+    /// A TX variable whose name is known when rules are compiled.
+    Slot(u32),
+    /// A name that may hold macros.
+    Dynamic(Expression),
+}
+
+/// How `setvar` changes a variable.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    Set(Expression),
+    Add(Expression),
+    Subtract(Expression),
+    Remove,
+}
+
+/// Changes to this transaction; the rules that they concern are known when rules are compiled.
+#[derive(Debug, Clone)]
+pub(crate) enum Ctl {
+    RuleEngine(RuleEngine),
+    AuditEngine(AuditEngine),
+    AuditLogParts(Vec<u8>),
+    ForceRequestBodyVariable(bool),
+    RequestBodyAccess(bool),
+    RequestBodyLimit(u64),
+    RequestBodyProcessor(BodyProcessor),
+    ResponseBodyAccess(bool),
+    ResponseBodyLimit(u64),
+    RemoveRules(Box<[RuleIndex]>),
+    RemoveTarget(Arc<TargetRemoval>),
+    /// Accepted without effect (hash engine, debug log level).
+    Nothing,
+}
+
+/// `ctl:ruleRemoveTargetBy…`
+#[derive(Debug)]
+pub(crate) struct TargetRemoval {
+    /// In ascending order.
+    pub(crate) rules: Box<[RuleIndex]>,
+    pub(crate) exclusion: Exclusion,
+}
+
+impl RuleSet {
+    /// How many rules there are, chains counted once.
+    pub fn rule_count(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// The files that the rules came from.
+    pub fn files(&self) -> &[String] {
+        &self.files
+    }
+
+    /// What is known of the rule with that id.
+    pub fn describe(&self, id: u64) -> Option<RuleDescription<'_>> {
+        self.by_id.get(&id).map(|&index| RuleDescription { rules: self, rule: &self.rules[index as usize] })
+    }
+
+    /// All rules in the order in which they were written.
+    pub fn descriptions(&self) -> impl Iterator<Item = RuleDescription<'_>> {
+        self.rules.iter().map(|rule| RuleDescription { rules: self, rule })
+    }
+}
+
+/// A look at one rule, for listings.
+#[derive(Clone, Copy)]
+pub struct RuleDescription<'a> {
+    rules: &'a RuleSet,
+    rule: &'a Rule,
+}
+
+impl<'a> RuleDescription<'a> {
+    /// The rule's id; 0 if it has none.
+    pub fn id(&self) -> u64 {
+        self.rule.id
+    }
+    /// The phase, 1 to 5.
+    pub fn phase(&self) -> u8 {
+        self.rule.phase
+    }
+    /// The file that it stands in.
+    pub fn file(&self) -> &'a str {
+        self.rules.files.get(self.rule.file as usize).map_or("", String::as_str)
+    }
+    /// The first line of its head.
+    pub fn line(&self) -> u32 {
+        self.rule.line
+    }
+    /// The message as written, macros not expanded.
+    pub fn message(&self) -> Option<String> {
+        self.rule.meta.message.as_ref().map(|m| String::from_utf8_lossy(&m.text).into_owned())
+    }
+    /// The tags as written.
+    pub fn tags(&self) -> Vec<String> {
+        self.rule.meta.tags.iter().map(|t| String::from_utf8_lossy(&t.text).into_owned()).collect()
+    }
+    /// 0 (emergency) to 7 (debug).
+    pub fn severity(&self) -> Option<u8> {
+        self.rule.meta.severity
+    }
+    /// How many links its chain has; 1 without chain.
+    pub fn links(&self) -> usize {
+        self.rule.links.len()
+    }
+    /// The operator of each link, as written; "" for a SecAction.
+    pub fn operators(&self) -> Vec<String> {
+        let text = |link: &Link| link.test.as_ref().map(|t| String::from_utf8_lossy(&t.text).into_owned());
+        self.rule.links.iter().map(|link| text(link).unwrap_or_default()).collect()
+    }
+}
+
+impl std::fmt::Debug for RuleSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RuleSet").field("rules", &self.rules.len()).field("files", &self.files.len()).finish()
+    }
+}

@@ -1,0 +1,183 @@
+//! What the configuration directives of a rule set say.
+
+use std::collections::BTreeSet;
+
+use regex::bytes::Regex;
+use seclang::setting::{AuditEngine, AuditLogFormat, AuditLogType, LimitAction, RuleEngine, Setting};
+
+use crate::target::key_pattern;
+
+/// The engine's options, with ModSecurity 2's defaults.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `SecRuleEngine`
+    pub rule_engine: RuleEngine,
+    /// `SecRequestBodyAccess`
+    pub request_body_access: bool,
+    /// `SecRequestBodyLimit`, bytes
+    pub request_body_limit: u64,
+    /// `SecRequestBodyNoFilesLimit`, bytes
+    pub request_body_no_files_limit: u64,
+    /// `SecRequestBodyLimitAction`
+    pub request_body_limit_action: LimitAction,
+    /// `SecRequestBodyJsonDepthLimit`
+    pub json_depth_limit: u32,
+    /// `SecArgumentsLimit`
+    pub arguments_limit: u32,
+    /// `SecUploadFileLimit`
+    pub upload_file_limit: u32,
+    /// `SecResponseBodyAccess`
+    pub response_body_access: bool,
+    /// `SecResponseBodyLimit`, bytes
+    pub response_body_limit: u64,
+    /// `SecResponseBodyLimitAction`
+    pub response_body_limit_action: LimitAction,
+    /// `SecResponseBodyMimeType`: lower case, without parameters
+    pub response_body_mime_types: BTreeSet<String>,
+    /// `SecAuditEngine`
+    pub audit_engine: AuditEngine,
+    /// `SecAuditLog`
+    pub audit_log: Option<String>,
+    /// `SecAuditLogParts`
+    pub audit_log_parts: String,
+    /// `SecAuditLogRelevantStatus`
+    pub audit_log_relevant_status: Option<Regex>,
+    /// `SecAuditLogType`
+    pub audit_log_type: AuditLogType,
+    /// `SecAuditLogFormat`
+    pub audit_log_format: AuditLogFormat,
+    /// `SecAuditLogStorageDir`
+    pub audit_log_storage_dir: Option<String>,
+    /// `SecArgumentSeparator`
+    pub argument_separator: u8,
+    /// `SecCookieFormat`
+    pub cookie_format: u8,
+    /// `SecUnicodeMapFile`: the file and the code page
+    pub unicode_map: Option<(String, u32)>,
+    /// `SecPcreMatchLimit`
+    pub pcre_match_limit: u32,
+    /// `SecCollectionTimeout`, seconds
+    pub collection_timeout: u32,
+    /// `SecComponentSignature`, in their order
+    pub component_signatures: Vec<String>,
+    /// `SecServerSignature`
+    pub server_signature: Option<Vec<u8>>,
+    /// `SecWebAppId`
+    pub web_app_id: Vec<u8>,
+    /// `SecSensorId`
+    pub sensor_id: Vec<u8>,
+    /// `SecHttpBlKey`
+    pub http_bl_key: Option<String>,
+    /// `SecGeoLookupDB`
+    pub geo_lookup_db: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            rule_engine: RuleEngine::Off,
+            request_body_access: false,
+            request_body_limit: 134_217_728,
+            request_body_no_files_limit: 1_048_576,
+            request_body_limit_action: LimitAction::Reject,
+            json_depth_limit: 10_000,
+            arguments_limit: 1_000,
+            upload_file_limit: 100,
+            response_body_access: false,
+            response_body_limit: 524_288,
+            response_body_limit_action: LimitAction::Reject,
+            response_body_mime_types: ["text/plain", "text/html"].map(String::from).into(),
+            audit_engine: AuditEngine::Off,
+            audit_log: None,
+            audit_log_parts: "ABCFHZ".into(),
+            audit_log_relevant_status: None,
+            audit_log_type: AuditLogType::Serial,
+            audit_log_format: AuditLogFormat::Native,
+            audit_log_storage_dir: None,
+            argument_separator: b'&',
+            cookie_format: 0,
+            unicode_map: None,
+            pcre_match_limit: 1_500,
+            collection_timeout: 3_600,
+            component_signatures: Vec::new(),
+            server_signature: None,
+            web_app_id: b"default".to_vec(),
+            sensor_id: b"default".to_vec(),
+            http_bl_key: None,
+            geo_lookup_db: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Takes over one directive; the error is a message.
+    pub(crate) fn apply(&mut self, setting: &Setting) -> Result<(), String> {
+        match setting.clone() {
+            Setting::RuleEngine(v) => self.rule_engine = v,
+            Setting::RequestBodyAccess(v) => self.request_body_access = v,
+            Setting::RequestBodyLimit(v) => self.request_body_limit = v,
+            Setting::RequestBodyNoFilesLimit(v) => self.request_body_no_files_limit = v,
+            Setting::RequestBodyInMemoryLimit(_) => {}
+            Setting::RequestBodyLimitAction(v) => self.request_body_limit_action = v,
+            Setting::RequestBodyJsonDepthLimit(v) => self.json_depth_limit = v,
+            Setting::ArgumentsLimit(v) => self.arguments_limit = v,
+            Setting::UploadFileLimit(v) => self.upload_file_limit = v,
+            Setting::ResponseBodyAccess(v) => self.response_body_access = v,
+            Setting::ResponseBodyLimit(v) => self.response_body_limit = v,
+            Setting::ResponseBodyLimitAction(v) => self.response_body_limit_action = v,
+            Setting::ResponseBodyMimeType(types) => {
+                self.response_body_mime_types.extend(types.iter().map(|t| t.to_ascii_lowercase()));
+            }
+            Setting::ResponseBodyMimeTypesClear => self.response_body_mime_types.clear(),
+            Setting::AuditEngine(v) => self.audit_engine = v,
+            Setting::AuditLog(v) => self.audit_log = Some(v),
+            Setting::AuditLogParts(v) => self.audit_log_parts = v,
+            Setting::AuditLogRelevantStatus(v) => {
+                self.audit_log_relevant_status = Some(relevant_status(&v)?);
+            }
+            Setting::AuditLogType(v) => self.audit_log_type = v,
+            Setting::AuditLogFormat(v) => self.audit_log_format = v,
+            Setting::AuditLogStorageDir(v) => self.audit_log_storage_dir = Some(v),
+            Setting::ArgumentSeparator(v) => self.argument_separator = v,
+            Setting::CookieFormat(v) => self.cookie_format = v,
+            Setting::UnicodeMapFile { file, code_page } => {
+                self.unicode_map = Some((file, code_page.unwrap_or(20127)));
+            }
+            Setting::PcreMatchLimit(v) => self.pcre_match_limit = v,
+            Setting::CollectionTimeout(v) => self.collection_timeout = v,
+            Setting::ComponentSignature(v) => {
+                self.component_signatures.push(String::from_utf8_lossy(&v).into_owned());
+            }
+            Setting::ServerSignature(v) => self.server_signature = Some(v),
+            Setting::WebAppId(v) => self.web_app_id = v,
+            Setting::SensorId(v) => self.sensor_id = v,
+            Setting::HttpBlKey(v) => self.http_bl_key = Some(v),
+            Setting::GeoLookupDb(v) => self.geo_lookup_db = Some(v),
+            Setting::AuditLog2(_)
+            | Setting::CookieV0Separator(_)
+            | Setting::PcreMatchLimitRecursion(_)
+            | Setting::Ignored { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Whether SecAuditLogRelevantStatus means this status.
+    pub fn status_is_relevant(&self, status: u16) -> bool {
+        self.audit_log_relevant_status.as_ref().is_some_and(|p| p.is_match(status.to_string().as_bytes()))
+    }
+}
+
+/// `^(?:5|4(?!04))` has look-ahead, which the stock configuration uses for "all 4xx but 404"; statuses are so few that
+/// asking PCRE2 once for each of them turns any pattern into a set.
+fn relevant_status(pattern: &str) -> Result<Regex, String> {
+    if let Ok(plain) = key_pattern(pattern) {
+        return Ok(plain);
+    }
+    let full =
+        pcre2::bytes::Regex::new(pattern).map_err(|error| format!("invalid status pattern: {error}"))?;
+    let relevant: Vec<String> = (100..600u16)
+        .map(|status| status.to_string())
+        .filter(|status| full.is_match(status.as_bytes()).unwrap_or(false))
+        .collect();
+    key_pattern(&format!("^(?:{})$", relevant.join("|")))
+}

@@ -1,0 +1,132 @@
+//! A rule's targets, compiled: which values it looks at.
+
+use regex::bytes::{Regex, RegexBuilder};
+use seclang::ast;
+use seclang::variable::Variable;
+
+use crate::body::xml::XPath;
+use crate::names::Names;
+
+/// One target.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) variable: Variable,
+    /// `&`: how many values, not the values.
+    pub(crate) counted: bool,
+    pub(crate) selector: Selector,
+    /// As logs name it where there is no key of a value: `&REQUEST_HEADERS:Host`.
+    pub(crate) name: Box<str>,
+}
+
+/// Which values of a collection.
+#[derive(Debug, Clone)]
+pub(crate) enum Selector {
+    All,
+    /// Those with this key, without case.
+    Key(Box<[u8]>),
+    /// A TX variable by number.
+    Slot(u32),
+    /// Those whose key matches.
+    Regex(Regex),
+    /// By its place in the rule set's list of expressions.
+    XPath(u16),
+}
+
+/// Values that are not looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Exclusion {
+    pub(crate) variable: Variable,
+    pub(crate) selector: Selector,
+}
+
+impl Selector {
+    /// Compiles a selector; the error is a message.
+    pub(crate) fn compile(
+        selector: Option<&ast::Selector>,
+        variable: Variable,
+        names: &mut Names,
+        paths: &mut Paths,
+    ) -> Result<Selector, String> {
+        Ok(match selector {
+            None => Selector::All,
+            Some(ast::Selector::Key(key)) if variable == Variable::Tx => Selector::Slot(names.intern(key)),
+            Some(ast::Selector::Key(key)) => Selector::Key(key.as_slice().into()),
+            Some(ast::Selector::Regex(pattern)) => Selector::Regex(key_pattern(pattern)?),
+            Some(ast::Selector::XPath(path)) => Selector::XPath(paths.intern(path)?),
+        })
+    }
+
+    /// Whether a value with that key is meant.
+    pub(crate) fn selects(&self, key: &[u8]) -> bool {
+        match self {
+            Selector::All => true,
+            Selector::Key(wanted) => key.eq_ignore_ascii_case(wanted),
+            Selector::Regex(pattern) => pattern.is_match(key),
+            Selector::Slot(_) | Selector::XPath(_) => false,
+        }
+    }
+}
+
+/// The XPath expressions of a rule set, each once: a transaction evaluates all of them when it has read a document.
+#[derive(Debug, Default)]
+pub(crate) struct Paths {
+    known: Vec<(String, XPath)>,
+    /// Prefixes that the `xmlns` actions of the link at hand declare.
+    pub(crate) namespaces: Vec<(String, String)>,
+}
+
+impl Paths {
+    fn intern(&mut self, text: &str) -> Result<u16, String> {
+        let key = format!("{text} {:?}", self.namespaces);
+        if let Some(index) = self.known.iter().position(|(known, _)| *known == key) {
+            return Ok(index as u16);
+        }
+        let namespaces: Vec<_> = self.namespaces.iter().map(|(p, u)| (p.as_str(), u.as_str())).collect();
+        self.known.push((key, XPath::parse_with_namespaces(text, &namespaces)?));
+        u16::try_from(self.known.len() - 1).map_err(|_| "too many XPath expressions".to_owned())
+    }
+
+    /// The expressions in the order of their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &XPath> {
+        self.known.iter().map(|(_, path)| path)
+    }
+}
+
+/// A pattern over keys and tags: bytes, without case.
+pub(crate) fn key_pattern(pattern: &str) -> Result<Regex, String> {
+    RegexBuilder::new(pattern)
+        .unicode(false)
+        .case_insensitive(true)
+        .dot_matches_new_line(true)
+        .build()
+        .map_err(|error| format!("invalid pattern: {error}"))
+}
+
+impl Target {
+    pub(crate) fn compile(
+        target: &ast::Target,
+        names: &mut Names,
+        paths: &mut Paths,
+    ) -> Result<Target, String> {
+        let selector = Selector::compile(target.selector.as_ref(), target.variable, names, paths)?;
+        let key = match &target.selector {
+            None => String::new(),
+            Some(ast::Selector::Key(key)) => format!(":{}", String::from_utf8_lossy(key)),
+            Some(ast::Selector::Regex(pattern)) => format!(":/{pattern}/"),
+            Some(ast::Selector::XPath(path)) => format!(":{path}"),
+        };
+        let name = format!("{}{}{key}", if target.counted { "&" } else { "" }, target.variable.name());
+        Ok(Target { variable: target.variable, counted: target.counted, selector, name: name.into() })
+    }
+}
+
+impl Exclusion {
+    pub(crate) fn compile(
+        target: &ast::Target,
+        names: &mut Names,
+        paths: &mut Paths,
+    ) -> Result<Exclusion, String> {
+        let selector = Selector::compile(target.selector.as_ref(), target.variable, names, paths)?;
+        Ok(Exclusion { variable: target.variable, selector })
+    }
+}

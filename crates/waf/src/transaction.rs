@@ -1,0 +1,380 @@
+//! A request and its response on their way through the phases.
+//!
+//! The embedding program feeds what it reads and asks after each phase what to do:
+//!
+//! | call | phase |
+//! |---|---|
+//! | [`request_line`](Transaction::request_line), [`request_header`](Transaction::request_header), [`request_headers_done`](Transaction::request_headers_done) | 1 |
+//! | [`request_body`](Transaction::request_body), [`request_body_done`](Transaction::request_body_done) | 2 |
+//! | [`response_head`](Transaction::response_head), [`response_header`](Transaction::response_header), [`response_headers_done`](Transaction::response_headers_done) | 3 |
+//! | [`response_body`](Transaction::response_body), [`response_body_done`](Transaction::response_body_done) | 4 |
+//! | [`logging`](Transaction::logging) | 5 |
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use event::{MatchedRule, Timestamp};
+use seclang::action::{AllowScope, BodyProcessor};
+use seclang::setting::{AuditEngine, LimitAction, RuleEngine};
+use seclang::variable::Variable;
+
+use crate::collections::{Collections, RecordName};
+use crate::memory::{Memory, Slice};
+use crate::operators::Captures;
+use crate::ruleset::{RuleSet, TargetRemoval};
+use crate::tx::{TxVariables, leading_number};
+
+mod act;
+mod body;
+mod evaluate;
+mod expand;
+mod input;
+mod report;
+mod variables;
+
+use input::{Input, ResponseInput};
+use variables::Item;
+
+/// `SecRuleEngine`: whether rules run, and whether they decide.
+pub type Mode = RuleEngine;
+
+/// The two ends of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection {
+    /// The client, as trusted proxies name it.
+    pub client: SocketAddr,
+    /// The address that the request came to.
+    pub server: SocketAddr,
+}
+
+/// What to do after a phase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Go on.
+    Continue,
+    /// Do this instead; later phases but [`logging`](Transaction::logging) are not run.
+    Intervene(Intervention),
+}
+
+/// What a rule, or a limit, does to a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intervention {
+    /// The status to answer with.
+    pub status: u16,
+    /// How.
+    pub action: InterventionAction,
+    /// The rule; 0 if a limit decided.
+    pub rule_id: u64,
+    /// 1 to 5.
+    pub phase: u8,
+}
+
+/// How a transaction ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InterventionAction {
+    /// Answer with the status.
+    Deny,
+    /// Close the connection without an answer.
+    Drop,
+    /// Answer with a redirection to this address.
+    Redirect(Vec<u8>),
+    /// Forward the request to this address instead.
+    Proxy(Vec<u8>),
+}
+
+/// What became of a part of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyProgress {
+    /// It is inspected; more may come.
+    More,
+    /// The limit is reached: the rest passes without inspection.
+    Full,
+    /// The limit is passed, and the limit action refuses that.
+    Decided(Intervention),
+}
+
+/// One transaction. Its memory is bounded by the body limits of the rule set and those in [`crate::limits`].
+pub struct Transaction {
+    rules: Arc<RuleSet>,
+    collections: Arc<Collections>,
+    connection: Connection,
+    started: Timestamp,
+    now: Timestamp,
+    unique_id: String,
+
+    memory: Memory,
+    input: Input,
+    response: ResponseInput,
+    tx: TxVariables,
+    /// Results of transformation chains: for each row (a value) and chain 0 (not computed) or an index plus one.
+    transformed: Vec<u32>,
+    results: Vec<Slice>,
+    rows: u32,
+
+    mode: Mode,
+    options: Options,
+    /// A bit for each rule that ctl has removed; empty if none.
+    removed: Vec<u64>,
+    removed_targets: Vec<Arc<TargetRemoval>>,
+    opened: Vec<RecordName>,
+    environment: Vec<(Vec<u8>, Vec<u8>)>,
+    matched: Option<Matched>,
+    /// The matches of the link before, and those of the link that runs.
+    matched_before: Vec<Matched>,
+    matched_now: Vec<Matched>,
+    highest_severity: u8,
+    session_id: Vec<u8>,
+    user_id: Vec<u8>,
+    allowed: Option<AllowScope>,
+    intervention: Option<Intervention>,
+    matches: Vec<Match>,
+    sanitised: Vec<(seclang::action::Sanitise, Vec<u8>)>,
+    pause_ms: u64,
+    errors: Vec<String>,
+    phase: u8,
+
+    // Kept between rules so that their memory is used again.
+    items: Vec<Item>,
+    captures: Captures,
+    text: Vec<u8>,
+}
+
+/// What ctl may change for this transaction.
+#[derive(Debug, Clone)]
+struct Options {
+    request_body_access: bool,
+    request_body_limit: u64,
+    response_body_access: bool,
+    response_body_limit: u64,
+    force_request_body: bool,
+    body_processor: Option<BodyProcessor>,
+    audit_engine: AuditEngine,
+    audit_log_parts: String,
+}
+
+/// A variable that matched.
+#[derive(Debug, Clone)]
+struct Matched {
+    /// `ARGS:name`
+    name: Slice,
+    value: Slice,
+}
+
+/// A rule that matched a variable, and whether it is to be logged.
+#[derive(Debug, Clone)]
+pub struct Match {
+    /// Everything that an event and ModSecurity's logs tell of it.
+    pub rule: MatchedRule,
+    /// `log`: it belongs in the error log.
+    pub log: bool,
+    /// `auditlog`: it makes the transaction relevant for the audit log.
+    pub audit_log: bool,
+}
+
+impl Transaction {
+    /// A transaction that starts at `now`.
+    pub fn new(
+        rules: Arc<RuleSet>,
+        connection: Connection,
+        now: Timestamp,
+        unique_id: &str,
+        collections: Arc<Collections>,
+    ) -> Transaction {
+        let settings = &rules.settings;
+        let options = Options {
+            request_body_access: settings.request_body_access,
+            request_body_limit: settings.request_body_limit,
+            response_body_access: settings.response_body_access,
+            response_body_limit: settings.response_body_limit,
+            force_request_body: false,
+            body_processor: None,
+            audit_engine: settings.audit_engine,
+            audit_log_parts: settings.audit_log_parts.clone(),
+        };
+        Transaction {
+            mode: settings.rule_engine,
+            options,
+            rules,
+            collections,
+            connection,
+            started: now,
+            now,
+            unique_id: unique_id.to_owned(),
+            memory: Memory::default(),
+            input: Input::default(),
+            response: ResponseInput::default(),
+            tx: TxVariables::default(),
+            transformed: Vec::new(),
+            results: Vec::new(),
+            rows: 0,
+            removed: Vec::new(),
+            removed_targets: Vec::new(),
+            opened: Vec::new(),
+            environment: Vec::new(),
+            matched: None,
+            matched_before: Vec::new(),
+            matched_now: Vec::new(),
+            highest_severity: 255,
+            session_id: Vec::new(),
+            user_id: Vec::new(),
+            allowed: None,
+            intervention: None,
+            matches: Vec::new(),
+            sanitised: Vec::new(),
+            pause_ms: 0,
+            errors: Vec::new(),
+            phase: 0,
+            items: Vec::new(),
+            captures: Captures::default(),
+            text: Vec::new(),
+        }
+    }
+
+    /// Runs the rules in this mode, whatever `SecRuleEngine` says; ctl:ruleEngine may still change it.
+    pub fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+    }
+
+    /// The mode as it is now.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Runs phase 1.
+    pub fn request_headers_done(&mut self, now: Timestamp) -> Decision {
+        self.choose_body_processor();
+        self.run_phase(1, now)
+    }
+
+    /// Whether the request body is to be fed to [`Transaction::request_body`].
+    pub fn inspects_request_body(&self) -> bool {
+        self.mode != Mode::Off && self.options.request_body_access
+    }
+
+    /// Parses what [`Transaction::request_body`] took and runs phase 2.
+    pub fn request_body_done(&mut self, now: Timestamp) -> Decision {
+        if self.intervention.is_none() && self.inspects_request_body() {
+            self.process_request_body();
+        }
+        self.run_phase(2, now)
+    }
+
+    /// Runs phase 3.
+    pub fn response_headers_done(&mut self, now: Timestamp) -> Decision {
+        self.run_phase(3, now)
+    }
+
+    /// Runs phase 4.
+    pub fn response_body_done(&mut self, now: Timestamp) -> Decision {
+        self.run_phase(4, now)
+    }
+
+    /// Runs phase 5. It runs once, whatever was decided, and can't intervene any more.
+    pub fn logging(&mut self, now: Timestamp) {
+        if self.phase < 5 {
+            self.run_phase(5, now);
+        }
+    }
+
+    /// The matches in their order: one for each matched variable of each rule.
+    pub fn matches(&self) -> &[Match] {
+        &self.matches
+    }
+
+    /// What was decided.
+    pub fn intervention(&self) -> Option<&Intervention> {
+        self.intervention.as_ref()
+    }
+
+    /// Whether the audit log wants this transaction: `SecAuditEngine` and, for RelevantOnly, a match with auditlog or a
+    /// status that SecAuditLogRelevantStatus names.
+    pub fn wants_audit_log(&self, status: u16) -> bool {
+        match self.options.audit_engine {
+            AuditEngine::On => true,
+            AuditEngine::Off => false,
+            AuditEngine::RelevantOnly => {
+                self.matches.iter().any(|m| m.audit_log) || self.rules.settings.status_is_relevant(status)
+            }
+        }
+    }
+
+    /// The parts that the audit log is to have, as ctl:auditLogParts left them.
+    pub fn audit_log_parts(&self) -> &str {
+        &self.options.audit_log_parts
+    }
+
+    /// A TX variable as a number; 0 if it is not set.
+    pub fn tx_number(&self, name: &str) -> i64 {
+        let number = self.tx.find(name.as_bytes(), &self.rules);
+        number.and_then(|number| self.tx.get(number)).map_or(0, |value| value.number())
+    }
+
+    /// A TX variable's text, if it is set.
+    pub fn tx_text(&self, name: &str) -> Option<Vec<u8>> {
+        let value = self.tx.get(self.tx.find(name.as_bytes(), &self.rules)?)?;
+        Some(value.bytes(&mut [0; 20]).to_vec())
+    }
+
+    /// The inspected part of the request body.
+    pub fn inspected_request_body(&self) -> &[u8] {
+        self.memory.get(self.input.body)
+    }
+
+    /// How long rules ask to wait before the answer (`pause`), milliseconds; at most [`crate::limits::PAUSE`].
+    pub fn pause_ms(&self) -> u64 {
+        self.pause_ms
+    }
+
+    /// Fields that rules want hidden in the audit log (`sanitise…`).
+    pub fn sanitised(&self) -> &[(seclang::action::Sanitise, Vec<u8>)] {
+        &self.sanitised
+    }
+
+    /// Variables that rules set with setenv.
+    pub fn environment(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        &self.environment
+    }
+
+    /// Faults while rules ran, such as a match limit that was hit. The rule concerned did not match.
+    pub fn errors(&self) -> &[String] {
+        &self.errors
+    }
+
+    /// Bytes that the transaction holds of requests and transformed values.
+    pub fn memory_size(&self) -> usize {
+        self.memory.size()
+    }
+
+    fn new_rows(&mut self, count: u32) -> u32 {
+        let row = self.rows;
+        self.rows += count;
+        row
+    }
+
+    /// Ends the transaction if it runs in mode On.
+    fn intervene(&mut self, intervention: Intervention) {
+        if self.mode == Mode::On && self.intervention.is_none() && self.phase < 5 {
+            self.intervention = Some(intervention);
+        }
+    }
+
+    fn limit_rejects(&self, action: LimitAction) -> bool {
+        action == LimitAction::Reject && self.mode == Mode::On
+    }
+}
+
+/// The transaction's Content-Length, if it says one.
+fn number_of(text: &[u8]) -> u64 {
+    leading_number(text).max(0) as u64
+}
+
+impl std::fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction").field("unique_id", &self.unique_id).field("phase", &self.phase).finish()
+    }
+}
+
+/// Variables that never carry a key.
+fn is_single(variable: Variable) -> bool {
+    !variable.is_collection()
+}

@@ -1,0 +1,270 @@
+//! Bodies: what of them is inspected, and what processors make of the request's.
+
+use std::sync::Arc;
+
+use seclang::action::BodyProcessor;
+use seclang::setting::LimitAction;
+use seclang::variable::Variable;
+
+use super::input::{Field, Single};
+use super::{BodyProgress, Intervention, InterventionAction, Mode, Transaction};
+use crate::body::{json, multipart, urlencoded, xml};
+use crate::memory::{Memory, Slice};
+use crate::query::{self, Argument};
+
+/// What the MULTIPART processor found.
+#[derive(Debug, Default)]
+pub(super) struct MultipartResult {
+    pub(super) flags: multipart::Flags,
+    /// Name: the field's; value: the file's name.
+    pub(super) files: Vec<Field>,
+    /// Name: the field's; value: the content.
+    pub(super) contents: Vec<Field>,
+    /// Name: the part's; value: a header line.
+    pub(super) part_headers: Vec<Field>,
+    pub(super) last_name: Slice,
+    pub(super) last_filename: Slice,
+}
+
+/// Content Too Large.
+const TOO_LARGE: u16 = 413;
+/// The answer to a response beyond its limit.
+const SERVER_ERROR: u16 = 500;
+
+impl Transaction {
+    /// Chooses the body processor by Content-Type, as ModSecurity does before phase 1; rules choose others.
+    pub(super) fn choose_body_processor(&mut self) {
+        let content_type = self.header(b"content-type").unwrap_or(b"").to_ascii_lowercase();
+        if content_type.starts_with(b"application/x-www-form-urlencoded") {
+            self.options.body_processor = Some(BodyProcessor::UrlEncoded);
+        } else if content_type.starts_with(b"multipart/form-data") {
+            self.options.body_processor = Some(BodyProcessor::Multipart);
+        }
+    }
+
+    /// Takes a part of the request body, in order. Beyond the limit the transaction is refused (`Reject` in mode On) or
+    /// the rest is not looked at (`ProcessPartial`, and always in DetectionOnly).
+    pub fn request_body(&mut self, chunk: &[u8]) -> BodyProgress {
+        if let Some(intervention) = &self.intervention {
+            return BodyProgress::Decided(intervention.clone());
+        }
+        self.input.has_body |= !chunk.is_empty();
+        let limit = self.request_body_limit();
+        let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(self.input.body.len());
+        if chunk.len() <= room {
+            self.input.body = self.memory.append(self.input.body, chunk);
+            return BodyProgress::More;
+        }
+        self.input.body_truncated = true;
+        if self.limit_rejects(self.rules.settings.request_body_limit_action) {
+            return self.refuse(TOO_LARGE, 2);
+        }
+        self.input.body = self.memory.append(self.input.body, &chunk[..room]);
+        BodyProgress::Full
+    }
+
+    /// The bytes that are inspected at most. Only multipart bodies, which hold files, may pass the smaller limit.
+    fn request_body_limit(&self) -> u64 {
+        match self.options.body_processor {
+            Some(BodyProcessor::Multipart) => self.options.request_body_limit,
+            _ => self.options.request_body_limit.min(self.rules.settings.request_body_no_files_limit),
+        }
+    }
+
+    fn refuse(&mut self, status: u16, phase: u8) -> BodyProgress {
+        let action = InterventionAction::Deny;
+        let intervention = Intervention { status, action, rule_id: 0, phase };
+        self.intervene(intervention.clone());
+        BodyProgress::Decided(intervention)
+    }
+
+    pub(super) fn process_request_body(&mut self) {
+        if !self.input.has_body {
+            return;
+        }
+        let force = self.options.force_request_body;
+        match self.options.body_processor {
+            Some(BodyProcessor::UrlEncoded) => {
+                self.input.body_variable = self.late_single(self.input.body);
+                self.process_urlencoded();
+            }
+            Some(BodyProcessor::Multipart) => self.process_multipart(),
+            Some(BodyProcessor::Json) => self.process_json(),
+            Some(BodyProcessor::Xml) => self.process_xml(),
+            None => {}
+        }
+        if force && self.input.body_variable.is_none() {
+            self.input.body_variable = self.late_single(self.input.body);
+        }
+    }
+
+    fn arguments_left(&self) -> usize {
+        (self.rules.settings.arguments_limit as usize).saturating_sub(self.input.get.len())
+    }
+
+    fn process_urlencoded(&mut self) {
+        let (limit, separator) = (self.arguments_left(), self.rules.settings.argument_separator);
+        let (arena, mut adopter) = self.memory.split();
+        let parsed = urlencoded::parse(&arena[Memory::arena_range(self.input.body)], separator, limit);
+        for Argument { name, value } in parsed.arguments {
+            let (name, value) = (adopter.slice(name), adopter.slice(value));
+            self.input.post.push(Field { name, value, row: self.rows });
+            self.rows += 2;
+        }
+        self.input.urlencoded_error |= parsed.invalid_encoding;
+        if parsed.limit_exceeded {
+            self.input.body_error = Some(query::LIMIT_EXCEEDED.to_owned());
+        }
+    }
+
+    fn process_json(&mut self) {
+        let options = json::Options {
+            depth_limit: self.rules.settings.json_depth_limit as usize,
+            argument_limit: self.arguments_left(),
+        };
+        let (arena, mut adopter) = self.memory.split();
+        let parsed = json::parse(&arena[Memory::arena_range(self.input.body)], &options);
+        for Argument { name, value } in parsed.arguments {
+            let (name, value) = (adopter.slice(name), adopter.slice(value));
+            self.input.post.push(Field { name, value, row: self.rows });
+            self.rows += 2;
+        }
+        if parsed.error.is_some() {
+            self.input.body_error = parsed.error;
+        }
+    }
+
+    fn process_multipart(&mut self) {
+        let content_type = self.header(b"content-type").map(<[u8]>::to_vec);
+        let options = multipart::Options { argument_limit: self.arguments_left(), file_limit: None };
+        let mut result = MultipartResult::default();
+        let mut rows = self.rows;
+        let mut field = |name: Slice, value: Slice| {
+            rows += 2;
+            Field { name, value, row: rows - 2 }
+        };
+        let (arena, mut adopter) = self.memory.split();
+        let parsed =
+            multipart::parse(&arena[Memory::arena_range(self.input.body)], content_type.as_deref(), &options);
+        result.flags = parsed.flags;
+        for part in parsed.parts {
+            let name = adopter.slice(part.name);
+            for line in part.headers {
+                result.part_headers.push(field(name, adopter.slice(line)));
+            }
+            let content = adopter.slice(part.content.into());
+            match part.filename {
+                Some(filename) => {
+                    result.files.push(field(name, adopter.slice(filename)));
+                    result.contents.push(field(name, content));
+                }
+                None => self.input.post.push(field(name, content)),
+            }
+        }
+        result.last_name = adopter.slice(parsed.last_name);
+        result.last_filename = adopter.slice(parsed.last_filename);
+        let no_files_length = parsed.no_files_length as u64;
+        if parsed.error.is_some() {
+            self.input.body_error = parsed.error;
+        }
+        self.rows = rows;
+        self.input.multipart = Some(result);
+        if no_files_length > self.rules.settings.request_body_no_files_limit {
+            self.input.body_truncated = true;
+            if self.limit_rejects(self.rules.settings.request_body_limit_action) {
+                self.phase = 2;
+                self.refuse(TOO_LARGE, 2);
+            }
+        }
+    }
+
+    /// Reads the document and evaluates every XPath expression of the rules on it.
+    fn process_xml(&mut self) {
+        let rules = Arc::clone(&self.rules);
+        let (arena, mut adopter) = self.memory.split();
+        let parsed = xml::parse(&arena[Memory::arena_range(self.input.body)]);
+        for path in rules.paths.iter() {
+            let mut selected = Vec::new();
+            for value in path.values(&parsed.document) {
+                selected.push(Single { value: adopter.slice(value), row: self.rows });
+                self.rows += 1;
+            }
+            self.input.xml.push(selected);
+        }
+        if parsed.error.is_some() {
+            self.input.body_error = parsed.error;
+        }
+    }
+
+    /// A MULTIPART_* flag as a number; 0 where no multipart body was read.
+    pub(super) fn multipart_flag(&self, variable: Variable) -> Option<i64> {
+        use Variable as V;
+        let flags = self.input.multipart.as_ref().map(|m| m.flags).unwrap_or_default();
+        let set = match variable {
+            V::MultipartStrictError => flags.strict_error(),
+            V::MultipartUnmatchedBoundary => flags.unmatched_boundary,
+            V::MultipartBoundaryQuoted => flags.boundary_quoted,
+            V::MultipartBoundaryWhitespace => flags.boundary_whitespace,
+            V::MultipartCrlfLfLines => flags.crlf_lf_lines(),
+            V::MultipartDataAfter => flags.data_after,
+            V::MultipartDataBefore => flags.data_before,
+            V::MultipartFileLimitExceeded => flags.file_limit_exceeded,
+            V::MultipartHeaderFolding => flags.header_folding,
+            V::MultipartInvalidHeaderFolding => flags.invalid_header_folding,
+            V::MultipartInvalidPart => flags.invalid_part,
+            V::MultipartInvalidQuoting => flags.invalid_quoting,
+            V::MultipartLfLine => flags.lf_line,
+            V::MultipartMissingSemicolon => flags.missing_semicolon,
+            _ => return None,
+        };
+        Some(i64::from(set))
+    }
+
+    /// Whether the response body is to be fed to [`Transaction::response_body`]: SecResponseBodyAccess, and a type that
+    /// SecResponseBodyMimeType names. Known after [`Transaction::response_headers_done`].
+    pub fn inspects_response_body(&self) -> bool {
+        if self.mode == Mode::Off || !self.options.response_body_access {
+            return false;
+        }
+        let types = &self.rules.settings.response_body_mime_types;
+        match self.response.content_type {
+            None => types.contains("null"),
+            Some(content_type) => {
+                let text = String::from_utf8_lossy(self.memory.get(content_type.value));
+                let bare = text.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+                types.contains(&bare)
+            }
+        }
+    }
+
+    /// Takes a part of the response body, in order; the limit works as for [`Transaction::request_body`].
+    pub fn response_body(&mut self, chunk: &[u8]) -> BodyProgress {
+        if let Some(intervention) = &self.intervention {
+            return BodyProgress::Decided(intervention.clone());
+        }
+        self.response.inspected = true;
+        let limit = usize::try_from(self.options.response_body_limit).unwrap_or(usize::MAX);
+        let room = limit.saturating_sub(self.response.body.len());
+        let taken = chunk.len().min(room);
+        let rejects = self.limit_rejects(self.rules.settings.response_body_limit_action);
+        if taken < chunk.len() && rejects {
+            self.response.body_truncated = true;
+            return self.refuse(SERVER_ERROR, 4);
+        }
+        self.response.body = self.memory.append(self.response.body, &chunk[..taken]);
+        self.response.body_variable = match self.response.body_variable {
+            Some(single) => Some(Single { value: self.response.body, row: single.row }),
+            None => self.late_single(self.response.body),
+        };
+        if taken < chunk.len() {
+            self.response.body_truncated = true;
+            return BodyProgress::Full;
+        }
+        BodyProgress::More
+    }
+
+    /// Whether the limit action for response bodies lets a partly inspected one pass.
+    pub fn passes_partial_response(&self) -> bool {
+        self.rules.settings.response_body_limit_action == LimitAction::ProcessPartial
+    }
+}

@@ -1,0 +1,296 @@
+//! Phases, rules, links: plain evaluation, one rule after the other.
+
+use std::sync::Arc;
+
+use event::Timestamp;
+use seclang::action::AllowScope;
+
+use super::variables::{Item, ItemName, NO_ROW};
+use super::{Decision, Matched, Mode, Transaction};
+use crate::chain::ChainId;
+use crate::memory::Slice;
+use crate::ruleset::{Link, Rule, RuleIndex, RuleSet, Skip, Step, Test};
+use crate::target::Target;
+use crate::transformations::{TransformContext, transform};
+
+impl Transaction {
+    pub(super) fn run_phase(&mut self, phase: u8, now: Timestamp) -> Decision {
+        self.now = now;
+        if phase < 5
+            && let Some(intervention) = &self.intervention
+        {
+            return Decision::Intervene(intervention.clone());
+        }
+        self.phase = phase;
+        if self.allowed == Some(AllowScope::Phase) {
+            self.allowed = None;
+        }
+        let allowed = match self.allowed {
+            Some(AllowScope::Transaction) => phase < 5,
+            Some(AllowScope::Request) => phase <= 2,
+            Some(AllowScope::Phase) | None => false,
+        };
+        if !allowed {
+            let rules = Arc::clone(&self.rules);
+            self.run_steps(&rules, &rules.phases[phase as usize - 1]);
+        }
+        match &self.intervention {
+            Some(intervention) => Decision::Intervene(intervention.clone()),
+            None => Decision::Continue,
+        }
+    }
+
+    fn run_steps(&mut self, rules: &RuleSet, steps: &[Step]) {
+        let intervened_before = self.intervention.is_some();
+        let mut at = 0;
+        while let Some(step) = steps.get(at) {
+            at += 1;
+            if self.mode == Mode::Off {
+                return;
+            }
+            let Step::Rule(index) = *step else { continue };
+            if self.is_removed(index) {
+                continue;
+            }
+            let rule = &rules.rules[index as usize];
+            if !self.evaluate(rules, rule, index) {
+                continue;
+            }
+            if self.intervention.is_some() && !intervened_before || self.ends_phase() {
+                return;
+            }
+            match rule.skip {
+                Skip::No => {}
+                Skip::To(to) => at = to as usize,
+                Skip::Rules(count) => at = behind_rules(steps, at, count),
+            }
+        }
+    }
+
+    /// Whether an `allow` ends the phase that runs.
+    fn ends_phase(&self) -> bool {
+        self.allowed.is_some() && self.phase < 5
+    }
+
+    fn is_removed(&self, index: RuleIndex) -> bool {
+        self.removed.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+
+    /// Runs a rule with its chain; true if all of it matched.
+    fn evaluate(&mut self, rules: &RuleSet, rule: &Rule, index: RuleIndex) -> bool {
+        self.matched_before.clear();
+        for (number, link) in rule.links.iter().enumerate() {
+            let is_last = number + 1 == rule.links.len();
+            if !self.evaluate_link(rules, rule, link, index, is_last) {
+                return false;
+            }
+            std::mem::swap(&mut self.matched_before, &mut self.matched_now);
+        }
+        true
+    }
+
+    fn evaluate_link(
+        &mut self,
+        rules: &RuleSet,
+        rule: &Rule,
+        link: &Link,
+        index: RuleIndex,
+        is_last: bool,
+    ) -> bool {
+        self.memory.clear_scratch();
+        self.matched_now.clear();
+        let Some(test) = &link.test else {
+            self.on_match(rules, rule, link, None, is_last);
+            return true;
+        };
+        let mut items = std::mem::take(&mut self.items);
+        self.collect_targets(rules, link, index, &mut items);
+        let mut matched = false;
+        for item in &items {
+            matched |= self.test_item(rules, rule, link, test, item, is_last);
+            if matched && is_last && (self.intervention.is_some() && self.phase < 5 || self.ends_phase()) {
+                break;
+            }
+        }
+        items.clear();
+        self.items = items;
+        matched
+    }
+
+    /// Gathers the values of all targets, less those that are excluded.
+    fn collect_targets(&mut self, rules: &RuleSet, link: &Link, index: RuleIndex, items: &mut Vec<Item>) {
+        for (number, target) in link.targets.iter().enumerate() {
+            let first = items.len();
+            self.collect(target.variable, &target.selector, rules, items);
+            self.exclude(rules, link, index, items, first);
+            if target.counted {
+                let count = (items.len() - first) as i64;
+                items.truncate(first);
+                items.push(Item {
+                    variable: target.variable,
+                    name: ItemName::Target(number as u16),
+                    value: self.memory.scratch_number(count),
+                    row: NO_ROW,
+                });
+            }
+        }
+    }
+
+    fn exclude(&self, rules: &RuleSet, link: &Link, index: RuleIndex, items: &mut Vec<Item>, first: usize) {
+        let by_ctl = self.removed_targets.iter().filter(|r| r.rules.binary_search(&index).is_ok());
+        for exclusion in link.exclusions.iter().chain(by_ctl.map(|removal| &removal.exclusion)) {
+            let mut at = first;
+            while let Some(item) = items.get(at) {
+                if self.is_excluded(item, exclusion, rules) {
+                    items.remove(at);
+                } else {
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    /// Tests one value (with multiMatch: each of its forms), and acts on every match.
+    fn test_item(
+        &mut self,
+        rules: &RuleSet,
+        rule: &Rule,
+        link: &Link,
+        test: &Test,
+        item: &Item,
+        is_last: bool,
+    ) -> bool {
+        let Some(chains) = &link.multi_match else {
+            let value = self.transformed(rules, item, link.chain);
+            return self.test_value(rules, rule, link, test, item, value, is_last);
+        };
+        let mut matched = false;
+        let mut before = None;
+        for &chain in chains {
+            let value = self.transformed(rules, item, chain);
+            if before != Some(value) {
+                matched |= self.test_value(rules, rule, link, test, item, value, is_last);
+            }
+            before = Some(value);
+        }
+        matched
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one rule's context, all by reference, on the hottest path"
+    )]
+    fn test_value(
+        &mut self,
+        rules: &RuleSet,
+        rule: &Rule,
+        link: &Link,
+        test: &Test,
+        item: &Item,
+        value: Slice,
+        is_last: bool,
+    ) -> bool {
+        let mut argument = std::mem::take(&mut self.text);
+        argument.clear();
+        let resolved = match &test.argument {
+            None => true,
+            Some(expression) => self.expand(expression, rules, rule, &mut argument),
+        };
+        // A macro that nothing resolves asks for nothing: neither the operator nor its negation matches.
+        let matched = resolved && {
+            let expanded = test.argument.as_ref().map(|_| argument.as_slice());
+            self.captures.clear();
+            self.captures.wanted = link.capture;
+            match test.operator.matches(self.memory.get(value), expanded, &mut self.captures) {
+                Ok(found) => found != test.negated,
+                Err(error) => {
+                    self.note_error(rule, &error.to_string());
+                    false
+                }
+            }
+        };
+        self.text = argument;
+        if matched {
+            self.on_match(rules, rule, link, Some((item, value, test)), is_last);
+        }
+        matched
+    }
+
+    fn note_error(&mut self, rule: &Rule, message: &str) {
+        if self.errors.len() < crate::limits::ERRORS {
+            self.errors.push(format!("rule {}: {message}", rule.id));
+        }
+    }
+
+    fn on_match(
+        &mut self,
+        rules: &RuleSet,
+        rule: &Rule,
+        link: &Link,
+        found: Option<(&Item, Slice, &Test)>,
+        is_last: bool,
+    ) {
+        if let Some((item, value, _)) = found {
+            let target = match item.name {
+                ItemName::Target(number) => {
+                    link.targets.get(number as usize).map_or("", |t: &Target| &t.name)
+                }
+                _ => "",
+            };
+            let mut name = Vec::with_capacity(32);
+            self.write_name(item, rules, target, &mut name);
+            let name = self.memory.store(&name);
+            let value = self.memory.keep(value);
+            self.matched = Some(Matched { name, value });
+            self.matched_now.push(Matched { name, value });
+            if link.capture {
+                self.take_captures(value);
+            }
+        }
+        if is_last && let Some(severity) = rule.meta.severity {
+            self.highest_severity = self.highest_severity.min(severity);
+        }
+        self.act(rules, rule, link);
+        if is_last {
+            self.conclude(rules, rule, found.map(|(_, _, test)| test));
+        }
+    }
+
+    /// The value after a chain of transformations; each step is computed once for each value.
+    fn transformed(&mut self, rules: &RuleSet, item: &Item, chain: ChainId) -> Slice {
+        if chain == ChainId::NONE {
+            return item.value;
+        }
+        let Some(node) = rules.chains.node(chain) else { return item.value };
+        let cell = (item.row != NO_ROW).then(|| item.row as usize * rules.chains.len() + chain.0 as usize);
+        if let Some(cell) = cell {
+            match self.transformed.get(cell) {
+                Some(0) => {}
+                Some(&index) => return self.results[index as usize - 1],
+                None => self.transformed.resize(self.rows as usize * rules.chains.len(), 0),
+            }
+        }
+        let input = self.transformed(rules, item, node.parent);
+        let context = TransformContext { unicode_map: rules.unicode_map.as_ref() };
+        let mut out = Vec::new();
+        let changed = transform(node.transformation, self.memory.get(input), &mut out, &context);
+        let result = if changed { self.memory.adopt(out) } else { input };
+        if let Some(cell) = cell {
+            self.results.push(result);
+            self.transformed[cell] = self.results.len() as u32;
+        }
+        result
+    }
+}
+
+/// The step behind the next `count` rules.
+fn behind_rules(steps: &[Step], mut at: usize, count: u32) -> usize {
+    let mut left = count;
+    while left > 0 && at < steps.len() {
+        if matches!(steps[at], Step::Rule(_)) {
+            left -= 1;
+        }
+        at += 1;
+    }
+    at
+}

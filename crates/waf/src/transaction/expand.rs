@@ -1,0 +1,96 @@
+//! Macros in messages, arguments and variables' names.
+
+use seclang::variable::Variable;
+
+use super::{Transaction, is_single};
+use crate::expression::{Expression, Piece};
+use crate::ruleset::{Rule, RuleSet};
+use crate::target::Selector;
+
+impl Transaction {
+    /// Writes the expanded text to `out`; false if a macro had no value (then it leaves nothing in the text).
+    pub(super) fn expand(
+        &mut self,
+        text: &Expression,
+        rules: &RuleSet,
+        rule: &Rule,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let mut resolved = true;
+        for piece in &text.parts {
+            resolved &= match piece {
+                Piece::Literal(bytes) => {
+                    out.extend_from_slice(bytes);
+                    true
+                }
+                Piece::Tx(number) => match self.tx.get(*number) {
+                    Some(value) => {
+                        out.extend_from_slice(value.bytes(&mut [0; 20]));
+                        true
+                    }
+                    None => false,
+                },
+                Piece::Variable { variable: Variable::Rule, key } => {
+                    self.expand_rule(key.as_deref().unwrap_or_default(), rules, rule, out)
+                }
+                Piece::Variable { variable, key } => {
+                    self.expand_variable(*variable, key.as_deref(), rules, out)
+                }
+                Piece::Unknown => false,
+            };
+        }
+        resolved
+    }
+
+    /// `text` expanded.
+    pub(super) fn expanded(&mut self, text: &Expression, rules: &RuleSet, rule: &Rule) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.expand(text, rules, rule, &mut out);
+        out
+    }
+
+    fn expand_variable(
+        &mut self,
+        variable: Variable,
+        key: Option<&[u8]>,
+        rules: &RuleSet,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let selector = match key {
+            Some(key) if !is_single(variable) => Selector::Key(key.into()),
+            _ => Selector::All,
+        };
+        let mut items = Vec::new();
+        self.collect(variable, &selector, rules, &mut items);
+        let Some(item) = items.first() else { return false };
+        out.extend_from_slice(self.memory.get(item.value));
+        true
+    }
+
+    /// `%{rule.id}` and its kin: what the rule that runs says of itself.
+    fn expand_rule(&mut self, key: &[u8], rules: &RuleSet, rule: &Rule, out: &mut Vec<u8>) -> bool {
+        let meta = &rule.meta;
+        match key.to_ascii_lowercase().as_slice() {
+            b"id" => out.extend_from_slice(rule.id.to_string().as_bytes()),
+            b"rev" => out.extend_from_slice(&meta.revision),
+            b"severity" => match meta.severity {
+                Some(severity) => out.extend_from_slice(severity.to_string().as_bytes()),
+                None => return false,
+            },
+            // A message that names itself would never end: one level is all that is expanded.
+            b"msg" | b"logdata" => {
+                let text = if key.eq_ignore_ascii_case(b"msg") { &meta.message } else { &meta.logdata };
+                let Some(text) = text else { return false };
+                let names_rule =
+                    text.parts.iter().any(|p| matches!(p, Piece::Variable { variable: Variable::Rule, .. }));
+                if names_rule {
+                    out.extend_from_slice(&text.text);
+                } else {
+                    self.expand(text, rules, rule, out);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+}

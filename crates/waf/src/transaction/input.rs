@@ -1,0 +1,202 @@
+//! What comes in: request line, headers, cookies, arguments; and the response's head.
+
+use super::Transaction;
+use crate::cookies::{self, CookieFormat};
+use crate::memory::{Memory, Slice};
+use crate::query;
+
+/// A named value. Its row in the table of transformed values is `row`, its name's the one behind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field {
+    pub(super) name: Slice,
+    pub(super) value: Slice,
+    pub(super) row: u32,
+}
+
+/// A value without a name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Single {
+    pub(super) value: Slice,
+    pub(super) row: u32,
+}
+
+/// The request.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    pub(super) line: Option<Single>,
+    pub(super) method: Option<Single>,
+    pub(super) uri_raw: Option<Single>,
+    pub(super) uri: Option<Single>,
+    pub(super) filename: Option<Single>,
+    pub(super) basename: Option<Single>,
+    pub(super) query: Option<Single>,
+    pub(super) protocol: Option<Single>,
+    pub(super) headers: Vec<Field>,
+    pub(super) cookies: Vec<Field>,
+    pub(super) get: Vec<Field>,
+    pub(super) post: Vec<Field>,
+    pub(super) urlencoded_error: bool,
+    /// The inspected part of the body.
+    pub(super) body: Slice,
+    /// Whether a body came or was announced.
+    pub(super) has_body: bool,
+    pub(super) body_truncated: bool,
+    /// REQUEST_BODY, where it is filled.
+    pub(super) body_variable: Option<Single>,
+    pub(super) body_error: Option<String>,
+    pub(super) multipart: Option<super::body::MultipartResult>,
+    /// The values of each XPath expression of the rules, by its number.
+    pub(super) xml: Vec<Vec<Single>>,
+}
+
+/// The response.
+#[derive(Debug, Default)]
+pub(super) struct ResponseInput {
+    pub(super) status: u16,
+    pub(super) protocol: Option<Single>,
+    pub(super) status_line: Option<Single>,
+    pub(super) headers: Vec<Field>,
+    pub(super) content_type: Option<Single>,
+    pub(super) body: Slice,
+    pub(super) body_variable: Option<Single>,
+    pub(super) body_truncated: bool,
+    pub(super) inspected: bool,
+}
+
+impl Transaction {
+    fn single(&mut self, value: Slice) -> Option<Single> {
+        let row = self.new_rows(1);
+        Some(Single { value, row })
+    }
+
+    pub(super) fn store_single(&mut self, bytes: &[u8]) -> Option<Single> {
+        let value = self.memory.store(bytes);
+        self.single(value)
+    }
+
+    pub(super) fn single_of(&mut self, value: Slice) -> Option<Single> {
+        self.single(value)
+    }
+
+    /// The request line: `method`, the target exactly as sent, and a protocol such as `HTTP/1.1`.
+    pub fn request_line(&mut self, method: &[u8], target: &[u8], protocol: &[u8]) {
+        let line = [method, b" ", target, b" ", protocol].concat();
+        let line = self.memory.store(&line);
+        let target_at = method.len() + 1;
+        let target_slice = line.part(target_at, target_at + target.len());
+        self.input.line = self.single(line);
+        self.input.method = self.single(line.part(0, method.len()));
+        self.input.protocol = self.single(line.part(target_at + target.len() + 1, line.len()));
+        self.input.uri_raw = self.single(target_slice);
+
+        // REQUEST_URI never holds a domain, even if the request line did (absolute form, RFC 9112 §3.2.2); a fragment
+        // is no part of it.
+        let path_at = authority_end(target);
+        let fragment = target.iter().position(|&b| b == b'#').unwrap_or(target.len());
+        let uri = target_slice.part(path_at, target.len());
+        let query_at = target[..fragment].iter().position(|&b| b == b'?').unwrap_or(fragment);
+        let filename = target_slice.part(path_at, query_at);
+        self.input.uri = self.single(uri);
+        self.input.filename = self.single(filename);
+        let name = self.memory.get(filename);
+        let base_at = name.iter().rposition(|&b| b == b'/' || b == b'\\').map_or(0, |at| at + 1);
+        let basename = filename.part(base_at, filename.len());
+        self.input.basename = self.single(basename);
+        if query_at < fragment {
+            let query = target_slice.part(query_at + 1, fragment);
+            self.input.query = self.single(query);
+            self.parse_query(query);
+        }
+    }
+
+    fn parse_query(&mut self, query: Slice) {
+        let limit = self.rules.settings.arguments_limit as usize;
+        let separator = self.rules.settings.argument_separator;
+        let (arena, mut adopter) = self.memory.split();
+        let parsed = query::arguments(&arena[Memory::arena_range(query)], separator, limit);
+        for argument in parsed.arguments {
+            let (name, value) = (adopter.slice(argument.name), adopter.slice(argument.value));
+            self.input.get.push(Field { name, value, row: self.rows });
+            self.rows += 2;
+        }
+        self.input.urlencoded_error |= parsed.invalid_encoding;
+        if parsed.limit_exceeded {
+            self.input.body_error = Some(query::LIMIT_EXCEEDED.to_owned());
+        }
+    }
+
+    /// One request header as sent; call it for each in order.
+    pub fn request_header(&mut self, name: &[u8], value: &[u8]) {
+        let field = self.store_field(name, value);
+        self.input.headers.push(field);
+        if name.eq_ignore_ascii_case(b"cookie") {
+            self.parse_cookies(field.value);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding")
+            || (name.eq_ignore_ascii_case(b"content-length") && super::number_of(value) > 0)
+        {
+            self.input.has_body = true;
+        }
+    }
+
+    fn store_field(&mut self, name: &[u8], value: &[u8]) -> Field {
+        let row = self.new_rows(2);
+        Field { name: self.memory.store(name), value: self.memory.store(value), row }
+    }
+
+    fn parse_cookies(&mut self, header: Slice) {
+        let format = match self.rules.settings.cookie_format {
+            1 => CookieFormat::Rfc2109,
+            _ => CookieFormat::Netscape,
+        };
+        let (arena, mut adopter) = self.memory.split();
+        for cookie in cookies::parse(&arena[Memory::arena_range(header)], format) {
+            let (name, value) = (adopter.slice(cookie.name), adopter.slice(cookie.value));
+            self.input.cookies.push(Field { name, value, row: self.rows });
+            self.rows += 2;
+        }
+    }
+
+    /// The first request header of that name.
+    pub(super) fn header(&self, name: &[u8]) -> Option<&[u8]> {
+        let field = self.input.headers.iter().find(|f| self.memory.get(f.name).eq_ignore_ascii_case(name))?;
+        Some(self.memory.get(field.value))
+    }
+
+    /// The host that the request names, without its port.
+    pub(super) fn host(&self) -> &[u8] {
+        let host = self.header(b"host").unwrap_or(b"");
+        let end = host.iter().rposition(|&b| b == b']').unwrap_or(0);
+        match host[end..].iter().position(|&b| b == b':') {
+            Some(colon) => &host[..end + colon],
+            None => host,
+        }
+    }
+
+    /// The response's status and protocol such as `HTTP/1.1`.
+    pub fn response_head(&mut self, status: u16, protocol: &[u8]) {
+        self.response.status = status;
+        self.response.protocol = self.store_single(protocol);
+        let line = [protocol, b" ", status.to_string().as_bytes()].concat();
+        self.response.status_line = self.store_single(&line);
+    }
+
+    /// One response header; call it for each in order.
+    pub fn response_header(&mut self, name: &[u8], value: &[u8]) {
+        let field = self.store_field(name, value);
+        self.response.headers.push(field);
+        if name.eq_ignore_ascii_case(b"content-type") {
+            self.response.content_type = self.single(field.value);
+        }
+    }
+}
+
+/// Where the path begins: behind `http://authority` for targets in absolute form.
+fn authority_end(target: &[u8]) -> usize {
+    let scheme = target.iter().position(|b| !b.is_ascii_alphanumeric() && !b"+-.".contains(b)).unwrap_or(0);
+    if scheme == 0 || !target[scheme..].starts_with(b"://") {
+        return 0;
+    }
+    let authority = scheme + 3;
+    let rest = &target[authority..];
+    authority + rest.iter().position(|b| b"/?#".contains(b)).unwrap_or(rest.len())
+}

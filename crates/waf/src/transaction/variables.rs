@@ -1,0 +1,420 @@
+//! From a variable to its values.
+
+use event::Timestamp;
+use seclang::variable::Variable;
+
+use super::input::{Field, Single};
+use super::{Transaction, is_single};
+use crate::collections::{Record, deprecate};
+use crate::memory::Slice;
+use crate::ruleset::RuleSet;
+use crate::target::{Exclusion, Selector};
+
+/// One value that a rule looks at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Item {
+    pub(super) variable: Variable,
+    pub(super) name: ItemName,
+    pub(super) value: Slice,
+    /// The row of its transformed values; [`NO_ROW`] for values that may change.
+    pub(super) row: u32,
+}
+
+/// What stands behind the variable's name in logs.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ItemName {
+    /// Nothing.
+    Bare,
+    /// `:key`
+    Key(Slice),
+    /// `:name` of a TX variable.
+    Tx(u32),
+    /// The name of the rule's target as written, for counts.
+    Target(u16),
+}
+
+pub(super) const NO_ROW: u32 = u32::MAX;
+
+/// Microseconds of a second.
+const SECOND: i64 = 1_000_000;
+
+impl Transaction {
+    /// Adds the values of `variable` that `selector` means to `items`.
+    pub(super) fn collect(
+        &mut self,
+        variable: Variable,
+        selector: &Selector,
+        rules: &RuleSet,
+        items: &mut Vec<Item>,
+    ) {
+        use Variable as V;
+        if is_single(variable) {
+            let value = self.single_value(variable, rules);
+            items.extend(value.map(|s| Item { variable, name: ItemName::Bare, value: s.value, row: s.row }));
+            return;
+        }
+        match variable {
+            V::Args => {
+                self.values(variable, false, &[Source::Get, Source::Post], selector, items);
+            }
+            V::ArgsGet => self.values(variable, false, &[Source::Get], selector, items),
+            V::ArgsPost => self.values(variable, false, &[Source::Post], selector, items),
+            V::ArgsNames => self.values(variable, true, &[Source::Get, Source::Post], selector, items),
+            V::ArgsGetNames => self.values(variable, true, &[Source::Get], selector, items),
+            V::ArgsPostNames => self.values(variable, true, &[Source::Post], selector, items),
+            V::RequestCookies => self.values(variable, false, &[Source::Cookies], selector, items),
+            V::RequestCookiesNames => self.values(variable, true, &[Source::Cookies], selector, items),
+            V::RequestHeaders => self.values(variable, false, &[Source::Headers], selector, items),
+            V::RequestHeadersNames => self.values(variable, true, &[Source::Headers], selector, items),
+            V::ResponseHeaders => self.values(variable, false, &[Source::ResponseHeaders], selector, items),
+            V::ResponseHeadersNames => {
+                self.values(variable, true, &[Source::ResponseHeaders], selector, items)
+            }
+            V::Files => self.values(variable, false, &[Source::Files], selector, items),
+            V::FilesNames => self.values(variable, true, &[Source::Files], selector, items),
+            V::FilesTmpContent => self.values(variable, false, &[Source::FileContents], selector, items),
+            V::MultipartPartHeaders => self.values(variable, false, &[Source::PartHeaders], selector, items),
+            V::FilesSizes => self.file_sizes(selector, items),
+            V::Tx => self.tx_values(selector, rules, items),
+            V::Ip | V::Global | V::Session | V::User | V::Resource => {
+                self.persistent_values(variable, selector, items);
+            }
+            V::MatchedVars | V::MatchedVarsNames => self.matched_values(variable, selector, items),
+            V::Env => {
+                for (name, value) in self.environment.iter().filter(|(name, _)| selector.selects(name)) {
+                    let name = ItemName::Key(self.memory.scratch(name));
+                    let value = self.memory.scratch(value);
+                    items.push(Item { variable, name, value, row: NO_ROW });
+                }
+            }
+            V::Xml => self.xml_values(selector, items),
+            // RULE is expanded in macros only; GEO and FILES_TMPNAMES have nothing here.
+            _ => {}
+        }
+    }
+
+    fn fields(&self, source: Source) -> &[Field] {
+        match source {
+            Source::Get => &self.input.get,
+            Source::Post => &self.input.post,
+            Source::Cookies => &self.input.cookies,
+            Source::Headers => &self.input.headers,
+            Source::ResponseHeaders => &self.response.headers,
+            Source::Files => self.input.multipart.as_ref().map_or(&[], |m| &m.files),
+            Source::FileContents => self.input.multipart.as_ref().map_or(&[], |m| &m.contents),
+            Source::PartHeaders => self.input.multipart.as_ref().map_or(&[], |m| &m.part_headers),
+        }
+    }
+
+    fn values(
+        &self,
+        variable: Variable,
+        names: bool,
+        sources: &[Source],
+        selector: &Selector,
+        items: &mut Vec<Item>,
+    ) {
+        for &source in sources {
+            for field in self.fields(source) {
+                if matches!(selector, Selector::All) || selector.selects(self.memory.get(field.name)) {
+                    let (value, row) =
+                        if names { (field.name, field.row + 1) } else { (field.value, field.row) };
+                    items.push(Item { variable, name: ItemName::Key(field.name), value, row });
+                }
+            }
+        }
+    }
+
+    fn file_sizes(&mut self, selector: &Selector, items: &mut Vec<Item>) {
+        let Some(multipart) = &self.input.multipart else { return };
+        for file in &multipart.contents {
+            if selector.selects(self.memory.get(file.name)) {
+                let value = file.value.len() as i64;
+                let item = Item {
+                    variable: Variable::FilesSizes,
+                    name: ItemName::Key(file.name),
+                    value: self.memory.scratch_number(value),
+                    row: NO_ROW,
+                };
+                items.push(item);
+            }
+        }
+    }
+
+    fn tx_values(&mut self, selector: &Selector, rules: &RuleSet, items: &mut Vec<Item>) {
+        let memory = &mut self.memory;
+        let mut push = |number: u32, value: &crate::tx::Value| {
+            let value = memory.scratch(value.bytes(&mut [0; 20]));
+            items.push(Item { variable: Variable::Tx, name: ItemName::Tx(number), value, row: NO_ROW });
+        };
+        match selector {
+            Selector::Slot(number) => {
+                if let Some(value) = self.tx.get(*number) {
+                    push(*number, value);
+                }
+            }
+            _ => {
+                for (number, value) in self.tx.iter() {
+                    if selector.selects(self.tx.name(number, rules)) {
+                        push(number, value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The record of an opened collection with deprecation and expiry as of now.
+    pub(super) fn record(&self, variable: Variable) -> Option<Record> {
+        let name = self.opened.iter().find(|name| name.collection == variable)?;
+        Some(self.collections.read(name, self.now.as_micros()).unwrap_or_default())
+    }
+
+    fn persistent_values(&mut self, variable: Variable, selector: &Selector, items: &mut Vec<Item>) {
+        let Some(record) = self.record(variable) else { return };
+        let key =
+            self.opened.iter().find(|n| n.collection == variable).map(|n| n.key.clone()).unwrap_or_default();
+        let age = (self.now.as_micros() - record.created) / (60 * SECOND);
+        let rate = if age > 0 { record.updates / age as u64 } else { record.updates };
+        // What ModSecurity keeps of each record besides the rules' own variables.
+        let own: [(&str, Vec<u8>); 5] = [
+            ("KEY", key),
+            ("IS_NEW", if record.updates == 0 { b"1" } else { b"0" }.to_vec()),
+            ("CREATE_TIME", (record.created / SECOND).to_string().into_bytes()),
+            ("UPDATE_COUNTER", record.updates.to_string().into_bytes()),
+            ("UPDATE_RATE", rate.to_string().into_bytes()),
+        ];
+        let entries = record.entries.iter().map(|(name, entry)| (name.as_slice(), entry.value.as_slice()));
+        let own = own.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
+        for (name, value) in own.chain(entries).filter(|(name, _)| selector.selects(name)) {
+            let name = ItemName::Key(self.memory.scratch(name));
+            let value = self.memory.scratch(value);
+            items.push(Item { variable, name, value, row: NO_ROW });
+        }
+    }
+
+    /// Applies `deprecatevar` to a variable of an opened collection.
+    pub(super) fn deprecate(&mut self, collection: Variable, key: &[u8], amount: i64, period: i64) {
+        let Some(name) = self.opened.iter().find(|name| name.collection == collection) else { return };
+        let now = self.now.as_micros();
+        let updated = self.collections.read(name, now).map_or(now, |record| record.updated);
+        let timeout = self.rules.settings.collection_timeout;
+        self.collections.change(name, key, timeout, now, |entry| {
+            entry.map(|entry| deprecate(entry, updated, amount, period, now))
+        });
+    }
+
+    fn matched_values(&mut self, variable: Variable, selector: &Selector, items: &mut Vec<Item>) {
+        for matched in &self.matched_before {
+            if selector.selects(self.memory.get(matched.name)) {
+                let value = if variable == Variable::MatchedVars { matched.value } else { matched.name };
+                items.push(Item { variable, name: ItemName::Key(matched.name), value, row: NO_ROW });
+            }
+        }
+    }
+
+    fn xml_values(&self, selector: &Selector, items: &mut Vec<Item>) {
+        let Selector::XPath(path) = selector else { return };
+        for single in self.input.xml.get(*path as usize).into_iter().flatten() {
+            items.push(Item {
+                variable: Variable::Xml,
+                name: ItemName::Bare,
+                value: single.value,
+                row: single.row,
+            });
+        }
+    }
+
+    /// The value of a variable that is no collection; `None` if it has none now.
+    fn single_value(&mut self, variable: Variable, rules: &RuleSet) -> Option<Single> {
+        use Variable as V;
+        let uncached = |value: Slice| Some(Single { value, row: NO_ROW });
+        let flag = |value: bool| if value { 1 } else { 0 };
+        let number: i64 = match variable {
+            V::RequestLine => return self.input.line,
+            V::RequestMethod => return self.input.method,
+            V::RequestUriRaw => return self.input.uri_raw,
+            V::RequestUri => return self.input.uri,
+            V::RequestFilename | V::ScriptFilename => return self.input.filename,
+            V::RequestBasename | V::ScriptBasename => return self.input.basename,
+            V::QueryString => return self.input.query,
+            V::RequestProtocol => return self.input.protocol,
+            V::RequestBody => return self.input.body_variable,
+            V::ResponseBody => return self.response.body_variable,
+            V::ResponseProtocol => return self.response.protocol,
+            V::ResponseContentType => return self.response.content_type,
+            V::StatusLine => return self.response.status_line,
+            V::RemoteAddr | V::RemoteHost => {
+                let text = self.connection.client.ip().to_canonical().to_string();
+                return uncached(self.memory.scratch(text.as_bytes()));
+            }
+            V::ServerAddr => {
+                let text = self.connection.server.ip().to_canonical().to_string();
+                return uncached(self.memory.scratch(text.as_bytes()));
+            }
+            V::ServerName => {
+                let host = self.host().to_vec();
+                return uncached(self.memory.scratch(&host));
+            }
+            V::UniqueId => return uncached(self.memory.scratch(self.unique_id.as_bytes())),
+            V::SessionId => return uncached(self.memory.scratch(&self.session_id)),
+            V::UserId => return uncached(self.memory.scratch(&self.user_id)),
+            V::WebappId => return uncached(self.memory.scratch(&rules.settings.web_app_id)),
+            V::MatchedVar => return self.matched.as_ref().and_then(|m| uncached(m.value)),
+            V::MatchedVarName => return self.matched.as_ref().and_then(|m| uncached(m.name)),
+            V::ReqbodyProcessor => {
+                let name = self.options.body_processor.map_or("", |p| p.name());
+                return uncached(self.memory.scratch(name.as_bytes()));
+            }
+            V::ReqbodyErrorMsg => {
+                let message = self.input.body_error.as_deref().unwrap_or("");
+                return uncached(self.memory.scratch(message.as_bytes()));
+            }
+            V::MultipartName => return self.input.multipart.as_ref().and_then(|m| uncached(m.last_name)),
+            V::MultipartFilename => {
+                return self.input.multipart.as_ref().and_then(|m| uncached(m.last_filename));
+            }
+            V::FullRequest => {
+                let text = self.full_request();
+                return uncached(self.memory.scratch(&text));
+            }
+            V::Time => {
+                let text = clock(self.now).time();
+                return uncached(self.memory.scratch(text.as_bytes()));
+            }
+            // Apache's own notions, which a proxy has none of.
+            V::RemoteUser | V::AuthType | V::PathInfo | V::WebserverErrorLog => return None,
+            V::ArgsCombinedSize => {
+                let fields = self.input.get.iter().chain(&self.input.post);
+                fields.map(|f| (f.name.len() + f.value.len()) as i64).sum()
+            }
+            V::FilesCombinedSize => {
+                let files = self.input.multipart.as_ref().map_or(&[][..], |m| &m.contents);
+                files.iter().map(|file| file.value.len() as i64).sum()
+            }
+            V::FullRequestLength => self.full_request().len() as i64,
+            V::RequestBodyLength => self.input.body.len() as i64,
+            V::ResponseContentLength => self.response.body.len() as i64,
+            V::ResponseStatus => i64::from(self.response.status),
+            V::RemotePort => i64::from(self.connection.client.port()),
+            V::ServerPort => i64::from(self.connection.server.port()),
+            V::HighestSeverity => i64::from(self.highest_severity),
+            V::InboundDataError => flag(self.input.body_truncated),
+            V::OutboundDataError => flag(self.response.body_truncated),
+            V::ReqbodyError => flag(self.input.body_error.is_some()),
+            V::UrlencodedError => flag(self.input.urlencoded_error),
+            V::Duration => self.now.as_micros() - self.started.as_micros(),
+            V::ModsecBuild => MODSEC_BUILD,
+            V::TimeEpoch => self.now.as_micros().div_euclid(SECOND),
+            V::TimeDay => clock(self.now).day,
+            V::TimeHour => clock(self.now).hour,
+            V::TimeMin => clock(self.now).minute,
+            V::TimeMon => clock(self.now).month - 1,
+            V::TimeSec => clock(self.now).second,
+            V::TimeWday => clock(self.now).weekday,
+            V::TimeYear => clock(self.now).year,
+            _ => self.multipart_flag(variable)?,
+        };
+        uncached(self.memory.scratch_number(number))
+    }
+
+    /// Request line, headers and body as one text.
+    fn full_request(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        if let Some(line) = self.input.line {
+            text.extend_from_slice(self.memory.get(line.value));
+        }
+        text.push(b'\n');
+        for field in &self.input.headers {
+            text.extend_from_slice(self.memory.get(field.name));
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(self.memory.get(field.value));
+            text.push(b'\n');
+        }
+        text.push(b'\n');
+        text.extend_from_slice(self.memory.get(self.input.body));
+        text
+    }
+
+    /// Whether an exclusion takes this value away.
+    pub(super) fn is_excluded(&self, item: &Item, exclusion: &Exclusion, rules: &RuleSet) -> bool {
+        if exclusion.variable != item.variable {
+            return false;
+        }
+        match (&exclusion.selector, item.name) {
+            (Selector::All, _) => true,
+            (Selector::Slot(wanted), ItemName::Tx(number)) => *wanted == number,
+            (selector, ItemName::Tx(number)) => selector.selects(self.tx.name(number, rules)),
+            (selector, ItemName::Key(key)) => selector.selects(self.memory.get(key)),
+            (Selector::XPath(_), _) => true,
+            _ => false,
+        }
+    }
+
+    /// The name of a value as logs have it: `ARGS:name`.
+    pub(super) fn write_name(&self, item: &Item, rules: &RuleSet, target: &str, out: &mut Vec<u8>) {
+        if let ItemName::Target(_) = item.name {
+            out.extend_from_slice(target.as_bytes());
+            return;
+        }
+        out.extend_from_slice(item.variable.name().as_bytes());
+        let key = match item.name {
+            ItemName::Key(key) => self.memory.get(key),
+            ItemName::Tx(number) => self.tx.name(number, rules),
+            ItemName::Bare | ItemName::Target(_) => return,
+        };
+        if matches!(item.variable, Variable::MatchedVars | Variable::MatchedVarsNames) {
+            // The name of such a value is a whole one already.
+            out.clear();
+        } else {
+            out.push(b':');
+        }
+        out.extend_from_slice(key);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Get,
+    Post,
+    Cookies,
+    Headers,
+    ResponseHeaders,
+    Files,
+    FileContents,
+    PartHeaders,
+}
+
+/// 2.9.7 in ModSecurity's form: two digits each for major, minor and patch, then release (9) and build.
+const MODSEC_BUILD: i64 = 20_907_900;
+
+/// A moment in UTC, field by field.
+struct Clock {
+    year: i64,
+    month: i64,
+    day: i64,
+    hour: i64,
+    minute: i64,
+    second: i64,
+    /// 0 for Sunday.
+    weekday: i64,
+}
+
+impl Clock {
+    fn time(&self) -> String {
+        format!("{:02}:{:02}:{:02}", self.hour, self.minute, self.second)
+    }
+}
+
+/// The TIME variables are in UTC: a gate's rules mean the same on every machine.
+fn clock(now: Timestamp) -> Clock {
+    let time = jiff::tz::Offset::UTC.to_datetime(now.to_jiff());
+    Clock {
+        year: time.year().into(),
+        month: time.month().into(),
+        day: time.day().into(),
+        hour: time.hour().into(),
+        minute: time.minute().into(),
+        second: time.second().into(),
+        weekday: time.weekday().to_sunday_zero_offset().into(),
+    }
+}

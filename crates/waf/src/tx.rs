@@ -1,0 +1,144 @@
+//! The TX collection: a transaction's own variables.
+
+use crate::memory::format_number;
+use crate::names::Names;
+use crate::ruleset::RuleSet;
+
+/// The value of a TX variable. Scores are counted up and compared: they stay numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    Number(i64),
+    Bytes(Vec<u8>),
+}
+
+impl Value {
+    /// Its text; `buffer` is written only for numbers.
+    pub(crate) fn bytes<'a>(&'a self, buffer: &'a mut [u8; 20]) -> &'a [u8] {
+        match self {
+            Value::Number(number) => format_number(*number, buffer),
+            Value::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// Its number, as C's `atoi` reads it.
+    pub(crate) fn number(&self) -> i64 {
+        match self {
+            Value::Number(number) => *number,
+            Value::Bytes(bytes) => leading_number(bytes),
+        }
+    }
+
+    /// A value from text; text that is exactly a number's decimal form is kept as one.
+    pub(crate) fn from_text(text: &[u8]) -> Value {
+        let plain = matches!(text, [b'1'..=b'9', ..] | [b'0']) && text.len() < 18;
+        if plain && text.iter().all(u8::is_ascii_digit) {
+            Value::Number(leading_number(text))
+        } else {
+            Value::Bytes(text.to_vec())
+        }
+    }
+}
+
+/// The number that a text begins with: white space, a sign, digits; else 0. Saturates.
+pub(crate) fn leading_number(text: &[u8]) -> i64 {
+    let text = text.trim_ascii_start();
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    let magnitude = digits
+        .iter()
+        .take_while(|b| b.is_ascii_digit())
+        .fold(0i64, |n, b| n.saturating_mul(10).saturating_add(i64::from(b - b'0')));
+    if negative { -magnitude } else { magnitude }
+}
+
+/// TX variables by number: those that rules name, then those that this transaction made.
+#[derive(Debug, Default)]
+pub(crate) struct TxVariables {
+    values: Vec<Option<Value>>,
+    /// Numbers in the order in which they were first set.
+    order: Vec<u32>,
+    /// Names that no rule mentions literally.
+    made: Names,
+}
+
+impl TxVariables {
+    /// The number of a name, a new one if nothing has that name yet.
+    pub(crate) fn number_of(&mut self, name: &[u8], rules: &RuleSet) -> u32 {
+        rules.names.find(name).unwrap_or_else(|| rules.names.len() as u32 + self.made.intern(name))
+    }
+
+    /// The number of a name, if it has one.
+    pub(crate) fn find(&self, name: &[u8], rules: &RuleSet) -> Option<u32> {
+        rules.names.find(name).or_else(|| self.made.find(name).map(|n| n + rules.names.len() as u32))
+    }
+
+    pub(crate) fn name<'a>(&'a self, number: u32, rules: &'a RuleSet) -> &'a [u8] {
+        match number.checked_sub(rules.names.len() as u32) {
+            Some(made) => self.made.name(made),
+            None => rules.names.name(number),
+        }
+    }
+
+    pub(crate) fn get(&self, number: u32) -> Option<&Value> {
+        self.values.get(number as usize).and_then(Option::as_ref)
+    }
+
+    pub(crate) fn set(&mut self, number: u32, value: Value) {
+        let index = number as usize;
+        if index >= self.values.len() {
+            self.values.resize(index + 1, None);
+        }
+        if self.values[index].is_none() && !self.order.contains(&number) {
+            self.order.push(number);
+        }
+        self.values[index] = Some(value);
+    }
+
+    pub(crate) fn remove(&mut self, number: u32) {
+        if let Some(value) = self.values.get_mut(number as usize) {
+            *value = None;
+            self.order.retain(|&n| n != number);
+        }
+    }
+
+    /// All that are set, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Value)> {
+        self.order.iter().filter_map(|&number| self.get(number).map(|value| (number, value)))
+    }
+
+    /// How many are set.
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_atoi_does() {
+        for (text, number) in [
+            ("5", 5),
+            (" 12x", 12),
+            ("-3", -3),
+            ("+4", 4),
+            ("", 0),
+            ("abc", 0),
+            ("99999999999999999999", i64::MAX),
+        ] {
+            assert_eq!(leading_number(text.as_bytes()), number, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_canonical_form_becomes_a_number() {
+        assert_eq!(Value::from_text(b"10"), Value::Number(10));
+        assert_eq!(Value::from_text(b"010"), Value::Bytes(b"010".to_vec()));
+        assert_eq!(Value::from_text(b"1x"), Value::Bytes(b"1x".to_vec()));
+        assert_eq!(Value::from_text(b""), Value::Bytes(Vec::new()));
+    }
+}

@@ -1,0 +1,233 @@
+//! Rule sets of a few lines against one request each: what matched, on what, and what was decided.
+//!
+//! The cases stand in `tests/engine/*.txt`:
+//!
+//! ```text
+//! == what it shows
+//! SecRule …
+//! -- request
+//! GET /?a=1 HTTP/1.1
+//! Host: localhost
+//!
+//! body
+//! -- response 200 text/html        (if it matters)
+//! body
+//! -- expect
+//! 1 ARGS:a message | data          (each logged match)
+//! tx.score = 5                     (`-` if unset)
+//! => 403 by 1                      (or: => continue)
+//! ```
+
+use std::path::Path;
+use std::sync::Arc;
+
+use waf::operators::NoFiles;
+use waf::{BodyProgress, Collections, Connection, Decision, RuleSet, Timestamp, Transaction};
+
+/// One case of a file.
+struct Case<'a> {
+    name: &'a str,
+    rules: String,
+    request: String,
+    response: Option<(u16, &'a str, String)>,
+    expected: Vec<&'a str>,
+}
+
+fn cases(text: &str) -> Vec<Case<'_>> {
+    text.split("\n== ").skip(1).map(case).collect()
+}
+
+fn case(text: &str) -> Case<'_> {
+    let (name, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let mut case =
+        Case { name, rules: String::new(), request: String::new(), response: None, expected: Vec::new() };
+    let mut section = "rules";
+    for line in rest.lines() {
+        if let Some(title) = line.strip_prefix("-- ") {
+            section = title.split(' ').next().unwrap_or(title);
+            if let Some(head) = title.strip_prefix("response ") {
+                let (status, content_type) = head.split_once(' ').unwrap_or((head, ""));
+                case.response = Some((status.parse().unwrap(), content_type, String::new()));
+            }
+            continue;
+        }
+        match section {
+            "rules" => case.rules.push_str(&format!("{line}\n")),
+            "request" => case.request.push_str(&format!("{line}\n")),
+            "response" => {
+                if let Some((_, _, body)) = &mut case.response {
+                    body.push_str(line);
+                }
+            }
+            "expect" => case.expected.extend(Some(line.trim()).filter(|line| !line.is_empty())),
+            other => panic!("{name}: unknown section {other}"),
+        }
+    }
+    case
+}
+
+pub fn compile(rules: &str) -> Arc<RuleSet> {
+    let document = seclang::load::parse_str("case.conf", rules).unwrap_or_else(|e| panic!("{e:?}"));
+    Arc::new(RuleSet::compile(&document, &NoFiles).unwrap_or_else(|e| panic!("{e:?}")))
+}
+
+/// `\xhh` in a case's text stands for a byte.
+fn unescape(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        match rest {
+            [b'\\', b'x', a, b, after @ ..] => {
+                let digits = [*a, *b];
+                out.push(u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap());
+                rest = after;
+            }
+            _ => {
+                out.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    out
+}
+
+pub fn transaction(rules: &Arc<RuleSet>, collections: &Arc<Collections>, seconds: i64) -> Transaction {
+    let connection =
+        Connection { client: "192.0.2.7:50000".parse().unwrap(), server: "192.0.2.1:80".parse().unwrap() };
+    let now = Timestamp::from_micros(seconds * 1_000_000);
+    Transaction::new(Arc::clone(rules), connection, now, "unique-1", Arc::clone(collections))
+}
+
+fn run(case: &Case<'_>) -> Transaction {
+    let mut tx = transaction(&compile(&case.rules), &Arc::default(), 1_800_000_000);
+    let now = Timestamp::from_micros(1_800_000_000_000_500);
+    let (head, body) = case.request.split_once("\n\n").unwrap_or((&case.request, ""));
+    let mut lines = head.lines();
+    let line = unescape(lines.next().unwrap_or("GET / HTTP/1.1"));
+    let first = line.iter().position(|&b| b == b' ').unwrap();
+    let last = line.iter().rposition(|&b| b == b' ').unwrap();
+    tx.request_line(&line[..first], &line[first + 1..last], &line[last + 1..]);
+    for header in lines {
+        let (name, value) = header.split_once(": ").unwrap_or((header, ""));
+        tx.request_header(name.as_bytes(), &unescape(value));
+    }
+    // As the gate does it: no further phase after an intervention, but logging always.
+    (|| {
+        if tx.request_headers_done(now) != Decision::Continue {
+            return;
+        }
+        let body = unescape(body.strip_suffix('\n').unwrap_or(body));
+        if tx.inspects_request_body()
+            && !body.is_empty()
+            && matches!(tx.request_body(&body), BodyProgress::Decided(_))
+        {
+            return;
+        }
+        if tx.request_body_done(now) != Decision::Continue {
+            return;
+        }
+        let Some((status, content_type, body)) = &case.response else { return };
+        tx.response_head(*status, b"HTTP/1.1");
+        tx.response_header(b"Content-Type", content_type.as_bytes());
+        if tx.response_headers_done(now) != Decision::Continue {
+            return;
+        }
+        if tx.inspects_response_body()
+            && matches!(tx.response_body(body.as_bytes()), BodyProgress::Decided(_))
+        {
+            return;
+        }
+        tx.response_body_done(now);
+    })();
+    tx.logging(now);
+    tx
+}
+
+fn outcome(case: &Case<'_>, tx: &Transaction) -> Vec<String> {
+    let mut lines: Vec<String> = tx
+        .matches()
+        .iter()
+        .filter(|m| m.log)
+        .map(|m| {
+            let mut line = format!("{} {} {}", m.rule.id, m.rule.variable, m.rule.message);
+            if !m.rule.data.as_bytes().is_empty() {
+                line.push_str(&format!(" | {}", m.rule.data));
+            }
+            line.trim_end().to_owned()
+        })
+        .collect();
+    for expected in case.expected.iter().filter(|line| line.starts_with("tx.")) {
+        let name = expected["tx.".len()..].split(' ').next().unwrap();
+        let value = tx.tx_text(name).map(|v| String::from_utf8_lossy(&v).into_owned());
+        lines.push(format!("tx.{name} = {}", value.as_deref().unwrap_or("-")));
+    }
+    lines.push(match tx.intervention() {
+        Some(intervention) => format!("=> {} by {}", intervention.status, intervention.rule_id),
+        None => "=> continue".to_owned(),
+    });
+    lines
+}
+
+#[test]
+fn engine_cases() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine");
+    let mut count = 0;
+    let mut failures = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for case in cases(&text) {
+            count += 1;
+            let outcome = outcome(&case, &run(&case));
+            if outcome != case.expected {
+                let file = path.file_name().unwrap().to_string_lossy();
+                failures.push(format!(
+                    "{file}: {}\n  expected\n    {}\n  got\n    {}",
+                    case.name,
+                    case.expected.join("\n    "),
+                    outcome.join("\n    ")
+                ));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(count >= 60, "only {count} cases were read");
+}
+
+#[test]
+fn counters_persist_from_one_transaction_to_the_next() {
+    let rules = compile(
+        "SecRuleEngine On\n\
+         SecAction \"id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR},setvar:ip.hits=+1,expirevar:ip.hits=60\"\n\
+         SecRule IP:HITS \"@gt 2\" \"id:2,phase:1,deny,status:429,msg:'%{ip.hits} hits'\"\n",
+    );
+    let collections = Arc::new(Collections::default());
+    let hit = |second: i64| {
+        let mut tx = transaction(&rules, &collections, second);
+        tx.request_line(b"GET", b"/", b"HTTP/1.1");
+        let _ = tx.request_headers_done(Timestamp::from_micros(second * 1_000_000));
+        tx.intervention().map(|i| i.status)
+    };
+    assert_eq!([hit(100), hit(101), hit(102), hit(103)], [None, None, Some(429), Some(429)]);
+    // expirevar counts from the last hit.
+    assert_eq!(hit(103 + 60), None);
+    let restarted = Arc::new(Collections::default());
+    restarted.restore(collections.snapshot(164 * 1_000_000));
+    let mut tx = transaction(&rules, &restarted, 165);
+    tx.request_line(b"GET", b"/", b"HTTP/1.1");
+    let _ = tx.request_headers_done(Timestamp::from_micros(165 * 1_000_000));
+    assert_eq!(restarted.snapshot(166 * 1_000_000)[0].1.entries[&b"hits"[..]].value, b"2");
+}
+
+#[test]
+fn compile_errors_are_reported_together_with_their_places() {
+    let text = "SecRule ARGS \"@pmFromFile missing.data\" \"id:1,phase:1,pass\"\n\
+                SecRule ARGS \"@rx (\" \"id:2,phase:1,pass\"\n\
+                SecAction \"id:3,phase:1,pass,exec:/bin/true\"\n";
+    let document = seclang::load::parse_str("bad.conf", text).unwrap();
+    let errors = RuleSet::compile(&document, &NoFiles).unwrap_err();
+    let places: Vec<_> = errors.iter().map(|e| (e.file.as_str(), e.line)).collect();
+    assert_eq!(places, [("bad.conf", 1), ("bad.conf", 2), ("bad.conf", 3)]);
+    assert!(errors[0].message.contains("missing.data"), "{}", errors[0]);
+    assert!(errors[2].to_string().starts_with("bad.conf:3: "), "{}", errors[2]);
+}
