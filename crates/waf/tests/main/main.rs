@@ -6,4 +6,5 @@ mod body;
 mod engine;
 mod escaped;
 mod injection;
+mod patterns;
 mod transformations;

@@ -8,7 +8,7 @@
 //! atomic groups, recursion, conditions, `\Z`, `\R`, `\K`, `^` in multi-line mode. So is whatever PCRE may refuse or
 //! read in a way that is not worth telling twice; PCRE2 has the last word on those.
 
-use regex_syntax::hir::{Capture, Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
+use regex_syntax::hir::{Capture, Class, ClassBytes, ClassBytesRange, Hir, HirKind, Look, Repetition};
 
 use super::class;
 use crate::limits;
@@ -179,6 +179,16 @@ impl<'p> Parser<'p> {
         if self.quantifier()?.is_some() {
             return Err(Beyond { feature: "quantifier of a quantifier", offset: next });
         }
+        if max == Some(0) {
+            return self.beyond("quantifier of zero");
+        }
+        // PCRE ends a loop at its first empty round, and keeps what that round captured; the automaton does neither.
+        // That is the same only if the empty match comes last and nothing is captured.
+        let properties = atom.properties();
+        let loops = max != Some(1) && properties.minimum_len() == Some(0);
+        if loops && (properties.explicit_captures_len() > 0 || !prefers_text(&atom)) {
+            return self.beyond("repeated group that may be empty");
+        }
         Ok(Hir::repetition(Repetition { min, max, greedy, sub: Box::new(atom) }))
     }
 
@@ -328,6 +338,9 @@ impl<'p> Parser<'p> {
         let Some(byte) = self.peek() else { return self.beyond("backslash at the end") };
         if let Some(set) = class::shorthand(byte) {
             self.at += 1;
+            if byte == b'N' && self.peek() == Some(b'{') {
+                return self.beyond("\\N{name}");
+            }
             return Ok(Item::Atom(Hir::class(Class::Bytes(set))));
         }
         let look = match byte {
@@ -348,6 +361,25 @@ impl<'p> Parser<'p> {
         };
         self.at += 1;
         Ok(Item::Look(look))
+    }
+}
+
+/// Whether an empty match, if there is one, is the last that a search would try.
+fn prefers_text(hir: &Hir) -> bool {
+    if hir.properties().minimum_len() != Some(0) {
+        return true;
+    }
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) | HirKind::Class(_) => true,
+        HirKind::Repetition(repetition) => repetition.greedy && prefers_text(&repetition.sub),
+        HirKind::Capture(capture) => prefers_text(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().all(prefers_text),
+        HirKind::Alternation(branches) => {
+            let may_be_empty = |branch: &Hir| branch.properties().minimum_len() == Some(0);
+            branches
+                .split_last()
+                .is_some_and(|(last, others)| !others.iter().any(may_be_empty) && prefers_text(last))
+        }
     }
 }
 
