@@ -358,6 +358,10 @@ mod tests {
         assert_eq!(fault(request(39, 300 - overhead - 39).as_bytes(), &limits), None);
         assert_eq!(fault(request(39, 301 - overhead - 39).as_bytes(), &limits), Some(Fault::HeadTooLarge));
         assert_eq!(fault(request(40, 1).as_bytes(), &limits), Some(Fault::TargetTooLong));
+        // The empty line that is skipped does not count.
+        assert_eq!(fault(format!("\r\n{}", request(39, 261 - overhead)).as_bytes(), &limits), None);
+        let longest = format!("{} /{} HTTP/1.1\r\n\r\n", "M".repeat(limits::METHOD_BYTES), "t".repeat(39));
+        assert_eq!(fault(longest.as_bytes(), &limits), None);
         assert_eq!(fault(request(9000, 1).as_bytes(), &limits), Some(Fault::TargetTooLong));
         assert_eq!(fault(format!("GET /{}", "t".repeat(90)).as_bytes(), &limits), Some(Fault::TargetTooLong));
         let endless = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(500));
