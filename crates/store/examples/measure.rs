@@ -1,0 +1,169 @@
+//! Fills a store with events of the usual size and prints how long appending, ingesting and asking take.
+//!
+//!     cargo run --release -p store --example measure -- EVENTS [DATA_DIR]
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use event::redaction::{RedactionOptions, Redactor};
+use event::{
+    Action, Body, Client, Event, Gate, Header, IdSource, MatchedRule, RequestEvidence, Response, Severity,
+    Timestamp,
+};
+use store::sqlite::BUSY_TIMEOUT;
+use store::{
+    EventQuery, EventStore, Filter, Ingest, Journal, JournalOptions, Query, Retention, SqliteStore, Test,
+};
+
+const START: i64 = 1_795_424_686_000_000;
+
+/// About 4 kB of JSON, as a blocked request makes with the Core Rule Set: five matched rules, browser headers, a form body.
+fn event(ids: &IdSource, number: u64) -> Event {
+    let time = Timestamp::from_micros(START + number.cast_signed() * 250_000);
+    let rule = |id: u64| MatchedRule {
+        id,
+        phase: 2,
+        message: "XSS Attack Detected via libinjection".into(),
+        data: "Matched Data: XSS data found within ARGS:name: \"><script>alert(document.cookie)</script>"
+            .into(),
+        severity: Some(Severity::Critical),
+        tags: ["application-multi", "language-multi", "attack-xss", "paranoia-level/1", "OWASP_CRS"]
+            .map(String::from)
+            .to_vec(),
+        ver: "OWASP_CRS/3.3.4".into(),
+        file: "/usr/share/modsecurity-crs/rules/REQUEST-941-APPLICATION-ATTACK-XSS.conf".into(),
+        line: 56,
+        operator: "detectXSS".into(),
+        variable: "ARGS:name".into(),
+        value: "\"><script>alert(document.cookie)</script>".into(),
+        ..Default::default()
+    };
+    let agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
+    let evidence = RequestEvidence {
+        line: format!("POST /item/{number}?name=\"><script>alert(document.cookie)</script> HTTP/1.1").into(),
+        headers: vec![
+            Header::new("Host", "shop.example"),
+            Header::new("User-Agent", agent),
+            Header::new("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+            Header::new("Accept-Language", "ja,en-US;q=0.7,en;q=0.3"),
+            Header::new("Cookie", "sid=0123456789abcdef0123456789abcdef; lang=ja"),
+            Header::new("Content-Type", "application/x-www-form-urlencoded"),
+        ],
+        body: Some(Body::capture("a=1&password=hunter2&b=".repeat(20).as_bytes(), 460, 100_000)),
+        response: Some(Response {
+            status: 403,
+            headers: vec![Header::new("Content-Type", "text/html")],
+            ..Default::default()
+        }),
+        rules: vec![
+            rule(941_100),
+            rule(941_110),
+            rule(941_160),
+            rule(941_180),
+            rule(949_110 + u64::from(number % 10_000 == 0)),
+        ],
+        ..Default::default()
+    };
+    Event {
+        site: Some(format!("site{}", number % 10)),
+        severity: Severity::Critical,
+        client: Some(Client {
+            address: ((number.wrapping_mul(2_654_435_761) % 50_000) as u32).to_be_bytes().into(),
+            port: Some(1),
+        }),
+        action: if number % 1000 == 0 { Action::Failed } else { Action::Blocked },
+        ..Event::new(ids.next(time), time, "node", Gate::Request, evidence.into())
+    }
+}
+
+fn report(what: &str, count: u64, took: Duration) {
+    let each = took.as_secs_f64() * 1e6 / count as f64;
+    println!("{what:<44} {:>10.1} ms {each:>10.1} µs each {:>10.0}/s", took.as_secs_f64() * 1e3, 1e6 / each);
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let count: u64 = arguments.next().ok_or("usage: measure EVENTS [DATA_DIR]")?.parse()?;
+    let data_dir =
+        arguments.next().unwrap_or_else(|| std::env::temp_dir().join("monban-measure").display().to_string());
+    let data_dir = Path::new(&data_dir);
+    let path = store::database_path(data_dir);
+    let options = JournalOptions { segment_bytes: 64 * 1024 * 1024, ..Default::default() };
+    let journal = Journal::open(&store::journal_folder(data_dir), options)?;
+    let store = Arc::new(SqliteStore::open(&path, BUSY_TIMEOUT)?);
+    let ids = IdSource::new("measure", 7);
+
+    let sample: Vec<Event> = (0..1000).map(|number| event(&ids, number)).collect();
+    println!("JSON of an event: {} bytes", sample[0].to_json().len());
+    let redactor = Redactor::new(&RedactionOptions::default());
+    let mut redacted = sample.clone();
+    let start = Instant::now();
+    redacted.iter_mut().for_each(|event| redactor.redact(event));
+    report("redact", 1000, start.elapsed());
+
+    let (mut appending, mut ingesting) = (Duration::ZERO, Duration::ZERO);
+    let mut ingest = Ingest::new(journal.folder(), store.clone())?;
+    let mut number = 0;
+    while number < count {
+        let events: Vec<Event> =
+            (number..(number + 10_000).min(count)).map(|number| event(&ids, number)).collect();
+        number += events.len() as u64;
+        let start = Instant::now();
+        for event in &events {
+            journal.append(event)?;
+        }
+        appending += start.elapsed();
+        let start = Instant::now();
+        ingest.catch_up(&mut |notice| println!("{notice}"))?;
+        ingesting += start.elapsed();
+    }
+    report("append", count, appending);
+    report("ingest", count, ingesting);
+    let stats = store.stats()?;
+    println!("{} events, {} MiB in SQLite", stats.events, stats.bytes >> 20);
+
+    let middle = Timestamp::from_micros(START + count.cast_signed() / 2 * 250_000);
+    let filter = Filter::default;
+    let filters = [
+        ("all", filter()),
+        ("site", filter().with(Test::Site(vec!["site3".into()]))),
+        ("client", filter().with(Test::Client(vec!["0.0.4.1/32".parse()?]))),
+        ("network /24", filter().with(Test::Client(vec!["0.0.4.0/24".parse()?]))),
+        ("common rule", filter().with(Test::Rule(vec![941_100]))),
+        ("rare rule", filter().with(Test::Rule(vec![949_111]))),
+        (
+            "rare action, not site3",
+            filter().with(Test::Action(vec![Action::Failed])).without(Test::Site(vec!["site3".into()])),
+        ),
+        ("older half", filter().with(Test::Before(middle))),
+        (
+            "rule and site and older half",
+            filter()
+                .with(Test::Rule(vec![941_100]))
+                .with(Test::Site(vec!["site3".into()]))
+                .with(Test::Before(middle)),
+        ),
+        ("common text", filter().with(Test::Text("<SCRIPT>".into()))),
+        ("text that is nowhere", filter().with(Test::Text("no such text".into()))),
+    ];
+    for (name, filter) in filters {
+        let start = Instant::now();
+        let page = store.query(&Query::newest(filter.clone(), 50))?;
+        let first = start.elapsed();
+        let start = Instant::now();
+        let found = store.count(&filter)?;
+        println!(
+            "{name:<32} first page {:>9.1} ms ({:>2} events)   count {:>9.1} ms ({found})",
+            first.as_secs_f64() * 1e3,
+            page.events.len(),
+            start.elapsed().as_secs_f64() * 1e3
+        );
+    }
+    let start = Instant::now();
+    let removed =
+        store.retain(&Retention { max_age: None, max_bytes: Some(stats.bytes / 2) }, Timestamp::MAX)?;
+    report("remove the older half by size", removed.by_size, start.elapsed());
+    Ok(())
+}
