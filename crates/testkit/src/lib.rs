@@ -18,6 +18,7 @@
 //! | [`crs`] | where Debian's packages put ModSecurity's files, and the usual order of loading them |
 //! | [`conformance`] | the regression tests of the Core Rule Set: read, send, judge |
 //! | [`corpus`] | ordinary requests and attacks with the decision that Apache takes on each |
+//! | [`in_process`] | the rule engine called directly, without sockets |
 //! | [`target`] | a program to send requests to, with the log lines that each of them causes |
 //! | [`process`], [`net`] | a child process that ends with its test; free ports and waiting |
 //!
@@ -40,6 +41,7 @@ pub mod client;
 pub mod conformance;
 pub mod corpus;
 pub mod crs;
+pub mod in_process;
 pub mod monban;
 pub mod net;
 pub mod nginx;

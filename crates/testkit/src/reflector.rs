@@ -149,12 +149,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         let old = first.ends_with("HTTP/1.0");
         let connection = field("connection").unwrap_or_default().to_ascii_lowercase();
         let close = connection.contains("close") || (old && !connection.contains("keep-alive"));
-        let answer = if first.starts_with("POST /reflect ") || first.starts_with("POST /reflect?") {
-            reflect(&body)
-        } else {
-            (200, BTreeMap::new(), Vec::new())
-        };
-        out.write_all(&encode(&answer, close, first.starts_with("HEAD ")))?;
+        out.write_all(&encode(&answer(first, &body), close, first.starts_with("HEAD ")))?;
         if close {
             return Ok(());
         }
@@ -191,7 +186,17 @@ fn read_chunks(reader: &mut impl BufRead, raw: &mut Vec<u8>, body: &mut Vec<u8>)
     }
 }
 
-type Reply = (u16, BTreeMap<String, String>, Vec<u8>);
+/// A response: status, fields, body.
+pub type Reply = (u16, BTreeMap<String, String>, Vec<u8>);
+
+/// What the reflector answers to a request with this first line and body.
+pub fn answer(request_line: &str, body: &[u8]) -> Reply {
+    if request_line.starts_with("POST /reflect ") || request_line.starts_with("POST /reflect?") {
+        reflect(body)
+    } else {
+        (200, BTreeMap::new(), Vec::new())
+    }
+}
 
 fn reflect(body: &[u8]) -> Reply {
     let plain = |status, message: String| (status, BTreeMap::new(), message.into_bytes());

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::apache::{self, Apache};
 use crate::client::{Connection, Response, exchange_within};
 use crate::monban::{self, Monban};
+use crate::in_process::InProcess;
 use crate::{Reflector, crs, wait_until};
 
 /// How long a target may be silent before the request counts as unanswered. Some tests announce a body that
@@ -50,7 +51,8 @@ impl Setup {
     }
 }
 
-/// The targets by name, for the command line: `monban`; `apache`; and `apache-unsafe`, an Apache that is as
+/// The targets by name, for the command line: `monban`; `in-process`, its rule
+/// engine without sockets; `apache`; and `apache-unsafe`, an Apache that is as
 /// tolerant of odd request lines and bare line feeds as it was before release 2.4.25, so that the rules see more
 /// of them.
 ///
@@ -61,7 +63,8 @@ pub fn start(name: &str, setup: &Setup) -> Result<Box<dyn Target>, String> {
         "apache" => Ok(Box::new(ApacheTarget::start(setup, ""))),
         "apache-unsafe" => Ok(Box::new(ApacheTarget::start(setup, "HttpProtocolOptions Unsafe"))),
         "monban" => Ok(Box::new(MonbanTarget::start(setup))),
-        other => Err(format!("no target {other:?}; there are apache, apache-unsafe and monban")),
+        "in-process" => Ok(Box::new(InProcess::start(setup)?)),
+        other => Err(format!("no target {other:?}; there are apache, apache-unsafe, monban and in-process")),
     }
 }
 

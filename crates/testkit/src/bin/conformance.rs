@@ -10,11 +10,11 @@ use testkit::conformance::verdict::{self, Known};
 use testkit::target::{self, Setup};
 
 const HELP: &str = "\
-usage: conformance --tests DIR [--target apache|apache-unsafe|monban] [--jobs N] [--only TEXT]
+usage: conformance --tests DIR [--target NAME] [--jobs N] [--only TEXT]
                    [--expect-failures FILE]
 
   --tests DIR             the folder with the YAML files
-  --target NAME           what to test (monban)
+  --target NAME           what to test: apache, apache-unsafe, monban, in-process (monban)
   --jobs N                how many instances of the target share the tests (2)
   --only TEXT             run only tests whose title contains TEXT
   --expect-failures FILE  known failures, one a line: TITLE REASON

@@ -8,10 +8,10 @@ use testkit::corpus::{self, Corpus, Decision};
 use testkit::target::{self, Setup};
 
 const HELP: &str = "\
-usage: corpus [--record | --target apache|monban] FILE...
+usage: corpus [--record | --target NAME] FILE...
 
   --record       write what Apache decides into the files
-  --target NAME  compare what NAME decides with what is recorded (monban)
+  --target NAME  compare what NAME decides with what is recorded: apache, monban, in-process (monban)
 
 Exit code: 0 if every request is blocked or let through as recorded, 1 if not, 2 if the run could not start.
 Other rules than recorded, or another status of the same kind, are shown and do not fail the run.";
