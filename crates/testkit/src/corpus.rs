@@ -32,10 +32,10 @@
 //!   feed; every other backslash is itself. `%length` in the head is the body's length in bytes.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::apache::rule_ids;
-use crate::target::{Outcome, Target};
+use crate::target::{self, Outcome, Setup, Target};
 
 /// A file's requests and the rules before them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -160,6 +160,93 @@ pub fn replay(corpus: &Corpus, target: &mut dyn Target) -> Vec<Decision> {
     corpus.entries.iter().map(|entry| Decision::of(&target.exchange(&entry.request))).collect()
 }
 
+/// How a target's decisions compare with the recordings.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many requests were sent.
+    pub requests: usize,
+    /// How many of them the target blocked.
+    pub blocked: usize,
+    /// Blocked instead of let through or the other way round, without being a known difference.
+    pub wrong: Vec<String>,
+    /// The same, known, with the reason.
+    pub known: Vec<String>,
+    /// The same decision by other rules or with another status.
+    pub other: Vec<String>,
+}
+
+/// Sends every file below `folder` (`ordinary`, `attacks` or both) to the target called `name` and compares.
+///
+/// `folder`'s `differences.txt`, if there is one and the target is not Apache, names what is decided otherwise on
+/// purpose: `FILE: NAME: REASON` a line.
+///
+/// # Errors
+/// An unreadable file, a target that does not exist or does not start.
+pub fn check(folder: &Path, name: &str) -> Result<Report, String> {
+    let known = if name.starts_with("apache") { Vec::new() } else { differences(folder)? };
+    let mut report = Report::default();
+    for path in files(folder)? {
+        let corpus = read(&path)?;
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut target = target::start(name, &Setup::blocking(&corpus.rules))?;
+        let decisions = replay(&corpus, target.as_mut());
+        for (entry, decision) in corpus.entries.iter().zip(decisions) {
+            report.requests += 1;
+            report.blocked += usize::from(decision.blocked());
+            if entry.recorded.as_ref() == Some(&decision) {
+                continue;
+            }
+            let recorded = entry.recorded.as_ref().map_or_else(|| "nothing".to_owned(), Decision::to_string);
+            let line =
+                format!("{file}:{}: {}: recorded {recorded}; decided {decision}", entry.line, entry.name);
+            let same =
+                entry.recorded.as_ref().is_some_and(|recorded| recorded.blocked() == decision.blocked());
+            let reason = known.iter().find(|known| known[0] == file && known[1] == entry.name);
+            match (same, reason) {
+                (true, _) => report.other.push(line),
+                (false, Some(known)) => report.known.push(format!("{line}; because {}", known[2])),
+                (false, None) => report.wrong.push(line),
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// The `.http` files below `folder`, sorted.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let located = |error| format!("{}: {error}", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(located)? {
+        let path = entry.map_err(located)?.path();
+        if path.is_dir() {
+            files.extend(self::files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "http") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn differences(folder: &Path) -> Result<Vec<[String; 3]>, String> {
+    let path = folder.join("differences.txt");
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let located = |number: usize, what: &str| format!("{}:{number}: {what}", path.display());
+    let text = std::fs::read_to_string(&path).map_err(|error| located(0, &error.to_string()))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|(index, line)| {
+            let parts: Vec<String> = line.splitn(3, ": ").map(str::to_owned).collect();
+            <[String; 3]>::try_from(parts).map_err(|_| located(index + 1, "not FILE: NAME: REASON"))
+        })
+        .collect()
+}
+
 fn title_parts(line: &str) -> Result<(&str, Option<Decision>), String> {
     let title = line.strip_prefix("=== ").unwrap_or(line);
     let Some((name, decision)) = title.rsplit_once(" => ") else { return Ok((title, None)) };
@@ -260,6 +347,34 @@ mod tests {
             text.replace(" => 400", " => 403 941100 949110").replace("second => 403 1 2", "second"),
             FILE
         );
+    }
+
+    #[test]
+    fn a_check_finds_what_differs() {
+        let folder = crate::process::folder("testkit-corpus-");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let get = |name: &str, recorded: &str, query: &str| {
+            format!(
+                "=== {name} => {recorded}\nGET /{query} HTTP/1.1\nHost: a\nUser-Agent: b\nAccept: */*\n\n"
+            )
+        };
+        let attack = "?q=<script>alert(1)</script>";
+        let all = [
+            get("fine", "200", ""),
+            get("other", "403 1", attack),
+            get("wrong", "200", attack),
+            get("known", "403", ""),
+        ];
+        write("a.http", &all.concat());
+        write("differences.txt", "# comment\na.http: known: it is so\n");
+        let report = check(folder.path(), "in-process").unwrap();
+        assert_eq!((report.requests, report.blocked), (4, 2));
+        let counts = (report.other.len(), report.wrong.len(), report.known.len());
+        assert_eq!(counts, (1, 1, 1), "{report:?}");
+        assert!(report.wrong[0].starts_with("a.http:13: wrong: recorded 200; decided 403 9"), "{report:?}");
+        assert!(report.known[0].ends_with("because it is so"));
+        write("differences.txt", "a.http: known\n");
+        assert!(check(folder.path(), "in-process").unwrap_err().contains("differences.txt:1: not FILE"));
     }
 
     #[test]

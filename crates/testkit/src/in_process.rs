@@ -9,7 +9,9 @@ use bytes::BytesMut;
 use http1::{BodyDecoder, Decoded, HeadLimits, RequestHead, RequestParser};
 use seclang::load::{Source, SourceError, resolve};
 use waf::operators::DataFiles;
-use waf::{BodyProgress, Collections, Connection, Decision, Intervention, Mode, RuleSet, Timestamp, Transaction};
+use waf::{
+    BodyProgress, Collections, Connection, Decision, Intervention, Mode, RuleSet, Timestamp, Transaction,
+};
 
 use crate::client::Response;
 use crate::target::{Outcome, Setup, Target};
@@ -56,7 +58,8 @@ impl InProcess {
         let folder = process::folder("testkit-rules-");
         let file = folder.path().join("rules.conf");
         std::fs::write(&file, crs::includes(&setup.before_rules)).map_err(|error| error.to_string())?;
-        let document = seclang::load::load(&Disk, &[&file.to_string_lossy()]).map_err(|errors| lines(&errors))?;
+        let document =
+            seclang::load::load(&Disk, &[&file.to_string_lossy()]).map_err(|errors| lines(&errors))?;
         let rules = RuleSet::compile(&document, &Disk).map_err(|errors| lines(&errors))?;
         Ok(Self {
             rules: Arc::new(rules),
@@ -79,7 +82,8 @@ impl InProcess {
         if let Some(response) = stop(transaction.request_headers_done(now)) {
             return response;
         }
-        if transaction.inspects_request_body()
+        if request.refused.is_none()
+            && transaction.inspects_request_body()
             && !request.body.is_empty()
             && let BodyProgress::Decided(intervention) = transaction.request_body(&request.body)
         {
@@ -87,6 +91,9 @@ impl InProcess {
         }
         if let Some(response) = stop(transaction.request_body_done(now)) {
             return response;
+        }
+        if let Some(status) = request.refused {
+            return bare(status);
         }
         let (status, headers, body) = reflector::answer(&request.line, &request.body);
         transaction.response_head(status, b"HTTP/1.1");
@@ -152,21 +159,29 @@ struct Request {
     line: String,
     version: String,
     body: Vec<u8>,
+    /// The status for a head that is not served, whatever the rules say. They are asked all the same, for they
+    /// name what is wrong.
+    refused: Option<u16>,
 }
 
 /// Reads a whole request.
 ///
 /// # Errors
-/// What the client gets instead: a status for bad syntax or ambiguous framing, no response while a body stays away.
+/// What the client gets before any rule is asked: a status for bad syntax, no response while a body stays away.
 fn read(bytes: &[u8]) -> Result<Request, io::Result<Response>> {
     let refused = |error: http1::Error| Ok(bare(error.fault.status()));
     let silent = || Err(io::ErrorKind::WouldBlock.into());
     let mut buffer = BytesMut::from(bytes);
     let head = RequestParser::new().parse(&mut buffer, &HeadLimits::default()).map_err(refused)?;
     let head = head.ok_or_else(silent)?;
-    let framing = head.framing().map_err(refused)?;
-    let mut decoder = BodyDecoder::new(framing.body);
+    let line = String::from_utf8_lossy(head.raw()).lines().next().unwrap_or_default().to_owned();
+    let version = line.rsplit(' ').next().unwrap_or_default().to_owned();
     let mut body = Vec::new();
+    let framing = match head.framing() {
+        Ok(framing) => framing,
+        Err(error) => return Ok(Request { head, line, version, body, refused: Some(error.fault.status()) }),
+    };
+    let mut decoder = BodyDecoder::new(framing.body);
     loop {
         match decoder.decode(&mut buffer).map_err(refused)? {
             Decoded::Data(data) => body.extend_from_slice(&data),
@@ -174,9 +189,7 @@ fn read(bytes: &[u8]) -> Result<Request, io::Result<Response>> {
             Decoded::NeedMore => return Err(silent()),
         }
     }
-    let line = String::from_utf8_lossy(head.raw()).lines().next().unwrap_or_default().to_owned();
-    let version = line.rsplit(' ').next().unwrap_or_default().to_owned();
-    Ok(Request { head, line, version, body })
+    Ok(Request { head, line, version, body, refused: None })
 }
 
 #[cfg(test)]
@@ -187,7 +200,8 @@ mod tests {
     fn the_engine_answers_like_a_gate() {
         let mut target = InProcess::start(&Setup::blocking("")).unwrap();
         let get = |target: &str| {
-            format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n").into_bytes()
+            format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n")
+                .into_bytes()
         };
         let outcome = target.exchange(&get("/"));
         assert_eq!((outcome.response.unwrap().status, outcome.log.as_str()), (200, ""));
@@ -195,6 +209,8 @@ mod tests {
         assert_eq!(outcome.response.unwrap().status, 403);
         assert!(crate::apache::rule_ids(&outcome.log).contains(&941100));
         assert_eq!(target.exchange(b"nonsense\r\n\r\n").response.unwrap().status, 400);
-        assert!(target.exchange(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n").response.is_err());
+        assert!(
+            target.exchange(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n").response.is_err()
+        );
     }
 }

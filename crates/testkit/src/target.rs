@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::apache::{self, Apache};
 use crate::client::{Connection, Response, exchange_within};
-use crate::monban::{self, Monban};
 use crate::in_process::InProcess;
+use crate::monban::{self, Monban};
 use crate::{Reflector, crs, wait_until};
 
 /// How long a target may be silent before the request counts as unanswered. Some tests announce a body that

@@ -4,20 +4,30 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use testkit::corpus::{self, Corpus, Decision};
+use testkit::corpus;
 use testkit::target::{self, Setup};
 
 const HELP: &str = "\
-usage: corpus [--record | --target NAME] FILE...
+usage: corpus --target NAME FOLDER
+       corpus --record FILE...
 
+  --target NAME  compare what NAME (apache, monban, in-process) decides with what is recorded below FOLDER
   --record       write what Apache decides into the files
-  --target NAME  compare what NAME decides with what is recorded: apache, monban, in-process (monban)
 
-Exit code: 0 if every request is blocked or let through as recorded, 1 if not, 2 if the run could not start.
-Other rules than recorded, or another status of the same kind, are shown and do not fail the run.";
+Exit code: 0 if every request is blocked or let through as recorded or is a known difference, 1 if not, 2 if the run
+could not start. Other rules than recorded, or another status of the same kind, are shown and do not fail the run.";
 
 fn main() -> ExitCode {
-    match run() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["--record", files @ ..] if !files.is_empty() => {
+            files.iter().try_for_each(|file| record(file)).map(|()| true)
+        }
+        ["--target", name, folder] => check(name, folder),
+        _ => Err(HELP.into()),
+    };
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(message) => {
@@ -27,66 +37,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<bool, String> {
-    let mut arguments = std::env::args().skip(1).peekable();
-    let mut record = false;
-    let mut name = "monban".to_owned();
-    loop {
-        if arguments.next_if_eq("--record").is_some() {
-            record = true;
-            name = "apache".into();
-        } else if arguments.next_if_eq("--target").is_some() {
-            name = arguments.next().ok_or(HELP)?;
-        } else {
-            break;
-        }
-    }
-    let mut totals = (0, 0, 0);
-    let files: Vec<String> = arguments.collect();
-    if files.is_empty() || files.iter().any(|file| file.starts_with('-')) {
-        return Err(HELP.into());
-    }
-    for file in &files {
-        let path = Path::new(file);
-        let parsed = corpus::read(path)?;
-        let mut target = target::start(&name, &Setup::blocking(&parsed.rules))?;
-        let decisions = corpus::replay(&parsed, target.as_mut());
-        if record {
-            let text = std::fs::read_to_string(path).map_err(|error| format!("{file}: {error}"))?;
-            std::fs::write(path, corpus::record(&text, &decisions))
-                .map_err(|error| format!("{file}: {error}"))?;
-        } else {
-            compare(file, &parsed, &decisions, &mut totals);
-        }
-    }
-    if !record {
-        let (all, other, wrong) = totals;
-        println!(
-            "{name}: {all} requests, {wrong} decided otherwise than recorded, {other} by other rules or status"
-        );
-    }
-    Ok(totals.2 == 0)
+fn record(file: &str) -> Result<(), String> {
+    let parsed = corpus::read(Path::new(file))?;
+    let mut apache = target::start("apache", &Setup::blocking(&parsed.rules))?;
+    let decisions = corpus::replay(&parsed, apache.as_mut());
+    let located = |error| format!("{file}: {error}");
+    let text = std::fs::read_to_string(file).map_err(located)?;
+    std::fs::write(file, corpus::record(&text, &decisions)).map_err(located)
 }
 
-/// Prints what differs; counts all, same decision in other ways, other decision.
-fn compare(file: &str, corpus: &Corpus, decisions: &[Decision], totals: &mut (usize, usize, usize)) {
-    for (entry, decision) in corpus.entries.iter().zip(decisions) {
-        totals.0 += 1;
-        let recorded = entry.recorded.as_ref();
-        if recorded == Some(decision) {
-            continue;
+fn check(name: &str, folder: &str) -> Result<bool, String> {
+    let report = corpus::check(Path::new(folder), name)?;
+    for (kind, lines) in [("other", &report.other), ("known", &report.known), ("WRONG", &report.wrong)] {
+        for line in lines {
+            println!("{kind} {line}");
         }
-        let same = recorded.is_some_and(|recorded| recorded.blocked() == decision.blocked());
-        if same {
-            totals.1 += 1;
-        } else {
-            totals.2 += 1;
-        }
-        let kind = if same { "other" } else { "WRONG" };
-        let recorded = recorded.map_or_else(|| "nothing".to_owned(), Decision::to_string);
-        println!(
-            "{kind} {file}:{}: {}\n      recorded {recorded}\n      decided  {decision}",
-            entry.line, entry.name
-        );
     }
+    println!(
+        "{name}: {} requests, {} blocked; {} decided otherwise than recorded, {} more on purpose, {} by other rules or \
+         status",
+        report.requests,
+        report.blocked,
+        report.wrong.len(),
+        report.known.len(),
+        report.other.len()
+    );
+    Ok(report.wrong.is_empty())
 }
