@@ -1,0 +1,30 @@
+//! Multipart bodies, the Content-Type header first and the body after the first NUL: no panic, no more output than input.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use waf::body::multipart::{Options, parse};
+use waf::limits::{MULTIPART_PART_HEADERS, MULTIPART_PARTS};
+
+fuzz_target!(|data: &[u8]| {
+    let (content_type, body) = match data.iter().position(|&byte| byte == 0) {
+        Some(end) => (&data[..end], &data[end + 1..]),
+        None => (&b"multipart/form-data; boundary=b"[..], data),
+    };
+    let parsed = parse(body, Some(content_type), &Options { argument_limit: 4, file_limit: Some(2) });
+    assert!(parsed.parts.len() <= MULTIPART_PARTS);
+    assert!(parsed.arguments().count() <= 4);
+    assert!(parsed.files().filter(|part| part.extracted).count() <= 2);
+    assert!(parsed.no_files_length <= body.len());
+    assert!(parsed.error.is_some() || !parsed.flags.fatal);
+    let mut names = 0;
+    let mut headers = 0;
+    let mut contents = 0;
+    for part in &parsed.parts {
+        assert!(part.headers.len() <= MULTIPART_PART_HEADERS);
+        names += part.name.len() + part.filename.as_ref().map_or(0, |name| name.len());
+        // A folded line gets a colon and a space where there may have been the colon only.
+        headers += part.headers.iter().map(|line| line.len().saturating_sub(1)).sum::<usize>();
+        contents += part.content.len();
+    }
+    assert!(names <= body.len() && headers <= body.len() && contents <= body.len());
+});

@@ -1,0 +1,22 @@
+//! XML bodies and, before the first NUL, an XPath expression: no panic, bounded output, values from the text or its entities.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use waf::body::xml::{XPath, parse};
+use waf::limits::{XML_EXPANSION, XML_VALUES};
+
+fuzz_target!(|data: &[u8]| {
+    let (path, body) = match data.iter().position(|&byte| byte == 0) {
+        Some(end) => (&data[..end], &data[end + 1..]),
+        None => (&b"//*"[..], data),
+    };
+    let parsed = parse(body);
+    for path in ["/*", "//@*", "//text()", std::str::from_utf8(path).unwrap_or("/")] {
+        let Ok(path) = XPath::parse(path) else { continue };
+        let values = path.values(&parsed.document);
+        let owned: usize =
+            values.iter().filter(|value| matches!(value, std::borrow::Cow::Owned(_))).map(|value| value.len()).sum();
+        // Transcoding makes up to three bytes of one.
+        assert!(owned <= XML_VALUES + XML_EXPANSION + 3 * body.len());
+    }
+});
