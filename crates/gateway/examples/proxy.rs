@@ -27,10 +27,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..GatewayConfig::default()
     };
     config.limits.connections_per_client = config.limits.connections;
-    let services = Services { ids: Arc::new(IdSource::new("proxy", 1)), sink: Arc::new(ToStderr) };
+    let services = Services::new(Arc::new(IdSource::new("proxy", 1)), Arc::new(ToStderr));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let _gateway = Gateway::start(&config, services).await?;
+        let _gateway = Gateway::start(&config, None, services).await?;
         std::future::pending::<()>().await;
         Ok(())
     })

@@ -35,8 +35,20 @@ pub struct GatewayConfig {
     pub block_page: Option<PathBuf>,
     /// Where finished requests are logged; none means nowhere.
     pub access_log: Option<AccessLogConfig>,
+    /// Secrets that are taken out of events, besides those that are known anyway.
+    pub redaction: RedactionConfig,
     /// Name of this gate in events; empty means the name `monban`.
     pub node: String,
+}
+
+/// Further secrets to take out of events.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedactionConfig {
+    /// Names of fields in queries, forms and JSON.
+    pub fields: Vec<String>,
+    /// Names of headers.
+    pub headers: Vec<String>,
 }
 
 /// One listening socket.

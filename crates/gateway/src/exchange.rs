@@ -180,7 +180,9 @@ impl<'a> Exchange<'a> {
         };
         let grpc = self.is_grpc();
         if grpc {
-            self.record.not_inspected(Uninspected::Grpc, None);
+            if self.inspection.is_some() {
+                self.record.not_inspected(Uninspected::Grpc, None);
+            }
             body.be_patient(self.site.timeouts.stream);
         }
         let mut held = Held::new(&self.gate.budget);
@@ -280,13 +282,7 @@ impl<'a> Exchange<'a> {
         body: &mut B,
         writer: &mut W,
     ) -> Ending {
-        if !self.body_read && self.inspection.is_some() && !grpc {
-            let rest = match framing.body {
-                BodyFraming::Length(length) => Some(length.saturating_sub(held.len() as u64)),
-                _ => None,
-            };
-            self.record.not_inspected(Uninspected::RequestBody, rest);
-        }
+        self.note_uninspected_request(framing.body, grpc, held.len() as u64);
         let upgrade = framing.upgrade && is_websocket(self.request.head.headers());
         let repeatable = framing.body.is_empty() && is_idempotent(self.request.head.method());
         let mut tried: Vec<Arc<str>> = Vec::new();
@@ -330,6 +326,21 @@ impl<'a> Exchange<'a> {
         self.record.action = Action::Failed;
         self.record.reason = Some(failure.to_string());
         self.answer(failure.status(), None, writer).await
+    }
+
+    /// Notes how much of the request's body rules have not seen: what comes after their limit, or all of it.
+    fn note_uninspected_request(&mut self, body: BodyFraming, grpc: bool, held: u64) {
+        let Some(inspection) = &self.inspection else { return };
+        let seen = inspection.inspected_request_bytes();
+        if grpc || body.is_empty() || (self.body_read && held <= seen) {
+            return;
+        }
+        let length = match body {
+            BodyFraming::Length(length) => Some(length),
+            _ if self.body_read => Some(held),
+            _ => None,
+        };
+        self.record.not_inspected(Uninspected::RequestBody, length.map(|length| length.saturating_sub(seen)));
     }
 
     /// One attempt: the request's body goes up while the response comes down.
@@ -464,13 +475,15 @@ impl<'a> Exchange<'a> {
         }
         let mut held = Held::new(&self.gate.budget);
         let mut at_end = framing.body.is_empty();
+        let mut limit_met = false;
         let wants = self.inspection.as_ref().is_some_and(Inspection::wants_response_body);
         if events && self.inspection.is_some() {
             self.record.not_inspected(Uninspected::Sse, None);
         }
         if wants && !streams && !at_end {
             match self.inspect_response_body(&mut held, receiver, timeout).await {
-                Ok(end) => at_end = end,
+                Ok(Inspected::Whole) => at_end = true,
+                Ok(Inspected::UpToLimit) => limit_met = true,
                 Err(received) => return received,
             }
         }
@@ -479,12 +492,16 @@ impl<'a> Exchange<'a> {
         {
             return Received::Intervened(intervention);
         }
-        if !at_end && !streams && self.inspection.is_some() {
-            let rest = match framing.body {
-                BodyFraming::Length(length) => Some(length.saturating_sub(held.len() as u64)),
-                _ => None,
-            };
-            self.record.not_inspected(Uninspected::ResponseBody, rest);
+        if self.inspection.is_some() && !events && !call.grpc {
+            match framing.body {
+                // the limit fell within a piece: the engine does not say where
+                _ if limit_met => self.record.not_inspected(Uninspected::ResponseBody, None),
+                BodyFraming::Length(length) if !at_end => {
+                    self.record.not_inspected(Uninspected::ResponseBody, Some(length));
+                }
+                _ if !at_end => self.record.not_inspected(Uninspected::ResponseBody, None),
+                _ => {}
+            }
         }
         head.headers_mut().strip_hop_by_hop();
         let persist = upload.is_done();
@@ -549,7 +566,7 @@ impl<'a> Exchange<'a> {
         held: &mut Held,
         receiver: &mut Receiver,
         timeout: Duration,
-    ) -> Result<bool, Received> {
+    ) -> Result<Inspected, Received> {
         loop {
             match in_time(timeout, receiver.next()).await {
                 Ok(Some(piece)) => {
@@ -560,13 +577,13 @@ impl<'a> Exchange<'a> {
                     }
                     match progress {
                         Progress::More => {}
-                        Progress::Full => return Ok(false),
+                        Progress::Full => return Ok(Inspected::UpToLimit),
                         Progress::Decided(intervention) => {
                             return Err(Received::Intervened(intervention));
                         }
                     }
                 }
-                Ok(None) => return Ok(true),
+                Ok(None) => return Ok(Inspected::Whole),
                 Err(failure) => return Err(Received::Failed(failure)),
             }
         }
@@ -620,6 +637,10 @@ impl<'a> Exchange<'a> {
 
     async fn intervene<W: ResponseWriter>(&mut self, intervention: Intervention, writer: &mut W) -> Ending {
         self.record.action = Action::Blocked;
+        let pause = self.inspection.as_ref().map_or(Duration::ZERO, Inspection::pause);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
         match intervention {
             Intervention::Deny { status } => self.answer(status, None, writer).await,
             Intervention::Redirect { status, location } => self.answer(status, Some(location), writer).await,
@@ -739,6 +760,12 @@ enum Received {
     Cut(Failure),
     /// The budget for held bodies is spent.
     Spent,
+}
+
+/// How much of a response's body rules have seen.
+enum Inspected {
+    Whole,
+    UpToLimit,
 }
 
 /// Why the request's way ended before the response's.

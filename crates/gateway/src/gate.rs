@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use event::redaction::{RedactionOptions, Redactor};
 use event::{Event, IdSource};
 use ipnet::IpNet;
 use tokio::sync::Mutex;
@@ -30,7 +31,7 @@ use crate::upstream::{Group, Settings, Upstream, UpstreamError};
 /// Where events go. Called on the task of the request, before its answer leaves if rules or the gate had a say in
 /// it: implementations append to a file and return, they do not wait for a network.
 pub trait EventSink: Send + Sync {
-    /// Keeps an event. Redaction is the sink's part.
+    /// Keeps an event. Secrets have been taken out of it.
     fn record(&self, event: Event);
 
     /// Writes an entry of ModSecurity's audit log with these parts (`ABCFHZ`), where the rules ask for one.
@@ -46,6 +47,15 @@ pub struct Services {
     pub ids: Arc<IdSource>,
     /// Takes the events.
     pub sink: Arc<dyn EventSink>,
+    /// The rules' persistent collections (IP, SESSION and so on).
+    pub collections: Arc<waf::Collections>,
+}
+
+impl Services {
+    /// With empty collections.
+    pub fn new(ids: Arc<IdSource>, sink: Arc<dyn EventSink>) -> Self {
+        Self { ids, sink, collections: Arc::default() }
+    }
 }
 
 /// Why a configuration cannot be used. The one in force stays.
@@ -151,8 +161,11 @@ pub(crate) struct Runtime {
     pub timeouts: ClientTimeouts,
     pub limits: Limits,
     pub block_page: BlockPage,
+    /// None where no rules are loaded.
+    pub rules: Option<Arc<waf::RuleSet>>,
     pub access_log: Option<AccessLog>,
     pub node: String,
+    pub redactor: Redactor,
     upstreams: HashMap<Settings, Arc<Upstream>>,
 }
 
@@ -165,7 +178,12 @@ pub(crate) struct Site {
 }
 
 impl Runtime {
-    fn build(config: &GatewayConfig, before: Option<&Self>, metrics: &Arc<Metrics>) -> Result<Self, Error> {
+    fn build(
+        config: &GatewayConfig,
+        rules: Option<Arc<waf::RuleSet>>,
+        before: Option<&Self>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, Error> {
         let limits = config.limits.clone();
         for (name, value) in [
             ("connections", limits.connections),
@@ -205,8 +223,13 @@ impl Runtime {
             timeouts: config.timeouts.clone(),
             limits,
             block_page,
+            rules,
             access_log,
             node: if config.node.is_empty() { "monban".to_owned() } else { config.node.clone() },
+            redactor: Redactor::new(&RedactionOptions {
+                fields: config.redaction.fields.clone(),
+                headers: config.redaction.headers.clone(),
+            }),
             upstreams,
         })
     }
@@ -293,15 +316,20 @@ pub struct Gateway {
 impl Gateway {
     /// Checks a configuration and everything that it points at, without taking a port.
     pub fn check(config: &GatewayConfig) -> Result<(), Error> {
-        Runtime::build(config, None, &Arc::new(Metrics::new()))?;
+        Runtime::build(config, None, None, &Arc::new(Metrics::new()))?;
         listener::settings(config)?;
         Ok(())
     }
 
-    /// Takes the ports and begins to serve, on the tokio runtime that this is called on.
-    pub async fn start(config: &GatewayConfig, services: Services) -> Result<Self, Error> {
+    /// Takes the ports and begins to serve, on the tokio runtime that this is called on. `rules` judge
+    /// the requests of every site that does not switch them off; without any, all pass.
+    pub async fn start(
+        config: &GatewayConfig,
+        rules: Option<Arc<waf::RuleSet>>,
+        services: Services,
+    ) -> Result<Self, Error> {
         let metrics = Arc::new(Metrics::new());
-        let runtime = Runtime::build(config, None, &metrics)?;
+        let runtime = Runtime::build(config, rules, None, &metrics)?;
         let gate = Arc::new(Gate {
             runtime: ArcSwap::from_pointee(runtime),
             metrics,
@@ -317,12 +345,17 @@ impl Gateway {
     }
 
     /// Puts another configuration in force. Connections go on: their next request is served by the new one.
-    /// Certificates, templates and rule files are read anew and logs opened anew, even if nothing else has changed.
+    /// Certificates and templates are read anew and logs opened anew, even if nothing else has changed.
     ///
     /// # Errors
     /// Whatever is wrong with the new configuration; then the old one stays in force, whole.
-    pub async fn reload(&self, config: &GatewayConfig) -> Result<(), Error> {
-        let result = match Runtime::build(config, Some(&self.gate.runtime.load()), &self.gate.metrics) {
+    pub async fn reload(
+        &self,
+        config: &GatewayConfig,
+        rules: Option<Arc<waf::RuleSet>>,
+    ) -> Result<(), Error> {
+        let result = match Runtime::build(config, rules, Some(&self.gate.runtime.load()), &self.gate.metrics)
+        {
             Ok(runtime) => self.apply(config, Some(runtime)).await,
             Err(error) => Err(error),
         };

@@ -1,10 +1,13 @@
 //! The rule engine's side of one request: every call into crate `waf` stands here.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use event::{Engine, EventId, MatchedRule, Scores, Timestamp};
 use http1::{RequestHead, ResponseHead};
+use waf::transaction::{BodyProgress, InterventionAction, Mode};
+use waf::{Connection, Transaction};
 
 use crate::config::WafMode;
 use crate::gate::{Gate, Runtime};
@@ -34,66 +37,190 @@ pub(crate) enum Progress {
 
 /// One transaction of the rule engine and the time that its phases took.
 pub(crate) struct Inspection {
+    transaction: Transaction,
     phases: [Duration; 5],
 }
 
 impl Inspection {
     /// None where no rules run.
     pub(crate) fn begin(
-        _gate: &Gate,
-        _runtime: &Runtime,
-        _mode: WafMode,
-        _client: SocketAddr,
-        _server: SocketAddr,
-        _id: EventId,
-        _time: Timestamp,
+        gate: &Gate,
+        runtime: &Runtime,
+        mode: WafMode,
+        client: SocketAddr,
+        server: SocketAddr,
+        id: EventId,
+        time: Timestamp,
     ) -> Option<Self> {
-        None
+        let mode = match mode {
+            WafMode::Block => Mode::On,
+            WafMode::Detect => Mode::DetectionOnly,
+            WafMode::Off => return None,
+        };
+        let rules = Arc::clone(runtime.rules.as_ref()?);
+        let collections = Arc::clone(&gate.services.collections);
+        let connection = Connection { client, server };
+        let mut transaction = Transaction::new(rules, connection, time, &id.to_string(), collections);
+        transaction.set_mode(mode);
+        Some(Self { transaction, phases: [Duration::ZERO; 5] })
     }
-    pub(crate) fn request_head(&mut self, _head: &RequestHead, _protocol: &str) -> Decision {
-        Decision::Continue
+
+    /// Runs one phase and takes its time.
+    fn phase<T>(&mut self, phase: usize, run: impl FnOnce(&mut Transaction) -> T) -> T {
+        let started = Instant::now();
+        let result = run(&mut self.transaction);
+        self.phases[phase - 1] += started.elapsed();
+        result
     }
+
+    /// Phase 1. `protocol` stands for the version that the head itself tells, which HTTP/2 has none of.
+    pub(crate) fn request_head(&mut self, head: &RequestHead, protocol: &str) -> Decision {
+        self.phase(1, |transaction| {
+            transaction.request_line(head.method(), head.target(), protocol.as_bytes());
+            for field in head.headers() {
+                transaction.request_header(field.name(), field.value());
+            }
+            transaction.request_headers_done(now()).into()
+        })
+    }
+
     pub(crate) fn wants_request_body(&self) -> bool {
-        false
+        self.transaction.inspects_request_body()
     }
-    pub(crate) fn request_body(&mut self, _piece: &[u8]) -> Progress {
-        Progress::More
+
+    pub(crate) fn request_body(&mut self, piece: &[u8]) -> Progress {
+        self.phase(2, |transaction| transaction.request_body(piece).into())
     }
+
+    /// Phase 2.
     pub(crate) fn request_body_done(&mut self) -> Decision {
-        Decision::Continue
+        self.phase(2, |transaction| transaction.request_body_done(now()).into())
     }
-    pub(crate) fn response_head(&mut self, _head: &ResponseHead) -> Decision {
-        Decision::Continue
+
+    /// Bytes of the request's body that rules have seen.
+    pub(crate) fn inspected_request_bytes(&self) -> u64 {
+        self.transaction.inspected_request_body().len() as u64
     }
+
+    /// Phase 3.
+    pub(crate) fn response_head(&mut self, head: &ResponseHead) -> Decision {
+        self.phase(3, |transaction| {
+            transaction.response_head(head.status(), b"HTTP/1.1");
+            for field in head.headers() {
+                transaction.response_header(field.name(), field.value());
+            }
+            transaction.response_headers_done(now()).into()
+        })
+    }
+
     pub(crate) fn wants_response_body(&self) -> bool {
-        false
+        self.transaction.inspects_response_body()
     }
-    pub(crate) fn response_body(&mut self, _piece: &[u8]) -> Progress {
-        Progress::More
+
+    pub(crate) fn response_body(&mut self, piece: &[u8]) -> Progress {
+        self.phase(4, |transaction| transaction.response_body(piece).into())
     }
+
+    /// Phase 4.
     pub(crate) fn response_body_done(&mut self) -> Decision {
-        Decision::Continue
+        self.phase(4, |transaction| transaction.response_body_done(now()).into())
     }
-    pub(crate) fn logging(&mut self) {}
+
+    /// Phase 5.
+    pub(crate) fn logging(&mut self) {
+        self.phase(5, |transaction| transaction.logging(now()));
+    }
+
+    /// Whether there is something to log.
     pub(crate) fn has_matches(&self) -> bool {
-        false
+        self.transaction.matches().iter().any(|found| found.log)
     }
+
+    /// The matches that are logged.
     pub(crate) fn rules(&self) -> Vec<MatchedRule> {
-        Vec::new()
+        self.transaction.matches().iter().filter(|found| found.log).map(|found| found.rule.clone()).collect()
     }
+
+    /// The anomaly scores as the Core Rule Set keeps them, version 3 or 4.
     pub(crate) fn scores(&self) -> Scores {
-        Scores::default()
+        let number =
+            |names: &[&str]| names.iter().map(|name| self.transaction.tx_number(name)).max().unwrap_or(0);
+        let categories = [
+            ("sqli", "sql_injection_score"),
+            ("xss", "xss_score"),
+            ("rfi", "rfi_score"),
+            ("lfi", "lfi_score"),
+            ("rce", "rce_score"),
+            ("php", "php_injection_score"),
+            ("http", "http_violation_score"),
+            ("session", "session_fixation_score"),
+        ];
+        Scores {
+            inbound: number(&["anomaly_score", "inbound_anomaly_score", "blocking_inbound_anomaly_score"]),
+            outbound: number(&["outbound_anomaly_score", "blocking_outbound_anomaly_score"]),
+            categories: categories
+                .iter()
+                .map(|(kind, name)| ((*kind).to_owned(), self.transaction.tx_number(name)))
+                .filter(|(_, score)| *score > 0)
+                .collect(),
+        }
     }
+
     pub(crate) fn engine(&self) -> Engine {
-        Engine::Off
+        match self.transaction.mode() {
+            Mode::On => Engine::On,
+            Mode::DetectionOnly => Engine::DetectionOnly,
+            Mode::Off => Engine::Off,
+        }
     }
+
     pub(crate) fn phases(&self) -> [Duration; 5] {
         self.phases
     }
-    pub(crate) fn would_intervene(&self) -> bool {
-        false
+
+    /// How long rules ask to wait before the answer.
+    pub(crate) fn pause(&self) -> Duration {
+        Duration::from_millis(self.transaction.pause_ms())
     }
-    pub(crate) fn audit_parts(&self, _status: u16) -> Option<String> {
-        None
+
+    /// The parts of an audit log entry, where rules ask for one.
+    pub(crate) fn audit_parts(&self, status: u16) -> Option<String> {
+        self.transaction.wants_audit_log(status).then(|| self.transaction.audit_log_parts().to_owned())
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}
+
+impl From<waf::Decision> for Decision {
+    fn from(decision: waf::Decision) -> Self {
+        match decision {
+            waf::Decision::Continue => Self::Continue,
+            waf::Decision::Intervene(intervention) => Self::Intervene(intervention.into()),
+        }
+    }
+}
+
+impl From<waf::transaction::Intervention> for Intervention {
+    fn from(intervention: waf::transaction::Intervention) -> Self {
+        let status = intervention.status;
+        match intervention.action {
+            InterventionAction::Deny => Self::Deny { status },
+            InterventionAction::Drop => Self::Drop,
+            InterventionAction::Redirect(location) => Self::Redirect { status, location },
+            // a request that rules want elsewhere must not reach the upstream that is configured
+            InterventionAction::Proxy(_) => Self::Deny { status: 403 },
+        }
+    }
+}
+
+impl From<BodyProgress> for Progress {
+    fn from(progress: BodyProgress) -> Self {
+        match progress {
+            BodyProgress::More => Self::More,
+            BodyProgress::Full => Self::Full,
+            BodyProgress::Decided(intervention) => Self::Decided(intervention.into()),
+        }
     }
 }

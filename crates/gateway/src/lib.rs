@@ -1,4 +1,70 @@
-//! Listeners, TLS, routing and proxying; calls the rule engine phase by phase.
+//! The gate: listeners, TLS, routing and proxying. It calls the rule engine phase by phase and makes an event of
+//! whatever rules, limits and upstreams had to say about a request.
+//!
+//! It is no rule engine (`waf`), reads no rule text (`seclang`), keeps no event (`store`, behind [`EventSink`]) and
+//! reads no TOML (the command fills [`GatewayConfig`]). HTTP/1 framing is `http1`'s; TLS is rustls', HTTP/2 the `h2`
+//! crate's.
+//!
+//! # The way of a request
+//!
+//! A listener accepts a connection, counts it in, reads a PROXY header from trusted peers, and does the TLS handshake.
+//! One task serves the connection (and for HTTP/2 one more each stream). A request whose head has come becomes an
+//! exchange: its site is found, its client named, phase 1 run; the body is read up to the rules' limit and held;
+//! phase 2 decides; only then is an upstream asked. What goes there is byte for byte what was inspected, save the
+//! hop-by-hop fields and the added X-Forwarded-*. The rest of a long body streams past without being held. The
+//! response comes back the same way by phases 3 and 4. The event is made before the answer's head leaves, so that no
+//! blocked request is without one.
+//!
+//! WebSocket, event streams and gRPC (HTTP/2 on both sides) are not buffered; event and access log say so.
+//!
+//! # Map
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`config`] | what the gateway is told to do |
+//! | [`limits`] | every limit, and the count of connections |
+//! | `gate` | [`Gateway`]: start, reload, stop; sites in force |
+//! | `listener`, [`tls`], [`proxy_protocol`] | from a socket to a connection |
+//! | `server` | HTTP/1 and HTTP/2 in front |
+//! | [`router`], [`client_address`] | which site, which client |
+//! | `exchange`, `held`, `forward` | one request through all phases; bodies held back; the head as it is forwarded |
+//! | `inspection` | every call into `waf` |
+//! | `upstream` | addresses, pool, health, HTTP/1 and HTTP/2 behind |
+//! | `record`, [`access_log`], [`metrics`], [`block_page`] | what is told of a request, and to whom |
+//! | `stream` | a connection's bytes and buffers |
+//!
+//! # Example
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use std::time::Duration;
+//! use gateway::config::{GatewayConfig, ListenerConfig, SiteConfig};
+//! use gateway::{EventSink, Gateway, Services};
+//!
+//! struct Print;
+//!
+//! impl EventSink for Print {
+//!     fn record(&self, event: event::Event) {
+//!         println!("{}", event.to_json());
+//!     }
+//! }
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let config = GatewayConfig {
+//!     listeners: vec![ListenerConfig::plain("127.0.0.1:0".parse()?)],
+//!     sites: vec![SiteConfig::to("http://127.0.0.1:8000")],
+//!     ..GatewayConfig::default()
+//! };
+//! let services = Services::new(Arc::new(event::IdSource::new("gate", 1)), Arc::new(Print));
+//! let gateway = Gateway::start(&config, None, services).await?;
+//! println!("listening on {:?}", gateway.addresses().await);
+//! gateway.stop(Duration::from_secs(10)).await;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
 pub mod access_log;
 pub mod block_page;
 pub mod client_address;

@@ -92,7 +92,7 @@ impl Record {
         if let Some(inspection) = inspection {
             inspection.logging();
             matched = inspection.has_matches();
-            if self.action == Action::Passed && inspection.would_intervene() {
+            if self.action == Action::Passed && matched && inspection.engine() == Engine::DetectionOnly {
                 self.action = Action::Detected;
             }
             audit = inspection.audit_parts(self.status);
@@ -101,7 +101,8 @@ impl Record {
         if !keep && audit.is_none() {
             return;
         }
-        let event = self.event(runtime, site, request, peer, inspection.as_ref());
+        let mut event = self.event(runtime, site, request, peer, inspection.as_ref());
+        runtime.redactor.redact(&mut event);
         if let Some(parts) = audit {
             gate.services.sink.audit(&event, &parts);
         }
@@ -257,7 +258,7 @@ pub(crate) fn refuse_unparsed(
         engine: Engine::Off,
         ..RequestEvidence::default()
     };
-    let event = Event {
+    let mut event = Event {
         site: Some(runtime.unrouted.name.to_string()),
         severity: Severity::Notice,
         client: Some(client(peer.address)),
@@ -265,6 +266,7 @@ pub(crate) fn refuse_unparsed(
         reason: Some(reason.to_owned()),
         ..Event::new(id, time, runtime.node.clone(), EventGate::Request, Evidence::from(evidence))
     };
+    runtime.redactor.redact(&mut event);
     gate.metrics.events.inc();
     gate.services.sink.record(event);
     let total = began.elapsed();

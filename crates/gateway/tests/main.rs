@@ -9,6 +9,7 @@ mod limits;
 mod proxying;
 mod refusals;
 mod reload;
+mod rules;
 mod support;
 mod tls;
 mod upstreams;

@@ -41,14 +41,16 @@ pub fn config(upstream: &str) -> GatewayConfig {
 
 impl Gate {
     pub fn start(config: &GatewayConfig) -> Self {
+        Self::with_rules(config, None)
+    }
+
+    pub fn with_rules(config: &GatewayConfig, rules: Option<Arc<waf::RuleSet>>) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let events = Arc::new(Events::default());
-        let services = Services {
-            ids: Arc::new(IdSource::new("test", 1)),
-            sink: Arc::clone(&events) as Arc<dyn EventSink>,
-        };
-        let gateway = Arc::new(runtime.block_on(Gateway::start(config, services)).unwrap());
+        let services =
+            Services::new(Arc::new(IdSource::new("test", 1)), Arc::clone(&events) as Arc<dyn EventSink>);
+        let gateway = Arc::new(runtime.block_on(Gateway::start(config, rules, services)).unwrap());
         let address = runtime.block_on(gateway.addresses())[0];
         Self { runtime, gateway, events, address }
     }
@@ -81,7 +83,7 @@ impl Gate {
     }
 
     pub fn reload(&self, config: &GatewayConfig) -> Result<(), gateway::Error> {
-        self.runtime.block_on(self.gateway.reload(config))
+        self.runtime.block_on(self.gateway.reload(config, None))
     }
 }
 

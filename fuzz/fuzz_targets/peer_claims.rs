@@ -1,0 +1,44 @@
+//! What peers say of the client and of the site: PROXY protocol headers, forwarding headers, targets.
+#![no_main]
+
+use std::net::SocketAddr;
+
+use gateway::client_address::{is_trusted, resolve};
+use gateway::config::ForwardedHeader;
+use gateway::limits::PROXY_V2_BYTES;
+use gateway::{proxy_protocol, router};
+use ipnet::IpNet;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    // a header is read the same way however many bytes follow it, and needs no more than its limit
+    match proxy_protocol::parse(data) {
+        Ok(Some(header)) => {
+            assert!(header.length <= data.len().min(PROXY_V2_BYTES));
+            assert_eq!(proxy_protocol::parse(&data[..header.length]), Ok(Some(header)));
+            assert_eq!(proxy_protocol::parse(&data[..header.length - 1]), Ok(None));
+        }
+        Ok(None) => assert!(data.len() < PROXY_V2_BYTES),
+        Err(_) => {}
+    }
+
+    // an untrusted peer cannot name anybody else; a trusted one's answer is the first that is not trusted itself
+    let trusted: Vec<IpNet> = ["10.0.0.0/8".parse(), "::1/128".parse()].into_iter().flatten().collect();
+    let stranger = SocketAddr::from(([192, 0, 2, 1], 1));
+    let proxy = SocketAddr::from(([10, 0, 0, 1], 1));
+    for header in [ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded] {
+        let fields = || data.split(|b| *b == b'\n').flat_map(|v| [(&b"x-forwarded-for"[..], v), (&b"forwarded"[..], v)]);
+        assert_eq!(resolve(stranger, &trusted, header, fields()), stranger);
+        let found = resolve(proxy, &trusted, header, fields());
+        let named = fields().any(|(_, value)| !value.is_empty());
+        assert!(named || found == proxy);
+        let _ = is_trusted(&trusted, found.ip());
+    }
+
+    // the path that chooses the site has no dot segments left, and normalising it again changes nothing
+    let path = router::comparable_path(data);
+    if path.first() == Some(&b'/') {
+        assert!(!path.split(|b| *b == b'/').any(|segment| segment == b"." || segment == b".."));
+    }
+    let _ = router::host_name(data);
+});
