@@ -62,7 +62,7 @@ fn event(ids: &IdSource, number: u64) -> Event {
             rule(941_110),
             rule(941_160),
             rule(941_180),
-            rule(949_110 + u64::from(number % 10_000 == 0)),
+            rule(949_110 + u64::from(number.is_multiple_of(10_000))),
         ],
         ..Default::default()
     };
@@ -73,7 +73,7 @@ fn event(ids: &IdSource, number: u64) -> Event {
             address: ((number.wrapping_mul(2_654_435_761) % 50_000) as u32).to_be_bytes().into(),
             port: Some(1),
         }),
-        action: if number % 1000 == 0 { Action::Failed } else { Action::Blocked },
+        action: if number.is_multiple_of(1000) { Action::Failed } else { Action::Blocked },
         ..Event::new(ids.next(time), time, "node", Gate::Request, evidence.into())
     }
 }

@@ -93,6 +93,7 @@ impl Test {
             Self::Severity(severity) => event.severity <= *severity,
             Self::Status(codes) => status(event).is_some_and(|status| codes.contains(&status)),
             Self::Method(methods) => method(event).is_some_and(|found| methods.contains(&found)),
+            Self::Text(text) if text.len() > crate::limits::MAX_TEXT_BYTES => false,
             Self::Text(text) => {
                 let json = event.to_json().to_ascii_lowercase();
                 json.contains(&text_needle(text).to_ascii_lowercase())

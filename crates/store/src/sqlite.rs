@@ -7,6 +7,7 @@
 mod schema;
 mod select;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,16 +37,24 @@ pub struct SqliteStore {
     busy_timeout: Duration,
     /// Before the writer, so that they close first: the last to close clears the WAL away, and only a writer can.
     readers: Mutex<Readers>,
-    /// None in a store that only reads.
-    writer: Option<Mutex<Connection>>,
+    /// None in a store that only reads. Within, none while a file that was to replace a damaged one could not be opened.
+    writer: Option<Mutex<Option<Connection>>>,
 }
 
 #[derive(Debug, Default)]
 struct Readers {
-    /// Goes up when the file is replaced: connections to the old one are then not kept.
-    generation: u64,
+    /// Device and inode of the file that the idle connections have open. This process or another may put a new one in its
+    /// place ([`SqliteStore::start_over`]).
+    file: Option<(u64, u64)>,
     idle: Vec<Connection>,
 }
+
+/// Idle connections that are kept. Each has a page cache of up to [`READER_CACHE_KIB`].
+const IDLE_READERS: usize = 2;
+/// Page cache of a reading connection.
+const READER_CACHE_KIB: i64 = 2 * 1024;
+/// Page cache of the writing connection.
+const WRITER_CACHE_KIB: i64 = 4 * 1024;
 
 impl SqliteStore {
     /// Opens the file, makes it (mode 0600) where it does not exist, and brings its tables to the newest schema.
@@ -57,7 +66,7 @@ impl SqliteStore {
         Ok(Self {
             path: path.to_path_buf(),
             busy_timeout,
-            writer: Some(Mutex::new(writer)),
+            writer: Some(Mutex::new(Some(writer))),
             readers: Mutex::default(),
         })
     }
@@ -125,7 +134,7 @@ impl SqliteStore {
         StoreError::NewerSchema { path: self.path.clone(), found, known: schema::MIGRATIONS.len() as u32 }
     }
 
-    fn writer(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
+    fn writer(&self) -> Result<MutexGuard<'_, Option<Connection>>, StoreError> {
         let writer = self.writer.as_ref().ok_or_else(|| StoreError::Engine {
             path: self.path.clone(),
             doing: "write",
@@ -135,20 +144,33 @@ impl SqliteStore {
         Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Runs `work` on the writing connection.
+    fn with_writer<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut writer = self.writer()?;
+        let connection = match &mut *writer {
+            Some(connection) => connection,
+            none => none.insert(open_writer(&self.path, self.busy_timeout)?),
+        };
+        work(connection).map_err(|error| explain(&self.path, doing, &error))
+    }
+
+    /// Runs `work` in a transaction: all of it is kept or nothing.
     fn write<T>(
         &self,
         doing: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let mut connection = self.writer()?;
-        let run = || {
+        self.with_writer(doing, |connection| {
             let transaction =
                 connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             let result = work(&transaction)?;
             transaction.commit()?;
             Ok(result)
-        };
-        run().map_err(|error| explain(&self.path, doing, &error))
+        })
     }
 
     fn read<T>(
@@ -156,9 +178,14 @@ impl SqliteStore {
         doing: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let (generation, idle) = {
+        let file = std::fs::metadata(&self.path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+        let idle = {
             let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-            (readers.generation, readers.idle.pop())
+            if readers.file != file {
+                readers.idle.clear();
+                readers.file = file;
+            }
+            readers.idle.pop()
         };
         let run = || {
             let connection = match idle {
@@ -167,7 +194,7 @@ impl SqliteStore {
             };
             let result = work(&connection)?;
             let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-            if readers.generation == generation && readers.idle.len() < 4 {
+            if readers.file == file && readers.idle.len() < IDLE_READERS {
                 readers.idle.push(connection);
             }
             Ok(result)
@@ -188,7 +215,7 @@ fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreE
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         // Bytes of the WAL that stay on disk after a checkpoint.
         connection.pragma_update_and_check(None, "journal_size_limit", 8 * 1024 * 1024, |_| Ok(()))?;
-        connection.pragma_update(None, "cache_size", -8 * 1024)?;
+        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         let migrated = schema::migrate(connection)?;
         if migrated.is_ok() {
             // Shows damage now rather than at the first event.
@@ -220,7 +247,7 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
 fn open_reader(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(busy_timeout)?;
-    connection.pragma_update(None, "cache_size", -4 * 1024)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     Ok(connection)
 }
 
@@ -414,11 +441,10 @@ impl EventStore for SqliteStore {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        let connection = self.writer()?;
         // Copies the WAL into the file and syncs both, as far as readers let it; a busy WAL is synced at least.
-        connection
-            .query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))
-            .map_err(|error| explain(&self.path, "sync", &error))
+        self.with_writer("sync", |connection| {
+            connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))
+        })
     }
 
     fn retain(&self, retention: &Retention, now: Timestamp) -> Result<Removed, StoreError> {
@@ -454,28 +480,24 @@ impl EventStore for SqliteStore {
                 }
             }
         }
-        let connection = self.writer()?;
-        let fail = |error: rusqlite::Error| explain(&self.path, "retain", &error);
-        removed.total = number(&connection, "removed").map_err(fail)?.unsigned_abs();
-        if removed.by_age + removed.by_size > 0 {
-            let mut statement = connection.prepare("PRAGMA incremental_vacuum").map_err(fail)?;
-            let mut rows = statement.query([]).map_err(fail)?;
-            while rows.next().map_err(fail)?.is_some() {}
-        }
+        removed.total = self.with_writer("retain", |connection| {
+            if removed.by_age + removed.by_size > 0 {
+                let mut statement = connection.prepare("PRAGMA incremental_vacuum")?;
+                let mut rows = statement.query([])?;
+                while rows.next()?.is_some() {}
+            }
+            Ok(number(connection, "removed")?.unsigned_abs())
+        })?;
         Ok(removed)
     }
 
     fn start_over(&self) -> Result<PathBuf, StoreError> {
-        let mut connection = self.writer()?;
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        readers.generation += 1;
-        readers.idle.clear();
-        // The old connection must be gone before its files move.
-        let placeholder =
-            Connection::open_in_memory().map_err(|error| explain(&self.path, "open", &error))?;
-        drop(std::mem::replace(&mut *connection, placeholder));
+        let mut writer = self.writer()?;
+        // The connections must be gone before their files move.
+        *writer = None;
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).idle.clear();
         let aside = move_aside(&self.path)?;
-        *connection = open_writer(&self.path, self.busy_timeout)?;
+        *writer = Some(open_writer(&self.path, self.busy_timeout)?);
         Ok(aside)
     }
 }

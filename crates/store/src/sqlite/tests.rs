@@ -63,6 +63,20 @@ fn a_reading_store_reads_beside_a_writer_and_after_it_and_cannot_write() {
 }
 
 #[test]
+fn a_reading_store_follows_when_the_writer_starts_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    let writer = SqliteStore::open(&path, BUSY_TIMEOUT).unwrap();
+    ingest(&writer, 0..3).unwrap();
+    let reader = SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap();
+    assert_eq!(reader.stats().unwrap().events, 3);
+    writer.start_over().unwrap();
+    assert_eq!(reader.stats().unwrap().events, 0);
+    ingest(&writer, 3..4).unwrap();
+    assert!(reader.contains(samples::event(3).id).unwrap());
+}
+
+#[test]
 fn a_locked_store_says_so_and_takes_the_events_later() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.db");
@@ -82,8 +96,8 @@ fn a_full_store_says_so_and_keeps_what_it_has() {
     ingest(&store, 0..10).unwrap();
     // The engine answers a page limit as it answers a full disk.
     let limit = |pages: u64| {
-        let connection = store.writer().unwrap();
-        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        store.with_writer("limit", |connection| connection.query_row(&sql, [], |_| Ok(()))).unwrap();
     };
     limit(1);
     assert!(matches!(ingest(&store, 10..2000), Err(StoreError::Full { .. })));
@@ -123,11 +137,12 @@ fn common_filters_walk_an_index_in_order() {
         let select = Select::new(&Filter::default().with(test.clone()), Some(samples::event(9).id), true);
         let sql =
             format!("EXPLAIN QUERY PLAN SELECT p.json{} ORDER BY {} DESC LIMIT 10", select.sql, select.id);
-        let connection = store.writer().unwrap();
-        let mut statement = connection.prepare(&sql).unwrap();
-        let rows =
-            statement.query_map(params_from_iter(&select.values), |row| row.get::<_, String>(3)).unwrap();
-        let plan: Vec<String> = rows.collect::<rusqlite::Result<_>>().unwrap();
+        let plan: Vec<String> = store
+            .with_writer("explain", |connection| {
+                let mut statement = connection.prepare(&sql)?;
+                statement.query_map(params_from_iter(&select.values), |row| row.get(3))?.collect()
+            })
+            .unwrap();
         assert!(plan.iter().any(|step| step.contains(index)), "{test:?}: {plan:?}");
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{test:?}: {plan:?}");
     }
