@@ -6,5 +6,6 @@ mod body;
 mod engine;
 mod escaped;
 mod injection;
+mod operators;
 mod patterns;
 mod transformations;

@@ -36,7 +36,7 @@ impl DataFiles for Files {
 }
 
 fn core_rule_set() -> Document {
-    let entries = std::fs::read_dir(CRS).expect("the Debian package modsecurity-crs is installed");
+    let entries = std::fs::read_dir(CRS).unwrap_or_else(|error| panic!("{CRS} (modsecurity-crs): {error}"));
     let mut paths: Vec<String> =
         entries.map(|entry| entry.unwrap().path().to_str().unwrap().to_owned()).collect();
     paths.retain(|path| path.ends_with(".conf"));
