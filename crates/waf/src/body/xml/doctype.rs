@@ -1,7 +1,7 @@
 //! The document type declaration (XML 1.0 §2.8): its syntax, and the entities that it declares.
 
 use super::characters::{Cursor, is_char};
-use crate::limits::{XML_ENTITY_DEPTH, XML_EXPANSION};
+use crate::limits::{XML_ENTITY_DEPTH, XML_EXPANSION, XML_REFERENCE};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -69,7 +69,8 @@ impl Doctype {
                 }
                 match self.parameter.get(name).cloned() {
                     Some(Entity::Internal(replacement)) => {
-                        self.expanded += replacement.len() + name.len();
+                        self.expanded +=
+                            replacement.len() + if depth > 0 { XML_REFERENCE } else { name.len() };
                         if depth == XML_ENTITY_DEPTH || self.expanded > XML_EXPANSION {
                             return Err(Malformed);
                         }

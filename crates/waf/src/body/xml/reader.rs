@@ -3,7 +3,7 @@
 use super::characters::{Cursor, is_char, is_space};
 use super::doctype::{Doctype, Entity, Malformed, character, predefined};
 use super::document::{Attribute, Document, Index, Kind, Name, Node, Value};
-use crate::limits::{XML_DEPTH, XML_ENTITY_DEPTH, XML_EXPANSION, XML_NODES};
+use crate::limits::{XML_DEPTH, XML_ENTITY_DEPTH, XML_EXPANSION, XML_NODES, XML_REFERENCE};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use std::borrow::Cow;
@@ -156,7 +156,7 @@ impl<'s> Builder<'s> {
         match doctype.general.get(name) {
             Some(Entity::Internal(replacement)) => {
                 // References within entities cost something even where they stand for nothing.
-                self.expanded += replacement.len() + if depth > 0 { 16 } else { 0 };
+                self.expanded += replacement.len() + if depth > 0 { XML_REFERENCE } else { 0 };
                 if self.expanded > XML_EXPANSION { Err(Malformed) } else { Ok(Some(replacement.clone())) }
             }
             Some(Entity::External) => Ok(None),
