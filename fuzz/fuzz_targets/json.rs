@@ -1,5 +1,4 @@
-//! JSON bodies: no panic, values no longer than the input, names within their limit, and no quarrel with serde_json over
-//! documents that both accept or that only YAJL's leniency lets in.
+//! JSON bodies: no panic, values no longer than the input, names within their limit, and smaller limits only cut the list.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
