@@ -3,6 +3,7 @@
 //! Rules run inline: a phase costs tens of microseconds to some milliseconds, less than a change of threads and its
 //! effects on the caches would for most requests.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use event::{Action, Timestamp, Uninspected};
-use http1::{BodyFraming, Headers, RequestFraming, RequestHead, ResponseHead, ResponseKind, Version};
+use http1::{BodyFraming, Fault, Headers, RequestFraming, RequestHead, ResponseHead, ResponseKind, Version};
 use tokio::sync::Notify;
 
 use crate::block_page::{self, Facts};
@@ -44,8 +45,10 @@ pub(crate) struct Incoming {
     pub head: RequestHead,
     /// What the head means, or why it must not be acted upon; the rules see it all the same.
     pub framing: Result<RequestFraming, http1::Error>,
-    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.
-    pub protocol: &'static str,
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`; in a head that is refused for its version, that one.
+    pub protocol: Cow<'static, str>,
+    /// Whether it came by HTTP/2.
+    pub http2: bool,
     pub time: Timestamp,
     pub began: Instant,
 }
@@ -144,7 +147,10 @@ impl<'a> Exchange<'a> {
         let client =
             client_address::resolve(peer.address, &runtime.trusted, runtime.forwarded_header, fields);
         let id = gate.services.ids.next(request.time);
-        let inspection = Inspection::begin(gate, runtime, site.waf, client, peer.local, id, request.time);
+        let inspection = match &request.framing {
+            Err(error) if !rules_may_see(error.fault) => None,
+            _ => Inspection::begin(gate, runtime, site.waf, client, peer.local, id, request.time),
+        };
         Self {
             gate,
             runtime,
@@ -161,7 +167,7 @@ impl<'a> Exchange<'a> {
     async fn run<B: RequestBody, W: ResponseWriter>(&mut self, body: &mut B, writer: &mut W) -> Ending {
         if let Some(inspection) = &mut self.inspection
             && let Decision::Intervene(intervention) =
-                inspection.request_head(&self.request.head, self.request.protocol)
+                inspection.request_head(&self.request.head, &self.request.protocol)
         {
             return self.intervene(intervention, writer).await;
         }
@@ -213,7 +219,7 @@ impl<'a> Exchange<'a> {
     /// gRPC goes through without buffering, but only where both sides speak HTTP/2, as gRPC must: the type alone
     /// would be a way around the rules.
     fn is_grpc(&self) -> bool {
-        self.request.protocol == "HTTP/2.0"
+        self.request.http2
             && self.request.head.headers().get("Content-Type").is_some_and(is_grpc)
             && self.site.upstreams.as_ref().is_some_and(|g| g.members().iter().all(|u| u.may_speak_http2()))
     }
@@ -878,6 +884,21 @@ impl Upload {
             };
         }
     }
+}
+
+/// Whether rules run on a request that is refused for what its head means. Where it is not even certain which bytes
+/// are the request, they do not (nor do ModSecurity's under Apache): the event holds the head as it came.
+fn rules_may_see(fault: Fault) -> bool {
+    matches!(
+        fault,
+        Fault::UnsupportedVersion
+            | Fault::Connect
+            | Fault::BadTarget
+            | Fault::MissingHost
+            | Fault::TwoHosts
+            | Fault::BadHost
+            | Fault::HostMismatch
+    )
 }
 
 fn is_grpc(kind: &[u8]) -> bool {

@@ -122,7 +122,7 @@ impl Record {
         inspection: Option<&Inspection>,
     ) -> Event {
         let mut evidence = RequestEvidence {
-            line: request_line(&request.head, request.protocol).into(),
+            line: request_line(&request.head, &request.protocol).into(),
             headers: headers(request.head.headers()),
             body: self
                 .body
@@ -131,7 +131,7 @@ impl Record {
             response: self.response.as_ref().map(|head| Response {
                 status: head.status(),
                 reason: head.reason().into(),
-                protocol: if request.protocol == "HTTP/2.0" { "HTTP/2.0" } else { "HTTP/1.1" }.to_owned(),
+                protocol: if request.http2 { "HTTP/2.0" } else { "HTTP/1.1" }.to_owned(),
                 headers: headers(head.headers()),
                 body: None,
             }),
@@ -142,7 +142,7 @@ impl Record {
             },
             not_inspected: self.not_inspected.clone(),
             server: Some(peer.local),
-            protocol: request.protocol.to_owned(),
+            protocol: request.protocol.to_string(),
             upstream: self.upstream.as_ref().map(|name| name.to_string()),
             ..RequestEvidence::default()
         };
@@ -203,7 +203,7 @@ impl Record {
             log.write(&Entry {
                 time: request.time,
                 client: self.client.ip(),
-                line: &request_line(head, request.protocol),
+                line: &request_line(head, &request.protocol),
                 host: head.host().unwrap_or_default(),
                 status: self.status,
                 bytes: self.sent,

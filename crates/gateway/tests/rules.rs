@@ -26,6 +26,7 @@ const RULES: &str = r#"
     SecRule &REQUEST_HEADERS:Host "@eq 0" "id:8,phase:2,pass,msg:'no host'"
     SecRule REQUEST_HEADERS:X-Late "@streq 1" "id:9,phase:5,pass,msg:'seen late'"
     SecRule REQUEST_BODY "@contains pwned" "id:10,phase:2,deny,status:403,msg:'raw body'"
+    SecRule REQUEST_PROTOCOL "!@rx ^HTTP/[12]" "id:11,phase:1,pass,msg:'odd protocol'"
 "#;
 
 fn rules(text: &str) -> Option<Arc<waf::RuleSet>> {
@@ -181,9 +182,17 @@ fn rules_see_a_request_that_is_refused_for_what_it_means() {
     let gate = gate(&upstream);
     assert_eq!(gate.ask("GET / HTTP/1.1\r\n\r\n").status, 400);
     assert_eq!(gate.ask("GET /nowhere?x=<script> HTTP/1.1\r\n\r\n").status, 403);
-    let events = gate.events(2);
-    assert_eq!((events[0].action, events[0].request().unwrap().rules[0].id), (Action::Refused, 8));
+    assert_eq!(gate.ask("GET / HTTP/3.0\r\nHost: a\r\n\r\n").status, 505);
+    // which bytes are the request is not certain here: no rule judges it
+    let smuggling =
+        "GET /?x=<script> HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(gate.ask(smuggling).status, 400);
+    let events = gate.events(4);
+    let ids = |at: usize| events[at].request().unwrap().rules.iter().map(|rule| rule.id).collect::<Vec<_>>();
+    assert_eq!((events[0].action, ids(0)), (Action::Refused, vec![8]));
     assert_eq!(events[1].action, Action::Blocked);
+    assert_eq!((events[2].action, ids(2)), (Action::Refused, vec![11]));
+    assert_eq!((events[3].action, ids(3)), (Action::Refused, vec![]));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! HTTP/1.1 and HTTP/1.0 in front: one connection, one request after another.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,7 +81,12 @@ pub(crate) async fn serve(
         let incoming = Incoming {
             head,
             framing,
-            protocol: if version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" },
+            protocol: match version {
+                Version::HTTP_11 => Cow::Borrowed("HTTP/1.1"),
+                Version::HTTP_10 => Cow::Borrowed("HTTP/1.0"),
+                other => Cow::Owned(other.to_string()),
+            },
+            http2: false,
             time: Timestamp::from(std::time::SystemTime::now()),
             began: Instant::now(),
         };
@@ -102,8 +108,14 @@ pub(crate) async fn serve(
         // boxed, so that a waiting connection does not carry the size of an exchange
         let ending = Box::pin(exchange::serve(gate, &runtime, peer, incoming, &mut body, &mut answer)).await;
         let persists = answer.persists;
+        let request_read = body.decoder.is_end();
         match ending {
             Ending::Persist if persists => {}
+            Ending::Persist | Ending::Close if request_read && reader.buf.is_empty() => {
+                // a failure to close properly leaves nothing to do
+                let _ = writer.shutdown(runtime.timeouts.write).await;
+                return Protocol::Http1;
+            }
             Ending::Persist | Ending::Close => {
                 linger(&mut reader, &mut writer, runtime.timeouts.write).await;
                 return Protocol::Http1;

@@ -3,6 +3,7 @@
 //! The h2 crate refuses targets and fields that the `http` crate cannot hold (RFC 9113 §8.2.1 and §8.3.1 allow
 //! fewer bytes than HTTP/1.1 does) by resetting the stream: such a request leaves no event.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
@@ -111,7 +112,8 @@ async fn serve_stream(
     let incoming = Incoming {
         head,
         framing,
-        protocol: "HTTP/2.0",
+        protocol: Cow::Borrowed("HTTP/2.0"),
+        http2: true,
         time: Timestamp::from(std::time::SystemTime::now()),
         began: Instant::now(),
     };
