@@ -511,7 +511,7 @@ impl<'a> Exchange<'a> {
         }
         head.headers_mut().strip_hop_by_hop();
         let persist = upload.is_done();
-        self.begin_answer(&head);
+        let head = self.begin_answer(head);
         if writer.head(&head, framing.body, persist).is_err() {
             return Received::ClientGone;
         }
@@ -603,19 +603,21 @@ impl<'a> Exchange<'a> {
             }
             self.record.not_inspected(Uninspected::Websocket, None);
         }
-        self.begin_answer(&head);
+        let head = self.begin_answer(head);
         if writer.interim(&head).await.is_err() { Received::ClientGone } else { Received::Tunnel }
     }
 
     /// Before a final head leaves: so that every answer that rules had a say in has its event.
-    fn begin_answer(&mut self, head: &ResponseHead) {
+    fn begin_answer(&mut self, head: ResponseHead) -> Arc<ResponseHead> {
+        let head = Arc::new(head);
         self.record.status = head.status();
-        self.record.response = Some(head.clone());
+        self.record.response = Some(Arc::clone(&head));
         let noteworthy = matches!(self.record.action, Action::Blocked | Action::Refused | Action::Failed)
             || self.inspection.as_ref().is_some_and(Inspection::has_matches);
         if noteworthy {
             self.report();
         }
+        head
     }
 
     /// Phase 5 and the event, once.
@@ -683,7 +685,7 @@ impl<'a> Exchange<'a> {
         let (answer, page) = own_answer(&self.runtime.block_page, &facts, accept, location);
         let without_body = head.method() == b"HEAD";
         let persist = self.body_read && self.request.framing.is_ok();
-        self.begin_answer(&answer);
+        let answer = self.begin_answer(answer);
         let body = if without_body { BodyFraming::None } else { BodyFraming::Length(page.len() as u64) };
         let sent = async {
             writer.head(&answer, body, persist)?;

@@ -30,7 +30,7 @@ pub(crate) struct Record {
     pub reason: Option<String>,
     /// 0 until an answer begins.
     pub status: u16,
-    pub response: Option<ResponseHead>,
+    pub response: Option<Arc<ResponseHead>>,
     /// Bytes of the request's and the response's body.
     pub received: u64,
     pub sent: u64,

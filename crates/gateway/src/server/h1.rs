@@ -76,6 +76,7 @@ pub(crate) async fn serve(
         let version = head.version();
         let framing = head.framing();
         let body_framing = framing.as_ref().map_or(BodyFraming::None, |framing| framing.body);
+        let certain = framing.is_ok();
         let keep_alive = framing.as_ref().is_ok_and(|framing| framing.keep_alive)
             && served < runtime.limits.requests_per_connection;
         let incoming = Incoming {
@@ -108,7 +109,7 @@ pub(crate) async fn serve(
         // boxed, so that a waiting connection does not carry the size of an exchange
         let ending = Box::pin(exchange::serve(gate, &runtime, peer, incoming, &mut body, &mut answer)).await;
         let persists = answer.persists;
-        let request_read = body.decoder.is_end();
+        let request_read = certain && body.decoder.is_end();
         match ending {
             Ending::Persist if persists => {}
             Ending::Persist | Ending::Close if request_read && reader.buf.is_empty() => {
