@@ -1,0 +1,202 @@
+//! The way to an upstream: which one, how often, and both directions of one attempt.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use event::{Action, Uninspected};
+use http1::{BodyFraming, Headers, RequestFraming};
+
+use super::response::Received;
+use super::upload::{Stopped, Upload};
+use super::{Ending, Exchange, RequestBody, ResponseWriter};
+use crate::forward::Forward;
+use crate::held::Held;
+use crate::limits::ATTEMPTS;
+use crate::upstream::{Connection, Failure, Group, Upstream, call, h2};
+
+/// What an attempt at an upstream came to.
+enum Attempt {
+    Ended(Ending),
+    /// Nothing has been sent to the client yet.
+    Failed(Failure),
+}
+
+/// What stays the same over an attempt.
+pub(super) struct Call<'a> {
+    pub upstream: &'a Upstream,
+    pub framing: &'a RequestFraming,
+    pub upgrade: bool,
+    pub grpc: bool,
+    pub started: Instant,
+}
+
+impl Exchange<'_> {
+    /// Finds an upstream, and another where the first fails before it can have seen the request, or breaks off
+    /// without an answer to an idempotent request without a body.
+    pub(super) async fn forward<B: RequestBody, W: ResponseWriter>(
+        &mut self,
+        group: &Group,
+        framing: &RequestFraming,
+        grpc: bool,
+        mut held: Held,
+        body: &mut B,
+        writer: &mut W,
+    ) -> Ending {
+        self.note_uninspected_request(framing.body, grpc, held.len() as u64);
+        let upgrade = framing.upgrade && is_websocket(self.request.head.headers());
+        let repeatable = framing.body.is_empty() && is_idempotent(self.request.head.method());
+        let mut tried: Vec<Arc<str>> = Vec::new();
+        let mut fresh = false;
+        let mut again: Option<Arc<Upstream>> = None;
+        let mut last: Option<Failure> = None;
+        for _ in 0..ATTEMPTS {
+            let Some(upstream) = again.take().or_else(|| group.choose(&tried)) else { break };
+            self.record.upstream = Some(Arc::clone(&upstream.name));
+            let http1 = upgrade || (upstream.may_speak_http2() && !h2::can_carry(&self.request.head));
+            let started = Instant::now();
+            let (attempt, reused) = match upstream.connection(http1, std::mem::take(&mut fresh)).await {
+                Ok(connection) => {
+                    let reused = !matches!(connection, Connection::Http1 { reused: false, .. });
+                    let call = Call { upstream: &upstream, framing, upgrade, grpc, started };
+                    (self.attempt(&call, connection, &mut held, body, writer).await, reused)
+                }
+                Err(failure) => (Attempt::Failed(failure), false),
+            };
+            let failure = match attempt {
+                Attempt::Ended(ending) => return ending,
+                Attempt::Failed(failure) => failure,
+            };
+            upstream.report(Some(&failure));
+            tracing::debug!(upstream = %upstream.name, %failure, "attempt failed");
+            let stale = reused && failure.is_without_response();
+            // rules that have seen a response must not see another
+            let unseen = self.record.upstream_time.is_none();
+            let repeat =
+                unseen && (failure.is_before_request() || (repeatable && failure.is_without_response()));
+            last = Some(failure);
+            if !repeat {
+                break;
+            }
+            if stale {
+                // the upstream closed a kept connection while the request was on its way: ask it once more
+                fresh = true;
+                again = Some(upstream);
+            } else {
+                tried.push(Arc::clone(&upstream.name));
+            }
+        }
+        let failure = last.unwrap_or(Failure::Closed);
+        self.record.action = Action::Failed;
+        self.record.reason = Some(failure.to_string());
+        self.answer(failure.status(), None, writer).await
+    }
+
+    /// Notes how much of the request's body rules have not seen: what comes after their limit, or all of it.
+    fn note_uninspected_request(&mut self, body: BodyFraming, grpc: bool, held: u64) {
+        let Some(inspection) = &self.inspection else { return };
+        let seen = inspection.inspected_request_bytes();
+        if grpc || body.is_empty() || (self.body_read && held <= seen) {
+            return;
+        }
+        let length = match body {
+            BodyFraming::Length(length) => Some(length),
+            _ if self.body_read => Some(held),
+            _ => None,
+        };
+        self.record.not_inspected(Uninspected::RequestBody, length.map(|length| length.saturating_sub(seen)));
+    }
+
+    /// One attempt: the request's body goes up while the response comes down.
+    async fn attempt<B: RequestBody, W: ResponseWriter>(
+        &mut self,
+        call: &Call<'_>,
+        connection: Connection,
+        held: &mut Held,
+        body: &mut B,
+        writer: &mut W,
+    ) -> Attempt {
+        let http2 = matches!(connection, Connection::Http2(_));
+        let framing = match call.framing.body {
+            // over HTTP/2 the end of the stream ends the body
+            BodyFraming::Length(1..) if http2 => BodyFraming::Chunked,
+            other => other,
+        };
+        let begun = {
+            let forward =
+                Forward::new(&self.request.head, self.peer.address.ip(), self.trusted, self.peer.tls);
+            call::begin(call.upstream, connection, &forward, framing, call.upgrade)
+        };
+        let (mut sender, mut receiver) = match begun {
+            Ok(halves) => halves,
+            Err(failure) => return Attempt::Failed(failure),
+        };
+        let upload = Upload::default();
+        let send = upload.run(held.pieces(), self.body_read, body, &mut sender);
+        let receive = self.receive(call, &upload, &mut receiver, writer);
+        let received = {
+            tokio::pin!(send, receive);
+            let mut sending = true;
+            loop {
+                tokio::select! {
+                    biased;
+                    stopped = &mut send, if sending => match stopped {
+                        // the upstream may have answered without reading all: its answer decides
+                        Stopped::Upstream => sending = false,
+                        Stopped::Client(error) => break Err(error),
+                    },
+                    received = &mut receive => break Ok(received),
+                }
+            }
+        };
+        self.record.received += upload.bytes.load(Ordering::Relaxed);
+        let complete = upload.is_done();
+        self.body_read |= complete;
+        match received {
+            Err(error) if self.record.status == 0 => Attempt::Ended(self.body_failed(&error, writer).await),
+            Err(error) => {
+                let reason = error.to_string();
+                Attempt::Ended(self.client_gone(&reason))
+            }
+            Ok(Received::Failed(failure)) => Attempt::Failed(failure),
+            Ok(Received::Cut(failure)) => {
+                call.upstream.report(Some(&failure));
+                self.record.action = Action::Failed;
+                self.record.reason = Some(failure.to_string());
+                Attempt::Ended(Ending::Abort)
+            }
+            Ok(Received::ClientGone) => {
+                Attempt::Ended(self.client_gone("client went away during the response"))
+            }
+            Ok(Received::Intervened(intervention)) => {
+                Attempt::Ended(self.intervene(intervention, writer).await)
+            }
+            Ok(Received::Spent) => {
+                let reason = "too many bodies are held for inspection".to_owned();
+                Attempt::Ended(self.refuse(503, reason, writer).await)
+            }
+            Ok(Received::Tunnel) => Attempt::Ended(match call::into_tunnel(sender, receiver) {
+                Some(upstream) => Ending::Tunnel { upstream, idle: self.runtime.timeouts.tunnel },
+                None => Ending::Abort,
+            }),
+            Ok(Received::Complete { keep_alive, persist }) => {
+                call.upstream.report(None);
+                if keep_alive && complete {
+                    call::keep(call.upstream, sender, receiver);
+                }
+                Attempt::Ended(if persist { Ending::Persist } else { Ending::Close })
+            }
+        }
+    }
+}
+
+/// Only WebSocket is let through: an upgrade to h2c would carry requests past the rules.
+fn is_websocket(fields: &Headers) -> bool {
+    let mut upgrades = fields.list("Upgrade");
+    upgrades.next().is_some_and(|first| first.eq_ignore_ascii_case(b"websocket")) && upgrades.next().is_none()
+}
+
+/// RFC 9110 §9.2.2.
+fn is_idempotent(method: &[u8]) -> bool {
+    matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
+}

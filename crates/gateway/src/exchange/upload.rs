@@ -1,0 +1,124 @@
+//! The request's way: the held part, then what still comes from the client.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::{BodyError, RequestBody};
+use crate::upstream::Failure;
+use crate::upstream::call::Sender;
+
+/// Why the request's way ended before the response's.
+pub(super) enum Stopped {
+    Upstream,
+    Client(BodyError),
+}
+
+/// The request's way, as far as the response's way needs to know of it.
+pub(super) struct Upload {
+    pub bytes: AtomicU64,
+    /// Microseconds after `began` at which the whole request was sent, plus one; 0 before.
+    done: AtomicU64,
+    began: Instant,
+    /// Told when the response has become a stream without an end: then a client that closes is gone.
+    pub watch_client: Notify,
+}
+
+impl Default for Upload {
+    fn default() -> Self {
+        Self {
+            bytes: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            began: Instant::now(),
+            watch_client: Notify::new(),
+        }
+    }
+}
+
+impl Upload {
+    pub(super) fn is_done(&self) -> bool {
+        self.done.load(Ordering::Relaxed) != 0
+    }
+
+    /// Sends the held part and then, unless that is all, what comes from the client. Resolves only where something
+    /// goes wrong, or the client leaves a stream.
+    pub(super) async fn run<B: RequestBody>(
+        &self,
+        held: &[Bytes],
+        complete: bool,
+        body: &mut B,
+        sender: &mut Sender,
+    ) -> Stopped {
+        match self.send(held, complete, body, sender).await {
+            Ok(()) => {
+                let micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
+                self.done.store(micros + 1, Ordering::Relaxed);
+                self.watch_client.notified().await;
+                body.gone().await;
+                Stopped::Client(BodyError::Gone(io::ErrorKind::ConnectionAborted.into()))
+            }
+            Err(stopped) => stopped,
+        }
+    }
+
+    async fn send<B: RequestBody>(
+        &self,
+        held: &[Bytes],
+        complete: bool,
+        body: &mut B,
+        sender: &mut Sender,
+    ) -> Result<(), Stopped> {
+        let upstream = |_: io::Error| Stopped::Upstream;
+        for piece in held {
+            sender.data(piece.clone()).await.map_err(upstream)?;
+        }
+        if !complete {
+            loop {
+                let ready = tokio::select! {
+                    biased;
+                    piece = body.next() => Some(piece),
+                    () = std::future::ready(()) => None,
+                };
+                let next = match ready {
+                    Some(next) => next,
+                    None => {
+                        sender.flush().await.map_err(upstream)?;
+                        body.next().await
+                    }
+                };
+                let Some(piece) = next.map_err(Stopped::Client)? else { break };
+                self.bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                sender.data(piece).await.map_err(upstream)?;
+            }
+        }
+        sender.finish().await.map_err(upstream)
+    }
+
+    /// Waits for `step`, at most `limit` long after the request has been sent.
+    pub(super) async fn then_within<T>(
+        &self,
+        limit: Duration,
+        step: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::pin!(step);
+        let mut wait = limit;
+        loop {
+            if let Ok(result) = tokio::time::timeout(wait, &mut step).await {
+                return result;
+            }
+            wait = match self.done.load(Ordering::Relaxed) {
+                0 => limit,
+                done => {
+                    let since = self.began.elapsed().saturating_sub(Duration::from_micros(done - 1));
+                    match limit.checked_sub(since) {
+                        Some(left) if !left.is_zero() => left,
+                        _ => return Err(Failure::ResponseTimeout(limit)),
+                    }
+                }
+            };
+        }
+    }
+}
