@@ -226,7 +226,7 @@ pub struct MatchedRule {
     /// Whether the operator was negated (`!@rx`): then it is its failing that matched.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub negated: bool,
-    /// What the operator itself tells of its finding: the phrase of `pm`, the fingerprint of `detectSQLi`.
+    /// What the operator found, in ModSecurity's words: `Pattern match "<script" at ARGS:name.` Empty for a SecAction.
     #[serde(skip_serializing_if = "is_empty")]
     pub detail: ByteString,
     /// The variable that matched, with its collection: `ARGS:name`.

@@ -210,7 +210,6 @@ impl From<waf::transaction::Intervention> for Intervention {
             InterventionAction::Drop => Self::Drop,
             InterventionAction::Redirect(location) => Self::Redirect { status, location },
             // a request that rules want elsewhere must not reach the upstream that is configured
-            InterventionAction::Proxy(_) => Self::Deny { status: 403 },
         }
     }
 }

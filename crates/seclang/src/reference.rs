@@ -81,6 +81,11 @@ fn text() -> Result<String, std::fmt::Error> {
         writeln!(out, "| {transformation} | {} |", transformation.aliases().join(", "))?;
     }
 
+    out += "\n## Read, but refused by the engine\n\n\
+        These are errors of the load too, with file and line, since monban would not do what they ask for: the actions\n\
+        `exec`, `proxy`, `append` and `prepend`; `@rbl` (but for `dnsbl.httpbl.org`, which answers nobody without a key);\n\
+        `SecHttpBlKey`, `SecGeoLookupDB` and `SecAuditLogType HTTPS`. Without a database `@geoLookup` finds nothing.\n";
+
     out += "\n## Actions\n\n| action | other names | value | kind |\n|---|---|---|---|\n";
     for action in ACTIONS {
         let value = match action.takes {

@@ -240,13 +240,12 @@ impl Compiler<'_> {
 
         // Which rule each draft becomes; then the steps of each phase, in which markers have their places.
         let mut index_of = vec![None; self.drafts.len()];
-        let mut kept = 0;
-        for (draft, index) in self.drafts.iter().zip(&mut index_of).filter(|(draft, _)| !draft.removed) {
-            *index = Some(kept);
+        let kept = self.drafts.iter().zip(&mut index_of).filter(|(draft, _)| !draft.removed);
+        for (number, (draft, index)) in (0..).zip(kept) {
+            *index = Some(number);
             if draft.id != 0 {
-                rules.by_id.insert(draft.id, kept);
+                rules.by_id.insert(draft.id, number);
             }
-            kept += 1;
         }
         let index_of = index_of;
         let mut markers: [HashMap<Vec<u8>, Vec<u32>>; 5] = Default::default();

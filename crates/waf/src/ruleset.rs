@@ -104,7 +104,6 @@ pub(crate) enum Disruptive {
     Deny,
     Drop,
     Redirect(Expression),
-    Proxy(Expression),
     Allow(AllowScope),
 }
 

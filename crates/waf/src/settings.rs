@@ -66,10 +66,6 @@ pub struct Settings {
     pub web_app_id: Vec<u8>,
     /// `SecSensorId`
     pub sensor_id: Vec<u8>,
-    /// `SecHttpBlKey`
-    pub http_bl_key: Option<String>,
-    /// `SecGeoLookupDB`
-    pub geo_lookup_db: Option<String>,
 }
 
 impl Default for Settings {
@@ -103,8 +99,6 @@ impl Default for Settings {
             server_signature: None,
             web_app_id: b"default".to_vec(),
             sensor_id: b"default".to_vec(),
-            http_bl_key: None,
-            geo_lookup_db: None,
         }
     }
 }
@@ -135,6 +129,11 @@ impl Settings {
             Setting::AuditLogRelevantStatus(v) => {
                 self.audit_log_relevant_status = Some(relevant_status(&v)?);
             }
+            Setting::AuditLogType(AuditLogType::Https) => {
+                return Err(
+                    "SecAuditLogType HTTPS is not supported by monban: events go to its own store".into()
+                );
+            }
             Setting::AuditLogType(v) => self.audit_log_type = v,
             Setting::AuditLogFormat(v) => self.audit_log_format = v,
             Setting::AuditLogStorageDir(v) => self.audit_log_storage_dir = Some(v),
@@ -151,8 +150,13 @@ impl Settings {
             Setting::ServerSignature(v) => self.server_signature = Some(v),
             Setting::WebAppId(v) => self.web_app_id = v,
             Setting::SensorId(v) => self.sensor_id = v,
-            Setting::HttpBlKey(v) => self.http_bl_key = Some(v),
-            Setting::GeoLookupDb(v) => self.geo_lookup_db = Some(v),
+            // Without these two the operators they are for find nothing, as in ModSecurity.
+            Setting::HttpBlKey(_) => {
+                return Err("SecHttpBlKey is not supported by monban: @rbl asks nobody".into());
+            }
+            Setting::GeoLookupDb(_) => {
+                return Err("SecGeoLookupDB is not supported by monban: @geoLookup finds nothing".into());
+            }
             Setting::AuditLog2(_)
             | Setting::CookieV0Separator(_)
             | Setting::PcreMatchLimitRecursion(_)

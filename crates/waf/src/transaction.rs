@@ -78,8 +78,6 @@ pub enum InterventionAction {
     Drop,
     /// Answer with a redirection to this address.
     Redirect(Vec<u8>),
-    /// Forward the request to this address instead.
-    Proxy(Vec<u8>),
 }
 
 /// What became of a part of a body.

@@ -3,8 +3,6 @@
 use super::escape;
 use crate::{Disruptive, MatchedRule, Severity};
 
-/// Bytes of an operator's argument that a sentence shows; then ` ...` follows.
-const SHOWN_ARGUMENT: usize = 252;
 /// Bytes of escaped logdata that are shown: ModSecurity cuts ` [data "` and 512 bytes to end in `..."]`.
 const SHOWN_DATA: usize = 512;
 /// Bytes of a whole message (its buffer has 1024 with the ending zero).
@@ -32,51 +30,18 @@ pub fn message(rule: &MatchedRule) -> String {
     message
 }
 
-/// What the operator found: `Pattern match "<script" at ARGS:name.`
+/// What the operator found, as [`MatchedRule::detail`] has it; a SecAction has nothing to find. The detail is escaped
+/// already; what a foreign sensor left unescaped is escaped here, so that a log line stays one line.
 pub fn sentence(rule: &MatchedRule) -> String {
-    let variable = escape::unquoted(&rule.variable);
-    if rule.negated {
-        let argument = cut(escape::quoted(&rule.argument));
-        return format!("Match of \"{} {argument}\" against \"{variable}\" required.", rule.operator);
-    }
-    let argument = || cut(escape::quoted(&rule.argument));
-    let detail = || escape::quoted(&rule.detail);
-    let operator = rule.operator.to_ascii_lowercase();
-    match operator.as_str() {
-        "rx" | "rxglobal" | "strmatch" => format!("Pattern match \"{}\" at {variable}.", argument()),
-        "pm" | "pmf" | "pmfromfile" => format!("Matched phrase \"{}\" at {variable}.", cut(detail())),
-        "contains" | "containsword" | "streq" | "beginswith" | "endswith" => {
-            format!("String match \"{}\" at {variable}.", argument())
-        }
-        "within" => format!("String match within \"{}\" at {variable}.", argument()),
-        "eq" | "ge" | "gt" | "le" | "lt" => {
-            format!("Operator {} matched {} at {variable}.", operator.to_ascii_uppercase(), argument())
-        }
-        "ipmatch" => format!("IPmatch: \"{}\" matched at {variable}.", escape::quoted(&rule.value)),
-        "ipmatchf" | "ipmatchfromfile" => {
-            format!("IPmatchFromFile: \"{}\" matched at {variable}.", escape::quoted(&rule.value))
-        }
-        // The operator's detail is the number of bytes.
-        "validatebyterange" => {
-            format!("Found {} byte(s) in {variable} outside range: {}.", detail(), argument())
-        }
-        "validateurlencoding" => match &rule.detail[..] {
-            b"" => format!("Invalid URL Encoding: Non-hexadecimal digits used at {variable}."),
-            _ => format!("Invalid URL Encoding: {} at {variable}.", detail()),
-        },
-        "validateutf8encoding" => match &rule.detail[..] {
-            b"" => format!("Invalid UTF-8 encoding: invalid byte value in character at {variable}."),
-            _ => format!("Invalid UTF-8 encoding: {} at {variable}.", detail()),
-        },
-        "detectsqli" => format!("detected SQLi using libinjection with fingerprint '{}'", detail()),
-        "detectxss" => "detected XSS using libinjection.".into(),
-        "unconditionalmatch" => "Unconditional match in SecAction.".into(),
-        "geolookup" => format!("Geo lookup for \"{}\" succeeded at {variable}.", escape::quoted(&rule.value)),
-        "rbl" => format!("RBL lookup of {} succeeded at {variable}.", escape::quoted(&rule.value)),
-        "verifycc" => format!("CC# match \"{}\" at {variable}.", argument()),
-        "verifycpf" => format!("CPF# match \"{}\" at {variable}.", argument()),
-        "verifyssn" => format!("SSN# match \"{}\" at {variable}.", argument()),
-        _ => format!("Operator {} matched \"{}\" at {variable}.", rule.operator, argument()),
+    match &rule.detail[..] {
+        b"" => "Unconditional match in SecAction.".to_owned(),
+        detail => detail
+            .iter()
+            .map(|&byte| match byte {
+                b' '..=b'~' => char::from(byte).to_string(),
+                _ => format!("\\x{byte:02x}"),
+            })
+            .collect(),
     }
 }
 
@@ -141,13 +106,4 @@ fn severity_name(severity: Severity) -> &'static str {
         Severity::Info => "INFO",
         Severity::Debug => "DEBUG",
     }
-}
-
-/// Cuts an escaped (hence ASCII) argument as the operators do.
-fn cut(mut text: String) -> String {
-    if text.len() > SHOWN_ARGUMENT {
-        text.truncate(SHOWN_ARGUMENT);
-        text.push_str(" ...");
-    }
-    text
 }

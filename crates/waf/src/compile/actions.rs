@@ -55,19 +55,11 @@ pub(super) fn compile(
         Written::SetEnv { name, value } => Action::SetEnv { name: text(name), value: text(value) },
         Written::Sanitise { what, name } => Action::Sanitise { what: *what, name: name.clone() },
         Written::Ctl(ctl) => Action::Ctl(compile_ctl(ctl, names, paths, lookup)?),
-        Written::Exec(_) | Written::Append(_) | Written::Prepend(_) => {
-            return Err(format!("action {} is not supported by monban", name_of(action)));
+        Written::Exec(_) | Written::Append(_) | Written::Prepend(_) | Written::Proxy(_) => {
+            return Err(format!("action {} is not supported by monban", action.name()));
         }
         _ => return Ok(None),
     }))
-}
-
-fn name_of(action: &Written) -> &'static str {
-    match action {
-        Written::Exec(_) => "exec",
-        Written::Append(_) => "append",
-        _ => "prepend",
-    }
 }
 
 fn compile_ctl(

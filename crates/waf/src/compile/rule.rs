@@ -3,6 +3,7 @@
 use regex::bytes::Regex;
 use seclang::action::Action as Written;
 use seclang::ast::{Document, IdRange};
+use seclang::operator::OperatorName;
 use seclang::transformation::Transformation;
 
 use super::{CompileError, Draft, DraftIndex, DraftLink, actions};
@@ -112,7 +113,6 @@ fn apply(
         Written::Drop => rule.disruptive = Disruptive::Drop,
         Written::Pass => rule.disruptive = Disruptive::Pass,
         Written::Redirect(url) => rule.disruptive = Disruptive::Redirect(Expression::compile(url, names)),
-        Written::Proxy(url) => rule.disruptive = Disruptive::Proxy(Expression::compile(url, names)),
         Written::Block => {
             if let Some((disruptive, status)) = default {
                 rule.disruptive = disruptive.clone();
@@ -154,6 +154,11 @@ fn compile_link(
     let test = link.operator.as_ref().and_then(|call| {
         let argument =
             call.argument.has_macros().then(|| Expression::compile(&call.argument, &mut rules.names));
+        // The only list that answers nothing until it is given a key.
+        if call.name == OperatorName::Rbl && call.argument.as_literal() != Some(b"dnsbl.httpbl.org") {
+            errors.push("@rbl is not supported by monban: it asks no name servers".to_owned());
+            return None;
+        }
         match Operator::compile(call, document.file(link.span.file), files, limits) {
             Ok(operator) => {
                 Some(Test { operator, negated: call.negated, argument, text: operator_text(call) })

@@ -266,6 +266,11 @@ impl Operator {
         self.name
     }
 
+    /// Its argument as written.
+    pub fn argument(&self) -> &[u8] {
+        &self.written
+    }
+
     /// What it does, for those who plan around it.
     pub fn kind(&self) -> &Kind {
         &self.kind

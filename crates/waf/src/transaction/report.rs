@@ -4,6 +4,7 @@ use event::{Disruptive as Done, MatchedRule, Severity};
 use seclang::action::AllowScope;
 
 use super::{Intervention, InterventionAction, Match, Mode, Transaction};
+use crate::body::escape_for_log;
 use crate::limits;
 use crate::ruleset::{Disruptive, Rule, RuleSet, Test};
 use crate::tx::leading_number;
@@ -48,12 +49,9 @@ impl Transaction {
                     rule.status.filter(|s| matches!(s, 301 | 302 | 303 | 307 | 308)).unwrap_or(REDIRECTED);
                 (status, InterventionAction::Redirect(self.expanded(url, rules, rule)))
             }
-            Disruptive::Proxy(url) => {
-                (rule.status.unwrap_or(DENIED), InterventionAction::Proxy(self.expanded(url, rules, rule)))
-            }
         };
         let done = match &action {
-            InterventionAction::Deny | InterventionAction::Proxy(_) => Done::Deny { status },
+            InterventionAction::Deny => Done::Deny { status },
             InterventionAction::Drop => Done::Drop,
             InterventionAction::Redirect(url) => Done::Redirect { status, location: url.as_slice().into() },
         };
@@ -107,8 +105,10 @@ impl Transaction {
     /// What the operator tells of its match.
     fn describe(&self, test: &Test, argument: Option<Vec<u8>>, value: &[u8], report: &mut MatchedRule) {
         report.operator = test.operator.name().name().into();
-        report.detail =
-            test.operator.describe(value, argument.as_deref(), &report.variable, test.negated).into();
+        report.argument = argument.as_deref().unwrap_or(test.operator.argument()).into();
+        let variable = escape_for_log(&report.variable);
+        let found = test.operator.describe(value, argument.as_deref(), variable.as_bytes(), test.negated);
+        report.detail = found.into();
         let matched = self.captures.matched_range().and_then(|range| value.get(range));
         report.matched = matched.map(MatchedRule::capture_value).unwrap_or_default();
     }

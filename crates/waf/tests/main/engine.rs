@@ -231,3 +231,28 @@ fn compile_errors_are_reported_together_with_their_places() {
     assert!(errors[0].message.contains("missing.data"), "{}", errors[0]);
     assert!(errors[2].to_string().starts_with("bad.conf:3: "), "{}", errors[2]);
 }
+
+#[test]
+fn what_is_not_supported_is_refused_at_load() {
+    for (text, line, words) in [
+        ("SecAction \"id:1,phase:1,pass,proxy:http://x/\"\n", 1, "action proxy"),
+        ("\nSecAction \"id:1,phase:1,pass,append:'x'\"\n", 2, "action append"),
+        ("SecHttpBlKey abcdefghijkl\n", 1, "SecHttpBlKey"),
+        ("SecGeoLookupDB /x.dat\n", 1, "SecGeoLookupDB"),
+        ("SecAuditLogType HTTPS\n", 1, "SecAuditLogType HTTPS"),
+        ("SecRule REMOTE_ADDR \"@rbl list.example.org\" \"id:1,phase:1,pass\"\n", 1, "@rbl"),
+        ("SecRule ARGS \"@rx x\" \"id:1,phase:1,pass,initcol:tx=x\"\n", 1, "initcol"),
+        ("SecRule ARGS \"@rx x\" \"id:1,phase:1,pass,setvar:args.x=1\"\n", 1, "setvar"),
+    ] {
+        let errors = match seclang::load::parse_str("case.conf", text) {
+            Err(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            Ok(document) => match RuleSet::compile(&document, &NoFiles) {
+                Err(errors) => errors.iter().map(ToString::to_string).collect(),
+                Ok(_) => panic!("{text} is accepted"),
+            },
+        };
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].starts_with(&format!("case.conf:{line}:")), "{errors:?}");
+        assert!(errors[0].contains(words), "{errors:?}");
+    }
+}
