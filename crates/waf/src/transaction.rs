@@ -251,8 +251,11 @@ impl Transaction {
 
     /// Parses what [`Transaction::request_body`] took and runs phase 2.
     pub fn request_body_done(&mut self, now: Timestamp) -> Decision {
-        if self.intervention.is_none() && self.inspects_request_body() {
-            self.process_request_body();
+        if self.intervention.is_none() && self.mode != Mode::Off {
+            self.decode_path();
+            if self.inspects_request_body() {
+                self.process_request_body();
+            }
         }
         self.run_phase(2, now)
     }

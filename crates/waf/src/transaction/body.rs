@@ -126,7 +126,7 @@ impl Transaction {
         let parsed = json::parse(&arena[Memory::arena_range(self.input.body)], &options);
         for Argument { name, value } in parsed.arguments {
             let (name, value) = (adopter.slice(name), adopter.slice(value));
-            self.input.post.push(Field { name, value, row: self.rows });
+            self.input.json.push(Field { name, value, row: self.rows });
             self.rows += 2;
         }
         if parsed.error.is_some() {

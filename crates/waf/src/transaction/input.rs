@@ -1,9 +1,12 @@
 //! What comes in: request line, headers, cookies, arguments; and the response's head.
 
+use seclang::transformation::Transformation;
+
 use super::Transaction;
 use crate::cookies::{self, CookieFormat};
 use crate::memory::{Memory, Slice};
 use crate::query;
+use crate::transformations::{TransformContext, transform};
 
 /// A named value. Its row in the table of transformed values is `row`, its name's the one behind.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +38,8 @@ pub(super) struct Input {
     pub(super) cookies: Vec<Field>,
     pub(super) get: Vec<Field>,
     pub(super) post: Vec<Field>,
+    /// The values of a JSON body: in ARGS, but not in ARGS_POST, as in ModSecurity 2.
+    pub(super) json: Vec<Field>,
     pub(super) urlencoded_error: bool,
     /// The inspected part of the body.
     pub(super) body: Slice,
@@ -89,24 +94,41 @@ impl Transaction {
         self.input.protocol = self.single(line.part(target_at + target.len() + 1, line.len()));
         self.input.uri_raw = self.single(target_slice);
 
-        // REQUEST_URI never holds a domain, even if the request line did (absolute form, RFC 9112 §3.2.2); a fragment
-        // is no part of it.
+        // REQUEST_URI never holds a domain, even if the request line did (absolute form, RFC 9112 §3.2.2). A `#` ends
+        // nothing: the upstream gets what stands behind it too, and may read it as part of the query.
         let path_at = authority_end(target);
-        let fragment = target.iter().position(|&b| b == b'#').unwrap_or(target.len());
-        let uri = target_slice.part(path_at, target.len());
-        let query_at = target[..fragment].iter().position(|&b| b == b'?').unwrap_or(fragment);
+        let query_at = target.iter().position(|&b| b == b'?').unwrap_or(target.len());
         let filename = target_slice.part(path_at, query_at);
+        self.set_path(target_slice.part(path_at, target.len()), filename);
+        if query_at < target.len() {
+            let query = target_slice.part(query_at + 1, target.len());
+            self.input.query = self.single(query);
+            self.parse_query(query);
+        }
+    }
+
+    fn set_path(&mut self, uri: Slice, filename: Slice) {
         self.input.uri = self.single(uri);
         self.input.filename = self.single(filename);
         let name = self.memory.get(filename);
         let base_at = name.iter().rposition(|&b| b == b'/' || b == b'\\').map_or(0, |at| at + 1);
-        let basename = filename.part(base_at, filename.len());
-        self.input.basename = self.single(basename);
-        if query_at < fragment {
-            let query = target_slice.part(query_at + 1, fragment);
-            self.input.query = self.single(query);
-            self.parse_query(query);
+        self.input.basename = self.single(filename.part(base_at, filename.len()));
+    }
+
+    /// From phase 2 on ModSecurity under Apache sees the path decoded (once), since Apache decodes it in place; so rules
+    /// are written for that. REQUEST_URI_RAW and REQUEST_LINE stay as sent.
+    pub(super) fn decode_path(&mut self) {
+        let (Some(uri), Some(filename)) = (self.input.uri, self.input.filename) else { return };
+        let context = TransformContext::default();
+        let mut path = Vec::new();
+        let raw = self.memory.get(filename.value);
+        if !memchr::memchr(b'%', raw).is_some_and(|_| percent_decode(raw, &mut path, &context)) {
+            return;
         }
+        let path_length = path.len();
+        path.extend_from_slice(&self.memory.get(uri.value)[filename.value.len()..]);
+        let uri = self.memory.adopt(path);
+        self.set_path(uri, uri.part(0, path_length));
     }
 
     fn parse_query(&mut self, query: Slice) {
@@ -188,6 +210,25 @@ impl Transaction {
             self.response.content_type = self.single(field.value);
         }
     }
+}
+
+/// `%hh` to bytes; a `+` stays, unlike in a query. False if nothing changes.
+fn percent_decode(raw: &[u8], out: &mut Vec<u8>, context: &TransformContext<'_>) -> bool {
+    let mut changed = false;
+    // urlDecode turns `+` into a space: the pieces between are decoded one by one.
+    for (number, piece) in raw.split(|&b| b == b'+').enumerate() {
+        if number > 0 {
+            out.push(b'+');
+        }
+        let mut decoded = Vec::new();
+        if transform(Transformation::UrlDecode, piece, &mut decoded, context) {
+            changed = true;
+            out.extend_from_slice(&decoded);
+        } else {
+            out.extend_from_slice(piece);
+        }
+    }
+    changed
 }
 
 /// Where the path begins: behind `http://authority` for targets in absolute form.

@@ -4,7 +4,6 @@ use event::{Disruptive as Done, MatchedRule, Severity};
 use seclang::action::AllowScope;
 
 use super::{Intervention, InterventionAction, Match, Mode, Transaction};
-use crate::body::escape_for_log;
 use crate::limits;
 use crate::ruleset::{Disruptive, Rule, RuleSet, Test};
 use crate::tx::leading_number;
@@ -106,8 +105,7 @@ impl Transaction {
     fn describe(&self, test: &Test, argument: Option<Vec<u8>>, value: &[u8], report: &mut MatchedRule) {
         report.operator = test.operator.name().name().into();
         report.argument = argument.as_deref().unwrap_or(test.operator.argument()).into();
-        let variable = escape_for_log(&report.variable);
-        let found = test.operator.describe(value, argument.as_deref(), variable.as_bytes(), test.negated);
+        let found = test.operator.describe(value, argument.as_deref(), &report.variable, test.negated);
         report.detail = found.into();
         let matched = self.captures.matched_range().and_then(|range| value.get(range));
         report.matched = matched.map(MatchedRule::capture_value).unwrap_or_default();

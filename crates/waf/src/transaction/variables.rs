@@ -5,6 +5,7 @@ use seclang::variable::Variable;
 
 use super::input::{Field, Single};
 use super::{Transaction, is_single};
+use crate::body::escape_for_log;
 use crate::collections::{Record, deprecate};
 use crate::memory::Slice;
 use crate::ruleset::RuleSet;
@@ -54,12 +55,10 @@ impl Transaction {
             return;
         }
         match variable {
-            V::Args => {
-                self.values(variable, false, &[Source::Get, Source::Post], selector, items);
-            }
+            V::Args => self.values(variable, false, ALL_ARGUMENTS, selector, items),
             V::ArgsGet => self.values(variable, false, &[Source::Get], selector, items),
             V::ArgsPost => self.values(variable, false, &[Source::Post], selector, items),
-            V::ArgsNames => self.values(variable, true, &[Source::Get, Source::Post], selector, items),
+            V::ArgsNames => self.values(variable, true, ALL_ARGUMENTS, selector, items),
             V::ArgsGetNames => self.values(variable, true, &[Source::Get], selector, items),
             V::ArgsPostNames => self.values(variable, true, &[Source::Post], selector, items),
             V::RequestCookies => self.values(variable, false, &[Source::Cookies], selector, items),
@@ -97,6 +96,7 @@ impl Transaction {
         match source {
             Source::Get => &self.input.get,
             Source::Post => &self.input.post,
+            Source::Json => &self.input.json,
             Source::Cookies => &self.input.cookies,
             Source::Headers => &self.input.headers,
             Source::ResponseHeaders => &self.response.headers,
@@ -284,7 +284,7 @@ impl Transaction {
             // Apache's own notions, which a proxy has none of.
             V::RemoteUser | V::AuthType | V::PathInfo | V::WebserverErrorLog => return None,
             V::ArgsCombinedSize => {
-                let fields = self.input.get.iter().chain(&self.input.post);
+                let fields = self.input.get.iter().chain(&self.input.post).chain(&self.input.json);
                 fields.map(|f| (f.name.len() + f.value.len()) as i64).sum()
             }
             V::FilesCombinedSize => {
@@ -368,7 +368,12 @@ impl Transaction {
         } else {
             out.push(b':');
         }
-        out.extend_from_slice(key);
+        // As ModSecurity names it: what is not printable is escaped, so that a log line stays one line.
+        if key.iter().all(|b| matches!(b, b' '..=b'~') && *b != b'\\') {
+            out.extend_from_slice(key);
+        } else {
+            out.extend_from_slice(escape_for_log(key).as_bytes());
+        }
     }
 }
 
@@ -376,6 +381,7 @@ impl Transaction {
 enum Source {
     Get,
     Post,
+    Json,
     Cookies,
     Headers,
     ResponseHeaders,
@@ -383,6 +389,9 @@ enum Source {
     FileContents,
     PartHeaders,
 }
+
+/// Where ARGS and ARGS_NAMES come from.
+const ALL_ARGUMENTS: &[Source] = &[Source::Get, Source::Post, Source::Json];
 
 /// 2.9.7 in ModSecurity's form: two digits each for major, minor and patch, then release (9) and build.
 const MODSEC_BUILD: i64 = 20_907_900;
