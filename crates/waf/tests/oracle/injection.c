@@ -3,6 +3,7 @@
  *   injection sqli|xss record < SEEDS     the corpus of the tests: seeds, mutations of them, and a random input
  *                                         for each fingerprint that turns up
  *   injection sqli|xss random COUNT SEED  that many inputs, for comparisons at large
+ *   injection sqli|xss sequences LENGTH   every sequence of up to LENGTH tokens, with and without spaces
  *   injection sqli|xss ask < INPUTS       only the inputs given
  *
  * Prints a line for each input: the input, all but printable ASCII and the backslash as \xHH; a tab; the
@@ -53,11 +54,13 @@ static size_t random_below(size_t bound) {
     return (size_t)(state >> 20) % bound;
 }
 
-static const char *random_token(void) {
-    if (is_sqli)
-        return sql_tokens[random_below(sizeof sql_tokens / sizeof *sql_tokens)];
-    return html_tokens[random_below(sizeof html_tokens / sizeof *html_tokens)];
+static size_t token_count(void) {
+    return is_sqli ? sizeof sql_tokens / sizeof *sql_tokens : sizeof html_tokens / sizeof *html_tokens;
 }
+
+static const char *token_at(size_t index) { return is_sqli ? sql_tokens[index] : html_tokens[index]; }
+
+static const char *random_token(void) { return token_at(random_below(token_count())); }
 
 /* Replaces the bytes from `at` to `end` by others; does nothing when there is no room. */
 static void splice(text *t, size_t at, size_t end, const char *bytes, size_t length) {
@@ -202,9 +205,23 @@ static void random_inputs(unsigned long count) {
     }
 }
 
+/* Prints all sequences that begin with `begun` and have up to `left` tokens more. */
+static void sequences(const text *begun, unsigned long left, const char *between) {
+    char answer[16];
+    for (size_t i = 0; left > 0 && i < token_count(); i++) {
+        text t = *begun;
+        if (t.length > 0)
+            splice(&t, t.length, t.length, between, strlen(between));
+        splice(&t, t.length, t.length, token_at(i), strlen(token_at(i)));
+        ask(&t, answer);
+        print(&t, answer);
+        sequences(&t, left - 1, between);
+    }
+}
+
 int main(int argc, char **argv) {
     char answer[16];
-    text t;
+    static text t;
     if (argc < 3 || (strcmp(argv[1], "sqli") != 0 && strcmp(argv[1], "xss") != 0))
         goto usage;
     is_sqli = argv[1][0] == 's';
@@ -216,6 +233,10 @@ int main(int argc, char **argv) {
             ask(&t, answer);
             print(&t, answer);
         }
+    } else if (strcmp(argv[2], "sequences") == 0 && argc == 4) {
+        t.length = 0;
+        sequences(&t, strtoul(argv[3], NULL, 10), "");
+        sequences(&t, strtoul(argv[3], NULL, 10), " ");
     } else if (strcmp(argv[2], "random") == 0 && argc == 5) {
         state ^= strtoull(argv[4], NULL, 10) * 0x2545f4914f6cdd1du;
         random_inputs(strtoul(argv[3], NULL, 10));
@@ -224,6 +245,6 @@ int main(int argc, char **argv) {
     }
     return 0;
 usage:
-    fputs("usage: injection sqli|xss record|ask|random COUNT SEED\n", stderr);
+    fputs("usage: injection sqli|xss record|ask|random COUNT SEED|sequences LENGTH\n", stderr);
     return 2;
 }

@@ -1,0 +1,19 @@
+//! Detection of cross-site scripting: any bytes give an answer, and two things hold whatever they are.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use waf::injection::xss;
+
+fuzz_target!(|data: &[u8]| {
+    // there is neither a tag nor an attribute with a value
+    if !data.contains(&b'<') && !data.contains(&b'=') {
+        assert!(!xss(data));
+    }
+    // an attribute follows a value that was closed, whatever the value is
+    for quote in [b'\'', b'"', b'`'] {
+        let mut input: Vec<u8> = data.iter().copied().filter(|&byte| byte != quote).collect();
+        input.push(quote);
+        input.extend_from_slice(b"onload=x");
+        assert!(xss(&input));
+    }
+});
