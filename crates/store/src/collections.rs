@@ -82,6 +82,10 @@ struct OwnedSnapshot {
 /// # Errors
 /// [`CollectionsError`]; go on with empty collections.
 pub fn load(path: &Path, now: Timestamp) -> Result<Vec<CollectionRecord>, CollectionsError> {
+    load_within(path, now, MAX_COLLECTIONS_BYTES)
+}
+
+fn load_within(path: &Path, now: Timestamp, limit: u64) -> Result<Vec<CollectionRecord>, CollectionsError> {
     let io = |doing| move |source| CollectionsError::Io { doing, path: path.to_path_buf(), source };
     let damaged = |what: String| CollectionsError::Damaged { path: path.to_path_buf(), what };
     let file = match File::open(path) {
@@ -90,9 +94,9 @@ pub fn load(path: &Path, now: Timestamp) -> Result<Vec<CollectionRecord>, Collec
         Err(error) => return Err(io("open")(error)),
     };
     let mut json = Vec::new();
-    file.take(MAX_COLLECTIONS_BYTES + 1).read_to_end(&mut json).map_err(io("read"))?;
-    if json.len() as u64 > MAX_COLLECTIONS_BYTES {
-        return Err(damaged(format!("longer than {MAX_COLLECTIONS_BYTES} bytes")));
+    file.take(limit + 1).read_to_end(&mut json).map_err(io("read"))?;
+    if json.len() as u64 > limit {
+        return Err(damaged(format!("longer than {limit} bytes")));
     }
     let snapshot: OwnedSnapshot =
         serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;
@@ -174,6 +178,17 @@ mod tests {
         assert_eq!(load(&path, now).unwrap(), expected);
         save(&path, &[]).unwrap();
         assert_eq!(load(&path, now).unwrap(), []);
+    }
+
+    #[test]
+    fn a_snapshot_beyond_the_limit_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("collections.json");
+        save(&path, &[record("a", None, &[("n", b"1", None)])]).unwrap();
+        let length = std::fs::metadata(&path).unwrap().len();
+        assert_eq!(load_within(&path, Timestamp::MIN, length).unwrap().len(), 1);
+        let error = load_within(&path, Timestamp::MIN, length - 1).unwrap_err();
+        assert!(error.to_string().ends_with(&format!("longer than {} bytes", length - 1)), "{error}");
     }
 
     #[test]

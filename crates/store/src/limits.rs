@@ -30,5 +30,6 @@ pub const INGEST_BATCH: usize = 500;
 /// See [`INGEST_BATCH`].
 pub const INGEST_BATCH_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Bytes of a file of persistent collections; a larger one is not read (it is moved aside and reported).
+/// Bytes of a file of persistent collections; a larger one is not read but reported as damaged, and the next save
+/// replaces it.
 pub const MAX_COLLECTIONS_BYTES: u64 = 256 * 1024 * 1024;
