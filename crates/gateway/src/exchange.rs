@@ -298,11 +298,6 @@ impl<'a> Exchange<'a> {
     }
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "500 lies between 100 and 999, which is all that is asked of a status"
-)]
-
 /// Whether rules run on a request that is refused for what its head means. Where it is not even certain which bytes
 /// are the request, they do not (nor do ModSecurity's under Apache): the event holds the head as it came.
 fn rules_may_see(fault: Fault) -> bool {
