@@ -89,6 +89,17 @@ fn open(path: &Path) -> Result<File, Error> {
         .map_err(|source| Error { path: path.to_owned(), source })
 }
 
+/// Whether the file could be opened or made, as far as can be told without making it.
+pub fn check(config: &AccessLogConfig) -> Result<(), Error> {
+    let failed = |source| Error { path: config.path.clone(), source };
+    if config.path.exists() {
+        return File::options().append(true).open(&config.path).map(drop).map_err(failed);
+    }
+    let folder =
+        config.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::read_dir(folder).map(drop).map_err(failed)
+}
+
 impl AccessLog {
     /// Opens the file and starts the thread. `dropped` counts lines that were lost.
     pub fn open(config: &AccessLogConfig, dropped: Counter) -> Result<Self, Error> {
@@ -299,6 +310,16 @@ mod tests {
         log.shared.state.lock().unwrap().lines = vec![0; ACCESS_LOG_BYTES];
         log.write(&entry());
         assert_eq!(dropped.get(), 1);
+    }
+
+    #[test]
+    fn a_check_makes_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = AccessLogConfig { path: dir.path().join("access.log"), format: AccessLogFormat::Json };
+        check(&config).unwrap();
+        assert!(!config.path.exists());
+        let missing = AccessLogConfig { path: dir.path().join("no/access.log"), ..config };
+        assert!(check(&missing).unwrap_err().to_string().contains("no/access.log: No such file"));
     }
 
     #[test]

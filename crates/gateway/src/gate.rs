@@ -316,7 +316,12 @@ pub struct Gateway {
 impl Gateway {
     /// Checks a configuration and everything that it points at, without taking a port.
     pub fn check(config: &GatewayConfig) -> Result<(), Error> {
-        Runtime::build(config, None, None, &Arc::new(Metrics::new()))?;
+        // opening the log would create it, for whoever checks and not for whoever serves
+        let without_log = GatewayConfig { access_log: None, ..config.clone() };
+        Runtime::build(&without_log, None, None, &Arc::new(Metrics::new()))?;
+        if let Some(log) = &config.access_log {
+            access_log::check(log)?;
+        }
         listener::settings(config)?;
         Ok(())
     }

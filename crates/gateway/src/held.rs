@@ -1,5 +1,6 @@
 //! The inspected part of a body, held back until the rules have decided.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,7 +16,7 @@ pub(crate) struct Budget(AtomicUsize);
 /// A body's inspected part.
 #[derive(Debug)]
 pub(crate) struct Held {
-    pieces: Vec<Bytes>,
+    pieces: VecDeque<Bytes>,
     tail: BytesMut,
     length: usize,
     budget: Arc<Budget>,
@@ -27,7 +28,7 @@ pub(crate) struct BudgetSpent;
 
 impl Held {
     pub(crate) fn new(budget: &Arc<Budget>) -> Self {
-        Self { pieces: Vec::new(), tail: BytesMut::new(), length: 0, budget: Arc::clone(budget) }
+        Self { pieces: VecDeque::new(), tail: BytesMut::new(), length: 0, budget: Arc::clone(budget) }
     }
 
     /// Holds one more piece.
@@ -37,11 +38,11 @@ impl Held {
         if piece.len() < JOIN_BYTES {
             self.tail.extend_from_slice(&piece);
             if self.tail.len() >= JOIN_BYTES {
-                self.pieces.push(self.tail.split().freeze());
+                self.pieces.push_back(self.tail.split().freeze());
             }
         } else {
             self.close_tail();
-            self.pieces.push(piece);
+            self.pieces.push_back(piece);
         }
         // the piece stays counted; dropping this counts it out
         if all > limit { Err(BudgetSpent) } else { Ok(()) }
@@ -49,7 +50,7 @@ impl Held {
 
     fn close_tail(&mut self) {
         if !self.tail.is_empty() {
-            self.pieces.push(std::mem::take(&mut self.tail).freeze());
+            self.pieces.push_back(std::mem::take(&mut self.tail).freeze());
         }
     }
 
@@ -58,10 +59,13 @@ impl Held {
         self.length
     }
 
-    /// All pieces in order, to be sent; they stay counted until this is dropped.
-    pub(crate) fn pieces(&mut self) -> &[Bytes] {
+    /// Gives the first piece away, to be sent.
+    pub(crate) fn release(&mut self) -> Option<Bytes> {
         self.close_tail();
-        &self.pieces
+        let piece = self.pieces.pop_front()?;
+        self.length -= piece.len();
+        self.budget.0.fetch_sub(piece.len(), Ordering::Relaxed);
+        Some(piece)
     }
 
     /// The first `limit` bytes, for an event.
@@ -97,11 +101,11 @@ mod tests {
         }
         assert_eq!(held.beginning(usize::MAX), want);
         assert_eq!(held.beginning(5000), want[..5000]);
-        assert!(held.pieces().len() < 30);
-        assert_eq!(held.pieces().concat(), want);
         assert_eq!(held.len(), want.len());
-        drop(held);
-        assert_eq!(budget.0.load(Ordering::Relaxed), 0);
+        let released: Vec<Bytes> = std::iter::from_fn(|| held.release()).collect();
+        assert!(released.len() < 30);
+        assert_eq!(released.concat(), want);
+        assert_eq!((held.len(), budget.0.load(Ordering::Relaxed)), (0, 0));
     }
 
     #[test]

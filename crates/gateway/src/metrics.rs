@@ -99,6 +99,9 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// The media type of [`Metrics::render`].
+    pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
     /// All at zero.
     pub fn new() -> Self {
         let mut metrics = Self {

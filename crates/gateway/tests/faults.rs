@@ -167,3 +167,24 @@ fn a_kept_connection_that_the_upstream_closed_is_replaced() {
     assert_eq!(upstream.seen(20).len(), 20);
     assert!(gate.events(0).is_empty());
 }
+
+#[test]
+fn an_upstream_that_stops_reading_is_given_up() {
+    let upstream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = config(&format!("http://{}", upstream.local_addr().unwrap()));
+    config.sites[0].timeouts.response = Duration::from_millis(200);
+    let gate = Gate::start(&config);
+    let mut client = gate.client();
+    client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
+    let _held = upstream.accept().unwrap();
+    // far more than the socket buffers take; the gate answers and closes in the middle of it
+    let _ = std::io::Write::write_all(&mut client.stream, &vec![b'x'; 50_000_000]);
+    assert_failed_with(&gate, 504, "no response within");
+}
+
+/// As `assert_failed`, where the client has perhaps been too late to read its answer.
+fn assert_failed_with(gate: &Gate, status: u16, word: &str) {
+    let event = &gate.events(1)[0];
+    assert!(event.reason.as_deref().unwrap().contains(word), "{:?}", event.reason);
+    assert_eq!(event.request().unwrap().response.as_ref().unwrap().status, status);
+}

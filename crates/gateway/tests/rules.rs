@@ -336,3 +336,18 @@ fn http2_requests_are_judged_alike() {
     assert!(event.request().unwrap().not_inspected.iter().all(|part| part.what != Uninspected::RequestBody));
     assert!(upstream.seen_now().is_empty());
 }
+
+#[test]
+fn bodies_beyond_the_budget_are_refused_and_the_budget_is_given_back() {
+    let upstream = Upstream::echo();
+    let mut config = config(&upstream.url());
+    config.limits.held_bytes = 50_000;
+    let gate = Gate::with_rules(&config, rules(RULES));
+    for _ in 0..2 {
+        assert_eq!(gate.ask(&form(&"x".repeat(40_000))).status, 200);
+        assert_eq!(gate.ask(&form(&"x".repeat(60_000))).status, 503);
+    }
+    let events = gate.events(2);
+    assert!(events.iter().all(|event| event.action == Action::Refused));
+    assert!(events[0].reason.as_deref().unwrap().contains("held for inspection"));
+}

@@ -132,7 +132,7 @@ impl Exchange<'_> {
             Err(failure) => return Attempt::Failed(failure),
         };
         let upload = Upload::default();
-        let send = upload.run(held.pieces(), self.body_read, body, &mut sender);
+        let send = upload.run(held, self.body_read, body, &mut sender);
         let receive = self.receive(call, &upload, &mut receiver, writer);
         let received = {
             tokio::pin!(send, receive);

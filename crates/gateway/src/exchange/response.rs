@@ -123,13 +123,12 @@ impl Exchange<'_> {
         if writer.head(&head, framing.body, persist).is_err() {
             return Received::ClientGone;
         }
-        for piece in held.pieces() {
+        while let Some(piece) = held.release() {
             self.record.sent += piece.len() as u64;
-            if writer.data(piece.clone()).await.is_err() {
+            if writer.data(piece).await.is_err() {
                 return Received::ClientGone;
             }
         }
-        drop(held);
         if streams {
             upload.watch_client.notify_one();
         }

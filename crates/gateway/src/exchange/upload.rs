@@ -1,13 +1,13 @@
 //! The request's way: the held part, then what still comes from the client.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::{BodyError, RequestBody};
+use crate::held::Held;
 use crate::upstream::Failure;
 use crate::upstream::call::Sender;
 
@@ -20,8 +20,10 @@ pub(super) enum Stopped {
 /// The request's way, as far as the response's way needs to know of it.
 pub(super) struct Upload {
     pub bytes: AtomicU64,
-    /// Microseconds after `began` at which the whole request was sent, plus one; 0 before.
-    done: AtomicU64,
+    /// Whether the whole request was sent.
+    done: AtomicBool,
+    /// Microseconds after `began` at which sending ended, for good or ill, plus one; 0 before.
+    ended: AtomicU64,
     began: Instant,
     /// Told when the response has become a stream without an end: then a client that closes is gone.
     pub watch_client: Notify,
@@ -31,7 +33,8 @@ impl Default for Upload {
     fn default() -> Self {
         Self {
             bytes: AtomicU64::new(0),
-            done: AtomicU64::new(0),
+            done: AtomicBool::new(false),
+            ended: AtomicU64::new(0),
             began: Instant::now(),
             watch_client: Notify::new(),
         }
@@ -40,40 +43,40 @@ impl Default for Upload {
 
 impl Upload {
     pub(super) fn is_done(&self) -> bool {
-        self.done.load(Ordering::Relaxed) != 0
+        self.done.load(Ordering::Relaxed)
     }
 
     /// Sends the held part and then, unless that is all, what comes from the client. Resolves only where something
     /// goes wrong, or the client leaves a stream.
     pub(super) async fn run<B: RequestBody>(
         &self,
-        held: &[Bytes],
+        held: &mut Held,
         complete: bool,
         body: &mut B,
         sender: &mut Sender,
     ) -> Stopped {
-        match self.send(held, complete, body, sender).await {
-            Ok(()) => {
-                let micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
-                self.done.store(micros + 1, Ordering::Relaxed);
-                self.watch_client.notified().await;
-                body.gone().await;
-                Stopped::Client(BodyError::Gone(io::ErrorKind::ConnectionAborted.into()))
-            }
-            Err(stopped) => stopped,
+        let result = self.send(held, complete, body, sender).await;
+        let micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
+        self.ended.store(micros + 1, Ordering::Relaxed);
+        if let Err(stopped) = result {
+            return stopped;
         }
+        self.done.store(true, Ordering::Relaxed);
+        self.watch_client.notified().await;
+        body.gone().await;
+        Stopped::Client(BodyError::Gone(io::ErrorKind::ConnectionAborted.into()))
     }
 
     async fn send<B: RequestBody>(
         &self,
-        held: &[Bytes],
+        held: &mut Held,
         complete: bool,
         body: &mut B,
         sender: &mut Sender,
     ) -> Result<(), Stopped> {
         let upstream = |_: io::Error| Stopped::Upstream;
-        for piece in held {
-            sender.data(piece.clone()).await.map_err(upstream)?;
+        while let Some(piece) = held.release() {
+            sender.data(piece).await.map_err(upstream)?;
         }
         if !complete {
             loop {
@@ -97,7 +100,7 @@ impl Upload {
         sender.finish().await.map_err(upstream)
     }
 
-    /// Waits for `step`, at most `limit` long after the request has been sent.
+    /// Waits for `step`, at most `limit` long after sending has ended.
     pub(super) async fn then_within<T>(
         &self,
         limit: Duration,
@@ -109,10 +112,10 @@ impl Upload {
             if let Ok(result) = tokio::time::timeout(wait, &mut step).await {
                 return result;
             }
-            wait = match self.done.load(Ordering::Relaxed) {
+            wait = match self.ended.load(Ordering::Relaxed) {
                 0 => limit,
-                done => {
-                    let since = self.began.elapsed().saturating_sub(Duration::from_micros(done - 1));
+                ended => {
+                    let since = self.began.elapsed().saturating_sub(Duration::from_micros(ended - 1));
                     match limit.checked_sub(since) {
                         Some(left) if !left.is_zero() => left,
                         _ => return Err(Failure::ResponseTimeout(limit)),

@@ -247,8 +247,12 @@ impl Upstream {
             return self.connect(http1).await;
         }
         if !http1 && self.may_speak_http2() {
-            if let Some(sender) = self.pool.shared().await {
-                return Ok(Connection::Http2(sender));
+            let limit = self.settings.timeouts.connect;
+            match tokio::time::timeout(limit, self.pool.shared()).await {
+                Ok(Some(sender)) => return Ok(Connection::Http2(sender)),
+                Ok(None) => {}
+                // the upstream takes no more streams at a time
+                Err(_) => return Err(Failure::ConnectTimeout(limit)),
             }
             if self.settings.http2 == UpstreamHttp2::Always {
                 return self.connect(http1).await;
