@@ -96,6 +96,11 @@ fn what_cannot_be_built_says_so() {
         ("validateSchema", "x", "the operator @validateSchema is not supported"),
         ("verifySVNR", "x", "the operator @verifySVNR is not supported"),
         ("rx", "a(b", "@rx: missing closing parenthesis (at byte 3 of the pattern)"),
+        (
+            "rx",
+            "[:alpha:]]",
+            "@rx: POSIX named classes are supported only within a class (at byte 0 of the pattern)",
+        ),
         ("rx", "[a--z]", "@rx: range out of order in character class (at byte 3 of the pattern)"),
         (
             "rx",

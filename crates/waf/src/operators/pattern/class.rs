@@ -181,7 +181,7 @@ fn bracketed(parser: &mut Parser<'_>) -> Result<Member, Beyond> {
 
 /// The name in `:name:]`, by PCRE2's rule: a closing bracket, or another opening one with the same mark, ends the
 /// search, and the bracket before is a literal.
-fn posix_name(text: &[u8]) -> Option<&[u8]> {
+pub(super) fn posix_name(text: &[u8]) -> Option<&[u8]> {
     let (&mark, body) = text.split_first()?;
     let mut at = 0;
     loop {

@@ -237,6 +237,9 @@ impl<'p> Parser<'p> {
     }
 
     fn bracket(&mut self, flags: Flags) -> Result<Hir, Beyond> {
+        if matches!(self.peek(), Some(b':' | b'.' | b'=')) && class::posix_name(self.rest()).is_some() {
+            return self.beyond("POSIX name outside a class");
+        }
         let negated = self.skip(b"^");
         let mut set = class::members(self)?;
         if flags.ignore_case {
