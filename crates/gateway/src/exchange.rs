@@ -173,7 +173,12 @@ impl<'a> Exchange<'a> {
                 {
                     return self.intervene(intervention, writer).await;
                 }
-                return self.refuse(error.fault.status(), error.to_string(), writer).await;
+                // no version below 1.0 was ever written in a request line: that is malformed rather than unsupported
+                let status = match self.request.head.version().major {
+                    0 => 400,
+                    _ => error.fault.status(),
+                };
+                return self.refuse(status, error.to_string(), writer).await;
             }
         };
         let grpc = self.is_grpc();

@@ -28,6 +28,7 @@ const CASES: &[(&str, u16, &str)] = &[
     ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "transfer coding"),
     ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", 400, "chunked"),
     ("GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505, "version"),
+    ("GET / HTTP/0.9\r\nHost: a\r\n\r\n", 400, "version"),
     ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405, "CONNECT"),
     ("\x16\x03\x01\x02\x00\x01", 400, "token"),
 ];
