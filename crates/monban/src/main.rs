@@ -1,3 +1,19 @@
 //! The monban command.
+//!
+//! One file for each command in [`commands`]: its arguments, its help (the doc comments) and its `run`. [`failure`] says
+//! what can go wrong and with which exit code.
 
-fn main() {}
+mod cli;
+mod commands;
+mod failure;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

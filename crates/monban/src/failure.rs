@@ -1,0 +1,72 @@
+//! What can go wrong, by kind, and the exit code of each.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+#[expect(dead_code, reason = "the commands that fail so follow")]
+/// Why a command failed. The kinds are those of docs/user/exit-codes.md.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Configuration, rules or certificates are wrong. One line for each error, with its place.
+    #[error("{}", .0.join("\n"))]
+    Configuration(Vec<String>),
+    /// Something outside the program is missing or in the way: a file, a port, a permission.
+    #[error("{message}")]
+    Environment {
+        /// What happened.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// The running daemon, or another peer, said no.
+    #[error("{message}")]
+    Refused {
+        /// Its answer.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// What was asked for is not there: an event, a rule.
+    #[error("{0}")]
+    NotFound(String),
+    /// The reader of the output is gone. No error.
+    #[error("the output is closed")]
+    ClosedPipe,
+}
+
+impl Failure {
+    /// An environment failure with a hint.
+    pub fn environment(message: impl Into<String>, hint: impl Into<String>) -> Failure {
+        Failure::Environment { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// Says on standard error what went wrong, and gives the exit code: 1 not found, 2 configuration (and usage, by clap),
+    /// 3 environment, 4 refused.
+    pub fn report(&self) -> ExitCode {
+        let (code, hint) = match self {
+            Failure::ClosedPipe => return ExitCode::SUCCESS,
+            Failure::NotFound(_) => (1, None),
+            Failure::Configuration(_) => (2, None),
+            Failure::Environment { hint, .. } => (3, hint.as_deref()),
+            Failure::Refused { hint, .. } => (4, hint.as_deref()),
+        };
+        // Nobody is left to tell if standard error is closed.
+        let mut stderr = std::io::stderr().lock();
+        for line in self.to_string().lines() {
+            let _ = writeln!(stderr, "error: {line}");
+        }
+        if let Some(hint) = hint {
+            let _ = writeln!(stderr, "hint: {hint}");
+        }
+        ExitCode::from(code)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
+            _ => Failure::Environment { message: error.to_string(), hint: None },
+        }
+    }
+}
