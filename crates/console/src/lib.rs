@@ -1,2 +1,1 @@
 //! The owner's side: HTTP API, health and metrics.
-

@@ -308,7 +308,8 @@ impl<'a> Exchange<'a> {
 fn rules_may_see(fault: Fault) -> bool {
     matches!(
         fault,
-        Fault::UnsupportedVersion
+        Fault::ObsoleteVersion
+            | Fault::UnsupportedVersion
             | Fault::Connect
             | Fault::BadTarget
             | Fault::MissingHost

@@ -53,6 +53,7 @@ faults! {
     BadName 400 "bad-name" "field name is not a token",
     BadStatusLine 400 "bad-status-line" "status line is not version, three digits and reason",
     // meaning: there is a head, but it must not be acted upon
+    ObsoleteVersion 400 "obsolete-version" "version is older than HTTP/1.0",
     UnsupportedVersion 505 "unsupported-version" "version is neither HTTP/1.0 nor HTTP/1.1",
     Connect 405 "connect" "CONNECT is not served: this is no forward proxy",
     BadTarget 400 "bad-target" "target is in none of the forms of RFC 9112 section 3.2",

@@ -226,6 +226,7 @@ impl Head<'_> {
     fn check_version(&self) -> Result<(), Error> {
         match self.version {
             Version::HTTP_10 | Version::HTTP_11 => Ok(()),
+            version if version < Version::HTTP_10 => Err(Error::new(Fault::ObsoleteVersion, 0)),
             _ => Err(Error::new(Fault::UnsupportedVersion, 0)),
         }
     }
