@@ -10,6 +10,7 @@ use seclang::setting::Setting;
 use seclang::span::Span;
 
 use crate::operators::{DataFiles, PatternLimits};
+use crate::plan;
 use crate::ruleset::{RuleIndex, RuleSet, Skip, Step};
 use crate::settings::Settings;
 use crate::target::key_pattern;
@@ -232,6 +233,7 @@ impl Compiler<'_> {
             chains: Default::default(),
             names: Default::default(),
             paths: Default::default(),
+            plan: Default::default(),
             files: self.document.files.clone(),
             unicode_map,
             by_id: HashMap::new(),
@@ -274,7 +276,11 @@ impl Compiler<'_> {
         }
         self.errors.append(&mut errors);
         self.resolve_skips(&mut rules, &markers);
-        if self.errors.is_empty() { Ok(rules) } else { Err(self.errors) }
+        if !self.errors.is_empty() {
+            return Err(self.errors);
+        }
+        rules.plan = plan::make(&mut rules.rules, &rules.chains);
+        Ok(rules)
     }
 
     /// Turns `skipAfter:MARKER` into the step behind the next such marker of the phase.

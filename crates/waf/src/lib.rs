@@ -53,6 +53,7 @@ mod chain;
 mod expression;
 mod memory;
 mod names;
+mod plan;
 mod target;
 mod tx;
 

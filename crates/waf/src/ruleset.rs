@@ -11,6 +11,7 @@ use crate::chain::{ChainId, ChainTree};
 use crate::expression::Expression;
 use crate::names::Names;
 use crate::operators::Operator;
+use crate::plan::{Place, Plan};
 use crate::settings::Settings;
 use crate::target::{Exclusion, Paths, Target};
 use crate::transformations::UnicodeMap;
@@ -24,6 +25,7 @@ pub struct RuleSet {
     pub(crate) rules: Vec<Rule>,
     pub(crate) chains: ChainTree,
     pub(crate) names: Names,
+    pub(crate) plan: Plan,
     pub(crate) paths: Paths,
     pub(crate) files: Vec<String>,
     pub(crate) unicode_map: Option<UnicodeMap>,
@@ -85,6 +87,7 @@ pub(crate) struct Link {
     pub(crate) multi_match: Option<Vec<ChainId>>,
     pub(crate) capture: bool,
     pub(crate) actions: Vec<Action>,
+    pub(crate) place: Place,
 }
 
 /// An operator with what it is asked.

@@ -28,11 +28,15 @@ mod act;
 mod body;
 mod evaluate;
 mod expand;
+mod groups;
 mod input;
 mod report;
+mod values;
 mod variables;
 
+use groups::Groups;
 use input::{Input, ResponseInput};
+use values::Values;
 use variables::Item;
 
 /// `SecRuleEngine`: whether rules run, and whether they decide.
@@ -104,10 +108,10 @@ pub struct Transaction {
     input: Input,
     response: ResponseInput,
     tx: TxVariables,
-    /// Results of transformation chains: for each row (a value) and chain 0 (not computed) or an index plus one.
-    transformed: Vec<u32>,
-    results: Vec<Slice>,
-    rows: u32,
+    values: Values,
+    /// Whether every rule is evaluated plainly.
+    plain: bool,
+    groups: Groups,
 
     mode: Mode,
     options: Options,
@@ -202,9 +206,9 @@ impl Transaction {
             input: Input::default(),
             response: ResponseInput::default(),
             tx: TxVariables::default(),
-            transformed: Vec::new(),
-            results: Vec::new(),
-            rows: 0,
+            values: Values::default(),
+            plain: false,
+            groups: Groups::default(),
             removed: Vec::new(),
             removed_targets: Vec::new(),
             opened: Vec::new(),
@@ -231,6 +235,12 @@ impl Transaction {
     /// Runs the rules in this mode, whatever `SecRuleEngine` says; ctl:ruleEngine may still change it.
     pub fn set_mode(&mut self, mode: Mode) {
         self.mode = mode;
+    }
+
+    /// Evaluates every rule on every value, without the plan that passes over rules which can't match. The outcome is
+    /// the same: tests compare the two.
+    pub fn set_plain(&mut self) {
+        self.plain = true;
     }
 
     /// The mode as it is now.
@@ -344,12 +354,6 @@ impl Transaction {
     /// Bytes that the transaction holds of requests and transformed values.
     pub fn memory_size(&self) -> usize {
         self.memory.size()
-    }
-
-    fn new_rows(&mut self, count: u32) -> u32 {
-        let row = self.rows;
-        self.rows += count;
-        row
     }
 
     /// Ends the transaction if it runs in mode On.

@@ -2,6 +2,7 @@
 
 use crate::memory::format_number;
 use crate::names::Names;
+use crate::operators::compare::atoi;
 use crate::ruleset::RuleSet;
 
 /// The value of a TX variable. Scores are counted up and compared: they stay numbers.
@@ -25,6 +26,14 @@ impl Value {
         match self {
             Value::Number(number) => *number,
             Value::Bytes(bytes) => leading_number(bytes),
+        }
+    }
+
+    /// Its number as `@eq` and its kin read the text.
+    pub(crate) fn as_c_int(&self) -> i32 {
+        match self {
+            Value::Number(number) => *number as i32,
+            Value::Bytes(bytes) => atoi(bytes),
         }
     }
 

@@ -9,6 +9,7 @@ use seclang::transformation::Transformation;
 use super::{CompileError, Draft, DraftIndex, DraftLink, actions};
 use crate::expression::Expression;
 use crate::operators::{DataFiles, Operator, PatternLimits};
+use crate::plan::Place;
 use crate::ruleset::{Disruptive, Link, Meta, Rule, RuleIndex, RuleSet, Skip, Test};
 use crate::target::{Exclusion, Target};
 
@@ -189,7 +190,16 @@ fn compile_link(
     let multi_match =
         multi_match.then(|| (0..=steps.len()).map(|n| rules.chains.intern(&steps[..n])).collect::<Vec<_>>());
     if errors.is_empty() {
-        Ok(Link { targets, exclusions, test, chain, multi_match, capture, actions: compiled })
+        Ok(Link {
+            targets,
+            exclusions,
+            test,
+            chain,
+            multi_match,
+            capture,
+            actions: compiled,
+            place: Place::Plain,
+        })
     } else {
         Err(errors)
     }

@@ -108,8 +108,7 @@ impl Transaction {
         let parsed = urlencoded::parse(&arena[Memory::arena_range(self.input.body)], separator, limit);
         for Argument { name, value } in parsed.arguments {
             let (name, value) = (adopter.slice(name), adopter.slice(value));
-            self.input.post.push(Field { name, value, row: self.rows });
-            self.rows += 2;
+            self.input.post.push(self.values.add_field(name, value));
         }
         self.input.urlencoded_error |= parsed.invalid_encoding;
         if parsed.limit_exceeded {
@@ -126,8 +125,7 @@ impl Transaction {
         let parsed = json::parse(&arena[Memory::arena_range(self.input.body)], &options);
         for Argument { name, value } in parsed.arguments {
             let (name, value) = (adopter.slice(name), adopter.slice(value));
-            self.input.json.push(Field { name, value, row: self.rows });
-            self.rows += 2;
+            self.input.json.push(self.values.add_field(name, value));
         }
         if parsed.error.is_some() {
             self.input.body_error = parsed.error;
@@ -138,11 +136,7 @@ impl Transaction {
         let content_type = self.header(b"content-type").map(<[u8]>::to_vec);
         let options = multipart::Options { argument_limit: self.arguments_left(), file_limit: None };
         let mut result = MultipartResult::default();
-        let mut rows = self.rows;
-        let mut field = |name: Slice, value: Slice| {
-            rows += 2;
-            Field { name, value, row: rows - 2 }
-        };
+        let values = &mut self.values;
         let (arena, mut adopter) = self.memory.split();
         let parsed =
             multipart::parse(&arena[Memory::arena_range(self.input.body)], content_type.as_deref(), &options);
@@ -150,15 +144,15 @@ impl Transaction {
         for part in parsed.parts {
             let name = adopter.slice(part.name);
             for line in part.headers {
-                result.part_headers.push(field(name, adopter.slice(line)));
+                result.part_headers.push(values.add_field(name, adopter.slice(line)));
             }
             let content = adopter.slice(part.content.into());
             match part.filename {
                 Some(filename) => {
-                    result.files.push(field(name, adopter.slice(filename)));
-                    result.contents.push(field(name, content));
+                    result.files.push(values.add_field(name, adopter.slice(filename)));
+                    result.contents.push(values.add_field(name, content));
                 }
-                None => self.input.post.push(field(name, content)),
+                None => self.input.post.push(values.add_field(name, content)),
             }
         }
         result.last_name = adopter.slice(parsed.last_name);
@@ -167,7 +161,6 @@ impl Transaction {
         if parsed.error.is_some() {
             self.input.body_error = parsed.error;
         }
-        self.rows = rows;
         self.input.multipart = Some(result);
         if no_files_length > self.rules.settings.request_body_no_files_limit {
             self.input.body_truncated = true;
@@ -186,8 +179,7 @@ impl Transaction {
         for path in rules.paths.iter() {
             let mut selected = Vec::new();
             for value in path.values(&parsed.document) {
-                selected.push(Single { value: adopter.slice(value), row: self.rows });
-                self.rows += 1;
+                selected.push(self.values.add_single(adopter.slice(value)));
             }
             self.input.xml.push(selected);
         }
@@ -253,7 +245,10 @@ impl Transaction {
         }
         self.response.body = self.memory.append(self.response.body, &chunk[..taken]);
         self.response.body_variable = match self.response.body_variable {
-            Some(single) => Some(Single { value: self.response.body, row: single.row }),
+            Some(single) => {
+                self.values.replace(single.id, self.response.body);
+                Some(Single { value: self.response.body, id: single.id })
+            }
             None => self.late_single(self.response.body),
         };
         if taken < chunk.len() {

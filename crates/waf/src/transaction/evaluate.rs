@@ -5,13 +5,14 @@ use std::sync::Arc;
 use event::Timestamp;
 use seclang::action::AllowScope;
 
-use super::variables::{Item, ItemName, NO_ROW};
+use super::variables::{Item, ItemName, NO_ID};
 use super::{Decision, Matched, Mode, Transaction};
 use crate::chain::ChainId;
 use crate::memory::Slice;
+use crate::plan::Place;
 use crate::ruleset::{Link, Rule, RuleIndex, RuleSet, Skip, Step, Test};
-use crate::target::Target;
-use crate::transformations::{TransformContext, transform};
+use crate::target::{Exclusion, Target};
+use crate::transformations::{TransformContext, counts_as_change, transform};
 
 impl Transaction {
     pub(super) fn run_phase(&mut self, phase: u8, now: Timestamp) -> Decision {
@@ -32,6 +33,7 @@ impl Transaction {
         };
         if !allowed {
             let rules = Arc::clone(&self.rules);
+            self.groups.start_phase();
             self.run_steps(&rules, &rules.phases[phase as usize - 1]);
         }
         match &self.intervention {
@@ -103,18 +105,42 @@ impl Transaction {
             self.on_match(rules, rule, link, None, is_last);
             return true;
         };
+        match link.place {
+            Place::Compared { slot, comparison, number }
+                if !self.plain && self.removed_targets.is_empty() =>
+            {
+                let value = self.tx.get(slot).map(|value| value.as_c_int());
+                if !value.is_some_and(|value| comparison.holds(value, number)) {
+                    return false;
+                }
+            }
+            Place::Filtered { group, bit } if !self.plain && !self.has_removed_targets(index) => {
+                return self.evaluate_filtered(rules, rule, link, test, group, bit, is_last);
+            }
+            _ => {}
+        }
         let mut items = std::mem::take(&mut self.items);
         self.collect_targets(rules, link, index, &mut items);
         let mut matched = false;
         for item in &items {
             matched |= self.test_item(rules, rule, link, test, item, is_last);
-            if matched && is_last && (self.intervention.is_some() && self.phase < 5 || self.ends_phase()) {
+            if matched && is_last && self.is_over() {
                 break;
             }
         }
         items.clear();
         self.items = items;
         matched
+    }
+
+    /// Whether ctl has removed targets of the rule.
+    fn has_removed_targets(&self, index: RuleIndex) -> bool {
+        self.removed_targets.iter().any(|removal| removal.rules.binary_search(&index).is_ok())
+    }
+
+    /// Whether nothing more is to be done for a link that has matched.
+    pub(super) fn is_over(&self) -> bool {
+        self.intervention.is_some() && self.phase < 5 || self.ends_phase()
     }
 
     /// Gathers the values of all targets, less those that are excluded.
@@ -130,7 +156,7 @@ impl Transaction {
                     variable: target.variable,
                     name: ItemName::Target(number as u16),
                     value: self.memory.scratch_number(count),
-                    row: NO_ROW,
+                    id: NO_ID,
                 });
             }
         }
@@ -138,7 +164,19 @@ impl Transaction {
 
     fn exclude(&self, rules: &RuleSet, link: &Link, index: RuleIndex, items: &mut Vec<Item>, first: usize) {
         let by_ctl = self.removed_targets.iter().filter(|r| r.rules.binary_search(&index).is_ok());
-        for exclusion in link.exclusions.iter().chain(by_ctl.map(|removal| &removal.exclusion)) {
+        let exclusions = link.exclusions.iter().chain(by_ctl.map(|removal| &removal.exclusion));
+        self.take_away(rules, exclusions, items, first);
+    }
+
+    /// Takes the values that exclusions name from those behind `first`.
+    pub(super) fn take_away<'a>(
+        &self,
+        rules: &RuleSet,
+        exclusions: impl Iterator<Item = &'a Exclusion>,
+        items: &mut Vec<Item>,
+        first: usize,
+    ) {
+        for exclusion in exclusions {
             let mut at = first;
             while let Some(item) = items.get(at) {
                 if self.is_excluded(item, exclusion, rules) {
@@ -168,7 +206,7 @@ impl Transaction {
         let mut before = None;
         for &chain in chains {
             let value = self.transformed(rules, item, chain);
-            if before != Some(value) {
+            if self.multi_match_tests(rules, chain, before, value) {
                 matched |= self.test_value(rules, rule, link, test, item, value, is_last);
             }
             before = Some(value);
@@ -180,7 +218,7 @@ impl Transaction {
         clippy::too_many_arguments,
         reason = "one rule's context, all by reference, on the hottest path"
     )]
-    fn test_value(
+    pub(super) fn test_value(
         &mut self,
         rules: &RuleSet,
         rule: &Rule,
@@ -256,30 +294,34 @@ impl Transaction {
         }
     }
 
-    /// The value after a chain of transformations; each step is computed once for each value.
+    /// Whether multiMatch tests a form: the bare value, and each that ModSecurity counts as changed.
+    pub(super) fn multi_match_tests(
+        &self,
+        rules: &RuleSet,
+        chain: ChainId,
+        before: Option<Slice>,
+        value: Slice,
+    ) -> bool {
+        match (before, rules.chains.node(chain)) {
+            (Some(before), Some(node)) => {
+                counts_as_change(node.transformation, self.memory.get(before), self.memory.get(value))
+            }
+            _ => true,
+        }
+    }
+
+    /// The value after a chain of transformations; each step is computed once for each value that stays.
     fn transformed(&mut self, rules: &RuleSet, item: &Item, chain: ChainId) -> Slice {
-        if chain == ChainId::NONE {
-            return item.value;
+        if item.id != NO_ID {
+            let form = self.values.form(item.id, chain, rules, &mut self.memory);
+            return self.values.slice(form);
         }
         let Some(node) = rules.chains.node(chain) else { return item.value };
-        let cell = (item.row != NO_ROW).then(|| item.row as usize * rules.chains.len() + chain.0 as usize);
-        if let Some(cell) = cell {
-            match self.transformed.get(cell) {
-                Some(0) => {}
-                Some(&index) => return self.results[index as usize - 1],
-                None => self.transformed.resize(self.rows as usize * rules.chains.len(), 0),
-            }
-        }
         let input = self.transformed(rules, item, node.parent);
         let context = TransformContext { unicode_map: rules.unicode_map.as_ref() };
         let mut out = Vec::new();
         let changed = transform(node.transformation, self.memory.get(input), &mut out, &context);
-        let result = if changed { self.memory.adopt(out) } else { input };
-        if let Some(cell) = cell {
-            self.results.push(result);
-            self.transformed[cell] = self.results.len() as u32;
-        }
-        result
+        if changed { self.memory.adopt(out) } else { input }
     }
 }
 

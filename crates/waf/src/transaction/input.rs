@@ -3,24 +3,25 @@
 use seclang::transformation::Transformation;
 
 use super::Transaction;
+use super::values::ValueId;
 use crate::cookies::{self, CookieFormat};
 use crate::memory::{Memory, Slice};
 use crate::query;
 use crate::transformations::{TransformContext, transform};
 
-/// A named value. Its row in the table of transformed values is `row`, its name's the one behind.
+/// A named value. The value's number is `id`, the name's the one behind.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     pub(super) name: Slice,
     pub(super) value: Slice,
-    pub(super) row: u32,
+    pub(super) id: ValueId,
 }
 
 /// A value without a name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Single {
     pub(super) value: Slice,
-    pub(super) row: u32,
+    pub(super) id: ValueId,
 }
 
 /// The request.
@@ -70,8 +71,7 @@ pub(super) struct ResponseInput {
 
 impl Transaction {
     fn single(&mut self, value: Slice) -> Option<Single> {
-        let row = self.new_rows(1);
-        Some(Single { value, row })
+        Some(self.values.add_single(value))
     }
 
     pub(super) fn store_single(&mut self, bytes: &[u8]) -> Option<Single> {
@@ -138,8 +138,7 @@ impl Transaction {
         let parsed = query::arguments(&arena[Memory::arena_range(query)], separator, limit);
         for argument in parsed.arguments {
             let (name, value) = (adopter.slice(argument.name), adopter.slice(argument.value));
-            self.input.get.push(Field { name, value, row: self.rows });
-            self.rows += 2;
+            self.input.get.push(self.values.add_field(name, value));
         }
         self.input.urlencoded_error |= parsed.invalid_encoding;
         if parsed.limit_exceeded {
@@ -161,8 +160,8 @@ impl Transaction {
     }
 
     fn store_field(&mut self, name: &[u8], value: &[u8]) -> Field {
-        let row = self.new_rows(2);
-        Field { name: self.memory.store(name), value: self.memory.store(value), row }
+        let (name, value) = (self.memory.store(name), self.memory.store(value));
+        self.values.add_field(name, value)
     }
 
     fn parse_cookies(&mut self, header: Slice) {
@@ -173,8 +172,7 @@ impl Transaction {
         let (arena, mut adopter) = self.memory.split();
         for cookie in cookies::parse(&arena[Memory::arena_range(header)], format) {
             let (name, value) = (adopter.slice(cookie.name), adopter.slice(cookie.value));
-            self.input.cookies.push(Field { name, value, row: self.rows });
-            self.rows += 2;
+            self.input.cookies.push(self.values.add_field(name, value));
         }
     }
 

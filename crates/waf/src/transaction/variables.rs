@@ -4,6 +4,7 @@ use event::Timestamp;
 use seclang::variable::Variable;
 
 use super::input::{Field, Single};
+use super::values::ValueId;
 use super::{Transaction, is_single};
 use crate::body::escape_for_log;
 use crate::collections::{Record, deprecate};
@@ -17,8 +18,8 @@ pub(super) struct Item {
     pub(super) variable: Variable,
     pub(super) name: ItemName,
     pub(super) value: Slice,
-    /// The row of its transformed values; [`NO_ROW`] for values that may change.
-    pub(super) row: u32,
+    /// Its number; [`NO_ID`] for values that may change.
+    pub(super) id: ValueId,
 }
 
 /// What stands behind the variable's name in logs.
@@ -34,7 +35,7 @@ pub(super) enum ItemName {
     Target(u16),
 }
 
-pub(super) const NO_ROW: u32 = u32::MAX;
+pub(super) const NO_ID: ValueId = u32::MAX;
 
 /// Microseconds of a second.
 const SECOND: i64 = 1_000_000;
@@ -51,7 +52,7 @@ impl Transaction {
         use Variable as V;
         if is_single(variable) {
             let value = self.single_value(variable, rules);
-            items.extend(value.map(|s| Item { variable, name: ItemName::Bare, value: s.value, row: s.row }));
+            items.extend(value.map(|s| Item { variable, name: ItemName::Bare, value: s.value, id: s.id }));
             return;
         }
         match variable {
@@ -83,7 +84,7 @@ impl Transaction {
                 for (name, value) in self.environment.iter().filter(|(name, _)| selector.selects(name)) {
                     let name = ItemName::Key(self.memory.scratch(name));
                     let value = self.memory.scratch(value);
-                    items.push(Item { variable, name, value, row: NO_ROW });
+                    items.push(Item { variable, name, value, id: NO_ID });
                 }
             }
             V::Xml => self.xml_values(selector, items),
@@ -117,9 +118,9 @@ impl Transaction {
         for &source in sources {
             for field in self.fields(source) {
                 if matches!(selector, Selector::All) || selector.selects(self.memory.get(field.name)) {
-                    let (value, row) =
-                        if names { (field.name, field.row + 1) } else { (field.value, field.row) };
-                    items.push(Item { variable, name: ItemName::Key(field.name), value, row });
+                    let (value, id) =
+                        if names { (field.name, field.id + 1) } else { (field.value, field.id) };
+                    items.push(Item { variable, name: ItemName::Key(field.name), value, id });
                 }
             }
         }
@@ -134,7 +135,7 @@ impl Transaction {
                     variable: Variable::FilesSizes,
                     name: ItemName::Key(file.name),
                     value: self.memory.scratch_number(value),
-                    row: NO_ROW,
+                    id: NO_ID,
                 };
                 items.push(item);
             }
@@ -145,7 +146,7 @@ impl Transaction {
         let memory = &mut self.memory;
         let mut push = |number: u32, value: &crate::tx::Value| {
             let value = memory.scratch(value.bytes(&mut [0; 20]));
-            items.push(Item { variable: Variable::Tx, name: ItemName::Tx(number), value, row: NO_ROW });
+            items.push(Item { variable: Variable::Tx, name: ItemName::Tx(number), value, id: NO_ID });
         };
         match selector {
             Selector::Slot(number) => {
@@ -188,7 +189,7 @@ impl Transaction {
         for (name, value) in own.chain(entries).filter(|(name, _)| selector.selects(name)) {
             let name = ItemName::Key(self.memory.scratch(name));
             let value = self.memory.scratch(value);
-            items.push(Item { variable, name, value, row: NO_ROW });
+            items.push(Item { variable, name, value, id: NO_ID });
         }
     }
 
@@ -207,7 +208,7 @@ impl Transaction {
         for matched in &self.matched_before {
             if selector.selects(self.memory.get(matched.name)) {
                 let value = if variable == Variable::MatchedVars { matched.value } else { matched.name };
-                items.push(Item { variable, name: ItemName::Key(matched.name), value, row: NO_ROW });
+                items.push(Item { variable, name: ItemName::Key(matched.name), value, id: NO_ID });
             }
         }
     }
@@ -219,7 +220,7 @@ impl Transaction {
                 variable: Variable::Xml,
                 name: ItemName::Bare,
                 value: single.value,
-                row: single.row,
+                id: single.id,
             });
         }
     }
@@ -227,7 +228,7 @@ impl Transaction {
     /// The value of a variable that is no collection; `None` if it has none now.
     fn single_value(&mut self, variable: Variable, rules: &RuleSet) -> Option<Single> {
         use Variable as V;
-        let uncached = |value: Slice| Some(Single { value, row: NO_ROW });
+        let uncached = |value: Slice| Some(Single { value, id: NO_ID });
         let flag = |value: bool| if value { 1 } else { 0 };
         let number: i64 = match variable {
             V::RequestLine => return self.input.line,

@@ -1,0 +1,74 @@
+//! Sets of bytes.
+
+/// A set of bytes, as 256 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub(crate) struct ByteSet([u64; 4]);
+
+impl ByteSet {
+    pub(crate) const EMPTY: ByteSet = ByteSet([0; 4]);
+    pub(crate) const ALL: ByteSet = ByteSet([u64::MAX; 4]);
+
+    /// The bytes that occur in `bytes`.
+    pub(crate) fn of(bytes: &[u8]) -> ByteSet {
+        let mut set = ByteSet::EMPTY;
+        for &byte in bytes {
+            set.insert(byte);
+        }
+        set
+    }
+
+    /// The bytes for which `is` holds.
+    pub(crate) fn where_(is: impl Fn(u8) -> bool) -> ByteSet {
+        let mut set = ByteSet::EMPTY;
+        for byte in (0..=255).filter(|&byte| is(byte)) {
+            set.insert(byte);
+        }
+        set
+    }
+
+    pub(crate) fn insert(&mut self, byte: u8) {
+        self.0[(byte >> 6) as usize] |= 1 << (byte & 63);
+    }
+
+    pub(crate) fn contains(self, byte: u8) -> bool {
+        self.0[(byte >> 6) as usize] >> (byte & 63) & 1 == 1
+    }
+
+    pub(crate) fn union(self, other: ByteSet) -> ByteSet {
+        ByteSet(std::array::from_fn(|i| self.0[i] | other.0[i]))
+    }
+
+    pub(crate) fn intersects(self, other: ByteSet) -> bool {
+        (0..4).fold(0, |any, i| any | (self.0[i] & other.0[i])) != 0
+    }
+
+    /// Its members, found by their bits: quick for sets of few.
+    pub(crate) fn ones(self) -> impl Iterator<Item = u8> {
+        self.0.into_iter().zip([0u8, 64, 128, 192]).flat_map(|(mut word, first)| {
+            std::iter::from_fn(move || {
+                let bit = word.trailing_zeros();
+                word &= word.wrapping_sub(1);
+                (bit < 64).then(|| first + bit as u8)
+            })
+        })
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = u8> {
+        (0..=255).filter(move |&byte| self.contains(byte))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_bytes() {
+        let set = ByteSet::of(b"a\xff\0z");
+        assert_eq!(set.iter().collect::<Vec<_>>(), b"\0az\xff");
+        assert_eq!(set.ones().collect::<Vec<_>>(), b"\0az\xff");
+        assert!(set.intersects(ByteSet::of(b"bz")) && !set.intersects(ByteSet::of(b"by")));
+        assert_eq!(ByteSet::where_(|_| true), ByteSet::ALL);
+        assert_eq!(set.union(ByteSet::of(b"b")), ByteSet::of(b"ab\xff\0z"));
+    }
+}

@@ -1,0 +1,334 @@
+//! What a value must hold for an operator to match it: conditions that are necessary, never sufficient.
+
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+use super::byte_set::ByteSet;
+use super::filter::LAYERS;
+use crate::operators::{Kind, Operator};
+
+/// The shortest literal that a scan looks for: shorter ones occur too often to tell anything.
+pub(super) const SHORTEST: usize = 3;
+/// The part of a literal that is looked for.
+const LONGEST: usize = 8;
+/// Literals of one alternative set while it is put together.
+const MOST_LITERALS: usize = 250;
+
+/// A necessary condition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Requirement {
+    /// One of these occurs, without regard to ASCII case. They are lower case, of 3 to 8 bytes.
+    pub(crate) literals: Option<Vec<Vec<u8>>>,
+    /// Of each of these sets a byte occurs.
+    pub(crate) sets: Vec<ByteSet>,
+}
+
+/// The condition of an operator; `None` if there is none worth knowing.
+pub(crate) fn of(operator: &Operator) -> Option<Requirement> {
+    let sets = |set: ByteSet| Some(Requirement { literals: None, sets: vec![set] });
+    match operator.kind() {
+        Kind::Rx(rx) => Some(of_pattern(&rx.pattern()?.hir()?)),
+        Kind::Pm(pm) => {
+            let phrases: Vec<Vec<u8>> = pm.phrases().iter().map(|phrase| fold(phrase)).collect();
+            if phrases.iter().any(Vec::is_empty) {
+                return None;
+            }
+            if phrases.iter().all(|phrase| phrase.len() >= SHORTEST) {
+                return Some(Requirement { literals: Some(shorten(phrases)), sets: Vec::new() });
+            }
+            let firsts =
+                phrases.iter().map(|phrase| rarest(phrase, true)).fold(ByteSet::EMPTY, ByteSet::union);
+            sets(firsts)
+        }
+        Kind::Contains(text) | Kind::ContainsWord(text) | Kind::BeginsWith(text) | Kind::EndsWith(text) => {
+            Some(of_text(text.as_written()))
+        }
+        Kind::StrEq(text) => Some(of_text(text.as_written())),
+        Kind::StrMatch(text) => Some(of_text(text.needle())),
+        Kind::ValidateByteRange(range) => {
+            let allowed = range.allowed();
+            sets(ByteSet::where_(|b| !allowed[b as usize]))
+        }
+        Kind::ValidateUrlEncoding => sets(ByteSet::of(b"%")),
+        Kind::ValidateUtf8Encoding => sets(ByteSet::where_(|b| b >= 0x80)),
+        // A lone word or number is no injection; a test in `injection` holds this.
+        Kind::DetectSqli => sets(ByteSet::where_(|b| !b.is_ascii_alphanumeric() && b != b'_')),
+        // Without `<` there is no tag, without `=` no attribute with a value.
+        Kind::DetectXss => sets(ByteSet::of(b"<=")),
+        _ => None,
+    }
+}
+
+fn of_text(text: &[u8]) -> Requirement {
+    if text.len() >= SHORTEST {
+        Requirement { literals: Some(shorten(vec![fold(text)])), sets: Vec::new() }
+    } else if text.is_empty() {
+        Requirement::default()
+    } else {
+        Requirement { literals: None, sets: vec![rarest(text, false)] }
+    }
+}
+
+fn of_pattern(hir: &Hir) -> Requirement {
+    let found = literals(hir);
+    let candidates = [found.exact, found.required].into_iter().flatten();
+    let literals = candidates.filter(|set| shortest(set) >= SHORTEST).max_by_key(score).map(shorten);
+    let mut sets = byte_sets(hir);
+    sets.sort_by_key(|set| weight(*set));
+    sets.truncate(LAYERS);
+    Requirement { literals, sets }
+}
+
+/// ASCII lower case.
+fn fold(text: &[u8]) -> Vec<u8> {
+    text.to_ascii_lowercase()
+}
+
+fn shortest(set: &Set) -> usize {
+    set.iter().map(Vec::len).min().unwrap_or(0)
+}
+
+/// Cuts to [`LONGEST`] bytes and drops those that begin with another: where they are, that one is too.
+fn shorten(mut set: Set) -> Set {
+    for literal in &mut set {
+        literal.truncate(LONGEST);
+    }
+    set.sort();
+    set.dedup_by(|longer, shorter| longer.starts_with(shorter));
+    set
+}
+
+/// The byte of a text that occurs least in ordinary values, both cases of it if `folded`.
+fn rarest(text: &[u8], folded: bool) -> ByteSet {
+    let byte = text.iter().copied().min_by_key(|&b| weight(ByteSet::of(&[b]))).unwrap_or(0);
+    if folded {
+        ByteSet::of(&[byte.to_ascii_lowercase(), byte.to_ascii_uppercase()])
+    } else {
+        ByteSet::of(&[byte])
+    }
+}
+
+/// How likely ordinary values have a byte of the set: any scale will do that tells letters from signs.
+fn weight(set: ByteSet) -> u32 {
+    set.iter()
+        .map(|byte| match byte {
+            b'a'..=b'z' => 10,
+            b'0'..=b'9' => 6,
+            b'A'..=b'Z' | b' ' | b'.' | b'/' | b'-' | b'_' | b',' | b':' => 4,
+            b'=' | b'"' | b';' | b'(' | b')' => 2,
+            _ => 1,
+        })
+        .sum()
+}
+
+/// Alternatives, of which one occurs.
+type Set = Vec<Vec<u8>>;
+
+/// What is known of the texts that an expression matches, in lower case.
+#[derive(Debug, Clone, Default)]
+struct Literals {
+    /// All of them, if they are few.
+    exact: Option<Set>,
+    /// Each holds one of these.
+    required: Option<Set>,
+}
+
+impl Literals {
+    fn best(&self) -> Option<&Set> {
+        [&self.exact, &self.required]
+            .into_iter()
+            .flatten()
+            .filter(|set| shortest(set) > 0)
+            .max_by_key(|s| score(s))
+    }
+}
+
+/// Longer is better up to [`LONGEST`], fewer is better.
+fn score(set: &Set) -> i64 {
+    let length = shortest(set).min(LONGEST) as i64;
+    length * 64 - i64::from(set.len().max(1).ilog2()) * 16
+}
+
+fn literals(hir: &Hir) -> Literals {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Literals { exact: Some(vec![Vec::new()]), required: None },
+        HirKind::Literal(literal) => Literals { exact: Some(vec![fold(&literal.0)]), required: None },
+        HirKind::Class(class) => Literals { exact: small_class(class), required: None },
+        HirKind::Capture(capture) => literals(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            let sub = literals(&repetition.sub);
+            match (repetition.min, repetition.max) {
+                (1, Some(1)) => sub,
+                (0, Some(1)) => {
+                    let exact = sub.exact.map(|mut set| {
+                        set.push(Vec::new());
+                        set
+                    });
+                    Literals { exact, required: None }
+                }
+                (0, _) => Literals::default(),
+                (min, max) => {
+                    let exact = (max == Some(min) && min <= 4)
+                        .then(|| {
+                            (0..min).try_fold(vec![Vec::new()], |all, _| join(&all, sub.exact.as_ref()?))
+                        })
+                        .flatten();
+                    Literals { exact, required: sub.best().cloned() }
+                }
+            }
+        }
+        HirKind::Alternation(branches) => {
+            let branches: Vec<Literals> = branches.iter().map(literals).collect();
+            let exact = branches.iter().try_fold(Vec::new(), |mut all, branch| {
+                all.extend(branch.exact.as_ref()?.iter().cloned());
+                (all.len() <= MOST_LITERALS).then_some(all)
+            });
+            let required = branches.iter().try_fold(Vec::new(), |mut all, branch| {
+                all.extend(branch.best()?.iter().cloned());
+                (all.len() <= MOST_LITERALS * 4).then_some(all)
+            });
+            Literals { exact, required }
+        }
+        HirKind::Concat(parts) => concat(parts),
+    }
+}
+
+/// Joins neighbours that are exactly known as long as they stay few; the best run, or the best part, is required.
+fn concat(parts: &[Hir]) -> Literals {
+    let start = || vec![Vec::new()];
+    let mut all_exact = true;
+    let mut run: Set = start();
+    let mut best: Option<Set> = None;
+    let mut offer = |set: Set| {
+        if shortest(&set) > 0 && best.as_ref().is_none_or(|known| score(&set) > score(known)) {
+            best = Some(set);
+        }
+    };
+    for part in parts {
+        let found = literals(part);
+        if let Some(required) = found.required {
+            offer(required);
+        }
+        match found.exact {
+            Some(exact) => match join(&run, &exact) {
+                Some(joined) => run = joined,
+                None => {
+                    all_exact = false;
+                    offer(std::mem::replace(&mut run, exact));
+                }
+            },
+            None => {
+                all_exact = false;
+                offer(std::mem::replace(&mut run, start()));
+            }
+        }
+    }
+    if all_exact {
+        return Literals { exact: Some(run), required: best };
+    }
+    offer(run);
+    Literals { exact: None, required: best }
+}
+
+/// Every text of one set behind every text of another; `None` if they are too many or too long.
+fn join(first: &Set, second: &Set) -> Option<Set> {
+    if first.len() * second.len() > MOST_LITERALS || first.iter().any(|text| text.len() > 64) {
+        return None;
+    }
+    let mut joined: Set =
+        first.iter().flat_map(|a| second.iter().map(move |b| [&a[..], &b[..]].concat())).collect();
+    joined.sort();
+    joined.dedup();
+    Some(joined)
+}
+
+fn small_class(class: &Class) -> Option<Set> {
+    let set = class_bytes(class)?;
+    let mut folded: Vec<u8> = set.iter().map(|b| b.to_ascii_lowercase()).collect();
+    folded.sort_unstable();
+    folded.dedup();
+    (folded.len() <= 10).then(|| folded.into_iter().map(|b| vec![b]).collect())
+}
+
+/// The bytes of a class; `None` for classes of characters beyond ASCII.
+fn class_bytes(class: &Class) -> Option<ByteSet> {
+    match class {
+        Class::Bytes(class) => {
+            Some(ByteSet::where_(|b| class.ranges().iter().any(|r| (r.start()..=r.end()).contains(&b))))
+        }
+        Class::Unicode(class) => {
+            let ascii = class.ranges().iter().all(|range| range.end().is_ascii());
+            ascii.then(|| {
+                ByteSet::where_(|b| {
+                    class.ranges().iter().any(|r| (r.start()..=r.end()).contains(&char::from(b)))
+                })
+            })
+        }
+    }
+}
+
+/// Sets of which every matching text has a byte each.
+fn byte_sets(hir: &Hir) -> Vec<ByteSet> {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Vec::new(),
+        HirKind::Literal(literal) => literal.0.iter().map(|&b| ByteSet::of(&[b])).collect(),
+        HirKind::Class(class) => class_bytes(class).into_iter().collect(),
+        HirKind::Capture(capture) => byte_sets(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => byte_sets(&repetition.sub),
+        HirKind::Repetition(_) => Vec::new(),
+        HirKind::Concat(parts) => {
+            let mut sets: Vec<ByteSet> = parts.iter().flat_map(byte_sets).collect();
+            sets.sort_by_key(|set| weight(*set));
+            sets.dedup();
+            sets.truncate(LAYERS);
+            sets
+        }
+        HirKind::Alternation(branches) => {
+            let lightest = |branch: &Hir| byte_sets(branch).into_iter().min_by_key(|set| weight(*set));
+            let union = branches
+                .iter()
+                .try_fold(ByteSet::EMPTY, |all, branch| lightest(branch).map(|set| all.union(set)));
+            union.into_iter().collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operators::pattern::translate;
+
+    fn requirement(pattern: &str) -> Requirement {
+        of_pattern(&translate(pattern.as_bytes()).unwrap())
+    }
+
+    fn texts(pattern: &str) -> Vec<String> {
+        let set = requirement(pattern).literals.unwrap_or_default();
+        set.into_iter().map(|l| String::from_utf8(l).unwrap()).collect()
+    }
+
+    #[test]
+    fn literals_that_every_match_holds() {
+        for (pattern, expected) in [
+            (r"(?i)<script[^>]*>[\s\S]*?", &["<script"][..]),
+            (r"(?i)(?:union|select)\s+x", &["select", "union"]),
+            (r"^(?:ab|cd)ef$", &["abef", "cdef"]),
+            (r"x*y", &[]),
+            (r"(?:foo)?barr", &["barr", "foobarr"]),
+            (r"(?:abc){2}", &["abcabc"]),
+            (r"(?:abc)+d*", &["abc"]),
+            (r"[0-9]+\.php[3457]?", &[".php"]),
+            (r"verylongliteral", &["verylong"]),
+            (r"(?:abcd|[^x])", &[]),
+        ] {
+            assert_eq!(texts(pattern), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_every_match_holds() {
+        assert_eq!(requirement(r"[\n\r]").sets, [ByteSet::of(b"\n\r")]);
+        assert_eq!(requirement(r"(?:^|[^\\])\\[cdegh]").sets[0], ByteSet::of(b"\\"));
+        assert_eq!(requirement(r"(?:a|b;)").sets, [ByteSet::of(b"a;")]);
+        assert!(requirement(r"a*").sets.is_empty());
+    }
+}

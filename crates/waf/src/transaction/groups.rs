@@ -1,0 +1,114 @@
+//! Rules by groups: where no value of a group might match a rule, the rule is passed over.
+
+use super::Transaction;
+use super::variables::Item;
+use crate::plan::Family;
+use crate::ruleset::{Link, Rule, RuleSet, Test};
+
+/// What is known of the plan's families and groups in this phase.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    /// Counts the phases, so that what an earlier one found out is known to be old.
+    phase: u32,
+    families: Vec<(u32, Vec<Item>)>,
+    /// The phase in which each group's bits were gathered.
+    gathered: Vec<u32>,
+    /// The bits of each group: what any of its values might match.
+    bits: Vec<u64>,
+}
+
+impl Groups {
+    /// Values may have come in since the last phase.
+    pub(super) fn start_phase(&mut self) {
+        self.phase += 1;
+    }
+}
+
+impl Transaction {
+    /// Evaluates a link that the plan has given a bit.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one rule's context, all by reference, on the hottest path"
+    )]
+    pub(super) fn evaluate_filtered(
+        &mut self,
+        rules: &RuleSet,
+        rule: &Rule,
+        link: &Link,
+        test: &Test,
+        group: u16,
+        bit: u16,
+        is_last: bool,
+    ) -> bool {
+        let family = rules.plan.groups[group as usize].family as usize;
+        self.gather(rules, group as usize, family);
+        let words = rules.plan.filter.words();
+        if !has_bit(&self.groups.bits[group as usize * words..], bit) {
+            return false;
+        }
+        let items = std::mem::take(&mut self.groups.families[family].1);
+        let mut matched = false;
+        for item in &items {
+            let mut before = None;
+            for &chain in &rules.plan.groups[group as usize].chains {
+                let form = self.values.form(item.id, chain, rules, &mut self.memory);
+                let value = self.values.slice(form);
+                let tests = self.multi_match_tests(rules, chain, before, value);
+                before = Some(value);
+                if tests && has_bit(self.values.scan(form, &rules.plan, &self.memory), bit) {
+                    matched |= self.test_value(rules, rule, link, test, item, value, is_last);
+                }
+            }
+            if matched && is_last && self.is_over() {
+                break;
+            }
+        }
+        self.groups.families[family].1 = items;
+        matched
+    }
+
+    /// Finds out which rules the values of a group might match, once in each phase.
+    fn gather(&mut self, rules: &RuleSet, group: usize, family: usize) {
+        let plan = &rules.plan;
+        let words = plan.filter.words();
+        if self.groups.gathered.is_empty() {
+            self.groups.gathered.resize(plan.groups.len(), 0);
+            self.groups.bits.resize(plan.groups.len() * words, 0);
+            self.groups.families.resize(plan.families.len(), (0, Vec::new()));
+        }
+        if self.groups.gathered[group] == self.groups.phase {
+            return;
+        }
+        self.groups.gathered[group] = self.groups.phase;
+        self.gather_family(rules, family, &plan.families[family]);
+        let bits = &mut self.groups.bits[group * words..(group + 1) * words];
+        bits.fill(0);
+        for item in &self.groups.families[family].1 {
+            for &chain in &plan.groups[group].chains {
+                let form = self.values.form(item.id, chain, rules, &mut self.memory);
+                let scan = self.values.scan(form, plan, &self.memory);
+                for (all, one) in bits.iter_mut().zip(scan) {
+                    *all |= one;
+                }
+            }
+        }
+    }
+
+    fn gather_family(&mut self, rules: &RuleSet, number: usize, family: &Family) {
+        if self.groups.families[number].0 == self.groups.phase {
+            return;
+        }
+        let mut items = std::mem::take(&mut self.groups.families[number].1);
+        items.clear();
+        for target in &family.targets {
+            let first = items.len();
+            self.collect(target.variable, &target.selector, rules, &mut items);
+            self.take_away(rules, family.exclusions.iter(), &mut items, first);
+        }
+        self.groups.families[number] = (self.groups.phase, items);
+    }
+}
+
+fn has_bit(bits: &[u64], bit: u16) -> bool {
+    bits[bit as usize / 64] >> (bit % 64) & 1 == 1
+}
