@@ -46,6 +46,7 @@ pub struct InProcess {
     rules: Arc<RuleSet>,
     collections: Arc<Collections>,
     mode: Mode,
+    plain: bool,
     number: i64,
 }
 
@@ -65,8 +66,20 @@ impl InProcess {
             rules: Arc::new(rules),
             collections: Arc::new(Collections::default()),
             mode: if setup.blocking { Mode::On } else { Mode::DetectionOnly },
+            plain: false,
             number: 0,
         })
+    }
+
+    /// The same rules, evaluated one by one on every value: the oracle of the engine's plan.
+    pub fn plain(&self) -> Self {
+        Self {
+            rules: Arc::clone(&self.rules),
+            collections: Arc::new(Collections::default()),
+            mode: self.mode,
+            plain: true,
+            number: self.number,
+        }
     }
 
     /// Runs the phases of one transaction; the response that its client would get.
@@ -133,6 +146,9 @@ impl Target for InProcess {
         let mut transaction =
             Transaction::new(Arc::clone(&self.rules), connection, now, &id, Arc::clone(&self.collections));
         transaction.set_mode(self.mode);
+        if self.plain {
+            transaction.set_plain();
+        }
         let response = self.phases(&mut transaction, &request, now);
         transaction.logging(now);
         let logged = transaction.matches().iter().filter(|found| found.log);

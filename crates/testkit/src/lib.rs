@@ -19,6 +19,7 @@
 //! | [`conformance`] | the regression tests of the Core Rule Set: read, send, judge |
 //! | [`corpus`] | ordinary requests and attacks with the decision that Apache takes on each |
 //! | [`in_process`] | the rule engine called directly, without sockets |
+//! | [`mutation`] | requests made of others, the same for the same seed |
 //! | [`target`] | a program to send requests to, with the log lines that each of them causes |
 //! | [`process`], [`net`] | a child process that ends with its test; free ports and waiting |
 //!
@@ -43,6 +44,7 @@ pub mod corpus;
 pub mod crs;
 pub mod in_process;
 pub mod monban;
+pub mod mutation;
 pub mod net;
 pub mod nginx;
 pub mod process;

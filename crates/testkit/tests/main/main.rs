@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "an integration test fails by panicking")]
 
+mod differential;
+
 use std::path::Path;
 
 use testkit::corpus::{self, Report};

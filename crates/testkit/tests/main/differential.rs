@@ -1,0 +1,52 @@
+//! The engine's plan against plain evaluation: the same matches, sentences, scores and decisions, over the corpus and
+//! requests made of it.
+
+use std::path::Path;
+
+use testkit::corpus;
+use testkit::in_process::InProcess;
+use testkit::mutation::{Random, mutate};
+use testkit::target::{Setup, Target};
+
+/// Requests in all, over both settings.
+const REQUESTS: usize = 100_000;
+
+fn corpus_requests() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/e2e/corpus");
+    let files = corpus::files(&folder).unwrap();
+    let entries = files.iter().flat_map(|file| corpus::read(file).unwrap().entries);
+    entries.map(|entry| entry.request).collect()
+}
+
+/// Sends `count` requests through both; the number of those that matched some rule.
+fn compare(setup: &Setup, seed: u64, count: usize) -> usize {
+    let requests = corpus_requests();
+    assert!(requests.len() >= 440, "only {} requests", requests.len());
+    let mut planned = InProcess::start(setup).unwrap();
+    let mut plain = planned.plain();
+    let mut random = Random::new(seed);
+    let mut matched = 0;
+    for number in 0..count {
+        let origin = &requests[number % requests.len()];
+        // The first round is the corpus itself.
+        let request = if number < requests.len() { origin.clone() } else { mutate(origin, &mut random) };
+        let (a, b) = (planned.exchange(&request), plain.exchange(&request));
+        let status = |outcome: &testkit::target::Outcome| outcome.response.as_ref().map(|r| r.status).ok();
+        assert_eq!(status(&a), status(&b), "{}", request.escape_ascii());
+        assert_eq!(a.log, b.log, "{}", request.escape_ascii());
+        matched += usize::from(!a.log.is_empty());
+    }
+    matched
+}
+
+#[test]
+fn plan_and_plain_evaluation_agree_when_blocking() {
+    let matched = compare(&Setup::blocking(""), 1, REQUESTS / 2);
+    assert!(matched > REQUESTS / 8, "only {matched} requests matched a rule");
+}
+
+#[test]
+fn plan_and_plain_evaluation_agree_at_paranoia_level_4() {
+    let matched = compare(&Setup::conformance(), 2, REQUESTS / 2);
+    assert!(matched > REQUESTS / 8, "only {matched} requests matched a rule");
+}
