@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands;
+use crate::config::Config;
 use crate::failure::Failure;
 
 /// The gatekeeper of a self-hosted server: a reverse proxy that runs SecLang rules, and what belongs to it.
@@ -20,27 +21,38 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Up(commands::up::Arguments),
+    Init(commands::init::Arguments),
+    Check(commands::check::Arguments),
+    Reload(commands::reload::Arguments),
+    #[command(subcommand)]
+    Rules(commands::rules::Command),
+    #[command(subcommand)]
+    Events(commands::events::Command),
     Completions(commands::completions::Arguments),
     Man(commands::man::Arguments),
 }
 
-impl Cli {
-    /// Runs the command.
-    pub fn run(self) -> Result<(), Failure> {
-        match self.command {
-            Command::Completions(arguments) => commands::completions::run(&arguments),
-            Command::Man(arguments) => commands::man::run(&arguments),
-        }
-    }
-}
-
 /// The file where nothing else is said.
-#[expect(dead_code, reason = "as above")]
 pub const DEFAULT_CONFIG: &str = "/etc/monban/monban.toml";
 
 impl Cli {
+    /// Runs the command.
+    pub fn run(self) -> Result<(), Failure> {
+        let file = self.config_file();
+        match &self.command {
+            Command::Up(arguments) => commands::up::run(arguments, &file),
+            Command::Init(arguments) => commands::init::run(arguments, &file),
+            Command::Check(_) => commands::check::run(&file),
+            Command::Reload(_) => commands::reload::run(&file),
+            Command::Rules(command) => command.run(&self),
+            Command::Events(command) => command.run(&Config::load(&file)?),
+            Command::Completions(arguments) => commands::completions::run(arguments),
+            Command::Man(arguments) => commands::man::run(arguments),
+        }
+    }
+
     /// The configuration file that the command is to read.
-    #[expect(dead_code, reason = "the commands that read it follow")]
     pub fn config_file(&self) -> PathBuf {
         let here = PathBuf::from("monban.toml");
         match &self.config {

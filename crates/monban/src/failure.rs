@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-#[expect(dead_code, reason = "the commands that fail so follow")]
 /// Why a command failed. The kinds are those of docs/user/exit-codes.md.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {

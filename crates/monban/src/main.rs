@@ -5,7 +5,14 @@
 
 mod cli;
 mod commands;
+mod config;
+mod daemon;
+mod demo;
 mod failure;
+mod persistence;
+mod rules;
+mod sink;
+mod terminal;
 
 use std::process::ExitCode;
 

@@ -166,19 +166,27 @@ impl AuditLog {
     /// # Errors
     /// [`LogError`].
     pub fn write(&self, event: &Event) -> Result<(), LogError> {
+        self.write_parts(event, &self.parts)
+    }
+
+    /// [`AuditLog::write`] with other parts than the log's own: `ctl:auditLogParts` sets them for one transaction.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn write_parts(&self, event: &Event, parts: &AuditParts) -> Result<(), LogError> {
         if event.request().is_none() {
             return Ok(());
         }
         let Some(storage) = &self.storage else {
             let entry = match self.format {
-                AuditFormat::Native => modsec::serial(event, &self.parts, self.process),
-                AuditFormat::Json => modsec::json(event, &self.parts, self.process).into_bytes(),
+                AuditFormat::Native => modsec::serial(event, parts, self.process),
+                AuditFormat::Json => modsec::json(event, parts, self.process).into_bytes(),
             };
             return self.file.append(&entry);
         };
         let entry = match self.format {
-            AuditFormat::Native => modsec::native(event, &self.parts, self.process),
-            AuditFormat::Json => modsec::json(event, &self.parts, self.process).into_bytes(),
+            AuditFormat::Native => modsec::native(event, parts, self.process),
+            AuditFormat::Json => modsec::json(event, parts, self.process).into_bytes(),
         };
         let path = modsec::entry_path(event, self.process);
         let file_path = storage.join(path.trim_start_matches('/'));

@@ -1,4 +1,19 @@
-//! The commands: one file each.
+//! The commands: one file each. `events.rs`, `rules.rs` and `filter.rs` hold what several of them share.
 
+pub mod check;
 pub mod completions;
+pub mod events;
+pub mod events_export;
+pub mod events_list;
+pub mod events_show;
+pub mod events_tail;
+pub mod filter;
+pub mod init;
 pub mod man;
+pub mod reload;
+pub mod rules;
+pub mod rules_check;
+pub mod rules_list;
+pub mod rules_run;
+pub mod rules_show;
+pub mod up;

@@ -1,0 +1,95 @@
+use std::sync::Arc;
+
+use event::{Action, Client, Event, EventId, Gate, RequestEvidence, Timestamp};
+use store::{EventReader, Journal, JournalOptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+async fn ask(address: std::net::SocketAddr, target: &str, host: &str) -> (u16, String) {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+    (status, body)
+}
+
+#[tokio::test]
+async fn answers() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&store::journal_folder(data_dir.path()), JournalOptions::default()).unwrap();
+    let mut ids = Vec::new();
+    for number in 0..3_i64 {
+        let time = Timestamp::from_micros(1_795_424_686_000_000 + number * 1_000_000);
+        let id = EventId::derived(time, "n", &number.to_string());
+        let mut event = Event::new(id, time, "n", Gate::Request, RequestEvidence::default().into());
+        event.action = if number == 1 { Action::Blocked } else { Action::Passed };
+        event.site = Some(format!("site{number}"));
+        event.client = Some(Client { address: [192, 0, 2, number as u8].into(), port: None });
+        journal.append(&event).unwrap();
+        ids.push(id.to_string());
+    }
+    let degraded =
+        Health { status: Status::Degraded, problems: vec!["disk full".into()], ..Health::default() };
+    let console = Console {
+        health: Arc::new(move || degraded.clone()),
+        metrics: Arc::new(|| "a_metric 1\n".to_owned()),
+        events: Arc::new(EventReader::open(data_dir.path()).unwrap()),
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(serve(listener, console, async {
+        let _ = stopped.await;
+    }));
+
+    // target, status, what the answer holds, what it does not
+    let one = format!("/api/events/{}", ids[1]);
+    let page = format!("/api/events?before={}", ids[2]);
+    let cases: &[(&str, u16, &[&str], &[&str])] = &[
+        ("/healthz", 200, &["\"degraded\"", "disk full"], &[]),
+        ("/metrics", 200, &["a_metric 1"], &[]),
+        ("/api/events", 200, &ids.iter().map(String::as_str).collect::<Vec<_>>(), &[]),
+        ("/api/events?action=blocked", 200, &[&ids[1]], &[&ids[0], &ids[2]]),
+        ("/api/events?site=site2", 200, &[&ids[2]], &[&ids[0], &ids[1]]),
+        ("/api/events?client=192.0.2.0/31", 200, &[&ids[0], &ids[1]], &[&ids[2]]),
+        ("/api/events?client=192.0.2.2", 200, &[&ids[2]], &[&ids[0], &ids[1]]),
+        ("/api/events?since=2026-11-23T09:04:47Z", 200, &[&ids[1], &ids[2]], &[&ids[0]]),
+        ("/api/events?until=2026-11-23T09:04:47Z", 200, &[&ids[0]], &[&ids[1], &ids[2]]),
+        ("/api/events?limit=1", 200, &[&ids[2], "\"next\":\""], &[&ids[0], &ids[1]]),
+        (&page, 200, &[&ids[0], &ids[1], "\"next\":null"], &[&ids[2]]),
+        (&one, 200, &[&ids[1], "\"v\":1"], &[]),
+        ("/api/events/01KYD00000000000000000000Z", 404, &["there is no event"], &[]),
+        ("/api/events/nonsense", 400, &["error"], &[]),
+        ("/api/events?client=nonsense", 400, &["client:"], &[]),
+        ("/api/events?since=yesterday", 400, &["since:"], &[]),
+        ("/api/events?action=eaten", 400, &["action:"], &[]),
+        ("/api/events?colour=red", 400, &["colour"], &[]),
+        ("/", 404, &["error"], &[]),
+    ];
+    for (target, status, holds, lacks) in cases {
+        let (found, body) = ask(address, target, "localhost").await;
+        assert_eq!(found, *status, "{target}: {body}");
+        for text in *holds {
+            assert!(body.contains(text), "{target} lacks {text}: {body}");
+        }
+        for text in *lacks {
+            assert!(!body.contains(text), "{target} holds {text}: {body}");
+        }
+    }
+    for (host, status) in [
+        ("127.0.0.1:8600", 200),
+        ("LOCALHOST:1", 200),
+        ("[::1]:8600", 200),
+        ("evil.example", 421),
+        ("evil.example:8600", 421),
+        ("", 421),
+    ] {
+        assert_eq!(ask(address, "/healthz", host).await.0, status, "{host}");
+    }
+    stop.send(()).unwrap();
+    server.await.unwrap().unwrap();
+}

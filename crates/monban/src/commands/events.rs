@@ -1,0 +1,76 @@
+//! `monban events`: what its commands share.
+
+use clap::Subcommand;
+use event::{Action, Event};
+use store::{EventReader, StoreError};
+
+use super::{events_export, events_list, events_show, events_tail};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::terminal::{Safe, Style};
+
+/// Look at events, whether or not the daemon runs
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    List(events_list::Arguments),
+    Show(events_show::Arguments),
+    Tail(events_tail::Arguments),
+    Export(events_export::Arguments),
+}
+
+impl Command {
+    pub fn run(&self, config: &Config) -> Result<(), Failure> {
+        match self {
+            Command::List(arguments) => events_list::run(arguments, config),
+            Command::Show(arguments) => events_show::run(arguments, config),
+            Command::Tail(arguments) => events_tail::run(arguments, config),
+            Command::Export(arguments) => events_export::run(arguments, config),
+        }
+    }
+}
+
+/// The events of the configuration's data folder.
+pub fn open(config: &Config) -> Result<EventReader, Failure> {
+    // a folder that may not be read looks like an empty one to the store
+    std::fs::read_dir(&config.data_dir).map_err(|error| {
+        Failure::environment(
+            format!("{}: {error}", config.data_dir.display()),
+            "events are read by the user that monban runs as, or root; `--config FILE` says where they are",
+        )
+    })?;
+    EventReader::open(&config.data_dir).map_err(failure)
+}
+
+/// A store's error as a command's.
+pub fn failure(error: StoreError) -> Failure {
+    Failure::Environment { message: error.to_string(), hint: None }
+}
+
+/// The action, eight characters wide.
+pub fn action(event: &Event, style: Style) -> String {
+    let padded = format!("{:8}", event.action.as_str());
+    match event.action {
+        Action::Blocked | Action::Refused => style.bad(&padded),
+        Action::Detected | Action::Failed => style.warn(&padded),
+        Action::Passed => padded,
+    }
+}
+
+/// The request line and, where there is one, the reason or the first rules.
+pub fn what(event: &Event) -> String {
+    let Some(request) = event.request() else { return String::new() };
+    let status =
+        request.response.as_ref().map(|response| format!("{} ", response.status)).unwrap_or_default();
+    let mut ids: Vec<u64> = Vec::new();
+    for rule in &request.rules {
+        if !ids.contains(&rule.id) {
+            ids.push(rule.id);
+        }
+    }
+    let mut rules: Vec<String> = ids.iter().take(5).map(u64::to_string).collect();
+    if ids.len() > rules.len() {
+        rules.push(format!("+{}", ids.len() - rules.len()));
+    }
+    let rules = if rules.is_empty() { String::new() } else { format!("[{}] ", rules.join(" ")) };
+    format!("{status}{rules}{}", Safe(&request.line))
+}

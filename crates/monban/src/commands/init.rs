@@ -1,0 +1,116 @@
+//! `monban init`
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::demo::{CRS, ENGINE_SETTINGS};
+use crate::failure::Failure;
+
+/// Write a commented configuration, and the rule engine's settings beside it
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The first site's upstream
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000")]
+    upstream: String,
+    /// The first site's host name; * takes any
+    #[arg(long, value_name = "NAME", default_value = "*")]
+    host: String,
+    /// The address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:80")]
+    listen: std::net::SocketAddr,
+    /// The folder for events
+    #[arg(long, value_name = "FOLDER", default_value = "/var/lib/monban")]
+    data_dir: PathBuf,
+    /// Replace files that exist
+    #[arg(long)]
+    force: bool,
+}
+
+pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
+    let folder =
+        config_file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let engine = folder.join("engine.conf");
+    for (path, text) in [(engine.as_path(), ENGINE_SETTINGS.to_owned()), (config_file, text(arguments))] {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true);
+        if arguments.force {
+            options.create(true).truncate(true)
+        } else {
+            options.create_new(true)
+        };
+        let mut file = options.open(path).map_err(|error| {
+            Failure::environment(
+                format!("{}: {error}", path.display()),
+                "`--force` replaces files that exist",
+            )
+        })?;
+        file.write_all(text.as_bytes())?;
+    }
+    writeln!(
+        std::io::stdout().lock(),
+        "wrote {} and {}; next: monban check --config {0}",
+        config_file.display(),
+        engine.display()
+    )?;
+    Ok(())
+}
+
+fn text(arguments: &Arguments) -> String {
+    let quoted = |text: &str| toml::Value::from(text).to_string();
+    let [setup, rules] = CRS;
+    format!(
+        r#"# The configuration of monban. `monban check` tests it; `monban reload` puts it in force.
+# Relative paths start at the folder of this file. Every key: docs/user/configuration.md
+
+# Events, and what else must outlive a restart.
+data_dir = {data_dir}
+
+# The name of this gate in events.
+#node = "monban"
+
+# Peers whose X-Forwarded-For is believed.
+#trusted_proxies = ["10.0.0.0/8"]
+
+# A page of your own for blocked requests.
+#block_page = "blocked.html"
+
+[[listen]]
+address = {listen}
+# With a certificate the listener speaks TLS (and HTTP/2). Several are chosen by name.
+#tls = {{ certificate = "fullchain.pem", key = "privkey.pem" }}
+
+[[site]]
+hosts = [{host}]
+upstream = {upstream}
+# "block", "detect" (report only) or "off"
+waf = "block"
+
+[waf]
+# The Core Rule Set of Debian's package modsecurity-crs; your own exceptions go between and after.
+rules = ["engine.conf", "{setup}", "{rules}"]
+# For fail2ban and other tools that read ModSecurity's logs.
+#error_log = "/var/log/monban/error.log"
+#audit_log = "/var/log/monban/audit.log"
+
+#[access_log]
+#path = "/var/log/monban/access.log"
+#format = "combined"
+
+# Events go when they are older, or when there are more, than this; 0 means no bound.
+[retention]
+days = 90
+mebibytes = 1024
+
+# /healthz, /metrics and the API of events.
+[console]
+address = "127.0.0.1:8600"
+"#,
+        data_dir = quoted(&arguments.data_dir.display().to_string()),
+        listen = quoted(&arguments.listen.to_string()),
+        host = quoted(&arguments.host),
+        upstream = quoted(&arguments.upstream),
+    )
+}

@@ -1,0 +1,33 @@
+//! `monban rules`: what its commands share.
+
+use clap::Subcommand;
+
+use super::{rules_check, rules_list, rules_run, rules_show};
+use crate::cli::Cli;
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// Check, list and try SecLang rules
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Check(rules_check::Arguments),
+    List(rules_list::Arguments),
+    Show(rules_show::Arguments),
+    Run(rules_run::Arguments),
+}
+
+impl Command {
+    pub fn run(&self, cli: &Cli) -> Result<(), Failure> {
+        match self {
+            Command::Check(arguments) => rules_check::run(arguments, cli),
+            Command::List(arguments) => rules_list::run(arguments, cli),
+            Command::Show(arguments) => rules_show::run(arguments, cli),
+            Command::Run(arguments) => rules_run::run(arguments, cli),
+        }
+    }
+}
+
+/// The files that are given, or those of the configuration.
+pub fn files(given: &[String], cli: &Cli) -> Result<Vec<String>, Failure> {
+    if given.is_empty() { Ok(Config::load(&cli.config_file())?.waf.rules) } else { Ok(given.to_vec()) }
+}

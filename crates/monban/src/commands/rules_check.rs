@@ -1,0 +1,44 @@
+//! `monban rules check`
+
+use std::io::Write;
+
+use clap::Args;
+
+use super::rules::files;
+use crate::cli::Cli;
+use crate::failure::Failure;
+use crate::rules;
+
+/// Load rule files and report every error with its place
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Rule files or quoted patterns, in the order of loading [default: those of the configuration]
+    files: Vec<String>,
+    /// The counts as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
+    let rules = rules::load_or_fail(&files(&arguments.files, cli)?)?;
+    let mut phases = [0_usize; 5];
+    let mut links = 0;
+    for rule in rules.descriptions() {
+        phases[usize::from(rule.phase().clamp(1, 5)) - 1] += 1;
+        links += rule.links();
+    }
+    let (files, count) = (rules.files().len(), rules.rule_count());
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        let counts = serde_json::json!({ "files": files, "rules": count, "links": links, "phases": phases });
+        writeln!(out, "{counts}")?;
+    } else {
+        let phases: Vec<String> = phases.iter().map(usize::to_string).collect();
+        writeln!(
+            out,
+            "{count} rules ({links} with the links of chains) in {files} files, by phase {}; no errors",
+            phases.join(" ")
+        )?;
+    }
+    Ok(())
+}

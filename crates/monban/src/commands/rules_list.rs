@@ -1,0 +1,70 @@
+//! `monban rules list`
+
+use std::io::Write;
+
+use clap::Args;
+use event::Severity;
+
+use super::rules::files;
+use crate::cli::Cli;
+use crate::failure::Failure;
+use crate::rules;
+use crate::terminal::{Safe, Style, cut};
+
+/// List rules: id, phase, severity, place and message
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Rule files or quoted patterns [default: those of the configuration]
+    files: Vec<String>,
+    /// Only rules of this phase
+    #[arg(long, value_name = "1-5", value_parser = clap::value_parser!(u8).range(1..=5))]
+    phase: Option<u8>,
+    /// Only rules with this tag
+    #[arg(long)]
+    tag: Option<String>,
+    /// Only rules at least this severe: emergency, alert, critical, error, warning, notice, info or debug
+    #[arg(long)]
+    severity: Option<Severity>,
+    /// Only rules whose message holds this text
+    #[arg(long)]
+    text: Option<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
+    let rules = rules::load_or_fail(&files(&arguments.files, cli)?)?;
+    let style = Style::of_stdout();
+    let mut out = std::io::stdout().lock();
+    if !arguments.json {
+        writeln!(out, "{}", style.strong("    ID PHASE SEVERITY  MESSAGE"))?;
+    }
+    for rule in rules.descriptions() {
+        let message = rule.message().unwrap_or_default();
+        let wanted = arguments.phase.is_none_or(|phase| rule.phase() == phase)
+            && arguments.tag.as_ref().is_none_or(|tag| rule.tags().contains(tag))
+            && arguments.severity.is_none_or(|least| rule.severity().is_some_and(|s| s <= least.number()))
+            && arguments
+                .text
+                .as_ref()
+                .is_none_or(|text| message.to_lowercase().contains(&text.to_lowercase()));
+        if !wanted {
+            continue;
+        }
+        let severity =
+            rule.severity().and_then(Severity::from_number).map(Severity::as_str).unwrap_or_default();
+        if arguments.json {
+            let object = serde_json::json!({
+                "id": rule.id(), "phase": rule.phase(), "severity": severity, "message": message,
+                "tags": rule.tags(), "file": rule.file(), "line": rule.line(), "links": rule.links(),
+            });
+            writeln!(out, "{object}")?;
+            continue;
+        }
+        let place = style.faint(&format!("{}:{}", rule.file(), rule.line()));
+        let message = cut(&Safe(message.as_bytes()).to_string(), 80);
+        writeln!(out, "{:6} {:5} {severity:9} {message} {place}", rule.id(), rule.phase())?;
+    }
+    Ok(())
+}

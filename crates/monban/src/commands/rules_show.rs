@@ -1,0 +1,69 @@
+//! `monban rules show`
+
+use std::io::Write;
+
+use clap::Args;
+use seclang::action::Action;
+use seclang::ast::{Directive, DirectiveKind};
+
+use super::rules::files;
+use crate::cli::Cli;
+use crate::failure::Failure;
+use crate::rules;
+use crate::terminal::{Style, safe_lines};
+
+/// Show a rule as it is written, with the links of its chain
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The rule's id
+    id: u64,
+    /// Rule files or quoted patterns [default: those of the configuration]
+    files: Vec<String>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn actions(directive: &Directive) -> &[Action] {
+    match &directive.kind {
+        DirectiveKind::Rule(rule) => &rule.actions,
+        DirectiveKind::Action(actions) => actions,
+        _ => &[],
+    }
+}
+
+pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
+    let document = rules::document(&files(&arguments.files, cli)?).map_err(Failure::Configuration)?;
+    let has_id = |directive: &Directive| {
+        actions(directive).iter().any(|action| matches!(action, Action::Id(id) if *id == arguments.id))
+    };
+    let Some(first) = document.directives.iter().position(has_id) else {
+        return Err(Failure::NotFound(format!("there is no rule {}", arguments.id)));
+    };
+    let chained = |at: &usize| actions(&document.directives[*at]).iter().any(|a| matches!(a, Action::Chain));
+    let mut last = first;
+    while chained(&last) && last + 1 < document.directives.len() {
+        last += 1;
+    }
+    let span = document.directives[first].span;
+    let file = document.file(span.file);
+    let end = document.directives[last].span.end_line;
+    // Read anew for its very words, comments between links included.
+    let text = std::fs::read(file)?;
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+    let from = (span.line as usize).saturating_sub(1).min(lines.len());
+    let to = (end as usize).clamp(from, lines.len());
+    let written = lines[from..to].join(&b'\n');
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        let text = String::from_utf8_lossy(&written);
+        let object = serde_json::json!({ "id": arguments.id, "file": file, "line": span.line, "end_line": end, "text": text });
+        writeln!(out, "{object}")?;
+        return Ok(());
+    }
+    writeln!(out, "{}", Style::of_stdout().faint(&format!("{file}:{}", span.line)))?;
+    for line in safe_lines(&written) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}

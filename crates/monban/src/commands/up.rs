@@ -1,0 +1,72 @@
+//! `monban up`
+
+use std::path::Path;
+
+use clap::Args;
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::{daemon, demo};
+
+/// Start the gate, the event store and the console
+///
+/// Runs in the foreground until TERM or INT, then lets running requests end. HUP reads the configuration again,
+/// as `monban reload` does. The log goes to standard error; MONBAN_LOG=debug tells more.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Stand before a built-in demo site on 127.0.0.1:8080, with the console on 127.0.0.1:8600 and data in a temporary
+    /// folder
+    #[arg(long, conflicts_with = "config")]
+    pub demo: bool,
+}
+
+pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
+    start_log();
+    if arguments.demo {
+        return run_demo();
+    }
+    daemon::run(config_file, Config::load(config_file)?, || {})
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MONBAN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // journald stamps lines itself; a terminal's reader wants to know as well
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+fn run_demo() -> Result<(), Failure> {
+    let [setup, _] = demo::CRS;
+    if !Path::new(setup).exists() {
+        return Err(Failure::environment(
+            format!("{setup} is missing: the demonstration runs the Core Rule Set of Debian's package"),
+            "apt-get install --no-install-recommends modsecurity-crs",
+        ));
+    }
+    let folder = tempfile::Builder::new().prefix("monban-demo-").tempdir()?;
+    let site = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let upstream = site.local_addr()?;
+    demo::start_site(site)?;
+    let config_file = demo::write_config(folder.path(), upstream)?;
+    let config = Config::load(&config_file)?;
+    let monban = std::env::current_exe()?;
+    let monban = monban.display();
+    let shown = config_file.display();
+    daemon::run(&config_file, config, || {
+        println!(
+            "\nThe gate is up on http://{gate}/ before a careless site; console API on http://{console}/.\n\
+             Three things to try in another terminal:\n\n  \
+             curl -i 'http://localhost:8080/?name=\"><script>alert(document.cookie)</script><!--'\n  \
+             {monban} events list --config {shown}\n  \
+             {monban} events show latest --config {shown}\n\nCtrl-C ends it and removes {folder}.\n",
+            gate = demo::GATE,
+            console = demo::CONSOLE,
+            folder = folder.path().display(),
+        );
+    })
+}

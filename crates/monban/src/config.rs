@@ -1,0 +1,204 @@
+//! The configuration file: one TOML document, read as a whole, all faults told together.
+//!
+//! Keys of the gate itself are described at [`gateway::config`]; here stand the others and how a file is read. Relative paths
+//! in a file start at the folder that the file is in. docs/user/configuration.md lists every key; a test compares it
+//! with the code.
+
+mod read;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gateway::config::{
+    AccessLogConfig, ClientTimeouts, ForwardedHeader, GatewayConfig, ListenerConfig, RedactionConfig,
+    SiteConfig,
+};
+use gateway::limits::Limits;
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// Bytes of a configuration file; more is refused.
+pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// A configuration file, read.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Folder of the journal, the store, the collections and the pid file.
+    pub data_dir: PathBuf,
+    /// What rules there are and where ModSecurity's logs go.
+    pub waf: Waf,
+    /// The owner's address.
+    pub console: Console,
+    /// How long events are kept.
+    pub retention: Retention,
+    listen: Vec<ListenerConfig>,
+    site: Vec<SiteConfig>,
+    trusted_proxies: Vec<ipnet::IpNet>,
+    forwarded_header: ForwardedHeader,
+    timeouts: ClientTimeouts,
+    limits: Limits,
+    block_page: Option<PathBuf>,
+    access_log: Option<AccessLogConfig>,
+    redaction: RedactionConfig,
+    node: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let gate = GatewayConfig::default();
+        Self {
+            data_dir: "/var/lib/monban".into(),
+            waf: Waf::default(),
+            console: Console::default(),
+            retention: Retention::default(),
+            listen: gate.listeners,
+            site: gate.sites,
+            trusted_proxies: gate.trusted_proxies,
+            forwarded_header: gate.forwarded_header,
+            timeouts: gate.timeouts,
+            limits: gate.limits,
+            block_page: gate.block_page,
+            access_log: gate.access_log,
+            redaction: gate.redaction,
+            node: gate.node,
+        }
+    }
+}
+
+/// `[waf]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Waf {
+    /// Rule files, as paths or patterns, in the order of loading. None: no rules.
+    pub rules: Vec<String>,
+    /// File for ModSecurity's error-log lines. None: not written.
+    pub error_log: Option<PathBuf>,
+    /// File for ModSecurity's audit log (or its index, with `SecAuditLogType Concurrent`). None: not written.
+    pub audit_log: Option<PathBuf>,
+}
+
+/// `[console]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Console {
+    /// Where /healthz, /metrics and the API answer.
+    pub address: SocketAddr,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 8600)) }
+    }
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Events older than so many days go; 0: any age may stay.
+    pub days: u32,
+    /// Beyond so many mebibytes the oldest events go; 0: any size.
+    pub mebibytes: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { days: 90, mebibytes: 1024 }
+    }
+}
+
+impl Retention {
+    /// As the store takes it.
+    pub fn for_store(&self) -> store::Retention {
+        store::Retention {
+            max_age: (self.days > 0).then(|| Duration::from_secs(u64::from(self.days) * 86_400)),
+            max_bytes: (self.mebibytes > 0).then(|| u64::from(self.mebibytes) << 20),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// All faults of the file, each with file:line:column; or why it cannot be read.
+    pub fn load(path: &Path) -> Result<Config, Failure> {
+        use std::io::Read;
+        let unreadable = |error: std::io::Error| {
+            Failure::environment(
+                format!("{}: {error}", path.display()),
+                "`monban init` writes a configuration; `--config FILE` names another one",
+            )
+        };
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        let mut config =
+            Config::parse(&path.display().to_string(), &bytes).map_err(Failure::Configuration)?;
+        let folder = std::path::absolute(path)?.parent().map(Path::to_path_buf).unwrap_or_default();
+        config.anchor(&folder);
+        Ok(config)
+    }
+
+    /// Reads the text of a file of that name. Paths stay as they are written.
+    ///
+    /// # Errors
+    /// All faults, in the order of their places.
+    pub fn parse(name: &str, text: &[u8]) -> Result<Config, Vec<String>> {
+        if text.len() as u64 > MAX_FILE_BYTES {
+            return Err(vec![format!("{name}: longer than {MAX_FILE_BYTES} bytes")]);
+        }
+        let text = std::str::from_utf8(text).map_err(|error| {
+            let line = text[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+            vec![format!("{name}:{line}: not UTF-8 text")]
+        })?;
+        read::read(name, text)
+    }
+
+    /// Makes paths absolute.
+    fn anchor(&mut self, folder: &Path) {
+        let anchor = |path: &mut PathBuf| *path = folder.join(&*path);
+        anchor(&mut self.data_dir);
+        for rules in &mut self.waf.rules {
+            if !rules.starts_with('/') {
+                *rules = format!("{}/{rules}", folder.display());
+            }
+        }
+        [&mut self.waf.error_log, &mut self.waf.audit_log, &mut self.block_page]
+            .into_iter()
+            .flatten()
+            .for_each(anchor);
+        if let Some(log) = &mut self.access_log {
+            anchor(&mut log.path);
+        }
+        for certificate in self.listen.iter_mut().flat_map(|listener| &mut listener.tls) {
+            anchor(&mut certificate.certificate);
+            anchor(&mut certificate.key);
+        }
+        self.site.iter_mut().filter_map(|site| site.upstream_ca.as_mut()).for_each(anchor);
+    }
+
+    /// The gate's part.
+    pub fn gateway(&self) -> GatewayConfig {
+        GatewayConfig {
+            listeners: self.listen.clone(),
+            sites: self.site.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
+            forwarded_header: self.forwarded_header,
+            timeouts: self.timeouts.clone(),
+            limits: self.limits.clone(),
+            block_page: self.block_page.clone(),
+            access_log: self.access_log.clone(),
+            redaction: self.redaction.clone(),
+            node: self.node(),
+        }
+    }
+
+    /// The name of this gate in events.
+    pub fn node(&self) -> String {
+        if self.node.is_empty() { "monban".to_owned() } else { self.node.clone() }
+    }
+}

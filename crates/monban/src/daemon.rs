@@ -1,0 +1,353 @@
+//! The daemon: the one place where gate, rules, journal, store and console are put together.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use event::{IdSource, Timestamp};
+use gateway::{Gateway, Services};
+use store::sqlite::BUSY_TIMEOUT;
+use store::{EventReader, Ingester, Journal, JournalOptions, SqliteStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::signal::unix::{SignalKind, signal};
+use waf::{Collections, RuleSet};
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::sink::{Logs, Sink};
+use crate::{persistence, rules};
+
+/// How long running requests may take to end when the daemon stops.
+const STOP_DEADLINE: Duration = Duration::from_secs(30);
+/// How often the collections are saved.
+const SAVE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The file that names the daemon's process, in the data folder.
+pub fn pid_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("monban.pid")
+}
+
+/// The socket on which the daemon takes `reload`, in the data folder.
+pub fn socket_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("monban.sock")
+}
+
+fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}
+
+/// Reads the rules that the configuration names. None if it names none.
+pub fn load_rules(config: &Config) -> Result<Option<Arc<RuleSet>>, Failure> {
+    if config.waf.rules.is_empty() {
+        return Ok(None);
+    }
+    rules::load_or_fail(&config.waf.rules).map(|rules| Some(Arc::new(rules)))
+}
+
+/// Runs until TERM or INT. `ready` is called once everything listens.
+///
+/// # Errors
+/// Whatever hinders the start.
+pub fn run(config_file: &Path, config: Config, ready: impl FnOnce()) -> Result<(), Failure> {
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let daemon = Daemon::start(config_file, config).await?;
+        ready();
+        daemon.serve().await
+    })
+}
+
+/// Every connection needs a descriptor, and its upstream another one.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+struct Daemon {
+    config_file: PathBuf,
+    data_dir: PathBuf,
+    gateway: Arc<Gateway>,
+    sink: Arc<Sink>,
+    ingester: Arc<Ingester>,
+    collections: Arc<Collections>,
+    /// Rules in force, for /healthz.
+    rule_count: Arc<Mutex<usize>>,
+    control: UnixListener,
+    console: tokio::task::JoinHandle<std::io::Result<()>>,
+    stop_console: tokio::sync::oneshot::Sender<()>,
+}
+
+impl Daemon {
+    async fn start(config_file: &Path, config: Config) -> Result<Self, Failure> {
+        let rules = load_rules(&config)?;
+        let data_dir = config.data_dir.clone();
+        let in_data_dir = |error: std::io::Error| {
+            Failure::environment(
+                format!("{}: {error}", data_dir.display()),
+                "`data_dir` must be a folder that this user may write to",
+            )
+        };
+        create_folder(&data_dir).map_err(in_data_dir)?;
+        let in_store = |error: store::StoreError| {
+            Failure::environment(error.to_string(), "the events are in `data_dir`")
+        };
+        let (store, started_over) =
+            SqliteStore::open_or_start_over(&store::database_path(&data_dir), BUSY_TIMEOUT)
+                .map_err(in_store)?;
+        if let Some((cause, aside)) = started_over {
+            tracing::error!("{cause}; moved aside to {} and started a new store", aside.display());
+        }
+        let after_segment = store.stored_checkpoint().map_err(in_store)?.segment;
+        let options = JournalOptions { after_segment, ..JournalOptions::default() };
+        let journal = Journal::open(&store::journal_folder(&data_dir), options).map_err(|error| {
+            Failure::environment(error.to_string(), "only one monban can run with one `data_dir`")
+        })?;
+        let journal = Arc::new(journal);
+        let logs = Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings))
+            .map_err(|error| Failure::environment(error.to_string(), "see [waf] error_log and audit_log"))?;
+        let sink = Arc::new(Sink::new(Arc::clone(&journal), logs));
+        let collections = Arc::new(Collections::default());
+        if let Err(error) = persistence::restore(&collections, &store::collections_path(&data_dir), now()) {
+            tracing::error!("the persistent collections start empty: {error}");
+        }
+        let seed = RandomState::new().build_hasher().finish();
+        let services = Services {
+            ids: Arc::new(IdSource::new(&config.node(), seed)),
+            sink: Arc::<Sink>::clone(&sink),
+            collections: Arc::clone(&collections),
+        };
+        // both before the gate: who asks it finds the console, too
+        let console = TcpListener::bind(config.console.address).await.map_err(|error| {
+            Failure::environment(
+                format!("console {}: {error}", config.console.address),
+                "another program has this port; choose another one with [console] address",
+            )
+        })?;
+        let control = bind_control(&data_dir).map_err(in_data_dir)?;
+        let rule_count = Arc::new(Mutex::new(rules.as_ref().map_or(0, |rules| rules.rule_count())));
+        let gateway = Gateway::start(&config.gateway(), rules, services).await.map_err(gateway_failure)?;
+        let gateway = Arc::new(gateway);
+        let ingester =
+            Ingester::start(Arc::clone(&journal), Arc::new(store), config.retention.for_store(), |notice| {
+                match notice {
+                    store::IngestNotice::Failing(_) | store::IngestNotice::Damaged(_) => {
+                        tracing::error!("{notice}")
+                    }
+                    store::IngestNotice::StartedOver { .. } => tracing::error!("{notice}"),
+                    _ => tracing::info!("{notice}"),
+                }
+            })?;
+        let ingester = Arc::new(ingester);
+        let events = EventReader::open(&data_dir).map_err(in_store)?;
+        let metrics = Arc::clone(gateway.metrics());
+        let health = {
+            let (journal, ingester, sink, rules) =
+                (journal, Arc::clone(&ingester), Arc::clone(&sink), Arc::clone(&rule_count));
+            move || health(&journal, &ingester, &sink, *rules.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        let state = console::Console {
+            health: Arc::new(health),
+            metrics: Arc::new(move || metrics.render()),
+            events: Arc::new(events),
+        };
+        let (stop_console, stopped) = tokio::sync::oneshot::channel();
+        let console = tokio::spawn(console::serve(console, state, async {
+            // dropped without a word: stopped as well
+            let _ = stopped.await;
+        }));
+        std::fs::write(pid_path(&data_dir), format!("{}\n", std::process::id())).map_err(in_data_dir)?;
+        Ok(Self {
+            config_file: config_file.to_path_buf(),
+            data_dir,
+            gateway,
+            sink,
+            ingester,
+            collections,
+            rule_count,
+            control,
+            console,
+            stop_console,
+        })
+    }
+
+    async fn serve(self) -> Result<(), Failure> {
+        let (mut terminate, mut interrupt, mut hangup) = (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::hangup())?,
+        );
+        let mut save = tokio::time::interval(SAVE_INTERVAL);
+        save.tick().await; // the first is due at once
+        notify_systemd("READY=1");
+        for address in self.gateway.addresses().await {
+            tracing::info!("listening on {address}");
+        }
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => { let _told = self.reload().await; }
+                _ = save.tick() => self.save_collections().await,
+                connection = self.control.accept() => if let Ok((stream, _)) = connection {
+                    self.control(stream).await;
+                },
+            }
+        }
+        tracing::info!("stopping");
+        notify_systemd("STOPPING=1");
+        if !self.gateway.stop(STOP_DEADLINE).await {
+            tracing::warn!("requests were broken off after {} s", STOP_DEADLINE.as_secs());
+        }
+        let _ = self.stop_console.send(());
+        // it has answered its last request, or has none
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.console).await;
+        save_collections(&self.collections, &self.data_dir);
+        for path in [pid_path(&self.data_dir), socket_path(&self.data_dir)] {
+            let _gone = std::fs::remove_file(path);
+        }
+        if let Some(ingester) = Arc::into_inner(self.ingester) {
+            ingester.stop();
+        }
+        Ok(())
+    }
+
+    async fn save_collections(&self) {
+        let (collections, data_dir) = (Arc::clone(&self.collections), self.data_dir.clone());
+        // ended or panicked: there is nothing to do about it here
+        let _ = tokio::task::spawn_blocking(move || save_collections(&collections, &data_dir)).await;
+    }
+
+    /// Answers one command on the control socket.
+    async fn control(&self, mut stream: UnixStream) {
+        let mut command = [0; 64];
+        let read = tokio::time::timeout(Duration::from_secs(2), stream.read(&mut command)).await;
+        let answer = match read {
+            Ok(Ok(length)) if &command[..length] == b"reload\n" => match self.reload().await {
+                Ok(rules) => format!("ok {rules}\n"),
+                Err(failure) => format!("refused\n{failure}\n"),
+            },
+            _ => "unknown\n".to_owned(),
+        };
+        // whoever asked may be gone
+        let _ = stream.write_all(answer.as_bytes()).await;
+    }
+
+    /// Reads the configuration and the rules again. The old ones stay in force where the new ones are wrong.
+    async fn reload(&self) -> Result<usize, Failure> {
+        let result = self.try_reload().await;
+        match &result {
+            Ok(rules) => tracing::info!("reloaded, {rules} rules"),
+            Err(failure) => tracing::error!("not reloaded, the former configuration stays: {failure}"),
+        }
+        result
+    }
+
+    async fn try_reload(&self) -> Result<usize, Failure> {
+        let path = self.config_file.clone();
+        let loading = tokio::task::spawn_blocking(move || {
+            let config = Config::load(&path)?;
+            let rules = load_rules(&config)?;
+            let logs = Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings));
+            let logs = logs.map_err(|error| Failure::environment(error.to_string(), "see [waf]"))?;
+            Ok::<_, Failure>((config, rules, logs))
+        });
+        let (config, rules, logs) = loading
+            .await
+            .map_err(|error| Failure::Environment { message: error.to_string(), hint: None })??;
+        if config.data_dir != self.data_dir {
+            let message = "data_dir cannot change while monban runs; stop and start it";
+            return Err(Failure::Configuration(vec![format!("{}: {message}", self.config_file.display())]));
+        }
+        let count = rules.as_ref().map_or(0, |rules| rules.rule_count());
+        self.gateway.reload(&config.gateway(), rules).await.map_err(gateway_failure)?;
+        self.sink.replace_logs(logs);
+        *self.rule_count.lock().unwrap_or_else(PoisonError::into_inner) = count;
+        Ok(count)
+    }
+}
+
+/// A gateway's error as a failure of the command: a port that is taken is no fault of the configuration.
+pub fn gateway_failure(error: gateway::Error) -> Failure {
+    match error {
+        gateway::Error::Bind { .. } => Failure::environment(
+            error.to_string(),
+            "is another program on this port (`ss -ltnp`), or may this user not take ports below 1024?",
+        ),
+        other => Failure::Configuration(vec![other.to_string()]),
+    }
+}
+
+fn save_collections(collections: &Collections, data_dir: &Path) {
+    if let Err(error) = persistence::save(collections, &store::collections_path(data_dir), now()) {
+        tracing::error!("the persistent collections are not saved: {error}");
+    }
+}
+
+fn health(journal: &Journal, ingester: &Ingester, sink: &Sink, rules: usize) -> console::Health {
+    let (journal, ingest) = (journal.health(), ingester.health());
+    let mut problems = Vec::new();
+    if let Some(failure) = &journal.failure {
+        problems.push(format!("the journal waits in memory: {failure}"));
+    }
+    if journal.lost > 0 {
+        problems.push(format!("{} events were lost", journal.lost));
+    }
+    if let Some(failure) = &ingest.failure {
+        problems.push(format!("the store takes no events, the journal keeps them: {failure}"));
+    }
+    if ingest.started_over > 0 {
+        problems.push("a damaged store was moved aside; see the log".to_owned());
+    }
+    problems.extend(sink.problems());
+    problems.sort();
+    problems.dedup();
+    let status = if problems.is_empty() { console::Status::Ok } else { console::Status::Degraded };
+    console::Health {
+        status,
+        problems,
+        waiting: journal.waiting,
+        lost: journal.lost,
+        ingested: ingest.ingested,
+        removed: ingest.removed,
+        rules,
+    }
+}
+
+fn create_folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn bind_control(data_dir: &Path) -> std::io::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = socket_path(data_dir);
+    // The journal's lock is ours, so whoever made this socket is gone.
+    let _gone = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Tells systemd (sd_notify(3)) where it has asked for that.
+fn notify_systemd(state: &str) {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let told = std::os::unix::net::UnixDatagram::unbound().and_then(|socket| {
+        use std::os::linux::net::SocketAddrExt;
+        let name = path.as_encoded_bytes();
+        let address = match name.strip_prefix(b"@") {
+            Some(name) => std::os::unix::net::SocketAddr::from_abstract_name(name)?,
+            None => std::os::unix::net::SocketAddr::from_pathname(&path)?,
+        };
+        socket.send_to_addr(state.as_bytes(), &address)
+    });
+    if let Err(error) = told {
+        tracing::warn!(%error, "systemd was not told");
+    }
+}

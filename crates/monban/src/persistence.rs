@@ -1,0 +1,101 @@
+//! The rules' persistent collections, between the engine's form and the store's.
+
+use std::path::Path;
+
+use event::Timestamp;
+use seclang::variable::Variable;
+use store::collections::{CollectionRecord, CollectionVariable, CollectionsError};
+use waf::Collections;
+use waf::collections::{Entry, Record, RecordName};
+
+const NAMES: [(Variable, &str); 5] = [
+    (Variable::Ip, "ip"),
+    (Variable::Global, "global"),
+    (Variable::Session, "session"),
+    (Variable::User, "user"),
+    (Variable::Resource, "resource"),
+];
+
+/// Gives the collections what was saved last.
+///
+/// # Errors
+/// Those of the file; the collections stay as they are.
+pub fn restore(collections: &Collections, path: &Path, now: Timestamp) -> Result<(), CollectionsError> {
+    let saved = store::collections::load(path, now)?;
+    let micros = now.as_micros();
+    collections.restore(saved.into_iter().filter_map(|record| {
+        let (collection, _) = NAMES.iter().find(|(_, name)| *name == record.collection)?;
+        let entries = record.variables.into_iter().map(|variable| {
+            let expires = variable.expires.map(Timestamp::as_micros);
+            let entry = Entry { value: variable.value.into_bytes(), expires, deprecated: None };
+            (variable.name.into_bytes(), entry)
+        });
+        let restored = Record {
+            created: micros,
+            updated: micros,
+            expires: record.expires.map_or(i64::MAX, Timestamp::as_micros),
+            updates: 0,
+            entries: entries.collect(),
+        };
+        Some((RecordName { collection: *collection, key: record.key.into_bytes() }, restored))
+    }));
+    Ok(())
+}
+
+/// Saves the collections.
+///
+/// # Errors
+/// Those of the file; the former snapshot stays.
+pub fn save(collections: &Collections, path: &Path, now: Timestamp) -> Result<(), CollectionsError> {
+    let records: Vec<CollectionRecord> = collections
+        .snapshot(now.as_micros())
+        .into_iter()
+        .filter_map(|(name, record)| {
+            let (_, collection) = NAMES.iter().find(|(variable, _)| *variable == name.collection)?;
+            let variables = record.entries.into_iter().map(|(name, entry)| CollectionVariable {
+                name: name.into(),
+                value: entry.value.into(),
+                expires: entry.expires.map(Timestamp::from_micros),
+            });
+            Some(CollectionRecord {
+                collection: (*collection).to_owned(),
+                key: name.key.into(),
+                expires: Some(Timestamp::from_micros(record.expires)),
+                variables: variables.collect(),
+            })
+        })
+        .collect();
+    store::collections::save(path, &records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_saved_comes_back_without_what_has_expired() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("collections.json");
+        let now = 1_800_000_000_000_000;
+        let collections = Collections::default();
+        let set = |collection, key: &str, timeout, value: &str| {
+            let name = RecordName { collection, key: key.into() };
+            let entry = Entry { value: value.into(), expires: None, deprecated: None };
+            assert!(collections.change(&name, b"counter", timeout, now, |_| Some(entry)));
+        };
+        for (collection, _) in NAMES {
+            set(collection, "long", 3600, "7");
+            set(collection, "short", 60, "8");
+        }
+        save(&collections, &path, Timestamp::from_micros(now)).unwrap();
+        let later = now + 61_000_000;
+        let restored = Collections::default();
+        restore(&restored, &path, Timestamp::from_micros(later)).unwrap();
+        for (collection, _) in NAMES {
+            let record = restored.read(&RecordName { collection, key: "long".into() }, later).unwrap();
+            assert_eq!(record.entries[&b"counter"[..]].value, b"7");
+            assert_eq!(record.expires, now + 3_600_000_000);
+            assert!(!restored.contains(&RecordName { collection, key: "short".into() }, later));
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Where the gate's events go: the journal first, then ModSecurity's logs.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use event::Event;
+use event::modsec::{AuditParts, Process};
+use gateway::EventSink;
+use seclang::setting::{AuditLogFormat, AuditLogType};
+use store::logs::{AuditFormat, AuditLog, ErrorLog, LogError};
+use store::{Appended, Journal};
+use waf::settings::Settings;
+
+use crate::config;
+
+/// ModSecurity's logs as one configuration wants them.
+pub struct Logs {
+    error: Option<ErrorLog>,
+    audit: Option<AuditLog>,
+}
+
+impl Logs {
+    /// Opens the files.
+    ///
+    /// # Errors
+    /// The first that cannot be opened.
+    pub fn open(waf: &config::Waf, settings: Option<&Settings>) -> Result<Self, LogError> {
+        let now = jiff::Timestamp::now();
+        let process = Process {
+            pid: std::process::id(),
+            tid: u64::from(std::process::id()),
+            utc_offset_seconds: jiff::tz::TimeZone::system().to_offset(now).seconds(),
+        };
+        let error = waf.error_log.as_deref().map(|path| ErrorLog::open(path, process)).transpose()?;
+        let audit = match (&waf.audit_log, settings) {
+            (Some(path), Some(settings)) => Some(open_audit(path, settings, process)?),
+            _ => None,
+        };
+        Ok(Self { error, audit })
+    }
+}
+
+fn open_audit(path: &std::path::Path, settings: &Settings, process: Process) -> Result<AuditLog, LogError> {
+    let format = match settings.audit_log_format {
+        AuditLogFormat::Native => AuditFormat::Native,
+        AuditLogFormat::Json => AuditFormat::Json,
+    };
+    let parts = AuditParts::new(&settings.audit_log_parts).unwrap_or_default();
+    match (&settings.audit_log_type, &settings.audit_log_storage_dir) {
+        (AuditLogType::Concurrent, Some(folder)) => {
+            AuditLog::concurrent(path, &PathBuf::from(folder), format, parts, process)
+        }
+        _ => AuditLog::serial(path, format, parts, process),
+    }
+}
+
+/// Takes the gate's events.
+pub struct Sink {
+    journal: Arc<Journal>,
+    logs: ArcSwap<Logs>,
+    /// What went wrong last with each log, for /healthz; emptied by the next success.
+    problems: Mutex<HashMap<&'static str, String>>,
+}
+
+impl Sink {
+    /// Into this journal and these logs.
+    pub fn new(journal: Arc<Journal>, logs: Logs) -> Self {
+        Self { journal, logs: ArcSwap::from_pointee(logs), problems: Mutex::default() }
+    }
+
+    /// Goes on with other logs.
+    pub fn replace_logs(&self, logs: Logs) {
+        self.logs.store(Arc::new(logs));
+    }
+
+    /// What is wrong with the journal and the logs.
+    pub fn problems(&self) -> Vec<String> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn note(&self, what: &'static str, problem: Option<String>) {
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        match problem {
+            Some(problem) => {
+                // each state is told once, not each event
+                if problems.insert(what, problem.clone()).is_none() {
+                    tracing::error!("{problem}");
+                }
+            }
+            None => {
+                if problems.remove(what).is_some() {
+                    tracing::info!("{what} is written again");
+                }
+            }
+        }
+    }
+}
+
+impl EventSink for Sink {
+    fn record(&self, event: Event) {
+        match self.journal.append(&event) {
+            Ok(Appended::Disk(_)) => self.note("the journal", None),
+            Ok(Appended::Memory) => {
+                let cause = self.journal.health().failure.unwrap_or_default();
+                self.note("the journal", Some(format!("the journal waits in memory: {cause}")));
+            }
+            Err(error) => self.note("the journal", Some(error.to_string())),
+        }
+        if let (Some(log), Some(request)) = (&self.logs.load().error, event.request()) {
+            let problem = log.write(&event, &request.rules).err().map(|error| error.to_string());
+            self.note("the error log", problem);
+        }
+    }
+
+    fn audit(&self, event: &Event, parts: &str) {
+        if let Some(log) = &self.logs.load().audit {
+            let parts = AuditParts::new(parts).unwrap_or_default();
+            let problem = log.write_parts(event, &parts).err().map(|error| error.to_string());
+            self.note("the audit log", problem);
+        }
+    }
+}
