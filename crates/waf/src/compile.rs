@@ -261,7 +261,8 @@ impl Compiler<'_> {
                 }
                 Place::Rule(draft) => {
                     if let Some(index) = index_of[*draft] {
-                        rules.phases[self.drafts[*draft].phase as usize - 1].push(Step::Rule(index));
+                        rules.phases[self.drafts[*draft].phase as usize - 1]
+                            .push(Step::Rule(index, plan::Place::Plain));
                     }
                 }
             }
@@ -279,7 +280,7 @@ impl Compiler<'_> {
         if !self.errors.is_empty() {
             return Err(self.errors);
         }
-        rules.plan = plan::make(&mut rules.rules, &rules.chains);
+        rules.plan = plan::make(&mut rules.rules, &mut rules.phases, &rules.chains);
         Ok(rules)
     }
 
@@ -289,7 +290,7 @@ impl Compiler<'_> {
         let wanted: Vec<Option<&Vec<u8>>> = kept.map(Draft::skip_after).collect();
         for (steps, markers) in rules.phases.iter().zip(markers) {
             for (at, step) in (0u32..).zip(steps) {
-                let Step::Rule(index) = *step else { continue };
+                let Step::Rule(index, _) = *step else { continue };
                 if let Some(name) = wanted[index as usize] {
                     let places = markers.get(&name.to_ascii_lowercase()).map_or(&[][..], Vec::as_slice);
                     let to = places.iter().find(|&&place| place > at).copied().unwrap_or(steps.len() as u32);

@@ -39,7 +39,21 @@ pub(crate) struct Memory {
     buffers: Vec<Vec<u8>>,
 }
 
+/// What an ordinary request takes, so that its memory is not moved while it grows.
+const ROOM: usize = 8 * 1024;
+/// Transformed values up to this size are copied to the arena; larger ones keep their buffer.
+const SMALL: usize = 1024;
+
 impl Memory {
+    pub(crate) fn with_room() -> Memory {
+        Memory { arena: Vec::with_capacity(ROOM), scratch: Vec::with_capacity(256), buffers: Vec::new() }
+    }
+
+    /// Takes over a transformed value; a small one's buffer is left for the next.
+    pub(crate) fn take(&mut self, buffer: &mut Vec<u8>) -> Slice {
+        if buffer.len() <= SMALL { self.store(buffer) } else { self.adopt(std::mem::take(buffer)) }
+    }
+
     pub(crate) fn get(&self, slice: Slice) -> &[u8] {
         let source = match slice.source {
             ARENA => &self.arena,

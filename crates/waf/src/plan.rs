@@ -25,7 +25,7 @@ use seclang::variable::Variable;
 
 use crate::chain::{ChainId, ChainTree};
 use crate::operators::{Comparison, Kind};
-use crate::ruleset::{Link, Rule};
+use crate::ruleset::{Disruptive, Link, Rule, Step};
 use crate::target::{Exclusion, Selector, Target};
 use classes::Classes;
 use filter::{Filter, FilterBuilder};
@@ -67,14 +67,24 @@ pub(crate) enum Place {
     Filtered { group: u16, bit: u16 },
     /// It compares one TX variable with a number.
     Compared { slot: u32, comparison: Comparison, number: i32 },
+    /// It asks whether a TX variable is set, by comparing their count (0 or 1) with a number.
+    Counted { slot: u32, comparison: Comparison, number: i32 },
 }
 
 /// Makes the plan and gives each link its place.
-pub(crate) fn make(rules: &mut [Rule], chains: &ChainTree) -> Plan {
+pub(crate) fn make(rules: &mut [Rule], phases: &mut [Vec<Step>], chains: &ChainTree) -> Plan {
     let mut plan = Plan { triggers: triggers::of_chains(chains), ..Plan::default() };
     let mut builder = FilterBuilder::default();
     for link in rules.iter_mut().flat_map(|rule| &mut rule.links) {
         link.place = place(link, &mut plan, &mut builder);
+    }
+    for rule in rules.iter_mut() {
+        rule.only_skips = only_skips(rule);
+    }
+    for step in phases.iter_mut().flatten() {
+        if let Step::Rule(index, place) = step {
+            *place = rules[*index as usize].links.first().map_or(Place::Plain, |link| link.place);
+        }
     }
     plan.classes = Classes::of_sets(builder.sets().chain(plan.triggers.iter().map(|trigger| &trigger.set)));
     for trigger in &mut plan.triggers {
@@ -91,10 +101,14 @@ fn place(link: &Link, plan: &mut Plan, builder: &mut FilterBuilder) -> Place {
     }
     if let (Kind::Compare(comparison, Some(number)), [target], []) =
         (test.operator.kind(), link.targets.as_slice(), link.exclusions.as_slice())
-        && let (Selector::Slot(slot), false, ChainId::NONE, false) =
-            (&target.selector, target.counted, link.chain, test.negated)
+        && let (Selector::Slot(slot), ChainId::NONE, None, false) =
+            (&target.selector, link.chain, &link.multi_match, test.negated)
     {
-        return Place::Compared { slot: *slot, comparison: *comparison, number: *number };
+        let (slot, comparison, number) = (*slot, *comparison, *number);
+        return match target.counted {
+            true => Place::Counted { slot, comparison, number },
+            false => Place::Compared { slot, comparison, number },
+        };
     }
     // A negated operator matches where it finds nothing: no literal can tell.
     if test.negated || !link.targets.iter().all(is_settled) {
@@ -106,6 +120,12 @@ fn place(link: &Link, plan: &mut Plan, builder: &mut FilterBuilder) -> Place {
     let chains = link.multi_match.clone().unwrap_or_else(|| vec![link.chain]);
     let group = plan.group(Group { family, chains });
     Place::Filtered { group, bit }
+}
+
+fn only_skips(rule: &Rule) -> bool {
+    let silent = !rule.log && !rule.audit_log && rule.meta.severity.is_none() && rule.pause.is_none();
+    let [link] = rule.links.as_slice() else { return false };
+    silent && matches!(rule.disruptive, Disruptive::Pass) && link.actions.is_empty() && !link.capture
 }
 
 impl Plan {

@@ -38,7 +38,8 @@ pub(crate) type RuleIndex = u32;
 /// What a phase does, one after the other.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Step {
-    Rule(RuleIndex),
+    /// With what the plan knows of its first link, so that most rules are passed over without being looked at.
+    Rule(RuleIndex, Place),
     /// A place that `skipAfter` goes to.
     Marker,
 }
@@ -59,6 +60,8 @@ pub(crate) struct Rule {
     pub(crate) audit_log: bool,
     pub(crate) skip: Skip,
     pub(crate) pause: Option<Expression>,
+    /// A match does nothing but go on elsewhere: one link, no log, no action.
+    pub(crate) only_skips: bool,
     /// The head first; never empty.
     pub(crate) links: Vec<Link>,
 }

@@ -121,6 +121,8 @@ pub struct Transaction {
     opened: Vec<RecordName>,
     environment: Vec<(Vec<u8>, Vec<u8>)>,
     matched: Option<Matched>,
+    /// A TX variable (by number) and its value, if it matched after `matched`.
+    matched_tx: Option<(u32, i64)>,
     /// The matches of the link before, and those of the link that runs.
     matched_before: Vec<Matched>,
     matched_now: Vec<Matched>,
@@ -202,7 +204,7 @@ impl Transaction {
             started: now,
             now,
             unique_id: unique_id.to_owned(),
-            memory: Memory::default(),
+            memory: Memory::with_room(),
             input: Input::default(),
             response: ResponseInput::default(),
             tx: TxVariables::default(),
@@ -214,6 +216,7 @@ impl Transaction {
             opened: Vec::new(),
             environment: Vec::new(),
             matched: None,
+            matched_tx: None,
             matched_before: Vec::new(),
             matched_now: Vec::new(),
             highest_severity: 255,

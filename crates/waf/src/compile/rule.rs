@@ -64,6 +64,7 @@ pub(super) fn compile(
         audit_log: true,
         skip: Skip::No,
         pause: None,
+        only_skips: false,
         links: Vec::with_capacity(draft.links.len()),
     };
     apply_head(head, &mut rule, rules);

@@ -13,6 +13,7 @@ use crate::plan::Place;
 use crate::ruleset::{Link, Rule, RuleIndex, RuleSet, Skip, Step, Test};
 use crate::target::{Exclusion, Target};
 use crate::transformations::{TransformContext, counts_as_change, transform};
+use crate::tx::Value;
 
 impl Transaction {
     pub(super) fn run_phase(&mut self, phase: u8, now: Timestamp) -> Decision {
@@ -50,12 +51,12 @@ impl Transaction {
             if self.mode == Mode::Off {
                 return;
             }
-            let Step::Rule(index) = *step else { continue };
-            if self.is_removed(index) {
+            let Step::Rule(index, place) = *step else { continue };
+            if self.is_removed(index) || self.passes_over(rules, index, place) {
                 continue;
             }
             let rule = &rules.rules[index as usize];
-            if !self.evaluate(rules, rule, index) {
+            if !self.matches_silently(rule, place) && !self.evaluate(rules, rule, index) {
                 continue;
             }
             if self.intervention.is_some() && !intervened_before || self.ends_phase() {
@@ -76,6 +77,34 @@ impl Transaction {
 
     fn is_removed(&self, index: RuleIndex) -> bool {
         self.removed.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+
+    /// Whether the plan knows that the rule's first link can't match.
+    fn passes_over(&mut self, rules: &RuleSet, index: RuleIndex, place: Place) -> bool {
+        if self.plain || self.has_removed_targets(index) {
+            return false;
+        }
+        match place {
+            Place::Plain => false,
+            Place::Filtered { group, bit } => !self.group_has(rules, group, bit),
+            Place::Compared { slot, comparison, number } => {
+                !self.tx.get(slot).is_some_and(|value| comparison.holds(value.as_c_int(), number))
+            }
+            Place::Counted { slot, comparison, number } => {
+                !comparison.holds(i32::from(self.tx.get(slot).is_some()), number)
+            }
+        }
+    }
+
+    /// For a comparison that holds and does nothing but go on elsewhere: notes what matched, and that is all.
+    fn matches_silently(&mut self, rule: &Rule, place: Place) -> bool {
+        let Place::Compared { slot, .. } = place else { return false };
+        if self.plain || !self.removed_targets.is_empty() || !rule.only_skips {
+            return false;
+        }
+        let Some(Value::Number(number)) = self.tx.get(slot) else { return false };
+        self.matched_tx = Some((slot, *number));
+        true
     }
 
     /// Runs a rule with its chain; true if all of it matched.
@@ -105,19 +134,11 @@ impl Transaction {
             self.on_match(rules, rule, link, None, is_last);
             return true;
         };
-        match link.place {
-            Place::Compared { slot, comparison, number }
-                if !self.plain && self.removed_targets.is_empty() =>
-            {
-                let value = self.tx.get(slot).map(|value| value.as_c_int());
-                if !value.is_some_and(|value| comparison.holds(value, number)) {
-                    return false;
-                }
-            }
-            Place::Filtered { group, bit } if !self.plain && !self.has_removed_targets(index) => {
-                return self.evaluate_filtered(rules, rule, link, test, group, bit, is_last);
-            }
-            _ => {}
+        if let Place::Filtered { group, bit } = link.place
+            && !self.plain
+            && !self.has_removed_targets(index)
+        {
+            return self.evaluate_filtered(rules, rule, link, test, group, bit, is_last);
         }
         let mut items = std::mem::take(&mut self.items);
         self.collect_targets(rules, link, index, &mut items);
@@ -275,11 +296,14 @@ impl Transaction {
                 }
                 _ => "",
             };
-            let mut name = Vec::with_capacity(32);
-            self.write_name(item, rules, target, &mut name);
-            let name = self.memory.store(&name);
+            let mut text = std::mem::take(&mut self.text);
+            text.clear();
+            self.write_name(item, rules, target, &mut text);
+            let name = self.memory.store(&text);
+            self.text = text;
             let value = self.memory.keep(value);
             self.matched = Some(Matched { name, value });
+            self.matched_tx = None;
             self.matched_now.push(Matched { name, value });
             if link.capture {
                 self.take_captures(value);
@@ -329,7 +353,7 @@ impl Transaction {
 fn behind_rules(steps: &[Step], mut at: usize, count: u32) -> usize {
     let mut left = count;
     while left > 0 && at < steps.len() {
-        if matches!(steps[at], Step::Rule(_)) {
+        if matches!(steps[at], Step::Rule(..)) {
             left -= 1;
         }
         at += 1;

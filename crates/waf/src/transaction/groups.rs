@@ -40,12 +40,10 @@ impl Transaction {
         bit: u16,
         is_last: bool,
     ) -> bool {
-        let family = rules.plan.groups[group as usize].family as usize;
-        self.gather(rules, group as usize, family);
-        let words = rules.plan.filter.words();
-        if !has_bit(&self.groups.bits[group as usize * words..], bit) {
+        if !self.group_has(rules, group, bit) {
             return false;
         }
+        let family = rules.plan.groups[group as usize].family as usize;
         let items = std::mem::take(&mut self.groups.families[family].1);
         let mut matched = false;
         for item in &items {
@@ -67,6 +65,15 @@ impl Transaction {
         matched
     }
 
+    /// Whether some value of a group might match the rules with a bit.
+    pub(super) fn group_has(&mut self, rules: &RuleSet, group: u16, bit: u16) -> bool {
+        let group = group as usize;
+        if self.groups.gathered.get(group) != Some(&self.groups.phase) {
+            self.gather(rules, group, rules.plan.groups[group].family as usize);
+        }
+        has_bit(&self.groups.bits[group * rules.plan.filter.words()..], bit)
+    }
+
     /// Finds out which rules the values of a group might match, once in each phase.
     fn gather(&mut self, rules: &RuleSet, group: usize, family: usize) {
         let plan = &rules.plan;
@@ -75,9 +82,6 @@ impl Transaction {
             self.groups.gathered.resize(plan.groups.len(), 0);
             self.groups.bits.resize(plan.groups.len() * words, 0);
             self.groups.families.resize(plan.families.len(), (0, Vec::new()));
-        }
-        if self.groups.gathered[group] == self.groups.phase {
-            return;
         }
         self.groups.gathered[group] = self.groups.phase;
         self.gather_family(rules, family, &plan.families[family]);

@@ -37,6 +37,8 @@ pub(super) struct Values {
     /// Blocks of one number for each chain: the value's form after it plus one, or 0.
     forms: Vec<u32>,
     bits: Vec<u64>,
+    /// The output of the last transformation, for the next to use.
+    out: Vec<u8>,
 }
 
 impl Values {
@@ -102,10 +104,14 @@ impl Values {
         }
         let input = self.form(id, node.parent, rules, memory);
         let context = TransformContext { unicode_map: rules.unicode_map.as_ref() };
-        let mut out = Vec::new();
+        let mut out = std::mem::take(&mut self.out);
         let changed = transform(node.transformation, memory.get(self.slice(input)), &mut out, &context);
-        let form =
-            if changed { self.add_form(id, input, node.transformation, chains, out, memory) } else { input };
+        let form = if changed {
+            self.add_form(id, input, node.transformation, chains, &mut out, memory)
+        } else {
+            input
+        };
+        self.out = out;
         self.forms[cell] = form + 1;
         form
     }
@@ -117,17 +123,17 @@ impl Values {
         input: ValueId,
         transformation: Transformation,
         chains: usize,
-        bytes: Vec<u8>,
+        bytes: &mut Vec<u8>,
         memory: &mut Memory,
     ) -> ValueId {
         let start = self.known[root as usize].forms as usize - 1;
         let others = self.forms[start..start + chains].iter().filter_map(|form| form.checked_sub(1));
         for other in others {
-            if memory.get(self.slice(other)) == bytes {
+            if memory.get(self.slice(other)) == bytes.as_slice() {
                 return other;
             }
         }
-        let form = self.add(memory.adopt(bytes));
+        let form = self.add(memory.take(bytes));
         if matches!(transformation, Transformation::Lowercase | Transformation::Uppercase) {
             self.known[form as usize].same_literals = self.known[input as usize].same_literals;
         }

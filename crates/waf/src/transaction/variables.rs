@@ -260,8 +260,17 @@ impl Transaction {
             V::SessionId => return uncached(self.memory.scratch(&self.session_id)),
             V::UserId => return uncached(self.memory.scratch(&self.user_id)),
             V::WebappId => return uncached(self.memory.scratch(&rules.settings.web_app_id)),
-            V::MatchedVar => return self.matched.as_ref().and_then(|m| uncached(m.value)),
-            V::MatchedVarName => return self.matched.as_ref().and_then(|m| uncached(m.name)),
+            V::MatchedVar => match (self.matched_tx, &self.matched) {
+                (Some((_, number)), _) => number,
+                (None, matched) => return matched.as_ref().and_then(|m| uncached(m.value)),
+            },
+            V::MatchedVarName => match (self.matched_tx, &self.matched) {
+                (Some((slot, _)), _) => {
+                    let name = [b"TX:", self.tx.name(slot, rules)].concat();
+                    return uncached(self.memory.scratch(&name));
+                }
+                (None, matched) => return matched.as_ref().and_then(|m| uncached(m.name)),
+            },
             V::ReqbodyProcessor => {
                 let name = self.options.body_processor.map_or("", |p| p.name());
                 return uncached(self.memory.scratch(name.as_bytes()));
