@@ -202,3 +202,6 @@ impl Config {
         if self.node.is_empty() { "monban".to_owned() } else { self.node.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests;

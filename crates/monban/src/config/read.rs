@@ -25,6 +25,7 @@ pub fn read(name: &str, text: &str) -> Result<Config, Vec<String>> {
         return Err(located(name, text, faults));
     }
     let mut faults: Vec<(usize, String)> = Vec::new();
+    let mut taken: Vec<(usize, String)> = Vec::new();
     loop {
         let error = match Config::deserialize(Deserializer::from(document.clone())) {
             Ok(config) if faults.is_empty() => return Ok(config),
@@ -36,79 +37,113 @@ pub fn read(name: &str, text: &str) -> Result<Config, Vec<String>> {
             break;
         };
         let missing = error.message().strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-        // A key that is missing because it was taken out has been told of.
-        let taken_out = missing.is_some() && faults.iter().any(|(at, _)| span.contains(at));
-        if !taken_out {
-            faults.push((span.start, message(error.message())));
+        // A key that is missing because it was taken out, or misspelt, has been told of.
+        let told = |(at, key): &(usize, String)| {
+            Some(key.as_str()) == missing
+                && text.get(span.start..*at).is_some_and(|between| !between.contains("\n["))
+        };
+        let is_told = taken.iter().any(told);
+        let key = take_out(document.get_mut(), &span);
+        let (fault, near) = message(error.message(), key.as_deref().unwrap_or_default());
+        if !is_told {
+            faults.push((span.start, fault));
         }
-        if faults.len() >= MAX_FAULTS || !take_out(document.get_mut(), &span) {
-            break;
+        match near.or(key) {
+            Some(key) if faults.len() < MAX_FAULTS => taken.push((span.start, key)),
+            _ => break,
         }
     }
     Err(located(name, text, faults))
 }
 
-/// Removes the innermost entry whose key or value has the span. False if there is none.
-fn take_out(table: &mut DeTable<'_>, span: &Range<usize>) -> bool {
+/// Removes the innermost entry whose key or value has the span, or an element of a list. Returns the nearest key.
+fn take_out(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
     let within = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
-    let deeper = table.iter_mut().any(|(_, value)| take_out_of_value(value.get_mut(), span));
-    if deeper {
-        return true;
+    for (key, value) in table.iter_mut() {
+        if let Some(taken) = take_out_of_value(value.get_mut(), span) {
+            let key = key.get_ref().to_string();
+            return Some(if taken.is_empty() { key } else { taken });
+        }
     }
     let found = table.iter().find(|(key, value)| within(key.span()) || within(value.span()));
-    match found.map(|(key, _)| key.clone()) {
-        Some(key) => table.remove(&key).is_some(),
-        None => false,
-    }
+    let key = found.map(|(key, _)| key.clone())?;
+    table.remove(&key);
+    Some(key.get_ref().to_string())
 }
 
-fn take_out_of_value(value: &mut DeValue<'_>, span: &Range<usize>) -> bool {
+/// As [`take_out`]; the key is empty if an element of this very list went.
+fn take_out_of_value(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<String> {
     match value {
         DeValue::Table(table) => take_out(table, span),
         DeValue::Array(array) => {
-            if array.iter_mut().any(|element| take_out_of_value(element.get_mut(), span)) {
-                return true;
+            if let Some(key) = array.iter_mut().find_map(|element| take_out_of_value(element.get_mut(), span)) {
+                return Some(key);
             }
             let within = |element: &Spanned<DeValue<'_>>| {
                 element.span().start <= span.start && span.end <= element.span().end
             };
-            let Some(at) = array.iter().position(within) else { return false };
+            let at = array.iter().position(within)?;
             let mut rest = DeArray::new();
             for (_, element) in array.iter().enumerate().filter(|(index, _)| *index != at) {
                 rest.push(element.clone());
             }
             *array = rest;
-            true
+            Some(String::new())
         }
-        _ => false,
+        _ => None,
     }
 }
 
-/// serde's words in those of a configuration file.
-fn message(error: &str) -> String {
-    let names =
-        |text: &str| -> Vec<String> { text.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+/// serde's words in those of a configuration file, for a fault at `key`; and the known key that an unknown one may mean.
+fn message(error: &str, key: &str) -> (String, Option<String>) {
+    let plain = |text: &str| (text.to_owned(), None);
     for what in ["field", "variant"] {
         if let Some(rest) = error.strip_prefix(&format!("unknown {what} `")) {
             let (found, known) = rest.split_once("`, ").unwrap_or((rest, ""));
             let kind = if what == "field" { "key" } else { "value" };
-            let known = names(known);
+            let known: Vec<String> = known.split('`').skip(1).step_by(2).map(str::to_owned).collect();
             return match nearest(found, &known) {
-                Some(near) => format!("unknown {kind} `{found}`; did you mean `{near}`?"),
-                None => format!("unknown {kind} `{found}`; known: {}", known.join(", ")),
+                Some(near) => (
+                    format!("unknown {kind} `{found}`; did you mean `{near}`?"),
+                    (what == "field").then(|| near.clone()),
+                ),
+                None => (format!("unknown {kind} `{found}`; known: {}", known.join(", ")), None),
             };
         }
     }
     if let Some(rest) = error.strip_prefix("missing field ") {
-        return format!("missing key {rest}");
+        return (format!("missing key {rest}"), None);
     }
     if error.contains("untagged enum Written") {
-        return "not a time span: write seconds or a text like \"500ms\", \"30s\", \"5m\", \"1h\"".to_owned();
+        return plain("not a time span: write seconds or a text like \"500ms\", \"30s\", \"5m\", \"1h\"");
     }
     if error.contains("untagged enum OneOrMany") {
-        return "neither a value of the right form nor a list of them".to_owned();
+        return plain(match key {
+            "tls" => "`tls` takes { certificate = \"FILE\", key = \"FILE\" } or a list of them",
+            "upstream" => "`upstream` takes an address such as \"http://127.0.0.1:3000\" or a list of them",
+            _ => "takes a text or a list of texts",
+        });
     }
-    one_line(error)
+    if error == "invalid socket address syntax" {
+        return plain("not an address with a port, such as \"127.0.0.1:8600\" or \"[::]:443\"");
+    }
+    let mut text = one_line(error);
+    let unsigned = |bits: u32| format!("expected a number from 0 to {}", u64::MAX >> (64 - bits));
+    for (theirs, ours) in [
+        ("expected path string", "expected a path".to_owned()),
+        ("expected a sequence", "expected a list".to_owned()),
+        ("invalid type: map", "invalid type: table".to_owned()),
+        ("expected u16", unsigned(16)),
+        ("expected u32", unsigned(32)),
+        ("expected u64", unsigned(63)),
+        ("expected usize", unsigned(63)),
+    ] {
+        text = text.replace(theirs, &ours);
+    }
+    match text.split_once("expected struct ") {
+        Some((before, _)) => (format!("{before}expected a table"), None),
+        None => (text, None),
+    }
 }
 
 fn one_line(text: &str) -> String {
