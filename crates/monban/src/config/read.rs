@@ -76,7 +76,8 @@ fn take_out_of_value(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<Str
     match value {
         DeValue::Table(table) => take_out(table, span),
         DeValue::Array(array) => {
-            if let Some(key) = array.iter_mut().find_map(|element| take_out_of_value(element.get_mut(), span)) {
+            if let Some(key) = array.iter_mut().find_map(|element| take_out_of_value(element.get_mut(), span))
+            {
                 return Some(key);
             }
             let within = |element: &Spanned<DeValue<'_>>| {

@@ -94,7 +94,17 @@ fn the_reference_has_every_key() {
                 list.split(", ").map(str::to_owned).collect()
             }
         };
-        let tables = ["listen", "site", "waf", "console", "retention", "timeouts", "limits", "access_log", "redaction"];
+        let tables = [
+            "listen",
+            "site",
+            "waf",
+            "console",
+            "retention",
+            "timeouts",
+            "limits",
+            "access_log",
+            "redaction",
+        ];
         for key in keys {
             let table = match section {
                 "" => tables.contains(&key.as_str()),

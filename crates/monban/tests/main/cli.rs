@@ -1,0 +1,225 @@
+//! The command line: help, messages and exit codes, compared with files in `snapshots/`.
+//!
+//! `MONBAN_WRITE_DOCS=1 cargo test -p monban --test main` writes the snapshots and docs/user/commands.md anew.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::support::{BINARY, RULES, stderr, stdout};
+
+fn compare(path: &Path, found: &str) {
+    if std::env::var_os("MONBAN_WRITE_DOCS").is_some() {
+        std::fs::write(path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(
+        found,
+        expected,
+        "{}: `make docs` writes it anew; look at the difference first",
+        path.display()
+    );
+}
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A folder with rules and a configuration that needs no daemon.
+fn folder() -> tempfile::TempDir {
+    let folder = testkit::process::folder("monban-cli-");
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("rules.conf"), RULES).unwrap();
+    std::fs::write(
+        folder.path().join("monban.toml"),
+        "data_dir = \"data\"\n[[listen]]\naddress = \"127.0.0.1:1\"\n[[site]]\nupstream = \"http://127.0.0.1:2\"\n\
+         [waf]\nrules = [\"rules.conf\"]\n",
+    )
+    .unwrap();
+    std::fs::write(
+        folder.path().join("wrong.toml"),
+        "data_dir = \"rules.conf/x\"\n[[listen]]\naddress = \"127.0.0.1:1\"\ntls = { certificate = \"no.pem\", key = \"no.key\" }\n\
+         [[site]]\nname = \"a\"\nupstream = \"ftp://127.0.0.1:2\"\n[[site]]\nname = \"b\"\nupstream = []\n\
+         [waf]\nrules = [\"wrong.conf\"]\n",
+    )
+    .unwrap();
+    std::fs::write(
+        folder.path().join("wrong.conf"),
+        "SecRulee ARGS\nSecRule ARGS \"@rx a\" \"phase:2\"\nSecRule NOPE \"@rx a\" \"id:1\"\n",
+    )
+    .unwrap();
+    std::fs::write(
+        folder.path().join("attack.http"),
+        "POST / HTTP/1.1\nHost: a\nContent-Type: application/x-www-form-urlencoded\n\nq=attack",
+    )
+    .unwrap();
+    folder
+}
+
+#[test]
+fn commands_reference() {
+    let mut text = String::from(
+        "# Commands\n\nMade from the program's own help by `make docs`. Exit codes: [exit-codes.md](exit-codes.md).\n",
+    );
+    let commands = [
+        "",
+        "up",
+        "init",
+        "check",
+        "reload",
+        "rules",
+        "rules check",
+        "rules list",
+        "rules show",
+        "rules run",
+        "events",
+        "events list",
+        "events show",
+        "events tail",
+        "events export",
+        "completions",
+        "man",
+    ];
+    for command in commands {
+        let output = Command::new(BINARY)
+            .args(command.split_whitespace())
+            .arg("--help")
+            .env_remove("MONBAN_CONFIG")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{command}: {}", stderr(&output));
+        let title = format!("monban {command}");
+        text += &format!("\n## {}\n\n```text\n{}\n```\n", title.trim(), stdout(&output).trim_end());
+    }
+    compare(&here("../../docs/user/commands.md"), &text);
+}
+
+#[test]
+fn messages_and_exit_codes() {
+    let folder = folder();
+    let cases: &[(&str, &[&str])] = &[
+        ("check", &["check"]),
+        ("check-wrong", &["check", "--config", "wrong.toml"]),
+        ("check-missing", &["check", "--config", "missing.toml"]),
+        ("up-wrong", &["up", "--config", "wrong.toml"]),
+        ("no-such-command", &["bake"]),
+        ("no-such-option", &["events", "list", "--colour"]),
+        ("bad-time", &["events", "list", "--since", "yesterday"]),
+        ("bad-client", &["events", "list", "--client", "example.org"]),
+        ("bad-action", &["events", "list", "--action", "eaten"]),
+        ("events-empty", &["events", "list"]),
+        ("events-show-none", &["events", "show", "01KYD00000000000000000000Z"]),
+        ("events-show-latest-none", &["events", "show", "latest"]),
+        ("events-show-nonsense", &["events", "show", "nonsense"]),
+        ("reload-no-daemon", &["reload"]),
+        ("rules-check", &["rules", "check"]),
+        ("rules-check-json", &["rules", "check", "rules.conf", "--json"]),
+        ("rules-check-wrong", &["rules", "check", "wrong.conf"]),
+        ("rules-check-missing", &["rules", "check", "missing.conf"]),
+        ("rules-list", &["rules", "list", "rules.conf"]),
+        ("rules-list-phase", &["rules", "list", "--phase", "1", "--json", "rules.conf"]),
+        ("rules-show", &["rules", "show", "1", "rules.conf"]),
+        ("rules-show-none", &["rules", "show", "77"]),
+        ("rules-run-blocked", &["rules", "run", "http://a/?q=attack", "--rules", "rules.conf"]),
+        ("rules-run-passed", &["rules", "run", "http://a/?q=peace", "--rules", "rules.conf"]),
+        ("rules-run-file", &["rules", "run", "attack.http", "--rules", "rules.conf"]),
+        ("rules-run-detect", &["rules", "run", "attack.http", "--detect", "--rules", "rules.conf"]),
+        (
+            "rules-run-json",
+            &["rules", "run", "http://a/", "-d", "q=attack", "-H", "X: y", "--json", "--rules", "rules.conf"],
+        ),
+        ("rules-run-no-request", &["rules", "run", "rules.conf"]),
+        ("rules-run-missing", &["rules", "run", "missing.http"]),
+        ("rules-run-mixed", &["rules", "run", "attack.http", "-X", "PUT"]),
+    ];
+    assert!(cases.len() >= 30);
+    for (name, arguments) in cases {
+        let output = Command::new(BINARY)
+            .args(*arguments)
+            .current_dir(folder.path())
+            .env_remove("MONBAN_CONFIG")
+            .output()
+            .unwrap();
+        let found = format!(
+            "$ monban {}\n{}{}exit code {}\n",
+            arguments.join(" "),
+            stdout(&output),
+            stderr(&output),
+            output.status.code().unwrap()
+        );
+        let found = found.replace(&folder.path().display().to_string(), "FOLDER");
+        compare(&here("tests/snapshots").join(format!("{name}.txt")), &found);
+    }
+}
+
+#[test]
+fn what_init_writes_passes_check() {
+    let folder = testkit::process::folder("monban-init-");
+    let config = folder.path().join("etc/monban.toml");
+    let data = folder.path().join("data");
+    let run = |arguments: &[&str]| {
+        Command::new(BINARY).args(arguments).arg("--config").arg(&config).output().unwrap()
+    };
+    let init = [
+        "init",
+        "--data-dir",
+        data.to_str().unwrap(),
+        "--host",
+        "www.example.org",
+        "--listen",
+        "127.0.0.1:8081",
+    ];
+    let output = run(&init);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let output = run(&["check"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("1 listeners, 1 sites, "), "{}", stdout(&output));
+    // nothing is replaced unasked
+    let output = run(&init);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("hint: `--force` replaces files that exist"));
+    assert!(run(&[&init[..], &["--force"]].concat()).status.success());
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let folder = folder();
+    for arguments in [
+        &["man"][..],
+        &["completions", "bash"],
+        &["rules", "list", "/usr/share/modsecurity-crs/rules/*.conf"],
+    ] {
+        let mut child = Command::new(BINARY)
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let folder = folder();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let config = std::fs::read_to_string(folder.path().join("monban.toml")).unwrap();
+    let console = format!("[console]\naddress = \"{}\"\n", testkit::net::free_address());
+    for (text, what) in [
+        (config.replace("127.0.0.1:1\"", &format!("{address}\"")) + &console, format!("listener {address}")),
+        (
+            config.replace("127.0.0.1:1\"", "127.0.0.1:0\"")
+                + &format!("[console]\naddress = \"{address}\"\n"),
+            format!("console {address}"),
+        ),
+    ] {
+        std::fs::write(folder.path().join("monban.toml"), text).unwrap();
+        let output = Command::new(BINARY).arg("up").current_dir(folder.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+        assert!(stderr(&output).contains(&what), "{}", stderr(&output));
+        assert!(stderr(&output).contains("hint: "), "{}", stderr(&output));
+    }
+}

@@ -1,0 +1,10 @@
+//! The whole binary, end to end, with real sockets, files and signals.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test reports its failure by panicking")]
+
+mod cli;
+mod crash;
+mod gate;
+mod memory;
+mod reload;
+mod store_faults;
+mod support;

@@ -1,0 +1,107 @@
+//! Whatever clients send, memory stays bounded and the documented answer comes.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use testkit::Reflector;
+use testkit::client;
+
+use crate::support::{Daemon, swallowing_upstream};
+
+/// Kibibytes that the daemon may have had at most. A debug build with a handful of rules starts at about 20 MiB.
+const BOUND: u64 = 200 * 1024;
+
+fn post(headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
+#[test]
+fn ten_thousand_slow_connections() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
+    assert!(limit.maximum.is_none_or(|files| files > 10_500), "this test needs 10,500 open files");
+    let upstream = Reflector::start();
+    let extra = "[limits]\nconnections_per_client = 20000\n[timeouts]\nheader = \"10m\"\n";
+    let daemon = Daemon::start(upstream.address(), None, extra);
+    let mut slow: Vec<TcpStream> = (0..10_000).map(|_| TcpStream::connect(daemon.address).unwrap()).collect();
+    for byte in "GET / HTTP/1.1\r\nX: ".bytes() {
+        for stream in &mut slow {
+            stream.write_all(&[byte]).unwrap();
+        }
+    }
+    assert_eq!(daemon.get("/").status, 200);
+    assert_eq!(daemon.get("/?q=attack").status, 403);
+    assert!(daemon.peak_memory() < BOUND, "{} KiB", daemon.peak_memory());
+    // and each of them is served when it gets there
+    for stream in slow.iter_mut().step_by(1000) {
+        stream.write_all(b"x\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+    }
+}
+
+#[test]
+fn a_chunked_upload_streams_past() {
+    let daemon = Daemon::start(swallowing_upstream(), None, "");
+    let mut stream = TcpStream::connect(daemon.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+    stream
+        .write_all(b"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let megabyte = vec![b'u'; 1 << 20];
+    for _ in 0..300 {
+        stream.write_all(b"100000\r\n").unwrap();
+        stream.write_all(&megabyte).unwrap();
+        stream.write_all(b"\r\n").unwrap();
+    }
+    stream.write_all(b"0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let arrived: u64 = answer.rsplit("\r\n\r\n").next().unwrap().parse().unwrap();
+    assert!(arrived >= 300 << 20, "{arrived}");
+    assert!(daemon.peak_memory() < BOUND, "{} KiB", daemon.peak_memory());
+}
+
+#[test]
+fn oversized_and_hostile_requests() {
+    let upstream = Reflector::start();
+    let daemon = Daemon::start(upstream.address(), None, "");
+    let mut bomb = std::process::Command::new("sh");
+    let bomb = bomb.args(["-c", "head -c 104857600 /dev/zero | gzip -9"]).output().unwrap().stdout;
+    assert!(bomb.len() < 1 << 20 && bomb.len() > 10_000);
+    let json = "Content-Type: application/json\r\n";
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let megabyte = "h".repeat(1 << 20);
+    let cases: [(&str, Vec<u8>, u16); 7] = [
+        (
+            "a header of 1 MB",
+            format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {megabyte}\r\n\r\n").into_bytes(),
+            431,
+        ),
+        (
+            "a target of 1 MB",
+            format!("GET /{megabyte} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes(),
+            414,
+        ),
+        ("deep JSON", post(json, "[".repeat(4 << 20).as_bytes()), 400),
+        ("a million parameters", post(form, "a=1&".repeat(1_000_000).as_bytes()), 400),
+        ("an attack among a thousand", post(form, ("a=1&".repeat(900) + "b=attack").as_bytes()), 403),
+        // bodies are judged as they are, not decompressed: nothing grows
+        ("a gzip bomb", post("Content-Encoding: gzip\r\nContent-Type: text/plain\r\n", &bomb), 200),
+        ("an ordinary form", post(form, b"a=1"), 200),
+    ];
+    for (what, request, status) in &cases {
+        let response = client::exchange_within(daemon.address, request, Duration::from_secs(60)).unwrap();
+        assert_eq!(response.status, *status, "{what}: {}", response.text());
+        assert!(daemon.peak_memory() < BOUND, "{what}: {} KiB", daemon.peak_memory());
+    }
+}

@@ -1,0 +1,89 @@
+//! Another configuration without a restart.
+
+use testkit::Reflector;
+use testkit::client::Connection;
+
+use crate::support::{Daemon, RULES, request, stderr, stdout};
+
+#[test]
+fn a_reload_takes_effect_and_a_wrong_one_changes_nothing() {
+    let upstream = Reflector::start();
+    let daemon = Daemon::start(upstream.address(), None, "");
+    let rules = daemon.folder.path().join("rules.conf");
+    let config = std::fs::read_to_string(daemon.config()).unwrap();
+    let mut kept = Connection::open(daemon.address).unwrap();
+    let mut ask = |target: &str| {
+        kept.send(request(target).replace("Connection: close\r\n", "").as_bytes()).unwrap();
+        kept.read_response(false).unwrap().status
+    };
+    assert_eq!(ask("/?q=attack"), 403);
+    assert_eq!(ask("/?q=assault"), 200);
+
+    std::fs::write(
+        &rules,
+        format!("{RULES}SecRule ARGS \"@contains assault\" \"id:9,phase:2,deny,status:406,log\"\n"),
+    )
+    .unwrap();
+    let output = daemon.command(&["reload"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "reloaded, 4 rules\n"));
+    // the connection has stayed open
+    assert_eq!(ask("/?q=assault"), 406);
+
+    // wrong rules, a wrong configuration, another data folder: refused, and all stays
+    std::fs::write(&rules, "SecRule ARGS \"@rx (\" \"id:1,deny\"\nSecRulee\n").unwrap();
+    let output = daemon.command(&["reload"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).contains("rules.conf:2:1: unknown directive `SecRulee`"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("hint: the former configuration stays in force"));
+    std::fs::write(&rules, RULES).unwrap();
+    for (wrong, message) in [
+        (
+            config.replace("upstream =", "upstreem ="),
+            "monban.toml:6:1: unknown key `upstreem`; did you mean `upstream`?",
+        ),
+        (
+            format!(
+                "{config}\n[[listen]]\naddress = \"127.0.0.1:0\"\ntls = {{ certificate = \"none\", key = \"none\" }}\n"
+            ),
+            "none",
+        ),
+        (config.replace("/data\"", "/other\""), "data_dir cannot change while monban runs"),
+    ] {
+        assert_ne!(wrong, config);
+        std::fs::write(daemon.config(), &wrong).unwrap();
+        let output = if message.starts_with("data_dir") {
+            // the command would look for the daemon in the other folder
+            daemon.program.signal(rustix::process::Signal::HUP);
+            testkit::wait_until("the log to tell", std::time::Duration::from_secs(60), || {
+                daemon.program.stderr().contains(message)
+            });
+            continue;
+        } else {
+            daemon.command(&["reload"])
+        };
+        assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+        assert!(stderr(&output).contains(message), "{}", stderr(&output));
+    }
+    assert_eq!(ask("/?q=assault"), 406);
+    assert!(daemon.program.stderr().contains("not reloaded, the former configuration stays"));
+
+    // HUP does the same, and the logs are opened anew
+    let log = daemon.folder.path().join("error.log");
+    std::fs::rename(&log, daemon.folder.path().join("error.log.1")).unwrap();
+    std::fs::write(daemon.config(), &config).unwrap();
+    daemon.program.signal(rustix::process::Signal::HUP);
+    testkit::wait_until("the reload", std::time::Duration::from_secs(60), || log.exists());
+    testkit::wait_until("the old rules", std::time::Duration::from_secs(60), || ask("/?q=assault") == 200);
+    assert_eq!(ask("/?q=attack"), 403);
+    assert!(std::fs::read_to_string(&log).unwrap().contains("[id \"1\"]"));
+}
+
+#[test]
+fn a_reload_without_a_daemon_says_so() {
+    let upstream = Reflector::start();
+    let mut daemon = Daemon::start(upstream.address(), None, "");
+    assert!(daemon.program.terminate().success());
+    let output = daemon.command(&["reload"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("hint: is the daemon running"), "{}", stderr(&output));
+}

@@ -1,0 +1,104 @@
+//! A store that is locked or damaged and a disk that is full: the gate serves, says so, and loses nothing.
+
+use std::path::Path;
+use std::process::Command;
+
+use testkit::Reflector;
+
+use crate::support::Daemon;
+
+fn assert_has_all(daemon: &Daemon, ids: &[String]) {
+    let exported = daemon.exported();
+    let missing: Vec<_> = ids.iter().filter(|id| !exported.contains(id)).collect();
+    assert!(missing.is_empty(), "{} of {} are missing", missing.len(), ids.len());
+}
+
+#[test]
+fn locked() {
+    let upstream = Reflector::start();
+    let daemon = Daemon::start(upstream.address(), None, "");
+    let mut ids = vec![daemon.attack("before")];
+    daemon.wait_health("\"ingested\":1");
+    let other = rusqlite::Connection::open(daemon.folder.path().join("data/events.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    ids.extend((0..10).map(|number| daemon.attack(&number.to_string())));
+    daemon.wait_health("locked by another process");
+    assert_eq!(daemon.health()["status"], "degraded");
+    ids.extend((10..20).map(|number| daemon.attack(&number.to_string())));
+    assert_has_all(&daemon, &ids);
+    other.execute_batch("ROLLBACK").unwrap();
+    daemon.wait_health("\"status\":\"ok\"");
+    daemon.wait_health("\"ingested\":21");
+    assert_has_all(&daemon, &ids);
+    assert!(daemon.program.stderr().contains("the store takes events again"));
+}
+
+#[test]
+fn damaged() {
+    let upstream = Reflector::start();
+    let mut daemon = Daemon::start(upstream.address(), None, "");
+    let mut ids: Vec<String> = (0..10).map(|number| daemon.attack(&number.to_string())).collect();
+    assert!(daemon.program.terminate().success());
+    let data = daemon.folder.path().join("data");
+    std::fs::write(data.join("events.db"), vec![b'x'; 100_000]).unwrap();
+    daemon.start_again();
+    ids.push(daemon.attack("after"));
+    daemon.wait_health("\"ingested\":11");
+    assert_has_all(&daemon, &ids);
+    assert!(daemon.program.stderr().contains("moved aside"), "{}", daemon.program.stderr());
+    let names =
+        std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(names.filter(|name| name.starts_with("events.db.") && !name.ends_with('m')).count() >= 1);
+}
+
+/// A small file system of its own; unmounted when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(bytes: &str) -> Self {
+        assert!(testkit::process::is_root(), "this test mounts a tmpfs and so must run as root");
+        let folder = testkit::process::folder("monban-disk-");
+        let size = format!("size={bytes}");
+        let status =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).status();
+        assert!(status.unwrap().success());
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // lazily, for whoever still has a file open
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+#[test]
+fn full() {
+    use std::io::Write;
+    let disk = SmallDisk::mount("4m");
+    let upstream = Reflector::start();
+    let daemon = Daemon::start(upstream.address(), Some(&disk.path().join("data")), "");
+    let mut ids = vec![daemon.attack("before")];
+    daemon.wait_health("\"ingested\":1");
+    let filler = disk.path().join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    drop(file);
+    ids.extend((0..100).map(|number| daemon.attack(&number.to_string())));
+    daemon.wait_health("the journal waits in memory");
+    let health = daemon.health();
+    assert_eq!(health["status"], "degraded");
+    assert_eq!(health["lost"], 0);
+    assert!(health["waiting"].as_u64().unwrap() > 0, "{health}");
+    assert_eq!(daemon.get("/?q=good").status, 200);
+    std::fs::remove_file(&filler).unwrap();
+    daemon.wait_health("\"ingested\":101");
+    daemon.wait_health("\"waiting\":0");
+    assert_has_all(&daemon, &ids);
+    drop(daemon);
+}
