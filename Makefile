@@ -26,7 +26,7 @@ endef
 # The gate before a demonstration site, with three things to try.
 run: install-run-deps
 	cargo build --release -p monban
-	exec target/release/monban up --demo
+	exec cargo run -q --release -p monban -- up --demo
 
 demo: run
 
@@ -45,8 +45,8 @@ test: install-deps
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
-	else echo 'cargo-deny is not installed: licences and duplicates were NOT checked (cargo install --locked cargo-deny)'; fi
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check --hide-inclusion-graph bans licenses sources; \
+	else echo 'cargo-deny is not installed: licences and sources were NOT checked (cargo install --locked cargo-deny)'; fi
 
 bench: install-deps
 	bench/compare
@@ -55,18 +55,20 @@ bench: install-deps
 # The regression tests of the Core Rule Set: the rule engine alone, then `monban up` over sockets.
 conformance: install-deps
 	@[[ -n "$(TESTS)" ]] || { echo 'usage: make conformance TESTS=DIR' >&2; exit 2; }
-	cargo build --release -p monban -p testkit
-	target/release/conformance --tests '$(TESTS)' --target in-process --expect-failures tests/e2e/conformance/monban.txt
-	target/release/conformance --tests '$(TESTS)' --target monban --expect-failures tests/e2e/conformance/monban.txt
+	cargo build -p monban -p testkit
+	for target in in-process monban; do \
+		cargo run -q -p testkit --bin conformance -- --tests '$(TESTS)' --target $$target \
+			--expect-failures tests/e2e/conformance/monban.txt; \
+	done
 
-# Each fuzz target for SECONDS (default 60).
-SECONDS ?= 60
+# Each fuzz target for FUZZ_SECONDS (default 60).
+FUZZ_SECONDS ?= 60
 fuzz:
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	cd fuzz && for target in $$(cargo fuzz list); do \
-		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(SECONDS); \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
 	done
 
-# Writes the reference of the commands anew.
+# Writes the reference of the commands and the snapshots of their messages anew; look at the difference.
 docs:
-	MONBAN_WRITE_DOCS=1 cargo test -p monban --test main commands_reference
+	MONBAN_WRITE_DOCS=1 cargo test -p monban --test main cli::

@@ -152,9 +152,11 @@ impl Daemon {
                 (journal, Arc::clone(&ingester), Arc::clone(&sink), Arc::clone(&rule_count));
             move || health(&journal, &ingester, &sink, *rules.lock().unwrap_or_else(PoisonError::into_inner))
         };
+        let health = Arc::new(health);
+        let health_for_metrics = Arc::clone(&health);
         let state = console::Console {
-            health: Arc::new(health),
-            metrics: Arc::new(move || metrics.render()),
+            health,
+            metrics: Arc::new(move || with_health(&metrics.render(), &health_for_metrics())),
             events: Arc::new(events),
         };
         let (stop_console, stopped) = tokio::sync::oneshot::channel();
@@ -318,6 +320,29 @@ fn health(journal: &Journal, ingester: &Ingester, sink: &Sink, rules: usize) -> 
         removed: ingest.removed,
         rules,
     }
+}
+
+/// The gate's metrics with those of journal and store, before the end mark of OpenMetrics.
+fn with_health(metrics: &str, health: &console::Health) -> String {
+    let degraded = u8::from(health.status == console::Status::Degraded);
+    let mut text = metrics.trim_end().trim_end_matches("# EOF").to_owned();
+    for (name, kind, help, value) in [
+        ("monban_degraded", "gauge", "1 while something is wrong: see /healthz", u64::from(degraded)),
+        ("monban_rules", "gauge", "Rules in force", health.rules as u64),
+        (
+            "monban_journal_waiting_events",
+            "gauge",
+            "Events that wait for room on the disk",
+            health.waiting as u64,
+        ),
+        ("monban_journal_lost_events", "counter", "Events that neither disk nor memory took", health.lost),
+        ("monban_store_ingested_events", "counter", "Events that came into the store", health.ingested),
+        ("monban_store_removed_events", "counter", "Events that retention ever removed", health.removed),
+    ] {
+        let suffix = if kind == "counter" { "_total" } else { "" };
+        text += &format!("# HELP {name} {help}.\n# TYPE {name} {kind}\n{name}{suffix} {value}\n");
+    }
+    text + "# EOF\n"
 }
 
 fn create_folder(path: &Path) -> std::io::Result<()> {

@@ -15,8 +15,8 @@ use crate::{daemon, demo};
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Stand before a built-in demo site on 127.0.0.1:8080, with the console on 127.0.0.1:8600 and data in a temporary
-    /// folder
-    #[arg(long, conflicts_with = "config")]
+    /// folder; no configuration file is read
+    #[arg(long)]
     pub demo: bool,
 }
 

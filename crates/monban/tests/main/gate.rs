@@ -53,6 +53,8 @@ fn the_classic_attack_is_blocked_and_shown() {
     .unwrap()
     .text();
     assert!(metrics.contains("action=\"blocked\""), "{metrics}");
+    assert!(metrics.contains("\nmonban_degraded 0\n"), "{metrics}");
+    assert!(metrics.ends_with("# EOF\n") && metrics.matches("# EOF").count() == 1, "{metrics}");
     // and when the daemon is gone
     assert!(monban.terminate().success());
     look(&monban);
