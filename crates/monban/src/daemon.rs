@@ -11,7 +11,7 @@ use store::sqlite::BUSY_TIMEOUT;
 use store::{EventReader, Ingester, Journal, JournalOptions, SqliteStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use waf::{Collections, RuleSet};
 
 use crate::config::Config;
@@ -54,9 +54,11 @@ pub fn run(config_file: &Path, config: Config, ready: impl FnOnce()) -> Result<(
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        // first of all: whoever finds the gate open may send one
+        let signals = Signals::take()?;
         let daemon = Daemon::start(config_file, config).await?;
         ready();
-        daemon.serve().await
+        daemon.serve(signals).await
     })
 }
 
@@ -67,6 +69,23 @@ fn raise_file_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
     {
         tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+/// The signals that the daemon answers; from now on they wait for it.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn take() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 }
 
@@ -179,12 +198,7 @@ impl Daemon {
         })
     }
 
-    async fn serve(self) -> Result<(), Failure> {
-        let (mut terminate, mut interrupt, mut hangup) = (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::hangup())?,
-        );
+    async fn serve(self, mut signals: Signals) -> Result<(), Failure> {
         let mut save = tokio::time::interval(SAVE_INTERVAL);
         save.tick().await; // the first is due at once
         notify_systemd("READY=1");
@@ -193,9 +207,9 @@ impl Daemon {
         }
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hangup.recv() => { let _told = self.reload().await; }
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                _ = signals.hangup.recv() => { let _told = self.reload().await; }
                 _ = save.tick() => self.save_collections().await,
                 connection = self.control.accept() => if let Ok((stream, _)) = connection {
                     self.control(stream).await;
