@@ -2,7 +2,8 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: run demo test bench conformance fuzz lint docs install-deps install-run-deps
+.PHONY: help run demo test bench conformance fuzz lint docs install-deps install-run-deps
+.DEFAULT_GOAL := help
 
 # The rules that the demonstration runs, and a C compiler with PCRE2 for the build.
 RUN_PACKAGES := modsecurity-crs gcc pkg-config libpcre2-dev curl
@@ -22,6 +23,16 @@ define install
 		DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$${missing[@]}"; \
 	fi
 endef
+
+help:
+	@echo 'make run                        the gate before a demonstration site, with three things to try'
+	@echo 'make test                       all tests'
+	@echo 'make lint                       layout, clippy, licences'
+	@echo 'make bench                      speed and memory beside libmodsecurity, nginx and Apache'
+	@echo 'make conformance TESTS=DIR      the regression tests of the Core Rule Set in DIR'
+	@echo 'make fuzz [FUZZ_SECONDS=600]    each fuzz target for so long; TARGETS="json xml" for some'
+	@echo 'make docs                       documentation that is made from the code'
+	@echo 'make install-deps               the programs that tests and benchmarks start'
 
 # The gate before a demonstration site, with three things to try.
 run: install-run-deps
@@ -61,12 +72,16 @@ conformance: install-deps
 			--expect-failures tests/e2e/conformance/monban.txt; \
 	done
 
-# Each fuzz target for FUZZ_SECONDS (default 60).
-FUZZ_SECONDS ?= 60
-fuzz:
+# Each fuzz target for FUZZ_SECONDS. RUSTC_BOOTSTRAP lets the stable compiler do what coverage needs; the sanitizer would
+# need a nightly one, and unsafe code is denied anyway.
+FUZZ_SECONDS ?= 600
+TARGETS ?= $$(cargo fuzz list)
+fuzz: install-run-deps
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
-	cd fuzz && for target in $$(cargo fuzz list); do \
-		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+	export RUSTC_BOOTSTRAP=1; cd fuzz; \
+	for target in $(TARGETS); do \
+		echo "== $$target"; \
+		cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
 	done
 
 # Writes the reference of the commands and the snapshots of their messages anew; look at the difference.
