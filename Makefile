@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # The rules that the demonstration runs, and a C compiler with PCRE2 for the build.
 RUN_PACKAGES := modsecurity-crs gcc pkg-config libpcre2-dev curl
 # The programs that tests start, and those that benchmarks measure.
-TEST_PACKAGES := $(RUN_PACKAGES) apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
+TEST_PACKAGES := $(RUN_PACKAGES) iproute2 apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
 	libmodsecurity-dev nghttp2-client wrk
 
 # Installs those packages of its arguments that are missing; asks for no network if none is.

@@ -4,8 +4,12 @@
 mod cli;
 mod corpus;
 mod crash;
+mod demo;
 mod gate;
 mod memory;
 mod reload;
+mod secrets;
+mod service;
 mod store_faults;
 mod support;
+mod upstream_faults;

@@ -1,0 +1,97 @@
+//! No secret of a request reaches a file that the daemon writes.
+
+use std::path::{Path, PathBuf};
+
+use testkit::monban::Config;
+use testkit::{Monban, Reflector, client};
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        // the control socket is no file to read
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.is_file() {
+            found.push(path);
+        }
+    }
+}
+
+fn post(content_type: &str, fields: &str, body: &str) -> String {
+    format!(
+        "POST /log-in HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: Mozilla/5.0\r\nAccept: */*\r\n{fields}\
+         Content-Type: {content_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn secrets_reach_no_file() {
+    let upstream = Reflector::start();
+    let mut config = Config::new(upstream.address());
+    config.extra = "[redaction]\nfields = [\"pet\"]\nheaders = [\"X-Badge\"]\n".to_owned();
+    let mut monban = Monban::start(&config);
+    let form = "application/x-www-form-urlencoded";
+    let attack = "<script>alert(document.cookie)</script>";
+    let requests = [
+        post(form, "Cookie: sid=Zq1cookie\r\n", &format!("q={attack}")),
+        post(form, "Authorization: Basic Zq2authorization\r\n", &format!("q={attack}")),
+        post(form, "X-Badge: Zq3badge\r\n", &format!("q={attack}")),
+        post(form, "", &format!("user=bob&password=Zq4{attack}")),
+        post(form, "", &format!("pet=Zq5pet&q={attack}")),
+        post("application/json", "", &format!("{{\"a\":[{{\"passwd\":\"Zq6json\"}}],\"q\":\"{attack}\"}}")),
+        post(form, "", &format!("q={attack}+4111+1111+1111+1111")),
+        post(
+            "multipart/form-data; boundary=b",
+            "",
+            &format!(
+                "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nZq8part\r\n--b\r\n\
+             Content-Disposition: form-data; name=\"q\"\r\n\r\n{attack}\r\n--b--\r\n"
+            ),
+        ),
+        format!(
+            "GET /?token=Zq9query&q={attack} HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: Mozilla/5.0\r\n\
+             Accept: */*\r\nConnection: close\r\n\r\n"
+        ),
+    ];
+    for request in &requests {
+        let response = client::exchange(monban.address(), request.as_bytes()).unwrap();
+        assert_eq!(response.status, 403, "{request}");
+    }
+    // so that the store and its index hold them, too
+    testkit::wait_until("the store", std::time::Duration::from_secs(60), || {
+        let health = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let health = client::exchange(monban.console(), health.as_bytes()).unwrap().text();
+        health.contains(&format!("\"ingested\":{}", requests.len()))
+    });
+    assert!(monban.terminate().success());
+    let mut found = Vec::new();
+    files(monban.folder(), &mut found);
+    let mut with_evidence = 0;
+    let mut leaks = Vec::new();
+    for path in found {
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        // The search finds what is there: journal, store and logs hold the attack itself in plain text.
+        with_evidence += usize::from(text.contains("alert(document.cookie)"));
+        for secret in [
+            "Zq1",
+            "Zq2",
+            "Zq3",
+            "Zq4",
+            "Zq5",
+            "Zq6",
+            "Zq8",
+            "Zq9",
+            "4111 1111 1111 1111",
+            "4111+1111+1111+1111",
+        ] {
+            if let Some(at) = text.find(secret) {
+                let around: String =
+                    text[..at].chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
+                leaks.push(format!("{secret} in {} after {around}", path.display()));
+            }
+        }
+    }
+    assert!(with_evidence >= 3, "the attacks are in {with_evidence} files");
+    assert!(leaks.is_empty(), "{leaks:#?}");
+}
