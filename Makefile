@@ -11,7 +11,8 @@ RUN_PACKAGES := modsecurity-crs gcc pkg-config libpcre2-dev curl
 TEST_PACKAGES := $(RUN_PACKAGES) iproute2 apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
 	libmodsecurity-dev nghttp2-client wrk
 
-# Installs those packages of its arguments that are missing; asks for no network if none is.
+# Installs those packages of its arguments that are missing; asks for no network if none is. Their services are not
+# started (policy-rc.d says so meanwhile): Apache and nginx would both want port 80, and tests start their own.
 define install
 	missing=(); \
 	for package in $(1); do \
@@ -19,6 +20,11 @@ define install
 	done; \
 	if (($${#missing[@]})); then \
 		if [[ $$(id -u) != 0 ]]; then echo "as root: apt-get install $${missing[*]}" >&2; exit 1; fi; \
+		policy=/usr/sbin/policy-rc.d; \
+		if [[ ! -e $$policy ]]; then \
+			trap "rm -f $$policy" EXIT; \
+			printf '#!/bin/sh\nexit 101\n' >$$policy; chmod 755 $$policy; \
+		fi; \
 		apt-get update -q; \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$${missing[@]}"; \
 	fi
