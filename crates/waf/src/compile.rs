@@ -280,6 +280,11 @@ impl Compiler<'_> {
         if !self.errors.is_empty() {
             return Err(self.errors);
         }
+        for target in
+            rules.rules.iter_mut().flat_map(|rule| &mut rule.links).flat_map(|link| &mut link.targets)
+        {
+            target.learn(&rules.names);
+        }
         rules.plan = plan::make(&mut rules.rules, &mut rules.phases, &rules.chains);
         Ok(rules)
     }

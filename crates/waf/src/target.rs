@@ -27,9 +27,24 @@ pub(crate) enum Selector {
     /// A TX variable by number.
     Slot(u32),
     /// Those whose key matches.
-    Regex(Regex),
+    Regex(KeyPattern),
     /// By its place in the rule set's list of expressions.
     XPath(u16),
+}
+
+/// A pattern over keys.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyPattern {
+    pattern: Regex,
+    /// For TX: which of the names known when rules are compiled it matches. There are hundreds, and most are always set.
+    names: Vec<bool>,
+}
+
+impl KeyPattern {
+    /// Whether it matches the name of a TX variable.
+    pub(crate) fn matches_tx(&self, number: u32, name: &[u8]) -> bool {
+        self.names.get(number as usize).copied().unwrap_or_else(|| self.pattern.is_match(name))
+    }
 }
 
 /// Values that are not looked at.
@@ -51,7 +66,9 @@ impl Selector {
             None => Selector::All,
             Some(ast::Selector::Key(key)) if variable == Variable::Tx => Selector::Slot(names.intern(key)),
             Some(ast::Selector::Key(key)) => Selector::Key(key.as_slice().into()),
-            Some(ast::Selector::Regex(pattern)) => Selector::Regex(key_pattern(pattern)?),
+            Some(ast::Selector::Regex(pattern)) => {
+                Selector::Regex(KeyPattern { pattern: key_pattern(pattern)?, names: Vec::new() })
+            }
             Some(ast::Selector::XPath(path)) => Selector::XPath(paths.intern(path)?),
         })
     }
@@ -61,7 +78,7 @@ impl Selector {
         match self {
             Selector::All => true,
             Selector::Key(wanted) => key.eq_ignore_ascii_case(wanted),
-            Selector::Regex(pattern) => pattern.is_match(key),
+            Selector::Regex(keys) => keys.pattern.is_match(key),
             Selector::Slot(_) | Selector::XPath(_) => false,
         }
     }
@@ -103,6 +120,14 @@ pub(crate) fn key_pattern(pattern: &str) -> Result<Regex, String> {
 }
 
 impl Target {
+    /// Asks a pattern over TX variables of all names, once these are known.
+    pub(crate) fn learn(&mut self, names: &Names) {
+        if let (Variable::Tx, Selector::Regex(keys)) = (self.variable, &mut self.selector) {
+            keys.names =
+                (0..names.len() as u32).map(|number| keys.pattern.is_match(names.name(number))).collect();
+        }
+    }
+
     pub(crate) fn compile(
         target: &ast::Target,
         names: &mut Names,

@@ -1,16 +1,27 @@
 //! Rules by groups: where no value of a group might match a rule, the rule is passed over.
 
 use super::Transaction;
+use super::values::ValueId;
 use super::variables::Item;
 use crate::plan::Family;
 use crate::ruleset::{Link, Rule, RuleSet, Test};
+
+/// The values of a family.
+#[derive(Debug, Default)]
+struct Gathered {
+    /// The phase in which they were gathered.
+    phase: u32,
+    items: Vec<Item>,
+    /// Their numbers, each once: equal values have one.
+    distinct: Vec<ValueId>,
+}
 
 /// What is known of the plan's families and groups in this phase.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     /// Counts the phases, so that what an earlier one found out is known to be old.
     phase: u32,
-    families: Vec<(u32, Vec<Item>)>,
+    families: Vec<Gathered>,
     /// The phase in which each group's bits were gathered.
     gathered: Vec<u32>,
     /// The bits of each group: what any of its values might match.
@@ -44,7 +55,7 @@ impl Transaction {
             return false;
         }
         let family = rules.plan.groups[group as usize].family as usize;
-        let items = std::mem::take(&mut self.groups.families[family].1);
+        let items = std::mem::take(&mut self.groups.families[family].items);
         let mut matched = false;
         for item in &items {
             let mut before = None;
@@ -61,7 +72,7 @@ impl Transaction {
                 break;
             }
         }
-        self.groups.families[family].1 = items;
+        self.groups.families[family].items = items;
         matched
     }
 
@@ -81,15 +92,15 @@ impl Transaction {
         if self.groups.gathered.is_empty() {
             self.groups.gathered.resize(plan.groups.len(), 0);
             self.groups.bits.resize(plan.groups.len() * words, 0);
-            self.groups.families.resize(plan.families.len(), (0, Vec::new()));
+            self.groups.families.resize_with(plan.families.len(), Gathered::default);
         }
         self.groups.gathered[group] = self.groups.phase;
         self.gather_family(rules, family, &plan.families[family]);
         let bits = &mut self.groups.bits[group * words..(group + 1) * words];
         bits.fill(0);
-        for item in &self.groups.families[family].1 {
+        for &id in &self.groups.families[family].distinct {
             for &chain in &plan.groups[group].chains {
-                let form = self.values.form(item.id, chain, rules, &mut self.memory);
+                let form = self.values.form(id, chain, rules, &mut self.memory);
                 let scan = self.values.scan(form, plan, &self.memory);
                 for (all, one) in bits.iter_mut().zip(scan) {
                     *all |= one;
@@ -99,17 +110,24 @@ impl Transaction {
     }
 
     fn gather_family(&mut self, rules: &RuleSet, number: usize, family: &Family) {
-        if self.groups.families[number].0 == self.groups.phase {
+        if self.groups.families[number].phase == self.groups.phase {
             return;
         }
-        let mut items = std::mem::take(&mut self.groups.families[number].1);
+        let Gathered { mut items, mut distinct, .. } = std::mem::take(&mut self.groups.families[number]);
         items.clear();
         for target in &family.targets {
             let first = items.len();
             self.collect(target.variable, &target.selector, rules, &mut items);
             self.take_away(rules, family.exclusions.iter(), &mut items, first);
         }
-        self.groups.families[number] = (self.groups.phase, items);
+        for item in &mut items {
+            item.id = self.values.first_equal(item.id, &self.memory);
+        }
+        distinct.clear();
+        distinct.extend(items.iter().map(|item| item.id));
+        distinct.sort_unstable();
+        distinct.dedup();
+        self.groups.families[number] = Gathered { phase: self.groups.phase, items, distinct };
     }
 }
 

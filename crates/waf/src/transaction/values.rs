@@ -1,6 +1,8 @@
 //! The values that came in, and what has been found out about each: its bytes, its transformed forms, the rules that it
 //! might match. Each is found out once, when a rule first asks.
 
+use std::collections::HashMap;
+
 use seclang::transformation::Transformation;
 
 use super::input::{Field, Single};
@@ -28,6 +30,14 @@ struct Known {
     scan: u32,
     /// Where its transformed forms stand, plus one; 0 if there are none yet.
     forms: u32,
+    /// The first value with the same bytes, once asked for.
+    first_equal: Option<ValueId>,
+}
+
+impl Known {
+    fn new(slice: Slice, id: ValueId) -> Known {
+        Known { slice, present: None, same_literals: id, literals: 0, scan: 0, forms: 0, first_equal: None }
+    }
 }
 
 /// The values of a transaction.
@@ -39,13 +49,15 @@ pub(super) struct Values {
     bits: Vec<u64>,
     /// The output of the last transformation, for the next to use.
     out: Vec<u8>,
+    /// The first value of each hash.
+    by_hash: HashMap<u64, ValueId>,
 }
 
 impl Values {
     /// Takes in a value.
     pub(super) fn add(&mut self, slice: Slice) -> ValueId {
         let id = self.known.len() as u32;
-        self.known.push(Known { slice, present: None, same_literals: id, literals: 0, scan: 0, forms: 0 });
+        self.known.push(Known::new(slice, id));
         id
     }
 
@@ -64,7 +76,7 @@ impl Values {
     /// A value has grown: what was known of it no longer holds.
     pub(super) fn replace(&mut self, id: ValueId, slice: Slice) {
         if let Some(known) = self.known.get_mut(id as usize) {
-            *known = Known { slice, present: None, same_literals: id, literals: 0, scan: 0, forms: 0 };
+            *known = Known::new(slice, id);
         }
     }
 
@@ -140,6 +152,20 @@ impl Values {
         form
     }
 
+    /// The first value that has the same bytes: what is found out about one holds for both. Names of JSON values and of
+    /// repeated fields are many and equal.
+    pub(super) fn first_equal(&mut self, id: ValueId, memory: &Memory) -> ValueId {
+        if let Some(first) = self.known[id as usize].first_equal {
+            return first;
+        }
+        let bytes = memory.get(self.slice(id));
+        let first = *self.by_hash.entry(hash(bytes)).or_insert(id);
+        // Another value with the same hash is no harm: it is only looked at by itself.
+        let first = if memory.get(self.slice(first)) == bytes { first } else { id };
+        self.known[id as usize].first_equal = Some(first);
+        first
+    }
+
     /// The bits of the rules that the value might match.
     pub(super) fn scan(&mut self, id: ValueId, plan: &Plan, memory: &Memory) -> &[u64] {
         let words = plan.filter.words();
@@ -166,4 +192,16 @@ impl Values {
         }
         known.literals as usize - 1
     }
+}
+
+/// FNV-1a, over words of eight bytes.
+fn hash(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x100_0000_01b3).rotate_left(23);
+    let mut words = bytes.chunks_exact(8);
+    let whole = words.by_ref().fold(0xcbf2_9ce4_8422_2325 ^ bytes.len() as u64, |hash, word| {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(word);
+        step(hash, u64::from_le_bytes(eight))
+    });
+    words.remainder().iter().fold(whole, |hash, &byte| step(hash, u64::from(byte)))
 }

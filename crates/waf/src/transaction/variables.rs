@@ -156,7 +156,12 @@ impl Transaction {
             }
             _ => {
                 for (number, value) in self.tx.iter() {
-                    if selector.selects(self.tx.name(number, rules)) {
+                    let name = self.tx.name(number, rules);
+                    let selected = match selector {
+                        Selector::Regex(keys) => keys.matches_tx(number, name),
+                        selector => selector.selects(name),
+                    };
+                    if selected {
                         push(number, value);
                     }
                 }
