@@ -56,7 +56,7 @@ install-deps:
 
 test: install-deps
 	cargo build -p monban
-	cargo nextest run --workspace
+	cargo nextest run --workspace --no-fail-fast
 	cargo test -q --workspace --doc
 
 lint:
