@@ -123,6 +123,18 @@ impl Redactor {
         }
     }
 
+    /// A request line or a URL without its secrets, for a log of another kind.
+    ///
+    /// ```
+    /// let redactor = event::redaction::Redactor::new(&Default::default());
+    /// assert_eq!(redactor.redacted_url("GET /?a=1&token=s3cr3t HTTP/1.1"), "GET /?a=1&token=[redacted] HTTP/1.1".into());
+    /// ```
+    pub fn redacted_url(&self, url: impl Into<ByteString>) -> ByteString {
+        let mut url = url.into();
+        self.url(&mut url, &mut Found::default());
+        url
+    }
+
     fn request(&self, request: &mut RequestEvidence) {
         let mut found = Found::default();
         self.url(&mut request.line, &mut found);

@@ -22,7 +22,7 @@ pub struct Entry<'a> {
     pub time: event::Timestamp,
     /// The client's address.
     pub client: IpAddr,
-    /// The request line as it was sent.
+    /// The request line as it was sent, but for secrets in its query.
     pub line: &'a [u8],
     /// The Host field.
     pub host: &'a [u8],
@@ -30,7 +30,7 @@ pub struct Entry<'a> {
     pub status: u16,
     /// Bytes of the response's body.
     pub bytes: u64,
-    /// The Referer field.
+    /// The Referer field, but for secrets in its query.
     pub referer: Option<&'a [u8]>,
     /// The User-Agent field.
     pub user_agent: Option<&'a [u8]>,

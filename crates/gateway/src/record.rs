@@ -200,14 +200,16 @@ impl Record {
         );
         if let Some(log) = &runtime.access_log {
             let head = &request.head;
+            let redactor = &runtime.redactor;
+            let referer = head.headers().get("Referer").map(|referer| redactor.redacted_url(referer));
             log.write(&Entry {
                 time: request.time,
                 client: self.client.ip(),
-                line: &request_line(head, &request.protocol),
+                line: &redactor.redacted_url(request_line(head, &request.protocol)),
                 host: head.host().unwrap_or_default(),
                 status: self.status,
                 bytes: self.sent,
-                referer: head.headers().get("Referer"),
+                referer: referer.as_deref(),
                 user_agent: head.headers().get("User-Agent"),
                 site: &site.name,
                 action: self.action,
@@ -279,7 +281,7 @@ pub(crate) fn refuse_unparsed(
         log.write(&Entry {
             time,
             client: peer.address.ip(),
-            line,
+            line: &runtime.redactor.redacted_url(line),
             host: b"",
             status,
             bytes: sent,
