@@ -256,3 +256,28 @@ fn what_is_not_supported_is_refused_at_load() {
         assert!(errors[0].contains(words), "{errors:?}");
     }
 }
+
+/// Every data file holds one phrase.
+struct OnePhrase;
+
+impl waf::operators::DataFiles for OnePhrase {
+    fn read(&self, _: &str, _: &str) -> Result<Vec<u8>, String> {
+        Ok(b"phrase\n".to_vec())
+    }
+}
+
+#[test]
+fn what_crs_4_uses_compiles_and_runs() {
+    let text = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../seclang/tests/crs4.conf")).unwrap();
+    let document = seclang::load::parse_str("crs4.conf", text).unwrap_or_else(|e| panic!("{e:?}"));
+    let rules = RuleSet::compile(&document, &OnePhrase).unwrap_or_else(|e| panic!("{e:?}"));
+    assert!(rules.rule_count() >= 15, "{}", rules.rule_count());
+    let mut tx = transaction(&Arc::new(rules), &Arc::default(), 1);
+    tx.set_mode(waf::Mode::On);
+    tx.request_line(b"GET", b"/?a=b", b"HTTP/1.1");
+    tx.request_header(b"User-Agent", b"test");
+    let _ = tx.request_headers_done(Timestamp::from_micros(1_000_000));
+    // 901120 and 900990 have run.
+    assert_eq!((tx.tx_number("blocking_paranoia_level"), tx.tx_number("crs_setup_version")), (1, 4280));
+    assert_eq!(tx.errors(), [""; 0]);
+}
