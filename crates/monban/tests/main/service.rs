@@ -37,8 +37,10 @@ fn a_second_daemon_with_the_same_folder_is_refused() {
     let upstream = Reflector::start();
     let daemon = Daemon::start(upstream.address(), None, "");
     let data = daemon.folder.path().join("data");
-    let pid = std::fs::read_to_string(data.join("monban.pid")).unwrap();
-    assert_eq!(pid, format!("{}\n", daemon.program.pid()));
+    let pid = format!("{}\n", daemon.program.pid());
+    let file = || std::fs::read_to_string(data.join("monban.pid")).unwrap_or_default();
+    // the gate accepts connections a moment before the file is there
+    testkit::wait_until("the pid file", Duration::from_secs(60), || file() == pid);
     let second = daemon.command(&["up"]);
     assert_eq!(second.status.code(), Some(3));
     assert!(
@@ -48,7 +50,7 @@ fn a_second_daemon_with_the_same_folder_is_refused() {
     );
     // the first one is unharmed, socket and pid file included
     assert_eq!(daemon.get("/?q=attack").status, 403);
-    assert_eq!(std::fs::read_to_string(data.join("monban.pid")).unwrap(), pid);
+    assert_eq!(file(), pid);
     assert!(daemon.command(&["reload"]).status.success());
 }
 
