@@ -7,7 +7,7 @@ use std::time::Duration;
 use testkit::Reflector;
 use testkit::client;
 
-use crate::support::{Daemon, swallowing_upstream};
+use crate::support::{Daemon, RULES, swallowing_upstream};
 
 /// Kibibytes that the daemon may have had at most. A debug build with a handful of rules starts at about 20 MiB.
 const BOUND: u64 = 200 * 1024;
@@ -75,18 +75,39 @@ fn a_chunked_upload_streams_past() {
 fn oversized_and_hostile_requests() {
     let upstream = Reflector::start();
     let daemon = Daemon::start(upstream.address(), None, "");
+    let xml = "SecRule REQUEST_HEADERS:Content-Type \"@contains xml\" \"id:9,phase:1,pass,nolog,ctl:requestBodyProcessor=XML\"\n";
+    std::fs::write(daemon.folder.path().join("rules.conf"), format!("{RULES}{xml}")).unwrap();
+    assert!(daemon.command(&["reload"]).status.success());
     let mut bomb = std::process::Command::new("sh");
     let bomb = bomb.args(["-c", "head -c 104857600 /dev/zero | gzip -9"]).output().unwrap().stdout;
     assert!(bomb.len() < 1 << 20 && bomb.len() > 10_000);
     let json = "Content-Type: application/json\r\n";
     let form = "Content-Type: application/x-www-form-urlencoded\r\n";
     let megabyte = "h".repeat(1 << 20);
-    let cases: [(&str, Vec<u8>, u16); 7] = [
+    let multipart = "Content-Type: multipart/form-data; boundary=b\r\n";
+    let part = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n";
+    // each entity is ten of the one before: a gigabyte in all
+    let entities: String = (1..10)
+        .map(|number| {
+            let before = format!("&e{};", number - 1).repeat(10);
+            format!("<!ENTITY e{number} \"{before}\">")
+        })
+        .collect();
+    let laughs = format!("<!DOCTYPE a [<!ENTITY e0 \"attack\">{entities}]><a>&e9;</a>");
+    let cases: [(&str, Vec<u8>, u16); 11] = [
         (
             "a header of 1 MB",
             format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {megabyte}\r\n\r\n").into_bytes(),
             431,
         ),
+        (
+            "ten thousand headers",
+            format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: 1\r\n".repeat(10_000)).into_bytes(),
+            431,
+        ),
+        ("a hundred thousand parts", post(multipart, (part.repeat(100_000) + "--b--\r\n").as_bytes()), 400),
+        ("nested entities", post("Content-Type: text/xml\r\n", laughs.as_bytes()), 400),
+        ("deep XML", post("Content-Type: text/xml\r\n", "<a>".repeat(1 << 20).as_bytes()), 400),
         (
             "a target of 1 MB",
             format!("GET /{megabyte} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes(),
