@@ -1,24 +1,45 @@
 //! Free loopback ports, and waiting for something to become true.
 
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// How long a program may take to start or to stop. Generous, because test machines are busy; a fixture goes on
 /// as soon as its program is ready.
 pub const START_DEADLINE: Duration = Duration::from_secs(60);
 
-/// A loopback port that nothing listens on at the moment.
+/// Ports of fixtures: below those that the kernel gives to outgoing connections and to whoever binds port 0 (32768 and
+/// above), so that neither can take one between our asking and the program's binding.
+const PORTS: std::ops::Range<u16> = 15_000..32_000;
+
+/// Locks of the ports that this process has given out. Tests run in many processes at once; a lock file for each port
+/// keeps it for the process that has it, until that ends.
+static GIVEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
+
+/// A loopback port that nothing listens on, and that no other test gets while this process lives.
 ///
-/// The kernel hands out ephemeral ports round-robin, so two calls do not meet; a program outside the test may
-/// still take the port first, and then the fixture's program says so and the test fails.
+/// # Panics
+/// If there is none, or no file can be made in the temporary folder.
 pub fn free_port() -> u16 {
-    free_address().port()
+    let folder = std::env::temp_dir().join("monban-testkit-ports");
+    std::fs::create_dir_all(&folder).expect("the temporary folder can be written to");
+    let count = usize::from(PORTS.end - PORTS.start);
+    let start = RandomState::new().build_hasher().finish() as usize % count;
+    for port in PORTS.cycle().skip(start).take(count) {
+        let lock = File::create(folder.join(port.to_string())).expect("a lock file can be made");
+        if lock.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            GIVEN.lock().expect("nobody panics while holding it").push(lock);
+            return port;
+        }
+    }
+    panic!("every port from {} to {} is taken", PORTS.start, PORTS.end);
 }
 
 /// [`free_port`] as an address on 127.0.0.1.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port can be bound");
-    listener.local_addr().expect("a bound socket has an address")
+    (Ipv4Addr::LOCALHOST, free_port()).into()
 }
 
 /// Asks `condition` until it holds.
@@ -45,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_free_ports_differ_and_can_be_bound() {
+    fn free_ports_differ_and_can_be_bound() {
         let (a, b) = (free_port(), free_port());
         assert_ne!(a, b);
         TcpListener::bind((Ipv4Addr::LOCALHOST, a)).unwrap();
