@@ -151,8 +151,6 @@ impl Daemon {
         })?;
         let control = bind_control(&data_dir).map_err(in_data_dir)?;
         let rule_count = Arc::new(Mutex::new(rules.as_ref().map_or(0, |rules| rules.rule_count())));
-        let gateway = Gateway::start(&config.gateway(), rules, services).await.map_err(gateway_failure)?;
-        let gateway = Arc::new(gateway);
         let ingester =
             Ingester::start(Arc::clone(&journal), Arc::new(store), config.retention.for_store(), |notice| {
                 match notice {
@@ -165,6 +163,14 @@ impl Daemon {
             })?;
         let ingester = Arc::new(ingester);
         let events = EventReader::open(&data_dir).map_err(in_store)?;
+        std::fs::write(pid_path(&data_dir), format!("{}\n", std::process::id())).map_err(in_data_dir)?;
+        // the gate last: once it answers, nothing that can still fail may end the daemon
+        let gateway = Gateway::start(&config.gateway(), rules, services).await.map_err(|error| {
+            // of no use to anyone now, and no harm if it stays
+            let _ = std::fs::remove_file(pid_path(&data_dir));
+            gateway_failure(error)
+        })?;
+        let gateway = Arc::new(gateway);
         let metrics = Arc::clone(gateway.metrics());
         let health = {
             let (journal, ingester, sink, rules) =
@@ -183,7 +189,6 @@ impl Daemon {
             // dropped without a word: stopped as well
             let _ = stopped.await;
         }));
-        std::fs::write(pid_path(&data_dir), format!("{}\n", std::process::id())).map_err(in_data_dir)?;
         Ok(Self {
             config_file: config_file.to_path_buf(),
             data_dir,

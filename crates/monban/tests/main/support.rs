@@ -58,7 +58,8 @@ impl Daemon {
     }
 
     pub fn get(&self, target: &str) -> Response {
-        client::exchange(self.address, request(target).as_bytes()).unwrap()
+        let response = client::exchange(self.address, request(target).as_bytes());
+        response.unwrap_or_else(|error| panic!("{target}: {error}\n{}", self.program.stderr()))
     }
 
     /// Sends an attack; its event's id, from the block page.
