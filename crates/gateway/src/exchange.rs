@@ -26,6 +26,7 @@ mod response;
 mod upload;
 
 pub(crate) use answer::own_answer;
+pub use response::is_event_stream;
 
 /// The connection that requests come by.
 #[derive(Debug, Clone, Copy)]
@@ -305,7 +306,7 @@ impl<'a> Exchange<'a> {
 
 /// Whether rules run on a request that is refused for what its head means. Where it is not even certain which bytes
 /// are the request, they do not (nor do ModSecurity's under Apache): the event holds the head as it came.
-fn rules_may_see(fault: Fault) -> bool {
+pub fn rules_may_see(fault: Fault) -> bool {
     matches!(
         fault,
         Fault::ObsoleteVersion

@@ -141,29 +141,9 @@ impl Inspection {
         self.transaction.matches().iter().filter(|found| found.log).map(|found| found.rule.clone()).collect()
     }
 
-    /// The anomaly scores as the Core Rule Set keeps them, version 3 or 4.
+    /// See [`scores`].
     pub(crate) fn scores(&self) -> Scores {
-        let number =
-            |names: &[&str]| names.iter().map(|name| self.transaction.tx_number(name)).max().unwrap_or(0);
-        let categories = [
-            ("sqli", "sql_injection_score"),
-            ("xss", "xss_score"),
-            ("rfi", "rfi_score"),
-            ("lfi", "lfi_score"),
-            ("rce", "rce_score"),
-            ("php", "php_injection_score"),
-            ("http", "http_violation_score"),
-            ("session", "session_fixation_score"),
-        ];
-        Scores {
-            inbound: number(&["anomaly_score", "inbound_anomaly_score", "blocking_inbound_anomaly_score"]),
-            outbound: number(&["outbound_anomaly_score", "blocking_outbound_anomaly_score"]),
-            categories: categories
-                .iter()
-                .map(|(kind, name)| ((*kind).to_owned(), self.transaction.tx_number(name)))
-                .filter(|(_, score)| *score > 0)
-                .collect(),
-        }
+        scores(&self.transaction)
     }
 
     pub(crate) fn engine(&self) -> Engine {
@@ -186,6 +166,30 @@ impl Inspection {
     /// The parts of an audit log entry, where rules ask for one.
     pub(crate) fn audit_parts(&self, status: u16) -> Option<String> {
         self.transaction.wants_audit_log(status).then(|| self.transaction.audit_log_parts().to_owned())
+    }
+}
+
+/// The anomaly scores as the Core Rule Set keeps them, version 3 or 4; of the categories those above 0.
+pub fn scores(transaction: &Transaction) -> Scores {
+    let number = |names: &[&str]| names.iter().map(|name| transaction.tx_number(name)).max().unwrap_or(0);
+    let categories = [
+        ("sqli", "sql_injection_score"),
+        ("xss", "xss_score"),
+        ("rfi", "rfi_score"),
+        ("lfi", "lfi_score"),
+        ("rce", "rce_score"),
+        ("php", "php_injection_score"),
+        ("http", "http_violation_score"),
+        ("session", "session_fixation_score"),
+    ];
+    Scores {
+        inbound: number(&["anomaly_score", "inbound_anomaly_score", "blocking_inbound_anomaly_score"]),
+        outbound: number(&["outbound_anomaly_score", "blocking_outbound_anomaly_score"]),
+        categories: categories
+            .iter()
+            .map(|(kind, name)| ((*kind).to_owned(), transaction.tx_number(name)))
+            .filter(|(_, score)| *score > 0)
+            .collect(),
     }
 }
 

@@ -86,6 +86,8 @@ pub mod tls;
 mod upstream;
 
 pub use config::GatewayConfig;
+pub use exchange::{is_event_stream, rules_may_see};
 pub use gate::{Error, EventSink, Gateway, Services};
+pub use inspection::scores;
 pub use metrics::Metrics;
 pub use upstream::{AddressError, UpstreamError};

@@ -9,6 +9,7 @@ mod config;
 mod daemon;
 mod demo;
 mod failure;
+mod message;
 mod persistence;
 mod rules;
 mod sink;

@@ -227,7 +227,8 @@ impl Exchange<'_> {
     }
 }
 
-fn is_event_stream(kind: &[u8]) -> bool {
+/// Whether this Content-Type is that of server-sent events, whose body rules do not see: it never ends.
+pub fn is_event_stream(kind: &[u8]) -> bool {
     let media = kind.split(|b| *b == b';').next().unwrap_or_default();
     media.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }

@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use clap::Args;
-use event::Timestamp;
+use clap::{Args, ValueEnum};
+use event::{Scores, Timestamp};
+use http1::{Headers, ResponseHead};
 use waf::{BodyProgress, Collections, Connection, Decision, InterventionAction, Mode, Transaction};
 
 use super::events_show::rule;
 use super::rules::files;
 use crate::cli::Cli;
 use crate::failure::Failure;
+use crate::message::{self, Request, Response};
 use crate::rules;
 use crate::terminal::{Safe, Style};
 
@@ -23,53 +25,82 @@ use crate::terminal::{Safe, Style};
 pub struct Arguments {
     /// An URL (http://host/path), a file with a raw HTTP/1.1 request, or - for one on standard input
     request: String,
-    /// The method, with an URL [default: GET, or POST with --data]
+    /// The method, with an URL [default: GET, or POST with a body]
     #[arg(short = 'X', long)]
     method: Option<String>,
     /// A header field, with an URL
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
-    /// A body, with an URL; @FILE reads it from a file
+    /// A body, with an URL; @FILE reads it from a file, without its line breaks, as curl does
     #[arg(short, long, value_name = "TEXT")]
     data: Option<String>,
+    /// A body, with an URL; @FILE reads it from a file as it stands
+    #[arg(long, value_name = "TEXT", conflicts_with = "data")]
+    data_binary: Option<String>,
+    /// Run phases 3 and 4 on a response of this status, without fields or a body
+    #[arg(long, value_name = "CODE", conflicts_with = "response",
+        value_parser = clap::value_parser!(u16).range(200..=599))]
+    response_status: Option<u16>,
+    /// Run phases 3 and 4 on the raw HTTP/1.1 response in this file, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    response: Option<String>,
     /// Rule files or quoted patterns, instead of those of the configuration
     #[arg(long = "rules", value_name = "FILE")]
     rules: Vec<String>,
     /// The client's address
     #[arg(long, value_name = "ADDRESS", default_value = "192.0.2.1")]
     client: std::net::IpAddr,
-    /// Only tell what rules would do, as a site with waf = "detect" does
-    #[arg(long)]
-    detect: bool,
+    /// What a site's `waf` says: whether rules may block
+    #[arg(long, value_enum, default_value = "block")]
+    mode: RunMode,
     /// As JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Bytes of a request that are read; more is an error.
-const MAX_REQUEST_BYTES: u64 = 256 * 1024 * 1024;
-
-struct Request {
-    method: Vec<u8>,
-    target: Vec<u8>,
-    protocol: Vec<u8>,
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
-    body: Vec<u8>,
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RunMode {
+    /// Rules only tell what they would do
+    Detect,
+    /// Rules decide
+    Block,
 }
+
+/// Bytes of a message that are read; more is an error.
+const MAX_MESSAGE_BYTES: u64 = 256 * 1024 * 1024;
 
 fn usage(message: impl Into<String>) -> Failure {
     Failure::Configuration(vec![message.into()])
 }
 
+/// What the gate answers by itself, whatever rules say.
+struct Refusal {
+    status: u16,
+    reason: String,
+    /// Whether it answers before any rule is asked.
+    before_rules: bool,
+}
+
+/// All that there is to tell.
+struct Verdict {
+    tx: Transaction,
+    refusal: Option<Refusal>,
+    /// Bytes behind the request.
+    rest: usize,
+}
+
 pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
-    let request = if arguments.request.starts_with("http://") || arguments.request.starts_with("https://") {
+    let raw = if arguments.request.starts_with("http://") || arguments.request.starts_with("https://") {
         from_flags(arguments)?
     } else {
-        if arguments.method.is_some() || !arguments.headers.is_empty() || arguments.data.is_some() {
-            return Err(usage("-X, -H and -d go with an URL; a raw request has its own"));
+        let with_url = [&arguments.method, &arguments.data, &arguments.data_binary];
+        if with_url.iter().any(|option| option.is_some()) || !arguments.headers.is_empty() {
+            return Err(usage("-X, -H, -d and --data-binary go with an URL; a raw request has its own"));
         }
-        let raw = read(&arguments.request)?;
-        from_raw(&raw).ok_or_else(|| usage(format!("{}: no HTTP/1.1 request", arguments.request)))?
+        if arguments.request == "-" && arguments.response.as_deref() == Some("-") {
+            return Err(usage("request and response can't both come from standard input"));
+        }
+        read(&arguments.request)?
     };
     let rules = Arc::new(rules::load_or_fail(&files(&arguments.rules, cli)?)?);
     let connection = Connection {
@@ -78,102 +109,211 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
     };
     let now = Timestamp::from(SystemTime::now());
     let mut tx = Transaction::new(rules, connection, now, "rules-run", Arc::new(Collections::default()));
-    tx.set_mode(if arguments.detect { Mode::DetectionOnly } else { Mode::On });
-    judge(&mut tx, &request, now);
-    if arguments.json { print_json(&tx) } else { print_text(&tx) }
-}
-
-/// Both phases of the request, and phase 5.
-fn judge(tx: &mut Transaction, request: &Request, now: Timestamp) {
-    tx.request_line(&request.method, &request.target, &request.protocol);
-    for (name, value) in &request.headers {
-        tx.request_header(name, value);
-    }
-    let mut decision = tx.request_headers_done(now);
-    if decision == Decision::Continue {
-        if tx.inspects_request_body()
-            && let BodyProgress::Decided(intervention) = tx.request_body(&request.body)
-        {
-            decision = Decision::Intervene(intervention);
-        }
-        if decision == Decision::Continue {
-            // what it decides stands in the transaction
-            tx.request_body_done(now);
-        }
-    }
-    tx.logging(now);
-}
-
-fn decision(tx: &Transaction) -> String {
-    match tx.intervention() {
-        None => "passed".to_owned(),
-        Some(found) => {
-            let by = match found.rule_id {
-                0 => "a limit".to_owned(),
-                id => format!("rule {id}"),
-            };
-            let how = match &found.action {
-                InterventionAction::Deny => format!("denied with {}", found.status),
-                InterventionAction::Drop => "dropped".to_owned(),
-                InterventionAction::Redirect(to) => {
-                    format!("redirected with {} to {}", found.status, Safe(to))
-                }
-            };
-            format!("{how} by {by} in phase {}", found.phase)
-        }
-    }
-}
-
-fn score(tx: &Transaction) -> i64 {
-    let names = ["anomaly_score", "inbound_anomaly_score", "blocking_inbound_anomaly_score"];
-    names.iter().map(|name| tx.tx_number(name)).max().unwrap_or(0)
-}
-
-fn print_json(tx: &Transaction) -> Result<(), Failure> {
-    let matches: Vec<_> = tx
-        .matches()
-        .iter()
-        .map(|found| serde_json::json!({ "rule": found.rule, "log": found.log }))
-        .collect();
-    let object = serde_json::json!({
-        "decision": decision(tx),
-        "status": tx.intervention().map(|intervention| intervention.status),
-        "rule": tx.intervention().map(|intervention| intervention.rule_id),
-        "score": score(tx),
-        "matches": matches,
-        "errors": tx.errors(),
+    tx.set_mode(match arguments.mode {
+        RunMode::Detect => Mode::DetectionOnly,
+        RunMode::Block => Mode::On,
     });
-    writeln!(std::io::stdout().lock(), "{object}")?;
-    Ok(())
+    let mut verdict = Verdict { tx, refusal: None, rest: 0 };
+    match message::request(&raw) {
+        Ok(request) => {
+            let response = response(arguments, request.head.method())?;
+            verdict.rest = request.body.rest;
+            verdict.refusal = judge(&mut verdict.tx, &request, response.as_ref(), now);
+        }
+        Err(error) => verdict.refusal = Some(Refusal { before_rules: true, ..refused(&error) }),
+    }
+    if arguments.json { verdict.print_json() } else { verdict.print_text() }
 }
 
-fn print_text(tx: &Transaction) -> Result<(), Failure> {
-    let style = Style::of_stdout();
-    let mut lines = Vec::new();
-    for found in tx.matches().iter().filter(|found| found.log) {
-        rule(&mut lines, &found.rule, style);
+fn refused(error: &http1::Error) -> Refusal {
+    Refusal { status: error.fault.status(), reason: error.to_string(), before_rules: false }
+}
+
+/// All phases, in the order and as far as the gate runs them.
+fn judge(
+    tx: &mut Transaction,
+    request: &Request,
+    response: Option<&Result<Response, http1::Error>>,
+    now: Timestamp,
+) -> Option<Refusal> {
+    let refusal = judge_request(tx, request, now);
+    let answered = refusal.is_some() || tx.intervention().is_some();
+    let refusal = match response {
+        Some(Ok(response)) if !answered => judge_response(tx, response, now),
+        Some(Err(error)) if !answered => Some(failed(error)),
+        _ => refusal,
+    };
+    tx.logging(now);
+    // what rules decided before it came to that is what the client gets
+    refusal.filter(|_| tx.intervention().is_none())
+}
+
+fn judge_request(tx: &mut Transaction, request: &Request, now: Timestamp) -> Option<Refusal> {
+    let head = &request.head;
+    let refusal = request.refused.map(|error| Refusal {
+        // no version below 1.0 was ever written in a request line: that is malformed rather than unsupported
+        status: if head.version().major == 0 { 400 } else { error.fault.status() },
+        reason: error.to_string(),
+        before_rules: !gateway::rules_may_see(error.fault),
+    });
+    if refusal.as_ref().is_some_and(|refusal| refusal.before_rules) {
+        return refusal;
     }
-    let silent = tx.matches().iter().filter(|found| !found.log).count();
-    if silent > 0 {
-        lines.push(format!("  and {silent} matches of rules that do not log (--json shows them)"));
+    tx.request_line(head.method(), head.target(), head.version().to_string().as_bytes());
+    for field in head.headers().iter() {
+        tx.request_header(field.name(), field.value());
     }
-    for error in tx.errors() {
-        lines.push(format!("  {}", style.warn(&Safe(error.as_bytes()).to_string())));
+    if tx.request_headers_done(now) != Decision::Continue {
+        return None;
     }
-    let verdict = decision(tx);
-    let verdict = if tx.intervention().is_some() { style.bad(&verdict) } else { style.strong(&verdict) };
-    lines.push(format!("{verdict}; anomaly score {}", score(tx)));
-    let mut out = std::io::stdout().lock();
-    for line in lines {
-        writeln!(out, "{line}")?;
+    let body = &request.body;
+    if tx.inspects_request_body() {
+        if let BodyProgress::Decided(_) = tx.request_body(&body.bytes) {
+            return None;
+        }
+        if let Some(fault) = &body.fault {
+            return Some(refused(fault));
+        }
     }
-    Ok(())
+    // what it decides stands in the transaction
+    tx.request_body_done(now);
+    refusal.or_else(|| body.fault.as_ref().map(refused))
+}
+
+fn judge_response(tx: &mut Transaction, response: &Response, now: Timestamp) -> Option<Refusal> {
+    let head = &response.head;
+    tx.response_head(head.status(), b"HTTP/1.1");
+    for field in head.headers().iter() {
+        tx.response_header(field.name(), field.value());
+    }
+    if tx.response_headers_done(now) != Decision::Continue {
+        return None;
+    }
+    let streams = head.headers().get("Content-Type").is_some_and(gateway::is_event_stream);
+    if let Some(body) = response.body.as_ref().filter(|_| !streams) {
+        if tx.inspects_response_body()
+            && let BodyProgress::Decided(_) = tx.response_body(&body.bytes)
+        {
+            return None;
+        }
+        if let Some(fault) = &body.fault {
+            return Some(failed(fault));
+        }
+    }
+    tx.response_body_done(now);
+    None
+}
+
+fn failed(error: &http1::Error) -> Refusal {
+    Refusal { status: 502, reason: format!("response: {error}"), before_rules: false }
+}
+
+/// The response that is asked for; an error in its place where the upstream's bytes are none.
+fn response(arguments: &Arguments, method: &[u8]) -> Result<Option<Result<Response, http1::Error>>, Failure> {
+    if let Some(status) = arguments.response_status {
+        let head = ResponseHead::new(status, Headers::new()).map_err(|fault| usage(fault.to_string()))?;
+        return Ok(Some(Ok(Response { head, body: None })));
+    }
+    let Some(file) = &arguments.response else { return Ok(None) };
+    Ok(Some(message::response(&read(file)?, method)))
+}
+
+impl Verdict {
+    fn decision(&self) -> String {
+        if let Some(Refusal { status, reason, .. }) = &self.refusal {
+            let how = if *status == 502 { "failed" } else { "refused" };
+            return format!("{how} with {status}: {reason}");
+        }
+        let Some(found) = self.tx.intervention() else { return "passed".to_owned() };
+        let by = match found.rule_id {
+            0 => "a limit".to_owned(),
+            id => format!("rule {id}"),
+        };
+        let how = match &found.action {
+            InterventionAction::Deny => format!("denied with {}", found.status),
+            InterventionAction::Drop => "dropped".to_owned(),
+            InterventionAction::Redirect(to) => {
+                format!("redirected with {} to {}", found.status, Safe(to))
+            }
+        };
+        format!("{how} by {by} in phase {}", found.phase)
+    }
+
+    fn print_json(&self) -> Result<(), Failure> {
+        let matches: Vec<_> = self
+            .tx
+            .matches()
+            .iter()
+            .map(|found| serde_json::json!({ "rule": found.rule, "log": found.log }))
+            .collect();
+        let intervention = self.tx.intervention();
+        let scores = gateway::scores(&self.tx);
+        let status = intervention.map(|intervention| intervention.status);
+        let object = serde_json::json!({
+            "decision": self.decision(),
+            "status": status.or(self.refusal.as_ref().map(|refusal| refusal.status)),
+            "rule": intervention.map(|intervention| intervention.rule_id),
+            "phase": intervention.map(|intervention| intervention.phase),
+            "reason": self.refusal.as_ref().map(|refusal| &refusal.reason),
+            "score": scores.inbound,
+            "scores": scores,
+            "matches": matches,
+            "errors": self.tx.errors(),
+            "bytes_behind_request": self.rest,
+        });
+        writeln!(std::io::stdout().lock(), "{object}")?;
+        Ok(())
+    }
+
+    fn print_text(&self) -> Result<(), Failure> {
+        let style = Style::of_stdout();
+        let mut lines = Vec::new();
+        for found in self.tx.matches().iter().filter(|found| found.log) {
+            rule(&mut lines, &found.rule, style);
+        }
+        let silent = self.tx.matches().iter().filter(|found| !found.log).count();
+        if silent > 0 {
+            lines.push(format!("  and {silent} matches of rules that do not log (--json shows them)"));
+        }
+        for error in self.tx.errors() {
+            lines.push(format!("  {}", style.warn(&Safe(error.as_bytes()).to_string())));
+        }
+        if self.rest > 0 {
+            let rest = format!("{} bytes behind the request are not part of it", self.rest);
+            lines.push(format!("  {}", style.warn(&rest)));
+        }
+        let decision = self.decision();
+        let decision = if decision == "passed" { style.strong(&decision) } else { style.bad(&decision) };
+        lines.push(match &self.refusal {
+            Some(Refusal { before_rules: true, .. }) => format!("{decision}; no rule was asked"),
+            _ => format!("{decision}; anomaly score {}", score(&gateway::scores(&self.tx))),
+        });
+        let mut out = std::io::stdout().lock();
+        for line in lines {
+            writeln!(out, "{line}")?;
+        }
+        Ok(())
+    }
+}
+
+fn score(scores: &Scores) -> String {
+    let mut text = scores.inbound.to_string();
+    if !scores.categories.is_empty() {
+        let kinds: Vec<String> =
+            scores.categories.iter().map(|(kind, score)| format!("{kind} {score}")).collect();
+        text += &format!(" ({})", kinds.join(", "));
+    }
+    if scores.outbound != 0 {
+        text += &format!(", outbound {}", scores.outbound);
+    }
+    text
 }
 
 fn read(path: &str) -> Result<Vec<u8>, Failure> {
+    let too_long = || usage(format!("{path}: longer than {MAX_MESSAGE_BYTES} bytes"));
     let mut bytes = Vec::new();
     if path == "-" {
-        std::io::stdin().take(MAX_REQUEST_BYTES + 1).read_to_end(&mut bytes)?;
+        std::io::stdin().take(MAX_MESSAGE_BYTES + 1).read_to_end(&mut bytes)?;
     } else {
         let file = std::fs::File::open(path).map_err(|error| {
             Failure::environment(
@@ -181,104 +321,69 @@ fn read(path: &str) -> Result<Vec<u8>, Failure> {
                 "give an URL (http://…), a file, or - for standard input",
             )
         })?;
-        file.take(MAX_REQUEST_BYTES + 1).read_to_end(&mut bytes)?;
+        if file.metadata()?.len() > MAX_MESSAGE_BYTES {
+            return Err(too_long());
+        }
+        file.take(MAX_MESSAGE_BYTES + 1).read_to_end(&mut bytes)?;
     }
-    if bytes.len() as u64 > MAX_REQUEST_BYTES {
-        return Err(usage(format!("{path}: longer than {MAX_REQUEST_BYTES} bytes")));
+    if bytes.len() as u64 > MAX_MESSAGE_BYTES {
+        return Err(too_long());
     }
     Ok(bytes)
 }
 
-/// As curl would send it: the target as written, Host, User-Agent, Accept, and for a body its type and length.
-fn from_flags(arguments: &Arguments) -> Result<Request, Failure> {
+/// The request as curl would send it: the target as written but for its spaces, Host, User-Agent, Accept, and for a body
+/// its type and length.
+fn from_flags(arguments: &Arguments) -> Result<Vec<u8>, Failure> {
     let (_, rest) = arguments.request.split_once("://").unwrap_or_default();
     let rest = rest.split('#').next().unwrap_or_default();
     let at = rest.find(['/', '?']).unwrap_or(rest.len());
     let (host, target) = rest.split_at(at);
-    let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-    let body = match &arguments.data {
-        None => Vec::new(),
-        Some(data) => match data.strip_prefix('@') {
-            Some(file) => read(file)?,
-            None => data.clone().into_bytes(),
+    let target = target.replace(' ', "%20");
+    let target = if target.starts_with('/') { target } else { format!("/{target}") };
+    let body = match (&arguments.data, &arguments.data_binary) {
+        (Some(data), _) => match data.strip_prefix('@') {
+            Some(file) => {
+                let mut bytes = read(file)?;
+                bytes.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
+                Some(bytes)
+            }
+            None => Some(data.clone().into_bytes()),
         },
+        (None, Some(data)) => match data.strip_prefix('@') {
+            Some(file) => Some(read(file)?),
+            None => Some(data.clone().into_bytes()),
+        },
+        (None, None) => None,
     };
-    let mut headers: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    let mut fields: Vec<(&str, String)> = Vec::new();
     for header in &arguments.headers {
         let (name, value) =
             header.split_once(':').ok_or_else(|| usage(format!("header `{header}` has no colon")))?;
-        headers.push((name.trim().into(), value.trim().into()));
+        if header.contains(['\r', '\n']) {
+            return Err(usage(format!("header `{name}` has a line break; for those, give a raw request")));
+        }
+        fields.push((name.trim(), value.trim().to_owned()));
     }
-    let mut default = |name: &str, value: String| {
-        if !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name.as_bytes())) {
-            headers.push((name.into(), value.into()));
+    let mut default = |name, value: String| {
+        if !fields.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {
+            fields.push((name, value));
         }
     };
     default("Host", host.to_owned());
     default("User-Agent", format!("monban/{}", env!("CARGO_PKG_VERSION")));
     default("Accept", "*/*".to_owned());
-    if arguments.data.is_some() {
+    if let Some(body) = &body {
         default("Content-Type", "application/x-www-form-urlencoded".to_owned());
         default("Content-Length", body.len().to_string());
     }
-    let method = if arguments.data.is_some() { "POST" } else { "GET" };
-    let method = arguments.method.as_deref().unwrap_or(method).into();
-    Ok(Request { method, target: target.into(), protocol: "HTTP/1.1".into(), headers, body })
-}
-
-/// A raw request. Lines may end with LF alone, because files written by hand do; a body is taken as it stands.
-fn from_raw(raw: &[u8]) -> Option<Request> {
-    let end = |pattern: &[u8]| {
-        raw.windows(pattern.len()).position(|w| w == pattern).map(|at| (at, at + pattern.len()))
-    };
-    let (head, body) = match (end(b"\r\n\r\n"), end(b"\n\n")) {
-        (Some(crlf), Some(lf)) if lf.0 < crlf.0 => lf,
-        (Some(crlf), _) => crlf,
-        (None, Some(lf)) => lf,
-        (None, None) => (raw.len(), raw.len()),
-    };
-    let mut lines =
-        raw[..head].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let line = lines.next()?;
-    let first = line.iter().position(|byte| *byte == b' ')?;
-    let last = line.iter().rposition(|byte| *byte == b' ').filter(|last| *last > first)?;
-    if !line[last + 1..].starts_with(b"HTTP/") {
-        return None;
+    let method = arguments.method.as_deref().unwrap_or(if body.is_some() { "POST" } else { "GET" });
+    let mut request = format!("{method} {target} HTTP/1.1\r\n");
+    for (name, value) in fields {
+        request += &format!("{name}: {value}\r\n");
     }
-    let headers = lines.filter(|line| !line.is_empty()).map(|line| {
-        let colon = line.iter().position(|byte| *byte == b':')?;
-        Some((line[..colon].to_vec(), line[colon + 1..].trim_ascii().to_vec()))
-    });
-    Some(Request {
-        method: line[..first].to_vec(),
-        target: line[first + 1..last].to_vec(),
-        protocol: line[last + 1..].to_vec(),
-        headers: headers.collect::<Option<_>>()?,
-        body: raw[body..].to_vec(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn raw_requests() {
-        for (raw, expected) in [
-            ("GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", Some(("GET", "/a b", 1, ""))),
-            ("POST / HTTP/1.0\nA: 1\nB:2\n\nbody\n", Some(("POST", "/", 2, "body\n"))),
-            ("GET / HTTP/1.1", Some(("GET", "/", 0, ""))),
-            ("POST / HTTP/1.1\r\nA: b\r\n\r\nx\n\ny", Some(("POST", "/", 1, "x\n\ny"))),
-            ("GET /", None),
-            ("", None),
-            ("GET / HTTP/1.1\r\nno colon\r\n\r\n", None),
-            ("hello there you", None),
-        ] {
-            let found = from_raw(raw.as_bytes());
-            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-            let found = found.map(|r| (text(&r.method), text(&r.target), r.headers.len(), text(&r.body)));
-            let expected = expected.map(|(m, t, h, b)| (m.to_owned(), t.to_owned(), h, b.to_owned()));
-            assert_eq!(found, expected, "{raw:?}");
-        }
-    }
+    request += "\r\n";
+    let mut request = request.into_bytes();
+    request.extend_from_slice(&body.unwrap_or_default());
+    Ok(request)
 }

@@ -47,11 +47,45 @@ fn folder() -> tempfile::TempDir {
         "SecRulee ARGS\nSecRule ARGS \"@rx a\" \"phase:2\"\nSecRule NOPE \"@rx a\" \"id:1\"\n",
     )
     .unwrap();
-    std::fs::write(
-        folder.path().join("attack.http"),
-        "POST / HTTP/1.1\nHost: a\nContent-Type: application/x-www-form-urlencoded\n\nq=attack",
-    )
-    .unwrap();
+    let form = "Host: a\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    for (name, text) in [
+        (
+            "attack.http",
+            "POST / HTTP/1.1\nHost: a\nContent-Type: application/x-www-form-urlencoded\n\nq=attack".to_owned(),
+        ),
+        (
+            "chunked.http",
+            format!("POST / HTTP/1.1\r\n{form}Transfer-Encoding: chunked\r\n\r\n4\r\nq=at\r\n4\r\ntack\r\n0\r\n\r\n"),
+        ),
+        ("short.http", format!("POST / HTTP/1.1\r\n{form}Content-Length: 20\r\n\r\nq=attack")),
+        (
+            "ambiguous.http",
+            format!("POST /?q=attack HTTP/1.1\r\n{form}Content-Length: 8\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ),
+        ("two-hosts.http", "GET /?q=attack HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".to_owned()),
+        ("two-requests.http", "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /?q=attack HTTP/1.1\r\nHost: a\r\n\r\n".to_owned()),
+        ("form.txt", "q=att\r\nack".to_owned()),
+        (
+            "leak.http",
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nsec\r\n3\r\nret\r\n0\r\n\r\n"
+                .to_owned(),
+        ),
+        ("cut.http", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsecret".to_owned()),
+        (
+            "scores.conf",
+            "SecRuleEngine On\nSecResponseBodyAccess On\nSecResponseBodyMimeType text/html\n\
+             SecRule ARGS \"@contains attack\" \"id:10,phase:2,pass,log,msg:'An attack',severity:'CRITICAL',\\\n\
+             setvar:'tx.sql_injection_score=+5',setvar:'tx.anomaly_score=+5'\"\n\
+             SecRule RESPONSE_STATUS \"@ge 500\" \"id:11,phase:3,deny,status:502,log,msg:'Server error'\"\n\
+             SecRule RESPONSE_BODY \"@contains secret\" \"id:12,phase:4,deny,log,msg:'A secret',\\\n\
+             setvar:'tx.outbound_anomaly_score=+4'\"\n"
+                .to_owned(),
+        ),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let long = std::fs::File::create(folder.path().join("long.http")).unwrap();
+    long.set_len(256 * 1024 * 1024 + 1).unwrap();
     folder
 }
 
@@ -122,16 +156,50 @@ fn messages_and_exit_codes() {
         ("rules-run-blocked", &["rules", "run", "http://a/?q=attack", "--rules", "rules.conf"]),
         ("rules-run-passed", &["rules", "run", "http://a/?q=peace", "--rules", "rules.conf"]),
         ("rules-run-file", &["rules", "run", "attack.http", "--rules", "rules.conf"]),
-        ("rules-run-detect", &["rules", "run", "attack.http", "--detect", "--rules", "rules.conf"]),
+        ("rules-run-detect", &["rules", "run", "attack.http", "--mode", "detect", "--rules", "rules.conf"]),
+        ("rules-run-chunked", &["rules", "run", "chunked.http", "--rules", "rules.conf"]),
+        ("rules-run-short", &["rules", "run", "short.http", "--rules", "rules.conf"]),
+        ("rules-run-ambiguous", &["rules", "run", "ambiguous.http", "--rules", "rules.conf"]),
+        ("rules-run-ambiguous-json", &["rules", "run", "ambiguous.http", "--json", "--rules", "rules.conf"]),
+        ("rules-run-two-hosts", &["rules", "run", "two-hosts.http", "--rules", "rules.conf"]),
+        (
+            "rules-run-two-hosts-detect",
+            &["rules", "run", "two-hosts.http", "--mode", "detect", "--rules", "rules.conf"],
+        ),
+        ("rules-run-two-requests", &["rules", "run", "two-requests.http", "--rules", "rules.conf"]),
+        ("rules-run-spaces", &["rules", "run", "http://a/?q=an attack", "--rules", "rules.conf"]),
+        ("rules-run-data-file", &["rules", "run", "http://a/", "-d", "@form.txt", "--rules", "rules.conf"]),
+        (
+            "rules-run-data-binary",
+            &["rules", "run", "http://a/", "--data-binary", "@form.txt", "--rules", "rules.conf"],
+        ),
+        ("rules-run-scores", &["rules", "run", "http://a/?q=attack", "--rules", "scores.conf"]),
+        (
+            "rules-run-response",
+            &["rules", "run", "http://a/?q=attack", "--response", "leak.http", "--rules", "scores.conf"],
+        ),
+        (
+            "rules-run-response-json",
+            &["rules", "run", "http://a/", "--response", "leak.http", "--json", "--rules", "scores.conf"],
+        ),
+        (
+            "rules-run-response-cut",
+            &["rules", "run", "http://a/", "--response", "cut.http", "--rules", "scores.conf"],
+        ),
+        (
+            "rules-run-response-status",
+            &["rules", "run", "http://a/", "--response-status", "503", "--rules", "scores.conf"],
+        ),
         (
             "rules-run-json",
             &["rules", "run", "http://a/", "-d", "q=attack", "-H", "X: y", "--json", "--rules", "rules.conf"],
         ),
         ("rules-run-no-request", &["rules", "run", "rules.conf"]),
+        ("rules-run-too-long", &["rules", "run", "long.http"]),
         ("rules-run-missing", &["rules", "run", "missing.http"]),
         ("rules-run-mixed", &["rules", "run", "attack.http", "-X", "PUT"]),
     ];
-    assert!(cases.len() >= 30);
+    assert!(cases.len() >= 45);
     for (name, arguments) in cases {
         let output = Command::new(BINARY)
             .args(*arguments)
