@@ -1,40 +1,21 @@
 //! `/api/events`
 
-use std::net::IpAddr;
-
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Json;
-use event::{Action, Event, EventId, Timestamp};
-use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
-use store::{Filter, StoreError, Test};
+use event::{Event, EventId};
+use serde::Serialize;
+use store::{Condition, ConditionError, StoreError};
 
 use crate::{Console, Problem};
 
-/// Which events: every parameter that is given must fit.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Parameters {
-    /// At this time (RFC 3339) or later.
-    pub since: Option<String>,
-    /// Before this time.
-    pub until: Option<String>,
-    /// Of this site.
-    pub site: Option<String>,
-    /// By a client of this address or network.
-    pub client: Option<String>,
-    /// This rule matched.
-    pub rule: Option<u64>,
-    /// `blocked`, `detected`, `passed`, `refused` or `failed`.
-    pub action: Option<String>,
-    /// Holds this text.
-    pub text: Option<String>,
-    /// Older than the event of this id: `next` of the page before.
-    pub before: Option<String>,
-    /// How many; default 50, at most 1,000.
-    pub limit: Option<usize>,
-}
+/// The parameters of a list, in any order:
+///
+/// - each property of [`store::filter::PROPERTIES`], as [`Condition::parse`] reads it: `site=shop`, `action=!passed`; any of
+///   several values of one property may fit, each inverted one and each text must
+/// - `before`: older than the event of this id, `next` of the page before
+/// - `limit`: how many; 50 where it is not given, at most 1,000
+pub type Parameters = Vec<(String, String)>;
 
 /// The answer to a list.
 #[derive(Debug, Serialize)]
@@ -45,34 +26,33 @@ pub struct Events {
     pub next: Option<EventId>,
 }
 
-impl Parameters {
-    fn query(self) -> Result<store::Query, String> {
-        fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
-            name: &str,
-            text: Option<String>,
-        ) -> Result<Option<T>, String> {
-            text.map(|text| text.parse().map_err(|error| format!("{name}: {error}"))).transpose()
+/// Reads [`Parameters`].
+///
+/// # Errors
+/// Which parameter is wrong, and why.
+pub fn query(parameters: Parameters) -> Result<store::Query, String> {
+    let mut query = store::Query::newest(store::Filter::default(), 50);
+    let mut conditions = Vec::new();
+    for (name, value) in parameters {
+        let wrong = |what: String| format!("{name}: {what}");
+        match name.as_str() {
+            "before" => {
+                let id =
+                    value.parse().map_err(|error: event::id::InvalidEventId| wrong(error.to_string()))?;
+                query.before = Some(id);
+            }
+            "limit" => {
+                query.limit =
+                    value.parse().map_err(|error: std::num::ParseIntError| wrong(error.to_string()))?;
+            }
+            property => conditions.push(Condition::parse(property, &value).map_err(|error| match error {
+                ConditionError::UnknownProperty(_) => format!("{error}, before, limit"),
+                ConditionError::BadValue(what) => wrong(what),
+            })?),
         }
-        let client = match self.client {
-            Some(text) => match text.parse::<IpAddr>() {
-                Ok(address) => Some(IpNet::from(address)),
-                Err(_) => parsed("client", Some(text))?,
-            },
-            None => None,
-        };
-        let tests = [
-            parsed::<Timestamp>("since", self.since)?.map(Test::Since),
-            parsed::<Timestamp>("until", self.until)?.map(Test::Before),
-            self.site.map(|site| Test::Site(vec![site])),
-            client.map(|network| Test::Client(vec![network])),
-            self.rule.map(|rule| Test::Rule(vec![rule])),
-            parsed::<Action>("action", self.action)?.map(|action| Test::Action(vec![action])),
-            self.text.map(Test::Text),
-        ];
-        let filter = tests.into_iter().flatten().fold(Filter::default(), Filter::with);
-        let before = parsed("before", self.before)?;
-        Ok(store::Query { filter, before, limit: self.limit.unwrap_or(50) })
     }
+    query.filter = conditions.into_iter().collect();
+    Ok(query)
 }
 
 pub(crate) async fn list(
@@ -81,7 +61,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Events>, Problem> {
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
     let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
-    let query = parameters.query().map_err(bad)?;
+    let query = query(parameters).map_err(bad)?;
     let page = asked(move || console.events.query(&query)).await?;
     Ok(Json(Events { events: page.events, next: page.next }))
 }

@@ -1,7 +1,10 @@
 //! Text for people: colours where they are wanted, and nothing that an attacker could make of a terminal.
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Bytes of attackers made harmless: control characters (also those of C1 and what turns the direction of text) show as
 /// `\x1b` or `\u{202e}`, bytes that are not UTF-8 as `\xff`.
@@ -34,18 +37,86 @@ fn is_format(character: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// [`Safe`], with the line breaks of a body kept.
+/// [`Safe`], with the line breaks and tabs of a body kept.
 pub fn safe_lines(bytes: &[u8]) -> Vec<String> {
+    let safe = |line: &[u8]| {
+        let pieces = line.split(|byte| *byte == b'\t').map(|piece| Safe(piece).to_string());
+        pieces.collect::<Vec<_>>().join("\t")
+    };
     let lines = bytes.split(|byte| *byte == b'\n');
-    lines.map(|line| Safe(line.strip_suffix(b"\r").unwrap_or(line)).to_string()).collect()
+    lines.map(|line| safe(line.strip_suffix(b"\r").unwrap_or(line))).collect()
 }
 
-/// Cuts a text to so many characters, with an ellipsis.
+/// Cuts a text to so many columns, with an ellipsis.
 pub fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if text.width() <= width {
         return text.to_owned();
     }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+    let mut left = width.saturating_sub(1);
+    let fits = |character: &char| match left.checked_sub(character.width().unwrap_or(0)) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
+/// [`cut`], and filled with spaces to the width.
+pub fn fit(text: &str, width: usize) -> String {
+    let text = cut(text, width);
+    let missing = width.saturating_sub(text.width());
+    text + &" ".repeat(missing)
+}
+
+/// Columns of the terminal that standard output is; none where it is no terminal.
+pub fn width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    // 0 is what a terminal says that does not know
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+/// How far a long command has come, as a line on standard error that is written over; nothing where that is no terminal.
+#[derive(Debug)]
+pub struct Progress {
+    shown: Option<Instant>,
+    total: Option<u64>,
+    terminal: bool,
+}
+
+impl Progress {
+    /// How often the line is written.
+    const PAUSE: Duration = Duration::from_millis(100);
+
+    /// `total` is asked only where there is somebody to tell.
+    pub fn start(total: impl FnOnce() -> Option<u64>) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self { shown: None, total: if terminal { total() } else { None }, terminal }
+    }
+
+    /// So much is done.
+    pub fn show(&mut self, done: u64, what: &str) {
+        if !self.terminal || self.shown.is_some_and(|shown| shown.elapsed() < Self::PAUSE) {
+            return;
+        }
+        self.shown = Some(Instant::now());
+        let part = match self.total {
+            Some(total) if total >= done && total > 0 => format!(" of {total} ({} %)", done * 100 / total),
+            _ => String::new(),
+        };
+        // whoever closed standard error does not want to know
+        let _ = write!(std::io::stderr(), "\r\x1b[K{done}{part} {what}");
+    }
+}
+
+impl Drop for Progress {
+    /// Takes the line away.
+    fn drop(&mut self) {
+        if self.shown.is_some() {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
 }
 
 /// Colours for standard output.
@@ -104,12 +175,18 @@ mod tests {
             assert_eq!(safe, shown);
             assert!(!safe.chars().any(char::is_control));
         }
-        assert_eq!(safe_lines(b"a\r\n\x1bb"), ["a", "\\x1bb"]);
+        assert_eq!(safe_lines(b"a\r\n\x1bb\n\tc\t\rd"), ["a", "\\x1bb", "\tc\t\\x0dd"]);
     }
 
     #[test]
     fn long_texts_are_cut() {
         assert_eq!(cut("abcdef", 6), "abcdef");
         assert_eq!(cut("abcdefg", 6), "abcde…");
+        // two columns each
+        assert_eq!(cut("門番門番", 8), "門番門番");
+        assert_eq!(cut("門番門番", 7), "門番門…");
+        assert_eq!(cut("門番門番", 6), "門番…");
+        assert_eq!(fit("門番門番", 6), "門番… ");
+        assert_eq!(fit("ab", 4), "ab  ");
     }
 }

@@ -5,6 +5,10 @@ use std::net::IpAddr;
 use event::{Action, ByteString, Event, Gate, Severity, Timestamp};
 use ipnet::IpNet;
 
+mod text;
+
+pub use text::{ConditionError, PROPERTIES, inverted};
+
 /// Conditions that must all hold. An empty filter takes every event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {

@@ -59,7 +59,7 @@ pub mod sqlite;
 use std::path::{Path, PathBuf};
 
 pub use event_store::{EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError};
-pub use filter::{Condition, Filter, Test};
+pub use filter::{Condition, ConditionError, Filter, Test};
 pub use ingest::{Ingest, IngestHealth, IngestNotice, Ingester};
 pub use journal::{Appended, Fsync, Journal, JournalError, JournalHealth, JournalOptions, Position, Record};
 pub use reader::EventReader;

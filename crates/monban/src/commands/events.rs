@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use event::{Action, Event};
-use store::{EventReader, StoreError};
+use store::{EventQuery, EventReader, Filter, Query, StoreError};
 
 use super::{events_export, events_list, events_show, events_tail};
 use crate::config::Config;
@@ -54,6 +54,12 @@ pub fn action(event: &Event, style: Style) -> String {
         Action::Detected | Action::Failed => style.warn(&padded),
         Action::Passed => padded,
     }
+}
+
+/// The event that is told of last, if there is any.
+pub fn last(reader: &EventReader) -> Result<Option<Event>, Failure> {
+    let page = reader.query(&Query::newest(Filter::default(), 1)).map_err(failure)?;
+    Ok(page.events.into_iter().next())
 }
 
 /// The request line and, where there is one, the reason or the first rules.

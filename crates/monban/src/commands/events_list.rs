@@ -10,19 +10,19 @@ use super::events::{self, action, what};
 use super::filter::FilterOptions;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::terminal::{Safe, Style, cut};
+use crate::terminal::{Safe, Style, cut, fit, width};
 
 /// List events, newest first
 #[derive(Debug, Args)]
 pub struct Arguments {
-    #[command(flatten)]
-    filter: FilterOptions,
     /// How many
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    filter: FilterOptions,
 }
 
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
@@ -31,17 +31,16 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let mut left = arguments.limit;
     let mut out = std::io::stdout().lock();
     let style = Style::of_stdout();
+    let layout = Layout::of(width());
     if !arguments.json {
-        let heading =
-            format!("{:26} {:20} {:8} {:<15} {:12} {}", "ID", "TIME", "ACTION", "CLIENT", "SITE", "WHAT");
-        writeln!(out, "{}", style.strong(&heading))?;
+        writeln!(out, "{}", style.strong(&layout.heading()))?;
     }
     while left > 0 {
         query.limit = left;
         let page = reader.query(&query).map_err(events::failure)?;
         left -= page.events.len().min(left);
         for event in &page.events {
-            let line = if arguments.json { event.to_json() } else { row(event, style) };
+            let line = if arguments.json { event.to_json() } else { layout.row(event, style) };
             writeln!(out, "{line}")?;
         }
         query.before = page.next;
@@ -52,11 +51,123 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One event as a line of the table.
-pub fn row(event: &Event, style: Style) -> String {
-    let time = cut(&event.time.to_string(), 20).replace('…', "Z");
-    let client = event.client.map(|client| client.address.to_string()).unwrap_or_default();
-    let site = cut(&Safe(event.site.as_deref().unwrap_or_default().as_bytes()).to_string(), 12);
-    let what = cut(&what(event), 120);
-    format!("{} {time:20} {} {client:<15} {site:12} {what}", event.id, action(event, style))
+/// Which columns a table of events has, and how wide they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    site: bool,
+    client: bool,
+    /// Columns of the time: with its date, the hour alone, or none.
+    time: usize,
+    /// Columns of the request; none where it is not cut.
+    what: Option<usize>,
+}
+
+/// The identifier and the action always stand there: 26 and 8 columns and a space behind each.
+const FIXED: usize = 26 + 1 + 8 + 1;
+const TIME: usize = 20;
+const HOUR: usize = 8;
+const CLIENT: usize = 15;
+const SITE: usize = 12;
+/// Columns that the request gets at least, while there is a column that can make room.
+const WHAT: usize = 32;
+
+impl Layout {
+    /// For a terminal of so many columns. Where there is none, another program reads: then nothing is cut.
+    pub fn of(width: Option<usize>) -> Self {
+        let whole = Self { site: true, client: true, time: TIME, what: None };
+        let Some(width) = width else { return whole };
+        let narrower = [
+            whole,
+            Self { site: false, ..whole },
+            Self { site: false, time: HOUR, ..whole },
+            Self { site: false, time: HOUR, client: false, ..whole },
+            Self { site: false, time: 0, client: false, ..whole },
+        ];
+        let room = |layout: &Self| width.saturating_sub(layout.before_what());
+        let chosen = narrower.into_iter().find(|layout| room(layout) >= WHAT).unwrap_or(narrower[4]);
+        Self { what: Some(room(&chosen)), ..chosen }
+    }
+
+    fn before_what(&self) -> usize {
+        let column = |wanted: bool, width: usize| if wanted { width + 1 } else { 0 };
+        FIXED + column(self.time > 0, self.time) + column(self.client, CLIENT) + column(self.site, SITE)
+    }
+
+    /// The line above the table.
+    pub fn heading(&self) -> String {
+        self.line("ID", "TIME", &format!("{:8}", "ACTION"), "CLIENT", "SITE", "WHAT")
+    }
+
+    /// One event as a line of the table.
+    pub fn row(&self, event: &Event, style: Style) -> String {
+        // to the second: 2026-11-23T09:04:46
+        let time = event.time.to_string();
+        let time = time.get(..19).map_or(time.clone(), |second| format!("{second}Z"));
+        let time = if self.time == HOUR { time.get(11..19).unwrap_or_default() } else { &time };
+        let client = event.client.map(|client| client.address.to_string()).unwrap_or_default();
+        let site = Safe(event.site.as_deref().unwrap_or_default().as_bytes()).to_string();
+        self.line(&event.id.to_string(), time, &action(event, style), &client, &site, &what(event))
+    }
+
+    fn line(&self, id: &str, time: &str, action: &str, client: &str, site: &str, what: &str) -> String {
+        let column = |text: &str, width: usize| match self.what {
+            Some(_) => fit(text, width),
+            None => format!("{text:width$}"),
+        };
+        let mut line = format!("{id:26} ");
+        if self.time > 0 {
+            line += &format!("{} ", column(time, self.time));
+        }
+        line += &format!("{action} ");
+        if self.client {
+            line += &format!("{} ", column(client, CLIENT));
+        }
+        if self.site {
+            line += &format!("{} ", column(site, SITE));
+        }
+        line += &self.what.map_or_else(|| what.to_owned(), |width| cut(what, width));
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{Client, EventId, Gate, RequestEvidence, Timestamp};
+    use unicode_width::UnicodeWidthStr;
+
+    use super::*;
+
+    #[test]
+    fn the_table_fits_the_terminal_and_is_not_cut_without_one() {
+        let time = Timestamp::from_micros(1_795_424_686_123_456);
+        let line = format!("GET /{} HTTP/1.1", "門番".repeat(100));
+        let evidence = RequestEvidence { line: line.clone().into_bytes().into(), ..Default::default() };
+        let id = EventId::derived(time, "n", "1");
+        let mut event = Event::new(id, time, "n", Gate::Request, evidence.into());
+        event.client = Some(Client { address: "2001:db8:1111:2222:3333::1".parse().unwrap(), port: None });
+        event.site = Some("a-site-with-a-long-name".to_owned());
+        let plain = Style::of_stdout();
+        for (width, holds) in [
+            (300, &["2026-11-23T09:04:46Z", "2001:db8:1111:", "a-site-with…", "passed"][..]),
+            (118, &["2026-11-23T09:04:46Z", "2001:db8:1111:", "a-site-with…"]),
+            (105, &["2026-11-23T09:04:46Z", "2001:db8:1111:", "GET /門"]),
+            (93, &[" 09:04:46 passed", "2001:db8:1111:", "GET /門"]),
+            (77, &[" 09:04:46 passed   GET /門"]),
+            (76, &[" passed   GET /門"]),
+            (40, &["passed   GET…"]),
+        ] {
+            let layout = Layout::of(Some(width));
+            let row = layout.row(&event, plain);
+            assert!(row.width() <= width && row.width() + 1 >= width.min(260), "{width}: {row}");
+            assert!(layout.heading().width() <= width.max(40), "{width}");
+            for text in holds {
+                assert!(row.contains(text), "{width}: {row}");
+            }
+        }
+        let row = Layout::of(None).row(&event, plain);
+        assert!(
+            row.ends_with(&line) && row.contains(" 2001:db8:1111:2222:3333::1 a-site-with-a-long-name "),
+            "{row}"
+        );
+    }
 }

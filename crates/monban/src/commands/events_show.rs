@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use event::{Body, Disruptive, Event, Header, MatchedRule};
-use store::{EventQuery, Filter, Query};
+use store::EventQuery;
 
 use super::events;
 use crate::config::Config;
@@ -14,7 +14,7 @@ use crate::terminal::{Safe, Style, safe_lines};
 /// Show one event: the request as it was sent, the rules that matched, scores and decision
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The event's id, as on the block page and in `events list`, or `latest`
+    /// The event's id, as on the block page and in `events list`, or `last` for the newest
     id: String,
     /// The event as JSON
     #[arg(long)]
@@ -23,9 +23,8 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let reader = events::open(config)?;
-    let event = if arguments.id == "latest" {
-        let page = reader.query(&Query::newest(Filter::default(), 1)).map_err(events::failure)?;
-        page.events.into_iter().next().ok_or_else(|| Failure::NotFound("there is no event yet".to_owned()))?
+    let event = if matches!(arguments.id.as_str(), "last" | "latest") {
+        events::last(&reader)?.ok_or_else(|| Failure::NotFound("there is no event yet".to_owned()))?
     } else {
         let id = arguments.id.trim().parse().map_err(|error| Failure::NotFound(format!("{error}")))?;
         let found = reader.get(id).map_err(events::failure)?;

@@ -1,31 +1,38 @@
 //! `monban events tail`
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
-use store::EventQuery;
+use event::{Event, EventId};
+use store::{EventQuery, EventReader, Filter, Query};
 
+use super::events;
+use super::events_list::Layout;
 use super::filter::FilterOptions;
-use super::{events, events_list};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::terminal::Style;
+use crate::terminal::{Style, width};
 
 /// Print events as they come in
 #[derive(Debug, Args)]
 pub struct Arguments {
-    #[command(flatten)]
-    filter: FilterOptions,
+    /// Begin with the last so many events
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 0,
+        value_parser = clap::value_parser!(u16).range(..=10_000))]
+    lines: u16,
     /// End after so many
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Begin with the oldest event that is kept, instead of what is yet to come
-    #[arg(long)]
+    #[arg(long, conflicts_with = "lines")]
     from_start: bool,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    filter: FilterOptions,
 }
 
 /// How often it looks for more.
@@ -35,30 +42,53 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let reader = events::open(config)?;
     let filter = arguments.filter.filter();
     let style = Style::of_stdout();
+    let layout = Layout::of(width());
+    let mut left = arguments.limit.unwrap_or(usize::MAX);
+    let mut print = |event: &Event| -> Result<bool, Failure> {
+        let line = if arguments.json { event.to_json() } else { layout.row(event, style) };
+        writeln!(std::io::stdout().lock(), "{line}")?;
+        left -= 1;
+        Ok(left == 0)
+    };
     let mut since = store::Position::START;
     if !arguments.from_start {
         since = reader.end().map_err(events::failure)?;
     }
-    let mut printed = 0;
+    // what comes while these are read is in both
+    let before = newest(&reader, &filter, usize::from(arguments.lines))?;
+    for event in before.iter().rev() {
+        if print(event)? {
+            return Ok(());
+        }
+    }
+    let mut printed: HashSet<EventId> = before.iter().map(|event| event.id).collect();
+    drop(before);
     loop {
         let records = reader.tail(since, 500).map_err(events::failure)?;
-        let mut out = std::io::stdout().lock();
         for record in &records {
             since = record.end;
-            if !filter.matches(&record.event) {
-                continue;
-            }
-            let line =
-                if arguments.json { record.event.to_json() } else { events_list::row(&record.event, style) };
-            writeln!(out, "{line}")?;
-            printed += 1;
-            if arguments.limit.is_some_and(|limit| printed >= limit) {
+            if filter.matches(&record.event) && !printed.contains(&record.event.id) && print(&record.event)? {
                 return Ok(());
             }
         }
-        out.flush()?;
         if records.is_empty() {
+            printed = HashSet::new();
             std::thread::sleep(PAUSE);
         }
     }
+}
+
+fn newest(reader: &EventReader, filter: &Filter, count: usize) -> Result<Vec<Event>, Failure> {
+    let mut query = Query::newest(filter.clone(), count);
+    let mut found = Vec::new();
+    while found.len() < count {
+        query.limit = count - found.len();
+        let page = reader.query(&query).map_err(events::failure)?;
+        found.extend(page.events);
+        query.before = page.next;
+        if page.next.is_none() {
+            break;
+        }
+    }
+    Ok(found)
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::{BINARY, RULES, stderr, stdout};
 
-fn compare(path: &Path, found: &str) {
+pub fn compare(path: &Path, found: &str) {
     if std::env::var_os("MONBAN_WRITE_DOCS").is_some() {
         std::fs::write(path, found).unwrap();
     }
@@ -20,12 +20,12 @@ fn compare(path: &Path, found: &str) {
     );
 }
 
-fn here(path: &str) -> PathBuf {
+pub fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// A folder with rules and a configuration that needs no daemon.
-fn folder() -> tempfile::TempDir {
+pub fn folder() -> tempfile::TempDir {
     let folder = testkit::process::folder("monban-cli-");
     std::fs::create_dir(folder.path().join("data")).unwrap();
     std::fs::write(folder.path().join("rules.conf"), RULES).unwrap();
@@ -142,7 +142,7 @@ fn messages_and_exit_codes() {
         ("bad-action", &["events", "list", "--action", "eaten"]),
         ("events-empty", &["events", "list"]),
         ("events-show-none", &["events", "show", "01KYD00000000000000000000Z"]),
-        ("events-show-latest-none", &["events", "show", "latest"]),
+        ("events-show-last-none", &["events", "show", "last"]),
         ("events-show-nonsense", &["events", "show", "nonsense"]),
         ("reload-no-daemon", &["reload"]),
         ("rules-check", &["rules", "check"]),

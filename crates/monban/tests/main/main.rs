@@ -5,6 +5,7 @@ mod cli;
 mod corpus;
 mod crash;
 mod demo;
+mod events;
 mod gate;
 mod memory;
 mod reload;

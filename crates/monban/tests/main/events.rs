@@ -1,0 +1,288 @@
+//! The commands that look at events, with events of fixed identifiers and times, compared with files in `snapshots/`.
+
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use event::{
+    Action, Body, Client, Disruptive, Durations, Event, EventId, Gate, Header, MatchedRule, NotInspected,
+    RequestEvidence, Response, Scores, Severity, Timestamp, Uninspected,
+};
+use store::{Ingest, Journal, JournalOptions, SqliteStore};
+
+use crate::cli::{compare, folder, here};
+use crate::support::{BINARY, stderr, stdout};
+
+/// 2026-11-23T09:04:46Z
+const EPOCH: i64 = 1_795_424_686_000_000;
+
+fn event(number: i64, client: &str, evidence: RequestEvidence) -> Event {
+    let time = Timestamp::from_micros(EPOCH + number * 3_600_000_000);
+    Event {
+        site: Some("shop".to_owned()),
+        client: Some(Client { address: client.parse().unwrap(), port: Some(40_000) }),
+        ..Event::new(
+            EventId::derived(time, "gate", &number.to_string()),
+            time,
+            "gate",
+            Gate::Request,
+            evidence.into(),
+        )
+    }
+}
+
+fn response(status: u16, reason: &str) -> Option<Response> {
+    let headers = vec![Header::new("Content-Type", "text/html")];
+    Some(Response { status, reason: reason.into(), protocol: "HTTP/1.1".into(), headers, body: None })
+}
+
+fn durations() -> Durations {
+    Durations { total_us: 1234, phases_us: [100, 200, 30, 40, 5], ..Durations::default() }
+}
+
+/// One of each action, with what is awkward to show.
+fn events() -> Vec<Event> {
+    let rule = |id, message: &str, severity, variable: &str, value: &str| MatchedRule {
+        id,
+        phase: 2,
+        message: message.into(),
+        severity: Some(severity),
+        file: "rules/REQUEST-942.conf".into(),
+        line: 17,
+        operator: "rx".into(),
+        variable: variable.into(),
+        value: value.into(),
+        ..MatchedRule::default()
+    };
+    let blocked = RequestEvidence {
+        line: "GET /?id=1%20union%20select&x=\"><b> HTTP/1.1".into(),
+        headers: vec![Header::new("Host", "shop.example"), Header::new("X-Odd", &b"\xff\x1b[2J"[..])],
+        response: response(403, "Forbidden"),
+        rules: vec![
+            MatchedRule {
+                matched: "union select".into(),
+                ..rule(942_100, "SQL injection", Severity::Critical, "ARGS:id", "1 union select")
+            },
+            MatchedRule {
+                disruptive: Some(Disruptive::Deny { status: 403 }),
+                ..rule(949_110, "Inbound score exceeded", Severity::Critical, "TX:anomaly_score", "10")
+            },
+        ],
+        scores: Scores { inbound: 10, outbound: 0, categories: [("sqli".to_owned(), 10)].into() },
+        durations: durations(),
+        ..RequestEvidence::default()
+    };
+    let detected = RequestEvidence {
+        line: "POST /門番 HTTP/1.1".into(),
+        headers: vec![Header::new("Host", "blog.example")],
+        body: Some(Body::capture(b"first\tline\r\nsecond \x1b]0;title\x07 line", 5000, 64)),
+        response: response(200, "OK"),
+        rules: vec![rule(941_100, "XSS", Severity::Warning, "REQUEST_BODY", "<script>")],
+        durations: durations(),
+        not_inspected: vec![NotInspected { what: Uninspected::RequestBody, bytes: Some(4964) }],
+        ..RequestEvidence::default()
+    };
+    let failed = RequestEvidence {
+        line: "GET /slow HTTP/1.1".into(),
+        response: response(504, "Gateway Timeout"),
+        durations: durations(),
+        upstream: Some("http://127.0.0.1:9000".into()),
+        ..RequestEvidence::default()
+    };
+    let refused = RequestEvidence {
+        line: "POST / HTTP/1.1".into(),
+        response: response(400, "Bad Request"),
+        ..RequestEvidence::default()
+    };
+    vec![
+        Event { action: Action::Blocked, severity: Severity::Critical, ..event(0, "198.51.100.7", blocked) },
+        Event {
+            action: Action::Detected,
+            severity: Severity::Warning,
+            site: Some("ブログのとても長い名前".to_owned()),
+            ..event(1, "2001:db8::7", detected)
+        },
+        Event {
+            action: Action::Failed,
+            severity: Severity::Error,
+            reason: Some("no answer within 60 s".to_owned()),
+            ..event(2, "198.51.100.8", failed)
+        },
+        Event {
+            action: Action::Refused,
+            severity: Severity::Notice,
+            reason: Some("both Content-Length and Transfer-Encoding, at byte 20".to_owned()),
+            ..event(3, "203.0.113.9", refused)
+        },
+    ]
+}
+
+/// The folder of the command line's tests, with these events: three in the store, one in the journal yet.
+fn with_events() -> tempfile::TempDir {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let journal = Journal::open(&store::journal_folder(&data), JournalOptions::default()).unwrap();
+    let events = events();
+    for event in &events[..3] {
+        journal.append(event).unwrap();
+    }
+    let sqlite = SqliteStore::open(&store::database_path(&data), store::sqlite::BUSY_TIMEOUT).unwrap();
+    Ingest::new(journal.folder(), std::sync::Arc::new(sqlite))
+        .unwrap()
+        .catch_up(&mut |notice| panic!("{notice}"))
+        .unwrap();
+    journal.append(&events[3]).unwrap();
+    folder
+}
+
+fn command(folder: &tempfile::TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).current_dir(folder.path()).env_remove("MONBAN_CONFIG");
+    command
+}
+
+fn told(arguments: &[&str], output: &Output) -> String {
+    format!(
+        "$ monban {}\n{}{}exit code {}\n",
+        arguments.join(" "),
+        stdout(output),
+        stderr(output),
+        output.status.code().unwrap()
+    )
+}
+
+#[test]
+fn every_command_with_events() {
+    let folder = with_events();
+    let first = events()[0].id.to_string();
+    let cases: &[(&str, &[&str])] = &[
+        ("events-list", &["events", "list"]),
+        ("events-list-limit", &["events", "list", "--limit", "2"]),
+        ("events-list-json", &["events", "list", "--limit", "1", "--json"]),
+        ("events-list-not-action", &["events", "list", "--action", "!blocked", "--action", "!failed"]),
+        ("events-list-not-site", &["events", "list", "--site", "!shop"]),
+        ("events-list-not-client", &["events", "list", "--client", "!198.51.100.0/24"]),
+        ("events-list-not-rule", &["events", "list", "--rule", "!942100"]),
+        ("events-list-not-severity", &["events", "list", "--severity", "!error"]),
+        ("events-list-not-status", &["events", "list", "--status", "!403", "--status", "!504"]),
+        ("events-list-not-method", &["events", "list", "--method", "!GET"]),
+        ("events-list-not-since", &["events", "list", "--since", "!2026-11-23T10:00:00Z"]),
+        ("events-list-texts", &["events", "list", "--text", "union", "--text", "SELECT"]),
+        ("events-list-not-text", &["events", "list", "--text", "!union", "--text", "!slow"]),
+        ("events-list-or", &["events", "list", "--status", "403", "--status", "504"]),
+        ("events-list-none", &["events", "list", "--text", "nowhere"]),
+        ("events-list-bad-rule", &["events", "list", "--rule", "!x"]),
+        ("events-show", &["events", "show", &first]),
+        ("events-show-last", &["events", "show", "last"]),
+        ("events-show-last-json", &["events", "show", "last", "--json"]),
+        ("events-tail", &["events", "tail", "-n", "3", "--limit", "3"]),
+        ("events-tail-filtered", &["events", "tail", "-n", "3", "--limit", "1", "--action", "!refused"]),
+        ("events-tail-from-start", &["events", "tail", "--from-start", "--limit", "4"]),
+        ("events-tail-json", &["events", "tail", "-n", "1", "--limit", "1", "--json"]),
+        ("events-tail-too-many", &["events", "tail", "-n", "10001"]),
+        ("events-export", &["events", "export"]),
+        ("events-export-output", &["events", "export", "--action", "!failed", "--output", "out.jsonl"]),
+        ("events-export-no-folder", &["events", "export", "--output", "none/out.jsonl"]),
+    ];
+    assert!(cases.len() >= 27);
+    for (name, arguments) in cases {
+        let output = command(&folder, arguments).output().unwrap();
+        compare(&here("tests/snapshots").join(format!("{name}.txt")), &told(arguments, &output));
+    }
+    // the one that is hardest to show
+    let second = events()[1].id.to_string();
+    let output = command(&folder, &["events", "show", &second]).output().unwrap();
+    compare(
+        &here("tests/snapshots").join("events-show-awkward.txt"),
+        &told(&["events", "show", &second], &output),
+    );
+}
+
+#[test]
+fn an_exported_file_is_private_whole_and_replaces_the_former() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = with_events();
+    let file = folder.path().join("out.jsonl");
+    std::fs::write(&file, "former").unwrap();
+    let output = command(&folder, &["events", "export", "-o", "out.jsonl"]).output().unwrap();
+    assert_eq!((stdout(&output).as_str(), stderr(&output).as_str()), ("4 events in out.jsonl\n", ""));
+    let lines = std::fs::read_to_string(&file).unwrap();
+    let found: Vec<Event> = lines.lines().map(|line| Event::from_json(line.as_bytes()).unwrap()).collect();
+    assert_eq!(found, events().into_iter().rev().collect::<Vec<_>>());
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    // nothing else is left in the folder, and what is no file is written to
+    let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(!names.into_iter().any(|name| name.to_string_lossy().starts_with(".tmp")));
+    let output = command(&folder, &["events", "export", "-o", "/dev/stdout"]).output().unwrap();
+    assert_eq!(stdout(&output), lines);
+}
+
+/// Runs it with standard output and error on a terminal of so many columns; what the terminal gets.
+fn on_terminal(folder: &tempfile::TempDir, arguments: &[&str], columns: u16) -> String {
+    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let peer = ioctl_tiocgptpeer(&terminal, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let size = rustix::termios::Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&peer, size).unwrap();
+    let mut child = command(folder, arguments)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(peer.try_clone().unwrap()))
+        .stderr(Stdio::from(peer))
+        .spawn()
+        .unwrap();
+    let mut found = Vec::new();
+    // ends with an error once nobody has the other side open
+    let _ = std::fs::File::from(terminal).read_to_end(&mut found);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(found).unwrap().replace("\r\n", "\n")
+}
+
+#[test]
+fn tables_fit_the_terminal() {
+    let folder = with_events();
+    for columns in [200, 130, 110, 100, 80] {
+        let found = on_terminal(&folder, &["events", "list"], columns);
+        let title = format!("$ monban events list    # on {columns} columns\n");
+        compare(
+            &here("tests/snapshots").join(format!("events-list-{columns}-columns.txt")),
+            &(title + &found),
+        );
+    }
+}
+
+#[test]
+fn an_export_tells_its_progress_on_a_terminal() {
+    let folder = with_events();
+    let found = on_terminal(&folder, &["events", "export", "--output", "out.jsonl"], 80);
+    assert_eq!(found, "\r\x1b[K4 of 4 (100 %) events\r\x1b[K4 events in out.jsonl\n");
+    let found = on_terminal(&folder, &["events", "export", "--output", "out.jsonl", "--text", "union"], 80);
+    assert_eq!(found, "\r\x1b[K1 events\r\x1b[K1 events in out.jsonl\n");
+}
+
+#[test]
+fn a_tail_goes_on_with_what_comes() {
+    let folder = with_events();
+    let output = folder.path().join("tail.txt");
+    let mut child = command(&folder, &["events", "tail", "-n", "1", "--limit", "3", "--json"])
+        .stdout(std::fs::File::create(&output).unwrap())
+        .spawn()
+        .unwrap();
+    let lines = || std::fs::read_to_string(&output).unwrap().lines().count();
+    testkit::wait_until("the last event", Duration::from_secs(30), || lines() == 1);
+    let data = folder.path().join("data");
+    let journal = Journal::open(&store::journal_folder(&data), JournalOptions::default()).unwrap();
+    for number in 4..6 {
+        journal.append(&event(number, "192.0.2.1", RequestEvidence::default())).unwrap();
+    }
+    assert!(child.wait().unwrap().success());
+    let found: Vec<Event> = std::fs::read_to_string(&output)
+        .unwrap()
+        .lines()
+        .map(|line| Event::from_json(line.as_bytes()).unwrap())
+        .collect();
+    let times = found.iter().map(|event| (event.time.as_micros() - EPOCH) / 3_600_000_000);
+    assert_eq!(times.collect::<Vec<_>>(), [3, 4, 5]);
+}
