@@ -15,6 +15,7 @@
 //! - [`evidence`]: [`RequestEvidence`], what was asked, answered and matched
 //! - [`redaction`]: secrets out of an event
 //! - [`modsec`]: the event in ModSecurity's error log and audit log
+//! - [`audit_log`]: audit logs of other sensors, read
 //! - [`limits`]: every limit of this crate
 //!
 //! # The JSON form
@@ -46,6 +47,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod audit_log;
 pub mod bytes;
 pub mod evidence;
 pub mod id;

@@ -13,3 +13,21 @@ pub const MAX_VALUE_BYTES: usize = 4 * 1024;
 
 /// Parts of a multipart body that redaction and the audit log tell apart; further ones count as one with the last.
 pub const MAX_MULTIPART_PARTS: usize = 1000;
+
+/// Bytes of one line of JSON in an audit log that is read, and of what a [`crate::audit_log::Reader`] holds back while it
+/// waits for the end of an entry whose end is in doubt; beyond it the line is told as damage and reading goes on behind it.
+/// ModSecurity's SecRequestBodyLimit is 13,107,200 bytes by default.
+pub const MAX_AUDIT_ENTRY_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of a part of an audit log entry that holds no body (A, B, F, H); what is beyond is left out. ModSecurity cuts a
+/// message to 1,023 bytes, Apache refuses headers beyond 8,190 bytes each.
+pub const MAX_AUDIT_PART_BYTES: usize = 1024 * 1024;
+
+/// Bytes of a line outside any entry, and of a line that may be a boundary; a longer one is neither.
+pub const MAX_AUDIT_LINE_BYTES: usize = 64 * 1024;
+
+/// Headers of one message in an audit log entry, its matched rules, and the tags of a rule; further ones are left out.
+pub const MAX_AUDIT_ITEMS: usize = 1000;
+
+/// Bytes of a sensor's unique id; an entry with a longer one is damage. Apache's has 27, nginx's 32.
+pub const MAX_ORIGIN_ID_BYTES: usize = 128;

@@ -248,3 +248,53 @@ impl ReplaceVersion for [u8] {
         bytes
     }
 }
+
+/// What these logs keep of an event.
+fn comparable(event: &Event, json: bool) -> Event {
+    let mut event = event.clone();
+    event.node = "vps1".into();
+    event.gate = Gate::Mlogc;
+    event.origin_id = Some(event.id.to_string());
+    event.reason = None;
+    let crate::Evidence::Request(request) = &mut event.evidence;
+    request.scores.inbound = 10;
+    for rule in &mut request.rules {
+        if rule.disruptive.is_none() {
+            rule.phase = 0;
+        }
+        if &rule.operator[..] == "detectXSS" {
+            rule.value = "\"><script>".into();
+        }
+    }
+    if json {
+        request.durations.total_us = 0;
+        request.headers.pop();
+        request.headers[2].value = "1, \\xe9".into();
+        request.response.as_mut().unwrap().reason = "".into();
+    }
+    event
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let parts = AuditParts::new("ABCEFHKZ").unwrap();
+    let read = |bytes: &[u8]| crate::audit_log::read_entry("vps1", bytes).unwrap().event;
+    let event = attack();
+    assert_eq!(read(&serial(&event, &parts, PROCESS)), comparable(&event, false));
+    let tokyo = Process { utc_offset_seconds: 9 * 3600, ..PROCESS };
+    assert_eq!(read(&native(&event, &parts, tokyo)), comparable(&event, false));
+    assert_eq!(read(json(&event, &parts, tokyo).as_bytes()), comparable(&event, true));
+    // What a body holds changes nothing.
+    let mut forging = attack();
+    let crate::Evidence::Request(request) = &mut forging.evidence;
+    let body = serial(&event, &parts, PROCESS).repeat(3);
+    request.body = Some(Body::capture(&body, body.len() as u64, usize::MAX));
+    assert_eq!(read(&serial(&forging, &parts, PROCESS)), comparable(&forging, false));
+    // The index.
+    let path = entry_path(&event, PROCESS);
+    let entry = IndexEntry { path: &path, size: 8401, md5: "563741b42d85666db8db4cf896aa45da" };
+    let line = crate::audit_log::IndexLine::parse(index(&event, &entry, PROCESS).as_bytes(), 0).unwrap();
+    assert_eq!((line.path, line.size, line.status), (path.into(), 8401, 403));
+    assert_eq!(line.origin_id, event.id.to_string().into());
+    assert_eq!(line.line, event.request().unwrap().line);
+}

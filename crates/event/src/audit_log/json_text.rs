@@ -1,0 +1,243 @@
+//! What the JSON forms share: texts of bytes, lenient numbers, lists and headers with their limits.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::Fault;
+use super::draft::Draft;
+use crate::limits::MAX_AUDIT_ITEMS;
+use crate::{ByteString, Header};
+
+/// Reads one line as `T` and makes a draft of it.
+///
+/// ModSecurity 2 writes the bytes of a request as they are, also where they are no UTF-8, which is no JSON. They are
+/// carried through the parser as the last characters of Unicode's private use and become bytes again in the draft.
+pub(super) fn read<'a, T: Deserialize<'a> + Into<Draft>>(
+    line: &'a [u8],
+    room: &'a mut String,
+) -> Result<Draft, Fault> {
+    let bad = |error: serde_json::Error| Fault::Json(error.to_string());
+    if let Ok(text) = str::from_utf8(line) {
+        return Ok(serde_json::from_str::<T>(text).map_err(bad)?.into());
+    }
+    for chunk in line.utf8_chunks() {
+        room.push_str(chunk.valid());
+        room.extend(chunk.invalid().iter().filter_map(|byte| char::from_u32(0x0010_ff00 + u32::from(*byte))));
+    }
+    let mut draft: Draft = serde_json::from_str::<T>(room).map_err(bad)?.into();
+    draft.texts().for_each(unmark);
+    Ok(draft)
+}
+
+/// U+10FF80 to U+10FFFF back to the bytes 80 to FF.
+fn unmark(text: &mut ByteString) {
+    if memchr::memchr(0xf4, text).is_none() {
+        return;
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let (plain, after) = match rest {
+            [0xf4, 0x8f, 0xbe, low @ 0x80..=0xbf, after @ ..] => (*low, after),
+            [0xf4, 0x8f, 0xbf, low @ 0x80..=0xbf, after @ ..] => (low + 0x40, after),
+            _ => (byte, tail),
+        };
+        bytes.push(plain);
+        rest = after;
+    }
+    *text = bytes.into();
+}
+
+/// Text, or a scalar as text; null is empty.
+#[derive(Debug, Default)]
+pub(super) struct Text(pub Vec<u8>);
+
+impl Text {
+    /// As bytes of an event.
+    pub fn bytes(self) -> ByteString {
+        self.0.into()
+    }
+
+    /// As text.
+    pub fn string(self) -> String {
+        String::from_utf8(self.0).unwrap_or_default()
+    }
+
+    /// As a number: 0 where it is none.
+    pub fn number<T: std::str::FromStr + Default>(&self) -> T {
+        str::from_utf8(&self.0).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a number")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(text.as_bytes().to_vec()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Text, E> {
+                Ok(Text(text.into_bytes()))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Text, E> {
+                Ok(Text(number.to_string().into_bytes()))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Text, E> {
+                Ok(Text(number.to_string().into_bytes()))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Text, E> {
+                Ok(Text(format!("{number:?}").into_bytes()))
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Text, E> {
+                Ok(Text(value.to_string().into_bytes()))
+            }
+
+            fn visit_unit<E>(self) -> Result<Text, E> {
+                Ok(Text::default())
+            }
+        }
+
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+/// A list of which the first [`MAX_AUDIT_ITEMS`] are kept; null is an empty one.
+#[derive(Debug)]
+pub(super) struct Items<T>(pub Vec<T>);
+
+impl<T> Default for Items<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ItemsVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ItemsVisitor<T> {
+            type Value = Items<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Items<T>, A::Error> {
+                let mut items = Vec::new();
+                while items.len() < MAX_AUDIT_ITEMS {
+                    match list.next_element()? {
+                        Some(item) => items.push(item),
+                        None => return Ok(Items(items)),
+                    }
+                }
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Items(items))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Items<T>, E> {
+                Ok(Items(Vec::new()))
+            }
+        }
+
+        deserializer.deserialize_any(ItemsVisitor(PhantomData))
+    }
+}
+
+/// Headers: names to a text or, in Coraza's form, to a list of texts. In their order.
+#[derive(Debug, Default)]
+pub(super) struct Headers(pub Vec<Header>);
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct HeadersVisitor;
+
+        impl<'de> Visitor<'de> for HeadersVisitor {
+            type Value = Headers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of headers")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
+                let mut headers = Vec::new();
+                while headers.len() < MAX_AUDIT_ITEMS {
+                    let Some((name, OneOrMany(values))) = map.next_entry::<Text, OneOrMany>()? else {
+                        return Ok(Headers(headers));
+                    };
+                    let room = MAX_AUDIT_ITEMS - headers.len();
+                    let each = values.into_iter().take(room);
+                    headers.extend(each.map(|value| Header::new(&name.0[..], value.0)));
+                }
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Headers(headers))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Headers, E> {
+                Ok(Headers::default())
+            }
+        }
+
+        deserializer.deserialize_any(HeadersVisitor)
+    }
+}
+
+struct OneOrMany(Vec<Text>);
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrManyVisitor;
+
+        impl<'de> Visitor<'de> for OneOrManyVisitor {
+            type Value = OneOrMany;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a list of texts")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<OneOrMany, E> {
+                Ok(OneOrMany(vec![Text(text.as_bytes().to_vec())]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<OneOrMany, A::Error> {
+                let Items(texts) = Items::deserialize(de::value::SeqAccessDeserializer::new(list))?;
+                Ok(OneOrMany(texts))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<OneOrMany, E> {
+                Ok(OneOrMany(vec![Text::default()]))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrManyVisitor)
+    }
+}
+
+/// `1.1` as `HTTP/1.1`, `2` as `HTTP/2.0`; what has a name already keeps it.
+pub(super) fn protocol(version: &[u8]) -> Vec<u8> {
+    if version.is_empty() || version.starts_with(b"HTTP/") {
+        return version.to_vec();
+    }
+    let minor: &[u8] = if version.contains(&b'.') { b"" } else { b".0" };
+    [b"HTTP/", version, minor].concat()
+}
+
+/// A request line of its words; the protocol may be missing.
+pub(super) fn request_line(method: &[u8], uri: &[u8], protocol: &[u8]) -> Vec<u8> {
+    let space: &[u8] = if protocol.is_empty() { b"" } else { b" " };
+    [method, b" ", uri, space, protocol].concat()
+}

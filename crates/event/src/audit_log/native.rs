@@ -1,0 +1,284 @@
+//! Sections between boundaries: `--1a2b3c4d-A--` to `--1a2b3c4d-Z--`.
+
+use memchr::memmem;
+
+use super::draft::{self, Draft};
+use super::{Fault, dates, message};
+use crate::limits::{MAX_AUDIT_ITEMS, MAX_AUDIT_PART_BYTES, MAX_BODY_BYTES};
+use crate::{Body, ByteString, Disruptive, Durations, Engine, Header, MatchedRule, Response};
+
+/// The boundary and the letter of a line such as `--1a2b3c4d-A--`, without its line end.
+pub(super) fn boundary(line: &[u8]) -> Option<(&[u8], u8)> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let [boundary @ .., b'-', letter @ b'A'..=b'Z'] = line.strip_prefix(b"--")?.strip_suffix(b"--")? else {
+        return None;
+    };
+    let known = (1..=64).contains(&boundary.len())
+        && boundary.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'@'));
+    known.then_some((boundary, *letter))
+}
+
+/// An entry that is being read.
+#[derive(Debug)]
+pub(super) struct Native {
+    boundary: Vec<u8>,
+    letter: u8,
+    header: Part,
+    request: Part,
+    request_body: Part,
+    form: Part,
+    response: Part,
+    response_body: Part,
+    trailer: Part,
+    /// What is of no use here: D, G, J, K.
+    other: Part,
+}
+
+#[derive(Debug)]
+struct Part {
+    bytes: Vec<u8>,
+    total: u64,
+    limit: usize,
+    seen: bool,
+}
+
+impl Part {
+    fn new(limit: usize) -> Self {
+        Self { bytes: Vec::new(), total: 0, limit, seen: false }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.total += bytes.len() as u64;
+        let room = self.limit.saturating_sub(self.bytes.len());
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+}
+
+impl Native {
+    /// Begins at a line A.
+    pub fn new(boundary: &[u8]) -> Self {
+        // One more for the line end that follows a body.
+        let body = || Part::new(MAX_BODY_BYTES + 2);
+        let part = || Part::new(MAX_AUDIT_PART_BYTES);
+        Self {
+            boundary: boundary.to_vec(),
+            letter: b'A',
+            header: part(),
+            request: part(),
+            request_body: body(),
+            form: body(),
+            response: part(),
+            response_body: body(),
+            trailer: part(),
+            other: Part::new(0),
+        }
+    }
+
+    /// Whether a boundary is that of this entry.
+    pub fn is_own(&self, boundary: &[u8]) -> bool {
+        self.boundary == boundary
+    }
+
+    /// A new section begins.
+    pub fn section(&mut self, letter: u8) {
+        self.letter = letter;
+        self.part().seen = true;
+    }
+
+    /// Content of the current section.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.part().add(bytes);
+    }
+
+    fn part(&mut self) -> &mut Part {
+        match self.letter {
+            b'A' => &mut self.header,
+            b'B' => &mut self.request,
+            b'C' => &mut self.request_body,
+            b'I' => &mut self.form,
+            b'F' => &mut self.response,
+            b'E' => &mut self.response_body,
+            b'H' => &mut self.trailer,
+            _ => &mut self.other,
+        }
+    }
+
+    /// Whether the current section holds what a client or a server sent, which may look like anything.
+    pub fn in_body(&self) -> bool {
+        !matches!(self.letter, b'A' | b'B' | b'F' | b'H')
+    }
+
+    /// Whether an entry that ends here has its request, and, if it `must_be_judged`, the rules' findings.
+    pub fn is_of_use(&self, must_be_judged: bool) -> bool {
+        let request = self.request.seen && self.letter != b'B';
+        let judged = self.trailer.seen && (self.letter != b'H' || self.trailer.bytes.ends_with(b"\n\n"));
+        request && (judged || !must_be_judged)
+    }
+
+    /// Whether libmodsecurity 3 wrote it.
+    pub fn is_v3(&self) -> bool {
+        self.boundary.starts_with(b"-")
+    }
+
+    /// What the sections tell.
+    ///
+    /// # Errors
+    /// [`Fault::Malformed`] for a part A that is none.
+    pub fn draft(self) -> Result<Draft, Fault> {
+        let v3 = self.is_v3();
+        let mut draft = header(&self.header.bytes)?;
+        let (line, headers) = head(&self.request.bytes);
+        draft.request.line = line.into();
+        draft.request.headers = headers;
+        let form = body(self.form, v3);
+        draft.request.body = body(self.request_body, v3).or(form);
+        let response_body = body(self.response_body, v3);
+        if self.response.seen || response_body.is_some() {
+            let (line, headers) = head(&self.response.bytes);
+            let mut words = line.splitn(3, |byte| *byte == b' ');
+            let mut word = || words.next().unwrap_or_default();
+            let (protocol, status, reason) = (word(), word(), word());
+            draft.request.response = Some(Response {
+                protocol: ByteString::from(protocol).to_string(),
+                status: number(status).unwrap_or(0),
+                reason: reason.into(),
+                headers,
+                body: response_body,
+            });
+        }
+        trailer(&self.trailer.bytes, v3, &mut draft);
+        Ok(draft)
+    }
+}
+
+/// `[23/Nov/2026:09:04:46.454636 +0000] id client port server port`
+fn header(part: &[u8]) -> Result<Draft, Fault> {
+    let line = lines(part).find(|line| !line.is_empty()).unwrap_or_default();
+    let malformed = || Fault::malformed("part A", line);
+    let rest = line.strip_prefix(b"[").ok_or_else(malformed)?;
+    let close = memchr::memchr(b']', rest).ok_or_else(malformed)?;
+    let time = dates::clf(&rest[..close]).ok_or_else(malformed)?;
+    let mut words = rest[close + 1..].split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let mut word = || words.next().unwrap_or_default();
+    let (unique_id, client, client_port, server, server_port) = (word(), word(), word(), word(), word());
+    let mut draft = Draft { time: Some(time), unique_id: unique_id.into(), ..Draft::default() };
+    draft.client = draft::client(client, number(client_port));
+    draft.request.server = draft::server(server, number(server_port));
+    Ok(draft)
+}
+
+/// The first line and the headers.
+fn head(part: &[u8]) -> (&[u8], Vec<Header>) {
+    let mut lines = lines(part).skip_while(|line| line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let headers = lines.filter(|line| !line.is_empty()).take(MAX_AUDIT_ITEMS).map(|line| {
+        let colon = memchr::memchr(b':', line).unwrap_or(line.len());
+        let value = line.get(colon + 1..).unwrap_or_default();
+        Header::new(&line[..colon], value.trim_ascii())
+    });
+    (first, headers.collect())
+}
+
+fn lines(part: &[u8]) -> impl Iterator<Item = &[u8]> {
+    part.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+/// A body without the line end that follows it, and the empty line of libmodsecurity 3; none for an empty one.
+fn body(part: Part, v3: bool) -> Option<Body> {
+    let mut bytes = &part.bytes[..];
+    let mut total = part.total;
+    if part.total == part.bytes.len() as u64 {
+        for _ in 0..if v3 { 2 } else { 1 } {
+            if let Some(shorter) = bytes.strip_suffix(b"\n") {
+                bytes = shorter;
+                total -= 1;
+            }
+        }
+    } else {
+        total -= 1;
+    }
+    if bytes.is_empty() {
+        return None;
+    }
+    if v3 {
+        let plain = unescape_v3(bytes);
+        // As long as the escapes shrink what is there, the rest is not known any better.
+        total -= (bytes.len() - plain.len()) as u64;
+        return Some(Body::capture(&plain, total, usize::MAX));
+    }
+    Some(Body::capture(bytes, total, usize::MAX))
+}
+
+/// libmodsecurity 3 writes unprintable bytes as `\xhh` and leaves backslashes alone: only the escape of an unprintable byte
+/// is one.
+fn unescape_v3(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        if let (b'\\', [b'x', high, low, after @ ..]) = (byte, tail)
+            && let Some(plain @ (..=0x1f | 0x7f..)) = message::hex(*high, *low)
+        {
+            bytes.push(plain);
+            rest = after;
+        } else {
+            bytes.push(byte);
+        }
+    }
+    bytes
+}
+
+/// Part H.
+fn trailer(part: &[u8], v3: bool, draft: &mut Draft) {
+    let request = &mut draft.request;
+    if v3 {
+        // It does not tell.
+        request.engine = Engine::On;
+    }
+    for line in lines(part) {
+        let (name, value) = match memmem::find(line, b": ") {
+            Some(colon) => (&line[..colon], &line[colon + 2..]),
+            None => continue,
+        };
+        match name {
+            b"Message" | b"ModSecurity" if request.rules.len() < MAX_AUDIT_ITEMS => {
+                request.rules.push(message::parse(value));
+            }
+            b"Action" if value.starts_with(b"Intercepted") => draft.intercepted = true,
+            b"Stopwatch2" => request.durations = durations(value),
+            b"Producer" => draft.own = value.starts_with(b"monban/"),
+            b"Engine-Mode" => request.engine = draft::engine(unquoted(value.trim_ascii())),
+            _ => {}
+        }
+    }
+    draft.intercepted |= v3 && request.rules.iter().any(stops);
+}
+
+fn stops(rule: &MatchedRule) -> bool {
+    matches!(rule.disruptive, Some(Disruptive::Deny { .. } | Disruptive::Drop | Disruptive::Redirect { .. }))
+}
+
+fn unquoted(text: &[u8]) -> &[u8] {
+    let text = text.strip_prefix(b"\"").unwrap_or(text);
+    text.strip_suffix(b"\"").unwrap_or(text)
+}
+
+/// `1795424686454636 14253; combined=1641, p1=494, p2=1039, …`
+fn durations(value: &[u8]) -> Durations {
+    let mut durations = Durations::default();
+    let words = value.split(|byte| matches!(byte, b' ' | b',' | b';')).filter(|word| !word.is_empty());
+    for (position, word) in words.enumerate() {
+        match word {
+            [b'p', phase @ b'1'..=b'5', b'=', micros @ ..] => {
+                durations.phases_us[usize::from(phase - b'1')] = number(micros).unwrap_or(0);
+            }
+            _ if position == 1 => durations.total_us = number(word).unwrap_or(0),
+            _ => {}
+        }
+    }
+    durations
+}
+
+fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+    str::from_utf8(text).ok()?.parse().ok()
+}

@@ -1,0 +1,311 @@
+//! Finds the entries in a stream of bytes.
+//!
+//! # Damage and forgery
+//!
+//! A native entry holds bodies as they were sent, so a body may hold what looks like another entry. Within a body only the
+//! entry's own boundary counts, which its sender cannot know. When a log was cut off in the middle of a body, though, the
+//! own boundary never comes, and what looks like another entry is one. So from the first such line on, the bytes are also
+//! held back: the own boundary ends the doubt; the end of the log, [`MAX_AUDIT_ENTRY_BYTES`], or [`Reader::settle`] decide
+//! that the entry was cut off, and what was held back is read again.
+
+use memchr::memchr;
+
+use super::draft::Draft;
+use super::native::{Native, boundary};
+use super::{Damage, Entry, Fault, Format, IndexLine, Step, coraza, json_text, json_v2, json_v3};
+use crate::limits::{MAX_AUDIT_ENTRY_BYTES, MAX_AUDIT_LINE_BYTES};
+
+/// Reads the audit log of one sensor; see the [module](super).
+///
+/// Its memory is bounded: the line that is being read (64 KiB, or 16 MiB of JSON), the kept parts of one entry (6 MiB), and
+/// what is held back while an entry's end is in doubt (16 MiB).
+#[derive(Debug)]
+pub struct Reader {
+    sensor: String,
+    /// Where the next byte that is pushed stands in the log.
+    offset: u64,
+    /// The beginning of a line whose end has not come.
+    carry: Vec<u8>,
+    /// The beginning of this line was already dealt with.
+    mid_line: bool,
+    native: Option<Open>,
+    /// Damage that may go on.
+    damage: Option<Damage>,
+    /// What was held back is being read again: whatever looks like an entry is one.
+    trusting: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    entry: Native,
+    offset: u64,
+    doubt: Option<Doubt>,
+}
+
+#[derive(Debug)]
+struct Doubt {
+    offset: u64,
+    held: Vec<u8>,
+}
+
+type Each<'a> = &'a mut dyn FnMut(Step);
+
+impl Reader {
+    /// A reader of the log of a sensor of this name, from the log's beginning.
+    pub fn new(sensor: impl Into<String>) -> Self {
+        Self::at(sensor, 0)
+    }
+
+    /// The same from this offset on: one that [`Reader::resume_offset`] gave.
+    pub fn at(sensor: impl Into<String>, offset: u64) -> Self {
+        Self {
+            sensor: sensor.into(),
+            offset,
+            carry: Vec::new(),
+            mid_line: false,
+            native: None,
+            damage: None,
+            trusting: false,
+        }
+    }
+
+    /// Everything before this offset has been told: a new reader may begin here.
+    pub fn resume_offset(&self) -> u64 {
+        let line = self.offset - self.carry.len() as u64;
+        match (&self.native, &self.damage) {
+            (Some(open), _) => open.offset,
+            (None, Some(damage)) => damage.offset,
+            (None, None) => line,
+        }
+    }
+
+    /// Takes the next bytes of the log.
+    pub fn push(&mut self, mut bytes: &[u8], each: Each<'_>) {
+        while !bytes.is_empty() {
+            // Never more at once than a line may have, so that a line without an end costs no more.
+            let window = &bytes[..bytes.len().min(MAX_AUDIT_LINE_BYTES)];
+            let (piece, ended) = match memchr(b'\n', window) {
+                Some(end) => (&bytes[..=end], true),
+                None => (window, false),
+            };
+            bytes = &bytes[piece.len()..];
+            let begin = self.offset;
+            self.offset += piece.len() as u64;
+            if self.mid_line {
+                self.rest_of_line(piece, begin, each);
+                self.mid_line = !ended;
+            } else if ended && self.carry.is_empty() {
+                self.line(piece, begin, each);
+            } else {
+                self.carry.extend_from_slice(piece);
+                if ended || self.carry.len() >= self.line_limit() {
+                    let line = std::mem::take(&mut self.carry);
+                    self.line(&line, self.offset - line.len() as u64, each);
+                    self.mid_line = !ended;
+                    if line.capacity() <= MAX_AUDIT_LINE_BYTES * 4 {
+                        self.carry = line;
+                        self.carry.clear();
+                    }
+                }
+            }
+        }
+    }
+
+    /// The log has ended: an entry that is not whole is cut off, unless it lacks no more than its part Z.
+    pub fn finish(&mut self, each: Each<'_>) {
+        if !self.carry.is_empty() {
+            let line = std::mem::take(&mut self.carry);
+            self.line(&line, self.offset - line.len() as u64, each);
+        }
+        self.mid_line = false;
+        self.settle(each);
+        self.cut_off(self.offset, true, each);
+        self.flush(each);
+    }
+
+    /// No more bytes have come for so long that whoever wrote the open entry will not go on: if its end is in doubt, it was
+    /// cut off.
+    pub fn settle(&mut self, each: Each<'_>) {
+        let Some(Doubt { offset, held }) = self.native.as_mut().and_then(|open| open.doubt.take()) else {
+            return;
+        };
+        self.cut_off(offset, false, each);
+        self.trusting = true;
+        let mut at = offset;
+        for line in held.split_inclusive(|byte| *byte == b'\n') {
+            self.line(line, at, each);
+            at += line.len() as u64;
+        }
+        self.trusting = false;
+    }
+
+    /// Bytes of memory that are in use for unread lines.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let doubt = self.native.as_ref().and_then(|open| open.doubt.as_ref());
+        self.carry.capacity() + doubt.map_or(0, |doubt| doubt.held.capacity())
+    }
+
+    fn line_limit(&self) -> usize {
+        if self.native.is_none() && self.carry.starts_with(b"{") {
+            MAX_AUDIT_ENTRY_BYTES
+        } else {
+            MAX_AUDIT_LINE_BYTES
+        }
+    }
+
+    /// A line with its end, or the beginning of one that is too long, or the log's last.
+    fn line(&mut self, line: &[u8], offset: u64, each: Each<'_>) {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let Some(open) = &mut self.native else { return self.outside(line, text, offset, each) };
+        let mark = if text.starts_with(b"--") { boundary(text) } else { None };
+        match mark {
+            Some((boundary, letter)) if open.entry.is_own(boundary) && letter != b'A' => {
+                open.doubt = None;
+                if letter == b'Z' {
+                    if let Some(open) = self.native.take() {
+                        self.emit_native(open, offset + line.len() as u64, each);
+                    }
+                } else {
+                    open.entry.section(letter);
+                }
+                return;
+            }
+            _ => {}
+        }
+        let begins = matches!(mark, Some((_, b'A'))) || text.starts_with(b"{\"transaction\":{");
+        if begins && (self.trusting || !open.entry.in_body()) {
+            self.cut_off(offset, false, each);
+            return self.outside(line, text, offset, each);
+        }
+        if begins && open.doubt.is_none() {
+            open.doubt = Some(Doubt { offset, held: Vec::new() });
+        }
+        self.content(line, each);
+    }
+
+    /// The rest of a line that was too long to be looked at as a whole.
+    fn rest_of_line(&mut self, piece: &[u8], offset: u64, each: Each<'_>) {
+        if self.native.is_some() {
+            self.content(piece, each);
+        } else {
+            self.damaged(offset, piece.len() as u64, Fault::UnknownFormat, each);
+        }
+    }
+
+    fn content(&mut self, bytes: &[u8], each: Each<'_>) {
+        let Some(open) = &mut self.native else { return };
+        open.entry.add(bytes);
+        if let Some(doubt) = &mut open.doubt {
+            doubt.held.extend_from_slice(bytes);
+            if doubt.held.len() >= MAX_AUDIT_ENTRY_BYTES {
+                self.settle(each);
+            }
+        }
+    }
+
+    fn outside(&mut self, line: &[u8], text: &[u8], offset: u64, each: Each<'_>) {
+        let length = line.len() as u64;
+        if text.trim_ascii().is_empty() {
+            // Empty lines stand between entries; within damage they are part of it.
+            if self.damage.is_some() {
+                self.damaged(offset, length, Fault::UnknownFormat, each);
+            }
+        } else if let Some((boundary, b'A')) = boundary(text) {
+            self.flush(each);
+            self.native = Some(Open { entry: Native::new(boundary), offset, doubt: None });
+        } else if text.starts_with(b"{") {
+            if line.len() >= MAX_AUDIT_ENTRY_BYTES {
+                return self.damaged(offset, length, Fault::TooLong, each);
+            }
+            match json(text) {
+                Ok((draft, format)) => {
+                    self.flush(each);
+                    self.emit(draft, format, offset, length, each);
+                }
+                Err(fault) => self.damaged(offset, length, fault, each),
+            }
+        } else if let Some(line) = IndexLine::parse(text, offset) {
+            self.flush(each);
+            each(Step::Index(Box::new(line)));
+        } else if memchr::memmem::find(text, b"Invalid entry (failed to match regex): --").is_some() {
+            self.damaged(offset, length, Fault::SerialForMlogc, each);
+        } else {
+            self.damaged(offset, length, Fault::UnknownFormat, each);
+        }
+    }
+
+    fn emit_native(&mut self, open: Open, end: u64, each: Each<'_>) {
+        let format = if open.entry.is_v3() { Format::NativeV3 } else { Format::Native };
+        let length = end - open.offset;
+        match open.entry.draft() {
+            Ok(draft) => self.emit(draft, format, open.offset, length, each),
+            Err(fault) => self.damaged(open.offset, length, fault, each),
+        }
+    }
+
+    fn emit(&mut self, draft: Draft, format: Format, offset: u64, length: u64, each: Each<'_>) {
+        match draft.into_event(&self.sensor) {
+            Ok(event) => each(Step::Entry(Box::new(Entry { event, offset, format }))),
+            Err(fault) => self.damaged(offset, length, fault, each),
+        }
+    }
+
+    /// The open entry, if there is one, ends here without its part Z.
+    fn cut_off(&mut self, end: u64, at_end_of_log: bool, each: Each<'_>) {
+        let Some(open) = self.native.take() else { return };
+        let offset = open.offset;
+        // At the end of a log that is still being written the rest may come, and the event is then another one.
+        if open.entry.is_of_use(at_end_of_log) {
+            self.emit_native(open, end, each);
+        }
+        self.damaged(offset, end - offset, Fault::CutOff, each);
+        self.flush(each);
+    }
+
+    /// Notes damage. What follows on damage of the same kind is part of it.
+    fn damaged(&mut self, offset: u64, length: u64, fault: Fault, each: Each<'_>) {
+        if let Some(damage) = &mut self.damage {
+            let goes_on = damage.offset + damage.length == offset;
+            let same = damage.fault == fault || fault == Fault::UnknownFormat;
+            if goes_on && same {
+                damage.length += length;
+                return;
+            }
+        }
+        self.flush(each);
+        self.damage = Some(Damage { offset, length, fault });
+    }
+
+    fn flush(&mut self, each: Each<'_>) {
+        if let Some(damage) = self.damage.take() {
+            each(Step::Damage(damage));
+        }
+    }
+}
+
+/// A line of JSON in one of its three forms, told apart by the name of the unique id.
+fn json(line: &[u8]) -> Result<(Draft, Format), Fault> {
+    let mut room = String::new();
+    Ok(match form(line) {
+        Format::JsonV3 => (json_text::read::<json_v3::Log>(line, &mut room)?, Format::JsonV3),
+        Format::Coraza => (json_text::read::<coraza::Log>(line, &mut room)?, Format::Coraza),
+        _ => (json_text::read::<json_v2::Log>(line, &mut room)?, Format::JsonV2),
+    })
+}
+
+/// Looks into the object `transaction` only: within texts quotes are escaped, so a request cannot bring its name.
+fn form(line: &[u8]) -> Format {
+    let mut places =
+        memchr::memmem::find_iter(line, b"\"transaction\":{").filter(|at| *at == 0 || line[at - 1] != b'\\');
+    let inside = places.next().map_or(&b""[..], |at| &line[at..]);
+    // ModSecurity 2's object ends before the request begins; the others hold the request.
+    let head = memchr::memmem::find(inside, b"\"request\":").map_or(inside, |end| &inside[..end]);
+    let has = |name: &[u8]| memchr::memmem::find(head, name).is_some();
+    match () {
+        () if has(b"\"transaction_id\":") => Format::JsonV2,
+        () if has(b"\"unique_id\":") => Format::JsonV3,
+        () if has(b"\"unix_timestamp\":") => Format::Coraza,
+        () => Format::JsonV2,
+    }
+}

@@ -1,0 +1,368 @@
+use super::*;
+use crate::limits::{MAX_AUDIT_ENTRY_BYTES, MAX_AUDIT_ITEMS, MAX_BODY_BYTES, MAX_ORIGIN_ID_BYTES};
+use crate::{Action, Engine, Severity};
+
+/// All steps of a log, given in pieces of this size.
+fn steps_of(log: &[u8], piece: usize) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut reader = Reader::new("web3");
+    for piece in log.chunks(piece) {
+        reader.push(piece, &mut |step| steps.push(step));
+    }
+    reader.finish(&mut |step| steps.push(step));
+    steps
+}
+
+/// Events and damages of a log, which must not depend on how it is cut into pieces.
+fn read(log: &[u8]) -> (Vec<Event>, Vec<Damage>) {
+    let whole = steps_of(log, log.len().max(1));
+    if log.len() < 100_000 {
+        for piece in [1, 7, 64] {
+            assert_eq!(steps_of(log, piece), whole, "pieces of {piece}");
+        }
+    }
+    let mut found = (Vec::new(), Vec::new());
+    for step in whole {
+        match step {
+            Step::Entry(entry) => found.0.push(entry.event),
+            Step::Damage(damage) => found.1.push(damage),
+            Step::Index(_) => {}
+        }
+    }
+    found
+}
+
+/// A native entry of ModSecurity 2 with one rule and a body.
+fn entry(boundary: &str, id: &str, body: &str) -> String {
+    format!(
+        "--{boundary}-A--\n[23/Nov/2026:09:04:46.454636 +0000] {id} 203.0.113.7 38596 192.0.2.1 443\n--{boundary}-B--\n\
+         POST /login HTTP/1.1\nHost: a.test\nContent-Type: text/plain\n\n--{boundary}-C--\n{body}\n--{boundary}-F--\n\
+         HTTP/1.1 403 Forbidden\nContent-Length: 3\n\n--{boundary}-E--\nno\n\n--{boundary}-H--\n\
+         Message: Warning. Pattern match \"x\" at ARGS:a. [file \"/r.conf\"] [line \"5\"] [id \"941100\"] [severity \"CRITICAL\"]\n\
+         Message: Access denied with code 403 (phase 2). Operator GE matched 5 at TX:anomaly_score. [file \"/r.conf\"] \
+         [line \"9\"] [id \"949110\"] [msg \"Inbound Anomaly Score Exceeded (Total Score: 5)\"]\n\
+         Action: Intercepted (phase 2)\nStopwatch2: 1 2078; combined=14, p1=4, p2=9, p3=0, p4=0, p5=8, sr=6, sw=0, l=0, gc=0\n\
+         Producer: ModSecurity for Apache/2.9.7 (http://www.modsecurity.org/); OWASP_CRS/3.3.4.\nEngine-Mode: \"ENABLED\"\n\n\
+         --{boundary}-Z--\n\n"
+    )
+}
+
+fn ids(events: &[Event]) -> Vec<&str> {
+    events.iter().map(|event| event.origin_id.as_deref().unwrap()).collect()
+}
+
+#[test]
+fn a_native_entry_of_modsecurity_2() {
+    let (events, damages) = read(entry("1a2b3c4d", "one", "a=b").as_bytes());
+    assert_eq!(damages, []);
+    let [event] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(event.time.to_string(), "2026-11-23T09:04:46.454636Z");
+    assert_eq!((event.node.as_str(), event.gate), ("web3", crate::Gate::Mlogc));
+    assert_eq!((event.action, event.severity), (Action::Blocked, Severity::Critical));
+    assert_eq!(event.client.unwrap().port, Some(38596));
+    assert_eq!(event.id, crate::EventId::derived(event.time, "web3", "one"));
+    let request = event.request().unwrap();
+    assert_eq!(request.line, "POST /login HTTP/1.1".into());
+    assert_eq!(request.host(), Some(&b"a.test"[..]));
+    assert_eq!(request.protocol, "HTTP/1.1");
+    assert_eq!(request.body.as_ref().unwrap().bytes, "a=b".into());
+    let response = request.response.as_ref().unwrap();
+    assert_eq!(
+        (response.status, response.reason.to_string(), response.headers.len()),
+        (403, "Forbidden".into(), 1)
+    );
+    assert_eq!(response.body.as_ref().unwrap().bytes, "no\n".into());
+    assert_eq!(request.rules.len(), 2);
+    assert_eq!(request.scores.inbound, 5);
+    assert_eq!((request.durations.phases_us, request.durations.total_us), ([4, 9, 0, 0, 8], 2078));
+    assert_eq!(request.engine, Engine::On);
+    assert_eq!(request.server.unwrap().to_string(), "192.0.2.1:443");
+}
+
+#[test]
+fn a_native_entry_of_libmodsecurity_3() {
+    let log = "---TtDyz0vv---A--\n[23/Nov/2026:09:04:58 +0000] 179542469872.561603 127.0.0.1 52646 127.0.0.1 18121\n\
+        ---TtDyz0vv---B--\nGET /?a=%3Cscript HTTP/1.1\nHost: a.test\n\n---TtDyz0vv---D--\n\n---TtDyz0vv---E--\n\
+        <html>\\x0d\\x0a\\x41\\xe9\n\n---TtDyz0vv---F--\nHTTP/1.1 403\nServer: nginx\n\n---TtDyz0vv---H--\n\
+        ModSecurity: Access denied with code 403 (phase 2). Matched \"Operator `Ge' with parameter `5' against variable \
+        `TX:ANOMALY_SCORE' (Value: `15' ) [file \"/r.conf\"] [line \"81\"] [id \"949110\"] [rev \"\"] [msg \"Exceeded (Total \
+        Score: 15)\"] [data \"\"] [severity \"2\"] [ver \"OWASP_CRS/3.3.4\"] [maturity \"0\"] [accuracy \"0\"] [tag \"t\"] \
+        [hostname \"h\"] [uri \"/\"] [unique_id \"u\"] [ref \"\"]\n\n---TtDyz0vv---I--\n\n---TtDyz0vv---J--\n\n---TtDyz0vv---Z--\n\n";
+    let (events, damages) = read(log.as_bytes());
+    assert_eq!(damages, []);
+    let request = events[0].request().unwrap();
+    assert_eq!(events[0].action, Action::Blocked);
+    let response = request.response.as_ref().unwrap();
+    assert_eq!(response.body.as_ref().unwrap().bytes, b"<html>\r\n\\x41\xe9"[..].into());
+    let rule = &request.rules[0];
+    assert_eq!(
+        (&rule.operator[..], rule.variable.to_string(), rule.value.to_string()),
+        ("ge", "TX:ANOMALY_SCORE".into(), "15".into())
+    );
+    assert_eq!((rule.severity, rule.phase), (Some(Severity::Critical), 2));
+    assert_eq!(request.scores.inbound, 15);
+}
+
+const JSON_V2: &str = r#"{"transaction":{"time":"23/Nov/2026:09:04:55.752767 +0000","transaction_id":"awQBt7Lb","remote_address":"127.0.0.1","remote_port":40174,"local_address":"127.0.0.1","local_port":18121},"request":{"request_line":"POST /login HTTP/1.1","headers":{"Host":"localhost","Z":"1","A":"2"},"body":["user","name=x"]},"response":{"protocol":"HTTP/1.1","status":403,"headers":{"Content-Length":"239"},"body":"<h1>"},"audit_data":{"messages":["Warning. detected SQLi using libinjection with fingerprint 'sUEnk' [file \"/r.conf\"] [line \"66\"] [id \"942100\"] [data \"Matched Data: sUEnk found within ARGS:username: admin' UNION\"] [severity \"CRITICAL\"]"],"action":{"intercepted":true,"phase":2,"message":"m"},"stopwatch":{"p1":487,"p2":973,"p3":0,"p4":0,"p5":663},"producer":["ModSecurity for Apache/2.9.7"],"engine_mode":"ENABLED"}}"#;
+const JSON_V3: &str = r#"{"transaction":{"client_ip":"127.0.0.1","time_stamp":"Mon Nov 23 09:05:01 2026","server_id":"2c","client_port":52740,"host_ip":"127.0.0.1","host_port":18121,"unique_id":"179542470119.730237","request":{"method":"GET","http_version":1.1,"uri":"/?name=%22","headers":{"Host":"localhost"}},"response":{"body":"<html>\r\n","http_code":403,"headers":{"Server":"nginx"}},"producer":{"secrules_engine":"Enabled"},"messages":[{"message":"XSS","details":{"match":"Matched \"Operator `Rx' with parameter `(?i)<s' against variable `ARGS:name' (Value: `\"><s' )","ruleId":"941110","file":"/r.conf","lineNumber":"64","data":"Matched Data: <s found within ARGS:name: \"><s","severity":"2","ver":"OWASP_CRS/3.3.4","rev":"","tags":["attack-xss"],"maturity":"0","accuracy":"0"}},{"message":"Inbound Anomaly Score Exceeded (Total Score: 5)","details":{"ruleId":"949110","severity":"2"}}]}}"#;
+const CORAZA: &str = r#"{"transaction":{"timestamp":"2026/11/23 09:05:01","unix_timestamp":1795424701123456789,"id":"QmTqKvJ","client_ip":"203.0.113.7","client_port":1234,"host_ip":"192.0.2.1","host_port":443,"server_id":"s","request":{"method":"GET","protocol":"HTTP/2.0","uri":"/?q=1","http_version":"","headers":{"host":["a.test"],"x":["1","2"]},"body":"","files":null,"args":{},"length":0},"response":{"protocol":"","status":403,"headers":{},"body":""},"producer":{"connector":"","version":"","server":"","rule_engine":"On","stopwatch":"","rulesets":["OWASP_CRS/4.7.0"]},"highest_severity":"","is_interrupted":true},"messages":[{"actionset":"","message":"XSS","error_message":"[client \"203.0.113.7\"] Coraza: Access denied (phase 2). Pattern match \"<s\" at ARGS:q. [file \"/r.conf\"] [line \"7\"] [id \"949110\"]","data":{"file":"/r.conf","line":7,"id":949110,"rev":"","msg":"Inbound Anomaly Score Exceeded (Total Score: 5)","data":"","severity":2,"ver":"","maturity":0,"accuracy":0,"tags":["a"],"raw":"SecRule x"}}]}"#;
+
+#[test]
+fn json_of_three_programs() {
+    let log = [JSON_V2, JSON_V3, CORAZA].join("\n") + "\n";
+    let steps = steps_of(log.as_bytes(), log.len());
+    let entries: Vec<&Entry> = steps
+        .iter()
+        .map(|step| if let Step::Entry(entry) = step { &**entry } else { panic!("{step:?}") })
+        .collect();
+    let formats: Vec<Format> = entries.iter().map(|entry| entry.format).collect();
+    assert_eq!(formats, [Format::JsonV2, Format::JsonV3, Format::Coraza]);
+    let (events, _) = read(log.as_bytes());
+    assert_eq!(ids(&events), ["awQBt7Lb", "179542470119.730237", "QmTqKvJ"]);
+    let lines: Vec<String> = events.iter().map(|event| event.request().unwrap().line.to_string()).collect();
+    assert_eq!(lines, ["POST /login HTTP/1.1", "GET /?name=%22 HTTP/1.1", "GET /?q=1 HTTP/2.0"]);
+    for event in &events {
+        assert_eq!(event.action, Action::Blocked);
+        assert_eq!(event.severity, Severity::Critical);
+        assert_eq!(event.request().unwrap().response.as_ref().unwrap().status, 403);
+    }
+    let v2 = events[0].request().unwrap();
+    let names: Vec<String> = v2.headers.iter().map(|header| header.name.to_string()).collect();
+    assert_eq!(names, ["Host", "Z", "A"]);
+    assert_eq!(v2.body.as_ref().unwrap().bytes, "username=x".into());
+    assert_eq!(
+        (v2.rules[0].variable.to_string(), &v2.rules[0].operator[..]),
+        ("ARGS:username".into(), "detectSQLi")
+    );
+    let v3 = events[1].request().unwrap();
+    assert_eq!(v3.rules[0].argument, "(?i)<s".into());
+    assert_eq!(v3.rules[1].disruptive, Some(crate::Disruptive::Deny { status: 403 }));
+    let coraza = events[2].request().unwrap();
+    assert_eq!(coraza.headers.len(), 3);
+    assert_eq!(coraza.rules[0].variable, "ARGS:q".into());
+    assert_eq!(coraza.rules[0].disruptive, Some(crate::Disruptive::Deny { status: 403 }));
+    assert_eq!(coraza.scores.inbound, 5);
+    assert_eq!(events[2].time.to_string(), "2026-11-23T09:05:01.123456Z");
+}
+
+#[test]
+fn raw_bytes_in_json_are_kept() {
+    let mut log = JSON_V2.as_bytes().to_vec();
+    let at = memchr::memmem::find(&log, b"/login").unwrap();
+    log.splice(at..at + 6, b"/caf\xe9\x80\xff\xc3\xa9".iter().copied());
+    let (events, damages) = read(&log);
+    assert_eq!(damages, []);
+    assert_eq!(events[0].request().unwrap().line, b"POST /caf\xe9\x80\xff\xc3\xa9 HTTP/1.1"[..].into());
+}
+
+#[test]
+fn engines_that_only_watch_detect() {
+    let log = entry("a1", "one", "x")
+        .replace("ENABLED", "DETECTION_ONLY")
+        .replace("Action: Intercepted (phase 2)\n", "");
+    assert_eq!(read(log.as_bytes()).0[0].action, Action::Detected);
+    let log = log.replace("CRITICAL", "NOTICE");
+    assert_eq!(read(log.as_bytes()).0[0].action, Action::Passed);
+}
+
+#[test]
+fn a_body_cannot_forge_an_entry_or_end_its_own() {
+    let forged = entry("feedbeef", "forged", "x") + "--feedbeef-Z--\n" + CORAZA;
+    let log = entry("1a2b3c4d", "one", &forged) + &entry("2b3c4d5e", "two", "y");
+    let (events, damages) = read(log.as_bytes());
+    assert_eq!((ids(&events), damages), (vec!["one", "two"], vec![]));
+    assert_eq!(events[0].request().unwrap().body.as_ref().unwrap().bytes, forged.into());
+}
+
+#[test]
+fn behind_a_cut_off_entry_the_next_one_is_found() {
+    let whole = entry("1a2b3c4d", "one", "body text");
+    let next = entry("2b3c4d5e", "two", "y") + &entry("3c4d5e6f", "three", "z");
+    let mut with_request = 0;
+    for cut in 1..whole.len() - 1 {
+        let log = [&whole[..cut], "\n", &next].concat();
+        let (events, damages) = read(log.as_bytes());
+        let found = ids(&events);
+        assert_eq!(found[found.len() - 2..], ["two", "three"], "cut at {cut}");
+        with_request += usize::from(found.len() == 3);
+        // A cut in the last line leaves the entry whole.
+        let told: Vec<(u64, &Fault)> = damages.iter().map(|damage| (damage.offset, &damage.fault)).collect();
+        if cut < 14 {
+            assert_eq!(told, [(0, &Fault::UnknownFormat)], "cut at {cut}");
+        } else if found.len() < 3 || cut < whole.len() - 4 {
+            assert_eq!(told[0].0, 0, "cut at {cut}");
+        }
+    }
+    assert!(with_request > 500, "{with_request}");
+}
+
+#[test]
+fn at_the_end_of_a_log_an_unfinished_entry_waits() {
+    let whole = entry("1a2b3c4d", "one", "x");
+    let judged = whole.find("--1a2b3c4d-Z--").unwrap();
+    let (events, damages) = read(&whole.as_bytes()[..judged]);
+    assert_eq!((events.len(), damages.len()), (1, 1));
+    let (events, damages) = read(&whole.as_bytes()[..judged - 2]);
+    assert_eq!(events.len(), 0);
+    assert_eq!(damages, [Damage { offset: 0, length: judged as u64 - 2, fault: Fault::CutOff }]);
+    // Followed instead of finished, it is told when the rest has come, and reading may begin again at its start.
+    let mut steps = 0;
+    let mut reader = Reader::new("web3");
+    reader.push(&whole.as_bytes()[..judged - 2], &mut |_| steps += 1);
+    assert_eq!((steps, reader.resume_offset()), (0, 0));
+    let mut reader = Reader::at("web3", 100);
+    reader.push(whole.as_bytes(), &mut |_| steps += 1);
+    assert_eq!((steps, reader.resume_offset()), (1, 100 + whole.len() as u64));
+}
+
+#[test]
+fn wrong_boundaries_and_noise_are_told_with_their_places() {
+    let good = entry("1a2b3c4d", "one", "x");
+    let noise = "noise\n\nmore noise\n";
+    let orphan = "--99999999-H--\nMessage: orphan\n--99999999-Z--\n";
+    let log = [noise, &good, orphan, &good, "\0\u{1}\u{ff}"].concat();
+    let (events, damages) = read(log.as_bytes());
+    assert_eq!(ids(&events), ["one", "one"]);
+    let second = noise.len() + good.len();
+    let third = second + orphan.len() + good.len();
+    let expected = [(0, noise.len()), (second, orphan.len()), (third, 4)];
+    let expected = expected.map(|(offset, length)| Damage {
+        offset: offset as u64,
+        length: length as u64,
+        fault: Fault::UnknownFormat,
+    });
+    assert_eq!(damages, expected);
+}
+
+#[test]
+fn what_an_event_cannot_do_without() {
+    let good = entry("1a2b3c4d", "one", "x");
+    for (from, to, fault) in [
+        ("[23/Nov/2026", "[23/Nop/2026", "part A is malformed: `[23/Nop/2026"),
+        ("] one 203.0.113.7 38596 192.0.2.1 443", "]", "the entry has no unique id"),
+    ] {
+        let (events, damages) = read(good.replace(from, to).as_bytes());
+        assert_eq!(events.len(), 0);
+        assert!(damages[0].fault.to_string().starts_with(fault), "{damages:?}");
+    }
+    let long = "i".repeat(MAX_ORIGIN_ID_BYTES + 1);
+    assert!(matches!(read(good.replace("one", &long).as_bytes()).1[0].fault, Fault::Malformed { .. }));
+    for (json, fault) in [
+        ("{\"transaction\":{}}\n", "the entry has no time that can be read"),
+        ("{\"transaction\":\n", "not the JSON of an audit log: EOF"),
+        ("{}\n", "not the JSON of an audit log: missing field `transaction`"),
+        ("{\"transaction\":{\"time\":[]}}\n", "not the JSON of an audit log: invalid type"),
+    ] {
+        let (_, damages) = read(json.as_bytes());
+        assert!(damages[0].fault.to_string().starts_with(fault), "{damages:?}");
+        assert_eq!((damages[0].offset, damages[0].length), (0, json.len() as u64));
+    }
+}
+
+#[test]
+fn the_log_of_an_mlogc_that_is_fed_serial_entries_is_known() {
+    let log: String = ["A", "B", "H", "Z"]
+        .iter()
+        .map(|letter| format!("[Mon Nov 23 08:55:16 2026] [3] [1/0] Invalid entry (failed to match regex): --1a2b3c4d-{letter}--\n"))
+        .collect();
+    let (_, damages) = read(log.as_bytes());
+    assert_eq!(damages, [Damage { offset: 0, length: log.len() as u64, fault: Fault::SerialForMlogc }]);
+    assert!(damages[0].to_string().contains("SecAuditLogType Concurrent"));
+}
+
+#[test]
+fn beyond_the_limits() {
+    // A body: its beginning is kept, its length is told.
+    let body = "b".repeat(MAX_BODY_BYTES + 5);
+    let log = entry("1a2b3c4d", "one", &body) + &entry("2b3c4d5e", "two", "y");
+    let (events, damages) = read(log.as_bytes());
+    assert_eq!((ids(&events), damages), (vec!["one", "two"], vec![]));
+    let kept = events[0].request().unwrap().body.clone().unwrap();
+    assert_eq!((kept.bytes.len(), kept.total, kept.truncated), (MAX_BODY_BYTES, body.len() as u64, true));
+    // A line of JSON: told, and the next line is read.
+    let long = format!("{{\"transaction\":{{\"x\":\"{}\"}}}}\n", "x".repeat(MAX_AUDIT_ENTRY_BYTES));
+    let (events, damages) = read((long.clone() + JSON_V2).as_bytes());
+    assert_eq!(ids(&events), ["awQBt7Lb"]);
+    assert_eq!(damages, [Damage { offset: 0, length: long.len() as u64, fault: Fault::TooLong }]);
+    // Headers, rules, tags.
+    let headers = "x: y\n".repeat(MAX_AUDIT_ITEMS + 5);
+    let messages = "Message: Warning. x [file \"f\"] [id \"1\"]\n".repeat(MAX_AUDIT_ITEMS + 5);
+    let log = entry("1a2b3c4d", "one", "x")
+        .replace("Host: a.test\n", &headers)
+        .replace("Action: ", &(messages + "Action: "));
+    let request = read(log.as_bytes()).0[0].request().cloned().unwrap();
+    assert_eq!((request.headers.len(), request.rules.len()), (MAX_AUDIT_ITEMS, MAX_AUDIT_ITEMS));
+    let many: String = (0..MAX_AUDIT_ITEMS + 5).map(|number| format!("\"h{number}\":\"v\",")).collect();
+    let log = JSON_V2.replace("\"Host\":\"localhost\",", &many);
+    assert_eq!(read(log.as_bytes()).0[0].request().unwrap().headers.len(), MAX_AUDIT_ITEMS);
+    // Nesting.
+    let deep = format!("{{\"transaction\":{{\"x\":{}\n", "[".repeat(100_000));
+    assert!(matches!(read(deep.as_bytes()).1[0].fault, Fault::Json(_)));
+}
+
+/// 1 GB as 64 KiB a thousandfold, here a little less: what is kept does not grow.
+#[test]
+fn a_huge_log_of_no_known_form_needs_little_memory() {
+    let mut reader = Reader::new("web3");
+    let mut steps = Vec::new();
+    let pieces: [&[u8]; 4] = [
+        &[0; 65536],
+        &[b'a'; 65536],
+        &[b'{'; 65536],
+        b"--1a2b3c4d-A--\nxx\n--1a2b3c4d-C--\n{\"transaction\":{\n",
+    ];
+    for round in 0..2000 {
+        reader.push(pieces[if round < 600 { round % 3 } else { 3 }], &mut |step| steps.push(step));
+        let held = reader.held();
+        assert!(held <= 4 * MAX_AUDIT_ENTRY_BYTES, "{held}");
+    }
+    reader.finish(&mut |step| steps.push(step));
+    assert!(matches!(&steps[0], Step::Damage(damage) if damage.offset == 0));
+}
+
+#[test]
+fn a_cut_off_entry_is_given_up_after_a_bounded_wait() {
+    let cut = entry("1a2b3c4d", "one", "x");
+    let cut = &cut[..cut.find("--1a2b3c4d-F--").unwrap()];
+    let entries = MAX_AUDIT_ENTRY_BYTES / entry("00000001", "id1", "y").len() + 10;
+    let mut steps = 0;
+    let mut reader = Reader::new("web3");
+    reader.push(cut.as_bytes(), &mut |_| steps += 1);
+    for number in 0..entries {
+        reader.push(entry(&format!("{number:08x}"), &format!("id{number}"), "y").as_bytes(), &mut |_| {
+            steps += 1
+        });
+    }
+    assert!(steps > entries - 10, "{steps} of {entries}");
+    // Or at once, when nothing more comes.
+    let mut reader = Reader::new("web3");
+    let mut found = Vec::new();
+    reader.push((cut.to_owned() + &entry("2b3c4d5e", "two", "y")).as_bytes(), &mut |step| found.push(step));
+    assert_eq!(found.len(), 0);
+    reader.settle(&mut |step| found.push(step));
+    assert!(
+        matches!(&found[..], [Step::Entry(_), Step::Damage(_), Step::Entry(two)] if two.event.origin_id.as_deref() == Some("two"))
+    );
+}
+
+#[test]
+fn index_lines_are_told() {
+    let line = "a.test 203.0.113.7 - - [23/Nov/2026:09:04:54.135899 +0000] \"GET / HTTP/1.1\" 403 239 \"-\" \"-\" id1 \"-\" /u/x 0 8942 md5:62fca795b2269771285e0a53a09f9568 \n";
+    let steps = steps_of(line.repeat(2).as_bytes(), 10);
+    let offsets: Vec<u64> = steps
+        .iter()
+        .map(|step| if let Step::Index(line) = step { line.offset } else { panic!("{step:?}") })
+        .collect();
+    assert_eq!(offsets, [0, line.len() as u64]);
+}
+
+#[test]
+fn one_entry_as_a_sensor_sends_it() {
+    assert_eq!(
+        read_entry("web3", entry("1a2b3c4d", "one", "x").as_bytes()).unwrap().event.origin_id.as_deref(),
+        Some("one")
+    );
+    assert_eq!(read_entry("web3", JSON_V3.as_bytes()).unwrap().format, Format::JsonV3);
+    assert_eq!(read_entry("web3", b"").unwrap_err().fault, Fault::UnknownFormat);
+    assert_eq!(read_entry("web3", b"--1a2b3c4d-A--\n").unwrap_err().fault, Fault::CutOff);
+}
