@@ -115,7 +115,12 @@ impl Daemon {
         };
         create_folder(&data_dir).map_err(in_data_dir)?;
         let in_store = |error: store::StoreError| {
-            Failure::environment(error.to_string(), "the events are in `data_dir`")
+            let hint = match error {
+                store::StoreError::Locked { .. } => "which program has it open: `fuser -v FILE`",
+                store::StoreError::Full { .. } => "make room on the disk of `data_dir`",
+                _ => "the events are in `data_dir`",
+            };
+            Failure::environment(error.to_string(), hint)
         };
         let (store, started_over) =
             SqliteStore::open_or_start_over(&store::database_path(&data_dir), BUSY_TIMEOUT)

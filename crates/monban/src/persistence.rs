@@ -26,15 +26,18 @@ pub fn restore(collections: &Collections, path: &Path, now: Timestamp) -> Result
     collections.restore(saved.into_iter().filter_map(|record| {
         let (collection, _) = NAMES.iter().find(|(_, name)| *name == record.collection)?;
         let entries = record.variables.into_iter().map(|variable| {
-            let expires = variable.expires.map(Timestamp::as_micros);
-            let entry = Entry { value: variable.value.into_bytes(), expires, deprecated: None };
+            let entry = Entry {
+                value: variable.value.into_bytes(),
+                expires: variable.expires.map(Timestamp::as_micros),
+                deprecated: variable.deprecated.map(Timestamp::as_micros),
+            };
             (variable.name.into_bytes(), entry)
         });
         let restored = Record {
-            created: micros,
-            updated: micros,
+            created: record.created.map_or(micros, Timestamp::as_micros),
+            updated: record.updated.map_or(micros, Timestamp::as_micros),
             expires: record.expires.map_or(i64::MAX, Timestamp::as_micros),
-            updates: 0,
+            updates: record.updates,
             entries: entries.collect(),
         };
         Some((RecordName { collection: *collection, key: record.key.into_bytes() }, restored))
@@ -56,10 +59,14 @@ pub fn save(collections: &Collections, path: &Path, now: Timestamp) -> Result<()
                 name: name.into(),
                 value: entry.value.into(),
                 expires: entry.expires.map(Timestamp::from_micros),
+                deprecated: entry.deprecated.map(Timestamp::from_micros),
             });
             Some(CollectionRecord {
                 collection: (*collection).to_owned(),
                 key: name.key.into(),
+                created: Some(Timestamp::from_micros(record.created)),
+                updated: Some(Timestamp::from_micros(record.updated)),
+                updates: record.updates,
                 expires: Some(Timestamp::from_micros(record.expires)),
                 variables: variables.collect(),
             })
@@ -80,7 +87,7 @@ mod tests {
         let collections = Collections::default();
         let set = |collection, key: &str, timeout, value: &str| {
             let name = RecordName { collection, key: key.into() };
-            let entry = Entry { value: value.into(), expires: None, deprecated: None };
+            let entry = Entry { value: value.into(), expires: None, deprecated: Some(now - 5) };
             assert!(collections.change(&name, b"counter", timeout, now, |_| Some(entry)));
         };
         for (collection, _) in NAMES {
@@ -94,6 +101,8 @@ mod tests {
         for (collection, _) in NAMES {
             let record = restored.read(&RecordName { collection, key: "long".into() }, later).unwrap();
             assert_eq!(record.entries[&b"counter"[..]].value, b"7");
+            assert_eq!(record.entries[&b"counter"[..]].deprecated, Some(now - 5));
+            assert_eq!((record.created, record.updated, record.updates), (now, now, 1));
             assert_eq!(record.expires, now + 3_600_000_000);
             assert!(!restored.contains(&RecordName { collection, key: "short".into() }, later));
         }

@@ -50,6 +50,8 @@ const fn off_only(name: &'static str, arguments: &'static str, why: &'static str
 const FOLDERS: &str = "monban keeps its data in its own data_dir";
 const LOGGING: &str = "monban writes its own log";
 const SERVER: &str = "a matter of the web server that ModSecurity lives in";
+const COUNTED: &str =
+    "no upload is written to disk; but where it is not Off, SecUploadFileLimit counts, as in ModSecurity";
 const MEMORY: &str = "monban keeps the inspected part of a body in memory and writes no upload to disk";
 const HASH: &str = "monban has no link hashing";
 
@@ -139,12 +141,12 @@ pub const DIRECTIVES: &[DirectiveName] = &[
     ignored("SecStreamInBodyInspection", "On or Off", "there is no STREAM_INPUT_BODY"),
     ignored("SecStreamOutBodyInspection", "On or Off", "there is no STREAM_OUTPUT_BODY"),
     ignored("SecTmpDir", "FOLDER", FOLDERS),
-    ignored("SecTmpSaveUploadedFiles", "On or Off", MEMORY),
+    ignored("SecTmpSaveUploadedFiles", "On or Off", COUNTED),
     done("SecUnicodeMapFile", 1, 2, "FILE [CODEPAGE]"),
     ignored("SecUploadDir", "FOLDER", MEMORY),
     done("SecUploadFileLimit", 1, 1, "NUMBER"),
     ignored("SecUploadFileMode", "MODE", MEMORY),
-    ignored("SecUploadKeepFiles", "On, Off or RelevantOnly", MEMORY),
+    ignored("SecUploadKeepFiles", "On, Off or RelevantOnly", COUNTED),
     done("SecWebAppId", 1, 1, "NAME"),
     ignored("SecWriteStateLimit", "NUMBER", "connection limits are set in monban's configuration"),
     off_only("SecXmlExternalEntity", "On or Off", "it would let a request read files and reach other hosts"),

@@ -23,6 +23,15 @@ pub struct CollectionRecord {
     pub collection: String,
     /// Which instance: the value that `initcol` was given.
     pub key: ByteString,
+    /// When it was made; none in files of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
+    /// When it last changed; none as above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated: Option<Timestamp>,
+    /// How often it has changed.
+    #[serde(default)]
+    pub updates: u64,
     /// When the whole instance expires; none: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
@@ -40,6 +49,9 @@ pub struct CollectionVariable {
     /// When it expires (`expirevar`); none: with its instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+    /// Up to when `deprecatevar` has taken something off it; none: not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecated: Option<Timestamp>,
 }
 
 /// Why collections were not loaded or saved.
@@ -142,6 +154,9 @@ mod tests {
         CollectionRecord {
             collection: "ip".into(),
             key: key.into(),
+            created: Some(time(1)),
+            updated: Some(time(2)),
+            updates: 3,
             expires: expires.map(time),
             variables: variables
                 .iter()
@@ -149,6 +164,7 @@ mod tests {
                     name: (*name).into(),
                     value: (*value).into(),
                     expires: expires.map(time),
+                    deprecated: Some(time(4)),
                 })
                 .collect(),
         }
@@ -178,6 +194,19 @@ mod tests {
         assert_eq!(load(&path, now).unwrap(), expected);
         save(&path, &[]).unwrap();
         assert_eq!(load(&path, now).unwrap(), []);
+    }
+
+    #[test]
+    fn a_snapshot_without_times_and_counts_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("collections.json");
+        let text =
+            r#"{"v":1,"records":[{"collection":"ip","key":"a","variables":[{"name":"n","value":"1"}]}]}"#;
+        std::fs::write(&path, text).unwrap();
+        let loaded = load(&path, Timestamp::MIN).unwrap();
+        let [record] = &loaded[..] else { panic!("{loaded:?}") };
+        assert_eq!((record.created, record.updated, record.updates), (None, None, 0));
+        assert_eq!(record.variables[0].deprecated, None);
     }
 
     #[test]

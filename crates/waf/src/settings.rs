@@ -26,6 +26,11 @@ pub struct Settings {
     pub arguments_limit: u32,
     /// `SecUploadFileLimit`
     pub upload_file_limit: u32,
+    /// `SecUploadKeepFiles`, `SecTmpSaveUploadedFiles`: no file is kept, but where one of them is not Off, ModSecurity counts
+    /// files against the limit.
+    pub upload_keep_files: bool,
+    /// See above.
+    pub tmp_save_uploaded_files: bool,
     /// `SecResponseBodyAccess`
     pub response_body_access: bool,
     /// `SecResponseBodyLimit`, bytes
@@ -79,6 +84,8 @@ impl Default for Settings {
             json_depth_limit: 10_000,
             arguments_limit: 1_000,
             upload_file_limit: 100,
+            upload_keep_files: false,
+            tmp_save_uploaded_files: false,
             response_body_access: false,
             response_body_limit: 524_288,
             response_body_limit_action: LimitAction::Reject,
@@ -157,12 +164,23 @@ impl Settings {
             Setting::GeoLookupDb(_) => {
                 return Err("SecGeoLookupDB is not supported by monban: @geoLookup finds nothing".into());
             }
+            Setting::Ignored { name, value } if name == "SecUploadKeepFiles" => {
+                self.upload_keep_files = !value.eq_ignore_ascii_case("off");
+            }
+            Setting::Ignored { name, value } if name == "SecTmpSaveUploadedFiles" => {
+                self.tmp_save_uploaded_files = !value.eq_ignore_ascii_case("off");
+            }
             Setting::AuditLog2(_)
             | Setting::CookieV0Separator(_)
             | Setting::PcreMatchLimitRecursion(_)
             | Setting::Ignored { .. } => {}
         }
         Ok(())
+    }
+
+    /// How many files of a multipart body are taken for well-formed; none where ModSecurity does not count.
+    pub(crate) fn file_limit(&self) -> Option<usize> {
+        (self.upload_keep_files || self.tmp_save_uploaded_files).then_some(self.upload_file_limit as usize)
     }
 
     /// Whether SecAuditLogRelevantStatus means this status.

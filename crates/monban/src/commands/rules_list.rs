@@ -25,6 +25,9 @@ pub struct Arguments {
     /// Only rules at least this severe: emergency, alert, critical, error, warning, notice, info or debug
     #[arg(long)]
     severity: Option<Severity>,
+    /// Only rules of this file: its path, or the end of it from a / on
+    #[arg(long, value_name = "FILE")]
+    file: Option<String>,
     /// Only rules whose message holds this text
     #[arg(long)]
     text: Option<String>,
@@ -45,6 +48,7 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         let wanted = arguments.phase.is_none_or(|phase| rule.phase() == phase)
             && arguments.tag.as_ref().is_none_or(|tag| rule.tags().contains(tag))
             && arguments.severity.is_none_or(|least| rule.severity().is_some_and(|s| s <= least.number()))
+            && arguments.file.as_ref().is_none_or(|file| is_file(rule.file(), file))
             && arguments
                 .text
                 .as_ref()
@@ -67,4 +71,30 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         writeln!(out, "{:6} {:5} {severity:9} {message} {place}", rule.id(), rule.phase())?;
     }
     Ok(())
+}
+
+/// Whether the path is this one, or ends with it after a `/`.
+fn is_file(path: &str, wanted: &str) -> bool {
+    path.strip_suffix(wanted.trim_start_matches("./"))
+        .is_some_and(|before| before.is_empty() || before.ends_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_by_their_path_or_its_end() {
+        for (path, wanted, fits) in [
+            ("rules/REQUEST-942.conf", "REQUEST-942.conf", true),
+            ("rules/REQUEST-942.conf", "rules/REQUEST-942.conf", true),
+            ("rules/REQUEST-942.conf", "./rules/REQUEST-942.conf", true),
+            ("/etc/rules/REQUEST-942.conf", "rules/REQUEST-942.conf", true),
+            ("rules/REQUEST-942.conf", "942.conf", false),
+            ("rules/REQUEST-942.conf", "REQUEST-942", false),
+            ("rules/REQUEST-942.conf", "other.conf", false),
+        ] {
+            assert_eq!(is_file(path, wanted), fits, "{path} {wanted}");
+        }
+    }
 }

@@ -32,13 +32,35 @@ fn actions(directive: &Directive) -> &[Action] {
     }
 }
 
+/// Up to three identifiers, those first that differ by the fewest typing errors, then by the least number; ascending.
+fn nearest(id: u64, ids: impl Iterator<Item = u64>) -> Vec<u64> {
+    let text = id.to_string();
+    let mut ids: Vec<u64> = ids.collect();
+    ids.sort_by_cached_key(|other| (strsim::osa_distance(&text, &other.to_string()), id.abs_diff(*other)));
+    ids.dedup();
+    ids.truncate(3);
+    ids.sort_unstable();
+    ids
+}
+
 pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
     let document = rules::document(&files(&arguments.files, cli)?).map_err(Failure::Configuration)?;
     let has_id = |directive: &Directive| {
         actions(directive).iter().any(|action| matches!(action, Action::Id(id) if *id == arguments.id))
     };
     let Some(first) = document.directives.iter().position(has_id) else {
-        return Err(Failure::NotFound(format!("there is no rule {}", arguments.id)));
+        let ids = document.directives.iter().flat_map(actions).filter_map(|action| match action {
+            Action::Id(id) => Some(*id),
+            _ => None,
+        });
+        let nearest = nearest(arguments.id, ids);
+        let nearest: Vec<String> = nearest.iter().map(u64::to_string).collect();
+        let nearest = match &nearest[..] {
+            [] => String::new(),
+            [all @ .., last] if !all.is_empty() => format!("; nearest are {} and {last}", all.join(", ")),
+            all => format!("; nearest is {}", all.concat()),
+        };
+        return Err(Failure::NotFound(format!("there is no rule {}{nearest}", arguments.id)));
     };
     let chained = |at: &usize| actions(&document.directives[*at]).iter().any(|a| matches!(a, Action::Chain));
     let mut last = first;
@@ -66,4 +88,24 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_ids() {
+        let ids = [941_100, 941_101, 941_110, 942_100, 942_110, 949_110, 980_130, 1];
+        for (id, expected) in [
+            (941_102, &[941_100, 941_101, 941_110][..]),
+            (94_110, &[941_100, 941_101, 941_110]),
+            (914_100, &[941_100, 941_101, 941_110]),
+            (2, &[1, 942_100, 942_110]),
+        ] {
+            assert_eq!(nearest(id, ids.into_iter()), expected, "{id}");
+        }
+        assert_eq!(nearest(2, [3, 1].into_iter()), [1, 3]);
+        assert_eq!(nearest(2, std::iter::empty()), [0; 0]);
+    }
 }

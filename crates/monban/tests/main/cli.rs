@@ -70,6 +70,10 @@ pub fn folder() -> tempfile::TempDir {
             "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nsec\r\n3\r\nret\r\n0\r\n\r\n"
                 .to_owned(),
         ),
+        (
+            "tabs.conf",
+            "SecRule ARGS \\\n\t\"@contains attack\" \\\n\t\"id:20,\\\n\t\tphase:2,\tpass\"\n".to_owned(),
+        ),
         ("cut.http", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsecret".to_owned()),
         (
             "scores.conf",
@@ -151,6 +155,11 @@ fn messages_and_exit_codes() {
         ("rules-check-missing", &["rules", "check", "missing.conf"]),
         ("rules-list", &["rules", "list", "rules.conf"]),
         ("rules-list-phase", &["rules", "list", "--phase", "1", "--json", "rules.conf"]),
+        ("rules-list-file", &["rules", "list", "rules.conf", "scores.conf", "--file", "scores.conf"]),
+        ("rules-list-file-none", &["rules", "list", "rules.conf", "--file", "ules.conf"]),
+        ("rules-show-tabs", &["rules", "show", "20", "tabs.conf"]),
+        ("rules-show-nearest", &["rules", "show", "13", "rules.conf", "scores.conf"]),
+        ("rules-show-nearest-one", &["rules", "show", "21", "tabs.conf"]),
         ("rules-show", &["rules", "show", "1", "rules.conf"]),
         ("rules-show-none", &["rules", "show", "77"]),
         ("rules-run-blocked", &["rules", "run", "http://a/?q=attack", "--rules", "rules.conf"]),
@@ -199,7 +208,7 @@ fn messages_and_exit_codes() {
         ("rules-run-missing", &["rules", "run", "missing.http"]),
         ("rules-run-mixed", &["rules", "run", "attack.http", "-X", "PUT"]),
     ];
-    assert!(cases.len() >= 45);
+    assert!(cases.len() >= 50);
     for (name, arguments) in cases {
         let output = Command::new(BINARY)
             .args(*arguments)

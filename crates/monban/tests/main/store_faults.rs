@@ -5,7 +5,7 @@ use std::process::Command;
 
 use testkit::Reflector;
 
-use crate::support::Daemon;
+use crate::support::{BINARY, Daemon, stderr};
 
 fn assert_has_all(daemon: &Daemon, ids: &[String]) {
     let exported = daemon.exported();
@@ -101,4 +101,53 @@ fn full() {
     daemon.wait_health("\"waiting\":0");
     assert_has_all(&daemon, &ids);
     drop(daemon);
+}
+
+/// `up` in the daemon's folder, which is to end by itself: its exit code and messages.
+fn start_fails(daemon: &Daemon) -> (Option<i32>, String) {
+    let output = Command::new(BINARY).args(["up", "--config"]).arg(daemon.config()).output().unwrap();
+    (output.status.code(), stderr(&output))
+}
+
+#[test]
+fn locked_at_start() {
+    let upstream = Reflector::start();
+    let mut daemon = Daemon::start(upstream.address(), None, "");
+    let mut ids = vec![daemon.attack("before")];
+    daemon.wait_health("\"ingested\":1");
+    assert!(daemon.program.terminate().success());
+    let other = rusqlite::Connection::open(daemon.folder.path().join("data/events.db")).unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
+    let (code, said) = start_fails(&daemon);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(
+        said.contains("the store is locked by another process") && said.contains("hint: which program"),
+        "{said}"
+    );
+    drop(other);
+    daemon.start_again();
+    ids.push(daemon.attack("after"));
+    assert_has_all(&daemon, &ids);
+}
+
+#[test]
+fn full_at_start() {
+    use std::io::Write;
+    let disk = SmallDisk::mount("4m");
+    let upstream = Reflector::start();
+    let mut daemon = Daemon::start(upstream.address(), Some(&disk.path().join("data")), "");
+    let mut ids = vec![daemon.attack("before")];
+    daemon.wait_health("\"ingested\":1");
+    assert!(daemon.program.terminate().success());
+    let filler = disk.path().join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    drop(file);
+    let (code, said) = start_fails(&daemon);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("error: ") && said.contains("hint: "), "{said}");
+    std::fs::remove_file(&filler).unwrap();
+    daemon.start_again();
+    ids.push(daemon.attack("after"));
+    assert_has_all(&daemon, &ids);
 }

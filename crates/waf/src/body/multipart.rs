@@ -24,8 +24,8 @@ use std::ops::Range;
 pub struct Options {
     /// What the query string has left of SecArgumentsLimit; 1000 by default.
     pub argument_limit: usize,
-    /// SecUploadFileLimit where files are extracted (SecUploadKeepFiles, FILES_TMP_CONTENT, `@inspectFile`), else none:
-    /// only then does ModSecurity count them.
+    /// SecUploadFileLimit where SecUploadKeepFiles or SecTmpSaveUploadedFiles has files extracted, else none: only then does
+    /// ModSecurity count them (measured with 2.9.7 under Apache; FILES_TMP_CONTENT and `@inspectFile` change nothing).
     pub file_limit: Option<usize>,
 }
 

@@ -134,7 +134,10 @@ impl Transaction {
 
     fn process_multipart(&mut self) {
         let content_type = self.header(b"content-type").map(<[u8]>::to_vec);
-        let options = multipart::Options { argument_limit: self.arguments_left(), file_limit: None };
+        let options = multipart::Options {
+            argument_limit: self.arguments_left(),
+            file_limit: self.rules.settings.file_limit(),
+        };
         let mut result = MultipartResult::default();
         let values = &mut self.values;
         let (arena, mut adopter) = self.memory.split();
