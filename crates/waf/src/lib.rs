@@ -62,5 +62,6 @@ pub use compile::CompileError;
 pub use event::Timestamp;
 pub use ruleset::RuleSet;
 pub use transaction::{
-    BodyProgress, Connection, Decision, Intervention, InterventionAction, Match, Mode, Transaction,
+    BodyProgress, Clock, Connection, Decision, Intervention, InterventionAction, Match, Mode, Overrun,
+    Transaction,
 };

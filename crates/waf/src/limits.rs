@@ -111,3 +111,10 @@ pub const MATCHES: usize = 1000;
 pub const ERRORS: usize = 20;
 /// What `pause` may add up to, in milliseconds.
 pub const PAUSE: u64 = 10_000;
+/// Work after which a transaction's clock is asked, in bytes of values looked at: some tens of microseconds to some
+/// milliseconds.
+pub const WORK_BETWEEN_LOOKS: i64 = 64 * 1024;
+/// What a test counts besides the length of its value.
+pub const WORK_OF_TEST: u32 = 64;
+/// The same for a test that may take far longer than its value tells: PCRE2, or a pattern compiled for one request.
+pub const WORK_OF_BACKTRACKING: u32 = 4096;

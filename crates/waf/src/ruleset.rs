@@ -101,6 +101,8 @@ pub(crate) struct Test {
     pub(crate) argument: Option<Expression>,
     /// As written, for `monban rules show`.
     pub(crate) text: Vec<u8>,
+    /// What it costs besides the value's length, as the deadline counts it.
+    pub(crate) work: u32,
 }
 
 /// What a matching rule does to the request.

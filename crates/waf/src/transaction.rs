@@ -26,6 +26,7 @@ use crate::tx::{TxVariables, leading_number};
 
 mod act;
 mod body;
+pub(crate) mod deadline;
 mod evaluate;
 mod expand;
 mod groups;
@@ -34,6 +35,8 @@ mod report;
 mod values;
 mod variables;
 
+use deadline::Deadline;
+pub use deadline::{Clock, Overrun};
 use groups::Groups;
 use input::{Input, ResponseInput};
 use values::Values;
@@ -112,6 +115,7 @@ pub struct Transaction {
     /// Whether every rule is evaluated plainly.
     plain: bool,
     groups: Groups,
+    deadline: Deadline,
 
     mode: Mode,
     options: Options,
@@ -211,6 +215,7 @@ impl Transaction {
             values: Values::default(),
             plain: false,
             groups: Groups::default(),
+            deadline: Deadline::default(),
             removed: Vec::new(),
             removed_targets: Vec::new(),
             opened: Vec::new(),
@@ -246,9 +251,9 @@ impl Transaction {
         self.plain = true;
     }
 
-    /// The mode as it is now.
+    /// The mode as it is now; as it was, if the deadline has passed.
     pub fn mode(&self) -> Mode {
-        self.mode
+        self.mode_before_overrun().unwrap_or(self.mode)
     }
 
     /// Runs phase 1.
@@ -267,6 +272,7 @@ impl Transaction {
         if self.intervention.is_none() && self.mode != Mode::Off {
             self.decode_path();
             if self.inspects_request_body() {
+                self.count_work(self.input.body.len());
                 self.process_request_body();
             }
         }

@@ -12,6 +12,7 @@ use crate::operators::{DataFiles, Operator, PatternLimits};
 use crate::plan::Place;
 use crate::ruleset::{Disruptive, Link, Meta, Rule, RuleIndex, RuleSet, Skip, Test};
 use crate::target::{Exclusion, Target};
+use crate::transaction::deadline::work_of;
 
 /// Finds rules for ctl actions, which may name rules behind them.
 pub(super) struct Lookup<'a> {
@@ -163,7 +164,8 @@ fn compile_link(
         }
         match Operator::compile(call, document.file(link.span.file), files, limits) {
             Ok(operator) => {
-                Some(Test { operator, negated: call.negated, argument, text: operator_text(call) })
+                let work = work_of(&operator, argument.is_some());
+                Some(Test { operator, negated: call.negated, argument, text: operator_text(call), work })
             }
             Err(error) => {
                 errors.push(error.to_string());

@@ -86,7 +86,7 @@ impl Transaction {
         }
         match place {
             Place::Plain => false,
-            Place::Filtered { group, bit } => !self.group_has(rules, group, bit),
+            Place::Filtered { group, bit } => !self.group_has(rules, group, bit, index),
             Place::Compared { slot, comparison, number } => {
                 !self.tx.get(slot).is_some_and(|value| comparison.holds(value.as_c_int(), number))
             }
@@ -138,14 +138,14 @@ impl Transaction {
             && !self.plain
             && !self.has_removed_targets(index)
         {
-            return self.evaluate_filtered(rules, rule, link, test, group, bit, is_last);
+            return self.evaluate_filtered(rules, rule, index, link, test, group, bit, is_last);
         }
         let mut items = std::mem::take(&mut self.items);
         self.collect_targets(rules, link, index, &mut items);
         let mut matched = false;
         for item in &items {
             matched |= self.test_item(rules, rule, link, test, item, is_last);
-            if matched && is_last && self.is_over() {
+            if matched && is_last && self.is_over() || self.deadline.has_passed() {
                 break;
             }
         }
@@ -249,6 +249,9 @@ impl Transaction {
         value: Slice,
         is_last: bool,
     ) -> bool {
+        if self.is_late(rules, rule, test.work as usize + value.len()) {
+            return false;
+        }
         let mut argument = std::mem::take(&mut self.text);
         argument.clear();
         let resolved = match &test.argument {

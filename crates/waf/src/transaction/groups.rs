@@ -4,7 +4,7 @@ use super::Transaction;
 use super::values::ValueId;
 use super::variables::Item;
 use crate::plan::Family;
-use crate::ruleset::{Link, Rule, RuleSet, Test};
+use crate::ruleset::{Link, Rule, RuleIndex, RuleSet, Test};
 
 /// The values of a family.
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ struct Gathered {
     items: Vec<Item>,
     /// Their numbers, each once: equal values have one.
     distinct: Vec<ValueId>,
+    /// The length of all of these.
+    bytes: usize,
 }
 
 /// What is known of the plan's families and groups in this phase.
@@ -45,13 +47,14 @@ impl Transaction {
         &mut self,
         rules: &RuleSet,
         rule: &Rule,
+        index: RuleIndex,
         link: &Link,
         test: &Test,
         group: u16,
         bit: u16,
         is_last: bool,
     ) -> bool {
-        if !self.group_has(rules, group, bit) {
+        if !self.group_has(rules, group, bit, index) {
             return false;
         }
         let family = rules.plan.groups[group as usize].family as usize;
@@ -68,7 +71,7 @@ impl Transaction {
                     matched |= self.test_value(rules, rule, link, test, item, value, is_last);
                 }
             }
-            if matched && is_last && self.is_over() {
+            if matched && is_last && self.is_over() || self.deadline.has_passed() {
                 break;
             }
         }
@@ -77,16 +80,17 @@ impl Transaction {
     }
 
     /// Whether some value of a group might match the rules with a bit.
-    pub(super) fn group_has(&mut self, rules: &RuleSet, group: u16, bit: u16) -> bool {
+    pub(super) fn group_has(&mut self, rules: &RuleSet, group: u16, bit: u16, index: RuleIndex) -> bool {
         let group = group as usize;
         if self.groups.gathered.get(group) != Some(&self.groups.phase) {
-            self.gather(rules, group, rules.plan.groups[group].family as usize);
+            self.gather(rules, group, rules.plan.groups[group].family as usize, index);
         }
         has_bit(&self.groups.bits[group * rules.plan.filter.words()..], bit)
     }
 
-    /// Finds out which rules the values of a group might match, once in each phase.
-    fn gather(&mut self, rules: &RuleSet, group: usize, family: usize) {
+    /// Finds out which rules the values of a group might match, once in each phase; the rule at `index` is the first that
+    /// asks.
+    fn gather(&mut self, rules: &RuleSet, group: usize, family: usize, index: RuleIndex) {
         let plan = &rules.plan;
         let words = plan.filter.words();
         if self.groups.gathered.is_empty() {
@@ -96,6 +100,9 @@ impl Transaction {
         }
         self.groups.gathered[group] = self.groups.phase;
         self.gather_family(rules, family, &plan.families[family]);
+        if self.is_late(rules, &rules.rules[index as usize], self.groups.families[family].bytes) {
+            return self.groups.bits[group * words..(group + 1) * words].fill(0);
+        }
         let bits = &mut self.groups.bits[group * words..(group + 1) * words];
         bits.fill(0);
         for &id in &self.groups.families[family].distinct {
@@ -127,7 +134,8 @@ impl Transaction {
         distinct.extend(items.iter().map(|item| item.id));
         distinct.sort_unstable();
         distinct.dedup();
-        self.groups.families[number] = Gathered { phase: self.groups.phase, items, distinct };
+        let bytes = distinct.iter().map(|&id| self.values.slice(id).len()).sum();
+        self.groups.families[number] = Gathered { phase: self.groups.phase, items, distinct, bytes };
     }
 }
 
