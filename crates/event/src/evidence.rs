@@ -332,6 +332,8 @@ pub enum Uninspected {
     Sse,
     /// gRPC messages.
     Grpc,
+    /// What rules had not looked at when the time for inspection was over; the event's reason tells at which rule.
+    InspectionTime,
 }
 
 /// The mode of the rule engine: SecRuleEngine.

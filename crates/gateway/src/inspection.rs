@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use event::{Engine, EventId, MatchedRule, Scores, Timestamp};
 use http1::{RequestHead, ResponseHead};
 use waf::transaction::{BodyProgress, InterventionAction, Mode};
-use waf::{Connection, Transaction};
+use waf::{Clock, Connection, Transaction};
 
 use crate::config::WafMode;
 use crate::gate::{Gate, Runtime};
@@ -39,6 +39,9 @@ pub(crate) enum Progress {
 pub(crate) struct Inspection {
     transaction: Transaction,
     phases: [Duration; 5],
+    clock: Clock,
+    /// What all phases may take together.
+    time_limit: Duration,
 }
 
 impl Inspection {
@@ -62,14 +65,22 @@ impl Inspection {
         let connection = Connection { client, server };
         let mut transaction = Transaction::new(rules, connection, time, &id.to_string(), collections);
         transaction.set_mode(mode);
-        Some(Self { transaction, phases: [Duration::ZERO; 5] })
+        Some(Self {
+            transaction,
+            phases: [Duration::ZERO; 5],
+            clock: Arc::clone(&gate.services.clock),
+            time_limit: runtime.limits.inspection_time,
+        })
     }
 
     /// Runs one phase and takes its time.
     fn phase<T>(&mut self, phase: usize, run: impl FnOnce(&mut Transaction) -> T) -> T {
-        let started = Instant::now();
+        let started = (self.clock)();
+        let left = self.time_limit.saturating_sub(self.phases.iter().sum());
+        // the limit is at most a year, and the clock began with the program
+        self.transaction.set_deadline(&self.clock, started.saturating_add(left.as_nanos() as u64));
         let result = run(&mut self.transaction);
-        self.phases[phase - 1] += started.elapsed();
+        self.phases[phase - 1] += Duration::from_nanos((self.clock)().saturating_sub(started));
         result
     }
 
@@ -131,9 +142,15 @@ impl Inspection {
         self.phase(5, |transaction| transaction.logging(now()));
     }
 
-    /// Whether there is something to log.
-    pub(crate) fn has_matches(&self) -> bool {
-        self.transaction.matches().iter().any(|found| found.log)
+    /// Whether there is something to tell: a match that is logged, or that time was over.
+    pub(crate) fn has_findings(&self) -> bool {
+        self.transaction.overrun().is_some() || self.transaction.matches().iter().any(|found| found.log)
+    }
+
+    /// Where inspection was ended because its time was over.
+    pub(crate) fn overrun(&self) -> Option<String> {
+        let overrun = self.transaction.overrun()?;
+        Some(format!("inspection took longer than {:?}: ended at {overrun}", self.time_limit))
     }
 
     /// The matches that are logged.

@@ -30,7 +30,7 @@
 //! | `exchange`, `held`, `forward` | one request through all phases; bodies held back; the head as it is forwarded |
 //! | `inspection` | every call into `waf` |
 //! | `upstream` | addresses, pool, health, HTTP/1 and HTTP/2 behind |
-//! | `record`, [`access_log`], [`metrics`], [`block_page`] | what is told of a request, and to whom |
+//! | `record`, [`access_log`], [`metrics`], `quantiles`, [`block_page`] | what is told of a request, and to whom |
 //! | `stream` | a connection's bytes and buffers |
 //!
 //! # Example
@@ -78,6 +78,7 @@ pub mod limits;
 mod listener;
 pub mod metrics;
 pub mod proxy_protocol;
+mod quantiles;
 mod record;
 pub mod router;
 mod server;

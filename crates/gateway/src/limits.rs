@@ -84,6 +84,11 @@ pub struct Limits {
     pub held_bytes: usize,
     /// Requests of one connection: after them it is closed. Default 10,000.
     pub requests_per_connection: u64,
+    /// Time in the rule engine for one request and its response: beyond, the rules' limit action decides
+    /// (SecRequestBodyLimitAction, from phase 3 on SecResponseBodyLimitAction): 503, or rules see no more of it. Default
+    /// 1 s.
+    #[serde(deserialize_with = "crate::config::duration")]
+    pub inspection_time: Duration,
 }
 
 impl Default for Limits {
@@ -96,6 +101,7 @@ impl Default for Limits {
             target_bytes: http1::limits::TARGET_BYTES,
             held_bytes: 256 * 1024 * 1024,
             requests_per_connection: 10_000,
+            inspection_time: Duration::from_secs(1),
         }
     }
 }

@@ -11,12 +11,17 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::quantiles::{ClockOf, Quantiles, Told};
+
 /// The gateway's metrics. One instance lives as long as the gateway, over all reloads.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     inspection: Family<SiteLabels, Histogram, fn() -> Histogram>,
+    quantiles: Arc<Quantiles>,
+    clock: ClockOf,
+    overruns: Family<SiteLabels, Counter>,
     duration: Family<SiteLabels, Histogram, fn() -> Histogram>,
     received: Family<SiteLabels, Counter>,
     sent: Family<SiteLabels, Counter>,
@@ -92,22 +97,19 @@ fn time_buckets() -> Histogram {
     ])
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Metrics {
     /// The media type of [`Metrics::render`].
     pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
     /// All at zero.
-    pub fn new() -> Self {
+    pub fn new(clock: waf::Clock) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("monban"),
             requests: Family::default(),
             inspection: Family::new_with_constructor(time_buckets),
+            quantiles: Arc::default(),
+            clock: ClockOf(clock),
+            overruns: Family::default(),
             duration: Family::new_with_constructor(time_buckets),
             received: Family::default(),
             sent: Family::default(),
@@ -133,6 +135,15 @@ impl Metrics {
             "Time in the rule engine per request",
             Unit::Seconds,
             metrics.inspection.clone(),
+        );
+        r.register_collector(Box::new(Told {
+            quantiles: Arc::clone(&metrics.quantiles),
+            clock: metrics.clock.clone(),
+        }));
+        r.register(
+            "inspection_overruns",
+            "Requests whose inspection was ended because its time was over",
+            metrics.overruns.clone(),
         );
         r.register_with_unit(
             "request",
@@ -189,6 +200,7 @@ impl Metrics {
         let site = SiteLabels { site: Arc::clone(site) };
         if let Some(time) = done.inspection {
             self.inspection.get_or_create(&site).observe(time.as_secs_f64());
+            self.quantiles.observe(&site.site, time, (self.clock.0)());
         }
         self.duration.get_or_create(&site).observe(done.total.as_secs_f64());
         if done.received > 0 {
@@ -197,6 +209,10 @@ impl Metrics {
         if done.sent > 0 {
             self.sent.get_or_create(&site).inc_by(done.sent);
         }
+    }
+
+    pub(crate) fn inspection_overrun(&self, site: &Arc<str>) {
+        self.overruns.get_or_create(&SiteLabels { site: Arc::clone(site) }).inc();
     }
 
     pub(crate) fn upstream_error(&self, upstream: &Arc<str>, reason: &'static str) {
@@ -244,7 +260,7 @@ mod tests {
 
     #[test]
     fn rendered_text_has_names_labels_and_values() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(Arc::new(|| 0));
         let site: Arc<str> = "shop".into();
         let done = FinishedRequest {
             status: 403,
@@ -256,12 +272,17 @@ mod tests {
         };
         metrics.request(&site, &done);
         metrics.request(&site, &done);
+        metrics.inspection_overrun(&site);
         metrics.upstream_error(&"http://127.0.0.1:1".into(), "connect");
         metrics.connection_refused("client");
         let text = metrics.render();
         for line in [
             r#"monban_requests_total{site="shop",status="4xx",action="blocked"} 2"#,
             r#"monban_inspection_seconds_bucket{le="0.00016",site="shop"} 2"#,
+            "# TYPE monban_inspection_quantile_seconds gauge",
+            r#"monban_inspection_quantile_seconds{site="shop",quantile="0.5"} 0.000052"#,
+            r#"monban_inspection_quantile_seconds{site="shop",quantile="0.99"} 0.000052"#,
+            r#"monban_inspection_overruns_total{site="shop"} 1"#,
             r#"monban_received_body_bytes_total{site="shop"} 14"#,
             r#"monban_upstream_errors_total{upstream="http://127.0.0.1:1",reason="connect"} 1"#,
             r#"monban_connections_refused_total{reason="client"} 1"#,

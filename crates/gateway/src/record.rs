@@ -88,16 +88,21 @@ impl Record {
             return;
         }
         let mut audit = None;
-        let mut matched = false;
+        let mut found = false;
         if let Some(inspection) = inspection {
             inspection.logging();
-            matched = inspection.has_matches();
-            if self.action == Action::Passed && matched && inspection.engine() == Engine::DetectionOnly {
+            found = inspection.has_findings();
+            if let Some(overrun) = inspection.overrun() {
+                self.not_inspected(Uninspected::InspectionTime, None);
+                self.reason.get_or_insert(overrun);
+                gate.metrics.inspection_overrun(&site.name);
+            }
+            if self.action == Action::Passed && found && inspection.engine() == Engine::DetectionOnly {
                 self.action = Action::Detected;
             }
             audit = inspection.audit_parts(self.status);
         }
-        let keep = matched || self.action != Action::Passed;
+        let keep = found || self.action != Action::Passed;
         if !keep && audit.is_none() {
             return;
         }
@@ -155,6 +160,7 @@ impl Record {
         let worst = evidence.rules.iter().filter_map(|rule| rule.severity).min();
         let severity = match self.action {
             Action::Failed => Severity::Error,
+            _ if inspection.is_some_and(|inspection| inspection.overrun().is_some()) => Severity::Warning,
             Action::Refused => Severity::Notice,
             _ => Severity::Info,
         };

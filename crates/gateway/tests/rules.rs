@@ -352,3 +352,61 @@ fn bodies_beyond_the_budget_are_refused_and_the_budget_is_given_back() {
     assert!(events.iter().all(|event| event.action == Action::Refused));
     assert!(events[0].reason.as_deref().unwrap().contains("held for inspection"));
 }
+
+/// A clock by which every look costs an hour: whatever rules look at long enough to ask for the time takes too long.
+fn jumping_clock() -> Option<waf::Clock> {
+    let hours = std::sync::atomic::AtomicU64::new(0);
+    Some(Arc::new(move || hours.fetch_add(1, std::sync::atomic::Ordering::Relaxed) * 3_600_000_000_000))
+}
+
+const SLOW_RULES: &str = r#"
+    SecRequestBodyAccess On
+    SecRule ARGS "@rx ^(a+)+\1$" "id:1,phase:2,pass,nolog"
+    SecRule ARGS "@contains <script" "id:2,phase:2,deny,status:403,msg:'script'"
+"#;
+
+#[test]
+fn inspection_ends_when_its_time_is_over() {
+    let partial = SLOW_RULES.to_owned() + "SecRequestBodyLimitAction ProcessPartial\n";
+    let cases = [
+        (SLOW_RULES, WafMode::Block, 503, Action::Blocked),
+        (SLOW_RULES, WafMode::Detect, 200, Action::Detected),
+        (partial.as_str(), WafMode::Block, 200, Action::Passed),
+    ];
+    for (text, mode, status, action) in cases {
+        let upstream = Upstream::echo();
+        let mut config = config(&upstream.url());
+        config.sites[0].waf = mode;
+        config.sites[0].name = "slow".into();
+        let gate = Gate::with_clock(&config, rules(text), jumping_clock());
+        // too little to look at the clock for
+        assert_eq!(gate.ask(&form("a=aaaaaaaa")).status, 200);
+        assert!(gate.events.0.lock().unwrap().is_empty());
+        let long = "a=aaaaaaaaaaaaaaaa&".repeat(500) + "b=<script>";
+        assert_eq!(gate.ask(&form(&long)).status, status);
+        let event = gate.events.0.lock().unwrap()[0].clone();
+        assert_eq!((event.action, event.severity), (action, event::Severity::Warning), "{mode:?}");
+        assert_eq!(
+            event.reason.as_deref(),
+            Some("inspection took longer than 1s: ended at rule 1 (test.conf:3) in phase 2")
+        );
+        let evidence = event.request().unwrap();
+        assert!(evidence.not_inspected.iter().any(|part| part.what == Uninspected::InspectionTime));
+        assert!(evidence.rules.is_empty());
+        assert_eq!(evidence.body.as_ref().unwrap().total, long.len() as u64);
+        wait_for(|| gate.metric("monban_inspection_overruns_total{site=\"slow\"}") == Some(1.0), "the count");
+    }
+}
+
+#[test]
+fn inspection_in_time_is_told_by_site() {
+    let upstream = Upstream::echo();
+    let gate = gate(&upstream);
+    for _ in 0..3 {
+        assert_eq!(gate.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status, 200);
+    }
+    for quantile in ["0.5", "0.99"] {
+        let line = format!("monban_inspection_quantile_seconds{{site=\"*\",quantile=\"{quantile}\"}}");
+        wait_for(|| gate.metric(&line).is_some_and(|seconds| seconds > 0.0), &line);
+    }
+}

@@ -45,11 +45,22 @@ impl Gate {
     }
 
     pub fn with_rules(config: &GatewayConfig, rules: Option<Arc<waf::RuleSet>>) -> Self {
+        Self::with_clock(config, rules, None)
+    }
+
+    pub fn with_clock(
+        config: &GatewayConfig,
+        rules: Option<Arc<waf::RuleSet>>,
+        clock: Option<waf::Clock>,
+    ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let events = Arc::new(Events::default());
-        let services =
+        let mut services =
             Services::new(Arc::new(IdSource::new("test", 1)), Arc::clone(&events) as Arc<dyn EventSink>);
+        if let Some(clock) = clock {
+            services.clock = clock;
+        }
         let gateway = Arc::new(runtime.block_on(Gateway::start(config, rules, services)).unwrap());
         let address = runtime.block_on(gateway.addresses())[0];
         Self { runtime, gateway, events, address }

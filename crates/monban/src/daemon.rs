@@ -142,10 +142,10 @@ impl Daemon {
             tracing::error!("the persistent collections start empty: {error}");
         }
         let seed = RandomState::new().build_hasher().finish();
+        let ids = Arc::new(IdSource::new(&config.node(), seed));
         let services = Services {
-            ids: Arc::new(IdSource::new(&config.node(), seed)),
-            sink: Arc::<Sink>::clone(&sink),
             collections: Arc::clone(&collections),
+            ..Services::new(ids, Arc::<Sink>::clone(&sink))
         };
         // both before the gate: who asks it finds the console, too
         let console = TcpListener::bind(config.console.address).await.map_err(|error| {

@@ -18,7 +18,7 @@ impl Exchange<'_> {
         self.record.status = head.status();
         self.record.response = Some(Arc::clone(&head));
         let noteworthy = matches!(self.record.action, Action::Blocked | Action::Refused | Action::Failed)
-            || self.inspection.as_ref().is_some_and(Inspection::has_matches);
+            || self.inspection.as_ref().is_some_and(Inspection::has_findings);
         if noteworthy {
             self.report();
         }

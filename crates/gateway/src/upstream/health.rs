@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_upstream_rests_and_comes_back() {
-        let health = Health::new("u".into(), Arc::new(Metrics::new()));
+        let health = Health::new("u".into(), Arc::new(Metrics::new(Arc::new(|| 0))));
         let now = Instant::now();
         assert!(health.is_up(now));
         health.rest(Duration::from_secs(5));
