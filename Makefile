@@ -9,7 +9,7 @@ SHELL := /bin/bash
 RUN_PACKAGES := modsecurity-crs gcc pkg-config libpcre2-dev curl
 # The programs that tests start, and those that benchmarks measure.
 TEST_PACKAGES := $(RUN_PACKAGES) iproute2 apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
-	libmodsecurity-dev nghttp2-client wrk
+	libmodsecurity-dev nghttp2-client wrk openssl postfix sasl2-bin libsasl2-modules libsasl2-modules-db
 
 # Installs those packages of its arguments that are missing; asks for no network if none is. Their services are not
 # started (policy-rc.d says so meanwhile): Apache and nginx would both want port 80, and tests start their own.

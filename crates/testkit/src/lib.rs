@@ -12,6 +12,7 @@
 //! | [`apache`] | Apache with ModSecurity 2 and the Core Rule Set, the reference for every decision |
 //! | [`nginx`] | nginx: plain, as proxy, with libmodsecurity 3 |
 //! | [`monban`] | the binary of this workspace, as its users start it |
+//! | [`postfix`] | a mail server with TLS and authentication, and its mailbox |
 //! | [`reflector`] | an upstream that answers what the request asks for and remembers what it was sent |
 //! | [`client`] | raw HTTP/1.1: exact bytes out, a whole response in |
 //! | [`ca`] | a temporary certificate authority |
@@ -47,6 +48,7 @@ pub mod monban;
 pub mod mutation;
 pub mod net;
 pub mod nginx;
+pub mod postfix;
 pub mod process;
 pub mod reflector;
 pub mod target;
@@ -56,4 +58,5 @@ pub use ca::TestCa;
 pub use monban::Monban;
 pub use net::{free_port, wait_until};
 pub use nginx::Nginx;
+pub use postfix::Postfix;
 pub use reflector::Reflector;

@@ -1,0 +1,590 @@
+//! `[notify]`: what the owner writes, as plain structs that the command's TOML is read into.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use event::{Action, Gate, Severity};
+use ipnet::IpNet;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer};
+use store::{Filter, Test};
+
+use crate::limits::{MAX_CHANNELS, MAX_RULES};
+use crate::quiet::Quiet;
+use crate::secret::Source;
+use crate::template::Template;
+
+/// Who is told of what, and how. Without any channel nobody is.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NotifyConfig {
+    /// Where the owner's browser finds the console, such as `https://gate.example.org`: links in notices begin with it.
+    /// None: notices have no link.
+    #[serde(deserialize_with = "console_url")]
+    pub console_url: Option<String>,
+    /// Time zone of notices, quiet hours and the summary, such as `Asia/Tokyo`. None: the system's.
+    #[serde(deserialize_with = "time_zone")]
+    pub time_zone: Option<TimeZone>,
+    /// Slack's incoming webhooks.
+    pub slack: Vec<SlackConfig>,
+    /// Mail by SMTP.
+    pub mail: Vec<MailConfig>,
+    /// Webhooks of any other kind.
+    pub webhook: Vec<WebhookConfig>,
+    /// What is told. None: [`RuleConfig::attacks`].
+    pub rule: Vec<RuleConfig>,
+    /// The daily summary. None: there is none.
+    pub summary: Option<SummaryConfig>,
+}
+
+/// `[[notify.slack]]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlackConfig {
+    /// Its name in rules and in the status.
+    pub name: String,
+    /// File (mode 0600) with the webhook's address, which is a secret.
+    pub url_file: Option<PathBuf>,
+    /// Or the variable of the environment that holds it.
+    pub url_env: Option<String>,
+    /// Tell the first event of a burst at once.
+    #[serde(default = "yes")]
+    pub at_once: bool,
+    /// Quiet hours.
+    pub quiet: Option<Quiet>,
+    /// Notices of events within an hour; more are put together into later digests.
+    #[serde(default = "max_per_hour")]
+    pub max_per_hour: u32,
+}
+
+/// `[[notify.mail]]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailConfig {
+    /// Its name in rules and in the status.
+    pub name: String,
+    /// `host` or `host:port`; the port is 587 for STARTTLS and 465 for TLS where none is given.
+    pub server: String,
+    /// How the connection is made safe.
+    #[serde(default)]
+    pub security: Security,
+    /// PEM file with the authorities that vouch for the server. None: the public ones.
+    pub ca: Option<PathBuf>,
+    /// Name to authenticate with. None: no authentication.
+    pub user: Option<String>,
+    /// File (mode 0600) with the password.
+    pub password_file: Option<PathBuf>,
+    /// Or the variable of the environment that holds it.
+    pub password_env: Option<String>,
+    /// Sender: `monban@example.org` or `Monban <monban@example.org>`.
+    pub from: String,
+    /// Recipients.
+    #[serde(deserialize_with = "one_or_many")]
+    pub to: Vec<String>,
+    /// Tell the first event of a burst at once, too. False: a burst makes one mail, its digest.
+    #[serde(default)]
+    pub at_once: bool,
+    /// Quiet hours.
+    pub quiet: Option<Quiet>,
+    /// Notices of events within an hour; more are put together into later digests.
+    #[serde(default = "max_per_hour")]
+    pub max_per_hour: u32,
+}
+
+/// How a connection to a mail server is made safe. Never not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Security {
+    /// STARTTLS (RFC 3207), required.
+    #[default]
+    Starttls,
+    /// TLS from the first byte (RFC 8314 §3.3).
+    Tls,
+}
+
+/// `[[notify.webhook]]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// Its name in rules and in the status.
+    pub name: String,
+    /// `https://` or `http://`; or in a file or variable, where the address itself is a secret.
+    pub url: Option<String>,
+    /// File (mode 0600) with the address.
+    pub url_file: Option<PathBuf>,
+    /// Or the variable of the environment that holds it.
+    pub url_env: Option<String>,
+    /// PEM file with the authorities that vouch for the server. None: the public ones.
+    pub ca: Option<PathBuf>,
+    /// File (mode 0600) with the key of the signature.
+    pub secret_file: Option<PathBuf>,
+    /// Or the variable of the environment that holds it. With neither, nothing is signed.
+    pub secret_env: Option<String>,
+    /// Tell the first event of a burst at once.
+    #[serde(default = "yes")]
+    pub at_once: bool,
+    /// Quiet hours.
+    pub quiet: Option<Quiet>,
+    /// Notices of events within an hour; more are put together into later digests.
+    #[serde(default = "max_per_hour")]
+    pub max_per_hour: u32,
+}
+
+/// `[[notify.rule]]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleConfig {
+    /// Its name in notices.
+    pub name: String,
+    /// Names of channels. None: all.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub channels: Vec<String>,
+    /// All of these must hold. Empty: for every event.
+    #[serde(default)]
+    pub when: Tests,
+    /// None of these may hold.
+    #[serde(default)]
+    pub unless: Tests,
+    /// How long events are counted until a digest tells of them.
+    #[serde(default = "ten_minutes", deserialize_with = "duration")]
+    pub digest: Duration,
+    /// Tell the first event of a burst at once. None: as each channel says.
+    pub at_once: Option<bool>,
+    /// Tell in quiet hours, too.
+    #[serde(default)]
+    pub through_quiet: bool,
+    /// Template of the subject. None: the built-in one.
+    pub subject: Option<Template>,
+    /// Template of the text. None: the built-in one.
+    pub body: Option<Template>,
+}
+
+impl RuleConfig {
+    /// The rule where none is written: blocked requests, to all channels.
+    pub fn attacks() -> Self {
+        Self {
+            name: "attacks".into(),
+            channels: Vec::new(),
+            when: Tests { action: vec![Action::Blocked], ..Tests::default() },
+            unless: Tests::default(),
+            digest: ten_minutes(),
+            at_once: None,
+            through_quiet: false,
+            subject: None,
+            body: None,
+        }
+    }
+
+    /// Which events it is for.
+    pub fn filter(&self) -> Filter {
+        let filter = self.when.tests().into_iter().fold(Filter::default(), Filter::with);
+        self.unless.tests().into_iter().fold(filter, Filter::without)
+    }
+}
+
+/// The tests of [`store::filter`], by the names that the options of `monban events list` have. A list is passed by any of its
+/// members.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tests {
+    /// From one of these gates.
+    #[serde(deserialize_with = "words")]
+    pub gate: Vec<Gate>,
+    /// The gate did one of these.
+    #[serde(deserialize_with = "words")]
+    pub action: Vec<Action>,
+    /// At least this severe.
+    #[serde(deserialize_with = "word")]
+    pub severity: Option<Severity>,
+    /// For one of these sites.
+    #[serde(deserialize_with = "one_or_many")]
+    pub site: Vec<String>,
+    /// By a client of one of these addresses or networks.
+    #[serde(deserialize_with = "networks")]
+    pub client: Vec<IpNet>,
+    /// One of these rules matched.
+    #[serde(deserialize_with = "one_or_many")]
+    pub rule: Vec<u64>,
+    /// Answered with one of these statuses.
+    #[serde(deserialize_with = "one_or_many")]
+    pub status: Vec<u16>,
+    /// Asked with one of these methods.
+    #[serde(deserialize_with = "one_or_many")]
+    pub method: Vec<String>,
+    /// From one of these nodes.
+    #[serde(deserialize_with = "one_or_many")]
+    pub node: Vec<String>,
+    /// Holds this text anywhere, without regard to the case of ASCII letters.
+    pub text: Option<String>,
+}
+
+impl Tests {
+    fn tests(&self) -> Vec<Test> {
+        fn any<T: Clone>(values: &[T], test: fn(Vec<T>) -> Test) -> Option<Test> {
+            (!values.is_empty()).then(|| test(values.to_vec()))
+        }
+        let tests = [
+            any(&self.gate, Test::Gate),
+            any(&self.action, Test::Action),
+            self.severity.map(Test::Severity),
+            any(&self.site, Test::Site),
+            any(&self.client, Test::Client),
+            any(&self.rule, Test::Rule),
+            any(&self.status, Test::Status),
+            any(&self.method, Test::Method),
+            any(&self.node, Test::Node),
+            self.text.clone().map(Test::Text),
+        ];
+        tests.into_iter().flatten().collect()
+    }
+}
+
+/// `[notify.summary]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SummaryConfig {
+    /// When, as `HH:MM` in the time zone.
+    #[serde(deserialize_with = "time_of_day")]
+    pub at: Time,
+    /// Names of channels. None: all.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub channels: Vec<String>,
+}
+
+/// What all kinds of channels have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Common<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// `slack`, `mail` or `webhook`.
+    pub kind: &'static str,
+    /// Tell the first event of a burst at once.
+    pub at_once: bool,
+    /// Quiet hours.
+    pub quiet: Option<Quiet>,
+    /// Notices of events within an hour.
+    pub max_per_hour: u32,
+}
+
+impl NotifyConfig {
+    /// The channels, whatever their kind.
+    pub fn channels(&self) -> impl Iterator<Item = Common<'_>> {
+        macro_rules! common {
+            ($list:ident, $kind:literal) => {
+                self.$list.iter().map(|channel| Common {
+                    name: &channel.name,
+                    kind: $kind,
+                    at_once: channel.at_once,
+                    quiet: channel.quiet,
+                    max_per_hour: channel.max_per_hour,
+                })
+            };
+        }
+        common!(slack, "slack").chain(common!(mail, "mail")).chain(common!(webhook, "webhook"))
+    }
+
+    /// The rules: the written ones, or the one that stands in for none.
+    pub fn rules(&self) -> Vec<RuleConfig> {
+        if self.rule.is_empty() { vec![RuleConfig::attacks()] } else { self.rule.clone() }
+    }
+
+    /// Whether anybody is told of anything.
+    pub fn is_active(&self) -> bool {
+        self.channels().next().is_some()
+    }
+
+    /// Makes paths absolute.
+    pub fn anchor(&mut self, folder: &Path) {
+        let slack = self.slack.iter_mut().flat_map(|channel| [&mut channel.url_file]);
+        let mail = self.mail.iter_mut().flat_map(|channel| [&mut channel.ca, &mut channel.password_file]);
+        let webhook = self
+            .webhook
+            .iter_mut()
+            .flat_map(|channel| [&mut channel.ca, &mut channel.url_file, &mut channel.secret_file]);
+        for path in slack.chain(mail).chain(webhook).flatten() {
+            *path = folder.join(&*path);
+        }
+    }
+
+    /// Everything that is wrong beyond a single value: one line each.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let channels: Vec<Common<'_>> = self.channels().collect();
+        let names: BTreeSet<&str> = channels.iter().map(|channel| channel.name).collect();
+        if channels.len() > MAX_CHANNELS {
+            faults.push(format!("[notify] has {} channels; {MAX_CHANNELS} are possible", channels.len()));
+        }
+        if self.rule.len() > MAX_RULES {
+            faults.push(format!("[notify] has {} rules; {MAX_RULES} are possible", self.rule.len()));
+        }
+        let named = channels.iter().map(|channel| (channel.kind, channel.name));
+        let named: Vec<(&str, &str)> =
+            named.chain(self.rule.iter().map(|rule| ("rule", rule.name.as_str()))).collect();
+        for (index, (kind, name)) in named.iter().enumerate() {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+                faults.push(format!(
+                    "[[notify.{kind}]] name {name:?}: 1 to 64 letters, digits, hyphens, underscores or dots are needed"
+                ));
+            }
+            let twin =
+                |(other, found): &&(&str, &str)| found == name && (*other == "rule") == (*kind == "rule");
+            if named[..index].iter().any(|earlier| twin(&earlier)) {
+                faults.push(format!("[[notify.{kind}]] name `{name}`: taken by another one"));
+            }
+        }
+        for channel in channels.iter().filter(|channel| channel.max_per_hour == 0) {
+            faults.push(format!(
+                "[[notify.{}]] `{}`: max_per_hour must be 1 or more",
+                channel.kind, channel.name
+            ));
+        }
+        let mut wanted: Vec<(String, &[String])> = self
+            .rule
+            .iter()
+            .map(|rule| (format!("[[notify.rule]] `{}`", rule.name), &rule.channels[..]))
+            .collect();
+        wanted.extend(
+            self.summary.iter().map(|summary| ("[notify.summary]".to_owned(), &summary.channels[..])),
+        );
+        for (place, channels) in wanted {
+            for name in channels.iter().filter(|name| !names.contains(name.as_str())) {
+                let known = names.iter().copied().collect::<Vec<_>>().join(", ");
+                faults.push(format!("{place} channels: there is no channel `{name}`; known: {known}"));
+            }
+        }
+        faults
+    }
+}
+
+impl SlackConfig {
+    /// Where the address is.
+    ///
+    /// # Errors
+    /// If it is nowhere or in two places.
+    pub fn url(&self) -> Result<Source, String> {
+        Source::one_of("url", self.url_file.as_ref(), self.url_env.as_ref())?
+            .ok_or_else(|| "needs url_file or url_env".to_owned())
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn max_per_hour() -> u32 {
+    30
+}
+
+fn ten_minutes() -> Duration {
+    Duration::from_secs(600)
+}
+
+fn console_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let uri: Option<http::Uri> = text.parse().ok();
+    let good = uri.as_ref().is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.query().is_none()
+            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+            && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>|\"'".contains(&byte))
+    });
+    if good {
+        Ok(Some(text.trim_end_matches('/').to_owned()))
+    } else {
+        Err(serde::de::Error::custom("not an address such as \"https://gate.example.org\""))
+    }
+}
+
+fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeZone>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    TimeZone::get(&name).map(Some).map_err(|_| {
+        serde::de::Error::custom(format_args!(
+            "`{}` is no time zone of the system, such as \"Asia/Tokyo\"",
+            crate::text::cut(&name, 64)
+        ))
+    })
+}
+
+fn time_of_day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    crate::quiet::time_of_day(&text)
+        .ok_or_else(|| serde::de::Error::custom("not a time of day such as \"08:00\""))
+}
+
+/// Reads one value or a list of them.
+fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany<T> {
+        Many(Vec<T>),
+        One(T),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::Many(many) => many,
+        OneOrMany::One(one) => vec![one],
+    })
+}
+
+fn words<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let words: Vec<String> = one_or_many(deserializer)?;
+    words.iter().map(|word| word.parse().map_err(serde::de::Error::custom)).collect()
+}
+
+fn word<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    String::deserialize(deserializer)?.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts: Vec<String> = one_or_many(deserializer)?;
+    let network = |text: &String| {
+        let address = text.parse::<std::net::IpAddr>().map(IpNet::from);
+        address.or_else(|_| text.parse()).map_err(|_| {
+            serde::de::Error::custom(format_args!(
+                "`{}` is neither an address nor a network such as 192.0.2.0/24",
+                crate::text::cut(text, 64)
+            ))
+        })
+    };
+    texts.iter().map(network).collect()
+}
+
+/// Reads a number of seconds, or a text of a number and one of the units ms, s, m, h, d.
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Seconds(f64),
+        Text(String),
+    }
+    let seconds = match Written::deserialize(deserializer)? {
+        Written::Seconds(seconds) => Some(seconds),
+        Written::Text(text) => parse_seconds(&text),
+    };
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|duration| !duration.is_zero() && *duration <= Duration::from_secs(366 * 86_400))
+        .ok_or_else(|| {
+            serde::de::Error::custom(
+                "not a time span: write seconds or a text like \"500ms\", \"30s\", \"5m\", \"1h\"",
+            )
+        })
+}
+
+fn parse_seconds(text: &str) -> Option<f64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().ok()?;
+    let unit = match text[digits..].trim() {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return None,
+    };
+    Some(number * unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(value: Value) -> Result<NotifyConfig, String> {
+        serde_json::from_value(value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_least_configuration_tells_of_attacks() {
+        let config = read(json!({"slack": [{"name": "ops", "url_env": "URL"}]})).unwrap();
+        assert_eq!(config.faults(), Vec::<String>::new());
+        assert_eq!(config.rules(), [RuleConfig::attacks()]);
+        let ops = config.channels().next().unwrap();
+        assert_eq!((ops.name, ops.kind, ops.at_once, ops.max_per_hour), ("ops", "slack", true, 30));
+        assert!(config.is_active() && !NotifyConfig::default().is_active());
+    }
+
+    #[test]
+    fn a_rule_speaks_the_stores_words() {
+        let rule = json!({"name": "r", "digest": "1h", "channels": "ops",
+            "when": {"action": ["blocked", "detected"], "severity": "error", "client": "192.0.2.0/24", "rule": [941_100],
+                     "status": 403, "method": "GET", "node": "n", "gate": "request", "text": "x"},
+            "unless": {"site": "shop"}});
+        let config = read(json!({"slack": [{"name": "ops", "url_env": "URL"}], "rule": [rule]})).unwrap();
+        let expected = Filter::default()
+            .with(Test::Gate(vec![Gate::Request]))
+            .with(Test::Action(vec![Action::Blocked, Action::Detected]))
+            .with(Test::Severity(Severity::Error))
+            .with(Test::Client(vec!["192.0.2.0/24".parse().unwrap()]))
+            .with(Test::Rule(vec![941_100]))
+            .with(Test::Status(vec![403]))
+            .with(Test::Method(vec!["GET".into()]))
+            .with(Test::Node(vec!["n".into()]))
+            .with(Test::Text("x".into()))
+            .without(Test::Site(vec!["shop".into()]));
+        assert_eq!(config.rule[0].filter(), expected);
+        assert_eq!(config.rule[0].digest, Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn wrong_values_are_told() {
+        let cases = [
+            (json!({"console_url": "gate.example.org"}), "not an address such as"),
+            (json!({"console_url": "https://u:p@gate"}), "not an address such as"),
+            (json!({"console_url": "https://a/>|"}), "not an address such as"),
+            (json!({"time_zone": "Asia/Tokio"}), "`Asia/Tokio` is no time zone"),
+            (json!({"summary": {"at": "8 o'clock"}}), "not a time of day"),
+            (json!({"rule": [{"name": "r", "when": {"action": "eaten"}}]}), "`eaten` is not an action"),
+            (json!({"rule": [{"name": "r", "when": {"severity": "bad"}}]}), "`bad` is not a severity"),
+            (json!({"rule": [{"name": "r", "when": {"client": "moon"}}]}), "`moon` is neither an address"),
+            (json!({"rule": [{"name": "r", "digest": "soon"}]}), "not a time span"),
+            (json!({"rule": [{"name": "r", "digest": 0}]}), "not a time span"),
+            (
+                json!({"rule": [{"name": "r", "subject": "{{ cuont }}"}]}),
+                "line 1 of the template: undefined value",
+            ),
+            (json!({"slack": [{"name": "s", "quiet": "night"}]}), "no span of the day"),
+            (json!({"slack": [{"name": "s", "colour": 1}]}), "unknown field `colour`"),
+        ];
+        for (value, expected) in cases {
+            let error = read(value.clone()).unwrap_err();
+            assert!(error.contains(expected), "{value}: {error}");
+        }
+    }
+
+    #[test]
+    fn faults_between_values_are_told() {
+        let slack = |name: &str| json!({"name": name, "url_env": "URL"});
+        let many: Vec<Value> = (0..21).map(|number| slack(&format!("s{number}"))).collect();
+        let rules: Vec<Value> = (0..51).map(|number| json!({"name": format!("r{number}")})).collect();
+        for (value, expected) in [
+            (json!({"slack": [slack("a"), slack("a")]}), "[[notify.slack]] name `a`: taken by another one"),
+            (json!({"slack": [slack("a b")]}), "name \"a b\": 1 to 64 letters"),
+            (json!({"slack": [{"name": "a", "max_per_hour": 0}]}), "max_per_hour must be 1 or more"),
+            (json!({"slack": many}), "21 channels; 20 are possible"),
+            (json!({"slack": [slack("a")], "rule": rules}), "51 rules; 50 are possible"),
+            (
+                json!({"slack": [slack("a")], "rule": [{"name": "a", "channels": ["b"]}]}),
+                "[[notify.rule]] `a` channels: there is no channel `b`; known: a",
+            ),
+            (
+                json!({"slack": [slack("a")], "summary": {"at": "08:00", "channels": "b"}}),
+                "[notify.summary] channels: there is no channel `b`",
+            ),
+        ] {
+            let faults = read(value.clone()).unwrap().faults();
+            assert!(faults.len() == 1 && faults[0].contains(expected), "{value}: {faults:?}");
+        }
+    }
+}

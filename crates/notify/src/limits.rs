@@ -1,0 +1,58 @@
+//! The limits of this crate: what each counts, why it stands where it does, and what happens beyond it.
+
+use std::time::Duration;
+
+/// Channels of a configuration; more are refused. They bound the state file.
+pub const MAX_CHANNELS: usize = 20;
+/// Rules of a configuration; more are refused.
+pub const MAX_RULES: usize = 50;
+/// Bytes of a template, as written; a longer one is a fault of the configuration.
+pub const MAX_TEMPLATE_BYTES: usize = 16 * 1024;
+/// Bytes that a template may make; beyond it the notice has the built-in text and a line that says why.
+pub const MAX_RENDERED_BYTES: usize = 16 * 1024;
+/// Steps of a template's execution (minijinja's fuel), with the same outcome.
+pub const TEMPLATE_FUEL: u64 = 100_000;
+/// Bytes of a secret's file; more is refused.
+pub const MAX_SECRET_BYTES: u64 = 4096;
+
+/// Characters of one shown field of an event; longer ones are cut with an ellipsis.
+pub const MAX_FIELD_CHARS: usize = 300;
+/// Rules that a notice of one event names; the others are counted.
+pub const MAX_NAMED_RULES: usize = 8;
+/// Different values (clients, sites, rules, paths) that a tally counts one by one; further ones are counted together.
+pub const MAX_TALLY_KEYS: usize = 100;
+/// Of these, how many a notice names.
+pub const TOP: usize = 5;
+
+/// Notices that wait for one channel. Beyond it the oldest goes, is counted, and is told of.
+pub const MAX_QUEUE: usize = 100;
+/// From so many waiting notices on, a channel gets no new digests: they go on counting until it delivers again. So a channel
+/// that is down for days loses nothing.
+pub const COALESCE_FROM: usize = 16;
+/// Bytes of the state file that are read; a larger one counts as damaged. What the limits above allow stays below it.
+pub const MAX_STATE_BYTES: u64 = 64 * 1024 * 1024;
+/// Events older than this when they come in (an import, a sensor that was away) make no notice. They are counted.
+pub const MAX_EVENT_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// Pause after the first failure in a row; it doubles with each further one.
+pub const FIRST_RETRY: Duration = Duration::from_secs(10);
+/// The longest pause between two tries, save where the peer asks for a longer one.
+pub const MAX_RETRY: Duration = Duration::from_secs(3600);
+/// The longest Retry-After that is believed; a longer one is cut to it.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// Failures in a row after which the other channels are told. A refusal is told at once.
+pub const TELL_AFTER_FAILURES: u32 = 3;
+/// The others are told of one channel's failing at most this often.
+pub const TELL_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// Time for one delivery, from the connection to the answer.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a peer's answer that are read; the rest is left.
+pub const MAX_ANSWER_BYTES: usize = 16 * 1024;
+/// Characters of a peer's answer that an error shows.
+pub const MAX_ERROR_CHARS: usize = 200;
+
+/// Characters of one text object of Slack (docs.slack.dev, section block: 3000).
+pub const SLACK_TEXT_CHARS: usize = 3000;
+/// Characters of Slack's header block (150).
+pub const SLACK_HEADER_CHARS: usize = 150;

@@ -1,0 +1,414 @@
+//! Notices in words: subject, text, link and data. The text is plain; each channel escapes it as its format needs.
+
+use std::collections::HashMap;
+
+use event::{Action, EventId, Gate, Severity, Timestamp};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::config::{NotifyConfig, RuleConfig};
+use crate::limits::MAX_RENDERED_BYTES;
+use crate::notice::{DayBefore, Kind, Notice};
+use crate::seen::{Seen, SeenRule};
+use crate::tally::Tally;
+use crate::text::{counted, grouped, shown, shown_lines};
+
+/// A notice in words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// The notice's id.
+    pub id: String,
+    /// When the notice was made.
+    pub at: Timestamp,
+    /// One line without control characters, up to 200 characters.
+    pub subject: String,
+    /// Lines without control characters.
+    pub body: String,
+    /// Where the console shows the event; made of the owner's address and the event's id alone.
+    pub link: Option<String>,
+    /// The notice itself, for machines.
+    pub data: serde_json::Value,
+}
+
+/// What a template can say: see docs/user/notices.md.
+#[derive(Clone, Debug, Serialize)]
+pub struct Facts {
+    kind: &'static str,
+    rule: String,
+    node: String,
+    count: u64,
+    first: String,
+    last: String,
+    link: String,
+    actions: String,
+    clients: String,
+    sites: String,
+    rules: String,
+    paths: String,
+    event: Option<Seen>,
+}
+
+/// Puts notices into words.
+#[derive(Clone, Debug)]
+pub struct Words {
+    node: String,
+    console_url: Option<String>,
+    zone: TimeZone,
+    rules: HashMap<String, RuleConfig>,
+}
+
+impl Words {
+    /// In the way of this configuration, on the machine of this name.
+    pub fn new(config: &NotifyConfig, node: &str) -> Self {
+        Self {
+            node: shown(node.as_bytes(), 64),
+            console_url: config.console_url.clone(),
+            zone: config.time_zone.clone().unwrap_or_else(TimeZone::system),
+            rules: config.rules().into_iter().map(|rule| (rule.name.clone(), rule)).collect(),
+        }
+    }
+
+    /// The notice in words. A template that fails is replaced by the built-in text, with a line that says so.
+    pub fn message(&self, notice: &Notice) -> Message {
+        let (mut subject, mut body, example) = match &notice.kind {
+            Kind::Event { rule, event } => {
+                let (subject, body) = self.event(rule, event);
+                (subject, body, Some(&**event))
+            }
+            Kind::Digest { rule, tally } => {
+                let (subject, body) = self.digest(rule, tally);
+                (subject, body, tally.example.as_ref())
+            }
+            Kind::Summary { since, tally, before, problems } => {
+                let (subject, body) = self.summary(*since, notice.at, tally, *before, problems);
+                (subject, body, None)
+            }
+            Kind::Failing { channel, what, since, waiting } => (
+                format!("notices by {channel} fail"),
+                format!(
+                    "Since {} the channel {channel} delivers nothing.\nIt says: {what}\n{} for it; monban goes on trying.",
+                    self.time(*since),
+                    counted(*waiting as u64, "notice waits", "notices wait"),
+                ),
+                None,
+            ),
+            Kind::Recovered { channel, since, waiting } => (
+                format!("notices by {channel} work again"),
+                format!(
+                    "The channel {channel}, which failed since {}, delivers again.\n{} for it.",
+                    self.time(*since),
+                    counted(*waiting as u64, "further notice waits", "further notices wait"),
+                ),
+                None,
+            ),
+            Kind::Dropped { channel, why, notices, events } => (
+                format!("{} lost for {channel}", counted(*notices, "notice is", "notices are")),
+                format!(
+                    "{}, telling of {}, did not reach the channel {channel}: {why}.\nThe events themselves are kept.",
+                    counted(*notices, "notice", "notices"),
+                    counted(*events, "event", "events"),
+                ),
+                None,
+            ),
+            Kind::StateLost { what } => (
+                "notices may be missing".to_owned(),
+                format!(
+                    "What monban remembered of its notices could not be read: {what}.\nIt begins anew; notices that waited \
+                     are lost. The events themselves are kept."
+                ),
+                None,
+            ),
+            Kind::Test => (
+                "a test".to_owned(),
+                format!(
+                    "This channel works. Sent at {} because its owner asked for it.",
+                    self.time(notice.at)
+                ),
+                None,
+            ),
+        };
+        let link =
+            self.console_url.as_ref().zip(example).map(|(url, event)| format!("{url}/events/{}", event.id));
+        subject = format!("[{}] {subject}", self.node);
+        if let (Some(facts), Some(rule)) = (self.facts(notice, link.as_deref()), rule_of(notice)) {
+            let rule = self.rules.get(rule);
+            for (template, text) in [
+                (rule.and_then(|rule| rule.subject.as_ref()), &mut subject),
+                (rule.and_then(|rule| rule.body.as_ref()), &mut body),
+            ] {
+                match template.map(|template| template.render(&facts)) {
+                    Some(Ok(rendered)) => *text = rendered,
+                    Some(Err(error)) => *text += &format!(" (the rule's template failed: {error})"),
+                    None => {}
+                }
+            }
+        }
+        Message {
+            id: notice.id.clone(),
+            at: notice.at,
+            subject: shown(subject.trim().as_bytes(), 200),
+            body: shown_lines(body.trim_end(), MAX_RENDERED_BYTES),
+            link,
+            // writing to memory; every key is a text
+            data: serde_json::to_value(notice).unwrap_or_default(),
+        }
+    }
+
+    fn time(&self, time: Timestamp) -> String {
+        time.to_jiff().to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    }
+
+    fn event(&self, rule: &str, event: &Seen) -> (String, String) {
+        let mut subject = format!("{}: {}", event.action, event.what);
+        if !event.site.is_empty() {
+            subject += &format!(" on {}", event.site);
+        }
+        if !event.client.is_empty() {
+            subject += &format!(" from {}", event.client);
+        }
+        let names =
+            event.rules.iter().map(|rule| format!("{} {}", rule.id, rule.message).trim_end().to_owned());
+        let mut rules = names.collect::<Vec<_>>().join("; ");
+        if event.further_rules > 0 {
+            rules += &format!("; {} more", event.further_rules);
+        }
+        let number = |number: i64| if number == 0 { String::new() } else { number.to_string() };
+        let lines = [
+            ("Time", self.time(event.time)),
+            ("Action", format!("{} ({})", event.action, event.severity)),
+            ("Client", event.client.clone()),
+            ("Site", event.site.clone()),
+            ("Request", event.request.clone()),
+            ("Answer", number(event.status.into())),
+            ("Why", event.what.clone()),
+            ("Rules", rules),
+            ("Score", number(event.score)),
+            ("Gate", format!("{} on {}", event.gate, event.node)),
+            ("Notice", format!("rule {rule}; what follows comes as a digest")),
+        ];
+        (subject, labelled(&lines))
+    }
+
+    fn digest(&self, rule: &str, tally: &Tally) -> (String, String) {
+        let mut subject = format!("{rule}: {}", counted(tally.count, "event", "events"));
+        subject += &format!(" ({})", tally.actions_text());
+        if let [(client, _)] = tally.clients.top(2)[..] {
+            subject += &format!(" from {client}");
+        } else if !tally.clients.by.is_empty() {
+            subject += &format!(" from {} clients", tally.clients.distinct());
+        }
+        let lines = [
+            ("Events", grouped(tally.count)),
+            ("From", self.time(tally.first)),
+            ("To", self.time(tally.last)),
+            ("Actions", tally.actions_text()),
+            ("Clients", tally.clients.text()),
+            ("Sites", tally.sites.text()),
+            ("Rules", tally.rules.text()),
+            ("Paths", tally.paths.text()),
+            ("For example", tally.example.as_ref().map(|event| event.request.clone()).unwrap_or_default()),
+        ];
+        (subject, labelled(&lines))
+    }
+
+    fn summary(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        tally: &Tally,
+        before: Option<DayBefore>,
+        problems: &[String],
+    ) -> (String, String) {
+        let attacks = tally.of(Action::Blocked) + tally.of(Action::Detected);
+        let headline = match attacks {
+            0 => "a quiet day".to_owned(),
+            _ => counted(attacks, "attack", "attacks"),
+        };
+        let compared = match before {
+            None => String::new(),
+            Some(DayBefore { attacks: before }) => format!(", {} the day before", grouped(before)),
+        };
+        let number = |number: u64| if number == 0 { String::new() } else { grouped(number) };
+        let lines = [
+            ("Attacks", format!("{}{compared}", grouped(attacks))),
+            ("Blocked", number(tally.of(Action::Blocked))),
+            ("Detected only", number(tally.of(Action::Detected))),
+            ("Answered below 400", number(tally.answered)),
+            ("Malformed, refused", number(tally.of(Action::Refused))),
+            ("Upstream failed", number(tally.of(Action::Failed))),
+            ("Clients", tally.clients.text()),
+            ("Sites", tally.sites.text()),
+            ("Rules", tally.rules.text()),
+            ("Notices", if problems.is_empty() { "all delivered".to_owned() } else { problems.join("; ") }),
+            ("Time", format!("{} to {}", self.time(since), self.time(until))),
+        ];
+        let day = until.to_jiff().to_zoned_datetime(self.zone.clone()).strftime("%a %d %b").to_string();
+        (format!("{day}: {headline}"), labelled(&lines))
+    }
+
+    fn facts(&self, notice: &Notice, link: Option<&str>) -> Option<Facts> {
+        let (kind, rule, tally) = match &notice.kind {
+            Kind::Event { rule, event } => {
+                let mut tally = Tally::default();
+                tally.add(event);
+                ("event", rule, tally)
+            }
+            Kind::Digest { rule, tally } => ("digest", rule, (**tally).clone()),
+            _ => return None,
+        };
+        Some(Facts {
+            kind,
+            rule: rule.clone(),
+            node: self.node.clone(),
+            count: tally.count,
+            first: self.time(tally.first),
+            last: self.time(tally.last),
+            link: link.unwrap_or_default().to_owned(),
+            actions: tally.actions_text(),
+            clients: tally.clients.text(),
+            sites: tally.sites.text(),
+            rules: tally.rules.text(),
+            paths: tally.paths.text(),
+            event: tally.example,
+        })
+    }
+}
+
+fn rule_of(notice: &Notice) -> Option<&str> {
+    match &notice.kind {
+        Kind::Event { rule, .. } | Kind::Digest { rule, .. } => Some(rule),
+        _ => None,
+    }
+}
+
+/// `Label: text` for each text that is not empty.
+fn labelled(lines: &[(&str, String)]) -> String {
+    let lines = lines.iter().filter(|(_, text)| !text.is_empty());
+    lines.map(|(label, text)| format!("{label}: {text}")).collect::<Vec<_>>().join("\n")
+}
+
+/// One notice of each kind that templates are for, to try them with.
+pub(crate) fn samples() -> Vec<Facts> {
+    let seen = Seen {
+        id: EventId::derived(Timestamp::MIN, "sample", "1"),
+        time: Timestamp::MIN,
+        node: "vps1".into(),
+        site: "shop".into(),
+        gate: Gate::Request,
+        action: Action::Blocked,
+        severity: Severity::Critical,
+        client: "192.0.2.1".into(),
+        request: "GET / HTTP/1.1".into(),
+        path: "/".into(),
+        status: 403,
+        rules: vec![SeenRule { id: 941_100, message: "XSS".into() }],
+        further_rules: 0,
+        score: 5,
+        what: "XSS (941100)".into(),
+    };
+    let mut tally = Tally::default();
+    tally.add(&seen);
+    let words = Words { node: "vps1".into(), console_url: None, zone: TimeZone::UTC, rules: HashMap::new() };
+    let notice = |kind| Notice { id: "1".into(), at: Timestamp::MIN, urgent: false, kind };
+    [
+        notice(Kind::Event { rule: "attacks".into(), event: Box::new(seen) }),
+        notice(Kind::Digest { rule: "attacks".into(), tally: Box::new(tally) }),
+    ]
+    .iter()
+    .filter_map(|notice| words.facts(notice, Some("https://gate.example.org/events/1")))
+    .collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::seen::tests::attack;
+    use crate::template::Template;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    pub(crate) fn words(rule: RuleConfig) -> Words {
+        let config = NotifyConfig {
+            console_url: Some("https://gate.example.org".into()),
+            time_zone: Some(TimeZone::get("Asia/Tokyo").unwrap()),
+            rule: vec![rule],
+            ..NotifyConfig::default()
+        };
+        Words::new(&config, "vps1")
+    }
+
+    pub(crate) fn first(event: &event::Event) -> Notice {
+        let event = Box::new(Seen::from(event));
+        Notice {
+            id: "n1".into(),
+            at: event.time,
+            urgent: false,
+            kind: Kind::Event { rule: "attacks".into(), event },
+        }
+    }
+
+    #[test]
+    fn an_event_in_words() {
+        let event = attack(1, 7, at("2026-11-24T09:04:46Z"));
+        let message = words(RuleConfig::attacks()).message(&first(&event));
+        assert_eq!(message.subject, "[vps1] blocked: XSS Attack Detected (941100) on shop from 192.0.2.7");
+        assert_eq!(
+            message.body,
+            "Time: 2026-11-24 18:04:46 JST\nAction: blocked (critical)\nClient: 192.0.2.7\nSite: shop\n\
+             Request: GET /?name=\"><script> HTTP/1.1\nAnswer: 403\nWhy: XSS Attack Detected (941100)\n\
+             Rules: 941100 XSS Attack Detected; 941160; 949110 Inbound Anomaly Score Exceeded\n\
+             Gate: request on vps1\nNotice: rule attacks; what follows comes as a digest"
+        );
+        assert_eq!(message.link, Some(format!("https://gate.example.org/events/{}", event.id)));
+        assert_eq!(message.data["kind"], "event");
+        assert_eq!(message.data["event"]["client"], "192.0.2.7");
+    }
+
+    #[test]
+    fn a_summary_is_read_in_ten_seconds() {
+        let mut tally = Tally::default();
+        for number in 0..1234 {
+            let mut event = attack(number, if number < 900 { 7 } else { 9 }, at("2026-11-23T12:00:00Z"));
+            if number == 3 {
+                event.action = Action::Refused;
+            }
+            tally.add(&Seen::from(&event));
+        }
+        let kind = Kind::Summary {
+            since: at("2026-11-22T23:00:00Z"),
+            tally: Box::new(tally),
+            before: Some(DayBefore { attacks: 1100 }),
+            problems: Vec::new(),
+        };
+        let notice = Notice { id: "n".into(), at: at("2026-11-23T23:00:00Z"), urgent: false, kind };
+        let message = words(RuleConfig::attacks()).message(&notice);
+        assert_eq!(message.subject, "[vps1] Tue 24 Nov: 1,233 attacks");
+        assert_eq!(
+            message.body,
+            "Attacks: 1,233, 1,100 the day before\nBlocked: 1,233\nMalformed, refused: 1\n\
+             Clients: 192.0.2.7 (900), 192.0.2.9 (334)\nSites: shop (1,234)\n\
+             Rules: 941100 XSS Attack Detected (1,234), 941160 (1,234)\nNotices: all delivered\n\
+             Time: 2026-11-23 08:00:00 JST to 2026-11-24 08:00:00 JST"
+        );
+        // ten seconds at 200 words a minute are 33 words and as many numbers
+        assert!(message.body.split_whitespace().count() < 66 && message.body.lines().count() <= 11);
+    }
+
+    #[test]
+    fn templates_replace_the_words_and_their_faults_do_not_stop_a_notice() {
+        let mut rule = RuleConfig::attacks();
+        rule.subject = Some(Template::compile("{{ kind }} {{ count }}\n{{ event.request }}").unwrap());
+        rule.body = Some(Template::compile("{{ rules }}\n{{ event.status / 0 }}").unwrap());
+        let event = attack(1, 7, at("2026-11-24T09:04:46Z"));
+        let message = words(rule).message(&first(&event));
+        assert_eq!(message.subject, "event 1\\x0aGET /?name=\"><script> HTTP/1.1");
+        assert!(message.body.starts_with("Time: 2026"), "{}", message.body);
+        assert!(
+            message.body.contains("(the rule's template failed: line 2 of the template"),
+            "{}",
+            message.body
+        );
+    }
+}

@@ -1,0 +1,366 @@
+//! Which channel is told what, and when: rules, bursts, quiet hours, limits, the daily summary. Pure: events and the time come
+//! in, notices stand in the outboxes afterwards.
+//!
+//! For each rule and channel there is a window. The first event that matches opens it, and is told at once where the channel
+//! wants that. What comes while the window is open is counted. When it ends, a digest tells of what was counted and the window
+//! goes on for another span; a window in which nothing came closes, and the next event is a first one again. In quiet hours,
+//! beyond the channel's limit, and while many notices wait for a failing channel, the window stays open and goes on counting:
+//! nothing is lost, it comes later and in fewer notices.
+
+use std::collections::BTreeMap;
+
+use event::{Action, Event, EventId, Timestamp};
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use store::Filter;
+
+use crate::config::{Common, NotifyConfig, RuleConfig};
+use crate::limits::{COALESCE_FROM, MAX_EVENT_AGE};
+use crate::notice::{DayBefore, Kind, Notice};
+use crate::outbox::{Lost, Outbox, Tell, later};
+use crate::quiet::{self, Quiet};
+use crate::retry::SendError;
+use crate::seen::Seen;
+use crate::state::State;
+use crate::tally::Tally;
+
+/// Events of one rule that one channel is to be told of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Window {
+    /// When it ends.
+    pub until: Timestamp,
+    /// What came meanwhile.
+    pub tally: Tally,
+}
+
+/// The day that the next summary tells of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Day {
+    /// Since when.
+    pub since: Timestamp,
+    /// When the summary is due.
+    pub until: Timestamp,
+    /// What came.
+    pub tally: Tally,
+    /// The day before.
+    pub before: Option<DayBefore>,
+}
+
+struct Rule {
+    config: RuleConfig,
+    filter: Filter,
+    channels: Vec<String>,
+}
+
+struct Channel {
+    kind: &'static str,
+    at_once: bool,
+    quiet: Option<Quiet>,
+    max_per_hour: u32,
+}
+
+/// See the module.
+pub struct Planner {
+    node: String,
+    zone: TimeZone,
+    rules: Vec<Rule>,
+    channels: BTreeMap<String, Channel>,
+    summary: Option<(Time, Vec<String>)>,
+    state: State,
+}
+
+impl Planner {
+    /// Goes on from `state`, as `config` says, on the machine `node`. What the state has of rules and channels that the
+    /// configuration has not goes.
+    pub fn new(config: &NotifyConfig, node: &str, mut state: State) -> Self {
+        let named = |names: &[String]| match names {
+            [] => config.channels().map(|channel| channel.name.to_owned()).collect(),
+            names => names.to_vec(),
+        };
+        let rules: Vec<Rule> = config
+            .rules()
+            .into_iter()
+            .map(|rule| Rule { filter: rule.filter(), channels: named(&rule.channels), config: rule })
+            .collect();
+        let channels: BTreeMap<String, Channel> = config
+            .channels()
+            .map(|Common { name, kind, at_once, quiet, max_per_hour }| {
+                (name.to_owned(), Channel { kind, at_once, quiet, max_per_hour })
+            })
+            .collect();
+        state.channels.retain(|name, _| channels.contains_key(name));
+        for name in channels.keys() {
+            state.channels.entry(name.clone()).or_default();
+        }
+        state.windows.retain(|rule, windows| {
+            let rule = rules.iter().find(|known| known.config.name == *rule);
+            windows.retain(|channel, _| rule.is_some_and(|rule| rule.channels.contains(channel)));
+            !windows.is_empty()
+        });
+        Self {
+            node: node.to_owned(),
+            zone: config.time_zone.clone().unwrap_or_else(TimeZone::system),
+            rules,
+            channels,
+            summary: config.summary.as_ref().map(|summary| (summary.at, named(&summary.channels))),
+            state,
+        }
+    }
+
+    /// All that must outlive a restart.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The same, to move the cursor.
+    pub fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    /// Takes the state out, for another configuration.
+    pub fn into_state(self) -> State {
+        self.state
+    }
+
+    /// Names and kinds of the channels.
+    pub fn channels(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        self.channels.iter().map(|(name, channel)| (name.as_str(), channel.kind))
+    }
+
+    /// Takes an event that came in at `now`.
+    pub fn observe(&mut self, event: &Event, now: Timestamp) {
+        if later(event.time, MAX_EVENT_AGE) < now {
+            self.state.skipped += 1;
+            return;
+        }
+        let matching: Vec<usize> =
+            (0..self.rules.len()).filter(|at| self.rules[*at].filter.matches(event)).collect();
+        if matching.is_empty() && self.summary.is_none() {
+            return;
+        }
+        let seen = Seen::from(event);
+        if let Some(day) = &mut self.state.day {
+            day.tally.add(&seen);
+        }
+        for at in matching {
+            for name in self.rules[at].channels.clone() {
+                self.take(at, &name, &seen, now);
+            }
+        }
+    }
+
+    fn take(&mut self, at: usize, name: &str, seen: &Seen, now: Timestamp) {
+        let held = self.held_until(at, name, now);
+        let Self { rules, channels, state, .. } = self;
+        let (rule, Some(channel)) = (&rules[at].config, channels.get(name)) else { return };
+        let ends = later(now, rule.digest);
+        let windows = state.windows.entry(rule.name.clone()).or_default();
+        // one that nothing came into is as good as closed
+        if windows.get(name).is_some_and(|window| window.until <= now && window.tally.count == 0) {
+            windows.remove(name);
+        }
+        if let Some(window) = windows.get_mut(name) {
+            window.tally.add(seen);
+            return;
+        }
+        let at_once = rule.at_once.unwrap_or(channel.at_once) && held.is_none();
+        let mut window = Window { until: held.map_or(ends, |held| held.max(ends)), tally: Tally::default() };
+        if !at_once {
+            window.tally.add(seen);
+        }
+        windows.insert(name.to_owned(), window);
+        if at_once {
+            let kind = Kind::Event { rule: rule.name.clone(), event: Box::new(seen.clone()) };
+            let urgent = rule.through_quiet;
+            self.push_counted(name, kind, urgent, now);
+        }
+    }
+
+    /// Until when the channel may get no notice of this rule's events; none if it may now.
+    fn held_until(&mut self, at: usize, name: &str, now: Timestamp) -> Option<Timestamp> {
+        let rule = &self.rules[at].config;
+        let channel = self.channels.get(name)?;
+        let outbox = self.state.channels.get_mut(name)?;
+        let quiet =
+            channel.quiet.filter(|_| !rule.through_quiet).and_then(|quiet| quiet.until(now, &self.zone));
+        let full = outbox.has_room_at(channel.max_per_hour, now);
+        let failing = (outbox.queue.len() >= COALESCE_FROM).then(|| later(now, rule.digest));
+        quiet.max(full).max(failing)
+    }
+
+    /// Lets the time pass: digests and the summary that are due.
+    pub fn tick(&mut self, now: Timestamp) {
+        for at in 0..self.rules.len() {
+            for name in self.rules[at].channels.clone() {
+                self.tick_window(at, &name, now);
+            }
+        }
+        self.tick_summary(now);
+    }
+
+    fn tick_window(&mut self, at: usize, name: &str, now: Timestamp) {
+        let rule = &self.rules[at].config;
+        let (rule_name, digest, urgent) = (rule.name.clone(), rule.digest, rule.through_quiet);
+        if !self.state.windows.get(&rule_name).is_some_and(|windows| windows.contains_key(name)) {
+            return;
+        }
+        let held = self.held_until(at, name, now);
+        let Some(windows) = self.state.windows.get_mut(&rule_name) else { return };
+        let Some(window) = windows.get_mut(name) else { return };
+        let ends = later(now, digest);
+        // a clock that was set back must not make it wait for longer than it would anyway
+        window.until = window.until.min(held.map_or(ends, |held| held.max(ends)));
+        if now < window.until {
+            return;
+        }
+        if window.tally.count == 0 {
+            windows.remove(name);
+        } else if let Some(held) = held {
+            window.until = held;
+        } else {
+            let tally = Box::new(std::mem::take(&mut window.tally));
+            window.until = ends;
+            self.push_counted(name, Kind::Digest { rule: rule_name, tally }, urgent, now);
+        }
+    }
+
+    fn tick_summary(&mut self, now: Timestamp) {
+        let Some((time, channels)) = self.summary.clone() else {
+            self.state.day = None;
+            return;
+        };
+        let next = quiet::next(time, now, &self.zone);
+        let Some(day) = &mut self.state.day else {
+            self.state.day = Some(Day { since: now, until: next, ..Day::default() });
+            return;
+        };
+        // another time of day was configured, or the clock was set back
+        day.until = day.until.min(next);
+        if now < day.until {
+            return;
+        }
+        let tally = Box::new(std::mem::take(&mut day.tally));
+        let (since, before) = (day.since, day.before);
+        let attacks = tally.of(Action::Blocked) + tally.of(Action::Detected);
+        *day = Day { since: now, until: next, before: Some(DayBefore { attacks }), ..Day::default() };
+        let problems: Vec<String> = self
+            .state
+            .channels
+            .iter()
+            .filter_map(|(name, outbox)| {
+                let lost = match outbox.lost.notices {
+                    0 => String::new(),
+                    lost => format!(", {lost} lost"),
+                };
+                outbox.failing_since?;
+                Some(format!("{name} fails ({}), {} waiting{lost}", outbox.last_error, outbox.queue.len()))
+            })
+            .collect();
+        for name in channels {
+            let kind = Kind::Summary { since, tally: tally.clone(), before, problems: problems.clone() };
+            self.push(&name, kind, false, now);
+        }
+    }
+
+    /// The notice that the channel is to send now.
+    pub fn due(&self, name: &str, now: Timestamp) -> Option<&Notice> {
+        let quiet = self.quiet_until(name, now).is_some();
+        self.state.channels.get(name)?.due(now, quiet)
+    }
+
+    /// When the channel's quiet hours end; none outside them.
+    pub fn quiet_until(&self, name: &str, now: Timestamp) -> Option<Timestamp> {
+        self.channels.get(name)?.quiet?.until(now, &self.zone)
+    }
+
+    /// What became of a notice that was sent. Other channels are told where that is due.
+    pub fn sent(&mut self, name: &str, id: &str, result: &Result<(), SendError>, now: Timestamp) {
+        let Some(outbox) = self.state.channels.get_mut(name) else { return };
+        let tell = match result {
+            Ok(()) => outbox.delivered(id, now),
+            Err(error) => outbox.failed(id, error, now),
+        };
+        let (waiting, what) = (outbox.queue.len(), outbox.last_error.clone());
+        match tell {
+            Tell::Nothing => {}
+            Tell::Failing { since } => {
+                let kind = Kind::Failing { channel: name.to_owned(), what, since, waiting };
+                self.push_others(name, &kind, now);
+            }
+            Tell::Recovered { since, lost } => {
+                if let Some(since) = since {
+                    let kind = Kind::Recovered { channel: name.to_owned(), since, waiting };
+                    self.push_others(name, &kind, now);
+                }
+                if lost.notices > 0 {
+                    let kind = dropped(name, lost, "while it failed");
+                    self.push(name, kind.clone(), false, now);
+                    self.push_others(name, &kind, now);
+                }
+            }
+        }
+    }
+
+    /// The state was lost: everybody is told.
+    pub fn state_lost(&mut self, what: &str, now: Timestamp) {
+        let names: Vec<String> = self.channels.keys().cloned().collect();
+        for name in names {
+            self.push(&name, Kind::StateLost { what: what.to_owned() }, false, now);
+        }
+    }
+
+    fn push_others(&mut self, but: &str, kind: &Kind, now: Timestamp) {
+        let names: Vec<String> = self.channels.keys().filter(|name| *name != but).cloned().collect();
+        for name in names {
+            self.push(&name, kind.clone(), false, now);
+        }
+    }
+
+    fn push_counted(&mut self, name: &str, kind: Kind, urgent: bool, now: Timestamp) {
+        if let Some(outbox) = self.state.channels.get_mut(name) {
+            outbox.made.push_back(now);
+        }
+        self.push(name, kind, urgent, now);
+    }
+
+    fn push(&mut self, name: &str, kind: Kind, urgent: bool, now: Timestamp) {
+        self.state.sequence += 1;
+        let id = EventId::derived(now, &self.node, &format!("notice {} {name}", self.state.sequence));
+        let Some(outbox) = self.state.channels.get_mut(name) else { return };
+        let first_loss = outbox.push(Notice { id: id.to_string(), at: now, urgent, kind });
+        if first_loss {
+            let kind = dropped(name, outbox.owed, "too many wait for it, and the oldest go");
+            self.push_others_quietly(name, &kind, now);
+        }
+    }
+
+    /// As [`Planner::push_others`], but a loss that this causes is only counted, so that two full queues do not talk about
+    /// each other for ever.
+    fn push_others_quietly(&mut self, but: &str, kind: &Kind, now: Timestamp) {
+        for (name, outbox) in self.state.channels.iter_mut().filter(|(name, _)| *name != but) {
+            self.state.sequence += 1;
+            let id = EventId::derived(now, &self.node, &format!("notice {} {name}", self.state.sequence));
+            outbox.push(Notice { id: id.to_string(), at: now, urgent: false, kind: kind.clone() });
+        }
+    }
+
+    /// The outbox of a channel.
+    pub fn outbox(&self, name: &str) -> Option<&Outbox> {
+        self.state.channels.get(name)
+    }
+}
+
+fn dropped(channel: &str, lost: Lost, why: &str) -> Kind {
+    Kind::Dropped {
+        channel: channel.to_owned(),
+        why: why.to_owned(),
+        notices: lost.notices,
+        events: lost.events,
+    }
+}
+
+#[cfg(test)]
+mod tests;

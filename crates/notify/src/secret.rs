@@ -1,0 +1,135 @@
+//! Secrets: from a file of mode 0600 or from the environment, never shown.
+
+use std::fmt;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::limits::MAX_SECRET_BYTES;
+
+/// A text that is not shown, neither by Debug nor by any error.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The content of a file without the line end. Only its owner may have rights to it.
+    File(PathBuf),
+    /// A variable of the environment.
+    Environment(String),
+}
+
+impl Source {
+    /// The one that is given. `key` is the beginning of the keys' names.
+    ///
+    /// # Errors
+    /// If both are given.
+    pub fn one_of(
+        key: &str,
+        file: Option<&PathBuf>,
+        environment: Option<&String>,
+    ) -> Result<Option<Self>, String> {
+        match (file, environment) {
+            (Some(_), Some(_)) => Err(format!("{key}_file and {key}_env exclude each other")),
+            (Some(path), None) => Ok(Some(Self::File(path.clone()))),
+            (None, Some(name)) => Ok(Some(Self::Environment(name.clone()))),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What hinders it, without the secret.
+    pub fn read(&self) -> Result<Secret, String> {
+        let text = match self {
+            Self::File(path) => read_file(path).map_err(|what| format!("{}: {what}", path.display()))?,
+            Self::Environment(name) => {
+                std::env::var(name).map_err(|_| format!("the environment has no variable {name}"))?
+            }
+        };
+        let text = text.trim_end_matches(['\r', '\n']);
+        if text.is_empty() {
+            return Err(match self {
+                Self::File(path) => format!("{}: the file is empty", path.display()),
+                Self::Environment(name) => format!("the variable {name} is empty"),
+            });
+        }
+        Ok(Secret::new(text))
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mode = file.metadata().map_err(|error| error.to_string())?.mode();
+    if mode & 0o077 != 0 {
+        return Err(format!("others may read this secret (mode {:04o}); chmod 600", mode & 0o7777));
+    }
+    let mut text = String::new();
+    file.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if text.len() as u64 > MAX_SECRET_BYTES {
+        return Err(format!("longer than {MAX_SECRET_BYTES} bytes"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn files_must_be_their_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let source = Source::File(path.clone());
+        assert!(source.read().unwrap_err().contains("No such file"));
+        for (text, mode, expected) in [
+            ("hush\n", 0o600, Ok("hush")),
+            ("hush\r\n", 0o400, Ok("hush")),
+            ("hush", 0o640, Err("others may read this secret (mode 0640); chmod 600")),
+            ("hush", 0o604, Err("others may read")),
+            ("\n", 0o600, Err("the file is empty")),
+            (&"x".repeat(4097), 0o600, Err("longer than 4096 bytes")),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            match (source.read(), expected) {
+                (Ok(secret), Ok(expected)) => assert_eq!(secret.reveal(), expected),
+                (Err(error), Err(expected)) => {
+                    assert!(error.contains(expected) && !error.contains("hush"), "{error}")
+                }
+                (found, expected) => panic!("{found:?} instead of {expected:?}"),
+            }
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        assert_eq!(format!("{:?}", Secret::new("hush")), "Secret(…)");
+        assert!(
+            Source::Environment("MONBAN_NO_SUCH_VARIABLE".into())
+                .read()
+                .unwrap_err()
+                .contains("MONBAN_NO_SUCH")
+        );
+        assert!(Source::one_of("url", Some(&path), Some(&"X".into())).is_err());
+    }
+}

@@ -1,0 +1,154 @@
+//! What a notice says of one event: few facts, each fit to be read.
+
+use event::{Action, Event, EventId, Gate, Severity, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{MAX_FIELD_CHARS, MAX_NAMED_RULES};
+use crate::text::shown;
+
+/// One event, as notices and templates know it. Every text is one line without control characters; what the event lacks is
+/// an empty text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Identifier: the link leads to it.
+    pub id: EventId,
+    /// When.
+    pub time: Timestamp,
+    /// Which machine.
+    pub node: String,
+    /// Which site.
+    pub site: String,
+    /// Which gate.
+    pub gate: Gate,
+    /// What the gate did.
+    pub action: Action,
+    /// How severe.
+    pub severity: Severity,
+    /// Address of the client.
+    pub client: String,
+    /// The request line.
+    pub request: String,
+    /// The target's path.
+    pub path: String,
+    /// Status of the answer; 0 where there was none.
+    pub status: u16,
+    /// The rules that matched, each once, those first that say what the attack is.
+    pub rules: Vec<SeenRule>,
+    /// How many further rules matched.
+    pub further_rules: usize,
+    /// Inbound anomaly score.
+    pub score: i64,
+    /// Why, in one line: the first rule's message, or the gate's own reason.
+    pub what: String,
+}
+
+/// A rule that matched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenRule {
+    /// Its id.
+    pub id: u64,
+    /// Its message.
+    pub message: String,
+}
+
+/// Rules that add up scores and block: they say nothing of the attack.
+fn is_verdict(id: u64) -> bool {
+    matches!(id, 949_000..=949_999 | 959_000..=959_999 | 980_000..=980_999)
+}
+
+impl From<&Event> for Seen {
+    fn from(event: &Event) -> Self {
+        let field = |bytes: &[u8]| shown(bytes, MAX_FIELD_CHARS);
+        let request = event.request();
+        let mut rules: Vec<SeenRule> = Vec::new();
+        for rule in request.map(|request| &request.rules[..]).unwrap_or_default() {
+            if rules.iter().all(|seen| seen.id != rule.id) {
+                rules.push(SeenRule { id: rule.id, message: shown(&rule.message, 120) });
+            }
+        }
+        rules.sort_by_key(|rule| is_verdict(rule.id));
+        let further_rules = rules.len().saturating_sub(MAX_NAMED_RULES);
+        rules.truncate(MAX_NAMED_RULES);
+        let telling = rules.iter().find(|rule| !is_verdict(rule.id));
+        let what = match (telling, &event.reason) {
+            (Some(rule), _) if rule.message.is_empty() => format!("rule {}", rule.id),
+            (Some(rule), _) => format!("{} ({})", rule.message, rule.id),
+            (None, Some(reason)) => field(reason.as_bytes()),
+            (None, None) => format!("{} event", event.gate),
+        };
+        Self {
+            id: event.id,
+            time: event.time,
+            node: field(event.node.as_bytes()),
+            site: field(event.site.as_deref().unwrap_or_default().as_bytes()),
+            gate: event.gate,
+            action: event.action,
+            severity: event.severity,
+            client: event.client.map(|client| client.address.to_string()).unwrap_or_default(),
+            request: request.map(|request| field(&request.line)).unwrap_or_default(),
+            path: request.map(|request| field(request.path())).unwrap_or_default(),
+            status: request
+                .and_then(|request| request.response.as_ref())
+                .map_or(0, |response| response.status),
+            rules,
+            further_rules,
+            score: request.map_or(0, |request| request.scores.inbound),
+            what,
+        }
+    }
+}
+
+impl Seen {
+    /// The rules that say what the attack is, as labels to count by.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = String> {
+        self.rules
+            .iter()
+            .filter(|rule| !is_verdict(rule.id))
+            .map(|rule| format!("{} {}", rule.id, rule.message).trim_end().to_owned())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use event::{Client, MatchedRule, RequestEvidence, Response};
+
+    use super::*;
+
+    /// A blocked request of the client 192.0.2.`client`, made at `second`.
+    pub(crate) fn attack(number: u32, client: u8, time: Timestamp) -> Event {
+        let rule = |id, message: &str| MatchedRule { id, message: message.into(), ..MatchedRule::default() };
+        let evidence = RequestEvidence {
+            line: "GET /?name=\"><script> HTTP/1.1".into(),
+            response: Some(Response { status: 403, ..Response::default() }),
+            rules: vec![
+                rule(949_110, "Inbound Anomaly Score Exceeded"),
+                rule(941_100, "XSS Attack Detected"),
+                rule(941_100, "XSS Attack Detected"),
+                rule(941_160, ""),
+            ],
+            ..RequestEvidence::default()
+        };
+        let id = EventId::derived(time, "vps1", &number.to_string());
+        Event {
+            site: Some("shop".into()),
+            client: Some(Client { address: [192, 0, 2, client].into(), port: Some(1) }),
+            severity: Severity::Critical,
+            action: Action::Blocked,
+            ..Event::new(id, time, "vps1", Gate::Request, evidence.into())
+        }
+    }
+
+    #[test]
+    fn says_what_the_attack_is_not_that_it_scored() {
+        let seen = Seen::from(&attack(1, 7, Timestamp::MIN));
+        assert_eq!(seen.what, "XSS Attack Detected (941100)");
+        assert_eq!(seen.rules.iter().map(|rule| rule.id).collect::<Vec<_>>(), [941_100, 941_160, 949_110]);
+        assert_eq!(seen.labels().collect::<Vec<_>>(), ["941100 XSS Attack Detected", "941160"]);
+        assert_eq!((seen.status, seen.path.as_str(), seen.client.as_str()), (403, "/", "192.0.2.7"));
+        let mut refused = attack(1, 7, Timestamp::MIN);
+        refused.evidence = RequestEvidence { line: "G\u{1b}[2J".into(), ..RequestEvidence::default() }.into();
+        refused.reason = Some("two lengths".into());
+        let seen = Seen::from(&refused);
+        assert_eq!((seen.what.as_str(), seen.request.as_str()), ("two lengths", "G\\x1b[2J"));
+    }
+}

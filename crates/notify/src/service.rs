@@ -1,0 +1,374 @@
+//! The running notifier: reads events, lets the planner decide, saves its state and sends what is due.
+//!
+//! The state is saved before a notice is sent and after it was, so a process that is killed between the two sends the one
+//! notice again, with the same id; nothing else is told twice, and nothing is lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use event::Timestamp;
+use store::{EventQuery, EventReader, Position};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::channel::Channel;
+use crate::config::NotifyConfig;
+use crate::message::{Message, Words};
+use crate::notice::{Kind, Notice};
+use crate::planner::Planner;
+use crate::retry::SendError;
+use crate::state::{self, Loaded, State};
+use crate::status::Status;
+
+/// How often it looks for events and lets time pass.
+const PAUSE: Duration = Duration::from_millis(250);
+/// How often a state is saved of which nothing is to be sent: until then, the journal has what it holds.
+const SAVE_INTERVAL: Duration = Duration::from_secs(5);
+/// Events that are read at once.
+const PAGE: usize = 500;
+/// How long running deliveries may take to end when the notifier stops.
+const STOP_DEADLINE: Duration = Duration::from_secs(3);
+
+/// The file of the state in a data folder.
+pub fn state_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("notify.json")
+}
+
+/// Why the notifier cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration or a secret is wrong: one line each.
+    #[error("{}", .0.join("\n"))]
+    Configuration(Vec<String>),
+    /// The state cannot be read or moved aside.
+    #[error("{}: {source}", path.display())]
+    State {
+        /// Its file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The events cannot be read.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+}
+
+/// A notifier that is ready to run. It knows by now from which event on it tells.
+pub struct Notifier {
+    node: String,
+    path: PathBuf,
+    events: Arc<EventReader>,
+    channels: Arc<BTreeMap<String, Channel>>,
+    words: Words,
+    planner: Planner,
+}
+
+impl Notifier {
+    /// Reads secrets and state. Events that come in from now on, and those since the state was saved, will be told; where there
+    /// is no state, none that is already there. None where no channel is configured: then the state goes, so that a later
+    /// configuration does not tell of what happened meanwhile.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn open(
+        config: &NotifyConfig,
+        node: &str,
+        data_dir: &Path,
+        events: Arc<EventReader>,
+    ) -> Result<Option<Self>, StartError> {
+        let path = state_path(data_dir);
+        let in_state = |source: io::Error| StartError::State { path: path.clone(), source };
+        if !config.is_active() {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(in_state(error)),
+                _ => return Ok(None),
+            }
+        }
+        let channels = Channel::open_all(config).map_err(StartError::Configuration)?;
+        let end = events.end()?;
+        let (mut state, lost) = match State::load(&path).map_err(in_state)? {
+            Loaded::Nothing => (State::beginning_at(end), None),
+            Loaded::State(state) => (*state, None),
+            Loaded::Damaged { what, aside } => {
+                tracing::error!("{}: {what}; moved aside to {}", path.display(), aside.display());
+                (State::beginning_at(end), Some(what))
+            }
+        };
+        if Position::from_i64(state.cursor) > end {
+            tracing::warn!("the journal begins anew: notices go on with what comes from now on");
+            state.cursor = end.to_i64();
+        }
+        let mut planner = Planner::new(config, node, state);
+        if let Some(what) = lost {
+            planner.state_lost(&what, now());
+        }
+        let words = Words::new(config, node);
+        Ok(Some(Self { node: node.to_owned(), path, events, channels: Arc::new(channels), words, planner }))
+    }
+
+    /// Runs it in the background, on the current tokio runtime.
+    pub fn start(self) -> Handle {
+        let (commands, receiver) = mpsc::channel(8);
+        let status = Arc::new(Mutex::new(Status::of(&self.planner, now())));
+        let service = Service {
+            notifier: self,
+            commands: receiver,
+            status: Arc::clone(&status),
+            sends: JoinSet::new(),
+            busy: BTreeSet::new(),
+            saved: None,
+            saved_at: Instant::now(),
+            read_problem: None,
+            save_problem: None,
+        };
+        Handle { commands, status, task: tokio::spawn(service.run()) }
+    }
+}
+
+enum Command {
+    Reload(Box<(NotifyConfig, BTreeMap<String, Channel>)>),
+    Test(String, oneshot::Sender<Option<Result<(), SendError>>>),
+    Stop,
+}
+
+/// A running notifier.
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    status: Arc<Mutex<Status>>,
+    task: JoinHandle<()>,
+}
+
+impl Handle {
+    /// How the channels fare.
+    pub fn status(&self) -> Status {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Goes on with another configuration, which has at least one channel.
+    ///
+    /// # Errors
+    /// What is wrong with it; then the former one stays.
+    pub async fn reload(&self, config: &NotifyConfig) -> Result<(), Vec<String>> {
+        let channels = Channel::open_all(config)?;
+        // gone only if the notifier ended, which it does not before `stop`
+        let _ = self.commands.send(Command::Reload(Box::new((config.clone(), channels)))).await;
+        Ok(())
+    }
+
+    /// Sends a test notice by this channel at once, whatever waits. None if there is no such channel.
+    ///
+    /// # Errors
+    /// Why it was not delivered.
+    pub async fn test(&self, channel: &str) -> Option<Result<(), SendError>> {
+        let (answer, result) = oneshot::channel();
+        self.commands.send(Command::Test(channel.to_owned(), answer)).await.ok()?;
+        result.await.ok()?
+    }
+
+    /// Ends it: running deliveries may end, the state is saved.
+    pub async fn stop(self) {
+        // ended already: so much the better
+        let _ = self.commands.send(Command::Stop).await;
+        let _ = self.task.await;
+    }
+}
+
+/// A test notice in words.
+pub fn test_message(words: &Words, node: &str) -> Message {
+    let at = now();
+    let seed =
+        SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos());
+    let id = event::EventId::derived(at, node, &format!("test {seed}")).to_string();
+    words.message(&Notice { id, at, urgent: true, kind: Kind::Test })
+}
+
+struct Service {
+    notifier: Notifier,
+    commands: mpsc::Receiver<Command>,
+    status: Arc<Mutex<Status>>,
+    sends: JoinSet<(String, String, Result<(), SendError>)>,
+    /// Channels with a delivery under way: one at a time, so that notices come in order.
+    busy: BTreeSet<String>,
+    /// The state as the file has it.
+    saved: Option<Vec<u8>>,
+    saved_at: Instant,
+    read_problem: Option<String>,
+    save_problem: Option<String>,
+}
+
+impl Service {
+    async fn run(mut self) {
+        loop {
+            let more = self.take_events().await;
+            let now = now();
+            self.notifier.planner.tick(now);
+            self.send_due(now).await;
+            if self.saved_at.elapsed() >= SAVE_INTERVAL {
+                self.save().await;
+            }
+            self.publish();
+            let pause = if more { Duration::ZERO } else { PAUSE };
+            tokio::select! {
+                Some(done) = self.sends.join_next(), if !self.sends.is_empty() => self.finish(done).await,
+                command = self.commands.recv() => match command {
+                    Some(Command::Reload(new)) => self.reload(new.0, new.1).await,
+                    Some(Command::Test(name, answer)) => self.test(&name, answer),
+                    Some(Command::Stop) | None => break,
+                },
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        let ending = async {
+            while let Some(done) = self.sends.join_next().await {
+                self.finish(done).await;
+            }
+        };
+        // what has not ended by then is sent again after the next start
+        let _ = tokio::time::timeout(STOP_DEADLINE, ending).await;
+        self.save().await;
+    }
+
+    /// Takes a page of events. Returns whether there may be more.
+    async fn take_events(&mut self) -> bool {
+        let (events, since) =
+            (Arc::clone(&self.notifier.events), Position::from_i64(self.notifier.planner.state().cursor));
+        let read = tokio::task::spawn_blocking(move || events.tail(since, PAGE)).await;
+        let records = match read.map_err(|error| error.to_string()) {
+            Ok(Ok(records)) => records,
+            Ok(Err(error)) => return self.note_read(error.to_string()),
+            Err(error) => return self.note_read(error),
+        };
+        self.read_problem = None;
+        let now = now();
+        for record in &records {
+            self.notifier.planner.observe(&record.event, now);
+            self.notifier.planner.state_mut().cursor = record.end.to_i64();
+        }
+        records.len() == PAGE
+    }
+
+    /// Starts a delivery on each idle channel for which a notice is due.
+    async fn send_due(&mut self, now: Timestamp) {
+        let notifier = &self.notifier;
+        let due: Vec<(String, Notice)> = notifier
+            .planner
+            .channels()
+            .filter(|(name, _)| !self.busy.contains(*name))
+            .filter_map(|(name, _)| Some((name.to_owned(), notifier.planner.due(name, now)?.clone())))
+            .collect();
+        if due.is_empty() {
+            return;
+        }
+        self.save().await;
+        for (name, notice) in due {
+            let Some(channel) = self.notifier.channels.get(&name).cloned() else { continue };
+            let message = self.notifier.words.message(&notice);
+            self.busy.insert(name.clone());
+            self.sends.spawn(async move {
+                let result = channel.send(&message).await;
+                (name, notice.id, result)
+            });
+        }
+    }
+
+    async fn finish(
+        &mut self,
+        done: Result<(String, String, Result<(), SendError>), tokio::task::JoinError>,
+    ) {
+        let (name, id, result) = match done {
+            Ok(done) => done,
+            Err(error) => {
+                // a delivery panicked: which one is not known, so all channels may go on
+                tracing::error!("a delivery ended: {error}");
+                self.busy.clear();
+                return;
+            }
+        };
+        self.busy.remove(&name);
+        let was_failing =
+            self.notifier.planner.outbox(&name).is_some_and(|outbox| outbox.failing_since.is_some());
+        self.notifier.planner.sent(&name, &id, &result, now());
+        match result {
+            Ok(()) if was_failing => tracing::info!("notices by {name} work again"),
+            Ok(()) => tracing::debug!("notice {id} is delivered by {name}"),
+            Err(error) if was_failing => tracing::debug!("notices by {name} fail: {}", error.what()),
+            Err(error) => tracing::warn!("notices by {name} fail: {}", error.what()),
+        }
+        self.save().await;
+    }
+
+    async fn reload(&mut self, config: NotifyConfig, channels: BTreeMap<String, Channel>) {
+        let state = std::mem::take(self.notifier.planner.state_mut());
+        let notifier = &mut self.notifier;
+        notifier.planner = Planner::new(&config, &notifier.node, state);
+        notifier.words = Words::new(&config, &notifier.node);
+        notifier.channels = Arc::new(channels);
+        self.save().await;
+    }
+
+    fn test(&mut self, name: &str, answer: oneshot::Sender<Option<Result<(), SendError>>>) {
+        let channel = self.notifier.channels.get(name).cloned();
+        let message = test_message(&self.notifier.words, &self.notifier.node);
+        tokio::spawn(async move {
+            let result = match channel {
+                Some(channel) => Some(channel.send(&message).await),
+                None => None,
+            };
+            // whoever asked may be gone
+            let _ = answer.send(result);
+        });
+    }
+
+    fn note_read(&mut self, error: String) -> bool {
+        let problem = format!("notices wait, since events cannot be read: {error}");
+        if self.read_problem.as_ref() != Some(&problem) {
+            tracing::error!("{problem}");
+        }
+        self.read_problem = Some(problem);
+        false
+    }
+
+    /// Saves the state if it has changed.
+    async fn save(&mut self) {
+        self.saved_at = Instant::now();
+        let json = match self.notifier.planner.state().to_json() {
+            Ok(json) if self.saved.as_ref() == Some(&json) => return,
+            Ok(json) => json,
+            // no known state does this
+            Err(error) => return self.note_save(Some(error.to_string())),
+        };
+        let (path, text) = (self.notifier.path.clone(), json.clone());
+        let written = tokio::task::spawn_blocking(move || state::write(&path, &text)).await;
+        match written.map_err(io::Error::other).and_then(|written| written) {
+            Ok(()) => {
+                self.saved = Some(json);
+                self.note_save(None);
+            }
+            Err(error) => self.note_save(Some(error.to_string())),
+        }
+    }
+
+    fn note_save(&mut self, error: Option<String>) {
+        let path = self.notifier.path.display();
+        let problem =
+            error.map(|error| format!("{path}: {error}; after a restart some notices may come again"));
+        if let Some(problem) = problem.as_ref().filter(|problem| self.save_problem.as_ref() != Some(*problem))
+        {
+            tracing::error!("{problem}");
+        }
+        self.save_problem = problem;
+    }
+
+    fn publish(&self) {
+        let problem = self.read_problem.clone().or_else(|| self.save_problem.clone());
+        let status = Status { problem, ..Status::of(&self.notifier.planner, now()) };
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}

@@ -1,0 +1,147 @@
+//! Slack's incoming webhooks (docs.slack.dev, "Sending messages using incoming webhooks").
+//!
+//! Everything that may hold an attacker's bytes is a `plain_text` object, in which Slack knows no formatting, and its `&`, `<`
+//! and `>` are escaped, so that no link and no mention can be written. The one link is made of the owner's address and the
+//! event's id.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use serde_json::{Value, json};
+
+use crate::client::{self, Endpoint};
+use crate::config::SlackConfig;
+use crate::limits::{SEND_TIMEOUT, SLACK_HEADER_CHARS, SLACK_TEXT_CHARS};
+use crate::message::Message;
+use crate::retry::SendError;
+
+/// One webhook.
+#[derive(Clone, Debug)]
+pub struct Slack {
+    endpoint: Endpoint,
+    tls: Arc<ClientConfig>,
+}
+
+impl Slack {
+    /// Reads the secret.
+    ///
+    /// # Errors
+    /// What is missing or wrong.
+    pub fn open(config: &SlackConfig) -> Result<Self, String> {
+        let url = config.url()?.read()?;
+        let endpoint =
+            Endpoint::parse(url.reveal()).map_err(|what| format!("the webhook's address {what}"))?;
+        if !endpoint.is_private() {
+            return Err("the webhook's address is a secret: it must begin with https://".to_owned());
+        }
+        Ok(Self { endpoint, tls: client::tls(None)? })
+    }
+
+    /// Delivers one message.
+    ///
+    /// # Errors
+    /// See [`client::post`].
+    pub async fn send(&self, message: &Message) -> Result<(), SendError> {
+        let json = payload(message).to_string().into_bytes();
+        client::post(&self.endpoint, &self.tls, &[], json, SEND_TIMEOUT).await
+    }
+}
+
+/// What Slack is sent.
+pub fn payload(message: &Message) -> Value {
+    let plain = |text: &str, limit| {
+        let text = escaped(text, limit);
+        // an empty text is refused
+        json!({"type": "plain_text", "emoji": false, "text": if text.is_empty() { "-" } else { &text }})
+    };
+    let mut blocks = vec![
+        json!({"type": "header", "text": plain(&message.subject, SLACK_HEADER_CHARS)}),
+        json!({"type": "section", "text": plain(&message.body, SLACK_TEXT_CHARS)}),
+    ];
+    if let Some(link) = &message.link {
+        let text = format!("<{link}|Open the event>");
+        blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "verbatim": true, "text": text}}));
+    }
+    json!({
+        // for notifications; what the blocks say
+        "text": escaped(&message.subject, SLACK_TEXT_CHARS),
+        "mrkdwn": false,
+        "parse": "none",
+        "link_names": false,
+        "unfurl_links": false,
+        "unfurl_media": false,
+        "blocks": blocks,
+    })
+}
+
+/// A text with `&`, `<` and `>` escaped as Slack wants it, of at most `limit` characters thereafter.
+pub fn escaped(text: &str, limit: usize) -> String {
+    let mut escaped = String::new();
+    let mut length = 0;
+    for character in text.chars() {
+        let mut buffer = [0; 4];
+        let piece = match character {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            _ => character.encode_utf8(&mut buffer),
+        };
+        let more = piece.encode_utf16().count();
+        // room for the ellipsis
+        if length + more >= limit {
+            escaped.push('…');
+            break;
+        }
+        length += more;
+        escaped.push_str(piece);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RuleConfig;
+    use crate::message::tests::{first, words};
+    use crate::seen::tests::attack;
+
+    #[test]
+    fn escapes_within_the_limit() {
+        for (text, limit, expected) in [
+            ("a & b", 100, "a &amp; b"),
+            ("<!channel> <https://evil.example|x>", 100, "&lt;!channel&gt; &lt;https://evil.example|x&gt;"),
+            ("&&&", 10, "&amp;…"),
+            ("&&&", 11, "&amp;&amp;…"),
+            ("aaaa", 3, "aa…"),
+            ("", 3, ""),
+        ] {
+            assert_eq!(escaped(text, limit), expected, "{text}");
+        }
+        assert_eq!(escaped(&"<".repeat(5000), 3000).len(), 749 * 4 + '…'.len_utf8());
+    }
+
+    #[test]
+    fn an_attack_makes_neither_links_nor_mentions() {
+        let mut event = attack(1, 7, event::Timestamp::MIN);
+        let evil = "GET /<!channel>&<@U123>&<https://evil.example|Open>*_`@here`:skull: HTTP/1.1";
+        event.site = Some("<!here>".into());
+        event.evidence = event::RequestEvidence { line: evil.into(), ..Default::default() }.into();
+        let payload = payload(&words(RuleConfig::attacks()).message(&first(&event)));
+        let blocks = payload["blocks"].as_array().unwrap();
+        // all texts, but for the one link, are plain and have no bracket
+        assert_eq!(blocks.len(), 3);
+        for block in &blocks[..2] {
+            assert_eq!(block["text"]["type"], "plain_text");
+            assert_eq!(block["text"]["emoji"], false);
+            assert!(!block["text"]["text"].as_str().unwrap().contains(['<', '>']));
+        }
+        let link = format!("<https://gate.example.org/events/{}|Open the event>", event.id);
+        assert_eq!(blocks[2]["text"], json!({"type": "mrkdwn", "verbatim": true, "text": link}));
+        assert!(!payload["text"].as_str().unwrap().contains(['<', '>']));
+        assert_eq!((&payload["parse"], &payload["mrkdwn"]), (&json!("none"), &json!(false)));
+        // and the owner reads the very payload
+        let shown = blocks[1]["text"]["text"].as_str().unwrap();
+        let read = shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+        assert!(read.contains(evil), "{read}");
+    }
+}

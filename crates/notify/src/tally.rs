@@ -1,0 +1,181 @@
+//! Many events as few numbers: what a digest and the daily summary tell.
+
+use std::collections::BTreeMap;
+
+use event::{Action, Severity, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{MAX_TALLY_KEYS, TOP};
+use crate::seen::Seen;
+use crate::text::{cut, grouped};
+
+/// Events counted in several ways. Totals are exact whatever comes; the tables by value are exact for the values that they
+/// name, and count the rest together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tally {
+    /// Events.
+    pub count: u64,
+    /// Time of the earliest.
+    pub first: Timestamp,
+    /// Time of the latest.
+    pub last: Timestamp,
+    /// By what the gate did.
+    pub actions: BTreeMap<Action, u64>,
+    /// The worst severity.
+    pub worst: Option<Severity>,
+    /// Attacks (blocked or detected) that were answered with a status below 400 all the same.
+    pub answered: u64,
+    /// By client.
+    pub clients: Counts,
+    /// By site.
+    pub sites: Counts,
+    /// By rule; an event counts for each rule that matched.
+    pub rules: Counts,
+    /// By path.
+    pub paths: Counts,
+    /// The first that came.
+    pub example: Option<Seen>,
+}
+
+impl Tally {
+    /// Counts one event.
+    pub fn add(&mut self, event: &Seen) {
+        self.first = if self.count == 0 { event.time } else { self.first.min(event.time) };
+        self.last = self.last.max(event.time);
+        self.count += 1;
+        *self.actions.entry(event.action).or_default() += 1;
+        self.worst = Some(self.worst.map_or(event.severity, |worst| worst.min(event.severity)));
+        let attack = matches!(event.action, Action::Blocked | Action::Detected);
+        self.answered += u64::from(attack && (100..400).contains(&event.status));
+        self.clients.add(&event.client);
+        self.sites.add(&event.site);
+        self.paths.add(&event.path);
+        for label in event.labels() {
+            self.rules.add(&label);
+        }
+        self.example.get_or_insert_with(|| event.clone());
+    }
+
+    /// How often the gate did this.
+    pub fn of(&self, action: Action) -> u64 {
+        self.actions.get(&action).copied().unwrap_or(0)
+    }
+
+    /// `blocked 9,990, detected 9`.
+    pub fn actions_text(&self) -> String {
+        let mut actions: Vec<(&Action, &u64)> = self.actions.iter().collect();
+        actions.sort_by_key(|(action, count)| (std::cmp::Reverse(**count), **action));
+        let texts = actions.iter().map(|(action, count)| format!("{action} {}", grouped(**count)));
+        texts.collect::<Vec<_>>().join(", ")
+    }
+
+    pub(crate) fn bound(&mut self) {
+        for counts in [&mut self.clients, &mut self.sites, &mut self.rules, &mut self.paths] {
+            while counts.by.len() > MAX_TALLY_KEYS {
+                counts.others += counts.by.pop_last().map_or(0, |(_, count)| count);
+            }
+        }
+    }
+}
+
+/// Events by one value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// By value; at most [`MAX_TALLY_KEYS`], the first that came.
+    pub by: BTreeMap<String, u64>,
+    /// Events of all other values.
+    pub others: u64,
+}
+
+impl Counts {
+    fn add(&mut self, value: &str) {
+        if value.is_empty() {
+            return;
+        }
+        let value = cut(value, 80);
+        if let Some(count) = self.by.get_mut(&value) {
+            *count += 1;
+        } else if self.by.len() < MAX_TALLY_KEYS {
+            self.by.insert(value, 1);
+        } else {
+            self.others += 1;
+        }
+    }
+
+    /// The values that came most often, most often first.
+    pub fn top(&self, limit: usize) -> Vec<(&str, u64)> {
+        let mut all: Vec<(&str, u64)> =
+            self.by.iter().map(|(value, count)| (value.as_str(), *count)).collect();
+        all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        all.truncate(limit);
+        all
+    }
+
+    /// How many values there are: `12`, or `100 or more`.
+    pub fn distinct(&self) -> String {
+        let known = grouped(self.by.len() as u64);
+        if self.others > 0 { format!("{known} or more") } else { known }
+    }
+
+    /// `203.0.113.7 (900), 198.51.100.4 (200), others (87)`; empty where nothing was counted.
+    pub fn text(&self) -> String {
+        let top = self.top(TOP);
+        let named: u64 = top.iter().map(|(_, count)| count).sum();
+        let rest = self.by.values().sum::<u64>() + self.others - named;
+        let mut texts: Vec<String> =
+            top.iter().map(|(value, count)| format!("{value} ({})", grouped(*count))).collect();
+        if rest > 0 {
+            texts.push(format!("others ({})", grouped(rest)));
+        }
+        texts.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seen::tests::attack;
+
+    #[test]
+    fn totals_are_exact_whatever_comes() {
+        let mut tally = Tally::default();
+        for number in 0..10_000_u32 {
+            let mut event = attack(number, 0, Timestamp::from_micros(i64::from(number)));
+            event.client =
+                Some(event::Client { address: std::net::Ipv4Addr::from(number % 1000).into(), port: None });
+            event.action = if number % 10 == 0 { Action::Detected } else { Action::Blocked };
+            tally.add(&Seen::from(&event));
+        }
+        assert_eq!(
+            (tally.count, tally.of(Action::Blocked), tally.of(Action::Detected)),
+            (10_000, 9000, 1000)
+        );
+        assert_eq!((tally.first.as_micros(), tally.last.as_micros()), (0, 9999));
+        assert_eq!(tally.clients.by.len(), MAX_TALLY_KEYS);
+        assert!(tally.clients.by.values().all(|count| *count == 10));
+        assert_eq!(tally.clients.others, 9000);
+        assert_eq!(tally.clients.distinct(), "100 or more");
+        assert_eq!(tally.rules.top(1), [("941100 XSS Attack Detected", 10_000)]);
+        assert_eq!(tally.actions_text(), "blocked 9,000, detected 1,000");
+        assert!(tally.clients.text().ends_with("0.0.0.12 (10), others (9,950)"), "{}", tally.clients.text());
+        assert_eq!(tally.example.as_ref().map(|seen| seen.time.as_micros()), Some(0));
+    }
+
+    #[test]
+    fn attacks_that_got_an_answer() {
+        let mut tally = Tally::default();
+        for (action, status) in [
+            (Action::Detected, 200),
+            (Action::Detected, 404),
+            (Action::Passed, 200),
+            (Action::Blocked, 302),
+            (Action::Blocked, 0),
+        ] {
+            let event = event::Event { action, ..attack(1, 1, Timestamp::MIN) };
+            tally.add(&Seen { status, ..Seen::from(&event) });
+        }
+        assert_eq!(tally.answered, 2);
+    }
+}

@@ -1,0 +1,187 @@
+//! Slack and webhook against a receiver that answers as it is told.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use event::{Event, EventId, Gate, RequestEvidence, Timestamp};
+use notify::channel::Channel;
+use notify::config::NotifyConfig;
+use notify::message::{Message, Words};
+use notify::notice::{Kind, Notice};
+use notify::retry::SendError;
+use notify::seen::Seen;
+use serde_json::json;
+
+use crate::receiver::Receiver;
+
+/// A file of mode 0600.
+pub fn secret(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+/// A notice of an event with a hostile request line.
+pub fn message() -> Message {
+    let now = Timestamp::from_micros(1_795_424_686_000_000);
+    let evidence = RequestEvidence {
+        line: b"GET /<!channel>\r\nBcc: e@evil.example\xff HTTP/1.1"[..].into(),
+        ..Default::default()
+    };
+    let event = Event::new(EventId::derived(now, "vps1", "1"), now, "vps1", Gate::Request, evidence.into());
+    let kind = Kind::Event { rule: "attacks".into(), event: Box::new(Seen::from(&event)) };
+    let config: NotifyConfig =
+        serde_json::from_value(json!({"console_url": "https://gate.example.org/", "time_zone": "UTC"}))
+            .unwrap();
+    Words::new(&config, "vps1").message(&Notice { id: event.id.to_string(), at: now, urgent: false, kind })
+}
+
+fn open(config: serde_json::Value) -> Channel {
+    let config: NotifyConfig = serde_json::from_value(config).unwrap();
+    Channel::open_all(&config).unwrap().pop_first().unwrap().1
+}
+
+#[tokio::test]
+async fn slack_gets_text_and_one_link() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+    let url = secret(folder.path(), "url", &receiver.url());
+    let slack = open(json!({"slack": [{"name": "ops", "url_file": url}]}));
+    slack.send(&message()).await.unwrap();
+    let request = &receiver.requests()[0];
+    assert_eq!(request.line, "POST /services/T0/B0/hush HTTP/1.1");
+    assert_eq!(request.header("content-type"), "application/json");
+    let body = request.json();
+    let text = body["blocks"][1]["text"]["text"].as_str().unwrap();
+    assert!(
+        text.contains("Request: GET /&lt;!channel&gt;\\x0d\\x0aBcc: e@evil.example\\xff HTTP/1.1"),
+        "{text}"
+    );
+    assert!(
+        body["blocks"][2]["text"]["text"]
+            .as_str()
+            .unwrap()
+            .starts_with("<https://gate.example.org/events/01")
+    );
+}
+
+#[tokio::test]
+async fn answers_decide_what_happens_to_a_notice() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+    let url = secret(folder.path(), "url", &receiver.url());
+    let slack = open(json!({"slack": [{"name": "ops", "url_file": url}]}));
+    let date = httpdate(Duration::from_secs(7200));
+    let cases: Vec<(String, Result<(), bool>, Option<u64>)> = vec![
+        ("HTTP/1.1 204 No Content\r\n\r\n".into(), Ok(()), None),
+        ("HTTP/1.1 429 Slow\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n".into(), Err(true), Some(30)),
+        (
+            format!("HTTP/1.1 503 Later\r\nRetry-After: {date}\r\nContent-Length: 0\r\n\r\n"),
+            Err(true),
+            Some(7200),
+        ),
+        ("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".into(), Err(true), None),
+        ("HTTP/1.1 408 Slow\r\nContent-Length: 0\r\n\r\n".into(), Err(true), None),
+        ("HTTP/1.1 404 Gone\r\nContent-Length: 10\r\n\r\nno_service".into(), Err(false), None),
+        (
+            "HTTP/1.1 302 Moved\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".into(),
+            Err(false),
+            None,
+        ),
+        ("this is not HTTP".into(), Err(true), None),
+        (String::new(), Err(true), None),
+        // an answer without end is not read without end
+        (format!("HTTP/1.1 500 Long\r\n\r\n{}", "x".repeat(1 << 20)), Err(true), None),
+    ];
+    for (answer, expected, after) in cases {
+        receiver.answer(&[&answer]);
+        let result = slack.send(&message()).await;
+        let head = answer.lines().next().unwrap_or("nothing");
+        match (&result, expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(SendError::Later { after: asked, what }), Err(true)) => {
+                // the date is rounded to seconds, and some have passed
+                let near = |asked: Duration| {
+                    after.is_some_and(|after| (after.saturating_sub(60)..=after).contains(&asked.as_secs()))
+                };
+                assert!(asked.map_or(after.is_none(), near), "{head}: {asked:?}");
+                assert!(what.len() < 400 && !what.contains("hush"), "{head}: {what}");
+            }
+            (Err(SendError::Refused { what }), Err(false)) => {
+                assert!(!head.contains("404") || what == "answered 404: no_service", "{head}: {what}");
+            }
+            _ => panic!("{head}: {result:?}"),
+        }
+    }
+    assert_eq!(receiver.requests().len(), 10);
+}
+
+/// A date from now on, as HTTP writes it.
+fn httpdate(from_now: Duration) -> String {
+    let time = Timestamp::from(std::time::SystemTime::now() + from_now);
+    time.to_jiff().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+#[tokio::test]
+async fn webhooks_are_signed_and_may_have_an_authority_of_their_own() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+    let key = secret(folder.path(), "key", "a key of the owner\n");
+    let webhook = open(json!({"webhook": [{"name": "hook", "url": receiver.url(), "secret_file": key}]}));
+    let message = message();
+    webhook.send(&message).await.unwrap();
+    webhook.send(&message).await.unwrap();
+    let requests = receiver.requests();
+    for request in &requests {
+        assert_eq!(request.header("webhook-id"), message.id);
+        let seconds: u64 = request.header("webhook-timestamp").parse().unwrap();
+        let key = notify::webhook::key(&notify::secret::Secret::new("a key of the owner")).unwrap();
+        let expected = notify::webhook::signature(&key, &message.id, seconds, &request.body);
+        assert_eq!(request.header("webhook-signature"), expected);
+    }
+    let body = requests[0].json();
+    assert_eq!((&body["version"], &body["id"]), (&json!(1), &json!(message.id)));
+    assert_eq!(
+        body["notice"]["event"]["request"],
+        json!("GET /<!channel>\\x0d\\x0aBcc: e@evil.example\\xff HTTP/1.1")
+    );
+    assert_eq!(body["link"], json!(message.link));
+}
+
+#[tokio::test]
+async fn a_peer_that_is_not_there_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = secret(folder.path(), "url", &format!("http://127.0.0.1:{}/hush", testkit::free_port()));
+    let slack = open(json!({"slack": [{"name": "ops", "url_file": url}]}));
+    let Err(SendError::Later { what, after: None }) = slack.send(&message()).await else {
+        panic!("it was sent")
+    };
+    assert!(what.contains("refused") && !what.contains("hush"), "{what}");
+}
+
+#[test]
+fn what_cannot_be_opened_is_told_all_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = secret(folder.path(), "plain", "http://hooks.example.org/hush");
+    let open = folder.path().join("open");
+    std::fs::write(&open, "https://hooks.example.org/hush").unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let config: NotifyConfig = serde_json::from_value(json!({
+        "slack": [{"name": "a", "url_file": plain}, {"name": "b", "url_file": open}, {"name": "c"}],
+        "webhook": [{"name": "d", "url": "ftp://x"}, {"name": "e"}],
+        "mail": [{"name": "f", "server": "m", "from": "x", "to": "a@b.example"}],
+    }))
+    .unwrap();
+    let faults = Channel::open_all(&config).unwrap_err();
+    let expected = [
+        "[[notify.slack]] `a`: the webhook's address is a secret: it must begin with https://",
+        "open: others may read this secret (mode 0644); chmod 600",
+        "[[notify.slack]] `c`: needs url_file or url_env",
+        "[[notify.mail]] `f`: `x` is no mail address",
+        "[[notify.webhook]] `d`: the address must begin with https:// or http://",
+        "[[notify.webhook]] `e`: needs url, url_file or url_env",
+    ];
+    assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+    for (fault, expected) in faults.iter().zip(expected) {
+        assert!(fault.contains(expected) && !fault.contains("hush"), "{fault}");
+    }
+}

@@ -1,0 +1,154 @@
+//! The whole notifier: a journal, a receiver, restarts at any moment.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use event::{Action, Event, EventId, Gate, RequestEvidence, Timestamp};
+use notify::config::NotifyConfig;
+use notify::service::state_path;
+use notify::{Handle, Notifier};
+use serde_json::{Value, json};
+use store::{EventReader, Journal, JournalOptions};
+use testkit::wait_until;
+
+use crate::channels::secret;
+use crate::receiver::Receiver;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn journal(data_dir: &Path) -> Journal {
+    Journal::open(&store::journal_folder(data_dir), JournalOptions::default()).unwrap()
+}
+
+fn attack(journal: &Journal, number: usize) {
+    let now = Timestamp::from(SystemTime::now());
+    let id = EventId::derived(now, "vps1", &number.to_string());
+    let evidence = RequestEvidence { line: "GET /?q=<script> HTTP/1.1".into(), ..Default::default() };
+    let event = Event::new(id, now, "vps1", Gate::Request, evidence.into());
+    journal.append(&Event { action: Action::Blocked, ..event }).unwrap();
+}
+
+fn start(data_dir: &Path, config: &Value) -> Handle {
+    let config: NotifyConfig = serde_json::from_value(config.clone()).unwrap();
+    let events = Arc::new(EventReader::open(data_dir).unwrap());
+    Notifier::open(&config, "vps1", data_dir, events).unwrap().expect("a channel").start()
+}
+
+/// How many events the requests told of.
+fn told(receiver: &Receiver) -> u64 {
+    let count = |notice: &Value| match notice["kind"].as_str().unwrap() {
+        "event" => 1,
+        "digest" => notice["tally"]["count"].as_u64().unwrap(),
+        _ => 0,
+    };
+    receiver.requests().iter().map(|request| count(&request.json()["notice"])).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_is_one_notice_and_one_digest_across_restarts() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+    let data_dir = folder.path();
+    let config = |digest: &str| {
+        json!({"webhook": [{"name": "hook", "url": receiver.url()}],
+               "rule": [{"name": "attacks", "when": {"action": "blocked"}, "digest": digest}]})
+    };
+    let (long, short) = (config("1d"), config("1s"));
+    let journal = journal(data_dir);
+    attack(&journal, 0); // before it ever ran: not told
+    let mut handle = start(data_dir, &long);
+    for number in 1..=10_000 {
+        attack(&journal, number);
+        if number % 2500 == 0 {
+            handle.stop().await;
+            handle = start(data_dir, &long);
+        }
+    }
+    wait_until("all to be counted", PATIENCE, || handle.status().channels[0].waiting_events == 9_999);
+    assert_eq!(receiver.requests().len(), 1);
+    handle.stop().await;
+    // the window that is open ends as the shorter span says
+    let handle = start(data_dir, &short);
+    let requests = receiver.wait_for(2);
+    assert_eq!(requests[0].json()["notice"]["kind"], "event");
+    assert_eq!(told(&receiver), 10_000);
+    assert_eq!(requests.len(), 2);
+    wait_until("the record of it", PATIENCE, || handle.status().channels[0].sent == 2);
+    assert_eq!(handle.status().channels[0].waiting, 0);
+    handle.stop().await;
+    // and nothing more after another start
+    let handle = start(data_dir, &short);
+    let test = handle.test("hook").await.unwrap();
+    assert_eq!(test, Ok(()));
+    assert!(handle.test("none").await.is_none());
+    handle.stop().await;
+    let kinds: Vec<Value> =
+        receiver.requests().iter().map(|request| request.json()["notice"]["kind"].clone()).collect();
+    assert_eq!(kinds, ["event", "digest", "test"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_waits_on_disk_and_the_other_channel_tells() {
+    let (folder, hook, other) = (tempfile::tempdir().unwrap(), Receiver::start(), Receiver::start());
+    let data_dir = folder.path();
+    let slack = secret(data_dir, "slack", &other.url());
+    let config = json!({"webhook": [{"name": "hook", "url": hook.url()}], "slack": [{"name": "slack", "url_file": slack}],
+                        "rule": [{"name": "attacks", "channels": "hook"}]});
+    hook.answer(&["HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone"]);
+    let journal = journal(data_dir);
+    let handle = start(data_dir, &config);
+    attack(&journal, 1);
+    // refused: the other channel tells at once, and the loss is counted
+    let request = other.wait_for(1).remove(0).json();
+    assert_eq!(request["blocks"][0]["text"]["text"], "[vps1] notices by hook fail");
+    assert!(request["blocks"][1]["text"]["text"].as_str().unwrap().contains("It says: answered 404: gone"));
+    let status = handle.status();
+    let failing = status.channels.iter().find(|channel| channel.name == "hook").unwrap();
+    assert_eq!((failing.lost_notices, failing.lost_events, failing.failed_tries), (1, 1, 1));
+    assert!(status.problems()[0].contains("notices by hook fail (answered 404: gone)"));
+    assert!(status.metrics().contains("monban_notify_lost_notices_total{channel=\"hook\"} 1\n"));
+    assert!(status.metrics().contains("monban_notify_failing{channel=\"hook\"} 1\n"));
+    assert!(status.metrics().contains("monban_notify_failing{channel=\"slack\"} 0\n"));
+    handle.stop().await;
+    let file = std::fs::read_to_string(state_path(data_dir)).unwrap();
+    assert!(!file.contains("hush"), "a secret is in the state: {file}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_changes_channels_and_a_damaged_state_is_told() {
+    let (folder, first, second) = (tempfile::tempdir().unwrap(), Receiver::start(), Receiver::start());
+    let data_dir = folder.path();
+    let config =
+        |name: &str, receiver: &Receiver| json!({"webhook": [{"name": name, "url": receiver.url()}]});
+    let journal = journal(data_dir);
+    let handle = start(data_dir, &config("first", &first));
+    attack(&journal, 1);
+    first.wait_for(1);
+    let wrong: NotifyConfig =
+        serde_json::from_value(json!({"webhook": [{"name": "x", "url": "y"}]})).unwrap();
+    assert_eq!(handle.reload(&wrong).await.unwrap_err().len(), 1);
+    let new: NotifyConfig = serde_json::from_value(config("second", &second)).unwrap();
+    handle.reload(&new).await.unwrap();
+    wait_until("the new channel", PATIENCE, || handle.status().channels[0].name == "second");
+    attack(&journal, 2);
+    second.wait_for(1);
+    handle.stop().await;
+    assert_eq!(first.requests().len(), 1);
+
+    std::fs::write(state_path(data_dir), "{nonsense").unwrap();
+    let handle = start(data_dir, &config("second", &second));
+    let request = second.wait_for(2).remove(1).json();
+    assert_eq!(request["notice"]["kind"], "state_lost");
+    assert!(data_dir.join("notify.damaged").exists());
+    handle.stop().await;
+}
+
+#[test]
+fn without_channels_nothing_runs_and_nothing_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(journal(folder.path()));
+    std::fs::write(state_path(folder.path()), "old").unwrap();
+    let events = Arc::new(EventReader::open(folder.path()).unwrap());
+    let notifier = Notifier::open(&NotifyConfig::default(), "vps1", folder.path(), events).unwrap();
+    assert!(notifier.is_none() && !state_path(folder.path()).exists());
+}
