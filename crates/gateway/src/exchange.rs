@@ -19,6 +19,7 @@ use crate::held::{BudgetSpent, Held};
 use crate::inspection::{Decision, Inspection, Progress};
 use crate::record::Record;
 use crate::stream::{Reader, Writer};
+use crate::timer::Timer;
 
 mod answer;
 mod attempt;
@@ -101,7 +102,7 @@ pub(crate) enum Ending {
     Tunnel { upstream: (Reader, Writer), idle: Duration },
 }
 
-/// Serves one request and reports it.
+/// Serves one request and reports it. `timer` is for the waits for the upstream, of one exchange after another.
 pub(crate) async fn serve<B: RequestBody, W: ResponseWriter>(
     gate: &Arc<Gate>,
     runtime: &Arc<Runtime>,
@@ -109,8 +110,9 @@ pub(crate) async fn serve<B: RequestBody, W: ResponseWriter>(
     request: Incoming,
     body: &mut B,
     writer: &mut W,
+    timer: &mut Timer,
 ) -> Ending {
-    let mut exchange = Exchange::new(gate, runtime, peer, request);
+    let mut exchange = Exchange::new(gate, runtime, peer, request, timer);
     gate.metrics.open_requests.inc();
     let ending = exchange.run(body, writer).await;
     gate.metrics.open_requests.dec();
@@ -129,10 +131,17 @@ struct Exchange<'a> {
     record: Record,
     /// Whether the request has no body, or all of it has been read.
     body_read: bool,
+    timer: &'a mut Timer,
 }
 
 impl<'a> Exchange<'a> {
-    fn new(gate: &'a Arc<Gate>, runtime: &'a Arc<Runtime>, peer: Peer, request: Incoming) -> Self {
+    fn new(
+        gate: &'a Arc<Gate>,
+        runtime: &'a Arc<Runtime>,
+        peer: Peer,
+        request: Incoming,
+        timer: &'a mut Timer,
+    ) -> Self {
         let head = &request.head;
         let host = head.host().unwrap_or_default();
         let site = runtime.router.find(host, head.target()).unwrap_or(&runtime.unrouted);
@@ -154,6 +163,7 @@ impl<'a> Exchange<'a> {
             record: Record::new(id, client),
             body_read: request.framing.as_ref().is_ok_and(|framing| framing.body.is_empty()),
             request,
+            timer,
         }
     }
 

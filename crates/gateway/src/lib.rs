@@ -31,7 +31,7 @@
 //! | `inspection` | every call into `waf` |
 //! | `upstream` | addresses, pool, health, HTTP/1 and HTTP/2 behind |
 //! | `record`, [`access_log`], [`metrics`], `quantiles`, [`block_page`] | what is told of a request, and to whom |
-//! | `stream` | a connection's bytes and buffers |
+//! | `stream`, `timer` | a connection's bytes, buffers and timeouts |
 //!
 //! # Example
 //!
@@ -83,6 +83,7 @@ mod record;
 pub mod router;
 mod server;
 mod stream;
+mod timer;
 pub mod tls;
 mod upstream;
 

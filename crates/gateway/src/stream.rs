@@ -13,6 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 use crate::limits::{FIRST_READ_BYTES, READ_BYTES, WRITE_BYTES};
+use crate::timer::{Elapsed, Timer};
 
 /// A connection to a client or an upstream.
 #[derive(Debug)]
@@ -139,7 +140,8 @@ impl AsyncWrite for Stream {
 /// Both halves of a connection.
 pub(crate) fn split(stream: Stream, buf: BytesMut) -> (Reader, Writer) {
     let (read, write) = tokio::io::split(stream);
-    (Reader { io: read, buf }, Writer { io: write, queue: VecDeque::new(), queued: 0 })
+    let reader = Reader { io: read, buf, timer: Timer::default() };
+    (reader, Writer { io: write, queue: VecDeque::new(), queued: 0, timer: Timer::default() })
 }
 
 /// The reading half and what was read and not yet taken.
@@ -147,12 +149,24 @@ pub(crate) fn split(stream: Stream, buf: BytesMut) -> (Reader, Writer) {
 pub(crate) struct Reader {
     io: ReadHalf<Stream>,
     pub(crate) buf: BytesMut,
+    timer: Timer,
 }
 
 impl Reader {
     /// Reads more into `buf`, which grows only as the peer sends: 1 KiB at first, then doubling up to 16 KiB at a
     /// time. Zero bytes mean that the peer has ended its side. Nothing is lost if this is not awaited to its end.
     pub(crate) async fn fill(&mut self) -> io::Result<usize> {
+        self.make_room();
+        self.io.read_buf(&mut self.buf).await
+    }
+
+    /// As [`Self::fill`], in at most `limit`.
+    pub(crate) async fn fill_within(&mut self, limit: Duration) -> io::Result<usize> {
+        self.make_room();
+        in_time(self.timer.within(limit, self.io.read_buf(&mut self.buf)).await)
+    }
+
+    fn make_room(&mut self) {
         if self.buf.capacity() == self.buf.len() {
             let more = if self.buf.capacity() == 0 {
                 FIRST_READ_BYTES
@@ -161,7 +175,6 @@ impl Reader {
             };
             self.buf.reserve(more);
         }
-        self.io.read_buf(&mut self.buf).await
     }
 
     /// As [`Self::fill`], for a peer that is known to send much.
@@ -199,6 +212,7 @@ pub(crate) struct Writer {
     io: WriteHalf<Stream>,
     queue: VecDeque<Bytes>,
     queued: usize,
+    timer: Timer,
 }
 
 /// Slices given to one vectored write.
@@ -230,7 +244,8 @@ impl Writer {
                 *slice = IoSlice::new(bytes);
                 count += 1;
             }
-            let mut written = within(timeout, self.io.write_vectored(&slices[..count])).await?;
+            let mut written =
+                in_time(self.timer.within(timeout, self.io.write_vectored(&slices[..count])).await)?;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
@@ -245,21 +260,23 @@ impl Writer {
             }
         }
         // TLS holds records back until this
-        within(timeout, self.io.flush()).await
+        in_time(self.timer.within(timeout, self.io.flush()).await)
     }
 
     /// Ends this side of the connection (FIN, or TLS close_notify first).
     pub(crate) async fn shutdown(&mut self, timeout: Duration) -> io::Result<()> {
-        within(timeout, self.io.shutdown()).await
+        in_time(self.timer.within(timeout, self.io.shutdown()).await)
     }
 }
 
-/// An I/O operation with a timeout; the timer costs nothing where the operation is ready at once.
+/// An I/O operation with a timeout of its own.
 pub(crate) async fn within<T>(timeout: Duration, io: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    match tokio::time::timeout(timeout, io).await {
-        Ok(result) => result,
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
-    }
+    in_time(Timer::default().within(timeout, io).await)
+}
+
+/// What came of an I/O operation that had a limit.
+fn in_time<T>(result: Result<io::Result<T>, Elapsed>) -> io::Result<T> {
+    result.unwrap_or_else(|Elapsed| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// Copies both ways until both sides have ended, or nothing has moved for `idle`. Returns the bytes from the client
@@ -295,7 +312,7 @@ async fn copy(
         }
         from.rest();
         let seen = moved.load(Relaxed);
-        match within(idle, from.fill()).await {
+        match from.fill_within(idle).await {
             Ok(0) => break,
             Ok(_) => {}
             // the other direction is busy: silence of this one alone is no reason to close

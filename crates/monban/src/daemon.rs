@@ -177,6 +177,7 @@ impl Daemon {
         })?;
         let gateway = Arc::new(gateway);
         let metrics = Arc::clone(gateway.metrics());
+        sink.count_in(Arc::clone(&metrics));
         let health = {
             let (journal, ingester, sink, rules) =
                 (journal, Arc::clone(&ingester), Arc::clone(&sink), Arc::clone(&rule_count));

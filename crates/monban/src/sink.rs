@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use event::Event;
 use event::modsec::{AuditParts, Process};
-use gateway::EventSink;
+use gateway::{EventSink, Metrics};
 use seclang::setting::{AuditLogFormat, AuditLogType};
 use store::logs::{AuditFormat, AuditLog, ErrorLog, LogError};
 use store::{Appended, Journal};
@@ -62,12 +62,25 @@ pub struct Sink {
     logs: ArcSwap<Logs>,
     /// What went wrong last with each log, for /healthz; emptied by the next success.
     problems: Mutex<HashMap<&'static str, String>>,
+    /// Where events that could not be kept are counted, once the gate is there.
+    metrics: OnceLock<Arc<Metrics>>,
 }
 
 impl Sink {
     /// Into this journal and these logs.
     pub fn new(journal: Arc<Journal>, logs: Logs) -> Self {
-        Self { journal, logs: ArcSwap::from_pointee(logs), problems: Mutex::default() }
+        Self {
+            journal,
+            logs: ArcSwap::from_pointee(logs),
+            problems: Mutex::default(),
+            metrics: OnceLock::new(),
+        }
+    }
+
+    /// Counts events that could not be kept there from now on.
+    pub fn count_in(&self, metrics: Arc<Metrics>) {
+        // a daemon has one gate
+        let _ = self.metrics.set(metrics);
     }
 
     /// Goes on with other logs.
@@ -106,7 +119,12 @@ impl EventSink for Sink {
                 let cause = self.journal.health().failure.unwrap_or_default();
                 self.note("the journal", Some(format!("the journal waits in memory: {cause}")));
             }
-            Err(error) => self.note("the journal", Some(error.to_string())),
+            Err(error) => {
+                if let Some(metrics) = self.metrics.get() {
+                    metrics.events_dropped.inc();
+                }
+                self.note("the journal", Some(error.to_string()));
+            }
         }
         if let (Some(log), Some(request)) = (&self.logs.load().error, event.request()) {
             let problem = log.write(&event, &request.rules).err().map(|error| error.to_string());
@@ -120,5 +138,35 @@ impl EventSink for Sink {
             let problem = log.write_parts(event, &parts).err().map(|error| error.to_string());
             self.note("the audit log", problem);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{Evidence, Gate, IdSource, RequestEvidence, Timestamp};
+    use store::JournalOptions;
+
+    use super::*;
+
+    #[test]
+    fn an_event_that_the_journal_does_not_take_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path(), JournalOptions::default()).unwrap();
+        let metrics = Arc::new(Metrics::new(Arc::new(|| 0)));
+        let sink = Sink::new(Arc::new(journal), Logs { error: None, audit: None });
+        sink.count_in(Arc::clone(&metrics));
+        let ids = IdSource::new("test", 1);
+        let event = |reason: String| {
+            let evidence = Evidence::from(RequestEvidence::default());
+            let time = Timestamp::MIN;
+            Event {
+                reason: Some(reason),
+                ..Event::new(ids.next(time), time, "test", Gate::Request, evidence)
+            }
+        };
+        sink.record(event("short".to_owned()));
+        assert_eq!((metrics.events_dropped.get(), sink.problems().len()), (0, 0));
+        sink.record(event("x".repeat(event::limits::MAX_JSON_BYTES)));
+        assert_eq!((metrics.events_dropped.get(), sink.problems().len()), (1, 1));
     }
 }

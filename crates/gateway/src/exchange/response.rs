@@ -11,9 +11,9 @@ use super::{Exchange, ResponseWriter};
 use crate::held::{BudgetSpent, Held};
 use crate::inspection::{Decision, Inspection, Intervention, Progress};
 use crate::limits::INTERIM_RESPONSES;
+use crate::timer::Timer;
 use crate::upstream::Failure;
 use crate::upstream::call::Receiver;
-use crate::upstream::h1::in_time;
 
 /// What the response's way came to.
 pub(super) enum Received {
@@ -52,7 +52,7 @@ impl Exchange<'_> {
         let timeout = call.upstream.settings.timeouts.response;
         let mut interim = 0;
         let (mut head, framing) = loop {
-            let wait = upload.then_within(timeout, receiver.head(&method, call.upgrade, &limits));
+            let wait = upload.then_within(timeout, self.timer, receiver.head(&method, call.upgrade, &limits));
             let response = tokio::select! {
                 biased;
                 response = wait => response,
@@ -164,7 +164,7 @@ impl Exchange<'_> {
                     }
                     tokio::select! {
                         biased;
-                        next = in_time(silence, receiver.next()) => next,
+                        next = in_time(self.timer, silence, receiver.next()) => next,
                         () = writer.gone() => return Err(Received::ClientGone),
                     }
                 }
@@ -193,7 +193,7 @@ impl Exchange<'_> {
         timeout: Duration,
     ) -> Result<Inspected, Received> {
         loop {
-            match in_time(timeout, receiver.next()).await {
+            match in_time(self.timer, timeout, receiver.next()).await {
                 Ok(Some(piece)) => {
                     let progress =
                         self.inspection.as_mut().map_or(Progress::Full, |i| i.response_body(&piece));
@@ -225,6 +225,15 @@ impl Exchange<'_> {
         let head = self.begin_answer(head);
         if writer.interim(&head).await.is_err() { Received::ClientGone } else { Received::Tunnel }
     }
+}
+
+/// One step of a response, which may take so long.
+async fn in_time<T>(
+    timer: &mut Timer,
+    limit: Duration,
+    step: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    timer.within(limit, step).await.unwrap_or(Err(Failure::ResponseTimeout(limit)))
 }
 
 /// Whether this Content-Type is that of server-sent events, whose body rules do not see: it never ends.

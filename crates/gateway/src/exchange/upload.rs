@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::{BodyError, RequestBody};
 use crate::held::Held;
+use crate::timer::Timer;
 use crate::upstream::Failure;
 use crate::upstream::call::Sender;
 
@@ -104,12 +105,13 @@ impl Upload {
     pub(super) async fn then_within<T>(
         &self,
         limit: Duration,
+        timer: &mut Timer,
         step: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         tokio::pin!(step);
         let mut wait = limit;
         loop {
-            if let Ok(result) = tokio::time::timeout(wait, &mut step).await {
+            if let Ok(result) = timer.within(wait, &mut step).await {
                 return result;
             }
             wait = match self.ended.load(Ordering::Relaxed) {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,8 @@ use crate::exchange::{self, BodyError, Ending, Incoming, Peer, RequestBody, Resp
 use crate::gate::{Gate, Runtime};
 use crate::limits::{DISCARD_BYTES, LINGER};
 use crate::record::refuse_unparsed;
-use crate::stream::{self, Reader, Stream, Writer, within};
+use crate::stream::{self, Reader, Stream, Writer};
+use crate::timer::Timer;
 
 /// What a connection turned out to be.
 pub(crate) enum Protocol {
@@ -38,6 +40,9 @@ pub(crate) async fn serve(
 ) -> Protocol {
     let (mut reader, mut writer) = stream::split(stream, BytesMut::new());
     let mut scratch = BytesMut::new();
+    let mut timer = Timer::default();
+    // one for all waits: each would put itself into a list that all connections share
+    let mut drained = pin!(drain.cancelled());
     let mut served: u64 = 0;
     loop {
         let read = {
@@ -46,7 +51,7 @@ pub(crate) async fn serve(
             let quiet = if served > 0 { runtime.timeouts.idle } else { runtime.timeouts.header };
             HeadLimits { http1: runtime.limits.head(), quiet, header: runtime.timeouts.header }
         };
-        let head = read_head(&mut reader, &read, drain).await;
+        let head = read_head(&mut reader, &read, drained.as_mut()).await;
         let runtime = gate.runtime.load_full();
         let head = match head {
             Ok(head) => head,
@@ -107,7 +112,9 @@ pub(crate) async fn serve(
             persists: false,
         };
         // boxed, so that a waiting connection does not carry the size of an exchange
-        let ending = Box::pin(exchange::serve(gate, &runtime, peer, incoming, &mut body, &mut answer)).await;
+        let ending =
+            Box::pin(exchange::serve(gate, &runtime, peer, incoming, &mut body, &mut answer, &mut timer))
+                .await;
         let persists = answer.persists;
         let request_read = certain && body.decoder.is_end();
         match ending {
@@ -150,7 +157,7 @@ enum NoHead {
 async fn read_head(
     reader: &mut Reader,
     limits: &HeadLimits,
-    drain: &CancellationToken,
+    mut drained: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<RequestHead, NoHead> {
     let mut parser = RequestParser::new();
     let mut deadline = None;
@@ -165,13 +172,13 @@ async fn read_head(
             reader.rest();
             tokio::select! {
                 biased;
-                read = within(limits.quiet, reader.fill()) => read,
-                () = drain.cancelled() => return Err(NoHead::Quiet),
+                read = reader.fill_within(limits.quiet) => read,
+                () = drained.as_mut() => return Err(NoHead::Quiet),
             }
         } else {
             let now = tokio::time::Instant::now();
             let deadline = *deadline.get_or_insert(now + limits.header);
-            within(deadline.saturating_duration_since(now), reader.fill()).await
+            reader.fill_within(deadline.saturating_duration_since(now)).await
         };
         match read {
             Ok(0) | Err(_) if idle => return Err(NoHead::Quiet),

@@ -22,6 +22,7 @@ use crate::exchange::{self, BodyError, Ending, Incoming, Peer, RequestBody, Resp
 use crate::gate::Gate;
 use crate::limits::{H2_STREAMS, H2_WINDOW, WRITE_BYTES};
 use crate::stream::{Stream, within};
+use crate::timer::Timer;
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, stream: Stream, drain: &CancellationToken) {
@@ -119,7 +120,8 @@ async fn serve_stream(
     };
     let mut body = Body { stream, pace: Pace::new(&runtime.timeouts) };
     let mut answer = Answer { respond, stream: None, timeout: runtime.timeouts.write, ended: false };
-    let ending = exchange::serve(gate, &runtime, peer, incoming, &mut body, &mut answer).await;
+    let ending =
+        exchange::serve(gate, &runtime, peer, incoming, &mut body, &mut answer, &mut Timer::default()).await;
     match ending {
         Ending::Persist | Ending::Close if answer.ended => {
             // the rest of an unread body is not wanted (RFC 9113 §8.1)

@@ -10,7 +10,7 @@ use http1::{
 };
 
 use super::Failure;
-use crate::stream::{Reader, Writer, within};
+use crate::stream::{Reader, Writer};
 
 /// A connection between two requests.
 #[derive(Debug)]
@@ -180,16 +180,4 @@ pub(super) async fn ask(connection: Connection, head: &RequestHead) -> Result<u1
         }
     }
     Err(Failure::Interim)
-}
-
-/// Puts a time limit on one step of a response.
-pub(crate) async fn in_time<T>(
-    limit: Duration,
-    step: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    // `within` speaks io::Error; the outer error tells a timeout from the step's own
-    match within(limit, async { Ok(step.await) }).await {
-        Ok(result) => result,
-        Err(_) => Err(Failure::ResponseTimeout(limit)),
-    }
 }
