@@ -11,6 +11,8 @@
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
 //!
+//! What other sensors report comes in by [`receiver`], on a listener of its own.
+//!
 //! ```
 //! use std::sync::Arc;
 //! use console::{Console, Health};
@@ -31,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 pub mod events;
+pub mod receiver;
 
 use std::future::Future;
 use std::net::IpAddr;

@@ -18,6 +18,8 @@ use gateway::limits::Limits;
 use serde::Deserialize;
 
 use crate::failure::Failure;
+use crate::reception::{ReceiverConfig, SensorConfig};
+use crate::watch::Watch;
 
 /// Bytes of a configuration file; more is refused.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -34,6 +36,12 @@ pub struct Config {
     pub console: Console,
     /// How long events are kept.
     pub retention: Retention,
+    /// Where other sensors send to.
+    pub receiver: ReceiverConfig,
+    /// Who may send.
+    pub sensors: Vec<SensorConfig>,
+    /// Audit logs on this machine that are followed.
+    pub watch: Vec<Watch>,
     listen: Vec<ListenerConfig>,
     site: Vec<SiteConfig>,
     trusted_proxies: Vec<ipnet::IpNet>,
@@ -54,6 +62,9 @@ impl Default for Config {
             waf: Waf::default(),
             console: Console::default(),
             retention: Retention::default(),
+            receiver: ReceiverConfig::default(),
+            sensors: Vec::new(),
+            watch: Vec::new(),
             listen: gate.listeners,
             site: gate.sites,
             trusted_proxies: gate.trusted_proxies,
@@ -178,6 +189,15 @@ impl Config {
             anchor(&mut certificate.certificate);
             anchor(&mut certificate.key);
         }
+        if let Some(certificate) = &mut self.receiver.tls {
+            anchor(&mut certificate.certificate);
+            anchor(&mut certificate.key);
+        }
+        self.sensors.iter_mut().filter_map(|sensor| sensor.password_file.as_mut()).for_each(anchor);
+        for watch in &mut self.watch {
+            anchor(&mut watch.path);
+            watch.storage_dir.iter_mut().for_each(anchor);
+        }
         self.site.iter_mut().filter_map(|site| site.upstream_ca.as_mut()).for_each(anchor);
     }
 
@@ -195,6 +215,12 @@ impl Config {
             redaction: self.redaction.clone(),
             node: self.node(),
         }
+    }
+
+    /// What is taken out of events besides what is always.
+    pub fn redaction(&self) -> event::redaction::RedactionOptions {
+        let RedactionConfig { fields, headers } = self.redaction.clone();
+        event::redaction::RedactionOptions { fields, headers }
     }
 
     /// The name of this gate in events.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use event::{IdSource, Timestamp};
 use gateway::{Gateway, Services};
 use store::sqlite::BUSY_TIMEOUT;
-use store::{EventReader, Ingester, Journal, JournalOptions, SqliteStore};
+use store::{EventReader, Ingester, Intake, Journal, JournalOptions, SqliteStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,8 +16,9 @@ use waf::{Collections, RuleSet};
 
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::reception::{self, Reception};
 use crate::sink::{Logs, Sink};
-use crate::{persistence, rules};
+use crate::{import_channel, persistence, rules};
 
 /// How long running requests may take to end when the daemon stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
@@ -96,6 +97,8 @@ struct Daemon {
     sink: Arc<Sink>,
     ingester: Arc<Ingester>,
     collections: Arc<Collections>,
+    intake: Arc<Intake>,
+    reception: Arc<Reception>,
     /// Rules in force, for /healthz.
     rule_count: Arc<Mutex<usize>>,
     control: UnixListener,
@@ -168,6 +171,9 @@ impl Daemon {
             })?;
         let ingester = Arc::new(ingester);
         let events = EventReader::open(&data_dir).map_err(in_store)?;
+        let known = SqliteStore::open_read_only(&store::database_path(&data_dir), BUSY_TIMEOUT);
+        let intake = Arc::new(Intake::new(Arc::clone(&journal), known.map_err(in_store)?));
+        let reception = Arc::new(Reception::start(&config, &intake).await?);
         std::fs::write(pid_path(&data_dir), format!("{}\n", std::process::id())).map_err(in_data_dir)?;
         // the gate last: once it answers, nothing that can still fail may end the daemon
         let gateway = Gateway::start(&config.gateway(), rules, services).await.map_err(|error| {
@@ -181,7 +187,11 @@ impl Daemon {
         let health = {
             let (journal, ingester, sink, rules) =
                 (journal, Arc::clone(&ingester), Arc::clone(&sink), Arc::clone(&rule_count));
-            move || health(&journal, &ingester, &sink, *rules.lock().unwrap_or_else(PoisonError::into_inner))
+            let reception = Arc::clone(&reception);
+            move || {
+                let others = [sink.problems(), reception.problems()].concat();
+                health(&journal, &ingester, others, *rules.lock().unwrap_or_else(PoisonError::into_inner))
+            }
         };
         let health = Arc::new(health);
         let health_for_metrics = Arc::clone(&health);
@@ -202,6 +212,8 @@ impl Daemon {
             sink,
             ingester,
             collections,
+            intake,
+            reception,
             rule_count,
             control,
             console,
@@ -229,6 +241,7 @@ impl Daemon {
         }
         tracing::info!("stopping");
         notify_systemd("STOPPING=1");
+        self.reception.stop().await;
         if !self.gateway.stop(STOP_DEADLINE).await {
             tracing::warn!("requests were broken off after {} s", STOP_DEADLINE.as_secs());
         }
@@ -256,6 +269,10 @@ impl Daemon {
         let mut command = [0; 64];
         let read = tokio::time::timeout(Duration::from_secs(2), stream.read(&mut command)).await;
         let answer = match read {
+            Ok(Ok(length)) if &command[..length] == b"import\n" => {
+                tokio::spawn(import_channel::serve(stream, Arc::clone(&self.intake)));
+                return;
+            }
             Ok(Ok(length)) if &command[..length] == b"reload\n" => match self.reload().await {
                 Ok(rules) => format!("ok {rules}\n"),
                 Err(failure) => format!("refused\n{failure}\n"),
@@ -283,9 +300,10 @@ impl Daemon {
             let rules = load_rules(&config)?;
             let logs = Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings));
             let logs = logs.map_err(|error| Failure::environment(error.to_string(), "see [waf]"))?;
-            Ok::<_, Failure>((config, rules, logs))
+            let sensors = reception::sensors(&config).map_err(Failure::Configuration)?;
+            Ok::<_, Failure>((config, rules, logs, sensors))
         });
-        let (config, rules, logs) = loading
+        let (config, rules, logs, sensors) = loading
             .await
             .map_err(|error| Failure::Environment { message: error.to_string(), hint: None })??;
         if config.data_dir != self.data_dir {
@@ -295,6 +313,7 @@ impl Daemon {
         let count = rules.as_ref().map_or(0, |rules| rules.rule_count());
         self.gateway.reload(&config.gateway(), rules).await.map_err(gateway_failure)?;
         self.sink.replace_logs(logs);
+        self.reception.replace(&config, sensors);
         *self.rule_count.lock().unwrap_or_else(PoisonError::into_inner) = count;
         Ok(count)
     }
@@ -317,7 +336,7 @@ fn save_collections(collections: &Collections, data_dir: &Path) {
     }
 }
 
-fn health(journal: &Journal, ingester: &Ingester, sink: &Sink, rules: usize) -> console::Health {
+fn health(journal: &Journal, ingester: &Ingester, others: Vec<String>, rules: usize) -> console::Health {
     let (journal, ingest) = (journal.health(), ingester.health());
     let mut problems = Vec::new();
     if let Some(failure) = &journal.failure {
@@ -332,7 +351,7 @@ fn health(journal: &Journal, ingester: &Ingester, sink: &Sink, rules: usize) -> 
     if ingest.started_over > 0 {
         problems.push("a damaged store was moved aside; see the log".to_owned());
     }
-    problems.extend(sink.problems());
+    problems.extend(others);
     problems.sort();
     problems.dedup();
     let status = if problems.is_empty() { console::Status::Ok } else { console::Status::Degraded };
@@ -370,7 +389,8 @@ fn with_health(metrics: &str, health: &console::Health) -> String {
     text + "# EOF\n"
 }
 
-fn create_folder(path: &Path) -> std::io::Result<()> {
+/// Makes a folder that only this user may look into.
+pub fn create_folder(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }

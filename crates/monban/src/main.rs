@@ -9,11 +9,14 @@ mod config;
 mod daemon;
 mod demo;
 mod failure;
+mod import_channel;
 mod message;
 mod persistence;
+mod reception;
 mod rules;
 mod sink;
 mod terminal;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -13,6 +13,7 @@
 //! - [`filter`]: which events are wanted
 //! - [`sqlite`]: the default store
 //! - `contract`: the test suite of every store (feature `contract`)
+//! - [`intake`]: events of other sensors, each once
 //! - [`ingest`]: from the journal to the store, exactly once
 //! - [`reader`]: store and journal as one, for commands and the console
 //! - [`collections`]: the rule engine's persistent collections
@@ -48,6 +49,7 @@ pub mod contract;
 pub mod event_store;
 pub mod filter;
 pub mod ingest;
+pub mod intake;
 pub mod journal;
 pub mod limits;
 pub mod logs;
@@ -61,6 +63,7 @@ use std::path::{Path, PathBuf};
 pub use event_store::{EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError};
 pub use filter::{Condition, ConditionError, Filter, Test};
 pub use ingest::{Ingest, IngestHealth, IngestNotice, Ingester};
+pub use intake::{Accepted, Intake, IntakeError};
 pub use journal::{Appended, Fsync, Journal, JournalError, JournalHealth, JournalOptions, Position, Record};
 pub use reader::EventReader;
 pub use sqlite::SqliteStore;

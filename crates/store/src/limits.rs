@@ -33,3 +33,11 @@ pub const INGEST_BATCH_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of a file of persistent collections; a larger one is not read but reported as damaged, and the next save
 /// replaces it.
 pub const MAX_COLLECTIONS_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Identifiers of received events that are remembered until they are surely in the store, to know what comes twice. Beyond
+/// it the oldest are forgotten; an event that then comes again is stored once all the same, but counts as new. 16 bytes
+/// each, about 5 MB in all.
+pub const RECENT_IDS: usize = 100_000;
+
+/// Bytes of the journal that may wait for the store while events of others are taken; beyond it they wait.
+pub const MAX_LAG_BYTES: u64 = 256 * 1024 * 1024;

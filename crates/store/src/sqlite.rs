@@ -125,6 +125,17 @@ impl SqliteStore {
         })
     }
 
+    /// Which of the identifiers there are events of, in their order.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn known(&self, ids: &[EventId]) -> Result<Vec<bool>, StoreError> {
+        self.read("get", |connection| {
+            let mut statement = connection.prepare_cached("SELECT 1 FROM events WHERE id = ?")?;
+            ids.iter().map(|id| statement.exists([id.to_bytes()])).collect()
+        })
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

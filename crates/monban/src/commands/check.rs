@@ -9,7 +9,7 @@ use gateway::config::GatewayConfig;
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::rules;
+use crate::{reception, rules};
 
 /// Check the configuration and everything that it points at
 ///
@@ -39,6 +39,7 @@ pub fn run(config_file: &Path) -> Result<(), Failure> {
             faults.push(format!("[waf] {key} {}: {fault}", path.display()));
         }
     }
+    faults.extend(reception::faults(&config));
     if !faults.is_empty() {
         return Err(Failure::Configuration(faults));
     }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use event::{Action, Event};
 use store::{EventQuery, EventReader, Filter, Query, StoreError};
 
-use super::{events_export, events_list, events_show, events_tail};
+use super::{events_export, events_import, events_list, events_show, events_tail};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::terminal::{Safe, Style};
@@ -16,6 +16,7 @@ pub enum Command {
     Show(events_show::Arguments),
     Tail(events_tail::Arguments),
     Export(events_export::Arguments),
+    Import(events_import::Arguments),
 }
 
 impl Command {
@@ -25,6 +26,7 @@ impl Command {
             Command::Show(arguments) => events_show::run(arguments, config),
             Command::Tail(arguments) => events_tail::run(arguments, config),
             Command::Export(arguments) => events_export::run(arguments, config),
+            Command::Import(arguments) => events_import::run(arguments, config),
         }
     }
 }

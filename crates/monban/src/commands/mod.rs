@@ -4,6 +4,7 @@ pub mod check;
 pub mod completions;
 pub mod events;
 pub mod events_export;
+pub mod events_import;
 pub mod events_list;
 pub mod events_show;
 pub mod events_tail;

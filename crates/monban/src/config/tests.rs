@@ -83,6 +83,10 @@ fn the_reference_has_every_key() {
         ("limits", "[limits]\n"),
         ("access_log", "[access_log]\npath = \"a\"\n"),
         ("redaction", "[redaction]\n"),
+        ("receiver", "[receiver]\n"),
+        ("receiver.tls", "[receiver.tls]\ncertificate = \"a\"\nkey = \"a\"\n"),
+        ("sensors", "[[sensors]]\nname = \"a\"\n"),
+        ("watch", "[[watch]]\npath = \"a\"\n"),
     ] {
         let text = format!("{prefix}zzzzzzzzzzzzzzzzzzzzzzzzzzzz = 1\n");
         let keys: Vec<String> = match section {
@@ -104,11 +108,14 @@ fn the_reference_has_every_key() {
             "limits",
             "access_log",
             "redaction",
+            "receiver",
+            "sensors",
+            "watch",
         ];
         for key in keys {
             let table = match section {
                 "" => tables.contains(&key.as_str()),
-                "listen" => key == "tls",
+                "listen" | "receiver" => key == "tls",
                 "site" => key == "health" || key == "timeouts",
                 _ => false,
             };

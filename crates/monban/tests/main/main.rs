@@ -7,6 +7,7 @@ mod crash;
 mod demo;
 mod events;
 mod gate;
+mod import;
 mod memory;
 mod reload;
 mod secrets;

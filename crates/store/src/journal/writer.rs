@@ -87,6 +87,8 @@ impl JournalHealth {
 pub(super) trait SegmentFile: Write + Send {
     fn truncate(&mut self, length: u64) -> io::Result<()>;
     fn sync(&mut self) -> io::Result<()>;
+    /// The same file once more, to sync it while others write.
+    fn handle(&self) -> io::Result<Box<dyn SegmentFile>>;
 }
 
 impl SegmentFile for File {
@@ -96,6 +98,10 @@ impl SegmentFile for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn handle(&self) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(self.try_clone()?))
     }
 }
 
@@ -212,6 +218,42 @@ impl Journal {
         state.waiting_bytes += record.len();
         state.waiting.push_back(record);
         Ok(Appended::Memory)
+    }
+
+    /// Appends events of others with one write, all or none: what the disk does not take is an error and does not wait in
+    /// memory, since whoever sent them has them still. With `durable`, returns when they also survive a power cut; the
+    /// gate's own events do not wait for that disk sync.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`], and [`JournalError::TooLong`] for the first event that is; then none was appended, save that
+    /// after a failed sync it is not known whether they were.
+    pub fn append_batch(&self, events: &[Event], durable: bool) -> Result<(), JournalError> {
+        let mut records = Vec::new();
+        for event in events {
+            records.extend_from_slice(&encode_record(event)?);
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut state = self.state();
+        self.write_waiting(&mut state);
+        if let Some(failure) = &state.failure
+            && !state.waiting.is_empty()
+        {
+            let source = io::Error::other(failure.clone());
+            return Err(JournalError::io("append", &segment_path(&self.folder, state.end.segment))(source));
+        }
+        self.try_write(&mut state, &records)?;
+        state.failure = None;
+        state.written += events.len() as u64;
+        self.appended.notify_all();
+        if !durable {
+            return Ok(());
+        }
+        let path = segment_path(&self.folder, state.end.segment);
+        let handle = state.segment.handle();
+        drop(state);
+        handle.and_then(|mut segment| segment.sync()).map_err(JournalError::io("sync", &path))
     }
 
     /// Tries again to write what waits in memory. Cheap when nothing waits; call it every second or so.
@@ -423,6 +465,10 @@ mod tests {
         fn sync(&mut self) -> io::Result<()> {
             Ok(())
         }
+
+        fn handle(&self) -> io::Result<Box<dyn SegmentFile>> {
+            Err(io::Error::other("no handle"))
+        }
     }
 
     fn on_small_disk(folder: &Path, free: &Arc<AtomicU64>, options: JournalOptions) -> Journal {
@@ -498,6 +544,39 @@ mod tests {
         assert_eq!(read_numbers(folder.path()), (0..=10).collect::<Vec<_>>());
         let health = journal.health();
         assert_eq!((health.failure, health.waiting, health.waiting_bytes), (None, 0, 0));
+    }
+
+    #[test]
+    fn a_batch_is_appended_as_a_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path(), JournalOptions::default()).unwrap();
+        let events: Vec<Event> = (0..100).map(samples::event).collect();
+        journal.append_batch(&events[..60], true).unwrap();
+        journal.append_batch(&[], true).unwrap();
+        journal.append(&events[60]).unwrap();
+        journal.append_batch(&events[61..], false).unwrap();
+        assert_eq!(read_numbers(folder.path()), (0..100).collect::<Vec<_>>());
+        assert_eq!(journal.health().written, 100);
+
+        let folder = tempfile::tempdir().unwrap();
+        let free = Arc::new(AtomicU64::new(3000));
+        let journal = on_small_disk(folder.path(), &free, JournalOptions::default());
+        assert!(matches!(journal.append_batch(&events, false), Err(JournalError::Io { .. })));
+        // Nothing waits, nothing is lost, and the gate's own events still find their way.
+        assert_eq!((journal.health().waiting, journal.health().lost), (0, 0));
+        journal.append(&events[0]).unwrap();
+        assert_eq!(read_numbers(folder.path()), [0]);
+        // While the gate's own wait for room, those of others do not go in front.
+        free.store(0, Ordering::Relaxed);
+        journal.append(&events[1]).unwrap();
+        assert!(journal.append_batch(&events[2..3], false).is_err());
+        free.store(1 << 20, Ordering::Relaxed);
+        journal.append_batch(&events[2..3], false).unwrap();
+        assert_eq!(read_numbers(folder.path()), [0, 1, 2]);
+        // A sync that fails is told.
+        assert!(
+            journal.append_batch(&events[3..4], true).unwrap_err().to_string().ends_with("sync: no handle")
+        );
     }
 
     #[test]

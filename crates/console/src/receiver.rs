@@ -1,0 +1,287 @@
+//! Takes what ModSecurity of other machines reports: `PUT /rpc/auditLogReceiver`, as mlogc speaks it.
+//!
+//! A router and a listener of their own, apart from the owner's pages, because sensors are elsewhere while the console stays
+//! on loopback. Every request names its sensor (HTTP Basic); the sensor's name is the `node` of its events.
+//!
+//! | answer | when | what mlogc does |
+//! |---|---|---|
+//! | 200 | the event is safe: in the journal, and synced to disk | deletes its file |
+//! | 409 | the event is there already | forgets the entry |
+//! | 400 | the body is not what `X-Content-Hash` promises, or holds neither an entry nor a summary of one | keeps it, tries again |
+//! | 401 | unknown sensor or wrong password | keeps it, tries again |
+//! | 413 | the body is longer than [`MAX_BODY_BYTES`] | keeps it, tries again |
+//! | 429 | more events a second than the sensor may send; `Retry-After` | keeps it, tries again |
+//! | 503 | the journal does not take it, or too many bytes are under way; `Retry-After` | keeps it, tries again |
+//!
+//! An entry that was damaged before it came here (its hash is right) becomes an event all the same, from the summary that
+//! mlogc sends along, and its `reason` says what was wrong: refusing it would make mlogc send it forever.
+//!
+//! libmodsecurity 3 with `SecAuditLogType HTTPS` posts JSON without a hash to the same address; that is taken, too. What a
+//! sensor sends at the same time is written to the journal with one write and one disk sync.
+
+mod committer;
+mod sensors;
+mod serve;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use event::Event;
+use event::audit_log::{self, IndexLine};
+use event::redaction::Redactor;
+use md5::{Digest, Md5};
+use store::{Accepted, Intake};
+use tokio::sync::Semaphore;
+
+use committer::Committer;
+pub use sensors::{InvalidHash, Password, Sensor};
+pub use serve::serve;
+
+/// Where mlogc sends to.
+pub const PATH: &str = "/rpc/auditLogReceiver";
+/// Bytes of a request's body: as much as the reader of audit logs takes as one entry.
+pub const MAX_BODY_BYTES: usize = event::limits::MAX_AUDIT_ENTRY_BYTES;
+/// Bytes of all bodies that are under way; further requests wait, [`BODY_TIMEOUT`] at most.
+pub const MAX_BYTES_UNDER_WAY: usize = 4 * MAX_BODY_BYTES;
+/// How long a body may take.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a wrong password waits for its answer.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(500);
+
+/// Takes events of sensors. Cheap to clone.
+#[derive(Clone)]
+pub struct Receiver(Arc<Inner>);
+
+struct Inner {
+    settings: RwLock<Arc<Settings>>,
+    committer: Committer,
+    /// One permit is a kibibyte of body.
+    room: Semaphore,
+    body_timeout: Duration,
+    counts: Counts,
+}
+
+struct Settings {
+    sensors: Vec<Arc<Sensor>>,
+    redactor: Redactor,
+}
+
+#[derive(Default)]
+struct Counts {
+    new: AtomicU64,
+    known: AtomicU64,
+    unreadable: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// What became of the requests since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Events stored.
+    pub new: u64,
+    /// Events that were there already.
+    pub known: u64,
+    /// Events of which only the summary could be read; among the new ones.
+    pub unreadable: u64,
+    /// Requests that got another answer than 200 and 409.
+    pub refused: u64,
+}
+
+impl Receiver {
+    /// Starts the thread that writes the journal.
+    ///
+    /// # Errors
+    /// Those of starting a thread.
+    pub fn start(intake: Arc<Intake>, sensors: Vec<Sensor>, redactor: Redactor) -> std::io::Result<Self> {
+        Self::start_with(intake, sensors, redactor, BODY_TIMEOUT)
+    }
+
+    fn start_with(
+        intake: Arc<Intake>,
+        sensors: Vec<Sensor>,
+        redactor: Redactor,
+        body_timeout: Duration,
+    ) -> std::io::Result<Self> {
+        Ok(Self(Arc::new(Inner {
+            settings: RwLock::new(Arc::new(Settings::new(sensors, redactor))),
+            committer: Committer::start(intake)?,
+            room: Semaphore::new(MAX_BYTES_UNDER_WAY / 1024),
+            body_timeout,
+            counts: Counts::default(),
+        })))
+    }
+
+    /// Goes on with other sensors.
+    pub fn replace(&self, sensors: Vec<Sensor>, redactor: Redactor) {
+        let settings = Arc::new(Settings::new(sensors, redactor));
+        *self.0.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// What became of the requests so far.
+    pub fn received(&self) -> Received {
+        let Counts { new, known, unreadable, refused } = &self.0.counts;
+        let [new, known, unreadable, refused] =
+            [new, known, unreadable, refused].map(|count| count.load(Ordering::Relaxed));
+        Received { new, known, unreadable, refused }
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.0.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Settings {
+    fn new(sensors: Vec<Sensor>, redactor: Redactor) -> Self {
+        Self { sensors: sensors.into_iter().map(Arc::new).collect(), redactor }
+    }
+}
+
+/// The routes of the receiver, and 404 for everything else.
+pub fn router(receiver: Receiver) -> Router {
+    let receive = axum::routing::put(receive).post(receive);
+    let nothing = async || (StatusCode::NOT_FOUND, "audit logs are taken at /rpc/auditLogReceiver\n");
+    Router::new().route(PATH, receive).fallback(nothing).with_state(receiver)
+}
+
+async fn receive(State(receiver): State<Receiver>, request: Request<Body>) -> Response {
+    let counts = &receiver.0.counts;
+    match take(&receiver, request).await {
+        Ok(Accepted::New) => {
+            counts.new.fetch_add(1, Ordering::Relaxed);
+            (StatusCode::OK, "stored\n").into_response()
+        }
+        Ok(Accepted::Known) => {
+            counts.known.fetch_add(1, Ordering::Relaxed);
+            (StatusCode::CONFLICT, "stored before\n").into_response()
+        }
+        Err(refusal) => {
+            counts.refused.fetch_add(1, Ordering::Relaxed);
+            refusal.into_response()
+        }
+    }
+}
+
+/// Why an event was not taken.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("unknown sensor or wrong password")]
+    Credentials,
+    #[error("longer than {MAX_BODY_BYTES} bytes")]
+    TooLong,
+    #[error("the body did not come whole, or not in time")]
+    Incomplete,
+    #[error("the body is not the one that X-Content-Hash is of; was it changed on its way?")]
+    Hash,
+    #[error("the body is no audit log entry ({0}) and there is no X-ForensicLog-Summary to tell what it was")]
+    Unreadable(String),
+    #[error("{0}: more events a second than this sensor may send")]
+    TooMany(String),
+    #[error("too much is under way; try again")]
+    Busy,
+    #[error("not stored: {0}")]
+    Journal(String),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::Credentials => StatusCode::UNAUTHORIZED,
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Incomplete => StatusCode::REQUEST_TIMEOUT,
+            Self::Hash | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let mut response = (status, format!("{self}\n")).into_response();
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"monban\""));
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        // What of the body has not been read is not read any more.
+        if matches!(
+            status,
+            StatusCode::UNAUTHORIZED | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
+        ) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+async fn take(receiver: &Receiver, request: Request<Body>) -> Result<Accepted, Refusal> {
+    let settings = receiver.settings();
+    let (head, body) = request.into_parts();
+    let Some(sensor) = sensors::authenticated(&settings.sensors, &head.headers) else {
+        tokio::time::sleep(REFUSAL_PAUSE).await;
+        return Err(Refusal::Credentials);
+    };
+    if !sensor.may_send(Instant::now()) {
+        return Err(Refusal::TooMany(sensor.name.clone()));
+    }
+    let announced =
+        head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let length: usize = announced.unwrap_or(MAX_BODY_BYTES);
+    if length > MAX_BODY_BYTES {
+        return Err(Refusal::TooLong);
+    }
+    let permits = u32::try_from(length / 1024 + 1).unwrap_or(u32::MAX);
+    let room = tokio::time::timeout(receiver.0.body_timeout, receiver.0.room.acquire_many(permits)).await;
+    let Ok(Ok(_room)) = room else { return Err(Refusal::Busy) };
+    let read =
+        tokio::time::timeout(receiver.0.body_timeout, axum::body::to_bytes(body, MAX_BODY_BYTES)).await;
+    let body = match read {
+        Ok(Ok(body)) => body,
+        Ok(Err(error)) if error.to_string().contains("length limit") => return Err(Refusal::TooLong),
+        Ok(Err(_)) | Err(_) => return Err(Refusal::Incomplete),
+    };
+    if let Some(promised) = promised_hash(&head.headers)
+        && promised[..] != Md5::digest(&body)[..]
+    {
+        return Err(Refusal::Hash);
+    }
+    let (mut event, whole) = read_event(&sensor.name, &body, &head.headers)?;
+    settings.redactor.redact(&mut event);
+    let accepted = receiver.0.committer.commit(event).await.map_err(Refusal::Journal)?;
+    if !whole && accepted == Accepted::New {
+        receiver.0.counts.unreadable.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(accepted)
+}
+
+/// The digest of `X-Content-Hash: md5:…`; some builds of mlogc put stray bytes behind it. None where there is none.
+fn promised_hash(headers: &HeaderMap) -> Option<[u8; 16]> {
+    let hex = headers.get("x-content-hash")?.as_bytes().strip_prefix(b"md5:")?.get(..32)?;
+    let mut digest = [0; 16];
+    for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
+        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+/// The event of the body; where that cannot be read, of the summary. Tells which.
+fn read_event(sensor: &str, body: &[u8], headers: &HeaderMap) -> Result<(Event, bool), Refusal> {
+    let damage = match audit_log::read_entry(sensor, body) {
+        Ok(entry) => return Ok((entry.event, true)),
+        Err(damage) => damage,
+    };
+    let summary =
+        headers.get("x-forensiclog-summary").and_then(|value| IndexLine::parse(value.as_bytes(), 0));
+    let event = summary
+        .and_then(|line| line.event(sensor, format!("the audit log entry cannot be read: {damage}")).ok());
+    event.map(|event| (event, false)).ok_or_else(|| Refusal::Unreadable(damage.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

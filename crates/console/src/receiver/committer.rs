@@ -1,0 +1,54 @@
+//! Writes received events to the journal: whatever waits goes with one write and one disk sync, and then all are answered.
+
+use std::sync::Arc;
+
+use event::Event;
+use store::{Accepted, Intake};
+use tokio::sync::{mpsc, oneshot};
+
+/// Events that wait for their turn; more wait where they come from.
+const QUEUE: usize = 1024;
+/// Events of one write.
+const BATCH: usize = 512;
+
+type Answer = Result<Accepted, String>;
+
+/// The thread's queue.
+pub(super) struct Committer {
+    queue: mpsc::Sender<(Event, oneshot::Sender<Answer>)>,
+}
+
+impl Committer {
+    /// Starts the thread; it ends with the last handle on its queue.
+    pub fn start(intake: Arc<Intake>) -> std::io::Result<Self> {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        std::thread::Builder::new().name("receiver".into()).spawn(move || run(&intake, waiting))?;
+        Ok(Self { queue })
+    }
+
+    /// Returns when the event is safe, or known.
+    pub async fn commit(&self, event: Event) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let ended = || "the writing thread has ended".to_owned();
+        self.queue.send((event, answer)).await.map_err(|_| ended())?;
+        answered.await.unwrap_or_else(|_| Err(ended()))
+    }
+}
+
+fn run(intake: &Intake, mut waiting: mpsc::Receiver<(Event, oneshot::Sender<Answer>)>) {
+    let mut taken = Vec::new();
+    while waiting.blocking_recv_many(&mut taken, BATCH) > 0 {
+        let (events, answers): (Vec<Event>, Vec<oneshot::Sender<Answer>>) = taken.drain(..).unzip();
+        let accepted = intake.accept(events, true).map_err(|error| error.to_string());
+        for (place, answer) in answers.into_iter().enumerate() {
+            let one = match &accepted {
+                Ok(accepted) => {
+                    accepted.get(place).copied().ok_or_else(|| "no answer for this event".to_owned())
+                }
+                Err(error) => Err(error.clone()),
+            };
+            // whoever waited may be gone; the event is safe all the same
+            let _ = answer.send(one);
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! `monban events import`
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use clap::Args;
+use event::Event;
+use event::audit_log::{Damage, Fault, IndexLine, Reader, Step};
+use event::redaction::Redactor;
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::import_channel::{Counts, Destination};
+use crate::terminal::{Progress, Safe};
+
+/// Store what audit logs hold that are already on disk
+///
+/// Logs of ModSecurity 2 and libmodsecurity 3 (native and JSON), of Coraza (JSON) and of monban; the form is found out. An
+/// event that is stored already, or that mlogc has sent, is not stored twice. What cannot be read is told with file and
+/// offset, and the rest is imported. The daemon may run or not.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Serial logs, indexes and folders of Concurrent ones, also compressed with gzip; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Name of the sensor that wrote them: the same as in [[sensors]] and [[watch]] [default: this node's]
+    #[arg(long, value_name = "NAME")]
+    sensor: Option<String>,
+    /// Where a Concurrent log has its files: SecAuditLogStorageDir [default: as the index says, else beside the index]
+    #[arg(long, value_name = "FOLDER")]
+    storage_dir: Option<PathBuf>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Bytes that are read at once.
+const PIECE: usize = 256 * 1024;
+/// Events of one batch.
+const BATCH: usize = 256;
+/// Damages of one file that are told; further ones are counted.
+const MAX_TOLD: usize = 100;
+/// Folders within folders.
+const MAX_DEPTH: usize = 32;
+
+pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
+    let files = list(&arguments.files)?;
+    let destination = Destination::open(config)?;
+    let sizes = || files.iter().map(|path| Some(std::fs::metadata(path).ok()?.len())).sum::<Option<u64>>();
+    let (send, receive) = sync_channel(4);
+    let mut import = Import {
+        sensor: arguments.sensor.clone().unwrap_or_else(|| config.node()),
+        storage_dir: arguments.storage_dir.clone(),
+        redactor: Redactor::new(&config.redaction()),
+        progress: Progress::start(|| sizes().map(|bytes| bytes / 1_000_000)),
+        done: 0,
+        batch: Batch::default(),
+        send,
+    };
+    // one thread reads, one writes
+    let (mut reports, counts) = std::thread::scope(|scope| {
+        let delivering = scope.spawn(move || deliver(destination, &receive));
+        let mut reports = Vec::new();
+        for path in &files {
+            match import.file(path, reports.len()) {
+                Ok(report) => reports.push(report),
+                // the other thread has ended and knows why
+                Err(Ended) => break,
+            }
+        }
+        drop(import);
+        let counts = delivering.join().unwrap_or_else(|_| {
+            Err(Failure::Environment { message: "storing the events has failed".to_owned(), hint: None })
+        });
+        (reports, counts)
+    });
+    for (report, counts) in reports.iter_mut().zip(counts?) {
+        report.new = counts.new;
+        report.known = counts.known;
+    }
+    let summary = Summary::of(reports);
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        serde_json::to_writer(&mut out, &summary).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        summary.print(&mut out)?;
+    }
+    match summary.events {
+        0 if summary.damaged > 0 => {
+            Err(Failure::NotFound("there is no audit log entry in what was given".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the batches; the counts of each file.
+fn deliver(mut destination: Destination, batches: &Receiver<Batch>) -> Result<Vec<Counts>, Failure> {
+    let mut counts = Vec::new();
+    for Batch { file, events } in batches {
+        if counts.len() <= file {
+            counts.resize(file + 1, Counts::default());
+        }
+        counts[file] += destination.deliver(events)?;
+    }
+    destination.finish()?;
+    Ok(counts)
+}
+
+/// The files of folders instead of these, in the order of their names.
+fn list(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in given {
+        if path.is_dir() {
+            add_folder(path, 0, &mut files)?;
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+fn add_folder(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::Environment {
+        message: format!("{}: {error}", folder.display()),
+        hint: None,
+    };
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        entries.push((entry.path(), entry.file_type().map_err(failed)?));
+    }
+    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (path, kind) in entries {
+        // links are not followed: what they point at is imported where it is
+        if kind.is_file() {
+            files.push(path);
+        } else if kind.is_dir() && depth < MAX_DEPTH {
+            add_folder(&path, depth + 1, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// The delivering thread has ended.
+struct Ended;
+
+#[derive(Default)]
+struct Batch {
+    /// Number of the file that the events are from.
+    file: usize,
+    events: Vec<Event>,
+}
+
+struct Import {
+    sensor: String,
+    storage_dir: Option<PathBuf>,
+    redactor: Redactor,
+    progress: Progress,
+    /// Bytes read so far.
+    done: u64,
+    batch: Batch,
+    send: SyncSender<Batch>,
+}
+
+impl Import {
+    fn file(&mut self, path: &Path, number: usize) -> Result<Report, Ended> {
+        let mut report =
+            Report { file: Safe(path.as_os_str().as_encoded_bytes()).to_string(), ..Report::default() };
+        self.batch.file = number;
+        let opened: std::io::Result<Box<dyn Read>> = if path.as_os_str() == OsStr::new("-") {
+            Ok(Box::new(std::io::stdin()))
+        } else {
+            File::open(path).map(|file| Box::new(file) as Box<dyn Read>)
+        };
+        match opened {
+            Ok(input) => self.stream(input, path, true, &mut report)?,
+            Err(error) => report.note(path, 0, 0, error.to_string()),
+        }
+        self.flush()?;
+        Ok(report)
+    }
+
+    /// Reads a log. An index names files, which are read too; those of an index in such a file are not.
+    fn stream(
+        &mut self,
+        input: Box<dyn Read>,
+        path: &Path,
+        follow: bool,
+        report: &mut Report,
+    ) -> Result<(), Ended> {
+        let mut input = match uncompressed(input) {
+            Ok(input) => input,
+            Err(error) => {
+                report.note(path, 0, 0, error.to_string());
+                return Ok(());
+            }
+        };
+        let mut reader = Reader::new(&self.sensor);
+        let mut piece = vec![0; PIECE];
+        let mut steps = Vec::new();
+        let mut at = 0;
+        loop {
+            match input.read(&mut piece) {
+                Ok(0) => break,
+                Ok(length) => {
+                    at += length as u64;
+                    self.done += length as u64;
+                    reader.push(&piece[..length], &mut |step| steps.push(step));
+                    self.steps(&mut steps, path, follow, report)?;
+                    self.progress.show(self.done / 1_000_000, "MB");
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    report.note(path, at, 0, error.to_string());
+                    break;
+                }
+            }
+        }
+        report.bytes += at;
+        reader.finish(&mut |step| steps.push(step));
+        self.steps(&mut steps, path, follow, report)
+    }
+
+    fn steps(
+        &mut self,
+        steps: &mut Vec<Step>,
+        path: &Path,
+        follow: bool,
+        report: &mut Report,
+    ) -> Result<(), Ended> {
+        for step in steps.drain(..) {
+            match step {
+                Step::Entry(entry) => {
+                    let mut event = entry.event;
+                    self.redactor.redact(&mut event);
+                    report.events += 1;
+                    self.batch.events.push(event);
+                    if self.batch.events.len() >= BATCH {
+                        self.flush()?;
+                    }
+                }
+                Step::Damage(Damage { offset, length, fault }) => {
+                    report.note(path, offset, length, fault.to_string());
+                }
+                Step::Index(line) if follow => self.indexed(&line, path, report)?,
+                Step::Index(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the file that a line of an index names.
+    fn indexed(&mut self, line: &IndexLine, index: &Path, report: &mut Report) -> Result<(), Ended> {
+        report.index_lines += 1;
+        let found = entry_file(line, index, self.storage_dir.as_deref());
+        let (path, file) = match found {
+            Ok(found) => found,
+            Err(Missing::Gone) => {
+                // mlogc deletes what it has delivered
+                report.missing += 1;
+                return Ok(());
+            }
+            Err(Missing::Unreadable(why)) => {
+                report.note(index, line.offset, 0, why);
+                return Ok(());
+            }
+        };
+        let before = report.events;
+        self.stream(Box::new(file), &path, false, report)?;
+        if report.events == before {
+            report.note(
+                index,
+                line.offset,
+                0,
+                format!("{}: holds no entry that can be read", path.display()),
+            );
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Ended> {
+        let file = self.batch.file;
+        let events = std::mem::take(&mut self.batch.events);
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.send.send(Batch { file, events }).map_err(|_| Ended)
+    }
+}
+
+/// Why the file of an index line cannot be read.
+pub enum Missing {
+    /// It is not there.
+    Gone,
+    /// It is there, or cannot be.
+    Unreadable(String),
+}
+
+/// The file that an index line names: below the storage folder, at the path itself (libmodsecurity 3 writes whole paths),
+/// or below the index's own folder.
+pub fn entry_file(
+    line: &IndexLine,
+    index: &Path,
+    storage_dir: Option<&Path>,
+) -> Result<(PathBuf, File), Missing> {
+    use std::os::unix::ffi::OsStrExt;
+    let named = Path::new(OsStr::from_bytes(&line.path));
+    if named.components().any(|part| part == Component::ParentDir) {
+        let named = Safe(&line.path);
+        return Err(Missing::Unreadable(format!("{named}: an index names no files outside its folder")));
+    }
+    let relative: PathBuf = named.components().filter(|part| *part != Component::RootDir).collect();
+    let beside = index.parent().map(|folder| folder.join(&relative));
+    let mut places = match storage_dir {
+        Some(folder) => vec![folder.join(&relative)],
+        None => vec![named.to_path_buf()],
+    };
+    places.extend(beside);
+    for path in places {
+        match File::open(&path) {
+            Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => return Ok((path, file)),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Missing::Unreadable(format!("{}: {error}", path.display()))),
+        }
+    }
+    Err(Missing::Gone)
+}
+
+/// The input, or what gzip has made it of.
+fn uncompressed(input: Box<dyn Read>) -> std::io::Result<Box<dyn Read>> {
+    let mut input = BufReader::with_capacity(PIECE, input);
+    let gzip = input.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+    Ok(if gzip { Box::new(flate2::bufread::MultiGzDecoder::new(input)) } else { Box::new(input) })
+}
+
+/// What became of one file.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    file: String,
+    /// Bytes read; of what was compressed: the bytes without the compression, as are the offsets.
+    bytes: u64,
+    events: u64,
+    new: u64,
+    known: u64,
+    /// Lines of a Concurrent log's index.
+    index_lines: u64,
+    /// Files that an index names and that are not there.
+    missing: u64,
+    damaged: u64,
+    damage: Vec<Told>,
+}
+
+#[derive(Debug, Serialize)]
+struct Told {
+    file: String,
+    offset: u64,
+    length: u64,
+    what: String,
+}
+
+impl Report {
+    fn note(&mut self, path: &Path, offset: u64, length: u64, what: String) {
+        self.damaged += 1;
+        if self.damage.len() < MAX_TOLD {
+            let file = Safe(path.as_os_str().as_encoded_bytes()).to_string();
+            self.damage.push(Told { file, offset, length, what: Safe(what.as_bytes()).to_string() });
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    events: u64,
+    new: u64,
+    known: u64,
+    missing: u64,
+    damaged: u64,
+    files: Vec<Report>,
+}
+
+impl Summary {
+    fn of(files: Vec<Report>) -> Self {
+        let sum = |of: fn(&Report) -> u64| files.iter().map(of).sum();
+        Self {
+            events: sum(|file| file.events),
+            new: sum(|file| file.new),
+            known: sum(|file| file.known),
+            missing: sum(|file| file.missing),
+            damaged: sum(|file| file.damaged),
+            files,
+        }
+    }
+
+    fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        for file in &self.files {
+            for Told { file, offset, length, what } in &file.damage {
+                match length {
+                    0 => writeln!(out, "{file}: at offset {offset}: {what}")?,
+                    _ => writeln!(out, "{file}: {length} bytes at offset {offset}: {what}")?,
+                }
+            }
+            let untold = file.damaged - file.damage.len() as u64;
+            if untold > 0 {
+                writeln!(out, "{}: {untold} further places that could not be read", file.file)?;
+            }
+        }
+        let Self { events, new, known, missing, damaged, files } = self;
+        writeln!(out, "{events} events in {} files: {new} new, {known} known", files.len())?;
+        if *missing > 0 {
+            writeln!(
+                out,
+                "{missing} entries are only in an index: mlogc has sent them, or `--storage-dir` says where they are"
+            )?;
+        }
+        if *damaged > 0 {
+            writeln!(out, "{damaged} places could not be read")?;
+        }
+        let serial = Fault::SerialForMlogc.to_string();
+        if files.iter().flat_map(|file| &file.damage).any(|told| told.what == serial) {
+            writeln!(out, "docs/user/modsecurity.md tells how mlogc is set up")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! How imported events reach the journal: through the daemon where one runs, because only one process writes the journal, and
+//! directly where none does.
+//!
+//! The daemon takes `import` on its control socket and answers `ready`. Then come batches: four bytes of length
+//! (little-endian) and so many bytes of events, one JSON object a line; each is answered by `ok NEW KNOWN`, or by
+//! `error TEXT`, which ends it. A batch of length 0 asks for a disk sync.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use event::Event;
+use store::sqlite::BUSY_TIMEOUT;
+use store::{Accepted, Ingester, Intake, IntakeError, Journal, JournalError, JournalOptions, SqliteStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::config::Config;
+use crate::daemon;
+use crate::failure::Failure;
+
+/// Bytes of one batch; the daemon refuses a longer one. An event's JSON has up to 16 MiB.
+pub const MAX_BATCH_BYTES: usize = 32 * 1024 * 1024;
+/// How long the daemon may take for one batch.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How many events of a batch were new, and how many were there already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub new: u64,
+    pub known: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.new += other.new;
+        self.known += other.known;
+    }
+}
+
+impl Counts {
+    fn of(accepted: &[Accepted]) -> Self {
+        let new = accepted.iter().filter(|accepted| **accepted == Accepted::New).count() as u64;
+        Self { new, known: accepted.len() as u64 - new }
+    }
+}
+
+/// Where the events go.
+pub enum Destination {
+    /// No daemon runs: this process writes the journal and fills the store.
+    Here { intake: Box<Intake>, ingester: Ingester },
+    /// The daemon that runs.
+    Daemon(BufReader<UnixStream>),
+}
+
+impl Destination {
+    /// Finds out which.
+    pub fn open(config: &Config) -> Result<Self, Failure> {
+        let in_data_dir = |error: &dyn std::fmt::Display| {
+            Failure::environment(
+                error.to_string(),
+                "events are kept in `data_dir`; import as the user that monban runs as, or root",
+            )
+        };
+        daemon::create_folder(&config.data_dir)
+            .map_err(|error| in_data_dir(&format!("{}: {error}", config.data_dir.display())))?;
+        let store = SqliteStore::open(&store::database_path(&config.data_dir), BUSY_TIMEOUT)
+            .map_err(|error| in_data_dir(&error))?;
+        let after_segment = store.stored_checkpoint().map_err(|error| in_data_dir(&error))?.segment;
+        let options = JournalOptions { after_segment, ..JournalOptions::default() };
+        match Journal::open(&store::journal_folder(&config.data_dir), options) {
+            Ok(journal) => {
+                let journal = Arc::new(journal);
+                let reading = SqliteStore::open_read_only(store.path(), BUSY_TIMEOUT);
+                let reading = reading.map_err(|error| in_data_dir(&error))?;
+                let intake = Box::new(Intake::new(Arc::clone(&journal), reading));
+                let ingester =
+                    Ingester::start(journal, Arc::new(store), config.retention.for_store(), |notice| {
+                        if !matches!(notice, store::IngestNotice::Removed(_)) {
+                            eprintln_notice(&notice);
+                        }
+                    })?;
+                Ok(Self::Here { intake, ingester })
+            }
+            Err(JournalError::Locked { .. }) => connect(config).map(Self::Daemon),
+            Err(error) => Err(in_data_dir(&error)),
+        }
+    }
+
+    /// Takes a batch of events: each is in the journal when this returns.
+    pub fn deliver(&mut self, events: Vec<Event>) -> Result<Counts, Failure> {
+        match self {
+            Self::Here { intake, .. } => {
+                intake.wait_for_room();
+                accept(intake, events)
+                    .map_err(|error| Failure::Environment { message: error.to_string(), hint: None })
+            }
+            Self::Daemon(stream) => {
+                let mut counts = Counts::default();
+                let mut batch = Vec::new();
+                for event in &events {
+                    let json = event.to_json();
+                    if !batch.is_empty() && batch.len() + json.len() >= MAX_BATCH_BYTES {
+                        counts += send(stream, &batch)?;
+                        batch.clear();
+                    }
+                    batch.extend_from_slice(json.as_bytes());
+                    batch.push(b'\n');
+                }
+                if !batch.is_empty() {
+                    counts += send(stream, &batch)?;
+                }
+                Ok(counts)
+            }
+        }
+    }
+
+    /// Makes sure that what was delivered survives a power cut and, without a daemon, that it is in the store.
+    pub fn finish(self) -> Result<(), Failure> {
+        match self {
+            Self::Here { intake, ingester } => {
+                intake
+                    .sync()
+                    .map_err(|error| Failure::Environment { message: error.to_string(), hint: None })?;
+                ingester.stop();
+            }
+            Self::Daemon(mut stream) => drop(send(&mut stream, &[])?),
+        }
+        Ok(())
+    }
+}
+
+fn eprintln_notice(notice: &store::IngestNotice) {
+    // whoever closed standard error does not want to know
+    let _ = writeln!(std::io::stderr(), "{notice}");
+}
+
+/// Takes events; one that is too long for the journal even without its bodies is left out and counts as neither.
+fn accept(intake: &Intake, events: Vec<Event>) -> Result<Counts, IntakeError> {
+    match intake.accept(events.clone(), false) {
+        Ok(accepted) => Ok(Counts::of(&accepted)),
+        Err(IntakeError::Journal(JournalError::TooLong { id, .. })) => {
+            let fitting: Vec<Event> = events.into_iter().filter(|event| event.id != id).collect();
+            accept(intake, fitting)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn connect(config: &Config) -> Result<BufReader<UnixStream>, Failure> {
+    let path = daemon::socket_path(&config.data_dir);
+    let failed = |error: std::io::Error| {
+        Failure::environment(
+            format!("{}: {error}", path.display()),
+            "another process holds the journal; is it a daemon that is just starting or stopping?",
+        )
+    };
+    let stream = UnixStream::connect(&path).map_err(failed)?;
+    stream.set_read_timeout(Some(TIMEOUT)).map_err(failed)?;
+    stream.set_write_timeout(Some(TIMEOUT)).map_err(failed)?;
+    let mut stream = BufReader::new(stream);
+    stream.get_mut().write_all(b"import\n").map_err(failed)?;
+    let answer = line(&mut stream)?;
+    if answer != "ready" {
+        return Err(Failure::Refused {
+            message: format!("the daemon does not take imports: {answer}"),
+            hint: Some("is it of an older version? Restart it".to_owned()),
+        });
+    }
+    Ok(stream)
+}
+
+fn send(stream: &mut BufReader<UnixStream>, batch: &[u8]) -> Result<Counts, Failure> {
+    // the caller keeps to MAX_BATCH_BYTES
+    let length = u32::try_from(batch.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let lost = |error: std::io::Error| {
+        Failure::environment(
+            format!("the daemon is gone: {error}"),
+            "import again: what was stored already is known then",
+        )
+    };
+    stream.get_mut().write_all(&length).map_err(lost)?;
+    stream.get_mut().write_all(batch).map_err(lost)?;
+    let answer = line(stream)?;
+    let mut words = answer.strip_prefix("ok ").unwrap_or_default().split(' ').map(str::parse);
+    match (words.next(), words.next()) {
+        (Some(Ok(new)), Some(Ok(known))) => Ok(Counts { new, known }),
+        _ => Err(Failure::Refused {
+            message: answer,
+            hint: Some("import again later: what was stored already is known then".to_owned()),
+        }),
+    }
+}
+
+fn line(stream: &mut BufReader<UnixStream>) -> Result<String, Failure> {
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    if line.is_empty() {
+        return Err(Failure::environment(
+            "the daemon has closed the connection",
+            "import again: what was stored already is known then",
+        ));
+    }
+    Ok(line.trim_end().to_owned())
+}
+
+/// The daemon's side, after `import` came on the control socket.
+pub async fn serve(mut stream: tokio::net::UnixStream, intake: Arc<Intake>) {
+    // whoever asked may be gone
+    let _ = take_batches(&mut stream, &intake).await;
+}
+
+async fn take_batches(stream: &mut tokio::net::UnixStream, intake: &Arc<Intake>) -> std::io::Result<()> {
+    stream.write_all(b"ready\n").await?;
+    loop {
+        let length = stream.read_u32_le().await? as usize;
+        if length > MAX_BATCH_BYTES + event::limits::MAX_JSON_BYTES {
+            return stream.write_all(b"error a batch that is too long\n").await;
+        }
+        let mut batch = vec![0; length];
+        stream.read_exact(&mut batch).await?;
+        let intake = Arc::clone(intake);
+        let taken = tokio::task::spawn_blocking(move || take_batch(&intake, &batch)).await;
+        let answer = match taken {
+            Ok(Ok(Counts { new, known })) => format!("ok {new} {known}\n"),
+            Ok(Err(error)) => return stream.write_all(format!("error {error}\n").as_bytes()).await,
+            Err(error) => return stream.write_all(format!("error {error}\n").as_bytes()).await,
+        };
+        stream.write_all(answer.as_bytes()).await?;
+    }
+}
+
+fn take_batch(intake: &Intake, batch: &[u8]) -> Result<Counts, String> {
+    if batch.is_empty() {
+        return intake.sync().map(|()| Counts::default()).map_err(|error| error.to_string());
+    }
+    let lines = batch.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let events: Result<Vec<Event>, _> = lines.map(Event::from_json).collect();
+    intake.wait_for_room();
+    accept(intake, events.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+}

@@ -1,0 +1,287 @@
+//! `monban events import`: every form of a log, twice, damaged, with and without a daemon.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use event::modsec::{AuditParts, IndexEntry, Process, entry_path, index, json, native, serial};
+use event::{
+    Action, Body, Client, Disruptive, Engine, Event, EventId, Gate, Header, MatchedRule, RequestEvidence,
+    Response, Severity, Timestamp,
+};
+use serde_json::Value;
+
+use crate::support::{BINARY, Daemon, stderr, stdout};
+
+const PROCESS: Process = Process { pid: 1, tid: 1, utc_offset_seconds: 9 * 3600 };
+
+/// A blocked request, as ModSecurity 2 would report it; the number is in its path, its time and its unique id.
+fn event(number: u64) -> Event {
+    let time = Timestamp::from_micros(1_795_424_686_454_636 + number.cast_signed() * 1000);
+    let evidence = RequestEvidence {
+        line: format!("POST /item/{number}?q=<script> HTTP/1.1").into(),
+        headers: vec![Header::new("Host", "a.test"), Header::new("Authorization", "Basic aHVudGVyMg==")],
+        body: Some(Body::capture(b"a=b&password=hunter2", 20, 1000)),
+        response: Some(Response { status: 403, protocol: "HTTP/1.1".into(), ..Response::default() }),
+        rules: vec![MatchedRule {
+            id: 941_100,
+            phase: 2,
+            detail: "detected XSS using libinjection.".into(),
+            file: "/rules.conf".into(),
+            line: 5,
+            severity: Some(Severity::Critical),
+            disruptive: Some(Disruptive::Deny { status: 403 }),
+            ..MatchedRule::default()
+        }],
+        engine: Engine::On,
+        ..RequestEvidence::default()
+    };
+    Event {
+        client: Some(Client { address: [203, 0, 113, 7].into(), port: Some(1234) }),
+        action: Action::Blocked,
+        ..Event::new(
+            EventId::derived(time, "x", &number.to_string()),
+            time,
+            "x",
+            Gate::Request,
+            evidence.into(),
+        )
+    }
+}
+
+fn parts() -> AuditParts {
+    AuditParts::new("ABCFHZ").unwrap()
+}
+
+/// As another sensor writes it: monban's own identifiers would be kept.
+fn foreign(entry: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8(entry).unwrap();
+    text.replace("Producer: monban/", "Producer: ModSecurity for Apache/")
+        .replace("[\"monban/", "[\"ModSecurity/")
+        .into_bytes()
+}
+
+fn entry(number: u64) -> Vec<u8> {
+    foreign(serial(&event(number), &parts(), PROCESS))
+}
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = testkit::process::folder("monban-import-");
+        std::fs::write(folder.path().join("monban.toml"), "data_dir = \"data\"\nnode = \"gate\"\n").unwrap();
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        run(&self.path().join("monban.toml"), arguments, b"")
+    }
+
+    /// The summary of an import.
+    fn import(&self, arguments: &[&str]) -> Value {
+        summary(&self.run(&[&["events", "import", "--json"], arguments].concat()))
+    }
+
+    fn exported(&self) -> Vec<Event> {
+        let output = self.run(&["events", "export"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output).lines().map(|line| Event::from_json(line.as_bytes()).unwrap()).collect()
+    }
+}
+
+fn run(config: &Path, arguments: &[&str], input: &[u8]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).arg("--config").arg(config);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input).unwrap();
+    drop(stdin);
+    child.wait_with_output().unwrap()
+}
+
+fn summary(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", stderr(output));
+    serde_json::from_str(&stdout(output)).unwrap()
+}
+
+/// events, new, known, missing, damaged
+fn counts(summary: &Value) -> [u64; 5] {
+    ["events", "new", "known", "missing", "damaged"].map(|key| summary[key].as_u64().unwrap())
+}
+
+#[test]
+fn each_event_is_stored_once_with_its_secrets_taken_out() {
+    let folder = Folder::new();
+    let log: Vec<u8> = (0..600).flat_map(entry).collect();
+    let path = folder.write("audit.log", &log);
+    assert_eq!(counts(&folder.import(&[&path, "--sensor", "web3"])), [600, 600, 0, 0, 0]);
+    let events = folder.exported();
+    assert_eq!(events.len(), 600);
+    let newest = &events[0];
+    assert_eq!((newest.node.as_str(), newest.gate, newest.action), ("web3", Gate::Mlogc, Action::Blocked));
+    assert_eq!(newest.time, event(599).time);
+    assert_eq!(newest.origin_id, Some(event(599).id.to_string()));
+    assert_eq!(newest.request().unwrap().line, event(599).request().unwrap().line);
+    let text = newest.to_json();
+    assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
+    // Again, and in other forms; of another sensor they are other events.
+    assert_eq!(counts(&folder.import(&[&path, "--sensor", "web3"])), [600, 0, 600, 0, 0]);
+    let json: Vec<u8> =
+        (0..601).flat_map(|number| foreign(json(&event(number), &parts(), PROCESS).into_bytes())).collect();
+    let json = folder.write("audit.json", &json);
+    assert_eq!(counts(&folder.import(&[&json, "--sensor", "web3"])), [601, 1, 600, 0, 0]);
+    assert_eq!(counts(&folder.import(&[&json])), [601, 601, 0, 0, 0]);
+    assert_eq!(folder.exported().len(), 1202);
+}
+
+#[test]
+fn what_monban_wrote_itself_keeps_its_identifiers() {
+    let folder = Folder::new();
+    let log: Vec<u8> = (0..3).flat_map(|number| serial(&event(number), &parts(), PROCESS)).collect();
+    let path = folder.write("audit.log", &log);
+    assert_eq!(counts(&folder.import(&[&path])), [3, 3, 0, 0, 0]);
+    let ids: Vec<EventId> = folder.exported().iter().map(|event| event.id).collect();
+    assert_eq!(ids, [event(2).id, event(1).id, event(0).id]);
+}
+
+#[test]
+fn compressed_logs_and_standard_input() {
+    let folder = Folder::new();
+    let log: Vec<u8> = (0..5).flat_map(entry).collect();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&log).unwrap();
+    let gzip = gzip.finish().unwrap();
+    // Rotated logs are sometimes joined: several members.
+    let path = folder.write("audit.log.gz", &[&gzip[..], &gzip].concat());
+    assert_eq!(counts(&folder.import(&[&path])), [10, 5, 5, 0, 0]);
+    let config = folder.path().join("monban.toml");
+    let output = run(&config, &["events", "import", "--json", "-"], &[log, entry(7)].concat());
+    assert_eq!(counts(&summary(&output)), [6, 1, 5, 0, 0]);
+    // Cut off within the compression.
+    let path = folder.write("cut.gz", &gzip[..gzip.len() - 20]);
+    let cut = folder.import(&[&path]);
+    assert_eq!(cut["damaged"], 2, "{cut}");
+    assert!(cut["events"].as_u64().unwrap() >= 4, "{cut}");
+}
+
+#[test]
+fn concurrent_logs_by_index_and_by_folder() {
+    let folder = Folder::new();
+    let mut lines = String::new();
+    for number in 0..20 {
+        let event = event(number);
+        let bytes = foreign(native(&event, &parts(), PROCESS));
+        let path = entry_path(&event, PROCESS);
+        lines += &index(
+            &event,
+            &IndexEntry { path: &path, size: bytes.len() as u64, md5: &"0".repeat(32) },
+            PROCESS,
+        );
+        // One was sent by mlogc already, one is damaged.
+        match number {
+            4 => {}
+            7 => drop(folder.write(&format!("store{path}"), b"--1a2b3c4d-A--\nnothing")),
+            _ => drop(folder.write(&format!("store{path}"), &bytes)),
+        }
+    }
+    lines += "h 1.2.3.4 - - [23/Nov/2026:09:04:54 +0000] \"GET / HTTP/1.1\" 200 0 \"-\" \"-\" id \"-\" /../monban.toml 0 1 md5:62fca795b2269771285e0a53a09f9568\n";
+    let index = folder.write("index.log", lines.as_bytes());
+    let storage = folder.path().join("store").display().to_string();
+    let found = folder.import(&[&index, "--storage-dir", &storage]);
+    assert_eq!(counts(&found), [18, 18, 0, 1, 3]);
+    let told = found["files"][0]["damage"].to_string();
+    assert!(told.contains("cut off") && told.contains("names no files outside its folder"), "{told}");
+    // The folder itself; and the index that lies in it.
+    assert_eq!(counts(&folder.import(&[&storage]))[..3], [18, 0, 18]);
+    let beside = folder.write("store/index.log", lines.as_bytes());
+    assert_eq!(counts(&folder.import(&[&beside]))[..3], [18, 0, 18]);
+}
+
+#[test]
+fn damage_is_told_with_file_and_offset() {
+    let folder = Folder::new();
+    let (first, second) = (entry(0), entry(1));
+    let log = [b"noise\n", &first[..], &second[..200], b"\n", &entry(2), b"\0\xff\n"].concat();
+    let path = folder.write("audit.log", &log);
+    let output = folder.run(&["events", "import", &path]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = stdout(&output);
+    let cut = 6 + first.len();
+    let last = cut + 201 + entry(2).len();
+    for line in [
+        format!("{path}: 6 bytes at offset 0: not an audit log entry of a known format"),
+        format!("{path}: 201 bytes at offset {cut}: the entry is cut off"),
+        format!("{path}: 3 bytes at offset {last}: not an audit log entry of a known format"),
+    ] {
+        assert!(text.contains(&line), "{line}\n{text}");
+    }
+    // The form of a file that is no audit log at all, and one that is not there.
+    let binary = folder.write("binary", &[0, 159, 146, 150].repeat(100_000));
+    let output = folder.run(&["events", "import", &binary]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stdout(&output).contains("400000 bytes at offset 0: not an audit log entry"),
+        "{}",
+        stdout(&output)
+    );
+    let missing = folder.run(&["events", "import", "/nowhere/audit.log"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stdout(&missing).contains("No such file"), "{}", stdout(&missing));
+    // The log of an mlogc that was given a Serial log.
+    let mlogc: String = ["A", "B", "Z"].map(|part| format!("[Mon Nov 23 08:55:16 2026] [3] [1/0] Invalid entry (failed to match regex): --1a2b3c4d-{part}--\n")).concat();
+    let output = folder.run(&["events", "import", &folder.write("mlogc-error.log", mlogc.as_bytes())]);
+    assert!(stdout(&output).contains("set `SecAuditLogType Concurrent`"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("docs/user/modsecurity.md"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_daemon_that_runs_takes_the_import() {
+    let upstream = testkit::Reflector::start();
+    let daemon = Daemon::start(upstream.address(), None, "");
+    let log: Vec<u8> = (0..1000).flat_map(entry).collect();
+    let path = daemon.folder.path().join("other.log");
+    std::fs::write(&path, log).unwrap();
+    let path = path.display().to_string();
+    let import = || summary(&daemon.command(&["events", "import", "--json", &path]));
+    assert_eq!(counts(&import()), [1000, 1000, 0, 0, 0]);
+    let own = daemon.attack("meanwhile");
+    assert_eq!(counts(&import()), [1000, 0, 1000, 0, 0]);
+    let exported = daemon.exported();
+    assert_eq!(exported.len(), 1001);
+    assert!(exported.contains(&own));
+}
+
+/// A log of 1 GB of each kind of nonsense would take a test too long; what is kept does not depend on the length.
+#[test]
+fn a_long_log_needs_little_memory() {
+    let folder = Folder::new();
+    let path = folder.path().join("long.log");
+    let mut file = std::fs::File::create(&path).unwrap();
+    let piece =
+        [&b"--1a2b3c4d-C--\n"[..], &[b'x'; 1_000_000], b"\n{\"transaction\":{\"a\":\"", &[b'y'; 1_000_000]]
+            .concat();
+    for _ in 0..64 {
+        file.write_all(&piece).unwrap();
+    }
+    file.write_all(b"\"}}\n").unwrap();
+    file.write_all(&entry(1)).unwrap();
+    drop(file);
+    let mut command = Command::new("/bin/sh");
+    // 300 MB of address space; the file has 128 MB and would not fit twice beside the program
+    command.args(["-c", "ulimit -v 400000; exec \"$0\" \"$@\"", BINARY, "events", "import", "--json"]);
+    let output = command.arg(&path).arg("--config").arg(folder.path().join("monban.toml")).output().unwrap();
+    assert_eq!(summary(&output)["events"], 1, "{}", stdout(&output));
+}

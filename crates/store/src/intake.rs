@@ -1,0 +1,193 @@
+//! Events of other sensors, each once: what mlogc sends, what is imported, what a watched file brings.
+//!
+//! Their identifiers are derived from what the sensor says ([`event::EventId::derived`]), so an event that comes twice is
+//! known by it: because the store has it, or because it was taken a moment ago. Either way the store keeps one; this module
+//! is there to know which, and to take them without holding up the gate's own.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use event::{Event, EventId};
+
+use crate::event_store::StoreError;
+use crate::journal::{Journal, JournalError};
+use crate::limits::{MAX_LAG_BYTES, RECENT_IDS};
+use crate::sqlite::SqliteStore;
+
+/// How long [`Intake::wait_for_room`] waits for a store that does not get on.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// What became of a received event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Accepted {
+    /// It is safe in the journal now.
+    New,
+    /// It was there already.
+    Known,
+}
+
+/// Why events were not taken. The sender may try again.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// The journal did not take them.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The store could not be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes events of other sensors. Shared between threads.
+pub struct Intake {
+    journal: Arc<Journal>,
+    store: SqliteStore,
+    recent: Mutex<Recent>,
+}
+
+#[derive(Default)]
+struct Recent {
+    ids: HashSet<EventId>,
+    order: VecDeque<EventId>,
+}
+
+impl Recent {
+    fn add(&mut self, id: EventId, limit: usize) {
+        if self.ids.insert(id) {
+            self.order.push_back(id);
+        }
+        while self.order.len() > limit {
+            if let Some(oldest) = self.order.pop_front() {
+                self.ids.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl Intake {
+    /// Into this journal, before this store, which is only read.
+    pub fn new(journal: Arc<Journal>, store: SqliteStore) -> Self {
+        Self { journal, store, recent: Mutex::default() }
+    }
+
+    /// Takes the events that are not known yet, with one write, and with one disk sync if they are to be `durable`. Returns
+    /// what became of each, in their order.
+    ///
+    /// # Errors
+    /// See [`IntakeError`]; then none of them was taken, as far as is known.
+    pub fn accept(&self, events: Vec<Event>, durable: bool) -> Result<Vec<Accepted>, IntakeError> {
+        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        let mut known = self.known(&ids)?;
+        let mut within = HashSet::new();
+        for (id, known) in ids.iter().zip(&mut known) {
+            *known |= !within.insert(*id);
+        }
+        let mut fresh = events;
+        let mut flags = known.iter();
+        fresh.retain(|_| flags.next() == Some(&false));
+        self.journal.append_batch(&fresh, durable)?;
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in &fresh {
+            recent.add(event.id, RECENT_IDS);
+        }
+        Ok(known.iter().map(|known| if *known { Accepted::Known } else { Accepted::New }).collect())
+    }
+
+    fn known(&self, ids: &[EventId]) -> Result<Vec<bool>, IntakeError> {
+        // The recent ones first: what the ingester moves meanwhile is then found in the store.
+        let mut known: Vec<bool> = {
+            let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            ids.iter().map(|id| recent.ids.contains(id)).collect()
+        };
+        let stored = match self.store.known(ids) {
+            Ok(stored) => stored,
+            // A store that is just being replaced or held by another process knows nothing for now; an event that comes
+            // twice meanwhile is kept once, when it is ingested.
+            Err(StoreError::Corrupt { .. } | StoreError::Locked { .. }) => return Ok(known),
+            Err(error) => return Err(error.into()),
+        };
+        for (known, stored) in known.iter_mut().zip(stored) {
+            *known |= stored;
+        }
+        Ok(known)
+    }
+
+    /// Waits while the store is far behind the journal, so that a large import does not fill the disk with a second copy.
+    /// Gives up waiting when the store does not get on: the journal then takes what comes.
+    pub fn wait_for_room(&self) {
+        let mut progress = None;
+        let mut since = Instant::now();
+        loop {
+            let Ok(checkpoint) = self.store.stored_checkpoint() else { return };
+            let end = self.journal.health().end;
+            let segments = end.segment.saturating_sub(checkpoint.segment);
+            if segments <= MAX_LAG_BYTES / crate::limits::SEGMENT_BYTES {
+                return;
+            }
+            if progress.replace(checkpoint) != Some(checkpoint) {
+                since = Instant::now();
+            } else if since.elapsed() >= MAX_WAIT {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Returns when everything that was taken survives a power cut.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`].
+    pub fn sync(&self) -> Result<(), JournalError> {
+        self.journal.sync()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::JournalOptions;
+    use crate::sqlite::BUSY_TIMEOUT;
+    use crate::{EventQuery, Filter, Ingest, samples};
+
+    fn events(numbers: std::ops::Range<u64>) -> Vec<Event> {
+        numbers.map(samples::event).collect()
+    }
+
+    #[test]
+    fn the_same_event_is_known_before_and_after_it_is_in_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = crate::database_path(folder.path());
+        let store = Arc::new(SqliteStore::open(&path, BUSY_TIMEOUT).unwrap());
+        let journal = Journal::open(&crate::journal_folder(folder.path()), JournalOptions::default());
+        let journal = Arc::new(journal.unwrap());
+        let reading = || SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap();
+        let intake = Intake::new(Arc::clone(&journal), reading());
+        let count = |accepted: Vec<Accepted>, which| accepted.iter().filter(|one| **one == which).count();
+        let mut twice = events(0..10);
+        twice.extend(events(5..12));
+        let accepted = intake.accept(twice, true).unwrap();
+        assert_eq!(accepted[..10], [Accepted::New; 10]);
+        assert_eq!(accepted[10..], [[Accepted::Known; 5].as_slice(), &[Accepted::New; 2]].concat());
+        assert_eq!(count(intake.accept(events(0..12), false).unwrap(), Accepted::Known), 12);
+        let mut ingest = Ingest::new(journal.folder(), Arc::<SqliteStore>::clone(&store)).unwrap();
+        ingest.catch_up(&mut |notice| panic!("{notice}")).unwrap();
+        // As after a restart: nothing is recent.
+        let intake = Intake::new(Arc::clone(&journal), reading());
+        assert_eq!(count(intake.accept(events(0..14), false).unwrap(), Accepted::New), 2);
+        ingest.catch_up(&mut |notice| panic!("{notice}")).unwrap();
+        assert_eq!(store.count(&Filter::default()).unwrap(), 14);
+        intake.wait_for_room();
+        intake.sync().unwrap();
+    }
+
+    #[test]
+    fn recent_identifiers_are_bounded() {
+        let mut recent = Recent::default();
+        for number in 0..10 {
+            recent.add(samples::event(number).id, 4);
+            recent.add(samples::event(number).id, 4);
+        }
+        assert_eq!((recent.ids.len(), recent.order.len()), (4, 4));
+        assert!(recent.ids.contains(&samples::event(9).id) && !recent.ids.contains(&samples::event(0).id));
+    }
+}
