@@ -43,7 +43,7 @@ impl Cli {
         match &self.command {
             Command::Up(arguments) => commands::up::run(arguments, &file),
             Command::Init(arguments) => commands::init::run(arguments, &file),
-            Command::Check(_) => commands::check::run(&file),
+            Command::Check(arguments) => commands::check::run(arguments, &file),
             Command::Reload(_) => commands::reload::run(&file),
             Command::Rules(command) => command.run(&self),
             Command::Events(command) => command.run(&Config::load(&file)?),

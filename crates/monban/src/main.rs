@@ -14,6 +14,7 @@ mod message;
 mod persistence;
 mod reception;
 mod rules;
+mod sensor_config;
 mod sink;
 mod terminal;
 mod watch;

@@ -141,11 +141,14 @@ fn tls(certificate: &CertificateConfig) -> Result<Arc<rustls::ServerConfig>, gat
     gateway::tls::server_config(std::slice::from_ref(certificate), false).map(Arc::new)
 }
 
+/// A listener that serves, and what ends it.
+type Listener = (JoinHandle<std::io::Result<()>>, oneshot::Sender<()>);
+
 /// The receiver and the watched files of a daemon.
 pub struct Reception {
     receiver: Receiver,
     /// None where there are no sensors, and once it has ended.
-    listener: Mutex<Option<(JoinHandle<std::io::Result<()>>, oneshot::Sender<()>)>>,
+    listener: Mutex<Option<Listener>>,
     watcher: Watcher,
 }
 

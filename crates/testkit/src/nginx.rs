@@ -69,6 +69,11 @@ impl Nginx {
     pub fn error_log(&self) -> PathBuf {
         self.folder.path().join("error.log")
     }
+
+    /// ModSecurity's audit log (Serial, in libmodsecurity's native form unless the text before the rules says otherwise).
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder.path().join("data").join("audit.log")
+    }
 }
 
 fn configuration(

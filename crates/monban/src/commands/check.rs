@@ -9,16 +9,20 @@ use gateway::config::GatewayConfig;
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::{reception, rules};
+use crate::{reception, rules, sensor_config};
 
 /// Check the configuration and everything that it points at
 ///
 /// Rules load, certificates fit their keys, upstream addresses are addresses, folders can be written to. All that is wrong
 /// is reported; nothing is started.
 #[derive(Debug, Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Also check ModSecurity's and mlogc's files of a sensor that is to send here, in the order in which Apache reads them
+    #[arg(long, value_name = "FILE")]
+    sensor_config: Vec<std::path::PathBuf>,
+}
 
-pub fn run(config_file: &Path) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     let config = Config::load(config_file)?;
     let mut faults = Vec::new();
     let mut rule_count = 0;
@@ -40,6 +44,7 @@ pub fn run(config_file: &Path) -> Result<(), Failure> {
         }
     }
     faults.extend(reception::faults(&config));
+    faults.extend(sensor_config::faults(&arguments.sensor_config, &config));
     if !faults.is_empty() {
         return Err(Failure::Configuration(faults));
     }

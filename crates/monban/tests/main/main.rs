@@ -11,6 +11,7 @@ mod import;
 mod memory;
 mod reload;
 mod secrets;
+mod sensors;
 mod service;
 mod store_faults;
 mod support;

@@ -1,0 +1,228 @@
+//! Looks into the configuration of a sensor, ModSecurity's and mlogc's files, for what keeps its events from arriving.
+//!
+//! The files are read in the order in which they are given, as Apache reads them in the order of its includes: of a directive
+//! that stands twice the last one counts. Includes are not followed.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+
+/// Bytes of a file that are looked at.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A directive's value and its place.
+#[derive(Debug, Clone)]
+struct Setting {
+    value: String,
+    place: String,
+}
+
+/// What matters here of the two programs.
+#[derive(Debug, Default)]
+struct Settings {
+    audit_log: Option<Setting>,
+    audit_log_type: Option<Setting>,
+    storage_dir: Option<Setting>,
+    collector_root: Option<Setting>,
+    log_storage_dir: Option<Setting>,
+    console_uri: Option<Setting>,
+    sensor_username: Option<Setting>,
+}
+
+/// All that is wrong with the files, with file and line.
+pub fn faults(files: &[PathBuf], config: &Config) -> Vec<String> {
+    let mut settings = Settings::default();
+    let mut faults = Vec::new();
+    for path in files {
+        match read(path) {
+            Ok(text) => settings.read(path, &text),
+            Err(error) => faults.push(format!("{}: {error}", path.display())),
+        }
+    }
+    faults.extend(settings.faults(config));
+    faults
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+impl Settings {
+    fn read(&mut self, path: &Path, text: &str) {
+        let mut lines = text.lines().enumerate();
+        while let Some((number, line)) = lines.next() {
+            let mut line = line.trim().to_owned();
+            while line.ends_with('\\') {
+                line.pop();
+                let Some((_, more)) = lines.next() else { break };
+                line.push_str(more.trim());
+            }
+            let (name, value) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
+            let slot = match name.to_ascii_lowercase().as_str() {
+                "secauditlog" => &mut self.audit_log,
+                "secauditlogtype" => &mut self.audit_log_type,
+                "secauditlogstoragedir" => &mut self.storage_dir,
+                "collectorroot" => &mut self.collector_root,
+                "logstoragedir" => &mut self.log_storage_dir,
+                "consoleuri" => &mut self.console_uri,
+                "sensorusername" => &mut self.sensor_username,
+                _ => continue,
+            };
+            let value = value.trim().trim_matches(['"', '\'']).to_owned();
+            *slot = Some(Setting { value, place: format!("{}:{}", path.display(), number + 1) });
+        }
+    }
+
+    fn faults(&self, config: &Config) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut fault = |setting: &Setting, what: String| faults.push(format!("{}: {what}", setting.place));
+        let piped = self.audit_log.as_ref().filter(|log| {
+            log.value.trim_start().starts_with('|') && log.value.to_ascii_lowercase().contains("mlogc")
+        });
+        if let Some(log) = piped {
+            let mend = "mlogc sends nothing of a Serial log: set `SecAuditLogType Concurrent`";
+            match &self.audit_log_type {
+                Some(kind) if kind.value.eq_ignore_ascii_case("Concurrent") => {}
+                Some(kind) => fault(
+                    kind,
+                    format!(
+                        "SecAuditLogType {}, but SecAuditLog pipes to mlogc ({}); {mend}",
+                        kind.value, log.place
+                    ),
+                ),
+                None => fault(
+                    log,
+                    format!(
+                        "SecAuditLog pipes to mlogc, and SecAuditLogType is Serial unless it is set; {mend}"
+                    ),
+                ),
+            }
+            if self.storage_dir.is_none() {
+                fault(
+                    log,
+                    "SecAuditLogStorageDir is not set: there is nowhere to keep entries for mlogc".to_owned(),
+                );
+            }
+        }
+        if let (Some(root), Some(data), Some(storage)) =
+            (&self.collector_root, &self.log_storage_dir, &self.storage_dir)
+        {
+            let expected = Path::new(&root.value).join(&data.value);
+            if expected != Path::new(&storage.value) {
+                let what = format!(
+                    "mlogc looks for entries in {}, but SecAuditLogStorageDir ({}) is {}",
+                    expected.display(),
+                    storage.place,
+                    storage.value
+                );
+                fault(data, what);
+            }
+        }
+        if let Some(uri) = &self.console_uri
+            && !uri.value.ends_with(console::receiver::PATH)
+        {
+            fault(uri, format!("ConsoleURI must end in {}", console::receiver::PATH));
+        }
+        if let Some(uri) = &self.console_uri {
+            let secure = uri.value.starts_with("https://");
+            if secure != config.receiver.tls.is_some() {
+                let what = if secure {
+                    "is https, but [receiver] has no tls"
+                } else {
+                    "is not https, but [receiver] has tls"
+                };
+                fault(uri, format!("ConsoleURI {what}"));
+            }
+        }
+        if let Some(user) = &self.sensor_username
+            && !config.sensors.iter().any(|sensor| sensor.name == user.value)
+        {
+            fault(user, format!("SensorUsername {} is not the name of one of [[sensors]]", user.value));
+        }
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_events_from_arriving() {
+        let apache = "# SecAuditLogType Serial\nSecAuditLogType Concurrent\nSecAuditLogStorageDir /var/log/mlogc/data\n\
+            SecAuditLog \"|/usr/bin/mlogc \\\n/etc/mlogc.conf\"\n";
+        let mlogc = "CollectorRoot \"/var/log/mlogc\"\nConsoleURI \"http://192.0.2.10:8602/rpc/auditLogReceiver\"\n\
+            SensorUsername \"web3\"\nLogStorageDir \"data\"\n";
+        let sensors = "[[sensors]]\nname = \"web3\"\npassword_sha256 = \"x\"\n";
+        let tls = "[receiver]\ntls = { certificate = \"c\", key = \"k\" }\n";
+        let cases: [(&str, &str, &str, &str, &[&str]); 9] = [
+            (apache, mlogc, sensors, "", &[]),
+            (
+                apache,
+                "SecAuditLogType Serial\n",
+                sensors,
+                "",
+                &[
+                    "b.conf:1: SecAuditLogType Serial, but SecAuditLog pipes to mlogc (",
+                    "a.conf:4); mlogc sends nothing of a Serial log: set `SecAuditLogType Concurrent`",
+                ],
+            ),
+            (
+                "SecAuditLog |mlogc\n",
+                mlogc,
+                sensors,
+                "",
+                &[
+                    "a.conf:1: SecAuditLog pipes to mlogc, and SecAuditLogType is Serial unless",
+                    "a.conf:1: SecAuditLogStorageDir is not set",
+                ],
+            ),
+            ("SecAuditLog /var/log/modsec_audit.log\n", "", "", "", &[]),
+            (
+                apache,
+                "CollectorRoot /srv\nLogStorageDir data\n",
+                sensors,
+                "",
+                &[
+                    "b.conf:2: mlogc looks for entries in /srv/data, but SecAuditLogStorageDir",
+                    "is /var/log/mlogc/data",
+                ],
+            ),
+            (
+                "",
+                "ConsoleURI http://x/\n",
+                sensors,
+                "",
+                &["b.conf:1: ConsoleURI must end in /rpc/auditLogReceiver"],
+            ),
+            ("", mlogc, "", "", &["b.conf:3: SensorUsername web3 is not the name of one of [[sensors]]"]),
+            ("", mlogc, sensors, tls, &["b.conf:2: ConsoleURI is not https, but [receiver] has tls"]),
+            (
+                "",
+                "ConsoleURI https://x/rpc/auditLogReceiver\n",
+                "",
+                "",
+                &["b.conf:1: ConsoleURI is https, but [receiver] has no tls"],
+            ),
+        ];
+        for (apache, mlogc, sensors, receiver, expected) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let files = [("a.conf", apache), ("b.conf", mlogc)].map(|(name, text)| {
+                let path = folder.path().join(name);
+                std::fs::write(&path, text).unwrap();
+                path
+            });
+            let config = Config::parse("monban.toml", format!("{receiver}{sensors}").as_bytes()).unwrap();
+            let found = faults(&files, &config).join("\n");
+            assert_eq!(found.is_empty(), expected.is_empty(), "{apache}{mlogc}: {found}");
+            for text in expected {
+                assert!(found.contains(text), "{text}\n{found}");
+            }
+        }
+        let missing = faults(&["/nowhere".into()], &Config::default());
+        assert!(missing[0].starts_with("/nowhere: No such file"), "{missing:?}");
+    }
+}
