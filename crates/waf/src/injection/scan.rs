@@ -32,6 +32,14 @@ pub(super) fn byte(input: &[u8], from: usize, byte: u8) -> Option<usize> {
     found.map(|at| from + at)
 }
 
+/// Whether one of two bytes stands in the input.
+#[inline]
+pub(super) fn either(input: &[u8], one: u8, other: u8) -> bool {
+    let found = memchr::memchr2(one, other, input);
+    note(found.map_or(input.len(), |at| at + 1));
+    found.is_some()
+}
+
 /// Index of the first `needle` that begins at or after `from`.
 #[inline]
 pub(super) fn bytes(input: &[u8], from: usize, needle: &[u8]) -> Option<usize> {

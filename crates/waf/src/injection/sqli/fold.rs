@@ -40,18 +40,18 @@ enum Step {
 }
 
 /// What is left of an input.
-pub(super) struct Folded {
-    tokens: [Token; WINDOW],
+pub(super) struct Folded<'a> {
+    tokens: [Token<'a>; WINDOW],
     count: usize,
 }
 
-impl Folded {
+impl<'a> Folded<'a> {
     /// At most [`LIMIT`] tokens.
-    pub(super) fn tokens(&self) -> &[Token] {
+    pub(super) fn tokens(&self) -> &[Token<'a>] {
         self.tokens.get(..self.count).unwrap_or_default()
     }
 
-    pub(super) fn tokens_mut(&mut self) -> &mut [Token] {
+    pub(super) fn tokens_mut(&mut self) -> &mut [Token<'a>] {
         self.tokens.get_mut(..self.count).unwrap_or_default()
     }
 
@@ -62,7 +62,7 @@ impl Folded {
 }
 
 /// Reads as many tokens as it takes and folds them.
-pub(super) fn fold(tokenizer: &mut Tokenizer<'_>) -> Folded {
+pub(super) fn fold<'a>(tokenizer: &mut Tokenizer<'a>) -> Folded<'a> {
     let mut window = Window {
         tokens: [Token::new(Kind::Unknown, b""); WINDOW],
         count: 0,
@@ -98,21 +98,21 @@ pub(super) fn fold(tokenizer: &mut Tokenizer<'_>) -> Folded {
     window.finish()
 }
 
-struct Window {
-    tokens: [Token; WINDOW],
+struct Window<'a> {
+    tokens: [Token<'a>; WINDOW],
     /// Tokens in the window; the next one goes here.
     count: usize,
     /// Where the rules look; what stands before is settled for now.
     start: usize,
     /// The comment read last, unless another token came after it.
-    trailing_comment: Option<Token>,
+    trailing_comment: Option<Token<'a>>,
     /// Whether the tokenizer may have more.
     more: bool,
 }
 
-impl Window {
+impl<'a> Window<'a> {
     /// Drops comments, opening parentheses, types and unary operators at the very beginning.
-    fn skip_prefix(&mut self, tokenizer: &mut Tokenizer<'_>) {
+    fn skip_prefix(&mut self, tokenizer: &mut Tokenizer<'a>) {
         loop {
             let Some(token) = tokenizer.next() else {
                 self.more = false;
@@ -126,7 +126,8 @@ impl Window {
         }
     }
 
-    fn push(&mut self, token: Token) {
+    #[inline]
+    fn push(&mut self, token: Token<'a>) {
         if let Some(slot) = self.tokens.get_mut(self.count) {
             *slot = token;
             self.count += 1;
@@ -134,7 +135,8 @@ impl Window {
     }
 
     /// Reads until `wanted` tokens stand at the start, the window is full, or the input ends.
-    fn fill(&mut self, tokenizer: &mut Tokenizer<'_>, wanted: usize) {
+    #[inline]
+    fn fill(&mut self, tokenizer: &mut Tokenizer<'a>, wanted: usize) {
         while self.more && self.count < WINDOW && self.count - self.start < wanted {
             match tokenizer.next() {
                 None => self.more = false,
@@ -147,16 +149,18 @@ impl Window {
         }
     }
 
-    fn pair(&self) -> Option<[Token; 2]> {
+    #[inline]
+    fn pair(&self) -> Option<[Token<'a>; 2]> {
         self.tokens.get(self.start..self.count)?.first_chunk().copied()
     }
 
-    fn triple(&self) -> Option<[Token; 3]> {
+    #[inline]
+    fn triple(&self) -> Option<[Token<'a>; 3]> {
         self.tokens.get(self.start..self.count)?.first_chunk().copied()
     }
 
     /// Replaces the token `offset` after the start.
-    fn set(&mut self, offset: usize, token: Token) {
+    fn set(&mut self, offset: usize, token: Token<'a>) {
         if let Some(slot) = self.tokens.get_mut(self.start + offset) {
             *slot = token;
         }
@@ -200,7 +204,8 @@ impl Window {
         }
     }
 
-    fn fold_pair(&mut self, [first, second]: [Token; 2]) -> Step {
+    #[inline]
+    fn fold_pair(&mut self, [first, second]: [Token<'a>; 2]) -> Step {
         use Kind::*;
         let start = self.start;
         match (first.kind, second.kind) {
@@ -271,7 +276,8 @@ impl Window {
         }
     }
 
-    fn fold_triple(&mut self, [first, second, third]: [Token; 3]) -> Step {
+    #[inline]
+    fn fold_triple(&mut self, [first, second, third]: [Token<'a>; 3]) -> Step {
         use Kind::*;
         let unary = second.is_unary_operator();
         match (first.kind, second.kind, third.kind) {
@@ -311,7 +317,7 @@ impl Window {
         }
     }
 
-    fn finish(mut self) -> Folded {
+    fn finish(mut self) -> Folded<'a> {
         if self.count < LIMIT
             && let Some(comment) = self.trailing_comment
         {

@@ -6,6 +6,7 @@
 //! counts, unless closer looks say that honest text has it too.
 
 mod fold;
+mod plain;
 mod token;
 mod tokenizer;
 mod vocabulary;
@@ -28,7 +29,7 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    fn of(tokens: &[Token]) -> Self {
+    fn of(tokens: &[Token<'_>]) -> Self {
         let mut fingerprint = Self { letters: [0; LIMIT], length: 0 };
         for (slot, token) in fingerprint.letters.iter_mut().zip(tokens) {
             *slot = token.kind.letter();
@@ -55,6 +56,9 @@ impl fmt::Display for Fingerprint {
 /// The input is any bytes of any length; what decides is mostly its beginning.
 #[must_use]
 pub fn sqli(input: &[u8]) -> Option<Fingerprint> {
+    if plain::is_plain(input) {
+        return None;
+    }
     let has = |quote| scan::byte(input, 0, quote).is_some();
     read_both(input, None)
         .or_else(|| has(b'\'').then(|| read_both(input, Some(b'\'')))?)
@@ -73,7 +77,7 @@ fn read_both(input: &[u8], within: Option<u8>) -> Option<Fingerprint> {
 /// An input as read in one context.
 struct Reading<'a> {
     input: &'a [u8],
-    folded: Folded,
+    folded: Folded<'a>,
     fingerprint: Fingerprint,
     /// Tokens read before folding.
     produced: usize,
@@ -119,7 +123,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn is_honest_pair(&self, first: &Token, second: &Token) -> bool {
+    fn is_honest_pair(&self, first: &Token<'_>, second: &Token<'_>) -> bool {
         if second.kind == Kind::Union {
             // "1 union" is a phrase; only with something folded away is it more
             return self.produced == 2;
@@ -144,7 +148,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn is_honest_triple(&self, first: &Token, second: &Token, third: &Token) -> bool {
+    fn is_honest_triple(&self, first: &Token<'_>, second: &Token<'_>, third: &Token<'_>) -> bool {
         match self.fingerprint.as_bytes() {
             // foo' + 'bar continues strings on both sides; anything else is a quotation
             b"sos" | b"s&s" => (first.open, third.close) != (0, 0) || first.close != third.open,

@@ -59,62 +59,89 @@ impl Kind {
         })
     }
 
+    /// Kinds of which no attack consists. Folding makes no other of them, unless words make a phrase.
+    pub(super) const PLAIN: [Self; 8] = [
+        Self::Bareword,
+        Self::Number,
+        Self::Operator,
+        Self::Function,
+        Self::Comma,
+        Self::Dot,
+        Self::Colon,
+        Self::Unknown,
+    ];
+
+    /// Whether the kind is one of [`Self::PLAIN`].
+    #[inline]
+    pub(super) fn is_plain(self) -> bool {
+        const PLAIN: [bool; 128] = {
+            let mut plain = [false; 128];
+            let mut number = 0;
+            while number < Kind::PLAIN.len() {
+                plain[Kind::PLAIN[number] as usize] = true;
+                number += 1;
+            }
+            plain
+        };
+        PLAIN[self as usize]
+    }
+
     /// The kind's letter in a fingerprint.
     pub(super) fn letter(self) -> u8 {
         self as u8
     }
 }
 
-/// A token; 35 bytes, copied freely.
+/// A token of an input; copied freely.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Token {
+pub(super) struct Token<'a> {
+    /// At most [`TEXT_LIMIT`] bytes of the input; of a phrase, its entry in the vocabulary.
+    text: &'a [u8],
     pub(super) kind: Kind,
     /// The delimiter that opened a string; 0 when the string began before the input, or is no string.
     pub(super) open: u8,
     /// The delimiter that closed a string; 0 when the input ended first, or is no string.
     pub(super) close: u8,
-    length: u8,
-    text: [u8; TEXT_LIMIT],
 }
 
-impl Token {
+impl<'a> Token<'a> {
     /// A token of `kind` with the first [`TEXT_LIMIT`] bytes of `text`.
-    pub(super) fn new(kind: Kind, text: &[u8]) -> Self {
-        let mut token = Self { kind, open: 0, close: 0, length: 0, text: [0; TEXT_LIMIT] };
-        for (slot, &byte) in token.text.iter_mut().zip(text) {
-            *slot = byte;
-            token.length += 1;
-        }
-        token
+    #[inline]
+    pub(super) fn new(kind: Kind, text: &'a [u8]) -> Self {
+        Self { text: text.get(..TEXT_LIMIT).unwrap_or(text), kind, open: 0, close: 0 }
     }
 
     /// The kept text.
-    pub(super) fn text(&self) -> &[u8] {
-        self.text.get(..self.length.into()).unwrap_or_default()
+    #[inline]
+    pub(super) fn text(&self) -> &'a [u8] {
+        self.text
     }
 
     /// First byte of the text, 0 when it is empty.
     pub(super) fn first(&self) -> u8 {
-        self.text().first().copied().unwrap_or(0)
+        self.text.first().copied().unwrap_or(0)
     }
 
     /// Whether the text is `word`, which is in upper case.
     pub(super) fn is_word(&self, word: &[u8]) -> bool {
-        self.text().eq_ignore_ascii_case(word)
+        self.text.eq_ignore_ascii_case(word)
     }
 
     /// An operator that may stand before its operand and leave the expression's shape alone.
+    #[inline]
     pub(super) fn is_unary_operator(&self) -> bool {
         self.kind == Kind::Operator
-            && (matches!(self.text(), b"+" | b"-" | b"!" | b"~" | b"!!") || self.is_word(b"NOT"))
+            && (matches!(self.text, b"+" | b"-" | b"!" | b"~" | b"!!") || self.is_word(b"NOT"))
     }
 
     /// A one-byte arithmetic operator.
     pub(super) fn is_arithmetic_operator(&self) -> bool {
-        self.kind == Kind::Operator && matches!(self.text(), b"*" | b"/" | b"-" | b"+" | b"%")
+        self.kind == Kind::Operator && matches!(self.text, b"*" | b"/" | b"-" | b"+" | b"%")
     }
 
-    /// The phrase that `self` and `next` make together, such as UNION ALL or NOT IN, if there is one.
+    /// The phrase that `self` and `next` make together, such as UNION ALL or NOT IN, if there is one. Its text
+    /// is in upper case, and nothing asks for the case of a text.
+    #[inline]
     pub(super) fn merged(&self, next: &Self) -> Option<Self> {
         use Kind::{Bareword, Expression, Function, Keyword, LogicOperator, Operator, SqlType, Tsql, Union};
         let first = matches!(
@@ -125,16 +152,10 @@ impl Token {
             next.kind,
             Keyword | Bareword | Operator | Union | Function | Expression | Tsql | SqlType | LogicOperator
         );
-        let (left, right) = (self.text(), next.text());
-        if !first || !second || left.len() + 1 + right.len() > TEXT_LIMIT {
+        if !first || !second {
             return None;
         }
-        let mut phrase = Self { length: 0, ..*self };
-        for &byte in left.iter().chain(b" ").chain(right) {
-            *phrase.text.get_mut(usize::from(phrase.length))? = byte;
-            phrase.length += 1;
-        }
-        phrase.kind = vocabulary::word(phrase.text())?;
-        Some(phrase)
+        let (text, kind) = vocabulary::phrase(self.text, next.text)?;
+        Some(Self { text, kind, ..*self })
     }
 }

@@ -33,7 +33,7 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// The next token, or `None` at the end of the input.
-    pub(super) fn next(&mut self) -> Option<Token> {
+    pub(super) fn next(&mut self) -> Option<Token<'a>> {
         let token = match self.within.take() {
             Some(quote) => self.string(0, quote, 0),
             None => self.token()?,
@@ -42,8 +42,8 @@ impl<'a> Tokenizer<'a> {
         Some(token)
     }
 
-    fn token(&mut self) -> Option<Token> {
-        self.position = scan::span(self.input, self.position, |byte| matches!(byte, 0..=b' ' | 0x7f | 0xa0));
+    fn token(&mut self) -> Option<Token<'a>> {
+        self.position = scan::span(self.input, self.position, |byte| is(byte, BLANK));
         Some(match self.at(0)? {
             b'\'' | b'"' => self.quoted(self.position),
             b'`' => self.backtick(self.position),
@@ -85,18 +85,18 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// Moves to `end` and makes the bytes in between a token.
-    fn take_to(&mut self, kind: Kind, end: usize) -> Token {
+    fn take_to(&mut self, kind: Kind, end: usize) -> Token<'a> {
         let token = Token::new(kind, self.input.get(self.position..end).unwrap_or_default());
         self.position = end;
         token
     }
 
-    fn take(&mut self, kind: Kind, length: usize) -> Token {
+    fn take(&mut self, kind: Kind, length: usize) -> Token<'a> {
         self.take_to(kind, self.position + length)
     }
 
     /// A string whose text runs from `start` to `end`; `next` is where reading goes on.
-    fn take_string(&mut self, start: usize, end: usize, next: usize, quotes: (u8, u8)) -> Token {
+    fn take_string(&mut self, start: usize, end: usize, next: usize, quotes: (u8, u8)) -> Token<'a> {
         self.position = next;
         let mut token = Token::new(Kind::String, self.input.get(start..end).unwrap_or_default());
         (token.open, token.close) = quotes;
@@ -105,7 +105,7 @@ impl<'a> Tokenizer<'a> {
 
     /// A string whose text begins at `start` and ends before `quote`, unless that is escaped by an odd
     /// number of backslashes or by doubling.
-    fn string(&mut self, start: usize, quote: u8, open: u8) -> Token {
+    fn string(&mut self, start: usize, quote: u8, open: u8) -> Token<'a> {
         let mut from = start;
         while let Some(end) = scan::byte(self.input, from, quote) {
             if scan::run_before(self.input, start, end, b'\\') % 2 == 1 {
@@ -121,7 +121,7 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// A string that ends with `closing`, without escapes; `delimiter` is what the token is marked with.
-    fn raw_string(&mut self, start: usize, closing: &[u8], delimiter: u8) -> Token {
+    fn raw_string(&mut self, start: usize, closing: &[u8], delimiter: u8) -> Token<'a> {
         match scan::bytes(self.input, start, closing) {
             Some(end) => self.take_string(start, end, end + closing.len(), (delimiter, delimiter)),
             None => {
@@ -132,13 +132,13 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// A string that begins with the quote at `start`.
-    fn quoted(&mut self, start: usize) -> Token {
+    fn quoted(&mut self, start: usize) -> Token<'a> {
         let quote = self.input.get(start).copied().unwrap_or(0);
         self.string(start + 1, quote, quote)
     }
 
     /// MySQL's quoted identifier: a bare word, save that a function keeps its meaning.
-    fn backtick(&mut self, start: usize) -> Token {
+    fn backtick(&mut self, start: usize) -> Token<'a> {
         let mut token = self.quoted(start);
         token.kind = match vocabulary::word(token.text()) {
             Some(Kind::Function) => Kind::Function,
@@ -147,7 +147,7 @@ impl<'a> Tokenizer<'a> {
         token
     }
 
-    fn hash(&mut self) -> Token {
+    fn hash(&mut self) -> Token<'a> {
         self.ambiguous = true;
         match self.dialect {
             Dialect::Ansi => self.take(Kind::Operator, 1),
@@ -155,11 +155,11 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    fn dash(&mut self) -> Token {
+    fn dash(&mut self) -> Token<'a> {
         if self.at(1) != Some(b'-') {
             return self.take(Kind::Operator, 1);
         }
-        if self.at(2).is_none_or(is_white) {
+        if self.at(2).is_none_or(|byte| is(byte, WHITE)) {
             return self.line_comment();
         }
         match self.dialect {
@@ -171,7 +171,7 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    fn line_comment(&mut self) -> Token {
+    fn line_comment(&mut self) -> Token<'a> {
         let end = scan::byte(self.input, self.position, b'\n').unwrap_or(self.input.len());
         let token = self.take_to(Kind::Comment, end);
         self.position = (end + 1).min(self.input.len());
@@ -180,7 +180,7 @@ impl<'a> Tokenizer<'a> {
 
     /// A division or a comment. PostgreSQL nests comments and MySQL runs those that begin with `!`: what
     /// such an input means depends on the server, so both are evil.
-    fn slash(&mut self) -> Token {
+    fn slash(&mut self) -> Token<'a> {
         if self.at(1) != Some(b'*') {
             return self.take(Kind::Operator, 1);
         }
@@ -195,12 +195,12 @@ impl<'a> Tokenizer<'a> {
         self.take_to(kind, closing.map_or(self.input.len(), |at| at + 2))
     }
 
-    fn backslash(&mut self) -> Token {
+    fn backslash(&mut self) -> Token<'a> {
         // MySQL's other name for NULL
         if self.at(1) == Some(b'N') { self.take(Kind::Number, 2) } else { self.take(Kind::Backslash, 1) }
     }
 
-    fn operator(&mut self) -> Token {
+    fn operator(&mut self) -> Token<'a> {
         let rest = self.input.get(self.position..).unwrap_or_default();
         if rest.starts_with(b"<=>") {
             return self.take(Kind::Operator, 3);
@@ -213,7 +213,7 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// `e'…'` of PostgreSQL and `n'…'` of MySQL.
-    fn prefixed_string(&mut self) -> Token {
+    fn prefixed_string(&mut self) -> Token<'a> {
         if self.has(3) && self.at(1) == Some(b'\'') {
             self.string(self.position + 2, b'\'', b'\'')
         } else {
@@ -221,12 +221,12 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    fn national_string(&mut self) -> Token {
+    fn national_string(&mut self) -> Token<'a> {
         if self.has(3) && self.at(1) == Some(b'\'') { self.prefixed_string() } else { self.oracle_string(1) }
     }
 
     /// `q'[…]'` of Oracle, `nq'[…]'` with an offset of 1: the byte after the quote chooses the delimiter.
-    fn oracle_string(&mut self, offset: usize) -> Token {
+    fn oracle_string(&mut self, offset: usize) -> Token<'a> {
         let delimiter = match (self.at(offset), self.at(offset + 1), self.at(offset + 2)) {
             (Some(b'q' | b'Q'), Some(b'\''), Some(opening @ 33..=127)) => opening,
             _ => return self.word(),
@@ -242,7 +242,7 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// `u&'…'`.
-    fn unicode_string(&mut self) -> Token {
+    fn unicode_string(&mut self) -> Token<'a> {
         if self.at(1) != Some(b'&') || self.at(2) != Some(b'\'') {
             return self.word();
         }
@@ -255,7 +255,7 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// `b'01'` and `x'0F'`.
-    fn digit_string(&mut self, is_digit: impl Fn(u8) -> bool) -> Token {
+    fn digit_string(&mut self, is_digit: impl Fn(u8) -> bool) -> Token<'a> {
         if self.has(3) && self.at(1) == Some(b'\'') {
             let end = scan::span(self.input, self.position + 2, |byte| byte == 0 || is_digit(byte));
             if self.input.get(end) == Some(&b'\'') {
@@ -266,41 +266,40 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// SQL Server's quoted identifier.
-    fn bracket(&mut self) -> Token {
+    fn bracket(&mut self) -> Token<'a> {
         let end = scan::byte(self.input, self.position, b']').map_or(self.input.len(), |at| at + 1);
         self.take_to(Kind::Bareword, end)
     }
 
-    fn word(&mut self) -> Token {
+    fn word(&mut self) -> Token<'a> {
         let start = self.position;
-        let ends = |byte: u8| ends_word(byte) || matches!(byte, b'.' | b'`');
-        let mut end = scan::span(self.input, start, |byte| !ends(byte));
+        let mut end = scan::span(self.input, start, |byte| !is(byte, ENDS_PART));
         // SELECT.1 and SELECT`a` are a keyword and something else, a.b is one word. Only the part that is
         // kept is looked into, and a keyword ends the word before the rest is read: on SELECT.SELECT.… the
         // C library reads the whole rest again for each token.
         while let Some(b'.' | b'`') = self.input.get(end) {
             if end - start >= TEXT_LIMIT {
-                end = scan::span(self.input, end, |byte| !ends_word(byte));
+                end = scan::span(self.input, end, |byte| !is(byte, ENDS_WORD));
                 break;
             }
             let keyword = self.input.get(start..end).and_then(vocabulary::word);
             if let Some(kind) = keyword.filter(|&kind| kind != Kind::Bareword) {
                 return self.take_to(kind, end);
             }
-            end = scan::span(self.input, end + 1, |byte| !ends(byte));
+            end = scan::span(self.input, end + 1, |byte| !is(byte, ENDS_PART));
         }
         let text = self.input.get(start..end).unwrap_or_default();
         self.take_to(vocabulary::word(text).unwrap_or(Kind::Bareword), end)
     }
 
-    fn variable(&mut self) -> Token {
+    fn variable(&mut self) -> Token<'a> {
         let name = self.position + if self.at(1) == Some(b'@') { 2 } else { 1 };
         let mut token = match self.input.get(name) {
             Some(b'`') => self.backtick(name),
             Some(b'\'' | b'"') => self.quoted(name),
             _ => {
                 self.position = name;
-                let end = scan::span(self.input, name, |byte| !ends_variable(byte));
+                let end = scan::span(self.input, name, |byte| !is(byte, ENDS_VARIABLE));
                 self.take_to(Kind::Variable, end)
             }
         };
@@ -309,7 +308,7 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// Money, PostgreSQL's `$$…$$` and `$tag$…$tag$`, or just a dollar sign.
-    fn dollar(&mut self) -> Token {
+    fn dollar(&mut self) -> Token<'a> {
         let start = self.position;
         let is_amount = |byte: u8| matches!(byte, 0 | b'0'..=b'9' | b'.' | b',');
         let amount = scan::span(self.input, start + 1, is_amount);
@@ -327,7 +326,7 @@ impl<'a> Tokenizer<'a> {
         self.raw_string(tag + 1, input.get(start..=tag).unwrap_or_default(), b'$')
     }
 
-    fn number(&mut self) -> Token {
+    fn number(&mut self) -> Token<'a> {
         if let (Some(b'0'), Some(base @ (b'x' | b'X' | b'b' | b'B'))) = (self.at(0), self.at(1)) {
             let hexadecimal = base.eq_ignore_ascii_case(&b'x');
             let end = scan::span(self.input, self.position + 2, |byte| match byte {
@@ -338,9 +337,9 @@ impl<'a> Tokenizer<'a> {
             return self.take_to(kind, end);
         }
         let start = self.position;
-        let mut end = scan::span(self.input, start, |byte| byte.is_ascii_digit());
+        let mut end = scan::span(self.input, start, |byte| is(byte, DIGIT));
         if self.input.get(end) == Some(&b'.') {
-            end = scan::span(self.input, end + 1, |byte| byte.is_ascii_digit());
+            end = scan::span(self.input, end + 1, |byte| is(byte, DIGIT));
             if end == start + 1 {
                 return self.take(Kind::Dot, 1);
             }
@@ -352,7 +351,7 @@ impl<'a> Tokenizer<'a> {
                 end += 1;
             }
             let exponent = end;
-            end = scan::span(self.input, exponent, |byte| byte.is_ascii_digit());
+            end = scan::span(self.input, exponent, |byte| is(byte, DIGIT));
             if end == exponent {
                 kind = Kind::Bareword;
             }
@@ -362,7 +361,7 @@ impl<'a> Tokenizer<'a> {
             && self
                 .input
                 .get(end + 1)
-                .is_none_or(|&next| is_white(next) || matches!(next, b';' | b'u' | b'U'))
+                .is_none_or(|&next| is(next, WHITE) || matches!(next, b';' | b'u' | b'U'))
         {
             end += 1;
         }
@@ -370,19 +369,59 @@ impl<'a> Tokenizer<'a> {
     }
 }
 
-fn is_white(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t'..=b'\r' | 0 | 0xa0)
-}
+/// What a byte can be; bits of [`CLASSES`].
+const WHITE: u8 = 1;
+/// Between tokens.
+const BLANK: u8 = 1 << 1;
+const DIGIT: u8 = 1 << 2;
+const ENDS_WORD: u8 = 1 << 3;
+/// Ends the part of a word that may be a keyword.
+const ENDS_PART: u8 = 1 << 4;
+const ENDS_VARIABLE: u8 = 1 << 5;
 
-fn ends_word(byte: u8) -> bool {
-    // `_` aside, all ASCII punctuation but these three
-    is_white(byte) || (byte.is_ascii_punctuation() && !matches!(byte, b'.' | b'`' | b'_' | b'$'))
-}
-
-fn ends_variable(byte: u8) -> bool {
-    match byte {
-        0xa0 | b'[' | b']' | b'{' | b'}' | b'.' | b'_' | b'$' => false,
-        b'`' => true,
-        other => ends_word(other),
+/// Looking a byte's classes up takes one load, where the ranges take a dozen comparisons.
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut number = 0;
+    while number < 256 {
+        classes[number] = classes_of(number as u8);
+        number += 1;
     }
+    classes
+};
+
+const fn classes_of(byte: u8) -> u8 {
+    let white = matches!(byte, b' ' | b'\t'..=b'\r' | 0 | 0xa0);
+    // `_` aside, all ASCII punctuation but these three
+    let ends_word = white || (byte.is_ascii_punctuation() && !matches!(byte, b'.' | b'`' | b'_' | b'$'));
+    let ends_variable = match byte {
+        0xa0 | b'[' | b']' | b'{' | b'}' => false,
+        b'`' => true,
+        _ => ends_word,
+    };
+    let mut classes = 0;
+    if white {
+        classes |= WHITE;
+    }
+    if matches!(byte, 0..=b' ' | 0x7f | 0xa0) {
+        classes |= BLANK;
+    }
+    if byte.is_ascii_digit() {
+        classes |= DIGIT;
+    }
+    if ends_word {
+        classes |= ENDS_WORD;
+    }
+    if ends_word || matches!(byte, b'.' | b'`') {
+        classes |= ENDS_PART;
+    }
+    if ends_variable {
+        classes |= ENDS_VARIABLE;
+    }
+    classes
+}
+
+#[inline]
+fn is(byte: u8, class: u8) -> bool {
+    CLASSES[usize::from(byte)] & class != 0
 }

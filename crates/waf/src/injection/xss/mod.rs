@@ -20,7 +20,8 @@ const CONTEXTS: [Context; 5] =
 /// The input is any bytes of any length.
 #[must_use]
 pub fn xss(input: &[u8]) -> bool {
-    CONTEXTS.iter().any(|&context| is_attack(input, context))
+    // tags, comments and declarations begin with `<`, and attributes have values behind `=`
+    scan::either(input, b'<', b'=') && CONTEXTS.iter().any(|&context| is_attack(input, context))
 }
 
 fn is_attack(input: &[u8], context: Context) -> bool {
