@@ -66,7 +66,7 @@ impl<const WORDS: usize> Filter<WORDS> {
     /// The word of a bit, and its number there. Five bits of a letter are the same in either case.
     #[inline]
     const fn place(first: u8, second: u8, last: u8, length: usize) -> (usize, usize) {
-        let letters = (first % 32) as usize | (second % 32) as usize * 32 | (last % 32) as usize * 1024;
+        let letters = (first % 32) as usize + (second % 32) as usize * 32 + (last % 32) as usize * 1024;
         let place = letters ^ (length * 2081);
         (place / 32 % WORDS, place % 32)
     }
