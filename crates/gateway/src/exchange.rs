@@ -213,10 +213,8 @@ impl<'a> Exchange<'a> {
         if let Some(inspection) = &mut self.inspection
             && let Decision::Intervene(intervention) = inspection.request_body_done()
         {
-            self.record.request_body(&held);
             return self.intervene(intervention, writer).await;
         }
-        self.record.request_body(&held);
         let site = Arc::clone(&self.site);
         match &site.upstreams {
             Some(group) => self.forward(group, &framing, grpc, held, body, writer).await,

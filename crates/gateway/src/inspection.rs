@@ -108,9 +108,9 @@ impl Inspection {
         self.phase(2, |transaction| transaction.request_body_done(now()).into())
     }
 
-    /// Bytes of the request's body that rules have seen.
-    pub(crate) fn inspected_request_bytes(&self) -> u64 {
-        self.transaction.inspected_request_body().len() as u64
+    /// What rules have seen of the request's body.
+    pub(crate) fn inspected_request_body(&self) -> &[u8] {
+        self.transaction.inspected_request_body()
     }
 
     /// Phase 3.

@@ -62,7 +62,7 @@ impl Record {
         }
     }
 
-    /// Notes the inspected part of the request's body.
+    /// Notes what has come of the request's body, where rules have not got all of it.
     pub(crate) fn request_body(&mut self, held: &Held) {
         if held.len() > 0 {
             self.body = Some(held.beginning(event::limits::MAX_BODY_BYTES));
@@ -126,13 +126,16 @@ impl Record {
         peer: Peer,
         inspection: Option<&Inspection>,
     ) -> Event {
+        // the engine's own copy, unless more than that has come
+        let body = match (&self.body, inspection) {
+            (Some(body), _) => Some(&body[..]),
+            (None, Some(inspection)) => Some(inspection.inspected_request_body()).filter(|b| !b.is_empty()),
+            (None, None) => None,
+        };
         let mut evidence = RequestEvidence {
             line: request_line(&request.head, &request.protocol).into(),
             headers: headers(request.head.headers()),
-            body: self
-                .body
-                .as_ref()
-                .map(|body| Body::capture(body, self.received, event::limits::MAX_BODY_BYTES)),
+            body: body.map(|body| Body::capture(body, self.received, event::limits::MAX_BODY_BYTES)),
             response: self.response.as_ref().map(|head| Response {
                 status: head.status(),
                 reason: head.reason().into(),

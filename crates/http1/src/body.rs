@@ -180,7 +180,12 @@ impl BodyDecoder {
         }
         let line = buf.split_to(length).freeze();
         self.taken += length as u64;
-        self.trailers.push_trusted(Header::trusted(line.slice(name), line.slice(value)));
+        let (name_length, value_start) = (name.len(), value.start - name.start);
+        self.trailers.push_trusted(Header::trusted(
+            line.slice(name.start..value.end),
+            name_length,
+            value_start,
+        ));
         self.take(buf, 2);
         Ok(())
     }

@@ -123,9 +123,11 @@ impl<S> HeadRanges<S> {
         let base = self.head.start;
         let mut headers = Headers::with_capacity(self.fields.len());
         for field in &self.fields {
+            let FieldRange { name, value } = field;
             headers.push_trusted(Header::trusted(
-                raw.slice(field.name.start - base..field.name.end - base),
-                raw.slice(field.value.start - base..field.value.end - base),
+                raw.slice(name.start - base..value.end - base),
+                name.len(),
+                value.start - name.start,
             ));
         }
         headers

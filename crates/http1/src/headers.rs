@@ -16,11 +16,22 @@ const NEVER_CONNECTION_OPTIONS: &[&str] = &["Host", "Content-Length"];
 
 /// One field line: a name (a token, its case kept) and a value (bytes without CR, LF, NUL and other controls
 /// but tab, and without white space around it).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Header {
-    name: Bytes,
-    value: Bytes,
+    /// From the name's first byte to the value's last: one slice of the buffer that was read, since each slice counts
+    /// its owner up and down.
+    line: Bytes,
+    name_length: usize,
+    value_start: usize,
 }
+
+impl PartialEq for Header {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name(), self.value()) == (other.name(), other.value())
+    }
+}
+
+impl Eq for Header {}
 
 impl Header {
     /// Checks name and value, so that no header built from foreign bytes can end its line early.
@@ -29,49 +40,39 @@ impl Header {
     /// # Errors
     /// [`Fault::EmptyName`], [`Fault::BadName`], and for the value [`Fault::BareCr`], [`Fault::BareLf`],
     /// [`Fault::Nul`] or [`Fault::Control`].
-    pub fn new(name: impl Into<Bytes>, value: impl Into<Bytes>) -> Result<Self, Fault> {
-        let (name, value) = (name.into(), value.into());
+    pub fn new(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Self, Fault> {
+        let (name, value) = (name.as_ref(), value.as_ref());
         if name.is_empty() {
             return Err(Fault::EmptyName);
         }
-        if !is_token(&name) {
+        if !is_token(name) {
             return Err(Fault::BadName);
         }
-        if let Some((fault, _)) = field_fault(&value) {
+        if let Some((fault, _)) = field_fault(value) {
             return Err(fault);
         }
-        let trimmed = trim(&value);
-        Ok(Self { name, value: value.slice(trimmed) })
+        let line = [name, &value[trim(value)]].concat();
+        Ok(Self { line: line.into(), name_length: name.len(), value_start: name.len() })
     }
 
-    /// For the parser, which has checked the bytes already.
-    pub(crate) fn trusted(name: Bytes, value: Bytes) -> Self {
-        Self { name, value }
+    /// For the parser, which has checked the bytes already: `line` begins with the name and ends with the value.
+    pub(crate) fn trusted(line: Bytes, name_length: usize, value_start: usize) -> Self {
+        Self { line, name_length, value_start }
     }
 
     /// The name as it came.
     pub fn name(&self) -> &[u8] {
-        &self.name
+        &self.line[..self.name_length]
     }
 
     /// The value without the white space around it.
     pub fn value(&self) -> &[u8] {
-        &self.value
-    }
-
-    /// The name, shared and not copied.
-    pub fn name_bytes(&self) -> &Bytes {
-        &self.name
-    }
-
-    /// The value, shared and not copied.
-    pub fn value_bytes(&self) -> &Bytes {
-        &self.value
+        &self.line[self.value_start..]
     }
 
     /// Whether the name is `name`, compared without case.
     pub fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name.as_bytes())
+        self.name().eq_ignore_ascii_case(name.as_bytes())
     }
 }
 
@@ -139,7 +140,7 @@ impl Headers {
     ///
     /// # Errors
     /// Those of [`Header::new`].
-    pub fn push(&mut self, name: impl Into<Bytes>, value: impl Into<Bytes>) -> Result<(), Fault> {
+    pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), Fault> {
         self.0.push(Header::new(name, value)?);
         Ok(())
     }
@@ -148,7 +149,7 @@ impl Headers {
     ///
     /// # Errors
     /// Those of [`Header::new`]; then the list is unchanged.
-    pub fn set(&mut self, name: &'static str, value: impl Into<Bytes>) -> Result<(), Fault> {
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Fault> {
         let header = Header::new(name, value)?;
         match self.0.iter().position(|h| h.is(name)) {
             None => self.0.push(header),
@@ -180,15 +181,14 @@ impl Headers {
     /// Removes [`HOP_BY_HOP`] and the fields that `Connection` names (RFC 9110 §7.6.1), save Host and
     /// Content-Length. Whoever forwards a chunked body or an upgrade then adds the fields for its own hop.
     pub fn strip_hop_by_hop(&mut self) {
-        let connection: Vec<Bytes> =
-            self.0.iter().filter(|h| h.is("Connection")).map(|h| h.value.clone()).collect();
+        let connection: Vec<Header> = self.0.iter().filter(|h| h.is("Connection")).cloned().collect();
         self.0.retain(|h| {
             !HOP_BY_HOP.iter().any(|name| h.is(name))
                 && (NEVER_CONNECTION_OPTIONS.iter().any(|name| h.is(name))
                     || !connection
                         .iter()
-                        .flat_map(|v| split_list(v))
-                        .any(|t| t.eq_ignore_ascii_case(&h.name)))
+                        .flat_map(|c| split_list(c.value()))
+                        .any(|t| t.eq_ignore_ascii_case(h.name())))
         });
     }
 }

@@ -95,7 +95,7 @@ impl Exchange<'_> {
     /// Notes how much of the request's body rules have not seen: what comes after their limit, or all of it.
     fn note_uninspected_request(&mut self, body: BodyFraming, grpc: bool, held: u64) {
         let Some(inspection) = &self.inspection else { return };
-        let seen = inspection.inspected_request_bytes();
+        let seen = inspection.inspected_request_body().len() as u64;
         if grpc || body.is_empty() || (self.body_read && held <= seen) {
             return;
         }

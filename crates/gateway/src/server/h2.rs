@@ -148,16 +148,13 @@ fn head(parts: &http::request::Parts) -> Result<RequestHead, Fault> {
         (Some(authority), Some(host)) if !authority.as_str().as_bytes().eq_ignore_ascii_case(host) => {
             return Err(Fault::HostMismatch);
         }
-        (Some(authority), _) => fields.push("host", Bytes::copy_from_slice(authority.as_str().as_bytes()))?,
-        (None, Some(host)) => fields.push("host", Bytes::copy_from_slice(host))?,
+        (Some(authority), _) => fields.push("host", authority.as_str())?,
+        (None, Some(host)) => fields.push("host", host)?,
         (None, None) => {}
     }
     for (name, value) in &parts.headers {
         if name != http::header::HOST && name != http::header::COOKIE {
-            fields.push(
-                Bytes::copy_from_slice(name.as_str().as_bytes()),
-                Bytes::copy_from_slice(value.as_bytes()),
-            )?;
+            fields.push(name.as_str(), value.as_bytes())?;
         }
     }
     let mut cookie = BytesMut::new();
@@ -168,7 +165,7 @@ fn head(parts: &http::request::Parts) -> Result<RequestHead, Fault> {
         cookie.put_slice(value.as_bytes());
     }
     if !cookie.is_empty() {
-        fields.push("cookie", cookie.freeze())?;
+        fields.push("cookie", cookie)?;
     }
     RequestHead::new(parts.method.as_str().to_owned(), target, Version::HTTP_11, fields)
 }
