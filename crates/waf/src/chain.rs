@@ -48,6 +48,15 @@ impl ChainTree {
         (id.0 as usize).checked_sub(1).and_then(|index| self.nodes.get(index).copied())
     }
 
+    /// The transformations of a chain, as in a rule: `urlDecodeUni,lowercase`; `none` for the empty one.
+    pub(crate) fn name(&self, id: ChainId) -> String {
+        match self.node(id) {
+            None => "none".to_owned(),
+            Some(node) if node.parent == ChainId::NONE => node.transformation.name().to_owned(),
+            Some(node) => format!("{},{}", self.name(node.parent), node.transformation.name()),
+        }
+    }
+
     /// How many chains there are, the empty one included.
     pub(crate) fn len(&self) -> usize {
         self.nodes.len() + 1
@@ -68,5 +77,6 @@ mod tests {
         assert_eq!(tree.intern(&[UrlDecodeUni, Lowercase]), long);
         assert_eq!(tree.intern(&[]), ChainId::NONE);
         assert_eq!(tree.len(), 3);
+        assert_eq!([tree.name(long), tree.name(ChainId::NONE)], ["urlDecodeUni,lowercase", "none"]);
     }
 }

@@ -62,6 +62,6 @@ pub use compile::CompileError;
 pub use event::Timestamp;
 pub use ruleset::RuleSet;
 pub use transaction::{
-    BodyProgress, Clock, Connection, Decision, Intervention, InterventionAction, Match, Mode, Overrun,
-    Transaction,
+    BodyProgress, Clock, Connection, Cost, Decision, Intervention, InterventionAction, Match, Mode, Overrun,
+    Profile, Transaction,
 };

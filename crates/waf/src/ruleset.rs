@@ -200,6 +200,10 @@ impl RuleSet {
         self.by_id.get(&id).map(|&index| RuleDescription { rules: self, rule: &self.rules[index as usize] })
     }
 
+    pub(crate) fn description(&self, index: RuleIndex) -> RuleDescription<'_> {
+        RuleDescription { rules: self, rule: &self.rules[index as usize] }
+    }
+
     /// All rules in the order in which they were written.
     pub fn descriptions(&self) -> impl Iterator<Item = RuleDescription<'_>> {
         self.rules.iter().map(|rule| RuleDescription { rules: self, rule })
@@ -241,6 +245,10 @@ impl<'a> RuleDescription<'a> {
     /// 0 (emergency) to 7 (debug).
     pub fn severity(&self) -> Option<u8> {
         self.rule.meta.severity
+    }
+    /// Whether the plan can pass it over where no value might match it, without evaluating it.
+    pub fn has_prefilter(&self) -> bool {
+        self.rule.links.first().is_some_and(|head| head.place != Place::Plain)
     }
     /// How many links its chain has; 1 without chain.
     pub fn links(&self) -> usize {

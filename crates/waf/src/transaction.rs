@@ -31,6 +31,7 @@ mod evaluate;
 mod expand;
 mod groups;
 mod input;
+mod profile;
 mod report;
 mod values;
 mod variables;
@@ -39,6 +40,7 @@ use deadline::Deadline;
 pub use deadline::{Clock, Overrun};
 use groups::Groups;
 use input::{Input, ResponseInput};
+pub use profile::{Cost, Profile};
 use values::Values;
 use variables::Item;
 

@@ -56,7 +56,7 @@ impl Transaction {
                 continue;
             }
             let rule = &rules.rules[index as usize];
-            if !self.matches_silently(rule, place) && !self.evaluate(rules, rule, index) {
+            if !self.matches_silently(rule, place) && !self.evaluate_measured(rules, rule, index) {
                 continue;
             }
             if self.intervention.is_some() && !intervened_before || self.ends_phase() {
@@ -108,7 +108,7 @@ impl Transaction {
     }
 
     /// Runs a rule with its chain; true if all of it matched.
-    fn evaluate(&mut self, rules: &RuleSet, rule: &Rule, index: RuleIndex) -> bool {
+    pub(super) fn evaluate(&mut self, rules: &RuleSet, rule: &Rule, index: RuleIndex) -> bool {
         self.matched_before.clear();
         for (number, link) in rule.links.iter().enumerate() {
             let is_last = number + 1 == rule.links.len();
@@ -263,7 +263,15 @@ impl Transaction {
             let expanded = test.argument.as_ref().map(|_| argument.as_slice());
             self.captures.clear();
             self.captures.wanted = link.capture;
-            match test.operator.matches(self.memory.get(value), expanded, &mut self.captures) {
+            let started = self.profile_start();
+            let answer = test.operator.matches(self.memory.get(value), expanded, &mut self.captures);
+            self.profile_test(
+                started,
+                test,
+                value.len(),
+                matches!(answer, Ok(found) if found != test.negated),
+            );
+            match answer {
                 Ok(found) => found != test.negated,
                 Err(error) => {
                     self.note_error(rule, &error.to_string());
@@ -347,7 +355,9 @@ impl Transaction {
         let input = self.transformed(rules, item, node.parent);
         let context = TransformContext { unicode_map: rules.unicode_map.as_ref() };
         let mut out = Vec::new();
+        let started = self.profile_start();
         let changed = transform(node.transformation, self.memory.get(input), &mut out, &context);
+        self.values.profile_form(started, chain, input.len(), changed);
         if changed { self.memory.adopt(out) } else { input }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use seclang::transformation::Transformation;
 
 use super::input::{Field, Single};
+use super::profile::Profile;
 use crate::chain::ChainId;
 use crate::memory::{Memory, Slice};
 use crate::plan::Plan;
@@ -51,6 +52,8 @@ pub(super) struct Values {
     out: Vec<u8>,
     /// The first value of each hash.
     by_hash: HashMap<u64, ValueId>,
+    /// What everything costs, if it is measured.
+    pub(super) profile: Option<Box<Profile>>,
 }
 
 impl Values {
@@ -117,7 +120,9 @@ impl Values {
         let input = self.form(id, node.parent, rules, memory);
         let context = TransformContext { unicode_map: rules.unicode_map.as_ref() };
         let mut out = std::mem::take(&mut self.out);
+        let started = self.profile.as_ref().map(|profile| profile.now());
         let changed = transform(node.transformation, memory.get(self.slice(input)), &mut out, &context);
+        self.profile_form(started, chain, self.slice(input).len(), changed);
         let form = if changed {
             self.add_form(id, input, node.transformation, chains, &mut out, memory)
         } else {
@@ -126,6 +131,14 @@ impl Values {
         self.out = out;
         self.forms[cell] = form + 1;
         form
+    }
+
+    /// Notes what a transformation took.
+    #[inline]
+    pub(super) fn profile_form(&mut self, started: Option<u64>, chain: ChainId, bytes: usize, changed: bool) {
+        if let (Some(started), Some(profile)) = (started, &mut self.profile) {
+            profile.transformed(chain, bytes, changed, started);
+        }
     }
 
     /// Takes in a transformed value, unless another chain has led to the same.
