@@ -2,7 +2,8 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run demo test bench conformance fuzz lint docs install-deps install-run-deps
+.PHONY: help run demo test bench bench-record bench-docs conformance fuzz lint docs install-deps install-run-deps \
+	install-bench-deps
 .DEFAULT_GOAL := help
 
 # The rules that the demonstration runs, and a C compiler with PCRE2 for the build.
@@ -10,6 +11,7 @@ RUN_PACKAGES := modsecurity-crs gcc pkg-config libpcre2-dev curl
 # The programs that tests start, and those that benchmarks measure.
 TEST_PACKAGES := $(RUN_PACKAGES) iproute2 apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
 	libmodsecurity-dev nghttp2-client wrk openssl postfix sasl2-bin libsasl2-modules libsasl2-modules-db
+BENCH_PACKAGES := $(TEST_PACKAGES) valgrind
 
 # Installs those packages of its arguments that are missing; asks for no network if none is. Their services are not
 # started (policy-rc.d says so meanwhile): Apache and nginx would both want port 80, and tests start their own.
@@ -35,6 +37,8 @@ help:
 	@echo 'make test                       all tests'
 	@echo 'make lint                       layout, clippy, licences'
 	@echo 'make bench                      speed and memory beside libmodsecurity, nginx and Apache'
+	@echo 'make bench-record               records the instruction counts that make bench compares with'
+	@echo 'make bench-docs                 puts the tables of the last make bench into docs/performance.md'
 	@echo 'make conformance TESTS=DIR      the regression tests of the Core Rule Set in DIR'
 	@echo 'make fuzz [FUZZ_SECONDS=600]    each fuzz target for so long; TARGETS="json xml" for some'
 	@echo 'make docs                       documentation that is made from the code'
@@ -54,6 +58,9 @@ install-deps:
 	@$(call install,$(TEST_PACKAGES))
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
+install-bench-deps:
+	@$(call install,$(BENCH_PACKAGES))
+
 test: install-deps
 	cargo build -p monban
 	cargo nextest run --workspace --no-fail-fast
@@ -65,9 +72,23 @@ lint:
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check --hide-inclusion-graph bans licenses sources; \
 	else echo 'cargo-deny is not installed: licences and sources were NOT checked (cargo install --locked cargo-deny)'; fi
 
-bench: install-deps
-	bench/compare
-	bench/end-to-end
+# Everything is measured before a slowdown by instructions makes it fail.
+bench: install-bench-deps
+	@bench/machine
+	@echo
+	@bench/compare
+	@echo
+	@bench/growth
+	@echo
+	@bench/end-to-end | tee "$${CARGO_TARGET_DIR:-target}/bench/tables/end-to-end.txt"
+	@echo
+	@bench/instructions
+
+bench-record: install-bench-deps
+	@bench/instructions --record
+
+bench-docs:
+	@bench/docs
 
 # The regression tests of the Core Rule Set: the rule engine alone, then `monban up` over sockets.
 conformance: install-deps

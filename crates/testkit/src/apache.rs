@@ -24,20 +24,41 @@ pub struct Config {
     pub extra: String,
     /// `event` for load; `prefork` with one child handles one request after another.
     pub one_at_a_time: bool,
-    /// Where requests go, by `ProxyPass`.
-    pub upstream: SocketAddr,
+    /// Where requests go.
+    pub answers: Answers,
+    /// A rule file in the place of ModSecurity's recommended settings and the Core Rule Set.
+    pub rules: Option<PathBuf>,
+}
+
+/// Who answers requests.
+#[derive(Debug, Clone)]
+pub enum Answers {
+    /// The server at this address, by `ProxyPass`.
+    Upstream(SocketAddr),
+    /// Apache itself: every request gets this page.
+    Page(String),
 }
 
 impl Config {
     /// Blocks with the Core Rule Set before `upstream`.
     pub fn new(upstream: SocketAddr) -> Self {
+        Self::answered_by(Answers::Upstream(upstream))
+    }
+
+    /// Blocks with the Core Rule Set, and answers everything else with `page`.
+    pub fn with_page(page: &str) -> Self {
+        Self::answered_by(Answers::Page(page.into()))
+    }
+
+    fn answered_by(answers: Answers) -> Self {
         Self {
             modsecurity: true,
             engine: "On".into(),
             before_rules: String::new(),
             extra: String::new(),
             one_at_a_time: false,
-            upstream,
+            answers,
+            rules: None,
         }
     }
 }
@@ -80,6 +101,11 @@ impl Apache {
         self.program.pid()
     }
 
+    /// The configuration file, for `apache2 -f`.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("apache.conf")
+    }
+
     /// The error log, with ModSecurity's lines.
     pub fn error_log(&self) -> PathBuf {
         self.folder.path().join("error.log")
@@ -112,12 +138,21 @@ fn configuration(
     let mut text = format!(
         "ServerRoot {MODULES}\nDefaultRuntimeDir {folder}\nPidFile {folder}/apache.pid\nMutex file:{data} default\n\
          Listen {address}\nServerName localhost\nErrorLog {folder}/error.log\nLogLevel error\nTimeout 5\n{mpm}\
-         LoadModule authz_core_module mod_authz_core.so\n\n\
-         LoadModule proxy_module mod_proxy.so\nLoadModule proxy_http_module mod_proxy_http.so\n\
-         CustomLog {folder}/access.log \"%{{remote}}p %>s %r\"\n\
-         ProxyPass / http://{}/\nProxyPreserveHost On\n",
-        config.upstream
+         LoadModule authz_core_module mod_authz_core.so\n\
+         CustomLog {folder}/access.log \"%{{remote}}p %>s %r\"\n"
     );
+    match &config.answers {
+        Answers::Upstream(upstream) => text.push_str(&format!(
+            "LoadModule proxy_module mod_proxy.so\nLoadModule proxy_http_module mod_proxy_http.so\n\
+             ProxyPass / http://{upstream}/\nProxyPreserveHost On\n"
+        )),
+        Answers::Page(page) => {
+            std::fs::write(format!("{folder}/page.html"), page).expect("a file in the temporary folder");
+            text.push_str(&format!(
+                "LoadModule alias_module mod_alias.so\nAliasMatch \"^/\" \"{folder}/page.html\"\nForceType text/html\n"
+            ));
+        }
+    }
     if is_root() {
         text.push_str("User www-data\nGroup www-data\n");
     }
@@ -126,7 +161,10 @@ fn configuration(
         text.push_str(
             "LoadModule unique_id_module mod_unique_id.so\nLoadModule security2_module mod_security2.so\n",
         );
-        text.push_str(&crs::includes(&config.before_rules));
+        text.push_str(&match &config.rules {
+            Some(file) => format!("{}\nInclude {}\n", config.before_rules, file.display()),
+            None => crs::includes(&config.before_rules),
+        });
         text.push_str(&format!(
             "SecRuleEngine {}\nSecAuditLog {data}/audit.log\nSecDataDir {data}\nSecTmpDir {data}\n",
             config.engine

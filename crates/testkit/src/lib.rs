@@ -22,6 +22,7 @@
 //! | [`in_process`] | the rule engine called directly, without sockets |
 //! | [`mutation`] | requests made of others, the same for the same seed |
 //! | [`target`] | a program to send requests to, with the log lines that each of them causes |
+//! | [`usage`] | CPU time and memory of programs, and cores to run them on |
 //! | [`process`], [`net`] | a child process that ends with its test; free ports and waiting |
 //!
 //! ```
@@ -52,6 +53,7 @@ pub mod postfix;
 pub mod process;
 pub mod reflector;
 pub mod target;
+pub mod usage;
 
 pub use apache::Apache;
 pub use ca::TestCa;

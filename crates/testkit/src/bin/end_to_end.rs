@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use testkit::nginx::Role;
+use testkit::usage::{cores, cpu_seconds, memory_kib, pin};
 use testkit::{Apache, Monban, Nginx, apache, client, monban, process};
 
 const HELP: &str = "\
@@ -128,7 +128,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
                 return Err(format!("{name} answers {} to {}", answer.status, path.display()));
             }
         }
-        let idle = memory_mib(gate.pid);
+        let idle = memory_kib(gate.pid) as f64 / 1024.0;
         let cpu = cpu_seconds(gate.pid);
         let load = wrk(gate.address, arguments)?;
         let cpu = cpu_seconds(gate.pid) - cpu;
@@ -136,30 +136,12 @@ fn run(arguments: &Arguments) -> Result<(), String> {
             "{name:<24} {:>12.0} {:>16.3} {idle:>12.1} {:>12.1} {:>8}",
             load.rate,
             cpu * 1000.0 / load.requests,
-            memory_mib(gate.pid),
+            memory_kib(gate.pid) as f64 / 1024.0,
             load.refused
         );
         measured += 1;
     }
     if measured == 0 { Err(format!("no gate is called {:?}", arguments.only)) } else { Ok(()) }
-}
-
-/// The first two cores that this process may use: one for the gate, one for load and upstream; the same one twice
-/// where there is only one.
-fn cores() -> Result<[CpuSet; 2], String> {
-    let allowed = sched_getaffinity(None).map_err(|error| format!("cannot ask for cores: {error}"))?;
-    let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).map(|core| {
-        let mut set = CpuSet::new();
-        set.set(core);
-        set
-    });
-    let first = cores.next().ok_or("no core to run on")?;
-    Ok([first, cores.next().unwrap_or(first)])
-}
-
-/// Children that are started after this run on `cores` only.
-fn pin(cores: &CpuSet) -> Result<(), String> {
-    sched_setaffinity(None, cores).map_err(|error| format!("cannot choose a core: {error}"))
 }
 
 /// What wrk reports.
@@ -195,31 +177,4 @@ fn wrk(address: SocketAddr, arguments: &Arguments) -> Result<Load, String> {
         requests: requests.ok_or_else(report)?,
         refused: after("Non-2xx or 3xx responses:").unwrap_or(0.0) as u64,
     })
-}
-
-/// CPU time of `pid` and its descendants so far.
-fn cpu_seconds(pid: u32) -> f64 {
-    let ticks: u64 = process::family(pid)
-        .into_iter()
-        .filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok())
-        .filter_map(|stat| {
-            // After the name: state is field 3, so utime and stime (14 and 15) are 11 and 12 from there.
-            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-            Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
-        })
-        .sum();
-    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
-}
-
-/// Memory of `pid` and its descendants, shared pages in proportion (Pss).
-fn memory_mib(pid: u32) -> f64 {
-    let kib: u64 = process::family(pid)
-        .into_iter()
-        .filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok())
-        .filter_map(|rollup| {
-            let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-            line.trim().trim_end_matches(" kB").parse::<u64>().ok()
-        })
-        .sum();
-    kib as f64 / 1024.0
 }

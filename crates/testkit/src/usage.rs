@@ -1,0 +1,87 @@
+//! What running programs use: CPU time and memory; and cores to run them on.
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::process::family;
+
+/// CPU time of `pid` and its descendants so far, in seconds; as fine as the kernel's clock ticks (mostly 10 ms).
+pub fn cpu_seconds(pid: u32) -> f64 {
+    let ticks: u64 = family(pid)
+        .into_iter()
+        .filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok())
+        .filter_map(|stat| {
+            // After the name: state is field 3, so utime and stime (14 and 15) are 11 and 12 from there.
+            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+            Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+        })
+        .sum();
+    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+}
+
+/// CPU time of `pid` and its descendants so far, in nanoseconds. Exact for programs that wait at the moment and have one
+/// thread each; further threads are not counted.
+///
+/// # Panics
+/// If the kernel keeps no /proc/PID/schedstat.
+pub fn cpu_nanoseconds(pid: u32) -> u64 {
+    family(pid)
+        .into_iter()
+        .map(|pid| {
+            let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat"));
+            let text = text.expect("a kernel with CONFIG_SCHED_INFO");
+            let first = text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
+            first.expect("schedstat begins with the time on a core")
+        })
+        .sum()
+}
+
+/// Memory of `pid` and its descendants in KiB, shared pages in proportion (Pss).
+pub fn memory_kib(pid: u32) -> u64 {
+    family(pid)
+        .into_iter()
+        .filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok())
+        .filter_map(|rollup| {
+            let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+            line.trim().trim_end_matches(" kB").parse::<u64>().ok()
+        })
+        .sum()
+}
+
+/// The first two cores that this process may use: one for what is measured, one for load and upstream; the same one
+/// twice where there is only one.
+///
+/// # Errors
+/// A message, if the kernel does not tell.
+pub fn cores() -> Result<[CpuSet; 2], String> {
+    let allowed = sched_getaffinity(None).map_err(|error| format!("cannot ask for cores: {error}"))?;
+    let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).map(|core| {
+        let mut set = CpuSet::new();
+        set.set(core);
+        set
+    });
+    let first = cores.next().ok_or("no core to run on")?;
+    Ok([first, cores.next().unwrap_or(first)])
+}
+
+/// This thread, and what it starts from now on, runs on `cores` only.
+///
+/// # Errors
+/// A message, if the kernel refuses.
+pub fn pin(cores: &CpuSet) -> Result<(), String> {
+    sched_setaffinity(None, cores).map_err(|error| format!("cannot choose a core: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_used_something() {
+        let this = std::process::id();
+        let start = std::time::Instant::now();
+        while cpu_nanoseconds(this) == 0 || cpu_seconds(this) == 0.0 {
+            assert!(start.elapsed() < crate::net::START_DEADLINE, "no CPU time is seen");
+        }
+        assert!(memory_kib(this) > 100);
+    }
+}
