@@ -3,7 +3,7 @@
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Json;
-use event::{Event, EventId};
+use event::{Event, EventId, Timestamp};
 use serde::Serialize;
 use store::{Condition, ConditionError, StoreError};
 
@@ -24,6 +24,9 @@ pub struct Events {
     pub events: Vec<Event>,
     /// For `before` of the next page; null at the end.
     pub next: Option<EventId>,
+    /// Where the search stopped before the page was full: all events of this time or later were looked at, and the next page
+    /// goes on; null otherwise.
+    pub searched_to: Option<Timestamp>,
 }
 
 /// Reads [`Parameters`].
@@ -63,7 +66,7 @@ pub(crate) async fn list(
     let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
     let query = query(parameters).map_err(bad)?;
     let page = asked(move || console.events.query(&query)).await?;
-    Ok(Json(Events { events: page.events, next: page.next }))
+    Ok(Json(Events { events: page.events, next: page.next, searched_to: page.searched_to }))
 }
 
 pub(crate) async fn show(

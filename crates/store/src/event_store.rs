@@ -11,7 +11,8 @@ use crate::journal::{JournalError, Position, Record};
 /// Asking a store. Shared between threads.
 pub trait EventQuery: Send + Sync {
     /// The newest events that pass the filter, newest first. The order is that of the identifiers, which is that of time to
-    /// the millisecond.
+    /// the millisecond. It does not take long: where events that pass are rare and no index knows them, the page ends before
+    /// it is full and says how far the search has come ([`Page::searched_to`]).
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -63,6 +64,15 @@ pub trait EventStore: EventQuery {
     /// See [`StoreError`].
     fn sync(&self) -> Result<(), StoreError>;
 
+    /// Does a piece of the work that can wait, such as filling an index behind the ingest: a short one, so that events can be
+    /// ingested between. Returns how many events it is behind; 0 where there is nothing to do.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; then that piece is still to do.
+    fn tend(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     /// Deletes the oldest events, as far as the retention demands at the time `now`.
     ///
     /// # Errors
@@ -101,6 +111,9 @@ pub struct Page {
     pub events: Vec<Event>,
     /// Where the next page begins (`before` of its query); none where there is no further event.
     pub next: Option<EventId>,
+    /// Where the search was ended before it had found as many as it was asked for: all events of this time or later were looked
+    /// at, and the next page goes on.
+    pub searched_to: Option<Timestamp>,
 }
 
 /// What became of ingested records.

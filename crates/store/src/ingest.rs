@@ -22,6 +22,10 @@ use crate::limits::{INGEST_BATCH, INGEST_BATCH_BYTES};
 const IDLE: Duration = Duration::from_secs(1);
 /// How long it waits before it tries a failing store again.
 const RETRY: Duration = Duration::from_secs(1);
+/// Events that the indices may be behind before it is told.
+const NOTABLE: u64 = 10_000;
+/// How often it is told.
+const INDEXING_INTERVAL: Duration = Duration::from_secs(30);
 /// How often it looks at the retention.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -43,6 +47,11 @@ pub enum IngestNotice {
     Recovered,
     /// Retention deleted events.
     Removed(Removed),
+    /// The store's indices are behind by so many events, as after an update from a version that had none. Until they are not,
+    /// searches for texts take longer. Told now and then.
+    Indexing(u64),
+    /// The indices have caught up.
+    Indexed,
 }
 
 impl fmt::Display for IngestNotice {
@@ -54,6 +63,8 @@ impl fmt::Display for IngestNotice {
             }
             Self::Failing(error) => write!(f, "the store takes no events, the journal keeps them: {error}"),
             Self::Recovered => f.write_str("the store takes events again"),
+            Self::Indexing(left) => write!(f, "the store's indices are being made: {left} events to go"),
+            Self::Indexed => f.write_str("the store's indices are complete"),
             Self::Removed(removed) => write!(
                 f,
                 "removed {} events for their age and {} for room, {} since the store was made",
@@ -181,6 +192,8 @@ pub struct IngestHealth {
     pub started_over: u64,
     /// Events that retention ever deleted.
     pub removed: u64,
+    /// Events that the store's indices do not have yet.
+    pub unindexed: u64,
 }
 
 /// A thread that ingests, keeps the retention, and lets the journal write what waits in memory.
@@ -212,6 +225,7 @@ impl Ingester {
             health: Arc::clone(&health),
             ingest: None,
             retained: None,
+            told: None,
         };
         let thread = std::thread::Builder::new().name("ingest".into()).spawn(move || worker.run())?;
         Ok(Self { stop, health, thread: Some(thread) })
@@ -256,6 +270,8 @@ struct Worker {
     health: Arc<Mutex<IngestHealth>>,
     ingest: Option<Ingest>,
     retained: Option<Instant>,
+    /// When it was told that the indices are behind; none while they are not.
+    told: Option<Instant>,
 }
 
 impl Worker {
@@ -271,7 +287,7 @@ impl Worker {
             }
             if failing {
                 std::thread::park_timeout(RETRY);
-            } else {
+            } else if lock(&self.health).unindexed == 0 {
                 let position =
                     self.ingest.as_ref().map_or(Position::START, |ingest| ingest.reader.position());
                 self.wait(position);
@@ -309,6 +325,25 @@ impl Worker {
             lock(&self.health).removed = removed.total;
             if removed.by_age + removed.by_size > 0 {
                 (self.notify)(IngestNotice::Removed(removed));
+            }
+        }
+        self.tend()
+    }
+
+    /// A piece of what can wait; the next round comes at once while there is more.
+    fn tend(&mut self) -> Result<(), StoreError> {
+        let left = self.store.tend()?;
+        lock(&self.health).unindexed = left;
+        match self.told {
+            None if left < NOTABLE => {}
+            Some(_) if left == 0 => {
+                self.told = None;
+                (self.notify)(IngestNotice::Indexed);
+            }
+            Some(told) if told.elapsed() < INDEXING_INTERVAL => {}
+            _ => {
+                self.told = Some(Instant::now());
+                (self.notify)(IngestNotice::Indexing(left));
             }
         }
         Ok(())

@@ -41,3 +41,23 @@ pub const RECENT_IDS: usize = 100_000;
 
 /// Bytes of the journal that may wait for the store while events of others are taken; beyond it they wait.
 pub const MAX_LAG_BYTES: u64 = 256 * 1024 * 1024;
+
+/// What one page of a query may cost, in rows of an index that are looked at; beyond it the page ends and says how far the
+/// search came. So a page takes well below 200 ms, whatever the filter and the size of the store.
+pub const QUERY_BUDGET: u64 = 100_000;
+
+/// What it costs to read an event's JSON and look for a text in it, in rows.
+pub const QUERY_JSON_COST: u64 = 10;
+
+/// What it costs to look up an event that an index names, in rows of the index.
+pub const QUERY_LOOKUP_COST: u64 = 5;
+
+/// Candidates (groups of events that may hold a text, events of a network) that are gathered and sorted; where there are more,
+/// events are looked at one by one in their order instead, for then one that passes is not far.
+pub const QUERY_CANDIDATES: usize = 20_000;
+
+/// Trigrams of a text that the index is asked for; of a longer text only every second, third and so on.
+pub const TEXT_TRIGRAMS: usize = 24;
+
+/// Groups that the index of texts is extended by in one transaction: about 50 ms, in which nothing else can be ingested.
+pub const TEND_GROUPS: usize = 64;

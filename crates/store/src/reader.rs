@@ -107,9 +107,17 @@ impl EventQuery for EventReader {
             }
             Ok(true)
         })?;
+        let mut searched = None;
         if let Some(store) = self.store()? {
             let page = store.query(query)?;
-            more |= page.next.is_some();
+            match (page.next, page.searched_to) {
+                (Some(next), Some(time)) => {
+                    // What the journal has from before this belongs on the next page.
+                    newest = newest.split_off(&next);
+                    searched = Some((next, time));
+                }
+                (next, _) => more |= next.is_some(),
+            }
             // The store's own copy counts: it is the first that came.
             newest.extend(page.events.into_iter().map(|event| (event.id, event)));
         }
@@ -118,8 +126,12 @@ impl EventQuery for EventReader {
             more = true;
         }
         let events: Vec<Event> = newest.into_values().rev().collect();
+        // A full page ends where its events end, even if the store's search has come further.
+        if let (Some((next, time)), false) = (searched, more && events.len() == limit) {
+            return Ok(Page { events, next: Some(next), searched_to: Some(time) });
+        }
         let next = events.last().filter(|_| more).map(|event| event.id);
-        Ok(Page { events, next })
+        Ok(Page { events, next, searched_to: None })
     }
 
     fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
@@ -249,6 +261,31 @@ mod tests {
         assert_eq!(reader.get(samples::event(99).id).unwrap(), None);
         let stats = reader.stats().unwrap();
         assert_eq!((stats.events, stats.newest), (40, Some(samples::event(39).time)));
+
+        // A search in the store that ends early does not pass over what the journal has beyond.
+        let nowhere = Filter::default().with(Test::Text("/3".into()));
+        let mut query = Query::newest(nowhere.clone(), 4);
+        let mut seen = Vec::new();
+        let mut partial = 0;
+        let mut store = SqliteStore::open_read_only(&database_path(data_dir.path()), BUSY_TIMEOUT).unwrap();
+        store.set_budget(30);
+        let slow = EventReader {
+            store: Mutex::new(Some(store.into())),
+            ..EventReader::open(data_dir.path()).unwrap()
+        };
+        loop {
+            let page = slow.query(&query).unwrap();
+            partial += usize::from(page.searched_to.is_some());
+            seen.extend(numbers(&page.events));
+            query.before = page.next;
+            if page.next.is_none() {
+                break;
+            }
+        }
+        let expected: Vec<u64> =
+            (0..40).rev().filter(|number| nowhere.matches(&samples::event(*number))).collect();
+        assert_eq!(seen, expected);
+        assert!(partial > 2 && expected.len() == 11, "{partial} {expected:?}");
 
         // In the order of their coming, in steps, across the border.
         let mut since = Position::START;

@@ -4,8 +4,10 @@
 //! NORMAL` a killed process loses nothing; a power cut may lose the newest transactions, whose events the journal still has,
 //! because it is deleted only after [`EventStore::sync`](crate::EventStore::sync).
 
+mod look;
 mod schema;
 mod select;
+mod text_index;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,15 +15,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use event::{Event, EventId, Timestamp};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, params, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, params};
 
 use crate::event_store::{
     EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError,
 };
 use crate::filter::{Filter, address_key, method, status};
 use crate::journal::{Position, Record};
-use crate::limits::MAX_PAGE;
-use select::{Select, last_id};
+use crate::limits::{MAX_PAGE, QUERY_BUDGET, TEND_GROUPS};
+use look::Look;
+use select::last_id;
 
 /// How long a statement waits for another process before it gives up with [`StoreError::Locked`]: the default of
 /// [`SqliteStore::open`].
@@ -35,6 +38,8 @@ const REMOVE_BATCH: u64 = 500;
 pub struct SqliteStore {
     path: PathBuf,
     busy_timeout: Duration,
+    /// What one page of a query may cost.
+    budget: u64,
     /// Before the writer, so that they close first: the last to close clears the WAL away, and only a writer can.
     readers: Mutex<Readers>,
     /// None in a store that only reads. Within, none while a file that was to replace a damaged one could not be opened.
@@ -66,6 +71,7 @@ impl SqliteStore {
         Ok(Self {
             path: path.to_path_buf(),
             busy_timeout,
+            budget: QUERY_BUDGET,
             writer: Some(Mutex::new(Some(writer))),
             readers: Mutex::default(),
         })
@@ -94,7 +100,13 @@ impl SqliteStore {
     /// # Errors
     /// See [`StoreError`]; [`StoreError::Engine`] where the file does not exist.
     pub fn open_read_only(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        let store = Self { path: path.to_path_buf(), busy_timeout, writer: None, readers: Mutex::default() };
+        let store = Self {
+            path: path.to_path_buf(),
+            busy_timeout,
+            budget: QUERY_BUDGET,
+            writer: None,
+            readers: Mutex::default(),
+        };
         store
             .read("open", |connection| {
                 let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -134,6 +146,11 @@ impl SqliteStore {
             let mut statement = connection.prepare_cached("SELECT 1 FROM events WHERE id = ?")?;
             ids.iter().map(|id| statement.exists([id.to_bytes()])).collect()
         })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_budget(&mut self, budget: u64) {
+        self.budget = budget;
     }
 
     /// The file.
@@ -289,6 +306,12 @@ fn bytes_in_use(connection: &Connection) -> rusqlite::Result<u64> {
     Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
 }
 
+/// The time of an identifier, to the millisecond.
+fn time_of(id: [u8; 16]) -> Timestamp {
+    let milliseconds = id[..6].iter().fold(0, |value, byte| value << 8 | i64::from(*byte));
+    Timestamp::from_micros(milliseconds * 1000)
+}
+
 fn read_event(json: &str) -> rusqlite::Result<Event> {
     Event::from_json(json.as_bytes()).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
@@ -349,6 +372,7 @@ fn remove_oldest(
         rules.execute([id])?;
         payload.execute([seq])?;
     }
+    text_index::remove(transaction, &oldest.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())?;
     let count = oldest.len() as u64;
     add_to_number(transaction, "events", -count.cast_signed())?;
     add_to_number(transaction, "removed", count.cast_signed())?;
@@ -358,32 +382,24 @@ fn remove_oldest(
 impl EventQuery for SqliteStore {
     fn query(&self, query: &Query) -> Result<Page, StoreError> {
         let limit = query.limit.min(MAX_PAGE);
-        let select = Select::new(&query.filter, query.before, true);
-        let mut events = self.read("query", |connection| {
-            let sql = format!("SELECT p.json{} ORDER BY {} DESC LIMIT {}", select.sql, select.id, limit + 1);
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(params_from_iter(&select.values))?;
-            let mut events = Vec::new();
-            while let Some(row) = rows.next()? {
-                events.push(read_event(row.get_ref(0)?.as_str()?)?);
-            }
-            Ok(events)
-        })?;
-        let more = events.len() > limit;
-        events.truncate(limit);
-        let next = events.last().filter(|_| more).map(|event| event.id);
-        Ok(Page { events, next })
+        let found =
+            self.read("query", |connection| Look::new(connection, query, limit + 1, self.budget).find())?;
+        let mut events = found.events;
+        if events.len() > limit {
+            events.truncate(limit);
+            let next = events.last().map(|event| event.id);
+            return Ok(Page { events, next, searched_to: None });
+        }
+        let searched_to = found.unseen_before.map(time_of);
+        Ok(Page { events, next: found.unseen_before.map(EventId::from_bytes), searched_to })
     }
 
     fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
         if filter.conditions.is_empty() {
             return Ok(self.stats()?.events);
         }
-        let select = Select::new(filter, None, false);
-        self.read("count", |connection| {
-            let mut statement = connection.prepare_cached(&format!("SELECT count(*){}", select.sql))?;
-            statement.query_row(params_from_iter(&select.values), |row| row.get(0))
-        })
+        let query = Query::newest(filter.clone(), 0);
+        self.read("count", |connection| Look::new(connection, &query, usize::MAX, u64::MAX).count())
     }
 
     fn get(&self, id: EventId) -> Result<Option<Event>, StoreError> {
@@ -500,6 +516,22 @@ impl EventStore for SqliteStore {
             Ok(number(connection, "removed")?.unsigned_abs())
         })?;
         Ok(removed)
+    }
+
+    fn tend(&self) -> Result<u64, StoreError> {
+        // By the reader, so that nothing is locked while there is nothing to do.
+        let (statuses, missing) = self.read("index", |connection| {
+            Ok((select::has(connection, select::BY_STATUS)?, text_index::missing(connection)?))
+        })?;
+        if statuses && missing < text_index::GROUP as u64 {
+            return Ok(0);
+        }
+        self.write("index", |transaction| {
+            transaction.execute_batch(schema::LATE)?;
+            text_index::extend(transaction, TEND_GROUPS)?;
+            let missing = text_index::missing(transaction)?;
+            Ok(missing - missing % text_index::GROUP as u64)
+        })
     }
 
     fn start_over(&self) -> Result<PathBuf, StoreError> {

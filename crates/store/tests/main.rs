@@ -40,7 +40,7 @@ fn all_ids(query: &dyn EventQuery) -> Vec<EventId> {
     let mut query_page = Query::newest(Filter::default(), 1000);
     let mut ids = Vec::new();
     loop {
-        let Page { events, next } = query.query(&query_page).unwrap();
+        let Page { events, next, .. } = query.query(&query_page).unwrap();
         ids.extend(events.iter().map(|event| event.id));
         match next {
             Some(next) => query_page.before = Some(next),

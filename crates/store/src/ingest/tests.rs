@@ -258,3 +258,28 @@ fn the_thread_keeps_the_retention() {
     ingester.stop();
     assert_eq!(numbers(&*fixture.store), (0..5).collect::<Vec<_>>());
 }
+
+#[test]
+fn the_thread_fills_the_indices_and_tells_when_they_are_far_behind() {
+    let fixture = Fixture::new(1 << 20);
+    let records: Vec<Record> = (0..12_000)
+        .map(|number| Record {
+            end: Position { segment: 1, offset: 8 + number },
+            event: samples::event(number),
+        })
+        .collect();
+    fixture.store.ingest(&records, Position::START).unwrap();
+    fixture.append(20_000..20_005);
+    let (sender, notices) = mpsc::channel();
+    let notify = move |notice: IngestNotice| sender.send(notice.to_string()).unwrap();
+    let ingester =
+        Ingester::start(fixture.journal.clone(), fixture.store.clone(), Retention::default(), notify)
+            .unwrap();
+    let next = || notices.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(next(), "the store's indices are being made: 11488 events to go");
+    let last = std::iter::repeat_with(next).find(|notice| !notice.contains("being made"));
+    assert_eq!(last.unwrap(), "the store's indices are complete");
+    assert_eq!(ingester.health().unindexed, 0);
+    assert_eq!(ingester.health().ingested, 5);
+    ingester.stop();
+}

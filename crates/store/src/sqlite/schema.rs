@@ -8,7 +8,8 @@ use rusqlite::Connection;
 /// `events` is narrow and sorted by identifier, which is by time, so that filters scan little and pages need no sorting;
 /// `payloads` holds the JSON in the order of the journal. `seq` is the record's end in the journal
 /// (`Position::to_i64`).
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE events (
         id BLOB PRIMARY KEY,        -- 16 bytes
         seq INTEGER NOT NULL,
@@ -36,10 +37,28 @@ pub(super) const MIGRATIONS: &[&str] = &["
         json TEXT NOT NULL
     );
     CREATE TABLE numbers (
-        name TEXT PRIMARY KEY,      -- checkpoint, events, removed
+        name TEXT PRIMARY KEY,      -- checkpoint, events, removed; indexed, indexed_events
         value INTEGER NOT NULL
     ) WITHOUT ROWID;
-"];
+",
+    "
+    -- see text_index.rs; filled in the background
+    CREATE VIRTUAL TABLE text_index USING fts5 (
+        words, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii'
+    );
+    CREATE TABLE text_groups (
+        id INTEGER PRIMARY KEY,     -- rowid of text_index
+        newest BLOB NOT NULL,       -- identifiers of events
+        oldest BLOB NOT NULL,
+        first INTEGER NOT NULL,     -- seq of payloads
+        last INTEGER NOT NULL
+    );
+    CREATE INDEX text_groups_by_last ON text_groups (last);
+",
+];
+
+/// What a store of an older version may still lack, because it takes long: made in the background.
+pub(super) const LATE: &str = "CREATE INDEX IF NOT EXISTS events_by_status ON events (status, id)";
 
 /// Brings the tables to the newest schema. Returns the version found where it is newer than ours.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), u32>> {

@@ -1,69 +1,194 @@
 //! Filters to SQL.
 
 use event::{EventId, Timestamp};
+use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::filter::{Condition, Filter, Test, address_key, text_needle};
-use crate::limits::MAX_TEXT_BYTES;
+use crate::filter::{Condition, Filter, Test, address_key};
 
-/// The FROM and WHERE of a filter over `events e`, and the values of its parameters.
-pub(super) struct Select {
-    pub sql: String,
-    pub values: Vec<Value>,
-    /// The column that sorts the result.
-    pub id: &'static str,
+/// How a filter is asked of `events e`: one condition at most drives, whose index gives the order of the identifiers; the rest
+/// is looked at row by row. Texts are left to the reader of the JSON.
+#[derive(Debug)]
+pub(super) struct Plan {
+    from: &'static str,
+    /// The column of the identifier.
+    id: &'static str,
+    driving: Conditions,
+    rest: Conditions,
+    /// Whether it walks less than all events.
+    drives: bool,
 }
 
-impl Select {
-    /// `before`: only older events than this one. `payloads`: join the JSON as `p` even where the filter needs it not.
-    pub fn new(filter: &Filter, before: Option<EventId>, payloads: bool) -> Self {
-        let needs_json = filter.conditions.iter().any(|condition| matches!(condition.test, Test::Text(_)));
-        let rule = single_rule(filter);
-        let id = if rule.is_some() { "r.event" } else { "e.id" };
-        let mut select = Self { sql: String::new(), values: Vec::new(), id };
-        // A query for one rule walks that rule's events, already in order. CROSS JOIN keeps SQLite to this plan, since it
-        // keeps no statistics that would tell it.
-        select.sql.push_str(match rule {
-            Some(_) => " FROM event_rules r CROSS JOIN events e ON e.id = r.event",
-            None => " FROM events e",
-        });
-        if payloads || needs_json {
-            select.sql.push_str(" CROSS JOIN payloads p ON p.seq = e.seq");
-        }
-        select.sql.push_str(" WHERE 1");
-        if let Some((_, rule)) = rule {
-            select.and("r.rule = ?", [Value::Integer(rule.cast_signed())]);
-        }
-        if let Some(before) = before {
-            select.and(&format!("{id} < ?"), [blob(before.to_bytes())]);
-        }
-        for (number, condition) in filter.conditions.iter().enumerate() {
-            if rule.is_none_or(|(walked, _)| walked != number) {
-                select.condition(condition);
-            }
-        }
-        select
-    }
+/// SQL conditions and the values of their parameters.
+#[derive(Debug, Default)]
+struct Conditions {
+    sql: Vec<String>,
+    values: Vec<Value>,
+}
 
-    fn and(&mut self, sql: &str, values: impl IntoIterator<Item = Value>) {
-        self.sql.push_str(" AND ");
-        self.sql.push_str(sql);
+impl Conditions {
+    fn add(&mut self, sql: String, values: impl IntoIterator<Item = Value>) {
+        self.sql.push(sql);
         self.values.extend(values);
     }
 
-    fn condition(&mut self, condition: &Condition) {
+    fn sql(&self) -> String {
+        if self.sql.is_empty() { "1".to_owned() } else { self.sql.join(" AND ") }
+    }
+}
+
+/// Conditions that an index can answer in order, the most selective first.
+fn rank(condition: &Condition, statuses: bool) -> Option<u8> {
+    if condition.inverted {
+        return None;
+    }
+    match &condition.test {
+        Test::Client(networks) => single(networks).filter(|network| is_address(network)).map(|_| 0),
+        Test::Rule(ids) => single(ids).map(|_| 1),
+        Test::Status(codes) if statuses => single(codes).map(|_| 2),
+        Test::Site(sites) => single(sites).map(|_| 3),
+        Test::Action(actions) => single(actions).map(|_| 4),
+        _ => None,
+    }
+}
+
+fn single<T>(values: &[T]) -> Option<&T> {
+    if let [value] = values { Some(value) } else { None }
+}
+
+fn is_address(network: &ipnet::IpNet) -> bool {
+    network.prefix_len() == network.max_prefix_len()
+}
+
+/// Whether this table or index is there. Older stores get theirs when they are opened for writing, or in the background.
+pub(super) fn has(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = ?")?.exists([name])
+}
+
+/// The index that `LATE` makes.
+pub(super) const BY_STATUS: &str = "events_by_status";
+
+impl Plan {
+    /// `before`: only older events than this one.
+    pub fn new(filter: &Filter, before: Option<EventId>, statuses: bool) -> Self {
+        let ranked = filter
+            .conditions
+            .iter()
+            .enumerate()
+            .filter_map(|(number, condition)| rank(condition, statuses).map(|rank| (rank, number)));
+        let driver = ranked.min().map(|(_, number)| number);
+        let rule = driver.and_then(|number| match &filter.conditions[number].test {
+            Test::Rule(ids) => single(ids).copied(),
+            _ => None,
+        });
+        // CROSS JOIN keeps SQLite to this plan, since it keeps no statistics that would tell it.
+        let (from, id) = match rule {
+            Some(_) => ("event_rules r CROSS JOIN events e ON e.id = r.event", "r.event"),
+            None => ("events e", "e.id"),
+        };
+        let mut plan = Self {
+            from,
+            id,
+            driving: Conditions::default(),
+            rest: Conditions::default(),
+            drives: driver.is_some(),
+        };
+        if let Some(before) = before {
+            plan.driving.add(format!("{id} < ?"), [blob(before.to_bytes())]);
+        }
+        for (number, condition) in filter.conditions.iter().enumerate() {
+            plan.condition(condition, driver == Some(number), rule);
+        }
+        plan
+    }
+
+    fn condition(&mut self, condition: &Condition, drives: bool, rule: Option<u64>) {
         let id = self.id;
         if !condition.inverted {
-            // Identifiers begin with the time: these bounds let the primary key skip what is out of range.
+            // Identifiers begin with the time: these bounds let the index skip what is out of range.
             match &condition.test {
-                Test::Since(time) => self.and(&format!("{id} >= ?"), [blob(first_id(*time))]),
-                Test::Before(time) => self.and(&format!("{id} <= ?"), [blob(last_id(*time))]),
+                Test::Since(time) => self.driving.add(format!("{id} >= ?"), [blob(first_id(*time))]),
+                Test::Before(time) => self.driving.add(format!("{id} <= ?"), [blob(last_id(*time))]),
+                Test::Text(_) => return,
                 _ => {}
             }
+        } else if let Test::Text(_) = condition.test {
+            return;
         }
         let (sql, values) = test(&condition.test);
-        let sql = if condition.inverted { format!("NOT coalesce({sql}, 0)") } else { sql };
-        self.and(&sql, values);
+        match (drives, rule) {
+            (true, Some(rule)) => self.driving.add("r.rule = ?".into(), [Value::Integer(rule.cast_signed())]),
+            (true, None) => self.driving.add(sql, values),
+            (false, _) if condition.inverted => self.rest.add(format!("NOT coalesce({sql}, 0)"), values),
+            (false, _) => self.rest.add(sql, values),
+        }
+    }
+
+    /// Whether for each row of the index that it walks, the event has to be looked up elsewhere.
+    pub fn looks_up(&self) -> bool {
+        self.drives && !self.rest.sql.is_empty()
+    }
+
+    /// Each row that the driving conditions leave, newest first: its identifier, and its JSON where it passes the rest.
+    pub fn rows(&self) -> String {
+        let (id, from) = (self.id, self.from);
+        let (passed, driving) = (self.passed(), self.driving.sql());
+        format!("SELECT {id}, {passed} FROM {from} WHERE {driving} ORDER BY {id} DESC")
+    }
+
+    /// How many rows pass.
+    pub fn count(&self) -> String {
+        format!(
+            "SELECT count(CASE WHEN {} THEN 1 END) FROM {} WHERE {}",
+            self.rest.sql(),
+            self.from,
+            self.driving.sql()
+        )
+    }
+
+    /// The parameters of [`Plan::rows`] and [`Plan::count`].
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        self.rest.values.iter().chain(&self.driving.values)
+    }
+
+    /// One event's JSON, if it passes.
+    pub fn row(&self) -> String {
+        format!("SELECT {} FROM events e WHERE e.id = ? AND {}", self.passed(), self.driving.sql())
+    }
+
+    /// The parameters of [`Plan::row`].
+    pub fn values_of_row(&self, id: [u8; 16]) -> impl Iterator<Item = Value> {
+        self.rest.values.iter().cloned().chain([blob(id)]).chain(self.driving.values.iter().cloned())
+    }
+
+    fn passed(&self) -> String {
+        let rest = self.rest.sql();
+        format!("CASE WHEN {rest} THEN (SELECT p.json FROM payloads p WHERE p.seq = e.seq) END")
+    }
+
+    /// Identifiers, in no order, that an index knows for a condition which can't drive: networks, and several rules. None where
+    /// there is none, or another one drives.
+    pub fn list(
+        &self,
+        filter: &Filter,
+        before: Option<EventId>,
+        most: usize,
+    ) -> Option<(String, Vec<Value>)> {
+        if self.drives {
+            return None;
+        }
+        filter.conditions.iter().filter(|condition| !condition.inverted).find_map(|condition| {
+            let (from, id, (sql, mut values)) = match &condition.test {
+                Test::Client(_) => ("events e", "e.id", test(&condition.test)),
+                Test::Rule(ids) => {
+                    let ids = ids.iter().map(|id| Value::Integer(id.cast_signed()));
+                    ("event_rules m", "m.event", any_of("m.rule", ids))
+                }
+                _ => return None,
+            };
+            values.push(blob(before.map_or([0xff; 16], EventId::to_bytes)));
+            Some((format!("SELECT {id} FROM {from} WHERE {sql} AND {id} < ? LIMIT {most}"), values))
+        })
     }
 }
 
@@ -107,18 +232,8 @@ fn test(test: &Test) -> (String, Vec<Value>) {
             };
             (sql, values)
         }
-        Test::Text(text) if text.len() > MAX_TEXT_BYTES => ("0".into(), vec![]),
-        Test::Text(text) => {
-            let mut pattern = String::from("%");
-            for character in text_needle(text).chars() {
-                if matches!(character, '%' | '_' | '~') {
-                    pattern.push('~');
-                }
-                pattern.push(character);
-            }
-            pattern.push('%');
-            ("p.json LIKE ? ESCAPE '~'".into(), vec![Value::Text(pattern)])
-        }
+        // looked for in the JSON itself
+        Test::Text(_) => ("1".into(), vec![]),
     }
 }
 
@@ -130,16 +245,6 @@ fn any_of(column: &str, values: impl Iterator<Item = Value>) -> (String, Vec<Val
         count => format!("{column} IN ({})", vec!["?"; count].join(",")),
     };
     (sql, values)
-}
-
-/// The first condition that demands exactly one rule: its number and the rule.
-fn single_rule(filter: &Filter) -> Option<(usize, u64)> {
-    filter.conditions.iter().enumerate().find_map(|(number, condition)| {
-        match (&condition.test, condition.inverted) {
-            (Test::Rule(ids), false) if ids.len() == 1 => ids.first().map(|rule| (number, *rule)),
-            _ => None,
-        }
-    })
 }
 
 fn blob(bytes: [u8; 16]) -> Value {

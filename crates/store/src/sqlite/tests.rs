@@ -121,29 +121,240 @@ fn damaged_and_newer_files_are_told_apart() {
     }
 }
 
+fn explained(store: &SqliteStore, sql: &str, values: Vec<rusqlite::types::Value>) -> Vec<String> {
+    store
+        .with_writer("explain", |connection| {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+            statement.query_map(rusqlite::params_from_iter(values), |row| row.get(3))?.collect()
+        })
+        .unwrap()
+}
+
 #[test]
-fn common_filters_walk_an_index_in_order() {
+fn filters_walk_an_index_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("events.db"), BUSY_TIMEOUT).unwrap();
     ingest(&store, 0..10).unwrap();
+    while store.tend().unwrap() > 0 {}
     let network = "203.0.113.1/32".parse().unwrap();
-    for (test, index) in [
-        (Test::Site(vec!["shop".into()]), "events_by_site (site=?"),
-        (Test::Client(vec![network]), "events_by_client (client=?"),
-        (Test::Action(vec![event::Action::Blocked]), "events_by_action (action=?"),
-        (Test::Rule(vec![941_100]), "SEARCH r USING PRIMARY KEY (rule=?"),
-        (Test::Since(Timestamp::from_micros(samples::EPOCH)), "SEARCH e USING PRIMARY KEY (id>?"),
+    let site = || Test::Site(vec!["shop".into()]);
+    let action = || Test::Action(vec![event::Action::Blocked]);
+    let since = || Test::Since(Timestamp::from_micros(samples::EPOCH));
+    for (tests, index) in [
+        (vec![], "SEARCH e USING PRIMARY KEY (id<?"),
+        (vec![site()], "events_by_site (site=? AND id<?"),
+        (vec![Test::Client(vec![network])], "events_by_client (client=? AND id<?"),
+        (vec![action()], "events_by_action (action=? AND id<?"),
+        (vec![Test::Status(vec![403])], "events_by_status (status=? AND id<?"),
+        (vec![Test::Rule(vec![941_100])], "SEARCH r USING PRIMARY KEY (rule=? AND event<?"),
+        (vec![since()], "SEARCH e USING PRIMARY KEY (id>? AND id<?"),
+        // of several, the most selective drives
+        (vec![action(), site(), since()], "events_by_site (site=? AND id>? AND id<?"),
+        (vec![action(), Test::Rule(vec![941_100]), site()], "SEARCH r USING PRIMARY KEY (rule=? AND event<?"),
+        (vec![site(), Test::Client(vec![network])], "events_by_client (client=? AND id<?"),
+        (vec![site(), Test::Text("abc".into())], "events_by_site (site=? AND id<?"),
+        // what no index orders is looked at in the order of time
+        (vec![Test::Method(vec!["GET".into()])], "SEARCH e USING PRIMARY KEY (id<?"),
+        (vec![Test::Site(vec!["shop".into(), "blog".into()])], "SEARCH e USING PRIMARY KEY (id<?"),
     ] {
-        let select = Select::new(&Filter::default().with(test.clone()), Some(samples::event(9).id), true);
-        let sql =
-            format!("EXPLAIN QUERY PLAN SELECT p.json{} ORDER BY {} DESC LIMIT 10", select.sql, select.id);
-        let plan: Vec<String> = store
-            .with_writer("explain", |connection| {
-                let mut statement = connection.prepare(&sql)?;
-                statement.query_map(params_from_iter(&select.values), |row| row.get(3))?.collect()
-            })
-            .unwrap();
-        assert!(plan.iter().any(|step| step.contains(index)), "{test:?}: {plan:?}");
-        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{test:?}: {plan:?}");
+        let filter = tests.iter().cloned().fold(Filter::default(), Filter::with);
+        let plan = select::Plan::new(&filter, Some(samples::event(9).id), true);
+        let found = explained(&store, &plan.rows(), plan.values().cloned().collect());
+        assert!(found.iter().any(|step| step.contains(index)), "{tests:?}: {found:?}");
+        assert!(!found.iter().any(|step| step.contains("TEMP B-TREE")), "{tests:?}: {found:?}");
+        assert!(
+            !found.iter().any(|step| step.contains("SCAN") && !step.contains("CONSTANT")),
+            "{tests:?}: {found:?}"
+        );
     }
+    // networks and several rules are gathered from their index
+    for (test, index) in [
+        (Test::Client(vec!["203.0.113.0/24".parse().unwrap()]), "events_by_client (client>? AND client<?"),
+        (Test::Rule(vec![941_100, 941_101]), "PRIMARY KEY (rule=? AND event<?"),
+    ] {
+        let filter = Filter::default().with(test.clone());
+        let (sql, values) = select::Plan::new(&filter, None, true).list(&filter, None, 10).unwrap();
+        let found = explained(&store, &sql, values);
+        assert!(found.iter().any(|step| step.contains(index)), "{test:?}: {found:?}");
+    }
+    // texts
+    let sql = "SELECT g.newest FROM text_index t CROSS JOIN text_groups g ON g.id = t.rowid WHERE text_index MATCH 'abcde'";
+    let found = explained(&store, sql, vec![]);
+    assert!(found[0].contains("VIRTUAL TABLE INDEX"), "{found:?}");
+    assert!(found[1].contains("SEARCH g USING INTEGER PRIMARY KEY"), "{found:?}");
+}
+
+/// All pages of a query, and how often a page ended before it was full.
+fn pages(store: &SqliteStore, filter: &Filter, limit: usize) -> (Vec<u64>, usize) {
+    let mut query = Query::newest(filter.clone(), limit);
+    let (mut numbers, mut partial) = (Vec::new(), 0);
+    let mut before = None;
+    loop {
+        let page = store.query(&query).unwrap();
+        numbers.extend(page.events.iter().map(samples::number_of));
+        partial += usize::from(page.searched_to.is_some());
+        assert!(page.events.len() == limit || page.next.is_none() || page.searched_to.is_some());
+        if let (Some(last), Some(searched)) = (page.events.last(), page.searched_to) {
+            assert!(last.time >= searched);
+        }
+        query.before = page.next;
+        let Some(next) = page.next else { return (numbers, partial) };
+        assert!(before.is_none_or(|before| next < before), "it goes on");
+        before = Some(next);
+    }
+}
+
+/// Numbers that come in no order.
+fn mixed(count: u64) -> Vec<Record> {
+    let mut mixed: Vec<Record> = records(0..count).into_iter().collect();
+    for (number, record) in mixed.iter_mut().enumerate() {
+        record.event = samples::event(number as u64 * 769 % count);
+    }
+    mixed
+}
+
+#[test]
+fn a_search_that_takes_too_long_says_how_far_it_came_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    for budget in [1, 60, QUERY_BUDGET] {
+        let _first = std::fs::remove_file(&path);
+        let mut store = SqliteStore::open(&path, BUSY_TIMEOUT).unwrap();
+        store.budget = budget;
+        let all = mixed(200);
+        store.ingest(&all[..120], all[119].end).unwrap();
+        while store.tend().unwrap() > 0 {}
+        store.ingest(&all[120..], all[199].end).unwrap();
+        let mut partial = 0;
+        for filter in [
+            Filter::default().with(Test::Text("/7".into())),
+            Filter::default().with(Test::Text("zz".into())),
+            Filter::default().with(Test::Text("page/7".into())),
+            Filter::default().with(Test::Text("page/".into())).without(Test::Text("8".into())),
+            Filter::default().with(Test::Text("nowhere".into())),
+            Filter::default().with(Test::Method(vec!["POST".into()])),
+            Filter::default().without(Test::Site(vec!["shop".into()])),
+            Filter::default()
+                .with(Test::Rule(vec![941_100]))
+                .with(Test::Site(vec!["blog".into()]))
+                .with(Test::Text("page/1".into())),
+            Filter::default().with(Test::Client(vec!["203.0.113.0/30".parse().unwrap()])),
+            Filter::default().with(Test::Rule(vec![941_100, 941_102])),
+        ] {
+            let expected: Vec<u64> =
+                (0..200).rev().filter(|number| filter.matches(&samples::event(*number))).collect();
+            for limit in [3, 600] {
+                let (found, ended) = pages(&store, &filter, limit);
+                assert_eq!(found, expected, "{filter:?} {limit} {budget}");
+                partial += ended;
+            }
+            assert_eq!(store.count(&filter).unwrap(), expected.len() as u64, "{filter:?}");
+        }
+        assert_eq!(partial == 0, budget == QUERY_BUDGET, "{partial} of {budget}");
+    }
+}
+
+#[test]
+fn only_groups_that_may_hold_a_text_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(&folder.path().join("events.db"), BUSY_TIMEOUT).unwrap();
+    let mut all = records(0..2000);
+    all[1234].event.reason = Some("a needle in a haystack".into());
+    store.ingest(&all, all[1999].end).unwrap();
+    while store.tend().unwrap() > 0 {}
+    // what one group costs, and no more
+    store.budget = text_index::GROUP as u64 * crate::limits::QUERY_JSON_COST + 1;
+    for (text, found) in [("NEEDLE in", vec![1234]), ("no such text", vec![])] {
+        let filter = Filter::default().with(Test::Text(text.into()));
+        assert_eq!(pages(&store, &filter, 10), (found, 0), "{text}");
+    }
+    // beyond so many candidates, events are looked at in their order
+    let candidates = |text: &str, most| {
+        let texts = [text.to_owned()];
+        store.read("test", |c| text_index::candidates(c, &texts, [0xff; 16], most)).unwrap().map(|g| g.len())
+    };
+    assert_eq!(candidates("needle", 1), Some(1));
+    assert_eq!(candidates("page", 249), None);
+    assert_eq!(candidates("page", 250), Some(250));
+    assert_eq!(candidates("pa", 250), None);
+    let long = "a needle in a haystack".repeat(20);
+    assert_eq!(candidates(&long, 250), Some(0));
+}
+
+#[test]
+fn a_store_of_an_older_version_is_indexed_in_pieces_while_it_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(schema::MIGRATIONS[0]).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    drop(old);
+    {
+        // as the former version has filled it
+        let mut connection = Connection::open(&path).unwrap();
+        let transaction = connection.transaction().unwrap();
+        for record in records(0..5000) {
+            assert!(insert(&transaction, &record).unwrap());
+        }
+        add_to_number(&transaction, "events", 5000).unwrap();
+        transaction.commit().unwrap();
+    }
+    let text = Filter::default().with(Test::Text("page/77?".into()));
+    let status = Filter::default().with(Test::Status(vec![403]));
+    // a command may read it before the daemon has brought it to the newest schema
+    let reader = SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap();
+    assert_eq!(pages(&reader, &text, 10).0, [77]);
+    assert_eq!((reader.count(&text).unwrap(), reader.count(&status).unwrap()), (1, 0));
+    let store = SqliteStore::open(&path, BUSY_TIMEOUT).unwrap();
+    let mut left = Vec::new();
+    loop {
+        assert_eq!(pages(&store, &text, 10).0, [77]);
+        assert_eq!(store.count(&status).unwrap(), 0);
+        left.push(store.tend().unwrap());
+        if left.last() == Some(&0) {
+            break;
+        }
+    }
+    let piece = (TEND_GROUPS * text_index::GROUP) as u64;
+    let expected: Vec<u64> = (1..=9).map(|round| 5000 - round * piece).chain([0]).collect();
+    assert_eq!(left, expected);
+    // it goes on where it was
+    ingest(&store, 5000..5007).unwrap();
+    assert_eq!(store.tend().unwrap(), 0);
+    ingest(&store, 5007..5009).unwrap();
+    assert_eq!(store.tend().unwrap(), 0);
+    let groups: i64 = store
+        .read("test", |c| c.query_row("SELECT count(*) FROM text_groups", [], |row| row.get(0)))
+        .unwrap();
+    assert_eq!(groups, 626);
+}
+
+#[test]
+fn what_retention_deletes_leaves_the_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("events.db"), BUSY_TIMEOUT).unwrap();
+    let all = mixed(1003);
+    store.ingest(&all, all[1002].end).unwrap();
+    while store.tend().unwrap() > 0 {}
+    let rows = |table: &str| {
+        let sql = format!("SELECT count(*) FROM {table}");
+        store.read("test", |c| c.query_row(&sql, [], |row| row.get::<_, u64>(0))).unwrap()
+    };
+    assert_eq!((rows("text_groups"), rows("text_index")), (125, 125));
+    let at = |number: i64| Timestamp::from_micros(samples::EPOCH + number * 1_000_000);
+    let keep = |seconds| Retention { max_age: Some(Duration::from_secs(seconds)), max_bytes: None };
+    store.retain(&keep(100), at(1003)).unwrap();
+    // of most groups an event is left
+    let groups = rows("text_groups");
+    assert!((10..125).contains(&groups), "{groups}");
+    assert_eq!(rows("text_index"), groups);
+    let filter = Filter::default().with(Test::Text("page/95".into()));
+    assert_eq!(pages(&store, &filter, 100).0, (950..960).rev().collect::<Vec<_>>());
+    store.retain(&keep(0), at(2000)).unwrap();
+    assert_eq!((rows("text_groups"), rows("text_index")), (0, 0));
+    assert_eq!(store.read("test", text_index::missing).unwrap(), 0);
+    ingest(&store, 3000..3016).unwrap();
+    while store.tend().unwrap() > 0 {}
+    assert_eq!(rows("text_groups"), 2);
+    assert_eq!(pages(&store, &Filter::default().with(Test::Text("page/3003".into())), 100).0, [3003]);
 }

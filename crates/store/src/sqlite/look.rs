@@ -1,0 +1,285 @@
+//! Looking for events: page by page, newest first, and never for long.
+//!
+//! Rows are taken one by one from an index that is in the order of the identifiers, and counted. A search that has looked at
+//! [`QUERY_BUDGET`](crate::limits::QUERY_BUDGET) rows without filling its page ends where it is and says how far it came;
+//! the next page goes on from there.
+
+use std::collections::BTreeMap;
+
+use event::{Event, EventId};
+use memchr::memmem::Finder;
+use rusqlite::{Connection, params, params_from_iter};
+
+use super::read_event;
+use super::select::{self, Plan};
+use super::text_index::{self, Group};
+use crate::event_store::Query;
+use crate::filter::{Filter, Test, text_needle};
+use crate::limits::{MAX_TEXT_BYTES, QUERY_CANDIDATES, QUERY_JSON_COST, QUERY_LOOKUP_COST};
+
+/// What was found, newest first.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub events: Vec<Event>,
+    /// Events before this one have not been looked at, for the budget was spent.
+    pub unseen_before: Option<[u8; 16]>,
+}
+
+/// One search.
+pub(super) struct Look<'a> {
+    connection: &'a Connection,
+    filter: &'a Filter,
+    before: Option<EventId>,
+    /// Ends when so many are found.
+    limit: usize,
+    budget: u64,
+    texts: Texts,
+}
+
+impl<'a> Look<'a> {
+    pub fn new(connection: &'a Connection, query: &'a Query, limit: usize, budget: u64) -> Self {
+        let texts = Texts::of(&query.filter);
+        Self { connection, filter: &query.filter, before: query.before, limit, budget, texts }
+    }
+
+    /// The newest events that pass.
+    pub fn find(mut self) -> rusqlite::Result<Found> {
+        if self.texts.impossible {
+            return Ok(Found::default());
+        }
+        if let Some((groups, end)) = self.candidates(QUERY_CANDIDATES)? {
+            return self.in_groups(&groups, end);
+        }
+        let plan = Plan::new(self.filter, self.before, select::has(self.connection, select::BY_STATUS)?);
+        match self.listed(&plan)? {
+            Some(ids) => self.in_list(&plan, &ids),
+            None => self.along(&plan),
+        }
+    }
+
+    /// How many pass, however long that takes.
+    pub fn count(mut self) -> rusqlite::Result<u64> {
+        if self.texts.impossible {
+            return Ok(0);
+        }
+        if self.texts.is_empty() {
+            let plan = Plan::new(self.filter, self.before, true);
+            let mut statement = self.connection.prepare_cached(&plan.count())?;
+            return statement.query_row(params_from_iter(plan.values()), |row| row.get(0));
+        }
+        let mut count = 0;
+        // to read an event whole costs more than to look at ten
+        if let Some((groups, end)) = self.candidates(QUERY_CANDIDATES / 10)? {
+            let mut ranges = vec![(end + 1, i64::MAX)];
+            ranges.extend(groups.iter().map(|group| (group.first, group.last)));
+            for (first, last) in ranges {
+                self.in_range(first, last, &mut |_| count += 1)?;
+            }
+            return Ok(count);
+        }
+        let plan = Plan::new(self.filter, self.before, select::has(self.connection, select::BY_STATUS)?);
+        let mut statement = self.connection.prepare_cached(&plan.rows())?;
+        let mut rows = statement.query(params_from_iter(plan.values()))?;
+        while let Some(row) = rows.next()? {
+            if let Some(json) = row.get_ref(1)?.as_str_or_null()? {
+                count += u64::from(self.texts.fit(json));
+            }
+        }
+        Ok(count)
+    }
+
+    fn spend(&mut self, cost: u64) {
+        self.budget = self.budget.saturating_sub(cost);
+    }
+
+    /// The event, if it passes the text conditions.
+    fn read(&mut self, json: &str) -> rusqlite::Result<Option<Event>> {
+        self.spend(QUERY_JSON_COST);
+        if self.texts.fit(json) { read_event(json).map(Some) } else { Ok(None) }
+    }
+
+    /// Walks the plan's index.
+    fn along(&mut self, plan: &Plan) -> rusqlite::Result<Found> {
+        let cost = if plan.looks_up() { QUERY_LOOKUP_COST } else { 1 };
+        let mut statement = self.connection.prepare_cached(&plan.rows())?;
+        let mut rows = statement.query(params_from_iter(plan.values()))?;
+        let mut found = Found::default();
+        while let Some(row) = rows.next()? {
+            self.spend(cost);
+            if let Some(json) = row.get_ref(1)?.as_str_or_null()? {
+                found.events.extend(self.read(json)?);
+            }
+            if found.events.len() >= self.limit {
+                break;
+            }
+            if self.budget == 0 {
+                found.unseen_before = Some(row.get(0)?);
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Looks at these events alone, newest first.
+    fn in_list(&mut self, plan: &Plan, ids: &[[u8; 16]]) -> rusqlite::Result<Found> {
+        let mut statement = self.connection.prepare_cached(&plan.row())?;
+        let mut found = Found::default();
+        for id in ids {
+            self.spend(QUERY_LOOKUP_COST);
+            let values = plan.values_of_row(*id);
+            let mut rows = statement.query(params_from_iter(values))?;
+            if let Some(row) = rows.next()?
+                && let Some(json) = row.get_ref(0)?.as_str_or_null()?
+            {
+                found.events.extend(self.read(json)?);
+            }
+            if found.events.len() >= self.limit {
+                break;
+            }
+            if self.budget == 0 {
+                found.unseen_before = Some(*id);
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The events of a network or of several rules, where an index knows them, not in the order of the identifiers, and they
+    /// are few.
+    fn listed(&self, plan: &Plan) -> rusqlite::Result<Option<Vec<[u8; 16]>>> {
+        let Some((sql, values)) = plan.list(self.filter, self.before, QUERY_CANDIDATES + 1) else {
+            return Ok(None);
+        };
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params_from_iter(values), |row| row.get(0))?;
+        let mut ids: Vec<[u8; 16]> = rows.collect::<rusqlite::Result<_>>()?;
+        if ids.len() > QUERY_CANDIDATES {
+            return Ok(None);
+        }
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids.dedup();
+        Ok(Some(ids))
+    }
+
+    /// The groups that may hold the texts, and where the index ends; none where that would be too many, or too many events
+    /// are not indexed.
+    fn candidates(&self, most: usize) -> rusqlite::Result<Option<(Vec<Group>, i64)>> {
+        if self.texts.indexed.is_empty() || !select::has(self.connection, "text_index")? {
+            return Ok(None);
+        }
+        let end = text_index::end(self.connection)?;
+        let beyond = "SELECT 1 FROM payloads WHERE seq > ? LIMIT 1 OFFSET ?";
+        if self.connection.prepare_cached(beyond)?.exists(params![end, QUERY_CANDIDATES / 10])? {
+            return Ok(None);
+        }
+        let before = self.before.map_or([0xff; 16], EventId::to_bytes);
+        let groups = text_index::candidates(self.connection, &self.texts.indexed, before, most)?;
+        Ok(groups.map(|groups| (groups, end)))
+    }
+
+    /// Looks at what is not indexed and then at the groups, that with the newest event first, until what it has found can't be
+    /// beaten by any other group.
+    fn in_groups(&mut self, groups: &[Group], end: i64) -> rusqlite::Result<Found> {
+        let mut newest: BTreeMap<EventId, Event> = BTreeMap::new();
+        let limit = self.limit;
+        let keep = |newest: &mut BTreeMap<EventId, Event>, event: Event| {
+            newest.insert(event.id, event);
+            if newest.len() > limit {
+                newest.pop_first();
+            }
+        };
+        self.in_range(end + 1, i64::MAX, &mut |event| keep(&mut newest, event))?;
+        let mut unseen_before = None;
+        for group in groups {
+            let full = newest.len() >= self.limit;
+            if full && newest.keys().next().is_some_and(|oldest| oldest.to_bytes() > group.newest) {
+                break;
+            }
+            // What is newer than all that is left is certain. A search must come further than the one before, however mixed the
+            // groups are.
+            let bound = successor(group.newest);
+            if self.budget == 0 && self.before.is_none_or(|before| bound < before.to_bytes()) {
+                unseen_before = Some(bound);
+                break;
+            }
+            self.in_range(group.first, group.last, &mut |event| keep(&mut newest, event))?;
+        }
+        let certain = |id: &EventId| unseen_before.is_none_or(|bound| id.to_bytes() >= bound);
+        let events = newest.into_iter().rev().filter(|(id, _)| certain(id)).map(|(_, event)| event);
+        Ok(Found { events: events.collect(), unseen_before })
+    }
+
+    /// Gives the events of a range of `seq` that pass the filter to `take`.
+    fn in_range(&mut self, first: i64, last: i64, take: &mut dyn FnMut(Event)) -> rusqlite::Result<()> {
+        let sql = "SELECT json FROM payloads WHERE seq BETWEEN ? AND ?";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([first, last])?;
+        while let Some(row) = rows.next()? {
+            let Some(event) = self.read(row.get_ref(0)?.as_str()?)? else { continue };
+            if self.before.is_none_or(|before| event.id < before) && self.filter.matches(&event) {
+                take(event);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn successor(id: [u8; 16]) -> [u8; 16] {
+    u128::from_be_bytes(id).saturating_add(1).to_be_bytes()
+}
+
+/// The text conditions of a filter.
+struct Texts {
+    wanted: Vec<Finder<'static>>,
+    unwanted: Vec<Finder<'static>>,
+    /// Those wanted that the index can help with.
+    indexed: Vec<String>,
+    /// Whether one is wanted that no event holds.
+    impossible: bool,
+    lower: Vec<u8>,
+}
+
+impl Texts {
+    fn of(filter: &Filter) -> Self {
+        let mut texts = Self {
+            wanted: Vec::new(),
+            unwanted: Vec::new(),
+            indexed: Vec::new(),
+            impossible: false,
+            lower: Vec::new(),
+        };
+        for condition in &filter.conditions {
+            let Test::Text(text) = &condition.test else { continue };
+            let too_long = text.len() > MAX_TEXT_BYTES;
+            let needle = text_needle(text).to_ascii_lowercase();
+            let finder = Finder::new(needle.as_bytes()).into_owned();
+            match condition.inverted {
+                true if too_long => {}
+                true => texts.unwanted.push(finder),
+                false if too_long => texts.impossible = true,
+                false => {
+                    texts.wanted.push(finder);
+                    if needle.len() >= 3 {
+                        texts.indexed.push(needle);
+                    }
+                }
+            }
+        }
+        texts
+    }
+
+    fn is_empty(&self) -> bool {
+        self.wanted.is_empty() && self.unwanted.is_empty()
+    }
+
+    fn fit(&mut self, json: &str) -> bool {
+        if self.is_empty() {
+            return true;
+        }
+        self.lower.clear();
+        self.lower.extend_from_slice(json.as_bytes());
+        self.lower.make_ascii_lowercase();
+        let holds = |finder: &Finder<'_>| finder.find(&self.lower).is_some();
+        self.wanted.iter().all(holds) && !self.unwanted.iter().any(holds)
+    }
+}
