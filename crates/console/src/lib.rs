@@ -10,6 +10,7 @@
 //! | `GET /metrics` | Prometheus' text format |
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
+//! | `GET /api/notices` | how the channels of notices fare: `notify::Status` as JSON |
 //!
 //! What other sensors report comes in by [`receiver`], on a listener of its own.
 //!
@@ -23,6 +24,7 @@
 //!     health: Arc::new(Health::default),
 //!     metrics: Arc::new(String::new),
 //!     events: Arc::new(store::EventReader::open(data_dir.path())?),
+//!     notices: Arc::new(|| "{}".to_owned()),
 //! };
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! console::serve(listener, console, async {}).await?; // until the last argument is done
@@ -56,6 +58,8 @@ pub struct Console {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// The events.
     pub events: Arc<dyn store::EventQuery>,
+    /// How the channels of notices fare, as a JSON object.
+    pub notices: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
 /// The state of the daemon.
@@ -106,6 +110,7 @@ fn router(console: Console) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/events", get(events::list))
         .route("/api/events/{id}", get(events::show))
+        .route("/api/notices", get(notices))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .layer(axum::middleware::from_fn(guard))
         .with_state(console)
@@ -115,6 +120,10 @@ async fn metrics(State(console): State<Console>) -> Response {
     let text = (console.metrics)();
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
         .into_response()
+}
+
+async fn notices(State(console): State<Console>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], (console.notices)()).into_response()
 }
 
 /// Refuses foreign names, and sets the headers that every answer has.

@@ -29,6 +29,8 @@ enum Command {
     Rules(commands::rules::Command),
     #[command(subcommand)]
     Events(commands::events::Command),
+    #[command(subcommand)]
+    Notify(commands::notify::Command),
     Completions(commands::completions::Arguments),
     Man(commands::man::Arguments),
 }
@@ -47,6 +49,7 @@ impl Cli {
             Command::Reload(_) => commands::reload::run(&file),
             Command::Rules(command) => command.run(&self),
             Command::Events(command) => command.run(&Config::load(&file)?),
+            Command::Notify(command) => command.run(&Config::load(&file)?),
             Command::Completions(arguments) => commands::completions::run(arguments),
             Command::Man(arguments) => commands::man::run(arguments),
         }

@@ -42,6 +42,8 @@ pub struct Config {
     pub sensors: Vec<SensorConfig>,
     /// Audit logs on this machine that are followed.
     pub watch: Vec<Watch>,
+    /// Who is told of what.
+    pub notify: notify::NotifyConfig,
     listen: Vec<ListenerConfig>,
     site: Vec<SiteConfig>,
     trusted_proxies: Vec<ipnet::IpNet>,
@@ -65,6 +67,7 @@ impl Default for Config {
             receiver: ReceiverConfig::default(),
             sensors: Vec::new(),
             watch: Vec::new(),
+            notify: notify::NotifyConfig::default(),
             listen: gate.listeners,
             site: gate.sites,
             trusted_proxies: gate.trusted_proxies,
@@ -198,6 +201,7 @@ impl Config {
             anchor(&mut watch.path);
             watch.storage_dir.iter_mut().for_each(anchor);
         }
+        self.notify.anchor(folder);
         self.site.iter_mut().filter_map(|site| site.upstream_ca.as_mut()).for_each(anchor);
     }
 

@@ -17,6 +17,7 @@ use waf::{Collections, RuleSet};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::reception::{self, Reception};
+use crate::notices::Notices;
 use crate::sink::{Logs, Sink};
 use crate::{import_channel, persistence, rules};
 
@@ -99,6 +100,7 @@ struct Daemon {
     collections: Arc<Collections>,
     intake: Arc<Intake>,
     reception: Arc<Reception>,
+    notices: Arc<Notices>,
     /// Rules in force, for /healthz.
     rule_count: Arc<Mutex<usize>>,
     control: UnixListener,
@@ -171,6 +173,7 @@ impl Daemon {
             })?;
         let ingester = Arc::new(ingester);
         let events = EventReader::open(&data_dir).map_err(in_store)?;
+        let notices = Arc::new(Notices::start(&config)?);
         let known = SqliteStore::open_read_only(&store::database_path(&data_dir), BUSY_TIMEOUT);
         let intake = Arc::new(Intake::new(Arc::clone(&journal), known.map_err(in_store)?));
         let reception = Arc::new(Reception::start(&config, &intake).await?);
@@ -187,18 +190,22 @@ impl Daemon {
         let health = {
             let (journal, ingester, sink, rules) =
                 (journal, Arc::clone(&ingester), Arc::clone(&sink), Arc::clone(&rule_count));
-            let reception = Arc::clone(&reception);
+            let (reception, notices) = (Arc::clone(&reception), Arc::clone(&notices));
             move || {
-                let others = [sink.problems(), reception.problems()].concat();
+                let others = [sink.problems(), reception.problems(), notices.status().problems()].concat();
                 health(&journal, &ingester, others, *rules.lock().unwrap_or_else(PoisonError::into_inner))
             }
         };
         let health = Arc::new(health);
         let health_for_metrics = Arc::clone(&health);
+        let (told, status) = (Arc::clone(&notices), Arc::clone(&notices));
         let state = console::Console {
             health,
-            metrics: Arc::new(move || with_health(&metrics.render(), &health_for_metrics())),
+            metrics: Arc::new(move || {
+                with_health(&(told.status().metrics() + &metrics.render()), &health_for_metrics())
+            }),
             events: Arc::new(events),
+            notices: Arc::new(move || status.status().to_json()),
         };
         let (stop_console, stopped) = tokio::sync::oneshot::channel();
         let console = tokio::spawn(console::serve(console, state, async {
@@ -214,6 +221,7 @@ impl Daemon {
             collections,
             intake,
             reception,
+            notices,
             rule_count,
             control,
             console,
@@ -245,6 +253,7 @@ impl Daemon {
         if !self.gateway.stop(STOP_DEADLINE).await {
             tracing::warn!("requests were broken off after {} s", STOP_DEADLINE.as_secs());
         }
+        self.notices.stop().await;
         let _ = self.stop_console.send(());
         // it has answered its last request, or has none
         let _ = tokio::time::timeout(Duration::from_secs(2), self.console).await;
@@ -298,6 +307,7 @@ impl Daemon {
         let loading = tokio::task::spawn_blocking(move || {
             let config = Config::load(&path)?;
             let rules = load_rules(&config)?;
+            Notices::check(&config)?;
             let logs = Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings));
             let logs = logs.map_err(|error| Failure::environment(error.to_string(), "see [waf]"))?;
             let sensors = reception::sensors(&config).map_err(Failure::Configuration)?;
@@ -314,6 +324,7 @@ impl Daemon {
         self.gateway.reload(&config.gateway(), rules).await.map_err(gateway_failure)?;
         self.sink.replace_logs(logs);
         self.reception.replace(&config, sensors);
+        self.notices.reload(&config).await;
         *self.rule_count.lock().unwrap_or_else(PoisonError::into_inner) = count;
         Ok(count)
     }

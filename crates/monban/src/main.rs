@@ -11,6 +11,7 @@ mod demo;
 mod failure;
 mod import_channel;
 mod message;
+mod notices;
 mod persistence;
 mod reception;
 mod rules;

@@ -1,15 +1,16 @@
 //! `[notify]`: what the owner writes, as plain structs that the command's TOML is read into.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use event::{Action, Gate, Severity};
-use ipnet::IpNet;
+use event::Action;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
+use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use store::{Filter, Test};
+use store::{Condition, Filter, Test};
 
 use crate::limits::{MAX_CHANNELS, MAX_RULES};
 use crate::quiet::Quiet;
@@ -141,12 +142,9 @@ pub struct RuleConfig {
     /// Names of channels. None: all.
     #[serde(default, deserialize_with = "one_or_many")]
     pub channels: Vec<String>,
-    /// All of these must hold. Empty: for every event.
+    /// Which events: all of these must hold. Empty: every event.
     #[serde(default)]
-    pub when: Tests,
-    /// None of these may hold.
-    #[serde(default)]
-    pub unless: Tests,
+    pub when: When,
     /// How long events are counted until a digest tells of them.
     #[serde(default = "ten_minutes", deserialize_with = "duration")]
     pub digest: Duration,
@@ -167,8 +165,7 @@ impl RuleConfig {
         Self {
             name: "attacks".into(),
             channels: Vec::new(),
-            when: Tests { action: vec![Action::Blocked], ..Tests::default() },
-            unless: Tests::default(),
+            when: When(Filter::default().with(Test::Action(vec![Action::Blocked]))),
             digest: ten_minutes(),
             at_once: None,
             through_quiet: false,
@@ -176,68 +173,73 @@ impl RuleConfig {
             body: None,
         }
     }
+}
 
-    /// Which events it is for.
-    pub fn filter(&self) -> Filter {
-        let filter = self.when.tests().into_iter().fold(Filter::default(), Filter::with);
-        self.unless.tests().into_iter().fold(filter, Filter::without)
+/// Which events, in the words of `monban events list` and the API: by property ([`store::filter::PROPERTIES`], save times) a value or a list
+/// of values as [`Condition::parse`] reads them, so that `!` inverts.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct When(pub Filter);
+
+impl<'de> Deserialize<'de> for When {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(WhenVisitor)
     }
 }
 
-/// The tests of [`store::filter`], by the names that the options of `monban events list` have. A list is passed by any of its
-/// members.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Tests {
-    /// From one of these gates.
-    #[serde(deserialize_with = "words")]
-    pub gate: Vec<Gate>,
-    /// The gate did one of these.
-    #[serde(deserialize_with = "words")]
-    pub action: Vec<Action>,
-    /// At least this severe.
-    #[serde(deserialize_with = "word")]
-    pub severity: Option<Severity>,
-    /// For one of these sites.
-    #[serde(deserialize_with = "one_or_many")]
-    pub site: Vec<String>,
-    /// By a client of one of these addresses or networks.
-    #[serde(deserialize_with = "networks")]
-    pub client: Vec<IpNet>,
-    /// One of these rules matched.
-    #[serde(deserialize_with = "one_or_many")]
-    pub rule: Vec<u64>,
-    /// Answered with one of these statuses.
-    #[serde(deserialize_with = "one_or_many")]
-    pub status: Vec<u16>,
-    /// Asked with one of these methods.
-    #[serde(deserialize_with = "one_or_many")]
-    pub method: Vec<String>,
-    /// From one of these nodes.
-    #[serde(deserialize_with = "one_or_many")]
-    pub node: Vec<String>,
-    /// Holds this text anywhere, without regard to the case of ASCII letters.
-    pub text: Option<String>,
+struct WhenVisitor;
+
+impl<'de> Visitor<'de> for WhenVisitor {
+    type Value = When;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table such as { action = \"blocked\", site = \"!test\" }")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<When, A::Error> {
+        let mut conditions = Vec::new();
+        while let Some(Property(property)) = map.next_key()? {
+            conditions.extend(map.next_value_seed(Conditions(&property))?);
+        }
+        Ok(When(conditions.into_iter().collect()))
+    }
 }
 
-impl Tests {
-    fn tests(&self) -> Vec<Test> {
-        fn any<T: Clone>(values: &[T], test: fn(Vec<T>) -> Test) -> Option<Test> {
-            (!values.is_empty()).then(|| test(values.to_vec()))
+/// A key, checked while its place in the file is still known.
+struct Property(String);
+
+impl<'de> Deserialize<'de> for Property {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // a rule is for events that are yet to come
+        const KNOWN: &[&str] =
+            &["site", "client", "rule", "action", "severity", "status", "method", "text", "node", "gate"];
+        let name = String::deserialize(deserializer)?;
+        if KNOWN.contains(&name.as_str()) {
+            Ok(Self(name))
+        } else {
+            Err(serde::de::Error::unknown_field(&name, KNOWN))
         }
-        let tests = [
-            any(&self.gate, Test::Gate),
-            any(&self.action, Test::Action),
-            self.severity.map(Test::Severity),
-            any(&self.site, Test::Site),
-            any(&self.client, Test::Client),
-            any(&self.rule, Test::Rule),
-            any(&self.status, Test::Status),
-            any(&self.method, Test::Method),
-            any(&self.node, Test::Node),
-            self.text.clone().map(Test::Text),
-        ];
-        tests.into_iter().flatten().collect()
+    }
+}
+
+/// The values of a property.
+struct Conditions<'a>(&'a str);
+
+impl<'de> DeserializeSeed<'de> for Conditions<'_> {
+    type Value = Vec<Condition>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Condition>, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Scalar {
+            Number(u64),
+            Text(String),
+        }
+        let values: Vec<Scalar> = one_or_many(deserializer)?;
+        let condition = |value: &Scalar| match value {
+            Scalar::Number(number) => Condition::parse(self.0, &number.to_string()),
+            Scalar::Text(text) => Condition::parse(self.0, text),
+        };
+        values.iter().map(|value| condition(value).map_err(serde::de::Error::custom)).collect()
     }
 }
 
@@ -428,37 +430,6 @@ fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) 
     })
 }
 
-fn words<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    let words: Vec<String> = one_or_many(deserializer)?;
-    words.iter().map(|word| word.parse().map_err(serde::de::Error::custom)).collect()
-}
-
-fn word<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    String::deserialize(deserializer)?.parse().map(Some).map_err(serde::de::Error::custom)
-}
-
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    let texts: Vec<String> = one_or_many(deserializer)?;
-    let network = |text: &String| {
-        let address = text.parse::<std::net::IpAddr>().map(IpNet::from);
-        address.or_else(|_| text.parse()).map_err(|_| {
-            serde::de::Error::custom(format_args!(
-                "`{}` is neither an address nor a network such as 192.0.2.0/24",
-                crate::text::cut(text, 64)
-            ))
-        })
-    };
-    texts.iter().map(network).collect()
-}
-
 /// Reads a number of seconds, or a text of a number and one of the units ms, s, m, h, d.
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     #[derive(Deserialize)]
@@ -518,22 +489,24 @@ mod tests {
     #[test]
     fn a_rule_speaks_the_stores_words() {
         let rule = json!({"name": "r", "digest": "1h", "channels": "ops",
-            "when": {"action": ["blocked", "detected"], "severity": "error", "client": "192.0.2.0/24", "rule": [941_100],
-                     "status": 403, "method": "GET", "node": "n", "gate": "request", "text": "x"},
-            "unless": {"site": "shop"}});
+            "when": {"action": ["blocked", "detected"], "severity": "error", "client": "192.0.2.0/24",
+                     "rule": [941_100, 942_100], "status": 403, "site": "!shop", "text": "x"}});
         let config = read(json!({"slack": [{"name": "ops", "url_env": "URL"}], "rule": [rule]})).unwrap();
         let expected = Filter::default()
-            .with(Test::Gate(vec![Gate::Request]))
             .with(Test::Action(vec![Action::Blocked, Action::Detected]))
-            .with(Test::Severity(Severity::Error))
             .with(Test::Client(vec!["192.0.2.0/24".parse().unwrap()]))
-            .with(Test::Rule(vec![941_100]))
+            .with(Test::Rule(vec![941_100, 942_100]))
+            .with(Test::Severity(event::Severity::Error))
+            .without(Test::Site(vec!["shop".into()]))
             .with(Test::Status(vec![403]))
-            .with(Test::Method(vec!["GET".into()]))
-            .with(Test::Node(vec!["n".into()]))
-            .with(Test::Text("x".into()))
-            .without(Test::Site(vec!["shop".into()]));
-        assert_eq!(config.rule[0].filter(), expected);
+            .with(Test::Text("x".into()));
+        let sorted = |filter: &Filter| {
+            let mut texts: Vec<String> =
+                filter.conditions.iter().map(|condition| format!("{condition:?}")).collect();
+            texts.sort();
+            texts
+        };
+        assert_eq!(sorted(&config.rule[0].when.0), sorted(&expected));
         assert_eq!(config.rule[0].digest, Duration::from_secs(3600));
     }
 
@@ -547,7 +520,13 @@ mod tests {
             (json!({"summary": {"at": "8 o'clock"}}), "not a time of day"),
             (json!({"rule": [{"name": "r", "when": {"action": "eaten"}}]}), "`eaten` is not an action"),
             (json!({"rule": [{"name": "r", "when": {"severity": "bad"}}]}), "`bad` is not a severity"),
-            (json!({"rule": [{"name": "r", "when": {"client": "moon"}}]}), "`moon` is neither an address"),
+            (json!({"rule": [{"name": "r", "when": {"client": "moon"}}]}), "neither an address"),
+            (
+                json!({"rule": [{"name": "r", "when": {"since": "2026-11-24T00:00:00Z"}}]}),
+                "unknown field `since`",
+            ),
+            (json!({"rule": [{"name": "r", "when": {"colour": "red"}}]}), "unknown field `colour`"),
+            (json!({"rule": [{"name": "r", "when": "blocked"}]}), "expected a table such as"),
             (json!({"rule": [{"name": "r", "digest": "soon"}]}), "not a time span"),
             (json!({"rule": [{"name": "r", "digest": 0}]}), "not a time span"),
             (

@@ -83,7 +83,7 @@ impl Planner {
         let rules: Vec<Rule> = config
             .rules()
             .into_iter()
-            .map(|rule| Rule { filter: rule.filter(), channels: named(&rule.channels), config: rule })
+            .map(|rule| Rule { filter: rule.when.0.clone(), channels: named(&rule.channels), config: rule })
             .collect();
         let channels: BTreeMap<String, Channel> = config
             .channels()

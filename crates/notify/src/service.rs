@@ -124,7 +124,7 @@ impl Notifier {
             read_problem: None,
             save_problem: None,
         };
-        Handle { commands, status, task: tokio::spawn(service.run()) }
+        Handle { commands, status, task: Mutex::new(Some(tokio::spawn(service.run()))) }
     }
 }
 
@@ -138,7 +138,7 @@ enum Command {
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     status: Arc<Mutex<Status>>,
-    task: JoinHandle<()>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Handle {
@@ -169,10 +169,14 @@ impl Handle {
     }
 
     /// Ends it: running deliveries may end, the state is saved.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         // ended already: so much the better
         let _ = self.commands.send(Command::Stop).await;
-        let _ = self.task.await;
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            // a panic was printed when it happened
+            let _ = task.await;
+        }
     }
 }
 

@@ -77,6 +77,12 @@ impl Status {
         }
     }
 
+    /// As a JSON object.
+    pub fn to_json(&self) -> String {
+        // every key is a text, so nothing is lost
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     /// What the owner should know, one line each.
     pub fn problems(&self) -> Vec<String> {
         let failing = self.channels.iter().filter(|channel| channel.failing_since.is_some()).map(|channel| {

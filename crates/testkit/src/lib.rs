@@ -13,6 +13,7 @@
 //! | [`nginx`] | nginx: plain, as proxy, with libmodsecurity 3 |
 //! | [`monban`] | the binary of this workspace, as its users start it |
 //! | [`postfix`] | a mail server with TLS and authentication, and its mailbox |
+//! | [`receiver`] | a receiver of webhooks that answers as it is told |
 //! | [`reflector`] | an upstream that answers what the request asks for and remembers what it was sent |
 //! | [`client`] | raw HTTP/1.1: exact bytes out, a whole response in |
 //! | [`ca`] | a temporary certificate authority |
@@ -51,6 +52,7 @@ pub mod net;
 pub mod nginx;
 pub mod postfix;
 pub mod process;
+pub mod receiver;
 pub mod reflector;
 pub mod target;
 pub mod usage;
@@ -61,4 +63,5 @@ pub use monban::Monban;
 pub use net::{free_port, wait_until};
 pub use nginx::Nginx;
 pub use postfix::Postfix;
+pub use receiver::Receiver;
 pub use reflector::Reflector;

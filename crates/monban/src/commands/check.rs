@@ -45,6 +45,9 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     }
     faults.extend(reception::faults(&config));
     faults.extend(sensor_config::faults(&arguments.sensor_config, &config));
+    if let Err(more) = notify::channel::Channel::open_all(&config.notify) {
+        faults.extend(more);
+    }
     if !faults.is_empty() {
         return Err(Failure::Configuration(faults));
     }

@@ -87,6 +87,12 @@ fn the_reference_has_every_key() {
         ("receiver.tls", "[receiver.tls]\ncertificate = \"a\"\nkey = \"a\"\n"),
         ("sensors", "[[sensors]]\nname = \"a\"\n"),
         ("watch", "[[watch]]\npath = \"a\"\n"),
+        ("notify", "[notify]\n"),
+        ("notify.slack", "[[notify.slack]]\nname = \"a\"\n"),
+        ("notify.mail", "[[notify.mail]]\nname = \"a\"\nserver = \"a\"\nfrom = \"a\"\nto = \"a\"\n"),
+        ("notify.webhook", "[[notify.webhook]]\nname = \"a\"\n"),
+        ("notify.rule", "[[notify.rule]]\nname = \"a\"\n"),
+        ("notify.summary", "[notify.summary]\nat = \"08:00\"\n"),
     ] {
         let text = format!("{prefix}zzzzzzzzzzzzzzzzzzzzzzzzzzzz = 1\n");
         let keys: Vec<String> = match section {
@@ -111,12 +117,14 @@ fn the_reference_has_every_key() {
             "receiver",
             "sensors",
             "watch",
+            "notify",
         ];
         for key in keys {
             let table = match section {
                 "" => tables.contains(&key.as_str()),
                 "listen" | "receiver" => key == "tls",
                 "site" => key == "health" || key == "timeouts",
+                "notify" => ["slack", "mail", "webhook", "rule", "summary"].contains(&key.as_str()),
                 _ => false,
             };
             if !table {

@@ -9,6 +9,7 @@ mod events;
 mod gate;
 mod import;
 mod memory;
+mod notify;
 mod reload;
 mod secrets;
 mod sensors;

@@ -98,7 +98,7 @@ fn what_goes_on_is_told_once_each_span() {
 fn rules_choose_events_and_channels() {
     let mut value = slack_and_mail();
     value["rule"] = json!([
-        {"name": "shop", "when": {"site": "shop"}, "unless": {"client": "192.0.2.9"}, "channels": ["slack"]},
+        {"name": "shop", "when": {"site": "shop", "client": "!192.0.2.9"}, "channels": ["slack"]},
         {"name": "severe", "when": {"severity": "alert"}, "channels": ["mail"], "at_once": true},
     ]);
     let mut planner = planner(value);

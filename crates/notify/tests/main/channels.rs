@@ -12,8 +12,7 @@ use notify::notice::{Kind, Notice};
 use notify::retry::SendError;
 use notify::seen::Seen;
 use serde_json::json;
-
-use crate::receiver::Receiver;
+use testkit::Receiver;
 
 /// A file of mode 0600.
 pub fn secret(folder: &Path, name: &str, text: &str) -> PathBuf {

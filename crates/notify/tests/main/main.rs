@@ -4,4 +4,3 @@
 mod channels;
 mod mail;
 mod notifier;
-mod receiver;

@@ -10,10 +10,9 @@ use notify::service::state_path;
 use notify::{Handle, Notifier};
 use serde_json::{Value, json};
 use store::{EventReader, Journal, JournalOptions};
-use testkit::wait_until;
+use testkit::{Receiver, wait_until};
 
 use crate::channels::secret;
-use crate::receiver::Receiver;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -18,30 +18,39 @@ pub struct Request {
 }
 
 impl Request {
+    /// The value of a header, by its name in lower case; empty where there is none.
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// If it is none.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Shared {
     requests: Vec<Request>,
     answers: VecDeque<String>,
 }
 
 /// A running receiver. It ends with the test's process.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Receiver {
     address: SocketAddr,
     shared: Arc<Mutex<Shared>>,
 }
 
 impl Receiver {
+    /// Starts on a free loopback port.
+    ///
+    /// # Panics
+    /// If there is none.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let receiver = Self { address: listener.local_addr().unwrap(), shared: Arc::default() };
@@ -56,22 +65,33 @@ impl Receiver {
         receiver
     }
 
+    /// An address to send to, with a path that looks like a secret of Slack's.
     pub fn url(&self) -> String {
         format!("http://{}/services/T0/B0/hush", self.address)
     }
 
-    /// Whole answers for the next requests; after them, each is answered 200.
+    /// Whole answers for the next requests, byte for byte; after them, each is answered 200.
+    ///
+    /// # Panics
+    /// If another thread panicked.
     pub fn answer(&self, answers: &[&str]) {
         self.shared.lock().unwrap().answers.extend(answers.iter().map(|answer| (*answer).to_owned()));
     }
 
+    /// What it was sent until now.
+    ///
+    /// # Panics
+    /// If another thread panicked.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().unwrap().requests.clone()
     }
 
-    /// Waits for so many requests.
+    /// Waits until it was sent so many.
+    ///
+    /// # Panics
+    /// If they do not come within a minute.
     pub fn wait_for(&self, count: usize) -> Vec<Request> {
-        testkit::wait_until(&format!("{count} requests"), Duration::from_secs(60), || {
+        crate::wait_until(&format!("{count} requests"), Duration::from_secs(60), || {
             self.requests().len() >= count
         });
         self.requests()

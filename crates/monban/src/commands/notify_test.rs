@@ -1,0 +1,47 @@
+//! `monban notify test`
+
+use std::io::Write;
+
+use clap::Args;
+use notify::channel::Channel;
+use notify::message::Words;
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::terminal::{Safe, Style};
+
+/// Send a test notice by each channel, or by those that are named
+///
+/// It is sent at once and from here, whether or not the daemon runs; limits and quiet hours do not count.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Names of channels
+    channels: Vec<String>,
+}
+
+pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
+    let mut channels = Channel::open_all(&config.notify).map_err(Failure::Configuration)?;
+    if let Some(unknown) = arguments.channels.iter().find(|name| !channels.contains_key(name.as_str())) {
+        let known = channels.keys().cloned().collect::<Vec<_>>().join(", ");
+        return Err(Failure::NotFound(format!("there is no channel `{unknown}`; known: {known}")));
+    }
+    channels.retain(|name, _| arguments.channels.is_empty() || arguments.channels.contains(name));
+    let message = notify::service::test_message(&Words::new(&config.notify, &config.node()), &config.node());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let style = Style::of_stdout();
+    let mut out = std::io::stdout().lock();
+    let mut failed = Vec::new();
+    for (name, channel) in channels {
+        match runtime.block_on(channel.send(&message)) {
+            Ok(()) => writeln!(out, "{name}: delivered")?,
+            Err(error) => {
+                writeln!(out, "{name}: {}: {}", style.bad("failed"), Safe(error.what().as_bytes()))?;
+                failed.push(name);
+            }
+        }
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Refused { message: format!("not delivered by {}", failed.join(", ")), hint: None })
+}
