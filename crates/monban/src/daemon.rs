@@ -16,8 +16,8 @@ use waf::{Collections, RuleSet};
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::reception::{self, Reception};
 use crate::notices::Notices;
+use crate::reception::{self, Reception};
 use crate::sink::{Logs, Sink};
 use crate::{import_channel, persistence, rules};
 
