@@ -10,6 +10,7 @@
 //! | `GET /metrics` | Prometheus' text format |
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
+//! | `GET /events/{id}` | where links in notices lead: on to `/api/events/{id}` |
 //! | `GET /api/notices` | how the channels of notices fare: `notify::Status` as JSON |
 //!
 //! What other sensors report comes in by [`receiver`], on a listener of its own.
@@ -110,6 +111,7 @@ fn router(console: Console) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/events", get(events::list))
         .route("/api/events/{id}", get(events::show))
+        .route("/events/{id}", get(events::page))
         .route("/api/notices", get(notices))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .layer(axum::middleware::from_fn(guard))

@@ -77,6 +77,8 @@ async fn answers() {
         (&one, 200, &[&ids[1], "\"v\":1"], &[]),
         ("/api/events/01KYD00000000000000000000Z", 404, &["there is no event"], &[]),
         ("/api/events/nonsense", 400, &["error"], &[]),
+        ("/events/01KYD00000000000000000000Z", 307, &[], &[]),
+        ("/events/nonsense", 400, &["error"], &[]),
         ("/api/events?client=nonsense", 400, &["client:"], &[]),
         ("/api/events?since=yesterday", 400, &["since:"], &[]),
         ("/api/events?action=eaten", 400, &["action:"], &[]),

@@ -114,6 +114,9 @@ fn commands_reference() {
         "events show",
         "events tail",
         "events export",
+        "notify",
+        "notify test",
+        "notify status",
         "completions",
         "man",
     ];

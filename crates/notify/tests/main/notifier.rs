@@ -114,6 +114,30 @@ async fn what_fails_waits_on_disk_and_the_other_channel_tells() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_survives_a_restart_and_comes_once() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+    let data_dir = folder.path();
+    let config = json!({"webhook": [{"name": "hook", "url": receiver.url()}]});
+    receiver.answer(&["HTTP/1.1 429 Slow down\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n"]);
+    let journal = journal(data_dir);
+    let handle = start(data_dir, &config);
+    attack(&journal, 1);
+    receiver.wait_for(1);
+    wait_until("its record", PATIENCE, || handle.status().channels[0].failing_since.is_some());
+    handle.stop().await;
+    // while it does not run, there is another one
+    attack(&journal, 2);
+    let handle = start(data_dir, &config);
+    let waiting = &handle.status().channels[0];
+    assert_eq!((waiting.waiting, waiting.failed_tries, waiting.last_error.as_str()), (1, 1, "answered 429"));
+    let requests = receiver.wait_for(2);
+    assert_eq!(requests[0].header("webhook-id"), requests[1].header("webhook-id"));
+    wait_until("its record", PATIENCE, || handle.status().channels[0].sent == 1);
+    assert_eq!((handle.status().channels[0].waiting_events, receiver.requests().len()), (1, 2));
+    handle.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reload_changes_channels_and_a_damaged_state_is_told() {
     let (folder, first, second) = (tempfile::tempdir().unwrap(), Receiver::start(), Receiver::start());
     let data_dir = folder.path();
