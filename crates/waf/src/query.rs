@@ -69,23 +69,28 @@ fn decode<'a>(input: &'a [u8], invalid: &mut bool) -> Cow<'a, [u8]> {
     };
     let mut output = Vec::with_capacity(input.len());
     output.extend_from_slice(&input[..first]);
-    let mut at = first;
-    while let Some(&byte) = input.get(at) {
-        at += 1;
-        match byte {
-            b'+' => output.push(b' '),
-            b'%' => match (input.get(at).copied().and_then(hex), input.get(at + 1).copied().and_then(hex)) {
-                (Some(high), Some(low)) => {
-                    output.push(high << 4 | low);
-                    at += 2;
-                }
-                _ => {
-                    *invalid = true;
-                    output.push(b'%');
-                }
-            },
-            _ => output.push(byte),
+    let mut rest = &input[first..];
+    loop {
+        let percent = memchr::memchr(b'%', rest).unwrap_or(rest.len());
+        let run = output.len();
+        output.extend_from_slice(&rest[..percent]);
+        for byte in &mut output[run..] {
+            if *byte == b'+' {
+                *byte = b' ';
+            }
         }
+        rest = match &rest[percent..] {
+            [] => break,
+            [_, high, low, after @ ..] if let (Some(high), Some(low)) = (hex(*high), hex(*low)) => {
+                output.push(high << 4 | low);
+                after
+            }
+            [_, after @ ..] => {
+                *invalid = true;
+                output.push(b'%');
+                after
+            }
+        };
     }
     Cow::Owned(output)
 }

@@ -13,6 +13,7 @@
 
 use crate::limits::JSON_NAMES;
 use crate::query::{Argument, hex};
+use crate::transformations::bytes::position;
 use std::borrow::Cow;
 
 /// What the rules' configuration says.
@@ -93,7 +94,7 @@ fn read<'a>(lexer: &mut Lexer<'a>, arguments: &mut Arguments<'a, '_>) -> Result<
             }
             token => token?,
         };
-        if token == Token::End {
+        if matches!(token, Token::End) {
             return match state {
                 State::Complete => Ok(()),
                 _ => Err(Problem::Syntax("premature EOF")),
@@ -200,7 +201,13 @@ impl<'a> Arguments<'a, '_> {
         }
         let key = self.key.get_or_insert_default();
         let name = match &self.prefix {
-            Some(prefix) => Cow::Owned([prefix, &b"."[..], key].concat()),
+            Some(prefix) => {
+                let mut name = Vec::with_capacity(prefix.len() + 1 + key.len());
+                name.extend_from_slice(prefix);
+                name.push(b'.');
+                name.extend_from_slice(key);
+                Cow::Owned(name)
+            }
             None => key.clone(),
         };
         self.spend(name.len())?;
@@ -388,7 +395,9 @@ impl<'a> Lexer<'a> {
     fn string(&mut self) -> Result<Token<'a>, Problem> {
         let start = self.at;
         let mut escapes = false;
-        while let Some(byte) = self.peek() {
+        loop {
+            self.at += plain(self.body.get(self.at..).unwrap_or_default());
+            let Some(byte) = self.peek() else { break };
             self.at += 1;
             match byte {
                 b'"' => {
@@ -456,6 +465,18 @@ impl<'a> Lexer<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// The length of the text without quotes, escapes, control characters and bytes beyond ASCII that comes first.
+fn plain(text: &[u8]) -> usize {
+    /// Most strings are shorter; then looking at single bytes is quicker.
+    const SHORT: usize = 24;
+    let is_special = |byte: u8| ((byte as i8) < 0x20) | (byte == b'"') | (byte == b'\\');
+    let (short, long) = text.split_at(text.len().min(SHORT));
+    match short.iter().position(|&byte| is_special(byte)) {
+        Some(at) => at,
+        None => short.len() + position(long, is_special).unwrap_or(long.len()),
     }
 }
 

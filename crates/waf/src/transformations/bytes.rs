@@ -42,15 +42,21 @@ pub(super) fn octal(input: &[u8], from: usize) -> (u16, usize) {
     digits.fold((0, 0), |(value, count), b| (value * 8 + u16::from(b - b'0'), count + 1))
 }
 
-/// The position of the first byte for which `is` holds. Looks at 32 bytes at a time, which compilers turn into
-/// vector instructions.
-pub(super) fn position(input: &[u8], is: impl Fn(u8) -> bool) -> Option<usize> {
-    let mut from = 0;
-    for chunk in input.chunks(32) {
-        if chunk.iter().fold(false, |any, &b| any | is(b)) {
-            return chunk.iter().position(|&b| is(b)).map(|at| from + at);
-        }
-        from += chunk.len();
+/// The position of the first byte for which `is` holds. Looks at 16 bytes at a time, which compilers turn into vector
+/// instructions, and at the last ones of them twice rather than one by one.
+#[inline]
+pub(crate) fn position(input: &[u8], is: impl Fn(u8) -> bool) -> Option<usize> {
+    const LANES: usize = 16;
+    let any = |lanes: &[u8; LANES]| lanes.iter().fold(false, |any, &b| any | is(b));
+    let (chunks, rest) = input.as_chunks::<LANES>();
+    let mut from = chunks.len() * LANES;
+    if let Some(chunk) = chunks.iter().position(any) {
+        from = chunk * LANES;
+    } else if !rest.is_empty()
+        && let Some(last) = input.last_chunk()
+        && !any(last)
+    {
+        return None;
     }
-    None
+    input[from..].iter().position(|&b| is(b)).map(|at| from + at)
 }

@@ -3,37 +3,91 @@
 
 use super::{Outcome, bytes};
 
-fn may_change(b: u8) -> bool {
-    matches!(b, 0 | b'"' | b'\'' | b'\\' | b'^' | b',' | b';' | b'\t' | b'\r' | b'\n' | b' ')
-        || b.is_ascii_uppercase()
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Plain,
+    /// Takes a space before it away.
+    Joins,
+    Space,
+    /// Becomes a space.
+    Blank,
+    Dropped,
+    End,
+}
+
+static CLASSES: [Class; 256] = {
+    let mut classes = [Class::Plain; 256];
+    let mut number = 0;
+    while number < 256 {
+        classes[number] = match number as u8 {
+            0 => Class::End,
+            b'"' | b'\'' | b'\\' | b'^' => Class::Dropped,
+            b' ' => Class::Space,
+            b',' | b';' | b'\t' | b'\r' | b'\n' => Class::Blank,
+            b'/' | b'(' => Class::Joins,
+            _ => Class::Plain,
+        };
+        number += 1;
+    }
+    classes
+};
+
+fn class_at(input: &[u8], at: usize) -> Class {
+    input.get(at).map_or(Class::Plain, |&b| CLASSES[usize::from(b)])
+}
+
+/// The position of the first byte that does not stay as it is, case aside; the input's length if all do.
+fn first_change(input: &[u8], from: usize, after_space: bool) -> usize {
+    if after_space && matches!(class_at(input, from), Class::Space | Class::Blank | Class::Joins) {
+        return from;
+    }
+    let mut at = from;
+    while at < input.len() {
+        let class = class_at(input, at);
+        // Most spaces stand alone between words.
+        let stays = matches!(class, Class::Plain | Class::Joins)
+            || class == Class::Space
+                && !matches!(class_at(input, at + 1), Class::Space | Class::Blank | Class::Joins);
+        if !stays {
+            break;
+        }
+        at += 1;
+    }
+    at
 }
 
 pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> Outcome {
-    let Some(first) = bytes::position(input, may_change) else { return Outcome::Unchanged };
-    out.extend_from_slice(&input[..first]);
-    let mut after_space = false;
-    for &b in &input[first..] {
-        match b {
-            0 => break,
-            b'"' | b'\'' | b'\\' | b'^' => {}
-            b' ' | b',' | b';' | b'\t' | b'\r' | b'\n' => {
+    let mut at = first_change(input, 0, false);
+    if at == input.len() && bytes::position(input, |b| b.is_ascii_uppercase()).is_none() {
+        return Outcome::Unchanged;
+    }
+    out.extend_from_slice(&input[..at]);
+    let mut after_space = out.last() == Some(&b' ');
+    while at < input.len() {
+        match class_at(input, at) {
+            Class::End => break,
+            Class::Space | Class::Blank => {
                 if !after_space {
                     out.push(b' ');
-                    after_space = true;
                 }
+                after_space = true;
             }
-            b'/' | b'(' => {
+            Class::Joins => {
                 if after_space {
                     out.pop();
-                    after_space = false;
                 }
-                out.push(b);
-            }
-            _ => {
-                out.push(b.to_ascii_lowercase());
+                out.push(input[at]);
                 after_space = false;
             }
+            Class::Dropped | Class::Plain => {}
+        }
+        let from = at + 1;
+        at = first_change(input, from, after_space);
+        if at > from {
+            out.extend_from_slice(&input[from..at]);
+            after_space = input[at - 1] == b' ';
         }
     }
+    out.make_ascii_lowercase();
     Outcome::Written
 }

@@ -25,8 +25,9 @@ pub(super) fn remove(input: &[u8], out: &mut Vec<u8>) -> Outcome {
             } else if rest.starts_with(b"--") || rest[0] == b'#' {
                 break;
             } else {
-                out.push(rest[0]);
-                i += 1;
+                let kept = 1 + bytes::position(&rest[1..], opens).unwrap_or(rest.len() - 1);
+                out.extend_from_slice(&rest[..kept]);
+                i += kept;
             }
         } else {
             let close = if rest.starts_with(b"*/") {

@@ -2,22 +2,42 @@
 
 use super::{Outcome, bytes};
 
+static BLANKS: [bool; 256] = {
+    let mut blanks = [false; 256];
+    let mut number = 0;
+    while number < 256 {
+        blanks[number] = bytes::is_space(number as u8) || number as u8 == bytes::NBSP;
+        number += 1;
+    }
+    blanks
+};
+
 fn is_blank(b: u8) -> bool {
-    bytes::is_space(b) || b == bytes::NBSP
+    BLANKS[usize::from(b)]
+}
+
+/// The position of the first blank that is not a space alone; the input's length if there is none.
+fn first_change(input: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(&b) = input.get(at)
+        && (!is_blank(b) || b == b' ' && !input.get(at + 1).is_some_and(|&next| is_blank(next)))
+    {
+        at += 1;
+    }
+    at
 }
 
 pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> Outcome {
-    let Some(first) = bytes::position(input, is_blank) else { return Outcome::Unchanged };
-    out.extend_from_slice(&input[..first]);
-    let mut in_run = false;
-    for &b in &input[first..] {
-        let blank = is_blank(b);
-        if !blank {
-            out.push(b);
-        } else if !in_run {
-            out.push(b' ');
-        }
-        in_run = blank;
+    let mut at = first_change(input, 0);
+    if at == input.len() {
+        return Outcome::Unchanged;
+    }
+    out.extend_from_slice(&input[..at]);
+    while at < input.len() {
+        out.push(b' ');
+        let from = at + input[at..].iter().take_while(|&&b| is_blank(b)).count();
+        at = first_change(input, from);
+        out.extend_from_slice(&input[from..at]);
     }
     Outcome::Written
 }

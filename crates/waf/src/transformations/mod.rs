@@ -21,7 +21,7 @@
 mod base64_decode;
 mod base64_decode_ext;
 mod base64_encode;
-mod bytes;
+pub(crate) mod bytes;
 mod cmd_line;
 mod comments;
 mod compress_whitespace;
@@ -131,7 +131,7 @@ pub fn counts_as_change(kind: Transformation, input: &[u8], output: &[u8]) -> bo
         T::CompressWhitespace | T::CssDecode | T::EscapeSeqDecode | T::HtmlEntityDecode | T::JsDecode => {
             input.len() != output.len()
         }
-        T::Utf8ToUnicode => memchr::memmem::find(output, b"%u").is_some() && input != output,
+        T::Utf8ToUnicode => input != output && memchr::memmem::find(output, b"%u").is_some(),
         _ => input != output,
     }
 }

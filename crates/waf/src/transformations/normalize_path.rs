@@ -16,7 +16,7 @@ pub(super) enum Style {
 }
 
 fn may_change(input: &[u8], style: Style) -> bool {
-    input.last() == Some(&b'.')
+    matches!(input, [b'.'] | [.., b'.' | b'/' | b'\\', b'.'])
         || (style == Style::Windows && memchr::memchr(b'\\', input).is_some())
         || memchr::memchr_iter(b'/', input).any(|at| at > 0 && matches!(input[at - 1], b'/' | b'.'))
 }
@@ -27,12 +27,20 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>, style: Style) -> Outcome {
     }
     let windows = style == Style::Windows;
     let is_separator = |b: u8| b == b'/' || (windows && b == b'\\');
+    let separator_from = |from: usize| match windows {
+        true => memchr::memchr2(b'/', b'\\', &input[from..]),
+        false => memchr::memchr(b'/', &input[from..]),
+    };
     let last = input.len() - 1;
     let relative = !is_separator(input[0]);
     // A `..` could not be taken away yet, so those that follow it at once stay too.
     let mut at_root = false;
     let mut i = 0;
     while i <= last {
+        // All of a segment but its last byte stays.
+        let kept = separator_from(i).unwrap_or(input.len() - i).saturating_sub(1);
+        out.extend_from_slice(&input[i..i + kept]);
+        i += kept;
         let head = i;
         let mut byte = if is_separator(input[i]) { b'/' } else { input[i] };
         let ends_segment = i == last || is_separator(input[i + 1]);

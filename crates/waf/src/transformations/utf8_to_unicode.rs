@@ -35,7 +35,9 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> Outcome {
             continue;
         };
         let code = tail.iter().fold(u32::from(lead & bits), |code, b| code << 6 | u32::from(b & 0x3f));
-        out.extend_from_slice(format!("%u{code:04x}").as_bytes());
+        out.extend_from_slice(b"%u");
+        let digits = if code > 0xffff { (31 - code.leading_zeros()) / 4 + 1 } else { 4 };
+        out.extend((0..digits).rev().map(|digit| b"0123456789abcdef"[(code >> (digit * 4) & 0xf) as usize]));
         if code < least || (0xd800..=0xdfff).contains(&code) {
             out.push(lead);
         }
