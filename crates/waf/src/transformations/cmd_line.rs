@@ -43,12 +43,12 @@ fn first_change(input: &[u8], from: usize, after_space: bool) -> usize {
     }
     let mut at = from;
     while at < input.len() {
-        let class = class_at(input, at);
+        let stays = |b: &u8| matches!(CLASSES[usize::from(*b)], Class::Plain | Class::Joins);
+        at += input[at..].iter().position(|b| !stays(b)).unwrap_or(input.len() - at);
         // Most spaces stand alone between words.
-        let stays = matches!(class, Class::Plain | Class::Joins)
-            || class == Class::Space
-                && !matches!(class_at(input, at + 1), Class::Space | Class::Blank | Class::Joins);
-        if !stays {
+        if class_at(input, at) != Class::Space
+            || matches!(class_at(input, at + 1), Class::Space | Class::Blank | Class::Joins)
+        {
             break;
         }
         at += 1;

@@ -19,9 +19,11 @@ fn is_blank(b: u8) -> bool {
 /// The position of the first blank that is not a space alone; the input's length if there is none.
 fn first_change(input: &[u8], from: usize) -> usize {
     let mut at = from;
-    while let Some(&b) = input.get(at)
-        && (!is_blank(b) || b == b' ' && !input.get(at + 1).is_some_and(|&next| is_blank(next)))
-    {
+    while at < input.len() {
+        at += input[at..].iter().position(|&b| is_blank(b)).unwrap_or(input.len() - at);
+        if input.get(at) != Some(&b' ') || input.get(at + 1).is_some_and(|&next| is_blank(next)) {
+            break;
+        }
         at += 1;
     }
     at
