@@ -1,9 +1,9 @@
 //! What can be known of rules before they run, so that most need not run.
 //!
 //! Over 95 % of rule evaluations do not match. For each rule the plan knows what a value must hold to match it: one of
-//! some literals, one byte of each of some sets. A value is scanned once for the literals of all rules; the result is a
-//! bit for each rule. Rules that look at the same values through the same transformations form a [`Group`]: where no
-//! value of a group has a rule's bit, the rule is passed over without looking at any value.
+//! some literals, one byte of each of some sets. Rules that ask the same of the same values through the same
+//! transformations share a [`Slot`]. A value is scanned once for all slots; the result is a bit for each. Where no value
+//! that a slot looks at has its bit, its rules are passed over without looking at any value.
 //!
 //! The outcome is that of plain evaluation, which a differential test compares
 //! ([`Transaction::set_plain`](crate::Transaction::set_plain)).
@@ -12,49 +12,59 @@
 //! |---|---|
 //! | [`byte_set`], [`classes`] | sets of bytes, and bytes that no set tells apart |
 //! | [`requirement`] | what a value must hold for an operator to match it |
-//! | [`triggers`] | the bytes without which a transformation changes nothing |
-//! | [`filter`] | the scan for all rules |
+//! | [`triggers`] | without what a transformation changes nothing |
+//! | [`filter`] | the scan for all slots |
+//! | [`source`], [`interest`] | where values come from, and which slots look at them |
 
 pub(crate) mod byte_set;
 pub(crate) mod classes;
 pub(crate) mod filter;
+pub(crate) mod interest;
 pub(crate) mod requirement;
+pub(crate) mod source;
 pub(crate) mod triggers;
-
-use seclang::variable::Variable;
 
 use crate::chain::{ChainId, ChainTree};
 use crate::operators::{Comparison, Kind};
 use crate::ruleset::{Disruptive, Link, Rule, Step};
 use crate::target::{Exclusion, Selector, Target};
 use classes::Classes;
-use filter::{Filter, FilterBuilder};
-use triggers::Trigger;
+use filter::Filter;
+use interest::Interest;
+use requirement::Requirement;
+use source::Source;
+use triggers::Triggers;
 
 /// The plan of a rule set.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) filter: Filter,
-    pub(crate) families: Vec<Family>,
-    pub(crate) groups: Vec<Group>,
     pub(crate) classes: Classes,
-    /// For each chain the classes of bytes without which it leaves a value as it is.
-    pub(crate) triggers: Vec<Trigger>,
+    pub(crate) triggers: Triggers,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) families: Vec<Family>,
+    /// For each phase what its rules look at.
+    pub(crate) interests: [Vec<Interest>; 5],
+    /// For each chain the slots that look through it.
+    pub(crate) by_chain: Vec<Box<[u64]>>,
+}
+
+/// The same question about the same values through the same chains: one, or all that multiMatch tests.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) family: u16,
+    pub(crate) chains: Vec<ChainId>,
+    /// The same as bits.
+    pub(crate) chain_bits: u128,
 }
 
 /// Values that rules look at together: the same targets, less the same exclusions.
 #[derive(Debug)]
 pub(crate) struct Family {
-    pub(crate) targets: Vec<Target>,
+    /// With where their values come from.
+    pub(crate) targets: Vec<(Target, Vec<Source>)>,
     pub(crate) exclusions: Vec<Exclusion>,
     name: String,
-}
-
-/// A family seen through the same chains: one, or all that multiMatch tests.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Group {
-    pub(crate) family: u16,
-    pub(crate) chains: Vec<ChainId>,
 }
 
 /// A link's place in the plan.
@@ -63,8 +73,8 @@ pub(crate) enum Place {
     /// It is evaluated plainly.
     #[default]
     Plain,
-    /// It is passed over where no value of the group has the bit.
-    Filtered { group: u16, bit: u16 },
+    /// It is passed over where no value has the slot's bit.
+    Filtered { slot: u16 },
     /// It compares one TX variable with a number.
     Compared { slot: u32, comparison: Comparison, number: i32 },
     /// It asks whether a TX variable is set, by comparing their count (0 or 1) with a number.
@@ -73,10 +83,10 @@ pub(crate) enum Place {
 
 /// Makes the plan and gives each link its place.
 pub(crate) fn make(rules: &mut [Rule], phases: &mut [Vec<Step>], chains: &ChainTree) -> Plan {
-    let mut plan = Plan { triggers: triggers::of_chains(chains), ..Plan::default() };
-    let mut builder = FilterBuilder::default();
+    let mut plan = Plan::default();
+    let mut requirements = Vec::new();
     for link in rules.iter_mut().flat_map(|rule| &mut rule.links) {
-        link.place = place(link, &mut plan, &mut builder);
+        link.place = place(link, &mut plan, &mut requirements);
     }
     for rule in rules.iter_mut() {
         rule.only_skips = only_skips(rule);
@@ -86,15 +96,16 @@ pub(crate) fn make(rules: &mut [Rule], phases: &mut [Vec<Step>], chains: &ChainT
             *place = rules[*index as usize].links.first().map_or(Place::Plain, |link| link.place);
         }
     }
-    plan.classes = Classes::of_sets(builder.sets().chain(plan.triggers.iter().map(|trigger| &trigger.set)));
-    for trigger in &mut plan.triggers {
-        trigger.set = plan.classes.translate(trigger.set);
-    }
-    plan.filter = builder.build(&plan.classes);
+    let sets = requirements.iter().flat_map(|requirement: &Requirement| &requirement.sets);
+    let sets: Vec<_> = sets.map(|set| set.folded()).chain(triggers::sets(chains)).collect();
+    plan.classes = Classes::of_sets(sets.iter());
+    plan.triggers = Triggers::new(chains, &plan.classes);
+    plan.filter = Filter::build(&requirements, &plan.classes);
+    plan.find_interests(rules, phases, chains);
     plan
 }
 
-fn place(link: &Link, plan: &mut Plan, builder: &mut FilterBuilder) -> Place {
+fn place(link: &Link, plan: &mut Plan, requirements: &mut Vec<Requirement>) -> Place {
     let Some(test) = &link.test else { return Place::Plain };
     if test.argument.is_some() {
         return Place::Plain;
@@ -110,16 +121,17 @@ fn place(link: &Link, plan: &mut Plan, builder: &mut FilterBuilder) -> Place {
             false => Place::Compared { slot, comparison, number },
         };
     }
+    let chains = link.multi_match.clone().unwrap_or_else(|| vec![link.chain]);
     // A negated operator matches where it finds nothing: no literal can tell.
-    if test.negated || !link.targets.iter().all(is_settled) {
+    if test.negated || chains.iter().any(|chain| chain.0 as usize >= triggers::CHAINS) {
         return Place::Plain;
     }
     let Some(requirement) = requirement::of(&test.operator) else { return Place::Plain };
-    let Some(bit) = builder.add(requirement) else { return Place::Plain };
-    let family = plan.family(link);
-    let chains = link.multi_match.clone().unwrap_or_else(|| vec![link.chain]);
-    let group = plan.group(Group { family, chains });
-    Place::Filtered { group, bit }
+    let Some(family) = plan.family(link) else { return Place::Plain };
+    match plan.slot(family, chains, requirement, requirements) {
+        Some(slot) => Place::Filtered { slot },
+        None => Place::Plain,
+    }
 }
 
 fn only_skips(rule: &Rule) -> bool {
@@ -129,63 +141,72 @@ fn only_skips(rule: &Rule) -> bool {
 }
 
 impl Plan {
-    fn family(&mut self, link: &Link) -> u16 {
+    /// The family of a link's values; `None` if some are not settled during a phase.
+    fn family(&mut self, link: &Link) -> Option<u16> {
         let name = format!("{:?} {:?}", link.targets, link.exclusions);
-        let known = self.families.iter().position(|family| family.name == name);
-        let index = known.unwrap_or_else(|| {
-            let (targets, exclusions) = (link.targets.clone(), link.exclusions.clone());
-            self.families.push(Family { targets, exclusions, name });
-            self.families.len() - 1
+        if let Some(known) = self.families.iter().position(|family| family.name == name) {
+            return Some(known as u16);
+        }
+        let targets: Vec<_> =
+            link.targets.iter().map(|target| (target.clone(), source::of_target(target))).collect();
+        if targets.iter().any(|(_, sources)| sources.is_empty()) {
+            return None;
+        }
+        self.families.push(Family { targets, exclusions: link.exclusions.clone(), name });
+        Some(self.families.len() as u16 - 1)
+    }
+
+    /// The slot for a question; `None` if there are too many.
+    fn slot(
+        &mut self,
+        family: u16,
+        chains: Vec<ChainId>,
+        requirement: Requirement,
+        requirements: &mut Vec<Requirement>,
+    ) -> Option<u16> {
+        let mut slots = self.slots.iter().zip(requirements.iter());
+        let known = slots.position(|(slot, required)| {
+            slot.family == family && slot.chains == chains && *required == requirement
         });
-        index as u16
+        if known.is_none() {
+            if self.slots.len() == filter::MOST_SLOTS {
+                return None;
+            }
+            let chain_bits = chains.iter().fold(0, |bits, chain| bits | 1u128 << chain.0);
+            self.slots.push(Slot { family, chains, chain_bits });
+            requirements.push(requirement);
+        }
+        Some(known.unwrap_or(self.slots.len() - 1) as u16)
     }
 
-    fn group(&mut self, group: Group) -> u16 {
-        let known = self.groups.iter().position(|g| *g == group);
-        known.unwrap_or_else(|| {
-            self.groups.push(group);
-            self.groups.len() - 1
-        }) as u16
+    fn find_interests(&mut self, rules: &[Rule], phases: &[Vec<Step>], chains: &ChainTree) {
+        let words = self.filter.words();
+        self.by_chain = vec![vec![0; words].into_boxed_slice(); chains.len()];
+        for (slot, entry) in self.slots.iter().enumerate() {
+            for chain in &entry.chains {
+                self.by_chain[chain.0 as usize][slot / 64] |= 1 << (slot % 64);
+            }
+        }
+        for (steps, interests) in phases.iter().zip(&mut self.interests) {
+            let indices = steps.iter().filter_map(|step| match step {
+                Step::Rule(index, _) => Some(*index as usize),
+                Step::Marker => None,
+            });
+            for link in indices.flat_map(|index| &rules[index].links) {
+                let Place::Filtered { slot } = link.place else { continue };
+                let Slot { family, chain_bits, .. } = self.slots[slot as usize];
+                for (target, sources) in &self.families[family as usize].targets {
+                    for &source in sources {
+                        let known =
+                            interests.iter().position(|interest: &Interest| interest.source == source);
+                        let at = known.unwrap_or_else(|| {
+                            interests.push(Interest::new(source, words));
+                            interests.len() - 1
+                        });
+                        interests[at].add(slot, chain_bits, &target.selector);
+                    }
+                }
+            }
+        }
     }
-}
-
-/// Whether the values of a target stay the same during a phase, and are kept as they came in.
-fn is_settled(target: &Target) -> bool {
-    use Variable as V;
-    !target.counted
-        && matches!(
-            target.variable,
-            V::Args
-                | V::ArgsGet
-                | V::ArgsGetNames
-                | V::ArgsNames
-                | V::ArgsPost
-                | V::ArgsPostNames
-                | V::Files
-                | V::FilesNames
-                | V::FilesTmpContent
-                | V::MultipartPartHeaders
-                | V::QueryString
-                | V::RequestBasename
-                | V::RequestBody
-                | V::RequestCookies
-                | V::RequestCookiesNames
-                | V::RequestFilename
-                | V::RequestHeaders
-                | V::RequestHeadersNames
-                | V::RequestLine
-                | V::RequestMethod
-                | V::RequestProtocol
-                | V::RequestUri
-                | V::RequestUriRaw
-                | V::ResponseBody
-                | V::ResponseContentType
-                | V::ResponseHeaders
-                | V::ResponseHeadersNames
-                | V::ResponseProtocol
-                | V::ScriptBasename
-                | V::ScriptFilename
-                | V::StatusLine
-                | V::Xml
-        )
 }

@@ -26,19 +26,19 @@ use crate::tx::{TxVariables, leading_number};
 
 mod act;
 mod body;
+mod candidates;
 pub(crate) mod deadline;
 mod evaluate;
 mod expand;
-mod groups;
 mod input;
 mod profile;
 mod report;
 mod values;
 mod variables;
 
+use candidates::Candidates;
 use deadline::Deadline;
 pub use deadline::{Clock, Overrun};
-use groups::Groups;
 use input::{Input, ResponseInput};
 pub use profile::{Cost, Profile};
 use values::Values;
@@ -116,7 +116,7 @@ pub struct Transaction {
     values: Values,
     /// Whether every rule is evaluated plainly.
     plain: bool,
-    groups: Groups,
+    candidates: Candidates,
     deadline: Deadline,
 
     mode: Mode,
@@ -216,7 +216,7 @@ impl Transaction {
             tx: TxVariables::default(),
             values: Values::default(),
             plain: false,
-            groups: Groups::default(),
+            candidates: Candidates::default(),
             deadline: Deadline::default(),
             removed: Vec::new(),
             removed_targets: Vec::new(),
@@ -251,6 +251,7 @@ impl Transaction {
     /// the same: tests compare the two.
     pub fn set_plain(&mut self) {
         self.plain = true;
+        self.values.set_plain();
     }
 
     /// The mode as it is now; as it was, if the deadline has passed.

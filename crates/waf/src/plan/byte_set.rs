@@ -38,6 +38,15 @@ impl ByteSet {
         ByteSet(std::array::from_fn(|i| self.0[i] | other.0[i]))
     }
 
+    /// With both cases of each letter.
+    pub(crate) fn folded(self) -> ByteSet {
+        self.iter().fold(self, |mut set, byte| {
+            set.insert(byte.to_ascii_lowercase());
+            set.insert(byte.to_ascii_uppercase());
+            set
+        })
+    }
+
     pub(crate) fn intersects(self, other: ByteSet) -> bool {
         (0..4).fold(0, |any, i| any | (self.0[i] & other.0[i])) != 0
     }
@@ -69,6 +78,7 @@ mod tests {
         assert_eq!(set.ones().collect::<Vec<_>>(), b"\0az\xff");
         assert!(set.intersects(ByteSet::of(b"bz")) && !set.intersects(ByteSet::of(b"by")));
         assert_eq!(ByteSet::where_(|_| true), ByteSet::ALL);
+        assert_eq!(ByteSet::of(b"aZ-").folded(), ByteSet::of(b"aAzZ-"));
         assert_eq!(set.union(ByteSet::of(b"b")), ByteSet::of(b"ab\xff\0z"));
     }
 }

@@ -8,12 +8,14 @@ use super::byte_set::ByteSet;
 #[derive(Debug, Clone)]
 pub(crate) struct Classes {
     of: [u8; 256],
+    /// The same as sets of one: a value's are put together without a shift.
+    alone: Vec<ByteSet>,
     count: usize,
 }
 
 impl Default for Classes {
     fn default() -> Classes {
-        Classes { of: [0; 256], count: 1 }
+        Classes { of: [0; 256], alone: vec![ByteSet::of(&[0]); 256], count: 1 }
     }
 }
 
@@ -40,6 +42,9 @@ impl Classes {
                 }
             }
         }
+        for (class, alone) in classes.of.iter().zip(&mut classes.alone) {
+            *alone = ByteSet::of(&[*class]);
+        }
         classes
     }
 
@@ -49,11 +54,7 @@ impl Classes {
 
     /// The classes of a value's bytes.
     pub(crate) fn present(&self, value: &[u8]) -> ByteSet {
-        let mut set = ByteSet::EMPTY;
-        for &byte in value {
-            set.insert(self.of[byte as usize]);
-        }
-        set
+        value.iter().fold(ByteSet::EMPTY, |set, &byte| set.union(self.alone[byte as usize]))
     }
 
     /// A set of bytes as a set of classes; exact for the sets that the classes were made of.

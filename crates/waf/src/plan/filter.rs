@@ -29,32 +29,14 @@ pub(crate) struct Filter {
     free: Vec<u64>,
 }
 
-/// Gathers requirements.
-#[derive(Debug, Default)]
-pub(crate) struct FilterBuilder {
-    requirements: Vec<Requirement>,
-}
+/// So many slots can have a bit.
+pub(crate) const MOST_SLOTS: usize = MOST_WORDS * 64;
 
-impl FilterBuilder {
-    /// Adds a requirement; equal ones share a bit. `None` if there are too many.
-    pub(crate) fn add(&mut self, requirement: Requirement) -> Option<u16> {
-        if let Some(known) = self.requirements.iter().position(|r| *r == requirement) {
-            return Some(known as u16);
-        }
-        if self.requirements.len() == MOST_WORDS * 64 {
-            return None;
-        }
-        self.requirements.push(requirement);
-        Some(self.requirements.len() as u16 - 1)
-    }
-
-    /// All byte sets, from which the classes are made.
-    pub(crate) fn sets(&self) -> impl Iterator<Item = &ByteSet> {
-        self.requirements.iter().flat_map(|requirement| &requirement.sets)
-    }
-
-    pub(crate) fn build(self, classes: &Classes) -> Filter {
-        let words = self.requirements.len().div_ceil(64);
+impl Filter {
+    /// A filter with a bit for each requirement, in their order. Letters are found in both cases, so that making a value
+    /// lower case changes nothing; `classes` tell at least the [`folded`](ByteSet::folded) sets apart.
+    pub(crate) fn build(requirements: &[Requirement], classes: &Classes) -> Filter {
+        let words = requirements.len().div_ceil(64);
         let mut filter = Filter {
             weak: vec![0; words],
             met: vec![0; classes.count() * LAYERS * words],
@@ -63,22 +45,22 @@ impl FilterBuilder {
             ..Filter::default()
         };
         let mut owners: BTreeMap<Vec<u8>, Vec<u16>> = BTreeMap::new();
-        for (bit, requirement) in (0u16..).zip(self.requirements) {
+        for (bit, requirement) in (0u16..).zip(requirements) {
             let (word, mask) = (bit as usize / 64, 1u64 << (bit % 64));
             for layer in 0..LAYERS {
                 match requirement.sets.get(layer) {
                     None => filter.free[layer * words + word] |= mask,
                     Some(set) => {
-                        for class in classes.translate(*set).iter() {
+                        for class in classes.translate(set.folded()).ones() {
                             filter.met[(class as usize * LAYERS + layer) * words + word] |= mask;
                         }
                     }
                 }
             }
-            match requirement.literals {
+            match &requirement.literals {
                 Some(literals) => {
                     for literal in literals {
-                        owners.entry(literal).or_default().push(bit);
+                        owners.entry(literal.clone()).or_default().push(bit);
                     }
                 }
                 None => filter.weak[word] |= mask,
@@ -100,9 +82,7 @@ impl FilterBuilder {
         }
         filter
     }
-}
 
-impl Filter {
     /// Words that a scan's result takes.
     pub(crate) fn words(&self) -> usize {
         self.weak.len()
@@ -148,24 +128,24 @@ mod tests {
     #[test]
     fn bits_of_literals_and_of_byte_sets() {
         let literals = |texts: &[&str]| Some(texts.iter().map(|t| t.as_bytes().to_vec()).collect());
-        let mut builder = FilterBuilder::default();
-        let script = builder.add(Requirement { literals: literals(&["<script"]), sets: vec![] }).unwrap();
-        let union = builder
-            .add(Requirement { literals: literals(&["union", "select"]), sets: vec![ByteSet::of(b"(")] })
-            .unwrap();
-        let newline = builder.add(Requirement { literals: None, sets: vec![ByteSet::of(b"\n\r")] }).unwrap();
-        let any = builder.add(Requirement::default()).unwrap();
-        assert_eq!(builder.add(Requirement::default()), Some(any));
-        let classes = Classes::of_sets(builder.sets());
-        let filter = builder.build(&classes);
+        let requirements = [
+            Requirement { literals: literals(&["<script"]), sets: vec![] },
+            Requirement { literals: literals(&["union", "select"]), sets: vec![ByteSet::of(b"(")] },
+            Requirement { literals: None, sets: vec![ByteSet::of(b"\nZ")] },
+            Requirement::default(),
+        ];
+        let folded: Vec<_> = requirements.iter().flat_map(|r| &r.sets).map(|set| set.folded()).collect();
+        let classes = Classes::of_sets(folded.iter());
+        let filter = Filter::build(&requirements, &classes);
         let bits = |text: &str| {
             let mut bits = vec![0; filter.words()];
             filter.literals(text.as_bytes(), &mut bits);
             filter.meet(classes.present(text.as_bytes()), &mut bits);
-            [script, union, newline, any].map(|bit| bits[0] >> bit & 1 == 1)
+            [0, 1, 2, 3].map(|bit| bits[0] >> bit & 1 == 1)
         };
         assert_eq!(bits("plain"), [false, false, false, true]);
         assert_eq!(bits("a<ScRipt>\n"), [true, false, true, true]);
+        assert_eq!(bits("z"), [false, false, true, true]);
         assert_eq!(bits("UNION x"), [false, false, false, true]);
         assert_eq!(bits("(select"), [false, true, false, true]);
     }

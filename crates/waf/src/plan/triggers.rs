@@ -1,31 +1,88 @@
-//! The bytes without which a transformation changes nothing.
+//! Without what a transformation changes nothing: some byte, or two bytes in a row.
+//!
+//! Two questions are told apart. *Exactly*: does the chain leave the value as it is? And *for a scan*: does it leave what
+//! a scan finds, which is without regard to the case of letters? `t:lowercase` changes many values, but no scan.
 
 use seclang::transformation::Transformation;
 
 use super::byte_set::ByteSet;
+use super::classes::Classes;
 use crate::chain::{ChainId, ChainTree};
 
-/// A set such that a value without any of its bytes is left as it is; `ALL` for transformations that change values of any
-/// kind (also the empty one, which has no bytes at all).
-fn of(transformation: Transformation) -> ByteSet {
+/// Chains with a number below have a bit; others count as changing every value.
+pub(crate) const CHAINS: usize = 128;
+
+/// Kinds of two bytes in a row.
+const PAIRS: [(Position, Position); 8] = [
+    (Position::Bytes(is_blank), Position::Bytes(is_blank)),
+    (Position::Bytes(is_blank), Position::Bytes(|b| matches!(b, b'/' | b'('))),
+    (Position::Bytes(|b| matches!(b, b'/' | b'.' | b'\\')), Position::Bytes(|b| matches!(b, b'/' | b'\\'))),
+    (Position::Bytes(|b| b == b'.'), Position::End),
+    (Position::Start, Position::Bytes(is_blank)),
+    (Position::Bytes(is_blank), Position::End),
+    (Position::Bytes(|b| matches!(b, b'/' | b'*')), Position::Bytes(|b| matches!(b, b'/' | b'*'))),
+    (Position::Bytes(|b| matches!(b, b'-' | b'<')), Position::Bytes(|b| matches!(b, b'-' | b'!'))),
+];
+const BLANK_BLANK: u8 = 1;
+const BLANK_OPEN: u8 = 1 << 1;
+const SEPARATORS: u8 = 1 << 2;
+const DOT_END: u8 = 1 << 3;
+const START_BLANK: u8 = 1 << 4;
+const BLANK_END: u8 = 1 << 5;
+const COMMENT: u8 = 1 << 6;
+const DASHES: u8 = 1 << 7;
+
+/// One end of a pair.
+enum Position {
+    Bytes(fn(u8) -> bool),
+    Start,
+    End,
+}
+
+fn is_blank(b: u8) -> bool {
+    matches!(b, 9..=13 | b' ' | 0xa0)
+}
+
+/// Without any of these bytes and pairs a value is left as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Trigger {
+    set: ByteSet,
+    pairs: u8,
+    /// It may change values of any kind, the empty one too.
+    always: bool,
+}
+
+fn of(transformation: Transformation) -> Trigger {
     use Transformation as T;
-    let blank = |b: u8| matches!(b, 9..=13 | b' ' | 0xa0);
+    let bytes = |set: ByteSet| Trigger { set, ..Trigger::default() };
+    let pairs = |set: &[u8], pairs: u8| Trigger { set: ByteSet::of(set), pairs, always: false };
     match transformation {
-        T::CmdLine => ByteSet::where_(|b| b.is_ascii_uppercase() || blank(b) || b"\\\"'^,;/(\0".contains(&b)),
-        T::CompressWhitespace | T::RemoveWhitespace | T::Trim | T::TrimLeft | T::TrimRight => {
-            ByteSet::where_(|b| blank(b) || b == 0)
+        T::CmdLine => Trigger {
+            set: ByteSet::where_(|b| {
+                b.is_ascii_uppercase() || (is_blank(b) && b != b' ') || b"\\\"'^,;\0".contains(&b)
+            }),
+            pairs: BLANK_BLANK | BLANK_OPEN,
+            always: false,
+        },
+        T::CompressWhitespace => {
+            Trigger { set: ByteSet::where_(|b| is_blank(b) && b != b' '), pairs: BLANK_BLANK, always: false }
         }
-        T::CssDecode | T::EscapeSeqDecode | T::JsDecode => ByteSet::of(b"\\"),
-        T::HtmlEntityDecode => ByteSet::of(b"&"),
-        T::Lowercase => ByteSet::where_(|b| b.is_ascii_uppercase()),
-        T::Uppercase => ByteSet::where_(|b| b.is_ascii_lowercase()),
-        T::NormalizePath => ByteSet::of(b"/."),
-        T::NormalizePathWin => ByteSet::of(b"/.\\"),
-        T::RemoveComments | T::RemoveCommentsChar | T::ReplaceComments => ByteSet::of(b"/-#<*>\0"),
-        T::RemoveNulls | T::ReplaceNulls => ByteSet::of(b"\0"),
-        T::SqlHexDecode => ByteSet::of(b"xX\0"),
-        T::UrlDecode | T::UrlDecodeUni => ByteSet::of(b"%+"),
-        T::Utf8ToUnicode => ByteSet::where_(|b| b == 0 || b >= 0x80),
+        T::RemoveWhitespace => bytes(ByteSet::where_(is_blank)),
+        T::Trim => pairs(b"", START_BLANK | BLANK_END),
+        T::TrimLeft => pairs(b"", START_BLANK),
+        T::TrimRight => pairs(b"", BLANK_END),
+        T::CssDecode | T::EscapeSeqDecode | T::JsDecode => bytes(ByteSet::of(b"\\")),
+        T::HtmlEntityDecode => bytes(ByteSet::of(b"&")),
+        T::Lowercase => bytes(ByteSet::where_(|b| b.is_ascii_uppercase())),
+        T::Uppercase => bytes(ByteSet::where_(|b| b.is_ascii_lowercase())),
+        T::NormalizePath => pairs(b"", SEPARATORS | DOT_END),
+        T::NormalizePathWin => pairs(b"\\", SEPARATORS | DOT_END),
+        T::RemoveComments | T::RemoveCommentsChar => pairs(b"#", COMMENT | DASHES),
+        T::ReplaceComments => pairs(b"", COMMENT),
+        T::RemoveNulls | T::ReplaceNulls => bytes(ByteSet::of(b"\0")),
+        T::SqlHexDecode => bytes(ByteSet::of(b"xX\0")),
+        T::UrlDecode | T::UrlDecodeUni => bytes(ByteSet::of(b"%+")),
+        T::Utf8ToUnicode => bytes(ByteSet::where_(|b| b == 0 || b >= 0x80)),
         T::Base64Decode
         | T::Base64DecodeExt
         | T::Base64Encode
@@ -37,30 +94,139 @@ fn of(transformation: Transformation) -> ByteSet {
         | T::ParityOdd7bit
         | T::ParityZero7bit
         | T::Sha1
-        | T::UrlEncode => ByteSet::ALL,
+        | T::UrlEncode => Trigger { always: true, ..Trigger::default() },
     }
 }
 
-/// The bytes without which a chain leaves a value as it is.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Trigger {
-    /// Bytes; in a finished plan their classes.
-    pub(crate) set: ByteSet,
-    /// It may change any value, the empty one too.
-    pub(crate) always: bool,
+/// Without any of these what a scan finds is left as it is. The sets of the transformations that don't mind case hold no
+/// letter or both of its cases, so it does not matter what was made lower case before.
+fn of_scan(transformation: Transformation) -> Trigger {
+    let exact = of(transformation);
+    match transformation {
+        Transformation::Lowercase | Transformation::Uppercase | Transformation::CmdLine => {
+            Trigger { set: ByteSet::where_(|b| exact.set.contains(b) && !b.is_ascii_alphabetic()), ..exact }
+        }
+        _ => exact,
+    }
 }
 
-/// For each chain the union of its transformations' sets: without any of them no step changes anything.
-pub(super) fn of_chains(chains: &ChainTree) -> Vec<Trigger> {
-    let mut triggers = vec![Trigger::default(); chains.len()];
-    for number in 1..chains.len() {
-        if let Some(node) = chains.node(ChainId(number as u16)) {
-            let (before, own) = (triggers[node.parent.0 as usize], of(node.transformation));
-            triggers[number] =
-                Trigger { set: before.set.union(own), always: before.always || own == ByteSet::ALL };
+/// Chains, as bits by their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Touched {
+    /// Those that may change a value.
+    pub(crate) exact: u128,
+    /// Those that may change what a scan of it finds.
+    pub(crate) scan: u128,
+}
+
+impl Touched {
+    /// Every chain but the empty one.
+    pub(crate) const ALL: Touched = Touched { exact: !1, scan: !1 };
+
+    fn add(&mut self, other: Touched) {
+        self.exact |= other.exact;
+        self.scan |= other.scan;
+    }
+}
+
+/// Tells of a value which chains may change it.
+#[derive(Debug)]
+pub(crate) struct Triggers {
+    /// For each byte the kinds of pairs that it may begin and those that it may end.
+    first: [u8; 256],
+    second: [u8; 256],
+    at_start: u8,
+    at_end: u8,
+    by_class: Vec<Touched>,
+    by_pair: [Touched; 8],
+    always: Touched,
+}
+
+impl Default for Triggers {
+    fn default() -> Triggers {
+        Triggers {
+            first: [0; 256],
+            second: [0; 256],
+            at_start: 0,
+            at_end: 0,
+            by_class: Vec::new(),
+            by_pair: [Touched::default(); 8],
+            always: Touched::default(),
         }
     }
-    triggers
+}
+
+/// The sets that classes must tell apart.
+pub(super) fn sets(chains: &ChainTree) -> Vec<ByteSet> {
+    let nodes = (1..chains.len()).filter_map(|number| chains.node(ChainId(number as u16)));
+    nodes.flat_map(|node| [of(node.transformation).set, of_scan(node.transformation).set]).collect()
+}
+
+impl Triggers {
+    pub(super) fn new(chains: &ChainTree, classes: &Classes) -> Triggers {
+        let mut triggers =
+            Triggers { by_class: vec![Touched::default(); classes.count()], ..Triggers::default() };
+        for (kind, (first, second)) in PAIRS.iter().enumerate() {
+            match first {
+                Position::Bytes(is) => {
+                    (0..=255u8).filter(|&b| is(b)).for_each(|b| triggers.first[b as usize] |= 1 << kind);
+                }
+                Position::Start | Position::End => triggers.at_start |= 1 << kind,
+            }
+            match second {
+                Position::Bytes(is) => {
+                    (0..=255u8).filter(|&b| is(b)).for_each(|b| triggers.second[b as usize] |= 1 << kind);
+                }
+                Position::Start | Position::End => triggers.at_end |= 1 << kind,
+            }
+        }
+        // A chain has the triggers of each of its steps: where none of them changes anything, the next sees the same.
+        for number in 1..chains.len().min(CHAINS) {
+            let mut at = ChainId(number as u16);
+            while let Some(node) = chains.node(at) {
+                let bit = 1u128 << number;
+                triggers.add(of(node.transformation), Touched { exact: bit, scan: 0 }, classes);
+                triggers.add(of_scan(node.transformation), Touched { exact: 0, scan: bit }, classes);
+                at = node.parent;
+            }
+        }
+        triggers
+    }
+
+    fn add(&mut self, trigger: Trigger, touched: Touched, classes: &Classes) {
+        if trigger.always {
+            self.always.add(touched);
+        }
+        for class in classes.translate(trigger.set).ones() {
+            self.by_class[class as usize].add(touched);
+        }
+        for (kind, pair) in self.by_pair.iter_mut().enumerate() {
+            if trigger.pairs >> kind & 1 == 1 {
+                pair.add(touched);
+            }
+        }
+    }
+
+    /// The chains that may change `value`, whose bytes have the classes `present`.
+    pub(crate) fn touched(&self, value: &[u8], present: ByteSet) -> Touched {
+        let mut touched = self.always;
+        for class in present.ones() {
+            touched.add(self.by_class[class as usize]);
+        }
+        let mut pairs = self.pairs(value);
+        while pairs != 0 {
+            touched.add(self.by_pair[pairs.trailing_zeros() as usize]);
+            pairs &= pairs - 1;
+        }
+        touched
+    }
+
+    fn pairs(&self, value: &[u8]) -> u8 {
+        let (Some(&start), Some(&end)) = (value.first(), value.last()) else { return 0 };
+        let ends = self.at_start & self.second[start as usize] | self.at_end & self.first[end as usize];
+        let inner = value.iter().zip(&value[1..]);
+        inner.fold(ends, |pairs, (&a, &b)| pairs | self.first[a as usize] & self.second[b as usize])
+    }
 }
 
 #[cfg(test)]
@@ -76,26 +242,54 @@ mod tests {
         *state
     }
 
+    /// Values of all bytes, and of those that matter to transformations, in which pairs are frequent.
+    fn value(state: &mut u64) -> Vec<u8> {
+        const SIGNS: &[u8] = b"aZx0 \t./\\*-<!#,;('\"^%+&\xa0\0";
+        let length = next(state) as usize % 12;
+        let signs = next(state) % 4 != 0;
+        let byte = |n: u64| if signs { SIGNS[n as usize % SIGNS.len()] } else { n as u8 };
+        (0..length).map(|_| byte(next(state))).collect()
+    }
+
     #[test]
-    fn a_value_without_its_bytes_is_unchanged() {
+    fn what_is_not_touched_is_unchanged() {
         let mut state = 0x9e37_79b9_7f4a_7c15;
-        let mut tested = 0;
+        let (mut untouched, mut unscanned) = (0, 0);
         for &transformation in Transformation::ALL {
-            let trigger = of(transformation);
-            if trigger == ByteSet::ALL {
-                continue;
-            }
-            let safe: Vec<u8> = (0..=255).filter(|&b| !trigger.contains(b)).collect();
-            for _ in 0..2000 {
-                let length = next(&mut state) as usize % 24;
-                let value: Vec<u8> =
-                    (0..length).map(|_| safe[next(&mut state) as usize % safe.len()]).collect();
+            let mut chains = ChainTree::default();
+            chains.intern(&[transformation]);
+            let classes = Classes::of_sets(sets(&chains).iter());
+            let triggers = Triggers::new(&chains, &classes);
+            for _ in 0..20_000 {
+                let value = value(&mut state);
+                let touched = triggers.touched(&value, classes.present(&value));
                 let mut out = Vec::new();
                 let changed = transform(transformation, &value, &mut out, &TransformContext::default());
-                assert!(!changed, "{transformation} changes {value:?} to {out:?}");
-                tested += 1;
+                if touched.exact == 0 {
+                    assert!(!changed || out == value, "{transformation} changes {value:?} to {out:?}");
+                    untouched += 1;
+                }
+                if touched.scan == 0 && changed {
+                    assert!(
+                        out.eq_ignore_ascii_case(&value),
+                        "{transformation} changes {value:?} to {out:?}"
+                    );
+                    unscanned += 1;
+                }
             }
         }
-        assert!(tested >= 40_000, "{tested}");
+        assert!(untouched >= 100_000 && unscanned >= 10_000, "{untouched} {unscanned}");
+    }
+
+    #[test]
+    fn a_chain_has_the_triggers_of_its_steps() {
+        let mut chains = ChainTree::default();
+        let long = chains.intern(&[Transformation::Lowercase, Transformation::JsDecode]);
+        let classes = Classes::of_sets(sets(&chains).iter());
+        let triggers = Triggers::new(&chains, &classes);
+        let touched = |value: &[u8]| triggers.touched(value, classes.present(value));
+        assert_eq!(touched(b"abc"), Touched::default());
+        assert_eq!(touched(b"aBc"), Touched { exact: 0b110, scan: 0 });
+        assert_eq!(touched(b"a\\bc"), Touched { exact: 1 << long.0, scan: 1 << long.0 });
     }
 }

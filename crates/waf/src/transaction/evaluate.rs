@@ -34,7 +34,7 @@ impl Transaction {
         };
         if !allowed {
             let rules = Arc::clone(&self.rules);
-            self.groups.start_phase();
+            self.candidates.start_phase();
             self.run_steps(&rules, &rules.phases[phase as usize - 1]);
         }
         match &self.intervention {
@@ -86,7 +86,7 @@ impl Transaction {
         }
         match place {
             Place::Plain => false,
-            Place::Filtered { group, bit } => !self.group_has(rules, group, bit, index),
+            Place::Filtered { slot } => !self.might_match(rules, slot, index),
             Place::Compared { slot, comparison, number } => {
                 !self.tx.get(slot).is_some_and(|value| comparison.holds(value.as_c_int(), number))
             }
@@ -134,11 +134,11 @@ impl Transaction {
             self.on_match(rules, rule, link, None, is_last);
             return true;
         };
-        if let Place::Filtered { group, bit } = link.place
+        if let Place::Filtered { slot } = link.place
             && !self.plain
             && !self.has_removed_targets(index)
         {
-            return self.evaluate_filtered(rules, rule, index, link, test, group, bit, is_last);
+            return self.evaluate_filtered(rules, rule, index, link, test, slot, is_last);
         }
         let mut items = std::mem::take(&mut self.items);
         self.collect_targets(rules, link, index, &mut items);

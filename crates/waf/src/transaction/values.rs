@@ -2,15 +2,17 @@
 //! might match. Each is found out once, when a rule first asks.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use seclang::transformation::Transformation;
 
+use super::candidates::has_bit;
 use super::input::{Field, Single};
 use super::profile::Profile;
 use crate::chain::ChainId;
 use crate::memory::{Memory, Slice};
 use crate::plan::Plan;
-use crate::plan::byte_set::ByteSet;
+use crate::plan::triggers::{CHAINS, Touched};
 use crate::ruleset::RuleSet;
 use crate::transformations::{TransformContext, transform};
 
@@ -21,23 +23,23 @@ pub(super) type ValueId = u32;
 #[derive(Debug, Clone, Copy)]
 struct Known {
     slice: Slice,
-    /// The classes of its bytes, once asked for.
-    present: Option<ByteSet>,
-    /// A value that differs in case only: they hold the same literals. Itself if there is none.
-    same_literals: ValueId,
-    /// Where the bits of its literals begin, plus one; 0 if they are not known.
-    literals: u32,
-    /// Where its scan's bits begin, plus one; 0 if it was not scanned.
+    /// Where the bits of its scan begin, plus one; 0 if it was not looked at yet.
     scan: u32,
+    /// A value that differs in the case of letters only: their scans are the same. Itself if there is none.
+    same_scan: ValueId,
     /// Where its transformed forms stand, plus one; 0 if there are none yet.
     forms: u32,
-    /// The first value with the same bytes, once asked for.
-    first_equal: Option<ValueId>,
+    /// The first value with the same bytes; [`UNKNOWN`] until asked for.
+    first_equal: ValueId,
+    /// The chains that may change it; known once it was looked at.
+    touched: Touched,
 }
+
+const UNKNOWN: ValueId = ValueId::MAX;
 
 impl Known {
     fn new(slice: Slice, id: ValueId) -> Known {
-        Known { slice, present: None, same_literals: id, literals: 0, scan: 0, forms: 0, first_equal: None }
+        Known { slice, scan: 0, same_scan: id, forms: 0, first_equal: UNKNOWN, touched: Touched::ALL }
     }
 }
 
@@ -51,7 +53,9 @@ pub(super) struct Values {
     /// The output of the last transformation, for the next to use.
     out: Vec<u8>,
     /// The first value of each hash.
-    by_hash: HashMap<u64, ValueId>,
+    by_hash: HashMap<u64, ValueId, BuildHasherDefault<Hashed>>,
+    /// Whether every transformation is computed, even where it can't change anything.
+    plain: bool,
     /// What everything costs, if it is measured.
     pub(super) profile: Option<Box<Profile>>,
 }
@@ -87,12 +91,9 @@ impl Values {
         self.known.get(id as usize).map_or(Slice::default(), |known| known.slice)
     }
 
-    fn present(&mut self, id: ValueId, plan: &Plan, memory: &Memory) -> ByteSet {
-        let known = &mut self.known[id as usize];
-        match known.present {
-            Some(present) => present,
-            None => *known.present.insert(plan.classes.present(memory.get(known.slice))),
-        }
+    /// Computes every transformation from now on.
+    pub(super) fn set_plain(&mut self) {
+        self.plain = true;
     }
 
     /// The value's form after a chain of transformations; itself if the chain leaves it as it is.
@@ -104,9 +105,11 @@ impl Values {
         memory: &mut Memory,
     ) -> ValueId {
         let Some(node) = rules.chains.node(chain) else { return id };
-        let trigger = rules.plan.triggers[chain.0 as usize];
-        if !trigger.always && !trigger.set.intersects(self.present(id, &rules.plan, memory)) {
-            return id;
+        if !self.plain && (chain.0 as usize) < CHAINS {
+            let (touched, _) = self.look(id, &rules.plan, memory);
+            if touched.exact >> chain.0 & 1 == 0 {
+                return id;
+            }
         }
         let chains = rules.chains.len();
         if self.known[id as usize].forms == 0 {
@@ -121,8 +124,9 @@ impl Values {
         let context = TransformContext { unicode_map: rules.unicode_map.as_ref() };
         let mut out = std::mem::take(&mut self.out);
         let started = self.profile.as_ref().map(|profile| profile.now());
-        let changed = transform(node.transformation, memory.get(self.slice(input)), &mut out, &context);
-        self.profile_form(started, chain, self.slice(input).len(), changed);
+        let before = memory.get(self.slice(input));
+        let changed = transform(node.transformation, before, &mut out, &context) && before != out.as_slice();
+        self.profile_form(started, chain, before.len(), changed);
         let form = if changed {
             self.add_form(id, input, node.transformation, chains, &mut out, memory)
         } else {
@@ -160,7 +164,7 @@ impl Values {
         }
         let form = self.add(memory.take(bytes));
         if matches!(transformation, Transformation::Lowercase | Transformation::Uppercase) {
-            self.known[form as usize].same_literals = self.known[input as usize].same_literals;
+            self.known[form as usize].same_scan = self.known[input as usize].same_scan;
         }
         form
     }
@@ -168,42 +172,70 @@ impl Values {
     /// The first value that has the same bytes: what is found out about one holds for both. Names of JSON values and of
     /// repeated fields are many and equal.
     pub(super) fn first_equal(&mut self, id: ValueId, memory: &Memory) -> ValueId {
-        if let Some(first) = self.known[id as usize].first_equal {
+        let first = self.known[id as usize].first_equal;
+        if first != UNKNOWN {
             return first;
         }
         let bytes = memory.get(self.slice(id));
         let first = *self.by_hash.entry(hash(bytes)).or_insert(id);
         // Another value with the same hash is no harm: it is only looked at by itself.
         let first = if memory.get(self.slice(first)) == bytes { first } else { id };
-        self.known[id as usize].first_equal = Some(first);
+        self.known[id as usize].first_equal = first;
         first
     }
 
-    /// The bits of the rules that the value might match.
-    pub(super) fn scan(&mut self, id: ValueId, plan: &Plan, memory: &Memory) -> &[u64] {
+    /// Looks at a value's bytes, once: the chains that may change it, and a bit for each slot that it might match.
+    pub(super) fn look(&mut self, id: ValueId, plan: &Plan, memory: &Memory) -> (Touched, &[u64]) {
         let words = plan.filter.words();
         if self.known[id as usize].scan == 0 {
-            let present = self.present(id, plan, memory);
-            let literals = self.literals(self.known[id as usize].same_literals, plan, memory);
-            let start = self.bits.len();
-            self.bits.extend_from_within(literals..literals + words);
-            plan.filter.meet(present, &mut self.bits[start..]);
-            self.known[id as usize].scan = start as u32 + 1;
+            self.look_first(id, plan, memory);
         }
-        let start = self.known[id as usize].scan as usize - 1;
-        &self.bits[start..start + words]
+        let known = &self.known[id as usize];
+        let start = known.scan as usize - 1;
+        (known.touched, &self.bits[start..start + words])
     }
 
-    /// Where the bits of a value's literals begin.
-    fn literals(&mut self, id: ValueId, plan: &Plan, memory: &Memory) -> usize {
+    fn look_first(&mut self, id: ValueId, plan: &Plan, memory: &Memory) {
+        let Known { slice, same_scan, .. } = self.known[id as usize];
+        let value = memory.get(slice);
+        let present = plan.classes.present(value);
+        let known_scan = self.known[same_scan as usize].scan;
+        let scan = match known_scan {
+            0 => {
+                let start = self.bits.len();
+                self.bits.resize(start + plan.filter.words(), 0);
+                plan.filter.literals(value, &mut self.bits[start..]);
+                plan.filter.meet(present, &mut self.bits[start..]);
+                start as u32 + 1
+            }
+            known => known,
+        };
         let known = &mut self.known[id as usize];
-        if known.literals == 0 {
-            let start = self.bits.len();
-            self.bits.resize(start + plan.filter.words(), 0);
-            plan.filter.literals(memory.get(known.slice), &mut self.bits[start..]);
-            known.literals = start as u32 + 1;
-        }
-        known.literals as usize - 1
+        known.scan = scan;
+        known.touched = plan.triggers.touched(value, present);
+    }
+
+    /// Whether a value that was looked at might match a slot.
+    pub(super) fn might_match(&self, id: ValueId, slot: u16) -> bool {
+        self.bits
+            .get((self.known[id as usize].scan as usize).wrapping_sub(1)..)
+            .is_some_and(|bits| has_bit(bits, slot))
+    }
+}
+
+/// A hash that is one already.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash(bytes);
+    }
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

@@ -3,12 +3,13 @@
 use event::Timestamp;
 use seclang::variable::Variable;
 
-use super::input::{Field, Single};
+use super::input::Single;
 use super::values::ValueId;
 use super::{Transaction, is_single};
 use crate::body::escape_for_log;
 use crate::collections::{Record, deprecate};
 use crate::memory::Slice;
+use crate::plan::source::{self, Source};
 use crate::ruleset::RuleSet;
 use crate::target::{Exclusion, Selector};
 
@@ -50,30 +51,16 @@ impl Transaction {
         items: &mut Vec<Item>,
     ) {
         use Variable as V;
+        let sources = source::of(variable);
+        if !sources.is_empty() {
+            return sources.iter().for_each(|&source| self.values(variable, source, selector, items));
+        }
         if is_single(variable) {
             let value = self.single_value(variable, rules);
             items.extend(value.map(|s| Item { variable, name: ItemName::Bare, value: s.value, id: s.id }));
             return;
         }
         match variable {
-            V::Args => self.values(variable, false, ALL_ARGUMENTS, selector, items),
-            V::ArgsGet => self.values(variable, false, &[Source::Get], selector, items),
-            V::ArgsPost => self.values(variable, false, &[Source::Post], selector, items),
-            V::ArgsNames => self.values(variable, true, ALL_ARGUMENTS, selector, items),
-            V::ArgsGetNames => self.values(variable, true, &[Source::Get], selector, items),
-            V::ArgsPostNames => self.values(variable, true, &[Source::Post], selector, items),
-            V::RequestCookies => self.values(variable, false, &[Source::Cookies], selector, items),
-            V::RequestCookiesNames => self.values(variable, true, &[Source::Cookies], selector, items),
-            V::RequestHeaders => self.values(variable, false, &[Source::Headers], selector, items),
-            V::RequestHeadersNames => self.values(variable, true, &[Source::Headers], selector, items),
-            V::ResponseHeaders => self.values(variable, false, &[Source::ResponseHeaders], selector, items),
-            V::ResponseHeadersNames => {
-                self.values(variable, true, &[Source::ResponseHeaders], selector, items)
-            }
-            V::Files => self.values(variable, false, &[Source::Files], selector, items),
-            V::FilesNames => self.values(variable, true, &[Source::Files], selector, items),
-            V::FilesTmpContent => self.values(variable, false, &[Source::FileContents], selector, items),
-            V::MultipartPartHeaders => self.values(variable, false, &[Source::PartHeaders], selector, items),
             V::FilesSizes => self.file_sizes(selector, items),
             V::Tx => self.tx_values(selector, rules, items),
             V::Ip | V::Global | V::Session | V::User | V::Resource => {
@@ -87,42 +74,28 @@ impl Transaction {
                     items.push(Item { variable, name, value, id: NO_ID });
                 }
             }
-            V::Xml => self.xml_values(selector, items),
+            V::Xml => {
+                if let Selector::XPath(path) = selector {
+                    self.values(variable, Source::Xml(*path), &Selector::All, items);
+                }
+            }
             // RULE is expanded in macros only; GEO and FILES_TMPNAMES have nothing here.
             _ => {}
         }
     }
 
-    fn fields(&self, source: Source) -> &[Field] {
-        match source {
-            Source::Get => &self.input.get,
-            Source::Post => &self.input.post,
-            Source::Json => &self.input.json,
-            Source::Cookies => &self.input.cookies,
-            Source::Headers => &self.input.headers,
-            Source::ResponseHeaders => &self.response.headers,
-            Source::Files => self.input.multipart.as_ref().map_or(&[], |m| &m.files),
-            Source::FileContents => self.input.multipart.as_ref().map_or(&[], |m| &m.contents),
-            Source::PartHeaders => self.input.multipart.as_ref().map_or(&[], |m| &m.part_headers),
-        }
-    }
-
-    fn values(
-        &self,
-        variable: Variable,
-        names: bool,
-        sources: &[Source],
-        selector: &Selector,
-        items: &mut Vec<Item>,
-    ) {
-        for &source in sources {
-            for field in self.fields(source) {
-                if matches!(selector, Selector::All) || selector.selects(self.memory.get(field.name)) {
-                    let (value, id) =
-                        if names { (field.name, field.id + 1) } else { (field.value, field.id) };
-                    items.push(Item { variable, name: ItemName::Key(field.name), value, id });
+    fn values(&self, variable: Variable, source: Source, selector: &Selector, items: &mut Vec<Item>) {
+        let inputs = self.inputs(source);
+        for (key, value, id) in (0..inputs.len()).filter_map(|index| inputs.get(index)) {
+            let name = match key {
+                Some(key)
+                    if !matches!(selector, Selector::All) && !selector.selects(self.memory.get(key)) =>
+                {
+                    continue;
                 }
-            }
+                key => key.map_or(ItemName::Bare, ItemName::Key),
+            };
+            items.push(Item { variable, name, value, id });
         }
     }
 
@@ -218,37 +191,12 @@ impl Transaction {
         }
     }
 
-    fn xml_values(&self, selector: &Selector, items: &mut Vec<Item>) {
-        let Selector::XPath(path) = selector else { return };
-        for single in self.input.xml.get(*path as usize).into_iter().flatten() {
-            items.push(Item {
-                variable: Variable::Xml,
-                name: ItemName::Bare,
-                value: single.value,
-                id: single.id,
-            });
-        }
-    }
-
     /// The value of a variable that is no collection; `None` if it has none now.
     fn single_value(&mut self, variable: Variable, rules: &RuleSet) -> Option<Single> {
         use Variable as V;
         let uncached = |value: Slice| Some(Single { value, id: NO_ID });
         let flag = |value: bool| if value { 1 } else { 0 };
         let number: i64 = match variable {
-            V::RequestLine => return self.input.line,
-            V::RequestMethod => return self.input.method,
-            V::RequestUriRaw => return self.input.uri_raw,
-            V::RequestUri => return self.input.uri,
-            V::RequestFilename | V::ScriptFilename => return self.input.filename,
-            V::RequestBasename | V::ScriptBasename => return self.input.basename,
-            V::QueryString => return self.input.query,
-            V::RequestProtocol => return self.input.protocol,
-            V::RequestBody => return self.input.body_variable,
-            V::ResponseBody => return self.response.body_variable,
-            V::ResponseProtocol => return self.response.protocol,
-            V::ResponseContentType => return self.response.content_type,
-            V::StatusLine => return self.response.status_line,
             V::RemoteAddr | V::RemoteHost => {
                 let text = self.connection.client.ip().to_canonical().to_string();
                 return uncached(self.memory.scratch(text.as_bytes()));
@@ -391,22 +339,6 @@ impl Transaction {
         }
     }
 }
-
-#[derive(Debug, Clone, Copy)]
-enum Source {
-    Get,
-    Post,
-    Json,
-    Cookies,
-    Headers,
-    ResponseHeaders,
-    Files,
-    FileContents,
-    PartHeaders,
-}
-
-/// Where ARGS and ARGS_NAMES come from.
-const ALL_ARGUMENTS: &[Source] = &[Source::Get, Source::Post, Source::Json];
 
 /// 2.9.7 in ModSecurity's form: two digits each for major, minor and patch, then release (9) and build.
 const MODSEC_BUILD: i64 = 20_907_900;

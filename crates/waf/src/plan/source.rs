@@ -1,0 +1,146 @@
+//! Where the values of a variable come from, for variables that stay as they are during a phase.
+
+use seclang::variable::Variable;
+
+use crate::target::{Selector, Target};
+
+/// A list of values of a transaction: one of its parts, seen by values or by names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Get,
+    GetNames,
+    Post,
+    PostNames,
+    /// The values of a JSON body: in ARGS, but not in ARGS_POST.
+    Json,
+    JsonNames,
+    Cookies,
+    CookieNames,
+    Headers,
+    HeaderNames,
+    ResponseHeaders,
+    ResponseHeaderNames,
+    Files,
+    FileNames,
+    FileContents,
+    PartHeaders,
+    Line,
+    Method,
+    UriRaw,
+    Uri,
+    Filename,
+    Basename,
+    Query,
+    Protocol,
+    Body,
+    ResponseBody,
+    ResponseProtocol,
+    ResponseContentType,
+    StatusLine,
+    /// What the XPath expression of that number selects.
+    Xml(u16),
+}
+
+impl Source {
+    /// Those that every transaction has, in the order of their numbers.
+    pub(crate) const FIXED: [Source; 29] = [
+        Source::Get,
+        Source::GetNames,
+        Source::Post,
+        Source::PostNames,
+        Source::Json,
+        Source::JsonNames,
+        Source::Cookies,
+        Source::CookieNames,
+        Source::Headers,
+        Source::HeaderNames,
+        Source::ResponseHeaders,
+        Source::ResponseHeaderNames,
+        Source::Files,
+        Source::FileNames,
+        Source::FileContents,
+        Source::PartHeaders,
+        Source::Line,
+        Source::Method,
+        Source::UriRaw,
+        Source::Uri,
+        Source::Filename,
+        Source::Basename,
+        Source::Query,
+        Source::Protocol,
+        Source::Body,
+        Source::ResponseBody,
+        Source::ResponseProtocol,
+        Source::ResponseContentType,
+        Source::StatusLine,
+    ];
+
+    /// Numbers from 0 for tables.
+    pub(crate) fn number(self) -> usize {
+        match self {
+            Source::Xml(path) => Source::FIXED.len() + path as usize,
+            fixed => Source::FIXED.iter().position(|&source| source == fixed).unwrap_or(0),
+        }
+    }
+}
+
+/// The sources of a variable, in the order of its values; none for variables that rules change or that are made anew
+/// each time.
+pub(crate) fn of(variable: Variable) -> &'static [Source] {
+    use Source as S;
+    use Variable as V;
+    match variable {
+        V::Args => &[S::Get, S::Post, S::Json],
+        V::ArgsGet => &[S::Get],
+        V::ArgsPost => &[S::Post],
+        V::ArgsNames => &[S::GetNames, S::PostNames, S::JsonNames],
+        V::ArgsGetNames => &[S::GetNames],
+        V::ArgsPostNames => &[S::PostNames],
+        V::RequestCookies => &[S::Cookies],
+        V::RequestCookiesNames => &[S::CookieNames],
+        V::RequestHeaders => &[S::Headers],
+        V::RequestHeadersNames => &[S::HeaderNames],
+        V::ResponseHeaders => &[S::ResponseHeaders],
+        V::ResponseHeadersNames => &[S::ResponseHeaderNames],
+        V::Files => &[S::Files],
+        V::FilesNames => &[S::FileNames],
+        V::FilesTmpContent => &[S::FileContents],
+        V::MultipartPartHeaders => &[S::PartHeaders],
+        V::RequestLine => &[S::Line],
+        V::RequestMethod => &[S::Method],
+        V::RequestUriRaw => &[S::UriRaw],
+        V::RequestUri => &[S::Uri],
+        V::RequestFilename | V::ScriptFilename => &[S::Filename],
+        V::RequestBasename | V::ScriptBasename => &[S::Basename],
+        V::QueryString => &[S::Query],
+        V::RequestProtocol => &[S::Protocol],
+        V::RequestBody => &[S::Body],
+        V::ResponseBody => &[S::ResponseBody],
+        V::ResponseProtocol => &[S::ResponseProtocol],
+        V::ResponseContentType => &[S::ResponseContentType],
+        V::StatusLine => &[S::StatusLine],
+        _ => &[],
+    }
+}
+
+/// The sources of a target; none if its values are not settled during a phase.
+pub(crate) fn of_target(target: &Target) -> Vec<Source> {
+    match (target.counted, target.variable, &target.selector) {
+        (true, ..) => Vec::new(),
+        (_, Variable::Xml, Selector::XPath(path)) => vec![Source::Xml(*path)],
+        (_, variable, _) => of(variable).to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_list() {
+        for (number, source) in Source::FIXED.into_iter().enumerate() {
+            assert_eq!(source.number(), number, "{source:?}");
+        }
+        assert_eq!(Source::Xml(2).number(), Source::FIXED.len() + 2);
+    }
+}

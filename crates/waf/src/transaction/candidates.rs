@@ -1,0 +1,307 @@
+//! Which rules of a phase might match: found out value by value, before the rules run.
+//!
+//! Each value that some rule of the phase looks at is scanned once. Transformations leave most values as they are, so a
+//! value's scan mostly speaks for all chains. Where a chain may change a value, the chain stays *pending*: its forms are
+//! made when a rule first asks for them, which rules of paranoia levels that are off never do.
+
+use super::Transaction;
+use super::input::{Field, Single};
+use super::values::ValueId;
+use super::variables::{Item, ItemName};
+use crate::memory::Slice;
+use crate::plan::Plan;
+use crate::plan::source::Source;
+use crate::ruleset::{Link, Rule, RuleIndex, RuleSet, Test};
+use crate::target::{Selector, Target};
+
+/// What is known in this phase.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    /// Whether the phase's values were looked at.
+    ready: bool,
+    /// The slots that some value might match, as far as is known.
+    found: Vec<u64>,
+    /// The slots of pending chains.
+    undecided: Vec<u64>,
+    /// Chains that may change values whose forms were not looked at yet.
+    pending: u128,
+    /// The values that might match something, or that pending chains may change, by source.
+    entries: Vec<Entry>,
+    /// For each source where its entries begin and end.
+    ranges: Vec<(u32, u32)>,
+}
+
+/// A value that might match.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// Its place in the source.
+    index: u32,
+    /// The first value with the same bytes.
+    id: ValueId,
+    /// The chains of its source that may change what a scan finds.
+    touched: u128,
+}
+
+/// What a source holds.
+pub(super) enum Inputs<'a> {
+    Fields { fields: &'a [Field], names: bool },
+    Singles(&'a [Single]),
+}
+
+impl<'a> Inputs<'a> {
+    fn single(single: &'a Option<Single>) -> Inputs<'a> {
+        Inputs::Singles(single.as_slice())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Inputs::Fields { fields, .. } => fields.len(),
+            Inputs::Singles(singles) => singles.len(),
+        }
+    }
+
+    /// The key of a value, the value, and its number.
+    pub(super) fn get(&self, index: usize) -> Option<(Option<Slice>, Slice, ValueId)> {
+        match self {
+            Inputs::Fields { fields, names } => fields.get(index).map(|field| match names {
+                true => (Some(field.name), field.name, field.id + 1),
+                false => (Some(field.name), field.value, field.id),
+            }),
+            Inputs::Singles(singles) => singles.get(index).map(|single| (None, single.value, single.id)),
+        }
+    }
+}
+
+impl Candidates {
+    /// Values may have come in since the last phase.
+    pub(super) fn start_phase(&mut self) {
+        self.ready = false;
+    }
+}
+
+impl Transaction {
+    /// The values of a source.
+    pub(super) fn inputs(&self, source: Source) -> Inputs<'_> {
+        use Source as S;
+        let fields = |fields| Inputs::Fields { fields, names: false };
+        let names = |fields| Inputs::Fields { fields, names: true };
+        let multipart = self.input.multipart.as_ref();
+        match source {
+            S::Get => fields(&self.input.get),
+            S::GetNames => names(&self.input.get),
+            S::Post => fields(&self.input.post),
+            S::PostNames => names(&self.input.post),
+            S::Json => fields(&self.input.json),
+            S::JsonNames => names(&self.input.json),
+            S::Cookies => fields(&self.input.cookies),
+            S::CookieNames => names(&self.input.cookies),
+            S::Headers => fields(&self.input.headers),
+            S::HeaderNames => names(&self.input.headers),
+            S::ResponseHeaders => fields(&self.response.headers),
+            S::ResponseHeaderNames => names(&self.response.headers),
+            S::Files => fields(multipart.map_or(&[], |m| &m.files)),
+            S::FileNames => names(multipart.map_or(&[], |m| &m.files)),
+            S::FileContents => fields(multipart.map_or(&[], |m| &m.contents)),
+            S::PartHeaders => fields(multipart.map_or(&[], |m| &m.part_headers)),
+            S::Line => Inputs::single(&self.input.line),
+            S::Method => Inputs::single(&self.input.method),
+            S::UriRaw => Inputs::single(&self.input.uri_raw),
+            S::Uri => Inputs::single(&self.input.uri),
+            S::Filename => Inputs::single(&self.input.filename),
+            S::Basename => Inputs::single(&self.input.basename),
+            S::Query => Inputs::single(&self.input.query),
+            S::Protocol => Inputs::single(&self.input.protocol),
+            S::Body => Inputs::single(&self.input.body_variable),
+            S::ResponseBody => Inputs::single(&self.response.body_variable),
+            S::ResponseProtocol => Inputs::single(&self.response.protocol),
+            S::ResponseContentType => Inputs::single(&self.response.content_type),
+            S::StatusLine => Inputs::single(&self.response.status_line),
+            S::Xml(path) => Inputs::Singles(self.input.xml.get(path as usize).map_or(&[], Vec::as_slice)),
+        }
+    }
+
+    /// Whether some value might match the rules of a slot; the rule at `index` asks.
+    pub(super) fn might_match(&mut self, rules: &RuleSet, slot: u16, index: RuleIndex) -> bool {
+        if !self.candidates.ready {
+            self.look_at_values(rules, index);
+        }
+        if has_bit(&self.candidates.found, slot) {
+            return true;
+        }
+        has_bit(&self.candidates.undecided, slot) && self.decide(rules, slot, index)
+    }
+
+    /// Scans the values that rules of the phase look at, each as it came in.
+    fn look_at_values(&mut self, rules: &RuleSet, index: RuleIndex) {
+        let plan = &rules.plan;
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.ready = true;
+        candidates.found.clear();
+        candidates.found.resize(plan.filter.words(), 0);
+        candidates.pending = 0;
+        candidates.entries.clear();
+        candidates.ranges.clear();
+        candidates.ranges.resize(Source::FIXED.len() + self.input.xml.len(), (0, 0));
+        for interest in &plan.interests[self.phase as usize - 1] {
+            let start = candidates.entries.len() as u32;
+            for index in 0..self.inputs(interest.source).len() {
+                let Some((key, _, id)) = self.inputs(interest.source).get(index) else { break };
+                let id = self.values.first_equal(id, &self.memory);
+                let (touched, scan) = self.values.look(id, plan, &self.memory);
+                let touched = touched.scan & interest.chains;
+                let (any, named) = interest.of_key(key.map_or(&[][..], |key| self.memory.get(key)));
+                let mut hits = 0;
+                for (word, found) in candidates.found.iter_mut().enumerate() {
+                    let hit = scan[word] & (any[word] | named.map_or(0, |named| named[word]));
+                    *found |= hit;
+                    hits |= hit;
+                }
+                if hits != 0 || touched != 0 {
+                    candidates.entries.push(Entry { index: index as u32, id, touched });
+                    candidates.pending |= touched;
+                }
+            }
+            if let Some(range) = candidates.ranges.get_mut(interest.source.number()) {
+                *range = (start, candidates.entries.len() as u32);
+            }
+        }
+        candidates.find_undecided(plan);
+        self.candidates = candidates;
+    }
+
+    /// Looks at the forms of values after the chains of a slot, as far as these are pending; true if one might match.
+    fn decide(&mut self, rules: &RuleSet, slot: u16, index: RuleIndex) -> bool {
+        let plan = &rules.plan;
+        let mut candidates = std::mem::take(&mut self.candidates);
+        for &chain in &plan.slots[slot as usize].chains {
+            let bit = 1u128 << chain.0;
+            if candidates.pending & bit == 0 {
+                continue;
+            }
+            candidates.pending &= !bit;
+            let bytes = candidates.bytes_touched(bit, &self.values);
+            if self.is_late(rules, &rules.rules[index as usize], bytes) {
+                break;
+            }
+            let through = &plan.by_chain[chain.0 as usize];
+            for entry in candidates.entries.iter().filter(|entry| entry.touched & bit != 0) {
+                let form = self.values.form(entry.id, chain, rules, &mut self.memory);
+                let (_, scan) = self.values.look(form, plan, &self.memory);
+                for ((found, scan), through) in candidates.found.iter_mut().zip(scan).zip(through) {
+                    *found |= scan & through;
+                }
+            }
+        }
+        candidates.find_undecided(plan);
+        let found = has_bit(&candidates.found, slot);
+        self.candidates = candidates;
+        found
+    }
+
+    /// Evaluates a link that has a slot.
+    pub(super) fn evaluate_filtered(
+        &mut self,
+        rules: &RuleSet,
+        rule: &Rule,
+        index: RuleIndex,
+        link: &Link,
+        test: &Test,
+        slot: u16,
+        is_last: bool,
+    ) -> bool {
+        if !self.might_match(rules, slot, index) {
+            return false;
+        }
+        let entries = std::mem::take(&mut self.candidates.entries);
+        let family = &rules.plan.families[rules.plan.slots[slot as usize].family as usize];
+        let mut matched = false;
+        'values: for (target, sources) in &family.targets {
+            for &source in sources {
+                let (start, end) = self.candidates.ranges.get(source.number()).copied().unwrap_or_default();
+                for entry in &entries[start as usize..end as usize] {
+                    let Some((key, value, _)) = self.inputs(source).get(entry.index as usize) else {
+                        continue;
+                    };
+                    let name = key.map_or(ItemName::Bare, ItemName::Key);
+                    let item = Item { variable: target.variable, name, value, id: entry.id };
+                    if !self.concerns(rules, slot, entry) || !self.is_meant(rules, slot, target, &item) {
+                        continue;
+                    }
+                    matched |= self.test_entry(rules, rule, link, test, slot, &item, is_last);
+                    if matched && is_last && self.is_over() || self.deadline.has_passed() {
+                        break 'values;
+                    }
+                }
+            }
+        }
+        self.candidates.entries = entries;
+        matched
+    }
+}
+
+impl Transaction {
+    /// Whether a slot might match a value, or one of its forms.
+    fn concerns(&self, rules: &RuleSet, slot: u16, entry: &Entry) -> bool {
+        entry.touched & rules.plan.slots[slot as usize].chain_bits != 0
+            || self.values.might_match(entry.id, slot)
+    }
+
+    /// Whether a target means a value, and no exclusion takes it away.
+    fn is_meant(&self, rules: &RuleSet, slot: u16, target: &Target, item: &Item) -> bool {
+        let family = &rules.plan.families[rules.plan.slots[slot as usize].family as usize];
+        let selected = match (&target.selector, item.name) {
+            (Selector::All | Selector::XPath(_), _) => true,
+            (selector, ItemName::Key(key)) => selector.selects(self.memory.get(key)),
+            _ => true,
+        };
+        selected && !family.exclusions.iter().any(|exclusion| self.is_excluded(item, exclusion, rules))
+    }
+
+    /// Tests the forms of one value that might match.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one rule's context, all by reference, on the hottest path"
+    )]
+    fn test_entry(
+        &mut self,
+        rules: &RuleSet,
+        rule: &Rule,
+        link: &Link,
+        test: &Test,
+        slot: u16,
+        item: &Item,
+        is_last: bool,
+    ) -> bool {
+        let (mut matched, mut before) = (false, None);
+        for &chain in &rules.plan.slots[slot as usize].chains {
+            let form = self.values.form(item.id, chain, rules, &mut self.memory);
+            let value = self.values.slice(form);
+            let tests = self.multi_match_tests(rules, chain, before, value);
+            before = Some(value);
+            self.values.look(form, &rules.plan, &self.memory);
+            if tests && self.values.might_match(form, slot) {
+                matched |= self.test_value(rules, rule, link, test, item, value, is_last);
+            }
+        }
+        matched
+    }
+}
+
+impl Candidates {
+    fn find_undecided(&mut self, plan: &Plan) {
+        self.undecided.clear();
+        self.undecided.resize(plan.filter.words(), 0);
+        let mut pending = self.pending;
+        while pending != 0 {
+            let slots = &plan.by_chain[pending.trailing_zeros() as usize];
+            for (undecided, slots) in self.undecided.iter_mut().zip(slots) {
+                *undecided |= slots;
+            }
+            pending &= pending - 1;
+        }
+    }
+}
+
+pub(super) fn has_bit(bits: &[u64], bit: u16) -> bool {
+    bits.get(bit as usize / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+}
