@@ -91,6 +91,15 @@ impl Collections {
         })
     }
 
+    /// One variable's value, by its lower-case name, unless it has expired.
+    pub fn value(&self, name: &RecordName, variable: &[u8], now: i64) -> Option<Vec<u8>> {
+        self.with(name, |records| {
+            let record = records.get(name).filter(|record| record.expires > now)?;
+            let entry = record.entries.get(variable)?;
+            entry.expires.is_none_or(|at| at > now).then(|| entry.value.clone())
+        })
+    }
+
     /// Changes one variable: `change` gets the value that it has and returns the new one, or `None` to remove it.
     /// Beyond the limits of a shard the record that expires first makes room; beyond those of a record the change is
     /// not made and false comes back.

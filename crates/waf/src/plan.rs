@@ -50,7 +50,7 @@ pub(crate) struct Plan {
 }
 
 /// The same question about the same values through the same chains: one, or all that multiMatch tests.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Slot {
     pub(crate) family: u16,
     pub(crate) chains: Vec<ChainId>,
@@ -88,15 +88,16 @@ pub(crate) fn make(rules: &mut [Rule], phases: &mut [Vec<Step>], chains: &ChainT
     for link in rules.iter_mut().flat_map(|rule| &mut rule.links) {
         link.place = place(link, &mut plan, &mut requirements);
     }
+    plan.put_in_order(rules, &mut requirements);
     for rule in rules.iter_mut() {
-        rule.only_skips = only_skips(rule);
+        rule.is_quiet = is_quiet(rule);
     }
     for step in phases.iter_mut().flatten() {
         if let Step::Rule(index, place) = step {
             *place = rules[*index as usize].links.first().map_or(Place::Plain, |link| link.place);
         }
     }
-    let sets = requirements.iter().flat_map(|requirement: &Requirement| &requirement.sets);
+    let sets = requirements.iter().flat_map(|r: &Requirement| r.sets.iter().chain([&r.or_bytes]));
     let sets: Vec<_> = sets.map(|set| set.folded()).chain(triggers::sets(chains)).collect();
     plan.classes = Classes::of_sets(sets.iter());
     plan.triggers = Triggers::new(chains, &plan.classes);
@@ -134,10 +135,9 @@ fn place(link: &Link, plan: &mut Plan, requirements: &mut Vec<Requirement>) -> P
     }
 }
 
-fn only_skips(rule: &Rule) -> bool {
+fn is_quiet(rule: &Rule) -> bool {
     let silent = !rule.log && !rule.audit_log && rule.meta.severity.is_none() && rule.pause.is_none();
-    let [link] = rule.links.as_slice() else { return false };
-    silent && matches!(rule.disruptive, Disruptive::Pass) && link.actions.is_empty() && !link.capture
+    silent && matches!(rule.disruptive, Disruptive::Pass) && matches!(&*rule.links, [link] if !link.capture)
 }
 
 impl Plan {
@@ -177,6 +177,21 @@ impl Plan {
             requirements.push(requirement);
         }
         Some(known.unwrap_or(self.slots.len() - 1) as u16)
+    }
+
+    /// Gives the lowest numbers to the slots whose bits bytes alone can set: only these need a table by bytes.
+    fn put_in_order(&mut self, rules: &mut [Rule], requirements: &mut Vec<Requirement>) {
+        let mut order: Vec<usize> = (0..self.slots.len()).collect();
+        order.sort_by_key(|&slot| !filter::is_met_by_bytes(&requirements[slot]));
+        let mut places = vec![0u16; order.len()];
+        (0u16..).zip(&order).for_each(|(new, &old)| places[old] = new);
+        for link in rules.iter_mut().flat_map(|rule| &mut rule.links) {
+            if let Place::Filtered { slot } = &mut link.place {
+                *slot = places[*slot as usize];
+            }
+        }
+        *requirements = order.iter().map(|&old| std::mem::take(&mut requirements[old])).collect();
+        self.slots = order.iter().map(|&old| std::mem::take(&mut self.slots[old])).collect();
     }
 
     fn find_interests(&mut self, rules: &[Rule], phases: &[Vec<Step>], chains: &ChainTree) {

@@ -15,6 +15,7 @@ use crate::plan::{Place, Plan};
 use crate::settings::Settings;
 use crate::target::{Exclusion, Paths, Target};
 use crate::transformations::UnicodeMap;
+use crate::tx::Value;
 
 /// Compiled rules with their settings. Made by [`RuleSet::compile`](crate::compile); cheap to share in an `Arc`.
 pub struct RuleSet {
@@ -60,8 +61,8 @@ pub(crate) struct Rule {
     pub(crate) audit_log: bool,
     pub(crate) skip: Skip,
     pub(crate) pause: Option<Expression>,
-    /// A match does nothing but go on elsewhere: one link, no log, no action.
-    pub(crate) only_skips: bool,
+    /// A match tells nobody and decides nothing: one link, no log, no severity.
+    pub(crate) is_quiet: bool,
     /// The head first; never empty.
     pub(crate) links: Vec<Link>,
 }
@@ -128,15 +129,42 @@ pub(crate) enum Skip {
 /// What a matching link does besides.
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
-    SetVar { collection: Variable, key: Key, change: Change },
-    ExpireVar { collection: Variable, key: Expression, seconds: Expression },
-    DeprecateVar { collection: Variable, key: Expression, amount: i64, period: i64 },
-    InitCol { collection: Variable, key: Expression },
+    /// `setvar` of a TX variable to a text without macros.
+    SetTx {
+        slot: u32,
+        value: Value,
+    },
+    SetVar {
+        collection: Variable,
+        key: Key,
+        change: Change,
+    },
+    ExpireVar {
+        collection: Variable,
+        key: Expression,
+        seconds: Expression,
+    },
+    DeprecateVar {
+        collection: Variable,
+        key: Expression,
+        amount: i64,
+        period: i64,
+    },
+    InitCol {
+        collection: Variable,
+        key: Expression,
+    },
     SetSession(Expression),
     SetUser(Expression),
     SetResource(Expression),
-    SetEnv { name: Expression, value: Expression },
-    Sanitise { what: Sanitise, name: Vec<u8> },
+    SetEnv {
+        name: Expression,
+        value: Expression,
+    },
+    Sanitise {
+        what: Sanitise,
+        name: Vec<u8>,
+    },
     Ctl(Ctl),
 }
 

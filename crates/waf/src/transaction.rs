@@ -21,7 +21,7 @@ use seclang::variable::Variable;
 use crate::collections::{Collections, RecordName};
 use crate::memory::{Memory, Slice};
 use crate::operators::Captures;
-use crate::ruleset::{RuleSet, TargetRemoval};
+use crate::ruleset::{RuleIndex, RuleSet, TargetRemoval};
 use crate::tx::{TxVariables, leading_number};
 
 mod act;
@@ -127,8 +127,8 @@ pub struct Transaction {
     opened: Vec<RecordName>,
     environment: Vec<(Vec<u8>, Vec<u8>)>,
     matched: Option<Matched>,
-    /// A TX variable (by number) and its value, if it matched after `matched`.
-    matched_tx: Option<(u32, i64)>,
+    /// What matched after `matched`.
+    noted: Option<Noted>,
     /// The matches of the link before, and those of the link that runs.
     matched_before: Vec<Matched>,
     matched_now: Vec<Matched>,
@@ -168,6 +168,15 @@ struct Matched {
     /// `ARGS:name`
     name: Slice,
     value: Slice,
+}
+
+/// A variable that matched, whose name and value are written when a rule asks for them.
+#[derive(Debug, Clone, Copy)]
+enum Noted {
+    /// A TX variable by number.
+    Tx { slot: u32, number: i64 },
+    /// The count that is the rule's only target.
+    Count { rule: RuleIndex, count: i64 },
 }
 
 /// A rule that matched a variable, and whether it is to be logged.
@@ -223,7 +232,7 @@ impl Transaction {
             opened: Vec::new(),
             environment: Vec::new(),
             matched: None,
-            matched_tx: None,
+            noted: None,
             matched_before: Vec::new(),
             matched_now: Vec::new(),
             highest_severity: 255,

@@ -1,5 +1,7 @@
 //! The TX collection: a transaction's own variables.
 
+use std::sync::Arc;
+
 use crate::memory::format_number;
 use crate::names::Names;
 use crate::operators::compare::atoi;
@@ -9,7 +11,7 @@ use crate::ruleset::RuleSet;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value {
     Number(i64),
-    Bytes(Vec<u8>),
+    Bytes(Arc<[u8]>),
 }
 
 impl Value {
@@ -43,7 +45,7 @@ impl Value {
         if plain && text.iter().all(u8::is_ascii_digit) {
             Value::Number(leading_number(text))
         } else {
-            Value::Bytes(text.to_vec())
+            Value::Bytes(text.into())
         }
     }
 }
@@ -100,16 +102,25 @@ impl TxVariables {
         if index >= self.values.len() {
             self.values.resize(index + 1, None);
         }
-        if self.values[index].is_none() && !self.order.contains(&number) {
+        if self.values[index].is_none() {
             self.order.push(number);
         }
         self.values[index] = Some(value);
     }
 
     pub(crate) fn remove(&mut self, number: u32) {
-        if let Some(value) = self.values.get_mut(number as usize) {
+        if let Some(value @ Some(_)) = self.values.get_mut(number as usize) {
             *value = None;
             self.order.retain(|&n| n != number);
+        }
+    }
+
+    /// Forgets everything but its memory.
+    pub(crate) fn clear(&mut self) {
+        self.values.clear();
+        self.order.clear();
+        if self.made.len() > 0 {
+            self.made = Names::default();
         }
     }
 
@@ -146,8 +157,8 @@ mod tests {
     #[test]
     fn only_the_canonical_form_becomes_a_number() {
         assert_eq!(Value::from_text(b"10"), Value::Number(10));
-        assert_eq!(Value::from_text(b"010"), Value::Bytes(b"010".to_vec()));
-        assert_eq!(Value::from_text(b"1x"), Value::Bytes(b"1x".to_vec()));
-        assert_eq!(Value::from_text(b""), Value::Bytes(Vec::new()));
+        assert_eq!(Value::from_text(b"010"), Value::Bytes((*b"010").into()));
+        assert_eq!(Value::from_text(b"1x"), Value::Bytes((*b"1x").into()));
+        assert_eq!(Value::from_text(b""), Value::Bytes(Arc::default()));
     }
 }

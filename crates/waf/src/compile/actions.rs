@@ -12,6 +12,7 @@ use crate::expression::Expression;
 use crate::names::Names;
 use crate::ruleset::{Action, Change, Ctl, Key, RuleIndex, TargetRemoval};
 use crate::target::{Exclusion, Paths, key_pattern};
+use crate::tx::Value;
 
 /// Compiles `action`; `None` for those that other code has taken.
 pub(super) fn compile(
@@ -34,6 +35,11 @@ pub(super) fn compile(
                 _ => Key::Dynamic(text(&set.key)),
             };
             check_collection(set.collection)?;
+            if let (Variable::Tx, Key::Slot(slot), Change::Set(text)) = (set.collection, &key, &change)
+                && let Some(text) = text.literal()
+            {
+                return Ok(Some(Action::SetTx { slot: *slot, value: Value::from_text(text) }));
+            }
             Action::SetVar { collection: set.collection, key, change }
         }
         Written::ExpireVar { collection, key, seconds } => {

@@ -65,7 +65,7 @@ pub(super) fn compile(
         audit_log: true,
         skip: Skip::No,
         pause: None,
-        only_skips: false,
+        is_quiet: false,
         links: Vec::with_capacity(draft.links.len()),
     };
     apply_head(head, &mut rule, rules);

@@ -6,7 +6,6 @@ pub(crate) struct ByteSet([u64; 4]);
 
 impl ByteSet {
     pub(crate) const EMPTY: ByteSet = ByteSet([0; 4]);
-    pub(crate) const ALL: ByteSet = ByteSet([u64::MAX; 4]);
 
     /// The bytes that occur in `bytes`.
     pub(crate) fn of(bytes: &[u8]) -> ByteSet {
@@ -45,6 +44,10 @@ impl ByteSet {
             set.insert(byte.to_ascii_uppercase());
             set
         })
+    }
+
+    pub(crate) fn intersection(self, other: ByteSet) -> ByteSet {
+        ByteSet(std::array::from_fn(|i| self.0[i] & other.0[i]))
     }
 
     pub(crate) fn intersects(self, other: ByteSet) -> bool {

@@ -1,121 +1,139 @@
-//! One scan of a value for the literals of all rules.
+//! One scan of a value for the requirements of all slots.
 
 use std::collections::BTreeMap;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::automaton::Automaton;
+use aho_corasick::{Anchored, MatchKind, dfa::DFA};
 
 use super::byte_set::ByteSet;
 use super::classes::Classes;
 use super::requirement::{Requirement, SHORTEST};
 
-/// Words of bits: so many rules (64 each) can have a bit; further ones are evaluated plainly.
+/// Words of bits: so many slots (64 each) can have a bit; further links are evaluated plainly.
 const MOST_WORDS: usize = 64;
 
-/// Sets that one rule may have.
+/// Sets that one requirement may have.
 pub(crate) const LAYERS: usize = 3;
-
-/// Tells of a value which rules might match it: a bit for each.
-#[derive(Debug, Default)]
-pub(crate) struct Filter {
-    automaton: Option<AhoCorasick>,
-    /// The bits of each literal: `owners[starts[n]..starts[n + 1]]`.
-    owners: Vec<u16>,
-    starts: Vec<u32>,
-    /// Bits of rules without literals: only their byte sets speak.
-    weak: Vec<u64>,
-    /// For each class of bytes and each layer the bits of the rules whose set of that layer it meets.
-    met: Vec<u64>,
-    /// For each layer the bits of the rules that have no set there.
-    free: Vec<u64>,
-}
 
 /// So many slots can have a bit.
 pub(crate) const MOST_SLOTS: usize = MOST_WORDS * 64;
+
+/// Tells of a value which slots it might match: a bit for each.
+#[derive(Debug, Default)]
+pub(crate) struct Filter {
+    automaton: Option<DFA>,
+    /// The slots of each literal: `owners[starts[n]..starts[n + 1]]`.
+    owners: Vec<u16>,
+    starts: Vec<u32>,
+    /// Slots that every value might match as far as is known.
+    always: Vec<u64>,
+    /// The first words, in which bytes alone can set a bit: for each class of bytes the slots that it sets.
+    met: Vec<u64>,
+    /// How many words that are.
+    met_words: usize,
+    /// The classes that set any.
+    meeting: ByteSet,
+    /// For each slot the sets of which a value must have a byte each, besides what set its bit.
+    rest: Vec<Vec<ByteSet>>,
+}
+
+/// Whether a byte alone can set a slot's bit. Such slots are to have the lowest numbers.
+pub(super) fn is_met_by_bytes(requirement: &Requirement) -> bool {
+    requirement.literals.is_none() || requirement.or_bytes != ByteSet::EMPTY
+}
 
 impl Filter {
     /// A filter with a bit for each requirement, in their order. Letters are found in both cases, so that making a value
     /// lower case changes nothing; `classes` tell at least the [`folded`](ByteSet::folded) sets apart.
     pub(crate) fn build(requirements: &[Requirement], classes: &Classes) -> Filter {
         let words = requirements.len().div_ceil(64);
+        let met_slots = requirements.iter().rposition(is_met_by_bytes).map_or(0, |last| last + 1);
+        let met_words = met_slots.div_ceil(64);
         let mut filter = Filter {
-            weak: vec![0; words],
-            met: vec![0; classes.count() * LAYERS * words],
-            free: vec![0; LAYERS * words],
+            always: vec![0; words],
+            met: vec![0; classes.count() * met_words],
+            met_words,
             starts: vec![0],
             ..Filter::default()
         };
-        let mut owners: BTreeMap<Vec<u8>, Vec<u16>> = BTreeMap::new();
-        for (bit, requirement) in (0u16..).zip(requirements) {
-            let (word, mask) = (bit as usize / 64, 1u64 << (bit % 64));
-            for layer in 0..LAYERS {
-                match requirement.sets.get(layer) {
-                    None => filter.free[layer * words + word] |= mask,
-                    Some(set) => {
-                        for class in classes.translate(set.folded()).ones() {
-                            filter.met[(class as usize * LAYERS + layer) * words + word] |= mask;
-                        }
-                    }
-                }
-            }
+        let mut owners: BTreeMap<&[u8], Vec<u16>> = BTreeMap::new();
+        for (slot, requirement) in (0u16..).zip(requirements) {
+            let mut sets: Vec<_> =
+                requirement.sets.iter().map(|set| classes.translate(set.folded())).collect();
             match &requirement.literals {
                 Some(literals) => {
-                    for literal in literals {
-                        owners.entry(literal.clone()).or_default().push(bit);
-                    }
+                    literals.iter().for_each(|literal| owners.entry(literal).or_default().push(slot));
+                    filter.add_met(slot, classes.translate(requirement.or_bytes.folded()));
                 }
-                None => filter.weak[word] |= mask,
+                None if sets.is_empty() => filter.always[slot as usize / 64] |= 1 << (slot % 64),
+                None => filter.add_met(slot, sets.remove(0)),
             }
+            filter.rest.push(sets);
         }
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(owners.keys());
-        for bits in owners.into_values() {
-            filter.owners.extend(bits);
+        let automaton =
+            DFA::builder().ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(owners.keys());
+        for slots in owners.into_values() {
+            filter.owners.extend(slots);
             filter.starts.push(filter.owners.len() as u32);
         }
         match automaton {
             Ok(automaton) => filter.automaton = Some(automaton),
-            // Too large to build: every rule stays a candidate, and its byte sets alone speak.
-            Err(_) => filter.weak.fill(u64::MAX),
+            // Too large to build: every slot stays a candidate, and its byte sets alone speak.
+            Err(_) => filter.always.fill(u64::MAX),
         }
         filter
     }
 
-    /// Words that a scan's result takes.
-    pub(crate) fn words(&self) -> usize {
-        self.weak.len()
-    }
-
-    /// Adds the bits of the rules one of whose literals `value` holds, and of those without literals.
-    pub(crate) fn literals(&self, value: &[u8], bits: &mut [u64]) {
-        bits.copy_from_slice(&self.weak);
-        let Some(automaton) = self.automaton.as_ref().filter(|_| value.len() >= SHORTEST) else { return };
-        for found in automaton.find_overlapping_iter(value) {
-            let literal = found.pattern().as_usize();
-            let (start, end) = (self.starts[literal] as usize, self.starts[literal + 1] as usize);
-            for &bit in &self.owners[start..end] {
-                bits[bit as usize / 64] |= 1 << (bit % 64);
-            }
+    fn add_met(&mut self, slot: u16, classes: ByteSet) {
+        for class in classes.ones() {
+            self.met[class as usize * self.met_words + slot as usize / 64] |= 1 << (slot % 64);
+            self.meeting.insert(class);
         }
     }
 
-    /// Takes away the bits of the rules of whose byte sets one is not met; `present` are the value's classes.
-    pub(crate) fn meet(&self, present: ByteSet, bits: &mut [u64]) {
-        let words = self.words();
-        let mut met = [0u64; LAYERS * MOST_WORDS];
-        let met = &mut met[..LAYERS * words];
-        met.copy_from_slice(&self.free);
-        for class in present.ones() {
-            let row = &self.met[class as usize * LAYERS * words..][..LAYERS * words];
-            for (all, one) in met.iter_mut().zip(row) {
+    /// Words that a scan's result takes.
+    pub(crate) fn words(&self) -> usize {
+        self.always.len()
+    }
+
+    /// Writes the bits of the slots that `value` might match; `present` are its bytes' classes.
+    pub(crate) fn scan(&self, value: &[u8], present: ByteSet, bits: &mut [u64]) {
+        bits.copy_from_slice(&self.always);
+        for class in present.intersection(self.meeting).ones() {
+            let row = &self.met[class as usize * self.met_words..][..self.met_words];
+            for (all, one) in bits.iter_mut().zip(row) {
                 *all |= one;
             }
         }
-        for layer in met.chunks_exact(words) {
-            for (bits, met) in bits.iter_mut().zip(layer) {
-                *bits &= met;
+        self.find_literals(value, bits);
+        for (number, word) in bits.iter_mut().enumerate() {
+            let mut left = *word;
+            while left != 0 {
+                let bit = left.trailing_zeros() as usize;
+                left &= left - 1;
+                let holds = |sets: &Vec<ByteSet>| sets.iter().all(|set| set.intersects(present));
+                if !self.rest.get(number * 64 + bit).is_some_and(holds) {
+                    *word &= !(1 << bit);
+                }
+            }
+        }
+    }
+
+    /// Adds the bits of the slots one of whose literals `value` holds.
+    fn find_literals(&self, value: &[u8], bits: &mut [u64]) {
+        let Some(automaton) = self.automaton.as_ref().filter(|_| value.len() >= SHORTEST) else { return };
+        let Ok(mut state) = automaton.start_state(Anchored::No) else { return };
+        for &byte in value {
+            state = automaton.next_state(Anchored::No, state, byte);
+            // Special states are dead, which this search never is, start, which matches nothing, and those that match.
+            if automaton.is_special(state) && automaton.is_match(state) {
+                for index in 0..automaton.match_len(state) {
+                    let literal = automaton.match_pattern(state, index).as_usize();
+                    let (start, end) = (self.starts[literal] as usize, self.starts[literal + 1] as usize);
+                    for &slot in &self.owners[start..end] {
+                        bits[slot as usize / 64] |= 1 << (slot % 64);
+                    }
+                }
             }
         }
     }
@@ -128,25 +146,33 @@ mod tests {
     #[test]
     fn bits_of_literals_and_of_byte_sets() {
         let literals = |texts: &[&str]| Some(texts.iter().map(|t| t.as_bytes().to_vec()).collect());
+        let requirement = Requirement::default;
         let requirements = [
-            Requirement { literals: literals(&["<script"]), sets: vec![] },
-            Requirement { literals: literals(&["union", "select"]), sets: vec![ByteSet::of(b"(")] },
-            Requirement { literals: None, sets: vec![ByteSet::of(b"\nZ")] },
-            Requirement::default(),
+            requirement(),
+            Requirement { sets: vec![ByteSet::of(b"\nZ"), ByteSet::of(b"z<")], ..requirement() },
+            Requirement { literals: literals(&["select"]), or_bytes: ByteSet::of(b"'"), ..requirement() },
+            Requirement { literals: literals(&["<script"]), ..requirement() },
+            Requirement {
+                literals: literals(&["union", "select"]),
+                sets: vec![ByteSet::of(b"(")],
+                ..requirement()
+            },
         ];
-        let folded: Vec<_> = requirements.iter().flat_map(|r| &r.sets).map(|set| set.folded()).collect();
+        let sets = requirements.iter().flat_map(|r| r.sets.iter().chain([&r.or_bytes]));
+        let folded: Vec<_> = sets.map(|set| set.folded()).collect();
         let classes = Classes::of_sets(folded.iter());
         let filter = Filter::build(&requirements, &classes);
-        let bits = |text: &str| {
+        let slots = |text: &str| {
             let mut bits = vec![0; filter.words()];
-            filter.literals(text.as_bytes(), &mut bits);
-            filter.meet(classes.present(text.as_bytes()), &mut bits);
-            [0, 1, 2, 3].map(|bit| bits[0] >> bit & 1 == 1)
+            filter.scan(text.as_bytes(), classes.present(text.as_bytes()), &mut bits);
+            (0..5).filter(|bit| bits[0] >> bit & 1 == 1).collect::<Vec<_>>()
         };
-        assert_eq!(bits("plain"), [false, false, false, true]);
-        assert_eq!(bits("a<ScRipt>\n"), [true, false, true, true]);
-        assert_eq!(bits("z"), [false, false, true, true]);
-        assert_eq!(bits("UNION x"), [false, false, false, true]);
-        assert_eq!(bits("(select"), [false, true, false, true]);
+        assert_eq!(slots("plain"), [0]);
+        assert_eq!(slots("'"), [0, 2]);
+        assert_eq!(slots("z"), [0, 1]);
+        assert_eq!(slots("\n"), [0]);
+        assert_eq!(slots("a<ScRipt>\n"), [0, 1, 3]);
+        assert_eq!(slots("UNION x"), [0]);
+        assert_eq!(slots("(select"), [0, 2, 4]);
     }
 }

@@ -6,8 +6,8 @@ use super::byte_set::ByteSet;
 use super::filter::LAYERS;
 use crate::operators::{Kind, Operator};
 
-/// The shortest literal that a scan looks for: shorter ones occur too often to tell anything.
-pub(super) const SHORTEST: usize = 3;
+/// The shortest literal that a scan looks for: shorter ones occur too often to tell anything, save pairs of signs.
+pub(super) const SHORTEST: usize = 2;
 /// The part of a literal that is looked for.
 const LONGEST: usize = 8;
 /// Literals of one alternative set while it is put together.
@@ -16,15 +16,17 @@ const MOST_LITERALS: usize = 250;
 /// A necessary condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Requirement {
-    /// One of these occurs, without regard to ASCII case. They are lower case, of 3 to 8 bytes.
+    /// One of these occurs, without regard to ASCII case, or one of `or_bytes`. They are lower case, of 2 to 8 bytes.
     pub(crate) literals: Option<Vec<Vec<u8>>>,
+    /// What may stand for a literal: alternatives that are one sign, or hold one.
+    pub(crate) or_bytes: ByteSet,
     /// Of each of these sets a byte occurs.
     pub(crate) sets: Vec<ByteSet>,
 }
 
 /// The condition of an operator; `None` if there is none worth knowing.
 pub(crate) fn of(operator: &Operator) -> Option<Requirement> {
-    let sets = |set: ByteSet| Some(Requirement { literals: None, sets: vec![set] });
+    let sets = |set: ByteSet| Some(Requirement { sets: vec![set], ..Requirement::default() });
     match operator.kind() {
         Kind::Rx(rx) => Some(of_pattern(&rx.pattern()?.hir()?)),
         Kind::Pm(pm) => {
@@ -32,8 +34,8 @@ pub(crate) fn of(operator: &Operator) -> Option<Requirement> {
             if phrases.iter().any(Vec::is_empty) {
                 return None;
             }
-            if phrases.iter().all(|phrase| phrase.len() >= SHORTEST) {
-                return Some(Requirement { literals: Some(shorten(phrases)), sets: Vec::new() });
+            if phrases.iter().all(|phrase| worth(phrase) > 0) {
+                return Some(of_literals(phrases, Vec::new()));
             }
             let firsts =
                 phrases.iter().map(|phrase| rarest(phrase, true)).fold(ByteSet::EMPTY, ByteSet::union);
@@ -59,23 +61,56 @@ pub(crate) fn of(operator: &Operator) -> Option<Requirement> {
 }
 
 fn of_text(text: &[u8]) -> Requirement {
-    if text.len() >= SHORTEST {
-        Requirement { literals: Some(shorten(vec![fold(text)])), sets: Vec::new() }
-    } else if text.is_empty() {
+    if text.is_empty() {
         Requirement::default()
+    } else if worth(text) > 0 {
+        of_literals(vec![fold(text)], Vec::new())
     } else {
-        Requirement { literals: None, sets: vec![rarest(text, false)] }
+        Requirement { sets: vec![rarest(text, false)], ..Requirement::default() }
     }
 }
 
 fn of_pattern(hir: &Hir) -> Requirement {
     let found = literals(hir);
     let candidates = [found.exact, found.required].into_iter().flatten();
-    let literals = candidates.filter(|set| shortest(set) >= SHORTEST).max_by_key(score).map(shorten);
+    let literals = candidates.filter(|set| score(set) > 0).max_by_key(score);
     let mut sets = byte_sets(hir);
     sets.sort_by_key(|set| weight(*set));
     sets.truncate(LAYERS);
-    Requirement { literals, sets }
+    match literals {
+        Some(literals) => of_literals(literals, sets),
+        None => Requirement { sets, ..Requirement::default() },
+    }
+}
+
+/// One of `literals` occurs; those that are too short for the scan are known by a byte.
+fn of_literals(literals: Set, sets: Vec<ByteSet>) -> Requirement {
+    let (scanned, short): (Set, Set) = literals.into_iter().partition(|literal| is_scanned(literal));
+    let or_bytes = short.iter().fold(ByteSet::EMPTY, |set, literal| set.union(rarest(literal, true)));
+    Requirement { literals: Some(shorten(scanned)), or_bytes, sets }
+}
+
+/// Whether the scan looks for a literal: three bytes, or two signs.
+fn is_scanned(literal: &[u8]) -> bool {
+    literal.len() > SHORTEST || literal.len() == SHORTEST && literal.iter().all(|&b| is_sign(b))
+}
+
+/// A byte that ordinary text seldom has.
+fn is_rare(byte: u8) -> bool {
+    weight(ByteSet::of(&[byte])) <= 2
+}
+
+fn is_sign(byte: u8) -> bool {
+    !byte.is_ascii_alphanumeric() && byte != b' ' && byte < 0x80
+}
+
+/// How much the occurrence of a literal tells; 0 if nothing.
+fn worth(literal: &[u8]) -> i64 {
+    match literal.len().min(LONGEST) {
+        0 => 0,
+        _ if is_scanned(literal) => literal.len().clamp(3, LONGEST) as i64,
+        _ => i64::from(literal.iter().any(|&b| is_rare(b))) * 2,
+    }
 }
 
 /// ASCII lower case.
@@ -138,14 +173,16 @@ impl Literals {
             .into_iter()
             .flatten()
             .filter(|set| shortest(set) > 0)
-            .max_by_key(|s| score(s))
+            .max_by_key(|set| (score(set), shortest(set)))
     }
 }
 
-/// Longer is better up to [`LONGEST`], fewer is better.
+/// Longer is better up to [`LONGEST`], fewer is better; nothing above 0 if some literal tells nothing.
 fn score(set: &Set) -> i64 {
-    let length = shortest(set).min(LONGEST) as i64;
-    length * 64 - i64::from(set.len().max(1).ilog2()) * 16
+    match set.iter().map(|literal| worth(literal)).min() {
+        None | Some(0) => 0,
+        Some(worth) => (worth * 64 - i64::from(set.len().ilog2()) * 12).max(1),
+    }
 }
 
 fn literals(hir: &Hir) -> Literals {
@@ -199,7 +236,8 @@ fn concat(parts: &[Hir]) -> Literals {
     let mut run: Set = start();
     let mut best: Option<Set> = None;
     let mut offer = |set: Set| {
-        if shortest(&set) > 0 && best.as_ref().is_none_or(|known| score(&set) > score(known)) {
+        let rank = |set: &Set| (score(set), shortest(set));
+        if shortest(&set) > 0 && best.as_ref().is_none_or(|known| rank(&set) > rank(known)) {
             best = Some(set);
         }
     };
@@ -319,6 +357,8 @@ mod tests {
             (r"[0-9]+\.php[3457]?", &[".php"]),
             (r"verylongliteral", &["verylong"]),
             (r"(?:abcd|[^x])", &[]),
+            (r"(?:^|[\\/])\.\.(?:[\\/]|$)", &[".."]),
+            (r#"(?:union|["']x)"#, &["union"]),
         ] {
             assert_eq!(texts(pattern), expected, "{pattern}");
         }
@@ -329,6 +369,7 @@ mod tests {
         assert_eq!(requirement(r"[\n\r]").sets, [ByteSet::of(b"\n\r")]);
         assert_eq!(requirement(r"(?:^|[^\\])\\[cdegh]").sets[0], ByteSet::of(b"\\"));
         assert_eq!(requirement(r"(?:a|b;)").sets, [ByteSet::of(b"a;")]);
+        assert_eq!(requirement(r#"(?:union|["']x)"#).or_bytes, ByteSet::of(b"\"'"));
         assert!(requirement(r"a*").sets.is_empty());
     }
 }

@@ -138,6 +138,8 @@ pub(crate) struct Triggers {
     at_start: u8,
     at_end: u8,
     by_class: Vec<Touched>,
+    /// The classes that touch any chain.
+    touching: ByteSet,
     by_pair: [Touched; 8],
     always: Touched,
 }
@@ -150,6 +152,7 @@ impl Default for Triggers {
             at_start: 0,
             at_end: 0,
             by_class: Vec::new(),
+            touching: ByteSet::EMPTY,
             by_pair: [Touched::default(); 8],
             always: Touched::default(),
         }
@@ -199,6 +202,7 @@ impl Triggers {
         }
         for class in classes.translate(trigger.set).ones() {
             self.by_class[class as usize].add(touched);
+            self.touching.insert(class);
         }
         for (kind, pair) in self.by_pair.iter_mut().enumerate() {
             if trigger.pairs >> kind & 1 == 1 {
@@ -210,7 +214,7 @@ impl Triggers {
     /// The chains that may change `value`, whose bytes have the classes `present`.
     pub(crate) fn touched(&self, value: &[u8], present: ByteSet) -> Touched {
         let mut touched = self.always;
-        for class in present.ones() {
+        for class in present.intersection(self.touching).ones() {
             touched.add(self.by_class[class as usize]);
         }
         let mut pairs = self.pairs(value);

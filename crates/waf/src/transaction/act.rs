@@ -18,6 +18,7 @@ impl Transaction {
     pub(super) fn act(&mut self, rules: &RuleSet, rule: &Rule, link: &Link) {
         for action in &link.actions {
             match action {
+                Action::SetTx { slot, value } => self.store_tx(*slot, value.clone()),
                 Action::SetVar { collection: Variable::Tx, key, change } => {
                     let number = match key {
                         Key::Slot(number) => *number,
@@ -92,6 +93,10 @@ impl Transaction {
             Change::Add(text) => self.counted(number, self.number_of_text(text), 1, text, rules, rule),
             Change::Subtract(text) => self.counted(number, self.number_of_text(text), -1, text, rules, rule),
         };
+        self.store_tx(number, value);
+    }
+
+    fn store_tx(&mut self, number: u32, value: Value) {
         if matches!(&value, Value::Bytes(bytes) if bytes.len() > limits::TX_VALUE) {
             return;
         }
@@ -237,7 +242,7 @@ impl Transaction {
             let captured = self.captures.get(number as usize, self.memory.get(value));
             match captured {
                 Some(bytes) => {
-                    let value = Value::Bytes(bytes.to_vec());
+                    let value = Value::Bytes(bytes.into());
                     self.tx.set(number, value);
                 }
                 None if self.captures.keeps_others => {}

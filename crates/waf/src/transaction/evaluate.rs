@@ -6,7 +6,7 @@ use event::Timestamp;
 use seclang::action::AllowScope;
 
 use super::variables::{Item, ItemName, NO_ID};
-use super::{Decision, Matched, Mode, Transaction};
+use super::{Decision, Matched, Mode, Noted, Transaction};
 use crate::chain::ChainId;
 use crate::memory::Slice;
 use crate::plan::Place;
@@ -56,7 +56,7 @@ impl Transaction {
                 continue;
             }
             let rule = &rules.rules[index as usize];
-            if !self.matches_silently(rule, place) && !self.evaluate_measured(rules, rule, index) {
+            if !self.matches_quietly(rules, rule, index, place) && !self.evaluate_measured(rules, rule, index) {
                 continue;
             }
             if self.intervention.is_some() && !intervened_before || self.ends_phase() {
@@ -96,14 +96,25 @@ impl Transaction {
         }
     }
 
-    /// For a comparison that holds and does nothing but go on elsewhere: notes what matched, and that is all.
-    fn matches_silently(&mut self, rule: &Rule, place: Place) -> bool {
-        let Place::Compared { slot, .. } = place else { return false };
-        if self.plain || !self.removed_targets.is_empty() || !rule.only_skips {
+    /// For a comparison of a TX variable that holds and tells nobody: notes what matched, and acts.
+    fn matches_quietly(&mut self, rules: &RuleSet, rule: &Rule, index: RuleIndex, place: Place) -> bool {
+        if self.plain || !rule.is_quiet || !self.removed_targets.is_empty() {
             return false;
         }
-        let Some(Value::Number(number)) = self.tx.get(slot) else { return false };
-        self.matched_tx = Some((slot, *number));
+        let noted = match place {
+            Place::Compared { slot, .. } => match self.tx.get(slot) {
+                Some(Value::Number(number)) => Noted::Tx { slot, number: *number },
+                _ => return false,
+            },
+            Place::Counted { slot, .. } => {
+                Noted::Count { rule: index, count: self.tx.get(slot).is_some().into() }
+            }
+            Place::Plain | Place::Filtered { .. } => return false,
+        };
+        self.noted = Some(noted);
+        for link in &rule.links {
+            self.act(rules, rule, link);
+        }
         true
     }
 
@@ -314,7 +325,7 @@ impl Transaction {
             self.text = text;
             let value = self.memory.keep(value);
             self.matched = Some(Matched { name, value });
-            self.matched_tx = None;
+            self.noted = None;
             self.matched_now.push(Matched { name, value });
             if link.capture {
                 self.take_captures(value);

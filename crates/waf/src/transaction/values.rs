@@ -204,8 +204,7 @@ impl Values {
             0 => {
                 let start = self.bits.len();
                 self.bits.resize(start + plan.filter.words(), 0);
-                plan.filter.literals(value, &mut self.bits[start..]);
-                plan.filter.meet(present, &mut self.bits[start..]);
+                plan.filter.scan(value, present, &mut self.bits[start..]);
                 start as u32 + 1
             }
             known => known,

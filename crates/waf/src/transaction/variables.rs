@@ -5,7 +5,7 @@ use seclang::variable::Variable;
 
 use super::input::Single;
 use super::values::ValueId;
-use super::{Transaction, is_single};
+use super::{Noted, Transaction, is_single};
 use crate::body::escape_for_log;
 use crate::collections::{Record, deprecate};
 use crate::memory::Slice;
@@ -37,6 +37,9 @@ pub(super) enum ItemName {
 }
 
 pub(super) const NO_ID: ValueId = u32::MAX;
+
+/// What ModSecurity keeps of each record besides the rules' own variables.
+const OWN: [&str; 5] = ["KEY", "IS_NEW", "CREATE_TIME", "UPDATE_COUNTER", "UPDATE_RATE"];
 
 /// Microseconds of a second.
 const SECOND: i64 = 1_000_000;
@@ -149,21 +152,31 @@ impl Transaction {
     }
 
     fn persistent_values(&mut self, variable: Variable, selector: &Selector, items: &mut Vec<Item>) {
+        if let Selector::Key(key) = selector
+            && !OWN.iter().any(|own| own.as_bytes().eq_ignore_ascii_case(key))
+        {
+            let Some(opened) = self.opened.iter().find(|name| name.collection == variable) else { return };
+            let key = key.to_ascii_lowercase();
+            if let Some(value) = self.collections.value(opened, &key, self.now.as_micros()) {
+                let name = ItemName::Key(self.memory.scratch(&key));
+                items.push(Item { variable, name, value: self.memory.scratch(&value), id: NO_ID });
+            }
+            return;
+        }
         let Some(record) = self.record(variable) else { return };
         let key =
             self.opened.iter().find(|n| n.collection == variable).map(|n| n.key.clone()).unwrap_or_default();
         let age = (self.now.as_micros() - record.created) / (60 * SECOND);
         let rate = if age > 0 { record.updates / age as u64 } else { record.updates };
-        // What ModSecurity keeps of each record besides the rules' own variables.
-        let own: [(&str, Vec<u8>); 5] = [
-            ("KEY", key),
-            ("IS_NEW", if record.updates == 0 { b"1" } else { b"0" }.to_vec()),
-            ("CREATE_TIME", (record.created / SECOND).to_string().into_bytes()),
-            ("UPDATE_COUNTER", record.updates.to_string().into_bytes()),
-            ("UPDATE_RATE", rate.to_string().into_bytes()),
+        let own = [
+            key,
+            if record.updates == 0 { b"1" } else { b"0" }.to_vec(),
+            (record.created / SECOND).to_string().into_bytes(),
+            record.updates.to_string().into_bytes(),
+            rate.to_string().into_bytes(),
         ];
         let entries = record.entries.iter().map(|(name, entry)| (name.as_slice(), entry.value.as_slice()));
-        let own = own.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
+        let own = OWN.iter().zip(&own).map(|(name, value)| (name.as_bytes(), value.as_slice()));
         for (name, value) in own.chain(entries).filter(|(name, _)| selector.selects(name)) {
             let name = ItemName::Key(self.memory.scratch(name));
             let value = self.memory.scratch(value);
@@ -213,14 +226,19 @@ impl Transaction {
             V::SessionId => return uncached(self.memory.scratch(&self.session_id)),
             V::UserId => return uncached(self.memory.scratch(&self.user_id)),
             V::WebappId => return uncached(self.memory.scratch(&rules.settings.web_app_id)),
-            V::MatchedVar => match (self.matched_tx, &self.matched) {
-                (Some((_, number)), _) => number,
+            V::MatchedVar => match (self.noted, &self.matched) {
+                (Some(Noted::Tx { number, .. } | Noted::Count { count: number, .. }), _) => number,
                 (None, matched) => return matched.as_ref().and_then(|m| uncached(m.value)),
             },
-            V::MatchedVarName => match (self.matched_tx, &self.matched) {
-                (Some((slot, _)), _) => {
+            V::MatchedVarName => match (self.noted, &self.matched) {
+                (Some(Noted::Tx { slot, .. }), _) => {
                     let name = [b"TX:", self.tx.name(slot, rules)].concat();
                     return uncached(self.memory.scratch(&name));
+                }
+                (Some(Noted::Count { rule, .. }), _) => {
+                    let target = rules.rules[rule as usize].links.first().and_then(|l| l.targets.first());
+                    let name = target.map_or("", |target| &target.name);
+                    return uncached(self.memory.scratch(name.as_bytes()));
                 }
                 (None, matched) => return matched.as_ref().and_then(|m| uncached(m.name)),
             },
