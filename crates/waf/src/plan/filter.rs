@@ -96,7 +96,7 @@ impl Filter {
         self.always.len()
     }
 
-    /// Writes the bits of the slots that `value` might match; `present` are its bytes' classes.
+    /// Writes the bits of the slots that `value` might match, as far as one look tells; `present` are its bytes' classes.
     pub(crate) fn scan(&self, value: &[u8], present: ByteSet, bits: &mut [u64]) {
         bits.copy_from_slice(&self.always);
         for class in present.intersection(self.meeting).ones() {
@@ -106,17 +106,12 @@ impl Filter {
             }
         }
         self.find_literals(value, bits);
-        for (number, word) in bits.iter_mut().enumerate() {
-            let mut left = *word;
-            while left != 0 {
-                let bit = left.trailing_zeros() as usize;
-                left &= left - 1;
-                let holds = |sets: &Vec<ByteSet>| sets.iter().all(|set| set.intersects(present));
-                if !self.rest.get(number * 64 + bit).is_some_and(holds) {
-                    *word &= !(1 << bit);
-                }
-            }
-        }
+    }
+
+    /// Whether a value with bytes of the classes `present` holds one of each set that a slot asks for. It seldom tells
+    /// more than the slot's bit, so it is asked last.
+    pub(crate) fn has_sets(&self, slot: u16, present: ByteSet) -> bool {
+        self.rest.get(slot as usize).is_some_and(|sets| sets.iter().all(|set| set.intersects(present)))
     }
 
     /// Adds the bits of the slots one of whose literals `value` holds.
@@ -164,8 +159,10 @@ mod tests {
         let filter = Filter::build(&requirements, &classes);
         let slots = |text: &str| {
             let mut bits = vec![0; filter.words()];
-            filter.scan(text.as_bytes(), classes.present(text.as_bytes()), &mut bits);
-            (0..5).filter(|bit| bits[0] >> bit & 1 == 1).collect::<Vec<_>>()
+            let present = classes.present(text.as_bytes());
+            filter.scan(text.as_bytes(), present, &mut bits);
+            let holds = |slot: &u16| bits[0] >> slot & 1 == 1 && filter.has_sets(*slot, present);
+            (0..5).filter(holds).collect::<Vec<_>>()
         };
         assert_eq!(slots("plain"), [0]);
         assert_eq!(slots("'"), [0, 2]);

@@ -5,7 +5,7 @@
 //! made when a rule first asks for them, which rules of paranoia levels that are off never do.
 
 use super::Transaction;
-use super::input::{Field, Single};
+use super::input::{Field, Input, ResponseInput, Single};
 use super::values::ValueId;
 use super::variables::{Item, ItemName};
 use crate::memory::Slice;
@@ -53,11 +53,16 @@ impl<'a> Inputs<'a> {
         Inputs::Singles(single.as_slice())
     }
 
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         match self {
             Inputs::Fields { fields, .. } => fields.len(),
             Inputs::Singles(singles) => singles.len(),
         }
+    }
+
+    /// All of them in order, as [`get`](Inputs::get) gives them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Option<Slice>, Slice, ValueId)> {
+        (0..self.len()).filter_map(|index| self.get(index))
     }
 
     /// The key of a value, the value, and its number.
@@ -72,6 +77,46 @@ impl<'a> Inputs<'a> {
     }
 }
 
+/// The values of a source.
+fn inputs<'a>(input: &'a Input, response: &'a ResponseInput, source: Source) -> Inputs<'a> {
+    use Source as S;
+    let fields = |fields| Inputs::Fields { fields, names: false };
+    let names = |fields| Inputs::Fields { fields, names: true };
+    let multipart = input.multipart.as_ref();
+    match source {
+        S::Get => fields(&input.get),
+        S::GetNames => names(&input.get),
+        S::Post => fields(&input.post),
+        S::PostNames => names(&input.post),
+        S::Json => fields(&input.json),
+        S::JsonNames => names(&input.json),
+        S::Cookies => fields(&input.cookies),
+        S::CookieNames => names(&input.cookies),
+        S::Headers => fields(&input.headers),
+        S::HeaderNames => names(&input.headers),
+        S::ResponseHeaders => fields(&response.headers),
+        S::ResponseHeaderNames => names(&response.headers),
+        S::Files => fields(multipart.map_or(&[], |m| &m.files)),
+        S::FileNames => names(multipart.map_or(&[], |m| &m.files)),
+        S::FileContents => fields(multipart.map_or(&[], |m| &m.contents)),
+        S::PartHeaders => fields(multipart.map_or(&[], |m| &m.part_headers)),
+        S::Line => Inputs::single(&input.line),
+        S::Method => Inputs::single(&input.method),
+        S::UriRaw => Inputs::single(&input.uri_raw),
+        S::Uri => Inputs::single(&input.uri),
+        S::Filename => Inputs::single(&input.filename),
+        S::Basename => Inputs::single(&input.basename),
+        S::Query => Inputs::single(&input.query),
+        S::Protocol => Inputs::single(&input.protocol),
+        S::Body => Inputs::single(&input.body_variable),
+        S::ResponseBody => Inputs::single(&response.body_variable),
+        S::ResponseProtocol => Inputs::single(&response.protocol),
+        S::ResponseContentType => Inputs::single(&response.content_type),
+        S::StatusLine => Inputs::single(&response.status_line),
+        S::Xml(path) => Inputs::Singles(input.xml.get(path as usize).map_or(&[], Vec::as_slice)),
+    }
+}
+
 impl Candidates {
     /// Values may have come in since the last phase.
     pub(super) fn start_phase(&mut self) {
@@ -82,42 +127,7 @@ impl Candidates {
 impl Transaction {
     /// The values of a source.
     pub(super) fn inputs(&self, source: Source) -> Inputs<'_> {
-        use Source as S;
-        let fields = |fields| Inputs::Fields { fields, names: false };
-        let names = |fields| Inputs::Fields { fields, names: true };
-        let multipart = self.input.multipart.as_ref();
-        match source {
-            S::Get => fields(&self.input.get),
-            S::GetNames => names(&self.input.get),
-            S::Post => fields(&self.input.post),
-            S::PostNames => names(&self.input.post),
-            S::Json => fields(&self.input.json),
-            S::JsonNames => names(&self.input.json),
-            S::Cookies => fields(&self.input.cookies),
-            S::CookieNames => names(&self.input.cookies),
-            S::Headers => fields(&self.input.headers),
-            S::HeaderNames => names(&self.input.headers),
-            S::ResponseHeaders => fields(&self.response.headers),
-            S::ResponseHeaderNames => names(&self.response.headers),
-            S::Files => fields(multipart.map_or(&[], |m| &m.files)),
-            S::FileNames => names(multipart.map_or(&[], |m| &m.files)),
-            S::FileContents => fields(multipart.map_or(&[], |m| &m.contents)),
-            S::PartHeaders => fields(multipart.map_or(&[], |m| &m.part_headers)),
-            S::Line => Inputs::single(&self.input.line),
-            S::Method => Inputs::single(&self.input.method),
-            S::UriRaw => Inputs::single(&self.input.uri_raw),
-            S::Uri => Inputs::single(&self.input.uri),
-            S::Filename => Inputs::single(&self.input.filename),
-            S::Basename => Inputs::single(&self.input.basename),
-            S::Query => Inputs::single(&self.input.query),
-            S::Protocol => Inputs::single(&self.input.protocol),
-            S::Body => Inputs::single(&self.input.body_variable),
-            S::ResponseBody => Inputs::single(&self.response.body_variable),
-            S::ResponseProtocol => Inputs::single(&self.response.protocol),
-            S::ResponseContentType => Inputs::single(&self.response.content_type),
-            S::StatusLine => Inputs::single(&self.response.status_line),
-            S::Xml(path) => Inputs::Singles(self.input.xml.get(path as usize).map_or(&[], Vec::as_slice)),
-        }
+        inputs(&self.input, &self.response, source)
     }
 
     /// Whether some value might match the rules of a slot; the rule at `index` asks.
@@ -144,17 +154,22 @@ impl Transaction {
         candidates.ranges.resize(Source::FIXED.len() + self.input.xml.len(), (0, 0));
         for interest in &plan.interests[self.phase as usize - 1] {
             let start = candidates.entries.len() as u32;
-            for index in 0..self.inputs(interest.source).len() {
-                let Some((key, _, id)) = self.inputs(interest.source).get(index) else { break };
+            let inputs = inputs(&self.input, &self.response, interest.source);
+            for (index, (key, _, id)) in inputs.iter().enumerate() {
                 let id = self.values.first_equal(id, &self.memory);
                 let (touched, scan) = self.values.look(id, plan, &self.memory);
                 let touched = touched.scan & interest.chains;
                 let (any, named) = interest.of_key(key.map_or(&[][..], |key| self.memory.get(key)));
                 let mut hits = 0;
-                for (word, found) in candidates.found.iter_mut().enumerate() {
-                    let hit = scan[word] & (any[word] | named.map_or(0, |named| named[word]));
-                    *found |= hit;
-                    hits |= hit;
+                let mut add = |slots: &[u64]| {
+                    for ((found, scan), slots) in candidates.found.iter_mut().zip(scan).zip(slots) {
+                        *found |= scan & slots;
+                        hits |= scan & slots;
+                    }
+                };
+                add(any);
+                if let Some(named) = named {
+                    add(named);
                 }
                 if hits != 0 || touched != 0 {
                     candidates.entries.push(Entry { index: index as u32, id, touched });
@@ -242,8 +257,7 @@ impl Transaction {
 impl Transaction {
     /// Whether a slot might match a value, or one of its forms.
     fn concerns(&self, rules: &RuleSet, slot: u16, entry: &Entry) -> bool {
-        entry.touched & rules.plan.slots[slot as usize].chain_bits != 0
-            || self.values.might_match(entry.id, slot)
+        entry.touched & rules.plan.slots[slot as usize].chain_bits != 0 || self.values.has_bit(entry.id, slot)
     }
 
     /// Whether a target means a value, and no exclusion takes it away.
@@ -279,7 +293,7 @@ impl Transaction {
             let tests = self.multi_match_tests(rules, chain, before, value);
             before = Some(value);
             self.values.look(form, &rules.plan, &self.memory);
-            if tests && self.values.might_match(form, slot) {
+            if tests && self.values.might_match(form, slot, &rules.plan) {
                 matched |= self.test_value(rules, rule, link, test, item, value, is_last);
             }
         }

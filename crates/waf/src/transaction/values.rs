@@ -12,6 +12,7 @@ use super::profile::Profile;
 use crate::chain::ChainId;
 use crate::memory::{Memory, Slice};
 use crate::plan::Plan;
+use crate::plan::byte_set::ByteSet;
 use crate::plan::triggers::{CHAINS, Touched};
 use crate::ruleset::RuleSet;
 use crate::transformations::{TransformContext, transform};
@@ -31,15 +32,24 @@ struct Known {
     forms: u32,
     /// The first value with the same bytes; [`UNKNOWN`] until asked for.
     first_equal: ValueId,
-    /// The chains that may change it; known once it was looked at.
+    /// The chains that may change it; known once it was looked at, as are the classes of its bytes.
     touched: Touched,
+    present: ByteSet,
 }
 
 const UNKNOWN: ValueId = ValueId::MAX;
 
 impl Known {
     fn new(slice: Slice, id: ValueId) -> Known {
-        Known { slice, scan: 0, same_scan: id, forms: 0, first_equal: UNKNOWN, touched: Touched::ALL }
+        Known {
+            slice,
+            scan: 0,
+            same_scan: id,
+            forms: 0,
+            first_equal: UNKNOWN,
+            touched: Touched::ALL,
+            present: ByteSet::EMPTY,
+        }
     }
 }
 
@@ -211,14 +221,19 @@ impl Values {
         };
         let known = &mut self.known[id as usize];
         known.scan = scan;
+        known.present = present;
         known.touched = plan.triggers.touched(value, present);
     }
 
+    /// Whether a value that was looked at might match a slot, as far as its bit tells.
+    pub(super) fn has_bit(&self, id: ValueId, slot: u16) -> bool {
+        let start = (self.known[id as usize].scan as usize).wrapping_sub(1);
+        self.bits.get(start..).is_some_and(|bits| has_bit(bits, slot))
+    }
+
     /// Whether a value that was looked at might match a slot.
-    pub(super) fn might_match(&self, id: ValueId, slot: u16) -> bool {
-        self.bits
-            .get((self.known[id as usize].scan as usize).wrapping_sub(1)..)
-            .is_some_and(|bits| has_bit(bits, slot))
+    pub(super) fn might_match(&self, id: ValueId, slot: u16, plan: &Plan) -> bool {
+        self.has_bit(id, slot) && plan.filter.has_sets(slot, self.known[id as usize].present)
     }
 }
 

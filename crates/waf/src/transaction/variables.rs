@@ -88,8 +88,7 @@ impl Transaction {
     }
 
     fn values(&self, variable: Variable, source: Source, selector: &Selector, items: &mut Vec<Item>) {
-        let inputs = self.inputs(source);
-        for (key, value, id) in (0..inputs.len()).filter_map(|index| inputs.get(index)) {
+        for (key, value, id) in self.inputs(source).iter() {
             let name = match key {
                 Some(key)
                     if !matches!(selector, Selector::All) && !selector.selects(self.memory.get(key)) =>
