@@ -237,6 +237,7 @@ impl Compiler<'_> {
             files: self.document.files.clone(),
             unicode_map,
             by_id: HashMap::new(),
+            spares: Default::default(),
         };
         rules.names.intern_captures();
 

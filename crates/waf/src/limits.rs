@@ -118,3 +118,9 @@ pub const WORK_BETWEEN_LOOKS: i64 = 64 * 1024;
 pub const WORK_OF_TEST: u32 = 64;
 /// The same for a test that may take far longer than its value tells: PCRE2, or a pattern compiled for one request.
 pub const WORK_OF_BACKTRACKING: u32 = 4096;
+
+/// Transactions whose memory a rule set keeps for the next ones. Beyond: it is freed.
+pub const SPARES: usize = 32;
+
+/// The memory that one of these may have, bytes. Beyond: it is freed.
+pub const SPARE_SIZE: usize = 256 * 1024;

@@ -45,8 +45,21 @@ const ROOM: usize = 8 * 1024;
 const SMALL: usize = 1024;
 
 impl Memory {
-    pub(crate) fn with_room() -> Memory {
-        Memory { arena: Vec::with_capacity(ROOM), scratch: Vec::with_capacity(256), buffers: Vec::new() }
+    /// Makes room for what an ordinary request takes.
+    pub(crate) fn make_room(&mut self) {
+        self.arena.reserve(ROOM);
+    }
+
+    /// Forgets everything but its memory.
+    pub(crate) fn clear(&mut self) {
+        self.arena.clear();
+        self.scratch.clear();
+        self.buffers.clear();
+    }
+
+    /// Bytes that stay allocated when it is cleared.
+    pub(crate) fn capacity(&self) -> usize {
+        self.arena.capacity() + self.scratch.capacity()
     }
 
     /// Takes over a transformed value; a small one's buffer is left for the next.

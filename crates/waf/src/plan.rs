@@ -61,8 +61,8 @@ pub(crate) struct Slot {
 /// Values that rules look at together: the same targets, less the same exclusions.
 #[derive(Debug)]
 pub(crate) struct Family {
-    /// With where their values come from.
-    pub(crate) targets: Vec<(Target, Vec<Source>)>,
+    /// With where their values come from, and these sources' numbers.
+    pub(crate) targets: Vec<(Target, Vec<(Source, usize)>)>,
     pub(crate) exclusions: Vec<Exclusion>,
     name: String,
 }
@@ -211,7 +211,7 @@ impl Plan {
                 let Place::Filtered { slot } = link.place else { continue };
                 let Slot { family, chain_bits, .. } = self.slots[slot as usize];
                 for (target, sources) in &self.families[family as usize].targets {
-                    for &source in sources {
+                    for &(source, _) in sources {
                         let known =
                             interests.iter().position(|interest: &Interest| interest.source == source);
                         let at = known.unwrap_or_else(|| {

@@ -14,6 +14,7 @@ use crate::operators::Operator;
 use crate::plan::{Place, Plan};
 use crate::settings::Settings;
 use crate::target::{Exclusion, Paths, Target};
+use crate::transaction::Spares;
 use crate::transformations::UnicodeMap;
 use crate::tx::Value;
 
@@ -31,6 +32,7 @@ pub struct RuleSet {
     pub(crate) files: Vec<String>,
     pub(crate) unicode_map: Option<UnicodeMap>,
     pub(crate) by_id: HashMap<u64, RuleIndex>,
+    pub(crate) spares: Spares,
 }
 
 /// A rule's place in [`RuleSet::rules`].

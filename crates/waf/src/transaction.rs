@@ -33,6 +33,7 @@ mod expand;
 mod input;
 mod profile;
 mod report;
+mod spare;
 mod values;
 mod variables;
 
@@ -41,6 +42,8 @@ use deadline::Deadline;
 pub use deadline::{Clock, Overrun};
 use input::{Input, ResponseInput};
 pub use profile::{Cost, Profile};
+use spare::Spare;
+pub(crate) use spare::Spares;
 use values::Values;
 use variables::Item;
 
@@ -210,6 +213,8 @@ impl Transaction {
             audit_engine: settings.audit_engine,
             audit_log_parts: settings.audit_log_parts.clone(),
         };
+        let Spare { mut memory, tx, values, candidates, items, text } = rules.spares.take();
+        memory.make_room();
         Transaction {
             mode: settings.rule_engine,
             options,
@@ -219,13 +224,13 @@ impl Transaction {
             started: now,
             now,
             unique_id: unique_id.to_owned(),
-            memory: Memory::with_room(),
+            memory,
             input: Input::default(),
             response: ResponseInput::default(),
-            tx: TxVariables::default(),
-            values: Values::default(),
+            tx,
+            values,
             plain: false,
-            candidates: Candidates::default(),
+            candidates,
             deadline: Deadline::default(),
             removed: Vec::new(),
             removed_targets: Vec::new(),
@@ -245,9 +250,9 @@ impl Transaction {
             pause_ms: 0,
             errors: Vec::new(),
             phase: 0,
-            items: Vec::new(),
+            items,
             captures: Captures::default(),
-            text: Vec::new(),
+            text,
         }
     }
 

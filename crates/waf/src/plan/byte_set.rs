@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(set.iter().collect::<Vec<_>>(), b"\0az\xff");
         assert_eq!(set.ones().collect::<Vec<_>>(), b"\0az\xff");
         assert!(set.intersects(ByteSet::of(b"bz")) && !set.intersects(ByteSet::of(b"by")));
-        assert_eq!(ByteSet::where_(|_| true), ByteSet::ALL);
+        assert_eq!(ByteSet::where_(|_| true).iter().count(), 256);
         assert_eq!(ByteSet::of(b"aZ-").folded(), ByteSet::of(b"aAzZ-"));
         assert_eq!(set.union(ByteSet::of(b"b")), ByteSet::of(b"ab\xff\0z"));
     }

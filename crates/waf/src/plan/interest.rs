@@ -3,16 +3,19 @@
 use super::source::Source;
 use crate::target::Selector;
 
+/// A bit for each slot.
+type Slots = Box<[u64]>;
+
 /// The slots that look at a source.
 #[derive(Debug, Clone)]
 pub(crate) struct Interest {
     pub(crate) source: Source,
-    /// All slots that look at any of its values.
-    pub(crate) all: Box<[u64]>,
+    /// The source's number.
+    pub(crate) number: usize,
     /// Those that look at every value, or at some by a pattern.
-    any: Box<[u64]>,
+    any: Slots,
     /// Those that look at the values with one key, in lower case.
-    keys: Vec<(Box<[u8]>, Box<[u64]>)>,
+    keys: Vec<(Box<[u8]>, Slots)>,
     /// A bit for each length that a key has, those of 64 bytes and more in the last.
     lengths: u64,
     /// The chains through which they look.
@@ -22,13 +25,12 @@ pub(crate) struct Interest {
 impl Interest {
     pub(super) fn new(source: Source, words: usize) -> Interest {
         let none = || vec![0; words].into_boxed_slice();
-        Interest { source, all: none(), any: none(), keys: Vec::new(), lengths: 0, chains: 0 }
+        Interest { source, number: source.number(), any: none(), keys: Vec::new(), lengths: 0, chains: 0 }
     }
 
     /// A slot looks at the values that `selector` means.
     pub(super) fn add(&mut self, slot: u16, chains: u128, selector: &Selector) {
         let (word, mask) = (slot as usize / 64, 1u64 << (slot % 64));
-        self.all[word] |= mask;
         self.chains |= chains;
         let Selector::Key(key) = selector else {
             self.any[word] |= mask;
@@ -66,6 +68,6 @@ mod tests {
         interest.add(71, 2, &Selector::Key((*b"user-agent").into()));
         assert_eq!(interest.of_key(b"USER-AGENT"), (&[1, 0][..], Some(&[0, 0b1100_0000][..])));
         assert_eq!(interest.of_key(b"user-agenx"), (&[1, 0][..], None));
-        assert_eq!((&*interest.all, interest.chains), (&[1, 0b1100_0000][..], 3));
+        assert_eq!(interest.chains, 3);
     }
 }

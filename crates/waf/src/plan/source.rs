@@ -123,13 +123,14 @@ pub(crate) fn of(variable: Variable) -> &'static [Source] {
     }
 }
 
-/// The sources of a target; none if its values are not settled during a phase.
-pub(crate) fn of_target(target: &Target) -> Vec<Source> {
-    match (target.counted, target.variable, &target.selector) {
-        (true, ..) => Vec::new(),
-        (_, Variable::Xml, Selector::XPath(path)) => vec![Source::Xml(*path)],
-        (_, variable, _) => of(variable).to_vec(),
-    }
+/// The sources of a target with their numbers; none if its values are not settled during a phase.
+pub(crate) fn of_target(target: &Target) -> Vec<(Source, usize)> {
+    let sources = match (target.counted, target.variable, &target.selector) {
+        (true, ..) => &[],
+        (_, Variable::Xml, Selector::XPath(path)) => &[Source::Xml(*path)][..],
+        (_, variable, _) => of(variable),
+    };
+    sources.iter().map(|&source| (source, source.number())).collect()
 }
 
 #[cfg(test)]

@@ -250,7 +250,7 @@ mod tests {
     fn value(state: &mut u64) -> Vec<u8> {
         const SIGNS: &[u8] = b"aZx0 \t./\\*-<!#,;('\"^%+&\xa0\0";
         let length = next(state) as usize % 12;
-        let signs = next(state) % 4 != 0;
+        let signs = !next(state).is_multiple_of(4);
         let byte = |n: u64| if signs { SIGNS[n as usize % SIGNS.len()] } else { n as u8 };
         (0..length).map(|_| byte(next(state))).collect()
     }

@@ -141,8 +141,8 @@ impl Transaction {
         has_bit(&self.candidates.undecided, slot) && self.decide(rules, slot, index)
     }
 
-    /// Scans the values that rules of the phase look at, each as it came in.
-    fn look_at_values(&mut self, rules: &RuleSet, index: RuleIndex) {
+    /// Scans the values that rules of the phase look at, each as it came in. If time is over, nothing is found.
+    fn look_at_values(&mut self, rules: &RuleSet, rule: RuleIndex) {
         let plan = &rules.plan;
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.ready = true;
@@ -154,6 +154,11 @@ impl Transaction {
         candidates.ranges.resize(Source::FIXED.len() + self.input.xml.len(), (0, 0));
         for interest in &plan.interests[self.phase as usize - 1] {
             let start = candidates.entries.len() as u32;
+            let bytes = self.inputs(interest.source).iter().map(|(_, value, _)| value.len()).sum();
+            if self.is_late(rules, &rules.rules[rule as usize], bytes) {
+                candidates.found.fill(0);
+                break;
+            }
             let inputs = inputs(&self.input, &self.response, interest.source);
             for (index, (key, _, id)) in inputs.iter().enumerate() {
                 let id = self.values.first_equal(id, &self.memory);
@@ -176,7 +181,7 @@ impl Transaction {
                     candidates.pending |= touched;
                 }
             }
-            if let Some(range) = candidates.ranges.get_mut(interest.source.number()) {
+            if let Some(range) = candidates.ranges.get_mut(interest.number) {
                 *range = (start, candidates.entries.len() as u32);
             }
         }
@@ -185,7 +190,7 @@ impl Transaction {
     }
 
     /// Looks at the forms of values after the chains of a slot, as far as these are pending; true if one might match.
-    fn decide(&mut self, rules: &RuleSet, slot: u16, index: RuleIndex) -> bool {
+    fn decide(&mut self, rules: &RuleSet, slot: u16, rule: RuleIndex) -> bool {
         let plan = &rules.plan;
         let mut candidates = std::mem::take(&mut self.candidates);
         for &chain in &plan.slots[slot as usize].chains {
@@ -194,12 +199,12 @@ impl Transaction {
                 continue;
             }
             candidates.pending &= !bit;
-            let bytes = candidates.bytes_touched(bit, &self.values);
-            if self.is_late(rules, &rules.rules[index as usize], bytes) {
-                break;
-            }
             let through = &plan.by_chain[chain.0 as usize];
             for entry in candidates.entries.iter().filter(|entry| entry.touched & bit != 0) {
+                let bytes = self.values.slice(entry.id).len();
+                if self.is_late(rules, &rules.rules[rule as usize], bytes) {
+                    break;
+                }
                 let form = self.values.form(entry.id, chain, rules, &mut self.memory);
                 let (_, scan) = self.values.look(form, plan, &self.memory);
                 for ((found, scan), through) in candidates.found.iter_mut().zip(scan).zip(through) {
@@ -214,6 +219,10 @@ impl Transaction {
     }
 
     /// Evaluates a link that has a slot.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one rule's context, all by reference, on the hottest path"
+    )]
     pub(super) fn evaluate_filtered(
         &mut self,
         rules: &RuleSet,
@@ -231,15 +240,18 @@ impl Transaction {
         let family = &rules.plan.families[rules.plan.slots[slot as usize].family as usize];
         let mut matched = false;
         'values: for (target, sources) in &family.targets {
-            for &source in sources {
-                let (start, end) = self.candidates.ranges.get(source.number()).copied().unwrap_or_default();
+            for &(source, number) in sources {
+                let (start, end) = self.candidates.ranges.get(number).copied().unwrap_or_default();
                 for entry in &entries[start as usize..end as usize] {
+                    if !self.concerns(rules, slot, entry) {
+                        continue;
+                    }
                     let Some((key, value, _)) = self.inputs(source).get(entry.index as usize) else {
                         continue;
                     };
                     let name = key.map_or(ItemName::Bare, ItemName::Key);
                     let item = Item { variable: target.variable, name, value, id: entry.id };
-                    if !self.concerns(rules, slot, entry) || !self.is_meant(rules, slot, target, &item) {
+                    if !self.is_meant(rules, slot, target, &item) {
                         continue;
                     }
                     matched |= self.test_entry(rules, rule, link, test, slot, &item, is_last);

@@ -71,6 +71,24 @@ pub(super) struct Values {
 }
 
 impl Values {
+    /// Forgets everything but its memory.
+    pub(super) fn clear(&mut self) {
+        self.known.clear();
+        self.forms.clear();
+        self.bits.clear();
+        self.by_hash.clear();
+        self.plain = false;
+    }
+
+    /// Bytes that stay allocated when it is cleared, roughly.
+    pub(super) fn capacity(&self) -> usize {
+        let hashed = self.by_hash.capacity() * 16;
+        self.known.capacity() * size_of::<Known>()
+            + self.forms.capacity() * 4
+            + self.bits.capacity() * 8
+            + hashed
+    }
+
     /// Takes in a value.
     pub(super) fn add(&mut self, slice: Slice) -> ValueId {
         let id = self.known.len() as u32;

@@ -1,0 +1,63 @@
+//! What a transaction leaves to the next one: its memory, emptied, so that most transactions allocate little.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::Transaction;
+use super::candidates::Candidates;
+use super::values::Values;
+use super::variables::Item;
+use crate::limits;
+use crate::memory::Memory;
+use crate::tx::TxVariables;
+
+/// The memory of one transaction.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    pub(super) memory: Memory,
+    pub(super) tx: TxVariables,
+    pub(super) values: Values,
+    pub(super) candidates: Candidates,
+    pub(super) items: Vec<Item>,
+    pub(super) text: Vec<u8>,
+}
+
+/// Those that wait for a transaction; at most [`limits::SPARES`].
+#[derive(Debug, Default)]
+pub(crate) struct Spares(Mutex<Vec<Spare>>);
+
+impl Spares {
+    pub(super) fn take(&self) -> Spare {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give(&self, spare: Spare) {
+        let mut spares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.len() < limits::SPARES {
+            spares.push(spare);
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        // What a large body needed is not kept.
+        if self.memory.capacity() + self.values.capacity() > limits::SPARE_SIZE {
+            return;
+        }
+        let mut spare = Spare {
+            memory: std::mem::take(&mut self.memory),
+            tx: std::mem::take(&mut self.tx),
+            values: std::mem::take(&mut self.values),
+            candidates: std::mem::take(&mut self.candidates),
+            items: std::mem::take(&mut self.items),
+            text: std::mem::take(&mut self.text),
+        };
+        spare.memory.clear();
+        spare.tx.clear();
+        spare.values.clear();
+        spare.candidates.start_phase();
+        spare.items.clear();
+        spare.text.clear();
+        self.rules.spares.give(spare);
+    }
+}
