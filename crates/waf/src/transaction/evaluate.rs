@@ -56,7 +56,8 @@ impl Transaction {
                 continue;
             }
             let rule = &rules.rules[index as usize];
-            if !self.matches_quietly(rules, rule, index, place) && !self.evaluate_measured(rules, rule, index) {
+            if !self.matches_quietly(rules, rule, index, place) && !self.evaluate_measured(rules, rule, index)
+            {
                 continue;
             }
             if self.intervention.is_some() && !intervened_before || self.ends_phase() {
