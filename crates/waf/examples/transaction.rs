@@ -17,6 +17,10 @@ use seclang::load::{Source, SourceError, resolve};
 use waf::operators::DataFiles;
 use waf::{BodyProgress, Collections, Connection, Decision, Mode, RuleSet, Timestamp, Transaction};
 
+/// As in the daemon.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Untimed transactions before the timed ones, but no more than those: lazily built automata are then there.
 const WARM_UP: i64 = 20;
 
