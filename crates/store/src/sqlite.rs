@@ -231,6 +231,19 @@ impl SqliteStore {
     }
 }
 
+impl Drop for SqliteStore {
+    /// Clears the WAL away even while others have the file open to read: what is copied or looked at while no daemon runs shall
+    /// be the file alone.
+    fn drop(&mut self) {
+        let writer = self.writer.as_mut().and_then(|writer| writer.get_mut().ok()?.as_mut());
+        if let Some(connection) = writer {
+            // Best effort: whoever reads just now keeps it, and nothing is lost.
+            let _waits_for_nobody = connection.busy_timeout(Duration::ZERO);
+            let _kept = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
+    }
+}
+
 fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
     let fail = |error: &rusqlite::Error| explain(path, "open", error);
     create_private(path)?;

@@ -63,6 +63,22 @@ fn a_reading_store_reads_beside_a_writer_and_after_it_and_cannot_write() {
 }
 
 #[test]
+fn the_file_is_whole_by_itself_once_its_writer_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    let writer = SqliteStore::open(&path, BUSY_TIMEOUT).unwrap();
+    let reader = SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap();
+    ingest(&writer, 0..3).unwrap();
+    assert_eq!(reader.stats().unwrap().events, 3);
+    drop(writer);
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(&path, &copy).unwrap();
+    assert_eq!(SqliteStore::open(&copy, BUSY_TIMEOUT).unwrap().stats().unwrap().events, 3);
+    assert_eq!(std::fs::metadata(folder.path().join("events.db-wal")).unwrap().len(), 0);
+    assert_eq!(reader.stats().unwrap().events, 3);
+}
+
+#[test]
 fn a_reading_store_follows_when_the_writer_starts_over() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.db");
