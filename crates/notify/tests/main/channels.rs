@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use event::{Event, EventId, Gate, RequestEvidence, Timestamp};
@@ -11,8 +12,11 @@ use notify::message::{Message, Words};
 use notify::notice::{Kind, Notice};
 use notify::retry::SendError;
 use notify::seen::Seen;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 use testkit::Receiver;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A file of mode 0600.
 pub fn secret(folder: &Path, name: &str, text: &str) -> PathBuf {
@@ -122,7 +126,7 @@ fn httpdate(from_now: Duration) -> String {
 }
 
 #[tokio::test]
-async fn webhooks_are_signed_and_may_have_an_authority_of_their_own() {
+async fn webhooks_are_signed() {
     let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
     let key = secret(folder.path(), "key", "a key of the owner\n");
     let webhook = open(json!({"webhook": [{"name": "hook", "url": receiver.url(), "secret_file": key}]}));
@@ -144,6 +148,59 @@ async fn webhooks_are_signed_and_may_have_an_authority_of_their_own() {
         json!("GET /<!channel>\\x0d\\x0aBcc: e@evil.example\\xff HTTP/1.1")
     );
     assert_eq!(body["link"], json!(message.link));
+}
+
+/// A server with TLS that answers 200 to whatever it is sent.
+async fn tls_server(identity: &testkit::ca::Identity) -> std::net::SocketAddr {
+    let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+    let config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // a client that does not trust it goes away
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            // the end of the JSON
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") && stream.read_buf(&mut request).await.unwrap() > 0 {}
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+            // the client may be gone by now
+            let _ = stream.shutdown().await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_server_must_prove_who_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = testkit::TestCa::new();
+    let authority = secret(folder.path(), "ca.pem", &ca.certificate());
+    let right = tls_server(&ca.server(&["127.0.0.1"])).await;
+    let wrong = tls_server(&ca.server(&["elsewhere.example"])).await;
+    let url = |address: std::net::SocketAddr| format!("https://{address}/hush");
+    for (config, trusted) in [
+        (json!({"name": "hook", "url": url(right), "ca": authority}), true),
+        (json!({"name": "hook", "url": url(right)}), false),
+        (json!({"name": "hook", "url": url(wrong), "ca": authority}), false),
+    ] {
+        let result = open(json!({"webhook": [config]})).send(&message()).await;
+        assert_eq!(result.is_ok(), trusted, "{config}: {result:?}");
+        if let Err(error) = result {
+            assert!(
+                matches!(&error, SendError::Later { what, .. } if what.contains("certificate")),
+                "{error:?}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
