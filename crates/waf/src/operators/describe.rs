@@ -4,8 +4,16 @@ use crate::limits;
 
 /// `text` with quotes, backslashes and control characters escaped, as ModSecurity 2 does before it logs a pattern.
 pub(super) fn escape(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
+    escape_beyond(text, usize::MAX)
+}
+
+/// [`escape`], or only as much of it as makes more than `length` bytes.
+fn escape_beyond(text: &[u8], length: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len().min(length.saturating_add(8)));
     for &byte in text {
+        if out.len() > length {
+            break;
+        }
         let letter = match byte {
             b'"' | b'\\' => byte,
             0x08 => b'b',
@@ -29,7 +37,8 @@ pub(super) fn escape(text: &[u8]) -> Vec<u8> {
 
 /// [`escape`], cut to [`limits::LOGGED_PATTERN_BYTES`] and marked if it was longer.
 pub(super) fn escape_cut(text: &[u8]) -> Vec<u8> {
-    let mut out = escape(text);
+    // Patterns of rule sets have kilobytes.
+    let mut out = escape_beyond(text, limits::LOGGED_PATTERN_BYTES);
     if out.len() > limits::LOGGED_PATTERN_BYTES {
         out.truncate(limits::LOGGED_PATTERN_BYTES);
         out.extend_from_slice(b" ...");
@@ -51,5 +60,10 @@ mod tests {
         assert_eq!(escape(b"a\"\\\n\x01\xff:."), b"a\\\"\\\\\\n\\x01\\xff:.");
         assert_eq!(escape_cut(&[b'a'; 252]), [b'a'; 252]);
         assert_eq!(escape_cut(&[b'"'; 200]).len(), 256);
+        let pattern = b"[\\x00-\"]{2}\xff".repeat(1000);
+        let mut cut = escape(&pattern);
+        cut.truncate(limits::LOGGED_PATTERN_BYTES);
+        cut.extend_from_slice(b" ...");
+        assert_eq!(escape_cut(&pattern), cut);
     }
 }

@@ -124,10 +124,9 @@ impl Pattern {
         match &self.engine {
             Engine::Automaton(regex) => {
                 let input = Input::new(input).range(start..);
-                if !captures.wanted {
-                    return Ok(regex.is_match(input));
-                }
-                Ok(with_groups(regex, &input, captures))
+                // Most answers are no, and asking that needs no slots.
+                Ok(regex.is_match(input.clone())
+                    && (!captures.wanted || with_groups(regex, &input, captures)))
             }
             Engine::Pcre(regex, _) => pcre::find_at(regex, input, start, captures),
         }
