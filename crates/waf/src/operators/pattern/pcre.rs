@@ -144,8 +144,12 @@ pub(super) fn find_at(
     start: usize,
     captures: &mut Captures,
 ) -> Result<bool, MatchError> {
+    // Most answers are no, and asking that needs no block for the groups.
+    if !regex.is_match_at(input, start).map_err(MatchError::from_pcre)? {
+        return Ok(false);
+    }
     if !captures.wanted {
-        return regex.is_match_at(input, start).map_err(MatchError::from_pcre);
+        return Ok(true);
     }
     let mut locations = regex.capture_locations();
     let found = regex.captures_read_at(&mut locations, input, start).map_err(MatchError::from_pcre)?;
