@@ -6,7 +6,7 @@
 //! | answer | when | what mlogc does |
 //! |---|---|---|
 //! | 200 | the event is safe: in the journal, and synced to disk | deletes its file |
-//! | 409 | the event is there already | forgets the entry |
+//! | 409 | the event is there already | forgets the entry and leaves its file |
 //! | 400 | the body is not what `X-Content-Hash` promises, or holds neither an entry nor a summary of one | keeps it, tries again |
 //! | 401 | unknown sensor or wrong password | keeps it, tries again |
 //! | 413 | the body is longer than [`MAX_BODY_BYTES`] | keeps it, tries again |

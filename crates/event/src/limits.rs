@@ -31,3 +31,7 @@ pub const MAX_AUDIT_ITEMS: usize = 1000;
 
 /// Bytes of a sensor's unique id; an entry with a longer one is damage. Apache's has 27, nginx's 32.
 pub const MAX_ORIGIN_ID_BYTES: usize = 128;
+
+/// Bytes of all texts of an event that was read from an audit log; of a larger one bodies, then texts are cut and rules and
+/// headers left out. No byte takes more than six characters of JSON (`\u0000`), so the event stays below [`MAX_JSON_BYTES`].
+pub const MAX_AUDIT_EVENT_BYTES: usize = 2_500_000;

@@ -197,12 +197,14 @@ impl Daemon {
             }
         };
         let health = Arc::new(health);
+        let received = Arc::clone(&reception);
         let health_for_metrics = Arc::clone(&health);
         let (told, status) = (Arc::clone(&notices), Arc::clone(&notices));
         let state = console::Console {
             health,
             metrics: Arc::new(move || {
-                with_health(&(told.status().metrics() + &metrics.render()), &health_for_metrics())
+                let others = told.status().metrics() + &received.metrics();
+                with_health(&(others + &metrics.render()), &health_for_metrics())
             }),
             events: Arc::new(events),
             notices: Arc::new(move || status.status().to_json()),

@@ -192,6 +192,24 @@ impl Reception {
         self.receiver.replace(sensors, Redactor::new(&config.redaction()));
     }
 
+    /// What the receiver has answered, as metrics.
+    pub fn metrics(&self) -> String {
+        let received = self.receiver.received();
+        let name = "monban_received_events";
+        let mut text = format!(
+            "# HELP {name} Events that sensors have sent, by what became of them.\n# TYPE {name} counter\n"
+        );
+        for (outcome, count) in [
+            ("new", received.new.saturating_sub(received.unreadable)),
+            ("known", received.known),
+            ("unreadable", received.unreadable),
+            ("refused", received.refused),
+        ] {
+            text += &format!("{name}_total{{outcome=\"{outcome}\"}} {count}\n");
+        }
+        text
+    }
+
     /// What is wrong with the watched files.
     pub fn problems(&self) -> Vec<String> {
         self.watcher.problems()

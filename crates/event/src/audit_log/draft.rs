@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use memchr::memmem;
 
 use super::Fault;
-use crate::limits::MAX_ORIGIN_ID_BYTES;
+use crate::limits::{MAX_AUDIT_EVENT_BYTES, MAX_ORIGIN_ID_BYTES};
 use crate::{
     Action, Body, ByteString, Client, Disruptive, Engine, Event, EventId, Gate, MatchedRule, RequestEvidence,
     Scores, Severity, Timestamp,
@@ -44,6 +44,7 @@ impl Draft {
         let origin = self.unique_id.to_string();
         let own = if self.own { origin.parse().ok() } else { None };
         let id = own.unwrap_or_else(|| EventId::derived(time, sensor, &origin));
+        self.fit();
         self.request.protocol = protocol(&self.request.line);
         self.request.scores = scores(&self.request.rules);
         let severities = self.request.rules.iter().filter_map(|rule| rule.severity);
@@ -63,6 +64,46 @@ impl Draft {
         })
     }
 
+    /// Cuts what is more than an event may have: [`MAX_AUDIT_EVENT_BYTES`].
+    fn fit(&mut self) {
+        if self.bytes() <= MAX_AUDIT_EVENT_BYTES {
+            return;
+        }
+        let response = self.request.response.as_mut().and_then(|response| response.body.as_mut());
+        for body in self.request.body.as_mut().into_iter().chain(response) {
+            body.truncated |= body.bytes.len() > CUT_BODY_BYTES;
+        }
+        for text in self.texts() {
+            cut(text, CUT_BODY_BYTES);
+        }
+        let cut_string = |text: &mut String| text.truncate(text.floor_char_boundary(CUT_STRING_BYTES));
+        for rule in &mut self.request.rules {
+            rule.tags.truncate(CUT_TAGS);
+            rule.tags.iter_mut().for_each(cut_string);
+            let MatchedRule { rev, ver, file, operator, .. } = rule;
+            [rev, ver, file, operator].into_iter().for_each(cut_string);
+        }
+        if let Some(response) = &mut self.request.response {
+            cut_string(&mut response.protocol);
+        }
+        while self.bytes() > MAX_AUDIT_EVENT_BYTES {
+            // Halves, so that this ends soon; what is left without them fits.
+            let RequestEvidence { headers, rules, response, .. } = &mut self.request;
+            headers.truncate(headers.len() / 2);
+            rules.truncate(rules.len() / 2);
+            if let Some(response) = response {
+                response.headers.truncate(response.headers.len() / 2);
+            }
+        }
+    }
+
+    /// Bytes of all texts, and something for what stands around each.
+    fn bytes(&mut self) -> usize {
+        let strings: usize = self.request.rules.iter().map(rule_strings).sum();
+        let protocol = self.request.response.as_ref().map_or(0, |response| response.protocol.len());
+        strings + protocol + self.texts().map(|text| text.len() + 8).sum::<usize>()
+    }
+
     /// The texts of the request, the answer and the rules: all that may hold bytes which are no UTF-8.
     pub fn texts(&mut self) -> impl Iterator<Item = &mut ByteString> {
         let request = &mut self.request;
@@ -79,6 +120,22 @@ impl Draft {
         });
         [&mut request.line].into_iter().chain(headers).chain(bodies).chain(rules)
     }
+}
+
+/// What is left of a text, of a name, and of a rule's tags in an event that is too large.
+const CUT_BODY_BYTES: usize = 128 * 1024;
+const CUT_STRING_BYTES: usize = 1024;
+const CUT_TAGS: usize = 20;
+
+fn cut(text: &mut ByteString, length: usize) {
+    if text.len() > length {
+        *text = text[..length].into();
+    }
+}
+
+fn rule_strings(rule: &MatchedRule) -> usize {
+    let tags: usize = rule.tags.iter().map(|tag| tag.len() + 8).sum();
+    tags + rule.rev.len() + rule.ver.len() + rule.file.len() + rule.operator.len() + 64
 }
 
 /// The last word of a request line, where it is a protocol.

@@ -295,6 +295,26 @@ fn beyond_the_limits() {
     let many: String = (0..MAX_AUDIT_ITEMS + 5).map(|number| format!("\"h{number}\":\"v\",")).collect();
     let log = JSON_V2.replace("\"Host\":\"localhost\",", &many);
     assert_eq!(read(log.as_bytes()).0[0].request().unwrap().headers.len(), MAX_AUDIT_ITEMS);
+    // Everything large at once: the event still fits where events are kept.
+    let (big, control) = ("h".repeat(1_000_000), "\u{1}".repeat(1_000_000));
+    let log = entry("1a2b3c4d", "one", &control)
+        .replace("Host: a.test", &format!("Host: a.test\nX: {control}"))
+        .replace("Content-Length: 3", &format!("X: {big}"))
+        .replace("Engine-Mode", &format!("Message: Warning. {control}\nEngine-Mode"));
+    let (events, _) = read(log.as_bytes());
+    assert!(events[0].to_json().len() <= crate::limits::MAX_JSON_BYTES);
+    assert_eq!(events[0].request().unwrap().host(), Some(&b"a.test"[..]));
+    assert!(events[0].request().unwrap().body.as_ref().unwrap().truncated);
+    let tags = format!("\"{}\",", "t".repeat(20_000)).repeat(700) + "\"t\"";
+    let many = format!(
+        "{{\"message\":\"{}\",\"details\":{{\"tags\":[{tags}],\"match\":\"{}\"}}}},",
+        "m".repeat(100),
+        "\\u0001".repeat(200_000)
+    );
+    let log = JSON_V3.replace("\"messages\":[", &format!("\"messages\":[{many}"));
+    let (events, damages) = read(log.as_bytes());
+    assert_eq!((events.len(), damages.len()), (1, 0));
+    assert!(events[0].to_json().len() <= crate::limits::MAX_JSON_BYTES);
     // Nesting.
     let deep = format!("{{\"transaction\":{{\"x\":{}\n", "[".repeat(100_000));
     assert!(matches!(read(deep.as_bytes()).1[0].fault, Fault::Json(_)));

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use event::{Action, Event};
@@ -61,6 +63,12 @@ impl Setup {
     }
 }
 
+/// Files below a folder.
+fn undelivered(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| if entry.path().is_dir() { undelivered(&entry.path()) } else { 1 }).sum()
+}
+
 fn attack(number: usize) -> String {
     format!(
         "GET /item/{number}?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&password=hunter2 HTTP/1.1\r\nHost: localhost\r\n\
@@ -83,6 +91,71 @@ fn numbers(events: &[Event]) -> Vec<usize> {
     let mut numbers: Vec<usize> = events.iter().filter_map(number).collect();
     numbers.sort_unstable();
     numbers
+}
+
+#[test]
+fn mlogc_delivers_every_event_exactly_once_while_monban_is_killed_ten_times() {
+    const KILLS: usize = 10;
+    let setup = Setup::new();
+    let upstream = Reflector::start();
+    let mut daemon = Daemon::start(upstream.address(), None, &setup.text("# monban.toml\n"));
+    let apache = setup.apache(&upstream, |text| text);
+    let address = apache.address();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let stop = Arc::new(AtomicBool::new(false));
+    let load: Vec<_> = (0..2)
+        .map(|_| {
+            let (sent, stop) = (Arc::clone(&sent), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let number = sent.fetch_add(1, Ordering::Relaxed);
+                    let answer = client::exchange(address, attack(number).as_bytes()).unwrap();
+                    assert_eq!(answer.status, 403);
+                    // a steady load, that a test machine can bear
+                    std::thread::sleep(Duration::from_millis(40));
+                }
+            })
+        })
+        .collect();
+    for round in 0..KILLS {
+        // Each time it has taken something of this round before it is killed.
+        let before = exported(&daemon).len();
+        wait_until(
+            &format!("round {round}: more events; {}", setup.mlogc_error()),
+            Duration::from_secs(120),
+            || exported(&daemon).len() > before + 5,
+        );
+        daemon.program.kill();
+        daemon.start_again();
+    }
+    stop.store(true, Ordering::Relaxed);
+    for thread in load {
+        thread.join().unwrap();
+    }
+    let sent = sent.load(Ordering::Relaxed);
+    assert!(sent >= KILLS * 5, "{sent}");
+    wait_until("every event", Duration::from_secs(240), || numbers(&exported(&daemon)).len() >= sent);
+    let events = exported(&daemon);
+    assert_eq!(numbers(&events), (0..sent).collect::<Vec<_>>());
+    assert_eq!(events.len(), sent);
+    for event in &events {
+        assert_eq!((event.node.as_str(), event.action), ("web3", Action::Blocked));
+        assert!(event.request().unwrap().rules.iter().any(|rule| rule.id == 949_110));
+        assert!(!event.to_json().contains("hunter2"));
+    }
+    // An answer that a kill swallowed makes mlogc send again; told 409, it forgets the entry and leaves its file. What is
+    // left makes no doubles, and what is in flight still is answered by then or will be.
+    let data = setup.root.path().join("mlogc/data");
+    let left = undelivered(&data);
+    let output =
+        daemon.command(&["events", "import", "--sensor", "web3", "--json", &data.display().to_string()]);
+    let summary: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(
+        (&summary["new"], &summary["damaged"]),
+        (&0.into(), &0.into()),
+        "{left} files left: {summary}"
+    );
+    assert_eq!(exported(&daemon).len(), sent);
 }
 
 impl Setup {
