@@ -76,7 +76,8 @@ impl Destination {
                 let intake = Box::new(Intake::new(Arc::clone(&journal), reading));
                 let ingester =
                     Ingester::start(journal, Arc::new(store), config.retention.for_store(), |notice| {
-                        if !matches!(notice, store::IngestNotice::Removed(_)) {
+                        use store::IngestNotice::{Damaged, Failing, Recovered, StartedOver};
+                        if matches!(notice, Damaged(_) | Failing(_) | Recovered | StartedOver { .. }) {
                             eprintln_notice(&notice);
                         }
                     })?;
