@@ -18,6 +18,7 @@ pub mod reload;
 pub mod rules;
 pub mod rules_check;
 pub mod rules_list;
+pub mod rules_profile;
 pub mod rules_run;
 pub mod rules_show;
 pub mod up;

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{rules_check, rules_list, rules_run, rules_show};
+use super::{rules_check, rules_list, rules_profile, rules_run, rules_show};
 use crate::cli::Cli;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -14,6 +14,7 @@ pub enum Command {
     List(rules_list::Arguments),
     Show(rules_show::Arguments),
     Run(rules_run::Arguments),
+    Profile(rules_profile::Arguments),
 }
 
 impl Command {
@@ -23,6 +24,7 @@ impl Command {
             Command::List(arguments) => rules_list::run(arguments, cli),
             Command::Show(arguments) => rules_show::run(arguments, cli),
             Command::Run(arguments) => rules_run::run(arguments, cli),
+            Command::Profile(arguments) => rules_profile::run(arguments, cli),
         }
     }
 }

@@ -59,7 +59,7 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum RunMode {
+pub enum RunMode {
     /// Rules only tell what they would do
     Detect,
     /// Rules decide
@@ -69,12 +69,12 @@ enum RunMode {
 /// Bytes of a message that are read; more is an error.
 const MAX_MESSAGE_BYTES: u64 = 256 * 1024 * 1024;
 
-fn usage(message: impl Into<String>) -> Failure {
+pub fn usage(message: impl Into<String>) -> Failure {
     Failure::Configuration(vec![message.into()])
 }
 
 /// What the gate answers by itself, whatever rules say.
-struct Refusal {
+pub struct Refusal {
     status: u16,
     reason: String,
     /// Whether it answers before any rule is asked.
@@ -130,7 +130,7 @@ fn refused(error: &http1::Error) -> Refusal {
 }
 
 /// All phases, in the order and as far as the gate runs them.
-fn judge(
+pub fn judge(
     tx: &mut Transaction,
     request: &Request,
     response: Option<&Result<Response, http1::Error>>,
@@ -309,7 +309,7 @@ fn score(scores: &Scores) -> String {
     text
 }
 
-fn read(path: &str) -> Result<Vec<u8>, Failure> {
+pub fn read(path: &str) -> Result<Vec<u8>, Failure> {
     let too_long = || usage(format!("{path}: longer than {MAX_MESSAGE_BYTES} bytes"));
     let mut bytes = Vec::new();
     if path == "-" {

@@ -109,6 +109,7 @@ fn commands_reference() {
         "rules list",
         "rules show",
         "rules run",
+        "rules profile",
         "events",
         "events list",
         "events show",
@@ -209,6 +210,8 @@ fn messages_and_exit_codes() {
         ("rules-run-no-request", &["rules", "run", "rules.conf"]),
         ("rules-run-too-long", &["rules", "run", "long.http"]),
         ("rules-run-missing", &["rules", "run", "missing.http"]),
+        ("rules-profile-nothing", &["rules", "profile"]),
+        ("rules-profile-unreadable", &["rules", "profile", "rules.conf", "ambiguous.http"]),
         ("rules-run-mixed", &["rules", "run", "attack.http", "-X", "PUT"]),
     ];
     assert!(cases.len() >= 50);

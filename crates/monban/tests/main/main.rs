@@ -10,6 +10,7 @@ mod gate;
 mod import;
 mod memory;
 mod notify;
+mod profile;
 mod reload;
 mod secrets;
 mod sensors;
