@@ -137,6 +137,12 @@ impl Inspection {
         self.phase(4, |transaction| transaction.response_body_done(now()).into())
     }
 
+    /// The inspected part of the response's body, where a rule found something there.
+    pub(crate) fn response_body_evidence(&self) -> Option<&[u8]> {
+        let found = self.transaction.matches().iter().any(|found| found.log && found.rule.phase == 4);
+        found.then(|| self.transaction.inspected_response_body()).filter(|body| !body.is_empty())
+    }
+
     /// Phase 5.
     pub(crate) fn logging(&mut self) {
         self.phase(5, |transaction| transaction.logging(now()));

@@ -155,6 +155,13 @@ impl Record {
             ..RequestEvidence::default()
         };
         if let Some(inspection) = inspection {
+            // where rules decided, the client got another body
+            if self.action != Action::Blocked
+                && let (Some(response), Some(body)) =
+                    (&mut evidence.response, inspection.response_body_evidence())
+            {
+                response.body = Some(Body::capture(body, body.len() as u64, event::limits::MAX_BODY_BYTES));
+            }
             evidence.rules = inspection.rules();
             evidence.scores = inspection.scores();
             evidence.engine = inspection.engine();

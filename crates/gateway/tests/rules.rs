@@ -410,3 +410,22 @@ fn inspection_in_time_is_told_by_site() {
         wait_for(|| gate.metric(&line).is_some_and(|seconds| seconds > 0.0), &line);
     }
 }
+
+#[test]
+fn what_rules_found_in_a_response_is_kept_of_it() {
+    let body = "ORA-00933: SQL command not properly ended";
+    for (mode, action, kept) in
+        [(WafMode::Detect, Action::Detected, Some(body)), (WafMode::Block, Action::Blocked, None)]
+    {
+        let upstream = Upstream::start(move |_| Answer::Bytes(ok(body)));
+        let mut config = config(&upstream.url());
+        config.sites[0].waf = mode;
+        let gate = Gate::with_rules(&config, rules(RULES));
+        gate.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let event = gate.events(1)[0].clone();
+        assert_eq!(event.action, action);
+        let response = event.request().unwrap().response.as_ref().unwrap();
+        let found = response.body.as_ref().map(|body| (body.bytes.as_bytes(), body.total));
+        assert_eq!(found, kept.map(|body| (body.as_bytes(), body.len() as u64)), "{mode:?}");
+    }
+}

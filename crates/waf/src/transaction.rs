@@ -357,6 +357,11 @@ impl Transaction {
         self.memory.get(self.input.body)
     }
 
+    /// The inspected part of the response body.
+    pub fn inspected_response_body(&self) -> &[u8] {
+        self.memory.get(self.response.body)
+    }
+
     /// How long rules ask to wait before the answer (`pause`), milliseconds; at most [`crate::limits::PAUSE`].
     pub fn pause_ms(&self) -> u64 {
         self.pause_ms
