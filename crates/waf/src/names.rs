@@ -38,6 +38,12 @@ impl Names {
         self.names.get(id as usize).map_or(b"", |name| name)
     }
 
+    /// Forgets all names.
+    pub(crate) fn clear(&mut self) {
+        self.by_name.clear();
+        self.names.clear();
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.names.len()
     }

@@ -36,6 +36,8 @@ pub(crate) enum Selector {
 #[derive(Debug, Clone)]
 pub(crate) struct KeyPattern {
     pattern: Regex,
+    /// For `^text`, which CRS asks of TX names: the text.
+    prefix: Option<Box<[u8]>>,
     /// For TX: which of the names known when rules are compiled it matches. There are hundreds, and most are always set.
     names: Vec<bool>,
 }
@@ -43,7 +45,24 @@ pub(crate) struct KeyPattern {
 impl KeyPattern {
     /// Whether it matches the name of a TX variable.
     pub(crate) fn matches_tx(&self, number: u32, name: &[u8]) -> bool {
-        self.names.get(number as usize).copied().unwrap_or_else(|| self.pattern.is_match(name))
+        self.names.get(number as usize).copied().unwrap_or_else(|| self.is_match(name))
+    }
+}
+
+impl KeyPattern {
+    fn compile(pattern: &str) -> Result<KeyPattern, String> {
+        let text = pattern
+            .strip_prefix('^')
+            .filter(|text| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+        let prefix = text.map(|text| text.as_bytes().into());
+        Ok(KeyPattern { pattern: key_pattern(pattern)?, prefix, names: Vec::new() })
+    }
+
+    fn is_match(&self, key: &[u8]) -> bool {
+        match &self.prefix {
+            Some(prefix) => key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
+            None => self.pattern.is_match(key),
+        }
     }
 }
 
@@ -66,9 +85,7 @@ impl Selector {
             None => Selector::All,
             Some(ast::Selector::Key(key)) if variable == Variable::Tx => Selector::Slot(names.intern(key)),
             Some(ast::Selector::Key(key)) => Selector::Key(key.as_slice().into()),
-            Some(ast::Selector::Regex(pattern)) => {
-                Selector::Regex(KeyPattern { pattern: key_pattern(pattern)?, names: Vec::new() })
-            }
+            Some(ast::Selector::Regex(pattern)) => Selector::Regex(KeyPattern::compile(pattern)?),
             Some(ast::Selector::XPath(path)) => Selector::XPath(paths.intern(path)?),
         })
     }
@@ -78,7 +95,7 @@ impl Selector {
         match self {
             Selector::All => true,
             Selector::Key(wanted) => key.eq_ignore_ascii_case(wanted),
-            Selector::Regex(keys) => keys.pattern.is_match(key),
+            Selector::Regex(keys) => keys.is_match(key),
             Selector::Slot(_) | Selector::XPath(_) => false,
         }
     }
@@ -153,5 +170,29 @@ impl Exclusion {
     ) -> Result<Exclusion, String> {
         let selector = Selector::compile(target.selector.as_ref(), target.variable, names, paths)?;
         Ok(Exclusion { variable: target.variable, selector })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_means_what_its_pattern_means() {
+        for (pattern, has_prefix) in
+            [("^header_name_", true), ("^x", true), ("a", false), ("^a.", false), ("^", true)]
+        {
+            let keys = KeyPattern::compile(pattern).unwrap();
+            assert_eq!(keys.prefix.is_some(), has_prefix, "{pattern}");
+            for key in
+                ["", "x", "X_", "header_name", "HEADER_NAME_\n", "header_name_a", "a", "ba", "a\n", "é"]
+            {
+                assert_eq!(
+                    keys.is_match(key.as_bytes()),
+                    keys.pattern.is_match(key.as_bytes()),
+                    "{pattern} {key:?}"
+                );
+            }
+        }
     }
 }

@@ -119,9 +119,7 @@ impl TxVariables {
     pub(crate) fn clear(&mut self) {
         self.values.clear();
         self.order.clear();
-        if self.made.len() > 0 {
-            self.made = Names::default();
-        }
+        self.made.clear();
     }
 
     /// All that are set, oldest first.

@@ -9,13 +9,13 @@ use super::byte_set::ByteSet;
 pub(crate) struct Classes {
     of: [u8; 256],
     /// The same as sets of one: a value's are put together without a shift.
-    alone: Vec<ByteSet>,
+    alone: Box<[ByteSet; 256]>,
     count: usize,
 }
 
 impl Default for Classes {
     fn default() -> Classes {
-        Classes { of: [0; 256], alone: vec![ByteSet::of(&[0]); 256], count: 1 }
+        Classes { of: [0; 256], alone: Box::new([ByteSet::of(&[0]); 256]), count: 1 }
     }
 }
 
@@ -42,7 +42,7 @@ impl Classes {
                 }
             }
         }
-        for (class, alone) in classes.of.iter().zip(&mut classes.alone) {
+        for (class, alone) in classes.of.iter().zip(classes.alone.iter_mut()) {
             *alone = ByteSet::of(&[*class]);
         }
         classes

@@ -18,6 +18,9 @@ pub(crate) const LAYERS: usize = 3;
 /// So many slots can have a bit.
 pub(crate) const MOST_SLOTS: usize = MOST_WORDS * 64;
 
+/// Words that are met together, which compilers turn into vector instructions.
+type Block = [u64; 4];
+
 /// Tells of a value which slots it might match: a bit for each.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
@@ -28,9 +31,9 @@ pub(crate) struct Filter {
     /// Slots that every value might match as far as is known.
     always: Vec<u64>,
     /// The first words, in which bytes alone can set a bit: for each class of bytes the slots that it sets.
-    met: Vec<u64>,
-    /// How many words that are.
-    met_words: usize,
+    met: Vec<Block>,
+    /// How many blocks of words that are.
+    met_blocks: usize,
     /// The classes that set any.
     meeting: ByteSet,
     /// For each slot the sets of which a value must have a byte each, besides what set its bit.
@@ -48,11 +51,11 @@ impl Filter {
     pub(crate) fn build(requirements: &[Requirement], classes: &Classes) -> Filter {
         let words = requirements.len().div_ceil(64);
         let met_slots = requirements.iter().rposition(is_met_by_bytes).map_or(0, |last| last + 1);
-        let met_words = met_slots.div_ceil(64);
+        let met_blocks = met_slots.div_ceil(64 * Block::default().len());
         let mut filter = Filter {
             always: vec![0; words],
-            met: vec![0; classes.count() * met_words],
-            met_words,
+            met: vec![Block::default(); classes.count() * met_blocks],
+            met_blocks,
             starts: vec![0],
             ..Filter::default()
         };
@@ -86,7 +89,8 @@ impl Filter {
 
     fn add_met(&mut self, slot: u16, classes: ByteSet) {
         for class in classes.ones() {
-            self.met[class as usize * self.met_words + slot as usize / 64] |= 1 << (slot % 64);
+            let (block, word) = (slot as usize / 256, slot as usize / 64 % 4);
+            self.met[class as usize * self.met_blocks + block][word] |= 1 << (slot % 64);
             self.meeting.insert(class);
         }
     }
@@ -99,10 +103,14 @@ impl Filter {
     /// Writes the bits of the slots that `value` might match, as far as one look tells; `present` are its bytes' classes.
     pub(crate) fn scan(&self, value: &[u8], present: ByteSet, bits: &mut [u64]) {
         bits.copy_from_slice(&self.always);
-        for class in present.intersection(self.meeting).ones() {
-            let row = &self.met[class as usize * self.met_words..][..self.met_words];
-            for (all, one) in bits.iter_mut().zip(row) {
-                *all |= one;
+        for block in 0..self.met_blocks {
+            let mut all = Block::default();
+            for class in present.intersection(self.meeting).ones() {
+                let row = self.met[class as usize * self.met_blocks + block];
+                all = std::array::from_fn(|word| all[word] | row[word]);
+            }
+            for (bits, met) in bits.iter_mut().skip(block * all.len()).zip(all) {
+                *bits |= met;
             }
         }
         self.find_literals(value, bits);

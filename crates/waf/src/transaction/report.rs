@@ -4,6 +4,7 @@ use event::{Disruptive as Done, MatchedRule, Severity};
 use seclang::action::AllowScope;
 
 use super::{Intervention, InterventionAction, Match, Mode, Transaction};
+use crate::expression::Expression;
 use crate::limits;
 use crate::ruleset::{Disruptive, Rule, RuleSet, Test};
 use crate::tx::leading_number;
@@ -66,12 +67,16 @@ impl Transaction {
         done: Option<Done>,
     ) -> MatchedRule {
         let meta = &rule.meta;
-        let text = |this: &mut Self, text: &Option<crate::expression::Expression>| {
+        let text = |this: &mut Self, text: &Option<Expression>| {
             text.as_ref().map(|text| this.expanded(text, rules, rule)).unwrap_or_default()
         };
         let message = text(self, &meta.message);
         let data = text(self, &meta.logdata);
-        let tags = meta.tags.iter().map(|tag| lossy(&self.expanded(tag, rules, rule))).collect();
+        let tag = |tag: &Expression| match tag.literal() {
+            Some(text) => lossy(text),
+            None => lossy(&self.expanded(tag, rules, rule)),
+        };
+        let tags = meta.tags.iter().map(tag).collect();
         let mut report = MatchedRule {
             id: rule.id,
             phase: rule.phase,
@@ -113,5 +118,8 @@ impl Transaction {
 }
 
 fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+    }
 }
