@@ -9,8 +9,8 @@ use super::input::{Field, Input, ResponseInput, Single};
 use super::values::ValueId;
 use super::variables::{Item, ItemName};
 use crate::memory::Slice;
-use crate::plan::Plan;
 use crate::plan::source::Source;
+use crate::plan::{Plan, Slot};
 use crate::ruleset::{Link, Rule, RuleIndex, RuleSet, Test};
 use crate::target::{Selector, Target};
 
@@ -38,6 +38,8 @@ struct Entry {
     index: u32,
     /// The first value with the same bytes.
     id: ValueId,
+    /// Where the bits of its scan begin.
+    scan: u32,
     /// The chains of its source that may change what a scan finds.
     touched: u128,
 }
@@ -177,7 +179,8 @@ impl Transaction {
                     add(named);
                 }
                 if hits != 0 || touched != 0 {
-                    candidates.entries.push(Entry { index: index as u32, id, touched });
+                    let scan = self.values.scan_of(id);
+                    candidates.entries.push(Entry { index: index as u32, id, scan, touched });
                     candidates.pending |= touched;
                 }
             }
@@ -237,13 +240,14 @@ impl Transaction {
             return false;
         }
         let entries = std::mem::take(&mut self.candidates.entries);
-        let family = &rules.plan.families[rules.plan.slots[slot as usize].family as usize];
+        let Slot { family, chain_bits: chains, .. } = rules.plan.slots[slot as usize];
+        let family = &rules.plan.families[family as usize];
         let mut matched = false;
         'values: for (target, sources) in &family.targets {
             for &(source, number) in sources {
                 let (start, end) = self.candidates.ranges.get(number).copied().unwrap_or_default();
                 for entry in &entries[start as usize..end as usize] {
-                    if !self.concerns(rules, slot, entry) {
+                    if !self.concerns(chains, slot, entry) {
                         continue;
                     }
                     let Some((key, value, _)) = self.inputs(source).get(entry.index as usize) else {
@@ -268,8 +272,9 @@ impl Transaction {
 
 impl Transaction {
     /// Whether a slot might match a value, or one of its forms.
-    fn concerns(&self, rules: &RuleSet, slot: u16, entry: &Entry) -> bool {
-        entry.touched & rules.plan.slots[slot as usize].chain_bits != 0 || self.values.has_bit(entry.id, slot)
+    #[inline]
+    fn concerns(&self, chains: u128, slot: u16, entry: &Entry) -> bool {
+        entry.touched & chains != 0 || self.values.bit(entry.scan, slot)
     }
 
     /// Whether a target means a value, and no exclusion takes it away.
@@ -328,6 +333,6 @@ impl Candidates {
     }
 }
 
-pub(super) fn has_bit(bits: &[u64], bit: u16) -> bool {
+fn has_bit(bits: &[u64], bit: u16) -> bool {
     bits.get(bit as usize / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
 }

@@ -6,7 +6,6 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use seclang::transformation::Transformation;
 
-use super::candidates::has_bit;
 use super::input::{Field, Single};
 use super::profile::Profile;
 use crate::chain::ChainId;
@@ -243,15 +242,20 @@ impl Values {
         known.touched = plan.triggers.touched(value, present);
     }
 
-    /// Whether a value that was looked at might match a slot, as far as its bit tells.
-    pub(super) fn has_bit(&self, id: ValueId, slot: u16) -> bool {
-        let start = (self.known[id as usize].scan as usize).wrapping_sub(1);
-        self.bits.get(start..).is_some_and(|bits| has_bit(bits, slot))
+    /// Where the bits of a value that was looked at begin.
+    pub(super) fn scan_of(&self, id: ValueId) -> u32 {
+        self.known[id as usize].scan.saturating_sub(1)
+    }
+
+    /// A slot's bit of the scan that begins at `scan`.
+    #[inline]
+    pub(super) fn bit(&self, scan: u32, slot: u16) -> bool {
+        self.bits.get(scan as usize + slot as usize / 64).is_some_and(|word| word >> (slot % 64) & 1 == 1)
     }
 
     /// Whether a value that was looked at might match a slot.
     pub(super) fn might_match(&self, id: ValueId, slot: u16, plan: &Plan) -> bool {
-        self.has_bit(id, slot) && plan.filter.has_sets(slot, self.known[id as usize].present)
+        self.bit(self.scan_of(id), slot) && plan.filter.has_sets(slot, self.known[id as usize].present)
     }
 }
 
