@@ -65,6 +65,17 @@ impl ByteSet {
         })
     }
 
+    /// Calls `f` with each member: [`ones`](ByteSet::ones) where every instruction counts.
+    #[inline]
+    pub(crate) fn for_each(self, mut f: impl FnMut(usize)) {
+        for (number, mut word) in self.0.into_iter().enumerate() {
+            while word != 0 {
+                f(number * 64 + word.trailing_zeros() as usize);
+                word &= word - 1;
+            }
+        }
+    }
+
     pub(crate) fn iter(self) -> impl Iterator<Item = u8> {
         (0..=255).filter(move |&byte| self.contains(byte))
     }
@@ -79,6 +90,9 @@ mod tests {
         let set = ByteSet::of(b"a\xff\0z");
         assert_eq!(set.iter().collect::<Vec<_>>(), b"\0az\xff");
         assert_eq!(set.ones().collect::<Vec<_>>(), b"\0az\xff");
+        let mut each = Vec::new();
+        set.for_each(|byte| each.push(byte as u8));
+        assert_eq!(each, b"\0az\xff");
         assert!(set.intersects(ByteSet::of(b"bz")) && !set.intersects(ByteSet::of(b"by")));
         assert_eq!(ByteSet::where_(|_| true).iter().count(), 256);
         assert_eq!(ByteSet::of(b"aZ-").folded(), ByteSet::of(b"aAzZ-"));

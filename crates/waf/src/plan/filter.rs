@@ -105,10 +105,10 @@ impl Filter {
         bits.copy_from_slice(&self.always);
         for block in 0..self.met_blocks {
             let mut all = Block::default();
-            for class in present.intersection(self.meeting).ones() {
-                let row = self.met[class as usize * self.met_blocks + block];
+            present.intersection(self.meeting).for_each(|class| {
+                let row = self.met[class * self.met_blocks + block];
                 all = std::array::from_fn(|word| all[word] | row[word]);
-            }
+            });
             for (bits, met) in bits.iter_mut().skip(block * all.len()).zip(all) {
                 *bits |= met;
             }

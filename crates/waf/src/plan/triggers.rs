@@ -214,9 +214,7 @@ impl Triggers {
     /// The chains that may change `value`, whose bytes have the classes `present`.
     pub(crate) fn touched(&self, value: &[u8], present: ByteSet) -> Touched {
         let mut touched = self.always;
-        for class in present.intersection(self.touching).ones() {
-            touched.add(self.by_class[class as usize]);
-        }
+        present.intersection(self.touching).for_each(|class| touched.add(self.by_class[class]));
         let mut pairs = self.pairs(value);
         while pairs != 0 {
             touched.add(self.by_pair[pairs.trailing_zeros() as usize]);
