@@ -36,8 +36,10 @@ pub(crate) enum Selector {
 #[derive(Debug, Clone)]
 pub(crate) struct KeyPattern {
     pattern: Regex,
-    /// For `^text`, which CRS asks of TX names: the text.
-    prefix: Option<Box<[u8]>>,
+    /// The text of the pattern, if it is one text with or without `^`, as most are.
+    text: Option<Box<[u8]>>,
+    /// Whether the text has to stand at the beginning.
+    at_start: bool,
     /// For TX: which of the names known when rules are compiled it matches. There are hundreds, and most are always set.
     names: Vec<bool>,
 }
@@ -51,16 +53,18 @@ impl KeyPattern {
 
 impl KeyPattern {
     fn compile(pattern: &str) -> Result<KeyPattern, String> {
-        let text = pattern
-            .strip_prefix('^')
-            .filter(|text| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
-        let prefix = text.map(|text| text.as_bytes().into());
-        Ok(KeyPattern { pattern: key_pattern(pattern)?, prefix, names: Vec::new() })
+        let (at_start, text) = pattern.strip_prefix('^').map_or((false, pattern), |text| (true, text));
+        let is_plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let text = is_plain.then(|| text.as_bytes().into());
+        Ok(KeyPattern { pattern: key_pattern(pattern)?, text, at_start, names: Vec::new() })
     }
 
     fn is_match(&self, key: &[u8]) -> bool {
-        match &self.prefix {
-            Some(prefix) => key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
+        match &self.text {
+            Some(text) if self.at_start => {
+                key.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
+            }
+            Some(text) => key.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text)),
             None => self.pattern.is_match(key),
         }
     }
@@ -178,15 +182,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prefix_means_what_its_pattern_means() {
-        for (pattern, has_prefix) in
-            [("^header_name_", true), ("^x", true), ("a", false), ("^a.", false), ("^", true)]
-        {
+    fn a_text_means_what_its_pattern_means() {
+        let patterns = [
+            ("^header_name_", true),
+            ("^x", true),
+            ("a", true),
+            ("__utm", true),
+            ("^a.", false),
+            ("^", false),
+            ("", false),
+        ];
+        for (pattern, is_text) in patterns {
             let keys = KeyPattern::compile(pattern).unwrap();
-            assert_eq!(keys.prefix.is_some(), has_prefix, "{pattern}");
-            for key in
-                ["", "x", "X_", "header_name", "HEADER_NAME_\n", "header_name_a", "a", "ba", "a\n", "é"]
-            {
+            assert_eq!(keys.text.is_some(), is_text, "{pattern}");
+            for key in [
+                "",
+                "x",
+                "X_",
+                "header_name",
+                "HEADER_NAME_\n",
+                "header_name_a",
+                "a",
+                "ba",
+                "x__UTMz",
+                "a\n",
+                "é",
+            ] {
                 assert_eq!(
                     keys.is_match(key.as_bytes()),
                     keys.pattern.is_match(key.as_bytes()),

@@ -1,7 +1,7 @@
 //! `@rx`: a regular expression. Its groups become TX.0 to TX.9.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::describe::{escape_cut, join};
 use super::{Captures, MatchError, Pattern, PatternError, PatternLimits};
@@ -12,6 +12,8 @@ use crate::limits;
 pub struct Rx {
     source: Source,
     limits: PatternLimits,
+    /// How the log has a pattern without macros; written when it first matches.
+    logged: OnceLock<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -28,7 +30,7 @@ impl Rx {
         } else {
             Source::Fixed(Pattern::compile(text, &limits)?)
         };
-        Ok(Rx { source, limits })
+        Ok(Rx { source, limits, logged: OnceLock::new() })
     }
 
     /// The expression, unless it has macros.
@@ -70,8 +72,11 @@ impl Rx {
     }
 
     pub(super) fn describe(&self, argument: Option<&[u8]>, variable: &[u8]) -> Vec<u8> {
-        let text = self.pattern().map_or(argument.unwrap_or_default(), Pattern::text);
-        join(&[b"Pattern match \"", &escape_cut(text), b"\" at ", variable, b"."])
+        let sentence = |text: &[u8]| join(&[b"Pattern match \"", text, b"\" at ", variable, b"."]);
+        match self.pattern() {
+            Some(pattern) => sentence(self.logged.get_or_init(|| escape_cut(pattern.text()))),
+            None => sentence(&escape_cut(argument.unwrap_or_default())),
+        }
     }
 }
 

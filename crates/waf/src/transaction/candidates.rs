@@ -27,8 +27,20 @@ pub(super) struct Candidates {
     pending: u128,
     /// The values that might match something, or that pending chains may change, by source.
     entries: Vec<Entry>,
-    /// For each source where its entries begin and end.
-    ranges: Vec<(u32, u32)>,
+    /// By the number of the source.
+    sources: Vec<Looked>,
+    /// For each source the slots that some of its values might match as they came in.
+    hits: Vec<u64>,
+}
+
+/// What is known of a source.
+#[derive(Debug, Clone, Copy, Default)]
+struct Looked {
+    /// Where its entries begin and end.
+    start: u32,
+    end: u32,
+    /// The chains that touch any of its values.
+    touched: u128,
 }
 
 /// A value that might match.
@@ -152,16 +164,21 @@ impl Transaction {
         candidates.found.resize(plan.filter.words(), 0);
         candidates.pending = 0;
         candidates.entries.clear();
-        candidates.ranges.clear();
-        candidates.ranges.resize(Source::FIXED.len() + self.input.xml.len(), (0, 0));
+        let (words, sources) = (plan.filter.words(), Source::FIXED.len() + self.input.xml.len());
+        candidates.sources.clear();
+        candidates.sources.resize(sources, Looked::default());
+        candidates.hits.clear();
+        candidates.hits.resize(sources * words, 0);
         for interest in &plan.interests[self.phase as usize - 1] {
-            let start = candidates.entries.len() as u32;
             let bytes = self.inputs(interest.source).iter().map(|(_, value, _)| value.len()).sum();
             if self.is_late(rules, &rules.rules[rule as usize], bytes) {
                 candidates.found.fill(0);
                 break;
             }
             let inputs = inputs(&self.input, &self.response, interest.source);
+            let Some(looked) = candidates.sources.get_mut(interest.number) else { continue };
+            looked.start = candidates.entries.len() as u32;
+            let source_hits = &mut candidates.hits[interest.number * words..][..words];
             for (index, (key, _, id)) in inputs.iter().enumerate() {
                 let id = self.values.first_equal(id, &self.memory);
                 let (touched, scan) = self.values.look(id, plan, &self.memory);
@@ -169,8 +186,8 @@ impl Transaction {
                 let (any, named) = interest.of_key(key.map_or(&[][..], |key| self.memory.get(key)));
                 let mut hits = 0;
                 let mut add = |slots: &[u64]| {
-                    for ((found, scan), slots) in candidates.found.iter_mut().zip(scan).zip(slots) {
-                        *found |= scan & slots;
+                    for ((all, scan), slots) in source_hits.iter_mut().zip(scan).zip(slots) {
+                        *all |= scan & slots;
                         hits |= scan & slots;
                     }
                 };
@@ -181,11 +198,13 @@ impl Transaction {
                 if hits != 0 || touched != 0 {
                     let scan = self.values.scan_of(id);
                     candidates.entries.push(Entry { index: index as u32, id, scan, touched });
-                    candidates.pending |= touched;
+                    looked.touched |= touched;
                 }
             }
-            if let Some(range) = candidates.ranges.get_mut(interest.number) {
-                *range = (start, candidates.entries.len() as u32);
+            looked.end = candidates.entries.len() as u32;
+            candidates.pending |= looked.touched;
+            for (found, hits) in candidates.found.iter_mut().zip(source_hits) {
+                *found |= *hits;
             }
         }
         candidates.find_undecided(plan);
@@ -245,8 +264,8 @@ impl Transaction {
         let mut matched = false;
         'values: for (target, sources) in &family.targets {
             for &(source, number) in sources {
-                let (start, end) = self.candidates.ranges.get(number).copied().unwrap_or_default();
-                for entry in &entries[start as usize..end as usize] {
+                let Some(looked) = self.candidates.looked(number, chains, slot) else { continue };
+                for entry in &entries[looked.start as usize..looked.end as usize] {
                     if !self.concerns(chains, slot, entry) {
                         continue;
                     }
@@ -319,6 +338,13 @@ impl Transaction {
 }
 
 impl Candidates {
+    /// A source, if some of its values might match a slot that looks through `chains`.
+    fn looked(&self, number: usize, chains: u128, slot: u16) -> Option<Looked> {
+        let looked = *self.sources.get(number)?;
+        let hits = self.hits.get(number * self.found.len()..)?;
+        (looked.touched & chains != 0 || has_bit(hits, slot)).then_some(looked)
+    }
+
     fn find_undecided(&mut self, plan: &Plan) {
         self.undecided.clear();
         self.undecided.resize(plan.filter.words(), 0);
