@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use aho_corasick::automaton::Automaton;
+use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::{Anchored, MatchKind, dfa::DFA};
 
 use super::byte_set::ByteSet;
 use super::classes::Classes;
-use super::requirement::{Requirement, SHORTEST};
+use super::requirement::{LONGEST, Requirement, SHORTEST};
 
 /// Words of bits: so many slots (64 each) can have a bit; further links are evaluated plainly.
 const MOST_WORDS: usize = 64;
@@ -124,19 +124,47 @@ impl Filter {
 
     /// Adds the bits of the slots one of whose literals `value` holds.
     fn find_literals(&self, value: &[u8], bits: &mut [u64]) {
-        let Some(automaton) = self.automaton.as_ref().filter(|_| value.len() >= SHORTEST) else { return };
-        let Ok(mut state) = automaton.start_state(Anchored::No) else { return };
-        for &byte in value {
-            state = automaton.next_state(Anchored::No, state, byte);
+        match value.len() {
+            0..SHORTEST => {}
+            SHORTEST..24 => self.find_in_parts::<1>(value, bits),
+            24..96 => self.find_in_parts::<2>(value, bits),
+            _ => self.find_in_parts::<4>(value, bits),
+        }
+    }
+
+    /// Reads `N` parts of a value at a time. A step of the automaton waits for the one before, so a processor has time for
+    /// others meanwhile. Each part is read so far into the next one that no literal is missed that begins in it.
+    fn find_in_parts<const N: usize>(&self, value: &[u8], bits: &mut [u64]) {
+        let Some(automaton) = &self.automaton else { return };
+        let Ok(start) = automaton.start_state(Anchored::No) else { return };
+        let mut step = |state: &mut StateID, byte: u8| {
+            *state = automaton.next_state(Anchored::No, *state, byte);
             // Special states are dead, which this search never is, start, which matches nothing, and those that match.
-            if automaton.is_special(state) && automaton.is_match(state) {
-                for index in 0..automaton.match_len(state) {
-                    let literal = automaton.match_pattern(state, index).as_usize();
-                    let (start, end) = (self.starts[literal] as usize, self.starts[literal + 1] as usize);
-                    for &slot in &self.owners[start..end] {
-                        bits[slot as usize / 64] |= 1 << (slot % 64);
-                    }
-                }
+            if automaton.is_special(*state) && automaton.is_match(*state) {
+                self.add_matches(automaton, *state, bits);
+            }
+        };
+        let length = value.len() / N;
+        let parts: [&[u8]; N] = std::array::from_fn(|n| &value[n * length..(n + 1) * length]);
+        let mut states = [start; N];
+        for at in 0..length {
+            for (state, part) in states.iter_mut().zip(parts) {
+                step(state, part[at]);
+            }
+        }
+        for (n, state) in states.iter_mut().enumerate() {
+            let rest = &value[(n + 1) * length..];
+            let rest = if n + 1 == N { rest } else { &rest[..rest.len().min(LONGEST - 1)] };
+            rest.iter().for_each(|&byte| step(state, byte));
+        }
+    }
+
+    fn add_matches(&self, automaton: &DFA, state: StateID, bits: &mut [u64]) {
+        for index in 0..automaton.match_len(state) {
+            let literal = automaton.match_pattern(state, index).as_usize();
+            let (start, end) = (self.starts[literal] as usize, self.starts[literal + 1] as usize);
+            for &slot in &self.owners[start..end] {
+                bits[slot as usize / 64] |= 1 << (slot % 64);
             }
         }
     }
@@ -179,5 +207,12 @@ mod tests {
         assert_eq!(slots("a<ScRipt>\n"), [0, 1, 3]);
         assert_eq!(slots("UNION x"), [0]);
         assert_eq!(slots("(select"), [0, 2, 4]);
+        // wherever it stands, also across the parts that are read at a time
+        for length in [7, 23, 24, 60, 95, 96, 200, 1003] {
+            for at in 0..=length - 7 {
+                let text = format!("{}<script{}", ".".repeat(at), ".".repeat(length - 7 - at));
+                assert_eq!(slots(&text), [0, 3], "{length} {at}");
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::operators::{Kind, Operator};
 /// The shortest literal that a scan looks for: shorter ones occur too often to tell anything, save pairs of signs.
 pub(super) const SHORTEST: usize = 2;
 /// The part of a literal that is looked for.
-const LONGEST: usize = 8;
+pub(super) const LONGEST: usize = 8;
 /// Literals of one alternative set while it is put together.
 const MOST_LITERALS: usize = 250;
 
