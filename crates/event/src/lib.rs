@@ -16,6 +16,7 @@
 //! - [`redaction`]: secrets out of an event
 //! - [`modsec`]: the event in ModSecurity's error log and audit log
 //! - [`audit_log`]: audit logs of other sensors, read
+//! - [`written`]: lists and time spans as configuration has them
 //! - [`limits`]: every limit of this crate
 //!
 //! # The JSON form
@@ -57,6 +58,7 @@ mod multipart;
 pub mod redaction;
 pub mod time;
 mod vocabulary;
+pub mod written;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use event::written::{one_or_many, time_span};
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -185,10 +186,10 @@ pub struct HealthCheck {
     /// Host field of the request; empty means the upstream's own address.
     pub host: String,
     /// Pause between two checks. Default 10 s.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "time_span")]
     pub interval: Duration,
     /// Time for one check. Default 5 s.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "time_span")]
     pub timeout: Duration,
     /// Failures in a row that take an upstream out. Default 2.
     pub unhealthy_after: u32,
@@ -214,21 +215,21 @@ impl Default for HealthCheck {
 #[serde(default, deny_unknown_fields)]
 pub struct ClientTimeouts {
     /// From the first byte of a head (or the end of the TCP handshake) to its last. Default 20 s; then 408.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "time_span")]
     pub header: Duration,
     /// In each such span spent waiting for a body, `body_bytes` must arrive. Default 30 s; then 408.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "time_span")]
     pub body: Duration,
     /// See `body`. Default 1,024 bytes, which is far below any modem.
     pub body_bytes: u64,
     /// Between two requests of a connection. Default 60 s; then the connection is closed.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "time_span")]
     pub idle: Duration,
     /// For one write to a client that does not read. Default 60 s; then the connection is closed.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "time_span")]
     pub write: Duration,
     /// Silence in both directions of an upgraded connection. Default 1 h; then it is closed.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "time_span")]
     pub tunnel: Duration,
 }
 
@@ -250,21 +251,21 @@ impl Default for ClientTimeouts {
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamTimeouts {
     /// Name look-up, TCP and TLS handshake together. Default 5 s; then the next upstream, at last 504.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "time_span")]
     pub connect: Duration,
     /// From the end of the request to the response head, and between two pieces of the body. Default 60 s; then
     /// 504, or the response is cut off. Event streams and gRPC may stay silent for `stream`.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "time_span")]
     pub response: Duration,
     /// Silence of an event stream or a gRPC call. Default 1 h.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "time_span")]
     pub stream: Duration,
     /// How long an unused connection is kept. Default 4 s: many servers (node, gunicorn) close theirs at 5 s, and
     /// a request sent into a closing connection cannot always be repeated.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "time_span")]
     pub idle: Duration,
     /// How long an upstream rests after failed connections (passive check). Default 5 s.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "time_span")]
     pub rest: Duration,
 }
 
@@ -310,59 +311,6 @@ fn root_path() -> String {
     "/".to_owned()
 }
 
-fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMany<T> {
-        Many(Vec<T>),
-        One(T),
-    }
-    Ok(match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::Many(many) => many,
-        OneOrMany::One(one) => vec![one],
-    })
-}
-
-/// Reads a number of seconds, or a text of a number and one of the units ms, s, m, h, d.
-pub(crate) fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Seconds(f64),
-        Text(String),
-    }
-    let seconds = match Written::deserialize(deserializer)? {
-        Written::Seconds(seconds) => Some(seconds),
-        Written::Text(text) => parse_seconds(&text),
-    };
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .filter(|duration| !duration.is_zero() && *duration <= Duration::from_secs(366 * 86_400))
-        .ok_or_else(|| {
-            serde::de::Error::custom(
-                "not a time span: write seconds or a text like \"500ms\", \"30s\", \"5m\", \"1h\"",
-            )
-        })
-}
-
-fn parse_seconds(text: &str) -> Option<f64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f64 = text[..digits].parse().ok()?;
-    let unit = match text[digits..].trim() {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        "d" => 86_400.0,
-        _ => return None,
-    };
-    Some(number * unit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -384,28 +332,5 @@ mod tests {
     fn unknown_keys_are_refused_by_name() {
         let error = serde_json::from_str::<GatewayConfig>(r#"{"limts":{}}"#).unwrap_err().to_string();
         assert!(error.contains("limts"), "{error}");
-    }
-
-    #[test]
-    fn time_spans() {
-        let cases: [(&str, Option<u64>); 12] = [
-            ("3", Some(3000)),
-            ("0.25", Some(250)),
-            ("\"500ms\"", Some(500)),
-            ("\"30s\"", Some(30_000)),
-            ("\"30 s\"", Some(30_000)),
-            ("\"5m\"", Some(300_000)),
-            ("\"1.5h\"", Some(5_400_000)),
-            ("\"1w\"", None),
-            ("\"s\"", None),
-            ("0", None),
-            ("-1", None),
-            ("1e300", None),
-        ];
-        for (text, want) in cases {
-            let got =
-                duration(&mut serde_json::Deserializer::from_str(text)).ok().map(|d| d.as_millis() as u64);
-            assert_eq!(got, want, "{text}");
-        }
     }
 }

@@ -87,7 +87,7 @@ pub struct Limits {
     /// Time in the rule engine for one request and its response: beyond, the rules' limit action decides
     /// (SecRequestBodyLimitAction, from phase 3 on SecResponseBodyLimitAction): 503, or rules see no more of it. Default
     /// 1 s.
-    #[serde(deserialize_with = "crate::config::duration")]
+    #[serde(deserialize_with = "event::written::time_span")]
     pub inspection_time: Duration,
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use event::Action;
+use event::written::{one_or_many, time_span};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
@@ -146,7 +147,7 @@ pub struct RuleConfig {
     #[serde(default)]
     pub when: When,
     /// How long events are counted until a digest tells of them.
-    #[serde(default = "ten_minutes", deserialize_with = "duration")]
+    #[serde(default = "ten_minutes", deserialize_with = "time_span")]
     pub digest: Duration,
     /// Tell the first event of a burst at once. None: as each channel says.
     pub at_once: Option<bool>,
@@ -414,56 +415,6 @@ fn time_of_day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Er
     let text = String::deserialize(deserializer)?;
     crate::quiet::time_of_day(&text)
         .ok_or_else(|| serde::de::Error::custom("not a time of day such as \"08:00\""))
-}
-
-/// Reads one value or a list of them.
-fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMany<T> {
-        Many(Vec<T>),
-        One(T),
-    }
-    Ok(match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::Many(many) => many,
-        OneOrMany::One(one) => vec![one],
-    })
-}
-
-/// Reads a number of seconds, or a text of a number and one of the units ms, s, m, h, d.
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Seconds(f64),
-        Text(String),
-    }
-    let seconds = match Written::deserialize(deserializer)? {
-        Written::Seconds(seconds) => Some(seconds),
-        Written::Text(text) => parse_seconds(&text),
-    };
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .filter(|duration| !duration.is_zero() && *duration <= Duration::from_secs(366 * 86_400))
-        .ok_or_else(|| {
-            serde::de::Error::custom(
-                "not a time span: write seconds or a text like \"500ms\", \"30s\", \"5m\", \"1h\"",
-            )
-        })
-}
-
-fn parse_seconds(text: &str) -> Option<f64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f64 = text[..digits].parse().ok()?;
-    let unit = match text[digits..].trim() {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        "d" => 86_400.0,
-        _ => return None,
-    };
-    Some(number * unit)
 }
 
 #[cfg(test)]
