@@ -1,8 +1,16 @@
 //! What every store of events must do, as a test suite that each backend runs.
 //!
-//! ```no_run
-//! # fn make() -> Box<dyn store::EventStore> { unimplemented!() }
-//! store::contract::check(&make);
+//! ```
+//! use store::{SqliteStore, contract};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let made = std::cell::Cell::new(0);
+//! contract::check(&|| {
+//!     made.set(made.get() + 1);
+//!     let path = folder.path().join(format!("{}.db", made.get()));
+//!     Box::new(SqliteStore::open(&path, std::time::Duration::from_secs(5)).unwrap())
+//! });
+//! # Ok::<(), std::io::Error>(())
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "a test suite: a panic is its answer")]
