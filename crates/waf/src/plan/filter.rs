@@ -88,11 +88,11 @@ impl Filter {
     }
 
     fn add_met(&mut self, slot: u16, classes: ByteSet) {
-        for class in classes.ones() {
-            let (block, word) = (slot as usize / 256, slot as usize / 64 % 4);
-            self.met[class as usize * self.met_blocks + block][word] |= 1 << (slot % 64);
-            self.meeting.insert(class);
-        }
+        let (block, word) = (slot as usize / 256, slot as usize / 64 % 4);
+        classes.for_each(|class| {
+            self.met[class * self.met_blocks + block][word] |= 1 << (slot % 64);
+        });
+        self.meeting = self.meeting.union(classes);
     }
 
     /// Words that a scan's result takes.

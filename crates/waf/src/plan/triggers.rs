@@ -200,10 +200,9 @@ impl Triggers {
         if trigger.always {
             self.always.add(touched);
         }
-        for class in classes.translate(trigger.set).ones() {
-            self.by_class[class as usize].add(touched);
-            self.touching.insert(class);
-        }
+        let set = classes.translate(trigger.set);
+        set.for_each(|class| self.by_class[class].add(touched));
+        self.touching = self.touching.union(set);
         for (kind, pair) in self.by_pair.iter_mut().enumerate() {
             if trigger.pairs >> kind & 1 == 1 {
                 pair.add(touched);

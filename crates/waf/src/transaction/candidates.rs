@@ -5,10 +5,9 @@
 //! made when a rule first asks for them, which rules of paranoia levels that are off never do.
 
 use super::Transaction;
-use super::input::{Field, Input, ResponseInput, Single};
+use super::input::inputs;
 use super::values::ValueId;
 use super::variables::{Item, ItemName};
-use crate::memory::Slice;
 use crate::plan::source::Source;
 use crate::plan::{Plan, Slot};
 use crate::ruleset::{Link, Rule, RuleIndex, RuleSet, Test};
@@ -56,81 +55,6 @@ struct Entry {
     touched: u128,
 }
 
-/// What a source holds.
-pub(super) enum Inputs<'a> {
-    Fields { fields: &'a [Field], names: bool },
-    Singles(&'a [Single]),
-}
-
-impl<'a> Inputs<'a> {
-    fn single(single: &'a Option<Single>) -> Inputs<'a> {
-        Inputs::Singles(single.as_slice())
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Inputs::Fields { fields, .. } => fields.len(),
-            Inputs::Singles(singles) => singles.len(),
-        }
-    }
-
-    /// All of them in order, as [`get`](Inputs::get) gives them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Option<Slice>, Slice, ValueId)> {
-        (0..self.len()).filter_map(|index| self.get(index))
-    }
-
-    /// The key of a value, the value, and its number.
-    pub(super) fn get(&self, index: usize) -> Option<(Option<Slice>, Slice, ValueId)> {
-        match self {
-            Inputs::Fields { fields, names } => fields.get(index).map(|field| match names {
-                true => (Some(field.name), field.name, field.id + 1),
-                false => (Some(field.name), field.value, field.id),
-            }),
-            Inputs::Singles(singles) => singles.get(index).map(|single| (None, single.value, single.id)),
-        }
-    }
-}
-
-/// The values of a source.
-fn inputs<'a>(input: &'a Input, response: &'a ResponseInput, source: Source) -> Inputs<'a> {
-    use Source as S;
-    let fields = |fields| Inputs::Fields { fields, names: false };
-    let names = |fields| Inputs::Fields { fields, names: true };
-    let multipart = input.multipart.as_ref();
-    match source {
-        S::Get => fields(&input.get),
-        S::GetNames => names(&input.get),
-        S::Post => fields(&input.post),
-        S::PostNames => names(&input.post),
-        S::Json => fields(&input.json),
-        S::JsonNames => names(&input.json),
-        S::Cookies => fields(&input.cookies),
-        S::CookieNames => names(&input.cookies),
-        S::Headers => fields(&input.headers),
-        S::HeaderNames => names(&input.headers),
-        S::ResponseHeaders => fields(&response.headers),
-        S::ResponseHeaderNames => names(&response.headers),
-        S::Files => fields(multipart.map_or(&[], |m| &m.files)),
-        S::FileNames => names(multipart.map_or(&[], |m| &m.files)),
-        S::FileContents => fields(multipart.map_or(&[], |m| &m.contents)),
-        S::PartHeaders => fields(multipart.map_or(&[], |m| &m.part_headers)),
-        S::Line => Inputs::single(&input.line),
-        S::Method => Inputs::single(&input.method),
-        S::UriRaw => Inputs::single(&input.uri_raw),
-        S::Uri => Inputs::single(&input.uri),
-        S::Filename => Inputs::single(&input.filename),
-        S::Basename => Inputs::single(&input.basename),
-        S::Query => Inputs::single(&input.query),
-        S::Protocol => Inputs::single(&input.protocol),
-        S::Body => Inputs::single(&input.body_variable),
-        S::ResponseBody => Inputs::single(&response.body_variable),
-        S::ResponseProtocol => Inputs::single(&response.protocol),
-        S::ResponseContentType => Inputs::single(&response.content_type),
-        S::StatusLine => Inputs::single(&response.status_line),
-        S::Xml(path) => Inputs::Singles(input.xml.get(path as usize).map_or(&[], Vec::as_slice)),
-    }
-}
-
 impl Candidates {
     /// Values may have come in since the last phase.
     pub(super) fn start_phase(&mut self) {
@@ -139,11 +63,6 @@ impl Candidates {
 }
 
 impl Transaction {
-    /// The values of a source.
-    pub(super) fn inputs(&self, source: Source) -> Inputs<'_> {
-        inputs(&self.input, &self.response, source)
-    }
-
     /// Whether some value might match the rules of a slot; the rule at `index` asks.
     pub(super) fn might_match(&mut self, rules: &RuleSet, slot: u16, index: RuleIndex) -> bool {
         if !self.candidates.ready {
@@ -287,9 +206,7 @@ impl Transaction {
         self.candidates.entries = entries;
         matched
     }
-}
 
-impl Transaction {
     /// Whether a slot might match a value, or one of its forms.
     #[inline]
     fn concerns(&self, chains: u128, slot: u16, entry: &Entry) -> bool {

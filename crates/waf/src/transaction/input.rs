@@ -6,6 +6,7 @@ use super::Transaction;
 use super::values::ValueId;
 use crate::cookies::{self, CookieFormat};
 use crate::memory::{Memory, Slice};
+use crate::plan::source::Source;
 use crate::query;
 use crate::transformations::{TransformContext, transform};
 
@@ -69,7 +70,87 @@ pub(super) struct ResponseInput {
     pub(super) inspected: bool,
 }
 
+/// What a source holds.
+pub(super) enum Inputs<'a> {
+    Fields { fields: &'a [Field], names: bool },
+    Singles(&'a [Single]),
+}
+
+impl<'a> Inputs<'a> {
+    fn single(single: &'a Option<Single>) -> Inputs<'a> {
+        Inputs::Singles(single.as_slice())
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Inputs::Fields { fields, .. } => fields.len(),
+            Inputs::Singles(singles) => singles.len(),
+        }
+    }
+
+    /// All of them in order, as [`get`](Inputs::get) gives them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Option<Slice>, Slice, ValueId)> {
+        (0..self.len()).filter_map(|index| self.get(index))
+    }
+
+    /// The key of a value, the value, and its number.
+    pub(super) fn get(&self, index: usize) -> Option<(Option<Slice>, Slice, ValueId)> {
+        match self {
+            Inputs::Fields { fields, names } => fields.get(index).map(|field| match names {
+                true => (Some(field.name), field.name, field.id + 1),
+                false => (Some(field.name), field.value, field.id),
+            }),
+            Inputs::Singles(singles) => singles.get(index).map(|single| (None, single.value, single.id)),
+        }
+    }
+}
+
+/// The values of a source.
+pub(super) fn inputs<'a>(input: &'a Input, response: &'a ResponseInput, source: Source) -> Inputs<'a> {
+    use Source as S;
+    let fields = |fields| Inputs::Fields { fields, names: false };
+    let names = |fields| Inputs::Fields { fields, names: true };
+    let multipart = input.multipart.as_ref();
+    match source {
+        S::Get => fields(&input.get),
+        S::GetNames => names(&input.get),
+        S::Post => fields(&input.post),
+        S::PostNames => names(&input.post),
+        S::Json => fields(&input.json),
+        S::JsonNames => names(&input.json),
+        S::Cookies => fields(&input.cookies),
+        S::CookieNames => names(&input.cookies),
+        S::Headers => fields(&input.headers),
+        S::HeaderNames => names(&input.headers),
+        S::ResponseHeaders => fields(&response.headers),
+        S::ResponseHeaderNames => names(&response.headers),
+        S::Files => fields(multipart.map_or(&[], |m| &m.files)),
+        S::FileNames => names(multipart.map_or(&[], |m| &m.files)),
+        S::FileContents => fields(multipart.map_or(&[], |m| &m.contents)),
+        S::PartHeaders => fields(multipart.map_or(&[], |m| &m.part_headers)),
+        S::Line => Inputs::single(&input.line),
+        S::Method => Inputs::single(&input.method),
+        S::UriRaw => Inputs::single(&input.uri_raw),
+        S::Uri => Inputs::single(&input.uri),
+        S::Filename => Inputs::single(&input.filename),
+        S::Basename => Inputs::single(&input.basename),
+        S::Query => Inputs::single(&input.query),
+        S::Protocol => Inputs::single(&input.protocol),
+        S::Body => Inputs::single(&input.body_variable),
+        S::ResponseBody => Inputs::single(&response.body_variable),
+        S::ResponseProtocol => Inputs::single(&response.protocol),
+        S::ResponseContentType => Inputs::single(&response.content_type),
+        S::StatusLine => Inputs::single(&response.status_line),
+        S::Xml(path) => Inputs::Singles(input.xml.get(path as usize).map_or(&[], Vec::as_slice)),
+    }
+}
+
 impl Transaction {
+    /// The values of a source.
+    pub(super) fn inputs(&self, source: Source) -> Inputs<'_> {
+        inputs(&self.input, &self.response, source)
+    }
+
     fn single(&mut self, value: Slice) -> Option<Single> {
         Some(self.values.add_single(value))
     }

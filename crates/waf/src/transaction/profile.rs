@@ -221,4 +221,20 @@ SecRule ARGS "!@rx ^[a-z]+$" "id:3,phase:1,pass,nolog,chain"
         // two looks for each of 4 tests, and one between start and end of each of 2; none of the transformation
         assert_eq!(third.nanos, 4 * 2 + 2 + 1, "{third:?}");
     }
+
+    #[test]
+    fn a_profile_stays_with_its_transaction() {
+        let document = seclang::load::parse_str("rules.conf", RULES).unwrap();
+        let rules = Arc::new(RuleSet::compile(&document, &crate::operators::NoFiles).unwrap());
+        let connection =
+            Connection { client: "192.0.2.1:5".parse().unwrap(), server: "192.0.2.2:80".parse().unwrap() };
+        let transaction = || {
+            let (now, collections) = (Timestamp::from_micros(0), Arc::new(Collections::default()));
+            Transaction::new(Arc::clone(&rules), connection, now, "id", collections)
+        };
+        let mut first = transaction();
+        first.set_profile(profile(&rules));
+        drop(first);
+        assert!(transaction().take_profile().is_none());
+    }
 }

@@ -77,6 +77,7 @@ impl Values {
         self.bits.clear();
         self.by_hash.clear();
         self.plain = false;
+        self.profile = None;
     }
 
     /// Bytes that stay allocated when it is cleared, roughly.
