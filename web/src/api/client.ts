@@ -1,0 +1,107 @@
+// Asking the console's API: cookies, the CSRF token, errors.
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { signal } from "@preact/signals";
+
+/** An answer other than 2xx, or none at all (`status` 0). */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    /** For people, as the gate wrote it. */
+    message: string,
+    /** The whole answer, for fields beside `error`. */
+    readonly body: Record<string, unknown> = {},
+    /** Seconds after which to try again, where the answer said so. */
+    readonly retryAfter: number | null = null,
+  ) {
+    super(message);
+  }
+}
+
+/** The present session's token against requests of foreign pages. */
+export const csrf = signal("");
+
+let signedOut: (body: Record<string, unknown>) => void = () => {};
+
+/** Calls `run` with the answer whenever the API wants a sign-in (401). */
+export function onSignedOut(run: (body: Record<string, unknown>) => void): void {
+  signedOut = run;
+}
+
+/** GET `path`, JSON. */
+export function get<T>(path: string, options: { signal?: AbortSignal } = {}): Promise<T> {
+  return ask<T>("GET", path, undefined, options.signal);
+}
+
+/** POST, PUT, PATCH or DELETE with a JSON body. Answers undefined where the API answers nothing (204). */
+export function send<T = void>(
+  method: "POST" | "PUT" | "PATCH" | "DELETE",
+  path: string,
+  body?: unknown,
+): Promise<T> {
+  return ask<T>(method, path, body);
+}
+
+async function ask<T>(method: string, path: string, body?: unknown, abort?: AbortSignal): Promise<T> {
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (method !== "GET") headers["X-CSRF-Token"] = csrf.value;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
+  if (body !== undefined) init.body = JSON.stringify(body);
+  if (abort) init.signal = abort;
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch (error) {
+    if (abort?.aborted) throw error;
+    throw new ApiError(0, "");
+  }
+  const text = await response.text();
+  let answer: unknown;
+  try {
+    answer = text ? JSON.parse(text) : undefined;
+  } catch {
+    answer = response.ok ? undefined : { error: text.slice(0, 500) };
+  }
+  if (response.ok) return answer as T;
+  const fields = (typeof answer === "object" && answer !== null ? answer : {}) as Record<string, unknown>;
+  const message = typeof fields.error === "string" ? fields.error : `${response.status} ${response.statusText}`;
+  // a wrong password is the sign-in page's own affair
+  const signingIn = path.startsWith("/api/session") && method === "POST";
+  if (response.status === 401 && !signingIn) signedOut(fields);
+  const retry = Number(response.headers.get("Retry-After"));
+  throw new ApiError(response.status, message, fields, retry > 0 ? retry : null);
+}
+
+/** What {@link useLoad} has so far. */
+export interface Loaded<T> {
+  /** The newest answer; it stays while the next one is on its way. */
+  data: T | undefined;
+  /** Why there is no newer one. */
+  error: ApiError | undefined;
+  loading: boolean;
+  reload: () => void;
+}
+
+/** GET `path` whenever it changes; null asks for nothing. */
+export function useLoad<T>(path: string | null): Loaded<T> {
+  const [state, setState] = useState<{ data?: T; error?: ApiError; loading: boolean }>({ loading: path !== null });
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    if (path === null) return;
+    const abort = new AbortController();
+    setState((before) => ({ ...before, loading: true }));
+    get<T>(path, { signal: abort.signal }).then(
+      (data) => {
+        if (!abort.signal.aborted) setState({ data, loading: false });
+      },
+      (error: unknown) => {
+        if (abort.signal.aborted) return;
+        const known = error instanceof ApiError ? error : new ApiError(0, String(error));
+        setState((before) => ({ ...before, error: known, loading: false }));
+      },
+    );
+    return () => abort.abort();
+  }, [path, turn]);
+  const reload = useCallback(() => setTurn((before) => before + 1), []);
+  return { data: state.data, error: state.error, loading: state.loading, reload };
+}

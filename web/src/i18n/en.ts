@@ -1,0 +1,61 @@
+// English. Each page's texts are in a file of its own.
+import account from "./pages/account.en";
+import signin from "./pages/signin.en";
+import setup from "./pages/setup.en";
+
+export default {
+  shell: {
+    skip: "Skip to the content",
+    menu: "Menu",
+    navigation: "Pages",
+    look: "Look",
+    tune: "Tune",
+    manage: "Manage",
+    language: "Language",
+    theme: "Colours",
+    help: "Keys",
+    keyHelp: "Shows these keys",
+    signOut: "Sign out",
+    missing: "There is no such page",
+    toOverview: "To the overview",
+    outdated: "monban was updated in the meantime. Load the page again.",
+  },
+  theme: { system: "As the system", light: "Light", dark: "Dark" },
+  role: { owner: "owner", analyst: "analyst", viewer: "viewer" },
+  help: {
+    title: "Keys",
+    enabled: "Keys of one character work",
+    note: "Tab and Enter reach everything, too.",
+  },
+  ui: {
+    close: "Close",
+    cancel: "Cancel",
+    save: "Save",
+    remove: "Remove",
+    retry: "Try again",
+    more: "More",
+    loading: "One moment …",
+    unreachable: "monban does not answer. Is it running, and does the network reach it?",
+    retryAfter: "Try again in {n} {n|second|seconds}.",
+    copy: "Copy",
+    copied: "Copied",
+    never: "never",
+    select: "Next",
+    selectBefore: "Previous",
+    open: "Opens the selected one",
+  },
+  action: { blocked: "blocked", detected: "detected", passed: "passed", refused: "refused", failed: "failed" },
+  severity: {
+    emergency: "emergency",
+    alert: "alert",
+    critical: "critical",
+    error: "error",
+    warning: "warning",
+    notice: "notice",
+    info: "info",
+    debug: "debug",
+  },
+  account,
+  signin,
+  setup,
+};

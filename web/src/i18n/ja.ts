@@ -1,0 +1,64 @@
+// 日本語。ページごとの文言はそれぞれのファイルにある。
+import { type Texts } from "./index";
+import type en from "./en";
+import account from "./pages/account.ja";
+import signin from "./pages/signin.ja";
+import setup from "./pages/setup.ja";
+
+const ja: Texts<typeof en> = {
+  shell: {
+    skip: "本文へ移動",
+    menu: "メニュー",
+    navigation: "ページ",
+    look: "監視",
+    tune: "調整",
+    manage: "管理",
+    language: "言語",
+    theme: "配色",
+    help: "キー操作",
+    keyHelp: "キー操作の一覧を表示",
+    signOut: "サインアウト",
+    missing: "ページが見つかりません",
+    toOverview: "概要へ戻る",
+    outdated: "monban が更新されました。ページを再読み込みしてください。",
+  },
+  theme: { system: "システムに合わせる", light: "ライト", dark: "ダーク" },
+  role: { owner: "オーナー", analyst: "アナリスト", viewer: "閲覧者" },
+  help: {
+    title: "キー操作",
+    enabled: "1文字のショートカットを使う",
+    note: "Tab キーと Enter キーでもすべて操作できます。",
+  },
+  ui: {
+    close: "閉じる",
+    cancel: "キャンセル",
+    save: "保存",
+    remove: "削除",
+    retry: "再試行",
+    more: "さらに表示",
+    loading: "読み込み中…",
+    unreachable: "monban から応答がありません。稼働状況とネットワークを確認してください。",
+    retryAfter: "{n} 秒後にもう一度お試しください。",
+    copy: "コピー",
+    copied: "コピーしました",
+    never: "なし",
+    select: "次の項目へ",
+    selectBefore: "前の項目へ",
+    open: "選択中の項目を開く",
+  },
+  action: { blocked: "遮断", detected: "検知", passed: "通過", refused: "拒否", failed: "失敗" },
+  severity: {
+    emergency: "緊急",
+    alert: "警報",
+    critical: "重大",
+    error: "エラー",
+    warning: "警告",
+    notice: "注意",
+    info: "情報",
+    debug: "デバッグ",
+  },
+  account,
+  signin,
+  setup,
+};
+export default ja;

@@ -1,0 +1,32 @@
+// All pages: one line each.
+import { type ComponentType } from "preact";
+import { type Role } from "../api";
+import { type Key } from "../i18n";
+
+/** What a page is given. */
+export interface PageProps {
+  /** The `:name` parts of the path. */
+  params: Record<string, string>;
+}
+
+/** A page. */
+export interface PageEntry {
+  /** `/events/:id`: `:name` is any one part. */
+  path: string;
+  load: () => Promise<{ default: ComponentType<PageProps> }>;
+  /** What the navigation calls it. */
+  title: Key;
+  /** Where it stands in the navigation; pages without are reached from others. */
+  group?: "look" | "tune" | "manage";
+  /** The shortcut that opens it: "g e". */
+  key?: string;
+  /** Who sees it; anyone signed in, if absent. */
+  role?: Role;
+  /** Shown without a session, alone on the screen. */
+  open?: true;
+}
+
+export const PAGES: readonly PageEntry[] = [
+  { path: "/signin", load: () => import("./signin"), title: "signin.title", open: true },
+  { path: "/setup", load: () => import("./setup"), title: "setup.title", open: true },
+];

@@ -1,0 +1,133 @@
+// Dialogs and short messages.
+import { type ComponentChildren } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { t } from "../i18n";
+import { Button, useAction } from "./controls";
+
+/** A dialog over the page; Escape and a click beside it call `onClose`, and the focus returns to where it was. */
+export function Dialog({
+  title,
+  onClose,
+  children,
+  wide = false,
+}: {
+  title: string;
+  onClose: () => void;
+  children: ComponentChildren;
+  wide?: boolean;
+}) {
+  const element = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const before = document.activeElement;
+    const shown = element.current;
+    shown?.showModal();
+    return () => {
+      shown?.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  return (
+    <dialog
+      ref={element}
+      class={wide ? "dialog wide" : "dialog"}
+      aria-labelledby={id}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => {
+        if (event.target === element.current) onClose();
+      }}
+    >
+      <div class="dialog-body">
+        <header class="dialog-head">
+          <h2 id={id}>{title}</h2>
+          <button type="button" class="button quiet" aria-label={t("ui.close")} onClick={onClose}>
+            ×
+          </button>
+        </header>
+        {children}
+      </div>
+    </dialog>
+  );
+}
+
+/** Asks before something that can't be undone. */
+export function Confirm({
+  title,
+  children,
+  action,
+  onConfirm,
+  onClose,
+}: {
+  title: string;
+  children?: ComponentChildren;
+  /** What the button says. */
+  action: string;
+  onConfirm: () => Promise<void>;
+  onClose: () => void;
+}) {
+  const { busy, error, run } = useAction();
+  return (
+    <Dialog title={title} onClose={onClose}>
+      {children}
+      <p class="form-error" role="alert">
+        {error}
+      </p>
+      <div class="actions">
+        <Button onClick={onClose}>{t("ui.cancel")}</Button>
+        <Button
+          kind="danger"
+          busy={busy}
+          onClick={() =>
+            void run(async () => {
+              await onConfirm();
+              onClose();
+            })
+          }
+        >
+          {action}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}
+
+interface Toast {
+  id: number;
+  text: string;
+  kind: "done" | "failed";
+}
+const toasts = signal<Toast[]>([]);
+let nextToast = 0;
+/** How long a message stays; one about a failure stays until it is closed. */
+const TOAST_MS = 6_000;
+
+/** Says shortly what happened. */
+export function toast(text: string, kind: Toast["kind"] = "done"): void {
+  const id = nextToast++;
+  toasts.value = [...toasts.value, { id, text, kind }];
+  if (kind === "done") setTimeout(() => close(id), TOAST_MS);
+}
+
+function close(id: number): void {
+  toasts.value = toasts.value.filter((one) => one.id !== id);
+}
+
+/** Where {@link toast} shows its messages: once in the shell. */
+export function Toasts() {
+  return (
+    <div class="toasts" role="status" aria-live="polite">
+      {toasts.value.map((one) => (
+        <div key={one.id} class={`toast ${one.kind}`}>
+          <span>{one.text}</span>
+          <button type="button" class="button quiet" aria-label={t("ui.close")} onClick={() => close(one.id)}>
+            ×
+          </button>
+        </div>
+      ))}
+    </div>
+  );
+}

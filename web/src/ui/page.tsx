@@ -1,0 +1,106 @@
+// What pages are laid out with.
+import { type ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
+import { type ApiError } from "../api/client";
+import { ago, dateTime, hasText, t } from "../i18n";
+import { Button, errorText } from "./controls";
+
+/** A page: its heading (also the window's title), what can be done on it, and the rest. */
+export function Page({
+  title,
+  actions,
+  children,
+}: {
+  title: string;
+  actions?: ComponentChildren;
+  children: ComponentChildren;
+}) {
+  useEffect(() => {
+    document.title = `${title} · monban`;
+  }, [title]);
+  return (
+    <>
+      <header class="page-head">
+        <h1 tabIndex={-1}>{title}</h1>
+        {actions && <div class="page-actions">{actions}</div>}
+      </header>
+      {children}
+    </>
+  );
+}
+
+/** A part of a page with a heading. */
+export function Panel({
+  title,
+  actions,
+  children,
+  note,
+}: {
+  title?: ComponentChildren;
+  actions?: ComponentChildren;
+  note?: ComponentChildren;
+  children?: ComponentChildren;
+}) {
+  return (
+    <section class="panel">
+      {(title || actions) && (
+        <header class="panel-head">
+          <h2>{title}</h2>
+          {actions}
+        </header>
+      )}
+      {note && <p class="note">{note}</p>}
+      {children}
+    </section>
+  );
+}
+
+/** Shown where something is on its way. */
+export function Loading() {
+  return (
+    <p class="loading" role="status">
+      {t("ui.loading")}
+    </p>
+  );
+}
+
+/** Shown where something can't be had. */
+export function Problem({ error, retry }: { error: ApiError | Error | string; retry?: () => void }) {
+  return (
+    <div class="problem" role="alert">
+      <p>{typeof error === "string" ? error : errorText(error)}</p>
+      {retry && <Button onClick={retry}>{t("ui.retry")}</Button>}
+    </div>
+  );
+}
+
+/** Shown where there is nothing yet, and what to do about it. */
+export function Empty({ children }: { children: ComponentChildren }) {
+  return <p class="empty">{children}</p>;
+}
+
+/** A time; the exact one shows on hovering, and to programs. With `relative` as "3 minutes ago". */
+export function Time({ time, relative = false }: { time: string; relative?: boolean }) {
+  return (
+    <time dateTime={time} title={relative ? dateTime(time) : time}>
+      {relative ? ago(time) : dateTime(time)}
+    </time>
+  );
+}
+
+/** What became of a request, in a colour and in words: `blocked`, `detected`, `passed`, … */
+export function ActionBadge({ action }: { action: string }) {
+  const key = `action.${action}`;
+  return <span class={`badge action-${action}`}>{hasText(key) ? t(key) : action}</span>;
+}
+
+/** How bad: `critical`, `error`, `warning`, `notice`, … */
+export function SeverityBadge({ severity }: { severity: string }) {
+  const key = `severity.${severity}`;
+  return <span class={`badge severity-${severity}`}>{hasText(key) ? t(key) : severity}</span>;
+}
+
+/** A small word about something: `kind` chooses the colour. */
+export function Badge({ kind = "plain", children }: { kind?: "plain" | "good" | "bad" | "warn"; children: ComponentChildren }) {
+  return <span class={`badge ${kind}`}>{children}</span>;
+}
