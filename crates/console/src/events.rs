@@ -6,8 +6,16 @@ use axum::response::{Json, Redirect};
 use event::{Event, EventId, Timestamp};
 use serde::Serialize;
 use store::{Condition, ConditionError, StoreError};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::openapi::{Failure, Filter, Paging};
 use crate::{Console, Problem};
+
+pub(crate) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
+}
 
 /// The parameters of a list, in any order:
 ///
@@ -18,7 +26,7 @@ use crate::{Console, Problem};
 pub type Parameters = Vec<(String, String)>;
 
 /// The answer to a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Events {
     /// Newest first.
     pub events: Vec<Event>,
@@ -58,6 +66,15 @@ pub fn query(parameters: Parameters) -> Result<store::Query, String> {
     Ok(query)
 }
 
+/// The newest events that the filter takes
+#[utoipa::path(
+    get,
+    path = "/api/events",
+    operation_id = "events",
+    tag = "events",
+    params(Filter, Paging),
+    responses((status = 200, body = Events), (status = 400, body = Failure, description = "A parameter is wrong"))
+)]
 pub(crate) async fn list(
     State(console): State<Console>,
     parameters: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
@@ -69,6 +86,15 @@ pub(crate) async fn list(
     Ok(Json(Events { events: page.events, next: page.next, searched_to: page.searched_to }))
 }
 
+/// One event
+#[utoipa::path(
+    get,
+    path = "/api/events/{id}",
+    operation_id = "event",
+    tag = "events",
+    params(("id" = EventId, Path)),
+    responses((status = 200, body = Event), (status = 404, body = Failure, description = "There is none of this id"))
+)]
 pub(crate) async fn show(
     State(console): State<Console>,
     Path(id): Path<String>,

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `GET /healthz` | [`Health`] as JSON, always 200 while the process serves; `status` is `ok` or `degraded` |
 //! | `GET /metrics` | Prometheus' text format |
+//! | `GET /api/openapi.json` | the description of all these, as OpenAPI 3.1; docs/reference/openapi.json is the same |
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
 //! | `GET /events/{id}` | where links in notices lead: on to `/api/events/{id}` |
@@ -21,12 +22,8 @@
 //!
 //! # let data_dir = tempfile::tempdir()?;
 //! # tokio::runtime::Runtime::new()?.block_on(async {
-//! let console = Console {
-//!     health: Arc::new(Health::default),
-//!     metrics: Arc::new(String::new),
-//!     events: Arc::new(store::EventReader::open(data_dir.path())?),
-//!     notices: Arc::new(|| "{}".to_owned()),
-//! };
+//! let events = store::EventReader::open(data_dir.path())?;
+//! let console = Console { health: Arc::new(Health::default), ..Console::new(Arc::new(events)) };
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! console::serve(listener, console, async {}).await?; // until the last argument is done
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -36,19 +33,24 @@
 #![forbid(unsafe_code)]
 
 pub mod events;
+mod notices;
+pub mod openapi;
 pub mod receiver;
+mod state;
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
-use serde::Serialize;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use state::{Health, Status};
 
 /// What the console shows; the functions are asked for each request.
 #[derive(Clone)]
@@ -59,38 +61,20 @@ pub struct Console {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// The events.
     pub events: Arc<dyn store::EventQuery>,
-    /// How the channels of notices fare, as a JSON object.
-    pub notices: Arc<dyn Fn() -> String + Send + Sync>,
+    /// How the channels of notices fare.
+    pub notices: Arc<dyn Fn() -> notify::Status + Send + Sync>,
 }
 
-/// The state of the daemon.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Health {
-    /// `ok`, or `degraded` while there are problems.
-    pub status: Status,
-    /// What is wrong, one line each.
-    pub problems: Vec<String>,
-    /// Events that wait in memory because the disk takes none.
-    pub waiting: usize,
-    /// Events that were lost since the start, because neither disk nor memory took them.
-    pub lost: u64,
-    /// Events that came into the store since the start.
-    pub ingested: u64,
-    /// Events that retention ever removed.
-    pub removed: u64,
-    /// Rules in force.
-    pub rules: usize,
-}
-
-/// The state in one word.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// All is well.
-    #[default]
-    Ok,
-    /// The gate serves, but something is wrong.
-    Degraded,
+impl Console {
+    /// A console of these events. Of the rest it shows what there is without a daemon: `Console { health, ..Console::new(events) }`.
+    pub fn new(events: Arc<dyn store::EventQuery>) -> Self {
+        Self {
+            health: Arc::new(Health::default),
+            metrics: Arc::new(String::new),
+            events,
+            notices: Arc::new(notify::Status::default),
+        }
+    }
 }
 
 /// Serves until `stop` is done, then lets running requests end.
@@ -106,26 +90,21 @@ pub async fn serve(
 }
 
 fn router(console: Console) -> Router {
-    Router::new()
-        .route("/healthz", get(async |State(console): State<Console>| Json((console.health)())))
-        .route("/metrics", get(metrics))
-        .route("/api/events", get(events::list))
-        .route("/api/events/{id}", get(events::show))
+    let (api, document) = api().split_for_parts();
+    let document: Arc<str> = openapi::text(&document).into();
+    api.route("/api/openapi.json", get(move || async move { openapi::answer(&document) }))
         .route("/events/{id}", get(events::page))
-        .route("/api/notices", get(notices))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .layer(axum::middleware::from_fn(guard))
         .with_state(console)
 }
 
-async fn metrics(State(console): State<Console>) -> Response {
-    let text = (console.metrics)();
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
-        .into_response()
-}
-
-async fn notices(State(console): State<Console>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], (console.notices)()).into_response()
+/// All that is described: each module's routes.
+fn api() -> OpenApiRouter<Console> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .merge(state::routes())
+        .merge(events::routes())
+        .merge(notices::routes())
 }
 
 /// Refuses foreign names, and sets the headers that every answer has.

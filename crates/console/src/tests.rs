@@ -37,8 +37,7 @@ async fn answers() {
     let console = Console {
         health: Arc::new(move || degraded.clone()),
         metrics: Arc::new(|| "a_metric 1\n".to_owned()),
-        events: Arc::new(EventReader::open(data_dir.path()).unwrap()),
-        notices: Arc::new(|| r#"{"channels":[]}"#.to_owned()),
+        ..Console::new(Arc::new(EventReader::open(data_dir.path()).unwrap()))
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -52,7 +51,7 @@ async fn answers() {
     let page = format!("/api/events?before={}", ids[2]);
     let cases: &[(&str, u16, &[&str], &[&str])] = &[
         ("/healthz", 200, &["\"degraded\"", "disk full"], &[]),
-        ("/api/notices", 200, &["{\"channels\":[]}"], &[]),
+        ("/api/notices", 200, &["{\"channels\":[],"], &[]),
         ("/metrics", 200, &["a_metric 1"], &[]),
         ("/api/events", 200, &ids.iter().map(String::as_str).collect::<Vec<_>>(), &[]),
         ("/api/events?action=blocked", 200, &[&ids[1]], &[&ids[0], &ids[2]]),

@@ -9,6 +9,7 @@ use crate::{ByteString, Severity, limits};
 
 /// What the gate saw, by kind of gate. More kinds come with more gates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Evidence {
@@ -24,12 +25,15 @@ impl From<RequestEvidence> for Evidence {
 
 /// An HTTP request, its answer, and what the rules found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct RequestEvidence {
     /// The request line as it was sent, without its line end. For malformed requests: what there was of it. For HTTP/2:
     /// method, path and `HTTP/2.0`, joined as HTTP/1.1 would.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub line: ByteString,
     /// The headers as they were sent, in order. Name and value without the colon and the white space around it.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub headers: Vec<Header>,
     /// The part of the request body that was inspected; none where there was no body.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,12 +48,14 @@ pub struct RequestEvidence {
     #[serde(skip_serializing_if = "Scores::is_zero")]
     pub scores: Scores,
     /// How long it took.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub durations: Durations,
     /// What the rules did not see.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_inspected: Vec<NotInspected>,
     /// The address and port that the client connected to.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub server: Option<SocketAddr>,
     /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -58,6 +64,7 @@ pub struct RequestEvidence {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
     /// The mode in which the rules ran at the end of the request.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub engine: Engine,
 }
 
@@ -143,6 +150,7 @@ impl From<(ByteString, ByteString)> for Header {
 
 /// The beginning of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Body {
     /// The bytes that are kept, after the transfer coding was taken off.
     pub bytes: ByteString,
@@ -164,9 +172,11 @@ impl Body {
 
 /// The answer that the client got.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Response {
     /// Status code.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub status: u16,
     /// Reason phrase; empty for HTTP/2.
     #[serde(skip_serializing_if = "is_empty")]
@@ -175,6 +185,7 @@ pub struct Response {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub protocol: String,
     /// The headers in order.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub headers: Vec<Header>,
     /// The beginning of the body, where it is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,11 +194,14 @@ pub struct Response {
 
 /// A rule that matched one variable. For a chain: the head's metadata and the last link's match, as ModSecurity logs it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct MatchedRule {
     /// The rule's id; 0 for a rule without one.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub id: u64,
     /// Phase, 1 to 5.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub phase: u8,
     /// `msg`, with macros expanded.
     #[serde(skip_serializing_if = "is_empty")]
@@ -217,8 +231,10 @@ pub struct MatchedRule {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub file: String,
     /// Line of the rule in its file, from 1. ModSecurity 2 counts the rule's last line.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub line: u32,
     /// Name of the operator that matched, without the `@`: `rx`, `pm`, `detectSQLi`. `unconditionalMatch` for a SecAction.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub operator: String,
     /// The operator's argument, with macros expanded.
     #[serde(skip_serializing_if = "is_empty")]
@@ -252,6 +268,7 @@ impl MatchedRule {
 
 /// What a rule did to the transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Disruptive {
     /// Answered with this status.
@@ -278,11 +295,14 @@ pub enum Disruptive {
 
 /// Anomaly scores. Zero where rules keep none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Scores {
     /// Of the request.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub inbound: i64,
     /// Of the response.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub outbound: i64,
     /// By kind of attack: `sqli`, `xss`, `rce` and so on; only those above zero.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -297,19 +317,23 @@ impl Scores {
 
 /// Durations in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Durations {
     /// Of the rules' phases 1 to 5.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub phases_us: [u64; 5],
     /// From the request's first byte to the upstream until the response's first byte; none where it was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream_us: Option<u64>,
     /// From the request's first byte until the event was made.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub total_us: u64,
 }
 
 /// Something that the rules did not see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NotInspected {
     /// What.
     pub what: Uninspected,
@@ -320,6 +344,7 @@ pub struct NotInspected {
 
 /// Kinds of traffic that rules do not see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Uninspected {
     /// The request body beyond the rules' limit, or all of it where SecRequestBodyAccess is Off.
@@ -338,6 +363,7 @@ pub enum Uninspected {
 
 /// The mode of the rule engine: SecRuleEngine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Engine {
     /// Rules decide.

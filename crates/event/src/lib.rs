@@ -55,6 +55,8 @@ pub mod id;
 pub mod limits;
 pub mod modsec;
 mod multipart;
+#[cfg(feature = "openapi")]
+mod openapi;
 pub mod redaction;
 pub mod time;
 mod vocabulary;
@@ -73,6 +75,7 @@ pub use vocabulary::{Action, Client, Gate, Severity, UnknownWord};
 
 /// One thing that a gate saw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Event {
     /// Version of the JSON form.
     #[serde(rename = "v")]

@@ -56,6 +56,7 @@ macro_rules! words {
 
 /// The kind of gate that reported an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Gate {
     /// HTTP requests: our own gateway.
@@ -81,6 +82,7 @@ words!(Gate, "a gate", {
 
 /// What the gate did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Stopped because of what it is: the rules denied it.
@@ -102,6 +104,7 @@ words!(Action, "an action", {
 /// How bad it is: the severities of syslog (RFC 5424 §6.2.1), which ModSecurity shares. A lower number is worse, and sorts
 /// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// 0
@@ -141,8 +144,10 @@ impl Severity {
 
 /// Who was at the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Client {
     /// The address, after trusted proxies were taken into account.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub address: IpAddr,
     /// The port, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -207,7 +207,7 @@ impl Daemon {
                 with_health(&(others + &metrics.render()), &health_for_metrics())
             }),
             events: Arc::new(events),
-            notices: Arc::new(move || status.status().to_json()),
+            notices: Arc::new(move || status.status()),
         };
         let (stop_console, stopped) = tokio::sync::oneshot::channel();
         let console = tokio::spawn(console::serve(console, state, async {

@@ -8,6 +8,7 @@ use crate::text::counted;
 
 /// All channels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = NoticesStatus))]
 pub struct Status {
     /// By name.
     pub channels: Vec<ChannelStatus>,
@@ -19,6 +20,7 @@ pub struct Status {
 
 /// One channel.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChannelStatus {
     /// Its name.
     pub name: String,

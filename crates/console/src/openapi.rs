@@ -1,0 +1,136 @@
+//! The description of the HTTP API, as OpenAPI 3.1. It is made from the handlers: each has `#[utoipa::path]`, each module
+//! gives an [`OpenApiRouter`](utoipa_axum::router::OpenApiRouter), and a path that is served is described by that.
+//!
+//! docs/reference/openapi.json is what [`document`] gives; `MONBAN_WRITE_DOCS=1 cargo test -p console` writes it anew.
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
+use utoipa::openapi::{OpenApi, Required};
+use utoipa::{IntoParams, ToSchema};
+
+/// The description of all that is served.
+pub fn document() -> OpenApi {
+    crate::api().into_openapi()
+}
+
+/// What the description says of the API as a whole.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "monban console",
+        description = "See docs/user/console.md.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    components(schemas(Failure))
+)]
+struct Head;
+
+pub(crate) fn head() -> OpenApi {
+    <Head as utoipa::OpenApi>::openapi()
+}
+
+pub(crate) fn text(document: &OpenApi) -> String {
+    // A description is maps with texts as keys, which always serialise.
+    let mut text = document.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+pub(crate) fn answer(document: &str) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document.to_owned()).into_response()
+}
+
+/// The body of every answer of 400 and above.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct Failure {
+    /// What is wrong, for people.
+    pub error: String,
+}
+
+/// The parameters of [`store::filter::PROPERTIES`]. Each may come more than once: any of several values of one property may
+/// fit; each inverted one (`!` in front) and each text must.
+pub struct Filter;
+
+impl IntoParams for Filter {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let describe = |name: &str| match name {
+            "since" => "Of this time or later, RFC 3339",
+            "until" => "Before this time, RFC 3339",
+            "client" => "An address or a network (192.0.2.0/24)",
+            "rule" => "Id of a rule that matched",
+            "severity" => "This severity or worse",
+            "status" => "Status code of the answer",
+            "text" => "Anywhere in request, answer or what rules found",
+            _ => "",
+        };
+        let parameter = |name: &&str| {
+            let values = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
+            ParameterBuilder::new()
+                .name(*name)
+                .parameter_in(ParameterIn::Query)
+                .required(Required::False)
+                .description(Some(describe(name)).filter(|text| !text.is_empty()))
+                .style(Some(ParameterStyle::Form))
+                .explode(Some(true))
+                .schema(Some(values))
+                .build()
+        };
+        store::filter::PROPERTIES.iter().map(parameter).collect()
+    }
+}
+
+/// Which page of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes parameters that are read one by one")]
+pub struct Paging {
+    /// Older than the one of this id: `next` of the page before.
+    #[param(required = false)]
+    before: Option<String>,
+    /// How many; 50 where it is not given, at most 1,000.
+    #[param(required = false, minimum = 1, maximum = 1000)]
+    limit: Option<u16>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_in_docs_is_the_one_of_the_code() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/openapi.json");
+        let text = text(&document());
+        if std::env::var_os("MONBAN_WRITE_DOCS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            written == text,
+            "docs/reference/openapi.json is out of date: MONBAN_WRITE_DOCS=1 cargo test -p console openapi"
+        );
+    }
+
+    #[test]
+    fn every_operation_has_its_own_name_and_a_line_about_it() {
+        let document = serde_json::to_value(document()).unwrap();
+        let mut names = std::collections::BTreeSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let name = operation["operationId"].as_str().unwrap();
+                assert!(
+                    names.insert(name.to_owned()),
+                    "{method} {path}: `{name}` is another one's name, too"
+                );
+                assert!(
+                    operation["summary"].as_str().is_some_and(|line| !line.is_empty()),
+                    "{method} {path}"
+                );
+            }
+        }
+        assert!(names.len() >= 5, "{names:?}");
+    }
+}

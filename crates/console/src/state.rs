@@ -1,0 +1,67 @@
+//! `/healthz` and `/metrics`: how the daemon fares, for people and for what watches it.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Console;
+
+/// The state of the daemon.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`, or `degraded` while there are problems.
+    pub status: Status,
+    /// What is wrong, one line each.
+    pub problems: Vec<String>,
+    /// Events that wait in memory because the disk takes none.
+    pub waiting: usize,
+    /// Events that were lost since the start, because neither disk nor memory took them.
+    pub lost: u64,
+    /// Events that came into the store since the start.
+    pub ingested: u64,
+    /// Events that retention ever removed.
+    pub removed: u64,
+    /// Rules in force.
+    pub rules: usize,
+}
+
+/// The state in one word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// All is well.
+    #[default]
+    Ok,
+    /// The gate serves, but something is wrong.
+    Degraded,
+}
+
+pub(crate) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(metrics))
+}
+
+/// How the daemon fares
+///
+/// Answers 200 while the process serves.
+#[utoipa::path(get, path = "/healthz", tag = "state", security(()), responses((status = 200, body = Health)))]
+async fn healthz(State(console): State<Console>) -> Json<Health> {
+    Json((console.health)())
+}
+
+/// The metrics, in Prometheus' text format
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "state",
+    security(()),
+    responses((status = 200, body = String, content_type = "application/openmetrics-text"))
+)]
+async fn metrics(State(console): State<Console>) -> Response {
+    let text = (console.metrics)();
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+        .into_response()
+}
