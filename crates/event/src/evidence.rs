@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -119,6 +120,10 @@ fn is_empty(bytes: &ByteString) -> bool {
     bytes.as_bytes().is_empty()
 }
 
+fn no_tags(tags: &Arc<Vec<String>>) -> bool {
+    tags.is_empty()
+}
+
 /// One header line. In JSON an array of two: `["Host","localhost"]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "(ByteString, ByteString)")]
@@ -212,9 +217,10 @@ pub struct MatchedRule {
     /// `severity`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
-    /// `tag`s in order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
+    /// `tag`s in order. Shared, for most rules say the same ones with every match.
+    #[serde(skip_serializing_if = "no_tags")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub tags: Arc<Vec<String>>,
     /// `rev`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub rev: String,

@@ -33,7 +33,8 @@ fn event(ids: &IdSource, number: u64) -> Event {
         severity: Some(Severity::Critical),
         tags: ["application-multi", "language-multi", "attack-xss", "paranoia-level/1", "OWASP_CRS"]
             .map(String::from)
-            .to_vec(),
+            .to_vec()
+            .into(),
         ver: "OWASP_CRS/3.3.4".into(),
         file: "/usr/share/modsecurity-crs/rules/REQUEST-941-APPLICATION-ATTACK-XSS.conf".into(),
         line: 56,

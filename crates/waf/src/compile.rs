@@ -286,7 +286,7 @@ impl Compiler<'_> {
         {
             target.learn(&rules.names);
         }
-        rules.plan = plan::make(&mut rules.rules, &mut rules.phases, &rules.chains);
+        rules.plan = plan::make(&mut rules.rules, &mut rules.phases, &rules.chains, &rules.files);
         Ok(rules)
     }
 

@@ -1,51 +1,66 @@
-//! Names of TX variables, numbered when rules are compiled, so that a transaction finds them without hashing.
+//! Names of TX variables, numbered when rules are compiled, so that a transaction finds them without hashing; and those that
+//! a transaction makes, in memory that the next one uses again.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// Numbers for names; case does not matter.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    by_name: HashMap<Box<[u8]>, u32>,
-    names: Vec<Box<[u8]>>,
+    numbers: HashTable<u32>,
+    /// All names behind one another, and where each ends.
+    text: Vec<u8>,
+    ends: Vec<usize>,
+    /// Random in each process: a client may choose names.
+    hasher: DefaultHashBuilder,
 }
+
+/// Bytes of a name that are folded at once.
+const FOLDED: usize = 64;
 
 impl Names {
     /// The number of `name`, a new one if it has none yet. The first spelling is kept for logs.
     pub(crate) fn intern(&mut self, name: &[u8]) -> u32 {
-        let folded = name.to_ascii_lowercase().into_boxed_slice();
-        if let Some(&id) = self.by_name.get(&folded) {
-            return id;
+        let hash = self.hash(name);
+        if let Some(number) = self.find_hashed(hash, name) {
+            return number;
         }
-        let id = self.names.len() as u32;
-        self.names.push(name.into());
-        self.by_name.insert(folded, id);
-        id
+        let number = self.ends.len() as u32;
+        self.text.extend_from_slice(name);
+        self.ends.push(self.text.len());
+        let Self { numbers, text, ends, hasher } = self;
+        numbers.insert_unique(hash, number, |&number| hash_folded(hasher, part(text, ends, number)));
+        number
     }
 
     /// The number of `name`, if it has one.
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
-        let mut buffer = [0u8; 64];
-        if let Some(folded) = buffer.get_mut(..name.len()) {
-            folded.copy_from_slice(name);
-            folded.make_ascii_lowercase();
-            return self.by_name.get(&*folded).copied();
-        }
-        self.by_name.get(name.to_ascii_lowercase().as_slice()).copied()
+        self.find_hashed(self.hash(name), name)
+    }
+
+    fn find_hashed(&self, hash: u64, name: &[u8]) -> Option<u32> {
+        self.numbers.find(hash, |&number| self.name(number).eq_ignore_ascii_case(name)).copied()
+    }
+
+    fn hash(&self, name: &[u8]) -> u64 {
+        hash_folded(&self.hasher, name)
     }
 
     /// The name of a number.
-    pub(crate) fn name(&self, id: u32) -> &[u8] {
-        self.names.get(id as usize).map_or(b"", |name| name)
+    pub(crate) fn name(&self, number: u32) -> &[u8] {
+        part(&self.text, &self.ends, number)
     }
 
-    /// Forgets all names.
+    /// Forgets all names, but keeps the memory.
     pub(crate) fn clear(&mut self) {
-        self.by_name.clear();
-        self.names.clear();
+        self.numbers.clear();
+        self.text.clear();
+        self.ends.clear();
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.names.len()
+        self.ends.len()
     }
 }
 
@@ -55,5 +70,48 @@ impl Names {
         for digit in b'0'..=b'9' {
             self.intern(&[digit]);
         }
+    }
+}
+
+fn part<'a>(text: &'a [u8], ends: &[usize], number: u32) -> &'a [u8] {
+    let Some(&end) = ends.get(number as usize) else { return b"" };
+    let start = (number as usize).checked_sub(1).map_or(0, |before| ends[before]);
+    &text[start..end]
+}
+
+fn hash_folded(hasher: &DefaultHashBuilder, name: &[u8]) -> u64 {
+    let mut buffer = [0u8; FOLDED];
+    match buffer.get_mut(..name.len()) {
+        Some(folded) => {
+            folded.copy_from_slice(name);
+            folded.make_ascii_lowercase();
+            hasher.hash_one(&*folded)
+        }
+        None => hasher.hash_one(name.to_ascii_lowercase().as_slice()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_one_number_in_any_case_and_keeps_its_first_spelling() {
+        let mut names = Names::default();
+        let long = "Long".repeat(30);
+        for (number, name) in ["Score", "", "x", &long].into_iter().enumerate() {
+            assert_eq!(names.find(name.as_bytes()), None, "{name}");
+            assert_eq!(names.intern(name.as_bytes()), number as u32);
+            assert_eq!(names.intern(name.to_uppercase().as_bytes()), number as u32);
+            assert_eq!(names.find(name.to_lowercase().as_bytes()), Some(number as u32));
+            assert_eq!(names.name(number as u32), name.as_bytes());
+        }
+        for number in 4..5_000 {
+            assert_eq!(names.intern(format!("n{number}").as_bytes()), number);
+        }
+        assert_eq!(names.find(b"N4999"), Some(4_999));
+        assert_eq!((names.len(), names.name(5_000)), (5_000, &b""[..]));
+        names.clear();
+        assert_eq!((names.len(), names.find(b"x")), (0, None));
     }
 }

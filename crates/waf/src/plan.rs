@@ -24,6 +24,8 @@ pub(crate) mod requirement;
 pub(crate) mod source;
 pub(crate) mod triggers;
 
+use std::collections::BTreeMap;
+
 use crate::chain::{ChainId, ChainTree};
 use crate::operators::{Comparison, Kind};
 use crate::ruleset::{Disruptive, Link, Rule, Step};
@@ -43,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) triggers: Triggers,
     pub(crate) slots: Vec<Slot>,
     pub(crate) families: Vec<Family>,
+    /// How many questions several links ask.
+    pub(crate) questions: Question,
     /// For each phase what its rules look at.
     pub(crate) interests: [Vec<Interest>; 5],
     /// For each chain the slots that look through it.
@@ -81,16 +85,27 @@ pub(crate) enum Place {
     Counted { slot: u32, comparison: Comparison, number: i32 },
 }
 
+/// The number of what several links ask: the same operator of the same values through the same chains. An answer of "no"
+/// holds for all of them until the phase ends.
+pub(crate) type Question = u32;
+
 /// Makes the plan and gives each link its place.
-pub(crate) fn make(rules: &mut [Rule], phases: &mut [Vec<Step>], chains: &ChainTree) -> Plan {
+pub(crate) fn make(
+    rules: &mut [Rule],
+    phases: &mut [Vec<Step>],
+    chains: &ChainTree,
+    files: &[String],
+) -> Plan {
     let mut plan = Plan::default();
     let mut requirements = Vec::new();
     for link in rules.iter_mut().flat_map(|rule| &mut rule.links) {
         link.place = place(link, &mut plan, &mut requirements);
     }
+    plan.find_questions(rules, files);
     plan.put_in_order(rules, &mut requirements);
     for rule in rules.iter_mut() {
         rule.is_quiet = is_quiet(rule);
+        rule.meta.note_plain_tags();
     }
     for step in phases.iter_mut().flatten() {
         if let Step::Rule(index, place) = step {
@@ -154,6 +169,32 @@ impl Plan {
         }
         self.families.push(Family { targets, exclusions: link.exclusions.clone(), name });
         Some(self.families.len() as u16 - 1)
+    }
+
+    /// Finds the links that ask the same.
+    fn find_questions(&mut self, rules: &mut [Rule], files: &[String]) {
+        let mut links: BTreeMap<String, Vec<&mut Link>> = BTreeMap::new();
+        for rule in rules {
+            // files that operators name stand beside the rules' own
+            let file = files.get(rule.file as usize).map_or("", String::as_str);
+            let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+            for link in &mut rule.links {
+                let Some(test) = &link.test else { continue };
+                let asks_others =
+                    matches!(test.operator.kind(), Kind::Rbl(_) | Kind::GeoLookup | Kind::Rsub(_));
+                if test.argument.is_some() || asks_others {
+                    continue;
+                }
+                let Some(family) = self.family(link) else { continue };
+                let text = String::from_utf8_lossy(&test.text);
+                let name = format!("{family} {:?} {:?} {folder} {text}", link.chain, link.multi_match);
+                links.entry(name).or_default().push(link);
+            }
+        }
+        for links in links.into_values().filter(|links| links.len() > 1) {
+            links.into_iter().for_each(|link| link.question = Some(self.questions));
+            self.questions += 1;
+        }
     }
 
     /// The slot for a question; `None` if there are too many.

@@ -11,7 +11,7 @@ use crate::chain::{ChainId, ChainTree};
 use crate::expression::Expression;
 use crate::names::Names;
 use crate::operators::Operator;
-use crate::plan::{Place, Plan};
+use crate::plan::{Place, Plan, Question};
 use crate::settings::Settings;
 use crate::target::{Exclusion, Paths, Target};
 use crate::transaction::Spares;
@@ -75,11 +75,21 @@ pub(crate) struct Meta {
     pub(crate) message: Option<Expression>,
     pub(crate) logdata: Option<Expression>,
     pub(crate) tags: Vec<Expression>,
+    /// The tags as texts, if none holds a macro: shared with what tells of matches.
+    pub(crate) plain_tags: Option<Arc<Vec<String>>>,
     pub(crate) revision: Vec<u8>,
     pub(crate) version: Vec<u8>,
     pub(crate) severity: Option<u8>,
     pub(crate) maturity: Option<u8>,
     pub(crate) accuracy: Option<u8>,
+}
+
+impl Meta {
+    /// Notes the tags as texts.
+    pub(crate) fn note_plain_tags(&mut self) {
+        let text = |tag: &Expression| tag.literal().map(|text| String::from_utf8_lossy(text).into_owned());
+        self.plain_tags = self.tags.iter().map(text).collect::<Option<Vec<_>>>().map(Arc::new);
+    }
 }
 
 /// One SecRule or SecAction of a chain.
@@ -94,6 +104,8 @@ pub(crate) struct Link {
     pub(crate) capture: bool,
     pub(crate) actions: Vec<Action>,
     pub(crate) place: Place,
+    /// What it asks, if other links ask the same.
+    pub(crate) question: Option<Question>,
 }
 
 /// An operator with what it is asked.

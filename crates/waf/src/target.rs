@@ -42,6 +42,8 @@ pub(crate) struct KeyPattern {
     at_start: bool,
     /// For TX: which of the names known when rules are compiled it matches. There are hundreds, and most are always set.
     names: Vec<bool>,
+    /// Whether it matches none of them.
+    made_only: bool,
 }
 
 impl KeyPattern {
@@ -49,14 +51,24 @@ impl KeyPattern {
     pub(crate) fn matches_tx(&self, number: u32, name: &[u8]) -> bool {
         self.names.get(number as usize).copied().unwrap_or_else(|| self.is_match(name))
     }
+
+    /// Whether it matches none of the names that rules mention.
+    pub(crate) fn matches_made_only(&self) -> bool {
+        self.made_only
+    }
 }
 
 impl KeyPattern {
     fn compile(pattern: &str) -> Result<KeyPattern, String> {
         let (at_start, text) = pattern.strip_prefix('^').map_or((false, pattern), |text| (true, text));
+        // What may be missing at the end says nothing.
+        let text = match text.as_bytes() {
+            [.., b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z', b'*'] => &text[..text.len() - 2],
+            _ => text,
+        };
         let is_plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let text = is_plain.then(|| text.as_bytes().into());
-        Ok(KeyPattern { pattern: key_pattern(pattern)?, text, at_start, names: Vec::new() })
+        Ok(KeyPattern { pattern: key_pattern(pattern)?, text, at_start, names: Vec::new(), made_only: false })
     }
 
     fn is_match(&self, key: &[u8]) -> bool {
@@ -146,6 +158,7 @@ impl Target {
         if let (Variable::Tx, Selector::Regex(keys)) = (self.variable, &mut self.selector) {
             keys.names =
                 (0..names.len() as u32).map(|number| keys.pattern.is_match(names.name(number))).collect();
+            keys.made_only = !keys.names.contains(&true);
         }
     }
 
@@ -188,6 +201,10 @@ mod tests {
             ("^x", true),
             ("a", true),
             ("__utm", true),
+            ("name_.*", true),
+            ("^a_*", true),
+            ("a.*x", false),
+            (".*", false),
             ("^a.", false),
             ("^", false),
             ("", false),

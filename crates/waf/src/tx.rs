@@ -71,6 +71,8 @@ pub(crate) struct TxVariables {
     values: Vec<Option<Value>>,
     /// Numbers in the order in which they were first set.
     order: Vec<u32>,
+    /// Those of them whose names no rule mentions literally.
+    made_order: Vec<u32>,
     /// Names that no rule mentions literally.
     made: Names,
 }
@@ -97,13 +99,16 @@ impl TxVariables {
         self.values.get(number as usize).and_then(Option::as_ref)
     }
 
-    pub(crate) fn set(&mut self, number: u32, value: Value) {
+    pub(crate) fn set(&mut self, number: u32, value: Value, rules: &RuleSet) {
         let index = number as usize;
         if index >= self.values.len() {
             self.values.resize(index + 1, None);
         }
         if self.values[index].is_none() {
             self.order.push(number);
+            if index >= rules.names.len() {
+                self.made_order.push(number);
+            }
         }
         self.values[index] = Some(value);
     }
@@ -112,6 +117,7 @@ impl TxVariables {
         if let Some(value @ Some(_)) = self.values.get_mut(number as usize) {
             *value = None;
             self.order.retain(|&n| n != number);
+            self.made_order.retain(|&n| n != number);
         }
     }
 
@@ -119,12 +125,18 @@ impl TxVariables {
     pub(crate) fn clear(&mut self) {
         self.values.clear();
         self.order.clear();
+        self.made_order.clear();
         self.made.clear();
     }
 
     /// All that are set, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Value)> {
         self.order.iter().filter_map(|&number| self.get(number).map(|value| (number, value)))
+    }
+
+    /// Those that are set and whose names no rule mentions literally, oldest first.
+    pub(crate) fn iter_made(&self) -> impl Iterator<Item = (u32, &Value)> {
+        self.made_order.iter().filter_map(|&number| self.get(number).map(|value| (number, value)))
     }
 
     /// How many are set.

@@ -1,5 +1,7 @@
 //! The JSON of Coraza 3 (`SecAuditLogFormat JSON`).
 
+use std::sync::Arc;
+
 use memchr::memmem;
 use serde::Deserialize;
 
@@ -150,7 +152,7 @@ fn rule(Message { error_message, data }: Message) -> MatchedRule {
     rule.severity = message::severity(&data.severity.0);
     rule.rev = data.rev.string();
     rule.ver = data.ver.string();
-    rule.tags = data.tags.0.into_iter().map(Text::string).collect();
+    rule.tags = Arc::new(data.tags.0.into_iter().map(Text::string).collect());
     rule.maturity = Some(data.maturity.number()).filter(|maturity| *maturity != 0);
     rule.accuracy = Some(data.accuracy.number()).filter(|accuracy| *accuracy != 0);
     let detail = std::mem::take(&mut rule.detail);

@@ -1,6 +1,7 @@
 //! What all formats have in common: from the fields of an entry to an event.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use memchr::memmem;
 
@@ -78,8 +79,9 @@ impl Draft {
         }
         let cut_string = |text: &mut String| text.truncate(text.floor_char_boundary(CUT_STRING_BYTES));
         for rule in &mut self.request.rules {
-            rule.tags.truncate(CUT_TAGS);
-            rule.tags.iter_mut().for_each(cut_string);
+            let tags = Arc::make_mut(&mut rule.tags);
+            tags.truncate(CUT_TAGS);
+            tags.iter_mut().for_each(cut_string);
             let MatchedRule { rev, ver, file, operator, .. } = rule;
             [rev, ver, file, operator].into_iter().for_each(cut_string);
         }

@@ -1,5 +1,7 @@
 //! The JSON of libmodsecurity 3.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::draft::{self, Draft};
@@ -126,7 +128,7 @@ fn rule(Message { message, details }: Message) -> MatchedRule {
         message: message.bytes(),
         data: details.data.bytes(),
         severity: message::severity(&details.severity.0),
-        tags: details.tags.0.into_iter().map(Text::string).collect(),
+        tags: Arc::new(details.tags.0.into_iter().map(Text::string).collect()),
         rev: details.rev.string(),
         ver: details.ver.string(),
         // 0 stands for none, too.

@@ -1,5 +1,7 @@
 //! A rule's message, as it stands in part H, in `audit_data.messages` and in error logs, back to a [`MatchedRule`].
 
+use std::sync::Arc;
+
 use memchr::memmem;
 
 use crate::limits::MAX_AUDIT_ITEMS;
@@ -101,7 +103,7 @@ fn field(name: &[u8], value: &[u8], rule: &mut MatchedRule) {
         b"ver" => rule.ver = text(),
         b"maturity" => rule.maturity = number(),
         b"accuracy" => rule.accuracy = number(),
-        b"tag" if rule.tags.len() < MAX_AUDIT_ITEMS => rule.tags.push(text()),
+        b"tag" if rule.tags.len() < MAX_AUDIT_ITEMS => Arc::make_mut(&mut rule.tags).push(text()),
         _ => {}
     }
 }
@@ -387,7 +389,7 @@ mod tests {
             let rule = parse(&whole[..length]);
             assert!(rule.id == 7 || rule.id == 0);
         }
-        assert_eq!(parse(&whole[..whole.len() - 4]).tags, ["e"]);
+        assert_eq!(*parse(&whole[..whole.len() - 4]).tags, ["e"]);
     }
 
     #[test]

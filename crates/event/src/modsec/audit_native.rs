@@ -187,7 +187,7 @@ pub(super) fn rule_text(rule: &MatchedRule) -> String {
     if let Some(severity) = rule.severity {
         actions.push_str(&format!(",severity:{}", severity.number()));
     }
-    for tag in &rule.tags {
+    for tag in rule.tags.iter() {
         actions.push_str(&format!(",tag:'{}'", quoted(tag.as_bytes()).replace('\'', "\\'")));
     }
     let (variable, argument) = (quoted(&rule.variable), quoted(&rule.argument));

@@ -89,7 +89,7 @@ pub fn metadata(rule: &MatchedRule) -> String {
     if let Some(accuracy) = rule.accuracy {
         field("accuracy", &accuracy.to_string());
     }
-    for tag in &rule.tags {
+    for tag in rule.tags.iter() {
         field("tag", &escape::quoted(tag.as_bytes()));
     }
     text

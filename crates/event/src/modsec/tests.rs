@@ -45,7 +45,7 @@ fn attack() -> Event {
                 line: 56,
                 message: "XSS Attack Detected via libinjection".into(),
                 data: "Matched Data: XSS data found within ARGS:name: \"><script>".into(),
-                tags: vec!["attack-xss".into(), "OWASP_CRS".into()],
+                tags: vec!["attack-xss".into(), "OWASP_CRS".into()].into(),
                 ..rule(941_100, "detectXSS", "", "detected XSS using libinjection.")
             },
             MatchedRule {
@@ -201,7 +201,7 @@ fn escapes_and_cuts_are_those_of_modsecurity() {
         ver: "v\"1".into(),
         maturity: Some(4),
         accuracy: Some(5),
-        tags: vec!["t\"b".into()],
+        tags: vec!["t\"b".into()].into(),
         file: String::new(),
         id: 1,
         ..Default::default()
@@ -214,8 +214,11 @@ fn escapes_and_cuts_are_those_of_modsecurity() {
         let rule = MatchedRule { data: "b".repeat(length).into(), ..Default::default() };
         assert_eq!(metadata(&rule), format!(" [data \"{shown}\"]"));
     }
-    let long =
-        MatchedRule { message: "m".repeat(5000).into(), tags: vec!["t".into()], ..rule(1, "rx", "é", "é") };
+    let long = MatchedRule {
+        message: "m".repeat(5000).into(),
+        tags: vec!["t".into()].into(),
+        ..rule(1, "rx", "é", "é")
+    };
     assert_eq!(message(&long).len(), 1023);
 }
 

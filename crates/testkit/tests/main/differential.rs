@@ -45,6 +45,30 @@ fn plan_and_plain_evaluation_agree_when_blocking() {
     assert!(matched > REQUESTS / 8, "only {matched} requests matched a rule");
 }
 
+/// The rules of the Core Rule Set that only detect, with other ids: each asks what its original asks.
+fn second_copy() -> String {
+    let folder = "/usr/share/modsecurity-crs/rules";
+    let files = glob::glob(&format!("{folder}/REQUEST-9[1-4][0-9]-*.conf")).unwrap();
+    let files = files.flatten().filter(|file| !file.to_string_lossy().contains("BLOCKING"));
+    let texts = files.map(|file| std::fs::read_to_string(file).unwrap());
+    let texts = texts.map(|text| {
+        text.replace("id:9", "id:79")
+            .replace("ById=9", "ById=79")
+            .replace("FromFile ", &format!("FromFile {folder}/"))
+            .replace("END-", "END-COPY-")
+    });
+    texts.collect()
+}
+
+#[test]
+fn plan_and_plain_evaluation_agree_when_each_question_is_asked_twice() {
+    let copy = second_copy();
+    assert!(copy.matches("id:79").count() > 150, "{}", copy.matches("id:79").count());
+    let settings = "SecAction \"id:9,phase:1,pass,nolog,setvar:tx.executing_paranoia_level=4\"\n";
+    let matched = compare(&Setup::blocking(&format!("{settings}{copy}")), 3, REQUESTS / 20);
+    assert!(matched > REQUESTS / 80, "only {matched} requests matched a rule");
+}
+
 #[test]
 fn plan_and_plain_evaluation_agree_at_paranoia_level_4() {
     let matched = compare(&Setup::conformance(), 2, REQUESTS / 2);

@@ -202,6 +202,7 @@ fn compile_link(
             capture,
             actions: compiled,
             place: Place::Plain,
+            question: None,
         })
     } else {
         Err(errors)

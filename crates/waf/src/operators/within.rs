@@ -2,8 +2,15 @@
 
 use super::describe::{escape, join};
 
+/// Up to this size of the text, trying each place is quicker than to prepare a search: 65,536 comparisons at worst.
+const SHORT: usize = 256;
+
 pub(super) fn matches(input: &[u8], text: &[u8]) -> bool {
-    memchr::memmem::find(text, input).is_some()
+    let Some(&first) = input.first() else { return true };
+    if text.len() > SHORT {
+        return memchr::memmem::find(text, input).is_some();
+    }
+    memchr::memchr_iter(first, text).any(|at| text[at..].starts_with(input))
 }
 
 pub(super) fn describe(input: &[u8], text: &[u8], variable: &[u8]) -> Vec<u8> {

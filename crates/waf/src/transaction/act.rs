@@ -23,8 +23,7 @@ impl Transaction {
                     let number = match key {
                         Key::Slot(number) => *number,
                         Key::Dynamic(name) => {
-                            let name = self.expanded(name, rules, rule);
-                            self.tx.number_of(&name, rules)
+                            self.with_expanded(name, rules, rule, |this, name| this.tx.number_of(name, rules))
                         }
                     };
                     self.set_tx(number, change, rules, rule);
@@ -88,7 +87,7 @@ impl Transaction {
             Change::Remove => return self.tx.remove(number),
             Change::Set(text) => match text.literal() {
                 Some(text) => Value::from_text(text),
-                None => Value::from_text(&self.expanded(text, rules, rule)),
+                None => self.with_expanded(text, rules, rule, |_, text| Value::from_text(text)),
             },
             Change::Add(text) => self.counted(number, self.number_of_text(text), 1, text, rules, rule),
             Change::Subtract(text) => self.counted(number, self.number_of_text(text), -1, text, rules, rule),
@@ -101,7 +100,7 @@ impl Transaction {
             return;
         }
         if self.tx.get(number).is_some() || self.tx.len() < limits::TX_VARIABLES {
-            self.tx.set(number, value);
+            self.tx.set(number, value, &self.rules);
         }
     }
 
@@ -115,7 +114,8 @@ impl Transaction {
         rules: &RuleSet,
         rule: &Rule,
     ) -> Value {
-        let amount = known.unwrap_or_else(|| leading_number(&self.expanded(text, rules, rule)));
+        let amount =
+            known.unwrap_or_else(|| self.with_expanded(text, rules, rule, |_, text| leading_number(text)));
         let old = self.tx.get(number).map_or(0, Value::number);
         Value::Number(old.saturating_add(amount.saturating_mul(sign)).max(0))
     }
@@ -243,7 +243,7 @@ impl Transaction {
             match captured {
                 Some(bytes) => {
                     let value = Value::Bytes(bytes.into());
-                    self.tx.set(number, value);
+                    self.tx.set(number, value, &self.rules);
                 }
                 None if self.captures.keeps_others => {}
                 None => self.tx.remove(number),

@@ -9,9 +9,9 @@ use super::input::inputs;
 use super::values::ValueId;
 use super::variables::{Item, ItemName};
 use crate::plan::source::Source;
-use crate::plan::{Plan, Slot};
+use crate::plan::{Plan, Question, Slot};
 use crate::ruleset::{Link, Rule, RuleIndex, RuleSet, Test};
-use crate::target::{Selector, Target};
+use crate::target::{Exclusion, Selector, Target};
 
 /// What is known in this phase.
 #[derive(Debug, Default)]
@@ -30,6 +30,8 @@ pub(super) struct Candidates {
     sources: Vec<Looked>,
     /// For each source the slots that some of its values might match as they came in.
     hits: Vec<u64>,
+    /// The questions that were answered with "no".
+    denied: Vec<u64>,
 }
 
 /// What is known of a source.
@@ -59,6 +61,18 @@ impl Candidates {
     /// Values may have come in since the last phase.
     pub(super) fn start_phase(&mut self) {
         self.ready = false;
+        self.denied.clear();
+    }
+
+    /// Whether the answer to a question is known to be "no".
+    pub(super) fn is_denied(&self, question: Question) -> bool {
+        has_bit(&self.denied, question as usize)
+    }
+
+    /// Notes that the answer is "no".
+    pub(super) fn deny(&mut self, question: Question, plan: &Plan) {
+        self.denied.resize((plan.questions as usize).div_ceil(64), 0);
+        self.denied[question as usize / 64] |= 1 << (question % 64);
     }
 }
 
@@ -68,10 +82,10 @@ impl Transaction {
         if !self.candidates.ready {
             self.look_at_values(rules, index);
         }
-        if has_bit(&self.candidates.found, slot) {
+        if has_bit(&self.candidates.found, slot as usize) {
             return true;
         }
-        has_bit(&self.candidates.undecided, slot) && self.decide(rules, slot, index)
+        has_bit(&self.candidates.undecided, slot as usize) && self.decide(rules, slot, index)
     }
 
     /// Scans the values that rules of the phase look at, each as it came in. If time is over, nothing is found.
@@ -154,7 +168,7 @@ impl Transaction {
             }
         }
         candidates.find_undecided(plan);
-        let found = has_bit(&candidates.found, slot);
+        let found = has_bit(&candidates.found, slot as usize);
         self.candidates = candidates;
         found
     }
@@ -193,7 +207,7 @@ impl Transaction {
                     };
                     let name = key.map_or(ItemName::Bare, ItemName::Key);
                     let item = Item { variable: target.variable, name, value, id: entry.id };
-                    if !self.is_meant(rules, slot, target, &item) {
+                    if !self.is_meant(rules, target, &family.exclusions, &item) {
                         continue;
                     }
                     matched |= self.test_entry(rules, rule, link, test, slot, &item, is_last);
@@ -214,14 +228,14 @@ impl Transaction {
     }
 
     /// Whether a target means a value, and no exclusion takes it away.
-    fn is_meant(&self, rules: &RuleSet, slot: u16, target: &Target, item: &Item) -> bool {
-        let family = &rules.plan.families[rules.plan.slots[slot as usize].family as usize];
+    #[inline]
+    fn is_meant(&self, rules: &RuleSet, target: &Target, exclusions: &[Exclusion], item: &Item) -> bool {
         let selected = match (&target.selector, item.name) {
             (Selector::All | Selector::XPath(_), _) => true,
             (selector, ItemName::Key(key)) => selector.selects(self.memory.get(key)),
             _ => true,
         };
-        selected && !family.exclusions.iter().any(|exclusion| self.is_excluded(item, exclusion, rules))
+        selected && !exclusions.iter().any(|exclusion| self.is_excluded(item, exclusion, rules))
     }
 
     /// Tests the forms of one value that might match.
@@ -259,7 +273,7 @@ impl Candidates {
     fn looked(&self, number: usize, chains: u128, slot: u16) -> Option<Looked> {
         let looked = *self.sources.get(number)?;
         let hits = self.hits.get(number * self.found.len()..)?;
-        (looked.touched & chains != 0 || has_bit(hits, slot)).then_some(looked)
+        (looked.touched & chains != 0 || has_bit(hits, slot as usize)).then_some(looked)
     }
 
     fn find_undecided(&mut self, plan: &Plan) {
@@ -276,6 +290,6 @@ impl Candidates {
     }
 }
 
-fn has_bit(bits: &[u64], bit: u16) -> bool {
-    bits.get(bit as usize / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+fn has_bit(bits: &[u64], bit: usize) -> bool {
+    bits.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
 }

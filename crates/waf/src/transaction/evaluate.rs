@@ -146,12 +146,37 @@ impl Transaction {
             self.on_match(rules, rule, link, None, is_last);
             return true;
         };
-        if let Place::Filtered { slot } = link.place
-            && !self.plain
-            && !self.has_removed_targets(index)
-        {
-            return self.evaluate_filtered(rules, rule, index, link, test, slot, is_last);
+        let planned = !self.plain && !self.has_removed_targets(index);
+        let question = link.question.filter(|_| planned);
+        if question.is_some_and(|question| self.candidates.is_denied(question)) {
+            return false;
         }
+        let errors = self.errors.len();
+        let matched = match link.place {
+            Place::Filtered { slot } if planned => {
+                self.evaluate_filtered(rules, rule, index, link, test, slot, is_last)
+            }
+            _ => self.evaluate_plainly(rules, rule, index, link, test, is_last),
+        };
+        // An operator that failed says so for each rule.
+        if let Some(question) = question
+            && !matched
+            && self.errors.len() == errors
+        {
+            self.candidates.deny(question, &rules.plan);
+        }
+        matched
+    }
+
+    fn evaluate_plainly(
+        &mut self,
+        rules: &RuleSet,
+        rule: &Rule,
+        index: RuleIndex,
+        link: &Link,
+        test: &Test,
+        is_last: bool,
+    ) -> bool {
         let mut items = std::mem::take(&mut self.items);
         self.collect_targets(rules, link, index, &mut items);
         let mut matched = false;
@@ -187,7 +212,7 @@ impl Transaction {
                 items.truncate(first);
                 items.push(Item {
                     variable: target.variable,
-                    name: ItemName::Target(number as u16),
+                    name: ItemName::Target(number as u32),
                     value: self.memory.scratch_number(count),
                     id: NO_ID,
                 });

@@ -7,6 +7,9 @@ use crate::expression::{Expression, Piece};
 use crate::ruleset::{Rule, RuleSet};
 use crate::target::Selector;
 
+/// Room for the values of a text's macros, so that few texts move while they grow.
+const MACROS: usize = 96;
+
 impl Transaction {
     /// Writes the expanded text to `out`; false if a macro had no value (then it leaves nothing in the text).
     pub(super) fn expand(
@@ -44,9 +47,25 @@ impl Transaction {
 
     /// `text` expanded.
     pub(super) fn expanded(&mut self, text: &Expression, rules: &RuleSet, rule: &Rule) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(text.text.len() + MACROS);
         self.expand(text, rules, rule, &mut out);
         out
+    }
+
+    /// What `read` makes of the expanded `text`, which lasts no longer.
+    pub(super) fn with_expanded<T>(
+        &mut self,
+        text: &Expression,
+        rules: &RuleSet,
+        rule: &Rule,
+        read: impl FnOnce(&mut Self, &[u8]) -> T,
+    ) -> T {
+        let mut out = std::mem::take(&mut self.text);
+        out.clear();
+        self.expand(text, rules, rule, &mut out);
+        let answer = read(self, &out);
+        self.text = out;
+        answer
     }
 
     fn expand_variable(
@@ -56,6 +75,11 @@ impl Transaction {
         rules: &RuleSet,
         out: &mut Vec<u8>,
     ) -> bool {
+        // The commonest by far.
+        if let (Variable::MatchedVar, None, Some(matched)) = (variable, self.noted, &self.matched) {
+            out.extend_from_slice(self.memory.get(matched.value));
+            return true;
+        }
         let selector = match key {
             Some(key) if !is_single(variable) => Selector::Key(key.into()),
             _ => Selector::All,

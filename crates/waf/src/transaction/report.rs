@@ -1,5 +1,7 @@
 //! What a rule that matched says and does in the end.
 
+use std::sync::Arc;
+
 use event::{Disruptive as Done, MatchedRule, Severity};
 use seclang::action::AllowScope;
 
@@ -72,11 +74,13 @@ impl Transaction {
         };
         let message = text(self, &meta.message);
         let data = text(self, &meta.logdata);
-        let tag = |tag: &Expression| match tag.literal() {
-            Some(text) => lossy(text),
-            None => lossy(&self.expanded(tag, rules, rule)),
+        let tags = match &meta.plain_tags {
+            Some(tags) => Arc::clone(tags),
+            None => {
+                let tags = meta.tags.iter().map(|tag| lossy(&self.expanded(tag, rules, rule)));
+                Arc::new(tags.collect())
+            }
         };
-        let tags = meta.tags.iter().map(tag).collect();
         let mut report = MatchedRule {
             id: rule.id,
             phase: rule.phase,

@@ -33,7 +33,7 @@ pub(super) enum ItemName {
     /// `:name` of a TX variable.
     Tx(u32),
     /// The name of the rule's target as written, for counts.
-    Target(u16),
+    Target(u32),
 }
 
 pub(super) const NO_ID: ValueId = u32::MAX;
@@ -127,6 +127,13 @@ impl Transaction {
             Selector::Slot(number) => {
                 if let Some(value) = self.tx.get(*number) {
                     push(*number, value);
+                }
+            }
+            Selector::Regex(keys) if keys.matches_made_only() => {
+                for (number, value) in self.tx.iter_made() {
+                    if keys.matches_tx(number, self.tx.name(number, rules)) {
+                        push(number, value);
+                    }
                 }
             }
             _ => {
