@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::Viewer;
 use crate::openapi::{Failure, Filter, Paging};
 use crate::{Console, Problem};
 
@@ -76,6 +77,7 @@ pub fn query(parameters: Parameters) -> Result<store::Query, String> {
     responses((status = 200, body = Events), (status = 400, body = Failure, description = "A parameter is wrong"))
 )]
 pub(crate) async fn list(
+    _: Viewer,
     State(console): State<Console>,
     parameters: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<Events>, Problem> {
@@ -96,6 +98,7 @@ pub(crate) async fn list(
     responses((status = 200, body = Event), (status = 404, body = Failure, description = "There is none of this id"))
 )]
 pub(crate) async fn show(
+    _: Viewer,
     State(console): State<Console>,
     Path(id): Path<String>,
 ) -> Result<Json<Event>, Problem> {

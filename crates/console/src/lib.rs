@@ -32,6 +32,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod events;
 mod notices;
 pub mod openapi;
@@ -137,7 +138,7 @@ fn is_own_name(host: &str) -> bool {
 
 /// An error answer: `{"error": "…"}`.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub struct Problem {
     status: StatusCode,
     error: String,
 }

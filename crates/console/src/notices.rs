@@ -6,6 +6,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Console;
+use crate::access::Viewer;
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list))
@@ -19,6 +20,6 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
     tag = "notices",
     responses((status = 200, body = notify::Status))
 )]
-async fn list(State(console): State<Console>) -> Json<notify::Status> {
+async fn list(_: Viewer, State(console): State<Console>) -> Json<notify::Status> {
     Json((console.notices)())
 }
