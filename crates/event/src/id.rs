@@ -35,6 +35,12 @@ impl EventId {
         Self(milliseconds(time) << 80 | unique)
     }
 
+    /// The time of its event, to the millisecond.
+    pub fn time(self) -> Timestamp {
+        let milliseconds = i64::try_from(self.0 >> 80).unwrap_or(i64::MAX);
+        Timestamp::from_micros(milliseconds.saturating_mul(1000))
+    }
+
     /// The 16 bytes, most significant first: they sort as the text does.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()

@@ -22,6 +22,8 @@ use event::{Action, Event, Evidence, Gate, MatchedRule, Severity, Timestamp};
 use crate::event_store::{EventStore, Query, Retention};
 use crate::filter::{Filter, Test};
 use crate::journal::{Position, Record};
+
+mod looking;
 use crate::samples::{self, EPOCH};
 
 /// Runs the whole suite. `make` gives an empty store each time.
@@ -38,6 +40,10 @@ pub fn check(make: &dyn Fn() -> Box<dyn EventStore>) {
     retains_by_age(&*make());
     retains_by_size(&*make());
     starts_over(&*make());
+    looking::counts_as_the_plain_definition(&*make());
+    looking::groups_as_the_plain_definition(&*make());
+    looking::forgets_what_retention_takes(&*make());
+    looking::sums_traffic(&*make());
 }
 
 fn record(number: u64) -> Record {
@@ -216,6 +222,8 @@ fn filters_agree(store: &dyn EventStore, records: &[Record]) {
         let page = store.query(&Query::newest(filter.clone(), 100)).unwrap();
         assert_eq!(page.events.iter().collect::<Vec<_>>(), expected, "{filter:?}");
         assert_eq!(store.count(&filter).unwrap(), expected.len() as u64, "{filter:?}");
+        let counted = store.count_some(&filter, None).unwrap();
+        assert_eq!((counted.count, counted.next), (expected.len() as u64, None), "{filter:?}");
         if expected.len() > 2 {
             let mut query = Query::newest(filter.clone(), 2);
             query.before = Some(expected[1].id);

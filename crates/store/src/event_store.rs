@@ -6,7 +6,9 @@ use std::time::Duration;
 use event::{Event, EventId, Timestamp};
 
 use crate::filter::Filter;
+use crate::incident::{IncidentPage, IncidentQuery};
 use crate::journal::{JournalError, Position, Record};
+use crate::overview::{Overview, OverviewQuery};
 
 /// Asking a store. Shared between threads.
 pub trait EventQuery: Send + Sync {
@@ -23,6 +25,27 @@ pub trait EventQuery: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     fn count(&self, filter: &Filter) -> Result<u64, StoreError>;
+
+    /// How many events pass the filter, counted from the newest on, or from `before` on, as far as it does not take long.
+    /// Whoever wants to know all goes on with [`Counted::next`] and adds up.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn count_some(&self, filter: &Filter, before: Option<EventId>) -> Result<Counted, StoreError>;
+
+    /// Counts by hour or by day, and what is most frequent: the same as a [`crate::overview::Tally`] of all events that pass. It
+    /// does not take long: where the filter tests more than sites, the newest events are looked at as far as it goes
+    /// ([`Overview::counted_to`]).
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn overview(&self, query: &OverviewQuery) -> Result<Overview, StoreError>;
+
+    /// Events that belong together, as [`crate::incident`] tells, the newest incident first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, StoreError>;
 
     /// The event of this identifier.
     ///
@@ -63,6 +86,13 @@ pub trait EventStore: EventQuery {
     /// # Errors
     /// See [`StoreError`].
     fn sync(&self) -> Result<(), StoreError>;
+
+    /// Adds requests of an hour (hours since 1970) and site, with those of which there is no event. They go with the
+    /// retention by age.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; then nothing was added.
+    fn add_traffic(&self, requests: &[Traffic]) -> Result<(), StoreError>;
 
     /// Does a piece of the work that can wait, such as filling an index behind the ingest: a short one, so that events can be
     /// ingested between. Returns how many events it is behind; 0 where there is nothing to do.
@@ -114,6 +144,33 @@ pub struct Page {
     /// Where the search was ended before it had found as many as it was asked for: all events of this time or later were looked
     /// at, and the next page goes on.
     pub searched_to: Option<Timestamp>,
+}
+
+/// A part of a count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Events that pass, of those looked at.
+    pub count: u64,
+    /// Where to go on (`before`); none where all were looked at.
+    pub next: Option<EventId>,
+}
+
+impl Counted {
+    /// How far it came: all events of this time or later are counted. None: all are.
+    pub fn searched_to(&self) -> Option<Timestamp> {
+        self.next.map(EventId::time)
+    }
+}
+
+/// Requests that a site got in an hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// Hours since 1970.
+    pub hour: i64,
+    /// Name of the site.
+    pub site: String,
+    /// How many.
+    pub requests: u64,
 }
 
 /// What became of ingested records.

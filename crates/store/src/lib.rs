@@ -11,6 +11,8 @@
 //! - [`journal`]: append-only segments, their writer and their reader
 //! - [`event_store`]: the traits of a store and their vocabulary
 //! - [`filter`]: which events are wanted
+//! - [`overview`]: counts by hour and day, and what is most frequent
+//! - [`incident`]: events that belong together
 //! - [`sqlite`]: the default store
 //! - `contract`: the test suite of every store (feature `contract`)
 //! - [`intake`]: events of other sensors, each once
@@ -48,11 +50,13 @@ pub mod collections;
 pub mod contract;
 pub mod event_store;
 pub mod filter;
+pub mod incident;
 pub mod ingest;
 pub mod intake;
 pub mod journal;
 pub mod limits;
 pub mod logs;
+pub mod overview;
 pub mod reader;
 #[cfg(any(test, feature = "contract"))]
 pub mod samples;
@@ -60,11 +64,15 @@ pub mod sqlite;
 
 use std::path::{Path, PathBuf};
 
-pub use event_store::{EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError};
+pub use event_store::{
+    Counted, EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError, Traffic,
+};
 pub use filter::{Condition, ConditionError, Filter, Test};
+pub use incident::{Incident, IncidentPage, IncidentQuery};
 pub use ingest::{Ingest, IngestHealth, IngestNotice, Ingester};
 pub use intake::{Accepted, Intake, IntakeError};
 pub use journal::{Appended, Fsync, Journal, JournalError, JournalHealth, JournalOptions, Position, Record};
+pub use overview::{Overview, OverviewQuery, Step};
 pub use reader::EventReader;
 pub use sqlite::SqliteStore;
 

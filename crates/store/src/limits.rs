@@ -61,3 +61,37 @@ pub const TEXT_TRIGRAMS: usize = 24;
 
 /// Groups that the index of texts is extended by in one transaction: about 50 ms, in which nothing else can be ingested.
 pub const TEND_GROUPS: usize = 64;
+
+/// Buckets of an overview, as hours or days: a hundred days of hours. Of a longer span only the last are counted.
+pub const MAX_BUCKETS: i64 = 2400;
+
+/// Rules, clients, paths and sites that an overview names; a larger number is cut to it.
+pub const MAX_TOP: usize = 1000;
+
+/// Bytes of a path as it is counted; what is longer is counted under its beginning.
+pub const MAX_TALLIED_PATH: usize = 200;
+
+/// Bytes of a rule's message in an overview; the rest is cut off.
+pub const MAX_RULE_MESSAGE: usize = 200;
+
+/// Different rules whose messages are kept for overviews; further ones have none there.
+pub const MAX_RULE_MESSAGES: u64 = 10_000;
+
+/// Different clients of an hour and of a day, and as many paths and rules, whose counts are kept for sure. Beyond twice as
+/// many those with the lowest counts are forgotten, so that a scan of many paths does not fill the disk; totals stay exact.
+pub const TALLY_KEYS: usize = 1000;
+
+/// Different rules of which an incident knows in how many of its events they matched; further ones are left out.
+pub const INCIDENT_RULES: usize = 256;
+
+/// Bytes of an incident's site, path segment and kind; the rest is cut off.
+pub const MAX_TARGET: usize = 100;
+
+/// Incidents of one page; a larger limit is cut to it.
+pub const MAX_INCIDENTS: usize = 500;
+
+/// Events of an older store that are counted for overviews and grouped in incidents in one transaction.
+pub const TEND_EVENTS: usize = 512;
+
+/// Events that are read at once while many are counted: about 10 MB.
+pub const COUNT_PAGE: usize = 250;

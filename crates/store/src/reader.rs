@@ -10,10 +10,12 @@ use std::sync::Mutex;
 
 use event::{Event, EventId};
 
-use crate::event_store::{EventQuery, Page, Query, Stats, StoreError};
+use crate::event_store::{Counted, EventQuery, Page, Query, Stats, StoreError};
 use crate::filter::Filter;
+use crate::incident::{IncidentPage, IncidentQuery};
 use crate::journal::{JournalReader, Position, Record, Step};
 use crate::limits::MAX_PAGE;
+use crate::overview::{Overview, OverviewQuery, Tally};
 use crate::sqlite::{BUSY_TIMEOUT, SqliteStore};
 use crate::{database_path, journal_folder};
 
@@ -159,6 +161,43 @@ impl EventQuery for EventReader {
             }
         }
         Ok(count)
+    }
+
+    fn count_some(&self, filter: &Filter, before: Option<EventId>) -> Result<Counted, StoreError> {
+        let mut pending = HashSet::new();
+        self.pending(self.checkpoint()?, &mut |Record { event, .. }| {
+            if before.is_none_or(|before| event.id < before) && filter.matches(&event) {
+                pending.insert(event.id);
+            }
+            Ok(true)
+        })?;
+        let Some(store) = self.store()? else {
+            return Ok(Counted { count: pending.len() as u64, next: None });
+        };
+        let mut counted = store.count_some(filter, before)?;
+        for id in pending {
+            // what is older belongs to a later call; what is stored by now, most likely to the store's count
+            if counted.next.is_none_or(|next| id >= next) && !store.contains(id)? {
+                counted.count += 1;
+            }
+        }
+        Ok(counted)
+    }
+
+    /// Of the store alone, which is about a second behind.
+    fn overview(&self, query: &OverviewQuery) -> Result<Overview, StoreError> {
+        match self.store()? {
+            Some(store) => store.overview(query),
+            None => Ok(Tally::new(query).finish()),
+        }
+    }
+
+    /// Of the store alone, which is about a second behind.
+    fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, StoreError> {
+        match self.store()? {
+            Some(store) => store.incidents(query),
+            None => Ok(IncidentPage { complete: true, ..Default::default() }),
+        }
     }
 
     fn get(&self, id: EventId) -> Result<Option<Event>, StoreError> {

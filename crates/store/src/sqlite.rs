@@ -4,9 +4,11 @@
 //! NORMAL` a killed process loses nothing; a power cut may lose the newest transactions, whose events the journal still has,
 //! because it is deleted only after [`EventStore::sync`](crate::EventStore::sync).
 
+mod incidents;
 mod look;
 mod schema;
 mod select;
+mod tallies;
 mod text_index;
 
 use std::os::unix::fs::MetadataExt;
@@ -18,11 +20,13 @@ use event::{Event, EventId, Timestamp};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, params};
 
 use crate::event_store::{
-    EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError,
+    Counted, EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError, Traffic,
 };
 use crate::filter::{Filter, address_key, method, status};
+use crate::incident::{IncidentPage, IncidentQuery};
 use crate::journal::{Position, Record};
 use crate::limits::{MAX_PAGE, QUERY_BUDGET, TEND_GROUPS};
+use crate::overview::{Overview, OverviewQuery};
 use look::Look;
 use select::last_id;
 
@@ -321,8 +325,7 @@ fn bytes_in_use(connection: &Connection) -> rusqlite::Result<u64> {
 
 /// The time of an identifier, to the millisecond.
 fn time_of(id: [u8; 16]) -> Timestamp {
-    let milliseconds = id[..6].iter().fold(0, |value, byte| value << 8 | i64::from(*byte));
-    Timestamp::from_micros(milliseconds * 1000)
+    EventId::from_bytes(id).time()
 }
 
 fn read_event(json: &str) -> rusqlite::Result<Event> {
@@ -380,16 +383,30 @@ fn remove_oldest(
     let mut event = transaction.prepare_cached("DELETE FROM events WHERE id = ?")?;
     let mut rules = transaction.prepare_cached("DELETE FROM event_rules WHERE event = ?")?;
     let mut payload = transaction.prepare_cached("DELETE FROM payloads WHERE seq = ?")?;
+    let mut json = transaction.prepare_cached("SELECT json FROM payloads WHERE seq = ?")?;
+    let mut gone: Vec<(i64, String)> = Vec::new();
     for (id, seq) in &oldest {
+        let json: Option<String> = json.query_row([seq], |row| row.get(0)).optional()?;
+        gone.extend(json.map(|json| (*seq, json)));
         event.execute([id])?;
         rules.execute([id])?;
         payload.execute([seq])?;
     }
     text_index::remove(transaction, &oldest.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())?;
+    tallies::remove(transaction, &gone)?;
+    if !oldest.is_empty() {
+        incidents::remove(transaction, oldest_time(transaction)?)?;
+    }
     let count = oldest.len() as u64;
     add_to_number(transaction, "events", -count.cast_signed())?;
     add_to_number(transaction, "removed", count.cast_signed())?;
     Ok(count)
+}
+
+/// The time of the event that goes first.
+fn oldest_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let mut statement = connection.prepare_cached("SELECT time FROM events ORDER BY id LIMIT 1")?;
+    Ok(statement.query_row([], |row| row.get(0)).optional()?.map(Timestamp::from_micros))
 }
 
 impl EventQuery for SqliteStore {
@@ -413,6 +430,26 @@ impl EventQuery for SqliteStore {
         }
         let query = Query::newest(filter.clone(), 0);
         self.read("count", |connection| Look::new(connection, &query, usize::MAX, u64::MAX).count())
+    }
+
+    fn count_some(&self, filter: &Filter, before: Option<EventId>) -> Result<Counted, StoreError> {
+        let query = Query { filter: filter.clone(), before, limit: 0 };
+        self.read("count", |connection| {
+            if before.is_none()
+                && let Some(counted) = tallies::count(connection, filter)?
+            {
+                return Ok(counted);
+            }
+            Look::new(connection, &query, usize::MAX, self.budget).count_some()
+        })
+    }
+
+    fn overview(&self, query: &OverviewQuery) -> Result<Overview, StoreError> {
+        self.read("overview", |connection| tallies::overview(connection, query, self.budget))
+    }
+
+    fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, StoreError> {
+        self.read("incidents", |connection| incidents::page(connection, query))
     }
 
     fn get(&self, id: EventId) -> Result<Option<Event>, StoreError> {
@@ -460,14 +497,15 @@ impl EventQuery for SqliteStore {
 impl EventStore for SqliteStore {
     fn ingest(&self, records: &[Record], checkpoint: Position) -> Result<Ingested, StoreError> {
         self.write("ingest", |transaction| {
-            let mut ingested = Ingested::default();
+            let mut new = Vec::with_capacity(records.len());
             for record in records {
                 if insert(transaction, record)? {
-                    ingested.new += 1;
-                } else {
-                    ingested.known += 1;
+                    new.push(&record.event);
                 }
             }
+            tallies::Deltas::of(new.iter().copied(), 1).apply(transaction)?;
+            incidents::add(transaction, new.iter().copied())?;
+            let ingested = Ingested { new: new.len(), known: records.len() - new.len() };
             add_to_number(transaction, "events", i64::try_from(ingested.new).unwrap_or(i64::MAX))?;
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO numbers VALUES ('checkpoint', ?)")?
@@ -487,6 +525,10 @@ impl EventStore for SqliteStore {
         })
     }
 
+    fn add_traffic(&self, requests: &[Traffic]) -> Result<(), StoreError> {
+        self.write("add traffic", |transaction| tallies::add_traffic(transaction, requests))
+    }
+
     fn retain(&self, retention: &Retention, now: Timestamp) -> Result<Removed, StoreError> {
         let mut removed = Removed::default();
         if let Some(age) = retention.max_age {
@@ -500,6 +542,7 @@ impl EventStore for SqliteStore {
                     break;
                 }
             }
+            self.write("retain", |transaction| tallies::remove_traffic(transaction, before))?;
         }
         if let Some(max_bytes) = retention.max_bytes {
             loop {
@@ -533,17 +576,19 @@ impl EventStore for SqliteStore {
 
     fn tend(&self) -> Result<u64, StoreError> {
         // By the reader, so that nothing is locked while there is nothing to do.
-        let (statuses, missing) = self.read("index", |connection| {
-            Ok((select::has(connection, select::BY_STATUS)?, text_index::missing(connection)?))
+        let (statuses, missing, untallied) = self.read("index", |connection| {
+            let statuses = select::has(connection, select::BY_STATUS)?;
+            Ok((statuses, text_index::missing(connection)?, tallies::missing(connection)?))
         })?;
-        if statuses && missing < text_index::GROUP as u64 {
+        if statuses && missing < text_index::GROUP as u64 && untallied == 0 {
             return Ok(0);
         }
         self.write("index", |transaction| {
             transaction.execute_batch(schema::LATE)?;
             text_index::extend(transaction, TEND_GROUPS)?;
+            tallies::extend(transaction)?;
             let missing = text_index::missing(transaction)?;
-            Ok(missing - missing % text_index::GROUP as u64)
+            Ok((missing - missing % text_index::GROUP as u64).max(tallies::missing(transaction)?))
         })
     }
 

@@ -164,6 +164,18 @@ impl EventQuery for Failing {
         self.store.count(filter)
     }
 
+    fn count_some(&self, filter: &Filter, before: Option<EventId>) -> Result<crate::Counted, StoreError> {
+        self.store.count_some(filter, before)
+    }
+
+    fn overview(&self, query: &crate::OverviewQuery) -> Result<crate::Overview, StoreError> {
+        self.store.overview(query)
+    }
+
+    fn incidents(&self, query: &crate::IncidentQuery) -> Result<crate::IncidentPage, StoreError> {
+        self.store.incidents(query)
+    }
+
     fn get(&self, id: EventId) -> Result<Option<event::Event>, StoreError> {
         self.store.get(id)
     }
@@ -191,6 +203,10 @@ impl EventStore for Failing {
 
     fn sync(&self) -> Result<(), StoreError> {
         self.store.sync()
+    }
+
+    fn add_traffic(&self, requests: &[crate::Traffic]) -> Result<(), StoreError> {
+        self.store.add_traffic(requests)
     }
 
     fn retain(&self, retention: &Retention, now: Timestamp) -> Result<Removed, StoreError> {

@@ -13,9 +13,9 @@ use rusqlite::{Connection, params, params_from_iter};
 use super::read_event;
 use super::select::{self, Plan};
 use super::text_index::{self, Group};
-use crate::event_store::Query;
+use crate::event_store::{Counted, Query};
 use crate::filter::{Filter, Test, text_needle};
-use crate::limits::{MAX_TEXT_BYTES, QUERY_CANDIDATES, QUERY_JSON_COST, QUERY_LOOKUP_COST};
+use crate::limits::{COUNT_PAGE, MAX_TEXT_BYTES, QUERY_CANDIDATES, QUERY_JSON_COST, QUERY_LOOKUP_COST};
 
 /// What was found, newest first.
 #[derive(Debug, Default)]
@@ -23,6 +23,35 @@ pub(super) struct Found {
     pub events: Vec<Event>,
     /// Events before this one have not been looked at, for the budget was spent.
     pub unseen_before: Option<[u8; 16]>,
+    /// What is left of the budget.
+    pub left: u64,
+}
+
+/// Gives all events that pass to `take`, newest first, as far as the budget goes; each costs `cost` more than to find it.
+/// Returns before which event it has not looked; none where it has come to the end.
+pub(super) fn walk(
+    connection: &Connection,
+    filter: &Filter,
+    before: Option<EventId>,
+    mut budget: u64,
+    cost: u64,
+    take: &mut dyn FnMut(Event),
+) -> rusqlite::Result<Option<[u8; 16]>> {
+    let mut query = Query { filter: filter.clone(), before, limit: COUNT_PAGE };
+    loop {
+        let found = Look::new(connection, &query, COUNT_PAGE, budget).find()?;
+        let full = found.events.len() >= COUNT_PAGE;
+        budget = found.left.saturating_sub(cost * found.events.len() as u64);
+        let last = found.events.last().map(|event| event.id);
+        found.events.into_iter().for_each(&mut *take);
+        if !full {
+            return Ok(found.unseen_before);
+        }
+        query.before = last;
+        if budget == 0 {
+            return Ok(last.map(EventId::to_bytes));
+        }
+    }
 }
 
 /// One search.
@@ -44,6 +73,11 @@ impl<'a> Look<'a> {
 
     /// The newest events that pass.
     pub fn find(mut self) -> rusqlite::Result<Found> {
+        let found = self.found()?;
+        Ok(Found { left: self.budget, ..found })
+    }
+
+    fn found(&mut self) -> rusqlite::Result<Found> {
         if self.texts.impossible {
             return Ok(Found::default());
         }
@@ -55,6 +89,42 @@ impl<'a> Look<'a> {
             Some(ids) => self.in_list(&plan, &ids),
             None => self.along(&plan),
         }
+    }
+
+    /// How many pass, as far as the budget goes.
+    pub fn count_some(mut self) -> rusqlite::Result<Counted> {
+        let mut count = 0;
+        if self.texts.impossible {
+            return Ok(Counted::default());
+        }
+        if !self.texts.is_empty() {
+            let take = &mut |_: Event| count += 1;
+            let next = walk(self.connection, self.filter, self.before, self.budget, 0, take)?;
+            return Ok(Counted { count, next: next.map(EventId::from_bytes) });
+        }
+        let plan = Plan::new(self.filter, self.before, select::has(self.connection, select::BY_STATUS)?);
+        if let Some(ids) = self.listed(&plan)? {
+            let mut statement = self.connection.prepare_cached(&plan.passing_row())?;
+            for id in ids {
+                self.spend(QUERY_LOOKUP_COST);
+                count += u64::from(statement.exists(params_from_iter(plan.values_of_row(id)))?);
+                if self.budget == 0 {
+                    return Ok(Counted { count, next: Some(EventId::from_bytes(id)) });
+                }
+            }
+            return Ok(Counted { count, next: None });
+        }
+        let cost = if plan.looks_up() { QUERY_LOOKUP_COST } else { 1 };
+        let mut statement = self.connection.prepare_cached(&plan.passing_rows())?;
+        let mut rows = statement.query(params_from_iter(plan.values()))?;
+        while let Some(row) = rows.next()? {
+            self.spend(cost);
+            count += row.get::<_, u64>(1)?;
+            if self.budget == 0 {
+                return Ok(Counted { count, next: Some(EventId::from_bytes(row.get(0)?)) });
+            }
+        }
+        Ok(Counted { count, next: None })
     }
 
     /// How many pass, however long that takes.
@@ -206,7 +276,7 @@ impl<'a> Look<'a> {
         }
         let certain = |id: &EventId| unseen_before.is_none_or(|bound| id.to_bytes() >= bound);
         let events = newest.into_iter().rev().filter(|(id, _)| certain(id)).map(|(_, event)| event);
-        Ok(Found { events: events.collect(), unseen_before })
+        Ok(Found { events: events.collect(), unseen_before, ..Found::default() })
     }
 
     /// Gives the events of a range of `seq` that pass the filter to `take`.

@@ -37,7 +37,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
         json TEXT NOT NULL
     );
     CREATE TABLE numbers (
-        name TEXT PRIMARY KEY,      -- checkpoint, events, removed; indexed, indexed_events
+        name TEXT PRIMARY KEY,      -- checkpoint, events, removed; indexed, indexed_events; untallied,
+                                    -- untallied_events
         value INTEGER NOT NULL
     ) WITHOUT ROWID;
 ",
@@ -54,6 +55,47 @@ pub(super) const MIGRATIONS: &[&str] = &[
         last INTEGER NOT NULL
     );
     CREATE INDEX text_groups_by_last ON text_groups (last);
+",
+    "
+    -- see tallies.rs; filled with the events, and for those that are here already in the background
+    CREATE TABLE tallies (
+        kind INTEGER NOT NULL,
+        period INTEGER NOT NULL,    -- hours or days since 1970
+        site NOT NULL,              -- text; x'' for events without one
+        key NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (kind, period, site, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE rule_messages (
+        rule INTEGER PRIMARY KEY,
+        message TEXT NOT NULL
+    );
+    CREATE TABLE traffic (
+        hour INTEGER NOT NULL,      -- since 1970
+        site TEXT NOT NULL,
+        requests INTEGER NOT NULL,
+        PRIMARY KEY (hour, site)
+    ) WITHOUT ROWID;
+    -- see incidents.rs
+    CREATE TABLE incidents (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        client BLOB NOT NULL,       -- 16 bytes, IPv4 mapped
+        kind TEXT NOT NULL,
+        site TEXT,
+        path TEXT,
+        first INTEGER NOT NULL,     -- microseconds since 1970
+        last INTEGER NOT NULL,
+        events INTEGER NOT NULL,
+        blocked INTEGER NOT NULL,
+        highest_score INTEGER NOT NULL,
+        rules BLOB NOT NULL,        -- pairs of rule and count, 8 bytes each
+        course BLOB NOT NULL        -- Course::to_bytes
+    );
+    CREATE INDEX incidents_by_client ON incidents (client, kind, last);
+    CREATE INDEX incidents_by_last ON incidents (last, id);
+    -- events up to this seq are neither counted nor grouped yet
+    INSERT INTO numbers SELECT 'untallied', seq FROM payloads ORDER BY seq DESC LIMIT 1;
+    INSERT INTO numbers SELECT 'untallied_events', value FROM numbers WHERE name = 'events';
 ",
 ];
 

@@ -136,6 +136,13 @@ impl Plan {
         format!("SELECT {id}, {passed} FROM {from} WHERE {driving} ORDER BY {id} DESC")
     }
 
+    /// As [`Plan::rows`], but only whether the event passes the rest: 1 or 0.
+    pub fn passing_rows(&self) -> String {
+        let (id, from) = (self.id, self.from);
+        let (rest, driving) = (self.rest.sql(), self.driving.sql());
+        format!("SELECT {id}, coalesce({rest}, 0) FROM {from} WHERE {driving} ORDER BY {id} DESC")
+    }
+
     /// How many rows pass.
     pub fn count(&self) -> String {
         format!(
@@ -146,7 +153,7 @@ impl Plan {
         )
     }
 
-    /// The parameters of [`Plan::rows`] and [`Plan::count`].
+    /// The parameters of [`Plan::rows`], [`Plan::passing_rows`] and [`Plan::count`].
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         self.rest.values.iter().chain(&self.driving.values)
     }
@@ -156,7 +163,18 @@ impl Plan {
         format!("SELECT {} FROM events e WHERE e.id = ? AND {}", self.passed(), self.driving.sql())
     }
 
-    /// The parameters of [`Plan::row`].
+    /// A row if one event passes.
+    pub fn passing_row(&self) -> String {
+        // as many parameters before the others as `row` has
+        let rest = self.rest.sql();
+        let passed = format!("SELECT CASE WHEN {rest} THEN 1 END AS passed");
+        format!(
+            "SELECT 1 FROM ({passed} FROM events e WHERE e.id = ? AND {}) WHERE passed",
+            self.driving.sql()
+        )
+    }
+
+    /// The parameters of [`Plan::row`] and [`Plan::passing_row`].
     pub fn values_of_row(&self, id: [u8; 16]) -> impl Iterator<Item = Value> {
         self.rest.values.iter().cloned().chain([blob(id)]).chain(self.driving.values.iter().cloned())
     }

@@ -321,12 +321,32 @@ fn a_store_of_an_older_version_is_indexed_in_pieces_while_it_is_asked() {
     let reader = SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap();
     assert_eq!(pages(&reader, &text, 10).0, [77]);
     assert_eq!((reader.count(&text).unwrap(), reader.count(&status).unwrap()), (1, 0));
+    let query = crate::OverviewQuery {
+        filter: Filter::default(),
+        since: Timestamp::from_micros(samples::EPOCH),
+        until: Timestamp::from_micros(samples::EPOCH + 6_000_000_000),
+        step: crate::Step::Hour,
+        top: 9,
+    };
+    let overview = reader.overview(&query).unwrap();
+    let since = Filter::default().with(Test::Since(overview.counted_to.unwrap()));
+    assert_eq!(overview.totals.events, reader.count(&since).unwrap());
+    assert_eq!(reader.incidents(&Default::default()).unwrap(), crate::IncidentPage::default());
     let store = SqliteStore::open(&path, BUSY_TIMEOUT).unwrap();
     let mut left = Vec::new();
     loop {
         assert_eq!(pages(&store, &text, 10).0, [77]);
         assert_eq!(store.count(&status).unwrap(), 0);
         left.push(store.tend().unwrap());
+        // the newest are counted first, and it says from when on
+        let overview = store.overview(&query).unwrap();
+        let counted = 5000 - left.last().unwrap();
+        assert_eq!(overview.totals.events, counted);
+        let from = (counted < 5000).then(|| samples::event(5000 - counted).time);
+        assert_eq!(overview.counted_to, from);
+        let page = store.incidents(&crate::IncidentQuery { limit: 100, ..Default::default() }).unwrap();
+        assert_eq!(page.incidents.iter().map(|incident| incident.events).sum::<u64>(), counted);
+        assert_eq!(page.complete, counted == 5000);
         if left.last() == Some(&0) {
             break;
         }
@@ -373,4 +393,113 @@ fn what_retention_deletes_leaves_the_index() {
     while store.tend().unwrap() > 0 {}
     assert_eq!(rows("text_groups"), 2);
     assert_eq!(pages(&store, &Filter::default().with(Test::Text("page/3003".into())), 100).0, [3003]);
+}
+
+#[test]
+fn counts_that_take_too_long_go_on_where_they_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(&folder.path().join("events.db"), BUSY_TIMEOUT).unwrap();
+    let all = mixed(1000);
+    store.ingest(&all, all[999].end).unwrap();
+    while store.tend().unwrap() > 0 {}
+    let time = |second: i64| Timestamp::from_micros(samples::EPOCH + second * 1_000_000);
+    for budget in [1, 50, 3000, QUERY_BUDGET] {
+        store.budget = budget;
+        let mut partial = 0;
+        for filter in [
+            Filter::default().with(Test::Status(vec![200])),
+            Filter::default().with(Test::Since(time(100))).with(Test::Site(vec!["blog".into()])),
+            Filter::default().with(Test::Rule(vec![941_101])).with(Test::Site(vec!["blog".into()])),
+            Filter::default().with(Test::Client(vec!["203.0.113.0/30".parse().unwrap()])),
+            Filter::default().with(Test::Text("page/1".into())),
+            Filter::default().without(Test::Text("page/1".into())),
+        ] {
+            let expected = all.iter().filter(|record| filter.matches(&record.event)).count() as u64;
+            let (mut count, mut before, mut calls) = (0, None, 0);
+            loop {
+                let counted = store.count_some(&filter, before).unwrap();
+                count += counted.count;
+                calls += 1;
+                assert!(counted.next.is_none_or(|next| before.is_none_or(|before| next < before)));
+                before = counted.next;
+                if before.is_none() {
+                    break;
+                }
+                assert_eq!(counted.searched_to(), before.map(EventId::time));
+            }
+            assert_eq!(count, expected, "{filter:?} {budget}");
+            partial += calls - 1;
+
+            // an overview says from when on it has counted, and that is right
+            let query = crate::OverviewQuery {
+                filter,
+                since: time(-5000),
+                until: time(5000),
+                step: crate::Step::Hour,
+                top: 9,
+            };
+            let overview = store.overview(&query).unwrap();
+            let from = overview.counted_to.unwrap_or(Timestamp::MIN);
+            let seen = |event: &Event| event.time >= from && query.filter.matches(event);
+            let mut tally = crate::overview::Tally::new(&query);
+            all.iter().map(|record| &record.event).filter(|event| seen(event)).for_each(|e| tally.add(e));
+            let expected = crate::Overview { counted_to: overview.counted_to, ..tally.finish() };
+            let sites = query.filter.conditions.iter().all(|c| matches!(c.test, Test::Site(_)));
+            if !sites && overview.counted_to.is_some() {
+                partial += 1;
+            }
+            assert_eq!(overview, expected, "{query:?} {budget}");
+        }
+        assert_eq!(partial == 0, budget == QUERY_BUDGET, "{partial} of {budget}");
+    }
+    // sites and actions are counted already
+    store.budget = 1;
+    let filter = Filter::default()
+        .with(Test::Site(vec!["shop".into()]))
+        .without(Test::Action(vec![event::Action::Blocked]));
+    let expected = all.iter().filter(|record| filter.matches(&record.event)).count() as u64;
+    assert_eq!(store.count_some(&filter, None).unwrap(), Counted { count: expected, next: None });
+}
+
+#[test]
+fn the_rarest_paths_of_an_hour_are_forgotten_and_totals_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("events.db"), BUSY_TIMEOUT).unwrap();
+    let keys = crate::limits::TALLY_KEYS as u64;
+    let count = 5 * keys;
+    // within an hour, one path often and all others once
+    let records: Vec<Record> = (0..count)
+        .map(|number| {
+            let mut event = samples::event(number);
+            event.time = Timestamp::from_micros(samples::EPOCH + number.cast_signed());
+            event.id = EventId::derived(event.time, "n", "");
+            #[allow(irrefutable_let_patterns, reason = "more kinds of evidence will come")]
+            if let (true, event::Evidence::Request(request)) = (number % 50 == 0, &mut event.evidence) {
+                request.line = "GET /often HTTP/1.1".into();
+            }
+            Record { end: Position { segment: 1, offset: 8 + number }, event }
+        })
+        .collect();
+    for batch in records.chunks(500) {
+        store.ingest(batch, batch[batch.len() - 1].end).unwrap();
+    }
+    let rows = |store: &SqliteStore| {
+        let sql = "SELECT count(*) FROM tallies WHERE kind IN (4, 20)";
+        store.read("test", |c| c.query_row(sql, [], |row| row.get::<_, u64>(0))).unwrap()
+    };
+    assert!((2 * keys..=4 * keys).contains(&rows(&store)), "{}", rows(&store));
+    let query = crate::OverviewQuery {
+        filter: Filter::default(),
+        since: Timestamp::from_micros(samples::EPOCH),
+        until: Timestamp::from_micros(samples::EPOCH + 1),
+        step: crate::Step::Hour,
+        top: 1,
+    };
+    let overview = store.overview(&query).unwrap();
+    assert_eq!(overview.totals.events, count);
+    assert_eq!(overview.paths, [("/often".to_owned(), count / 50)]);
+    // what was forgotten does no harm when its event goes
+    store.retain(&Retention { max_age: Some(Duration::ZERO), max_bytes: None }, Timestamp::MAX).unwrap();
+    let left = "SELECT count(*) FROM tallies";
+    assert_eq!(store.read("test", |c| c.query_row(left, [], |row| row.get::<_, u64>(0))).unwrap(), 0);
 }

@@ -1,0 +1,244 @@
+//! The part of the contract about overviews and incidents: random events, compared with the plain definitions.
+
+use std::time::Duration;
+
+use event::{
+    Action, Client, Event, EventId, Evidence, Gate, MatchedRule, RequestEvidence, Response, Timestamp,
+};
+
+use super::{numbers, record_of, tend};
+use crate::event_store::{EventStore, Query, Retention, Traffic};
+use crate::filter::{Filter, Test};
+use crate::incident::{self, Incident, IncidentQuery};
+use crate::journal::Record;
+use crate::overview::{HOUR, Overview, OverviewQuery, Step, Tally};
+use crate::samples::EPOCH;
+
+/// Numbers that look random and are always the same (SplitMix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ mixed >> 31) % end
+    }
+
+    fn one_of<T: Clone>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize].clone()
+    }
+}
+
+/// Events of five days, in no order.
+fn events(count: u64, seed: u64) -> Vec<Event> {
+    let mut numbers = Numbers(seed);
+    (0..count).map(|number| event(number, &mut numbers)).collect()
+}
+
+fn event(number: u64, numbers: &mut Numbers) -> Event {
+    let time = Timestamp::from_micros(EPOCH + numbers.below(5 * 24 * HOUR as u64).cast_signed());
+    let mut rules = Vec::new();
+    for _ in 0..numbers.below(4) {
+        let id = 941_100 + numbers.below(6);
+        rules.push(MatchedRule {
+            id,
+            message: format!("message of {id}").into(),
+            tags: vec![
+                "OWASP_CRS".into(),
+                numbers.one_of(&["attack-xss", "attack-sqli", "attack-protocol", "attack-generic"]).into(),
+            ],
+            ..Default::default()
+        });
+    }
+    let status = numbers.one_of(&[200, 302, 403, 404]);
+    let mut evidence = RequestEvidence {
+        line: format!(
+            "GET /{}/{}?q HTTP/1.1",
+            numbers.one_of(&["shop", "blog", "wp-admin"]),
+            numbers.below(3)
+        )
+        .into(),
+        response: (numbers.below(4) > 0).then(|| Response { status, ..Default::default() }),
+        rules,
+        ..Default::default()
+    };
+    evidence.scores.inbound = numbers.below(30).cast_signed();
+    let address = numbers.one_of(&["192.0.2.1", "192.0.2.2", "2001:db8::1"]).parse().unwrap();
+    Event {
+        site: numbers.one_of(&[None, Some("shop".to_owned()), Some("blog".to_owned())]),
+        client: (numbers.below(5) > 0).then_some(Client { address, port: None }),
+        action: numbers.one_of(Action::ALL),
+        ..Event::new(
+            EventId::derived(time, "n", &number.to_string()),
+            time,
+            "n",
+            Gate::Request,
+            Evidence::from(evidence),
+        )
+    }
+}
+
+fn fill(store: &dyn EventStore, events: &[Event]) {
+    let records: Vec<Record> =
+        events.iter().zip(0..).map(|(event, number)| record_of(number, event.clone())).collect();
+    for batch in records.chunks(70) {
+        store.ingest(batch, batch[batch.len() - 1].end).unwrap();
+    }
+    // what is known already counts once
+    store.ingest(&records[..20], records[records.len() - 1].end).unwrap();
+}
+
+/// What an overview is by definition.
+fn plainly(events: &[Event], query: &OverviewQuery) -> Overview {
+    let mut tally = Tally::new(query);
+    events.iter().filter(|event| query.filter.matches(event)).for_each(|event| tally.add(event));
+    tally.finish()
+}
+
+fn queries() -> Vec<OverviewQuery> {
+    let site = |sites: &[&str]| Test::Site(sites.iter().map(|site| (*site).to_owned()).collect());
+    let filters = [
+        Filter::default(),
+        Filter::default().with(site(&["shop"])),
+        Filter::default().with(site(&["shop", "blog"])).without(site(&["blog"])),
+        Filter::default().without(site(&["shop"])),
+        Filter::default().with(site(&[])),
+        Filter::default().with(Test::Action(vec![Action::Blocked])),
+        Filter::default().with(Test::Rule(vec![941_101])).without(Test::Status(vec![200])),
+        Filter::default().with(Test::Text("wp-admin".into())),
+        Filter::default()
+            .with(Test::Since(Timestamp::from_micros(EPOCH + 7 * HOUR + 1)))
+            .with(site(&["blog"])),
+    ];
+    let spans = [(0, 120), (-30, 150), (3, 4), (5, 47), (10, 11), (23, 25), (0, 0), (200, 300)];
+    let mut queries = Vec::new();
+    for filter in filters {
+        for (since, until) in spans {
+            for step in [Step::Hour, Step::Day] {
+                let time = |hour: i64| Timestamp::from_micros(EPOCH + hour * HOUR);
+                let (since, until) = (time(since), time(until));
+                for top in [3, 100] {
+                    queries.push(OverviewQuery { filter: filter.clone(), since, until, step, top });
+                }
+            }
+        }
+    }
+    queries
+}
+
+fn overviews_agree(store: &dyn EventStore, events: &[Event]) -> usize {
+    let mut not_empty = 0;
+    for query in queries() {
+        let expected = plainly(events, &query);
+        assert_eq!(store.overview(&query).unwrap(), expected, "{query:?}");
+        not_empty += usize::from(expected.totals.events > 0);
+    }
+    not_empty
+}
+
+pub(super) fn counts_as_the_plain_definition(store: &dyn EventStore) {
+    let events = events(600, 1);
+    fill(store, &events);
+    assert!(overviews_agree(store, &events) > 200);
+    tend(store);
+    overviews_agree(store, &events);
+}
+
+/// All incidents, page by page, as [`incident::group`] orders them.
+fn incidents(store: &dyn EventStore, limit: usize) -> Vec<Incident> {
+    let mut query = IncidentQuery { limit, ..Default::default() };
+    let mut all: Vec<Incident> = Vec::new();
+    loop {
+        let page = store.incidents(&query).unwrap();
+        assert!(page.complete);
+        assert!(page.next.is_none() || page.incidents.len() == limit);
+        all.extend(page.incidents);
+        query.before = page.next;
+        if page.next.is_none() {
+            break;
+        }
+    }
+    assert!(all.windows(2).all(|pair| (pair[0].last, pair[0].id) > (pair[1].last, pair[1].id)));
+    for incident in &mut all {
+        incident.id = 0;
+    }
+    all.sort_by(|a, b| (a.client, &a.kind, a.first).cmp(&(b.client, &b.kind, b.first)));
+    all
+}
+
+pub(super) fn groups_as_the_plain_definition(store: &dyn EventStore) {
+    let events = events(2000, 2);
+    fill(store, &events);
+    let expected = incident::group(&events);
+    assert!(expected.len() > 300 && expected.iter().any(|incident| incident.events > 5));
+    for limit in [7, 500] {
+        assert_eq!(incidents(store, limit), expected);
+    }
+    // by the time of the last event
+    let time = |hour: i64| Timestamp::from_micros(EPOCH + hour * HOUR);
+    for (since, until) in [(20, 40), (0, 1), (60, 60)] {
+        let query = IncidentQuery {
+            since: Some(time(since)),
+            until: Some(time(until)),
+            before: None,
+            limit: usize::MAX,
+        };
+        let found = store.incidents(&query).unwrap().incidents.len();
+        let within = |incident: &&Incident| (time(since)..time(until)).contains(&incident.last);
+        assert_eq!(found, expected.iter().filter(within).count());
+    }
+}
+
+pub(super) fn forgets_what_retention_takes(store: &dyn EventStore) {
+    let mut events = events(600, 3);
+    fill(store, &events);
+    tend(store);
+    let now = Timestamp::from_micros(EPOCH + 5 * 24 * HOUR);
+    for hours in [90, 50, 0] {
+        let age = Duration::from_secs(hours * 3600);
+        store.retain(&Retention { max_age: Some(age), max_bytes: None }, now).unwrap();
+        let oldest = now.as_micros() - age.as_micros() as i64;
+        let before = incident::group(&events);
+        events.retain(|event| event.time.as_micros() >= oldest);
+        assert_eq!(store.stats().unwrap().events, events.len() as u64);
+        overviews_agree(store, &events);
+        let left = incidents(store, 500);
+        // one that lasts on keeps the count of what has gone
+        let last = events.iter().map(|event| event.time).min();
+        let expected =
+            before.iter().filter(|incident| last.is_some_and(|last| incident.last >= last)).count();
+        assert_eq!(left.len(), expected, "{hours}");
+    }
+    assert_eq!(numbers(&store.query(&Query::newest(Filter::default(), 10)).unwrap().events), [0_u64; 0]);
+}
+
+pub(super) fn sums_traffic(store: &dyn EventStore) {
+    let hour = EPOCH / HOUR;
+    let traffic = |hour, site: &str, requests| Traffic { hour, site: site.into(), requests };
+    store.add_traffic(&[traffic(hour, "shop", 5), traffic(hour, "blog", 7)]).unwrap();
+    store.add_traffic(&[traffic(hour, "shop", 1), traffic(hour + 2, "shop", 10)]).unwrap();
+    let query = |filter| OverviewQuery {
+        filter,
+        since: Timestamp::from_micros(EPOCH),
+        until: Timestamp::from_micros(EPOCH + 2 * HOUR),
+        step: Step::Hour,
+        top: 1,
+    };
+    let requests = |filter| {
+        let overview = store.overview(&query(filter)).unwrap();
+        let series: Vec<_> = overview.series.iter().map(|bucket| bucket.requests).collect();
+        (series, overview.totals.requests)
+    };
+    let all = || Filter::default();
+    assert_eq!(requests(all()), (vec![Some(13), None, Some(10)], Some(23)));
+    let shop = Test::Site(vec!["shop".into()]);
+    assert_eq!(requests(all().with(shop.clone())), (vec![Some(6), None, Some(10)], Some(16)));
+    assert_eq!(requests(all().without(shop.clone())), (vec![Some(7), None, None], Some(7)));
+    // of other filters nobody knows how many requests they would take
+    assert_eq!(requests(all().with(Test::Action(vec![Action::Blocked]))), (vec![None; 3], None));
+    let now = Timestamp::from_micros((hour + 2) * HOUR);
+    store.retain(&Retention { max_age: Some(Duration::from_secs(3600)), max_bytes: None }, now).unwrap();
+    assert_eq!(requests(all()), (vec![None, None, Some(10)], Some(10)));
+}

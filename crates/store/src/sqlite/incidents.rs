@@ -1,0 +1,147 @@
+//! Incidents as rows that are updated as events come.
+
+use std::collections::BTreeMap;
+
+use event::{Event, Timestamp};
+use rusqlite::{Connection, Row, Transaction, params};
+
+use super::select::has;
+use super::tallies;
+use crate::filter::address_key;
+use crate::incident::{Course, GAP, Incident, IncidentPage, IncidentQuery, group};
+use crate::limits::MAX_INCIDENTS;
+
+const COLUMNS: &str =
+    "id, client, kind, site, path, first, last, events, blocked, highest_score, rules, course";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Incident> {
+    let damaged =
+        |column| rusqlite::Error::InvalidColumnType(column, "incidents".into(), rusqlite::types::Type::Blob);
+    let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let rules = row.get_ref(10)?.as_blob()?.chunks_exact(16);
+    Ok(Incident {
+        id: row.get(0)?,
+        client: tallies::address(row.get_ref(1)?.as_blob()?),
+        kind: row.get(2)?,
+        site: row.get(3)?,
+        path: row.get(4)?,
+        first: Timestamp::from_micros(row.get(5)?),
+        last: Timestamp::from_micros(row.get(6)?),
+        events: row.get(7)?,
+        blocked: row.get(8)?,
+        highest_score: row.get(9)?,
+        rules: rules.map(|pair| (number(&pair[..8]), number(&pair[8..]))).collect::<BTreeMap<u64, u64>>(),
+        course: Course::from_bytes(row.get_ref(11)?.as_blob()?).ok_or_else(|| damaged(11))?,
+    })
+}
+
+/// Adds events, which may be older than those that are here.
+pub(super) fn add<'a>(
+    transaction: &Transaction<'_>,
+    events: impl IntoIterator<Item = &'a Event>,
+) -> rusqlite::Result<()> {
+    let mut neighbours = transaction.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM incidents WHERE client = ? AND kind = ? AND last > ? ORDER BY last"
+    ))?;
+    let mut delete = transaction.prepare_cached("DELETE FROM incidents WHERE id = ?")?;
+    for mut incident in group(events) {
+        let client = address_key(incident.client);
+        let from = incident.first.as_micros() - GAP;
+        let mut found = Vec::new();
+        let mut rows = neighbours.query(params![client, incident.kind, from])?;
+        // Those of one client and kind do not overlap: once one lies behind, all do.
+        while let Some(row) = rows.next()? {
+            let neighbour = read(row)?;
+            if !neighbour.touches(&incident) {
+                break;
+            }
+            found.push(neighbour);
+        }
+        drop(rows);
+        for neighbour in &found {
+            incident.merge(neighbour);
+        }
+        let mut ids = found.iter().map(|neighbour| neighbour.id);
+        let id = ids.next();
+        for other in ids {
+            delete.execute([other])?;
+        }
+        write(transaction, id, &incident)?;
+    }
+    Ok(())
+}
+
+fn write(transaction: &Transaction<'_>, id: Option<i64>, incident: &Incident) -> rusqlite::Result<()> {
+    let rules: Vec<u8> = incident
+        .rules
+        .iter()
+        .flat_map(|(rule, count)| [rule.to_be_bytes(), count.to_be_bytes()])
+        .flatten()
+        .collect();
+    let course = incident.course.to_bytes();
+    let (first, last) = (incident.first.as_micros(), incident.last.as_micros());
+    match id {
+        None => transaction
+            .prepare_cached(&format!(
+                "INSERT INTO incidents ({COLUMNS}) VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?)"
+            ))?
+            .execute(params![
+                address_key(incident.client),
+                incident.kind,
+                incident.site,
+                incident.path,
+                first,
+                last,
+                incident.events,
+                incident.blocked,
+                incident.highest_score,
+                rules,
+                course
+            ]),
+        Some(id) => transaction
+            .prepare_cached(
+                "UPDATE incidents SET site = ?, path = ?, first = ?, last = ?, events = ?, blocked = ?,
+                 highest_score = ?, rules = ?, course = ? WHERE id = ?",
+            )?
+            .execute(params![
+                incident.site,
+                incident.path,
+                first,
+                last,
+                incident.events,
+                incident.blocked,
+                incident.highest_score,
+                rules,
+                course,
+                id
+            ]),
+    }
+    .map(drop)
+}
+
+/// Deletes the incidents of which no event is left, once events before `oldest` are gone; all where none is left.
+pub(super) fn remove(transaction: &Transaction<'_>, oldest: Option<Timestamp>) -> rusqlite::Result<()> {
+    let oldest = oldest.map_or(i64::MAX, Timestamp::as_micros);
+    transaction.prepare_cached("DELETE FROM incidents WHERE last < ?")?.execute([oldest]).map(drop)
+}
+
+/// Incidents, the one with the newest event first.
+pub(super) fn page(connection: &Connection, query: &IncidentQuery) -> rusqlite::Result<IncidentPage> {
+    if !has(connection, "incidents")? {
+        return Ok(IncidentPage::default());
+    }
+    let limit = query.limit.min(MAX_INCIDENTS);
+    let since = query.since.map_or(i64::MIN, Timestamp::as_micros);
+    let until = query.until.map_or(i64::MAX, Timestamp::as_micros);
+    let (last, id) = query.before.map_or((i64::MAX, i64::MAX), |(last, id)| (last.as_micros(), id));
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM incidents WHERE last >= ? AND last < ? AND (last, id) < (?, ?)
+         ORDER BY last DESC, id DESC LIMIT ?"
+    ))?;
+    let rows = statement.query_map(params![since, until, last, id, limit + 1], read)?;
+    let mut incidents: Vec<Incident> = rows.collect::<rusqlite::Result<_>>()?;
+    let more = incidents.len() > limit;
+    incidents.truncate(limit);
+    let next = incidents.last().filter(|_| more).map(|incident| (incident.last, incident.id));
+    Ok(IncidentPage { incidents, next, complete: tallies::missing(connection)? == 0 })
+}
