@@ -1,0 +1,87 @@
+/**
+ * Untrusted bytes as text that shows what they are: control characters, and characters that can't be seen or that change the
+ * direction of what stands around them, become escapes. The text never holds anything that a terminal or a browser obeys.
+ */
+import { escapeOf, visible as visibleOf } from "../ui/untrusted";
+import { byteAt, type Span } from "./bytes";
+
+/** Whether a character can't be seen or misleads. */
+function hidden(character: string): boolean {
+  return (character < " " || character > "~") && visibleOf(character) !== character;
+}
+
+export interface Piece {
+  text: string;
+  /** Whether the text is an escape of what stands there. */
+  escape: boolean;
+  /** The bytes that it shows. */
+  from: number;
+  to: number;
+}
+
+/** Bytes beyond which escapes are no longer told apart from text, so that a page of NULs takes no million elements. */
+const TOLD_APART = 64 * 1024;
+
+/**
+ * The bytes of a span in pieces. `lines` lets line feeds be line feeds and tabs be tabs. A piece ends wherever one of `cuts`
+ * (ascending, at [`boundary`]s) stands.
+ */
+export function pieces(bytes: Uint8Array, span: Span, cuts: number[], lines: boolean): Piece[] {
+  const out: Piece[] = [];
+  const tellApart = span.to - span.from <= TOLD_APART;
+  let cut = 0;
+  let current: Piece | undefined;
+  for (let at = span.from; at < span.to; ) {
+    const { code, length } = characterAt(bytes, at, span.to);
+    const plain = code >= 0 && ((lines && (code === 10 || code === 9)) || !hidden(String.fromCodePoint(code)));
+    const text = plain
+      ? String.fromCodePoint(code)
+      : code >= 0
+        ? escapeOf(String.fromCodePoint(code))
+        : `\\x${byteAt(bytes, at).toString(16).padStart(2, "0")}`;
+    while ((cuts[cut] ?? span.to) < at) {
+      cut += 1;
+    }
+    const escape = !plain && tellApart;
+    if (current && cuts[cut] !== at && current.escape === escape) {
+      current.text += text;
+      current.to = at + length;
+    } else {
+      current = { text, escape, from: at, to: at + length };
+      out.push(current);
+    }
+    at += length;
+  }
+  return out;
+}
+
+/** The place itself, or where the character that it stands within begins, or ends. */
+export function boundary(bytes: Uint8Array, at: number, side: "begin" | "end"): number {
+  for (let back = 1; back < 4 && back <= at; back += 1) {
+    const { length } = characterAt(bytes, at - back, bytes.length);
+    if (length > back) {
+      return side === "begin" ? at - back : at - back + length;
+    }
+  }
+  return at;
+}
+
+/** The character at a place, and its bytes in UTF-8 (RFC 3629); code -1 and length 1 for a byte of none. */
+export function characterAt(bytes: Uint8Array, at: number, end: number): { code: number; length: number } {
+  const lead = byteAt(bytes, at);
+  if (lead < 0x80) {
+    return { code: lead, length: 1 };
+  }
+  const length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  const least = [0, 0, 0x80, 0x800, 0x10000][length] ?? 0;
+  let code = lead & (0xff >> (length + 1));
+  for (let more = 1; more < length; more += 1) {
+    const byte = at + more < end ? byteAt(bytes, at + more) : -1;
+    if (byte < 0x80 || byte > 0xbf) {
+      return { code: -1, length: 1 };
+    }
+    code = code * 64 + (byte & 0x3f);
+  }
+  const valid = lead >= 0xc2 && lead <= 0xf4 && code >= least && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+  return valid ? { code, length } : { code: -1, length: 1 };
+}

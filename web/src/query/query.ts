@@ -1,0 +1,297 @@
+/**
+ * The query of events, as it is typed, as conditions that can be clicked, and as the parameters of addresses and of the API.
+ *
+ *     site=shop action=!passed since=2h text="union select"
+ *
+ * `name=value`, apart by spaces; values with spaces in quotes; `!` before a value inverts it, and `name!=value` does the
+ * same; `\!` is a `!` that is meant. A word alone is a text. Times are RFC 3339, dates, or spans back from now.
+ */
+import { ACTIONS, GATES, SEVERITIES } from "../evidence/event";
+
+/** What the API can test; crates/store/src/filter/text.rs has the same. */
+export const PROPERTIES = [
+  "since",
+  "until",
+  "site",
+  "client",
+  "rule",
+  "action",
+  "severity",
+  "status",
+  "method",
+  "text",
+  "node",
+  "gate",
+] as const;
+export type Property = (typeof PROPERTIES)[number];
+
+export interface Condition {
+  property: Property;
+  value: string;
+  inverted: boolean;
+}
+
+/** Why a part of a typed query can't be meant; the names of its texts. */
+export type QueryProblem =
+  | "unknownProperty"
+  | "noValue"
+  | "openQuote"
+  | "notTime"
+  | "notAddress"
+  | "notNumber"
+  | "notStatus"
+  | "notAction"
+  | "notSeverity"
+  | "notGate"
+  | "tooLong";
+
+export interface QueryError {
+  /** In the typed text, from where up to before where. */
+  from: number;
+  to: number;
+  problem: QueryProblem;
+  /** The word that is wrong. */
+  word: string;
+}
+
+export interface Placed extends Condition {
+  from: number;
+  to: number;
+}
+
+export interface Parsed {
+  conditions: Placed[];
+  errors: QueryError[];
+}
+
+/** Bytes of a text that the API looks for: crates/store/src/limits.rs. */
+const TEXT_BYTES = 4096;
+
+/** Reads what was typed. Parts that are wrong are told; the others are conditions. */
+export function parse(text: string): Parsed {
+  const parsed: Parsed = { conditions: [], errors: [] };
+  for (const word of words(text)) {
+    const error = (problem: QueryProblem, from = word.from): void => {
+      parsed.errors.push({ from, to: word.to, problem, word: text.slice(from, word.to) });
+    };
+    if (word.open) {
+      error("openQuote", word.valueFrom);
+      continue;
+    }
+    const name = word.name ?? "text";
+    if (!isProperty(name)) {
+      error("unknownProperty");
+      continue;
+    }
+    const { value, inverted } = word.quoted
+      ? { value: word.value, inverted: word.negated }
+      : invertedValue(word.value, word.negated);
+    const problem = value === "" ? "noValue" : wrong(name, value);
+    if (problem) {
+      error(problem, word.valueFrom);
+      continue;
+    }
+    parsed.conditions.push({ property: name, value, inverted, from: word.from, to: word.to });
+  }
+  return parsed;
+}
+
+function isProperty(name: string): name is Property {
+  return (PROPERTIES as readonly string[]).includes(name);
+}
+
+interface Word {
+  from: number;
+  to: number;
+  name: string | undefined;
+  negated: boolean;
+  value: string;
+  valueFrom: number;
+  quoted: boolean;
+  /** Its quote is not closed. */
+  open: boolean;
+}
+
+/** Splits at spaces outside quotes. */
+function words(text: string): Word[] {
+  const found: Word[] = [];
+  const pattern = /\s*(?:([A-Za-z_]+)(!?)=)?(!?)(?:"((?:[^"\\]|\\.)*)("?)|(\S*))/suy;
+  while (pattern.lastIndex < text.length) {
+    const begin = pattern.lastIndex;
+    const match = pattern.exec(text);
+    if (!match || match[0].trim() === "") {
+      break;
+    }
+    const [whole, name, not, bang = "", inQuotes, close, bare] = match;
+    const from = begin + (whole.length - whole.trimStart().length);
+    const prefix = name === undefined ? "" : `${name}${not}=`;
+    const quoted = inQuotes !== undefined;
+    found.push({
+      from,
+      to: begin + whole.length,
+      name: name?.toLowerCase(),
+      negated: (not === "!") !== (quoted && bang === "!"),
+      value: quoted ? inQuotes.replace(/\\(["\\])/g, "$1") : bang + (bare ?? ""),
+      valueFrom: from + prefix.length,
+      quoted,
+      open: quoted && close === "",
+    });
+  }
+  return found;
+}
+
+function invertedValue(value: string, negated: boolean): { value: string; inverted: boolean } {
+  if (value.startsWith("!")) {
+    return { value: value.slice(1), inverted: !negated };
+  }
+  return { value: value.startsWith("\\!") ? value.slice(1) : value, inverted: negated };
+}
+
+/** Why a value can't be one of the property; undefined where it can. */
+export function wrong(property: Property, value: string): QueryProblem | undefined {
+  const one = (words: readonly string[], problem: QueryProblem): QueryProblem | undefined =>
+    words.includes(value.toLowerCase()) ? undefined : problem;
+  switch (property) {
+    case "since":
+    case "until":
+      return timeOf(value, 0) === undefined ? "notTime" : undefined;
+    case "client":
+      return isNetwork(value) ? undefined : "notAddress";
+    case "rule":
+      return /^[0-9]{1,18}$/.test(value) ? undefined : "notNumber";
+    case "status":
+      return /^[1-9][0-9]{2}$/.test(value) ? undefined : "notStatus";
+    case "action":
+      return one(ACTIONS, "notAction");
+    case "severity":
+      return one(SEVERITIES, "notSeverity");
+    case "gate":
+      return one(GATES, "notGate");
+    case "text":
+      return new TextEncoder().encode(value).length > TEXT_BYTES ? "tooLong" : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function isNetwork(value: string): boolean {
+  const [address = "", length, more] = value.split("/");
+  const v4 = /^(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})(?:\.(?!$)|$)){4}$/.test(address);
+  if (!v4 && !isV6(address)) {
+    return false;
+  }
+  return length === undefined || (more === undefined && /^[0-9]{1,3}$/.test(length) && Number(length) <= (v4 ? 32 : 128));
+}
+
+function isV6(address: string): boolean {
+  const halves = address.split("::");
+  const groups = halves.flatMap((half) => (half === "" ? [] : half.split(":")));
+  const last = groups[groups.length - 1] ?? "";
+  const dotted = /^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/.test(last);
+  const count = groups.length + (dotted ? 1 : 0);
+  const hex = (dotted ? groups.slice(0, -1) : groups).every((group) => /^[0-9a-fA-F]{1,4}$/.test(group));
+  return hex && address.includes(":") && (halves.length === 2 ? count < 8 : halves.length === 1 && count === 8);
+}
+
+const UNITS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}";
+const TIME = new RegExp(`^${DAY}(?:[Tt][0-9]{2}:[0-9]{2}(:[0-9]{2}(?:\\.[0-9]{1,9})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?)?$`);
+
+/** The time that a value means, as RFC 3339: it stands there, or is a date or time of here, or so long before `now`. */
+export function timeOf(value: string, now: number): string | undefined {
+  const span = /^([0-9]{1,6})([smhd])$/.exec(value);
+  if (span) {
+    return new Date(now - Number(span[1]) * (UNITS[span[2] ?? ""] ?? 0)).toISOString();
+  }
+  const match = TIME.exec(value);
+  // Without a time a date alone would be one of UTC.
+  const time = new Date(value.length === 10 ? `${value}T00:00:00` : value);
+  if (!match || Number.isNaN(time.getTime())) {
+    return undefined;
+  }
+  const [, seconds, zone] = match;
+  // As it stands, where it is complete: it may be finer than milliseconds.
+  return seconds && zone ? value : time.toISOString();
+}
+
+/** The value as addresses, the API and the typed query have it: with its `!`. */
+export function valueText({ value, inverted }: Condition): string {
+  return inverted ? `!${value}` : value.startsWith("!") || value.startsWith("\\!") ? `\\${value}` : value;
+}
+
+/** The typed form. */
+export function queryText(conditions: readonly Condition[]): string {
+  return conditions.map(conditionText).join(" ");
+}
+
+export function conditionText({ property, value, inverted }: Condition): string {
+  const quote = /[\s"]/.test(value) || value.startsWith("!") || value.startsWith("\\!");
+  const text = quote ? `"${value.replace(/["\\]/g, "\\$&")}"` : value;
+  return `${property}=${inverted ? "!" : ""}${text}`;
+}
+
+/** The parameters of an address: `/events?site=shop&action=!passed`. */
+export function toParams(conditions: readonly Condition[]): URLSearchParams {
+  return new URLSearchParams(conditions.map((condition) => [condition.property, valueText(condition)]));
+}
+
+/** The parameters of the API: spans and dates are times. */
+export function toApi(conditions: readonly Condition[], now: number): URLSearchParams {
+  return toParams(
+    conditions.map((condition) =>
+      condition.property === "since" || condition.property === "until"
+        ? { ...condition, value: timeOf(condition.value, now) ?? condition.value }
+        : condition,
+    ),
+  );
+}
+
+/** Reads parameters. Those that are no conditions, or wrong ones, are told apart. */
+export function fromParams(params: URLSearchParams): { conditions: Condition[]; unknown: string[] } {
+  const conditions: Condition[] = [];
+  const unknown: string[] = [];
+  for (const [name, text] of params) {
+    const { value, inverted } = invertedValue(text, false);
+    if (isProperty(name) && value !== "" && !wrong(name, value)) {
+      conditions.push({ property: name, value, inverted });
+    } else {
+      unknown.push(`${name}=${text}`);
+    }
+  }
+  return { conditions, unknown };
+}
+
+export function same(a: Condition, b: Condition): boolean {
+  return a.property === b.property && a.value === b.value;
+}
+
+/**
+ * With a further condition. One that is there already stays where it is, its opposite gives way to it, and times take the
+ * place of the time before.
+ */
+export function withCondition(conditions: readonly Condition[], added: Condition): Condition[] {
+  const single = (added.property === "since" || added.property === "until") && !added.inverted;
+  let placed = false;
+  const changed = conditions.flatMap((condition) => {
+    const replaced = same(condition, added) || (single && condition.property === added.property && !condition.inverted);
+    if (!replaced) {
+      return [condition];
+    }
+    if (placed) {
+      return [];
+    }
+    placed = true;
+    return [added];
+  });
+  return placed ? changed : [...changed, added];
+}
+
+export function inverted(conditions: readonly Condition[], at: number): Condition[] {
+  return conditions.map((condition, index) =>
+    index === at ? { ...condition, inverted: !condition.inverted } : condition,
+  );
+}
+
+export function without(conditions: readonly Condition[], at: number): Condition[] {
+  return conditions.filter((_, index) => index !== at);
+}
