@@ -1,17 +1,19 @@
-# What everything here is made with. `make run` and `make test` need Rust and, to install what is missing, root.
+# What everything here is made with. `make run` and `make test` need Rust, Node 20 and, to install what is missing, root.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run demo test bench bench-record bench-docs conformance fuzz lint docs install-deps install-run-deps \
-	install-bench-deps
+.PHONY: help run demo web web-check screenshots test bench bench-record bench-docs conformance fuzz lint docs install-deps \
+	install-run-deps install-bench-deps
 .DEFAULT_GOAL := help
 
 # The rules that the demonstration runs, and a C compiler with PCRE2 for the build.
 RUN_PACKAGES := modsecurity-crs gcc pkg-config libpcre2-dev curl
 # The programs that tests start, and those that benchmarks measure.
 TEST_PACKAGES := $(RUN_PACKAGES) iproute2 apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
-	libmodsecurity-dev nghttp2-client wrk openssl postfix sasl2-bin libsasl2-modules libsasl2-modules-db
+	libmodsecurity-dev nghttp2-client wrk openssl postfix sasl2-bin libsasl2-modules libsasl2-modules-db chromium
 BENCH_PACKAGES := $(TEST_PACKAGES) valgrind
+# Japanese letters for pictures of the console, and what makes them small.
+PICTURE_PACKAGES := $(TEST_PACKAGES) fonts-vlgothic fonts-dejavu-core pngquant
 
 # Installs those packages of its arguments that are missing; asks for no network if none is. Their services are not
 # started (policy-rc.d says so meanwhile): Apache and nginx would both want port 80, and tests start their own.
@@ -34,6 +36,8 @@ endef
 
 help:
 	@echo 'make run                        the gate before a demonstration site, with three things to try'
+	@echo 'make web                        the console in the browser, which the next build embeds'
+	@echo 'make screenshots                the pictures of the console in docs/images'
 	@echo 'make test                       all tests'
 	@echo 'make lint                       layout, clippy, licences'
 	@echo 'make bench                      speed and memory beside libmodsecurity, nginx and Apache'
@@ -45,11 +49,36 @@ help:
 	@echo 'make install-deps               the programs that tests and benchmarks start'
 
 # The gate before a demonstration site, with three things to try.
-run: install-run-deps
+run: install-run-deps web
 	cargo build --release -p monban
 	exec cargo run -q --release -p monban -- up --demo
 
 demo: run
+
+# The console in the browser. Nothing runs unless a source is newer than what was built; npm only if the lock file is.
+WEB_SOURCES := $(shell find web/src -type f ! -name types.ts) web/build.mjs web/tsconfig.json
+web: web/dist/index.html
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	@command -v npm >/dev/null || { echo 'Node 20 with npm is missing: as root, apt-get install nodejs npm' >&2; exit 1; }
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web/dist/index.html: $(WEB_SOURCES) web/node_modules/.installed
+	cd web && node build.mjs
+
+web/src/api/types.ts: docs/reference/openapi.json web/types.mjs web/node_modules/.installed
+	cd web && npm run --silent types
+
+# What the compiler says of it, with the API's types as they are now.
+web-check: web/src/api/types.ts
+	cd web && npm run --silent check
+
+# Light and dark, wide and at a phone's width.
+screenshots: web
+	@$(call install,$(PICTURE_PACKAGES))
+	cargo build -p monban
+	MONBAN_WRITE_DOCS=1 cargo test -p testkit --test main -- browser::screenshots --exact --ignored
 
 install-run-deps:
 	@$(call install,$(RUN_PACKAGES))
@@ -61,19 +90,19 @@ install-deps:
 install-bench-deps:
 	@$(call install,$(BENCH_PACKAGES))
 
-test: install-deps
+test: install-deps web web-check
 	cargo build -p monban
 	cargo nextest run --workspace --no-fail-fast
 	cargo test -q --workspace --doc
 
-lint:
+lint: web
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check --hide-inclusion-graph bans licenses sources; \
 	else echo 'cargo-deny is not installed: licences and sources were NOT checked (cargo install --locked cargo-deny)'; fi
 
 # Everything is measured before a slowdown by instructions makes it fail.
-bench: install-bench-deps
+bench: install-bench-deps web
 	@bench/machine
 	@echo
 	@bench/compare

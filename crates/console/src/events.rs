@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{Json, Redirect};
+use axum::response::Json;
 use event::{Event, EventId, Timestamp};
 use serde::Serialize;
 use store::{Condition, ConditionError, StoreError};
@@ -107,14 +107,6 @@ pub(crate) async fn show(
     })?;
     let event = asked(move || console.events.get(id)).await?;
     event.map(Json).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no event {id}")))
-}
-
-/// Leads on to what there is to see of an event.
-pub(crate) async fn page(Path(id): Path<String>) -> Result<Redirect, Problem> {
-    let id: EventId = id.parse().map_err(|error: event::id::InvalidEventId| {
-        Problem::new(StatusCode::BAD_REQUEST, error.to_string())
-    })?;
-    Ok(Redirect::temporary(&format!("/api/events/{id}")))
 }
 
 /// Asks the store on a thread that may block.

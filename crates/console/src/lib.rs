@@ -11,8 +11,8 @@
 //! | `GET /api/openapi.json` | the description of all these, as OpenAPI 3.1; docs/reference/openapi.json is the same |
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
-//! | `GET /events/{id}` | where links in notices lead: on to `/api/events/{id}` |
 //! | `GET /api/notices` | how the channels of notices fare: `notify::Status` as JSON |
+//! | `GET` of anything else | the program for the browser; links in notices lead to its `/events/{id}` |
 //!
 //! What other sensors report comes in by [`receiver`], on a listener of its own.
 //!
@@ -36,6 +36,7 @@ pub mod access;
 pub mod events;
 mod notices;
 pub mod openapi;
+mod pages;
 pub mod receiver;
 mod state;
 
@@ -94,8 +95,7 @@ fn router(console: Console) -> Router {
     let (api, document) = api().split_for_parts();
     let document: Arc<str> = openapi::text(&document).into();
     api.route("/api/openapi.json", get(move || async move { openapi::answer(&document) }))
-        .route("/events/{id}", get(events::page))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
+        .fallback(pages::serve)
         .layer(axum::middleware::from_fn(guard))
         .with_state(console)
 }
@@ -123,7 +123,8 @@ async fn guard(request: Request, next: Next) -> Response {
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
     for (name, value) in fixed {
-        response.headers_mut().insert(name, axum::http::HeaderValue::from_static(value));
+        // pages have their own
+        response.headers_mut().entry(name).or_insert(axum::http::HeaderValue::from_static(value));
     }
     response
 }
