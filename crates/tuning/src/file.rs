@@ -1,0 +1,542 @@
+//! The file of exclusions: rule text that a person can edit, read and added to without touching what is not understood.
+//!
+//! An exclusion is a paragraph: it begins with the comment line `# monban exclusion` and ends at an empty line. Comment lines
+//! of the form `#   key: value` tell why it is there, the rules behind them what it does:
+//!
+//! ```text
+//! # monban exclusion
+//! #   reason: people write apostrophes
+//! #   author: alice
+//! #   created: 2026-11-24T09:00:00.000000Z
+//! #   expires: 2027-02-22
+//! #   site: shop
+//! SecRule REQUEST_FILENAME "@streq /comment" "id:80000,phase:1,pass,nolog,t:none,ctl:ruleRemoveTargetById=942100;ARGS:text"
+//! ```
+//!
+//! In values, control characters and backslashes stand as `\xhh`, so that no value can end its comment. All other text is the
+//! owner's: it is kept byte for byte.
+
+use std::ops::Range;
+
+use event::{ByteString, EventId, Timestamp};
+use seclang::action::{Action, Ctl};
+use seclang::ast::{DirectiveKind, Selector, Target};
+use seclang::variable::Variable;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::exclusion::{self, Exclusion, PathMatch};
+use crate::limits;
+use crate::refused::Refused;
+use crate::site::Sites;
+
+/// What the first line of an exclusion says behind its `#`.
+const HEADER: &[u8] = b"monban exclusion";
+
+/// Why an exclusion is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// For people.
+    pub reason: String,
+    /// Who made it.
+    pub author: String,
+    /// When.
+    pub created: Option<Timestamp>,
+    /// From when on it no longer holds; none: it stays.
+    pub expires: Option<Timestamp>,
+    /// The event that led to it.
+    pub event: Option<EventId>,
+}
+
+/// An exclusion in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Its rule's id.
+    pub id: u64,
+    /// What it excludes, as far as its text is of the form that monban writes: a path that a hand-written pattern means is
+    /// not told, the first of several excluded rules is. The site is the one that its comment names.
+    #[serde(flatten)]
+    pub exclusion: Exclusion,
+    /// Why.
+    #[serde(flatten)]
+    pub note: Note,
+    /// The whole paragraph; bytes that are not UTF-8 are replaced.
+    pub seclang: String,
+    /// Its first line, counted from 1.
+    pub line: u32,
+    #[serde(skip)]
+    span: Range<usize>,
+}
+
+/// Something in a file that looks like an exclusion and is none, or one that cannot be kept in time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The line, counted from 1.
+    pub line: u32,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A file of exclusions, read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExclusionFile {
+    text: Vec<u8>,
+    entries: Vec<Entry>,
+    problems: Vec<Problem>,
+}
+
+impl ExclusionFile {
+    /// Reads the text of a file. What is no exclusion is kept and left alone.
+    ///
+    /// # Errors
+    /// [`Refused::TooLong`] beyond [`limits::FILE_BYTES`].
+    pub fn read(text: impl Into<Vec<u8>>) -> Result<Self, Refused> {
+        let text = text.into();
+        if text.len() > limits::FILE_BYTES {
+            return Err(Refused::TooLong { what: "the file", limit: limits::FILE_BYTES, unit: "bytes" });
+        }
+        let mut file = Self { text, ..Self::default() };
+        for block in blocks(&file.text) {
+            if !block.is_exclusion {
+                continue;
+            }
+            match entry(&file.text, &block, &mut file.problems) {
+                Ok(entry) => file.entries.push(entry),
+                Err(message) => file.problems.push(Problem { line: block.line, message }),
+            }
+        }
+        file.problems.truncate(limits::PROBLEMS);
+        Ok(file)
+    }
+
+    /// The text.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The exclusions in their order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What is wrong with it.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The exclusion with that id.
+    pub fn find(&self, id: u64) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.id == id)
+    }
+
+    /// Names this very text: two texts with one version are the same.
+    pub fn version(&self) -> String {
+        version(&self.text)
+    }
+
+    /// A file with one more exclusion at its end, and the exclusion's id: the lowest that is neither in the file, nor below
+    /// `least`, nor `taken` by another rule.
+    ///
+    /// # Errors
+    /// See [`Refused`]; the reason must say something, and the file must load as it stands.
+    pub fn add(
+        &self,
+        exclusion: &Exclusion,
+        note: &Note,
+        sites: &Sites,
+        least: u64,
+        taken: &dyn Fn(u64) -> bool,
+    ) -> Result<(Self, u64), Refused> {
+        for (what, text, limit) in [
+            ("the reason", &note.reason, limits::REASON_CHARS),
+            ("the author", &note.author, limits::AUTHOR_CHARS),
+        ] {
+            if text.chars().count() > limit {
+                return Err(Refused::TooLong { what, limit, unit: "characters" });
+            }
+        }
+        if note.expires.zip(note.created).is_some_and(|(expires, created)| expires <= created) {
+            return Err(Refused::Expired);
+        }
+        if self.entries.len() >= limits::EXCLUSIONS {
+            return Err(Refused::TooMany);
+        }
+        let before = seclang::parse_str("exclusions.conf", &self.text);
+        let ids = ids(&before.map_err(|errors| Refused::File(first(&errors)))?);
+        let from = least.max(limits::FIRST_ID);
+        let from = self
+            .entries
+            .iter()
+            .map(|entry| entry.id + 1)
+            .filter(|id| *id <= limits::LAST_ID)
+            .fold(from, u64::max);
+        let id = (from..=limits::LAST_ID)
+            .chain(limits::FIRST_ID..from)
+            .find(|id| !ids.contains(id) && !taken(*id));
+        let id = id.ok_or(Refused::TooMany)?;
+        let paragraph = paragraph(exclusion, note, &exclusion.to_seclang(id, sites)?);
+        self.with_paragraph(paragraph.as_bytes(), id)
+    }
+
+    /// With a paragraph at the end that must be read back as one exclusion, and all others as before.
+    fn with_paragraph(&self, paragraph: &[u8], id: u64) -> Result<(Self, u64), Refused> {
+        let mut text = self.text.clone();
+        if !text.is_empty() && !text.ends_with(b"\n") {
+            text.push(b'\n');
+        }
+        if !text.is_empty() {
+            text.push(b'\n');
+        }
+        text.extend_from_slice(paragraph);
+        let file = Self::read(text)?;
+        let (last, others) = match file.entries.split_last() {
+            Some((last, others)) if last.id == id => (last, others),
+            _ => return Err(Refused::File("it ends within a directive or a comment".to_owned())),
+        };
+        let same = others.iter().map(|entry| entry.id).eq(self.entries.iter().map(|entry| entry.id));
+        if !same || last.seclang.as_bytes() != paragraph.trim_ascii_end() {
+            return Err(Refused::File("it ends within a directive or a comment".to_owned()));
+        }
+        if let Err(errors) = seclang::parse_str("exclusions.conf", &file.text) {
+            return Err(Refused::File(first(&errors)));
+        }
+        Ok((file, id))
+    }
+
+    /// A file without that exclusion.
+    ///
+    /// # Errors
+    /// [`Refused::Unknown`].
+    pub fn remove(&self, id: u64) -> Result<Self, Refused> {
+        let entry = self.find(id).ok_or(Refused::Unknown(id))?;
+        Self::read(without(&self.text, &entry.span))
+    }
+
+    /// A file without the exclusions whose time is over, and these; `None` if there are none.
+    pub fn expire(&self, now: Timestamp) -> Option<(Self, Vec<Entry>)> {
+        let over = |entry: &&Entry| entry.note.expires.is_some_and(|expires| expires <= now);
+        let gone: Vec<Entry> = self.entries.iter().filter(over).cloned().collect();
+        if gone.is_empty() {
+            return None;
+        }
+        let mut text = self.text.clone();
+        for entry in gone.iter().rev() {
+            text = without(&text, &entry.span);
+        }
+        // shorter than a text that was read
+        Self::read(text).ok().map(|file| (file, gone))
+    }
+
+    /// A file in which a change from `before` to `after` is taken back, whatever else has changed since.
+    ///
+    /// # Errors
+    /// [`Refused::ChangedSince`] where what the change added or removed is no longer so; [`Refused::File`] as for `add`.
+    pub fn undo(&self, before: &Self, after: &Self) -> Result<Self, Refused> {
+        if self.text == after.text {
+            return Ok(before.clone());
+        }
+        let bytes_of = |file: &Self, entry: &Entry| file.text[entry.span.clone()].to_vec();
+        let (was, is) = (paragraphs(&before.text), paragraphs(&after.text));
+        let entries: Vec<Vec<u8>> = before
+            .entries
+            .iter()
+            .map(|e| bytes_of(before, e))
+            .chain(after.entries.iter().map(|e| bytes_of(after, e)))
+            .collect();
+        let (removed, added) = (less(&was, &is), less(&is, &was));
+        if removed.iter().chain(&added).any(|paragraph| !entries.iter().any(|entry| entry == paragraph)) {
+            return Err(Refused::ChangedSince("the text around the exclusions".to_owned()));
+        }
+        let mut file = self.clone();
+        for paragraph in added {
+            let found = file.entries.iter().find(|entry| file.text[entry.span.clone()] == *paragraph);
+            let id = found
+                .map(|entry| entry.id)
+                .ok_or_else(|| Refused::ChangedSince("the exclusion".to_owned()))?;
+            file = file.remove(id)?;
+        }
+        for paragraph in removed {
+            let known = before.entries.iter().find(|entry| before.text[entry.span.clone()] == *paragraph);
+            let Some(entry) = known else { continue };
+            if file.find(entry.id).is_some() {
+                return Err(Refused::ChangedSince(format!("exclusion {}", entry.id)));
+            }
+            let mut paragraph = paragraph.to_vec();
+            if !paragraph.ends_with(b"\n") {
+                paragraph.push(b'\n');
+            }
+            file = file.with_paragraph(&paragraph, entry.id)?.0;
+        }
+        Ok(file)
+    }
+
+    /// What changed from this file to that one: paragraphs that went with `-`, those that came with `+` before each line.
+    pub fn difference(&self, after: &Self) -> String {
+        let (was, is) = (paragraphs(&self.text), paragraphs(&after.text));
+        let mut text = String::new();
+        for (sign, paragraphs) in [('-', less(&was, &is)), ('+', less(&is, &was))] {
+            for paragraph in paragraphs {
+                for line in String::from_utf8_lossy(paragraph).lines() {
+                    text.push(sign);
+                    text.push_str(line);
+                    text.push('\n');
+                }
+            }
+        }
+        text
+    }
+}
+
+/// Names a text; see [`ExclusionFile::version`].
+pub fn version(text: &[u8]) -> String {
+    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn first(errors: &[seclang::LoadError]) -> String {
+    errors.first().map(ToString::to_string).unwrap_or_default()
+}
+
+fn ids(document: &seclang::ast::Document) -> std::collections::HashSet<u64> {
+    let actions = document.directives.iter().flat_map(|directive| actions(&directive.kind));
+    actions.filter_map(|action| if let Action::Id(id) = action { Some(*id) } else { None }).collect()
+}
+
+fn actions(kind: &DirectiveKind) -> &[Action] {
+    match kind {
+        DirectiveKind::Rule(rule) => &rule.actions,
+        DirectiveKind::Action(actions) => actions,
+        _ => &[],
+    }
+}
+
+/// Those of `from` that are not in `other`, each as often as it is missing.
+fn less<'a>(from: &[&'a [u8]], other: &[&[u8]]) -> Vec<&'a [u8]> {
+    let mut other = other.to_vec();
+    from.iter()
+        .filter(|paragraph| match other.iter().position(|found| found == *paragraph) {
+            Some(at) => {
+                other.swap_remove(at);
+                false
+            }
+            None => true,
+        })
+        .copied()
+        .collect()
+}
+
+fn paragraphs(text: &[u8]) -> Vec<&[u8]> {
+    blocks(text).map(|block| &text[block.span]).collect()
+}
+
+/// The text without a part and the empty line behind it.
+fn without(text: &[u8], span: &Range<usize>) -> Vec<u8> {
+    let mut end = span.end;
+    if text[end..].starts_with(b"\n") {
+        end += 1;
+    } else if text[end..].starts_with(b"\r\n") {
+        end += 2;
+    }
+    [&text[..span.start], &text[end..]].concat()
+}
+
+/// A paragraph: lines up to an empty one, which is no part of it.
+struct Block {
+    span: Range<usize>,
+    line: u32,
+    is_exclusion: bool,
+}
+
+fn blocks(text: &[u8]) -> impl Iterator<Item = Block> {
+    let mut lines = logical_lines(text).peekable();
+    std::iter::from_fn(move || {
+        while lines.next_if(|line| is_blank(&text[line.span.clone()])).is_some() {}
+        let first = lines.next()?;
+        let is_exclusion = is_header(&text[first.span.clone()]);
+        let mut end = first.span.end;
+        let more = |line: &LogicalLine| {
+            let bytes = &text[line.span.clone()];
+            !is_blank(bytes) && !is_header(bytes)
+        };
+        while let Some(line) = lines.next_if(more) {
+            end = line.span.end;
+        }
+        Some(Block { span: first.span.start..end, line: first.line, is_exclusion })
+    })
+}
+
+/// A line with those that its backslash joins to it, as Apache reads them.
+struct LogicalLine {
+    span: Range<usize>,
+    line: u32,
+}
+
+fn logical_lines(text: &[u8]) -> impl Iterator<Item = LogicalLine> {
+    let mut at = 0;
+    let mut number = 0;
+    std::iter::from_fn(move || {
+        if at >= text.len() {
+            return None;
+        }
+        let (start, line) = (at, number + 1);
+        loop {
+            let length = text[at..].iter().position(|byte| *byte == b'\n');
+            let content = &text[at..length.map_or(text.len(), |length| at + length)];
+            let continues = content.strip_suffix(b"\r").unwrap_or(content).ends_with(b"\\");
+            at += content.len() + usize::from(length.is_some());
+            number += 1;
+            if length.is_none() || !continues || at >= text.len() {
+                return Some(LogicalLine { span: start..at, line });
+            }
+        }
+    })
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(u8::is_ascii_whitespace)
+}
+
+fn is_header(line: &[u8]) -> bool {
+    let Some(comment) = line.trim_ascii_start().strip_prefix(b"#") else { return false };
+    comment.trim_ascii() == HEADER
+}
+
+/// The key and the value of a comment line.
+fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let comment = line.trim_ascii().strip_prefix(b"#")?;
+    let colon = comment.iter().position(|byte| *byte == b':')?;
+    Some((comment[..colon].trim_ascii(), comment[colon + 1..].trim_ascii()))
+}
+
+fn entry(text: &[u8], block: &Block, problems: &mut Vec<Problem>) -> Result<Entry, String> {
+    let bytes = &text[block.span.clone()];
+    let mut note = Note::default();
+    let mut site = None;
+    let mut line = block.line;
+    for logical in logical_lines(bytes) {
+        line = block.line + logical.line - 1;
+        let Some((key, value)) = field(&bytes[logical.span]) else { continue };
+        let value = ByteString::from_escaped(&String::from_utf8_lossy(value)).unwrap_or_else(|| value.into());
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let mut time = |what: &str| {
+            let parsed = time(&value);
+            if parsed.is_none() {
+                let message = format!("{what}: not a time such as 2027-01-31 or 2027-01-31T12:00:00Z");
+                problems.push(Problem { line, message });
+            }
+            parsed
+        };
+        match key {
+            b"reason" => note.reason = value,
+            b"author" => note.author = value,
+            b"created" => note.created = time("created"),
+            b"expires" => note.expires = time("expires, so it stays"),
+            b"event" => note.event = value.parse().ok(),
+            b"site" => site = Some(value),
+            _ => {}
+        }
+    }
+    let document = seclang::parse_str("exclusions.conf", bytes).map_err(|errors| match errors.first() {
+        Some(error) => format!("in its line {}: {}", error.line, error.kind),
+        None => String::new(),
+    })?;
+    let id = document.directives.iter().flat_map(|directive| actions(&directive.kind)).find_map(|action| {
+        match action {
+            Action::Id(id) => Some(*id),
+            _ => None,
+        }
+    });
+    let id = id.ok_or("an exclusion without a rule that has an id")?;
+    let mut exclusion = excluded(&document)?;
+    exclusion.site = site;
+    if let Some(why) = exclusion::is_blocking(exclusion.rule) {
+        problems.push(Problem { line, message: Refused::Blocking { rule: exclusion.rule, why }.to_string() });
+    }
+    let seclang = String::from_utf8_lossy(bytes.trim_ascii_end()).into_owned();
+    Ok(Entry { id, exclusion, note, seclang, line: block.line, span: block.span.clone() })
+}
+
+/// A time of RFC 3339, or a date, which means its beginning in UTC.
+fn time(text: &str) -> Option<Timestamp> {
+    let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    if is_date { format!("{text}T00:00:00Z").parse().ok() } else { text.parse().ok() }
+}
+
+/// What the rules of a paragraph exclude.
+fn excluded(document: &seclang::ast::Document) -> Result<Exclusion, &'static str> {
+    let mut exclusion =
+        Exclusion { rule: 0, site: None, path: None, path_match: PathMatch::Exact, parameter: None };
+    for directive in &document.directives {
+        if let DirectiveKind::Rule(rule) = &directive.kind
+            && let [Target { variable: Variable::RequestFilename, counted: false, .. }] = &rule.targets[..]
+            && !rule.operator.negated
+            && let Some(argument) = rule.operator.argument.as_literal()
+            && let Some((path, path_match)) = exclusion::path_of(rule.operator.name.name(), argument)
+        {
+            (exclusion.path, exclusion.path_match) = (Some(path), path_match);
+        }
+        let changes = actions(&directive.kind).iter();
+        for change in
+            changes.filter_map(|action| if let Action::Ctl(ctl) = action { Some(ctl) } else { None })
+        {
+            let (range, target) = match change {
+                Ctl::RuleRemoveById(range) => (range, None),
+                Ctl::RuleRemoveTargetById(range, target) => (range, Some(target)),
+                _ => continue,
+            };
+            if exclusion.rule == 0 {
+                exclusion.rule = range.first;
+                exclusion.parameter = target.map(parameter);
+            }
+        }
+    }
+    if exclusion.rule == 0 {
+        Err("an exclusion that takes nothing from a rule with an id")
+    } else {
+        Ok(exclusion)
+    }
+}
+
+/// A target as events name the variable.
+fn parameter(target: &Target) -> ByteString {
+    let mut text = target.variable.name().as_bytes().to_vec();
+    if let Some(Selector::Key(key)) = &target.selector {
+        text.push(b':');
+        text.extend_from_slice(key);
+    }
+    text.into()
+}
+
+fn paragraph(exclusion: &Exclusion, note: &Note, rules: &str) -> String {
+    let mut text = String::from("# monban exclusion\n");
+    let mut field = |key: &str, value: &str| {
+        if !value.trim().is_empty() {
+            text.push_str(&format!("#   {key}: {}\n", escaped(value.trim())));
+        }
+    };
+    field("reason", &note.reason);
+    field("author", &note.author);
+    field("created", &note.created.map(|time| time.to_string()).unwrap_or_default());
+    field("expires", &note.expires.map(|time| time.to_string()).unwrap_or_default());
+    field("event", &note.event.map(|id| id.to_string()).unwrap_or_default());
+    field("site", exclusion.site.as_deref().unwrap_or_default());
+    text + rules
+}
+
+/// Control characters and backslashes as `\xhh`, byte by byte. Other line ends of Unicode as well: an editor may break there.
+fn escaped(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for character in value.chars() {
+        if character.is_control() || matches!(character, '\\' | '\u{2028}' | '\u{2029}') {
+            let mut buffer = [0; 4];
+            for byte in character.encode_utf8(&mut buffer).bytes() {
+                text.push_str(&format!("\\x{byte:02x}"));
+            }
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

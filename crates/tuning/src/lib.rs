@@ -1,0 +1,68 @@
+//! Tuning of rules: exclusions that mend a false positive, the replay that shows what they change, and what many events of
+//! a site in learning suggest.
+//!
+//! It decides nothing about requests (that is `waf`), keeps no files and answers nobody: the daemon stores what it writes,
+//! the console and the commands show what it finds. It is pure: text, events and times come in, values go out.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`mod@exclusion`] | one exclusion, and it as rule text for every ModSecurity |
+//! | [`site`] | which Host makes a site |
+//! | [`refused`] | why an exclusion is not made |
+//! | [`mod@file`] | the file of exclusions: read, added to, undone, without touching what a person wrote |
+//! | [`catalog`] | what the loaded rules look at |
+//! | [`propose`] | from an event to exclusions, narrowest first |
+//! | [`mod@replay`] | stored requests judged by two sets of rules |
+//! | [`limits`] | every limit |
+//!
+//! ```
+//! use event::{Event, EventId, Gate, Header, MatchedRule, RequestEvidence, Severity, Timestamp};
+//! use tuning::{Catalog, ExclusionFile, Note, Site, Sites};
+//!
+//! # let now = Timestamp::from_micros(1);
+//! let sites = Sites(vec![Site { name: "shop".into(), hosts: vec!["shop.example".into()], path: "/".into() }]);
+//! let evidence = RequestEvidence {
+//!     line: "GET /search?q=it's HTTP/1.1".into(),
+//!     headers: vec![Header::new("Host", "shop.example")],
+//!     rules: vec![MatchedRule {
+//!         id: 942100,
+//!         variable: "ARGS:q".into(),
+//!         severity: Some(Severity::Critical),
+//!         ..MatchedRule::default()
+//!     }],
+//!     ..RequestEvidence::default()
+//! };
+//! # let id = EventId::derived(now, "n", "1");
+//! let event = Event { site: Some("shop".into()), ..Event::new(id, now, "n", Gate::Request, evidence.into()) };
+//!
+//! let proposals = tuning::proposals(&event, &sites, &Catalog::default(), 80_000);
+//! let [exclusion] = &proposals.narrowest()[..] else { panic!() };
+//! let note = Note { reason: "names have apostrophes".into(), author: "alice".into(), ..Note::default() };
+//! let (file, id) = ExclusionFile::default().add(exclusion, &note, &sites, 0, &|_| false)?;
+//! assert_eq!(id, 80_000);
+//! assert!(file.text().ends_with(
+//!     br#"SecRule REQUEST_FILENAME "@streq /search" "id:80000,phase:1,pass,nolog,t:none,chain"
+//!     SecRule REQUEST_HEADERS:Host "@rx ^shop\.example\.?(?::[0-9]{1,5})?\z" "t:none,t:lowercase,ctl:ruleRemoveTargetById=942100;ARGS:q"
+//! "#
+//! ));
+//! # Ok::<(), tuning::Refused>(())
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod catalog;
+pub mod exclusion;
+pub mod file;
+pub mod limits;
+mod pattern;
+pub mod propose;
+pub mod refused;
+pub mod replay;
+pub mod site;
+
+pub use catalog::Catalog;
+pub use exclusion::{Exclusion, PathMatch};
+pub use file::{Entry, ExclusionFile, Note, Problem};
+pub use propose::{Proposal, Proposals, Width, proposals};
+pub use refused::Refused;
+pub use replay::{Judgement, Replay, Report, judge};
+pub use site::{Site, Sites};

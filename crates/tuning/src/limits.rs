@@ -1,0 +1,45 @@
+//! The limits of this crate: what each counts, why it stands where it does, and what happens beyond it.
+
+/// Bytes of a file of exclusions; a longer one is refused by [`crate::ExclusionFile::read`]. At about 600 bytes each, the
+/// most exclusions that are allowed take 1.2 MB.
+pub const FILE_BYTES: usize = 4 << 20;
+
+/// Exclusions of a file; [`crate::ExclusionFile::add`] refuses further ones. Each is a rule that every request is asked.
+pub const EXCLUSIONS: usize = 2_000;
+
+/// Bytes of a path in an exclusion; a longer one is refused. Every byte may take four of rule text, twice.
+pub const PATH_BYTES: usize = 1_024;
+
+/// Bytes of a parameter's name in an exclusion; a longer one is refused.
+pub const PARAMETER_BYTES: usize = 256;
+
+/// Host names of a site in one exclusion; more are refused.
+pub const HOSTS: usize = 200;
+
+/// Characters of a reason; a longer one is refused.
+pub const REASON_CHARS: usize = 1_000;
+
+/// Characters of an author's name; a longer one is refused.
+pub const AUTHOR_CHARS: usize = 100;
+
+/// The first id that exclusions get. Ids below 100,000 are for the owner's own rules; the Core Rule Set has those from
+/// 900,000 on.
+pub const FIRST_ID: u64 = 80_000;
+
+/// The last id that exclusions get; beyond it no exclusion can be added.
+pub const LAST_ID: u64 = 89_999;
+
+/// Problems of a file that are told; further ones are not.
+pub const PROBLEMS: usize = 100;
+
+/// Events in each list that a replay gives; further ones are only counted.
+pub const LISTED: usize = 1_000;
+
+/// Clients whose other requests a replay remembers; those of further clients are judged by their rules alone.
+pub const CLIENTS: usize = 50_000;
+
+/// Groups (rule, parameter, path) that learning keeps apart; matches of further ones are not counted.
+pub const GROUPS: usize = 5_000;
+
+/// Clients that learning counts for each group; further ones are counted as events only.
+pub const GROUP_CLIENTS: usize = 2_000;

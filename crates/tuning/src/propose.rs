@@ -1,0 +1,292 @@
+//! From an event to the exclusions that would have let it pass, the narrowest first.
+
+use std::collections::HashSet;
+
+use event::{ByteString, Event, MatchedRule};
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::Catalog;
+use crate::exclusion::{Exclusion, PathMatch, is_blocking};
+use crate::refused::Refused;
+use crate::site::Sites;
+
+/// How much an exclusion takes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Width {
+    /// One parameter of one path from one rule.
+    Narrowest,
+    /// One parameter of all paths from one rule.
+    Parameter,
+    /// One rule from one path.
+    Path,
+    /// One rule from the site.
+    Site,
+}
+
+/// An exclusion that may be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// What it excludes.
+    pub exclusion: Exclusion,
+    /// How wide that is.
+    pub width: Width,
+    /// The rule's message.
+    pub message: ByteString,
+    /// What the rule matched on.
+    pub variable: ByteString,
+    /// Its rule text, or why there is none.
+    pub text: Result<String, Refused>,
+}
+
+/// What an event proposes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proposals {
+    /// The narrowest first; of one width in the order in which the rules matched.
+    pub proposals: Vec<Proposal>,
+    /// The rule that answered for the upstream.
+    pub blocking_rule: Option<u64>,
+}
+
+impl Proposals {
+    /// The exclusions that together let the event pass, each as narrow as can be: one for each variable that each rule matched
+    /// on. A rule of which nothing can be excluded is left out.
+    pub fn narrowest(&self) -> Vec<Exclusion> {
+        let mut done: HashSet<(u64, ByteString)> = HashSet::new();
+        let mut whole: HashSet<u64> = HashSet::new();
+        let mut chosen: Vec<Exclusion> = Vec::new();
+        for proposal in self.proposals.iter().filter(|proposal| proposal.text.is_ok()) {
+            let exclusion = &proposal.exclusion;
+            let rule = exclusion.rule;
+            match proposal.width {
+                Width::Narrowest | Width::Parameter => {
+                    if done.insert((rule, proposal.variable.clone())) {
+                        chosen.push(exclusion.clone());
+                    }
+                }
+                // wider: only where some variable of the rule could not be named
+                Width::Path | Width::Site => {
+                    let all = self.proposals.iter().filter(|other| other.exclusion.rule == rule);
+                    let is_left = all.clone().any(|other| !done.contains(&(rule, other.variable.clone())));
+                    if is_left && whole.insert(rule) {
+                        chosen.retain(|narrower| narrower.rule != rule);
+                        chosen.push(exclusion.clone());
+                    }
+                }
+            }
+        }
+        chosen
+    }
+}
+
+/// The exclusions that an event suggests, for a file whose next exclusion has the id `id`.
+///
+/// Rules that only report (without severity and without an action) are left out, as are those that judge the score.
+pub fn proposals(event: &Event, sites: &Sites, catalog: &Catalog, id: u64) -> Proposals {
+    let Some(request) = event.request() else { return Proposals::default() };
+    let site = site_of(event, sites);
+    let path = Some(request.path()).filter(|path| !path.is_empty()).map(ByteString::from);
+    let mut found = Proposals {
+        proposals: Vec::new(),
+        blocking_rule: request.rules.iter().find(|rule| rule.disruptive.is_some()).map(|rule| rule.id),
+    };
+    let mut seen: HashSet<Exclusion> = HashSet::new();
+    for rule in request.rules.iter().filter(|rule| counts(rule)) {
+        let parameter = Some(rule.variable.clone()).filter(|variable| !variable.is_empty());
+        let base = Exclusion {
+            rule: rule.id,
+            site: site.clone(),
+            path: None,
+            path_match: PathMatch::Exact,
+            parameter: None,
+        };
+        let mut widths = Vec::new();
+        if let Some(parameter) = &parameter {
+            let parameter = Some(parameter.clone());
+            if path.is_some() {
+                let (path, parameter) = (path.clone(), parameter.clone());
+                widths.push((Width::Narrowest, Exclusion { path, parameter, ..base.clone() }));
+            }
+            widths.push((Width::Parameter, Exclusion { parameter, ..base.clone() }));
+        }
+        if path.is_some() {
+            widths.push((Width::Path, Exclusion { path: path.clone(), ..base.clone() }));
+        }
+        widths.push((Width::Site, base));
+        for (width, mut exclusion) in widths {
+            if exclusion.path.is_none() {
+                exclusion = below(exclusion, sites);
+            }
+            if !seen.insert(exclusion.clone()) {
+                continue;
+            }
+            let checked = match &exclusion.parameter {
+                Some(variable) => catalog.check(rule.id, variable),
+                None => Ok(()),
+            };
+            let text = checked.and_then(|()| exclusion.to_seclang(id, sites));
+            found.proposals.push(Proposal {
+                exclusion,
+                width,
+                message: rule.message.clone(),
+                variable: rule.variable.clone(),
+                text,
+            });
+        }
+    }
+    found.proposals.sort_by_key(|proposal| proposal.width);
+    found
+}
+
+/// Whether a match had a part in what became of the request.
+pub(crate) fn counts(rule: &MatchedRule) -> bool {
+    is_blocking(rule.id).is_none() && (rule.severity.is_some() || rule.disruptive.is_some())
+}
+
+/// The site of an event, or the host that it asked for where it is no site of this gate.
+pub fn site_of(event: &Event, sites: &Sites) -> Option<String> {
+    let host = event
+        .request()
+        .and_then(|request| request.host())
+        .map(|host| String::from_utf8_lossy(host).into_owned());
+    event.site.clone().into_iter().chain(host).find(|name| sites.condition(name).is_ok())
+}
+
+/// A site that begins at a path has only the paths below it.
+fn below(exclusion: Exclusion, sites: &Sites) -> Exclusion {
+    let site = exclusion.site.as_deref().and_then(|name| sites.find(name));
+    match site.map(|site| site.path.trim_end_matches('/')) {
+        None | Some("") => exclusion,
+        Some(path) => Exclusion {
+            path: Some(format!("{path}/").as_str().into()),
+            path_match: PathMatch::Prefix,
+            ..exclusion
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{Disruptive, EventId, Gate, Header, RequestEvidence, Severity, Timestamp};
+
+    use super::*;
+    use crate::site::Site;
+
+    fn event(site: &str, line: &str, rules: &[(u64, &str)]) -> Event {
+        let matched = |&(id, variable): &(u64, &str)| MatchedRule {
+            id,
+            variable: variable.into(),
+            severity: (id != 4).then_some(Severity::Critical),
+            disruptive: (id == 949_110).then_some(Disruptive::Deny { status: 403 }),
+            ..MatchedRule::default()
+        };
+        let evidence = RequestEvidence {
+            line: line.into(),
+            headers: vec![Header::new("Host", "shop.example:8080")],
+            rules: rules.iter().map(matched).collect(),
+            ..RequestEvidence::default()
+        };
+        let time = Timestamp::MIN;
+        let id = EventId::derived(time, "n", "1");
+        Event { site: Some(site.into()), ..Event::new(id, time, "n", Gate::Request, evidence.into()) }
+    }
+
+    fn sites() -> Sites {
+        let site = |name: &str, hosts: &[&str], path: &str| Site {
+            name: name.into(),
+            hosts: hosts.iter().map(|h| (*h).to_owned()).collect(),
+            path: path.into(),
+        };
+        Sites(vec![site("shop", &["shop.example"], "/"), site("api", &["shop.example"], "/api")])
+    }
+
+    fn catalog() -> Catalog {
+        let text = "SecRule REQUEST_METHOD \"@rx a\" \"id:920170,phase:2,pass,chain\"\nSecRule &REQUEST_HEADERS:X \"@eq 1\"";
+        Catalog::new(&seclang::parse_str("t", text).unwrap())
+    }
+
+    fn shown(proposals: &Proposals) -> Vec<String> {
+        let show = |p: &Proposal| {
+            let e = &p.exclusion;
+            let part = |text: Option<&ByteString>| text.map(ByteString::escaped).unwrap_or("-".into());
+            let refused = if p.text.is_ok() { "" } else { " refused" };
+            format!(
+                "{:?} {} {} {}{refused}",
+                p.width,
+                e.rule,
+                part(e.path.as_ref()),
+                part(e.parameter.as_ref())
+            )
+        };
+        proposals.proposals.iter().map(show).collect()
+    }
+
+    #[test]
+    fn narrow_before_wide_and_never_the_blocking_rule() {
+        let rules = [
+            (942_100, "ARGS:text"),
+            (942_100, "ARGS:title"),
+            (920_170, "&REQUEST_HEADERS:X"),
+            (4, "ARGS:z"),
+            (949_110, "TX:anomaly_score"),
+        ];
+        let event = event("shop", "POST /comment?x=1 HTTP/1.1", &rules);
+        let found = proposals(&event, &sites(), &catalog(), 80_000);
+        assert_eq!(
+            shown(&found),
+            [
+                "Narrowest 942100 /comment ARGS:text",
+                "Narrowest 942100 /comment ARGS:title",
+                "Narrowest 920170 /comment &REQUEST_HEADERS:X refused",
+                "Parameter 942100 - ARGS:text",
+                "Parameter 942100 - ARGS:title",
+                "Parameter 920170 - &REQUEST_HEADERS:X refused",
+                "Path 942100 /comment -",
+                "Path 920170 /comment -",
+                "Site 942100 - -",
+                "Site 920170 - -",
+            ]
+        );
+        assert_eq!(found.blocking_rule, Some(949_110));
+        let narrowest: Vec<_> = found.narrowest().iter().map(|e| (e.rule, e.parameter.clone())).collect();
+        assert_eq!(
+            narrowest,
+            [(942_100, Some("ARGS:text".into())), (942_100, Some("ARGS:title".into())), (920_170, None)]
+        );
+    }
+
+    #[test]
+    fn one_nameless_parameter_takes_the_rule_from_the_path() {
+        let event = event("shop", "POST /c HTTP/1.1", &[(1, "ARGS:a b"), (1, "ARGS:c")]);
+        let found = proposals(&event, &sites(), &Catalog::default(), 80_000);
+        let narrowest: Vec<_> = found.narrowest();
+        assert_eq!(narrowest.len(), 1, "{narrowest:?}");
+        assert_eq!((narrowest[0].path.clone(), narrowest[0].parameter.clone()), (Some("/c".into()), None));
+    }
+
+    #[test]
+    fn sites_below_a_path_and_hosts_of_other_sensors() {
+        let found = proposals(
+            &event("api", "GET /api/a HTTP/1.1", &[(1, "ARGS:a")]),
+            &sites(),
+            &Catalog::default(),
+            80_000,
+        );
+        assert_eq!(
+            shown(&found),
+            ["Narrowest 1 /api/a ARGS:a", "Parameter 1 /api/ ARGS:a", "Path 1 /api/a -", "Site 1 /api/ -"]
+        );
+        let at = |site: &str| site_of(&event(site, "GET / HTTP/1.1", &[]), &sites());
+        assert_eq!(at("shop").as_deref(), Some("shop"));
+        assert_eq!(at("other.example").as_deref(), Some("other.example"));
+        // "-" could be a host name by its letters, but no request has it
+        assert_eq!(at("no host").as_deref(), Some("shop.example"));
+        let none = proposals(
+            &event("shop", "GET / HTTP/1.1", &[(949_110, "TX:a")]),
+            &sites(),
+            &Catalog::default(),
+            80_000,
+        );
+        assert_eq!(none.proposals, []);
+    }
+}

@@ -1,0 +1,457 @@
+//! Stored requests judged again, by the rules as they are and as they would be.
+//!
+//! Both times the same code judges the same evidence, so what differs is the rules' doing. Three things set a replay apart from
+//! the request itself: secrets stand as `[redacted]`, persistent collections are empty, and a response is seen only as far
+//! as it was kept. A request that was blocked and would not be blocked again from its evidence tells nothing and is counted
+//! apart.
+//!
+//! # What counts as an attack that slips through
+//!
+//! Of the requests that would now pass, those of which something other than the excluded match says that they are attacks:
+//!
+//! - another rule with a severity still matches on it,
+//! - rules for two or more kinds of attack (tags `attack-…`, such as `attack-sqli` and `attack-xss`) matched on it before,
+//! - or the same client sends other requests that are still blocked by rules for an attack.
+
+use std::collections::{BTreeSet, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use event::{Action, Event, EventId, MatchedRule};
+use serde::Serialize;
+use waf::{BodyProgress, Collections, Connection, Decision, Mode, RuleSet, Transaction};
+
+use crate::limits;
+use crate::propose::counts;
+
+/// What rules say of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// The rule that would answer for the upstream, or 0 for a limit of the rules; none if the request passes.
+    pub blocked_by: Option<u64>,
+    /// The anomaly score of the request.
+    pub score: i64,
+    /// The matches that are logged.
+    pub rules: Vec<MatchedRule>,
+}
+
+impl Judgement {
+    /// Whether the request would be blocked.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked_by.is_some()
+    }
+
+    /// The kinds of attack that matched, as tags: `attack-sqli`.
+    fn attacks(&self) -> BTreeSet<&str> {
+        let tags = self.rules.iter().flat_map(|rule| rule.tags.iter()).map(String::as_str);
+        // not kinds of attack, but how one is spoken of in general
+        tags.filter(|tag| tag.starts_with("attack-") && !matches!(*tag, "attack-generic" | "attack-protocol"))
+            .collect()
+    }
+}
+
+/// Why an event cannot be judged again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotReplayable {
+    /// The event is not about a request, or about bytes that are none.
+    #[error("there is no request in it")]
+    NoRequest,
+    /// The gate refused it for its form; rules had no say.
+    #[error("the gate refused it before rules could")]
+    Refused,
+    /// Only the beginning of the body was kept.
+    #[error("only the beginning of its body was kept")]
+    Truncated,
+}
+
+/// Lets rules judge the request of an event, as a site with `waf = "block"` would.
+///
+/// # Errors
+/// See [`NotReplayable`].
+pub fn judge(rules: &Arc<RuleSet>, event: &Event) -> Result<Judgement, NotReplayable> {
+    let request = event.request().ok_or(NotReplayable::NoRequest)?;
+    if event.action == Action::Refused {
+        return Err(NotReplayable::Refused);
+    }
+    if request.method().is_empty() || request.target().is_empty() {
+        return Err(NotReplayable::NoRequest);
+    }
+    if request.body.as_ref().is_some_and(|body| body.truncated) {
+        return Err(NotReplayable::Truncated);
+    }
+    let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
+    let client =
+        event.client.as_ref().map(|client| SocketAddr::new(client.address, client.port.unwrap_or(0)));
+    let connection =
+        Connection { client: client.unwrap_or(nobody), server: request.server.unwrap_or(nobody) };
+    let collections = Arc::new(Collections::default());
+    let now = event.time;
+    let mut tx = Transaction::new(Arc::clone(rules), connection, now, &event.id.to_string(), collections);
+    tx.set_mode(Mode::On);
+    let protocol = match (&request.protocol[..], request.line.iter().rposition(|byte| *byte == b' ')) {
+        ("", Some(space)) if request.line[space + 1..].starts_with(b"HTTP/") => &request.line[space + 1..],
+        ("", _) => b"HTTP/0.9",
+        (protocol, _) => protocol.as_bytes(),
+    };
+    tx.request_line(request.method(), request.target(), protocol);
+    for header in &request.headers {
+        tx.request_header(&header.name, &header.value);
+    }
+    let stopped = |decision: Decision| match decision {
+        Decision::Continue => None,
+        Decision::Intervene(intervention) => Some(intervention.rule_id),
+    };
+    let mut by = stopped(tx.request_headers_done(now));
+    if by.is_none()
+        && tx.inspects_request_body()
+        && let Some(body) = &request.body
+        && let BodyProgress::Decided(intervention) = tx.request_body(&body.bytes)
+    {
+        by = Some(intervention.rule_id);
+    }
+    by = by.or_else(|| stopped(tx.request_body_done(now)));
+    // a blocked request got the gate's own answer, about which rules were not asked
+    if let (None, Some(response), false) = (by, &request.response, event.action == Action::Blocked) {
+        tx.response_head(response.status, b"HTTP/1.1");
+        for header in &response.headers {
+            tx.response_header(&header.name, &header.value);
+        }
+        by = stopped(tx.response_headers_done(now));
+        if let (None, Some(body)) = (by, &response.body) {
+            if let BodyProgress::Decided(intervention) = tx.response_body(&body.bytes) {
+                by = Some(intervention.rule_id);
+            }
+            by = by.or_else(|| stopped(tx.response_body_done(now)));
+        }
+    }
+    tx.logging(now);
+    let score = ["anomaly_score", "inbound_anomaly_score", "blocking_inbound_anomaly_score"]
+        .iter()
+        .map(|name| tx.tx_number(name))
+        .max()
+        .unwrap_or(0);
+    let rules = tx.matches().iter().filter(|found| found.log).map(|found| found.rule.clone()).collect();
+    Ok(Judgement { blocked_by: by, score, rules })
+}
+
+/// A request whose fate differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// The event; of a passed request the id that it would have had.
+    pub event: EventId,
+    /// The site.
+    pub site: Option<String>,
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// The beginning of the request line, with what is not text escaped.
+    pub request: String,
+    /// The anomaly score by the rules as they are.
+    pub score_before: i64,
+    /// The anomaly score by the other rules.
+    pub score_after: i64,
+    /// Whether it looks like an attack by more than what is excluded; see the module.
+    pub attack: bool,
+    /// Why it does.
+    pub signs: Vec<String>,
+    /// The rules that matched and no longer do, or now do.
+    pub rules: Vec<u64>,
+}
+
+/// Requests that were not judged again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NotReplayed {
+    /// Because only the beginning of the body was kept.
+    pub truncated: u64,
+    /// Because rules had no say: the gate refused the request, or there is none.
+    pub without_rules: u64,
+    /// Because it was blocked, and from its evidence would not be by the very same rules: redaction, counters of clients.
+    pub not_reproduced: u64,
+}
+
+/// What a replay found. Lists hold at most [`limits::LISTED`]; the numbers count all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Stored events that would pass.
+    pub now_pass: Vec<Changed>,
+    /// How many.
+    pub now_pass_count: u64,
+    /// Those of them that look like attacks.
+    pub slips_through: Vec<Changed>,
+    /// How many.
+    pub slips_through_count: u64,
+    /// How many stay blocked.
+    pub still_blocked: u64,
+    /// How many passed and still would.
+    pub still_pass: u64,
+    /// Requests that passed and would be blocked.
+    pub newly_blocked: Vec<Changed>,
+    /// How many.
+    pub newly_blocked_count: u64,
+    /// How many of the sampled passed requests were judged again.
+    pub sample_of_passed: u64,
+    /// How many of these would be blocked.
+    pub changed: u64,
+    /// Requests that were not judged.
+    pub not_replayed: NotReplayed,
+}
+
+/// A replay that goes on event by event.
+pub struct Replay {
+    before: Arc<RuleSet>,
+    after: Arc<RuleSet>,
+    report: Report,
+    /// Clients whose attacks are still blocked.
+    attackers: HashSet<IpAddr>,
+}
+
+impl Replay {
+    /// Compares rules as they are with others.
+    pub fn new(before: Arc<RuleSet>, after: Arc<RuleSet>) -> Self {
+        Self { before, after, report: Report::default(), attackers: HashSet::new() }
+    }
+
+    /// Judges a stored event.
+    pub fn event(&mut self, event: &Event) {
+        self.judge(event);
+    }
+
+    /// Judges a request of the sample of those that passed.
+    pub fn passed(&mut self, event: &Event) {
+        if let Some(is_changed) = self.judge(event) {
+            self.report.sample_of_passed += 1;
+            self.report.changed += u64::from(is_changed);
+        }
+    }
+
+    /// Whether its fate differs; none if it was not judged.
+    fn judge(&mut self, event: &Event) -> Option<bool> {
+        let left = &mut self.report.not_replayed;
+        let judged = judge(&self.before, event).and_then(|before| Ok((before, judge(&self.after, event)?)));
+        let (before, after) = match judged {
+            Ok(both) => both,
+            Err(NotReplayable::Truncated) => {
+                left.truncated += 1;
+                return None;
+            }
+            Err(NotReplayable::Refused | NotReplayable::NoRequest) => {
+                left.without_rules += 1;
+                return None;
+            }
+        };
+        if event.action == Action::Blocked && !before.is_blocked() {
+            left.not_reproduced += 1;
+            return None;
+        }
+        let report = &mut self.report;
+        match (before.is_blocked(), after.is_blocked()) {
+            (true, true) => {
+                report.still_blocked += 1;
+                if let Some(client) = &event.client
+                    && !after.attacks().is_empty()
+                    && self.attackers.len() < limits::CLIENTS
+                {
+                    self.attackers.insert(client.address);
+                }
+                Some(false)
+            }
+            (false, false) => {
+                report.still_pass += 1;
+                Some(false)
+            }
+            (true, false) => {
+                let changed = changed(event, &before, &after);
+                report.now_pass_count += 1;
+                report.slips_through_count += u64::from(changed.attack);
+                if report.now_pass.len() < limits::LISTED {
+                    report.now_pass.push(changed);
+                }
+                Some(true)
+            }
+            (false, true) => {
+                report.newly_blocked_count += 1;
+                if report.newly_blocked.len() < limits::LISTED {
+                    report.newly_blocked.push(changed(event, &before, &after));
+                }
+                Some(true)
+            }
+        }
+    }
+
+    /// What was found; clients are known now.
+    pub fn finish(mut self) -> Report {
+        for changed in &mut self.report.now_pass {
+            if changed.client.is_some_and(|client| self.attackers.contains(&client)) {
+                changed.signs.push("the same client's attacks on other places stay blocked".to_owned());
+                if !std::mem::replace(&mut changed.attack, true) {
+                    self.report.slips_through_count += 1;
+                }
+            }
+        }
+        let slips = self.report.now_pass.iter().filter(|changed| changed.attack);
+        self.report.slips_through = slips.cloned().collect();
+        self.report
+    }
+}
+
+fn changed(event: &Event, before: &Judgement, after: &Judgement) -> Changed {
+    let ids = |judgement: &Judgement| -> BTreeSet<u64> {
+        judgement.rules.iter().filter(|rule| counts(rule)).map(|rule| rule.id).collect()
+    };
+    let (was, is) = (ids(before), ids(after));
+    let mut signs = Vec::new();
+    if before.is_blocked() {
+        if !is.is_empty() {
+            let rules: Vec<String> = is.iter().map(u64::to_string).collect();
+            signs.push(format!("still matched by {}", rules.join(", ")));
+        }
+        let attacks = before.attacks();
+        if attacks.len() > 1 {
+            let kinds: Vec<&str> = attacks.into_iter().collect();
+            signs.push(format!("matched as {}", kinds.join(" and ")));
+        }
+    }
+    let line = event.request().map(|request| request.line.escaped()).unwrap_or_default();
+    Changed {
+        event: event.id,
+        site: event.site.clone(),
+        client: event.client.as_ref().map(|client| client.address),
+        request: line.chars().flat_map(char::escape_debug).take(300).collect(),
+        score_before: before.score,
+        score_after: after.score,
+        attack: !signs.is_empty(),
+        signs,
+        rules: was.symmetric_difference(&is).copied().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{Body, Client, Gate, Header, RequestEvidence, Response, Timestamp};
+
+    use super::*;
+
+    const RULES: &str = "SecRuleEngine On\nSecRequestBodyAccess On\nSecResponseBodyAccess On\nSecResponseBodyMimeType text/plain\n\
+        SecRule ARGS \"@contains sqli\" \"id:1,phase:2,pass,severity:CRITICAL,tag:'attack-sqli',setvar:tx.anomaly_score=+5\"\n\
+        SecRule ARGS \"@contains xss\" \"id:2,phase:2,pass,severity:CRITICAL,tag:'attack-xss',setvar:tx.anomaly_score=+5\"\n\
+        SecRule ARGS \"@contains odd\" \"id:3,phase:2,pass,severity:NOTICE,setvar:tx.anomaly_score=+2\"\n\
+        SecRule RESPONSE_BODY \"@contains leak\" \"id:4,phase:4,deny,severity:ERROR\"\n\
+        SecRule REQUEST_METHOD \"@streq TRACE\" \"id:5,phase:1,deny,severity:ERROR\"\n\
+        SecRule TX:anomaly_score \"@ge 5\" \"id:949110,phase:2,deny\"\n";
+
+    fn rules(more: &str) -> Arc<RuleSet> {
+        let document = seclang::parse_str("t", format!("{more}\n{RULES}")).unwrap();
+        Arc::new(RuleSet::compile(&document, &waf::operators::NoFiles).unwrap())
+    }
+
+    fn event(line: &str, body: &str, client: u8, action: Action) -> Event {
+        let time = Timestamp::MIN;
+        let id = EventId::derived(time, line, body);
+        let headers = vec![
+            Header::new("Host", "a"),
+            Header::new("Content-Type", "application/x-www-form-urlencoded"),
+            Header::new("Content-Length", body.len().to_string().as_str()),
+        ];
+        let body = (!body.is_empty()).then(|| Body::capture(body.as_bytes(), body.len() as u64, 1 << 20));
+        let evidence = RequestEvidence { line: line.into(), headers, body, ..RequestEvidence::default() };
+        let client = Some(Client { address: [192, 0, 2, client].into(), port: None });
+        Event { client, action, ..Event::new(id, time, "n", Gate::Request, evidence.into()) }
+    }
+
+    #[test]
+    fn judges_as_a_blocking_site_would() {
+        let rules = rules("");
+        for (line, body, by, score) in [
+            ("GET /?a=1 HTTP/1.1", "", None, 0),
+            ("GET /?a=odd HTTP/1.1", "", None, 2),
+            ("GET /?a=sqli HTTP/1.1", "", Some(949_110), 5),
+            ("POST / HTTP/1.1", "a=sqli&b=xss", Some(949_110), 10),
+            ("TRACE /?a=sqli HTTP/1.1", "", Some(5), 0),
+        ] {
+            let judged = judge(&rules, &event(line, body, 1, Action::Detected)).unwrap();
+            assert_eq!((judged.blocked_by, judged.score), (by, score), "{line}");
+        }
+        let mut leak = event("GET / HTTP/1.1", "", 1, Action::Detected);
+        let event::Evidence::Request(request) = &mut leak.evidence else { panic!() };
+        request.response = Some(Response {
+            status: 200,
+            headers: vec![Header::new("Content-Type", "text/plain")],
+            body: Some(Body::capture(b"a leak", 6, 100)),
+            ..Response::default()
+        });
+        assert_eq!(judge(&rules, &leak).unwrap().blocked_by, Some(4));
+    }
+
+    #[test]
+    fn what_cannot_be_judged() {
+        let rules = rules("");
+        let mut cut = event("POST / HTTP/1.1", "a=1", 1, Action::Blocked);
+        let event::Evidence::Request(request) = &mut cut.evidence else { panic!() };
+        request.body.as_mut().unwrap().truncated = true;
+        assert_eq!(judge(&rules, &cut), Err(NotReplayable::Truncated));
+        assert_eq!(
+            judge(&rules, &event("GET / HTTP/1.1", "", 1, Action::Refused)),
+            Err(NotReplayable::Refused)
+        );
+        assert_eq!(judge(&rules, &event("\x16\x03", "", 1, Action::Passed)), Err(NotReplayable::NoRequest));
+        let mut replay = Replay::new(Arc::clone(&rules), rules);
+        replay.event(&cut);
+        replay.event(&event("GET / HTTP/1.1", "", 1, Action::Refused));
+        replay.event(&event("GET /?a=[redacted] HTTP/1.1", "", 1, Action::Blocked));
+        let report = replay.finish();
+        assert_eq!(report.not_replayed, NotReplayed { truncated: 1, without_rules: 1, not_reproduced: 1 });
+    }
+
+    #[test]
+    fn what_an_exclusion_lets_pass_and_what_slips_through() {
+        let exclusion = "SecRule REQUEST_FILENAME \"@streq /c\" \"id:80000,phase:1,pass,nolog,ctl:ruleRemoveTargetById=1;ARGS:t\"";
+        let mut replay = Replay::new(rules(""), rules(exclusion));
+        let blocked = |line: &str, client| event(line, "", client, Action::Blocked);
+        replay.event(&blocked("GET /c?t=sqli HTTP/1.1", 1)); // harmless as far as one can tell
+        replay.event(&blocked("GET /c?t=sqli+odd HTTP/1.1", 2)); // another rule still matches
+        replay.event(&blocked("GET /c?t=sqli+xss HTTP/1.1", 3)); // blocked for the rest of it
+        replay.event(&blocked("GET /c?t=sqli&n=2 HTTP/1.1", 3)); // the client of the one before
+        replay.event(&blocked("GET /d?t=sqli HTTP/1.1", 4)); // another path
+        replay.passed(&event("GET /c?t=1 HTTP/1.1", "", 5, Action::Passed));
+        let report = replay.finish();
+        let signs: Vec<_> = report
+            .now_pass
+            .iter()
+            .map(|c| (c.attack, c.signs.len(), c.score_before, c.score_after))
+            .collect();
+        assert_eq!(signs, [(false, 0, 5, 0), (true, 1, 7, 2), (true, 1, 5, 0)]);
+        assert_eq!((report.still_blocked, report.slips_through.len(), report.slips_through_count), (2, 2, 2));
+        assert_eq!(report.now_pass[0].rules, [1]);
+        assert_eq!((report.sample_of_passed, report.changed, report.still_pass), (1, 0, 1));
+
+        // two kinds of attack at once, both excluded
+        let both = "SecAction \"id:80000,phase:1,pass,nolog,ctl:ruleRemoveById=1,ctl:ruleRemoveById=2\"";
+        let mut replay = Replay::new(rules(""), rules(both));
+        replay.event(&blocked("GET /c?t=sqli+xss HTTP/1.1", 1));
+        assert_eq!(replay.finish().slips_through[0].signs, ["matched as attack-sqli and attack-xss"]);
+    }
+
+    #[test]
+    fn what_stricter_rules_would_block() {
+        let stricter = "SecRule ARGS \"@contains harmless\" \"id:9,phase:2,deny\"";
+        let mut replay = Replay::new(rules(""), rules(stricter));
+        replay.passed(&event("GET /?a=harmless HTTP/1.1", "", 1, Action::Passed));
+        replay.passed(&event("GET /?a=other HTTP/1.1", "", 1, Action::Passed));
+        let report = replay.finish();
+        assert_eq!((report.newly_blocked_count, report.sample_of_passed, report.changed), (1, 2, 1));
+        assert_eq!((report.newly_blocked[0].attack, &report.newly_blocked[0].rules[..]), (false, &[9][..]));
+    }
+
+    #[test]
+    fn lists_are_bounded_and_counts_go_on() {
+        let after = rules("SecAction \"id:80000,phase:1,pass,nolog,ctl:ruleRemoveById=1\"");
+        let mut replay = Replay::new(rules(""), after);
+        let event = event("GET /?a=sqli+odd HTTP/1.1", "", 1, Action::Blocked);
+        for _ in 0..limits::LISTED + 3 {
+            replay.event(&event);
+        }
+        let report = replay.finish();
+        assert_eq!((report.now_pass.len(), report.slips_through.len()), (limits::LISTED, limits::LISTED));
+        let all = limits::LISTED as u64 + 3;
+        assert_eq!((report.now_pass_count, report.slips_through_count), (all, all));
+    }
+}
