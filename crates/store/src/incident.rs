@@ -294,7 +294,7 @@ mod tests {
         let time = Timestamp::from_micros(EPOCH + second * 1_000_000);
         let rule = |tags: &&[&str]| MatchedRule {
             id: 1,
-            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>().into(),
             ..Default::default()
         };
         let evidence = RequestEvidence {

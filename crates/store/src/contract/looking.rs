@@ -48,7 +48,8 @@ fn event(number: u64, numbers: &mut Numbers) -> Event {
             tags: vec![
                 "OWASP_CRS".into(),
                 numbers.one_of(&["attack-xss", "attack-sqli", "attack-protocol", "attack-generic"]).into(),
-            ],
+            ]
+            .into(),
             ..Default::default()
         });
     }
