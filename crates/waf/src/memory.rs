@@ -141,6 +141,7 @@ impl Memory {
                 base: self.arena.as_ptr() as usize,
                 length: self.arena.len(),
                 buffers: &mut self.buffers,
+                gathered: None,
             },
         )
     }
@@ -162,6 +163,8 @@ pub(crate) struct Adopter<'a> {
     base: usize,
     length: usize,
     buffers: &'a mut Vec<Vec<u8>>,
+    /// The buffer that small new values are gathered in.
+    gathered: Option<usize>,
 }
 
 impl Adopter<'_> {
@@ -176,8 +179,21 @@ impl Adopter<'_> {
                     self.adopt(bytes.to_vec())
                 }
             }
+            Cow::Owned(bytes) if bytes.len() <= SMALL => self.gather(&bytes),
             Cow::Owned(bytes) => self.adopt(bytes),
         }
+    }
+
+    /// A form of thousands of fields is not to be thousands of buffers.
+    fn gather(&mut self, bytes: &[u8]) -> Slice {
+        let number = *self.gathered.get_or_insert(self.buffers.len());
+        if number == self.buffers.len() {
+            self.buffers.push(Vec::new());
+        }
+        let buffer = &mut self.buffers[number];
+        let start = buffer.len() as u32;
+        buffer.extend_from_slice(bytes);
+        Slice { source: FIRST_BUFFER + number as u32, start, len: bytes.len() as u32 }
     }
 
     fn adopt(&mut self, buffer: Vec<u8>) -> Slice {

@@ -38,7 +38,28 @@ pub const LIMIT_EXCEEDED: &str = "SecArgumentsLimit exceeded";
 ///
 /// Arguments beyond `limit` are dropped, but their escapes are still checked.
 pub fn arguments(input: &[u8], separator: u8, limit: usize) -> Arguments<'_> {
-    let mut parsed = Arguments::default();
+    let mut arguments = Vec::new();
+    let Oddities { invalid_encoding, limit_exceeded } =
+        each_argument(input, separator, limit, |argument| arguments.push(argument));
+    Arguments { arguments, invalid_encoding, limit_exceeded }
+}
+
+/// What was odd about arguments: see [`Arguments`].
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Oddities {
+    pub(crate) invalid_encoding: bool,
+    pub(crate) limit_exceeded: bool,
+}
+
+/// Gives each argument to `take` as soon as it is read: [`arguments`] without a list of them.
+pub(crate) fn each_argument<'a>(
+    input: &'a [u8],
+    separator: u8,
+    limit: usize,
+    mut take: impl FnMut(Argument<'a>),
+) -> Oddities {
+    let mut oddities = Oddities::default();
+    let mut count = 0;
     let mut rest = Some(input).filter(|input| !input.is_empty());
     while let Some(input) = rest {
         let (pair, after) = match memchr::memchr(separator, input) {
@@ -51,15 +72,16 @@ pub fn arguments(input: &[u8], separator: u8, limit: usize) -> Arguments<'_> {
             Some(at) => (&pair[..at], &pair[at + 1..]),
             None => (pair, &pair[pair.len()..]),
         };
-        let name = decode(name, &mut parsed.invalid_encoding);
-        let value = decode(value, &mut parsed.invalid_encoding);
-        if parsed.arguments.len() < limit {
-            parsed.arguments.push(Argument { name, value });
+        let name = decode(name, &mut oddities.invalid_encoding);
+        let value = decode(value, &mut oddities.invalid_encoding);
+        if count < limit {
+            count += 1;
+            take(Argument { name, value });
         } else {
-            parsed.limit_exceeded = true;
+            oddities.limit_exceeded = true;
         }
     }
-    parsed
+    oddities
 }
 
 /// `+` becomes a space, `%hh` the byte; sets `invalid` for any other `%`, which stays.

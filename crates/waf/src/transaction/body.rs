@@ -104,14 +104,18 @@ impl Transaction {
 
     fn process_urlencoded(&mut self) {
         let (limit, separator) = (self.arguments_left(), self.rules.settings.argument_separator);
+        let body = Memory::arena_range(self.input.body);
         let (arena, mut adopter) = self.memory.split();
-        let parsed = urlencoded::parse(&arena[Memory::arena_range(self.input.body)], separator, limit);
-        for Argument { name, value } in parsed.arguments {
+        let (values, post) = (&mut self.values, &mut self.input.post);
+        let expected = memchr::memchr_iter(separator, &arena[body.clone()]).count().min(limit) + 1;
+        values.make_room(2 * expected, &self.rules);
+        post.reserve(expected);
+        let oddities = urlencoded::each(&arena[body], separator, limit, |Argument { name, value }| {
             let (name, value) = (adopter.slice(name), adopter.slice(value));
-            self.input.post.push(self.values.add_field(name, value));
-        }
-        self.input.urlencoded_error |= parsed.invalid_encoding;
-        if parsed.limit_exceeded {
+            post.push(values.add_field(name, value));
+        });
+        self.input.urlencoded_error |= oddities.invalid_encoding;
+        if oddities.limit_exceeded {
             self.input.body_error = Some(query::LIMIT_EXCEEDED.to_owned());
         }
     }
@@ -123,6 +127,8 @@ impl Transaction {
         };
         let (arena, mut adopter) = self.memory.split();
         let parsed = json::parse(&arena[Memory::arena_range(self.input.body)], &options);
+        self.values.make_room(2 * parsed.arguments.len(), &self.rules);
+        self.input.json.reserve(parsed.arguments.len());
         for Argument { name, value } in parsed.arguments {
             let (name, value) = (adopter.slice(name), adopter.slice(value));
             self.input.json.push(self.values.add_field(name, value));

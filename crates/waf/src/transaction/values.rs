@@ -1,8 +1,7 @@
 //! The values that came in, and what has been found out about each: its bytes, its transformed forms, the rules that it
 //! might match. Each is found out once, when a rule first asks.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
 
 use seclang::transformation::Transformation;
 
@@ -29,7 +28,7 @@ struct Known {
     same_scan: ValueId,
     /// Where its transformed forms stand, plus one; 0 if there are none yet.
     forms: u32,
-    /// The first value with the same bytes; [`UNKNOWN`] until asked for.
+    /// A value with the same bytes; [`UNKNOWN`] until asked for.
     first_equal: ValueId,
     /// The chains that may change it; known once it was looked at, as are the classes of its bytes.
     touched: Touched,
@@ -37,6 +36,12 @@ struct Known {
 }
 
 const UNKNOWN: ValueId = ValueId::MAX;
+
+/// Values that are remembered to know them again.
+const RECENT: usize = 512;
+
+/// Values whose number is worth to be told beforehand.
+const MANY: usize = 256;
 
 impl Known {
     fn new(slice: Slice, id: ValueId) -> Known {
@@ -56,13 +61,14 @@ impl Known {
 #[derive(Debug, Default)]
 pub(super) struct Values {
     known: Vec<Known>,
-    /// Blocks of one number for each chain: the value's form after it plus one, or 0.
+    /// For each value a block of one number for each chain that may change it: its form after that plus one, or 0.
     forms: Vec<u32>,
     bits: Vec<u64>,
     /// The output of the last transformation, for the next to use.
     out: Vec<u8>,
-    /// The first value of each hash.
-    by_hash: HashMap<u64, ValueId, BuildHasherDefault<Hashed>>,
+    /// The last value of each hash modulo [`RECENT`], with the rest of its hash: what comes again comes soon again, and a
+    /// table of all values would not stay in the processor's caches.
+    recent: Vec<(u32, ValueId)>,
     /// Whether every transformation is computed, even where it can't change anything.
     plain: bool,
     /// What everything costs, if it is measured.
@@ -75,18 +81,24 @@ impl Values {
         self.known.clear();
         self.forms.clear();
         self.bits.clear();
-        self.by_hash.clear();
+        self.recent.clear();
         self.plain = false;
         self.profile = None;
     }
 
     /// Bytes that stay allocated when it is cleared, roughly.
     pub(super) fn capacity(&self) -> usize {
-        let hashed = self.by_hash.capacity() * 16;
-        self.known.capacity() * size_of::<Known>()
-            + self.forms.capacity() * 4
-            + self.bits.capacity() * 8
-            + hashed
+        self.known.capacity() * size_of::<Known>() + self.forms.capacity() * 4 + self.bits.capacity() * 8
+    }
+
+    /// Makes room for so many values at once: what is known of them moves no more while it grows.
+    pub(super) fn make_room(&mut self, count: usize, rules: &RuleSet) {
+        if count < MANY {
+            return;
+        }
+        // half of them are names, of which few are new or change; the others may have forms
+        self.known.reserve(count + count / 2);
+        self.bits.reserve(count * rules.plan.filter.words());
     }
 
     /// Takes in a value.
@@ -139,12 +151,8 @@ impl Values {
                 return id;
             }
         }
-        let chains = rules.chains.len();
-        if self.known[id as usize].forms == 0 {
-            self.known[id as usize].forms = self.forms.len() as u32 + 1;
-            self.forms.resize(self.forms.len() + chains, 0);
-        }
-        let cell = self.known[id as usize].forms as usize - 1 + chain.0 as usize;
+        let cells = self.cells(id, rules.chains.len());
+        let cell = cells.start + self.cell_of(id, chain.0 as usize);
         if let Some(found) = self.forms[cell].checked_sub(1) {
             return found;
         }
@@ -155,14 +163,30 @@ impl Values {
         let before = memory.get(self.slice(input));
         let changed = transform(node.transformation, before, &mut out, &context) && before != out.as_slice();
         self.profile_form(started, chain, before.len(), changed);
-        let form = if changed {
-            self.add_form(id, input, node.transformation, chains, &mut out, memory)
-        } else {
-            input
-        };
+        let form =
+            if changed { self.add_form(cells, input, node.transformation, &mut out, memory) } else { input };
         self.out = out;
         self.forms[cell] = form + 1;
         form
+    }
+
+    /// A value's cells in `forms`: one for each chain that may change it, in the order of their numbers.
+    fn cells(&mut self, id: ValueId, chains: usize) -> Range<usize> {
+        let length = self.cell_of(id, chains);
+        let known = &mut self.known[id as usize];
+        if known.forms == 0 {
+            known.forms = self.forms.len() as u32 + 1;
+            self.forms.resize(self.forms.len() + length, 0);
+        }
+        let start = known.forms as usize - 1;
+        start..start + length
+    }
+
+    /// How many chains that may change a value have a number below this one.
+    fn cell_of(&self, id: ValueId, chain: usize) -> usize {
+        let touched = if self.plain { u128::MAX } else { self.known[id as usize].touched.exact };
+        let below = 1u128.checked_shl(chain as u32).map_or(u128::MAX, |bit| bit - 1);
+        (touched & below).count_ones() as usize + chain.saturating_sub(CHAINS)
     }
 
     /// Notes what a transformation took.
@@ -176,15 +200,13 @@ impl Values {
     /// Takes in a transformed value, unless another chain has led to the same.
     fn add_form(
         &mut self,
-        root: ValueId,
+        cells: Range<usize>,
         input: ValueId,
         transformation: Transformation,
-        chains: usize,
         bytes: &mut Vec<u8>,
         memory: &mut Memory,
     ) -> ValueId {
-        let start = self.known[root as usize].forms as usize - 1;
-        let others = self.forms[start..start + chains].iter().filter_map(|form| form.checked_sub(1));
+        let others = self.forms[cells].iter().filter_map(|form| form.checked_sub(1));
         for other in others {
             if memory.get(self.slice(other)) == bytes.as_slice() {
                 return other;
@@ -197,16 +219,24 @@ impl Values {
         form
     }
 
-    /// The first value that has the same bytes: what is found out about one holds for both. Names of JSON values and of
-    /// repeated fields are many and equal.
+    /// A value before it that has the same bytes, or itself: what is found out about one holds for both. Names of JSON
+    /// values and of repeated fields are many and equal.
     pub(super) fn first_equal(&mut self, id: ValueId, memory: &Memory) -> ValueId {
         let first = self.known[id as usize].first_equal;
         if first != UNKNOWN {
             return first;
         }
         let bytes = memory.get(self.slice(id));
-        let first = *self.by_hash.entry(hash(bytes)).or_insert(id);
+        self.recent.resize(RECENT, (0, UNKNOWN));
+        let hash = hash(bytes);
+        let rest = (hash >> 32) as u32;
+        let cell = &mut self.recent[hash as usize % RECENT];
         // Another value with the same hash is no harm: it is only looked at by itself.
+        let first = match *cell {
+            (known, before) if known == rest && before != UNKNOWN => before,
+            _ => id,
+        };
+        *cell = (rest, first);
         let first = if memory.get(self.slice(first)) == bytes { first } else { id };
         self.known[id as usize].first_equal = first;
         first
@@ -257,22 +287,6 @@ impl Values {
     /// Whether a value that was looked at might match a slot.
     pub(super) fn might_match(&self, id: ValueId, slot: u16, plan: &Plan) -> bool {
         self.bit(self.scan_of(id), slot) && plan.filter.has_sets(slot, self.known[id as usize].present)
-    }
-}
-
-/// A hash that is one already.
-#[derive(Debug, Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = hash(bytes);
-    }
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
-    }
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 
