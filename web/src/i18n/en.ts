@@ -2,6 +2,16 @@
 import account from "./pages/account.en";
 import signin from "./pages/signin.en";
 import setup from "./pages/setup.en";
+import events from "./pages/events.en";
+import event from "./pages/event.en";
+import rule from "./pages/rule.en";
+import exclude from "./pages/exclude.en";
+import replay from "./pages/replay.en";
+import live from "./pages/live.en";
+import incidents from "./pages/incidents.en";
+import tuning from "./pages/tuning.en";
+import history from "./pages/history.en";
+import learning from "./pages/learning.en";
 
 export default {
   shell: {
@@ -58,4 +68,14 @@ export default {
   account,
   signin,
   setup,
+  events,
+  event,
+  rule,
+  exclude,
+  replay,
+  live,
+  incidents,
+  tuning,
+  history,
+  learning,
 };

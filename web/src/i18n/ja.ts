@@ -4,6 +4,16 @@ import type en from "./en";
 import account from "./pages/account.ja";
 import signin from "./pages/signin.ja";
 import setup from "./pages/setup.ja";
+import events from "./pages/events.ja";
+import event from "./pages/event.ja";
+import rule from "./pages/rule.ja";
+import exclude from "./pages/exclude.ja";
+import replay from "./pages/replay.ja";
+import live from "./pages/live.ja";
+import incidents from "./pages/incidents.ja";
+import tuning from "./pages/tuning.ja";
+import history from "./pages/history.ja";
+import learning from "./pages/learning.ja";
 
 const ja: Texts<typeof en> = {
   shell: {
@@ -60,5 +70,15 @@ const ja: Texts<typeof en> = {
   account,
   signin,
   setup,
+  events,
+  event,
+  rule,
+  exclude,
+  replay,
+  live,
+  incidents,
+  tuning,
+  history,
+  learning,
 };
 export default ja;

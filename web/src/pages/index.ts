@@ -29,4 +29,11 @@ export interface PageEntry {
 export const PAGES: readonly PageEntry[] = [
   { path: "/signin", load: () => import("./signin"), title: "signin.title", open: true },
   { path: "/setup", load: () => import("./setup"), title: "setup.title", open: true },
+  { path: "/events", load: () => import("./events"), title: "events.title", group: "look", key: "g e" },
+  { path: "/events/:id", load: () => import("./event"), title: "event.title" },
+  { path: "/live", load: () => import("./live"), title: "live.title", group: "look", key: "g l" },
+  { path: "/incidents", load: () => import("./incidents"), title: "incidents.title", group: "look", key: "g i" },
+  { path: "/tuning", load: () => import("./tuning"), title: "tuning.title", group: "tune", key: "g t" },
+  { path: "/learning", load: () => import("./learning"), title: "learning.title", group: "tune" },
+  { path: "/history", load: () => import("./history"), title: "history.title", group: "tune", key: "g h" },
 ];

@@ -1,0 +1,22 @@
+export default {
+  title: "Learning",
+  note: "While a site learns, rules only detect. What many clients trigger in one parameter is likely a false positive: accept it, then block.",
+  none: "There is no site.",
+  mode: { block: "blocks", detect: "only detects", off: "off", learning: "learns" },
+  switch: { learning: "Begin to learn", block: "Block", detect: "Only detect" },
+  switchNote: {
+    learning: "Attacks will pass while the site learns. Learn on real traffic for some days, not for longer.",
+    block: "From then on attacks are blocked again.",
+    detect: "Attacks will pass; they are only told.",
+  },
+  switched: "The site's mode is changed",
+  since: "Since",
+  requests: "{n} {n|request|requests}",
+  proposals: "{n} {n|proposal|proposals}",
+  show: "Proposals",
+  noProposals: "Nothing looks like a false positive yet.",
+  likely: "{percent} likely a false positive",
+  seen: "{events} events of {clients} clients.",
+  accept: "Accept {n}",
+  accepted: "{n} {n|exclusion is|exclusions are} in force",
+};

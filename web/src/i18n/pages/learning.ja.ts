@@ -1,0 +1,22 @@
+export default {
+  title: "学習",
+  note: "学習中のサイトではルールは検知だけを行います。多くのクライアントが同じパラメーターで引き起こすものは誤検知の可能性が高いため、承認してから遮断に切り替えます。",
+  none: "サイトがありません。",
+  mode: { block: "遮断", detect: "検知のみ", off: "停止", learning: "学習中" },
+  switch: { learning: "学習を始める", block: "遮断する", detect: "検知のみにする" },
+  switchNote: {
+    learning: "学習中は攻撃も通過します。実際の通信で数日間だけ学習させてください。",
+    block: "以後、攻撃は再び遮断されます。",
+    detect: "攻撃は通過し、記録だけが残ります。",
+  },
+  switched: "サイトのモードを変更しました",
+  since: "開始",
+  requests: "リクエスト {n} 件",
+  proposals: "提案 {n} 件",
+  show: "提案",
+  noProposals: "誤検知と思われるものはまだありません。",
+  likely: "誤検知の可能性 {percent}",
+  seen: "クライアント {clients} 台、イベント {events} 件。",
+  accept: "{n} 件を承認",
+  accepted: "{n} 件の除外を適用しました",
+};

@@ -1,0 +1,5 @@
+export default {
+  unknown: "The rules of this gate have no such rule.",
+  phase: "phase {n}",
+  excluded: "{n} {n|exclusion concerns|exclusions concern} it",
+};

@@ -1,0 +1,134 @@
+// Events as they happen.
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { batch, signal } from "@preact/signals";
+import type { Event } from "../evidence/event";
+import { t } from "../i18n";
+import { QueryBar } from "../query/QueryBar";
+import { toParams } from "../query/query";
+import { knownValues, useQuery } from "../query/useQuery";
+import { navigate, withQuery } from "../router";
+import { Badge, Button, Empty, Page, useKeys } from "../ui";
+import { EventRows } from "./rows";
+
+/** Rows that are kept, and events that are held while the page is paused; the newest of both. */
+const MOST = 500;
+
+type Connection = "connecting" | "connected" | "reconnecting" | "refused";
+
+export default function Live() {
+  const query = useQuery();
+  const tail = useTail(query.api);
+  const [selected, setSelected] = useState<string>();
+  const events = tail.shown.value;
+  const known = useMemo(() => knownValues(events), [events]);
+  const move = (by: number): void => {
+    const at = events.findIndex((event) => event.id === selected);
+    setSelected(events[Math.max(0, Math.min(events.length - 1, at + by))]?.id);
+  };
+  useKeys({
+    p: { label: "live.keyPause", run: tail.pause },
+    j: { label: "ui.select", run: () => move(1) },
+    k: { label: "ui.selectBefore", run: () => move(-1) },
+    Enter: { label: "ui.open", run: () => selected && navigate(`/events/${selected}`) },
+  });
+  const paused = tail.paused.value;
+  const held = tail.held.value;
+  const connection = tail.connection.value;
+  return (
+    <Page
+      title={t("live.title")}
+      actions={
+        <>
+          <Badge kind={connection === "connected" ? "good" : connection === "refused" ? "bad" : "warn"}>
+            <span role="status">{t(`live.${connection}`)}</span>
+          </Badge>
+          <Button kind={paused ? "primary" : "plain"} aria-pressed={paused} onClick={tail.pause}>
+            {paused ? t("live.resume", { n: held.length }) : t("live.pause")}
+          </Button>
+          <a class="button quiet" href={withQuery("/events", toParams(query.conditions))}>
+            {t("live.list")}
+          </a>
+        </>
+      }
+    >
+      <QueryBar conditions={query.conditions} onConditions={query.set} known={known} unknown={query.unknown} />
+      {paused && held.length >= MOST && <p class="note">{t("live.full", { n: MOST })}</p>}
+      {tail.missed.value > 0 && (
+        <p class="hint" role="status">
+          {t("live.missed", { n: tail.missed.value })}
+        </p>
+      )}
+      {connection === "refused" && (
+        <p class="problem" role="alert">
+          {t("live.refusedWhy")} <Button onClick={tail.retry}>{t("ui.retry")}</Button>
+        </p>
+      )}
+      {events.length === 0 ? (
+        <Empty>{t("live.none")}</Empty>
+      ) : (
+        <EventRows events={events} selected={selected} add={query.add} label={t("live.title")} />
+      )}
+    </Page>
+  );
+}
+
+/** The stream of events that fit; the newest first. */
+function useTail(api: string) {
+  const state = useRef<ReturnType<typeof makeState>>(undefined);
+  state.current ??= makeState();
+  const tail = state.current;
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    tail.shown.value = [];
+    tail.held.value = [];
+    tail.missed.value = 0;
+    tail.connection.value = "connecting";
+    const source = new EventSource(`/api/live${api ? `?${api}` : ""}`);
+    // Many events may come at once: the page is drawn once for all of them.
+    let arrived: Event[] = [];
+    let drawing = 0;
+    const draw = (): void => {
+      drawing = 0;
+      const list = tail.paused.value ? tail.held : tail.shown;
+      const seen = new Set(list.value.slice(0, MOST).map((event) => event.id));
+      const fresh = arrived.filter((event) => !seen.has(event.id));
+      arrived = [];
+      list.value = [...fresh.reverse(), ...list.value].slice(0, MOST);
+    };
+    source.addEventListener("open", () => (tail.connection.value = "connected"));
+    source.addEventListener("error", () => {
+      tail.connection.value = source.readyState === EventSource.CLOSED ? "refused" : "reconnecting";
+    });
+    source.addEventListener("event", (message: MessageEvent<string>) => {
+      arrived.push(JSON.parse(message.data) as Event);
+      if (arrived.length > MOST) arrived.shift();
+      drawing ||= window.setTimeout(draw, 50);
+    });
+    source.addEventListener("missed", (message: MessageEvent<string>) => {
+      tail.missed.value += (JSON.parse(message.data) as { count: number }).count;
+    });
+    return () => {
+      source.close();
+      clearTimeout(drawing);
+    };
+  }, [api, turn]);
+  const pause = (): void =>
+    batch(() => {
+      if (tail.paused.value) {
+        tail.shown.value = [...tail.held.value, ...tail.shown.value].slice(0, MOST);
+        tail.held.value = [];
+      }
+      tail.paused.value = !tail.paused.value;
+    });
+  return { ...tail, pause, retry: () => setTurn(turn + 1) };
+}
+
+function makeState() {
+  return {
+    shown: signal<Event[]>([]),
+    held: signal<Event[]>([]),
+    missed: signal(0),
+    paused: signal(false),
+    connection: signal<Connection>("connecting"),
+  };
+}

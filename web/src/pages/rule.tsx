@@ -1,0 +1,76 @@
+// The text of a rule, with what its file says about it.
+import { useLoad } from "../api/client";
+import { bytesOf } from "../evidence/bytes";
+import type { MatchedRule } from "../evidence/event";
+import { t } from "../i18n";
+import { Loading, Problem, Untrusted } from "../ui";
+import { Line } from "./rows";
+
+interface Rule {
+  id: number;
+  /** As it is written. */
+  text: string;
+  /** The comment lines above it. */
+  comment: string;
+  file: string;
+  line: number;
+  message: string;
+  tags: string[];
+  severity: string | null;
+  phase: number;
+  /** Exclusions that concern it. */
+  disabled_by: (number | string)[];
+}
+
+export function RuleText({ id, matched }: { id: number; matched?: MatchedRule }) {
+  const { data, error, reload } = useLoad<Rule>(`/api/rules/${id}`);
+  if (!data && !error) return <Loading />;
+  return (
+    <div class="rule-text">
+      {matched?.detail !== undefined && (
+        <p>
+          <Line bytes={bytesOf(matched.detail).subarray(0, 1000)} />
+        </p>
+      )}
+      {error && (error.status === 404 ? <p class="note">{t("rule.unknown")}</p> : <Problem error={error} retry={reload} />)}
+      {error?.status === 404 && matched?.file && (
+        <p class="note">
+          <Untrusted text={`${matched.file}:${matched.line}`} limit={300} />
+        </p>
+      )}
+      {data && (
+        <>
+          {data.comment && <Lines className="rule-comment" text={data.comment} />}
+          <p class="note">
+            <Untrusted text={`${data.file}:${data.line}`} limit={300} /> · {t("rule.phase", { n: data.phase })}
+          </p>
+          <Lines className="bytes rule-code" text={data.text} />
+          {data.tags.length > 0 && (
+            <p class="note">
+              <Untrusted text={data.tags.join(", ")} limit={500} />
+            </p>
+          )}
+          {data.disabled_by.length > 0 && (
+            <p class="note">
+              <a href="/tuning">{t("rule.excluded", { n: data.disabled_by.length })}</a>
+            </p>
+          )}
+        </>
+      )}
+    </div>
+  );
+}
+
+/** Text with its line ends. */
+export function Lines({ text, className }: { text: string; className: string }) {
+  return (
+    <pre class={className} dir="ltr">
+      {text.split("\n").map((line, at) => (
+        <>
+          {at > 0 && "\n"}
+          <Untrusted text={line} limit={5000} />
+        </>
+      ))}
+    </pre>
+  );
+}
