@@ -1,4 +1,13 @@
-// The API's objects by name.
+// The API's objects by name. `types.ts` is made from its description; what stands here in full is not described there yet.
+import { type components } from "./types";
+
+type Schemas = components["schemas"];
+
+/** `GET /healthz` */
+export type Health = Schemas["Health"];
+/** `GET /api/notices` */
+export type Notices = Schemas["NoticesStatus"];
+export type Channel = Schemas["ChannelStatus"];
 
 /** Who may do what: a viewer reads, an analyst tunes as well, an owner does all. */
 export type Role = "viewer" | "analyst" | "owner";
@@ -10,4 +19,94 @@ export interface Session {
   csrf: string;
   second_factor: boolean;
   passkeys: number;
+}
+
+/** `GET /api/account` */
+export interface Account {
+  user: string;
+  role: Role;
+  totp: boolean;
+  recovery_codes_left: number;
+  passkeys: { id: string | number; name: string; created: string; last_used?: string | null }[];
+}
+
+/** `POST /api/account/totp` */
+export interface TotpBegun {
+  secret: string;
+  url: string;
+  qr_svg?: string | null;
+}
+
+/** `GET /api/account/sessions` */
+export interface Sessions {
+  sessions: {
+    id: string | number;
+    created: string;
+    last_seen: string;
+    address: string;
+    user_agent: string;
+    current: boolean;
+  }[];
+}
+
+export type Scope = "read" | "tune" | "admin";
+
+/** `GET /api/account/tokens` */
+export interface Tokens {
+  tokens: {
+    id: string | number;
+    name: string;
+    scopes: Scope[];
+    created: string;
+    expires?: string | null;
+    last_used?: string | null;
+  }[];
+}
+
+/** `GET /api/users` */
+export interface Users {
+  users: {
+    user: string;
+    role: Role;
+    created: string;
+    last_seen?: string | null;
+    totp: boolean;
+    passkeys: number;
+    invited: boolean;
+  }[];
+}
+
+/** `GET /api/audit` */
+export interface AuditPage {
+  entries: {
+    id: number;
+    time: string;
+    user: string;
+    via: "session" | "token" | "command";
+    address: string;
+    what: string;
+    detail: string;
+  }[];
+  next?: number | null;
+}
+
+/** `GET /api/overview` */
+export interface Overview {
+  series: { time: string; requests?: number | null; blocked: number; detected: number }[];
+  totals: {
+    requests?: number | null;
+    events: number;
+    blocked: number;
+    detected: number;
+    attacks_answered_below_400: number;
+  };
+  top: {
+    rules: { id: number; message: string; count: number }[];
+    clients: { name: string; count: number }[];
+    paths: { name: string; count: number }[];
+    sites: { name: string; count: number }[];
+    countries?: { code: string; count: number }[] | null;
+  };
+  complete: boolean;
+  counted_to?: string | null;
 }

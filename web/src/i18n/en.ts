@@ -1,6 +1,9 @@
 // English. Each page's texts are in a file of its own.
 import account from "./pages/account.en";
-import signin from "./pages/signin.en";
+import audit from "./pages/audit.en";
+import chart from "./pages/chart.en";
+import notices from "./pages/notices.en";
+import overview from "./pages/overview.en";
 import setup from "./pages/setup.en";
 import events from "./pages/events.en";
 import event from "./pages/event.en";
@@ -12,6 +15,8 @@ import incidents from "./pages/incidents.en";
 import tuning from "./pages/tuning.en";
 import history from "./pages/history.en";
 import learning from "./pages/learning.en";
+import signin from "./pages/signin.en";
+import users from "./pages/users.en";
 
 export default {
   shell: {
@@ -66,7 +71,10 @@ export default {
     debug: "debug",
   },
   account,
-  signin,
+  audit,
+  chart,
+  notices,
+  overview,
   setup,
   events,
   event,
@@ -78,4 +86,6 @@ export default {
   tuning,
   history,
   learning,
+  signin,
+  users,
 };

@@ -2,7 +2,10 @@
 import { type Texts } from "./index";
 import type en from "./en";
 import account from "./pages/account.ja";
-import signin from "./pages/signin.ja";
+import audit from "./pages/audit.ja";
+import chart from "./pages/chart.ja";
+import notices from "./pages/notices.ja";
+import overview from "./pages/overview.ja";
 import setup from "./pages/setup.ja";
 import events from "./pages/events.ja";
 import event from "./pages/event.ja";
@@ -14,6 +17,8 @@ import incidents from "./pages/incidents.ja";
 import tuning from "./pages/tuning.ja";
 import history from "./pages/history.ja";
 import learning from "./pages/learning.ja";
+import signin from "./pages/signin.ja";
+import users from "./pages/users.ja";
 
 const ja: Texts<typeof en> = {
   shell: {
@@ -68,7 +73,10 @@ const ja: Texts<typeof en> = {
     debug: "デバッグ",
   },
   account,
-  signin,
+  audit,
+  chart,
+  notices,
+  overview,
   setup,
   events,
   event,
@@ -80,5 +88,7 @@ const ja: Texts<typeof en> = {
   tuning,
   history,
   learning,
+  signin,
+  users,
 };
 export default ja;

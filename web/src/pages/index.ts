@@ -27,6 +27,11 @@ export interface PageEntry {
 }
 
 export const PAGES: readonly PageEntry[] = [
+  { path: "/", load: () => import("./overview"), title: "overview.title", group: "look", key: "g o" },
+  { path: "/notices", load: () => import("./notices"), title: "notices.title", group: "manage", key: "g n" },
+  { path: "/account", load: () => import("./account"), title: "account.title", group: "manage", key: "g a" },
+  { path: "/users", load: () => import("./users"), title: "users.title", group: "manage", key: "g u", role: "owner" },
+  { path: "/audit", load: () => import("./audit"), title: "audit.title", group: "manage", role: "owner" },
   { path: "/signin", load: () => import("./signin"), title: "signin.title", open: true },
   { path: "/setup", load: () => import("./setup"), title: "setup.title", open: true },
   { path: "/events", load: () => import("./events"), title: "events.title", group: "look", key: "g e" },
