@@ -13,7 +13,7 @@ export interface Layer {
   values: (number | null)[];
 }
 
-const HEIGHT = 210;
+const HEIGHT = 200;
 const BAR = 0.82;
 
 /** From below: what each layer and those under it come to. */
@@ -67,7 +67,7 @@ export function Chart({
         width: element.clientWidth,
         height: HEIGHT,
         legend: { show: false },
-        padding: [8, 8, 0, 0],
+        padding: [8, 20, 0, 0],
         cursor: { y: false, drag: { x: true, y: false, setScale: false }, points: { show: false } },
         scales: {
           x: { time: true, range: () => span(newest.current.times, newest.current.step) },
@@ -78,6 +78,7 @@ export function Chart({
             ...axis,
             grid: { show: false },
             space: 64,
+            size: 30,
             values: (_, splits) => {
               const days = newest.current.step >= 86_400;
               return splits.map((split) => {

@@ -30,7 +30,7 @@ export function Table<R>({
       <thead>
         <tr>
           {columns.map((column) => (
-            <th key={column.title} scope="col" class={column.kind ?? ""}>
+            <th key={column.title} scope="col" class={classOf(column.kind)}>
               <span class={column.kind === "actions" ? "hidden" : ""}>{column.title}</span>
             </th>
           ))}
@@ -44,7 +44,7 @@ export function Table<R>({
             {...(selected === rowKey(row) ? { class: "selected", "aria-current": "true" as const } : {})}
           >
             {columns.map((column) => (
-              <td key={column.title} class={column.kind ?? ""} data-title={column.title}>
+              <td key={column.title} class={classOf(column.kind)} data-title={column.title}>
                 {column.cell(row)}
               </td>
             ))}
@@ -53,4 +53,9 @@ export function Table<R>({
       </tbody>
     </table>
   );
+}
+
+/** `actions` alone is a row of buttons elsewhere. */
+function classOf(kind: Column<unknown>["kind"]): string {
+  return kind === "actions" ? "cell-actions" : (kind ?? "");
 }
