@@ -11,6 +11,7 @@ use crate::site::Sites;
 
 /// Which rule does not look at what.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Exclusion {
     /// The rule's id.
@@ -32,6 +33,7 @@ pub struct Exclusion {
 
 /// How a path is compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PathMatch {
     /// It is the whole path.

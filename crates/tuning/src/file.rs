@@ -35,6 +35,7 @@ const HEADER: &[u8] = b"monban exclusion";
 
 /// Why an exclusion is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Note {
     /// For people.
     pub reason: String,
@@ -50,6 +51,7 @@ pub struct Note {
 
 /// An exclusion in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Entry {
     /// Its rule's id.
     pub id: u64,
@@ -70,6 +72,7 @@ pub struct Entry {
 
 /// Something in a file that looks like an exclusion and is none, or one that cannot be kept in time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// The line, counted from 1.
     pub line: u32,

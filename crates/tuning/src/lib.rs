@@ -13,6 +13,7 @@
 //! | [`catalog`] | what the loaded rules look at |
 //! | [`propose`] | from an event to exclusions, narrowest first |
 //! | [`mod@replay`] | stored requests judged by two sets of rules |
+//! | [`learning`] | many events of a site to the false positives among them |
 //! | [`limits`] | every limit |
 //!
 //! ```
@@ -52,6 +53,7 @@
 pub mod catalog;
 pub mod exclusion;
 pub mod file;
+pub mod learning;
 pub mod limits;
 mod pattern;
 pub mod propose;
@@ -62,6 +64,7 @@ pub mod site;
 pub use catalog::Catalog;
 pub use exclusion::{Exclusion, PathMatch};
 pub use file::{Entry, ExclusionFile, Note, Problem};
+pub use learning::{Learned, Learning};
 pub use propose::{Proposal, Proposals, Width, proposals};
 pub use refused::Refused;
 pub use replay::{Judgement, Replay, Report, judge};

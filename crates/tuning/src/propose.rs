@@ -12,6 +12,7 @@ use crate::site::Sites;
 
 /// How much an exclusion takes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Width {
     /// One parameter of one path from one rule.

@@ -136,12 +136,14 @@ pub fn judge(rules: &Arc<RuleSet>, event: &Event) -> Result<Judgement, NotReplay
 
 /// A request whose fate differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Changed {
     /// The event; of a passed request the id that it would have had.
     pub event: EventId,
     /// The site.
     pub site: Option<String>,
     /// The client's address.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub client: Option<IpAddr>,
     /// The beginning of the request line, with what is not text escaped.
     pub request: String,
@@ -159,6 +161,7 @@ pub struct Changed {
 
 /// Requests that were not judged again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NotReplayed {
     /// Because only the beginning of the body was kept.
     pub truncated: u64,
@@ -170,6 +173,7 @@ pub struct NotReplayed {
 
 /// What a replay found. Lists hold at most [`limits::LISTED`]; the numbers count all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Report {
     /// Stored events that would pass.
     pub now_pass: Vec<Changed>,

@@ -1,0 +1,322 @@
+//! What the events of a site in learning suggest: false positives that many clients cause in one place.
+//!
+//! # How likely a group is a false positive
+//!
+//! Matches are grouped by rule, parameter and path. A client is *honest* while its matches stay in few places
+//! ([`HONEST_PLACES`]) and are of few kinds of attack ([`HONEST_KINDS`]): a scanner tries many of both within a minute. With
+//! `h` honest clients of `c` in a group the likelihood is `h / (h + 2) * h / c`, halved where on average more than
+//! [`TELLING_RULES`] rules match on the same parameter at once, as they do on a real attack and hardly on an apostrophe. A group
+//! is proposed from [`LEAST_CLIENTS`] honest clients and a likelihood of [`LEAST_LIKELY`] on.
+//!
+//! Many clients that attack the same parameter and nothing else look the same; so a person accepts.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
+
+use event::{ByteString, Event};
+
+use crate::catalog::Catalog;
+use crate::exclusion::{Exclusion, PathMatch};
+use crate::limits;
+use crate::propose::{counts, site_of};
+use crate::site::Sites;
+
+/// Places (path and parameter) in which an honest client's requests match.
+pub const HONEST_PLACES: usize = 3;
+/// Kinds of attack (tags) that an honest client's requests match.
+pub const HONEST_KINDS: usize = 2;
+/// More rules than that on one parameter at once tell of an attack.
+pub const TELLING_RULES: u64 = 3;
+/// Honest clients from which on a group is proposed.
+pub const LEAST_CLIENTS: usize = 3;
+/// Likelihood from which on a group is proposed.
+pub const LEAST_LIKELY: f64 = 0.5;
+
+/// Collects the events of one site.
+#[derive(Debug, Default)]
+pub struct Learning {
+    groups: HashMap<Exclusion, Group>,
+    clients: HashMap<IpAddr, Breadth>,
+    events: u64,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    message: ByteString,
+    clients: HashSet<IpAddr>,
+    events: u64,
+    /// Of all events, how many rules matched on the parameter.
+    rules: u64,
+}
+
+/// How widely a client's requests match. Few of each are kept: more make no difference.
+#[derive(Debug, Default)]
+struct Breadth {
+    places: BTreeSet<(ByteString, ByteString)>,
+    kinds: BTreeSet<String>,
+}
+
+impl Breadth {
+    fn is_honest(&self) -> bool {
+        self.places.len() <= HONEST_PLACES && self.kinds.len() <= HONEST_KINDS
+    }
+}
+
+/// A likely false positive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learned {
+    /// What would mend it, as narrow as can be.
+    pub exclusion: Exclusion,
+    /// The rule's message.
+    pub message: ByteString,
+    /// What the rule matched on.
+    pub variable: ByteString,
+    /// Its rule text.
+    pub seclang: String,
+    /// How many clients it hit.
+    pub clients: usize,
+    /// In how many events.
+    pub events: u64,
+    /// From 0 to 1; see the module.
+    pub likely: f64,
+    /// Why, for people.
+    pub why: String,
+}
+
+impl Learning {
+    /// How many events were taken.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Takes an event of the site.
+    pub fn take(&mut self, event: &Event, sites: &Sites) {
+        let (Some(request), Some(client)) = (event.request(), &event.client) else { return };
+        let site = site_of(event, sites);
+        let path = ByteString::from(request.path());
+        self.events += 1;
+        let matched: Vec<_> = request.rules.iter().filter(|rule| counts(rule)).collect();
+        if self.clients.contains_key(&client.address) || self.clients.len() < limits::CLIENTS {
+            let breadth = self.clients.entry(client.address).or_default();
+            for rule in &matched {
+                if breadth.places.len() <= HONEST_PLACES {
+                    breadth.places.insert((path.clone(), rule.variable.clone()));
+                }
+                let attacks = rule.tags.iter().filter(|tag| tag.starts_with("attack-"));
+                breadth.kinds.extend(attacks.take(HONEST_KINDS + 1).cloned());
+            }
+            while breadth.kinds.len() > HONEST_KINDS + 1 {
+                breadth.kinds.pop_last();
+            }
+        }
+        let mut seen: HashSet<Exclusion> = HashSet::new();
+        for rule in &matched {
+            let key = Exclusion {
+                rule: rule.id,
+                site: site.clone(),
+                path: Some(path.clone()),
+                path_match: PathMatch::Exact,
+                parameter: Some(rule.variable.clone()).filter(|variable| !variable.is_empty()),
+            };
+            if !seen.insert(key.clone()) {
+                continue;
+            }
+            if !self.groups.contains_key(&key) && self.groups.len() >= limits::GROUPS {
+                continue;
+            }
+            let group = self.groups.entry(key).or_default();
+            group.events += 1;
+            group.rules += matched.iter().filter(|other| other.variable == rule.variable).count() as u64;
+            if group.message.is_empty() {
+                group.message = rule.message.clone();
+            }
+            if group.clients.len() < limits::GROUP_CLIENTS {
+                group.clients.insert(client.address);
+            }
+        }
+    }
+
+    /// The likely false positives, the likeliest first, for a file whose next exclusion has the id `id`.
+    pub fn proposals(&self, sites: &Sites, catalog: &Catalog, id: u64) -> Vec<Learned> {
+        let mut found: Vec<Learned> = self
+            .groups
+            .iter()
+            .filter_map(|(key, group)| self.judge(key, group, sites, catalog, id))
+            .collect();
+        found.sort_by(|a, b| {
+            let order = b.likely.total_cmp(&a.likely).then(b.events.cmp(&a.events));
+            order.then_with(|| a.seclang.cmp(&b.seclang))
+        });
+        found
+    }
+
+    fn judge(
+        &self,
+        key: &Exclusion,
+        group: &Group,
+        sites: &Sites,
+        catalog: &Catalog,
+        id: u64,
+    ) -> Option<Learned> {
+        let is_honest = |client: &&IpAddr| self.clients.get(*client).is_some_and(Breadth::is_honest);
+        let (all, honest) = (group.clients.len(), group.clients.iter().filter(is_honest).count());
+        if honest < LEAST_CLIENTS {
+            return None;
+        }
+        let (h, c) = (honest as f64, all as f64);
+        let is_telling = group.rules > TELLING_RULES * group.events;
+        let likely = h / (h + 2.0) * h / c * if is_telling { 0.5 } else { 1.0 };
+        if likely < LEAST_LIKELY {
+            return None;
+        }
+        let mut exclusion = key.clone();
+        let named = match &exclusion.parameter {
+            Some(variable) => catalog.check(key.rule, variable),
+            None => Ok(()),
+        };
+        let text = match named.and_then(|()| exclusion.to_seclang(id, sites)) {
+            Ok(text) => text,
+            Err(_) => {
+                exclusion.parameter = None;
+                exclusion.to_seclang(id, sites).ok()?
+            }
+        };
+        let places = format!("{honest} of {all} clients matched in no more than {HONEST_PLACES} places");
+        let few = format!("{} events; {places}", group.events);
+        let why = if is_telling { format!("{few}; but many rules matched at once") } else { few };
+        Some(Learned {
+            exclusion,
+            message: group.message.clone(),
+            variable: key.parameter.clone().unwrap_or_default(),
+            seclang: text,
+            clients: all,
+            events: group.events,
+            likely,
+            why,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use event::{Action, Client, EventId, Gate, Header, MatchedRule, RequestEvidence, Severity, Timestamp};
+
+    use super::*;
+    use crate::site::Site;
+
+    fn event(client: u32, path: &str, rules: &[(u64, &str, &str)]) -> Event {
+        let matched = |&(id, variable, tag): &(u64, &str, &str)| MatchedRule {
+            id,
+            variable: variable.into(),
+            message: "a message".into(),
+            severity: Some(Severity::Critical),
+            tags: Arc::new(vec!["OWASP_CRS".to_owned(), tag.to_owned()]),
+            ..MatchedRule::default()
+        };
+        let evidence = RequestEvidence {
+            line: format!("POST {path} HTTP/1.1").as_str().into(),
+            headers: vec![Header::new("Host", "shop.example")],
+            rules: rules.iter().map(matched).collect(),
+            ..RequestEvidence::default()
+        };
+        let time = Timestamp::from_micros(1);
+        let address = std::net::Ipv4Addr::from(0xc000_0200 + client).into();
+        Event {
+            site: Some("shop".into()),
+            action: Action::Detected,
+            client: Some(Client { address, port: None }),
+            ..Event::new(EventId::derived(time, path, "1"), time, "n", Gate::Request, evidence.into())
+        }
+    }
+
+    fn sites() -> Sites {
+        Sites(vec![Site { name: "shop".into(), hosts: vec!["shop.example".into()], path: "/".into() }])
+    }
+
+    #[test]
+    fn many_clients_in_one_field_are_proposed_and_a_scanner_is_not() {
+        let mut learning = Learning::default();
+        for client in 0..20 {
+            learning.take(&event(client, "/comment", &[(942_100, "ARGS:text", "attack-sqli")]), &sites());
+        }
+        // the scanner tries the same field among a hundred others
+        for number in 0..100 {
+            let rules = [
+                (942_100, "ARGS:q", "attack-sqli"),
+                (941_100, "ARGS:q", "attack-xss"),
+                (930_100, "ARGS:q", "attack-lfi"),
+            ];
+            learning.take(&event(200, &format!("/page{number}"), &rules), &sites());
+        }
+        learning.take(&event(200, "/comment", &[(942_100, "ARGS:text", "attack-sqli")]), &sites());
+        let found = learning.proposals(&sites(), &Catalog::default(), 80_000);
+        let [only] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(
+            (only.exclusion.rule, only.clients, only.events, learning.events()),
+            (942_100, 21, 21, 121)
+        );
+        assert!(only.likely > 0.85 && only.likely < 0.9, "{}", only.likely);
+        assert_eq!(only.why, "21 events; 20 of 21 clients matched in no more than 3 places");
+        assert!(only.seclang.contains("@streq /comment") && only.seclang.contains("942100;ARGS:text"));
+    }
+
+    #[test]
+    fn few_clients_and_scanners_together_are_not_proposed() {
+        let mut learning = Learning::default();
+        for client in 0..2 {
+            learning.take(&event(client, "/few", &[(1, "ARGS:a", "attack-sqli")]), &sites());
+        }
+        for client in 10..30 {
+            for place in 0..=HONEST_PLACES {
+                let path = format!("/scan{place}");
+                learning.take(&event(client, &path, &[(1, "ARGS:a", "attack-sqli")]), &sites());
+            }
+        }
+        assert_eq!(learning.proposals(&sites(), &Catalog::default(), 80_000), []);
+    }
+
+    #[test]
+    fn many_rules_at_once_make_it_less_likely() {
+        let rules: Vec<(u64, &str, &str)> = (1..=5).map(|id| (id, "ARGS:a", "attack-xss")).collect();
+        let mut learning = Learning::default();
+        for client in 0..20 {
+            learning.take(&event(client, "/a", &rules), &sites());
+        }
+        // 20 / 22 / 2
+        assert_eq!(learning.proposals(&sites(), &Catalog::default(), 80_000), []);
+    }
+
+    #[test]
+    fn a_parameter_that_cannot_be_named_takes_the_rule_from_the_path() {
+        let mut learning = Learning::default();
+        for client in 0..20 {
+            learning.take(&event(client, "/a", &[(1, "ARGS:a b", "attack-xss")]), &sites());
+        }
+        let found = learning.proposals(&sites(), &Catalog::default(), 80_000);
+        assert_eq!(
+            (found[0].exclusion.parameter.clone(), found[0].variable.clone()),
+            (None, "ARGS:a b".into())
+        );
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut learning = Learning::default();
+        for number in 0..limits::GROUPS + 10 {
+            learning.take(&event(1, &format!("/{number}"), &[(1, "ARGS:a", "attack-xss")]), &sites());
+        }
+        for client in 0..limits::GROUP_CLIENTS as u32 + 10 {
+            learning.take(&event(client, "/0", &[(1, "ARGS:a", "attack-xss")]), &sites());
+        }
+        assert_eq!(learning.groups.len(), limits::GROUPS);
+        assert!(learning.groups.values().all(|group| group.clients.len() <= limits::GROUP_CLIENTS));
+        assert!(
+            learning
+                .clients
+                .values()
+                .all(|c| c.places.len() <= HONEST_PLACES + 1 && c.kinds.len() <= HONEST_KINDS + 1)
+        );
+    }
+}
