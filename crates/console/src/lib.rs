@@ -12,6 +12,7 @@
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
 //! | `GET /api/notices` | how the channels of notices fare: `notify::Status` as JSON |
+//! | `/api/rules`, `/api/exclusions`, `/api/history`, `/api/replays`, `/api/learning` | see [`mod@tuning`] |
 //! | `GET` of anything else | the program for the browser; links in notices lead to its `/events/{id}` |
 //!
 //! What other sensors report comes in by [`receiver`], on a listener of its own.
@@ -39,6 +40,7 @@ pub mod openapi;
 mod pages;
 pub mod receiver;
 mod state;
+pub mod tuning;
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -65,6 +67,10 @@ pub struct Console {
     pub events: Arc<dyn store::EventQuery>,
     /// How the channels of notices fare.
     pub notices: Arc<dyn Fn() -> notify::Status + Send + Sync>,
+    /// Exclusions, their history and learning.
+    pub tuning: Arc<dyn tuning::Tuning>,
+    /// The replays that run.
+    pub replays: tuning::replays::Replays,
 }
 
 impl Console {
@@ -75,8 +81,13 @@ impl Console {
             metrics: Arc::new(String::new),
             events,
             notices: Arc::new(notify::Status::default),
+            tuning: Arc::new(tuning::Nothing),
+            replays: tuning::replays::Replays::default(),
         }
     }
+
+    /// Notes in the audit trail what somebody has changed.
+    pub(crate) fn noted(&self, _who: &access::Identity, _what: &str, _detail: &str) {}
 }
 
 /// Serves until `stop` is done, then lets running requests end.
@@ -106,6 +117,7 @@ fn api() -> OpenApiRouter<Console> {
         .merge(state::routes())
         .merge(events::routes())
         .merge(notices::routes())
+        .merge(tuning::routes())
 }
 
 /// Refuses foreign names, and sets the headers that every answer has.

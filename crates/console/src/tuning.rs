@@ -1,0 +1,282 @@
+//! Tuning: exclusions, their history, replays and learning.
+//!
+//! What touches rules and files is the daemon's, behind [`Tuning`]; here stand the HTTP API and the replays that run.
+//!
+//! | path | module |
+//! |---|---|
+//! | `/api/rules/{id}`, `/api/events/{id}/exclusions` | [`mod@proposals`] |
+//! | `/api/exclusions`, `/api/exclusions/{id}`, `/api/exclusions/preview` | [`mod@exclusions`] |
+//! | `/api/history`, `/api/history/{number}/undo` | [`mod@history`] |
+//! | `/api/replays`, `/api/replays/{id}` | [`mod@replays`] |
+//! | `/api/learning`, `/api/learning/{site}`, … | [`mod@learning`] |
+
+pub mod exclusions;
+pub mod history;
+pub mod learning;
+pub mod proposals;
+pub mod replays;
+
+use std::sync::Arc;
+
+use ::tuning::{Exclusion, ExclusionFile, Learned, Note, Proposals, Refused};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use event::{Event, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use waf::RuleSet;
+
+use crate::{Console, Problem};
+
+/// The daemon's side. Every function may block, and is called where that does no harm.
+pub trait Tuning: Send + Sync {
+    /// A rule that is in force.
+    fn rule(&self, id: u64) -> Result<RuleText, Failure>;
+    /// What an event suggests.
+    fn proposals(&self, event: &Event) -> Result<Proposals, Failure>;
+    /// The rule text that an exclusion would get.
+    fn preview(&self, exclusion: &Exclusion) -> Result<String, Failure>;
+    /// The file of exclusions, and its path.
+    fn exclusions(&self) -> Result<(ExclusionFile, String), Failure>;
+    /// Adds exclusions, all or none, to the file of that version, and has the gate use them. Returns their ids.
+    fn add(&self, version: &str, author: &str, wanted: &[(Exclusion, Note)]) -> Result<Vec<u64>, Failure>;
+    /// Removes an exclusion from the file of that version.
+    fn remove(&self, version: &str, author: &str, id: u64) -> Result<(), Failure>;
+    /// The changes, newest first.
+    fn history(&self) -> Result<Vec<Change>, Failure>;
+    /// Takes a change back, from the file of that version.
+    fn undo(&self, version: &str, author: &str, number: u64) -> Result<(), Failure>;
+    /// The rules as they are, and as they would be with these exclusions more and those less, or with other rule files.
+    fn rules(
+        &self,
+        add: &[Exclusion],
+        remove: &[u64],
+        files: &[String],
+    ) -> Result<[Arc<RuleSet>; 2], Failure>;
+    /// A sample of the requests that passed without any event.
+    fn passed(&self) -> Vec<Event>;
+    /// The sites and what their rules do.
+    fn sites(&self) -> Result<Vec<SiteState>, Failure>;
+    /// Changes what a site's rules do.
+    fn set_mode(&self, author: &str, site: &str, mode: SiteMode) -> Result<SiteState, Failure>;
+    /// Gives what a site has learned its last touch.
+    fn learned(&self, events: &mut dyn Iterator<Item = Event>) -> Result<Vec<Learned>, Failure>;
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The file has another version by now.
+    #[error("somebody else has changed the exclusions meanwhile: look at them again")]
+    Conflict {
+        /// The version now.
+        version: String,
+    },
+    /// It must not be done, or the rules would not load.
+    #[error("{0}")]
+    Refused(String),
+    /// It is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The disk, or something else outside.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unknown(_) => Self::NotFound(refused.to_string()),
+            _ => Self::Refused(refused.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::Conflict { version } => {
+                let body = serde_json::json!({ "error": self.to_string(), "version": version });
+                return (StatusCode::CONFLICT, Json(body)).into_response();
+            }
+            Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Problem::new(status, self.to_string()).into_response()
+    }
+}
+
+/// The body of an answer of 409.
+#[derive(Serialize, ToSchema)]
+pub struct Conflict {
+    /// What is wrong, for people.
+    pub error: String,
+    /// The version of the file now.
+    pub version: String,
+}
+
+/// A rule, as it is written.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RuleText {
+    /// Its id.
+    pub id: u64,
+    /// Its text with the links of its chain.
+    pub text: String,
+    /// The comment lines right above it.
+    pub comment: String,
+    /// The file that it stands in.
+    pub file: String,
+    /// Its first line.
+    pub line: u32,
+    /// Its message, macros not expanded.
+    pub message: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// `critical`, `error` and so on; null where it has none.
+    pub severity: Option<event::Severity>,
+    /// 1 to 5.
+    pub phase: u8,
+    /// The exclusions that take something from it.
+    pub disabled_by: Vec<u64>,
+}
+
+/// A change of the exclusions or of what a site's rules do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Change {
+    /// From 1.
+    pub number: u64,
+    /// When.
+    pub time: Timestamp,
+    /// Who.
+    pub author: String,
+    /// What was done.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+    /// The change that this one takes back.
+    pub undoes: Option<u64>,
+    /// The change that took this one back.
+    pub undone_by: Option<u64>,
+    /// The lines that went with `-`, those that came with `+`; null where the texts are no longer kept.
+    pub diff: Option<String>,
+}
+
+/// What a site's rules do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SiteMode {
+    /// Judge and block.
+    Block,
+    /// Judge and report.
+    Detect,
+    /// No rules.
+    Off,
+    /// Judge and report, and learn from it.
+    Learning,
+}
+
+impl SiteMode {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Detect => "detect",
+            Self::Off => "off",
+            Self::Learning => "learning",
+        }
+    }
+}
+
+/// A site and what its rules do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SiteState {
+    /// Its name.
+    pub site: String,
+    /// What its rules do.
+    pub mode: SiteMode,
+    /// What the configuration file says, where that is something else.
+    pub configured: Option<SiteMode>,
+    /// Since when, where it was changed here.
+    pub since: Option<Timestamp>,
+    /// Requests that passed without an event while it learned, as far as they were counted.
+    pub requests: u64,
+    /// How many likely false positives were found, while it learns.
+    pub proposals: usize,
+}
+
+/// Without a daemon there is nothing to tune.
+pub(crate) struct Nothing;
+
+impl Tuning for Nothing {
+    fn rule(&self, _: u64) -> Result<RuleText, Failure> {
+        Err(nothing())
+    }
+    fn proposals(&self, _: &Event) -> Result<Proposals, Failure> {
+        Err(nothing())
+    }
+    fn preview(&self, _: &Exclusion) -> Result<String, Failure> {
+        Err(nothing())
+    }
+    fn exclusions(&self) -> Result<(ExclusionFile, String), Failure> {
+        Err(nothing())
+    }
+    fn add(&self, _: &str, _: &str, _: &[(Exclusion, Note)]) -> Result<Vec<u64>, Failure> {
+        Err(nothing())
+    }
+    fn remove(&self, _: &str, _: &str, _: u64) -> Result<(), Failure> {
+        Err(nothing())
+    }
+    fn history(&self) -> Result<Vec<Change>, Failure> {
+        Err(nothing())
+    }
+    fn undo(&self, _: &str, _: &str, _: u64) -> Result<(), Failure> {
+        Err(nothing())
+    }
+    fn rules(&self, _: &[Exclusion], _: &[u64], _: &[String]) -> Result<[Arc<RuleSet>; 2], Failure> {
+        Err(nothing())
+    }
+    fn passed(&self) -> Vec<Event> {
+        Vec::new()
+    }
+    fn sites(&self) -> Result<Vec<SiteState>, Failure> {
+        Err(nothing())
+    }
+    fn set_mode(&self, _: &str, _: &str, _: SiteMode) -> Result<SiteState, Failure> {
+        Err(nothing())
+    }
+    fn learned(&self, _: &mut dyn Iterator<Item = Event>) -> Result<Vec<Learned>, Failure> {
+        Err(nothing())
+    }
+}
+
+fn nothing() -> Failure {
+    Failure::Unavailable("there is no gate here".to_owned())
+}
+
+pub(crate) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new()
+        .merge(proposals::routes())
+        .merge(exclusions::routes())
+        .merge(history::routes())
+        .merge(replays::routes())
+        .merge(learning::routes())
+}
+
+/// Asks the daemon's side on a thread that may block.
+async fn asked<T: Send + 'static>(
+    console: Console,
+    ask: impl FnOnce(&Console) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(move || ask(&console)).await {
+        Ok(answer) => answer,
+        Err(error) => Err(Failure::Unavailable(error.to_string())),
+    }
+}
+
+impl From<store::StoreError> for Failure {
+    fn from(error: store::StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}

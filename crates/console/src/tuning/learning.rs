@@ -1,0 +1,278 @@
+//! `/api/learning`
+
+use ::tuning::{Exclusion, Learned};
+use axum::extract::{Path, State};
+use axum::response::Json;
+use event::{ByteString, Event, Timestamp};
+use serde::{Deserialize, Serialize};
+use store::Condition;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Conflict, Failure, SiteMode, SiteState, asked, exclusions};
+use crate::Console;
+use crate::access::{Analyst, Viewer};
+
+/// Events of a site that are looked at, the newest.
+pub const EVENTS: usize = 50_000;
+/// Events that are read from the store at a time.
+const PAGE: usize = 500;
+
+pub(crate) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(set))
+        .routes(routes!(proposals))
+        .routes(routes!(accept))
+}
+
+/// The sites.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LearningSites)]
+pub struct Sites {
+    /// In the order of the configuration.
+    pub sites: Vec<SiteState>,
+}
+
+/// What a site's rules shall do.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMode {
+    /// `learning`, `block` or `detect`.
+    pub mode: SiteMode,
+}
+
+/// What a site has learned.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LearnedProposals)]
+pub struct Proposals {
+    /// The likeliest first.
+    pub proposals: Vec<Proposal>,
+}
+
+/// A likely false positive.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LearnedProposal)]
+pub struct Proposal {
+    /// What would mend it.
+    #[serde(flatten)]
+    pub exclusion: Exclusion,
+    /// The rule's message.
+    pub message: ByteString,
+    /// What the rule matched on.
+    pub variable: ByteString,
+    /// Clients that it hit.
+    pub clients: usize,
+    /// Events that it caused.
+    pub events: u64,
+    /// Its rule text.
+    pub seclang: String,
+    /// From 0 to 1: how likely it is one.
+    pub likely: f64,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// Proposals that are to become exclusions.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Accept {
+    /// The version of the file of exclusions that this was decided on.
+    pub version: String,
+    /// Which.
+    pub proposals: Vec<Exclusion>,
+    /// Why; where it is not given, that they were learned.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// From now; null: they stay until they are removed.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 3660)]
+    pub expires_days: Option<u32>,
+}
+
+/// What became of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Accepted {
+    /// The version of the file now.
+    pub version: String,
+    /// The exclusions' ids.
+    pub exclusions: Vec<u64>,
+}
+
+/// The events of a site while it learned, the newest first. Ends at the first that cannot be read.
+struct Events<'a> {
+    console: &'a Console,
+    query: Option<store::Query>,
+    page: std::vec::IntoIter<Event>,
+    left: usize,
+    failure: Option<store::StoreError>,
+}
+
+impl<'a> Events<'a> {
+    fn new(console: &'a Console, site: &str, since: Option<Timestamp>) -> Result<Self, Failure> {
+        let condition = |name: &str, value: &str| {
+            Condition::parse(name, value).map_err(|error| Failure::Refused(error.to_string()))
+        };
+        let mut conditions = vec![condition("site", site)?, condition("action", "detected")?];
+        if let Some(since) = since {
+            conditions.push(condition("since", &since.to_string())?);
+        }
+        let filter = conditions.into_iter().collect();
+        let query = Some(store::Query::newest(filter, PAGE));
+        Ok(Self { console, query, page: Vec::new().into_iter(), left: EVENTS, failure: None })
+    }
+}
+
+impl Iterator for Events<'_> {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.page.next() {
+                self.left = self.left.checked_sub(1)?;
+                return Some(event);
+            }
+            let query = self.query.as_mut()?;
+            match self.console.events.query(query) {
+                Ok(page) => {
+                    match page.next {
+                        Some(next) => query.before = Some(next),
+                        None => self.query = None,
+                    }
+                    self.page = page.events.into_iter();
+                }
+                Err(failure) => {
+                    self.failure = Some(failure);
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+fn learned(console: &Console, site: &SiteState) -> Result<Vec<Learned>, Failure> {
+    let mut events = Events::new(console, &site.site, site.since)?;
+    let learned = console.tuning.learned(&mut events)?;
+    match events.failure {
+        Some(failure) => Err(failure.into()),
+        None => Ok(learned),
+    }
+}
+
+fn find(console: &Console, name: &str) -> Result<SiteState, Failure> {
+    let site = console.tuning.sites()?.into_iter().find(|site| site.site == name);
+    site.ok_or_else(|| Failure::NotFound(format!("there is no site `{name}`")))
+}
+
+/// The sites, and what their rules do
+#[utoipa::path(
+    get,
+    path = "/api/learning",
+    operation_id = "learning",
+    tag = "tuning",
+    responses((status = 200, body = Sites))
+)]
+pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Json<Sites>, Failure> {
+    asked(console, |console| {
+        let mut sites = console.tuning.sites()?;
+        for site in sites.iter_mut().filter(|site| site.mode == SiteMode::Learning) {
+            site.proposals = learned(console, site)?.len();
+        }
+        Ok(Sites { sites })
+    })
+    .await
+    .map(Json)
+}
+
+/// Has a site learn, detect or block
+#[utoipa::path(
+    post,
+    path = "/api/learning/{site}",
+    operation_id = "set_site_mode",
+    tag = "tuning",
+    params(("site" = String, Path, description = "The site's name")),
+    request_body = NewMode,
+    responses((status = 200, body = SiteState), (status = 404, body = crate::openapi::Failure))
+)]
+pub(crate) async fn set(
+    who: Analyst,
+    State(console): State<Console>,
+    Path(site): Path<String>,
+    Json(new): Json<NewMode>,
+) -> Result<Json<SiteState>, Failure> {
+    if new.mode == SiteMode::Off {
+        return Err(Failure::Refused("rules are switched off in the configuration file".to_owned()));
+    }
+    asked(console, move |console| {
+        let state = console.tuning.set_mode(&who.user, &site, new.mode)?;
+        console.noted(&who, "site mode", &format!("{site}: {}", new.mode.as_str()));
+        Ok(state)
+    })
+    .await
+    .map(Json)
+}
+
+/// The likely false positives that a site has learned
+#[utoipa::path(
+    get,
+    path = "/api/learning/{site}/proposals",
+    operation_id = "learned",
+    tag = "tuning",
+    params(("site" = String, Path, description = "The site's name")),
+    responses((status = 200, body = Proposals), (status = 404, body = crate::openapi::Failure))
+)]
+pub(crate) async fn proposals(
+    _: Viewer,
+    State(console): State<Console>,
+    Path(site): Path<String>,
+) -> Result<Json<Proposals>, Failure> {
+    asked(console, move |console| {
+        let found = learned(console, &find(console, &site)?)?;
+        let proposals = found.into_iter().map(|learned| {
+            let Learned { exclusion, message, variable, seclang, clients, events, likely, why } = learned;
+            Proposal { exclusion, message, variable, clients, events, seclang, likely, why }
+        });
+        Ok(Proposals { proposals: proposals.collect() })
+    })
+    .await
+    .map(Json)
+}
+
+/// Makes exclusions of what was learned
+#[utoipa::path(
+    post,
+    path = "/api/learning/{site}/accept",
+    operation_id = "accept_learned",
+    tag = "tuning",
+    params(("site" = String, Path, description = "The site's name")),
+    request_body = Accept,
+    responses(
+        (status = 200, body = Accepted),
+        (status = 404, body = crate::openapi::Failure),
+        (status = 409, body = Conflict, description = "The file has another version by now"),
+        (status = 422, body = crate::openapi::Failure, description = "One is refused: none is made")
+    )
+)]
+pub(crate) async fn accept(
+    who: Analyst,
+    State(console): State<Console>,
+    Path(site): Path<String>,
+    Json(accept): Json<Accept>,
+) -> Result<Json<Accepted>, Failure> {
+    asked(console, move |console| {
+        find(console, &site)?;
+        let reason = accept.reason.unwrap_or_else(|| format!("learned from the traffic of {site}"));
+        let note = exclusions::note(&who.user, &reason, accept.expires_days, None)?;
+        let wanted: Vec<_> =
+            accept.proposals.into_iter().map(|exclusion| (exclusion, note.clone())).collect();
+        if wanted.is_empty() || wanted.iter().any(|(exclusion, _)| exclusion.site.as_ref() != Some(&site)) {
+            return Err(Failure::Refused(format!("name exclusions of {site}")));
+        }
+        let ids = console.tuning.add(&accept.version, &who.user, &wanted)?;
+        console.noted(&who, "learned exclusions added", &format!("{site}: {}", ids.len()));
+        Ok(Accepted { version: console.tuning.exclusions()?.0.version(), exclusions: ids })
+    })
+    .await
+    .map(Json)
+}

@@ -1,0 +1,126 @@
+//! `/api/rules/{id}` and `/api/events/{id}/exclusions`
+
+use ::tuning::{Exclusion, PathMatch, Width};
+use axum::extract::{Path, State};
+use axum::response::Json;
+use event::{ByteString, EventId};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Failure, RuleText, asked};
+use crate::Console;
+use crate::access::Viewer;
+
+pub(crate) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new().routes(routes!(rule)).routes(routes!(proposals))
+}
+
+/// What an event suggests.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExclusionProposals)]
+pub struct Proposals {
+    /// The narrowest first.
+    pub proposals: Vec<Proposal>,
+    /// The rule that answered for the upstream.
+    pub blocking_rule: Option<u64>,
+    /// The exclusions that together let the event pass, each as narrow as can be.
+    pub narrowest: Vec<Exclusion>,
+}
+
+/// An exclusion that may be made.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExclusionProposal)]
+pub struct Proposal {
+    /// The rule.
+    pub rule: u64,
+    /// Its message.
+    pub message: ByteString,
+    /// What it matched on.
+    pub variable: ByteString,
+    /// What would be excluded.
+    pub scope: Scope,
+    /// How its path is compared.
+    pub path_match: PathMatch,
+    /// Its rule text; empty where it is refused.
+    pub seclang: String,
+    /// How much it takes away.
+    pub width: Width,
+    /// Why it cannot be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// Which requests and what of them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExclusionScope)]
+pub struct Scope {
+    /// A site's name, or a host; null: all.
+    pub site: Option<String>,
+    /// The path; null: all.
+    pub path: Option<ByteString>,
+    /// The variable; null: the whole rule.
+    pub parameter: Option<ByteString>,
+}
+
+/// A rule as it is written, with the comment above it
+#[utoipa::path(
+    get,
+    path = "/api/rules/{id}",
+    operation_id = "rule",
+    tag = "tuning",
+    params(("id" = u64, Path, description = "The rule's id")),
+    responses((status = 200, body = RuleText), (status = 404, body = crate::openapi::Failure))
+)]
+pub(crate) async fn rule(
+    _: Viewer,
+    State(console): State<Console>,
+    Path(id): Path<u64>,
+) -> Result<Json<RuleText>, Failure> {
+    asked(console, move |console| console.tuning.rule(id)).await.map(Json)
+}
+
+/// The exclusions that would have let an event pass
+#[utoipa::path(
+    get,
+    path = "/api/events/{id}/exclusions",
+    operation_id = "event_exclusions",
+    tag = "tuning",
+    params(("id" = String, Path, description = "The event's id")),
+    responses((status = 200, body = Proposals), (status = 404, body = crate::openapi::Failure))
+)]
+pub(crate) async fn proposals(
+    _: Viewer,
+    State(console): State<Console>,
+    Path(id): Path<String>,
+) -> Result<Json<Proposals>, Failure> {
+    let id: EventId =
+        id.parse().map_err(|error: event::id::InvalidEventId| Failure::NotFound(error.to_string()))?;
+    asked(console, move |console| {
+        let event = console.events.get(id)?;
+        let event = event.ok_or_else(|| Failure::NotFound(format!("there is no event {id}")))?;
+        let found = console.tuning.proposals(&event)?;
+        let narrowest = found.narrowest();
+        let proposals = found.proposals.into_iter().map(|proposal| {
+            let Exclusion { rule, site, path, path_match, parameter } = proposal.exclusion;
+            let (seclang, refused) = match proposal.text {
+                Ok(text) => (text, None),
+                Err(refused) => (String::new(), Some(refused.to_string())),
+            };
+            Proposal {
+                rule,
+                message: proposal.message,
+                variable: proposal.variable,
+                scope: Scope { site, path, parameter },
+                path_match,
+                seclang,
+                width: proposal.width,
+                refused,
+            }
+        });
+        Ok(Proposals { proposals: proposals.collect(), blocking_rule: found.blocking_rule, narrowest })
+    })
+    .await
+    .map(Json)
+}

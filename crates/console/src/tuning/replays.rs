@@ -1,0 +1,276 @@
+//! `/api/replays`: replays that run, and what they found.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ::tuning::{Exclusion, Replay, Report};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Failure, asked};
+use crate::Console;
+use crate::access::{Analyst, Role, Viewer};
+
+/// Replays that may run at a time: each takes a core.
+pub const RUNNING: usize = 2;
+/// Replays whose findings are kept.
+pub const KEPT: usize = 20;
+/// Events of a replay where nothing is said.
+pub const EVENTS: u64 = 10_000;
+/// The most events of a replay.
+pub const MAX_EVENTS: u64 = 1_000_000;
+/// Events that are read from the store at a time.
+const PAGE: usize = 200;
+
+pub(crate) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new().routes(routes!(start)).routes(routes!(show, cancel))
+}
+
+/// What is to be tried.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(as = NewReplay)]
+pub struct New {
+    /// Exclusions that would be added.
+    pub add: Vec<Exclusion>,
+    /// Exclusions that would be removed.
+    pub remove: Vec<u64>,
+    /// Rule files or patterns on the gate's machine that would take the place of all others; takes the role owner.
+    pub rules: Vec<String>,
+    /// Which events, as the query of /api/events; all where it is empty.
+    pub filter: String,
+    /// How many events at most, the newest; 10,000 where nothing is said.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub limit: Option<u64>,
+}
+
+/// The name of a replay.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReplayStarted)]
+pub struct Started {
+    /// For /api/replays/{id}.
+    pub id: String,
+}
+
+/// How far a replay is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = ReplayState)]
+pub enum RunState {
+    /// It runs.
+    Running,
+    /// It has come to its end.
+    Done,
+    /// It has not: see `error`.
+    Failed,
+}
+
+/// A replay and what it has found.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = ReplayShown)]
+pub struct Shown {
+    /// Its name.
+    pub id: String,
+    /// How far it is.
+    pub state: RunState,
+    /// Requests judged so far.
+    pub done: u64,
+    /// Requests in all, as far as known.
+    pub total: u64,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What was found; empty until it is done.
+    #[serde(flatten)]
+    pub report: Report,
+}
+
+/// The replays of a console.
+#[derive(Clone, Default)]
+pub struct Replays(Arc<Mutex<BTreeMap<u64, Arc<Run>>>>);
+
+struct Run {
+    done: AtomicU64,
+    total: AtomicU64,
+    cancelled: AtomicBool,
+    /// None while it runs.
+    outcome: Mutex<Option<Result<Report, String>>>,
+}
+
+impl Replays {
+    /// A new one; none where too many run.
+    fn open(&self) -> Option<(u64, Arc<Run>)> {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if runs.values().filter(|run| run.is_running()).count() >= RUNNING {
+            return None;
+        }
+        let id = runs.last_key_value().map_or(1, |(id, _)| id + 1);
+        while runs.len() >= KEPT {
+            let oldest = runs.iter().find(|(_, run)| !run.is_running()).map(|(id, _)| *id);
+            runs.remove(&oldest?);
+        }
+        let run = Arc::new(Run {
+            done: AtomicU64::new(0),
+            total: AtomicU64::new(0),
+            cancelled: AtomicBool::new(false),
+            outcome: Mutex::new(None),
+        });
+        runs.insert(id, Arc::clone(&run));
+        Some((id, run))
+    }
+
+    fn find(&self, id: &str) -> Result<(u64, Arc<Run>), Failure> {
+        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = id.parse().ok().and_then(|id: u64| runs.get(&id).map(|run| (id, Arc::clone(run))));
+        found.ok_or_else(|| Failure::NotFound("there is no such replay, or no longer".to_owned()))
+    }
+}
+
+impl Run {
+    fn is_running(&self) -> bool {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Judges all. The error of a replay that was cancelled says so.
+    fn run(&self, console: &Console, new: &New, filter: store::Filter) -> Result<Report, Failure> {
+        let [before, after] = console.tuning.rules(&new.add, &new.remove, &new.rules)?;
+        let limit = new.limit.unwrap_or(EVENTS);
+        let passed = console.tuning.passed();
+        let stored = console.events.count(&filter)?.min(limit);
+        self.total.store(stored + passed.len() as u64, Ordering::Relaxed);
+        let mut replay = Replay::new(before, after);
+        let mut left = limit;
+        let mut query = store::Query::newest(filter, PAGE);
+        while left > 0 {
+            query.limit = PAGE.min(usize::try_from(left).unwrap_or(PAGE));
+            let page = console.events.query(&query)?;
+            for event in &page.events {
+                self.step()?;
+                replay.event(event);
+            }
+            left -= (page.events.len() as u64).min(left);
+            match page.next {
+                Some(next) => query.before = Some(next),
+                None => break,
+            }
+        }
+        for event in &passed {
+            self.step()?;
+            replay.passed(event);
+        }
+        self.total.store(self.done.load(Ordering::Relaxed), Ordering::Relaxed);
+        Ok(replay.finish())
+    }
+
+    fn step(&self) -> Result<(), Failure> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(Failure::Refused("cancelled".to_owned()));
+        }
+        self.done.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Begins a replay of stored events and of the sample of passed requests
+#[utoipa::path(
+    post,
+    path = "/api/replays",
+    operation_id = "start_replay",
+    tag = "tuning",
+    request_body = New,
+    responses(
+        (status = 202, body = Started),
+        (status = 422, body = crate::openapi::Failure),
+        (status = 503, body = crate::openapi::Failure, description = "Enough replays run")
+    )
+)]
+pub(crate) async fn start(
+    who: Analyst,
+    State(console): State<Console>,
+    Json(new): Json<New>,
+) -> Result<(StatusCode, Json<Started>), Failure> {
+    // what is wrong with a file is told with its text, and that could be any file
+    if !new.rules.is_empty() && who.role < Role::Owner {
+        return Err(Failure::Refused("other rule files take the role owner".to_owned()));
+    }
+    if new.limit.is_some_and(|limit| !(1..=MAX_EVENTS).contains(&limit)) {
+        return Err(Failure::Refused(format!("limit takes 1 to {MAX_EVENTS}")));
+    }
+    let parameters = parameters(&new.filter)?;
+    let filter = crate::events::query(parameters).map_err(Failure::Refused)?.filter;
+    let open = console.replays.open();
+    let (id, run) =
+        open.ok_or_else(|| Failure::Unavailable("enough replays run; wait for one".to_owned()))?;
+    tokio::task::spawn_blocking(move || {
+        let found = std::panic::AssertUnwindSafe(|| run.run(&console, &new, filter));
+        let outcome = match std::panic::catch_unwind(found) {
+            Ok(outcome) => outcome.map_err(|failure| failure.to_string()),
+            Err(_) => Err("the replay broke down; please report it".to_owned()),
+        };
+        *run.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+    });
+    Ok((StatusCode::ACCEPTED, Json(Started { id: id.to_string() })))
+}
+
+/// A query string as the parameters that the list of events reads.
+pub(crate) fn parameters(query: &str) -> Result<crate::events::Parameters, Failure> {
+    let uri = format!("/?{}", query.trim_start_matches('?'));
+    let uri: axum::http::Uri = uri.parse().map_err(|_| Failure::Refused("filter: not a query".to_owned()))?;
+    let query = axum::extract::Query::<crate::events::Parameters>::try_from_uri(&uri);
+    let parameters = query.map_err(|rejection| Failure::Refused(rejection.body_text()))?.0;
+    Ok(parameters.into_iter().filter(|(name, _)| !matches!(name.as_str(), "before" | "limit")).collect())
+}
+
+/// How far a replay is, and what it found
+#[utoipa::path(
+    get,
+    path = "/api/replays/{id}",
+    operation_id = "replay",
+    tag = "tuning",
+    params(("id" = String, Path, description = "The replay's name")),
+    responses((status = 200, body = Shown), (status = 404, body = crate::openapi::Failure))
+)]
+pub(crate) async fn show(
+    _: Viewer,
+    State(console): State<Console>,
+    Path(id): Path<String>,
+) -> Result<Json<Shown>, Failure> {
+    asked(console, move |console| {
+        let (id, run) = console.replays.find(&id)?;
+        let outcome = run.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (state, error, report) = match outcome {
+            None => (RunState::Running, None, Report::default()),
+            Some(Ok(report)) => (RunState::Done, None, report),
+            Some(Err(error)) => (RunState::Failed, Some(error), Report::default()),
+        };
+        let (done, total) = (run.done.load(Ordering::Relaxed), run.total.load(Ordering::Relaxed));
+        Ok(Shown { id: id.to_string(), state, done, total, error, report })
+    })
+    .await
+    .map(Json)
+}
+
+/// Ends a replay; what it found is gone
+#[utoipa::path(
+    delete,
+    path = "/api/replays/{id}",
+    operation_id = "cancel_replay",
+    tag = "tuning",
+    params(("id" = String, Path, description = "The replay's name")),
+    responses((status = 204), (status = 404, body = crate::openapi::Failure))
+)]
+pub(crate) async fn cancel(
+    _: Analyst,
+    State(console): State<Console>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Failure> {
+    let (_, run) = console.replays.find(&id)?;
+    run.cancelled.store(true, Ordering::Relaxed);
+    Ok(StatusCode::NO_CONTENT)
+}
