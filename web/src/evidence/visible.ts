@@ -23,7 +23,7 @@ export interface Piece {
 const TOLD_APART = 64 * 1024;
 
 /**
- * The bytes of a span in pieces. `lines` lets line feeds be line feeds and tabs be tabs. A piece ends wherever one of `cuts`
+ * The bytes of a span in pieces. `lines` lets line ends be line ends and tabs be tabs. A piece ends wherever one of `cuts`
  * (ascending, at [`boundary`]s) stands.
  */
 export function pieces(bytes: Uint8Array, span: Span, cuts: number[], lines: boolean): Piece[] {
@@ -33,16 +33,17 @@ export function pieces(bytes: Uint8Array, span: Span, cuts: number[], lines: boo
   let current: Piece | undefined;
   for (let at = span.from; at < span.to; ) {
     const { code, length } = characterAt(bytes, at, span.to);
+    // The line feed shows where the line ends; hex tells how.
+    const lineEnd = lines && code === 13 && byteAt(bytes, at + 1) === 10 && at + 1 < span.to;
     const plain = code >= 0 && ((lines && (code === 10 || code === 9)) || !hidden(String.fromCodePoint(code)));
-    const text = plain
-      ? String.fromCodePoint(code)
-      : code >= 0
-        ? escapeOf(String.fromCodePoint(code))
-        : `\\x${byteAt(bytes, at).toString(16).padStart(2, "0")}`;
+    let text = "";
+    if (plain) text = String.fromCodePoint(code);
+    else if (code < 0) text = `\\x${byteAt(bytes, at).toString(16).padStart(2, "0")}`;
+    else if (!lineEnd) text = escapeOf(String.fromCodePoint(code));
     while ((cuts[cut] ?? span.to) < at) {
       cut += 1;
     }
-    const escape = !plain && tellApart;
+    const escape = !plain && !lineEnd && tellApart;
     if (current && cuts[cut] !== at && current.escape === escape) {
       current.text += text;
       current.to = at + length;

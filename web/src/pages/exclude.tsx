@@ -15,7 +15,8 @@ export interface Proposal {
   rule: number;
   message: ByteText;
   variable: ByteText;
-  scope: { site?: string | null; path?: ByteText | null; path_match?: "exact" | "prefix"; parameter?: ByteText | null };
+  scope: { site?: string | null; path?: ByteText | null; parameter?: ByteText | null };
+  path_match: Scope["path_match"];
   seclang?: string | null;
   width: Width;
   refused?: string | null;
@@ -26,13 +27,18 @@ interface Proposals {
   blocking_rule?: number | null;
 }
 
-export function scopeOf({ rule, scope }: Proposal): Scope {
+export function scopeOf({ rule, scope, path_match }: Proposal): Scope {
+  return withoutNothing({ rule, path_match, ...scope });
+}
+
+/** The API tells absent fields as null. */
+export function withoutNothing({ rule, path_match, site, path, parameter }: Scope): Scope {
   return {
     rule,
-    path_match: scope.path_match ?? "exact",
-    ...(scope.site ? { site: scope.site } : {}),
-    ...(scope.path ? { path: scope.path } : {}),
-    ...(scope.parameter ? { parameter: scope.parameter } : {}),
+    path_match,
+    ...(site ? { site } : {}),
+    ...(path ? { path } : {}),
+    ...(parameter ? { parameter } : {}),
   };
 }
 
@@ -183,7 +189,7 @@ function Choice({ event, proposals, onClose }: { event: Event; proposals: Propos
           </li>
         ))}
       </ul>
-      <details class="seclang">
+      <details class="seclang" open>
         <summary>{t("exclude.seclang")}</summary>
         <Lines className="bytes rule-code" text={chosen.map((one) => one.seclang ?? "").join("\n\n")} />
       </details>

@@ -14,8 +14,10 @@ interface Change {
   reason?: string | null;
   /** The change that undid it. */
   undone_by?: number | null;
-  /** In unified form. */
-  diff: string;
+  /** The change that it took back. */
+  undoes?: number | null;
+  /** Lines with `-` and `+`; null where the texts are no longer kept. */
+  diff?: string | null;
 }
 
 export default function History() {
@@ -61,6 +63,7 @@ export default function History() {
               <span>
                 <Untrusted text={change.what} limit={300} />
               </span>
+              {change.undoes && <span class="note">{t("history.undoes", { n: String(change.undoes) })}</span>}
               {change.undone_by && <Badge>{t("history.undoneBy", { n: String(change.undone_by) })}</Badge>}
             </div>
             {change.reason && (
@@ -112,8 +115,9 @@ export default function History() {
 /** Lines of a difference that are shown at first. */
 const FOLDED = 200;
 
-export function Diff({ text }: { text: string }) {
+export function Diff({ text }: { text: string | null | undefined }) {
   const [all, setAll] = useState(false);
+  if (text === null || text === undefined) return <p class="note">{t("history.noDiff")}</p>;
   const lines = text.replace(/\n$/, "").split("\n");
   const shown = all ? lines : lines.slice(0, FOLDED);
   const kind = (line: string): string =>

@@ -6,7 +6,7 @@ import type { ByteText } from "../evidence/event";
 import { number, percent, t } from "../i18n";
 import { mayTune } from "../session";
 import { Badge, Button, Confirm, Empty, Loading, Page, Panel, Problem, Time, toast, Untrusted } from "../ui";
-import { refusal } from "./exclude";
+import { refusal, ScopeText, withoutNothing } from "./exclude";
 import { ReplayResult, type ReplayRequest, type Scope, useReplay } from "./replay";
 import { Lines } from "./rule";
 
@@ -15,16 +15,16 @@ type Mode = "block" | "detect" | "off" | "learning";
 interface Site {
   site: string;
   mode: Mode;
+  /** What the configuration file says, where that is something else. */
+  configured?: Mode | null;
   since?: string | null;
   requests?: number | null;
   proposals?: number | null;
 }
 
-interface Proposal {
-  rule: number;
+interface Proposal extends Scope {
   message: ByteText;
-  parameter?: ByteText | null;
-  path?: ByteText | null;
+  variable: ByteText;
   clients: number;
   events: number;
   seclang: string;
@@ -88,6 +88,7 @@ function SitePanel({ site, onChange }: { site: Site; onChange: () => void }) {
         )}
         {site.requests !== undefined && site.requests !== null && `${t("learning.requests", { n: site.requests })} · `}
         {t("learning.proposals", { n: site.proposals ?? 0 })}
+        {site.configured && ` · ${t("learning.configured", { mode: t(`learning.mode.${site.configured}`) })}`}
       </p>
       <div class="actions">
         <Button kind="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
@@ -125,22 +126,15 @@ function Proposals({ site, onAccepted }: { site: Site; onAccepted: () => void })
   const [busy, setBusy] = useState(false);
   const { replay, error: replayError } = useReplay(replaying);
   const list = data?.proposals ?? [];
-  const key = (one: Proposal): string => JSON.stringify([one.rule, one.path, one.parameter]);
+  const key = (one: Proposal): string => JSON.stringify(withoutNothing(one));
   const ticked = (one: Proposal): boolean => changed.get(key(one)) ?? one.likely >= LIKELY;
   const chosen = list.filter(ticked);
-  const scope = (one: Proposal): Scope => ({
-    rule: one.rule,
-    site: site.site,
-    path_match: "exact",
-    ...(one.path ? { path: one.path } : {}),
-    ...(one.parameter ? { parameter: one.parameter } : {}),
-  });
   const accept = async (): Promise<void> => {
     setBusy(true);
     setFailure(undefined);
     try {
       const { version } = await get<{ version: number | string }>("/api/exclusions");
-      await send("POST", `${path}/accept`, { version, proposals: chosen });
+      await send("POST", `${path}/accept`, { version, proposals: chosen.map(withoutNothing) });
       toast(t("learning.accepted", { n: chosen.length }));
       setChanged(new Map());
       setReplaying(undefined);
@@ -171,17 +165,7 @@ function Proposals({ site, onAccepted }: { site: Site; onAccepted: () => void })
               />
               <span>
                 <code>{one.rule}</code> <Untrusted text={textOf(bytesOf(one.message))} limit={150} />{" "}
-                <span class="scope">
-                  <code>{one.path ? <Untrusted text={textOf(bytesOf(one.path))} limit={150} /> : t("exclude.allPaths")}</code>
-                  {" · "}
-                  <code>
-                    {one.parameter ? (
-                      <Untrusted text={textOf(bytesOf(one.parameter))} limit={150} />
-                    ) : (
-                      t("exclude.wholeRule")
-                    )}
-                  </code>
-                </span>{" "}
+                <ScopeText scope={one} />{" "}
                 <Badge kind={one.likely >= LIKELY ? "good" : "warn"}>
                   {t("learning.likely", { percent: percent(one.likely) })}
                 </Badge>
@@ -206,7 +190,7 @@ function Proposals({ site, onAccepted }: { site: Site; onAccepted: () => void })
       )}
       {mayTune.value && (
         <div class="actions">
-          <Button disabled={chosen.length === 0} onClick={() => setReplaying({ add: chosen.map(scope) })}>
+          <Button disabled={chosen.length === 0} onClick={() => setReplaying({ add: chosen.map(withoutNothing) })}>
             {t("tuning.replay")}
           </Button>
           <Button kind="primary" busy={busy} disabled={chosen.length === 0} onClick={() => void accept()}>

@@ -4,8 +4,8 @@ import { send, useLoad } from "../api/client";
 import { bytesOf, textOf } from "../evidence/bytes";
 import type { ByteText } from "../evidence/event";
 import { date, t } from "../i18n";
-import { mayTune } from "../session";
-import { Badge, Button, Confirm, Dialog, Empty, Input, Loading, Page, Problem, Select, Time, toast, Untrusted, useKeys } from "../ui";
+import { may, mayTune } from "../session";
+import { Badge, Button, Confirm, Dialog, Empty, Field, Input, Loading, Page, Problem, Select, Time, toast, Untrusted, useKeys } from "../ui";
 import { EXPIRIES, type Expiry, refusal, ScopeText } from "./exclude";
 import { ReplayResult, type ReplayRequest, type Scope, useReplay } from "./replay";
 import { Lines, RuleText } from "./rule";
@@ -25,6 +25,8 @@ interface Exclusion extends Scope {
 interface Exclusions {
   version: number | string;
   exclusions: Exclusion[];
+  /** What is wrong with the file, which people may edit. */
+  problems?: { line: number; message: string }[];
 }
 
 /** Milliseconds before its end in which an exclusion is marked. */
@@ -71,6 +73,11 @@ export default function Tuning() {
       <p class="note">{t("tuning.note")}</p>
       {error && <Problem error={error} retry={reload} />}
       {loading && !data && <Loading />}
+      {data?.problems?.map(({ line, message }) => (
+        <p key={line} class="problem" role="alert">
+          <Untrusted text={t("tuning.problem", { line: String(line), message })} limit={500} />
+        </p>
+      ))}
       {data && list.length === 0 && <Empty>{t("tuning.none")}</Empty>}
       <ul class="exclusions">
         {list.map((one, at) => (
@@ -83,6 +90,7 @@ export default function Tuning() {
           />
         ))}
       </ul>
+      {may("owner") && <TryRules />}
       {editing && data && (
         <Edit
           version={data.version}
@@ -184,6 +192,47 @@ function Row({
         </>
       )}
     </li>
+  );
+}
+
+/** What another rule set, such as a new release of the Core Rule Set, would change. */
+function TryRules() {
+  const [paths, setPaths] = useState("");
+  const [request, setRequest] = useState<ReplayRequest>();
+  const { replay, error } = useReplay(request);
+  const rules = paths.split("\n").map((path) => path.trim()).filter((path) => path !== "");
+  return (
+    <details class="panel">
+      <summary>{t("tuning.try")}</summary>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (rules.length > 0) setRequest({ rules });
+        }}
+      >
+        <Field label={t("tuning.tryPaths")} help={t("tuning.tryHelp")}>
+          {(attributes) => (
+            <textarea
+              {...attributes}
+              class="code"
+              rows={3}
+              value={paths}
+              placeholder={"/etc/modsecurity/crs/crs-setup.conf\n/srv/coreruleset-4/rules/*.conf"}
+              onInput={(event) => {
+                setPaths(event.currentTarget.value);
+                setRequest(undefined);
+              }}
+            />
+          )}
+        </Field>
+        <div class="actions">
+          <Button type="submit" disabled={rules.length === 0}>
+            {t("tuning.replay")}
+          </Button>
+        </div>
+      </form>
+      {request && <ReplayResult replay={replay} error={error} />}
+    </details>
   );
 }
 

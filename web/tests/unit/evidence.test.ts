@@ -24,7 +24,7 @@ test("what misleads or can't be seen is shown as an escape", () => {
   const cases: [Uint8Array, boolean, string][] = [
     [utf8("plain <b>&amp;"), false, "plain <b>&amp;"],
     [utf8("a\r\n\tb"), false, "a\\r\\n\\tb"],
-    [utf8("a\r\n\tb"), true, "a\\r\n\tb"],
+    [utf8("a\r\n\tb\r"), true, "a\n\tb\\r"],
     [utf8("\x1b[31m\x07\x00\x7f"), false, "\\x1b[31m\\x07\\x00\\x7f"],
     [utf8("x\u202ey\u2066z\u200b"), false, "x\\u{202e}y\\u{2066}z\\u{200b}"],
     [utf8("\u{e0041}\ufeff"), false, "\\u{e0041}\\u{feff}"],

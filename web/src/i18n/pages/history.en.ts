@@ -8,4 +8,6 @@ export default {
   allLines: "Show all {n} lines",
   keyDiff: "Shows the difference",
   keyUndo: "Undoes the selected change",
+  noDiff: "The texts are no longer kept.",
+  undoes: "takes back #{n}",
 };

@@ -8,4 +8,6 @@ export default {
   allLines: "全 {n} 行を表示",
   keyDiff: "差分を開閉",
   keyUndo: "選択中の変更を元に戻す",
+  noDiff: "変更前後の内容は保存期間を過ぎました。",
+  undoes: "#{n} の取り消し",
 };

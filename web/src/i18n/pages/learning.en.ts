@@ -19,4 +19,5 @@ export default {
   seen: "{events} events of {clients} clients.",
   accept: "Accept {n}",
   accepted: "{n} {n|exclusion is|exclusions are} in force",
+  configured: "the configuration says: {mode}",
 };

@@ -19,4 +19,5 @@ export default {
   seen: "クライアント {clients} 台、イベント {events} 件。",
   accept: "{n} 件を承認",
   accepted: "{n} 件の除外を適用しました",
+  configured: "設定ファイルの指定: {mode}",
 };

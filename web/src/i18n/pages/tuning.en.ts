@@ -23,4 +23,8 @@ export default {
   parameter: "Variable",
   parameterHelp: "As events name it: ARGS:comment, REQUEST_HEADERS:Referer",
   replay: "Replay",
+  problem: "Line {line} of the file: {message}",
+  try: "Try another rule set",
+  tryPaths: "Rule files on the gate's machine, one path or pattern a line",
+  tryHelp: "They take the place of all present rules in the replay alone. Nothing is changed.",
 };

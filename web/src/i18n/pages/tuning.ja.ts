@@ -23,4 +23,8 @@ export default {
   parameter: "変数",
   parameterHelp: "イベントに表示される名前（ARGS:comment、REQUEST_HEADERS:Referer など）",
   replay: "再判定",
+  problem: "ファイルの {line} 行目: {message}",
+  try: "別のルールセットを試す",
+  tryPaths: "ゲートのマシン上のルールファイル（1 行に 1 つのパスまたはパターン）",
+  tryHelp: "再判定の間だけ現在のルールと置き換えます。設定は何も変わりません。",
 };
