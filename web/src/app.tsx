@@ -11,7 +11,7 @@ import { THEMES, setTheme, theme } from "./theme";
 import { Toasts } from "./ui/dialog";
 import { Help } from "./ui/help";
 import { type Shortcuts, useKeys } from "./ui/keys";
-import { Button, Loading, Page, Problem, toast, errorText } from "./ui";
+import { Button, Loading, Page, Problem, toast, errorText, visible } from "./ui";
 
 const helpShown = signal(false);
 const menuShown = signal(false);
@@ -163,7 +163,7 @@ function Shell({ children }: { children: preact.ComponentChildren }) {
         })}
         <section class="side-foot">
           <p class="who">
-            <strong>{who?.user}</strong> <span>{who && t(`role.${who.role}`)}</span>
+            <strong>{visible(who?.user ?? "")}</strong> <span>{who && t(`role.${who.role}`)}</span>
           </p>
           <div class="side-choices">
             <LanguageChoice />

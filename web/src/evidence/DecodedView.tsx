@@ -2,7 +2,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { Button, Untrusted } from "../ui";
-import { byteAt, type Mapped, textOf } from "./bytes";
+import { byteAt, Mapped, textOf } from "./bytes";
 import { type BodyKind, decoded, type Field } from "./fields";
 import type { Location } from "./locate";
 import { headerText, type Message, part } from "./message";
@@ -27,16 +27,19 @@ export function DecodedView({
 }) {
   const found = useMemo(() => decoded(message), [message]);
   const marks = useMemo(() => marksOf(locations, side), [locations, side]);
-  const groups: [BodyKind | "query" | "cookies", Field[]][] =
-    side === "request"
-      ? [
-          ["query", found.query],
-          ["cookies", found.cookies],
-          [found.kind, found.kind === "multipart" ? found.parts : found.body],
-        ]
-      : [];
-  const pretty = useMemo(() => prettyJson(message), [message]);
+  const headers = useMemo(
+    () => message.headers.map(({ name, value }) => ({ name: Mapped.of(message.bytes, name), value: Mapped.of(message.bytes, value) })),
+    [message],
+  );
   const body = message.body && part(message, message.body);
+  const bodyFields = side === "request" ? (found.kind === "multipart" ? found.parts : found.body) : [];
+  const groups: [BodyKind | "query" | "cookies" | "headers", Field[]][] = [
+    ["query", side === "request" ? found.query : []],
+    ["cookies", side === "request" ? found.cookies : []],
+    [found.kind, bodyFields],
+    ["headers", headers],
+  ];
+  const pretty = useMemo(() => prettyJson(message), [message]);
   const shownGroups = groups.filter(([, fields]) => fields.length > 0);
   return (
     <>
@@ -63,7 +66,7 @@ export function DecodedView({
           <Long text={pretty} />
         </section>
       )}
-      {!pretty && body && !groups[2]?.[1].length && (
+      {!pretty && body && bodyFields.length === 0 && (
         <section class="decoded-group">
           <h3>{t("event.decoded.other")}</h3>
           <Long text={textOf(body)} />

@@ -25,6 +25,7 @@ import {
   toast,
   Untrusted,
   useKeys,
+  visible,
 } from "../ui";
 import { Exclude } from "./exclude";
 import type { PageProps } from "./index";
@@ -140,7 +141,9 @@ function Facts({ event }: { event: Event }) {
         {event.client && (
           <Fact name="event.client">
             <a href={link({ property: "client", value: event.client.address, inverted: false })}>
-              <code>{event.client.address}</code>
+              <code>
+                <Untrusted text={event.client.address} limit={300} />
+              </code>
             </a>
             {event.client.port !== undefined && <code class="note">:{event.client.port}</code>}
           </Fact>
@@ -347,7 +350,7 @@ function Score({ request }: { request: RequestEvidence }) {
           </table>
           {sum.categories.length > 0 && (
             <p class="note">
-              {t("event.byKind")} {sum.categories.map(([kind, points]) => `${kind} ${points}`).join(", ")}
+              {t("event.byKind")} {visible(sum.categories.map(([kind, points]) => `${kind} ${points}`).join(", "))}
             </p>
           )}
         </div>
@@ -396,7 +399,7 @@ function NeighbourList({ title, event, conditions }: { title: string; event: Eve
     <Panel
       title={title}
       actions={
-        <a href={`/events?${toParams(conditions)}`} title={queryText(conditions)}>
+        <a href={`/events?${toParams(conditions)}`} title={visible(queryText(conditions))}>
           {t("event.inList")}
         </a>
       }
@@ -439,7 +442,9 @@ function Rest({ request }: { request: RequestEvidence }) {
         )}
         {request.server !== undefined && (
           <Fact name="event.server">
-            <code>{request.server}</code>
+            <code>
+              <Untrusted text={request.server} limit={100} />
+            </code>
           </Fact>
         )}
         <Fact name="event.engine">{t(`event.engines.${request.engine}`)}</Fact>
@@ -448,7 +453,7 @@ function Rest({ request }: { request: RequestEvidence }) {
             <ul>
               {request.not_inspected.map(({ what, bytes }) => (
                 <li key={what}>
-                  <Badge kind="warn">{hasText(`event.uninspected.${what}`) ? t(`event.uninspected.${what}` as Key) : what}</Badge>
+                  <Badge kind="warn">{uninspected(what)}</Badge>
                   {bytes !== undefined && ` ${t("event.bytes", { n: bytes })}`}
                 </li>
               ))}
@@ -460,6 +465,11 @@ function Rest({ request }: { request: RequestEvidence }) {
       </dl>
     </Panel>
   );
+}
+
+function uninspected(what: string): string {
+  const key = `event.uninspected.${what}`;
+  return hasText(key) ? t(key) : visible(what);
 }
 
 function microseconds(us: number): string {

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, get } from "../api/client";
 import { hasText, number, t } from "../i18n";
 import { navigate, place, setQuery } from "../router";
-import { Badge, Button, Empty, Loading, Page, Problem, Select, Time, Untrusted, useKeys } from "../ui";
+import { Badge, Button, Empty, Loading, Page, Problem, Select, Time, Untrusted, useKeys, visible } from "../ui";
 
 interface Incident {
   id: string;
@@ -93,7 +93,7 @@ export default function Incidents() {
 
 export function kindText(kind: string): string {
   const key = `incidents.kind.${kind.replace(/^attack-/, "")}`;
-  return hasText(key) ? t(key) : kind;
+  return hasText(key) ? t(key) : visible(kind);
 }
 
 function Line({

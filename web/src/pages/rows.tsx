@@ -77,7 +77,9 @@ export function EventRow({ event, selected, add }: { event: Event; selected: boo
       <span class="event-client">
         {event.client && (
           <Filtering property="client" value={event.client.address} add={add}>
-            <code>{event.client.address}</code>
+            <code>
+              <Untrusted text={event.client.address} limit={60} />
+            </code>
           </Filtering>
         )}
       </span>

@@ -28,7 +28,7 @@ export async function startApi(routes) {
       response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
       response.write(": here\n\n");
       tails.add(response);
-      request.on("close", () => tails.delete(response));
+      response.on("close", () => tails.delete(response));
       return;
     }
     let answer = routes[key] ?? Object.entries(routes).find(([name]) => name.endsWith("*") && key.startsWith(name.slice(0, -1)))?.[1];

@@ -38,6 +38,7 @@ export default {
   bodyCut: "Of the body {n} of {total} bytes were kept.",
   decoded: {
     query: "Query",
+    headers: "Headers",
     cookies: "Cookies",
     form: "Form",
     multipart: "Parts of the form",

@@ -38,6 +38,7 @@ export default {
   bodyCut: "本文 {total} バイトのうち {n} バイトが保存されています。",
   decoded: {
     query: "クエリ",
+    headers: "ヘッダー",
     cookies: "Cookie",
     form: "フォーム",
     multipart: "フォームのパート",
