@@ -1,9 +1,254 @@
-//! Who may do what: each handler names the least role that it takes, as its first argument.
+//! Accounts, sessions, roles, tokens and the audit trail: who may use the console, and for what.
+//!
+//! A handler names the least role that it takes by its first argument, which is also the first that is looked at: whoever may
+//! not ask does not learn whether the rest of the request is right.
 //!
 //! ```text
 //! async fn list(_: Viewer, State(console): State<Console>) -> Json<Events>
+//! async fn accept(who: Analyst, …) { … console.audit(&who, "proposal_accepted", "rule 942100").await; }
 //! ```
+//!
+//! A person signs in and has a session, by cookie; a request that changes something needs the session's `X-CSRF-Token` and has
+//! to come from a page of the console ([`guard`]). A script has an API token in `Authorization: Bearer`. docs/adr/0008 says
+//! why it is made like this.
+//!
+//! | module | |
+//! |---|---|
+//! | [`identity`] | roles, scopes, the extractors |
+//! | [`credentials`] | what a request shows of them |
+//! | `guard` | own names, foreign pages, headers of every answer |
+//! | `database`, `users`, `sessions`, `links`, `tokens`, `audit` | `console.sqlite` and its tables |
+//! | `password`, `attempts`, `secret` | argon2id, limits of attempts, random secrets |
+//! | `api` | the routes |
+//! | [`limits`] | all limits |
 
-mod identity;
+pub(crate) mod api;
+mod attempts;
+mod audit;
+pub mod credentials;
+mod database;
+pub(crate) mod guard;
+pub mod identity;
+pub mod limits;
+mod links;
+mod password;
+mod secret;
+mod sessions;
+mod tokens;
+mod url;
+mod users;
 
-pub use identity::{Analyst, Identity, Owner, Role, Scope, Via, Viewer};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::http::StatusCode;
+use event::Timestamp;
+use rusqlite::{Transaction, TransactionBehavior};
+
+pub use database::{OpenError, path};
+pub use identity::{Account, Analyst, Identity, Owner, Role, Scope, Via, Viewer};
+pub use url::{InvalidUrl, Url};
+
+use crate::{Console, Problem};
+use attempts::Attempts;
+use database::Database;
+use links::Purpose;
+use password::Hasher;
+
+/// The two clocks that are asked.
+pub trait Clock: Send + Sync {
+    /// The time of day, which may be set.
+    fn now(&self) -> Timestamp;
+    /// Time since some moment, which never goes back.
+    fn uptime(&self) -> Duration;
+}
+
+/// The machine's clocks.
+#[derive(Debug)]
+pub struct SystemClock(Instant);
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from(SystemTime::now())
+    }
+
+    fn uptime(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Who may use the console.
+pub struct Access {
+    database: Database,
+    clock: Box<dyn Clock>,
+    url: RwLock<Url>,
+    hasher: Hasher,
+    attempts: Attempts,
+    /// Why the audit trail was not written; none while it is.
+    unrecorded: Mutex<Option<String>>,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// Opens `console.sqlite` in the data folder, which has to be there. A damaged one is moved aside; then the second value
+    /// tells where to. `url` is how the console's owner gets to it.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(
+        data_dir: &Path,
+        url: Url,
+        clock: Box<dyn Clock>,
+    ) -> Result<(Self, Option<PathBuf>), OpenError> {
+        let (database, aside) = Database::open_or_start_over(&path(data_dir), clock.now())?;
+        let access = Self {
+            database,
+            clock,
+            url: RwLock::new(url),
+            hasher: Hasher::default(),
+            attempts: Attempts::default(),
+            unrecorded: Mutex::default(),
+        };
+        Ok((access, aside))
+    }
+
+    /// Goes on with another address of the console.
+    pub fn set_url(&self, url: Url) {
+        *self.url.write().unwrap_or_else(PoisonError::into_inner) = url;
+    }
+
+    /// How the console's owner gets to it.
+    pub fn url(&self) -> Url {
+        self.url.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is wrong, one line each.
+    pub fn problems(&self) -> Vec<String> {
+        self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// A one-time link to the first account. None once there is an owner. Blocks.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn first_link(&self) -> Result<Option<String>, Problem> {
+        self.blocking(|db, now| {
+            if users::has_owner(db)? {
+                return Ok(None);
+            }
+            links::create(db, Purpose::Owner, now).map(Some)
+        })
+        .map(|token| token.map(|token| self.link(&token)))
+    }
+
+    /// A one-time link for the machine's owner: to the first account or, once there is one, to a new password of `user`,
+    /// whose second factors go with the old one. Blocks.
+    ///
+    /// # Errors
+    /// 409 where a user has to be named, 404 where there is none of that name.
+    pub fn command_link(&self, user: Option<&str>) -> Result<String, Problem> {
+        let token = self.blocking(|db, now| match user {
+            None if users::has_owner(db)? => Err(Problem::new(
+                StatusCode::CONFLICT,
+                "there is an owner already; name the user whose password is lost",
+            )),
+            None => {
+                audit::record(db, now, &Identity::command(), "link_created", "first account")?;
+                links::create(db, Purpose::Owner, now)
+            }
+            Some(name) => {
+                let user = users::find(db, name)?
+                    .ok_or_else(|| Problem::not_found(format!("there is no user {name}")))?;
+                audit::record(db, now, &Identity::command(), "link_created", &user.name)?;
+                let purpose = match user.password {
+                    Some(_) => Purpose::Reset(user.id),
+                    None => Purpose::Invitation(user.id),
+                };
+                links::create(db, purpose, now)
+            }
+        })?;
+        Ok(self.link(&token))
+    }
+
+    /// An API token of the machine's owner. Blocks.
+    ///
+    /// # Errors
+    /// 422 for what a token cannot be, 409 where there are too many.
+    pub fn command_token(
+        &self,
+        name: &str,
+        scopes: &[Scope],
+        expires_days: Option<u32>,
+    ) -> Result<String, Problem> {
+        self.blocking(|db, now| {
+            audit::record(db, now, &Identity::command(), "token_created", name)?;
+            tokens::create(db, None, &tokens::NewToken { name, scopes, expires_days }, now)
+        })
+        .map(|(_, token)| token)
+    }
+
+    /// Counts an attempt to prove who somebody is.
+    ///
+    /// # Errors
+    /// 429 where there were too many.
+    fn attempt(&self, address: std::net::IpAddr, user: Option<&str>) -> Result<(), Problem> {
+        self.attempts.take(address, user, self.clock.uptime()).map_err(|wait| {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many attempts; wait").retry_after(wait)
+        })
+    }
+
+    /// Where the token of a link is entered.
+    fn link(&self, token: &str) -> String {
+        format!("{}/setup#{token}", self.url())
+    }
+
+    /// Uses the database within a transaction, which an error undoes. Blocks.
+    fn blocking<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let now = self.clock.now();
+        self.database.with(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction, now)?;
+            transaction.commit()?;
+            Ok(done)
+        })
+    }
+
+    /// As [`Access::blocking`], on a thread that may block.
+    async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let access = Arc::clone(self);
+        match tokio::task::spawn_blocking(move || access.blocking(work)).await {
+            Ok(done) => done,
+            Err(error) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+        }
+    }
+}
+
+impl Console {
+    /// Adds an entry to the audit trail: `what` as a word (`exclusion_added`), `detail` for people. Where it cannot be
+    /// written, /healthz says so until it can be again.
+    pub async fn audit(&self, who: &Identity, what: &'static str, detail: impl Into<String>) {
+        let (who, detail) = (who.clone(), detail.into());
+        let recorded = self.access.run(move |db, now| Ok(audit::record(db, now, &who, what, &detail)?)).await;
+        let problem =
+            recorded.err().map(|problem| format!("the audit trail is not written: {}", problem.error()));
+        *self.access.unrecorded.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+}

@@ -1,31 +1,35 @@
 //! The owner's side over HTTP: health, metrics and a small JSON API of events.
 //!
-//! It only reads. It does not take part in serving the gate's clients and has no login: it listens on loopback unless its
-//! owner says otherwise, and answers only requests whose Host is a loopback name or an IP address, so that no web page can
-//! reach it by rebinding a name (DNS rebinding).
+//! It does not take part in serving the gate's clients. It listens on loopback unless its owner says otherwise, and answers
+//! only requests whose Host is a loopback name, an IP address or its own name, so that no web page can reach it by rebinding
+//! a name (DNS rebinding). Who may ask what is [`access`]'s.
 //!
 //! | path | answer |
 //! |---|---|
 //! | `GET /healthz` | [`Health`] as JSON, always 200 while the process serves; `status` is `ok` or `degraded` |
-//! | `GET /metrics` | Prometheus' text format |
+//! | `GET /metrics` | Prometheus' text format; to this machine, and to whoever may read |
 //! | `GET /api/openapi.json` | the description of all these, as OpenAPI 3.1; docs/reference/openapi.json is the same |
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
 //! | `GET /api/notices` | how the channels of notices fare: `notify::Status` as JSON |
 //! | `/api/rules`, `/api/exclusions`, `/api/history`, `/api/replays`, `/api/learning` | see [`mod@tuning`] |
+//! | `/api/session`, `/api/setup`, `/api/account`, `/api/users`, `/api/audit` | [`access`] |
 //! | `GET` of anything else | the program for the browser; links in notices lead to its `/events/{id}` |
 //!
 //! What other sensors report comes in by [`receiver`], on a listener of its own.
 //!
 //! ```
 //! use std::sync::Arc;
+//! use console::access::{Access, SystemClock, Url};
 //! use console::{Console, Health};
 //!
 //! # let data_dir = tempfile::tempdir()?;
 //! # tokio::runtime::Runtime::new()?.block_on(async {
-//! let events = store::EventReader::open(data_dir.path())?;
-//! let console = Console { health: Arc::new(Health::default), ..Console::new(Arc::new(events)) };
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let url = Url::of_listener(listener.local_addr()?);
+//! let (access, _) = Access::open(data_dir.path(), url, Box::new(SystemClock::default()))?;
+//! let events = store::EventReader::open(data_dir.path())?;
+//! let console = Console { health: Arc::new(Health::default), ..Console::new(Arc::new(access), Arc::new(events)) };
 //! console::serve(listener, console, async {}).await?; // until the last argument is done
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
@@ -38,22 +42,20 @@ pub mod events;
 mod notices;
 pub mod openapi;
 mod pages;
+mod problem;
 pub mod receiver;
 mod state;
 pub mod tuning;
 
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderName, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use problem::{Input, Problem};
 pub use state::{Health, Status};
 
 /// What the console shows; the functions are asked for each request.
@@ -63,6 +65,8 @@ pub struct Console {
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
     /// The metrics now, in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Who may use it.
+    pub access: Arc<access::Access>,
     /// The events.
     pub events: Arc<dyn store::EventQuery>,
     /// How the channels of notices fare.
@@ -74,9 +78,11 @@ pub struct Console {
 }
 
 impl Console {
-    /// A console of these events. Of the rest it shows what there is without a daemon: `Console { health, ..Console::new(events) }`.
-    pub fn new(events: Arc<dyn store::EventQuery>) -> Self {
+    /// A console of these events. Of the rest it shows what there is without a daemon:
+    /// `Console { health, ..Console::new(access, events) }`.
+    pub fn new(access: Arc<access::Access>, events: Arc<dyn store::EventQuery>) -> Self {
         Self {
+            access,
             health: Arc::new(Health::default),
             metrics: Arc::new(String::new),
             events,
@@ -99,7 +105,8 @@ pub async fn serve(
     console: Console,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(console)).with_graceful_shutdown(stop).await
+    let service = router(console).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
 fn router(console: Console) -> Router {
@@ -107,7 +114,7 @@ fn router(console: Console) -> Router {
     let document: Arc<str> = openapi::text(&document).into();
     api.route("/api/openapi.json", get(move || async move { openapi::answer(&document) }))
         .fallback(pages::serve)
-        .layer(axum::middleware::from_fn(guard))
+        .layer(axum::middleware::from_fn_with_state(console.clone(), access::guard::guard))
         .with_state(console)
 }
 
@@ -115,57 +122,10 @@ fn router(console: Console) -> Router {
 fn api() -> OpenApiRouter<Console> {
     OpenApiRouter::with_openapi(openapi::head())
         .merge(state::routes())
+        .merge(access::api::routes())
         .merge(events::routes())
         .merge(notices::routes())
         .merge(tuning::routes())
-}
-
-/// Refuses foreign names, and sets the headers that every answer has.
-async fn guard(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if !is_own_name(host) {
-        let what = "ask for this address by number or as localhost";
-        return Problem::new(StatusCode::MISDIRECTED_REQUEST, what).into_response();
-    }
-    let mut response = next.run(request).await;
-    let fixed = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ];
-    for (name, value) in fixed {
-        // pages have their own
-        response.headers_mut().entry(name).or_insert(axum::http::HeaderValue::from_static(value));
-    }
-    response
-}
-
-fn is_own_name(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
-}
-
-/// An error answer: `{"error": "…"}`.
-#[derive(Debug)]
-pub struct Problem {
-    status: StatusCode,
-    error: String,
-}
-
-impl Problem {
-    pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, error: error.into() }
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        (self.status, Json(serde_json::json!({ "error": self.error }))).into_response()
-    }
 }
 
 #[cfg(test)]

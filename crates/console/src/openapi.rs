@@ -8,8 +8,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{OpenApi, Required};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{IntoParams, Modify, ToSchema};
+
+use crate::access::credentials::COOKIE;
 
 /// The description of all that is served.
 pub fn document() -> OpenApi {
@@ -24,9 +27,29 @@ pub fn document() -> OpenApi {
         description = "See docs/user/console.md.",
         license(name = "MIT OR Apache-2.0")
     ),
-    components(schemas(Failure))
+    components(schemas(Failure)),
+    security(("session" = ["viewer"]), ("token" = ["read"])),
+    modifiers(&Schemes)
 )]
 struct Head;
+
+/// How requests prove who asks. An operation's `security` names the least role for a session, and the scope that amounts to
+/// it; where it has none, a viewer may.
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, document: &mut OpenApi) {
+        let cookie = ApiKeyValue::with_description(
+            COOKIE,
+            "By signing in. What changes something takes `X-CSRF-Token` as well, from `GET /api/session`.",
+        );
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.description = Some("An API token. The scopes are read, tune and admin.".to_owned());
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
 
 pub(crate) fn head() -> OpenApi {
     <Head as utoipa::OpenApi>::openapi()

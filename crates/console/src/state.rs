@@ -2,13 +2,16 @@
 
 use axum::extract::State;
 use axum::http::header;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::Console;
+use crate::access::credentials::is_local;
+use crate::access::identity::identify;
+use crate::{Console, Problem};
 
 /// The state of the daemon.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -46,22 +49,32 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 
 /// How the daemon fares
 ///
-/// Answers 200 while the process serves.
+/// Answers 200 while the process serves. What the problems are is told to this machine, and to whoever may read; others learn
+/// that there are some.
 #[utoipa::path(get, path = "/healthz", tag = "state", security(()), responses((status = 200, body = Health)))]
-async fn healthz(State(console): State<Console>) -> Json<Health> {
-    Json((console.health)())
+async fn healthz(State(console): State<Console>, parts: Parts) -> Json<Health> {
+    let mut health = (console.health)();
+    let told = health.problems.is_empty() || is_local(&parts) || identify(&parts, &console).await.is_ok();
+    if !told {
+        health.problems = vec![format!("{} problems; sign in to see them", health.problems.len())];
+    }
+    Json(health)
 }
 
 /// The metrics, in Prometheus' text format
+///
+/// To this machine without signing in.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "state",
-    security(()),
     responses((status = 200, body = String, content_type = "application/openmetrics-text"))
 )]
-async fn metrics(State(console): State<Console>) -> Response {
+async fn metrics(State(console): State<Console>, parts: Parts) -> Result<Response, Problem> {
+    if !is_local(&parts) {
+        identify(&parts, &console).await?;
+    }
     let text = (console.metrics)();
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
-        .into_response()
+    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+        .into_response())
 }

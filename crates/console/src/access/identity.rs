@@ -9,6 +9,9 @@ use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::credentials::{Credentials, client_address};
+use super::guard::{Origin, comes_from};
+use super::{secret, sessions, tokens, users};
 use crate::{Console, Problem};
 
 /// What somebody may do; each may do what those before it may.
@@ -97,14 +100,32 @@ pub enum Via {
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The user's name.
+    /// The user's name; `token NAME` for a token that a command on this machine made.
     pub user: String,
-    /// What he may do here: with a token, no more than its scopes.
+    /// What the user may do here: with a token, no more than its scopes.
     pub role: Role,
-    /// How he proved it.
+    /// How the user proved who it is.
     pub via: Via,
-    /// Where he asks from.
+    /// Where the request comes from.
     pub address: IpAddr,
+    /// The account's key; none for the machine's owner.
+    pub(crate) user_id: Option<i64>,
+    /// The session's key and its value for `X-CSRF-Token`; none without a session.
+    pub(crate) session: Option<(i64, String)>,
+}
+
+impl Identity {
+    /// Whoever may use the control socket: the owner of the machine.
+    pub fn command() -> Self {
+        Self {
+            user: "machine".to_owned(),
+            role: Role::Owner,
+            via: Via::Command,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            user_id: None,
+            session: None,
+        }
+    }
 }
 
 /// A handler's first argument: any role may.
@@ -148,8 +169,107 @@ demands!(Viewer);
 demands!(Analyst);
 demands!(Owner);
 
-/// There are no accounts yet: whoever reaches the console, which listens on loopback, is its owner.
-async fn identify(_: &Parts, _: &Console) -> Result<Identity, Problem> {
-    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Ok(Identity { user: "owner".to_owned(), role: Role::Owner, via: Via::Session, address })
+/// A handler's first argument: somebody who has signed in, with any role; a token gets 403, because what concerns an account
+/// is its user's own.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Who.
+    pub identity: Identity,
+    pub(crate) user_id: i64,
+    pub(crate) session_id: i64,
+    pub(crate) csrf: String,
+}
+
+impl Deref for Account {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.identity
+    }
+}
+
+impl FromRequestParts<Console> for Account {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Problem> {
+        let identity = identify(parts, console).await?;
+        match (identity.user_id, identity.session.clone()) {
+            (Some(user_id), Some((session_id, csrf))) => Ok(Self { identity, user_id, session_id, csrf }),
+            _ => Err(Problem::new(StatusCode::FORBIDDEN, "sign in for this; a token is not enough")),
+        }
+    }
+}
+
+/// Finds out who asks.
+///
+/// # Errors
+/// 401 without credentials that are good, 403 where another site's page may have sent the request.
+pub(crate) async fn identify(parts: &Parts, console: &Console) -> Result<Identity, Problem> {
+    let address = client_address(parts);
+    let credentials = Credentials::read(&parts.headers);
+    let csrf = match &credentials {
+        Credentials::Session(secret) => secret::csrf(secret),
+        _ => String::new(),
+    };
+    let shown = csrf.clone();
+    let identity = console
+        .access
+        .run(move |db, now| {
+            let found = match &credentials {
+                Credentials::Session(secret) => match sessions::find(db, secret, now)? {
+                    Some((session, user)) => {
+                        let session = Some((session.id, shown));
+                        users::get(db, user)?.map(|user| Identity {
+                            user: user.name,
+                            role: user.role,
+                            via: Via::Session,
+                            address,
+                            user_id: Some(user.id),
+                            session,
+                        })
+                    }
+                    None => None,
+                },
+                Credentials::Token(token) => match tokens::find(db, token, now)? {
+                    Some((token, user)) => of_token(db, &token, user, address)?,
+                    None => None,
+                },
+                Credentials::None | Credentials::Malformed => None,
+            };
+            match found {
+                Some(identity) => Ok(Ok(identity)),
+                None => Ok(Err(users::has_owner(db)?)),
+            }
+        })
+        .await?;
+    let identity = identity.map_err(|has_owner| {
+        Problem::new(StatusCode::UNAUTHORIZED, "sign in first").with("setup", !has_owner)
+    })?;
+    if identity.via == Via::Session && !parts.method.is_safe() {
+        let given =
+            parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !secret::same(given, &csrf) || comes_from(&console.access.url(), &parts.headers) != Origin::Own {
+            let error = "this takes X-CSRF-Token of the session, sent by a page of the console";
+            return Err(Problem::new(StatusCode::FORBIDDEN, error));
+        }
+    }
+    Ok(identity)
+}
+
+/// Whom a token stands for. It never may more than its user.
+fn of_token(
+    db: &rusqlite::Connection,
+    token: &tokens::Token,
+    user: Option<i64>,
+    address: IpAddr,
+) -> rusqlite::Result<Option<Identity>> {
+    let Some(granted) = token.scopes.iter().map(|scope| scope.role()).max() else { return Ok(None) };
+    let (name, role) = match user {
+        None => (format!("token {}", token.name), granted),
+        Some(user) => match users::get(db, user)? {
+            Some(user) => (user.name, granted.min(user.role)),
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(Identity { user: name, role, via: Via::Token, address, user_id: user, session: None }))
 }

@@ -1,0 +1,43 @@
+//! The routes of accounts.
+
+pub(crate) mod account;
+mod audit_trail;
+mod session;
+mod setup;
+mod token;
+mod user;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderMap, HeaderValue, header};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::Url;
+use super::credentials::COOKIE;
+use super::limits::{MAX_BODY_BYTES, SESSION_AGE};
+use crate::{Console, Problem};
+
+pub(crate) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new()
+        .merge(session::routes())
+        .merge(setup::routes())
+        .merge(account::routes())
+        .merge(token::routes())
+        .merge(user::routes())
+        .merge(audit_trail::routes())
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+}
+
+/// The header that gives a browser its session, or takes it away.
+fn set_cookie(url: &Url, secret: Option<&str>) -> Result<(header::HeaderName, HeaderValue), Problem> {
+    let secure = if url.is_https() { "; Secure" } else { "" };
+    let (value, age) = secret.map_or(("", 0), |secret| (secret, SESSION_AGE.as_secs()));
+    let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
+    let invalid = |error: header::InvalidHeaderValue| {
+        Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    };
+    Ok((header::SET_COOKIE, cookie.parse().map_err(invalid)?))
+}
+
+fn user_agent(headers: &HeaderMap) -> String {
+    headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}

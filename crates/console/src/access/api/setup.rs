@@ -1,0 +1,112 @@
+//! `/api/setup`: where one-time links lead.
+
+use axum::extract::State;
+use axum::http::{StatusCode, request::Parts};
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::session;
+use crate::access::credentials::client_address;
+use crate::access::identity::Role;
+use crate::access::links::{self, Purpose};
+use crate::access::{sessions, users};
+use crate::openapi::Failure;
+use crate::{Console, Input, Problem};
+
+pub(super) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new().routes(routes!(setup))
+}
+
+/// What a link is answered with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Setup {
+    /// What stands behind the link's `#`.
+    token: String,
+    /// The name: a new one for the first account; for an invitation, the one that is invited or nothing.
+    user: Option<String>,
+    /// The password that it is to have, of at least 12 characters.
+    password: String,
+}
+
+/// Use a one-time link: make the first account, accept an invitation, set a new password
+#[utoipa::path(
+    post,
+    path = "/api/setup",
+    operation_id = "setup",
+    tag = "session",
+    security(()),
+    request_body = Setup,
+    responses(
+        (status = 200, body = session::SignedIn, description = "With the session's cookie"),
+        (status = 401, body = Failure, description = "The link was used, is too old, or never was one"),
+        (status = 409, body = Failure, description = "The name is taken"),
+        (status = 422, body = Failure, description = "The name or the password will not do; the link stays good"),
+        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+    )
+)]
+async fn setup(
+    State(console): State<Console>,
+    parts: Parts,
+    Input(setup): Input<Setup>,
+) -> Result<Response, Problem> {
+    let address = client_address(&parts);
+    let access = &console.access;
+    access.attempt(address, None)?;
+    let gone =
+        || Problem::new(StatusCode::UNAUTHORIZED, "this link was used before, is too old, or never was one");
+    let token = setup.token.clone();
+    let (purpose, name) = access
+        .run(move |db, now| {
+            let purpose = links::find(db, &token, now)?.ok_or_else(gone)?;
+            let name = match purpose {
+                Purpose::Owner => None,
+                Purpose::Invitation(id) | Purpose::Reset(id) => {
+                    Some(users::get(db, id)?.ok_or_else(gone)?.name)
+                }
+            };
+            Ok((purpose, name))
+        })
+        .await?;
+    access.attempts.give_back(address, None);
+    let unfit = |why: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
+    let name = match (name, setup.user.filter(|name| !name.is_empty())) {
+        (Some(name), None) => name,
+        (Some(name), Some(given)) if name.eq_ignore_ascii_case(&given) => name,
+        (Some(name), Some(_)) => return Err(unfit(format!("this link is for {name}"))),
+        (None, Some(given)) => given,
+        (None, None) => return Err(unfit("the first account needs a name".to_owned())),
+    };
+    let hash = access.hasher.hash(&name, setup.password).await?;
+    let token = setup.token;
+    let id = access
+        .run(move |db, now| {
+            // Hashing took its time: somebody else may have been faster.
+            if links::find(db, &token, now)? != Some(purpose) {
+                return Err(gone());
+            }
+            links::delete(db, &token)?;
+            let id = match purpose {
+                Purpose::Owner if users::has_owner(db)? => return Err(gone()),
+                Purpose::Owner => users::create(db, &name, Role::Owner, now)?,
+                Purpose::Invitation(id) => id,
+                Purpose::Reset(id) => {
+                    users::forget_factors(db, id)?;
+                    sessions::end_others(db, id, None)?;
+                    id
+                }
+            };
+            users::set_password(db, id, &hash)?;
+            Ok(id)
+        })
+        .await?;
+    let detail = match purpose {
+        Purpose::Owner => "first account",
+        Purpose::Invitation(_) => "invitation",
+        Purpose::Reset(_) => "new password",
+    };
+    session::begin(&console, id, address, &parts.headers, "setup", detail).await
+}

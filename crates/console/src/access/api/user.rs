@@ -1,0 +1,216 @@
+//! `/api/users`: what owners see and change of all accounts.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Json;
+use event::Timestamp;
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::access::identity::{Owner, Role};
+use crate::access::links::{self, Purpose};
+use crate::access::{audit, users};
+use crate::openapi::Failure;
+use crate::{Console, Input, Problem};
+
+pub(super) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new().routes(routes!(list, invite)).routes(routes!(change, delete)).routes(routes!(reset))
+}
+
+/// All accounts.
+#[derive(Serialize, ToSchema)]
+struct Users {
+    /// By name.
+    users: Vec<Listed>,
+}
+
+/// An account, as owners see it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
+struct Listed {
+    /// The name.
+    user: String,
+    /// What the user may do.
+    role: Role,
+    /// When the account was made.
+    created: Timestamp,
+    /// When it was last used.
+    last_seen: Option<Timestamp>,
+    /// Whether signing in by password takes a code as well.
+    totp: bool,
+    /// How many passkeys there are.
+    passkeys: u32,
+    /// Whether the invitation was not accepted yet.
+    invited: bool,
+}
+
+/// All accounts
+#[utoipa::path(
+    get,
+    path = "/api/users",
+    operation_id = "users",
+    tag = "users",
+    security(("session" = ["owner"]), ("token" = ["admin"])),
+    responses((status = 200, body = Users))
+)]
+async fn list(_: Owner, State(console): State<Console>) -> Result<Json<Users>, Problem> {
+    let users = console.access.run(|db, _| Ok(users::all(db)?)).await?;
+    let listed = users.into_iter().map(|user| Listed {
+        user: user.name,
+        role: user.role,
+        created: user.created,
+        last_seen: user.last_seen,
+        totp: user.totp.is_some(),
+        passkeys: user.passkeys,
+        invited: user.password.is_none(),
+    });
+    Ok(Json(Users { users: listed.collect() }))
+}
+
+/// Somebody to invite.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Invitation {
+    /// The name: 1 to 64 letters, digits and any of . - _ @ +
+    user: String,
+    /// What the user is to be allowed.
+    role: Role,
+}
+
+/// A one-time link.
+#[derive(Serialize, ToSchema)]
+struct Link {
+    /// For its receiver only; it is not shown again.
+    link: String,
+}
+
+/// Invite somebody
+#[utoipa::path(
+    post,
+    path = "/api/users",
+    operation_id = "invite_user",
+    tag = "users",
+    security(("session" = ["owner"]), ("token" = ["admin"])),
+    request_body = Invitation,
+    responses(
+        (status = 200, body = Link),
+        (status = 409, body = Failure, description = "The name is taken"),
+        (status = 422, body = Failure, description = "It is no name"),
+    )
+)]
+async fn invite(
+    who: Owner,
+    State(console): State<Console>,
+    Input(invitation): Input<Invitation>,
+) -> Result<Json<Link>, Problem> {
+    let invite = move |db: &rusqlite::Transaction<'_>, now| {
+        let Invitation { user, role } = invitation;
+        let id = users::create(db, &user, role, now)?;
+        audit::record(db, now, &who, "user_invited", &format!("{user} ({})", role.as_str()))?;
+        links::create(db, Purpose::Invitation(id), now)
+    };
+    let token = console.access.run(invite).await?;
+    Ok(Json(Link { link: console.access.link(&token) }))
+}
+
+/// A change of a role.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewRole {
+    /// What the user is to be allowed.
+    role: Role,
+}
+
+/// Change a user's role
+#[utoipa::path(
+    patch,
+    path = "/api/users/{user}",
+    operation_id = "change_user",
+    tag = "users",
+    security(("session" = ["owner"]), ("token" = ["admin"])),
+    params(("user" = String, Path)),
+    request_body = NewRole,
+    responses(
+        (status = 204),
+        (status = 404, body = Failure, description = "There is no such user"),
+        (status = 409, body = Failure, description = "Nobody would be owner any more"),
+    )
+)]
+async fn change(
+    who: Owner,
+    State(console): State<Console>,
+    Path(name): Path<String>,
+    Input(NewRole { role }): Input<NewRole>,
+) -> Result<StatusCode, Problem> {
+    let change = move |db: &rusqlite::Transaction<'_>, now| {
+        let user = find(db, &name)?;
+        users::set_role(db, user.id, role)?;
+        let detail = format!("{}: {} to {}", user.name, user.role.as_str(), role.as_str());
+        Ok(audit::record(db, now, &who, "role_changed", &detail)?)
+    };
+    console.access.run(change).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Delete an account and all that belongs to it
+#[utoipa::path(
+    delete,
+    path = "/api/users/{user}",
+    operation_id = "delete_user",
+    tag = "users",
+    security(("session" = ["owner"]), ("token" = ["admin"])),
+    params(("user" = String, Path)),
+    responses(
+        (status = 204),
+        (status = 404, body = Failure, description = "There is no such user"),
+        (status = 409, body = Failure, description = "Nobody would be owner any more"),
+    )
+)]
+async fn delete(
+    who: Owner,
+    State(console): State<Console>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let delete = move |db: &rusqlite::Transaction<'_>, now| {
+        let user = find(db, &name)?;
+        users::delete(db, user.id)?;
+        Ok(audit::record(db, now, &who, "user_deleted", &user.name)?)
+    };
+    console.access.run(delete).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Make a link to a new password, or the invitation anew; second factors go when it is used
+#[utoipa::path(
+    post,
+    path = "/api/users/{user}/reset",
+    operation_id = "reset_user",
+    tag = "users",
+    security(("session" = ["owner"]), ("token" = ["admin"])),
+    params(("user" = String, Path)),
+    responses((status = 200, body = Link), (status = 404, body = Failure, description = "There is no such user"))
+)]
+async fn reset(
+    who: Owner,
+    State(console): State<Console>,
+    Path(name): Path<String>,
+) -> Result<Json<Link>, Problem> {
+    let reset = move |db: &rusqlite::Transaction<'_>, now| {
+        let user = find(db, &name)?;
+        let purpose = match user.password {
+            Some(_) => Purpose::Reset(user.id),
+            None => Purpose::Invitation(user.id),
+        };
+        audit::record(db, now, &who, "link_created", &user.name)?;
+        links::create(db, purpose, now)
+    };
+    let token = console.access.run(reset).await?;
+    Ok(Json(Link { link: console.access.link(&token) }))
+}
+
+fn find(db: &Connection, name: &str) -> Result<users::User, Problem> {
+    users::find(db, name)?.ok_or_else(|| Problem::not_found("there is no such user"))
+}

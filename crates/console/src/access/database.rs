@@ -1,0 +1,251 @@
+//! `console.sqlite` in the data folder: accounts and what belongs to them. Small, apart from the events: it must not go with
+//! them when they are deleted or their store is damaged, and nobody but monban's user may read it (mode 0600).
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use event::Timestamp;
+use rusqlite::Connection;
+
+use super::limits::CACHE_KIBIBYTES;
+
+/// The file, in the data folder.
+pub fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join("console.sqlite")
+}
+
+/// How long another process may hold the file, such as a backup.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Each brings the file from the version before (`PRAGMA user_version`) to its own.
+const MIGRATIONS: [&str; 1] = [
+    // Times are microseconds since 1970; secrets are SHA-256 only.
+    "CREATE TABLE users (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+        role TEXT NOT NULL,
+        password TEXT,                 -- PHC string; null until the invitation is taken
+        created INTEGER NOT NULL,
+        last_seen INTEGER,
+        totp BLOB,                     -- null while it is off
+        totp_step INTEGER,             -- the last step that was used
+        totp_offered BLOB              -- shown, not yet confirmed
+    ) STRICT;
+    CREATE TABLE recovery_codes (
+        user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+        hash BLOB NOT NULL,
+        PRIMARY KEY (user, hash)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE passkeys (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+        credential BLOB NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        state TEXT NOT NULL,           -- public key and counter, JSON
+        created INTEGER NOT NULL,
+        last_used INTEGER
+    ) STRICT;
+    CREATE TABLE sessions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+        hash BLOB NOT NULL UNIQUE,
+        created INTEGER NOT NULL,
+        last_seen INTEGER NOT NULL,
+        address TEXT NOT NULL,
+        user_agent TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX sessions_of_user ON sessions (user);
+    CREATE TABLE links (
+        hash BLOB PRIMARY KEY,
+        purpose TEXT NOT NULL,         -- owner, invitation, reset
+        user INTEGER REFERENCES users ON DELETE CASCADE,
+        created INTEGER NOT NULL,
+        expires INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE tokens (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        user INTEGER REFERENCES users ON DELETE CASCADE, -- null: made by a command on this machine
+        hash BLOB NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        scopes TEXT NOT NULL,          -- words, with spaces between
+        created INTEGER NOT NULL,
+        expires INTEGER,
+        last_used INTEGER
+    ) STRICT;
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        time INTEGER NOT NULL,
+        user TEXT NOT NULL,            -- the name: entries outlive accounts
+        via TEXT NOT NULL,
+        address TEXT NOT NULL,
+        what TEXT NOT NULL,
+        detail TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX audit_by_what ON audit (what, id);",
+];
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The operating system refuses it.
+    #[error("{}: {error}", .path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// SQLite refuses it.
+    #[error("{}: {error}", .path.display())]
+    Sqlite {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: rusqlite::Error,
+    },
+    /// A later monban wrote it.
+    #[error("{}: of version {found}, and this monban knows {known}; start a newer one", .path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: usize,
+        /// The newest that is known here.
+        known: usize,
+    },
+}
+
+impl OpenError {
+    fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        matches!(self, Self::Sqlite { error, .. } if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)))
+    }
+}
+
+/// The open file; one thread at a time uses it.
+#[derive(Debug)]
+pub struct Database(Mutex<Connection>);
+
+impl Database {
+    /// Opens the file, making it where there is none.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let in_file = |error| OpenError::File { path: path.to_owned(), error };
+        let in_sqlite = |error| OpenError::Sqlite { path: path.to_owned(), error };
+        // SQLite gives its further files the mode of this one.
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        file.and_then(|file| file.set_permissions(std::fs::Permissions::from_mode(0o600)))
+            .map_err(in_file)?;
+        let mut connection = Connection::open(path).map_err(in_sqlite)?;
+        prepare(&mut connection).map_err(in_sqlite)?;
+        let known = MIGRATIONS.len();
+        let found = migrate(&mut connection).map_err(in_sqlite)?;
+        if found > known {
+            return Err(OpenError::Newer { path: path.to_owned(), found, known });
+        }
+        Ok(Self(Mutex::new(connection)))
+    }
+
+    /// As [`Database::open`]; a damaged file is moved aside and a new one begun: the gate must not stay closed for that, and
+    /// a new first account needs a link that only the machine's owner sees. Tells where the old file is now.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub fn open_or_start_over(path: &Path, now: Timestamp) -> Result<(Self, Option<PathBuf>), OpenError> {
+        match Self::open(path) {
+            Err(error) if error.is_damage() => {
+                let stamp = now.as_micros() / 1_000_000;
+                let aside = path.with_extension(format!("sqlite.damaged-{stamp}"));
+                std::fs::rename(path, &aside)
+                    .map_err(|error| OpenError::File { path: path.to_owned(), error })?;
+                for suffix in ["-wal", "-shm"] {
+                    let mut name = path.as_os_str().to_owned();
+                    name.push(suffix);
+                    // there may be none
+                    let _ = std::fs::remove_file(PathBuf::from(name));
+                }
+                Self::open(path).map(|database| (database, Some(aside)))
+            }
+            opened => opened.map(|database| (database, None)),
+        }
+    }
+
+    /// Uses the file; blocks while another thread does.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Connection) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A session that was ended must not come back after a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIBIBYTES)
+}
+
+/// Brings the file up to date; tells its version, which is a later one where a later monban wrote it.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<usize> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let found = usize::try_from(found).unwrap_or(usize::MAX);
+    if found >= MIGRATIONS.len() {
+        return Ok(found);
+    }
+    for migration in &MIGRATIONS[found..] {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    transaction.commit()?;
+    Ok(MIGRATIONS.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_for_its_owner_only_and_opens_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = path(folder.path());
+        for _ in 0..2 {
+            let database = Database::open(&file).unwrap();
+            database.with(|connection| {
+                connection.execute("DELETE FROM users", []).unwrap();
+                connection
+                    .execute("INSERT INTO users (name, role, created) VALUES ('a', 'owner', 0)", [])
+                    .unwrap();
+            });
+            for entry in std::fs::read_dir(folder.path()).unwrap() {
+                let entry = entry.unwrap();
+                let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+                assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_moved_aside_and_a_newer_one_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = path(folder.path());
+        std::fs::write(&file, [b'x'; 8192]).unwrap();
+        assert!(Database::open(&file).is_err());
+        let (database, aside) =
+            Database::open_or_start_over(&file, Timestamp::from_micros(7_000_000)).unwrap();
+        let aside = aside.unwrap();
+        assert!(aside.to_string_lossy().ends_with("console.sqlite.damaged-7"), "{aside:?}");
+        assert_eq!(std::fs::read(&aside).unwrap(), [b'x'; 8192]);
+        database.with(|connection| connection.pragma_update(None, "user_version", 99).unwrap());
+        drop(database);
+        let error = Database::open_or_start_over(&file, Timestamp::MIN).unwrap_err().to_string();
+        assert!(error.ends_with("of version 99, and this monban knows 1; start a newer one"), "{error}");
+    }
+}

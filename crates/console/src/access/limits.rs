@@ -1,0 +1,58 @@
+//! Limits of accounts and sessions: constant, unit, source, what happens beyond.
+
+use std::time::Duration;
+
+/// Characters of a user's name; more is refused.
+pub const MAX_NAME_CHARS: usize = 64;
+/// Users, invited ones included; more are refused.
+pub const MAX_USERS: u64 = 1000;
+/// Characters of a password, at least: NIST SP 800-63B-4 §3.1.1.2 asks for 15 where it is the only factor and 8 where
+/// it is not.
+pub const MIN_PASSWORD_CHARS: usize = 12;
+/// Bytes of a password; more is refused. Hashing a long one costs no more than a short one, but reading it does.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
+/// Bytes of a request's body; more is answered with 413.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+/// Passwords that are hashed at the same time. Each takes [`HASH_KIBIBYTES`].
+pub const HASHES_AT_ONCE: usize = 2;
+/// Passwords that wait for their turn; further ones are answered with 429.
+pub const HASHES_WAITING: usize = 16;
+/// Memory for one hash: the first of OWASP's recommendations for argon2id that fits a machine of 512 MB.
+pub const HASH_KIBIBYTES: u32 = 19 * 1024;
+/// Passes over that memory (same source).
+pub const HASH_PASSES: u32 = 2;
+
+/// Wrong passwords and codes, from one client address (an IPv6 /64 counts as one) or for one user, before further ones
+/// have to wait.
+pub const ATTEMPTS: u32 = 10;
+/// How long it takes until one more is allowed.
+pub const ATTEMPT_EVERY: Duration = Duration::from_secs(60);
+/// Addresses and users that are remembered; beyond it, those with the fewest attempts are forgotten.
+pub const MAX_COUNTED: usize = 10_000;
+
+/// How long a session lasts without a request.
+pub const SESSION_IDLE: Duration = Duration::from_secs(12 * 3600);
+/// How long a session lasts at most.
+pub const SESSION_AGE: Duration = Duration::from_secs(7 * 86_400);
+/// Sessions of one user; the oldest ends for a new one.
+pub const MAX_SESSIONS: u32 = 20;
+/// How exact `last_seen` and `last_used` are: they are written no more often.
+pub const SEEN_EVERY: Duration = Duration::from_secs(60);
+/// How far the clock may go back before a session ends: it could otherwise last longer than it may.
+pub const CLOCK_STEP: Duration = Duration::from_secs(300);
+/// How long the link to the first account, or to a new password, is good for.
+pub const LINK_AGE: Duration = Duration::from_secs(24 * 3600);
+/// How long an invitation is good for.
+pub const INVITATION_AGE: Duration = Duration::from_secs(7 * 86_400);
+/// API tokens of one user, or of the machine; more are refused.
+pub const MAX_TOKENS: u32 = 100;
+/// Days that a token may last; more is refused. Without a number it does not expire.
+pub const MAX_TOKEN_DAYS: u32 = 3650;
+/// Bytes of a user agent, and of a detail in the audit trail, that are kept.
+pub const MAX_KEPT_BYTES: usize = 400;
+/// Entries of the audit trail; the oldest go.
+pub const MAX_AUDIT_ENTRIES: i64 = 100_000;
+/// Of these, refused attempts: others can make them at will, and must not push out the rest.
+pub const MAX_AUDIT_REFUSALS: i64 = 10_000;
+/// Bytes of the memory that SQLite keeps pages in, in KiB.
+pub const CACHE_KIBIBYTES: i64 = 512;

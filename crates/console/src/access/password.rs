@@ -1,0 +1,188 @@
+//! Passwords: argon2id (RFC 9106), hashed on threads that may block, few at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use axum::http::StatusCode;
+use tokio::sync::Semaphore;
+
+use super::limits::{
+    HASH_KIBIBYTES, HASH_PASSES, HASHES_AT_ONCE, HASHES_WAITING, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS,
+};
+use crate::Problem;
+
+/// A hash that no password has; checking against it takes as long as against another one.
+const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdCE$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Hashes and checks passwords.
+#[derive(Debug)]
+pub struct Hasher {
+    turns: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self { turns: Arc::new(Semaphore::new(HASHES_AT_ONCE)), waiting: AtomicUsize::new(0) }
+    }
+}
+
+impl Hasher {
+    /// The hash of a password that somebody chose, as a PHC string.
+    ///
+    /// # Errors
+    /// 422 where it is too short or too long or holds the user's name, 429 where too many wait.
+    pub async fn hash(&self, user: &str, password: String) -> Result<String, Problem> {
+        acceptable(user, &password)?;
+        let hashed =
+            self.in_turn(move || argon2().hash_password(password.as_bytes()).map(|hash| hash.to_string()));
+        hashed.await?.map_err(|error| failed(&error))
+    }
+
+    /// Whether this is the password of that hash; without a hash no password is, but it takes as long.
+    ///
+    /// # Errors
+    /// 429 where too many wait.
+    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, Problem> {
+        if password.len() > MAX_PASSWORD_BYTES {
+            return Ok(false);
+        }
+        self.in_turn(move || {
+            let known = hash.is_some();
+            let hash = hash.unwrap_or_else(|| NOBODYS.to_owned());
+            let parsed = PasswordHash::new(&hash).map_err(|error| failed(&error))?;
+            Ok(argon2().verify_password(password.as_bytes(), &parsed).is_ok() && known)
+        })
+        .await?
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let busy = || {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many are signing in; try again")
+                .retry_after(Duration::from_secs(1))
+        };
+        struct Waiting<'a>(&'a AtomicUsize);
+        impl Drop for Waiting<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waiting = Waiting(&self.waiting);
+        if before >= HASHES_WAITING + HASHES_AT_ONCE {
+            return Err(busy());
+        }
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| busy())?;
+        // The turn goes with the work: a client that goes away does not make room for more than is allowed.
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        });
+        let done = done.await.map_err(|error| failed(&error));
+        drop(waiting);
+        done
+    }
+}
+
+fn argon2() -> Argon2<'static> {
+    // Constants that are within argon2's bounds; its own defaults are the same.
+    let params = Params::new(HASH_KIBIBYTES, HASH_PASSES, 1, None).unwrap_or_default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the password cannot be hashed: {error}"))
+}
+
+fn acceptable(user: &str, password: &str) -> Result<(), Problem> {
+    let refused = |why: String| Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why));
+    let chars = password.chars().count();
+    if chars < MIN_PASSWORD_CHARS {
+        return refused(format!("a password has at least {MIN_PASSWORD_CHARS} characters"));
+    }
+    if password.len() > MAX_PASSWORD_BYTES {
+        return refused(format!("a password has at most {MAX_PASSWORD_BYTES} bytes"));
+    }
+    let first = password.chars().next();
+    if password.chars().all(|char| Some(char) == first) {
+        return refused("a password is more than one character again and again".to_owned());
+    }
+    let (password, user) = (password.to_lowercase(), user.to_lowercase());
+    let rest = password.replace(&user, "");
+    if !user.is_empty() && rest.len() < password.len() && rest.chars().count() < MIN_PASSWORD_CHARS / 2 {
+        return refused("a password is more than the user's name".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_hash_fits_its_password_only() {
+        let hasher = Hasher::default();
+        let hash = hasher.hash("anna", "correct horse battery".into()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert_ne!(hash, hasher.hash("anna", "correct horse battery".into()).await.unwrap());
+        for (password, hash, right) in [
+            ("correct horse battery", Some(hash.clone()), true),
+            ("correct horse batterz", Some(hash.clone()), false),
+            ("", Some(hash.clone()), false),
+            ("correct horse battery", None, false),
+        ] {
+            assert_eq!(hasher.verify(password.into(), hash).await.unwrap(), right, "{password}");
+        }
+        let long = "x".repeat(MAX_PASSWORD_BYTES + 1);
+        assert!(!hasher.verify(long, Some(hash)).await.unwrap());
+    }
+
+    #[test]
+    fn weak_and_endless_passwords_are_refused() {
+        for (user, password, taken) in [
+            ("anna", "elevenchars", false),
+            ("anna", "twelve chars", true),
+            ("anna", "門番門番門番門番門番門番", true),
+            ("anna", "aaaaaaaaaaaaaaaaa", false),
+            ("annabellissima", "AnnaBellissima1", false),
+            ("anna", "anna likes long walks", true),
+            ("anna", "annaannaannaanna", false),
+        ] {
+            assert_eq!(acceptable(user, password).is_ok(), taken, "{password}");
+        }
+        assert!(acceptable("a", &"ab".repeat(MAX_PASSWORD_BYTES / 2)).is_ok());
+        assert!(acceptable("a", &"ab".repeat(MAX_PASSWORD_BYTES / 2 + 1)).is_err());
+    }
+
+    #[tokio::test]
+    async fn attempts_beyond_those_that_may_wait_are_sent_away() {
+        let hasher = Arc::new(Hasher::default());
+        let _all = hasher.turns.acquire_many(HASHES_AT_ONCE as u32).await.unwrap();
+        let waiting: Vec<_> = (0..HASHES_WAITING + HASHES_AT_ONCE)
+            .map(|_| {
+                let hasher = Arc::clone(&hasher);
+                tokio::spawn(async move {
+                    hasher.verify("x".into(), None).await.map_err(|problem| problem.status())
+                })
+            })
+            .collect();
+        while hasher.waiting.load(Ordering::Relaxed) < waiting.len() {
+            tokio::task::yield_now().await;
+        }
+        let status = hasher.verify("x".into(), None).await.unwrap_err().status();
+        assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+        drop(_all);
+        for attempt in waiting {
+            assert_eq!(attempt.await.unwrap(), Ok(false));
+        }
+        assert_eq!(hasher.waiting.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,68 @@
+//! Secrets that monban makes: 256 random bits as text. Only their SHA-256 is stored, so that who reads the file cannot use
+//! them; no salt and no slow hash is needed, because nobody can guess 256 bits.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::SecureRandom;
+use sha2::{Digest, Sha256};
+
+use crate::Problem;
+
+/// What is stored of a secret.
+pub type Hash = [u8; 32];
+
+/// Random bytes from the operating system.
+///
+/// # Errors
+/// 503 where it has none.
+pub fn random<const N: usize>() -> Result<[u8; N], Problem> {
+    let mut bytes = [0; N];
+    match ring::rand::SystemRandom::new().fill(&mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(_) => Err(Problem::new(
+            axum::http::StatusCode::SERVICE_UNAVAILABLE,
+            "the operating system gives no random numbers",
+        )),
+    }
+}
+
+/// A new secret: 43 characters that need no escaping anywhere.
+///
+/// # Errors
+/// As [`random`].
+pub fn new() -> Result<String, Problem> {
+    Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
+}
+
+/// What is stored of it.
+pub fn hash(secret: &str) -> Hash {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// The value for `X-CSRF-Token` of a session: it follows from the session's secret, but not the other way round.
+pub fn csrf(session: &str) -> String {
+    let digest: Hash =
+        Sha256::new().chain_update(b"csrf\0").chain_update(session.as_bytes()).finalize().into();
+    URL_SAFE_NO_PAD.encode(digest)
+}
+
+/// Whether two texts are the same, in a time that depends on their lengths only.
+pub fn same(one: &str, other: &str) -> bool {
+    subtle::ConstantTimeEq::ct_eq(one.as_bytes(), other.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_differ_and_their_hashes_tell_nothing_of_the_csrf_token() {
+        let (one, other) = (new().unwrap(), new().unwrap());
+        assert_eq!(one.len(), 43);
+        assert_ne!(one, other);
+        assert_ne!(hash(&one), hash(&other));
+        assert_ne!(csrf(&one), csrf(&other));
+        assert_ne!(URL_SAFE_NO_PAD.encode(hash(&one)), csrf(&one));
+        assert!(same(&one, &one.clone()) && !same(&one, &other) && !same(&one, &one[1..]));
+    }
+}

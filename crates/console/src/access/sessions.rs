@@ -1,0 +1,145 @@
+//! The table of sessions.
+
+use std::net::IpAddr;
+
+use event::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::limits::{CLOCK_STEP, MAX_KEPT_BYTES, MAX_SESSIONS, SEEN_EVERY, SESSION_AGE, SESSION_IDLE};
+use super::secret;
+use crate::Problem;
+
+/// A session, as its user sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Session {
+    /// Its key.
+    pub id: i64,
+    /// When the user signed in.
+    pub created: Timestamp,
+    /// When it was last used, to the minute.
+    pub last_seen: Timestamp,
+    /// Where the user signed in from.
+    pub address: String,
+    /// The browser, in its own words.
+    pub user_agent: String,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
+    Ok(Session {
+        id: row.get(0)?,
+        created: Timestamp::from_micros(row.get(1)?),
+        last_seen: Timestamp::from_micros(row.get(2)?),
+        address: row.get(3)?,
+        user_agent: row.get(4)?,
+        current: false,
+    })
+}
+
+const COLUMNS: &str = "id, created, last_seen, address, user_agent";
+
+/// Begins a session; returns its secret, which is stored nowhere.
+///
+/// # Errors
+/// Those of the file and of random numbers.
+pub fn begin(
+    db: &Connection,
+    user: i64,
+    address: IpAddr,
+    user_agent: &str,
+    now: Timestamp,
+) -> Result<String, Problem> {
+    let secret = secret::new()?;
+    let agent = &user_agent[..user_agent.floor_char_boundary(MAX_KEPT_BYTES)];
+    db.execute(
+        "DELETE FROM sessions WHERE id IN
+            (SELECT id FROM sessions WHERE user = ? ORDER BY last_seen DESC, id DESC LIMIT -1 OFFSET ?)",
+        params![user, MAX_SESSIONS - 1],
+    )?;
+    db.execute(
+        "INSERT INTO sessions (user, hash, created, last_seen, address, user_agent) VALUES (?, ?, ?, ?, ?, ?)",
+        params![user, secret::hash(&secret), now.as_micros(), now.as_micros(), address.to_string(), agent],
+    )?;
+    db.execute("UPDATE users SET last_seen = ? WHERE id = ?", params![now.as_micros(), user])?;
+    Ok(secret)
+}
+
+/// The session of this secret and its user, where it still lasts; one that is over is deleted.
+pub fn find(db: &Connection, secret: &str, now: Timestamp) -> rusqlite::Result<Option<(Session, i64)>> {
+    let query = format!("SELECT {COLUMNS}, user FROM sessions WHERE hash = ?");
+    let found = db
+        .query_row(&query, [secret::hash(secret)], |row| Ok((read(row)?, row.get::<_, i64>(5)?)))
+        .optional()?;
+    let Some((session, user)) = found else { return Ok(None) };
+    if !lasts(session.created, session.last_seen, now) {
+        db.execute("DELETE FROM sessions WHERE id = ?", [session.id])?;
+        return Ok(None);
+    }
+    let since_seen = now.as_micros() - session.last_seen.as_micros();
+    if since_seen >= SEEN_EVERY.as_micros() as i64 {
+        db.execute("UPDATE sessions SET last_seen = ? WHERE id = ?", params![now.as_micros(), session.id])?;
+        db.execute("UPDATE users SET last_seen = ? WHERE id = ?", params![now.as_micros(), user])?;
+    }
+    Ok(Some((session, user)))
+}
+
+/// Whether a session lasts. It does not where the clock went back further than [`CLOCK_STEP`]: nobody knows how old it is.
+fn lasts(created: Timestamp, last_seen: Timestamp, now: Timestamp) -> bool {
+    let since = |then: Timestamp| now.as_micros() - then.as_micros();
+    since(created) < SESSION_AGE.as_micros() as i64
+        && since(last_seen) < SESSION_IDLE.as_micros() as i64
+        && since(created.max(last_seen)) > -(CLOCK_STEP.as_micros() as i64)
+}
+
+/// Those of a user that last, the last used one first.
+pub fn of_user(db: &Connection, user: i64, current: i64, now: Timestamp) -> rusqlite::Result<Vec<Session>> {
+    let query = format!("SELECT {COLUMNS} FROM sessions WHERE user = ? ORDER BY last_seen DESC, id DESC");
+    let sessions: rusqlite::Result<Vec<Session>> = db.prepare(&query)?.query_map([user], read)?.collect();
+    let mut sessions = sessions?;
+    sessions.retain(|session| lasts(session.created, session.last_seen, now));
+    for session in &mut sessions {
+        session.current = session.id == current;
+    }
+    Ok(sessions)
+}
+
+/// Ends one of a user's sessions; false where there is none of this key.
+pub fn end(db: &Connection, user: i64, id: i64) -> rusqlite::Result<bool> {
+    db.execute("DELETE FROM sessions WHERE id = ? AND user = ?", [id, user]).map(|ended| ended > 0)
+}
+
+/// Ends all of a user's sessions but one.
+pub fn end_others(db: &Connection, user: i64, but: Option<i64>) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", params![user, but]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_session_lasts_by_use_by_age_and_by_a_clock_that_runs() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let start: i64 = 1_800_000_000_000_000;
+        let at = |offset: i64| Timestamp::from_micros(start + offset);
+        let micros = |span: Duration| span.as_micros() as i64;
+        // created, last seen, now: offsets in microseconds
+        for (last_seen, now, expected) in [
+            (0, 0, true),
+            (0, micros(SESSION_IDLE) - 1, true),
+            (0, micros(SESSION_IDLE), false),
+            (micros(SESSION_AGE - HOUR), micros(SESSION_AGE) - 1, true),
+            (micros(SESSION_AGE - HOUR), micros(SESSION_AGE), false),
+            (micros(HOUR), micros(HOUR) - micros(CLOCK_STEP) + 1, true),
+            (micros(HOUR), micros(HOUR) - micros(CLOCK_STEP), false),
+            (0, -micros(HOUR), false),
+        ] {
+            assert_eq!(lasts(at(0), at(last_seen), at(now)), expected, "{last_seen} {now}");
+        }
+    }
+}

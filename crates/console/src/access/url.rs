@@ -1,0 +1,108 @@
+//! How the console's owner gets to it: `https://gate.example.org`.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use axum::http::Uri;
+
+/// Scheme, host and port. It prints without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    https: bool,
+    /// In lower case, without the brackets of an IPv6 address.
+    host: String,
+    port: Option<u16>,
+}
+
+/// Why a text is no address of the console.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an address such as \"https://gate.example.org\", without a path")]
+pub struct InvalidUrl;
+
+impl Url {
+    /// The address of a console that listens here and has no other one. A loopback address is called localhost, because
+    /// passkeys work with names only.
+    pub fn of_listener(address: SocketAddr) -> Self {
+        let ip = address.ip().to_canonical();
+        let host =
+            if ip.is_loopback() || ip.is_unspecified() { "localhost".to_owned() } else { ip.to_string() };
+        Self { https: false, host, port: Some(address.port()) }
+    }
+
+    /// Whether the connection to it is encrypted: then its cookies are for such connections only.
+    pub fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// The host, in lower case, without the brackets of an IPv6 address.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+impl FromStr for Url {
+    type Err = InvalidUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidUrl> {
+        let uri: Uri = text.parse().map_err(|_| InvalidUrl)?;
+        let https = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(InvalidUrl),
+        };
+        let authority = uri.authority().ok_or(InvalidUrl)?;
+        if authority.as_str().contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(InvalidUrl);
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        if host.is_empty() {
+            return Err(InvalidUrl);
+        }
+        let port = authority.port_u16().filter(|port| *port != if https { 443 } else { 80 });
+        Ok(Self { https, host, port })
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.https { "https://" } else { "http://" })?;
+        match self.host.parse() {
+            Ok(IpAddr::V6(address)) => write!(f, "[{address}]")?,
+            _ => f.write_str(&self.host)?,
+        }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_a_console() {
+        for (text, printed) in [
+            ("https://Gate.Example.org/", Some("https://gate.example.org")),
+            ("https://gate:443", Some("https://gate")),
+            ("http://gate:443", Some("http://gate:443")),
+            ("http://[2001:DB8::1]:8600", Some("http://[2001:db8::1]:8600")),
+            ("gate.example.org", None),
+            ("ftp://gate", None),
+            ("https://", None),
+            ("https://user:password@gate", None),
+            ("https://gate/console", None),
+            ("https://gate/?a", None),
+            ("", None),
+        ] {
+            let url = text.parse::<Url>().ok().map(|url| url.to_string());
+            assert_eq!(url.as_deref(), printed, "{text}");
+        }
+        for (address, printed) in [
+            ("127.0.0.1:8600", "http://localhost:8600"),
+            ("[::]:80", "http://localhost:80"),
+            ("192.0.2.1:8600", "http://192.0.2.1:8600"),
+        ] {
+            assert_eq!(Url::of_listener(address.parse().unwrap()).to_string(), printed);
+        }
+    }
+}
