@@ -252,3 +252,6 @@ impl Console {
         *self.access.unrecorded.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
-async fn ask(address: std::net::SocketAddr, target: &str, host: &str) -> (u16, String) {
+async fn ask(address: std::net::SocketAddr, target: &str, host: &str, token: &str) -> (u16, String) {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -34,13 +36,17 @@ async fn answers() {
     }
     let degraded =
         Health { status: Status::Degraded, problems: vec!["disk full".into()], ..Health::default() };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let clock = Box::new(access::SystemClock::default());
+    let (access, _) =
+        access::Access::open(data_dir.path(), access::Url::of_listener(address), clock).unwrap();
+    let token = access.command_token("test", &[access::Scope::Read], None).unwrap();
     let console = Console {
         health: Arc::new(move || degraded.clone()),
         metrics: Arc::new(|| "a_metric 1\n".to_owned()),
-        ..Console::new(Arc::new(EventReader::open(data_dir.path()).unwrap()))
+        ..Console::new(Arc::new(access), Arc::new(EventReader::open(data_dir.path()).unwrap()))
     };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(serve(listener, console, async {
         let _ = stopped.await;
@@ -86,7 +92,7 @@ async fn answers() {
         ("/nothing.txt", 404, &["error"], &[]),
     ];
     for (target, status, holds, lacks) in cases {
-        let (found, body) = ask(address, target, "localhost").await;
+        let (found, body) = ask(address, target, "localhost", &token).await;
         assert_eq!(found, *status, "{target}: {body}");
         for text in *holds {
             assert!(body.contains(text), "{target} lacks {text}: {body}");
@@ -103,7 +109,7 @@ async fn answers() {
         ("evil.example:8600", 421),
         ("", 421),
     ] {
-        assert_eq!(ask(address, "/healthz", host).await.0, status, "{host}");
+        assert_eq!(ask(address, "/healthz", host, "").await.0, status, "{host}");
     }
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
