@@ -31,6 +31,8 @@ enum Command {
     Events(commands::events::Command),
     #[command(subcommand)]
     Notify(commands::notify::Command),
+    #[command(subcommand)]
+    Console(commands::console::Command),
     Completions(commands::completions::Arguments),
     Man(commands::man::Arguments),
 }
@@ -50,6 +52,7 @@ impl Cli {
             Command::Rules(command) => command.run(&self),
             Command::Events(command) => command.run(&Config::load(&file)?),
             Command::Notify(command) => command.run(&Config::load(&file)?),
+            Command::Console(command) => command.run(&Config::load(&file)?),
             Command::Completions(arguments) => commands::completions::run(arguments),
             Command::Man(arguments) => commands::man::run(arguments),
         }

@@ -100,11 +100,32 @@ pub struct Waf {
 pub struct Console {
     /// Where /healthz, /metrics and the API answer.
     pub address: SocketAddr,
+    /// How the owner gets there, where it is not by that address. None: `[notify] console_url`, else the address.
+    #[serde(deserialize_with = "console_url")]
+    pub url: Option<console::access::Url>,
+}
+
+fn console_url<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<console::access::Url>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+impl Console {
+    /// How the owner gets there; of the links in notices it is what stands before their path.
+    pub fn url(&self, notify: &notify::NotifyConfig) -> console::access::Url {
+        let of_notices = notify.console_url.as_deref().and_then(|url| {
+            let end = url.find("://").and_then(|at| url[at + 3..].find('/').map(|slash| at + 3 + slash));
+            url[..end.unwrap_or(url.len())].parse().ok()
+        });
+        let url = self.url.clone().or(of_notices);
+        url.unwrap_or_else(|| console::access::Url::of_listener(self.address))
+    }
 }
 
 impl Default for Console {
     fn default() -> Self {
-        Self { address: SocketAddr::from(([127, 0, 0, 1], 8600)) }
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 8600)), url: None }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use console::access::{self, Access};
 use event::{IdSource, Timestamp};
 use gateway::{Gateway, Services};
 use store::sqlite::BUSY_TIMEOUT;
@@ -14,7 +15,9 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use waf::{Collections, RuleSet};
 
+use crate::commands::console_token;
 use crate::config::Config;
+use crate::control::MAX_COMMAND_BYTES;
 use crate::failure::Failure;
 use crate::notices::Notices;
 use crate::reception::{self, Reception};
@@ -48,18 +51,19 @@ pub fn load_rules(config: &Config) -> Result<Option<Arc<RuleSet>>, Failure> {
     rules::load_or_fail(&config.waf.rules).map(|rules| Some(Arc::new(rules)))
 }
 
-/// Runs until TERM or INT. `ready` is called once everything listens.
+/// Runs until TERM or INT. `ready` is called once everything listens; with the one-time link to the console's first account
+/// where there is none yet.
 ///
 /// # Errors
 /// Whatever hinders the start.
-pub fn run(config_file: &Path, config: Config, ready: impl FnOnce()) -> Result<(), Failure> {
+pub fn run(config_file: &Path, config: Config, ready: impl FnOnce(Option<&str>)) -> Result<(), Failure> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // first of all: whoever finds the gate open may send one
         let signals = Signals::take()?;
         let daemon = Daemon::start(config_file, config).await?;
-        ready();
+        ready(daemon.first_link().await.as_deref());
         daemon.serve(signals).await
     })
 }
@@ -99,6 +103,7 @@ struct Daemon {
     ingester: Arc<Ingester>,
     collections: Arc<Collections>,
     intake: Arc<Intake>,
+    access: Arc<Access>,
     reception: Arc<Reception>,
     notices: Arc<Notices>,
     /// Rules in force, for /healthz.
@@ -173,6 +178,7 @@ impl Daemon {
             })?;
         let ingester = Arc::new(ingester);
         let events = EventReader::open(&data_dir).map_err(in_store)?;
+        let access = Arc::new(open_access(&config)?);
         let notices = Arc::new(Notices::start(&config)?);
         let known = SqliteStore::open_read_only(&store::database_path(&data_dir), BUSY_TIMEOUT);
         let intake = Arc::new(Intake::new(Arc::clone(&journal), known.map_err(in_store)?));
@@ -190,9 +196,12 @@ impl Daemon {
         let health = {
             let (journal, ingester, sink, rules) =
                 (journal, Arc::clone(&ingester), Arc::clone(&sink), Arc::clone(&rule_count));
-            let (reception, notices) = (Arc::clone(&reception), Arc::clone(&notices));
+            let (reception, notices, access) =
+                (Arc::clone(&reception), Arc::clone(&notices), Arc::clone(&access));
             move || {
-                let others = [sink.problems(), reception.problems(), notices.status().problems()].concat();
+                let notices = notices.status();
+                let others =
+                    [sink.problems(), reception.problems(), notices.problems(), access.problems()].concat();
                 health(&journal, &ingester, others, *rules.lock().unwrap_or_else(PoisonError::into_inner))
             }
         };
@@ -206,6 +215,7 @@ impl Daemon {
                 let others = told.status().metrics() + &received.metrics();
                 with_health(&(others + &metrics.render()), &health_for_metrics())
             }),
+            access: Arc::clone(&access),
             events: Arc::new(events),
             notices: Arc::new(move || status.status()),
         };
@@ -222,6 +232,7 @@ impl Daemon {
             ingester,
             collections,
             intake,
+            access,
             reception,
             notices,
             rule_count,
@@ -269,6 +280,20 @@ impl Daemon {
         Ok(())
     }
 
+    /// A one-time link to the console's first account; none where there is one.
+    async fn first_link(&self) -> Option<String> {
+        let access = Arc::clone(&self.access);
+        match tokio::task::spawn_blocking(move || access.first_link()).await {
+            Ok(Ok(link)) => link,
+            Ok(Err(problem)) => {
+                tracing::error!("{}", problem.error());
+                None
+            }
+            // panicked: it has said so
+            Err(_) => None,
+        }
+    }
+
     async fn save_collections(&self) {
         let (collections, data_dir) = (Arc::clone(&self.collections), self.data_dir.clone());
         // ended or panicked: there is nothing to do about it here
@@ -277,7 +302,7 @@ impl Daemon {
 
     /// Answers one command on the control socket.
     async fn control(&self, mut stream: UnixStream) {
-        let mut command = [0; 64];
+        let mut command = [0; MAX_COMMAND_BYTES];
         let read = tokio::time::timeout(Duration::from_secs(2), stream.read(&mut command)).await;
         let answer = match read {
             Ok(Ok(length)) if &command[..length] == b"import\n" => {
@@ -287,6 +312,14 @@ impl Daemon {
             Ok(Ok(length)) if &command[..length] == b"reload\n" => match self.reload().await {
                 Ok(rules) => format!("ok {rules}\n"),
                 Err(failure) => format!("refused\n{failure}\n"),
+            },
+            Ok(Ok(length)) => match command[..length].strip_prefix(b"console ").map(<[u8]>::to_vec) {
+                Some(command) => {
+                    let access = Arc::clone(&self.access);
+                    let asked = tokio::task::spawn_blocking(move || control_console(&access, &command));
+                    asked.await.unwrap_or_else(|error| format!("refused\n{error}\n"))
+                }
+                None => "unknown\n".to_owned(),
             },
             _ => "unknown\n".to_owned(),
         };
@@ -327,8 +360,47 @@ impl Daemon {
         self.sink.replace_logs(logs);
         self.reception.replace(&config, sensors);
         self.notices.reload(&config).await;
+        self.access.set_url(config.console.url(&config.notify));
         *self.rule_count.lock().unwrap_or_else(PoisonError::into_inner) = count;
         Ok(count)
+    }
+}
+
+/// Opens the console's accounts.
+fn open_access(config: &Config) -> Result<Access, Failure> {
+    let url = config.console.url(&config.notify);
+    let opened = Access::open(&config.data_dir, url, Box::new(access::SystemClock::default()));
+    let (access, aside) = opened.map_err(|error| {
+        Failure::environment(error.to_string(), "the console's accounts are in `data_dir`")
+    })?;
+    if let Some(aside) = aside {
+        tracing::error!(
+            "the console's accounts were damaged; moved aside to {}: put a backup in place, or start over with \
+             `monban console link`",
+            aside.display()
+        );
+    }
+    Ok(access)
+}
+
+/// Answers `console link [USER]` and `console token SCOPES DAYS NAME`.
+fn control_console(access: &Access, command: &[u8]) -> String {
+    let Some(command) = std::str::from_utf8(command).ok().and_then(|command| command.strip_suffix('\n'))
+    else {
+        return "unknown\n".to_owned();
+    };
+    let answer = if command == "link" {
+        access.command_link(None)
+    } else if let Some(user) = command.strip_prefix("link ") {
+        access.command_link(Some(user))
+    } else if let Some((scopes, days, name)) = command.strip_prefix("token ").and_then(console_token::read) {
+        access.command_token(name, &scopes, days)
+    } else {
+        return "unknown\n".to_owned();
+    };
+    match answer {
+        Ok(secret) => format!("ok {secret}\n"),
+        Err(problem) => format!("refused\n{}\n", problem.error()),
     }
 }
 

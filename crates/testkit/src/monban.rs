@@ -110,6 +110,13 @@ impl Monban {
         self.program = run(self.folder.path(), self.address, self.console);
     }
 
+    /// A new API token with a scope (`read`, `tune` or `admin`), for `Authorization: Bearer`.
+    pub fn console_token(&self, scope: &str) -> String {
+        let output = self.command(&["console", "token", "--name", "testkit", "--scope", scope]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
     /// Another command of the binary with this configuration, such as `["events", "list", "--json"]`; it runs to
     /// its end.
     pub fn command(&self, arguments: &[&str]) -> std::process::Output {

@@ -104,9 +104,11 @@ rules = ["engine.conf", "{setup}", "{rules}"]
 days = 90
 mebibytes = 1024
 
-# /healthz, /metrics and the API of events.
+# Where you look at what the gate did. `monban console link` prints a link to your account.
 [console]
 address = "127.0.0.1:8600"
+# How you get there where it is not by that address; passkeys are bound to this name.
+#url = "https://gate.example.org"
 "#,
         data_dir = quoted(&arguments.data_dir.display().to_string()),
         listen = quoted(&arguments.listen.to_string()),

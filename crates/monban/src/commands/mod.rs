@@ -2,6 +2,9 @@
 
 pub mod check;
 pub mod completions;
+pub mod console;
+pub mod console_link;
+pub mod console_token;
 pub mod events;
 pub mod events_export;
 pub mod events_import;

@@ -1,14 +1,12 @@
 //! `monban reload`
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 
 use crate::config::Config;
-use crate::daemon::socket_path;
+use crate::control;
 use crate::failure::Failure;
 
 /// Have the running daemon read its configuration and rules again
@@ -17,33 +15,11 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 pub struct Arguments {}
 
-/// Rules of any size load within this time.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 pub fn run(config_file: &Path) -> Result<(), Failure> {
-    let path = socket_path(&data_dir(config_file)?);
-    let no_daemon = |error: std::io::Error| {
-        Failure::environment(
-            format!("{}: {error}", path.display()),
-            "is the daemon running with this configuration?",
-        )
-    };
-    let mut stream = UnixStream::connect(&path).map_err(no_daemon)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(b"reload\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    match answer.split_once(['\n', ' ']) {
-        Some(("ok", rules)) => {
-            writeln!(std::io::stdout().lock(), "reloaded, {} rules", rules.trim())?;
-            Ok(())
-        }
-        Some(("refused", why)) => Err(Failure::Refused {
-            message: why.trim_end().to_owned(),
-            hint: Some("the former configuration stays in force".to_owned()),
-        }),
-        _ => Err(Failure::Refused { message: "the daemon gave no answer".to_owned(), hint: None }),
-    }
+    let hint = Some("the former configuration stays in force");
+    let rules = control::ask(&data_dir(config_file)?, "reload", hint)?;
+    writeln!(std::io::stdout().lock(), "reloaded, {rules} rules")?;
+    Ok(())
 }
 
 /// A configuration that is wrong elsewhere still says where the daemon is: then its answer tells what is wrong.

@@ -1,5 +1,6 @@
 //! `monban up`
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use clap::Args;
@@ -25,7 +26,18 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     if arguments.demo {
         return run_demo();
     }
-    daemon::run(config_file, Config::load(config_file)?, || {})
+    daemon::run(config_file, Config::load(config_file)?, |link| match link {
+        // A log is no place for it: it is for whoever sits here.
+        Some(link) if std::io::stdout().is_terminal() => {
+            println!(
+                "The console has no account yet. This link makes the first one, once, within a day:\n\n  {link}\n"
+            );
+        }
+        Some(_) => tracing::info!(
+            "the console has no account yet: `monban console link` prints a link to the first one"
+        ),
+        None => {}
+    })
 }
 
 fn start_log() {
@@ -57,15 +69,17 @@ fn run_demo() -> Result<(), Failure> {
     let monban = std::env::current_exe()?;
     let monban = monban.display();
     let shown = config_file.display();
-    daemon::run(&config_file, config, || {
+    daemon::run(&config_file, config, |link| {
         println!(
-            "\nThe gate is up on http://{gate}/ before a careless site; console API on http://{console}/.\n\
+            "\nThe gate is up on http://{gate}/ before a careless site. What it sees, the console shows; this link makes\n\
+             your account there, once: {console}\n\
              Three things to try in another terminal:\n\n  \
              curl -i 'http://localhost:8080/?name=\"><script>alert(document.cookie)</script><!--'\n  \
              {monban} events list --config {shown}\n  \
              {monban} events show latest --config {shown}\n\nCtrl-C ends it and removes {folder}.\n",
             gate = demo::GATE,
-            console = demo::CONSOLE,
+            // a new folder has no accounts
+            console = link.unwrap_or(demo::CONSOLE),
             folder = folder.path().display(),
         );
     })

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test reports its failure by panicking")]
 
 mod cli;
+mod console;
 mod corpus;
 mod crash;
 mod demo;

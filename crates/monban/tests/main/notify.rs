@@ -35,7 +35,7 @@ fn console(daemon: &Daemon, target: &str) -> String {
 }
 
 fn notices(daemon: &Daemon) -> Value {
-    serde_json::from_str(&console(daemon, "/api/notices")).unwrap()
+    serde_json::from_str(&daemon.console("/api/notices").text()).unwrap()
 }
 
 /// The text of one block of a Slack message.

@@ -96,6 +96,15 @@ impl Daemon {
             .collect()
     }
 
+    /// What the console answers to a script that may read.
+    pub fn console(&self, target: &str) -> Response {
+        let token = self.command(&["console", "token", "--name", "test", "--scope", "read"]);
+        assert!(token.status.success(), "{}", stderr(&token));
+        let authorization = format!("\r\nAuthorization: Bearer {}\r\nConnection", stdout(&token).trim());
+        let request = request(target).replace("\r\nConnection", &authorization);
+        client::exchange(self.console, request.as_bytes()).unwrap()
+    }
+
     /// Kibibytes of memory that the daemon has had at most.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.program.pid())).unwrap();

@@ -1,0 +1,68 @@
+//! The console as its owner gets into it: by the commands of the machine, over HTTP.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+use testkit::Reflector;
+use testkit::client;
+
+use crate::support::{Daemon, stderr, stdout};
+
+fn post(daemon: &Daemon, target: &str, body: &Value) -> client::Response {
+    let body = body.to_string();
+    let request = format!(
+        "POST {target} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        daemon.console,
+        body.len()
+    );
+    client::exchange(daemon.console, request.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_link_of_the_command_makes_the_owner_and_a_token_reads() {
+    let upstream = Reflector::start();
+    let mut daemon = Daemon::start(upstream.address(), None, "url = \"https://gate.example.org\"");
+    let id = daemon.attack("1");
+
+    let link = daemon.command(&["console", "link"]);
+    assert!(link.status.success(), "{}", stderr(&link));
+    let link = stdout(&link);
+    let token =
+        link.trim().strip_prefix("https://gate.example.org/setup#").unwrap_or_else(|| panic!("{link}"));
+    let setup = json!({"token": token, "user": "anna", "password": "correct horse battery"});
+    let answer = post(&daemon, "/api/setup", &setup);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.header("set-cookie").unwrap().contains("Secure"));
+    assert_eq!(post(&daemon, "/api/setup", &setup).status, 401, "a link is good once");
+
+    // the accounts outlive the process, and a killed one
+    daemon.program.kill();
+    daemon.start_again();
+    let sign_in = json!({"user": "anna", "password": "correct horse battery"});
+    assert_eq!(post(&daemon, "/api/session", &sign_in).status, 200);
+    let file = daemon.folder.path().join("data/console.sqlite");
+    assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let seen = daemon.console(&format!("/api/events/{id}"));
+    assert_eq!(seen.status, 200, "{}", seen.text());
+    let request = format!("GET /api/events/{id} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let seen = client::exchange(daemon.console, request.as_bytes()).unwrap();
+    assert_eq!(seen.status, 401, "{}", seen.text());
+
+    for (arguments, code, told) in [
+        (&["console", "link"][..], 4, "name the user whose password is lost"),
+        (&["console", "link", "--user", "nobody"], 4, "there is no user nobody"),
+        (&["console", "link", "--user", "anna"], 0, ""),
+        (&["console", "token", "--name", "x", "--scope", "write"], 2, "invalid value 'write'"),
+        (&["console", "token", "--name", " ", "--scope", "read"], 4, "a token's name"),
+    ] {
+        let output = daemon.command(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(told), "{arguments:?}: {}", stderr(&output));
+    }
+    daemon.program.terminate();
+    let output = daemon.command(&["console", "link"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("is the daemon running"), "{}", stderr(&output));
+}
