@@ -199,6 +199,11 @@ impl Access {
         .map(|(_, token)| token)
     }
 
+    fn unrecorded(&self, why: Option<String>) {
+        let problem = why.map(|why| format!("the audit trail is not written: {why}"));
+        *self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
     /// Counts an attempt to prove who somebody is.
     ///
     /// # Errors
@@ -245,11 +250,17 @@ impl Console {
     /// Adds an entry to the audit trail: `what` as a word (`exclusion_added`), `detail` for people. Where it cannot be
     /// written, /healthz says so until it can be again.
     pub async fn audit(&self, who: &Identity, what: &'static str, detail: impl Into<String>) {
-        let (who, detail) = (who.clone(), detail.into());
-        let recorded = self.access.run(move |db, now| Ok(audit::record(db, now, &who, what, &detail)?)).await;
-        let problem =
-            recorded.err().map(|problem| format!("the audit trail is not written: {}", problem.error()));
-        *self.access.unrecorded.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+        let (console, who, detail) = (self.clone(), who.clone(), detail.into());
+        let audit = move || console.audit_blocking(&who, what, &detail);
+        if let Err(error) = tokio::task::spawn_blocking(audit).await {
+            self.access.unrecorded(Some(error.to_string()));
+        }
+    }
+
+    /// As [`Console::audit`], on a thread that may block.
+    pub fn audit_blocking(&self, who: &Identity, what: &'static str, detail: &str) {
+        let recorded = self.access.blocking(|db, now| Ok(audit::record(db, now, who, what, detail)?));
+        self.access.unrecorded(recorded.err().map(|problem| problem.error().to_owned()));
     }
 }
 

@@ -91,9 +91,6 @@ impl Console {
             replays: tuning::replays::Replays::default(),
         }
     }
-
-    /// Notes in the audit trail what somebody has changed.
-    pub(crate) fn noted(&self, _who: &access::Identity, _what: &str, _detail: &str) {}
 }
 
 /// Serves until `stop` is done, then lets running requests end.

@@ -215,9 +215,8 @@ impl Daemon {
                 let others = told.status().metrics() + &received.metrics();
                 with_health(&(others + &metrics.render()), &health_for_metrics())
             }),
-            access: Arc::clone(&access),
-            events: Arc::new(events),
             notices: Arc::new(move || status.status()),
+            ..console::Console::new(Arc::clone(&access), Arc::new(events))
         };
         let (stop_console, stopped) = tokio::sync::oneshot::channel();
         let console = tokio::spawn(console::serve(console, state, async {

@@ -157,6 +157,7 @@ pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Js
 #[utoipa::path(
     post,
     path = "/api/exclusions",
+    security(("session" = ["analyst"]), ("token" = ["tune"])),
     operation_id = "add_exclusion",
     tag = "tuning",
     request_body = NewExclusion,
@@ -180,7 +181,11 @@ pub(crate) async fn add(
         let entry = ids.first().and_then(|id| file.find(*id)).cloned();
         let entry =
             entry.ok_or_else(|| Failure::NotFound("somebody else has removed it again".to_owned()))?;
-        console.noted(&who, "exclusion added", &format!("{}: rule {}", entry.id, entry.exclusion.rule));
+        console.audit_blocking(
+            &who,
+            "exclusion_added",
+            &format!("{}: rule {}", entry.id, entry.exclusion.rule),
+        );
         Ok(Added { version: file.version(), exclusion: Shown { entry, file: path } })
     })
     .await
@@ -191,6 +196,7 @@ pub(crate) async fn add(
 #[utoipa::path(
     delete,
     path = "/api/exclusions/{id}",
+    security(("session" = ["analyst"]), ("token" = ["tune"])),
     operation_id = "remove_exclusion",
     tag = "tuning",
     params(("id" = u64, Path, description = "The exclusion's id"), OfVersion),
@@ -208,7 +214,7 @@ pub(crate) async fn remove(
 ) -> Result<Json<Version>, Failure> {
     asked(console, move |console| {
         console.tuning.remove(&of.version, &who.user, id)?;
-        console.noted(&who, "exclusion removed", &id.to_string());
+        console.audit_blocking(&who, "exclusion_removed", &id.to_string());
         Ok(Version { version: console.tuning.exclusions()?.0.version() })
     })
     .await

@@ -47,6 +47,7 @@ pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Js
 #[utoipa::path(
     post,
     path = "/api/history/{number}/undo",
+    security(("session" = ["analyst"]), ("token" = ["tune"])),
     operation_id = "undo_change",
     tag = "tuning",
     params(("number" = u64, Path, description = "The change's number")),
@@ -66,7 +67,7 @@ pub(crate) async fn undo(
 ) -> Result<Json<Version>, Failure> {
     asked(console, move |console| {
         console.tuning.undo(&undo.version, &who.user, number)?;
-        console.noted(&who, "change undone", &number.to_string());
+        console.audit_blocking(&who, "change_undone", &number.to_string());
         Ok(Version { version: console.tuning.exclusions()?.0.version() })
     })
     .await

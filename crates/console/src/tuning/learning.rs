@@ -189,6 +189,7 @@ pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Js
 #[utoipa::path(
     post,
     path = "/api/learning/{site}",
+    security(("session" = ["analyst"]), ("token" = ["tune"])),
     operation_id = "set_site_mode",
     tag = "tuning",
     params(("site" = String, Path, description = "The site's name")),
@@ -206,7 +207,7 @@ pub(crate) async fn set(
     }
     asked(console, move |console| {
         let state = console.tuning.set_mode(&who.user, &site, new.mode)?;
-        console.noted(&who, "site mode", &format!("{site}: {}", new.mode.as_str()));
+        console.audit_blocking(&who, "site_mode", &format!("{site}: {}", new.mode.as_str()));
         Ok(state)
     })
     .await
@@ -243,6 +244,7 @@ pub(crate) async fn proposals(
 #[utoipa::path(
     post,
     path = "/api/learning/{site}/accept",
+    security(("session" = ["analyst"]), ("token" = ["tune"])),
     operation_id = "accept_learned",
     tag = "tuning",
     params(("site" = String, Path, description = "The site's name")),
@@ -270,7 +272,7 @@ pub(crate) async fn accept(
             return Err(Failure::Refused(format!("name exclusions of {site}")));
         }
         let ids = console.tuning.add(&accept.version, &who.user, &wanted)?;
-        console.noted(&who, "learned exclusions added", &format!("{site}: {}", ids.len()));
+        console.audit_blocking(&who, "learned_exclusions_added", &format!("{site}: {}", ids.len()));
         Ok(Accepted { version: console.tuning.exclusions()?.0.version(), exclusions: ids })
     })
     .await

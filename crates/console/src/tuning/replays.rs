@@ -181,6 +181,7 @@ impl Run {
 #[utoipa::path(
     post,
     path = "/api/replays",
+    security(("session" = ["analyst"]), ("token" = ["tune"])),
     operation_id = "start_replay",
     tag = "tuning",
     request_body = New,
@@ -260,6 +261,7 @@ pub(crate) async fn show(
 #[utoipa::path(
     delete,
     path = "/api/replays/{id}",
+    security(("session" = ["analyst"]), ("token" = ["tune"])),
     operation_id = "cancel_replay",
     tag = "tuning",
     params(("id" = String, Path, description = "The replay's name")),
