@@ -33,10 +33,31 @@ export interface Location {
   certainty: Certainty;
 }
 
+/** What was sent and answered, and what was found out about it so far. */
 export interface Messages {
   request: Message;
   response: Message | undefined;
   decoded: Decoded;
+  /** The values of each variable. */
+  candidates: Map<string, Candidates | undefined>;
+  search: Search;
+}
+
+/** Bytes that are looked through and transformed for one event: a second or two. Beyond it whole values are marked. */
+const WORK = 24_000_000;
+
+class Search {
+  /** Bytes so far. */
+  done = 0;
+
+  /** Whether there is still time. Then so many bytes are looked through. */
+  affords(bytes: number): boolean {
+    if (this.done >= WORK) {
+      return false;
+    }
+    this.done += bytes;
+    return true;
+  }
 }
 
 export function messages(request: RequestEvidence): Messages {
@@ -45,6 +66,8 @@ export function messages(request: RequestEvidence): Messages {
     request: message,
     response: request.response && responseMessage(request.response),
     decoded: decoded(message),
+    candidates: new Map(),
+    search: new Search(),
   };
 }
 
@@ -66,12 +89,16 @@ export function locateAll(event: Event): Location[] {
 }
 
 export function locate(all: Messages, rule: MatchedRule): Location {
-  const found = candidates(all, textOf(bytesOf(rule.variable)));
+  const variable = textOf(bytesOf(rule.variable));
+  if (!all.candidates.has(variable)) {
+    all.candidates.set(variable, candidates(all, variable));
+  }
+  const found = all.candidates.get(variable);
   if (!found) {
     return { side: "request", spans: [], certainty: "computed" };
   }
   const { side } = found;
-  const values = found.values.filter((value) => value.length > 0);
+  const { values } = found;
   if (values.length === 0) {
     return { side, spans: [], certainty: "missing" };
   }
@@ -82,7 +109,7 @@ export function locate(all: Messages, rule: MatchedRule): Location {
   if (spans) {
     return { side, spans, certainty: "bytes" };
   }
-  const marked = explained ? [explained] : values.length > 1 && !redacted ? closest(values, value) : values;
+  const marked = explained ? [explained] : (redacted ? values : closest(values, value)).map(({ value }) => value);
   const certainty = redacted ? "redacted" : explained && !needle(rule) ? "whole" : "value";
   return { side, spans: marked.map((value) => value.span()).filter((span) => span !== undefined), certainty };
 }
@@ -90,16 +117,16 @@ export function locate(all: Messages, rule: MatchedRule): Location {
 const REDACTED = "[redacted]";
 
 /** Where one of several values was meant: those that hold the transformed one in any case, or else all. */
-function closest(values: Mapped[], value: Uint8Array): Mapped[] {
-  if (value.length === 0) {
+function closest(values: Candidate[], value: Uint8Array): Candidate[] {
+  if (value.length === 0 || values.length === 1) {
     return values;
   }
-  const near = values.filter((candidate) => find(lower(candidate.bytes), lower(value)) >= 0);
+  const near = values.filter((one) => one.affords() && find(lower(one.value.bytes), lower(value)) >= 0);
   return near.length > 0 ? near : values;
 }
 
 /** The first of the values of which a chain of transformations makes `value`, after that chain. */
-function explain(values: Mapped[], value: Uint8Array): Mapped | undefined {
+function explain(values: Candidate[], value: Uint8Array): Mapped | undefined {
   if (value.length === 0) {
     return undefined;
   }
@@ -113,9 +140,9 @@ function explain(values: Mapped[], value: Uint8Array): Mapped | undefined {
     return cut && made.length > TRIED / 4 && startsWith(value, made.bytes.subarray(0, Math.min(made.length - 16, KEPT)));
   };
   for (const candidate of values) {
-    for (const { names, made } of chains(candidate.slice(0, TRIED))) {
-      if (fits(made, candidate.length > TRIED)) {
-        return names.reduce((whole, name) => TRANSFORMATIONS[name]?.(whole) ?? whole, candidate);
+    for (const chain of candidate) {
+      if (fits(chain.made, candidate.value.length > TRIED)) {
+        return candidate.whole(chain);
       }
     }
   }
@@ -124,36 +151,86 @@ function explain(values: Mapped[], value: Uint8Array): Mapped | undefined {
 
 interface Chain {
   names: string[];
+  /** What it makes of the value's first [`TRIED`] bytes. */
   made: Mapped;
+  /** What it makes of all of it, once that was asked. */
+  whole?: Mapped;
 }
 
-/** The value itself, then what each chain of transformations makes of it, the shortest first; none twice. */
-function* chains(value: Mapped): Generator<Chain> {
-  const seen = new Map<number, Uint8Array[]>();
-  const isNew = (bytes: Uint8Array): boolean => {
-    const same = seen.get(bytes.length) ?? [];
+/**
+ * A value, and what chains of transformations make of it: the shortest first, none twice. They are made as they are asked for,
+ * and kept for the next rule that matched on the value.
+ */
+class Candidate implements Iterable<Chain> {
+  private readonly chains: Chain[];
+  private expanded = 0;
+  private readonly seen = new Map<number, Uint8Array[]>();
+
+  constructor(
+    readonly value: Mapped,
+    private readonly search: Search,
+  ) {
+    const made = value.slice(0, TRIED);
+    this.chains = [{ names: [], made }];
+    this.isNew(made.bytes);
+  }
+
+  *[Symbol.iterator](): Iterator<Chain> {
+    for (let at = 0; ; at += 1) {
+      while (at >= this.chains.length && this.expand()) {
+        // until there is one more, or none is left
+      }
+      const chain = this.chains[at];
+      if (!chain) {
+        return;
+      }
+      yield chain;
+    }
+  }
+
+  /** Whether there is time to look through the value. */
+  affords(): boolean {
+    return this.search.affords(this.value.length);
+  }
+
+  whole(chain: Chain): Mapped {
+    if (this.value.length <= TRIED) {
+      return chain.made;
+    }
+    chain.whole ??= chain.names.reduce((whole, name) => TRANSFORMATIONS[name]?.(whole) ?? whole, this.value);
+    return chain.whole;
+  }
+
+  private isNew(bytes: Uint8Array): boolean {
+    const same = this.seen.get(bytes.length) ?? [];
     if (same.some((other) => equal(other, bytes))) {
       return false;
     }
-    seen.set(bytes.length, [...same, bytes]);
+    this.seen.set(bytes.length, [...same, bytes]);
     return true;
-  };
-  isNew(value.bytes);
-  const queue: Chain[] = [{ names: [], made: value }];
-  let made = 0;
-  for (let chain = queue.shift(); chain; chain = queue.shift()) {
-    yield chain;
+  }
+
+  /** Tries every transformation on the next chain. False where there is none. */
+  private expand(): boolean {
+    const chain = this.chains[this.expanded];
+    if (!chain || this.chains.length > CHAINS) {
+      return false;
+    }
+    this.expanded += 1;
     for (const [name, transformation] of Object.entries(TRANSFORMATIONS)) {
       // Text of other kinds decodes to noise, which is not worth going on from.
       if (chain.names.includes("base64Decode") || (name === "base64Decode" && chain.names.length > 1)) {
         continue;
       }
-      const next = transformation(chain.made);
-      if (next.length > 0 && made < CHAINS && isNew(next.bytes)) {
-        made += 1;
-        queue.push({ names: [...chain.names, name], made: next });
+      if (!this.search.affords(chain.made.length)) {
+        return false;
+      }
+      const made = transformation(chain.made);
+      if (made.length > 0 && this.isNew(made.bytes)) {
+        this.chains.push({ names: [...chain.names, name], made });
       }
     }
+    return true;
   }
 }
 
@@ -197,20 +274,20 @@ function findInAnyCase(bytes: Uint8Array, what: Uint8Array): number {
 }
 
 /** Where the match stands in a value of which the transformed form is not known. */
-function searched(values: Mapped[], rule: MatchedRule): Span[] | undefined {
+function searched(values: Candidate[], rule: MatchedRule): Span[] | undefined {
   const what = needle(rule);
   // A short match is found anywhere: only where there is one value can that not mislead.
   if (!what || (what.length < 3 && values.length > 1)) {
     return undefined;
   }
   for (const candidate of values) {
-    const span = spanOf(candidate, what);
+    const span = candidate.affords() ? spanOf(candidate.value, what) : undefined;
     if (span) {
       return [span];
     }
   }
   for (const candidate of values) {
-    for (const { made } of chains(candidate.slice(0, TRIED))) {
+    for (const { made } of candidate) {
       const span = spanOf(made, what);
       if (span) {
         return [span];
@@ -252,7 +329,7 @@ const MOST_SPANS = 1000;
 
 interface Candidates {
   side: "request" | "response";
-  values: Mapped[];
+  values: Candidate[];
 }
 
 /** The values that a variable may mean; undefined for one that was not sent. */
@@ -263,8 +340,12 @@ function candidates(all: Messages, variable: string): Candidates | undefined {
   if (collection === "MATCHED_VARS" && selector) {
     return candidates(all, selector);
   }
-  const request = (values: Mapped[]): Candidates => ({ side: "request", values });
-  const response = (values: Mapped[]): Candidates => ({ side: "response", values });
+  const of = (side: Candidates["side"], values: Mapped[]): Candidates => ({
+    side,
+    values: values.filter((value) => value.length > 0).map((value) => new Candidate(value, all.search)),
+  });
+  const request = (values: Mapped[]): Candidates => of("request", values);
+  const response = (values: Mapped[]): Candidates => of("response", values);
   const { query, cookies, body, parts } = all.decoded;
   const message = all.request;
   const at = target(message);

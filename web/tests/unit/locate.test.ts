@@ -455,6 +455,21 @@ for (const { what, line = "GET / HTTP/1.1", headers = [], body, response, rule, 
 
 test("there are enough cases", () => assert.ok(CASES.length >= 50, `${CASES.length}`));
 
+test("a thousand matches on a large value take bounded work", () => {
+  const all = messages({
+    line: "POST / HTTP/1.1",
+    headers: FORM,
+    body: { bytes: `a=${"%253c\\u0041&lt;".replaceAll("&", "%26").repeat(60_000)}`, total: 0 },
+    engine: "on",
+  });
+  for (let match = 0; match < 1000; match += 1) {
+    const rule = { id: 1, phase: 2, line: 1, operator: "rx", variable: "ARGS:a", value: `zz${match}`, matched: "zz" };
+    assert.equal(locate(all, rule).certainty, "value");
+  }
+  // a thousand searches through all of it would be a thousand million
+  assert.ok(all.search.done > 1_000_000 && all.search.done < 26_000_000, `${all.search.done}`);
+});
+
 test("hostile bodies take no long time and no deep stack", () => {
   const hostile = [
     "[".repeat(65536),
