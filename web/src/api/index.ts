@@ -1,5 +1,5 @@
 // The API's objects by name. `types.ts` is made from its description; what stands here in full is not described there yet.
-import { type components } from "./types";
+import type { components } from "./types";
 
 type Schemas = components["schemas"];
 
