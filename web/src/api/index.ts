@@ -110,3 +110,28 @@ export interface Overview {
   complete: boolean;
   counted_to?: string | null;
 }
+
+/** `GET /api/rules/{id}` */
+export type RuleText = Schemas["RuleText"];
+/** `GET /api/events/{id}/exclusions` */
+export type ExclusionProposals = Schemas["ExclusionProposals"];
+export type ExclusionProposal = Schemas["ExclusionProposal"];
+/** What an exclusion is made of. */
+export type Exclusion = Schemas["Exclusion"];
+/** `GET /api/replays/{id}` */
+export type Replay = Schemas["ReplayShown"];
+/** A request whose fate would differ. */
+export type ChangedRequest = Schemas["Changed"];
+/** `POST /api/replays` */
+export type NewReplay = Partial<Schemas["NewReplay"]>;
+/** `GET /api/history` */
+export type Changes = Schemas["Changes"];
+export type Change = Schemas["Change"];
+/** `GET /api/learning` */
+export type LearningSites = Schemas["LearningSites"];
+export type SiteState = Schemas["SiteState"];
+/** `GET /api/learning/{site}/proposals` */
+export type LearnedProposals = Schemas["LearnedProposals"];
+export type LearnedProposal = Schemas["LearnedProposal"];
+/** `POST /api/exclusions/preview` */
+export type ExclusionPreview = Schemas["Preview"];

@@ -1,41 +1,26 @@
 // From an event to the exclusion that would have let it pass: proposed, replayed, applied.
 import { useMemo, useState } from "preact/hooks";
+import type { Exclusion, ExclusionProposal, ExclusionProposals, NewReplay } from "../api";
 import { ApiError, get, send, useLoad } from "../api/client";
 import { bytesOf, textOf } from "../evidence/bytes";
-import type { ByteText, Event } from "../evidence/event";
+import type { Event } from "../evidence/event";
 import { t } from "../i18n";
 import { Button, Dialog, Input, Loading, Problem, Select, toast, Untrusted } from "../ui";
-import { ReplayResult, type ReplayRequest, type Scope, useReplay } from "./replay";
+import { ReplayResult, type Scope, useReplay } from "./replay";
 import { Lines } from "./rule";
 
 export const WIDTHS = ["narrowest", "parameter", "path", "site"] as const;
 export type Width = (typeof WIDTHS)[number];
 
-export interface Proposal {
-  rule: number;
-  message: ByteText;
-  variable: ByteText;
-  scope: { site?: string | null; path?: ByteText | null; parameter?: ByteText | null };
-  path_match: Scope["path_match"];
-  seclang?: string | null;
-  width: Width;
-  refused?: string | null;
-}
-
-interface Proposals {
-  proposals: Proposal[];
-  blocking_rule?: number | null;
-}
-
-export function scopeOf({ rule, scope, path_match }: Proposal): Scope {
+export function scopeOf({ rule, scope, path_match }: ExclusionProposal): Scope {
   return withoutNothing({ rule, path_match, ...scope });
 }
 
 /** The API tells absent fields as null. */
-export function withoutNothing({ rule, path_match, site, path, parameter }: Scope): Scope {
+export function withoutNothing({ rule, path_match, site, path, parameter }: Exclusion): Scope {
   return {
     rule,
-    path_match,
+    path_match: path_match ?? "exact",
     ...(site ? { site } : {}),
     ...(path ? { path } : {}),
     ...(parameter ? { parameter } : {}),
@@ -46,9 +31,9 @@ export function withoutNothing({ rule, path_match, site, path, parameter }: Scop
  * The proposals that together let the event pass, none wider than needed and none narrower than `width`: for each rule and
  * variable the first that is not refused. One for a rule as a whole takes the place of those for its variables.
  */
-export function chosenProposals(proposals: readonly Proposal[], width: Width): Proposal[] {
+export function chosenProposals(proposals: readonly ExclusionProposal[], width: Width): ExclusionProposal[] {
   const least = WIDTHS.indexOf(width);
-  const chosen = new Map<string, Proposal>();
+  const chosen = new Map<string, ExclusionProposal>();
   const targets = new Set(proposals.map((one) => `${one.rule} ${textOf(bytesOf(one.variable))}`));
   for (const target of targets) {
     const [rule = ""] = target.split(" ", 1);
@@ -71,7 +56,7 @@ export const EXPIRIES = ["never", "7", "30", "90", "365"] as const;
 export type Expiry = (typeof EXPIRIES)[number];
 
 export function Exclude({ event, onClose }: { event: Event; onClose: () => void }) {
-  const { data, error, reload } = useLoad<Proposals>(`/api/events/${event.id}/exclusions`);
+  const { data, error, reload } = useLoad<ExclusionProposals>(`/api/events/${event.id}/exclusions`);
   return (
     <Dialog title={t("exclude.title")} onClose={onClose} wide>
       {error && <Problem error={error} retry={reload} />}
@@ -88,7 +73,7 @@ export function refusal(error: unknown): string {
   return error instanceof ApiError && error.message ? error.message : t("ui.unreachable");
 }
 
-function Choice({ event, proposals, onClose }: { event: Event; proposals: Proposal[]; onClose: () => void }) {
+function Choice({ event, proposals, onClose }: { event: Event; proposals: ExclusionProposal[]; onClose: () => void }) {
   const [width, setWidth] = useState<Width>("narrowest");
   const [dropped, setDropped] = useState<ReadonlySet<string>>(new Set());
   const [reason, setReason] = useState(t("exclude.defaultReason"));
@@ -96,10 +81,10 @@ function Choice({ event, proposals, onClose }: { event: Event; proposals: Propos
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
   const offered = useMemo(() => chosenProposals(proposals, width), [proposals, width]);
-  const key = (one: Proposal): string => JSON.stringify(scopeOf(one));
+  const key = (one: ExclusionProposal): string => JSON.stringify(scopeOf(one));
   const chosen = offered.filter((one) => !dropped.has(key(one)));
   const refused = proposals.filter((one) => one.refused);
-  const request = useMemo<ReplayRequest | undefined>(
+  const request = useMemo<NewReplay | undefined>(
     () => (chosen.length > 0 ? { add: chosen.map(scopeOf) } : undefined),
     [offered, dropped],
   );
@@ -111,9 +96,9 @@ function Choice({ event, proposals, onClose }: { event: Event; proposals: Propos
     setError(undefined);
     const done = new Set(dropped);
     try {
-      let { version } = await get<{ version: number | string }>("/api/exclusions");
+      let { version } = await get<{ version: string }>("/api/exclusions");
       for (const one of chosen) {
-        const answer = await send<{ version: number | string }>("POST", "/api/exclusions", {
+        const answer = await send<{ version: string }>("POST", "/api/exclusions", {
           version,
           ...scopeOf(one),
           reason: reason.trim(),
@@ -230,7 +215,7 @@ function Choice({ event, proposals, onClose }: { event: Event; proposals: Propos
   );
 }
 
-function Refused({ list }: { list: Proposal[] }) {
+function Refused({ list }: { list: ExclusionProposal[] }) {
   const reasons = [...new Map(list.map((one) => [one.refused, one])).values()];
   if (reasons.length === 0) return null;
   return (
@@ -248,7 +233,7 @@ function Refused({ list }: { list: Proposal[] }) {
 }
 
 /** Where an exclusion holds: site, path and parameter. */
-export function ScopeText({ scope }: { scope: Omit<Scope, "rule"> }) {
+export function ScopeText({ scope }: { scope: Omit<Exclusion, "rule"> }) {
   return (
     <span class="scope">
       {scope.site ? <Untrusted text={scope.site} limit={80} /> : t("exclude.allSites")}

@@ -1,27 +1,14 @@
 // Every change of the rules, with its difference and its undoing.
 import { useEffect, useState } from "preact/hooks";
+import type { Change, Changes } from "../api";
 import { get, send, useLoad } from "../api/client";
 import { t } from "../i18n";
 import { mayTune } from "../session";
 import { Badge, Button, Confirm, Empty, Loading, Page, Problem, Time, toast, Untrusted, useKeys } from "../ui";
 import { refusal } from "./exclude";
 
-interface Change {
-  number: number;
-  time: string;
-  author: string;
-  what: string;
-  reason?: string | null;
-  /** The change that undid it. */
-  undone_by?: number | null;
-  /** The change that it took back. */
-  undoes?: number | null;
-  /** Lines with `-` and `+`; null where the texts are no longer kept. */
-  diff?: string | null;
-}
-
 export default function History() {
-  const { data, error, loading, reload } = useLoad<{ changes: Change[] }>("/api/history");
+  const { data, error, loading, reload } = useLoad<Changes>("/api/history");
   const [selected, setSelected] = useState(-1);
   const [open, setOpen] = useState<ReadonlySet<number>>(new Set());
   const [undoing, setUndoing] = useState<Change>();
@@ -92,7 +79,7 @@ export default function History() {
           onClose={() => setUndoing(undefined)}
           onConfirm={async () => {
             try {
-              const { version } = await get<{ version: number | string }>("/api/exclusions");
+              const { version } = await get<{ version: string }>("/api/exclusions");
               await send("POST", `/api/history/${undoing.number}/undo`, { version });
               toast(t("history.undone"));
             } catch (failure) {

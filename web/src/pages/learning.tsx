@@ -1,40 +1,19 @@
 // Learning: a site only detects while likely false positives are gathered; then they are accepted and it blocks.
 import { useState } from "preact/hooks";
+import type { LearnedProposal, LearnedProposals, LearningSites, NewReplay, SiteState } from "../api";
 import { get, send, useLoad } from "../api/client";
 import { bytesOf, textOf } from "../evidence/bytes";
-import type { ByteText } from "../evidence/event";
 import { number, percent, t } from "../i18n";
 import { mayTune } from "../session";
 import { Badge, Button, Confirm, Empty, Loading, Page, Panel, Problem, Time, toast, Untrusted } from "../ui";
 import { refusal, ScopeText, withoutNothing } from "./exclude";
-import { ReplayResult, type ReplayRequest, type Scope, useReplay } from "./replay";
+import { ReplayResult, useReplay } from "./replay";
 import { Lines } from "./rule";
 
-type Mode = "block" | "detect" | "off" | "learning";
-
-interface Site {
-  site: string;
-  mode: Mode;
-  /** What the configuration file says, where that is something else. */
-  configured?: Mode | null;
-  since?: string | null;
-  requests?: number | null;
-  proposals?: number | null;
-}
-
-interface Proposal extends Scope {
-  message: ByteText;
-  variable: ByteText;
-  clients: number;
-  events: number;
-  seclang: string;
-  /** 0 to 1: how likely it is a false positive. */
-  likely: number;
-  why: string;
-}
+type Mode = SiteState["mode"];
 
 export default function Learning() {
-  const { data, error, loading, reload } = useLoad<{ sites: Site[] }>("/api/learning");
+  const { data, error, loading, reload } = useLoad<LearningSites>("/api/learning");
   return (
     <Page title={t("learning.title")}>
       <p class="note">{t("learning.note")}</p>
@@ -56,7 +35,7 @@ const SWITCHES: Record<Mode, Exclude<Mode, "off">[]> = {
   learning: ["block", "detect"],
 };
 
-function SitePanel({ site, onChange }: { site: Site; onChange: () => void }) {
+function SitePanel({ site, onChange }: { site: SiteState; onChange: () => void }) {
   const [switching, setSwitching] = useState<Exclude<Mode, "off">>();
   const [open, setOpen] = useState(site.mode === "learning");
   const kind = { block: "good", detect: "warn", off: "bad", learning: "warn" } as const;
@@ -86,8 +65,7 @@ function SitePanel({ site, onChange }: { site: Site; onChange: () => void }) {
             {" · "}
           </>
         )}
-        {site.requests !== undefined && site.requests !== null && `${t("learning.requests", { n: site.requests })} · `}
-        {t("learning.proposals", { n: site.proposals ?? 0 })}
+        {t("learning.requests", { n: site.requests })} · {t("learning.proposals", { n: site.proposals })}
         {site.configured && ` · ${t("learning.configured", { mode: t(`learning.mode.${site.configured}`) })}`}
       </p>
       <div class="actions">
@@ -117,23 +95,23 @@ function SitePanel({ site, onChange }: { site: Site; onChange: () => void }) {
 /** Proposals at least this likely are ticked at first. */
 const LIKELY = 0.5;
 
-function Proposals({ site, onAccepted }: { site: Site; onAccepted: () => void }) {
+function Proposals({ site, onAccepted }: { site: SiteState; onAccepted: () => void }) {
   const path = `/api/learning/${encodeURIComponent(site.site)}`;
-  const { data, error, loading, reload } = useLoad<{ proposals: Proposal[] }>(`${path}/proposals`);
+  const { data, error, loading, reload } = useLoad<LearnedProposals>(`${path}/proposals`);
   const [changed, setChanged] = useState<ReadonlyMap<string, boolean>>(new Map());
-  const [replaying, setReplaying] = useState<ReplayRequest>();
+  const [replaying, setReplaying] = useState<NewReplay>();
   const [failure, setFailure] = useState<string>();
   const [busy, setBusy] = useState(false);
   const { replay, error: replayError } = useReplay(replaying);
   const list = data?.proposals ?? [];
-  const key = (one: Proposal): string => JSON.stringify(withoutNothing(one));
-  const ticked = (one: Proposal): boolean => changed.get(key(one)) ?? one.likely >= LIKELY;
+  const key = (one: LearnedProposal): string => JSON.stringify(withoutNothing(one));
+  const ticked = (one: LearnedProposal): boolean => changed.get(key(one)) ?? one.likely >= LIKELY;
   const chosen = list.filter(ticked);
   const accept = async (): Promise<void> => {
     setBusy(true);
     setFailure(undefined);
     try {
-      const { version } = await get<{ version: number | string }>("/api/exclusions");
+      const { version } = await get<{ version: string }>("/api/exclusions");
       await send("POST", `${path}/accept`, { version, proposals: chosen.map(withoutNothing) });
       toast(t("learning.accepted", { n: chosen.length }));
       setChanged(new Map());

@@ -1,60 +1,18 @@
 // Stored events and a sample of passed requests against other rules: what would change.
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { ChangedRequest, Exclusion, NewReplay, Replay } from "../api";
 import { ApiError, get, send } from "../api/client";
-import type { ByteText } from "../evidence/event";
 import { number, t } from "../i18n";
 import { Badge, errorText, Untrusted } from "../ui";
 
-/** What an exclusion is made of. */
-export interface Scope {
-  rule: number;
-  site?: string | null;
-  path?: ByteText | null;
-  path_match: "exact" | "prefix";
-  parameter?: ByteText | null;
-}
-
-export interface ReplayRequest {
-  add?: Scope[];
-  remove?: (number | string)[];
-  rules?: string[];
-  filter?: string;
-}
-
-/** A request whose fate differs; older answers tell its id alone. */
-export interface Changed {
-  event: string;
-  site?: string | null;
-  client?: string | null;
-  request?: string;
-  score_before?: number;
-  score_after?: number;
-  attack?: boolean;
-  signs?: string[];
-}
-
-export interface Replay {
-  state: "running" | "done" | "failed";
-  done: number;
-  total: number;
-  error?: string | null;
-  now_pass?: Changed[];
-  now_pass_count?: number;
-  slips_through?: Changed[];
-  slips_through_count?: number;
-  newly_blocked?: Changed[];
-  newly_blocked_count?: number;
-  still_blocked?: number;
-  sample_of_passed?: number;
-  changed?: number;
-  not_replayed?: { truncated: number; without_rules: number; not_reproduced: number };
-}
+/** What an exclusion is made of, with its path's comparison told. */
+export type Scope = Exclusion & { path_match: NonNullable<Exclusion["path_match"]> };
 
 /** Milliseconds between two questions how far it is. */
 const ASK_EVERY = 250;
 
 /** Runs a replay; another request, or leaving the page, cancels it. */
-export function useReplay(request: ReplayRequest | undefined): { replay: Replay | undefined; error: string | undefined } {
+export function useReplay(request: NewReplay | undefined): { replay: Replay | undefined; error: string | undefined } {
   const [state, setState] = useState<{ replay?: Replay; error?: string }>({});
   const key = request && JSON.stringify(request);
   const newest = useRef(key);
@@ -112,30 +70,26 @@ export function ReplayResult({ replay, error }: { replay: Replay | undefined; er
 }
 
 function Outcome({ replay }: { replay: Replay }) {
-  const passing = replay.now_pass ?? [];
-  const slipping = replay.slips_through ?? passing.filter((one) => one.attack);
-  const blocked = replay.newly_blocked ?? [];
-  const slips = replay.slips_through_count ?? slipping.length;
-  const left = replay.not_replayed;
+  const { slips_through_count: slips, newly_blocked_count: blocked, not_replayed: left } = replay;
   return (
     <>
       <ul class="replay-sums">
-        <li>{t("replay.nowPass", { n: replay.now_pass_count ?? passing.length })}</li>
+        <li>{t("replay.nowPass", { n: replay.now_pass_count })}</li>
         <li>
           <Badge kind={slips > 0 ? "bad" : "good"}>{t("replay.slips", { n: slips })}</Badge>
         </li>
-        <li>{t("replay.stillBlocked", { n: replay.still_blocked ?? 0 })}</li>
-        {blocked.length > 0 && (
+        <li>{t("replay.stillBlocked", { n: replay.still_blocked })}</li>
+        {blocked > 0 && (
           <li>
-            <Badge kind="warn">{t("replay.newlyBlocked", { n: replay.newly_blocked_count ?? blocked.length })}</Badge>
+            <Badge kind="warn">{t("replay.newlyBlocked", { n: blocked })}</Badge>
           </li>
         )}
-        <li>{t("replay.sample", { n: replay.sample_of_passed ?? 0, changed: replay.changed ?? 0 })}</li>
+        <li>{t("replay.sample", { n: replay.sample_of_passed, changed: replay.changed })}</li>
       </ul>
-      <Requests title={t("replay.slipping")} list={slipping} open />
-      <Requests title={t("replay.passing")} list={passing} />
-      <Requests title={t("replay.blocking")} list={blocked} />
-      {left && left.truncated + left.without_rules + left.not_reproduced > 0 && (
+      <Requests title={t("replay.slipping")} list={replay.slips_through} count={slips} open />
+      <Requests title={t("replay.passing")} list={replay.now_pass} count={replay.now_pass_count} />
+      <Requests title={t("replay.blocking")} list={replay.newly_blocked} count={blocked} />
+      {left.truncated + left.without_rules + left.not_reproduced > 0 && (
         <p class="note">
           {t("replay.left", { truncated: left.truncated, without: left.without_rules, other: left.not_reproduced })}
         </p>
@@ -144,27 +98,36 @@ function Outcome({ replay }: { replay: Replay }) {
   );
 }
 
-function Requests({ title, list, open = false }: { title: string; list: Changed[]; open?: boolean }) {
+/** Requests, of which the API lists the first ones. */
+function Requests({
+  title,
+  list,
+  count,
+  open = false,
+}: {
+  title: string;
+  list: ChangedRequest[];
+  count: number;
+  open?: boolean;
+}) {
   if (list.length === 0) return null;
   return (
     <details class="replay-list" open={open}>
       <summary>
-        {title} ({number(list.length)})
+        {title} ({list.length < count ? `${number(list.length)} / ${number(count)}` : number(count)})
       </summary>
       <ul>
         {list.map((one) => (
           <li key={one.event}>
             <a href={`/events/${one.event}`}>
               <code>
-                <Untrusted text={one.request ?? one.event} limit={200} />
+                <Untrusted text={one.request} limit={200} />
               </code>
             </a>{" "}
-            {one.score_before !== undefined && one.score_after !== undefined && (
-              <span class="note">
-                {one.score_before} → {one.score_after}
-              </span>
-            )}{" "}
-            {one.signs?.map((sign) => (
+            <span class="note">
+              {one.score_before} → {one.score_after}
+            </span>{" "}
+            {one.signs.map((sign) => (
               <span key={sign} class="note">
                 <Untrusted text={sign} limit={120} />{" "}
               </span>

@@ -1,26 +1,11 @@
 // The text of a rule, with what its file says about it.
+import type { RuleText as Rule } from "../api";
 import { useLoad } from "../api/client";
 import { bytesOf } from "../evidence/bytes";
 import type { MatchedRule } from "../evidence/event";
 import { t } from "../i18n";
 import { Loading, Problem, Untrusted } from "../ui";
 import { Line } from "./rows";
-
-interface Rule {
-  id: number;
-  /** As it is written. */
-  text: string;
-  /** The comment lines above it. */
-  comment: string;
-  file: string;
-  line: number;
-  message: string;
-  tags: string[];
-  severity: string | null;
-  phase: number;
-  /** Exclusions that concern it. */
-  disabled_by: (number | string)[];
-}
 
 export function RuleText({ id, matched }: { id: number; matched?: MatchedRule }) {
   const { data, error, reload } = useLoad<Rule>(`/api/rules/${id}`);

@@ -1,5 +1,6 @@
 // Exclusions: what rules do not look at, why, and until when.
 import { useEffect, useState } from "preact/hooks";
+import type { ExclusionPreview, NewReplay } from "../api";
 import { send, useLoad } from "../api/client";
 import { bytesOf, textOf } from "../evidence/bytes";
 import type { ByteText } from "../evidence/event";
@@ -7,11 +8,11 @@ import { date, t } from "../i18n";
 import { may, mayTune } from "../session";
 import { Badge, Button, Confirm, Dialog, Empty, Field, Input, Loading, Page, Problem, Select, Time, toast, Untrusted, useKeys } from "../ui";
 import { EXPIRIES, type Expiry, refusal, ScopeText } from "./exclude";
-import { ReplayResult, type ReplayRequest, type Scope, useReplay } from "./replay";
+import { ReplayResult, type Scope, useReplay } from "./replay";
 import { Lines, RuleText } from "./rule";
 
 interface Exclusion extends Scope {
-  id: number | string;
+  id: number;
   reason: string;
   author: string;
   created: string | null;
@@ -23,7 +24,7 @@ interface Exclusion extends Scope {
 }
 
 interface Exclusions {
-  version: number | string;
+  version: string;
   exclusions: Exclusion[];
   /** What is wrong with the file, which people may edit. */
   problems?: { line: number; message: string }[];
@@ -198,7 +199,7 @@ function Row({
 /** What another rule set, such as a new release of the Core Rule Set, would change. */
 function TryRules() {
   const [paths, setPaths] = useState("");
-  const [request, setRequest] = useState<ReplayRequest>();
+  const [request, setRequest] = useState<NewReplay>();
   const { replay, error } = useReplay(request);
   const rules = paths.split("\n").map((path) => path.trim()).filter((path) => path !== "");
   return (
@@ -247,7 +248,7 @@ function Edit({
   onClose,
   onDone,
 }: {
-  version: number | string;
+  version: string;
   exclusion: Exclusion | undefined;
   onClose: () => void;
   onDone: () => void;
@@ -261,7 +262,7 @@ function Edit({
   const [expiry, setExpiry] = useState<Expiry | "keep">(exclusion?.expires ? "keep" : "never");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
-  const [replaying, setReplaying] = useState<ReplayRequest>();
+  const [replaying, setReplaying] = useState<NewReplay>();
   const kept = (text: string, before: ByteText | null | undefined): ByteText =>
     before && shown(before) === text ? before : text;
   const scope: Scope | undefined = /^[0-9]{1,18}$/.test(rule.trim())
@@ -288,7 +289,7 @@ function Edit({
     setError(undefined);
     try {
       const expires = days();
-      const made = await send<{ version: number | string }>("POST", "/api/exclusions", {
+      const made = await send<{ version: string }>("POST", "/api/exclusions", {
         version,
         ...scope,
         reason: reason.trim(),
@@ -407,7 +408,7 @@ function usePreview(scope: Scope | undefined): { seclang?: string; refused?: str
     }
     let over = false;
     const timer = setTimeout(() => {
-      send<{ seclang?: string | null; refused?: string | null }>("POST", "/api/exclusions/preview", JSON.parse(key)).then(
+      send<ExclusionPreview>("POST", "/api/exclusions/preview", JSON.parse(key)).then(
         ({ seclang, refused }) => {
           if (!over) setState({ ...(seclang ? { seclang } : {}), ...(refused ? { refused } : {}) });
         },

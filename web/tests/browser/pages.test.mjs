@@ -268,8 +268,10 @@ const REPLAY = {
   still_blocked: 1,
   newly_blocked: [],
   newly_blocked_count: 0,
+  still_pass: 0,
   sample_of_passed: 9,
   changed: 0,
+  not_replayed: { truncated: 0, without_rules: 0, not_reproduced: 0 },
 };
 
 test("exclusion: proposed, replayed and applied with two clicks from the event; refusals in words", async () => {
