@@ -18,7 +18,8 @@
 //! | [`credentials`] | what a request shows of them |
 //! | `guard` | own names, foreign pages, headers of every answer |
 //! | `database`, `users`, `sessions`, `links`, `tokens`, `audit` | `console.sqlite` and its tables |
-//! | `password`, `attempts`, `secret` | argon2id, limits of attempts, random secrets |
+//! | `password`, `second_factor` | argon2id; codes of apps and recovery codes |
+//! | `attempts`, `secret` | limits of attempts, random secrets |
 //! | `api` | the routes |
 //! | [`limits`] | all limits |
 
@@ -32,6 +33,7 @@ pub mod identity;
 pub mod limits;
 mod links;
 mod password;
+mod second_factor;
 mod secret;
 mod sessions;
 mod tokens;

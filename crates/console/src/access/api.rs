@@ -5,6 +5,7 @@ mod audit_trail;
 mod session;
 mod setup;
 mod token;
+mod totp;
 mod user;
 
 use axum::extract::DefaultBodyLimit;
@@ -21,6 +22,7 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
         .merge(session::routes())
         .merge(setup::routes())
         .merge(account::routes())
+        .merge(totp::routes())
         .merge(token::routes())
         .merge(user::routes())
         .merge(audit_trail::routes())

@@ -44,6 +44,8 @@ pub const CLOCK_STEP: Duration = Duration::from_secs(300);
 pub const LINK_AGE: Duration = Duration::from_secs(24 * 3600);
 /// How long an invitation is good for.
 pub const INVITATION_AGE: Duration = Duration::from_secs(7 * 86_400);
+/// Recovery codes that are made when codes are switched on.
+pub const RECOVERY_CODES: usize = 10;
 /// API tokens of one user, or of the machine; more are refused.
 pub const MAX_TOKENS: u32 = 100;
 /// Days that a token may last; more is refused. Without a number it does not expire.

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::identity::Role;
 use super::limits::{MAX_NAME_CHARS, MAX_USERS};
+use super::second_factor;
 use crate::Problem;
 
 /// A row.
@@ -134,7 +135,6 @@ fn keep_an_owner(db: &Connection) -> Result<(), Problem> {
 
 /// Takes away second factors: codes, recovery codes, passkeys.
 pub fn forget_factors(db: &Connection, id: i64) -> rusqlite::Result<()> {
-    db.execute("UPDATE users SET totp = NULL, totp_step = NULL, totp_offered = NULL WHERE id = ?", [id])?;
-    db.execute("DELETE FROM recovery_codes WHERE user = ?", [id])?;
+    second_factor::forget(db, id)?;
     db.execute("DELETE FROM passkeys WHERE user = ?", [id]).map(drop)
 }

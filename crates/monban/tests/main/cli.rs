@@ -118,6 +118,9 @@ fn commands_reference() {
         "notify",
         "notify test",
         "notify status",
+        "console",
+        "console link",
+        "console token",
         "completions",
         "man",
     ];

@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::{set_cookie, user_agent};
 use crate::access::credentials::client_address;
 use crate::access::identity::{Account, Identity, Role, Via};
+use crate::access::second_factor::{self, Fit};
 use crate::access::users::{self, User};
 use crate::access::{audit, secret, sessions};
 use crate::openapi::Failure;
@@ -109,6 +110,7 @@ async fn sign_in(
         let problem = Problem::new(StatusCode::UNAUTHORIZED, "wrong name or password");
         return Err(problem.with("second_factor_needed", false));
     };
+    let mut how = "password";
     if user.totp.is_some() {
         let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
             access.attempts.give_back(address, Some(&name));
@@ -116,14 +118,19 @@ async fn sign_in(
             return Err(problem.with("second_factor_needed", true));
         };
         let id = user.id;
-        if !access.run(move |db, now| Ok(super::account::code_fits(db, id, &code, now)?)).await? {
+        let fit = access.run(move |db, now| second_factor::take(db, id, &code, now)).await?;
+        let Some(fit) = fit else {
             refuse(&console, address, &name, "code").await?;
             let problem = Problem::new(StatusCode::UNAUTHORIZED, "wrong code, or one that was used before");
             return Err(problem.with("second_factor_needed", true));
-        }
+        };
+        how = match fit {
+            Fit::App => "password and code",
+            Fit::Recovery => "password and recovery code",
+        };
     }
     access.attempts.give_back(address, Some(&name));
-    begin(&console, user.id, address, &parts.headers, "sign_in", "password").await
+    begin(&console, user.id, address, &parts.headers, "sign_in", how).await
 }
 
 /// Counts a wrong attempt for good, and writes it down. A name that nobody has may be a password in the wrong field.

@@ -1,0 +1,135 @@
+//! `/api/account/totp`: codes as a second factor.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::account::check_password;
+use crate::access::identity::Account;
+use crate::access::{audit, second_factor};
+use crate::openapi::Failure;
+use crate::{Console, Input, Problem};
+
+pub(super) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new().routes(routes!(begin, confirm, remove))
+}
+
+/// What an app has to learn; it counts once a code of it was confirmed.
+#[derive(Serialize, ToSchema)]
+struct TotpBegun {
+    /// The secret in base 32; it is not shown again.
+    secret: String,
+    /// The secret and whose it is, as `otpauth:`.
+    url: String,
+    /// The URL as a QR code: an SVG with one path.
+    qr_svg: Option<String>,
+}
+
+/// Get a secret for an app that makes codes (RFC 6238)
+#[utoipa::path(
+    post,
+    path = "/api/account/totp",
+    operation_id = "begin_totp",
+    tag = "account",
+    security(("session" = ["viewer"])),
+    responses((status = 200, body = TotpBegun), (status = 409, body = Failure, description = "Codes are on already"))
+)]
+async fn begin(who: Account, State(console): State<Console>) -> Result<Json<TotpBegun>, Problem> {
+    let host = console.access.url().host().to_owned();
+    let offer =
+        move |db: &rusqlite::Transaction<'_>, _| second_factor::offer(db, who.user_id, &who.user, &host);
+    let second_factor::Offer { secret, url, qr_svg } = console.access.run(offer).await?;
+    Ok(Json(TotpBegun { secret, url, qr_svg }))
+}
+
+/// A code that the app shows.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Code {
+    /// Six digits.
+    code: String,
+}
+
+/// Codes for the day that the app is gone.
+#[derive(Serialize, ToSchema)]
+struct RecoveryCodes {
+    /// Each is good once; they are not shown again.
+    recovery_codes: Vec<String>,
+}
+
+/// Switch codes on, with one that the app shows
+#[utoipa::path(
+    put,
+    path = "/api/account/totp",
+    operation_id = "confirm_totp",
+    tag = "account",
+    security(("session" = ["viewer"])),
+    request_body = Code,
+    responses(
+        (status = 200, body = RecoveryCodes),
+        (status = 409, body = Failure, description = "Nothing to confirm: ask for a secret first"),
+        (status = 422, body = Failure, description = "The code is wrong"),
+        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+    )
+)]
+async fn confirm(
+    who: Account,
+    State(console): State<Console>,
+    Input(Code { code }): Input<Code>,
+) -> Result<Json<RecoveryCodes>, Problem> {
+    let access = &console.access;
+    let (address, user) = (who.address, who.user.clone());
+    access.attempt(address, Some(&user))?;
+    let confirm = move |db: &rusqlite::Transaction<'_>, now| {
+        let codes = second_factor::confirm(db, who.user_id, &code, now)?;
+        if codes.is_some() {
+            audit::record(db, now, &who, "totp_on", "")?;
+        }
+        Ok(codes)
+    };
+    let wrong =
+        || Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the code is wrong; is the app's clock right?");
+    let recovery_codes = access.run(confirm).await?.ok_or_else(wrong)?;
+    access.attempts.give_back(address, Some(&user));
+    Ok(Json(RecoveryCodes { recovery_codes }))
+}
+
+/// Proof of knowing the password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Password {
+    /// The password.
+    password: String,
+}
+
+/// Switch codes off
+#[utoipa::path(
+    delete,
+    path = "/api/account/totp",
+    operation_id = "remove_totp",
+    tag = "account",
+    security(("session" = ["viewer"])),
+    request_body = Password,
+    responses(
+        (status = 204),
+        (status = 422, body = Failure, description = "The password is wrong"),
+        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+    )
+)]
+async fn remove(
+    who: Account,
+    State(console): State<Console>,
+    Input(Password { password }): Input<Password>,
+) -> Result<StatusCode, Problem> {
+    check_password(&console, &who, password).await?;
+    let forget = move |db: &rusqlite::Transaction<'_>, now| {
+        second_factor::forget(db, who.user_id)?;
+        Ok(audit::record(db, now, &who, "totp_off", "")?)
+    };
+    console.access.run(forget).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
