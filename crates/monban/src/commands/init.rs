@@ -109,10 +109,60 @@ mebibytes = 1024
 address = "127.0.0.1:8600"
 # How you get there where it is not by that address; passkeys are bound to this name.
 #url = "https://gate.example.org"
+
+# Who is told when it matters: docs/user/notices.md. `monban notify test` tries each.
+#[[notify.slack]]
+#name = "ops"
+#url_file = "/etc/monban/slack.url"
+
+#[[notify.mail]]
+#name = "root"
+#server = "mail.example.org"
+#user = "gate"
+#password_file = "/etc/monban/mail.password"
+#from = "gate@example.org"
+#to = "you@example.org"
+
+# Machines with ModSecurity and mlogc that send their events here: docs/user/modsecurity.md
+#[receiver]
+#address = "127.0.0.1:8602"
+#[[sensors]]
+#name = "web1"
+#password_file = "/etc/monban/web1.password"
+
+# An audit log on this machine that is followed.
+#[[watch]]
+#path = "/var/log/apache2/modsec_audit.log"
 "#,
         data_dir = quoted(&arguments.data_dir.display().to_string()),
         listen = quoted(&arguments.listen.to_string()),
         host = quoted(&arguments.host),
         upstream = quoted(&arguments.upstream),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn what_is_commented_out_is_configuration_too() {
+        let arguments = Arguments {
+            upstream: "http://127.0.0.1:3000".into(),
+            host: "*".into(),
+            listen: ([0, 0, 0, 0], 80).into(),
+            data_dir: "/var/lib/monban".into(),
+            force: false,
+        };
+        let text = text(&arguments);
+        // prose has a space behind its number sign
+        let uncommented = text.lines().map(|line| match line.strip_prefix('#') {
+            Some(key) if !key.starts_with(' ') => key,
+            _ => line,
+        });
+        let uncommented: Vec<_> = uncommented.collect();
+        assert!(uncommented.contains(&"[[notify.mail]]") && uncommented.contains(&"[[watch]]"));
+        Config::parse("monban.toml", uncommented.join("\n").as_bytes()).unwrap();
+    }
 }
