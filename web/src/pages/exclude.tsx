@@ -6,51 +6,9 @@ import { bytesOf, textOf } from "../evidence/bytes";
 import type { Event } from "../evidence/event";
 import { t } from "../i18n";
 import { Button, Dialog, Input, Loading, Problem, Select, toast, Untrusted } from "../ui";
-import { ReplayResult, type Scope, useReplay } from "./replay";
+import { chosenProposals, scopeOf, type Width, WIDTHS } from "./proposals";
+import { ReplayResult, useReplay } from "./replay";
 import { Lines } from "./rule";
-
-export const WIDTHS = ["narrowest", "parameter", "path", "site"] as const;
-export type Width = (typeof WIDTHS)[number];
-
-export function scopeOf({ rule, scope, path_match }: ExclusionProposal): Scope {
-  return withoutNothing({ rule, path_match, ...scope });
-}
-
-/** The API tells absent fields as null. */
-export function withoutNothing({ rule, path_match, site, path, parameter }: Exclusion): Scope {
-  return {
-    rule,
-    path_match: path_match ?? "exact",
-    ...(site ? { site } : {}),
-    ...(path ? { path } : {}),
-    ...(parameter ? { parameter } : {}),
-  };
-}
-
-/**
- * The proposals that together let the event pass, none wider than needed and none narrower than `width`: for each rule and
- * variable the first that is not refused. One for a rule as a whole takes the place of those for its variables.
- */
-export function chosenProposals(proposals: readonly ExclusionProposal[], width: Width): ExclusionProposal[] {
-  const least = WIDTHS.indexOf(width);
-  const chosen = new Map<string, ExclusionProposal>();
-  const targets = new Set(proposals.map((one) => `${one.rule} ${textOf(bytesOf(one.variable))}`));
-  for (const target of targets) {
-    const [rule = ""] = target.split(" ", 1);
-    const found = proposals.find(
-      (one) =>
-        !one.refused &&
-        WIDTHS.indexOf(one.width) >= least &&
-        String(one.rule) === rule &&
-        // wider ones are proposed once for all variables
-        (WIDTHS.indexOf(one.width) >= 2 || `${one.rule} ${textOf(bytesOf(one.variable))}` === target),
-    );
-    if (found) chosen.set(JSON.stringify(scopeOf(found)), found);
-  }
-  const all = [...chosen.values()];
-  const whole = all.filter((one) => WIDTHS.indexOf(one.width) >= 2).map((one) => one.rule);
-  return all.filter((one) => WIDTHS.indexOf(one.width) >= 2 || !whole.includes(one.rule));
-}
 
 export const EXPIRIES = ["never", "7", "30", "90", "365"] as const;
 export type Expiry = (typeof EXPIRIES)[number];

@@ -6,7 +6,8 @@ import { bytesOf, textOf } from "../evidence/bytes";
 import { number, percent, t } from "../i18n";
 import { mayTune } from "../session";
 import { Badge, Button, Confirm, Empty, Loading, Page, Panel, Problem, Time, toast, Untrusted } from "../ui";
-import { refusal, ScopeText, withoutNothing } from "./exclude";
+import { refusal, ScopeText } from "./exclude";
+import { withoutNothing } from "./proposals";
 import { ReplayResult, useReplay } from "./replay";
 import { Lines } from "./rule";
 

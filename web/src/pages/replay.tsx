@@ -1,12 +1,9 @@
 // Stored events and a sample of passed requests against other rules: what would change.
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { ChangedRequest, Exclusion, NewReplay, Replay } from "../api";
+import type { ChangedRequest, NewReplay, Replay } from "../api";
 import { ApiError, get, send } from "../api/client";
 import { number, t } from "../i18n";
 import { Badge, errorText, Untrusted } from "../ui";
-
-/** What an exclusion is made of, with its path's comparison told. */
-export type Scope = Exclusion & { path_match: NonNullable<Exclusion["path_match"]> };
 
 /** Milliseconds between two questions how far it is. */
 const ASK_EVERY = 250;

@@ -8,7 +8,8 @@ import { date, t } from "../i18n";
 import { may, mayTune } from "../session";
 import { Badge, Button, Confirm, Dialog, Empty, Field, Input, Loading, Page, Problem, Select, Time, toast, Untrusted, useKeys } from "../ui";
 import { EXPIRIES, type Expiry, refusal, ScopeText } from "./exclude";
-import { ReplayResult, type Scope, useReplay } from "./replay";
+import type { Scope } from "./proposals";
+import { ReplayResult, useReplay } from "./replay";
 import { Lines, RuleText } from "./rule";
 
 interface Exclusion extends Scope {
