@@ -166,6 +166,35 @@ impl Setup {
 }
 
 #[test]
+fn mlogc_delivers_over_tls() {
+    let setup = Setup::new();
+    let identity = testkit::TestCa::new().server(&["127.0.0.1"]);
+    let write = |name: &str, text: &str| {
+        let path = setup.root.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (certificate, key) = (write("server.pem", &identity.certificate), write("server.key", &identity.key));
+    let config = std::fs::read_to_string(setup.root.path().join("mlogc.conf")).unwrap();
+    assert!(config.contains("http://"), "{config}");
+    write("mlogc.conf", &config.replace("http://", "https://"));
+    let receiver = setup.text("# monban.toml\n");
+    let tls = format!("[receiver.tls]\ncertificate = {certificate:?}\nkey = {key:?}\n");
+    let upstream = Reflector::start();
+    let daemon = Daemon::start(upstream.address(), None, &format!("{receiver}\n{tls}"));
+    let apache = setup.apache(&upstream, |text| text);
+    assert_eq!(client::exchange(apache.address(), attack(7).as_bytes()).unwrap().status, 403);
+    wait_until("the event", Duration::from_secs(60), || !exported(&daemon).is_empty());
+    assert_eq!(numbers(&exported(&daemon)), [7]);
+    // who does not speak TLS gets no answer
+    let plain = format!(
+        "PUT /rpc/auditLogReceiver HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n",
+        setup.receiver
+    );
+    assert!(client::exchange(setup.receiver, plain.as_bytes()).is_err());
+}
+
+#[test]
 fn a_serial_log_given_to_mlogc_is_found_out() {
     let setup = Setup::new();
     let upstream = Reflector::start();
