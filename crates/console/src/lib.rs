@@ -11,7 +11,7 @@
 //! | `GET /api/openapi.json` | the description of all these, as OpenAPI 3.1; docs/reference/openapi.json is the same |
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
-//! | `GET /api/notices` | how the channels of notices fare: `notify::Status` as JSON |
+//! | `GET /api/notices`, `POST /api/notices/{channel}/test` | how the channels of notices fare; trying one |
 //! | `/api/rules`, `/api/exclusions`, `/api/history`, `/api/replays`, `/api/learning` | see [`mod@tuning`] |
 //! | `/api/session`, `/api/setup`, `/api/account`, `/api/users`, `/api/audit` | [`access`] |
 //! | `GET` of anything else | the program for the browser; links in notices lead to its `/events/{id}` |
@@ -55,6 +55,7 @@ use axum::Router;
 use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use notices::{NoNotices, Notices, Tested};
 pub use problem::{Input, Problem};
 pub use state::{Health, Status};
 
@@ -69,8 +70,8 @@ pub struct Console {
     pub access: Arc<access::Access>,
     /// The events.
     pub events: Arc<dyn store::EventQuery>,
-    /// How the channels of notices fare.
-    pub notices: Arc<dyn Fn() -> notify::Status + Send + Sync>,
+    /// The channels of notices.
+    pub notices: Arc<dyn Notices>,
     /// Exclusions, their history and learning.
     pub tuning: Arc<dyn tuning::Tuning>,
     /// The replays that run.
@@ -86,7 +87,7 @@ impl Console {
             health: Arc::new(Health::default),
             metrics: Arc::new(String::new),
             events,
-            notices: Arc::new(notify::Status::default),
+            notices: Arc::new(NoNotices),
             tuning: Arc::new(tuning::Nothing),
             replays: tuning::replays::Replays::default(),
         }

@@ -208,14 +208,14 @@ impl Daemon {
         let health = Arc::new(health);
         let received = Arc::clone(&reception);
         let health_for_metrics = Arc::clone(&health);
-        let (told, status) = (Arc::clone(&notices), Arc::clone(&notices));
+        let told = Arc::clone(&notices);
         let state = console::Console {
             health,
             metrics: Arc::new(move || {
                 let others = told.status().metrics() + &received.metrics();
                 with_health(&(others + &metrics.render()), &health_for_metrics())
             }),
-            notices: Arc::new(move || status.status()),
+            notices: Arc::<Notices>::clone(&notices),
             ..console::Console::new(Arc::clone(&access), Arc::new(events))
         };
         let (stop_console, stopped) = tokio::sync::oneshot::channel();

@@ -75,6 +75,19 @@ impl Notices {
     }
 }
 
+impl console::Notices for Notices {
+    fn status(&self) -> Status {
+        Notices::status(self)
+    }
+
+    fn test<'a>(&'a self, channel: &'a str) -> console::Tested<'a> {
+        Box::pin(async move {
+            let tested = self.handle()?.test(channel).await?;
+            Some(tested.map_err(|error| error.what().to_owned()))
+        })
+    }
+}
+
 fn begin(config: &Config, node: &str, data_dir: &Path) -> Result<Option<Arc<Handle>>, Failure> {
     let events = EventReader::open(data_dir)
         .map_err(|error| Failure::environment(error.to_string(), "the events are in `data_dir`"))?;

@@ -3,15 +3,20 @@
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
-use testkit::Reflector;
 use testkit::client;
+use testkit::{Receiver, Reflector};
 
 use crate::support::{Daemon, stderr, stdout};
 
 fn post(daemon: &Daemon, target: &str, body: &Value) -> client::Response {
+    post_with(daemon, target, "", body)
+}
+
+/// With further header lines, each with its line end.
+fn post_with(daemon: &Daemon, target: &str, headers: &str, body: &Value) -> client::Response {
     let body = body.to_string();
     let request = format!(
-        "POST {target} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+        "POST {target} HTTP/1.1\r\nHost: {}\r\n{headers}Content-Type: application/json\r\nContent-Length: {}\r\n\
          Connection: close\r\n\r\n{body}",
         daemon.console,
         body.len()
@@ -65,4 +70,35 @@ fn a_link_of_the_command_makes_the_owner_and_a_token_reads() {
     let output = daemon.command(&["console", "link"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("is the daemon running"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_channel_is_tried_from_the_console() {
+    let (upstream, good, bad) = (Reflector::start(), Receiver::start(), Receiver::start());
+    bad.answer(&["HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"]);
+    let channels = format!(
+        "[[notify.webhook]]\nname = \"good\"\nurl = \"{}\"\n[[notify.webhook]]\nname = \"bad\"\nurl = \"{}\"\n",
+        good.url(),
+        bad.url()
+    );
+    let daemon = Daemon::start(upstream.address(), None, &channels);
+    let token = |scope: &str| {
+        let output = daemon.command(&["console", "token", "--name", "test", "--scope", scope]);
+        format!("Authorization: Bearer {}\r\n", stdout(&output).trim())
+    };
+    let (read, tune) = (token("read"), token("tune"));
+    let test = |channel: &str, token: &str| {
+        let answer = post_with(&daemon, &format!("/api/notices/{channel}/test"), token, &json!({}));
+        (answer.status, serde_json::from_slice::<Value>(&answer.body).unwrap())
+    };
+    assert_eq!(test("good", &read).0, 403);
+    assert_eq!(test("none", &tune).0, 404);
+    assert_eq!(test("good", &tune), (200, json!({"ok": true, "answer": "delivered"})));
+    assert!(good.wait_for(1)[0].json().to_string().contains("test"));
+    let (status, answer) = test("bad", &tune);
+    assert_eq!((status, &answer["ok"]), (200, &json!(false)));
+    assert!(answer["answer"].as_str().unwrap().contains("404"), "{answer}");
+    // tries do not count as deliveries
+    let status: Value = serde_json::from_str(&daemon.console("/api/notices").text()).unwrap();
+    assert_eq!(status["channels"][0]["failing_since"], Value::Null);
 }
