@@ -122,6 +122,16 @@ pub struct SiteConfig {
 }
 
 impl SiteConfig {
+    /// Its name in events: as configured, else the first host and the path.
+    pub fn shown_name(&self) -> String {
+        let host = self.hosts.first().map_or("*", String::as_str);
+        match (self.name.as_str(), self.path.as_str()) {
+            ("", "/") => host.to_owned(),
+            ("", path) => format!("{host}{path}"),
+            (name, _) => name.to_owned(),
+        }
+    }
+
     /// A site for any host before one upstream, with every default.
     pub fn to(upstream: &str) -> Self {
         Self {

@@ -38,6 +38,17 @@ pub trait EventSink: Send + Sync {
     fn audit(&self, event: &Event, parts: &str) {
         let _ = (event, parts);
     }
+
+    /// Whether `passed` wants a request of this site that rules have inspected and that gives no event. Asked for every one.
+    fn wants_passed(&self, site: &str) -> bool {
+        let _ = site;
+        false
+    }
+
+    /// Takes a request that passed without any event, as an event that is not recorded. Secrets have been taken out of it.
+    fn passed(&self, event: Event) {
+        drop(event);
+    }
 }
 
 /// What the gateway is given from outside.
@@ -263,11 +274,7 @@ fn add_site(
 ) -> Result<(), Error> {
     let any = ["*".to_owned()];
     let hosts = if config.hosts.is_empty() { &any[..] } else { &config.hosts[..] };
-    let name = match (config.name.as_str(), config.path.as_str()) {
-        ("", "/") => hosts[0].clone(),
-        ("", path) => format!("{}{path}", hosts[0]),
-        (name, _) => name.to_owned(),
-    };
+    let name = config.shown_name();
     if name.chars().any(|c| c.is_control() || matches!(c, '"' | '\\')) {
         return Err(Error::SiteName { site: name });
     }

@@ -103,7 +103,8 @@ impl Record {
             audit = inspection.audit_parts(self.status);
         }
         let keep = found || self.action != Action::Passed;
-        if !keep && audit.is_none() {
+        let sampled = !keep && inspection.is_some() && gate.services.sink.wants_passed(&site.name);
+        if !keep && audit.is_none() && !sampled {
             return;
         }
         let mut event = self.event(runtime, site, request, peer, inspection.as_ref());
@@ -115,6 +116,8 @@ impl Record {
             self.has_event = true;
             gate.metrics.events.inc();
             gate.services.sink.record(event);
+        } else if sampled {
+            gate.services.sink.passed(event);
         }
     }
 

@@ -103,6 +103,8 @@ pub struct Console {
     /// How the owner gets there, where it is not by that address. None: `[notify] console_url`, else the address.
     #[serde(deserialize_with = "console_url")]
     pub url: Option<console::access::Url>,
+    /// How many passed requests are kept as a sample for replays; 0: none.
+    pub sample: u16,
 }
 
 fn console_url<'de, D: serde::Deserializer<'de>>(
@@ -125,7 +127,7 @@ impl Console {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { address: SocketAddr::from(([127, 0, 0, 1], 8600)), url: None }
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 8600)), url: None, sample: 200 }
     }
 }
 
@@ -224,6 +226,24 @@ impl Config {
         }
         self.notify.anchor(folder);
         self.site.iter_mut().filter_map(|site| site.upstream_ca.as_mut()).for_each(anchor);
+    }
+
+    /// The rule files in the order of loading: the exclusions before all others, where there are any. None: no rules.
+    pub fn rule_files(&self) -> Vec<String> {
+        let exclusions = crate::exclusions::path(&self.data_dir);
+        let first =
+            (!self.waf.rules.is_empty() && exclusions.exists()).then(|| exclusions.display().to_string());
+        first.into_iter().chain(self.waf.rules.iter().cloned()).collect()
+    }
+
+    /// The sites as exclusions know them.
+    pub fn sites(&self) -> tuning::Sites {
+        let site = |site: &SiteConfig| tuning::Site {
+            name: site.shown_name(),
+            hosts: site.hosts.clone(),
+            path: site.path.clone(),
+        };
+        tuning::Sites(self.site.iter().map(site).collect())
     }
 
     /// The gate's part.

@@ -21,7 +21,9 @@ use crate::control::MAX_COMMAND_BYTES;
 use crate::failure::Failure;
 use crate::notices::Notices;
 use crate::reception::{self, Reception};
+use crate::sample::Sample;
 use crate::sink::{Logs, Sink};
+use crate::tuner::{self, Tuner};
 use crate::{import_channel, persistence, rules};
 
 /// How long running requests may take to end when the daemon stops.
@@ -48,7 +50,7 @@ pub fn load_rules(config: &Config) -> Result<Option<Arc<RuleSet>>, Failure> {
     if config.waf.rules.is_empty() {
         return Ok(None);
     }
-    rules::load_or_fail(&config.waf.rules).map(|rules| Some(Arc::new(rules)))
+    rules::load_or_fail(&config.rule_files()).map(|rules| Some(Arc::new(rules)))
 }
 
 /// Runs until TERM or INT. `ready` is called once everything listens; with the one-time link to the console's first account
@@ -106,8 +108,8 @@ struct Daemon {
     access: Arc<Access>,
     reception: Arc<Reception>,
     notices: Arc<Notices>,
-    /// Rules in force, for /healthz.
-    rule_count: Arc<Mutex<usize>>,
+    tuner: Arc<Tuner>,
+    sample: Arc<Sample>,
     control: UnixListener,
     console: tokio::task::JoinHandle<std::io::Result<()>>,
     stop_console: tokio::sync::oneshot::Sender<()>,
@@ -115,7 +117,6 @@ struct Daemon {
 
 impl Daemon {
     async fn start(config_file: &Path, config: Config) -> Result<Self, Failure> {
-        let rules = load_rules(&config)?;
         let data_dir = config.data_dir.clone();
         let in_data_dir = |error: std::io::Error| {
             Failure::environment(
@@ -124,6 +125,10 @@ impl Daemon {
             )
         };
         create_folder(&data_dir).map_err(in_data_dir)?;
+        tuner::begin(&data_dir).map_err(|error| {
+            Failure::environment(error.to_string(), "see exclusions.conf and tuning/ in `data_dir`")
+        })?;
+        let rules = load_rules(&config)?;
         let in_store = |error: store::StoreError| {
             let hint = match error {
                 store::StoreError::Locked { .. } => "which program has it open: `fuser -v FILE`",
@@ -146,7 +151,8 @@ impl Daemon {
         let journal = Arc::new(journal);
         let logs = Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings))
             .map_err(|error| Failure::environment(error.to_string(), "see [waf] error_log and audit_log"))?;
-        let sink = Arc::new(Sink::new(Arc::clone(&journal), logs));
+        let sample = Arc::new(Sample::open(&data_dir, config.console.sample));
+        let sink = Arc::new(Sink::new(Arc::clone(&journal), logs, Arc::clone(&sample)));
         let collections = Arc::new(Collections::default());
         if let Err(error) = persistence::restore(&collections, &store::collections_path(&data_dir), now()) {
             tracing::error!("the persistent collections start empty: {error}");
@@ -185,12 +191,19 @@ impl Daemon {
         let reception = Arc::new(Reception::start(&config, &intake).await?);
         std::fs::write(pid_path(&data_dir), format!("{}\n", std::process::id())).map_err(in_data_dir)?;
         // the gate last: once it answers, nothing that can still fail may end the daemon
-        let gateway = Gateway::start(&config.gateway(), rules, services).await.map_err(|error| {
-            // of no use to anyone now, and no harm if it stays
-            let _ = std::fs::remove_file(pid_path(&data_dir));
-            gateway_failure(error)
-        })?;
+        let gateway = Gateway::start(&tuner::gateway_config(&config), rules.clone(), services)
+            .await
+            .map_err(|error| {
+                // of no use to anyone now, and no harm if it stays
+                let _ = std::fs::remove_file(pid_path(&data_dir));
+                gateway_failure(error)
+            })?;
         let gateway = Arc::new(gateway);
+        let tuner = {
+            let (gateway, sample, count) =
+                (Arc::clone(&gateway), Arc::clone(&sample), Arc::clone(&rule_count));
+            Arc::new(Tuner::new(config.clone(), rules, gateway, sample, count))
+        };
         let metrics = Arc::clone(gateway.metrics());
         sink.count_in(Arc::clone(&metrics));
         let health = {
@@ -216,6 +229,7 @@ impl Daemon {
                 with_health(&(others + &metrics.render()), &health_for_metrics())
             }),
             notices: Arc::<Notices>::clone(&notices),
+            tuning: Arc::<Tuner>::clone(&tuner),
             ..console::Console::new(Arc::clone(&access), Arc::new(events))
         };
         let (stop_console, stopped) = tokio::sync::oneshot::channel();
@@ -234,7 +248,8 @@ impl Daemon {
             access,
             reception,
             notices,
-            rule_count,
+            tuner,
+            sample,
             control,
             console,
             stop_console,
@@ -253,7 +268,11 @@ impl Daemon {
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv() => break,
                 _ = signals.hangup.recv() => { let _told = self.reload().await; }
-                _ = save.tick() => self.save_collections().await,
+                _ = save.tick() => {
+                    self.save_collections().await;
+                    let tuner = Arc::clone(&self.tuner);
+                    tokio::task::spawn_blocking(move || tuner.expire());
+                }
                 connection = self.control.accept() => if let Ok((stream, _)) = connection {
                     self.control(stream).await;
                 },
@@ -270,6 +289,7 @@ impl Daemon {
         // it has answered its last request, or has none
         let _ = tokio::time::timeout(Duration::from_secs(2), self.console).await;
         save_collections(&self.collections, &self.data_dir);
+        save_sample(&self.sample);
         for path in [pid_path(&self.data_dir), socket_path(&self.data_dir)] {
             let _gone = std::fs::remove_file(path);
         }
@@ -295,8 +315,13 @@ impl Daemon {
 
     async fn save_collections(&self) {
         let (collections, data_dir) = (Arc::clone(&self.collections), self.data_dir.clone());
+        let sample = Arc::clone(&self.sample);
         // ended or panicked: there is nothing to do about it here
-        let _ = tokio::task::spawn_blocking(move || save_collections(&collections, &data_dir)).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            save_collections(&collections, &data_dir);
+            save_sample(&sample);
+        })
+        .await;
     }
 
     /// Answers one command on the control socket.
@@ -338,6 +363,8 @@ impl Daemon {
 
     async fn try_reload(&self) -> Result<usize, Failure> {
         let path = self.config_file.clone();
+        // no change of the exclusions may come between their loading and their use
+        let mut in_force = self.tuner.lock().await;
         let loading = tokio::task::spawn_blocking(move || {
             let config = Config::load(&path)?;
             let rules = load_rules(&config)?;
@@ -354,11 +381,13 @@ impl Daemon {
             let message = "data_dir cannot change while monban runs; stop and start it";
             return Err(Failure::Configuration(vec![format!("{}: {message}", self.config_file.display())]));
         }
-        let count = rules.as_ref().map_or(0, |rules| rules.rule_count());
-        self.gateway.reload(&config.gateway(), rules).await.map_err(gateway_failure)?;
+        let applied = self.tuner.apply(&mut in_force, config.clone(), rules).await;
+        let count = applied.map_err(gateway_failure)?;
+        drop(in_force);
         self.sink.replace_logs(logs);
         self.reception.replace(&config, sensors);
         self.notices.reload(&config).await;
+            tuning: Arc::<Tuner>::clone(&tuner),
         self.access.set_url(config.console.url(&config.notify));
         *self.rule_count.lock().unwrap_or_else(PoisonError::into_inner) = count;
         Ok(count)
@@ -417,6 +446,12 @@ pub fn gateway_failure(error: gateway::Error) -> Failure {
 fn save_collections(collections: &Collections, data_dir: &Path) {
     if let Err(error) = persistence::save(collections, &store::collections_path(data_dir), now()) {
         tracing::error!("the persistent collections are not saved: {error}");
+    }
+}
+
+fn save_sample(sample: &Sample) {
+    if let Err(error) = sample.save() {
+        tracing::error!("the sample of passed requests is not saved: {error}");
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::io::Read;
 
-use seclang::ast::Document;
+use seclang::action::Action;
+use seclang::ast::{Directive, DirectiveKind, Document};
 use seclang::load::{Source, SourceError, resolve};
 use waf::RuleSet;
 use waf::operators::DataFiles;
@@ -57,13 +58,37 @@ fn read(path: &str, limit: u64) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Rule files of which one has another text than on disk, or is not there yet.
+pub struct Overlay<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Its text.
+    pub text: &'a [u8],
+    /// All others.
+    pub others: &'a dyn Source,
+}
+
+impl Source for Overlay<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+        if path == self.path { Ok(self.text.to_vec()) } else { self.others.read(path) }
+    }
+
+    fn glob(&self, pattern: &str) -> Result<Vec<String>, SourceError> {
+        self.others.glob(pattern)
+    }
+}
+
 /// Loads the rule files (paths or patterns) in their order.
 ///
 /// # Errors
 /// Every fault of all files.
 pub fn document(files: &[String]) -> Result<Document, Vec<String>> {
+    document_from(&Disk, files)
+}
+
+fn document_from(source: &dyn Source, files: &[String]) -> Result<Document, Vec<String>> {
     let roots: Vec<&str> = files.iter().map(String::as_str).collect();
-    seclang::load::load(&Disk, &roots)
+    seclang::load::load(source, &roots)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
@@ -72,8 +97,65 @@ pub fn document(files: &[String]) -> Result<Document, Vec<String>> {
 /// # Errors
 /// As [`document`]; and where that finds none, every rule that cannot be run exactly as written.
 pub fn load(files: &[String]) -> Result<RuleSet, Vec<String>> {
-    RuleSet::compile(&document(files)?, &Disk)
+    load_from(&Disk, files)
+}
+
+/// [`load`] from another source; files that rules name are those on disk.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_from(source: &dyn Source, files: &[String]) -> Result<RuleSet, Vec<String>> {
+    RuleSet::compile(&document_from(source, files)?, &Disk)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect())
+}
+
+/// A rule in its very words.
+pub struct Written {
+    /// The file.
+    pub file: String,
+    /// First and last line, with the links of its chain.
+    pub line: u32,
+    pub end_line: u32,
+    /// These lines.
+    pub text: Vec<u8>,
+    /// The comment lines right above them.
+    pub comment: Vec<u8>,
+}
+
+/// The actions of a rule.
+pub fn actions(directive: &Directive) -> &[Action] {
+    match &directive.kind {
+        DirectiveKind::Rule(rule) => &rule.actions,
+        DirectiveKind::Action(actions) => actions,
+        _ => &[],
+    }
+}
+
+/// The rule with that id as its file has it. None if there is no such rule.
+pub fn written(document: &Document, id: u64) -> Option<std::io::Result<Written>> {
+    let has_id = |directive: &Directive| {
+        actions(directive).iter().any(|action| matches!(action, Action::Id(found) if *found == id))
+    };
+    let first = document.directives.iter().position(has_id)?;
+    let chained = |at: &usize| actions(&document.directives[*at]).iter().any(|a| matches!(a, Action::Chain));
+    let mut last = first;
+    while chained(&last) && last + 1 < document.directives.len() {
+        last += 1;
+    }
+    let span = document.directives[first].span;
+    let (file, end_line) = (document.file(span.file).to_owned(), document.directives[last].span.end_line);
+    // Read anew for its very words, comments between links included.
+    let text = match read(&file, seclang::limits::FILE_BYTES as u64) {
+        Ok(text) => text,
+        Err(error) => return Some(Err(error)),
+    };
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+    let from = (span.line as usize).saturating_sub(1).min(lines.len());
+    let to = (end_line as usize).clamp(from, lines.len());
+    let is_comment = |line: &&&[u8]| line.trim_ascii_start().starts_with(b"#");
+    let above = lines[..from].iter().rev().take_while(is_comment).count();
+    let (text, comment) = (lines[from..to].join(&b'\n'), lines[from - above..from].join(&b'\n'));
+    Some(Ok(Written { file, line: span.line, end_line, text, comment }))
 }
 
 /// [`load`] for a command.

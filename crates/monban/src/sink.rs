@@ -14,6 +14,7 @@ use store::{Appended, Journal};
 use waf::settings::Settings;
 
 use crate::config;
+use crate::sample::Sample;
 
 /// ModSecurity's logs as one configuration wants them.
 pub struct Logs {
@@ -60,6 +61,7 @@ fn open_audit(path: &std::path::Path, settings: &Settings, process: Process) -> 
 pub struct Sink {
     journal: Arc<Journal>,
     logs: ArcSwap<Logs>,
+    sample: Arc<Sample>,
     /// What went wrong last with each log, for /healthz; emptied by the next success.
     problems: Mutex<HashMap<&'static str, String>>,
     /// Where events that could not be kept are counted, once the gate is there.
@@ -67,10 +69,11 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Into this journal and these logs.
-    pub fn new(journal: Arc<Journal>, logs: Logs) -> Self {
+    /// Into this journal and these logs; of what passes without an event, into this sample.
+    pub fn new(journal: Arc<Journal>, logs: Logs, sample: Arc<Sample>) -> Self {
         Self {
             journal,
+            sample,
             logs: ArcSwap::from_pointee(logs),
             problems: Mutex::default(),
             metrics: OnceLock::new(),
@@ -139,6 +142,14 @@ impl EventSink for Sink {
             self.note("the audit log", problem);
         }
     }
+
+    fn wants_passed(&self, site: &str) -> bool {
+        self.sample.wants(site)
+    }
+
+    fn passed(&self, event: Event) {
+        self.sample.keep(&event);
+    }
 }
 
 #[cfg(test)]
@@ -153,7 +164,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path(), JournalOptions::default()).unwrap();
         let metrics = Arc::new(Metrics::new(Arc::new(|| 0)));
-        let sink = Sink::new(Arc::new(journal), Logs { error: None, audit: None });
+        let sample = Arc::new(Sample::open(folder.path(), 0));
+        let sink = Sink::new(Arc::new(journal), Logs { error: None, audit: None }, sample);
         sink.count_in(Arc::clone(&metrics));
         let ids = IdSource::new("test", 1);
         let event = |reason: String| {

@@ -161,6 +161,16 @@ impl ExclusionFile {
         if note.expires.zip(note.created).is_some_and(|(expires, created)| expires <= created) {
             return Err(Refused::Expired);
         }
+        let id = self.next_id(least, taken)?;
+        let paragraph = paragraph(exclusion, note, &exclusion.to_seclang(id, sites)?);
+        self.with_paragraph(paragraph.as_bytes(), id)
+    }
+
+    /// The id that the next exclusion gets: see [`ExclusionFile::add`].
+    ///
+    /// # Errors
+    /// [`Refused::TooMany`], and [`Refused::File`] where the file does not load as it stands.
+    pub fn next_id(&self, least: u64, taken: &dyn Fn(u64) -> bool) -> Result<u64, Refused> {
         if self.entries.len() >= limits::EXCLUSIONS {
             return Err(Refused::TooMany);
         }
@@ -176,9 +186,7 @@ impl ExclusionFile {
         let id = (from..=limits::LAST_ID)
             .chain(limits::FIRST_ID..from)
             .find(|id| !ids.contains(id) && !taken(*id));
-        let id = id.ok_or(Refused::TooMany)?;
-        let paragraph = paragraph(exclusion, note, &exclusion.to_seclang(id, sites)?);
-        self.with_paragraph(paragraph.as_bytes(), id)
+        id.ok_or(Refused::TooMany)
     }
 
     /// With a paragraph at the end that must be read back as one exclusion, and all others as before.

@@ -29,7 +29,7 @@ impl Command {
     }
 }
 
-/// The files that are given, or those of the configuration.
+/// The files that are given, or those of the configuration, with the exclusions before them.
 pub fn files(given: &[String], cli: &Cli) -> Result<Vec<String>, Failure> {
-    if given.is_empty() { Ok(Config::load(&cli.config_file())?.waf.rules) } else { Ok(given.to_vec()) }
+    if given.is_empty() { Ok(Config::load(&cli.config_file())?.rule_files()) } else { Ok(given.to_vec()) }
 }

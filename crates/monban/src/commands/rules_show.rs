@@ -4,7 +4,6 @@ use std::io::Write;
 
 use clap::Args;
 use seclang::action::Action;
-use seclang::ast::{Directive, DirectiveKind};
 
 use super::rules::files;
 use crate::cli::Cli;
@@ -24,14 +23,6 @@ pub struct Arguments {
     json: bool,
 }
 
-fn actions(directive: &Directive) -> &[Action] {
-    match &directive.kind {
-        DirectiveKind::Rule(rule) => &rule.actions,
-        DirectiveKind::Action(actions) => actions,
-        _ => &[],
-    }
-}
-
 /// Up to three identifiers, those first that differ by the fewest typing errors, then by the least number; ascending.
 fn nearest(id: u64, ids: impl Iterator<Item = u64>) -> Vec<u64> {
     let text = id.to_string();
@@ -45,11 +36,8 @@ fn nearest(id: u64, ids: impl Iterator<Item = u64>) -> Vec<u64> {
 
 pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
     let document = rules::document(&files(&arguments.files, cli)?).map_err(Failure::Configuration)?;
-    let has_id = |directive: &Directive| {
-        actions(directive).iter().any(|action| matches!(action, Action::Id(id) if *id == arguments.id))
-    };
-    let Some(first) = document.directives.iter().position(has_id) else {
-        let ids = document.directives.iter().flat_map(actions).filter_map(|action| match action {
+    let Some(written) = rules::written(&document, arguments.id) else {
+        let ids = document.directives.iter().flat_map(rules::actions).filter_map(|action| match action {
             Action::Id(id) => Some(*id),
             _ => None,
         });
@@ -62,28 +50,15 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         };
         return Err(Failure::NotFound(format!("there is no rule {}{nearest}", arguments.id)));
     };
-    let chained = |at: &usize| actions(&document.directives[*at]).iter().any(|a| matches!(a, Action::Chain));
-    let mut last = first;
-    while chained(&last) && last + 1 < document.directives.len() {
-        last += 1;
-    }
-    let span = document.directives[first].span;
-    let file = document.file(span.file);
-    let end = document.directives[last].span.end_line;
-    // Read anew for its very words, comments between links included.
-    let text = std::fs::read(file)?;
-    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
-    let from = (span.line as usize).saturating_sub(1).min(lines.len());
-    let to = (end as usize).clamp(from, lines.len());
-    let written = lines[from..to].join(&b'\n');
+    let rules::Written { file, line, end_line, text: written, .. } = written?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let text = String::from_utf8_lossy(&written);
-        let object = serde_json::json!({ "id": arguments.id, "file": file, "line": span.line, "end_line": end, "text": text });
+        let object = serde_json::json!({ "id": arguments.id, "file": file, "line": line, "end_line": end_line, "text": text });
         writeln!(out, "{object}")?;
         return Ok(());
     }
-    writeln!(out, "{}", Style::of_stdout().faint(&format!("{file}:{}", span.line)))?;
+    writeln!(out, "{}", Style::of_stdout().faint(&format!("{file}:{line}")))?;
     for line in safe_lines(&written) {
         writeln!(out, "{line}")?;
     }

@@ -18,4 +18,5 @@ mod sensors;
 mod service;
 mod store_faults;
 mod support;
+mod tuning;
 mod upstream_faults;

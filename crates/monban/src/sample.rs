@@ -1,0 +1,205 @@
+//! A sample of the requests that passed without an event, for replays: what rules must go on letting through.
+//!
+//! Of few requests all are kept, of many each hundredth: the sample then covers the last hundred times as many. It is in
+//! memory, and saved beside the persistent collections, at the same times.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use console::tuning::Failure;
+use event::Event;
+
+use crate::exclusions::replace;
+
+/// Bytes of one request as JSON; a longer one is not kept.
+const REQUEST_BYTES: usize = 64 << 10;
+
+/// Bytes of all; beyond them the oldest go.
+const TOTAL_BYTES: usize = 4 << 20;
+
+/// Of so many requests at most one is kept.
+const WIDEST: u64 = 100;
+
+/// The file of the sample in a data folder.
+fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join("passed.jsonl")
+}
+
+/// The sample.
+#[derive(Debug)]
+pub struct Sample {
+    capacity: usize,
+    path: PathBuf,
+    seen: AtomicU64,
+    kept: Mutex<Kept>,
+    /// Requests of the sites that learn.
+    counts: ArcSwap<HashMap<String, AtomicU64>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    requests: VecDeque<String>,
+    bytes: usize,
+    is_saved: bool,
+}
+
+impl Kept {
+    fn push(&mut self, json: String, capacity: usize) {
+        if json.len() > REQUEST_BYTES || capacity == 0 {
+            return;
+        }
+        self.bytes += json.len();
+        self.requests.push_back(json);
+        while self.requests.len() > capacity || self.bytes > TOTAL_BYTES {
+            self.bytes -= self.requests.pop_front().map_or(0, |gone| gone.len());
+        }
+        self.is_saved = false;
+    }
+}
+
+impl Sample {
+    /// With what was saved last. What cannot be read is left out.
+    pub fn open(data_dir: &Path, capacity: u16) -> Self {
+        let path = path(data_dir);
+        let mut kept = Kept::default();
+        let is_reasonable = std::fs::metadata(&path).is_ok_and(|m| m.len() <= 2 * TOTAL_BYTES as u64);
+        if is_reasonable && let Ok(text) = std::fs::read_to_string(&path) {
+            for line in text.lines().filter(|line| Event::from_json(line.as_bytes()).is_ok()) {
+                kept.push(line.to_owned(), capacity.into());
+            }
+        }
+        kept.is_saved = true;
+        let seen = AtomicU64::new(kept.requests.len() as u64);
+        Self { capacity: capacity.into(), path, seen, kept: Mutex::new(kept), counts: ArcSwap::default() }
+    }
+
+    /// Whether this request is one of the sample. Called for every one that passes.
+    pub fn wants(&self, site: &str) -> bool {
+        let counts = self.counts.load();
+        if !counts.is_empty()
+            && let Some(count) = counts.get(site)
+        {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        if self.capacity == 0 {
+            return false;
+        }
+        let seen = self.seen.fetch_add(1, Ordering::Relaxed);
+        seen.is_multiple_of((seen / self.capacity as u64).clamp(1, WIDEST))
+    }
+
+    /// Keeps a request.
+    pub fn keep(&self, event: &Event) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(event.to_json(), self.capacity);
+    }
+
+    /// The requests, the oldest first.
+    pub fn requests(&self) -> Vec<Event> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.requests.iter().filter_map(|json| Event::from_json(json.as_bytes()).ok()).collect()
+    }
+
+    /// Counts the requests of these sites from now on, and no longer those of others.
+    pub fn count(&self, sites: &[String]) {
+        let before = self.counts.load();
+        let known = |site: &String| before.get(site).map_or(0, |count| count.load(Ordering::Relaxed));
+        let counts = sites.iter().map(|site| (site.clone(), AtomicU64::new(known(site))));
+        self.counts.store(std::sync::Arc::new(counts.collect()));
+    }
+
+    /// How many requests of a site were counted.
+    pub fn counted(&self, site: &str) -> u64 {
+        self.counts.load().get(site).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Saves it, where something has come.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn save(&self) -> Result<(), Failure> {
+        let mut text = String::new();
+        {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if std::mem::replace(&mut kept.is_saved, true) {
+                return Ok(());
+            }
+            for json in &kept.requests {
+                text.push_str(json);
+                text.push('\n');
+            }
+        }
+        replace(&self.path, text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{ByteString, EventId, Gate, RequestEvidence, Timestamp};
+
+    use super::*;
+
+    fn request(number: i64, length: usize) -> Event {
+        let line = ByteString::from(vec![b'a'; length].as_slice());
+        let evidence = RequestEvidence { line, ..RequestEvidence::default() };
+        let time = Timestamp::from_micros(number);
+        Event::new(EventId::derived(time, "n", "1"), time, "n", Gate::Request, evidence.into())
+    }
+
+    #[test]
+    fn few_are_all_kept_and_many_each_hundredth() {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = Sample::open(folder.path(), 10);
+        let taken: Vec<u64> = (0..10_000).filter(|_| sample.wants("a")).collect();
+        assert_eq!(taken[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(taken[taken.len() - 3..], [9_700, 9_800, 9_900]);
+        assert!(!(0..1_000).any(|_| Sample::open(folder.path(), 0).wants("a")));
+    }
+
+    #[test]
+    fn the_newest_are_kept_saved_and_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = Sample::open(folder.path(), 3);
+        for number in 0..5 {
+            sample.keep(&request(number, 5));
+        }
+        sample.keep(&request(9, REQUEST_BYTES));
+        let times =
+            |sample: &Sample| -> Vec<i64> { sample.requests().iter().map(|e| e.time.as_micros()).collect() };
+        assert_eq!(times(&sample), [2, 3, 4]);
+        sample.save().unwrap();
+        use std::os::unix::fs::MetadataExt;
+        assert_eq!(std::fs::metadata(path(folder.path())).unwrap().mode() & 0o777, 0o600);
+        let mut text = std::fs::read_to_string(path(folder.path())).unwrap();
+        text.push_str("{\"v\":1");
+        std::fs::write(path(folder.path()), text).unwrap();
+        assert_eq!(times(&Sample::open(folder.path(), 3)), [2, 3, 4]);
+        assert_eq!(times(&Sample::open(folder.path(), 1)), [4]);
+    }
+
+    #[test]
+    fn bytes_are_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = Sample::open(folder.path(), u16::MAX);
+        for number in 0..100 {
+            sample.keep(&request(number, REQUEST_BYTES - 1_000));
+        }
+        let kept = sample.requests().len();
+        assert!(kept > 60 && kept * (REQUEST_BYTES - 1_000) <= TOTAL_BYTES, "{kept}");
+    }
+
+    #[test]
+    fn requests_of_learning_sites_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = Sample::open(folder.path(), 0);
+        sample.count(&["a".into()]);
+        for site in ["a", "b", "a"] {
+            sample.wants(site);
+        }
+        sample.count(&["a".into(), "b".into()]);
+        sample.wants("b");
+        assert_eq!((sample.counted("a"), sample.counted("b"), sample.counted("c")), (2, 1, 0));
+    }
+}

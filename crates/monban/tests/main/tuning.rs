@@ -1,0 +1,324 @@
+//! From a blocked request to an exclusion and back, through the console's API and the commands.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::{Monban, Reflector, client, monban, wait_until};
+
+use crate::support::{Daemon, event_id, stderr, stdout};
+
+const HARMLESS: &str = "text=' or 1=1 --";
+
+fn form(path: &str, body: &str, more: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: test\r\nAccept: */*\r\n{more}\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+fn post(address: SocketAddr, path: &str, body: &str) -> client::Response {
+    client::exchange(address, &form(path, body, "")).unwrap()
+}
+
+/// Asks the console; status and JSON.
+fn api(console: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {console}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let response = client::exchange_within(console, request.as_bytes(), Duration::from_secs(120)).unwrap();
+    let value =
+        if response.body.is_empty() { Value::Null } else { serde_json::from_slice(&response.body).unwrap() };
+    (response.status, value)
+}
+
+fn get(console: SocketAddr, path: &str) -> Value {
+    let (status, value) = api(console, "GET", path, None);
+    assert_eq!(status, 200, "{path}: {value}");
+    value
+}
+
+fn version(console: SocketAddr) -> String {
+    get(console, "/api/exclusions")["version"].as_str().unwrap().to_owned()
+}
+
+fn replay(console: SocketAddr, new: &Value) -> Value {
+    let (status, started) = api(console, "POST", "/api/replays", Some(new));
+    assert_eq!(status, 202, "{started}");
+    let path = format!("/api/replays/{}", started["id"].as_str().unwrap());
+    let mut shown = Value::Null;
+    wait_until("the replay", Duration::from_secs(120), || {
+        shown = get(console, &path);
+        shown["state"] != "running"
+    });
+    assert_eq!(shown["state"], "done", "{shown}");
+    assert_eq!(shown["done"], shown["total"]);
+    shown
+}
+
+#[test]
+fn a_false_positive_is_mended_and_the_mending_undone() {
+    let upstream = Reflector::start();
+    let mut gate = Monban::start(&monban::Config::new(upstream.address()));
+    let (address, console) = (gate.address(), gate.console());
+    // requests that pass are sampled
+    assert_eq!(post(address, "/comment", "text=hello").status, 200);
+    let blocked = post(address, "/comment", HARMLESS);
+    assert_eq!(blocked.status, 403);
+    let event = event_id(&blocked);
+
+    // what the event suggests
+    let path = format!("/api/events/{event}/exclusions");
+    wait_until("the event", Duration::from_secs(60), || api(console, "GET", &path, None).0 == 200);
+    let found = get(console, &path);
+    assert_eq!(found["blocking_rule"], 949_110);
+    let narrowest = found["narrowest"].as_array().unwrap().clone();
+    assert!(!narrowest.is_empty());
+    for exclusion in &narrowest {
+        assert_eq!((&exclusion["path"], &exclusion["parameter"]), (&json!("/comment"), &json!("ARGS:text")));
+    }
+    assert_eq!(found["proposals"][0]["width"], "narrowest");
+    let rule = get(console, &format!("/api/rules/{}", narrowest[0]["rule"]));
+    assert!(
+        rule["text"].as_str().unwrap().contains("SecRule") && rule["line"].as_u64().unwrap() > 1,
+        "{rule}"
+    );
+    assert!(rule["comment"].as_str().unwrap().starts_with('#') && rule["phase"] == 2, "{rule}");
+
+    // what it would change
+    let seen = replay(console, &json!({"add": narrowest, "filter": "action=blocked"}));
+    assert_eq!(seen["now_pass"][0]["event"], event.as_str(), "{seen}");
+    assert_eq!((&seen["slips_through_count"], &seen["changed"]), (&json!(0), &json!(0)));
+    assert!(seen["sample_of_passed"].as_u64().unwrap() >= 1);
+
+    // the rules that block are not for exclusion; nor does anything go without a reason
+    let wrong = |rule: u64, reason: &str| {
+        let new = json!({"version": version(console), "rule": rule, "reason": reason});
+        api(console, "POST", "/api/exclusions", Some(&new))
+    };
+    for rule in [949_110, 959_100, 980_130] {
+        assert_eq!(wrong(rule, "because").0, 422, "{rule}");
+    }
+    assert_eq!(wrong(942_100, " ").0, 422);
+    let preview = api(console, "POST", "/api/exclusions/preview", Some(&json!({"rule": 949_110}))).1;
+    assert!(preview["refused"].as_str().unwrap().contains("949110"), "{preview}");
+
+    // applied; two browsers
+    let first_version = version(console);
+    for exclusion in &narrowest {
+        let mut new = exclusion.clone();
+        new["version"] = json!(version(console));
+        new["reason"] = json!("people quote\nSecRuleEngine Off");
+        new["expires_days"] = json!(30);
+        new["event"] = json!(event);
+        let (status, added) = api(console, "POST", "/api/exclusions", Some(&new));
+        assert_eq!(status, 201, "{added}");
+        assert!(added["seclang"].as_str().unwrap().contains("/comment"), "{added}");
+        new["version"] = json!(first_version);
+        let (status, conflict) = api(console, "POST", "/api/exclusions", Some(&new));
+        assert_eq!((status, conflict["version"].as_str()), (409, Some(&version(console)[..])), "{conflict}");
+    }
+    let check = |gate: &Monban| {
+        assert_eq!(post(gate.address(), "/comment", HARMLESS).status, 200);
+        assert_eq!(post(gate.address(), "/comment", "title=' or 1=1 --").status, 403);
+        assert_eq!(post(gate.address(), "/comment", "text=<script>alert(1)</script>").status, 403);
+        assert_eq!(post(gate.address(), "/other", HARMLESS).status, 403);
+    };
+    check(&gate);
+    let rule = get(console, &format!("/api/rules/{}", narrowest[0]["rule"]));
+    assert_eq!(rule["disabled_by"], json!([80_000]), "{rule}");
+    let list = stdout(&gate.command(&["rules", "list", "--phase", "1"]));
+    assert!(list.contains("exclusions.conf:"), "{list}");
+    assert!(gate.command(&["check"]).status.success());
+
+    // killed, and edited by hand meanwhile
+    gate.kill();
+    let file = gate.folder().join("data/exclusions.conf");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mine = format!("# mine, at the top\n\n{text}\n# and at the end");
+    std::fs::write(&file, &mine).unwrap();
+    gate.start_again();
+    check(&gate);
+    let changes = get(console, "/api/history")["changes"].as_array().unwrap().clone();
+    assert_eq!(changes.len(), narrowest.len() + 1);
+    assert_eq!(changes[0]["what"], "edited by hand");
+    assert!(changes[0]["diff"].as_str().unwrap().contains("+# mine"), "{}", changes[0]);
+    let first = changes.last().unwrap();
+    assert_eq!(first["number"], 1);
+    assert!(first["diff"].as_str().unwrap().lines().all(|line| line.starts_with('+')), "{first}");
+
+    // undone
+    let undo =
+        |version: String| api(console, "POST", "/api/history/1/undo", Some(&json!({ "version": version })));
+    assert_eq!(undo(first_version).0, 409);
+    assert_eq!(undo(version(console)).0, 200);
+    assert_eq!(undo(version(console)).0, 422);
+    assert_eq!(post(address, "/comment", HARMLESS).status, 403);
+    let left = get(console, "/api/exclusions")["exclusions"].as_array().unwrap().clone();
+    assert_eq!(left.len(), narrowest.len() - 1);
+    let now = std::fs::read_to_string(&file).unwrap();
+    assert!(now.starts_with("# mine, at the top\n\n") && now.ends_with("\n# and at the end"), "{now}");
+    for exclusion in left {
+        let path = format!("/api/exclusions/{}?version={}", exclusion["id"], version(console));
+        assert_eq!(api(console, "DELETE", &path, None).0, 200);
+    }
+    // the sample is on disk, for nobody else, and without secrets
+    assert_eq!(post(address, "/comment", "text=hello&password=s3cr3t").status, 200);
+    gate.terminate();
+    let sample = gate.folder().join("data/passed.jsonl");
+    let text = std::fs::read_to_string(&sample).unwrap();
+    assert!(text.contains("text=hello") && !text.contains("s3cr3t"), "{text}");
+    use std::os::unix::fs::MetadataExt;
+    assert_eq!(std::fs::metadata(&sample).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn killed_amid_changes_the_file_and_its_history_agree() {
+    let upstream = Reflector::start();
+    let mut daemon = Daemon::start(upstream.address(), None, "");
+    let console = daemon.console;
+    for round in 0..4_u64 {
+        let adding = std::thread::spawn(move || {
+            let mut added = 0;
+            for number in 0..100_000_u64 {
+                let ask = |method: &str, path: &str, body: &str| {
+                    let request = format!(
+                        "{method} {path} HTTP/1.1\r\nHost: {console}\r\nContent-Type: application/json\r\n\
+                         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                        body.len()
+                    );
+                    client::exchange(console, request.as_bytes())
+                };
+                let Ok(list) = ask("GET", "/api/exclusions", "") else { break };
+                let Ok(list) = serde_json::from_slice::<Value>(&list.body) else { break };
+                let path = format!("/{round}/{number}");
+                let new = json!({"version": list["version"], "rule": 1, "path": path, "reason": "r"});
+                match ask("POST", "/api/exclusions", &new.to_string()) {
+                    Ok(response) if response.status == 201 => added += 1,
+                    Ok(response) => panic!("{}", response.text()),
+                    Err(_) => break,
+                }
+            }
+            added
+        });
+        let before =
+            std::fs::read(daemon.folder.path().join("data/tuning/history.jsonl")).map_or(0, |h| h.len());
+        wait_until("some changes", Duration::from_secs(60), || {
+            let history = std::fs::read(daemon.folder.path().join("data/tuning/history.jsonl"));
+            history.map_or(0, |history| history.len()) > before + 1_000
+        });
+        daemon.program.kill();
+        let added: usize = adding.join().unwrap();
+        assert!(added > 0);
+        daemon.start_again();
+        let exclusions = get(console, "/api/exclusions");
+        let changes = get(console, "/api/history");
+        let (exclusions, changes) =
+            (exclusions["exclusions"].as_array().unwrap(), changes["changes"].as_array().unwrap());
+        assert_eq!(exclusions.len(), changes.len());
+        assert!(changes.iter().all(|change| change["what"] == "excluded 1"), "{changes:?}");
+        for (number, change) in (1..=changes.len()).rev().zip(changes) {
+            assert_eq!(change["number"], number);
+        }
+        assert_eq!(daemon.get(&format!("/{round}/0?q=attack")).status, 200);
+        assert_eq!(daemon.get("/elsewhere?q=attack").status, 403);
+    }
+}
+
+#[test]
+fn exclusions_that_hinder_the_rules_are_not_written() {
+    let upstream = Reflector::start();
+    let daemon = Daemon::start(upstream.address(), None, "");
+    let console = daemon.console;
+    let rules = daemon.folder.path().join("rules.conf");
+    std::fs::write(&rules, "SecRulee").unwrap();
+    let new = json!({"version": version(console), "rule": 1, "reason": "r"});
+    let (status, refused) = api(console, "POST", "/api/exclusions", Some(&new));
+    assert_eq!(status, 422, "{refused}");
+    assert!(refused["error"].as_str().unwrap().contains("rules.conf:1:1"), "{refused}");
+    assert!(!daemon.folder.path().join("data/exclusions.conf").exists());
+    assert_eq!(daemon.get("/?q=attack").status, 403);
+    assert_eq!(api(console, "GET", "/api/rules/77", None).0, 422);
+    std::fs::write(&rules, crate::support::RULES).unwrap();
+    assert_eq!(api(console, "GET", "/api/rules/77", None).0, 404);
+    assert_eq!(api(console, "GET", "/api/replays/77", None).0, 404);
+    assert_eq!(api(console, "POST", "/api/replays", Some(&json!({"filter": "nonsense=1"}))).0, 422);
+}
+
+#[test]
+fn a_site_learns_from_many_clients_and_not_from_a_scanner() {
+    let upstream = Reflector::start();
+    let daemon = Daemon::start(upstream.address(), None, "");
+    let (address, console) = (daemon.address, daemon.console);
+    // clients are told by a trusted proxy
+    let config = std::fs::read_to_string(daemon.config()).unwrap();
+    std::fs::write(daemon.config(), format!("trusted_proxies = [\"127.0.0.1/32\"]\n{config}")).unwrap();
+    let rules = "SecRuleEngine On\nSecRequestBodyAccess On\n\
+        SecRule ARGS \"@contains '\" \"id:942100,phase:2,block,log,severity:CRITICAL,tag:'attack-sqli',msg:'SQL'\"\n\
+        SecRule ARGS \"@contains <script\" \"id:941100,phase:2,block,log,severity:CRITICAL,tag:'attack-xss',msg:'XSS'\"\n";
+    let rules = format!("SecDefaultAction \"phase:2,log,deny,status:403\"\n{rules}");
+    std::fs::write(daemon.folder.path().join("rules.conf"), rules).unwrap();
+    assert!(daemon.command(&["reload"]).status.success());
+    let ask = |client: &str, path: &str, body: &str| {
+        let request = form(path, body, &format!("X-Forwarded-For: {client}\r\n"));
+        client::exchange(address, &request).unwrap().status
+    };
+    assert_eq!(ask("192.0.2.1", "/comment", "text=it's"), 403);
+    let set = |mode: &str| api(console, "POST", "/api/learning/test", Some(&json!({ "mode": mode })));
+    assert_eq!(set("off").0, 422);
+    let (status, state) = set("learning");
+    assert_eq!(
+        (status, &state["mode"], &state["configured"]),
+        (200, &json!("learning"), &json!("block")),
+        "{state}"
+    );
+
+    for client in 1..=12 {
+        let client = format!("192.0.2.{client}");
+        assert_eq!(ask(&client, "/comment", "text=it's"), 200);
+        assert_eq!(ask(&client, "/comment", "text=hello"), 200);
+    }
+    for number in 0..40 {
+        assert_eq!(ask("198.51.100.9", &format!("/page{number}"), "q=<script>'"), 200);
+    }
+    let proposals = || get(console, "/api/learning/test/proposals")["proposals"].as_array().unwrap().clone();
+    wait_until("all events", Duration::from_secs(60), || {
+        get(console, "/api/events?limit=1000")["events"].as_array().unwrap().len() == 1 + 12 + 40
+    });
+    let learned = proposals();
+    let [only] = &learned[..] else { panic!("{learned:?}") };
+    assert_eq!(
+        (&only["rule"], &only["path"], &only["clients"]),
+        (&json!(942_100), &json!("/comment"), &json!(12))
+    );
+    assert!(only["likely"].as_f64().unwrap() > 0.8, "{only}");
+    let site = &get(console, "/api/learning")["sites"][0];
+    assert_eq!((&site["proposals"], &site["requests"]), (&json!(1), &json!(12)), "{site}");
+
+    let mut accepted = serde_json::Map::new();
+    for key in ["rule", "site", "path", "path_match", "parameter"] {
+        accepted.insert(key.to_owned(), only[key].clone());
+    }
+    let accept = json!({"version": version(console), "proposals": [accepted]});
+    let (status, done) = api(console, "POST", "/api/learning/test/accept", Some(&accept));
+    assert_eq!(status, 200, "{done}");
+    assert_eq!(proposals(), [] as [Value; 0]);
+    assert_eq!(set("block").0, 200);
+    assert_eq!(ask("192.0.2.1", "/comment", "text=it's"), 200);
+    assert_eq!(ask("192.0.2.1", "/comment", "text=<script>"), 403);
+    assert_eq!(ask("198.51.100.9", "/page1", "q='"), 403);
+    // it stays so over a reload, and is undone like any change
+    assert_eq!(set("detect").0, 200);
+    assert!(daemon.command(&["reload"]).status.success());
+    assert_eq!(ask("192.0.2.1", "/comment", "text=<script>"), 200);
+    let last = get(console, "/api/history")["changes"][0].clone();
+    let undo = format!("/api/history/{}/undo", last["number"]);
+    assert_eq!(api(console, "POST", &undo, Some(&json!({ "version": version(console) }))).0, 200);
+    assert_eq!(ask("192.0.2.1", "/comment", "text=<script>"), 403);
+    assert_eq!(stderr(&daemon.command(&["check"])), "");
+}
