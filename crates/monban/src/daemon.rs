@@ -387,9 +387,7 @@ impl Daemon {
         self.sink.replace_logs(logs);
         self.reception.replace(&config, sensors);
         self.notices.reload(&config).await;
-            tuning: Arc::<Tuner>::clone(&tuner),
         self.access.set_url(config.console.url(&config.notify));
-        *self.rule_count.lock().unwrap_or_else(PoisonError::into_inner) = count;
         Ok(count)
     }
 }

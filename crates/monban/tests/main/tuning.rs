@@ -23,31 +23,52 @@ fn post(address: SocketAddr, path: &str, body: &str) -> client::Response {
     client::exchange(address, &form(path, body, "")).unwrap()
 }
 
+/// A console, and a token with which one may tune there.
+#[derive(Clone)]
+struct Console {
+    address: SocketAddr,
+    token: String,
+}
+
+impl Console {
+    fn of(daemon: &Daemon) -> Self {
+        let token = daemon.command(&["console", "token", "--name", "test", "--scope", "tune"]);
+        assert!(token.status.success(), "{}", stderr(&token));
+        Self { address: daemon.console, token: stdout(&token).trim().to_owned() }
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> std::io::Result<client::Response> {
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.address,
+            self.token,
+            body.len()
+        );
+        client::exchange_within(self.address, request.as_bytes(), Duration::from_secs(120))
+    }
+}
+
 /// Asks the console; status and JSON.
-fn api(console: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+fn api(console: &Console, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
     let body = body.map(Value::to_string).unwrap_or_default();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {console}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{body}",
-        body.len()
-    );
-    let response = client::exchange_within(console, request.as_bytes(), Duration::from_secs(120)).unwrap();
+    let response = console.ask(method, path, &body).unwrap();
     let value =
         if response.body.is_empty() { Value::Null } else { serde_json::from_slice(&response.body).unwrap() };
     (response.status, value)
 }
 
-fn get(console: SocketAddr, path: &str) -> Value {
+fn get(console: &Console, path: &str) -> Value {
     let (status, value) = api(console, "GET", path, None);
     assert_eq!(status, 200, "{path}: {value}");
     value
 }
 
-fn version(console: SocketAddr) -> String {
+fn version(console: &Console) -> String {
     get(console, "/api/exclusions")["version"].as_str().unwrap().to_owned()
 }
 
-fn replay(console: SocketAddr, new: &Value) -> Value {
+fn replay(console: &Console, new: &Value) -> Value {
     let (status, started) = api(console, "POST", "/api/replays", Some(new));
     assert_eq!(status, 202, "{started}");
     let path = format!("/api/replays/{}", started["id"].as_str().unwrap());
@@ -65,7 +86,8 @@ fn replay(console: SocketAddr, new: &Value) -> Value {
 fn a_false_positive_is_mended_and_the_mending_undone() {
     let upstream = Reflector::start();
     let mut gate = Monban::start(&monban::Config::new(upstream.address()));
-    let (address, console) = (gate.address(), gate.console());
+    let address = gate.address();
+    let console = &Console { address: gate.console(), token: gate.console_token("tune") };
     // requests that pass are sampled
     assert_eq!(post(address, "/comment", "text=hello").status, 200);
     let blocked = post(address, "/comment", HARMLESS);
@@ -181,19 +203,13 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
 fn killed_amid_changes_the_file_and_its_history_agree() {
     let upstream = Reflector::start();
     let mut daemon = Daemon::start(upstream.address(), None, "");
-    let console = daemon.console;
+    let console = &Console::of(&daemon);
     for round in 0..4_u64 {
+        let asking = console.clone();
         let adding = std::thread::spawn(move || {
             let mut added = 0;
             for number in 0..100_000_u64 {
-                let ask = |method: &str, path: &str, body: &str| {
-                    let request = format!(
-                        "{method} {path} HTTP/1.1\r\nHost: {console}\r\nContent-Type: application/json\r\n\
-                         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                        body.len()
-                    );
-                    client::exchange(console, request.as_bytes())
-                };
+                let ask = |method: &str, path: &str, body: &str| asking.ask(method, path, body);
                 let Ok(list) = ask("GET", "/api/exclusions", "") else { break };
                 let Ok(list) = serde_json::from_slice::<Value>(&list.body) else { break };
                 let path = format!("/{round}/{number}");
@@ -234,7 +250,7 @@ fn killed_amid_changes_the_file_and_its_history_agree() {
 fn exclusions_that_hinder_the_rules_are_not_written() {
     let upstream = Reflector::start();
     let daemon = Daemon::start(upstream.address(), None, "");
-    let console = daemon.console;
+    let console = &Console::of(&daemon);
     let rules = daemon.folder.path().join("rules.conf");
     std::fs::write(&rules, "SecRulee").unwrap();
     let new = json!({"version": version(console), "rule": 1, "reason": "r"});
@@ -254,7 +270,7 @@ fn exclusions_that_hinder_the_rules_are_not_written() {
 fn a_site_learns_from_many_clients_and_not_from_a_scanner() {
     let upstream = Reflector::start();
     let daemon = Daemon::start(upstream.address(), None, "");
-    let (address, console) = (daemon.address, daemon.console);
+    let (address, console) = (daemon.address, &Console::of(&daemon));
     // clients are told by a trusted proxy
     let config = std::fs::read_to_string(daemon.config()).unwrap();
     std::fs::write(daemon.config(), format!("trusted_proxies = [\"127.0.0.1/32\"]\n{config}")).unwrap();
