@@ -114,7 +114,7 @@ function Line({
         <span class="incident-kind">{kindText(incident.kind)}</span>
         <code class="incident-client">{incident.client === null ? "—" : <Untrusted text={incident.client} limit={60} />}</code>
         <span class="incident-target">
-          <Untrusted text={incident.target} limit={120} />
+          {incident.target === "many" ? t("incidents.many") : <Untrusted text={incident.target} limit={120} />}
         </span>
         <Sparkline course={incident.course} label={t("incidents.course", { n: incident.events })} />
         <span class="incident-events">{number(incident.events)}</span>

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useLoad, send } from "../api/client";
 import { t } from "../i18n";
-import { session } from "../session";
+import { mayTune, session } from "../session";
 import { Button, Checkbox, Form, Input, Problem, Untrusted, useAction } from "../ui";
 import { type Condition, fromParams, queryText, toParams } from "./query";
 
@@ -113,7 +113,7 @@ function List({
       {conditions.length > 0 && (
         <Form onSubmit={() => void save()} error={action.error}>
           <Input label={t("events.saveAs")} value={name} onValue={setName} maxLength={80} />
-          <Checkbox label={t("events.shareSaved")} checked={shared} onChecked={setShared} />
+          {mayTune.value && <Checkbox label={t("events.shareSaved")} checked={shared} onChecked={setShared} />}
           <Button type="submit" busy={action.busy} disabled={name.trim() === ""}>
             {t("ui.save")}
           </Button>

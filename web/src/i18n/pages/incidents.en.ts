@@ -6,6 +6,7 @@ export default {
   keyList: "Lists its events",
   none: "No incident in this time.",
   incomplete: "Older events are still being grouped.",
+  many: "many targets",
   course: "{n} {n|event|events} over time",
   notBlocked: "{n} not blocked",
   allBlocked: "all blocked",

@@ -6,6 +6,7 @@ export default {
   keyList: "イベントの一覧を表示",
   none: "この期間のインシデントはありません。",
   incomplete: "古いイベントを集計中です。",
+  many: "複数の対象",
   course: "{n} 件の推移",
   notBlocked: "未遮断 {n} 件",
   allBlocked: "すべて遮断",
