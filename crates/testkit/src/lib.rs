@@ -13,6 +13,7 @@
 //! | [`nginx`] | nginx: plain, as proxy, with libmodsecurity 3 |
 //! | [`monban`] | the binary of this workspace, as its users start it |
 //! | [`postfix`] | a mail server with TLS and authentication, and its mailbox |
+//! | [`browser`] | Chromium before the console: the cases in tests/browser |
 //! | [`receiver`] | a receiver of webhooks that answers as it is told |
 //! | [`reflector`] | an upstream that answers what the request asks for and remembers what it was sent |
 //! | [`client`] | raw HTTP/1.1: exact bytes out, a whole response in |
@@ -40,6 +41,7 @@
 )]
 
 pub mod apache;
+pub mod browser;
 pub mod ca;
 pub mod client;
 pub mod conformance;

@@ -73,7 +73,7 @@ function ChannelPanel({ channel, onTested }: { channel: Channel; onTested: () =>
           <Untrusted text={channel.last_error} />
         </p>
       )}
-      <dl class="facts">
+      <dl class="channel-facts">
         {facts.map(([name, value]) => (
           <>
             <dt>{name}</dt>

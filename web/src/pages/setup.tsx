@@ -46,7 +46,6 @@ export default function Setup() {
           autoCapitalize="none"
           spellcheck={false}
           autofocus
-          required
           value={user}
           onValue={setUser}
         />

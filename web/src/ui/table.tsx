@@ -45,7 +45,7 @@ export function Table<R>({
           >
             {columns.map((column) => (
               <td key={column.title} class={classOf(column.kind)} data-title={column.title}>
-                {column.cell(row)}
+                <div class="cell">{column.cell(row)}</div>
               </td>
             ))}
           </tr>

@@ -1,7 +1,9 @@
-//! The recordings of the corpus against the program that they were taken from, and against the rule engine.
+//! The recordings of the corpus against the program that they were taken from, and against the rule engine; the console in
+//! Chromium.
 
 #![allow(clippy::unwrap_used, reason = "an integration test fails by panicking")]
 
+mod browser;
 mod differential;
 
 use std::path::Path;

@@ -1,0 +1,77 @@
+//! Chromium before the console: the cases in tests/browser, each against a monban of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::monban::{self, Config};
+use crate::net::free_address;
+use crate::{Monban, Receiver, Reflector};
+
+/// Where the cases are.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/browser")
+}
+
+/// The names of all cases, in order.
+///
+/// # Panics
+/// If the folder can't be read.
+pub fn cases() -> Vec<String> {
+    let entries = std::fs::read_dir(folder().join("cases")).expect("the cases of the browser");
+    let names = entries.filter_map(|entry| {
+        entry.expect("a case").file_name().to_str()?.strip_suffix(".mjs").map(str::to_owned)
+    });
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+/// Starts a demonstration site, monban before it with the Core Rule Set and two channels of notices (`hook` takes all, nobody
+/// listens behind `dead`), and runs the case `name` with Node and Chromium. Pictures of a failed case stay in a folder that the
+/// message names.
+///
+/// # Panics
+/// If the case fails, or Node, Chromium or the packages in web/node_modules are missing.
+pub fn run(name: &str) {
+    for (program, package) in [("node", "nodejs"), ("chromium", "chromium")] {
+        let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+        assert!(found, "{program} does not run; install the Debian package {package}");
+    }
+    let web = folder().join("../../web");
+    assert!(web.join("node_modules/playwright-core").is_dir(), "web/node_modules is not there: run make web");
+    assert!(web.join("dist/index.html").is_file(), "web/dist is not built: run make web, then build monban");
+
+    let (site, hook) = (Reflector::start(), Receiver::start());
+    let mut config = Config::new(site.address());
+    config.extra = format!(
+        "[notify]\n[[notify.webhook]]\nname = \"hook\"\nurl = \"{}\"\n[[notify.webhook]]\nname = \"dead\"\n\
+         url = \"http://{}/\"\n",
+        hook.url(),
+        free_address(),
+    );
+    let monban = Monban::start(&config);
+    let link = monban.command(&["console", "link"]);
+    assert!(link.status.success(), "{}", String::from_utf8_lossy(&link.stderr));
+    let pictures = std::env::temp_dir().join("monban-browser");
+    std::fs::create_dir_all(&pictures).expect("a folder for pictures");
+    let output = Command::new("node")
+        .arg(folder().join("run.mjs"))
+        .arg(name)
+        .env("MONBAN_CONSOLE", monban.console().to_string())
+        .env("MONBAN_GATE", monban.address().to_string())
+        .env("MONBAN_LINK", String::from_utf8_lossy(&link.stdout).trim())
+        .env("MONBAN_BINARY", monban::binary())
+        .env("MONBAN_CONFIG", monban.config_file())
+        .env("MONBAN_FOLDER", &pictures)
+        .env("MONBAN_IMAGES", folder().join("../../docs/images"))
+        .output()
+        .expect("node was found before");
+    assert!(
+        output.status.success(),
+        "{name} (pictures: {}):\n{}{}",
+        pictures.display(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+}

@@ -1,0 +1,30 @@
+//! The console in Chromium: a test for each case in tests/browser/cases.
+
+macro_rules! cases {
+    ($($name:ident)*) => {
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+        $(
+            #[test]
+            fn $name() {
+                testkit::browser::run(stringify!($name));
+            }
+        )*
+    };
+}
+
+cases! { account every_page injection notices overview passkeys shell signing_in users }
+
+/// Writes docs/images; it compares nothing, so `make screenshots` alone runs it.
+#[test]
+#[ignore = "makes pictures: make screenshots"]
+fn screenshots() {
+    testkit::browser::run("screenshots");
+}
+
+#[test]
+fn every_case_is_run() {
+    let mut names: Vec<_> = NAMES.iter().map(|name| (*name).to_owned()).collect();
+    names.push("screenshots".to_owned());
+    names.sort();
+    assert_eq!(testkit::browser::cases(), names);
+}

@@ -1,0 +1,15 @@
+// The channels: one that delivers and one that does not; both are tried by button.
+export default async (bench) => {
+  const visitor = await bench.owner();
+  const { page } = visitor;
+  await visitor.open("/notices");
+  for (const [name, told] of [
+    ["hook", "Delivered."],
+    ["dead", "Not delivered"],
+  ]) {
+    await page.click(`[aria-label='Send a test: ${name}']`);
+    const panel = page.locator(".panel", { hasText: name }).first();
+    await panel.locator("[role=status]", { hasText: told }).waitFor();
+    bench.ok((await panel.innerText()).includes(told), name);
+  }
+};

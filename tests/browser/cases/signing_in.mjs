@@ -1,0 +1,69 @@
+// The first owner by the printed link, wrong passwords, coming back to where one was, signing out, and a stolen session.
+import { OWNER } from "../visitor.mjs";
+
+export default async (bench) => {
+  const visitor = await bench.visitor();
+  const { page } = visitor;
+  await visitor.open("/events?action=blocked");
+  bench.equal(new URL(page.url()).pathname, "/signin", "who is not signed in comes to the sign-in");
+  bench.ok((await visitor.text()).includes("monban console link"), "it tells how the first owner is made");
+
+  await visitor.open("/setup");
+  bench.ok((await visitor.text()).includes("incomplete"), "a link without its token says so");
+  await visitor.open(`/setup${new URL(bench.link).hash}`);
+  await page.fill("[name=username]", OWNER.user);
+  await page.fill("[name=password]", "short");
+  await page.fill("[name=again]", "short");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("[role=alert]:not(:empty)");
+  bench.ok((await page.innerText(".form-error:not(:empty)")).includes("12"), "too short a password is refused");
+  await visitor.setUp(bench.link, OWNER);
+  bench.equal(new URL(page.url()).pathname, "/");
+  bench.equal(new URL(page.url()).hash, "", "the link's token leaves the address");
+  bench.ok((await visitor.text("nav")).includes(OWNER.user));
+
+  // the link is good once
+  const second = await bench.visitor();
+  second.expect("/api/setup");
+  await second.open(`/setup${new URL(bench.link).hash}`);
+  await second.page.fill("[name=username]", "intruder");
+  await second.page.fill("[name=password]", OWNER.password);
+  await second.page.fill("[name=again]", OWNER.password);
+  await second.page.keyboard.press("Enter");
+  await second.page.waitForSelector(".form-error:not(:empty)");
+  bench.equal(await second.page.$(".shell"), null, "a used link opens nothing");
+
+  // wrong password, then the right one; back to the wanted address
+  second.expect("/api/session Failed");
+  await second.open("/audit?x=1");
+  bench.equal(new URL(second.page.url()).pathname, "/signin");
+  await second.page.fill("[name=username]", OWNER.user);
+  await second.page.fill("[name=password]", "wrong horse battery");
+  await second.page.keyboard.press("Enter");
+  await second.page.waitForSelector(".form-error:not(:empty)");
+  await second.page.fill("[name=password]", OWNER.password);
+  await second.page.keyboard.press("Enter");
+  await second.page.waitForSelector(".shell");
+  bench.equal(new URL(second.page.url()).pathname + new URL(second.page.url()).search, "/audit?x=1");
+
+  // an address that a stranger made leads nowhere else
+  const third = await bench.visitor();
+  await third.open("/signin?next=//evil.example/");
+  await third.page.fill("[name=username]", OWNER.user);
+  await third.page.fill("[name=password]", OWNER.password);
+  await third.page.keyboard.press("Enter");
+  await third.page.waitForSelector(".shell");
+  bench.equal(third.page.url(), `${bench.console}/`);
+
+  // signing out ends the session on the server: a copy of the cookie is worth nothing
+  const cookies = await visitor.context.cookies();
+  const session = cookies.find((cookie) => cookie.name === "monban_session");
+  bench.ok(session.httpOnly && session.sameSite === "Strict", "the cookie is out of reach of scripts and other sites");
+  await page.click("nav >> text=Sign out");
+  await page.waitForURL("**/signin");
+  const thief = await bench.visitor();
+  await thief.context.addCookies(cookies);
+  await thief.open("/");
+  bench.equal(new URL(thief.page.url()).pathname, "/signin", "a stolen session after sign-out");
+  bench.equal((await thief.page.request.get(`${bench.console}/api/events`)).status(), 401);
+};
