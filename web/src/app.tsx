@@ -1,6 +1,6 @@
 // The frame around every page: who is signed in, navigation, help, messages.
 import { type ComponentType } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 import logo from "./assets/logo.svg";
 import { LANGUAGES, type Language, language, setLanguage, t } from "./i18n";
@@ -17,6 +17,8 @@ const helpShown = signal(false);
 const menuShown = signal(false);
 
 const loaded = new Map<PageEntry, ComponentType<PageProps>>();
+/** Whether no page was shown yet: the browser itself says where it begins then. */
+let firstView = true;
 
 /** The page at the present address, once its code is here. */
 function Current({ page, params }: { page: PageEntry; params: Record<string, string> }) {
@@ -24,7 +26,6 @@ function Current({ page, params }: { page: PageEntry; params: Record<string, str
   const [failed, setFailed] = useState<PageEntry>();
   const Content = loaded.get(page);
   const path = place.value.path;
-  const first = useRef(true);
   useEffect(() => {
     if (loaded.has(page)) return;
     page.load().then(
@@ -38,8 +39,8 @@ function Current({ page, params }: { page: PageEntry; params: Record<string, str
   // who reads by ear or goes by keyboard begins at the new page's heading
   useEffect(() => {
     if (!Content) return;
-    if (!first.current) document.querySelector<HTMLElement>("h1")?.focus();
-    first.current = false;
+    if (!firstView) document.querySelector<HTMLElement>("h1")?.focus();
+    firstView = false;
   }, [path, Content]);
   // a page of an older monban asks for files that are gone
   if (failed === page) return <Problem error={t("shell.outdated")} retry={() => location.reload()} />;

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { type Session } from "../api";
 import { send } from "../api/client";
 import { t } from "../i18n";
+import { place } from "../router";
 import { signedIn } from "../session";
 import { Button, Form, Input, Page, Problem, useAction } from "../ui";
 
@@ -10,8 +11,8 @@ import { Button, Form, Input, Page, Problem, useAction } from "../ui";
 export const PASSWORD_MIN = 12;
 
 export default function Setup() {
-  // after `#`: so it is in no log of a server between
-  const [token] = useState(() => location.hash.slice(1));
+  // after `#`: so it is in no log of a server between. The place changes with it, where the link is opened in this very page.
+  const token = place.value && location.hash.slice(1);
   const [user, setUser] = useState("");
   const [password, setPassword] = useState("");
   const [again, setAgain] = useState("");
