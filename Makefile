@@ -70,9 +70,9 @@ web/dist/index.html: $(WEB_SOURCES) web/node_modules/.installed
 web/src/api/types.ts: docs/reference/openapi.json web/types.mjs web/node_modules/.installed
 	cd web && npm run --silent types
 
-# What the compiler says of it, with the API's types as they are now.
+# What the compiler says of it, with the API's types as they are now, and its tests that need no browser.
 web-check: web/src/api/types.ts
-	cd web && npm run --silent check
+	cd web && npm run --silent check && npm test --silent
 
 # Light and dark, wide and at a phone's width.
 screenshots: web

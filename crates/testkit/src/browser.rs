@@ -26,6 +26,36 @@ pub fn cases() -> Vec<String> {
     names
 }
 
+/// The folder web/, once Node, Chromium and what web/ takes from npm were found.
+fn web() -> PathBuf {
+    for (program, package) in [("node", "nodejs"), ("chromium", "chromium")] {
+        let found =
+            Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+        assert!(found, "{program} does not run; install the Debian package {package}");
+    }
+    let web = folder().join("../../web");
+    assert!(web.join("node_modules/playwright-core").is_dir(), "web/node_modules is not there: run make web");
+    assert!(web.join("dist/index.html").is_file(), "web/dist is not built: run make web, then build monban");
+    web
+}
+
+/// Runs the tests of pages over an API that answers as it is told: web/tests/browser.
+///
+/// # Panics
+/// If one fails, or as [`run`] does.
+pub fn run_over_fixture() {
+    let tests = web().join("tests/browser/pages.test.mjs");
+    passed("pages over a fixture", Command::new("node").arg("--test").arg(tests));
+}
+
+fn passed(name: &str, command: &mut Command) {
+    let output = command.output().expect("node was found before");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success(), "{name}:\n{said}");
+    println!("{said}");
+}
+
 /// Starts a demonstration site, monban before it with the Core Rule Set and two channels of notices (`hook` takes all, nobody
 /// listens behind `dead`), and runs the case `name` with Node and Chromium. Pictures of a failed case stay in a folder that the
 /// message names.
@@ -33,14 +63,7 @@ pub fn cases() -> Vec<String> {
 /// # Panics
 /// If the case fails, or Node, Chromium or the packages in web/node_modules are missing.
 pub fn run(name: &str) {
-    for (program, package) in [("node", "nodejs"), ("chromium", "chromium")] {
-        let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
-        assert!(found, "{program} does not run; install the Debian package {package}");
-    }
-    let web = folder().join("../../web");
-    assert!(web.join("node_modules/playwright-core").is_dir(), "web/node_modules is not there: run make web");
-    assert!(web.join("dist/index.html").is_file(), "web/dist is not built: run make web, then build monban");
-
+    web();
     let (site, hook) = (Reflector::start(), Receiver::start());
     let mut config = Config::new(site.address());
     config.extra = format!(
@@ -54,7 +77,8 @@ pub fn run(name: &str) {
     assert!(link.status.success(), "{}", String::from_utf8_lossy(&link.stderr));
     let pictures = std::env::temp_dir().join("monban-browser");
     std::fs::create_dir_all(&pictures).expect("a folder for pictures");
-    let output = Command::new("node")
+    let mut command = Command::new("node");
+    command
         .arg(folder().join("run.mjs"))
         .arg(name)
         .env("MONBAN_CONSOLE", monban.console().to_string())
@@ -63,15 +87,6 @@ pub fn run(name: &str) {
         .env("MONBAN_BINARY", monban::binary())
         .env("MONBAN_CONFIG", monban.config_file())
         .env("MONBAN_FOLDER", &pictures)
-        .env("MONBAN_IMAGES", folder().join("../../docs/images"))
-        .output()
-        .expect("node was found before");
-    assert!(
-        output.status.success(),
-        "{name} (pictures: {}):\n{}{}",
-        pictures.display(),
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    println!("{}", String::from_utf8_lossy(&output.stdout));
+        .env("MONBAN_IMAGES", folder().join("../../docs/images"));
+    passed(&format!("{name} (pictures: {})", pictures.display()), &mut command);
 }

@@ -14,6 +14,11 @@ macro_rules! cases {
 
 cases! { account every_page injection notices overview passkeys shell signing_in users }
 
+#[test]
+fn pages_over_a_fixture() {
+    testkit::browser::run_over_fixture();
+}
+
 /// Writes docs/images; it compares nothing, so `make screenshots` alone runs it.
 #[test]
 #[ignore = "makes pictures: make screenshots"]
