@@ -10,85 +10,22 @@ export type Notices = Schemas["NoticesStatus"];
 export type Channel = Schemas["ChannelStatus"];
 
 /** Who may do what: a viewer reads, an analyst tunes as well, an owner does all. */
-export type Role = "viewer" | "analyst" | "owner";
-
+export type Role = Schemas["Role"];
+export type Scope = Schemas["Scope"];
 /** `GET /api/session` */
-export interface Session {
-  user: string;
-  role: Role;
-  csrf: string;
-  second_factor: boolean;
-  passkeys: number;
-}
-
+export type Session = Schemas["SignedIn"];
 /** `GET /api/account` */
-export interface Account {
-  user: string;
-  role: Role;
-  totp: boolean;
-  recovery_codes_left: number;
-  passkeys: { id: string | number; name: string; created: string; last_used?: string | null }[];
-}
-
+export type Account = Schemas["Own"];
 /** `POST /api/account/totp` */
-export interface TotpBegun {
-  secret: string;
-  url: string;
-  qr_svg?: string | null;
-}
-
+export type TotpBegun = Schemas["TotpBegun"];
 /** `GET /api/account/sessions` */
-export interface Sessions {
-  sessions: {
-    id: string | number;
-    created: string;
-    last_seen: string;
-    address: string;
-    user_agent: string;
-    current: boolean;
-  }[];
-}
-
-export type Scope = "read" | "tune" | "admin";
-
+export type Sessions = Schemas["Sessions"];
 /** `GET /api/account/tokens` */
-export interface Tokens {
-  tokens: {
-    id: string | number;
-    name: string;
-    scopes: Scope[];
-    created: string;
-    expires?: string | null;
-    last_used?: string | null;
-  }[];
-}
-
+export type Tokens = Schemas["Tokens"];
 /** `GET /api/users` */
-export interface Users {
-  users: {
-    user: string;
-    role: Role;
-    created: string;
-    last_seen?: string | null;
-    totp: boolean;
-    passkeys: number;
-    invited: boolean;
-  }[];
-}
-
+export type Users = Schemas["Users"];
 /** `GET /api/audit` */
-export interface AuditPage {
-  entries: {
-    id: number;
-    time: string;
-    user: string;
-    via: "session" | "token" | "command";
-    address: string;
-    what: string;
-    detail: string;
-  }[];
-  next?: number | null;
-}
+export type AuditPage = Schemas["Entries"];
 
 /** `GET /api/overview` */
 export interface Overview {
