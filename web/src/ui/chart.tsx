@@ -1,7 +1,7 @@
 // Stacked bars over time, on uPlot. Dragging over them, or Enter on a bar, chooses a span.
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import { clock, date, dateTime, language, number, t } from "../i18n";
+import { clock, dateTime, language, number, t } from "../i18n";
 import { colour, coloursChanged } from "../theme";
 
 /** One layer of the stack. */
@@ -15,6 +15,8 @@ export interface Layer {
 
 const HEIGHT = 200;
 const BAR = 0.82;
+/** Seconds. */
+const DAY = 86_400;
 
 /** From below: what each layer and those under it come to. */
 function stacked(layers: readonly Layer[], length: number): (number | null)[][] {
@@ -69,6 +71,11 @@ export function Chart({
         legend: { show: false },
         padding: [8, 20, 0, 0],
         cursor: { y: false, drag: { x: true, y: false, setScale: false }, points: { show: false } },
+        // the API's days are those of UTC
+        tzDate: (seconds) => {
+          const time = new Date(seconds * 1000);
+          return newest.current.step >= DAY ? uPlot.tzDate(time, "Etc/UTC") : time;
+        },
         scales: {
           x: { time: true, range: () => span(newest.current.times, newest.current.step) },
           y: { range: (_, __, max) => [0, Math.max(max, 4) * 1.05] },
@@ -80,11 +87,11 @@ export function Chart({
             space: 64,
             size: 30,
             values: (_, splits) => {
-              const days = newest.current.step >= 86_400;
+              const days = newest.current.step >= DAY;
               return splits.map((split) => {
                 const time = new Date(split * 1000);
                 const midnight = time.getHours() === 0 && time.getMinutes() === 0;
-                if (days || midnight) return shortDay(time);
+                if (days || midnight) return shortDay(time, days);
                 return clock(time).replace(/:\d\d$/, "");
               });
             },
@@ -171,7 +178,7 @@ export function Chart({
         ) : (
           <>
             <time dateTime={new Date(time * 1000).toISOString()}>
-              {step >= 86_400 ? date(time * 1000) : dateTime(time * 1000).replace(/:\d\d$/, "")}
+              {step >= DAY ? shortDay(new Date(time * 1000), true) : dateTime(time * 1000).replace(/:\d\d$/, "")}
             </time>
             {layers.map((layer) => (
               <span key={layer.label}>
@@ -190,6 +197,7 @@ function span(times: number[], step: number): [number, number] {
   return [first, (times[times.length - 1] ?? first) + step];
 }
 
-function shortDay(time: Date): string {
-  return time.toLocaleDateString(language.value === "ja" ? "ja-JP" : "en-GB", { day: "numeric", month: "short" });
+function shortDay(time: Date, utc: boolean): string {
+  const zone = utc ? { timeZone: "UTC" } : {};
+  return time.toLocaleDateString(language.value === "ja" ? "ja-JP" : "en-GB", { day: "numeric", month: "short", ...zone });
 }

@@ -17,7 +17,7 @@ export default {
   unknown: "not known",
   rest: "other requests",
   byHour: "By hour",
-  byDay: "By day",
+  byDay: "By day (UTC)",
   chart: "Blocked and detected over time: {n} blocked, {m} detected",
   rules: "Rules that matched",
   clients: "Clients",

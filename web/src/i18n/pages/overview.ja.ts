@@ -17,7 +17,7 @@ export default {
   unknown: "不明",
   rest: "その他のリクエスト",
   byHour: "1時間ごと",
-  byDay: "1日ごと",
+  byDay: "1日ごと(UTC)",
   chart: "遮断と検知の推移: 遮断 {n} 件、検知 {m} 件",
   rules: "一致したルール",
   clients: "クライアント",
