@@ -8,7 +8,7 @@ import { join } from "node:path";
 const { chromium } = createRequire(new URL("../../web/package.json", import.meta.url))("playwright-core");
 
 /** How long anything may take to appear. Nothing depends on being quicker than that. */
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 60_000;
 
 export const OWNER = { user: "mika", password: "correct horse battery" };
 
