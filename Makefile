@@ -60,7 +60,8 @@ WEB_SOURCES := $(shell find web/src -type f ! -name types.ts) web/build.mjs web/
 web: web/dist/index.html
 
 web/node_modules/.installed: web/package.json web/package-lock.json
-	@command -v npm >/dev/null || { echo 'Node 20 with npm is missing: as root, apt-get install nodejs npm' >&2; exit 1; }
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
+		{ echo 'Node 20 or later with npm is missing' >&2; exit 1; }
 	cd web && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -78,7 +79,7 @@ web-check: web/src/api/types.ts
 screenshots: web
 	@$(call install,$(PICTURE_PACKAGES))
 	cargo build -p monban
-	MONBAN_WRITE_DOCS=1 cargo test -p testkit --test main -- browser::screenshots --exact --ignored
+	cargo test -p testkit --test main -- browser::screenshots --exact --ignored
 
 install-run-deps:
 	@$(call install,$(RUN_PACKAGES))

@@ -8,7 +8,7 @@ export default async (bench) => {
     ["dead", "Not delivered"],
   ]) {
     await page.click(`[aria-label='Send a test: ${name}']`);
-    const panel = page.locator(".panel", { hasText: name }).first();
+    const panel = page.locator(".panel", { has: page.locator("h2", { hasText: new RegExp(`^${name} `) }) });
     await panel.locator("[role=status]", { hasText: told }).waitFor();
     bench.ok((await panel.innerText()).includes(told), name);
   }

@@ -89,7 +89,7 @@ function ChannelPanel({ channel, onTested }: { channel: Channel; onTested: () =>
         </div>
       )}
       <p class={answer?.ok ? "note" : "form-error"} role="status">
-        {error ?? (answer && `${answer.ok ? t("notices.testOk") : t("notices.testFailed")} ${answer.answer}`)}
+        {error ?? (answer && (answer.ok ? t("notices.testOk") : `${t("notices.testFailed")} ${answer.answer}`))}
       </p>
     </Panel>
   );
