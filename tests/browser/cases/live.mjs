@@ -1,0 +1,41 @@
+// The live tail: events as they happen, filtered, paused, and through a restart of nothing but the connection.
+export default async (bench) => {
+  const visitor = await bench.owner();
+  const { page } = visitor;
+  const rows = page.locator(".event-row");
+  await visitor.open("/live");
+  await page.locator(".badge.good [role=status]").waitFor();
+  await bench.attack("/one?q=%3Cscript%3E1");
+  await rows.first().waitFor();
+  await page.keyboard.press("p");
+  await bench.attack("/two?q=%3Cscript%3E1");
+  await bench.attack("/three?q=%3Cscript%3E1");
+  await page.locator("button", { hasText: "2 held" }).waitFor();
+  bench.equal(await rows.count(), 1, "paused");
+  await page.keyboard.press("p");
+  await rows.nth(2).waitFor();
+  bench.ok((await rows.first().innerText()).includes("/three"), "the newest first");
+
+  // a filter in the address
+  await visitor.open("/live?text=%2Fwanted");
+  await page.locator(".badge.good [role=status]").waitFor();
+  await bench.attack("/other?q=%3Cscript%3E1");
+  await bench.attack("/wanted?q=%3Cscript%3E1");
+  await rows.first().waitFor();
+  bench.equal(await rows.count(), 1);
+  bench.ok((await rows.first().innerText()).includes("/wanted"));
+
+  // the connection breaks off and comes back: nothing is lost
+  await visitor.open("/live");
+  await page.locator(".badge.good [role=status]").waitFor();
+  visitor.expect("/api/live");
+  await visitor.context.setOffline(true);
+  await bench.attack("/offline?q=%3Cscript%3E1");
+  await visitor.context.setOffline(false);
+  await page.locator(".event-row", { hasText: "/offline" }).waitFor();
+
+  // by keyboard to the event
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/events/*");
+};
