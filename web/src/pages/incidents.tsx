@@ -117,8 +117,8 @@ function Line({
           {incident.target === "many" ? t("incidents.many") : <Untrusted text={incident.target} limit={120} />}
         </span>
         <Sparkline course={incident.course} label={t("incidents.course", { n: incident.events })} />
-        <span class="incident-events">{number(incident.events)}</span>
-        <Badge kind={passed > 0 ? "warn" : "bad"}>
+        <span class="incident-events">{t("events.count", { n: incident.events })}</span>
+        <Badge kind={passed > 0 ? "warn" : "good"}>
           {passed > 0 ? t("incidents.notBlocked", { n: passed }) : t("incidents.allBlocked")}
         </Badge>
         <span class="incident-time">

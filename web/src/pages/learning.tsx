@@ -69,11 +69,11 @@ function SitePanel({ site, onChange }: { site: SiteState; onChange: () => void }
         {t("learning.requests", { n: site.requests })} · {t("learning.proposals", { n: site.proposals })}
         {site.configured && ` · ${t("learning.configured", { mode: t(`learning.mode.${site.configured}`) })}`}
       </p>
-      <div class="actions">
+      <p>
         <Button kind="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
           {t("learning.show")}
         </Button>
-      </div>
+      </p>
       {open && <Proposals site={site} onAccepted={onChange} />}
       {switching && (
         <Confirm
