@@ -52,6 +52,8 @@ pub struct Note {
 /// An exclusion in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+// the audit trail has entries, too: of two schemas of one name the API's description keeps one
+#[cfg_attr(feature = "openapi", schema(as = ExclusionEntry))]
 pub struct Entry {
     /// Its rule's id.
     pub id: u64,

@@ -61,6 +61,9 @@ export type Replay = Schemas["ReplayShown"];
 export type ChangedRequest = Schemas["Changed"];
 /** `POST /api/replays` */
 export type NewReplay = Partial<Schemas["NewReplay"]>;
+/** `GET /api/exclusions` */
+export type Exclusions = Schemas["Exclusions"];
+export type ShownExclusion = Schemas["ShownExclusion"];
 /** `GET /api/history` */
 export type Changes = Schemas["Changes"];
 export type Change = Schemas["Change"];

@@ -1,6 +1,6 @@
 // Exclusions: what rules do not look at, why, and until when.
 import { useEffect, useState } from "preact/hooks";
-import type { ExclusionPreview, NewReplay } from "../api";
+import type { ExclusionPreview, Exclusions, NewReplay, ShownExclusion } from "../api";
 import { send, useLoad } from "../api/client";
 import { bytesOf, textOf } from "../evidence/bytes";
 import type { ByteText } from "../evidence/event";
@@ -12,32 +12,13 @@ import type { Scope } from "./proposals";
 import { ReplayResult, useReplay } from "./replay";
 import { Lines, RuleText } from "./rule";
 
-interface Exclusion extends Scope {
-  id: number;
-  reason: string;
-  author: string;
-  created: string | null;
-  expires: string | null;
-  seclang: string;
-  file: string;
-  line: number;
-  event?: string | null;
-}
-
-interface Exclusions {
-  version: string;
-  exclusions: Exclusion[];
-  /** What is wrong with the file, which people may edit. */
-  problems?: { line: number; message: string }[];
-}
-
 /** Milliseconds before its end in which an exclusion is marked. */
 const SOON = 7 * 86_400_000;
 
 export default function Tuning() {
   const { data, error, loading, reload } = useLoad<Exclusions>("/api/exclusions");
-  const [editing, setEditing] = useState<Exclusion | "new">();
-  const [removing, setRemoving] = useState<Exclusion>();
+  const [editing, setEditing] = useState<ShownExclusion | "new">();
+  const [removing, setRemoving] = useState<ShownExclusion>();
   const [selected, setSelected] = useState(-1);
   const list = data?.exclusions ?? [];
   const move = (by: number): void => setSelected(Math.max(0, Math.min(list.length - 1, selected + by)));
@@ -75,7 +56,7 @@ export default function Tuning() {
       <p class="note">{t("tuning.note")}</p>
       {error && <Problem error={error} retry={reload} />}
       {loading && !data && <Loading />}
-      {data?.problems?.map(({ line, message }) => (
+      {data?.problems.map(({ line, message }) => (
         <p key={line} class="problem" role="alert">
           <Untrusted text={t("tuning.problem", { line: String(line), message })} limit={500} />
         </p>
@@ -133,7 +114,7 @@ function Row({
   onEdit,
   onRemove,
 }: {
-  exclusion: Exclusion;
+  exclusion: ShownExclusion;
   selected: boolean;
   onEdit: () => void;
   onRemove: () => void;
@@ -250,7 +231,7 @@ function Edit({
   onDone,
 }: {
   version: string;
-  exclusion: Exclusion | undefined;
+  exclusion: ShownExclusion | undefined;
   onClose: () => void;
   onDone: () => void;
 }) {
