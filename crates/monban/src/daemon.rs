@@ -117,6 +117,7 @@ struct Daemon {
 
 impl Daemon {
     async fn start(config_file: &Path, config: Config) -> Result<Self, Failure> {
+        let rules = load_rules(&config)?;
         let data_dir = config.data_dir.clone();
         let in_data_dir = |error: std::io::Error| {
             Failure::environment(
@@ -125,10 +126,10 @@ impl Daemon {
             )
         };
         create_folder(&data_dir).map_err(in_data_dir)?;
-        tuner::begin(&data_dir).map_err(|error| {
+        let expired = tuner::begin(&data_dir).map_err(|error| {
             Failure::environment(error.to_string(), "see exclusions.conf and tuning/ in `data_dir`")
         })?;
-        let rules = load_rules(&config)?;
+        let rules = if expired { load_rules(&config)? } else { rules };
         let in_store = |error: store::StoreError| {
             let hint = match error {
                 store::StoreError::Locked { .. } => "which program has it open: `fuser -v FILE`",
@@ -211,10 +212,17 @@ impl Daemon {
                 (journal, Arc::clone(&ingester), Arc::clone(&sink), Arc::clone(&rule_count));
             let (reception, notices, access) =
                 (Arc::clone(&reception), Arc::clone(&notices), Arc::clone(&access));
+            let tuner = Arc::clone(&tuner);
             move || {
                 let notices = notices.status();
-                let others =
-                    [sink.problems(), reception.problems(), notices.problems(), access.problems()].concat();
+                let others = [
+                    sink.problems(),
+                    reception.problems(),
+                    notices.problems(),
+                    access.problems(),
+                    tuner.problems(),
+                ]
+                .concat();
                 health(&journal, &ingester, others, *rules.lock().unwrap_or_else(PoisonError::into_inner))
             }
         };

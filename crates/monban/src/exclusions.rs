@@ -368,6 +368,7 @@ impl Edit {
             bytes.insert(0, b'\n');
         }
         file.write_all(&bytes).and_then(|()| file.sync_data()).map_err(failed)?;
+        give_to_owner(&path, self.store.file.parent());
         self.lines.push(line);
         Ok(())
     }
@@ -406,6 +407,17 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+/// What root makes by a command belongs to the daemon's user, who owns the folder.
+fn give_to_owner(path: &Path, folder: Option<&Path>) {
+    use std::os::unix::fs::MetadataExt;
+    if rustix::process::geteuid().is_root()
+        && let Some(owner) = folder.and_then(|folder| std::fs::metadata(folder).ok())
+        && let Err(error) = std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid()))
+    {
+        tracing::warn!("{}: {error}", path.display());
+    }
+}
+
 /// Writes a new file of mode 0600 that takes the name: whoever reads finds the old text or the new one. One that is there
 /// already keeps its mode.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
@@ -417,6 +429,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         }
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
+        give_to_owner(file.path(), Some(folder));
         file.persist(path)?;
         File::open(folder)?.sync_all()
     };

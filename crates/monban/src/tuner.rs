@@ -11,7 +11,7 @@ use console::tuning::{Change, Failure, RuleText, SiteMode, SiteState, Tuning};
 use event::{Event, Severity, Timestamp};
 use gateway::Gateway;
 use gateway::config::{GatewayConfig, WafMode};
-use tuning::{Catalog, Exclusion, ExclusionFile, Learned, Learning, Note, Proposals};
+use tuning::{Catalog, Entry, Exclusion, ExclusionFile, Learned, Learning, Note, Proposals};
 use waf::RuleSet;
 
 use crate::config::Config;
@@ -79,6 +79,20 @@ impl Tuner {
         *self.rule_count.lock().unwrap_or_else(PoisonError::into_inner) = count;
         count_learning(&self.store, &self.sample);
         Ok(count)
+    }
+
+    /// What is wrong with the file of exclusions.
+    pub fn problems(&self) -> Vec<String> {
+        match self.store.read() {
+            Ok(file) => {
+                let path = self.store.path().display();
+                file.problems()
+                    .iter()
+                    .map(|problem| format!("{path}:{}: {}", problem.line, problem.message))
+                    .collect()
+            }
+            Err(error) => vec![error.to_string()],
+        }
     }
 
     /// Removes exclusions whose time is over. What hinders that is logged, and tried again the next time.
@@ -217,26 +231,31 @@ fn expire(
         return Ok(((), rules));
     };
     let rules = compiled(config, &file)?;
-    let ids: Vec<String> = gone.iter().map(|entry| entry.id.to_string()).collect();
-    tracing::info!("exclusions expired: {}", ids.join(", "));
-    let what = format!("expired: {}", ids.join(", "));
-    edit.commit(&file, Told { author: "monban".into(), what, ..Told::default() })?;
+    edit.commit(&file, expired(&gone))?;
     Ok(((), rules))
 }
 
-/// Before the gate starts: changes that were broken off are completed, and exclusions whose time is over go.
+/// Before the gate starts: changes that were broken off are completed, and exclusions whose time is over go. Whether any went.
 ///
 /// # Errors
 /// Those of the disk.
-pub fn begin(data_dir: &std::path::Path) -> Result<(), Failure> {
-    let store = ExclusionStore::new(data_dir);
-    let edit = store.edit(now())?;
-    if let Some((file, gone)) = edit.file.expire(now()) {
-        let ids: Vec<String> = gone.iter().map(|entry| entry.id.to_string()).collect();
-        let what = format!("expired: {}", ids.join(", "));
-        edit.commit(&file, Told { author: "monban".into(), what, ..Told::default() })?;
-    }
-    Ok(())
+pub fn begin(data_dir: &std::path::Path) -> Result<bool, Failure> {
+    begin_at(data_dir, now())
+}
+
+fn begin_at(data_dir: &std::path::Path, now: Timestamp) -> Result<bool, Failure> {
+    let edit = ExclusionStore::new(data_dir).edit(now)?;
+    let Some((file, gone)) = edit.file.expire(now) else { return Ok(false) };
+    edit.commit(&file, expired(&gone))?;
+    Ok(true)
+}
+
+/// What is told of exclusions whose time is over.
+fn expired(gone: &[Entry]) -> Told {
+    let ids: Vec<String> = gone.iter().map(|entry| entry.id.to_string()).collect();
+    let what = format!("expired: {}", ids.join(", "));
+    tracing::info!("exclusions {what}");
+    Told { author: "monban".into(), what, ..Told::default() }
 }
 
 /// What an event suggests.
@@ -437,5 +456,25 @@ impl Tuning for Tuner {
         let file = self.store.read()?;
         found.retain(|learned| file.entries().iter().all(|entry| entry.exclusion != learned.exclusion));
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_removes_what_has_expired() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = crate::exclusions::path(folder.path());
+        let text = "# monban exclusion\n# expires: 2027-01-31\nSecAction \"id:80000,phase:1,pass,ctl:ruleRemoveById=1\"\n\n# mine\n";
+        std::fs::write(&path, text).unwrap();
+        let day = |text: &str| text.parse::<Timestamp>().unwrap();
+        assert!(!begin_at(folder.path(), day("2027-01-30T23:59:59Z")).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        assert!(begin_at(folder.path(), day("2027-01-31T00:00:00Z")).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "# mine\n");
+        let history = ExclusionStore::new(folder.path()).history().unwrap();
+        assert_eq!((&history[0].what[..], &history[0].author[..]), ("expired: 80000", "monban"));
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use event::{Body, Disruptive, Event, Header, MatchedRule};
-use store::EventQuery;
+use store::{EventQuery, EventReader};
 
 use super::events;
 use crate::config::Config;
@@ -23,15 +23,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let reader = events::open(config)?;
-    let event = if matches!(arguments.id.as_str(), "last" | "latest") {
-        events::last(&reader)?.ok_or_else(|| Failure::NotFound("there is no event yet".to_owned()))?
-    } else {
-        let id = arguments.id.trim().parse().map_err(|error| Failure::NotFound(format!("{error}")))?;
-        let found = reader.get(id).map_err(events::failure)?;
-        found.ok_or_else(|| {
-            Failure::NotFound(format!("there is no event {id}; retention may have removed it"))
-        })?
-    };
+    let event = find(&arguments.id, &reader)?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
         writeln!(out, "{}", event.to_json())?;
@@ -39,6 +31,16 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
         write!(out, "{}", text(&event, Style::of_stdout()))?;
     }
     Ok(())
+}
+
+/// The event of that id, or the newest for `last`.
+pub fn find(id: &str, reader: &EventReader) -> Result<Event, Failure> {
+    if matches!(id, "last" | "latest") {
+        return events::last(reader)?.ok_or_else(|| Failure::NotFound("there is no event yet".to_owned()));
+    }
+    let id = id.trim().parse().map_err(|error| Failure::NotFound(format!("{error}")))?;
+    let found = reader.get(id).map_err(events::failure)?;
+    found.ok_or_else(|| Failure::NotFound(format!("there is no event {id}; retention may have removed it")))
 }
 
 /// The event for people. All that a client sent is made harmless for terminals.

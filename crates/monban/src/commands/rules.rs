@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{rules_check, rules_list, rules_profile, rules_run, rules_show};
+use super::{rules_check, rules_exclude, rules_list, rules_profile, rules_replay, rules_run, rules_show};
 use crate::cli::Cli;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -15,6 +15,8 @@ pub enum Command {
     Show(rules_show::Arguments),
     Run(rules_run::Arguments),
     Profile(rules_profile::Arguments),
+    Exclude(rules_exclude::Arguments),
+    Replay(rules_replay::Arguments),
 }
 
 impl Command {
@@ -25,6 +27,8 @@ impl Command {
             Command::Show(arguments) => rules_show::run(arguments, cli),
             Command::Run(arguments) => rules_run::run(arguments, cli),
             Command::Profile(arguments) => rules_profile::run(arguments, cli),
+            Command::Exclude(arguments) => rules_exclude::run(arguments, cli),
+            Command::Replay(arguments) => rules_replay::run(arguments, cli),
         }
     }
 }

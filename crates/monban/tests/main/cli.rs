@@ -110,6 +110,8 @@ fn commands_reference() {
         "rules show",
         "rules run",
         "rules profile",
+        "rules exclude",
+        "rules replay",
         "events",
         "events list",
         "events show",

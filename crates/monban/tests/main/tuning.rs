@@ -247,6 +247,73 @@ fn killed_amid_changes_the_file_and_its_history_agree() {
 }
 
 #[test]
+fn the_commands_do_the_same() {
+    let upstream = Reflector::start();
+    let mut daemon = Daemon::start(upstream.address(), None, "");
+    assert_eq!(daemon.get("/ok?q=fine").status, 200);
+    let event = daemon.attack("1");
+    let shown = daemon.command(&["rules", "exclude", &event]);
+    assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
+    let text = stdout(&shown);
+    assert!(
+        text.starts_with("* narrowest  1 ARGS:q An attack\n    SecRule REQUEST_FILENAME \"@streq /\""),
+        "{text}"
+    );
+    assert!(text.ends_with("--apply --reason TEXT makes those with *\n"), "{text}");
+    let without_reason = daemon.command(&["rules", "exclude", &event, "--apply"]);
+    assert_eq!(without_reason.status.code(), Some(2));
+
+    let made = daemon.command(&[
+        "rules",
+        "exclude",
+        &event,
+        "--apply",
+        "--reason",
+        "a try",
+        "--expires",
+        "30",
+        "--json",
+    ]);
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    let made: Value = serde_json::from_str(&stdout(&made)).unwrap();
+    assert_eq!(made["made"], json!([80_000]));
+    // the daemon has taken it
+    assert_eq!(daemon.get("/?q=attack-1").status, 200);
+    assert_eq!(daemon.get("/?z=attack-1").status, 403);
+    let console = &Console::of(&daemon);
+    let listed = &get(console, "/api/exclusions")["exclusions"][0];
+    assert_eq!((&listed["reason"], &listed["event"]), (&json!("a try"), &json!(event)));
+    assert!(listed["author"].as_str().unwrap().ends_with(" (command)"), "{listed}");
+    assert_eq!(daemon.command(&["rules", "exclude", "last", "--rule", "77"]).status.code(), Some(1));
+
+    // without it, the newest event but one would be blocked again; with it, it passes
+    daemon.program.terminate();
+    let replay = |arguments: &[&str]| {
+        let output = daemon.command(&[&["rules", "replay"], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let as_it_is: Value = serde_json::from_str(&replay(&["--json"])).unwrap();
+    assert_eq!(
+        (&as_it_is["still_blocked"], &as_it_is["not_replayed"]["not_reproduced"]),
+        (&json!(1), &json!(1))
+    );
+    let without: Value = serde_json::from_str(&replay(&["--without", "80000", "--json"])).unwrap();
+    assert_eq!(without["changed"], 1, "the request that passed by the exclusion: {without}");
+    let other = daemon.folder.path().join("other.conf");
+    std::fs::write(&other, "SecRuleEngine On\nSecRule ARGS \"@contains fine\" \"id:5,phase:2,deny\"\n")
+        .unwrap();
+    let text = replay(&["--rules", other.to_str().unwrap()]);
+    assert!(
+        text.contains("       1 would now pass\n") && text.contains("       1 would now be blocked\n"),
+        "{text}"
+    );
+    assert!(text.contains("0→0 5 GET /ok?q=fine HTTP/1.1"), "{text}");
+    let wrong = daemon.command(&["rules", "replay", "--rules", "/nowhere.conf"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", stderr(&wrong));
+}
+
+#[test]
 fn exclusions_that_hinder_the_rules_are_not_written() {
     let upstream = Reflector::start();
     let daemon = Daemon::start(upstream.address(), None, "");

@@ -1,0 +1,128 @@
+//! `monban rules exclude`
+
+use std::io::Write;
+
+use ::console::tuning::Failure as TuningFailure;
+use clap::Args;
+use event::Timestamp;
+use serde_json::json;
+use tuning::{Note, Proposal};
+
+use super::{events, events_show};
+use crate::cli::Cli;
+use crate::config::Config;
+use crate::control;
+use crate::exclusions::ExclusionStore;
+use crate::failure::Failure;
+use crate::terminal::{Safe, Style};
+use crate::tuner;
+
+/// Show which exclusions would let an event pass, and make the narrowest ones with --apply
+///
+/// They stand in exclusions.conf in the data folder, as rules that ModSecurity understands, too, and are loaded before all others. The
+/// running daemon takes them at once.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The event's id, as on the block page and in `events list`, or `last` for the newest
+    event: String,
+    /// Only for this rule
+    #[arg(long, value_name = "ID")]
+    rule: Option<u64>,
+    /// Make the exclusions
+    #[arg(long, requires = "reason")]
+    apply: bool,
+    /// Why, for whoever reads the file
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// How long they last; without end where it is not given
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3660))]
+    expires: Option<u32>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A failure of tuning as one of a command.
+pub fn failure(failure: TuningFailure) -> Failure {
+    match failure {
+        TuningFailure::NotFound(what) => Failure::NotFound(what),
+        TuningFailure::Unavailable(message) => Failure::Environment { message, hint: None },
+        TuningFailure::Refused(what) => Failure::Configuration(what.lines().map(str::to_owned).collect()),
+        TuningFailure::Conflict { .. } => Failure::Refused { message: failure.to_string(), hint: None },
+    }
+}
+
+/// Who runs the command.
+fn author() -> String {
+    let names = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let name =
+        names.filter(|name| !name.is_empty()).map(|name| name.chars().take(50).collect::<String>()).next();
+    format!("{} (command)", name.unwrap_or_else(|| "somebody".to_owned()))
+}
+
+pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
+    let config = Config::load(&cli.config_file())?;
+    let event = events_show::find(&arguments.event, &events::open(&config)?)?;
+    let store = ExclusionStore::new(&config.data_dir);
+    let mut found = tuner::proposals(&store, &config, &event).map_err(failure)?;
+    found.proposals.retain(|proposal| arguments.rule.is_none_or(|rule| rule == proposal.exclusion.rule));
+    let chosen = found.narrowest();
+    if chosen.is_empty() {
+        let what =
+            format!("nothing can be excluded for event {}: no rule that may be matched on it", event.id);
+        return Err(Failure::NotFound(what));
+    }
+    let mut made = Vec::new();
+    let mut told = None;
+    if arguments.apply {
+        let now = Timestamp::from(std::time::SystemTime::now());
+        let days = arguments.expires.map(|days| i64::from(days) * 86_400 * 1_000_000);
+        let note = Note {
+            reason: arguments.reason.clone().unwrap_or_default(),
+            author: author(),
+            created: Some(now),
+            expires: days.map(|days| Timestamp::from_micros(now.as_micros() + days)),
+            event: Some(event.id),
+        };
+        let wanted: Vec<_> = chosen.iter().map(|exclusion| (exclusion.clone(), note.clone())).collect();
+        made = tuner::add(&store, &config, None, &note.author, &wanted).map_err(failure)?.0;
+        let runs = crate::daemon::socket_path(&config.data_dir).exists();
+        told = runs.then(|| control::ask(&config.data_dir, "reload", Some("the file has been written")));
+    }
+    let is_chosen = |proposal: &Proposal| chosen.contains(&proposal.exclusion);
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        let proposals = found.proposals.iter().map(|proposal| {
+            json!({
+                "exclusion": proposal.exclusion, "width": proposal.width, "message": proposal.message,
+                "variable": proposal.variable, "chosen": is_chosen(proposal),
+                "seclang": proposal.text.as_ref().ok(), "refused": proposal.text.as_ref().err().map(ToString::to_string),
+            })
+        });
+        let proposals: Vec<_> = proposals.collect();
+        writeln!(out, "{}", json!({ "event": event.id, "proposals": proposals, "made": made }))?;
+    } else {
+        let style = Style::of_stdout();
+        for proposal in &found.proposals {
+            let width = format!("{:?}", proposal.width).to_lowercase();
+            let mark = if is_chosen(proposal) { "*" } else { " " };
+            let (message, variable) = (Safe(&proposal.message), Safe(&proposal.variable));
+            let head = format!("{mark} {width:10} {} {variable}", proposal.exclusion.rule);
+            writeln!(out, "{} {}", style.strong(&head), style.faint(&message.to_string()))?;
+            match &proposal.text {
+                Ok(text) => text.lines().try_for_each(|line| writeln!(out, "    {line}"))?,
+                Err(refused) => writeln!(out, "    refused: {refused}")?,
+            }
+        }
+        if arguments.apply {
+            let ids: Vec<String> = made.iter().map(u64::to_string).collect();
+            writeln!(out, "made {} in {}", ids.join(", "), store.path().display())?;
+        } else {
+            writeln!(out, "--apply --reason TEXT makes those with *")?;
+        }
+    }
+    match told {
+        Some(Err(failure)) => Err(failure),
+        _ => Ok(()),
+    }
+}

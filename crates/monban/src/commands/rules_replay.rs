@@ -1,0 +1,141 @@
+//! `monban rules replay`
+
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::Args;
+use store::{EventQuery, Query};
+use tuning::Replay;
+use tuning::replay::{Changed, Report};
+
+use super::events;
+use super::filter::FilterOptions;
+use super::rules_exclude::failure;
+use crate::cli::Cli;
+use crate::config::Config;
+use crate::exclusions::ExclusionStore;
+use crate::failure::Failure;
+use crate::sample::Sample;
+use crate::terminal::{Progress, Safe, Style, cut};
+use crate::tuner;
+
+/// Judge stored events and the sample of passed requests by other rules: what would they change?
+///
+/// monban rules replay --rules /etc/modsecurity/modsecurity.conf /opt/crs-next/crs-setup.conf '/opt/crs-next/rules/*.conf'
+///
+/// The exclusions stay before them. An attack that would slip through is one that passes although other rules match on it, it
+/// matched as several kinds of attack, or the same client's other attacks stay blocked.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Rule files or quoted patterns in the place of those of the configuration
+    #[arg(long = "rules", value_name = "FILE", num_args = 1..)]
+    rules: Vec<String>,
+    /// Leave out this exclusion
+    #[arg(long, value_name = "ID")]
+    without: Vec<u64>,
+    /// At most so many events, the newest
+    #[arg(long, value_name = "NUMBER", default_value = "10000")]
+    limit: u64,
+    /// How many of the changed requests are shown of each kind
+    #[arg(long, value_name = "NUMBER", default_value = "20", conflicts_with = "json")]
+    show: usize,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    filter: FilterOptions,
+}
+
+/// Events that are read from the store at a time.
+const PAGE: usize = 200;
+
+pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
+    let config = Config::load(&cli.config_file())?;
+    let store = ExclusionStore::new(&config.data_dir);
+    let files = absolute(&arguments.rules)?;
+    let [before, after] =
+        tuner::both_rules(&store, &config, None, &[], &arguments.without, &files).map_err(failure)?;
+    let reader = events::open(&config)?;
+    let filter = arguments.filter.filter();
+    let passed = Sample::open(&config.data_dir, config.console.sample).requests();
+    let total = || Some(reader.count(&filter).ok()?.min(arguments.limit) + passed.len() as u64);
+    let mut progress = Progress::start(total);
+    let mut replay = Replay::new(Arc::clone(&before), after);
+    let (mut done, mut left) = (0, arguments.limit);
+    let mut query = Query::newest(filter.clone(), PAGE);
+    while left > 0 {
+        query.limit = PAGE.min(usize::try_from(left).unwrap_or(PAGE));
+        let page = reader.query(&query).map_err(events::failure)?;
+        for event in &page.events {
+            replay.event(event);
+            done += 1;
+            progress.show(done, "requests");
+        }
+        left -= (page.events.len() as u64).min(left);
+        match page.next {
+            Some(next) => query.before = Some(next),
+            None => break,
+        }
+    }
+    for event in &passed {
+        replay.passed(event);
+        done += 1;
+        progress.show(done, "requests");
+    }
+    drop(progress);
+    let report = replay.finish();
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(&report).unwrap_or_default())?;
+        return Ok(());
+    }
+    text(&report, done, arguments.show, &mut out)?;
+    Ok(())
+}
+
+fn absolute(files: &[String]) -> Result<Vec<String>, Failure> {
+    files.iter().map(|file| Ok(std::path::absolute(file)?.display().to_string())).collect()
+}
+
+fn text(report: &Report, done: u64, shown: usize, out: &mut impl Write) -> std::io::Result<()> {
+    let style = Style::of_stdout();
+    let not = report.not_replayed;
+    writeln!(out, "{done} requests, {} of them a sample of those that passed", report.sample_of_passed)?;
+    for (count, what) in [
+        (report.now_pass_count, "would now pass"),
+        (report.slips_through_count, "of these look like attacks that slip through"),
+        (report.newly_blocked_count, "would now be blocked"),
+        (report.changed, "of these are of the sample"),
+        (report.still_blocked, "stay blocked"),
+        (report.still_pass, "pass as before"),
+        (not.truncated, "not judged: only the beginning of the body was kept"),
+        (not.without_rules, "not judged: refused before rules had a say"),
+        (not.not_reproduced, "not judged: what was kept does not tell why they were blocked"),
+    ] {
+        writeln!(out, "{count:8} {what}")?;
+    }
+    for (title, list) in
+        [("would now pass", &report.now_pass), ("would now be blocked", &report.newly_blocked)]
+    {
+        if list.is_empty() || shown == 0 {
+            continue;
+        }
+        writeln!(out, "\n{}", style.strong(title))?;
+        for changed in list.iter().take(shown) {
+            line(changed, out)?;
+        }
+        if list.len() > shown {
+            writeln!(out, "… --show tells more")?;
+        }
+    }
+    Ok(())
+}
+
+fn line(changed: &Changed, out: &mut impl Write) -> std::io::Result<()> {
+    let rules: Vec<String> = changed.rules.iter().map(u64::to_string).collect();
+    let request = cut(&Safe(changed.request.as_bytes()).to_string(), 80);
+    let attack =
+        if changed.attack { format!(" attack? {}", changed.signs.join("; ")) } else { String::new() };
+    let (before, after) = (changed.score_before, changed.score_after);
+    writeln!(out, "{} {before}→{after} {} {request}{attack}", changed.event, rules.join(","))
+}
