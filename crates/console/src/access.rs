@@ -18,7 +18,7 @@
 //! | [`credentials`] | what a request shows of them |
 //! | `guard` | own names, foreign pages, headers of every answer |
 //! | `database`, `users`, `sessions`, `links`, `tokens`, `audit` | `console.sqlite` and its tables |
-//! | `password`, `second_factor` | argon2id; codes of apps and recovery codes |
+//! | `password`, `second_factor`, `passkeys` | argon2id; codes of apps and recovery codes; WebAuthn |
 //! | `attempts`, `secret` | limits of attempts, random secrets |
 //! | `api` | the routes |
 //! | [`limits`] | all limits |
@@ -32,6 +32,7 @@ pub(crate) mod guard;
 pub mod identity;
 pub mod limits;
 mod links;
+mod passkeys;
 mod password;
 mod second_factor;
 mod secret;
@@ -56,6 +57,7 @@ use crate::{Console, Problem};
 use attempts::Attempts;
 use database::Database;
 use links::Purpose;
+use passkeys::Ceremonies;
 use password::Hasher;
 
 /// The two clocks that are asked.
@@ -93,6 +95,8 @@ pub struct Access {
     url: RwLock<Url>,
     hasher: Hasher,
     attempts: Attempts,
+    signing_in: Arc<Ceremonies<webauthn_rp::DiscoverableAuthenticationServerState>>,
+    adding: Arc<Ceremonies<passkeys::Adding>>,
     /// Why the audit trail was not written; none while it is.
     unrecorded: Mutex<Option<String>>,
 }
@@ -121,6 +125,8 @@ impl Access {
             url: RwLock::new(url),
             hasher: Hasher::default(),
             attempts: Attempts::default(),
+            signing_in: Arc::default(),
+            adding: Arc::default(),
             unrecorded: Mutex::default(),
         };
         Ok((access, aside))

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 mod audit_trail;
+mod passkey;
 mod session;
 mod setup;
 mod token;
@@ -20,6 +21,7 @@ use crate::{Console, Problem};
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new()
         .merge(session::routes())
+        .merge(passkey::routes())
         .merge(setup::routes())
         .merge(account::routes())
         .merge(totp::routes())

@@ -21,7 +21,7 @@ pub fn path(data_dir: &Path) -> PathBuf {
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Each brings the file from the version before (`PRAGMA user_version`) to its own.
-const MIGRATIONS: [&str; 1] = [
+const MIGRATIONS: [&str; 2] = [
     // Times are microseconds since 1970; secrets are SHA-256 only.
     "CREATE TABLE users (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -85,6 +85,20 @@ const MIGRATIONS: [&str; 1] = [
         detail TEXT NOT NULL
     ) STRICT;
     CREATE INDEX audit_by_what ON audit (what, id);",
+    // What passkeys turned out to need; before this there were none.
+    "ALTER TABLE users ADD COLUMN handle BLOB;
+    DROP TABLE passkeys;
+    CREATE TABLE passkeys (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+        credential BLOB NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        fixed BLOB NOT NULL,           -- public key, as webauthn_rp writes it
+        changing BLOB NOT NULL,        -- counter and flags, likewise
+        created INTEGER NOT NULL,
+        last_used INTEGER
+    ) STRICT;
+    CREATE INDEX passkeys_of_user ON passkeys (user);",
 ];
 
 /// Why the file cannot be used.
@@ -233,6 +247,25 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_first_version_keeps_its_users() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = path(folder.path());
+        let old = Connection::open(&file).unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        old.execute("INSERT INTO users (name, role, created) VALUES ('anna', 'owner', 7)", []).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        let database = Database::open(&file).unwrap();
+        let query = "SELECT name, handle IS NULL, (SELECT count(*) FROM passkeys) FROM users";
+        let found = database.with(|connection| {
+            connection.query_row(query, [], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?, row.get::<_, i64>(2)?))
+            })
+        });
+        assert_eq!(found, Ok(("anna".to_owned(), true, 0)));
+    }
+
+    #[test]
     fn a_damaged_file_is_moved_aside_and_a_newer_one_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let file = path(folder.path());
@@ -246,6 +279,6 @@ mod tests {
         database.with(|connection| connection.pragma_update(None, "user_version", 99).unwrap());
         drop(database);
         let error = Database::open_or_start_over(&file, Timestamp::MIN).unwrap_err().to_string();
-        assert!(error.ends_with("of version 99, and this monban knows 1; start a newer one"), "{error}");
+        assert!(error.ends_with("of version 99, and this monban knows 2; start a newer one"), "{error}");
     }
 }

@@ -46,6 +46,12 @@ pub const LINK_AGE: Duration = Duration::from_secs(24 * 3600);
 pub const INVITATION_AGE: Duration = Duration::from_secs(7 * 86_400);
 /// Recovery codes that are made when codes are switched on.
 pub const RECOVERY_CODES: usize = 10;
+/// Passkeys of one user; more are refused.
+pub const MAX_PASSKEYS: usize = 20;
+/// How long a passkey's ceremony may take: the timeout that browsers are given.
+pub const CEREMONY_AGE: Duration = Duration::from_secs(300);
+/// Ceremonies of one kind under way; the oldest is forgotten for a new one.
+pub const MAX_CEREMONIES: usize = 1000;
 /// API tokens of one user, or of the machine; more are refused.
 pub const MAX_TOKENS: u32 = 100;
 /// Days that a token may last; more is refused. Without a number it does not expire.

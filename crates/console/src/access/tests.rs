@@ -1,5 +1,6 @@
 mod accounts;
 mod every_route;
+mod passkeys;
 mod second_factors;
 mod signing_in;
 

@@ -134,7 +134,12 @@ async fn sign_in(
 }
 
 /// Counts a wrong attempt for good, and writes it down. A name that nobody has may be a password in the wrong field.
-async fn refuse(console: &Console, address: IpAddr, name: &str, what: &'static str) -> Result<(), Problem> {
+pub(super) async fn refuse(
+    console: &Console,
+    address: IpAddr,
+    name: &str,
+    what: &'static str,
+) -> Result<(), Problem> {
     let name = name.to_owned();
     let record = move |db: &rusqlite::Transaction<'_>, now| {
         let known = users::find(db, &name)?.map_or_else(|| "(unknown)".to_owned(), |user| user.name);

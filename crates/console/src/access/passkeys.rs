@@ -1,0 +1,330 @@
+//! Passkeys (WebAuthn Level 3): what begins a ceremony, what the authenticator's answer has to hold, and the table of those
+//! that were added.
+//!
+//! A passkey is bound to a name, which is the host of the console's [`Url`]: `localhost`, or that of `[console] url`. At an
+//! IP address there are none; browsers refuse them there.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use event::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::Value;
+use webauthn_rp::bin::{Decode, Encode};
+use webauthn_rp::request::auth::AuthenticationVerificationOptions;
+use webauthn_rp::request::register::{
+    PublicKeyCredentialUserEntity, RegistrationVerificationOptions, USER_HANDLE_MAX_LEN, UserHandle64,
+    Username,
+};
+use webauthn_rp::request::{AsciiDomain, PublicKeyCredentialDescriptor, RpId};
+use webauthn_rp::response::register::{CompressedPubKey, DynamicState, StaticState};
+use webauthn_rp::response::{AuthTransports, CredentialId, Origin};
+use webauthn_rp::{
+    AuthenticatedCredential, DiscoverableAuthentication64, DiscoverableAuthenticationServerState,
+    DiscoverableCredentialRequestOptions, PublicKeyCredentialCreationOptions, Registration,
+    RegistrationServerState,
+};
+
+use super::limits::{CEREMONY_AGE, MAX_CEREMONIES, MAX_NAME_CHARS, MAX_PASSKEYS};
+use super::{Url, secret};
+use crate::Problem;
+
+type PublicKey = CompressedPubKey<[u8; 32], [u8; 32], [u8; 48], Vec<u8>>;
+
+/// Ceremonies of one kind that have begun, the oldest first. In memory: one that a restart ends is begun again.
+#[derive(Debug)]
+pub struct Ceremonies<T>(Mutex<VecDeque<Begun<T>>>);
+
+#[derive(Debug)]
+struct Begun<T> {
+    id: String,
+    at: Duration,
+    what: T,
+}
+
+impl<T> Default for Ceremonies<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Ceremonies<T> {
+    /// Remembers one; returns by what it is found again. Beyond [`MAX_CEREMONIES`] the oldest is forgotten.
+    fn begin(&self, what: T, uptime: Duration) -> Result<String, Problem> {
+        let id = secret::new()?;
+        let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while begun
+            .front()
+            .is_some_and(|first| begun.len() >= MAX_CEREMONIES || first.at + CEREMONY_AGE <= uptime)
+        {
+            begun.pop_front();
+        }
+        begun.push_back(Begun { id: id.clone(), at: uptime, what });
+        Ok(id)
+    }
+
+    /// Takes one out: each is good for one answer.
+    fn take(&self, id: &str, uptime: Duration) -> Option<T> {
+        let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = begun.iter().position(|begun| secret::same(&begun.id, id))?;
+        begun.remove(at).filter(|begun| begun.at + CEREMONY_AGE > uptime).map(|begun| begun.what)
+    }
+}
+
+/// A passkey that is being added.
+#[derive(Debug)]
+pub struct Adding {
+    user: i64,
+    name: String,
+    state: RegistrationServerState<USER_HANDLE_MAX_LEN>,
+}
+
+/// What begins in the browser: options for `navigator.credentials`, and by what the ceremony is found again.
+pub struct Options {
+    /// `PublicKeyCredentialCreationOptionsJSON` or `PublicKeyCredentialRequestOptionsJSON`.
+    pub public_key: Value,
+    /// For the answer.
+    pub state: String,
+}
+
+/// The name that passkeys are bound to.
+///
+/// # Errors
+/// 409 where the console has none.
+pub fn relying_party(url: &Url) -> Result<RpId, Problem> {
+    let domain = match url.host().parse::<std::net::IpAddr>() {
+        Ok(_) => None,
+        Err(_) => AsciiDomain::try_from(url.host().to_owned()).ok(),
+    };
+    domain.map(RpId::Domain).ok_or_else(|| {
+        let error = "passkeys are bound to a name, and the console is at an address: give it one with `[console] url`, \
+            or listen on loopback and ask for localhost";
+        Problem::new(StatusCode::CONFLICT, error)
+    })
+}
+
+/// Whether a page of this `Host` may use passkeys: only one of the very name that they are bound to.
+///
+/// # Errors
+/// 409, with the name to go to.
+pub fn check_host(url: &Url, host: &str) -> Result<(), Problem> {
+    if super::guard::host_name(host).eq_ignore_ascii_case(url.host()) {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::CONFLICT, format!("passkeys work at {url} only: open the console there")))
+}
+
+/// Begins to add a passkey to a user's account.
+///
+/// # Errors
+/// 409 where there are too many or no name, 422 for a name that is none.
+pub fn begin_adding(
+    db: &Connection,
+    ceremonies: &Ceremonies<Adding>,
+    url: &Url,
+    user: (i64, &str),
+    name: &str,
+    uptime: Duration,
+) -> Result<Options, Problem> {
+    let chars = name.chars().count();
+    if chars == 0 || chars > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        let error = format!("a passkey's name has 1 to {MAX_NAME_CHARS} characters");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error));
+    }
+    let (user, user_name) = user;
+    let known: Vec<Vec<u8>> = db
+        .prepare("SELECT credential FROM passkeys WHERE user = ?")?
+        .query_map([user], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    if known.len() >= MAX_PASSKEYS {
+        return Err(Problem::new(StatusCode::CONFLICT, format!("there are {MAX_PASSKEYS} passkeys already")));
+    }
+    let known = known.into_iter().filter_map(|id| {
+        let id = CredentialId::<Vec<u8>>::decode(id).ok()?;
+        // None are named: browsers ask all that they know.
+        Some(PublicKeyCredentialDescriptor { id, transports: AuthTransports::decode(0).ok()? })
+    });
+    let rp = relying_party(url)?;
+    let handle = handle_of(db, user)?;
+    // The profile for user names takes fewer characters than ours; this one is only shown by the authenticator.
+    let entity_name =
+        Username::try_from(user_name).or_else(|_| Username::try_from("monban")).map_err(failed)?;
+    let entity = PublicKeyCredentialUserEntity { name: entity_name, id: &handle, display_name: None };
+    let options = PublicKeyCredentialCreationOptions::passkey(&rp, entity, known.collect());
+    let (server, client) = options.start_ceremony().map_err(failed)?;
+    let public_key = serde_json::to_value(&client).map_err(failed)?;
+    let state = ceremonies.begin(Adding { user, name: name.to_owned(), state: server }, uptime)?;
+    Ok(Options { public_key, state })
+}
+
+/// Adds the passkey that the authenticator's answer holds; returns its key and its name.
+///
+/// # Errors
+/// 422 where the ceremony is unknown or over, or the answer is not what it asks for; 409 where it was added before.
+pub fn finish_adding(
+    db: &Connection,
+    ceremonies: &Ceremonies<Adding>,
+    url: &Url,
+    user: i64,
+    answer: (&str, &Value),
+    clocks: (Timestamp, Duration),
+) -> Result<(i64, String), Problem> {
+    let refused = |why: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
+    let (state, credential) = answer;
+    let (now, uptime) = clocks;
+    let adding = ceremonies.take(state, uptime).filter(|adding| adding.user == user);
+    let adding = adding
+        .ok_or_else(|| refused("begin again: this was begun too long ago, or not by you".to_owned()))?;
+    let not_taken = |error: String| refused(format!("the passkey is not taken: {error}"));
+    let json = serde_json::to_vec(credential).map_err(failed)?;
+    let registration =
+        Registration::from_json_relaxed(&json).map_err(|error| not_taken(error.to_string()))?;
+    let origins = [Origin(url.to_string().into())];
+    let options = RegistrationVerificationOptions::<Origin<'_>, Origin<'_>> {
+        allowed_origins: &origins,
+        // Some browsers add what was not asked for; none of it is used.
+        error_on_unsolicited_extensions: false,
+        ..RegistrationVerificationOptions::default()
+    };
+    let rp = relying_party(url)?;
+    let added =
+        adding.state.verify(&rp, &registration, &options).map_err(|error| not_taken(error.to_string()))?;
+    let fixed = added.static_state().encode().map_err(failed)?;
+    let changing = added.dynamic_state().encode().map_err(|_| failed("the state has no form"))?;
+    let id: &[u8] = added.id().into_inner();
+    let inserted = db.execute(
+        "INSERT INTO passkeys (user, credential, name, fixed, changing, created) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT (credential) DO NOTHING",
+        params![user, id, adding.name, fixed, changing, now.as_micros()],
+    )?;
+    if inserted == 0 {
+        return Err(Problem::new(StatusCode::CONFLICT, "this passkey was added before"));
+    }
+    Ok((db.last_insert_rowid(), adding.name))
+}
+
+/// Begins to sign in. Nothing is said of who it is: the authenticator knows.
+///
+/// # Errors
+/// 409 where the console has no name.
+pub fn begin_signing_in(
+    ceremonies: &Ceremonies<DiscoverableAuthenticationServerState>,
+    url: &Url,
+    uptime: Duration,
+) -> Result<Options, Problem> {
+    let rp = relying_party(url)?;
+    let (server, client) =
+        DiscoverableCredentialRequestOptions::passkey(&rp).start_ceremony().map_err(failed)?;
+    let public_key = serde_json::to_value(&client).map_err(failed)?;
+    Ok(Options { public_key, state: ceremonies.begin(server, uptime)? })
+}
+
+/// Whose passkey answered: the user's key. None where the ceremony is unknown or over, or the answer is not what it asks for.
+///
+/// # Errors
+/// Those of the file.
+pub fn finish_signing_in(
+    db: &Connection,
+    ceremonies: &Ceremonies<DiscoverableAuthenticationServerState>,
+    url: &Url,
+    answer: (&str, &Value),
+    clocks: (Timestamp, Duration),
+) -> Result<Option<i64>, Problem> {
+    let (state, credential) = answer;
+    let (now, uptime) = clocks;
+    let Some(ceremony) = ceremonies.take(state, uptime) else { return Ok(None) };
+    let json = serde_json::to_vec(credential).map_err(failed)?;
+    let Ok(answer) = DiscoverableAuthentication64::from_json_relaxed(&json) else { return Ok(None) };
+    let id: &[u8] = answer.raw_id().into_inner();
+    let row = |row: &rusqlite::Row<'_>| {
+        let handle: Option<[u8; USER_HANDLE_MAX_LEN]> = row.get(3)?;
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, [u8; 7]>(2)?, handle))
+    };
+    let query = "SELECT user, fixed, changing, handle FROM passkeys JOIN users ON users.id = passkeys.user
+        WHERE credential = ? AND password IS NOT NULL";
+    let Some((user, fixed, changing, Some(handle))) = db.query_row(query, [id], row).optional()? else {
+        return Ok(None);
+    };
+    let Ok(handle) = UserHandle64::decode(handle);
+    let fixed = StaticState::<PublicKey>::decode(&fixed).map_err(failed)?;
+    let changing = DynamicState::decode(changing).map_err(failed)?;
+    let known = AuthenticatedCredential::new(answer.raw_id(), &handle, fixed, changing);
+    let mut known = known.map_err(failed)?;
+    let origins = [Origin(url.to_string().into())];
+    let options = AuthenticationVerificationOptions::<Origin<'_>, Origin<'_>> {
+        allowed_origins: &origins,
+        error_on_unsolicited_extensions: false,
+        ..AuthenticationVerificationOptions::default()
+    };
+    let rp = relying_party(url)?;
+    if ceremony.verify(&rp, &answer, &mut known, &options).is_err() {
+        return Ok(None);
+    }
+    let changing = known.dynamic_state().encode().map_err(|_| failed("the state has no form"))?;
+    db.execute(
+        "UPDATE passkeys SET changing = ?, last_used = ? WHERE credential = ?",
+        params![changing, now.as_micros(), id],
+    )?;
+    Ok(Some(user))
+}
+
+/// Deletes one of a user's passkeys; tells its name.
+pub fn delete(db: &Connection, user: i64, id: i64) -> rusqlite::Result<Option<String>> {
+    let query = "DELETE FROM passkeys WHERE id = ? AND user = ? RETURNING name";
+    db.query_row(query, [id, user], |row| row.get(0)).optional()
+}
+
+/// By what authenticators know a user: random, and the same for all passkeys of one.
+fn handle_of(db: &Connection, user: i64) -> Result<UserHandle64, Problem> {
+    let fresh = secret::random::<USER_HANDLE_MAX_LEN>()?;
+    db.execute("UPDATE users SET handle = ? WHERE id = ? AND handle IS NULL", params![fresh, user])?;
+    let handle = db.query_row("SELECT handle FROM users WHERE id = ?", [user], |row| row.get(0))?;
+    let Ok(handle) = UserHandle64::decode(handle);
+    Ok(handle)
+}
+
+fn failed(error: impl std::fmt::Display) -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("passkeys: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ceremonies_are_good_once_and_not_for_long_and_not_too_many() {
+        let ceremonies = Ceremonies::default();
+        let at = Duration::from_secs(100);
+        let first = ceremonies.begin(1, at).unwrap();
+        let second = ceremonies.begin(2, at).unwrap();
+        assert_eq!(ceremonies.take("nonsense", at), None);
+        assert_eq!(ceremonies.take(&first, at), Some(1));
+        assert_eq!(ceremonies.take(&first, at), None);
+        assert_eq!(ceremonies.take(&second, at + CEREMONY_AGE), None);
+        let oldest = ceremonies.begin(3, at).unwrap();
+        let next = ceremonies.begin(4, at).unwrap();
+        for _ in 0..MAX_CEREMONIES - 1 {
+            ceremonies.begin(5, at).unwrap();
+        }
+        assert_eq!(ceremonies.0.lock().unwrap().len(), MAX_CEREMONIES);
+        assert_eq!(ceremonies.take(&oldest, at), None);
+        assert_eq!(ceremonies.take(&next, at), Some(4));
+    }
+
+    #[test]
+    fn passkeys_need_a_name_and_the_page_of_that_name() {
+        for (url, host, fits) in [
+            ("http://localhost:8600", "localhost:8600", true),
+            ("http://localhost:8600", "127.0.0.1:8600", false),
+            ("https://gate.example.org", "gate.example.org", true),
+            ("https://gate.example.org", "localhost:8600", false),
+            ("http://192.0.2.1:8600", "192.0.2.1:8600", false),
+            ("http://[2001:db8::1]", "[2001:db8::1]", false),
+        ] {
+            let url: Url = url.parse().unwrap();
+            assert_eq!(relying_party(&url).is_ok() && check_host(&url, host).is_ok(), fits, "{url} {host}");
+        }
+    }
+}
