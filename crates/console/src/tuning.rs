@@ -264,6 +264,11 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
         .merge(learning::routes())
 }
 
+/// A number in a path.
+fn number(text: &str, what: &str) -> Result<u64, Failure> {
+    text.parse().map_err(|_| Failure::NotFound(format!("there is no {what} `{text}`")))
+}
+
 /// Asks the daemon's side on a thread that may block.
 async fn asked<T: Send + 'static>(
     console: Console,
@@ -280,3 +285,6 @@ impl From<store::StoreError> for Failure {
         Self::Unavailable(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! `/api/exclusions`
 
 use ::tuning::{Entry, Exclusion, ExclusionFile, Note, PathMatch, Problem};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Json;
@@ -10,9 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Conflict, Failure, asked};
-use crate::Console;
+use super::{Conflict, Failure, asked, number};
 use crate::access::{Analyst, Viewer};
+use crate::{Console, Input};
 
 /// The longest that an exclusion may last, in days; beyond it, one without an end says so more honestly.
 pub const MAX_DAYS: u32 = 3_660;
@@ -170,7 +171,7 @@ pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Js
 pub(crate) async fn add(
     who: Analyst,
     State(console): State<Console>,
-    Json(new): Json<NewExclusion>,
+    Input(new): Input<NewExclusion>,
 ) -> Result<(StatusCode, Json<Added>), Failure> {
     asked(console, move |console| {
         let note = note(&who.user, &new.reason, new.expires_days, new.event)?;
@@ -209,9 +210,11 @@ pub(crate) async fn add(
 pub(crate) async fn remove(
     who: Analyst,
     State(console): State<Console>,
-    Path(id): Path<u64>,
-    Query(of): Query<OfVersion>,
+    Path(id): Path<String>,
+    of: Result<Query<OfVersion>, QueryRejection>,
 ) -> Result<Json<Version>, Failure> {
+    let id = number(&id, "exclusion")?;
+    let Query(of) = of.map_err(|rejection| Failure::Refused(rejection.body_text()))?;
     asked(console, move |console| {
         console.tuning.remove(&of.version, &who.user, id)?;
         console.audit_blocking(&who, "exclusion_removed", &id.to_string());
@@ -233,7 +236,7 @@ pub(crate) async fn remove(
 pub(crate) async fn preview(
     _: Viewer,
     State(console): State<Console>,
-    Json(exclusion): Json<Exclusion>,
+    Input(exclusion): Input<Exclusion>,
 ) -> Result<Json<Preview>, Failure> {
     asked(console, move |console| match console.tuning.preview(&exclusion) {
         Ok(seclang) => Ok(Preview { seclang, refused: None }),

@@ -8,9 +8,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::exclusions::Version;
-use super::{Change, Conflict, Failure, asked};
-use crate::Console;
+use super::{Change, Conflict, Failure, asked, number};
 use crate::access::{Analyst, Viewer};
+use crate::{Console, Input};
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(undo))
@@ -62,9 +62,10 @@ pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Js
 pub(crate) async fn undo(
     who: Analyst,
     State(console): State<Console>,
-    Path(number): Path<u64>,
-    Json(undo): Json<Undo>,
+    Path(number): Path<String>,
+    Input(undo): Input<Undo>,
 ) -> Result<Json<Version>, Failure> {
+    let number = self::number(&number, "change")?;
     asked(console, move |console| {
         console.tuning.undo(&undo.version, &who.user, number)?;
         console.audit_blocking(&who, "change_undone", &number.to_string());

@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Conflict, Failure, SiteMode, SiteState, asked, exclusions};
-use crate::Console;
 use crate::access::{Analyst, Viewer};
+use crate::{Console, Input};
 
 /// Events of a site that are looked at, the newest.
 pub const EVENTS: usize = 50_000;
@@ -200,7 +200,7 @@ pub(crate) async fn set(
     who: Analyst,
     State(console): State<Console>,
     Path(site): Path<String>,
-    Json(new): Json<NewMode>,
+    Input(new): Input<NewMode>,
 ) -> Result<Json<SiteState>, Failure> {
     if new.mode == SiteMode::Off {
         return Err(Failure::Refused("rules are switched off in the configuration file".to_owned()));
@@ -260,7 +260,7 @@ pub(crate) async fn accept(
     who: Analyst,
     State(console): State<Console>,
     Path(site): Path<String>,
-    Json(accept): Json<Accept>,
+    Input(accept): Input<Accept>,
 ) -> Result<Json<Accepted>, Failure> {
     asked(console, move |console| {
         find(console, &site)?;

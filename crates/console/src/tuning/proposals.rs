@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Failure, RuleText, asked};
+use super::{Failure, RuleText, asked, number};
 use crate::Console;
 use crate::access::Viewer;
 
@@ -76,8 +76,9 @@ pub struct Scope {
 pub(crate) async fn rule(
     _: Viewer,
     State(console): State<Console>,
-    Path(id): Path<u64>,
+    Path(id): Path<String>,
 ) -> Result<Json<RuleText>, Failure> {
+    let id = number(&id, "rule")?;
     asked(console, move |console| console.tuning.rule(id)).await.map(Json)
 }
 

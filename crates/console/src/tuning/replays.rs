@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Failure, asked};
-use crate::Console;
 use crate::access::{Analyst, Role, Viewer};
+use crate::{Console, Input};
 
 /// Replays that may run at a time: each takes a core.
 pub const RUNNING: usize = 2;
@@ -194,7 +194,7 @@ impl Run {
 pub(crate) async fn start(
     who: Analyst,
     State(console): State<Console>,
-    Json(new): Json<New>,
+    Input(new): Input<New>,
 ) -> Result<(StatusCode, Json<Started>), Failure> {
     // what is wrong with a file is told with its text, and that could be any file
     if !new.rules.is_empty() && who.role < Role::Owner {

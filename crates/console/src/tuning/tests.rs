@@ -1,0 +1,203 @@
+use std::net::Ipv4Addr;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use axum::extract::{Path, State};
+use event::{Action, EventId, Gate, RequestEvidence};
+use store::{EventReader, Journal, JournalOptions};
+
+use super::replays::{New, RunState, cancel, show, start};
+use super::*;
+use crate::Input;
+use crate::access::{Access, Analyst, Identity, Role, SystemClock, Url, Via, Viewer};
+
+/// Gives rules when it is told to: those of a gate that lets pass what holds "a", and others.
+struct Rules {
+    may_go: Mutex<Receiver<()>>,
+}
+
+fn compiled(text: &str) -> Arc<RuleSet> {
+    let document = seclang::parse_str("t", format!("SecRuleEngine On\n{text}")).unwrap();
+    Arc::new(RuleSet::compile(&document, &waf::operators::NoFiles).unwrap())
+}
+
+impl Tuning for Rules {
+    fn rules(&self, _: &[Exclusion], _: &[u64], files: &[String]) -> Result<[Arc<RuleSet>; 2], Failure> {
+        let _ = self.may_go.lock().unwrap().recv();
+        if files.iter().any(|file| file == "panic") {
+            panic!("as asked for");
+        }
+        let rule = "SecRule ARGS \"@contains b\" \"id:1,phase:1,deny,severity:2\"";
+        Ok([compiled(rule), compiled("")])
+    }
+    fn passed(&self) -> Vec<Event> {
+        vec![event(1_000, "GET /?x=c HTTP/1.1")]
+    }
+    fn rule(&self, _: u64) -> Result<RuleText, Failure> {
+        Err(nothing())
+    }
+    fn proposals(&self, _: &Event) -> Result<Proposals, Failure> {
+        Err(nothing())
+    }
+    fn preview(&self, _: &Exclusion) -> Result<String, Failure> {
+        Err(nothing())
+    }
+    fn exclusions(&self) -> Result<(ExclusionFile, String), Failure> {
+        Err(nothing())
+    }
+    fn add(&self, _: &str, _: &str, _: &[(Exclusion, Note)]) -> Result<Vec<u64>, Failure> {
+        Err(nothing())
+    }
+    fn remove(&self, _: &str, _: &str, _: u64) -> Result<(), Failure> {
+        Err(nothing())
+    }
+    fn history(&self) -> Result<Vec<Change>, Failure> {
+        Err(nothing())
+    }
+    fn undo(&self, _: &str, _: &str, _: u64) -> Result<(), Failure> {
+        Err(nothing())
+    }
+    fn sites(&self) -> Result<Vec<SiteState>, Failure> {
+        Err(nothing())
+    }
+    fn set_mode(&self, _: &str, _: &str, _: SiteMode) -> Result<SiteState, Failure> {
+        Err(nothing())
+    }
+    fn learned(&self, _: &mut dyn Iterator<Item = Event>) -> Result<Vec<Learned>, Failure> {
+        Err(nothing())
+    }
+}
+
+fn event(number: i64, line: &str) -> Event {
+    let time = Timestamp::from_micros(1_795_424_686_000_000 + number);
+    let evidence = RequestEvidence { line: line.into(), ..RequestEvidence::default() };
+    let id = EventId::derived(time, "n", "1");
+    Event { action: Action::Blocked, ..Event::new(id, time, "n", Gate::Request, evidence.into()) }
+}
+
+/// A console with 450 events, of which every third is of "GET /other", and what lets its replays go.
+fn console() -> (Console, Sender<()>, tempfile::TempDir) {
+    let data_dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&store::journal_folder(data_dir.path()), JournalOptions::default()).unwrap();
+    for number in 0..450 {
+        let line = if number % 3 == 0 { "POST /other?x=b HTTP/1.1" } else { "GET /?x=b HTTP/1.1" };
+        journal.append(&event(number, line)).unwrap();
+    }
+    let url = Url::of_listener("127.0.0.1:1".parse().unwrap());
+    let (access, _) = Access::open(data_dir.path(), url, Box::new(SystemClock::default())).unwrap();
+    let events = EventReader::open(data_dir.path()).unwrap();
+    let (go, may_go) = channel();
+    let tuning = Arc::new(Rules { may_go: Mutex::new(may_go) });
+    let console = Console { tuning, ..Console::new(Arc::new(access), Arc::new(events)) };
+    (console, go, data_dir)
+}
+
+fn identity(role: Role) -> Identity {
+    Identity {
+        user: "alice".into(),
+        role,
+        via: Via::Session,
+        address: Ipv4Addr::LOCALHOST.into(),
+        session: None,
+        user_id: None,
+    }
+}
+
+async fn begin(console: &Console, role: Role, new: New) -> Result<String, Failure> {
+    let started = start(Analyst(identity(role)), State(console.clone()), Input(new)).await?;
+    Ok(started.1.0.id)
+}
+
+async fn look(console: &Console, id: &str) -> Result<super::replays::Shown, Failure> {
+    let answer = show(Viewer(identity(Role::Viewer)), State(console.clone()), Path(id.to_owned())).await;
+    answer.map(|Json(shown)| shown)
+}
+
+async fn ended(console: &Console, id: &str) -> super::replays::Shown {
+    loop {
+        let shown = look(console, id).await.unwrap();
+        if shown.state != RunState::Running {
+            return shown;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replays_run_page_by_page_and_tell_how_far_they_are() {
+    let (console, go, _folder) = console();
+    for (filter, limit, events) in
+        [("", None, 450), ("method=POST", None, 150), ("", Some(7), 7), ("?method=!POST&before=x", None, 300)]
+    {
+        let id = begin(&console, Role::Analyst, New { filter: filter.into(), limit, ..New::default() })
+            .await
+            .unwrap();
+        assert_eq!(look(&console, &id).await.unwrap().state, RunState::Running);
+        go.send(()).unwrap();
+        let shown = ended(&console, &id).await;
+        assert_eq!((shown.state, &shown.error), (RunState::Done, &None), "{filter}");
+        assert_eq!((shown.report.now_pass_count, shown.report.sample_of_passed), (events, 0), "{filter}");
+        assert_eq!(
+            shown.report.not_replayed.not_reproduced, 1,
+            "the sample's request was not blocked: {filter}"
+        );
+        assert_eq!((shown.done, shown.total), (events + 1, events + 1), "{filter}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replays_are_limited_cancelled_and_forgotten() {
+    let (console, go, _folder) = console();
+    let new = New::default;
+    let first = begin(&console, Role::Analyst, new()).await.unwrap();
+    let second = begin(&console, Role::Analyst, new()).await.unwrap();
+    assert!(matches!(begin(&console, Role::Analyst, new()).await, Err(Failure::Unavailable(_))));
+    for id in [&first, &second] {
+        let who = Analyst(identity(Role::Analyst));
+        cancel(who, State(console.clone()), Path(id.clone())).await.unwrap();
+        go.send(()).unwrap();
+        let shown = ended(&console, id).await;
+        assert_eq!(
+            (shown.state, shown.error.as_deref(), shown.done),
+            (RunState::Failed, Some("cancelled"), 0)
+        );
+    }
+    for _ in 0..super::replays::KEPT {
+        let id = begin(&console, Role::Analyst, New { limit: Some(1), ..new() }).await.unwrap();
+        go.send(()).unwrap();
+        ended(&console, &id).await;
+    }
+    assert!(matches!(look(&console, &first).await, Err(Failure::NotFound(_))));
+    assert!(look(&console, "22").await.is_ok());
+    assert!(matches!(look(&console, "x").await, Err(Failure::NotFound(_))));
+
+    // what breaks down is told, and does not stay as running
+    let id = begin(&console, Role::Owner, New { rules: vec!["panic".into()], ..new() }).await.unwrap();
+    go.send(()).unwrap();
+    let shown = ended(&console, &id).await;
+    assert!(shown.error.unwrap().contains("broke down"));
+
+    for (role, new) in [
+        (Role::Analyst, New { rules: vec!["/etc/shadow".into()], ..new() }),
+        (Role::Owner, New { limit: Some(0), ..new() }),
+        (Role::Owner, New { limit: Some(super::replays::MAX_EVENTS + 1), ..new() }),
+        (Role::Owner, New { filter: "nonsense=1".into(), ..new() }),
+        (Role::Owner, New { filter: "a b\n".into(), ..new() }),
+    ] {
+        assert!(matches!(begin(&console, role, new).await, Err(Failure::Refused(_))));
+    }
+}
+
+#[test]
+fn failures_have_their_statuses() {
+    for (failure, status) in [
+        (Failure::Conflict { version: "v".into() }, 409),
+        (Failure::Refused("a".into()), 422),
+        (Failure::NotFound("a".into()), 404),
+        (Failure::Unavailable("a".into()), 503),
+        (Refused::Unknown(7).into(), 404),
+        (Refused::NoId.into(), 422),
+    ] {
+        assert_eq!(failure.into_response().status().as_u16(), status);
+    }
+}
