@@ -15,10 +15,10 @@ use serde_json::Value;
 use webauthn_rp::bin::{Decode, Encode};
 use webauthn_rp::request::auth::AuthenticationVerificationOptions;
 use webauthn_rp::request::register::{
-    PublicKeyCredentialUserEntity, RegistrationVerificationOptions, USER_HANDLE_MAX_LEN, UserHandle64,
-    Username,
+    CredProtect, PublicKeyCredentialUserEntity, RegistrationVerificationOptions, USER_HANDLE_MAX_LEN,
+    UserHandle64, Username,
 };
-use webauthn_rp::request::{AsciiDomain, PublicKeyCredentialDescriptor, RpId};
+use webauthn_rp::request::{AsciiDomain, ExtensionInfo, PublicKeyCredentialDescriptor, RpId};
 use webauthn_rp::response::register::{CompressedPubKey, DynamicState, StaticState};
 use webauthn_rp::response::{AuthTransports, CredentialId, Origin};
 use webauthn_rp::{
@@ -152,7 +152,11 @@ pub fn begin_adding(
     let entity_name =
         Username::try_from(user_name).or_else(|_| Username::try_from("monban")).map_err(failed)?;
     let entity = PublicKeyCredentialUserEntity { name: entity_name, id: &handle, display_name: None };
-    let options = PublicKeyCredentialCreationOptions::passkey(&rp, entity, known.collect());
+    let mut options = PublicKeyCredentialCreationOptions::passkey(&rp, entity, known.collect());
+    // Wished for, not demanded: browsers refuse where an authenticator knows no such protection, as most of telephones and
+    // operating systems do. Whoever signs in is asked to verify himself anyway.
+    options.extensions.cred_protect =
+        CredProtect::UserVerificationRequired(ExtensionInfo::AllowDontEnforceValue);
     let (server, client) = options.start_ceremony().map_err(failed)?;
     let public_key = serde_json::to_value(&client).map_err(failed)?;
     let state = ceremonies.begin(Adding { user, name: name.to_owned(), state: server }, uptime)?;
