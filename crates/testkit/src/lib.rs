@@ -23,6 +23,7 @@
 //! | [`corpus`] | ordinary requests and attacks with the decision that Apache takes on each |
 //! | [`in_process`] | the rule engine called directly, without sockets |
 //! | [`mutation`] | requests made of others, the same for the same seed |
+//! | [`synthetic`] | events as a busy gate makes them, as many as are wanted |
 //! | [`target`] | a program to send requests to, with the log lines that each of them causes |
 //! | [`usage`] | CPU time and memory of programs, and cores to run them on |
 //! | [`process`], [`net`] | a child process that ends with its test; free ports and waiting |
@@ -56,6 +57,7 @@ pub mod postfix;
 pub mod process;
 pub mod receiver;
 pub mod reflector;
+pub mod synthetic;
 pub mod target;
 pub mod usage;
 

