@@ -26,6 +26,9 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 /// - `limit`: how many; 50 where it is not given, at most 1,000
 pub type Parameters = Vec<(String, String)>;
 
+/// Parameters as an extractor gives them.
+pub(crate) type Asked<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
+
 /// The answer to a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Events {
@@ -79,7 +82,7 @@ pub fn query(parameters: Parameters) -> Result<store::Query, String> {
 pub(crate) async fn list(
     _: Viewer,
     State(console): State<Console>,
-    parameters: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
+    parameters: Asked<Parameters>,
 ) -> Result<Json<Events>, Problem> {
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
     let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
@@ -110,7 +113,7 @@ pub(crate) async fn show(
 }
 
 /// Asks the store on a thread that may block.
-async fn asked<T: Send + 'static>(
+pub(crate) async fn asked<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Problem> {
     let unavailable = |what: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, what);

@@ -11,6 +11,11 @@
 //! | `GET /api/openapi.json` | the description of all these, as OpenAPI 3.1; docs/reference/openapi.json is the same |
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
+//! | `GET /api/count` | how many events a filter takes, or a part of that with where to go on |
+//! | `GET /api/overview` | counts by hour or day and what is most frequent |
+//! | `GET /api/incidents` | events that belong together |
+//! | `GET /api/live` | events as they come ([`live`]) |
+//! | `/api/filters` | filters that users have saved ([`filters`]) |
 //! | `GET /api/notices`, `POST /api/notices/{channel}/test` | how the channels of notices fare; trying one |
 //! | `/api/rules`, `/api/exclusions`, `/api/history`, `/api/replays`, `/api/learning` | see [`mod@tuning`] |
 //! | `/api/session`, `/api/setup`, `/api/account`, `/api/users`, `/api/audit` | [`access`] |
@@ -38,9 +43,16 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+mod count;
 pub mod events;
+pub mod filters;
+pub mod geoip;
+mod incidents;
+pub mod live;
+mod looking;
 mod notices;
 pub mod openapi;
+mod overview;
 mod pages;
 mod problem;
 pub mod receiver;
@@ -55,6 +67,7 @@ use axum::Router;
 use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use looking::Looking;
 pub use notices::{NoNotices, Notices, Tested};
 pub use problem::{Input, Problem};
 pub use state::{Health, Status};
@@ -76,6 +89,10 @@ pub struct Console {
     pub tuning: Arc<dyn tuning::Tuning>,
     /// The replays that run.
     pub replays: tuning::replays::Replays,
+    /// What looking at events needs besides.
+    pub looking: Looking,
+    /// Those who watch events come.
+    pub live: live::Live,
 }
 
 impl Console {
@@ -90,6 +107,8 @@ impl Console {
             notices: Arc::new(NoNotices),
             tuning: Arc::new(tuning::Nothing),
             replays: tuning::replays::Replays::default(),
+            looking: Looking::default(),
+            live: live::Live::default(),
         }
     }
 }
@@ -103,6 +122,11 @@ pub async fn serve(
     console: Console,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let live = console.live.clone();
+    let stop = async move {
+        stop.await;
+        live.stop();
+    };
     let service = router(console).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
@@ -122,6 +146,11 @@ fn api() -> OpenApiRouter<Console> {
         .merge(state::routes())
         .merge(access::api::routes())
         .merge(events::routes())
+        .merge(count::routes())
+        .merge(overview::routes())
+        .merge(incidents::routes())
+        .merge(live::routes())
+        .merge(filters::routes())
         .merge(notices::routes())
         .merge(tuning::routes())
 }

@@ -28,6 +28,8 @@ pub struct Health {
     pub ingested: u64,
     /// Events that retention ever removed.
     pub removed: u64,
+    /// Events that the store's indices do not have yet; until they do, searches for texts and overviews take longer.
+    pub unindexed: u64,
     /// Rules in force.
     pub rules: usize,
 }

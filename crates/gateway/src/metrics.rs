@@ -1,7 +1,8 @@
 //! What the gateway counts, and its text for Prometheus.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
@@ -18,6 +19,8 @@ use crate::quantiles::{ClockOf, Quantiles, Told};
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
+    /// All requests of each site: a family can't be read whole.
+    by_site: RwLock<HashMap<Arc<str>, AtomicU64>>,
     inspection: Family<SiteLabels, Histogram, fn() -> Histogram>,
     quantiles: Arc<Quantiles>,
     clock: ClockOf,
@@ -106,6 +109,7 @@ impl Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("monban"),
             requests: Family::default(),
+            by_site: RwLock::default(),
             inspection: Family::new_with_constructor(time_buckets),
             quantiles: Arc::default(),
             clock: ClockOf(clock),
@@ -189,6 +193,23 @@ impl Metrics {
         }
     }
 
+    /// How many requests each site has got.
+    pub fn requests_by_site(&self) -> Vec<(Arc<str>, u64)> {
+        let by_site = self.by_site.read().unwrap_or_else(PoisonError::into_inner);
+        by_site.iter().map(|(site, count)| (Arc::clone(site), count.load(Ordering::Relaxed))).collect()
+    }
+
+    fn count_for_site(&self, site: &Arc<str>) {
+        let count = |by_site: &HashMap<Arc<str>, AtomicU64>| {
+            by_site.get(site).map(|count| count.fetch_add(1, Ordering::Relaxed)).is_some()
+        };
+        if count(&self.by_site.read().unwrap_or_else(PoisonError::into_inner)) {
+            return;
+        }
+        let mut by_site = self.by_site.write().unwrap_or_else(PoisonError::into_inner);
+        by_site.entry(Arc::clone(site)).or_default().fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts a finished request.
     pub(crate) fn request(&self, site: &Arc<str>, done: &FinishedRequest) {
         let labels = RequestLabels {
@@ -197,6 +218,7 @@ impl Metrics {
             action: done.action.as_str(),
         };
         self.requests.get_or_create(&labels).inc();
+        self.count_for_site(site);
         let site = SiteLabels { site: Arc::clone(site) };
         if let Some(time) = done.inspection {
             self.inspection.get_or_create(&site).observe(time.as_secs_f64());
@@ -275,6 +297,7 @@ mod tests {
         metrics.inspection_overrun(&site);
         metrics.upstream_error(&"http://127.0.0.1:1".into(), "connect");
         metrics.connection_refused("client");
+        assert_eq!(metrics.requests_by_site(), [(site, 2)]);
         let text = metrics.render();
         for line in [
             r#"monban_requests_total{site="shop",status="4xx",action="blocked"} 2"#,

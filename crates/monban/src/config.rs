@@ -105,6 +105,8 @@ pub struct Console {
     pub url: Option<console::access::Url>,
     /// How many passed requests are kept as a sample for replays; 0: none.
     pub sample: u16,
+    /// Database of countries, in MaxMind's format, for the overview. None: no countries.
+    pub geoip: Option<PathBuf>,
 }
 
 fn console_url<'de, D: serde::Deserializer<'de>>(
@@ -127,7 +129,7 @@ impl Console {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { address: SocketAddr::from(([127, 0, 0, 1], 8600)), url: None, sample: 200 }
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 8600)), url: None, geoip: None, sample: 200 }
     }
 }
 
@@ -224,6 +226,7 @@ impl Config {
             anchor(&mut watch.path);
             watch.storage_dir.iter_mut().for_each(anchor);
         }
+        self.console.geoip.iter_mut().for_each(anchor);
         self.notify.anchor(folder);
         self.site.iter_mut().filter_map(|site| site.upstream_ca.as_mut()).for_each(anchor);
     }

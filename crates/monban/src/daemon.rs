@@ -19,6 +19,7 @@ use crate::commands::console_token;
 use crate::config::Config;
 use crate::control::MAX_COMMAND_BYTES;
 use crate::failure::Failure;
+use crate::looking::{self, TrafficKeeper};
 use crate::notices::Notices;
 use crate::reception::{self, Reception};
 use crate::sample::Sample;
@@ -110,6 +111,7 @@ struct Daemon {
     notices: Arc<Notices>,
     tuner: Arc<Tuner>,
     sample: Arc<Sample>,
+    traffic: TrafficKeeper,
     control: UnixListener,
     console: tokio::task::JoinHandle<std::io::Result<()>>,
     stop_console: tokio::sync::oneshot::Sender<()>,
@@ -144,6 +146,7 @@ impl Daemon {
         if let Some((cause, aside)) = started_over {
             tracing::error!("{cause}; moved aside to {} and started a new store", aside.display());
         }
+        let store = Arc::new(store);
         let after_segment = store.stored_checkpoint().map_err(in_store)?.segment;
         let options = JournalOptions { after_segment, ..JournalOptions::default() };
         let journal = Journal::open(&store::journal_folder(&data_dir), options).map_err(|error| {
@@ -173,19 +176,22 @@ impl Daemon {
         })?;
         let control = bind_control(&data_dir).map_err(in_data_dir)?;
         let rule_count = Arc::new(Mutex::new(rules.as_ref().map_or(0, |rules| rules.rule_count())));
-        let ingester =
-            Ingester::start(Arc::clone(&journal), Arc::new(store), config.retention.for_store(), |notice| {
-                match notice {
-                    store::IngestNotice::Failing(_) | store::IngestNotice::Damaged(_) => {
-                        tracing::error!("{notice}")
-                    }
-                    store::IngestNotice::StartedOver { .. } => tracing::error!("{notice}"),
-                    _ => tracing::info!("{notice}"),
+        let ingester = Ingester::start(
+            Arc::clone(&journal),
+            Arc::<SqliteStore>::clone(&store),
+            config.retention.for_store(),
+            |notice| match notice {
+                store::IngestNotice::Failing(_) | store::IngestNotice::Damaged(_) => {
+                    tracing::error!("{notice}")
                 }
-            })?;
+                store::IngestNotice::StartedOver { .. } => tracing::error!("{notice}"),
+                _ => tracing::info!("{notice}"),
+            },
+        )?;
         let ingester = Arc::new(ingester);
         let events = EventReader::open(&data_dir).map_err(in_store)?;
         let access = Arc::new(open_access(&config)?);
+        let looking = looking::open(&config)?;
         let notices = Arc::new(Notices::start(&config)?);
         let known = SqliteStore::open_read_only(&store::database_path(&data_dir), BUSY_TIMEOUT);
         let intake = Arc::new(Intake::new(Arc::clone(&journal), known.map_err(in_store)?));
@@ -207,6 +213,7 @@ impl Daemon {
         };
         let metrics = Arc::clone(gateway.metrics());
         sink.count_in(Arc::clone(&metrics));
+        let traffic = TrafficKeeper::start(Arc::clone(&metrics), store);
         let health = {
             let (journal, ingester, sink, rules) =
                 (journal, Arc::clone(&ingester), Arc::clone(&sink), Arc::clone(&rule_count));
@@ -238,6 +245,7 @@ impl Daemon {
             }),
             notices: Arc::<Notices>::clone(&notices),
             tuning: Arc::<Tuner>::clone(&tuner),
+            looking,
             ..console::Console::new(Arc::clone(&access), Arc::new(events))
         };
         let (stop_console, stopped) = tokio::sync::oneshot::channel();
@@ -258,6 +266,7 @@ impl Daemon {
             notices,
             tuner,
             sample,
+            traffic,
             control,
             console,
             stop_console,
@@ -293,6 +302,7 @@ impl Daemon {
             tracing::warn!("requests were broken off after {} s", STOP_DEADLINE.as_secs());
         }
         self.notices.stop().await;
+        self.traffic.stop().await;
         let _ = self.stop_console.send(());
         // it has answered its last request, or has none
         let _ = tokio::time::timeout(Duration::from_secs(2), self.console).await;
@@ -487,6 +497,7 @@ fn health(journal: &Journal, ingester: &Ingester, others: Vec<String>, rules: us
         lost: journal.lost,
         ingested: ingest.ingested,
         removed: ingest.removed,
+        unindexed: ingest.unindexed,
         rules,
     }
 }

@@ -12,6 +12,7 @@ mod demo;
 mod exclusions;
 mod failure;
 mod import_channel;
+mod looking;
 mod message;
 mod notices;
 mod persistence;

@@ -276,6 +276,7 @@ fn follows_the_order_of_coming(store: &dyn EventStore) {
     assert_eq!(store.tail(first[4].end, 3).unwrap(), first[5..8]);
     assert_eq!(store.tail(first[19].end, 100).unwrap(), second);
     assert_eq!(store.tail(second[4].end, 100).unwrap(), []);
+    assert_eq!(store.end().unwrap(), second[4].end);
 }
 
 fn retains_by_age(store: &dyn EventStore) {

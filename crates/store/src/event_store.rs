@@ -59,6 +59,12 @@ pub trait EventQuery: Send + Sync {
     /// See [`StoreError`].
     fn tail(&self, since: Position, limit: usize) -> Result<Vec<Record>, StoreError>;
 
+    /// The position of the newest event: `since` for a tail of what is yet to come.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn end(&self) -> Result<Position, StoreError>;
+
     /// Numbers about the store.
     ///
     /// # Errors

@@ -43,19 +43,6 @@ impl EventReader {
         Ok(reader)
     }
 
-    /// Where the journal ends now: `since` for a tail of what is yet to come.
-    ///
-    /// # Errors
-    /// Those of reading the journal.
-    pub fn end(&self) -> Result<Position, StoreError> {
-        let mut end = self.checkpoint()?;
-        self.pending(end, &mut |record| {
-            end = record.end;
-            Ok(true)
-        })?;
-        Ok(end)
-    }
-
     fn store(&self) -> Result<Option<std::sync::Arc<SqliteStore>>, StoreError> {
         let mut store = self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // An empty file is one that the daemon is just making.
@@ -227,6 +214,15 @@ impl EventQuery for EventReader {
             records.extend(stored.into_iter().map(|record| (record.end, record)));
         }
         Ok(records.into_values().take(limit).collect())
+    }
+
+    fn end(&self) -> Result<Position, StoreError> {
+        let mut end = self.checkpoint()?;
+        self.pending(end, &mut |record| {
+            end = record.end;
+            Ok(true)
+        })?;
+        Ok(end)
     }
 
     fn stats(&self) -> Result<Stats, StoreError> {

@@ -475,6 +475,10 @@ impl EventQuery for SqliteStore {
         })
     }
 
+    fn end(&self) -> Result<Position, StoreError> {
+        self.stored_checkpoint()
+    }
+
     fn stats(&self) -> Result<Stats, StoreError> {
         self.read("stats", |connection| {
             let time = |order: &str| {

@@ -184,6 +184,10 @@ impl EventQuery for Failing {
         self.store.tail(since, limit)
     }
 
+    fn end(&self) -> Result<Position, StoreError> {
+        self.store.end()
+    }
+
     fn stats(&self) -> Result<crate::Stats, StoreError> {
         self.store.stats()
     }

@@ -1,0 +1,61 @@
+//! `/api/count`
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Json;
+use event::{EventId, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::access::Viewer;
+use crate::events::{Asked, Parameters, asked, query};
+use crate::openapi::{Failure, Filter};
+use crate::{Console, Problem};
+
+pub(crate) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new().routes(routes!(count))
+}
+
+/// A count, or a part of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Count {
+    /// Events that pass, of those that were looked at.
+    pub count: u64,
+    /// Whether that is all of them.
+    pub complete: bool,
+    /// For `before` of the next call, whose count is to be added; null where this one is complete.
+    pub next: Option<EventId>,
+    /// All events of this time or later are counted, down from `before`; null where this one is complete.
+    pub searched_to: Option<Timestamp>,
+}
+
+/// How many events the filter takes
+///
+/// Counts as far as it goes in about 0.1 s, from the newest event on or from `before` on. Where that is not all, ask again with
+/// `before` = `next` and add up.
+#[utoipa::path(
+    get,
+    path = "/api/count",
+    operation_id = "count",
+    tag = "events",
+    params(Filter, ("before" = Option<String>, Query, description = "`next` of the call before")),
+    responses((status = 200, body = Count), (status = 400, body = Failure, description = "A parameter is wrong"))
+)]
+async fn count(
+    _: Viewer,
+    State(console): State<Console>,
+    parameters: Asked<Parameters>,
+) -> Result<Json<Count>, Problem> {
+    let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
+    let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
+    let query = query(parameters).map_err(bad)?;
+    let counted = asked(move || console.events.count_some(&query.filter, query.before)).await?;
+    Ok(Json(Count {
+        count: counted.count,
+        complete: counted.next.is_none(),
+        next: counted.next,
+        searched_to: counted.searched_to(),
+    }))
+}

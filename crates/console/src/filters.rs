@@ -1,0 +1,366 @@
+//! `/api/filters`: filters that users have saved, for themselves or for all.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::Json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::access::{Identity, Role, Viewer};
+use crate::events::Parameters;
+use crate::openapi::Failure;
+use crate::{Console, Input, Problem};
+
+/// Filters that one user may have; one more is refused.
+const MAX_FILTERS: usize = 200;
+/// Filters of all users.
+const MAX_ALL: usize = 2000;
+/// Characters of a name; a longer one is refused.
+const MAX_NAME: usize = 100;
+/// Bytes of a query string; a longer one is refused.
+const MAX_QUERY: usize = 4096;
+/// Bytes of the file; a longer one is not read.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+pub(crate) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new().routes(routes!(list, save)).routes(routes!(delete))
+}
+
+/// A filter that a user has saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SavedFilter {
+    /// Its number.
+    pub id: u64,
+    /// What the user calls it.
+    pub name: String,
+    /// The query string of `/api/events`, without `before` and `limit`.
+    pub query: String,
+    /// Whether all users see it.
+    pub shared: bool,
+    /// Who saved it.
+    pub owner: String,
+}
+
+/// A filter to save.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewFilter {
+    /// What to call it, up to 100 characters.
+    pub name: String,
+    /// The query string of `/api/events`, without `before` and `limit`; up to 4,096 bytes.
+    pub query: String,
+    /// Whether all users are to see it; takes an analyst.
+    #[serde(default)]
+    pub shared: bool,
+}
+
+/// The filters that one user sees.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Filters {
+    /// By name.
+    pub filters: Vec<SavedFilter>,
+}
+
+/// All saved filters, in a JSON file of mode 0600 that each change replaces as a whole.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// None: only in memory.
+    path: Option<PathBuf>,
+    list: Mutex<List>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct List {
+    /// The number of the next one: numbers are not used again.
+    next: u64,
+    filters: Vec<SavedFilter>,
+}
+
+impl Saved {
+    /// What the file holds; nothing where there is none yet.
+    ///
+    /// # Errors
+    /// Why the file cannot be read, with its path.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        use std::io::Read;
+        let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let list = match std::fs::File::open(path) {
+            Ok(file) => {
+                let mut text = Vec::new();
+                file.take(MAX_FILE + 1).read_to_end(&mut text).map_err(|error| failed(&error))?;
+                if text.len() as u64 > MAX_FILE {
+                    return Err(failed(&format_args!("longer than {MAX_FILE} bytes")));
+                }
+                serde_json::from_slice(&text).map_err(|error| failed(&error))?
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => List::default(),
+            Err(error) => return Err(failed(&error)),
+        };
+        Ok(Self { path: Some(path.to_path_buf()), list: Mutex::new(list) })
+    }
+
+    fn list(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those that this user sees.
+    fn of(&self, user: &str) -> Vec<SavedFilter> {
+        let mut filters = self.list().filters.clone();
+        filters.retain(|filter| filter.shared || filter.owner == user);
+        filters.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        filters
+    }
+
+    fn add(&self, new: NewFilter, owner: &str) -> Result<SavedFilter, Problem> {
+        let mut list = self.list();
+        let own = list.filters.iter().filter(|filter| filter.owner == owner).count();
+        if own >= MAX_FILTERS || list.filters.len() >= MAX_ALL {
+            let what = format!("no more than {MAX_FILTERS} filters of a user and {MAX_ALL} in all are kept");
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
+        }
+        let mut changed = list.clone();
+        changed.next += 1;
+        let NewFilter { name, query, shared } = new;
+        let filter = SavedFilter { id: changed.next, name, query, shared, owner: owner.to_owned() };
+        changed.filters.push(filter.clone());
+        self.write(&changed)?;
+        *list = changed;
+        Ok(filter)
+    }
+
+    /// A user deletes his own; an owner those that all see, too.
+    fn remove(&self, id: u64, identity: &Identity) -> Result<(), Problem> {
+        let mut list = self.list();
+        let may = |filter: &SavedFilter| {
+            filter.owner == identity.user || filter.shared && identity.role == Role::Owner
+        };
+        let seen =
+            |filter: &&SavedFilter| filter.id == id && (filter.shared || filter.owner == identity.user);
+        match list.filters.iter().find(seen) {
+            None => {
+                return Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no filter {id}")));
+            }
+            Some(filter) if !may(filter) => {
+                let what = format!("this filter is {}'s", filter.owner);
+                return Err(Problem::new(StatusCode::FORBIDDEN, what));
+            }
+            Some(_) => {}
+        }
+        let mut changed = list.clone();
+        changed.filters.retain(|filter| filter.id != id);
+        self.write(&changed)?;
+        *list = changed;
+        Ok(())
+    }
+
+    fn write(&self, list: &List) -> Result<(), Problem> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let mut beside = path.clone().into_os_string();
+        beside.push(".new");
+        let write = || {
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+            file.write_all(&serde_json::to_vec(list)?)?;
+            file.sync_all()?;
+            std::fs::rename(&beside, path)
+        };
+        write().map_err(|error: std::io::Error| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("{}: {error}", path.display()))
+        })
+    }
+}
+
+/// The saved filters: one's own and those that are shared
+#[utoipa::path(
+    get,
+    path = "/api/filters",
+    operation_id = "filters",
+    tag = "events",
+    responses((status = 200, body = Filters))
+)]
+async fn list(viewer: Viewer, State(console): State<Console>) -> Json<Filters> {
+    Json(Filters { filters: console.looking.filters.of(&viewer.user) })
+}
+
+/// Save a filter
+#[utoipa::path(
+    post,
+    path = "/api/filters",
+    operation_id = "save_filter",
+    tag = "events",
+    request_body = NewFilter,
+    responses(
+        (status = 201, body = SavedFilter),
+        (status = 400, body = Failure, description = "The query is no filter"),
+        (status = 403, body = Failure, description = "Sharing takes an analyst"),
+        (status = 422, body = Failure, description = "Too many filters, or a name that is empty or too long")
+    )
+)]
+async fn save(
+    viewer: Viewer,
+    State(console): State<Console>,
+    Input(new): Input<NewFilter>,
+) -> Result<(StatusCode, Json<SavedFilter>), Problem> {
+    if new.shared && viewer.role < Role::Analyst {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "sharing a filter takes the role analyst"));
+    }
+    let new = checked(new)?;
+    let user = viewer.user.clone();
+    let saving = tokio::task::spawn_blocking(move || console.looking.filters.add(new, &user)).await;
+    let ended =
+        |error: tokio::task::JoinError| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+    Ok((StatusCode::CREATED, Json(saving.map_err(ended)??)))
+}
+
+/// Delete a saved filter
+///
+/// One's own; an owner may delete shared ones, too.
+#[utoipa::path(
+    delete,
+    path = "/api/filters/{id}",
+    operation_id = "delete_filter",
+    tag = "events",
+    params(("id" = u64, Path)),
+    responses(
+        (status = 204),
+        (status = 403, body = Failure, description = "It is another user's"),
+        (status = 404, body = Failure, description = "There is none of this id")
+    )
+)]
+async fn delete(
+    viewer: Viewer,
+    State(console): State<Console>,
+    axum::extract::Path(id): axum::extract::Path<u64>,
+) -> Result<StatusCode, Problem> {
+    let deleting = tokio::task::spawn_blocking(move || console.looking.filters.remove(id, &viewer.0)).await;
+    let ended =
+        |error: tokio::task::JoinError| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+    deleting.map_err(ended)??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn checked(mut new: NewFilter) -> Result<NewFilter, Problem> {
+    let unprocessable = |what: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what);
+    new.name = new.name.trim().to_owned();
+    if new.name.is_empty() || new.name.chars().count() > MAX_NAME {
+        return Err(unprocessable(format!("name: from 1 to {MAX_NAME} characters")));
+    }
+    new.query = new.query.trim_start_matches('?').to_owned();
+    if new.query.len() > MAX_QUERY {
+        return Err(unprocessable(format!("query: longer than {MAX_QUERY} bytes")));
+    }
+    let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, format!("query: {what}"));
+    let uri: Uri = format!("/?{}", new.query).parse().map_err(|_| bad("not a query string".to_owned()))?;
+    let Query(parameters) =
+        Query::<Parameters>::try_from_uri(&uri).map_err(|rejection| bad(rejection.body_text()))?;
+    let paging = |(name, _): &&(String, String)| matches!(name.as_str(), "before" | "limit");
+    if let Some((name, _)) = parameters.iter().find(paging) {
+        return Err(bad(format!("`{name}` is no part of a filter")));
+    }
+    crate::events::query(parameters).map_err(bad)?;
+    Ok(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::access::Via;
+
+    fn identity(user: &str, role: Role) -> Identity {
+        Identity {
+            user: user.into(),
+            role,
+            via: Via::Session,
+            address: Ipv4Addr::LOCALHOST.into(),
+            user_id: None,
+            session: None,
+        }
+    }
+
+    fn new(name: &str, query: &str, shared: bool) -> NewFilter {
+        NewFilter { name: name.into(), query: query.into(), shared }
+    }
+
+    #[test]
+    fn filters_outlive_the_process_and_each_user_sees_his_own_and_the_shared_ones() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("filters.json");
+        let saved = Saved::open(&path).unwrap();
+        let names = |saved: &Saved, user: &str| {
+            saved.of(user).into_iter().map(|filter| filter.name).collect::<Vec<_>>()
+        };
+        saved.add(new("b", "site=shop", true), "anna").unwrap();
+        let own = saved.add(new("a", "site=blog", false), "anna").unwrap();
+        saved.add(new("c", "", false), "bert").unwrap();
+        let saved = Saved::open(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            (names(&saved, "anna"), names(&saved, "bert")),
+            (vec!["a".into(), "b".into()], vec!["b".into(), "c".into()])
+        );
+        let status = |result: Result<(), Problem>| result.unwrap_err().status();
+        let (bert, owner) = (identity("bert", Role::Analyst), identity("olga", Role::Owner));
+        assert_eq!(status(saved.remove(1, &bert)), StatusCode::FORBIDDEN);
+        assert_eq!(status(saved.remove(own.id, &bert)), StatusCode::NOT_FOUND);
+        assert_eq!(status(saved.remove(own.id, &owner)), StatusCode::NOT_FOUND);
+        saved.remove(1, &owner).unwrap();
+        saved.remove(own.id, &identity("anna", Role::Viewer)).unwrap();
+        let saved = Saved::open(&path).unwrap();
+        assert_eq!((names(&saved, "anna").len(), names(&saved, "bert").len()), (0, 1));
+        assert_eq!(saved.add(new("d", "", false), "anna").unwrap().id, 4);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_or_read_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("filters.json");
+        let saved = Saved::open(&path).unwrap();
+        std::fs::create_dir(folder.path().join("filters.json.new")).unwrap();
+        assert_eq!(
+            saved.add(new("a", "", false), "anna").unwrap_err().status(),
+            StatusCode::SERVICE_UNAVAILABLE
+        );
+        assert!(saved.of("anna").is_empty());
+        std::fs::write(&path, "{").unwrap();
+        assert!(Saved::open(&path).unwrap_err().contains("filters.json: EOF"));
+    }
+
+    #[test]
+    fn what_is_saved_is_checked() {
+        let long = "x".repeat(MAX_NAME + 1);
+        let site = format!("site={}", "x".repeat(MAX_QUERY));
+        for (name, query, status) in [
+            (" ", "", 422),
+            (&*long, "", 422),
+            ("a", &*site, 422),
+            ("a", "colour=red", 400),
+            ("a", "status=x", 400),
+            ("a", "limit=3", 400),
+            ("a", "site=a b", 400),
+        ] {
+            assert_eq!(
+                checked(new(name, query, false)).unwrap_err().status().as_u16(),
+                status,
+                "{name} {query}"
+            );
+        }
+        let fine = checked(new(" a ", "?site=shop&action=!passed&text=%22%3E", false)).unwrap();
+        assert_eq!((fine.name.as_str(), fine.query.as_str()), ("a", "site=shop&action=!passed&text=%22%3E"));
+        let saved = Saved::default();
+        for _ in 0..MAX_FILTERS {
+            saved.add(new("a", "", false), "anna").unwrap();
+        }
+        assert_eq!(saved.add(new("a", "", false), "anna").unwrap_err().status().as_u16(), 422);
+        assert!(saved.add(new("a", "", false), "bert").is_ok());
+    }
+}

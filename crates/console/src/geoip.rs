@@ -1,0 +1,181 @@
+//! Which country an address is in, by a database in MaxMind's format (<https://maxmind.github.io/MaxMind-DB/>).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Read;
+use std::net::IpAddr;
+use std::path::Path;
+
+use maxminddb::{PathElement, Reader};
+
+/// Bytes of a database; a larger one is refused, because it is kept in memory. One of countries has less than 10 MB.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A database of countries, or one that tells countries among other things.
+pub struct Geoip(Reader<Vec<u8>>);
+
+impl fmt::Debug for Geoip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Geoip").field(&self.0.metadata().database_type).finish()
+    }
+}
+
+impl Geoip {
+    /// Reads a database.
+    ///
+    /// # Errors
+    /// Why the file is none, with its path.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let failed = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
+        let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(failed(&format_args!("longer than {MAX_BYTES} bytes; use a database of countries")));
+        }
+        Reader::from_source(bytes).map(Self).map_err(|error| failed(&error))
+    }
+
+    /// The country of an address, as two letters (ISO 3166-1).
+    pub fn country(&self, address: IpAddr) -> Option<String> {
+        let path = [PathElement::Key("country"), PathElement::Key("iso_code")];
+        // an address of the other version, or an entry that is damaged: not known
+        let code: String = self.0.lookup(address.to_canonical()).ok()?.decode_path(&path).ok()??;
+        (code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic())).then_some(code)
+    }
+
+    /// The sums by country, the largest first.
+    pub fn countries(&self, clients: impl Iterator<Item = (IpAddr, u64)>) -> Vec<(String, u64)> {
+        let mut sums: HashMap<String, u64> = HashMap::new();
+        for (client, count) in clients {
+            if let Some(code) = self.country(client) {
+                *sums.entry(code).or_default() += count;
+            }
+        }
+        let mut sums: Vec<_> = sums.into_iter().collect();
+        sums.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
+        sums
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Vec<u8> {
+        [&[0x40 | text.len() as u8][..], text.as_bytes()].concat()
+    }
+
+    fn map(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let mut bytes = vec![0xe0 | entries.len() as u8];
+        for (key, value) in entries {
+            bytes.extend(text(key));
+            bytes.extend(value);
+        }
+        bytes
+    }
+
+    /// A database of these IPv4 networks, which do not overlap.
+    pub(crate) fn database(networks: &[(&str, &str)]) -> Vec<u8> {
+        // a node's children: another node, nothing (None), or the offset of its data
+        #[derive(Clone, Copy)]
+        enum Child {
+            Nothing,
+            Node(usize),
+            Data(usize),
+        }
+        let mut nodes = vec![[Child::Nothing; 2]];
+        let mut data = Vec::new();
+        for (network, code) in networks {
+            let (address, length) = network.split_once('/').unwrap();
+            let bits = u32::from(address.parse::<std::net::Ipv4Addr>().unwrap());
+            let length: u32 = length.parse().unwrap();
+            let mut at = 0;
+            for bit in 0..length {
+                let side = (bits >> (31 - bit) & 1) as usize;
+                if bit + 1 == length {
+                    nodes[at][side] = Child::Data(data.len());
+                } else if let Child::Node(next) = nodes[at][side] {
+                    at = next;
+                } else {
+                    nodes.push([Child::Nothing; 2]);
+                    nodes[at][side] = Child::Node(nodes.len() - 1);
+                    at = nodes.len() - 1;
+                }
+            }
+            data.extend(map(&[("country", map(&[("iso_code", text(code))]))]));
+        }
+        let count = nodes.len();
+        let mut bytes = Vec::new();
+        for child in nodes.iter().flatten() {
+            let record = match child {
+                Child::Nothing => count,
+                Child::Node(node) => *node,
+                Child::Data(offset) => count + 16 + offset,
+            };
+            bytes.extend(&(record as u32).to_be_bytes()[1..]);
+        }
+        bytes.extend([0; 16]);
+        bytes.extend(data);
+        bytes.extend(b"\xab\xcd\xefMaxMind.com");
+        let short = |number: u8| vec![0xa1, number];
+        bytes.extend(map(&[
+            ("binary_format_major_version", short(2)),
+            ("binary_format_minor_version", short(0)),
+            ("build_epoch", vec![0x01, 0x02, 1]),
+            ("database_type", text("Test-Country")),
+            ("description", map(&[("en", text("test"))])),
+            ("ip_version", short(4)),
+            ("languages", vec![0x00, 0x04]),
+            ("node_count", [&[0xc4][..], &(count as u32).to_be_bytes()].concat()),
+            ("record_size", short(24)),
+        ]));
+        bytes
+    }
+
+    #[test]
+    fn countries_of_addresses() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("country.mmdb");
+        std::fs::write(
+            &path,
+            database(&[("192.0.2.0/24", "JP"), ("198.51.100.0/25", "DE"), ("203.0.113.7/32", "x")]),
+        )
+        .unwrap();
+        let geoip = Geoip::open(&path).unwrap();
+        for (address, expected) in [
+            ("192.0.2.0", Some("JP")),
+            ("192.0.2.255", Some("JP")),
+            ("::ffff:192.0.2.1", Some("JP")),
+            ("198.51.100.127", Some("DE")),
+            ("198.51.100.128", None),
+            ("203.0.113.7", None),
+            ("2001:db8::1", None),
+        ] {
+            assert_eq!(geoip.country(address.parse().unwrap()).as_deref(), expected, "{address}");
+        }
+        let clients = [("192.0.2.1", 2), ("198.51.100.1", 5), ("192.0.2.9", 4), ("10.0.0.1", 100)];
+        let clients = clients.iter().map(|(client, count)| (client.parse().unwrap(), *count));
+        assert_eq!(geoip.countries(clients), [("JP".to_owned(), 6), ("DE".to_owned(), 5)]);
+    }
+
+    #[test]
+    fn what_is_no_database_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("country.mmdb");
+        let whole = database(&[("192.0.2.0/24", "JP")]);
+        for bytes in [&b""[..], b"no database", &whole[whole.len() / 2..whole.len() - 40]] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = Geoip::open(&path).unwrap_err();
+            assert!(error.contains("country.mmdb: "), "{error}");
+        }
+        assert!(Geoip::open(&folder.path().join("none")).unwrap_err().contains("none: "));
+        // cut at any place, it is told or the address is not known; nothing panics
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            if let Ok(geoip) = Geoip::open(&path) {
+                let _known = geoip.country("192.0.2.1".parse().unwrap());
+            }
+        }
+    }
+}

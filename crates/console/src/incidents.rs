@@ -1,0 +1,230 @@
+//! `/api/incidents`
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Json;
+use event::Timestamp;
+use serde::Serialize;
+use store::IncidentQuery;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::access::Viewer;
+use crate::events::{Asked, Parameters, asked};
+use crate::openapi::Failure;
+use crate::{Console, Problem};
+
+/// Incidents of a page where no limit is given.
+const LIMIT: usize = 50;
+/// Rules that are named.
+const RULES: usize = 10;
+
+pub(crate) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// Some incidents.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Incidents {
+    /// The one with the newest event first.
+    pub incidents: Vec<Incident>,
+    /// For `before` of the next page; null at the end.
+    pub next: Option<String>,
+    /// Whether all events are grouped; after an update from a version that did not group them it takes a while.
+    pub complete: bool,
+}
+
+/// Events that belong together: of one client and one kind, without a pause of 30 minutes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Incident {
+    /// Stays the same while events are added.
+    pub id: String,
+    /// The address.
+    pub client: String,
+    /// What all events have in common: `shop/basket` (site and first segment of the path), `shop`, or `many`.
+    pub target: String,
+    /// `attack-xss` and whatever tags of that form rules have, `protocol`, `scanner` or `other`.
+    pub kind: String,
+    /// Time of the first event.
+    pub first: Timestamp,
+    /// Time of the last event.
+    pub last: Timestamp,
+    /// How many.
+    pub events: u64,
+    /// How many of them were blocked.
+    pub blocked: u64,
+    /// The highest anomaly score.
+    pub highest_score: i64,
+    /// The rules that matched in most of them.
+    pub rules: Vec<RuleEvents>,
+    /// How many fell into each of up to 32 equal stretches of time.
+    pub course: Vec<u64>,
+    /// When the first stretch begins.
+    pub course_start: Timestamp,
+    /// Seconds of a stretch.
+    pub course_step: u64,
+    /// The filter that lists the events, as a query string. It may take some more: other kinds in which the same was found.
+    pub filter: String,
+}
+
+/// A rule and in how many events it matched.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RuleEvents {
+    /// Its id.
+    pub id: u64,
+    /// Events.
+    pub count: u64,
+}
+
+/// Events grouped by client, target and kind
+#[utoipa::path(
+    get,
+    path = "/api/incidents",
+    operation_id = "incidents",
+    tag = "events",
+    params(
+        ("since" = Option<Timestamp>, Query, description = "Whose last event is of this time or later"),
+        ("until" = Option<Timestamp>, Query, description = "Whose last event is before this time"),
+        ("before" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u16>, Query, description = "How many; 50 where it is not given, at most 500")
+    ),
+    responses((status = 200, body = Incidents), (status = 400, body = Failure, description = "A parameter is wrong"))
+)]
+async fn list(
+    _: Viewer,
+    State(console): State<Console>,
+    parameters: Asked<Parameters>,
+) -> Result<Json<Incidents>, Problem> {
+    let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
+    let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
+    let query = read(parameters).map_err(bad)?;
+    let page = asked(move || console.events.incidents(&query)).await?;
+    Ok(Json(Incidents {
+        incidents: page.incidents.into_iter().map(incident).collect(),
+        next: page.next.map(|(last, id)| format!("{}-{id}", last.as_micros())),
+        complete: page.complete,
+    }))
+}
+
+fn read(parameters: Parameters) -> Result<IncidentQuery, String> {
+    let mut query = IncidentQuery { limit: LIMIT, ..IncidentQuery::default() };
+    for (name, value) in parameters {
+        match name.as_str() {
+            "since" => query.since = Some(value.parse().map_err(|error| format!("since: {error}"))?),
+            "until" => query.until = Some(value.parse().map_err(|error| format!("until: {error}"))?),
+            "limit" => query.limit = value.parse().map_err(|error| format!("limit: {error}"))?,
+            "before" => {
+                let parts = value.split_once('-').and_then(|(last, id)| {
+                    Some((Timestamp::from_micros(last.parse().ok()?), id.parse().ok()?))
+                });
+                query.before = Some(parts.ok_or("before: not the `next` of a page")?);
+            }
+            _ => {
+                return Err(format!(
+                    "there is no parameter `{}`; there are since, until, before, limit",
+                    name.chars().take(64).collect::<String>()
+                ));
+            }
+        }
+    }
+    Ok(query)
+}
+
+fn incident(incident: store::Incident) -> Incident {
+    let target = match (&incident.site, &incident.path) {
+        (Some(site), Some(path)) => format!("{site}{path}"),
+        (Some(site), None) => site.clone(),
+        (None, _) => "many".to_owned(),
+    };
+    Incident {
+        id: incident.id.to_string(),
+        client: incident.client.to_string(),
+        target,
+        first: incident.first,
+        last: incident.last,
+        events: incident.events,
+        blocked: incident.blocked,
+        highest_score: incident.highest_score,
+        rules: incident.top_rules(RULES).into_iter().map(|(id, count)| RuleEvents { id, count }).collect(),
+        course: incident.course.counts().to_vec(),
+        course_start: incident.course.start(),
+        course_step: incident.course.step_seconds(),
+        filter: filter(&incident),
+        kind: incident.kind,
+    }
+}
+
+/// A kind is no property of an event; its tag is a text in it.
+fn filter(incident: &store::Incident) -> String {
+    let after = Timestamp::from_micros(incident.last.as_micros() + 1);
+    let mut filter = format!("client={}&since={}&until={after}", incident.client, incident.first);
+    let tag = match incident.kind.as_str() {
+        "scanner" => Some("attack-reputation-scanner"),
+        kind if kind.starts_with("attack-") => Some(kind),
+        _ => None,
+    };
+    if let Some(tag) = tag {
+        // as it stands in the event's JSON, so that it is no part of a longer one; tags of rules may hold anything
+        filter += "&text=";
+        for byte in tag.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => filter.push(char::from(byte)),
+                other => filter += &format!("%{other:02X}"),
+            }
+        }
+    }
+    filter
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{Action, Client, Event, EventId, Gate, MatchedRule, RequestEvidence};
+
+    use super::*;
+
+    #[test]
+    fn the_filter_of_an_incident_takes_its_events() {
+        let time: Timestamp = "2026-11-24T12:00:00.000001Z".parse().unwrap();
+        for (tag, kind, text) in [
+            ("attack-xss", "attack-xss", "&text=attack-xss"),
+            ("attack-reputation-scanner", "scanner", "&text=attack-reputation-scanner"),
+            ("attack-own&x", "attack-own&x", "&text=attack-own%26x"),
+            ("own", "other", ""),
+        ] {
+            let rule = MatchedRule { id: 7, tags: vec![tag.to_owned()].into(), ..MatchedRule::default() };
+            let evidence = RequestEvidence {
+                line: "GET /a/b HTTP/1.1".into(),
+                rules: vec![rule],
+                ..RequestEvidence::default()
+            };
+            let event = Event {
+                site: Some("shop".to_owned()),
+                client: Some(Client { address: "2001:db8::1".parse().unwrap(), port: None }),
+                action: Action::Blocked,
+                ..Event::new(EventId::derived(time, "n", ""), time, "n", Gate::Request, evidence.into())
+            };
+            let shown = incident(store::Incident::of(&event).unwrap());
+            assert_eq!((shown.kind.as_str(), shown.target.as_str()), (kind, "shop/a"));
+            assert_eq!((shown.course, shown.rules.len()), (vec![1], 1));
+            let span = "since=2026-11-24T12:00:00.000001Z&until=2026-11-24T12:00:00.000002Z";
+            assert_eq!(shown.filter, format!("client=2001:db8::1&{span}{text}"));
+            let uri = format!("/?{}", shown.filter).parse().unwrap();
+            let Query(parameters) = Query::<Parameters>::try_from_uri(&uri).unwrap();
+            assert!(crate::events::query(parameters).unwrap().filter.matches(&event), "{}", shown.filter);
+        }
+    }
+
+    #[test]
+    fn parameters() {
+        let read = |name: &str, value: &str| read(vec![(name.to_owned(), value.to_owned())]);
+        assert_eq!(read("before", "12-7").unwrap().before, Some((Timestamp::from_micros(12), 7)));
+        assert_eq!(read("limit", "3").unwrap().limit, 3);
+        for (name, value) in
+            [("before", "12"), ("before", "a-b"), ("limit", "-1"), ("since", "x"), ("site", "a")]
+        {
+            let error = read(name, value).unwrap_err();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}

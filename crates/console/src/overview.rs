@@ -1,0 +1,263 @@
+//! `/api/overview`
+
+use std::time::SystemTime;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Json;
+use event::Timestamp;
+use serde::Serialize;
+use store::{OverviewQuery, Step, Test};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::access::Viewer;
+use crate::events::{Asked, Parameters, asked, query};
+use crate::openapi::{Failure, Filter};
+use crate::{Console, Problem};
+
+/// Rules, clients, paths, sites and countries that are named.
+const TOP: usize = 10;
+/// Clients whose countries are counted.
+const CLIENTS: usize = 1000;
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+pub(crate) fn routes() -> OpenApiRouter<Console> {
+    OpenApiRouter::new().routes(routes!(overview))
+}
+
+/// Counts over a span of time.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Overview {
+    /// One for each hour or day, the oldest first, without gaps.
+    pub series: Vec<Bucket>,
+    /// All together.
+    pub totals: Totals,
+    /// What is most frequent, the most frequent first.
+    pub top: Top,
+    /// Whether all events are counted.
+    pub complete: bool,
+    /// Where not: the events of this time or later are.
+    pub counted_to: Option<Timestamp>,
+}
+
+/// An hour or a day.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Bucket {
+    /// Its beginning.
+    pub time: Timestamp,
+    /// Requests, with those of which there is no event; null where that is not known.
+    pub requests: Option<u64>,
+    /// Events.
+    pub events: u64,
+    /// Events of the action `blocked`.
+    pub blocked: u64,
+    /// Events of the action `detected`.
+    pub detected: u64,
+}
+
+/// All together.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Totals {
+    /// Requests, of the hours or days of which they are known; null where of none.
+    pub requests: Option<u64>,
+    /// Events.
+    pub events: u64,
+    /// Events of the action `blocked`.
+    pub blocked: u64,
+    /// Events of the action `detected`.
+    pub detected: u64,
+    /// Events of the action `blocked` or `detected` whose answer had a status below 400.
+    pub attacks_answered_below_400: u64,
+}
+
+/// What is most frequent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Top {
+    /// The rules that matched in most events.
+    pub rules: Vec<RuleCount>,
+    /// The clients of most events.
+    pub clients: Vec<NameCount>,
+    /// The paths of most events.
+    pub paths: Vec<NameCount>,
+    /// The sites of most events.
+    pub sites: Vec<NameCount>,
+    /// The countries of most events, by the thousand clients of most events; null where `[console] geoip` names no database.
+    pub countries: Option<Vec<CountryCount>>,
+}
+
+/// A rule and in how many events it matched.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RuleCount {
+    /// Its id.
+    pub id: u64,
+    /// One of its messages.
+    pub message: String,
+    /// Events.
+    pub count: u64,
+}
+
+/// A name and its events.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NameCount {
+    /// What has so many.
+    pub name: String,
+    /// Events.
+    pub count: u64,
+}
+
+/// A country and its events.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CountryCount {
+    /// ISO 3166-1, two letters.
+    pub code: String,
+    /// Events.
+    pub count: u64,
+}
+
+/// Counts by hour or by day, and what is most frequent
+///
+/// The span is widened to whole hours or days (UTC). Filters of sites alone are answered at once, however many events there are;
+/// with others the newest events are counted, as far as it goes in about 0.1 s: then `complete` is false.
+#[utoipa::path(
+    get,
+    path = "/api/overview",
+    operation_id = "overview",
+    tag = "events",
+    params(
+        Filter,
+        ("step" = Option<String>, Query, description = "`hour` or `day`; where not given: by day beyond four days")
+    ),
+    responses((status = 200, body = Overview), (status = 400, body = Failure, description = "A parameter is wrong"))
+)]
+async fn overview(
+    _: Viewer,
+    State(console): State<Console>,
+    parameters: Asked<Parameters>,
+) -> Result<Json<Overview>, Problem> {
+    let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
+    let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
+    let mut query = read(parameters, Timestamp::from(SystemTime::now())).map_err(bad)?;
+    if console.looking.geoip.is_some() {
+        query.top = CLIENTS;
+    }
+    let counts = asked(move || console.events.overview(&query)).await?;
+    let countries = console.looking.geoip.as_ref().map(|geoip| {
+        let countries = geoip.countries(counts.clients.iter().map(|(client, count)| (*client, *count)));
+        countries.into_iter().take(TOP).map(|(code, count)| CountryCount { code, count }).collect()
+    });
+    Ok(Json(answer(counts, countries)))
+}
+
+/// `since`, `until` and `step`; the other parameters are the filter.
+fn read(parameters: Parameters, now: Timestamp) -> Result<OverviewQuery, String> {
+    let (steps, filter): (Parameters, Parameters) =
+        parameters.into_iter().partition(|(name, _)| name == "step");
+    let mut filter = query(filter)?.filter;
+    let (mut since, mut until) = (None, None);
+    filter.conditions.retain(|condition| {
+        match &condition.test {
+            Test::Since(time) if !condition.inverted => since = since.max(Some(*time)),
+            Test::Before(time) if !condition.inverted => {
+                until = Some(until.map_or(*time, |t| (*time).min(t)))
+            }
+            _ => return true,
+        }
+        false
+    });
+    let until = until.unwrap_or(now);
+    let since = since.unwrap_or_else(|| Timestamp::from_micros(until.as_micros() - DAY));
+    let step = match steps.last().map(|(_, step)| step.as_str()) {
+        None if until.as_micros() - since.as_micros() > 4 * DAY => Step::Day,
+        None | Some("hour") => Step::Hour,
+        Some("day") => Step::Day,
+        Some(_) => return Err("step: neither `hour` nor `day`".to_owned()),
+    };
+    let query = OverviewQuery { filter, since, until, step, top: TOP };
+    let most = store::limits::MAX_BUCKETS;
+    if query.buckets() > most.unsigned_abs() {
+        return Err(format!("step: more than {most} of them lie between `since` and `until`"));
+    }
+    Ok(query)
+}
+
+fn answer(counts: store::Overview, countries: Option<Vec<CountryCount>>) -> Overview {
+    let bucket = |bucket: store::overview::Bucket| {
+        let store::overview::Bucket { time, requests, events, blocked, detected } = bucket;
+        Bucket { time, requests, events, blocked, detected }
+    };
+    let rule = |rule: store::overview::RuleCount| {
+        let store::overview::RuleCount { id, message, count } = rule;
+        RuleCount { id, message, count }
+    };
+    let named = |(name, count): (String, u64)| NameCount { name, count };
+    let store::overview::Totals { requests, events, blocked, detected, attacks_answered_below_400 } =
+        counts.totals;
+    Overview {
+        series: counts.series.into_iter().map(bucket).collect(),
+        totals: Totals { requests, events, blocked, detected, attacks_answered_below_400 },
+        top: Top {
+            rules: counts.rules.into_iter().take(TOP).map(rule).collect(),
+            clients: counts
+                .clients
+                .into_iter()
+                .take(TOP)
+                .map(|(client, count)| named((client.to_string(), count)))
+                .collect(),
+            paths: counts.paths.into_iter().take(TOP).map(named).collect(),
+            sites: counts.sites.into_iter().take(TOP).map(named).collect(),
+            countries,
+        },
+        complete: counts.counted_to.is_none(),
+        counted_to: counts.counted_to,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_steps() {
+        let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        for (parameters, expected) in [
+            (&[][..], Ok("2026-11-23T12:00:00.000000Z 2026-11-24T12:00:00.000000Z Hour 0")),
+            (
+                &[("until", "2026-11-02T00:00:00Z")],
+                Ok("2026-11-01T00:00:00.000000Z 2026-11-02T00:00:00.000000Z Hour 0"),
+            ),
+            (
+                &[("since", "2026-11-01T00:00:00Z"), ("site", "a")],
+                Ok("2026-11-01T00:00:00.000000Z 2026-11-24T12:00:00.000000Z Day 1"),
+            ),
+            (
+                &[("since", "2026-11-01T00:00:00Z"), ("since", "2026-11-03T00:00:00Z"), ("step", "hour")],
+                Ok("2026-11-03T00:00:00.000000Z 2026-11-24T12:00:00.000000Z Hour 0"),
+            ),
+            (
+                &[("since", "!2026-11-24T00:00:00Z"), ("step", "day")],
+                Ok("2026-11-23T12:00:00.000000Z 2026-11-24T12:00:00.000000Z Day 1"),
+            ),
+            (&[("step", "week")], Err("step: neither `hour` nor `day`")),
+            (
+                &[("since", "2020-11-24T00:00:00Z"), ("step", "hour")],
+                Err("step: more than 2400 of them lie between `since` and `until`"),
+            ),
+            (&[("colour", "red")], Err("there is no property `colour`")),
+        ] {
+            let parameters: Parameters =
+                parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let found = read(parameters.clone(), now).map(|query| {
+                let OverviewQuery { filter, since, until, step, .. } = query;
+                format!("{since} {until} {step:?} {}", filter.conditions.len())
+            });
+            match (found, expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{parameters:?}"),
+                (Err(found), Err(expected)) => assert!(found.starts_with(expected), "{found}"),
+                (found, expected) => panic!("{parameters:?}: {found:?} {expected:?}"),
+            }
+        }
+    }
+}
