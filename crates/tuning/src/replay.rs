@@ -2,8 +2,8 @@
 //!
 //! Both times the same code judges the same evidence, so what differs is the rules' doing. Three things set a replay apart from
 //! the request itself: secrets stand as `[redacted]`, persistent collections are empty, and a response is seen only as far
-//! as it was kept. A request that was blocked and would not be blocked again from its evidence tells nothing and is counted
-//! apart.
+//! as it was kept. A request that was blocked and passes by both sets of rules tells nothing and is counted apart: it was mended
+//! since, or its evidence does not hold why it was blocked.
 //!
 //! # What counts as an attack that slips through
 //!
@@ -167,7 +167,7 @@ pub struct NotReplayed {
     pub truncated: u64,
     /// Because rules had no say: the gate refused the request, or there is none.
     pub without_rules: u64,
-    /// Because it was blocked, and from its evidence would not be by the very same rules: redaction, counters of clients.
+    /// Because it was blocked once and passes by both: it was mended since, or its evidence does not hold why it was blocked.
     pub not_reproduced: u64,
 }
 
@@ -242,7 +242,7 @@ impl Replay {
                 return None;
             }
         };
-        if event.action == Action::Blocked && !before.is_blocked() {
+        if event.action == Action::Blocked && !before.is_blocked() && !after.is_blocked() {
             left.not_reproduced += 1;
             return None;
         }

@@ -110,7 +110,10 @@ fn text(report: &Report, done: u64, shown: usize, out: &mut impl Write) -> std::
         (report.still_pass, "pass as before"),
         (not.truncated, "not judged: only the beginning of the body was kept"),
         (not.without_rules, "not judged: refused before rules had a say"),
-        (not.not_reproduced, "not judged: what was kept does not tell why they were blocked"),
+        (
+            not.not_reproduced,
+            "were blocked once and pass now: mended since, or what was kept does not tell why",
+        ),
     ] {
         writeln!(out, "{count:8} {what}")?;
     }
