@@ -54,7 +54,8 @@ pub struct SavedFilter {
 pub struct NewFilter {
     /// What to call it, up to 100 characters.
     pub name: String,
-    /// The query string of `/api/events`, without `before` and `limit`; up to 4,096 bytes.
+    /// The query string of `/api/events`, without `before` and `limit`; up to 4,096 bytes. `since` and `until` may also be
+    /// spans back from now: `2h`, `7d` (s, m, h or d).
     pub query: String,
     /// Whether all users are to see it; takes an analyst.
     #[serde(default)]
@@ -264,8 +265,19 @@ fn checked(mut new: NewFilter) -> Result<NewFilter, Problem> {
     if let Some((name, _)) = parameters.iter().find(paging) {
         return Err(bad(format!("`{name}` is no part of a filter")));
     }
+    let spans =
+        |(name, value): &(String, String)| matches!(name.as_str(), "since" | "until") && is_span(value);
+    let parameters = parameters.into_iter().filter(|parameter| !spans(parameter)).collect();
     crate::events::query(parameters).map_err(bad)?;
     Ok(new)
+}
+
+/// Whether a time is told as a span back from now, such as `2h` or `!7d`. Who applies the filter makes a time of it: a saved
+/// filter would otherwise grow old.
+fn is_span(value: &str) -> bool {
+    let span = value.strip_prefix('!').unwrap_or(value);
+    let digits = span.strip_suffix(['s', 'm', 'h', 'd']).unwrap_or_default();
+    (1..=6).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -347,6 +359,9 @@ mod tests {
             ("a", "status=x", 400),
             ("a", "limit=3", 400),
             ("a", "site=a b", 400),
+            ("a", "since=2w", 400),
+            ("a", "since=h", 400),
+            ("a", "site=2h&status=2h", 400),
         ] {
             assert_eq!(
                 checked(new(name, query, false)).unwrap_err().status().as_u16(),
@@ -356,6 +371,8 @@ mod tests {
         }
         let fine = checked(new(" a ", "?site=shop&action=!passed&text=%22%3E", false)).unwrap();
         assert_eq!((fine.name.as_str(), fine.query.as_str()), ("a", "site=shop&action=!passed&text=%22%3E"));
+        let spans = checked(new("a", "since=2h&until=!30m&action=blocked", false)).unwrap();
+        assert_eq!(spans.query, "since=2h&until=!30m&action=blocked");
         let saved = Saved::default();
         for _ in 0..MAX_FILTERS {
             saved.add(new("a", "", false), "anna").unwrap();

@@ -12,5 +12,5 @@ export default {
   passing: "Would now pass",
   blocking: "Would newly be blocked",
   left:
-    "Not judged: {truncated} with a body that was cut, {without} that no rule decides, {other} that even the present rules judge otherwise.",
+    "Not judged: {truncated} with a body that was cut, {without} that no rule decides, {other} that were blocked once and pass by both rule sets.",
 };

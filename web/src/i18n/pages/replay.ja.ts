@@ -12,5 +12,5 @@ export default {
   passing: "通るようになるもの",
   blocking: "新たに遮断されるもの",
   left:
-    "未判定: 本文が途中までのもの {truncated} 件、ルールの対象外 {without} 件、現在のルールでも結果が異なるもの {other} 件。",
+    "未判定: 本文が途中までのもの {truncated} 件、ルールの対象外 {without} 件、過去に遮断され、どちらのルールでも通るもの {other} 件。",
 };
