@@ -63,30 +63,31 @@ export default async (bench) => {
   const file = join(bench.folder, "audit.json");
   writeFileSync(file, auditLog(Date.now(), 7));
   bench.command("events", "import", file);
-  for (const [, , , path] of ATTACKS) await bench.request(path, { headers: { "User-Agent": "Nikto/2.5.0" } });
-  for (let count = 0; count < 60; count++) await bench.request(`/products/${count % 7}`);
-  await bench.attack("/?name=%22%3E%3Cscript%3Ealert(document.cookie)%3C/script%3E%3C!--");
+  const headers = { Host: HOSTS[0], "User-Agent": "Mozilla/5.0", Accept: "text/html" };
+  for (const [, , , path] of ATTACKS) await bench.request(path, { headers });
+  for (let count = 0; count < 60; count++) await bench.request(`/products/${count % 7}`, { headers });
+  await bench.attack("/?name=%22%3E%3Cscript%3Ealert(document.cookie)%3C/script%3E%3C!--", { headers });
   mkdirSync(bench.images, { recursive: true });
 
   const scale = { wide: { width: 1280, height: 800 }, phone: { width: 360, height: 740, scale: 2 } };
   const first = await bench.owner();
   const [event] = await first.events(1, "rule=941110");
   const pictures = [
-    ["overview", "/?range=7d", "wide", "light", "en-GB"],
+    ["overview", "/", "wide", "light", "en-GB"],
     ["overview-dark", "/?range=7d", "wide", "dark", "en-GB"],
-    ["overview-ja", "/?range=7d", "wide", "light", "ja-JP"],
-    ["events", "/events", "wide", "light", "en-GB"],
+    ["overview-ja", "/", "wide", "light", "ja-JP"],
+    ["events", "/events?action=blocked", "wide", "light", "en-GB"],
     ["event-dark", `/events/${event.id}`, "wide", "dark", "en-GB"],
     ["event-ja", `/events/${event.id}`, "wide", "dark", "ja-JP"],
     ["incidents", "/incidents", "wide", "light", "en-GB"],
     ["phone-overview", "/", "phone", "light", "en-GB"],
     ["phone-event", `/events/${event.id}`, "phone", "dark", "en-GB"],
-    ["phone-events-ja", "/events", "phone", "light", "ja-JP"],
+    ["phone-events-ja", "/events?action=blocked", "phone", "light", "ja-JP"],
   ];
   for (const [name, path, size, scheme, locale] of pictures) {
     const visitor = await bench.owner({ ...scale[size], scheme, locale });
     await visitor.open(path);
-    if (path.startsWith("/?")) await visitor.page.waitForSelector(".chart canvas");
+    if (path.split("?")[0] === "/") await visitor.page.waitForSelector(".chart canvas");
     const picture = join(bench.images, `${name}.png`);
     await visitor.page.screenshot({ path: picture });
     execFileSync("pngquant", ["--force", "--strip", "--speed", "1", "--output", picture, "64", picture]);
