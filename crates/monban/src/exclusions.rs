@@ -11,6 +11,7 @@
 //! A change is first noted as pending, then the file takes its new text (a new file that takes the name), then the history has
 //! it. Killed in between, the next change, or the next start, finds by the file's version which of the two holds.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -18,13 +19,17 @@ use std::path::{Path, PathBuf};
 use console::tuning::{Change, Failure, SiteMode};
 use event::Timestamp;
 use serde::{Deserialize, Serialize};
-use tuning::{ExclusionFile, file::version, limits};
+use tuning::file::{difference, version};
+use tuning::{ExclusionFile, limits};
 
 /// Bytes of the history; beyond them no change is made until its oldest lines are moved away.
 const HISTORY_BYTES: u64 = 64 << 20;
 
 /// Changes whose texts are kept, so that they can be shown and undone.
 const VERSIONS: usize = 1_000;
+
+/// Changes that are listed, the newest.
+const SHOWN: usize = 500;
 
 /// The file of exclusions in a data folder.
 pub fn path(data_dir: &Path) -> PathBuf {
@@ -108,20 +113,21 @@ impl ExclusionStore {
         ExclusionFile::read(bytes).map_err(|refused| located(&self.file, &refused))
     }
 
-    /// The changes, newest first.
+    /// The newest changes, newest first; at most [`SHOWN`].
     ///
     /// # Errors
     /// Those of reading.
     pub fn history(&self) -> Result<Vec<Change>, Failure> {
         let lines = self.lines()?;
-        let mut changes = Vec::with_capacity(lines.len());
-        for line in lines.iter().rev() {
-            let undone_by =
-                lines.iter().find(|other| other.undoes == Some(line.number)).map(|other| other.number);
+        let undone: HashMap<u64, u64> =
+            lines.iter().filter_map(|line| line.undoes.map(|undone| (undone, line.number))).collect();
+        let mut changes = Vec::new();
+        for line in lines.iter().rev().take(SHOWN) {
+            let undone_by = undone.get(&line.number).copied();
             let diff = match &line.kind {
                 Kind::Exclusions { before, after, .. } => {
-                    let texts = self.text(before)?.zip(self.text(after)?);
-                    texts.map(|(before, after)| before.difference(&after))
+                    let texts = self.bytes(before)?.zip(self.bytes(after)?);
+                    texts.map(|(before, after)| difference(&before, &after))
                 }
                 Kind::Site { name, before, after } => {
                     let word = |mode: &Option<SiteMode>| mode.map_or("as configured", SiteMode::as_str);
@@ -188,13 +194,18 @@ impl ExclusionStore {
     }
 
     fn text(&self, version: &str) -> Result<Option<ExclusionFile>, Failure> {
-        let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let path = self.version_path(version);
+        Ok(self.bytes(version)?.and_then(|bytes| ExclusionFile::read(bytes).ok()))
+    }
+
+    /// The text of that version, if it is kept.
+    fn bytes(&self, wanted: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let is_version = !wanted.is_empty() && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let path = self.version_path(wanted);
         if !is_version || !path.exists() {
             return Ok(None);
         }
-        let file = ExclusionFile::read(read(&path, limits::FILE_BYTES as u64 + 1)?);
-        Ok(file.ok().filter(|file| file.version() == version))
+        let bytes = read(&path, limits::FILE_BYTES as u64 + 1)?;
+        Ok((version(&bytes) == wanted).then_some(bytes))
     }
 }
 

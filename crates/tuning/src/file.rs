@@ -16,6 +16,7 @@
 //! In values, control characters and backslashes stand as `\xhh`, so that no value can end its comment. All other text is the
 //! owner's: it is kept byte for byte.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use event::{ByteString, EventId, Timestamp};
@@ -282,22 +283,22 @@ impl ExclusionFile {
         }
         Ok(file)
     }
+}
 
-    /// What changed from this file to that one: paragraphs that went with `-`, those that came with `+` before each line.
-    pub fn difference(&self, after: &Self) -> String {
-        let (was, is) = (paragraphs(&self.text), paragraphs(&after.text));
-        let mut text = String::new();
-        for (sign, paragraphs) in [('-', less(&was, &is)), ('+', less(&is, &was))] {
-            for paragraph in paragraphs {
-                for line in String::from_utf8_lossy(paragraph).lines() {
-                    text.push(sign);
-                    text.push_str(line);
-                    text.push('\n');
-                }
+/// What changed from one text of a file to another: paragraphs that went with `-`, those that came with `+` before each line.
+pub fn difference(before: &[u8], after: &[u8]) -> String {
+    let (was, is) = (paragraphs(before), paragraphs(after));
+    let mut text = String::new();
+    for (sign, paragraphs) in [('-', less(&was, &is)), ('+', less(&is, &was))] {
+        for paragraph in paragraphs {
+            for line in String::from_utf8_lossy(paragraph).lines() {
+                text.push(sign);
+                text.push_str(line);
+                text.push('\n');
             }
         }
-        text
     }
+    text
 }
 
 /// Names a text; see [`ExclusionFile::version`].
@@ -324,17 +325,18 @@ fn actions(kind: &DirectiveKind) -> &[Action] {
 
 /// Those of `from` that are not in `other`, each as often as it is missing.
 fn less<'a>(from: &[&'a [u8]], other: &[&[u8]]) -> Vec<&'a [u8]> {
-    let mut other = other.to_vec();
-    from.iter()
-        .filter(|paragraph| match other.iter().position(|found| found == *paragraph) {
-            Some(at) => {
-                other.swap_remove(at);
-                false
-            }
-            None => true,
-        })
-        .copied()
-        .collect()
+    let mut there: HashMap<&[u8], usize> = HashMap::new();
+    for paragraph in other {
+        *there.entry(paragraph).or_default() += 1;
+    }
+    let is_missing = |paragraph: &&&[u8]| match there.get_mut(**paragraph) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
+        }
+        _ => true,
+    };
+    from.iter().filter(is_missing).copied().collect()
 }
 
 fn paragraphs(text: &[u8]) -> Vec<&[u8]> {

@@ -19,7 +19,7 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 /// What was changed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Changes {
-    /// The newest first.
+    /// The newest first, at most 500.
     pub changes: Vec<Change>,
 }
 

@@ -141,9 +141,9 @@ fn changes_are_undone_though_others_came_since() {
     // what somebody wrote by hand is not guessed at
     let mine = read("# mine\n# more\n");
     assert!(matches!(two.undo(&mine, &empty), Err(Refused::ChangedSince(_))));
-    assert_eq!(empty.difference(&one).lines().next(), Some("+# monban exclusion"));
-    assert_eq!(mine.difference(&empty), "-# mine\n-# more\n+# mine\n");
-    assert_eq!(two.difference(&two), "");
+    assert_eq!(difference(empty.text(), one.text()).lines().next(), Some("+# monban exclusion"));
+    assert_eq!(difference(mine.text(), empty.text()), "-# mine\n-# more\n+# mine\n");
+    assert_eq!(difference(two.text(), two.text()), "");
     assert_ne!(one.version(), two.version());
 }
 
