@@ -147,6 +147,14 @@ impl Access {
         self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
+    /// Whether there is an owner who can sign in. Blocks.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn has_owner(&self) -> Result<bool, Problem> {
+        self.blocking(|db, _| Ok(users::has_owner(db)?))
+    }
+
     /// A one-time link to the first account. None once there is an owner. Blocks.
     ///
     /// # Errors

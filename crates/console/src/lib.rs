@@ -56,11 +56,11 @@ mod overview;
 mod pages;
 mod problem;
 pub mod receiver;
+mod serve;
 mod state;
 pub mod tuning;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -127,8 +127,7 @@ pub async fn serve(
         stop.await;
         live.stop();
     };
-    let service = router(console).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+    serve::serve(listener, None, router(console), stop).await
 }
 
 fn router(console: Console) -> Router {

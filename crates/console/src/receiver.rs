@@ -21,7 +21,6 @@
 
 mod committer;
 mod sensors;
-mod serve;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -41,7 +40,6 @@ use tokio::sync::Semaphore;
 
 use committer::Committer;
 pub use sensors::{InvalidHash, Password, Sensor};
-pub use serve::serve;
 
 /// Where mlogc sends to.
 pub const PATH: &str = "/rpc/auditLogReceiver";
@@ -140,6 +138,19 @@ impl Settings {
     fn new(sensors: Vec<Sensor>, redactor: Redactor) -> Self {
         Self { sensors: sensors.into_iter().map(Arc::new).collect(), redactor }
     }
+}
+
+/// Serves until `stop` is done, then lets running requests end.
+///
+/// # Errors
+/// Those of the socket.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
+    receiver: Receiver,
+    stop: impl Future<Output = ()> + Send,
+) -> std::io::Result<()> {
+    crate::serve::serve(listener, tls, router(receiver), stop).await
 }
 
 /// The routes of the receiver, and 404 for everything else.

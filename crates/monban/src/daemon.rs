@@ -54,19 +54,25 @@ pub fn load_rules(config: &Config) -> Result<Option<Arc<RuleSet>>, Failure> {
     rules::load_or_fail(&config.rule_files()).map(|rules| Some(Arc::new(rules)))
 }
 
-/// Runs until TERM or INT. `ready` is called once everything listens; with the one-time link to the console's first account
-/// where there is none yet.
+/// Runs until TERM or INT. `ready` is called once everything listens; where `shows_link`, with a new one-time link to the
+/// console's first account, if there is none yet.
 ///
 /// # Errors
 /// Whatever hinders the start.
-pub fn run(config_file: &Path, config: Config, ready: impl FnOnce(Option<&str>)) -> Result<(), Failure> {
+pub fn run(
+    config_file: &Path,
+    config: Config,
+    shows_link: bool,
+    ready: impl FnOnce(Option<&str>),
+) -> Result<(), Failure> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // first of all: whoever finds the gate open may send one
         let signals = Signals::take()?;
         let daemon = Daemon::start(config_file, config).await?;
-        ready(daemon.first_link().await.as_deref());
+        let link = daemon.first_link(shows_link).await;
+        ready(link.as_deref());
         daemon.serve(signals).await
     })
 }
@@ -317,10 +323,21 @@ impl Daemon {
         Ok(())
     }
 
-    /// A one-time link to the console's first account; none where there is one.
-    async fn first_link(&self) -> Option<String> {
+    /// A new one-time link to the console's first account; none where there is one, or where nobody would see it: then the
+    /// one that a command printed stays good.
+    async fn first_link(&self, is_shown: bool) -> Option<String> {
         let access = Arc::clone(&self.access);
-        match tokio::task::spawn_blocking(move || access.first_link()).await {
+        let first = move || match access.has_owner()? {
+            false if is_shown => access.first_link(),
+            false => {
+                tracing::info!(
+                    "the console has no account yet: `monban console link` prints a link to the first"
+                );
+                Ok(None)
+            }
+            true => Ok(None),
+        };
+        match tokio::task::spawn_blocking(first).await {
             Ok(Ok(link)) => link,
             Ok(Err(problem)) => {
                 tracing::error!("{}", problem.error());

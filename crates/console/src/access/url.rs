@@ -59,6 +59,8 @@ impl FromStr for Url {
         if host.is_empty() {
             return Err(InvalidUrl);
         }
+        // An IPv6 address can be written in many ways, and is compared as text.
+        let host = host.parse::<IpAddr>().map_or(host, |address| address.to_string());
         let port = authority.port_u16().filter(|port| *port != if https { 443 } else { 80 });
         Ok(Self { https, host, port })
     }
@@ -86,6 +88,7 @@ mod tests {
             ("https://gate:443", Some("https://gate")),
             ("http://gate:443", Some("http://gate:443")),
             ("http://[2001:DB8::1]:8600", Some("http://[2001:db8::1]:8600")),
+            ("http://[::0]:8600", Some("http://[::]:8600")),
             ("gate.example.org", None),
             ("ftp://gate", None),
             ("https://", None),

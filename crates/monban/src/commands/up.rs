@@ -26,17 +26,14 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     if arguments.demo {
         return run_demo();
     }
-    daemon::run(config_file, Config::load(config_file)?, |link| match link {
-        // A log is no place for it: it is for whoever sits here.
-        Some(link) if std::io::stdout().is_terminal() => {
+    // A log is no place for a link; `monban console link` prints one.
+    let shows_link = std::io::stdout().is_terminal();
+    daemon::run(config_file, Config::load(config_file)?, shows_link, |link| {
+        if let Some(link) = link {
             println!(
                 "The console has no account yet. This link makes the first one, once, within a day:\n\n  {link}\n"
             );
         }
-        Some(_) => tracing::info!(
-            "the console has no account yet: `monban console link` prints a link to the first one"
-        ),
-        None => {}
     })
 }
 
@@ -69,7 +66,7 @@ fn run_demo() -> Result<(), Failure> {
     let monban = std::env::current_exe()?;
     let monban = monban.display();
     let shown = config_file.display();
-    daemon::run(&config_file, config, |link| {
+    daemon::run(&config_file, config, true, |link| {
         println!(
             "\nThe gate is up on http://{gate}/ before a careless site. What it sees, the console shows; this link makes\n\
              your account there, once: {console}\n\

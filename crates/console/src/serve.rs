@@ -1,9 +1,12 @@
-//! The listener of the receiver: HTTP/1.1, plain or within TLS.
+//! The listeners of console and receiver: HTTP/1.1, plain or within TLS, with limits on connections and time.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,11 +15,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use super::{Receiver, router};
-
-/// Connections at one time; further ones wait. An mlogc keeps ten.
+/// Connections at one time, of each listener; further ones wait. An mlogc keeps ten, a browser six.
 const MAX_CONNECTIONS: usize = 512;
-/// How long a request's head, and the quiet time before it, may take; mlogc connects again when it needs to.
+/// How long a request's head, and the quiet time before it, may take; clients connect again when they need to.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,27 +26,26 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// How long running requests may take to end.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 
-/// Serves until `stop` is done, then lets running requests end.
+/// Serves until `stop` is done, then lets running requests end. Handlers find the peer as [`ConnectInfo`].
 ///
 /// # Errors
 /// Those of the socket.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
-    receiver: Receiver,
+    router: Router,
     stop: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
     let tls = tls.map(TlsAcceptor::from);
-    let router = router(receiver);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (stopping, stopped) = watch::channel(false);
     tokio::pin!(stop);
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
-        let stream = tokio::select! {
+        let (stream, peer): (_, SocketAddr) = tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(_) => {
                     // Out of descriptors, most likely: others have to end first.
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -53,9 +53,10 @@ pub async fn serve(
                 }
             },
         };
-        // Answers are small and mlogc waits for each.
+        // Answers are small and clients wait for each.
         let _ = stream.set_nodelay(true);
-        let (tls, router, stopped) = (tls.clone(), router.clone(), stopped.clone());
+        let (tls, stopped) = (tls.clone(), stopped.clone());
+        let router = router.clone().layer(Extension(ConnectInfo(peer)));
         tokio::spawn(async move {
             match tls {
                 None => connection(stream, router, stopped).await,
@@ -78,7 +79,7 @@ pub async fn serve(
 
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    router: axum::Router,
+    router: Router,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut builder = hyper::server::conn::http1::Builder::new();
