@@ -55,12 +55,15 @@ impl FromStr for Url {
         if authority.as_str().contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(InvalidUrl);
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        if host.is_empty() {
-            return Err(InvalidUrl);
-        }
-        // An IPv6 address can be written in many ways, and is compared as text.
-        let host = host.parse::<IpAddr>().map_or(host, |address| address.to_string());
+        let host = authority.host();
+        let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+        let host = match literal.unwrap_or(host).parse::<IpAddr>() {
+            // An IPv6 address can be written in many ways, and is compared as text.
+            Ok(address) => address.to_string(),
+            Err(_) if !host.is_empty() && host.bytes().all(is_name) => host.to_ascii_lowercase(),
+            Err(_) => return Err(InvalidUrl),
+        };
         let port = authority.port_u16().filter(|port| *port != if https { 443 } else { 80 });
         Ok(Self { https, host, port })
     }
@@ -89,6 +92,9 @@ mod tests {
             ("http://gate:443", Some("http://gate:443")),
             ("http://[2001:DB8::1]:8600", Some("http://[2001:db8::1]:8600")),
             ("http://[::0]:8600", Some("http://[::]:8600")),
+            ("http://f[::1]:8600", None),
+            ("http://[gate]", None),
+            ("http://gäte", None),
             ("gate.example.org", None),
             ("ftp://gate", None),
             ("https://", None),
