@@ -152,10 +152,14 @@ async fn replays_are_limited_cancelled_and_forgotten() {
     let first = begin(&console, Role::Analyst, new()).await.unwrap();
     let second = begin(&console, Role::Analyst, new()).await.unwrap();
     assert!(matches!(begin(&console, Role::Analyst, new()).await, Err(Failure::Unavailable(_))));
+    // both, before either goes on: which of them takes a turn is not said
     for id in [&first, &second] {
         let who = Analyst(identity(Role::Analyst));
         cancel(who, State(console.clone()), Path(id.clone())).await.unwrap();
-        go.send(()).unwrap();
+    }
+    go.send(()).unwrap();
+    go.send(()).unwrap();
+    for id in [&first, &second] {
         let shown = ended(&console, id).await;
         assert_eq!(
             (shown.state, shown.error.as_deref(), shown.done),
