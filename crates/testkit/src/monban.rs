@@ -19,6 +19,8 @@ pub struct Config {
     pub before_rules: String,
     /// SecLang text at the end.
     pub after_rules: String,
+    /// Folder of journal and store, which stays; none: one of its own.
+    pub data_dir: Option<PathBuf>,
     /// TOML at the end of the configuration file: further tables, or keys of `[console]`, which comes last.
     pub extra: String,
 }
@@ -31,6 +33,7 @@ impl Config {
             waf: "block".into(),
             before_rules: String::new(),
             after_rules: String::new(),
+            data_dir: None,
             extra: String::new(),
         }
     }
@@ -152,7 +155,7 @@ fn configuration(config: &Config, address: SocketAddr, console: SocketAddr, fold
          [[site]]\nhosts = [\"*\"]\nupstream = \"http://{upstream}\"\nwaf = \"{waf}\"\n\n\
          [waf]\nrules = [\"{recommended}\", {before}, \"{setup}\", \"{rules}\", {after}]\n\
          error_log = {error}\naudit_log = {audit}\n\n[console]\naddress = \"{console}\"\n{extra}\n",
-        data = quoted(&folder.join("data")),
+        data = quoted(config.data_dir.as_deref().unwrap_or(&folder.join("data"))),
         upstream = config.upstream,
         waf = config.waf,
         recommended = crs::MODSECURITY_RECOMMENDED,

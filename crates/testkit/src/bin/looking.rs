@@ -1,0 +1,137 @@
+//! How long the console's answers take over a store that is filled already, and what memory the daemon has meanwhile.
+//!
+//! usage: looking DATA_DIR
+//!
+//! `monban up` runs with the Core Rule Set and this data folder; each question is asked over HTTP, as the page in the browser asks
+//! it. Prints two tables, their fields between tabs: one line for each question, then memory.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use testkit::monban::Config;
+use testkit::synthetic::NEEDLE;
+use testkit::{Monban, Reflector, client};
+
+/// How often each question is asked.
+const ROUNDS: usize = 20;
+
+/// What is asked, and how it is called in the table.
+const QUESTIONS: [(&str, &str); 30] = [
+    ("all events", "events?"),
+    ("a site", "events?site=wiki"),
+    ("not a site", "events?site=!shop"),
+    ("an action", "events?action=detected"),
+    ("a rare action", "events?action=failed"),
+    ("site and action", "events?site=intranet&action=failed"),
+    ("a client", "events?client=203.0.113.7"),
+    ("a client that is not there", "events?client=192.0.2.1"),
+    ("a network /24", "events?client=203.0.113.0/24"),
+    ("a network /8", "events?client=1.0.0.0/8"),
+    ("a rule", "events?rule=942100"),
+    ("a rule that is nowhere", "events?rule=1"),
+    ("two rules", "events?rule=942100&rule=930110"),
+    ("rule, site and action", "events?rule=942100&site=mail&action=detected"),
+    ("a status", "events?status=502"),
+    ("a status that is nowhere", "events?status=418"),
+    ("a method", "events?method=HEAD"),
+    ("a method that is nowhere", "events?method=BREW"),
+    ("a severity", "events?severity=critical"),
+    ("a common text", "events?text=script"),
+    ("a rare text", "events?text=NEEDLE"),
+    ("a text that is nowhere", "events?text=no-such-text-anywhere"),
+    ("a text of two bytes", "events?text=%7Eq"),
+    ("not a common text", "events?text=!passwd"),
+    ("count of a status", "count?status=200"),
+    ("count of a text", "count?text=passwd"),
+    ("overview of 90 days", "overview?since=SINCE&step=day"),
+    ("overview of a site, 90 days by hour", "overview?since=SINCE&site=shop&step=hour"),
+    ("overview of a rule", "overview?since=SINCE&rule=942100&step=day"),
+    ("incidents", "incidents?"),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [data_dir] = &arguments[..] else {
+        eprintln!("usage: looking DATA_DIR");
+        return ExitCode::FAILURE;
+    };
+    let upstream = Reflector::start();
+    let config = Config {
+        data_dir: Some(Path::new(data_dir).to_path_buf()),
+        extra: "[retention]\ndays = 0\nmebibytes = 0\n".into(),
+        ..Config::new(upstream.address())
+    };
+    let monban = Monban::start(&config);
+    let token = monban.console_token("read");
+    // what the start has used is given back by then
+    std::thread::sleep(Duration::from_secs(3));
+    let idle = memory(monban.pid(), "VmRSS:");
+    let since = event::Timestamp::from_micros(
+        event::Timestamp::from(std::time::SystemTime::now()).as_micros() - 90 * 86_400_000_000,
+    );
+    println!("asked for\tmedian, ms\t95th, ms\tlongest, ms\tanswer");
+    let mut all = Vec::new();
+    let mut most = idle;
+    for (name, question) in QUESTIONS {
+        let question = question.replace("NEEDLE", &NEEDLE.replace(':', "%3A").replace('/', "%2F"));
+        let question = question.replace("SINCE", &since.to_string());
+        let (mut times, mut answer) = (Vec::new(), String::new());
+        for _ in 0..ROUNDS {
+            let began = Instant::now();
+            let body = ask(monban.console(), &token, &question);
+            times.push(began.elapsed());
+            answer = outline(&body);
+            most = most.max(memory(monban.pid(), "VmRSS:"));
+        }
+        all.extend_from_slice(&times);
+        println!("{name}\t{}\t{answer}", figures(&mut times));
+    }
+    println!("**all of them**\t{}\t", figures(&mut all));
+    println!();
+    println!("resident memory of the daemon with the Core Rule Set\tMiB");
+    println!("idle\t{:.1}", idle as f64 / 1024.0);
+    println!("while it answers, after each answer, at most\t{:.1}", most as f64 / 1024.0);
+    println!("while it answers, at most ever\t{:.1}", memory(monban.pid(), "VmHWM:") as f64 / 1024.0);
+    ExitCode::SUCCESS
+}
+
+fn ask(console: SocketAddr, token: &str, question: &str) -> serde_json::Value {
+    let request = format!(
+        "GET /api/{question} HTTP/1.1\r\nHost: {console}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    );
+    let answer = client::exchange(console, request.as_bytes()).expect("the console answers");
+    assert_eq!(answer.status, 200, "{question}: {}", String::from_utf8_lossy(&answer.body));
+    serde_json::from_slice(&answer.body).expect("JSON")
+}
+
+/// What was found, in a few words.
+fn outline(body: &serde_json::Value) -> String {
+    let partial = match (&body["searched_to"], &body["complete"]) {
+        (serde_json::Value::String(_), _) | (_, serde_json::Value::Bool(false)) => ", a part",
+        _ => "",
+    };
+    if let Some(events) = body["events"].as_array() {
+        return format!("{} events{partial}", events.len());
+    }
+    if let Some(incidents) = body["incidents"].as_array() {
+        return format!("{} incidents{partial}", incidents.len());
+    }
+    let count = body["count"].as_u64().or(body["totals"]["events"].as_u64()).unwrap_or(0);
+    format!("{count}{partial}")
+}
+
+/// Median, 95th of a hundred and longest.
+fn figures(times: &mut [Duration]) -> String {
+    times.sort_unstable();
+    let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
+    format!("{:.1}\t{:.1}\t{:.1}", at(50), at(95), at(100))
+}
+
+/// A line of /proc/PID/status, in KiB.
+fn memory(pid: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}
