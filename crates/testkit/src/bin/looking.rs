@@ -5,6 +5,7 @@
 //! `monban up` runs with the Core Rule Set and this data folder; each question is asked over HTTP, as the page in the browser asks
 //! it. Prints two tables, their fields between tabs: one line for each question, then memory.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -52,11 +53,18 @@ const QUESTIONS: [(&str, &str); 30] = [
 ];
 
 fn main() -> ExitCode {
+    match measure() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("looking: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [data_dir] = &arguments[..] else {
-        eprintln!("usage: looking DATA_DIR");
-        return ExitCode::FAILURE;
-    };
+    let [data_dir] = &arguments[..] else { return Err("usage: looking DATA_DIR".into()) };
     let upstream = Reflector::start();
     let config = Config {
         data_dir: Some(Path::new(data_dir).to_path_buf()),
@@ -80,7 +88,7 @@ fn main() -> ExitCode {
         let (mut times, mut answer) = (Vec::new(), String::new());
         for _ in 0..ROUNDS {
             let began = Instant::now();
-            let body = ask(monban.console(), &token, &question);
+            let body = ask(monban.console(), &token, &question)?;
             times.push(began.elapsed());
             answer = outline(&body);
             most = most.max(memory(monban.pid(), "VmRSS:"));
@@ -94,16 +102,18 @@ fn main() -> ExitCode {
     println!("idle\t{:.1}", idle as f64 / 1024.0);
     println!("while it answers, after each answer, at most\t{:.1}", most as f64 / 1024.0);
     println!("while it answers, at most ever\t{:.1}", memory(monban.pid(), "VmHWM:") as f64 / 1024.0);
-    ExitCode::SUCCESS
+    Ok(())
 }
 
-fn ask(console: SocketAddr, token: &str, question: &str) -> serde_json::Value {
+fn ask(console: SocketAddr, token: &str, question: &str) -> Result<serde_json::Value, Box<dyn Error>> {
     let request = format!(
         "GET /api/{question} HTTP/1.1\r\nHost: {console}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
     );
-    let answer = client::exchange(console, request.as_bytes()).expect("the console answers");
-    assert_eq!(answer.status, 200, "{question}: {}", String::from_utf8_lossy(&answer.body));
-    serde_json::from_slice(&answer.body).expect("JSON")
+    let answer = client::exchange(console, request.as_bytes())?;
+    if answer.status != 200 {
+        return Err(format!("{question}: {}", String::from_utf8_lossy(&answer.body)).into());
+    }
+    Ok(serde_json::from_slice(&answer.body)?)
 }
 
 /// What was found, in a few words.
