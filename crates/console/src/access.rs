@@ -50,6 +50,7 @@ use event::Timestamp;
 use rusqlite::{Transaction, TransactionBehavior};
 
 pub use database::{OpenError, path};
+pub(crate) use identity::identify;
 pub use identity::{Account, Analyst, Identity, Owner, Role, Scope, Via, Viewer};
 pub use url::{InvalidUrl, Url};
 
@@ -236,7 +237,7 @@ impl Access {
     }
 
     /// Uses the database within a transaction, which an error undoes. Blocks.
-    fn blocking<T>(
+    pub(crate) fn blocking<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, Problem>,
     ) -> Result<T, Problem> {

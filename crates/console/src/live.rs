@@ -1,8 +1,8 @@
 //! `/api/live`: events as they come, as Server-Sent Events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 //!
 //! While somebody watches, one task follows the journal and gives each event to all streams ([`Live`]). A stream that does not
-//! take them as fast as they come is given some that it has not seen, and is told how many it has missed of the rest. It ends by itself after a while, so that whoever
-//! comes back with `Last-Event-ID` is asked again who he is.
+//! take them as fast as they come is given some that it has not seen, and is told how many it has missed of the rest. It ends
+//! when its session does, or its token, and by itself after a while; whoever comes back has `Last-Event-ID`.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::Viewer;
+use crate::access::{Viewer, identify};
 use crate::events::{Asked, Parameters, asked, query};
 use crate::openapi::Failure;
 use crate::{Console, Problem};
@@ -41,6 +42,8 @@ const RESUME_PAGES: usize = 10;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// So long a stream lasts.
 const LIFETIME: Duration = Duration::from_secs(600);
+/// How often it is asked whether whoever reads may still look: so long a stream goes on after its session has ended.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(live))
@@ -55,6 +58,7 @@ struct Shared {
     running: Mutex<Option<Running>>,
     stopping: watch::Sender<bool>,
     lifetime: Duration,
+    ask_again: Duration,
 }
 
 /// The task that follows the journal.
@@ -67,17 +71,18 @@ struct Running {
 
 impl Default for Live {
     fn default() -> Self {
-        Self::with(MAX_STREAMS, LIFETIME)
+        Self::with(MAX_STREAMS, LIFETIME, ASK_AGAIN)
     }
 }
 
 impl Live {
-    fn with(streams: usize, lifetime: Duration) -> Self {
+    fn with(streams: usize, lifetime: Duration, ask_again: Duration) -> Self {
         Self(Arc::new(Shared {
             room: Arc::new(Semaphore::new(streams)),
             running: Mutex::default(),
             stopping: watch::Sender::new(false),
             lifetime,
+            ask_again,
         }))
     }
 
@@ -137,8 +142,8 @@ async fn follow(
 /// Events as they come
 ///
 /// Each `event` has the event as its data and a position as its id. `missed` tells how many events a stream that was read too
-/// slowly has lost (`{"count": n}`), passing the filter or not. With `Last-Event-ID` it goes on behind that event. After ten minutes
-/// a stream ends; an EventSource connects again by itself.
+/// slowly has lost (`{"count": n}`), passing the filter or not. With `Last-Event-ID` it goes on behind that event. It ends two
+/// seconds after its session has, and after ten minutes in any case; an EventSource connects again by itself.
 #[utoipa::path(
     get,
     path = "/api/live",
@@ -157,13 +162,13 @@ async fn follow(
 async fn live(
     _: Viewer,
     State(console): State<Console>,
-    headers: HeaderMap,
+    request: Parts,
     parameters: Asked<Parameters>,
 ) -> Result<Response, Problem> {
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
     let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
     let filter = query(parameters).map_err(bad)?.filter;
-    let since = match headers.get("last-event-id") {
+    let since = match request.headers.get("last-event-id") {
         None => None,
         Some(id) => {
             let position = id.to_str().ok().and_then(|id| id.parse().ok()).filter(|position| *position >= 0);
@@ -186,7 +191,10 @@ async fn live(
         waiting: VecDeque::new(),
         stopping: shared.stopping.subscribe(),
         deadline: Instant::now() + shared.lifetime,
+        ask_again: Instant::now() + shared.ask_again,
         _room: room,
+        request,
+        console: console.clone(),
     };
     Ok(Sse::new(stream.messages()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
@@ -203,7 +211,12 @@ struct Tail {
     waiting: VecDeque<sse::Event>,
     stopping: watch::Receiver<bool>,
     deadline: Instant,
+    /// Who reads is asked of at this time.
+    ask_again: Instant,
     _room: OwnedSemaphorePermit,
+    /// The request that began it, with its credentials.
+    request: Parts,
+    console: Console,
 }
 
 impl Tail {
@@ -220,6 +233,11 @@ impl Tail {
             if *self.stopping.borrow() || Instant::now() >= self.deadline {
                 return None;
             }
+            if Instant::now() >= self.ask_again {
+                // ended, or nobody can tell: either way nothing more is shown
+                identify(&self.request, &self.console).await.ok()?;
+                self.ask_again = Instant::now() + self.console.live.0.ask_again;
+            }
             if let Some(message) = self.waiting.pop_front() {
                 return Some(message);
             }
@@ -229,7 +247,7 @@ impl Tail {
             }
             let received = tokio::select! {
                 received = self.receiver.recv() => received,
-                () = tokio::time::sleep_until(self.deadline) => return None,
+                () = tokio::time::sleep_until(self.deadline.min(self.ask_again)) => continue,
                 _ = self.stopping.changed() => return None,
             };
             match received {

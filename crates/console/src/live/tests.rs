@@ -11,6 +11,7 @@ struct Fixture {
     journal: Journal,
     address: SocketAddr,
     token: String,
+    access: Arc<crate::access::Access>,
     stop: tokio::sync::oneshot::Sender<()>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     _data_dir: tempfile::TempDir,
@@ -28,12 +29,13 @@ impl Fixture {
         let url = crate::access::Url::of_listener(address);
         let (access, _) = crate::access::Access::open(data_dir.path(), url, clock).unwrap();
         let token = access.command_token("test", &[crate::access::Scope::Read], None).unwrap();
-        let console = Console { live, ..Console::new(Arc::new(access), events) };
+        let access = Arc::new(access);
+        let console = Console { live, ..Console::new(Arc::clone(&access), events) };
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let server = tokio::spawn(crate::serve(listener, console, async {
             let _ = stopped.await;
         }));
-        Self { journal, address, token, stop, server, _data_dir: data_dir }
+        Self { journal, address, token, access, stop, server, _data_dir: data_dir }
     }
 
     fn append(&self, numbers: std::ops::Range<i64>, filler: usize) {
@@ -185,7 +187,7 @@ async fn a_reader_that_is_too_slow_is_told_how_many_it_missed() {
 
 #[tokio::test]
 async fn streams_are_few_and_end_after_a_while() {
-    let fixture = Fixture::start(Live::with(2, LIFETIME)).await;
+    let fixture = Fixture::start(Live::with(2, LIFETIME, ASK_AGAIN)).await;
     let first = fixture.open("", None).await;
     let _second = fixture.open("", None).await;
     let refused = fixture.open("", None).await;
@@ -200,6 +202,19 @@ async fn streams_are_few_and_end_after_a_while() {
         fixture.append(number..number + 1, 0);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let fixture = Fixture::start(Live::with(2, Duration::ZERO)).await;
+    let fixture = Fixture::start(Live::with(2, Duration::ZERO, ASK_AGAIN)).await;
     fixture.open("", None).await.ends().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_token_that_opened_it() {
+    let fixture = Fixture::start(Live::with(2, LIFETIME, Duration::from_millis(10))).await;
+    let mut stream = fixture.open("", None).await;
+    fixture.append(0..1, 0);
+    assert_eq!(stream.events(1).await, [0]);
+    let forget =
+        |db: &rusqlite::Transaction<'_>, _| db.execute("DELETE FROM tokens", []).map_err(Problem::from);
+    assert_eq!(fixture.access.blocking(forget).unwrap(), 1);
+    fixture.append(1..2, 0);
+    stream.ends().await;
 }
