@@ -220,8 +220,11 @@ impl Transaction {
         }
     }
 
+    /// Takes away what the link's own exclusions name, and what ctl has removed. As in ModSecurity, ctl does so for the first
+    /// link of a chain only: the others have neither id nor tags.
     fn exclude(&self, rules: &RuleSet, link: &Link, index: RuleIndex, items: &mut Vec<Item>, first: usize) {
-        let by_ctl = self.removed_targets.iter().filter(|r| r.rules.binary_search(&index).is_ok());
+        let is_first = rules.rules[index as usize].links.first().is_some_and(|head| std::ptr::eq(head, link));
+        let by_ctl = self.removed_targets.iter().filter(|r| is_first && r.rules.binary_search(&index).is_ok());
         let exclusions = link.exclusions.iter().chain(by_ctl.map(|removal| &removal.exclusion));
         self.take_away(rules, exclusions, items, first);
     }
