@@ -112,6 +112,8 @@ bench: install-bench-deps web
 	@echo
 	@bench/end-to-end | tee "$${CARGO_TARGET_DIR:-target}/bench/tables/end-to-end.txt"
 	@echo
+	@bench/receiving
+	@echo
 	@bench/looking
 	@echo
 	@bench/instructions

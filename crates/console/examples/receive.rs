@@ -1,6 +1,7 @@
-//! Sends events to a receiver as ten mlogcs do, each waiting for its answer, and prints how many a second are stored.
+//! Sends events to a receiver as the mlogcs of five machines do, by ten connections each, and prints how many a second are
+//! stored. With `log` it prints the same events as an audit log instead.
 //!
-//!     cargo run --release -p console --example receive -- EVENTS [DATA_DIR]
+//!     cargo run --release -p console --example receive -- EVENTS [log | DATA_DIR]
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -14,7 +15,8 @@ use md5::{Digest, Md5};
 use store::sqlite::BUSY_TIMEOUT;
 use store::{EventQuery, Filter, Ingester, Intake, Journal, JournalOptions, Retention, SqliteStore};
 
-const SENDERS: usize = 10;
+/// mlogc has up to ten connections (MaxConnections); a connection waits for its answer before it sends again.
+const SENDERS: usize = 50;
 
 /// An entry of about 7 kB, as a blocked request makes with the Core Rule Set.
 fn entry(id: usize) -> String {
@@ -62,7 +64,15 @@ fn send(address: SocketAddr, numbers: impl Iterator<Item = usize>) -> std::io::R
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let events: usize = arguments.next().ok_or("how many events?")?.parse()?;
-    let data_dir = match arguments.next() {
+    let second = arguments.next();
+    if second.as_deref() == Some("log") {
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        for id in 0..events {
+            writeln!(out, "{}", entry(id))?;
+        }
+        return Ok(out.flush()?);
+    }
+    let data_dir = match second {
         Some(folder) => folder.into(),
         None => std::env::temp_dir().join(format!("monban-receive-{}", std::process::id())),
     };

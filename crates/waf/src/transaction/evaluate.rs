@@ -224,7 +224,8 @@ impl Transaction {
     /// link of a chain only: the others have neither id nor tags.
     fn exclude(&self, rules: &RuleSet, link: &Link, index: RuleIndex, items: &mut Vec<Item>, first: usize) {
         let is_first = rules.rules[index as usize].links.first().is_some_and(|head| std::ptr::eq(head, link));
-        let by_ctl = self.removed_targets.iter().filter(|r| is_first && r.rules.binary_search(&index).is_ok());
+        let by_ctl =
+            self.removed_targets.iter().filter(|r| is_first && r.rules.binary_search(&index).is_ok());
         let exclusions = link.exclusions.iter().chain(by_ctl.map(|removal| &removal.exclusion));
         self.take_away(rules, exclusions, items, first);
     }
