@@ -1,10 +1,14 @@
 //! Memory of monban with some numbers of sites that share the Core Rule Set: `sites N...` prints `N<TAB>resident KiB` once
-//! each has started and judged a request. See bench/growth.
+//! each site has started and judged a request. All numbers of sites get as many requests, for events take memory, too. See
+//! bench/growth.
 
 use std::process::ExitCode;
 
 use testkit::monban::Config;
 use testkit::{Monban, Reflector, apache, client};
+
+/// Requests at least, in turn to each site.
+const REQUESTS: usize = 100;
 
 fn main() -> ExitCode {
     match std::env::args().skip(1).try_for_each(|word| print(&word)) {
@@ -40,7 +44,7 @@ fn resident_kib(count: usize) -> Result<u64, String> {
         })
         .collect();
     let monban = Monban::start(&config);
-    for number in 0..count {
+    for number in (0..count.max(REQUESTS)).map(|request| request % count) {
         let request = format!(
             "GET /?name=%3Cscript%3E HTTP/1.1\r\nHost: site{number}.example.com\r\nUser-Agent: test\r\nAccept: */*\r\n\
              Connection: close\r\n\r\n"
