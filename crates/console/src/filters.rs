@@ -1,7 +1,5 @@
 //! `/api/filters`: filters that users have saved, for themselves or for all.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -163,18 +161,9 @@ impl Saved {
 
     fn write(&self, list: &List) -> Result<(), Problem> {
         let Some(path) = &self.path else { return Ok(()) };
-        let mut beside = path.clone().into_os_string();
-        beside.push(".new");
-        let write = || {
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-            file.write_all(&serde_json::to_vec(list)?)?;
-            file.sync_all()?;
-            std::fs::rename(&beside, path)
-        };
-        write().map_err(|error: std::io::Error| {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("{}: {error}", path.display()))
-        })
+        store::replace_file(path, |out| serde_json::to_writer(out, list).map_err(Into::into)).map_err(
+            |error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("{}: {error}", path.display())),
+        )
     }
 }
 

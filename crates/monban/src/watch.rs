@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -386,13 +386,8 @@ impl Follower {
             return Ok(());
         }
         let failed = |error: std::io::Error| format!("{}: {error}", self.state.display());
-        let temporary = self.state.with_extension("new");
-        let mut options = std::fs::OpenOptions::new();
-        let mut file =
-            options.write(true).create(true).truncate(true).mode(0o600).open(&temporary).map_err(failed)?;
-        let text = serde_json::to_vec(&place).map_err(|error| failed(error.into()))?;
-        file.write_all(&text).map_err(failed)?;
-        std::fs::rename(&temporary, &self.state).map_err(failed)?;
+        store::replace_file(&self.state, |out| serde_json::to_writer(out, &place).map_err(Into::into))
+            .map_err(failed)?;
         open.place = place;
         Ok(())
     }

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -139,17 +138,12 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(json))
 }
 
-/// Replaces the file as a whole (mode 0600); what it holds survives a power cut once this returns.
+/// Replaces the file as [`store::replace_file`] does.
 ///
 /// # Errors
-/// Those of the system; then the former file is still there.
+/// As there.
 pub fn write(path: &Path, json: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(json)?;
-    file.sync_data()?;
-    std::fs::rename(&new, path)
+    store::replace_file(path, |out| out.write_all(json))
 }
 
 #[cfg(test)]

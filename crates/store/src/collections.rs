@@ -6,15 +6,15 @@
 //! The file is one JSON object, `{"v":1,"records":[…]}`, of mode 0600. A snapshot replaces it as a whole: written beside it,
 //! synced, renamed.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use event::{ByteString, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::MAX_COLLECTIONS_BYTES;
+use crate::replace_file::replace_file;
 
 /// One instance of a collection, such as IP for one address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,20 +129,8 @@ fn load_within(path: &Path, now: Timestamp, limit: u64) -> Result<Vec<Collection
 /// # Errors
 /// [`CollectionsError::Io`].
 pub fn save(path: &Path, records: &[CollectionRecord]) -> Result<(), CollectionsError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let io = |doing| {
-        let path = beside.clone();
-        move |source| CollectionsError::Io { doing, path, source }
-    };
-    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside);
-    let mut writer = BufWriter::new(opened.map_err(io("open"))?);
-    serde_json::to_writer(&mut writer, &Snapshot { v: 1, records })
-        .map_err(|error| io("write")(error.into()))?;
-    writer.flush().map_err(io("write"))?;
-    writer.get_ref().sync_all().map_err(io("sync"))?;
-    std::fs::rename(&beside, path).map_err(io("rename"))
+    replace_file(path, |out| serde_json::to_writer(out, &Snapshot { v: 1, records }).map_err(io::Error::from))
+        .map_err(|source| CollectionsError::Io { doing: "save", path: path.to_path_buf(), source })
 }
 
 #[cfg(test)]
@@ -227,7 +215,7 @@ mod tests {
         let saved = [record("a", None, &[("n", b"1", None)])];
         save(&path, &saved).unwrap();
         std::fs::create_dir(folder.path().join("collections.json.new")).unwrap();
-        assert!(matches!(save(&path, &[]), Err(CollectionsError::Io { doing: "open", .. })));
+        assert!(matches!(save(&path, &[]), Err(CollectionsError::Io { doing: "save", .. })));
         assert_eq!(load(&path, Timestamp::MIN).unwrap(), saved);
         for text in ["", "{}", "{\"v\":1,\"records\":[", "{\"v\":2,\"records\":[]}", "\0\0\0\0"] {
             std::fs::write(&path, text).unwrap();

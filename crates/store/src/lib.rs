@@ -19,6 +19,7 @@
 //! - [`ingest`]: from the journal to the store, exactly once
 //! - [`reader`]: store and journal as one, for commands and the console
 //! - [`collections`]: the rule engine's persistent collections
+//! - [`replace_file`]: small files that are written as a whole
 //! - [`logs`]: files in ModSecurity's formats
 //! - [`limits`]: every limit of this crate
 //!
@@ -58,6 +59,7 @@ pub mod limits;
 pub mod logs;
 pub mod overview;
 pub mod reader;
+mod replace_file;
 #[cfg(any(test, feature = "contract"))]
 pub mod samples;
 pub mod sqlite;
@@ -74,6 +76,7 @@ pub use intake::{Accepted, Intake, IntakeError};
 pub use journal::{Appended, Fsync, Journal, JournalError, JournalHealth, JournalOptions, Position, Record};
 pub use overview::{Overview, OverviewQuery, Step};
 pub use reader::EventReader;
+pub use replace_file::replace_file;
 pub use sqlite::SqliteStore;
 
 /// The journal's folder in a data folder.

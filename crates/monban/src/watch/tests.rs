@@ -1,4 +1,5 @@
 use std::fs::OpenOptions;
+use std::io::Write;
 
 use event::redaction::RedactionOptions;
 use store::journal::{JournalReader, Step as JournalStep};
