@@ -79,7 +79,7 @@ web-check: web/src/api/types.ts
 screenshots: web
 	@$(call install,$(PICTURE_PACKAGES))
 	cargo build -p monban
-	cargo test -p testkit --test main -- browser::screenshots --exact --ignored
+	cargo run -q -p testkit --bin screenshots
 
 install-run-deps:
 	@$(call install,$(RUN_PACKAGES))

@@ -19,16 +19,10 @@ fn pages_over_a_fixture() {
     testkit::browser::run_over_fixture();
 }
 
-/// Writes docs/images; it compares nothing, so `make screenshots` alone runs it.
-#[test]
-#[ignore = "makes pictures: make screenshots"]
-fn screenshots() {
-    testkit::browser::run("screenshots");
-}
-
 #[test]
 fn every_case_is_run() {
     let mut names: Vec<_> = NAMES.iter().map(|name| (*name).to_owned()).collect();
+    // the pictures of the READMEs, which `make screenshots` takes
     names.push("screenshots".to_owned());
     names.sort();
     assert_eq!(testkit::browser::cases(), names);
