@@ -43,10 +43,13 @@ export function QueryBar({
     const changed = text.slice(0, completion.from) + completion.text + space + text.slice(completion.to);
     const cursor = completion.from + completion.text.length + space.length;
     setText(changed);
-    requestAnimationFrame(() => {
-      input.current?.focus();
-      input.current?.setSelectionRange(cursor, cursor);
-    });
+    // at once: what is typed next must not find the cursor elsewhere
+    const field = input.current;
+    if (field) {
+      field.value = changed;
+      field.focus();
+      field.setSelectionRange(cursor, cursor);
+    }
     offer(changed, cursor);
   };
   const apply = (): void => {
