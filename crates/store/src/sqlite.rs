@@ -26,7 +26,7 @@ use crate::filter::{Filter, address_key, method, status};
 use crate::incident::{IncidentPage, IncidentQuery};
 use crate::journal::{Position, Record};
 use crate::limits::{MAX_PAGE, QUERY_BUDGET, TEND_GROUPS};
-use crate::overview::{Overview, OverviewQuery};
+use crate::overview::{Overview, OverviewQuery, rules_of};
 use look::Look;
 use select::last_id;
 
@@ -381,16 +381,18 @@ fn remove_oldest(
         .query_map(params![last_id(before), before.as_micros(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let mut event = transaction.prepare_cached("DELETE FROM events WHERE id = ?")?;
-    let mut rules = transaction.prepare_cached("DELETE FROM event_rules WHERE event = ?")?;
-    let mut payload = transaction.prepare_cached("DELETE FROM payloads WHERE seq = ?")?;
-    let mut json = transaction.prepare_cached("SELECT json FROM payloads WHERE seq = ?")?;
-    let mut gone: Vec<(i64, String)> = Vec::new();
+    let mut rules = transaction.prepare_cached("DELETE FROM event_rules WHERE rule = ? AND event = ?")?;
+    let mut payload = transaction.prepare_cached("DELETE FROM payloads WHERE seq = ? RETURNING json")?;
+    let mut gone: Vec<(i64, Option<Event>)> = Vec::new();
     for (id, seq) in &oldest {
-        let json: Option<String> = json.query_row([seq], |row| row.get(0)).optional()?;
-        gone.extend(json.map(|json| (*seq, json)));
+        let json: Option<String> = payload.query_row([seq], |row| row.get(0)).optional()?;
+        // the store checks events when it takes them; of one that can't be read all the same, rows of rules stay that lead nowhere
+        let read = json.and_then(|json| read_event(&json).ok());
+        for rule in read.as_ref().map(rules_of).unwrap_or_default() {
+            rules.execute(params![rule.cast_signed(), id])?;
+        }
         event.execute([id])?;
-        rules.execute([id])?;
-        payload.execute([seq])?;
+        gone.push((*seq, read));
     }
     text_index::remove(transaction, &oldest.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())?;
     tallies::remove(transaction, &gone)?;
@@ -580,11 +582,11 @@ impl EventStore for SqliteStore {
 
     fn tend(&self) -> Result<u64, StoreError> {
         // By the reader, so that nothing is locked while there is nothing to do.
-        let (statuses, missing, untallied) = self.read("index", |connection| {
-            let statuses = select::has(connection, select::BY_STATUS)?;
-            Ok((statuses, text_index::missing(connection)?, tallies::missing(connection)?))
+        let (newest, missing, untallied) = self.read("index", |connection| {
+            let newest = schema::is_newest(connection)?;
+            Ok((newest, text_index::missing(connection)?, tallies::missing(connection)?))
         })?;
-        if statuses && missing < text_index::GROUP as u64 && untallied == 0 {
+        if newest && missing < text_index::GROUP as u64 && untallied == 0 {
             return Ok(0);
         }
         self.write("index", |transaction| {

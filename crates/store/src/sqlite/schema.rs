@@ -2,6 +2,8 @@
 
 use rusqlite::Connection;
 
+use super::select::{BY_STATUS, has};
+
 /// One script for each version of the schema; `PRAGMA user_version` counts those that have run. Never change one that was
 /// released: append another.
 ///
@@ -99,8 +101,16 @@ pub(super) const MIGRATIONS: &[&str] = &[
 ",
 ];
 
-/// What a store of an older version may still lack, because it takes long: made in the background.
-pub(super) const LATE: &str = "CREATE INDEX IF NOT EXISTS events_by_status ON events (status, id)";
+/// What a store of an older version may still lack or have too much, because it takes long: done in the background.
+pub(super) const LATE: &str = "
+    CREATE INDEX IF NOT EXISTS events_by_status ON events (status, id);
+    DROP INDEX IF EXISTS event_rules_by_event;  -- the rules of an event that goes are in its JSON
+";
+
+/// Whether [`LATE`] has run.
+pub(super) fn is_newest(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(has(connection, BY_STATUS)? && !has(connection, "event_rules_by_event")?)
+}
 
 /// Brings the tables to the newest schema. Returns the version found where it is newer than ours.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), u32>> {

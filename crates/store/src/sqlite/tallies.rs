@@ -219,16 +219,16 @@ pub(super) fn extend(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     add_to_number(transaction, "untallied_events", -i64::try_from(seen).unwrap_or(0))
 }
 
-/// Takes events that are going off the counts. `gone`: their JSON, with `seq`.
-pub(super) fn remove(transaction: &Transaction<'_>, gone: &[(i64, String)]) -> rusqlite::Result<()> {
+/// Takes events that are going off the counts. `gone`: each with its `seq`, as far as it could be read.
+pub(super) fn remove(transaction: &Transaction<'_>, gone: &[(i64, Option<Event>)]) -> rusqlite::Result<()> {
     let end = untallied(transaction)?;
     let counted = gone.iter().filter(|(seq, _)| *seq > end);
-    let events: Vec<Event> = counted.filter_map(|(_, json)| read_event(json).ok()).collect();
+    let events = counted.filter_map(|(_, event)| event.as_ref());
     let uncounted = gone.iter().filter(|(seq, _)| *seq <= end).count();
     if uncounted > 0 {
         add_to_number(transaction, "untallied_events", -i64::try_from(uncounted).unwrap_or(0))?;
     }
-    Deltas::of(&events, -1).apply(transaction)
+    Deltas::of(events, -1).apply(transaction)
 }
 
 /// Adds to the requests of hours and sites.
