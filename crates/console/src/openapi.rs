@@ -86,7 +86,9 @@ impl IntoParams for Filter {
             "client" => "An address or a network (192.0.2.0/24)",
             "rule" => "Id of a rule that matched",
             "severity" => "This severity or worse",
-            "status" => "Status code of the answer",
+            "tag" => "Tag of a rule that matched",
+            "status" => "Status code of the answer, a class (4xx) or a range (200-399)",
+            "path" => "Path without its query; `*` at the end stands for anything",
             "text" => "Anywhere in request, answer or what rules found",
             _ => "",
         };

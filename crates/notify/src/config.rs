@@ -449,7 +449,7 @@ mod tests {
             .with(Test::Rule(vec![941_100, 942_100]))
             .with(Test::Severity(event::Severity::Error))
             .without(Test::Site(vec!["shop".into()]))
-            .with(Test::Status(vec![403]))
+            .with(Test::Status(vec![403..=403]))
             .with(Test::Text("x".into()));
         let sorted = |filter: &Filter| {
             let mut texts: Vec<String> =

@@ -220,7 +220,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "site and a rare text",
             filter().with(Test::Site(vec!["site3".into()])).with(Test::Text("/item/33?".into())),
         ),
-        ("status that is nowhere", filter().with(Test::Status(vec![500]))),
+        ("status that is nowhere", filter().with(Test::Status(vec![500..=500]))),
         ("method that is nowhere", filter().with(Test::Method(vec!["PUT".into()]))),
         (
             "site and action that never meet",

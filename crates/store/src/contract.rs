@@ -154,10 +154,23 @@ fn tests() -> Vec<Test> {
         Test::Action(vec![Action::Passed, Action::Failed]),
         Test::Severity(Severity::Critical),
         Test::Severity(Severity::Warning),
-        Test::Status(vec![403]),
-        Test::Status(vec![200, 502]),
+        Test::Status(vec![403..=403]),
+        Test::Status(vec![200..=200, 502..=502]),
         Test::Method(words(&["GET"])),
         Test::Method(words(&["get", "POST"])),
+        Test::Status(vec![400..=499]),
+        Test::Status(vec![100..=199, 200..=299, 502..=502]),
+        Test::Status(vec![]),
+        Test::Path(words(&["/page/1"])),
+        Test::Path(words(&["/page/1*"])),
+        Test::Path(words(&["/page/2", "/page/3*", "/odd\\xff"])),
+        Test::Path(words(&["/odd\\xff"])),
+        Test::Path(words(&["*"])),
+        Test::Path(words(&["/PAGE/1"])),
+        Test::Path(words(&[])),
+        Test::Tag(words(&["attack-sqli"])),
+        Test::Tag(words(&["attack-sqli", "a\\b"])),
+        Test::Tag(words(&["attack"])),
         Test::Text("PAGE/1".into()),
         Test::Text("\"><b>".into()),
     ]
@@ -178,8 +191,12 @@ fn filters_as_the_filter_itself_does(store: &dyn EventStore) {
         #[allow(irrefutable_let_patterns, unreachable_patterns, reason = "more kinds of evidence will come")]
         if let Evidence::Request(request) = &mut event.evidence {
             if number % 5 == 0 {
-                request.rules.push(MatchedRule { id: 941_101, ..Default::default() });
+                let tags = vec!["attack-sqli".to_owned(), "a\\b".to_owned()].into();
+                request.rules.push(MatchedRule { id: 941_101, tags, ..Default::default() });
                 request.line = "POST /page/1 HTTP/1.1".into();
+            }
+            if number % 7 == 0 {
+                request.line = (&b"GET /odd\xff?\\ HTTP/1.1"[..]).into();
             }
             if number % 3 == 0 {
                 let status = if number % 2 == 0 { 403 } else { 200 };

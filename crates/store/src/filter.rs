@@ -1,6 +1,7 @@
 //! Which events are wanted: conditions that can be combined and inverted.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use event::{Action, ByteString, Event, Gate, Severity, Timestamp};
 use ipnet::IpNet;
@@ -46,10 +47,14 @@ pub enum Test {
     Action(Vec<Action>),
     /// At least this severe.
     Severity(Severity),
-    /// Answered with one of these status codes.
-    Status(Vec<u16>),
+    /// Answered with a status code in one of these ranges.
+    Status(Vec<RangeInclusive<u16>>),
     /// Asked with one of these methods, case included.
     Method(Vec<String>),
+    /// Asked for one of these paths, as they were sent and without their queries; `*` at the end stands for anything.
+    Path(Vec<String>),
+    /// A rule matched that has one of these tags.
+    Tag(Vec<String>),
     /// Contains this text, without regard to the case of ASCII letters. What is searched is the event's JSON; write the text as
     /// it was sent, it is escaped as JSON escapes.
     Text(String),
@@ -72,7 +77,13 @@ impl Filter {
 
     /// Whether the event is wanted. Backends that cannot ask their engine use this; all must agree with it.
     pub fn matches(&self, event: &Event) -> bool {
-        self.conditions.iter().all(|condition| condition.test.passes(event) != condition.inverted)
+        self.conditions.iter().all(|condition| condition.holds(event))
+    }
+}
+
+impl Condition {
+    pub(crate) fn holds(&self, event: &Event) -> bool {
+        self.test.passes(event) != self.inverted
     }
 }
 
@@ -95,8 +106,20 @@ impl Test {
             }
             Self::Action(actions) => actions.contains(&event.action),
             Self::Severity(severity) => event.severity <= *severity,
-            Self::Status(codes) => status(event).is_some_and(|status| codes.contains(&status)),
+            Self::Status(ranges) => {
+                status(event).is_some_and(|status| ranges.iter().any(|range| range.contains(&status)))
+            }
             Self::Method(methods) => method(event).is_some_and(|found| methods.contains(&found)),
+            Self::Path(paths) => event.request().is_some_and(|request| {
+                let path = ByteString::from(request.path()).to_string();
+                paths.iter().any(|wanted| match wanted.strip_suffix('*') {
+                    Some(start) => path.starts_with(start),
+                    None => path == *wanted,
+                })
+            }),
+            Self::Tag(tags) => event.request().is_some_and(|request| {
+                request.rules.iter().any(|rule| rule.tags.iter().any(|tag| tags.contains(tag)))
+            }),
             Self::Text(text) if text.len() > crate::limits::MAX_TEXT_BYTES => false,
             Self::Text(text) => {
                 let json = event.to_json().to_ascii_lowercase();

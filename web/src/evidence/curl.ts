@@ -136,8 +136,20 @@ function octal(byte: number): string {
 
 /** The bytes of the request line as one line for lists, at most `most` of them. */
 export function methodAndPath(event: Event, most = 300): { method: Uint8Array; path: Uint8Array } {
-  const request = event.evidence.request;
-  const message = requestMessage({ ...request, line: request?.line ?? "", headers: [], engine: "off" });
+  const message = lineOf(event);
   const line = target(message);
   return { method: part(message, line.method), path: part(message, line.target).subarray(0, most) };
+}
+
+/** The path without the query as queries of events take it; nothing where it is not UTF-8. */
+export function pathText(event: Event): string | undefined {
+  const message = lineOf(event);
+  const bytes = part(message, target(message).path);
+  const text = textOf(bytes);
+  return text === "" || text.includes("\ufffd") || text.endsWith("*") ? undefined : text;
+}
+
+function lineOf(event: Event): Message {
+  const request = event.evidence.request;
+  return requestMessage({ ...request, line: request?.line ?? "", headers: [], engine: "off" });
 }

@@ -3,7 +3,7 @@ import { type ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { useLoad } from "../api/client";
 import { bytesOf } from "../evidence/bytes";
-import { curl } from "../evidence/curl";
+import { curl, pathText } from "../evidence/curl";
 import type { Body, Event, MatchedRule, RequestEvidence } from "../evidence/event";
 import { locateAll, type Location } from "../evidence/locate";
 import { MessageView, type View, VIEWS } from "../evidence/MessageView";
@@ -155,7 +155,13 @@ function Facts({ event }: { event: Event }) {
             </a>
           </Fact>
         )}
-        <Fact name="event.status">{response ? number(response.status) : t("event.noAnswer")}</Fact>
+        <Fact name="event.status">
+          {response ? (
+            <a href={link({ property: "status", value: String(response.status), inverted: false })}>{response.status}</a>
+          ) : (
+            t("event.noAnswer")
+          )}
+        </Fact>
         <Fact name="event.node">
           <Untrusted text={event.node} limit={100} />
         </Fact>
@@ -365,6 +371,7 @@ const NEAR = 3_600_000;
 
 function Neighbours({ event }: { event: Event }) {
   const top = event.evidence.request?.rules?.find((rule) => rule.id > 0 && !judges(rule.id));
+  const path = useMemo(() => pathText(event), [event]);
   const time = Date.parse(event.time);
   const near: Condition[] = [
     { property: "since", value: new Date(time - NEAR).toISOString(), inverted: false },
@@ -384,6 +391,13 @@ function Neighbours({ event }: { event: Event }) {
           title={t("event.sameRule", { rule: String(top.id) })}
           event={event}
           conditions={[{ property: "rule", value: String(top.id), inverted: false }, ...near]}
+        />
+      )}
+      {path !== undefined && (
+        <NeighbourList
+          title={t("event.samePath")}
+          event={event}
+          conditions={[{ property: "path", value: path, inverted: false }, ...near]}
         />
       )}
     </>

@@ -23,13 +23,25 @@ function filterOf(query: URLSearchParams): URLSearchParams {
   return filter;
 }
 
+type Conditions = Record<string, string | string[]>;
+
+/** Bytes from which on a path is cut where it is counted: MAX_TALLIED_PATH of crates/store/src/limits.rs, less what a cut character may take. */
+const CUT_PATH = 197;
+
+/** The paths that are counted under this name. */
+function pathsOf(name: string): string {
+  return new TextEncoder().encode(name).length < CUT_PATH ? name : `${name}*`;
+}
+
 /** A list of events: the filter with the span and further conditions. */
-function eventsLink(filter: URLSearchParams, span: { since: Date; until: Date }, more: Record<string, string>): string {
+function eventsLink(filter: URLSearchParams, span: { since: Date; until: Date }, more: Conditions): string {
   const query = new URLSearchParams(filter);
-  for (const [name, value] of Object.entries(more)) {
+  for (const [name, values] of Object.entries(more)) {
     query.delete(name);
-    // a value that begins with `!` would invert the test
-    query.append(name, value.startsWith("!") ? `\\${value}` : value);
+    for (const value of [values].flat()) {
+      // a value that begins with `!` would invert the test
+      query.append(name, value.startsWith("!") ? `\\${value}` : value);
+    }
   }
   query.set("since", span.since.toISOString());
   query.set("until", span.until.toISOString());
@@ -158,7 +170,7 @@ function Content({
     }
     return shown;
   }, [data, withRest, t("overview.rest")]);
-  const link = (more: Record<string, string>) => eventsLink(filter, span, more);
+  const link = (more: Conditions) => eventsLink(filter, span, more);
   const partial = data.counted_to == null ? null : dateTime(data.counted_to);
   const lists: { title: Key; items: TopItem[] }[] = [
     {
@@ -178,7 +190,7 @@ function Content({
       title: "overview.clients",
       items: top.clients.map((one) => named(one, link({ client: one.name }), true)),
     },
-    { title: "overview.paths", items: top.paths.map((one) => named(one, link({ text: one.name }), true)) },
+    { title: "overview.paths", items: top.paths.map((one) => named(one, link({ path: pathsOf(one.name) }), true)) },
     { title: "overview.sites", items: top.sites.map((one) => named(one, link({ site: one.name }))) },
   ];
   const countries = top.countries?.map((one) => ({ key: one.code, label: countryName(one.code), count: one.count }));
@@ -212,6 +224,7 @@ function Content({
           partial={!!partial}
           kind={totals.attacks_answered_below_400 > 0 ? "blocked" : "good"}
           note={t("overview.answeredNote")}
+          href={link({ action: ["blocked", "detected"], status: "100-399" })}
         />
       </ul>
       <Panel

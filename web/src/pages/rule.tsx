@@ -4,6 +4,7 @@ import { useLoad } from "../api/client";
 import { bytesOf } from "../evidence/bytes";
 import type { MatchedRule } from "../evidence/event";
 import { t } from "../i18n";
+import { toParams } from "../query/query";
 import { Loading, Problem, Untrusted } from "../ui";
 import { Line } from "./rows";
 
@@ -32,7 +33,14 @@ export function RuleText({ id, matched }: { id: number; matched?: MatchedRule })
           <Lines className="bytes rule-code" text={data.text} />
           {data.tags.length > 0 && (
             <p class="note">
-              <Untrusted text={data.tags.join(", ")} limit={500} />
+              {data.tags.map((tag, index) => (
+                <>
+                  {index > 0 && ", "}
+                  <a href={`/events?${toParams([{ property: "tag", value: tag, inverted: false }])}`}>
+                    <Untrusted text={tag} limit={100} />
+                  </a>
+                </>
+              ))}
             </p>
           )}
           {data.disabled_by.length > 0 && (

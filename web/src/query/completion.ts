@@ -22,7 +22,7 @@ const WORDS: Known = {
   since: ["1h", "24h", "7d", "30d"],
   until: ["1h", "24h", "7d"],
   method: ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"],
-  status: ["200", "302", "400", "403", "404", "500", "502"],
+  status: ["2xx", "3xx", "4xx", "5xx", "200-399", "403", "404", "502"],
 };
 
 const MOST = 12;

@@ -15,10 +15,12 @@ export const PROPERTIES = [
   "site",
   "client",
   "rule",
+  "tag",
   "action",
   "severity",
   "status",
   "method",
+  "path",
   "text",
   "node",
   "gate",
@@ -160,7 +162,7 @@ export function wrong(property: Property, value: string): QueryProblem | undefin
     case "rule":
       return /^[0-9]{1,18}$/.test(value) ? undefined : "notNumber";
     case "status":
-      return /^[1-9][0-9]{2}$/.test(value) ? undefined : "notStatus";
+      return isStatus(value) ? undefined : "notStatus";
     case "action":
       return one(ACTIONS, "notAction");
     case "severity":
@@ -172,6 +174,12 @@ export function wrong(property: Property, value: string): QueryProblem | undefin
     default:
       return undefined;
   }
+}
+
+/** `404`, `4xx` or `200-399`. */
+function isStatus(value: string): boolean {
+  const [, first = "", last = first] = /^([1-9](?:[0-9]{2}|xx))(?:(?<!x)-([1-9][0-9]{2}))?$/.exec(value) ?? [];
+  return first !== "" && first <= last;
 }
 
 function isNetwork(value: string): boolean {

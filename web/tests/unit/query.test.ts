@@ -48,6 +48,13 @@ test("typed queries", () => {
       "severity error",
       "node n",
     ]],
+    ["status=4xx status=200-399 path=/admin/* path!=/admin/health tag=attack-sqli", [
+      "status 4xx",
+      "status 200-399",
+      "path /admin/*",
+      "not path /admin/health",
+      "tag attack-sqli",
+    ]],
   ];
   for (const [text, expected] of cases) {
     const { conditions, errors } = parse(text);
@@ -73,6 +80,9 @@ test("errors say where", () => {
     ["client=::1::", "notAddress", "::1::"],
     ["rule=x", "notNumber", "x"],
     ["status=99", "notStatus", "99"],
+    ["status=4x", "notStatus", "4x"],
+    ["status=4xx-500", "notStatus", "4xx-500"],
+    ["status=399-200", "notStatus", "399-200"],
     ["action=eaten", "notAction", "eaten"],
     ["severity=bad", "notSeverity", "bad"],
     ["gate=x", "notGate", "x"],
@@ -139,7 +149,7 @@ test("completions", () => {
   assert.deepEqual(texts("site="), ["site=shop", "site=blog", 'site="my shop"']);
   assert.deepEqual(texts("site=shop"), []);
   assert.deepEqual(texts("colour="), []);
-  assert.equal(texts("").length, 12);
+  assert.equal(texts("").length, 14);
   const [middle] = completions("site=s action=blocked", 6, { site: ["shop"] });
   assert.deepEqual([middle?.text, middle?.from, middle?.to], ["site=shop", 0, 6]);
 });

@@ -23,18 +23,24 @@ pub struct FilterOptions {
     /// This rule matched
     #[arg(long, value_name = "ID", value_parser = |text: &str| Condition::parse("rule", text))]
     rule: Vec<Condition>,
+    /// A rule matched that has this tag, such as attack-sqli
+    #[arg(long, value_name = "TAG", value_parser = |text: &str| Condition::parse("tag", text))]
+    tag: Vec<Condition>,
     /// The gate did this: blocked, detected, passed, refused or failed
     #[arg(long, value_name = "ACTION", value_parser = |text: &str| Condition::parse("action", text))]
     action: Vec<Condition>,
     /// At least this severe: emergency, alert, critical, error, warning, notice, info or debug
     #[arg(long, value_name = "SEVERITY", value_parser = |text: &str| Condition::parse("severity", text))]
     severity: Vec<Condition>,
-    /// Answered with this status
+    /// Answered with this status, or one of a class (4xx) or range (200-399)
     #[arg(long, value_name = "CODE", value_parser = |text: &str| Condition::parse("status", text))]
     status: Vec<Condition>,
     /// Asked with this method
     #[arg(long, value_name = "METHOD", value_parser = |text: &str| Condition::parse("method", text))]
     method: Vec<Condition>,
+    /// Asked for this path, without its query; `*` at the end stands for anything
+    #[arg(long, value_name = "PATH", value_parser = |text: &str| Condition::parse("path", text))]
+    path: Vec<Condition>,
     /// From this node
     #[arg(long, value_name = "NAME", value_parser = |text: &str| Condition::parse("node", text))]
     node: Vec<Condition>,
@@ -52,10 +58,12 @@ impl FilterOptions {
             &self.site,
             &self.client,
             &self.rule,
+            &self.tag,
             &self.action,
             &self.severity,
             &self.status,
             &self.method,
+            &self.path,
             &self.node,
             &self.text,
         ];

@@ -107,7 +107,7 @@ fn queries() -> Vec<OverviewQuery> {
         Filter::default().without(site(&["shop"])),
         Filter::default().with(site(&[])),
         Filter::default().with(Test::Action(vec![Action::Blocked])),
-        Filter::default().with(Test::Rule(vec![941_101])).without(Test::Status(vec![200])),
+        Filter::default().with(Test::Rule(vec![941_101])).without(Test::Status(vec![200..=200])),
         Filter::default().with(Test::Text("wp-admin".into())),
         Filter::default()
             .with(Test::Since(Timestamp::from_micros(EPOCH + 7 * HOUR + 1)))

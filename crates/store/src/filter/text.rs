@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -9,9 +10,9 @@ use ipnet::IpNet;
 use super::{Condition, Filter, Test};
 
 /// The names of what [`Condition::parse`] can test.
-pub const PROPERTIES: [&str; 12] = [
-    "since", "until", "site", "client", "rule", "action", "severity", "status", "method", "text", "node",
-    "gate",
+pub const PROPERTIES: [&str; 14] = [
+    "since", "until", "site", "client", "rule", "tag", "action", "severity", "status", "method", "path",
+    "text", "node", "gate",
 ];
 
 /// Why a text is no condition.
@@ -44,8 +45,10 @@ impl Condition {
             "rule" => Test::Rule(vec![value(&text)?]),
             "action" => Test::Action(vec![value(&text)?]),
             "severity" => Test::Severity(value(&text)?),
-            "status" => Test::Status(vec![value(&text)?]),
+            "status" => Test::Status(vec![statuses(&text)?]),
             "method" => Test::Method(vec![text.into_owned()]),
+            "path" => Test::Path(vec![text.into_owned()]),
+            "tag" => Test::Tag(vec![text.into_owned()]),
             "text" => Test::Text(text.into_owned()),
             "node" => Test::Node(vec![text.into_owned()]),
             "gate" => Test::Gate(vec![value(&text)?]),
@@ -68,6 +71,21 @@ fn network(text: &str) -> Result<IpNet, ConditionError> {
     let network = text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse());
     network.map_err(|_| {
         ConditionError::BadValue("neither an address nor a network such as 192.0.2.0/24".to_owned())
+    })
+}
+
+/// `404`, `4xx` or `200-399`.
+fn statuses(text: &str) -> Result<RangeInclusive<u16>, ConditionError> {
+    let code = |text: &str| text.parse().ok().filter(|code| (100..1000).contains(code));
+    let range = match (text.strip_suffix("xx"), text.split_once('-')) {
+        (Some(class), _) => code(&format!("{class}00")).map(|first| first..=first + 99),
+        (None, Some((first, last))) => code(first).zip(code(last)).map(|(first, last)| first..=last),
+        (None, None) => code(text).map(|code| code..=code),
+    };
+    range.filter(|range| !range.is_empty()).ok_or_else(|| {
+        ConditionError::BadValue(
+            "neither a status such as 404, nor a class such as 4xx, nor a range such as 200-399".to_owned(),
+        )
     })
 }
 
@@ -96,7 +114,9 @@ impl Test {
         match (self, other) {
             (Self::Node(all), Self::Node(more))
             | (Self::Site(all), Self::Site(more))
-            | (Self::Method(all), Self::Method(more)) => all.extend_from_slice(more),
+            | (Self::Method(all), Self::Method(more))
+            | (Self::Path(all), Self::Path(more))
+            | (Self::Tag(all), Self::Tag(more)) => all.extend_from_slice(more),
             (Self::Gate(all), Self::Gate(more)) => all.extend_from_slice(more),
             (Self::Client(all), Self::Client(more)) => all.extend_from_slice(more),
             (Self::Rule(all), Self::Rule(more)) => all.extend_from_slice(more),
@@ -127,7 +147,26 @@ mod tests {
             ("client", "192.0.2.0/33", "neither an address nor a network such as 192.0.2.0/24"),
             ("rule", "!942100", "not Rule([942100])"),
             ("rule", "x", "invalid digit found in string"),
-            ("status", "404", "Status([404])"),
+            ("status", "404", "Status([404..=404])"),
+            ("status", "!4xx", "not Status([400..=499])"),
+            ("status", "200-399", "Status([200..=399])"),
+            (
+                "status",
+                "399-200",
+                "neither a status such as 404, nor a class such as 4xx, nor a range such as 200-399",
+            ),
+            (
+                "status",
+                "xx",
+                "neither a status such as 404, nor a class such as 4xx, nor a range such as 200-399",
+            ),
+            (
+                "status",
+                "65536",
+                "neither a status such as 404, nor a class such as 4xx, nor a range such as 200-399",
+            ),
+            ("path", "!/admin/*", "not Path([\"/admin/*\"])"),
+            ("tag", "attack-sqli", "Tag([\"attack-sqli\"])"),
             ("action", "!blocked", "not Action([Blocked])"),
             (
                 "action",
@@ -141,8 +180,8 @@ mod tests {
             (
                 "colour",
                 "red",
-                "there is no property `colour`; there are since, until, site, client, rule, action, severity, \
-                 status, method, text, node, gate",
+                "there is no property `colour`; there are since, until, site, client, rule, tag, action, \
+                 severity, status, method, path, text, node, gate",
             ),
         ] {
             let found = match Condition::parse(property, text) {
@@ -171,6 +210,9 @@ mod tests {
             (&[("text", "!page/1"), ("text", "!page/2")], vec![0, 3, 4, 5, 6, 7]),
             (&[("client", "203.0.113.0"), ("client", "203.0.113.1")], vec![0, 1, 5, 6]),
             (&[("severity", "!warning")], vec![1, 4, 7]),
+            (&[("path", "/page/1"), ("path", "/page/3")], vec![1, 3]),
+            (&[("path", "/page/*"), ("path", "!/page/1*")], vec![0, 2, 3, 4, 5, 6, 7]),
+            (&[("path", "/PAGE/1")], vec![]),
         ] {
             let filter: Filter =
                 conditions.iter().map(|(name, text)| Condition::parse(name, text).unwrap()).collect();

@@ -14,7 +14,7 @@ use super::read_event;
 use super::select::{self, Plan};
 use super::text_index::{self, Group};
 use crate::event_store::{Counted, Query};
-use crate::filter::{Filter, Test, text_needle};
+use crate::filter::{Condition, Filter, Test, text_needle};
 use crate::limits::{COUNT_PAGE, MAX_TEXT_BYTES, QUERY_CANDIDATES, QUERY_JSON_COST, QUERY_LOOKUP_COST};
 
 /// What was found, newest first.
@@ -62,7 +62,7 @@ pub(super) struct Look<'a> {
     /// Ends when so many are found.
     limit: usize,
     budget: u64,
-    texts: Texts,
+    texts: Texts<'a>,
 }
 
 impl<'a> Look<'a> {
@@ -152,7 +152,11 @@ impl<'a> Look<'a> {
         let mut rows = statement.query(params_from_iter(plan.values()))?;
         while let Some(row) = rows.next()? {
             if let Some(json) = row.get_ref(1)?.as_str_or_null()? {
-                count += u64::from(self.texts.fit(json));
+                let passes = match self.texts.of_events.is_empty() {
+                    true => self.texts.fit(json),
+                    false => self.read(json)?.is_some(),
+                };
+                count += u64::from(passes);
             }
         }
         Ok(count)
@@ -162,10 +166,14 @@ impl<'a> Look<'a> {
         self.budget = self.budget.saturating_sub(cost);
     }
 
-    /// The event, if it passes the text conditions.
+    /// The event, if it passes the conditions of its JSON.
     fn read(&mut self, json: &str) -> rusqlite::Result<Option<Event>> {
         self.spend(QUERY_JSON_COST);
-        if self.texts.fit(json) { read_event(json).map(Some) } else { Ok(None) }
+        if !self.texts.fit(json) {
+            return Ok(None);
+        }
+        let event = read_event(json)?;
+        Ok(self.texts.of_events.iter().all(|condition| condition.holds(&event)).then_some(event))
     }
 
     /// Walks the plan's index.
@@ -298,48 +306,58 @@ fn successor(id: [u8; 16]) -> [u8; 16] {
     u128::from_be_bytes(id).saturating_add(1).to_be_bytes()
 }
 
-/// The text conditions of a filter.
-struct Texts {
+/// The conditions of a filter that are looked for in events' JSON.
+struct Texts<'a> {
     wanted: Vec<Finder<'static>>,
     unwanted: Vec<Finder<'static>>,
     /// Those wanted that the index can help with.
     indexed: Vec<String>,
     /// Whether one is wanted that no event holds.
     impossible: bool,
+    /// Those for which the JSON has to be read; what of them is a text is also among the wanted.
+    of_events: Vec<&'a Condition>,
     lower: Vec<u8>,
 }
 
-impl Texts {
-    fn of(filter: &Filter) -> Self {
+impl<'a> Texts<'a> {
+    fn of(filter: &'a Filter) -> Self {
         let mut texts = Self {
             wanted: Vec::new(),
             unwanted: Vec::new(),
             indexed: Vec::new(),
             impossible: false,
+            of_events: Vec::new(),
             lower: Vec::new(),
         };
         for condition in &filter.conditions {
-            let Test::Text(text) = &condition.test else { continue };
-            let too_long = text.len() > MAX_TEXT_BYTES;
-            let needle = text_needle(text).to_ascii_lowercase();
-            let finder = Finder::new(needle.as_bytes()).into_owned();
-            match condition.inverted {
-                true if too_long => {}
-                true => texts.unwanted.push(finder),
-                false if too_long => texts.impossible = true,
-                false => {
-                    texts.wanted.push(finder);
-                    if needle.len() >= 3 {
-                        texts.indexed.push(needle);
+            match &condition.test {
+                Test::Text(text) if text.len() > MAX_TEXT_BYTES => texts.impossible |= !condition.inverted,
+                Test::Text(text) if condition.inverted => {
+                    texts.unwanted.push(Finder::new(&needle(text)).into_owned());
+                }
+                Test::Text(text) => texts.want(text),
+                Test::Path(names) | Test::Tag(names) => {
+                    texts.of_events.push(condition);
+                    if let ([name], false) = (&names[..], condition.inverted) {
+                        texts.want(in_json(name.strip_suffix('*').unwrap_or(name)));
                     }
                 }
+                _ => {}
             }
         }
         texts
     }
 
+    fn want(&mut self, text: &str) {
+        let needle = needle(text);
+        self.wanted.push(Finder::new(&needle).into_owned());
+        if needle.len() >= 3 {
+            self.indexed.push(needle);
+        }
+    }
+
     fn is_empty(&self) -> bool {
-        self.wanted.is_empty() && self.unwanted.is_empty()
+        self.wanted.is_empty() && self.unwanted.is_empty() && self.of_events.is_empty()
     }
 
     fn fit(&mut self, json: &str) -> bool {
@@ -352,4 +370,13 @@ impl Texts {
         let holds = |finder: &Finder<'_>| finder.find(&self.lower).is_some();
         self.wanted.iter().all(holds) && !self.unwanted.iter().any(holds)
     }
+}
+
+fn needle(text: &str) -> String {
+    text_needle(text).to_ascii_lowercase()
+}
+
+/// What of a path or a tag stands in the JSON for sure: all before a backslash, which may stand there twice.
+fn in_json(name: &str) -> &str {
+    name.split('\\').next().unwrap_or_default()
 }

@@ -1,5 +1,7 @@
 //! Filters to SQL.
 
+use std::ops::RangeInclusive;
+
 use event::{EventId, Timestamp};
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -45,7 +47,7 @@ fn rank(condition: &Condition, statuses: bool) -> Option<u8> {
     match &condition.test {
         Test::Client(networks) => single(networks).filter(|network| is_address(network)).map(|_| 0),
         Test::Rule(ids) => single(ids).map(|_| 1),
-        Test::Status(codes) if statuses => single(codes).map(|_| 2),
+        Test::Status(ranges) if statuses => single(ranges).filter(|range| is_code(range)).map(|_| 2),
         Test::Site(sites) => single(sites).map(|_| 3),
         Test::Action(actions) => single(actions).map(|_| 4),
         _ => None,
@@ -54,6 +56,10 @@ fn rank(condition: &Condition, statuses: bool) -> Option<u8> {
 
 fn single<T>(values: &[T]) -> Option<&T> {
     if let [value] = values { Some(value) } else { None }
+}
+
+fn is_code(range: &RangeInclusive<u16>) -> bool {
+    range.start() == range.end()
 }
 
 fn is_address(network: &ipnet::IpNet) -> bool {
@@ -104,16 +110,16 @@ impl Plan {
 
     fn condition(&mut self, condition: &Condition, drives: bool, rule: Option<u64>) {
         let id = self.id;
+        if is_in_json(&condition.test) {
+            return;
+        }
         if !condition.inverted {
             // Identifiers begin with the time: these bounds let the index skip what is out of range.
             match &condition.test {
                 Test::Since(time) => self.driving.add(format!("{id} >= ?"), [blob(first_id(*time))]),
                 Test::Before(time) => self.driving.add(format!("{id} <= ?"), [blob(last_id(*time))]),
-                Test::Text(_) => return,
                 _ => {}
             }
-        } else if let Test::Text(_) = condition.test {
-            return;
         }
         let (sql, values) = test(&condition.test);
         match (drives, rule) {
@@ -223,36 +229,54 @@ fn test(test: &Test) -> (String, Vec<Value>) {
         Test::Severity(severity) => {
             ("e.severity <= ?".into(), vec![Value::Integer(severity.number().into())])
         }
-        Test::Status(codes) => any_of("e.status", codes.iter().map(|code| Value::Integer((*code).into()))),
+        Test::Status(ranges) => any_range(
+            "e.status",
+            ranges.iter().map(|range| {
+                let value = |code: &u16| Value::Integer((*code).into());
+                (value(range.start()), value(range.end()))
+            }),
+        ),
         Test::Method(methods) => any_of("e.method", methods.iter().cloned().map(Value::Text)),
         Test::Rule(ids) => {
             let (list, values) = any_of("m.rule", ids.iter().map(|id| Value::Integer(id.cast_signed())));
             (format!("EXISTS (SELECT 1 FROM event_rules m WHERE m.event = e.id AND {list})"), values)
         }
-        Test::Client(networks) => {
-            let mut sql = vec!["0"; networks.len().min(1)];
-            let mut values = Vec::new();
-            for network in networks {
-                let (first, last) = (address_key(network.network()), address_key(network.broadcast()));
-                if first == last {
-                    sql.push("e.client = ?");
-                } else {
-                    sql.push("e.client BETWEEN ? AND ?");
-                    values.push(blob(first));
-                }
-                values.push(blob(last));
-            }
-            // A lone equality stays bare, so that the index by client gives the order too.
-            let sql = match &sql[..] {
-                [_, only] => (*only).to_owned(),
-                [] => "0".to_owned(),
-                all => format!("({})", all.join(" OR ")),
-            };
-            (sql, values)
-        }
+        Test::Client(networks) => any_range(
+            "e.client",
+            networks.iter().map(|network| {
+                (blob(address_key(network.network())), blob(address_key(network.broadcast())))
+            }),
+        ),
         // looked for in the JSON itself
-        Test::Text(_) => ("1".into(), vec![]),
+        Test::Text(_) | Test::Path(_) | Test::Tag(_) => ("1".into(), vec![]),
     }
+}
+
+/// Whether no column tells, so that it is looked for in the event's JSON.
+pub(super) fn is_in_json(test: &Test) -> bool {
+    matches!(test, Test::Text(_) | Test::Path(_) | Test::Tag(_))
+}
+
+/// First and last values, both included.
+fn any_range(column: &str, ranges: impl Iterator<Item = (Value, Value)>) -> (String, Vec<Value>) {
+    let mut sql = Vec::new();
+    let mut values = Vec::new();
+    for (first, last) in ranges {
+        if first == last {
+            sql.push(format!("{column} = ?"));
+        } else {
+            sql.push(format!("{column} BETWEEN ? AND ?"));
+            values.push(first);
+        }
+        values.push(last);
+    }
+    // A lone equality stays bare, so that the index by this column gives the order too.
+    let sql = match &sql[..] {
+        [] => "0".to_owned(),
+        [only] => only.clone(),
+        all => format!("({})", all.join(" OR ")),
+    };
+    (sql, values)
 }
 
 fn any_of(column: &str, values: impl Iterator<Item = Value>) -> (String, Vec<Value>) {

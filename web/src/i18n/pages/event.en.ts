@@ -59,6 +59,7 @@ export default {
   scoreNote: "Points by severity as the Core Rule Set gives them: critical 5, error 4, warning 3, notice 2.",
   sameClient: "Same client",
   sameRule: "Same rule: {rule}",
+  samePath: "Same path",
   near: "An hour before and after",
   inList: "In the list",
   noNeighbours: "Nothing else within an hour.",

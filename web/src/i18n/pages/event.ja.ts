@@ -59,6 +59,7 @@ export default {
   scoreNote: "配点は Core Rule Set の標準です: critical 5、error 4、warning 3、notice 2。",
   sameClient: "同じクライアント",
   sameRule: "同じルール: {rule}",
+  samePath: "同じパス",
   near: "前後 1 時間",
   inList: "一覧で見る",
   noNeighbours: "前後 1 時間にほかのイベントはありません。",
