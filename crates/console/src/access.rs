@@ -54,7 +54,7 @@ pub(crate) use identity::identify;
 pub use identity::{Account, Analyst, Identity, Owner, Role, Scope, Via, Viewer};
 pub use url::{InvalidUrl, Url};
 
-use crate::{Console, Problem};
+use crate::{Code, Console, Problem};
 use attempts::Attempts;
 use database::Database;
 use links::Purpose;
@@ -187,7 +187,7 @@ impl Access {
             }
             Some(name) => {
                 let user = users::find(db, name)?
-                    .ok_or_else(|| Problem::not_found(format!("there is no user {name}")))?;
+                    .ok_or_else(|| Problem::of(Code::NoSuchUser, format!("there is no user {name}")))?;
                 audit::record(db, now, &Identity::command(), "link_created", &user.name)?;
                 let purpose = match user.password {
                     Some(_) => Purpose::Reset(user.id),
@@ -226,9 +226,9 @@ impl Access {
     /// # Errors
     /// 429 where there were too many.
     fn attempt(&self, address: std::net::IpAddr, user: Option<&str>) -> Result<(), Problem> {
-        self.attempts.take(address, user, self.clock.uptime()).map_err(|wait| {
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many attempts; wait").retry_after(wait)
-        })
+        self.attempts
+            .take(address, user, self.clock.uptime())
+            .map_err(|wait| Problem::of(Code::TooManyAttempts, "too many attempts").retry_after(wait))
     }
 
     /// Where the token of a link is entered.

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use crate::access::Viewer;
 use crate::openapi::{Failure, Filter, Paging};
-use crate::{Console, Problem};
+use crate::{Code, Console, Problem};
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
@@ -106,10 +106,12 @@ pub(crate) async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<Event>, Problem> {
     let id: EventId = id.parse().map_err(|error: event::id::InvalidEventId| {
-        Problem::new(StatusCode::BAD_REQUEST, error.to_string())
+        Problem::of(Code::BadEventId, error.to_string()).value("id", id.as_str())
     })?;
     let event = asked(move || console.events.get(id)).await?;
-    event.map(Json).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no event {id}")))
+    let none =
+        || Problem::of(Code::NoSuchEvent, format!("there is no event {id}")).value("id", id.to_string());
+    event.map(Json).ok_or_else(none)
 }
 
 /// Asks the store on a thread that may block.

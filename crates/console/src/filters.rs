@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use crate::access::{Identity, Role, Viewer};
 use crate::events::Parameters;
 use crate::openapi::Failure;
-use crate::{Console, Input, Problem};
+use crate::{Code, Console, Input, Problem};
 
 /// Filters that one user may have; one more is refused.
 const MAX_FILTERS: usize = 200;
@@ -122,7 +122,9 @@ impl Saved {
         let own = list.filters.iter().filter(|filter| filter.owner == owner).count();
         if own >= MAX_FILTERS || list.filters.len() >= MAX_ALL {
             let what = format!("no more than {MAX_FILTERS} filters of a user and {MAX_ALL} in all are kept");
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
+            return Err(Problem::of(Code::TooManyFilters, what)
+                .value("max", MAX_FILTERS)
+                .value("all", MAX_ALL));
         }
         let mut changed = list.clone();
         changed.next += 1;
@@ -144,11 +146,13 @@ impl Saved {
             |filter: &&SavedFilter| filter.id == id && (filter.shared || filter.owner == identity.user);
         match list.filters.iter().find(seen) {
             None => {
-                return Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no filter {id}")));
+                return Err(
+                    Problem::of(Code::NoSuchFilter, format!("there is no filter {id}")).value("id", id)
+                );
             }
             Some(filter) if !may(filter) => {
                 let what = format!("this filter is {}'s", filter.owner);
-                return Err(Problem::new(StatusCode::FORBIDDEN, what));
+                return Err(Problem::of(Code::FilterOfOther, what).value("user", filter.owner.as_str()));
             }
             Some(_) => {}
         }
@@ -199,7 +203,8 @@ async fn save(
     Input(new): Input<NewFilter>,
 ) -> Result<(StatusCode, Json<SavedFilter>), Problem> {
     if new.shared && viewer.role < Role::Analyst {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "sharing a filter takes the role analyst"));
+        let problem = Problem::of(Code::RoleNeeded, "sharing a filter takes the role analyst");
+        return Err(problem.value("role", Role::Analyst.as_str()));
     }
     let new = checked(new)?;
     let user = viewer.user.clone();
@@ -237,14 +242,15 @@ async fn delete(
 }
 
 fn checked(mut new: NewFilter) -> Result<NewFilter, Problem> {
-    let unprocessable = |what: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what);
     new.name = new.name.trim().to_owned();
     if new.name.is_empty() || new.name.chars().count() > MAX_NAME {
-        return Err(unprocessable(format!("name: from 1 to {MAX_NAME} characters")));
+        let what = format!("name: from 1 to {MAX_NAME} characters");
+        return Err(Problem::of(Code::BadFilterName, what).value("max", MAX_NAME));
     }
     new.query = new.query.trim_start_matches('?').to_owned();
     if new.query.len() > MAX_QUERY {
-        return Err(unprocessable(format!("query: longer than {MAX_QUERY} bytes")));
+        let what = format!("query: longer than {MAX_QUERY} bytes");
+        return Err(Problem::of(Code::FilterTooLong, what).value("max", MAX_QUERY));
     }
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, format!("query: {what}"));
     let uri: Uri = format!("/?{}", new.query).parse().map_err(|_| bad("not a query string".to_owned()))?;

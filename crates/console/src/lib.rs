@@ -69,7 +69,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use looking::Looking;
 pub use notices::{NoNotices, Notices, Tested};
-pub use problem::{Input, Problem};
+pub use problem::{Code, Input, Problem};
 pub use state::{Health, Status};
 
 /// What the console shows; the functions are asked for each request.

@@ -26,7 +26,7 @@ use utoipa_axum::routes;
 use crate::access::{Viewer, identify};
 use crate::events::{Asked, Parameters, asked, query};
 use crate::openapi::Failure;
-use crate::{Console, Problem};
+use crate::{Code, Console, Problem};
 
 /// Streams at one time; whoever comes then is refused.
 const MAX_STREAMS: usize = 32;
@@ -179,7 +179,7 @@ async fn live(
     let shared = &console.live.0;
     let Ok(room) = Arc::clone(&shared.room).try_acquire_owned() else {
         let what = "too many live tails are open at one time";
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, what));
+        return Err(Problem::of(Code::TooManyTails, what));
     };
     let (receiver, position) = console.live.subscribe(&console.events).await?;
     let stream = Tail {

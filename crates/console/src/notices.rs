@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use crate::access::{Analyst, Viewer};
 use crate::openapi::Failure;
-use crate::{Console, Problem};
+use crate::{Code, Console, Problem};
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(test))
@@ -84,7 +84,7 @@ async fn test(
     Path(channel): Path<String>,
 ) -> Result<Json<TestAnswer>, Problem> {
     let tested = console.notices.test(&channel).await;
-    let tested = tested.ok_or_else(|| Problem::not_found("there is no such channel"))?;
+    let tested = tested.ok_or_else(|| Problem::of(Code::NoSuchChannel, "there is no such channel"))?;
     let answer = match tested {
         Ok(()) => TestAnswer { ok: true, answer: "delivered".to_owned() },
         Err(why) => TestAnswer { ok: false, answer: why },

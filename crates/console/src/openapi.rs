@@ -70,8 +70,13 @@ pub(crate) fn answer(document: &str) -> Response {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
 pub struct Failure {
-    /// What is wrong, for people.
+    /// What is wrong, for people, in English.
     pub error: String,
+    /// What kind of problem it is.
+    pub code: crate::problem::Code,
+    /// What `error` names, by name: `{"role": "owner"}`. Texts and numbers; where there are any.
+    #[schema(required = false)]
+    pub values: serde_json::Map<String, serde_json::Value>,
 }
 
 /// The parameters of [`store::filter::PROPERTIES`]. Each may come more than once: any of several values of one property may

@@ -3,10 +3,10 @@
 //! Files below `/assets/` have a hash of their content in their names, so browsers keep them for good; every other address is
 //! one of the program's own and gets `index.html`, which names the files of this very build and is never kept.
 
-use axum::http::{HeaderName, Method, StatusCode, Uri, header};
+use axum::http::{HeaderName, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::Problem;
+use crate::{Code, Problem};
 
 /// A file of the program.
 struct Asset {
@@ -46,14 +46,14 @@ pub(crate) async fn serve(method: Method, uri: Uri) -> Response {
 }
 
 fn nothing() -> Response {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing here").into_response()
+    Problem::of(Code::NothingHere, "there is nothing here").into_response()
 }
 
 fn index(page: Option<&'static [u8]>) -> Response {
     let Some(page) = page else {
         let what =
             "this monban was built without its page: run `make web`, then build it again; the API is here";
-        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, what).into_response();
+        return Problem::of(Code::WithoutPage, what).into_response();
     };
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

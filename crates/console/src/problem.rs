@@ -1,27 +1,44 @@
 //! Error answers.
 
+mod code;
+
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::{Map, Value};
 
-/// An error answer: `{"error": "…"}`, with further fields where the API names them.
+pub use code::Code;
+
+/// An error answer: `{"error": "…", "code": "…"}` with `values` where the text has some, and further fields where the API
+/// names them.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
+    code: Code,
+    error: String,
+    /// What the text names, by name.
+    values: Map<String, Value>,
     fields: Map<String, Value>,
     retry_after: Option<u64>,
 }
 
 impl Problem {
-    /// An answer with this status; the text is for people.
+    /// An answer with this status, whose text says all: it is for people, in English.
     pub fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self {
-            status,
-            fields: Map::from_iter([("error".to_owned(), error.into().into())]),
-            retry_after: None,
-        }
+        let (values, fields) = Default::default();
+        Self { status, code: Code::of(status), error: error.into(), values, fields, retry_after: None }
+    }
+
+    /// An answer of this kind; the text is for people, in English.
+    pub fn of(code: Code, error: impl Into<String>) -> Self {
+        Self { code, ..Self::new(code.status(), error) }
+    }
+
+    /// With something that the text names.
+    pub fn value(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.values.insert(name.to_owned(), value.into());
+        self
     }
 
     /// With a further field.
@@ -38,7 +55,7 @@ impl Problem {
 
     /// What is wrong, for people.
     pub fn error(&self) -> &str {
-        self.fields.get("error").and_then(Value::as_str).unwrap_or_default()
+        &self.error
     }
 
     /// The status.
@@ -46,12 +63,13 @@ impl Problem {
         self.status
     }
 
-    pub(crate) fn bad(error: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, error)
+    /// What kind of problem it is.
+    pub fn code(&self) -> Code {
+        self.code
     }
 
-    pub(crate) fn not_found(error: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, error)
+    pub(crate) fn bad(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error)
     }
 }
 
@@ -64,8 +82,14 @@ impl From<rusqlite::Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(Value::Object(self.fields))).into_response();
-        if let Some(seconds) = self.retry_after {
+        let Self { status, code, error, values, mut fields, retry_after } = self;
+        fields.insert("error".to_owned(), error.into());
+        fields.insert("code".to_owned(), serde_json::to_value(code).unwrap_or_default());
+        if !values.is_empty() {
+            fields.insert("values".to_owned(), values.into());
+        }
+        let mut response = (status, Json(Value::Object(fields))).into_response();
+        if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use ::tuning::{Exclusion, ExclusionFile, Learned, Note, Proposals, Refused};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Response};
 use event::{Event, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -97,8 +97,8 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = match &self {
             Self::Conflict { version } => {
-                let body = serde_json::json!({ "error": self.to_string(), "version": version });
-                return (StatusCode::CONFLICT, Json(body)).into_response();
+                let problem = Problem::of(crate::Code::ExclusionsChanged, self.to_string());
+                return problem.with("version", version.as_str()).into_response();
             }
             Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
@@ -113,6 +113,8 @@ impl IntoResponse for Failure {
 pub struct Conflict {
     /// What is wrong, for people.
     pub error: String,
+    /// `exclusions_changed`.
+    pub code: crate::Code,
     /// The version of the file now.
     pub version: String,
 }

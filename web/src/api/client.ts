@@ -15,6 +15,16 @@ export class ApiError extends Error {
   ) {
     super(message);
   }
+
+  /** What kind of problem it is, as the gate says: one of `ProblemCode`, or a word of a newer gate. */
+  get code(): string | undefined {
+    return typeof this.body.code === "string" ? this.body.code : undefined;
+  }
+
+  /** What the text names, by name. */
+  get values(): Record<string, string | number> {
+    return (this.body.values ?? {}) as Record<string, string | number>;
+  }
 }
 
 /** The present session's token against requests of foreign pages. */

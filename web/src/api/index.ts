@@ -3,6 +3,8 @@ import type { components } from "./types";
 
 type Schemas = components["schemas"];
 
+/** What kind of problem an answer of 400 and above tells of. */
+export type ProblemCode = Schemas["ProblemCode"];
 /** `GET /healthz` */
 export type Health = Schemas["Health"];
 /** `GET /api/notices` */

@@ -51,7 +51,7 @@ export default {
     more: "More",
     loading: "One moment …",
     unreachable: "monban does not answer. Is it running, and does the network reach it?",
-    retryAfter: "Try again in {n} {n|second|seconds}.",
+    retryAfter: "{problem}; try again in {n} {n|second|seconds}",
     copy: "Copy",
     copied: "Copied",
     never: "never",

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import en from "./en";
 import ja from "./ja";
+import problemsInJapanese from "./problems.ja";
 
 /** The same keys with other texts. */
 export type Texts<T> = { [K in keyof T]: T[K] extends string ? string : Texts<T[K]> };
@@ -45,12 +46,31 @@ export function t(key: Key, values: Values = {}): string {
   let found: unknown = TABLES[language.value];
   for (const part of key.split(".")) found = (found as Record<string, unknown> | undefined)?.[part];
   if (typeof found !== "string") throw new Error(`no text ${key}`);
-  return found.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (whole, name: string, one?: string, more?: string) => {
+  return fill(found, values);
+}
+
+function fill(text: string, values: Values): string {
+  return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (whole, name: string, one?: string, more?: string) => {
     const value = values[name];
     if (value === undefined) return whole;
     if (one !== undefined && more !== undefined) return value === 1 ? one : more;
     return typeof value === "number" ? number(value) : value;
   });
+}
+
+/** What the API says of problems, by their codes; English is its own language. */
+const PROBLEMS: Partial<Record<Language, Record<string, string>>> = { ja: problemsInJapanese };
+
+/** What a problem of the API says: in its own words where there are none of ours. */
+export function problemText(code: string | undefined, error: string, values: Values = {}): string {
+  const found = code === undefined ? undefined : PROBLEMS[language.value]?.[code];
+  if (found === undefined) return error;
+  const named = Object.entries(values).map(([name, value]) => {
+    // ids are no quantities; roles and scopes have words of their own
+    const key = name === "role" ? `role.${value}` : name === "scope" ? `account.scope.${value}` : "";
+    return [name, hasText(key) ? t(key) : name === "id" ? String(value) : value];
+  });
+  return fill(found, { ...Object.fromEntries(named), error });
 }
 
 /** Whether there is such a text: for keys made of what the API says, such as `action.blocked`. */

@@ -53,7 +53,7 @@ const ja: Texts<typeof en> = {
     more: "さらに表示",
     loading: "読み込み中…",
     unreachable: "monban から応答がありません。稼働状況とネットワークを確認してください。",
-    retryAfter: "{n} 秒後にもう一度お試しください。",
+    retryAfter: "{problem}{n} 秒後にもう一度お試しください。",
     copy: "コピー",
     copied: "コピーしました",
     never: "なし",

@@ -2,7 +2,7 @@
 import { type ComponentChildren, type JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api/client";
-import { t } from "../i18n";
+import { problemText, t } from "../i18n";
 
 type ButtonProps = Omit<JSX.IntrinsicElements["button"], "class"> & {
   /** primary: what the page is for. danger: what can't be undone. quiet: all else that is small. */
@@ -127,12 +127,12 @@ export function Checkbox({
   );
 }
 
-/** What an error says to people: the gate's own words, with ours where there was no answer. */
+/** What an error says to people. */
 export function errorText(error: unknown): string {
   if (!(error instanceof ApiError)) return String(error);
   if (error.status === 0) return t("ui.unreachable");
-  if (error.retryAfter !== null) return `${error.message} ${t("ui.retryAfter", { n: error.retryAfter })}`;
-  return error.message;
+  const problem = problemText(error.code, error.message, error.values);
+  return error.retryAfter === null ? problem : t("ui.retryAfter", { problem, n: error.retryAfter });
 }
 
 /** Runs one thing at a time: whether it goes on, and why it failed. */

@@ -4,12 +4,12 @@
 use std::net::IpAddr;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Url;
-use crate::{Console, Problem};
+use crate::{Code, Console, Problem};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
     font-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
@@ -53,7 +53,7 @@ fn refusal(url: &Url, method: &Method, headers: &HeaderMap) -> Option<Problem> {
     let host = text(headers, &header::HOST).unwrap_or_default();
     if !is_own_name(url, host) {
         let what = "ask for this address by number, as localhost, or by the name of `[console] url`";
-        return Some(Problem::new(StatusCode::MISDIRECTED_REQUEST, what));
+        return Some(Problem::of(Code::ForeignHost, what));
     }
     // A page of another site cannot set this header without being asked by CORS first, and is not allowed it.
     if method.is_safe()
@@ -62,7 +62,7 @@ fn refusal(url: &Url, method: &Method, headers: &HeaderMap) -> Option<Problem> {
     {
         return None;
     }
-    Some(Problem::new(StatusCode::FORBIDDEN, "another site's page sent this"))
+    Some(Problem::of(Code::ForeignPage, "another site's page sent this"))
 }
 
 /// Which page sent a request, as the browser says.

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Deref;
 
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +11,7 @@ use utoipa::ToSchema;
 use super::credentials::{Credentials, client_address};
 use super::guard::{Origin, comes_from};
 use super::{secret, sessions, tokens, users};
-use crate::{Console, Problem};
+use crate::{Code, Console, Problem};
 
 /// What somebody may do; each may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -157,7 +156,8 @@ macro_rules! demands {
                 let identity = identify(parts, console).await?;
                 if identity.role < Role::$role {
                     let error = format!("this takes the role {}", Role::$role.as_str());
-                    return Err(Problem::new(StatusCode::FORBIDDEN, error));
+                    let problem = Problem::of(Code::RoleNeeded, error);
+                    return Err(problem.value("role", Role::$role.as_str()));
                 }
                 Ok(Self(identity))
             }
@@ -195,7 +195,7 @@ impl FromRequestParts<Console> for Account {
         let identity = identify(parts, console).await?;
         match (identity.user_id, identity.session.clone()) {
             (Some(user_id), Some((session_id, csrf))) => Ok(Self { identity, user_id, session_id, csrf }),
-            _ => Err(Problem::new(StatusCode::FORBIDDEN, "sign in for this; a token is not enough")),
+            _ => Err(Problem::of(Code::SessionNeeded, "sign in for this; a token is not enough")),
         }
     }
 }
@@ -211,6 +211,7 @@ pub(crate) async fn identify(parts: &Parts, console: &Console) -> Result<Identit
         Credentials::Session(secret) => secret::csrf(secret),
         _ => String::new(),
     };
+    let had_session = matches!(credentials, Credentials::Session(_));
     let shown = csrf.clone();
     let identity = console
         .access
@@ -243,14 +244,18 @@ pub(crate) async fn identify(parts: &Parts, console: &Console) -> Result<Identit
         })
         .await?;
     let identity = identity.map_err(|has_owner| {
-        Problem::new(StatusCode::UNAUTHORIZED, "sign in first").with("setup", !has_owner)
+        let problem = match had_session {
+            true => Problem::of(Code::SessionEnded, "the session has ended; sign in again"),
+            false => Problem::of(Code::SignInFirst, "sign in first"),
+        };
+        problem.with("setup", !has_owner)
     })?;
     if identity.via == Via::Session && !parts.method.is_safe() {
         let given =
             parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !secret::same(given, &csrf) || comes_from(&console.access.url(), &parts.headers) != Origin::Own {
             let error = "this takes X-CSRF-Token of the session, sent by a page of the console";
-            return Err(Problem::new(StatusCode::FORBIDDEN, error));
+            return Err(Problem::of(Code::CsrfToken, error));
         }
     }
     Ok(identity)

@@ -29,7 +29,7 @@ use webauthn_rp::{
 
 use super::limits::{CEREMONY_AGE, MAX_CEREMONIES, MAX_NAME_CHARS, MAX_PASSKEYS};
 use super::{Url, secret};
-use crate::Problem;
+use crate::{Code, Problem};
 
 type PublicKey = CompressedPubKey<[u8; 32], [u8; 32], [u8; 48], Vec<u8>>;
 
@@ -101,7 +101,7 @@ pub fn relying_party(url: &Url) -> Result<RpId, Problem> {
     domain.map(RpId::Domain).ok_or_else(|| {
         let error = "passkeys are bound to a name, and the console is at an address: give it one with `[console] url`, \
             or listen on loopback and ask for localhost";
-        Problem::new(StatusCode::CONFLICT, error)
+        Problem::of(Code::PasskeysNeedName, error)
     })
 }
 
@@ -113,7 +113,8 @@ pub fn check_host(url: &Url, host: &str) -> Result<(), Problem> {
     if super::guard::host_name(host).eq_ignore_ascii_case(url.host()) {
         return Ok(());
     }
-    Err(Problem::new(StatusCode::CONFLICT, format!("passkeys work at {url} only: open the console there")))
+    let error = format!("passkeys work at {url} only: open the console there");
+    Err(Problem::of(Code::PasskeysElsewhere, error).value("url", url.to_string()))
 }
 
 /// Begins to add a passkey to a user's account.
@@ -131,7 +132,7 @@ pub fn begin_adding(
     let chars = name.chars().count();
     if chars == 0 || chars > MAX_NAME_CHARS || name.chars().any(char::is_control) {
         let error = format!("a passkey's name has 1 to {MAX_NAME_CHARS} characters");
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error));
+        return Err(Problem::of(Code::BadPasskeyName, error).value("max", MAX_NAME_CHARS));
     }
     let (user, user_name) = user;
     let known: Vec<Vec<u8>> = db
@@ -139,7 +140,8 @@ pub fn begin_adding(
         .query_map([user], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     if known.len() >= MAX_PASSKEYS {
-        return Err(Problem::new(StatusCode::CONFLICT, format!("there are {MAX_PASSKEYS} passkeys already")));
+        let error = format!("there are {MAX_PASSKEYS} passkeys already");
+        return Err(Problem::of(Code::TooManyPasskeys, error).value("max", MAX_PASSKEYS));
     }
     let known = known.into_iter().filter_map(|id| {
         let id = CredentialId::<Vec<u8>>::decode(id).ok()?;
@@ -175,13 +177,15 @@ pub fn finish_adding(
     answer: (&str, &Value),
     clocks: (Timestamp, Duration),
 ) -> Result<(i64, String), Problem> {
-    let refused = |why: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
     let (state, credential) = answer;
     let (now, uptime) = clocks;
     let adding = ceremonies.take(state, uptime).filter(|adding| adding.user == user);
-    let adding = adding
-        .ok_or_else(|| refused("begin again: this was begun too long ago, or not by you".to_owned()))?;
-    let not_taken = |error: String| refused(format!("the passkey is not taken: {error}"));
+    let adding = adding.ok_or_else(|| {
+        Problem::of(Code::PasskeyTooLate, "begin again: this was begun too long ago, or not by you")
+    })?;
+    let not_taken = |error: String| {
+        Problem::of(Code::PasskeyRefused, format!("the passkey is not taken: {error}")).value("why", error)
+    };
     let json = serde_json::to_vec(credential).map_err(failed)?;
     let registration =
         Registration::from_json_relaxed(&json).map_err(|error| not_taken(error.to_string()))?;
@@ -204,7 +208,7 @@ pub fn finish_adding(
         params![user, id, adding.name, fixed, changing, now.as_micros()],
     )?;
     if inserted == 0 {
-        return Err(Problem::new(StatusCode::CONFLICT, "this passkey was added before"));
+        return Err(Problem::of(Code::PasskeyExists, "this passkey was added before"));
     }
     Ok((db.last_insert_rowid(), adding.name))
 }

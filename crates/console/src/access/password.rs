@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::limits::{
     HASH_KIBIBYTES, HASH_PASSES, HASHES_AT_ONCE, HASHES_WAITING, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS,
 };
-use crate::Problem;
+use crate::{Code, Problem};
 
 /// A hash that no password has; checking against it takes as long as against another one.
 const NOBODYS: &str =
@@ -65,10 +65,7 @@ impl Hasher {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let busy = || {
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many are signing in; try again")
-                .retry_after(Duration::from_secs(1))
-        };
+        let busy = || Problem::of(Code::Busy, "too many are signing in").retry_after(Duration::from_secs(1));
         struct Waiting<'a>(&'a AtomicUsize);
         impl Drop for Waiting<'_> {
             fn drop(&mut self) {
@@ -103,22 +100,24 @@ fn failed(error: &dyn std::fmt::Display) -> Problem {
 }
 
 fn acceptable(user: &str, password: &str) -> Result<(), Problem> {
-    let refused = |why: String| Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why));
     let chars = password.chars().count();
     if chars < MIN_PASSWORD_CHARS {
-        return refused(format!("a password has at least {MIN_PASSWORD_CHARS} characters"));
+        let error = format!("a password has at least {MIN_PASSWORD_CHARS} characters");
+        return Err(Problem::of(Code::PasswordTooShort, error).value("min", MIN_PASSWORD_CHARS));
     }
     if password.len() > MAX_PASSWORD_BYTES {
-        return refused(format!("a password has at most {MAX_PASSWORD_BYTES} bytes"));
+        let error = format!("a password has at most {MAX_PASSWORD_BYTES} bytes");
+        return Err(Problem::of(Code::PasswordTooLong, error).value("max", MAX_PASSWORD_BYTES));
     }
     let first = password.chars().next();
     if password.chars().all(|char| Some(char) == first) {
-        return refused("a password is more than one character again and again".to_owned());
+        let error = "a password is more than one character again and again";
+        return Err(Problem::of(Code::PasswordOfOneCharacter, error));
     }
     let (password, user) = (password.to_lowercase(), user.to_lowercase());
     let rest = password.replace(&user, "");
     if !user.is_empty() && rest.len() < password.len() && rest.chars().count() < MIN_PASSWORD_CHARS / 2 {
-        return refused("a password is more than the user's name".to_owned());
+        return Err(Problem::of(Code::PasswordOfName, "a password is more than the user's name"));
     }
     Ok(())
 }

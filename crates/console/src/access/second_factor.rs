@@ -8,7 +8,7 @@ use totp_rs::{Builder, Totp};
 
 use super::limits::RECOVERY_CODES;
 use super::secret;
-use crate::Problem;
+use crate::{Code, Problem};
 
 /// Seconds that a code is shown (RFC 6238 §5.2).
 const STEP_SECONDS: i64 = 30;
@@ -36,7 +36,7 @@ pub fn offer(db: &Connection, user: i64, name: &str, host: &str) -> Result<Offer
     let changed =
         db.execute("UPDATE users SET totp_offered = ? WHERE id = ? AND totp IS NULL", params![secret, user])?;
     if changed == 0 {
-        return Err(Problem::new(StatusCode::CONFLICT, "codes are on already; switch them off first"));
+        return Err(Problem::of(Code::TotpOn, "codes are on already; switch them off first"));
     }
     // The label's parts are told apart by a colon, which names do not have and IPv6 addresses do.
     let issuer = format!("monban {}", host.replace(':', "."));
@@ -59,7 +59,7 @@ pub fn confirm(
     let offered: Option<Vec<u8>> =
         db.query_row("SELECT totp_offered FROM users WHERE id = ?", [user], |row| row.get(0))?;
     let Some(secret) = offered else {
-        return Err(Problem::new(StatusCode::CONFLICT, "ask for a secret first"));
+        return Err(Problem::of(Code::TotpNotBegun, "ask for a secret first"));
     };
     let Some(step) = step_of(&secret, code, now).map_err(failed)? else { return Ok(None) };
     db.execute(

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use event::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
@@ -11,7 +10,7 @@ use utoipa::ToSchema;
 use super::identity::Scope;
 use super::limits::{CLOCK_STEP, MAX_NAME_CHARS, MAX_TOKEN_DAYS, MAX_TOKENS, SEEN_EVERY};
 use super::secret;
-use crate::Problem;
+use crate::{Code, Problem};
 
 /// What every token begins with, so that scanners for secrets find one that was left in a file.
 pub const PREFIX: &str = "monban_";
@@ -70,20 +69,25 @@ pub fn create(
     wanted: &NewToken<'_>,
     now: Timestamp,
 ) -> Result<(i64, String), Problem> {
-    let refused = |why: String| Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why));
     let chars = wanted.name.chars().count();
     if chars == 0 || chars > MAX_NAME_CHARS || wanted.name.chars().any(char::is_control) {
-        return refused(format!("a token's name has 1 to {MAX_NAME_CHARS} characters"));
+        let error = format!("a token's name has 1 to {MAX_NAME_CHARS} characters");
+        return Err(Problem::of(Code::BadTokenName, error).value("max", MAX_NAME_CHARS));
     }
     if wanted.scopes.is_empty() {
-        return refused("a token has at least one scope: read, tune, admin".to_owned());
+        return Err(Problem::of(
+            Code::TokenWithoutScope,
+            "a token has at least one scope: read, tune, admin",
+        ));
     }
     if wanted.expires_days.is_some_and(|days| days == 0 || days > MAX_TOKEN_DAYS) {
-        return refused(format!("a token lasts 1 to {MAX_TOKEN_DAYS} days, or without end"));
+        let error = format!("a token lasts 1 to {MAX_TOKEN_DAYS} days, or without end");
+        return Err(Problem::of(Code::BadTokenDays, error).value("max", MAX_TOKEN_DAYS));
     }
     let count: u32 = db.query_row("SELECT count(*) FROM tokens WHERE user IS ?", [user], |row| row.get(0))?;
     if count >= MAX_TOKENS {
-        return Err(Problem::new(StatusCode::CONFLICT, format!("there are {MAX_TOKENS} tokens already")));
+        let error = format!("there are {MAX_TOKENS} tokens already");
+        return Err(Problem::of(Code::TooManyTokens, error).value("max", MAX_TOKENS));
     }
     let mut scopes = wanted.scopes.to_vec();
     scopes.sort_unstable();

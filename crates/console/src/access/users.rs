@@ -1,13 +1,12 @@
 //! The table of users.
 
-use axum::http::StatusCode;
 use event::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::identity::Role;
 use super::limits::{MAX_NAME_CHARS, MAX_USERS};
 use super::second_factor;
-use crate::Problem;
+use crate::{Code, Problem};
 
 /// A row.
 #[derive(Debug, Clone)]
@@ -83,17 +82,18 @@ pub fn create(db: &Connection, name: &str, role: Role, now: Timestamp) -> Result
     let chars = name.chars().count();
     let fits = |char: char| char.is_alphanumeric() || ".-_@+".contains(char);
     if chars == 0 || chars > MAX_NAME_CHARS || !name.chars().all(fits) {
-        return Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            format!("a name has 1 to {MAX_NAME_CHARS} letters, digits and any of . - _ @ +"),
-        ));
+        let error = format!("a name has 1 to {MAX_NAME_CHARS} letters, digits and any of . - _ @ +");
+        return Err(Problem::of(Code::BadUserName, error).value("max", MAX_NAME_CHARS));
     }
     if find(db, name)?.is_some() {
-        return Err(Problem::new(StatusCode::CONFLICT, format!("there is a user {name} already")));
+        return Err(
+            Problem::of(Code::UserExists, format!("there is a user {name} already")).value("user", name)
+        );
     }
     let count: u64 = db.query_row("SELECT count(*) FROM users", [], |row| row.get(0))?;
     if count >= MAX_USERS {
-        return Err(Problem::new(StatusCode::CONFLICT, format!("there are {MAX_USERS} users already")));
+        return Err(Problem::of(Code::TooManyUsers, format!("there are {MAX_USERS} users already"))
+            .value("max", MAX_USERS));
     }
     db.execute(
         "INSERT INTO users (name, role, created) VALUES (?, ?, ?)",
@@ -130,7 +130,7 @@ fn keep_an_owner(db: &Connection) -> Result<(), Problem> {
     if has_owner(db)? {
         return Ok(());
     }
-    Err(Problem::new(StatusCode::CONFLICT, "somebody has to be owner: make another one first"))
+    Err(Problem::of(Code::LastOwner, "somebody has to be owner: make another one first"))
 }
 
 /// Takes away second factors: codes, recovery codes, passkeys.

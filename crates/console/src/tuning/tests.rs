@@ -3,6 +3,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use axum::extract::{Path, State};
+use axum::response::Json;
 use event::{Action, EventId, Gate, RequestEvidence};
 use store::{EventReader, Journal, JournalOptions};
 

@@ -13,7 +13,7 @@ use crate::access::identity::{Account, Role};
 use crate::access::sessions::{self, Session};
 use crate::access::{audit, users};
 use crate::openapi::Failure;
-use crate::{Console, Input, Problem};
+use crate::{Code, Console, Input, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new()
@@ -138,7 +138,7 @@ pub(crate) async fn check_password(
     let id = who.user_id;
     let hash = access.run(move |db, _| Ok(users::get(db, id)?.and_then(|user| user.password))).await?;
     if !access.hasher.verify(password, hash).await? {
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the password is wrong"));
+        return Err(Problem::of(Code::WrongPassword, "the password is wrong"));
     }
     access.attempts.give_back(who.address, Some(&who.user));
     Ok(())
@@ -184,7 +184,7 @@ async fn end_session(
 ) -> Result<StatusCode, Problem> {
     let end = move |db: &rusqlite::Transaction<'_>, now| {
         if !sessions::end(db, who.user_id, id)? {
-            return Err(Problem::not_found(format!("there is no session {id}")));
+            return Err(Problem::of(Code::NoSuchSession, format!("there is no session {id}")).value("id", id));
         }
         Ok(audit::record(db, now, &who, "session_ended", &id.to_string())?)
     };

@@ -15,7 +15,7 @@ use crate::access::credentials::client_address;
 use crate::access::identity::Account;
 use crate::access::{audit, passkeys};
 use crate::openapi::Failure;
-use crate::{Console, Input, Problem};
+use crate::{Code, Console, Input, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new()
@@ -111,7 +111,7 @@ async fn finish_signing_in(
     let Some(user) = access.run(finish).await? else {
         session::refuse(&console, address, "", "passkey").await?;
         let error = "this passkey is not known here, or its answer is wrong or came late";
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, error));
+        return Err(Problem::of(Code::PasskeyUnknown, error));
     };
     access.attempts.give_back(address, None);
     session::begin(&console, user, address, &parts.headers, "sign_in", "passkey").await
@@ -212,7 +212,9 @@ async fn delete(
 ) -> Result<StatusCode, Problem> {
     let delete = move |db: &rusqlite::Transaction<'_>, now| {
         let name = passkeys::delete(db, who.user_id, id)?;
-        let name = name.ok_or_else(|| Problem::not_found(format!("there is no passkey {id}")))?;
+        let name = name.ok_or_else(|| {
+            Problem::of(Code::NoSuchPasskey, format!("there is no passkey {id}")).value("id", id)
+        })?;
         Ok(audit::record(db, now, &who, "passkey_deleted", &name)?)
     };
     console.access.run(delete).await?;

@@ -17,7 +17,7 @@ use crate::access::second_factor::{self, Fit};
 use crate::access::users::{self, User};
 use crate::access::{audit, secret, sessions};
 use crate::openapi::Failure;
-use crate::{Console, Input, Problem};
+use crate::{Code, Console, Input, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(show, sign_in, sign_out))
@@ -60,7 +60,7 @@ impl SignedIn {
 async fn show(who: Account, State(console): State<Console>) -> Result<Json<SignedIn>, Problem> {
     let id = who.user_id;
     let user = console.access.run(move |db, _| Ok(users::get(db, id)?)).await?;
-    let user = user.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "the account is gone"))?;
+    let user = user.ok_or_else(|| Problem::of(Code::AccountGone, "the account is gone"))?;
     Ok(Json(SignedIn::new(user, who.csrf)))
 }
 
@@ -107,21 +107,21 @@ async fn sign_in(
     let right = access.hasher.verify(password, hash).await?;
     let Some(user) = user.filter(|_| right) else {
         refuse(&console, address, &name, "password").await?;
-        let problem = Problem::new(StatusCode::UNAUTHORIZED, "wrong name or password");
+        let problem = Problem::of(Code::WrongCredentials, "wrong name or password");
         return Err(problem.with("second_factor_needed", false));
     };
     let mut how = "password";
     if user.totp.is_some() {
         let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
             access.attempts.give_back(address, Some(&name));
-            let problem = Problem::new(StatusCode::UNAUTHORIZED, "the code is missing");
+            let problem = Problem::of(Code::CodeNeeded, "the code is missing");
             return Err(problem.with("second_factor_needed", true));
         };
         let id = user.id;
         let fit = access.run(move |db, now| second_factor::take(db, id, &code, now)).await?;
         let Some(fit) = fit else {
             refuse(&console, address, &name, "code").await?;
-            let problem = Problem::new(StatusCode::UNAUTHORIZED, "wrong code, or one that was used before");
+            let problem = Problem::of(Code::CodeUsedOrWrong, "wrong code, or one that was used before");
             return Err(problem.with("second_factor_needed", true));
         };
         how = match fit {
@@ -170,8 +170,8 @@ pub(super) async fn begin(
         .access
         .run(move |db, now| {
             let secret = sessions::begin(db, user, address, &agent, now)?;
-            let user = users::get(db, user)?
-                .ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "the account is gone"))?;
+            let user =
+                users::get(db, user)?.ok_or_else(|| Problem::of(Code::AccountGone, "the account is gone"))?;
             let (name, role) = (user.name.clone(), user.role);
             let who = Identity { user: name, role, via: Via::Session, address, user_id: None, session: None };
             audit::record(db, now, &who, what, detail)?;

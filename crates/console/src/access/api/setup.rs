@@ -1,7 +1,7 @@
 //! `/api/setup`: where one-time links lead.
 
 use axum::extract::State;
-use axum::http::{StatusCode, request::Parts};
+use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use crate::access::identity::Role;
 use crate::access::links::{self, Purpose};
 use crate::access::{sessions, users};
 use crate::openapi::Failure;
-use crate::{Console, Input, Problem};
+use crate::{Code, Console, Input, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(setup))
@@ -56,8 +56,7 @@ async fn setup(
     let address = client_address(&parts);
     let access = &console.access;
     access.attempt(address, None)?;
-    let gone =
-        || Problem::new(StatusCode::UNAUTHORIZED, "this link was used before, is too old, or never was one");
+    let gone = || Problem::of(Code::LinkGone, "this link was used before, is too old, or never was one");
     let token = setup.token.clone();
     let (purpose, name) = access
         .run(move |db, now| {
@@ -72,13 +71,15 @@ async fn setup(
         })
         .await?;
     access.attempts.give_back(address, None);
-    let unfit = |why: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
     let name = match (name, setup.user.filter(|name| !name.is_empty())) {
         (Some(name), None) => name,
         (Some(name), Some(given)) if name.eq_ignore_ascii_case(&given) => name,
-        (Some(name), Some(_)) => return Err(unfit(format!("this link is for {name}"))),
+        (Some(name), Some(_)) => {
+            let problem = Problem::of(Code::LinkOfOther, format!("this link is for {name}"));
+            return Err(problem.value("user", name));
+        }
         (None, Some(given)) => given,
-        (None, None) => return Err(unfit("the first account needs a name".to_owned())),
+        (None, None) => return Err(Problem::of(Code::NameNeeded, "the first account needs a name")),
     };
     let hash = access.hasher.hash(&name, setup.password).await?;
     let token = setup.token;

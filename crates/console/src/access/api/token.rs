@@ -12,7 +12,7 @@ use crate::access::audit;
 use crate::access::identity::{Account, Role, Scope};
 use crate::access::tokens::{self, NewToken, Token};
 use crate::openapi::Failure;
-use crate::{Console, Input, Problem};
+use crate::{Code, Console, Input, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(delete))
@@ -78,7 +78,8 @@ async fn create(
 ) -> Result<Json<Made>, Problem> {
     if let Some(scope) = wanted.scopes.iter().find(|scope| scope.role() > who.role) {
         let error = format!("the scope {} takes the role {}", scope.as_str(), scope.role().as_str());
-        return Err(Problem::new(StatusCode::FORBIDDEN, error));
+        let problem = Problem::of(Code::ScopeBeyondRole, error);
+        return Err(problem.value("scope", scope.as_str()).value("role", scope.role().as_str()));
     }
     let make = move |db: &rusqlite::Transaction<'_>, now| {
         let Wanted { name, scopes, expires_days } = &wanted;
@@ -108,7 +109,9 @@ async fn delete(
 ) -> Result<StatusCode, Problem> {
     let delete = move |db: &rusqlite::Transaction<'_>, now| {
         let deleted = tokens::delete(db, who.user_id, who.role == Role::Owner, id)?;
-        let name = deleted.ok_or_else(|| Problem::not_found(format!("there is no token {id}")))?;
+        let name = deleted.ok_or_else(|| {
+            Problem::of(Code::NoSuchToken, format!("there is no token {id}")).value("id", id)
+        })?;
         Ok(audit::record(db, now, &who, "token_deleted", &name)?)
     };
     console.access.run(delete).await?;

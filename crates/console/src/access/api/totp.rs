@@ -12,7 +12,7 @@ use super::account::check_password;
 use crate::access::identity::Account;
 use crate::access::{audit, second_factor};
 use crate::openapi::Failure;
-use crate::{Console, Input, Problem};
+use crate::{Console, Input, Problem, problem};
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(begin, confirm, remove))
@@ -91,8 +91,7 @@ async fn confirm(
         }
         Ok(codes)
     };
-    let wrong =
-        || Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the code is wrong; is the app's clock right?");
+    let wrong = || Problem::of(problem::Code::WrongCode, "the code is wrong; is the app's clock right?");
     let recovery_codes = access.run(confirm).await?.ok_or_else(wrong)?;
     access.attempts.give_back(address, Some(&user));
     Ok(Json(RecoveryCodes { recovery_codes }))

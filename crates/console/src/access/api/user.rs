@@ -14,7 +14,7 @@ use crate::access::identity::{Owner, Role};
 use crate::access::links::{self, Purpose};
 use crate::access::{audit, users};
 use crate::openapi::Failure;
-use crate::{Console, Input, Problem};
+use crate::{Code, Console, Input, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list, invite)).routes(routes!(change, delete)).routes(routes!(reset))
@@ -212,5 +212,5 @@ async fn reset(
 }
 
 fn find(db: &Connection, name: &str) -> Result<users::User, Problem> {
-    users::find(db, name)?.ok_or_else(|| Problem::not_found("there is no such user"))
+    users::find(db, name)?.ok_or_else(|| Problem::of(Code::NoSuchUser, "there is no such user"))
 }

@@ -9,20 +9,21 @@ async fn the_first_link_makes_the_owner_once() {
     let token = token_of(&bench.access.first_link().unwrap().unwrap());
     let setup =
         |token: &str, user: &str, password: &str| json!({"token": token, "user": user, "password": password});
-    for (body, status) in [
-        (setup(&old, "anna", PASSWORD), 401),
-        (setup("nonsense", "anna", PASSWORD), 401),
-        (setup(&token, "anna", "short"), 422),
-        (setup(&token, "an na", PASSWORD), 422),
-        (setup(&token, "", PASSWORD), 422),
-        (json!({"token": token}), 422),
-        (setup(&token, "anna", PASSWORD), 200),
-        (setup(&token, "bert", PASSWORD), 401),
+    for (body, status, code) in [
+        (setup(&old, "anna", PASSWORD), 401, "link_gone"),
+        (setup("nonsense", "anna", PASSWORD), 401, "link_gone"),
+        (setup(&token, "anna", "short"), 422, "password_too_short"),
+        (setup(&token, "an na", PASSWORD), 422, "bad_user_name"),
+        (setup(&token, "", PASSWORD), 422, "name_needed"),
+        (json!({"token": token}), 422, "refused"),
+        (setup(&token, "anna", PASSWORD), 200, ""),
+        (setup(&token, "bert", PASSWORD), 401, "link_gone"),
     ] {
         let answer = bench.ask("POST", "/api/setup", Some(body.clone())).await;
         assert_eq!(answer.status, status, "{body}: {}", answer.body);
         if status != 200 {
             assert!(answer.body["error"].is_string());
+            assert_eq!(answer.body["code"], code, "{body}: {}", answer.body);
             continue;
         }
         assert_eq!((&answer.body["user"], &answer.body["role"]), (&json!("anna"), &json!("owner")));
@@ -70,7 +71,9 @@ async fn signing_in_takes_name_and_password() {
         if status == 401 {
             assert_eq!(
                 answer.body,
-                json!({"error": "wrong name or password", "second_factor_needed": false})
+                json!({
+                    "error": "wrong name or password", "code": "wrong_credentials", "second_factor_needed": false
+                })
             );
         }
     }
@@ -117,7 +120,10 @@ async fn a_stolen_cookie_is_worth_nothing_after_the_session() {
             .unwrap()
             .starts_with("monban_session=; Path=/; Max-Age=0;")
     );
-    assert_eq!(status(&thief).await, 401, "signed out");
+    let refused = bench.by(&thief, "GET", "/api/session", None).await;
+    assert_eq!((refused.status, &refused.body["code"]), (401, &json!("session_ended")), "signed out");
+    let stranger = bench.ask("GET", "/api/session", None).await;
+    assert_eq!((stranger.status, &stranger.body["code"]), (401, &json!("sign_in_first")));
 
     let (browser, thief) = (sign_in().await, sign_in().await);
     let listed = bench.by(&browser, "GET", "/api/account/sessions", None).await.body;

@@ -1,0 +1,47 @@
+// What the API says of problems, in both languages.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ApiError } from "../../src/api/client";
+import { problemText, setLanguage } from "../../src/i18n";
+import problems from "../../src/i18n/problems.ja";
+import { errorText } from "../../src/ui/controls";
+
+(globalThis as { document?: unknown }).document = { documentElement: {} };
+const described = JSON.parse(readFileSync(join(process.cwd(), "../docs/reference/openapi.json"), "utf8"));
+
+test("every code that the API may send has a Japanese text", () => {
+  const codes: string[] = described.components.schemas.ProblemCode.enum;
+  assert.ok(codes.length > 50);
+  assert.deepEqual(Object.keys(problems).sort(), [...codes].sort());
+  for (const [code, text] of Object.entries(problems)) assert.match(text, /[ぁ-ん]/, code);
+});
+
+test("what a text names is what the API says that it names", () => {
+  const { description } = described.components.schemas.ProblemCode;
+  assert.match(description, /values/);
+  setLanguage("ja", false);
+  const cases: [string, Record<string, string | number>, string][] = [
+    ["role_needed", { role: "owner" }, "この操作にはオーナーの役割が必要です。"],
+    ["scope_beyond_role", { scope: "tune", role: "analyst" }, "権限「調整」にはアナリストの役割が必要です。"],
+    ["no_such_token", { id: 12345 }, "トークン 12345 は存在しません。"],
+    ["filter_too_long", { max: 2000 }, "フィルターは 2,000 バイトまでです。"],
+    ["bad_request", {}, "リクエストに誤りがあります: as it came"],
+    ["of_a_newer_monban", {}, "as it came"],
+  ];
+  for (const [code, values, text] of cases) assert.equal(problemText(code, "as it came", values), text);
+  assert.equal(problemText(undefined, "as it came"), "as it came");
+});
+
+test("a lock-out says once, and in whole sentences, when it is over", () => {
+  const body = { error: "too many attempts", code: "too_many_attempts" };
+  const error = new ApiError(429, body.error, body, 54);
+  setLanguage("en", false);
+  assert.equal(errorText(error), "too many attempts; try again in 54 seconds");
+  setLanguage("ja", false);
+  assert.equal(errorText(error), "試行回数が多すぎます。54 秒後にもう一度お試しください。");
+  assert.equal(errorText(new ApiError(401, "x", { code: "wrong_credentials" })), problems.wrong_credentials);
+  setLanguage("en", false);
+  assert.equal(errorText(new ApiError(401, "wrong name or password", { code: "wrong_credentials" })), "wrong name or password");
+});
