@@ -64,7 +64,7 @@ pub struct Incident {
     pub course_start: Timestamp,
     /// Seconds of a stretch.
     pub course_step: u64,
-    /// The filter that lists the events, as a query string. It may take some more: other kinds in which the same was found.
+    /// The filter that lists the events, as a query string.
     pub filter: String,
 }
 
@@ -155,23 +155,14 @@ fn incident(incident: store::Incident) -> Incident {
     }
 }
 
-/// A kind is no property of an event; its tag is a text in it.
 fn filter(incident: &store::Incident) -> String {
     let after = Timestamp::from_micros(incident.last.as_micros() + 1);
-    let mut filter = format!("client={}&since={}&until={after}", incident.client, incident.first);
-    let tag = match incident.kind.as_str() {
-        "scanner" => Some("attack-reputation-scanner"),
-        kind if kind.starts_with("attack-") => Some(kind),
-        _ => None,
-    };
-    if let Some(tag) = tag {
-        // as it stands in the event's JSON, so that it is no part of a longer one; tags of rules may hold anything
-        filter += "&text=";
-        for byte in tag.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => filter.push(char::from(byte)),
-                other => filter += &format!("%{other:02X}"),
-            }
+    let mut filter = format!("client={}&since={}&until={after}&kind=", incident.client, incident.first);
+    // tags of rules may hold anything
+    for byte in incident.kind.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => filter.push(char::from(byte)),
+            other => filter += &format!("%{other:02X}"),
         }
     }
     filter
@@ -186,11 +177,11 @@ mod tests {
     #[test]
     fn the_filter_of_an_incident_takes_its_events() {
         let time: Timestamp = "2026-11-24T12:00:00.000001Z".parse().unwrap();
-        for (tag, kind, text) in [
-            ("attack-xss", "attack-xss", "&text=attack-xss"),
-            ("attack-reputation-scanner", "scanner", "&text=attack-reputation-scanner"),
-            ("attack-own&x", "attack-own&x", "&text=attack-own%26x"),
-            ("own", "other", ""),
+        for (tag, kind, written) in [
+            ("attack-xss", "attack-xss", "attack-xss"),
+            ("attack-reputation-scanner", "scanner", "scanner"),
+            ("attack-own&x", "attack-own&x", "attack-own%26x"),
+            ("own", "other", "other"),
         ] {
             let rule = MatchedRule { id: 7, tags: vec![tag.to_owned()].into(), ..MatchedRule::default() };
             let evidence = RequestEvidence {
@@ -208,7 +199,7 @@ mod tests {
             assert_eq!((shown.kind.as_str(), shown.target.as_str()), (kind, "shop/a"));
             assert_eq!((shown.course, shown.rules.len()), (vec![1], 1));
             let span = "since=2026-11-24T12:00:00.000001Z&until=2026-11-24T12:00:00.000002Z";
-            assert_eq!(shown.filter, format!("client=2001:db8::1&{span}{text}"));
+            assert_eq!(shown.filter, format!("client=2001:db8::1&{span}&kind={written}"));
             let uri = format!("/?{}", shown.filter).parse().unwrap();
             let Query(parameters) = Query::<Parameters>::try_from_uri(&uri).unwrap();
             assert!(crate::events::query(parameters).unwrap().filter.matches(&event), "{}", shown.filter);

@@ -93,6 +93,11 @@ impl IntoParams for Filter {
             "severity" => "This severity or worse",
             "tag" => "Tag of a rule that matched",
             "status" => "Status code of the answer, a class (4xx) or a range (200-399)",
+            "kind" => {
+                "As incidents have it: `attack-xss` and other tags of that form, `protocol`, `scanner`, `other`"
+            }
+            "score" => "The anomaly score is at least this",
+            "host" => "Host that was asked for, without port",
             "path" => "Path without its query; `*` at the end stands for anything",
             "text" => "Anywhere in request, answer or what rules found",
             _ => "",

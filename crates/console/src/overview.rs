@@ -19,6 +19,8 @@ use crate::{Console, Problem};
 
 /// Rules, clients, paths, sites and countries that are named.
 const TOP: usize = 10;
+/// As many more are asked for, because rules that only add scores up are left out: they match whenever another does.
+const SUMS: usize = 16;
 /// Clients whose countries are counted.
 const CLIENTS: usize = 1000;
 /// Microseconds of a day.
@@ -76,7 +78,7 @@ pub struct Totals {
 /// What is most frequent.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Top {
-    /// The rules that matched in most events.
+    /// The rules that matched in most events; without those that add up scores, block by them or report them.
     pub rules: Vec<RuleCount>,
     /// The clients of most events.
     pub clients: Vec<NameCount>,
@@ -175,7 +177,7 @@ fn read(parameters: Parameters, now: Timestamp) -> Result<OverviewQuery, String>
         Some("day") => Step::Day,
         Some(_) => return Err("step: neither `hour` nor `day`".to_owned()),
     };
-    let query = OverviewQuery { filter, since, until, step, top: TOP };
+    let query = OverviewQuery { filter, since, until, step, top: TOP + SUMS };
     let most = store::limits::MAX_BUCKETS;
     if query.buckets() > most.unsigned_abs() {
         return Err(format!("step: more than {most} of them lie between `since` and `until`"));
@@ -199,7 +201,13 @@ fn answer(counts: store::Overview, countries: Option<Vec<CountryCount>>) -> Over
         series: counts.series.into_iter().map(bucket).collect(),
         totals: Totals { requests, events, blocked, detected, attacks_answered_below_400 },
         top: Top {
-            rules: counts.rules.into_iter().take(TOP).map(rule).collect(),
+            rules: counts
+                .rules
+                .into_iter()
+                .filter(|rule| tuning::exclusion::is_blocking(rule.id).is_none())
+                .take(TOP)
+                .map(rule)
+                .collect(),
             clients: counts
                 .clients
                 .into_iter()

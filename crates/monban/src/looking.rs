@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 
 /// How often the requests that the gate has answered are added to the store's; at a crash those of so long are lost.
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Saved filters and the database of countries.
 pub fn open(config: &Config) -> Result<console::Looking, Failure> {

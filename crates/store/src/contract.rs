@@ -171,6 +171,14 @@ fn tests() -> Vec<Test> {
         Test::Tag(words(&["attack-sqli"])),
         Test::Tag(words(&["attack-sqli", "a\\b"])),
         Test::Tag(words(&["attack"])),
+        Test::Host(words(&["A.test"])),
+        Test::Host(words(&["a.test", "b.test"])),
+        Test::Host(words(&["test"])),
+        Test::Kind(words(&["attack-sqli"])),
+        Test::Kind(words(&["other", "scanner"])),
+        Test::Kind(words(&["scanner"])),
+        Test::Score(5),
+        Test::Score(6),
         Test::Text("PAGE/1".into()),
         Test::Text("\"><b>".into()),
     ]
@@ -191,6 +199,7 @@ fn filters_as_the_filter_itself_does(store: &dyn EventStore) {
         #[allow(irrefutable_let_patterns, unreachable_patterns, reason = "more kinds of evidence will come")]
         if let Evidence::Request(request) = &mut event.evidence {
             if number % 5 == 0 {
+                request.scores.inbound = 5;
                 let tags = vec!["attack-sqli".to_owned(), "a\\b".to_owned()].into();
                 request.rules.push(MatchedRule { id: 941_101, tags, ..Default::default() });
                 request.line = "POST /page/1 HTTP/1.1".into();

@@ -53,8 +53,14 @@ pub enum Test {
     Method(Vec<String>),
     /// Asked for one of these paths, as they were sent and without their queries; `*` at the end stands for anything.
     Path(Vec<String>),
+    /// Asked of one of these hosts, without port and without regard to the case of ASCII letters.
+    Host(Vec<String>),
     /// A rule matched that has one of these tags.
     Tag(Vec<String>),
+    /// Of one of these kinds, as incidents have them: see [`crate::incident`].
+    Kind(Vec<String>),
+    /// The anomaly score of the request is at least this.
+    Score(i64),
     /// Contains this text, without regard to the case of ASCII letters. What is searched is the event's JSON; write the text as
     /// it was sent, it is escaped as JSON escapes.
     Text(String),
@@ -117,6 +123,12 @@ impl Test {
                     None => path == *wanted,
                 })
             }),
+            Self::Host(hosts) => event.request().and_then(|request| request.host()).is_some_and(|host| {
+                let host = ByteString::from(host).to_string();
+                hosts.iter().any(|wanted| wanted.eq_ignore_ascii_case(&host))
+            }),
+            Self::Kind(kinds) => crate::incident::kind(event).is_some_and(|kind| kinds.contains(&kind)),
+            Self::Score(least) => event.request().is_some_and(|request| request.scores.inbound >= *least),
             Self::Tag(tags) => event.request().is_some_and(|request| {
                 request.rules.iter().any(|rule| rule.tags.iter().any(|tag| tags.contains(tag)))
             }),

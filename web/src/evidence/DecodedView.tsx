@@ -3,7 +3,7 @@ import { useMemo, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { Button, Untrusted } from "../ui";
 import { Mapped, textOf } from "./bytes";
-import { type BodyKind, decoded, type Field } from "./fields";
+import { type BodyKind, decoded, type Field, type Part } from "./fields";
 import type { Location } from "./locate";
 import { markedValue, plausibleBase64, prettyJson } from "./meaning";
 import { type Message, part } from "./message";
@@ -32,7 +32,7 @@ export function DecodedView({
   );
   const body = message.body && part(message, message.body);
   const bodyFields = side === "request" ? (found.kind === "multipart" ? found.parts : found.body) : [];
-  const groups: [BodyKind | "query" | "cookies" | "headers", Field[]][] = [
+  const groups: [BodyKind | "query" | "cookies" | "headers", (Field & Partial<Part>)[]][] = [
     ["query", side === "request" ? found.query : []],
     ["cookies", side === "request" ? found.cookies : []],
     [found.kind, bodyFields],
@@ -52,6 +52,12 @@ export function DecodedView({
                   <Value value={field.name} marks={marks} chosen={chosen} />
                 </dt>
                 <dd>
+                  {field.filename && (
+                    <p class="file-name">
+                      <span class="label">{t("event.decoded.filename")}</span>{" "}
+                      <Value value={field.filename} marks={marks} chosen={chosen} />
+                    </p>
+                  )}
                   <Value value={field.value} marks={marks} chosen={chosen} />
                 </dd>
               </div>

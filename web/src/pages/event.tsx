@@ -1,9 +1,9 @@
 // One event: what was asked and answered, what matched and where, why it was decided so, and what to do about it.
 import { type ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { useLoad } from "../api/client";
-import { bytesOf } from "../evidence/bytes";
-import { curl, pathText } from "../evidence/curl";
+import { type ApiError, useLoad } from "../api/client";
+import { bytesOf, textOf } from "../evidence/bytes";
+import { curl, methodAndPath, pathText } from "../evidence/curl";
 import type { Body, Event, MatchedRule, RequestEvidence } from "../evidence/event";
 import { locateAll, type Location } from "../evidence/locate";
 import { MessageView, type View, VIEWS } from "../evidence/MessageView";
@@ -38,7 +38,13 @@ export default function EventPage({ params }: PageProps) {
   if (error) {
     return (
       <Page title={t("event.title")}>
-        <Problem error={error.status === 404 ? t("event.gone") : error} retry={reload} />
+        {error.status === 404 ? (
+          <p class="problem" role="alert">
+            {t("event.gone")} <a href="/events">{t("event.toList")}</a>
+          </p>
+        ) : (
+          <Problem error={error} retry={reload} />
+        )}
       </Page>
     );
   }
@@ -82,7 +88,7 @@ function Shown({ event }: { event: Event }) {
   });
   return (
     <Page
-      title={t("event.title")}
+      title={titleOf(event)}
       actions={
         <>
           {command && (
@@ -111,6 +117,12 @@ function Shown({ event }: { event: Event }) {
       {excluding && <Exclude event={event} onClose={() => setExcluding(false)} />}
     </Page>
   );
+}
+
+/** What was asked, for the heading and the window's title. */
+function titleOf(event: Event): string {
+  const { method, path } = methodAndPath(event, 100);
+  return path.length > 0 ? visible(`${textOf(method)} ${textOf(path)}`) : t("event.title");
 }
 
 function Fact({ name, children }: { name: Key; children: ComponentChildren }) {
@@ -368,66 +380,85 @@ function Score({ request }: { request: RequestEvidence }) {
 
 /** Milliseconds around an event in which neighbours are looked for. */
 const NEAR = 3_600_000;
+/** Neighbours on each side. */
+const SIDE = 5;
 
 function Neighbours({ event }: { event: Event }) {
   const top = event.evidence.request?.rules?.find((rule) => rule.id > 0 && !judges(rule.id));
   const path = useMemo(() => pathText(event), [event]);
-  const time = Date.parse(event.time);
-  const near: Condition[] = [
-    { property: "since", value: new Date(time - NEAR).toISOString(), inverted: false },
-    { property: "until", value: new Date(time + NEAR).toISOString(), inverted: false },
-  ];
+  const same = (property: Condition["property"], value: string): Condition => ({ property, value, inverted: false });
   return (
     <>
       {event.client && (
-        <NeighbourList
-          title={t("event.sameClient")}
-          event={event}
-          conditions={[{ property: "client", value: event.client.address, inverted: false }, ...near]}
-        />
+        <NeighbourList title={t("event.sameClient")} event={event} same={same("client", event.client.address)} />
       )}
       {top && (
         <NeighbourList
           title={t("event.sameRule", { rule: String(top.id) })}
           event={event}
-          conditions={[{ property: "rule", value: String(top.id), inverted: false }, ...near]}
+          same={same("rule", String(top.id))}
         />
       )}
-      {path !== undefined && (
-        <NeighbourList
-          title={t("event.samePath")}
-          event={event}
-          conditions={[{ property: "path", value: path, inverted: false }, ...near]}
-        />
-      )}
+      {path !== undefined && <NeighbourList title={t("event.samePath")} event={event} same={same("path", path)} />}
     </>
   );
 }
 
-function NeighbourList({ title, event, conditions }: { title: string; event: Event; conditions: Condition[] }) {
-  const api = toApi(conditions, 0);
-  const { data, error, reload } = useLoad<{ events: Event[] }>(`/api/events?${api}&limit=11`);
-  const others = data?.events.filter((other) => other.id !== event.id).slice(0, 10);
-  const first = conditions[0];
+function NeighbourList({ title, event, same }: { title: string; event: Event; same: Condition }) {
+  const around: Condition[] = [same, ...spanOf(event, NEAR, NEAR)];
+  const before = useLoad<{ events: Event[] }>(
+    `/api/events?${toApi([same, ...spanOf(event, NEAR, 1)], 0)}&before=${event.id}&limit=${SIDE}`,
+  );
+  const after = useNearestAfter(event, same);
+  const error = before.error ?? after.error;
+  const found = before.data && after.events ? [...after.events, event, ...before.data.events] : undefined;
   return (
     <Panel
       title={title}
       actions={
-        <a href={`/events?${toParams(conditions)}`} title={visible(queryText(conditions))}>
+        <a href={`/events?${toParams(around)}`} title={visible(queryText(around))}>
           {t("event.inList")}
         </a>
       }
       note={t("event.near")}
     >
-      {error && <Problem error={error} retry={reload} />}
-      {others && others.length > 0 && <EventRows events={others} label={title} />}
-      {others?.length === 0 && (
+      {error && <Problem error={error} retry={before.error ? before.reload : after.reload} />}
+      {found && found.length > 1 && <EventRows events={found} here={event.id} label={title} />}
+      {found?.length === 1 && (
         <p class="note">
-          {t("event.noNeighbours")} {first && <a href={link(first)}>{t("event.anyTime")}</a>}
+          {t("event.noNeighbours")} <a href={link(same)}>{t("event.anyTime")}</a>
         </p>
       )}
     </Panel>
   );
+}
+
+/** From so long before an event up to so long after it. */
+function spanOf(event: Event, before: number, after: number): Condition[] {
+  const time = Date.parse(event.time);
+  return [
+    { property: "since", value: new Date(time - before).toISOString(), inverted: false },
+    { property: "until", value: new Date(time + after).toISOString(), inverted: false },
+  ];
+}
+
+/** Lists begin with the newest, so the nearest after an event are looked for in ever longer spans. */
+const SPANS = [1_000, 10_000, 60_000, 600_000, NEAR] as const;
+
+function useNearestAfter(
+  event: Event,
+  same: Condition,
+): { events: Event[] | undefined; error: ApiError | undefined; reload: () => void } {
+  const [tried, setTried] = useState(0);
+  const span = SPANS[tried] ?? NEAR;
+  const path = `/api/events?${toApi([same, ...spanOf(event, 0, span)], 0)}&limit=50`;
+  const { data, error, reload } = useLoad<{ events: Event[] }>(path);
+  const events = data?.events.filter((other) => other.id > event.id);
+  const enough = events && (events.length >= SIDE || tried >= SPANS.length - 1);
+  useEffect(() => {
+    if (events && !enough) setTried(tried + 1);
+  }, [data]);
+  return { events: enough ? events.slice(-SIDE) : undefined, error, reload };
 }
 
 function Rest({ request }: { request: RequestEvidence }) {
@@ -473,7 +504,7 @@ function Rest({ request }: { request: RequestEvidence }) {
               ))}
             </ul>
           ) : (
-            t("event.allInspected")
+            t(request.engine === "off" ? "event.nothingInspected" : "event.allInspected")
           )}
         </Fact>
       </dl>

@@ -84,7 +84,7 @@ export default function Incidents() {
       {!list.loading && !list.complete && <p class="note">{t("incidents.incomplete")}</p>}
       {list.next && !list.loading && (
         <p class="search-state">
-          <Button onClick={list.more}>{t("events.more")}</Button>
+          <Button onClick={list.more}>{t("incidents.older")}</Button>
         </p>
       )}
     </Page>

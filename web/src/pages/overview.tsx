@@ -74,16 +74,25 @@ export default function OverviewPage() {
     const timer = setInterval(() => {
       if (document.hidden) return;
       health.reload();
-      if (!span.fixed) setTurn((before) => before + 1);
+      setTurn((before) => before + 1);
+      reload();
     }, REFRESH_MS);
     return () => clearInterval(timer);
-  }, [span.fixed, health.reload]);
+  }, [health.reload, reload]);
 
   const choose = (one: Range) => setQuery({ range: one, since: null, until: null });
   const zoomOut = () => setQuery({ range: "24h", since: null, until: null });
   const onSpan = (since: Date, until: Date) =>
     setQuery({ range: null, since: since.toISOString(), until: until.toISOString() });
-  useKeys({ "z": { label: "overview.zoomOut", run: zoomOut } });
+  const again = (): void => {
+    setTurn((before) => before + 1);
+    reload();
+    health.reload();
+  };
+  useKeys({
+    z: { label: "overview.zoomOut", run: zoomOut },
+    r: { label: "events.reload", run: again },
+  });
 
   return (
     <Page

@@ -56,13 +56,29 @@ function Filtering({
   );
 }
 
-export function EventRow({ event, selected, add }: { event: Event; selected: boolean; add?: Add | undefined }) {
+export function EventRow({
+  event,
+  selected,
+  here = false,
+  add,
+}: {
+  event: Event;
+  selected: boolean;
+  /** Whether the page is about this event. */
+  here?: boolean;
+  add?: Add | undefined;
+}) {
   const { method, path } = useMemo(() => methodAndPath(event), [event]);
   const rule = useMemo(() => topRule(event), [event]);
   const score = event.evidence.request?.scores?.inbound ?? 0;
   const status = event.evidence.request?.response?.status;
   return (
-    <li class={selected ? "event-row selected" : "event-row"} data-id={event.id} aria-current={selected ? "true" : undefined}>
+    <li
+      class={`event-row${selected ? " selected" : ""}${here ? " here" : ""}`}
+      data-id={event.id}
+      aria-current={selected ? "true" : here ? "page" : undefined}
+      title={here ? t("event.here") : undefined}
+    >
       <span class="event-time">
         <Time time={event.time} />
       </span>
@@ -121,11 +137,14 @@ export function EventRow({ event, selected, add }: { event: Event; selected: boo
 export function EventRows({
   events,
   selected,
+  here,
   add,
   label,
 }: {
   events: readonly Event[];
   selected?: string | undefined;
+  /** The event that the page is about. */
+  here?: string;
   add?: Add | undefined;
   label: string;
 }) {
@@ -136,7 +155,7 @@ export function EventRows({
   return (
     <ul class="event-rows" ref={list} aria-label={label}>
       {events.map((event) => (
-        <EventRow key={event.id} event={event} selected={event.id === selected} add={add} />
+        <EventRow key={event.id} event={event} selected={event.id === selected} here={event.id === here} add={add} />
       ))}
     </ul>
   );

@@ -3,7 +3,7 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { type Key, t } from "../i18n";
 import { Button, Untrusted, toast, useKeys } from "../ui";
 import { type Completion, completions, type Known } from "./completion";
-import { type Condition, conditionText, inverted, parse, queryText, type QueryError, without } from "./query";
+import { type Condition, conditionText, inverted, parse, PROPERTIES, queryText, type QueryError, without } from "./query";
 import { SavedFilters } from "./SavedFilters";
 
 export function QueryBar({
@@ -169,7 +169,7 @@ export function QueryBar({
               <code>
                 <Untrusted text={error.word} limit={80} />
               </code>{" "}
-              {t(`events.problem.${error.problem}` as Key, { at: error.from + 1 })}
+              {t(`events.problem.${error.problem}` as Key, { at: error.from + 1, names: PROPERTIES.join(", ") })}
             </li>
           ))}
         </ul>
@@ -191,7 +191,7 @@ export function QueryBar({
               >
                 <span class="chip-property">
                   {condition.property}
-                  {condition.inverted ? " ≠ " : condition.property === "severity" ? " ≥ " : " = "}
+                  {condition.inverted ? " ≠ " : condition.property === "severity" || condition.property === "score" ? " ≥ " : " = "}
                 </span>
                 <Untrusted text={condition.value} limit={80} />
               </button>

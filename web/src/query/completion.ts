@@ -16,6 +16,7 @@ export interface Completion {
 }
 
 const WORDS: Known = {
+  kind: ["attack-xss", "attack-sqli", "attack-rce", "attack-lfi", "scanner", "protocol", "other"],
   action: ACTIONS,
   severity: SEVERITIES,
   gate: GATES,

@@ -16,10 +16,13 @@ export const PROPERTIES = [
   "client",
   "rule",
   "tag",
+  "kind",
   "action",
   "severity",
+  "score",
   "status",
   "method",
+  "host",
   "path",
   "text",
   "node",
@@ -159,6 +162,7 @@ export function wrong(property: Property, value: string): QueryProblem | undefin
       return timeOf(value, 0) === undefined ? "notTime" : undefined;
     case "client":
       return isNetwork(value) ? undefined : "notAddress";
+    case "score":
     case "rule":
       return /^[0-9]{1,18}$/.test(value) ? undefined : "notNumber";
     case "status":

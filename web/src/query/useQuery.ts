@@ -46,7 +46,10 @@ export function knownValues(events: readonly Event[]): Known {
     count("node", event.node);
     count("client", event.client?.address);
     count("status", event.evidence.request?.response?.status);
-    for (const rule of event.evidence.request?.rules ?? []) count("rule", rule.id);
+    for (const rule of event.evidence.request?.rules ?? []) {
+      count("rule", rule.id);
+      for (const tag of rule.tags ?? []) count("tag", tag);
+    }
   }
   return Object.fromEntries(
     Object.entries(counts).map(([property, values]) => [

@@ -112,7 +112,7 @@ test("events: the query is typed, completed, faulty, clicked, inverted, shared, 
     assert.equal(await input.inputValue(), "action=!passed ");
     await page.keyboard.type("status=99");
     await page.keyboard.press("Enter");
-    await page.getByText("not a status such as 403").waitFor();
+    await page.getByText("neither a status such as 403").waitFor();
     const selected = await input.evaluate((one) => one.value.slice(one.selectionStart, one.selectionEnd));
     assert.equal(selected, "99");
     await page.keyboard.type("403");
@@ -194,10 +194,17 @@ const RULE = {
 };
 
 test("event: matches in text, hex and decoded; rule; curl; neighbours; keys", async () => {
+  const older = list(2);
   const one = event({}, { line: "GET /search?name=%22%3E%3Cscript%3Ealert(1) HTTP/1.1" });
+  const newer = list(6);
   for (const rule of one.evidence.request.rules) if (rule.value !== "10") rule.value = '"><script>alert(1)';
   const routes = {
-    "GET /api/events": { events: [one, ...list(2)], next: null, searched_to: null },
+    // nothing within a second after it
+    "GET /api/events": ({ searchParams }) => {
+      const span = Date.parse(searchParams.get("until")) - Date.parse(one.time);
+      const found = searchParams.get("before") === one.id ? older : span > 2_000 ? [...newer, one] : [one];
+      return { events: found.toSorted((a, b) => (a.id < b.id ? 1 : -1)), next: null, searched_to: null };
+    },
     "GET /api/events/*": one,
     "GET /api/rules/941110": RULE,
   };
@@ -228,9 +235,13 @@ test("event: matches in text, hex and decoded; rule; curl; neighbours; keys", as
     assert.ok(command.endsWith("'http://shop.example/search?name=%22%3E%3Cscript%3Ealert(1)'"), command);
     await page.getByText("The threshold is 5: reached.").waitFor();
     await page.getByText("Computed by rules, not sent.").waitFor();
-    assert.equal(await page.locator("section.panel", { hasText: "Same client" }).locator(".event-row").count(), 2);
-    const near = api.asked.find(({ query }) => query.startsWith("client="));
-    assert.match(near.query, /^client=203\.0\.113\.7&since=.*&until=.*&limit=11$/);
+    const near = page.locator("section.panel", { hasText: "Same client" }).locator(".event-row");
+    const nearest = [...older, one, ...newer.slice(0, 5)].map(({ id }) => id).toReversed();
+    await near.nth(7).waitFor();
+    assert.deepEqual(await near.evaluateAll((rows) => rows.map((row) => row.dataset.id)), nearest);
+    assert.equal(await page.locator(".event-row.here").first().getAttribute("data-id"), one.id);
+    const asked = api.asked.find(({ query }) => query.startsWith("client="));
+    assert.match(asked.query, new RegExp(`^client=203\\.0\\.113\\.7&since=.*&until=.*&before=${one.id}&limit=5$`));
     await page.locator("summary", { hasText: "JSON" }).click();
     assert.ok((await page.locator("details pre").innerText()).includes(`"id": "${one.id}"`));
   });

@@ -48,12 +48,15 @@ test("typed queries", () => {
       "severity error",
       "node n",
     ]],
-    ["status=4xx status=200-399 path=/admin/* path!=/admin/health tag=attack-sqli", [
+    ["status=4xx status=200-399 path=/admin/* path!=/admin/health tag=attack-sqli kind=scanner score=10 host=a.test", [
       "status 4xx",
       "status 200-399",
       "path /admin/*",
       "not path /admin/health",
       "tag attack-sqli",
+      "kind scanner",
+      "score 10",
+      "host a.test",
     ]],
   ];
   for (const [text, expected] of cases) {
@@ -79,6 +82,7 @@ test("errors say where", () => {
     ["client=1:2:3", "notAddress", "1:2:3"],
     ["client=::1::", "notAddress", "::1::"],
     ["rule=x", "notNumber", "x"],
+    ["score=-1", "notNumber", "-1"],
     ["status=99", "notStatus", "99"],
     ["status=4x", "notStatus", "4x"],
     ["status=4xx-500", "notStatus", "4xx-500"],
@@ -142,14 +146,14 @@ test("conditions are clicked together", () => {
 test("completions", () => {
   const texts = (text: string, cursor = text.length): string[] =>
     completions(text, cursor, { site: ["shop", "blog", "my shop"] }).map((one) => one.text);
-  assert.deepEqual(texts("s"), ["since=", "site=", "severity=", "status="]);
+  assert.deepEqual(texts("s"), ["since=", "site=", "severity=", "score=", "status="]);
   assert.deepEqual(texts("action=b"), ["action=blocked"]);
   assert.deepEqual(texts("action=!p"), ["action=!passed"]);
   assert.deepEqual(texts("action!=p"), ["action=!passed"]);
   assert.deepEqual(texts("site="), ["site=shop", "site=blog", 'site="my shop"']);
   assert.deepEqual(texts("site=shop"), []);
   assert.deepEqual(texts("colour="), []);
-  assert.equal(texts("").length, 14);
+  assert.equal(texts("").length, 17);
   const [middle] = completions("site=s action=blocked", 6, { site: ["shop"] });
   assert.deepEqual([middle?.text, middle?.from, middle?.to], ["site=shop", 0, 6]);
 });

@@ -26,18 +26,27 @@ pub struct FilterOptions {
     /// A rule matched that has this tag, such as attack-sqli
     #[arg(long, value_name = "TAG", value_parser = |text: &str| Condition::parse("tag", text))]
     tag: Vec<Condition>,
+    /// Of this kind, as the console's incidents have it: attack-xss, attack-sqli, scanner, protocol, other
+    #[arg(long, value_name = "KIND", value_parser = |text: &str| Condition::parse("kind", text))]
+    kind: Vec<Condition>,
     /// The gate did this: blocked, detected, passed, refused or failed
     #[arg(long, value_name = "ACTION", value_parser = |text: &str| Condition::parse("action", text))]
     action: Vec<Condition>,
     /// At least this severe: emergency, alert, critical, error, warning, notice, info or debug
     #[arg(long, value_name = "SEVERITY", value_parser = |text: &str| Condition::parse("severity", text))]
     severity: Vec<Condition>,
+    /// The anomaly score of the request is at least this
+    #[arg(long, value_name = "SCORE", value_parser = |text: &str| Condition::parse("score", text))]
+    score: Vec<Condition>,
     /// Answered with this status, or one of a class (4xx) or range (200-399)
     #[arg(long, value_name = "CODE", value_parser = |text: &str| Condition::parse("status", text))]
     status: Vec<Condition>,
     /// Asked with this method
     #[arg(long, value_name = "METHOD", value_parser = |text: &str| Condition::parse("method", text))]
     method: Vec<Condition>,
+    /// Asked of this host
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| Condition::parse("host", text))]
+    host: Vec<Condition>,
     /// Asked for this path, without its query; `*` at the end stands for anything
     #[arg(long, value_name = "PATH", value_parser = |text: &str| Condition::parse("path", text))]
     path: Vec<Condition>,
@@ -59,6 +68,9 @@ impl FilterOptions {
             &self.client,
             &self.rule,
             &self.tag,
+            &self.kind,
+            &self.score,
+            &self.host,
             &self.action,
             &self.severity,
             &self.status,

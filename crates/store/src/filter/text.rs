@@ -10,9 +10,9 @@ use ipnet::IpNet;
 use super::{Condition, Filter, Test};
 
 /// The names of what [`Condition::parse`] can test.
-pub const PROPERTIES: [&str; 14] = [
-    "since", "until", "site", "client", "rule", "tag", "action", "severity", "status", "method", "path",
-    "text", "node", "gate",
+pub const PROPERTIES: [&str; 17] = [
+    "since", "until", "site", "client", "rule", "tag", "kind", "action", "severity", "score", "status",
+    "method", "host", "path", "text", "node", "gate",
 ];
 
 /// Why a text is no condition.
@@ -48,7 +48,10 @@ impl Condition {
             "status" => Test::Status(vec![statuses(&text)?]),
             "method" => Test::Method(vec![text.into_owned()]),
             "path" => Test::Path(vec![text.into_owned()]),
+            "host" => Test::Host(vec![text.into_owned()]),
             "tag" => Test::Tag(vec![text.into_owned()]),
+            "kind" => Test::Kind(vec![text.into_owned()]),
+            "score" => Test::Score(value(&text)?),
             "text" => Test::Text(text.into_owned()),
             "node" => Test::Node(vec![text.into_owned()]),
             "gate" => Test::Gate(vec![value(&text)?]),
@@ -91,7 +94,7 @@ fn statuses(text: &str) -> Result<RangeInclusive<u16>, ConditionError> {
 
 impl FromIterator<Condition> for Filter {
     /// A filter of conditions as they are listed: of several values of one property any may fit. Inverted ones, texts,
-    /// severities and times must fit each.
+    /// severities, scores and times must fit each.
     fn from_iter<T: IntoIterator<Item = Condition>>(conditions: T) -> Self {
         let mut filter = Self::default();
         for condition in conditions {
@@ -116,6 +119,8 @@ impl Test {
             | (Self::Site(all), Self::Site(more))
             | (Self::Method(all), Self::Method(more))
             | (Self::Path(all), Self::Path(more))
+            | (Self::Host(all), Self::Host(more))
+            | (Self::Kind(all), Self::Kind(more))
             | (Self::Tag(all), Self::Tag(more)) => all.extend_from_slice(more),
             (Self::Gate(all), Self::Gate(more)) => all.extend_from_slice(more),
             (Self::Client(all), Self::Client(more)) => all.extend_from_slice(more),
@@ -167,6 +172,10 @@ mod tests {
             ),
             ("path", "!/admin/*", "not Path([\"/admin/*\"])"),
             ("tag", "attack-sqli", "Tag([\"attack-sqli\"])"),
+            ("kind", "scanner", "Kind([\"scanner\"])"),
+            ("host", "!www.example.org", "not Host([\"www.example.org\"])"),
+            ("score", "5", "Score(5)"),
+            ("score", "high", "invalid digit found in string"),
             ("action", "!blocked", "not Action([Blocked])"),
             (
                 "action",
@@ -180,8 +189,8 @@ mod tests {
             (
                 "colour",
                 "red",
-                "there is no property `colour`; there are since, until, site, client, rule, tag, action, \
-                 severity, status, method, path, text, node, gate",
+                "there is no property `colour`; there are since, until, site, client, rule, tag, kind, \
+                 action, severity, score, status, method, host, path, text, node, gate",
             ),
         ] {
             let found = match Condition::parse(property, text) {
@@ -213,6 +222,8 @@ mod tests {
             (&[("path", "/page/1"), ("path", "/page/3")], vec![1, 3]),
             (&[("path", "/page/*"), ("path", "!/page/1*")], vec![0, 2, 3, 4, 5, 6, 7]),
             (&[("path", "/PAGE/1")], vec![]),
+            (&[("host", "A.test"), ("kind", "other"), ("path", "!/page/7")], vec![0, 1, 2, 3, 4, 5, 6]),
+            (&[("score", "0"), ("score", "!1"), ("path", "/page/7")], vec![7]),
         ] {
             let filter: Filter =
                 conditions.iter().map(|(name, text)| Condition::parse(name, text).unwrap()).collect();

@@ -336,11 +336,9 @@ impl<'a> Texts<'a> {
                     texts.unwanted.push(Finder::new(&needle(text)).into_owned());
                 }
                 Test::Text(text) => texts.want(text),
-                Test::Path(names) | Test::Tag(names) => {
+                Test::Path(_) | Test::Host(_) | Test::Tag(_) | Test::Kind(_) | Test::Score(_) => {
                     texts.of_events.push(condition);
-                    if let ([name], false) = (&names[..], condition.inverted) {
-                        texts.want(in_json(name.strip_suffix('*').unwrap_or(name)));
-                    }
+                    texts.want(in_json(condition));
                 }
                 _ => {}
             }
@@ -376,7 +374,23 @@ fn needle(text: &str) -> String {
     text_needle(text).to_ascii_lowercase()
 }
 
-/// What of a path or a tag stands in the JSON for sure: all before a backslash, which may stand there twice.
-fn in_json(name: &str) -> &str {
+/// A text that all events hold for which the condition holds; may be empty.
+fn in_json(condition: &Condition) -> &str {
+    let name = match &condition.test {
+        _ if condition.inverted => "",
+        Test::Path(names) => single(names).map_or("", |name| name.strip_suffix('*').unwrap_or(name)),
+        Test::Host(names) | Test::Tag(names) => single(names).unwrap_or_default(),
+        Test::Kind(kinds) => match single(kinds) {
+            Some("scanner") => "attack-reputation-scanner",
+            Some(kind) if kind.starts_with("attack-") => kind,
+            _ => "",
+        },
+        _ => "",
+    };
+    // a backslash may stand there twice
     name.split('\\').next().unwrap_or_default()
+}
+
+fn single(names: &[String]) -> Option<&str> {
+    if let [name] = names { Some(name) } else { None }
 }

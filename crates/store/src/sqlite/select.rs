@@ -248,13 +248,16 @@ fn test(test: &Test) -> (String, Vec<Value>) {
             }),
         ),
         // looked for in the JSON itself
-        Test::Text(_) | Test::Path(_) | Test::Tag(_) => ("1".into(), vec![]),
+        Test::Text(_) | Test::Path(_) | Test::Host(_) | Test::Tag(_) | Test::Kind(_) | Test::Score(_) => {
+            ("1".into(), vec![])
+        }
     }
 }
 
 /// Whether no column tells, so that it is looked for in the event's JSON.
 pub(super) fn is_in_json(test: &Test) -> bool {
-    matches!(test, Test::Text(_) | Test::Path(_) | Test::Tag(_))
+    use Test::{Host, Kind, Path, Score, Tag, Text};
+    matches!(test, Text(_) | Path(_) | Host(_) | Tag(_) | Kind(_) | Score(_))
 }
 
 /// First and last values, both included.

@@ -423,6 +423,7 @@ fn counts_that_take_too_long_go_on_where_they_ended() {
             Filter::default().without(Test::Text("page/1".into())),
             Filter::default().with(Test::Path(vec!["/page/1*".into()])),
             Filter::default().without(Test::Tag(vec!["nowhere".into()])),
+            Filter::default().with(Test::Kind(vec!["other".into()])),
         ] {
             let expected = all.iter().filter(|record| filter.matches(&record.event)).count() as u64;
             let (mut count, mut before, mut calls) = (0, None, 0);

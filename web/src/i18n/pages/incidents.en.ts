@@ -16,6 +16,7 @@ export default {
   highest: "Highest score",
   rules: "Rules",
   list: "List its {n} {n|event|events}",
+  older: "Older incidents",
   kind: {
     xss: "Cross-site scripting",
     sqli: "SQL injection",

@@ -16,6 +16,7 @@ export default {
   highest: "最高スコア",
   rules: "ルール",
   list: "イベント {n} 件を一覧で見る",
+  older: "以前のインシデント",
   kind: {
     xss: "クロスサイトスクリプティング",
     sqli: "SQL インジェクション",
