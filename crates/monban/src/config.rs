@@ -107,6 +107,8 @@ pub struct Console {
     pub sample: u16,
     /// Database of countries, in MaxMind's format, for the overview. None: no countries.
     pub geoip: Option<PathBuf>,
+    /// Folders whose rule files a replay from the browser may try, besides those of `[waf] rules`.
+    pub rule_folders: Vec<PathBuf>,
 }
 
 fn console_url<'de, D: serde::Deserializer<'de>>(
@@ -129,7 +131,13 @@ impl Console {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { address: SocketAddr::from(([127, 0, 0, 1], 8600)), url: None, geoip: None, sample: 200 }
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 8600)),
+            url: None,
+            sample: 200,
+            geoip: None,
+            rule_folders: Vec::new(),
+        }
     }
 }
 
@@ -226,7 +234,7 @@ impl Config {
             anchor(&mut watch.path);
             watch.storage_dir.iter_mut().for_each(anchor);
         }
-        self.console.geoip.iter_mut().for_each(anchor);
+        self.console.geoip.iter_mut().chain(&mut self.console.rule_folders).for_each(anchor);
         self.notify.anchor(folder);
         self.site.iter_mut().filter_map(|site| site.upstream_ca.as_mut()).for_each(anchor);
     }

@@ -1,6 +1,7 @@
 //! Rule files of the file system, loaded and compiled.
 
 use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use seclang::action::Action;
 use seclang::ast::{Directive, DirectiveKind, Document};
@@ -38,6 +39,60 @@ impl Source for Disk {
         }
         found.sort();
         Ok(found)
+    }
+}
+
+/// Rule files (`.conf`, `.conf.example`) that lie in some folders. What is wrong with a rule file is told with its text, and whoever
+/// asks over HTTP may not have it from any file.
+pub struct Within {
+    folders: Vec<PathBuf>,
+}
+
+impl Within {
+    /// In the folders of these rule files (paths or patterns), in these further ones, and in folders in them.
+    pub fn new(files: &[String], folders: &[PathBuf]) -> Self {
+        let of_files = files.iter().filter_map(|file| folder_of(file));
+        // one that is not there holds nothing
+        let folders =
+            of_files.chain(folders.iter().filter_map(|folder| folder.canonicalize().ok())).collect();
+        Self { folders }
+    }
+
+    /// Whether all that the pattern can find lies in the folders. Asks the file system for no path outside of them but its folder.
+    pub fn allows(&self, pattern: &str) -> bool {
+        let above = pattern.split('/').any(|part| part == "..");
+        !above && is_rule_file(pattern) && folder_of(pattern).is_some_and(|folder| self.holds(&folder))
+    }
+
+    fn holds(&self, path: &Path) -> bool {
+        self.folders.iter().any(|folder| path.starts_with(folder))
+    }
+}
+
+fn is_rule_file(name: &str) -> bool {
+    name.ends_with(".conf") || name.ends_with(".conf.example")
+}
+
+/// The folder that holds all that a path or pattern finds, as far as no special character stands in its name.
+fn folder_of(pattern: &str) -> Option<PathBuf> {
+    let end = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
+    let (folder, _) = pattern[..end].rsplit_once('/')?;
+    Path::new(if folder.is_empty() { "/" } else { folder }).canonicalize().ok()
+}
+
+impl Source for Within {
+    fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+        // links are followed first
+        match Path::new(path).canonicalize() {
+            Ok(real) if self.holds(&real) && real.to_str().is_some_and(is_rule_file) => {
+                Source::read(&Disk, path)
+            }
+            _ => Err(SourceError::Other("not in the folders of the rules".to_owned())),
+        }
+    }
+
+    fn glob(&self, pattern: &str) -> Result<Vec<String>, SourceError> {
+        if self.allows(pattern) { Disk.glob(pattern) } else { Ok(Vec::new()) }
     }
 }
 
@@ -161,4 +216,53 @@ pub fn written(document: &Document, id: u64) -> Option<std::io::Result<Written>>
 /// [`load`] for a command.
 pub fn load_or_fail(files: &[String]) -> Result<RuleSet, Failure> {
     load(files).map_err(Failure::Configuration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_files_of_some_folders_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        for name in ["rules/new", "more", "else"] {
+            std::fs::create_dir_all(path(name)).unwrap();
+        }
+        for name in ["rules/a.conf", "rules/new/b.conf", "more/c.conf", "else/d.conf", "rules/secret"] {
+            std::fs::write(path(name), name).unwrap();
+        }
+        std::os::unix::fs::symlink(path("else/d.conf"), path("rules/link.conf")).unwrap();
+        std::os::unix::fs::symlink(path("else"), path("rules/linked")).unwrap();
+        std::os::unix::fs::symlink(path("rules/secret"), path("rules/secret.conf")).unwrap();
+        let within = Within::new(&[path("rules/*.conf"), path("gone/x.conf")], &[path("more").into()]);
+        for (name, allowed, readable) in [
+            ("rules/a.conf", true, true),
+            ("rules/new/b.conf", true, true),
+            ("more/c.conf", true, true),
+            ("rules/link.conf", true, false),
+            ("rules/secret.conf", true, false),
+            ("rules/secret", false, false),
+            ("rules/linked/d.conf", false, false),
+            ("rules/../else/d.conf", false, false),
+            ("else/d.conf", false, false),
+            ("rules/none.conf", true, false),
+        ] {
+            assert_eq!(within.allows(&path(name)), allowed, "{name}");
+            let read = Source::read(&within, &path(name));
+            assert_eq!(read.ok(), readable.then(|| name.as_bytes().to_vec()), "{name}");
+        }
+        for (pattern, found) in [
+            ("rules/*.conf", 3),
+            ("rules/*", 0),
+            ("rules/n*/*.conf", 1),
+            ("else/*.conf", 0),
+            ("e*/*.conf", 0),
+            ("*/*.conf", 0),
+            ("rules/*/../../else/*.conf", 0),
+        ] {
+            assert_eq!(within.glob(&path(pattern)).unwrap().len(), found, "{pattern}");
+        }
+        assert!(!within.allows("/etc/shadow") && !within.allows("*") && !within.allows(""));
+    }
 }

@@ -11,12 +11,13 @@ use console::tuning::{Change, Failure, RuleText, SiteMode, SiteState, Tuning};
 use event::{Event, Severity, Timestamp};
 use gateway::Gateway;
 use gateway::config::{GatewayConfig, WafMode};
+use seclang::load::Source;
 use tuning::{Catalog, Entry, Exclusion, ExclusionFile, Learned, Learning, Note, Proposals};
 use waf::RuleSet;
 
 use crate::config::Config;
 use crate::exclusions::{ExclusionStore, SiteChange, Told, Undoing};
-use crate::rules::{self, Disk, Overlay};
+use crate::rules::{self, Disk, Overlay, Within};
 use crate::sample::Sample;
 
 /// What tunes the gate.
@@ -161,10 +162,11 @@ pub fn gateway_config(config: &Config) -> GatewayConfig {
 /// # Errors
 /// [`Failure::Refused`] with every fault of all files.
 fn compiled(config: &Config, exclusions: &ExclusionFile) -> Result<Option<Arc<RuleSet>>, Failure> {
-    compiled_with(&config.waf.rules, config, exclusions)
+    compiled_from(&Disk, &config.waf.rules, config, exclusions)
 }
 
-fn compiled_with(
+fn compiled_from(
+    others: &dyn Source,
     files: &[String],
     config: &Config,
     exclusions: &ExclusionFile,
@@ -174,7 +176,7 @@ fn compiled_with(
     }
     let path = crate::exclusions::path(&config.data_dir).display().to_string();
     let roots: Vec<String> = std::iter::once(path.clone()).chain(files.iter().cloned()).collect();
-    let source = Overlay { path: &path, text: exclusions.text(), others: &Disk };
+    let source = Overlay { path: &path, text: exclusions.text(), others };
     let loaded = rules::load_from(&source, &roots).map_err(|errors| Failure::Refused(errors.join("\n")))?;
     Ok(Some(Arc::new(loaded)))
 }
@@ -282,7 +284,7 @@ pub fn both_rules(
     in_force: Option<Arc<RuleSet>>,
     add: &[Exclusion],
     remove: &[u64],
-    files: &[String],
+    (files, source): (&[String], &dyn Source),
 ) -> Result<[Arc<RuleSet>; 2], Failure> {
     let file = store.read()?;
     let before = match in_force {
@@ -300,7 +302,7 @@ pub fn both_rules(
         other = other.add(exclusion, &note, &config.sites(), 0, &taken)?.0;
     }
     let files = if files.is_empty() { &config.waf.rules } else { files };
-    let after = compiled_with(files, config, &other)?;
+    let after = compiled_from(source, files, config, &other)?;
     let after = after.ok_or_else(|| Failure::Refused("no rules are configured".to_owned()))?;
     Ok([before, after])
 }
@@ -398,7 +400,15 @@ impl Tuning for Tuner {
         remove: &[u64],
         files: &[String],
     ) -> Result<[Arc<RuleSet>; 2], Failure> {
-        both_rules(&self.store, &self.config(), self.rules.load_full(), add, remove, files)
+        let config = self.config();
+        let within = Within::new(&config.waf.rules, &config.console.rule_folders);
+        if let Some(file) = files.iter().find(|file| !within.allows(file)) {
+            return Err(Failure::Refused(format!(
+                "{file}: no rule file (.conf) in a folder of the rules; name its folder in [console] rule_folders, or use `monban rules replay`"
+            )));
+        }
+        let source: &dyn Source = if files.is_empty() { &Disk } else { &within };
+        both_rules(&self.store, &config, self.rules.load_full(), add, remove, (files, source))
     }
 
     fn passed(&self) -> Vec<Event> {

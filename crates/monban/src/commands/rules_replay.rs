@@ -15,6 +15,7 @@ use crate::cli::Cli;
 use crate::config::Config;
 use crate::exclusions::ExclusionStore;
 use crate::failure::Failure;
+use crate::rules::Disk;
 use crate::sample::Sample;
 use crate::terminal::{Progress, Safe, Style, cut};
 use crate::tuner;
@@ -53,8 +54,8 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
     let config = Config::load(&cli.config_file())?;
     let store = ExclusionStore::new(&config.data_dir);
     let files = absolute(&arguments.rules)?;
-    let [before, after] =
-        tuner::both_rules(&store, &config, None, &[], &arguments.without, &files).map_err(failure)?;
+    let [before, after] = tuner::both_rules(&store, &config, None, &[], &arguments.without, (&files, &Disk))
+        .map_err(failure)?;
     let reader = events::open(&config)?;
     let filter = arguments.filter.filter();
     let passed = Sample::open(&config.data_dir, config.console.sample).requests();

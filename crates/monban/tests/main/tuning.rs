@@ -32,7 +32,11 @@ struct Console {
 
 impl Console {
     fn of(daemon: &Daemon) -> Self {
-        let token = daemon.command(&["console", "token", "--name", "test", "--scope", "tune"]);
+        Self::with(daemon, "tune")
+    }
+
+    fn with(daemon: &Daemon, scope: &str) -> Self {
+        let token = daemon.command(&["console", "token", "--name", "test", "--scope", scope]);
         assert!(token.status.success(), "{}", stderr(&token));
         Self { address: daemon.console, token: stdout(&token).trim().to_owned() }
     }
@@ -330,6 +334,23 @@ fn exclusions_that_hinder_the_rules_are_not_written() {
     std::fs::write(&rules, crate::support::RULES).unwrap();
     assert_eq!(api(console, "GET", "/api/rules/77", None).0, 404);
     assert_eq!(api(console, "GET", "/api/replays/77", None).0, 404);
+    // a replay tells what is wrong with rule files, so not of any file
+    let owner = &Console::with(&daemon, "admin");
+    std::fs::write(daemon.folder.path().join("wrong.conf"), "SecRulee").unwrap();
+    for (file, expected) in [
+        ("/etc/passwd".to_owned(), "/etc/passwd: no rule file"),
+        ("/etc/pass*".to_owned(), "/etc/pass*: no rule file"),
+        ("/etc/*.conf".to_owned(), "/etc/*.conf: no rule file"),
+        (daemon.folder.path().join("*.toml").display().to_string(), ".toml: no rule file"),
+        (daemon.folder.path().join("w*.conf").display().to_string(), "/wrong.conf:1:1: "),
+    ] {
+        let (status, started) = api(owner, "POST", "/api/replays", Some(&json!({"rules": [file]})));
+        assert_eq!(status, 202, "{started}");
+        let path = format!("/api/replays/{}", started["id"].as_str().unwrap());
+        wait_until("the replay", Duration::from_secs(120), || get(owner, &path)["state"] == "failed");
+        let error = get(owner, &path)["error"].to_string();
+        assert!(error.contains(expected) && !error.contains("root:"), "{error}");
+    }
     assert_eq!(api(console, "POST", "/api/replays", Some(&json!({"filter": "nonsense=1"}))).0, 422);
 }
 
