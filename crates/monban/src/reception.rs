@@ -207,6 +207,11 @@ impl Reception {
         ] {
             text += &format!("{name}_total{{outcome=\"{outcome}\"}} {count}\n");
         }
+        let name = "monban_watched_damages";
+        text += &format!(
+            "# HELP {name} Places of watched audit logs that could not be read.\n# TYPE {name} counter\n{name}_total {}\n",
+            self.watcher.damages()
+        );
         text
     }
 

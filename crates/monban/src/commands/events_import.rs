@@ -257,7 +257,7 @@ impl Import {
     /// Reads the file that a line of an index names.
     fn indexed(&mut self, line: &IndexLine, index: &Path, report: &mut Report) -> Result<(), Ended> {
         report.index_lines += 1;
-        let found = entry_file(line, index, self.storage_dir.as_deref());
+        let found = entry_file(&line.path, index, self.storage_dir.as_deref());
         let (path, file) = match found {
             Ok(found) => found,
             Err(Missing::Gone) => {
@@ -265,7 +265,7 @@ impl Import {
                 report.missing += 1;
                 return Ok(());
             }
-            Err(Missing::Unreadable(why)) => {
+            Err(Missing::Unreadable(why) | Missing::Outside(why)) => {
                 report.note(index, line.offset, 0, why);
                 return Ok(());
             }
@@ -297,22 +297,24 @@ impl Import {
 pub enum Missing {
     /// It is not there.
     Gone,
-    /// It is there, or cannot be.
+    /// It cannot be opened for now.
     Unreadable(String),
+    /// The index names what is not in its folder.
+    Outside(String),
 }
 
 /// The file that an index line names: below the storage folder, at the path itself (libmodsecurity 3 writes whole paths),
 /// or below the index's own folder.
 pub fn entry_file(
-    line: &IndexLine,
+    named: &[u8],
     index: &Path,
     storage_dir: Option<&Path>,
 ) -> Result<(PathBuf, File), Missing> {
     use std::os::unix::ffi::OsStrExt;
-    let named = Path::new(OsStr::from_bytes(&line.path));
+    let text = Safe(named);
+    let named = Path::new(OsStr::from_bytes(named));
     if named.components().any(|part| part == Component::ParentDir) {
-        let named = Safe(&line.path);
-        return Err(Missing::Unreadable(format!("{named}: an index names no files outside its folder")));
+        return Err(Missing::Outside(format!("{text}: an index names no files outside its folder")));
     }
     let relative: PathBuf = named.components().filter(|part| *part != Component::RootDir).collect();
     let beside = index.parent().map(|folder| folder.join(&relative));

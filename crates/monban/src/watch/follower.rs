@@ -1,0 +1,456 @@
+//! Follows one file through its rotations.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use event::Event;
+use event::audit_log::{Reader, Step};
+use event::redaction::Redactor;
+use store::{Accepted, Intake};
+
+use super::Watch;
+use super::places::{Later, Place, Places};
+use super::rotation::{self, HEAD_BYTES, Source, Survey};
+use super::telling::Telling;
+use crate::commands::events_import::{Missing, entry_file};
+use crate::terminal::Safe;
+
+/// Bytes that are read at once.
+const PIECE: usize = 256 * 1024;
+/// Events that are stored together.
+const BATCH: usize = 256;
+/// Bytes of an entry's own file.
+const MAX_ENTRY_FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// How often an entry's own file that cannot be read is tried. The first pause is as long as [`Follower`] takes for quiet, each
+/// further one twice as long: with 5 s that is a little over five minutes.
+const MAX_TRIES: u32 = 7;
+/// Entries' files that are tried again; more are given up at once.
+const MAX_LATER: usize = 1000;
+
+struct Open {
+    source: Source,
+    reader: Reader,
+    place: Place,
+    /// Bytes given to the reader.
+    read: u64,
+    /// When the last byte came.
+    active: Instant,
+    settled: bool,
+    /// What it is called if it is not the watched file any more.
+    rotated: Option<PathBuf>,
+}
+
+impl Open {
+    fn new(source: Source, offset: u64, head: String, sensor: &str) -> std::io::Result<Self> {
+        let modified = source.file().metadata()?.modified()?;
+        let age = SystemTime::now().duration_since(modified).unwrap_or_default();
+        let now = Instant::now();
+        Ok(Self {
+            reader: Reader::at(sensor, offset),
+            place: Place { head, offset, modified: 0 },
+            read: offset,
+            active: now.checked_sub(age).unwrap_or(now),
+            settled: false,
+            source,
+            rotated: None,
+        })
+    }
+
+    /// Whether the file is another one by now: shorter than what was read of it, or with another beginning.
+    fn was_cut(&self) -> bool {
+        let Source::Plain(file) = &self.source else { return false };
+        let mut head = [0; HEAD_BYTES];
+        let length = file.read_at(&mut head, 0).unwrap_or(0);
+        file.metadata().is_ok_and(|metadata| metadata.len() < self.read)
+            || !hex(&head[..length]).starts_with(&self.place.head)
+    }
+}
+
+pub(super) struct Follower {
+    watch: Watch,
+    /// The file that keeps the places.
+    state: PathBuf,
+    quiet: Duration,
+    places: Option<Places>,
+    open: Option<Open>,
+    /// Compressed files that were read to where they can be.
+    finished: HashSet<(u64, u64, u64)>,
+    /// Files of which it was told that they cannot be read.
+    unreadable: HashSet<(PathBuf, u64)>,
+    /// When files that could not be read are tried again.
+    again: Instant,
+    pub telling: Arc<Telling>,
+}
+
+impl Follower {
+    pub fn new(watch: Watch, folder: &Path, quiet: Duration) -> Self {
+        // The path as hexadecimal digits would be too long a name for some; its hash is not.
+        let name = event::EventId::derived(event::Timestamp::MIN, "watch", &watch.path.display().to_string());
+        Self {
+            state: folder.join(format!("{name}.json")),
+            telling: Arc::new(Telling::new(&watch.path)),
+            watch,
+            quiet,
+            places: None,
+            open: None,
+            finished: HashSet::new(),
+            unreadable: HashSet::new(),
+            again: Instant::now(),
+        }
+    }
+
+    /// Reads what has come. An error is tried again at the next look.
+    pub fn poll(&mut self, intake: &Intake, redactor: &Redactor, stop: &AtomicBool) -> Result<(), String> {
+        if self.open.is_none() {
+            self.open_next()?;
+        }
+        while self.open.is_some() && !stop.load(Ordering::Relaxed) {
+            if self.take_piece(intake, redactor)? {
+                continue;
+            }
+            if !self.at_end(intake, redactor)? {
+                break;
+            }
+        }
+        self.try_again(intake, redactor)
+    }
+
+    fn failed(&self) -> impl Fn(std::io::Error) -> String + use<> {
+        let path = self.watch.path.clone();
+        move |error| format!("[[watch]] {}: {error}", path.display())
+    }
+
+    fn survey(&mut self) -> Result<Survey, String> {
+        let survey = rotation::survey(&self.watch.path).map_err(self.failed())?;
+        let newest = self.places.as_ref().map(Places::newest);
+        for (path, modified, why) in &survey.unreadable {
+            // What was there before is not of interest, nor what was read before it was compressed.
+            if newest.is_some_and(|newest| *modified > newest)
+                && self.unreadable.insert((path.clone(), *modified))
+            {
+                self.telling.damage(&format!("{} is not read: {why}", path.display()));
+            }
+        }
+        Ok(survey)
+    }
+
+    /// What was kept; where this file is watched for the first time, what was rotated before is none of our business.
+    fn load(&mut self) -> Result<Places, String> {
+        if let Some(places) = self.places.take().or_else(|| Places::load(&self.state)) {
+            return Ok(places);
+        }
+        let mut places = Places::default();
+        let survey = self.survey()?;
+        self.unreadable.extend(survey.unreadable.into_iter().map(|(path, modified, _)| (path, modified)));
+        for file in survey.rotated {
+            let modified = rotation::modified(&file.metadata);
+            places.set(Place { offset: file.end(), modified, head: file.head });
+        }
+        places.store(&self.state)?;
+        Ok(places)
+    }
+
+    /// Opens what is to be read next: the oldest rotated file that holds more than was read, else the watched one.
+    fn open_next(&mut self) -> Result<(), String> {
+        let first = self.places.is_none();
+        let places = self.load()?;
+        let places = self.places.insert(places).clone();
+        let survey = self.survey()?;
+        let current = self.current()?;
+        let rotated = survey.rotated.iter().map(|file| file.head.as_str());
+        let heads: Vec<&str> = rotated.chain(current.iter().map(|(_, head)| head.as_str())).collect();
+        let gone = self.places.get_or_insert_default().keep(&heads);
+        // One that was open was read to its end.
+        if let Some(Place { offset, .. }) = gone.filter(|_| first) {
+            self.telling.damage(&format!(
+                "what was read up to offset {offset} is gone: it is not beside this file, neither under another name nor \
+                 compressed with gzip; what was written behind that offset is not read"
+            ));
+        }
+        let open =
+            |source, offset, head| Open::new(source, offset, head, &self.watch.sensor).map_err(self.failed());
+        for file in survey.rotated {
+            let offset = places.of(&file.head).map_or(0, |place| place.offset);
+            if file.has_more_than(offset) && !self.finished.contains(&file.identity()) {
+                tracing::info!("{} is read from offset {offset} on", file.path.display());
+                let open = open(file.source, offset, file.head)?;
+                self.open = Some(Open { rotated: Some(file.path), ..open });
+                return Ok(());
+            }
+        }
+        if let Some((source, head)) = current {
+            let length = source.file().metadata().map_err(self.failed())?.len();
+            let offset = places.of(&head).map_or(0, |place| place.offset);
+            self.open = Some(open(source, if offset <= length { offset } else { 0 }, head)?);
+        }
+        Ok(())
+    }
+
+    /// The watched file and its head, if it is there.
+    fn current(&self) -> Result<Option<(Source, String)>, String> {
+        let mut source = match Source::open(&self.watch.path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            source => source.map_err(self.failed())?,
+        };
+        let head = source.head().map_err(self.failed())?;
+        Ok(Some((source, head)))
+    }
+
+    /// Reads and stores one piece. Returns whether there was one.
+    fn take_piece(&mut self, intake: &Intake, redactor: &Redactor) -> Result<bool, String> {
+        let failed = self.failed();
+        let Some(open) = &mut self.open else { return Ok(false) };
+        if open.was_cut() {
+            return Ok(false);
+        }
+        let mut piece = vec![0; PIECE];
+        let length = match open.source.read_at(&mut piece, open.read) {
+            Err(error) if open.source.is_gzip() => {
+                let what = format!("behind offset {}: {error}", open.read);
+                self.damage(&what);
+                return Ok(false);
+            }
+            length => length.map_err(failed)?,
+        };
+        if length == 0 {
+            return Ok(false);
+        }
+        let mut steps = Vec::new();
+        open.reader.push(&piece[..length], &mut |step| steps.push(step));
+        open.read += length as u64;
+        open.active = Instant::now();
+        open.settled = false;
+        let outcome = self.store(steps, intake, redactor);
+        self.kept(outcome)?;
+        Ok(true)
+    }
+
+    /// All that was read has been looked at. Returns whether there is more to read: of this file or of its successor.
+    fn at_end(&mut self, intake: &Intake, redactor: &Redactor) -> Result<bool, String> {
+        let Some(open) = &mut self.open else { return Ok(false) };
+        if open.was_cut() {
+            return self.cut(intake, redactor).map(|()| true);
+        }
+        let quiet = open.active.elapsed() >= self.quiet;
+        let mut steps = Vec::new();
+        if quiet && !open.settled {
+            open.settled = true;
+            open.reader.settle(&mut |step| steps.push(step));
+        }
+        let own = open.source.file().metadata().map_err(|error| error.to_string())?;
+        // Where there is no file of the name, its successor is yet to come.
+        let renamed = open.rotated.is_some()
+            || std::fs::metadata(&self.watch.path)
+                .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) != (own.dev(), own.ino()));
+        // Whoever writes may go on in the renamed file for a while; nobody writes into a compressed one.
+        let over = renamed && (quiet || open.source.is_gzip());
+        if over {
+            open.reader.finish(&mut |step| steps.push(step));
+        }
+        let outcome = self.store(steps, intake, redactor);
+        self.kept(outcome)?;
+        if over {
+            self.finished.insert((own.dev(), own.ino(), own.len()));
+            self.open = None;
+            self.open_next()?;
+        }
+        Ok(over && self.open.is_some())
+    }
+
+    /// The file holds something else than what was read of it. Where a copy was made, the rest is in that.
+    fn cut(&mut self, intake: &Intake, redactor: &Redactor) -> Result<(), String> {
+        let survey = self.survey()?;
+        if let Some(open) = &mut self.open
+            && !survey.rotated.iter().any(|copy| copy.head.starts_with(&open.place.head))
+        {
+            let mut steps = Vec::new();
+            open.reader.finish(&mut |step| steps.push(step));
+            let read = open.read;
+            let gone = open.place.head.clone();
+            if read > 0 {
+                self.telling.damage(&format!(
+                    "was cut to nothing, and no copy of it is beside it; what was written behind offset {read} is not read"
+                ));
+            }
+            self.store(steps, intake, redactor)?;
+            // That place is gone, and that has been told.
+            let places = self.places.get_or_insert_default();
+            places.files.retain(|place| place.head != gone);
+            places.store(&self.state)?;
+        }
+        self.open = None;
+        self.open_next()
+    }
+
+    /// Keeps the place after events were stored; goes back to the kept one after they were not.
+    fn kept(&mut self, outcome: Result<(), String>) -> Result<(), String> {
+        match outcome {
+            Ok(()) => self.save(),
+            Err(error) => {
+                if let Some(open) = &mut self.open {
+                    open.read = open.place.offset;
+                    open.reader = Reader::at(&self.watch.sensor, open.read);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn store(&mut self, steps: Vec<Step>, intake: &Intake, redactor: &Redactor) -> Result<(), String> {
+        let mut events = Vec::new();
+        for step in steps {
+            match step {
+                Step::Entry(entry) => events.push(entry.event),
+                Step::Damage(damage) => self.damage(&damage.to_string()),
+                Step::Index(line) => {
+                    let mut later =
+                        Later { path: line.path, origin_id: line.origin_id, offset: line.offset, tries: 0 };
+                    if !self.entry(&mut later, &mut events) {
+                        let waiting = &mut self.places.get_or_insert_default().later;
+                        // It is there already where this piece is read again.
+                        waiting.retain(|other| other.path != later.path);
+                        waiting.push(later);
+                        self.again = Instant::now() + self.quiet;
+                    }
+                }
+            }
+            if events.len() >= BATCH {
+                accept(std::mem::take(&mut events), intake, redactor)?;
+            }
+        }
+        accept(events, intake, redactor)
+    }
+
+    fn damage(&self, what: &str) {
+        match self.open.as_ref().and_then(|open| open.rotated.as_deref()) {
+            Some(path) => self.telling.damage(&format!("{}: {what}", path.display())),
+            None => self.telling.damage(what),
+        }
+    }
+
+    /// Takes the events of an entry's own file, or says that there are none. Returns whether that is settled; otherwise it
+    /// should be tried again.
+    fn entry(&mut self, line: &mut Later, events: &mut Vec<Event>) -> bool {
+        let Later { offset, origin_id, .. } = &*line;
+        let place = format!("the entry {} that the line at offset {offset} names", Safe(origin_id));
+        let found = entry_file(&line.path, &self.watch.path, self.watch.storage_dir.as_deref());
+        let read = found.and_then(|(path, file)| {
+            let mut bytes = Vec::new();
+            match file.take(MAX_ENTRY_FILE_BYTES).read_to_end(&mut bytes) {
+                Ok(_) => Ok((path, bytes)),
+                Err(error) => Err(Missing::Unreadable(format!("{}: {error}", path.display()))),
+            }
+        });
+        let (path, bytes) = match read {
+            Ok(read) => read,
+            Err(Missing::Gone) => {
+                // mlogc has sent it, or whoever cleans up was quicker.
+                tracing::info!("{}: {place} is not there", self.watch.path.display());
+                return true;
+            }
+            Err(Missing::Outside(why)) => {
+                self.telling.damage(&format!("{place} is not read: {why}"));
+                return true;
+            }
+            Err(Missing::Unreadable(why)) => {
+                line.tries += 1;
+                let waiting = self.places.as_ref().map_or(0, |places| places.later.len());
+                let given_up = line.tries >= MAX_TRIES || waiting >= MAX_LATER;
+                if given_up {
+                    self.telling.damage(&format!("{place} is not read: {why}"));
+                } else if line.tries == 1 {
+                    tracing::warn!("{}: {place} will be tried again: {why}", self.watch.path.display());
+                }
+                return given_up;
+            }
+        };
+        let mut steps = Vec::new();
+        let mut reader = Reader::new(&self.watch.sensor);
+        reader.push(&bytes, &mut |step| steps.push(step));
+        reader.finish(&mut |step| steps.push(step));
+        let before = events.len();
+        for step in steps {
+            match step {
+                Step::Entry(entry) => events.push(entry.event),
+                Step::Damage(damage) => self.telling.damage(&format!("{}: {damage}", path.display())),
+                Step::Index(_) => {}
+            }
+        }
+        if events.len() == before {
+            self.telling.damage(&format!("{}: holds no entry that can be read", path.display()));
+        }
+        true
+    }
+
+    /// Tries the entries whose files could not be read, when their time has come.
+    fn try_again(&mut self, intake: &Intake, redactor: &Redactor) -> Result<(), String> {
+        let waiting = match &self.places {
+            Some(places) if !places.later.is_empty() && Instant::now() >= self.again => places.later.clone(),
+            _ => return Ok(()),
+        };
+        let mut events = Vec::new();
+        let mut left = Vec::new();
+        for mut line in waiting {
+            if !self.entry(&mut line, &mut events) {
+                left.push(line);
+            }
+            if events.len() >= BATCH {
+                accept(std::mem::take(&mut events), intake, redactor)?;
+            }
+        }
+        accept(events, intake, redactor)?;
+        let tries = left.iter().map(|line| line.tries).min().unwrap_or(0);
+        self.again = Instant::now() + self.quiet.saturating_mul(1 << tries.min(MAX_TRIES));
+        let places = self.places.get_or_insert_default();
+        places.later = left;
+        places.store(&self.state)
+    }
+
+    fn save(&mut self) -> Result<(), String> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let mut place = Place { offset: open.reader.resume_offset(), ..open.place.clone() };
+        if place.head.len() < HEAD_BYTES * 2 {
+            let head = open.source.head().map_err(|error| error.to_string())?;
+            // It may have been cut this very moment.
+            if head.starts_with(&place.head) {
+                place.head = head;
+            }
+        }
+        let metadata = open.source.file().metadata().map_err(|error| error.to_string())?;
+        place.modified = rotation::modified(&metadata);
+        let places = self.places.get_or_insert_default();
+        if place == open.place && places.of(&place.head) == Some(&place) {
+            return Ok(());
+        }
+        places.set(place.clone());
+        places.store(&self.state)?;
+        open.place = place;
+        Ok(())
+    }
+}
+
+fn accept(mut events: Vec<Event>, intake: &Intake, redactor: &Redactor) -> Result<(), String> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    intake.wait_for_room();
+    for event in &mut events {
+        redactor.redact(event);
+    }
+    let accepted = intake.accept(events, true).map_err(|error| error.to_string())?;
+    let new = accepted.iter().filter(|accepted| **accepted == Accepted::New).count();
+    tracing::debug!("{new} new events of {} from a watched file", accepted.len());
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;
