@@ -135,6 +135,7 @@ fn router(console: Console) -> Router {
     let document: Arc<str> = openapi::text(&document).into();
     api.route("/api/openapi.json", get(move || async move { openapi::answer(&document) }))
         .fallback(pages::serve)
+        .layer(axum::middleware::from_fn(serve::whole_body))
         .layer(axum::middleware::from_fn_with_state(console.clone(), access::guard::guard))
         .with_state(console)
 }

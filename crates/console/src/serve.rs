@@ -1,11 +1,16 @@
 //! The listeners of console and receiver: HTTP/1.1, plain or within TLS, with limits on connections and time.
 
+use std::collections::HashMap;
 use std::future::Future;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::ConnectInfo;
+use axum::body::{Body, HttpBody};
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -15,10 +20,21 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+use crate::Problem;
+
 /// Connections at one time, of each listener; further ones wait. An mlogc keeps ten, a browser six.
 const MAX_CONNECTIONS: usize = 512;
+/// Connections of one client (an IPv6 one: a /64); further ones are closed at once. Those of this machine do not count: a proxy
+/// in front of the console comes from there with everybody's.
+const MAX_OF_CLIENT: usize = 64;
 /// How long a request's head, and the quiet time before it, may take; clients connect again when they need to.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// The same, of connections that come while more than half of all are taken.
+const BUSY_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the body of a request to the console may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes of the body of a request to the console; beyond it 413.
+const MAX_BODY_BYTES: usize = 128 * 1024;
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a request's head and what is read ahead.
@@ -38,6 +54,7 @@ pub(crate) async fn serve(
 ) -> std::io::Result<()> {
     let tls = tls.map(TlsAcceptor::from);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let clients = Clients::default();
     let (stopping, stopped) = watch::channel(false);
     tokio::pin!(stop);
     loop {
@@ -53,21 +70,24 @@ pub(crate) async fn serve(
                 }
             },
         };
+        let Some(place) = clients.enter(peer.ip()) else { continue };
+        let busy = room.available_permits() < MAX_CONNECTIONS / 2;
+        let head_timeout = if busy { BUSY_HEAD_TIMEOUT } else { HEAD_TIMEOUT };
         // Answers are small and clients wait for each.
         let _ = stream.set_nodelay(true);
         let (tls, stopped) = (tls.clone(), stopped.clone());
         let router = router.clone().layer(Extension(ConnectInfo(peer)));
         tokio::spawn(async move {
             match tls {
-                None => connection(stream, router, stopped).await,
+                None => connection(stream, router, head_timeout, stopped).await,
                 Some(tls) => {
                     let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
                     if let Ok(Ok(stream)) = handshake {
-                        connection(stream, router, stopped).await;
+                        connection(stream, router, head_timeout, stopped).await;
                     }
                 }
             }
-            drop(permit);
+            drop((permit, place));
         });
     }
     // All connections have seen it, or are gone.
@@ -80,10 +100,11 @@ pub(crate) async fn serve(
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
+    head_timeout: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(BUFFER_BYTES);
+    builder.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(BUFFER_BYTES);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     // Whoever is at the other end notices what went wrong with the connection by himself.
@@ -96,4 +117,104 @@ async fn connection(
         () = stop => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// How many connections each client has.
+#[derive(Clone, Default)]
+struct Clients(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A connection of a client; counted until it is dropped.
+struct Place {
+    clients: Clients,
+    client: IpAddr,
+}
+
+impl Clients {
+    /// None where the client has enough.
+    fn enter(&self, address: IpAddr) -> Option<Place> {
+        let address = address.to_canonical();
+        let client = match address {
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+            v4 => v4,
+        };
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(client).or_default();
+        if *count >= MAX_OF_CLIENT && !address.is_loopback() {
+            return None;
+        }
+        *count += 1;
+        Some(Place { clients: self.clone(), client })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.clients.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.client) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.client);
+            }
+        }
+    }
+}
+
+/// Reads the body before the request goes on, so that it has a limit in time as well as in length.
+pub(crate) async fn whole_body(request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    let refused = |status: StatusCode, error: String| {
+        // what of the body is still to come is not read any more
+        ([(header::CONNECTION, "close")], Problem::new(status, error)).into_response()
+    };
+    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
+        Ok(Ok(bytes)) => next.run(Request::from_parts(head, Body::from(bytes))).await,
+        Ok(Err(error)) if error.to_string().contains("length limit") => {
+            refused(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {MAX_BODY_BYTES} bytes"))
+        }
+        Ok(Err(error)) => refused(StatusCode::BAD_REQUEST, format!("the body: {error}")),
+        Err(_) => refused(StatusCode::REQUEST_TIMEOUT, "the body did not come in time".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_so_many_connections() {
+        let clients = Clients::default();
+        let enter = |address: &str| clients.enter(address.parse().unwrap());
+        let places: Vec<_> = (0..MAX_OF_CLIENT).map(|_| enter("192.0.2.1").unwrap()).collect();
+        assert!(enter("192.0.2.1").is_none() && enter("::ffff:192.0.2.1").is_none());
+        assert!(enter("192.0.2.2").is_some());
+        let of_net: Vec<_> =
+            (0..MAX_OF_CLIENT).map(|n| enter(&format!("2001:db8::{n:x}")).unwrap()).collect();
+        assert!(enter("2001:db8::ffff:1").is_none());
+        assert!(enter("2001:db8:0:1::1").is_some());
+        let local: Vec<_> = (0..2 * MAX_OF_CLIENT).map(|_| enter("127.0.0.1").unwrap()).collect();
+        drop((places, of_net, local));
+        assert!(enter("192.0.2.1").is_some());
+        assert!(clients.0.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_has_limits_of_length_and_time() {
+        use tower::ServiceExt;
+        let router = Router::new()
+            .route("/", axum::routing::post(async |body: axum::body::Bytes| body.len().to_string()))
+            .layer(axum::middleware::from_fn(whole_body));
+        let ask = async |body: Body| {
+            let request = Request::post("/").body(body).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            (response.status().as_u16(), response.headers().contains_key(header::CONNECTION))
+        };
+        assert_eq!(ask(Body::empty()).await, (200, false));
+        assert_eq!(ask(Body::from(vec![0; MAX_BODY_BYTES])).await, (200, false));
+        assert_eq!(ask(Body::from(vec![0; MAX_BODY_BYTES + 1])).await, (413, true));
+        let never = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        assert_eq!(ask(never).await, (408, true));
+    }
 }
