@@ -20,15 +20,17 @@
 //! sensor sends at the same time is written to the journal with one write and one disk sync.
 
 mod committer;
+mod refusals;
 mod sensors;
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use event::Event;
@@ -39,6 +41,7 @@ use store::{Accepted, Intake};
 use tokio::sync::Semaphore;
 
 use committer::Committer;
+use refusals::Refusals;
 pub use sensors::{InvalidHash, Password, Sensor};
 
 /// Where mlogc sends to.
@@ -63,6 +66,7 @@ struct Inner {
     room: Semaphore,
     body_timeout: Duration,
     counts: Counts,
+    refusals: Refusals,
 }
 
 struct Settings {
@@ -112,6 +116,7 @@ impl Receiver {
             room: Semaphore::new(MAX_BYTES_UNDER_WAY / 1024),
             body_timeout,
             counts: Counts::default(),
+            refusals: Refusals::default(),
         })))
     }
 
@@ -127,6 +132,12 @@ impl Receiver {
         let [new, known, unreadable, refused] =
             [new, known, unreadable, refused].map(|count| count.load(Ordering::Relaxed));
         Received { new, known, unreadable, refused }
+    }
+
+    /// Why events of sensors are not stored, where that is so.
+    pub fn problem(&self) -> Option<String> {
+        let why = self.0.refusals.failing(Instant::now())?;
+        Some(format!("events of sensors are not stored; they keep them and try again: {why}"))
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -161,9 +172,12 @@ pub fn router(receiver: Receiver) -> Router {
 }
 
 async fn receive(State(receiver): State<Receiver>, request: Request<Body>) -> Response {
-    let counts = &receiver.0.counts;
-    match take(&receiver, request).await {
+    let Inner { counts, refusals, .. } = &*receiver.0;
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let mut sender = peer.map_or_else(|| "?".to_owned(), |peer| peer.to_canonical().to_string());
+    match take(&receiver, request, &mut sender).await {
         Ok(Accepted::New) => {
+            refusals.stored();
             counts.new.fetch_add(1, Ordering::Relaxed);
             (StatusCode::OK, "stored\n").into_response()
         }
@@ -173,6 +187,15 @@ async fn receive(State(receiver): State<Receiver>, request: Request<Body>) -> Re
         }
         Err(refusal) => {
             counts.refused.fetch_add(1, Ordering::Relaxed);
+            let now = Instant::now();
+            if let Refusal::Journal(why) = &refusal {
+                refusals.failed(why, now);
+            }
+            match refusals.note(&sender, refusal.kind(), now) {
+                Some(0) => tracing::warn!("refused to {sender}: {refusal}"),
+                Some(untold) => tracing::warn!("refused to {sender}: {refusal} (and {untold} like it)"),
+                None => {}
+            }
             refusal.into_response()
         }
     }
@@ -197,6 +220,21 @@ enum Refusal {
     Busy,
     #[error("not stored: {0}")]
     Journal(String),
+}
+
+impl Refusal {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Credentials => "credentials",
+            Self::TooLong => "length",
+            Self::Incomplete => "incomplete",
+            Self::Hash => "hash",
+            Self::Unreadable(_) => "unreadable",
+            Self::TooMany(_) => "rate",
+            Self::Busy => "busy",
+            Self::Journal(_) => "journal",
+        }
+    }
 }
 
 impl IntoResponse for Refusal {
@@ -231,13 +269,15 @@ impl IntoResponse for Refusal {
     }
 }
 
-async fn take(receiver: &Receiver, request: Request<Body>) -> Result<Accepted, Refusal> {
+/// `sender` is an address, and becomes the sensor's name where that is certain.
+async fn take(receiver: &Receiver, request: Request<Body>, sender: &mut String) -> Result<Accepted, Refusal> {
     let settings = receiver.settings();
     let (head, body) = request.into_parts();
     let Some(sensor) = sensors::authenticated(&settings.sensors, &head.headers) else {
         tokio::time::sleep(REFUSAL_PAUSE).await;
         return Err(Refusal::Credentials);
     };
+    sender.clone_from(&sensor.name);
     if !sensor.may_send(Instant::now()) {
         return Err(Refusal::TooMany(sensor.name.clone()));
     }

@@ -215,9 +215,9 @@ impl Reception {
         text
     }
 
-    /// What is wrong with the watched files.
+    /// What is wrong with the watched files, and with what sensors send.
     pub fn problems(&self) -> Vec<String> {
-        self.watcher.problems()
+        self.receiver.problem().into_iter().chain(self.watcher.problems()).collect()
     }
 
     /// Ends the listener and the watching; what was answered with 200 is safe.

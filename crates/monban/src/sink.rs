@@ -10,11 +10,15 @@ use event::modsec::{AuditParts, Process};
 use gateway::{EventSink, Metrics};
 use seclang::setting::{AuditLogFormat, AuditLogType};
 use store::logs::{AuditFormat, AuditLog, ErrorLog, LogError};
-use store::{Appended, Journal};
+use store::{Appended, Journal, JournalError};
 use waf::settings::Settings;
 
 use crate::config;
 use crate::sample::Sample;
+
+/// What is told of, in [`Sink::note`].
+const JOURNAL: &str = "the journal";
+const EVENT: &str = "the last event";
 
 /// ModSecurity's logs as one configuration wants them.
 pub struct Logs {
@@ -93,6 +97,10 @@ impl Sink {
 
     /// What is wrong with the journal and the logs.
     pub fn problems(&self) -> Vec<String> {
+        // what waited may have been written meanwhile, without another event
+        if self.journal.health().failure.is_none() {
+            self.note(JOURNAL, None);
+        }
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
@@ -117,16 +125,20 @@ impl Sink {
 impl EventSink for Sink {
     fn record(&self, event: Event) {
         match self.journal.append(&event) {
-            Ok(Appended::Disk(_)) => self.note("the journal", None),
+            Ok(Appended::Disk(_)) => {
+                self.note(JOURNAL, None);
+                self.note(EVENT, None);
+            }
             Ok(Appended::Memory) => {
                 let cause = self.journal.health().failure.unwrap_or_default();
-                self.note("the journal", Some(format!("the journal waits in memory: {cause}")));
+                self.note(JOURNAL, Some(format!("the journal waits in memory: {cause}")));
             }
             Err(error) => {
                 if let Some(metrics) = self.metrics.get() {
                     metrics.events_dropped.inc();
                 }
-                self.note("the journal", Some(error.to_string()));
+                let what = if let JournalError::TooLong { .. } = error { EVENT } else { JOURNAL };
+                self.note(what, Some(error.to_string()));
             }
         }
         if let (Some(log), Some(request)) = (&self.logs.load().error, event.request()) {

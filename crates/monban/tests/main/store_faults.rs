@@ -1,9 +1,11 @@
 //! A store that is locked or damaged and a disk that is full: the gate serves, says so, and loses nothing.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
 use testkit::Reflector;
+use testkit::net::free_address;
 
 use crate::support::{BINARY, Daemon, stderr};
 
@@ -82,7 +84,13 @@ fn full() {
     use std::io::Write;
     let disk = SmallDisk::mount("4m");
     let upstream = Reflector::start();
-    let daemon = Daemon::start(upstream.address(), Some(&disk.path().join("data")), "");
+    let receiver = free_address();
+    // the password is s3cret
+    let sensors = format!(
+        "[receiver]\naddress = \"{receiver}\"\n[[sensors]]\nname = \"web1\"\n\
+         password_sha256 = \"1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0\"\n"
+    );
+    let daemon = Daemon::start(upstream.address(), Some(&disk.path().join("data")), &sensors);
     let mut ids = vec![daemon.attack("before")];
     daemon.wait_health("\"ingested\":1");
     let filler = disk.path().join("filler");
@@ -91,6 +99,11 @@ fn full() {
     drop(file);
     ids.extend((0..100).map(|number| daemon.attack(&number.to_string())));
     daemon.wait_health("the journal waits in memory");
+    for _ in 0..3 {
+        assert_eq!(send_entry(receiver, "d2ViMTpzM2NyZXQ="), 503);
+    }
+    assert_eq!(send_entry(receiver, "d2ViMTp3cm9uZw=="), 401);
+    daemon.wait_health("events of sensors are not stored; they keep them and try again");
     let health = daemon.health();
     assert_eq!(health["status"], "degraded");
     assert_eq!(health["lost"], 0);
@@ -99,8 +112,28 @@ fn full() {
     std::fs::remove_file(&filler).unwrap();
     daemon.wait_health("\"ingested\":101");
     daemon.wait_health("\"waiting\":0");
+    let told = daemon.health()["problems"].to_string();
+    assert!(!told.contains("the journal waits"), "{told}");
+    assert_eq!(send_entry(receiver, "d2ViMTpzM2NyZXQ="), 200);
+    daemon.wait_health("\"status\":\"ok\"");
     assert_has_all(&daemon, &ids);
+    let said = daemon.program.stderr();
+    // each kind once
+    assert_eq!(said.matches("refused to web1: not stored: ").count(), 1, "{said}");
+    assert_eq!(said.matches("refused to 127.0.0.1: unknown sensor or wrong password").count(), 1, "{said}");
     drop(daemon);
+}
+
+/// Sends what an mlogc sends; the status of the answer.
+fn send_entry(receiver: SocketAddr, credentials: &str) -> u16 {
+    let body = "--b503c954-A--\n[23/Nov/2026:08:55:16.151222 +0000] id1 203.0.113.7 33428 192.0.2.1 443\n\
+                --b503c954-B--\nGET / HTTP/1.1\n\n--b503c954-Z--\n";
+    let request = format!(
+        "PUT /rpc/auditLogReceiver HTTP/1.1\r\nHost: {receiver}\r\nAuthorization: Basic {credentials}\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    testkit::client::exchange(receiver, request.as_bytes()).unwrap().status
 }
 
 /// `up` in the daemon's folder, which is to end by itself: its exit code and messages.
