@@ -98,7 +98,11 @@ pub(crate) async fn list(
     operation_id = "event",
     tag = "events",
     params(("id" = EventId, Path)),
-    responses((status = 200, body = Event), (status = 404, body = Failure, description = "There is none of this id"))
+    responses(
+        (status = 200, body = Event),
+        (status = 400, body = Failure, description = "No id of an event"),
+        (status = 404, body = Failure, description = "There is none of this id")
+    )
 )]
 pub(crate) async fn show(
     _: Viewer,

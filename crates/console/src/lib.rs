@@ -131,7 +131,8 @@ pub async fn serve(
 }
 
 fn router(console: Console) -> Router {
-    let (api, document) = api().split_for_parts();
+    let (api, mut document) = api().split_for_parts();
+    openapi::complete(&mut document);
     let document: Arc<str> = openapi::text(&document).into();
     api.route("/api/openapi.json", get(move || async move { openapi::answer(&document) }))
         .fallback(pages::serve)

@@ -6,17 +6,84 @@
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle, PathItem};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{OpenApi, Required};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder, Schema};
 use utoipa::{IntoParams, Modify, ToSchema};
 
 use crate::access::credentials::COOKIE;
 
 /// The description of all that is served.
 pub fn document() -> OpenApi {
-    crate::api().into_openapi()
+    let mut document = crate::api().into_openapi();
+    complete(&mut document);
+    document
+}
+
+/// Adds what no handler says of itself.
+pub(crate) fn complete(document: &mut OpenApi) {
+    add_refusals(document);
+    allow_joining(document);
+}
+
+/// Types that are part of others (`allOf`) forbid no further fields: those of the others are some.
+fn allow_joining(document: &mut OpenApi) {
+    let Some(components) = &mut document.components else { return };
+    let joined: Vec<String> = components
+        .schemas
+        .values()
+        .filter_map(|schema| if let RefOr::T(Schema::AllOf(all)) = schema { Some(&all.items) } else { None })
+        .flatten()
+        .filter_map(|item| if let RefOr::Ref(part) = item { Some(part) } else { None })
+        .filter_map(|part| part.ref_location.rsplit('/').next().map(str::to_owned))
+        .collect();
+    for name in joined {
+        if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(&name) {
+            object.additional_properties = None;
+        }
+    }
+}
+
+/// The refusals of the guard before all handlers, and of bodies that can't be read.
+fn add_refusals(document: &mut OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        let PathItem { get, put, post, delete, patch, .. } = item;
+        for (operation, changes) in [(get, false), (put, true), (post, true), (delete, true), (patch, true)] {
+            let Some(operation) = operation else { continue };
+            let mut refusals = vec![("503", "What keeps it does not work just now")];
+            // an empty requirement says that nobody has to sign in
+            let open = |needed: &Vec<SecurityRequirement>| needed.contains(&SecurityRequirement::default());
+            if !operation.security.as_ref().is_some_and(open) {
+                refusals.extend([
+                    ("401", "Nobody is signed in, or no longer"),
+                    ("403", "Not with this role or scope"),
+                ]);
+            } else if changes {
+                refusals.push(("403", "Another site's page asks"));
+            }
+            if operation.request_body.is_some() {
+                refusals.extend([
+                    ("400", "The body is not JSON"),
+                    ("408", "The body did not come in time"),
+                    ("413", "The body is too long"),
+                    ("415", "The body is not called application/json"),
+                    ("422", "The body does not say what it should, or it cannot be done"),
+                ]);
+            }
+            for (status, what) in refusals {
+                let responses = &mut operation.responses.responses;
+                responses.entry(status.to_owned()).or_insert_with(|| refusal(what).into());
+            }
+        }
+    }
+}
+
+fn refusal(what: &str) -> utoipa::openapi::Response {
+    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("Error"))).build();
+    ResponseBuilder::new().description(what).content("application/json", body).build()
 }
 
 /// What the description says of the API as a whole.
@@ -167,5 +234,46 @@ mod tests {
             }
         }
         assert!(names.len() >= 5, "{names:?}");
+    }
+
+    #[test]
+    fn every_type_has_its_own_name() {
+        // of two types of one name the document would hold one only, without a word
+        let mut names: std::collections::BTreeMap<String, String> = Default::default();
+        let mut add = |source: &str, place: &str| {
+            for item in
+                source.split("\n\n").filter(|item| item.contains("ToSchema") && item.contains("derive("))
+            {
+                let line = item.lines().find(|line| line.contains("struct ") || line.contains("enum "));
+                let word = |line: &str| {
+                    line.split_whitespace()
+                        .skip_while(|w| !matches!(*w, "struct" | "enum"))
+                        .nth(1)
+                        .map(str::to_owned)
+                };
+                let Some(declared) = line.and_then(word) else { continue };
+                let own = item.split("as = ").nth(1).and_then(|rest| rest.split([',', ')']).next());
+                let name = own.unwrap_or(declared.split(['<', '(', '{', ';']).next().unwrap()).to_owned();
+                let place = format!("{place}: {declared}");
+                if let Some(other) = names.insert(name.clone(), place.clone()) {
+                    panic!("{name}: {other} and {place}; give one of them #[schema(as = …)]");
+                }
+            }
+        };
+        let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut folders: Vec<_> = ["console", "tuning", "event", "store", "notify"]
+            .map(|name| crates.join(name).join("src"))
+            .into();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("openapi.rs") {
+                    add(&std::fs::read_to_string(&path).unwrap(), &path.display().to_string());
+                }
+            }
+        }
+        assert!(names.len() > 50, "{}", names.len());
     }
 }

@@ -157,6 +157,7 @@ async fn begin_adding(
 
 /// A passkey that was added.
 #[derive(Serialize, ToSchema)]
+#[schema(as = PasskeyAdded)]
 struct Added {
     /// Its key.
     id: i64,
