@@ -37,6 +37,27 @@ fn is_format(character: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// JSON that says the same, with the characters that [`Safe`] makes harmless as JSON's own escapes (RFC 8259 §7).
+pub fn safe_json(json: String) -> String {
+    let odd = |character: char| character.is_control() || is_format(character);
+    // nearly all are without
+    if !json.chars().any(odd) {
+        return json;
+    }
+    let mut safe = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if odd(character) {
+            // beyond strings JSON has none of them but line breaks, and our own JSON not those
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
 /// [`Safe`], with the line breaks and tabs of a body kept.
 pub fn safe_lines(bytes: &[u8]) -> Vec<String> {
     let safe = |line: &[u8]| {
@@ -160,6 +181,21 @@ impl Style {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_says_the_same_without_control_characters() {
+        for text in [
+            "plain",
+            "é 門番 \u{1f600}",
+            "\u{1b}[2J\u{9b}31m\u{7f}\u{202e}gpj.exe\u{e0041}\u{feff}\r\n\t\"\\",
+        ] {
+            let json = serde_json::json!({ text: text }).to_string();
+            let safe = safe_json(json.clone());
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap()[text], text);
+            assert!(!safe.chars().any(|one| one.is_control() || is_format(one)), "{safe}");
+            assert_eq!(safe == json, !text.contains('\u{9b}'), "{safe}");
+        }
+    }
 
     #[test]
     fn control_characters_are_shown_not_sent() {

@@ -11,7 +11,7 @@ use super::events;
 use super::filter::FilterOptions;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::terminal::Progress;
+use crate::terminal::{Progress, safe_json};
 
 /// Write all events that fit as JSON, one object a line, newest first
 #[derive(Debug, Args)]
@@ -72,7 +72,7 @@ fn export(arguments: &Arguments, reader: &EventReader, out: &mut dyn Write) -> R
         let page = reader.query(&query).map_err(events::failure)?;
         left -= page.events.len().min(left);
         for event in &page.events {
-            writeln!(out, "{}", event.to_json())?;
+            writeln!(out, "{}", safe_json(event.to_json()))?;
         }
         count += page.events.len() as u64;
         progress.show(count, "events");

@@ -10,7 +10,7 @@ use super::events::{self, action, what};
 use super::filter::FilterOptions;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::terminal::{Safe, Style, cut, fit, width};
+use crate::terminal::{Safe, Style, cut, fit, safe_json, width};
 
 /// List events, newest first
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
         let page = reader.query(&query).map_err(events::failure)?;
         left -= page.events.len().min(left);
         for event in &page.events {
-            let line = if arguments.json { event.to_json() } else { layout.row(event, style) };
+            let line = if arguments.json { safe_json(event.to_json()) } else { layout.row(event, style) };
             writeln!(out, "{line}")?;
         }
         query.before = page.next;

@@ -9,7 +9,7 @@ use store::{EventQuery, EventReader};
 use super::events;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::terminal::{Safe, Style, safe_lines};
+use crate::terminal::{Safe, Style, safe_json, safe_lines};
 
 /// Show one event: the request as it was sent, the rules that matched, scores and decision
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let event = find(&arguments.id, &reader)?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{}", event.to_json())?;
+        writeln!(out, "{}", safe_json(event.to_json()))?;
     } else {
         write!(out, "{}", text(&event, Style::of_stdout()))?;
     }

@@ -13,7 +13,7 @@ use super::events_list::Layout;
 use super::filter::FilterOptions;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::terminal::{Style, width};
+use crate::terminal::{Style, safe_json, width};
 
 /// Print events as they come in
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let layout = Layout::of(width());
     let mut left = arguments.limit.unwrap_or(usize::MAX);
     let mut print = |event: &Event| -> Result<bool, Failure> {
-        let line = if arguments.json { event.to_json() } else { layout.row(event, style) };
+        let line = if arguments.json { safe_json(event.to_json()) } else { layout.row(event, style) };
         writeln!(std::io::stdout().lock(), "{line}")?;
         left -= 1;
         Ok(left == 0)
