@@ -4,12 +4,14 @@
 //! NORMAL` a killed process loses nothing; a power cut may lose the newest transactions, whose events the journal still has,
 //! because it is deleted only after [`EventStore::sync`](crate::EventStore::sync).
 
+mod connection;
 mod incidents;
 mod look;
 mod schema;
 mod select;
 mod tallies;
 mod text_index;
+mod write;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -17,25 +19,25 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use event::{Event, EventId, Timestamp};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::event_store::{
     Counted, EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError, Traffic,
 };
-use crate::filter::{Filter, address_key, method, status};
+use crate::filter::Filter;
 use crate::incident::{IncidentPage, IncidentQuery};
 use crate::journal::{Position, Record};
 use crate::limits::{MAX_PAGE, QUERY_BUDGET, TEND_GROUPS};
-use crate::overview::{Overview, OverviewQuery, rules_of};
+use crate::overview::{Overview, OverviewQuery};
+use connection::{explain, open_reader, open_writer};
 use look::Look;
-use select::last_id;
+use write::{REMOVE_BATCH, insert, remove_oldest};
+
+pub use connection::move_aside;
 
 /// How long a statement waits for another process before it gives up with [`StoreError::Locked`]: the default of
 /// [`SqliteStore::open`].
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Events that retention deletes in one transaction.
-const REMOVE_BATCH: u64 = 500;
 
 /// A store in an SQLite file.
 #[derive(Debug)]
@@ -58,13 +60,8 @@ struct Readers {
     idle: Vec<Connection>,
 }
 
-/// Idle connections that are kept. Each has a page cache of up to [`READER_CACHE_KIB`].
+/// Idle connections that are kept. Each has a page cache of its own.
 const IDLE_READERS: usize = 2;
-/// Page cache of a reading connection.
-const READER_CACHE_KIB: i64 = 2 * 1024;
-/// Page cache of the writing connection.
-const WRITER_CACHE_KIB: i64 = 4 * 1024;
-
 impl SqliteStore {
     /// Opens the file, makes it (mode 0600) where it does not exist, and brings its tables to the newest schema.
     ///
@@ -248,65 +245,6 @@ impl Drop for SqliteStore {
     }
 }
 
-fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
-    let fail = |error: &rusqlite::Error| explain(path, "open", error);
-    create_private(path)?;
-    let mut connection = Connection::open(path).map_err(|error| fail(&error))?;
-    let set_up = |connection: &mut Connection| {
-        connection.busy_timeout(busy_timeout)?;
-        // Takes effect in an empty file only; lets retention give pages back to the file system.
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        // Bytes of the WAL that stay on disk after a checkpoint.
-        connection.pragma_update_and_check(None, "journal_size_limit", 8 * 1024 * 1024, |_| Ok(()))?;
-        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-        let migrated = schema::migrate(connection)?;
-        if migrated.is_ok() {
-            // Shows damage now rather than at the first event.
-            number(connection, "checkpoint")?;
-        }
-        Ok(migrated)
-    };
-    match set_up(&mut connection).map_err(|error| fail(&error))? {
-        Ok(()) => Ok(connection),
-        Err(found) => Err(StoreError::NewerSchema {
-            path: path.to_path_buf(),
-            found,
-            known: schema::MIGRATIONS.len() as u32,
-        }),
-    }
-}
-
-/// SQLite gives the WAL beside the file the file's own mode.
-fn create_private(path: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let opened = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-    opened.map(drop).map_err(|error| StoreError::Engine {
-        path: path.to_path_buf(),
-        doing: "create",
-        what: error.to_string(),
-    })
-}
-
-fn open_reader(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    connection.busy_timeout(busy_timeout)?;
-    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
-    Ok(connection)
-}
-
-fn explain(path: &Path, doing: &'static str, error: &rusqlite::Error) -> StoreError {
-    let path = path.to_path_buf();
-    let what = error.to_string();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { path },
-        Some(ErrorCode::DiskFull) => StoreError::Full { path },
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt { path, what },
-        _ => StoreError::Engine { path, doing, what },
-    }
-}
-
 fn number(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
     let mut statement = connection.prepare_cached("SELECT value FROM numbers WHERE name = ?")?;
     Ok(statement.query_row([name], |row| row.get(0)).optional()?.unwrap_or(0))
@@ -332,83 +270,6 @@ fn read_event(json: &str) -> rusqlite::Result<Event> {
     Event::from_json(json.as_bytes()).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
     })
-}
-
-fn insert(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<bool> {
-    let event = &record.event;
-    let id = event.id.to_bytes();
-    let seq = record.end.to_i64();
-    let sql = "INSERT INTO events (id, seq, time, node, site, gate, client, action, severity, status, method)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
-    let new = transaction.prepare_cached(sql)?.execute(params![
-        id,
-        seq,
-        event.time.as_micros(),
-        event.node,
-        event.site,
-        event.gate.as_str(),
-        event.client.map(|client| address_key(client.address)),
-        event.action.as_str(),
-        event.severity.number(),
-        status(event),
-        method(event),
-    ])?;
-    if new == 0 {
-        return Ok(false);
-    }
-    transaction
-        .prepare_cached("INSERT OR REPLACE INTO payloads (seq, json) VALUES (?, ?)")?
-        .execute(params![seq, event.to_json()])?;
-    let rules = event.request().map(|request| &request.rules[..]).unwrap_or_default();
-    let mut statement =
-        transaction.prepare_cached("INSERT OR IGNORE INTO event_rules (rule, event) VALUES (?, ?)")?;
-    for rule in rules {
-        statement.execute(params![rule.id.cast_signed(), id])?;
-    }
-    Ok(true)
-}
-
-/// Deletes up to `limit` of the oldest events, those before the time `before` only. Returns how many.
-fn remove_oldest(
-    transaction: &Transaction<'_>,
-    before: Option<Timestamp>,
-    limit: u64,
-) -> rusqlite::Result<u64> {
-    let before = before.unwrap_or(Timestamp::MAX);
-    // The bound on the identifier keeps it from looking at every event when none is old enough.
-    let oldest: Vec<([u8; 16], i64)> = transaction
-        .prepare_cached("SELECT id, seq FROM events WHERE id <= ?1 AND time < ?2 ORDER BY id LIMIT ?3")?
-        .query_map(params![last_id(before), before.as_micros(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut event = transaction.prepare_cached("DELETE FROM events WHERE id = ?")?;
-    let mut rules = transaction.prepare_cached("DELETE FROM event_rules WHERE rule = ? AND event = ?")?;
-    let mut payload = transaction.prepare_cached("DELETE FROM payloads WHERE seq = ? RETURNING json")?;
-    let mut gone: Vec<(i64, Option<Event>)> = Vec::new();
-    for (id, seq) in &oldest {
-        let json: Option<String> = payload.query_row([seq], |row| row.get(0)).optional()?;
-        // the store checks events when it takes them; of one that can't be read all the same, rows of rules stay that lead nowhere
-        let read = json.and_then(|json| read_event(&json).ok());
-        for rule in read.as_ref().map(rules_of).unwrap_or_default() {
-            rules.execute(params![rule.cast_signed(), id])?;
-        }
-        event.execute([id])?;
-        gone.push((*seq, read));
-    }
-    text_index::remove(transaction, &oldest.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())?;
-    tallies::remove(transaction, &gone)?;
-    if !oldest.is_empty() {
-        incidents::remove(transaction, oldest_time(transaction)?)?;
-    }
-    let count = oldest.len() as u64;
-    add_to_number(transaction, "events", -count.cast_signed())?;
-    add_to_number(transaction, "removed", count.cast_signed())?;
-    Ok(count)
-}
-
-/// The time of the event that goes first.
-fn oldest_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
-    let mut statement = connection.prepare_cached("SELECT time FROM events ORDER BY id LIMIT 1")?;
-    Ok(statement.query_row([], |row| row.get(0)).optional()?.map(Timestamp::from_micros))
 }
 
 impl EventQuery for SqliteStore {
@@ -607,35 +468,6 @@ impl EventStore for SqliteStore {
         *writer = Some(open_writer(&self.path, self.busy_timeout)?);
         Ok(aside)
     }
-}
-
-/// Renames a damaged file, its WAL and its index to the first free `NAME.damaged-N`. Returns the file's new name.
-///
-/// # Errors
-/// [`StoreError::Engine`].
-pub fn move_aside(path: &Path) -> Result<PathBuf, StoreError> {
-    let with_suffix = |path: &Path, suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let mut number = 1;
-    let mut aside = with_suffix(path, ".damaged-1");
-    while aside.exists() {
-        number += 1;
-        aside = with_suffix(path, &format!(".damaged-{number}"));
-    }
-    for suffix in ["", "-wal", "-shm"] {
-        let (from, to) = (with_suffix(path, suffix), with_suffix(&aside, suffix));
-        match std::fs::rename(&from, to) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(StoreError::Engine { path: from, doing: "move aside", what: error.to_string() });
-            }
-        }
-    }
-    Ok(aside)
 }
 
 #[cfg(test)]
