@@ -18,7 +18,7 @@ pub mod replays;
 
 use std::sync::Arc;
 
-use ::tuning::{Exclusion, ExclusionFile, Learned, Note, Proposals, Refused};
+use ::tuning::{Exclusion, ExclusionFile, Learned, Note, PathMatch, Proposals, Refused};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use event::{Event, Timestamp};
@@ -35,14 +35,19 @@ pub trait Tuning: Send + Sync {
     fn rule(&self, id: u64) -> Result<RuleText, Failure>;
     /// What an event suggests.
     fn proposals(&self, event: &Event) -> Result<Proposals, Failure>;
-    /// The rule text that an exclusion would get.
-    fn preview(&self, exclusion: &Exclusion) -> Result<String, Failure>;
+    /// The rule texts that exclusions would get together, in the place of those.
+    fn preview(&self, add: &[Exclusion], remove: &[u64]) -> Result<Vec<Previewed>, Failure>;
     /// The file of exclusions, and its path.
     fn exclusions(&self) -> Result<(ExclusionFile, String), Failure>;
-    /// Adds exclusions, all or none, to the file of that version, and has the gate use them. Returns their ids.
-    fn add(&self, version: &str, author: &str, wanted: &[(Exclusion, Note)]) -> Result<Vec<u64>, Failure>;
-    /// Removes an exclusion from the file of that version.
-    fn remove(&self, version: &str, author: &str, id: u64) -> Result<(), Failure>;
+    /// Removes exclusions from the file of that version and adds others, all or none, as one change, and has the gate use
+    /// what it comes to. Returns the ids of those that were added.
+    fn change(
+        &self,
+        version: &str,
+        author: &str,
+        add: &[(Exclusion, Note)],
+        remove: &[u64],
+    ) -> Result<Vec<u64>, Failure>;
     /// The changes, newest first.
     fn history(&self) -> Result<Vec<Change>, Failure>;
     /// Takes a change back, from the file of that version.
@@ -151,18 +156,140 @@ pub struct Change {
     pub number: u64,
     /// When.
     pub time: Timestamp,
-    /// Who.
+    /// Who; `-` for somebody who edited the file, `monban` where a time was over.
     pub author: String,
     /// What was done.
-    pub what: String,
+    pub what: What,
     /// Why.
     pub reason: String,
+    /// The exclusions that came by it.
+    pub added: Vec<ChangedExclusion>,
+    /// The exclusions that went.
+    pub removed: Vec<ChangedExclusion>,
+    /// The site whose rules do something else since.
+    pub site: Option<ChangedSite>,
     /// The change that this one takes back.
     pub undoes: Option<u64>,
     /// The change that took this one back.
     pub undone_by: Option<u64>,
+    /// Whether it can be taken back now.
+    pub undo: Undoable,
     /// The lines that went with `-`, those that came with `+`; null where the texts are no longer kept.
     pub diff: Option<String>,
+}
+
+/// What a change did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ChangeKind)]
+pub enum What {
+    /// Added exclusions.
+    Excluded,
+    /// Put exclusions in the place of others.
+    Replaced,
+    /// Removed exclusions.
+    Removed,
+    /// Removed exclusions whose time was over.
+    Expired,
+    /// Somebody has edited the file.
+    ByHand,
+    /// Took another change back.
+    Undone,
+    /// Changed what a site's rules do.
+    SiteMode,
+}
+
+/// Whether a change can be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Undoable {
+    /// It can.
+    Possible,
+    /// It was.
+    Undone,
+    /// What it changed has been changed since.
+    ChangedSince,
+    /// The texts before and after it are no longer kept.
+    NotKept,
+}
+
+/// An exclusion that came or went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChangedExclusion {
+    /// Its id.
+    pub id: u64,
+    /// What it excludes.
+    #[serde(flatten)]
+    pub exclusion: Exclusion,
+}
+
+impl std::fmt::Display for ChangedExclusion {
+    /// In names and signs alone, for readers of any language: `80000: 942100 ARGS:text · shop · /comment`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Exclusion { rule, site, path, path_match, parameter } = &self.exclusion;
+        write!(f, "{}: {rule}", self.id)?;
+        if let Some(parameter) = parameter {
+            write!(f, " {}", parameter.escaped())?;
+        }
+        if let Some(site) = site {
+            write!(f, " · {site}")?;
+        }
+        if let Some(path) = path {
+            let more = if *path_match == PathMatch::Prefix { "…" } else { "" };
+            write!(f, " · {}{more}", path.escaped())?;
+        }
+        Ok(())
+    }
+}
+
+/// What a change did to a site; null is what the configuration says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChangedSite {
+    /// Its name.
+    pub site: String,
+    /// What its rules did.
+    pub before: Option<SiteMode>,
+    /// What they do.
+    pub after: Option<SiteMode>,
+}
+
+/// The rule text that an exclusion would get, or why it gets none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PreviewedExclusion)]
+pub struct Previewed {
+    /// The id that it would get; null where it is refused.
+    pub id: Option<u64>,
+    /// The rule text; empty where it is refused.
+    pub seclang: String,
+    /// Why it cannot be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// What is odd about it.
+    pub warnings: Vec<Warning>,
+}
+
+/// What is odd about an exclusion that can be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(tag = "warning", rename_all = "snake_case")]
+#[schema(as = ExclusionWarning)]
+pub enum Warning {
+    /// No rule that is loaded has this id.
+    UnknownRule {
+        /// The id.
+        rule: u64,
+    },
+    /// No site of this gate has this name; it is taken for the name of a host.
+    UnknownSite {
+        /// The name.
+        site: String,
+        /// The names of the sites.
+        known: Vec<String>,
+    },
+    /// A wider exclusion in force takes as much already.
+    Covered {
+        /// Its id.
+        by: u64,
+    },
 }
 
 /// What a site's rules do.
@@ -218,16 +345,13 @@ impl Tuning for Nothing {
     fn proposals(&self, _: &Event) -> Result<Proposals, Failure> {
         Err(nothing())
     }
-    fn preview(&self, _: &Exclusion) -> Result<String, Failure> {
+    fn preview(&self, _: &[Exclusion], _: &[u64]) -> Result<Vec<Previewed>, Failure> {
         Err(nothing())
     }
     fn exclusions(&self) -> Result<(ExclusionFile, String), Failure> {
         Err(nothing())
     }
-    fn add(&self, _: &str, _: &str, _: &[(Exclusion, Note)]) -> Result<Vec<u64>, Failure> {
-        Err(nothing())
-    }
-    fn remove(&self, _: &str, _: &str, _: u64) -> Result<(), Failure> {
+    fn change(&self, _: &str, _: &str, _: &[(Exclusion, Note)], _: &[u64]) -> Result<Vec<u64>, Failure> {
         Err(nothing())
     }
     fn history(&self) -> Result<Vec<Change>, Failure> {

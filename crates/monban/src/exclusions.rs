@@ -11,15 +11,16 @@
 //! A change is first noted as pending, then the file takes its new text (a new file that takes the name), then the history has
 //! it. Killed in between, the next change, or the next start, finds by the file's version which of the two holds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use console::tuning::{Change, Failure, SiteMode};
+use console::tuning::{Change, ChangedExclusion, ChangedSite, Failure, SiteMode, Undoable, What};
 use event::Timestamp;
 use serde::{Deserialize, Serialize};
-use tuning::file::{difference, version};
+use tuning::file::{changes, difference, version};
 use tuning::{ExclusionFile, limits};
 
 /// Bytes of the history; beyond them no change is made until its oldest lines are moved away.
@@ -36,7 +37,13 @@ pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("exclusions.conf")
 }
 
-/// A change as the history keeps it.
+/// What is told of somebody's edit of the file.
+const BY_HAND: &str = "edited by hand";
+
+/// With what it begins that is told of exclusions whose time is over.
+pub const EXPIRED: &str = "expired: ";
+
+/// A change as the history keeps it. `what` is for people who read the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Line {
     number: u64,
@@ -121,31 +128,71 @@ impl ExclusionStore {
         let lines = self.lines()?;
         let undone: HashMap<u64, u64> =
             lines.iter().filter_map(|line| line.undoes.map(|undone| (undone, line.number))).collect();
-        let mut changes = Vec::new();
+        let file = self.read()?;
+        // the text before a change is mostly the text after the one that is shown next
+        let mut known: Option<(String, Option<Rc<Vec<u8>>>)> = None;
+        let mut text = |version: &str| -> Result<Option<Rc<Vec<u8>>>, Failure> {
+            if let Some((known, text)) = &known
+                && known == version
+            {
+                return Ok(text.clone());
+            }
+            let text = self.bytes(version)?.map(Rc::new);
+            known = Some((version.to_owned(), text.clone()));
+            Ok(text)
+        };
+        let mut sites: HashSet<&str> = HashSet::new();
+        let mut shown = Vec::new();
         for line in lines.iter().rev().take(SHOWN) {
             let undone_by = undone.get(&line.number).copied();
-            let diff = match &line.kind {
-                Kind::Exclusions { before, after, .. } => {
-                    let texts = self.bytes(before)?.zip(self.bytes(after)?);
-                    texts.map(|(before, after)| difference(&before, &after))
-                }
-                Kind::Site { name, before, after } => {
-                    let word = |mode: &Option<SiteMode>| mode.map_or("as configured", SiteMode::as_str);
-                    Some(format!("-{name}: {}\n+{name}: {}\n", word(before), word(after)))
-                }
-            };
-            changes.push(Change {
+            let mut change = Change {
                 number: line.number,
                 time: line.time,
                 author: line.author.clone(),
-                what: line.what.clone(),
+                what: What::SiteMode,
                 reason: line.reason.clone(),
+                added: Vec::new(),
+                removed: Vec::new(),
+                site: None,
                 undoes: line.undoes,
                 undone_by,
-                diff,
-            });
+                undo: Undoable::Possible,
+                diff: None,
+            };
+            match &line.kind {
+                Kind::Exclusions { before, after, .. } => {
+                    let after = text(after)?;
+                    if let Some((before, after)) = text(before)?.zip(after) {
+                        change.diff = Some(difference(&before, &after));
+                        [change.removed, change.added] = changes(&before, &after).map(|entries| {
+                            let entries = entries.into_iter();
+                            entries
+                                .map(|entry| ChangedExclusion { id: entry.id, exclusion: entry.exclusion })
+                                .collect()
+                        });
+                        if file.check_undo(&before, &after).is_err() {
+                            change.undo = Undoable::ChangedSince;
+                        }
+                    } else {
+                        change.undo = Undoable::NotKept;
+                    }
+                }
+                Kind::Site { name, before, after } => {
+                    let word = |mode: &Option<SiteMode>| mode.map_or("as configured", SiteMode::as_str);
+                    change.diff = Some(format!("-{name}: {}\n+{name}: {}\n", word(before), word(after)));
+                    change.site = Some(ChangedSite { site: name.clone(), before: *before, after: *after });
+                    if !sites.insert(name) {
+                        change.undo = Undoable::ChangedSince;
+                    }
+                }
+            }
+            if undone_by.is_some() {
+                change.undo = Undoable::Undone;
+            }
+            change.what = what(line, &change);
+            shown.push(change);
         }
-        Ok(changes)
+        Ok(shown)
     }
 
     /// What sites' rules do by changes here.
@@ -180,6 +227,14 @@ impl ExclusionStore {
         edit.recover()?;
         edit.note_hand_edits()?;
         Ok(edit)
+    }
+
+    /// The least id that no change has ever given to an exclusion.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn least_id(&self) -> Result<u64, Failure> {
+        Ok(least_id(&self.lines()?))
     }
 
     fn lines(&self) -> Result<Vec<Line>, Failure> {
@@ -231,11 +286,7 @@ impl Edit {
 
     /// The least id that no change has ever given to an exclusion.
     pub fn least_id(&self) -> u64 {
-        let ids = self.lines.iter().filter_map(|line| match &line.kind {
-            Kind::Exclusions { ids, .. } => ids.iter().max(),
-            Kind::Site { .. } => None,
-        });
-        ids.max().map_or(0, |id| id + 1)
+        least_id(&self.lines)
     }
 
     /// What undoing that change comes to.
@@ -337,7 +388,7 @@ impl Edit {
             return Ok(());
         }
         let before = self.store.text(&last)?.unwrap_or_default();
-        let told = Told { author: "-".into(), what: "edited by hand".into(), ..Told::default() };
+        let told = Told { author: "-".into(), what: BY_HAND.into(), ..Told::default() };
         let mut line = self.line(told, &before, &self.file);
         if let Kind::Exclusions { before, .. } = &mut line.kind {
             *before = last;
@@ -396,6 +447,27 @@ impl Edit {
         for entry in folder.flatten().filter(|entry| !kept.contains(&*entry.file_name().to_string_lossy())) {
             let _gone = std::fs::remove_file(entry.path());
         }
+    }
+}
+
+fn least_id(lines: &[Line]) -> u64 {
+    let ids = lines.iter().filter_map(|line| match &line.kind {
+        Kind::Exclusions { ids, .. } => ids.iter().max(),
+        Kind::Site { .. } => None,
+    });
+    ids.max().map_or(0, |id| id + 1)
+}
+
+/// What a change did, where what came and went by it is known already.
+fn what(line: &Line, change: &Change) -> What {
+    match (&line.kind, change.removed.is_empty()) {
+        _ if line.undoes.is_some() => What::Undone,
+        (Kind::Site { .. }, _) => What::SiteMode,
+        _ if line.what == BY_HAND => What::ByHand,
+        _ if line.what.starts_with(EXPIRED) => What::Expired,
+        (_, true) => What::Excluded,
+        _ if change.added.is_empty() => What::Removed,
+        _ => What::Replaced,
     }
 }
 
@@ -495,11 +567,22 @@ mod tests {
         assert!(store.edit(now(5)).unwrap().undoing(2).is_err());
         assert!(store.edit(now(5)).unwrap().undoing(77).is_err());
         let history = ExclusionStore::new(folder.path()).history().unwrap();
-        let shown: Vec<_> = history.iter().map(|c| (c.number, &c.what[..], c.undone_by)).collect();
+        let shown: Vec<_> = history.iter().map(|c| (c.number, c.what, c.undo, c.undone_by)).collect();
+        use Undoable::{Possible, Undone};
         assert_eq!(
             shown,
-            [(4, "undo", None), (3, "edited by hand", None), (2, "gone", Some(4)), (1, "one", None)]
+            [
+                (4, What::Undone, Possible, None),
+                // "# mine" came, which is no exclusion
+                (3, What::ByHand, Undoable::ChangedSince, None),
+                (2, What::Removed, Undone, Some(4)),
+                (1, What::Excluded, Possible, None)
+            ]
         );
+        let ids = |exclusions: &[ChangedExclusion]| exclusions.iter().map(|e| e.id).collect::<Vec<_>>();
+        let about: Vec<_> = history.iter().map(|c| (ids(&c.removed), ids(&c.added))).collect();
+        assert_eq!(about[..2], [(vec![], vec![first]), (vec![], vec![])]);
+        assert_eq!(about[2..], [(vec![first], vec![]), (vec![], vec![first])]);
         assert!(history[1].diff.as_ref().unwrap().contains("+# mine"));
         assert!(history.iter().all(|change| change.diff.is_some()));
         use std::os::unix::fs::MetadataExt;
@@ -507,6 +590,34 @@ mod tests {
             std::fs::metadata(folder.path().join("tuning/history.jsonl")).unwrap().mode() & 0o777,
             0o600
         );
+    }
+
+    #[test]
+    fn whether_a_change_can_be_undone_is_told_beforehand() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ExclusionStore::new(folder.path());
+        let edit = store.edit(now(1)).unwrap();
+        let (one, first) = added(&edit.file, 1, 0);
+        let (two, second) = added(&one, 2, 0);
+        edit.commit(&two, Told { ids: vec![first, second], ..told("both") }).unwrap();
+        let edit = store.edit(now(2)).unwrap();
+        let (other, third) = added(&edit.file.remove(first).unwrap(), 1, edit.least_id());
+        edit.commit(&other, Told { ids: vec![third], ..told("edited") }).unwrap();
+        let edit = store.edit(now(3)).unwrap();
+        let less = edit.file.remove(second).unwrap();
+        edit.commit(&less, told("gone")).unwrap();
+        let history = store.history().unwrap();
+        let shown: Vec<_> = history.iter().map(|c| (c.number, c.what, c.undo)).collect();
+        use Undoable::{ChangedSince, Possible};
+        let expected =
+            [(3, What::Removed, Possible), (2, What::Replaced, Possible), (1, What::Excluded, ChangedSince)];
+        assert_eq!(shown, expected);
+        let edit = store.edit(now(4)).unwrap();
+        for (number, _, undo) in expected {
+            assert_eq!(edit.undoing(number).is_ok(), undo == Possible, "{number}");
+        }
+        std::fs::remove_file(store.version_path(&two.version())).unwrap();
+        assert_eq!(store.history().unwrap()[1].undo, Undoable::NotKept);
     }
 
     #[test]
@@ -558,6 +669,8 @@ mod tests {
         let edit = store.edit(now(3)).unwrap();
         assert!(edit.undoing(1).is_err());
         assert!(matches!(edit.undoing(2), Ok(Undoing::Site(_, Some(SiteMode::Learning)))));
+        let undo: Vec<_> = store.history().unwrap().iter().map(|c| (c.what, c.undo)).collect();
+        assert_eq!(undo, [(What::SiteMode, Undoable::Possible), (What::SiteMode, Undoable::ChangedSince)]);
         drop(edit);
         set(4, None);
         assert_eq!(store.modes().unwrap(), []);

@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
-use console::tuning::{Change, Failure, RuleText, SiteMode, SiteState, Tuning};
+use console::tuning::{Change, Failure, Previewed, RuleText, SiteMode, SiteState, Tuning, Warning};
 use event::{Event, Severity, Timestamp};
 use gateway::Gateway;
 use gateway::config::{GatewayConfig, WafMode};
 use seclang::load::Source;
-use tuning::{Catalog, Entry, Exclusion, ExclusionFile, Learned, Learning, Note, Proposals};
+use tuning::{Catalog, Entry, Exclusion, ExclusionFile, Learned, Learning, Note, Proposals, Sites};
 use waf::RuleSet;
 
 use crate::config::Config;
-use crate::exclusions::{ExclusionStore, SiteChange, Told, Undoing};
+use crate::exclusions::{EXPIRED, ExclusionStore, SiteChange, Told, Undoing};
 use crate::rules::{self, Disk, Overlay, Within};
 use crate::sample::Sample;
 
@@ -105,13 +105,13 @@ impl Tuner {
                 return;
             }
         };
-        if over && let Err(error) = self.change(|config| expire(&self.store, config, now())) {
+        if over && let Err(error) = self.apply_change(|config| expire(&self.store, config, now())) {
             tracing::error!("exclusions do not expire: {error}");
         }
     }
 
     /// Runs a change of the file, and has the gate use what it comes to.
-    fn change<T>(
+    fn apply_change<T>(
         &self,
         change: impl FnOnce(&Config) -> Result<(T, Option<Arc<RuleSet>>), Failure>,
     ) -> Result<T, Failure> {
@@ -181,16 +181,18 @@ fn compiled_from(
     Ok(Some(Arc::new(loaded)))
 }
 
-/// Adds exclusions to the file of that version, if all rules load with them. With the rules as they are then.
+/// Removes exclusions from the file of that version and adds others, if all rules load with them. With the rules as they are
+/// then.
 ///
 /// # Errors
 /// See [`Failure`]; the file is then as it was.
-pub fn add(
+pub fn change(
     store: &ExclusionStore,
     config: &Config,
     version: Option<&str>,
     author: &str,
     wanted: &[(Exclusion, Note)],
+    remove: &[u64],
 ) -> Result<(Vec<u64>, Option<Arc<RuleSet>>), Failure> {
     let edit = store.edit(now())?;
     if let Some(version) = version {
@@ -199,7 +201,12 @@ pub fn add(
     let document = document(config)?;
     let catalog = Catalog::new(&document);
     let sites = config.sites();
-    let (mut file, mut ids) = (edit.file.clone(), Vec::new());
+    let (mut file, mut ids, mut told) = (edit.file.clone(), Vec::new(), Vec::new());
+    for id in remove {
+        let rule = file.find(*id).map(|entry| entry.exclusion.rule).unwrap_or_default();
+        file = file.remove(*id)?;
+        told.push(format!("removed exclusion {id} of rule {rule}"));
+    }
     for (exclusion, note) in wanted {
         if let Some(variable) = &exclusion.parameter {
             catalog.check(exclusion.rule, variable)?;
@@ -210,9 +217,12 @@ pub fn add(
     }
     let rules = compiled(config, &file)?;
     let excluded: Vec<String> = wanted.iter().map(|(exclusion, _)| exclusion.rule.to_string()).collect();
+    if !excluded.is_empty() {
+        told.push(format!("excluded {}", excluded.join(", ")));
+    }
     let told = Told {
         author: author.to_owned(),
-        what: format!("excluded {}", excluded.join(", ")),
+        what: told.join("; "),
         reason: wanted.first().map(|(_, note)| note.reason.clone()).unwrap_or_default(),
         undoes: None,
         ids: ids.clone(),
@@ -255,7 +265,7 @@ fn begin_at(data_dir: &std::path::Path, now: Timestamp) -> Result<bool, Failure>
 /// What is told of exclusions whose time is over.
 fn expired(gone: &[Entry]) -> Told {
     let ids: Vec<String> = gone.iter().map(|entry| entry.id.to_string()).collect();
-    let what = format!("expired: {}", ids.join(", "));
+    let what = format!("{EXPIRED}{}", ids.join(", "));
     tracing::info!("exclusions {what}");
     Told { author: "monban".into(), what, ..Told::default() }
 }
@@ -266,8 +276,7 @@ fn expired(gone: &[Entry]) -> Told {
 /// Where the rules do not load.
 pub fn proposals(store: &ExclusionStore, config: &Config, event: &Event) -> Result<Proposals, Failure> {
     let catalog = Catalog::new(&document(config)?);
-    let next = store.read()?.next_id(0, &|id| catalog.contains(id)).unwrap_or(tuning::limits::FIRST_ID);
-    Ok(tuning::proposals(event, &config.sites(), &catalog, next))
+    Ok(tuning::proposals(event, &config.sites(), &catalog, &store.read()?, store.least_id()?))
 }
 
 fn document(config: &Config) -> Result<seclang::ast::Document, Failure> {
@@ -307,6 +316,24 @@ pub fn both_rules(
     Ok([before, after])
 }
 
+/// What is odd about an exclusion that can be made.
+fn warnings(exclusion: &Exclusion, catalog: &Catalog, sites: &Sites, file: &ExclusionFile) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if !catalog.contains(exclusion.rule) {
+        warnings.push(Warning::UnknownRule { rule: exclusion.rule });
+    }
+    if let Some(site) = &exclusion.site
+        && sites.find(site).is_none()
+    {
+        let known = sites.0.iter().map(|site| site.name.clone()).collect();
+        warnings.push(Warning::UnknownSite { site: site.clone(), known });
+    }
+    if let Some(entry) = file.covering(exclusion, sites) {
+        warnings.push(Warning::Covered { by: entry.id });
+    }
+    warnings
+}
+
 impl Tuning for Tuner {
     fn rule(&self, id: u64) -> Result<RuleText, Failure> {
         let config = self.config();
@@ -338,35 +365,53 @@ impl Tuning for Tuner {
         proposals(&self.store, &self.config(), event)
     }
 
-    fn preview(&self, exclusion: &Exclusion) -> Result<String, Failure> {
+    fn preview(&self, add: &[Exclusion], remove: &[u64]) -> Result<Vec<Previewed>, Failure> {
         let config = self.config();
-        let catalog = Catalog::new(&document(&config)?);
-        if let Some(variable) = &exclusion.parameter {
-            catalog.check(exclusion.rule, variable)?;
+        let (catalog, sites) = (Catalog::new(&document(&config)?), config.sites());
+        let least = self.store.least_id()?;
+        let mut file = self.store.read()?;
+        for id in remove {
+            file = file.remove(*id)?;
         }
-        let id = self.store.read()?.next_id(0, &|id| catalog.contains(id))?;
-        Ok(exclusion.to_seclang(id, &config.sites())?)
+        let known = file.clone();
+        let preview = |exclusion: &Exclusion| {
+            let checked = match &exclusion.parameter {
+                Some(variable) => catalog.check(exclusion.rule, variable),
+                None => Ok(()),
+            };
+            let taken = |id| catalog.contains(id);
+            let added = checked
+                .and_then(|()| file.add(exclusion, &Note::default(), &sites, least, &taken))
+                .and_then(|(more, id)| Ok((more, id, exclusion.to_seclang(id, &sites)?)));
+            match added {
+                Ok((more, id, seclang)) => {
+                    file = more;
+                    let warnings = warnings(exclusion, &catalog, &sites, &known);
+                    Previewed { id: Some(id), seclang, refused: None, warnings }
+                }
+                Err(refused) => Previewed {
+                    id: None,
+                    seclang: String::new(),
+                    refused: Some(refused.to_string()),
+                    warnings: Vec::new(),
+                },
+            }
+        };
+        Ok(add.iter().map(preview).collect())
     }
 
     fn exclusions(&self) -> Result<(ExclusionFile, String), Failure> {
         Ok((self.store.read()?, self.store.path().display().to_string()))
     }
 
-    fn add(&self, version: &str, author: &str, wanted: &[(Exclusion, Note)]) -> Result<Vec<u64>, Failure> {
-        self.change(|config| add(&self.store, config, Some(version), author, wanted))
-    }
-
-    fn remove(&self, version: &str, author: &str, id: u64) -> Result<(), Failure> {
-        self.change(|config| {
-            let edit = self.store.edit(now())?;
-            edit.expect(version)?;
-            let rule = edit.file.find(id).map(|entry| entry.exclusion.rule).unwrap_or_default();
-            let file = edit.file.remove(id)?;
-            let rules = compiled(config, &file)?;
-            let what = format!("removed exclusion {id} of rule {rule}");
-            edit.commit(&file, Told { author: author.to_owned(), what, ..Told::default() })?;
-            Ok(((), rules))
-        })
+    fn change(
+        &self,
+        version: &str,
+        author: &str,
+        add: &[(Exclusion, Note)],
+        remove: &[u64],
+    ) -> Result<Vec<u64>, Failure> {
+        self.apply_change(|config| change(&self.store, config, Some(version), author, add, remove))
     }
 
     fn history(&self) -> Result<Vec<Change>, Failure> {
@@ -374,7 +419,7 @@ impl Tuning for Tuner {
     }
 
     fn undo(&self, version: &str, author: &str, number: u64) -> Result<(), Failure> {
-        self.change(|config| {
+        self.apply_change(|config| {
             let edit = self.store.edit(now())?;
             edit.expect(version)?;
             let what = format!("undid change {number}");
@@ -445,7 +490,7 @@ impl Tuning for Tuner {
         let find = |sites: Vec<SiteState>| sites.into_iter().find(|state| state.site == site);
         let unknown = || Failure::NotFound(format!("there is no site `{site}`"));
         find(self.sites()?).ok_or_else(unknown)?;
-        self.change(|config| {
+        self.apply_change(|config| {
             let edit = self.store.edit(now())?;
             let rules = compiled(config, &edit.file)?;
             let what = format!("site {site}: {}", mode.as_str());
@@ -460,17 +505,14 @@ impl Tuning for Tuner {
         let (sites, catalog) = (config.sites(), Catalog::new(&document(&config)?));
         let mut learning = Learning::default();
         events.for_each(|event| learning.take(&event, &sites));
-        let next = self.store.read()?.next_id(0, &|id| catalog.contains(id))?;
-        let mut found = learning.proposals(&sites, &catalog, next);
-        // what was accepted is mended already
-        let file = self.store.read()?;
-        found.retain(|learned| file.entries().iter().all(|entry| entry.exclusion != learned.exclusion));
-        Ok(found)
+        Ok(learning.proposals(&sites, &catalog, &self.store.read()?, self.store.least_id()?))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use console::tuning::What;
+
     use super::*;
 
     #[test]
@@ -485,6 +527,7 @@ mod tests {
         assert!(begin_at(folder.path(), day("2027-01-31T00:00:00Z")).unwrap());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "# mine\n");
         let history = ExclusionStore::new(folder.path()).history().unwrap();
-        assert_eq!((&history[0].what[..], &history[0].author[..]), ("expired: 80000", "monban"));
+        assert_eq!((history[0].what, &history[0].author[..]), (What::Expired, "monban"));
+        assert_eq!((history[0].removed[0].id, history[0].added.len()), (80_000, 0));
     }
 }

@@ -55,6 +55,23 @@ pub fn is_blocking(rule: u64) -> Option<&'static str> {
 }
 
 impl Exclusion {
+    /// Whether it takes all that `other` takes, as far as that can be told by comparing names.
+    pub fn covers(&self, other: &Self) -> bool {
+        let path = match (&self.path, &other.path) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(path)) => match (self.path_match, other.path_match) {
+                (PathMatch::Exact, PathMatch::Prefix) => false,
+                (PathMatch::Exact, PathMatch::Exact) => own == path,
+                (PathMatch::Prefix, _) => path.as_bytes().starts_with(own.as_bytes()),
+            },
+        };
+        self.rule == other.rule
+            && path
+            && (self.site.is_none() || self.site == other.site)
+            && (self.parameter.is_none() || self.parameter == other.parameter)
+    }
+
     /// Whether it may be written at all.
     ///
     /// # Errors
@@ -266,6 +283,35 @@ mod tests {
             path_match: PathMatch::Exact,
             parameter: parameter.map(Into::into),
         }
+    }
+
+    #[test]
+    fn the_wider_covers_the_narrower() {
+        let prefix = |path: &[u8]| Exclusion {
+            path_match: PathMatch::Prefix,
+            ..exclusion(Some(path), Some(b"ARGS:text"))
+        };
+        let one = exclusion(Some(b"/a/b"), Some(b"ARGS:text"));
+        let everywhere = Exclusion { site: None, ..exclusion(None, None) };
+        for (covers, other) in [
+            (true, one.clone()),
+            (true, exclusion(Some(b"/a/b"), None)),
+            (true, exclusion(None, Some(b"ARGS:text"))),
+            (true, prefix(b"/a/")),
+            (true, everywhere.clone()),
+            (false, prefix(b"/a/b/")),
+            (false, exclusion(Some(b"/a"), Some(b"ARGS:text"))),
+            (false, exclusion(Some(b"/a/b"), Some(b"ARGS:title"))),
+            (false, Exclusion { rule: 1, ..one.clone() }),
+            (false, Exclusion { site: Some("blog".into()), ..one.clone() }),
+        ] {
+            assert_eq!(other.covers(&one), covers, "{other:?}");
+        }
+        assert!(
+            !one.covers(&everywhere)
+                && !one.covers(&prefix(b"/a/b"))
+                && prefix(b"/a").covers(&prefix(b"/a/"))
+        );
     }
 
     const HOST: &str = r#"REQUEST_HEADERS:Host "@rx ^shop\.example\.?(?::[0-9]{1,5})?\z""#;

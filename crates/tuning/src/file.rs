@@ -164,16 +164,32 @@ impl ExclusionFile {
         if note.expires.zip(note.created).is_some_and(|(expires, created)| expires <= created) {
             return Err(Refused::Expired);
         }
-        let id = self.next_id(least, taken)?;
+        let id = self.free_ids(least, taken)?.next().ok_or(Refused::TooMany)?;
+        let mut same = self.entries.iter().filter(|entry| entry.exclusion.rule == exclusion.rule);
+        if let Some(entry) = same.find(|entry| is_text_of(entry, exclusion, sites)) {
+            return Err(Refused::InForce(entry.id));
+        }
         let paragraph = paragraph(exclusion, note, &exclusion.to_seclang(id, sites)?);
         self.with_paragraph(paragraph.as_bytes(), id)
     }
 
-    /// The id that the next exclusion gets: see [`ExclusionFile::add`].
+    /// The exclusion of the file that takes at least as much as this one would. One that somebody has written in another
+    /// form than monban's is not found: what it takes cannot be told for certain.
+    pub fn covering(&self, exclusion: &Exclusion, sites: &Sites) -> Option<&Entry> {
+        let covers =
+            |entry: &&Entry| entry.exclusion.covers(exclusion) && is_text_of(entry, &entry.exclusion, sites);
+        self.entries.iter().find(covers)
+    }
+
+    /// The ids that the next exclusions get, one after the other: see [`ExclusionFile::add`].
     ///
     /// # Errors
     /// [`Refused::TooMany`], and [`Refused::File`] where the file does not load as it stands.
-    pub fn next_id(&self, least: u64, taken: &dyn Fn(u64) -> bool) -> Result<u64, Refused> {
+    pub fn free_ids<'a>(
+        &self,
+        least: u64,
+        taken: &'a dyn Fn(u64) -> bool,
+    ) -> Result<impl Iterator<Item = u64> + use<'a>, Refused> {
         if self.entries.len() >= limits::EXCLUSIONS {
             return Err(Refused::TooMany);
         }
@@ -186,10 +202,8 @@ impl ExclusionFile {
             .map(|entry| entry.id + 1)
             .filter(|id| *id <= limits::LAST_ID)
             .fold(from, u64::max);
-        let id = (from..=limits::LAST_ID)
-            .chain(limits::FIRST_ID..from)
-            .find(|id| !ids.contains(id) && !taken(*id));
-        id.ok_or(Refused::TooMany)
+        let all = (from..=limits::LAST_ID).chain(limits::FIRST_ID..from);
+        Ok(all.filter(move |id| !ids.contains(id) && !taken(*id)))
     }
 
     /// With a paragraph at the end that must be read back as one exclusion, and all others as before.
@@ -241,6 +255,34 @@ impl ExclusionFile {
         Self::read(text).ok().map(|file| (file, gone))
     }
 
+    /// Whether a change between these two texts can be taken back.
+    ///
+    /// # Errors
+    /// [`Refused::ChangedSince`] where what the change added or removed is no longer so.
+    pub fn check_undo(&self, before: &[u8], after: &[u8]) -> Result<(), Refused> {
+        if self.text == after {
+            return Ok(());
+        }
+        let around = || Refused::ChangedSince("the text around the exclusions".to_owned());
+        let since = |entry: &Entry| Err(Refused::ChangedSince(format!("exclusion {}", entry.id)));
+        let (was, is) = (paragraphs(before), paragraphs(after));
+        let mut added = Vec::new();
+        for paragraph in less(&is, &was) {
+            let entry = alone(paragraph).ok_or_else(around)?;
+            if !self.entries.iter().any(|known| self.text[known.span.clone()] == *paragraph) {
+                return since(&entry);
+            }
+            added.push(entry.id);
+        }
+        for paragraph in less(&was, &is) {
+            let entry = alone(paragraph).ok_or_else(around)?;
+            if !added.contains(&entry.id) && self.find(entry.id).is_some() {
+                return since(&entry);
+            }
+        }
+        Ok(())
+    }
+
     /// A file in which a change from `before` to `after` is taken back, whatever else has changed since.
     ///
     /// # Errors
@@ -249,32 +291,14 @@ impl ExclusionFile {
         if self.text == after.text {
             return Ok(before.clone());
         }
-        let bytes_of = |file: &Self, entry: &Entry| file.text[entry.span.clone()].to_vec();
+        self.check_undo(&before.text, &after.text)?;
         let (was, is) = (paragraphs(&before.text), paragraphs(&after.text));
-        let entries: Vec<Vec<u8>> = before
-            .entries
-            .iter()
-            .map(|e| bytes_of(before, e))
-            .chain(after.entries.iter().map(|e| bytes_of(after, e)))
-            .collect();
-        let (removed, added) = (less(&was, &is), less(&is, &was));
-        if removed.iter().chain(&added).any(|paragraph| !entries.iter().any(|entry| entry == paragraph)) {
-            return Err(Refused::ChangedSince("the text around the exclusions".to_owned()));
-        }
         let mut file = self.clone();
-        for paragraph in added {
-            let found = file.entries.iter().find(|entry| file.text[entry.span.clone()] == *paragraph);
-            let id = found
-                .map(|entry| entry.id)
-                .ok_or_else(|| Refused::ChangedSince("the exclusion".to_owned()))?;
-            file = file.remove(id)?;
+        for entry in less(&is, &was).into_iter().filter_map(alone) {
+            file = file.remove(entry.id)?;
         }
-        for paragraph in removed {
-            let known = before.entries.iter().find(|entry| before.text[entry.span.clone()] == *paragraph);
-            let Some(entry) = known else { continue };
-            if file.find(entry.id).is_some() {
-                return Err(Refused::ChangedSince(format!("exclusion {}", entry.id)));
-            }
+        for paragraph in less(&was, &is) {
+            let Some(entry) = alone(paragraph) else { continue };
             let mut paragraph = paragraph.to_vec();
             if !paragraph.ends_with(b"\n") {
                 paragraph.push(b'\n');
@@ -299,6 +323,23 @@ pub fn difference(before: &[u8], after: &[u8]) -> String {
         }
     }
     text
+}
+
+/// The exclusions that went from one text of a file to another, and those that came. Their lines are counted from their own
+/// beginning.
+pub fn changes(before: &[u8], after: &[u8]) -> [Vec<Entry>; 2] {
+    let (was, is) = (paragraphs(before), paragraphs(after));
+    [less(&was, &is), less(&is, &was)].map(|paragraphs| paragraphs.into_iter().filter_map(alone).collect())
+}
+
+/// The exclusion that a paragraph is.
+fn alone(paragraph: &[u8]) -> Option<Entry> {
+    ExclusionFile::read(paragraph).ok()?.entries.pop()
+}
+
+/// Whether the rules of an entry are what monban writes for that exclusion.
+fn is_text_of(entry: &Entry, exclusion: &Exclusion, sites: &Sites) -> bool {
+    exclusion.to_seclang(entry.id, sites).is_ok_and(|rules| entry.seclang.ends_with(rules.trim_end()))
 }
 
 /// Names a text; see [`ExclusionFile::version`].

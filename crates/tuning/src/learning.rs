@@ -13,10 +13,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
-use event::{ByteString, Event};
+use event::{ByteString, Event, EventId};
 
 use crate::catalog::Catalog;
 use crate::exclusion::{Exclusion, PathMatch};
+use crate::file::ExclusionFile;
 use crate::limits;
 use crate::propose::{counts, site_of};
 use crate::site::Sites;
@@ -31,6 +32,9 @@ pub const TELLING_RULES: u64 = 3;
 pub const LEAST_CLIENTS: usize = 3;
 /// Likelihood from which on a group is proposed.
 pub const LEAST_LIKELY: f64 = 0.5;
+
+/// Events of a proposal that are named, to be looked at.
+pub const SAMPLES: usize = 3;
 
 /// Collects the events of one site.
 #[derive(Debug, Default)]
@@ -47,6 +51,8 @@ struct Group {
     events: u64,
     /// Of all events, how many rules matched on the parameter.
     rules: u64,
+    /// Events of different clients, the first that came.
+    samples: Vec<(EventId, IpAddr)>,
 }
 
 /// How widely a client's requests match. Few of each are kept: more make no difference.
@@ -77,10 +83,14 @@ pub struct Learned {
     pub clients: usize,
     /// In how many events.
     pub events: u64,
+    /// How many of the clients are honest.
+    pub honest: usize,
+    /// Whether so many rules match at once as on an attack.
+    pub is_telling: bool,
+    /// Some of the events, of different clients, honest ones first; at most [`SAMPLES`].
+    pub samples: Vec<EventId>,
     /// From 0 to 1; see the module.
     pub likely: f64,
-    /// Why, for people.
-    pub why: String,
 }
 
 impl Learning {
@@ -130,36 +140,44 @@ impl Learning {
             if group.message.is_empty() {
                 group.message = rule.message.clone();
             }
-            if group.clients.len() < limits::GROUP_CLIENTS {
-                group.clients.insert(client.address);
+            let is_new = group.clients.len() < limits::GROUP_CLIENTS && group.clients.insert(client.address);
+            if is_new && group.samples.len() < limits::GROUP_SAMPLES {
+                group.samples.push((event.id, client.address));
             }
         }
     }
 
-    /// The likely false positives, the likeliest first, for a file whose next exclusion has the id `id`.
-    pub fn proposals(&self, sites: &Sites, catalog: &Catalog, id: u64) -> Vec<Learned> {
-        let mut found: Vec<Learned> = self
-            .groups
-            .iter()
-            .filter_map(|(key, group)| self.judge(key, group, sites, catalog, id))
-            .collect();
+    /// The likely false positives that a file does not exclude yet, the likeliest first. They have the ids, not below
+    /// `least`, that they would get together.
+    pub fn proposals(
+        &self,
+        sites: &Sites,
+        catalog: &Catalog,
+        file: &ExclusionFile,
+        least: u64,
+    ) -> Vec<Learned> {
+        let judged = self.groups.iter().filter_map(|(key, group)| self.judge(key, group, sites, catalog));
+        let mut found: Vec<Learned> =
+            judged.filter(|learned| file.covering(&learned.exclusion, sites).is_none()).collect();
         found.sort_by(|a, b| {
             let order = b.likely.total_cmp(&a.likely).then(b.events.cmp(&a.events));
             order.then_with(|| a.seclang.cmp(&b.seclang))
         });
+        let taken = |id| catalog.contains(id);
+        if let Ok(ids) = file.free_ids(least, &taken) {
+            for (learned, id) in found.iter_mut().zip(ids) {
+                if let Ok(text) = learned.exclusion.to_seclang(id, sites) {
+                    learned.seclang = text;
+                }
+            }
+        }
         found
     }
 
-    fn judge(
-        &self,
-        key: &Exclusion,
-        group: &Group,
-        sites: &Sites,
-        catalog: &Catalog,
-        id: u64,
-    ) -> Option<Learned> {
-        let is_honest = |client: &&IpAddr| self.clients.get(*client).is_some_and(Breadth::is_honest);
-        let (all, honest) = (group.clients.len(), group.clients.iter().filter(is_honest).count());
+    fn judge(&self, key: &Exclusion, group: &Group, sites: &Sites, catalog: &Catalog) -> Option<Learned> {
+        let is_honest = |client: &IpAddr| self.clients.get(client).is_some_and(Breadth::is_honest);
+        let all = group.clients.len();
+        let honest = group.clients.iter().filter(|client| is_honest(client)).count();
         if honest < LEAST_CLIENTS {
             return None;
         }
@@ -174,16 +192,16 @@ impl Learning {
             Some(variable) => catalog.check(key.rule, variable),
             None => Ok(()),
         };
-        let text = match named.and_then(|()| exclusion.to_seclang(id, sites)) {
+        let text = match named.and_then(|()| exclusion.to_seclang(limits::FIRST_ID, sites)) {
             Ok(text) => text,
             Err(_) => {
                 exclusion.parameter = None;
-                exclusion.to_seclang(id, sites).ok()?
+                exclusion.to_seclang(limits::FIRST_ID, sites).ok()?
             }
         };
-        let places = format!("{honest} of {all} clients matched in no more than {HONEST_PLACES} places");
-        let few = format!("{} events; {places}", group.events);
-        let why = if is_telling { format!("{few}; but many rules matched at once") } else { few };
+        let (mut samples, others): (Vec<_>, Vec<_>) =
+            group.samples.iter().partition(|(_, client)| is_honest(client));
+        samples.extend(others);
         Some(Learned {
             exclusion,
             message: group.message.clone(),
@@ -191,8 +209,10 @@ impl Learning {
             seclang: text,
             clients: all,
             events: group.events,
+            honest,
+            is_telling,
+            samples: samples.into_iter().take(SAMPLES).map(|(id, _)| id).collect(),
             likely,
-            why,
         })
     }
 }
@@ -227,7 +247,13 @@ mod tests {
             site: Some("shop".into()),
             action: Action::Detected,
             client: Some(Client { address, port: None }),
-            ..Event::new(EventId::derived(time, path, "1"), time, "n", Gate::Request, evidence.into())
+            ..Event::new(
+                EventId::derived(time, path, &client.to_string()),
+                time,
+                "n",
+                Gate::Request,
+                evidence.into(),
+            )
         }
     }
 
@@ -238,8 +264,10 @@ mod tests {
     #[test]
     fn many_clients_in_one_field_are_proposed_and_a_scanner_is_not() {
         let mut learning = Learning::default();
+        let of = |client| event(client, "/comment", &[(942_100, "ARGS:text", "attack-sqli")]);
+        learning.take(&of(200), &sites());
         for client in 0..20 {
-            learning.take(&event(client, "/comment", &[(942_100, "ARGS:text", "attack-sqli")]), &sites());
+            learning.take(&of(client), &sites());
         }
         // the scanner tries the same field among a hundred others
         for number in 0..100 {
@@ -250,15 +278,20 @@ mod tests {
             ];
             learning.take(&event(200, &format!("/page{number}"), &rules), &sites());
         }
-        learning.take(&event(200, "/comment", &[(942_100, "ARGS:text", "attack-sqli")]), &sites());
-        let found = learning.proposals(&sites(), &Catalog::default(), 80_000);
+        let found = learning.proposals(&sites(), &Catalog::default(), &ExclusionFile::default(), 0);
         let [only] = &found[..] else { panic!("{found:?}") };
         assert_eq!(
             (only.exclusion.rule, only.clients, only.events, learning.events()),
             (942_100, 21, 21, 121)
         );
         assert!(only.likely > 0.85 && only.likely < 0.9, "{}", only.likely);
-        assert_eq!(only.why, "21 events; 20 of 21 clients matched in no more than 3 places");
+        assert_eq!((only.honest, only.is_telling, only.samples.len()), (20, false, SAMPLES));
+        // the scanner's is not shown where there are others
+        assert_eq!(only.samples, [of(0).id, of(1).id, of(2).id]);
+        // what is excluded is not proposed again
+        let note = crate::Note { reason: "r".into(), ..crate::Note::default() };
+        let file = ExclusionFile::default().add(&only.exclusion, &note, &sites(), 0, &|_| false).unwrap().0;
+        assert_eq!(learning.proposals(&sites(), &Catalog::default(), &file, 0), []);
         assert!(only.seclang.contains("@streq /comment") && only.seclang.contains("942100;ARGS:text"));
     }
 
@@ -274,7 +307,7 @@ mod tests {
                 learning.take(&event(client, &path, &[(1, "ARGS:a", "attack-sqli")]), &sites());
             }
         }
-        assert_eq!(learning.proposals(&sites(), &Catalog::default(), 80_000), []);
+        assert_eq!(learning.proposals(&sites(), &Catalog::default(), &ExclusionFile::default(), 0), []);
     }
 
     #[test]
@@ -285,7 +318,7 @@ mod tests {
             learning.take(&event(client, "/a", &rules), &sites());
         }
         // 20 / 22 / 2
-        assert_eq!(learning.proposals(&sites(), &Catalog::default(), 80_000), []);
+        assert_eq!(learning.proposals(&sites(), &Catalog::default(), &ExclusionFile::default(), 0), []);
     }
 
     #[test]
@@ -294,7 +327,7 @@ mod tests {
         for client in 0..20 {
             learning.take(&event(client, "/a", &[(1, "ARGS:a b", "attack-xss")]), &sites());
         }
-        let found = learning.proposals(&sites(), &Catalog::default(), 80_000);
+        let found = learning.proposals(&sites(), &Catalog::default(), &ExclusionFile::default(), 0);
         assert_eq!(
             (found[0].exclusion.parameter.clone(), found[0].variable.clone()),
             (None, "ARGS:a b".into())

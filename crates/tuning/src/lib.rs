@@ -36,7 +36,7 @@
 //! # let id = EventId::derived(now, "n", "1");
 //! let event = Event { site: Some("shop".into()), ..Event::new(id, now, "n", Gate::Request, evidence.into()) };
 //!
-//! let proposals = tuning::proposals(&event, &sites, &Catalog::default(), 80_000);
+//! let proposals = tuning::proposals(&event, &sites, &Catalog::default(), &ExclusionFile::default(), 0);
 //! let [exclusion] = &proposals.narrowest()[..] else { panic!() };
 //! let note = Note { reason: "names have apostrophes".into(), author: "alice".into(), ..Note::default() };
 //! let (file, id) = ExclusionFile::default().add(exclusion, &note, &sites, 0, &|_| false)?;

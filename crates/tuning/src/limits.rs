@@ -7,6 +7,9 @@ pub const FILE_BYTES: usize = 4 << 20;
 /// Exclusions of a file; [`crate::ExclusionFile::add`] refuses further ones. Each is a rule that every request is asked.
 pub const EXCLUSIONS: usize = 2_000;
 
+/// Exclusions that one change adds or removes; a change of more is refused. Each has the whole file read once.
+pub const CHANGED: usize = 200;
+
 /// Bytes of a path in an exclusion; a longer one is refused. Every byte may take four of rule text, twice.
 pub const PATH_BYTES: usize = 1_024;
 
@@ -40,6 +43,9 @@ pub const CLIENTS: usize = 50_000;
 
 /// Groups (rule, parameter, path) that learning keeps apart; matches of further ones are not counted.
 pub const GROUPS: usize = 5_000;
+
+/// Events of different clients that learning keeps for each group, to be looked at.
+pub const GROUP_SAMPLES: usize = 20;
 
 /// Clients that learning counts for each group; further ones are counted as events only.
 pub const GROUP_CLIENTS: usize = 2_000;

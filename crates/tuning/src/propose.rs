@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::Catalog;
 use crate::exclusion::{Exclusion, PathMatch, is_blocking};
+use crate::file::ExclusionFile;
+use crate::limits;
 use crate::refused::Refused;
 use crate::site::Sites;
 
@@ -36,8 +38,10 @@ pub struct Proposal {
     pub message: ByteString,
     /// What the rule matched on.
     pub variable: ByteString,
-    /// Its rule text, or why there is none.
+    /// Its rule text, or why there is none. The narrowest that together let the event pass have the ids that they would get.
     pub text: Result<String, Refused>,
+    /// The exclusion in force that takes as much already.
+    pub in_force: Option<u64>,
 }
 
 /// What an event proposes.
@@ -51,18 +55,24 @@ pub struct Proposals {
 
 impl Proposals {
     /// The exclusions that together let the event pass, each as narrow as can be: one for each variable that each rule matched
-    /// on. A rule of which nothing can be excluded is left out.
+    /// on. A rule of which nothing can be excluded is left out, and so is what is excluded already.
     pub fn narrowest(&self) -> Vec<Exclusion> {
+        self.chosen().into_iter().map(|at| self.proposals[at].exclusion.clone()).collect()
+    }
+
+    /// Where the narrowest ones stand.
+    fn chosen(&self) -> Vec<usize> {
         let mut done: HashSet<(u64, ByteString)> = HashSet::new();
         let mut whole: HashSet<u64> = HashSet::new();
-        let mut chosen: Vec<Exclusion> = Vec::new();
-        for proposal in self.proposals.iter().filter(|proposal| proposal.text.is_ok()) {
-            let exclusion = &proposal.exclusion;
-            let rule = exclusion.rule;
+        let mut chosen: Vec<usize> = Vec::new();
+        let numbered = self.proposals.iter().enumerate();
+        for (at, proposal) in numbered.filter(|(_, proposal)| proposal.text.is_ok()) {
+            let rule = proposal.exclusion.rule;
+            let is_new = proposal.in_force.is_none();
             match proposal.width {
                 Width::Narrowest | Width::Parameter => {
-                    if done.insert((rule, proposal.variable.clone())) {
-                        chosen.push(exclusion.clone());
+                    if done.insert((rule, proposal.variable.clone())) && is_new {
+                        chosen.push(at);
                     }
                 }
                 // wider: only where some variable of the rule could not be named
@@ -70,8 +80,8 @@ impl Proposals {
                     let all = self.proposals.iter().filter(|other| other.exclusion.rule == rule);
                     let is_left = all.clone().any(|other| !done.contains(&(rule, other.variable.clone())));
                     if is_left && whole.insert(rule) {
-                        chosen.retain(|narrower| narrower.rule != rule);
-                        chosen.push(exclusion.clone());
+                        chosen.retain(|narrower| self.proposals[*narrower].exclusion.rule != rule);
+                        chosen.extend(is_new.then_some(at));
                     }
                 }
             }
@@ -80,10 +90,16 @@ impl Proposals {
     }
 }
 
-/// The exclusions that an event suggests, for a file whose next exclusion has the id `id`.
+/// The exclusions that an event suggests for a file; their ids are not below `least`.
 ///
 /// Rules that only report (without severity and without an action) are left out, as are those that judge the score.
-pub fn proposals(event: &Event, sites: &Sites, catalog: &Catalog, id: u64) -> Proposals {
+pub fn proposals(
+    event: &Event,
+    sites: &Sites,
+    catalog: &Catalog,
+    file: &ExclusionFile,
+    least: u64,
+) -> Proposals {
     let Some(request) = event.request() else { return Proposals::default() };
     let site = site_of(event, sites);
     let path = Some(request.path()).filter(|path| !path.is_empty()).map(ByteString::from);
@@ -125,17 +141,36 @@ pub fn proposals(event: &Event, sites: &Sites, catalog: &Catalog, id: u64) -> Pr
                 Some(variable) => catalog.check(rule.id, variable),
                 None => Ok(()),
             };
-            let text = checked.and_then(|()| exclusion.to_seclang(id, sites));
+            let text = checked.and_then(|()| exclusion.to_seclang(limits::FIRST_ID, sites));
+            let in_force = file.covering(&exclusion, sites).map(|entry| entry.id);
             found.proposals.push(Proposal {
                 exclusion,
                 width,
                 message: rule.message.clone(),
                 variable: rule.variable.clone(),
                 text,
+                in_force,
             });
         }
     }
     found.proposals.sort_by_key(|proposal| proposal.width);
+    // the chosen ones first, so that theirs are the ids that they would get together
+    let mut order = found.chosen();
+    let mut rest: Vec<usize> = (0..found.proposals.len()).filter(|at| !order.contains(at)).collect();
+    rest.sort_by_key(|at| found.proposals[*at].in_force.is_some());
+    order.extend(rest);
+    let taken = |id| catalog.contains(id);
+    let mut ids = file.free_ids(least, &taken);
+    for at in order {
+        let proposal = &mut found.proposals[at];
+        if proposal.text.is_ok() {
+            let id = match &mut ids {
+                Ok(ids) => ids.next().ok_or(Refused::TooMany),
+                Err(refused) => Err(refused.clone()),
+            };
+            proposal.text = id.and_then(|id| proposal.exclusion.to_seclang(id, sites));
+        }
+    }
     found
 }
 
@@ -206,6 +241,10 @@ mod tests {
         Catalog::new(&seclang::parse_str("t", text).unwrap())
     }
 
+    fn none() -> ExclusionFile {
+        ExclusionFile::default()
+    }
+
     fn shown(proposals: &Proposals) -> Vec<String> {
         let show = |p: &Proposal| {
             let e = &p.exclusion;
@@ -232,7 +271,7 @@ mod tests {
             (949_110, "TX:anomaly_score"),
         ];
         let event = event("shop", "POST /comment?x=1 HTTP/1.1", &rules);
-        let found = proposals(&event, &sites(), &catalog(), 80_000);
+        let found = proposals(&event, &sites(), &catalog(), &none(), 0);
         assert_eq!(
             shown(&found),
             [
@@ -257,9 +296,50 @@ mod tests {
     }
 
     #[test]
+    fn what_is_excluded_already_is_told_and_not_chosen() {
+        let event = event("shop", "POST /c HTTP/1.1", &[(1, "ARGS:a"), (1, "ARGS:b"), (2, "ARGS:a b")]);
+        let exclude = |file: &ExclusionFile, rule, path: Option<&str>, parameter: Option<&str>| {
+            let exclusion = Exclusion {
+                rule,
+                site: Some("shop".into()),
+                path: path.map(Into::into),
+                path_match: PathMatch::Exact,
+                parameter: parameter.map(Into::into),
+            };
+            let note = crate::Note { reason: "r".into(), ..crate::Note::default() };
+            file.add(&exclusion, &note, &sites(), 0, &|_| false).unwrap().0
+        };
+        let shown = |file: &ExclusionFile, least| {
+            let found = proposals(&event, &sites(), &Catalog::default(), file, least);
+            let chosen = found.narrowest();
+            let text = |p: &Proposal| p.text.clone().unwrap().split("id:").nth(1).unwrap()[..5].to_owned();
+            let chosen: Vec<_> = chosen
+                .iter()
+                .map(|e| {
+                    let p = found.proposals.iter().find(|p| p.exclusion == *e).unwrap();
+                    format!("{} {}", e.rule, text(p))
+                })
+                .collect();
+            let in_force: Vec<_> = found.proposals.iter().map(|p| p.in_force.unwrap_or(0)).collect();
+            (chosen, in_force)
+        };
+        let (chosen, in_force) = shown(&none(), 80_007);
+        assert_eq!(chosen, ["1 80007", "1 80008", "2 80009"]);
+        assert_eq!(in_force, [0; 10]);
+        let one = exclude(&none(), 1, None, Some("ARGS:b"));
+        let (chosen, in_force) = shown(&one, 0);
+        assert_eq!(chosen, ["1 80001", "2 80002"]);
+        assert_eq!(in_force, [0, 80_000, 0, 0, 80_000, 0, 0, 0, 0, 0]);
+        let two = exclude(&one, 2, Some("/c"), None);
+        assert_eq!(shown(&two, 0).0, ["1 80002"]);
+        let all = exclude(&two, 1, None, None);
+        assert_eq!(shown(&all, 0).0, [] as [&str; 0]);
+    }
+
+    #[test]
     fn one_nameless_parameter_takes_the_rule_from_the_path() {
         let event = event("shop", "POST /c HTTP/1.1", &[(1, "ARGS:a b"), (1, "ARGS:c")]);
-        let found = proposals(&event, &sites(), &Catalog::default(), 80_000);
+        let found = proposals(&event, &sites(), &Catalog::default(), &none(), 0);
         let narrowest: Vec<_> = found.narrowest();
         assert_eq!(narrowest.len(), 1, "{narrowest:?}");
         assert_eq!((narrowest[0].path.clone(), narrowest[0].parameter.clone()), (Some("/c".into()), None));
@@ -271,7 +351,8 @@ mod tests {
             &event("api", "GET /api/a HTTP/1.1", &[(1, "ARGS:a")]),
             &sites(),
             &Catalog::default(),
-            80_000,
+            &none(),
+            0,
         );
         assert_eq!(
             shown(&found),
@@ -286,7 +367,8 @@ mod tests {
             &event("shop", "GET / HTTP/1.1", &[(949_110, "TX:a")]),
             &sites(),
             &Catalog::default(),
-            80_000,
+            &none(),
+            0,
         );
         assert_eq!(none.proposals, []);
     }

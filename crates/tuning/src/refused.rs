@@ -67,6 +67,9 @@ pub enum Refused {
     /// The file as it stands cannot be added to.
     #[error("the file of exclusions does not load as it stands: {0}")]
     File(String),
+    /// The same is excluded already.
+    #[error("exclusion {0} excludes the same already")]
+    InForce(u64),
     /// There is no such exclusion.
     #[error("there is no exclusion {0}")]
     Unknown(u64),

@@ -7,13 +7,18 @@
 //!
 //! # What counts as an attack that slips through
 //!
-//! Of the requests that would now pass, those of which something other than the excluded match says that they are attacks:
+//! Of the requests that would now pass, those of which something says that they are attacks ([`Sign`]):
 //!
 //! - another rule with a severity still matches on it,
 //! - rules for two or more kinds of attack (tags `attack-…`, such as `attack-sqli` and `attack-xss`) matched on it before,
+//! - [`TELLING_RULES`] rules for attacks or more matched on it before, where a mere apostrophe has one or two,
+//! - its score was [`TELLING_SCORE`] or more, three times what blocks,
 //! - or the same client sends other requests that are still blocked by rules for an attack.
+//!
+//! None of them proves anything, in either way: an attack that one rule alone has seen shows no sign.
 
 use std::collections::{BTreeSet, HashSet};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -23,6 +28,11 @@ use waf::{BodyProgress, Collections, Connection, Decision, Mode, RuleSet, Transa
 
 use crate::limits;
 use crate::propose::counts;
+
+/// So many rules for attacks on one request tell of one.
+pub const TELLING_RULES: usize = 3;
+/// So high a score tells of an attack: three critical rules of the Core Rule Set, which blocks at 5.
+pub const TELLING_SCORE: i64 = 15;
 
 /// What rules say of a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,11 +53,24 @@ impl Judgement {
 
     /// The kinds of attack that matched, as tags: `attack-sqli`.
     fn attacks(&self) -> BTreeSet<&str> {
-        let tags = self.rules.iter().flat_map(|rule| rule.tags.iter()).map(String::as_str);
-        // not kinds of attack, but how one is spoken of in general
-        tags.filter(|tag| tag.starts_with("attack-") && !matches!(*tag, "attack-generic" | "attack-protocol"))
+        self.rules.iter().flat_map(kinds).collect()
+    }
+
+    /// The rules for attacks that matched.
+    fn attack_rules(&self) -> BTreeSet<u64> {
+        self.rules
+            .iter()
+            .filter(|rule| counts(rule) && kinds(rule).next().is_some())
+            .map(|rule| rule.id)
             .collect()
     }
+}
+
+/// The kinds of attack that a rule is for.
+fn kinds(rule: &MatchedRule) -> impl Iterator<Item = &str> {
+    let tags = rule.tags.iter().map(String::as_str);
+    // not kinds of attack, but how one is spoken of in general
+    tags.filter(|tag| tag.starts_with("attack-") && !matches!(*tag, "attack-generic" | "attack-protocol"))
 }
 
 /// Why an event cannot be judged again.
@@ -134,6 +157,49 @@ pub fn judge(rules: &Arc<RuleSet>, event: &Event) -> Result<Judgement, NotReplay
     Ok(Judgement { blocked_by: by, score, rules })
 }
 
+/// What tells that a request is an attack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = AttackSign))]
+#[serde(tag = "sign", rename_all = "snake_case")]
+pub enum Sign {
+    /// Other rules still match on it.
+    StillMatched {
+        /// Which.
+        rules: Vec<u64>,
+    },
+    /// Rules for several kinds of attack matched.
+    SeveralKinds {
+        /// Tags, such as `attack-sqli`.
+        kinds: Vec<String>,
+    },
+    /// Three rules for attacks or more matched: [`TELLING_RULES`].
+    SeveralRules {
+        /// Which.
+        rules: Vec<u64>,
+    },
+    /// The score was 15 or more: [`TELLING_SCORE`].
+    HighScore {
+        /// The score.
+        score: i64,
+    },
+    /// Attacks of the same client on other places stay blocked.
+    SameClient,
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |rules: &[u64]| rules.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::StillMatched { rules } => write!(f, "still matched by {}", list(rules)),
+            Self::SeveralKinds { kinds } => write!(f, "matched as {}", kinds.join(" and ")),
+            Self::SeveralRules { rules } => write!(f, "matched by {} rules for attacks", rules.len()),
+            Self::HighScore { score } => write!(f, "score {score}"),
+            Self::SameClient => f.write_str("the same client's attacks on other places stay blocked"),
+        }
+    }
+}
+
 /// A request whose fate differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -151,10 +217,10 @@ pub struct Changed {
     pub score_before: i64,
     /// The anomaly score by the other rules.
     pub score_after: i64,
-    /// Whether it looks like an attack by more than what is excluded; see the module.
+    /// Whether it looks like an attack; see the module.
     pub attack: bool,
     /// Why it does.
-    pub signs: Vec<String>,
+    pub signs: Vec<Sign>,
     /// The rules that matched and no longer do, or now do.
     pub rules: Vec<u64>,
 }
@@ -179,12 +245,16 @@ pub struct Report {
     pub now_pass: Vec<Changed>,
     /// How many.
     pub now_pass_count: u64,
+    /// How many of them had not been blocked, but only detected.
+    pub now_pass_detected: u64,
     /// Those of them that look like attacks.
     pub slips_through: Vec<Changed>,
     /// How many.
     pub slips_through_count: u64,
-    /// How many stay blocked.
+    /// How many were blocked and still would be.
     pub still_blocked: u64,
+    /// How many were not blocked, because the site only detects, and would still be detected.
+    pub still_detected: u64,
     /// How many passed and still would.
     pub still_pass: u64,
     /// Requests that passed and would be blocked.
@@ -249,7 +319,10 @@ impl Replay {
         let report = &mut self.report;
         match (before.is_blocked(), after.is_blocked()) {
             (true, true) => {
-                report.still_blocked += 1;
+                match event.action {
+                    Action::Blocked => report.still_blocked += 1,
+                    _ => report.still_detected += 1,
+                }
                 if let Some(client) = &event.client
                     && !after.attacks().is_empty()
                     && self.attackers.len() < limits::CLIENTS
@@ -265,6 +338,7 @@ impl Replay {
             (true, false) => {
                 let changed = changed(event, &before, &after);
                 report.now_pass_count += 1;
+                report.now_pass_detected += u64::from(event.action != Action::Blocked);
                 report.slips_through_count += u64::from(changed.attack);
                 if report.now_pass.len() < limits::LISTED {
                     report.now_pass.push(changed);
@@ -285,7 +359,7 @@ impl Replay {
     pub fn finish(mut self) -> Report {
         for changed in &mut self.report.now_pass {
             if changed.client.is_some_and(|client| self.attackers.contains(&client)) {
-                changed.signs.push("the same client's attacks on other places stay blocked".to_owned());
+                changed.signs.push(Sign::SameClient);
                 if !std::mem::replace(&mut changed.attack, true) {
                     self.report.slips_through_count += 1;
                 }
@@ -305,13 +379,18 @@ fn changed(event: &Event, before: &Judgement, after: &Judgement) -> Changed {
     let mut signs = Vec::new();
     if before.is_blocked() {
         if !is.is_empty() {
-            let rules: Vec<String> = is.iter().map(u64::to_string).collect();
-            signs.push(format!("still matched by {}", rules.join(", ")));
+            signs.push(Sign::StillMatched { rules: is.iter().copied().collect() });
         }
         let attacks = before.attacks();
         if attacks.len() > 1 {
-            let kinds: Vec<&str> = attacks.into_iter().collect();
-            signs.push(format!("matched as {}", kinds.join(" and ")));
+            signs.push(Sign::SeveralKinds { kinds: attacks.into_iter().map(str::to_owned).collect() });
+        }
+        let rules = before.attack_rules();
+        if rules.len() >= TELLING_RULES {
+            signs.push(Sign::SeveralRules { rules: rules.into_iter().collect() });
+        }
+        if before.score >= TELLING_SCORE {
+            signs.push(Sign::HighScore { score: before.score });
         }
     }
     let line = event.request().map(|request| request.line.escaped()).unwrap_or_default();
@@ -431,7 +510,33 @@ mod tests {
         let both = "SecAction \"id:80000,phase:1,pass,nolog,ctl:ruleRemoveById=1,ctl:ruleRemoveById=2\"";
         let mut replay = Replay::new(rules(""), rules(both));
         replay.event(&blocked("GET /c?t=sqli+xss HTTP/1.1", 1));
-        assert_eq!(replay.finish().slips_through[0].signs, ["matched as attack-sqli and attack-xss"]);
+        let kinds = vec!["attack-sqli".to_owned(), "attack-xss".to_owned()];
+        assert_eq!(replay.finish().slips_through[0].signs, [Sign::SeveralKinds { kinds }]);
+    }
+
+    #[test]
+    fn many_rules_of_one_kind_and_a_high_score_are_signs() {
+        let more: String = (6..9)
+            .map(|id| {
+                format!(
+                    "SecRule ARGS \"@contains script\" \"id:{id},phase:2,pass,severity:CRITICAL,\
+                     tag:'attack-xss',setvar:tx.anomaly_score=+{}\"\n",
+                    if id == 8 { 20 } else { 5 }
+                )
+            })
+            .collect();
+        let all = (6..9).map(|id| format!(",ctl:ruleRemoveTargetById={id};ARGS:t")).collect::<String>();
+        let exclusion = format!("SecAction \"id:80000,phase:1,pass,nolog{all}\"\n{more}");
+        let mut replay = Replay::new(rules(&more), rules(&exclusion));
+        replay.event(&event("GET /?t=script HTTP/1.1", "", 1, Action::Blocked));
+        replay.event(&event("GET /?t=script HTTP/1.1", "", 1, Action::Detected));
+        replay.event(&event("GET /?u=script HTTP/1.1", "", 2, Action::Detected));
+        let report = replay.finish();
+        let signs = [Sign::SeveralRules { rules: vec![6, 7, 8] }, Sign::HighScore { score: 30 }];
+        assert_eq!(report.slips_through[0].signs, signs);
+        assert_eq!(signs.map(|sign| sign.to_string()), ["matched by 3 rules for attacks", "score 30"]);
+        assert_eq!((report.now_pass_count, report.now_pass_detected), (2, 1));
+        assert_eq!((report.still_blocked, report.still_detected), (0, 1));
     }
 
     #[test]

@@ -50,6 +50,14 @@ export interface Overview {
   counted_to?: string | null;
 }
 
+/** `POST /api/exclusions` */
+export type NewExclusions = Schemas["NewExclusions"];
+export type NewExclusion = Schemas["NewExclusion"];
+export type AddedExclusions = Schemas["AddedExclusions"];
+/** What is odd about an exclusion. */
+export type ExclusionWarning = Schemas["ExclusionWarning"];
+/** What tells that a request is an attack. */
+export type AttackSign = Schemas["AttackSign"];
 /** `GET /api/rules/{id}` */
 export type RuleText = Schemas["RuleText"];
 /** `GET /api/events/{id}/exclusions` */
@@ -69,6 +77,7 @@ export type ShownExclusion = Schemas["ShownExclusion"];
 /** `GET /api/history` */
 export type Changes = Schemas["Changes"];
 export type Change = Schemas["Change"];
+export type ChangedExclusion = Schemas["ChangedExclusion"];
 /** `GET /api/learning` */
 export type LearningSites = Schemas["LearningSites"];
 export type SiteState = Schemas["SiteState"];

@@ -1,11 +1,12 @@
 // Every change of the rules, with its difference and its undoing.
 import { useEffect, useState } from "preact/hooks";
 import type { Change, Changes } from "../api";
-import { get, send, useLoad } from "../api/client";
+import { send, useLoad } from "../api/client";
 import { t } from "../i18n";
 import { mayTune } from "../session";
-import { Badge, Button, Confirm, Empty, Loading, Page, Problem, Time, toast, Untrusted, useKeys } from "../ui";
-import { refusal } from "./exclude";
+import { Badge, Button, Confirm, Empty, Loading, Page, Problem, Time, toast, Untrusted, useKeys, visible } from "../ui";
+import { refusal } from "./apply";
+import { ScopeText } from "./scope";
 
 export default function History() {
   const { data, error, loading, reload } = useLoad<Changes>("/api/history");
@@ -27,7 +28,7 @@ export default function History() {
     j: { label: "ui.select", run: () => move(1) },
     k: { label: "ui.selectBefore", run: () => move(-1) },
     Enter: { label: "history.keyDiff", run: () => chosen && toggle(chosen.number) },
-    u: { label: "history.keyUndo", run: () => chosen && mayTune.value && !chosen.undone_by && setUndoing(chosen) },
+    u: { label: "history.keyUndo", run: () => chosen && mayTune.value && chosen.undo === "possible" && setUndoing(chosen) },
   });
   return (
     <Page title={t("history.title")}>
@@ -44,15 +45,15 @@ export default function History() {
             <div class="change-head">
               <span class="note">#{change.number}</span>
               <Time time={change.time} />
-              <b>
-                <Untrusted text={change.author} limit={80} />
-              </b>
-              <span>
-                <Untrusted text={change.what} limit={300} />
-              </span>
-              {change.undoes && <span class="note">{t("history.undoes", { n: String(change.undoes) })}</span>}
+              {change.what !== "by_hand" && (
+                <b>
+                  <Untrusted text={change.author} limit={80} />
+                </b>
+              )}
+              <span>{headline(change)}</span>
               {change.undone_by && <Badge>{t("history.undoneBy", { n: String(change.undone_by) })}</Badge>}
             </div>
+            <About change={change} />
             {change.reason && (
               <p>
                 <Untrusted text={change.reason} limit={500} />
@@ -62,25 +63,25 @@ export default function History() {
               <Button kind="quiet" aria-expanded={open.has(change.number)} onClick={() => toggle(change.number)}>
                 {t("history.diff")}
               </Button>
-              {mayTune.value && !change.undone_by && (
+              {mayTune.value && change.undo === "possible" && (
                 <Button kind="quiet" onClick={() => setUndoing(change)}>
                   {t("history.undo")}
                 </Button>
               )}
+              {change.undo === "changed_since" && <span class="note">{t("history.changedSince")}</span>}
             </div>
             {open.has(change.number) && <Diff text={change.diff} />}
           </li>
         ))}
       </ol>
-      {undoing && (
+      {undoing && data && (
         <Confirm
           title={t("history.undo")}
           action={t("history.undo")}
           onClose={() => setUndoing(undefined)}
           onConfirm={async () => {
             try {
-              const { version } = await get<{ version: string }>("/api/exclusions");
-              await send("POST", `/api/history/${undoing.number}/undo`, { version });
+              await send("POST", `/api/history/${undoing.number}/undo`, { version: data.version });
               toast(t("history.undone"));
             } catch (failure) {
               throw new Error(refusal(failure));
@@ -90,12 +91,50 @@ export default function History() {
           }}
         >
           <p>
-            #{undoing.number} <Untrusted text={undoing.what} limit={300} />
+            #{undoing.number} {headline(undoing)}
           </p>
+          <About change={undoing} />
           <Diff text={undoing.diff} />
         </Confirm>
       )}
     </Page>
+  );
+}
+
+/** What a change did, in a few words. */
+function headline({ what, undoes, site }: Change): string {
+  if (what === "undone") return t("history.what.undone", { n: String(undoes) });
+  if (what !== "site_mode" || !site) return t(`history.what.${what === "site_mode" ? "by_hand" : what}`);
+  return t("history.what.site_mode", { site: visible(site.site), mode: modeText(site.after) });
+}
+
+function modeText(mode: NonNullable<Change["site"]>["after"]): string {
+  return mode ? t(`learning.mode.${mode}`) : t("history.asConfigured");
+}
+
+/** Exclusions of a change that are shown; the others are in its difference. */
+const ABOUT = 8;
+
+/** What came and what went by a change. */
+function About({ change }: { change: Change }) {
+  const all: [string, Change["added"][number]][] = [
+    ...change.removed.map((one): [string, typeof one] => ["−", one]),
+    ...change.added.map((one): [string, typeof one] => ["+", one]),
+  ];
+  if (change.what === "undone" && change.site) {
+    return <p>{t("history.what.site_mode", { site: visible(change.site.site), mode: modeText(change.site.after) })}</p>;
+  }
+  if (all.length === 0) return null;
+  return (
+    <ul class="change-about">
+      {all.slice(0, ABOUT).map(([sign, one]) => (
+        <li key={`${sign}${one.id}`}>
+          <span class="hidden">{t(sign === "+" ? "history.added" : "history.removed")}</span>
+          <span aria-hidden="true">{sign}</span> <code>{one.rule}</code> <ScopeText scope={one} />
+        </li>
+      ))}
+      {all.length > ABOUT && <li class="note">{t("history.more", { n: all.length - ABOUT })}</li>}
+    </ul>
   );
 }
 

@@ -1,15 +1,15 @@
 // Learning: a site only detects while likely false positives are gathered; then they are accepted and it blocks.
 import { useState } from "preact/hooks";
-import type { LearnedProposal, LearnedProposals, LearningSites, NewReplay, SiteState } from "../api";
-import { get, send, useLoad } from "../api/client";
+import type { LearnedProposal, LearnedProposals, LearningSites, SiteState } from "../api";
+import { send, useLoad } from "../api/client";
 import { bytesOf, textOf } from "../evidence/bytes";
-import { number, percent, t } from "../i18n";
+import { percent, t } from "../i18n";
+import { toParams } from "../query/query";
 import { mayTune } from "../session";
-import { Badge, Button, Confirm, Empty, Loading, Page, Panel, Problem, Time, toast, Untrusted } from "../ui";
-import { refusal, ScopeText } from "./exclude";
+import { Badge, Button, Confirm, Dialog, Empty, Loading, Page, Panel, Problem, Time, toast, Untrusted, visible } from "../ui";
+import { Apply } from "./apply";
 import { withoutNothing } from "./proposals";
-import { ReplayResult, useReplay } from "./replay";
-import { Lines } from "./rule";
+import { ScopeText } from "./scope";
 
 type Mode = SiteState["mode"];
 
@@ -97,36 +97,18 @@ function SitePanel({ site, onChange }: { site: SiteState; onChange: () => void }
 const LIKELY = 0.5;
 
 function Proposals({ site, onAccepted }: { site: SiteState; onAccepted: () => void }) {
-  const path = `/api/learning/${encodeURIComponent(site.site)}`;
-  const { data, error, loading, reload } = useLoad<LearnedProposals>(`${path}/proposals`);
+  const { data, error, loading, reload } = useLoad<LearnedProposals>(
+    `/api/learning/${encodeURIComponent(site.site)}/proposals`,
+  );
   const [changed, setChanged] = useState<ReadonlyMap<string, boolean>>(new Map());
-  const [replaying, setReplaying] = useState<NewReplay>();
-  const [failure, setFailure] = useState<string>();
-  const [busy, setBusy] = useState(false);
-  const { replay, error: replayError } = useReplay(replaying);
+  const [accepting, setAccepting] = useState(false);
   const list = data?.proposals ?? [];
   const key = (one: LearnedProposal): string => JSON.stringify(withoutNothing(one));
   const ticked = (one: LearnedProposal): boolean => changed.get(key(one)) ?? one.likely >= LIKELY;
   const chosen = list.filter(ticked);
-  const accept = async (): Promise<void> => {
-    setBusy(true);
-    setFailure(undefined);
-    try {
-      const { version } = await get<{ version: string }>("/api/exclusions");
-      await send("POST", `${path}/accept`, { version, proposals: chosen.map(withoutNothing) });
-      toast(t("learning.accepted", { n: chosen.length }));
-      setChanged(new Map());
-      setReplaying(undefined);
-      onAccepted();
-    } catch (refused) {
-      setFailure(refusal(refused));
-    }
-    setBusy(false);
-    reload();
-  };
   if (error) return <Problem error={error} retry={reload} />;
   if (loading && !data) return <Loading />;
-  if (list.length === 0) return <Empty>{t("learning.noProposals")}</Empty>;
+  if (list.length === 0 && !accepting) return <Empty>{t("learning.noProposals")}</Empty>;
   return (
     <>
       <ul class="proposals">
@@ -137,46 +119,83 @@ function Proposals({ site, onAccepted }: { site: SiteState; onAccepted: () => vo
                 type="checkbox"
                 checked={ticked(one)}
                 disabled={!mayTune.value}
-                onChange={(event) => {
-                  setChanged(new Map(changed).set(key(one), event.currentTarget.checked));
-                  setReplaying(undefined);
-                }}
+                onChange={(event) => setChanged(new Map(changed).set(key(one), event.currentTarget.checked))}
               />
               <span>
-                <code>{one.rule}</code> <Untrusted text={textOf(bytesOf(one.message))} limit={150} />{" "}
-                <ScopeText scope={one} />{" "}
+                <Line one={one} />{" "}
                 <Badge kind={one.likely >= LIKELY ? "good" : "warn"}>
                   {t("learning.likely", { percent: percent(one.likely) })}
                 </Badge>
-                <span class="note">
-                  {t("learning.seen", { events: number(one.events), clients: number(one.clients) })}{" "}
-                  <Untrusted text={one.why} limit={300} />
-                </span>
               </span>
             </label>
-            <details class="seclang">
-              <summary>{t("exclude.seclang")}</summary>
-              <Lines className="bytes rule-code" text={one.seclang} />
-            </details>
+            <p class="note">
+              {t("learning.seen", { events: one.events, clients: one.clients, honest: one.honest })}{" "}
+              {one.many_rules && t("learning.manyRules")} <Samples site={site} one={one} />
+            </p>
           </li>
         ))}
       </ul>
-      {replaying && <ReplayResult replay={replay} error={replayError} />}
-      {failure && (
-        <p class="form-error" role="alert">
-          {failure}
-        </p>
-      )}
       {mayTune.value && (
         <div class="actions">
-          <Button disabled={chosen.length === 0} onClick={() => setReplaying({ add: chosen.map(withoutNothing) })}>
-            {t("tuning.replay")}
-          </Button>
-          <Button kind="primary" busy={busy} disabled={chosen.length === 0} onClick={() => void accept()}>
+          <Button kind="primary" disabled={chosen.length === 0} onClick={() => setAccepting(true)}>
             {t("learning.accept", { n: chosen.length })}
           </Button>
         </div>
       )}
+      {accepting && data && (
+        <Dialog title={t("learning.acceptTitle", { site: visible(site.site) })} onClose={() => setAccepting(false)} wide>
+          <Apply
+            version={data.version}
+            add={chosen.map((one) => ({ ...withoutNothing(one), ...(one.samples[0] ? { event: one.samples[0] } : {}) }))}
+            onStale={reload}
+            onApplied={() => {
+              setChanged(new Map());
+              reload();
+              onAccepted();
+            }}
+            onClose={() => setAccepting(false)}
+          >
+            <ul class="proposals">
+              {chosen.map((one) => (
+                <li key={key(one)}>
+                  <Line one={one} />
+                </li>
+              ))}
+            </ul>
+          </Apply>
+        </Dialog>
+      )}
     </>
+  );
+}
+
+function Line({ one }: { one: LearnedProposal }) {
+  return (
+    <>
+      <code>{one.rule}</code> <Untrusted text={textOf(bytesOf(one.message))} limit={150} /> <ScopeText scope={one} />
+    </>
+  );
+}
+
+/** Events to look at before a proposal is accepted: some of different clients, and all. */
+function Samples({ site, one }: { site: SiteState; one: LearnedProposal }) {
+  const path = one.path ? textOf(bytesOf(one.path)) : undefined;
+  const all = toParams([
+    { property: "site", value: site.site, inverted: false },
+    { property: "rule", value: String(one.rule), inverted: false },
+    { property: "action", value: "detected", inverted: false },
+    ...(path ? [{ property: "path" as const, value: path, inverted: false }] : []),
+  ]);
+  return (
+    <span class="samples">
+      {one.samples.map((id, at) => (
+        <>
+          <a key={id} href={`/events/${id}`}>
+            {t("learning.sample", { n: at + 1 })}
+          </a>{" "}
+        </>
+      ))}
+      <a href={`/events?${all}`}>{t("learning.allEvents")}</a>
+    </span>
   );
 }

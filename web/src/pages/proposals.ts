@@ -5,6 +5,9 @@ import { bytesOf, textOf } from "../evidence/bytes";
 /** What an exclusion is made of, with its path's comparison told. */
 export type Scope = Exclusion & { path_match: NonNullable<Exclusion["path_match"]> };
 
+/** An exclusion that is to be made, and the event that led to it. */
+export type Wanted = Scope & { event?: string };
+
 export const WIDTHS = ["narrowest", "parameter", "path", "site"] as const;
 export type Width = (typeof WIDTHS)[number];
 
@@ -25,7 +28,8 @@ export function withoutNothing({ rule, path_match, site, path, parameter }: Excl
 
 /**
  * The proposals that together let the event pass, none wider than needed and none narrower than `width`: for each rule and
- * variable the first that is not refused. One for a rule as a whole takes the place of those for its variables.
+ * variable the first that is not refused. One for a rule as a whole takes the place of those for its variables. What is in force
+ * already is left out.
  */
 export function chosenProposals(proposals: readonly ExclusionProposal[], width: Width): ExclusionProposal[] {
   const least = WIDTHS.indexOf(width);
@@ -41,7 +45,7 @@ export function chosenProposals(proposals: readonly ExclusionProposal[], width: 
         // wider ones are proposed once for all variables
         (WIDTHS.indexOf(one.width) >= 2 || `${one.rule} ${textOf(bytesOf(one.variable))}` === target),
     );
-    if (found) chosen.set(JSON.stringify(scopeOf(found)), found);
+    if (found && !found.in_force) chosen.set(JSON.stringify(scopeOf(found)), found);
   }
   const all = [...chosen.values()];
   const whole = all.filter((one) => WIDTHS.indexOf(one.width) >= 2).map((one) => one.rule);

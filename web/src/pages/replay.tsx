@@ -1,34 +1,52 @@
 // Stored events and a sample of passed requests against other rules: what would change.
-import { useEffect, useRef, useState } from "preact/hooks";
-import type { ChangedRequest, NewReplay, Replay } from "../api";
+import { useEffect, useState } from "preact/hooks";
+import type { AttackSign, ChangedRequest, NewReplay, Replay } from "../api";
 import { ApiError, get, send } from "../api/client";
-import { number, t } from "../i18n";
-import { Badge, errorText, Untrusted } from "../ui";
+import { hasText, number, t } from "../i18n";
+import { Badge, Button, errorText, Untrusted } from "../ui";
 
 /** Milliseconds between two questions how far it is. */
 const ASK_EVERY = 250;
 
-/** Runs a replay; another request, or leaving the page, cancels it. */
-export function useReplay(request: NewReplay | undefined): { replay: Replay | undefined; error: string | undefined } {
-  const [state, setState] = useState<{ replay?: Replay; error?: string }>({});
-  const key = request && JSON.stringify(request);
-  const newest = useRef(key);
-  newest.current = key;
+/** Milliseconds before another try where enough replays run, and how many tries there are. */
+const BUSY_EVERY = 1_000;
+const BUSY_TRIES = 60;
+
+/** Runs a replay; another request or `turn`, or leaving the page, cancels it. */
+export function useReplay(
+  request: NewReplay | undefined,
+  turn = "",
+): { replay: Replay | undefined; error: string | undefined } {
+  const [state, setState] = useState<{ replay?: Replay; error?: string; of?: string }>({});
+  const asked = request && JSON.stringify(request);
+  const key = asked && `${turn} ${asked}`;
   useEffect(() => {
     setState({});
-    if (!key) return;
+    if (!key || !asked) return;
     let over = false;
     let id: string | undefined;
     const cancel = (): void => {
       if (id) send("DELETE", `/api/replays/${encodeURIComponent(id)}`).catch(() => undefined);
     };
+    // those that were cancelled just now still count
+    const start = async (tries: number): Promise<string> => {
+      try {
+        return (await send<{ id: string }>("POST", "/api/replays", JSON.parse(asked))).id;
+      } catch (failure) {
+        if (over || tries === 0 || !(failure instanceof ApiError) || failure.status !== 503) throw failure;
+      }
+      await new Promise((resolve) => setTimeout(resolve, BUSY_EVERY));
+      if (over) throw new Error("cancelled");
+      return start(tries - 1);
+    };
     const run = async (): Promise<void> => {
-      id = (await send<{ id: string }>("POST", "/api/replays", JSON.parse(key))).id;
+      id = await start(BUSY_TRIES);
       if (over) cancel();
       while (!over) {
         const replay = await get<Replay>(`/api/replays/${encodeURIComponent(id)}`);
         if (over) return;
-        setState(replay.state === "failed" ? { replay, error: replay.error ?? t("replay.failed") } : { replay });
+        const failed = replay.state === "failed" ? { error: replay.error ?? t("replay.failed") } : {};
+        setState({ replay, ...failed, of: key });
         if (replay.state !== "running") {
           id = undefined;
           return;
@@ -37,22 +55,33 @@ export function useReplay(request: NewReplay | undefined): { replay: Replay | un
       }
     };
     run().catch((error: unknown) => {
-      if (!over) setState({ error: error instanceof ApiError ? errorText(error) : String(error) });
+      if (!over) setState({ error: error instanceof ApiError ? errorText(error) : String(error), of: key });
     });
     return () => {
       over = true;
       cancel();
     };
   }, [key]);
-  return { replay: state.replay, error: state.error };
+  return state.of === key ? { replay: state.replay, error: state.error } : { replay: undefined, error: undefined };
 }
 
-export function ReplayResult({ replay, error }: { replay: Replay | undefined; error: string | undefined }) {
+export function ReplayResult({
+  replay,
+  error,
+  about,
+  retry,
+}: {
+  replay: Replay | undefined;
+  error: string | undefined;
+  /** The event that it is about. */
+  about?: string | undefined;
+  retry?: () => void;
+}) {
   return (
     <div class="replay" aria-live="polite">
       {error && (
         <p class="form-error" role="alert">
-          {error}
+          {error} {retry && <Button onClick={retry}>{t("ui.retry")}</Button>}
         </p>
       )}
       {!error && (!replay || replay.state === "running") && (
@@ -61,21 +90,32 @@ export function ReplayResult({ replay, error }: { replay: Replay | undefined; er
           {replay ? t("replay.progress", { done: replay.done, total: replay.total }) : t("replay.running")}
         </p>
       )}
-      {replay?.state === "done" && <Outcome replay={replay} />}
+      {replay?.state === "done" && <Outcome replay={replay} about={about} />}
     </div>
   );
 }
 
-function Outcome({ replay }: { replay: Replay }) {
-  const { slips_through_count: slips, newly_blocked_count: blocked, not_replayed: left } = replay;
+function Outcome({ replay, about }: { replay: Replay; about: string | undefined }) {
+  const { now_pass_count: pass, slips_through_count: slips, newly_blocked_count: blocked, not_replayed: left } = replay;
+  const own = replay.slips_through.find(({ event }) => event === about);
   return (
     <>
+      {slips > 0 && (
+        <p class="warning" role="alert">
+          <b>{own ? t("replay.ownAttack", { n: slips }) : t("replay.attacks", { n: slips })}</b> {own && <Signs list={own.signs} />}
+        </p>
+      )}
       <ul class="replay-sums">
-        <li>{t("replay.nowPass", { n: replay.now_pass_count })}</li>
         <li>
-          <Badge kind={slips > 0 ? "bad" : "good"}>{t("replay.slips", { n: slips })}</Badge>
+          {t("replay.nowPass", { n: pass })}
+          {replay.now_pass_detected > 0 && ` ${t("replay.detectedOfThem", { n: replay.now_pass_detected })}`}
         </li>
+        {pass > 0 && slips === 0 && <li>{t("replay.noSigns")}</li>}
+        {about !== undefined && replay.now_pass.length === pass && !replay.now_pass.some(({ event }) => event === about) && (
+          <li>{t("replay.notAmong")}</li>
+        )}
         <li>{t("replay.stillBlocked", { n: replay.still_blocked })}</li>
+        {replay.still_detected > 0 && <li>{t("replay.stillDetected", { n: replay.still_detected })}</li>}
         {blocked > 0 && (
           <li>
             <Badge kind="warn">{t("replay.newlyBlocked", { n: blocked })}</Badge>
@@ -92,6 +132,28 @@ function Outcome({ replay }: { replay: Replay }) {
         </p>
       )}
     </>
+  );
+}
+
+/** A kind of attack as rules tag it, in words. */
+export function kindText(tag: string): string {
+  const key = `incidents.kind.${tag.replace(/^attack-/, "")}`;
+  return hasText(key) ? t(key) : tag;
+}
+
+/** Why a request looks like an attack. */
+function Signs({ list }: { list: AttackSign[] }) {
+  const texts = list.map((one) => {
+    if (one.sign === "still_matched") return t("replay.sign.stillMatched", { n: one.rules.length, rules: one.rules.join(", ") });
+    if (one.sign === "several_kinds") return t("replay.sign.severalKinds", { kinds: one.kinds.map(kindText).join(", ") });
+    if (one.sign === "several_rules") return t("replay.sign.severalRules", { n: one.rules.length });
+    if (one.sign === "high_score") return t("replay.sign.highScore", { score: one.score });
+    return t("replay.sign.sameClient");
+  });
+  return (
+    <span class="note">
+      <Untrusted text={texts.join(t("replay.sign.and"))} limit={500} />
+    </span>
   );
 }
 
@@ -124,11 +186,7 @@ function Requests({
             <span class="note">
               {one.score_before} → {one.score_after}
             </span>{" "}
-            {one.signs.map((sign) => (
-              <span key={sign} class="note">
-                <Untrusted text={sign} limit={120} />{" "}
-              </span>
-            ))}
+            <Signs list={one.signs} />
           </li>
         ))}
       </ul>

@@ -1,16 +1,17 @@
 // Exclusions: what rules do not look at, why, and until when.
 import { useEffect, useState } from "preact/hooks";
-import type { ExclusionPreview, Exclusions, NewReplay, ShownExclusion } from "../api";
+import type { Exclusions, NewReplay, ShownExclusion } from "../api";
 import { send, useLoad } from "../api/client";
 import { bytesOf, textOf } from "../evidence/bytes";
 import type { ByteText } from "../evidence/event";
 import { date, t } from "../i18n";
 import { may, mayTune } from "../session";
 import { Badge, Button, Confirm, Dialog, Empty, Field, Input, Loading, Page, Problem, Select, Time, toast, Untrusted, useKeys } from "../ui";
-import { EXPIRIES, type Expiry, refusal, ScopeText } from "./exclude";
-import type { Scope } from "./proposals";
+import { Apply, refusal } from "./apply";
+import type { Scope, Wanted } from "./proposals";
 import { ReplayResult, useReplay } from "./replay";
 import { Lines, RuleText } from "./rule";
+import { ScopeText } from "./scope";
 
 /** Milliseconds before its end in which an exclusion is marked. */
 const SOON = 7 * 86_400_000;
@@ -78,8 +79,9 @@ export default function Tuning() {
         <Edit
           version={data.version}
           exclusion={editing === "new" ? undefined : editing}
+          gone={editing !== "new" && !list.some((one) => one.id === editing.id && one.seclang === editing.seclang)}
           onClose={() => setEditing(undefined)}
-          onDone={reload}
+          onStale={reload}
         />
       )}
       {removing && data && (
@@ -227,90 +229,58 @@ function shown(bytes: ByteText | null | undefined): string {
 function Edit({
   version,
   exclusion,
+  gone,
   onClose,
-  onDone,
+  onStale,
 }: {
   version: string;
   exclusion: ShownExclusion | undefined;
+  /** Whether somebody else has changed or removed it meanwhile. */
+  gone: boolean;
   onClose: () => void;
-  onDone: () => void;
+  onStale: () => void;
 }) {
   const [rule, setRule] = useState(exclusion ? String(exclusion.rule) : "");
   const [site, setSite] = useState(exclusion?.site ?? "");
   const [path, setPath] = useState(shown(exclusion?.path));
   const [pathMatch, setPathMatch] = useState<Scope["path_match"]>(exclusion?.path_match ?? "exact");
   const [parameter, setParameter] = useState(shown(exclusion?.parameter));
-  const [reason, setReason] = useState(exclusion?.reason ?? "");
-  const [expiry, setExpiry] = useState<Expiry | "keep">(exclusion?.expires ? "keep" : "never");
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string>();
-  const [replaying, setReplaying] = useState<NewReplay>();
   const kept = (text: string, before: ByteText | null | undefined): ByteText =>
     before && shown(before) === text ? before : text;
-  const scope: Scope | undefined = /^[0-9]{1,18}$/.test(rule.trim())
-    ? {
-        rule: Number(rule),
-        path_match: pathMatch,
-        ...(site.trim() ? { site: site.trim() } : {}),
-        ...(path ? { path: kept(path, exclusion?.path) } : {}),
-        ...(parameter.trim() ? { parameter: kept(parameter.trim(), exclusion?.parameter) } : {}),
-      }
-    : undefined;
-  const preview = usePreview(scope);
-  const { replay, error: replayError } = useReplay(replaying);
-  const remove = exclusion ? [exclusion.id] : [];
-  const days = (): number | undefined => {
-    if (expiry === "keep" && exclusion?.expires) {
-      return Math.max(1, Math.ceil((Date.parse(exclusion.expires) - Date.now()) / 86_400_000));
-    }
-    return expiry === "never" || expiry === "keep" ? undefined : Number(expiry);
-  };
-  const save = async (): Promise<void> => {
-    if (!scope) return;
-    setBusy(true);
-    setError(undefined);
-    try {
-      const expires = days();
-      const made = await send<{ version: string }>("POST", "/api/exclusions", {
-        version,
-        ...scope,
-        reason: reason.trim(),
-        ...(expires === undefined ? {} : { expires_days: expires }),
-        ...(exclusion?.event ? { event: exclusion.event } : {}),
-      });
-      // The new one stands before the old one goes, so that no request is blocked in between.
-      if (exclusion) {
-        await send("DELETE", `/api/exclusions/${encodeURIComponent(exclusion.id)}?version=${encodeURIComponent(made.version)}`);
-      }
-      toast(t("tuning.saved"));
-      onDone();
-      onClose();
-    } catch (failure) {
-      setError(refusal(failure));
-      setBusy(false);
-      onDone();
-    }
-  };
-  const changed = <V,>(set: (value: V) => void) => (value: V) => {
-    set(value);
-    setReplaying(undefined);
-  };
+  const wanted: Wanted[] = /^[0-9]{1,15}$/.test(rule.trim())
+    ? [
+        {
+          rule: Number(rule),
+          path_match: pathMatch,
+          ...(site.trim() ? { site: site.trim() } : {}),
+          ...(path ? { path: kept(path, exclusion?.path) } : {}),
+          ...(parameter.trim() ? { parameter: kept(parameter.trim(), exclusion?.parameter) } : {}),
+          ...(exclusion?.event ? { event: exclusion.event } : {}),
+        },
+      ]
+    : [];
+  const missing = gone ? t("tuning.gone") : wanted.length === 0 ? t("tuning.ruleMissing") : undefined;
   return (
     <Dialog title={t(exclusion ? "tuning.edit" : "tuning.new")} onClose={onClose} wide>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!busy) void save();
-        }}
+      <Apply
+        version={version}
+        add={wanted}
+        remove={exclusion ? [exclusion.id] : []}
+        missing={missing}
+        {...(exclusion ? { before: { reason: exclusion.reason, expires: exclusion.expires } } : {})}
+        typed
+        onStale={onStale}
+        onApplied={onStale}
+        onClose={onClose}
       >
         <div class="scope-form">
-          <Input label={t("tuning.rule")} value={rule} onValue={changed(setRule)} inputMode="numeric" required autofocus />
-          <Input label={t("tuning.site")} value={site} onValue={changed(setSite)} placeholder={t("exclude.allSites")} />
-          <Input label={t("tuning.path")} value={path} onValue={changed(setPath)} placeholder={t("exclude.allPaths")} />
+          <Input label={t("tuning.rule")} value={rule} onValue={setRule} inputMode="numeric" required autofocus />
+          <Input label={t("tuning.site")} value={site} onValue={setSite} placeholder={t("exclude.allSites")} />
+          <Input label={t("tuning.path")} value={path} onValue={setPath} placeholder={t("exclude.allPaths")} />
           <Select
             label={t("tuning.pathMatch")}
             value={pathMatch}
-            onValue={changed(setPathMatch)}
+            onValue={setPathMatch}
             options={[
               { value: "exact", label: t("tuning.exact") },
               { value: "prefix", label: t("tuning.prefix") },
@@ -319,90 +289,12 @@ function Edit({
           <Input
             label={t("tuning.parameter")}
             value={parameter}
-            onValue={changed(setParameter)}
+            onValue={setParameter}
             placeholder={t("exclude.wholeRule")}
             help={t("tuning.parameterHelp")}
           />
-          <Input label={t("exclude.reason")} value={reason} onValue={setReason} required maxLength={500} />
-          <Select<Expiry | "keep">
-            label={t("exclude.expires")}
-            value={expiry}
-            onValue={setExpiry}
-            options={[
-              ...(exclusion?.expires ? [{ value: "keep" as const, label: date(exclusion.expires) }] : []),
-              ...EXPIRIES.map((value) => ({
-                value,
-                label: value === "never" ? t("exclude.never") : t("exclude.days", { n: Number(value) }),
-              })),
-            ]}
-          />
         </div>
-        {preview.refused && (
-          <p class="form-error" role="alert">
-            <Untrusted text={preview.refused} limit={500} />
-          </p>
-        )}
-        {preview.seclang && <Lines className="bytes rule-code" text={preview.seclang} />}
-        {replaying && (
-          <section class="replay-part">
-            <h3>{t("replay.title")}</h3>
-            <ReplayResult replay={replay} error={replayError} />
-          </section>
-        )}
-        {error && (
-          <p class="form-error" role="alert">
-            {error}
-          </p>
-        )}
-        <div class="actions">
-          <Button onClick={onClose}>{t("ui.cancel")}</Button>
-          <Button
-            disabled={!scope || preview.refused !== undefined}
-            onClick={() => scope && setReplaying({ add: [scope], remove })}
-          >
-            {t("tuning.replay")}
-          </Button>
-          <Button
-            type="submit"
-            kind="primary"
-            busy={busy}
-            disabled={!scope || preview.refused !== undefined || reason.trim() === ""}
-          >
-            {t("ui.save")}
-          </Button>
-        </div>
-      </form>
+      </Apply>
     </Dialog>
   );
-}
-
-/** Milliseconds of rest before what was typed is asked about. */
-const REST = 300;
-
-/** The rule text of what the form says. */
-function usePreview(scope: Scope | undefined): { seclang?: string; refused?: string } {
-  const [state, setState] = useState<{ seclang?: string; refused?: string }>({});
-  const key = scope && JSON.stringify(scope);
-  useEffect(() => {
-    if (!key) {
-      setState({});
-      return;
-    }
-    let over = false;
-    const timer = setTimeout(() => {
-      send<ExclusionPreview>("POST", "/api/exclusions/preview", JSON.parse(key)).then(
-        ({ seclang, refused }) => {
-          if (!over) setState({ ...(seclang ? { seclang } : {}), ...(refused ? { refused } : {}) });
-        },
-        (failure: unknown) => {
-          if (!over) setState({ refused: refusal(failure) });
-        },
-      );
-    }, REST);
-    return () => {
-      over = true;
-      clearTimeout(timer);
-    };
-  }, [key]);
-  return state;
 }

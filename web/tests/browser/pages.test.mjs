@@ -264,7 +264,21 @@ function proposals() {
       parameter: width === "narrowest" || width === "parameter" ? "ARGS:name" : null,
     },
   });
-  return { proposals: WIDTHS.flatMap((width) => [of(941100, width), of(941110, width)]), blocking_rule: 949110 };
+  const proposals = WIDTHS.flatMap((width) => [of(941100, width), of(941110, width)]);
+  return { version: "v1", proposals, blocking_rule: 949110, narrowest: [], in_force: [] };
+}
+
+/** The rule texts of what is asked for, with ids from 80003 on. */
+function previewed(_, { add }) {
+  const one = ({ rule, path, parameter }, at) =>
+    rule === 949110
+      ? { id: null, seclang: "", refused: "without it nothing would be blocked at all", warnings: [] }
+      : {
+          id: 80003 + at,
+          seclang: `text of ${rule} ${path} ${parameter} id:${80003 + at}\n`,
+          warnings: rule === 4711 ? [{ warning: "unknown_rule", rule }, { warning: "unknown_site", site: "shpo", known: ["shop"] }] : [],
+        };
+  return { exclusions: add.map(one) };
 }
 
 const REPLAY = {
@@ -274,9 +288,11 @@ const REPLAY = {
   total: 3,
   now_pass: [],
   now_pass_count: 2,
+  now_pass_detected: 0,
   slips_through: [],
   slips_through_count: 0,
   still_blocked: 1,
+  still_detected: 3,
   newly_blocked: [],
   newly_blocked_count: 0,
   still_pass: 0,
@@ -290,15 +306,18 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
   const attack = event();
   const posted = [];
   let answer;
+  const signs = [
+    { sign: "several_rules", rules: [941100, 941110, 941160, 941390] },
+    { sign: "high_score", score: 20 },
+    { sign: "several_kinds", kinds: ["attack-xss", `attack-${MARKUP}`] },
+    { sign: "still_matched", rules: [942100] },
+    { sign: "same_client" },
+  ];
+  const passing = (id, signs) => ({ event: id, request: `GET /${MARKUP}`, score_before: 20, score_after: 0, attack: true, signs });
+  const attacks = [passing(one.id, signs), passing(attack.id, [signs[4]])];
   const replays = [
     { ...REPLAY, state: "running", done: 1 },
-    {
-      ...REPLAY,
-      slips_through: [
-        { event: attack.id, request: `GET /${MARKUP}`, score_before: 15, score_after: 0, attack: true, signs: ["942100"] },
-      ],
-      slips_through_count: 1,
-    },
+    { ...REPLAY, now_pass: attacks, slips_through: attacks, slips_through_count: 2 },
   ];
   const routes = {
     "GET /api/events": { events: [], next: null, searched_to: null },
@@ -306,38 +325,63 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
     [`GET /api/events/${one.id}/exclusions`]: proposals(),
     "POST /api/replays": { status: 202, body: { id: "r1" } },
     "GET /api/replays/r1": () => replays.shift() ?? REPLAY,
-    "GET /api/exclusions": { version: "v1", exclusions: [], problems: [] },
+    "POST /api/exclusions/preview": previewed,
     "POST /api/exclusions": (_, body) => {
       posted.push(body);
-      return answer ?? { status: 201, body: { version: `v${posted.length + 1}`, exclusion: {} } };
+      return answer ?? { status: 201, body: { version: `v${posted.length + 1}`, exclusions: body.add } };
     },
   };
-  await withPage(routes, {}, async (page, api) => {
+  const asked = (key) => api.asked.filter((one) => one.key === key);
+  let api;
+  await withPage(routes, {}, async (page, started) => {
+    api = started;
     await page.goto(`${api.address}/events/${one.id}`);
     await page.getByRole("button", { name: "Exclude …" }).click();
-    // the replay of the narrowest began by itself
-    await page.getByText("1 attack would slip through").waitFor();
-    assert.deepEqual(api.asked.find(({ key }) => key === "POST /api/replays").body, {
-      add: [941100, 941110].map((rule) => ({
-        rule,
-        path_match: "exact",
-        site: "shop",
-        path: "/search",
-        parameter: "ARGS:name",
-      })),
-    });
+    // the replay of the narrowest began by itself, with the event that it is about
+    await page.getByText("This very event looks like an attack (2 of what would pass do).").waitFor();
+    const scope = (rule) => ({ rule, path_match: "exact", site: "shop", path: "/search", parameter: "ARGS:name" });
+    const narrowest = [941100, 941110].map(scope);
+    assert.deepEqual(asked("POST /api/replays")[0].body, { add: narrowest, remove: [], event: one.id });
+    const own = await page.locator(".replay .warning").innerText();
+    for (const sign of [
+      "4 rules for attacks matched",
+      "score 20",
+      `several kinds at once: Cross-site scripting, attack-${MARKUP}`,
+      "rule 942100 still matches",
+      "the same client's attacks on other places stay blocked",
+    ]) assert.ok(own.includes(sign), `${sign}: ${own}`);
+    const sums = await page.locator(".replay-sums").innerText();
+    assert.ok(sums.includes("1 stays blocked") && sums.includes("3 stay detected"), sums);
     assert.ok((await page.locator(".replay").innerText()).includes(`GET /${MARKUP}`));
-    assert.equal(await page.locator(".replay a").getAttribute("href"), `/events/${attack.id}`);
-    assert.ok((await page.locator(".seclang").innerText()).includes("SecRule of 941110 narrowest"));
-    // somebody else was faster
+    assert.equal(await page.locator(".replay a").nth(1).getAttribute("href"), `/events/${attack.id}`);
+    // the rule text is folded, and its ids are those that will be used; reason and end are in sight
+    assert.equal(await page.locator(".seclang pre").isVisible(), false);
+    await page.locator(".seclang summary").click();
+    const text = await page.locator(".seclang pre").innerText();
+    assert.ok(text.includes("941100 /search ARGS:name id:80003") && text.includes("id:80004"), text);
+    // somebody else was faster: nothing is done, and the newest state is shown
     answer = { status: 409, body: { error: "the version is v9", version: "v9" } };
-    await page.getByRole("button", { name: "Apply" }).click();
+    await page.getByRole("button", { name: "Apply anyway" }).click();
     await page.getByText("Somebody else changed the exclusions").waitFor();
+    assert.equal(await page.locator("dialog button[type=submit]").isDisabled(), true);
+    const now = proposals();
+    for (const proposal of now.proposals) if (proposal.rule === 941100 && proposal.width !== "site") proposal.in_force = 80000;
+    const theirs = { ...EXCLUSION, id: 80000, author: "bob" };
+    api.routes[`GET /api/events/${one.id}/exclusions`] = { ...now, version: "v9", in_force: [theirs] };
+    await page.getByRole("button", { name: "Look again" }).click();
+    await page.getByText("Excluded already of what matched here:").waitFor();
+    assert.ok((await page.locator(".in-force").innerText()).includes("bob"));
+    assert.equal(await page.locator("dialog .proposals li").count(), 1, "what is excluded is not offered again");
     answer = { status: 422, body: { error: `the rules do not load: ${MARKUP}` } };
     await page.getByRole("button", { name: "Apply" }).click();
     await page.getByText(`Not applied: the rules do not load: ${MARKUP}`).waitFor();
+    assert.equal(posted[1].version, "v9");
     answer = undefined;
     posted.splice(0);
+    api.routes[`GET /api/events/${one.id}/exclusions`] = proposals();
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("x");
+    await page.getByText("none of them shows signs of an attack").waitFor();
     await page.getByRole("radio", { name: "This path The rules" }).click();
     await page.getByText("2 stored events would now pass").waitFor();
     await page.getByRole("checkbox").nth(1).uncheck();
@@ -348,25 +392,31 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
     assert.deepEqual(posted, [
       {
         version: "v1",
-        rule: 941100,
-        path_match: "exact",
-        site: "shop",
-        path: "/search",
+        add: [{ rule: 941100, path_match: "exact", site: "shop", path: "/search", event: one.id }],
+        remove: [],
         reason: "our editor",
-        event: one.id,
         expires_days: 30,
       },
     ]);
-    // all of them, one version after the other, by keys alone
+    // all of them at once, by keys alone; the reason is made of what is excluded, the end is a day of one's own
     posted.splice(0);
     await page.keyboard.press("x");
-    await page.getByRole("button", { name: "Apply" }).waitFor();
+    await page.getByText("none of them shows signs of an attack").waitFor();
+    await page.getByLabel("Ends").selectOption("day");
+    await page.getByLabel("Last day").fill("2031-02-03");
     await page.getByLabel("Reason").press("Enter");
     await page.getByText("2 exclusions are in force").waitFor();
-    assert.deepEqual(posted.map(({ version, rule }) => [version, rule]), [
-      ["v1", 941100],
-      ["v2", 941110],
-    ]);
+    const [all] = posted;
+    assert.deepEqual(all.add, narrowest.map((one_) => ({ ...one_, event: one.id })));
+    assert.equal(all.reason, "Cross-site scripting rules on ARGS:name of shop /search");
+    assert.ok(all.expires.startsWith("2031-02-03T") || all.expires.startsWith("2031-02-04T"), all.expires);
+    assert.equal(posted.length, 1);
+    // all of it is excluded by now
+    for (const proposal of now.proposals) proposal.in_force = 80000;
+    api.routes[`GET /api/events/${one.id}/exclusions`] = { ...now, version: "v10", in_force: [theirs] };
+    await page.keyboard.press("x");
+    await page.getByText("What matched here is excluded already:").waitFor();
+    assert.equal(await page.locator("dialog button[type=submit]").count(), 0);
   });
 });
 
@@ -377,9 +427,9 @@ test("a viewer is offered no change", async () => {
     "GET /api/events": { events: [], next: null, searched_to: null },
     "GET /api/events/*": one,
     "GET /api/exclusions": { version: "v1", exclusions: [EXCLUSION], problems: [] },
-    "GET /api/history": { changes: [CHANGE] },
+    "GET /api/history": { version: "v1", changes: [CHANGE] },
     "GET /api/learning": { sites: [{ site: "shop", mode: "learning", since: null, requests: 1, proposals: 0 }] },
-    "GET /api/learning/shop/proposals": { proposals: [] },
+    "GET /api/learning/shop/proposals": { version: "v1", proposals: [] },
   };
   await withPage(routes, {}, async (page, api) => {
     await page.goto(`${api.address}/events/${one.id}`);
@@ -513,23 +563,27 @@ const CHANGE = {
   number: 3,
   time: "2026-11-20T08:00:00Z",
   author: "bob",
-  what: "added 10000",
+  what: "excluded",
   reason: "our editor",
+  added: [{ id: 10000, rule: 941100, site: "shop", path: "/search", path_match: "exact", parameter: "ARGS:name" }],
+  removed: [],
+  site: null,
   undoes: null,
   undone_by: null,
+  undo: "possible",
   diff: "+SecRule new\n-SecRule old\n",
 };
 
 test("tuning: list, edit with preview and replay, conflict, removal, another rule set", async () => {
   const posted = [];
   let conflict = true;
+  const exclusions = { version: "v1", exclusions: [EXCLUSION], problems: [{ line: 3, message: `odd ${MARKUP}` }] };
   const routes = {
-    "GET /api/exclusions": { version: "v1", exclusions: [EXCLUSION], problems: [{ line: 3, message: `odd ${MARKUP}` }] },
-    "POST /api/exclusions/preview": (_, body) =>
-      body.rule === 949110 ? { seclang: "", refused: "without it nothing would be blocked at all" } : { seclang: `text of ${body.path}` },
+    "GET /api/exclusions": () => exclusions,
+    "POST /api/exclusions/preview": previewed,
     "POST /api/exclusions": (_, body) => {
       posted.push(body);
-      return conflict ? { status: 409, body: { error: "x", version: "v2" } } : { status: 201, body: { version: "v2", exclusion: {} } };
+      return conflict ? { status: 409, body: { error: "x", version: "v2" } } : { status: 201, body: { version: "v2", exclusions: body.add } };
     },
     "DELETE /api/exclusions/10000": (url) => (posted.push(url.search), { version: "v3" }),
     "POST /api/replays": { id: "r1" },
@@ -541,29 +595,59 @@ test("tuning: list, edit with preview and replay, conflict, removal, another rul
     assert.ok((await page.locator(".problem").innerText()).includes(`Line 3 of the file: odd ${MARKUP}`));
     await page.keyboard.press("j");
     await page.keyboard.press("Enter");
-    await page.getByText("text of /search").waitFor();
+    const apply = page.locator("dialog button[type=submit]");
+    await page.getByText("2 stored events would now pass").waitFor();
     await page.getByLabel("Rule (id)").fill("949110");
     await page.getByText("without it nothing would be blocked at all").waitFor();
-    assert.equal(await page.getByRole("button", { name: "Save", exact: true }).isDisabled(), true);
+    assert.equal(await apply.isDisabled(), true);
+    await page.getByLabel("Rule (id)").fill("");
+    await page.getByText("Rule (id) is missing.").waitFor();
+    assert.equal(await apply.isDisabled(), true);
+    // what is not there is told
+    await page.getByLabel("Rule (id)").fill("4711");
+    await page.getByText("No rule 4711 is loaded").waitFor();
+    await page.getByText("“shpo” is no site of this gate (its sites: shop)").waitFor();
     await page.getByLabel("Rule (id)").fill("941110");
     await page.getByLabel("Path", { exact: true }).fill("/search/");
     await page.getByLabel("The path is").selectOption("prefix");
-    await page.getByText("text of /search/").waitFor();
-    await page.getByRole("button", { name: "Replay" }).first().click();
+    await page.locator("dialog .seclang summary").click();
+    await page.getByText("text of 941110 /search/").waitFor();
+    // it is replayed before it can be applied
     await page.getByText("2 stored events would now pass").waitFor();
-    assert.deepEqual(api.asked.find(({ key }) => key === "POST /api/replays").body.remove, [10000]);
-    await page.getByRole("button", { name: "Save", exact: true }).click();
+    const { remove, add } = api.asked.filter(({ key }) => key === "POST /api/replays").at(-1).body;
+    assert.deepEqual([remove, add.length, add[0].path], [[10000], 1, "/search/"]);
+    await apply.click();
     await page.getByText("Somebody else changed the exclusions").waitFor();
     conflict = false;
     posted.splice(0);
-    await page.getByRole("button", { name: "Save", exact: true }).click();
-    await page.getByText("The exclusion is in force").waitFor();
-    assert.equal(posted[0].path_match, "prefix");
-    assert.equal(posted[0].path, "/search/");
-    assert.ok(posted[0].expires_days > 3000);
-    // the old one goes after the new one stands
-    assert.deepEqual(posted.slice(1), ["?version=v2"]);
+    exclusions.version = "v2";
+    await page.getByRole("button", { name: "Look again" }).click();
+    await page.waitForFunction(() => !document.querySelector("dialog button[type=submit]").disabled);
+    await apply.click();
+    await page.getByText("1 exclusion is in force").waitFor();
+    // one change takes the place of the old one, which keeps its end and its event
+    const event = EXCLUSION.event;
+    const edited = { rule: 941110, path_match: "prefix", site: "shop", path: "/search/", parameter: "ARGS:name", event };
+    assert.deepEqual(posted, [
+      { version: "v2", add: [edited], remove: [10000], reason: "our editor", expires: EXCLUSION.expires },
+    ]);
     posted.splice(0);
+    // somebody else has changed it meanwhile
+    await page.locator(".exclusion").getByRole("button", { name: "Edit" }).click();
+    await page.getByText("2 stored events would now pass").waitFor();
+    conflict = true;
+    await apply.click();
+    await page.getByText("Somebody else changed the exclusions").waitFor();
+    exclusions.version = "v3";
+    exclusions.exclusions = [{ ...EXCLUSION, seclang: "SecRule of somebody else" }];
+    await page.getByRole("button", { name: "Look again" }).click();
+    await page.getByText("Somebody else has changed or removed this exclusion").waitFor();
+    assert.equal(await apply.isDisabled(), true);
+    await page.keyboard.press("Escape");
+    posted.splice(0);
+    exclusions.version = "v1";
+    exclusions.exclusions = [EXCLUSION];
+    await page.goto(`${api.address}/tuning`);
     await page.locator(".exclusion").getByRole("button", { name: "Remove" }).click();
     await page.locator("dialog").getByRole("button", { name: "Remove" }).click();
     await page.getByText("The exclusion is removed").waitFor();
@@ -579,13 +663,29 @@ test("tuning: list, edit with preview and replay, conflict, removal, another rul
 test("history: differences and undo", async () => {
   let undone;
   const routes = {
-    "GET /api/history": () => ({ changes: [{ ...CHANGE, undone_by: undone ? 4 : null }] }),
-    "GET /api/exclusions": { version: "v7", exclusions: [], problems: [] },
+    "GET /api/history": () => ({
+      version: "v7",
+      changes: [
+        { ...CHANGE, undone_by: undone ? 4 : null, undo: undone ? "undone" : "possible" },
+        { ...CHANGE, number: 2, what: "undone", undoes: 1, removed: CHANGE.added, added: [], undo: "changed_since" },
+        { ...CHANGE, number: 1, what: "site_mode", added: [], site: { site: "shop", before: null, after: "learning" } },
+        { ...CHANGE, number: 0, what: "by_hand", author: "-", added: [] },
+      ],
+    }),
     "POST /api/history/3/undo": (_, body) => ((undone = body), { version: "v8" }),
   };
   await withPage(routes, {}, async (page, api) => {
     await page.goto(`${api.address}/history`);
-    await page.getByText("added 10000").waitFor();
+    const change = (at) => page.locator(".change").nth(at).innerText();
+    await page.locator(".change").nth(3).waitFor();
+    for (const [at, parts] of [
+      ["bob", "excluded", "+ 941100 shop · /search · ARGS:name"],
+      ["undid #1", "− 941100", "Changed since"],
+      ["shop: learns"],
+      ["The file was edited by hand"],
+    ].entries()) for (const part of parts) assert.ok((await change(at)).includes(part), `${part}: ${await change(at)}`);
+    assert.equal(await page.locator(".change").nth(1).getByRole("button", { name: "Undo" }).count(), 0);
+    assert.ok(!(await change(3)).includes("-\n"));
     await page.keyboard.press("j");
     await page.keyboard.press("Enter");
     assert.equal((await page.locator(".diff .added").innerText()).trim(), "+SecRule new");
@@ -611,26 +711,42 @@ test("learning: modes, proposals by likelihood, accepted", async () => {
     events: 90,
     seclang: `SecRule ${rule}`,
     likely,
-    why: "many clients, one parameter",
+    honest: 29,
+    many_rules: rule === 942100,
+    samples: [seen[0].id, seen[1].id],
   });
+  const seen = list(2);
   const routes = {
     "GET /api/learning": {
       sites: [{ site: "shop", mode: "learning", configured: "block", since: "2026-11-20T08:00:00Z", requests: 1000, proposals: 2 }],
     },
-    "GET /api/learning/shop/proposals": { proposals: [of(941100, 0.9), of(942100, 0.2)] },
-    "GET /api/exclusions": { version: "v1", exclusions: [], problems: [] },
-    "POST /api/learning/shop/accept": (_, body) => (accepted.push(body), { version: "v2", exclusions: [10001] }),
+    "GET /api/learning/shop/proposals": { version: "v1", proposals: [of(941100, 0.9), of(942100, 0.2)] },
+    "POST /api/exclusions/preview": previewed,
+    "POST /api/replays": { id: "r1" },
+    "GET /api/replays/r1": REPLAY,
+    "POST /api/exclusions": (_, body) => (accepted.push(body), { status: 201, body: { version: "v2", exclusions: body.add } }),
     "POST /api/learning/shop": (_, body) => (modes.push(body), {}),
   };
   await withPage(routes, {}, async (page, api) => {
     await page.goto(`${api.address}/learning`);
     await page.getByText("90% likely a false positive").waitFor();
+    const notes = await page.locator(".proposals .note").allInnerTexts();
+    assert.ok(notes[0].startsWith("90 events of 30 clients; 29 of these match in at most three places"), notes[0]);
+    assert.ok(!notes[0].includes("many rules") && notes[1].includes("But many rules match at once"), notes.join());
+    const links = await page.locator(".proposals >> nth=0").locator("li >> nth=0").locator("a").evaluateAll((all) => all.map((a) => a.getAttribute("href")));
+    assert.deepEqual(links, [
+      `/events/${seen[0].id}`,
+      `/events/${seen[1].id}`,
+      "/events?site=shop&rule=941100&action=detected&path=%2Fedit",
+    ]);
+    // through the same dialog, with its replay
     await page.getByRole("button", { name: "Accept 1" }).click();
+    await page.getByText("2 stored events would now pass").waitFor();
+    await page.locator("dialog button[type=submit]").click();
     await page.getByText("1 exclusion is in force").waitFor();
-    const [{ version, proposals }] = accepted;
-    assert.deepEqual([version, proposals], [
-      "v1",
-      [{ rule: 941100, path_match: "exact", site: "shop", path: "/edit", parameter: "ARGS:text" }],
+    const learned = { rule: 941100, path_match: "exact", site: "shop", path: "/edit", parameter: "ARGS:text", event: seen[0].id };
+    assert.deepEqual(accepted, [
+      { version: "v1", add: [learned], remove: [], reason: "rule 941100 on ARGS:text of shop /edit", expires_days: 365 },
     ]);
     await page.getByRole("button", { name: "Block" }).click();
     await page.locator("dialog").getByRole("button", { name: "Block" }).click();
@@ -698,6 +814,8 @@ function hostile() {
       "GET /api/events/*": (url) =>
         url.pathname.endsWith("/exclusions")
           ? {
+              version: "v1",
+              in_force: [{ ...EXCLUSION, site: bad("site"), path: bad("path"), author: bad("author") }],
               proposals: [
                 {
                   rule: 941100,
@@ -713,10 +831,22 @@ function hostile() {
             }
           : one,
       "GET /api/rules/*": { ...RULE, text: bad("text"), comment: bad("comment"), file: bad("file"), message: bad("m"), tags: [bad("tag")] },
+      "POST /api/exclusions/preview": {
+        exclusions: [{ id: 1, seclang: bad("seclang"), warnings: [{ warning: "unknown_site", site: bad("unknown"), known: [bad("known")] }] }],
+      },
       "POST /api/replays": { id: "r1" },
       "GET /api/replays/r1": {
         ...REPLAY,
-        slips_through: [{ event: one.id, request: bad("request"), score_before: 1, score_after: 0, attack: true, signs: [bad("sign")] }],
+        slips_through: [
+          {
+            event: one.id,
+            request: bad("request"),
+            score_before: 1,
+            score_after: 0,
+            attack: true,
+            signs: [{ sign: "several_kinds", kinds: [bad("sign")] }],
+          },
+        ],
         slips_through_count: 1,
       },
       "GET /api/incidents": {
@@ -729,11 +859,25 @@ function hostile() {
         problems: [],
         exclusions: [{ ...EXCLUSION, site: bad("site"), path: bad("path"), parameter: bytes, reason: bad("reason"), author: bad("author"), seclang: bad("seclang"), file: bad("file") }],
       },
-      "GET /api/history": { changes: [{ ...CHANGE, author: bad("author"), what: bad("what"), reason: bad("reason"), diff: `+${bad("diff")}` }] },
+      "GET /api/history": {
+        version: "v1",
+        changes: [
+          {
+            ...CHANGE,
+            author: bad("author"),
+            what: "site_mode",
+            site: { site: bad("site"), before: null, after: "block" },
+            added: [{ ...CHANGE.added[0], path: bad("path"), parameter: bytes }],
+            reason: bad("reason"),
+            diff: `+${bad("diff")}`,
+          },
+        ],
+      },
       "GET /api/learning": { sites: [{ site: "shop", mode: "learning", since: null, requests: 1, proposals: 1 }] },
       "GET /api/learning/shop/proposals": {
+        version: "v1",
         proposals: [
-          { rule: 1, site: bad("site"), path: bad("path"), path_match: "exact", parameter: bytes, message: bad("message"), variable: "", clients: 1, events: 1, seclang: bad("seclang"), likely: 1, why: bad("why") },
+          { rule: 1, site: bad("site"), path: bad("path"), path_match: "exact", parameter: bytes, message: bad("message"), variable: "", clients: 1, events: 1, seclang: bad("seclang"), likely: 1, honest: 1, many_rules: true, samples: [one.id] },
         ],
       },
     },
@@ -792,9 +936,10 @@ for (const [name, options] of [
       await assertLiteral(page, "everything shown");
       await page.locator(".page-actions .primary").click();
       await page.locator(".replay-sums").waitFor();
-      for (const summary of await page.locator("dialog details:not([open]) > summary").all()) await summary.click();
+      const closed = page.locator("dialog details:not([open]) > summary");
+      while ((await closed.count()) > 0) await closed.first().click();
       const dialog = await page.locator("dialog").innerText();
-      for (const field of ["message", "path", "parameter", "seclang", "refused", "request", "sign"]) {
+      for (const field of ["message", "path", "parameter", "seclang", "refused", "request", "sign", "author", "unknown", "known"]) {
         assert.ok(dialog.includes(`${field}:${MARKUP}`), `${field} in the dialog`);
       }
       await assertLiteral(page, "dialog");

@@ -1,5 +1,6 @@
 //! `/api/exclusions`
 
+use ::tuning::limits::CHANGED;
 use ::tuning::{Entry, Exclusion, ExclusionFile, Note, PathMatch, Problem};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -11,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Conflict, Failure, asked, number};
+use super::{ChangedExclusion, Conflict, Failure, Previewed, asked, number};
 use crate::access::{Analyst, Viewer};
 use crate::{Console, Input};
 
@@ -19,7 +20,7 @@ use crate::{Console, Input};
 pub const MAX_DAYS: u32 = 3_660;
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
-    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(remove)).routes(routes!(preview))
+    OpenApiRouter::new().routes(routes!(list, change)).routes(routes!(remove)).routes(routes!(preview))
 }
 
 /// The exclusions that are in force.
@@ -44,12 +45,32 @@ pub struct Shown {
     pub file: String,
 }
 
-/// An exclusion that is to be made.
+/// A change of the exclusions: all of it is made, or nothing.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewExclusion {
+pub struct NewExclusions {
     /// The version of the file that this was decided on.
     pub version: String,
+    /// The exclusions that are to be made; at least one, at most 200.
+    pub add: Vec<NewExclusion>,
+    /// The ids of those whose place they take.
+    #[serde(default)]
+    pub remove: Vec<u64>,
+    /// Why, for people.
+    pub reason: String,
+    /// From now; null: they stay until they are removed, or until `expires`.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 3660)]
+    pub expires_days: Option<u32>,
+    /// When they end, in the place of `expires_days`.
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
+}
+
+/// An exclusion that is to be made.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewExclusion {
     /// The rule.
     pub rule: u64,
     /// A site's name, or a host; null: all.
@@ -64,12 +85,6 @@ pub struct NewExclusion {
     /// The variable, as events name it (`ARGS:comment`); null: the whole rule.
     #[serde(default)]
     pub parameter: Option<ByteString>,
-    /// Why, for people.
-    pub reason: String,
-    /// From now; null: it stays until it is removed.
-    #[serde(default)]
-    #[schema(minimum = 1, maximum = 3660)]
-    pub expires_days: Option<u32>,
     /// The event that led to it.
     #[serde(default)]
     pub event: Option<EventId>,
@@ -77,12 +92,23 @@ pub struct NewExclusion {
 
 /// What was made.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AddedExclusions)]
 pub struct Added {
     /// The version of the file now.
     pub version: String,
-    /// The exclusion.
-    #[serde(flatten)]
-    pub exclusion: Shown,
+    /// The exclusions, in the order in which they were named.
+    pub exclusions: Vec<Shown>,
+}
+
+/// What is to be shown as rule text.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPreview {
+    /// The exclusions; at most 200.
+    pub add: Vec<Exclusion>,
+    /// The ids of those whose place they would take.
+    #[serde(default)]
+    pub remove: Vec<u64>,
 }
 
 /// The version of the file after a change.
@@ -100,40 +126,64 @@ pub struct OfVersion {
     pub version: String,
 }
 
-/// Rule text, or why there is none.
+/// Rule texts, or why there are none.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Preview {
-    /// The rule text; empty where it is refused.
-    pub seclang: String,
-    /// Why it cannot be made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refused: Option<String>,
+    /// One for each exclusion, in their order, with the ids that they would get together.
+    pub exclusions: Vec<Previewed>,
 }
 
-/// A note that begins now.
-pub(crate) fn note(
-    author: &str,
-    reason: &str,
-    days: Option<u32>,
-    event: Option<EventId>,
-) -> Result<Note, Failure> {
-    if reason.trim().is_empty() {
-        return Err(Failure::Refused("an exclusion needs a reason".to_owned()));
+const DAY: i64 = 86_400 * 1_000_000;
+
+/// A note that begins now, without an event.
+fn note(author: &str, new: &NewExclusions) -> Result<Note, Failure> {
+    let refuse = |what: String| Err(Failure::Refused(what));
+    if new.reason.trim().is_empty() {
+        return refuse("an exclusion needs a reason".to_owned());
     }
     let now = Timestamp::from(std::time::SystemTime::now());
-    let expires = match days {
-        None => None,
-        Some(days @ 1..=MAX_DAYS) => {
-            Some(Timestamp::from_micros(now.as_micros() + i64::from(days) * 86_400 * 1_000_000))
+    let last = Timestamp::from_micros(now.as_micros() + i64::from(MAX_DAYS) * DAY);
+    let expires = match (new.expires_days, new.expires) {
+        (None, None) => None,
+        (Some(_), Some(_)) => return refuse("expires_days or expires, not both".to_owned()),
+        (Some(days @ 1..=MAX_DAYS), None) => {
+            Some(Timestamp::from_micros(now.as_micros() + i64::from(days) * DAY))
         }
-        Some(_) => return Err(Failure::Refused(format!("expires_days takes 1 to {MAX_DAYS}"))),
+        (Some(_), None) => return refuse(format!("expires_days takes 1 to {MAX_DAYS}")),
+        (None, Some(expires)) if expires > last => {
+            return refuse(format!("expires lies beyond {MAX_DAYS} days"));
+        }
+        (None, expires) => expires,
     };
-    let (author, reason) = (author.to_owned(), reason.trim().to_owned());
-    Ok(Note { reason, author, created: Some(now), expires, event })
+    let (author, reason) = (author.to_owned(), new.reason.trim().to_owned());
+    Ok(Note { reason, author, created: Some(now), expires, event: None })
 }
 
-fn shown(file: &ExclusionFile, path: &str) -> Vec<Shown> {
+/// Refuses more exclusions at once than a change may have.
+pub(crate) fn within_limit(count: usize) -> Result<(), Failure> {
+    match count {
+        0..=CHANGED => Ok(()),
+        _ => Err(Failure::Refused(format!("at most {CHANGED} exclusions at once"))),
+    }
+}
+
+pub(crate) fn shown(file: &ExclusionFile, path: &str) -> Vec<Shown> {
     file.entries().iter().map(|entry| Shown { entry: entry.clone(), file: path.to_owned() }).collect()
+}
+
+/// Exclusions for the audit trail: the first ones, and how many more.
+pub(crate) fn described(entries: &[ChangedExclusion]) -> String {
+    const NAMED: usize = 10;
+    let more = entries.len().saturating_sub(NAMED);
+    let mut text = entries.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    if more > 0 {
+        text.push_str(&format!("; … (+{more})"));
+    }
+    text
+}
+
+fn changed(entry: &Entry) -> ChangedExclusion {
+    ChangedExclusion { id: entry.id, exclusion: entry.exclusion.clone() }
 }
 
 /// The exclusions in force, and the version of their file
@@ -154,40 +204,52 @@ pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Js
     .map(Json)
 }
 
-/// Makes an exclusion and has the gate use it
+/// Makes exclusions, in the place of others if so wanted, as one change, and has the gate use them
 #[utoipa::path(
     post,
     path = "/api/exclusions",
     security(("session" = ["analyst"]), ("token" = ["tune"])),
-    operation_id = "add_exclusion",
+    operation_id = "change_exclusions",
     tag = "tuning",
-    request_body = NewExclusion,
+    request_body = NewExclusions,
     responses(
         (status = 201, body = Added),
-        (status = 409, body = Conflict, description = "The file has another version by now"),
-        (status = 422, body = crate::openapi::Failure, description = "It is refused, or the rules would not load")
+        (status = 404, body = crate::openapi::Failure, description = "One that is to go is not there"),
+        (status = 409, body = Conflict, description = "The file has another version by now: nothing is done"),
+        (
+            status = 422,
+            body = crate::openapi::Failure,
+            description = "One is refused, or the rules would not load: nothing is done"
+        )
     )
 )]
-pub(crate) async fn add(
+pub(crate) async fn change(
     who: Analyst,
     State(console): State<Console>,
-    Input(new): Input<NewExclusion>,
+    Input(new): Input<NewExclusions>,
 ) -> Result<(StatusCode, Json<Added>), Failure> {
     asked(console, move |console| {
-        let note = note(&who.user, &new.reason, new.expires_days, new.event)?;
-        let NewExclusion { version, rule, site, path, path_match, parameter, .. } = new;
-        let exclusion = Exclusion { rule, site, path, path_match, parameter };
-        let ids = console.tuning.add(&version, &who.user, &[(exclusion, note)])?;
+        if new.add.is_empty() {
+            return Err(Failure::Refused("name at least one exclusion".to_owned()));
+        }
+        within_limit(new.add.len().max(new.remove.len()))?;
+        let note = note(&who.user, &new)?;
+        let wanted = new.add.into_iter().map(|one| {
+            let NewExclusion { rule, site, path, path_match, parameter, event } = one;
+            let exclusion = Exclusion { rule, site, path, path_match, parameter };
+            (exclusion, Note { event, ..note.clone() })
+        });
+        let wanted: Vec<_> = wanted.collect();
+        let ids = console.tuning.change(&new.version, &who.user, &wanted, &new.remove)?;
+        let made = ids.iter().zip(&wanted);
+        let made =
+            made.map(|(id, (exclusion, _))| ChangedExclusion { id: *id, exclusion: exclusion.clone() });
+        let what = if new.remove.is_empty() { "exclusion_added" } else { "exclusion_replaced" };
+        console.audit_blocking(&who, what, &described(&made.collect::<Vec<_>>()));
         let (file, path) = console.tuning.exclusions()?;
-        let entry = ids.first().and_then(|id| file.find(*id)).cloned();
-        let entry =
-            entry.ok_or_else(|| Failure::NotFound("somebody else has removed it again".to_owned()))?;
-        console.audit_blocking(
-            &who,
-            "exclusion_added",
-            &format!("{}: rule {}", entry.id, entry.exclusion.rule),
-        );
-        Ok(Added { version: file.version(), exclusion: Shown { entry, file: path } })
+        let exclusions =
+            shown(&file, &path).into_iter().filter(|shown| ids.contains(&shown.entry.id)).collect();
+        Ok(Added { version: file.version(), exclusions })
     })
     .await
     .map(|added| (StatusCode::CREATED, Json(added)))
@@ -216,33 +278,35 @@ pub(crate) async fn remove(
     let id = number(&id, "exclusion")?;
     let Query(of) = of.map_err(|rejection| Failure::Refused(rejection.body_text()))?;
     asked(console, move |console| {
-        console.tuning.remove(&of.version, &who.user, id)?;
-        console.audit_blocking(&who, "exclusion_removed", &id.to_string());
+        let known = console.tuning.exclusions()?.0;
+        console.tuning.change(&of.version, &who.user, &[], &[id])?;
+        let gone: Vec<_> = known.find(id).map(changed).into_iter().collect();
+        console.audit_blocking(&who, "exclusion_removed", &described(&gone));
         Ok(Version { version: console.tuning.exclusions()?.0.version() })
     })
     .await
     .map(Json)
 }
 
-/// The rule text that an exclusion would get
+/// The rule texts that exclusions would get
 #[utoipa::path(
     post,
     path = "/api/exclusions/preview",
     operation_id = "preview_exclusion",
     tag = "tuning",
-    request_body = Exclusion,
-    responses((status = 200, body = Preview))
+    request_body = NewPreview,
+    responses(
+        (status = 200, body = Preview),
+        (status = 404, body = crate::openapi::Failure, description = "One that is to go is not there")
+    )
 )]
 pub(crate) async fn preview(
     _: Viewer,
     State(console): State<Console>,
-    Input(exclusion): Input<Exclusion>,
+    Input(new): Input<NewPreview>,
 ) -> Result<Json<Preview>, Failure> {
-    asked(console, move |console| match console.tuning.preview(&exclusion) {
-        Ok(seclang) => Ok(Preview { seclang, refused: None }),
-        Err(Failure::Refused(why)) => Ok(Preview { seclang: String::new(), refused: Some(why) }),
-        Err(other) => Err(other),
-    })
-    .await
-    .map(Json)
+    within_limit(new.add.len().max(new.remove.len()))?;
+    asked(console, move |console| Ok(Preview { exclusions: console.tuning.preview(&new.add, &new.remove)? }))
+        .await
+        .map(Json)
 }

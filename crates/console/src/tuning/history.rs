@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::exclusions::Version;
+use super::exclusions::{self, Version};
 use super::{Change, Conflict, Failure, asked, number};
 use crate::access::{Analyst, Viewer};
 use crate::{Console, Input};
@@ -19,6 +19,8 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 /// What was changed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Changes {
+    /// Names the state of the file of exclusions; undoing has to name it.
+    pub version: String,
     /// The newest first, at most 500.
     pub changes: Vec<Change>,
 }
@@ -31,6 +33,20 @@ pub struct Undo {
     pub version: String,
 }
 
+/// A change for the audit trail, in names and signs alone.
+fn described(change: &Change) -> String {
+    let mut text = format!("#{}", change.number);
+    for (sign, exclusions) in [("−", &change.removed), ("+", &change.added)] {
+        if !exclusions.is_empty() {
+            text.push_str(&format!(" {sign} {}", exclusions::described(exclusions)));
+        }
+    }
+    if let Some(site) = &change.site {
+        text.push_str(&format!(" {}", site.site));
+    }
+    text
+}
+
 /// Every change of the exclusions and of what sites' rules do
 #[utoipa::path(
     get,
@@ -40,7 +56,13 @@ pub struct Undo {
     responses((status = 200, body = Changes))
 )]
 pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Json<Changes>, Failure> {
-    asked(console, |console| Ok(Changes { changes: console.tuning.history()? })).await.map(Json)
+    asked(console, |console| {
+        // the older of the two, if there is a change between
+        let version = console.tuning.exclusions()?.0.version();
+        Ok(Changes { version, changes: console.tuning.history()? })
+    })
+    .await
+    .map(Json)
 }
 
 /// Takes a change back, whatever came after it
@@ -67,8 +89,9 @@ pub(crate) async fn undo(
 ) -> Result<Json<Version>, Failure> {
     let number = self::number(&number, "change")?;
     asked(console, move |console| {
+        let undone = console.tuning.history()?.into_iter().find(|change| change.number == number);
         console.tuning.undo(&undo.version, &who.user, number)?;
-        console.audit_blocking(&who, "change_undone", &number.to_string());
+        console.audit_blocking(&who, "change_undone", &undone.as_ref().map(described).unwrap_or_default());
         Ok(Version { version: console.tuning.exclusions()?.0.version() })
     })
     .await

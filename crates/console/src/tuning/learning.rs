@@ -3,14 +3,14 @@
 use ::tuning::{Exclusion, Learned};
 use axum::extract::{Path, State};
 use axum::response::Json;
-use event::{ByteString, Event, Timestamp};
+use event::{ByteString, Event, EventId, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::Condition;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Conflict, Failure, SiteMode, SiteState, asked, exclusions};
+use super::{Failure, SiteMode, SiteState, asked};
 use crate::access::{Analyst, Viewer};
 use crate::{Console, Input};
 
@@ -20,11 +20,7 @@ pub const EVENTS: usize = 50_000;
 const PAGE: usize = 500;
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(set))
-        .routes(routes!(proposals))
-        .routes(routes!(accept))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(set)).routes(routes!(proposals))
 }
 
 /// The sites.
@@ -47,6 +43,8 @@ pub struct NewMode {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LearnedProposals)]
 pub struct Proposals {
+    /// Names the state of the file of exclusions that they were found for.
+    pub version: String,
     /// The likeliest first.
     pub proposals: Vec<Proposal>,
 }
@@ -70,34 +68,12 @@ pub struct Proposal {
     pub seclang: String,
     /// From 0 to 1: how likely it is one.
     pub likely: f64,
-    /// Why, for people.
-    pub why: String,
-}
-
-/// Proposals that are to become exclusions.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Accept {
-    /// The version of the file of exclusions that this was decided on.
-    pub version: String,
-    /// Which.
-    pub proposals: Vec<Exclusion>,
-    /// Why; where it is not given, that they were learned.
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// From now; null: they stay until they are removed.
-    #[serde(default)]
-    #[schema(minimum = 1, maximum = 3660)]
-    pub expires_days: Option<u32>,
-}
-
-/// What became of them.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Accepted {
-    /// The version of the file now.
-    pub version: String,
-    /// The exclusions' ids.
-    pub exclusions: Vec<u64>,
+    /// How many of the clients match in at most three places and kinds, as scanners do not.
+    pub honest: usize,
+    /// Whether so many rules match at once as on an attack.
+    pub many_rules: bool,
+    /// Some of the events, of different clients.
+    pub samples: Vec<EventId>,
 }
 
 /// The events of a site while it learned, the newest first. Ends at the first that cannot be read.
@@ -229,51 +205,26 @@ pub(crate) async fn proposals(
     Path(site): Path<String>,
 ) -> Result<Json<Proposals>, Failure> {
     asked(console, move |console| {
+        // before they are found: whoever changes the file meanwhile makes them out of date
+        let version = console.tuning.exclusions()?.0.version();
         let found = learned(console, &find(console, &site)?)?;
         let proposals = found.into_iter().map(|learned| {
-            let Learned { exclusion, message, variable, seclang, clients, events, likely, why } = learned;
-            Proposal { exclusion, message, variable, clients, events, seclang, likely, why }
+            let Learned { exclusion, message, variable, seclang, clients, events, .. } = learned;
+            let Learned { honest, is_telling: many_rules, samples, likely, .. } = learned;
+            Proposal {
+                exclusion,
+                message,
+                variable,
+                clients,
+                events,
+                seclang,
+                likely,
+                honest,
+                many_rules,
+                samples,
+            }
         });
-        Ok(Proposals { proposals: proposals.collect() })
-    })
-    .await
-    .map(Json)
-}
-
-/// Makes exclusions of what was learned
-#[utoipa::path(
-    post,
-    path = "/api/learning/{site}/accept",
-    security(("session" = ["analyst"]), ("token" = ["tune"])),
-    operation_id = "accept_learned",
-    tag = "tuning",
-    params(("site" = String, Path, description = "The site's name")),
-    request_body = Accept,
-    responses(
-        (status = 200, body = Accepted),
-        (status = 404, body = crate::openapi::Failure),
-        (status = 409, body = Conflict, description = "The file has another version by now"),
-        (status = 422, body = crate::openapi::Failure, description = "One is refused: none is made")
-    )
-)]
-pub(crate) async fn accept(
-    who: Analyst,
-    State(console): State<Console>,
-    Path(site): Path<String>,
-    Input(accept): Input<Accept>,
-) -> Result<Json<Accepted>, Failure> {
-    asked(console, move |console| {
-        find(console, &site)?;
-        let reason = accept.reason.unwrap_or_else(|| format!("learned from the traffic of {site}"));
-        let note = exclusions::note(&who.user, &reason, accept.expires_days, None)?;
-        let wanted: Vec<_> =
-            accept.proposals.into_iter().map(|exclusion| (exclusion, note.clone())).collect();
-        if wanted.is_empty() || wanted.iter().any(|(exclusion, _)| exclusion.site.as_ref() != Some(&site)) {
-            return Err(Failure::Refused(format!("name exclusions of {site}")));
-        }
-        let ids = console.tuning.add(&accept.version, &who.user, &wanted)?;
-        console.audit_blocking(&who, "learned_exclusions_added", &format!("{site}: {}", ids.len()));
-        Ok(Accepted { version: console.tuning.exclusions()?.0.version(), exclusions: ids })
+        Ok(Proposals { version, proposals: proposals.collect() })
     })
     .await
     .map(Json)

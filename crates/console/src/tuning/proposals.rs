@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::exclusions::{self, Shown};
 use super::{Failure, RuleText, asked, number};
 use crate::Console;
 use crate::access::Viewer;
@@ -21,12 +22,16 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ExclusionProposals)]
 pub struct Proposals {
+    /// Names the state of the file of exclusions that they were made for.
+    pub version: String,
     /// The narrowest first.
     pub proposals: Vec<Proposal>,
     /// The rule that answered for the upstream.
     pub blocking_rule: Option<u64>,
     /// The exclusions that together let the event pass, each as narrow as can be.
     pub narrowest: Vec<Exclusion>,
+    /// The exclusions in force that take as much as some of the proposals.
+    pub in_force: Vec<Shown>,
 }
 
 /// An exclusion that may be made.
@@ -43,13 +48,15 @@ pub struct Proposal {
     pub scope: Scope,
     /// How its path is compared.
     pub path_match: PathMatch,
-    /// Its rule text; empty where it is refused.
+    /// Its rule text; empty where it is refused. The narrowest have the ids that they would get together.
     pub seclang: String,
     /// How much it takes away.
     pub width: Width,
     /// Why it cannot be made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// The id of the exclusion in force that takes as much already.
+    pub in_force: Option<u64>,
 }
 
 /// Which requests and what of them.
@@ -101,7 +108,12 @@ pub(crate) async fn proposals(
     asked(console, move |console| {
         let event = console.events.get(id)?;
         let event = event.ok_or_else(|| Failure::NotFound(format!("there is no event {id}")))?;
+        // before they are made: whoever changes the file meanwhile makes them out of date
+        let (file, path) = console.tuning.exclusions()?;
         let found = console.tuning.proposals(&event)?;
+        let is_in_force = |id: u64| found.proposals.iter().any(|proposal| proposal.in_force == Some(id));
+        let in_force =
+            exclusions::shown(&file, &path).into_iter().filter(|shown| is_in_force(shown.entry.id)).collect();
         let narrowest = found.narrowest();
         let proposals = found.proposals.into_iter().map(|proposal| {
             let Exclusion { rule, site, path, path_match, parameter } = proposal.exclusion;
@@ -118,9 +130,11 @@ pub(crate) async fn proposals(
                 seclang,
                 width: proposal.width,
                 refused,
+                in_force: proposal.in_force,
             }
         });
-        Ok(Proposals { proposals: proposals.collect(), blocking_rule: found.blocking_rule, narrowest })
+        let (version, proposals) = (file.version(), proposals.collect());
+        Ok(Proposals { version, proposals, blocking_rule: found.blocking_rule, narrowest, in_force })
     })
     .await
     .map(Json)

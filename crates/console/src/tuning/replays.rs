@@ -8,11 +8,13 @@ use ::tuning::{Exclusion, Replay, Report};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Json;
+use event::EventId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::exclusions::within_limit;
 use super::{Failure, asked};
 use crate::access::{Analyst, Role, Viewer};
 use crate::{Console, Input};
@@ -37,12 +39,14 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 #[serde(default, deny_unknown_fields)]
 #[schema(as = NewReplay)]
 pub struct New {
-    /// Exclusions that would be added.
+    /// Exclusions that would be added; at most 200.
     pub add: Vec<Exclusion>,
     /// Exclusions that would be removed.
     pub remove: Vec<u64>,
     /// Rule files or patterns on the gate's machine that would take the place of all others; takes the role owner.
     pub rules: Vec<String>,
+    /// The event that it is about: it is judged first, whatever the others are.
+    pub event: Option<EventId>,
     /// Which events, as the query of /api/events; all where it is empty.
     pub filter: String,
     /// How many events at most, the newest; 10,000 where nothing is said.
@@ -143,14 +147,22 @@ impl Run {
         let limit = new.limit.unwrap_or(EVENTS);
         let passed = console.tuning.passed();
         let stored = console.events.count(&filter)?.min(limit);
-        self.total.store(stored + passed.len() as u64, Ordering::Relaxed);
+        let about = match new.event {
+            Some(id) => console.events.get(id)?,
+            None => None,
+        };
+        self.total.store(stored + (passed.len() + about.iter().len()) as u64, Ordering::Relaxed);
         let mut replay = Replay::new(before, after);
+        if let Some(event) = &about {
+            self.step()?;
+            replay.event(event);
+        }
         let mut left = limit;
         let mut query = store::Query::newest(filter, PAGE);
         while left > 0 {
             query.limit = PAGE.min(usize::try_from(left).unwrap_or(PAGE));
             let page = console.events.query(&query)?;
-            for event in &page.events {
+            for event in page.events.iter().filter(|event| Some(event.id) != new.event) {
                 self.step()?;
                 replay.event(event);
             }
@@ -200,6 +212,7 @@ pub(crate) async fn start(
     if !new.rules.is_empty() && who.role < Role::Owner {
         return Err(Failure::Refused("other rule files take the role owner".to_owned()));
     }
+    within_limit(new.add.len().max(new.remove.len()))?;
     if new.limit.is_some_and(|limit| !(1..=MAX_EVENTS).contains(&limit)) {
         return Err(Failure::Refused(format!("limit takes 1 to {MAX_EVENTS}")));
     }

@@ -40,16 +40,13 @@ impl Tuning for Rules {
     fn proposals(&self, _: &Event) -> Result<Proposals, Failure> {
         Err(nothing())
     }
-    fn preview(&self, _: &Exclusion) -> Result<String, Failure> {
+    fn preview(&self, _: &[Exclusion], _: &[u64]) -> Result<Vec<Previewed>, Failure> {
         Err(nothing())
     }
     fn exclusions(&self) -> Result<(ExclusionFile, String), Failure> {
         Err(nothing())
     }
-    fn add(&self, _: &str, _: &str, _: &[(Exclusion, Note)]) -> Result<Vec<u64>, Failure> {
-        Err(nothing())
-    }
-    fn remove(&self, _: &str, _: &str, _: u64) -> Result<(), Failure> {
+    fn change(&self, _: &str, _: &str, _: &[(Exclusion, Note)], _: &[u64]) -> Result<Vec<u64>, Failure> {
         Err(nothing())
     }
     fn history(&self) -> Result<Vec<Change>, Failure> {
@@ -147,6 +144,22 @@ async fn replays_run_page_by_page_and_tell_how_far_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_event_that_it_is_about_is_judged_first_and_once() {
+    let (console, go, _folder) = console();
+    // the oldest of all, which no other filter or limit lets in
+    let oldest = event(0, "POST /other?x=b HTTP/1.1").id;
+    for (limit, events) in [(3, 4), (1_000, 450)] {
+        let new = New { event: Some(oldest), limit: Some(limit), ..New::default() };
+        let id = begin(&console, Role::Analyst, new).await.unwrap();
+        go.send(()).unwrap();
+        let shown = ended(&console, &id).await;
+        assert_eq!((shown.error, shown.report.now_pass_count), (None, events));
+        assert_eq!(shown.report.now_pass[0].event, oldest);
+        assert_eq!((shown.done, shown.total), (events + 1, events + 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replays_are_limited_cancelled_and_forgotten() {
     let (console, go, _folder) = console();
     let new = New::default;
@@ -184,6 +197,7 @@ async fn replays_are_limited_cancelled_and_forgotten() {
 
     for (role, new) in [
         (Role::Analyst, New { rules: vec!["/etc/shadow".into()], ..new() }),
+        (Role::Owner, New { add: vec![exclusion(); ::tuning::limits::CHANGED + 1], ..new() }),
         (Role::Owner, New { limit: Some(0), ..new() }),
         (Role::Owner, New { limit: Some(super::replays::MAX_EVENTS + 1), ..new() }),
         (Role::Owner, New { filter: "nonsense=1".into(), ..new() }),
@@ -191,6 +205,57 @@ async fn replays_are_limited_cancelled_and_forgotten() {
     ] {
         assert!(matches!(begin(&console, role, new).await, Err(Failure::Refused(_))));
     }
+}
+
+fn exclusion() -> Exclusion {
+    Exclusion {
+        rule: 942_100,
+        site: Some("shop".into()),
+        path: Some("/a b".into()),
+        path_match: PathMatch::Prefix,
+        parameter: Some("ARGS:text".into()),
+    }
+}
+
+#[tokio::test]
+async fn a_change_says_what_why_and_until_when() {
+    use super::exclusions::{MAX_DAYS, NewExclusion, NewExclusions, change};
+    let (console, _go, _folder) = console();
+    let Exclusion { rule, site, path, path_match, parameter } = exclusion();
+    let one = NewExclusion { rule, site, path, path_match, parameter, event: None };
+    let new = || NewExclusions {
+        version: "v".into(),
+        add: vec![one.clone()],
+        remove: Vec::new(),
+        reason: "r".into(),
+        expires_days: None,
+        expires: None,
+    };
+    let far = Timestamp::from_micros(i64::MAX / 2);
+    for (new, wrong) in [
+        (NewExclusions { add: Vec::new(), ..new() }, "at least one"),
+        (NewExclusions { add: vec![one.clone(); ::tuning::limits::CHANGED + 1], ..new() }, "at most 200"),
+        (NewExclusions { remove: vec![1; ::tuning::limits::CHANGED + 1], ..new() }, "at most 200"),
+        (NewExclusions { reason: " ".into(), ..new() }, "reason"),
+        (NewExclusions { expires_days: Some(0), ..new() }, "expires_days"),
+        (NewExclusions { expires_days: Some(MAX_DAYS + 1), ..new() }, "expires_days"),
+        (NewExclusions { expires: Some(far), ..new() }, "3660 days"),
+        (NewExclusions { expires_days: Some(1), expires: Some(far), ..new() }, "not both"),
+        // nothing is wrong but that there is no gate
+        (new(), "no gate"),
+    ] {
+        let who = Analyst(identity(Role::Analyst));
+        let refused = change(who, State(console.clone()), Input(new)).await.map(|_| ()).unwrap_err();
+        assert!(refused.to_string().contains(wrong), "{refused} lacks {wrong}");
+    }
+}
+
+#[test]
+fn a_changed_exclusion_in_signs() {
+    let changed = |exclusion| ChangedExclusion { id: 80_000, exclusion }.to_string();
+    assert_eq!(changed(exclusion()), "80000: 942100 ARGS:text · shop · /a b…");
+    let all = Exclusion { site: None, path: None, parameter: None, ..exclusion() };
+    assert_eq!(changed(all), "80000: 942100");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `monban rules exclude`
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use ::console::tuning::Failure as TuningFailure;
@@ -67,7 +68,14 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
     let mut found = tuner::proposals(&store, &config, &event).map_err(failure)?;
     found.proposals.retain(|proposal| arguments.rule.is_none_or(|rule| rule == proposal.exclusion.rule));
     let chosen = found.narrowest();
-    if chosen.is_empty() {
+    let in_force: BTreeSet<String> =
+        found.proposals.iter().filter_map(|proposal| Some(proposal.in_force?.to_string())).collect();
+    let in_force = in_force.into_iter().collect::<Vec<_>>().join(", ");
+    let already = format!("what matched on event {} is excluded already: {in_force}", event.id);
+    if chosen.is_empty() && !in_force.is_empty() && arguments.apply {
+        return Err(Failure::Refused { message: already, hint: None });
+    }
+    if chosen.is_empty() && in_force.is_empty() {
         let what =
             format!("nothing can be excluded for event {}: no rule that may be matched on it", event.id);
         return Err(Failure::NotFound(what));
@@ -85,7 +93,7 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
             event: Some(event.id),
         };
         let wanted: Vec<_> = chosen.iter().map(|exclusion| (exclusion.clone(), note.clone())).collect();
-        made = tuner::add(&store, &config, None, &note.author, &wanted).map_err(failure)?.0;
+        made = tuner::change(&store, &config, None, &note.author, &wanted, &[]).map_err(failure)?.0;
         let runs = crate::daemon::socket_path(&config.data_dir).exists();
         told = runs.then(|| control::ask(&config.data_dir, "reload", Some("the file has been written")));
     }
@@ -96,7 +104,7 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
             json!({
                 "exclusion": proposal.exclusion, "width": proposal.width, "message": proposal.message,
                 "variable": proposal.variable, "chosen": is_chosen(proposal),
-                "seclang": proposal.text.as_ref().ok(), "refused": proposal.text.as_ref().err().map(ToString::to_string),
+                "in_force": proposal.in_force, "seclang": proposal.text.as_ref().ok(), "refused": proposal.text.as_ref().err().map(ToString::to_string),
             })
         });
         let proposals: Vec<_> = proposals.collect();
@@ -109,14 +117,17 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
             let (message, variable) = (Safe(&proposal.message), Safe(&proposal.variable));
             let head = format!("{mark} {width:10} {} {variable}", proposal.exclusion.rule);
             writeln!(out, "{} {}", style.strong(&head), style.faint(&message.to_string()))?;
-            match &proposal.text {
-                Ok(text) => text.lines().try_for_each(|line| writeln!(out, "    {line}"))?,
-                Err(refused) => writeln!(out, "    refused: {refused}")?,
+            match (&proposal.text, proposal.in_force) {
+                (Ok(_), Some(id)) => writeln!(out, "    excluded already: {id}")?,
+                (Ok(text), None) => text.lines().try_for_each(|line| writeln!(out, "    {line}"))?,
+                (Err(refused), _) => writeln!(out, "    refused: {refused}")?,
             }
         }
         if arguments.apply {
             let ids: Vec<String> = made.iter().map(u64::to_string).collect();
             writeln!(out, "made {} in {}", ids.join(", "), store.path().display())?;
+        } else if chosen.is_empty() {
+            writeln!(out, "{already}")?;
         } else {
             writeln!(out, "--apply --reason TEXT makes those with *")?;
         }

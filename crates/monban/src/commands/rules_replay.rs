@@ -24,8 +24,8 @@ use crate::tuner;
 ///
 /// monban rules replay --rules /etc/modsecurity/modsecurity.conf /opt/crs-next/crs-setup.conf '/opt/crs-next/rules/*.conf'
 ///
-/// The exclusions stay before them. An attack that would slip through is one that passes although other rules match on it, it
-/// matched as several kinds of attack, or the same client's other attacks stay blocked.
+/// The exclusions stay before them. What would pass looks like an attack if other rules still match on it, if it matched as
+/// several kinds of attack, by three rules for attacks or with a score of 15, or if the same client's other attacks stay blocked.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Rule files or quoted patterns in the place of those of the configuration
@@ -104,10 +104,12 @@ fn text(report: &Report, done: u64, shown: usize, out: &mut impl Write) -> std::
     writeln!(out, "{done} requests, {} of them a sample of those that passed", report.sample_of_passed)?;
     for (count, what) in [
         (report.now_pass_count, "would now pass"),
-        (report.slips_through_count, "of these look like attacks that slip through"),
+        (report.now_pass_detected, "of these were only detected"),
+        (report.slips_through_count, "of these look like attacks"),
         (report.newly_blocked_count, "would now be blocked"),
         (report.changed, "of these are of the sample"),
         (report.still_blocked, "stay blocked"),
+        (report.still_detected, "stay detected: their site does not block"),
         (report.still_pass, "pass as before"),
         (not.truncated, "not judged: only the beginning of the body was kept"),
         (not.without_rules, "not judged: refused before rules had a say"),
@@ -138,8 +140,8 @@ fn text(report: &Report, done: u64, shown: usize, out: &mut impl Write) -> std::
 fn line(changed: &Changed, out: &mut impl Write) -> std::io::Result<()> {
     let rules: Vec<String> = changed.rules.iter().map(u64::to_string).collect();
     let request = cut(&Safe(changed.request.as_bytes()).to_string(), 80);
-    let attack =
-        if changed.attack { format!(" attack? {}", changed.signs.join("; ")) } else { String::new() };
+    let signs: Vec<String> = changed.signs.iter().map(ToString::to_string).collect();
+    let attack = if changed.attack { format!(" attack? {}", signs.join("; ")) } else { String::new() };
     let (before, after) = (changed.score_before, changed.score_after);
     writeln!(out, "{} {before}→{after} {} {request}{attack}", changed.event, rules.join(","))
 }

@@ -117,38 +117,87 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     assert!(rule["comment"].as_str().unwrap().starts_with('#') && rule["phase"] == 2, "{rule}");
 
     // what it would change
-    let seen = replay(console, &json!({"add": narrowest, "filter": "action=blocked"}));
+    let seen = replay(console, &json!({"add": narrowest, "filter": "action=blocked", "event": event}));
     assert_eq!(seen["now_pass"][0]["event"], event.as_str(), "{seen}");
     assert_eq!((&seen["slips_through_count"], &seen["changed"]), (&json!(0), &json!(0)));
     assert!(seen["sample_of_passed"].as_u64().unwrap() >= 1);
 
     // the rules that block are not for exclusion; nor does anything go without a reason
-    let wrong = |rule: u64, reason: &str| {
-        let new = json!({"version": version(console), "rule": rule, "reason": reason});
+    let change = |version: &str, add: &[Value], remove: &[u64], reason: &str| {
+        let new =
+            json!({"version": version, "add": add, "remove": remove, "reason": reason, "expires_days": 30});
         api(console, "POST", "/api/exclusions", Some(&new))
     };
+    let wrong = |rule: u64, reason: &str| change(&version(console), &[json!({"rule": rule})], &[], reason);
     for rule in [949_110, 959_100, 980_130] {
         assert_eq!(wrong(rule, "because").0, 422, "{rule}");
     }
     assert_eq!(wrong(942_100, " ").0, 422);
-    let preview = api(console, "POST", "/api/exclusions/preview", Some(&json!({"rule": 949_110}))).1;
-    assert!(preview["refused"].as_str().unwrap().contains("949110"), "{preview}");
+    // none is made if one is refused
+    let both = [json!({"rule": 942_100}), json!({"rule": 949_110})];
+    assert_eq!(change(&version(console), &both, &[], "because").0, 422);
+    assert_eq!(get(console, "/api/exclusions")["exclusions"], json!([]));
+    let preview = |add: &Value| {
+        let (status, preview) = api(console, "POST", "/api/exclusions/preview", Some(&json!({ "add": add })));
+        assert_eq!(status, 200, "{preview}");
+        preview["exclusions"].as_array().unwrap().clone()
+    };
+    let odd = preview(
+        &json!([{"rule": 949_110}, {"rule": 4_711, "site": "shpo"}, {"rule": 4_711, "site": "shpo"}]),
+    );
+    assert!(odd[0]["refused"].as_str().unwrap().contains("949110"), "{odd:?}");
+    let warnings = json!([
+        {"warning": "unknown_rule", "rule": 4_711},
+        {"warning": "unknown_site", "site": "shpo", "known": ["*"]}
+    ]);
+    assert_eq!((&odd[1]["id"], &odd[1]["warnings"]), (&json!(80_000), &warnings));
+    assert_eq!(odd[2]["refused"], "exclusion 80000 excludes the same already");
 
-    // applied; two browsers
-    let first_version = version(console);
-    for exclusion in &narrowest {
-        let mut new = exclusion.clone();
-        new["version"] = json!(version(console));
-        new["reason"] = json!("people quote\nSecRuleEngine Off");
-        new["expires_days"] = json!(30);
-        new["event"] = json!(event);
-        let (status, added) = api(console, "POST", "/api/exclusions", Some(&new));
-        assert_eq!(status, 201, "{added}");
-        assert!(added["seclang"].as_str().unwrap().contains("/comment"), "{added}");
-        new["version"] = json!(first_version);
-        let (status, conflict) = api(console, "POST", "/api/exclusions", Some(&new));
-        assert_eq!((status, conflict["version"].as_str()), (409, Some(&version(console)[..])), "{conflict}");
+    // applied as one change, with the ids that were shown; two browsers
+    let first_version = found["version"].as_str().unwrap();
+    let with_event = |mut exclusion: Value| {
+        exclusion["event"] = json!(event);
+        exclusion
+    };
+    let add: Vec<Value> = narrowest.iter().cloned().map(with_event).collect();
+    let shown = preview(&json!(narrowest));
+    let proposed = found["proposals"].as_array().unwrap();
+    let (status, added) = change(first_version, &add, &[], "people quote\nSecRuleEngine Off");
+    assert_eq!(status, 201, "{added}");
+    for (number, (made, shown)) in added["exclusions"].as_array().unwrap().iter().zip(&shown).enumerate() {
+        assert_eq!((&made["id"], &shown["id"]), (&json!(80_000 + number), &made["id"]));
+        assert_eq!((&made["event"], &made["path"]), (&json!(event), &json!("/comment")));
+        let text = shown["seclang"].as_str().unwrap();
+        assert!(made["seclang"].as_str().unwrap().ends_with(text.trim_end()), "{made} {shown}");
+        assert!(proposed.iter().any(|one| one["seclang"] == text), "{text}");
     }
+    let (status, conflict) = change(first_version, &add, &[], "the other browser");
+    assert_eq!((status, conflict["version"].as_str()), (409, Some(&version(console)[..])), "{conflict}");
+    let (status, twice) = change(&version(console), &add[..1], &[], "once more");
+    assert_eq!((status, &twice["error"]), (422, &json!("exclusion 80000 excludes the same already")));
+    // what is excluded is not proposed again
+    let again = get(console, &path);
+    assert_eq!(again["narrowest"], json!([]), "{again}");
+    assert_eq!(again["in_force"].as_array().unwrap().len(), narrowest.len(), "{again}");
+    assert_eq!(
+        (&again["proposals"][0]["in_force"], &again["version"]),
+        (&json!(80_000), &json!(version(console)))
+    );
+    // one in the place of another
+    let edited = change(&version(console), &add[..1], &[80_000], "other words");
+    assert_eq!(
+        (edited.0, &edited.1["exclusions"][0]["id"]),
+        (201, &json!(80_000 + narrowest.len())),
+        "{edited:?}"
+    );
+    assert_eq!(change(&version(console), &add[..1], &[80_000], "it is gone").0, 404);
+    let undo = |number: u64, version: &str| {
+        let path = format!("/api/history/{number}/undo");
+        api(console, "POST", &path, Some(&json!({ "version": version })))
+    };
+    assert_eq!(get(console, "/api/history")["changes"][1]["undo"], "changed_since");
+    assert_eq!(undo(1, &version(console)).0, 422);
+    assert_eq!(undo(2, &version(console)).0, 200);
     let check = |gate: &Monban| {
         assert_eq!(post(gate.address(), "/comment", HARMLESS).status, 200);
         assert_eq!(post(gate.address(), "/comment", "title=' or 1=1 --").status, 403);
@@ -171,28 +220,34 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     gate.start_again();
     check(&gate);
     let changes = get(console, "/api/history")["changes"].as_array().unwrap().clone();
-    assert_eq!(changes.len(), narrowest.len() + 1);
-    assert_eq!(changes[0]["what"], "edited by hand");
+    let told: Vec<_> = changes
+        .iter()
+        .map(|change| (change["what"].as_str().unwrap(), change["undo"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [("by_hand", "possible"), ("undone", "possible"), ("replaced", "undone"), ("excluded", "possible")]
+    );
+    let exclusion = |list: &Value| (list[0]["id"].clone(), list[0]["parameter"].clone());
+    assert_eq!(exclusion(&changes[2]["removed"]), (json!(80_000), json!("ARGS:text")));
+    assert_eq!(changes[3]["added"].as_array().unwrap().len(), narrowest.len());
     assert!(changes[0]["diff"].as_str().unwrap().contains("+# mine"), "{}", changes[0]);
     let first = changes.last().unwrap();
     assert_eq!(first["number"], 1);
     assert!(first["diff"].as_str().unwrap().lines().all(|line| line.starts_with('+')), "{first}");
 
-    // undone
-    let undo =
-        |version: String| api(console, "POST", "/api/history/1/undo", Some(&json!({ "version": version })));
-    assert_eq!(undo(first_version).0, 409);
-    assert_eq!(undo(version(console)).0, 200);
-    assert_eq!(undo(version(console)).0, 422);
+    // removed and brought back; all undone at once
+    let remove = format!("/api/exclusions/80000?version={}", version(console));
+    assert_eq!(api(console, "DELETE", &remove, None).0, 200);
+    assert_eq!(get(console, "/api/history")["changes"][0]["what"], "removed");
+    assert_eq!(undo(5, &version(console)).0, 200);
+    assert_eq!(undo(1, first_version).0, 409);
+    assert_eq!(undo(1, &version(console)).0, 200);
+    assert_eq!(undo(1, &version(console)).0, 422);
     assert_eq!(post(address, "/comment", HARMLESS).status, 403);
-    let left = get(console, "/api/exclusions")["exclusions"].as_array().unwrap().clone();
-    assert_eq!(left.len(), narrowest.len() - 1);
+    assert_eq!(get(console, "/api/exclusions")["exclusions"], json!([]));
     let now = std::fs::read_to_string(&file).unwrap();
     assert!(now.starts_with("# mine, at the top\n\n") && now.ends_with("\n# and at the end"), "{now}");
-    for exclusion in left {
-        let path = format!("/api/exclusions/{}?version={}", exclusion["id"], version(console));
-        assert_eq!(api(console, "DELETE", &path, None).0, 200);
-    }
     // the sample is on disk, for nobody else, and without secrets
     assert_eq!(post(address, "/comment", "text=hello&password=s3cr3t").status, 200);
     gate.terminate();
@@ -217,7 +272,8 @@ fn killed_amid_changes_the_file_and_its_history_agree() {
                 let Ok(list) = ask("GET", "/api/exclusions", "") else { break };
                 let Ok(list) = serde_json::from_slice::<Value>(&list.body) else { break };
                 let path = format!("/{round}/{number}");
-                let new = json!({"version": list["version"], "rule": 1, "path": path, "reason": "r"});
+                let add = json!([{"rule": 1, "path": path}]);
+                let new = json!({"version": list["version"], "add": add, "reason": "r"});
                 match ask("POST", "/api/exclusions", &new.to_string()) {
                     Ok(response) if response.status == 201 => added += 1,
                     Ok(response) => panic!("{}", response.text()),
@@ -241,7 +297,8 @@ fn killed_amid_changes_the_file_and_its_history_agree() {
         let (exclusions, changes) =
             (exclusions["exclusions"].as_array().unwrap(), changes["changes"].as_array().unwrap());
         assert_eq!(exclusions.len(), changes.len());
-        assert!(changes.iter().all(|change| change["what"] == "excluded 1"), "{changes:?}");
+        let is_added = |change: &Value| change["what"] == "excluded" && change["added"][0]["rule"] == 1;
+        assert!(changes.iter().all(is_added), "{changes:?}");
         for (number, change) in (1..=changes.len()).rev().zip(changes) {
             assert_eq!(change["number"], number);
         }
@@ -289,6 +346,10 @@ fn the_commands_do_the_same() {
     assert_eq!((&listed["reason"], &listed["event"]), (&json!("a try"), &json!(event)));
     assert!(listed["author"].as_str().unwrap().ends_with(" (command)"), "{listed}");
     assert_eq!(daemon.command(&["rules", "exclude", "last", "--rule", "77"]).status.code(), Some(1));
+    let again = daemon.command(&["rules", "exclude", &event, "--apply", "--reason", "again"]);
+    assert!(stderr(&again).contains("is excluded already: 80000"), "{}", stderr(&again));
+    let again = stdout(&daemon.command(&["rules", "exclude", &event]));
+    assert!(again.contains("    excluded already: 80000\n") && again.contains("id:80001,"), "{again}");
 
     daemon.program.terminate();
     let replay = |arguments: &[&str]| {
@@ -324,7 +385,7 @@ fn exclusions_that_hinder_the_rules_are_not_written() {
     let console = &Console::of(&daemon);
     let rules = daemon.folder.path().join("rules.conf");
     std::fs::write(&rules, "SecRulee").unwrap();
-    let new = json!({"version": version(console), "rule": 1, "reason": "r"});
+    let new = json!({"version": version(console), "add": [{"rule": 1}], "reason": "r"});
     let (status, refused) = api(console, "POST", "/api/exclusions", Some(&new));
     assert_eq!(status, 422, "{refused}");
     assert!(refused["error"].as_str().unwrap().contains("rules.conf:1:1"), "{refused}");
@@ -395,6 +456,13 @@ fn a_site_learns_from_many_clients_and_not_from_a_scanner() {
         get(console, "/api/events?limit=1000")["events"].as_array().unwrap().len() == 1 + 12 + 40
     });
     let learned = proposals();
+    let samples = learned[0]["samples"].as_array().unwrap();
+    assert_eq!(samples.len(), 3);
+    for id in samples {
+        let event = get(console, &format!("/api/events/{}", id.as_str().unwrap()));
+        assert_eq!(event["action"], "detected");
+        assert!(event["client"]["address"].as_str().unwrap().starts_with("192.0.2."), "{event}");
+    }
     let [only] = &learned[..] else { panic!("{learned:?}") };
     assert_eq!(
         (&only["rule"], &only["path"], &only["clients"]),
@@ -408,9 +476,18 @@ fn a_site_learns_from_many_clients_and_not_from_a_scanner() {
     for key in ["rule", "site", "path", "path_match", "parameter"] {
         accepted.insert(key.to_owned(), only[key].clone());
     }
-    let accept = json!({"version": version(console), "proposals": [accepted]});
-    let (status, done) = api(console, "POST", "/api/learning/test/accept", Some(&accept));
-    assert_eq!(status, 200, "{done}");
+    let seen = replay(console, &json!({"add": [accepted]}));
+    let count = |name: &str| seen[name].as_u64().unwrap();
+    assert_eq!(
+        (count("now_pass_count"), count("now_pass_detected"), count("slips_through_count")),
+        (13, 12, 0)
+    );
+    assert_eq!((count("still_blocked"), count("still_detected")), (0, 40), "{seen}");
+    accepted.insert("event".to_owned(), samples[0].clone());
+    let accept = json!({"version": version(console), "add": [accepted], "reason": "learned"});
+    let (status, done) = api(console, "POST", "/api/exclusions", Some(&accept));
+    assert_eq!(status, 201, "{done}");
+    assert_eq!(done["exclusions"][0]["event"], samples[0]);
     assert_eq!(proposals(), [] as [Value; 0]);
     assert_eq!(set("block").0, 200);
     assert_eq!(ask("192.0.2.1", "/comment", "text=it's"), 200);

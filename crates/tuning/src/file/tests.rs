@@ -148,6 +148,67 @@ fn changes_are_undone_though_others_came_since() {
 }
 
 #[test]
+fn the_same_is_not_excluded_twice() {
+    let (one, first) = add(&read(""), &exclusion(1), &note("one")).unwrap();
+    let refused =
+        |file: &ExclusionFile, exclusion: &Exclusion| add(file, exclusion, &note("two")).unwrap_err();
+    assert_eq!(refused(&one, &exclusion(1)), Refused::InForce(first));
+    // by whatever name, if it is the same rule text
+    let lower = Exclusion { parameter: Some("args:text".into()), ..exclusion(1) };
+    assert_eq!(refused(&one, &lower), Refused::InForce(first));
+    let wider = Exclusion { path: None, ..exclusion(1) };
+    let (two, second) = add(&one, &wider, &note("wider")).unwrap();
+    let covering = |file: &ExclusionFile, exclusion: &Exclusion| {
+        file.covering(exclusion, &sites()).map(|entry| entry.id)
+    };
+    assert_eq!((covering(&one, &wider), covering(&two, &wider)), (None, Some(second)));
+    assert_eq!((covering(&one, &exclusion(1)), covering(&one, &exclusion(2))), (Some(first), None));
+    assert_eq!(covering(&two.remove(first).unwrap(), &exclusion(1)), Some(second));
+    // another condition, written by hand, is not taken for none
+    let hand = read(
+        "# monban exclusion\nSecRule ARGS:x \"@eq 1\" \"id:80000,phase:1,pass,nolog,ctl:ruleRemoveById=1\"\n",
+    );
+    assert_eq!(hand.entries()[0].exclusion.path, None);
+    let all = Exclusion { site: None, path: None, parameter: None, ..exclusion(1) };
+    assert_eq!(covering(&hand, &all), None);
+    assert!(add(&hand, &all, &note("a")).is_ok());
+    // as it is after another has gone in the same change
+    assert!(add(&one.remove(first).unwrap(), &exclusion(1), &note("other words")).is_ok());
+}
+
+#[test]
+fn what_a_change_was_about_and_whether_it_can_be_undone() {
+    let empty = read("# mine\n");
+    let (one, first) = add(&empty, &exclusion(1), &note("one")).unwrap();
+    let (two, second) = add(&one, &exclusion(2), &note("two")).unwrap();
+    let ids = |before: &ExclusionFile, after: &ExclusionFile| {
+        changes(before.text(), after.text())
+            .map(|entries| entries.iter().map(|entry| (entry.id, entry.exclusion.rule)).collect::<Vec<_>>())
+    };
+    assert_eq!(ids(&empty, &two), [vec![], vec![(first, 1), (second, 2)]]);
+    assert_eq!(ids(&two, &one), [vec![(second, 2)], vec![]]);
+    assert_eq!(ids(&read("# other\n"), &empty), [vec![], vec![]]);
+    let text = String::from_utf8(two.text().to_vec()).unwrap();
+    let edited = read(&text.replace("reason: one", "reason: other"));
+    assert_eq!(ids(&two, &edited), [vec![(first, 1)], vec![(first, 1)]]);
+    let since = |file: &ExclusionFile, before: &ExclusionFile, after: &ExclusionFile| {
+        let checked = file.check_undo(before.text(), after.text());
+        assert_eq!(checked.is_ok(), file.undo(before, after).is_ok());
+        checked.map_err(|refused| refused.to_string())
+    };
+    let changed = |id| Err(format!("exclusion {id} has been changed since; remove or write it by hand"));
+    assert_eq!(since(&two, &empty, &one), Ok(()));
+    assert_eq!(since(&edited, &two, &edited), Ok(()));
+    assert_eq!(edited.undo(&two, &edited).unwrap(), two);
+    assert_eq!(since(&edited, &empty, &one), changed(first));
+    assert_eq!(since(&edited, &one, &two), Ok(()));
+    assert_eq!(since(&two, &two, &one), changed(second));
+    let (more, _) = add(&edited, &exclusion(3), &note("three")).unwrap();
+    let back = more.undo(&two, &edited).unwrap();
+    assert_eq!((&back.find(first).unwrap().note.reason[..], back.entries().len()), ("one", 3));
+}
+
+#[test]
 fn limits() {
     assert!(ExclusionFile::read(vec![b' '; limits::FILE_BYTES]).is_ok());
     assert!(matches!(ExclusionFile::read(vec![b' '; limits::FILE_BYTES + 1]), Err(Refused::TooLong { .. })));

@@ -121,7 +121,7 @@ fn what_is_written_parses_and_excludes_exactly_the_event() {
         let mut seen = event.clone();
         let event::Evidence::Request(request) = &mut seen.evidence else { panic!() };
         request.rules = judged.rules;
-        let proposals = tuning::proposals(&seen, &sites, &Catalog::default(), 80_000);
+        let proposals = tuning::proposals(&seen, &sites, &Catalog::default(), &ExclusionFile::default(), 0);
         for proposal in &proposals.proposals {
             match (&proposal.text, proposal.width) {
                 (Ok(_), Width::Narrowest) => narrowest += 1,

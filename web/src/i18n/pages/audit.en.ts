@@ -44,6 +44,9 @@ export default {
     exclusion_deleted: "exclusion removed",
     change_undone: "change undone",
     learning_mode: "mode of a site changed",
+    exclusion_replaced: "exclusion replaced",
+    site_mode: "mode of a site changed",
+    learned_exclusions_added: "proposals accepted",
     learning_accepted: "proposals accepted",
   },
 };

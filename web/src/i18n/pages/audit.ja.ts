@@ -44,6 +44,9 @@ export default {
     exclusion_deleted: "除外を削除",
     change_undone: "変更を取り消し",
     learning_mode: "サイトのモードを変更",
+    exclusion_replaced: "除外を変更",
+    site_mode: "サイトのモードを変更",
+    learned_exclusions_added: "提案を採用",
     learning_accepted: "提案を採用",
   },
 };
