@@ -8,7 +8,7 @@ import type { Body, Event, MatchedRule, RequestEvidence } from "../evidence/even
 import { locateAll, type Location } from "../evidence/locate";
 import { MessageView, type View, VIEWS } from "../evidence/MessageView";
 import { requestMessage, responseMessage } from "../evidence/message";
-import { arithmetic, judges } from "../evidence/score";
+import { arithmetic } from "../evidence/score";
 import { hasText, type Key, number, t } from "../i18n";
 import { type Condition, toParams } from "../query/query";
 import { mayTune } from "../session";
