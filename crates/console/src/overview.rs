@@ -33,7 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 /// Counts over a span of time.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Overview {
-    /// One for each hour or day, the oldest first, without gaps.
+    /// One for each step, the oldest first, without gaps.
     pub series: Vec<Bucket>,
     /// All together.
     pub totals: Totals,
@@ -45,7 +45,7 @@ pub struct Overview {
     pub counted_to: Option<Timestamp>,
 }
 
-/// An hour or a day.
+/// A minute, an hour or a day.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Bucket {
     /// Its beginning.
@@ -121,8 +121,9 @@ pub struct CountryCount {
 
 /// Counts by hour or by day, and what is most frequent
 ///
-/// The span is widened to whole hours or days (UTC). Filters of sites alone are answered at once, however many events there are;
-/// with others the newest events are counted, as far as it goes in about 0.1 s: then `complete` is false.
+/// The span is widened to whole minutes, hours or days (UTC). Filters of sites alone are answered at once by hour and by day, however
+/// many events there are; with others, and by minute, the newest events are counted, as far as it goes in about 0.1 s: then
+/// `complete` is false. Requests are not counted by minute.
 #[utoipa::path(
     get,
     path = "/api/overview",
@@ -130,7 +131,7 @@ pub struct CountryCount {
     tag = "events",
     params(
         Filter,
-        ("step" = Option<String>, Query, description = "`hour` or `day`; where not given: by day beyond four days")
+        ("step" = Option<String>, Query, description = "`minute`, `hour` or `day`; where not given: by day beyond four days, else by hour")
     ),
     responses((status = 200, body = Overview), (status = 400, body = Failure, description = "A parameter is wrong"))
 )]
@@ -175,7 +176,8 @@ fn read(parameters: Parameters, now: Timestamp) -> Result<OverviewQuery, String>
         None if until.as_micros() - since.as_micros() > 4 * DAY => Step::Day,
         None | Some("hour") => Step::Hour,
         Some("day") => Step::Day,
-        Some(_) => return Err("step: neither `hour` nor `day`".to_owned()),
+        Some("minute") => Step::Minute,
+        Some(_) => return Err("step: none of `minute`, `hour`, `day`".to_owned()),
     };
     let query = OverviewQuery { filter, since, until, step, top: TOP + SUMS };
     let most = store::limits::MAX_BUCKETS;
@@ -248,7 +250,7 @@ mod tests {
                 &[("since", "!2026-11-24T00:00:00Z"), ("step", "day")],
                 Ok("2026-11-23T12:00:00.000000Z 2026-11-24T12:00:00.000000Z Day 1"),
             ),
-            (&[("step", "week")], Err("step: neither `hour` nor `day`")),
+            (&[("step", "week")], Err("step: none of `minute`, `hour`, `day`")),
             (
                 &[("since", "2020-11-24T00:00:00Z"), ("step", "hour")],
                 Err("step: more than 2400 of them lie between `since` and `until`"),

@@ -14,6 +14,8 @@ pub(crate) const HOUR: i64 = 3_600_000_000;
 /// The width of the buckets of an [`Overview`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Minutes of the clock. Only events are counted by them, not requests, and within the budget of a page.
+    Minute,
     /// Hours of the clock.
     Hour,
     /// Days of UTC.
@@ -21,11 +23,12 @@ pub enum Step {
 }
 
 impl Step {
-    /// Hours of a bucket.
-    pub(crate) fn hours(self) -> i64 {
+    /// Microseconds of a bucket.
+    pub(crate) fn width(self) -> i64 {
         match self {
-            Self::Hour => 1,
-            Self::Day => 24,
+            Self::Minute => HOUR / 60,
+            Self::Hour => HOUR,
+            Self::Day => 24 * HOUR,
         }
     }
 }
@@ -54,23 +57,29 @@ impl OverviewQuery {
 
     /// The buckets asked for, as multiples of the step since 1970; the second is the first beyond.
     fn asked(&self) -> (i64, i64) {
-        let width = self.step.hours() * HOUR;
+        let width = self.step.width();
         let end = (self.until.as_micros() + width - 1).div_euclid(width);
         (self.since.as_micros().div_euclid(width), end)
     }
 
-    /// The hours that are counted, as hours since 1970; the second is the first beyond.
-    pub(crate) fn hours(&self) -> (i64, i64) {
+    /// The span that is counted, in microseconds since 1970; the second is the first beyond.
+    pub(crate) fn span(&self) -> (i64, i64) {
         let (first, end) = self.asked();
         let first = first.max(end - MAX_BUCKETS);
-        (first.min(end) * self.step.hours(), end * self.step.hours())
+        (first.min(end) * self.step.width(), end * self.step.width())
+    }
+
+    /// The span in hours since 1970, where the step is made of hours.
+    pub(crate) fn hours(&self) -> (i64, i64) {
+        let (first, end) = self.span();
+        (first.div_euclid(HOUR), end.div_euclid(HOUR))
     }
 
     /// Its filter within the span that is counted.
     pub(crate) fn within(&self) -> Filter {
         use crate::filter::Test;
-        let (first, end) = self.hours();
-        let time = |hour: i64| Timestamp::from_micros(hour * HOUR);
+        let (first, end) = self.span();
+        let time = Timestamp::from_micros;
         self.filter.clone().with(Test::Since(time(first))).with(Test::Before(time(end)))
     }
 
@@ -192,8 +201,10 @@ pub(crate) fn largest<K: Ord>(counts: impl IntoIterator<Item = (K, u64)>, top: u
 /// Counts one event after another. What it holds grows with the different clients, paths, sites and rules.
 #[derive(Debug)]
 pub struct Tally {
+    /// In microseconds since 1970.
     first: i64,
-    hours: i64,
+    /// Microseconds of a bucket.
+    width: i64,
     top: usize,
     series: Vec<Bucket>,
     answered_attacks: u64,
@@ -206,10 +217,10 @@ pub struct Tally {
 impl Tally {
     /// Nothing counted yet.
     pub fn new(query: &OverviewQuery) -> Self {
-        let (first, end) = query.hours();
-        let hours = query.step.hours();
-        let bucket = |hour| Bucket {
-            time: Timestamp::from_micros(hour * HOUR),
+        let (first, end) = query.span();
+        let width = query.step.width();
+        let bucket = |time| Bucket {
+            time: Timestamp::from_micros(time),
             requests: None,
             events: 0,
             blocked: 0,
@@ -217,9 +228,9 @@ impl Tally {
         };
         Self {
             first,
-            hours,
+            width,
             top: query.top(),
-            series: (first..end).step_by(hours as usize).map(bucket).collect(),
+            series: (first..end).step_by(width as usize).map(bucket).collect(),
             answered_attacks: 0,
             rules: HashMap::new(),
             clients: HashMap::new(),
@@ -228,13 +239,14 @@ impl Tally {
         }
     }
 
-    fn bucket(&mut self, hour: i64) -> Option<&mut Bucket> {
-        self.series.get_mut(usize::try_from((hour - self.first).div_euclid(self.hours)).ok()?)
+    fn bucket(&mut self, time: Timestamp) -> Option<&mut Bucket> {
+        let after = time.as_micros() - self.first;
+        self.series.get_mut(usize::try_from(after.div_euclid(self.width)).ok()?)
     }
 
     /// Counts an event that passes the query's filter; one of another time is left out.
     pub fn add(&mut self, event: &Event) {
-        if !self.add_events(hour_of(event.time), event.action.as_str(), 1) {
+        if !self.add_events(event.time, event.action.as_str(), 1) {
             return;
         }
         self.answered_attacks += u64::from(is_answered_attack(event));
@@ -259,9 +271,9 @@ impl Tally {
         }
     }
 
-    /// Counts events of an hour in the series and the totals alone. Returns whether the hour is one of the query's.
-    pub(crate) fn add_events(&mut self, hour: i64, action: &str, count: u64) -> bool {
-        let Some(bucket) = self.bucket(hour) else { return false };
+    /// Counts events of a bucket in the series and the totals alone. Returns whether the time is in the query's span.
+    pub(crate) fn add_events(&mut self, time: Timestamp, action: &str, count: u64) -> bool {
+        let Some(bucket) = self.bucket(time) else { return false };
         bucket.events += count;
         match action {
             "blocked" => bucket.blocked += count,
@@ -279,9 +291,9 @@ impl Tally {
         *self.sites.entry(site.to_owned()).or_default() += count;
     }
 
-    /// Counts requests of an hour.
-    pub fn add_requests(&mut self, hour: i64, count: u64) {
-        if let Some(bucket) = self.bucket(hour) {
+    /// Counts requests.
+    pub fn add_requests(&mut self, time: Timestamp, count: u64) {
+        if let Some(bucket) = self.bucket(time) {
             *bucket.requests.get_or_insert(0) += count;
         }
     }
@@ -341,6 +353,7 @@ mod tests {
             (HOUR - 1, HOUR, Step::Hour, (0, 1), 1),
             (HOUR - 1, HOUR + 1, Step::Hour, (0, 2), 2),
             (HOUR, HOUR * 25, Step::Day, (0, 48), 2),
+            (HOUR / 60 - 1, 2 * HOUR + 1, Step::Minute, (0, 2), 121),
             (5 * HOUR, HOUR, Step::Hour, (1, 1), 0),
             (0, (MAX_BUCKETS + 5) * HOUR, Step::Hour, (5, MAX_BUCKETS + 5), MAX_BUCKETS as u64 + 5),
         ] {
@@ -357,9 +370,16 @@ mod tests {
             tally.add(&samples::event(number));
         }
         tally.add(&samples::event(1_000_000)); // far beyond
-        tally.add_requests(hour_of(Timestamp::from_micros(epoch)) + 1, 7);
+        tally.add_requests(Timestamp::from_micros(epoch + HOUR), 7);
         let overview = tally.finish();
         assert_eq!(overview.series.len(), 3);
+        let mut by_minute = Tally::new(&query(epoch, epoch + 60_000_000, Step::Minute));
+        (0..60).for_each(|number| by_minute.add(&samples::event(number)));
+        // the first minute began 46 seconds before
+        assert_eq!(
+            by_minute.finish().series.iter().map(|bucket| bucket.events).collect::<Vec<_>>(),
+            [14, 46]
+        );
         assert_eq!(overview.series[0].time.to_string(), "2026-11-23T09:00:00.000000Z");
         assert_eq!((overview.series[0].events, overview.series[0].requests), (10, None));
         assert_eq!(overview.series[1].requests, Some(7));

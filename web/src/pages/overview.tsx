@@ -11,8 +11,13 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const RANGES = { "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY, "90d": 90 * DAY } as const;
 type Range = keyof typeof RANGES;
-/** Up to so long a span is shown by the hour. */
+/** Up to so long a span is shown by the hour; a shorter one by the minute. */
 const BY_HOUR = 4 * DAY;
+const BY_MINUTE = 3 * HOUR;
+/** Seconds of a step. */
+const STEPS = { minute: 60, hour: 3_600, day: 86_400 } as const;
+type Step = keyof typeof STEPS;
+const TITLES = { minute: "overview.byMinute", hour: "overview.byHour", day: "overview.byDay" } as const;
 /** How often the numbers are asked for anew while the page is in sight. */
 const REFRESH_MS = 20_000;
 
@@ -61,7 +66,7 @@ export default function OverviewPage() {
     return { since: new Date(now - RANGES[range ?? "24h"]), until: new Date(now), fixed: false };
   }, [range, givenSince, givenUntil, turn]);
   const length = span.until.getTime() - span.since.getTime();
-  const step = length <= BY_HOUR ? "hour" : "day";
+  const step = length <= BY_MINUTE ? "minute" : length <= BY_HOUR ? "hour" : "day";
   const filter = filterOf(query);
   const asked = new URLSearchParams(filter);
   asked.set("since", span.since.toISOString());
@@ -155,12 +160,12 @@ function Content({
 }: {
   data: Overview;
   span: { since: Date; until: Date };
-  step: "hour" | "day";
+  step: Step;
   filter: URLSearchParams;
   onSpan: (since: Date, until: Date) => void;
 }) {
   const { totals, top } = data;
-  const seconds = step === "hour" ? 3_600 : 86_400;
+  const seconds = STEPS[step];
   const [withRest, setWithRest] = useState(false);
   const times = useMemo(() => data.series.map((one) => Date.parse(one.time) / 1000), [data]);
   const layers = useMemo<Layer[]>(() => {
@@ -237,7 +242,7 @@ function Content({
         />
       </ul>
       <Panel
-        title={t(step === "hour" ? "overview.byHour" : "overview.byDay")}
+        title={t(TITLES[step])}
         actions={
           <ul class="legend">
             {layers.slice(0, 2).map((layer, index) => (

@@ -117,7 +117,7 @@ fn queries() -> Vec<OverviewQuery> {
     let mut queries = Vec::new();
     for filter in filters {
         for (since, until) in spans {
-            for step in [Step::Hour, Step::Day] {
+            for step in [Step::Minute, Step::Hour, Step::Day] {
                 let time = |hour: i64| Timestamp::from_micros(EPOCH + hour * HOUR);
                 let (since, until) = (time(since), time(until));
                 for top in [3, 100] {

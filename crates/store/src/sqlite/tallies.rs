@@ -20,7 +20,7 @@ use crate::event_store::{Counted, Traffic};
 use crate::filter::{Condition, Filter, Test, address_key};
 use crate::limits::{MAX_RULE_MESSAGES, QUERY_JSON_COST, TALLY_KEYS, TEND_EVENTS};
 use crate::overview::{
-    Overview, OverviewQuery, RuleCount, Step, Tally, hour_of, is_answered_attack, largest, message_of,
+    HOUR, Overview, OverviewQuery, RuleCount, Step, Tally, hour_of, is_answered_attack, largest, message_of,
     path_of, rules_of,
 };
 
@@ -270,7 +270,7 @@ pub(super) fn overview(
     budget: u64,
 ) -> rusqlite::Result<Overview> {
     let sites_alone = query.filter.conditions.iter().all(|condition| matches!(condition.test, Test::Site(_)));
-    if sites_alone && has(connection, "tallies")? {
+    if sites_alone && query.step != Step::Minute && has(connection, "tallies")? {
         return from_tallies(connection, query);
     }
     let mut tally = Tally::new(query);
@@ -307,10 +307,8 @@ fn each(
 fn from_tallies(connection: &Connection, query: &OverviewQuery) -> rusqlite::Result<Overview> {
     let conditions = &query.filter.conditions[..];
     let (first, end) = query.hours();
-    let (by_day, hours) = match query.step {
-        Step::Hour => (0, 1),
-        Step::Day => (BY_DAY, 24),
-    };
+    let (by_day, hours) = if query.step == Step::Day { (BY_DAY, 24) } else { (0, 1) };
+    let time = |hour: i64| Timestamp::from_micros(hour * HOUR);
     let periods = (first / hours, end / hours);
     let mut tally = Tally::new(query);
     each(
@@ -319,7 +317,7 @@ fn from_tallies(connection: &Connection, query: &OverviewQuery) -> rusqlite::Res
         periods,
         conditions,
         &mut |period, site, action, count| {
-            tally.add_events(period * hours, action.as_str()?, count);
+            tally.add_events(time(period * hours), action.as_str()?, count);
             if let Some(site) = site {
                 tally.add_site(site, count);
             }
@@ -335,7 +333,7 @@ fn from_tallies(connection: &Connection, query: &OverviewQuery) -> rusqlite::Res
     let mut rows = traffic.query([first, end])?;
     while let Some(row) = rows.next()? {
         if site_passes(conditions, Some(row.get_ref(1)?.as_str()?)) {
-            tally.add_requests(row.get(0)?, row.get(2)?);
+            tally.add_requests(time(row.get(0)?), row.get(2)?);
         }
     }
     let mut overview = tally.finish();

@@ -16,6 +16,7 @@ export default {
   answeredNote: "attacks that reached the site",
   unknown: "not known",
   rest: "other requests",
+  byMinute: "By minute",
   byHour: "By hour",
   byDay: "By day (UTC)",
   chart: "Blocked and detected over time: {n} blocked, {m} detected",

@@ -16,6 +16,7 @@ export default {
   answeredNote: "サイトに届いた攻撃",
   unknown: "不明",
   rest: "その他のリクエスト",
+  byMinute: "1分ごと",
   byHour: "1時間ごと",
   byDay: "1日ごと(UTC)",
   chart: "遮断と検知の推移: 遮断 {n} 件、検知 {m} 件",
