@@ -69,7 +69,7 @@ export function Apply({ version, add, remove = [], event, missing, before, typed
   );
   const { replay, error: replayError } = useReplay(request, `${version} ${turn}`);
   const replayed = replay?.state === "done";
-  const composed = composedReason(add, kindOf ?? (() => undefined));
+  const composed = add.length > 0 ? composedReason(add, kindOf ?? (() => undefined)) : "";
   const end = endOf(ends, before?.expires);
   const hindrance = missing ?? (add.length === 0 ? t("exclude.nothingChosen") : end === undefined ? t("exclude.noDay") : undefined);
   const can = ready && !stale && hindrance === undefined && (replayed || replayError !== undefined);

@@ -35,7 +35,8 @@ export function composedReason(add: readonly Exclusion[], kindOf: (rule: number)
   const where = distinct(
     add.map((one) => {
       const path = bytes(one.path) + (one.path && one.path_match === "prefix" ? "…" : "");
-      return [one.site ? short(one.site) : "", path].filter((part) => part !== "").join(" ");
+      // the site of any host
+      return [one.site && one.site !== "*" ? short(one.site) : "", path].filter((part) => part !== "").join(" ");
     }),
   );
   const [place] = where;

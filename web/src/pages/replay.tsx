@@ -98,11 +98,21 @@ export function ReplayResult({
 function Outcome({ replay, about }: { replay: Replay; about: string | undefined }) {
   const { now_pass_count: pass, slips_through_count: slips, newly_blocked_count: blocked, not_replayed: left } = replay;
   const own = replay.slips_through.find(({ event }) => event === about);
+  const notJudged = [
+    left.truncated > 0 ? [t("replay.leftTruncated", { n: left.truncated })] : [],
+    left.without_rules > 0 ? [t("replay.leftWithout", { n: left.without_rules })] : [],
+    left.not_reproduced > 0 ? [t("replay.leftOther", { n: left.not_reproduced })] : [],
+  ].flat();
   return (
     <>
       {slips > 0 && (
         <p class="warning" role="alert">
-          <b>{own ? t("replay.ownAttack", { n: slips }) : t("replay.attacks", { n: slips })}</b> {own && <Signs list={own.signs} />}
+          {own && (
+            <>
+              <b>{t("replay.ownAttack")}</b> <Signs list={own.signs} />{" "}
+            </>
+          )}
+          {(!own || slips > 1) && <b>{t("replay.attacks", { n: slips })}</b>}
         </p>
       )}
       <ul class="replay-sums">
@@ -121,16 +131,16 @@ function Outcome({ replay, about }: { replay: Replay; about: string | undefined 
             <Badge kind="warn">{t("replay.newlyBlocked", { n: blocked })}</Badge>
           </li>
         )}
-        <li>{t("replay.sample", { n: replay.sample_of_passed, changed: replay.changed })}</li>
+        <li>
+          {replay.sample_of_passed > 0
+            ? t("replay.sample", { n: replay.sample_of_passed, changed: replay.changed })
+            : t("replay.noSample")}
+        </li>
       </ul>
-      <Requests title={t("replay.slipping")} list={replay.slips_through} count={slips} open />
-      <Requests title={t("replay.passing")} list={replay.now_pass} count={replay.now_pass_count} />
+      {(!own || slips > 1) && <Requests title={t("replay.slipping")} list={replay.slips_through} count={slips} open />}
+      {pass > slips && <Requests title={t("replay.passing")} list={replay.now_pass} count={pass} />}
       <Requests title={t("replay.blocking")} list={replay.newly_blocked} count={blocked} />
-      {left.truncated + left.without_rules + left.not_reproduced > 0 && (
-        <p class="note">
-          {t("replay.left", { truncated: left.truncated, without: left.without_rules, other: left.not_reproduced })}
-        </p>
-      )}
+      {notJudged.length > 0 && <p class="note">{`${t("replay.left")} ${notJudged.join(t("replay.sign.and"))}`}</p>}
     </>
   );
 }

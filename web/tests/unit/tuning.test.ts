@@ -25,6 +25,7 @@ test("a reason made of what is excluded", () => {
     [[1, 2, 3, 4].map((rule) => one({ rule })), "4 rules on ARGS:name of shop /search"],
     [[one({ parameter: null })], "XSS rules of shop /search"],
     [[one({ path: "/a/", path_match: "prefix" })], "XSS rules on ARGS:name of shop /a/…"],
+    [[one({ site: "*" })], "XSS rules on ARGS:name of /search"],
     [[one({ site: null, path: null })], "XSS rules on ARGS:name of all sites"],
     [[one(), one({ path: "/other" })], "XSS rules on ARGS:name of 2 places"],
     [["a", "b", "c", "d"].map((name) => one({ parameter: `ARGS:${name}` })), "XSS rules on 4 parameters of shop /search"],

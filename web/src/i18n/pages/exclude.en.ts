@@ -19,7 +19,7 @@ export default {
   nothingChosen: "Choose at least one rule.",
   notPossible: "{n} {n|exclusion|exclusions} can't be made",
   reason: "Reason",
-  reasonHelp: "Left empty, it is what stands there.",
+  reasonHelp: "Left empty, it is what stands there in grey.",
   composed: {
     on: "{what} on {on} of {place}",
     of: "{what} of {place}",

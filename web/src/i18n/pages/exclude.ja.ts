@@ -19,7 +19,7 @@ export default {
   nothingChosen: "ルールを 1 つ以上選んでください。",
   notPossible: "除外できないもの {n} 件",
   reason: "理由",
-  reasonHelp: "空欄のままなら、表示中の文になります。",
+  reasonHelp: "空欄のままなら、灰色の文になります。",
   composed: {
     on: "{place} の {on}（{what}）",
     of: "{place}（{what}）",

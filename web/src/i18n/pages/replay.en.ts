@@ -6,7 +6,7 @@ export default {
   nowPass: "{n} stored {n|event|events} would now pass",
   detectedOfThem: "({n} of them only detected)",
   attacks: "{n} of what would pass {n|looks like an attack|look like attacks}.",
-  ownAttack: "This very event looks like an attack ({n} of what would pass {n|does|do}).",
+  ownAttack: "This very event looks like an attack.",
   noSigns: "none of them shows signs of an attack",
   notAmong: "this event itself is not among them",
   sign: {
@@ -24,6 +24,9 @@ export default {
   slipping: "Looks like an attack and would pass",
   passing: "Would now pass",
   blocking: "Would newly be blocked",
-  left:
-    "Not judged: {truncated} with a body that was cut, {without} that no rule decides, {other} that were blocked once and pass by both rule sets.",
+  noSample: "there is no sample of passed requests yet",
+  left: "Not judged:",
+  leftTruncated: "{n} of which only the beginning of the body was kept",
+  leftWithout: "{n} that rules have no say in",
+  leftOther: "{n} that {n|was|were} blocked once and {n|passes|pass} by both",
 };

@@ -6,7 +6,7 @@ export default {
   nowPass: "保存済みイベント {n} 件が通るようになります",
   detectedOfThem: "（うち検知のみ {n} 件）",
   attacks: "通るもののうち {n} 件は攻撃と思われます。",
-  ownAttack: "このイベント自体が攻撃と思われます（通るもののうち {n} 件が該当）。",
+  ownAttack: "このイベント自体が攻撃と思われます。",
   noSigns: "攻撃の兆候があるものはありません",
   notAmong: "このイベント自体は含まれません",
   sign: {
@@ -24,6 +24,9 @@ export default {
   slipping: "攻撃と思われ、通るもの",
   passing: "通るようになるもの",
   blocking: "新たに遮断されるもの",
-  left:
-    "未判定: 本文が途中までのもの {truncated} 件、ルールの対象外 {without} 件、過去に遮断され、どちらのルールでも通るもの {other} 件。",
+  noSample: "通過したリクエストの標本はまだありません",
+  left: "未判定:",
+  leftTruncated: "本文が途中までのもの {n} 件",
+  leftWithout: "ルールの対象外 {n} 件",
+  leftOther: "過去に遮断され、どちらのルールでも通るもの {n} 件",
 };
