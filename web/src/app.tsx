@@ -3,6 +3,8 @@ import { type ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 import logo from "./assets/logo.svg";
+import { type Role } from "./api";
+import { useRetry } from "./api/client";
 import { LANGUAGES, type Language, language, setLanguage, t } from "./i18n";
 import { PAGES, type PageEntry, type PageProps } from "./pages";
 import { match, navigate, place } from "./router";
@@ -57,8 +59,22 @@ function Missing() {
   );
 }
 
+/** A page of another role than the visitor's. */
+function Forbidden({ page, role }: { page: PageEntry; role: Role }) {
+  const mine = session.value?.role;
+  return (
+    <Page title={t(page.title)}>
+      <p>{t("shell.forbidden", { role: t(`role.${role}`), mine: mine ? t(`role.${mine}`) : "" })}</p>
+      <p>
+        <a href="/">{t("shell.toOverview")}</a>
+      </p>
+    </Page>
+  );
+}
+
 export function App() {
   const { path } = place.value;
+  useRetry(sessionError.value ?? undefined, () => void loadSession());
   let found: { page: PageEntry; params: Record<string, string> } | undefined;
   for (const page of PAGES) {
     const params = match(page.path, path);
@@ -82,10 +98,16 @@ export function App() {
     const error = sessionError.value;
     return <Alone>{error ? <Problem error={error} retry={() => void loadSession()} /> : <Loading />}</Alone>;
   }
-  const allowed = found && (!found.page.role || may(found.page.role));
+  const role = found?.page.role;
   return (
     <Shell>
-      {found && allowed ? <Current key={found.page.path} {...found} /> : <Missing />}
+      {!found ? (
+        <Missing />
+      ) : role && !may(role) ? (
+        <Forbidden page={found.page} role={role} />
+      ) : (
+        <Current key={found.page.path} {...found} />
+      )}
     </Shell>
   );
 }

@@ -8,6 +8,8 @@ import { navigate, place } from "./router";
 export const session = signal<Session | null | undefined>(undefined);
 /** Why the API has not told. */
 export const sessionError = signal<ApiError | null>(null);
+/** Whether the session that was here is over: the sign-in page says so. */
+export const sessionEnded = signal(false);
 /** Whether the first owner is still to be made. */
 export const needsSetup = signal(false);
 
@@ -27,6 +29,7 @@ export function signedIn(answer: Session): void {
   csrf.value = answer.csrf;
   session.value = answer;
   sessionError.value = null;
+  sessionEnded.value = false;
   const wanted = place.value.query.get("next");
   // only ever a path of ours: `//host` is another host
   navigate(wanted?.startsWith("/") && !/^\/[/\\]/.test(wanted) ? wanted : "/", { replace: true });
@@ -35,6 +38,8 @@ export function signedIn(answer: Session): void {
 /** Asks the API who this is. */
 export async function loadSession(): Promise<void> {
   onSignedOut((body) => {
+    // after a signing out in another window the browser shows no session any more
+    if (body.code === "session_ended" || session.value) sessionEnded.value = true;
     session.value = null;
     csrf.value = "";
     needsSetup.value = body.setup === true;
@@ -58,6 +63,7 @@ export async function loadSession(): Promise<void> {
 export async function signOut(): Promise<void> {
   await send("DELETE", "/api/session");
   session.value = null;
+  sessionEnded.value = false;
   csrf.value = "";
   navigate("/signin");
 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! async fn list(_: Viewer, State(console): State<Console>) -> Json<Events>
-//! async fn accept(who: Analyst, …) { … console.audit(&who, "proposal_accepted", "rule 942100").await; }
+//! async fn accept(who: Analyst, …) { … console.audit(&who, AuditAction::ExclusionAdded, "rule 942100").await; }
 //! ```
 //!
 //! A person signs in and has a session, by cookie; a request that changes something needs the session's `X-CSRF-Token` and has
@@ -49,12 +49,14 @@ use axum::http::StatusCode;
 use event::Timestamp;
 use rusqlite::{Transaction, TransactionBehavior};
 
+pub use audit::AuditAction;
 pub use database::{OpenError, path};
 pub(crate) use identity::identify;
 pub use identity::{Account, Analyst, Identity, Owner, Role, Scope, Via, Viewer};
+pub use tokens::{Token, TokenOf};
 pub use url::{InvalidUrl, Url};
 
-use crate::{Code, Console, Problem};
+use crate::{Code, Console, HealthCode, HealthProblem, Problem};
 use attempts::Attempts;
 use database::Database;
 use links::Purpose;
@@ -143,9 +145,14 @@ impl Access {
         self.url.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What is wrong, one line each.
-    pub fn problems(&self) -> Vec<String> {
-        self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    /// What is wrong.
+    pub fn problems(&self) -> Vec<HealthProblem> {
+        let unrecorded = self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner);
+        let problem = |why: &String| {
+            let error = format!("the audit trail is not written: {why}");
+            HealthProblem::new(HealthCode::AuditUnwritten, error).value("why", why.as_str())
+        };
+        unrecorded.iter().map(problem).collect()
     }
 
     /// Whether there is an owner who can sign in. Blocks.
@@ -182,13 +189,13 @@ impl Access {
                 "there is an owner already; name the user whose password is lost",
             )),
             None => {
-                audit::record(db, now, &Identity::command(), "link_created", "first account")?;
+                audit::record(db, now, &Identity::command(), AuditAction::LinkCreated, "first account")?;
                 links::create(db, Purpose::Owner, now)
             }
             Some(name) => {
                 let user = users::find(db, name)?
                     .ok_or_else(|| Problem::of(Code::NoSuchUser, format!("there is no user {name}")))?;
-                audit::record(db, now, &Identity::command(), "link_created", &user.name)?;
+                audit::record(db, now, &Identity::command(), AuditAction::LinkCreated, &user.name)?;
                 let purpose = match user.password {
                     Some(_) => Purpose::Reset(user.id),
                     None => Purpose::Invitation(user.id),
@@ -210,15 +217,34 @@ impl Access {
         expires_days: Option<u32>,
     ) -> Result<String, Problem> {
         self.blocking(|db, now| {
-            audit::record(db, now, &Identity::command(), "token_created", name)?;
+            audit::record(db, now, &Identity::command(), AuditAction::TokenCreated, name)?;
             tokens::create(db, None, &tokens::NewToken { name, scopes, expires_days }, now)
         })
         .map(|(_, token)| token)
     }
 
+    /// All API tokens with their users, the newest first. Blocks.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn command_tokens(&self) -> Result<Vec<TokenOf>, Problem> {
+        self.blocking(|db, _| Ok(tokens::of_all(db)?))
+    }
+
+    /// Deletes an API token, whosever it is; tells its name. Blocks.
+    ///
+    /// # Errors
+    /// 404 where there is none of this key.
+    pub fn command_delete_token(&self, id: i64) -> Result<String, Problem> {
+        self.blocking(|db, now| {
+            let name = tokens::delete_any(db, id)?.ok_or_else(|| tokens::none(id))?;
+            audit::record(db, now, &Identity::command(), AuditAction::TokenDeleted, &name)?;
+            Ok(name)
+        })
+    }
+
     fn unrecorded(&self, why: Option<String>) {
-        let problem = why.map(|why| format!("the audit trail is not written: {why}"));
-        *self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+        *self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     /// Counts an attempt to prove who somebody is.
@@ -264,9 +290,9 @@ impl Access {
 }
 
 impl Console {
-    /// Adds an entry to the audit trail: `what` as a word (`exclusion_added`), `detail` for people. Where it cannot be
+    /// Adds an entry to the audit trail: `detail` is for people. Where it cannot be
     /// written, /healthz says so until it can be again.
-    pub async fn audit(&self, who: &Identity, what: &'static str, detail: impl Into<String>) {
+    pub async fn audit(&self, who: &Identity, what: AuditAction, detail: impl Into<String>) {
         let (console, who, detail) = (self.clone(), who.clone(), detail.into());
         let audit = move || console.audit_blocking(&who, what, &detail);
         if let Err(error) = tokio::task::spawn_blocking(audit).await {
@@ -275,7 +301,7 @@ impl Console {
     }
 
     /// As [`Console::audit`], on a thread that may block.
-    pub fn audit_blocking(&self, who: &Identity, what: &'static str, detail: &str) {
+    pub fn audit_blocking(&self, who: &Identity, what: AuditAction, detail: &str) {
         let recorded = self.access.blocking(|db, now| Ok(audit::record(db, now, who, what, detail)?));
         self.access.unrecorded(recorded.err().map(|problem| problem.error().to_owned()));
     }

@@ -70,7 +70,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use looking::Looking;
 pub use notices::{NoNotices, Notices, Tested};
 pub use problem::{Code, Input, Problem};
-pub use state::{Health, Status};
+pub use state::{Health, HealthCode, HealthProblem, Status};
 
 /// What the console shows; the functions are asked for each request.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Analyst, Viewer};
+use crate::access::{Analyst, AuditAction, Viewer};
 use crate::openapi::Failure;
 use crate::{Code, Console, Problem};
 
@@ -89,6 +89,6 @@ async fn test(
         Ok(()) => TestAnswer { ok: true, answer: "delivered".to_owned() },
         Err(why) => TestAnswer { ok: false, answer: why },
     };
-    console.audit(&who, "notice_tested", format!("{channel}: {}", answer.answer)).await;
+    console.audit(&who, AuditAction::NoticeTested, format!("{channel}: {}", answer.answer)).await;
     Ok(Json(answer))
 }

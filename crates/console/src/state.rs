@@ -5,6 +5,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -14,12 +15,12 @@ use crate::access::identity::identify;
 use crate::{Console, Problem};
 
 /// The state of the daemon.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Health {
     /// `ok`, or `degraded` while there are problems.
     pub status: Status,
-    /// What is wrong, one line each.
-    pub problems: Vec<String>,
+    /// What is wrong.
+    pub problems: Vec<HealthProblem>,
     /// Events that wait in memory because the disk takes none.
     pub waiting: usize,
     /// Events that were lost since the start, because neither disk nor memory took them.
@@ -32,6 +33,60 @@ pub struct Health {
     pub unindexed: u64,
     /// Rules in force.
     pub rules: usize,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct HealthProblem {
+    /// What it is, for people, in English; one line.
+    pub error: String,
+    /// What kind of problem it is.
+    pub code: HealthCode,
+    /// What `error` names, by name: `{"channel": "ops"}`. Texts and numbers; where there are any.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(required = false)]
+    pub values: Map<String, Value>,
+}
+
+impl HealthProblem {
+    /// A problem of this kind; the text is for people, in English.
+    pub fn new(code: HealthCode, error: impl Into<String>) -> Self {
+        Self { error: error.into(), code, values: Map::new() }
+    }
+
+    /// With something that the text names.
+    pub fn value(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.values.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// What kind of problem it is: one of these words. Words may be added: who does not know one shows `error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthCode {
+    /// There are `values.count` problems; who may see them has to sign in.
+    SignIn,
+    /// The journal waits in memory, because the disk takes nothing: `values.why`.
+    JournalWaits,
+    /// `values.count` events were lost.
+    EventsLost,
+    /// The store takes no events, and the journal keeps them: `values.why`.
+    StoreWaits,
+    /// A damaged store was moved aside.
+    StoreMovedAside,
+    /// A log of the gate, or its journal, cannot be written: `values.why`.
+    LogUnwritten,
+    /// A watched file cannot be followed: `values.why`.
+    WatchFails,
+    /// Notices by the channel `values.channel` fail (`values.why`); `values.waiting` of them wait.
+    ChannelFails,
+    /// Notices cannot work as they should: `values.why`.
+    NoticesFail,
+    /// The audit trail of the console is not written: `values.why`.
+    AuditUnwritten,
+    /// Something is wrong with the file of exclusions: `values.why`.
+    ExclusionsFile,
 }
 
 /// The state in one word.
@@ -58,7 +113,9 @@ async fn healthz(State(console): State<Console>, parts: Parts) -> Json<Health> {
     let mut health = (console.health)();
     let told = health.problems.is_empty() || is_local(&parts) || identify(&parts, &console).await.is_ok();
     if !told {
-        health.problems = vec![format!("{} problems; sign in to see them", health.problems.len())];
+        let count = health.problems.len();
+        let told = format!("{count} problems; sign in to see them");
+        health.problems = vec![HealthProblem::new(HealthCode::SignIn, told).value("count", count)];
     }
     Json(health)
 }

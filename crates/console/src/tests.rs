@@ -34,8 +34,8 @@ async fn answers() {
         journal.append(&event).unwrap();
         ids.push(id.to_string());
     }
-    let degraded =
-        Health { status: Status::Degraded, problems: vec!["disk full".into()], ..Health::default() };
+    let full = HealthProblem::new(HealthCode::JournalWaits, "disk full");
+    let degraded = Health { status: Status::Degraded, problems: vec![full], ..Health::default() };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let clock = Box::new(access::SystemClock::default());

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use console::access::{self, Access};
+use console::{HealthCode, HealthProblem};
 use event::{IdSource, Timestamp};
 use gateway::{Gateway, Services};
 use store::sqlite::BUSY_TIMEOUT;
@@ -227,13 +228,12 @@ impl Daemon {
                 (Arc::clone(&reception), Arc::clone(&notices), Arc::clone(&access));
             let tuner = Arc::clone(&tuner);
             move || {
-                let notices = notices.status();
                 let others = [
-                    sink.problems(),
-                    reception.problems(),
-                    notices.problems(),
+                    coded(HealthCode::LogUnwritten, sink.problems()),
+                    coded(HealthCode::WatchFails, reception.problems()),
+                    of_notices(&notices.status()),
                     access.problems(),
-                    tuner.problems(),
+                    coded(HealthCode::ExclusionsFile, tuner.problems()),
                 ]
                 .concat();
                 health(&journal, &ingester, others, *rules.lock().unwrap_or_else(PoisonError::into_inner))
@@ -444,7 +444,7 @@ fn open_access(config: &Config) -> Result<Access, Failure> {
     Ok(access)
 }
 
-/// Answers `console link [USER]` and `console token SCOPES DAYS NAME`.
+/// Answers `console link [USER]`, `console token SCOPES DAYS NAME`, `console tokens` and `console token-delete ID`.
 fn control_console(access: &Access, command: &[u8]) -> String {
     let Some(command) = std::str::from_utf8(command).ok().and_then(|command| command.strip_suffix('\n'))
     else {
@@ -454,13 +454,18 @@ fn control_console(access: &Access, command: &[u8]) -> String {
         access.command_link(None)
     } else if let Some(user) = command.strip_prefix("link ") {
         access.command_link(Some(user))
+    } else if command == "tokens" {
+        // every key is a text, so nothing is lost
+        access.command_tokens().map(|tokens| serde_json::to_string(&tokens).unwrap_or_default())
+    } else if let Some(id) = command.strip_prefix("token-delete ").and_then(|id| id.parse().ok()) {
+        access.command_delete_token(id)
     } else if let Some((scopes, days, name)) = command.strip_prefix("token ").and_then(console_token::read) {
         access.command_token(name, &scopes, days)
     } else {
         return "unknown\n".to_owned();
     };
     match answer {
-        Ok(secret) => format!("ok {secret}\n"),
+        Ok(answer) => format!("ok {answer}\n"),
         Err(problem) => format!("refused\n{}\n", problem.error()),
     }
 }
@@ -488,23 +493,50 @@ fn save_sample(sample: &Sample) {
     }
 }
 
-fn health(journal: &Journal, ingester: &Ingester, others: Vec<String>, rules: usize) -> console::Health {
+/// Problems that are told in one line each.
+fn coded(code: HealthCode, lines: Vec<String>) -> Vec<HealthProblem> {
+    lines.into_iter().map(|line| HealthProblem::new(code, line.clone()).value("why", line)).collect()
+}
+
+fn of_notices(status: &notify::Status) -> Vec<HealthProblem> {
+    let failing = status.failing().map(|channel| {
+        HealthProblem::new(HealthCode::ChannelFails, channel.failure())
+            .value("channel", channel.name.as_str())
+            .value("why", channel.last_error.as_str())
+            .value("waiting", channel.waiting)
+    });
+    coded(HealthCode::NoticesFail, status.problem.clone().into_iter().collect())
+        .into_iter()
+        .chain(failing)
+        .collect()
+}
+
+fn health(
+    journal: &Journal,
+    ingester: &Ingester,
+    others: Vec<HealthProblem>,
+    rules: usize,
+) -> console::Health {
     let (journal, ingest) = (journal.health(), ingester.health());
     let mut problems = Vec::new();
     if let Some(failure) = &journal.failure {
-        problems.push(format!("the journal waits in memory: {failure}"));
+        let error = format!("the journal waits in memory: {failure}");
+        problems.push(HealthProblem::new(HealthCode::JournalWaits, error).value("why", failure.as_str()));
     }
     if journal.lost > 0 {
-        problems.push(format!("{} events were lost", journal.lost));
+        let error = format!("{} events were lost", journal.lost);
+        problems.push(HealthProblem::new(HealthCode::EventsLost, error).value("count", journal.lost));
     }
     if let Some(failure) = &ingest.failure {
-        problems.push(format!("the store takes no events, the journal keeps them: {failure}"));
+        let error = format!("the store takes no events, the journal keeps them: {failure}");
+        problems.push(HealthProblem::new(HealthCode::StoreWaits, error).value("why", failure.as_str()));
     }
     if ingest.started_over > 0 {
-        problems.push("a damaged store was moved aside; see the log".to_owned());
+        let error = "a damaged store was moved aside; see the log";
+        problems.push(HealthProblem::new(HealthCode::StoreMovedAside, error));
     }
     problems.extend(others);
-    problems.sort();
+    problems.sort_by(|a, b| a.error.cmp(&b.error));
     problems.dedup();
     let status = if problems.is_empty() { console::Status::Ok } else { console::Status::Degraded };
     console::Health {

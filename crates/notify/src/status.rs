@@ -50,6 +50,14 @@ pub struct ChannelStatus {
     pub lost_events: u64,
 }
 
+impl ChannelStatus {
+    /// What the owner should know of a channel that fails, in one line.
+    pub fn failure(&self) -> String {
+        let waiting = counted(self.waiting as u64, "notice waits", "notices wait");
+        format!("notices by {} fail ({}); {waiting}", self.name, self.last_error)
+    }
+}
+
 impl Status {
     /// As it is at `now`.
     pub fn of(planner: &Planner, now: Timestamp) -> Self {
@@ -85,13 +93,9 @@ impl Status {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// What the owner should know, one line each.
-    pub fn problems(&self) -> Vec<String> {
-        let failing = self.channels.iter().filter(|channel| channel.failing_since.is_some()).map(|channel| {
-            let waiting = counted(channel.waiting as u64, "notice waits", "notices wait");
-            format!("notices by {} fail ({}); {waiting}", channel.name, channel.last_error)
-        });
-        self.problem.clone().into_iter().chain(failing).collect()
+    /// The channels that deliver nothing.
+    pub fn failing(&self) -> impl Iterator<Item = &ChannelStatus> {
+        self.channels.iter().filter(|channel| channel.failing_since.is_some())
     }
 
     /// In the text format of OpenMetrics, without its end mark. Empty where there is no channel.

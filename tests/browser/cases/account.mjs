@@ -1,5 +1,6 @@
 // One's own account: password, codes with recovery codes, sessions, tokens.
 import { createHmac } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { OWNER } from "../visitor.mjs";
 
 /** The six digits of RFC 6238 for a secret in base32, `steps` of 30 seconds from now. */
@@ -23,6 +24,7 @@ export default async (bench) => {
   // sessions: the other browser's is listed, and ended
   await visitor.open("/account");
   const sessions = page.locator(".panel", { hasText: "Sessions" });
+  const focused = (what) => page.waitForFunction((what) => document.activeElement?.matches(`dialog ${what}`), what);
   await sessions.locator("tbody tr").nth(1).waitFor();
   bench.equal(await sessions.locator("tbody tr").count(), 2);
   await sessions.locator("button", { hasText: "End" }).click();
@@ -32,13 +34,19 @@ export default async (bench) => {
   await other.page.goto(`${bench.console}/events`);
   await other.page.waitForURL("**/signin?next=*");
   bench.equal(new URL(other.page.url()).pathname, "/signin", "an ended session is out at once");
+  await other.page.locator("[role=status]", { hasText: "Your session has ended" }).waitFor();
+  // a heading of a column of codes is none itself
+  const font = (selector) => sessions.locator(selector).first().evaluate((one) => getComputedStyle(one).fontFamily);
+  bench.equal(await font("th:has-text('Address')"), await font("th:has-text('Browser')"));
 
   // a token: shown once, works, is removed and works no more
   const tokens = page.locator(".panel", { hasText: "API tokens" });
   await tokens.locator("text=New token").click();
-  await page.fill("dialog [name=token]", "grafana");
-  await page.click("dialog >> text=Make the token");
+  await focused("[name=token]");
+  await page.keyboard.type("grafana");
+  await page.keyboard.press("Enter");
   await page.waitForSelector("dialog .secret code");
+  await focused(".button.primary");
   const token = await page.innerText("dialog .secret code");
   bench.ok(/^monban_\S{20,}$/.test(token), token);
   const asked = async () =>
@@ -47,6 +55,8 @@ export default async (bench) => {
   await page.locator("dialog .button.primary").click();
   await tokens.locator("text=grafana").waitFor();
   await tokens.locator("button", { hasText: "Remove" }).click();
+  // what can't be undone is not done by an Enter too many
+  await page.waitForFunction(() => document.activeElement?.textContent === "Cancel");
   await page.locator("dialog .button.danger").click();
   await tokens.locator("text=No token yet").waitFor();
   bench.equal(await asked(), 401);
@@ -71,11 +81,38 @@ export default async (bench) => {
   await page.waitForSelector("dialog .secret code");
   const secret = await page.innerText("dialog .secret code");
   bench.ok(await page.isVisible("dialog svg.qr path"), "a picture for the app");
-  await page.fill("dialog [name=code]", totp(secret));
-  await page.click("dialog >> text=Turn on");
+  await focused("[name=code]");
+  await page.keyboard.type(totp(secret));
+  await page.keyboard.press("Enter");
   await page.waitForSelector("dialog .codes li");
-  const recovery = await page.$$eval("dialog .codes li", (all) => all.map((one) => one.textContent));
-  bench.ok(recovery.length >= 8, `${recovery.length} recovery codes`);
+  const shown = () => page.$$eval("dialog .codes li", (all) => all.map((one) => one.textContent));
+  const old = await shown();
+  bench.ok(old.length >= 8, `${old.length} recovery codes`);
+  // neither an Enter too many nor Escape, again and again, takes them away; they can be copied and kept as a file
+  await focused("h2");
+  for (const key of ["Enter", "Escape", "Escape", "Escape"]) await page.keyboard.press(key);
+  bench.equal(await shown(), old);
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.click("dialog >> text=Copy");
+  await page.locator("dialog button", { hasText: "Copied" }).waitFor();
+  bench.equal(await page.evaluate(() => navigator.clipboard.readText()), `${old.join("\n")}\n`);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("dialog >> text=Download")]);
+  bench.equal(download.suggestedFilename(), "monban-localhost-recovery-codes.txt");
+  bench.equal(await readFile(await download.path(), "utf8"), `${old.join("\n")}\n`);
+  await page.click("dialog >> text=I have kept them");
+
+  // new ones take the place of the old ones
+  visitor.expect("/api/account/totp/recovery-codes");
+  await codes.locator("text=New recovery codes").click();
+  await focused("[name=password]");
+  await page.keyboard.type("not the password");
+  await page.keyboard.press("Enter");
+  await page.locator("dialog .form-error", { hasText: "the password is wrong" }).waitFor();
+  await page.fill("dialog [name=password]", changed);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("dialog .codes li");
+  const recovery = await shown();
+  bench.ok(recovery.length === old.length && !recovery.some((code) => old.includes(code)), recovery.join(" "));
   await page.click("dialog >> text=I have kept them");
   await codes.locator(`text=${recovery.length} recovery codes left`).waitFor();
 
@@ -95,6 +132,7 @@ export default async (bench) => {
     return third.page.isVisible(".shell");
   };
   bench.equal(await secondStep("000000"), false, "a wrong code");
+  bench.equal(await secondStep(old[0]), false, "a recovery code of the old set");
   bench.equal(await secondStep(recovery[0]), true, "a recovery code");
   bench.equal(await secondStep(recovery[0]), false, "a recovery code is good once");
   // the code of the set-up is used up; the next step's is good already, for clocks differ
@@ -103,7 +141,8 @@ export default async (bench) => {
   await visitor.open("/account");
   await codes.locator(`text=${recovery.length - 1} recovery codes left`).waitFor();
   await codes.locator("text=Turn off").click();
-  await page.fill("dialog [name=password]", changed);
-  await page.locator("dialog .button.danger").click();
+  await focused("[name=password]");
+  await page.keyboard.type(changed);
+  await page.keyboard.press("Enter");
   await codes.locator("text=Set up").waitFor();
 };

@@ -13,6 +13,7 @@ export default async (bench) => {
   ]) {
     const visitor = await bench.owner({ locale, scheme });
     const { page } = visitor;
+    visitor.expect("/api/setup/check"); // of the link that is none
     if (paths.length === 0) {
       const [event] = await visitor.events(3);
       paths = await page.$$eval("nav a[href]", (links) => links.map((link) => link.getAttribute("href")));

@@ -22,16 +22,18 @@ export default async (bench) => {
   bench.equal(new URL(page.url()).hash, "", "the link's token leaves the address");
   bench.ok((await visitor.text("nav")).includes(OWNER.user));
 
-  // the link is good once
+  // the link is good once, and says so before anything is typed; in Japanese, too
   const second = await bench.visitor();
-  second.expect("/api/setup");
-  await second.open(`/setup${new URL(bench.link).hash}`);
-  await second.page.fill("[name=username]", "intruder");
-  await second.page.fill("[name=password]", OWNER.password);
-  await second.page.fill("[name=again]", OWNER.password);
-  await second.page.keyboard.press("Enter");
-  await second.page.waitForSelector(".form-error:not(:empty)");
-  bench.equal(await second.page.$(".shell"), null, "a used link opens nothing");
+  const japanese = await bench.visitor({ locale: "ja-JP" });
+  for (const [one, told] of [
+    [second, "this link was used before"],
+    [japanese, "このリンクは使用済みか"],
+  ]) {
+    one.expect("/api/setup");
+    await one.open(`/setup${new URL(bench.link).hash}`);
+    await one.page.locator("[role=alert]", { hasText: told }).waitFor();
+    bench.equal(await one.page.$("form, .shell"), null, "a used link asks for nothing and opens nothing");
+  }
 
   // wrong password, then the right one; back to the wanted address
   second.expect("/api/session Failed");
@@ -65,5 +67,21 @@ export default async (bench) => {
   await thief.context.addCookies(cookies);
   await thief.open("/");
   bench.equal(new URL(thief.page.url()).pathname, "/signin", "a stolen session after sign-out");
+  bench.ok((await thief.text()).includes("Your session has ended"));
+  bench.ok(!(await visitor.text()).includes("has ended"), "who signs out knows it");
   bench.equal((await thief.page.request.get(`${bench.console}/api/events`)).status(), 401);
+
+  // what the gate refuses is said in the page's language, each thing once
+  japanese.expect("/api/session Failed");
+  await japanese.open("/signin");
+  await japanese.page.fill("[name=username]", "nobody");
+  await japanese.page.fill("[name=password]", "wrong horse battery");
+  const refusals = new Set();
+  for (let tries = 0; tries < 40 && !/秒後/.test([...refusals].at(-1) ?? ""); tries++) {
+    await japanese.page.click("button[type=submit]:not(:disabled)");
+    await japanese.page.waitForSelector(".form-error:not(:empty)");
+    refusals.add(await japanese.page.innerText(".form-error:not(:empty)"));
+  }
+  bench.equal([...refusals][0], "ユーザー名またはパスワードが違います。");
+  bench.ok(/^試行回数が多すぎます。\d+ 秒後にもう一度お試しください。$/.test([...refusals].at(-1)), [...refusals].join("|"));
 };

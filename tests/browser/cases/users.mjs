@@ -5,21 +5,34 @@ export default async (bench) => {
   const { page } = owner;
   await owner.open("/users");
   await page.click("text=Invite somebody");
-  await page.fill("dialog [name=user]", "sora");
-  await page.click("dialog >> text=Make the link");
+  // the first field has the focus, and Enter sends
+  await page.waitForFunction(() => document.activeElement?.getAttribute("name") === "user");
+  await page.keyboard.type("sora");
+  await page.keyboard.press("Enter");
   await page.waitForSelector("dialog .secret code");
   const link = await page.innerText("dialog .secret code");
   bench.ok(link.includes("/setup#"), link);
+  await page.waitForFunction(() => document.activeElement?.closest("dialog .actions"));
   await page.locator("dialog .button.primary").click();
   await page.locator("td", { hasText: "invited" }).waitFor();
 
   const sora = { user: "sora", password: "another long sentence" };
   const viewer = await bench.visitor({ locale: "ja-JP" });
+  await viewer.open(`/setup${new URL(link).hash}`);
+  bench.equal(await viewer.page.inputValue("[name=username]"), "sora", "an invitation says for whom it is");
+  bench.ok(await viewer.page.evaluate(() => document.querySelector("[name=username]").readOnly));
   await viewer.setUp(link, sora);
   const links = await viewer.page.$$eval("nav a[href]", (all) => all.map((one) => one.getAttribute("href")));
   bench.ok(links.includes("/events") && !links.includes("/users") && !links.includes("/audit"), links.join(" "));
-  await viewer.open("/users");
-  bench.equal(await viewer.page.innerText("h1"), "ページが見つかりません");
+  for (const [path, title] of [
+    ["/users", "ユーザー"],
+    ["/audit", "監査ログ"],
+  ]) {
+    await viewer.open(path);
+    bench.equal(await viewer.page.innerText("h1"), title);
+    const told = await viewer.text("main");
+    bench.ok(told.includes("オーナーの役割が必要です") && told.includes("あなたの役割は閲覧者です"), told);
+  }
   viewer.expect(" 403 ");
   for (const [method, path, body] of [
     ["GET", "/api/users", undefined],

@@ -1,5 +1,5 @@
 // Asking the console's API: cookies, the CSRF token, errors.
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 
 /** An answer other than 2xx, or none at all (`status` 0). */
@@ -14,6 +14,14 @@ export class ApiError extends Error {
     readonly retryAfter: number | null = null,
   ) {
     super(message);
+  }
+
+  /** Whether it is asked again without anybody's doing: see {@link useRetry}. */
+  retrying = false;
+
+  /** Whether it may pass by itself: no answer, too many at a time, or something outside that fails. */
+  get transient(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 502;
   }
 
   /** What kind of problem it is, as the gate says: one of `ProblemCode`, or a word of a newer gate. */
@@ -73,13 +81,65 @@ async function ask<T>(method: string, path: string, body?: unknown, abort?: Abor
     answer = response.ok ? undefined : { error: text.slice(0, 500) };
   }
   if (response.ok) return answer as T;
+  throw failure(path, method, response, answer);
+}
+
+/** Why a stream of `path` does not begin; undefined where it would now. */
+export async function whyRefused(path: string): Promise<ApiError | undefined> {
+  const abort = new AbortController();
+  try {
+    const response = await fetch(path, { credentials: "same-origin", cache: "no-store", signal: abort.signal });
+    if (response.ok) return undefined;
+    return failure(path, "GET", response, await response.json().catch(() => undefined));
+  } catch {
+    return new ApiError(0, "");
+  } finally {
+    abort.abort();
+  }
+}
+
+function failure(path: string, method: string, response: Response, answer: unknown): ApiError {
   const fields = (typeof answer === "object" && answer !== null ? answer : {}) as Record<string, unknown>;
   const message = typeof fields.error === "string" ? fields.error : `${response.status} ${response.statusText}`;
-  // a wrong password is the sign-in page's own affair
-  const signingIn = path.startsWith("/api/session") && method === "POST";
+  // a wrong password and a used link are the pages' own affair
+  const signingIn = method === "POST" && /^\/api\/(session|setup)(\/|$)/.test(path);
   if (response.status === 401 && !signingIn) signedOut(fields);
   const retry = Number(response.headers.get("Retry-After"));
-  throw new ApiError(response.status, message, fields, retry > 0 ? retry : null);
+  return new ApiError(response.status, message, fields, retry > 0 ? retry : null);
+}
+
+/** How long it takes until something is tried again: at first, and at most. */
+const RETRY_MS = [2_000, 30_000] as const;
+
+/**
+ * Calls `again` by itself while `error` may pass: after 2 seconds, 4, 8, up to 30, while the page is in sight; at once when it
+ * comes into sight or the network is back. Each failure has to be an error of its own.
+ */
+export function useRetry(error: ApiError | undefined, again: () => void): void {
+  const failures = useRef(0);
+  const run = useRef(again);
+  run.current = again;
+  if (error) error.retrying = error.transient;
+  useEffect(() => {
+    if (!error?.transient) {
+      failures.current = 0;
+      return;
+    }
+    const [first, most] = RETRY_MS;
+    const wait = Math.max(Math.min(first * 2 ** failures.current, most), (error.retryAfter ?? 0) * 1000);
+    failures.current += 1;
+    const retry = (): void => {
+      if (!document.hidden) run.current();
+    };
+    const timer = setTimeout(retry, wait);
+    document.addEventListener("visibilitychange", retry);
+    addEventListener("online", retry);
+    return () => {
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", retry);
+      removeEventListener("online", retry);
+    };
+  }, [error]);
 }
 
 /** What {@link useLoad} has so far. */
@@ -92,7 +152,7 @@ export interface Loaded<T> {
   reload: () => void;
 }
 
-/** GET `path` whenever it changes; null asks for nothing. */
+/** GET `path` whenever it changes, and again where that failed and may pass ({@link useRetry}); null asks for nothing. */
 export function useLoad<T>(path: string | null): Loaded<T> {
   const [state, setState] = useState<{ data?: T; error?: ApiError; loading: boolean }>({ loading: path !== null });
   const [turn, setTurn] = useState(0);
@@ -113,5 +173,6 @@ export function useLoad<T>(path: string | null): Loaded<T> {
     return () => abort.abort();
   }, [path, turn]);
   const reload = useCallback(() => setTurn((before) => before + 1), []);
+  useRetry(state.error, reload);
   return { data: state.data, error: state.error, loading: state.loading, reload };
 }

@@ -7,6 +7,8 @@ type Schemas = components["schemas"];
 export type ProblemCode = Schemas["ProblemCode"];
 /** `GET /healthz` */
 export type Health = Schemas["Health"];
+export type HealthProblem = Schemas["HealthProblem"];
+export type HealthCode = Schemas["HealthCode"];
 /** `GET /api/notices` */
 export type Notices = Schemas["NoticesStatus"];
 export type Channel = Schemas["ChannelStatus"];
@@ -16,6 +18,8 @@ export type Role = Schemas["Role"];
 export type Scope = Schemas["Scope"];
 /** `GET /api/session` */
 export type Session = Schemas["SignedIn"];
+/** `POST /api/setup/check` */
+export type LinkPurpose = Schemas["LinkPurpose"];
 /** `GET /api/account` */
 export type Account = Schemas["Own"];
 /** `POST /api/account/totp` */
@@ -26,6 +30,8 @@ export type Sessions = Schemas["Sessions"];
 export type Tokens = Schemas["Tokens"];
 /** `GET /api/users` */
 export type Users = Schemas["Users"];
+/** What the audit trail tells of. */
+export type AuditAction = Schemas["AuditAction"];
 /** `GET /api/audit` */
 export type AuditPage = Schemas["Entries"];
 

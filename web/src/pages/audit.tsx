@@ -1,26 +1,35 @@
 // Who changed what, and who was refused.
 import { useEffect, useState } from "preact/hooks";
 import { type AuditPage as Answer } from "../api";
-import { get } from "../api/client";
+import { ApiError, get, useRetry } from "../api/client";
 import { hasText, t } from "../i18n";
-import { Button, Empty, Loading, Page, Panel, Problem, Table, Time, Untrusted, useAction } from "../ui";
+import { Button, Empty, Loading, Page, Panel, Problem, Table, Time, Untrusted } from "../ui";
 
 const PAGE = 100;
 
 export default function AuditPage() {
   const [entries, setEntries] = useState<Answer["entries"]>();
   const [next, setNext] = useState<number | null>(null);
-  const { busy, error, run } = useAction();
-  const more = (before: number | null) =>
-    run(async () => {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<ApiError>();
+  const more = async (before: number | null) => {
+    setBusy(true);
+    try {
       const answer = await get<Answer>(`/api/audit?limit=${PAGE}${before === null ? "" : `&before=${before}`}`);
       setEntries((known) => [...(before === null ? [] : (known ?? [])), ...answer.entries]);
       setNext(answer.next ?? null);
-    });
-  useEffect(() => void more(null), []);
+      setError(undefined);
+    } catch (failure) {
+      setError(failure instanceof ApiError ? failure : new ApiError(0, String(failure)));
+    }
+    setBusy(false);
+  };
+  const reload = () => void more(null);
+  useEffect(reload, []);
+  useRetry(error, reload);
   return (
-    <Page title={t("audit.title")} actions={<Button onClick={() => void more(null)}>{t("audit.reload")}</Button>}>
-      {error && <Problem error={error} retry={() => void more(null)} />}
+    <Page title={t("audit.title")} actions={<Button onClick={reload}>{t("audit.reload")}</Button>}>
+      {error && <Problem error={error} retry={reload} />}
       {!entries && !error && <Loading />}
       {entries && (
         <Panel note={t("audit.note")}>
@@ -32,14 +41,13 @@ export default function AuditPage() {
             columns={[
               { title: t("audit.time"), cell: (one) => <Time time={one.time} /> },
               { title: t("audit.user"), cell: (one) => <Untrusted text={one.user || "–"} /> },
-              { title: t("audit.what"), cell: (one) => what(one.what) },
-              { title: t("audit.detail"), cell: (one) => <Untrusted text={one.detail} /> },
+              { title: t("audit.what"), cell: (one) => word("did", one.what) },
+              { title: t("audit.detail"), cell: (one) => <Untrusted text={detail(one)} /> },
               {
                 title: t("audit.from"),
                 cell: (one) => (
                   <>
-                    {hasText(`audit.via.${one.via}`) ? t(`audit.via.${one.via}`) : one.via}{" "}
-                    <span class="code muted">{one.address}</span>
+                    {word("via", one.via)} <span class="code muted">{one.address}</span>
                   </>
                 ),
               },
@@ -59,7 +67,12 @@ export default function AuditPage() {
 }
 
 /** A word of the API as a text; the word itself where a newer monban wrote it. */
-function what(word: string): string {
-  const key = `audit.did.${word}`;
-  return hasText(key) ? t(key) : word;
+function word(kind: "did" | "how" | "via", written: string): string {
+  const key = `audit.${kind}.${written}`;
+  return hasText(key) ? t(key) : written;
+}
+
+/** What more there is to say; of signing in and of links, that is by what or what for. */
+function detail({ what, detail }: Answer["entries"][number]): string {
+  return ["sign_in", "sign_in_refused", "setup"].includes(what) ? word("how", detail) : detail;
 }

@@ -1,13 +1,14 @@
 // Events as they happen.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { batch, signal } from "@preact/signals";
+import { ApiError, get, useRetry, whyRefused } from "../api/client";
 import type { Event } from "../evidence/event";
 import { t } from "../i18n";
 import { QueryBar } from "../query/QueryBar";
 import { toParams } from "../query/query";
 import { knownValues, useQuery } from "../query/useQuery";
 import { navigate, withQuery } from "../router";
-import { Badge, Button, Empty, Page, useKeys } from "../ui";
+import { Badge, Button, Empty, Page, Problem, useKeys } from "../ui";
 import { EventRows } from "./rows";
 
 /** Rows that are kept, and events that are held while the page is paused; the newest of both. */
@@ -58,11 +59,7 @@ export default function Live() {
           {t("live.missed", { n: tail.missed.value })}
         </p>
       )}
-      {connection === "refused" && (
-        <p class="problem" role="alert">
-          {t("live.refusedWhy")} <Button onClick={tail.retry}>{t("ui.retry")}</Button>
-        </p>
-      )}
+      {tail.refusal.value && <Problem error={tail.refusal.value} retry={tail.retry} />}
       {events.length === 0 ? (
         <Empty>{t("live.none")}</Empty>
       ) : (
@@ -78,12 +75,18 @@ function useTail(api: string) {
   state.current ??= makeState();
   const tail = state.current;
   const [turn, setTurn] = useState(0);
+  const retry = (): void => setTurn((before) => before + 1);
+  useRetry(tail.refusal.value, retry);
   useEffect(() => {
     tail.shown.value = [];
     tail.held.value = [];
     tail.missed.value = 0;
+  }, [api]);
+  useEffect(() => {
     tail.connection.value = "connecting";
-    const source = new EventSource(`/api/live${api ? `?${api}` : ""}`);
+    const path = `/api/live${api ? `?${api}` : ""}`;
+    const source = new EventSource(path);
+    let over = false;
     // Many events may come at once: the page is drawn once for all of them.
     let arrived: Event[] = [];
     let drawing = 0;
@@ -95,9 +98,22 @@ function useTail(api: string) {
       arrived = [];
       list.value = [...fresh.reverse(), ...list.value].slice(0, MOST);
     };
-    source.addEventListener("open", () => (tail.connection.value = "connected"));
+    source.addEventListener("open", () => {
+      tail.connection.value = "connected";
+      tail.refusal.value = undefined;
+    });
     source.addEventListener("error", () => {
-      tail.connection.value = source.readyState === EventSource.CLOSED ? "refused" : "reconnecting";
+      if (source.readyState !== EventSource.CLOSED) {
+        tail.connection.value = "reconnecting";
+        // a stream ends without a word; where the session is over, this leads to the sign-in
+        get("/api/session").catch(() => {});
+        return;
+      }
+      tail.connection.value = "refused";
+      void whyRefused(path).then((refusal) => {
+        // where it would be let in by now, it tries again as after an answer that did not come
+        if (!over) tail.refusal.value = refusal ?? new ApiError(0, "");
+      });
     });
     source.addEventListener("event", (message: MessageEvent<string>) => {
       arrived.push(JSON.parse(message.data) as Event);
@@ -108,6 +124,7 @@ function useTail(api: string) {
       tail.missed.value += (JSON.parse(message.data) as { count: number }).count;
     });
     return () => {
+      over = true;
       source.close();
       clearTimeout(drawing);
     };
@@ -120,7 +137,7 @@ function useTail(api: string) {
       }
       tail.paused.value = !tail.paused.value;
     });
-  return { ...tail, pause, retry: () => setTurn(turn + 1) };
+  return { ...tail, pause, retry };
 }
 
 function makeState() {
@@ -130,5 +147,7 @@ function makeState() {
     missed: signal(0),
     paused: signal(false),
     connection: signal<Connection>("connecting"),
+    /** Why there is no stream. */
+    refusal: signal<ApiError | undefined>(undefined),
   };
 }

@@ -1,11 +1,11 @@
 // The link that makes the first owner, or that an invitation holds: `/setup#TOKEN`.
-import { useState } from "preact/hooks";
-import { type Session } from "../api";
-import { send } from "../api/client";
+import { useEffect, useState } from "preact/hooks";
+import { type LinkPurpose, type Session } from "../api";
+import { ApiError, send, useRetry } from "../api/client";
 import { t } from "../i18n";
 import { place } from "../router";
 import { signedIn } from "../session";
-import { Button, Form, Input, Page, Problem, useAction } from "../ui";
+import { Button, Form, Input, Loading, Page, Problem, useAction } from "../ui";
 
 /** As the API demands. */
 export const PASSWORD_MIN = 12;
@@ -13,17 +13,48 @@ export const PASSWORD_MIN = 12;
 export default function Setup() {
   // after `#`: so it is in no log of a server between. The place changes with it, where the link is opened in this very page.
   const token = place.value && location.hash.slice(1);
-  const [user, setUser] = useState("");
+  return (
+    <Page title={t("setup.title")}>
+      {token ? <Link key={token} token={token} /> : <Problem error={t("setup.noToken")} />}
+    </Page>
+  );
+}
+
+/** A link is asked what it is good for before anything is typed. */
+function Link({ token }: { token: string }) {
+  const [purpose, setPurpose] = useState<LinkPurpose>();
+  const [error, setError] = useState<ApiError>();
+  const check = () => {
+    send<LinkPurpose>("POST", "/api/setup/check", { token }).then(
+      (answer) => {
+        setPurpose(answer);
+        setError(undefined);
+      },
+      (failure: unknown) => setError(failure instanceof ApiError ? failure : new ApiError(0, String(failure))),
+    );
+  };
+  useEffect(check, [token]);
+  useRetry(error, check);
+  if (error?.code === "link_gone") {
+    return (
+      <>
+        <Problem error={error} />
+        <p>{t("setup.gone")}</p>
+        <p>
+          <a href="/signin">{t("signin.title")}</a>
+        </p>
+      </>
+    );
+  }
+  if (error) return <Problem error={error} retry={check} />;
+  return purpose ? <Choice token={token} invited={purpose.user ?? undefined} /> : <Loading />;
+}
+
+function Choice({ token, invited }: { token: string; invited: string | undefined }) {
+  const [user, setUser] = useState(invited ?? "");
   const [password, setPassword] = useState("");
   const [again, setAgain] = useState("");
   const { busy, error, run } = useAction();
-  if (!token) {
-    return (
-      <Page title={t("setup.title")}>
-        <Problem error={t("setup.noToken")} />
-      </Page>
-    );
-  }
   const wrong =
     password.length < PASSWORD_MIN
       ? t("setup.short", { n: PASSWORD_MIN })
@@ -36,17 +67,19 @@ export default function Setup() {
       signedIn(await send<Session>("POST", "/api/setup", { token, user, password }));
     });
   return (
-    <Page title={t("setup.title")}>
+    <>
       <p>{t("setup.intro")}</p>
       <Form onSubmit={() => void submit()} error={error} label={t("setup.title")}>
         <Input
           label={t("setup.user")}
-          help={t("setup.userHelp")}
+          help={invited === undefined ? t("setup.userHelp") : t("setup.invitedHelp")}
           name="username"
           autoComplete="username"
           autoCapitalize="none"
           spellcheck={false}
-          autofocus
+          autofocus={invited === undefined}
+          readOnly={invited !== undefined}
+          required
           value={user}
           onValue={setUser}
         />
@@ -56,6 +89,7 @@ export default function Setup() {
           name="password"
           type="password"
           autoComplete="new-password"
+          autofocus={invited !== undefined}
           required
           value={password}
           onValue={setPassword}
@@ -76,6 +110,6 @@ export default function Setup() {
           </Button>
         </div>
       </Form>
-    </Page>
+    </>
   );
 }

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { type Session } from "../api";
 import { ApiError, send } from "../api/client";
 import { t } from "../i18n";
-import { needsSetup, session, signedIn } from "../session";
+import { needsSetup, session, sessionEnded, signedIn } from "../session";
 import { navigate } from "../router";
 import { Button, Form, Input, Page, useAction } from "../ui";
 import { getCredential } from "../webauthn";
@@ -44,6 +44,11 @@ export default function SignIn() {
 
   return (
     <Page title={t("signin.title")}>
+      {sessionEnded.value && (
+        <p class="hint" role="status">
+          {t("signin.ended")}
+        </p>
+      )}
       {needsSetup.value && <p class="hint">{t("signin.setup")}</p>}
       <Form onSubmit={() => void signIn()} error={error} label={t("signin.title")}>
         {step === "password" ? (

@@ -5,7 +5,23 @@ import { signal } from "@preact/signals";
 import { t } from "../i18n";
 import { Button, useAction } from "./controls";
 
-/** A dialog over the page; Escape and a click beside it call `onClose`, and the focus returns to where it was. */
+/**
+ * Where one begins in a dialog: at the first field, else at what it is for. A dialog that must be answered begins at its
+ * heading, so that an Enter too many does not answer it. What can't be undone takes more than an Enter: there it is the
+ * button that does nothing.
+ */
+function beginning(dialog: HTMLElement, mustAnswer: boolean): HTMLElement | null {
+  const fields = "form :is(input, select, textarea):not(:disabled, [readonly], [tabindex='-1'], [type=radio]:not(:checked))";
+  const found = mustAnswer ? null : dialog.querySelector<HTMLElement>(fields);
+  const button = mustAnswer ? null : dialog.querySelector<HTMLElement>(".actions .button.primary:not(:disabled)");
+  const first = mustAnswer ? null : dialog.querySelector<HTMLElement>(".actions .button:not(:disabled)");
+  return found ?? button ?? first ?? dialog.querySelector<HTMLElement>("h2");
+}
+
+/**
+ * A dialog over the page; Escape and a click beside it call `onClose`, and the focus returns to where it was. Without
+ * `onClose` only its own buttons end it.
+ */
 export function Dialog({
   title,
   onClose,
@@ -13,7 +29,7 @@ export function Dialog({
   wide = false,
 }: {
   title: string;
-  onClose: () => void;
+  onClose: (() => void) | null;
   children: ComponentChildren;
   wide?: boolean;
 }) {
@@ -23,11 +39,19 @@ export function Dialog({
     const before = document.activeElement;
     const shown = element.current;
     shown?.showModal();
+    if (shown) beginning(shown, !onClose)?.focus();
     return () => {
       shown?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);
+  // where the focus was is gone, or there was nothing better yet: what a dialog holds may come later
+  useEffect(() => {
+    const [shown, focused] = [element.current, document.activeElement];
+    if (!shown || (shown.contains(focused) && focused !== shown && focused?.tagName !== "H2")) return;
+    const first = beginning(shown, !onClose);
+    if (first && first !== focused) first.focus();
+  });
   return (
     <dialog
       ref={element}
@@ -35,18 +59,26 @@ export function Dialog({
       aria-labelledby={id}
       onCancel={(event) => {
         event.preventDefault();
-        onClose();
+        onClose?.();
+      }}
+      onKeyDown={(event) => {
+        // browsers let a second Escape through where only `cancel` was refused
+        if (event.key === "Escape" && !onClose) event.preventDefault();
       }}
       onClick={(event) => {
-        if (event.target === element.current) onClose();
+        if (event.target === element.current) onClose?.();
       }}
     >
       <div class="dialog-body">
         <header class="dialog-head">
-          <h2 id={id}>{title}</h2>
-          <button type="button" class="button quiet" aria-label={t("ui.close")} onClick={onClose}>
-            ×
-          </button>
+          <h2 id={id} tabIndex={-1}>
+            {title}
+          </h2>
+          {onClose && (
+            <button type="button" class="button quiet" aria-label={t("ui.close")} onClick={onClose}>
+              ×
+            </button>
+          )}
         </header>
         {children}
       </div>

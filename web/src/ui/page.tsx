@@ -1,9 +1,11 @@
 // What pages are laid out with.
 import { type ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
-import { type ApiError } from "../api/client";
-import { ago, dateTime, hasText, t } from "../i18n";
+import type { HealthCode, HealthProblem } from "../api";
+import { ApiError } from "../api/client";
+import { ago, dateTime, hasText, healthText, t } from "../i18n";
 import { Button, errorText } from "./controls";
+import { Untrusted } from "./untrusted";
 
 /** A page: its heading (also the window's title), what can be done on it, and the rest. */
 export function Page({
@@ -68,11 +70,37 @@ export function Loading() {
 export function Problem({ error, retry }: { error: ApiError | Error | string; retry?: () => void }) {
   return (
     <div class="problem" role="alert">
-      <p>{typeof error === "string" ? error : errorText(error)}</p>
+      <p>
+        {typeof error === "string" ? error : errorText(error)}{" "}
+        {error instanceof ApiError && error.retrying && t("ui.retrying")}
+      </p>
       {retry && <Button onClick={retry}>{t("ui.retry")}</Button>}
     </div>
   );
 }
+
+/** What is wrong with the daemon, with a way to where one sees more of it. Nothing where all is well. */
+export function HealthProblems({ problems }: { problems: readonly HealthProblem[] | undefined }) {
+  if (!problems?.length) return null;
+  return (
+    <div class="problem" role="alert">
+      <ul>
+        {problems.map((one) => {
+          const page = HEALTH_PAGES[one.code];
+          const text = <Untrusted text={healthText(one)} />;
+          return <li key={one.error}>{page ? <a href={page}>{text}</a> : text}</li>;
+        })}
+      </ul>
+    </div>
+  );
+}
+
+/** Where one sees more of a problem. */
+const HEALTH_PAGES: Partial<Record<HealthCode, string>> = {
+  channel_fails: "/notices",
+  notices_fail: "/notices",
+  exclusions_file: "/tuning",
+};
 
 /** Shown where there is nothing yet, and what to do about it. */
 export function Empty({ children }: { children: ComponentChildren }) {

@@ -30,7 +30,7 @@ export function Table<R>({
       <thead>
         <tr>
           {columns.map((column) => (
-            <th key={column.title} scope="col" class={classOf(column.kind)}>
+            <th key={column.title} scope="col" class={column.kind === "code" ? "" : classOf(column.kind)}>
               <span class={column.kind === "actions" ? "hidden" : ""}>{column.title}</span>
             </th>
           ))}

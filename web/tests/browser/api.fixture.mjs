@@ -18,13 +18,14 @@ export async function startApi(routes) {
     const url = new URL(request.url, "http://localhost");
     response.setHeader("Content-Security-Policy", POLICY);
     response.setHeader("X-Content-Type-Options", "nosniff");
-    if (!url.pathname.startsWith("/api/")) return page(url, response);
+    if (!url.pathname.startsWith("/api/") && url.pathname !== "/healthz") return page(url, response);
     let body = "";
     for await (const piece of request) body += piece;
     const key = `${request.method} ${url.pathname}`;
     asked.push({ key, query: url.search.slice(1), body: body ? JSON.parse(body) : undefined });
     if (key === "GET /api/live") {
-      if (routes[key] === 400) return json(response, 400, { error: "since: not a time" });
+      const refusal = typeof routes[key] === "function" ? routes[key]() : undefined;
+      if (refusal) return json(response, refusal.status, refusal.body);
       response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
       response.write(": here\n\n");
       tails.add(response);
@@ -153,3 +154,5 @@ export function event(change = {}, request = {}) {
 }
 
 export const SESSION = { user: "ada", role: "owner", csrf: "token", second_factor: true, passkeys: 0 };
+
+export const HEALTH = { status: "ok", problems: [], waiting: 0, lost: 0, ingested: 0, removed: 0, unindexed: 0, rules: 1 };

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { event, SESSION, startApi } from "./api.fixture.mjs";
+import { event, HEALTH, SESSION, startApi } from "./api.fixture.mjs";
 
 /** Markup that runs where it is taken for markup, and characters that are obeyed where they are not escaped. */
 const MARKUP = `"'><img src=x onerror=window.ran=1><script>window.ran=1</script><svg/onload=window.ran=1>`;
@@ -483,10 +483,84 @@ test("live: events as they come, pause, the newest 500, missed ones, reconnectio
     const next = event();
     api.push("event", next);
     await page.waitForFunction((id) => document.querySelector(".event-row")?.dataset.id === id, next.id);
-    api.routes["GET /api/live"] = 400;
+    // what may pass is tried again, and the rows stay
+    const failures = [{ status: 503, body: { error: "too many live tails", code: "too_many_tails" } }];
+    api.routes["GET /api/live"] = () => failures[0];
     api.cut();
-    await page.getByText("monban ended the connection").waitFor();
+    await page.getByText("too many live tails This page asks again by itself.").waitFor();
+    failures.pop();
+    await page.getByText("connected", { exact: true }).waitFor();
+    assert.ok((await rows(page).count()) > 400);
+    assert.equal(await page.locator(".problem").count(), 0);
+    // what a query must not be is said
+    failures.push({ status: 400, body: { error: "since: not a time", code: "bad_request" } });
+    api.cut();
+    await page.getByText("since: not a time").waitFor();
+    assert.equal(await page.getByText("by itself").count(), 0);
+    // and a session that is over leads to the sign-in
+    failures[0] = { status: 401, body: { error: "the session has ended", code: "session_ended" } };
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.waitForURL("**/signin?next=%2Flive%3Fsite%3Dshop");
+    await page.getByText("Your session has ended").waitFor();
   });
+});
+
+test("live: a session that ends while the stream is cut leads to the sign-in at once", async () => {
+  await withPage({}, {}, async (page, api) => {
+    await page.goto(`${api.address}/live`);
+    await page.getByText("connected", { exact: true }).waitFor();
+    api.routes["GET /api/session"] = { status: 401, body: { error: "the session has ended", code: "session_ended" } };
+    api.cut();
+    await page.waitForURL("**/signin?next=%2Flive");
+    await page.getByText("Your session has ended").waitFor();
+  });
+});
+
+test("a daemon that is away is asked again without anybody's doing; in both languages it is said", async () => {
+  const away = { status: 503, body: { error: "the store is locked", code: "unavailable" } };
+  const notices = { channels: [], skipped_events: 0, problem: null };
+  for (const [locale, problem, told, there] of [
+    ["en-GB", "the store is locked", "This page asks again by itself.", "Nobody is told yet"],
+    ["ja-JP", "現在利用できません: the store is locked", "このページは自動的に再試行します。", "通知先がまだありません"],
+  ]) {
+    const routes = { "GET /api/notices": away };
+    await withPage(routes, { locale }, async (page, api) => {
+      await page.goto(`${api.address}/notices`);
+      await page.getByText(`${problem} ${told}`).waitFor();
+      api.routes["GET /api/notices"] = notices;
+      await page.getByText(there).waitFor();
+      assert.equal(await page.locator(".problem").count(), 0);
+      // what will not pass is not asked again
+      api.routes["GET /api/notices"] = { status: 400, body: { error: "no", code: "bad_request" } };
+      await page.locator(".page-actions button").click();
+      await page.locator(".problem").waitFor();
+      assert.equal(await page.getByText(told).count(), 0);
+    });
+  }
+});
+
+test("the daemon's problems, in both languages, with a way to the page that tells more", async () => {
+  const problem = {
+    error: "notices by ops fail (answered 404); 2 notices wait",
+    code: "channel_fails",
+    values: { channel: "ops", why: "answered 404", waiting: 2 },
+  };
+  const counted = { totals: {}, series: [], top: { rules: [], clients: [], paths: [], sites: [] }, complete: true };
+  for (const [locale, text] of [
+    ["en-GB", problem.error],
+    ["ja-JP", "通知先 ops への送信に失敗しています(answered 404)。送信待ち: 2 件"],
+  ]) {
+    const routes = {
+      "GET /api/overview": counted,
+      "GET /healthz": { status: 200, body: { ...HEALTH, status: "degraded", problems: [problem] } },
+      "GET /api/notices": { channels: [], skipped_events: 0, problem: null },
+    };
+    await withPage(routes, { locale }, async (page, api) => {
+      await page.goto(`${api.address}/`);
+      await page.locator("[role=alert] a", { hasText: text }).click();
+      await page.waitForURL("**/notices");
+    });
+  }
 });
 
 test("live: leaving the page closes its connection", async () => {

@@ -8,8 +8,77 @@ use utoipa::ToSchema;
 use super::identity::{Identity, Via};
 use super::limits::{MAX_AUDIT_ENTRIES, MAX_AUDIT_REFUSALS, MAX_KEPT_BYTES};
 
-/// The `what` of refused attempts.
-pub const REFUSED: &str = "sign_in_refused";
+macro_rules! actions {
+    ($($(#[doc = $what:literal])+ $action:ident = $word:literal,)+) => {
+        /// What the audit trail tells of. Words may be added.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum AuditAction {
+            $($(#[doc = $what])+ $action,)+
+        }
+
+        impl AuditAction {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$action,)+];
+
+            /// Its word.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$action => $word,)+
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    /// Somebody signed in; the detail says by what.
+    SignIn = "sign_in",
+    /// Somebody could not prove who it was; the detail says by what.
+    SignInRefused = "sign_in_refused",
+    /// A session was ended by its user.
+    SignOut = "sign_out",
+    /// A one-time link was used; the detail says what for.
+    Setup = "setup",
+    /// A one-time link was made.
+    LinkCreated = "link_created",
+    /// A user was invited.
+    UserInvited = "user_invited",
+    /// A user's role was changed.
+    RoleChanged = "role_changed",
+    /// A user was removed.
+    UserDeleted = "user_deleted",
+    /// A password was changed.
+    PasswordChanged = "password_changed",
+    /// Codes of an app were switched on.
+    TotpOn = "totp_on",
+    /// Codes of an app were switched off.
+    TotpOff = "totp_off",
+    /// New recovery codes took the place of the old ones.
+    RecoveryCodesMade = "recovery_codes_made",
+    /// A passkey was added.
+    PasskeyAdded = "passkey_added",
+    /// A passkey was removed.
+    PasskeyDeleted = "passkey_deleted",
+    /// Another session of the same user was ended.
+    SessionEnded = "session_ended",
+    /// An API token was made.
+    TokenCreated = "token_created",
+    /// An API token was deleted.
+    TokenDeleted = "token_deleted",
+    /// A test notice was sent; the detail says what became of it.
+    NoticeTested = "notice_tested",
+    /// An exclusion was added.
+    ExclusionAdded = "exclusion_added",
+    /// Exclusions took the place of others.
+    ExclusionReplaced = "exclusion_replaced",
+    /// An exclusion was removed.
+    ExclusionRemoved = "exclusion_removed",
+    /// A change of the exclusions was undone.
+    ChangeUndone = "change_undone",
+    /// A site learns, blocks, or detects only.
+    SiteMode = "site_mode",
+}
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -25,6 +94,7 @@ pub struct Entry {
     /// Where from.
     pub address: String,
     /// What was done, as a word: `password_changed`.
+    #[schema(value_type = AuditAction)]
     pub what: String,
     /// What more there is to say of it.
     pub detail: String,
@@ -35,7 +105,7 @@ pub fn record(
     db: &Connection,
     now: Timestamp,
     who: &Identity,
-    what: &str,
+    what: AuditAction,
     detail: &str,
 ) -> rusqlite::Result<()> {
     let via = match who.via {
@@ -47,18 +117,24 @@ pub fn record(
     db.prepare_cached(
         "INSERT INTO audit (time, user, via, address, what, detail) VALUES (?, ?, ?, ?, ?, ?)",
     )?
-    .execute(params![now.as_micros(), who.user, via, who.address.to_string(), what, detail])?;
+    .execute(params![now.as_micros(), who.user, via, who.address.to_string(), what.as_str(), detail])?;
     trim(db, what, db.last_insert_rowid(), MAX_AUDIT_ENTRIES, MAX_AUDIT_REFUSALS)
 }
 
-fn trim(db: &Connection, what: &str, newest: i64, entries: i64, refusals: i64) -> rusqlite::Result<()> {
+fn trim(
+    db: &Connection,
+    what: AuditAction,
+    newest: i64,
+    entries: i64,
+    refusals: i64,
+) -> rusqlite::Result<()> {
     db.prepare_cached("DELETE FROM audit WHERE id <= ?")?.execute([newest - entries])?;
-    if what == REFUSED {
+    if what == AuditAction::SignInRefused {
         db.prepare_cached(
             "DELETE FROM audit WHERE what = ?1 AND id <=
                 (SELECT id FROM audit WHERE what = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
         )?
-        .execute(params![what, refusals])?;
+        .execute(params![what.as_str(), refusals])?;
     }
     Ok(())
 }
@@ -85,4 +161,18 @@ pub fn list(db: &Connection, before: Option<i64>, limit: u32) -> rusqlite::Resul
     )?
     .query_map(params![before.unwrap_or(i64::MAX), limit], read)?
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_names_every_action_as_the_trail_does() {
+        let document = serde_json::to_value(crate::openapi::document()).unwrap();
+        let described = document["components"]["schemas"]["AuditAction"]["enum"].as_array().unwrap();
+        let words: Vec<_> = AuditAction::ALL.iter().map(|action| action.as_str()).collect();
+        assert_eq!(*described, words);
+        assert!(words.len() > 20);
+    }
 }

@@ -66,6 +66,23 @@ pub fn confirm(
         "UPDATE users SET totp = totp_offered, totp_offered = NULL, totp_step = ? WHERE id = ?",
         params![step, user],
     )?;
+    new_codes(db, user).map(Some)
+}
+
+/// Recovery codes in the place of those that a user has.
+///
+/// # Errors
+/// 409 where codes are off.
+pub fn renew(db: &Connection, user: i64) -> Result<Vec<String>, Problem> {
+    let on: bool =
+        db.query_row("SELECT totp IS NOT NULL FROM users WHERE id = ?", [user], |row| row.get(0))?;
+    if !on {
+        return Err(Problem::of(Code::TotpOff, "codes are off; set them up first"));
+    }
+    new_codes(db, user)
+}
+
+fn new_codes(db: &Connection, user: i64) -> Result<Vec<String>, Problem> {
     db.execute("DELETE FROM recovery_codes WHERE user = ?", [user])?;
     let mut codes = Vec::new();
     for _ in 0..RECOVERY_CODES {
@@ -74,7 +91,7 @@ pub fn confirm(
         db.execute("INSERT INTO recovery_codes (user, hash) VALUES (?, ?)", params![user, hash])?;
         codes.push(code);
     }
-    Ok(Some(codes))
+    Ok(codes)
 }
 
 /// Switches codes off.

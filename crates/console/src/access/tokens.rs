@@ -130,6 +130,35 @@ pub fn all(db: &Connection, user: i64, of_machine: bool) -> rusqlite::Result<Vec
     db.prepare(&query)?.query_map(params![user, of_machine], read)?.collect()
 }
 
+/// A token, as the machine's owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TokenOf {
+    /// The token.
+    #[serde(flatten)]
+    pub token: Token,
+    /// Whose it is; none where a command on this machine made it.
+    pub user: Option<String>,
+}
+
+/// Everybody's, the newest first.
+pub fn of_all(db: &Connection) -> rusqlite::Result<Vec<TokenOf>> {
+    let query = format!(
+        "SELECT {COLUMNS}, (SELECT users.name FROM users WHERE users.id = tokens.user) FROM tokens ORDER BY id DESC"
+    );
+    let row = |row: &Row<'_>| Ok(TokenOf { token: read(row)?, user: row.get(7)? });
+    db.prepare(&query)?.query_map([], row)?.collect()
+}
+
+/// Deletes a token, whosever it is; tells its name.
+pub fn delete_any(db: &Connection, id: i64) -> rusqlite::Result<Option<String>> {
+    db.query_row("DELETE FROM tokens WHERE id = ? RETURNING name", [id], |row| row.get(0)).optional()
+}
+
+/// There is no token of this key.
+pub fn none(id: i64) -> Problem {
+    Problem::of(Code::NoSuchToken, format!("there is no token {id}")).value("id", id)
+}
+
 /// Deletes one of those that [`all`] gives; tells its name.
 pub fn delete(db: &Connection, user: i64, of_machine: bool, id: i64) -> rusqlite::Result<Option<String>> {
     let query = "DELETE FROM tokens WHERE id = ? AND (user = ? OR (? AND user IS NULL)) RETURNING name";

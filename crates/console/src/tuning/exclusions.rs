@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{ChangedExclusion, Conflict, Failure, Previewed, asked, number};
-use crate::access::{Analyst, Viewer};
+use crate::access::{Analyst, AuditAction, Viewer};
 use crate::{Console, Input};
 
 /// The longest that an exclusion may last, in days; beyond it, one without an end says so more honestly.
@@ -244,7 +244,10 @@ pub(crate) async fn change(
         let made = ids.iter().zip(&wanted);
         let made =
             made.map(|(id, (exclusion, _))| ChangedExclusion { id: *id, exclusion: exclusion.clone() });
-        let what = if new.remove.is_empty() { "exclusion_added" } else { "exclusion_replaced" };
+        let what = match new.remove.is_empty() {
+            true => AuditAction::ExclusionAdded,
+            false => AuditAction::ExclusionReplaced,
+        };
         console.audit_blocking(&who, what, &described(&made.collect::<Vec<_>>()));
         let (file, path) = console.tuning.exclusions()?;
         let exclusions =
@@ -281,7 +284,7 @@ pub(crate) async fn remove(
         let known = console.tuning.exclusions()?.0;
         console.tuning.change(&of.version, &who.user, &[], &[id])?;
         let gone: Vec<_> = known.find(id).map(changed).into_iter().collect();
-        console.audit_blocking(&who, "exclusion_removed", &described(&gone));
+        console.audit_blocking(&who, AuditAction::ExclusionRemoved, &described(&gone));
         Ok(Version { version: console.tuning.exclusions()?.0.version() })
     })
     .await

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::exclusions::{self, Version};
 use super::{Change, Conflict, Failure, asked, number};
-use crate::access::{Analyst, Viewer};
+use crate::access::{Analyst, AuditAction, Viewer};
 use crate::{Console, Input};
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
@@ -91,7 +91,11 @@ pub(crate) async fn undo(
     asked(console, move |console| {
         let undone = console.tuning.history()?.into_iter().find(|change| change.number == number);
         console.tuning.undo(&undo.version, &who.user, number)?;
-        console.audit_blocking(&who, "change_undone", &undone.as_ref().map(described).unwrap_or_default());
+        console.audit_blocking(
+            &who,
+            AuditAction::ChangeUndone,
+            &undone.as_ref().map(described).unwrap_or_default(),
+        );
         Ok(Version { version: console.tuning.exclusions()?.0.version() })
     })
     .await

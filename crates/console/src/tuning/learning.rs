@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Failure, SiteMode, SiteState, asked};
-use crate::access::{Analyst, Viewer};
+use crate::access::{Analyst, AuditAction, Viewer};
 use crate::{Console, Input};
 
 /// Events of a site that are looked at, the newest.
@@ -183,7 +183,7 @@ pub(crate) async fn set(
     }
     asked(console, move |console| {
         let state = console.tuning.set_mode(&who.user, &site, new.mode)?;
-        console.audit_blocking(&who, "site_mode", &format!("{site}: {}", new.mode.as_str()));
+        console.audit_blocking(&who, AuditAction::SiteMode, &format!("{site}: {}", new.mode.as_str()));
         Ok(state)
     })
     .await

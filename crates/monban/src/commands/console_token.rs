@@ -2,21 +2,27 @@
 
 use std::io::Write;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use console::access::Scope;
+use event::Timestamp;
+use serde::Deserialize;
 
 use crate::config::Config;
 use crate::control;
 use crate::failure::Failure;
+use crate::terminal::{Safe, Style};
 
 /// Print a new API token for a script: `Authorization: Bearer TOKEN`
 ///
 /// It is not shown again. The console's owners see its name and delete it.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// What it is called
-    #[arg(long)]
-    name: String,
+    #[arg(long, required = true)]
+    name: Option<String>,
     /// What it may be used for: read; tune, which is to read and to change rules; admin, which is everything
     #[arg(long, required = true, value_delimiter = ',', value_parser = ["read", "tune", "admin"])]
     scope: Vec<String>,
@@ -25,12 +31,84 @@ pub struct Arguments {
     expires: Option<u32>,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List all API tokens: those of commands, and those that users have made
+    ///
+    /// The tokens themselves are stored nowhere.
+    List {
+        /// As one JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete an API token, whosever it is; it is good no more at once
+    Delete {
+        /// Its id, from the list
+        id: i64,
+    },
+}
+
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
-    let days = arguments.expires.map_or_else(|| "never".to_owned(), |days| days.to_string());
-    let command = format!("console token {} {days} {}", arguments.scope.join(","), arguments.name.trim());
-    let token = control::ask(&config.data_dir, &command, None)?;
-    writeln!(std::io::stdout().lock(), "{token}")?;
+    let ask = |command: &str, hint| control::ask(&config.data_dir, command, hint);
+    let mut out = std::io::stdout().lock();
+    match &arguments.command {
+        None => {
+            let days = arguments.expires.map_or_else(|| "never".to_owned(), |days| days.to_string());
+            let name = arguments.name.as_deref().unwrap_or_default().trim();
+            let token = ask(&format!("console token {} {days} {name}", arguments.scope.join(",")), None)?;
+            writeln!(out, "{token}")?;
+        }
+        Some(Command::List { json }) => {
+            let answer = ask("console tokens", None)?;
+            if *json {
+                writeln!(out, "{answer}")?;
+                return Ok(());
+            }
+            let unreadable = |error| {
+                Failure::environment(
+                    format!("what the daemon answers is no list: {error}"),
+                    "is it of another version? Restart it",
+                )
+            };
+            list(&mut out, &serde_json::from_str(&answer).map_err(unreadable)?)?;
+        }
+        Some(Command::Delete { id }) => {
+            let hint = "`monban console token list` shows the ids";
+            let name = ask(&format!("console token-delete {id}"), Some(hint))?;
+            writeln!(out, "deleted: {}", Safe(name.as_bytes()))?;
+        }
+    }
     Ok(())
+}
+
+fn list(out: &mut impl Write, tokens: &Vec<Listed>) -> std::io::Result<()> {
+    let heading = format!(
+        "{:>5}  {:20} {:16} {:10} {:20} {:20} {}",
+        "ID", "NAME", "USER", "SCOPES", "CREATED", "EXPIRES", "LAST USED"
+    );
+    writeln!(out, "{}", Style::of_stdout().strong(&heading))?;
+    for Listed { id, name, user, scopes, created, expires, last_used } in tokens {
+        let short = |time: &Option<Timestamp>| {
+            time.map_or_else(|| "never".to_owned(), |time| format!("{:.0}", time.to_jiff()))
+        };
+        let (name, user) = (Safe(name.as_bytes()).to_string(), user.as_deref().unwrap_or("(machine)"));
+        let (created, scopes) = (short(&Some(*created)), scopes.join(","));
+        let (expires, last_used) = (short(expires), short(last_used));
+        writeln!(out, "{id:>5}  {name:20} {user:16} {scopes:10} {created:20} {expires:20} {last_used}")?;
+    }
+    Ok(())
+}
+
+/// A token, as the daemon lists it.
+#[derive(Deserialize)]
+struct Listed {
+    id: i64,
+    name: String,
+    user: Option<String>,
+    scopes: Vec<String>,
+    created: Timestamp,
+    expires: Option<Timestamp>,
+    last_used: Option<Timestamp>,
 }
 
 /// What the daemon reads of it: scopes, days, name.

@@ -123,6 +123,8 @@ fn commands_reference() {
         "console",
         "console link",
         "console token",
+        "console token list",
+        "console token delete",
         "completions",
         "man",
     ];

@@ -61,11 +61,40 @@ fn a_link_of_the_command_makes_the_owner_and_a_token_reads() {
         (&["console", "link", "--user", "anna"], 0, ""),
         (&["console", "token", "--name", "x", "--scope", "write"], 2, "invalid value 'write'"),
         (&["console", "token", "--name", " ", "--scope", "read"], 4, "a token's name"),
+        (&["console", "token", "--name", "x"], 2, "--scope"),
+        (&["console", "token", "--name", "x", "list"], 2, "cannot be used with"),
+        (&["console", "token", "delete", "1000"], 4, "there is no token 1000"),
+        (&["console", "token", "delete", "1000"], 4, "console token list"),
     ] {
         let output = daemon.command(arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(told), "{arguments:?}: {}", stderr(&output));
     }
+    let read =
+        stdout(&daemon.command(&["console", "token", "--name", "\u{1b}[31mred", "--scope", "read,tune"]));
+    assert_eq!(read, "", "no control characters");
+    let token =
+        stdout(&daemon.command(&["console", "token", "--name", "nightly backup", "--scope", "read,tune"]));
+    let header = format!("Authorization: Bearer {}\r\n", token.trim());
+    let request = format!("GET /api/events HTTP/1.1\r\nHost: localhost\r\n{header}Connection: close\r\n\r\n");
+    let status = || client::exchange(daemon.console, request.as_bytes()).unwrap().status;
+    assert_eq!(status(), 200);
+    let listed = stdout(&daemon.command(&["console", "token", "list"]));
+    let line =
+        listed.lines().find(|line| line.contains("nightly backup")).unwrap_or_else(|| panic!("{listed}"));
+    assert!(line.contains("(machine)") && line.contains("read,tune"), "{line}");
+    assert!(!listed.contains(token.trim()), "{listed}");
+    let json: Value =
+        serde_json::from_slice(&daemon.command(&["console", "token", "list", "--json"]).stdout).unwrap();
+    let found = json.as_array().unwrap().iter().find(|one| one["name"] == "nightly backup").unwrap();
+    assert_eq!(
+        (&found["scopes"], &found["user"], &found["machine"]),
+        (&json!(["read", "tune"]), &json!(null), &json!(true))
+    );
+    let deleted = daemon.command(&["console", "token", "delete", &found["id"].to_string()]);
+    assert_eq!(stdout(&deleted), "deleted: nightly backup\n");
+    assert_eq!(status(), 401);
+
     daemon.program.terminate();
     let output = daemon.command(&["console", "link"]);
     assert_eq!(output.status.code(), Some(3));

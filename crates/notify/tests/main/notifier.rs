@@ -104,7 +104,8 @@ async fn what_fails_waits_on_disk_and_the_other_channel_tells() {
     let status = handle.status();
     let failing = status.channels.iter().find(|channel| channel.name == "hook").unwrap();
     assert_eq!((failing.lost_notices, failing.lost_events, failing.failed_tries), (1, 1, 1));
-    assert!(status.problems()[0].contains("notices by hook fail (answered 404: gone)"));
+    let failing = status.failing().next().unwrap();
+    assert!(failing.failure().contains("notices by hook fail (answered 404: gone)"));
     assert!(status.metrics().contains("monban_notify_lost_notices_total{channel=\"hook\"} 1\n"));
     assert!(status.metrics().contains("monban_notify_failing{channel=\"hook\"} 1\n"));
     assert!(status.metrics().contains("monban_notify_failing{channel=\"slack\"} 0\n"));

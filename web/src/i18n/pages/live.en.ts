@@ -11,5 +11,4 @@ export default {
   connected: "connected",
   reconnecting: "connection lost, trying again",
   refused: "ended",
-  refusedWhy: "monban ended the connection: the query may be wrong, or the session over.",
 };

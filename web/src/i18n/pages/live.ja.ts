@@ -11,5 +11,4 @@ export default {
   connected: "接続済み",
   reconnecting: "切断されました。再接続しています",
   refused: "終了",
-  refusedWhy: "monban が接続を終了しました。検索条件の誤りか、セッションの期限切れが考えられます。",
 };

@@ -1,10 +1,10 @@
 // What one signs in with: password, codes of an authenticator app, passkeys.
-import { useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Account, type TotpBegun } from "../../api";
 import { ApiError, send } from "../../api/client";
 import { t } from "../../i18n";
 import { Badge, Button, Confirm, Dialog, Form, Input, Panel, Table, Time, Untrusted, toast, useAction } from "../../ui";
-import { Secret } from "../../ui/secret";
+import { Copy, Secret } from "../../ui/secret";
 import { createCredential, hasPasskeys } from "../../webauthn";
 import { PASSWORD_MIN } from "../setup";
 
@@ -57,7 +57,7 @@ export function Password({ account }: { account: Account }) {
 export function Totp({ account, reload }: { account: Account; reload: () => void }) {
   const [begun, setBegun] = useState<TotpBegun>();
   const [codes, setCodes] = useState<string[]>();
-  const [removing, setRemoving] = useState(false);
+  const [asked, setAsked] = useState<"codes" | "off">();
   const { busy, error, run } = useAction();
   const begin = () => run(async () => setBegun(await send<TotpBegun>("POST", "/api/account/totp")));
   return (
@@ -72,9 +72,12 @@ export function Totp({ account, reload }: { account: Account; reload: () => void
       </p>
       <div class="actions start">
         {account.totp ? (
-          <Button kind="danger" onClick={() => setRemoving(true)}>
-            {t("account.totpRemove")}
-          </Button>
+          <>
+            <Button onClick={() => setAsked("codes")}>{t("account.codesRenew")}</Button>
+            <Button kind="danger" onClick={() => setAsked("off")}>
+              {t("account.totpRemove")}
+            </Button>
+          </>
         ) : (
           <Button busy={busy} onClick={() => void begin()}>
             {t("account.totpBegin")}
@@ -92,26 +95,27 @@ export function Totp({ account, reload }: { account: Account; reload: () => void
           }}
         />
       )}
-      {codes && (
-        <Dialog title={t("account.codes")} onClose={() => setCodes(undefined)}>
-          <p>{t("account.codesNote")}</p>
-          <ul class="codes">
-            {codes.map((code) => (
-              <li key={code}>{code}</li>
-            ))}
-          </ul>
-          <div class="actions">
-            <Button kind="primary" onClick={() => setCodes(undefined)}>
-              {t("account.codesKept")}
-            </Button>
-          </div>
-        </Dialog>
+      {codes && <RecoveryCodes codes={codes} onKept={() => setCodes(undefined)} />}
+      {asked === "codes" && (
+        <WithPassword
+          title={t("account.codesRenew")}
+          note={t("account.codesRenewNote")}
+          onClose={() => setAsked(undefined)}
+          onSubmit={async (password) => {
+            const answer = await send<{ recovery_codes: string[] }>("POST", "/api/account/totp/recovery-codes", { password });
+            setAsked(undefined);
+            setCodes(answer.recovery_codes);
+            reload();
+          }}
+        />
       )}
-      {removing && (
-        <TotpRemoval
-          onClose={() => setRemoving(false)}
-          onDone={() => {
-            setRemoving(false);
+      {asked === "off" && (
+        <WithPassword
+          title={t("account.totpRemove")}
+          onClose={() => setAsked(undefined)}
+          onSubmit={async (password) => {
+            await send("DELETE", "/api/account/totp", { password });
+            setAsked(undefined);
             reload();
           }}
         />
@@ -175,17 +179,50 @@ function Qr({ svg }: { svg: string }) {
   );
 }
 
-function TotpRemoval({ onClose, onDone }: { onClose: () => void; onDone: () => void }) {
+/** The codes, shown once: only its button closes it. */
+function RecoveryCodes({ codes, onKept }: { codes: string[]; onKept: () => void }) {
+  const text = `${codes.join("\n")}\n`;
+  const file = useMemo(() => URL.createObjectURL(new Blob([text], { type: "text/plain" })), [text]);
+  useEffect(() => () => URL.revokeObjectURL(file), [file]);
+  return (
+    <Dialog title={t("account.codes")} onClose={null}>
+      <p>{t("account.codesNote")}</p>
+      <ul class="codes">
+        {codes.map((code) => (
+          <li key={code}>{code}</li>
+        ))}
+      </ul>
+      <div class="actions">
+        <Copy text={text} />
+        <a class="button" href={file} download={`monban-${location.hostname}-recovery-codes.txt`}>
+          {t("account.codesDownload")}
+        </a>
+        <Button kind="primary" onClick={onKept}>
+          {t("account.codesKept")}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}
+
+/** Asks for the password before something dangerous. */
+function WithPassword({
+  title,
+  note,
+  onClose,
+  onSubmit,
+}: {
+  title: string;
+  note?: string;
+  onClose: () => void;
+  onSubmit: (password: string) => Promise<void>;
+}) {
   const [password, setPassword] = useState("");
   const { busy, error, run } = useAction();
-  const submit = () =>
-    run(async () => {
-      await send("DELETE", "/api/account/totp", { password });
-      onDone();
-    });
   return (
-    <Dialog title={t("account.totpRemove")} onClose={onClose}>
-      <Form onSubmit={() => void submit()} error={error}>
+    <Dialog title={title} onClose={onClose}>
+      {note && <p>{note}</p>}
+      <Form onSubmit={() => void run(() => onSubmit(password))} error={error}>
         <Input
           label={t("signin.password")}
           name="password"
@@ -198,7 +235,7 @@ function TotpRemoval({ onClose, onDone }: { onClose: () => void; onDone: () => v
         <div class="actions">
           <Button onClick={onClose}>{t("ui.cancel")}</Button>
           <Button type="submit" kind="danger" busy={busy}>
-            {t("account.totpRemove")}
+            {title}
           </Button>
         </div>
       </Form>

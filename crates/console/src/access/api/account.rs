@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use crate::access::identity::{Account, Role};
 use crate::access::sessions::{self, Session};
-use crate::access::{audit, users};
+use crate::access::{AuditAction, audit, users};
 use crate::openapi::Failure;
 use crate::{Code, Console, Input, Problem};
 
@@ -118,7 +118,7 @@ async fn change_password(
         .run(move |db, now| {
             users::set_password(db, who.user_id, &hash)?;
             sessions::end_others(db, who.user_id, Some(who.session_id))?;
-            Ok(audit::record(db, now, &who, "password_changed", "")?)
+            Ok(audit::record(db, now, &who, AuditAction::PasswordChanged, "")?)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -186,7 +186,7 @@ async fn end_session(
         if !sessions::end(db, who.user_id, id)? {
             return Err(Problem::of(Code::NoSuchSession, format!("there is no session {id}")).value("id", id));
         }
-        Ok(audit::record(db, now, &who, "session_ended", &id.to_string())?)
+        Ok(audit::record(db, now, &who, AuditAction::SessionEnded, &id.to_string())?)
     };
     console.access.run(end).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::session::{self, SignedIn};
 use crate::access::credentials::client_address;
 use crate::access::identity::Account;
-use crate::access::{audit, passkeys};
+use crate::access::{AuditAction, audit, passkeys};
 use crate::openapi::Failure;
 use crate::{Code, Console, Input, Problem};
 
@@ -114,7 +114,7 @@ async fn finish_signing_in(
         return Err(Problem::of(Code::PasskeyUnknown, error));
     };
     access.attempts.give_back(address, None);
-    session::begin(&console, user, address, &parts.headers, "sign_in", "passkey").await
+    session::begin(&console, user, address, &parts.headers, AuditAction::SignIn, "passkey").await
 }
 
 /// A passkey to be added.
@@ -190,7 +190,7 @@ async fn finish_adding(
     let finish = move |db: &rusqlite::Transaction<'_>, now| {
         let answer = (&*answer.state, &answer.credential);
         let (id, name) = passkeys::finish_adding(db, &ceremonies, &url, who.user_id, answer, (now, uptime))?;
-        audit::record(db, now, &who, "passkey_added", &name)?;
+        audit::record(db, now, &who, AuditAction::PasskeyAdded, &name)?;
         Ok(Added { id, name })
     };
     access.run(finish).await.map(Json)
@@ -216,7 +216,7 @@ async fn delete(
         let name = name.ok_or_else(|| {
             Problem::of(Code::NoSuchPasskey, format!("there is no passkey {id}")).value("id", id)
         })?;
-        Ok(audit::record(db, now, &who, "passkey_deleted", &name)?)
+        Ok(audit::record(db, now, &who, AuditAction::PasskeyDeleted, &name)?)
     };
     console.access.run(delete).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -15,7 +15,7 @@ use crate::access::credentials::client_address;
 use crate::access::identity::{Account, Identity, Role, Via};
 use crate::access::second_factor::{self, Fit};
 use crate::access::users::{self, User};
-use crate::access::{audit, secret, sessions};
+use crate::access::{AuditAction, audit, secret, sessions};
 use crate::openapi::Failure;
 use crate::{Code, Console, Input, Problem};
 
@@ -130,7 +130,7 @@ async fn sign_in(
         };
     }
     access.attempts.give_back(address, Some(&name));
-    begin(&console, user.id, address, &parts.headers, "sign_in", how).await
+    begin(&console, user.id, address, &parts.headers, AuditAction::SignIn, how).await
 }
 
 /// Counts a wrong attempt for good, and writes it down. A name that nobody has may be a password in the wrong field.
@@ -151,7 +151,7 @@ pub(super) async fn refuse(
             user_id: None,
             session: None,
         };
-        Ok(audit::record(db, now, &who, audit::REFUSED, what)?)
+        Ok(audit::record(db, now, &who, AuditAction::SignInRefused, what)?)
     };
     console.access.run(record).await
 }
@@ -162,7 +162,7 @@ pub(super) async fn begin(
     user: i64,
     address: IpAddr,
     headers: &HeaderMap,
-    what: &'static str,
+    what: AuditAction,
     detail: &'static str,
 ) -> Result<Response, Problem> {
     let agent = user_agent(headers);
@@ -197,7 +197,7 @@ async fn sign_out(who: Account, State(console): State<Console>) -> Result<Respon
         .access
         .run(move |db, now| {
             sessions::end(db, who.user_id, who.session_id)?;
-            Ok(audit::record(db, now, &identity, "sign_out", "")?)
+            Ok(audit::record(db, now, &identity, AuditAction::SignOut, "")?)
         })
         .await?;
     Ok((StatusCode::NO_CONTENT, [set_cookie(&console.access.url(), None)?]).into_response())

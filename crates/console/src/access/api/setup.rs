@@ -1,9 +1,12 @@
 //! `/api/setup`: where one-time links lead.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::response::Response;
-use serde::Deserialize;
+use axum::response::{Json, Response};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -12,12 +15,78 @@ use super::session;
 use crate::access::credentials::client_address;
 use crate::access::identity::Role;
 use crate::access::links::{self, Purpose};
-use crate::access::{sessions, users};
+use crate::access::{Access, AuditAction, sessions, users};
 use crate::openapi::Failure;
 use crate::{Code, Console, Input, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
-    OpenApiRouter::new().routes(routes!(setup))
+    OpenApiRouter::new().routes(routes!(setup)).routes(routes!(check))
+}
+
+fn gone() -> Problem {
+    Problem::of(Code::LinkGone, "this link was used before, is too old, or never was one")
+}
+
+/// What a link is good for and, where that is known, for whom.
+///
+/// # Errors
+/// 401 where it is good no more, 429 after too many attempts.
+async fn find(
+    access: &Arc<Access>,
+    address: IpAddr,
+    token: &str,
+) -> Result<(Purpose, Option<String>), Problem> {
+    access.attempt(address, None)?;
+    let token = token.to_owned();
+    let find = move |db: &rusqlite::Transaction<'_>, now| {
+        let purpose = links::find(db, &token, now)?.ok_or_else(gone)?;
+        let name = match purpose {
+            Purpose::Owner => None,
+            Purpose::Invitation(id) | Purpose::Reset(id) => Some(users::get(db, id)?.ok_or_else(gone)?.name),
+        };
+        Ok((purpose, name))
+    };
+    let found = access.run(find).await?;
+    access.attempts.give_back(address, None);
+    Ok(found)
+}
+
+/// A one-time link.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct OneTimeLink {
+    /// What stands behind the link's `#`.
+    token: String,
+}
+
+/// What a one-time link is good for.
+#[derive(Serialize, ToSchema)]
+struct LinkPurpose {
+    /// Whose link it is; null where it makes the first account, whose name is yet to be chosen.
+    user: Option<String>,
+}
+
+/// Ask what a one-time link is good for, without using it
+#[utoipa::path(
+    post,
+    path = "/api/setup/check",
+    operation_id = "check_setup",
+    tag = "session",
+    security(()),
+    request_body = OneTimeLink,
+    responses(
+        (status = 200, body = LinkPurpose),
+        (status = 401, body = Failure, description = "The link was used, is too old, or never was one"),
+        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+    )
+)]
+async fn check(
+    State(console): State<Console>,
+    parts: Parts,
+    Input(OneTimeLink { token }): Input<OneTimeLink>,
+) -> Result<Json<LinkPurpose>, Problem> {
+    let (_, user) = find(&console.access, client_address(&parts), &token).await?;
+    Ok(Json(LinkPurpose { user }))
 }
 
 /// What a link is answered with.
@@ -55,22 +124,7 @@ async fn setup(
 ) -> Result<Response, Problem> {
     let address = client_address(&parts);
     let access = &console.access;
-    access.attempt(address, None)?;
-    let gone = || Problem::of(Code::LinkGone, "this link was used before, is too old, or never was one");
-    let token = setup.token.clone();
-    let (purpose, name) = access
-        .run(move |db, now| {
-            let purpose = links::find(db, &token, now)?.ok_or_else(gone)?;
-            let name = match purpose {
-                Purpose::Owner => None,
-                Purpose::Invitation(id) | Purpose::Reset(id) => {
-                    Some(users::get(db, id)?.ok_or_else(gone)?.name)
-                }
-            };
-            Ok((purpose, name))
-        })
-        .await?;
-    access.attempts.give_back(address, None);
+    let (purpose, name) = find(access, address, &setup.token).await?;
     let name = match (name, setup.user.filter(|name| !name.is_empty())) {
         (Some(name), None) => name,
         (Some(name), Some(given)) if name.eq_ignore_ascii_case(&given) => name,
@@ -109,5 +163,5 @@ async fn setup(
         Purpose::Invitation(_) => "invitation",
         Purpose::Reset(_) => "new password",
     };
-    session::begin(&console, id, address, &parts.headers, "setup", detail).await
+    session::begin(&console, id, address, &parts.headers, AuditAction::Setup, detail).await
 }

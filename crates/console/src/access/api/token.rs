@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::audit;
 use crate::access::identity::{Account, Role, Scope};
 use crate::access::tokens::{self, NewToken, Token};
+use crate::access::{AuditAction, audit};
 use crate::openapi::Failure;
 use crate::{Code, Console, Input, Problem};
 
@@ -86,7 +86,7 @@ async fn create(
         let new = NewToken { name, scopes, expires_days: *expires_days };
         let (id, token) = tokens::create(db, Some(who.user_id), &new, now)?;
         let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-        audit::record(db, now, &who, "token_created", &format!("{name} ({})", words.join(", ")))?;
+        audit::record(db, now, &who, AuditAction::TokenCreated, &format!("{name} ({})", words.join(", ")))?;
         Ok(Made { id, token })
     };
     console.access.run(make).await.map(Json)
@@ -109,10 +109,8 @@ async fn delete(
 ) -> Result<StatusCode, Problem> {
     let delete = move |db: &rusqlite::Transaction<'_>, now| {
         let deleted = tokens::delete(db, who.user_id, who.role == Role::Owner, id)?;
-        let name = deleted.ok_or_else(|| {
-            Problem::of(Code::NoSuchToken, format!("there is no token {id}")).value("id", id)
-        })?;
-        Ok(audit::record(db, now, &who, "token_deleted", &name)?)
+        let name = deleted.ok_or_else(|| tokens::none(id))?;
+        Ok(audit::record(db, now, &who, AuditAction::TokenDeleted, &name)?)
     };
     console.access.run(delete).await?;
     Ok(StatusCode::NO_CONTENT)

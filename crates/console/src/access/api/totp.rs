@@ -10,12 +10,12 @@ use utoipa_axum::routes;
 
 use super::account::check_password;
 use crate::access::identity::Account;
-use crate::access::{audit, second_factor};
+use crate::access::{AuditAction, audit, second_factor};
 use crate::openapi::Failure;
 use crate::{Console, Input, Problem, problem};
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
-    OpenApiRouter::new().routes(routes!(begin, confirm, remove))
+    OpenApiRouter::new().routes(routes!(begin, confirm, remove)).routes(routes!(renew))
 }
 
 /// What an app has to learn; it counts once a code of it was confirmed.
@@ -87,7 +87,7 @@ async fn confirm(
     let confirm = move |db: &rusqlite::Transaction<'_>, now| {
         let codes = second_factor::confirm(db, who.user_id, &code, now)?;
         if codes.is_some() {
-            audit::record(db, now, &who, "totp_on", "")?;
+            audit::record(db, now, &who, AuditAction::TotpOn, "")?;
         }
         Ok(codes)
     };
@@ -127,8 +127,37 @@ async fn remove(
     check_password(&console, &who, password).await?;
     let forget = move |db: &rusqlite::Transaction<'_>, now| {
         second_factor::forget(db, who.user_id)?;
-        Ok(audit::record(db, now, &who, "totp_off", "")?)
+        Ok(audit::record(db, now, &who, AuditAction::TotpOff, "")?)
     };
     console.access.run(forget).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Get new recovery codes; the old ones are void
+#[utoipa::path(
+    post,
+    path = "/api/account/totp/recovery-codes",
+    operation_id = "renew_recovery_codes",
+    tag = "account",
+    security(("session" = ["viewer"])),
+    request_body = Password,
+    responses(
+        (status = 200, body = RecoveryCodes),
+        (status = 409, body = Failure, description = "Codes are off"),
+        (status = 422, body = Failure, description = "The password is wrong"),
+        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+    )
+)]
+async fn renew(
+    who: Account,
+    State(console): State<Console>,
+    Input(Password { password }): Input<Password>,
+) -> Result<Json<RecoveryCodes>, Problem> {
+    check_password(&console, &who, password).await?;
+    let renew = move |db: &rusqlite::Transaction<'_>, now| {
+        let recovery_codes = second_factor::renew(db, who.user_id)?;
+        audit::record(db, now, &who, AuditAction::RecoveryCodesMade, "")?;
+        Ok(RecoveryCodes { recovery_codes })
+    };
+    console.access.run(renew).await.map(Json)
 }

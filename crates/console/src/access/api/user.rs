@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use crate::access::identity::{Owner, Role};
 use crate::access::links::{self, Purpose};
-use crate::access::{audit, users};
+use crate::access::{AuditAction, audit, users};
 use crate::openapi::Failure;
 use crate::{Code, Console, Input, Problem};
 
@@ -109,7 +109,7 @@ async fn invite(
     let invite = move |db: &rusqlite::Transaction<'_>, now| {
         let Invitation { user, role } = invitation;
         let id = users::create(db, &user, role, now)?;
-        audit::record(db, now, &who, "user_invited", &format!("{user} ({})", role.as_str()))?;
+        audit::record(db, now, &who, AuditAction::UserInvited, &format!("{user} ({})", role.as_str()))?;
         links::create(db, Purpose::Invitation(id), now)
     };
     let token = console.access.run(invite).await?;
@@ -149,7 +149,7 @@ async fn change(
         let user = find(db, &name)?;
         users::set_role(db, user.id, role)?;
         let detail = format!("{}: {} to {}", user.name, user.role.as_str(), role.as_str());
-        Ok(audit::record(db, now, &who, "role_changed", &detail)?)
+        Ok(audit::record(db, now, &who, AuditAction::RoleChanged, &detail)?)
     };
     console.access.run(change).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -177,7 +177,7 @@ async fn delete(
     let delete = move |db: &rusqlite::Transaction<'_>, now| {
         let user = find(db, &name)?;
         users::delete(db, user.id)?;
-        Ok(audit::record(db, now, &who, "user_deleted", &user.name)?)
+        Ok(audit::record(db, now, &who, AuditAction::UserDeleted, &user.name)?)
     };
     console.access.run(delete).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -204,7 +204,7 @@ async fn reset(
             Some(_) => Purpose::Reset(user.id),
             None => Purpose::Invitation(user.id),
         };
-        audit::record(db, now, &who, "link_created", &user.name)?;
+        audit::record(db, now, &who, AuditAction::LinkCreated, &user.name)?;
         links::create(db, purpose, now)
     };
     let token = console.access.run(reset).await?;

@@ -135,6 +135,19 @@ async fn a_token_may_what_its_scopes_and_its_user_may() {
     assert_eq!(bench.by(&owner, "DELETE", &target, None).await.status, 204);
     assert_eq!(status(&machine, "GET", "/api/events", None).await, 401);
 
+    // The machine's owner sees and deletes everybody's.
+    make(&analyst, json!(["read"]), None).await.1.unwrap();
+    bench.access.command_token("backup", &[Scope::Tune], None).unwrap();
+    let all = bench.access.command_tokens().unwrap();
+    let of: Vec<_> = all.iter().map(|one| (one.token.name.as_str(), one.user.as_deref())).collect();
+    assert_eq!(of[..2], [("backup", None), ("script", Some("emil"))]);
+    assert!(of.len() > 2, "those of other users, expired ones, too: {of:?}");
+    assert_eq!(bench.access.command_delete_token(all[1].token.id).unwrap(), "script");
+    let problem = bench.access.command_delete_token(all[1].token.id).unwrap_err();
+    assert_eq!((problem.status().as_u16(), problem.code()), (404, crate::Code::NoSuchToken));
+    assert_eq!(bench.access.command_tokens().unwrap().len(), all.len() - 1);
+    assert!(bench.trail().contains(&("machine".into(), "token_deleted".into(), "script".into())));
+
     let read = make(&owner, json!(["admin"]), None).await.1.unwrap();
     bench.signed_in("fred", Role::Owner);
     bench.by(&owner, "PATCH", "/api/users/dora", Some(json!({"role": "viewer"}))).await;
@@ -146,17 +159,26 @@ async fn a_token_may_what_its_scopes_and_its_user_may() {
 async fn strangers_learn_that_there_are_problems_but_not_which() {
     let bench = Bench::new();
     let events = Arc::new(store::EventReader::open(bench._folder.path()).unwrap());
-    let health = || crate::Health { problems: vec!["the disk is full".into()], ..crate::Health::default() };
+    let health = || {
+        let full = crate::HealthProblem::new(crate::HealthCode::EventsLost, "3 events were lost");
+        crate::Health { problems: vec![full.value("count", 3)], ..crate::Health::default() }
+    };
     let console = Console { health: Arc::new(health), ..Console::new(Arc::clone(&bench.access), events) };
     let bench = Bench { router: crate::router(console), ..bench };
     let stranger = bench.ask("GET", "/healthz", None).await;
     assert_eq!(
         (stranger.status, &stranger.body["problems"]),
-        (200, &json!(["1 problems; sign in to see them"]))
+        (
+            200,
+            &json!([{"error": "1 problems; sign in to see them", "code": "sign_in", "values": {"count": 1}}])
+        )
     );
     let viewer = bench.signed_in("anna", Role::Viewer);
     let seen = bench.by(&viewer, "GET", "/healthz", None).await;
-    assert_eq!(seen.body["problems"], json!(["the disk is full"]));
+    assert_eq!(
+        seen.body["problems"],
+        json!([{"error": "3 events were lost", "code": "events_lost", "values": {"count": 3}}])
+    );
     assert_eq!(bench.ask("GET", "/metrics", None).await.status, 401);
 }
 
@@ -167,9 +189,9 @@ async fn refused_attempts_do_not_push_out_the_rest_of_the_trail() {
         .access
         .blocking(|db, now| {
             let who = Identity::command();
-            audit::record(db, now, &who, "user_deleted", "anna")?;
+            audit::record(db, now, &who, AuditAction::UserDeleted, "anna")?;
             for number in 0..limits::MAX_AUDIT_REFUSALS + 5 {
-                audit::record(db, now, &who, audit::REFUSED, &number.to_string())?;
+                audit::record(db, now, &who, AuditAction::SignInRefused, &number.to_string())?;
             }
             Ok(audit::list(db, None, u32::MAX)?)
         })

@@ -82,6 +82,7 @@ async fn every_route_takes_those_that_it_says_and_nobody_else() {
         "POST /api/session/passkey/begin",
         "POST /api/session/passkey/finish",
         "POST /api/setup",
+        "POST /api/setup/check",
     ];
     assert_eq!(open, known, "whoever adds to these should know why");
 }
