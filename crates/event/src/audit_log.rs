@@ -70,7 +70,7 @@ pub enum Step {
 /// An entry and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// The event.
+    /// The event. One with a `reason` is of an entry that was damaged: it holds what could be read of it.
     pub event: Event,
     /// Where the entry begins in the log, in bytes.
     pub offset: u64,
@@ -117,6 +117,13 @@ pub struct Damage {
     pub fault: Fault,
 }
 
+impl Damage {
+    /// The event of an entry that has this damage, which says so.
+    fn told_in(&self, event: Event) -> Event {
+        Event { reason: Some(format!("the audit log entry was damaged: {self}")), ..event }
+    }
+}
+
 /// What can be wrong with a stretch of a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -129,7 +136,7 @@ pub enum Fault {
          Concurrent` and `SecAuditLogStorageDir` where `SecAuditLog` pipes to mlogc"
     )]
     SerialForMlogc,
-    /// The entry ends before its part Z. What there was of it is an event all the same, if its request was there.
+    /// The entry ends before its part Z. What there was of it is an event all the same, if its part A was there.
     #[error("the entry is cut off")]
     CutOff,
     /// A part that an event cannot do without is missing.
@@ -157,7 +164,7 @@ impl Fault {
     }
 }
 
-/// Reads one whole entry, as a sensor sends it: the first that stands in `bytes`.
+/// Reads one entry, as a sensor sends it: the first that stands in `bytes`. If it was damaged, its event has a `reason`.
 ///
 /// # Errors
 /// What is wrong with the bytes when there is no entry in them.

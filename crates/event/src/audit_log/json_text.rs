@@ -32,6 +32,34 @@ pub(super) fn read<'a, T: Deserialize<'a> + Into<Draft>>(
     Ok(draft)
 }
 
+/// What is whole of JSON that was cut off, closed where it is open.
+pub(super) fn closed(text: &[u8]) -> Vec<u8> {
+    let mut closers = Vec::new();
+    // Up to here all values are whole. Brackets move it, so that the closers are those of this place.
+    let mut whole = 0;
+    let mut within = false;
+    let mut escaped = false;
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if within => escaped = true,
+            b'"' => within = !within,
+            _ if within => {}
+            b',' => whole = at,
+            b'{' | b'[' => {
+                closers.push(if *byte == b'{' { b'}' } else { b']' });
+                whole = at + 1;
+            }
+            b'}' | b']' => {
+                closers.pop();
+                whole = at + 1;
+            }
+            _ => {}
+        }
+    }
+    text[..whole].iter().chain(closers.iter().rev()).copied().collect()
+}
+
 /// U+10FF80 to U+10FFFF back to the bytes 80 to FF.
 fn unmark(text: &mut ByteString) {
     if memchr::memchr(0xf4, text).is_none() {

@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 use super::draft::{self, Draft};
-use super::{Fault, dates, message};
+use super::{Damage, Fault, dates, message};
 use crate::limits::{MAX_AUDIT_ITEMS, MAX_AUDIT_PART_BYTES, MAX_BODY_BYTES};
 use crate::{Body, ByteString, Disruptive, Durations, Engine, Header, MatchedRule, Response};
 
@@ -32,6 +32,8 @@ pub(super) struct Native {
     trailer: Part,
     /// What is of no use here: D, G, J, K.
     other: Part,
+    /// The first boundary within it that was damaged.
+    damage: Option<Damage>,
 }
 
 #[derive(Debug)]
@@ -71,12 +73,41 @@ impl Native {
             response_body: body(),
             trailer: part(),
             other: Part::new(0),
+            damage: None,
         }
     }
 
     /// Whether a boundary is that of this entry.
     pub fn is_own(&self, boundary: &[u8]) -> bool {
         self.boundary == boundary
+    }
+
+    /// The letter of the section that begins here, where a line is what damage has left of a boundary: it begins as the entry's own
+    /// ones do (`--1a2b3c4d-BB--`), which nobody who sends a body can know; or it has the form of one, where no body is.
+    pub fn damaged_boundary(&self, line: &[u8]) -> Option<u8> {
+        let rest = line.strip_prefix(b"--")?;
+        if let Some(rest) = rest.strip_prefix(&self.boundary[..]).and_then(|rest| rest.strip_prefix(b"-")) {
+            return rest.first().copied().filter(|letter| rest.len() <= 8 && letter.is_ascii_uppercase());
+        }
+        let (_, letter) = boundary(line).filter(|_| !self.in_body())?;
+        (letter != b'A').then_some(letter)
+    }
+
+    /// Whether a line without its end is how one of the entry's own boundaries begins.
+    pub fn is_boundary_begun(&self, line: &[u8]) -> bool {
+        let own = [b"--", &self.boundary[..], b"-"].concat();
+        let common = line.len().min(own.len());
+        (3..own.len() + 3).contains(&line.len()) && line[..common] == own[..common]
+    }
+
+    /// Notes that a boundary was damaged.
+    pub fn damaged(&mut self, damage: Damage) {
+        self.damage.get_or_insert(damage);
+    }
+
+    /// The first boundary that was damaged.
+    pub fn damage(&self) -> Option<&Damage> {
+        self.damage.as_ref()
     }
 
     /// A new section begins.
@@ -108,26 +139,25 @@ impl Native {
         !matches!(self.letter, b'A' | b'B' | b'F' | b'H')
     }
 
-    /// Whether an entry that ends here has its request, and, if it `must_be_judged`, the rules' findings.
-    pub fn is_of_use(&self, must_be_judged: bool) -> bool {
-        let request = self.request.seen && self.letter != b'B';
-        let judged = self.trailer.seen && (self.letter != b'H' || self.trailer.bytes.ends_with(b"\n\n"));
-        request && (judged || !must_be_judged)
-    }
-
     /// Whether libmodsecurity 3 wrote it.
     pub fn is_v3(&self) -> bool {
         self.boundary.starts_with(b"-")
     }
 
-    /// What the sections tell.
+    /// What the sections tell; of an entry that was `cut` off, those that there are.
     ///
     /// # Errors
-    /// [`Fault::Malformed`] for a part A that is none.
-    pub fn draft(self) -> Result<Draft, Fault> {
+    /// [`Fault::Malformed`] for a part A that is none, [`Fault::CutOff`] for one that is not whole.
+    pub fn draft(self, cut: bool) -> Result<Draft, Fault> {
         let v3 = self.is_v3();
         let mut draft = header(&self.header.bytes)?;
-        let (line, headers) = head(&self.request.bytes);
+        // Behind the unique id more has to follow, or it might be a part of one only.
+        if cut && draft.request.server.is_none() {
+            return Err(Fault::CutOff);
+        }
+        // Where the boundary of part B is not to be recognized any more, its lines stand behind that of part A.
+        let request = if self.request.seen { &self.request.bytes } else { behind_header(&self.header.bytes) };
+        let (line, headers) = head(request);
         draft.request.line = line.into();
         draft.request.headers = headers;
         let form = body(self.form, v3);
@@ -147,8 +177,40 @@ impl Native {
             });
         }
         trailer(&self.trailer.bytes, v3, &mut draft);
+        if cut {
+            let response = draft.request.response.as_mut().and_then(|response| response.body.as_mut());
+            match self.letter {
+                b'C' | b'I' => draft.request.body.iter_mut().for_each(|body| body.truncated = true),
+                b'E' => response.into_iter().for_each(|body| body.truncated = true),
+                // Of the message that it was cut off in, the rule is not known.
+                b'H' if draft.request.rules.last().is_some_and(|rule| rule.id == 0) => {
+                    draft.request.rules.pop();
+                }
+                _ => {}
+            }
+        }
         Ok(draft)
     }
+
+    /// Whether more stands in part A than its one line.
+    pub fn header_goes_on(&self) -> bool {
+        !behind_header(&self.header.bytes).trim_ascii().is_empty()
+    }
+}
+
+/// What stands behind the first line that is not empty, and behind what may once have been a boundary.
+fn behind_header(part: &[u8]) -> &[u8] {
+    let mut rest = part;
+    let mut seen = false;
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        let line = rest[..end].trim_ascii();
+        if seen && !line.starts_with(b"--") {
+            break;
+        }
+        seen |= !line.is_empty();
+        rest = &rest[end + 1..];
+    }
+    if seen { rest } else { &[] }
 }
 
 /// `[23/Nov/2026:09:04:46.454636 +0000] id client port server port`

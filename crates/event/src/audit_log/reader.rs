@@ -111,15 +111,16 @@ impl Reader {
         }
     }
 
-    /// The log has ended: an entry that is not whole is cut off, unless it lacks no more than its part Z.
+    /// The log has ended: an entry that is not whole is cut off.
     pub fn finish(&mut self, each: Each<'_>) {
-        if !self.carry.is_empty() {
-            let line = std::mem::take(&mut self.carry);
+        let line = std::mem::take(&mut self.carry);
+        let begun = self.native.as_ref().is_some_and(|open| open.entry.is_boundary_begun(&line));
+        if !line.is_empty() && !begun {
             self.line(&line, self.offset - line.len() as u64, each);
         }
         self.mid_line = false;
         self.settle(each);
-        self.cut_off(self.offset, true, each);
+        self.cut_off(self.offset, each);
         self.flush(each);
     }
 
@@ -129,7 +130,7 @@ impl Reader {
         let Some(Doubt { offset, held }) = self.native.as_mut().and_then(|open| open.doubt.take()) else {
             return;
         };
-        self.cut_off(offset, false, each);
+        self.cut_off(offset, each);
         self.trusting = true;
         let mut at = offset;
         for line in held.split_inclusive(|byte| *byte == b'\n') {
@@ -162,26 +163,36 @@ impl Reader {
         match mark {
             Some((boundary, letter)) if open.entry.is_own(boundary) && letter != b'A' => {
                 open.doubt = None;
-                if letter == b'Z' {
-                    if let Some(open) = self.native.take() {
-                        self.emit_native(open, offset + line.len() as u64, each);
-                    }
-                } else {
-                    open.entry.section(letter);
-                }
-                return;
+                return self.section(letter, offset + line.len() as u64, each);
             }
             _ => {}
         }
+        if text.starts_with(b"--")
+            && let Some(letter) = open.entry.damaged_boundary(text)
+        {
+            open.doubt = None;
+            let fault = Fault::malformed("a boundary", text);
+            open.entry.damaged(Damage { offset, length: line.len() as u64, fault });
+            return self.section(letter, offset + line.len() as u64, each);
+        }
         let begins = matches!(mark, Some((_, b'A'))) || text.starts_with(b"{\"transaction\":{");
         if begins && (self.trusting || !open.entry.in_body()) {
-            self.cut_off(offset, false, each);
+            self.cut_off(offset, each);
             return self.outside(line, text, offset, each);
         }
         if begins && open.doubt.is_none() {
             open.doubt = Some(Doubt { offset, held: Vec::new() });
         }
         self.content(line, each);
+    }
+
+    /// The section of this letter begins; behind Z there is none.
+    fn section(&mut self, letter: u8, end: u64, each: Each<'_>) {
+        if letter != b'Z' {
+            self.native.iter_mut().for_each(|open| open.entry.section(letter));
+        } else if let Some(open) = self.native.take() {
+            self.emit_native(open, end, each);
+        }
     }
 
     /// The rest of a line that was too long to be looked at as a whole.
@@ -221,9 +232,9 @@ impl Reader {
             match json(text) {
                 Ok((draft, format)) => {
                     self.flush(each);
-                    self.emit(draft, format, offset, length, each);
+                    self.emit(draft, format, offset, length, None, each);
                 }
-                Err(fault) => self.damaged(offset, length, fault, each),
+                Err(fault) => self.damaged_json(line, text, offset, &fault, each),
             }
         } else if let Some(line) = IndexLine::parse(text, offset) {
             self.flush(each);
@@ -235,31 +246,87 @@ impl Reader {
         }
     }
 
-    fn emit_native(&mut self, open: Open, end: u64, each: Each<'_>) {
+    /// A line of JSON that was cut off, perhaps more than once: what comes next then follows without a line end. Within texts
+    /// quotes are escaped, so they cannot hold the beginning of an entry.
+    fn damaged_json(&mut self, line: &[u8], text: &[u8], offset: u64, fault: &Fault, each: Each<'_>) {
+        let places = memchr::memmem::find_iter(text, b"\"transaction\":{")
+            .filter(|at| *at > 1 && text[at - 1] == b'{');
+        let begins: Vec<usize> = std::iter::once(0).chain(places.map(|at| at - 1)).collect();
+        for (number, begin) in begins.iter().copied().enumerate() {
+            let end = begins.get(number + 1).copied().unwrap_or(line.len());
+            let piece = &line[begin..end];
+            let (at, length) = (offset + begin as u64, piece.len() as u64);
+            let read = if begins.len() == 1 { Err(fault.clone()) } else { json(piece.trim_ascii_end()) };
+            let fault = match read {
+                Ok((draft, format)) => {
+                    self.flush(each);
+                    self.emit(draft, format, at, length, None, each);
+                    continue;
+                }
+                Err(fault) => fault,
+            };
+            let damage = Damage { offset: at, length, fault };
+            if let Ok((draft, format)) = json(&json_text::closed(piece))
+                && let Ok(event) = draft.into_event(&self.sensor)
+            {
+                self.flush(each);
+                each(Step::Entry(Box::new(Entry { event: damage.told_in(event), offset: at, format })));
+            }
+            self.damaged(at, length, damage.fault, each);
+        }
+    }
+
+    fn emit_native(&mut self, mut open: Open, end: u64, each: Each<'_>) {
         let format = if open.entry.is_v3() { Format::NativeV3 } else { Format::Native };
         let length = end - open.offset;
-        match open.entry.draft() {
-            Ok(draft) => self.emit(draft, format, open.offset, length, each),
+        if open.entry.header_goes_on() {
+            let fault = Fault::Missing("boundary behind its part A");
+            open.entry.damaged(Damage { offset: open.offset, length, fault });
+        }
+        let damage = open.entry.damage().cloned();
+        match open.entry.draft(false) {
+            Ok(draft) => {
+                self.emit(draft, format, open.offset, length, damage.as_ref(), each);
+                if let Some(Damage { offset, length, fault }) = damage {
+                    self.damaged(offset, length, fault, each);
+                    self.flush(each);
+                }
+            }
             Err(fault) => self.damaged(open.offset, length, fault, each),
         }
     }
 
-    fn emit(&mut self, draft: Draft, format: Format, offset: u64, length: u64, each: Each<'_>) {
+    fn emit(
+        &mut self,
+        draft: Draft,
+        format: Format,
+        offset: u64,
+        length: u64,
+        damage: Option<&Damage>,
+        each: Each<'_>,
+    ) {
         match draft.into_event(&self.sensor) {
-            Ok(event) => each(Step::Entry(Box::new(Entry { event, offset, format }))),
+            Ok(mut event) => {
+                if let Some(damage) = damage {
+                    event = damage.told_in(event);
+                }
+                each(Step::Entry(Box::new(Entry { event, offset, format })));
+            }
             Err(fault) => self.damaged(offset, length, fault, each),
         }
     }
 
-    /// The open entry, if there is one, ends here without its part Z.
-    fn cut_off(&mut self, end: u64, at_end_of_log: bool, each: Each<'_>) {
+    /// The open entry, if there is one, ends here without its part Z. What can be read of it is an event, if the line is whole
+    /// that makes it known again: should the whole entry come later, it is the same event and not stored a second time.
+    fn cut_off(&mut self, end: u64, each: Each<'_>) {
         let Some(open) = self.native.take() else { return };
         let offset = open.offset;
-        // At the end of a log that is still being written the rest may come, and the event is then another one.
-        if open.entry.is_of_use(at_end_of_log) {
-            self.emit_native(open, end, each);
+        let damage = Damage { offset, length: end - offset, fault: Fault::CutOff };
+        let format = if open.entry.is_v3() { Format::NativeV3 } else { Format::Native };
+        if let Ok(event) = open.entry.draft(true).and_then(|draft| draft.into_event(&self.sensor)) {
+            each(Step::Entry(Box::new(Entry { event: damage.told_in(event), offset, format })));
         }
-        self.damaged(offset, end - offset, Fault::CutOff, each);
+        self.damaged(offset, damage.length, damage.fault, each);
         self.flush(each);
     }
 

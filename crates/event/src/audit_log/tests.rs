@@ -178,33 +178,152 @@ fn a_body_cannot_forge_an_entry_or_end_its_own() {
 fn behind_a_cut_off_entry_the_next_one_is_found() {
     let whole = entry("1a2b3c4d", "one", "body text");
     let next = entry("2b3c4d5e", "two", "y") + &entry("3c4d5e6f", "three", "z");
-    let mut with_request = 0;
+    let known = whole.find(" 443\n").unwrap() + " 4".len();
     for cut in 1..whole.len() - 1 {
         let log = [&whole[..cut], "\n", &next].concat();
         let (events, damages) = read(log.as_bytes());
         let found = ids(&events);
         assert_eq!(found[found.len() - 2..], ["two", "three"], "cut at {cut}");
-        with_request += usize::from(found.len() == 3);
-        // A cut in the last line leaves the entry whole.
+        // The time and the unique id are there.
+        assert_eq!(found.len() == 3, cut >= known, "cut at {cut}");
         let told: Vec<(u64, &Fault)> = damages.iter().map(|damage| (damage.offset, &damage.fault)).collect();
         if cut < 14 {
             assert_eq!(told, [(0, &Fault::UnknownFormat)], "cut at {cut}");
-        } else if found.len() < 3 || cut < whole.len() - 4 {
+        } else if cut < whole.len() - 5 {
             assert_eq!(told[0].0, 0, "cut at {cut}");
         }
+        if found.len() == 3 {
+            // A cut in the last line leaves the entry whole.
+            let is_whole = cut >= whole.len() - 2;
+            assert_eq!(events[0].reason.is_none(), is_whole, "cut at {cut}");
+            assert_eq!(events[0].id, read(whole.as_bytes()).0[0].id, "cut at {cut}");
+        }
     }
-    assert!(with_request > 500, "{with_request}");
+}
+
+/// What is left of an entry is an event, with the identifier of the whole one and what was whole in it.
+#[test]
+fn a_cut_off_entry_is_what_can_be_read_of_it() {
+    let whole = entry("1a2b3c4d", "one", "a=b&c=d");
+    let of_whole = read(whole.as_bytes()).0.remove(0);
+    let cut_at = |text: &str| {
+        let log = &whole[..whole.find(text).unwrap()];
+        let (mut events, damages) = read(log.as_bytes());
+        let damage = Damage { offset: 0, length: log.len() as u64, fault: Fault::CutOff };
+        assert_eq!((events.len(), &damages[..]), (1, &[damage.clone()][..]), "{text}");
+        let event = events.remove(0);
+        assert_eq!(
+            (event.id, event.time, event.client),
+            (of_whole.id, of_whole.time, of_whole.client),
+            "{text}"
+        );
+        assert_eq!(event.reason, Some(format!("the audit log entry was damaged: {damage}")), "{text}");
+        event
+    };
+    // In the last boundary: nothing is missing but that.
+    let last = Event { reason: None, ..cut_at("-Z--") };
+    assert_eq!(last, of_whole);
+    let request = |event: &Event| event.request().unwrap().clone();
+    // In the second message: the first one is there.
+    let judged = cut_at("9\"] [id \"949110");
+    assert_eq!((judged.severity, request(&judged).rules.len()), (Severity::Critical, 1));
+    assert_eq!(request(&cut_at("HTTP/1.1 403")).body.unwrap().bytes, "a=b&c=d".into());
+    let body = request(&cut_at("c=d")).body.unwrap();
+    assert_eq!((body.bytes.to_string(), body.truncated), ("a=b&".to_owned(), true));
+    assert_eq!(request(&cut_at("Content-Type")).host(), Some(&b"a.test"[..]));
+    assert_eq!(request(&cut_at("POST")).line, "".into());
+    // The unique id might be a part of one.
+    let header = &whole[..whole.find(" 203.0.113.7").unwrap()];
+    assert_eq!(read(header.as_bytes()).0, []);
+}
+
+#[test]
+fn json_that_was_cut_off_is_what_is_whole_of_it() {
+    for whole in [JSON_V2, JSON_V3, CORAZA] {
+        let of_whole = read(whole.as_bytes()).0.remove(0);
+        let mut found = 0;
+        for cut in (2..whole.len()).step_by(3) {
+            // Behind the cut the next one follows at once, or on the next line, or nothing does.
+            for behind in ["", "\n"] {
+                let log = [&whole[..cut], behind, &JSON_V2.replace("awQBt7Lb", "next"), "\n", &whole[..cut]]
+                    .concat();
+                let steps = steps_of(log.as_bytes(), log.len());
+                let events: Vec<&Event> = steps
+                    .iter()
+                    .filter_map(|step| if let Step::Entry(entry) = step { Some(&entry.event) } else { None })
+                    .collect();
+                let next = events.iter().position(|event| event.origin_id.as_deref() == Some("next"));
+                let next = next.unwrap_or_else(|| panic!("{log}"));
+                assert_eq!(events.len(), 2 * next + 1, "{log}");
+                for event in events.iter().filter(|event| event.origin_id.as_deref() != Some("next")) {
+                    found += 1;
+                    assert_eq!(event.id, of_whole.id, "{log}");
+                    assert!(
+                        event.reason.as_deref().is_some_and(|reason| reason.contains("EOF")),
+                        "{event:?}"
+                    );
+                }
+                assert!(
+                    matches!(steps.last(), Some(Step::Damage(damage)) if damage.length == cut as u64),
+                    "{steps:?}"
+                );
+            }
+        }
+        assert!(found > whole.len(), "{found} of {}", whole.len());
+    }
+    let cut = &JSON_V2[..JSON_V2.find(",\"response").unwrap() - 3];
+    let events = read(cut.as_bytes()).0;
+    let request = events[0].request().unwrap();
+    assert_eq!((request.line.to_string(), request.headers.len()), ("POST /login HTTP/1.1".to_owned(), 3));
+}
+
+#[test]
+fn a_damaged_boundary_is_told_and_begins_its_section() {
+    let good = entry("1a2b3c4d", "one", "x");
+    let of_good = read(good.as_bytes()).0.remove(0);
+    for (from, to, place) in [
+        ("--1a2b3c4d-B--", "--1a2b3c4d-BB--", true),
+        ("--1a2b3c4d-B--", "--9f9f9f9f-B--", true),
+        ("--1a2b3c4d-B--", "--1a2b#c4d-B--", false),
+        ("--1a2b3c4d-B--\n", "", false),
+        ("--1a2b3c4d-C--", "--1a2b3c4d-CC--", true),
+        ("--1a2b3c4d-C--", "--9f9f9f9f-C--", true),
+        ("--1a2b3c4d-F--", "--1a2b3c4d-F-", true),
+        ("--1a2b3c4d-H--", "--1a2b3c4d-HH--", true),
+        ("--1a2b3c4d-Z--", "--1a2b3c4d-ZZ--", true),
+        ("--1a2b3c4d-Z--", "--9f9f9f9f-Z--", true),
+    ] {
+        let log = good.replace(from, to);
+        let (events, damages) = read((log.clone() + &entry("2b3c4d5e", "two", "y")).as_bytes());
+        assert_eq!(ids(&events), ["one", "two"], "{to}");
+        let [damage] = &damages[..] else { panic!("{to}: {damages:?}") };
+        let expected = match log.find(to).filter(|_| place) {
+            Some(at) => (at as u64, to.len() as u64 + 1, format!("a boundary is malformed: `{to}`")),
+            None => (0, log.len() as u64 - 1, "the entry has no boundary behind its part A".to_owned()),
+        };
+        assert_eq!((damage.offset, damage.length, damage.fault.to_string()), expected, "{to}");
+        assert_eq!(events[0].reason, Some(format!("the audit log entry was damaged: {damage}")), "{to}");
+        let mut event = Event { reason: None, ..events[0].clone() };
+        if !place {
+            // Where a body begins is not told then.
+            assert_eq!(event.request().unwrap().headers, of_good.request().unwrap().headers);
+            event = of_good.clone();
+        }
+        assert_eq!(event, of_good, "{to}");
+    }
+    // Within a body only the entry's own boundary counts.
+    let body = "--9f9f9f9f-H--\n--9f9f9f9f-HH--\n--1a2b3c4d\n--1a2b3c4d-\n";
+    let (events, damages) = read(entry("1a2b3c4d", "one", body).as_bytes());
+    assert_eq!(
+        (events[0].request().unwrap().body.as_ref().unwrap().bytes.to_string(), damages),
+        (body.into(), vec![])
+    );
 }
 
 #[test]
 fn at_the_end_of_a_log_an_unfinished_entry_waits() {
     let whole = entry("1a2b3c4d", "one", "x");
     let judged = whole.find("--1a2b3c4d-Z--").unwrap();
-    let (events, damages) = read(&whole.as_bytes()[..judged]);
-    assert_eq!((events.len(), damages.len()), (1, 1));
-    let (events, damages) = read(&whole.as_bytes()[..judged - 2]);
-    assert_eq!(events.len(), 0);
-    assert_eq!(damages, [Damage { offset: 0, length: judged as u64 - 2, fault: Fault::CutOff }]);
     // Followed instead of finished, it is told when the rest has come, and reading may begin again at its start.
     let mut steps = 0;
     let mut reader = Reader::new("web3");
