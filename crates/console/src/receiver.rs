@@ -7,19 +7,22 @@
 //! |---|---|---|
 //! | 200 | the event is safe: in the journal, and synced to disk | deletes its file |
 //! | 409 | the event is there already | forgets the entry and leaves its file |
-//! | 400 | the body is not what `X-Content-Hash` promises, or holds neither an entry nor a summary of one | keeps it, tries again |
+//! | 400 | the body is not what `X-Content-Hash` promises, or that is no hash; or there is neither an entry nor a summary of one | keeps it, tries again |
 //! | 401 | unknown sensor or wrong password | keeps it, tries again |
+//! | 408 | the body did not come whole, or not in time | keeps it, tries again |
 //! | 413 | the body is longer than [`MAX_BODY_BYTES`] | keeps it, tries again |
 //! | 429 | more events a second than the sensor may send; `Retry-After` | keeps it, tries again |
 //! | 503 | the journal does not take it, or too many bytes are under way; `Retry-After` | keeps it, tries again |
 //!
-//! An entry that was damaged before it came here (its hash is right) becomes an event all the same, from the summary that
-//! mlogc sends along, and its `reason` says what was wrong: refusing it would make mlogc send it forever.
+//! An entry that was damaged before it came here (its hash is right) becomes an event all the same: of what can be read of it,
+//! else of the summary that mlogc sends along, and its `reason` says what was wrong. Refusing it would make mlogc send it
+//! forever. Whole, damaged or as a summary, it is the same event and stored once: see [`entry`].
 //!
 //! libmodsecurity 3 with `SecAuditLogType HTTPS` posts JSON without a hash to the same address; that is taken, too. What a
 //! sensor sends at the same time is written to the journal with one write and one disk sync.
 
 mod committer;
+mod entry;
 mod refusals;
 mod sensors;
 
@@ -31,16 +34,14 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use event::Event;
-use event::audit_log::{self, IndexLine};
 use event::redaction::Redactor;
-use md5::{Digest, Md5};
 use store::{Accepted, Intake};
 use tokio::sync::Semaphore;
 
 use committer::Committer;
+use entry::Sent;
 use refusals::Refusals;
 pub use sensors::{InvalidHash, Password, Sensor};
 
@@ -89,7 +90,7 @@ pub struct Received {
     pub new: u64,
     /// Events that were there already.
     pub known: u64,
-    /// Events of which only the summary could be read; among the new ones.
+    /// Events of entries that were damaged; among the new ones.
     pub unreadable: u64,
     /// Requests that got another answer than 200 and 409.
     pub refused: u64,
@@ -212,6 +213,8 @@ enum Refusal {
     Incomplete,
     #[error("the body is not the one that X-Content-Hash is of; was it changed on its way?")]
     Hash,
+    #[error("X-Content-Hash is not `md5:` and 32 hexadecimal digits")]
+    MalformedHash,
     #[error("the body is no audit log entry ({0}) and there is no X-ForensicLog-Summary to tell what it was")]
     Unreadable(String),
     #[error("{0}: more events a second than this sensor may send")]
@@ -228,7 +231,7 @@ impl Refusal {
             Self::Credentials => "credentials",
             Self::TooLong => "length",
             Self::Incomplete => "incomplete",
-            Self::Hash => "hash",
+            Self::Hash | Self::MalformedHash => "hash",
             Self::Unreadable(_) => "unreadable",
             Self::TooMany(_) => "rate",
             Self::Busy => "busy",
@@ -243,7 +246,7 @@ impl IntoResponse for Refusal {
             Self::Credentials => StatusCode::UNAUTHORIZED,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete => StatusCode::REQUEST_TIMEOUT,
-            Self::Hash | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
+            Self::Hash | Self::MalformedHash | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -297,41 +300,15 @@ async fn take(receiver: &Receiver, request: Request<Body>, sender: &mut String) 
         Ok(Err(error)) if error.to_string().contains("length limit") => return Err(Refusal::TooLong),
         Ok(Err(_)) | Err(_) => return Err(Refusal::Incomplete),
     };
-    if let Some(promised) = promised_hash(&head.headers)
-        && promised[..] != Md5::digest(&body)[..]
-    {
-        return Err(Refusal::Hash);
-    }
-    let (mut event, whole) = read_event(&sensor.name, &body, &head.headers)?;
+    entry::check_hash(&head.headers, &body)?;
+    let Sent { mut event, twin } = entry::read(&sensor.name, &body, &head.headers)?;
     settings.redactor.redact(&mut event);
-    let accepted = receiver.0.committer.commit(event).await.map_err(Refusal::Journal)?;
-    if !whole && accepted == Accepted::New {
+    let damaged = event.reason.is_some();
+    let accepted = receiver.0.committer.commit(event, twin).await.map_err(Refusal::Journal)?;
+    if damaged && accepted == Accepted::New {
         receiver.0.counts.unreadable.fetch_add(1, Ordering::Relaxed);
     }
     Ok(accepted)
-}
-
-/// The digest of `X-Content-Hash: md5:…`; some builds of mlogc put stray bytes behind it. None where there is none.
-fn promised_hash(headers: &HeaderMap) -> Option<[u8; 16]> {
-    let hex = headers.get("x-content-hash")?.as_bytes().strip_prefix(b"md5:")?.get(..32)?;
-    let mut digest = [0; 16];
-    for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(digest)
-}
-
-/// The event of the body; where that cannot be read, of the summary. Tells which.
-fn read_event(sensor: &str, body: &[u8], headers: &HeaderMap) -> Result<(Event, bool), Refusal> {
-    let damage = match audit_log::read_entry(sensor, body) {
-        Ok(entry) => return Ok((entry.event, true)),
-        Err(damage) => damage,
-    };
-    let summary =
-        headers.get("x-forensiclog-summary").and_then(|value| IndexLine::parse(value.as_bytes(), 0));
-    let event = summary
-        .and_then(|line| line.event(sensor, format!("the audit log entry cannot be read: {damage}")).ok());
-    event.map(|event| (event, false)).ok_or_else(|| Refusal::Unreadable(damage.to_string()))
 }
 
 #[cfg(test)]

@@ -22,14 +22,13 @@ pub struct EventId(u128);
 
 impl EventId {
     /// The identifier of an event of another sensor: the same arguments always give the same one, so an event that comes
-    /// twice is known. `origin` is the sensor's own identifier (ModSecurity's unique id).
+    /// twice is known. `origin` is the sensor's own identifier (ModSecurity's unique id). Below the time stands what is derived
+    /// from the other two, so that an event is known again also where its time is not known as exactly.
     pub fn derived(time: Timestamp, node: &str, origin: &str) -> Self {
         let mut hash = Sha1::new();
         hash.update(node.as_bytes());
         hash.update([0]);
         hash.update(origin.as_bytes());
-        hash.update([0]);
-        hash.update(time.as_micros().to_be_bytes());
         let digest = hash.finalize();
         let unique = digest.iter().take(10).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
         Self(milliseconds(time) << 80 | unique)
@@ -39,6 +38,11 @@ impl EventId {
     pub fn time(self) -> Timestamp {
         let milliseconds = i64::try_from(self.0 >> 80).unwrap_or(i64::MAX);
         Timestamp::from_micros(milliseconds.saturating_mul(1000))
+    }
+
+    /// Whether both are of the same node and origin, at whatever times, if they are derived.
+    pub fn is_same_origin(self, other: Self) -> bool {
+        (self.0 ^ other.0) << 48 == 0
     }
 
     /// The 16 bytes, most significant first: they sort as the text does.
@@ -212,13 +216,12 @@ mod tests {
         assert_eq!(&id.to_string()[..10], &IdSource::new("web3", 1).next(time).to_string()[..10]);
         assert_ne!(id, EventId::derived(time, "web4", "awQBrifgYqmKvVSXXZUMnwAAAEA"));
         assert_ne!(id, EventId::derived(time, "web3", "awQBrifgYqmKvVSXXZUMnwAAAEB"));
-        assert_ne!(
-            id,
-            EventId::derived(
-                Timestamp::from_micros(1_795_424_686_454_637),
-                "web3",
-                "awQBrifgYqmKvVSXXZUMnwAAAEA"
-            )
+        let later = EventId::derived(
+            Timestamp::from_micros(1_795_424_686_455_636),
+            "web3",
+            "awQBrifgYqmKvVSXXZUMnwAAAEA",
         );
+        assert!(id != later && id.is_same_origin(later));
+        assert!(!id.is_same_origin(EventId::derived(time, "web4", "awQBrifgYqmKvVSXXZUMnwAAAEA")));
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use event::{Event, EventId};
+use event::{Event, EventId, Timestamp};
 
 use crate::event_store::StoreError;
 use crate::journal::{Journal, JournalError};
@@ -25,6 +25,16 @@ pub enum Accepted {
     New,
     /// It was there already.
     Known,
+}
+
+/// Under which other identifier an event may have been taken already: of one that came as no more than its summary, the exact time
+/// is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Twin {
+    /// This one.
+    Id(EventId),
+    /// One of the same node and origin, within these times.
+    Between(Timestamp, Timestamp),
 }
 
 /// Why events were not taken. The sender may try again.
@@ -76,8 +86,33 @@ impl Intake {
     /// # Errors
     /// See [`IntakeError`]; then none of them was taken, as far as is known.
     pub fn accept(&self, events: Vec<Event>, durable: bool) -> Result<Vec<Accepted>, IntakeError> {
+        let none = vec![None; events.len()];
+        self.accept_unless(events, &none, durable)
+    }
+
+    /// The same, where each event may also be known by its twin.
+    ///
+    /// # Errors
+    /// See [`IntakeError`].
+    pub fn accept_unless(
+        &self,
+        events: Vec<Event>,
+        twins: &[Option<Twin>],
+        durable: bool,
+    ) -> Result<Vec<Accepted>, IntakeError> {
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
-        let mut known = self.known(&ids)?;
+        // Without twins as fast as ever, with them one more look each.
+        let others =
+            twins.iter().filter_map(|twin| if let Some(Twin::Id(id)) = twin { Some(*id) } else { None });
+        let mut known = self.known(&ids.iter().copied().chain(others).collect::<Vec<_>>())?;
+        let mut of_others = known.split_off(ids.len()).into_iter();
+        for ((id, known), twin) in ids.iter().zip(&mut known).zip(twins) {
+            *known |= match twin {
+                None => false,
+                Some(Twin::Id(_)) => of_others.next() == Some(true),
+                Some(Twin::Between(since, until)) => self.has_same_origin(*id, *since, *until)?,
+            };
+        }
         let mut within = HashSet::new();
         for (id, known) in ids.iter().zip(&mut known) {
             *known |= !within.insert(*id);
@@ -110,6 +145,17 @@ impl Intake {
             *known |= stored;
         }
         Ok(known)
+    }
+
+    fn has_same_origin(&self, id: EventId, since: Timestamp, until: Timestamp) -> Result<bool, IntakeError> {
+        let is_it = |other: &EventId| id.is_same_origin(*other) && (since..=until).contains(&other.time());
+        if self.recent.lock().unwrap_or_else(PoisonError::into_inner).ids.iter().any(is_it) {
+            return Ok(true);
+        }
+        match self.store.has_same_origin(id, since, until) {
+            Err(StoreError::Corrupt { .. } | StoreError::Locked { .. }) => Ok(false),
+            found => Ok(found?),
+        }
     }
 
     /// Waits while the store is far behind the journal, so that a large import does not fill the disk with a second copy.
@@ -178,6 +224,47 @@ mod tests {
         assert_eq!(store.count(&Filter::default()).unwrap(), 14);
         intake.wait_for_room();
         intake.sync().unwrap();
+    }
+
+    #[test]
+    fn an_event_is_known_by_its_twin() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = crate::database_path(folder.path());
+        let store = Arc::new(SqliteStore::open(&path, BUSY_TIMEOUT).unwrap());
+        let journal = Journal::open(&crate::journal_folder(folder.path()), JournalOptions::default());
+        let journal = Arc::new(journal.unwrap());
+        let at = |origin: &str, milliseconds: i64| {
+            let time = Timestamp::from_micros(1_795_424_686_000_000 + milliseconds * 1000);
+            Event { id: EventId::derived(time, "web1", origin), time, ..samples::event(1) }
+        };
+        let around = |event: &Event| {
+            let micros = event.time.as_micros();
+            Twin::Between(Timestamp::from_micros(micros - 10_000), Timestamp::from_micros(micros))
+        };
+        let taken = [at("a", 0), at("b", 0)];
+        let intake =
+            Intake::new(Arc::clone(&journal), SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap());
+        intake.accept(taken.to_vec(), false).unwrap();
+        let mut ingest = Ingest::new(journal.folder(), Arc::<SqliteStore>::clone(&store)).unwrap();
+        let again =
+            Intake::new(Arc::clone(&journal), SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap());
+        for (round, intake) in (1..).zip([&intake, &again]) {
+            // Of another time, and of another origin.
+            let (late, far, other) = (at("a", 5), at("a", 11 * round), at(&format!("c{round}"), 5));
+            let cases = [
+                (late.clone(), Some(around(&late)), Accepted::Known),
+                (far.clone(), Some(around(&far)), Accepted::New),
+                (other.clone(), Some(around(&other)), Accepted::New),
+                (at("b", 5), Some(Twin::Id(taken[1].id)), Accepted::Known),
+                (at("d", 5 * round), Some(Twin::Id(at("d", 0).id)), Accepted::New),
+                (taken[0].clone(), None, Accepted::Known),
+            ];
+            let twins = cases.clone().map(|(_, twin, _)| twin);
+            let accepted = intake.accept_unless(cases.clone().map(|(event, ..)| event).into(), &twins, false);
+            assert_eq!(accepted.unwrap(), cases.map(|(.., what)| what), "round {round}");
+            ingest.catch_up(&mut |notice| panic!("{notice}")).unwrap();
+        }
+        assert_eq!(store.count(&Filter::default()).unwrap(), 8);
     }
 
     #[test]

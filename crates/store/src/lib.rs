@@ -72,7 +72,7 @@ pub use event_store::{
 pub use filter::{Condition, ConditionError, Filter, Test};
 pub use incident::{Incident, IncidentPage, IncidentQuery};
 pub use ingest::{Ingest, IngestHealth, IngestNotice, Ingester};
-pub use intake::{Accepted, Intake, IntakeError};
+pub use intake::{Accepted, Intake, IntakeError, Twin};
 pub use journal::{Appended, Fsync, Journal, JournalError, JournalHealth, JournalOptions, Position, Record};
 pub use overview::{Overview, OverviewQuery, Step};
 pub use reader::EventReader;

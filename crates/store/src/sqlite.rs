@@ -31,6 +31,7 @@ use crate::limits::{MAX_PAGE, QUERY_BUDGET, TEND_GROUPS};
 use crate::overview::{Overview, OverviewQuery};
 use connection::{explain, open_reader, open_writer};
 use look::Look;
+use select::{first_id, last_id};
 use write::{REMOVE_BATCH, insert, remove_oldest};
 
 pub use connection::move_aside;
@@ -146,6 +147,24 @@ impl SqliteStore {
         self.read("get", |connection| {
             let mut statement = connection.prepare_cached("SELECT 1 FROM events WHERE id = ?")?;
             ids.iter().map(|id| statement.exists([id.to_bytes()])).collect()
+        })
+    }
+
+    /// Whether there is an event of the same node and origin as this derived identifier, within these times. Looks at all events
+    /// of that time.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn has_same_origin(
+        &self,
+        id: EventId,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM events WHERE id BETWEEN ? AND ? AND substr(id, 7) = ?";
+        let (first, last) = (first_id(since), last_id(until));
+        self.read("get", |connection| {
+            connection.prepare_cached(sql)?.exists(params![first, last, &id.to_bytes()[6..]])
         })
     }
 

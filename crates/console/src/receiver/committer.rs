@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use event::Event;
-use store::{Accepted, Intake};
+use store::{Accepted, Intake, Twin};
 use tokio::sync::{mpsc, oneshot};
 
 /// Events that wait for their turn; more wait where they come from.
@@ -15,8 +15,10 @@ type Answer = Result<Accepted, String>;
 
 /// The thread's queue.
 pub(super) struct Committer {
-    queue: mpsc::Sender<(Event, oneshot::Sender<Answer>)>,
+    queue: mpsc::Sender<Waiting>,
 }
+
+type Waiting = ((Event, Option<Twin>), oneshot::Sender<Answer>);
 
 impl Committer {
     /// Starts the thread; it ends with the last handle on its queue.
@@ -27,19 +29,20 @@ impl Committer {
     }
 
     /// Returns when the event is safe, or known.
-    pub async fn commit(&self, event: Event) -> Answer {
+    pub async fn commit(&self, event: Event, twin: Option<Twin>) -> Answer {
         let (answer, answered) = oneshot::channel();
         let ended = || "the writing thread has ended".to_owned();
-        self.queue.send((event, answer)).await.map_err(|_| ended())?;
+        self.queue.send(((event, twin), answer)).await.map_err(|_| ended())?;
         answered.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 
-fn run(intake: &Intake, mut waiting: mpsc::Receiver<(Event, oneshot::Sender<Answer>)>) {
+fn run(intake: &Intake, mut waiting: mpsc::Receiver<Waiting>) {
     let mut taken = Vec::new();
     while waiting.blocking_recv_many(&mut taken, BATCH) > 0 {
-        let (events, answers): (Vec<Event>, Vec<oneshot::Sender<Answer>>) = taken.drain(..).unzip();
-        let accepted = intake.accept(events, true).map_err(|error| error.to_string());
+        let (events, answers): (Vec<_>, Vec<oneshot::Sender<Answer>>) = taken.drain(..).unzip();
+        let (events, twins): (Vec<Event>, Vec<Option<Twin>>) = events.into_iter().unzip();
+        let accepted = intake.accept_unless(events, &twins, true).map_err(|error| error.to_string());
         for (place, answer) in answers.into_iter().enumerate() {
             let one = match &accepted {
                 Ok(accepted) => {

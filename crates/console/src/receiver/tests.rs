@@ -2,7 +2,9 @@ use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use event::Event;
 use event::redaction::RedactionOptions;
+use md5::{Digest, Md5};
 use store::sqlite::BUSY_TIMEOUT;
 use store::{Journal, JournalOptions, SqliteStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -128,6 +130,18 @@ async fn answers_tell_what_is_wrong() {
             "unknown sensor or wrong password",
         ),
         ("unknown", request("PUT", "web9:s3cret:with-colon", &hash(&body), "", &body), 401, "basic realm"),
+        (
+            "no hash",
+            request("PUT", good, "zz", &summary("one"), &body),
+            400,
+            "X-Content-Hash is not `md5:` and 32 hexadecimal digits",
+        ),
+        (
+            "another hash",
+            request("PUT", good, "", &summary("one"), &body).replace("md5: ", "sha256:00 "),
+            400,
+            "X-Content-Hash is not `md5:`",
+        ),
         ("hash", request("PUT", good, &"0".repeat(32), &summary("one"), &body), 400, "X-Content-Hash"),
         (
             "no entry",
@@ -161,7 +175,7 @@ async fn answers_tell_what_is_wrong() {
         ("libmodsecurity 3", without_hash(request("POST", good, "", "", v3)), 200, "stored"),
         (
             "a damaged entry with a summary",
-            request("PUT", good, &hash(&body[..200]), &summary("two"), &body[..200]),
+            request("PUT", good, &hash(&entry("two")[..200]), &summary("two"), &entry("two")[..200]),
             200,
             "stored",
         ),
@@ -176,6 +190,37 @@ async fn answers_tell_what_is_wrong() {
     assert_eq!(ids, ["one", "v3", "two"]);
     assert!(events[2].reason.as_ref().unwrap().contains("200 bytes at offset 0: the entry is cut off"));
     assert_eq!(served.receiver.received().unreadable, 1);
+}
+
+/// However an entry comes first, it is one event, and the first that came stays.
+#[tokio::test]
+async fn whole_cut_and_as_a_summary_it_is_the_same_event() {
+    let body = entry("ID");
+    let forms = [body.as_str(), &body[..body.len() - 14], &body[..body.find("GET").unwrap()], "", "\0\0\0\0"];
+    for (first, before) in forms.iter().enumerate() {
+        for (second, after) in forms.iter().enumerate() {
+            let served = served(vec![web1()]).await;
+            let id = format!("id{first}x{second}");
+            let mut statuses = Vec::new();
+            for form in [before, after, after] {
+                let form = form.replace("ID", &id);
+                let request = request("PUT", "web1:s3cret:with-colon", &hash(&form), &summary(&id), &form);
+                statuses.push(exchange(served.address, &request).await.0);
+            }
+            assert_eq!(statuses, [200, 409, 409], "{before:?}, then {after:?}");
+            let events = journaled(&served);
+            assert_eq!(events.len(), 1);
+            let event = &events[0];
+            let what_is_left = ["", "damaged: ", "damaged: ", "cannot be read: ", "cannot be read: "][first];
+            assert!(event.reason.as_deref().unwrap_or_default().contains(what_is_left), "{event:?}");
+            assert_eq!(event.reason.is_none(), first == 0);
+            let request = event.request().unwrap();
+            // Cut within its last line, an entry has all its evidence; of little, the summary tells the request and the answer.
+            assert_eq!((request.headers.len(), request.rules.len()), if first < 2 { (1, 1) } else { (0, 0) });
+            assert!(request.line.starts_with(b"GET /"), "{event:?}");
+            assert_eq!(event.action == event::Action::Blocked, first > 1, "{event:?}");
+        }
+    }
 }
 
 #[tokio::test]

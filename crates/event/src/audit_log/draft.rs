@@ -141,7 +141,7 @@ fn rule_strings(rule: &MatchedRule) -> usize {
 }
 
 /// The last word of a request line, where it is a protocol.
-fn protocol(line: &[u8]) -> String {
+pub(super) fn protocol(line: &[u8]) -> String {
     let last = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
     match last {
         [b'H', b'T', b'T', b'P', b'/', version @ ..] if (1..=3).contains(&version.len()) => {

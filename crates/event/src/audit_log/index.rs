@@ -4,7 +4,7 @@ use memchr::memmem;
 
 use super::draft::{self, Draft};
 use super::{Fault, dates, message};
-use crate::{ByteString, Client, Engine, Event, RequestEvidence, Response, Timestamp};
+use crate::{Action, ByteString, Client, Engine, Event, Evidence, RequestEvidence, Response, Timestamp};
 
 /// What an index line tells of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,25 @@ impl IndexLine {
         };
         Ok(Event { reason: Some(reason), ..draft.into_event(sensor)? })
     }
+
+    /// Adds to the event of a damaged entry what is missing in it and stands in its line.
+    pub fn complete(&self, event: &mut Event) {
+        if event.origin_id.as_deref().map(str::as_bytes) != Some(&self.origin_id[..]) {
+            return;
+        }
+        let Evidence::Request(request) = &mut event.evidence;
+        if request.line.is_empty() {
+            request.line = self.line.clone();
+            request.protocol = draft::protocol(&request.line);
+        }
+        if request.response.is_none() && self.status != 0 {
+            request.response = Some(Response { status: self.status, ..Response::default() });
+            // Where the rules' findings are there, they tell who has answered.
+            if self.status == 403 && request.rules.is_empty() {
+                event.action = Action::Blocked;
+            }
+        }
+    }
 }
 
 fn closing_quote(text: &[u8]) -> usize {
@@ -157,5 +176,17 @@ mod tests {
         let event = IndexLine::parse(text, 0).unwrap().event("web3", "why".into()).unwrap();
         assert_eq!((event.reason.as_deref(), event.origin_id.as_deref()), (Some("why"), Some("id1")));
         assert_eq!(event.request().unwrap().response.as_ref().unwrap().status, 403);
+        // And what an entry lacks of which little is left; only of its own.
+        let little = |id: &str| {
+            let log = format!("--0a-A--\n[23/Nov/2026:09:04:54.0 +0000] {id} 203.0.113.7 1 192.0.2.1 443\n");
+            super::super::read_entry("web3", log.as_bytes()).unwrap().event
+        };
+        let (mut own, mut other) = (little("id1"), little("id2"));
+        let line = IndexLine::parse(text, 0).unwrap();
+        line.complete(&mut own);
+        line.complete(&mut other);
+        assert_eq!(own.request().unwrap().line, "GET / HTTP/1.1".into());
+        assert_eq!((own.action, own.request().unwrap().protocol.as_str()), (Action::Blocked, "HTTP/1.1"));
+        assert_eq!(other.request().unwrap().line, "".into());
     }
 }

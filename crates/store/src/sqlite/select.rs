@@ -297,7 +297,7 @@ fn blob(bytes: [u8; 16]) -> Value {
 }
 
 /// The lowest identifier of this time's millisecond.
-fn first_id(time: Timestamp) -> [u8; 16] {
+pub(super) fn first_id(time: Timestamp) -> [u8; 16] {
     id_of(time, 0)
 }
 

@@ -483,7 +483,7 @@ fn the_rarest_paths_of_an_hour_are_forgotten_and_totals_are_not() {
         .map(|number| {
             let mut event = samples::event(number);
             event.time = Timestamp::from_micros(samples::EPOCH + number.cast_signed());
-            event.id = EventId::derived(event.time, "n", "");
+            event.id = EventId::derived(event.time, "n", &number.to_string());
             #[allow(irrefutable_let_patterns, reason = "more kinds of evidence will come")]
             if let (true, event::Evidence::Request(request)) = (number % 50 == 0, &mut event.evidence) {
                 request.line = "GET /often HTTP/1.1".into();
