@@ -1,4 +1,6 @@
 // The live tail: events as they happen, filtered, paused, and through a restart of nothing but the connection.
+import { OWNER } from "../visitor.mjs";
+
 export default async (bench) => {
   const visitor = await bench.owner();
   const { page } = visitor;
@@ -38,4 +40,19 @@ export default async (bench) => {
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
   await page.waitForURL("**/events/*");
+
+  // the session is ended elsewhere: the tail says so at the sign-in, and one comes back to it
+  await visitor.open("/live");
+  await page.locator(".badge.good [role=status]").waitFor();
+  visitor.expect(" 401 ");
+  const other = await bench.owner();
+  const { sessions } = (await other.api("GET", "/api/account/sessions")).body;
+  for (const { id } of sessions.filter((one) => !one.current)) await other.api("DELETE", `/api/account/sessions/${id}`);
+  await page.waitForURL("**/signin?next=%2Flive");
+  await page.locator("[role=status]", { hasText: "Your session has ended" }).waitFor();
+  await page.fill("[name=username]", OWNER.user);
+  await page.fill("[name=password]", OWNER.password);
+  await page.keyboard.press("Enter");
+  await page.locator(".badge.good [role=status]").waitFor();
+  bench.equal(new URL(page.url()).pathname, "/live");
 };

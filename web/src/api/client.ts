@@ -116,18 +116,18 @@ const RETRY_MS = [2_000, 30_000] as const;
  * comes into sight or the network is back. Each failure has to be an error of its own.
  */
 export function useRetry(error: ApiError | undefined, again: () => void): void {
-  const failures = useRef(0);
+  const failed = useRef({ times: 0, last: 0 });
   const run = useRef(again);
   run.current = again;
   if (error) error.retrying = error.transient;
   useEffect(() => {
-    if (!error?.transient) {
-      failures.current = 0;
-      return;
-    }
+    if (!error?.transient) return;
     const [first, most] = RETRY_MS;
-    const wait = Math.max(Math.min(first * 2 ** failures.current, most), (error.retryAfter ?? 0) * 1000);
-    failures.current += 1;
+    // a page may have no error while it asks; what worked for a while begins anew
+    const { times, last } = failed.current;
+    const before = Date.now() - last > 2 * most ? 0 : times;
+    failed.current = { times: before + 1, last: Date.now() };
+    const wait = Math.max(Math.min(first * 2 ** before, most), (error.retryAfter ?? 0) * 1000);
     const retry = (): void => {
       if (!document.hidden) run.current();
     };

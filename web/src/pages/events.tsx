@@ -1,6 +1,6 @@
 // The list of events, newest first, by any query.
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ApiError, get } from "../api/client";
+import { ApiError, get, useRetry } from "../api/client";
 import type { Event } from "../evidence/event";
 import { dateTime, t } from "../i18n";
 import { QueryBar } from "../query/QueryBar";
@@ -23,6 +23,7 @@ export default function Events() {
   const [turn, setTurn] = useState(0);
   const query = useQuery(turn);
   const list = useEvents(query.api, turn);
+  useRetry(list.error, list.more);
   const count = useCount(query.api, turn);
   const [selected, setSelected] = useState<string>();
   const known = useMemo(() => knownValues(list.events), [list.events]);

@@ -1,6 +1,6 @@
 // Events grouped by client, target and kind: a scan is one line with its course.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, get } from "../api/client";
+import { ApiError, get, useRetry } from "../api/client";
 import { hasText, number, t } from "../i18n";
 import { navigate, place, setQuery } from "../router";
 import { Badge, Button, Empty, Loading, Page, Problem, Select, Time, Untrusted, useKeys, visible } from "../ui";
@@ -36,6 +36,7 @@ export default function Incidents() {
   const span: Spans = asked && asked in SPANS ? (asked as Spans) : "7d";
   const [turn, setTurn] = useState(0);
   const list = useIncidents(span, turn);
+  useRetry(list.error, () => setTurn(turn + 1));
   const [selected, setSelected] = useState(-1);
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const toggle = (id: string): void => {

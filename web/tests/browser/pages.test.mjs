@@ -166,16 +166,18 @@ test("events: what a link asks for in vain is said", async () => {
 });
 
 test("events: an API that fails is said, and asked again", async () => {
-  let fails = true;
+  let fails = 500;
   const routes = {
     "GET /api/events": () =>
-      fails ? { status: 503, body: { error: "the store is locked" } } : { events: list(1), next: null, searched_to: null },
+      fails ? { status: fails, body: { error: "the store is locked" } } : { events: list(1), next: null, searched_to: null },
   };
   await withPage(routes, {}, async (page, api) => {
     await page.goto(`${api.address}/events`);
     await page.getByText("the store is locked").waitFor();
-    fails = false;
+    fails = 503;
     await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByText("This page asks again by itself.").waitFor();
+    fails = 0;
     await rows(page).first().waitFor();
   });
 });
@@ -337,6 +339,7 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
     api = started;
     await page.goto(`${api.address}/events/${one.id}`);
     await page.getByRole("button", { name: "Exclude …" }).click();
+    await page.waitForFunction(() => document.activeElement?.matches("dialog form input"));
     // the replay of the narrowest began by itself, with the event that it is about
     await page.getByText("This very event looks like an attack.").waitFor();
     await page.getByText("2 of what would pass look like attacks.").waitFor();
