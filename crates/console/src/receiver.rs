@@ -137,8 +137,7 @@ impl Receiver {
 
     /// Why events of sensors are not stored, where that is so.
     pub fn problem(&self) -> Option<String> {
-        let why = self.0.refusals.failing(Instant::now())?;
-        Some(format!("events of sensors are not stored; they keep them and try again: {why}"))
+        self.0.refusals.failing(Instant::now())
     }
 
     fn settings(&self) -> Arc<Settings> {

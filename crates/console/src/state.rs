@@ -77,6 +77,8 @@ pub enum HealthCode {
     StoreMovedAside,
     /// A log of the gate, or its journal, cannot be written: `values.why`.
     LogUnwritten,
+    /// Events that sensors send are not stored: `values.why`.
+    EventsRefused,
     /// A watched file cannot be followed: `values.why`.
     WatchFails,
     /// Notices by the channel `values.channel` fail (`values.why`); `values.waiting` of them wait.

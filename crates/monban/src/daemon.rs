@@ -1,16 +1,17 @@
 //! The daemon: the one place where gate, rules, journal, store and console are put together.
 
+mod health;
+mod storage;
+
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use console::access::{self, Access};
-use console::{HealthCode, HealthProblem};
 use event::{IdSource, Timestamp};
 use gateway::{Gateway, Services};
-use store::sqlite::BUSY_TIMEOUT;
-use store::{EventReader, Ingester, Intake, Journal, JournalOptions, SqliteStore};
+use store::{Ingester, Intake};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -27,6 +28,8 @@ use crate::sample::Sample;
 use crate::sink::{Logs, Sink};
 use crate::tuner::{self, Tuner};
 use crate::{import_channel, persistence, rules};
+use health::Parts;
+use storage::Storage;
 
 /// How long running requests may take to end when the daemon stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
@@ -139,31 +142,11 @@ impl Daemon {
             Failure::environment(error.to_string(), "see exclusions.conf and tuning/ in `data_dir`")
         })?;
         let rules = if expired { load_rules(&config)? } else { rules };
-        let in_store = |error: store::StoreError| {
-            let hint = match error {
-                store::StoreError::Locked { .. } => "which program has it open: `fuser -v FILE`",
-                store::StoreError::Full { .. } => "make room on the disk of `data_dir`",
-                _ => "the events are in `data_dir`",
-            };
-            Failure::environment(error.to_string(), hint)
-        };
-        let (store, started_over) =
-            SqliteStore::open_or_start_over(&store::database_path(&data_dir), BUSY_TIMEOUT)
-                .map_err(in_store)?;
-        if let Some((cause, aside)) = started_over {
-            tracing::error!("{cause}; moved aside to {} and started a new store", aside.display());
-        }
-        let store = Arc::new(store);
-        let after_segment = store.stored_checkpoint().map_err(in_store)?.segment;
-        let options = JournalOptions { after_segment, ..JournalOptions::default() };
-        let journal = Journal::open(&store::journal_folder(&data_dir), options).map_err(|error| {
-            Failure::environment(error.to_string(), "only one monban can run with one `data_dir`")
-        })?;
-        let journal = Arc::new(journal);
+        let storage = Storage::open(&config)?;
         let logs = Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings))
             .map_err(|error| Failure::environment(error.to_string(), "see [waf] error_log and audit_log"))?;
         let sample = Arc::new(Sample::open(&data_dir, config.console.sample));
-        let sink = Arc::new(Sink::new(Arc::clone(&journal), logs, Arc::clone(&sample)));
+        let sink = Arc::new(Sink::new(Arc::clone(&storage.journal), logs, Arc::clone(&sample)));
         let collections = Arc::new(Collections::default());
         if let Err(error) = persistence::restore(&collections, &store::collections_path(&data_dir), now()) {
             tracing::error!("the persistent collections start empty: {error}");
@@ -183,26 +166,11 @@ impl Daemon {
         })?;
         let control = bind_control(&data_dir).map_err(in_data_dir)?;
         let rule_count = Arc::new(Mutex::new(rules.as_ref().map_or(0, |rules| rules.rule_count())));
-        let ingester = Ingester::start(
-            Arc::clone(&journal),
-            Arc::<SqliteStore>::clone(&store),
-            config.retention.for_store(),
-            |notice| match notice {
-                store::IngestNotice::Failing(_) | store::IngestNotice::Damaged(_) => {
-                    tracing::error!("{notice}")
-                }
-                store::IngestNotice::StartedOver { .. } => tracing::error!("{notice}"),
-                _ => tracing::info!("{notice}"),
-            },
-        )?;
-        let ingester = Arc::new(ingester);
-        let events = EventReader::open(&data_dir).map_err(in_store)?;
+        let ingester = storage.ingest(&config)?;
         let access = Arc::new(open_access(&config)?);
         let looking = looking::open(&config)?;
         let notices = Arc::new(Notices::start(&config)?);
-        let known = SqliteStore::open_read_only(&store::database_path(&data_dir), BUSY_TIMEOUT);
-        let intake = Arc::new(Intake::new(Arc::clone(&journal), known.map_err(in_store)?));
-        let reception = Arc::new(Reception::start(&config, &intake).await?);
+        let reception = Arc::new(Reception::start(&config, &storage.intake).await?);
         std::fs::write(pid_path(&data_dir), format!("{}\n", std::process::id())).map_err(in_data_dir)?;
         // the gate last: once it answers, nothing that can still fail may end the daemon
         let gateway = Gateway::start(&tuner::gateway_config(&config), rules.clone(), services)
@@ -218,41 +186,27 @@ impl Daemon {
                 (Arc::clone(&gateway), Arc::clone(&sample), Arc::clone(&rule_count));
             Arc::new(Tuner::new(config.clone(), rules, gateway, sample, count))
         };
-        let metrics = Arc::clone(gateway.metrics());
-        sink.count_in(Arc::clone(&metrics));
-        let traffic = TrafficKeeper::start(Arc::clone(&metrics), store);
-        let health = {
-            let (journal, ingester, sink, rules) =
-                (journal, Arc::clone(&ingester), Arc::clone(&sink), Arc::clone(&rule_count));
-            let (reception, notices, access) =
-                (Arc::clone(&reception), Arc::clone(&notices), Arc::clone(&access));
-            let tuner = Arc::clone(&tuner);
-            move || {
-                let others = [
-                    coded(HealthCode::LogUnwritten, sink.problems()),
-                    coded(HealthCode::WatchFails, reception.problems()),
-                    of_notices(&notices.status()),
-                    access.problems(),
-                    coded(HealthCode::ExclusionsFile, tuner.problems()),
-                ]
-                .concat();
-                health(&journal, &ingester, others, *rules.lock().unwrap_or_else(PoisonError::into_inner))
-            }
-        };
-        let health = Arc::new(health);
-        let received = Arc::clone(&reception);
-        let health_for_metrics = Arc::clone(&health);
-        let told = Arc::clone(&notices);
+        sink.count_in(Arc::clone(gateway.metrics()));
+        let traffic = TrafficKeeper::start(Arc::clone(gateway.metrics()), storage.store);
+        let parts = Arc::new(Parts {
+            journal: storage.journal,
+            ingester: Arc::clone(&ingester),
+            sink: Arc::clone(&sink),
+            reception: Arc::clone(&reception),
+            notices: Arc::clone(&notices),
+            access: Arc::clone(&access),
+            tuner: Arc::clone(&tuner),
+            metrics: Arc::clone(gateway.metrics()),
+            rules: rule_count,
+        });
+        let for_metrics = Arc::clone(&parts);
         let state = console::Console {
-            health,
-            metrics: Arc::new(move || {
-                let others = told.status().metrics() + &received.metrics();
-                with_health(&(others + &metrics.render()), &health_for_metrics())
-            }),
+            health: Arc::new(move || parts.health()),
+            metrics: Arc::new(move || for_metrics.metrics()),
             notices: Arc::<Notices>::clone(&notices),
             tuning: Arc::<Tuner>::clone(&tuner),
             looking,
-            ..console::Console::new(Arc::clone(&access), Arc::new(events))
+            ..console::Console::new(Arc::clone(&access), Arc::new(storage.events))
         };
         let (stop_console, stopped) = tokio::sync::oneshot::channel();
         let console = tokio::spawn(console::serve(console, state, async {
@@ -266,7 +220,7 @@ impl Daemon {
             sink,
             ingester,
             collections,
-            intake,
+            intake: storage.intake,
             access,
             reception,
             notices,
@@ -491,87 +445,6 @@ fn save_sample(sample: &Sample) {
     if let Err(error) = sample.save() {
         tracing::error!("the sample of passed requests is not saved: {error}");
     }
-}
-
-/// Problems that are told in one line each.
-fn coded(code: HealthCode, lines: Vec<String>) -> Vec<HealthProblem> {
-    lines.into_iter().map(|line| HealthProblem::new(code, line.clone()).value("why", line)).collect()
-}
-
-fn of_notices(status: &notify::Status) -> Vec<HealthProblem> {
-    let failing = status.failing().map(|channel| {
-        HealthProblem::new(HealthCode::ChannelFails, channel.failure())
-            .value("channel", channel.name.as_str())
-            .value("why", channel.last_error.as_str())
-            .value("waiting", channel.waiting)
-    });
-    coded(HealthCode::NoticesFail, status.problem.clone().into_iter().collect())
-        .into_iter()
-        .chain(failing)
-        .collect()
-}
-
-fn health(
-    journal: &Journal,
-    ingester: &Ingester,
-    others: Vec<HealthProblem>,
-    rules: usize,
-) -> console::Health {
-    let (journal, ingest) = (journal.health(), ingester.health());
-    let mut problems = Vec::new();
-    if let Some(failure) = &journal.failure {
-        let error = format!("the journal waits in memory: {failure}");
-        problems.push(HealthProblem::new(HealthCode::JournalWaits, error).value("why", failure.as_str()));
-    }
-    if journal.lost > 0 {
-        let error = format!("{} events were lost", journal.lost);
-        problems.push(HealthProblem::new(HealthCode::EventsLost, error).value("count", journal.lost));
-    }
-    if let Some(failure) = &ingest.failure {
-        let error = format!("the store takes no events, the journal keeps them: {failure}");
-        problems.push(HealthProblem::new(HealthCode::StoreWaits, error).value("why", failure.as_str()));
-    }
-    if ingest.started_over > 0 {
-        let error = "a damaged store was moved aside; see the log";
-        problems.push(HealthProblem::new(HealthCode::StoreMovedAside, error));
-    }
-    problems.extend(others);
-    problems.sort_by(|a, b| a.error.cmp(&b.error));
-    problems.dedup();
-    let status = if problems.is_empty() { console::Status::Ok } else { console::Status::Degraded };
-    console::Health {
-        status,
-        problems,
-        waiting: journal.waiting,
-        lost: journal.lost,
-        ingested: ingest.ingested,
-        removed: ingest.removed,
-        unindexed: ingest.unindexed,
-        rules,
-    }
-}
-
-/// The gate's metrics with those of journal and store, before the end mark of OpenMetrics.
-fn with_health(metrics: &str, health: &console::Health) -> String {
-    let degraded = u8::from(health.status == console::Status::Degraded);
-    let mut text = metrics.trim_end().trim_end_matches("# EOF").to_owned();
-    for (name, kind, help, value) in [
-        ("monban_degraded", "gauge", "1 while something is wrong: see /healthz", u64::from(degraded)),
-        ("monban_rules", "gauge", "Rules in force", health.rules as u64),
-        (
-            "monban_journal_waiting_events",
-            "gauge",
-            "Events that wait for room on the disk",
-            health.waiting as u64,
-        ),
-        ("monban_journal_lost_events", "counter", "Events that neither disk nor memory took", health.lost),
-        ("monban_store_ingested_events", "counter", "Events that came into the store", health.ingested),
-        ("monban_store_removed_events", "counter", "Events that retention ever removed", health.removed),
-    ] {
-        let suffix = if kind == "counter" { "_total" } else { "" };
-        text += &format!("# HELP {name} {help}.\n# TYPE {name} {kind}\n{name}{suffix} {value}\n");
-    }
-    text + "# EOF\n"
 }
 
 /// Makes a folder that only this user may look into.

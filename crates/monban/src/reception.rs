@@ -215,9 +215,14 @@ impl Reception {
         text
     }
 
-    /// What is wrong with the watched files, and with what sensors send.
-    pub fn problems(&self) -> Vec<String> {
-        self.receiver.problem().into_iter().chain(self.watcher.problems()).collect()
+    /// What is wrong with the watched files.
+    pub fn watch_problems(&self) -> Vec<String> {
+        self.watcher.problems()
+    }
+
+    /// Why events of sensors are not stored, where that is so.
+    pub fn receiver_problem(&self) -> Option<String> {
+        self.receiver.problem()
     }
 
     /// Ends the listener and the watching; what was answered with 200 is safe.

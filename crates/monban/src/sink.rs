@@ -95,13 +95,14 @@ impl Sink {
         self.logs.store(Arc::new(logs));
     }
 
-    /// What is wrong with the journal and the logs.
+    /// What is wrong with the logs, and with the last event. What is wrong with the journal, it tells itself.
     pub fn problems(&self) -> Vec<String> {
         // what waited may have been written meanwhile, without another event
         if self.journal.health().failure.is_none() {
             self.note(JOURNAL, None);
         }
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        problems.iter().filter(|(what, _)| **what != JOURNAL).map(|(_, problem)| problem.clone()).collect()
     }
 
     fn note(&self, what: &'static str, problem: Option<String>) {

@@ -88,6 +88,7 @@ export const health: Record<HealthCode, string> = {
   store_waits: "ストアに書き込めないため、イベントはジャーナルに残しています: {why}",
   store_moved_aside: "破損したストアを退避しました。詳細はログを確認してください。",
   log_unwritten: "ログを書き込めません: {why}",
+  events_refused: "センサーから届くイベントを保存できません（センサー側に残り、再送されます）: {why}",
   watch_fails: "監視対象のファイルを読み取れません: {why}",
   channel_fails: "通知先 {channel} への送信に失敗しています({why})。送信待ち: {waiting} 件",
   notices_fail: "通知が正常に動作していません: {why}",
