@@ -16,6 +16,7 @@ pub mod learning;
 pub mod proposals;
 pub mod replays;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::tuning::{Exclusion, ExclusionFile, Learned, Note, PathMatch, Proposals, Refused};
@@ -27,7 +28,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use waf::RuleSet;
 
-use crate::{Console, Problem};
+use crate::{Code, Console, Problem};
 
 /// The daemon's side. Every function may block, and is called where that does no harm.
 pub trait Tuning: Send + Sync {
@@ -78,6 +79,9 @@ pub enum Failure {
         /// The version now.
         version: String,
     },
+    /// An exclusion is not made.
+    #[error(transparent)]
+    NotMade(#[from] Refused),
     /// It must not be done, or the rules would not load.
     #[error("{0}")]
     Refused(String),
@@ -89,20 +93,54 @@ pub enum Failure {
     Unavailable(String),
 }
 
-impl From<Refused> for Failure {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Unknown(_) => Self::NotFound(refused.to_string()),
-            _ => Self::Refused(refused.to_string()),
-        }
+/// Why an exclusion is not made, as an answer of 422 says it: for programs, and for pages in other languages than English.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Refusal {
+    /// For people.
+    pub error: String,
+    /// Its kind.
+    pub code: Code,
+    /// What the text names, by name.
+    pub values: BTreeMap<String, String>,
+}
+
+impl From<&Refused> for Refusal {
+    fn from(refused: &Refused) -> Self {
+        let (code, value) = match refused {
+            Refused::Blocking { rule, .. } => (Code::RuleBlocks, Some(("rule", rule.to_string()))),
+            Refused::NoId => (Code::RuleWithoutId, None),
+            Refused::Own(rule) => (Code::RuleIsExclusion, Some(("rule", rule.to_string()))),
+            Refused::UnknownSite { site } => (Code::NoSiteOrHost, Some(("site", site.clone()))),
+            Refused::Path { path, .. } => (Code::PathNotNamed, Some(("path", path.escaped()))),
+            Refused::Variable { variable, .. } => {
+                (Code::VariableNotNamed, Some(("variable", variable.escaped())))
+            }
+            Refused::TooLong { limit, .. } => (Code::ExclusionTooLong, Some(("max", limit.to_string()))),
+            Refused::Expired => (Code::ExclusionExpired, None),
+            Refused::TooMany => {
+                (Code::TooManyExclusions, Some(("max", ::tuning::limits::EXCLUSIONS.to_string())))
+            }
+            Refused::File(_) => (Code::Refused, None),
+            Refused::InForce(id) => (Code::ExclusionExists, Some(("id", id.to_string()))),
+            Refused::Unknown(id) => (Code::NoSuchExclusion, Some(("id", id.to_string()))),
+            Refused::ChangedSince(_) => (Code::ChangedSince, None),
+        };
+        let values = value.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { error: refused.to_string(), code, values }
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = match &self {
+            Self::NotMade(refused) => {
+                let Refusal { error, code, values } = refused.into();
+                let problem = Problem::of(code, error);
+                let named = |problem: Problem, (name, value): (String, String)| problem.value(&name, value);
+                return values.into_iter().fold(problem, named).into_response();
+            }
             Self::Conflict { version } => {
-                let problem = Problem::of(crate::Code::ExclusionsChanged, self.to_string());
+                let problem = Problem::of(Code::ExclusionsChanged, self.to_string());
                 return problem.with("version", version.as_str()).into_response();
             }
             Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -119,7 +157,7 @@ pub struct Conflict {
     /// What is wrong, for people.
     pub error: String,
     /// `exclusions_changed`.
-    pub code: crate::Code,
+    pub code: Code,
     /// The version of the file now.
     pub version: String,
 }
@@ -263,7 +301,7 @@ pub struct Previewed {
     pub seclang: String,
     /// Why it cannot be made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refused: Option<String>,
+    pub refused: Option<Refusal>,
     /// What is odd about it.
     pub warnings: Vec<Warning>,
 }

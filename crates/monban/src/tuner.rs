@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
-use console::tuning::{Change, Failure, Previewed, RuleText, SiteMode, SiteState, Tuning, Warning};
+use console::tuning::{Change, Failure, Previewed, Refusal, RuleText, SiteMode, SiteState, Tuning, Warning};
 use event::{Event, Severity, Timestamp};
 use gateway::Gateway;
 use gateway::config::{GatewayConfig, WafMode};
@@ -392,7 +392,7 @@ impl Tuning for Tuner {
                 Err(refused) => Previewed {
                     id: None,
                     seclang: String::new(),
-                    refused: Some(refused.to_string()),
+                    refused: Some(Refusal::from(&refused)),
                     warnings: Vec::new(),
                 },
             }

@@ -129,6 +129,11 @@ export default async (bench) => {
   bench.ok(audit.includes("変更を取り消し") && audit.includes("#3 −"), audit);
   bench.ok(!/exclusion_|change_|site_mode/.test(audit), audit);
 
+  await japanese.open("/tuning");
+  await japanese.page.getByRole("button", { name: "新しい除外" }).click();
+  await japanese.page.getByLabel("ルール ID").fill("949110");
+  await japanese.page.locator("dialog .form-error", { hasText: "ルール 949110 は除外できません" }).waitFor();
+
   // the rules that block are refused, and what is missing or odd is said
   await visitor.open("/tuning");
   await page.getByRole("button", { name: "New exclusion" }).click();

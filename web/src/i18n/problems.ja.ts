@@ -77,6 +77,18 @@ const problems: Record<ProblemCode, string> = {
   no_such_filter: "フィルター {id} は存在しません。",
   filter_of_other: "このフィルターは {user} のものです。",
 
+  rule_blocks: "ルール {rule} は除外できません。外すと何も遮断されなくなります。",
+  rule_is_exclusion: "ルール {rule} は除外そのものです。不要なら削除してください。",
+  rule_without_id: "ID のないルールは除外できません。",
+  no_site_or_host: "「{site}」はサイトの名前でもホスト名でもありません。",
+  path_not_named: "パス「{path}」はルールに書けません。",
+  variable_not_named: "変数「{variable}」は、どの ModSecurity でも読める形ではルールから外せません。",
+  exclusion_too_long: "長すぎます（上限 {max}）。",
+  exclusion_expired: "期限が開始より前になっています。",
+  too_many_exclusions: "除外が {max} 件あるか、空いている ID がありません。",
+  exclusion_exists: "同じ除外がすでにあります（{id}）。",
+  no_such_exclusion: "除外 {id} は存在しません。",
+  changed_since: "その後に変更されたため、元に戻せません。",
   exclusions_changed: "他のユーザーが除外を変更しました。内容を確認し直してください。",
 };
 export default problems;

@@ -4,7 +4,7 @@ import { type ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { AddedExclusions, ExclusionPreview, ExclusionWarning, NewExclusion, NewExclusions, NewReplay } from "../api";
 import { ApiError, send } from "../api/client";
-import { t } from "../i18n";
+import { problemText, t } from "../i18n";
 import { Button, errorText, Input, toast, Untrusted } from "../ui";
 import { EndsField } from "./ends";
 import { type Wanted, withoutNothing } from "./proposals";
@@ -21,6 +21,11 @@ export function refusal(error: unknown): string {
   if (error instanceof ApiError && error.status === 409) return t("exclude.conflict");
   if (error instanceof ApiError && error.status === 422) return t("exclude.refused", { why: errorText(error) });
   return errorText(error);
+}
+
+/** Why an exclusion can't be made, in the page's language. */
+export function refusedText({ error, code, values }: NonNullable<ExclusionPreview["exclusions"][number]["refused"]>): string {
+  return problemText(code, error, values);
 }
 
 export interface ApplyProps {
@@ -61,7 +66,7 @@ export function Apply({ version, add, remove = [], event, missing, before, typed
   const scopes = add.map(withoutNothing);
   const wanted = missing === undefined && add.length > 0 ? JSON.stringify({ add: scopes, remove }) : undefined;
   const preview = usePreview(wanted, version, typed ? REST : 0);
-  const refused = preview.exclusions?.flatMap((one) => (one.refused ? [one.refused] : [])) ?? [];
+  const refused = preview.exclusions?.flatMap((one) => (one.refused ? [refusedText(one.refused)] : [])) ?? [];
   const ready = preview.exclusions !== undefined && refused.length === 0;
   const request = useMemo<NewReplay | undefined>(
     () => (ready && wanted ? { ...(JSON.parse(wanted) as NewReplay), ...(event ? { event } : {}) } : undefined),

@@ -6,7 +6,7 @@ import { bytesOf, textOf } from "../evidence/bytes";
 import type { Event } from "../evidence/event";
 import { date, t } from "../i18n";
 import { Dialog, Loading, Problem, Untrusted } from "../ui";
-import { Apply } from "./apply";
+import { Apply, refusedText } from "./apply";
 import { chosenProposals, scopeOf, type Width, WIDTHS } from "./proposals";
 import { kindText } from "./replay";
 import { ScopeText } from "./scope";
@@ -138,15 +138,16 @@ function InForce({ list, all }: { list: ExclusionProposals["in_force"]; all: boo
 }
 
 function Refused({ list }: { list: ExclusionProposal[] }) {
-  const reasons = [...new Map(list.map((one) => [one.refused, one])).values()];
+  const said = list.flatMap(({ rule, refused }) => (refused ? [{ rule, why: refusedText(refused) }] : []));
+  const reasons = [...new Map(said.map((one) => [one.why, one])).values()];
   if (reasons.length === 0) return null;
   return (
     <details class="refused">
       <summary>{t("exclude.notPossible", { n: reasons.length })}</summary>
       <ul>
         {reasons.map((one) => (
-          <li key={`${one.rule} ${one.refused}`}>
-            <code>{one.rule}</code> <Untrusted text={one.refused ?? ""} limit={300} />
+          <li key={`${one.rule} ${one.why}`}>
+            <code>{one.rule}</code> <Untrusted text={one.why} limit={300} />
           </li>
         ))}
       </ul>

@@ -270,11 +270,14 @@ function proposals() {
   return { version: "v1", proposals, blocking_rule: 949110, narrowest: [], in_force: [] };
 }
 
+/** A refusal of a kind that the page does not know. */
+const refusal = (error) => ({ error, code: "refused", values: {} });
+
 /** The rule texts of what is asked for, with ids from 80003 on. */
 function previewed(_, { add }) {
   const one = ({ rule, path, parameter }, at) =>
     rule === 949110
-      ? { id: null, seclang: "", refused: "without it nothing would be blocked at all", warnings: [] }
+      ? { id: null, seclang: "", refused: refusal("without it nothing would be blocked at all"), warnings: [] }
       : {
           id: 80003 + at,
           seclang: `text of ${rule} ${path} ${parameter} id:${80003 + at}\n`,
@@ -904,7 +907,7 @@ function hostile() {
                   seclang: bad("seclang"),
                   scope: { site: bad("site"), path: bad("path"), parameter: bad("parameter") },
                 },
-                { rule: 949110, message: "", variable: "", width: "site", path_match: "exact", seclang: "", scope: {}, refused: bad("refused") },
+                { rule: 949110, message: "", variable: "", width: "site", path_match: "exact", seclang: "", scope: {}, refused: refusal(bad("refused")) },
               ],
             }
           : one,

@@ -55,7 +55,7 @@ function proposal(rule: number, variable: string, width: Width, refused?: string
     seclang: "",
     scope: { site: "shop", path, parameter },
   };
-  return refused ? { ...found, refused } : found;
+  return refused ? { ...found, refused: { error: refused, code: "refused", values: {} } } : found;
 }
 
 test("proposals that together let an event pass", () => {

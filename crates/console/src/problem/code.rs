@@ -171,6 +171,30 @@ codes! {
 
     /// Somebody else has changed the exclusions meanwhile.
     ExclusionsChanged = CONFLICT,
+    /// Nothing would be blocked without the rule `values.rule`.
+    RuleBlocks = UNPROCESSABLE_ENTITY,
+    /// The rule `values.rule` is an exclusion itself.
+    RuleIsExclusion = UNPROCESSABLE_ENTITY,
+    /// A rule without an id.
+    RuleWithoutId = UNPROCESSABLE_ENTITY,
+    /// `values.site` is neither a site nor a host name.
+    NoSiteOrHost = UNPROCESSABLE_ENTITY,
+    /// No rule can name the path `values.path`.
+    PathNotNamed = UNPROCESSABLE_ENTITY,
+    /// The variable `values.variable` cannot be taken from a rule that every ModSecurity reads.
+    VariableNotNamed = UNPROCESSABLE_ENTITY,
+    /// A text of an exclusion has more than `values.max` bytes or characters.
+    ExclusionTooLong = UNPROCESSABLE_ENTITY,
+    /// It would end before it begins.
+    ExclusionExpired = UNPROCESSABLE_ENTITY,
+    /// There are `values.max` exclusions, or no id is free.
+    TooManyExclusions = UNPROCESSABLE_ENTITY,
+    /// The exclusion `values.id` excludes the same already.
+    ExclusionExists = UNPROCESSABLE_ENTITY,
+    /// There is no exclusion `values.id`.
+    NoSuchExclusion = NOT_FOUND,
+    /// What is to be undone has been changed since.
+    ChangedSince = UNPROCESSABLE_ENTITY,
 }
 
 impl Code {

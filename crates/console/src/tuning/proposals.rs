@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::exclusions::{self, Shown};
-use super::{Failure, RuleText, asked, number};
+use super::{Failure, Refusal, RuleText, asked, number};
 use crate::Console;
 use crate::access::Viewer;
 
@@ -54,7 +54,7 @@ pub struct Proposal {
     pub width: Width,
     /// Why it cannot be made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refused: Option<String>,
+    pub refused: Option<Refusal>,
     /// The id of the exclusion in force that takes as much already.
     pub in_force: Option<u64>,
 }
@@ -119,7 +119,7 @@ pub(crate) async fn proposals(
             let Exclusion { rule, site, path, path_match, parameter } = proposal.exclusion;
             let (seclang, refused) = match proposal.text {
                 Ok(text) => (text, None),
-                Err(refused) => (String::new(), Some(refused.to_string())),
+                Err(refused) => (String::new(), Some(Refusal::from(&refused))),
             };
             Proposal {
                 rule,

@@ -270,4 +270,14 @@ fn failures_have_their_statuses() {
     ] {
         assert_eq!(failure.into_response().status().as_u16(), status);
     }
+    // the page's other languages know them by their codes
+    let told = |refused: Refused| serde_json::to_value(Refusal::from(&refused)).unwrap();
+    assert_eq!(
+        told(Refused::InForce(80_000)),
+        serde_json::json!({
+            "error": "exclusion 80000 excludes the same already", "code": "exclusion_exists", "values": {"id": "80000"}
+        })
+    );
+    let variable = Refused::Variable { variable: "ARGS:a b".into(), why: "why".into() };
+    assert_eq!(told(variable)["values"], serde_json::json!({"variable": "ARGS:a b"}));
 }

@@ -7,7 +7,7 @@ use ::console::tuning::Failure as TuningFailure;
 use clap::Args;
 use event::Timestamp;
 use serde_json::json;
-use tuning::{Note, Proposal};
+use tuning::{Note, Proposal, Refused};
 
 use super::{events, events_show};
 use crate::cli::Cli;
@@ -48,6 +48,8 @@ pub fn failure(failure: TuningFailure) -> Failure {
     match failure {
         TuningFailure::NotFound(what) => Failure::NotFound(what),
         TuningFailure::Unavailable(message) => Failure::Environment { message, hint: None },
+        TuningFailure::NotMade(Refused::Unknown(_)) => Failure::NotFound(failure.to_string()),
+        TuningFailure::NotMade(refused) => Failure::Configuration(vec![refused.to_string()]),
         TuningFailure::Refused(what) => Failure::Configuration(what.lines().map(str::to_owned).collect()),
         TuningFailure::Conflict { .. } => Failure::Refused { message: failure.to_string(), hint: None },
     }

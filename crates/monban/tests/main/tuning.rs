@@ -145,13 +145,16 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     let odd = preview(
         &json!([{"rule": 949_110}, {"rule": 4_711, "site": "shpo"}, {"rule": 4_711, "site": "shpo"}]),
     );
-    assert!(odd[0]["refused"].as_str().unwrap().contains("949110"), "{odd:?}");
+    assert_eq!(
+        (&odd[0]["refused"]["code"], &odd[0]["refused"]["values"]),
+        (&json!("rule_blocks"), &json!({"rule": "949110"}))
+    );
     let warnings = json!([
         {"warning": "unknown_rule", "rule": 4_711},
         {"warning": "unknown_site", "site": "shpo", "known": ["*"]}
     ]);
     assert_eq!((&odd[1]["id"], &odd[1]["warnings"]), (&json!(80_000), &warnings));
-    assert_eq!(odd[2]["refused"], "exclusion 80000 excludes the same already");
+    assert_eq!(odd[2]["refused"]["error"], "exclusion 80000 excludes the same already");
 
     // applied as one change, with the ids that were shown; two browsers
     let first_version = found["version"].as_str().unwrap();
@@ -175,6 +178,7 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     assert_eq!((status, conflict["version"].as_str()), (409, Some(&version(console)[..])), "{conflict}");
     let (status, twice) = change(&version(console), &add[..1], &[], "once more");
     assert_eq!((status, &twice["error"]), (422, &json!("exclusion 80000 excludes the same already")));
+    assert_eq!((&twice["code"], &twice["values"]["id"]), (&json!("exclusion_exists"), &json!("80000")));
     // what is excluded is not proposed again
     let again = get(console, &path);
     assert_eq!(again["narrowest"], json!([]), "{again}");
