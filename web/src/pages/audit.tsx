@@ -2,8 +2,9 @@
 import { useEffect, useState } from "preact/hooks";
 import { type AuditPage as Answer } from "../api";
 import { ApiError, get, useRetry } from "../api/client";
-import { hasText, t } from "../i18n";
+import { t } from "../i18n";
 import { Button, Empty, Loading, Page, Panel, Problem, Table, Time, Untrusted } from "../ui";
+import { actor, detailed, worded } from "./auditing";
 
 const PAGE = 100;
 
@@ -40,14 +41,14 @@ export default function AuditPage() {
             rowKey={(one) => one.id}
             columns={[
               { title: t("audit.time"), cell: (one) => <Time time={one.time} /> },
-              { title: t("audit.user"), cell: (one) => <Untrusted text={one.user || "–"} /> },
-              { title: t("audit.what"), cell: (one) => word("did", one.what) },
-              { title: t("audit.detail"), cell: (one) => <Untrusted text={detail(one)} /> },
+              { title: t("audit.user"), cell: (one) => <Untrusted text={actor(one)} /> },
+              { title: t("audit.what"), cell: (one) => worded("audit.did", one.what) },
+              { title: t("audit.detail"), cell: (one) => <Untrusted text={detailed(one)} /> },
               {
                 title: t("audit.from"),
                 cell: (one) => (
                   <>
-                    {word("via", one.via)} <span class="code muted">{one.address}</span>
+                    {worded("audit.via", one.via)} <span class="code muted">{one.address}</span>
                   </>
                 ),
               },
@@ -64,15 +65,4 @@ export default function AuditPage() {
       )}
     </Page>
   );
-}
-
-/** A word of the API as a text; the word itself where a newer monban wrote it. */
-function word(kind: "did" | "how" | "via", written: string): string {
-  const key = `audit.${kind}.${written}`;
-  return hasText(key) ? t(key) : written;
-}
-
-/** What more there is to say; of signing in and of links, that is by what or what for. */
-function detail({ what, detail }: Answer["entries"][number]): string {
-  return ["sign_in", "sign_in_refused", "setup"].includes(what) ? word("how", detail) : detail;
 }

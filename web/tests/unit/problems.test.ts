@@ -8,6 +8,7 @@ import { healthText, problemText, setLanguage } from "../../src/i18n";
 import en from "../../src/i18n/en";
 import ja from "../../src/i18n/ja";
 import problems, { health } from "../../src/i18n/problems.ja";
+import { actor, detailed } from "../../src/pages/auditing";
 import { errorText } from "../../src/ui/controls";
 
 (globalThis as { document?: unknown }).document = { documentElement: {} };
@@ -65,4 +66,23 @@ test("everything that the audit trail may tell of has a text in both languages",
     assert.deepEqual(Object.keys(did).sort(), [...actions].sort());
     for (const [action, text] of Object.entries(did)) assert.doesNotMatch(text, /_/, action);
   }
+});
+
+test("what the audit trail says beside names is said in the page's language", () => {
+  setLanguage("ja", false);
+  const cases: [string, string, string][] = [
+    ["sign_in", "password and code", "パスワードと確認コード"],
+    ["link_created", "first account", "最初のアカウント"],
+    ["link_created", "sora", "sora"],
+    ["user_invited", "sora (analyst)", "sora (アナリスト)"],
+    ["role_changed", "to: viewer to owner: viewer to analyst", "to: viewer to owner: 閲覧者 → アナリスト"],
+    ["token_created", "backup (read) (read, tune)", "backup (read) (閲覧, 調整)"],
+    ["token_created", "backup", "backup"],
+    ["token_deleted", "backup (read)", "backup (read)"],
+    ["of_a_newer_monban", "password", "password"],
+  ];
+  for (const [what, detail, text] of cases) assert.equal(detailed({ what, detail } as never), text, what);
+  assert.equal(actor({ user: "machine", via: "command" } as never), "このサーバー");
+  assert.equal(actor({ user: "machine", via: "session" } as never), "machine");
+  setLanguage("en", false);
 });

@@ -11,6 +11,7 @@ export default {
   detail: "Detail",
   from: "From",
   via: { session: "browser", token: "token", command: "command" },
+  machine: "the machine",
   did: {
     sign_in: "signed in",
     sign_in_refused: "sign-in refused",

@@ -11,6 +11,7 @@ export default {
   detail: "詳細",
   from: "アクセス元",
   via: { session: "ブラウザー", token: "トークン", command: "コマンド" },
+  machine: "このサーバー",
   did: {
     sign_in: "サインイン",
     sign_in_refused: "サインイン拒否",
