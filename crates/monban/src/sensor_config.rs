@@ -1,7 +1,8 @@
 //! Looks into the configuration of a sensor, ModSecurity's and mlogc's files, for what keeps its events from arriving.
 //!
 //! The files are read in the order in which they are given, as Apache reads them in the order of its includes: of a directive
-//! that stands twice the last one counts. Includes are not followed.
+//! that stands twice the last one counts. `Include` and `IncludeOptional` are followed, from `ServerRoot`, else from the folder of
+//! the file that was given; what is not is told.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,10 @@ use crate::config::Config;
 
 /// Bytes of a file that are looked at.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// Files within files, as in Apache.
+const MAX_DEPTH: usize = 16;
+/// Files in all; further ones are told and not read.
+const MAX_FILES: usize = 1000;
 
 /// A directive's value and its place.
 #[derive(Debug, Clone)]
@@ -29,18 +34,91 @@ struct Settings {
     sensor_username: Option<Setting>,
 }
 
-/// All that is wrong with the files, with file and line.
-pub fn faults(files: &[PathBuf], config: &Config) -> Vec<String> {
-    let mut settings = Settings::default();
-    let mut faults = Vec::new();
+/// What is found in the files of a sensor.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// All that is wrong, with file and line.
+    pub faults: Vec<String>,
+    /// Includes that were not followed, and why: what stands there is not known.
+    pub skipped: Vec<String>,
+}
+
+/// Looks into the files and those that they include.
+pub fn check(files: &[PathBuf], config: &Config) -> Found {
+    let mut reading = Reading::default();
     for path in files {
-        match read(path) {
-            Ok(text) => settings.read(path, &text),
-            Err(error) => faults.push(format!("{}: {error}", path.display())),
+        let folder = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        reading.root = folder.parent().map(Path::to_path_buf).unwrap_or_default();
+        if let Err(error) = reading.file(path, 0) {
+            reading.found.faults.push(format!("{}: {error}", path.display()));
         }
     }
-    faults.extend(settings.faults(config));
-    faults
+    let Reading { settings, mut found, .. } = reading;
+    found.faults.extend(settings.faults(config));
+    found
+}
+
+/// Files that are being read.
+#[derive(Debug, Default)]
+struct Reading {
+    settings: Settings,
+    /// Where relative paths of includes start.
+    root: PathBuf,
+    files: usize,
+    found: Found,
+}
+
+impl Reading {
+    fn file(&mut self, path: &Path, depth: usize) -> std::io::Result<()> {
+        self.files += 1;
+        let text = read(path)?;
+        let mut lines = text.lines().enumerate();
+        while let Some((number, line)) = lines.next() {
+            let mut line = line.trim().to_owned();
+            while line.ends_with('\\') {
+                line.pop();
+                let Some((_, more)) = lines.next() else { break };
+                line.push_str(more.trim());
+            }
+            let (name, value) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
+            let value = value.trim().trim_matches(['"', '\'']).to_owned();
+            let setting = Setting { value, place: format!("{}:{}", path.display(), number + 1) };
+            match name.to_ascii_lowercase().as_str() {
+                "include" => self.include(&setting, false, depth),
+                "includeoptional" => self.include(&setting, true, depth),
+                "serverroot" => self.root = setting.value.into(),
+                name => self.settings.set(name, setting),
+            }
+        }
+        Ok(())
+    }
+
+    fn include(&mut self, Setting { value, place }: &Setting, optional: bool, depth: usize) {
+        if value.contains("${") {
+            let what =
+                format!("{place}: {value} is not followed: what the variable stands for is not known here");
+            return self.found.skipped.push(what);
+        }
+        let path = self.root.join(value);
+        let pattern = if path.is_dir() { path.join("*") } else { path };
+        let files: Vec<PathBuf> = match glob::glob(&pattern.display().to_string()) {
+            Ok(paths) => paths.filter_map(Result::ok).filter(|path| path.is_file()).collect(),
+            Err(error) => return self.found.faults.push(format!("{place}: {}: {error}", pattern.display())),
+        };
+        if files.is_empty() && !optional {
+            self.found.faults.push(format!("{place}: {} is not there", pattern.display()));
+        }
+        for file in files {
+            if depth >= MAX_DEPTH || self.files >= MAX_FILES {
+                let limit = format!("more than {MAX_FILES} files, or {MAX_DEPTH} within each other");
+                self.found.skipped.push(format!("{place}: {} is not followed: {limit}", file.display()));
+                return;
+            }
+            if let Err(error) = self.file(&file, depth + 1) {
+                self.found.faults.push(format!("{place}: {}: {error}", file.display()));
+            }
+        }
+    }
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
@@ -51,29 +129,18 @@ fn read(path: &Path) -> std::io::Result<String> {
 }
 
 impl Settings {
-    fn read(&mut self, path: &Path, text: &str) {
-        let mut lines = text.lines().enumerate();
-        while let Some((number, line)) = lines.next() {
-            let mut line = line.trim().to_owned();
-            while line.ends_with('\\') {
-                line.pop();
-                let Some((_, more)) = lines.next() else { break };
-                line.push_str(more.trim());
-            }
-            let (name, value) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
-            let slot = match name.to_ascii_lowercase().as_str() {
-                "secauditlog" => &mut self.audit_log,
-                "secauditlogtype" => &mut self.audit_log_type,
-                "secauditlogstoragedir" => &mut self.storage_dir,
-                "collectorroot" => &mut self.collector_root,
-                "logstoragedir" => &mut self.log_storage_dir,
-                "consoleuri" => &mut self.console_uri,
-                "sensorusername" => &mut self.sensor_username,
-                _ => continue,
-            };
-            let value = value.trim().trim_matches(['"', '\'']).to_owned();
-            *slot = Some(Setting { value, place: format!("{}:{}", path.display(), number + 1) });
-        }
+    fn set(&mut self, name: &str, setting: Setting) {
+        let slot = match name {
+            "secauditlog" => &mut self.audit_log,
+            "secauditlogtype" => &mut self.audit_log_type,
+            "secauditlogstoragedir" => &mut self.storage_dir,
+            "collectorroot" => &mut self.collector_root,
+            "logstoragedir" => &mut self.log_storage_dir,
+            "consoleuri" => &mut self.console_uri,
+            "sensorusername" => &mut self.sensor_username,
+            _ => return,
+        };
+        *slot = Some(setting);
     }
 
     fn faults(&self, config: &Config) -> Vec<String> {
@@ -216,13 +283,55 @@ mod tests {
                 path
             });
             let config = Config::parse("monban.toml", format!("{receiver}{sensors}").as_bytes()).unwrap();
-            let found = faults(&files, &config).join("\n");
+            let found = check(&files, &config).faults.join("\n");
             assert_eq!(found.is_empty(), expected.is_empty(), "{apache}{mlogc}: {found}");
             for text in expected {
                 assert!(found.contains(text), "{text}\n{found}");
             }
         }
-        let missing = faults(&["/nowhere".into()], &Config::default());
+        let missing = check(&["/nowhere".into()], &Config::default()).faults;
         assert!(missing[0].starts_with("/nowhere: No such file"), "{missing:?}");
+    }
+
+    #[test]
+    fn includes_are_followed_and_what_is_not_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let top = write(
+            "apache2.conf",
+            "Include mods/*.conf\nIncludeOptional sites/*.conf\nInclude nowhere.conf\nInclude ${CONFDIR}/x.conf\n",
+        );
+        write(
+            "mods/security2.conf",
+            "SecAuditLog \"|/usr/bin/mlogc /etc/mlogc.conf\"\nincludeoptional conf.d\n",
+        );
+        write("conf.d/audit.conf", "SecAuditLogType Serial\nSecAuditLogStorageDir /var/log/mlogc/data\n");
+        // One that includes itself ends somewhere.
+        let circle = write("circle.conf", "Include circle.conf\n");
+        let Found { faults, skipped } = check(&[top.clone(), circle], &Config::default());
+        let inner = folder.path().join("conf.d/audit.conf");
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert_eq!(
+            faults[0],
+            format!("{}:3: {} is not there", top.display(), folder.path().join("nowhere.conf").display())
+        );
+        assert!(
+            faults[1].starts_with(&format!("{}:1: SecAuditLogType Serial, but", inner.display())),
+            "{faults:?}"
+        );
+        assert_eq!(skipped.len(), 2, "{skipped:?}");
+        assert!(skipped[0].starts_with(&format!("{}:4: ${{CONFDIR}}/x.conf is not followed", top.display())));
+        assert!(skipped[1].contains("or 16 within each other"), "{skipped:?}");
+        // From ServerRoot, where there is one.
+        let elsewhere = write(
+            "elsewhere/top.conf",
+            &format!("ServerRoot {}\nInclude mods/*.conf\n", folder.path().display()),
+        );
+        assert_eq!(check(&[elsewhere], &Config::default()).faults.len(), 1);
     }
 }

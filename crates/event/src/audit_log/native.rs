@@ -151,8 +151,9 @@ impl Native {
     pub fn draft(self, cut: bool) -> Result<Draft, Fault> {
         let v3 = self.is_v3();
         let mut draft = header(&self.header.bytes)?;
-        // Behind the unique id more has to follow, or it might be a part of one only.
-        if cut && draft.request.server.is_none() {
+        // Behind time, zone, unique id, client and port more has to follow, or the last one might be a part of one only.
+        let words = self.header.bytes.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        if cut && words.count() < 6 {
             return Err(Fault::CutOff);
         }
         // Where the boundary of part B is not to be recognized any more, its lines stand behind that of part A.

@@ -17,7 +17,8 @@ use crate::{reception, rules, sensor_config};
 /// is reported; nothing is started.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Also check ModSecurity's and mlogc's files of a sensor that is to send here, in the order in which Apache reads them
+    /// Also check ModSecurity's and mlogc's files of a sensor that is to send here, and what they include, in the order in which
+    /// Apache reads them
     #[arg(long, value_name = "FILE")]
     sensor_config: Vec<std::path::PathBuf>,
 }
@@ -44,7 +45,11 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
         }
     }
     faults.extend(reception::faults(&config));
-    faults.extend(sensor_config::faults(&arguments.sensor_config, &config));
+    let sensor = sensor_config::check(&arguments.sensor_config, &config);
+    for skipped in &sensor.skipped {
+        writeln!(std::io::stdout().lock(), "{skipped}")?;
+    }
+    faults.extend(sensor.faults);
     if let Err(more) = notify::channel::Channel::open_all(&config.notify) {
         faults.extend(more);
     }

@@ -1,9 +1,11 @@
 //! `monban events import`
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use clap::Args;
@@ -21,7 +23,8 @@ use crate::terminal::{Progress, Safe};
 ///
 /// Logs of ModSecurity 2 and libmodsecurity 3 (native and JSON), of Coraza (JSON) and of monban; the form is found out. An
 /// event that is stored already, or that mlogc has sent, is not stored twice. What cannot be read is told with file and
-/// offset, and the rest is imported. The daemon may run or not.
+/// offset, and the rest is imported; the exit code is 3 where a file or folder could not be read, 1 where there was no entry. The
+/// daemon may run or not.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Serial logs, indexes and folders of Concurrent ones, also compressed with gzip; `-` is standard input
@@ -48,16 +51,20 @@ const MAX_TOLD: usize = 100;
 const MAX_DEPTH: usize = 32;
 
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
-    let files = list(&arguments.files)?;
+    let (files, unreadable) = list(&arguments.files);
     let destination = Destination::open(config)?;
-    let sizes = || files.iter().map(|path| Some(std::fs::metadata(path).ok()?.len())).sum::<Option<u64>>();
+    let size = |path: &PathBuf| match std::fs::metadata(path) {
+        _ if is_stdin(path) => None,
+        metadata => Some(metadata.map_or(0, |metadata| metadata.len())),
+    };
+    let sizes = || files.iter().map(size).sum::<Option<u64>>();
     let (send, receive) = sync_channel(4);
     let mut import = Import {
         sensor: arguments.sensor.clone().unwrap_or_else(|| config.node()),
         storage_dir: arguments.storage_dir.clone(),
         redactor: Redactor::new(&config.redaction()),
         progress: Progress::start(|| sizes().map(|bytes| bytes / 1_000_000)),
-        done: 0,
+        done: Rc::default(),
         batch: Batch::default(),
         send,
     };
@@ -82,7 +89,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
         report.new = counts.new;
         report.known = counts.known;
     }
-    let summary = Summary::of(reports);
+    let summary = Summary::of(reports.into_iter().chain(unreadable).collect());
     let mut out = std::io::stdout().lock();
     if arguments.json {
         serde_json::to_writer(&mut out, &summary).map_err(std::io::Error::from)?;
@@ -90,12 +97,20 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     } else {
         summary.print(&mut out)?;
     }
-    match summary.events {
-        0 if summary.damaged > 0 => {
+    match summary {
+        Summary { unreadable: 1.., .. } => Err(Failure::Environment {
+            message: format!("{} files or folders could not be read", summary.unreadable),
+            hint: None,
+        }),
+        Summary { events: 0, damaged: 1.., .. } => {
             Err(Failure::NotFound("there is no audit log entry in what was given".to_owned()))
         }
         _ => Ok(()),
     }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == OsStr::new("-")
 }
 
 /// Writes the batches; the counts of each file.
@@ -111,28 +126,36 @@ fn deliver(mut destination: Destination, batches: &Receiver<Batch>) -> Result<Ve
     Ok(counts)
 }
 
-/// The files of folders instead of these, in the order of their names.
-fn list(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+/// The files of folders instead of these, in the order of their names; and what could not be looked into.
+fn list(given: &[PathBuf]) -> (Vec<PathBuf>, Vec<Report>) {
     let mut files = Vec::new();
+    let mut unreadable = Vec::new();
     for path in given {
         if path.is_dir() {
-            add_folder(path, 0, &mut files)?;
+            add_folder(path, 0, &mut files, &mut unreadable);
         } else {
             files.push(path.clone());
         }
     }
-    Ok(files)
+    (files, unreadable)
 }
 
-fn add_folder(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::Environment {
-        message: format!("{}: {error}", folder.display()),
-        hint: None,
+fn add_folder(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, unreadable: &mut Vec<Report>) {
+    let mut cannot = |path: &Path, why: String| {
+        let mut report = Report::of(path);
+        report.cannot_read(path, 0, why);
+        unreadable.push(report);
     };
     let mut entries = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        entries.push((entry.path(), entry.file_type().map_err(failed)?));
+    let found = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    for entry in found.unwrap_or_else(|error| {
+        cannot(folder, error.to_string());
+        Vec::new()
+    }) {
+        match entry.file_type() {
+            Ok(kind) => entries.push((entry.path(), kind)),
+            Err(error) => cannot(&entry.path(), error.to_string()),
+        }
     }
     entries.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (path, kind) in entries {
@@ -140,10 +163,13 @@ fn add_folder(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(
         if kind.is_file() {
             files.push(path);
         } else if kind.is_dir() && depth < MAX_DEPTH {
-            add_folder(&path, depth + 1, files)?;
+            add_folder(&path, depth + 1, files, unreadable);
+        } else if kind.is_dir() {
+            let mut report = Report::of(&path);
+            report.cannot_read(&path, 0, format!("more than {MAX_DEPTH} folders deep"));
+            unreadable.push(report);
         }
     }
-    Ok(())
 }
 
 /// The delivering thread has ended.
@@ -161,25 +187,27 @@ struct Import {
     storage_dir: Option<PathBuf>,
     redactor: Redactor,
     progress: Progress,
-    /// Bytes read so far.
-    done: u64,
+    /// Bytes read so far of the files that were given, as they are on disk.
+    done: Rc<Cell<u64>>,
     batch: Batch,
     send: SyncSender<Batch>,
 }
 
 impl Import {
     fn file(&mut self, path: &Path, number: usize) -> Result<Report, Ended> {
-        let mut report =
-            Report { file: Safe(path.as_os_str().as_encoded_bytes()).to_string(), ..Report::default() };
+        let mut report = Report::of(path);
         self.batch.file = number;
-        let opened: std::io::Result<Box<dyn Read>> = if path.as_os_str() == OsStr::new("-") {
+        let opened: std::io::Result<Box<dyn Read>> = if is_stdin(path) {
             Ok(Box::new(std::io::stdin()))
         } else {
             File::open(path).map(|file| Box::new(file) as Box<dyn Read>)
         };
         match opened {
-            Ok(input) => self.stream(input, path, true, &mut report)?,
-            Err(error) => report.note(path, 0, 0, error.to_string()),
+            Ok(input) => {
+                let counted = Counted { input, count: Rc::clone(&self.done) };
+                self.stream(Box::new(counted), path, true, &mut report)?;
+            }
+            Err(error) => report.cannot_read(path, 0, error.to_string()),
         }
         self.flush()?;
         Ok(report)
@@ -196,7 +224,7 @@ impl Import {
         let mut input = match uncompressed(input) {
             Ok(input) => input,
             Err(error) => {
-                report.note(path, 0, 0, error.to_string());
+                report.cannot_read(path, 0, error.to_string());
                 return Ok(());
             }
         };
@@ -209,14 +237,18 @@ impl Import {
                 Ok(0) => break,
                 Ok(length) => {
                     at += length as u64;
-                    self.done += length as u64;
                     reader.push(&piece[..length], &mut |step| steps.push(step));
                     self.steps(&mut steps, path, follow, report)?;
-                    self.progress.show(self.done / 1_000_000, "MB");
+                    self.progress.show(self.done.get() / 1_000_000, "MB");
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => {
+                // of what gzip has made, this is damage
+                Err(error) if error.raw_os_error().is_none() => {
                     report.note(path, at, 0, error.to_string());
+                    break;
+                }
+                Err(error) => {
+                    report.cannot_read(path, at, error.to_string());
                     break;
                 }
             }
@@ -265,8 +297,12 @@ impl Import {
                 report.missing += 1;
                 return Ok(());
             }
-            Err(Missing::Unreadable(why) | Missing::Outside(why)) => {
+            Err(Missing::Outside(why)) => {
                 report.note(index, line.offset, 0, why);
+                return Ok(());
+            }
+            Err(Missing::Unreadable(why)) => {
+                report.cannot_read(index, line.offset, why);
                 return Ok(());
             }
         };
@@ -290,6 +326,20 @@ impl Import {
             return Ok(());
         }
         self.send.send(Batch { file, events }).map_err(|_| Ended)
+    }
+}
+
+/// Counts what is read.
+struct Counted {
+    input: Box<dyn Read>,
+    count: Rc<Cell<u64>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.input.read(room)?;
+        self.count.set(self.count.get() + length as u64);
+        Ok(length)
     }
 }
 
@@ -355,6 +405,8 @@ struct Report {
     /// Files that an index names and that are not there.
     missing: u64,
     damaged: u64,
+    /// Files and folders that could not be read; among the damaged places.
+    unreadable: u64,
     damage: Vec<Told>,
 }
 
@@ -367,6 +419,15 @@ struct Told {
 }
 
 impl Report {
+    fn of(path: &Path) -> Self {
+        Self { file: Safe(path.as_os_str().as_encoded_bytes()).to_string(), ..Self::default() }
+    }
+
+    fn cannot_read(&mut self, path: &Path, offset: u64, why: String) {
+        self.unreadable += 1;
+        self.note(path, offset, 0, why);
+    }
+
     fn note(&mut self, path: &Path, offset: u64, length: u64, what: String) {
         self.damaged += 1;
         if self.damage.len() < MAX_TOLD {
@@ -383,6 +444,7 @@ struct Summary {
     known: u64,
     missing: u64,
     damaged: u64,
+    unreadable: u64,
     files: Vec<Report>,
 }
 
@@ -395,6 +457,7 @@ impl Summary {
             known: sum(|file| file.known),
             missing: sum(|file| file.missing),
             damaged: sum(|file| file.damaged),
+            unreadable: sum(|file| file.unreadable),
             files,
         }
     }
@@ -412,7 +475,7 @@ impl Summary {
                 writeln!(out, "{}: {untold} further places that could not be read", file.file)?;
             }
         }
-        let Self { events, new, known, missing, damaged, files } = self;
+        let Self { events, new, known, missing, damaged, unreadable: _, files } = self;
         writeln!(out, "{events} events in {} files: {new} new, {known} known", files.len())?;
         if *missing > 0 {
             writeln!(
@@ -428,5 +491,33 @@ impl Summary {
             writeln!(out, "docs/user/modsecurity.md tells how mlogc is set up")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_compressed_the_bytes_on_disk_are_counted() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&[b'x'; 1_000_000]).unwrap();
+        let gzip = encoder.finish().unwrap();
+        let count = Rc::<Cell<u64>>::default();
+        let size = gzip.len() as u64;
+        let counted = Counted { input: Box::new(std::io::Cursor::new(gzip)), count: Rc::clone(&count) };
+        let mut plain = Vec::new();
+        uncompressed(Box::new(counted)).unwrap().read_to_end(&mut plain).unwrap();
+        assert_eq!((plain.len(), count.get()), (1_000_000, size));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_read_is_one_report() {
+        let (mut files, mut unreadable) = (Vec::new(), Vec::new());
+        add_folder(Path::new("/nowhere"), 0, &mut files, &mut unreadable);
+        assert!(files.is_empty());
+        let summary = Summary::of(unreadable);
+        assert_eq!((summary.unreadable, summary.damaged), (1, 1));
+        assert!(summary.files[0].damage[0].what.contains("No such file"), "{summary:?}");
     }
 }

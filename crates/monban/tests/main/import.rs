@@ -238,13 +238,59 @@ fn damage_is_told_with_file_and_offset() {
         stdout(&output)
     );
     let missing = folder.run(&["events", "import", "/nowhere/audit.log"]);
-    assert_eq!(missing.status.code(), Some(1));
+    assert_eq!(missing.status.code(), Some(3));
     assert!(stdout(&missing).contains("No such file"), "{}", stdout(&missing));
     // The log of an mlogc that was given a Serial log.
     let mlogc: String = ["A", "B", "Z"].map(|part| format!("[Mon Nov 23 08:55:16 2026] [3] [1/0] Invalid entry (failed to match regex): --1a2b3c4d-{part}--\n")).concat();
     let output = folder.run(&["events", "import", &folder.write("mlogc-error.log", mlogc.as_bytes())]);
     assert!(stdout(&output).contains("set `SecAuditLogType Concurrent`"), "{}", stdout(&output));
     assert!(stdout(&output).contains("docs/user/modsecurity.md"), "{}", stdout(&output));
+}
+
+/// The rest is imported all the same, and the exit code says that there is more.
+#[test]
+fn what_cannot_be_read_ends_nothing_and_is_told() {
+    let folder = Folder::new();
+    let good = folder.write("logs/good.log", &entry(0));
+    // Too many links, which no rights help against; and folders within folders without an end.
+    let deep = format!("logs/{}", "d/".repeat(40));
+    folder.write(&format!("{deep}deep.log"), &entry(1));
+    let looped = folder.path().join("looped.log");
+    std::os::unix::fs::symlink("looped.log", &looped).unwrap();
+    let (looped, logs) = (looped.display().to_string(), folder.path().join("logs").display().to_string());
+    for (given, reason, new) in [
+        ([&looped, &good], "Too many levels of symbolic links", 1),
+        ([&good, &"/nowhere/audit.log".to_owned()], "No such file", 0),
+        ([&logs, &good], "more than 32 folders deep", 0),
+    ] {
+        let output = folder.run(&["events", "import", "--json", given[0], given[1]]);
+        assert_eq!(output.status.code(), Some(3), "{reason}");
+        assert_eq!(stderr(&output), "error: 1 files or folders could not be read\n");
+        let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert!(summary["files"].to_string().contains(reason), "{summary}");
+        assert_eq!(
+            (summary["unreadable"].as_u64(), summary["new"].as_u64()),
+            (Some(1), Some(new)),
+            "{summary}"
+        );
+    }
+    let index = folder.write("index.log", b"h 1.2.3.4 - - [23/Nov/2026:09:04:54 +0000] \"GET / HTTP/1.1\" 200 0 \"-\" \"-\" id \"-\" /looped.log 0 1 md5:62fca795b2269771285e0a53a09f9568\n");
+    assert_eq!(folder.run(&["events", "import", &index, &good]).status.code(), Some(3));
+}
+
+/// Of an entry that was cut off, what can be read is stored; whole and cut it is one event.
+#[test]
+fn a_cut_entry_is_stored_as_far_as_it_goes() {
+    let folder = Folder::new();
+    let whole = entry(0);
+    let cut = folder.write("cut.log", &whole[..whole.len() - 14]);
+    assert_eq!(counts(&folder.import(&[&cut])), [1, 1, 0, 0, 1]);
+    let whole = folder.write("whole.log", &whole);
+    assert_eq!(counts(&folder.import(&[&whole])), [1, 0, 1, 0, 0]);
+    let events = folder.exported();
+    assert_eq!(events.len(), 1);
+    assert!(events[0].reason.as_deref().unwrap().contains("the entry is cut off"), "{events:?}");
+    assert_eq!(events[0].request().unwrap().rules.len(), 1);
 }
 
 #[test]
