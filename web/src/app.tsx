@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 import logo from "./assets/logo.svg";
 import { type Role } from "./api";
-import { useRetry } from "./api/client";
+import { ApiError, get, useRetry } from "./api/client";
 import { LANGUAGES, type Language, language, setLanguage, t } from "./i18n";
 import { PAGES, type PageEntry, type PageProps } from "./pages";
 import { match, navigate, place } from "./router";
@@ -25,19 +25,29 @@ let firstView = true;
 /** The page at the present address, once its code is here. */
 function Current({ page, params }: { page: PageEntry; params: Record<string, string> }) {
   const [, setTurn] = useState(0);
-  const [failed, setFailed] = useState<PageEntry>();
+  const [failed, setFailed] = useState<ApiError | "outdated">();
   const Content = loaded.get(page);
   const path = place.value.path;
+  /** Finds out why the code did not come: `there` where monban answers. */
+  const find = (there: () => void): void => {
+    get("/healthz").then(there, (error: unknown) => {
+      setFailed(error instanceof ApiError ? error : new ApiError(0, String(error)));
+    });
+  };
   useEffect(() => {
+    setFailed(undefined);
     if (loaded.has(page)) return;
     page.load().then(
       (module) => {
         loaded.set(page, module.default);
         setTurn((before) => before + 1);
       },
-      () => setFailed(page),
+      () => find(() => setFailed("outdated")),
     );
   }, [page]);
+  // browsers keep in mind that a piece of code did not come, so the whole page is loaded again
+  const again = (): void => find(() => location.reload());
+  useRetry(failed === "outdated" ? undefined : failed, again);
   // who reads by ear or goes by keyboard begins at the new page's heading
   useEffect(() => {
     if (!Content) return;
@@ -45,7 +55,8 @@ function Current({ page, params }: { page: PageEntry; params: Record<string, str
     firstView = false;
   }, [path, Content]);
   // a page of an older monban asks for files that are gone
-  if (failed === page) return <Problem error={t("shell.outdated")} retry={() => location.reload()} />;
+  if (failed === "outdated") return <Problem error={t("shell.outdated")} retry={() => location.reload()} />;
+  if (failed) return <Problem error={failed} retry={again} />;
   return Content ? <Content params={params} /> : <Loading />;
 }
 

@@ -545,6 +545,30 @@ test("a daemon that is away is asked again without anybody's doing; in both lang
   }
 });
 
+test("a page whose code does not come, because monban is away, is there once monban is", async () => {
+  const routes = {
+    "GET /healthz": { status: 503, body: {} },
+    "GET /api/events": { events: list(1), next: null, searched_to: null },
+    "GET /api/notices": { channels: [], skipped_events: 0, problem: null },
+  };
+  await withPage(routes, {}, async (page, api) => {
+    await page.goto(`${api.address}/events`);
+    await rows(page).first().waitFor();
+    await page.route("**/assets/notices-*", (route) => route.abort());
+    await page.keyboard.press("g");
+    await page.keyboard.press("n");
+    await page.getByText("This page asks again by itself.").waitFor();
+    await page.unroute("**/assets/notices-*");
+    api.routes["GET /healthz"] = { status: 200, body: HEALTH };
+    await page.getByText("Nobody is told yet").waitFor();
+    // where monban answers and the code is gone, it was updated
+    await page.route("**/assets/account-*", (route) => route.fulfill({ status: 404 }));
+    await page.keyboard.press("g");
+    await page.keyboard.press("a");
+    await page.getByText("monban was updated in the meantime").waitFor();
+  });
+});
+
 test("the daemon's problems, in both languages, with a way to the page that tells more", async () => {
   const problem = {
     error: "notices by ops fail (answered 404); 2 notices wait",
