@@ -4,6 +4,7 @@
 //! in a file start at the folder that the file is in. docs/user/configuration.md lists every key; a test compares it
 //! with the code.
 
+mod places;
 mod read;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 use crate::failure::Failure;
 use crate::reception::{ReceiverConfig, SensorConfig};
 use crate::watch::Watch;
+pub use places::About;
 
 /// Bytes of a configuration file; more is refused.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -173,21 +175,31 @@ impl Config {
     /// # Errors
     /// All faults of the file, each with file:line:column; or why it cannot be read.
     pub fn load(path: &Path) -> Result<Config, Failure> {
-        use std::io::Read;
-        let unreadable = |error: std::io::Error| {
-            Failure::environment(
-                format!("{}: {error}", path.display()),
-                "`monban init` writes a configuration; `--config FILE` names another one",
-            )
-        };
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        let bytes = bytes_of(path)?;
         let mut config =
             Config::parse(&path.display().to_string(), &bytes).map_err(Failure::Configuration)?;
-        let folder = std::path::absolute(path)?.parent().map(Path::to_path_buf).unwrap_or_default();
-        config.anchor(&folder);
+        config.anchor(&folder_of(path)?);
         Ok(config)
+    }
+
+    /// All faults of a file together: those of its text, with file:line:column, and those that `check` finds in what can be read
+    /// of it, with the place of what they are about.
+    ///
+    /// # Errors
+    /// Why the file cannot be read.
+    pub fn examine(
+        path: &Path,
+        check: impl FnOnce(&Config) -> Vec<(About, String)>,
+    ) -> Result<Vec<String>, Failure> {
+        let bytes = bytes_of(path)?;
+        let (name, folder) = (path.display().to_string(), folder_of(path)?);
+        Ok(match text_of(&name, &bytes) {
+            Err(faults) => faults,
+            Ok(text) => read::examine(&name, text, |mut config| {
+                config.anchor(&folder);
+                check(&config)
+            }),
+        })
     }
 
     /// Reads the text of a file of that name. Paths stay as they are written.
@@ -195,14 +207,7 @@ impl Config {
     /// # Errors
     /// All faults, in the order of their places.
     pub fn parse(name: &str, text: &[u8]) -> Result<Config, Vec<String>> {
-        if text.len() as u64 > MAX_FILE_BYTES {
-            return Err(vec![format!("{name}: longer than {MAX_FILE_BYTES} bytes")]);
-        }
-        let text = std::str::from_utf8(text).map_err(|error| {
-            let line = text[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-            vec![format!("{name}:{line}: not UTF-8 text")]
-        })?;
-        read::read(name, text)
+        read::read(name, text_of(name, text)?)
     }
 
     /// Makes paths absolute.
@@ -283,6 +288,34 @@ impl Config {
     pub fn node(&self) -> String {
         if self.node.is_empty() { "monban".to_owned() } else { self.node.clone() }
     }
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>, Failure> {
+    use std::io::Read;
+    let unreadable = |error: std::io::Error| {
+        Failure::environment(
+            format!("{}: {error}", path.display()),
+            "`monban init` writes a configuration; `--config FILE` names another one",
+        )
+    };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+fn folder_of(path: &Path) -> std::io::Result<PathBuf> {
+    Ok(std::path::absolute(path)?.parent().map(Path::to_path_buf).unwrap_or_default())
+}
+
+fn text_of<'a>(name: &str, text: &'a [u8]) -> Result<&'a str, Vec<String>> {
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(vec![format!("{name}: longer than {MAX_FILE_BYTES} bytes")]);
+    }
+    std::str::from_utf8(text).map_err(|error| {
+        let line = text[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        vec![format!("{name}:{line}: not UTF-8 text")]
+    })
 }
 
 #[cfg(test)]

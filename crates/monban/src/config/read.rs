@@ -10,11 +10,46 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 
 use super::Config;
+use super::places::{self, About};
 
 /// Faults of one file; more are not told.
 const MAX_FAULTS: usize = 100;
 
 pub fn read(name: &str, text: &str) -> Result<Config, Vec<String>> {
+    let (config, _, faults) = recover(text);
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        _ => Err(located(name, text, faults)),
+    }
+}
+
+/// Everything that is wrong with a text, also with its values, as `check` finds it. What is wrong with values of one of a list of
+/// tables is not told where something was taken out of that: it may come from that.
+pub fn examine(name: &str, text: &str, check: impl FnOnce(Config) -> Vec<(About, String)>) -> Vec<String> {
+    let (config, document, mut faults) = recover(text);
+    let taken: Vec<usize> = faults.iter().map(|(at, _)| *at).collect();
+    let mut elsewhere = Vec::new();
+    for (about, fault) in config.map(check).into_iter().flatten() {
+        match places::find(&document, about, &fault) {
+            Some(place) => {
+                // One of a list goes on to the next header; in other tables no key needs another.
+                let begin = text[..place.start].rfind("\n[").map_or(0, |at| at + 1);
+                let end = text[place.start..].find("\n[").map_or(text.len(), |at| place.start + at);
+                let needs_others = text[begin..].starts_with("[[");
+                if !needs_others || !taken.iter().any(|at| (begin..end).contains(at)) {
+                    faults.push((place.start, fault));
+                }
+            }
+            None if about == About::Elsewhere => elsewhere.push(fault),
+            None if taken.is_empty() => elsewhere.push(format!("{name}: {fault}")),
+            None => {}
+        }
+    }
+    located(name, text, faults).into_iter().chain(elsewhere).collect()
+}
+
+/// What can be read of a text, and every fault with its place. Of what is no TOML, there is no configuration.
+fn recover(text: &str) -> (Option<Config>, Spanned<DeTable<'_>>, Vec<(usize, String)>) {
     let (mut document, syntax) = DeTable::parse_recoverable(text);
     if !syntax.is_empty() {
         let mut faults: Vec<(usize, String)> = syntax
@@ -22,19 +57,18 @@ pub fn read(name: &str, text: &str) -> Result<Config, Vec<String>> {
             .map(|error| (error.span().map_or(0, |span| span.start), one_line(error.message())))
             .collect();
         faults.truncate(MAX_FAULTS);
-        return Err(located(name, text, faults));
+        return (None, document, faults);
     }
     let mut faults: Vec<(usize, String)> = Vec::new();
     let mut taken: Vec<(usize, String)> = Vec::new();
-    loop {
+    let config = loop {
         let error = match Config::deserialize(Deserializer::from(document.clone())) {
-            Ok(config) if faults.is_empty() => return Ok(config),
-            Ok(_) => break,
+            Ok(config) => break Some(config),
             Err(error) => error,
         };
         let Some(span) = error.span() else {
             faults.push((0, one_line(error.message())));
-            break;
+            break None;
         };
         let missing = error.message().strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
         // A key that is missing because it was taken out, or misspelt, has been told of.
@@ -50,10 +84,10 @@ pub fn read(name: &str, text: &str) -> Result<Config, Vec<String>> {
         }
         match near.or(key) {
             Some(key) if faults.len() < MAX_FAULTS => taken.push((span.start, key)),
-            _ => break,
+            _ => break None,
         }
-    }
-    Err(located(name, text, faults))
+    };
+    (config, document, faults)
 }
 
 /// Removes the innermost entry whose key or value has the span, or an element of a list. Returns the nearest key.

@@ -241,6 +241,68 @@ fn messages_and_exit_codes() {
     }
 }
 
+/// One round for what is wrong with the text, with values, and between values; each at its place.
+#[test]
+fn check_tells_all_faults_together_with_their_places() {
+    let folder = testkit::process::folder("monban-check-");
+    let config = r#"data_dir = "/dev/null/x"
+nod = "gate"
+[limits]
+connections = 0
+head_bytes = 0
+[[listen]]
+address = "127.0.0.1:18080"
+[[listen]]
+address = "127.0.0.1:18080"
+[[site]]
+hosts = ["a.test"]
+upstream = "ftp://127.0.0.1:1"
+[[site]]
+hosts = ["b.test"]
+upstream = "http://127.0.0.1:1"
+[[site]]
+hosts = ["b.test"]
+upstream = "http://127.0.0.1:2"
+[[sensors]]
+name = "a"
+[[sensors]]
+name = "b"
+password_sha256 = "0a"
+[[sensors]]
+name = "c"
+pasword_file = "c"
+[[watch]]
+path = "audit.log"
+storage_dir = "nowhere"
+"#;
+    let path = folder.path().join("monban.toml");
+    std::fs::write(&path, config).unwrap();
+    let output = Command::new(BINARY).arg("check").arg("--config").arg(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    let found: Vec<&str> = text.lines().collect();
+    for (place, fault) in [
+        ("1:1", "data_dir /dev/null/x: "),
+        ("2:1", "unknown key `nod`; did you mean `node`?"),
+        ("4:1", "limit `connections` is zero"),
+        ("5:1", "limit `head_bytes` is zero"),
+        ("9:1", "127.0.0.1:18080"),
+        ("12:1", "ftp://127.0.0.1:1"),
+        ("16:1", "b.test"),
+        ("19:1", "[[sensors]] a: needs either password_file or password_sha256"),
+        ("23:1", "[[sensors]] b: password_sha256: not a SHA-256"),
+        ("26:1", "unknown key `pasword_file`; did you mean `password_file`?"),
+        ("29:1", "storage_dir"),
+    ] {
+        let begin = format!("error: {}:{place}: ", path.display());
+        assert!(
+            found.iter().any(|line| line.starts_with(&begin) && line.contains(fault)),
+            "{place} {fault}\n{text}"
+        );
+    }
+    assert_eq!(found.len(), 11, "{text}");
+}
+
 #[test]
 fn what_init_writes_passes_check() {
     let folder = testkit::process::folder("monban-init-");
