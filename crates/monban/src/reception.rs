@@ -21,6 +21,8 @@ use crate::watch::{Watch, Watcher};
 
 /// Bytes of a password file.
 const MAX_PASSWORD_BYTES: u64 = 4096;
+/// Bytes of a sensor's password: whoever guesses it writes into the events.
+const MIN_PASSWORD_BYTES: usize = 12;
 
 /// `[receiver]`
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -83,11 +85,17 @@ fn read_password(path: &Path) -> Result<Password, String> {
         return Err(format!("others may read it (mode {:o}); chmod 600", mode & 0o777));
     }
     let mut text = Vec::new();
-    file.take(MAX_PASSWORD_BYTES).read_to_end(&mut text).map_err(|error| error.to_string())?;
+    file.take(MAX_PASSWORD_BYTES + 1).read_to_end(&mut text).map_err(|error| error.to_string())?;
+    if text.len() as u64 > MAX_PASSWORD_BYTES {
+        return Err(format!("longer than {MAX_PASSWORD_BYTES} bytes"));
+    }
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match line.len() {
         0 => Err("its first line is empty; it is the password".to_owned()),
+        1..MIN_PASSWORD_BYTES => Err(format!(
+            "the password has fewer than {MIN_PASSWORD_BYTES} bytes; `openssl rand -hex 24` makes a good one"
+        )),
         _ => Ok(Password::clear(line)),
     }
 }
@@ -252,7 +260,7 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             path.display().to_string()
         };
-        let good = file("good", "s3cret\n", 0o600);
+        let good = file("good", "s3cret-s3cret\n", 0o600);
         let cases = [
             (format!("[[sensors]]\nname = \"a\"\npassword_file = \"{good}\""), ""),
             (format!("[[sensors]]\nname = \"a\"\npassword_sha256 = \"{}\"", "0a".repeat(32)), ""),
@@ -266,6 +274,20 @@ mod tests {
             (
                 format!("[[sensors]]\nname = \"a\"\npassword_file = \"{}\"", file("empty", "\nx", 0o600)),
                 "first line is empty",
+            ),
+            (
+                format!(
+                    "[[sensors]]\nname = \"a\"\npassword_file = \"{}\"",
+                    file("short", "12345678901\n", 0o600)
+                ),
+                "fewer than 12 bytes",
+            ),
+            (
+                format!(
+                    "[[sensors]]\nname = \"a\"\npassword_file = \"{}\"",
+                    file("long", &"x".repeat(4097), 0o600)
+                ),
+                "longer than 4096 bytes",
             ),
             ("[[sensors]]\nname = \"a\"\npassword_file = \"/nowhere\"".into(), "No such file"),
             (

@@ -73,7 +73,7 @@ fn run_demo() -> Result<(), Failure> {
              Three things to try in another terminal:\n\n  \
              curl -i 'http://localhost:8080/?name=\"><script>alert(document.cookie)</script><!--'\n  \
              {monban} events list --config {shown}\n  \
-             {monban} events show latest --config {shown}\n\nCtrl-C ends it and removes {folder}.\n",
+             {monban} events show last --config {shown}\n\nCtrl-C ends it and removes {folder}.\n",
             gate = demo::GATE,
             // a new folder has no accounts
             console = link.unwrap_or(demo::CONSOLE),
