@@ -69,7 +69,7 @@ impl Tuning for Rules {
 fn event(number: i64, line: &str) -> Event {
     let time = Timestamp::from_micros(1_795_424_686_000_000 + number);
     let evidence = RequestEvidence { line: line.into(), ..RequestEvidence::default() };
-    let id = EventId::derived(time, "n", "1");
+    let id = EventId::derived(time, "n", &number.to_string());
     Event { action: Action::Blocked, ..Event::new(id, time, "n", Gate::Request, evidence.into()) }
 }
 
