@@ -93,7 +93,7 @@ fn many_requests_share_a_connection_by_prior_knowledge() {
 fn bodies_cookies_and_trailers_cross_between_the_protocols() {
     let upstream = Upstream::start(|seen| {
         let mut bytes =
-            b"HTTP/1.1 201 Made\r\nTransfer-Encoding: chunked\r\nX-Hop: 1\r\nConnection: x-hop\r\n\r\n"
+            b"HTTP/1.1 201 Made\r\nTransfer-Encoding: chunked\r\nKeep-Alive: 1\r\nSet-Cookie: c=3\r\nConnection: set-cookie\r\n\r\n"
                 .to_vec();
         bytes.extend(format!("{:x}\r\n", seen.body.len()).bytes());
         bytes.extend(&seen.body);
@@ -112,7 +112,11 @@ fn bodies_cookies_and_trailers_cross_between_the_protocols() {
     });
     assert_eq!((answered.status, answered.body == body), (201, true));
     assert_eq!(answered.trailers.unwrap()["x-sum"], "7");
-    assert!(!answered.headers.contains_key("x-hop") && !answered.headers.contains_key("transfer-encoding"));
+    for hop in ["connection", "keep-alive", "transfer-encoding"] {
+        assert!(!answered.headers.contains_key(hop), "{hop}");
+    }
+    // A2: what Connection names stays
+    assert_eq!(answered.headers["set-cookie"], "c=3");
     let seen = &upstream.seen(1)[0];
     assert_eq!(
         (seen.header("cookie"), seen.header("transfer-encoding")),

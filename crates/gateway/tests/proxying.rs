@@ -54,22 +54,60 @@ fn the_target_and_the_fields_reach_the_upstream_as_they_were_sent() {
 fn hop_by_hop_fields_stay_on_their_hop() {
     let upstream = Upstream::start(|_| {
         Answer::Bytes(
-            b"HTTP/1.1 200 Fine\r\nConnection: x-hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nX-End: 2\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            b"HTTP/1.1 103 Early Hints\r\nConnection: close\r\nLink: </s.css>\r\n\r\n\
+            HTTP/1.1 200 Fine\r\nConnection: upgrade\r\nUpgrade: h2c\r\nKeep-Alive: timeout=5\r\nX-End: 2\r\nContent-Length: 0\r\n\r\n"
+                .to_vec(),
         )
     });
     let gate = Gate::before(&upstream);
-    let response =
-        gate.ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: x-secret\r\nX-Secret: 1\r\nTE: trailers\r\nUpgrade: h2c\r\nX-End: 1\r\n\r\n");
+    let mut client = gate.client();
+    client.send(
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: te\r\nTE: trailers\r\nUpgrade: h2c\r\nX-End: 1\r\n\r\n",
+    );
+    assert_eq!(client.head(), "HTTP/1.1 103 Early Hints\r\nLink: </s.css>");
+    let response = client.response();
     assert!(response.head.starts_with("HTTP/1.1 200 Fine\r\n"));
     assert_eq!(
-        (response.header("x-hop"), response.header("keep-alive"), response.header("x-end")),
+        (response.header("upgrade"), response.header("keep-alive"), response.header("x-end")),
         (None, None, Some("2"))
     );
     let seen = &upstream.seen(1)[0];
-    for gone in ["connection", "x-secret", "te", "upgrade"] {
+    for gone in ["connection", "te", "upgrade"] {
         assert_eq!(seen.header(gone), None, "{}", seen.head);
     }
     assert_eq!(seen.header("x-end"), Some("1"));
+}
+
+#[test]
+fn a2_connection_removes_no_field_on_either_way() {
+    const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: set-cookie, content-security-policy, content-encoding, content-type, x-end\r\n\
+        Set-Cookie: a=b\r\nContent-Security-Policy: default-src 'none'\r\nContent-Encoding: identity\r\nContent-Type: text/plain\r\n\
+        X-End: 2\r\nContent-Length: 0\r\n\r\n";
+    let upstream = Upstream::start(|_| Answer::Bytes(RESPONSE.to_vec()));
+    let gate = Gate::before(&upstream);
+    let response = gate.ask(
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: Content-Type, content-encoding, cookie, authorization, range, x-end\r\n\
+         connection: host, content-length, transfer-encoding, x-forwarded-for\r\nContent-Type: application/json\r\n\
+         Content-Encoding: identity\r\nCookie: a=b\r\nAuthorization: Basic eDp5\r\nRange: bytes=0-\r\nX-End: 1\r\nContent-Length: 2\r\n\r\n{}",
+    );
+    for name in ["set-cookie", "content-security-policy", "content-encoding", "content-type", "x-end"] {
+        assert!(response.header(name).is_some(), "{name} in {}", response.head);
+    }
+    let seen = &upstream.seen(1)[0];
+    assert_eq!(seen.body, b"{}");
+    for name in [
+        "host",
+        "content-type",
+        "content-encoding",
+        "cookie",
+        "authorization",
+        "range",
+        "x-end",
+        "content-length",
+        "x-forwarded-for",
+    ] {
+        assert!(seen.header(name).is_some(), "{name} in {}", seen.head);
+    }
 }
 
 #[test]

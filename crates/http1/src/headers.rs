@@ -5,14 +5,13 @@ use bytes::Bytes;
 use crate::chars::{field_fault, is_token, split_list, trim};
 use crate::error::Fault;
 
-/// Fields that belong to one connection and are never forwarded (RFC 9110 §7.6.1), besides those that
-/// `Connection` names. `Trailer` stays: it announces fields that are forwarded.
+/// Fields that belong to one connection and are never forwarded (RFC 9110 §7.6.1; HTTP2-Settings: RFC 7540 §3.2.1).
+/// `Trailer` stays: it announces fields that are forwarded.
+///
+/// The list is complete: a field that only `Connection` names stays. Whoever sends `Connection: Cookie` would otherwise
+/// remove a field that rules have seen and the receiver relies on, and no list of such fields is complete (`X-Api-Key`).
 pub const HOP_BY_HOP: &[&str] =
-    &["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Transfer-Encoding", "Upgrade"];
-
-/// Fields that a client cannot have removed by naming them in `Connection`: without them the upstream would
-/// read another message than was inspected.
-const NEVER_CONNECTION_OPTIONS: &[&str] = &["Host", "Content-Length"];
+    &["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Transfer-Encoding", "Upgrade", "HTTP2-Settings"];
 
 /// One field line: a name (a token, its case kept) and a value (bytes without CR, LF, NUL and other controls
 /// but tab, and without white space around it).
@@ -178,18 +177,10 @@ impl Headers {
         self.0.retain(keep);
     }
 
-    /// Removes [`HOP_BY_HOP`] and the fields that `Connection` names (RFC 9110 §7.6.1), save Host and
-    /// Content-Length. Whoever forwards a chunked body or an upgrade then adds the fields for its own hop.
+    /// Removes [`HOP_BY_HOP`], and nothing that `Connection` names besides. Whoever forwards a chunked body or an upgrade
+    /// then adds the fields for its own hop.
     pub fn strip_hop_by_hop(&mut self) {
-        let connection: Vec<Header> = self.0.iter().filter(|h| h.is("Connection")).cloned().collect();
-        self.0.retain(|h| {
-            !HOP_BY_HOP.iter().any(|name| h.is(name))
-                && (NEVER_CONNECTION_OPTIONS.iter().any(|name| h.is(name))
-                    || !connection
-                        .iter()
-                        .flat_map(|c| split_list(c.value()))
-                        .any(|t| t.eq_ignore_ascii_case(h.name())))
-        });
+        self.0.retain(|h| !HOP_BY_HOP.iter().any(|name| h.is(name)));
     }
 }
 
@@ -259,23 +250,25 @@ mod tests {
     }
 
     #[test]
-    fn strips_hop_by_hop_fields_and_those_that_connection_names() {
+    fn a2_strips_hop_by_hop_fields_and_nothing_that_connection_names() {
         let mut h = headers(&[
             ("Host", "a"),
-            ("Connection", "keep-alive, X-Secret ,, host"),
-            ("connection", "content-length, upgrade"),
+            ("Connection", "keep-alive, X-Secret ,, host, cookie"),
+            ("connection", "content-length, upgrade, trailer, set-cookie"),
             ("Keep-Alive", "timeout=5"),
             ("Proxy-Connection", "keep-alive"),
             ("TE", "trailers"),
             ("Transfer-Encoding", "chunked"),
             ("Upgrade", "websocket"),
+            ("HTTP2-Settings", "AAMAAABk"),
             ("x-secret", "1"),
             ("Content-Length", "5"),
             ("Cookie", "a=b"),
             ("Trailer", "X-Sum"),
+            ("Set-Cookie", "a=b"),
         ]);
         h.strip_hop_by_hop();
-        assert_eq!(names(&h), ["Host", "Content-Length", "Cookie", "Trailer"]);
+        assert_eq!(names(&h), ["Host", "x-secret", "Content-Length", "Cookie", "Trailer", "Set-Cookie"]);
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Exchange<'_> {
                 response = wait => response,
                 () = writer.gone() => return Received::ClientGone,
             };
-            let (head, framing) = match response {
+            let (mut head, framing) = match response {
                 Ok(response) => response,
                 Err(failure) => return Received::Failed(failure),
             };
@@ -68,6 +68,7 @@ impl Exchange<'_> {
                 // we have told the client to go on ourselves
                 ResponseKind::Interim if head.status() == 100 => {}
                 ResponseKind::Interim => {
+                    head.headers_mut().strip_hop_by_hop();
                     if self.request.head.version() >= Version::HTTP_11 && writer.interim(&head).await.is_err()
                     {
                         return Received::ClientGone;
