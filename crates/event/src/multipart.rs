@@ -29,8 +29,20 @@ pub(crate) fn parts<'a>(content_type: &[u8], body: &'a [u8]) -> Option<Vec<Part<
     if boundary.is_empty() {
         return None;
     }
-    let delimiter = [b"--", boundary].concat();
-    let finder = memchr::memmem::Finder::new(&delimiter);
+    Some(parts_between(&[b"--", boundary].concat(), body))
+}
+
+/// The parts of a body that looks like multipart, where the content type does not tell: its first line is the delimiter.
+pub(crate) fn guessed_parts(body: &[u8]) -> Option<Vec<Part<'_>>> {
+    let delimiter = body[..memchr::memchr(b'\n', body)?].trim_ascii_end();
+    let head = body[delimiter.len()..].trim_ascii_start();
+    let is_head = head.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"));
+    (delimiter.len() > 2 && delimiter.len() < 200 && delimiter.starts_with(b"--") && is_head)
+        .then(|| parts_between(delimiter, body))
+}
+
+fn parts_between<'a>(delimiter: &[u8], body: &'a [u8]) -> Vec<Part<'a>> {
+    let finder = memchr::memmem::Finder::new(delimiter);
     // Delimiters stand at the beginning of a line.
     let mut delimiters = finder.find_iter(body).filter(|at| *at == 0 || body[at - 1] == b'\n').peekable();
     let mut parts = Vec::new();
@@ -46,7 +58,7 @@ pub(crate) fn parts<'a>(content_type: &[u8], body: &'a [u8]) -> Option<Vec<Part<
         let start = memchr::memchr(b'\n', &body[after..end]).map_or(end, |line_end| after + line_end + 1);
         parts.push(part(body, start, end));
     }
-    Some(parts)
+    parts
 }
 
 /// The part whose headers begin at `start` and whose value reaches to the line end before `end`.

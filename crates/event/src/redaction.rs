@@ -2,12 +2,15 @@
 //!
 //! What is taken out, and replaced by [`REDACTED`]:
 //!
-//! - credentials in `Authorization` and `Proxy-Authorization` (the scheme stays);
+//! - credentials in `Authorization` and `Proxy-Authorization` (a known scheme stays);
 //! - values of cookies in `Cookie` and `Set-Cookie` (names and attributes stay);
-//! - values of fields that are named like secrets (see [`names`](self#names)), in the query of the request line and of
-//!   `Referer` and `Location`, in form, multipart, JSON (however deep) and XML bodies of request and response, and in
+//! - values of fields that are named like secrets (see [`names`](self#names)), in query and fragment of the request line and
+//!   of other headers (`Referer`), in form, multipart, JSON (however deep) and XML bodies of request and response, and in
 //!   headers (`X-Api-Key`);
-//! - payment card numbers anywhere: 13 to 19 digits with a valid check digit, also in groups with spaces or dashes;
+//! - session identifiers in paths (`;jsessionid=…`);
+//! - payment card numbers anywhere that stand alone, with a prefix, a length and a check digit of an issuer, also in groups;
+//! - what is known by its form anywhere: signed tokens (JWT), private keys in PEM, keys of well-known services
+//!   (`ghp_…`), passwords in URLs (`https://user:password@host`);
 //! - in matched rules: all of the above where the matched variable is such a field, cookie or header, and elsewhere every
 //!   secret of four bytes or more that was found in this request.
 //!
@@ -18,15 +21,16 @@
 //! # Names
 //!
 //! A name is split into words at non-alphanumeric characters and capital letters, trailing digits are dropped. It is a secret
-//! when one word is `pass`, `pwd`, `otp` and the like, or when the words joined contain `password`, `passwd`, `secret`,
-//! `token`, `apikey` and the like: `user[newPassword]`, `pass1`, `client_secret`, `X-CSRF-Token`. Configuration adds names,
-//! which are compared as a whole without regard to case.
+//! when a word or a phrase is one of some 200 in many languages: `user[newPassword]`, `pass1`, `client_secret`,
+//! `X-CSRF-Token`, `pin`, `senha`, `mot_de_passe`, `暗証番号`. Words that only hold one (`shopping`) are none. Configuration adds
+//! names, which are compared as a whole without regard to case.
 //!
 //! # What it cannot know
 //!
 //! A secret in a field of an innocent name, in a path, in plain text, or encoded once more (base64 in a JSON string).
 
 mod cards;
+mod credentials;
 mod fields;
 mod names;
 
@@ -40,6 +44,38 @@ pub const REDACTED: &str = "[redacted]";
 
 /// Secrets shorter than this are not looked for in matched rules: they would be found in innocent text.
 const SHORTEST_SECRET: usize = 4;
+/// Shorter secrets are replaced in matched rules only where they stand alone: `true` is no part of `construe`.
+const SHORTEST_WITHIN: usize = 8;
+/// Schemes of `Authorization` that stay (IANA's registry and others in use); any other first word may be the secret.
+const SCHEMES: &[&str] = &[
+    "basic",
+    "bearer",
+    "digest",
+    "negotiate",
+    "ntlm",
+    "oauth",
+    "hoba",
+    "mutual",
+    "dpop",
+    "gnap",
+    "privatetoken",
+    "vapid",
+    "scram-sha-1",
+    "scram-sha-256",
+    "token",
+    "apikey",
+    "api-key",
+    "key",
+    "hawk",
+    "signature",
+    "aws",
+    "aws4-hmac-sha256",
+    "sharedkey",
+    "wsse",
+    "splunk",
+    "googlelogin",
+    "jwt",
+];
 /// Secrets of one request that are looked for in its matched rules. Each costs a search in every text of every rule.
 const MOST_SECRETS: usize = 64;
 
@@ -78,7 +114,8 @@ impl Found {
         let secret = secret.trim_ascii().to_ascii_lowercase();
         if secret.len() >= SHORTEST_SECRET
             && self.0.len() < MOST_SECRETS
-            && secret != REDACTED.as_bytes()
+            // Also no part of it, or redacting again would go on.
+            && memmem::find(REDACTED.as_bytes(), &secret).is_none()
             && !self.0.contains(&secret)
         {
             self.0.push(secret);
@@ -89,7 +126,14 @@ impl Found {
     fn replace(&self, text: &mut ByteString) {
         let mut lower = text.to_ascii_lowercase();
         for secret in &self.0 {
-            let mut places = memmem::find_iter(&lower, secret).peekable();
+            let is_part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+            let alone = |place: &usize| {
+                let (before, after) = (&lower[..*place], &lower[place + secret.len()..]);
+                let joins_before = is_part(before.last()) && is_part(secret.first());
+                let joins_after = is_part(after.first()) && is_part(secret.last());
+                secret.len() >= SHORTEST_WITHIN || !(joins_before || joins_after)
+            };
+            let mut places = memmem::find_iter(&lower, secret).filter(alone).peekable();
             if places.peek().is_none() {
                 continue;
             }
@@ -159,14 +203,24 @@ impl Redactor {
         }
     }
 
-    /// A request line or a URL: its query is a form. The protocol of a request line stays.
+    /// A request line or a URL: its query and its fragment are forms. The protocol of a request line stays.
     fn url(&self, url: &mut ByteString, found: &mut Found) {
-        if let Some(question) = memchr::memchr(b'?', url) {
-            let end = memmem::rfind(url, b" HTTP/").filter(|at| *at > question).unwrap_or(url.len());
-            let query = fields::form(&url[question + 1..end], &self.names, found);
-            *url = [&url[..=question], &query, &url[end..]].concat().into();
+        fields::session_in_path(url, found);
+        if let Some(start) = memchr::memchr2(b'?', b'#', url) {
+            let end = memmem::rfind(url, b" HTTP/").filter(|at| *at > start).unwrap_or(url.len());
+            let mut redacted = url[..start].to_vec();
+            // `?a=1#b=2`: at most one of each counts, what looks like more belongs to a value.
+            let hash = memchr::memchr(b'#', &url[start..end]).map_or(end, |hash| start + hash);
+            for (from, to) in [(start, hash), (hash, end)] {
+                if from < to {
+                    redacted.push(url[from]);
+                    redacted.extend_from_slice(&fields::form(&url[from + 1..to], &self.names, found));
+                }
+            }
+            redacted.extend_from_slice(&url[end..]);
+            *url = redacted.into();
         }
-        cards::redact(url);
+        by_form(url);
     }
 
     fn headers(&self, headers: &mut [Header], found: &mut Found) {
@@ -177,16 +231,19 @@ impl Redactor {
                 b"cookie" => *value = fields::cookies(value, found).into(),
                 b"set-cookie" => *value = fields::set_cookie(value, found).into(),
                 b"authorization" | b"proxy-authorization" => {
-                    let space = value.iter().position(|byte| *byte == b' ').map_or(0, |at| at + 1);
-                    found.add(&value[space..]);
-                    *value = [&value[..space], REDACTED.as_bytes()].concat().into();
+                    let word = value.iter().position(|byte| byte.is_ascii_whitespace()).unwrap_or(0);
+                    let scheme = value[..word].to_ascii_lowercase();
+                    let known = SCHEMES.iter().any(|known| known.as_bytes() == scheme);
+                    let shown = if known { word + 1 } else { 0 };
+                    found.add(&value[shown..]);
+                    *value = [&value[..shown], REDACTED.as_bytes()].concat().into();
                 }
-                b"referer" | b"location" | b"content-location" => self.url(value, found),
                 _ if self.secret_header(&name) => {
                     found.add(value);
                     *value = REDACTED.into();
                 }
-                _ => cards::redact(value),
+                // Many hold URLs: Referer, Location, Refresh, Link, X-Original-URL.
+                _ => self.url(value, found),
             }
         }
     }
@@ -200,7 +257,13 @@ impl Redactor {
         let lower = content_type.to_ascii_lowercase();
         let first = body.bytes.trim_ascii_start().first().copied();
         let has = |word: &[u8]| memmem::find(&lower, word).is_some();
-        body.bytes = if let Some(parts) = crate::multipart::parts(content_type, &body.bytes) {
+        let parts = crate::multipart::parts(content_type, &body.bytes);
+        // A body whose type is not told, or names no boundary, may be one all the same.
+        let guess = || {
+            let untold = lower.is_empty() || lower.starts_with(b"multipart/");
+            untold.then(|| crate::multipart::guessed_parts(&body.bytes)).flatten()
+        };
+        body.bytes = if let Some(parts) = parts.or_else(guess) {
             fields::multipart(&body.bytes, &parts, &self.names, found).into()
         } else if has(b"json") || matches!(first, Some(b'{' | b'[')) {
             fields::json(&body.bytes, &self.names, found).into()
@@ -209,7 +272,7 @@ impl Redactor {
         } else {
             fields::form(&body.bytes, &self.names, found).into()
         };
-        cards::redact(&mut body.bytes);
+        by_form(&mut body.bytes);
     }
 
     fn rule(&self, rule: &mut MatchedRule, found: &Found) {
@@ -238,7 +301,7 @@ impl Redactor {
         let MatchedRule { message, data, argument, detail, value, matched, .. } = rule;
         for text in [message, data, argument, detail, value, matched] {
             found.replace(text);
-            cards::redact(text);
+            by_form(text);
         }
     }
 
@@ -259,6 +322,12 @@ impl Redactor {
             _ => false,
         }
     }
+}
+
+/// Replaces what is known by its form alone.
+fn by_form(text: &mut ByteString) {
+    credentials::redact(text);
+    cards::redact(text);
 }
 
 /// `ARGS:name` as collection and selector.

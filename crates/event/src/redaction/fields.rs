@@ -29,24 +29,61 @@ fn pairs(text: &[u8], separator: u8, found: &mut Found, secret: impl Fn(&[u8]) -
         if number > 0 {
             redacted.push(separator);
         }
-        match memchr::memchr(b'=', pair) {
-            Some(equals) if secret(&pair[..equals]) && pair.len() > equals + 1 => {
-                let value = &pair[equals + 1..];
-                found.add(value);
-                found.add(&form_decode(value));
-                redacted.extend_from_slice(&pair[..=equals]);
-                redacted.extend_from_slice(REDACTED.as_bytes());
+        // A cookie without a name is all value (RFC 6265bis §5.5).
+        if separator == b';' && !pair.contains(&b'=') && !pair.trim_ascii().is_empty() {
+            found.add(pair);
+            redacted.extend_from_slice(REDACTED.as_bytes());
+            continue;
+        }
+        // A value may hold pairs itself: `a=1;password=2`, `next=/login?password=2`. The first name that is a secret counts.
+        let mut name_at = 0;
+        let mut shown = pair.len();
+        while let Some(equals) = memchr::memchr(b'=', &pair[name_at..]).map(|equals| name_at + equals) {
+            if secret(&pair[name_at..equals]) {
+                shown = equals + 1;
+                break;
             }
-            // A cookie without a name is all value (RFC 6265bis §5.5).
-            None if separator == b';' && !pair.trim_ascii().is_empty() => {
-                found.add(pair);
-                redacted.extend_from_slice(REDACTED.as_bytes());
-            }
-            _ => redacted.extend_from_slice(pair),
+            let within = memchr::memchr3(b';', b'?', b'#', &pair[equals + 1..]);
+            let Some(within) = within else { break };
+            name_at = equals + 1 + within + 1;
+        }
+        let value = &pair[shown..];
+        redacted.extend_from_slice(&pair[..shown]);
+        if !value.is_empty() {
+            found.add(value);
+            found.add(&form_decode(value));
+            redacted.extend_from_slice(REDACTED.as_bytes());
         }
     }
     redacted
 }
+
+/// Session identifiers that stand in a path: `/shop;jsessionid=1A2B?q=x`.
+pub(super) fn session_in_path(url: &mut crate::ByteString, found: &mut Found) {
+    let path_end = memchr::memchr2(b'?', b'#', url).unwrap_or(url.len());
+    let mut at = 0;
+    while let Some(equals) = memchr::memchr(b'=', &url[at..path_end]).map(|equals| at + equals) {
+        at = equals + 1;
+        let Some(semicolon) = memchr::memrchr(b';', &url[..equals]) else { continue };
+        let name = &url[semicolon + 1..equals];
+        if !SESSIONS.iter().any(|session| name.eq_ignore_ascii_case(session)) {
+            continue;
+        }
+        let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b';' | b'/' | b'?' | b'#');
+        let length = url[at..].iter().position(ends).unwrap_or(url.len() - at);
+        let value = &url[at..at + length];
+        if !value.is_empty() && value != REDACTED.as_bytes() {
+            found.add(value);
+            let redacted = [&url[..at], REDACTED.as_bytes(), &url[at + length..]].concat();
+            *url = redacted.into();
+            // One path names one session.
+            return;
+        }
+    }
+}
+
+/// Parameters of paths that name a session: of Java's containers (Servlet 6 §7.1.3), PHP, ColdFusion.
+const SESSIONS: [&[u8]; 5] = [b"jsessionid", b"phpsessid", b"sessionid", b"sid", b"cftoken"];
 
 fn form_decode(text: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
@@ -62,10 +99,12 @@ pub(super) fn multipart(text: &[u8], parts: &[Part<'_>], names: &Names, found: &
         let value = if names.secret(part.name) {
             found.add(part.value);
             REDACTED.as_bytes().to_vec()
-        } else if matches!(part.value.trim_ascii_start().first(), Some(b'{' | b'[')) {
-            json(part.value, names, found)
         } else {
-            continue;
+            match part.value.trim_ascii_start().first() {
+                Some(b'{' | b'[') => json(part.value, names, found),
+                Some(b'<') => xml(part.value, names, found),
+                _ => continue,
+            }
         };
         redacted.extend_from_slice(&text[rest..part.start]);
         redacted.extend_from_slice(&value);
@@ -75,13 +114,28 @@ pub(super) fn multipart(text: &[u8], parts: &[Part<'_>], names: &Names, found: &
     redacted
 }
 
+/// Names of members and elements that hold the name of a field, whose value stands beside: `{"name":"pin","value":"1"}`.
+const NAMING: [&[u8]; 5] = [b"name", b"key", b"field", b"param", b"id"];
+
+/// Whether a member or element of this name holds the value beside a name.
+fn is_value(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"value") || name.eq_ignore_ascii_case(b"val")
+}
+
+fn is_naming(name: &[u8]) -> bool {
+    NAMING.iter().any(|naming| name.eq_ignore_ascii_case(naming))
+}
+
 /// JSON, also cut off or malformed: a string before a colon is a name, and what follows it is its value.
 pub(super) fn json(text: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
     let mut redacted = Vec::with_capacity(text.len());
     let mut at = 0;
+    // Whether the object names a secret field whose value is yet to come.
+    let mut named = false;
     while at < text.len() {
         let Some(quote) = memchr::memchr(b'"', &text[at..]).map(|quote| at + quote) else { break };
         redacted.extend_from_slice(&text[at..quote]);
+        named &= !text[at..quote].contains(&b'}');
         let end = string_end(text, quote);
         redacted.extend_from_slice(&text[quote..end]);
         at = end;
@@ -90,8 +144,12 @@ pub(super) fn json(text: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
             continue;
         }
         let value = skip_space(text, colon + 1);
-        let name = text.get(quote + 1..end.saturating_sub(1)).unwrap_or_default();
-        if value < text.len() && names.secret(&json_unescape(name)) {
+        let name = json_unescape(text.get(quote + 1..end.saturating_sub(1)).unwrap_or_default());
+        if text.get(value) == Some(&b'"') && is_naming(&name) {
+            let field = text[value + 1..string_end(text, value)].strip_suffix(b"\"").unwrap_or_default();
+            named = names.secret(&json_unescape(field));
+        }
+        if value < text.len() && (names.secret(&name) || named && is_value(&name)) {
             let value_end = value_end(text, value);
             let inner = &text[value..value_end];
             match inner.strip_prefix(b"\"") {
@@ -170,35 +228,67 @@ fn json_unescape(text: &[u8]) -> Vec<u8> {
     serde_json::from_slice::<String>(&quoted).map_or_else(|_| text.to_vec(), String::into_bytes)
 }
 
-/// XML and HTML: the text of elements with secret names and the values of attributes with secret names; in HTML, the `value` of
-/// an input with a secret name.
+/// XML and HTML: all that stands in elements with secret names, and the values of attributes with secret names; in HTML, the
+/// `value` of an input with a secret name; the text of what a `<name>` or `name="…"` calls a secret (XML-RPC, plist).
 pub(super) fn xml(text: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
     let mut redacted = Vec::with_capacity(text.len());
     let mut at = 0;
+    // Whether the next text is the value of a secret field.
+    let mut named = false;
+    let mut unclosed = 0;
     while let Some(open) = memchr::memchr(b'<', &text[at..]).map(|open| at + open) {
-        redacted.extend_from_slice(&text[at..open]);
+        if named && !text[at..open].trim_ascii().is_empty() {
+            found.add(&text[at..open]);
+            redacted.extend_from_slice(REDACTED.as_bytes());
+            named = false;
+        } else {
+            redacted.extend_from_slice(&text[at..open]);
+        }
         let close = memchr::memchr(b'>', &text[open..]).map_or(text.len(), |close| open + close + 1);
         let tag = &text[open..close];
         let name = tag[1..].split(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/')).next();
         let name = name.unwrap_or_default();
         let local = name.rsplit(|byte| *byte == b':').next().unwrap_or_default();
-        redacted.extend_from_slice(&attributes(tag, names, found));
+        let (attributes, calls_secret) = attributes(tag, names, found);
+        redacted.extend_from_slice(&attributes);
         at = close;
-        if !name.is_empty() && !tag.ends_with(b"/>") && names.secret(local) {
-            let end = memchr::memchr(b'<', &text[at..]).map_or(text.len(), |end| at + end);
+        if name.is_empty() || tag.ends_with(b"/>") {
+            continue;
+        }
+        if names.secret(local) {
+            let end_tag = [b"</", name].concat();
+            let end =
+                if unclosed < MAX_UNCLOSED { memchr::memmem::find(&text[at..], &end_tag) } else { None };
+            unclosed += usize::from(end.is_none());
+            let end = end.or_else(|| memchr::memchr(b'<', &text[at..])).map_or(text.len(), |end| at + end);
             if !text[at..end].trim_ascii().is_empty() {
-                found.add(&text[at..end]);
+                let value =
+                    text[at..end].strip_prefix(b"<![CDATA[").and_then(|text| text.strip_suffix(b"]]>"));
+                found.add(value.unwrap_or(&text[at..end]));
                 redacted.extend_from_slice(REDACTED.as_bytes());
                 at = end;
             }
+        } else if is_naming(local) {
+            let end = memchr::memchr(b'<', &text[at..]).map_or(text.len(), |end| at + end);
+            named = names.secret(text[at..end].trim_ascii());
+            redacted.extend_from_slice(&text[at..end]);
+            at = end;
+            continue;
         }
+        named |= calls_secret && !VOID.iter().any(|void| name.eq_ignore_ascii_case(void));
     }
     redacted.extend_from_slice(&text[at..]);
     redacted
 }
 
-/// A tag with the values of its secret attributes replaced.
-fn attributes(tag: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
+/// Elements of HTML that hold no text (HTML §13.1.2).
+const VOID: [&[u8]; 4] = [b"input", b"meta", b"param", b"link"];
+
+/// How often the end tag of a secret element is looked for in vain: each search may go through the whole text.
+const MAX_UNCLOSED: usize = 16;
+
+/// A tag with the values of its secret attributes replaced, and whether `name="password"` or its like calls it a secret field.
+fn attributes(tag: &[u8], names: &Names, found: &mut Found) -> (Vec<u8>, bool) {
     let mut redacted = Vec::with_capacity(tag.len());
     let mut at = 0;
     // `name="password"` makes the `value` beside it a secret.
@@ -220,7 +310,7 @@ fn attributes(tag: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
         };
         let value = tag.get(inner..end).unwrap_or_default();
         let local = name.rsplit(|byte| *byte == b':').next().unwrap_or_default();
-        if local.eq_ignore_ascii_case(b"name") {
+        if local.eq_ignore_ascii_case(b"name") || local.eq_ignore_ascii_case(b"key") {
             secret_field = names.secret(value);
         }
         let secret = names.secret(local) || (secret_field && local.eq_ignore_ascii_case(b"value"));
@@ -234,5 +324,5 @@ fn attributes(tag: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
         at = end.min(tag.len());
     }
     redacted.extend_from_slice(&tag[at..]);
-    redacted
+    (redacted, secret_field)
 }

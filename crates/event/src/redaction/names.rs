@@ -1,79 +1,369 @@
 //! Which names are names of secrets.
+//!
+//! A name is split into words at everything that is no letter or digit and at capital letters (`userPin`, `APIKey`); digits at
+//! a word's end, accents and the difference between full and half width are dropped. A word, or up to [`LONGEST_PHRASE`]
+//! words in a row, make the name a secret: `mot_de_passe`, `api-key`, `codigoPin`. A part of a word does not (`shopping`),
+//! save for the few that stand in no other word ([`CONTAINED`], [`ENDINGS`]).
 
-/// A word of a name that makes it one.
-const WORDS: &[&str] = &[
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GBK, SHIFT_JIS, WINDOWS_1251, WINDOWS_1252};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// Words and phrases, each language in a line of its own.
+const PHRASES: &[&str] = &[
+    // English and what programs call them
     "pass",
+    "passw",
+    "passwd",
     "pwd",
-    "passwort",
+    "pswd",
+    "pw",
+    "psw",
     "passcode",
+    "pin",
+    "pincode",
     "otp",
     "totp",
     "cvv",
     "cvc",
+    "cvn",
+    "csc",
+    "security code",
+    "verification code",
+    "one time code",
+    "recovery code",
+    "backup code",
+    "auth code",
+    "security answer",
+    "secret answer",
+    "secrets",
     "credential",
     "credentials",
     "bearer",
     "authorization",
+    "jwt",
+    "api key",
+    "access key",
+    "auth key",
+    "private key",
+    "secret key",
+    "signing key",
+    "encryption key",
+    "master key",
+    "shared key",
+    "preshared key",
+    "psk",
+    "mnemonic",
+    "seed phrase",
+    "session id",
+    "sessid",
+    "session key",
+    "sig",
+    "x amz signature",
+    "x goog signature",
+    "access tokens",
+    "refresh tokens",
+    "api tokens",
+    "api keys",
+    "wsse",
+    // German, Dutch, Afrikaans
+    "passwort",
+    "passwörter",
+    "kennwort",
+    "geheimzahl",
+    "geheimnis",
+    "zugangscode",
+    "sicherheitscode",
+    "mtan",
+    "wachtwoord",
+    "toegangscode",
+    "beveiligingscode",
+    "wagwoord",
+    // French
+    "mot de passe",
+    "mots de passe",
+    "mot passe",
+    "mdp",
+    "code secret",
+    "code confidentiel",
+    "code d accès",
+    // Spanish, Catalan, Galician, Basque, Portuguese
+    "contraseña",
+    "contraseñas",
+    "contrasenia",
+    "clave",
+    "claves",
+    "palabra de paso",
+    "código secreto",
+    "código de seguridad",
+    "código de acceso",
+    "contrasenya",
+    "mot de pas",
+    "contrasinal",
+    "pasahitza",
+    "senha",
+    "senhas",
+    "palavra passe",
+    "palavra de passe",
+    "código de segurança",
+    "código de acesso",
+    "código secreto",
+    // Italian, Romanian, Latvian, Lithuanian, Estonian, Finnish, Hungarian
+    "parola d ordine",
+    "parola d accesso",
+    "parola di accesso",
+    "codice segreto",
+    "codice di sicurezza",
+    "parola",
+    "parolă",
+    "parole",
+    "slaptažodis",
+    "parool",
+    "salasõna",
+    "salasana",
+    "tunnusluku",
+    "jelszó",
+    "jelszava",
+    // Swedish, Danish, Norwegian, Icelandic
+    "lösenord",
+    "loesenord",
+    "løsenord",
+    "adgangskode",
+    "kodeord",
+    "passord",
+    "lykilorð",
+    "lykilord",
+    // Polish, Czech, Slovak, Slovenian, Croatian, Albanian, Turkish
+    "hasło",
+    "haslo",
+    "heslo",
+    "geslo",
+    "lozinka",
+    "zaporka",
+    "fjalëkalimi",
+    "fjalëkalim",
+    "şifre",
+    "sifre",
+    // Irish, Welsh, Swahili, Indonesian, Malay, Vietnamese
+    "pasfhocal",
+    "focal faire",
+    "cyfrinair",
+    "nenosiri",
+    "kata sandi",
+    "kata laluan",
+    "mật khẩu",
+    // Russian, Ukrainian, Bulgarian, Serbian, Kazakh, Greek, Armenian, Georgian
+    "пароль",
+    "пароля",
+    "парола",
+    "лозинка",
+    "пин",
+    "пинкод",
+    "пин код",
+    "кодовое слово",
+    "гасло",
+    "құпиясөз",
+    "құпия сөз",
+    "κωδικός πρόσβασης",
+    "συνθηματικό",
+    "գաղտնաբառ",
+    "პაროლი",
+    // Hebrew, Arabic, Persian
+    "סיסמה",
+    "סיסמא",
+    "كلمة المرور",
+    "كلمة مرور",
+    "كلمة السر",
+    "كلمة سر",
+    "الرقم السري",
+    "رمز عبور",
+    "گذرواژه",
+    "رمز",
+    // Hindi, Bengali
+    "पासवर्ड",
+    "कूटशब्द",
+    "পাসওয়ার্ড",
+    // Japanese and Chinese in Latin letters
+    "ansyobango",
+    "anshobango",
+    "anshou bangou",
+    "anshobangou",
+    "ansyou bangou",
+    "mima",
+    "kouling",
 ];
 
-/// What makes it one wherever it stands in the joined words.
-const PARTS: &[&str] = &[
+/// What makes a word one at its end: `csrftoken`, `userpasswort`.
+const ENDINGS: &[&str] = &[
+    "token",
+    "secret",
+    "apikey",
+    "passcode",
+    "pincode",
+    "userpwd",
+    "passwort",
+    "kennwort",
+    "wachtwoord",
+    "contraseña",
+    "motdepasse",
+    "passord",
+    "lösenord",
+    "salasana",
+    "sessid",
+    "sessionid",
+];
+
+/// What makes a word one wherever it stands in it: in no other words, or in languages that put no space between words.
+const CONTAINED: &[&str] = &[
     "password",
     "passwd",
     "passphrase",
-    "secret",
-    "token",
-    "apikey",
-    "accesskey",
-    "authkey",
-    "privatekey",
     "パスワード",
+    "パスコード",
+    "暗証番号",
+    "暗証コード",
+    "合言葉",
+    "ピン番号",
+    "密码",
+    "密碼",
+    "口令",
+    "验证码",
+    "驗證碼",
+    "密钥",
+    "密鑰",
+    "비밀번호",
+    "암호",
+    "패스워드",
+    "핀번호",
+    "รหัสผ่าน",
+    "รหัสพิน",
 ];
 
+/// Phrases that are none although a word in them is.
+const HARMLESS: &[&str] = &[
+    "token type",
+    "token type hint",
+    "palabra clave",
+    "palabras clave",
+    "palabras claves",
+    "map pin",
+    "pin it",
+    "pin post",
+    "parola chiave",
+    "parole chiave",
+];
+
+/// Words of the longest phrase.
+const LONGEST_PHRASE: usize = 4;
+
+/// In which a name is read that is not UTF-8: each is tried.
+const ENCODINGS: [&Encoding; 7] = [WINDOWS_1252, WINDOWS_1251, SHIFT_JIS, EUC_JP, GBK, BIG5, EUC_KR];
+
 /// Names of secrets.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Names {
+    phrases: HashSet<String>,
+    harmless: HashSet<String>,
+    endings: Vec<String>,
+    contained: Vec<String>,
     /// Lowercase.
     added: Vec<String>,
 }
 
 impl Names {
     pub fn new(added: &[String]) -> Self {
-        Self { added: added.iter().map(|name| name.to_lowercase()).collect() }
+        let joined = |name: &&str| words(name).concat();
+        Self {
+            phrases: PHRASES.iter().map(joined).collect(),
+            harmless: HARMLESS.iter().map(joined).collect(),
+            endings: ENDINGS.iter().map(joined).collect(),
+            contained: CONTAINED.iter().map(joined).collect(),
+            added: added.iter().map(|name| name.to_lowercase()).collect(),
+        }
     }
 
     /// Whether a field of this (decoded) name holds a secret.
     pub fn secret(&self, name: &[u8]) -> bool {
-        let name = String::from_utf8_lossy(name);
-        let lower = name.to_lowercase();
-        if self.added.contains(&lower) {
+        if let Ok(name) = str::from_utf8(name) {
+            return self.is_secret(name);
+        }
+        // Replacement characters separate words, so what is UTF-8 around them counts.
+        self.is_secret(&String::from_utf8_lossy(name))
+            || ENCODINGS.iter().any(|encoding| {
+                let read = encoding.decode_without_bom_handling_and_without_replacement(name);
+                read.is_some_and(|name| self.is_secret(&name))
+            })
+    }
+
+    fn is_secret(&self, name: &str) -> bool {
+        if self.added.contains(&name.to_lowercase()) {
             return true;
         }
-        let words = words(&name);
-        let known = |word: &String| {
-            WORDS.contains(&word.trim_end_matches(|last: char| last.is_ascii_digit()))
-                || self.added.contains(word)
-        };
-        let joined = words.concat();
-        words.iter().any(known) || PARTS.iter().any(|part| joined.contains(part))
+        let mut words = words(name);
+        if words.iter().any(|word| self.added.contains(word)) {
+            return true;
+        }
+        for word in &mut words {
+            word.truncate(word.trim_end_matches(char::is_numeric).len());
+        }
+        words.retain(|word| !word.is_empty());
+        let mut at = 0;
+        while let Some(rest) = words.get(at..).filter(|rest| !rest.is_empty()) {
+            if let Some(count) = longest(rest, &self.harmless) {
+                at += count;
+                continue;
+            }
+            let word = &rest[0];
+            if self.contained.iter().any(|part| word.contains(part))
+                || self.endings.iter().any(|end| word.ends_with(end))
+                || longest(rest, &self.phrases).is_some()
+            {
+                return true;
+            }
+            at += 1;
+        }
+        false
     }
 }
 
-/// `user[newPassword]` to `user`, `new`, `password`.
+/// How many of the first words are a phrase, joined; the longest one.
+fn longest(words: &[String], phrases: &HashSet<String>) -> Option<usize> {
+    let mut phrase = String::new();
+    let mut found = None;
+    for (number, word) in words.iter().take(LONGEST_PHRASE).enumerate() {
+        phrase.push_str(word);
+        if phrases.contains(&phrase) {
+            found = Some(number + 1);
+        }
+    }
+    found
+}
+
+/// `user[newPassword]` to `user`, `new`, `password`; `APIKey` to `api`, `key`; `Contraseña` to `contrasena`.
 fn words(name: &str) -> Vec<String> {
+    let name = if name.is_ascii() {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(name.nfkd().filter(|character| !is_combining_mark(*character)).collect::<String>())
+    };
     let mut words = vec![String::new()];
-    let mut after_lower = false;
-    for character in name.chars() {
-        let starts = character.is_uppercase() && after_lower;
-        after_lower = character.is_lowercase();
+    let mut before = ' ';
+    let mut characters = name.chars().peekable();
+    while let Some(character) = characters.next() {
+        let ends_acronym = before.is_uppercase() && characters.peek().is_some_and(|next| next.is_lowercase());
+        let starts = character.is_uppercase() && (before.is_lowercase() || ends_acronym);
+        before = character;
         if starts || !character.is_alphanumeric() {
             words.push(String::new());
         }
-        // The empty name of the first word and of what stands between separators does no harm.
         if let (true, Some(word)) = (character.is_alphanumeric(), words.last_mut()) {
             word.extend(character.to_lowercase());
         }
     }
+    words.retain(|word| !word.is_empty());
     words
 }
 
@@ -81,65 +371,220 @@ fn words(name: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn assert_secret(names: &Names, list: &[&str], expected: bool) {
+        let wrong: Vec<&&str> =
+            list.iter().filter(|name| names.secret(name.as_bytes()) != expected).collect();
+        assert!(wrong.is_empty(), "expected {expected}: {wrong:?}");
+    }
+
+    const SECRET: &[&str] = &[
+        "password",
+        "PASSWORD",
+        "Passwd",
+        "pwd",
+        "pass",
+        "pass1",
+        "user_pass",
+        "user[password]",
+        "user.newPassword",
+        "password_confirmation",
+        "secret",
+        "client_secret",
+        "token",
+        "csrf-token",
+        "accessToken",
+        "api_key",
+        "apiKey",
+        "APIKey",
+        "API-KEY",
+        "x-api-key",
+        "private_key",
+        "json.login.passphrase",
+        "otp",
+        "cvv2",
+        "kundennummer",
+        "a[KUNDENNUMMER]",
+        "X-Odd",
+        "パスワード",
+        "userpassword",
+        "csrfmiddlewaretoken",
+        "__RequestVerificationToken",
+        "PHPSESSID",
+        "aws_secret_access_key",
+    ];
+
+    const PLAIN: &[&str] = &[
+        "",
+        "name",
+        "q",
+        "bypass",
+        "compass",
+        "passenger",
+        "key",
+        "author",
+        "monkey",
+        "sec-websocket-key",
+        "keyword",
+        "comment",
+        "odd",
+        "\u{fffd}",
+        "[]",
+        "pw2d",
+        "passing",
+        "id",
+        "session",
+        "order",
+        "uuid",
+        "trace_id",
+    ];
+
     #[test]
     fn names_of_secrets() {
         let names = Names::new(&["Kundennummer".into(), "x-odd".into()]);
-        let secret = [
-            "password",
-            "PASSWORD",
-            "Passwd",
-            "pwd",
-            "pass",
-            "pass1",
-            "user_pass",
-            "user[password]",
-            "user.newPassword",
-            "password_confirmation",
-            "secret",
-            "client_secret",
-            "token",
-            "csrf-token",
-            "accessToken",
-            "api_key",
-            "apiKey",
-            "API-KEY",
-            "x-api-key",
-            "private_key",
-            "json.login.passphrase",
-            "otp",
-            "cvv2",
-            "kundennummer",
-            "a[KUNDENNUMMER]",
-            "X-Odd",
-            "パスワード",
-            "userpassword",
-        ];
-        for name in secret {
-            assert!(names.secret(name.as_bytes()), "{name}");
-        }
-        let plain = [
-            "",
-            "name",
-            "q",
-            "bypass",
-            "compass",
-            "passenger",
-            "key",
-            "author",
-            "monkey",
-            "sec-websocket-key",
-            "keyword",
-            "comment",
-            "odd",
-            "\u{fffd}",
-            "[]",
-            "pw2d",
-            "passing",
-        ];
-        for name in plain {
-            assert!(!names.secret(name.as_bytes()), "{name}");
-        }
-        assert!(secret.len() >= 25 && plain.len() >= 15);
+        assert!(SECRET.len() >= 30 && PLAIN.len() >= 20);
+        assert_secret(&names, SECRET, true);
+        assert_secret(&names, PLAIN, false);
         assert!(names.secret(b"\xffpassword"));
+    }
+
+    const OF_MANY_LANGUAGES: &[&str] = &[
+        "pin",
+        "PIN",
+        "userPin",
+        "user-pin",
+        "pin1",
+        "UserPIN",
+        "PINCode",
+        "card[pin]",
+        "passw",
+        "passw2",
+        "passwd",
+        "senha",
+        "nova_senha",
+        "senhaAtual",
+        "contraseña",
+        "Contraseña",
+        "CONTRASEÑA",
+        "contrasena",
+        "contrase\u{6e}\u{303}a",
+        "nuevaContraseña",
+        "mot_de_passe",
+        "motDePasse",
+        "mot-de-passe",
+        "motdepasse",
+        "mdp",
+        "暗証番号",
+        "新しい暗証番号",
+        "暗証番号確認",
+        "ﾊﾟｽﾜｰﾄﾞ",
+        "ＰＩＮ",
+        "passwort",
+        "Kennwort",
+        "neues_kennwort",
+        "wachtwoord",
+        "hasło",
+        "haslo",
+        "heslo",
+        "şifre",
+        "lösenord",
+        "losenord",
+        "пароль",
+        "новый_пароль",
+        "ПИН",
+        "密码",
+        "新密码",
+        "支付密碼",
+        "비밀번호",
+        "รหัสผ่าน",
+        "mật_khẩu",
+        "matKhau",
+        "كلمة_المرور",
+        "סיסמה",
+        "κωδικός_πρόσβασης",
+        "Κωδικός Πρόσβασης",
+        "salasana",
+        "jelszó",
+        "passord",
+        "parola",
+        "palavra_passe",
+        "código_de_segurança",
+        "पासवर्ड",
+        "kata_sandi",
+        "clave",
+    ];
+
+    const NO_SECRETS: &[&str] = &[
+        "shopping",
+        "pinned",
+        "opinion",
+        "spinner",
+        "pinterest",
+        "shipping_address",
+        "mapPin",
+        "desenha",
+        "desenhar",
+        "senhor",
+        "passport",
+        "tokenizer",
+        "max_tokens",
+        "token_type",
+        "secretary",
+        "secretariat",
+        "palabra_clave",
+        "spin",
+        "pineapple",
+        "compassion",
+        "motel",
+        "hassle",
+        "sifreli",
+        "番号",
+        "電話番号",
+        "注文番号",
+        "码",
+        "编码",
+        "번호",
+        "主キー",
+        "пиновый",
+        "parolee",
+    ];
+
+    #[test]
+    fn d18_names_of_secrets_in_many_languages_are_whole_words() {
+        let names = Names::new(&[]);
+        assert!(OF_MANY_LANGUAGES.len() >= 60 && NO_SECRETS.len() >= 30);
+        assert_secret(&names, OF_MANY_LANGUAGES, true);
+        assert_secret(&names, NO_SECRETS, false);
+        for phrase in PHRASES.iter().chain(ENDINGS).chain(CONTAINED) {
+            assert!(names.secret(phrase.as_bytes()), "{phrase}");
+            assert!(words(phrase).len() <= LONGEST_PHRASE, "{phrase}");
+        }
+    }
+
+    #[test]
+    fn d18_names_that_are_not_utf8() {
+        let names = Names::new(&[]);
+        let secret: [(&Encoding, &str); 5] = [
+            (WINDOWS_1252, "contraseña"),
+            (WINDOWS_1251, "пароль"),
+            (SHIFT_JIS, "暗証番号"),
+            (EUC_JP, "パスワード"),
+            (GBK, "密码"),
+        ];
+        for (encoding, name) in secret {
+            let (bytes, _, _) = encoding.encode(name);
+            assert!(str::from_utf8(&bytes).is_err() && names.secret(&bytes), "{name}");
+        }
+        for (encoding, name) in
+            [(SHIFT_JIS, "電話番号"), (WINDOWS_1252, "año"), (WINDOWS_1251, "имя"), (GBK, "名称")]
+        {
+            assert!(!names.secret(&encoding.encode(name).0), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_costs_as_much_as_it_is_long() {
+        let names = Names::new(&[]);
+        assert!(!names.secret("a.B".repeat(100_000).as_bytes()));
+        assert!(names.secret(["a.B".repeat(100_000), ".pin".into()].concat().as_bytes()));
     }
 }

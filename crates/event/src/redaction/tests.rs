@@ -26,7 +26,17 @@ fn request_lines() {
         ("GET /4111-1111-1111-1111 HTTP/1.1", "GET /[redacted] HTTP/1.1"),
         ("broken?secret=1", "broken?secret=[redacted]"),
         ("GET /?q=' or 1=1-- HTTP/1.1", "GET /?q=' or 1=1-- HTTP/1.1"),
-        ("GET /?a=1?password=2&password=3 HTTP/1.0", "GET /?a=1?password=2&password=[redacted] HTTP/1.0"),
+        (
+            "GET /?a=1?password=2&password=3 HTTP/1.0",
+            "GET /?a=1?password=[redacted]&password=[redacted] HTTP/1.0",
+        ),
+        ("GET /?a=1;pin=2;b=3 HTTP/1.1", "GET /?a=1;pin=[redacted] HTTP/1.1"),
+        ("GET /a;jsessionid=1A2B;v=1/b?x=1 HTTP/1.1", "GET /a;jsessionid=[redacted];v=1/b?x=1 HTTP/1.1"),
+        ("GET /a#access_token=1&state=2 HTTP/1.1", "GET /a#access_token=[redacted]&state=2 HTTP/1.1"),
+        (
+            "GET /18947fef4a144e569803677657652a02?shopping=1&pin=2&%E6%9A%97%E8%A8%BC%E7%95%AA%E5%8F%B7=3&senha=4 HTTP/1.1",
+            "GET /18947fef4a144e569803677657652a02?shopping=1&pin=[redacted]&%E6%9A%97%E8%A8%BC%E7%95%AA%E5%8F%B7=[redacted]&senha=[redacted] HTTP/1.1",
+        ),
         ("", ""),
     ] {
         let request = redacted(RequestEvidence { line: line.into(), ..Default::default() });
@@ -51,6 +61,18 @@ fn headers_of_request_and_response() {
         ("User-Agent", "() { :;}; echo 4111 1111 1111 1111", "() { :;}; echo [redacted]"),
         ("Sec-WebSocket-Key", "dGhlIHNhbXBsZQ==", "dGhlIHNhbXBsZQ=="),
         ("X-Attack", "<script>", "<script>"),
+        ("Authorization", "s3cr3t with spaces", "[redacted]"),
+        ("Authorization", "AWS4-HMAC-SHA256 Credential=A, Signature=b", "AWS4-HMAC-SHA256 [redacted]"),
+        ("Authorization", "Bearer\tabc", "Bearer\t[redacted]"),
+        ("Location", "/cb#access_token=x&state=y", "/cb#access_token=[redacted]&state=y"),
+        ("X-Original-URL", "/a?pin=1&q=<b>", "/a?pin=[redacted]&q=<b>"),
+        (
+            "Refresh",
+            "0; url=https://bob:s3cr3t@a.example/?token=x",
+            "0; url=https://bob:[redacted]@a.example/?token=[redacted]",
+        ),
+        ("X-Trace", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.c2ln", "eyJhbGciOiJub25lIn0.[redacted]"),
+        ("X-Request-Id", "18947fef-4a14-4e56-9803-677657652a02", "18947fef-4a14-4e56-9803-677657652a02"),
     ] {
         let headers = vec![Header::new(name, value)];
         let response = Response { headers: headers.clone(), ..Default::default() };
@@ -111,11 +133,49 @@ const BODIES: &[(&str, &str, &str)] = &[
         "<input name=\"csrf_token\" value=\"t0\"><input name=q value=v><input token=",
         "<input name=\"csrf_token\" value=\"[redacted]\"><input name=q value=v><input token=",
     ),
+    ("text/xml", "<a><pin><![CDATA[1<2]]></pin><b>x</b></a>", "<a><pin>[redacted]</pin><b>x</b></a>"),
+    ("text/xml", "<secret><a>x</a><b/></secret><c>y</c>", "<secret>[redacted]</secret><c>y</c>"),
+    ("text/xml", "<password>cut o", "<password>[redacted]"),
+    (
+        "text/xml",
+        "<member><name>senha</name><value><string>x</string></value></member><member><name>q</name><value>y</value></member>",
+        "<member><name>senha</name><value><string>[redacted]</string></value></member><member><name>q</name><value>y</value></member>",
+    ),
+    (
+        "text/xml",
+        "<entry key=\"pin\">1234</entry><entry key=\"q\">v</entry><p name='pin' value='1'/><i>t</i>",
+        "<entry key=\"pin\">[redacted]</entry><entry key=\"q\">v</entry><p name='pin' value='[redacted]'/><i>t</i>",
+    ),
+    (
+        "application/json",
+        r#"[{"name":"mot_de_passe","value":"x","n":1},{"name":"q","value":"y"}]"#,
+        r#"[{"name":"mot_de_passe","value":"[redacted]","n":1},{"name":"q","value":"y"}]"#,
+    ),
+    (
+        "application/json",
+        r#"{"暗証番号":1234,"shopping":"x"}"#,
+        r#"{"暗証番号":"[redacted]","shopping":"x"}"#,
+    ),
+    (
+        "application/x-www-form-urlencoded",
+        "next=/a?pin=1&x=2;token=3",
+        "next=/a?pin=[redacted]&x=2;token=[redacted]",
+    ),
+    (
+        "",
+        "--b\r\nContent-Disposition: form-data; name=\"pin\"\r\n\r\n12\r\n--b\r\nContent-Disposition: form-data; name=q\r\n\r\n<pin>1</pin>\r\n--b--",
+        "--b\r\nContent-Disposition: form-data; name=\"pin\"\r\n\r\n[redacted]\r\n--b\r\nContent-Disposition: form-data; name=q\r\n\r\n<pin>[redacted]</pin>\r\n--b--",
+    ),
+    (
+        "text/plain",
+        "18947fef4a144e569803677657652a02 550e8400-e29b-41d4-a716-446655440000",
+        "18947fef4a144e569803677657652a02 550e8400-e29b-41d4-a716-446655440000",
+    ),
 ];
 
 #[test]
 fn bodies_of_request_and_response() {
-    assert!(BODIES.len() >= 19);
+    assert!(BODIES.len() >= 29);
     for (content_type, body, expected) in BODIES {
         let headers = vec![Header::new("Content-Type", *content_type)];
         let body = Body::capture(body.as_bytes(), 100_000, 100_000);
@@ -179,6 +239,25 @@ fn matched_rules() {
     );
     assert_eq!(request.rules[9], matched("TX:anomaly_score", "15"));
     assert!(!format!("{request:?}").contains("cafebabe"));
+}
+
+#[test]
+fn d18_short_secrets_are_replaced_where_they_stand_alone() {
+    let request = redacted(RequestEvidence {
+        line: "GET /?pin=1234&senha=true&token=redact HTTP/1.1".into(),
+        rules: vec![matched("ARGS:q", "id 91234, construe, 1234: True [redacted]")],
+        ..Default::default()
+    });
+    assert_eq!(request.rules[0].value, "id 91234, construe, [redacted]: [redacted] [redacted]".into());
+}
+
+#[test]
+fn d18_unclosed_elements_do_not_cost_the_square_of_their_number() {
+    let body: String = (0..100_000).map(|_| "<pin>1").collect();
+    let body = Body { bytes: body.as_str().into(), total: body.len() as u64, truncated: false };
+    let headers = vec![Header::new("Content-Type", "text/xml")];
+    let request = redacted(RequestEvidence { headers, body: Some(body), ..Default::default() });
+    assert!(request.body.unwrap().bytes.starts_with(b"<pin>[redacted]<pin>[redacted]"));
 }
 
 #[test]
