@@ -55,7 +55,11 @@ pub fn load_rules(config: &Config) -> Result<Option<Arc<RuleSet>>, Failure> {
     if config.waf.rules.is_empty() {
         return Ok(None);
     }
-    rules::load_or_fail(&config.rule_files()).map(|rules| Some(Arc::new(rules)))
+    let rules = rules::load_or_fail(&config.rule_files())?;
+    for warning in rules::warnings(&rules) {
+        tracing::warn!("{warning}");
+    }
+    Ok(Some(Arc::new(rules)))
 }
 
 /// Runs until TERM or INT. `ready` is called once everything listens; where `shows_link`, with a new one-time link to the

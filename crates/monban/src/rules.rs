@@ -1,6 +1,6 @@
 //! Rule files of the file system, loaded and compiled.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use seclang::action::Action;
@@ -211,6 +211,37 @@ pub fn written(document: &Document, id: u64) -> Option<std::io::Result<Written>>
     let above = lines[..from].iter().rev().take_while(is_comment).count();
     let (text, comment) = (lines[from..to].join(&b'\n'), lines[from - above..from].join(&b'\n'));
     Some(Ok(Written { file, line: span.line, end_line, text, comment }))
+}
+
+/// Warnings of one load that are told one by one; a list of exclusions for rules that are not there may have thousands.
+const TOLD_WARNINGS: usize = 100;
+
+/// What in the rules is hardly meant as it is written, a line for each; of very many, the first and their number.
+pub fn warnings(rules: &RuleSet) -> Vec<String> {
+    let all = rules.warnings();
+    let mut lines: Vec<String> = all.iter().take(TOLD_WARNINGS).map(ToString::to_string).collect();
+    if all.len() > TOLD_WARNINGS {
+        lines.push(format!("{} more warnings; see `monban rules check --json`", all.len() - TOLD_WARNINGS));
+    }
+    lines
+}
+
+/// The end of the sentence that says how a check went: "no errors", and how many warnings there are.
+pub fn outcome(warnings: usize) -> String {
+    match warnings {
+        0 => "no errors".to_owned(),
+        1 => "no errors, 1 warning".to_owned(),
+        many => format!("no errors, {many} warnings"),
+    }
+}
+
+/// Writes the warnings to standard error.
+pub fn tell_warnings(rules: &RuleSet) {
+    let mut stderr = std::io::stderr().lock();
+    for line in warnings(rules) {
+        // nobody is left to tell if standard error is closed
+        let _ = writeln!(stderr, "warning: {line}");
+    }
 }
 
 /// [`load`] for a command.

@@ -29,3 +29,5 @@ pub const RULE_ID: u64 = i64::MAX as u64;
 pub const BODY_LIMIT: u64 = 1 << 30;
 /// Depth of nesting that SecRequestBodyJsonDepthLimit may allow; ModSecurity's default is 10,000.
 pub const JSON_DEPTH: u64 = 10_000;
+/// Seconds that SecCollectionTimeout may say: 30 days, as in ModSecurity 2.
+pub const COLLECTION_TIMEOUT: u64 = 2_592_000;

@@ -33,6 +33,12 @@ As Apache reads its configuration and ModSecurity 2 its arguments:
   for the second character. A target's `/pattern/` may go without the quotes, even with `,` and `|` in it.
 - A rule needs an `id`, each only once in all files. In a chain the id, the other metadata (but `tag`), the phase, the
   disruptive action and `skip`, `skipAfter` stand on the first rule only, and the links follow at once in the same file.
+- SecDefaultAction holds for the rules of its phase behind it, as in libmodsecurity; in ModSecurity 2 the last one holds for all phases.
+  A rule without `phase` has that of the last one. It takes tags, and needs a disruptive action other than `block`.
+- Directives that update or remove rules reach those that stand before them, as in ModSecurity 2. One that reaches none is a
+  warning that names the rule behind it. An update's transformations follow those of the rule. `chain`, `id` and `phase` may
+  repeat what the rule has; a chain stays one without `chain`.
+- A rule of phase 5 that would deny, drop or redirect is an error, as in ModSecurity 2: the answer has been sent.
 - `Include` is relative to the file it stands in. `<IfModule security2_module>` is read as if it were not there; any
   other block of Apache is an error.
 - In `@rx`, `%{` makes a macro only before a name and `}`: `%{2}` is a percent sign with a quantifier.
@@ -125,6 +131,7 @@ fn text() -> Result<String, std::fmt::Error> {
         ("rule id", limits::RULE_ID),
         ("bytes that a body limit may allow", limits::BODY_LIMIT),
         ("depth that SecRequestBodyJsonDepthLimit may allow", limits::JSON_DEPTH),
+        ("seconds that SecCollectionTimeout may say", limits::COLLECTION_TIMEOUT),
     ] {
         writeln!(out, "| {what} | {limit} |")?;
     }

@@ -295,7 +295,7 @@ impl Numbers {
             24 => Setting::UnicodeMapFile { file: self.string(), code_page: self.of(&[None, Some(20127)]) },
             25 => Setting::PcreMatchLimit(1 + number as u32),
             26 => Setting::PcreMatchLimitRecursion(1 + number as u32),
-            27 => Setting::CollectionTimeout(number as u32),
+            27 => Setting::CollectionTimeout((number % 2_592_001) as u32),
             28 => Setting::ComponentSignature(self.bytes()),
             29 => Setting::ServerSignature(self.bytes()),
             30 => Setting::WebAppId(self.bytes()),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use seclang::action::Action as Written;
-use seclang::ast::{Directive, DirectiveKind, Document, RuleRef, Target as WrittenTarget};
+use seclang::ast::{Directive, DirectiveKind, Document, Target as WrittenTarget};
 use seclang::operator::OperatorCall;
 use seclang::setting::Setting;
 use seclang::span::Span;
@@ -13,11 +13,13 @@ use crate::operators::{DataFiles, PatternLimits};
 use crate::plan;
 use crate::ruleset::{RuleIndex, RuleSet, Skip, Step};
 use crate::settings::Settings;
-use crate::target::key_pattern;
 use crate::transformations::UnicodeMap;
 
 mod actions;
 mod rule;
+mod updates;
+
+use updates::{Missed, Named};
 
 /// Why a rule set can't be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,25 @@ impl std::fmt::Display for CompileError {
 }
 
 impl std::error::Error for CompileError {}
+
+/// A place in rules that run, but hardly as their author meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompileWarning {
+    /// The file as it was named or found.
+    pub file: String,
+    /// The line that the directive starts on.
+    pub line: u32,
+    /// What is odd.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl std::fmt::Display for CompileWarning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}; {}", self.file, self.line, self.message, self.hint)
+    }
+}
 
 /// A chain while updates may still change it.
 struct Draft {
@@ -69,9 +90,13 @@ struct Compiler<'a> {
     drafts: Vec<Draft>,
     places: Vec<Place>,
     defaults: [Vec<Written>; 5],
+    /// The phase of rules that name none: that of the last SecDefaultAction.
+    default_phase: u8,
     /// Whether the rule before expects a link.
     in_chain: bool,
     errors: Vec<CompileError>,
+    missed: Vec<Missed>,
+    warnings: Vec<CompileWarning>,
 }
 
 impl RuleSet {
@@ -83,8 +108,11 @@ impl RuleSet {
             drafts: Vec::new(),
             places: Vec::new(),
             defaults: std::array::from_fn(|_| vec![Written::Log, Written::AuditLog, Written::Pass]),
+            default_phase: 2,
             in_chain: false,
             errors: Vec::new(),
+            missed: Vec::new(),
+            warnings: Vec::new(),
         };
         for directive in &document.directives {
             compiler.take(directive);
@@ -109,33 +137,43 @@ impl Compiler<'_> {
             DirectiveKind::Marker(name) => self.places.push(Place::Marker(name.clone())),
             DirectiveKind::DefaultAction(actions) => {
                 let phase = phase_of(actions).unwrap_or(2);
+                self.default_phase = phase;
                 self.defaults[phase as usize - 1] =
                     actions.iter().filter(|a| !matches!(a, Written::Phase(_))).cloned().collect();
             }
             DirectiveKind::RemoveById(ranges) => {
-                self.remove(|draft| draft.id != 0 && ranges.iter().any(|range| range.contains(draft.id)));
+                for range in ranges {
+                    self.remove(span, "SecRuleRemoveById", Named::Ids(vec![*range]));
+                }
             }
-            DirectiveKind::RemoveByTag(pattern) => match key_pattern(pattern) {
-                Ok(pattern) => self.remove(|draft| draft.has_tag(&pattern)),
+            DirectiveKind::RemoveByTag(pattern) => match Named::by_tag(pattern) {
+                Ok(named) => self.remove(span, "SecRuleRemoveByTag", named),
                 Err(message) => self.error(span, message),
             },
-            DirectiveKind::RemoveByMsg(pattern) => match key_pattern(pattern) {
-                Ok(pattern) => self.remove(|draft| draft.has_message(&pattern)),
+            DirectiveKind::RemoveByMsg(pattern) => match Named::by_message(pattern) {
+                Ok(named) => self.remove(span, "SecRuleRemoveByMsg", named),
                 Err(message) => self.error(span, message),
             },
             DirectiveKind::UpdateTargetById { rules, targets, replaced } => {
-                self.update_targets(|draft| rules.means(draft.id), rules.chain_offset, targets, replaced);
+                let named = (Named::Ids(rules.ids.clone()), rules.chain_offset);
+                self.update_targets(span, "SecRuleUpdateTargetById", named, targets, replaced);
             }
-            DirectiveKind::UpdateTargetByTag { pattern, targets, replaced } => match key_pattern(pattern) {
-                Ok(pattern) => self.update_targets(|draft| draft.has_tag(&pattern), None, targets, replaced),
-                Err(message) => self.error(span, message),
-            },
-            DirectiveKind::UpdateTargetByMsg { pattern, targets, replaced } => match key_pattern(pattern) {
-                Ok(pattern) => {
-                    self.update_targets(|draft| draft.has_message(&pattern), None, targets, replaced)
+            DirectiveKind::UpdateTargetByTag { pattern, targets, replaced } => match Named::by_tag(pattern) {
+                Ok(named) => {
+                    let named = (named, None);
+                    self.update_targets(span, "SecRuleUpdateTargetByTag", named, targets, replaced);
                 }
                 Err(message) => self.error(span, message),
             },
+            DirectiveKind::UpdateTargetByMsg { pattern, targets, replaced } => {
+                match Named::by_message(pattern) {
+                    Ok(named) => {
+                        let named = (named, None);
+                        self.update_targets(span, "SecRuleUpdateTargetByMsg", named, targets, replaced);
+                    }
+                    Err(message) => self.error(span, message),
+                }
+            }
             DirectiveKind::UpdateActionById { rules, actions } => self.update_actions(span, rules, actions),
             DirectiveKind::Setting(setting) => {
                 if let Err(message) = self.settings.apply(setting) {
@@ -155,7 +193,7 @@ impl Compiler<'_> {
     ) {
         let continues = self.in_chain;
         let head_phase = self.drafts.last().map_or(2, |draft| draft.phase);
-        let phase = if continues { head_phase } else { phase_of(own).unwrap_or(2) };
+        let phase = if continues { head_phase } else { phase_of(own).unwrap_or(self.default_phase) };
         let defaults = &self.defaults[phase as usize - 1];
         let actions: Vec<Written> = defaults.iter().chain(own).cloned().collect();
         let link = DraftLink { span, targets, operator, actions, defaults: defaults.len() };
@@ -170,59 +208,13 @@ impl Compiler<'_> {
         self.in_chain = own.contains(&Written::Chain);
     }
 
-    fn remove(&mut self, means: impl Fn(&Draft) -> bool) {
-        for draft in self.drafts.iter_mut().filter(|draft| means(draft)) {
-            draft.removed = true;
-        }
-    }
-
-    fn update_targets(
-        &mut self,
-        means: impl Fn(&Draft) -> bool,
-        offset: Option<u32>,
-        targets: &[WrittenTarget],
-        replaced: &[WrittenTarget],
-    ) {
-        for draft in self.drafts.iter_mut().filter(|draft| means(draft)) {
-            if let Some(link) = draft.links.get_mut(offset.unwrap_or(0) as usize) {
-                link.targets.retain(|target| !replaced.contains(target));
-                link.targets.extend(targets.iter().filter(|t| !replaced.is_empty() || !t.excluded).cloned());
-                if replaced.is_empty() {
-                    link.targets.extend(targets.iter().filter(|t| t.excluded).cloned());
-                }
-            }
-        }
-    }
-
-    fn update_actions(&mut self, span: Span, rules: &RuleRef, actions: &[Written]) {
-        if actions.iter().any(|a| matches!(a, Written::Id(_) | Written::Phase(_) | Written::Chain)) {
-            self.error(span, "SecRuleUpdateActionById can't change id, phase or chain");
-            return;
-        }
-        for draft in self.drafts.iter_mut().filter(|draft| rules.means(draft.id)) {
-            if let Some(link) = draft.links.get_mut(rules.chain_offset.unwrap_or(0) as usize) {
-                // Transformations given replace those the rule had; everything else is added and the last one counts.
-                if actions.iter().any(is_transformation) {
-                    link.actions.retain(|a| !is_transformation(a));
-                    link.defaults = link.defaults.min(link.actions.len());
-                }
-                if actions.iter().any(|a| matches!(a, Written::Msg(_))) {
-                    link.actions.retain(|a| !matches!(a, Written::Msg(_)));
-                }
-                if actions.iter().any(|a| matches!(a, Written::Logdata(_))) {
-                    link.actions.retain(|a| !matches!(a, Written::Logdata(_)));
-                }
-                link.actions.extend(actions.iter().cloned());
-            }
-        }
-    }
-
     fn finish(mut self, files: &dyn DataFiles) -> Result<RuleSet, Vec<CompileError>> {
         if self.in_chain
             && let Some(span) = self.drafts.last().and_then(|draft| draft.links.last()).map(|link| link.span)
         {
             self.error(span, "the rule ends with chain, but no rule follows");
         }
+        self.tell_missed();
         let unicode_map = self.unicode_map(files);
         let limits =
             PatternLimits { match_limit: self.settings.pcre_match_limit, ..PatternLimits::default() };
@@ -238,6 +230,7 @@ impl Compiler<'_> {
             unicode_map,
             by_id: HashMap::new(),
             spares: Default::default(),
+            warnings: Vec::new(),
         };
         rules.names.intern_captures();
 
@@ -262,8 +255,12 @@ impl Compiler<'_> {
                 }
                 Place::Rule(draft) => {
                     if let Some(index) = index_of[*draft] {
-                        rules.phases[self.drafts[*draft].phase as usize - 1]
-                            .push(Step::Rule(index, plan::Place::Plain));
+                        let Draft { id, phase, .. } = self.drafts[*draft];
+                        let (steps, markers) =
+                            (&mut rules.phases[phase as usize - 1], &mut markers[phase as usize - 1]);
+                        steps.push(Step::Rule(index, plan::Place::Plain));
+                        // `skipAfter` may name a rule, too.
+                        markers.entry(id.to_string().into_bytes()).or_default().push(steps.len() as u32);
                     }
                 }
             }
@@ -287,22 +284,37 @@ impl Compiler<'_> {
             target.learn(&rules.names);
         }
         rules.plan = plan::make(&mut rules.rules, &mut rules.phases, &rules.chains, &rules.files);
+        let place = |file: &str| self.document.files.iter().position(|known| known == file);
+        self.warnings.sort_by_cached_key(|warning| (place(&warning.file), warning.line));
+        rules.warnings = self.warnings;
         Ok(rules)
     }
 
     /// Turns `skipAfter:MARKER` into the step behind the next such marker of the phase.
-    fn resolve_skips(&self, rules: &mut RuleSet, markers: &[HashMap<Vec<u8>, Vec<u32>>; 5]) {
+    fn resolve_skips(&mut self, rules: &mut RuleSet, markers: &[HashMap<Vec<u8>, Vec<u32>>; 5]) {
         let kept = self.drafts.iter().filter(|draft| !draft.removed);
-        let wanted: Vec<Option<&Vec<u8>>> = kept.map(Draft::skip_after).collect();
+        let wanted: Vec<_> =
+            kept.map(|draft| Some((draft.links.first()?.span, draft.skip_after()?))).collect();
+        let mut lost = Vec::new();
         for (steps, markers) in rules.phases.iter().zip(markers) {
             for (at, step) in (0u32..).zip(steps) {
                 let Step::Rule(index, _) = *step else { continue };
-                if let Some(name) = wanted[index as usize] {
+                if let Some((span, name)) = wanted[index as usize] {
                     let places = markers.get(&name.to_ascii_lowercase()).map_or(&[][..], Vec::as_slice);
-                    let to = places.iter().find(|&&place| place > at).copied().unwrap_or(steps.len() as u32);
-                    rules.rules[index as usize].skip = Skip::To(to);
+                    // A rule's own place is right behind it.
+                    let to = places.iter().find(|&&place| place > at + 1).copied();
+                    if to.is_none() {
+                        lost.push((span, String::from_utf8_lossy(name).into_owned()));
+                    }
+                    rules.rules[index as usize].skip = Skip::To(to.unwrap_or(steps.len() as u32));
                 }
             }
+        }
+        for (span, name) in lost {
+            let message = format!(
+                "skipAfter:{name} skips the rest of the phase: no such marker or rule stands behind it"
+            );
+            self.warn(span, message, format!("write `SecMarker {name}` where the rules go on"));
         }
     }
 
@@ -347,23 +359,8 @@ impl DraftLink {
     }
 }
 
-/// Whether a reference means the rule with that id.
-trait Means {
-    fn means(&self, id: u64) -> bool;
-}
-
-impl Means for RuleRef {
-    fn means(&self, id: u64) -> bool {
-        id != 0 && self.ids.iter().any(|range| range.contains(id))
-    }
-}
-
 fn phase_of(actions: &[Written]) -> Option<u8> {
     actions.iter().rev().find_map(|a| if let Written::Phase(phase) = a { Some(*phase) } else { None })
-}
-
-fn is_transformation(action: &Written) -> bool {
-    matches!(action, Written::Transformation(_) | Written::TransformationNone)
 }
 
 /// The index a removed rule never gets.

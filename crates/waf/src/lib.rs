@@ -58,7 +58,7 @@ mod target;
 mod tx;
 
 pub use collections::Collections;
-pub use compile::CompileError;
+pub use compile::{CompileError, CompileWarning};
 pub use event::Timestamp;
 pub use ruleset::RuleSet;
 pub use transaction::{

@@ -8,6 +8,7 @@ use seclang::setting::{AuditEngine, RuleEngine};
 use seclang::variable::Variable;
 
 use crate::chain::{ChainId, ChainTree};
+use crate::compile::CompileWarning;
 use crate::expression::Expression;
 use crate::names::Names;
 use crate::operators::Operator;
@@ -33,6 +34,7 @@ pub struct RuleSet {
     pub(crate) unicode_map: Option<UnicodeMap>,
     pub(crate) by_id: HashMap<u64, RuleIndex>,
     pub(crate) spares: Spares,
+    pub(crate) warnings: Vec<CompileWarning>,
 }
 
 /// A rule's place in [`RuleSet::rules`].
@@ -230,6 +232,11 @@ impl RuleSet {
     /// How many rules there are, chains counted once.
     pub fn rule_count(&self) -> usize {
         self.rules.len()
+    }
+
+    /// What in the rules is hardly meant as it is written, in the order of files and lines.
+    pub fn warnings(&self) -> &[CompileWarning] {
+        &self.warnings
     }
 
     /// The files that the rules came from.

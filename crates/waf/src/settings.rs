@@ -39,6 +39,8 @@ pub struct Settings {
     pub response_body_limit_action: LimitAction,
     /// `SecResponseBodyMimeType`: lower case, without parameters
     pub response_body_mime_types: BTreeSet<String>,
+    /// Whether a directive has said so; the first one replaces the default types, further ones add.
+    response_body_mime_types_set: bool,
     /// `SecAuditEngine`
     pub audit_engine: AuditEngine,
     /// `SecAuditLog`
@@ -90,6 +92,7 @@ impl Default for Settings {
             response_body_limit: 524_288,
             response_body_limit_action: LimitAction::Reject,
             response_body_mime_types: ["text/plain", "text/html"].map(String::from).into(),
+            response_body_mime_types_set: false,
             audit_engine: AuditEngine::Off,
             audit_log: None,
             audit_log_parts: "ABCFHZ".into(),
@@ -127,9 +130,15 @@ impl Settings {
             Setting::ResponseBodyLimit(v) => self.response_body_limit = v,
             Setting::ResponseBodyLimitAction(v) => self.response_body_limit_action = v,
             Setting::ResponseBodyMimeType(types) => {
+                if !std::mem::replace(&mut self.response_body_mime_types_set, true) {
+                    self.response_body_mime_types.clear();
+                }
                 self.response_body_mime_types.extend(types.iter().map(|t| t.to_ascii_lowercase()));
             }
-            Setting::ResponseBodyMimeTypesClear => self.response_body_mime_types.clear(),
+            Setting::ResponseBodyMimeTypesClear => {
+                self.response_body_mime_types_set = true;
+                self.response_body_mime_types.clear();
+            }
             Setting::AuditEngine(v) => self.audit_engine = v,
             Setting::AuditLog(v) => self.audit_log = Some(v),
             Setting::AuditLogParts(v) => self.audit_log_parts = v,

@@ -25,7 +25,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
-    let mut rule_count = 0;
+    let (mut rule_count, mut warning_count) = (0, 0);
     let mut skipped = Vec::new();
     let mut faults = Config::examine(config_file, |config| {
         let mut faults = gateway_faults(&config.gateway());
@@ -47,7 +47,10 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
         let mut elsewhere = Vec::new();
         if !config.waf.rules.is_empty() {
             match rules::load(&config.waf.rules) {
-                Ok(rules) => rule_count = rules.rule_count(),
+                Ok(rules) => {
+                    (rule_count, warning_count) = (rules.rule_count(), rules.warnings().len());
+                    rules::tell_warnings(&rules);
+                }
                 Err(errors) => elsewhere.extend(errors),
             }
         }
@@ -68,10 +71,11 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     let gate = config.gateway();
     writeln!(
         std::io::stdout().lock(),
-        "{}: {} listeners, {} sites, {rule_count} rules; no errors",
+        "{}: {} listeners, {} sites, {rule_count} rules; {}",
         config_file.display(),
         gate.listeners.len(),
-        gate.sites.len()
+        gate.sites.len(),
+        rules::outcome(warning_count)
     )?;
     Ok(())
 }

@@ -9,12 +9,12 @@ use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::rules;
 
-/// Load rule files and report every error with its place
+/// Load rule files and report every error and warning with its place
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Rule files or quoted patterns, in the order of loading [default: those of the configuration]
     files: Vec<String>,
-    /// The counts as JSON
+    /// The counts and warnings as JSON
     #[arg(long)]
     json: bool,
 }
@@ -30,14 +30,24 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
     let (files, count) = (rules.files().len(), rules.rule_count());
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        let counts = serde_json::json!({ "files": files, "rules": count, "links": links, "phases": phases });
+        let warnings = rules.warnings().iter().map(|warning| {
+            serde_json::json!({
+                "file": warning.file, "line": warning.line, "message": warning.message, "hint": warning.hint
+            })
+        });
+        let counts = serde_json::json!({
+            "files": files, "rules": count, "links": links, "phases": phases,
+            "warnings": warnings.collect::<Vec<_>>()
+        });
         writeln!(out, "{counts}")?;
     } else {
         let phases: Vec<String> = phases.iter().map(usize::to_string).collect();
+        rules::tell_warnings(&rules);
         writeln!(
             out,
-            "{count} rules ({links} with the links of chains) in {files} files, by phase {}; no errors",
-            phases.join(" ")
+            "{count} rules ({links} with the links of chains) in {files} files, by phase {}; {}",
+            phases.join(" "),
+            rules::outcome(rules.warnings().len())
         )?;
     }
     Ok(())

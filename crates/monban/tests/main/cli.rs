@@ -36,6 +36,12 @@ pub fn folder() -> tempfile::TempDir {
     )
     .unwrap();
     std::fs::write(
+        folder.path().join("warnings.toml"),
+        "data_dir = \"data\"\n[[listen]]\naddress = \"127.0.0.1:1\"\n[[site]]\nupstream = \"http://127.0.0.1:2\"\n\
+         [waf]\nrules = [\"warnings.conf\"]\n",
+    )
+    .unwrap();
+    std::fs::write(
         folder.path().join("wrong.toml"),
         "data_dir = \"rules.conf/x\"\n[[listen]]\naddress = \"127.0.0.1:1\"\ntls = { certificate = \"no.pem\", key = \"no.key\" }\n\
          [[site]]\nname = \"a\"\nupstream = \"ftp://127.0.0.1:2\"\n[[site]]\nname = \"b\"\nupstream = []\n\
@@ -68,6 +74,12 @@ pub fn folder() -> tempfile::TempDir {
         (
             "leak.http",
             "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nsec\r\n3\r\nret\r\n0\r\n\r\n"
+                .to_owned(),
+        ),
+        (
+            "warnings.conf",
+            "SecRuleRemoveById 10\nSecRule ARGS \"@rx a\" \"id:10,phase:1,pass,skipAfter:NOWHERE\"\n\
+             SecRuleRemoveByTag none\n"
                 .to_owned(),
         ),
         (
@@ -162,6 +174,9 @@ fn messages_and_exit_codes() {
         ("reload-no-daemon", &["reload"]),
         ("rules-check", &["rules", "check"]),
         ("rules-check-json", &["rules", "check", "rules.conf", "--json"]),
+        ("a6-rules-check-warnings", &["rules", "check", "warnings.conf"]),
+        ("a6-rules-check-warnings-json", &["rules", "check", "--json", "warnings.conf"]),
+        ("a6-check-warnings", &["check", "--config", "warnings.toml"]),
         ("rules-check-wrong", &["rules", "check", "wrong.conf"]),
         ("rules-check-missing", &["rules", "check", "missing.conf"]),
         ("rules-list", &["rules", "list", "rules.conf"]),

@@ -87,3 +87,18 @@ fn a_reload_without_a_daemon_says_so() {
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("hint: is the daemon running"), "{}", stderr(&output));
 }
+
+#[test]
+fn a6_start_and_reload_log_what_rules_hardly_mean() {
+    let upstream = Reflector::start();
+    let daemon = Daemon::start(upstream.address(), None, "");
+    let rules = daemon.folder.path().join("rules.conf");
+    let warned = || daemon.program.stderr().matches("SecRuleRemoveById 9 does nothing").count();
+    for (extra, times) in [("SecRuleRemoveById 9\n", 1), ("", 1), ("SecRuleRemoveById 9\n", 2)] {
+        std::fs::write(&rules, format!("{extra}{RULES}")).unwrap();
+        assert_eq!(daemon.command(&["reload"]).status.code(), Some(0));
+        assert_eq!(warned(), times, "{}", daemon.program.stderr());
+    }
+    let line = format!("{}:1: SecRuleRemoveById 9", rules.display());
+    assert!(daemon.program.stderr().contains(&line), "{}", daemon.program.stderr());
+}

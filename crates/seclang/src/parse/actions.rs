@@ -163,7 +163,8 @@ pub(crate) fn actions(list: Fragment<'_>, place: Place, faults: &mut Vec<Fault>)
             continue;
         };
         let name = word.names[0];
-        disruptive |= word.kind == Kind::Disruptive;
+        // `block` means what SecDefaultAction says, so that it says nothing there.
+        disruptive |= word.kind == Kind::Disruptive && name != "block";
         names_phase |= name == "phase";
         if let Some(kind) = misplaced(word, place) {
             faults.push(item.name.fault(kind));
@@ -183,7 +184,7 @@ pub(crate) fn actions(list: Fragment<'_>, place: Place, faults: &mut Vec<Fault>)
             }
             if !disruptive {
                 faults.push(list.fault(LoadErrorKind::DefaultActionLacks(
-                    "a disruptive action such as `pass` or `deny`",
+                    "a disruptive action such as `pass` or `deny`, which `block` then stands for",
                 )));
             }
         }
@@ -205,12 +206,13 @@ fn misplaced(word: &ActionWord, place: Place) -> Option<LoadErrorKind> {
         // `tag`: ModSecurity 2 names it among the metadata, but does not refuse it.
         Place::Link if word.kind != Kind::Other && action != "tag" => Some(LoadErrorKind::NotInLink(action)),
         Place::Link => None,
-        Place::Default if action == "phase" => None,
+        // ModSecurity 2 inherits tags too, and warns of severity and logdata.
+        Place::Default if matches!(action, "phase" | "tag" | "severity" | "logdata") => None,
         Place::Default if matches!(word.kind, Kind::Metadata | Kind::Flow) || action == "chain" => {
             not_in("SecDefaultAction")
         }
         Place::Default => None,
-        Place::Update if matches!(action, "id" | "phase" | "chain") => not_in("SecRuleUpdateActionById"),
+        // `id`, `phase` and `chain` may say what the rule has; whether they do is seen when rules are compiled.
         Place::Update => None,
     }
 }

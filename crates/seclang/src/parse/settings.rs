@@ -63,7 +63,9 @@ pub(super) fn setting(
         "SecAuditLogRelevantStatus" => Setting::AuditLogRelevantStatus(text()?),
         "SecAuditLogStorageDir" => Setting::AuditLogStorageDir(text()?),
         "SecAuditLogType" => Setting::AuditLogType(word(value, name)?),
-        "SecCollectionTimeout" => Setting::CollectionTimeout(number32(value, name, 0)?),
+        "SecCollectionTimeout" => {
+            Setting::CollectionTimeout(number(value, name, 0..=limits::COLLECTION_TIMEOUT)? as u32)
+        }
         "SecComponentSignature" => Setting::ComponentSignature(bytes()),
         "SecCookieFormat" => Setting::CookieFormat(number(value, name, 0..=1)? as u8),
         "SecCookieV0Separator" => Setting::CookieV0Separator(single_byte()?),

@@ -69,6 +69,19 @@ pub(super) fn compile(
         links: Vec::with_capacity(draft.links.len()),
     };
     apply_head(head, &mut rule, rules);
+    // As in ModSecurity 2: such a rule would do nothing.
+    if rule.phase == 5
+        && matches!(rule.disruptive, Disruptive::Deny | Disruptive::Drop | Disruptive::Redirect(_))
+    {
+        errors.push(CompileError {
+            file: document.file(head.span.file).to_owned(),
+            line: head.span.line,
+            message: format!(
+                "rule {} denies, drops or redirects in phase 5, where the answer has been sent; use pass, or another phase",
+                draft.id
+            ),
+        });
+    }
     for link in &draft.links {
         let located = |message: String| CompileError {
             file: document.file(link.span.file).to_owned(),
