@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -81,10 +82,14 @@ pub struct Error {
     pub source: std::io::Error,
 }
 
+/// Mode of a new file: its owner writes it, and its group, such as that of log readers, reads it.
+const MODE: u32 = 0o640;
+
 fn open(path: &Path) -> Result<File, Error> {
     File::options()
         .append(true)
         .create(true)
+        .mode(MODE)
         .open(path)
         .map_err(|source| Error { path: path.to_owned(), source })
 }
@@ -310,6 +315,15 @@ mod tests {
         log.shared.state.lock().unwrap().lines = vec![0; ACCESS_LOG_BYTES];
         log.write(&entry());
         assert_eq!(dropped.get(), 1);
+    }
+
+    #[test]
+    fn e21_a_new_access_log_is_for_owner_and_group() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let config = AccessLogConfig { path: dir.path().join("access.log"), format: AccessLogFormat::Json };
+        drop(AccessLog::open(&config, Counter::default()).unwrap());
+        assert_eq!(std::fs::metadata(&config.path).unwrap().permissions().mode() & 0o7777, 0o640);
     }
 
     #[test]

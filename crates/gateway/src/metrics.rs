@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::quantiles::{ClockOf, Quantiles, Told};
+use crate::upstream::Gauges;
 
 /// The gateway's metrics. One instance lives as long as the gateway, over all reloads.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub struct Metrics {
     sent: Family<SiteLabels, Counter>,
     upstream_errors: Family<UpstreamErrorLabels, Counter>,
     upstream_up: Family<UpstreamLabels, Gauge<i64, AtomicI64>>,
+    pub(crate) upstreams: Gauges,
     refused_connections: Family<ReasonLabels, Counter>,
     /// Connections accepted.
     pub connections: Counter,
@@ -119,6 +121,7 @@ impl Metrics {
             sent: Family::default(),
             upstream_errors: Family::default(),
             upstream_up: Family::default(),
+            upstreams: Gauges::default(),
             refused_connections: Family::default(),
             connections: Counter::default(),
             open_connections: Gauge::default(),

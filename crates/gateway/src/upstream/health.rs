@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use http1::{Headers, RequestHead, Version};
 
-use super::{Address, Connection, Failure, Upstream};
+use super::{Address, Connection, Failure, Upstream, UpstreamGauge};
 use crate::config::HealthCheck;
 use crate::metrics::Metrics;
 
@@ -18,22 +18,22 @@ pub(super) struct Health {
     /// What active checks say.
     down: AtomicBool,
     name: Arc<str>,
-    metrics: Arc<Metrics>,
+    gauge: UpstreamGauge,
 }
 
 impl Health {
-    pub(super) fn new(name: Arc<str>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(gauge: UpstreamGauge, name: Arc<str>) -> Self {
         Self {
             began: Instant::now(),
             rests_until: AtomicU64::new(0),
             down: AtomicBool::new(false),
             name,
-            metrics,
+            gauge,
         }
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
-        &self.metrics
+        self.gauge.metrics()
     }
 
     fn millis(&self, at: Instant) -> u64 {
@@ -47,20 +47,20 @@ impl Health {
 
     pub(super) fn rest(&self, pause: Duration) {
         self.rests_until.store(self.millis(Instant::now() + pause).max(1), Ordering::Relaxed);
-        self.metrics.upstream_up(&self.name, false);
+        self.gauge.set(false);
     }
 
     pub(super) fn succeeded(&self) {
         if self.rests_until.load(Ordering::Relaxed) != 0 {
             self.rests_until.store(0, Ordering::Relaxed);
-            self.metrics.upstream_up(&self.name, !self.down.load(Ordering::Relaxed));
+            self.gauge.set(!self.down.load(Ordering::Relaxed));
         }
     }
 
     fn checked(&self, up: bool) {
         if self.down.swap(!up, Ordering::Relaxed) == up {
             tracing::warn!(upstream = %self.name, up, "health check");
-            self.metrics.upstream_up(&self.name, up);
+            self.gauge.set(up);
         }
     }
 }
@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn an_upstream_rests_and_comes_back() {
-        let health = Health::new("u".into(), Arc::new(Metrics::new(Arc::new(|| 0))));
+        let metrics = Arc::new(Metrics::new(Arc::new(|| 0)));
+        let health = Health::new(UpstreamGauge::new(metrics, "u".into()), "u".into());
         let now = Instant::now();
         assert!(health.is_up(now));
         health.rest(Duration::from_secs(5));

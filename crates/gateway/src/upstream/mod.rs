@@ -1,6 +1,7 @@
 //! What stands behind the gate: addresses, connections, and the choice between several.
 
 pub(crate) mod call;
+mod gauge;
 pub(crate) mod h1;
 pub(crate) mod h2;
 mod health;
@@ -22,6 +23,8 @@ use tokio_rustls::{TlsConnector, TlsStream};
 use crate::config::{HealthCheck, UpstreamHttp2, UpstreamTimeouts};
 use crate::metrics::Metrics;
 use crate::stream::{self, Rewound, Stream};
+pub(crate) use gauge::Gauges;
+use gauge::UpstreamGauge;
 use pool::Pool;
 
 /// Why an attempt at an upstream failed.
@@ -216,10 +219,9 @@ impl Upstream {
             _ => None,
         };
         let name: Arc<str> = settings.text.as_str().into();
-        metrics.upstream_up(&name, true);
         Ok(Self {
             pool: Pool::new(settings.timeouts.idle),
-            health: health::Health::new(Arc::clone(&name), metrics),
+            health: health::Health::new(UpstreamGauge::new(metrics, Arc::clone(&name)), Arc::clone(&name)),
             settings,
             name,
             tls,
@@ -327,12 +329,6 @@ impl Upstream {
         if let Some(check) = &self.settings.health {
             health::watch(self, check.clone());
         }
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.health.metrics().forget_upstream(&self.name);
     }
 }
 
