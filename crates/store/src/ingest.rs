@@ -85,6 +85,10 @@ pub struct Ingest {
     checkpoint: Position,
     ingested: u64,
     damaged: u64,
+    /// See [`Ingest::keep_below`].
+    max_bytes: Option<u64>,
+    /// Events that went for room, and all that ever went, where any did.
+    removed: Option<Removed>,
 }
 
 impl Ingest {
@@ -105,7 +109,20 @@ impl Ingest {
             checkpoint,
             ingested: 0,
             damaged: 0,
+            max_bytes: None,
+            removed: None,
         })
+    }
+
+    /// Has the oldest events go after each batch while the store has more bytes than that, so that a burst or an import
+    /// exceeds it by no more than a batch. None: any size.
+    pub fn keep_below(&mut self, max_bytes: Option<u64>) {
+        self.max_bytes = max_bytes;
+    }
+
+    /// What went for room since this was last asked.
+    fn take_removed(&mut self) -> Option<Removed> {
+        self.removed.take()
     }
 
     /// Up to where the journal is in the store.
@@ -172,6 +189,15 @@ impl Ingest {
         if segment_done {
             self.store.sync()?;
             delete_segments_before(&self.folder, position)?;
+        }
+        if self.max_bytes.is_some() {
+            let size = Retention { max_age: None, max_bytes: self.max_bytes };
+            // without an age the time does not matter
+            let removed = self.store.retain(&size, Timestamp::MIN)?;
+            if removed.by_size > 0 {
+                let by_size = removed.by_size + self.removed.map_or(0, |before| before.by_size);
+                self.removed = Some(Removed { by_size, ..removed });
+            }
         }
         Ok(false)
     }
@@ -309,7 +335,11 @@ impl Worker {
     fn round(&mut self) -> Result<(), StoreError> {
         let ingest = match &mut self.ingest {
             Some(ingest) => ingest,
-            empty => empty.insert(Ingest::new(self.journal.folder(), Arc::clone(&self.store))?),
+            empty => {
+                let mut ingest = Ingest::new(self.journal.folder(), Arc::clone(&self.store))?;
+                ingest.keep_below(self.retention.max_bytes);
+                empty.insert(ingest)
+            }
         };
         let (notify, health) = (&mut self.notify, &self.health);
         let mut tell = |notice: IngestNotice| {
@@ -320,7 +350,8 @@ impl Worker {
         };
         ingest.catch_up(&mut tell)?;
         if self.retained.is_none_or(|at| at.elapsed() >= RETENTION_INTERVAL) {
-            let removed = self.store.retain(&self.retention, Timestamp::from(SystemTime::now()))?;
+            let mut removed = self.store.retain(&self.retention, Timestamp::from(SystemTime::now()))?;
+            removed.by_size += ingest.take_removed().map_or(0, |removed| removed.by_size);
             self.retained = Some(Instant::now());
             lock(&self.health).removed = removed.total;
             if removed.by_age + removed.by_size > 0 {
@@ -356,6 +387,9 @@ impl Worker {
             health.checkpoint = ingest.checkpoint;
             health.ingested = ingest.ingested;
             health.damaged = ingest.damaged;
+            if let Some(removed) = &ingest.removed {
+                health.removed = removed.total;
+            }
         }
         let was_failing = health.failure.is_some();
         health.failure = error.as_ref().map(ToString::to_string);

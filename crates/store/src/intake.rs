@@ -84,7 +84,7 @@ impl Intake {
     /// what became of each, in their order.
     ///
     /// # Errors
-    /// See [`IntakeError`]; then none of them was taken, as far as is known.
+    /// See [`IntakeError`]; then none of them was taken, save that after a failed sync they are known, and not durable yet.
     pub fn accept(&self, events: Vec<Event>, durable: bool) -> Result<Vec<Accepted>, IntakeError> {
         let none = vec![None; events.len()];
         self.accept_unless(events, &none, durable)
@@ -120,10 +120,15 @@ impl Intake {
         let mut fresh = events;
         let mut flags = known.iter();
         fresh.retain(|_| flags.next() == Some(&false));
-        self.journal.append_batch(&fresh, durable)?;
+        self.journal.append_batch(&fresh, false)?;
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         for event in &fresh {
             recent.add(event.id, RECENT_IDS);
+        }
+        drop(recent);
+        // Also where all are known: the sync of those that came before may have failed.
+        if durable {
+            self.journal.sync()?;
         }
         Ok(known.iter().map(|known| if *known { Accepted::Known } else { Accepted::New }).collect())
     }
@@ -265,6 +270,22 @@ mod tests {
             ingest.catch_up(&mut |notice| panic!("{notice}")).unwrap();
         }
         assert_eq!(store.count(&Filter::default()).unwrap(), 8);
+    }
+
+    #[test]
+    fn f22_a_known_event_is_durable_as_well() {
+        // A durable batch of known events waits for the disk: the journal has nothing that is not synced afterwards.
+        let folder = tempfile::tempdir().unwrap();
+        let path = crate::database_path(folder.path());
+        drop(SqliteStore::open(&path, BUSY_TIMEOUT).unwrap());
+        let journal = Journal::open(&crate::journal_folder(folder.path()), JournalOptions::default());
+        let journal = Arc::new(journal.unwrap());
+        let store = SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap();
+        let intake = Intake::new(Arc::clone(&journal), store);
+        intake.accept(events(0..3), false).unwrap();
+        assert!(journal.synced() < journal.health().end);
+        assert_eq!(intake.accept(events(0..3), true).unwrap(), [Accepted::Known; 3]);
+        assert_eq!(journal.synced(), journal.health().end);
     }
 
     #[test]

@@ -32,10 +32,18 @@
 //! A record that the disk does not take waits in memory, up to `fallback_bytes`; a partly written one is cut off again. Each
 //! later append, and [`Journal::retry`], writes the waiting records first, in order. What does not fit in memory is lost,
 //! counted in [`JournalHealth::lost`] and reported as [`JournalError::Lost`]. A process that is killed meanwhile loses what
-//! waits.
+//! waits. A journal that is opened on a full disk begins in memory and makes its first segment when there is room.
+//!
+//! # A disk that fails
+//!
+//! A sync does not hold up appends. Where it fails, the segment is given up: its records are written again to a new segment,
+//! which is synced in its place, and [`JournalHealth::sync_failure`] says so until somebody acknowledges it. A sync that
+//! returns without an error has kept everything that was appended before it.
 
+mod disk;
 mod reader;
 mod segment;
+mod sync;
 mod writer;
 
 use std::fmt;
@@ -146,6 +154,12 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// Whether the disk had no room.
+    pub fn is_no_room(&self) -> bool {
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        matches!(self, Self::Io { source, .. } if full.contains(&source.kind()))
+    }
+
     fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { doing, path, source }

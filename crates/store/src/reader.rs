@@ -34,13 +34,14 @@ impl EventReader {
     /// # Errors
     /// See [`StoreError`].
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        let reader = Self {
-            journal: journal_folder(data_dir),
-            database: database_path(data_dir),
-            store: Mutex::default(),
-        };
+        let reader = Self::open_later(data_dir);
         reader.store()?;
         Ok(reader)
+    }
+
+    /// As [`EventReader::open`], but the store is opened when it is first asked.
+    pub fn open_later(data_dir: &Path) -> Self {
+        Self { journal: journal_folder(data_dir), database: database_path(data_dir), store: Mutex::default() }
     }
 
     fn store(&self) -> Result<Option<std::sync::Arc<SqliteStore>>, StoreError> {
@@ -217,7 +218,11 @@ impl EventQuery for EventReader {
     }
 
     fn end(&self) -> Result<Position, StoreError> {
-        let mut end = self.checkpoint()?;
+        let mut end = match self.checkpoint() {
+            // Where the store could not even be opened, the journal has all that it does not.
+            Err(StoreError::Full { .. }) => Position::START,
+            checkpoint => checkpoint?,
+        };
         self.pending(end, &mut |record| {
             end = record.end;
             Ok(true)

@@ -16,7 +16,12 @@ pub fn replace_file(
 ) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    // What a crash has left, or a link that somebody has put there: it is neither followed nor kept.
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
     let mut writer = BufWriter::new(file);
     write(&mut writer)?;
     writer.flush()?;
@@ -33,6 +38,21 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn e21_links_are_replaced_and_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("monban.pid"), folder.path().join("other"));
+        std::fs::write(&other, b"another's").unwrap();
+        for link in [path.clone(), folder.path().join("monban.pid.new")] {
+            std::os::unix::fs::symlink(&other, &link).unwrap();
+            replace_file(&path, |out| out.write_all(b"7")).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), b"7");
+            assert!(!path.is_symlink());
+            assert_eq!(std::fs::read(&other).unwrap(), b"another's");
+            let _ = std::fs::remove_file(&path);
+        }
+    }
 
     #[test]
     fn the_former_content_stays_until_the_new_one_is_whole() {

@@ -69,14 +69,25 @@ impl SqliteStore {
     /// # Errors
     /// See [`StoreError`].
     pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        let writer = open_writer(path, busy_timeout)?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            busy_timeout,
-            budget: QUERY_BUDGET,
-            writer: Some(Mutex::new(Some(writer))),
-            readers: Mutex::default(),
-        })
+        let store = Self::open_later(path, busy_timeout);
+        *store.writer()? = Some(open_writer(path, busy_timeout)?);
+        Ok(store)
+    }
+
+    /// As [`SqliteStore::open`], but the file is opened when it is first used, and again until it can be: for a disk that has
+    /// no room yet.
+    pub fn open_later(path: &Path, busy_timeout: Duration) -> Self {
+        Self::new(path, busy_timeout, Some(Mutex::new(None)))
+    }
+
+    /// As [`SqliteStore::open_read_only`], but the file is opened when it is first used.
+    pub fn read_later(path: &Path, busy_timeout: Duration) -> Self {
+        Self::new(path, busy_timeout, None)
+    }
+
+    fn new(path: &Path, busy_timeout: Duration, writer: Option<Mutex<Option<Connection>>>) -> Self {
+        let path = path.to_path_buf();
+        Self { path, busy_timeout, budget: QUERY_BUDGET, writer, readers: Mutex::default() }
     }
 
     /// As [`SqliteStore::open`]; a damaged file is moved aside first. Then also returns what was wrong and where the file is
@@ -102,13 +113,7 @@ impl SqliteStore {
     /// # Errors
     /// See [`StoreError`]; [`StoreError::Engine`] where the file does not exist.
     pub fn open_read_only(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        let store = Self {
-            path: path.to_path_buf(),
-            busy_timeout,
-            budget: QUERY_BUDGET,
-            writer: None,
-            readers: Mutex::default(),
-        };
+        let store = Self::read_later(path, busy_timeout);
         store
             .read("open", |connection| {
                 let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -430,7 +435,11 @@ impl EventStore for SqliteStore {
             }
             self.write("retain", |transaction| tallies::remove_traffic(transaction, before))?;
         }
-        if let Some(max_bytes) = retention.max_bytes {
+        // Asked after every batch: by the reader, so that nothing is locked while there is room.
+        let exceeds = |max_bytes: &u64| self.read("retain", bytes_in_use).map(|bytes| bytes > *max_bytes);
+        if let Some(max_bytes) = retention.max_bytes
+            && exceeds(&max_bytes)?
+        {
             loop {
                 let count = self.write("retain", |transaction| {
                     let bytes = bytes_in_use(transaction)?;

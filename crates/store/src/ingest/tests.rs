@@ -303,3 +303,28 @@ fn the_thread_fills_the_indices_and_tells_when_they_are_far_behind() {
     assert_eq!(ingester.health().ingested, 5);
     ingester.stop();
 }
+
+#[test]
+fn f22_the_size_is_kept_while_a_burst_is_ingested() {
+    let fixture = Fixture::new(1 << 20);
+    fixture.append(0..4000);
+    let whole = {
+        let other = Fixture::new(1 << 20);
+        other.append(0..4000);
+        other.ingest().catch_up(&mut silent).unwrap();
+        other.store.stats().unwrap().bytes
+    };
+    let limit = whole / 4;
+    let mut ingest = fixture.ingest();
+    ingest.keep_below(Some(limit));
+    assert_eq!(ingest.catch_up(&mut silent).unwrap(), 4000);
+    let stats = fixture.store.stats().unwrap();
+    assert!(stats.bytes <= limit, "{} of {limit}", stats.bytes);
+    // The file, too, has never been much larger: a batch, and what is yet to be given back.
+    let file = std::fs::metadata(fixture.store.path()).unwrap().len();
+    assert!(file < limit * 2, "{file} of {limit}");
+    let removed = ingest.take_removed().unwrap();
+    assert_eq!(removed.by_size + stats.events, 4000);
+    assert_eq!(removed.total, removed.by_size);
+    assert_eq!(numbers(&*fixture.store).last(), Some(&3999), "the oldest go");
+}

@@ -1,5 +1,6 @@
 //! Connections to the file, what SQLite says when it goes wrong, and a damaged file's way aside.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -47,10 +48,9 @@ pub(super) fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connect
 fn create_private(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt;
     let opened = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-    opened.map(drop).map_err(|error| StoreError::Engine {
-        path: path.to_path_buf(),
-        doing: "create",
-        what: error.to_string(),
+    opened.map(drop).map_err(|error| match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full { path: path.to_path_buf() },
+        _ => StoreError::Engine { path: path.to_path_buf(), doing: "create", what: error.to_string() },
     })
 }
 
@@ -64,6 +64,12 @@ pub(super) fn open_reader(path: &Path, busy_timeout: Duration) -> rusqlite::Resu
 pub(super) fn explain(path: &Path, doing: &'static str, error: &rusqlite::Error) -> StoreError {
     let path = path.to_path_buf();
     let what = error.to_string();
+    // The index of the WAL could not be extended: SQLite says so of a full disk.
+    if let rusqlite::Error::SqliteFailure(cause, _) = error
+        && cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+    {
+        return StoreError::Full { path };
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { path },
         Some(ErrorCode::DiskFull) => StoreError::Full { path },
@@ -92,7 +98,7 @@ pub fn move_aside(path: &Path) -> Result<PathBuf, StoreError> {
         let (from, to) = (with_suffix(path, suffix), with_suffix(&aside, suffix));
         match std::fs::rename(&from, to) {
             Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => {
                 return Err(StoreError::Engine { path: from, doing: "move aside", what: error.to_string() });
             }

@@ -1,0 +1,203 @@
+//! Asking the disk to keep what the journal has written, and what happens when it fails.
+//!
+//! Linux tells of a failed write-back once, and marks the pages clean: a second `fsync` of the same file succeeds although the
+//! disk does not have them (<https://wiki.postgresql.org/wiki/Fsync_Errors>). So a segment whose sync has failed is suspect:
+//! nothing is appended to it any more, a later sync of it proves nothing, and its records are read back from the page cache and
+//! written again to a new segment as soon as the disk syncs one. Until then every sync fails.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind};
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use super::writer::{Journal, encode_record};
+use super::{JournalError, Position, SegmentReader, SegmentStep, segment_path};
+
+/// How long a sync fails at once after one has failed: a dying disk is not asked for every batch.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What is known of the disk.
+pub(super) struct Syncing {
+    /// Everything before this position survives a power cut.
+    synced: Position,
+    /// Segments whose sync failed.
+    suspects: BTreeMap<u64, Suspect>,
+    failed: Option<Instant>,
+    /// Suspects were written again and synced.
+    rescued: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Suspect {
+    /// Its records from this offset on are to be written again.
+    From(u64),
+    /// They stand in a later segment, which is yet to be synced.
+    WrittenAgain,
+}
+
+impl From<Position> for Syncing {
+    fn from(synced: Position) -> Self {
+        Self { synced, suspects: BTreeMap::new(), failed: None, rescued: false }
+    }
+}
+
+impl Journal {
+    /// Returns when what has been written so far survives a power cut. Others may append meanwhile.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`].
+    pub fn sync(&self) -> Result<(), JournalError> {
+        let end = self.state().end;
+        self.sync_to(end)
+    }
+
+    /// Forgets that a sync has failed, where its events are safe by now.
+    pub fn acknowledge_sync_failure(&self) {
+        let syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        if syncing.suspects.is_empty() {
+            self.state().sync_failure = None;
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn synced(&self) -> Position {
+        self.syncing.lock().unwrap_or_else(PoisonError::into_inner).synced
+    }
+
+    /// Returns when everything before `target` survives a power cut.
+    pub(super) fn sync_to(&self, target: Position) -> Result<(), JournalError> {
+        let mut syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !syncing.suspects.is_empty() && syncing.failed.is_some_and(|at| at.elapsed() < PAUSE) {
+            let why = self.state().sync_failure.clone().unwrap_or_default();
+            return Err(JournalError::io("sync", &self.folder)(io::Error::other(why)));
+        }
+        if syncing.suspects.is_empty() && syncing.synced >= target {
+            return Ok(());
+        }
+        // The second pass writes again what the first finds the disk not to keep.
+        let first = syncing.suspects.is_empty();
+        let mut done = self.sync_pass(&mut syncing);
+        if let (Err(error), true) = (&done, first) {
+            self.state().sync_failure = Some(error.to_string());
+            done = self.sync_pass(&mut syncing);
+        }
+        let mut state = self.state();
+        match &done {
+            Err(error) => {
+                syncing.failed = Some(Instant::now());
+                state.sync_failure = Some(error.to_string());
+            }
+            Ok(()) if syncing.rescued => {
+                syncing.rescued = false;
+                let why = state.sync_failure.take().unwrap_or_default();
+                state.sync_failure = Some(format!("{why}; its events were written again to a new file"));
+            }
+            Ok(()) => {}
+        }
+        drop(state);
+        done
+    }
+
+    fn sync_pass(&self, syncing: &mut Syncing) -> Result<(), JournalError> {
+        if syncing.suspects.values().any(|suspect| matches!(suspect, Suspect::From(_))) {
+            self.probe(syncing)?;
+        }
+        for (number, suspect) in &mut syncing.suspects {
+            if let Suspect::From(offset) = *suspect {
+                self.write_again(Position { segment: *number, offset })?;
+                *suspect = Suspect::WrittenAgain;
+            }
+        }
+        let (end, current) = {
+            let state = self.state();
+            (state.end, state.segment.clone())
+        };
+        let from = syncing.synced;
+        for number in from.segment..=end.segment {
+            if syncing.suspects.contains_key(&number) {
+                continue;
+            }
+            let path = segment_path(&self.folder, number);
+            let synced = match current.as_ref().filter(|_| number == end.segment) {
+                Some(segment) => segment.sync(),
+                None => match self.disk.open(&path) {
+                    // Ingested and deleted, after the store's own sync.
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                    opened => opened.and_then(|segment| segment.sync()),
+                },
+            };
+            if let Err(error) = synced {
+                return Err(self.suspect(syncing, number, error));
+            }
+        }
+        if from.segment != end.segment {
+            self.disk.sync_folder(&self.folder).map_err(JournalError::io("sync", &self.folder))?;
+        }
+        syncing.synced = end;
+        syncing.rescued |= !syncing.suspects.is_empty();
+        syncing.suspects.clear();
+        Ok(())
+    }
+
+    /// Asks the disk to keep the segment that is being written, or a new one, so that a disk that keeps nothing is not filled
+    /// with copies.
+    fn probe(&self, syncing: &mut Syncing) -> Result<(), JournalError> {
+        let (segment, number) = {
+            let mut state = self.state();
+            if state.segment.is_none() {
+                self.begin_segment(&mut state)?;
+            }
+            (state.segment.clone(), state.end.segment)
+        };
+        match segment.map_or(Ok(()), |segment| segment.sync()) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.suspect(syncing, number, error)),
+        }
+    }
+
+    /// Notes that the disk failed to keep a segment; nothing is appended to it any more.
+    fn suspect(&self, syncing: &mut Syncing, number: u64, error: io::Error) -> JournalError {
+        let error = JournalError::io("sync", &segment_path(&self.folder, number))(error);
+        let offset = if number == syncing.synced.segment { syncing.synced.offset } else { 0 };
+        syncing.suspects.insert(number, Suspect::From(offset));
+        let mut state = self.state();
+        if state.end.segment == number {
+            state.segment = None;
+        }
+        error
+    }
+
+    /// Reads the records of a segment from an offset on and appends them to the one that is being written.
+    fn write_again(&self, from: Position) -> Result<(), JournalError> {
+        let path = segment_path(&self.folder, from.segment);
+        let unreadable = |error| JournalError::io("read again", &path)(error);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            opened => opened.map_err(unreadable)?,
+        };
+        let mut reader =
+            SegmentReader::new(BufReader::new(file), from.segment, from.offset).map_err(unreadable)?;
+        let mut records = Vec::new();
+        loop {
+            match reader.next(true).map_err(unreadable)? {
+                SegmentStep::Event(event) => records.extend_from_slice(&encode_record(&event)?),
+                SegmentStep::End { .. } => break,
+                SegmentStep::Damaged(damage) => {
+                    return Err(unreadable(io::Error::new(ErrorKind::InvalidData, damage.to_string())));
+                }
+                SegmentStep::NewerForm(form) => {
+                    return Err(unreadable(io::Error::new(ErrorKind::InvalidData, form)));
+                }
+            }
+        }
+        if !records.is_empty() {
+            self.try_write(&mut self.state(), &records)?;
+            self.appended.notify_all();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
