@@ -3,7 +3,7 @@
 #![no_main]
 
 use console::access::Url;
-use console::access::credentials::{Credentials, client_address, is_local};
+use console::access::credentials::{Credentials, TrustedProxies, client_address, is_local};
 use http::{HeaderName, HeaderValue, Request};
 use libfuzzer_sys::fuzz_target;
 
@@ -24,13 +24,13 @@ fuzz_target!(|data: &[u8]| {
     }
     let Ok(request) = request.body(()) else { return };
     let (parts, ()) = request.into_parts();
-    match Credentials::read(&parts.headers) {
+    match Credentials::read(&parts.headers, data.len() % 2 == 0) {
         Credentials::Session(secret) => assert!(is_secret(&secret)),
         Credentials::Token(token) => assert!(token.strip_prefix("monban_").is_some_and(is_secret)),
         Credentials::None | Credentials::Malformed => {}
     }
     // nobody is at the other end, so nobody is on this machine
-    assert!(client_address(&parts).is_unspecified() && !is_local(&parts));
+    assert!(client_address(&parts, &TrustedProxies::default()).is_unspecified() && !is_local(&parts));
     if let Ok(url) = String::from_utf8_lossy(data).parse::<Url>() {
         assert_eq!(url.to_string().parse::<Url>(), Ok(url));
     }

@@ -19,7 +19,7 @@
 //! | `guard` | own names, foreign pages, headers of every answer |
 //! | `database`, `users`, `sessions`, `links`, `tokens`, `audit` | `console.sqlite` and its tables |
 //! | `password`, `second_factor`, `passkeys` | argon2id; codes of apps and recovery codes; WebAuthn |
-//! | `attempts`, `secret` | limits of attempts, random secrets |
+//! | `attempts`, `devices`, `secret` | limits of attempts, known browsers, random secrets |
 //! | `api` | the routes |
 //! | [`limits`] | all limits |
 
@@ -28,6 +28,7 @@ mod attempts;
 mod audit;
 pub mod credentials;
 mod database;
+mod devices;
 pub(crate) mod guard;
 pub mod identity;
 pub mod limits;
@@ -45,11 +46,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use event::Timestamp;
 use rusqlite::{Transaction, TransactionBehavior};
 
 pub use audit::AuditAction;
+pub use credentials::TrustedProxies;
 pub use database::{OpenError, path};
 pub(crate) use identity::identify;
 pub use identity::{Account, Analyst, Identity, Owner, Role, Scope, Via, Viewer};
@@ -57,7 +60,8 @@ pub use tokens::{Token, TokenOf};
 pub use url::{InvalidUrl, Url};
 
 use crate::{Code, Console, HealthCode, HealthProblem, Problem};
-use attempts::Attempts;
+use attempts::{Attempts, Key, Source};
+use credentials::Cookie;
 use database::Database;
 use links::Purpose;
 use passkeys::Ceremonies;
@@ -96,6 +100,7 @@ pub struct Access {
     database: Database,
     clock: Box<dyn Clock>,
     url: RwLock<Url>,
+    trusted: RwLock<TrustedProxies>,
     hasher: Hasher,
     attempts: Attempts,
     signing_in: Arc<Ceremonies<webauthn_rp::DiscoverableAuthenticationServerState>>,
@@ -126,6 +131,7 @@ impl Access {
             database,
             clock,
             url: RwLock::new(url),
+            trusted: RwLock::default(),
             hasher: Hasher::default(),
             attempts: Attempts::default(),
             signing_in: Arc::default(),
@@ -145,8 +151,27 @@ impl Access {
         self.url.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Goes on with other proxies in front of the console.
+    pub fn set_trusted(&self, trusted: TrustedProxies) {
+        *self.trusted.write().unwrap_or_else(PoisonError::into_inner) = trusted;
+    }
+
+    /// Whether a peer is a proxy in front of the console, with everybody's connections.
+    pub(crate) fn is_proxy(&self, peer: std::net::IpAddr) -> bool {
+        self.trusted.read().unwrap_or_else(PoisonError::into_inner).believes(peer)
+    }
+
+    /// Where a request comes from.
+    pub(crate) fn client_address(&self, parts: &Parts) -> std::net::IpAddr {
+        credentials::client_address(parts, &self.trusted.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// What is wrong.
     pub fn problems(&self) -> Vec<HealthProblem> {
+        if let Some(why) = self.database.problem() {
+            let error = format!("the console's accounts cannot be used: {why}");
+            return vec![HealthProblem::new(HealthCode::AccountsUnusable, error).value("why", why)];
+        }
         let unrecorded = self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner);
         let problem = |why: &String| {
             let error = format!("the audit trail is not written: {why}");
@@ -251,10 +276,24 @@ impl Access {
     ///
     /// # Errors
     /// 429 where there were too many.
-    fn attempt(&self, address: std::net::IpAddr, user: Option<&str>) -> Result<(), Problem> {
+    fn attempt(&self, keys: &[Key]) -> Result<(), Problem> {
         self.attempts
-            .take(address, user, self.clock.uptime())
+            .take(keys, self.clock.uptime())
             .map_err(|wait| Problem::of(Code::TooManyAttempts, "too many attempts").retry_after(wait))
+    }
+
+    /// The browser that asks, where somebody has signed in there before.
+    async fn device(self: &Arc<Self>, headers: &HeaderMap) -> Result<Option<devices::Device>, Problem> {
+        let Some(value) = Cookie::Device.read(headers, self.url().is_https()) else { return Ok(None) };
+        let value = value.to_owned();
+        self.run(move |db, _| devices::Device::read(db, &value)).await
+    }
+
+    /// Where the attempts of a request count that names nobody: for its browser, where anybody has signed in there before.
+    async fn source(self: &Arc<Self>, parts: &Parts) -> Result<Source, Problem> {
+        let device = self.device(&parts.headers).await?;
+        let network = || Source::network(self.client_address(parts));
+        Ok(device.map_or_else(network, |device| Source::Device(device.id().to_owned())))
     }
 
     /// Where the token of a link is entered.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `GET /healthz` | [`Health`] as JSON, always 200 while the process serves; `status` is `ok` or `degraded` |
 //! | `GET /metrics` | Prometheus' text format; to this machine, and to whoever may read |
+//! | `POST /api/problems/acknowledge` | problems that do not pass by themselves are none any more |
 //! | `GET /api/openapi.json` | the description of all these, as OpenAPI 3.1; docs/reference/openapi.json is the same |
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
@@ -79,6 +80,8 @@ pub struct Console {
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
     /// The metrics now, in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Acknowledges the problems that do not pass by themselves; tells which, or why it cannot. May block.
+    pub acknowledge: Arc<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>,
     /// Who may use it.
     pub access: Arc<access::Access>,
     /// The events.
@@ -103,6 +106,7 @@ impl Console {
             access,
             health: Arc::new(Health::default),
             metrics: Arc::new(String::new),
+            acknowledge: Arc::new(|| Ok(Vec::new())),
             events,
             notices: Arc::new(NoNotices),
             tuning: Arc::new(tuning::Nothing),
@@ -127,7 +131,9 @@ pub async fn serve(
         stop.await;
         live.stop();
     };
-    serve::serve(listener, None, router(console), stop).await
+    let access = Arc::clone(&console.access);
+    let is_shared = move |peer| access.is_proxy(peer);
+    serve::serve(listener, None, router(console), is_shared, stop).await
 }
 
 fn router(console: Console) -> Router {

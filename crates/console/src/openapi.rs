@@ -14,7 +14,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder, Schema};
 use utoipa::{IntoParams, Modify, ToSchema};
 
-use crate::access::credentials::COOKIE;
+use crate::access::credentials::Cookie;
 
 /// The description of all that is served.
 pub fn document() -> OpenApi {
@@ -107,8 +107,8 @@ struct Schemes;
 impl Modify for Schemes {
     fn modify(&self, document: &mut OpenApi) {
         let cookie = ApiKeyValue::with_description(
-            COOKIE,
-            "By signing in. What changes something takes `X-CSRF-Token` as well, from `GET /api/session`.",
+            Cookie::Session.name(false),
+            "By signing in; where the console is at https, its name begins with `__Host-`. What changes something takes `X-CSRF-Token` as well, from `GET /api/session`.",
         );
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.description = Some("An API token. The scopes are read, tune and admin.".to_owned());

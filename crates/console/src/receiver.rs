@@ -161,7 +161,7 @@ pub async fn serve(
     receiver: Receiver,
     stop: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
-    crate::serve::serve(listener, tls, router(receiver), stop).await
+    crate::serve::serve(listener, tls, router(receiver), |_| false, stop).await
 }
 
 /// The routes of the receiver, and 404 for everything else.

@@ -24,8 +24,8 @@ use crate::Problem;
 
 /// Connections at one time, of each listener; further ones wait. An mlogc keeps ten, a browser six.
 const MAX_CONNECTIONS: usize = 512;
-/// Connections of one client (an IPv6 one: a /64); further ones are closed at once. Those of this machine do not count: a proxy
-/// in front of the console comes from there with everybody's.
+/// Connections of one client (an IPv6 one: a /64); further ones are closed at once. Those of this machine and of trusted proxies
+/// do not count: a proxy in front of the console comes with everybody's.
 const MAX_OF_CLIENT: usize = 64;
 /// How long a request's head, and the quiet time before it, may take; clients connect again when they need to.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -42,7 +42,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// How long running requests may take to end.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 
-/// Serves until `stop` is done, then lets running requests end. Handlers find the peer as [`ConnectInfo`].
+/// Serves until `stop` is done, then lets running requests end. Handlers find the peer as [`ConnectInfo`]. `is_shared` tells
+/// whether a peer comes with everybody's connections.
 ///
 /// # Errors
 /// Those of the socket.
@@ -50,6 +51,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     router: Router,
+    is_shared: impl Fn(IpAddr) -> bool + Send,
     stop: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
     let tls = tls.map(TlsAcceptor::from);
@@ -70,7 +72,7 @@ pub(crate) async fn serve(
                 }
             },
         };
-        let Some(place) = clients.enter(peer.ip()) else { continue };
+        let Some(place) = clients.enter(peer.ip(), is_shared(peer.ip())) else { continue };
         let busy = room.available_permits() < MAX_CONNECTIONS / 2;
         let head_timeout = if busy { BUSY_HEAD_TIMEOUT } else { HEAD_TIMEOUT };
         // Answers are small and clients wait for each.
@@ -131,7 +133,7 @@ struct Place {
 
 impl Clients {
     /// None where the client has enough.
-    fn enter(&self, address: IpAddr) -> Option<Place> {
+    fn enter(&self, address: IpAddr, is_shared: bool) -> Option<Place> {
         let address = address.to_canonical();
         let client = match address {
             IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
@@ -139,7 +141,7 @@ impl Clients {
         };
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(client).or_default();
-        if *count >= MAX_OF_CLIENT && !address.is_loopback() {
+        if *count >= MAX_OF_CLIENT && !address.is_loopback() && !is_shared {
             return None;
         }
         *count += 1;
@@ -186,7 +188,7 @@ mod tests {
     #[test]
     fn a_client_has_so_many_connections() {
         let clients = Clients::default();
-        let enter = |address: &str| clients.enter(address.parse().unwrap());
+        let enter = |address: &str| clients.enter(address.parse().unwrap(), address == "192.0.2.80");
         let places: Vec<_> = (0..MAX_OF_CLIENT).map(|_| enter("192.0.2.1").unwrap()).collect();
         assert!(enter("192.0.2.1").is_none() && enter("::ffff:192.0.2.1").is_none());
         assert!(enter("192.0.2.2").is_some());
@@ -195,7 +197,8 @@ mod tests {
         assert!(enter("2001:db8::ffff:1").is_none());
         assert!(enter("2001:db8:0:1::1").is_some());
         let local: Vec<_> = (0..2 * MAX_OF_CLIENT).map(|_| enter("127.0.0.1").unwrap()).collect();
-        drop((places, of_net, local));
+        let proxy: Vec<_> = (0..2 * MAX_OF_CLIENT).map(|_| enter("192.0.2.80").unwrap()).collect();
+        drop((places, of_net, local, proxy));
         assert!(enter("192.0.2.1").is_some());
         assert!(clients.0.lock().unwrap().is_empty());
     }

@@ -10,8 +10,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::AuditAction;
 use crate::access::credentials::is_local;
-use crate::access::identity::identify;
+use crate::access::identity::{Owner, identify};
+use crate::openapi::Failure;
 use crate::{Console, Problem};
 
 /// The state of the daemon.
@@ -73,7 +75,9 @@ pub enum HealthCode {
     EventsLost,
     /// The store takes no events, and the journal keeps them: `values.why`.
     StoreWaits,
-    /// A damaged store was moved aside.
+    /// The disk failed to keep events, and they were written again: `values.why`. Until it is acknowledged.
+    DiskFails,
+    /// The damaged file `values.file` was moved aside. Until it is acknowledged, or the file is gone.
     StoreMovedAside,
     /// A log of the gate, or its journal, cannot be written: `values.why`.
     LogUnwritten,
@@ -87,6 +91,8 @@ pub enum HealthCode {
     NoticesFail,
     /// The audit trail of the console is not written: `values.why`.
     AuditUnwritten,
+    /// The console's accounts cannot be used: `values.why`.
+    AccountsUnusable,
     /// Something is wrong with the file of exclusions: `values.why`.
     ExclusionsFile,
 }
@@ -103,7 +109,40 @@ pub enum Status {
 }
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
-    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(metrics))
+    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(metrics)).routes(routes!(acknowledge))
+}
+
+/// What was acknowledged.
+#[derive(Debug, Serialize, ToSchema)]
+struct Acknowledged {
+    /// The problems' texts.
+    acknowledged: Vec<String>,
+}
+
+/// Acknowledge problems of /healthz that do not pass by themselves
+///
+/// Damaged files that were moved aside, a disk that failed to keep events, and events that were lost. They are no problems any
+/// more until it happens again.
+#[utoipa::path(
+    post,
+    path = "/api/problems/acknowledge",
+    operation_id = "acknowledge_problems",
+    tag = "state",
+    security(("session" = ["owner"]), ("token" = ["admin"])),
+    responses(
+        (status = 200, body = Acknowledged),
+        (status = 503, body = Failure, description = "The disk does not take it"),
+    )
+)]
+async fn acknowledge(who: Owner, State(console): State<Console>) -> Result<Json<Acknowledged>, Problem> {
+    let acknowledge = std::sync::Arc::clone(&console.acknowledge);
+    let unavailable = |why: String| Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, why);
+    let done = tokio::task::spawn_blocking(move || acknowledge()).await;
+    let acknowledged = done.map_err(|error| unavailable(error.to_string()))?.map_err(unavailable)?;
+    if !acknowledged.is_empty() {
+        console.audit(&who, AuditAction::ProblemsAcknowledged, acknowledged.join("; ")).await;
+    }
+    Ok(Json(Acknowledged { acknowledged }))
 }
 
 /// How the daemon fares

@@ -25,6 +25,7 @@ enum Command {
     Init(commands::init::Arguments),
     Check(commands::check::Arguments),
     Reload(commands::reload::Arguments),
+    Acknowledge(commands::acknowledge::Arguments),
     #[command(subcommand)]
     Rules(commands::rules::Command),
     #[command(subcommand)]
@@ -49,6 +50,7 @@ impl Cli {
             Command::Init(arguments) => commands::init::run(arguments, &file),
             Command::Check(arguments) => commands::check::run(arguments, &file),
             Command::Reload(_) => commands::reload::run(&file),
+            Command::Acknowledge(_) => commands::acknowledge::run(&Config::load(&file)?),
             Command::Rules(command) => command.run(&self),
             Command::Events(command) => command.run(&Config::load(&file)?),
             Command::Notify(command) => command.run(&Config::load(&file)?),

@@ -105,6 +105,8 @@ pub struct Console {
     /// How the owner gets there, where it is not by that address. None: `[notify] console_url`, else the address.
     #[serde(deserialize_with = "console_url")]
     pub url: Option<console::access::Url>,
+    /// Proxies in front of the console, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
     /// How many passed requests are kept as a sample for replays; 0: none.
     pub sample: u16,
     /// Database of countries, in MaxMind's format, for the overview. None: no countries.
@@ -136,6 +138,7 @@ impl Default for Console {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 8600)),
             url: None,
+            trusted_proxies: console::access::TrustedProxies::default().console,
             sample: 200,
             geoip: None,
             rule_folders: Vec::new(),
@@ -252,6 +255,19 @@ impl Config {
         first.into_iter().chain(self.waf.rules.iter().cloned()).collect()
     }
 
+    /// Which proxies the console believes what they say of the client.
+    pub fn trusted_by_console(&self) -> console::access::TrustedProxies {
+        console::access::TrustedProxies {
+            console: self.console.trusted_proxies.clone(),
+            gate: self.trusted_proxies.clone(),
+        }
+    }
+
+    /// Whether events come from others than the gate.
+    pub fn has_other_sources(&self) -> bool {
+        !self.sensors.is_empty() || !self.watch.is_empty()
+    }
+
     /// The sites as exclusions know them.
     pub fn sites(&self) -> tuning::Sites {
         let site = |site: &SiteConfig| tuning::Site {
@@ -319,4 +335,4 @@ fn text_of<'a>(name: &str, text: &'a [u8]) -> Result<&'a str, Vec<String>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -1,5 +1,7 @@
 //! The daemon: the one place where gate, rules, journal, store and console are put together.
 
+mod acknowledge;
+mod control;
 mod health;
 mod storage;
 
@@ -11,23 +13,25 @@ use std::time::{Duration, SystemTime};
 use console::access::{self, Access};
 use event::{IdSource, Timestamp};
 use gateway::{Gateway, Services};
-use store::{Ingester, Intake};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use store::Ingester;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{JoinHandle, JoinSet};
 use waf::{Collections, RuleSet};
 
-use crate::commands::console_token;
+use crate::checks::Checked;
 use crate::config::Config;
-use crate::control::MAX_COMMAND_BYTES;
+use crate::data_folder::{self, unless_full};
 use crate::failure::Failure;
 use crate::looking::{self, TrafficKeeper};
 use crate::notices::Notices;
-use crate::reception::{self, Reception};
+use crate::reception::Reception;
 use crate::sample::Sample;
 use crate::sink::{Logs, Sink};
 use crate::tuner::{self, Tuner};
-use crate::{import_channel, persistence, rules};
+use crate::{persistence, rules};
+use acknowledge::Acknowledge;
+use control::Control;
 use health::Parts;
 use storage::Storage;
 
@@ -35,6 +39,8 @@ use storage::Storage;
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 /// How often the collections are saved.
 const SAVE_INTERVAL: Duration = Duration::from_secs(60);
+/// How long what blocks a thread, such as a reload of rules from a disk that hangs, may hold up the end.
+const BLOCKING_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The file that names the daemon's process, in the data folder.
 pub fn pid_path(data_dir: &Path) -> PathBuf {
@@ -55,11 +61,7 @@ pub fn load_rules(config: &Config) -> Result<Option<Arc<RuleSet>>, Failure> {
     if config.waf.rules.is_empty() {
         return Ok(None);
     }
-    let rules = rules::load_or_fail(&config.rule_files())?;
-    for warning in rules::warnings(&rules) {
-        tracing::warn!("{warning}");
-    }
-    Ok(Some(Arc::new(rules)))
+    rules::load_or_fail(&config.rule_files()).map(|rules| Some(Arc::new(rules)))
 }
 
 /// Runs until TERM or INT. `ready` is called once everything listens; where `shows_link`, with a new one-time link to the
@@ -69,20 +71,22 @@ pub fn load_rules(config: &Config) -> Result<Option<Arc<RuleSet>>, Failure> {
 /// Whatever hinders the start.
 pub fn run(
     config_file: &Path,
-    config: Config,
+    checked: Checked,
     shows_link: bool,
     ready: impl FnOnce(Option<&str>),
 ) -> Result<(), Failure> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         // first of all: whoever finds the gate open may send one
         let signals = Signals::take()?;
-        let daemon = Daemon::start(config_file, config).await?;
+        let daemon = Daemon::start(config_file, checked).await?;
         let link = daemon.first_link(shows_link).await;
         ready(link.as_deref());
         daemon.serve(signals).await
-    })
+    });
+    runtime.shutdown_timeout(BLOCKING_DEADLINE);
+    result
 }
 
 /// Every connection needs a descriptor, and its upstream another one.
@@ -113,27 +117,21 @@ impl Signals {
 }
 
 struct Daemon {
-    config_file: PathBuf,
     data_dir: PathBuf,
-    gateway: Arc<Gateway>,
-    sink: Arc<Sink>,
     ingester: Arc<Ingester>,
     collections: Arc<Collections>,
-    intake: Arc<Intake>,
-    access: Arc<Access>,
-    reception: Arc<Reception>,
-    notices: Arc<Notices>,
-    tuner: Arc<Tuner>,
     sample: Arc<Sample>,
     traffic: TrafficKeeper,
-    control: UnixListener,
+    parts: Arc<Control>,
+    /// None while the disk has no room for it.
+    control: Option<UnixListener>,
     console: tokio::task::JoinHandle<std::io::Result<()>>,
     stop_console: tokio::sync::oneshot::Sender<()>,
 }
 
 impl Daemon {
-    async fn start(config_file: &Path, config: Config) -> Result<Self, Failure> {
-        let rules = load_rules(&config)?;
+    async fn start(config_file: &Path, checked: Checked) -> Result<Self, Failure> {
+        let Checked { config, rules } = checked;
         let data_dir = config.data_dir.clone();
         let in_data_dir = |error: std::io::Error| {
             Failure::environment(
@@ -141,14 +139,17 @@ impl Daemon {
                 "`data_dir` must be a folder that this user may write to",
             )
         };
-        create_folder(&data_dir).map_err(in_data_dir)?;
-        let expired = tuner::begin(&data_dir).map_err(|error| {
+        data_folder::prepare(&data_dir)?;
+        let expired = unless_full(&data_dir, "the end of exclusions", tuner::begin(&data_dir));
+        let expired = expired.map_err(|error| {
             Failure::environment(error.to_string(), "see exclusions.conf and tuning/ in `data_dir`")
         })?;
-        let rules = if expired { load_rules(&config)? } else { rules };
+        let rules = if expired == Some(true) { load_rules(&config)? } else { rules };
         let storage = Storage::open(&config)?;
-        let logs = Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings))
-            .map_err(|error| Failure::environment(error.to_string(), "see [waf] error_log and audit_log"))?;
+        let logs = Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings));
+        let logs = unless_full(&data_dir, "ModSecurity's logs", logs)
+            .map_err(|error| Failure::environment(error.to_string(), "see [waf] error_log and audit_log"))?
+            .unwrap_or_default();
         let sample = Arc::new(Sample::open(&data_dir, config.console.sample));
         let sink = Arc::new(Sink::new(Arc::clone(&storage.journal), logs, Arc::clone(&sample)));
         let collections = Arc::new(Collections::default());
@@ -168,14 +169,19 @@ impl Daemon {
                 "another program has this port; choose another one with [console] address",
             )
         })?;
-        let control = bind_control(&data_dir).map_err(in_data_dir)?;
+        let control =
+            unless_full(&data_dir, "the control socket", bind_control(&data_dir)).map_err(in_data_dir)?;
         let rule_count = Arc::new(Mutex::new(rules.as_ref().map_or(0, |rules| rules.rule_count())));
         let ingester = storage.ingest(&config)?;
         let access = Arc::new(open_access(&config)?);
-        let looking = looking::open(&config)?;
+        let looking = looking::open(&config).map_err(Failure::Configuration)?;
         let notices = Arc::new(Notices::start(&config)?);
         let reception = Arc::new(Reception::start(&config, &storage.intake).await?);
-        std::fs::write(pid_path(&data_dir), format!("{}\n", std::process::id())).map_err(in_data_dir)?;
+        let pid = store::replace_file(&pid_path(&data_dir), |out| {
+            use std::io::Write;
+            writeln!(out, "{}", std::process::id())
+        });
+        unless_full(&data_dir, "the pid file", pid).map_err(in_data_dir)?;
         // the gate last: once it answers, nothing that can still fail may end the daemon
         let gateway = Gateway::start(&tuner::gateway_config(&config), rules.clone(), services)
             .await
@@ -192,8 +198,10 @@ impl Daemon {
         };
         sink.count_in(Arc::clone(gateway.metrics()));
         let traffic = TrafficKeeper::start(Arc::clone(gateway.metrics()), storage.store);
+        let acknowledge = Arc::new(Acknowledge::new(&data_dir, Arc::clone(&storage.journal)));
         let parts = Arc::new(Parts {
             journal: storage.journal,
+            acknowledge: Arc::clone(&acknowledge),
             ingester: Arc::clone(&ingester),
             sink: Arc::clone(&sink),
             reception: Arc::clone(&reception),
@@ -204,9 +212,11 @@ impl Daemon {
             rules: rule_count,
         });
         let for_metrics = Arc::clone(&parts);
+        let known = Arc::clone(&acknowledge);
         let state = console::Console {
             health: Arc::new(move || parts.health()),
             metrics: Arc::new(move || for_metrics.metrics()),
+            acknowledge: Arc::new(move || known.all()),
             notices: Arc::<Notices>::clone(&notices),
             tuning: Arc::<Tuner>::clone(&tuner),
             looking,
@@ -217,55 +227,65 @@ impl Daemon {
             // dropped without a word: stopped as well
             let _ = stopped.await;
         }));
-        Ok(Self {
+        let parts = Arc::new(Control {
             config_file: config_file.to_path_buf(),
-            data_dir,
+            data_dir: data_dir.clone(),
             gateway,
             sink,
-            ingester,
-            collections,
             intake: storage.intake,
             access,
             reception,
             notices,
             tuner,
-            sample,
-            traffic,
-            control,
-            console,
-            stop_console,
-        })
+            acknowledge,
+        });
+        Ok(Self { data_dir, ingester, collections, sample, traffic, parts, control, console, stop_console })
     }
 
     async fn serve(self, mut signals: Signals) -> Result<(), Failure> {
         let mut save = tokio::time::interval(SAVE_INTERVAL);
         save.tick().await; // the first is due at once
         notify_systemd("READY=1");
-        for address in self.gateway.addresses().await {
+        let parts = self.parts;
+        for address in parts.gateway.addresses().await {
             tracing::info!("listening on {address}");
         }
+        // dropped, and so ended, with all that it does
+        let mut tasks = JoinSet::new();
+        if let Some(listener) = self.control {
+            tasks.spawn(Arc::clone(&parts).serve(listener));
+        }
+        let mut saving = None;
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv() => break,
-                _ = signals.hangup.recv() => { let _told = self.reload().await; }
-                _ = save.tick() => {
-                    self.save_collections().await;
-                    let tuner = Arc::clone(&self.tuner);
-                    tokio::task::spawn_blocking(move || tuner.expire());
+                _ = signals.hangup.recv() => {
+                    let parts = Arc::clone(&parts);
+                    tasks.spawn(async move { let _told = parts.reload().await; });
                 }
-                connection = self.control.accept() => if let Ok((stream, _)) = connection {
-                    self.control(stream).await;
-                },
+                _ = save.tick() => {
+                    // a disk that hangs holds up neither the loop nor the end
+                    if saving.as_ref().is_none_or(JoinHandle::is_finished) {
+                        let (collections, data_dir) = (Arc::clone(&self.collections), self.data_dir.clone());
+                        let (sample, tuner) = (Arc::clone(&self.sample), Arc::clone(&parts.tuner));
+                        saving = Some(tokio::task::spawn_blocking(move || {
+                            save_collections(&collections, &data_dir);
+                            save_sample(&sample);
+                            tuner.expire();
+                        }));
+                    }
+                }
             }
         }
+        drop(tasks);
         tracing::info!("stopping");
         notify_systemd("STOPPING=1");
-        self.reception.stop().await;
-        if !self.gateway.stop(STOP_DEADLINE).await {
+        parts.reception.stop().await;
+        if !parts.gateway.stop(STOP_DEADLINE).await {
             tracing::warn!("requests were broken off after {} s", STOP_DEADLINE.as_secs());
         }
-        self.notices.stop().await;
+        parts.notices.stop().await;
         self.traffic.stop().await;
         let _ = self.stop_console.send(());
         // it has answered its last request, or has none
@@ -284,7 +304,7 @@ impl Daemon {
     /// A new one-time link to the console's first account; none where there is one, or where nobody would see it: then the
     /// one that a command printed stays good.
     async fn first_link(&self, is_shown: bool) -> Option<String> {
-        let access = Arc::clone(&self.access);
+        let access = Arc::clone(&self.parts.access);
         let first = move || match access.has_owner()? {
             false if is_shown => access.first_link(),
             false => {
@@ -305,84 +325,6 @@ impl Daemon {
             Err(_) => None,
         }
     }
-
-    async fn save_collections(&self) {
-        let (collections, data_dir) = (Arc::clone(&self.collections), self.data_dir.clone());
-        let sample = Arc::clone(&self.sample);
-        // ended or panicked: there is nothing to do about it here
-        let _ = tokio::task::spawn_blocking(move || {
-            save_collections(&collections, &data_dir);
-            save_sample(&sample);
-        })
-        .await;
-    }
-
-    /// Answers one command on the control socket.
-    async fn control(&self, mut stream: UnixStream) {
-        let mut command = [0; MAX_COMMAND_BYTES];
-        let read = tokio::time::timeout(Duration::from_secs(2), stream.read(&mut command)).await;
-        let answer = match read {
-            Ok(Ok(length)) if &command[..length] == b"import\n" => {
-                tokio::spawn(import_channel::serve(stream, Arc::clone(&self.intake)));
-                return;
-            }
-            Ok(Ok(length)) if &command[..length] == b"reload\n" => match self.reload().await {
-                Ok(rules) => format!("ok {rules}\n"),
-                Err(failure) => format!("refused\n{failure}\n"),
-            },
-            Ok(Ok(length)) => match command[..length].strip_prefix(b"console ").map(<[u8]>::to_vec) {
-                Some(command) => {
-                    let access = Arc::clone(&self.access);
-                    let asked = tokio::task::spawn_blocking(move || control_console(&access, &command));
-                    asked.await.unwrap_or_else(|error| format!("refused\n{error}\n"))
-                }
-                None => "unknown\n".to_owned(),
-            },
-            _ => "unknown\n".to_owned(),
-        };
-        // whoever asked may be gone
-        let _ = stream.write_all(answer.as_bytes()).await;
-    }
-
-    /// Reads the configuration and the rules again. The old ones stay in force where the new ones are wrong.
-    async fn reload(&self) -> Result<usize, Failure> {
-        let result = self.try_reload().await;
-        match &result {
-            Ok(rules) => tracing::info!("reloaded, {rules} rules"),
-            Err(failure) => tracing::error!("not reloaded, the former configuration stays: {failure}"),
-        }
-        result
-    }
-
-    async fn try_reload(&self) -> Result<usize, Failure> {
-        let path = self.config_file.clone();
-        // no change of the exclusions may come between their loading and their use
-        let mut in_force = self.tuner.lock().await;
-        let loading = tokio::task::spawn_blocking(move || {
-            let config = Config::load(&path)?;
-            let rules = load_rules(&config)?;
-            Notices::check(&config)?;
-            let logs = Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings));
-            let logs = logs.map_err(|error| Failure::environment(error.to_string(), "see [waf]"))?;
-            let sensors = reception::sensors(&config).map_err(Failure::Configuration)?;
-            Ok::<_, Failure>((config, rules, logs, sensors))
-        });
-        let (config, rules, logs, sensors) = loading
-            .await
-            .map_err(|error| Failure::Environment { message: error.to_string(), hint: None })??;
-        if config.data_dir != self.data_dir {
-            let message = "data_dir cannot change while monban runs; stop and start it";
-            return Err(Failure::Configuration(vec![format!("{}: {message}", self.config_file.display())]));
-        }
-        let applied = self.tuner.apply(&mut in_force, config.clone(), rules).await;
-        let count = applied.map_err(gateway_failure)?;
-        drop(in_force);
-        self.sink.replace_logs(logs);
-        self.reception.replace(&config, sensors);
-        self.notices.reload(&config).await;
-        self.access.set_url(config.console.url(&config.notify));
-        Ok(count)
-    }
 }
 
 /// Opens the console's accounts.
@@ -392,6 +334,7 @@ fn open_access(config: &Config) -> Result<Access, Failure> {
     let (access, aside) = opened.map_err(|error| {
         Failure::environment(error.to_string(), "the console's accounts are in `data_dir`")
     })?;
+    access.set_trusted(config.trusted_by_console());
     if let Some(aside) = aside {
         tracing::error!(
             "the console's accounts were damaged; moved aside to {}: put a backup in place, or start over with \
@@ -400,32 +343,6 @@ fn open_access(config: &Config) -> Result<Access, Failure> {
         );
     }
     Ok(access)
-}
-
-/// Answers `console link [USER]`, `console token SCOPES DAYS NAME`, `console tokens` and `console token-delete ID`.
-fn control_console(access: &Access, command: &[u8]) -> String {
-    let Some(command) = std::str::from_utf8(command).ok().and_then(|command| command.strip_suffix('\n'))
-    else {
-        return "unknown\n".to_owned();
-    };
-    let answer = if command == "link" {
-        access.command_link(None)
-    } else if let Some(user) = command.strip_prefix("link ") {
-        access.command_link(Some(user))
-    } else if command == "tokens" {
-        // every key is a text, so nothing is lost
-        access.command_tokens().map(|tokens| serde_json::to_string(&tokens).unwrap_or_default())
-    } else if let Some(id) = command.strip_prefix("token-delete ").and_then(|id| id.parse().ok()) {
-        access.command_delete_token(id)
-    } else if let Some((scopes, days, name)) = command.strip_prefix("token ").and_then(console_token::read) {
-        access.command_token(name, &scopes, days)
-    } else {
-        return "unknown\n".to_owned();
-    };
-    match answer {
-        Ok(answer) => format!("ok {answer}\n"),
-        Err(problem) => format!("refused\n{}\n", problem.error()),
-    }
 }
 
 /// A gateway's error as a failure of the command: a port that is taken is no fault of the configuration.
@@ -449,12 +366,6 @@ fn save_sample(sample: &Sample) {
     if let Err(error) = sample.save() {
         tracing::error!("the sample of passed requests is not saved: {error}");
     }
-}
-
-/// Makes a folder that only this user may look into.
-pub fn create_folder(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 fn bind_control(data_dir: &Path) -> std::io::Result<UnixListener> {

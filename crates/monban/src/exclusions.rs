@@ -14,6 +14,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -216,10 +217,12 @@ impl ExclusionStore {
     /// # Errors
     /// Those of the disk.
     pub fn edit(&self, now: Timestamp) -> Result<Edit, Failure> {
-        crate::daemon::create_folder(&self.folder.join("versions"))
+        crate::data_folder::create(&self.folder.join("versions"))
             .map_err(|error| at(&self.folder, &error))?;
         let lock = self.folder.join("lock");
-        let lock = File::create(&lock).map_err(|error| at(&lock, &error))?;
+        let mut options = std::fs::OpenOptions::new();
+        let opened = options.write(true).create(true).truncate(false).mode(0o600).open(&lock);
+        let lock = opened.map_err(|error| at(&lock, &error))?;
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)
             .map_err(|error| Failure::Unavailable(format!("tuning/lock: {error}")))?;
         let file = self.read()?;
@@ -410,7 +413,6 @@ impl Edit {
         let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
         bytes.push(b'\n');
         let mut options = std::fs::OpenOptions::new();
-        use std::os::unix::fs::OpenOptionsExt;
         let mut file =
             options.create(true).read(true).append(true).mode(0o600).open(&path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();

@@ -16,8 +16,8 @@ use store::{Accepted, Ingester, Intake, IntakeError, Journal, JournalError, Jour
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::config::Config;
-use crate::daemon;
 use crate::failure::Failure;
+use crate::{daemon, data_folder};
 
 /// Bytes of one batch; the daemon refuses a longer one. An event's JSON has up to 16 MiB.
 pub const MAX_BATCH_BYTES: usize = 32 * 1024 * 1024;
@@ -62,8 +62,7 @@ impl Destination {
                 "events are kept in `data_dir`; import as the user that monban runs as, or root",
             )
         };
-        daemon::create_folder(&config.data_dir)
-            .map_err(|error| in_data_dir(&format!("{}: {error}", config.data_dir.display())))?;
+        data_folder::prepare(&config.data_dir)?;
         let store = SqliteStore::open(&store::database_path(&config.data_dir), BUSY_TIMEOUT)
             .map_err(|error| in_data_dir(&error))?;
         let after_segment = store.stored_checkpoint().map_err(|error| in_data_dir(&error))?.segment;

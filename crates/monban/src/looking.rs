@@ -4,26 +4,45 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use console::filters::Saved;
+use console::geoip::Geoip;
 use gateway::Metrics;
 use store::{EventStore, Traffic};
 
 use crate::config::Config;
-use crate::failure::Failure;
 
 /// How often the requests that the gate has answered are added to the store's; at a crash those of so long are lost.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Saved filters and the database of countries.
-pub fn open(config: &Config) -> Result<console::Looking, Failure> {
-    let filters = console::filters::Saved::open(&config.data_dir.join("filters.json"));
-    let filters = filters.map_err(|error| {
-        Failure::environment(error, "the filters that users saved; move the file away to start anew")
-    })?;
-    let geoip = config.console.geoip.as_deref().map(console::geoip::Geoip::open).transpose();
-    let geoip = geoip.map_err(|error| {
-        Failure::environment(error, "[console] geoip: a database of countries in MaxMind's format")
-    })?;
-    Ok(console::Looking { filters: Arc::new(filters), geoip: geoip.map(Arc::new) })
+///
+/// # Errors
+/// One line for each that cannot be read.
+pub fn open(config: &Config) -> Result<console::Looking, Vec<String>> {
+    match (filters(config), geoip(config)) {
+        (Ok(filters), Ok(geoip)) => {
+            Ok(console::Looking { filters: Arc::new(filters), geoip: geoip.map(Arc::new) })
+        }
+        (filters, geoip) => Err([filters.err(), geoip.err()].into_iter().flatten().collect()),
+    }
+}
+
+/// The filters that users have saved in the data folder.
+///
+/// # Errors
+/// Why the file cannot be read.
+pub fn filters(config: &Config) -> Result<Saved, String> {
+    Saved::open(&config.data_dir.join("filters.json"))
+        .map_err(|error| format!("{error}: the filters that users saved; move the file away to start anew"))
+}
+
+/// The database of countries, if there is one.
+///
+/// # Errors
+/// Why the file cannot be read.
+pub fn geoip(config: &Config) -> Result<Option<Geoip>, String> {
+    let geoip = config.console.geoip.as_deref().map(Geoip::open).transpose();
+    geoip.map_err(|error| format!("[console] geoip {error}: a database of countries in MaxMind's format"))
 }
 
 /// Keeps the sums of requests by hour and site.

@@ -3,12 +3,16 @@
 //! One file for each command in [`commands`]: its arguments, its help (the doc comments) and its `run`. [`failure`] says
 //! what can go wrong and with which exit code.
 
+mod checks;
 mod cli;
 mod commands;
 mod config;
 mod control;
 mod daemon;
+mod data_folder;
 mod demo;
+#[cfg(test)]
+mod documented;
 mod exclusions;
 mod failure;
 mod import_channel;

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use notify::channel::Channel;
 use notify::service::StartError;
 use notify::{Handle, Notifier, Status};
 use store::EventReader;
@@ -27,17 +26,6 @@ impl Notices {
         let (node, data_dir) = (config.node(), config.data_dir.clone());
         let handle = begin(config, &node, &data_dir)?;
         Ok(Self { node, data_dir, handle: Mutex::new(handle) })
-    }
-
-    /// What is wrong with the configured channels, for a reload that is yet to happen.
-    ///
-    /// # Errors
-    /// One line each.
-    pub fn check(config: &Config) -> Result<(), Failure> {
-        match Channel::open_all(&config.notify) {
-            Ok(_) => Ok(()),
-            Err(faults) => Err(Failure::Configuration(faults)),
-        }
     }
 
     /// Goes on with the channels and rules of another configuration.
@@ -89,8 +77,7 @@ impl console::Notices for Notices {
 }
 
 fn begin(config: &Config, node: &str, data_dir: &Path) -> Result<Option<Arc<Handle>>, Failure> {
-    let events = EventReader::open(data_dir)
-        .map_err(|error| Failure::environment(error.to_string(), "the events are in `data_dir`"))?;
+    let events = EventReader::open_later(data_dir);
     match Notifier::open(&config.notify, node, data_dir, Arc::new(events)) {
         Ok(notifier) => Ok(notifier.map(|notifier| Arc::new(notifier.start()))),
         Err(StartError::Configuration(faults)) => Err(Failure::Configuration(faults)),

@@ -21,6 +21,7 @@ const JOURNAL: &str = "the journal";
 const EVENT: &str = "the last event";
 
 /// ModSecurity's logs as one configuration wants them.
+#[derive(Default)]
 pub struct Logs {
     error: Option<ErrorLog>,
     audit: Option<AuditLog>,

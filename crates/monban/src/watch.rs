@@ -71,7 +71,7 @@ impl Watcher {
         if watches.is_empty() {
             return Ok(Self { stop, telling: Vec::new(), thread: Mutex::default() });
         }
-        crate::daemon::create_folder(&folder)?;
+        crate::data_folder::create(&folder)?;
         let mut followers: Vec<Follower> =
             watches.into_iter().map(|watch| Follower::new(watch, &folder, QUIET)).collect();
         let telling = followers.iter().map(|follower| Arc::clone(&follower.telling)).collect();

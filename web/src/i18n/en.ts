@@ -49,6 +49,7 @@ export default {
     save: "Save",
     remove: "Remove",
     retry: "Try again",
+    acknowledge: "Acknowledge",
     retrying: "This page asks again by itself.",
     more: "More",
     loading: "One moment …",

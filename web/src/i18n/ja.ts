@@ -51,6 +51,7 @@ const ja: Texts<typeof en> = {
     save: "保存",
     remove: "削除",
     retry: "再試行",
+    acknowledge: "確認済みにする",
     retrying: "このページは自動的に再試行します。",
     more: "さらに表示",
     loading: "読み込み中…",

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { type AuditPage as Answer } from "../api";
 import { ApiError, get, useRetry } from "../api/client";
-import { t } from "../i18n";
+import { dateTime, t } from "../i18n";
 import { Button, Empty, Loading, Page, Panel, Problem, Table, Time, Untrusted } from "../ui";
 import { actor, detailed, worded } from "./auditing";
 
@@ -43,7 +43,17 @@ export default function AuditPage() {
               { title: t("audit.time"), cell: (one) => <Time time={one.time} /> },
               { title: t("audit.user"), cell: (one) => <Untrusted text={actor(one)} /> },
               { title: t("audit.what"), cell: (one) => worded("audit.did", one.what) },
-              { title: t("audit.detail"), cell: (one) => <Untrusted text={detailed(one)} /> },
+              {
+                title: t("audit.detail"),
+                cell: (one) => (
+                  <>
+                    <Untrusted text={detailed(one)} />{" "}
+                    {one.last && (
+                      <span class="muted">{t("audit.times", { n: one.count, time: dateTime(one.last) })}</span>
+                    )}
+                  </>
+                ),
+              },
               {
                 title: t("audit.from"),
                 cell: (one) => (

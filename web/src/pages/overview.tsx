@@ -118,7 +118,7 @@ export default function OverviewPage() {
         </div>
       }
     >
-      <HealthProblems problems={health.data?.problems} />
+      <HealthProblems problems={health.data?.problems} changed={health.reload} />
       {span.fixed && (
         <p class="hint">
           <span>{t("overview.span", { since: dateTime(span.since), until: dateTime(span.until) })}</span>

@@ -5,7 +5,7 @@ import { ApiError, send, useRetry } from "../api/client";
 import { t } from "../i18n";
 import { place } from "../router";
 import { signedIn } from "../session";
-import { Button, Form, Input, Loading, Page, Problem, useAction } from "../ui";
+import { Button, Form, Input, Loading, Page, Problem, Untrusted, useAction } from "../ui";
 
 /** As the API demands. */
 export const PASSWORD_MIN = 12;
@@ -47,10 +47,11 @@ function Link({ token }: { token: string }) {
     );
   }
   if (error) return <Problem error={error} retry={check} />;
-  return purpose ? <Choice token={token} invited={purpose.user ?? undefined} /> : <Loading />;
+  return purpose ? <Choice token={token} purpose={purpose} /> : <Loading />;
 }
 
-function Choice({ token, invited }: { token: string; invited: string | undefined }) {
+function Choice({ token, purpose }: { token: string; purpose: LinkPurpose }) {
+  const invited = purpose.user ?? undefined;
   const [user, setUser] = useState(invited ?? "");
   const [password, setPassword] = useState("");
   const [again, setAgain] = useState("");
@@ -69,6 +70,18 @@ function Choice({ token, invited }: { token: string; invited: string | undefined
   return (
     <>
       <p>{t("setup.intro")}</p>
+      {purpose.tokens.length > 0 && (
+        <>
+          <p>{t("setup.tokens")}</p>
+          <ul>
+            {purpose.tokens.map((one) => (
+              <li key={one.id}>
+                <Untrusted text={one.name} />
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
       <Form onSubmit={() => void submit()} error={error} label={t("setup.title")}>
         <Input
           label={t("setup.user")}

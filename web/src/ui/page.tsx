@@ -2,9 +2,10 @@
 import { type ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import type { HealthCode, HealthProblem } from "../api";
-import { ApiError } from "../api/client";
+import { ApiError, send } from "../api/client";
 import { ago, dateTime, hasText, healthText, t } from "../i18n";
-import { Button, errorText } from "./controls";
+import { may } from "../session";
+import { Button, errorText, useAction } from "./controls";
 import { Untrusted } from "./untrusted";
 
 /** A page: its heading (also the window's title), what can be done on it, and the rest. */
@@ -79,9 +80,17 @@ export function Problem({ error, retry }: { error: ApiError | Error | string; re
   );
 }
 
-/** What is wrong with the daemon, with a way to where one sees more of it. Nothing where all is well. */
-export function HealthProblems({ problems }: { problems: readonly HealthProblem[] | undefined }) {
+/** What is wrong with the daemon, with a way to where one sees more of it. Nothing where all is well. An owner acknowledges what
+ * does not pass by itself. */
+export function HealthProblems({ problems, changed }: { problems: readonly HealthProblem[] | undefined; changed: () => void }) {
+  const { busy, error, run } = useAction();
   if (!problems?.length) return null;
+  const lasting = problems.some((one) => LASTING.has(one.code));
+  const acknowledge = () =>
+    run(async () => {
+      await send("POST", "/api/problems/acknowledge");
+      changed();
+    });
   return (
     <div class="problem" role="alert">
       <ul>
@@ -91,9 +100,18 @@ export function HealthProblems({ problems }: { problems: readonly HealthProblem[
           return <li key={one.error}>{page ? <a href={page}>{text}</a> : text}</li>;
         })}
       </ul>
+      {lasting && may("owner") && (
+        <Button busy={busy} onClick={() => void acknowledge()}>
+          {t("ui.acknowledge")}
+        </Button>
+      )}
+      {error && <Problem error={error} />}
     </div>
   );
 }
+
+/** Problems that stay until somebody acknowledges them. */
+const LASTING: ReadonlySet<HealthCode> = new Set<HealthCode>(["disk_fails", "events_lost", "store_moved_aside"]);
 
 /** Where one sees more of a problem. */
 const HEALTH_PAGES: Partial<Record<HealthCode, string>> = {

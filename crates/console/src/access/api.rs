@@ -9,12 +9,14 @@ mod token;
 mod totp;
 mod user;
 
+use std::time::Duration;
+
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, HeaderValue, header};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::Url;
-use super::credentials::COOKIE;
+use super::credentials::Cookie;
 use super::limits::{MAX_BODY_BYTES, SESSION_AGE};
 use crate::{Console, Problem};
 
@@ -32,14 +34,21 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 }
 
 /// The header that gives a browser its session, or takes it away.
-fn set_cookie(url: &Url, secret: Option<&str>) -> Result<(header::HeaderName, HeaderValue), Problem> {
+fn session_cookie(url: &Url, secret: Option<&str>) -> Result<HeaderValue, Problem> {
+    let (value, age) = secret.map_or(("", Duration::ZERO), |secret| (secret, SESSION_AGE));
+    set_cookie(url, Cookie::Session, value, age)
+}
+
+/// A value of `Set-Cookie`.
+fn set_cookie(url: &Url, cookie: Cookie, value: &str, age: Duration) -> Result<HeaderValue, Problem> {
     let secure = if url.is_https() { "; Secure" } else { "" };
-    let (value, age) = secret.map_or(("", 0), |secret| (secret, SESSION_AGE.as_secs()));
-    let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
-    let invalid = |error: header::InvalidHeaderValue| {
+    let (name, age) = (cookie.name(url.is_https()), age.as_secs());
+    let invalid = |error: axum::http::header::InvalidHeaderValue| {
         Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     };
-    Ok((header::SET_COOKIE, cookie.parse().map_err(invalid)?))
+    format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
+        .parse()
+        .map_err(invalid)
 }
 
 fn user_agent(headers: &HeaderMap) -> String {

@@ -1,21 +1,77 @@
-//! Limits of attempts: one token bucket for each client address and for each user name. Time is the machine's uptime, so
-//! that a clock that is set neither locks anybody out nor lets anybody in.
+//! Limits of attempts: token buckets in memory. Time is the machine's uptime, so that a clock that is set neither locks anybody
+//! out nor lets anybody in.
+//!
+//! No bucket that a stranger can fill belongs to a user alone: wrong passwords count for the user *and* the network that they
+//! come from, so that nobody can lock somebody else out. A browser in which the user has signed in before
+//! ([`devices`](super::devices)) has buckets of its own, which no other browser fills.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::limits::{ATTEMPT_EVERY, ATTEMPTS, MAX_COUNTED};
+use super::limits::{ATTEMPT_EVERY, ATTEMPTS, MAX_COUNTED, NETWORK_ATTEMPT_EVERY, NETWORK_ATTEMPTS};
 
 /// Counts attempts in memory.
 #[derive(Debug, Default)]
 pub struct Attempts(Mutex<HashMap<Key, Bucket>>);
 
+/// Where an attempt comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
-    Address(IpAddr),
-    User(String),
+pub enum Source {
+    /// An address, or of IPv6 a /64: a client has a whole one at its disposal.
+    Network(IpAddr),
+    /// A browser in which the user has signed in before.
+    Device(String),
+}
+
+impl Source {
+    /// The network of an address.
+    pub fn network(address: IpAddr) -> Self {
+        Self::Network(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+            address => address,
+        })
+    }
+}
+
+/// What is counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// Passwords of one user from one source.
+    Password(Source, String),
+    /// Passwords of any user from one source: who tries one password on many names.
+    Passwords(Source),
+    /// Codes of one user, by whoever knows the password.
+    Code(i64),
+    /// Answers of passkeys from one source.
+    Passkey(Source),
+    /// Ceremonies that one source begins.
+    PasskeyBegun(Source),
+    /// One-time links from one source.
+    Link(Source),
+    /// Passwords and codes that somebody is asked for who has signed in.
+    Account(i64),
+}
+
+impl Key {
+    /// What counts a password for this user name, whatever its case.
+    pub fn passwords(source: Source, user: &str) -> Vec<Self> {
+        let user = user.chars().take(64).collect::<String>().to_lowercase();
+        let of_network = matches!(source, Source::Network(_)).then(|| Self::Passwords(source.clone()));
+        std::iter::once(Self::Password(source, user)).chain(of_network).collect()
+    }
+
+    /// How many attempts there are at once, and how long it takes until one more is allowed.
+    fn limit(&self) -> (u32, Duration) {
+        match self {
+            Self::Passwords(_) => (NETWORK_ATTEMPTS, NETWORK_ATTEMPT_EVERY),
+            _ => (ATTEMPTS, ATTEMPT_EVERY),
+        }
+    }
 }
 
 /// When the bucket would be full again; it is full while that is past.
@@ -24,57 +80,41 @@ struct Bucket {
     full_at: Duration,
 }
 
-/// How far in the future `full_at` may be: so many attempts were used.
-const FULL: Duration = Duration::from_secs(ATTEMPT_EVERY.as_secs() * ATTEMPTS as u64);
-
 impl Attempts {
-    /// Counts an attempt from this address and, where one is named, for this user.
+    /// Counts an attempt in each of these buckets.
     ///
     /// # Errors
     /// How long to wait; then nothing is counted.
-    pub fn take(&self, address: IpAddr, user: Option<&str>, uptime: Duration) -> Result<(), Duration> {
+    pub fn take(&self, keys: &[Key], uptime: Duration) -> Result<(), Duration> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let keys = keys(address, user);
         let mut wait = Duration::ZERO;
-        for key in &keys {
+        for key in keys {
+            let (attempts, every) = key.limit();
             let full_at = buckets.get(key).map_or(uptime, |bucket| bucket.full_at.max(uptime));
-            wait = wait.max((full_at + ATTEMPT_EVERY).saturating_sub(uptime + FULL));
+            wait = wait.max((full_at + every).saturating_sub(uptime + every * attempts));
         }
         if !wait.is_zero() {
             return Err(wait);
         }
         for key in keys {
-            if buckets.len() >= MAX_COUNTED && !buckets.contains_key(&key) {
+            if buckets.len() >= MAX_COUNTED && !buckets.contains_key(key) {
                 forget_one(&mut buckets, uptime);
             }
-            let bucket = buckets.entry(key).or_insert(Bucket { full_at: uptime });
-            bucket.full_at = bucket.full_at.max(uptime) + ATTEMPT_EVERY;
+            let bucket = buckets.entry(key.clone()).or_insert(Bucket { full_at: uptime });
+            bucket.full_at = bucket.full_at.max(uptime) + key.limit().1;
         }
         Ok(())
     }
 
     /// Takes a counted attempt back: it was right.
-    pub fn give_back(&self, address: IpAddr, user: Option<&str>) {
+    pub fn give_back(&self, keys: &[Key]) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in keys(address, user) {
-            if let Some(bucket) = buckets.get_mut(&key) {
-                bucket.full_at = bucket.full_at.saturating_sub(ATTEMPT_EVERY);
+        for key in keys {
+            if let Some(bucket) = buckets.get_mut(key) {
+                bucket.full_at = bucket.full_at.saturating_sub(key.limit().1);
             }
         }
     }
-}
-
-fn keys(address: IpAddr, user: Option<&str>) -> Vec<Key> {
-    let address = match address.to_canonical() {
-        // A client has a whole /64 at its disposal.
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        address => address,
-    };
-    let user = user.map(|user| Key::User(user.chars().take(64).collect::<String>().to_lowercase()));
-    std::iter::once(Key::Address(address)).chain(user).collect()
 }
 
 /// Makes room: all that are full again, else the one that is nearest to it.
@@ -93,57 +133,68 @@ mod tests {
 
     const START: Duration = Duration::from_secs(1_000);
 
-    fn address(last: u16) -> IpAddr {
-        IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, last, 1, 2, 3, 4))
+    fn network(last: u16) -> Source {
+        Source::network(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, last, 1, 2, 3, 4)))
     }
 
     #[test]
     fn so_many_then_one_at_a_time() {
         let attempts = Attempts::default();
+        let key = |source| [Key::Link(source)];
         for _ in 0..ATTEMPTS {
-            assert_eq!(attempts.take(address(1), None, START), Ok(()));
+            assert_eq!(attempts.take(&key(network(1)), START), Ok(()));
         }
-        assert_eq!(attempts.take(address(1), None, START), Err(ATTEMPT_EVERY));
-        let neighbour = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 9, 9, 9, 9));
-        assert!(attempts.take(neighbour, None, START).is_err(), "the same /64");
-        assert_eq!(attempts.take(address(2), None, START), Ok(()));
-        let later = START + ATTEMPT_EVERY / 2;
-        assert_eq!(attempts.take(address(1), None, later), Err(ATTEMPT_EVERY / 2));
+        assert_eq!(attempts.take(&key(network(1)), START), Err(ATTEMPT_EVERY));
+        let neighbour = Source::network(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 9, 9, 9, 9)));
+        assert!(attempts.take(&key(neighbour), START).is_err(), "the same /64");
+        assert!(attempts.take(&key(network(2)), START).is_ok(), "another one");
+        assert!(attempts.take(&[Key::Passkey(network(1))], START).is_ok(), "another kind");
+        let mapped = |text: &str| Source::network(text.parse().unwrap());
+        assert_eq!(mapped("::ffff:192.0.2.1"), mapped("192.0.2.1"));
         let later = START + ATTEMPT_EVERY;
-        assert_eq!(attempts.take(address(1), None, later), Ok(()));
-        assert!(attempts.take(address(1), None, later).is_err());
+        assert!(attempts.take(&key(network(1)), later).is_ok());
+        assert!(attempts.take(&key(network(1)), later).is_err());
+        attempts.give_back(&key(network(1)));
+        assert!(attempts.take(&key(network(1)), later).is_ok());
+        let much_later = later + ATTEMPT_EVERY * 1000;
+        for _ in 0..ATTEMPTS {
+            assert!(attempts.take(&key(network(1)), much_later).is_ok());
+        }
+        assert!(attempts.take(&key(network(1)), much_later).is_err(), "no more are saved up");
     }
 
     #[test]
-    fn a_user_is_guarded_against_many_addresses() {
+    fn e21_passwords_count_for_user_and_network_together() {
         let attempts = Attempts::default();
-        for number in 0..ATTEMPTS as u16 {
-            assert_eq!(attempts.take(address(number), Some("Anna"), START), Ok(()));
+        let take = |source, user: &str| attempts.take(&Key::passwords(source, user), START);
+        for _ in 0..ATTEMPTS {
+            assert_eq!(take(network(1), "anna"), Ok(()));
         }
-        assert!(attempts.take(address(100), Some("anna"), START).is_err());
-        assert_eq!(attempts.take(address(100), Some("bert"), START), Ok(()));
-    }
-
-    #[test]
-    fn a_right_one_does_not_count() {
-        let attempts = Attempts::default();
-        for _ in 0..100 {
-            assert_eq!(attempts.take(address(1), Some("anna"), START), Ok(()));
-            attempts.give_back(address(1), Some("anna"));
-        }
+        assert_eq!(take(network(1), "ANNA"), Err(ATTEMPT_EVERY), "names have no case");
+        assert_eq!(take(network(2), "anna"), Ok(()), "from elsewhere");
+        assert_eq!(take(network(1), "bert"), Ok(()), "somebody else");
+        assert_eq!(take(Source::Device("d".into()), "anna"), Ok(()), "a browser that is known");
+        // One password on many names.
+        let names = (0..NETWORK_ATTEMPTS).take_while(|name| take(network(3), &name.to_string()).is_ok());
+        assert_eq!(names.count(), NETWORK_ATTEMPTS as usize);
+        assert_eq!(take(network(3), "anna"), Err(NETWORK_ATTEMPT_EVERY));
+        assert_eq!(take(Source::Device("d".into()), "anna"), Ok(()));
     }
 
     #[test]
     fn no_more_are_remembered_than_the_limit_and_the_busy_ones_stay() {
         let attempts = Attempts::default();
+        let of = |number: u32| [Key::Link(Source::network(number.to_be_bytes().into()))];
         for _ in 0..ATTEMPTS {
-            attempts.take(address(0xffff), None, START).unwrap();
+            attempts.take(&of(u32::MAX), START).unwrap();
         }
         for number in 0..MAX_COUNTED as u32 + 10 {
-            let address = IpAddr::from((0x0a00_0000 + number).to_be_bytes());
-            attempts.take(address, None, START).unwrap();
+            attempts.take(&of(number), START).unwrap();
         }
         assert_eq!(attempts.0.lock().unwrap().len(), MAX_COUNTED);
-        assert!(attempts.take(address(0xffff), None, START).is_err());
+        assert!(attempts.take(&of(u32::MAX), START).is_err());
+        // All others are full again.
+        attempts.take(&of(MAX_COUNTED as u32 + 10), START + ATTEMPT_EVERY).unwrap();
+        assert_eq!(attempts.0.lock().unwrap().len(), 2);
     }
 }

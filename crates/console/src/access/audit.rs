@@ -6,7 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::identity::{Identity, Via};
-use super::limits::{MAX_AUDIT_ENTRIES, MAX_AUDIT_REFUSALS, MAX_KEPT_BYTES};
+use super::limits::{
+    AUDIT_SLACK, AUDIT_TOGETHER, AUDIT_TOGETHER_AMONG, MAX_AUDIT_ENTRIES, MAX_AUDIT_REFUSALS, MAX_KEPT_BYTES,
+};
 
 macro_rules! actions {
     ($($(#[doc = $what:literal])+ $action:ident = $word:literal,)+) => {
@@ -78,6 +80,8 @@ actions! {
     ChangeUndone = "change_undone",
     /// A site learns, blocks, or detects only.
     SiteMode = "site_mode",
+    /// Problems of /healthz were acknowledged; the detail names them.
+    ProblemsAcknowledged = "problems_acknowledged",
 }
 
 /// One entry.
@@ -98,9 +102,13 @@ pub struct Entry {
     pub what: String,
     /// What more there is to say of it.
     pub detail: String,
+    /// How often: refused attempts of one user from one address within an hour are one entry.
+    pub count: u64,
+    /// Of several, when the last one was.
+    pub last: Option<Timestamp>,
 }
 
-/// Adds an entry.
+/// Adds an entry; a refused attempt counts in the one before it that is of the same kind.
 pub fn record(
     db: &Connection,
     now: Timestamp,
@@ -114,27 +122,47 @@ pub fn record(
         Via::Command => "command",
     };
     let detail = &detail[..detail.floor_char_boundary(MAX_KEPT_BYTES)];
+    let (micros, address) = (now.as_micros(), who.address.to_string());
+    if what == AuditAction::SignInRefused {
+        let since = micros - AUDIT_TOGETHER.as_micros() as i64;
+        let counted = db
+            .prepare_cached(
+                "UPDATE audit SET count = count + 1, last = ?1 WHERE id =
+                    (SELECT id FROM (SELECT * FROM audit WHERE what = ?2 ORDER BY id DESC LIMIT ?3)
+                        WHERE user = ?4 AND address = ?5 AND detail = ?6 AND time > ?7 LIMIT 1)",
+            )?
+            .execute(params![
+                micros,
+                what.as_str(),
+                AUDIT_TOGETHER_AMONG,
+                who.user,
+                address,
+                detail,
+                since
+            ])?;
+        if counted > 0 {
+            return Ok(());
+        }
+    }
     db.prepare_cached(
         "INSERT INTO audit (time, user, via, address, what, detail) VALUES (?, ?, ?, ?, ?, ?)",
     )?
-    .execute(params![now.as_micros(), who.user, via, who.address.to_string(), what.as_str(), detail])?;
-    trim(db, what, db.last_insert_rowid(), MAX_AUDIT_ENTRIES, MAX_AUDIT_REFUSALS)
+    .execute(params![micros, who.user, via, address, what.as_str(), detail])?;
+    if db.last_insert_rowid() % AUDIT_SLACK == 0 {
+        trim(db, MAX_AUDIT_ENTRIES, MAX_AUDIT_REFUSALS)?;
+    }
+    Ok(())
 }
 
-fn trim(
-    db: &Connection,
-    what: AuditAction,
-    newest: i64,
-    entries: i64,
-    refusals: i64,
-) -> rusqlite::Result<()> {
-    db.prepare_cached("DELETE FROM audit WHERE id <= ?")?.execute([newest - entries])?;
-    if what == AuditAction::SignInRefused {
-        db.prepare_cached(
-            "DELETE FROM audit WHERE what = ?1 AND id <=
-                (SELECT id FROM audit WHERE what = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-        )?
-        .execute(params![what.as_str(), refusals])?;
+/// Deletes the oldest, of refused attempts and of the rest apart.
+fn trim(db: &Connection, entries: i64, refusals: i64) -> rusqlite::Result<()> {
+    let refused = AuditAction::SignInRefused.as_str();
+    for (is, most) in [("=", refusals), ("<>", entries)] {
+        db.prepare_cached(&format!(
+            "DELETE FROM audit WHERE what {is} ?1 AND id <=
+                (SELECT id FROM audit WHERE what {is} ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)"
+        ))?
+        .execute(params![refused, most])?;
     }
     Ok(())
 }
@@ -154,10 +182,13 @@ pub fn list(db: &Connection, before: Option<i64>, limit: u32) -> rusqlite::Resul
             address: row.get(4)?,
             what: row.get(5)?,
             detail: row.get(6)?,
+            count: row.get::<_, i64>(7)?.unsigned_abs(),
+            last: row.get::<_, Option<i64>>(8)?.map(Timestamp::from_micros),
         })
     };
     db.prepare(
-        "SELECT id, time, user, via, address, what, detail FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
+        "SELECT id, time, user, via, address, what, detail, count, last FROM audit
+            WHERE id < ? ORDER BY id DESC LIMIT ?",
     )?
     .query_map(params![before.unwrap_or(i64::MAX), limit], read)?
     .collect()

@@ -1,15 +1,44 @@
 //! What a request shows: an API token, or a session's cookie. And where it comes from.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use ipnet::IpNet;
 
+use super::limits::FORWARDED_HOPS;
 use super::tokens::PREFIX;
 
-/// The cookie's name.
-pub const COOKIE: &str = "monban_session";
+/// A cookie of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cookie {
+    /// Of a session.
+    Session,
+    /// Of a browser in which somebody has signed in before.
+    Device,
+}
+
+impl Cookie {
+    /// Its name. Within https browsers take one that begins with `__Host-` from this very host and within https only
+    /// (RFC 6265bis §4.1.3.2), so that no neighbouring site and nobody on the way can plant one.
+    pub fn name(self, is_https: bool) -> &'static str {
+        match (self, is_https) {
+            (Self::Session, true) => "__Host-monban_session",
+            (Self::Session, false) => "monban_session",
+            (Self::Device, true) => "__Host-monban_device",
+            (Self::Device, false) => "monban_device",
+        }
+    }
+
+    /// The value of the first one of its name.
+    pub fn read(self, headers: &HeaderMap, is_https: bool) -> Option<&str> {
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut pairs =
+            cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(name, _)| *name == self.name(is_https)).map(|(_, value)| value)
+    }
+}
 /// Characters of a secret of ours: 256 bits in base64url.
 const SECRET_CHARS: usize = 43;
 
@@ -27,8 +56,9 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Reads the headers. `Authorization` goes before the cookie, of which the first one of our name counts.
-    pub fn read(headers: &HeaderMap) -> Self {
+    /// Reads the headers of a console within https or not. `Authorization` goes before the cookie, of which the first one of our
+    /// name counts.
+    pub fn read(headers: &HeaderMap, is_https: bool) -> Self {
         let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
         if let Some(value) = authorizations.next() {
             if authorizations.next().is_some() {
@@ -39,12 +69,9 @@ impl Credentials {
                 None => Self::Malformed,
             };
         }
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs =
-            cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        match pairs.find(|(name, _)| *name == COOKIE) {
+        match Cookie::Session.read(headers, is_https) {
             None => Self::None,
-            Some((_, value)) if is_secret(value) => Self::Session(value.to_owned()),
+            Some(value) if is_secret(value) => Self::Session(value.to_owned()),
             Some(_) => Self::Malformed,
         }
     }
@@ -63,13 +90,57 @@ fn is_secret(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// The client's address. A proxy on this machine, such as monban's own gate, is believed what it says of it
-/// (`X-Forwarded-For`, its last entry); the address is for limits and the audit trail only.
-pub fn client_address(parts: &Parts) -> IpAddr {
+/// Proxies in front of the console, and what they are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedProxies {
+    /// Whose `X-Forwarded-For` is believed: this machine's, such as monban's own gate, where nothing else is said.
+    pub console: Vec<IpNet>,
+    /// Proxies in front of the gate: addresses that are no client's either.
+    pub gate: Vec<IpNet>,
+}
+
+impl Default for TrustedProxies {
+    fn default() -> Self {
+        let net = |address: IpAddr, bits| IpNet::new(address, bits).map(|net| net.trunc()).ok();
+        let loopback = [net(Ipv4Addr::LOCALHOST.into(), 8), net(Ipv6Addr::LOCALHOST.into(), 128)];
+        Self { console: loopback.into_iter().flatten().collect(), gate: Vec::new() }
+    }
+}
+
+impl TrustedProxies {
+    /// Whether this peer is believed what it says of the client.
+    pub fn believes(&self, peer: IpAddr) -> bool {
+        holds(&self.console, peer)
+    }
+}
+
+fn holds(nets: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    nets.iter().any(|net| net.contains(&address))
+}
+
+/// The client's address, for limits and the audit trail. A trusted proxy is believed what it says of it (`X-Forwarded-For`).
+/// Each proxy appends the address that it saw, so the list is read from its end, and the first address there that is no
+/// trusted proxy's is the client's; what stands before it is the client's own word and worth nothing.
+pub fn client_address(parts: &Parts, trusted: &TrustedProxies) -> IpAddr {
     let peer = peer(parts);
-    let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back();
-    let named = forwarded.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-    named.filter(|_| peer.is_loopback()).unwrap_or(peer).to_canonical()
+    if !trusted.believes(peer) {
+        return peer;
+    }
+    let fields = parts.headers.get_all("x-forwarded-for").iter().rev();
+    let hops = fields.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
+    let mut client = peer;
+    for hop in hops.take(FORWARDED_HOPS) {
+        let Some(address) = std::str::from_utf8(hop).ok().and_then(|hop| hop.trim().parse::<IpAddr>().ok())
+        else {
+            break;
+        };
+        client = address.to_canonical();
+        if !trusted.believes(client) && !holds(&trusted.gate, client) {
+            break;
+        }
+    }
+    client
 }
 
 /// Whether somebody on this machine asks, not through a proxy: metrics and health are theirs without signing in.
@@ -125,12 +196,13 @@ mod tests {
             for (name, value) in *headers {
                 map.append(*name, value.parse().unwrap());
             }
-            assert_eq!(Credentials::read(&map), *expected, "{headers:?}");
+            assert_eq!(Credentials::read(&map, false), *expected, "{headers:?}");
         }
     }
 
     #[test]
     fn where_requests_come_from() {
+        let proxies = TrustedProxies::default();
         for (peer, host, headers, address, local) in [
             ("127.0.0.1:1", "localhost:8600", &[][..], "127.0.0.1", true),
             ("[::1]:1", "[::1]:8600", &[], "::1", true),
@@ -148,8 +220,63 @@ mod tests {
             }
             let peer: SocketAddr = peer.parse().unwrap();
             let (parts, ()) = request.extension(ConnectInfo(peer)).body(()).unwrap().into_parts();
-            assert_eq!(client_address(&parts).to_string(), address, "{peer} {headers:?}");
+            assert_eq!(client_address(&parts, &proxies).to_string(), address, "{peer} {headers:?}");
             assert_eq!(is_local(&parts), local, "{peer} {host} {headers:?}");
         }
+    }
+
+    #[test]
+    fn e21_cookies_of_https_are_of_this_host_only() {
+        let secret = "A".repeat(43);
+        for (cookie, https, expected) in [
+            (format!("monban_session={secret}"), true, Credentials::None),
+            (format!("__Host-monban_session={secret}"), true, Credentials::Session(secret.clone())),
+            (
+                format!("monban_session=x; __Host-monban_session={secret}"),
+                true,
+                Credentials::Session(secret.clone()),
+            ),
+            (format!("__Host-monban_session={secret}"), false, Credentials::None),
+        ] {
+            let headers = HeaderMap::from_iter([(header::COOKIE, cookie.parse().unwrap())]);
+            assert_eq!(Credentials::read(&headers, https), expected, "{cookie} {https}");
+        }
+    }
+
+    #[test]
+    fn e21_the_client_behind_gate_and_balancer_is_resolved_and_no_forged_header_believed() {
+        let nets = |list: &[&str]| list.iter().map(|net| net.parse().unwrap()).collect::<Vec<IpNet>>();
+        let behind = TrustedProxies { gate: nets(&["10.0.0.0/8"]), ..TrustedProxies::default() };
+        let elsewhere = TrustedProxies { console: nets(&["192.0.2.80/32"]), gate: Vec::new() };
+        let nobody = TrustedProxies { console: Vec::new(), gate: nets(&["10.0.0.0/8"]) };
+        for (trusted, peer, fields, client) in [
+            // The gate appends the balancer's address to what that one said.
+            (&behind, "127.0.0.1:1", &["198.51.100.7, 10.0.0.1"][..], "198.51.100.7"),
+            (&behind, "127.0.0.1:1", &["198.51.100.7", "10.0.0.1"], "198.51.100.7"),
+            (&behind, "127.0.0.1:1", &["1.2.3.4, 198.51.100.7, 10.0.0.1, 10.9.9.9"], "198.51.100.7"),
+            (&behind, "127.0.0.1:1", &["10.0.0.1"], "10.0.0.1"),
+            (&behind, "127.0.0.1:1", &["198.51.100.7, nonsense, 10.0.0.1"], "10.0.0.1"),
+            (&behind, "127.0.0.1:1", &[], "127.0.0.1"),
+            // A balancer that reaches the console itself is not one of the console's proxies.
+            (&behind, "10.0.0.1:1", &["198.51.100.7"], "10.0.0.1"),
+            (&elsewhere, "192.0.2.80:1", &["1.2.3.4, 198.51.100.7"], "198.51.100.7"),
+            (&elsewhere, "127.0.0.1:1", &["198.51.100.7"], "127.0.0.1"),
+            (&elsewhere, "192.0.2.81:1", &["127.0.0.1"], "192.0.2.81"),
+            (&nobody, "127.0.0.1:1", &["198.51.100.7"], "127.0.0.1"),
+        ] {
+            let mut request = axum::http::Request::builder();
+            for field in fields {
+                request = request.header("x-forwarded-for", *field);
+            }
+            let peer: SocketAddr = peer.parse().unwrap();
+            let (parts, ()) = request.extension(ConnectInfo(peer)).body(()).unwrap().into_parts();
+            assert_eq!(client_address(&parts, trusted).to_string(), client, "{peer} {fields:?}");
+        }
+        let long = vec!["10.0.0.1"; FORWARDED_HOPS + 1].join(",");
+        let request =
+            axum::http::Request::builder().header("x-forwarded-for", format!("198.51.100.7,{long}"));
+        let peer: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let (parts, ()) = request.extension(ConnectInfo(peer)).body(()).unwrap().into_parts();
+        assert_eq!(client_address(&parts, &behind).to_string(), "10.0.0.1", "beyond the limit");
     }
 }

@@ -11,6 +11,7 @@ use event::Timestamp;
 use rusqlite::Connection;
 
 use super::limits::CACHE_KIBIBYTES;
+use crate::Problem;
 
 /// The file, in the data folder.
 pub fn path(data_dir: &Path) -> PathBuf {
@@ -21,7 +22,7 @@ pub fn path(data_dir: &Path) -> PathBuf {
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Each brings the file from the version before (`PRAGMA user_version`) to its own.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     // Times are microseconds since 1970; secrets are SHA-256 only.
     "CREATE TABLE users (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -99,6 +100,11 @@ const MIGRATIONS: [&str; 2] = [
         last_used INTEGER
     ) STRICT;
     CREATE INDEX passkeys_of_user ON passkeys (user);",
+    // Known browsers; refusals that are put together.
+    "CREATE TABLE keys (name TEXT PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    ALTER TABLE users ADD COLUMN devices_since INTEGER NOT NULL DEFAULT 0; -- seconds: earlier ones are not known
+    ALTER TABLE audit ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE audit ADD COLUMN last INTEGER; -- of several: when the last one was",
 ];
 
 /// Why the file cannot be used.
@@ -133,15 +139,33 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether the disk has no room to open the file.
+    pub fn is_no_room(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            Self::File { error, .. } => [StorageFull, QuotaExceeded].contains(&error.kind()),
+            Self::Sqlite { error: rusqlite::Error::SqliteFailure(cause, _), .. } => {
+                cause.code == rusqlite::ErrorCode::DiskFull
+                    // SQLite could not extend the index of the WAL
+                    || cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+            }
+            _ => false,
+        }
+    }
+
     fn is_damage(&self) -> bool {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         matches!(self, Self::Sqlite { error, .. } if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)))
     }
 }
 
-/// The open file; one thread at a time uses it.
+/// The file; one thread at a time uses it.
 #[derive(Debug)]
-pub struct Database(Mutex<Connection>);
+pub struct Database {
+    path: PathBuf,
+    /// None while the disk has no room to open it.
+    connection: Mutex<Option<Connection>>,
+}
 
 impl Database {
     /// Opens the file, making it where there is none.
@@ -149,30 +173,21 @@ impl Database {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let in_file = |error| OpenError::File { path: path.to_owned(), error };
-        let in_sqlite = |error| OpenError::Sqlite { path: path.to_owned(), error };
-        // SQLite gives its further files the mode of this one.
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-        file.and_then(|file| file.set_permissions(std::fs::Permissions::from_mode(0o600)))
-            .map_err(in_file)?;
-        let mut connection = Connection::open(path).map_err(in_sqlite)?;
-        prepare(&mut connection).map_err(in_sqlite)?;
-        let known = MIGRATIONS.len();
-        let found = migrate(&mut connection).map_err(in_sqlite)?;
-        if found > known {
-            return Err(OpenError::Newer { path: path.to_owned(), found, known });
-        }
-        Ok(Self(Mutex::new(connection)))
+        let connection = Mutex::new(Some(connect(path)?));
+        Ok(Self { path: path.to_owned(), connection })
     }
 
     /// As [`Database::open`]; a damaged file is moved aside and a new one begun: the gate must not stay closed for that, and
-    /// a new first account needs a link that only the machine's owner sees. Tells where the old file is now.
+    /// a new first account needs a link that only the machine's owner sees. Tells where the old file is now. Where the disk has
+    /// no room, the file is opened as soon as it has.
     ///
     /// # Errors
     /// As [`Database::open`].
     pub fn open_or_start_over(path: &Path, now: Timestamp) -> Result<(Self, Option<PathBuf>), OpenError> {
         match Self::open(path) {
+            Err(error) if error.is_no_room() => {
+                Ok((Self { path: path.to_owned(), connection: Mutex::default() }, None))
+            }
             Err(error) if error.is_damage() => {
                 let stamp = now.as_micros() / 1_000_000;
                 let aside = path.with_extension(format!("sqlite.damaged-{stamp}"));
@@ -191,9 +206,52 @@ impl Database {
     }
 
     /// Uses the file; blocks while another thread does.
-    pub fn with<T>(&self, work: impl FnOnce(&mut Connection) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    ///
+    /// # Errors
+    /// Those of `work`, and 503 while the file cannot be opened.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T, Problem>) -> Result<T, Problem> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match &mut *connection {
+            Some(connection) => connection,
+            none => none.insert(connect(&self.path).map_err(|error| {
+                Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            })?),
+        };
+        work(connection)
     }
+
+    /// Why the file cannot be used for now; tries once more where it could not be opened.
+    pub fn problem(&self) -> Option<String> {
+        // Whoever has the lock has the file.
+        let mut connection = self.connection.try_lock().ok()?;
+        if connection.is_some() {
+            return None;
+        }
+        match connect(&self.path) {
+            Ok(opened) => {
+                *connection = Some(opened);
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        }
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, OpenError> {
+    let in_file = |error| OpenError::File { path: path.to_owned(), error };
+    let in_sqlite = |error| OpenError::Sqlite { path: path.to_owned(), error };
+    // SQLite gives its further files the mode of this one.
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    file.and_then(|file| file.set_permissions(std::fs::Permissions::from_mode(0o600))).map_err(in_file)?;
+    let mut connection = Connection::open(path).map_err(in_sqlite)?;
+    prepare(&mut connection).map_err(in_sqlite)?;
+    let known = MIGRATIONS.len();
+    let found = migrate(&mut connection).map_err(in_sqlite)?;
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    Ok(connection)
 }
 
 fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -232,12 +290,12 @@ mod tests {
         let file = path(folder.path());
         for _ in 0..2 {
             let database = Database::open(&file).unwrap();
-            database.with(|connection| {
-                connection.execute("DELETE FROM users", []).unwrap();
-                connection
-                    .execute("INSERT INTO users (name, role, created) VALUES ('a', 'owner', 0)", [])
-                    .unwrap();
-            });
+            let fill = |connection: &mut Connection| {
+                connection.execute("DELETE FROM users", [])?;
+                Ok(connection
+                    .execute("INSERT INTO users (name, role, created) VALUES ('a', 'owner', 0)", [])?)
+            };
+            database.with(fill).unwrap();
             for entry in std::fs::read_dir(folder.path()).unwrap() {
                 let entry = entry.unwrap();
                 let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
@@ -258,11 +316,11 @@ mod tests {
         let database = Database::open(&file).unwrap();
         let query = "SELECT name, handle IS NULL, (SELECT count(*) FROM passkeys) FROM users";
         let found = database.with(|connection| {
-            connection.query_row(query, [], |row| {
+            Ok(connection.query_row(query, [], |row| {
                 Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?, row.get::<_, i64>(2)?))
-            })
+            })?)
         });
-        assert_eq!(found, Ok(("anna".to_owned(), true, 0)));
+        assert_eq!(found.unwrap(), ("anna".to_owned(), true, 0));
     }
 
     #[test]
@@ -276,9 +334,9 @@ mod tests {
         let aside = aside.unwrap();
         assert!(aside.to_string_lossy().ends_with("console.sqlite.damaged-7"), "{aside:?}");
         assert_eq!(std::fs::read(&aside).unwrap(), [b'x'; 8192]);
-        database.with(|connection| connection.pragma_update(None, "user_version", 99).unwrap());
+        database.with(|connection| Ok(connection.pragma_update(None, "user_version", 99)?)).unwrap();
         drop(database);
         let error = Database::open_or_start_over(&file, Timestamp::MIN).unwrap_err().to_string();
-        assert!(error.ends_with("of version 99, and this monban knows 2; start a newer one"), "{error}");
+        assert!(error.ends_with("of version 99, and this monban knows 3; start a newer one"), "{error}");
     }
 }

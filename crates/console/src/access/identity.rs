@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::credentials::{Credentials, client_address};
+use super::credentials::Credentials;
 use super::guard::{Origin, comes_from};
 use super::{secret, sessions, tokens, users};
 use crate::{Code, Console, Problem};
@@ -114,6 +114,20 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Refuses a token what would make an owner, or a way to become one: who finds a script's token must not keep the house.
+    ///
+    /// # Errors
+    /// 403 for a token.
+    pub(crate) fn take_no_token(&self) -> Result<(), Problem> {
+        match self.via {
+            Via::Token => Err(Problem::of(
+                Code::SessionNeeded,
+                "what concerns an owner takes a session, or a command on the gate's machine; a token is not enough",
+            )),
+            Via::Session | Via::Command => Ok(()),
+        }
+    }
+
     /// Whoever may use the control socket: the owner of the machine.
     pub fn command() -> Self {
         Self {
@@ -205,8 +219,8 @@ impl FromRequestParts<Console> for Account {
 /// # Errors
 /// 401 without credentials that are good, 403 where another site's page may have sent the request.
 pub(crate) async fn identify(parts: &Parts, console: &Console) -> Result<Identity, Problem> {
-    let address = client_address(parts);
-    let credentials = Credentials::read(&parts.headers);
+    let address = console.access.client_address(parts);
+    let credentials = Credentials::read(&parts.headers, console.access.url().is_https());
     let csrf = match &credentials {
         Credentials::Session(secret) => secret::csrf(secret),
         _ => String::new(),

@@ -22,13 +22,26 @@ pub const HASH_KIBIBYTES: u32 = 19 * 1024;
 /// Passes over that memory (same source).
 pub const HASH_PASSES: u32 = 2;
 
-/// Wrong passwords and codes, from one client address (an IPv6 /64 counts as one) or for one user, before further ones
-/// have to wait.
+/// Wrong passwords of one user from one client address (an IPv6 /64 counts as one), and of each other kind in
+/// [`attempts`](super::attempts), before further ones have to wait.
 pub const ATTEMPTS: u32 = 10;
 /// How long it takes until one more is allowed.
 pub const ATTEMPT_EVERY: Duration = Duration::from_secs(60);
-/// Addresses and users that are remembered; beyond it, those with the fewest attempts are forgotten.
+/// Wrong passwords of any user from one client address before further ones have to wait: an office behind one address has many
+/// users, a list of names and one password is longer.
+pub const NETWORK_ATTEMPTS: u32 = 100;
+/// How long it takes until one more is allowed.
+pub const NETWORK_ATTEMPT_EVERY: Duration = Duration::from_secs(10);
+/// Buckets of attempts that are remembered; beyond it, those with the fewest attempts are forgotten.
 pub const MAX_COUNTED: usize = 10_000;
+/// How long a browser in which somebody has signed in counts as known; each signing in begins it anew.
+pub const DEVICE_AGE: Duration = Duration::from_secs(365 * 86_400);
+/// Users that one browser is known for; the one who has not signed in for longest goes.
+pub const MAX_DEVICE_USERS: usize = 4;
+/// Bytes of the cookie that tells known browsers; a longer one is none.
+pub const MAX_DEVICE_BYTES: usize = 512;
+/// Addresses of `X-Forwarded-For` that are looked at, from its end; what stands before them is not believed.
+pub const FORWARDED_HOPS: usize = 32;
 
 /// How long a session lasts without a request.
 pub const SESSION_IDLE: Duration = Duration::from_secs(12 * 3600);
@@ -58,9 +71,15 @@ pub const MAX_TOKENS: u32 = 100;
 pub const MAX_TOKEN_DAYS: u32 = 3650;
 /// Bytes of a user agent, and of a detail in the audit trail, that are kept.
 pub const MAX_KEPT_BYTES: usize = 400;
-/// Entries of the audit trail; the oldest go.
+/// Entries of the audit trail, refused attempts apart; the oldest go.
 pub const MAX_AUDIT_ENTRIES: i64 = 100_000;
-/// Of these, refused attempts: others can make them at will, and must not push out the rest.
+/// Entries of refused attempts, apart from the rest: strangers can make them at will, and must not push it out.
 pub const MAX_AUDIT_REFUSALS: i64 = 10_000;
+/// How many more of each there may be until the oldest are looked for.
+pub const AUDIT_SLACK: i64 = 100;
+/// Refused attempts of one kind, user and address within this time are one entry with a count.
+pub const AUDIT_TOGETHER: Duration = Duration::from_secs(3600);
+/// Entries of refused attempts among which that one is looked for.
+pub const AUDIT_TOGETHER_AMONG: i64 = 100;
 /// Bytes of the memory that SQLite keeps pages in, in KiB.
 pub const CACHE_KIBIBYTES: i64 = 512;

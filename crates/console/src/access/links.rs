@@ -68,3 +68,8 @@ pub fn find(db: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Op
 pub fn delete(db: &Connection, token: &str) -> rusqlite::Result<()> {
     db.execute("DELETE FROM links WHERE hash = ?", [secret::hash(token)]).map(drop)
 }
+
+/// Voids a user's links to a new password.
+pub fn forget(db: &Connection, user: i64) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM links WHERE user = ? AND purpose = 'reset'", [user]).map(drop)
+}

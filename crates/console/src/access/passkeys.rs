@@ -66,7 +66,7 @@ impl<T> Ceremonies<T> {
     }
 
     /// Takes one out: each is good for one answer.
-    fn take(&self, id: &str, uptime: Duration) -> Option<T> {
+    pub(super) fn take(&self, id: &str, uptime: Duration) -> Option<T> {
         let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = begun.iter().position(|begun| secret::same(&begun.id, id))?;
         begun.remove(at).filter(|begun| begun.at + CEREMONY_AGE > uptime).map(|begun| begun.what)
@@ -229,20 +229,17 @@ pub fn begin_signing_in(
     Ok(Options { public_key, state: ceremonies.begin(server, uptime)? })
 }
 
-/// Whose passkey answered: the user's key. None where the ceremony is unknown or over, or the answer is not what it asks for.
+/// Whose passkey answered: the user's key. None where the answer is not what the ceremony asks for.
 ///
 /// # Errors
 /// Those of the file.
 pub fn finish_signing_in(
     db: &Connection,
-    ceremonies: &Ceremonies<DiscoverableAuthenticationServerState>,
+    ceremony: DiscoverableAuthenticationServerState,
     url: &Url,
-    answer: (&str, &Value),
-    clocks: (Timestamp, Duration),
+    credential: &Value,
+    now: Timestamp,
 ) -> Result<Option<i64>, Problem> {
-    let (state, credential) = answer;
-    let (now, uptime) = clocks;
-    let Some(ceremony) = ceremonies.take(state, uptime) else { return Ok(None) };
     let json = serde_json::to_vec(credential).map_err(failed)?;
     let Ok(answer) = DiscoverableAuthentication64::from_json_relaxed(&json) else { return Ok(None) };
     let id: &[u8] = answer.raw_id().into_inner();

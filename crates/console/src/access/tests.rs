@@ -1,4 +1,5 @@
 mod accounts;
+mod attackers;
 mod every_route;
 mod passkeys;
 mod second_factors;
@@ -108,7 +109,8 @@ impl Bench {
             sessions::begin(db, id, [192, 0, 2, 1].into(), "test", now)
         };
         let secret = self.access.blocking(begin).unwrap();
-        Browser { cookie: format!("{}={secret}", credentials::COOKIE), csrf: secret::csrf(&secret) }
+        let name = Cookie::Session.name(true);
+        Browser { cookie: format!("{name}={secret}"), csrf: secret::csrf(&secret) }
     }
 
     /// A request of a script without credentials.

@@ -8,14 +8,14 @@ use gateway::Gateway;
 use gateway::config::{GatewayConfig, SiteConfig};
 use gateway::limits::Limits;
 
-use crate::config::{About, Config};
+use crate::config::About;
 use crate::failure::Failure;
-use crate::{reception, rules, sensor_config};
+use crate::{checks, rules, sensor_config};
 
 /// Check the configuration and everything that it points at
 ///
-/// Rules load, certificates fit their keys, upstream addresses are addresses, folders can be written to. All that is wrong
-/// is reported; nothing is started.
+/// Rules and exclusions load, certificates fit their keys, upstream addresses are addresses, folders can be written to: the
+/// same checks as those of a start and of a reload. All that is wrong is reported; nothing is started.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Also check ModSecurity's and mlogc's files of a sensor that is to send here, and what they include, in the order in which
@@ -25,63 +25,34 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
-    let (mut rule_count, mut warning_count) = (0, 0);
     let mut skipped = Vec::new();
-    let mut faults = Config::examine(config_file, |config| {
-        let mut faults = gateway_faults(&config.gateway());
-        let told = |fault| (About::Text, fault);
-        if let Err(fault) = writable(&config.data_dir) {
-            faults.push(told(format!("data_dir {}: {fault}", config.data_dir.display())));
+    let mut summary = String::new();
+    let faults = checks::examine(config_file, |config, rules| {
+        let gate = config.gateway();
+        let count = rules.as_ref().map_or(0, |rules| rules.rule_count());
+        let outcome = rules::outcome(rules.as_ref().map_or(0, |rules| rules.warnings().len()));
+        if let Some(rules) = &rules {
+            rules::tell_warnings(rules);
         }
-        for (key, path) in [("error_log", &config.waf.error_log), ("audit_log", &config.waf.audit_log)] {
-            if let Some(path) = path
-                && let Err(fault) = writable(path.parent().unwrap_or(Path::new("/")))
-            {
-                faults.push(told(format!("[waf] {key} {}: {fault}", path.display())));
-            }
-        }
-        faults.extend(reception::faults(config).into_iter().map(told));
-        if let Err(more) = notify::channel::Channel::open_all(&config.notify) {
-            faults.extend(more.into_iter().map(told));
-        }
-        let mut elsewhere = Vec::new();
-        if !config.waf.rules.is_empty() {
-            match rules::load(&config.waf.rules) {
-                Ok(rules) => {
-                    (rule_count, warning_count) = (rules.rule_count(), rules.warnings().len());
-                    rules::tell_warnings(&rules);
-                }
-                Err(errors) => elsewhere.extend(errors),
-            }
-        }
+        let (listeners, sites) = (gate.listeners.len(), gate.sites.len());
+        summary = format!("{listeners} listeners, {sites} sites, {count} rules; {outcome}");
         let sensor = sensor_config::check(&arguments.sensor_config, config);
         skipped = sensor.skipped;
-        elsewhere.extend(sensor.faults);
-        faults.extend(elsewhere.into_iter().map(|fault| (About::Elsewhere, fault)));
-        faults
+        sensor.faults.into_iter().map(|fault| (About::Elsewhere, fault)).collect()
     })?;
     for skipped in &skipped {
         writeln!(std::io::stdout().lock(), "{skipped}")?;
     }
-    faults.dedup();
     if !faults.is_empty() {
         return Err(Failure::Configuration(faults));
     }
-    let config = Config::load(config_file)?;
-    let gate = config.gateway();
-    writeln!(
-        std::io::stdout().lock(),
-        "{}: {} listeners, {} sites, {rule_count} rules; {}",
-        config_file.display(),
-        gate.listeners.len(),
-        gate.sites.len(),
-        rules::outcome(warning_count)
-    )?;
+    writeln!(std::io::stdout().lock(), "{}: {summary}", config_file.display())?;
     Ok(())
 }
 
 /// What the gateway would refuse. It stops at the first fault, so limits, listeners and sites are checked one by one.
-fn gateway_faults(config: &GatewayConfig) -> Vec<(About, String)> {
+/// `has_other_sources` says that a gate may be missing.
+pub fn gateway_faults(config: &GatewayConfig, has_other_sources: bool) -> Vec<(About, String)> {
     let mut faults = Vec::new();
     let mut check = |about: About, part: &GatewayConfig| {
         let error = Gateway::check(part).err()?;
@@ -149,6 +120,9 @@ fn gateway_faults(config: &GatewayConfig) -> Vec<(About, String)> {
             }
         }
     }
+    if config.listeners.is_empty() && has_other_sources && config.sites.is_empty() {
+        return faults;
+    }
     if config.listeners.is_empty() {
         faults.push((About::Text, "there is no [[listen]]: nothing would be served".to_owned()));
     }
@@ -156,15 +130,4 @@ fn gateway_faults(config: &GatewayConfig) -> Vec<(About, String)> {
         faults.push((About::Text, "there is no [[site]]: every request would be answered 404".to_owned()));
     }
     faults
-}
-
-/// Whether this user may write to the folder, or to the nearest one above it that exists.
-fn writable(folder: &Path) -> Result<(), String> {
-    let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-    if !existing.is_dir() {
-        return Err(format!("{} is no folder", existing.display()));
-    }
-    rustix::fs::access(existing, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).map_err(
-        |error| format!("{} cannot be written to: {}", existing.display(), std::io::Error::from(error)),
-    )
 }

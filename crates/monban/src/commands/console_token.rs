@@ -27,7 +27,7 @@ pub struct Arguments {
     #[arg(long, required = true, value_delimiter = ',', value_parser = ["read", "tune", "admin"])]
     scope: Vec<String>,
     /// How long it lasts; without end where it is not given
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     expires: Option<u32>,
 }
 

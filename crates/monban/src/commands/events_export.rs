@@ -8,7 +8,7 @@ use store::{EventQuery, EventReader, Query, Test};
 use tempfile::NamedTempFile;
 
 use super::events;
-use super::filter::FilterOptions;
+use super::filter::{FilterOptions, at_least_one};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::terminal::{Progress, safe_json};
@@ -17,7 +17,7 @@ use crate::terminal::{Progress, safe_json};
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// At most so many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<usize>,
     /// Write to this file (mode 0600), which is there once it is whole; one that is there is replaced
     #[arg(short, long, value_name = "FILE")]

@@ -7,7 +7,7 @@ use event::Event;
 use store::{EventQuery, Query};
 
 use super::events::{self, action, what};
-use super::filter::FilterOptions;
+use super::filter::{FilterOptions, at_least_one};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::terminal::{Safe, Style, cut, fit, safe_json, width};
@@ -16,7 +16,7 @@ use crate::terminal::{Safe, Style, cut, fit, safe_json, width};
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// How many
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one)]
     limit: usize,
     /// One JSON object a line
     #[arg(long)]

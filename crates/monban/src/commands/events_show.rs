@@ -19,6 +19,9 @@ pub struct Arguments {
     /// The event as JSON
     #[arg(long)]
     json: bool,
+    /// Bodies as a whole, long and binary ones, too
+    #[arg(long, conflicts_with = "json")]
+    full: bool,
 }
 
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
@@ -28,7 +31,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     if arguments.json {
         writeln!(out, "{}", safe_json(event.to_json()))?;
     } else {
-        write!(out, "{}", text(&event, Style::of_stdout()))?;
+        write!(out, "{}", text(&event, Style::of_stdout(), arguments.full))?;
     }
     Ok(())
 }
@@ -43,8 +46,9 @@ pub fn find(id: &str, reader: &EventReader) -> Result<Event, Failure> {
     found.ok_or_else(|| Failure::NotFound(format!("there is no event {id}; retention may have removed it")))
 }
 
-/// The event for people. All that a client sent is made harmless for terminals.
-pub fn text(event: &Event, style: Style) -> String {
+/// The event for people. All that a client sent is made harmless for terminals. Of a body that is long or no text there is a
+/// summary, unless it is wanted in `full`.
+pub fn text(event: &Event, style: Style, full: bool) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut fact =
         |name: &str, value: String| lines.push(format!("{} {value}", style.strong(&format!("{name:9}"))));
@@ -94,14 +98,14 @@ pub fn text(event: &Event, style: Style) -> String {
     lines.push(style.strong("request"));
     lines.push(format!("  {}", Safe(&request.line)));
     headers(&mut lines, &request.headers);
-    body(&mut lines, request.body.as_ref());
+    body(&mut lines, request.body.as_ref(), full);
 
     if let Some(response) = &request.response {
         lines.push(String::new());
         lines.push(style.strong("response"));
         lines.push(format!("  {} {}", response.status, Safe(&response.reason)));
         headers(&mut lines, &response.headers);
-        body(&mut lines, response.body.as_ref());
+        body(&mut lines, response.body.as_ref(), full);
     }
     if !request.rules.is_empty() {
         lines.push(String::new());
@@ -115,13 +119,58 @@ fn headers(lines: &mut Vec<String>, headers: &[Header]) {
     lines.extend(headers.iter().map(|header| format!("  {}: {}", Safe(&header.name), Safe(&header.value))));
 }
 
-fn body(lines: &mut Vec<String>, body: Option<&Body>) {
+/// Bytes of a body of text that is shown as a whole.
+const LONG_BODY: usize = 4096;
+/// Lines of a body of text that is shown as a whole.
+const LONG_LINES: usize = 100;
+/// Bytes of a line of a hex dump.
+const HEX_LINE: usize = 16;
+/// Lines of a hex dump that stands for a body.
+const HEX_LINES: usize = 16;
+
+fn body(lines: &mut Vec<String>, body: Option<&Body>, full: bool) {
     let Some(body) = body else { return };
     lines.push(String::new());
-    lines.extend(safe_lines(&body.bytes).into_iter().map(|line| format!("  {line}")));
+    let bytes = &body.bytes[..];
+    let binary = is_binary(bytes);
+    let long = bytes.len() > LONG_BODY || bytes.iter().filter(|byte| **byte == b'\n').count() > LONG_LINES;
+    if binary || (long && !full) {
+        let what = if binary { "no text" } else { "text" };
+        let shown = if full { usize::MAX } else { HEX_LINES };
+        let rest = if bytes.len() > shown.saturating_mul(HEX_LINE) {
+            format!(", of which these are the first {}; --full shows all", shown * HEX_LINE)
+        } else {
+            String::new()
+        };
+        lines.push(format!("  {} bytes, {what}{rest}", bytes.len()));
+        lines.extend(bytes.chunks(HEX_LINE).take(shown).enumerate().map(|(row, bytes)| hex(row, bytes)));
+    } else {
+        lines.extend(safe_lines(bytes).into_iter().map(|line| format!("  {line}")));
+    }
     if body.truncated {
         lines.push(format!("  … {} of {} bytes are kept", body.bytes.len(), body.total));
     }
+}
+
+/// Whether a body is no text for people: it has a NUL, or a tenth of it are control characters and bytes that are not UTF-8.
+fn is_binary(bytes: &[u8]) -> bool {
+    let odd = |chunk: std::str::Utf8Chunk<'_>| {
+        let control = |one: &char| one.is_control() && !matches!(one, '\t' | '\n' | '\r');
+        chunk.valid().chars().filter(control).count() + chunk.invalid().len()
+    };
+    bytes.contains(&0) || bytes.utf8_chunks().map(odd).sum::<usize>() * 10 > bytes.len()
+}
+
+/// A line of a hex dump: offset, bytes, and those that are printable ASCII.
+fn hex(row: usize, bytes: &[u8]) -> String {
+    let mut line = format!("  {:08x} ", row * HEX_LINE);
+    for at in 0..HEX_LINE {
+        let gap = if at == HEX_LINE / 2 { " " } else { "" };
+        let byte = bytes.get(at).map_or("  ".to_owned(), |byte| format!("{byte:02x}"));
+        line += &format!("{gap} {byte}");
+    }
+    let printable = |byte: &u8| if matches!(byte, 0x20..=0x7e) { char::from(*byte) } else { '.' };
+    line + "  |" + &bytes.iter().map(printable).collect::<String>() + "|"
 }
 
 /// A matched rule: id and message, what matched, and where the rule stands.
@@ -148,4 +197,41 @@ pub fn rule(lines: &mut Vec<String>, rule: &MatchedRule, style: Style) {
     };
     let place = format!("phase {}, {}:{}{decision}", rule.phase, Safe(rule.file.as_bytes()), rule.line);
     lines.push(format!("    {}", style.faint(&place)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(bytes: &[u8], full: bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        let total = bytes.len() as u64;
+        body(&mut lines, Some(&Body { bytes: bytes.to_vec().into(), total, truncated: false }), full);
+        lines.split_off(1)
+    }
+
+    #[test]
+    fn f23_bodies_that_are_long_or_no_text_are_a_summary() {
+        assert_eq!(shown(b"q=attack\n\xe9", false), ["  q=attack", "  \\xe9"], "a stray byte is still text");
+        let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0";
+        assert_eq!(
+            shown(png, false),
+            [
+                "  17 bytes, no text",
+                "  00000000  89 50 4e 47 0d 0a 1a 0a  00 00 00 0d 49 48 44 52  |.PNG........IHDR|",
+                "  00000010  00                                                |.|",
+            ]
+        );
+        assert_eq!(shown(png, true), shown(png, false));
+        let long = vec![b'a'; LONG_BODY + 1];
+        let summary = shown(&long, false);
+        assert_eq!(summary[0], "  4097 bytes, text, of which these are the first 256; --full shows all");
+        assert_eq!(summary.len(), 1 + HEX_LINES);
+        assert!(summary[1].ends_with("|aaaaaaaaaaaaaaaa|"));
+        assert_eq!(shown(&long, true), [format!("  {}", "a".repeat(LONG_BODY + 1))]);
+        assert_eq!(shown(&vec![b'\n'; LONG_LINES + 1], false).len(), 1 + 7);
+        let binary = vec![0; 1000];
+        assert_eq!((shown(&binary, false).len(), shown(&binary, true).len()), (17, 64));
+        assert_eq!(shown("門番\t\n".repeat(20).as_bytes(), false).len(), 21);
+    }
 }

@@ -10,7 +10,7 @@ use store::{EventQuery, EventReader, Filter, Query};
 
 use super::events;
 use super::events_list::Layout;
-use super::filter::FilterOptions;
+use super::filter::{FilterOptions, at_least_one};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::terminal::{Style, safe_json, width};
@@ -23,7 +23,7 @@ pub struct Arguments {
         value_parser = clap::value_parser!(u16).range(..=10_000))]
     lines: u16,
     /// End after so many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<usize>,
     /// Begin with the oldest event that is kept, instead of what is yet to come
     #[arg(long, conflicts_with = "lines")]

@@ -4,6 +4,14 @@ use clap::Args;
 use event::Timestamp;
 use store::{Condition, ConditionError, Filter, Test};
 
+/// A number of things to show, of which there is to be at least one.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("0 would show nothing; give 1 or more".to_owned()),
+        number => number.map_err(|error: std::num::ParseIntError| error.to_string()),
+    }
+}
+
 /// Every option that is given must fit; one that is given several times fits with any of its values.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which events; a value with ! in front must not fit: --action '!passed'")]

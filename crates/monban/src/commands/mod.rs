@@ -1,5 +1,6 @@
 //! The commands: one file each. `events.rs`, `rules.rs` and `filter.rs` hold what several of them share.
 
+pub mod acknowledge;
 pub mod check;
 pub mod completions;
 pub mod console;

@@ -15,7 +15,7 @@ use waf::ruleset::RuleDescription;
 use waf::{Collections, Connection, Cost, Mode, Profile, RuleSet, Transaction};
 
 use super::events;
-use super::filter::FilterOptions;
+use super::filter::{FilterOptions, at_least_one};
 use super::rules::files;
 use super::rules_run::{RunMode, judge, read, usage};
 use crate::cli::Cli;
@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(long)]
     from_events: bool,
     /// Of events, at most so many
-    #[arg(long, value_name = "N", default_value_t = 1000, requires = "from_events")]
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "from_events", value_parser = at_least_one)]
     limit: usize,
     /// Rule files or quoted patterns, instead of those of the configuration
     #[arg(long = "rules", value_name = "FILE")]
@@ -50,7 +50,7 @@ pub struct Arguments {
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     repeat: u32,
     /// Lines of each table
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_one)]
     top: usize,
     /// What a site's `waf` says: whether rules may block, and so end a phase
     #[arg(long, value_enum, default_value = "block")]

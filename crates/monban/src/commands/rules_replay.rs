@@ -35,7 +35,7 @@ pub struct Arguments {
     #[arg(long, value_name = "ID")]
     without: Vec<u64>,
     /// At most so many events, the newest
-    #[arg(long, value_name = "NUMBER", default_value = "10000")]
+    #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
     /// How many of the changed requests are shown of each kind
     #[arg(long, value_name = "NUMBER", default_value = "20", conflicts_with = "json")]

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::config::Config;
 use crate::failure::Failure;
-use crate::{daemon, demo};
+use crate::{checks, daemon, demo};
 
 /// Start the gate, the event store and the console
 ///
@@ -28,7 +27,7 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     }
     // A log is no place for a link; `monban console link` prints one.
     let shows_link = std::io::stdout().is_terminal();
-    daemon::run(config_file, Config::load(config_file)?, shows_link, |link| {
+    daemon::run(config_file, checks::load(config_file)?, shows_link, |link| {
         if let Some(link) = link {
             println!(
                 "The console has no account yet. This link makes the first one, once, within a day:\n\n  {link}\n"
@@ -62,11 +61,11 @@ fn run_demo() -> Result<(), Failure> {
     let upstream = site.local_addr()?;
     demo::start_site(site)?;
     let config_file = demo::write_config(folder.path(), upstream)?;
-    let config = Config::load(&config_file)?;
+    let checked = checks::load(&config_file)?;
     let monban = std::env::current_exe()?;
     let monban = monban.display();
     let shown = config_file.display();
-    daemon::run(&config_file, config, true, |link| {
+    daemon::run(&config_file, checked, true, |link| {
         println!(
             "\nThe gate is up on http://{gate}/ before a careless site. What it sees, the console shows; this link makes\n\
              your account there, once: {console}\n\

@@ -54,9 +54,8 @@ fn paths_start_at_the_folder_of_the_file() {
     assert_eq!(config.node(), "monban");
 }
 
-/// Keys of the reference with their defaults, as `| `key` | type | default | …`, by section.
-#[test]
-fn the_reference_has_every_key() {
+/// Keys of the reference (`waf.rules`), which has them as `| `key` | type | default | …`, by section.
+pub fn documented_keys() -> std::collections::BTreeSet<String> {
     let reference = include_str!("../../../../docs/user/configuration.md");
     let mut section = String::new();
     let mut documented = std::collections::BTreeSet::new();
@@ -67,6 +66,12 @@ fn the_reference_has_every_key() {
             documented.insert(if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") });
         }
     }
+    documented
+}
+
+#[test]
+fn the_reference_has_every_key() {
+    let documented = documented_keys();
     // What serde knows, as it tells when asked for a key that nothing has.
     let mut known = std::collections::BTreeSet::new();
     for (section, prefix) in [

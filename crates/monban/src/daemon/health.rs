@@ -7,6 +7,7 @@ use console::{HealthCode, HealthProblem};
 use gateway::Metrics;
 use store::{Ingester, Journal};
 
+use super::acknowledge::Acknowledge;
 use crate::notices::Notices;
 use crate::reception::Reception;
 use crate::sink::Sink;
@@ -15,6 +16,7 @@ use crate::tuner::Tuner;
 /// The parts that are asked.
 pub(super) struct Parts {
     pub journal: Arc<Journal>,
+    pub acknowledge: Arc<Acknowledge>,
     pub ingester: Arc<Ingester>,
     pub sink: Arc<Sink>,
     pub reception: Arc<Reception>,
@@ -34,17 +36,10 @@ impl Parts {
             let error = format!("the journal waits in memory: {failure}");
             problems.push(HealthProblem::new(HealthCode::JournalWaits, error).value("why", failure.as_str()));
         }
-        if journal.lost > 0 {
-            let error = format!("{} events were lost", journal.lost);
-            problems.push(HealthProblem::new(HealthCode::EventsLost, error).value("count", journal.lost));
-        }
+        problems.extend(self.acknowledge.problems());
         if let Some(failure) = &ingest.failure {
             let error = format!("the store takes no events, the journal keeps them: {failure}");
             problems.push(HealthProblem::new(HealthCode::StoreWaits, error).value("why", failure.as_str()));
-        }
-        if ingest.started_over > 0 {
-            let error = "a damaged store was moved aside; see the log";
-            problems.push(HealthProblem::new(HealthCode::StoreMovedAside, error));
         }
         problems.extend(coded(HealthCode::LogUnwritten, self.sink.problems()));
         problems.extend(self.reception.receiver_problem().map(|why| {

@@ -19,22 +19,34 @@ pub(super) struct Storage {
 }
 
 impl Storage {
-    /// Opens them; a damaged store is moved aside.
+    /// Opens them; a damaged store is moved aside. Where the disk has no room to open the store, the journal keeps what comes,
+    /// and the store is opened when there is room.
     pub fn open(config: &Config) -> Result<Self, Failure> {
         let path = store::database_path(&config.data_dir);
-        let (store, started_over) = SqliteStore::open_or_start_over(&path, BUSY_TIMEOUT).map_err(in_store)?;
-        if let Some((cause, aside)) = started_over {
-            tracing::error!("{cause}; moved aside to {} and started a new store", aside.display());
-        }
-        let after_segment = store.stored_checkpoint().map_err(in_store)?.segment;
+        let opened =
+            SqliteStore::open_or_start_over(&path, BUSY_TIMEOUT).and_then(|(store, started_over)| {
+                if let Some((cause, aside)) = started_over {
+                    tracing::error!("{cause}; moved aside to {} and started a new store", aside.display());
+                }
+                let after_segment = store.stored_checkpoint()?.segment;
+                Ok((store, after_segment))
+            });
+        let (store, after_segment) = match opened {
+            Err(error @ StoreError::Full { .. }) => {
+                tracing::error!("{error}: the journal keeps events until there is room");
+                // The segment of the store's checkpoint is never deleted, so positions go on rising without it.
+                (SqliteStore::open_later(&path, BUSY_TIMEOUT), 0)
+            }
+            opened => opened.map_err(in_store)?,
+        };
         let options = JournalOptions { after_segment, ..JournalOptions::default() };
         let journal = Journal::open(&store::journal_folder(&config.data_dir), options).map_err(|error| {
             Failure::environment(error.to_string(), "only one monban can run with one `data_dir`")
         })?;
         let journal = Arc::new(journal);
-        let events = EventReader::open(&config.data_dir).map_err(in_store)?;
-        let known = SqliteStore::open_read_only(&path, BUSY_TIMEOUT).map_err(in_store)?;
-        let intake = Arc::new(Intake::new(Arc::clone(&journal), known));
+        let events = EventReader::open_later(&config.data_dir);
+        let intake =
+            Arc::new(Intake::new(Arc::clone(&journal), SqliteStore::read_later(&path, BUSY_TIMEOUT)));
         Ok(Self { store: Arc::new(store), journal, events, intake })
     }
 

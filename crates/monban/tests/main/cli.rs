@@ -24,10 +24,16 @@ pub fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// Makes a folder that only its owner may look into.
+pub fn create_private(path: &Path) {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().mode(0o700).create(path).unwrap();
+}
+
 /// A folder with rules and a configuration that needs no daemon.
 pub fn folder() -> tempfile::TempDir {
     let folder = testkit::process::folder("monban-cli-");
-    std::fs::create_dir(folder.path().join("data")).unwrap();
+    create_private(&folder.path().join("data"));
     std::fs::write(folder.path().join("rules.conf"), RULES).unwrap();
     std::fs::write(
         folder.path().join("monban.toml"),
@@ -116,6 +122,7 @@ fn commands_reference() {
         "init",
         "check",
         "reload",
+        "acknowledge",
         "rules",
         "rules check",
         "rules list",
@@ -129,6 +136,7 @@ fn commands_reference() {
         "events show",
         "events tail",
         "events export",
+        "events import",
         "notify",
         "notify test",
         "notify status",
@@ -172,6 +180,13 @@ fn messages_and_exit_codes() {
         ("events-show-last-none", &["events", "show", "last"]),
         ("events-show-nonsense", &["events", "show", "nonsense"]),
         ("reload-no-daemon", &["reload"]),
+        ("acknowledge-no-daemon", &["acknowledge"]),
+        ("f23-tail-limit-zero", &["events", "tail", "--limit", "0"]),
+        ("f23-list-limit-zero", &["events", "list", "--limit", "0"]),
+        ("f23-export-limit-zero", &["events", "export", "--limit", "0"]),
+        ("f23-profile-top-zero", &["rules", "profile", "--from-events", "--top", "0"]),
+        ("f23-replay-limit-zero", &["rules", "replay", "--limit", "0"]),
+        ("f23-token-expires-zero", &["console", "token", "--name", "a", "--scope", "read", "--expires", "0"]),
         ("rules-check", &["rules", "check"]),
         ("rules-check-json", &["rules", "check", "rules.conf", "--json"]),
         ("a6-rules-check-warnings", &["rules", "check", "warnings.conf"]),

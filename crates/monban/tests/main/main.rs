@@ -8,6 +8,7 @@ mod crash;
 mod demo;
 mod events;
 mod gate;
+mod hardening;
 mod import;
 mod memory;
 mod notify;

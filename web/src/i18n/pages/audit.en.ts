@@ -12,6 +12,7 @@ export default {
   from: "From",
   via: { session: "browser", token: "token", command: "command" },
   machine: "the machine",
+  times: "× {n}, last {time}",
   did: {
     sign_in: "signed in",
     sign_in_refused: "sign-in refused",
@@ -36,6 +37,7 @@ export default {
     exclusion_removed: "exclusion removed",
     change_undone: "change undone",
     site_mode: "mode of a site changed",
+    problems_acknowledged: "problems acknowledged",
   } satisfies Record<AuditAction, string>,
   /** What the trail says of signing in and of links. */
   how: {

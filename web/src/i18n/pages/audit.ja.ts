@@ -12,6 +12,7 @@ export default {
   from: "アクセス元",
   via: { session: "ブラウザー", token: "トークン", command: "コマンド" },
   machine: "このサーバー",
+  times: "{n} 回、最後は {time}",
   did: {
     sign_in: "サインイン",
     sign_in_refused: "サインイン拒否",
@@ -36,6 +37,7 @@ export default {
     exclusion_removed: "除外を削除",
     change_undone: "変更を取り消し",
     site_mode: "サイトのモードを変更",
+    problems_acknowledged: "問題を確認済みに変更",
   } satisfies Record<AuditAction, string>,
   how: {
     password: "パスワード",

@@ -11,5 +11,6 @@ export default {
   submit: "Begin",
   invitedHelp: "The link is for this user.",
   gone: "A new one is made by an owner, on the page of users, or on the server by `monban console link`.",
+  tokens: "These API tokens end when the new password is set:",
   noToken: "The link is incomplete: what follows `#` is missing. Open it as it was printed.",
 };

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::attempts::Key;
 use crate::access::identity::{Account, Role};
 use crate::access::sessions::{self, Session};
 use crate::access::{AuditAction, audit, users};
@@ -134,13 +135,14 @@ pub(crate) async fn check_password(
     password: String,
 ) -> Result<(), Problem> {
     let access = &console.access;
-    access.attempt(who.address, Some(&who.user))?;
+    let attempt = [Key::Account(who.user_id)];
+    access.attempt(&attempt)?;
     let id = who.user_id;
     let hash = access.run(move |db, _| Ok(users::get(db, id)?.and_then(|user| user.password))).await?;
     if !access.hasher.verify(password, hash).await? {
         return Err(Problem::of(Code::WrongPassword, "the password is wrong"));
     }
-    access.attempts.give_back(who.address, Some(&who.user));
+    access.attempts.give_back(&attempt);
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::session::{self, SignedIn};
-use crate::access::credentials::client_address;
+use crate::access::attempts::Key;
 use crate::access::identity::Account;
 use crate::access::{AuditAction, audit, passkeys};
 use crate::openapi::Failure;
@@ -77,7 +77,7 @@ fn check_host(console: &Console, headers: &HeaderMap) -> Result<(), Problem> {
 async fn begin_signing_in(State(console): State<Console>, parts: Parts) -> Result<Json<Begun>, Problem> {
     check_host(&console, &parts.headers)?;
     let access = &console.access;
-    access.attempt(client_address(&parts), None)?;
+    access.attempt(&[Key::PasskeyBegun(access.source(&parts).await?)])?;
     let uptime = access.clock.uptime();
     Ok(Json(passkeys::begin_signing_in(&access.signing_in, &access.url(), uptime)?.into()))
 }
@@ -93,6 +93,7 @@ async fn begin_signing_in(State(console): State<Console>, parts: Parts) -> Resul
     responses(
         (status = 200, body = SignedIn, description = "With the session's cookie"),
         (status = 401, body = Failure, description = "The passkey is not known, or its answer is wrong or late"),
+        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
     )
 )]
 async fn finish_signing_in(
@@ -100,20 +101,26 @@ async fn finish_signing_in(
     parts: Parts,
     Input(answer): Input<Answer>,
 ) -> Result<Response, Problem> {
-    let address = client_address(&parts);
     let (access, url) = (&console.access, console.access.url());
+    let address = access.client_address(&parts);
+    let source = access.source(&parts).await?;
+    let attempt = [Key::Passkey(source.clone())];
+    access.attempt(&attempt)?;
     let uptime = access.clock.uptime();
-    let ceremonies = std::sync::Arc::clone(&access.signing_in);
+    let unknown = || {
+        let error = "this passkey is not known here, or its answer is wrong or came late";
+        Problem::of(Code::PasskeyUnknown, error)
+    };
+    // Of a ceremony that was never begun anybody can make up as many as he likes: none is written down.
+    let ceremony = access.signing_in.take(&answer.state, uptime).ok_or_else(unknown)?;
     let finish = move |db: &rusqlite::Transaction<'_>, now| {
-        let answer = (&*answer.state, &answer.credential);
-        passkeys::finish_signing_in(db, &ceremonies, &url, answer, (now, uptime))
+        passkeys::finish_signing_in(db, ceremony, &url, &answer.credential, now)
     };
     let Some(user) = access.run(finish).await? else {
         session::refuse(&console, address, "", "passkey").await?;
-        let error = "this passkey is not known here, or its answer is wrong or came late";
-        return Err(Problem::of(Code::PasskeyUnknown, error));
+        return Err(unknown());
     };
-    access.attempts.give_back(address, None);
+    access.attempts.give_back(&[Key::Passkey(source.clone()), Key::PasskeyBegun(source)]);
     session::begin(&console, user, address, &parts.headers, AuditAction::SignIn, "passkey").await
 }
 

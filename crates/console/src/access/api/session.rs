@@ -3,16 +3,19 @@
 use std::net::IpAddr;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, request::Parts};
-use axum::response::{IntoResponse, Json, Response};
+use axum::http::{HeaderMap, StatusCode, header, request::Parts};
+use axum::response::{AppendHeaders, IntoResponse, Json, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{set_cookie, user_agent};
-use crate::access::credentials::client_address;
+use super::{session_cookie, set_cookie, user_agent};
+use crate::access::attempts::{Key, Source};
+use crate::access::credentials::Cookie;
+use crate::access::devices::Device;
 use crate::access::identity::{Account, Identity, Role, Via};
+use crate::access::limits::DEVICE_AGE;
 use crate::access::second_factor::{self, Fit};
 use crate::access::users::{self, User};
 use crate::access::{AuditAction, audit, secret, sessions};
@@ -95,14 +98,26 @@ async fn sign_in(
     parts: Parts,
     Input(credentials): Input<Credentials>,
 ) -> Result<Response, Problem> {
-    let address = client_address(&parts);
-    let Credentials { user: name, password, code } = credentials;
     let access = &console.access;
-    access.attempt(address, Some(&name))?;
-    let user = {
-        let name = name.clone();
-        access.run(move |db, _| Ok(users::find(db, &name)?)).await?
+    let address = access.client_address(&parts);
+    let Credentials { user: name, password, code } = credentials;
+    let device = access.device(&parts.headers).await?;
+    let (user, source) = {
+        let (name, network) = (name.clone(), Source::network(address));
+        let find = move |db: &rusqlite::Transaction<'_>, now| {
+            let user = users::find(db, &name)?;
+            let source = match (&user, device) {
+                (Some(user), Some(device)) if device.is_of(db, user.id, now)? => {
+                    Source::Device(device.id().to_owned())
+                }
+                _ => network,
+            };
+            Ok((user, source))
+        };
+        access.run(find).await?
     };
+    let attempt = Key::passwords(source.clone(), &name);
+    access.attempt(&attempt)?;
     let hash = user.as_ref().and_then(|user| user.password.clone());
     let right = access.hasher.verify(password, hash).await?;
     let Some(user) = user.filter(|_| right) else {
@@ -113,10 +128,16 @@ async fn sign_in(
     let mut how = "password";
     if user.totp.is_some() {
         let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
-            access.attempts.give_back(address, Some(&name));
+            access.attempts.give_back(&attempt);
             let problem = Problem::of(Code::CodeNeeded, "the code is missing");
             return Err(problem.with("second_factor_needed", true));
         };
+        // Whoever comes so far knows the password, and could guess codes from many addresses.
+        let code_attempt = match source {
+            Source::Network(_) => vec![Key::Code(user.id)],
+            Source::Device(_) => Vec::new(),
+        };
+        access.attempt(&code_attempt).inspect_err(|_| access.attempts.give_back(&attempt))?;
         let id = user.id;
         let fit = access.run(move |db, now| second_factor::take(db, id, &code, now)).await?;
         let Some(fit) = fit else {
@@ -124,12 +145,13 @@ async fn sign_in(
             let problem = Problem::of(Code::CodeUsedOrWrong, "wrong code, or one that was used before");
             return Err(problem.with("second_factor_needed", true));
         };
+        access.attempts.give_back(&code_attempt);
         how = match fit {
             Fit::App => "password and code",
             Fit::Recovery => "password and recovery code",
         };
     }
-    access.attempts.give_back(address, Some(&name));
+    access.attempts.give_back(&attempt);
     begin(&console, user.id, address, &parts.headers, AuditAction::SignIn, how).await
 }
 
@@ -156,7 +178,7 @@ pub(super) async fn refuse(
     console.access.run(record).await
 }
 
-/// Begins a session; the answer has its cookie.
+/// Begins a session; the answer has its cookie, and one by which the browser is known from now on.
 pub(super) async fn begin(
     console: &Console,
     user: i64,
@@ -166,7 +188,8 @@ pub(super) async fn begin(
     detail: &'static str,
 ) -> Result<Response, Problem> {
     let agent = user_agent(headers);
-    let (user, secret) = console
+    let known = console.access.device(headers).await?;
+    let (user, secret, device) = console
         .access
         .run(move |db, now| {
             let secret = sessions::begin(db, user, address, &agent, now)?;
@@ -175,11 +198,16 @@ pub(super) async fn begin(
             let (name, role) = (user.name.clone(), user.role);
             let who = Identity { user: name, role, via: Via::Session, address, user_id: None, session: None };
             audit::record(db, now, &who, what, detail)?;
-            Ok((user, secret))
+            let device = Device::remember(db, known, user.id, now)?;
+            Ok((user, secret, device))
         })
         .await?;
-    let cookie = set_cookie(&console.access.url(), Some(&secret))?;
-    Ok(([cookie], Json(SignedIn::new(user, secret::csrf(&secret)))).into_response())
+    let url = console.access.url();
+    let cookies = AppendHeaders([
+        (header::SET_COOKIE, session_cookie(&url, Some(&secret))?),
+        (header::SET_COOKIE, set_cookie(&url, Cookie::Device, &device, DEVICE_AGE)?),
+    ]);
+    Ok((cookies, Json(SignedIn::new(user, secret::csrf(&secret)))).into_response())
 }
 
 /// Sign out
@@ -200,5 +228,6 @@ async fn sign_out(who: Account, State(console): State<Console>) -> Result<Respon
             Ok(audit::record(db, now, &identity, AuditAction::SignOut, "")?)
         })
         .await?;
-    Ok((StatusCode::NO_CONTENT, [set_cookie(&console.access.url(), None)?]).into_response())
+    let cookie = session_cookie(&console.access.url(), None)?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }

@@ -12,10 +12,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::session;
-use crate::access::credentials::client_address;
-use crate::access::identity::Role;
+use crate::access::attempts::{Key, Source};
+use crate::access::identity::{Identity, Role, Via};
 use crate::access::links::{self, Purpose};
-use crate::access::{Access, AuditAction, sessions, users};
+use crate::access::tokens::{self, Token};
+use crate::access::{Access, AuditAction, audit, devices, sessions, users};
 use crate::openapi::Failure;
 use crate::{Code, Console, Input, Problem};
 
@@ -36,7 +37,8 @@ async fn find(
     address: IpAddr,
     token: &str,
 ) -> Result<(Purpose, Option<String>), Problem> {
-    access.attempt(address, None)?;
+    let attempt = [Key::Link(Source::network(address))];
+    access.attempt(&attempt)?;
     let token = token.to_owned();
     let find = move |db: &rusqlite::Transaction<'_>, now| {
         let purpose = links::find(db, &token, now)?.ok_or_else(gone)?;
@@ -47,7 +49,7 @@ async fn find(
         Ok((purpose, name))
     };
     let found = access.run(find).await?;
-    access.attempts.give_back(address, None);
+    access.attempts.give_back(&attempt);
     Ok(found)
 }
 
@@ -64,6 +66,8 @@ struct OneTimeLink {
 struct LinkPurpose {
     /// Whose link it is; null where it makes the first account, whose name is yet to be chosen.
     user: Option<String>,
+    /// API tokens of the account, which end when the link is used; none but for a new password.
+    tokens: Vec<Token>,
 }
 
 /// Ask what a one-time link is good for, without using it
@@ -85,8 +89,13 @@ async fn check(
     parts: Parts,
     Input(OneTimeLink { token }): Input<OneTimeLink>,
 ) -> Result<Json<LinkPurpose>, Problem> {
-    let (_, user) = find(&console.access, client_address(&parts), &token).await?;
-    Ok(Json(LinkPurpose { user }))
+    let access = &console.access;
+    let (purpose, user) = find(access, access.client_address(&parts), &token).await?;
+    let tokens = match purpose {
+        Purpose::Reset(id) => access.run(move |db, _| Ok(tokens::all(db, id, false)?)).await?,
+        Purpose::Owner | Purpose::Invitation(_) => Vec::new(),
+    };
+    Ok(Json(LinkPurpose { user, tokens }))
 }
 
 /// What a link is answered with.
@@ -122,8 +131,8 @@ async fn setup(
     parts: Parts,
     Input(setup): Input<Setup>,
 ) -> Result<Response, Problem> {
-    let address = client_address(&parts);
     let access = &console.access;
+    let address = access.client_address(&parts);
     let (purpose, name) = find(access, address, &setup.token).await?;
     let name = match (name, setup.user.filter(|name| !name.is_empty())) {
         (Some(name), None) => name,
@@ -151,6 +160,8 @@ async fn setup(
                 Purpose::Reset(id) => {
                     users::forget_factors(db, id)?;
                     sessions::end_others(db, id, None)?;
+                    devices::forget(db, id, now)?;
+                    revoke_tokens(db, id, &name, address, now)?;
                     id
                 }
             };
@@ -164,4 +175,27 @@ async fn setup(
         Purpose::Reset(_) => "new password",
     };
     session::begin(&console, id, address, &parts.headers, AuditAction::Setup, detail).await
+}
+
+/// Ends a user's API tokens: whoever had the password may have made one.
+fn revoke_tokens(
+    db: &rusqlite::Transaction<'_>,
+    id: i64,
+    name: &str,
+    address: IpAddr,
+    now: event::Timestamp,
+) -> Result<(), Problem> {
+    let who = Identity {
+        user: name.to_owned(),
+        role: Role::Viewer,
+        via: Via::Session,
+        address,
+        user_id: Some(id),
+        session: None,
+    };
+    for token in tokens::all(db, id, false)? {
+        tokens::delete_any(db, token.id)?;
+        audit::record(db, now, &who, AuditAction::TokenDeleted, &token.name)?;
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::account::check_password;
+use crate::access::attempts::Key;
 use crate::access::identity::Account;
 use crate::access::{AuditAction, audit, second_factor};
 use crate::openapi::Failure;
@@ -82,8 +83,8 @@ async fn confirm(
     Input(Code { code }): Input<Code>,
 ) -> Result<Json<RecoveryCodes>, Problem> {
     let access = &console.access;
-    let (address, user) = (who.address, who.user.clone());
-    access.attempt(address, Some(&user))?;
+    let attempt = [Key::Account(who.user_id)];
+    access.attempt(&attempt)?;
     let confirm = move |db: &rusqlite::Transaction<'_>, now| {
         let codes = second_factor::confirm(db, who.user_id, &code, now)?;
         if codes.is_some() {
@@ -93,7 +94,7 @@ async fn confirm(
     };
     let wrong = || Problem::of(problem::Code::WrongCode, "the code is wrong; is the app's clock right?");
     let recovery_codes = access.run(confirm).await?.ok_or_else(wrong)?;
-    access.attempts.give_back(address, Some(&user));
+    access.attempts.give_back(&attempt);
     Ok(Json(RecoveryCodes { recovery_codes }))
 }
 

@@ -97,6 +97,7 @@ struct Link {
     request_body = Invitation,
     responses(
         (status = 200, body = Link),
+        (status = 403, body = Failure, description = "A token invites no owner"),
         (status = 409, body = Failure, description = "The name is taken"),
         (status = 422, body = Failure, description = "It is no name"),
     )
@@ -108,6 +109,9 @@ async fn invite(
 ) -> Result<Json<Link>, Problem> {
     let invite = move |db: &rusqlite::Transaction<'_>, now| {
         let Invitation { user, role } = invitation;
+        if role == Role::Owner {
+            who.take_no_token()?;
+        }
         let id = users::create(db, &user, role, now)?;
         audit::record(db, now, &who, AuditAction::UserInvited, &format!("{user} ({})", role.as_str()))?;
         links::create(db, Purpose::Invitation(id), now)
@@ -135,6 +139,7 @@ struct NewRole {
     request_body = NewRole,
     responses(
         (status = 204),
+        (status = 403, body = Failure, description = "A token neither makes nor changes an owner"),
         (status = 404, body = Failure, description = "There is no such user"),
         (status = 409, body = Failure, description = "Nobody would be owner any more"),
     )
@@ -147,7 +152,14 @@ async fn change(
 ) -> Result<StatusCode, Problem> {
     let change = move |db: &rusqlite::Transaction<'_>, now| {
         let user = find(db, &name)?;
+        if role.max(user.role) == Role::Owner {
+            who.take_no_token()?;
+        }
         users::set_role(db, user.id, role)?;
+        if role > user.role {
+            // A link that is on its way was made for somebody who may less.
+            links::forget(db, user.id)?;
+        }
         let detail = format!("{}: {} to {}", user.name, user.role.as_str(), role.as_str());
         Ok(audit::record(db, now, &who, AuditAction::RoleChanged, &detail)?)
     };
@@ -165,6 +177,7 @@ async fn change(
     params(("user" = String, Path)),
     responses(
         (status = 204),
+        (status = 403, body = Failure, description = "A token neither makes nor changes an owner"),
         (status = 404, body = Failure, description = "There is no such user"),
         (status = 409, body = Failure, description = "Nobody would be owner any more"),
     )
@@ -176,6 +189,9 @@ async fn delete(
 ) -> Result<StatusCode, Problem> {
     let delete = move |db: &rusqlite::Transaction<'_>, now| {
         let user = find(db, &name)?;
+        if user.role == Role::Owner {
+            who.take_no_token()?;
+        }
         users::delete(db, user.id)?;
         Ok(audit::record(db, now, &who, AuditAction::UserDeleted, &user.name)?)
     };
@@ -191,7 +207,11 @@ async fn delete(
     tag = "users",
     security(("session" = ["owner"]), ("token" = ["admin"])),
     params(("user" = String, Path)),
-    responses((status = 200, body = Link), (status = 404, body = Failure, description = "There is no such user"))
+    responses(
+        (status = 200, body = Link),
+        (status = 403, body = Failure, description = "A token makes no link for an owner"),
+        (status = 404, body = Failure, description = "There is no such user"),
+    )
 )]
 async fn reset(
     who: Owner,
@@ -200,6 +220,9 @@ async fn reset(
 ) -> Result<Json<Link>, Problem> {
     let reset = move |db: &rusqlite::Transaction<'_>, now| {
         let user = find(db, &name)?;
+        if user.role == Role::Owner {
+            who.take_no_token()?;
+        }
         let purpose = match user.password {
             Some(_) => Purpose::Reset(user.id),
             None => Purpose::Invitation(user.id),

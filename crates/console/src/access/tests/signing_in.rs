@@ -32,7 +32,9 @@ async fn the_first_link_makes_the_owner_once() {
         }
         assert_eq!((&answer.body["user"], &answer.body["role"]), (&json!("anna"), &json!("owner")));
         let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap();
-        for flag in ["monban_session=", "Path=/", "HttpOnly", "SameSite=Strict", "Secure", "Max-Age=604800"] {
+        for flag in
+            ["__Host-monban_session=", "Path=/", "HttpOnly", "SameSite=Strict", "Secure", "Max-Age=604800"]
+        {
             assert!(cookie.contains(flag), "{cookie}");
         }
         let session = bench.by(&answer.browser(), "GET", "/api/session", None).await;
@@ -122,7 +124,7 @@ async fn a_stolen_cookie_is_worth_nothing_after_the_session() {
         answer.headers[header::SET_COOKIE]
             .to_str()
             .unwrap()
-            .starts_with("monban_session=; Path=/; Max-Age=0;")
+            .starts_with("__Host-monban_session=; Path=/; Max-Age=0;")
     );
     let refused = bench.by(&thief, "GET", "/api/session", None).await;
     assert_eq!((refused.status, &refused.body["code"]), (401, &json!("session_ended")), "signed out");

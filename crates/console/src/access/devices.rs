@@ -1,0 +1,118 @@
+//! Browsers in which somebody has signed in before: a signed cookie that tells them from a stranger's, so that a stranger's
+//! wrong passwords do not count for them (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). It proves nothing
+//! else: signing in takes what it takes without it.
+//!
+//! `ID.USER:SECONDS.….MAC`: a random name, up to [`MAX_DEVICE_USERS`] users with the time of their signing in, and HMAC-SHA-256
+//! of all before it, by a key in `console.sqlite`.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use event::Timestamp;
+use ring::hmac;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::limits::{DEVICE_AGE, MAX_DEVICE_BYTES, MAX_DEVICE_USERS};
+use super::secret;
+use crate::Problem;
+
+/// Such a browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    id: String,
+    /// Users with the second of their last signing in, the last one first.
+    users: Vec<(i64, i64)>,
+}
+
+impl Device {
+    /// Reads a cookie's value; none where it is not one of ours.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn read(db: &Connection, value: &str) -> Result<Option<Self>, Problem> {
+        if value.len() > MAX_DEVICE_BYTES {
+            return Ok(None);
+        }
+        let Some((signed, mac)) = value.rsplit_once('.') else { return Ok(None) };
+        let Ok(mac) = URL_SAFE_NO_PAD.decode(mac) else { return Ok(None) };
+        if hmac::verify(&key(db)?, signed.as_bytes(), &mac).is_err() {
+            return Ok(None);
+        }
+        let mut parts = signed.split('.');
+        let Some(id) = parts.next() else { return Ok(None) };
+        let users = parts.map(|part| {
+            let (user, since) = part.split_once(':')?;
+            Some((user.parse().ok()?, since.parse().ok()?))
+        });
+        Ok(users.collect::<Option<_>>().map(|users| Self { id: id.to_owned(), users }))
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether this user has signed in there, not too long ago, and not before a reset of the password.
+    pub fn is_of(&self, db: &Connection, user: i64, now: Timestamp) -> rusqlite::Result<bool> {
+        let Some((_, since)) = self.users.iter().find(|(known, _)| *known == user) else { return Ok(false) };
+        if !is_recent(*since, now) {
+            return Ok(false);
+        }
+        let least: Option<i64> = db
+            .query_row("SELECT devices_since FROM users WHERE id = ?", [user], |row| row.get(0))
+            .optional()?;
+        Ok(least.is_some_and(|least| *since >= least))
+    }
+
+    /// The value for a browser in which this user has just signed in; one that is known keeps its name and its other users.
+    ///
+    /// # Errors
+    /// Those of the file and of random numbers.
+    pub fn remember(
+        db: &Connection,
+        known: Option<Self>,
+        user: i64,
+        now: Timestamp,
+    ) -> Result<String, Problem> {
+        let Self { id, mut users } = match known {
+            Some(known) => known,
+            None => Self { id: URL_SAFE_NO_PAD.encode(secret::random::<16>()?), users: Vec::new() },
+        };
+        users.retain(|(known, since)| *known != user && is_recent(*since, now));
+        users.insert(0, (user, seconds(now)));
+        users.truncate(MAX_DEVICE_USERS);
+        let users: Vec<String> = users.iter().map(|(user, since)| format!("{user}:{since}")).collect();
+        let signed = format!("{id}.{}", users.join("."));
+        let mac = hmac::sign(&key(db)?, signed.as_bytes());
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac)))
+    }
+}
+
+/// Has none of a user's browsers count as known any more.
+pub fn forget(db: &Connection, user: i64, now: Timestamp) -> rusqlite::Result<()> {
+    db.execute("UPDATE users SET devices_since = ? WHERE id = ?", params![seconds(now), user]).map(drop)
+}
+
+fn seconds(now: Timestamp) -> i64 {
+    now.as_micros() / 1_000_000
+}
+
+fn is_recent(since: i64, now: Timestamp) -> bool {
+    seconds(now) - since < DEVICE_AGE.as_secs().cast_signed()
+}
+
+/// The key of this console, made when it is first needed.
+fn key(db: &Connection) -> Result<hmac::Key, Problem> {
+    let read = || {
+        let query = "SELECT key FROM keys WHERE name = 'devices'";
+        db.query_row(query, [], |row| row.get::<_, Vec<u8>>(0)).optional()
+    };
+    let key = match read()? {
+        Some(key) => key,
+        None => {
+            let fresh = secret::random::<32>()?;
+            db.execute("INSERT INTO keys (name, key) VALUES ('devices', ?)", [&fresh[..]])?;
+            fresh.to_vec()
+        }
+    };
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, &key))
+}

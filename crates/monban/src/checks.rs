@@ -1,0 +1,151 @@
+//! What has to be right for a start: `monban check`, the start and a reload ask the same function, so that what one of them
+//! takes, the others take as well.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use waf::RuleSet;
+
+use crate::commands::check::gateway_faults;
+use crate::config::{About, Config};
+use crate::exclusions::ExclusionStore;
+use crate::failure::Failure;
+use crate::{data_folder, looking, reception, rules};
+
+/// A configuration without a fault, and the rules that it names.
+pub struct Checked {
+    pub config: Config,
+    /// None if it names none.
+    pub rules: Option<Arc<RuleSet>>,
+}
+
+/// Reads a file and all that it points at. The log tells what in the rules is hardly meant as it is written.
+///
+/// # Errors
+/// All faults, each with its place; or why the file cannot be read.
+pub fn load(path: &Path) -> Result<Checked, Failure> {
+    let mut read = None;
+    let faults = examine(path, |config, rules| {
+        read = Some(Checked { config: config.clone(), rules });
+        Vec::new()
+    })?;
+    match read {
+        Some(checked) if faults.is_empty() => {
+            for warning in checked.rules.iter().flat_map(|rules| rules::warnings(rules)) {
+                tracing::warn!("{warning}");
+            }
+            Ok(checked)
+        }
+        _ => Err(Failure::Configuration(faults)),
+    }
+}
+
+/// All faults of a file and of what it points at, each with its place, and those that `more` finds.
+///
+/// # Errors
+/// Why the file cannot be read.
+pub fn examine(
+    path: &Path,
+    more: impl FnOnce(&Config, Option<Arc<RuleSet>>) -> Vec<(About, String)>,
+) -> Result<Vec<String>, Failure> {
+    let mut faults = Config::examine(path, |config| {
+        let (mut faults, rules) = faults(config);
+        faults.extend(more(config, rules));
+        faults
+    })?;
+    faults.dedup();
+    Ok(faults)
+}
+
+/// What is wrong with the values of a configuration and with what they point at, and the rules where they load. Nothing is made
+/// or changed. A disk that is full is no fault: the daemon starts on it.
+pub fn faults(config: &Config) -> (Vec<(About, String)>, Option<Arc<RuleSet>>) {
+    let mut faults = gateway_faults(&config.gateway(), config.has_other_sources());
+    let told = |fault| (About::Text, fault);
+    faults.extend(addresses(config).into_iter().map(told));
+    match data_dir(config) {
+        Some(fault) => faults.push(told(fault)),
+        // what lies in a folder that cannot be used tells nothing new
+        None => {
+            faults.extend(looking::filters(config).err().map(|fault| (About::Elsewhere, fault)));
+            let exclusions = ExclusionStore::new(&config.data_dir).read();
+            faults.extend(exclusions.err().map(|error| (About::Elsewhere, error.to_string())));
+        }
+    }
+    for (key, path) in [("error_log", &config.waf.error_log), ("audit_log", &config.waf.audit_log)] {
+        if let Some(path) = path
+            && let Err(fault) = writable_file(path)
+        {
+            faults.push(told(format!("[waf] {key} {}: {fault}", path.display())));
+        }
+    }
+    faults.extend(reception::faults(config).into_iter().map(told));
+    faults.extend(
+        notify::channel::Channel::open_all(&config.notify).err().unwrap_or_default().into_iter().map(told),
+    );
+    faults.extend(looking::geoip(config).err().map(told));
+    let files = config.rule_files();
+    let mut loaded = None;
+    if !files.is_empty() {
+        match rules::load(&files) {
+            Ok(rules) => loaded = Some(Arc::new(rules)),
+            Err(errors) => faults.extend(errors.into_iter().map(|error| (About::Elsewhere, error))),
+        }
+    }
+    (faults, loaded)
+}
+
+/// Listeners of this process that would take each other's address.
+fn addresses(config: &Config) -> Vec<String> {
+    let gate = config.gateway();
+    let listeners = gate.listeners.iter().map(|listener| listener.address);
+    let mut faults = Vec::new();
+    let mut taken: Vec<_> = listeners.map(|address| ("a [[listen]] section", address)).collect();
+    let receiver = (!config.sensors.is_empty()).then_some(("receiver", config.receiver.address));
+    for (section, address) in [("console", config.console.address)].into_iter().chain(receiver) {
+        let same = |other: &std::net::SocketAddr| {
+            let everywhere = other.ip().is_unspecified() || address.ip().is_unspecified();
+            address.port() != 0
+                && other.port() == address.port()
+                && (everywhere || other.ip() == address.ip())
+        };
+        if let Some((other, at)) = taken.iter().find(|(_, other)| same(other)) {
+            faults.push(format!("[{section}] address {address}: {other} already listens on {at}"));
+        }
+        taken.push((if section == "console" { "the console" } else { "the receiver" }, address));
+    }
+    faults
+}
+
+fn data_dir(config: &Config) -> Option<String> {
+    if let Some((fault, cure)) = data_folder::open_to_others(&config.data_dir) {
+        return Some(format!("data_dir {fault}; run `{cure}`"));
+    }
+    let fault = writable(&config.data_dir).err()?;
+    Some(format!("data_dir {}: {fault}", config.data_dir.display()))
+}
+
+/// Whether this user may append to the file, or make it.
+fn writable_file(path: &Path) -> Result<(), String> {
+    if path.is_dir() {
+        return Err("is a folder".to_owned());
+    }
+    if path.exists() {
+        return access(path, rustix::fs::Access::WRITE_OK);
+    }
+    writable(path.parent().unwrap_or(Path::new("/")))
+}
+
+/// Whether this user may write to the folder, or to the nearest one above it that exists.
+fn writable(folder: &Path) -> Result<(), String> {
+    let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    if !existing.is_dir() {
+        return Err(format!("{} is no folder", existing.display()));
+    }
+    access(existing, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+}
+
+fn access(path: &Path, how: rustix::fs::Access) -> Result<(), String> {
+    rustix::fs::access(path, how)
+        .map_err(|error| format!("{} cannot be written to: {}", path.display(), std::io::Error::from(error)))
+}

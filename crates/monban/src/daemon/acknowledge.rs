@@ -1,0 +1,139 @@
+//! Problems that do not pass by themselves, and how the owner says that they are known: damaged files that were moved aside, a
+//! disk that failed to keep events, events that were lost.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use console::{HealthCode, HealthProblem};
+use store::Journal;
+
+/// Bytes of the file of what was acknowledged; a longer one is not read, and replaced at the next time.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Such problems of a data folder.
+pub(super) struct Acknowledge {
+    data_dir: PathBuf,
+    journal: Arc<Journal>,
+    /// Of the events that were lost, so many are known.
+    lost: AtomicU64,
+}
+
+impl Acknowledge {
+    pub fn new(data_dir: &Path, journal: Arc<Journal>) -> Self {
+        Self { data_dir: data_dir.to_path_buf(), journal, lost: AtomicU64::new(0) }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.data_dir.join("acknowledged.json")
+    }
+
+    /// Those that nobody has acknowledged.
+    pub fn problems(&self) -> Vec<HealthProblem> {
+        let health = self.journal.health();
+        let mut problems = Vec::new();
+        if let Some(failure) = health.sync_failure {
+            let error = format!("the disk failed to keep events: {failure}");
+            problems.push(HealthProblem::new(HealthCode::DiskFails, error).value("why", failure));
+        }
+        let lost = health.lost.saturating_sub(self.lost.load(Ordering::Relaxed));
+        if lost > 0 {
+            let error = format!("{lost} events were lost");
+            problems.push(HealthProblem::new(HealthCode::EventsLost, error).value("count", lost));
+        }
+        let known = self.known();
+        for name in damaged(&self.data_dir).unwrap_or_default().difference(&known) {
+            let path = self.data_dir.join(name).display().to_string();
+            let error = format!(
+                "a damaged file was moved aside to {path}: put a backup in its place, or `monban acknowledge`"
+            );
+            problems.push(HealthProblem::new(HealthCode::StoreMovedAside, error).value("file", path));
+        }
+        problems
+    }
+
+    /// Acknowledges all; returns their texts.
+    ///
+    /// # Errors
+    /// Why that could not be noted.
+    pub fn all(&self) -> Result<Vec<String>, String> {
+        let problems = self.problems();
+        let at = |error: io::Error| format!("{}: {error}", self.path().display());
+        let names = damaged(&self.data_dir).map_err(at)?;
+        if names != self.known() {
+            let json = serde_json::to_vec(&names).map_err(|error| error.to_string())?;
+            store::replace_file(&self.path(), |out| io::Write::write_all(out, &json)).map_err(at)?;
+        }
+        self.lost.store(self.journal.health().lost, Ordering::Relaxed);
+        self.journal.acknowledge_sync_failure();
+        let left: BTreeSet<String> = self.problems().into_iter().map(|problem| problem.error).collect();
+        Ok(problems.into_iter().map(|problem| problem.error).filter(|error| !left.contains(error)).collect())
+    }
+
+    /// Names of files that were acknowledged.
+    fn known(&self) -> BTreeSet<String> {
+        let path = self.path();
+        let is_reasonable = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() <= MAX_FILE_BYTES);
+        let json = if is_reasonable { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
+        serde_json::from_slice(&json).unwrap_or_default()
+    }
+}
+
+/// Names of the damaged files in the folder: `events.db.damaged-1`, `console.sqlite.damaged-1795424686`, `notify.damaged`.
+fn damaged(data_dir: &Path) -> io::Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(data_dir)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let beside = ["-wal", "-shm"].iter().any(|suffix| name.ends_with(suffix));
+        if name.contains(".damaged") && !beside {
+            names.insert(name);
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use store::JournalOptions;
+
+    use super::*;
+
+    #[test]
+    fn f22_damaged_files_are_a_problem_until_acknowledged_also_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&store::journal_folder(folder.path()), JournalOptions::default());
+        let journal = Arc::new(journal.unwrap());
+        let open = || Acknowledge::new(folder.path(), Arc::clone(&journal));
+        let aside = open();
+        let told = |aside: &Acknowledge| {
+            aside.problems().iter().map(|problem| problem.error.clone()).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!((told(&aside).as_str(), aside.all().unwrap().len()), ("", 0));
+        for name in
+            ["events.db.damaged-1", "events.db.damaged-1-wal", "console.sqlite.damaged-7", "events.db"]
+        {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        for aside in [&aside, &open()] {
+            let told = told(aside);
+            assert!(
+                told.contains("/events.db.damaged-1: put a backup")
+                    && told.contains("console.sqlite.damaged-7")
+            );
+            assert_eq!(told.lines().count(), 2, "{told}");
+        }
+        assert_eq!(aside.all().unwrap().len(), 2);
+        assert_eq!((told(&aside), told(&open())), (String::new(), String::new()));
+        std::fs::write(folder.path().join("events.db.damaged-2"), "x").unwrap();
+        assert!(told(&open()).contains("events.db.damaged-2"));
+        std::fs::remove_file(folder.path().join("events.db.damaged-2")).unwrap();
+        assert_eq!(told(&open()), "", "gone");
+        std::fs::write(aside.path(), "nonsense").unwrap();
+        assert_eq!(told(&open()).lines().count(), 2);
+        std::fs::remove_file(aside.path()).unwrap();
+        std::fs::create_dir(aside.path()).unwrap();
+        assert!(aside.all().unwrap_err().contains("acknowledged.json: "));
+    }
+}
