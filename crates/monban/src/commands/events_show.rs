@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(summary.len(), 1 + HEX_LINES);
         assert!(summary[1].ends_with("|aaaaaaaaaaaaaaaa|"));
         assert_eq!(shown(&long, true), [format!("  {}", "a".repeat(LONG_BODY + 1))]);
-        assert_eq!(shown(&vec![b'\n'; LONG_LINES + 1], false).len(), 1 + 7);
+        assert_eq!(shown(&[b'\n'; LONG_LINES + 1], false).len(), 1 + 7);
         let binary = vec![0; 1000];
         assert_eq!((shown(&binary, false).len(), shown(&binary, true).len()), (17, 64));
         assert_eq!(shown("門番\t\n".repeat(20).as_bytes(), false).len(), 21);

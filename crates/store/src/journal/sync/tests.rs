@@ -18,8 +18,10 @@ struct FailingDisk {
     failures: Arc<AtomicU32>,
     files: Arc<Mutex<BTreeMap<PathBuf, Pages>>>,
     /// Told when a sync begins; it ends when it is answered.
-    held: Arc<Mutex<Option<(Sender<()>, Receiver<()>)>>>,
+    held: Arc<Mutex<Option<Held>>>,
 }
+
+type Held = (Sender<()>, Receiver<()>);
 
 #[derive(Default)]
 struct Pages {
