@@ -1,4 +1,5 @@
-//! Multipart bodies, the Content-Type header first and the body after the first NUL: no panic, no more output than input.
+//! Multipart bodies, the Content-Type header first and the body after the first NUL: no panic, no more output than
+//! input, every part an argument or a file, and the same parts if a parameter stands behind the boundary.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +11,8 @@ fuzz_target!(|data: &[u8]| {
         Some(end) => (&data[..end], &data[end + 1..]),
         None => (&b"multipart/form-data; boundary=b"[..], data),
     };
-    let parsed = parse(body, Some(content_type), &Options { argument_limit: 4, file_limit: Some(2) });
+    let options = Options { argument_limit: 4, file_limit: Some(2) };
+    let parsed = parse(body, Some(content_type), &options);
     assert!(parsed.parts.len() <= MULTIPART_PARTS);
     assert!(parsed.arguments().count() <= 4);
     assert!(parsed.files().filter(|part| part.extracted).count() <= 2);
@@ -20,6 +22,8 @@ fuzz_target!(|data: &[u8]| {
     let mut headers = 0;
     let mut contents = 0;
     for part in &parsed.parts {
+        assert!(part.is_argument || part.filename.as_ref().is_some_and(|filename| !filename.is_empty()));
+        assert!(part.filename.is_none() || std::str::from_utf8(&part.name).is_ok() || part.is_argument);
         assert!(part.headers.len() <= MULTIPART_PART_HEADERS);
         names += part.name.len() + part.filename.as_ref().map_or(0, |name| name.len());
         // A folded line gets a colon and a space where there may have been the colon only.
@@ -27,4 +31,11 @@ fuzz_target!(|data: &[u8]| {
         contents += part.content.len();
     }
     assert!(names <= body.len() && headers <= body.len() && contents <= body.len());
+
+    // A Content-Type that is well-formed stays so with a charset behind it.
+    let longer = [content_type, b";charset=utf-8"].concat();
+    let again = parse(body, Some(&longer), &options);
+    if parsed.error.is_none() && again.error.is_none() {
+        assert_eq!(parsed.parts, again.parts);
+    }
 });

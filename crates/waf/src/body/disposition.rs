@@ -3,8 +3,12 @@
 use super::multipart::Flags;
 use std::borrow::Cow;
 
-/// `form-data` and its parameters. ModSecurity accepts only `name` and `filename`: whatever else, `filename*` too, could be
-/// read by applications in a way that rules do not see.
+/// The error of what is well-formed and means one thing to some parsers and another to others; the numbers from -1 to
+/// -15 are ModSecurity's.
+const TWO_READINGS: i32 = -16;
+
+/// `form-data` and its parameters. ModSecurity accepts only `name` and `filename`: whatever else, `filename*` too,
+/// could be read by applications in a way that rules do not see.
 #[derive(Debug, Default)]
 pub(super) struct Disposition<'a> {
     pub name: Option<Cow<'a, [u8]>>,
@@ -32,7 +36,12 @@ impl<'a> Disposition<'a> {
         flags: &mut Flags,
         keep: impl Fn(Cow<'t, [u8]>) -> Cow<'a, [u8]>,
     ) -> Result<(), i32> {
-        let rest = skip_blanks(text.strip_prefix(b"form-data").ok_or(-1)?);
+        let rest = text.strip_prefix(b"form-data").ok_or(-1)?;
+        if memchr::memchr(b'\t', rest).is_some() {
+            // Django drops tabs, defnull's multipart takes what follows them for no parameter.
+            return Err(TWO_READINGS);
+        }
+        let rest = skip_blanks(rest);
         if rest.is_empty() {
             return Ok(());
         }
@@ -44,16 +53,24 @@ impl<'a> Disposition<'a> {
             }
             let end = rest.iter().position(|byte| matches!(byte, b'=' | b'\t' | b' ')).ok_or(-4)?;
             let parameter = &rest[..end];
+            let blank = rest[end] != b'=';
             rest = skip_blanks(&rest[end..]);
             if rest.is_empty() {
                 return Err(-5);
             }
-            rest = skip_blanks(rest.strip_prefix(b"=").ok_or(-13)?);
+            rest = rest.strip_prefix(b"=").ok_or(-13)?;
+            if blank || rest.first() == Some(&b' ') {
+                // Werkzeug takes such a parameter for none.
+                return Err(TWO_READINGS);
+            }
             let (value, quote) = match *rest {
                 [] => return Err(-6),
                 [quote @ (b'"' | b'\''), ref after @ ..] => {
                     flags.invalid_quoting |= quote == b'\'';
-                    let (value, after) = unquote(after, quote)?;
+                    let (value, after) = unquoted(after, quote)?;
+                    if parameter == b"name" && has_special_pair(value) {
+                        return Err(TWO_READINGS);
+                    }
                     rest = after;
                     (value, Some(quote))
                 }
@@ -61,7 +78,7 @@ impl<'a> Disposition<'a> {
                     let end = rest.iter().position(|&byte| !is_token(byte)).unwrap_or(rest.len());
                     let value = &rest[..end];
                     rest = &rest[end..];
-                    (Cow::Borrowed(value), None)
+                    (value, None)
                 }
             };
             let (slot, last, duplicate) = match parameter {
@@ -69,9 +86,14 @@ impl<'a> Disposition<'a> {
                 b"filename" => (&mut self.filename, &mut self.last_filename, -15),
                 _ => return Err(-11),
             };
+            // formidable and multiparty look for `name=` and `filename=` wherever they are, and formidable for a file
+            // name that ends the header or has `; ` behind it.
+            if has_name(value) || (parameter == b"filename" && !matches!(rest, [] | [b';', b' ', ..])) {
+                return Err(TWO_READINGS);
+            }
             // Within double quotes a single one is an apostrophe.
             flags.invalid_quoting |= quote != Some(b'"') && value.contains(&b'\'');
-            let value = keep(value);
+            let value = keep(Cow::Borrowed(value));
             *last = Some(value.clone());
             if slot.is_some() {
                 return Err(duplicate);
@@ -91,36 +113,44 @@ impl<'a> Disposition<'a> {
     }
 }
 
-/// The value up to the closing quote, and what follows it. A backslash escapes the quote and itself; before anything else
-/// it stands for itself, as old browsers sent Windows paths.
-fn unquote(text: &[u8], quote: u8) -> Result<(Cow<'_, [u8]>, &[u8]), i32> {
+/// The value up to the closing quote, and what follows it.
+///
+/// A backslash before the quote or another backslash is an error: half of the parsers take it for an escape, for the
+/// other half `name="a\"` ends there, and what follows is another name or another file name. Browsers write `%22`.
+/// Before anything else a backslash stands for itself, as old browsers sent Windows paths.
+fn unquoted(text: &[u8], quote: u8) -> Result<(&[u8], &[u8]), i32> {
     if text.is_empty() {
         return Err(-7);
     }
-    let mut unescaped: Option<Vec<u8>> = None;
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        if byte == quote {
-            let value = match unescaped {
-                Some(value) => Cow::Owned(value),
-                None => Cow::Borrowed(&text[..at]),
-            };
-            return Ok((value, &text[at + 1..]));
+    let end = text.iter().position(|&byte| byte == quote || byte == b'\\');
+    let mut at = end.ok_or(-10)?;
+    while text[at] != quote {
+        match text.get(at + 1) {
+            None => return Err(-8),
+            Some(&next) if next == quote || next == b'\\' => return Err(TWO_READINGS),
+            Some(_) => {}
         }
-        if byte == b'\\' {
-            let next = *text.get(at + 1).ok_or(-8)?;
-            if next == quote || next == b'\\' {
-                unescaped.get_or_insert_with(|| text[..at].to_vec()).push(next);
-                at += 2;
-                continue;
-            }
-        }
-        if let Some(value) = &mut unescaped {
-            value.push(byte);
-        }
-        at += 1;
+        let rest = &text[at + 1..];
+        at += 1 + rest.iter().position(|&byte| byte == quote || byte == b'\\').ok_or(-10)?;
     }
-    Err(-10)
+    Ok((&text[..at], &text[at + 1..]))
+}
+
+/// Whether the value holds what looks like the parameter `name` or `filename`.
+fn has_name(value: &[u8]) -> bool {
+    let mut rest = value;
+    while let Some(equals) = memchr::memchr(b'=', rest) {
+        if rest[..equals].len() >= 4 && rest[equals - 4..equals].eq_ignore_ascii_case(b"name") {
+            return true;
+        }
+        rest = &rest[equals + 1..];
+    }
+    false
+}
+
+/// Whether a backslash stands before a special character, which it escapes for Go and stands for itself elsewhere.
+fn has_special_pair(value: &[u8]) -> bool {
+    value.windows(2).any(|pair| pair[0] == b'\\' && b"()<>@,;:/[]?=".contains(&pair[1]))
 }
 
 fn skip_blanks(mut text: &[u8]) -> &[u8] {
@@ -131,6 +161,6 @@ fn skip_blanks(mut text: &[u8]) -> &[u8] {
 }
 
 /// A character of a token, RFC 2045 §5.1.
-fn is_token(byte: u8) -> bool {
+pub(super) fn is_token(byte: u8) -> bool {
     (33..=126).contains(&byte) && !b"()<>@,;:\\\"/[]?=".contains(&byte)
 }

@@ -1,9 +1,14 @@
 //! The body processor JSON: every scalar becomes an argument, as ModSecurity 2.9.7 with YAJL 2.1 makes them.
 //!
-//! A name is the names of the objects and arrays around the value, joined with dots: `{"a":{"b":[1,2]}}` gives `a.b.b` twice.
-//! Numbers keep their text, null is the empty value. The tokenizer is ours: serde_json refuses what YAJL lets in (surrogates
-//! without their pair, vertical tabs as space) and names none of YAJL's errors, its streaming API recurses, and arguments
-//! must keep order and duplicates without a tree. Nothing recurses: depth costs a byte for each level.
+//! A name is the names of the objects and arrays around the value, joined with dots: `{"a":{"b":[1,2]}}` gives
+//! `a.b.b` twice. Numbers keep their text, null is the empty value. The tokenizer is ours: serde_json refuses what
+//! YAJL lets in (surrogates without their pair, vertical tabs as space) and names none of YAJL's errors, its
+//! streaming API recurses, and arguments must keep order and duplicates without a tree. Nothing recurses: depth costs
+//! a few words for each level.
+//!
+//! It differs from ModSecurity where that would hide from rules what an application reads: a key is not cut at a NUL,
+//! an object or array without elements is an argument without a value, a dot in a key does not change the names of
+//! what follows, and half of a surrogate pair does not swallow the escape behind it.
 //!
 //! ```
 //! let parsed = waf::body::json::parse(br#"{"user":{"name":"x","age":1.50}}"#, &Default::default());
@@ -47,7 +52,7 @@ pub fn parse<'a>(body: &'a [u8], options: &Options) -> Parsed<'a> {
         return Parsed::default();
     }
     let mut arguments =
-        Arguments { options, list: Vec::new(), prefix: None, key: None, depth: 0, name_bytes: 0 };
+        Arguments { options, list: Vec::new(), prefix: None, opened: Vec::new(), key: None, name_bytes: 0 };
     let mut lexer = Lexer { body, at: 0, finishing: false };
     let error = read(&mut lexer, &mut arguments).err().map(|problem| {
         // ModSecurity words it in two ways, according to where it notices.
@@ -108,6 +113,9 @@ fn read<'a>(lexer: &mut Lexer<'a>, arguments: &mut Arguments<'a, '_>) -> Result<
                 continue;
             }
             (State::ObjectStart | State::ObjectNext, Token::CloseObject) => {
+                if *state == State::ObjectStart {
+                    arguments.empty()?;
+                }
                 arguments.close_object()?;
                 stack.pop();
                 continue;
@@ -130,7 +138,10 @@ fn read<'a>(lexer: &mut Lexer<'a>, arguments: &mut Arguments<'a, '_>) -> Result<
                 return Err(Problem::Syntax("after key and value, inside map, I expect ',' or '}'"));
             }
             (State::ArrayStart | State::ArrayNext, Token::CloseArray) => {
-                arguments.close_array();
+                if *state == State::ArrayStart {
+                    arguments.empty()?;
+                }
+                arguments.close();
                 stack.pop();
                 continue;
             }
@@ -163,14 +174,15 @@ fn read<'a>(lexer: &mut Lexer<'a>, arguments: &mut Arguments<'a, '_>) -> Result<
     Ok(())
 }
 
-/// ModSecurity's bookkeeping of names, faults included: the prefix is cut at its last dot when an object or array ends,
-/// which need not be where it began if keys hold dots.
+/// ModSecurity's bookkeeping of names. It cuts the prefix at its last dot when an object or array ends, and so gives
+/// what follows a key with a dot a wrong name; here the prefix becomes what it was.
 struct Arguments<'a, 'o> {
     options: &'o Options,
     list: Vec<Argument<'a>>,
     prefix: Option<Vec<u8>>,
+    /// The length of the prefix outside each open object and array.
+    opened: Vec<Option<usize>>,
     key: Option<Cow<'a, [u8]>>,
-    depth: usize,
     /// Bytes spent on prefixes and names, against [`JSON_NAMES`].
     name_bytes: usize,
 }
@@ -182,23 +194,10 @@ impl<'a> Arguments<'a, '_> {
     }
 
     fn key(&mut self, key: Cow<'a, [u8]>) {
-        // ModSecurity keeps keys as C strings.
-        self.key = Some(match memchr::memchr(0, &key) {
-            None => key,
-            Some(end) => match key {
-                Cow::Borrowed(key) => Cow::Borrowed(&key[..end]),
-                Cow::Owned(mut key) => {
-                    key.truncate(end);
-                    Cow::Owned(key)
-                }
-            },
-        });
+        self.key = Some(key);
     }
 
     fn value(&mut self, value: Cow<'a, [u8]>) -> Result<(), Problem> {
-        if self.list.len() >= self.options.argument_limit {
-            return Err(Problem::Syntax("client cancelled parse via callback return value"));
-        }
         let key = self.key.get_or_insert_default();
         let name = match &self.prefix {
             Some(prefix) => {
@@ -210,6 +209,21 @@ impl<'a> Arguments<'a, '_> {
             }
             None => key.clone(),
         };
+        self.add(name, value)
+    }
+
+    /// An object or array without elements: its name is there, and nothing else.
+    fn empty(&mut self) -> Result<(), Problem> {
+        match self.prefix.clone() {
+            Some(prefix) => self.add(Cow::Owned(prefix), Cow::Borrowed(b"")),
+            None => Ok(()),
+        }
+    }
+
+    fn add(&mut self, name: Cow<'a, [u8]>, value: Cow<'a, [u8]>) -> Result<(), Problem> {
+        if self.list.len() >= self.options.argument_limit {
+            return Err(Problem::Syntax("client cancelled parse via callback return value"));
+        }
         self.spend(name.len())?;
         self.list.push(Argument { name, value });
         Ok(())
@@ -224,6 +238,7 @@ impl<'a> Arguments<'a, '_> {
 
     fn open_array(&mut self) -> Result<(), Problem> {
         if self.key.is_none() && self.prefix.is_none() {
+            self.opened.push(None);
             self.prefix = Some(b"array".to_vec());
             self.key = Some(Cow::Borrowed(b"array"));
             return self.deeper();
@@ -235,6 +250,7 @@ impl<'a> Arguments<'a, '_> {
     fn open(&mut self) -> Result<(), Problem> {
         let key = self.key.get_or_insert_default();
         let added = key.len() + 1;
+        self.opened.push(self.prefix.as_ref().map(Vec::len));
         match &mut self.prefix {
             Some(prefix) => {
                 prefix.push(b'.');
@@ -246,9 +262,8 @@ impl<'a> Arguments<'a, '_> {
         self.deeper()
     }
 
-    fn deeper(&mut self) -> Result<(), Problem> {
-        self.depth += 1;
-        if self.depth > self.options.depth_limit { Err(Problem::Depth) } else { Ok(()) }
+    fn deeper(&self) -> Result<(), Problem> {
+        if self.opened.len() > self.options.depth_limit { Err(Problem::Depth) } else { Ok(()) }
     }
 
     fn close_object(&mut self) -> Result<(), Problem> {
@@ -259,18 +274,14 @@ impl<'a> Arguments<'a, '_> {
         Ok(())
     }
 
-    fn close_array(&mut self) {
-        self.close();
-    }
-
     /// The last part of the prefix, taken off.
     fn close(&mut self) -> Option<Vec<u8>> {
+        let outside = self.opened.pop()?;
         let prefix = self.prefix.as_mut()?;
-        self.depth = self.depth.saturating_sub(1);
-        match memchr::memrchr(b'.', prefix) {
-            Some(dot) => {
-                let last = prefix[dot + 1..].to_vec();
-                prefix.truncate(dot);
+        match outside {
+            Some(length) => {
+                let last = prefix[length + 1..].to_vec();
+                prefix.truncate(length);
                 Some(last)
             }
             None => self.prefix.take(),
@@ -497,13 +508,18 @@ fn unescape(text: &[u8]) -> Vec<u8> {
                 let mut code = unit(text, at);
                 at += 4;
                 if code & 0xfc00 == 0xd800 {
-                    if text.get(at..at + 2) == Some(b"\\u") {
-                        // YAJL takes any second unit for the other half.
-                        code = 0x10000 + ((code & 0x3ff) << 10) + (unit(text, at + 2) & 0x3ff);
-                        at += 6;
-                    } else {
-                        output.push(b'?');
-                        continue;
+                    let second =
+                        text.get(at..at + 2).filter(|escape| escape == b"\\u").map(|_| unit(text, at + 2));
+                    match second {
+                        Some(second) if second & 0xfc00 == 0xdc00 => {
+                            code = 0x10000 + ((code & 0x3ff) << 10) + (second & 0x3ff);
+                            at += 6;
+                        }
+                        // YAJL takes any second unit for the other half, and so hides it.
+                        _ => {
+                            output.push(b'?');
+                            continue;
+                        }
                     }
                 }
                 push_code_point(&mut output, code);
@@ -548,6 +564,31 @@ mod tests {
             parsed.arguments.iter().map(|argument| matches!(argument.value, Cow::Borrowed(_))).collect();
         assert_eq!(borrowed, [true, true, false]);
         assert!(matches!(parsed.arguments[0].name, Cow::Borrowed(b"a")));
+    }
+
+    fn pairs(body: &[u8]) -> Vec<(String, String)> {
+        let parsed = parse(body, &Options::default());
+        assert_eq!(parsed.error, None);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        parsed.arguments.iter().map(|argument| (text(&argument.name), text(&argument.value))).collect()
+    }
+
+    #[test]
+    fn a1_nothing_of_a_document_is_hidden() {
+        let expected = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        for (body, arguments) in [
+            (&br#"{"a":"\ud83d\u003cb"}"#[..], &[("a", "?<b")][..]),
+            (br#"{"a":"\ud83d\ud83d\ude00"}"#, &[("a", "?\u{1f600}")]),
+            (br#"{"a\u0000b":1}"#, &[("a\0b", "1")]),
+            (br#"{"a.b":{"c":1},"d":2}"#, &[("a.b.c", "1"), ("d", "2")]),
+            (br#"{"a.":{},"d":[{"e.f":{"g":[1]}},2]}"#, &[("a.", ""), ("d.d.e.f.g.g", "1"), ("d.d", "2")]),
+            (br#"{"a":{},"b":[],"c":{"d":{}}}"#, &[("a", ""), ("b", ""), ("c.d", "")]),
+            (b"{}", &[]),
+        ] {
+            assert_eq!(pairs(body), expected(arguments), "{}", body.escape_ascii());
+        }
     }
 
     #[test]

@@ -1,7 +1,13 @@
 //! The body processor MULTIPART: `multipart/form-data` (RFC 7578) as ModSecurity 2.9.7 reads it.
 //!
-//! It is a detector of evasions more than a parser: what applications may read in another way raises a [`Flags`] or ends
-//! the parsing with an error. Values and file contents are slices of the body.
+//! It is a detector of evasions more than a parser: what applications may read in another way raises a [`Flags`] or
+//! ends the parsing with an error. Values and file contents are slices of the body.
+//!
+//! It is stricter than 2.9.7 where parsers of web frameworks disagree (docs/conformance.md has the table): an empty
+//! file name makes a part a file and an argument, a name may hold no quoted pair, a part's header no control
+//! character, and a boundary is looked for in all of a long line. It is more tolerant in two places: other parameters
+//! may follow the boundary, and a line that begins with `--` without being like the boundary is told apart from one
+//! that is.
 //!
 //! ```
 //! let body = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n";
@@ -10,7 +16,7 @@
 //! assert_eq!(parsed.parts[0].content, b"1");
 //! ```
 
-use super::disposition::Disposition;
+use super::disposition::{Disposition, is_token};
 use super::escape_for_log;
 use crate::cookies::is_space;
 use crate::limits::{MULTIPART_CONTENT_TYPE, MULTIPART_LINE, MULTIPART_PART_HEADERS, MULTIPART_PARTS};
@@ -24,8 +30,9 @@ use std::ops::Range;
 pub struct Options {
     /// What the query string has left of SecArgumentsLimit; 1000 by default.
     pub argument_limit: usize,
-    /// SecUploadFileLimit where SecUploadKeepFiles or SecTmpSaveUploadedFiles has files extracted, else none: only then does
-    /// ModSecurity count them (measured with 2.9.7 under Apache; FILES_TMP_CONTENT and `@inspectFile` change nothing).
+    /// SecUploadFileLimit where SecUploadKeepFiles or SecTmpSaveUploadedFiles has files extracted, else none: only
+    /// then does ModSecurity count them (measured with 2.9.7 under Apache; FILES_TMP_CONTENT and `@inspectFile`
+    /// change nothing).
     pub file_limit: Option<usize>,
 }
 
@@ -46,8 +53,13 @@ pub struct Part<'a> {
     pub headers: Vec<Cow<'a, [u8]>>,
     /// The bytes between the empty line and the line end before the next boundary.
     pub content: &'a [u8],
-    /// The content may be inspected as FILES_TMP_CONTENT: false beyond SecUploadFileLimit, or if files are not extracted.
+    /// The content may be inspected as FILES_TMP_CONTENT: false beyond SecUploadFileLimit, or if files are not
+    /// extracted.
     pub extracted: bool,
+    /// It is in ARGS_POST. That is a part without a file name, but also a file whose name is empty (Django, busboy
+    /// and Go take it for a field, PHP and Werkzeug for a file) or whose Content-Disposition is not UTF-8 (a field to
+    /// Rust's multer).
+    pub is_argument: bool,
 }
 
 /// The MULTIPART_* variables.
@@ -77,8 +89,12 @@ pub struct Flags {
     pub invalid_part: bool,
     /// MULTIPART_FILE_LIMIT_EXCEEDED: more files than SecUploadFileLimit.
     pub file_limit_exceeded: bool,
-    /// MULTIPART_UNMATCHED_BOUNDARY: a line looks like a boundary but is none, or holds it in its middle.
+    /// MULTIPART_UNMATCHED_BOUNDARY is 1: a line holds the boundary in its middle, or looks like one that another
+    /// parser may read out of Content-Type.
     pub unmatched_boundary: bool,
+    /// MULTIPART_UNMATCHED_BOUNDARY is 2 unless it is 1: a line of a value or file begins with `--`, as in PEM, SQL and
+    /// Markdown, and nobody takes it for a boundary. The values are those of libmodsecurity; 2.9.7 has 1 for both.
+    pub leading_dashes: bool,
     /// The parser gave up; no variable of its own, but part of MULTIPART_STRICT_ERROR.
     pub fatal: bool,
 }
@@ -87,6 +103,15 @@ impl Flags {
     /// MULTIPART_CRLF_LF_LINES: both kinds of line ends.
     pub fn crlf_lf_lines(&self) -> bool {
         self.crlf_line && self.lf_line
+    }
+
+    /// MULTIPART_UNMATCHED_BOUNDARY: 0, 1 or 2.
+    pub fn unmatched(&self) -> u8 {
+        match (self.unmatched_boundary, self.leading_dashes) {
+            (true, _) => 1,
+            (false, true) => 2,
+            (false, false) => 0,
+        }
     }
 
     /// MULTIPART_STRICT_ERROR: any of the flags that speak of an error. An unmatched boundary is not among them: it has
@@ -127,10 +152,11 @@ pub struct Parsed<'a> {
 }
 
 impl<'a> Parsed<'a> {
-    /// ARGS_POST: parts without a file name, at most as many as the limit allows. Like ModSecurity it has none when the body
-    /// could not be parsed to its end, while files and headers of complete parts are there.
+    /// ARGS_POST: parts without a file name or with an empty one, at most as many as the limit allows. Like
+    /// ModSecurity it has none when the body could not be parsed to its end, while files and headers of complete
+    /// parts are there.
     pub fn arguments(&self) -> impl Iterator<Item = &Part<'a>> {
-        self.parts.iter().filter(|part| part.filename.is_none()).take(self.arguments)
+        self.parts.iter().filter(|part| part.is_argument).take(self.arguments)
     }
 
     /// FILES, FILES_NAMES, FILES_SIZES: parts with one.
@@ -158,6 +184,7 @@ pub fn parse<'a>(body: &'a [u8], content_type: Option<&[u8]>, options: &Options)
     let mut parser = Parser {
         body,
         boundary,
+        plain: boundary.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte)),
         in_line: Finder::new(&[b"--", boundary].concat()).into_owned(),
         options,
         parsed: Parsed { flags, ..Parsed::default() },
@@ -169,7 +196,7 @@ pub fn parse<'a>(body: &'a [u8], content_type: Option<&[u8]>, options: &Options)
     let mut parsed = parser.parsed;
     match result {
         Ok(()) => {
-            let fields = parsed.parts.iter().filter(|part| part.filename.is_none()).count();
+            let fields = parsed.parts.iter().filter(|part| part.is_argument).count();
             if fields > options.argument_limit {
                 parsed.error = Some(LIMIT_EXCEEDED.to_owned());
             }
@@ -190,6 +217,7 @@ fn boundary<'c>(content_type: Option<&'c [u8]>, flags: &mut Flags) -> Result<&'c
     if content_type.len() > MULTIPART_CONTENT_TYPE {
         return Err("Invalid boundary in C-T (length)");
     }
+    let content_type = without_parameters(content_type);
     let media_type = b"multipart/form-data";
     if !content_type.get(..media_type.len()).is_some_and(|start| start.eq_ignore_ascii_case(media_type)) {
         return Err("Invalid MIME type");
@@ -240,6 +268,48 @@ fn boundary<'c>(content_type: Option<&'c [u8]>, flags: &mut Flags) -> Result<&'c
     Ok(boundary)
 }
 
+/// Content-Type without well-formed parameters behind the boundary; ModSecurity takes them for a part of it. Whoever
+/// does the same looks for a longer boundary, whose lines are errors here.
+fn without_parameters(content_type: &[u8]) -> &[u8] {
+    let value = memchr::memmem::find(content_type, b"boundary")
+        .and_then(|at| memchr::memchr(b'=', &content_type[at..]).map(|equals| at + equals + 1));
+    let Some(start) = value else { return content_type };
+    let end = match &content_type[start..] {
+        [b'"', quoted @ ..] => memchr::memchr(b'"', quoted).map(|end| start + end + 2),
+        value => memchr::memchr(b';', value).map(|end| start + end),
+    };
+    match end {
+        Some(end) if are_parameters(&content_type[end..]) => &content_type[..end],
+        _ => content_type,
+    }
+}
+
+/// Whether `text` is parameters (RFC 9110 §5.6.6) that nobody takes for a boundary: no quoted pairs, not that word.
+fn are_parameters(text: &[u8]) -> bool {
+    let word = b"boundary";
+    if text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)) {
+        return false;
+    }
+    let mut rest = text;
+    while let Some(parameter) = rest.strip_prefix(b";") {
+        let parameter = parameter.trim_ascii_start();
+        let token = |text: &[u8]| text.iter().take_while(|&&byte| is_token(byte)).count();
+        let name = token(parameter);
+        let Some(value) = parameter[name..].strip_prefix(b"=").filter(|_| name > 0) else { return false };
+        rest = match value {
+            [b'"', quoted @ ..] => match memchr::memchr(b'"', quoted) {
+                Some(end) if !quoted[..end].contains(&b'\\') => &quoted[end + 1..],
+                _ => return false,
+            },
+            _ => match token(value) {
+                0 => return false,
+                length => &value[length..],
+            },
+        };
+    }
+    rest.is_empty()
+}
+
 /// How often the word stands there with a `=` anywhere behind it.
 fn count_boundaries(text: &[u8]) -> usize {
     let Some(last_equals) = memchr::memrchr(b'=', text) else { return 0 };
@@ -280,6 +350,7 @@ struct Building<'a> {
     lines: Vec<Cow<'a, [u8]>>,
     disposition: Disposition<'a>,
     in_content: bool,
+    is_argument: bool,
     /// What was read of the content, without its last line end; none before the first line of it.
     content: Option<Range<usize>>,
     extracted: bool,
@@ -288,6 +359,8 @@ struct Building<'a> {
 struct Parser<'a, 'o> {
     body: &'a [u8],
     boundary: &'o [u8],
+    /// The boundary has none of the characters at which parsers cut it, such as PHP at a comma.
+    plain: bool,
     /// Looks for `--` and the boundary.
     in_line: Finder<'static>,
     options: &'o Options,
@@ -310,6 +383,10 @@ impl<'a> Parser<'a, '_> {
                     return Ok(());
                 }
             } else {
+                // Werkzeug takes a bare CR for the line end before a boundary, however long the line is.
+                let from = if starts_line { at + 1 } else { at.saturating_sub(self.boundary.len() + 1) };
+                let window = &self.body[from..at + length];
+                self.parsed.flags.unmatched_boundary |= self.in_line.find(window).is_some();
                 self.other_line(at, line)?;
             }
             at += length;
@@ -354,7 +431,8 @@ impl<'a> Parser<'a, '_> {
             if spaces > 0 && after[spaces..].starts_with(boundary) {
                 return fatal("Invalid boundary (whitespace).");
             }
-            self.parsed.flags.unmatched_boundary = true;
+            self.parsed.flags.unmatched_boundary |= !self.plain;
+            self.parsed.flags.leading_dashes = true;
             return Ok(false);
         };
         self.parsed.flags.lf_line |= after_bare_lf;
@@ -397,9 +475,10 @@ impl<'a> Parser<'a, '_> {
         // A line end counts as content once something follows it.
         let from = part.content.as_ref().map_or(at, |content| content.end);
         part.content = Some(start..end);
-        if part.disposition.filename.is_none() {
+        if part.is_argument {
             self.parsed.no_files_length += end - from;
-        } else if from == at && start == at && !part.extracted {
+        }
+        if part.disposition.filename.is_some() && from == at && start == at && !part.extracted {
             // ModSecurity opens a file at the first line of its content.
             match self.options.file_limit {
                 Some(limit) if self.extracted >= limit => self.parsed.flags.file_limit_exceeded = true,
@@ -452,6 +531,12 @@ impl<'a> Parser<'a, '_> {
             Some(0) => return fatal("Invalid part header (header name missing)."),
             Some(colon) => &line[..colon],
         };
+        // ModSecurity 2.9.8 asks this of the name only. Some parsers end a line at a bare CR, or read on behind other
+        // controls.
+        let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+        if !name.iter().all(|byte| byte.is_ascii_graphic()) || text[name.len()..].iter().any(control) {
+            return fatal("Invalid part header (contains invalid character)");
+        }
         if part.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
             return fatal(format!("Duplicate part header: {}.", escape_for_log(name)));
         }
@@ -491,6 +576,9 @@ impl<'a> Parser<'a, '_> {
         if disposition.filename.is_some() && memchr::memmem::find(value, b"filename=").is_none() {
             return fatal("Invalid Content-Disposition header (filename).");
         }
+        let filename = disposition.filename.as_ref();
+        part.is_argument =
+            filename.is_none_or(|filename| filename.is_empty()) || std::str::from_utf8(value).is_err();
         part.disposition = disposition;
         part.in_content = true;
         Ok(())
@@ -512,13 +600,14 @@ impl<'a> Parser<'a, '_> {
             headers: part.lines,
             content: &self.body[part.content.unwrap_or_default()],
             extracted: part.extracted,
+            is_argument: part.is_argument,
         });
         Ok(())
     }
 }
 
-/// The length of the next piece that is looked at: a line, or [`MULTIPART_LINE`] bytes of it, one less where CR LF would
-/// be cut in two. None when the body ends before that.
+/// The length of the next piece that is looked at: a line, or [`MULTIPART_LINE`] bytes of it, one less where CR LF
+/// would be cut in two. None when the body ends before that.
 fn line_length(rest: &[u8]) -> Option<usize> {
     let window = &rest[..rest.len().min(MULTIPART_LINE)];
     if let Some(end) = memchr::memchr(b'\n', window) {
@@ -599,5 +688,118 @@ mod tests {
         let headers = "Content-Disposition: form-data; name=a\r\n\r\nContent-Disposition: form-data; name=b; filename=c\r\n\r\n";
         assert_eq!(parsed.no_files_length, headers.len() + "12\r\n34".len());
         assert_eq!(parsed.files_combined_size(), 10);
+    }
+
+    fn disposition(parameters: &str) -> Vec<u8> {
+        format!("--x\r\nContent-Disposition: form-data; {parameters}\r\n\r\n1\r\n--x--\r\n").into_bytes()
+    }
+
+    #[test]
+    fn a1_an_empty_file_name_makes_a_file_and_an_argument() {
+        let body = disposition("name=\"a\"; filename=\"\"");
+        let parsed = parse_x(&body, &Options::default());
+        assert_eq!(parsed.error, None);
+        assert_eq!((parsed.arguments().count(), parsed.files().count()), (1, 1));
+        assert!(
+            parsed.no_files_length
+                > "Content-Disposition: form-data; name=\"a\"; filename=\"\"\r\n\r\n".len()
+        );
+        let mut body = disposition("name=\"a\"; filename=\"f\"");
+        assert_eq!(parse_x(&body, &Options::default()).arguments().count(), 0);
+        // What is not UTF-8 is no file name to Rust's multer.
+        let at = body.iter().rposition(|&byte| byte == b'f').unwrap();
+        body[at] = 0xff;
+        assert_eq!(parse_x(&body, &Options::default()).arguments().count(), 1);
+    }
+
+    #[test]
+    fn a1_quoted_pairs_of_two_readings_are_refused() {
+        for parameters in [
+            "name=\"a\\\"",
+            "name=\"a\\\\\"",
+            "name=\"a\\\"b\"",
+            "name=\"a\\\\b\"",
+            "name=\"a\\/b\"",
+            "name=\"a\"; filename=\"x\\\"",
+            "name=\"a\"; filename=\"x\\\"y\"",
+            "name=\"a\\\"; x=\"; filename=\" f\\\"\"",
+            // Werkzeug wants no space around the `=`, Django drops tabs, formidable wants `; ` or nothing behind a
+            // file name, and looks for `name=` wherever it is.
+            "name=\"a\"; filename= \"x\"",
+            "name =\"a\"; filename=\"x\"",
+            "name=\"a\tb\"",
+            "name=\"a\";\tfilename=\"x\"",
+            "name=\"a\"; filename=\"x\" ",
+            "name=\"a\"; filename=\"x\";",
+            "filename=\"x\";name=\"a\"",
+            "filename=\"x; name=b\"; name=\"a\"",
+            "name=\"a; FileName=x; \"",
+        ] {
+            let body = disposition(parameters);
+            let parsed = parse_x(&body, &Options::default());
+            assert!(parsed.error.is_some_and(|error| error.contains("(-16)")), "{parameters}");
+            assert!(parsed.flags.strict_error(), "{parameters}");
+        }
+        // Paths of old browsers, and class names in the names of fields.
+        for parameters in ["name=\"a\"; filename=\"C:\\dir\\x.txt\"", "name=\"App\\Models\\User[id]\""] {
+            let body = disposition(parameters);
+            assert_eq!(parse_x(&body, &Options::default()).error, None, "{parameters}");
+        }
+    }
+
+    #[test]
+    fn a1_parameters_may_follow_the_boundary() {
+        let body = b"------geckoformboundary4a7a\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n\
+            ------geckoformboundary4a7a--\r\n";
+        for rest in ["", ";charset=UTF-8", "; charset=\"utf-8\"", ";a=b; c=d"] {
+            let content_type = format!("multipart/form-data; boundary=----geckoformboundary4a7a{rest}");
+            let parsed = parse(body, Some(content_type.as_bytes()), &Options::default());
+            assert_eq!((parsed.error, parsed.arguments), (None, 1), "{rest}");
+            assert!(!parsed.flags.strict_error() && parsed.flags.unmatched() == 0, "{rest}");
+        }
+        for rest in
+            [";", ";boundary=x", ";a", ";a=\"\\\"", ";=b", "; Boundary*=x", ";a=b c=d", "; a=xboundary=y"]
+        {
+            let content_type = format!("multipart/form-data; boundary=----geckoformboundary4a7a{rest}");
+            assert!(
+                parse(body, Some(content_type.as_bytes()), &Options::default()).error.is_some(),
+                "{rest}"
+            );
+        }
+    }
+
+    #[test]
+    fn a1_dashes_are_told_from_boundaries() {
+        let unmatched = |boundary: &str, content: &str| {
+            let body = format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=a; filename=f\r\n\r\n{content}\r\n--{boundary}--\r\n"
+            );
+            let content_type = format!("multipart/form-data; boundary={boundary}");
+            let parsed = parse(body.as_bytes(), Some(content_type.as_bytes()), &Options::default());
+            assert_eq!(parsed.error, None, "{content}");
+            parsed.flags.unmatched()
+        };
+        assert_eq!(unmatched("b4", "x"), 0);
+        assert_eq!(unmatched("b4", "-----BEGIN CERTIFICATE-----\r\n-- a comment"), 2);
+        assert_eq!(unmatched("b4", "x\r--b4"), 1);
+        assert_eq!(unmatched("b4", &format!("{}\r--b4", "x".repeat(MULTIPART_LINE - 3))), 1);
+        assert_eq!(unmatched("b4", &format!("{}\r--b4", "x".repeat(3 * MULTIPART_LINE))), 1);
+        // PHP's boundary ends at the comma.
+        assert_eq!(unmatched("b,4", "--b"), 1);
+    }
+
+    #[test]
+    fn a1_control_characters_in_part_headers_are_refused() {
+        for header in
+            ["X\u{b}: 1", "X\u{7f}: 1", "X Y: 1", "Content-Disposition : x", "X: 1\rY: 2", "X: \u{b}"]
+        {
+            let body =
+                format!("--x\r\nContent-Disposition: form-data; name=a\r\n{header}\r\n\r\n1\r\n--x--\r\n");
+            let error = parse_x(body.as_bytes(), &Options::default()).error.unwrap_or_default();
+            assert!(
+                error.ends_with("Invalid part header (contains invalid character)"),
+                "{header:?}: {error}"
+            );
+        }
     }
 }

@@ -151,17 +151,18 @@ impl Transaction {
             multipart::parse(&arena[Memory::arena_range(self.input.body)], content_type.as_deref(), &options);
         result.flags = parsed.flags;
         for part in parsed.parts {
+            let is_argument = part.is_argument;
             let name = adopter.slice(part.name);
             for line in part.headers {
                 result.part_headers.push(values.add_field(name, adopter.slice(line)));
             }
             let content = adopter.slice(part.content.into());
-            match part.filename {
-                Some(filename) => {
-                    result.files.push(values.add_field(name, adopter.slice(filename)));
-                    result.contents.push(values.add_field(name, content));
-                }
-                None => self.input.post.push(values.add_field(name, content)),
+            if is_argument {
+                self.input.post.push(values.add_field(name, content));
+            }
+            if let Some(filename) = part.filename {
+                result.files.push(values.add_field(name, adopter.slice(filename)));
+                result.contents.push(values.add_field(name, content));
             }
         }
         result.last_name = adopter.slice(parsed.last_name);
@@ -203,7 +204,7 @@ impl Transaction {
         let flags = self.input.multipart.as_ref().map(|m| m.flags).unwrap_or_default();
         let set = match variable {
             V::MultipartStrictError => flags.strict_error(),
-            V::MultipartUnmatchedBoundary => flags.unmatched_boundary,
+            V::MultipartUnmatchedBoundary => return Some(i64::from(flags.unmatched())),
             V::MultipartBoundaryQuoted => flags.boundary_quoted,
             V::MultipartBoundaryWhitespace => flags.boundary_whitespace,
             V::MultipartCrlfLfLines => flags.crlf_lf_lines(),

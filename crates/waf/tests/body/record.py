@@ -5,7 +5,8 @@
 
 Needs apache2 and libapache2-mod-security2; listens on a free loopback port; leaves nothing behind. A case is a block of
 lines separated by blank lines; the inputs (`site`, `type`, `body`, `query`, `cookie`, `xpath`) are kept, the `>` lines
-below them are replaced. Where an error shows only at the end of a body, Apache answers 500 and runs no rules of
+below them are replaced. `=` lines are kept: what monban says instead, on purpose.
+Where an error shows only at the end of a body, Apache answers 500 and runs no rules of
 phase 2 (even in DetectionOnly), so the variables are read in phase 5 and a line `> refused 500` says so. Escapes: \\r \\n \\t \\\\ \\xHH, and \\{TEXT*N} repeats TEXT (itself escaped) N times.
 """
 import itertools, os, re, shutil, signal, socket, subprocess, sys, tempfile, time
@@ -218,7 +219,8 @@ class Apache:
 def record(apache, path):
     out, count = [], 0
     for block in re.split(r"\n\n+", open(path).read().strip()):
-        lines = [line for line in block.split("\n") if not line.startswith(">")]
+        lines = [line for line in block.split("\n") if line[0] not in ">="]
+        ours = [line for line in block.split("\n") if line[0] == "="]
         case = {}
         for line in lines:
             if not line.startswith("#"):
@@ -227,7 +229,7 @@ def record(apache, path):
         if case:
             count += 1
             lines += apache.ask(case)
-        out.append("\n".join(lines))
+        out.append("\n".join(lines + ours))
     open(path, "w").write("\n\n".join(out) + "\n")
     print(path, count, "cases")
 

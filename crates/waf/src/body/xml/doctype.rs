@@ -23,6 +23,8 @@ pub(super) struct Doctype {
     parameter: HashMap<String, Entity>,
     /// There are declarations elsewhere, so that an unknown entity is no error (§4.1).
     pub incomplete: bool,
+    /// Default values of attributes (§3.3.2), which many parsers give to applications as if the document held them.
+    pub defaults: Vec<String>,
     /// Bytes of parameter entities that were read.
     expanded: usize,
 }
@@ -95,8 +97,11 @@ impl Doctype {
                 }
             } else if cursor.take("<!ENTITY") {
                 self.entity(&mut cursor)?;
-            } else if cursor.take("<!ELEMENT") || cursor.take("<!ATTLIST") || cursor.take("<!NOTATION") {
-                other(&mut cursor)?;
+            } else if cursor.take("<!ATTLIST") {
+                let defaults = &mut self.defaults;
+                other(&mut cursor, |default| defaults.push(default.to_owned()))?;
+            } else if cursor.take("<!ELEMENT") || cursor.take("<!NOTATION") {
+                other(&mut cursor, |_| {})?;
             } else {
                 return Err(Malformed);
             }
@@ -165,8 +170,8 @@ fn external_id(cursor: &mut Cursor<'_>, public_only: bool) -> Result<bool, Malfo
     Ok(true)
 }
 
-/// A declaration that says nothing about entities: only its shape is looked at.
-fn other(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
+/// A declaration that says nothing about entities: only its shape is looked at, and what stands in quotes given to `take`.
+fn other(cursor: &mut Cursor<'_>, mut take: impl FnMut(&str)) -> Result<(), Malformed> {
     if !cursor.space() {
         return Err(Malformed);
     }
@@ -180,7 +185,7 @@ fn other(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
         if cursor.take(">") {
             return Ok(());
         }
-        cursor.quoted().ok_or(Malformed)?;
+        take(cursor.quoted().ok_or(Malformed)?);
     }
 }
 

@@ -264,6 +264,20 @@ impl<'s> Builder<'s> {
         Ok(())
     }
 
+    /// Adds the default values of attributes to the root's, without a name: `//@*` selects them. libxml2 as ModSecurity uses
+    /// it leaves them out, expat and others give them to applications.
+    fn defaults(&mut self) -> Result<(), Malformed> {
+        let defaults = self.doctype.as_mut().map(|doctype| std::mem::take(&mut doctype.defaults));
+        for default in defaults.unwrap_or_default() {
+            let mut value = String::new();
+            self.attribute_value(&with_line_ends(&default), 0, &mut value)?;
+            self.room()?;
+            let name = Name { namespace: None, local: 0..0 };
+            self.attributes.push(Attribute { name, value: Value::Own(value) });
+        }
+        Ok(())
+    }
+
     fn start(&mut self, text: &'s str) -> Result<(), Malformed> {
         if self.open.len() == XML_DEPTH || self.open.is_empty() && !self.nodes.is_empty() {
             return Err(Malformed);
@@ -288,6 +302,9 @@ impl<'s> Builder<'s> {
                 let name = self.resolve(name, false);
                 self.attributes.push(Attribute { name, value });
             }
+        }
+        if self.nodes.is_empty() {
+            self.defaults()?;
         }
         let name = self.resolve(tag.name, true);
         let attributes = first..self.attributes.len() as Index;
@@ -364,10 +381,14 @@ impl<'s> Builder<'s> {
         Ok(())
     }
 
+    /// Fails where the document has as many nodes, attributes and namespaces as it may.
+    fn room(&self) -> Result<(), Malformed> {
+        let taken = self.nodes.len() + self.attributes.len() + self.namespaces.len();
+        if taken < XML_NODES { Ok(()) } else { Err(Malformed) }
+    }
+
     fn node(&mut self, kind: Kind) -> Result<(), Malformed> {
-        if self.nodes.len() + self.attributes.len() + self.namespaces.len() >= XML_NODES {
-            return Err(Malformed);
-        }
+        self.room()?;
         let end = self.nodes.len() as Index + 1;
         self.nodes.push(Node { end, kind });
         Ok(())
