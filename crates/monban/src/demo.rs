@@ -32,14 +32,56 @@ SecAuditLogParts ABDEFHIJZ
 SecAuditLogType Serial
 
 # Bodies of these types are read as XML and JSON.
-SecRule REQUEST_HEADERS:Content-Type "^(?:application(?:/soap\+|/)|text/)xml" \
+SecRule REQUEST_HEADERS:Content-Type "^[^;,]*[/+]xml" \
     "id:200000,phase:1,t:none,t:lowercase,pass,nolog,ctl:requestBodyProcessor=XML"
-SecRule REQUEST_HEADERS:Content-Type "^application/(?:[a-z0-9.-]+\+)?json" \
+SecRule REQUEST_HEADERS:Content-Type "^[^;,]*[/+](?:x-)?json(?:[^a-z0-9._+-]|$)" \
     "id:200001,phase:1,t:none,t:lowercase,pass,nolog,ctl:requestBodyProcessor=JSON"
 
 # A body that cannot be read cannot be judged.
 SecRule REQBODY_ERROR "!@eq 0" \
     "id:200002,phase:2,t:none,log,deny,status:400,msg:'Failed to parse request body.',logdata:'%{reqbody_error_msg}',severity:2"
+
+# Neither can a multipart body that another program may read in another way. Each letter pair names a variable:
+# MULTIPART_BOUNDARY_QUOTED and so on.
+SecRule MULTIPART_STRICT_ERROR "!@eq 0" \
+    "id:200003,phase:2,t:none,log,deny,status:400,severity:2,\
+    msg:'Multipart request body failed strict validation: PE %{REQBODY_PROCESSOR_ERROR}, BQ %{MULTIPART_BOUNDARY_QUOTED}, \
+BW %{MULTIPART_BOUNDARY_WHITESPACE}, DB %{MULTIPART_DATA_BEFORE}, DA %{MULTIPART_DATA_AFTER}, HF %{MULTIPART_HEADER_FOLDING}, \
+LF %{MULTIPART_LF_LINE}, SM %{MULTIPART_MISSING_SEMICOLON}, IQ %{MULTIPART_INVALID_QUOTING}, IP %{MULTIPART_INVALID_PART}, \
+IH %{MULTIPART_INVALID_HEADER_FOLDING}, FL %{MULTIPART_FILE_LIMIT_EXCEEDED}'"
+
+# 1: a line in a part may be a boundary to another program. 2: lines begin with -- but are none, as in PEM, SQL and Markdown.
+SecRule MULTIPART_UNMATCHED_BOUNDARY "@eq 1" \
+    "id:200004,phase:2,t:none,log,deny,status:400,severity:2,msg:'Multipart parser detected a possible unmatched boundary.'"
+
+# Parsers of applications decode what rules see encoded: charsets in which bytes are not what they look like, and encodings of
+# parts that RFC 7578 has done away with. docs/conformance.md tells which parsers.
+SecRule REQUEST_HEADERS:Content-Type "@contains charset" \
+    "id:440001,phase:1,t:none,t:lowercase,log,deny,status:400,severity:2,logdata:'%{MATCHED_VAR}',\
+    msg:'The charset of the request is not one in which rules can read its body.',chain"
+    SecRule REQUEST_HEADERS:Content-Type "!@rx ^(?:(?!charset).)*;\s*charset=([\x22]?)(?:utf-?8|us-ascii|ascii|iso-8859-\d{1,2}|latin1|windows-\d{3,4}|shift_jis|windows-31j|euc-(?:jp|kr)|gbk|gb2312|gb18030|big5|koi8-[ru])\1\s*(?:;(?:(?!charset).)*)?$" \
+        "t:none,t:lowercase"
+SecRule MULTIPART_PART_HEADERS "@rx ^content-type:.*charset" \
+    "id:440002,phase:2,t:none,t:lowercase,log,deny,status:400,severity:2,logdata:'%{MATCHED_VAR}',\
+    msg:'The charset of a part is not one in which rules can read it.',chain"
+    SecRule MATCHED_VAR "!@rx ^(?:(?!charset).)*;\s*charset=([\x22]?)(?:utf-?8|us-ascii|ascii|iso-8859-\d{1,2}|latin1|windows-\d{3,4})\1\s*(?:;(?:(?!charset).)*)?$" \
+        "t:none,t:lowercase"
+SecRule MULTIPART_PART_HEADERS "@rx ^content-transfer-encoding:(?!\s*(?:7bit|8bit|binary)\s*$)" \
+    "id:440003,phase:2,t:none,t:lowercase,log,deny,status:400,severity:2,logdata:'%{MATCHED_VAR}',\
+    msg:'A part has a transfer encoding, which some parsers decode.'"
+
+# Parsers that take a form for what does not begin with its type.
+SecRule REQUEST_HEADERS:Content-Type "@rx ^application/x-url-encoded" \
+    "id:440004,phase:1,t:none,t:lowercase,pass,nolog,ctl:requestBodyProcessor=URLENCODED"
+SecRule REQUEST_HEADERS:Content-Type "@contains multipart" \
+    "id:440005,phase:1,t:none,t:lowercase,pass,nolog,chain"
+    SecRule REQUEST_HEADERS:Content-Type "!@beginsWith multipart/form-data" \
+        "t:none,t:lowercase,ctl:forceRequestBodyVariable=On"
+SecRule REQUEST_HEADERS:Content-Type "@contains multipart" \
+    "id:440006,phase:2,t:none,t:lowercase,log,deny,status:400,severity:2,logdata:'%{MATCHED_VAR}',\
+    msg:'A multipart body of another type holds parts of a form.',chain"
+    SecRule REQUEST_HEADERS:Content-Type "!@beginsWith multipart/form-data" "t:none,t:lowercase,chain"
+        SecRule REQUEST_BODY "@contains content-disposition" "t:none,t:lowercase"
 "#;
 
 /// Where Debian's package modsecurity-crs puts the rules.
