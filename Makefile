@@ -2,15 +2,16 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run demo web web-check screenshots test bench bench-record bench-docs conformance fuzz lint docs install-deps \
-	install-run-deps install-bench-deps
+.PHONY: help run demo web web-check body-parsers screenshots test bench bench-record bench-docs conformance fuzz lint docs \
+	install-deps install-run-deps install-bench-deps
 .DEFAULT_GOAL := help
 
 # The rules that the demonstration runs, and a C compiler with PCRE2 for the build.
 RUN_PACKAGES := modsecurity-crs gcc pkg-config libpcre2-dev curl
 # The programs that tests start, and those that benchmarks measure.
 TEST_PACKAGES := $(RUN_PACKAGES) iproute2 apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
-	libmodsecurity-dev nghttp2-client wrk openssl postfix sasl2-bin libsasl2-modules libsasl2-modules-db chromium
+	libmodsecurity-dev nghttp2-client wrk openssl postfix sasl2-bin libsasl2-modules libsasl2-modules-db chromium \
+	golang-go php-cli php-xml python3-venv
 BENCH_PACKAGES := $(TEST_PACKAGES) valgrind
 # Japanese letters for pictures of the console, and what makes them small.
 PICTURE_PACKAGES := $(TEST_PACKAGES) fonts-vlgothic fonts-dejavu-core pngquant
@@ -91,7 +92,20 @@ install-deps:
 install-bench-deps:
 	@$(call install,$(BENCH_PACKAGES))
 
-test: install-deps web web-check
+# What reads the bodies of tests/e2e/bodies beside monban.
+PARSERS := tests/e2e/bodies/stacks
+body-parsers: $(PARSERS)/node/node_modules/.installed $(PARSERS)/python/venv/.installed
+
+$(PARSERS)/node/node_modules/.installed: $(PARSERS)/node/package.json $(PARSERS)/node/package-lock.json
+	cd $(PARSERS)/node && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PARSERS)/python/venv/.installed: $(PARSERS)/python/requirements.txt
+	/usr/bin/python3 -m venv --clear $(PARSERS)/python/venv
+	$(PARSERS)/python/venv/bin/pip -q --disable-pip-version-check install -r $(PARSERS)/python/requirements.txt
+	@touch $@
+
+test: install-deps web web-check body-parsers
 	cargo build -p monban
 	cargo nextest run --workspace --no-fail-fast
 	cargo test -q --workspace --doc

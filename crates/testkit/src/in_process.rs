@@ -18,7 +18,7 @@ use crate::target::{Outcome, Setup, Target};
 use crate::{crs, process, reflector};
 
 /// Rule files and their data files on disk.
-struct Disk;
+pub(crate) struct Disk;
 
 impl Source for Disk {
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {

@@ -13,6 +13,7 @@
 //! | [`nginx`] | nginx: plain, as proxy, with libmodsecurity 3 |
 //! | [`monban`] | the binary of this workspace, as its users start it |
 //! | [`postfix`] | a mail server with TLS and authentication, and its mailbox |
+//! | [`bodies`] | body parsers of other stacks, beside what the rule engine inspects of the same bodies |
 //! | [`browser`] | Chromium before the console: the cases in tests/browser |
 //! | [`receiver`] | a receiver of webhooks that answers as it is told |
 //! | [`reflector`] | an upstream that answers what the request asks for and remembers what it was sent |
@@ -42,6 +43,7 @@
 )]
 
 pub mod apache;
+pub mod bodies;
 pub mod browser;
 pub mod ca;
 pub mod client;

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "an integration test fails by panicking")]
 
+mod bodies;
 mod browser;
 mod differential;
 
