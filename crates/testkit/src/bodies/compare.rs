@@ -137,8 +137,9 @@ fn missing(case: &Case, seen: &Inspected, reading: &Reading) -> Vec<String> {
             same_name(own_name, name, charset) && same_file_name(own_file, file, charset)
         });
         // A file without any name is the whole body; a field that is taken for a file hides nothing.
-        let field = seen.arguments.iter().any(|(own, _)| same_name(own, name, charset)) && file.is_empty();
-        if !found && !field && !(name.is_empty() && file.is_empty()) {
+        let harmless = file.is_empty()
+            && (name.is_empty() || seen.arguments.iter().any(|(own, _)| same_name(own, name, charset)));
+        if !found && !harmless {
             missing.push(format!("file {}={}", name.escape_ascii(), file.escape_ascii()));
         }
     }

@@ -7,6 +7,7 @@
 //!
 //! The texts of errors are those of ModSecurity 2.9.7, since rule 200002 of the recommended configuration logs them.
 
+mod boundary;
 mod disposition;
 pub mod json;
 pub mod multipart;
