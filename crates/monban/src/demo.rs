@@ -82,6 +82,14 @@ SecRule REQUEST_HEADERS:Content-Type "@contains multipart" \
     msg:'A multipart body of another type holds parts of a form.',chain"
     SecRule REQUEST_HEADERS:Content-Type "!@beginsWith multipart/form-data" "t:none,t:lowercase,chain"
         SecRule REQUEST_BODY "@contains content-disposition" "t:none,t:lowercase"
+
+# Servers differ in which of two types counts, and body-parser (Express) unpacks what rules see packed.
+SecRule &REQUEST_HEADERS:Content-Type "@gt 1" \
+    "id:440007,phase:1,t:none,log,deny,status:400,severity:2,msg:'Content-Type stands there more than once.'"
+SecRule REQUEST_HEADERS:Content-Encoding "!@streq identity" \
+    "id:440008,phase:1,t:none,t:lowercase,log,deny,status:415,severity:2,logdata:'%{MATCHED_VAR}',\
+    msg:'A packed body, which rules cannot read.',chain"
+    SecRule REQBODY_PROCESSOR "@rx ^[A-Z]" "t:none"
 "#;
 
 /// Where Debian's package modsecurity-crs puts the rules.

@@ -9,7 +9,7 @@
 //! body: --b\r\nContent-Disposition: form-data; name="a"; filename=""\r\n\r\n1\r\n--b--\r\n
 //! ```
 //!
-//! `type` is the value of Content-Type. Escapes are `\r`, `\n`, `\t`, `\\` and `\xHH`; a body may go on in further
+//! `type` is the value of Content-Type; lines `header: NAME: VALUE` are further fields of the request. Escapes are `\r`, `\n`, `\t`, `\\` and `\xHH`; a body may go on in further
 //! lines `body:`. [`variants`] adds what a program can make up better than a person.
 //!
 //! [`stacks::read`] asks the parsers, [`inspected::Gate`] the engine, and [`compare::Table`] holds them against each
@@ -71,6 +71,8 @@ pub struct Case {
     pub kind: Kind,
     /// The value of Content-Type.
     pub content_type: Vec<u8>,
+    /// Further header fields, which follow it.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -79,7 +81,8 @@ impl Case {
     /// A case of the kind that its type says.
     pub fn new(name: impl Into<String>, content_type: impl Into<Vec<u8>>, body: impl Into<Vec<u8>>) -> Self {
         let content_type = content_type.into();
-        Self { name: name.into(), kind: Kind::of(&content_type), content_type, body: body.into() }
+        let kind = Kind::of(&content_type);
+        Self { name: name.into(), kind, content_type, headers: Vec::new(), body: body.into() }
     }
 }
 
@@ -116,8 +119,12 @@ pub fn parse(text: &str, kind: Option<Kind>) -> Result<Vec<Case>, String> {
                 case.kind = kind.unwrap_or(Kind::of(&bytes));
                 case.content_type = bytes;
             }
+            "header" => {
+                let (name, value) = value.split_once(": ").ok_or_else(|| located("not NAME: VALUE"))?;
+                case.headers.push((name.to_owned(), value.to_owned()));
+            }
             "body" => case.body.extend(bytes),
-            _ => return Err(located("the keys are case, type and body")),
+            _ => return Err(located("the keys are case, type, header and body")),
         }
     }
     Ok(cases)

@@ -72,6 +72,9 @@ impl Gate {
         transaction.request_line(b"POST", b"/", b"HTTP/1.1");
         transaction.request_header(b"Host", b"a.example");
         transaction.request_header(b"Content-Type", &case.content_type);
+        for (name, value) in &case.headers {
+            transaction.request_header(name.as_bytes(), value.as_bytes());
+        }
         transaction.request_header(b"Content-Length", case.body.len().to_string().as_bytes());
         let mut stopped = match transaction.request_headers_done(now) {
             Decision::Intervene(intervention) => Some(intervention),

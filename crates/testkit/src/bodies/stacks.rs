@@ -32,6 +32,7 @@ struct Question<'a> {
     kind: &'a str,
     #[serde(rename = "type")]
     content_type: String,
+    headers: &'a [(String, String)],
     body: String,
 }
 
@@ -68,6 +69,7 @@ pub fn read(cases: &[Case]) -> Vec<Reading> {
                 id,
                 kind: case.kind.name(),
                 content_type: STANDARD.encode(&case.content_type),
+                headers: &case.headers,
                 body: STANDARD.encode(&case.body),
             };
             serde_json::to_string(&question).expect("texts and numbers are JSON") + "\n"
@@ -158,6 +160,9 @@ fn php(folder: &Path, cases: &[Case]) -> Vec<Reading> {
         .into_bytes();
         request.extend_from_slice(b"Content-Type: ");
         request.extend_from_slice(&case.content_type);
+        for (name, value) in &case.headers {
+            request.extend_from_slice(format!("\r\n{name}: {value}").as_bytes());
+        }
         request.extend_from_slice(format!("\r\nContent-Length: {}\r\n\r\n", case.body.len()).as_bytes());
         request.extend_from_slice(&case.body);
         let response =

@@ -584,7 +584,7 @@ const PART_HEADERS: &[&str] = &[
 fn inserted(kind: Kind, content_type: &str, body: &[u8], pieces: &[&[u8]]) -> Vec<Case> {
     let mut cases = Vec::new();
     let mut push = |name: String, body: Vec<u8>| {
-        cases.push(Case { name, kind, content_type: content_type.into(), body });
+        cases.push(Case { kind, ..Case::new(name, content_type, body) });
     };
     for at in 0..=body.len() {
         for piece in pieces {
@@ -620,12 +620,7 @@ fn encodings(kind: Kind, content_type: &str, text: &str) -> Vec<Case> {
                 let name =
                     format!("{} as {label}{parameter} {:?}", kind.name(), mark.escape_ascii().to_string());
                 let content_type = format!("{content_type}{parameter}");
-                cases.push(Case {
-                    name,
-                    kind,
-                    content_type: content_type.into(),
-                    body: [mark, &bytes].concat(),
-                });
+                cases.push(Case { kind, ..Case::new(name, content_type, [mark, &bytes].concat()) });
             }
         }
     }
@@ -644,7 +639,7 @@ fn other_types() -> Vec<Case> {
     for content_type in TYPES {
         for (kind, body) in bodies {
             let name = format!("{content_type:?} over {:?}", String::from_utf8_lossy(body));
-            cases.push(Case { name, kind, content_type: (*content_type).into(), body: body.into() });
+            cases.push(Case { kind, ..Case::new(name, *content_type, body) });
         }
     }
     cases

@@ -90,6 +90,9 @@ fn a1_what_modsecurity_refuses_is_refused() {
     for case in written() {
         let mut request = b"POST / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: test\r\nAccept: */*\r\nConnection: close\r\nContent-Type: ".to_vec();
         request.extend_from_slice(&case.content_type);
+        for (name, value) in &case.headers {
+            request.extend_from_slice(format!("\r\n{name}: {value}").as_bytes());
+        }
         request.extend_from_slice(format!("\r\nContent-Length: {}\r\n\r\n", case.body.len()).as_bytes());
         request.extend_from_slice(&case.body);
         let outcome = apache.exchange(&request);

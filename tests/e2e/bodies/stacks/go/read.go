@@ -46,12 +46,15 @@ func (a *answer) leaves(value interface{}, path []string) {
 	}
 }
 
-func (a *answer) form(kind string, body []byte) error {
+func (a *answer) form(kind string, headers [][2]string, body []byte) error {
 	request, err := http.NewRequest("POST", "http://a.example/", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
-	request.Header.Set("Content-Type", kind)
+	request.Header.Add("Content-Type", kind)
+	for _, header := range headers {
+		request.Header.Add(header[0], header[1])
+	}
 	err = request.ParseMultipartForm(1 << 20)
 	for name, values := range request.PostForm {
 		for _, value := range values {
@@ -109,7 +112,7 @@ func (a *answer) xml(body []byte) error {
 	}
 }
 
-func read(id int, what, kind string, body []byte) *answer {
+func read(id int, what, kind string, headers [][2]string, body []byte) *answer {
 	a := &answer{ID: id, Stack: "Go", Fields: [][2][]byte{}, Files: [][2][]byte{}}
 	essence := strings.ToLower(strings.TrimSpace(strings.Split(kind, ";")[0]))
 	var err error
@@ -126,7 +129,7 @@ func read(id int, what, kind string, body []byte) *answer {
 			err = a.xml(body)
 		}
 	default:
-		err = a.form(kind, body)
+		err = a.form(kind, headers, body)
 	}
 	if err != nil {
 		a.Error = err.Error()
@@ -146,11 +149,12 @@ func main() {
 			ID         int
 			Kind       string
 			Type, Body []byte
+			Headers    [][2]string
 		}
 		if err := json.Unmarshal(line, &request); err != nil {
 			panic(err)
 		}
-		if err := out.Encode(read(request.ID, request.Kind, string(request.Type), request.Body)); err != nil {
+		if err := out.Encode(read(request.ID, request.Kind, string(request.Type), request.Headers, request.Body)); err != nil {
 			panic(err)
 		}
 	}

@@ -9,6 +9,9 @@ import formidable from "formidable";
 import multer from "multer";
 import multiparty from "multiparty";
 
+/** Further header fields of the request at hand. */
+let further = [];
+
 /** What a parser sees of a request. */
 function request(type, body) {
   const stream = Readable.from(body.length > 0 ? [body] : [], { objectMode: false });
@@ -16,7 +19,10 @@ function request(type, body) {
   stream.complete = true;
   stream.method = "POST";
   stream.url = "/";
-  stream.headers = { "content-type": type.toString("latin1"), "content-length": String(body.length), host: "a.example" };
+  // As Node has it, the first Content-Type counts.
+  const fields = further.map(([name, value]) => [name.toLowerCase(), value]);
+  const own = { "content-type": type.toString("latin1"), "content-length": String(body.length), host: "a.example" };
+  stream.headers = { ...Object.fromEntries(fields), ...own };
   return stream;
 }
 
@@ -168,7 +174,8 @@ function turns(count, state) {
 process.on("uncaughtException", () => {});
 process.on("unhandledRejection", () => {});
 for await (const line of createInterface({ input: process.stdin })) {
-  const { id, kind, type, body } = JSON.parse(line);
+  const { id, kind, type, headers, body } = JSON.parse(line);
+  further = headers;
   for (const [stack, readers] of Object.entries(stacks)) {
     const read = readers[kind];
     if (!read) continue;

@@ -136,6 +136,10 @@ def main():
     for line in sys.stdin:
         case = json.loads(line)
         kind, body = base64.b64decode(case["type"]), base64.b64decode(case["body"])
+        for name, value in case["headers"]:
+            # As gunicorn has it, the last field counts.
+            if name.lower() == "content-type":
+                kind = value.encode("latin-1")
         for stack, readers in STACKS.items():
             reader = readers.get(case["kind"])
             if reader is None:
