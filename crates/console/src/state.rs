@@ -95,6 +95,8 @@ pub enum HealthCode {
     AccountsUnusable,
     /// Something is wrong with the file of exclusions: `values.why`.
     ExclusionsFile,
+    /// Clients refuse the certificate of `values.file`, or will within 14 days: `values.why`.
+    CertificateDates,
 }
 
 /// The state in one word.

@@ -346,6 +346,9 @@ pub struct NotInspected {
     /// How many bytes of it, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// Of a connection that was upgraded: to which protocol, as the upstream named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
 }
 
 /// Kinds of traffic that rules do not see.
@@ -357,8 +360,10 @@ pub enum Uninspected {
     RequestBody,
     /// The response body beyond the rules' limit, or of a type that SecResponseBodyMimeType does not name.
     ResponseBody,
-    /// A WebSocket or another upgraded connection.
+    /// A WebSocket.
     Websocket,
+    /// Another upgraded connection; `protocol` names what it speaks.
+    Tunnel,
     /// Server-sent events.
     Sse,
     /// gRPC messages.
@@ -448,7 +453,11 @@ mod tests {
                 disruptive: Some(Disruptive::Deny { status: 403 }),
                 ..Default::default()
             }],
-            not_inspected: vec![NotInspected { what: Uninspected::RequestBody, bytes: Some(7) }],
+            not_inspected: vec![NotInspected {
+                what: Uninspected::RequestBody,
+                bytes: Some(7),
+                protocol: None,
+            }],
             server: Some(([127, 0, 0, 1], 8080).into()),
             ..Default::default()
         };

@@ -3,15 +3,17 @@
 //! Every field has a default that suits one person with one small server; only a listener's address, a site's
 //! upstream and a certificate's two files must be named. Unknown keys are refused by serde.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use event::written::{one_or_many, time_span};
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 
 use crate::limits::Limits;
+use crate::tls::Trust;
 
 /// The whole configuration of the gate.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -23,7 +25,8 @@ pub struct GatewayConfig {
     /// Sites, in any order: the most exact host wins, then the longest path prefix.
     #[serde(rename = "site")]
     pub sites: Vec<SiteConfig>,
-    /// Peers whose PROXY protocol header and forwarding header are believed. Default: none.
+    /// Peers whose PROXY protocol header and forwarding header are believed: networks, or single addresses. Default: none.
+    #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
     /// The one header in which trusted proxies name the client. Only one is believed, because a proxy that
     /// writes one of them passes the other on as the client sent it.
@@ -113,6 +116,14 @@ pub struct SiteConfig {
     /// PEM file with the authorities that vouch for https upstreams; none means the public ones (webpki-roots).
     #[serde(default)]
     pub upstream_ca: Option<PathBuf>,
+    /// Another way to check the certificates of https upstreams than by an authority: see [`UpstreamTls`].
+    #[serde(default)]
+    pub upstream_tls: Option<UpstreamTls>,
+    /// Protocols that clients may upgrade their connection to, such as `websocket`; an empty list means none. Default: any
+    /// but those that carry HTTP (`h2c`, `HTTP/…`, `TLS/…`), which never pass. Rules see the request and the head of the
+    /// answer, not what is said after that.
+    #[serde(default, deserialize_with = "some_or_many")]
+    pub upgrades: Option<Vec<String>>,
     /// Active health checks; none means that only failed requests count.
     #[serde(default)]
     pub health: Option<HealthCheck>,
@@ -142,6 +153,8 @@ impl SiteConfig {
             waf: WafMode::default(),
             upstream_http2: UpstreamHttp2::default(),
             upstream_ca: None,
+            upstream_tls: None,
+            upgrades: None,
             health: None,
             timeouts: UpstreamTimeouts::default(),
         }
@@ -172,6 +185,47 @@ pub enum UpstreamHttp2 {
     Always,
     /// Never.
     Never,
+}
+
+/// How the certificates of https upstreams are checked, where no authority vouches for them: exactly one of the keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpstreamTls {
+    /// `false` takes any certificate: whoever is on the way to the upstream can read and change everything. Only for a
+    /// network that you trust as you trust this machine; `pin` is no more work.
+    pub verify: Option<bool>,
+    /// `sha256:` and the fingerprint of the one certificate that the upstream must show, whatever its names and dates.
+    pub pin: Option<String>,
+}
+
+impl SiteConfig {
+    /// What makes an upstream's certificate good.
+    ///
+    /// # Errors
+    /// What is wrong with `upstream_ca` and `upstream_tls` together, or with the pin.
+    pub(crate) fn trust(&self) -> Result<Trust, String> {
+        let by_file = || self.upstream_ca.clone().map_or(Trust::Public, Trust::File);
+        let Some(tls) = &self.upstream_tls else { return Ok(by_file()) };
+        let wrong = |what: &str| Err(format!("upstream_tls: {what}"));
+        if !self.upstream.iter().any(|upstream| upstream.starts_with("https://")) {
+            return wrong("no upstream of this site is https");
+        }
+        match (tls.verify, &tls.pin, &self.upstream_ca) {
+            (None | Some(true), Some(pin), None) => {
+                pin.parse().map(Trust::Pin).map_err(|what| format!("upstream_tls: `{pin}`: {what}"))
+            }
+            (Some(false), None, None) => Ok(Trust::Nothing),
+            (Some(true), None, _) => Ok(by_file()),
+            (None, None, _) => wrong("write `pin = \"sha256:…\"` or `verify = false`"),
+            (Some(false), Some(_), _) => {
+                wrong("with a `pin` the certificate is verified: remove `verify = false`")
+            }
+            (Some(false), None, Some(_)) => {
+                wrong("`verify = false` does not look at `upstream_ca`: remove one of them")
+            }
+            (_, Some(_), Some(_)) => wrong("a `pin` does not look at `upstream_ca`: remove one of them"),
+        }
+    }
 }
 
 /// Which header trusted proxies name the client in.
@@ -313,6 +367,50 @@ pub enum AccessLogFormat {
     Json,
 }
 
+/// Reads a list of networks; an address is the network that holds nothing else.
+///
+/// # Errors
+/// What is neither.
+pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    struct Network(IpNet);
+    struct Text;
+
+    // a visitor, so that the fault is at its element and not at the list
+    impl Visitor<'_> for Text {
+        type Value = Network;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Network, E> {
+            let network = match text.parse::<IpAddr>() {
+                // clients of a socket for both versions come as IPv4
+                Ok(address) => Some(IpNet::from(address.to_canonical())),
+                Err(_) => text.parse().ok(),
+            };
+            network.map(Network).ok_or_else(|| {
+                E::custom(
+                    "no address and no network: write one such as \"192.0.2.1\", \"10.0.0.0/8\" or \"2001:db8::/32\"",
+                )
+            })
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Network {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_str(Text)
+        }
+    }
+
+    let networks = Vec::<Network>::deserialize(deserializer)?;
+    Ok(networks.into_iter().map(|network| network.0).collect())
+}
+
+fn some_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    one_or_many(deserializer).map(Some)
+}
+
 fn yes() -> bool {
     true
 }
@@ -336,6 +434,54 @@ mod tests {
         assert_eq!(config.sites[0].path, "/");
         assert_eq!(config.sites[0].waf, WafMode::Block);
         assert_eq!(config.timeouts, ClientTimeouts::default());
+    }
+
+    #[test]
+    fn b14_an_address_is_a_network_of_its_own() {
+        let read = |text: &str| {
+            serde_json::from_value::<GatewayConfig>(serde_json::json!({ "trusted_proxies": [text] }))
+                .map(|config| config.trusted_proxies[0].to_string())
+                .map_err(|error| error.to_string())
+        };
+        for (text, network) in [
+            ("127.0.0.1", "127.0.0.1/32"),
+            ("2001:db8::1", "2001:db8::1/128"),
+            ("::ffff:192.0.2.1", "192.0.2.1/32"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(network));
+        }
+        for text in ["", "localhost", "10.0.0.0/33", "10.0.0", "127.0.0.1:80", "10.0.0.0/8 "] {
+            assert!(read(text).unwrap_err().contains("no address and no network"), "{text}");
+        }
+    }
+
+    #[test]
+    fn b14_only_one_way_to_check_an_upstream_can_be_given() {
+        let pin = format!("sha256:{}", "0".repeat(64));
+        let site = |verify, pin: Option<&str>, ca: bool, upstream: &str| SiteConfig {
+            upstream_tls: Some(UpstreamTls { verify, pin: pin.map(str::to_owned) }),
+            upstream_ca: ca.then(|| "ca.pem".into()),
+            ..SiteConfig::to(upstream)
+        };
+        let https = "https://127.0.0.1:1";
+        assert_eq!(site(Some(false), None, false, https).trust(), Ok(Trust::Nothing));
+        assert_eq!(site(Some(true), None, true, https).trust(), Ok(Trust::File("ca.pem".into())));
+        for verify in [None, Some(true)] {
+            assert!(matches!(site(verify, Some(&pin), false, https).trust(), Ok(Trust::Pin(_))));
+        }
+        for (site, word) in [
+            (site(None, None, false, https), "write `pin"),
+            (site(Some(false), Some(&pin), false, https), "remove `verify"),
+            (site(Some(false), None, true, https), "does not look at `upstream_ca`"),
+            (site(None, Some(&pin), true, https), "does not look at `upstream_ca`"),
+            (site(None, Some("sha256:12"), false, https), "64 hexadecimal"),
+            (site(Some(false), None, false, "http://127.0.0.1:1"), "no upstream of this site is https"),
+        ] {
+            let error = site.trust().unwrap_err();
+            assert!(error.contains(word), "{error}");
+        }
     }
 
     #[test]

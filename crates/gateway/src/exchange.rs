@@ -24,6 +24,7 @@ use crate::timer::Timer;
 mod answer;
 mod attempt;
 mod response;
+pub(crate) mod upgrade;
 mod upload;
 
 pub(crate) use answer::own_answer;
@@ -131,6 +132,8 @@ struct Exchange<'a> {
     record: Record,
     /// Whether the request has no body, or all of it has been read.
     body_read: bool,
+    /// Whether nothing of the body has gone past the held part, so that an upstream can get all of it.
+    body_is_whole: bool,
     timer: &'a mut Timer,
 }
 
@@ -162,6 +165,7 @@ impl<'a> Exchange<'a> {
             inspection,
             record: Record::new(id, client),
             body_read: request.framing.as_ref().is_ok_and(|framing| framing.body.is_empty()),
+            body_is_whole: true,
             request,
             timer,
         }
@@ -203,6 +207,14 @@ impl<'a> Exchange<'a> {
         let mut inspects = false;
         if !self.body_read {
             inspects = !grpc && self.inspection.as_ref().is_some_and(Inspection::wants_request_body);
+            // before the client is told to go on
+            if inspects
+                && let BodyFraming::Length(length) = framing.body
+                && let Some(intervention) =
+                    self.inspection.as_mut().and_then(|i| i.request_body_length(length))
+            {
+                return self.intervene(intervention, writer).await;
+            }
             if framing.expect_continue && self.send_continue(writer).await.is_err() {
                 return self.client_gone("client went away before its request body");
             }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
-use http1::{HOP_BY_HOP, RequestHead};
+use http1::{HOP_BY_HOP, RequestHead, Version};
 
 /// Fields that say who the client is. From a peer that is no trusted proxy they are dropped: applications believe
 /// them. Compared with `_` for `-` as well, because CGI makes the same variable of both.
@@ -22,14 +22,28 @@ const FORWARDING: [&str; 6] = [
 pub(crate) struct Forward<'a> {
     head: &'a RequestHead,
     trusted: bool,
+    /// The Host that the request itself does not have (HTTP/1.0).
+    host: Option<&'a [u8]>,
     added: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl<'a> Forward<'a> {
     /// `peer` is who the connection came from, and `trusted` whether it is a trusted proxy; `tls` whether it came by
-    /// TLS.
-    pub(crate) fn new(head: &'a RequestHead, peer: IpAddr, trusted: bool, tls: bool) -> Self {
-        let mut forward = Self { head, trusted, added: Vec::new() };
+    /// TLS. `authority` is the upstream's own, for a request that names no host.
+    pub(crate) fn new(
+        head: &'a RequestHead,
+        peer: IpAddr,
+        trusted: bool,
+        tls: bool,
+        authority: &'a str,
+    ) -> Self {
+        let lacks_host = head.version() < Version::HTTP_11 && !head.headers().contains("Host");
+        let mut forward = Self {
+            head,
+            trusted,
+            host: lacks_host.then(|| head.host().unwrap_or(authority.as_bytes())),
+            added: Vec::new(),
+        };
         let mut chain = Vec::with_capacity(48);
         if trusted {
             for value in head.headers().get_all("X-Forwarded-For") {
@@ -55,11 +69,18 @@ impl<'a> Forward<'a> {
         self.head
     }
 
+    /// The host that the request is for.
+    pub(crate) fn host(&self) -> &'a [u8] {
+        self.host.or_else(|| self.head.host()).unwrap_or(b"localhost")
+    }
+
     /// The fields that are forwarded.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let kept = self.head.headers().iter().map(|field| (field.name(), field.value()));
         let added = self.added.iter().map(|(name, value)| (name.as_bytes(), &value[..]));
-        kept.filter(|(name, _)| self.keeps(name)).chain(added)
+        let kept = kept.filter(|(name, _)| self.keeps(name));
+        let host = self.host.map(|host| (&b"Host"[..], host));
+        host.into_iter().chain(kept.map(|(name, value)| (name, plain_length(name, value)))).chain(added)
     }
 
     fn keeps(&self, name: &[u8]) -> bool {
@@ -93,6 +114,17 @@ impl<'a> Forward<'a> {
     }
 }
 
+/// A Content-Length without its leading zeros, which some readers take for an octal number; any other value as it is.
+pub(crate) fn plain_length<'a>(name: &[u8], value: &'a [u8]) -> &'a [u8] {
+    match value {
+        [b'0', _, ..] if name.eq_ignore_ascii_case(b"Content-Length") => {
+            let zeros = value.iter().take_while(|digit| **digit == b'0').count();
+            &value[zeros.min(value.len() - 1)..]
+        }
+        _ => value,
+    }
+}
+
 fn same_variable(name: &[u8], other: &[u8]) -> bool {
     name.len() == other.len()
         && name.iter().zip(other).all(|(a, b)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-'))
@@ -107,7 +139,8 @@ mod tests {
         let head =
             http1::RequestParser::new().parse(&mut buf, &http1::HeadLimits::default()).unwrap().unwrap();
         let mut out = BytesMut::new();
-        Forward::new(&head, "192.0.2.1".parse().unwrap(), trusted, true).encode(&mut out, b"");
+        let peer = "192.0.2.1".parse().unwrap();
+        Forward::new(&head, peer, trusted, true, "up.test:8080").encode(&mut out, b"");
         String::from_utf8(out.to_vec()).unwrap()
     }
 
@@ -122,6 +155,22 @@ X-Forwarded-For: 127.0.0.1\r\nx_forwarded_for: 127.0.0.2\r\nForwarded: for=::1\r
             "POST /?a=\"><b> HTTP/1.1\r\nHost: a.test\r\nX-Odd: caf\r\nCookie: a=b\r\n\
              X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a.test\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn b13_a_request_without_host_gets_one_and_a_length_its_plain_form() {
+        for (request, want) in [
+            (&b"GET / HTTP/1.0\r\n\r\n"[..], "GET / HTTP/1.1\r\nHost: up.test:8080\r\n"),
+            (b"GET http://a.test/x HTTP/1.0\r\n\r\n", "GET http://a.test/x HTTP/1.1\r\nHost: a.test\r\n"),
+            (b"GET / HTTP/1.0\r\nhost: b.test\r\n\r\n", "GET / HTTP/1.1\r\nhost: b.test\r\nX-"),
+            (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0010\r\n\r\n", "Content-Length: 10\r\n"),
+            (b"GET / HTTP/1.1\r\nHost: a\r\ncontent-length: 000\r\n\r\n", "content-length: 0\r\n"),
+            (b"GET / HTTP/1.1\r\nHost: a\r\nX-Length: 0010\r\n\r\n", "X-Length: 0010\r\n"),
+        ] {
+            let got = forwarded(request, false);
+            assert!(got.contains(want), "{got}");
+            assert_eq!(got.to_ascii_lowercase().matches("\r\nhost: ").count(), 1, "{got}");
+        }
     }
 
     #[test]

@@ -20,12 +20,13 @@ use crate::block_page::{self, BlockPage};
 use crate::config::{
     AccessLogConfig, ClientTimeouts, ForwardedHeader, GatewayConfig, SiteConfig, UpstreamTimeouts, WafMode,
 };
+use crate::exchange::upgrade;
 use crate::held::Budget;
 use crate::limits::{ConnectionCount, Limits, TEMPLATE_BYTES};
 use crate::listener::{self, Listener};
 use crate::metrics::Metrics;
 use crate::router::{self, Router};
-use crate::tls;
+use crate::tls::{self, Trust};
 use crate::upstream::{Group, Settings, Upstream, UpstreamError};
 
 /// Where events go. Called on the task of the request, before its answer leaves if rules or the gate had a say in
@@ -95,6 +96,24 @@ pub enum Error {
         site: String,
         /// What is wrong.
         source: Box<UpstreamError>,
+    },
+    /// A protocol of a site's `upgrades`.
+    #[error("site `{site}`: `upgrades` cannot have `{protocol}`: {what}")]
+    Upgrades {
+        /// The site.
+        site: String,
+        /// The protocol.
+        protocol: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// How a site's https upstreams are to be checked.
+    #[error("site `{site}`: {what}")]
+    UpstreamTls {
+        /// The site.
+        site: String,
+        /// What is wrong.
+        what: String,
     },
     /// A site has none.
     #[error("site `{site}` has no upstream")]
@@ -193,6 +212,8 @@ pub(crate) struct Site {
     pub name: Arc<str>,
     pub waf: WafMode,
     pub timeouts: UpstreamTimeouts,
+    /// See [`SiteConfig::upgrades`].
+    pub upgrades: Option<Vec<String>>,
     pub upstreams: Option<Group>,
 }
 
@@ -235,6 +256,7 @@ impl Runtime {
                 name: "-".into(),
                 waf: WafMode::Block,
                 timeouts: UpstreamTimeouts::default(),
+                upgrades: None,
                 upstreams: None,
             }),
             trusted: config.trusted_proxies.clone(),
@@ -281,6 +303,12 @@ fn add_site(
     if config.upstream.is_empty() {
         return Err(Error::NoUpstream { site: name });
     }
+    for protocol in config.upgrades.iter().flatten() {
+        if let Some(what) = upgrade::fault(protocol) {
+            return Err(Error::Upgrades { site: name, protocol: protocol.clone(), what });
+        }
+    }
+    let trust = config.trust().map_err(|what| Error::UpstreamTls { site: name.clone(), what })?;
     let mut members = Vec::new();
     for text in &config.upstream {
         let failed = |source| Error::Upstream { site: name.clone(), source: Box::new(source) };
@@ -288,19 +316,18 @@ fn add_site(
             text: text.clone(),
             address: text.parse().map_err(|error| failed(UpstreamError::Address(error)))?,
             http2: config.upstream_http2,
-            ca: config.upstream_ca.clone(),
+            trust: trust.clone(),
             timeouts: config.timeouts.clone(),
             health: config.health.clone(),
         };
         let kept = before
             .and_then(|before| before.upstreams.get(&settings))
-            // its CA file may have changed
-            .filter(|_| settings.ca.is_none());
+            // the file may have changed
+            .filter(|_| !matches!(settings.trust, Trust::File(_)));
         let upstream = match upstreams.get(&settings).or(kept) {
             Some(same) => Arc::clone(same),
             None => {
-                let ca = settings.ca.clone();
-                let client = move |http2| tls::client_config(ca.as_deref(), http2);
+                let client = |http2| tls::client_config(&trust, http2);
                 let new = Upstream::new(settings.clone(), client, Arc::clone(metrics)).map_err(failed)?;
                 Arc::new(new)
             }
@@ -312,6 +339,7 @@ fn add_site(
         name: name.as_str().into(),
         waf: config.waf,
         timeouts: config.timeouts.clone(),
+        upgrades: config.upgrades.clone(),
         upstreams: Some(Group::new(members)),
     });
     for host in hosts {
@@ -389,9 +417,16 @@ impl Gateway {
         // all that can fail comes before all that changes anything
         let mut bound = Vec::new();
         for address in settings.keys().filter(|address| !listeners.contains_key(address)) {
-            let socket =
-                listener::bind(*address).map_err(|source| Error::Bind { address: *address, source })?;
-            bound.push((*address, socket));
+            let leaving = listeners.iter().filter(|(known, _)| !settings.contains_key(known));
+            let overlapping: Vec<&Listener> = leaving
+                .map(|(_, listener)| listener)
+                .filter(|listener| listener.overlaps(*address))
+                .collect();
+            let socket = match overlapping[..] {
+                [] => listener::bind(*address),
+                _ => listener::bind_beside(*address, &overlapping),
+            };
+            bound.push((*address, socket.map_err(|source| Error::Bind { address: *address, source })?));
         }
         match runtime {
             Some(runtime) => {
@@ -412,13 +447,9 @@ impl Gateway {
             }
             None => self.gate.runtime.load().upstreams.values().for_each(Upstream::watch),
         }
-        listeners.retain(|address, listener| {
-            let stays = settings.contains_key(address);
-            if !stays {
-                listener.stop();
-            }
-            stays
-        });
+        for (_, listener) in listeners.extract_if(|address, _| !settings.contains_key(address)) {
+            listener.retire();
+        }
         let mut bound: HashMap<_, _> = bound.into_iter().collect();
         for (address, settings) in settings {
             match (listeners.get(&address), bound.remove(&address)) {

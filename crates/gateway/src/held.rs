@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 
+use crate::limits::REPLAY_BYTES;
+
 /// Pieces below this are joined: each piece has its own cost, and a client may send one byte at a time.
 const JOIN_BYTES: usize = 4096;
 
@@ -23,6 +25,11 @@ pub(crate) struct Held {
     tail: BytesMut,
     length: usize,
     budget: Arc<Budget>,
+    /// How many of `pieces` an attempt has got and another one may want again, and their bytes.
+    lent: usize,
+    lent_bytes: usize,
+    /// Whether a piece was given away for good.
+    broached: bool,
 }
 
 /// All bodies together hold as much as they may.
@@ -31,7 +38,15 @@ pub(crate) struct BudgetSpent;
 
 impl Held {
     pub(crate) fn new(budget: &Arc<Budget>) -> Self {
-        Self { pieces: VecDeque::new(), tail: BytesMut::new(), length: 0, budget: Arc::clone(budget) }
+        Self {
+            pieces: VecDeque::new(),
+            tail: BytesMut::new(),
+            length: 0,
+            budget: Arc::clone(budget),
+            lent: 0,
+            lent_bytes: 0,
+            broached: false,
+        }
     }
 
     /// Holds one more piece.
@@ -66,9 +81,37 @@ impl Held {
     pub(crate) fn release(&mut self) -> Option<Bytes> {
         self.close_tail();
         let piece = self.pieces.pop_front()?;
+        self.broached = true;
         self.length -= piece.len();
         self.budget.0.fetch_sub(piece.len(), Ordering::Relaxed);
         Some(piece)
+    }
+
+    /// Gives the next piece to an attempt, and keeps it for another one while that is no more than [`REPLAY_BYTES`].
+    pub(crate) fn lend(&mut self) -> Option<Bytes> {
+        self.close_tail();
+        let piece = self.pieces.get(self.lent)?.clone();
+        self.lent_bytes += piece.len();
+        self.lent += 1;
+        if self.broached || self.lent_bytes > REPLAY_BYTES {
+            self.settle();
+        }
+        Some(piece)
+    }
+
+    /// Lets go of what was lent: there will be no other attempt.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..std::mem::take(&mut self.lent) {
+            self.release();
+        }
+        self.lent_bytes = 0;
+    }
+
+    /// Begins anew with the first piece. False if that is gone: then the body cannot be sent again.
+    pub(crate) fn rewind(&mut self) -> bool {
+        self.lent = 0;
+        self.lent_bytes = 0;
+        !self.broached
     }
 
     /// The first `limit` bytes, for an event.
@@ -108,6 +151,27 @@ mod tests {
         let released: Vec<Bytes> = std::iter::from_fn(|| held.release()).collect();
         assert!(released.len() < 30);
         assert_eq!(released.concat(), want);
+        assert_eq!((held.len(), budget.0.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn b12_what_is_lent_can_be_lent_again_until_it_is_too_much() {
+        let budget = Arc::new(Budget::default());
+        let mut held = Held::new(&budget);
+        for byte in [b'a', b'b'] {
+            held.push(Bytes::from(vec![byte; REPLAY_BYTES / 2]), usize::MAX).unwrap();
+        }
+        for _ in 0..3 {
+            let lent: Vec<Bytes> = std::iter::from_fn(|| held.lend()).collect();
+            assert_eq!((lent.len(), lent[1][0], held.len()), (2, b'b', REPLAY_BYTES));
+            assert!(held.rewind());
+        }
+        held.push(Bytes::from_static(b"c"), usize::MAX).unwrap();
+        assert_eq!(
+            std::iter::from_fn(|| held.lend()).map(|piece| piece.len()).sum::<usize>(),
+            REPLAY_BYTES + 1
+        );
+        assert!(!held.rewind());
         assert_eq!((held.len(), budget.0.load(Ordering::Relaxed)), (0, 0));
     }
 

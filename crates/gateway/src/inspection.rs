@@ -99,6 +99,11 @@ impl Inspection {
         self.transaction.inspects_request_body()
     }
 
+    /// Refuses a body by its announced length; see [`Transaction::request_body_length`].
+    pub(crate) fn request_body_length(&mut self, length: u64) -> Option<Intervention> {
+        self.transaction.request_body_length(length).map(Into::into)
+    }
+
     pub(crate) fn request_body(&mut self, piece: &[u8]) -> Progress {
         self.phase(2, |transaction| transaction.request_body(piece).into())
     }

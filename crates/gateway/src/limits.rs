@@ -37,11 +37,28 @@ pub const FIRST_READ_BYTES: usize = 1024;
 pub const WRITE_BYTES: usize = 64 * 1024;
 
 /// Bytes of a request body that are read and thrown away after its answer, so that the client reads the answer
-/// instead of a reset: beyond, the connection is closed.
-pub const DISCARD_BYTES: usize = 256 * 1024;
+/// instead of a reset: beyond, the rest stays in the socket for [`LINGER`], then the connection is closed.
+pub const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 
-/// Time for a client to read the last answer of a connection while it is still sending.
+/// Silence after which a connection whose last answer has been sent is closed (nginx: `lingering_timeout 5s`).
 pub const LINGER: Duration = Duration::from_secs(5);
+
+/// Silence after which a stream of HTTP/2 whose answer has been sent before its request had come whole is reset.
+pub const STREAM_LINGER: Duration = Duration::from_secs(1);
+
+/// Time for a client to read the last answer of a connection while it is still sending (nginx: `lingering_time 30s`).
+pub const LINGER_IN_ALL: Duration = Duration::from_secs(30);
+
+/// Time that idle connections of a listener which a reload has removed are still served: a request that is on its way
+/// gets its answer, with `Connection: close`.
+pub const RETIREMENT: Duration = Duration::from_secs(2);
+
+/// Bytes of a held request body that are kept for another attempt after they went to an HTTP/2 upstream, which may
+/// still refuse the stream: beyond, the request is not sent again.
+pub const REPLAY_BYTES: usize = 256 * 1024;
+
+/// Bytes of a protocol's name in an Upgrade field: beyond, it does not go on to the upstream.
+pub const PROTOCOL_BYTES: usize = 64;
 
 /// Bytes of access log lines that wait for the disk: beyond, lines are dropped and counted.
 pub const ACCESS_LOG_BYTES: usize = 4 * 1024 * 1024;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::{Buf, BytesMut};
-use socket2::{Domain, Protocol as SocketProtocol, Socket, Type};
+use socket2::{Domain, Protocol as SocketProtocol, SockRef, Socket, Type};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsStream};
@@ -18,7 +18,7 @@ use crate::client_address::is_trusted;
 use crate::config::GatewayConfig;
 use crate::exchange::Peer;
 use crate::gate::{Error, Gate};
-use crate::limits::{Admission, Crowded};
+use crate::limits::{Admission, Crowded, RETIREMENT};
 use crate::proxy_protocol;
 use crate::server::h1::Protocol;
 use crate::server::{h1, h2};
@@ -62,30 +62,66 @@ pub(crate) fn settings(config: &GatewayConfig) -> Result<HashMap<SocketAddr, Lis
 
 /// Takes a port.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    bind_with(address, false)
+}
+
+fn bind_with(address: SocketAddr, share: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(SocketProtocol::TCP))?;
     // a restart must not wait for the connections of the process before
     socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
 
+/// Takes a port that listeners of this process still have, wholly or in part (`0.0.0.0:80` and `192.0.2.1:80`): both
+/// listen until those are stopped.
+pub(crate) fn bind_beside(address: SocketAddr, others: &[&Listener]) -> io::Result<TcpListener> {
+    let share = |on| others.iter().try_for_each(|other| SockRef::from(&*other.socket).set_reuse_port(on));
+    let bound = share(true).and_then(|()| bind_with(address, true));
+    // another process must not get a part of what is meant for this one
+    share(false)?;
+    let bound = bound?;
+    SockRef::from(&bound).set_reuse_port(false)?;
+    Ok(bound)
+}
+
+/// How a listener's connections are told to end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Drain {
+    /// The request that is served now, or comes next, is the last.
+    pub last: CancellationToken,
+    /// Connections without a request end.
+    pub idle: CancellationToken,
+}
+
 /// A listening socket and its task.
 pub(crate) struct Listener {
     local: SocketAddr,
+    socket: Arc<TcpListener>,
     settings: Arc<ArcSwap<ListenerSettings>>,
-    /// Ends the task, and tells its connections to end when they can.
-    drain: CancellationToken,
+    /// Ends the task, and its connections.
+    drain: Drain,
 }
 
 impl Listener {
     pub(crate) fn start(socket: TcpListener, settings: ListenerSettings, gate: &Arc<Gate>) -> Self {
         let local = socket.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
         let settings = Arc::new(ArcSwap::from_pointee(settings));
-        let drain = CancellationToken::new();
-        tokio::spawn(accept(socket, Arc::clone(&settings), Arc::clone(gate), drain.clone()));
-        Self { local, settings, drain }
+        let socket = Arc::new(socket);
+        let drain = Drain::default();
+        let task = accept(Arc::clone(&socket), Arc::clone(&settings), Arc::clone(gate), drain.clone());
+        tokio::spawn(task);
+        Self { local, socket, settings, drain }
+    }
+
+    /// Whether a socket on `address` would be another one for some of its connections.
+    pub(crate) fn overlaps(&self, address: SocketAddr) -> bool {
+        let (one, other) = (self.local.ip(), address.ip());
+        self.local.port() == address.port()
+            && (one == other || one.is_unspecified() || other.is_unspecified())
     }
 
     pub(crate) fn local(&self) -> SocketAddr {
@@ -97,60 +133,85 @@ impl Listener {
         self.settings.store(Arc::new(settings));
     }
 
-    pub(crate) fn stop(&self) {
-        self.drain.cancel();
+    /// Accepts no more, and ends each connection after its present request.
+    pub(crate) fn stop(self) {
+        self.drain.last.cancel();
+        self.drain.idle.cancel();
+    }
+
+    /// As [`Self::stop`], while the gate goes on: requests that are on their way are still served.
+    pub(crate) fn retire(self) {
+        self.drain.last.cancel();
+        // not the socket: connections that nobody accepts would wait in its queue
+        let idle = self.drain.idle;
+        tokio::spawn(async move {
+            tokio::time::sleep(RETIREMENT).await;
+            idle.cancel();
+        });
     }
 }
 
 async fn accept(
-    socket: TcpListener,
+    socket: Arc<TcpListener>,
     settings: Arc<ArcSwap<ListenerSettings>>,
     gate: Arc<Gate>,
-    drain: CancellationToken,
+    drain: Drain,
 ) {
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
-            () = drain.cancelled() => return,
+            () = drain.last.cancelled() => break,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, peer)) => admit(&gate, &settings, stream, peer, &drain),
             Err(error) => {
                 tracing::warn!(%error, "accept failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
             }
-        };
-        gate.metrics.connections.inc();
-        let runtime = gate.runtime.load();
-        let mut admission = match gate.connections.admit(&runtime.limits) {
-            Ok(admission) => admission,
-            Err(crowded) => {
-                refuse(&gate, crowded, peer);
-                continue;
-            }
-        };
-        let settings = settings.load_full();
-        // whose client a trusted proxy will name is counted later
-        if !is_trusted(&runtime.trusted, peer.ip())
-            && let Err(crowded) = admission.name_client(peer.ip(), &runtime.limits)
-        {
-            refuse(&gate, crowded, peer);
-            continue;
         }
-        drop(runtime);
-        let connection = Arc::clone(&gate);
-        let drain = drain.clone();
-        gate.tasks.spawn(async move {
-            let aborted = connection.aborted.clone();
-            connection.metrics.open_connections.inc();
-            tokio::select! {
-                () = serve(&connection, &settings, stream, peer, admission, &drain) => {}
-                () = aborted.cancelled() => {}
-            }
-            connection.metrics.open_connections.dec();
-        });
     }
+    // Clients whose connection the kernel has completed would be reset with the socket.
+    while let Ok((stream, peer)) = SockRef::from(&*socket).accept() {
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream.into()));
+        if let (Ok(stream), Some(peer)) = (stream, peer.as_socket()) {
+            admit(&gate, &settings, stream, peer, &drain);
+        }
+    }
+}
+
+/// Counts a connection in and begins to serve it.
+fn admit(
+    gate: &Arc<Gate>,
+    settings: &ArcSwap<ListenerSettings>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    drain: &Drain,
+) {
+    gate.metrics.connections.inc();
+    let runtime = gate.runtime.load();
+    let mut admission = match gate.connections.admit(&runtime.limits) {
+        Ok(admission) => admission,
+        Err(crowded) => return refuse(gate, crowded, peer),
+    };
+    let settings = settings.load_full();
+    // whose client a trusted proxy will name is counted later
+    if !is_trusted(&runtime.trusted, peer.ip())
+        && let Err(crowded) = admission.name_client(peer.ip(), &runtime.limits)
+    {
+        return refuse(gate, crowded, peer);
+    }
+    drop(runtime);
+    let connection = Arc::clone(gate);
+    let drain = drain.clone();
+    gate.tasks.spawn(async move {
+        let aborted = connection.aborted.clone();
+        connection.metrics.open_connections.inc();
+        tokio::select! {
+            () = serve(&connection, &settings, stream, peer, admission, &drain) => {}
+            () = aborted.cancelled() => {}
+        }
+        connection.metrics.open_connections.dec();
+    });
 }
 
 /// Too many connections: closed without a word, for an answer would cost what is being saved.
@@ -169,7 +230,7 @@ async fn serve(
     stream: TcpStream,
     from: SocketAddr,
     mut admission: Admission,
-    drain: &CancellationToken,
+    drain: &Drain,
 ) {
     let Ok(local) = stream.local_addr() else { return };
     // small writes must not wait for acknowledgements

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use event::{
     Action, Body, Client, Durations, Engine, Event, EventId, Evidence, Gate as EventGate, Header,
     NotInspected, RequestEvidence, Response, Severity, Timestamp, Uninspected,
@@ -71,7 +71,16 @@ impl Record {
 
     /// Notes what rules did not see.
     pub(crate) fn not_inspected(&mut self, what: Uninspected, bytes: Option<u64>) {
-        self.not_inspected.push(NotInspected { what, bytes });
+        self.not_inspected.push(NotInspected { what, bytes, protocol: None });
+    }
+
+    /// Notes that the connection has become one of another protocol.
+    pub(crate) fn tunnel(&mut self, protocol: String) {
+        let (what, protocol) = match protocol.eq_ignore_ascii_case("websocket") {
+            true => (Uninspected::Websocket, None),
+            false => (Uninspected::Tunnel, Some(protocol)),
+        };
+        self.not_inspected.push(NotInspected { what, bytes: None, protocol });
     }
 
     /// Runs phase 5 and makes the event, if there is anything to tell; once.
@@ -242,7 +251,7 @@ impl Record {
     }
 }
 
-/// Refuses bytes that are no request head: makes the event with them as evidence, and returns the whole answer.
+/// Refuses bytes that are no request head: makes the event with them as evidence, and returns the answer.
 pub(crate) fn refuse_unparsed(
     gate: &Gate,
     runtime: &Runtime,
@@ -250,15 +259,13 @@ pub(crate) fn refuse_unparsed(
     bytes: &[u8],
     status: u16,
     reason: &str,
-) -> Bytes {
+) -> (ResponseHead, Bytes) {
     let began = Instant::now();
     let time = Timestamp::from(std::time::SystemTime::now());
     let id = gate.services.ids.next(time);
     let (text, address) = (id.to_string(), peer.address.ip().to_string());
     let facts = Facts { status, event_id: &text, host: b"", client: &address };
-    let (mut head, page) = own_answer(&runtime.block_page, &facts, b"", None);
-    // a name and a value without any byte that could be wrong
-    let _ = head.headers_mut().push("Connection", "close");
+    let (head, page) = own_answer(&runtime.block_page, &facts, b"", None);
     let bytes = &bytes[..bytes.len().min(EVIDENCE_BYTES)];
     let (line, rest) = match bytes.iter().position(|b| matches!(b, b'\r' | b'\n')) {
         Some(end) => (&bytes[..end], &bytes[end..]),
@@ -315,10 +322,7 @@ pub(crate) fn refuse_unparsed(
             not_inspected: &[],
         });
     }
-    let mut answer = BytesMut::new();
-    head.encode(&mut answer);
-    answer.extend_from_slice(&page);
-    answer.freeze()
+    (head, page)
 }
 
 /// As it was sent; for HTTP/2 as HTTP/1.1 would have sent it.

@@ -1,20 +1,23 @@
 //! TLS on both sides: certificates from PEM files chosen by SNI in front, verified connections behind.
 
+mod faults;
+mod pem;
+mod verify;
+
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::config::CertificateConfig;
 use crate::limits::PEM_BYTES;
+pub use faults::{Certificate, Fault, NOTICE, Weight, faults};
+pub(crate) use verify::explain;
+pub use verify::{Fingerprint, Trust};
 
 /// Why a certificate, key or CA file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,19 +44,40 @@ pub enum Error {
         /// What is missing or wrong.
         what: String,
     },
-    /// The key is of another certificate, or of a kind that is not supported.
-    #[error("{} with {}: {source}", certificate.display(), key.display())]
+    /// The key and the certificate do not fit.
+    #[error("{} with {}: {what}", certificate.display(), key.display())]
     Pair {
         /// The certificate's file.
         certificate: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// rustls' word.
-        source: rustls::Error,
+        /// What is wrong.
+        what: String,
     },
     /// rustls refuses the whole.
     #[error("tls: {0}")]
     Rustls(#[from] rustls::Error),
+}
+
+impl Error {
+    /// The file or files.
+    fn place(&self) -> String {
+        match self {
+            Self::Read { path, .. } | Self::TooLarge { path } | Self::Pem { path, .. } => {
+                path.display().to_string()
+            }
+            Self::Pair { certificate, key, .. } => {
+                format!("{} with {}", certificate.display(), key.display())
+            }
+            Self::Rustls(_) => "tls".to_owned(),
+        }
+    }
+
+    /// What is wrong there.
+    fn what(&self) -> String {
+        let whole = self.to_string();
+        whole.strip_prefix(&format!("{}: ", self.place())).map(str::to_owned).unwrap_or(whole)
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -65,34 +89,29 @@ pub fn server_config(certificates: &[CertificateConfig], http2: bool) -> Result<
     let provider = provider();
     let mut resolver = ByName { names: HashMap::new(), first: None };
     for files in certificates {
-        resolver.add(Arc::new(load_certificate(files, &provider)?), &files.certificate)?;
+        resolver.add(Arc::new(pem::load_pair(files, &provider)?), &files.certificate)?;
     }
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = alpn(http2);
+    // the provider's order is the stronger one; testssl.sh asks for it
+    config.ignore_client_order = true;
     config.ticketer = ring::Ticketer::new()?;
     Ok(config)
 }
 
-/// Settings for https upstreams: verified by the authorities of `ca`, or by the public ones.
-pub fn client_config(ca: Option<&Path>, http2: bool) -> Result<ClientConfig, Error> {
-    let mut roots = RootCertStore::empty();
-    match ca {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(path) => {
-            for certificate in read_chain(path)? {
-                roots
-                    .add(certificate)
-                    .map_err(|source| Error::Pem { path: path.to_owned(), what: source.to_string() })?;
-            }
+/// Settings for https upstreams.
+pub fn client_config(trust: &Trust, http2: bool) -> Result<ClientConfig, Error> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = match verify::verifier(trust)? {
+        Some(verifier) => builder.dangerous().with_custom_certificate_verifier(verifier),
+        None => {
+            builder.with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
         }
-    }
-    let mut config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    };
+    let mut config = builder.with_no_client_auth();
     config.alpn_protocols = alpn(http2);
     Ok(config)
 }
@@ -103,34 +122,6 @@ fn alpn(http2: bool) -> Vec<Vec<u8>> {
         protocols.insert(0, b"h2".to_vec());
     }
     protocols
-}
-
-fn load_certificate(files: &CertificateConfig, provider: &CryptoProvider) -> Result<CertifiedKey, Error> {
-    let chain = read_chain(&files.certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|error| Error::Pem {
-        path: files.key.clone(),
-        what: format!("no private key in PEM form ({error})"),
-    })?;
-    CertifiedKey::from_der(chain, key, provider).map_err(|source| Error::Pair {
-        certificate: files.certificate.clone(),
-        key: files.key.clone(),
-        source,
-    })
-}
-
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let wrong = |what: String| Error::Pem { path: path.to_owned(), what };
-    let chain = CertificateDer::pem_slice_iter(&read(path)?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| wrong(format!("not PEM ({error})")))?;
-    if chain.is_empty() { Err(wrong("no certificate in PEM form".to_owned())) } else { Ok(chain) }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let failed = |source| Error::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(PEM_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > PEM_BYTES { Err(Error::TooLarge { path: path.to_owned() }) } else { Ok(bytes) }
 }
 
 /// Certificates by the DNS names of their leaf; a wildcard name covers one label (RFC 6125 §6.4.3).
@@ -192,7 +183,7 @@ mod tests {
         let mut by_name = ByName { names: HashMap::new(), first: None };
         let provider = provider();
         for files in [&one, &two] {
-            by_name.add(Arc::new(load_certificate(files, &provider).unwrap()), &files.certificate).unwrap();
+            by_name.add(Arc::new(pem::load_pair(files, &provider).unwrap()), &files.certificate).unwrap();
         }
         let leaf = |name: &str| by_name.find(name).map(|key| key.cert[0].clone());
         let first = by_name.first.as_ref().unwrap().cert[0].clone();
@@ -216,7 +207,7 @@ mod tests {
         };
         let cases = [
             (pair(path("missing.pem"), one.key.clone()), "missing.pem: No such file"),
-            (pair(path("text.pem"), one.key.clone()), "text.pem: no certificate"),
+            (pair(path("text.pem"), one.key.clone()), "text.pem: no certificate in PEM form"),
             (pair(path("large.pem"), one.key.clone()), "large.pem: larger than"),
             (pair(one.certificate.clone(), path("text.pem")), "text.pem: no private key"),
             (pair(one.certificate.clone(), two.key.clone()), "one.pem with"),
@@ -224,8 +215,9 @@ mod tests {
         for (error, want) in cases {
             assert!(error.contains(want), "{error}");
         }
-        assert!(client_config(Some(&path("text.pem")), true).unwrap_err().to_string().contains("text.pem"));
-        assert!(client_config(Some(&one.certificate), true).is_ok());
-        assert!(client_config(None, false).is_ok());
+        let ca = |path: PathBuf| client_config(&Trust::File(path), true);
+        assert!(ca(path("text.pem")).unwrap_err().to_string().contains("text.pem"));
+        assert!(ca(one.certificate).is_ok());
+        assert!(client_config(&Trust::Public, false).is_ok());
     }
 }

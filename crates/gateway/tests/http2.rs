@@ -11,24 +11,25 @@ use http::{HeaderMap, Request, Response};
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::frames::{END_STREAM, HEADERS, serve};
 use crate::support::{Answer, Gate, Upstream, config, ok, wait_for};
 use crate::tls::Authority;
 
-async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
+pub async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
     let (sender, connection) =
         h2::client::handshake(TcpStream::connect(address).await.unwrap()).await.unwrap();
     tokio::spawn(async move { drop(connection.await) });
     sender
 }
 
-struct Answered {
-    status: u16,
-    headers: HeaderMap,
-    body: Vec<u8>,
-    trailers: Option<HeaderMap>,
+pub struct Answered {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    pub trailers: Option<HeaderMap>,
 }
 
-async fn finish(response: h2::client::ResponseFuture) -> Result<Answered, h2::Error> {
+pub async fn finish(response: h2::client::ResponseFuture) -> Result<Answered, h2::Error> {
     let (parts, mut stream) = response.await?.into_parts();
     let mut body = Vec::new();
     while let Some(data) = stream.data().await {
@@ -40,7 +41,7 @@ async fn finish(response: h2::client::ResponseFuture) -> Result<Answered, h2::Er
     Ok(Answered { status: parts.status.as_u16(), headers: parts.headers, body, trailers })
 }
 
-async fn ask(
+pub async fn ask(
     sender: &SendRequest<Bytes>,
     request: Request<()>,
     body: Option<&[u8]>,
@@ -302,4 +303,41 @@ fn http1_clients_reach_an_http2_upstream() {
     }
     wait_for(|| seen.lock().unwrap().len() == 3, "requests");
     assert_eq!(seen.lock().unwrap()[0].0, "http://a.test/x?y");
+}
+
+/// An HTTP/2 upstream that answers every request with these fields (`:status` among them) and no body.
+fn bare_upstream(fields: &'static [(&'static str, &'static str)]) -> SocketAddr {
+    serve(|mut frames| {
+        while let Some(frame) = frames.next() {
+            if frame.kind == HEADERS {
+                frames.headers(frame.stream, fields, END_STREAM);
+            }
+        }
+    })
+}
+
+#[test]
+fn b10_an_http1_client_sees_the_end_of_a_response_without_a_body() {
+    for (fields, method, status, length) in [
+        (&[(":status", "200")][..], "GET", 200, Some("0")),
+        (&[(":status", "401")], "POST", 401, Some("0")),
+        (&[(":status", "200")], "HEAD", 200, None),
+        (&[(":status", "204")], "GET", 204, None),
+        (&[(":status", "304")], "GET", 304, None),
+        (&[(":status", "200"), ("content-length", "0")], "GET", 200, Some("0")),
+        // to HTTP/1.1 ambiguous
+        (&[(":status", "200"), ("content-length", "0"), ("content-length", "0")], "GET", 502, None),
+        (&[(":status", "101")], "GET", 502, None),
+    ] {
+        let mut config = config(&format!("http://{}", bare_upstream(fields)));
+        config.sites[0].upstream_http2 = UpstreamHttp2::Always;
+        let gate = Gate::start(&config);
+        let mut client = gate.client();
+        client.send(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let response = if method == "HEAD" { client.response_to_head() } else { client.response() };
+        assert_eq!(response.status, status, "{fields:?}");
+        if status != 502 {
+            assert_eq!(response.header("content-length"), length, "{fields:?} {method}");
+        }
+    }
 }

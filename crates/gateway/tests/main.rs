@@ -3,13 +3,18 @@
 
 mod addresses;
 mod bodies;
+mod early;
 mod faults;
+mod frames;
 mod http2;
 mod limits;
 mod proxying;
 mod refusals;
 mod reload;
+mod retries;
 mod rules;
+mod streams;
 mod support;
 mod tls;
+mod upgrades;
 mod upstreams;

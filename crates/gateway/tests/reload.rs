@@ -132,3 +132,44 @@ fn stopping_breaks_off_what_does_not_end() {
     assert!(client.is_closed());
     assert_eq!(gate.gateway.open_connections(), 0);
 }
+
+#[test]
+fn b13_a_listener_that_moves_cuts_no_request() {
+    let upstream = Upstream::echo();
+    let mut config = config(&upstream.url());
+    let gate = Gate::start(&config);
+    let mut idle = gate.client();
+    idle.send(GET);
+    assert_eq!(idle.response().header("connection"), None);
+    // some of these wait in the kernel's queue when the listener goes
+    let mut waiting: Vec<Client> = (0..100).map(|_| gate.client()).collect();
+    config.listeners = vec![ListenerConfig::plain("127.0.0.2:0".parse().unwrap())];
+    gate.reload(&config).unwrap();
+    for client in waiting.iter_mut().chain([&mut idle]) {
+        client.send(GET);
+        let response = client.response();
+        assert_eq!((response.status, response.header("connection")), (200, Some("close")));
+        assert!(client.is_closed());
+    }
+}
+
+#[test]
+fn b13_a_listener_moves_to_an_address_that_includes_its_own() {
+    let upstream = Upstream::echo();
+    let mut config = config(&upstream.url());
+    let gate = Gate::start(&config);
+    let port = gate.address.port();
+    for next in ["0.0.0.0", "127.0.0.1", "[::]", "127.0.0.2", "0.0.0.0"] {
+        config.listeners = vec![ListenerConfig::plain(format!("{next}:{port}").parse().unwrap())];
+        gate.reload(&config).unwrap_or_else(|error| panic!("{next}: {error}"));
+        let host = if next == "127.0.0.2" { next } else { "127.0.0.1" };
+        let mut client = Client::connect(format!("{host}:{port}").parse().unwrap());
+        client.send(GET);
+        assert_eq!(client.response().status, 200, "{next}");
+        // another gate cannot take a part of it
+        let other = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        other.set_reuse_address(true).unwrap();
+        let here: std::net::SocketAddr = format!("{host}:{port}").parse().unwrap();
+        assert!(other.bind(&here.into()).and_then(|()| other.listen(1)).is_err(), "{next}");
+    }
+}

@@ -29,7 +29,7 @@ const RULES: &str = r#"
     SecRule REQUEST_PROTOCOL "!@rx ^HTTP/[12]" "id:11,phase:1,pass,msg:'odd protocol'"
 "#;
 
-fn rules(text: &str) -> Option<Arc<waf::RuleSet>> {
+pub fn rules(text: &str) -> Option<Arc<waf::RuleSet>> {
     let document = seclang::load::parse_str("test.conf", text).unwrap();
     Some(Arc::new(waf::RuleSet::compile(&document, &waf::operators::NoFiles).unwrap()))
 }

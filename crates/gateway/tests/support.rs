@@ -190,6 +190,26 @@ impl Upstream {
     }
 }
 
+/// An upstream that answers once it has read a request's head, and then closes or reads on without another word.
+pub fn early_upstream(answer: &'static str, closes: bool) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut client = Client { stream: stream.unwrap(), buf: Vec::new() };
+            std::thread::spawn(move || {
+                if client.try_head().is_some() {
+                    client.send(answer);
+                    if !closes {
+                        client.rest();
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
 fn serve(stream: TcpStream, connection: usize, all: &Mutex<Vec<Seen>>, answer: &dyn Fn(&Seen) -> Answer) {
     let mut client = Client { stream, buf: Vec::new() };
     while let Some(head) = client.try_head() {
@@ -279,6 +299,11 @@ impl Client {
                 return None;
             }
         }
+    }
+
+    /// So many bytes, or none if the other side closes before.
+    pub fn exact(&mut self, length: usize) -> Option<Vec<u8>> {
+        self.try_exact(length)
     }
 
     fn try_exact(&mut self, length: usize) -> Option<Vec<u8>> {

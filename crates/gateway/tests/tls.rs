@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use gateway::config::{CertificateConfig, GatewayConfig, UpstreamHttp2};
+use gateway::config::{CertificateConfig, GatewayConfig, UpstreamHttp2, UpstreamTls};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
@@ -222,6 +223,228 @@ fn https_upstreams_are_verified() {
             if status == 502 {
                 let reason = gate.events(1)[0].reason.clone().unwrap();
                 assert!(reason.contains("tls handshake failed"), "{reason}");
+            }
+        }
+    }
+}
+
+#[test]
+fn b10_the_gate_chooses_the_cipher() {
+    let authority = Authority::new();
+    let upstream = Upstream::echo();
+    let gate = Gate::start(&tls_config(&upstream, vec![authority.issue("a", &["a.test"])]));
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let mut provider = rustls::crypto::ring::default_provider();
+        let of_version = |suite: &&rustls::SupportedCipherSuite| suite.version() == version;
+        let preferred = provider.cipher_suites.iter().find(of_version).unwrap().suite();
+        // the weaker ones first
+        provider.cipher_suites.reverse();
+        let mut roots = RootCertStore::empty();
+        roots.add(leaf(&authority.ca())).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let tcp = TcpStream::connect(gate.address).unwrap();
+        let connection =
+            ClientConnection::new(Arc::new(config), ServerName::try_from("a.test").unwrap()).unwrap();
+        let mut stream = StreamOwned::new(connection, tcp);
+        assert!(get(&mut stream).ends_with("/tls"));
+        assert_eq!(stream.conn.negotiated_cipher_suite().unwrap().suite(), preferred);
+    }
+}
+
+/// A self-signed certificate that could be an authority, as `openssl req -x509` makes it, from one day to another.
+fn self_signed(dir: &Path, stem: &str, name: &str, days: std::ops::Range<i64>) -> CertificateConfig {
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let day = |days: i64| {
+        let year_2030 = rcgen::date_time_ymd(2030, 1, 1);
+        if days < 0 {
+            year_2030 - Duration::from_secs(days.unsigned_abs() * 86_400)
+        } else {
+            year_2030 + Duration::from_secs(days.unsigned_abs() * 86_400)
+        }
+    };
+    (params.not_before, params.not_after) = (day(days.start), day(days.end));
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let files = CertificateConfig {
+        certificate: dir.join(format!("{stem}.pem")),
+        key: dir.join(format!("{stem}.key")),
+    };
+    std::fs::write(&files.certificate, certificate.pem()).unwrap();
+    std::fs::write(&files.key, key.serialize_pem()).unwrap();
+    files
+}
+
+/// 2030-01-01.
+fn new_year() -> event::Timestamp {
+    event::Timestamp::from_micros(1_893_456_000_000_000)
+}
+
+#[test]
+fn b14_files_that_cannot_be_used_are_told_of_in_plain_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = self_signed(dir.path(), "one", "a.test", -10..100);
+    let two = self_signed(dir.path(), "two", "b.test", -10..100);
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let (certificate, key) = (read(&one.certificate), read(&one.key));
+    let der = leaf(&one.certificate).to_vec();
+    let chain = read(&two.certificate) + &certificate;
+    let legacy = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+    let (cut, cut_key) = (certificate.len() - 40, key.len() - 40);
+    let request = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n";
+    let cases: &[(&[u8], &[u8], &str)] = &[
+        (
+            certificate.as_bytes(),
+            read(&two.key).into_bytes().leak(),
+            "the key belongs to another certificate",
+        ),
+        (
+            certificate.as_bytes(),
+            key.replace("PRIVATE", "ENCRYPTED PRIVATE").into_bytes().leak(),
+            "the key is encrypted with a passphrase",
+        ),
+        (certificate.as_bytes(), legacy.as_bytes(), "openssl pkey -in"),
+        (&certificate.as_bytes()[..cut], key.as_bytes(), "the file ends inside a certificate; copy it again"),
+        (
+            (certificate.clone() + &certificate[..cut]).into_bytes().leak(),
+            key.as_bytes(),
+            "the file ends inside",
+        ),
+        (certificate.as_bytes(), &key.as_bytes()[..cut_key], "the file ends inside a key; copy it again"),
+        (chain.as_bytes(), key.as_bytes(), "the wrong order: the key belongs to certificate 2"),
+        (key.as_bytes(), certificate.as_bytes(), "are `certificate` and `key` the wrong way round?"),
+        (certificate.as_bytes(), certificate.as_bytes(), "holds a certificate and no private key"),
+        (&der, key.as_bytes(), "the file is DER, not PEM; `openssl x509 -inform DER"),
+        (request.as_bytes(), key.as_bytes(), "a request for a certificate"),
+        (b"", key.as_bytes(), "the file is empty"),
+        (b"hello", key.as_bytes(), "no certificate in PEM form"),
+        (
+            certificate.as_bytes(),
+            certificate.replace("CERTIFICATE", "PRIVATE KEY").into_bytes().leak(),
+            "not supported",
+        ),
+        (certificate.replace("MII", "!!!").into_bytes().leak(), key.as_bytes(), "the certificate is damaged"),
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".as_bytes(),
+            key.as_bytes(),
+            "damaged",
+        ),
+    ];
+    for (certificate, key, word) in cases {
+        let files =
+            CertificateConfig { certificate: dir.path().join("case.pem"), key: dir.path().join("case.key") };
+        std::fs::write(&files.certificate, certificate).unwrap();
+        std::fs::write(&files.key, key).unwrap();
+        let mut config = config("http://127.0.0.1:1");
+        config.listeners[0].tls = vec![files];
+        let faults = gateway::tls::faults(&config, new_year());
+        assert_eq!(faults.len(), 1, "{word}: {faults:?}");
+        assert_eq!(faults[0].weight, gateway::tls::Weight::Unusable);
+        let text = faults[0].to_string();
+        assert!(text.contains(word) && text.contains("case."), "{word}: {text}");
+        // the same words keep it from starting
+        let error = gateway::Gateway::check(&config).unwrap_err().to_string();
+        assert!(error.ends_with(&text), "{error}");
+    }
+}
+
+#[test]
+fn b14_dates_order_and_names_are_told_with_what_to_do() {
+    use gateway::tls::Weight;
+    let dir = tempfile::tempdir().unwrap();
+    let make = |stem: &str, days| self_signed(dir.path(), stem, "a.test", days);
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let mut unordered = make("unordered", -10..100);
+    let chain =
+        read(&unordered.certificate) + &read(&self_signed(dir.path(), "x", "other.test", -1..9).certificate);
+    let path = dir.path().join("chain.pem");
+    // both are self-signed with the same subject: only another name shows the order
+    let mut params = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "somebody else");
+    let stranger = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
+    std::fs::write(&path, chain + &stranger).unwrap();
+    unordered.certificate = path;
+    for (files, host, want) in [
+        (make("good", -10..100), "a.test", None),
+        (make("day15", -10..15), "a.test", None),
+        (
+            make("day13", -10..13),
+            "a.test",
+            Some((Weight::Warning, "expires on 2030-01-14 00:00 UTC, in 13 days")),
+        ),
+        (
+            make("old", -10..-3),
+            "a.test",
+            Some((Weight::Refused, "expired on 2029-12-29 00:00 UTC, 3 days ago")),
+        ),
+        (make("new", 2..100), "a.test", Some((Weight::Refused, "valid only from 2030-01-03 00:00 UTC on"))),
+        (unordered, "a.test", Some((Weight::Warning, "certificate 3 does not vouch for certificate 2"))),
+        (make("name", -10..100), "b.test", Some((Weight::Warning, "no certificate covers `b.test` of site"))),
+        (make("wild", -10..100), "*.a.test", Some((Weight::Warning, "no certificate covers `*.a.test`"))),
+        (make("case", -10..100), "A.Test", None),
+        (make("any", -10..100), "*", None),
+    ] {
+        let mut config = config("http://127.0.0.1:1");
+        config.listeners[0].tls = vec![files];
+        config.sites[0].hosts = vec![host.to_owned()];
+        let faults = gateway::tls::faults(&config, new_year());
+        match want {
+            None => assert_eq!(faults, []),
+            Some((weight, word)) => {
+                assert_eq!((faults.len(), faults[0].weight), (1, weight), "{faults:?}");
+                assert!(faults[0].to_string().contains(word), "{word}: {}", faults[0]);
+            }
+        }
+        // none of these keeps the gate from serving
+        gateway::Gateway::check(&config).unwrap();
+    }
+}
+
+#[test]
+fn b14_https_upstreams_without_an_authority() {
+    let dir = tempfile::tempdir().unwrap();
+    let days = -20_000..20_000;
+    let own = self_signed(dir.path(), "own", "127.0.0.1", days.clone());
+    let other = self_signed(dir.path(), "other", "127.0.0.1", days.clone());
+    let misnamed = self_signed(dir.path(), "misnamed", "elsewhere.test", days);
+    let expired = self_signed(dir.path(), "expired", "127.0.0.1", -20_000..-10_000);
+    let pin = |files: &CertificateConfig| {
+        let sum = ring::digest::digest(&ring::digest::SHA256, &leaf(&files.certificate));
+        let digits: String = sum.as_ref().iter().map(|byte| format!("{byte:02X}:")).collect();
+        format!("sha256:{}", digits.trim_end_matches(':'))
+    };
+    let by_file = |files: &CertificateConfig| (Some(files.certificate.clone()), None);
+    let by = |verify, pin| (None, Some(UpstreamTls { verify, pin }));
+    for (files, (ca, tls), want) in [
+        (&own, by_file(&own), Ok(())),
+        (&own, by_file(&other), Err("")),
+        (&own, (None, None), Err("`upstream_ca` takes that very file")),
+        (&misnamed, by_file(&misnamed), Err("not valid for name")),
+        (&expired, by_file(&expired), Err("expired")),
+        (&own, by(None, Some(pin(&own))), Ok(())),
+        (&misnamed, by(Some(true), Some(pin(&misnamed))), Ok(())),
+        (&expired, by(None, Some(pin(&expired))), Ok(())),
+        (&own, by(None, Some(pin(&other))), Err("not the one of `pin`")),
+        (&misnamed, by(Some(false), None), Ok(())),
+    ] {
+        let address = tls_upstream(files);
+        for http2 in [UpstreamHttp2::Auto, UpstreamHttp2::Never] {
+            let mut config = config(&format!("https://{address}"));
+            (config.sites[0].upstream_ca, config.sites[0].upstream_tls) = (ca.clone(), tls.clone());
+            config.sites[0].upstream_http2 = http2;
+            let gate = Gate::start(&config);
+            let status = gate.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status;
+            match want {
+                Ok(()) => assert_eq!(status, 200, "{files:?} {ca:?} {tls:?}"),
+                Err(word) => {
+                    let reason = gate.events(1)[0].reason.clone().unwrap();
+                    assert!(status == 502 && reason.contains("tls handshake failed"), "{reason}");
+                    assert!(reason.contains(word), "{word}: {reason}");
+                }
             }
         }
     }

@@ -21,8 +21,8 @@ pub(crate) const fn is_tchar(byte: u8) -> bool {
     TCHAR[byte as usize]
 }
 
-/// A token: one or more `tchar`.
-pub(crate) fn is_token(bytes: &[u8]) -> bool {
+/// Whether this is a token (RFC 9110 §5.6.2): one or more `tchar`.
+pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&b| is_tchar(b))
 }
 

@@ -51,6 +51,7 @@ mod request;
 mod response;
 
 pub use body::{BodyDecoder, Decoded};
+pub use chars::is_token;
 pub use connection::{Connection, Next, connection_option};
 pub use encode::{CHUNK_END, LAST_CHUNK, chunk_start, last_chunk};
 pub use error::{Error, Fault};

@@ -48,6 +48,7 @@ pub struct Config {
     pub notify: notify::NotifyConfig,
     listen: Vec<ListenerConfig>,
     site: Vec<SiteConfig>,
+    #[serde(deserialize_with = "gateway::config::networks")]
     trusted_proxies: Vec<ipnet::IpNet>,
     forwarded_header: ForwardedHeader,
     timeouts: ClientTimeouts,

@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 use waf::{Collections, RuleSet};
 
+use crate::certificates::{self, Certificates};
 use crate::checks::Checked;
 use crate::config::Config;
 use crate::data_folder::{self, unless_full};
@@ -196,6 +197,8 @@ impl Daemon {
                 (Arc::clone(&gateway), Arc::clone(&sample), Arc::clone(&rule_count));
             Arc::new(Tuner::new(config.clone(), rules, gateway, sample, count))
         };
+        certificates::log(&config, now());
+        let certificates = Arc::new(Certificates::of(&config));
         sink.count_in(Arc::clone(gateway.metrics()));
         let traffic = TrafficKeeper::start(Arc::clone(gateway.metrics()), storage.store);
         let acknowledge = Arc::new(Acknowledge::new(&data_dir, Arc::clone(&storage.journal)));
@@ -209,6 +212,7 @@ impl Daemon {
             access: Arc::clone(&access),
             tuner: Arc::clone(&tuner),
             metrics: Arc::clone(gateway.metrics()),
+            certificates: Arc::clone(&certificates),
             rules: rule_count,
         });
         let for_metrics = Arc::clone(&parts);
@@ -237,6 +241,7 @@ impl Daemon {
             reception,
             notices,
             tuner,
+            certificates,
             acknowledge,
         });
         Ok(Self { data_dir, ingester, collections, sample, traffic, parts, control, console, stop_console })

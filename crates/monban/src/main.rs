@@ -3,6 +3,7 @@
 //! One file for each command in [`commands`]: its arguments, its help (the doc comments) and its `run`. [`failure`] says
 //! what can go wrong and with which exit code.
 
+mod certificates;
 mod checks;
 mod cli;
 mod commands;

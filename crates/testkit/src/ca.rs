@@ -1,5 +1,7 @@
 //! A temporary certificate authority for tests of TLS.
 
+use std::time::{Duration, SystemTime};
+
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rcgen::{DnType, KeyUsagePurpose};
 
@@ -36,10 +38,18 @@ impl TestCa {
 
     /// A server certificate for `names` (host names, wildcards, IP addresses); the first is its common name.
     pub fn server(&self, names: &[&str]) -> Identity {
+        let day = Duration::from_secs(86_400);
+        let now = SystemTime::now();
+        self.server_between(names, now - day, now + 365 * day)
+    }
+
+    /// As [`Self::server`], valid from one time to another.
+    pub fn server_between(&self, names: &[&str], from: SystemTime, to: SystemTime) -> Identity {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names.clone()).expect("valid names");
         params.distinguished_name.push(DnType::CommonName, names[0].clone());
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        (params.not_before, params.not_after) = (from.into(), to.into());
         let key = KeyPair::generate().expect("a new key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a signed certificate");
         Identity { certificate: certificate.pem(), key: key.serialize_pem() }

@@ -108,4 +108,5 @@ export const health: Record<HealthCode, string> = {
   audit_unwritten: "監査ログを記録できません: {why}",
   accounts_unusable: "コンソールのアカウントを利用できません: {why}",
   exclusions_file: "除外ファイルに問題があります: {why}",
+  certificate_dates: "証明書 {file} を確認してください: {why}",
 };

@@ -414,9 +414,17 @@ function Rest({ request }: { request: RequestEvidence }) {
         <Fact name="event.notInspected">
           {request.not_inspected?.length ? (
             <ul>
-              {request.not_inspected.map(({ what, bytes }) => (
+              {request.not_inspected.map(({ what, bytes, protocol }) => (
                 <li key={what}>
                   <Badge kind="warn">{uninspected(what)}</Badge>
+                  {protocol !== undefined && (
+                    <>
+                      {" "}
+                      <code>
+                        <Untrusted text={protocol} limit={100} />
+                      </code>
+                    </>
+                  )}
                   {bytes !== undefined && ` ${t("event.bytes", { n: bytes })}`}
                 </li>
               ))}

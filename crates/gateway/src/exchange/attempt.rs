@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use event::{Action, Uninspected};
-use http1::{BodyFraming, Headers, RequestFraming};
+use http1::{BodyFraming, RequestFraming};
 
 use super::response::Received;
 use super::upload::{Stopped, Upload};
-use super::{Ending, Exchange, RequestBody, ResponseWriter};
+use super::{Ending, Exchange, RequestBody, ResponseWriter, upgrade};
 use crate::forward::Forward;
 use crate::held::Held;
 use crate::limits::ATTEMPTS;
@@ -26,7 +26,8 @@ enum Attempt {
 pub(super) struct Call<'a> {
     pub upstream: &'a Upstream,
     pub framing: &'a RequestFraming,
-    pub upgrade: bool,
+    /// The protocols that the upstream may switch to, as the value of Upgrade.
+    pub upgrade: Option<&'a [u8]>,
     pub grpc: bool,
     pub started: Instant,
 }
@@ -44,7 +45,9 @@ impl Exchange<'_> {
         writer: &mut W,
     ) -> Ending {
         self.note_uninspected_request(framing.body, grpc, held.len() as u64);
-        let upgrade = framing.upgrade && is_websocket(self.request.head.headers());
+        let allowed = self.site.upgrades.as_deref();
+        let upgrade =
+            framing.upgrade.then(|| upgrade::wanted(self.request.head.headers(), allowed)).flatten();
         let repeatable = framing.body.is_empty() && is_idempotent(self.request.head.method());
         let mut tried: Vec<Arc<str>> = Vec::new();
         let mut fresh = false;
@@ -53,11 +56,19 @@ impl Exchange<'_> {
         for _ in 0..ATTEMPTS {
             let Some(upstream) = again.take().or_else(|| group.choose(&tried)) else { break };
             self.record.upstream = Some(Arc::clone(&upstream.name));
-            let http1 = upgrade || (upstream.may_speak_http2() && !h2::can_carry(&self.request.head));
+            let http1 =
+                upgrade.is_some() || (upstream.may_speak_http2() && !h2::can_carry(&self.request.head));
             let started = Instant::now();
-            let (attempt, reused) = match upstream.connection(http1, std::mem::take(&mut fresh)).await {
+            let anew = std::mem::take(&mut fresh);
+            let connected = tokio::select! {
+                biased;
+                connected = upstream.connection(http1, anew) => connected,
+                () = writer.gone() => return self.client_gone("client went away before its request was sent on"),
+            };
+            let (attempt, reused) = match connected {
                 Ok(connection) => {
                     let reused = !matches!(connection, Connection::Http1 { reused: false, .. });
+                    let upgrade = upgrade.as_deref();
                     let call = Call { upstream: &upstream, framing, upgrade, grpc, started };
                     (self.attempt(&call, connection, &mut held, body, writer).await, reused)
                 }
@@ -69,11 +80,13 @@ impl Exchange<'_> {
             };
             upstream.report(Some(&failure));
             tracing::debug!(upstream = %upstream.name, %failure, "attempt failed");
-            let stale = reused && failure.is_without_response();
+            let stale = reused && !anew && failure.is_without_response();
             // rules that have seen a response must not see another
             let unseen = self.record.upstream_time.is_none();
-            let repeat =
-                unseen && (failure.is_before_request() || (repeatable && failure.is_without_response()));
+            let repeat = unseen
+                && (failure.is_before_request() || (repeatable && failure.is_without_response()))
+                && self.body_is_whole
+                && held.rewind();
             last = Some(failure);
             if !repeat {
                 break;
@@ -123,8 +136,9 @@ impl Exchange<'_> {
             other => other,
         };
         let begun = {
-            let forward =
-                Forward::new(&self.request.head, self.peer.address.ip(), self.trusted, self.peer.tls);
+            let (head, peer) = (&self.request.head, &self.peer);
+            let authority = &call.upstream.authority;
+            let forward = Forward::new(head, peer.address.ip(), self.trusted, peer.tls, authority);
             call::begin(call.upstream, connection, &forward, framing, call.upgrade)
         };
         let (mut sender, mut receiver) = match begun {
@@ -152,6 +166,7 @@ impl Exchange<'_> {
         self.record.received += upload.bytes.load(Ordering::Relaxed);
         let complete = upload.is_done();
         self.body_read |= complete;
+        self.body_is_whole &= !upload.touched.load(Ordering::Relaxed);
         match received {
             Err(error) if self.record.status == 0 => Attempt::Ended(self.body_failed(&error, writer).await),
             Err(error) => {
@@ -188,12 +203,6 @@ impl Exchange<'_> {
             }
         }
     }
-}
-
-/// Only WebSocket is let through: an upgrade to h2c would carry requests past the rules.
-fn is_websocket(fields: &Headers) -> bool {
-    let mut upgrades = fields.list("Upgrade");
-    upgrades.next().is_some_and(|first| first.eq_ignore_ascii_case(b"websocket")) && upgrades.next().is_none()
 }
 
 /// RFC 9110 §9.2.2.

@@ -1,13 +1,15 @@
 //! The response's way: phases 3 and 4, then on to the client.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use event::Uninspected;
-use http1::{BodyFraming, ResponseHead, ResponseKind, Version};
+use http1::{BodyFraming, Fault, ResponseHead, ResponseKind, Version};
 
 use super::attempt::Call;
 use super::upload::Upload;
-use super::{Exchange, ResponseWriter};
+use super::{Exchange, ResponseWriter, upgrade};
+use crate::forward::plain_length;
 use crate::held::{BudgetSpent, Held};
 use crate::inspection::{Decision, Inspection, Intervention, Progress};
 use crate::limits::INTERIM_RESPONSES;
@@ -52,7 +54,11 @@ impl Exchange<'_> {
         let timeout = call.upstream.settings.timeouts.response;
         let mut interim = 0;
         let (mut head, framing) = loop {
-            let wait = upload.then_within(timeout, self.timer, receiver.head(&method, call.upgrade, &limits));
+            let wait = upload.then_within(
+                timeout,
+                self.timer,
+                receiver.head(&method, call.upgrade.is_some(), &limits),
+            );
             let response = tokio::select! {
                 biased;
                 response = wait => response,
@@ -60,15 +66,21 @@ impl Exchange<'_> {
             };
             let (mut head, framing) = match response {
                 Ok(response) => response,
+                Err(Failure::Malformed(error))
+                    if error.fault == Fault::UnexpectedUpgrade && call.framing.upgrade =>
+                {
+                    return Received::Failed(self.refused_upgrade());
+                }
                 Err(failure) => return Received::Failed(failure),
             };
             match framing.kind {
                 ResponseKind::Final => break (head, framing),
-                ResponseKind::SwitchingProtocols => return self.switch(head, writer).await,
+                ResponseKind::SwitchingProtocols => return self.switch(call, upload, head, writer).await,
                 // we have told the client to go on ourselves
                 ResponseKind::Interim if head.status() == 100 => {}
                 ResponseKind::Interim => {
                     head.headers_mut().strip_hop_by_hop();
+                    head.headers_mut().remove("Content-Length");
                     if self.request.head.version() >= Version::HTTP_11 && writer.interim(&head).await.is_err()
                     {
                         return Received::ClientGone;
@@ -80,6 +92,7 @@ impl Exchange<'_> {
                 return Received::Failed(Failure::Interim);
             }
         };
+        upload.answered.store(true, Ordering::Relaxed);
         self.record.upstream_time = Some(call.started.elapsed());
         let events = head.headers().get("Content-Type").is_some_and(is_event_stream);
         let streams = events || call.grpc;
@@ -96,7 +109,7 @@ impl Exchange<'_> {
             self.record.not_inspected(Uninspected::Sse, None);
         }
         if wants && !streams && !at_end {
-            match self.inspect_response_body(&mut held, receiver, timeout).await {
+            match self.inspect_response_body(&mut held, receiver, timeout, writer).await {
                 Ok(Inspected::Whole) => at_end = true,
                 Ok(Inspected::UpToLimit) => limit_met = true,
                 Err(received) => return received,
@@ -119,6 +132,17 @@ impl Exchange<'_> {
             }
         }
         head.headers_mut().strip_hop_by_hop();
+        if head.status() == 204 {
+            // RFC 9110 §8.6: a client that believed it would wait for the next response
+            head.headers_mut().remove("Content-Length");
+        }
+        let length = head.headers().get("Content-Length").unwrap_or_default();
+        let plain = plain_length(b"Content-Length", length);
+        if plain.len() < length.len() {
+            let plain = plain.to_vec();
+            // digits are always a value
+            let _ = head.headers_mut().set("Content-Length", plain);
+        }
         let persist = upload.is_done();
         let head = self.begin_answer(head);
         if writer.head(&head, framing.body, persist).is_err() {
@@ -187,14 +211,20 @@ impl Exchange<'_> {
         }
     }
 
-    async fn inspect_response_body(
+    async fn inspect_response_body<W: ResponseWriter>(
         &mut self,
         held: &mut Held,
         receiver: &mut Receiver,
         timeout: Duration,
+        writer: &mut W,
     ) -> Result<Inspected, Received> {
         loop {
-            match in_time(self.timer, timeout, receiver.next()).await {
+            let next = tokio::select! {
+                biased;
+                next = in_time(self.timer, timeout, receiver.next()) => next,
+                () = writer.gone() => return Err(Received::ClientGone),
+            };
+            match next {
                 Ok(Some(piece)) => {
                     let progress =
                         self.inspection.as_mut().map_or(Progress::Full, |i| i.response_body(&piece));
@@ -216,15 +246,49 @@ impl Exchange<'_> {
     }
 
     /// 101: the rules have seen the request and see the head of the answer; what follows is another protocol.
-    async fn switch<W: ResponseWriter>(&mut self, head: ResponseHead, writer: &mut W) -> Received {
-        if let Some(inspection) = &mut self.inspection {
-            if let Decision::Intervene(intervention) = inspection.response_head(&head) {
-                return Received::Intervened(intervention);
+    async fn switch<W: ResponseWriter>(
+        &mut self,
+        call: &Call<'_>,
+        upload: &Upload,
+        head: ResponseHead,
+        writer: &mut W,
+    ) -> Received {
+        let protocol = match upgrade::agreed(head.headers(), call.upgrade.unwrap_or_default()) {
+            Ok(protocol) => protocol,
+            Err(other) => {
+                let reason = format!("the upstream switched to `{other}`, which it was not asked for");
+                return Received::Failed(Failure::Upgrade(reason));
             }
-            self.record.not_inspected(Uninspected::Websocket, None);
+        };
+        if !upload.is_done() {
+            // what is left of the body would be taken for bytes of the other protocol
+            let reason = format!("the upstream switched to `{protocol}` before the request's body had ended");
+            return Received::Failed(Failure::Upgrade(reason));
+        }
+        if let Some(inspection) = &mut self.inspection
+            && let Decision::Intervene(intervention) = inspection.response_head(&head)
+        {
+            return Received::Intervened(intervention);
+        }
+        // told where no rules run, too: the connection is no longer one of requests
+        self.record.tunnel(protocol);
+        let mut head = head;
+        for framing in ["Content-Length", "Transfer-Encoding"] {
+            // a 101 has no body (RFC 9112 §6.1, RFC 9110 §8.6)
+            head.headers_mut().remove(framing);
         }
         let head = self.begin_answer(head);
         if writer.interim(&head).await.is_err() { Received::ClientGone } else { Received::Tunnel }
+    }
+
+    /// The upstream has switched protocols although the client's Upgrade was not passed on.
+    fn refused_upgrade(&self) -> Failure {
+        let asked: Vec<&[u8]> = self.request.head.headers().list("Upgrade").collect();
+        let asked = String::from_utf8_lossy(&asked.join(&b", "[..])).chars().take(100).collect::<String>();
+        Failure::Upgrade(format!(
+            "the upstream switched protocols, but the client's Upgrade `{asked}` was not passed on: protocols that carry \
+             HTTP never are, others as the site's `upgrades` says"
+        ))
     }
 }
 

@@ -21,6 +21,10 @@ pub(super) enum Stopped {
 /// The request's way, as far as the response's way needs to know of it.
 pub(super) struct Upload {
     pub bytes: AtomicU64,
+    /// Whether the client was asked for more of the body than was held: that cannot be sent again.
+    pub touched: AtomicBool,
+    /// Whether the response has begun: the request is not sent again.
+    pub answered: AtomicBool,
     /// Whether the whole request was sent.
     done: AtomicBool,
     /// Microseconds after `began` at which sending ended, for good or ill, plus one; 0 before.
@@ -34,6 +38,8 @@ impl Default for Upload {
     fn default() -> Self {
         Self {
             bytes: AtomicU64::new(0),
+            touched: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
             done: AtomicBool::new(false),
             ended: AtomicU64::new(0),
             began: Instant::now(),
@@ -76,7 +82,13 @@ impl Upload {
         sender: &mut Sender,
     ) -> Result<(), Stopped> {
         let upstream = |_: io::Error| Stopped::Upstream;
-        while let Some(piece) = held.release() {
+        loop {
+            // only HTTP/2 can refuse a request of which something was sent (RFC 9113 §8.7)
+            let lends = sender.is_http2() && !self.answered.load(Ordering::Relaxed);
+            if !lends {
+                held.settle();
+            }
+            let Some(piece) = (if lends { held.lend() } else { held.release() }) else { break };
             sender.data(piece).await.map_err(upstream)?;
         }
         if !complete {
@@ -93,6 +105,7 @@ impl Upload {
                         body.next().await
                     }
                 };
+                self.touched.store(true, Ordering::Relaxed);
                 let Some(piece) = next.map_err(Stopped::Client)? else { break };
                 self.bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
                 sender.data(piece).await.map_err(upstream)?;

@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::Pace;
 use crate::exchange::{self, BodyError, Ending, Incoming, Peer, RequestBody, ResponseWriter};
 use crate::gate::{Gate, Runtime};
-use crate::limits::{DISCARD_BYTES, LINGER};
+use crate::limits::{DISCARD_BYTES, LINGER, LINGER_IN_ALL};
+use crate::listener::Drain;
 use crate::record::refuse_unparsed;
 use crate::stream::{self, Reader, Stream, Writer};
 use crate::timer::Timer;
@@ -36,13 +37,13 @@ pub(crate) async fn serve(
     peer: Peer,
     stream: Stream,
     http2: bool,
-    drain: &CancellationToken,
+    drain: &Drain,
 ) -> Protocol {
     let (mut reader, mut writer) = stream::split(stream, BytesMut::new());
     let mut scratch = BytesMut::new();
     let mut timer = Timer::default();
     // one for all waits: each would put itself into a list that all connections share
-    let mut drained = pin!(drain.cancelled());
+    let mut drained = pin!(drain.idle.cancelled());
     let mut served: u64 = 0;
     loop {
         let read = {
@@ -59,13 +60,13 @@ pub(crate) async fn serve(
             Err(NoHead::Slow) => {
                 let answer =
                     refuse_unparsed(gate, &runtime, peer, &reader.buf, 408, "request head came too slowly");
-                finish_with(answer, &mut reader, &mut writer, &runtime).await;
+                finish_with(answer, &mut reader, &mut writer, &runtime, drain).await;
                 return Protocol::Http1;
             }
             Err(NoHead::Malformed(error)) => {
                 let status = error.fault.status();
                 let answer = refuse_unparsed(gate, &runtime, peer, &reader.buf, status, &error.to_string());
-                finish_with(answer, &mut reader, &mut writer, &runtime).await;
+                finish_with(answer, &mut reader, &mut writer, &runtime, drain).await;
                 return Protocol::Http1;
             }
         };
@@ -107,7 +108,7 @@ pub(crate) async fn serve(
             version,
             timeout: runtime.timeouts.write,
             keep_alive,
-            drain,
+            drain: &drain.last,
             chunked: false,
             persists: false,
         };
@@ -125,7 +126,7 @@ pub(crate) async fn serve(
                 return Protocol::Http1;
             }
             Ending::Persist | Ending::Close => {
-                linger(&mut reader, &mut writer, runtime.timeouts.write).await;
+                linger(&mut reader, &mut writer, runtime.timeouts.write, drain).await;
                 return Protocol::Http1;
             }
             Ending::Abort => return Protocol::Http1,
@@ -197,31 +198,50 @@ fn is_preface(head: &RequestHead) -> bool {
     head.method() == b"PRI" && head.target() == b"*" && head.version() == (Version { major: 2, minor: 0 })
 }
 
-async fn finish_with(answer: Bytes, reader: &mut Reader, writer: &mut Writer, runtime: &Runtime) {
-    writer.queue(answer);
+async fn finish_with(
+    (mut head, page): (ResponseHead, Bytes),
+    reader: &mut Reader,
+    writer: &mut Writer,
+    runtime: &Runtime,
+    drain: &Drain,
+) {
+    // a name and a value without any byte that could be wrong
+    let _ = head.headers_mut().push("Connection", "close");
+    let mut answer = BytesMut::new();
+    head.encode(&mut answer);
+    writer.queue(answer.freeze());
+    writer.queue(page);
     if writer.flush(runtime.timeouts.write).await.is_ok() {
-        linger(reader, writer, runtime.timeouts.write).await;
+        linger(reader, writer, runtime.timeouts.write, drain).await;
     }
 }
 
 /// Ends the connection so that the client can read the answer: bytes that it is still sending would otherwise make
 /// the kernel reset the connection and throw the answer away (RFC 9112 §9.6).
-async fn linger(reader: &mut Reader, writer: &mut Writer, timeout: Duration) {
+async fn linger(reader: &mut Reader, writer: &mut Writer, timeout: Duration, drain: &Drain) {
     if writer.shutdown(timeout).await.is_err() {
         return;
     }
     let discard = async {
         let mut left = DISCARD_BYTES;
-        loop {
+        while left > 0 {
             left = left.saturating_sub(reader.buf.len());
             reader.buf.clear();
-            if left == 0 || !matches!(reader.fill_much().await, Ok(1..)) {
-                return;
+            match tokio::time::timeout(LINGER, reader.fill_much()).await {
+                Ok(Ok(1..)) => {}
+                // closed, or silent for so long that it has had its time to read
+                _ => return,
             }
         }
+        // The rest stays in the socket: whoever waits for room to send sees the answer meanwhile.
+        tokio::time::sleep(LINGER).await;
     };
-    // whoever still sends after this has had its time to read
-    let _ = tokio::time::timeout(LINGER, discard).await;
+    tokio::select! {
+        () = discard => {}
+        () = tokio::time::sleep(LINGER_IN_ALL) => {}
+        // a gate that stops waits for one silence at most
+        () = async { drain.idle.cancelled().await; tokio::time::sleep(LINGER).await } => {}
+    }
 }
 
 /// A request's body on its connection.

@@ -14,24 +14,26 @@ use event::Timestamp;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http1::{BodyFraming, Fault, Headers, RequestHead, ResponseHead, Version};
-use tokio_util::sync::CancellationToken;
+use http1::{BodyFraming, Fault, HeadLimits, Headers, RequestHead, ResponseHead, Version};
 
 use super::Pace;
 use crate::exchange::{self, BodyError, Ending, Incoming, Peer, RequestBody, ResponseWriter};
-use crate::gate::Gate;
-use crate::limits::{H2_STREAMS, H2_WINDOW, WRITE_BYTES};
+use crate::gate::{Gate, Runtime};
+use crate::limits::{DISCARD_BYTES, H2_STREAMS, H2_WINDOW, LINGER, STREAM_LINGER, WRITE_BYTES};
+use crate::listener::Drain;
+use crate::record::refuse_unparsed;
 use crate::stream::{Stream, within};
 use crate::timer::Timer;
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, stream: Stream, drain: &CancellationToken) {
+pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, stream: Stream, drain: &Drain) {
     let runtime = gate.runtime.load_full();
     let handshake = h2::server::Builder::new()
         .max_concurrent_streams(H2_STREAMS)
         .initial_window_size(H2_WINDOW)
         .initial_connection_window_size(4 * H2_WINDOW)
-        .max_header_list_size(u32::try_from(runtime.limits.head_bytes).unwrap_or(u32::MAX))
+        // Heads between the limit and this get an event; the h2 crate answers larger ones 431 on its own.
+        .max_header_list_size(u32::try_from(runtime.limits.head_bytes.saturating_mul(2)).unwrap_or(u32::MAX))
         .max_send_buffer_size(WRITE_BYTES)
         .handshake::<_, Bytes>(stream);
     let mut connection = match tokio::time::timeout(runtime.timeouts.header, handshake).await {
@@ -44,10 +46,24 @@ pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, stream: Stream, drain: &
     // each stream holds one more: alone, the connection is idle
     let streams = Arc::new(());
     let mut draining = false;
+    let mut served: u64 = 0;
+    let mut late: u32 = 0;
     loop {
         tokio::select! {
             accepted = connection.accept() => match accepted {
-                Some(Ok((request, respond))) => {
+                Some(Ok((request, mut respond))) => {
+                    served += 1;
+                    if draining {
+                        // in flight when GOAWAY left; a client that goes on after that gets no more
+                        late += 1;
+                        if late > H2_STREAMS {
+                            respond.send_reset(Reason::REFUSED_STREAM);
+                            continue;
+                        }
+                    } else if served >= gate.runtime.load().limits.requests_per_connection {
+                        draining = true;
+                        connection.graceful_shutdown();
+                    }
                     let gate = Arc::clone(gate);
                     let open = Arc::clone(&streams);
                     let tasks = gate.tasks.clone();
@@ -63,7 +79,7 @@ pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, stream: Stream, drain: &
                 Some(Err(error)) => return tracing::debug!(%error, "http/2 connection ended"),
                 None => return,
             },
-            () = drain.cancelled(), if !draining => {
+            () = drain.last.cancelled(), if !draining => {
                 draining = true;
                 connection.graceful_shutdown();
             }
@@ -88,19 +104,15 @@ async fn serve_stream(
 ) {
     let runtime = gate.runtime.load_full();
     let (parts, stream) = request.into_parts();
-    let head = match head(&parts) {
+    let (head, fault) = match head(&parts, &runtime.limits.head()) {
         Ok(head) => head,
-        Err(fault) => {
-            // the h2 crate has let in what http1 does not: nothing that an upstream should see
-            tracing::debug!(%fault, "http/2 request refused");
-            let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
-            let mut answer = Response::new(());
-            *answer.status_mut() = status;
-            let _ = respond.send_response(answer, true);
-            return;
-        }
+        Err(fault) => return refuse(gate, &runtime, peer, &parts, fault, &mut respond),
     };
-    let framing = head.framing().map(|mut framing| {
+    let framing = match fault {
+        None => head.framing(),
+        Some(fault) => Err(http1::Error { fault, offset: 0 }),
+    };
+    let framing = framing.map(|mut framing| {
         framing.body = match (stream.is_end_stream(), framing.body) {
             (true, _) => BodyFraming::None,
             (false, BodyFraming::None) => BodyFraming::Chunked,
@@ -123,34 +135,81 @@ async fn serve_stream(
     let ending =
         exchange::serve(gate, &runtime, peer, incoming, &mut body, &mut answer, &mut Timer::default()).await;
     match ending {
-        Ending::Persist | Ending::Close if answer.ended => {
-            // the rest of an unread body is not wanted (RFC 9113 §8.1)
-            if !body.stream.is_end_stream() {
-                answer.reset(Reason::NO_ERROR);
-            }
-        }
+        // Dropping both sides of the stream resets it with NO_ERROR if its body was not read to the end, after all that
+        // is queued has left (RFC 9113 §8.1). An explicit reset would throw the queued answer away.
+        Ending::Persist | Ending::Close if answer.ended => discard(&mut body.stream).await,
         _ => answer.reset(Reason::INTERNAL_ERROR),
     }
 }
 
-/// The request as HTTP/1.1 would say it: Host from the authority, cookies in one field (RFC 9113 §8.2.3).
-fn head(parts: &http::request::Parts) -> Result<RequestHead, Fault> {
-    if parts.method == Method::CONNECT {
-        return Err(Fault::Connect);
-    }
-    let target = match parts.uri.path_and_query() {
-        Some(target) => Bytes::copy_from_slice(target.as_str().as_bytes()),
-        None => Bytes::from_static(b"/"),
-    };
-    let mut fields = Headers::new();
-    let host = parts.headers.get(http::header::HOST).map(HeaderValue::as_bytes);
-    match (parts.uri.authority(), host) {
-        (Some(authority), Some(host)) if !authority.as_str().as_bytes().eq_ignore_ascii_case(host) => {
-            return Err(Fault::HostMismatch);
+/// Reads what the client still sends after its answer, for a while: curl 7.88 takes a reset that comes along with the
+/// answer for a failure, whatever its code.
+async fn discard(stream: &mut RecvStream) {
+    let read = async {
+        let mut left = DISCARD_BYTES;
+        while left > 0 && !stream.is_end_stream() {
+            let next = tokio::time::timeout(STREAM_LINGER, poll_fn(|cx| stream.poll_data(cx)));
+            let Ok(Some(Ok(data))) = next.await else { return };
+            left = left.saturating_sub(data.len());
+            // fails only where the stream has ended
+            let _ = stream.flow_control().release_capacity(data.len());
         }
-        (Some(authority), _) => fields.push("host", authority.as_str())?,
-        (None, Some(host)) => fields.push("host", host)?,
-        (None, None) => {}
+    };
+    let _ = tokio::time::timeout(LINGER, read).await;
+}
+
+/// Refuses what the h2 crate lets in and no [`RequestHead`] can hold. The event has the request line as its evidence.
+fn refuse(
+    gate: &Gate,
+    runtime: &Runtime,
+    peer: Peer,
+    parts: &http::request::Parts,
+    fault: Fault,
+    respond: &mut SendResponse<Bytes>,
+) {
+    let line = format!("{} {} HTTP/2.0\r\n", parts.method, parts.uri);
+    let (head, page) =
+        refuse_unparsed(gate, runtime, peer, line.as_bytes(), fault.status(), &fault.to_string());
+    let sent = response(&head).and_then(|head| {
+        let mut stream = respond.send_response(head, false).map_err(io::Error::other)?;
+        stream.send_data(page, true).map_err(io::Error::other)
+    });
+    if let Err(error) = sent {
+        tracing::debug!(%error, "http/2 request refused without an answer");
+    }
+}
+
+/// The request as HTTP/1.1 would say it: Host from the authority, cookies in one field (RFC 9113 §8.2.3). With it comes
+/// the fault for which it is refused, where [`RequestHead::framing`] cannot see that.
+fn head(parts: &http::request::Parts, limits: &HeadLimits) -> Result<(RequestHead, Option<Fault>), Fault> {
+    let authority = parts.uri.authority();
+    let target = match (parts.uri.path_and_query(), authority) {
+        (None, Some(authority)) if parts.method == Method::CONNECT => authority.as_str(),
+        (Some(target), _) => target.as_str(),
+        (None, _) => "/",
+    };
+    let mut fault = limit_fault(parts, target, limits);
+    let mut fields = Headers::new();
+    let mut hosts = parts.headers.get_all(http::header::HOST).iter().map(HeaderValue::as_bytes).peekable();
+    match authority.map(|authority| authority.as_str().as_bytes()) {
+        // a second field is refused by `framing`
+        None => hosts.try_for_each(|host| fields.push("host", host))?,
+        Some(authority) => {
+            fields.push("host", authority)?;
+            let first = hosts.next();
+            if hosts.peek().is_some() {
+                fault = fault.or(Some(Fault::TwoHosts));
+            }
+            if let Some(host) = first
+                && !authority.eq_ignore_ascii_case(host)
+            {
+                fault = fault.or(Some(Fault::HostMismatch));
+            }
+            // rules and event show all that was sent
+            if fault.is_some() {
+                first.into_iter().chain(hosts).try_for_each(|host| fields.push("host", host))?;
+            }
+        }
     }
     for (name, value) in &parts.headers {
         if name != http::header::HOST && name != http::header::COOKIE {
@@ -167,7 +226,25 @@ fn head(parts: &http::request::Parts) -> Result<RequestHead, Fault> {
     if !cookie.is_empty() {
         fields.push("cookie", cookie)?;
     }
-    RequestHead::new(parts.method.as_str().to_owned(), target, Version::HTTP_11, fields)
+    let target = Bytes::copy_from_slice(target.as_bytes());
+    let head = RequestHead::new(parts.method.as_str().to_owned(), target, Version::HTTP_11, fields)?;
+    Ok((head, fault))
+}
+
+/// The limit that a head passes. HTTP/1.1 checks the same ones as it reads.
+fn limit_fault(parts: &http::request::Parts, target: &str, limits: &HeadLimits) -> Option<Fault> {
+    if parts.method.as_str().len() > http1::limits::METHOD_BYTES {
+        return Some(Fault::MethodTooLong);
+    }
+    if target.len() > limits.target_bytes {
+        return Some(Fault::TargetTooLong);
+    }
+    if parts.headers.len() > limits.headers {
+        return Some(Fault::TooManyHeaders);
+    }
+    let line = parts.method.as_str().len() + target.len() + "  HTTP/2.0\r\n\r\n".len();
+    let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    (line + fields.sum::<usize>() > limits.head_bytes).then_some(Fault::HeadTooLarge)
 }
 
 struct Body {

@@ -29,7 +29,7 @@ pub(crate) fn begin(
     connection: Connection,
     forward: &Forward<'_>,
     body: BodyFraming,
-    upgrade: bool,
+    upgrade: Option<&[u8]>,
 ) -> Result<(Sender, Receiver), Failure> {
     let timeout = upstream.settings.timeouts.response;
     match connection {
@@ -37,14 +37,14 @@ pub(crate) fn begin(
             let chunked = body == BodyFraming::Chunked;
             let (mut sender, receiver) = connection.begin(chunked, timeout);
             let mut bytes = BytesMut::new();
-            forward.encode(
-                &mut bytes,
-                match (chunked, upgrade) {
-                    (true, _) => b"Transfer-Encoding: chunked\r\n",
-                    (false, true) => b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
-                    (false, false) => b"",
-                },
-            );
+            let chunks = if chunked { &b"Transfer-Encoding: chunked\r\n"[..] } else { b"" };
+            match upgrade {
+                None => forward.encode(&mut bytes, chunks),
+                Some(protocols) => {
+                    let ending = [chunks, b"Connection: Upgrade\r\nUpgrade: ", protocols, b"\r\n"].concat();
+                    forward.encode(&mut bytes, &ending);
+                }
+            }
             sender.head(bytes.freeze());
             Ok((Sender::Http1(sender), Receiver::Http1(receiver)))
         }
@@ -57,6 +57,10 @@ pub(crate) fn begin(
 }
 
 impl Sender {
+    pub(crate) fn is_http2(&self) -> bool {
+        matches!(self, Self::Http2(_))
+    }
+
     /// Sends a piece of the body, perhaps only into a buffer.
     pub(crate) async fn data(&mut self, data: Bytes) -> io::Result<()> {
         match self {

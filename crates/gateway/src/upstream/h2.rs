@@ -22,8 +22,8 @@ pub(crate) fn begin(
     end: bool,
     timeout: Duration,
 ) -> Result<(Sender, Receiver), Failure> {
-    let request = request(scheme, forward.head(), forward.fields()).ok_or(Failure::Target)?;
-    let (response, stream) = connection.send_request(request, end).map_err(Failure::Stream)?;
+    let request = request(scheme, forward.head(), forward.host(), forward.fields()).ok_or(Failure::Target)?;
+    let (response, stream) = connection.send_request(request, end).map_err(Failure::Unsent)?;
     Ok((
         Sender { stream, timeout, ended: end },
         Receiver { response: Some(response), body: None, trailers: None },
@@ -34,19 +34,15 @@ pub(crate) fn begin(
 fn request<'a>(
     scheme: &str,
     head: &RequestHead,
+    authority: &[u8],
     fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
 ) -> Option<Request<()>> {
-    let authority = head.host().unwrap_or_default();
     if head.target().first() != Some(&b'/') {
         // `*` and absolute form go by HTTP/1.1
         return None;
     }
-    let uri = Uri::builder()
-        .scheme(scheme)
-        .authority(if authority.is_empty() { &b"localhost"[..] } else { authority })
-        .path_and_query(head.target())
-        .build()
-        .ok()?;
+    let uri =
+        Uri::builder().scheme(scheme).authority(authority).path_and_query(head.target()).build().ok()?;
     // the http crate may not have kept every byte: then the upstream would see another target than the rules
     if uri.path_and_query().is_some_and(|kept| kept.as_str().as_bytes() != head.target()) {
         return None;
@@ -71,7 +67,7 @@ fn request<'a>(
 
 /// Whether [`begin`] could send this request.
 pub(crate) fn can_carry(head: &RequestHead) -> bool {
-    request("http", head, std::iter::empty()).is_some()
+    request("http", head, head.host().unwrap_or(b"localhost"), std::iter::empty()).is_some()
 }
 
 /// The request's way.
@@ -134,9 +130,15 @@ impl Receiver {
                 )
                 .map_err(broken)?;
         }
-        let head = ResponseHead::new(parts.status.as_u16(), fields).map_err(broken)?;
+        let mut head = ResponseHead::new(parts.status.as_u16(), fields).map_err(broken)?;
+        // what HTTP/1.1 refuses would be ambiguous to a client of HTTP/1.1
+        let has_body = !head.framing(method, false).map_err(Failure::Malformed)?.body.is_empty();
         let length =
             head.headers().get("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
+        if body.is_end_stream() && length.is_none() && has_body {
+            // such a client would wait for a body until the connection closes
+            head.headers_mut().push("content-length", "0").map_err(broken)?;
+        }
         let framing = ResponseFraming {
             body: match (body.is_end_stream(), length) {
                 _ if method == b"HEAD" || matches!(head.status(), 204 | 304) => BodyFraming::None,
@@ -185,7 +187,7 @@ impl Receiver {
 /// Sends a request without a body and returns the status of the answer: the health check.
 pub(super) async fn ask(mut connection: SendRequest<Bytes>, head: &RequestHead) -> Result<u16, Failure> {
     let fields = head.headers().iter().map(|field| (field.name(), field.value()));
-    let request = request("http", head, fields).ok_or(Failure::Target)?;
+    let request = request("http", head, head.host().unwrap_or_default(), fields).ok_or(Failure::Target)?;
     let (response, _stream) = connection.send_request(request, true).map_err(Failure::Stream)?;
     Ok(response.await.map_err(Failure::Stream)?.status().as_u16())
 }

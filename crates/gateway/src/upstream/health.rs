@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use http1::{Headers, RequestHead, Version};
 
-use super::{Address, Connection, Failure, Upstream, UpstreamGauge};
+use super::{Connection, Failure, Upstream, UpstreamGauge};
 use crate::config::HealthCheck;
 use crate::metrics::Metrics;
 
@@ -106,11 +106,7 @@ async fn check_once(weak: &Weak<Upstream>, check: &HealthCheck) -> Option<Result
 }
 
 async fn ask(upstream: &Upstream, check: &HealthCheck) -> Result<(), Failure> {
-    let host = match (&upstream.settings.address, check.host.as_str()) {
-        (Address::Unix(_), "") => "localhost".to_owned(),
-        (Address::Plain { host, port } | Address::Tls { host, port }, "") => format!("{host}:{port}"),
-        (_, host) => host.to_owned(),
-    };
+    let host = if check.host.is_empty() { upstream.authority.clone() } else { check.host.clone() };
     let mut fields = Headers::new();
     let broken = |fault: http1::Fault| Failure::Malformed(http1::Error { fault, offset: 0 });
     fields.push("Host", host).map_err(broken)?;

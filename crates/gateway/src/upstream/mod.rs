@@ -23,6 +23,7 @@ use tokio_rustls::{TlsConnector, TlsStream};
 use crate::config::{HealthCheck, UpstreamHttp2, UpstreamTimeouts};
 use crate::metrics::Metrics;
 use crate::stream::{self, Rewound, Stream};
+use crate::tls::Trust;
 pub(crate) use gauge::Gauges;
 use gauge::UpstreamGauge;
 use pool::Pool;
@@ -34,7 +35,7 @@ pub(crate) enum Failure {
     Connect(std::io::Error),
     #[error("no connection within {0:?}")]
     ConnectTimeout(Duration),
-    #[error("tls handshake failed: {0}")]
+    #[error("tls handshake failed: {}", crate::tls::explain(.0))]
     Tls(std::io::Error),
     #[error("http/2 handshake failed: {0}")]
     Http2(::h2::Error),
@@ -50,10 +51,15 @@ pub(crate) enum Failure {
     Interim,
     #[error("http/2 stream failed: {0}")]
     Stream(::h2::Error),
+    /// The connection took no further stream.
+    #[error("http/2 stream failed: {0}")]
+    Unsent(::h2::Error),
     #[error("response cut off: {0}")]
     Truncated(std::io::Error),
     #[error("request target cannot be sent over http/2")]
     Target,
+    #[error("{0}")]
+    Upgrade(String),
 }
 
 impl Failure {
@@ -67,9 +73,10 @@ impl Failure {
             Self::Closed | Self::Broken(_) => "closed",
             Self::ResponseTimeout(_) => "timeout",
             Self::Malformed(_) | Self::Interim => "malformed",
-            Self::Stream(_) => "stream",
+            Self::Stream(_) | Self::Unsent(_) => "stream",
             Self::Truncated(_) => "truncated",
             Self::Target => "target",
+            Self::Upgrade(_) => "upgrade",
         }
     }
 
@@ -81,12 +88,22 @@ impl Failure {
         }
     }
 
-    /// Whether nothing of the request can have reached the upstream.
+    /// Whether there was no connection at all.
+    fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::ConnectTimeout(_) | Self::Tls(_) | Self::Http2(_))
+    }
+
+    /// Whether the upstream has done nothing with the request, of which it may have got some bytes.
     pub(crate) fn is_before_request(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::ConnectTimeout(_) | Self::Tls(_) | Self::Http2(_) => true,
-            // RFC 9113 §8.7: the stream was refused before any processing
-            Self::Stream(error) => error.is_remote() && error.reason() == Some(::h2::Reason::REFUSED_STREAM),
+            _ if self.is_unreachable() => true,
+            Self::Unsent(_) => true,
+            // RFC 9113 §8.7: the stream was refused before any processing, or it is newer than the last one that a GOAWAY
+            // names
+            Self::Stream(error) => {
+                error.is_remote()
+                    && (error.is_go_away() || error.reason() == Some(::h2::Reason::REFUSED_STREAM))
+            }
             _ => false,
         }
     }
@@ -95,7 +112,7 @@ impl Failure {
     /// sent again.
     pub(crate) fn is_without_response(&self) -> bool {
         match self {
-            Self::Closed | Self::Broken(_) => true,
+            Self::Closed | Self::Broken(_) | Self::Unsent(_) => true,
             Self::Stream(error) => error.is_io() || error.is_go_away(),
             _ => false,
         }
@@ -118,6 +135,19 @@ pub struct AddressError {
     pub text: String,
     /// What is wrong with it.
     pub what: &'static str,
+}
+
+impl Address {
+    /// Host and port as a Host field says them; `localhost` for a unix socket.
+    fn authority(&self) -> String {
+        match self {
+            Self::Unix(_) => "localhost".to_owned(),
+            Self::Plain { host, port } | Self::Tls { host, port } if host.contains(':') => {
+                format!("[{host}]:{port}")
+            }
+            Self::Plain { host, port } | Self::Tls { host, port } => format!("{host}:{port}"),
+        }
+    }
 }
 
 impl FromStr for Address {
@@ -167,7 +197,7 @@ pub(crate) struct Settings {
     pub text: String,
     pub address: Address,
     pub http2: UpstreamHttp2,
-    pub ca: Option<PathBuf>,
+    pub trust: Trust,
     pub timeouts: UpstreamTimeouts,
     pub health: Option<HealthCheck>,
 }
@@ -178,6 +208,8 @@ pub(crate) struct Upstream {
     pub settings: Settings,
     /// As configured, for events and metrics.
     pub name: Arc<str>,
+    /// Its own host and port, for requests that name no host.
+    pub authority: String,
     /// Offers h2 and http/1.1, or http/1.1 alone.
     tls: Option<Tls>,
     pool: Pool,
@@ -222,6 +254,7 @@ impl Upstream {
         Ok(Self {
             pool: Pool::new(settings.timeouts.idle),
             health: health::Health::new(UpstreamGauge::new(metrics, Arc::clone(&name)), Arc::clone(&name)),
+            authority: settings.address.authority(),
             settings,
             name,
             tls,
@@ -311,7 +344,7 @@ impl Upstream {
     pub(crate) fn report(&self, failure: Option<&Failure>) {
         match failure {
             None => self.health.succeeded(),
-            Some(failure) if failure.is_before_request() => self.health.rest(self.settings.timeouts.rest),
+            Some(failure) if failure.is_unreachable() => self.health.rest(self.settings.timeouts.rest),
             Some(_) => {}
         }
         if let Some(failure) = failure {

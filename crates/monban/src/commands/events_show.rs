@@ -88,10 +88,12 @@ pub fn text(event: &Event, style: Style, full: bool) -> String {
         format!("{} µs, rules {} µs in phases 1 to 5", request.durations.total_us, phases.join("+")),
     );
     for part in &request.not_inspected {
+        let protocol = part.protocol.as_ref().map(|name| format!(" to {}", Safe(name.as_bytes())));
+        let protocol = protocol.unwrap_or_default();
         let bytes = part.bytes.map(|bytes| format!(" ({bytes} bytes)")).unwrap_or_default();
         let what = serde_json::to_value(part.what).ok();
         let what = what.as_ref().and_then(|what| what.as_str()).unwrap_or_default().replace('_', " ");
-        fact("unseen", format!("{what}{bytes}"));
+        fact("unseen", format!("{what}{protocol}{bytes}"));
     }
 
     lines.push(String::new());

@@ -80,6 +80,7 @@ fn the_reference_has_every_key() {
         ("listen.tls", "[[listen]]\naddress = \"127.0.0.1:1\"\n[listen.tls]\n"),
         ("site", "[[site]]\nupstream = \"http://a\"\n"),
         ("site.health", "[[site]]\nupstream = \"http://a\"\n[site.health]\n"),
+        ("site.upstream_tls", "[[site]]\nupstream = \"http://a\"\n[site.upstream_tls]\n"),
         ("site.timeouts", "[[site]]\nupstream = \"http://a\"\n[site.timeouts]\n"),
         ("waf", "[waf]\n"),
         ("console", "[console]\n"),
@@ -128,7 +129,7 @@ fn the_reference_has_every_key() {
             let table = match section {
                 "" => tables.contains(&key.as_str()),
                 "listen" | "receiver" => key == "tls",
-                "site" => key == "health" || key == "timeouts",
+                "site" => ["health", "timeouts", "upstream_tls"].contains(&key.as_str()),
                 "notify" => ["slack", "mail", "webhook", "rule", "summary"].contains(&key.as_str()),
                 _ => false,
             };

@@ -16,7 +16,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::acknowledge::Acknowledge;
-use super::gateway_failure;
+use super::{gateway_failure, now};
+use crate::certificates::{self, Certificates};
 use crate::checks::{self, Checked};
 use crate::commands::console_token;
 use crate::control::MAX_COMMAND_BYTES;
@@ -47,6 +48,7 @@ pub(super) struct Control {
     pub reception: Arc<Reception>,
     pub notices: Arc<Notices>,
     pub tuner: Arc<Tuner>,
+    pub certificates: Arc<Certificates>,
     pub acknowledge: Arc<Acknowledge>,
 }
 
@@ -127,6 +129,8 @@ impl Control {
         drop(in_force);
         self.sink.replace_logs(logs);
         self.reception.replace(&config, sensors);
+        certificates::log(&config, now());
+        self.certificates.replace(&config);
         self.notices.reload(&config).await;
         self.access.set_url(config.console.url(&config.notify));
         self.access.set_trusted(config.trusted_by_console());

@@ -1,13 +1,16 @@
 //! How the daemon is, for /healthz and /metrics.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use console::access::Access;
 use console::{HealthCode, HealthProblem};
+use event::Timestamp;
 use gateway::Metrics;
 use store::{Ingester, Journal};
 
 use super::acknowledge::Acknowledge;
+use crate::certificates::Certificates;
 use crate::notices::Notices;
 use crate::reception::Reception;
 use crate::sink::Sink;
@@ -24,6 +27,7 @@ pub(super) struct Parts {
     pub access: Arc<Access>,
     pub tuner: Arc<Tuner>,
     pub metrics: Arc<Metrics>,
+    pub certificates: Arc<Certificates>,
     /// How many rules are in force.
     pub rules: Arc<Mutex<usize>>,
 }
@@ -49,6 +53,7 @@ impl Parts {
         problems.extend(coded(HealthCode::WatchFails, self.reception.watch_problems()));
         problems.extend(of_notices(&self.notices.status()));
         problems.extend(self.access.problems());
+        problems.extend(self.certificates.problems(Timestamp::from(SystemTime::now())));
         problems.extend(coded(HealthCode::ExclusionsFile, self.tuner.problems()));
         problems.sort_by(|a, b| a.error.cmp(&b.error));
         problems.dedup();

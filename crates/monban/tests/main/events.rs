@@ -79,7 +79,11 @@ fn events() -> Vec<Event> {
         response: response(200, "OK"),
         rules: vec![rule(941_100, "XSS", Severity::Warning, "REQUEST_BODY", "<script>")],
         durations: durations(),
-        not_inspected: vec![NotInspected { what: Uninspected::RequestBody, bytes: Some(4964) }],
+        not_inspected: vec![NotInspected {
+            what: Uninspected::RequestBody,
+            bytes: Some(4964),
+            protocol: None,
+        }],
         ..RequestEvidence::default()
     };
     let failed = RequestEvidence {

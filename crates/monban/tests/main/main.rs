@@ -1,6 +1,7 @@
 //! The whole binary, end to end, with real sockets, files and signals.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test reports its failure by panicking")]
 
+mod certificates;
 mod cli;
 mod console;
 mod corpus;

@@ -63,6 +63,21 @@ impl Transaction {
         BodyProgress::Full
     }
 
+    /// Refuses a body whose announced length (Content-Length) is over the limit before any of it is read, where the
+    /// limit action is `Reject` in mode On. ModSecurity 2.9 does the same (apache2_io.c, `read_request_body`).
+    pub fn request_body_length(&mut self, length: u64) -> Option<Intervention> {
+        if length <= self.request_body_limit()
+            || !self.limit_rejects(self.rules.settings.request_body_limit_action)
+        {
+            return None;
+        }
+        self.input.body_truncated = true;
+        match self.refuse(TOO_LARGE, 2) {
+            BodyProgress::Decided(intervention) => Some(intervention),
+            BodyProgress::More | BodyProgress::Full => None,
+        }
+    }
+
     /// The bytes that are inspected at most. Only multipart bodies, which hold files, may pass the smaller limit.
     fn request_body_limit(&self) -> u64 {
         match self.options.body_processor {

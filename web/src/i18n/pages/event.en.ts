@@ -83,6 +83,7 @@ export default {
     request_body: "request body",
     response_body: "response body",
     websocket: "WebSocket",
+    tunnel: "upgraded connection",
     sse: "server-sent events",
     grpc: "gRPC messages",
     inspection_time: "time was over",

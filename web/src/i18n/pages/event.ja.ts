@@ -83,6 +83,7 @@ export default {
     request_body: "リクエスト本文",
     response_body: "応答本文",
     websocket: "WebSocket",
+    tunnel: "アップグレード後の通信",
     sse: "Server-Sent Events",
     grpc: "gRPC メッセージ",
     inspection_time: "検査時間の上限に到達",

@@ -1,0 +1,202 @@
+//! What is wrong, or soon will be, with certificates that load: dates, order, and names that none covers.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use event::Timestamp;
+use rustls::pki_types::CertificateDer;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::{Error, pem, provider};
+use crate::config::{CertificateConfig, GatewayConfig};
+
+/// Time before a certificate's end from which on that is told.
+pub const NOTICE: Duration = Duration::from_secs(14 * 86_400);
+
+/// A certificate that a listener serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Its file.
+    pub path: PathBuf,
+    /// From when on it is valid.
+    pub not_before: Timestamp,
+    /// Until when it is valid.
+    pub not_after: Timestamp,
+    /// Host names, lower case, with wildcards.
+    pub names: Vec<String>,
+    /// Addresses.
+    pub addresses: Vec<IpAddr>,
+    /// The first certificate of the chain that the one after it does not vouch for, from 1.
+    unordered: Option<usize>,
+}
+
+/// Whether a fault keeps the gate from starting, or clients away, or neither yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// Some clients may have trouble, or all will soon.
+    Warning,
+    /// Every client refuses the certificate.
+    Refused,
+    /// The listener cannot be started.
+    Unusable,
+}
+
+/// Something that is wrong with a listener's certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Which of the listeners, from 0.
+    pub listener: usize,
+    /// How bad it is.
+    pub weight: Weight,
+    /// The file, or the listener.
+    pub place: String,
+    /// What is wrong, and what to do.
+    pub what: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
+    }
+}
+
+/// All that is wrong with the certificates of a configuration at a time.
+pub fn faults(config: &GatewayConfig, now: Timestamp) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (index, listener) in config.listeners.iter().enumerate() {
+        let mut push = |weight, place: String, what| {
+            faults.push(Fault { listener: index, weight, place, what });
+        };
+        let mut certificates = Vec::new();
+        for files in &listener.tls {
+            match Certificate::load(files) {
+                Ok(certificate) => {
+                    if let Some((weight, what)) = certificate.date_fault(now) {
+                        push(weight, certificate.path.display().to_string(), what);
+                    }
+                    if let Some(what) = certificate.order_fault() {
+                        push(Weight::Warning, certificate.path.display().to_string(), what);
+                    }
+                    certificates.push(certificate);
+                }
+                Err(error) => push(Weight::Unusable, error.place(), error.what()),
+            }
+        }
+        // one that does not load may be the one that covers a name
+        if certificates.is_empty() || certificates.len() < listener.tls.len() {
+            continue;
+        }
+        for site in &config.sites {
+            for host in site.hosts.iter().filter(|host| *host != "*") {
+                if !certificates.iter().any(|certificate| certificate.covers(host)) {
+                    push(
+                        Weight::Warning,
+                        format!("listener {}", listener.address),
+                        format!(
+                            "no certificate covers `{host}` of site `{}`: clients refuse the connection; have it put into \
+                             one, or add one",
+                            site.shown_name()
+                        ),
+                    );
+                }
+            }
+        }
+    }
+    faults
+}
+
+impl Certificate {
+    /// Reads a certificate with its key.
+    ///
+    /// # Errors
+    /// Why the pair cannot be used.
+    pub fn load(files: &CertificateConfig) -> Result<Self, Error> {
+        let pair = pem::load_pair(files, &provider())?;
+        Self::of(&pair.cert, &files.certificate)
+    }
+
+    fn of(chain: &[CertificateDer<'_>], path: &Path) -> Result<Self, Error> {
+        let wrong = |at: usize| Error::Pem {
+            path: path.to_owned(),
+            what: format!("certificate {} of the file is damaged; copy the file again", at + 1),
+        };
+        let mut parsed = Vec::new();
+        for (at, certificate) in chain.iter().enumerate() {
+            parsed.push(X509Certificate::from_der(certificate).map_err(|_| wrong(at))?.1);
+        }
+        let leaf = parsed.first().ok_or_else(|| wrong(0))?;
+        let (mut names, mut addresses) = (Vec::new(), Vec::new());
+        for name in
+            leaf.subject_alternative_name().ok().flatten().iter().flat_map(|all| &all.value.general_names)
+        {
+            match name {
+                GeneralName::DNSName(name) => names.push(name.to_ascii_lowercase()),
+                GeneralName::IPAddress(bytes) => addresses.extend(address(bytes)),
+                _ => {}
+            }
+        }
+        let unordered =
+            parsed.windows(2).position(|two| two[0].issuer().as_raw() != two[1].subject().as_raw());
+        let time = |seconds: i64| Timestamp::from_micros(seconds.saturating_mul(1_000_000));
+        Ok(Self {
+            path: path.to_owned(),
+            not_before: time(leaf.validity().not_before.timestamp()),
+            not_after: time(leaf.validity().not_after.timestamp()),
+            names,
+            addresses,
+            unordered: unordered.map(|at| at + 1),
+        })
+    }
+
+    /// What is wrong with its dates.
+    pub fn date_fault(&self, now: Timestamp) -> Option<(Weight, String)> {
+        let day = |time: Timestamp| time.to_jiff().strftime("%Y-%m-%d %H:%M UTC").to_string();
+        let days = |micros: i64| micros / 86_400_000_000;
+        let left = self.not_after.as_micros() - now.as_micros();
+        if now < self.not_before {
+            let what =
+                format!("valid only from {} on; is the clock of this machine right?", day(self.not_before));
+            return Some((Weight::Refused, what));
+        }
+        if left < 0 {
+            let what = format!("expired on {}, {} days ago; renew it", day(self.not_after), days(-left));
+            return Some((Weight::Refused, what));
+        }
+        if left <= i64::try_from(NOTICE.as_micros()).unwrap_or(i64::MAX) {
+            let what = format!("expires on {}, in {} days; renew it", day(self.not_after), days(left));
+            return Some((Weight::Warning, what));
+        }
+        None
+    }
+
+    fn order_fault(&self) -> Option<String> {
+        let at = self.unordered?;
+        Some(format!(
+            "certificate {} does not vouch for certificate {at}, which stands before it: some clients refuse that; put each \
+             before the one that vouches for it",
+            at + 1
+        ))
+    }
+
+    /// Whether clients take it for this host, of which `*.` stands for all names below.
+    fn covers(&self, host: &str) -> bool {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            return self.addresses.contains(&address);
+        }
+        let host = host.to_ascii_lowercase();
+        let above = host.split_once('.').map(|(_, above)| format!("*.{above}"));
+        self.names.iter().any(|name| *name == host || Some(name) == above.as_ref())
+    }
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+        16 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+        _ => None,
+    }
+}

@@ -1,0 +1,85 @@
+//! The certificates that listeners serve: what is wrong with them, for a check, a start and /healthz.
+
+use std::sync::{Mutex, PoisonError};
+
+use console::{HealthCode, HealthProblem};
+use event::Timestamp;
+use gateway::config::CertificateConfig;
+use gateway::tls::{Certificate, Fault, Weight};
+
+use crate::config::{About, Config};
+
+/// Those that are served.
+pub struct Certificates(Mutex<Vec<Certificate>>);
+
+impl Certificates {
+    /// Reads the certificates of a configuration. One that cannot be read keeps the daemon from starting elsewhere.
+    pub fn of(config: &Config) -> Self {
+        Self(Mutex::new(read(config)))
+    }
+
+    /// Takes those of a configuration that has come into force.
+    pub fn replace(&self, config: &Config) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = read(config);
+    }
+
+    /// Those that clients refuse, or will within 14 days.
+    pub fn problems(&self, now: Timestamp) -> Vec<HealthProblem> {
+        let certificates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |certificate: &Certificate| {
+            let (_, why) = certificate.date_fault(now)?;
+            let file = certificate.path.display().to_string();
+            let problem =
+                HealthProblem::new(HealthCode::CertificateDates, format!("certificate {file}: {why}"));
+            Some(problem.value("file", file).value("why", why))
+        };
+        certificates.iter().filter_map(of).collect()
+    }
+}
+
+fn read(config: &Config) -> Vec<Certificate> {
+    let gate = config.gateway();
+    let files = gate.listeners.iter().flat_map(|listener| &listener.tls).chain(&config.receiver.tls);
+    let mut found: Vec<Certificate> = Vec::new();
+    for certificate in files.filter_map(|files| Certificate::load(files).ok()) {
+        // listeners often share one
+        if !found.contains(&certificate) {
+            found.push(certificate);
+        }
+    }
+    found
+}
+
+/// What clients refuse; what keeps a listener from starting is told by the gateway's own check.
+pub fn refused(config: &Config, now: Timestamp) -> Vec<(About, String)> {
+    let gate = gateway::tls::faults(&config.gateway(), now).into_iter();
+    let gate = gate.filter(|fault| fault.weight == Weight::Refused).map(located);
+    gate.chain(config.receiver.tls.iter().filter_map(|files| of_receiver(files, now, Weight::Refused)))
+        .collect()
+}
+
+/// What some clients may refuse, and all will soon.
+pub fn warnings(config: &Config, now: Timestamp) -> Vec<(About, String)> {
+    let gate = gateway::tls::faults(&config.gateway(), now).into_iter();
+    let gate = gate.filter(|fault| fault.weight == Weight::Warning).map(located);
+    gate.chain(config.receiver.tls.iter().filter_map(|files| of_receiver(files, now, Weight::Warning)))
+        .collect()
+}
+
+/// Logs both kinds: neither keeps the gate from serving.
+pub fn log(config: &Config, now: Timestamp) {
+    for (_, fault) in refused(config, now).into_iter().chain(warnings(config, now)) {
+        tracing::warn!("{fault}");
+    }
+}
+
+fn located(fault: Fault) -> (About, String) {
+    (About::Table("listen", Some(fault.listener)), fault.to_string())
+}
+
+fn of_receiver(files: &CertificateConfig, now: Timestamp, wanted: Weight) -> Option<(About, String)> {
+    let certificate = Certificate::load(files).ok()?;
+    let (weight, what) = certificate.date_fault(now)?;
+    let fault = format!("[receiver] {}: {what}", certificate.path.display());
+    (weight == wanted).then_some((About::Text, fault))
+}

@@ -1,0 +1,88 @@
+//! Certificates that are not, or soon no longer, good: what `check` and /healthz say.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use testkit::ca::Identity;
+use testkit::{Reflector, TestCa};
+
+use crate::support::{BINARY, Daemon, stderr, stdout};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// From so many days ago until in so many days.
+fn certificate(name: &str, ago: u32, ahead: u32) -> Identity {
+    let now = SystemTime::now();
+    TestCa::new().server_between(&[name], now - ago * DAY, now + ahead * DAY)
+}
+
+/// The names of both files in `tls`.
+fn write(folder: &Path, stem: &str, identity: &Identity) -> String {
+    std::fs::write(folder.join(format!("{stem}.pem")), &identity.certificate).unwrap();
+    std::fs::write(folder.join(format!("{stem}.key")), &identity.key).unwrap();
+    format!("{{ certificate = \"{stem}.pem\", key = \"{stem}.key\" }}")
+}
+
+#[test]
+fn b14_check_tells_what_clients_refuse_and_where() {
+    let folder = testkit::process::folder("monban-tls-");
+    let now = SystemTime::now();
+    let ca = TestCa::new();
+    let mut swapped = certificate("a.test", 1, 100);
+    std::mem::swap(&mut swapped.certificate, &mut swapped.key);
+    for (identity, host, code, word) in [
+        (certificate("a.test", 1, 100), "a.test", 0, "no errors\n"),
+        (certificate("a.test", 1, 10), "a.test", 0, "warning: FILE:4:1: FOLDER/x.pem: expires on "),
+        (certificate("a.test", 1, 100), "b.test", 0, "no certificate covers `b.test` of site `b.test`"),
+        (
+            ca.server_between(&["a.test"], now - 9 * DAY, now - 2 * DAY),
+            "a.test",
+            2,
+            "FILE:4:1: FOLDER/x.pem: expired on ",
+        ),
+        (
+            ca.server_between(&["a.test"], now + DAY, now + 9 * DAY),
+            "a.test",
+            2,
+            "FOLDER/x.pem: valid only from ",
+        ),
+        (swapped, "a.test", 2, "are `certificate` and `key` the wrong way round?"),
+    ] {
+        let tls = write(folder.path(), "x", &identity);
+        let path = folder.path().join("monban.toml");
+        let text = format!(
+            "data_dir = \"data\"\n[[listen]]\naddress = \"127.0.0.1:1\"\ntls = {tls}\n[[site]]\nhosts = \"{host}\"\n\
+             upstream = \"http://127.0.0.1:2\"\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let output = Command::new(BINARY).arg("check").arg("--config").arg(&path).output().unwrap();
+        let said = format!("{}{}", stdout(&output), stderr(&output));
+        let said = said.replace(&path.display().to_string(), "FILE");
+        let said = said.replace(&folder.path().display().to_string(), "FOLDER");
+        assert_eq!(output.status.code(), Some(code), "{word}: {said}");
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn b14_health_tells_an_expiry_ahead_until_the_certificate_is_renewed() {
+    let folder = testkit::process::folder("monban-tls-");
+    let config = |address| {
+        format!(
+            "[[listen]]\naddress = \"{address}\"\ntls = {{ certificate = \"{0}/x.pem\", key = \"{0}/x.key\" }}",
+            folder.path().display()
+        )
+    };
+    write(folder.path(), "x", &certificate("a.test", 1, 13));
+    let upstream = Reflector::start();
+    let daemon = Daemon::start(upstream.address(), None, &config(testkit::net::free_address()));
+    let health = daemon.health();
+    assert_eq!(health["problems"][0]["code"], "certificate_dates", "{health}");
+    let error = health["problems"][0]["error"].as_str().unwrap();
+    assert!(error.contains("/x.pem: expires on ") && error.contains("renew it"), "{error}");
+    assert!(daemon.program.stderr().contains("x.pem: expires on "), "{}", daemon.program.stderr());
+    write(folder.path(), "x", &certificate("a.test", 1, 90));
+    assert!(daemon.command(&["reload"]).status.success());
+    assert_eq!(daemon.health()["problems"], serde_json::json!([]));
+}
