@@ -50,7 +50,7 @@ pub const STREAM_LINGER: Duration = Duration::from_secs(1);
 pub const LINGER_IN_ALL: Duration = Duration::from_secs(30);
 
 /// Time that idle connections of a listener which a reload has removed are still served: a request that is on its way
-/// gets its answer, with `Connection: close`.
+/// gets its answer, with `Connection: close`. An HTTP/2 connection that is told to go has as long to say that it has heard.
 pub const RETIREMENT: Duration = Duration::from_secs(2);
 
 /// Bytes of a held request body that are kept for another attempt after they went to an HTTP/2 upstream, which may

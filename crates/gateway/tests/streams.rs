@@ -180,3 +180,20 @@ fn b13_http10_without_host_and_lengths_with_zeros() {
     assert_eq!(seen.header("host"), Some(&*upstream.address.to_string()));
     assert_eq!((seen.header("content-length"), &seen.body[..]), (Some("10"), &b"0123456789"[..]));
 }
+
+#[test]
+fn b13_a_client_that_does_not_answer_holds_up_no_stop() {
+    let upstream = Upstream::echo();
+    let gate = Gate::before(&upstream);
+    let mut client = Frames::connect(gate.address);
+    client.headers(
+        1,
+        &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/")],
+        END_STREAM,
+    );
+    assert_eq!(client.answer(1)[0].kind, HEADERS);
+    // the ping that follows GOAWAY is not acknowledged
+    assert!(gate.runtime.block_on(gate.gateway.stop(crate::support::PATIENCE)));
+    let told = std::iter::from_fn(|| client.next()).any(|frame| frame.kind == GOAWAY);
+    assert!(told);
+}

@@ -19,7 +19,7 @@ use http1::{BodyFraming, Fault, HeadLimits, Headers, RequestHead, ResponseHead, 
 use super::Pace;
 use crate::exchange::{self, BodyError, Ending, Incoming, Peer, RequestBody, ResponseWriter};
 use crate::gate::{Gate, Runtime};
-use crate::limits::{DISCARD_BYTES, H2_STREAMS, H2_WINDOW, LINGER, STREAM_LINGER, WRITE_BYTES};
+use crate::limits::{DISCARD_BYTES, H2_STREAMS, H2_WINDOW, LINGER, RETIREMENT, STREAM_LINGER, WRITE_BYTES};
 use crate::listener::Drain;
 use crate::record::refuse_unparsed;
 use crate::stream::{Stream, within};
@@ -49,6 +49,8 @@ pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, stream: Stream, drain: &
     let mut served: u64 = 0;
     let mut late: u32 = 0;
     loop {
+        // one that is told to go and has no streams need not say that it has heard
+        let patience = if draining { RETIREMENT } else { idle };
         tokio::select! {
             accepted = connection.accept() => match accepted {
                 Some(Ok((request, mut respond))) => {
@@ -83,7 +85,7 @@ pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, stream: Stream, drain: &
                 draining = true;
                 connection.graceful_shutdown();
             }
-            () = tokio::time::sleep(idle) => {
+            () = tokio::time::sleep(patience) => {
                 if Arc::strong_count(&streams) == 1 {
                     if draining {
                         return;
