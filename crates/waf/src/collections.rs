@@ -3,12 +3,17 @@
 //! They are shared by all transactions of a gate. A change is made under the lock of its shard at once, so counters of
 //! concurrent requests add up. The embedding program saves [`Collections::snapshot`] and gives it back with
 //! [`Collections::restore`] after a restart.
+//!
+//! They have a budget in records and in bytes. Where it is spent, what would expire first makes room; how much of that
+//! happened is told by [`Collections::holdings`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use seclang::variable::Variable;
+use sha1::{Digest, Sha1};
 
 use crate::limits;
 use crate::tx::leading_number;
@@ -23,6 +28,24 @@ pub struct RecordName {
     pub collection: Variable,
     /// Such as an address.
     pub key: Vec<u8>,
+}
+
+impl RecordName {
+    /// The name for a key of any length. Clients choose keys, such as session cookies: of a long one the beginning and the
+    /// hash are kept.
+    pub fn new(collection: Variable, mut key: Vec<u8>) -> RecordName {
+        if key.len() > limits::COLLECTION_KEY {
+            let hash = Sha1::digest(&key);
+            key.truncate(limits::COLLECTION_KEY - 2 * hash.len() - 1);
+            key.push(b'#');
+            key.extend(hash.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()));
+        }
+        RecordName { collection, key }
+    }
+
+    fn cost(&self) -> usize {
+        self.key.len() + limits::COLLECTION_OVERHEAD
+    }
 }
 
 /// One variable of a record.
@@ -51,16 +74,40 @@ pub struct Record {
     pub entries: BTreeMap<Vec<u8>, Entry>,
 }
 
+/// How much the collections hold, and what had to go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Records, expired ones that were not met yet among them.
+    pub records: usize,
+    /// Their bytes, as [`limits::COLLECTION_BYTES`] counts them.
+    pub bytes: usize,
+    /// Records that went before their time because the budget was spent, since the program began.
+    pub evicted: u64,
+}
+
 /// The shared collections.
 #[derive(Debug)]
 pub struct Collections {
-    shards: Vec<Mutex<HashMap<RecordName, Record>>>,
+    shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
+    evicted: AtomicU64,
+    /// What one shard may hold.
+    records: usize,
+    bytes: usize,
 }
+
+/// A part of the records, under one lock.
+#[derive(Debug, Default)]
+struct Shard {
+    records: HashMap<RecordName, Record>,
+    bytes: usize,
+}
+
+const SHARDS: usize = 16;
 
 impl Default for Collections {
     fn default() -> Collections {
-        Collections { shards: (0..16).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+        Collections::within(limits::COLLECTION_RECORDS, limits::COLLECTION_BYTES)
     }
 }
 
@@ -68,10 +115,90 @@ impl Record {
     fn drop_expired(&mut self, now: i64) {
         self.entries.retain(|_, entry| entry.expires.is_none_or(|at| at > now));
     }
+
+    /// Sets or removes a variable; false where that is beyond the limits.
+    fn change(&mut self, name: Vec<u8>, change: impl FnOnce(Option<&Entry>) -> Option<Entry>) -> bool {
+        let known = self.entries.get(&name);
+        let Some(entry) = change(known) else {
+            self.entries.remove(&name);
+            return true;
+        };
+        let fits = known.is_some() || self.entries.len() < limits::COLLECTION_VARIABLES;
+        if !fits || name.len() > limits::COLLECTION_NAME || entry.value.len() > limits::COLLECTION_VALUE {
+            return false;
+        }
+        self.entries.insert(name, entry);
+        true
+    }
+
+    fn cost(&self) -> usize {
+        let of_one =
+            |(name, entry): (&Vec<u8>, &Entry)| name.len() + entry.value.len() + limits::COLLECTION_OVERHEAD;
+        self.entries.iter().map(of_one).sum()
+    }
+}
+
+impl Shard {
+    /// Drops what has expired and, if that is too little, an eighth of the records: those that would expire first. So
+    /// that the next ones find room without another look at all of them. Says how many went before their time.
+    fn make_room(&mut self, keep: &RecordName, now: i64, records: usize, bytes: usize) -> u64 {
+        self.drop_where(|name, record| record.expires > now || name == keep);
+        let mut evicted = 0;
+        while self.records.len() > records || self.bytes > bytes {
+            let mut expiries: Vec<i64> = self
+                .records
+                .iter()
+                .filter(|(name, _)| *name != keep)
+                .map(|(_, record)| record.expires)
+                .collect();
+            if expiries.is_empty() {
+                break;
+            }
+            let eighth = expiries.len() / 8;
+            let (_, &mut last, _) = expiries.select_nth_unstable(eighth);
+            let before = self.records.len();
+            self.drop_where(|name, record| record.expires > last || name == keep);
+            evicted += (before - self.records.len()) as u64;
+        }
+        evicted
+    }
+
+    fn drop_where(&mut self, stays: impl Fn(&RecordName, &Record) -> bool) {
+        let Shard { records, bytes } = self;
+        records.retain(|name, record| {
+            let stays = stays(name, record);
+            if !stays {
+                *bytes -= name.cost() + record.cost();
+            }
+            stays
+        });
+    }
 }
 
 impl Collections {
-    fn with<R>(&self, name: &RecordName, f: impl FnOnce(&mut HashMap<RecordName, Record>) -> R) -> R {
+    /// Empty ones with a budget of their own.
+    pub fn within(records: usize, bytes: usize) -> Collections {
+        Collections {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            evicted: AtomicU64::new(0),
+            records: records / SHARDS,
+            bytes: bytes / SHARDS,
+        }
+    }
+
+    /// What they hold.
+    pub fn holdings(&self) -> Holdings {
+        let mut holdings = Holdings { evicted: self.evicted.load(Ordering::Relaxed), ..Holdings::default() };
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            holdings.records += shard.records.len();
+            holdings.bytes += shard.bytes;
+        }
+        holdings
+    }
+
+    fn with<R>(&self, name: &RecordName, f: impl FnOnce(&mut Shard) -> R) -> R {
         let shard = self.hasher.hash_one(name) as usize % self.shards.len();
         // A poisoned shard holds whole records: each change is one insertion.
         f(&mut self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner))
@@ -79,22 +206,22 @@ impl Collections {
 
     /// Whether there is a record of that name that has not expired.
     pub fn contains(&self, name: &RecordName, now: i64) -> bool {
-        self.with(name, |records| records.get(name).is_some_and(|record| record.expires > now))
+        self.with(name, |shard| shard.records.get(name).is_some_and(|record| record.expires > now))
     }
 
     /// A copy of the record's state, without what has expired.
     pub fn read(&self, name: &RecordName, now: i64) -> Option<Record> {
-        self.with(name, |records| {
-            let record = records.get_mut(name).filter(|record| record.expires > now)?;
+        self.with(name, |shard| {
+            let mut record = shard.records.get(name).filter(|record| record.expires > now)?.clone();
             record.drop_expired(now);
-            Some(record.clone())
+            Some(record)
         })
     }
 
     /// One variable's value, by its lower-case name, unless it has expired.
     pub fn value(&self, name: &RecordName, variable: &[u8], now: i64) -> Option<Vec<u8>> {
-        self.with(name, |records| {
-            let record = records.get(name).filter(|record| record.expires > now)?;
+        self.with(name, |shard| {
+            let record = shard.records.get(name).filter(|record| record.expires > now)?;
             let entry = record.entries.get(variable)?;
             entry.expires.is_none_or(|at| at > now).then(|| entry.value.clone())
         })
@@ -112,37 +239,32 @@ impl Collections {
         change: impl FnOnce(Option<&Entry>) -> Option<Entry>,
     ) -> bool {
         let variable = variable.to_ascii_lowercase();
-        self.with(name, |records| {
-            if !records.contains_key(name) && records.len() >= limits::COLLECTION_RECORDS / self.shards.len()
-            {
-                make_room(records, now);
-            }
-            let record = records
-                .entry(name.clone())
-                .and_modify(|record| {
-                    if record.expires <= now {
-                        *record = Record { created: now, ..Record::default() };
-                    }
-                })
-                .or_insert_with(|| Record { created: now, ..Record::default() });
-            record.drop_expired(now);
-            match change(record.entries.get(&variable)) {
-                Some(entry) => {
-                    let fits = record.entries.contains_key(&variable)
-                        || record.entries.len() < limits::COLLECTION_VARIABLES;
-                    if !fits || entry.value.len() > limits::COLLECTION_VALUE {
-                        return false;
-                    }
-                    record.entries.insert(variable, entry);
-                }
+        self.with(name, |shard| {
+            let Shard { records, bytes } = shard;
+            let record = match records.get_mut(name) {
+                Some(record) => record,
                 None => {
-                    record.entries.remove(&variable);
+                    *bytes += name.cost();
+                    records.entry(name.clone()).or_default()
                 }
+            };
+            let before = record.cost();
+            if record.expires <= now {
+                *record = Record { created: now, ..Record::default() };
             }
-            record.updated = now;
-            record.updates += 1;
-            record.expires = now + i64::from(timeout) * SECOND;
-            true
+            record.drop_expired(now);
+            let changed = record.change(variable, change);
+            if changed {
+                record.updated = now;
+                record.updates += 1;
+                record.expires = now + i64::from(timeout) * SECOND;
+            }
+            *bytes = *bytes + record.cost() - before;
+            if records.len() > self.records || *bytes > self.bytes {
+                let evicted = shard.make_room(name, now, self.records, self.bytes);
+                self.evicted.fetch_add(evicted, Ordering::Relaxed);
+            }
+            changed
         })
     }
 
@@ -150,35 +272,28 @@ impl Collections {
     pub fn snapshot(&self, now: i64) -> Vec<(RecordName, Record)> {
         let mut all = Vec::new();
         for shard in &self.shards {
-            let mut records = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            records.retain(|_, record| record.expires > now);
-            all.extend(records.iter().map(|(name, record)| (name.clone(), record.clone())));
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.drop_where(|_, record| record.expires > now);
+            all.extend(shard.records.iter().map(|(name, record)| (name.clone(), record.clone())));
         }
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
     }
 
-    /// Takes over saved records; those that are there already stay as they are.
+    /// Takes over saved records, as far as the budget goes; those that are there already stay as they are.
     pub fn restore(&self, records: impl IntoIterator<Item = (RecordName, Record)>) {
-        for (name, record) in records {
+        for (RecordName { collection, key }, record) in records {
+            let name = RecordName::new(collection, key);
             self.with(&name.clone(), |shard| {
-                if shard.len() < limits::COLLECTION_RECORDS / self.shards.len() {
-                    shard.entry(name).or_insert(record);
+                let cost = name.cost() + record.cost();
+                if shard.records.len() >= self.records || shard.bytes + cost > self.bytes {
+                    self.evicted.fetch_add(1, Ordering::Relaxed);
+                } else if !shard.records.contains_key(&name) {
+                    shard.bytes += cost;
+                    shard.records.insert(name, record);
                 }
             });
         }
-    }
-}
-
-/// Drops what has expired, or else the record that would expire first.
-fn make_room(records: &mut HashMap<RecordName, Record>, now: i64) {
-    let before = records.len();
-    records.retain(|_, record| record.expires > now);
-    if records.len() == before
-        && let Some(name) =
-            records.iter().min_by_key(|(_, record)| record.expires).map(|(name, _)| name.clone())
-    {
-        records.remove(&name);
     }
 }
 
@@ -261,6 +376,56 @@ mod tests {
             Some(Entry { value: vec![0; limits::COLLECTION_VALUE + 1], expires: None, deprecated: None })
         };
         assert!(!collections.change(&name("two"), b"long", 60, 0, long));
+    }
+
+    fn set(value: &[u8]) -> impl Fn(Option<&Entry>) -> Option<Entry> {
+        move |_| Some(Entry { value: value.to_vec(), expires: None, deprecated: None })
+    }
+
+    #[test]
+    fn c16_a_long_key_is_hashed_and_a_long_name_has_no_effect() {
+        let short = vec![b'k'; limits::COLLECTION_KEY];
+        assert_eq!(RecordName::new(Variable::Ip, short.clone()).key, short);
+        let long = vec![b'k'; 1024 * 1024];
+        let name = RecordName::new(Variable::Ip, long.clone());
+        assert_eq!(name.key.len(), limits::COLLECTION_KEY);
+        assert_eq!(name, RecordName::new(Variable::Ip, long.clone()));
+        assert_ne!(name, RecordName::new(Variable::Ip, [&long[..], b"k"].concat()));
+        let collections = Collections::default();
+        assert!(collections.change(&name, &long[..limits::COLLECTION_NAME], 60, 0, set(b"1")));
+        assert!(!collections.change(&name, &long[..=limits::COLLECTION_NAME], 60, 0, set(b"1")));
+    }
+
+    #[test]
+    fn c16_bytes_have_a_budget_and_what_goes_is_counted() {
+        let budget = 1024 * 1024;
+        let collections = Collections::within(limits::COLLECTION_RECORDS, budget);
+        for n in 0..5000_i64 {
+            // the first ones live longest
+            let timeout = if n < 10 { 100_000 } else { 3600 };
+            collections.change(&name(&n.to_string()), b"v", timeout, n, set(&[b'x'; 1000]));
+            assert!(collections.holdings().bytes <= budget);
+        }
+        let holdings = collections.holdings();
+        assert!(holdings.bytes > budget / 2 && holdings.evicted > 3000, "{holdings:?}");
+        assert_eq!(holdings.records as u64 + holdings.evicted, 5000);
+        for n in (0..10).chain([4999]) {
+            assert!(collections.contains(&name(&n.to_string()), 5000), "{n}");
+        }
+        let copy = Collections::within(100, budget / 2);
+        copy.restore(collections.snapshot(5000));
+        let copied = copy.holdings();
+        assert!(copied.bytes <= budget / 2 && copied.records <= 100, "{copied:?}");
+        assert_eq!(copied.records as u64 + copied.evicted, holdings.records as u64);
+        // what is counted is what is there
+        let counted: usize =
+            collections.snapshot(5000).iter().map(|(name, record)| name.cost() + record.cost()).sum();
+        assert_eq!(holdings.bytes, counted);
+        for n in 0..5000 {
+            collections.change(&name(&n.to_string()), b"v", 1, 5000, |_| None);
+        }
+        assert!(collections.snapshot(5000 + 2 * SECOND).is_empty());
+        assert_eq!(collections.holdings().bytes, 0);
     }
 
     #[test]

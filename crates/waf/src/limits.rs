@@ -91,8 +91,16 @@ pub const IP_ENTRIES: usize = 1_000_000;
 
 // -- the engine --
 
-/// Records of all persistent collections together. Beyond: the record that would expire first goes.
+/// Records of all persistent collections together. Beyond: what would expire first goes, and is counted.
 pub const COLLECTION_RECORDS: usize = 100_000;
+/// Bytes of all persistent collections together, as they are counted. Beyond: as above.
+pub const COLLECTION_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes that a record, or a variable of one, counts besides its texts: roughly what the tables around it take.
+pub const COLLECTION_OVERHEAD: usize = 128;
+/// Bytes of a record's key. Beyond: its beginning and its SHA-1 stand for it.
+pub const COLLECTION_KEY: usize = 256;
+/// Bytes of a persistent variable's name. Beyond: `setvar` has no effect.
+pub const COLLECTION_NAME: usize = 256;
 /// Variables of one record. Beyond: `setvar` of a new one has no effect.
 pub const COLLECTION_VARIABLES: usize = 256;
 /// Bytes of a persistent variable's value. Beyond: `setvar` has no effect.
@@ -118,6 +126,13 @@ pub const WORK_BETWEEN_LOOKS: i64 = 64 * 1024;
 pub const WORK_OF_TEST: u32 = 64;
 /// The same for a test that may take far longer than its value tells: PCRE2, or a pattern compiled for one request.
 pub const WORK_OF_BACKTRACKING: u32 = 4096;
+
+/// Bytes that a transaction may go on holding of a body when the phase that needed it is over. Beyond: they are given
+/// back, unless a rule of a later phase reads them.
+pub const RELEASED: usize = 128 * 1024;
+
+/// Bytes of MATCHED_VAR and its name that are copied so that the rest can be given back. Beyond: all of it stays.
+pub const KEPT_MATCH: usize = 64 * 1024;
 
 /// Transactions whose memory a rule set keeps for the next ones. Beyond: it is freed.
 pub const SPARES: usize = 32;

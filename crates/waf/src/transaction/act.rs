@@ -148,7 +148,7 @@ impl Transaction {
     /// Gives this transaction a record of a collection; the first one stays, as in ModSecurity.
     fn open(&mut self, collection: Variable, key: Vec<u8>) {
         if !key.is_empty() && !self.opened.iter().any(|name| name.collection == collection) {
-            self.opened.push(RecordName { collection, key });
+            self.opened.push(RecordName::new(collection, key));
         }
     }
 
