@@ -1,9 +1,10 @@
 //! Multipart bodies, the Content-Type header first and the body after the first NUL: no panic, no more output than
-//! input, every part an argument or a file, and the same parts if a parameter stands behind the boundary.
+//! input, every part an argument or a file, the same parts if a parameter stands behind the boundary, and the same counts
+//! in pieces as in one.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use waf::body::multipart::{Options, parse};
+use waf::body::multipart::{Options, Reader, parse};
 use waf::limits::{MULTIPART_PART_HEADERS, MULTIPART_PARTS};
 
 fuzz_target!(|data: &[u8]| {
@@ -11,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
         Some(end) => (&data[..end], &data[end + 1..]),
         None => (&b"multipart/form-data; boundary=b"[..], data),
     };
-    let options = Options { argument_limit: 4, file_limit: Some(2) };
+    let options = Options { argument_limit: 4, file_limit: Some(2), keep_files: true };
     let parsed = parse(body, Some(content_type), &options);
     assert!(parsed.parts.len() <= MULTIPART_PARTS);
     assert!(parsed.arguments().count() <= 4);
@@ -38,4 +39,11 @@ fuzz_target!(|data: &[u8]| {
     if parsed.error.is_none() && again.error.is_none() {
         assert_eq!(parsed.parts, again.parts);
     }
+
+    // In pieces, without the contents of files: the same counts, and no more memory than the body
+    let mut reader = Reader::new(Some(content_type), Options { keep_files: false, ..options });
+    let length = usize::from(data.first().copied().unwrap_or(0)) + 1;
+    body.chunks(length).for_each(|piece| reader.feed(piece));
+    assert_eq!(reader.no_files_length(), parsed.no_files_length);
+    assert!(reader.held() <= 2 * body.len().max(64));
 });

@@ -9,6 +9,7 @@ use seclang::operator::OperatorCall;
 use seclang::setting::Setting;
 use seclang::span::Span;
 
+use crate::needs::Needs;
 use crate::operators::{DataFiles, PatternLimits};
 use crate::plan;
 use crate::ruleset::{RuleIndex, RuleSet, Skip, Step};
@@ -226,6 +227,7 @@ impl Compiler<'_> {
             names: Default::default(),
             paths: Default::default(),
             plan: Default::default(),
+            needs: Default::default(),
             files: self.document.files.clone(),
             unicode_map,
             by_id: HashMap::new(),
@@ -283,6 +285,7 @@ impl Compiler<'_> {
         {
             target.learn(&rules.names);
         }
+        rules.needs = Needs::of(&rules.rules);
         rules.plan = plan::make(&mut rules.rules, &mut rules.phases, &rules.chains, &rules.files);
         let place = |file: &str| self.document.files.iter().position(|known| known == file);
         self.warnings.sort_by_cached_key(|warning| (place(&warning.file), warning.line));

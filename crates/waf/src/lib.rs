@@ -53,6 +53,7 @@ mod chain;
 mod expression;
 mod memory;
 mod names;
+mod needs;
 mod plan;
 mod target;
 mod tx;

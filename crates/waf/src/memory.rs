@@ -30,6 +30,20 @@ impl Slice {
     }
 }
 
+/// How much a [`Memory`] held at some moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Mark {
+    arena: usize,
+    buffers: usize,
+}
+
+impl Mark {
+    /// This, with the arena as it was at another.
+    pub(crate) fn with_arena_of(self, other: Mark) -> Mark {
+        Mark { arena: other.arena, ..self }
+    }
+}
+
 /// A transaction's bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -152,9 +166,30 @@ impl Memory {
         slice.start as usize..(slice.start + slice.len) as usize
     }
 
-    /// Bytes in use, for limits and metrics.
+    /// Bytes that are allocated.
     pub(crate) fn size(&self) -> usize {
-        self.arena.len() + self.buffers.iter().map(Vec::len).sum::<usize>()
+        self.capacity() + self.buffers.iter().map(Vec::capacity).sum::<usize>()
+    }
+
+    /// How much it holds now, for [`Memory::release`].
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { arena: self.arena.len(), buffers: self.buffers.len() }
+    }
+
+    /// Gives back what is allocated and not in use.
+    pub(crate) fn rest(&mut self) {
+        self.arena.shrink_to_fit();
+        self.scratch.clear();
+        self.scratch.shrink_to_fit();
+    }
+
+    /// Gives back all that came in since the mark; slices of that are empty from then on, or mean other bytes.
+    pub(crate) fn release(&mut self, mark: Mark) {
+        self.arena.truncate(mark.arena);
+        self.arena.shrink_to(ROOM);
+        self.scratch.clear();
+        self.scratch.shrink_to(ROOM);
+        self.buffers.truncate(mark.buffers);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::chain::{ChainId, ChainTree};
 use crate::compile::CompileWarning;
 use crate::expression::Expression;
 use crate::names::Names;
+use crate::needs::Needs;
 use crate::operators::Operator;
 use crate::plan::{Place, Plan, Question};
 use crate::settings::Settings;
@@ -29,6 +30,7 @@ pub struct RuleSet {
     pub(crate) chains: ChainTree,
     pub(crate) names: Names,
     pub(crate) plan: Plan,
+    pub(crate) needs: Needs,
     pub(crate) paths: Paths,
     pub(crate) files: Vec<String>,
     pub(crate) unicode_map: Option<UnicodeMap>,

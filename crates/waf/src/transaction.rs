@@ -19,7 +19,7 @@ use seclang::setting::{AuditEngine, LimitAction, RuleEngine};
 use seclang::variable::Variable;
 
 use crate::collections::{Collections, RecordName};
-use crate::memory::{Memory, Slice};
+use crate::memory::{Mark, Memory, Slice};
 use crate::operators::Captures;
 use crate::ruleset::{RuleIndex, RuleSet, TargetRemoval};
 use crate::tx::{TxVariables, leading_number};
@@ -32,6 +32,7 @@ mod evaluate;
 mod expand;
 mod input;
 mod profile;
+mod release;
 mod report;
 mod spare;
 mod values;
@@ -42,6 +43,7 @@ use deadline::Deadline;
 pub use deadline::{Clock, Overrun};
 use input::{Input, ResponseInput};
 pub use profile::{Cost, Profile};
+use release::Before;
 use spare::Spare;
 pub(crate) use spare::Spares;
 use values::Values;
@@ -113,6 +115,9 @@ pub struct Transaction {
     unique_id: String,
 
     memory: Memory,
+    /// What it held before the request's body came, and before the response's.
+    before_body: Mark,
+    before_response_body: Before,
     input: Input,
     response: ResponseInput,
     tx: TxVariables,
@@ -225,6 +230,8 @@ impl Transaction {
             now,
             unique_id: unique_id.to_owned(),
             memory,
+            before_body: Mark::default(),
+            before_response_body: Before::default(),
             input: Input::default(),
             response: ResponseInput::default(),
             tx,
@@ -276,7 +283,9 @@ impl Transaction {
     /// Runs phase 1.
     pub fn request_headers_done(&mut self, now: Timestamp) -> Decision {
         self.choose_body_processor();
-        self.run_phase(1, now)
+        let decision = self.run_phase(1, now);
+        self.before_body = self.memory.mark();
+        decision
     }
 
     /// Whether the request body is to be fed to [`Transaction::request_body`].
@@ -286,24 +295,35 @@ impl Transaction {
 
     /// Parses what [`Transaction::request_body`] took and runs phase 2.
     pub fn request_body_done(&mut self, now: Timestamp) -> Decision {
+        let mut before = Before::default();
         if self.intervention.is_none() && self.mode != Mode::Off {
             self.decode_path();
+            before = Before {
+                mark: self.memory.mark().with_arena_of(self.before_body),
+                values: self.values.len(),
+            };
             if self.inspects_request_body() {
-                self.count_work(self.input.body.len());
+                self.count_work(self.input.body_length);
                 self.process_request_body();
             }
         }
-        self.run_phase(2, now)
+        let decision = self.run_phase(2, now);
+        self.release_request_body(before);
+        decision
     }
 
     /// Runs phase 3.
     pub fn response_headers_done(&mut self, now: Timestamp) -> Decision {
-        self.run_phase(3, now)
+        let decision = self.run_phase(3, now);
+        self.before_response_body = Before { mark: self.memory.mark(), values: self.values.len() };
+        decision
     }
 
     /// Runs phase 4.
     pub fn response_body_done(&mut self, now: Timestamp) -> Decision {
-        self.run_phase(4, now)
+        let decision = self.run_phase(4, now);
+        self.release_response_body();
+        decision
     }
 
     /// Runs phase 5. It runs once, whatever was decided, and can't intervene any more.
@@ -352,9 +372,9 @@ impl Transaction {
         Some(value.bytes(&mut [0; 20]).to_vec())
     }
 
-    /// The inspected part of the request body.
-    pub fn inspected_request_body(&self) -> &[u8] {
-        self.memory.get(self.input.body)
+    /// Bytes of the request body's inspected part.
+    pub fn inspected_request_bytes(&self) -> usize {
+        self.input.body_length
     }
 
     /// The inspected part of the response body.
@@ -382,9 +402,10 @@ impl Transaction {
         &self.errors
     }
 
-    /// Bytes that the transaction holds of requests and transformed values.
+    /// Bytes that the transaction holds of requests, responses and transformed values.
     pub fn memory_size(&self) -> usize {
-        self.memory.size()
+        let reader = self.input.reader.as_ref().map_or(0, |reader| reader.held());
+        self.memory.size() + self.values.capacity() + reader
     }
 
     /// Ends the transaction if it runs in mode On.

@@ -75,6 +75,8 @@ pub(crate) struct TxVariables {
     made_order: Vec<u32>,
     /// Names that no rule mentions literally.
     made: Names,
+    /// The values alone, without the places of those that are not set, while nobody asks for them.
+    resting: Vec<(u32, Value)>,
 }
 
 impl TxVariables {
@@ -92,6 +94,24 @@ impl TxVariables {
         match number.checked_sub(rules.names.len() as u32) {
             Some(made) => self.made.name(made),
             None => rules.names.name(number),
+        }
+    }
+
+    /// Takes less memory from now on; [`TxVariables::wake`] comes before the next use.
+    pub(crate) fn rest(&mut self) {
+        let values = std::mem::take(&mut self.values);
+        let set = (0..).zip(values).filter_map(|(number, value)| Some((number, value?)));
+        self.resting.extend(set);
+    }
+
+    /// Ends a rest.
+    pub(crate) fn wake(&mut self) {
+        for (number, value) in std::mem::take(&mut self.resting) {
+            let index = number as usize;
+            if index >= self.values.len() {
+                self.values.resize(index + 1, None);
+            }
+            self.values[index] = Some(value);
         }
     }
 
@@ -127,6 +147,7 @@ impl TxVariables {
         self.order.clear();
         self.made_order.clear();
         self.made.clear();
+        self.resting.clear();
     }
 
     /// All that are set, oldest first.

@@ -9,6 +9,9 @@
 //! may follow the boundary, and a line that begins with `--` without being like the boundary is told apart from one
 //! that is.
 //!
+//! [`Reader`] takes the body in pieces and lets go of the contents of files, unless [`Options::keep_files`] asks for them:
+//! what it holds is bounded by the part headers and the values, not by the files. [`parse`] reads a body that is there whole.
+//!
 //! ```
 //! let body = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n";
 //! let parsed = waf::body::multipart::parse(body, Some(b"multipart/form-data; boundary=x"), &Default::default());
@@ -35,11 +38,13 @@ pub struct Options {
     /// then does ModSecurity count them (measured with 2.9.7 under Apache; FILES_TMP_CONTENT and `@inspectFile`
     /// change nothing).
     pub file_limit: Option<usize>,
+    /// Whether the contents of files are kept; of others only their sizes are known.
+    pub keep_files: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { argument_limit: 1000, file_limit: None }
+        Options { argument_limit: 1000, file_limit: None, keep_files: true }
     }
 }
 
@@ -173,45 +178,229 @@ impl<'a> Parsed<'a> {
 
 /// Parses a whole body under its Content-Type header.
 pub fn parse<'a>(body: &'a [u8], content_type: Option<&[u8]>, options: &Options) -> Parsed<'a> {
-    let mut flags = Flags::default();
-    let boundary = match boundary(content_type, &mut flags) {
-        Ok(boundary) => boundary,
-        Err(problem) => {
-            flags.fatal = true;
-            let error = Some(format!("Multipart: {problem}."));
-            return Parsed { flags, error, ..Parsed::default() };
-        }
-    };
-    let mut parser = Parser {
-        body,
-        boundary,
-        plain: boundary.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte)),
-        in_line: Finder::new(&[b"--", boundary].concat()).into_owned(),
-        options,
-        parsed: Parsed { flags, ..Parsed::default() },
-        part: None,
-        boundaries: 0,
-        extracted: 0,
-    };
-    let result = parser.run();
-    let mut parsed = parser.parsed;
-    match result {
-        Ok(()) => {
-            let fields = parsed.parts.iter().filter(|part| part.is_argument).count();
-            if fields > options.argument_limit {
-                parsed.error = Some(LIMIT_EXCEEDED.to_owned());
-            }
-            parsed.arguments = fields.min(options.argument_limit);
-        }
-        Err(problem) => {
-            parsed.error = Some(format!("Multipart parsing error: Multipart: {}", problem.text));
-            parsed.flags.fatal = problem.fatal;
+    // with everything kept, what the reader keeps is the body itself
+    let mut reader = Reader::new(content_type, Options { keep_files: true, ..options.clone() });
+    reader.feed(body);
+    let read = reader.finish();
+    Parsed {
+        parts: read.parts.iter().map(|part| part.within(body)).collect(),
+        flags: read.flags,
+        error: read.error,
+        no_files_length: read.no_files_length,
+        last_name: read.last_name.within(body),
+        last_filename: read.last_filename.within(body),
+        arguments: read.arguments,
+    }
+}
+
+/// Bytes that are taken in at once; what lies behind a file's content in them is moved when the content goes.
+const PIECE: usize = 16 * 1024;
+
+/// Contents of files below this length are not worth to be taken out; each has a header that is longer.
+const SMALL_CONTENT: usize = 256;
+
+/// Reads a body piece by piece.
+#[derive(Debug)]
+pub struct Reader {
+    /// What is kept of the body, and behind it what was not looked at yet.
+    kept: Vec<u8>,
+    parser: Parser,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Reading,
+    /// The final boundary was read.
+    Ended,
+    Failed(Problem),
+    /// There is no boundary to look for.
+    Refused(String),
+}
+
+/// What was read of a body, as runs of the bytes that are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    pub(crate) kept: Vec<u8>,
+    pub(crate) parts: Vec<ReadPart>,
+    pub(crate) flags: Flags,
+    pub(crate) error: Option<String>,
+    pub(crate) no_files_length: usize,
+    pub(crate) last_name: Text,
+    pub(crate) last_filename: Text,
+    arguments: usize,
+}
+
+/// A [`Part`] as runs of the kept bytes.
+#[derive(Debug)]
+pub(crate) struct ReadPart {
+    pub(crate) name: Text,
+    pub(crate) filename: Option<Text>,
+    pub(crate) headers: Vec<Text>,
+    /// Empty where the content is not kept.
+    pub(crate) content: Range<usize>,
+    /// Bytes of the content.
+    pub(crate) size: usize,
+    extracted: bool,
+    pub(crate) is_argument: bool,
+}
+
+impl ReadPart {
+    fn within<'a>(&self, kept: &'a [u8]) -> Part<'a> {
+        Part {
+            name: self.name.within(kept),
+            filename: self.filename.as_ref().map(|name| name.within(kept)),
+            headers: self.headers.iter().map(|line| line.within(kept)).collect(),
+            content: &kept[self.content.clone()],
+            extracted: self.extracted,
+            is_argument: self.is_argument,
         }
     }
-    parsed
+}
+
+/// A run of the kept bytes, or bytes that stand there in another form.
+#[derive(Debug, Clone)]
+pub(crate) enum Text {
+    Kept(Range<usize>),
+    Own(Vec<u8>),
+}
+
+impl Default for Text {
+    fn default() -> Text {
+        Text::Own(Vec::new())
+    }
+}
+
+impl Text {
+    /// What was made of `kept`: its parts are known by their address.
+    fn of(kept: &[u8], text: Cow<'_, [u8]>) -> Text {
+        match text {
+            Cow::Owned(text) => Text::Own(text),
+            Cow::Borrowed(text) => {
+                let start = (text.as_ptr() as usize).wrapping_sub(kept.as_ptr() as usize);
+                if start <= kept.len() && text.len() <= kept.len() - start {
+                    Text::Kept(start..start + text.len())
+                } else {
+                    Text::Own(text.to_vec())
+                }
+            }
+        }
+    }
+
+    fn within<'a>(&self, kept: &'a [u8]) -> Cow<'a, [u8]> {
+        match self {
+            Text::Kept(range) => Cow::Borrowed(&kept[range.clone()]),
+            Text::Own(text) => Cow::Owned(text.clone()),
+        }
+    }
+
+    fn get<'t>(&'t self, kept: &'t [u8]) -> &'t [u8] {
+        match self {
+            Text::Kept(range) => &kept[range.clone()],
+            Text::Own(text) => text,
+        }
+    }
+
+    /// Takes it out, to be changed.
+    fn take(&mut self, kept: &[u8]) -> Vec<u8> {
+        match self {
+            Text::Kept(range) => kept[range.clone()].to_vec(),
+            Text::Own(text) => std::mem::take(text),
+        }
+    }
+}
+
+impl Reader {
+    /// A reader of a body under this Content-Type header.
+    pub fn new(content_type: Option<&[u8]>, options: Options) -> Reader {
+        let mut flags = Flags::default();
+        let (boundary, state) = match boundary(content_type, &mut flags) {
+            Ok(boundary) => (boundary, State::Reading),
+            Err(problem) => {
+                flags.fatal = true;
+                (&[][..], State::Refused(format!("Multipart: {problem}.")))
+            }
+        };
+        let parser = Parser {
+            in_line: Finder::new(&[b"--", boundary].concat()).into_owned(),
+            plain: boundary.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte)),
+            boundary: boundary.to_vec(),
+            options,
+            read: Read { flags, ..Read::default() },
+            at: 0,
+            gone: 0,
+            starts_line: true,
+            after_bare_lf: false,
+            part: None,
+            droppable: None,
+            boundaries: 0,
+            extracted: 0,
+        };
+        Reader { kept: Vec::new(), parser, state }
+    }
+
+    /// Takes the next bytes of the body.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        for piece in bytes.chunks(PIECE) {
+            match self.state {
+                State::Reading => {}
+                State::Ended => {
+                    self.parser.read.flags.data_after = true;
+                    return;
+                }
+                State::Failed(_) | State::Refused(_) => return,
+            }
+            self.kept.extend_from_slice(piece);
+            match self.parser.run(&mut self.kept) {
+                Ok(false) => {}
+                Ok(true) => self.state = State::Ended,
+                Err(problem) => self.state = State::Failed(problem),
+            }
+        }
+    }
+
+    /// Bytes so far that count against SecRequestBodyNoFilesLimit: part headers and values, but not files.
+    pub fn no_files_length(&self) -> usize {
+        self.parser.read.no_files_length
+    }
+
+    /// Bytes that are held of the body.
+    pub fn held(&self) -> usize {
+        self.kept.capacity()
+    }
+
+    /// Ends the body.
+    pub(crate) fn finish(mut self) -> Read {
+        let result = match self.state {
+            State::Reading => self.parser.end(&self.kept),
+            State::Ended => Ok(()),
+            State::Failed(problem) => Err(problem),
+            State::Refused(error) => {
+                self.parser.read.error = Some(error);
+                return self.parser.read;
+            }
+        };
+        let mut read = self.parser.read;
+        match result {
+            Ok(()) => {
+                let fields = read.parts.iter().filter(|part| part.is_argument).count();
+                if fields > self.parser.options.argument_limit {
+                    read.error = Some(LIMIT_EXCEEDED.to_owned());
+                }
+                read.arguments = fields.min(self.parser.options.argument_limit);
+            }
+            Err(problem) => {
+                read.error = Some(format!("Multipart parsing error: Multipart: {}", problem.text));
+                read.flags.fatal = problem.fatal;
+            }
+        }
+        read.kept = self.kept;
+        read
+    }
 }
 
 /// Why the parser stopped; ModSecurity does not count a missing boundary as its own error.
+#[derive(Debug)]
 struct Problem {
     text: String,
     fatal: bool,
@@ -228,69 +417,113 @@ fn incomplete<T>(text: &str) -> Result<T, Problem> {
 }
 
 /// A part whose end was not yet seen.
-#[derive(Default)]
-struct Building<'a> {
+#[derive(Debug, Default)]
+struct Building {
     /// Names as sent and values, folded lines joined; the last is still growing.
-    headers: Vec<(&'a [u8], Cow<'a, [u8]>)>,
-    lines: Vec<Cow<'a, [u8]>>,
-    disposition: Disposition<'a>,
+    headers: Vec<(Text, Text)>,
+    lines: Vec<Text>,
+    name: Option<Text>,
+    filename: Option<Text>,
+    /// Whether rules read the content.
+    keeps: bool,
+    /// Where the content begins in the kept bytes.
+    kept_from: usize,
     in_content: bool,
     is_argument: bool,
-    /// What was read of the content, without its last line end; none before the first line of it.
+    /// What was read of the content, without its last line end, as a run of the body; none before the first line of it.
     content: Option<Range<usize>>,
     extracted: bool,
 }
 
-struct Parser<'a, 'o> {
-    body: &'a [u8],
-    boundary: &'o [u8],
+impl Building {
+    /// Whether its content goes once it was looked at.
+    fn is_dropped(&self) -> bool {
+        self.content.is_some() && !self.keeps
+    }
+}
+
+#[derive(Debug)]
+struct Parser {
+    boundary: Vec<u8>,
     /// The boundary has none of the characters at which parsers cut it, such as PHP at a comma.
     plain: bool,
     /// Looks for `--` and the boundary.
     in_line: Finder<'static>,
-    options: &'o Options,
-    parsed: Parsed<'a>,
-    part: Option<Building<'a>>,
+    options: Options,
+    read: Read,
+    /// Where the next line begins in the body.
+    at: usize,
+    /// Bytes of the body before `at` that are not kept.
+    gone: usize,
+    starts_line: bool,
+    after_bare_lf: bool,
+    part: Option<Building>,
+    /// Where the content of the part that has just ended begins in the kept bytes, if it goes.
+    droppable: Option<usize>,
     boundaries: usize,
     extracted: usize,
 }
 
-impl<'a> Parser<'a, '_> {
-    fn run(&mut self) -> Result<(), Problem> {
-        let mut at = 0;
-        let mut starts_line = true;
-        let mut after_bare_lf = false;
-        while let Some(length) = line_length(&self.body[at..]) {
-            let line = &self.body[at..at + length];
-            if starts_line && self.boundary_line(line, after_bare_lf)? {
+impl Parser {
+    /// Looks at all lines that are whole, and takes out of `kept` what no rule reads. True after the final boundary.
+    fn run(&mut self, kept: &mut Vec<u8>) -> Result<bool, Problem> {
+        loop {
+            let at = self.at - self.gone;
+            let Some(length) = line_length(&kept[at..]) else { break };
+            let line = &kept[at..at + length];
+            let starts_line = line.ends_with(b"\n");
+            let after_bare_lf = starts_line && !line.ends_with(b"\r\n");
+            if self.starts_line && self.boundary_line(line)? {
                 if self.part.is_none() {
-                    self.parsed.flags.data_after = at + length < self.body.len();
-                    return Ok(());
+                    self.read.flags.data_after = at + length < kept.len();
+                    return Ok(true);
+                }
+                if let Some(from) = self.droppable.take() {
+                    self.drop_content(kept, from);
                 }
             } else {
                 // Werkzeug takes a bare CR for the line end before a boundary, however long the line is.
-                let from = if starts_line { at + 1 } else { at.saturating_sub(self.boundary.len() + 1) };
-                let window = &self.body[from..at + length];
-                self.parsed.flags.unmatched_boundary |= self.in_line.find(window).is_some();
-                self.other_line(at, line)?;
+                let from = if self.starts_line { at + 1 } else { at.saturating_sub(self.boundary.len() + 1) };
+                let window = &kept[from..at + length];
+                self.read.flags.unmatched_boundary |= self.in_line.find(window).is_some();
+                self.other_line(kept, line)?;
             }
-            at += length;
-            starts_line = line.ends_with(b"\n");
-            after_bare_lf = starts_line && !line.ends_with(b"\r\n");
+            self.at += length;
+            self.starts_line = starts_line;
+            self.after_bare_lf = after_bare_lf;
         }
-        if self.body.is_empty() {
+        match &self.part {
+            Some(part) if part.is_dropped() => self.drop_content(kept, part.kept_from),
+            None if !self.options.keep_files => self.drop_content(kept, 0),
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    /// Takes what lies before the next line out of `kept`.
+    fn drop_content(&mut self, kept: &mut Vec<u8>, from: usize) {
+        // a boundary in the middle of a long line may begin in what was looked at
+        let to = (self.at - self.gone).saturating_sub(self.boundary.len() + 1);
+        if to >= from + SMALL_CONTENT {
+            kept.drain(from..to);
+            self.gone += to - from;
+        }
+    }
+
+    /// What follows the last whole line may be the final boundary without its line end.
+    fn end(&mut self, kept: &[u8]) -> Result<(), Problem> {
+        if self.at == 0 && kept.is_empty() {
             return Ok(());
         }
         if self.boundaries == 0 {
             return incomplete("No boundaries found in payload.");
         }
-        // The final boundary may lack its line end.
-        let rest = self.body[at..].strip_prefix(b"--").and_then(|rest| rest.strip_prefix(self.boundary));
-        if !starts_line || rest != Some(b"--") {
+        let rest = kept[self.at - self.gone..].strip_prefix(b"--");
+        if !self.starts_line || rest.and_then(|rest| rest.strip_prefix(&self.boundary[..])) != Some(b"--") {
             return incomplete("Final boundary missing.");
         }
-        self.parsed.flags.lf_line |= after_bare_lf;
-        self.parsed.flags.invalid_part |= !self.content_seen();
+        self.read.flags.lf_line |= self.after_bare_lf;
+        self.read.flags.invalid_part |= !self.content_seen();
         self.finish_part()
     }
 
@@ -299,30 +532,30 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// True when the line is a boundary and was dealt with; after the final one no part is open.
-    fn boundary_line(&mut self, line: &'a [u8], after_bare_lf: bool) -> Result<bool, Problem> {
+    fn boundary_line(&mut self, line: &[u8]) -> Result<bool, Problem> {
         // Like ModSecurity's strings, boundaries end at a NUL.
         let text = &line[..memchr::memchr(0, line).unwrap_or(line.len())];
-        let boundary = self.boundary;
+        let boundary = &self.boundary[..];
         let Some(after) = text.strip_prefix(b"--").filter(|_| text.len() > 3) else {
-            self.parsed.flags.unmatched_boundary |= self.in_line.find(line).is_some();
+            self.read.flags.unmatched_boundary |= self.in_line.find(line).is_some();
             return Ok(false);
         };
         let Some(end) = after.strip_prefix(boundary) else {
             let quoted = after.strip_prefix(b"\"").is_some_and(|after| after.starts_with(boundary));
-            if quoted && self.parsed.flags.boundary_quoted {
+            if quoted && self.read.flags.boundary_quoted {
                 return fatal("Invalid boundary (quotes).");
             }
             let spaces = after.iter().take_while(|&&byte| is_space(byte)).count();
             if spaces > 0 && after[spaces..].starts_with(boundary) {
                 return fatal("Invalid boundary (whitespace).");
             }
-            self.parsed.flags.unmatched_boundary |= !self.plain;
-            self.parsed.flags.leading_dashes = true;
+            self.read.flags.unmatched_boundary |= !self.plain;
+            self.read.flags.leading_dashes = true;
             return Ok(false);
         };
-        self.parsed.flags.lf_line |= after_bare_lf;
+        self.read.flags.lf_line |= self.after_bare_lf;
         if self.boundaries > 0 && !self.content_seen() {
-            self.parsed.flags.invalid_part = true;
+            self.read.flags.invalid_part = true;
             return Ok(false);
         }
         let (end, is_final) = match end.strip_prefix(b"--") {
@@ -330,8 +563,8 @@ impl<'a> Parser<'a, '_> {
             None => (end, false),
         };
         match end {
-            b"\r\n" => self.parsed.flags.crlf_line = true,
-            b"\n" => self.parsed.flags.lf_line = true,
+            b"\r\n" => self.read.flags.crlf_line = true,
+            b"\n" => self.read.flags.lf_line = true,
             _ => return fatal(format!("Invalid boundary: {}", escape_for_log(text))),
         }
         self.finish_part()?;
@@ -341,32 +574,36 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// A line that is no boundary, or a piece of a long one.
-    fn other_line(&mut self, at: usize, line: &'a [u8]) -> Result<(), Problem> {
+    fn other_line(&mut self, kept: &[u8], line: &[u8]) -> Result<(), Problem> {
         let Some(part) = &mut self.part else {
-            self.parsed.flags.data_before = true;
+            self.read.flags.data_before = true;
             return Ok(());
         };
         if !part.in_content {
             if line.len() == MULTIPART_LINE || !line.ends_with(b"\n") {
                 return fatal(format!("Part header line over {MULTIPART_LINE} bytes long"));
             }
-            return self.header_line(line);
+            return self.header_line(kept, line);
         }
+        let at = self.at;
         let end = at + without_line_end(line).len();
         let start = match &part.content {
             Some(content) => content.start,
-            None => at,
+            None => {
+                part.kept_from = at - self.gone;
+                at
+            }
         };
         // A line end counts as content once something follows it.
         let from = part.content.as_ref().map_or(at, |content| content.end);
         part.content = Some(start..end);
         if part.is_argument {
-            self.parsed.no_files_length += end - from;
+            self.read.no_files_length += end - from;
         }
-        if part.disposition.filename.is_some() && from == at && start == at && !part.extracted {
+        if part.filename.is_some() && from == at && start == at && !part.extracted {
             // ModSecurity opens a file at the first line of its content.
             match self.options.file_limit {
-                Some(limit) if self.extracted >= limit => self.parsed.flags.file_limit_exceeded = true,
+                Some(limit) if self.extracted >= limit => self.read.flags.file_limit_exceeded = true,
                 Some(_) => {
                     self.extracted += 1;
                     part.extracted = true;
@@ -377,13 +614,13 @@ impl<'a> Parser<'a, '_> {
         Ok(())
     }
 
-    fn header_line(&mut self, line: &'a [u8]) -> Result<(), Problem> {
+    fn header_line(&mut self, kept: &[u8], line: &[u8]) -> Result<(), Problem> {
         let Some(part) = &mut self.part else { return Ok(()) };
-        let flags = &mut self.parsed.flags;
+        let flags = &mut self.read.flags;
         if memchr::memchr(0, line).is_some() {
             return fatal("Nul byte in part headers.");
         }
-        self.parsed.no_files_length += line.len();
+        self.read.no_files_length += line.len();
         if line.ends_with(b"\r\n") {
             flags.crlf_line = true;
         } else {
@@ -391,7 +628,7 @@ impl<'a> Parser<'a, '_> {
         }
         let text = without_line_end(line);
         if text.is_empty() {
-            return self.end_of_headers();
+            return self.end_of_headers(kept);
         }
         if is_space(line[0]) {
             flags.header_folding = true;
@@ -402,13 +639,14 @@ impl<'a> Parser<'a, '_> {
             let (Some((name, value)), Some(last)) = (part.headers.last_mut(), part.lines.last_mut()) else {
                 return fatal("Invalid part header (folding error).");
             };
-            let value = value.to_mut();
-            value.push(b' ');
-            value.extend_from_slice(data);
-            if value.len() > MULTIPART_LINE {
+            let mut folded = value.take(kept);
+            folded.push(b' ');
+            folded.extend_from_slice(data);
+            if folded.len() > MULTIPART_LINE {
                 return fatal("Part header too long.");
             }
-            *last = Cow::Owned([name, &b": "[..], value].concat());
+            *last = Text::Own([name.get(kept), &b": "[..], &folded].concat());
+            *value = Text::Own(folded);
             return Ok(());
         }
         let name = match memchr::memchr(b':', line) {
@@ -422,7 +660,7 @@ impl<'a> Parser<'a, '_> {
         if !name.iter().all(|byte| byte.is_ascii_graphic()) || text[name.len()..].iter().any(control) {
             return fatal("Invalid part header (contains invalid character)");
         }
-        if part.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+        if part.headers.iter().any(|(other, _)| other.get(kept).eq_ignore_ascii_case(name)) {
             return fatal(format!("Duplicate part header: {}.", escape_for_log(name)));
         }
         if part.headers.len() == MULTIPART_PART_HEADERS {
@@ -432,24 +670,28 @@ impl<'a> Parser<'a, '_> {
         while let [b' ' | b'\t', after @ ..] = value {
             value = after;
         }
-        part.headers.push((name, Cow::Borrowed(value)));
-        part.lines.push(Cow::Borrowed(text));
+        let run = |text| Text::of(kept, Cow::Borrowed(text));
+        part.headers.push((run(name), run(value)));
+        part.lines.push(run(text));
         Ok(())
     }
 
     /// The empty line: what the part is depends on its Content-Disposition.
-    fn end_of_headers(&mut self) -> Result<(), Problem> {
+    fn end_of_headers(&mut self, kept: &[u8]) -> Result<(), Problem> {
         let Some(part) = &mut self.part else { return Ok(()) };
-        let header = part.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"Content-Disposition"));
+        let header =
+            part.headers.iter().find(|(name, _)| name.get(kept).eq_ignore_ascii_case(b"Content-Disposition"));
         let Some((_, value)) = header else {
             return fatal("Part missing Content-Disposition header.");
         };
-        let (disposition, result) = Disposition::parse(value, &mut self.parsed.flags);
-        if let Some(name) = &disposition.last_name {
-            self.parsed.last_name = name.clone();
+        let value = value.get(kept);
+        let (disposition, result) = Disposition::parse(&Cow::Borrowed(value), &mut self.read.flags);
+        let own = |text: Cow<'_, [u8]>| Text::of(kept, text);
+        if let Some(name) = disposition.last_name {
+            self.read.last_name = own(name);
         }
-        if let Some(filename) = &disposition.last_filename {
-            self.parsed.last_filename = filename.clone();
+        if let Some(filename) = disposition.last_filename {
+            self.read.last_filename = own(filename);
         }
         if let Err(code) = result {
             let value = escape_for_log(value);
@@ -464,7 +706,9 @@ impl<'a> Parser<'a, '_> {
         let filename = disposition.filename.as_ref();
         part.is_argument =
             filename.is_none_or(|filename| filename.is_empty()) || std::str::from_utf8(value).is_err();
-        part.disposition = disposition;
+        part.name = disposition.name.map(own);
+        part.keeps = self.options.keep_files || part.is_argument;
+        part.filename = disposition.filename.map(own);
         part.in_content = true;
         Ok(())
     }
@@ -472,18 +716,23 @@ impl<'a> Parser<'a, '_> {
     /// Adds the open part, if there is one, to the list.
     fn finish_part(&mut self) -> Result<(), Problem> {
         let Some(part) = self.part.take() else { return Ok(()) };
-        let Some(name) = part.disposition.name else {
-            self.parsed.flags.invalid_part = true;
+        let droppable = part.is_dropped().then_some(part.kept_from);
+        let Some(name) = part.name else {
+            self.read.flags.invalid_part = true;
             return Ok(());
         };
-        if self.parsed.parts.len() == MULTIPART_PARTS {
+        if self.read.parts.len() == MULTIPART_PARTS {
             return fatal(format!("More than {MULTIPART_PARTS} parts."));
         }
-        self.parsed.parts.push(Part {
+        self.droppable = droppable;
+        let size = part.content.as_ref().map_or(0, ExactSizeIterator::len);
+        let kept = |content: &Range<usize>| content.start - self.gone..content.end - self.gone;
+        self.read.parts.push(ReadPart {
             name,
-            filename: part.disposition.filename,
+            filename: part.filename,
             headers: part.lines,
-            content: &self.body[part.content.unwrap_or_default()],
+            content: part.content.as_ref().filter(|_| part.keeps).map_or(0..0, kept),
+            size,
             extracted: part.extracted,
             is_argument: part.is_argument,
         });
@@ -573,6 +822,80 @@ mod tests {
         let headers = "Content-Disposition: form-data; name=a\r\n\r\nContent-Disposition: form-data; name=b; filename=c\r\n\r\n";
         assert_eq!(parsed.no_files_length, headers.len() + "12\r\n34".len());
         assert_eq!(parsed.files_combined_size(), 10);
+    }
+
+    /// A body with a field, a file of `size` bytes and another field.
+    fn upload(size: usize) -> Vec<u8> {
+        let mut body = b"preamble\r\n--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n\
+            --x\r\nContent-Disposition: form-data; name=b; filename=\"c d\"\r\nX-Folded: 1\r\n 2\r\n\r\n"
+            .to_vec();
+        body.extend((0..size).map(|at| b"0123456789\r\n--"[at % 14]));
+        if size > 10_000 {
+            // a long line with the boundary where pieces may be cut
+            body.extend_from_slice(&[b'l'; 3 * MULTIPART_LINE - 3]);
+            body.extend_from_slice(b"--x");
+        }
+        body.extend_from_slice(
+            b"\r\n--x\r\nContent-Disposition: form-data; name=e\r\n\r\n2\r\n3\r\n--x--\r\n",
+        );
+        body
+    }
+
+    #[test]
+    fn c17_a_body_in_pieces_reads_as_the_whole_without_contents_of_files() {
+        let content_type = Some(&b"multipart/form-data; boundary=x"[..]);
+        for size in [0, 1, 254, 255, 256, 257, 4095, 4096, 40_000] {
+            let body = upload(size);
+            // cut short at odd places too: what is missing is missing for both
+            for end in [body.len(), body.len() - 1, body.len() - 3, body.len() - 60, 100] {
+                let body = &body[..end];
+                let whole = parse(body, content_type, &Options::default());
+                for piece in [1, 2, 7, 100, 4096, 5000, body.len()] {
+                    let options = Options { keep_files: false, ..Options::default() };
+                    let mut reader = Reader::new(content_type, options);
+                    body.chunks(piece).for_each(|piece| reader.feed(piece));
+                    let read = reader.finish();
+                    assert_eq!(read.flags, whole.flags, "{size} {end} {piece}");
+                    assert_eq!(read.error, whole.error);
+                    assert_eq!(read.no_files_length, whole.no_files_length);
+                    assert_eq!(read.last_filename.within(&read.kept), whole.last_filename);
+                    assert_eq!(read.parts.len(), whole.parts.len());
+                    for (part, whole) in read.parts.iter().zip(&whole.parts) {
+                        assert_eq!(part.size, whole.content.len());
+                        let content = if whole.filename.is_some() { &b""[..] } else { whole.content };
+                        let part = part.within(&read.kept);
+                        assert_eq!((&part.name, &part.filename), (&whole.name, &whole.filename));
+                        assert_eq!((&part.headers, part.content), (&whole.headers, content));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn c17_what_is_held_does_not_grow_with_files() {
+        let content_type = Some(&b"multipart/form-data; boundary=x"[..]);
+        let options = Options { keep_files: false, ..Options::default() };
+        let mut reader = Reader::new(content_type, options);
+        // one long file, many small ones, and lines without an end
+        reader.feed(&upload(64 * 1024)[..60 * 1024]);
+        for _ in 0..2000 {
+            reader.feed(&[b'0'; 16 * 1024]);
+        }
+        assert!(reader.held() <= 64 * 1024, "{}", reader.held());
+        let mut small = b"\r\n--x\r\nContent-Disposition: form-data; name=b; filename=c\r\n\r\n".to_vec();
+        small.extend_from_slice(&[b'1'; 15_000]);
+        for _ in 0..MULTIPART_PARTS / 2 {
+            reader.feed(&small);
+        }
+        assert!(reader.held() <= 1024 * 1024, "{}", reader.held());
+        // one field of the same length is held whole
+        reader.feed(b"\r\n--x\r\nContent-Disposition: form-data; name=b\r\n\r\n");
+        for _ in 0..200 {
+            reader.feed(&[b'0'; 16 * 1024]);
+        }
+        assert!(reader.held() >= 200 * 16 * 1024);
+        assert!(reader.no_files_length() >= 200 * 16 * 1024);
     }
 
     fn disposition(parameters: &str) -> Vec<u8> {

@@ -8,6 +8,7 @@ use seclang::variable::Variable;
 
 use super::input::{Field, Single};
 use super::{BodyProgress, Intervention, InterventionAction, Mode, Transaction};
+use crate::body::multipart::Text;
 use crate::body::{json, multipart, urlencoded, xml};
 use crate::memory::{Memory, Slice};
 use crate::query::{self, Argument};
@@ -18,8 +19,10 @@ pub(super) struct MultipartResult {
     pub(super) flags: multipart::Flags,
     /// Name: the field's; value: the file's name.
     pub(super) files: Vec<Field>,
-    /// Name: the field's; value: the content.
+    /// Name: the field's; value: the content; empty unless a rule reads it.
     pub(super) contents: Vec<Field>,
+    /// Bytes of each content.
+    pub(super) sizes: Vec<usize>,
     /// Name: the part's; value: a header line.
     pub(super) part_headers: Vec<Field>,
     pub(super) last_name: Slice,
@@ -50,17 +53,48 @@ impl Transaction {
         }
         self.input.has_body |= !chunk.is_empty();
         let limit = self.request_body_limit();
-        let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(self.input.body.len());
+        let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(self.input.body_length);
         if chunk.len() <= room {
-            self.input.body = self.memory.append(self.input.body, chunk);
-            return BodyProgress::More;
+            return self.take_request_body(chunk).unwrap_or(BodyProgress::More);
         }
         self.input.body_truncated = true;
         if self.limit_rejects(self.rules.settings.request_body_limit_action) {
             return self.refuse(TOO_LARGE, 2);
         }
-        self.input.body = self.memory.append(self.input.body, &chunk[..room]);
-        BodyProgress::Full
+        self.take_request_body(&chunk[..room]).unwrap_or(BodyProgress::Full)
+    }
+
+    /// Keeps a part of the body for its processor, or gives it to the one that reads it as it comes.
+    fn take_request_body(&mut self, bytes: &[u8]) -> Option<BodyProgress> {
+        self.input.body_length += bytes.len();
+        let multipart = self.options.body_processor == Some(BodyProcessor::Multipart);
+        // a body of files stands whole only where rules read it whole
+        if !multipart || self.options.force_request_body || self.rules.needs.full_request {
+            self.input.body = self.memory.append(self.input.body, bytes);
+        }
+        if !multipart {
+            return None;
+        }
+        let reader = match &mut self.input.reader {
+            Some(reader) => reader,
+            None => {
+                let options = multipart::Options {
+                    argument_limit: self.arguments_left(),
+                    file_limit: self.rules.settings.file_limit(),
+                    keep_files: self.rules.needs.file_contents,
+                };
+                let reader = multipart::Reader::new(self.header(b"content-type"), options);
+                self.input.reader.insert(Box::new(reader))
+            }
+        };
+        reader.feed(bytes);
+        if reader.no_files_length() as u64 > self.rules.settings.request_body_no_files_limit {
+            self.input.body_truncated = true;
+            if self.limit_rejects(self.rules.settings.request_body_limit_action) {
+                return Some(self.refuse(TOO_LARGE, 2));
+            }
+        }
+        None
     }
 
     /// Refuses a body whose announced length (Content-Length) is over the limit before any of it is read, where the
@@ -154,46 +188,41 @@ impl Transaction {
     }
 
     fn process_multipart(&mut self) {
-        let content_type = self.header(b"content-type").map(<[u8]>::to_vec);
-        let options = multipart::Options {
-            argument_limit: self.arguments_left(),
-            file_limit: self.rules.settings.file_limit(),
+        // a body that was announced and is empty has had no reader
+        let reader = self.input.reader.take().map_or_else(
+            || multipart::Reader::new(self.header(b"content-type"), multipart::Options::default()),
+            |reader| *reader,
+        );
+        let read = reader.finish();
+        let kept = self.memory.adopt(read.kept);
+        let mut result = MultipartResult { flags: read.flags, ..MultipartResult::default() };
+        let (_, mut adopter) = self.memory.split();
+        let mut slice = |text| match text {
+            Text::Kept(range) => kept.part(range.start, range.end),
+            Text::Own(text) => adopter.slice(text.into()),
         };
-        let mut result = MultipartResult::default();
         let values = &mut self.values;
-        let (arena, mut adopter) = self.memory.split();
-        let parsed =
-            multipart::parse(&arena[Memory::arena_range(self.input.body)], content_type.as_deref(), &options);
-        result.flags = parsed.flags;
-        for part in parsed.parts {
-            let is_argument = part.is_argument;
-            let name = adopter.slice(part.name);
+        for part in read.parts {
+            let name = slice(part.name);
             for line in part.headers {
-                result.part_headers.push(values.add_field(name, adopter.slice(line)));
+                result.part_headers.push(values.add_field(name, slice(line)));
             }
-            let content = adopter.slice(part.content.into());
-            if is_argument {
+            let content = kept.part(part.content.start, part.content.end);
+            if part.is_argument {
                 self.input.post.push(values.add_field(name, content));
             }
             if let Some(filename) = part.filename {
-                result.files.push(values.add_field(name, adopter.slice(filename)));
+                result.files.push(values.add_field(name, slice(filename)));
                 result.contents.push(values.add_field(name, content));
+                result.sizes.push(part.size);
             }
         }
-        result.last_name = adopter.slice(parsed.last_name);
-        result.last_filename = adopter.slice(parsed.last_filename);
-        let no_files_length = parsed.no_files_length as u64;
-        if parsed.error.is_some() {
-            self.input.body_error = parsed.error;
+        result.last_name = slice(read.last_name);
+        result.last_filename = slice(read.last_filename);
+        if read.error.is_some() {
+            self.input.body_error = read.error;
         }
         self.input.multipart = Some(result);
-        if no_files_length > self.rules.settings.request_body_no_files_limit {
-            self.input.body_truncated = true;
-            if self.limit_rejects(self.rules.settings.request_body_limit_action) {
-                self.phase = 2;
-                self.refuse(TOO_LARGE, 2);
-            }
-        }
     }
 
     /// Reads the document and evaluates every XPath expression of the rules on it.
@@ -269,6 +298,7 @@ impl Transaction {
             return self.refuse(SERVER_ERROR, 4);
         }
         self.response.body = self.memory.append(self.response.body, &chunk[..taken]);
+        self.response.body_length += taken;
         self.response.body_variable = match self.response.body_variable {
             Some(single) => {
                 self.values.replace(single.id, self.response.body);

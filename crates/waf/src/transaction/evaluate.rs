@@ -18,6 +18,7 @@ use crate::tx::Value;
 impl Transaction {
     pub(super) fn run_phase(&mut self, phase: u8, now: Timestamp) -> Decision {
         self.now = now;
+        self.tx.wake();
         if phase < 5
             && let Some(intervention) = &self.intervention
         {

@@ -4,6 +4,7 @@ use seclang::transformation::Transformation;
 
 use super::Transaction;
 use super::values::ValueId;
+use crate::body::multipart;
 use crate::cookies::{self, CookieFormat};
 use crate::memory::{Memory, Slice};
 use crate::plan::source::Source;
@@ -43,8 +44,12 @@ pub(super) struct Input {
     /// The values of a JSON body: in ARGS, but not in ARGS_POST, as in ModSecurity 2.
     pub(super) json: Vec<Field>,
     pub(super) urlencoded_error: bool,
-    /// The inspected part of the body.
+    /// The inspected part of the body; empty where its processor has read it as it came.
     pub(super) body: Slice,
+    /// Bytes of the inspected part.
+    pub(super) body_length: usize,
+    /// Reads a multipart body as it comes.
+    pub(super) reader: Option<Box<multipart::Reader>>,
     /// Whether a body came or was announced.
     pub(super) has_body: bool,
     pub(super) body_truncated: bool,
@@ -65,6 +70,8 @@ pub(super) struct ResponseInput {
     pub(super) headers: Vec<Field>,
     pub(super) content_type: Option<Single>,
     pub(super) body: Slice,
+    /// Bytes of the inspected part.
+    pub(super) body_length: usize,
     pub(super) body_variable: Option<Single>,
     pub(super) body_truncated: bool,
     pub(super) inspected: bool,

@@ -88,7 +88,29 @@ impl Values {
 
     /// Bytes that stay allocated when it is cleared, roughly.
     pub(super) fn capacity(&self) -> usize {
-        self.known.capacity() * size_of::<Known>() + self.forms.capacity() * 4 + self.bits.capacity() * 8
+        self.known.capacity() * size_of::<Known>()
+            + self.forms.capacity() * 4
+            + self.bits.capacity() * 8
+            + self.out.capacity()
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Forgets the values after the first `count`, and what was found out about those: it is found out anew if a rule
+    /// asks again.
+    pub(super) fn release(&mut self, count: usize) {
+        self.known.truncate(count);
+        for (id, known) in (0..).zip(&mut self.known) {
+            *known = Known { slice: known.slice, ..Known::new(known.slice, id) };
+        }
+        self.known.shrink_to_fit();
+        self.forms = Vec::new();
+        self.bits = Vec::new();
+        self.recent = Vec::new();
+        self.out = Vec::new();
     }
 
     /// Makes room for so many values at once: what is known of them moves no more while it grows.

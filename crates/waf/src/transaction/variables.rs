@@ -103,9 +103,9 @@ impl Transaction {
 
     fn file_sizes(&mut self, selector: &Selector, items: &mut Vec<Item>) {
         let Some(multipart) = &self.input.multipart else { return };
-        for file in &multipart.contents {
+        for (file, &size) in multipart.contents.iter().zip(&multipart.sizes) {
             if selector.selects(self.memory.get(file.name)) {
-                let value = file.value.len() as i64;
+                let value = size as i64;
                 let item = Item {
                     variable: Variable::FilesSizes,
                     name: ItemName::Key(file.name),
@@ -275,12 +275,16 @@ impl Transaction {
                 fields.map(|f| (f.name.len() + f.value.len()) as i64).sum()
             }
             V::FilesCombinedSize => {
-                let files = self.input.multipart.as_ref().map_or(&[][..], |m| &m.contents);
-                files.iter().map(|file| file.value.len() as i64).sum()
+                let sizes = self.input.multipart.as_ref().map_or(&[][..], |m| &m.sizes);
+                sizes.iter().map(|&size| size as i64).sum()
             }
-            V::FullRequestLength => self.full_request().len() as i64,
-            V::RequestBodyLength => self.input.body.len() as i64,
-            V::ResponseContentLength => self.response.body.len() as i64,
+            V::FullRequestLength => {
+                // a body that its processor read as it came stands nowhere
+                let missing = self.input.body_length - self.input.body.len();
+                (self.full_request().len() + missing) as i64
+            }
+            V::RequestBodyLength => self.input.body_length as i64,
+            V::ResponseContentLength => self.response.body_length as i64,
             V::ResponseStatus => i64::from(self.response.status),
             V::RemotePort => i64::from(self.connection.client.port()),
             V::ServerPort => i64::from(self.connection.server.port()),

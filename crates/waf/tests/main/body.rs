@@ -171,7 +171,8 @@ fn answer(case: &Case) -> String {
             post = parsed.arguments;
         } else if content_type.starts_with(b"multipart/form-data") || content_type.starts_with(b"x-multipart")
         {
-            let options = multipart::Options { argument_limit: limit, file_limit: site.files };
+            let options =
+                multipart::Options { argument_limit: limit, file_limit: site.files, ..Default::default() };
             let parsed = multipart::parse(body, case.content_type.as_deref(), &options);
             multipart_singles(&mut singles, &parsed);
             multipart_items(&mut items, &parsed);

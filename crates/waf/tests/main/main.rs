@@ -7,6 +7,7 @@ mod directives;
 mod engine;
 mod escaped;
 mod injection;
+mod memory;
 mod operators;
 mod patterns;
 mod transformations;

@@ -1,0 +1,80 @@
+//! What a body needed is given back when the phase that needed it is over: a client may take its time over the answer.
+
+use super::{Matched, Transaction};
+use crate::limits;
+use crate::memory::Mark;
+
+/// What a transaction held before a body was read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Before {
+    pub(super) mark: Mark,
+    pub(super) values: usize,
+}
+
+impl Transaction {
+    /// Gives back the request's body and what was made of it, unless a rule of a later phase reads it.
+    pub(super) fn release_request_body(&mut self, before: Before) {
+        if self.rules.needs.request_body_late || !self.is_worth_releasing() {
+            return;
+        }
+        let Some(matched) = self.matched_to_keep() else { return };
+        let input = &mut self.input;
+        input.post = Vec::new();
+        input.json = Vec::new();
+        input.xml = Vec::new();
+        input.body = Default::default();
+        input.body_variable = None;
+        if let Some(multipart) = &mut input.multipart {
+            *multipart = super::body::MultipartResult { flags: multipart.flags, ..Default::default() };
+        }
+        self.release(before, matched);
+    }
+
+    /// Gives back the response's body, unless a rule of phase 5 reads it or what was found in it is to be told.
+    pub(super) fn release_response_body(&mut self) {
+        if self.rules.needs.response_body_late
+            || !self.is_worth_releasing()
+            || self.matches.iter().any(|found| found.log && found.rule.phase == 4)
+        {
+            return;
+        }
+        let Some(matched) = self.matched_to_keep() else { return };
+        self.response.body = Default::default();
+        self.response.body_variable = None;
+        self.release(self.before_response_body, matched);
+    }
+
+    /// Gives back what can be made anew, before a wait that may be long. The transaction is as it was.
+    pub fn rest(&mut self) {
+        self.tx.rest();
+        self.memory.rest();
+        self.values.release(self.values.len());
+        self.candidates = Default::default();
+        self.items = Vec::new();
+        self.text = Vec::new();
+    }
+
+    fn is_worth_releasing(&self) -> bool {
+        !self.plain && self.memory.size() + self.values.capacity() > limits::RELEASED
+    }
+
+    /// MATCHED_VAR and its name outlive the phase. None where that is nothing small: then all stays as it is.
+    fn matched_to_keep(&self) -> Option<Option<(Vec<u8>, Vec<u8>)>> {
+        let Some(Matched { name, value }) = &self.matched else { return Some(None) };
+        let fits = name.len() + value.len() <= limits::KEPT_MATCH;
+        fits.then(|| Some((self.memory.get(*name).to_vec(), self.memory.get(*value).to_vec())))
+    }
+
+    fn release(&mut self, before: Before, matched: Option<(Vec<u8>, Vec<u8>)>) {
+        self.memory.release(before.mark);
+        self.values.release(before.values);
+        self.candidates = Default::default();
+        self.items = Vec::new();
+        self.matched_before = Vec::new();
+        self.matched_now = Vec::new();
+        self.matched = matched.map(|(name, value)| Matched {
+            name: self.memory.store(&name),
+            value: self.memory.store(&value),
+        });
+    }
+}
