@@ -289,9 +289,13 @@ pub struct ClientTimeouts {
     /// Between two requests of a connection. Default 60 s; then the connection is closed.
     #[serde(deserialize_with = "time_span")]
     pub idle: Duration,
-    /// For one write to a client that does not read. Default 60 s; then the connection is closed.
+    /// In each such span spent waiting for a client to take an answer, it must take `write_bytes`. Default 60 s; then the
+    /// connection is closed. Time without anything to send does not count, so event streams and upgraded
+    /// connections may be silent.
     #[serde(deserialize_with = "time_span")]
     pub write: Duration,
+    /// See `write`. Default 8,192 bytes, which a modem of 1985 manages.
+    pub write_bytes: u64,
     /// Silence in both directions of an upgraded connection. Default 1 h; then it is closed.
     #[serde(deserialize_with = "time_span")]
     pub tunnel: Duration,
@@ -305,6 +309,7 @@ impl Default for ClientTimeouts {
             body_bytes: 1024,
             idle: Duration::from_secs(60),
             write: Duration::from_secs(60),
+            write_bytes: 8192,
             tunnel: Duration::from_secs(3600),
         }
     }

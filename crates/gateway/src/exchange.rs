@@ -6,20 +6,23 @@
 use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use event::{Timestamp, Uninspected};
+use event::{Action, Timestamp, Uninspected};
 use http1::{BodyFraming, Fault, Headers, RequestFraming, RequestHead, ResponseHead};
 
 use crate::client_address;
 use crate::gate::{Gate, Runtime, Site};
-use crate::held::{BudgetSpent, Held};
+use crate::held::{Held, HoldError};
 use crate::inspection::{Decision, Inspection, Progress};
+use crate::limits::{KEPT_FOR_EVENTS, REST_AFTER, REST_AT_ONCE};
 use crate::record::Record;
+use crate::share::{Charge, Client, Resource, Spent};
 use crate::stream::{Reader, Writer};
-use crate::timer::Timer;
+use crate::timer::{Elapsed, Timer};
 
 mod answer;
 mod attempt;
@@ -64,6 +67,8 @@ pub(crate) enum BodyError {
     Slow,
     #[error("client went away: {0}")]
     Gone(io::Error),
+    #[error("cannot read the held body back: {0}")]
+    Lost(io::Error),
 }
 
 /// A request's body as it comes from the client.
@@ -72,6 +77,9 @@ pub(crate) trait RequestBody: Send {
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, BodyError>> + Send;
     /// Silence is no fault from here on: the client and the upstream talk as they like.
     fn be_patient(&mut self, silence: Duration);
+    /// From here on the client may be faster than whoever asks for pieces: what is buffered meanwhile counts. An error where
+    /// the client's share of `limit` is spent.
+    fn pass_on(&mut self, length: Option<u64>, limit: usize) -> Result<(), Spent>;
     /// Waits, after the end of the body, until the client has closed its side.
     fn gone(&mut self) -> impl Future<Output = ()> + Send;
 }
@@ -107,13 +115,13 @@ pub(crate) enum Ending {
 pub(crate) async fn serve<B: RequestBody, W: ResponseWriter>(
     gate: &Arc<Gate>,
     runtime: &Arc<Runtime>,
-    peer: Peer,
+    (peer, connected): (Peer, &Arc<Client>),
     request: Incoming,
     body: &mut B,
     writer: &mut W,
     timer: &mut Timer,
 ) -> Ending {
-    let mut exchange = Exchange::new(gate, runtime, peer, request, timer);
+    let mut exchange = Exchange::new(gate, runtime, peer, connected, request, timer);
     gate.metrics.open_requests.inc();
     let ending = exchange.run(body, writer).await;
     gate.metrics.open_requests.dec();
@@ -130,6 +138,11 @@ struct Exchange<'a> {
     request: Incoming,
     inspection: Option<Inspection>,
     record: Record,
+    /// Whom what is held for this request counts for.
+    client: Arc<Client>,
+    /// The request itself, and what the engine holds.
+    counted: Charge,
+    engine: Charge,
     /// Whether the request has no body, or all of it has been read.
     body_read: bool,
     /// Whether nothing of the body has gone past the held part, so that an upstream can get all of it.
@@ -142,6 +155,7 @@ impl<'a> Exchange<'a> {
         gate: &'a Arc<Gate>,
         runtime: &'a Arc<Runtime>,
         peer: Peer,
+        connected: &Arc<Client>,
         request: Incoming,
         timer: &'a mut Timer,
     ) -> Self {
@@ -151,6 +165,10 @@ impl<'a> Exchange<'a> {
         let fields = head.headers().iter().map(|field| (field.name(), field.value()));
         let client =
             client_address::resolve(peer.address, &runtime.trusted, runtime.forwarded_header, fields);
+        let holder = match connected.is_at(client.ip()) {
+            true => Arc::clone(connected),
+            false => gate.shares.client(client.ip()),
+        };
         let id = gate.services.ids.next(request.time);
         let inspection = match &request.framing {
             Err(error) if !rules_may_see(error.fault) => None,
@@ -164,6 +182,9 @@ impl<'a> Exchange<'a> {
             site: Arc::clone(site),
             inspection,
             record: Record::new(id, client),
+            counted: Charge::new(&holder, Resource::Requests),
+            engine: Charge::new(&holder, Resource::Memory),
+            client: holder,
             body_read: request.framing.as_ref().is_ok_and(|framing| framing.body.is_empty()),
             body_is_whole: true,
             request,
@@ -172,11 +193,19 @@ impl<'a> Exchange<'a> {
     }
 
     async fn run<B: RequestBody, W: ResponseWriter>(&mut self, body: &mut B, writer: &mut W) -> Ending {
+        if let Err(Spent) = self.counted.set(1, self.runtime.limits.requests) {
+            // rules have not seen its head
+            self.inspection = None;
+            return self.refuse_spent("requests", writer).await;
+        }
         if let Some(inspection) = &mut self.inspection
             && let Decision::Intervene(intervention) =
                 inspection.request_head(&self.request.head, &self.request.protocol)
         {
             return self.intervene(intervention, writer).await;
+        }
+        if let Err(Spent) = self.count_engine() {
+            return self.refuse_spent("memory", writer).await;
         }
         let framing = match &self.request.framing {
             Ok(framing) => framing.clone(),
@@ -203,7 +232,7 @@ impl<'a> Exchange<'a> {
             }
             body.be_patient(self.site.timeouts.stream);
         }
-        let mut held = Held::new(&self.gate.budget);
+        let mut held = Held::none();
         let mut inspects = false;
         if !self.body_read {
             inspects = !grpc && self.inspection.as_ref().is_some_and(Inspection::wants_request_body);
@@ -219,17 +248,37 @@ impl<'a> Exchange<'a> {
                 return self.client_gone("client went away before its request body");
             }
         }
-        if inspects && let Some(ending) = self.inspect_request_body(&mut held, body, writer).await {
-            return ending;
+        if inspects {
+            held = Held::new(&self.client, KEPT_FOR_EVENTS);
+            self.record.request_body(&held);
+            if let Some(ending) = self.inspect_request_body(&held, body, writer).await {
+                return ending;
+            }
         }
-        if let Some(inspection) = &mut self.inspection
-            && let Decision::Intervene(intervention) = inspection.request_body_done()
-        {
-            return self.intervene(intervention, writer).await;
+        if let Some(inspection) = &mut self.inspection {
+            if let Decision::Intervene(intervention) = inspection.request_body_done() {
+                return self.intervene(intervention, writer).await;
+            }
+            if inspection.has_findings() {
+                held.keep_for_event();
+            }
+        }
+        if let Err(Spent) = self.count_engine() {
+            return self.refuse_spent("memory", writer).await;
+        }
+        if !self.body_read {
+            let length = match framing.body {
+                BodyFraming::Length(length) => Some(length),
+                _ => None,
+            };
+            if let Err(Spent) = body.pass_on(length, self.runtime.limits.held_bytes) {
+                return self.refuse_spent("memory", writer).await;
+            }
         }
         let site = Arc::clone(&self.site);
         match &site.upstreams {
-            Some(group) => self.forward(group, &framing, grpc, held, body, writer).await,
+            // boxed, so that a request that waits for its body does not carry the size of the way to an upstream
+            Some(group) => Box::pin(self.forward(group, &framing, grpc, held, body, writer)).await,
             None => self.refuse(404, "no site for this host and path".to_owned(), writer).await,
         }
     }
@@ -252,25 +301,27 @@ impl<'a> Exchange<'a> {
     /// Reads the body up to the rules' limit. An ending when the exchange ends here.
     async fn inspect_request_body<B: RequestBody, W: ResponseWriter>(
         &mut self,
-        held: &mut Held,
+        held: &Held,
         body: &mut B,
         writer: &mut W,
     ) -> Option<Ending> {
         loop {
-            match body.next().await {
+            match self.next_piece(body).await {
                 Ok(Some(piece)) => {
                     self.record.received += piece.len() as u64;
                     let progress =
                         self.inspection.as_mut().map_or(Progress::Full, |i| i.request_body(&piece));
-                    if let Err(BudgetSpent) = held.push(piece, self.runtime.limits.held_bytes) {
-                        let reason = "too many bodies are held for inspection".to_owned();
-                        return Some(self.refuse(503, reason, writer).await);
+                    if let Err(Spent) = self.count_engine() {
+                        return Some(self.refuse_spent("memory", writer).await);
+                    }
+                    let folder = &self.gate.services.spill_dir;
+                    if let Err(error) = held.push(piece, &self.runtime.limits, folder).await {
+                        return Some(self.not_held(&error, writer).await);
                     }
                     match progress {
                         Progress::More => {}
                         Progress::Full => return None,
                         Progress::Decided(intervention) => {
-                            self.record.request_body(held);
                             return Some(self.intervene(intervention, writer).await);
                         }
                     }
@@ -280,9 +331,26 @@ impl<'a> Exchange<'a> {
                     return None;
                 }
                 Err(error) => {
-                    self.record.request_body(held);
                     return Some(self.body_failed(&error, writer).await);
                 }
+            }
+        }
+    }
+
+    /// The next piece of the body. While the client is silent, the engine takes little memory.
+    async fn next_piece<B: RequestBody>(&mut self, body: &mut B) -> Result<Option<Bytes>, BodyError> {
+        let crowded = self.gate.shares.used(Resource::Requests) > REST_AT_ONCE;
+        let patience = if crowded { Duration::ZERO } else { REST_AFTER };
+        let mut next = pin!(body.next());
+        match self.timer.within(patience, &mut next).await {
+            Ok(next) => next,
+            Err(Elapsed) => {
+                if let Some(inspection) = &mut self.inspection {
+                    inspection.rest();
+                }
+                // less than before
+                let _ = self.count_engine();
+                next.await
             }
         }
     }
@@ -292,7 +360,39 @@ impl<'a> Exchange<'a> {
             BodyError::Malformed(fault) => self.refuse(fault.fault.status(), error.to_string(), writer).await,
             BodyError::Slow => self.refuse(408, error.to_string(), writer).await,
             BodyError::Gone(_) => self.client_gone(&error.to_string()),
+            BodyError::Lost(_) => {
+                self.record.action = Action::Failed;
+                self.record.reason = Some(error.to_string());
+                self.answer(503, None, writer).await
+            }
         }
+    }
+
+    /// Counts what the engine holds now. An error where that is more than before and more than the client's share.
+    fn count_engine(&mut self) -> Result<(), Spent> {
+        let size = self.inspection.as_ref().map_or(0, Inspection::memory_size);
+        self.engine.set(size, self.runtime.limits.held_bytes)
+    }
+
+    /// The client has as much as it may of something.
+    async fn refuse_spent<W: ResponseWriter>(&mut self, what: &'static str, writer: &mut W) -> Ending {
+        self.gate.metrics.share_spent(what);
+        let all = match what {
+            "requests" => "requests that are served at a time (limits.requests)",
+            _ => "memory for requests (limits.held_bytes)",
+        };
+        self.refuse(503, format!("this client's share of the {all} is spent"), writer).await
+    }
+
+    /// The body can be held neither in memory nor on disk.
+    async fn not_held<W: ResponseWriter>(&mut self, error: &HoldError, writer: &mut W) -> Ending {
+        self.gate.metrics.share_spent("disk");
+        if let HoldError::Share(Spent) = error {
+            return self.refuse(503, error.to_string(), writer).await;
+        }
+        self.record.action = Action::Failed;
+        self.record.reason = Some(error.to_string());
+        self.answer(503, None, writer).await
     }
 
     /// Phase 5 and the event, once.

@@ -21,11 +21,11 @@ use crate::config::{
     AccessLogConfig, ClientTimeouts, ForwardedHeader, GatewayConfig, SiteConfig, UpstreamTimeouts, WafMode,
 };
 use crate::exchange::upgrade;
-use crate::held::Budget;
 use crate::limits::{ConnectionCount, Limits, TEMPLATE_BYTES};
 use crate::listener::{self, Listener};
 use crate::metrics::Metrics;
 use crate::router::{self, Router};
+use crate::share::Shares;
 use crate::tls::{self, Trust};
 use crate::upstream::{Group, Settings, Upstream, UpstreamError};
 
@@ -63,12 +63,20 @@ pub struct Services {
     pub collections: Arc<waf::Collections>,
     /// Measures inspection, and ends it. Tests pass one that jumps.
     pub clock: waf::Clock,
+    /// The folder for bodies that are held on disk; their files have no names. Not one in memory, as /tmp may be.
+    pub spill_dir: PathBuf,
 }
 
 impl Services {
-    /// With empty collections and the machine's monotonic clock.
+    /// With empty collections, the machine's monotonic clock and its folder for temporary files.
     pub fn new(ids: Arc<IdSource>, sink: Arc<dyn EventSink>) -> Self {
-        Self { ids, sink, collections: Arc::default(), clock: monotonic_clock() }
+        Self {
+            ids,
+            sink,
+            collections: Arc::default(),
+            clock: monotonic_clock(),
+            spill_dir: std::env::temp_dir(),
+        }
     }
 }
 
@@ -181,7 +189,7 @@ pub(crate) struct Gate {
     pub runtime: ArcSwap<Runtime>,
     pub metrics: Arc<Metrics>,
     pub services: Services,
-    pub budget: Arc<Budget>,
+    pub shares: Arc<Shares>,
     pub connections: Arc<ConnectionCount>,
     /// Connections, and streams of HTTP/2.
     pub tasks: TaskTracker,
@@ -231,6 +239,9 @@ impl Runtime {
             ("head_bytes", limits.head_bytes),
             ("head_fields", limits.head_fields),
             ("target_bytes", limits.target_bytes),
+            ("requests", limits.requests),
+            ("held_bytes", limits.held_bytes),
+            ("spilled_bytes", limits.spilled_bytes),
         ] {
             if value == 0 {
                 return Err(Error::ZeroLimit { name });
@@ -376,14 +387,15 @@ impl Gateway {
         rules: Option<Arc<waf::RuleSet>>,
         services: Services,
     ) -> Result<Self, Error> {
-        let metrics = Arc::new(Metrics::new(Arc::clone(&services.clock)));
+        let shares = Arc::new(Shares::default());
+        let metrics = Arc::new(Metrics::of(&services, &shares));
         let runtime = Runtime::build(config, rules, None, &metrics)?;
         let gate = Arc::new(Gate {
             runtime: ArcSwap::from_pointee(runtime),
             metrics,
             services,
-            budget: Arc::default(),
-            connections: Arc::default(),
+            connections: Arc::new(ConnectionCount::new(&shares)),
+            shares,
             tasks: TaskTracker::new(),
             aborted: CancellationToken::new(),
         });

@@ -1,12 +1,19 @@
 //! The inspected part of a body, held back until the rules have decided.
+//!
+//! Its beginning stays in memory; beyond [`HELD_IN_MEMORY`], or where the client's share of memory is spent, it goes to a
+//! file that has no name any more when the first byte is written (mode 0600, gone with its descriptor). What comes out is
+//! byte for byte what went in.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::limits::REPLAY_BYTES;
+use crate::limits::{HELD_IN_MEMORY, Limits, SPILL_BYTES};
+use crate::share::{Charge, Client, Resource, Spent};
 
 /// Pieces below this are joined: each piece has its own cost, and a client may send one byte at a time.
 const JOIN_BYTES: usize = 4096;
@@ -14,110 +21,177 @@ const JOIN_BYTES: usize = 4096;
 /// So many pieces are held as they came, without a copy, however small: most bodies come in one or two.
 const FEW_PIECES: usize = 8;
 
-/// Bytes of all bodies that are held at the moment, under one limit.
-#[derive(Debug, Default)]
-pub(crate) struct Budget(AtomicUsize);
-
-/// A body's inspected part.
+/// A body's inspected part; [`Held::none`] where no part is.
 #[derive(Debug)]
-pub(crate) struct Held {
-    pieces: VecDeque<Bytes>,
+pub(crate) struct Held(Option<Arc<Mutex<Inner>>>);
+
+/// The beginning of a body that is held, for an event.
+#[derive(Debug)]
+pub(crate) struct Beginning(Arc<Mutex<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    /// The first bytes, where there are more than memory shall hold.
+    file: Option<Arc<File>>,
+    spilled: usize,
+    /// What follows; those that were given away for good are empty.
+    pieces: Vec<Bytes>,
     tail: BytesMut,
     length: usize,
-    budget: Arc<Budget>,
-    /// How many of `pieces` an attempt has got and another one may want again, and their bytes.
-    lent: usize,
-    lent_bytes: usize,
-    /// Whether a piece was given away for good.
+    memory: Charge,
+    disk: Charge,
+    /// What was read from the file and is on its way.
+    reading: Charge,
+    next: Position,
+    /// Bytes from the first on that are kept for an event.
+    kept: usize,
+    /// Whether some of it is gone.
     broached: bool,
 }
 
-/// All bodies together hold as much as they may.
-#[derive(Debug)]
-pub(crate) struct BudgetSpent;
+/// Where an attempt stands.
+#[derive(Debug, Clone, Copy, Default)]
+struct Position {
+    in_file: usize,
+    piece: usize,
+}
+
+/// Why no more can be held.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HoldError {
+    #[error("this client's share of the disk space for held bodies is spent")]
+    Share(#[from] Spent),
+    #[error("cannot hold the body on disk: {0}")]
+    Disk(#[from] io::Error),
+}
 
 impl Held {
-    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
-        Self {
-            pieces: VecDeque::new(),
+    /// Nothing yet. The first `kept` bytes stay at hand for an event when they have been given away.
+    pub(crate) fn new(client: &Arc<Client>, kept: usize) -> Self {
+        let inner = Inner {
+            file: None,
+            spilled: 0,
+            pieces: Vec::new(),
             tail: BytesMut::new(),
             length: 0,
-            budget: Arc::clone(budget),
-            lent: 0,
-            lent_bytes: 0,
+            memory: Charge::new(client, Resource::Memory),
+            disk: Charge::new(client, Resource::Disk),
+            reading: Charge::new(client, Resource::Memory),
+            next: Position::default(),
+            kept,
             broached: false,
-        }
+        };
+        Self(Some(Arc::new(Mutex::new(inner))))
     }
 
-    /// Holds one more piece.
-    pub(crate) fn push(&mut self, piece: Bytes, limit: usize) -> Result<(), BudgetSpent> {
-        let all = self.budget.0.fetch_add(piece.len(), Ordering::Relaxed).saturating_add(piece.len());
-        self.length += piece.len();
-        if piece.len() < JOIN_BYTES && self.pieces.len() >= FEW_PIECES {
-            self.tail.extend_from_slice(&piece);
-            if self.tail.len() >= JOIN_BYTES {
-                self.pieces.push_back(self.tail.split().freeze());
+    /// Nothing, and nothing to come.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
+    /// Holds one more piece; `folder` is where a file may be made.
+    pub(crate) async fn push(&self, piece: Bytes, limits: &Limits, folder: &Path) -> Result<(), HoldError> {
+        let Some(shared) = &self.0 else { return Ok(()) };
+        let spill = {
+            let mut inner = lock(shared);
+            inner.push(piece);
+            let waiting = inner.waiting();
+            let fits = (inner.file.is_none() && waiting <= HELD_IN_MEMORY || waiting < SPILL_BYTES)
+                && inner.memory.set(waiting, limits.held_bytes).is_ok();
+            if fits {
+                return Ok(());
             }
-        } else {
-            self.close_tail();
-            self.pieces.push_back(piece);
-        }
-        // the piece stays counted; dropping this counts it out
-        if all > limit { Err(BudgetSpent) } else { Ok(()) }
+            // counted until it is written
+            inner.memory.set_anyway(waiting);
+            let spilled = inner.spilled + waiting;
+            inner.disk.set(spilled, limits.spilled_bytes)?;
+            inner.close_tail();
+            Spill {
+                file: inner.file.clone(),
+                at: inner.spilled as u64,
+                pieces: std::mem::take(&mut inner.pieces),
+            }
+        };
+        let folder = folder.to_owned();
+        let written = tokio::task::spawn_blocking(move || spill.write(&folder)).await;
+        let file = written.map_err(io::Error::other)??;
+        let mut inner = lock(shared);
+        inner.file = Some(file);
+        inner.spilled = inner.length;
+        inner.memory.set_anyway(0);
+        Ok(())
     }
 
-    fn close_tail(&mut self) {
-        if !self.tail.is_empty() {
-            self.pieces.push_back(std::mem::take(&mut self.tail).freeze());
-        }
-    }
-
-    /// Bytes held.
+    /// Bytes that came in.
     pub(crate) fn len(&self) -> usize {
-        self.length
+        self.0.as_deref().map_or(0, |inner| lock(inner).length)
     }
 
-    /// Gives the first piece away, to be sent.
-    pub(crate) fn release(&mut self) -> Option<Bytes> {
-        self.close_tail();
-        let piece = self.pieces.pop_front()?;
-        self.broached = true;
-        self.length -= piece.len();
-        self.budget.0.fetch_sub(piece.len(), Ordering::Relaxed);
-        Some(piece)
+    /// Gives the next piece to an attempt, and keeps it for another one.
+    pub(crate) async fn lend(&self) -> io::Result<Option<Bytes>> {
+        let Some(shared) = &self.0 else { return Ok(None) };
+        let read = {
+            let mut inner = lock(shared);
+            inner.close_tail();
+            inner.reading.set_anyway(0);
+            match inner.next_read() {
+                Some(read) => read,
+                None => return Ok(inner.next_piece()),
+            }
+        };
+        let bytes = tokio::task::spawn_blocking(move || read.run()).await.map_err(io::Error::other)??;
+        let mut inner = lock(shared);
+        inner.next.in_file += bytes.len();
+        inner.reading.set_anyway(bytes.len());
+        Ok(Some(bytes))
     }
 
-    /// Gives the next piece to an attempt, and keeps it for another one while that is no more than [`REPLAY_BYTES`].
-    pub(crate) fn lend(&mut self) -> Option<Bytes> {
-        self.close_tail();
-        let piece = self.pieces.get(self.lent)?.clone();
-        self.lent_bytes += piece.len();
-        self.lent += 1;
-        if self.broached || self.lent_bytes > REPLAY_BYTES {
-            self.settle();
-        }
-        Some(piece)
+    /// Gives the next piece away for good.
+    pub(crate) async fn release(&self) -> io::Result<Option<Bytes>> {
+        let piece = self.lend().await?;
+        self.settle();
+        Ok(piece)
     }
 
     /// Lets go of what was lent: there will be no other attempt.
-    pub(crate) fn settle(&mut self) {
-        for _ in 0..std::mem::take(&mut self.lent) {
-            self.release();
+    pub(crate) fn settle(&self) {
+        if let Some(inner) = &self.0 {
+            lock(inner).settle();
         }
-        self.lent_bytes = 0;
     }
 
     /// Begins anew with the first piece. False if that is gone: then the body cannot be sent again.
-    pub(crate) fn rewind(&mut self) -> bool {
-        self.lent = 0;
-        self.lent_bytes = 0;
-        !self.broached
+    pub(crate) fn rewind(&self) -> bool {
+        let Some(inner) = &self.0 else { return true };
+        let mut inner = lock(inner);
+        inner.next = Position::default();
+        !inner.broached
     }
 
-    /// The first `limit` bytes, for an event.
-    pub(crate) fn beginning(&self, limit: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.length.min(limit));
-        for piece in self.pieces.iter().map(|p| &p[..]).chain([&self.tail[..]]) {
+    /// Keeps all that an event may show, even when it has been given away.
+    pub(crate) fn keep_for_event(&self) {
+        if let Some(inner) = &self.0 {
+            lock(inner).kept = event::limits::MAX_BODY_BYTES;
+        }
+    }
+
+    /// What an event is made of, however far the body has gone on.
+    pub(crate) fn beginning(&self) -> Option<Beginning> {
+        self.0.clone().map(Beginning)
+    }
+}
+
+impl Beginning {
+    /// The first `limit` bytes, as far as they are still there.
+    pub(crate) fn read(&self, limit: usize) -> Vec<u8> {
+        let inner = lock(&self.0);
+        let mut bytes = vec![0; inner.spilled.min(limit)];
+        if let Some(file) = &inner.file
+            && file.read_exact_at(&mut bytes, 0).is_err()
+        {
+            bytes.clear();
+        }
+        for piece in inner.pieces.iter().map(|piece| &piece[..]).chain([&inner.tail[..]]) {
             let left = limit - bytes.len();
             bytes.extend_from_slice(&piece[..piece.len().min(left)]);
         }
@@ -125,76 +199,114 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Beginning {
     fn drop(&mut self) {
-        self.budget.0.fetch_sub(self.length, Ordering::Relaxed);
+        // the event is written: nobody else wants what was given away
+        let mut inner = lock(&self.0);
+        inner.kept = 0;
+        inner.settle();
     }
+}
+
+impl Inner {
+    fn push(&mut self, piece: Bytes) {
+        self.length += piece.len();
+        if piece.len() < JOIN_BYTES && self.pieces.len() >= FEW_PIECES {
+            self.tail.extend_from_slice(&piece);
+            if self.tail.len() >= JOIN_BYTES {
+                self.pieces.push(self.tail.split().freeze());
+            }
+        } else {
+            self.close_tail();
+            self.pieces.push(piece);
+        }
+    }
+
+    fn close_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.pieces.push(std::mem::take(&mut self.tail).freeze());
+        }
+    }
+
+    /// Bytes in memory; before anything was given away.
+    fn waiting(&self) -> usize {
+        self.length - self.spilled
+    }
+
+    fn next_read(&self) -> Option<SpilledRead> {
+        let file = self.file.as_ref().filter(|_| self.next.in_file < self.spilled)?;
+        let length = SPILL_BYTES.min(self.spilled - self.next.in_file);
+        Some(SpilledRead { file: Arc::clone(file), at: self.next.in_file as u64, length })
+    }
+
+    fn next_piece(&mut self) -> Option<Bytes> {
+        let piece = self.pieces.get(self.next.piece)?.clone();
+        self.next.piece += 1;
+        Some(piece)
+    }
+
+    fn settle(&mut self) {
+        // what a file holds costs no memory, and an event may want it
+        let mut before = self.spilled;
+        for piece in &mut self.pieces[..self.next.piece] {
+            let length = piece.len();
+            if before >= self.kept && length > 0 {
+                *piece = Bytes::new();
+                self.memory.set_anyway(self.memory.amount().saturating_sub(length));
+                self.broached = true;
+            }
+            before += length;
+        }
+        if self.kept == 0 && self.next.in_file == self.spilled && self.file.take().is_some() {
+            self.spilled = 0;
+            self.next.in_file = 0;
+            self.disk.set_anyway(0);
+            self.broached = true;
+        }
+    }
+}
+
+/// Pieces on their way to the file.
+struct Spill {
+    file: Option<Arc<File>>,
+    at: u64,
+    pieces: Vec<Bytes>,
+}
+
+impl Spill {
+    fn write(self, folder: &Path) -> io::Result<Arc<File>> {
+        let file = match self.file {
+            Some(file) => file,
+            None => Arc::new(tempfile::tempfile_in(folder)?),
+        };
+        let mut at = self.at;
+        for piece in self.pieces {
+            file.write_all_at(&piece, at)?;
+            at += piece.len() as u64;
+        }
+        Ok(file)
+    }
+}
+
+/// A read from the file.
+struct SpilledRead {
+    file: Arc<File>,
+    at: u64,
+    length: usize,
+}
+
+impl SpilledRead {
+    fn run(self) -> io::Result<Bytes> {
+        let mut bytes = vec![0; self.length];
+        self.file.read_exact_at(&mut bytes, self.at)?;
+        Ok(bytes.into())
+    }
+}
+
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    // each change is whole
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn many_small_pieces_are_joined_and_order_is_kept() {
-        let budget = Arc::new(Budget::default());
-        let mut held = Held::new(&budget);
-        let mut want = Vec::new();
-        for at in 0..10_000_u32 {
-            let piece = if at % 1000 == 0 { vec![b'L'; JOIN_BYTES] } else { vec![at as u8] };
-            want.extend_from_slice(&piece);
-            held.push(Bytes::from(piece), usize::MAX).unwrap();
-        }
-        assert_eq!(held.beginning(usize::MAX), want);
-        assert_eq!(held.beginning(5000), want[..5000]);
-        assert_eq!(held.len(), want.len());
-        let released: Vec<Bytes> = std::iter::from_fn(|| held.release()).collect();
-        assert!(released.len() < 30);
-        assert_eq!(released.concat(), want);
-        assert_eq!((held.len(), budget.0.load(Ordering::Relaxed)), (0, 0));
-    }
-
-    #[test]
-    fn b12_what_is_lent_can_be_lent_again_until_it_is_too_much() {
-        let budget = Arc::new(Budget::default());
-        let mut held = Held::new(&budget);
-        for byte in [b'a', b'b'] {
-            held.push(Bytes::from(vec![byte; REPLAY_BYTES / 2]), usize::MAX).unwrap();
-        }
-        for _ in 0..3 {
-            let lent: Vec<Bytes> = std::iter::from_fn(|| held.lend()).collect();
-            assert_eq!((lent.len(), lent[1][0], held.len()), (2, b'b', REPLAY_BYTES));
-            assert!(held.rewind());
-        }
-        held.push(Bytes::from_static(b"c"), usize::MAX).unwrap();
-        assert_eq!(
-            std::iter::from_fn(|| held.lend()).map(|piece| piece.len()).sum::<usize>(),
-            REPLAY_BYTES + 1
-        );
-        assert!(!held.rewind());
-        assert_eq!((held.len(), budget.0.load(Ordering::Relaxed)), (0, 0));
-    }
-
-    #[test]
-    fn few_pieces_are_not_copied() {
-        let mut held = Held::new(&Arc::default());
-        let piece = Bytes::from_static(b"a=1&b=2");
-        for _ in 0..FEW_PIECES {
-            held.push(piece.clone(), 100).unwrap();
-        }
-        let released: Vec<_> = std::iter::from_fn(|| held.release()).map(|p| (p.as_ptr(), p.len())).collect();
-        assert_eq!(released, [(piece.as_ptr(), 7); FEW_PIECES]);
-    }
-
-    #[test]
-    fn the_budget_is_shared_and_given_back() {
-        let budget = Arc::new(Budget::default());
-        let mut one = Held::new(&budget);
-        let mut two = Held::new(&budget);
-        one.push(Bytes::from_static(&[0; 600]), 1000).unwrap();
-        assert!(two.push(Bytes::from_static(&[0; 600]), 1000).is_err());
-        drop((one, two));
-        let mut three = Held::new(&budget);
-        three.push(Bytes::from_static(&[0; 1000]), 1000).unwrap();
-    }
-}
+mod tests;

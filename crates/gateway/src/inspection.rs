@@ -113,9 +113,19 @@ impl Inspection {
         self.phase(2, |transaction| transaction.request_body_done(now()).into())
     }
 
-    /// What rules have seen of the request's body.
-    pub(crate) fn inspected_request_body(&self) -> &[u8] {
-        self.transaction.inspected_request_body()
+    /// Bytes that rules have seen of the request's body.
+    pub(crate) fn inspected_request_bytes(&self) -> usize {
+        self.transaction.inspected_request_bytes()
+    }
+
+    /// Before a wait that may be long.
+    pub(crate) fn rest(&mut self) {
+        self.transaction.rest();
+    }
+
+    /// Bytes that the engine holds.
+    pub(crate) fn memory_size(&self) -> usize {
+        self.transaction.memory_size()
     }
 
     /// Phase 3.

@@ -82,6 +82,7 @@ mod quantiles;
 mod record;
 pub mod router;
 mod server;
+mod share;
 mod stream;
 mod timer;
 pub mod tls;

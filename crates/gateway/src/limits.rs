@@ -2,13 +2,14 @@
 //!
 //! Framing limits of a head (lines, lengths) are `http1`'s; the inspected part of a body is limited by the rules.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
+
+use crate::share::{Charge, Resource, Shares, Spent};
 
 /// Bytes of a PROXY protocol version 1 line, CRLF included (its specification, §2.1): beyond, the connection is
 /// closed.
@@ -53,10 +54,6 @@ pub const LINGER_IN_ALL: Duration = Duration::from_secs(30);
 /// gets its answer, with `Connection: close`. An HTTP/2 connection that is told to go has as long to say that it has heard.
 pub const RETIREMENT: Duration = Duration::from_secs(2);
 
-/// Bytes of a held request body that are kept for another attempt after they went to an HTTP/2 upstream, which may
-/// still refuse the stream: beyond, the request is not sent again.
-pub const REPLAY_BYTES: usize = 256 * 1024;
-
 /// Bytes of a protocol's name in an Upgrade field: beyond, it does not go on to the upstream.
 pub const PROTOCOL_BYTES: usize = 64;
 
@@ -75,11 +72,38 @@ pub const INTERIM_RESPONSES: usize = 16;
 /// Bytes of head kept in an event of a refused request.
 pub const EVIDENCE_BYTES: usize = 64 * 1024;
 
+/// Bytes of a held body that stay in memory: beyond, it is held on disk. ModSecurity's SecRequestBodyInMemoryLimit has 128
+/// KiB; this is what a page or a form takes.
+pub const HELD_IN_MEMORY: usize = 256 * 1024;
+
+/// Bytes that are written to disk, or read from it, at a time.
+pub const SPILL_BYTES: usize = 64 * 1024;
+
+/// Bytes of a request's body that stay at hand for an event until the answer begins. Beyond: what was sent on goes, unless
+/// a rule has found something by then.
+pub const KEPT_FOR_EVENTS: usize = 16 * 1024;
+
+/// How long a client may be silent within a body before its request takes as little memory as it can. What is given back
+/// then is made anew when the body is there.
+pub const REST_AFTER: Duration = Duration::from_secs(1);
+
+/// Open requests beyond which a request rests as soon as its client is silent.
+pub const REST_AT_ONCE: usize = 128;
+
+/// Bytes that one HTTP/2 connection may have to send before its streams wait.
+pub const H2_UNSENT_BYTES: usize = 256 * 1024;
+
+/// The same where the client's share of memory is spent.
+pub const H2_UNSENT_LEAST: usize = 16 * 1024;
+
 /// HTTP/2 streams of one client connection: beyond, the stream is refused (RFC 9113 §5.1.2).
 pub const H2_STREAMS: u32 = 128;
 
-/// HTTP/2 window of a stream and of a connection, bytes.
+/// HTTP/2 window of a stream, bytes.
 pub const H2_WINDOW: u32 = 256 * 1024;
+
+/// HTTP/2 window of a connection, bytes: what a client can make it buffer with all its streams.
+pub const H2_CONNECTION_WINDOW: u32 = 4 * H2_WINDOW;
 
 /// Limits that configuration may change.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -87,18 +111,25 @@ pub const H2_WINDOW: u32 = 256 * 1024;
 pub struct Limits {
     /// Connections at a time, all clients together: beyond, a new one is closed at once. Default 16,384.
     pub connections: usize,
-    /// Connections at a time of one client (an IPv4 address or an IPv6 /64): beyond, a new one is closed at once.
-    /// Trusted proxies are not counted. Default 512.
+    /// Connections at a time of one client (an IPv4 address or an IPv6 /64), and never more than are left for others:
+    /// beyond, a new one is closed at once. Trusted proxies are not counted. Default 512.
     pub connections_per_client: usize,
+    /// Requests that are served at a time, all clients together; one client may have as many as are left for others: beyond,
+    /// 503. Default 16,384.
+    pub requests: usize,
     /// Bytes of a request or response head. Default 64 KiB; beyond 431, or 502.
     pub head_bytes: usize,
     /// Fields of a request or response head. Default 100; beyond 431, or 502.
     pub head_fields: usize,
     /// Bytes of a request target. Default 16 KiB; beyond 414.
     pub target_bytes: usize,
-    /// Bytes of all request and response bodies that are held back for inspection at a time: beyond, a request is
-    /// answered 503. Default 256 MiB.
+    /// Bytes in memory for requests and responses at a time: bodies that are held back, what the rule engine makes of them,
+    /// what HTTP/2 buffers. One client may hold as much as is left for others: beyond, its bodies go to disk, and a
+    /// request that cannot be inspected is answered 503. Default 64 MiB.
     pub held_bytes: usize,
+    /// Bytes of bodies that are held on disk at a time. One client may hold as much as is left for others: beyond, 503.
+    /// Default 1 GiB.
+    pub spilled_bytes: usize,
     /// Requests of one connection: after them it is closed. Default 10,000.
     pub requests_per_connection: u64,
     /// Time in the rule engine for one request and its response: beyond, the rules' limit action decides
@@ -116,7 +147,9 @@ impl Default for Limits {
             head_bytes: http1::limits::HEAD_BYTES,
             head_fields: http1::limits::HEADERS,
             target_bytes: http1::limits::TARGET_BYTES,
-            held_bytes: 256 * 1024 * 1024,
+            requests: 16_384,
+            held_bytes: 64 * 1024 * 1024,
+            spilled_bytes: 1024 * 1024 * 1024,
             requests_per_connection: 10_000,
             inspection_time: Duration::from_secs(1),
         }
@@ -135,31 +168,35 @@ impl Limits {
 }
 
 /// Counts open connections, in all and by client.
-#[derive(Debug, Default)]
-pub struct ConnectionCount {
+#[derive(Debug)]
+pub(crate) struct ConnectionCount {
     all: AtomicUsize,
-    by_client: Mutex<HashMap<IpAddr, usize>>,
+    shares: Arc<Shares>,
 }
 
 /// Why a connection was not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Crowded {
+pub(crate) enum Crowded {
     /// [`Limits::connections`] are open.
     All,
-    /// [`Limits::connections_per_client`] are open.
+    /// [`Limits::connections_per_client`] are open, or as many as are left for all others.
     Client,
 }
 
 /// A counted connection; dropping it counts it out.
 #[derive(Debug)]
-pub struct Admission {
+pub(crate) struct Admission {
     count: Arc<ConnectionCount>,
-    client: Option<IpAddr>,
+    client: Option<Charge>,
 }
 
 impl ConnectionCount {
+    pub(crate) fn new(shares: &Arc<Shares>) -> Self {
+        Self { all: AtomicUsize::new(0), shares: Arc::clone(shares) }
+    }
+
     /// Counts a connection in. Whose client is not known yet (a PROXY header comes) is counted in all only.
-    pub fn admit(self: &Arc<Self>, limits: &Limits) -> Result<Admission, Crowded> {
+    pub(crate) fn admit(self: &Arc<Self>, limits: &Limits) -> Result<Admission, Crowded> {
         if self.all.fetch_add(1, Ordering::Relaxed) >= limits.connections {
             self.all.fetch_sub(1, Ordering::Relaxed);
             return Err(Crowded::All);
@@ -168,22 +205,23 @@ impl ConnectionCount {
     }
 
     /// Open connections.
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.all.load(Ordering::Relaxed)
     }
 }
 
 impl Admission {
     /// Counts the connection for its client as well.
-    pub fn name_client(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Crowded> {
-        let client = counted_address(address);
-        let mut by_client = self.count.by_client.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = by_client.entry(client).or_insert(0);
-        if *open >= limits.connections_per_client {
+    pub(crate) fn name_client(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Crowded> {
+        let client = self.count.shares.client(address);
+        if client.held(Resource::Connections) >= limits.connections_per_client {
             return Err(Crowded::Client);
         }
-        *open += 1;
-        self.client = Some(client);
+        let mut charge = Charge::new(&client, Resource::Connections);
+        // the last connection of all is not to be refused to the only client there is
+        let limit = limits.connections.saturating_add(1);
+        charge.set(1, limit).map_err(|Spent| Crowded::Client)?;
+        self.client = Some(charge);
         Ok(())
     }
 }
@@ -191,22 +229,6 @@ impl Admission {
 impl Drop for Admission {
     fn drop(&mut self) {
         self.count.all.fetch_sub(1, Ordering::Relaxed);
-        let Some(client) = self.client else { return };
-        let mut by_client = self.count.by_client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = by_client.get_mut(&client) {
-            *open -= 1;
-            if *open == 0 {
-                by_client.remove(&client);
-            }
-        }
-    }
-}
-
-/// IPv6 hosts own a /64, so they are counted by it.
-fn counted_address(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 => v4,
     }
 }
 
@@ -217,7 +239,8 @@ mod tests {
     #[test]
     fn connections_are_counted_in_and_out() {
         let limits = Limits { connections: 3, connections_per_client: 2, ..Limits::default() };
-        let count = Arc::new(ConnectionCount::default());
+        let shares = Arc::new(Shares::default());
+        let count = Arc::new(ConnectionCount::new(&shares));
         let client: IpAddr = "192.0.2.1".parse().unwrap();
         let mut first = count.admit(&limits).unwrap();
         first.name_client(client, &limits).unwrap();
@@ -231,14 +254,28 @@ mod tests {
         let mut fourth = count.admit(&limits).unwrap();
         fourth.name_client(client, &limits).unwrap();
         drop((second, fourth));
-        assert_eq!(count.open(), 0);
-        assert!(count.by_client.lock().unwrap().is_empty());
+        assert_eq!((count.open(), shares.used(Resource::Connections)), (0, 0));
+    }
+
+    #[test]
+    fn c16_one_client_leaves_connections_to_others() {
+        let limits = Limits { connections: 9, connections_per_client: 9, ..Limits::default() };
+        let count = Arc::new(ConnectionCount::new(&Arc::default()));
+        let take = |address: &str| {
+            let mut admission = count.admit(&limits).unwrap();
+            admission.name_client(address.parse().unwrap(), &limits).map(|()| admission)
+        };
+        let open: Vec<_> = (0..5).map(|_| take("192.0.2.1").unwrap()).collect();
+        assert_eq!(take("192.0.2.1").unwrap_err(), Crowded::Client);
+        let others: Vec<_> = (0..2).map(|_| take("192.0.2.2").unwrap()).collect();
+        take("192.0.2.3").unwrap();
+        drop((open, others));
     }
 
     #[test]
     fn an_ipv6_client_is_its_network() {
         let limits = Limits { connections_per_client: 1, ..Limits::default() };
-        let count = Arc::new(ConnectionCount::default());
+        let count = Arc::new(ConnectionCount::new(&Arc::default()));
         let mut first = count.admit(&limits).unwrap();
         first.name_client("2001:db8::1".parse().unwrap(), &limits).unwrap();
         let mut second = count.admit(&limits).unwrap();

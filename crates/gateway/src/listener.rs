@@ -274,17 +274,18 @@ async fn serve(
             Err(_) => return gate.metrics.connection_refused("tls"),
         },
     };
+    let client = gate.shares.client(peer.address.ip());
     let agreed = match &stream {
         Stream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
         _ => false,
     };
     if agreed {
-        return Box::pin(h2::serve(gate, peer, stream, drain)).await;
+        return Box::pin(h2::serve(gate, peer, &client, stream, drain)).await;
     }
     let by_preface = settings.http2 && settings.tls.is_none();
-    match h1::serve(gate, peer, stream, by_preface, drain).await {
+    match h1::serve(gate, peer, &client, stream, by_preface, drain).await {
         Protocol::Http1 => {}
-        Protocol::Http2(stream) => Box::pin(h2::serve(gate, peer, stream, drain)).await,
+        Protocol::Http2(stream) => Box::pin(h2::serve(gate, peer, &client, stream, drain)).await,
     }
     drop(admission);
 }

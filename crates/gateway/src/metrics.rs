@@ -5,14 +5,19 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder, text,
+};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::gate::Services;
 use crate::quantiles::{ClockOf, Quantiles, Told};
+use crate::share::{Resource, Shares};
 use crate::upstream::Gauges;
 
 /// The gateway's metrics. One instance lives as long as the gateway, over all reloads.
@@ -33,6 +38,7 @@ pub struct Metrics {
     upstream_up: Family<UpstreamLabels, Gauge<i64, AtomicI64>>,
     pub(crate) upstreams: Gauges,
     refused_connections: Family<ReasonLabels, Counter>,
+    shares_spent: Family<ReasonLabels, Counter>,
     /// Connections accepted.
     pub connections: Counter,
     /// Connections open now.
@@ -123,6 +129,7 @@ impl Metrics {
             upstream_up: Family::default(),
             upstreams: Gauges::default(),
             refused_connections: Family::default(),
+            shares_spent: Family::default(),
             connections: Counter::default(),
             open_connections: Gauge::default(),
             open_requests: Gauge::default(),
@@ -177,12 +184,26 @@ impl Metrics {
             "Connections closed at once, by reason",
             metrics.refused_connections.clone(),
         );
+        r.register(
+            "shares_spent",
+            "Requests refused because a client's share was spent, by what of: memory, disk, requests",
+            metrics.shares_spent.clone(),
+        );
         r.register("connections_open", "Connections open", metrics.open_connections.clone());
         r.register("requests_open", "Requests in work", metrics.open_requests.clone());
         r.register("events", "Events made", metrics.events.clone());
         r.register("events_dropped", "Events that could not be kept", metrics.events_dropped.clone());
         r.register("access_lines_dropped", "Access log lines dropped", metrics.access_lines_dropped.clone());
         r.register("reloads", "Reloads of the configuration, by outcome", metrics.reloads.clone());
+        metrics
+    }
+
+    /// The same, with what clients hold.
+    pub(crate) fn of(services: &Services, shares: &Arc<Shares>) -> Self {
+        let mut metrics = Self::new(Arc::clone(&services.clock));
+        let holdings =
+            Holdings { shares: Arc::clone(shares), collections: Arc::clone(&services.collections) };
+        metrics.registry.register_collector(Box::new(holdings));
         metrics
     }
 
@@ -257,8 +278,44 @@ impl Metrics {
         self.refused_connections.get_or_create(&ReasonLabels { reason }).inc();
     }
 
+    pub(crate) fn share_spent(&self, reason: &'static str) {
+        self.shares_spent.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
     pub(crate) fn reload(&self, outcome: &'static str) {
         self.reloads.get_or_create(&ReasonLabels { reason: outcome }).inc();
+    }
+}
+
+/// What clients hold together, asked for when the text is made.
+#[derive(Debug)]
+struct Holdings {
+    shares: Arc<Shares>,
+    collections: Arc<waf::Collections>,
+}
+
+impl Collector for Holdings {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let collections = self.collections.holdings();
+        let rows = [
+            ("held", "Bytes held in memory for requests and responses", self.shares.used(Resource::Memory)),
+            ("spilled", "Bytes of bodies held on disk", self.shares.used(Resource::Disk)),
+            ("collections", "Bytes of persistent collections", collections.bytes),
+        ];
+        let evicted = ConstCounter::new(collections.evicted);
+        let help = "Records of persistent collections that made room before they expired";
+        evicted.encode(encoder.encode_descriptor(
+            "collections_evicted",
+            help,
+            None,
+            evicted.metric_type(),
+        )?)?;
+        for (name, help, bytes) in rows {
+            let gauge = ConstGauge::new(bytes as i64);
+            let encoder = encoder.encode_descriptor(name, help, Some(&Unit::Bytes), gauge.metric_type())?;
+            gauge.encode(encoder)?;
+        }
+        Ok(())
     }
 }
 

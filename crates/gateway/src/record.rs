@@ -15,7 +15,7 @@ use crate::access_log::Entry;
 use crate::block_page::Facts;
 use crate::exchange::{Incoming, Peer, own_answer};
 use crate::gate::{Gate, Runtime, Site};
-use crate::held::Held;
+use crate::held::{Beginning, Held};
 use crate::inspection::Inspection;
 use crate::limits::EVIDENCE_BYTES;
 use crate::metrics::FinishedRequest;
@@ -36,7 +36,7 @@ pub(crate) struct Record {
     pub sent: u64,
     pub upstream: Option<Arc<str>>,
     pub upstream_time: Option<Duration>,
-    body: Option<Vec<u8>>,
+    body: Option<Beginning>,
     not_inspected: Vec<NotInspected>,
     reported: bool,
     has_event: bool,
@@ -62,11 +62,9 @@ impl Record {
         }
     }
 
-    /// Notes what has come of the request's body, where rules have not got all of it.
+    /// Notes what has come of the request's body.
     pub(crate) fn request_body(&mut self, held: &Held) {
-        if held.len() > 0 {
-            self.body = Some(held.beginning(event::limits::MAX_BODY_BYTES));
-        }
+        self.body = held.beginning();
     }
 
     /// Notes what rules did not see.
@@ -113,10 +111,12 @@ impl Record {
         }
         let keep = found || self.action != Action::Passed;
         let sampled = !keep && inspection.is_some() && gate.services.sink.wants_passed(&site.name);
+        let body = self.body.take();
         if !keep && audit.is_none() && !sampled {
             return;
         }
-        let mut event = self.event(runtime, site, request, peer, inspection.as_ref());
+        let mut event = self.event(runtime, site, request, peer, inspection.as_ref(), body.as_ref());
+        drop(body);
         runtime.redactor.redact(&mut event);
         if let Some(parts) = audit {
             gate.services.sink.audit(&event, &parts);
@@ -137,17 +137,13 @@ impl Record {
         request: &Incoming,
         peer: Peer,
         inspection: Option<&Inspection>,
+        body: Option<&Beginning>,
     ) -> Event {
-        // the engine's own copy, unless more than that has come
-        let body = match (&self.body, inspection) {
-            (Some(body), _) => Some(&body[..]),
-            (None, Some(inspection)) => Some(inspection.inspected_request_body()).filter(|b| !b.is_empty()),
-            (None, None) => None,
-        };
+        let body = body.map(|body| body.read(event::limits::MAX_BODY_BYTES)).filter(|body| !body.is_empty());
         let mut evidence = RequestEvidence {
             line: request_line(&request.head, &request.protocol).into(),
             headers: headers(request.head.headers()),
-            body: body.map(|body| Body::capture(body, self.received, event::limits::MAX_BODY_BYTES)),
+            body: body.map(|body| Body::capture(&body, self.received, event::limits::MAX_BODY_BYTES)),
             response: self.response.as_ref().map(|head| Response {
                 status: head.status(),
                 reason: head.reason().into(),

@@ -13,6 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 use crate::limits::{FIRST_READ_BYTES, READ_BYTES, WRITE_BYTES};
+use crate::server::{Pace, TooSlow};
 use crate::timer::{Elapsed, Timer};
 
 /// A connection to a client or an upstream.
@@ -179,8 +180,13 @@ impl Reader {
 
     /// As [`Self::fill`], for a peer that is known to send much.
     pub(crate) async fn fill_much(&mut self) -> io::Result<usize> {
-        if self.buf.capacity() - self.buf.len() < READ_BYTES / 4 {
-            self.buf.reserve(READ_BYTES);
+        self.fill_by(READ_BYTES).await
+    }
+
+    /// As [`Self::fill`], with room for about so many bytes.
+    pub(crate) async fn fill_by(&mut self, room: usize) -> io::Result<usize> {
+        if self.buf.capacity() - self.buf.len() < room.div_ceil(4) {
+            self.buf.reserve(room);
         }
         self.io.read_buf(&mut self.buf).await
     }
@@ -238,34 +244,63 @@ impl Writer {
             return Ok(());
         }
         while !self.queue.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let mut count = 0;
-            for (slice, bytes) in slices.iter_mut().zip(&self.queue) {
-                *slice = IoSlice::new(bytes);
-                count += 1;
-            }
-            let mut written =
-                in_time(self.timer.within(timeout, self.io.write_vectored(&slices[..count])).await)?;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            self.queued -= written;
-            while let Some(front) = self.queue.front_mut() {
-                if written < front.len() {
-                    front.advance(written);
-                    break;
-                }
-                written -= front.len();
-                self.queue.pop_front();
-            }
+            let write = write_some(&mut self.io, &self.queue);
+            let written = in_time(self.timer.within(timeout, write).await)?;
+            self.take_off(written);
         }
         // TLS holds records back until this
         in_time(self.timer.within(timeout, self.io.flush()).await)
     }
 
+    /// Writes all that waits to a client, which has to keep the pace.
+    pub(crate) async fn flush_at(&mut self, pace: &mut Pace) -> io::Result<()> {
+        if self.queue.is_empty() {
+            return Ok(());
+        }
+        let slow = |TooSlow| io::Error::from(io::ErrorKind::TimedOut);
+        while !self.queue.is_empty() {
+            let write = write_some(&mut self.io, &self.queue);
+            let written =
+                pace.wait(write, |written| *written.as_ref().unwrap_or(&0)).await.map_err(slow)??;
+            self.take_off(written);
+        }
+        pace.wait(self.io.flush(), |_| 0).await.map_err(slow)?
+    }
+
+    /// Bytes that wait to be written.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued
+    }
+
+    fn take_off(&mut self, mut written: usize) {
+        self.queued -= written;
+        while let Some(front) = self.queue.front_mut() {
+            if written < front.len() {
+                front.advance(written);
+                break;
+            }
+            written -= front.len();
+            self.queue.pop_front();
+        }
+    }
+
     /// Ends this side of the connection (FIN, or TLS close_notify first).
     pub(crate) async fn shutdown(&mut self, timeout: Duration) -> io::Result<()> {
         in_time(self.timer.within(timeout, self.io.shutdown()).await)
+    }
+}
+
+/// One write of what waits.
+async fn write_some(io: &mut WriteHalf<Stream>, queue: &VecDeque<Bytes>) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let mut count = 0;
+    for (slice, bytes) in slices.iter_mut().zip(queue) {
+        *slice = IoSlice::new(bytes);
+        count += 1;
+    }
+    match io.write_vectored(&slices[..count]).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        written => Ok(written),
     }
 }
 

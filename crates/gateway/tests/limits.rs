@@ -33,9 +33,9 @@ fn connections_in_all_are_limited() {
     let mut config = config(&upstream.url());
     config.limits.connections = 2;
     let gate = Gate::start(&config);
-    let open: Vec<Client> = (0..2).map(|_| gate.client()).collect();
+    let open = ["127.0.0.1", "127.0.0.2"].map(|source| Client::from(source, gate.address));
     wait_for(|| gate.gateway.open_connections() == 2, "both connections");
-    assert!(gate.client().is_closed());
+    assert!(Client::from("127.0.0.3", gate.address).is_closed());
     drop(open);
     wait_for(|| gate.gateway.open_connections() == 0, "places");
     assert_eq!(gate.ask(GET).status, 200);

@@ -8,6 +8,7 @@ mod faults;
 mod frames;
 mod http2;
 mod limits;
+mod memory;
 mod proxying;
 mod refusals;
 mod reload;

@@ -53,14 +53,23 @@ impl Gate {
         rules: Option<Arc<waf::RuleSet>>,
         clock: Option<waf::Clock>,
     ) -> Self {
+        Self::with_services(config, rules, |services| match clock {
+            Some(clock) => Services { clock, ..services },
+            None => services,
+        })
+    }
+
+    /// With services of the test's choice.
+    pub fn with_services(
+        config: &GatewayConfig,
+        rules: Option<Arc<waf::RuleSet>>,
+        change: impl FnOnce(Services) -> Services,
+    ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let events = Arc::new(Events::default());
-        let mut services =
-            Services::new(Arc::new(IdSource::new("test", 1)), Arc::clone(&events) as Arc<dyn EventSink>);
-        if let Some(clock) = clock {
-            services.clock = clock;
-        }
+        let ids = Arc::new(IdSource::new("test", 1));
+        let services = change(Services::new(ids, Arc::clone(&events) as Arc<dyn EventSink>));
         let gateway = Arc::new(runtime.block_on(Gateway::start(config, rules, services)).unwrap());
         let address = runtime.block_on(gateway.addresses())[0];
         Self { runtime, gateway, events, address }
@@ -269,9 +278,26 @@ impl Client {
         Self { stream, buf: Vec::new() }
     }
 
+    /// From another address of this machine, such as 127.0.0.2.
+    pub fn from(source: &str, address: SocketAddr) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let source: std::net::IpAddr = source.parse().unwrap();
+        socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self { stream, buf: Vec::new() }
+    }
+
     #[track_caller]
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Sends as far as the other side takes it: it may refuse and close.
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
+        let _refused = self.stream.write_all(bytes.as_ref());
     }
 
     fn more(&mut self) -> bool {

@@ -161,6 +161,8 @@ impl Daemon {
         let ids = Arc::new(IdSource::new(&config.node(), seed));
         let services = Services {
             collections: Arc::clone(&collections),
+            // not in memory, as /tmp may be
+            spill_dir: data_dir.clone(),
             ..Services::new(ids, Arc::<Sink>::clone(&sink))
         };
         // both before the gate: who asks it finds the console, too
@@ -249,6 +251,7 @@ impl Daemon {
 
     async fn serve(self, mut signals: Signals) -> Result<(), Failure> {
         let mut save = tokio::time::interval(SAVE_INTERVAL);
+        let mut evicted = 0;
         save.tick().await; // the first is due at once
         notify_systemd("READY=1");
         let parts = self.parts;
@@ -270,6 +273,7 @@ impl Daemon {
                     tasks.spawn(async move { let _told = parts.reload().await; });
                 }
                 _ = save.tick() => {
+                    tell_evictions(&self.collections, &mut evicted);
                     // a disk that hangs holds up neither the loop nor the end
                     if saving.as_ref().is_none_or(JoinHandle::is_finished) {
                         let (collections, data_dir) = (Arc::clone(&self.collections), self.data_dir.clone());
@@ -364,6 +368,20 @@ pub fn gateway_failure(error: gateway::Error) -> Failure {
 fn save_collections(collections: &Collections, data_dir: &Path) {
     if let Err(error) = persistence::save(collections, &store::collections_path(data_dir), now()) {
         tracing::error!("the persistent collections are not saved: {error}");
+    }
+}
+
+/// Logs how many records of persistent collections went before their time since it was last told.
+fn tell_evictions(collections: &Collections, told: &mut u64) {
+    let holdings = collections.holdings();
+    let new = holdings.evicted - std::mem::replace(told, holdings.evicted);
+    if new > 0 {
+        tracing::warn!(
+            "{new} records of persistent collections (IP, SESSION …) had to make room before they expired: {} are held, {} \
+             KiB; counters of rules begin anew for those clients",
+            holdings.records,
+            holdings.bytes / 1024
+        );
     }
 }
 

@@ -40,7 +40,7 @@ impl Exchange<'_> {
         group: &Group,
         framing: &RequestFraming,
         grpc: bool,
-        mut held: Held,
+        held: Held,
         body: &mut B,
         writer: &mut W,
     ) -> Ending {
@@ -70,7 +70,7 @@ impl Exchange<'_> {
                     let reused = !matches!(connection, Connection::Http1 { reused: false, .. });
                     let upgrade = upgrade.as_deref();
                     let call = Call { upstream: &upstream, framing, upgrade, grpc, started };
-                    (self.attempt(&call, connection, &mut held, body, writer).await, reused)
+                    (self.attempt(&call, connection, &held, body, writer).await, reused)
                 }
                 Err(failure) => (Attempt::Failed(failure), false),
             };
@@ -108,7 +108,7 @@ impl Exchange<'_> {
     /// Notes how much of the request's body rules have not seen: what comes after their limit, or all of it.
     fn note_uninspected_request(&mut self, body: BodyFraming, grpc: bool, held: u64) {
         let Some(inspection) = &self.inspection else { return };
-        let seen = inspection.inspected_request_body().len() as u64;
+        let seen = inspection.inspected_request_bytes() as u64;
         if grpc || body.is_empty() || (self.body_read && held <= seen) {
             return;
         }
@@ -125,7 +125,7 @@ impl Exchange<'_> {
         &mut self,
         call: &Call<'_>,
         connection: Connection,
-        held: &mut Held,
+        held: &Held,
         body: &mut B,
         writer: &mut W,
     ) -> Attempt {
@@ -186,9 +186,12 @@ impl Exchange<'_> {
             Ok(Received::Intervened(intervention)) => {
                 Attempt::Ended(self.intervene(intervention, writer).await)
             }
-            Ok(Received::Spent) => {
-                let reason = "too many bodies are held for inspection".to_owned();
-                Attempt::Ended(self.refuse(503, reason, writer).await)
+            Ok(Received::Spent) => Attempt::Ended(self.refuse_spent("memory", writer).await),
+            Ok(Received::NotHeld(error)) => Attempt::Ended(self.not_held(&error, writer).await),
+            Ok(Received::Lost(error)) => {
+                self.record.action = Action::Failed;
+                self.record.reason = Some(format!("cannot read the held response back: {error}"));
+                Attempt::Ended(Ending::Abort)
             }
             Ok(Received::Tunnel) => Attempt::Ended(match call::into_tunnel(sender, receiver) {
                 Some(upstream) => Ending::Tunnel { upstream, idle: self.runtime.timeouts.tunnel },

@@ -10,9 +10,10 @@ use super::attempt::Call;
 use super::upload::Upload;
 use super::{Exchange, ResponseWriter, upgrade};
 use crate::forward::plain_length;
-use crate::held::{BudgetSpent, Held};
+use crate::held::{Held, HoldError};
 use crate::inspection::{Decision, Inspection, Intervention, Progress};
 use crate::limits::INTERIM_RESPONSES;
+use crate::share::Spent;
 use crate::timer::Timer;
 use crate::upstream::Failure;
 use crate::upstream::call::Receiver;
@@ -30,8 +31,12 @@ pub(super) enum Received {
     Failed(Failure),
     /// The response broke off after its head.
     Cut(Failure),
-    /// The budget for held bodies is spent.
+    /// The client's share of memory is spent.
     Spent,
+    /// The body can be held neither in memory nor on disk.
+    NotHeld(HoldError),
+    /// What was held cannot be read back.
+    Lost(std::io::Error),
 }
 
 /// How much of a response's body rules have seen.
@@ -101,7 +106,7 @@ impl Exchange<'_> {
         {
             return Received::Intervened(intervention);
         }
-        let mut held = Held::new(&self.gate.budget);
+        let mut held = Held::none();
         let mut at_end = framing.body.is_empty();
         let mut limit_met = false;
         let wants = self.inspection.as_ref().is_some_and(Inspection::wants_response_body);
@@ -109,7 +114,8 @@ impl Exchange<'_> {
             self.record.not_inspected(Uninspected::Sse, None);
         }
         if wants && !streams && !at_end {
-            match self.inspect_response_body(&mut held, receiver, timeout, writer).await {
+            held = Held::new(&self.client, 0);
+            match self.inspect_response_body(&held, receiver, timeout, writer).await {
                 Ok(Inspected::Whole) => at_end = true,
                 Ok(Inspected::UpToLimit) => limit_met = true,
                 Err(received) => return received,
@@ -120,6 +126,8 @@ impl Exchange<'_> {
         {
             return Received::Intervened(intervention);
         }
+        // less than before, if anything
+        let _ = self.count_engine();
         if self.inspection.is_some() && !events && !call.grpc {
             match framing.body {
                 // the limit fell within a piece: the engine does not say where
@@ -148,7 +156,12 @@ impl Exchange<'_> {
         if writer.head(&head, framing.body, persist).is_err() {
             return Received::ClientGone;
         }
-        while let Some(piece) = held.release() {
+        loop {
+            let piece = match held.release().await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                Err(error) => return Received::Lost(error),
+            };
             self.record.sent += piece.len() as u64;
             if writer.data(piece).await.is_err() {
                 return Received::ClientGone;
@@ -213,7 +226,7 @@ impl Exchange<'_> {
 
     async fn inspect_response_body<W: ResponseWriter>(
         &mut self,
-        held: &mut Held,
+        held: &Held,
         receiver: &mut Receiver,
         timeout: Duration,
         writer: &mut W,
@@ -228,9 +241,11 @@ impl Exchange<'_> {
                 Ok(Some(piece)) => {
                     let progress =
                         self.inspection.as_mut().map_or(Progress::Full, |i| i.response_body(&piece));
-                    if let Err(BudgetSpent) = held.push(piece, self.runtime.limits.held_bytes) {
+                    if let Err(Spent) = self.count_engine() {
                         return Err(Received::Spent);
                     }
+                    let folder = &self.gate.services.spill_dir;
+                    held.push(piece, &self.runtime.limits, folder).await.map_err(Received::NotHeld)?;
                     match progress {
                         Progress::More => {}
                         Progress::Full => return Ok(Inspected::UpToLimit),

@@ -57,7 +57,7 @@ impl Upload {
     /// goes wrong, or the client leaves a stream.
     pub(super) async fn run<B: RequestBody>(
         &self,
-        held: &mut Held,
+        held: &Held,
         complete: bool,
         body: &mut B,
         sender: &mut Sender,
@@ -76,19 +76,18 @@ impl Upload {
 
     async fn send<B: RequestBody>(
         &self,
-        held: &mut Held,
+        held: &Held,
         complete: bool,
         body: &mut B,
         sender: &mut Sender,
     ) -> Result<(), Stopped> {
         let upstream = |_: io::Error| Stopped::Upstream;
+        let lost = |error| Stopped::Client(BodyError::Lost(error));
         loop {
             // only HTTP/2 can refuse a request of which something was sent (RFC 9113 §8.7)
             let lends = sender.is_http2() && !self.answered.load(Ordering::Relaxed);
-            if !lends {
-                held.settle();
-            }
-            let Some(piece) = (if lends { held.lend() } else { held.release() }) else { break };
+            let piece = if lends { held.lend().await } else { held.release().await };
+            let Some(piece) = piece.map_err(lost)? else { break };
             sender.data(piece).await.map_err(upstream)?;
         }
         if !complete {

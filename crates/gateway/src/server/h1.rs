@@ -17,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 use super::Pace;
 use crate::exchange::{self, BodyError, Ending, Incoming, Peer, RequestBody, ResponseWriter};
 use crate::gate::{Gate, Runtime};
-use crate::limits::{DISCARD_BYTES, LINGER, LINGER_IN_ALL};
+use crate::limits::{DISCARD_BYTES, FIRST_READ_BYTES, LINGER, LINGER_IN_ALL, READ_BYTES};
 use crate::listener::Drain;
 use crate::record::refuse_unparsed;
+use crate::share::{Charge, Client, Resource, Spent};
 use crate::stream::{self, Reader, Stream, Writer};
 use crate::timer::Timer;
 
@@ -35,6 +36,7 @@ pub(crate) enum Protocol {
 pub(crate) async fn serve(
     gate: &Arc<Gate>,
     peer: Peer,
+    client: &Arc<Client>,
     stream: Stream,
     http2: bool,
     drain: &Drain,
@@ -42,6 +44,7 @@ pub(crate) async fn serve(
     let (mut reader, mut writer) = stream::split(stream, BytesMut::new());
     let mut scratch = BytesMut::new();
     let mut timer = Timer::default();
+    let mut unsent = Charge::new(client, Resource::Memory);
     // one for all waits: each would put itself into a list that all connections share
     let mut drained = pin!(drain.idle.cancelled());
     let mut served: u64 = 0;
@@ -101,21 +104,31 @@ pub(crate) async fn serve(
             reader: &mut reader,
             decoder: BodyDecoder::new(body_framing),
             pace: Pace::new(&runtime.timeouts),
+            room: FIRST_READ_BYTES,
         };
         let mut answer = Answer {
             writer: &mut writer,
             scratch: &mut scratch,
             version,
             timeout: runtime.timeouts.write,
+            pace: Pace::of_answer(&runtime.timeouts),
+            unsent: &mut unsent,
             keep_alive,
             drain: &drain.last,
             chunked: false,
             persists: false,
         };
         // boxed, so that a waiting connection does not carry the size of an exchange
-        let ending =
-            Box::pin(exchange::serve(gate, &runtime, peer, incoming, &mut body, &mut answer, &mut timer))
-                .await;
+        let ending = Box::pin(exchange::serve(
+            gate,
+            &runtime,
+            (peer, client),
+            incoming,
+            &mut body,
+            &mut answer,
+            &mut timer,
+        ))
+        .await;
         let persists = answer.persists;
         let request_read = certain && body.decoder.is_end();
         match ending {
@@ -249,6 +262,8 @@ struct Body<'a> {
     reader: &'a mut Reader,
     decoder: BodyDecoder,
     pace: Pace,
+    /// What is asked for at a time; a slow client is given little.
+    room: usize,
 }
 
 impl RequestBody for Body<'_> {
@@ -260,7 +275,13 @@ impl RequestBody for Body<'_> {
                 Decoded::End(_) => return Ok(None),
                 Decoded::NeedMore => {}
             }
-            let read = self.pace.wait(self.reader.fill_much(), |read| *read.as_ref().unwrap_or(&0)).await;
+            let room = self.room;
+            let read = self.pace.wait(self.reader.fill_by(room), |read| *read.as_ref().unwrap_or(&0)).await;
+            if let Ok(Ok(bytes)) = read
+                && bytes >= room / 4
+            {
+                self.room = (room * 4).min(READ_BYTES);
+            }
             match read.map_err(|_| BodyError::Slow)? {
                 Ok(0) => {
                     let fault = http1::Fault::Truncated;
@@ -278,9 +299,14 @@ impl RequestBody for Body<'_> {
         self.pace.be_patient(silence);
     }
 
+    fn pass_on(&mut self, _length: Option<u64>, _limit: usize) -> Result<(), Spent> {
+        // what is not asked for stays in the socket
+        Ok(())
+    }
+
     async fn gone(&mut self) {
         // what a client sends meanwhile is its next request; beyond a little of it, it is left in the socket
-        while self.reader.buf.len() < crate::limits::READ_BYTES {
+        while self.reader.buf.len() < READ_BYTES {
             if !matches!(self.reader.fill().await, Ok(1..)) {
                 return;
             }
@@ -295,6 +321,9 @@ struct Answer<'a> {
     scratch: &'a mut BytesMut,
     version: Version,
     timeout: Duration,
+    pace: Pace,
+    /// What waits for a slow client counts for it.
+    unsent: &'a mut Charge,
     /// What the request, the limits and the client's version say.
     keep_alive: bool,
     drain: &'a CancellationToken,
@@ -343,11 +372,17 @@ impl ResponseWriter for Answer<'_> {
         } else {
             self.writer.queue(data);
         }
-        if self.writer.is_full() { self.writer.flush(self.timeout).await } else { Ok(()) }
+        if !self.writer.is_full() {
+            return Ok(());
+        }
+        self.unsent.set_anyway(self.writer.queued());
+        let flushed = self.writer.flush_at(&mut self.pace).await;
+        self.unsent.set_anyway(0);
+        flushed
     }
 
     async fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush(self.timeout).await
+        self.writer.flush_at(&mut self.pace).await
     }
 
     async fn end(&mut self, trailers: Headers) -> io::Result<()> {
@@ -355,7 +390,7 @@ impl ResponseWriter for Answer<'_> {
             last_chunk(&trailers, self.scratch);
             self.writer.queue(self.scratch.split().freeze());
         }
-        self.writer.flush(self.timeout).await
+        self.writer.flush_at(&mut self.pace).await
     }
 
     async fn gone(&mut self) {

@@ -16,22 +16,29 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http1::{BodyFraming, Fault, HeadLimits, Headers, RequestHead, ResponseHead, Version};
 
-use super::Pace;
+use super::buffers::{Ahead, Buffers, Counted};
+use super::{Pace, TooSlow};
 use crate::exchange::{self, BodyError, Ending, Incoming, Peer, RequestBody, ResponseWriter};
 use crate::gate::{Gate, Runtime};
-use crate::limits::{DISCARD_BYTES, H2_STREAMS, H2_WINDOW, LINGER, RETIREMENT, STREAM_LINGER, WRITE_BYTES};
+use crate::limits::{
+    DISCARD_BYTES, H2_CONNECTION_WINDOW, H2_STREAMS, H2_WINDOW, LINGER, RETIREMENT, STREAM_LINGER,
+    WRITE_BYTES,
+};
 use crate::listener::Drain;
 use crate::record::refuse_unparsed;
-use crate::stream::{Stream, within};
+use crate::share::{Client, Spent};
+use crate::stream::Stream;
 use crate::timer::Timer;
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, stream: Stream, drain: &Drain) {
+pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, client: &Arc<Client>, stream: Stream, drain: &Drain) {
     let runtime = gate.runtime.load_full();
+    let buffers = Arc::new(Buffers::new(client));
+    let stream = Counted::new(stream, &buffers);
     let handshake = h2::server::Builder::new()
         .max_concurrent_streams(H2_STREAMS)
         .initial_window_size(H2_WINDOW)
-        .initial_connection_window_size(4 * H2_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW)
         // Heads between the limit and this get an event; the h2 crate answers larger ones 431 on its own.
         .max_header_list_size(u32::try_from(runtime.limits.head_bytes.saturating_mul(2)).unwrap_or(u32::MAX))
         .max_send_buffer_size(WRITE_BYTES)
@@ -68,11 +75,12 @@ pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, stream: Stream, drain: &
                     }
                     let gate = Arc::clone(gate);
                     let open = Arc::clone(&streams);
+                    let (client, buffers) = (Arc::clone(client), Arc::clone(&buffers));
                     let tasks = gate.tasks.clone();
                     tasks.spawn(async move {
                         let aborted = gate.aborted.clone();
                         tokio::select! {
-                            () = serve_stream(&gate, peer, request, respond) => {}
+                            () = serve_stream(&gate, (peer, &client), &buffers, request, respond) => {}
                             () = aborted.cancelled() => {}
                         }
                         drop(open);
@@ -100,7 +108,8 @@ pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, stream: Stream, drain: &
 
 async fn serve_stream(
     gate: &Arc<Gate>,
-    peer: Peer,
+    from: (Peer, &Arc<Client>),
+    buffers: &Arc<Buffers>,
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
 ) {
@@ -108,7 +117,7 @@ async fn serve_stream(
     let (parts, stream) = request.into_parts();
     let (head, fault) = match head(&parts, &runtime.limits.head()) {
         Ok(head) => head,
-        Err(fault) => return refuse(gate, &runtime, peer, &parts, fault, &mut respond),
+        Err(fault) => return refuse(gate, &runtime, from.0, &parts, fault, &mut respond),
     };
     let framing = match fault {
         None => head.framing(),
@@ -132,10 +141,12 @@ async fn serve_stream(
         time: Timestamp::from(std::time::SystemTime::now()),
         began: Instant::now(),
     };
-    let mut body = Body { stream, pace: Pace::new(&runtime.timeouts) };
-    let mut answer = Answer { respond, stream: None, timeout: runtime.timeouts.write, ended: false };
+    let mut body = Body { stream, pace: Pace::new(&runtime.timeouts), buffers, ahead: None };
+    let limit = runtime.limits.held_bytes;
+    let pace = Pace::of_answer(&runtime.timeouts);
+    let mut answer = Answer { respond, stream: None, pace, buffers, limit, ended: false };
     let ending =
-        exchange::serve(gate, &runtime, peer, incoming, &mut body, &mut answer, &mut Timer::default()).await;
+        exchange::serve(gate, &runtime, from, incoming, &mut body, &mut answer, &mut Timer::default()).await;
     match ending {
         // Dropping both sides of the stream resets it with NO_ERROR if its body was not read to the end, after all that
         // is queued has left (RFC 9113 §8.1). An explicit reset would throw the queued answer away.
@@ -249,12 +260,14 @@ fn limit_fault(parts: &http::request::Parts, target: &str, limits: &HeadLimits) 
     (line + fields.sum::<usize>() > limits.head_bytes).then_some(Fault::HeadTooLarge)
 }
 
-struct Body {
+struct Body<'a> {
     stream: RecvStream,
     pace: Pace,
+    buffers: &'a Arc<Buffers>,
+    ahead: Option<Ahead>,
 }
 
-impl RequestBody for Body {
+impl RequestBody for Body<'_> {
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         let stream = &mut self.stream;
         let read = self
@@ -279,20 +292,28 @@ impl RequestBody for Body {
         self.pace.be_patient(silence);
     }
 
+    fn pass_on(&mut self, length: Option<u64>, limit: usize) -> Result<(), Spent> {
+        self.ahead = Some(self.buffers.pass_on(length, limit)?);
+        Ok(())
+    }
+
     async fn gone(&mut self) {
         // the answer's side sees it
         std::future::pending().await
     }
 }
 
-struct Answer {
+struct Answer<'a> {
     respond: SendResponse<Bytes>,
     stream: Option<SendStream<Bytes>>,
-    timeout: Duration,
+    pace: Pace,
+    buffers: &'a Buffers,
+    /// Of all that is held in memory.
+    limit: usize,
     ended: bool,
 }
 
-impl Answer {
+impl Answer<'_> {
     fn reset(&mut self, reason: Reason) {
         match &mut self.stream {
             Some(stream) => stream.send_reset(reason),
@@ -318,7 +339,7 @@ fn append(map: &mut HeaderMap, fields: &Headers) -> io::Result<()> {
     Ok(())
 }
 
-impl ResponseWriter for Answer {
+impl ResponseWriter for Answer<'_> {
     async fn interim(&mut self, head: &ResponseHead) -> io::Result<()> {
         self.respond.send_informational(response(head)?).map_err(io::Error::other)
     }
@@ -334,14 +355,18 @@ impl ResponseWriter for Answer {
         let Some(stream) = &mut self.stream else { return Err(io::ErrorKind::NotConnected.into()) };
         while !data.is_empty() {
             stream.reserve_capacity(data.len());
-            let capacity = within(self.timeout, async {
+            let step = async {
+                self.buffers.room(self.limit).await;
                 match poll_fn(|cx| stream.poll_capacity(cx)).await {
                     Some(capacity) => capacity.map_err(io::Error::other),
                     None => Err(io::ErrorKind::BrokenPipe.into()),
                 }
-            })
-            .await?;
+            };
+            let taken = |capacity: &io::Result<usize>| *capacity.as_ref().unwrap_or(&0);
+            let slow = |TooSlow| io::Error::from(io::ErrorKind::TimedOut);
+            let capacity = self.pace.wait(step, taken).await.map_err(slow)??;
             let piece = data.split_to(capacity.min(data.len()));
+            self.buffers.add(piece.len());
             stream.send_data(piece, false).map_err(io::Error::other)?;
         }
         Ok(())

@@ -86,6 +86,9 @@ pub fn gateway_faults(config: &GatewayConfig, has_other_sources: bool) -> Vec<(A
             "head_bytes" => limits.head_bytes = default.head_bytes,
             "head_fields" => limits.head_fields = default.head_fields,
             "target_bytes" => limits.target_bytes = default.target_bytes,
+            "requests" => limits.requests = default.requests,
+            "held_bytes" => limits.held_bytes = default.held_bytes,
+            "spilled_bytes" => limits.spilled_bytes = default.spilled_bytes,
             _ => break,
         }
     }

@@ -1,0 +1,244 @@
+//! What each client holds of what all clients share: bytes in memory and on disk, connections, open requests.
+//!
+//! One rule for all of it: a client may take more as long as it then holds no more than is left over for the others. One
+//! client alone gets half of everything, two get a third each, and however many of them take all that they get, the next
+//! one still finds as much. So whoever holds most is refused first, and nobody is refused for what another one holds.
+//! (Switches share their buffers by this rule: Choudhury and Hahne, "Dynamic queue length thresholds", 1998.)
+//!
+//! A client is an IPv4 address or an IPv6 /64: whoever connects, or whom a trusted proxy names.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// What is shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resource {
+    /// Bytes that are held in memory.
+    Memory,
+    /// Bytes of bodies that are held on disk.
+    Disk,
+    Connections,
+    /// Requests that are being served.
+    Requests,
+}
+
+const RESOURCES: usize = 4;
+
+/// What all clients hold.
+#[derive(Debug, Default)]
+pub(crate) struct Shares {
+    used: [AtomicUsize; RESOURCES],
+    clients: Mutex<HashMap<IpAddr, Weak<Client>>>,
+}
+
+/// What one client holds. It is known as long as somebody has it.
+#[derive(Debug)]
+pub(crate) struct Client {
+    shares: Arc<Shares>,
+    network: IpAddr,
+    held: [AtomicUsize; RESOURCES],
+}
+
+/// A client's share is spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this client's share is spent")]
+pub(crate) struct Spent;
+
+impl Shares {
+    /// The client at an address.
+    pub(crate) fn client(self: &Arc<Self>, address: IpAddr) -> Arc<Client> {
+        let network = network_of(address);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&network).and_then(Weak::upgrade) {
+            return client;
+        }
+        let client = Arc::new(Client { shares: Arc::clone(self), network, held: Default::default() });
+        clients.insert(network, Arc::downgrade(&client));
+        client
+    }
+
+    /// What all clients hold together.
+    pub(crate) fn used(&self, resource: Resource) -> usize {
+        self.used[resource as usize].load(Ordering::Relaxed)
+    }
+}
+
+impl Client {
+    /// Whether it is the client at this address.
+    pub(crate) fn is_at(&self, address: IpAddr) -> bool {
+        self.network == network_of(address)
+    }
+
+    /// What it holds.
+    pub(crate) fn held(&self, resource: Resource) -> usize {
+        self.held[resource as usize].load(Ordering::Relaxed)
+    }
+
+    /// Whether it holds less than its share of `limit`.
+    pub(crate) fn has_share(&self, resource: Resource, limit: usize) -> bool {
+        limit.checked_sub(self.shares.used(resource)).is_some_and(|left| self.held(resource) < left)
+    }
+
+    /// Takes more, if its share of `limit` allows that.
+    fn take(&self, resource: Resource, amount: usize, limit: usize) -> Result<(), Spent> {
+        self.take_anyway(resource, amount);
+        let left = limit.checked_sub(self.shares.used(resource));
+        if left.is_some_and(|left| self.held(resource) <= left) {
+            return Ok(());
+        }
+        self.give_back(resource, amount);
+        Err(Spent)
+    }
+
+    fn take_anyway(&self, resource: Resource, amount: usize) {
+        self.held[resource as usize].fetch_add(amount, Ordering::Relaxed);
+        self.shares.used[resource as usize].fetch_add(amount, Ordering::Relaxed);
+    }
+
+    fn give_back(&self, resource: Resource, amount: usize) {
+        self.held[resource as usize].fetch_sub(amount, Ordering::Relaxed);
+        self.shares.used[resource as usize].fetch_sub(amount, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let mut clients = self.shares.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        // another one of the same address may have come since this one was let go
+        if clients.get(&self.network).is_some_and(|client| client.strong_count() == 0) {
+            clients.remove(&self.network);
+        }
+    }
+}
+
+/// What one holder has of a client's share; dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    client: Arc<Client>,
+    resource: Resource,
+    amount: usize,
+}
+
+impl Charge {
+    /// Nothing yet.
+    pub(crate) fn new(client: &Arc<Client>, resource: Resource) -> Self {
+        Self { client: Arc::clone(client), resource, amount: 0 }
+    }
+
+    pub(crate) fn amount(&self) -> usize {
+        self.amount
+    }
+
+    /// Holds this much from now on. Where it is more than before and the share of `limit` is spent, nothing changes.
+    pub(crate) fn set(&mut self, amount: usize, limit: usize) -> Result<(), Spent> {
+        if amount > self.amount {
+            self.client.take(self.resource, amount - self.amount, limit)?;
+            self.amount = amount;
+        } else {
+            self.set_anyway(amount);
+        }
+        Ok(())
+    }
+
+    /// Holds this much from now on, whatever the share is: for what is there already, and bounded elsewhere.
+    pub(crate) fn set_anyway(&mut self, amount: usize) {
+        if amount > self.amount {
+            self.client.take_anyway(self.resource, amount - self.amount);
+        } else if amount < self.amount {
+            self.client.give_back(self.resource, self.amount - amount);
+        }
+        self.amount = amount;
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.set_anyway(0);
+    }
+}
+
+/// IPv6 hosts own a /64, so they are one client.
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn greedy(shares: &Arc<Shares>, address: &str, limit: usize) -> Charge {
+        let mut charge = Charge::new(&shares.client(address.parse().unwrap()), Resource::Memory);
+        while charge.set(charge.amount() + 1, limit).is_ok() {}
+        charge
+    }
+
+    #[test]
+    fn c16_whoever_takes_all_it_gets_leaves_as_much() {
+        let shares = Arc::new(Shares::default());
+        let one = greedy(&shares, "192.0.2.1", 1000);
+        assert_eq!(one.amount(), 500);
+        let two = greedy(&shares, "192.0.2.2", 1000);
+        assert_eq!(two.amount(), 250);
+        // whoever holds most is refused first
+        let mut one = one;
+        assert_eq!(one.set(501, 1000), Err(Spent));
+        let mut three = greedy(&shares, "192.0.2.3", 1000);
+        assert_eq!(three.amount(), 125);
+        drop(one);
+        three.set(300, 1000).unwrap();
+        drop((two, three));
+        assert_eq!(shares.used(Resource::Memory), 0);
+    }
+
+    #[test]
+    fn c16_a_thousand_greedy_clients_leave_something_for_the_next() {
+        let shares = Arc::new(Shares::default());
+        let mut all = Vec::new();
+        // all of them take as long as any gets more
+        for number in 0..1000_u32 {
+            let address = Ipv6Addr::from_bits(u128::from(number) << 64).to_string();
+            all.push(Charge::new(&shares.client(address.parse().unwrap()), Resource::Disk));
+        }
+        let limit = 64 * 1024 * 1024;
+        let mut progress = true;
+        while progress {
+            progress = false;
+            for charge in &mut all {
+                progress |= charge.set(charge.amount() + 4096, limit).is_ok();
+            }
+        }
+        let mut late = Charge::new(&shares.client("192.0.2.1".parse().unwrap()), Resource::Disk);
+        late.set(limit / 1001 / 2, limit).unwrap();
+    }
+
+    #[test]
+    fn c16_an_ipv6_client_is_its_network_and_is_forgotten_with_what_it_held() {
+        let shares = Arc::new(Shares::default());
+        let one = shares.client("2001:db8::1".parse().unwrap());
+        let same = shares.client("2001:db8::ffff:2".parse().unwrap());
+        assert!(Arc::ptr_eq(&one, &same) && one.is_at("2001:db8::3".parse().unwrap()));
+        let other = shares.client("2001:db8:0:1::1".parse().unwrap());
+        assert!(!Arc::ptr_eq(&one, &other));
+        assert!(shares.client("::ffff:192.0.2.1".parse().unwrap()).is_at("192.0.2.1".parse().unwrap()));
+        drop((one, same, other));
+        assert!(shares.clients.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn c16_what_is_there_already_is_counted_beyond_the_share() {
+        let shares = Arc::new(Shares::default());
+        let client = shares.client("192.0.2.1".parse().unwrap());
+        let mut charge = Charge::new(&client, Resource::Memory);
+        charge.set_anyway(900);
+        let mut more = Charge::new(&client, Resource::Memory);
+        assert_eq!(more.set(1, 1000), Err(Spent));
+        charge.set(100, 1000).unwrap();
+        more.set(1, 1000).unwrap();
+        assert_eq!((client.held(Resource::Memory), shares.used(Resource::Memory)), (101, 101));
+    }
+}
