@@ -12,7 +12,7 @@ RUN_PACKAGES := modsecurity-crs gcc pkg-config libpcre2-dev curl
 TEST_PACKAGES := $(RUN_PACKAGES) iproute2 apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
 	libmodsecurity-dev nghttp2-client wrk openssl postfix sasl2-bin libsasl2-modules libsasl2-modules-db chromium \
 	golang-go php-cli php-xml python3-venv
-BENCH_PACKAGES := $(TEST_PACKAGES) valgrind
+BENCH_PACKAGES := $(TEST_PACKAGES) valgrind python3
 # Japanese letters for pictures of the console, and what makes them small.
 PICTURE_PACKAGES := $(TEST_PACKAGES) fonts-vlgothic fonts-dejavu-core pngquant
 
@@ -125,6 +125,8 @@ bench: install-bench-deps web
 	@bench/growth
 	@echo
 	@bench/end-to-end | tee "$${CARGO_TARGET_DIR:-target}/bench/tables/end-to-end.txt"
+	@echo
+	@bench/memory | bench/table memory
 	@echo
 	@bench/receiving
 	@echo
