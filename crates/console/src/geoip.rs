@@ -27,7 +27,7 @@ impl Geoip {
     /// Why the file is none, with its path.
     pub fn open(path: &Path) -> Result<Self, String> {
         let failed = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
-        let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+        let file = store::regular_file::open(path).map_err(|error| failed(&error))?;
         let mut bytes = Vec::new();
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
         if bytes.len() as u64 > MAX_BYTES {

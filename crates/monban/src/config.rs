@@ -164,6 +164,11 @@ impl Default for Retention {
 }
 
 impl Retention {
+    /// The time before which an event goes at once, if its age matters.
+    pub fn oldest(&self, now: std::time::SystemTime) -> Option<event::Timestamp> {
+        self.for_store().max_age.and_then(|age| now.checked_sub(age)).map(event::Timestamp::from)
+    }
+
     /// As the store takes it.
     pub fn for_store(&self) -> store::Retention {
         store::Retention {

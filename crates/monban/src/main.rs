@@ -14,6 +14,7 @@ mod data_folder;
 mod demo;
 #[cfg(test)]
 mod documented;
+mod entry_file;
 mod exclusions;
 mod failure;
 mod import_channel;

@@ -79,7 +79,7 @@ impl SensorConfig {
 /// The first line of a file that only its owner may read.
 fn read_password(path: &Path) -> Result<Password, String> {
     use std::io::Read;
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let file = store::regular_file::open(path).map_err(|error| error.to_string())?;
     let mode = file.metadata().map_err(|error| error.to_string())?.mode();
     if mode & 0o077 != 0 {
         return Err(format!("others may read it (mode {:o}); chmod 600", mode & 0o777));
@@ -131,7 +131,7 @@ pub fn faults(config: &Config) -> Vec<String> {
         }
         if watch.path.is_dir() {
             faults.push(fault("is a folder; name the Serial log, or the index of the Concurrent one"));
-        } else if let Err(error) = std::fs::File::open(&watch.path)
+        } else if let Err(error) = store::regular_file::open(&watch.path)
             && error.kind() != std::io::ErrorKind::NotFound
         {
             faults.push(fault(&error.to_string()));
@@ -191,7 +191,13 @@ impl Reception {
         for watch in watches.iter_mut().filter(|watch| watch.sensor.is_empty()) {
             watch.sensor = config.node();
         }
-        let watcher = Watcher::start(watches, config.data_dir.join("watch"), Arc::clone(intake), redactor())?;
+        let watcher = Watcher::start(
+            watches,
+            config.data_dir.join("watch"),
+            Arc::clone(intake),
+            &redactor(),
+            &config.retention,
+        )?;
         Ok(Self { receiver, listener: Mutex::new(listener), watcher })
     }
 

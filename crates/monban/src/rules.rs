@@ -1,6 +1,6 @@
 //! Rule files of the file system, loaded and compiled.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use seclang::action::Action;
@@ -108,9 +108,7 @@ impl DataFiles for Disk {
 }
 
 fn read(path: &str, limit: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    store::regular_file::read(std::path::Path::new(path), limit)
 }
 
 /// Rule files of which one has another text than on disk, or is not there yet.

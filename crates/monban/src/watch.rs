@@ -1,6 +1,7 @@
 //! Follows audit logs that other programs on this machine write.
 //!
-//! One thread looks at every watched file several times a second. What is kept of each, in `data_dir/watch`, is up to where
+//! A thread for each watched file looks at it several times a second, so that one on a disk that does not answer stops neither the
+//! others nor the daemon's end. What is kept of each, in `data_dir/watch`, is up to where
 //! it and the rotated files beside it were read and stored; a file is known again by its first bytes, whatever it is called
 //! and whether gzip has compressed it by now. Whenever the watched name has become another file, at a start or while it is
 //! followed, every rotated file that holds more than was read of it is read before the new one, the oldest first. So each
@@ -14,18 +15,19 @@ mod places;
 mod rotation;
 mod telling;
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use event::audit_log::{Fault, Reader, Step};
 use event::redaction::Redactor;
 use serde::Deserialize;
-use store::Intake;
+use store::{Intake, regular_file};
+
+use crate::config::Retention;
 
 use follower::Follower;
 use telling::Telling;
@@ -39,7 +41,7 @@ pub struct Watch {
     /// Name of the sensor that writes it; none: this node's.
     #[serde(default)]
     pub sensor: String,
-    /// Where a Concurrent log has its files; none: as the index says, else beside it.
+    /// Where a Concurrent log has its files; none: the index's folder.
     #[serde(default)]
     pub storage_dir: Option<PathBuf>,
 }
@@ -49,11 +51,14 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// After so long without a new byte, nobody goes on with an unfinished entry, or with a file that was renamed.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// The thread that watches.
+/// How long [`Watcher::stop`] waits for threads. Only a disk that does not answer (NFS, FUSE) makes it wait that long.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// The threads that watch.
 pub struct Watcher {
     stop: Arc<AtomicBool>,
     telling: Vec<Arc<Telling>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Watcher {
@@ -65,28 +70,30 @@ impl Watcher {
         watches: Vec<Watch>,
         folder: PathBuf,
         intake: Arc<Intake>,
-        redactor: Redactor,
+        redactor: &Redactor,
+        retention: &Retention,
     ) -> std::io::Result<Self> {
-        let stop = Arc::<AtomicBool>::default();
+        let watcher = Self { stop: Arc::default(), telling: Vec::new(), threads: Mutex::default() };
         if watches.is_empty() {
-            return Ok(Self { stop, telling: Vec::new(), thread: Mutex::default() });
+            return Ok(watcher);
         }
         crate::data_folder::create(&folder)?;
-        let mut followers: Vec<Follower> =
-            watches.into_iter().map(|watch| Follower::new(watch, &folder, QUIET)).collect();
-        let telling = followers.iter().map(|follower| Arc::clone(&follower.telling)).collect();
-        let stopped = Arc::clone(&stop);
-        let run = move || {
-            while !stopped.load(Ordering::Relaxed) {
-                for follower in &mut followers {
-                    let outcome = follower.poll(&intake, &redactor, &stopped);
+        let mut telling = Vec::new();
+        let mut threads = Vec::new();
+        for watch in watches {
+            let mut follower = Follower::new(watch, &folder, retention, QUIET);
+            telling.push(Arc::clone(&follower.telling));
+            let (intake, redactor, stop) = (Arc::clone(&intake), redactor.clone(), Arc::clone(&watcher.stop));
+            let run = move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let outcome = follower.poll(&intake, &redactor, &stop);
                     follower.telling.outcome(outcome);
+                    std::thread::park_timeout(PAUSE);
                 }
-                std::thread::park_timeout(PAUSE);
-            }
-        };
-        let thread = std::thread::Builder::new().name("watch".into()).spawn(run)?;
-        Ok(Self { stop, telling, thread: Mutex::new(Some(thread)) })
+            };
+            threads.push(std::thread::Builder::new().name("watch".into()).spawn(run)?);
+        }
+        Ok(Self { telling, threads: Mutex::new(threads), ..watcher })
     }
 
     /// What is wrong with the files.
@@ -99,22 +106,41 @@ impl Watcher {
         self.telling.iter().map(|telling| telling.damages()).sum()
     }
 
-    /// Ends the thread after the piece that it is at, which takes no longer than one disk sync.
+    /// Ends the threads after the piece that each is at, which takes no longer than one disk sync. A thread that a file blocks is left
+    /// behind after [`STOP_WAIT`]; what it would store is read at the next start.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            thread.thread().unpark();
-            // a panic of the thread was already printed
-            let _ = thread.join();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let left = join_all(threads, STOP_WAIT);
+        if left > 0 {
+            tracing::warn!("{left} watched files do not answer; monban ends without waiting for them");
         }
     }
+}
+
+/// Joins the threads. Returns how many have not ended within the time.
+fn join_all(threads: Vec<JoinHandle<()>>, within: Duration) -> usize {
+    let until = Instant::now() + within;
+    let mut left = 0;
+    for thread in threads {
+        thread.thread().unpark();
+        while !thread.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if thread.is_finished() {
+            // a panic of the thread was already printed
+            let _ = thread.join();
+        } else {
+            left += 1;
+        }
+    }
+    left
 }
 
 /// Whether the file is the log of an mlogc that was given a Serial log: what to do about it.
 pub fn classic_mistake(path: &Path) -> Option<String> {
     let mut bytes = vec![0; 1024 * 1024];
-    let length = File::open(path).ok()?.read(&mut bytes).ok()?;
+    let length = regular_file::open(path).ok()?.read(&mut bytes).ok()?;
     let mut found = false;
     let mut reader = Reader::new("check");
     let mut each = |step| {
@@ -123,4 +149,19 @@ pub fn classic_mistake(path: &Path) -> Option<String> {
     reader.push(&bytes[..length], &mut each);
     reader.finish(&mut each);
     found.then(|| Fault::SerialForMlogc.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d20_a_thread_that_a_file_blocks_does_not_hold_up_the_end() {
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let blocked = std::thread::spawn(move || held.recv().unwrap_or(()));
+        let parked = std::thread::spawn(|| std::thread::park_timeout(Duration::from_secs(600)));
+        assert_eq!(join_all(vec![parked], Duration::from_secs(600)), 0);
+        assert_eq!(join_all(vec![blocked], Duration::from_millis(50)), 1);
+        drop(hold);
+    }
 }

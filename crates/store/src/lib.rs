@@ -20,6 +20,7 @@
 //! - [`reader`]: store and journal as one, for commands and the console
 //! - [`collections`]: the rule engine's persistent collections
 //! - [`replace_file`]: small files that are written as a whole
+//! - [`regular_file`]: opens what someone else names
 //! - [`logs`]: files in ModSecurity's formats
 //! - [`limits`]: every limit of this crate
 //!
@@ -59,6 +60,7 @@ pub mod limits;
 pub mod logs;
 pub mod overview;
 pub mod reader;
+pub mod regular_file;
 mod replace_file;
 #[cfg(any(test, feature = "contract"))]
 pub mod samples;

@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use event::modsec::{self, AuditParts, IndexEntry, Process};
 use event::{Event, MatchedRule};
 use md5::{Digest, Md5};
+use rustix::fs::OFlags;
 
 /// Mode of log files: owner and group, so that the group of log readers sees them.
 const LOG_MODE: u32 = 0o640;
@@ -75,8 +76,14 @@ impl LogFile {
 }
 
 fn open_append(path: &Path) -> Result<File, LogError> {
-    let opened = OpenOptions::new().append(true).create(true).mode(LOG_MODE).open(path);
-    opened.map_err(fail("open", path))
+    // A FIFO that nobody reads is an error, not a daemon that never starts; writing waits for its reader as ever.
+    let bits = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let opened = OpenOptions::new().append(true).create(true).mode(LOG_MODE).custom_flags(bits).open(path);
+    let file = opened.map_err(fail("open", path))?;
+    let flags = rustix::fs::fcntl_getfl(&file).map_err(io::Error::from).map_err(fail("open", path))?;
+    let blocking = rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK);
+    blocking.map_err(io::Error::from).map_err(fail("open", path))?;
+    Ok(file)
 }
 
 /// ModSecurity's lines in the form of Apache's error log: see [`modsec::error_log`].

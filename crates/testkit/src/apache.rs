@@ -28,6 +28,8 @@ pub struct Config {
     pub answers: Answers,
     /// A rule file in the place of ModSecurity's recommended settings and the Core Rule Set.
     pub rules: Option<PathBuf>,
+    /// Environment variables, such as TZ.
+    pub environment: Vec<(String, String)>,
 }
 
 /// Who answers requests.
@@ -59,6 +61,7 @@ impl Config {
             one_at_a_time: false,
             answers,
             rules: None,
+            environment: Vec::new(),
         }
     }
 }
@@ -85,7 +88,7 @@ impl Apache {
         let text = configuration(config, address, folder.path(), &data);
         std::fs::write(&file, text).expect("a file in the temporary folder");
         let mut command = Command::new(find("apache2"));
-        command.args(["-DFOREGROUND", "-f"]).arg(&file);
+        command.args(["-DFOREGROUND", "-f"]).arg(&file).envs(config.environment.iter().cloned());
         let mut program = Program::start(&mut command, "apache2", folder.path());
         program.wait_ready(|| accepts(address));
         Self { program, address, folder }

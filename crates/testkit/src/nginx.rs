@@ -20,6 +20,8 @@ pub enum Role {
     Proxy(SocketAddr),
     /// The same behind libmodsecurity with the Core Rule Set; the text stands before the rules.
     ModSecurity(SocketAddr, String),
+    /// The same behind libmodsecurity with these rules alone.
+    Rules(SocketAddr, String),
 }
 
 /// A running nginx.
@@ -36,6 +38,14 @@ impl Nginx {
     /// # Panics
     /// If a package is missing (with its name) or nginx refuses its configuration (with its message).
     pub fn start(role: &Role) -> Self {
+        Self::start_with(role, &[])
+    }
+
+    /// The same with environment variables, such as TZ.
+    ///
+    /// # Panics
+    /// As [`Nginx::start`].
+    pub fn start_with(role: &Role, environment: &[(String, String)]) -> Self {
         let folder = folder("testkit-nginx-");
         let data = shared_folder(folder.path(), "data");
         let address = free_address();
@@ -44,6 +54,7 @@ impl Nginx {
         std::fs::write(&file, text).expect("a file in the temporary folder");
         let mut command = Command::new(find("nginx"));
         command
+            .envs(environment.iter().cloned())
             .arg("-p")
             .arg(folder.path())
             .arg("-e")
@@ -95,12 +106,15 @@ fn configuration(
     let (upstream, location) = match role {
         Role::Plain(directives) => (String::new(), directives.clone()),
         Role::Proxy(upstream) => proxy(upstream),
-        Role::ModSecurity(upstream, before) => {
+        Role::ModSecurity(upstream, given) | Role::Rules(upstream, given) => {
             crs::require(MODSECURITY_MODULE, "libnginx-mod-http-modsecurity");
             text.push_str(&format!("load_module {MODSECURITY_MODULE};\n"));
+            let rules = match role {
+                Role::Rules(..) => given.clone(),
+                _ => crs::includes_for_libmodsecurity(given),
+            };
             let rules = format!(
-                "{}SecRuleEngine On\nSecAuditLog {data}/audit.log\nSecDataDir {data}\nSecTmpDir {data}\n",
-                crs::includes_for_libmodsecurity(before)
+                "{rules}\nSecRuleEngine On\nSecAuditLog {data}/audit.log\nSecDataDir {data}\nSecTmpDir {data}\n"
             );
             std::fs::write(format!("{folder}/rules.conf"), rules).expect("a file in the temporary folder");
             let (upstream, location) = proxy(upstream);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::draft::{self, Draft};
 use super::json_text::{Headers, Items, Text, protocol, request_line};
-use super::{dates, message};
+use super::{dates, json_text, message};
 use crate::{Disruptive, Engine, MatchedRule, RequestEvidence, Response, Timestamp};
 
 #[derive(Debug, Deserialize)]
@@ -27,10 +27,13 @@ struct Transaction {
     client_port: Text,
     host_ip: Text,
     host_port: Text,
+    #[serde(default, deserialize_with = "json_text::optional")]
     request: Option<Request>,
+    #[serde(default, deserialize_with = "json_text::optional")]
     response: Option<Answer>,
+    #[serde(default, deserialize_with = "json_text::optional")]
     producer: Option<Producer>,
-    is_interrupted: bool,
+    is_interrupted: Text,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -63,6 +66,7 @@ struct Producer {
 #[serde(default)]
 struct Message {
     error_message: Text,
+    #[serde(default, deserialize_with = "json_text::optional")]
     data: Option<Data>,
 }
 
@@ -102,7 +106,7 @@ impl From<Log> for Draft {
                 *denied = status;
             }
         }
-        if transaction.is_interrupted {
+        if transaction.is_interrupted.is_true() {
             draft::mark_blocking_rule(&mut rules, status);
         }
         let version =
@@ -123,7 +127,7 @@ impl From<Log> for Draft {
             client: draft::client(&transaction.client_ip.0, port(&transaction.client_port)),
             unique_id: transaction.id.bytes(),
             request: evidence,
-            intercepted: transaction.is_interrupted,
+            intercepted: transaction.is_interrupted.is_true(),
             own: false,
         }
     }

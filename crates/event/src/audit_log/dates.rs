@@ -63,10 +63,17 @@ fn clock(text: &[u8]) -> Option<Time> {
     Time::new(small(hour)?, small(minute)?, small(second.min(59))?, i32::try_from(nanoseconds).ok()?).ok()
 }
 
-/// `+0900`
+/// `+0900`, `+09:00`, `Z`; also `--0500` and `--03-30`: ModSecurity 2 gives hours and minutes west of Greenwich a sign each.
 fn utc_offset(text: &[u8]) -> Option<Offset> {
-    let [sign @ (b'+' | b'-'), digits @ ..] = text else { return None };
-    let (hours, minutes) = digits.split_at_checked(2)?;
+    if text == b"Z" {
+        return Some(Offset::UTC);
+    }
+    let [sign @ (b'+' | b'-'), rest @ ..] = text else { return None };
+    let (hours, rest) = rest.strip_prefix(b"-").unwrap_or(rest).split_at_checked(2)?;
+    let minutes = rest.strip_prefix(b"-").or_else(|| rest.strip_prefix(b":")).unwrap_or(rest);
+    if minutes.len() != 2 {
+        return None;
+    }
     let seconds = i32::try_from(number(hours)? * 3600 + number(minutes)? * 60).ok()?;
     Offset::from_seconds(if *sign == b'-' { -seconds } else { seconds }).ok()
 }
@@ -87,13 +94,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_forms_of_the_logs() {
+    fn d19_reads_the_forms_of_the_logs() {
         let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
         for (given, expected) in [
             ("23/Nov/2026:09:04:46.454636 +0000", "2026-11-23T09:04:46.454636Z"),
             ("23/Nov/2026:09:04:58 +0000", "2026-11-23T09:04:58.000000Z"),
             ("23/Nov/2026:18:04:46.5 +0900", "2026-11-23T09:04:46.500000Z"),
             ("23/Nov/2026:05:34:46 -0330", "2026-11-23T09:04:46.000000Z"),
+            ("23/Nov/2026:04:04:46 --0500", "2026-11-23T09:04:46.000000Z"),
+            ("23/Nov/2026:05:34:46 --03-30", "2026-11-23T09:04:46.000000Z"),
+            ("23/Nov/2026:08:34:46 -00-30", "2026-11-23T09:04:46.000000Z"),
+            ("23/Nov/2026:14:49:46 +05:45", "2026-11-23T09:04:46.000000Z"),
+            ("23/Nov/2026:09:04:46 Z", "2026-11-23T09:04:46.000000Z"),
             ("31/Dec/2016:23:59:60 +0000", "2016-12-31T23:59:59.000000Z"),
         ] {
             assert_eq!(text(clf(given.as_bytes())).as_deref(), Some(expected), "{given}");
@@ -111,6 +123,11 @@ mod tests {
             "23/Nov/2026:09:04:46.0123456789 +0000",
             "23/Nov/2026:09:04:46 UTC",
             "23/Nov/2026:09:04:46 +é9",
+            "23/Nov/2026:09:04:46 ---0500",
+            "23/Nov/2026:09:04:46 +09000",
+            "23/Nov/2026:09:04:46 -05--00",
+            "23/Nov/2026:09:04:46 +09",
+            "23/Nov/2026:09:04:46 -",
         ] {
             assert_eq!(clf(bad.as_bytes()), None, "{bad}");
             assert_eq!(ctime(bad.as_bytes()), None, "{bad}");

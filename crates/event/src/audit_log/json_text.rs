@@ -11,6 +11,42 @@ use super::draft::Draft;
 use crate::limits::MAX_AUDIT_ITEMS;
 use crate::{ByteString, Header};
 
+/// The visitor's answer to all scalars but texts.
+macro_rules! no_texts {
+    ($type:ty, $value:expr) => {
+        fn visit_bool<E>(self, _: bool) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_unit<E>(self) -> Result<$type, E> {
+            Ok($value)
+        }
+    };
+}
+
+/// The visitor's answer to all scalars.
+macro_rules! scalars {
+    ($type:ty, $value:expr) => {
+        no_texts!($type, $value);
+
+        fn visit_str<E>(self, _: &str) -> Result<$type, E> {
+            Ok($value)
+        }
+    };
+}
+
 /// Reads one line as `T` and makes a draft of it.
 ///
 /// ModSecurity 2 writes the bytes of a request as they are, also where they are no UTF-8, which is no JSON. They are
@@ -94,6 +130,11 @@ impl Text {
         String::from_utf8(self.0).unwrap_or_default()
     }
 
+    /// As a yes or no.
+    pub fn is_true(&self) -> bool {
+        matches!(&self.0[..], b"true" | b"1")
+    }
+
     /// As a number: 0 where it is none.
     pub fn number<T: std::str::FromStr + Default>(&self) -> T {
         str::from_utf8(&self.0).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
@@ -138,13 +179,69 @@ impl<'de> Deserialize<'de> for Text {
             fn visit_unit<E>(self) -> Result<Text, E> {
                 Ok(Text::default())
             }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Text, A::Error> {
+                ignore_list(list)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
+                ignore_object(map)
+            }
         }
 
         deserializer.deserialize_any(TextVisitor)
     }
 }
 
-/// A list of which the first [`MAX_AUDIT_ITEMS`] are kept; null is an empty one.
+fn ignore_list<'de, T: Default, A: SeqAccess<'de>>(mut list: A) -> Result<T, A::Error> {
+    while list.next_element::<IgnoredAny>()?.is_some() {}
+    Ok(T::default())
+}
+
+fn ignore_object<'de, T: Default, A: MapAccess<'de>>(mut map: A) -> Result<T, A::Error> {
+    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+    Ok(T::default())
+}
+
+/// An object as `T`; what is none is as good as missing. Versions differ in what they write for nothing: null, a text, a list.
+pub(super) fn object<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Default,
+    D: Deserializer<'de>,
+{
+    optional(deserializer).map(Option::unwrap_or_default)
+}
+
+/// The same where it makes a difference whether there is one.
+pub(super) fn optional<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    struct ObjectVisitor<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
+            T::deserialize(de::value::MapAccessDeserializer::new(map)).map(Some)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Option<T>, A::Error> {
+            ignore_list(list)
+        }
+
+        scalars!(Option<T>, None);
+    }
+
+    deserializer.deserialize_any(ObjectVisitor(PhantomData))
+}
+
+/// A list of which the first [`MAX_AUDIT_ITEMS`] are kept; a single text is a list of one, anything else an empty one.
 #[derive(Debug)]
 pub(super) struct Items<T>(pub Vec<T>);
 
@@ -177,9 +274,16 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
                 Ok(Items(items))
             }
 
-            fn visit_unit<E: de::Error>(self) -> Result<Items<T>, E> {
-                Ok(Items(Vec::new()))
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Items<T>, E> {
+                let item = T::deserialize(de::value::StrDeserializer::<E>::new(text));
+                Ok(Items(item.into_iter().collect()))
             }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Items<T>, A::Error> {
+                ignore_object(map)
+            }
+
+            no_texts!(Items<T>, Items(Vec::new()));
         }
 
         deserializer.deserialize_any(ItemsVisitor(PhantomData))
@@ -215,9 +319,11 @@ impl<'de> Deserialize<'de> for Headers {
                 Ok(Headers(headers))
             }
 
-            fn visit_unit<E: de::Error>(self) -> Result<Headers, E> {
-                Ok(Headers::default())
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Headers, A::Error> {
+                ignore_list(list)
             }
+
+            scalars!(Headers, Headers::default());
         }
 
         deserializer.deserialize_any(HeadersVisitor)
@@ -246,7 +352,27 @@ impl<'de> Deserialize<'de> for OneOrMany {
                 Ok(OneOrMany(texts))
             }
 
-            fn visit_unit<E: de::Error>(self) -> Result<OneOrMany, E> {
+            fn visit_u64<E>(self, number: u64) -> Result<OneOrMany, E> {
+                Ok(OneOrMany(vec![Text(number.to_string().into_bytes())]))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<OneOrMany, E> {
+                Ok(OneOrMany(vec![Text(number.to_string().into_bytes())]))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<OneOrMany, E> {
+                Ok(OneOrMany(vec![Text(format!("{number:?}").into_bytes())]))
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<OneOrMany, E> {
+                Ok(OneOrMany(vec![Text(value.to_string().into_bytes())]))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OneOrMany, A::Error> {
+                ignore_object::<Text, A>(map).map(|text| OneOrMany(vec![text]))
+            }
+
+            fn visit_unit<E>(self) -> Result<OneOrMany, E> {
                 Ok(OneOrMany(vec![Text::default()]))
             }
         }

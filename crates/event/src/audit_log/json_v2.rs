@@ -4,16 +4,17 @@ use serde::Deserialize;
 
 use super::draft::{self, Draft};
 use super::json_text::{Headers, Items, Text};
-use super::{dates, message};
+use super::{dates, json_text, message};
 use crate::{Durations, RequestEvidence, Response};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Log {
     transaction: Transaction,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json_text::object")]
     request: Request,
+    #[serde(default, deserialize_with = "json_text::optional")]
     response: Option<Answer>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json_text::object")]
     audit_data: AuditData,
 }
 
@@ -50,7 +51,9 @@ struct Answer {
 #[serde(default)]
 struct AuditData {
     messages: Items<Text>,
+    #[serde(default, deserialize_with = "json_text::object")]
     action: Action,
+    #[serde(default, deserialize_with = "json_text::object")]
     stopwatch: Stopwatch,
     producer: Items<Text>,
     engine_mode: Text,
@@ -59,7 +62,7 @@ struct AuditData {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Action {
-    intercepted: bool,
+    intercepted: Text,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -101,7 +104,7 @@ impl From<Log> for Draft {
             client: draft::client(&transaction.remote_address.0, port(&transaction.remote_port)),
             unique_id: transaction.transaction_id.bytes(),
             request: evidence,
-            intercepted: audit_data.action.intercepted,
+            intercepted: audit_data.action.intercepted.is_true(),
             own: audit_data.producer.0.first().is_some_and(|producer| producer.0.starts_with(b"monban/")),
         }
     }

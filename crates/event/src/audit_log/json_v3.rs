@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::draft::{self, Draft};
 use super::json_text::{Headers, Items, Text, protocol, request_line};
-use super::{dates, message};
+use super::{dates, json_text, message};
 use crate::{Engine, MatchedRule, RequestEvidence, Response, Timestamp};
 
 #[derive(Debug, Deserialize)]
@@ -24,9 +24,12 @@ struct Transaction {
     host_port: Text,
     unique_id: Text,
     /// From 3.0.13 on.
-    is_interrupted: Option<bool>,
+    is_interrupted: Option<Text>,
+    #[serde(default, deserialize_with = "json_text::object")]
     request: Request,
+    #[serde(default, deserialize_with = "json_text::object")]
     response: Answer,
+    #[serde(default, deserialize_with = "json_text::object")]
     producer: Producer,
     messages: Items<Message>,
 }
@@ -59,6 +62,7 @@ struct Producer {
 #[serde(default)]
 struct Message {
     message: Text,
+    #[serde(default, deserialize_with = "json_text::object")]
     details: Details,
 }
 
@@ -91,7 +95,7 @@ impl From<Log> for Draft {
         };
         let denied = engine == Engine::On
             && (rules.iter().any(draft::is_blocking_rule) || (status == 403 && !rules.is_empty()));
-        let intercepted = transaction.is_interrupted.unwrap_or(denied);
+        let intercepted = transaction.is_interrupted.as_ref().map_or(denied, Text::is_true);
         if intercepted {
             draft::mark_blocking_rule(&mut rules, status);
         }

@@ -145,6 +145,72 @@ fn json_of_three_programs() {
     assert_eq!(events[2].time.to_string(), "2026-11-23T09:05:01.123456Z");
 }
 
+/// The JSON of each program, what is replaced in it, and by what: the forms that versions and modules give the same field.
+const VARIANTS: &[(&str, &str, &[&str])] = &[
+    (
+        JSON_V2,
+        r#""producer":["ModSecurity for Apache/2.9.7"]"#,
+        &[
+            r#""producer":"ModSecurity for Apache/2.9.7""#,
+            r#""producer":null"#,
+            r#""producer":{"a":[1]}"#,
+            r#""producer":7"#,
+        ],
+    ),
+    (JSON_V2, r#""body":["user","name=x"]"#, &[r#""body":"username=x""#, r#""body":null"#, r#""body":{}"#]),
+    (JSON_V2, r#""intercepted":true"#, &[r#""intercepted":"true""#, r#""intercepted":1"#]),
+    (
+        JSON_V2,
+        r#""stopwatch":{"#,
+        &[r#""stopwatch":"x","s":{"#, r#""stopwatch":[1],"s":{"#, r#""stopwatch":null,"s":{"#],
+    ),
+    (JSON_V2, r#""Z":"1""#, &[r#""Z":1"#, r#""Z":true"#, r#""Z":{"a":1}"#, r#""Z":1.5"#, r#""Z":null"#]),
+    (
+        JSON_V2,
+        r#""remote_port":40174"#,
+        &[r#""remote_port":"40174""#, r#""remote_port":null"#, r#""remote_port":[]"#],
+    ),
+    (JSON_V2, "+0000", &["--0000", "-00-00", "Z"]),
+    (
+        JSON_V3,
+        r#""producer":{"secrules_engine":"Enabled"}"#,
+        &[r#""producer":"x""#, r#""producer":null"#, r#""producer":[]"#],
+    ),
+    (
+        JSON_V3,
+        r#""tags":["attack-xss"]"#,
+        &[r#""tags":"attack-xss""#, r#""tags":null"#, r#""tags":{"0":"a"}"#],
+    ),
+    (
+        JSON_V3,
+        r#""headers":{"Server":"nginx"}"#,
+        &[r#""headers":[]"#, r#""headers":null"#, r#""headers":"""#],
+    ),
+    (CORAZA, r#""producer":{"#, &[r#""producer":"x","p":{"#, r#""producer":null,"p":{"#]),
+    (CORAZA, r#""is_interrupted":true"#, &[r#""is_interrupted":"true""#]),
+    (CORAZA, r#""tags":["a"]"#, &[r#""tags":"a""#, r#""tags":null"#]),
+];
+
+#[test]
+fn d19_fields_of_another_type_refuse_no_entry() {
+    let mut checked = 0;
+    for (log, field, others) in VARIANTS {
+        let (expected, _) = read(log.as_bytes());
+        for other in *others {
+            assert!(log.contains(field), "{field}");
+            let (events, damages) = read(log.replacen(field, other, 1).as_bytes());
+            assert_eq!(damages, [], "{other}");
+            assert_eq!((ids(&events), events[0].time), (ids(&expected), expected[0].time), "{other}");
+            assert_eq!(events[0].action, Action::Blocked, "{other}");
+            assert!(!events[0].request().unwrap().rules.is_empty(), "{other}");
+            checked += 1;
+        }
+    }
+    assert!(checked >= 35, "{checked}");
+    let own = JSON_V2.replace(r#"["ModSecurity for Apache/2.9.7"]"#, r#""ModSecurity for Apache/2.9.7""#);
+    assert_eq!(read(own.as_bytes()), read(JSON_V2.as_bytes()));
+}
+
 #[test]
 fn raw_bytes_in_json_are_kept() {
     let mut log = JSON_V2.as_bytes().to_vec();
@@ -370,7 +436,8 @@ fn what_an_event_cannot_do_without() {
         ("{\"transaction\":{}}\n", "the entry has no time that can be read"),
         ("{\"transaction\":\n", "not the JSON of an audit log: EOF"),
         ("{}\n", "not the JSON of an audit log: missing field `transaction`"),
-        ("{\"transaction\":{\"time\":[]}}\n", "not the JSON of an audit log: invalid type"),
+        ("{\"transaction\":{\"time\":[]}}\n", "the entry has no time that can be read"),
+        ("{\"transaction\":7}\n", "not the JSON of an audit log: invalid type"),
     ] {
         let (_, damages) = read(json.as_bytes());
         assert!(damages[0].fault.to_string().starts_with(fault), "{damages:?}");

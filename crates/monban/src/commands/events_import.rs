@@ -2,19 +2,20 @@
 
 use std::cell::Cell;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use clap::Args;
-use event::Event;
 use event::audit_log::{Damage, Fault, IndexLine, Reader, Step};
 use event::redaction::Redactor;
+use event::{Event, Timestamp};
 use serde::Serialize;
+use store::regular_file;
 
 use crate::config::Config;
+use crate::entry_file::{self, Missing};
 use crate::failure::Failure;
 use crate::import_channel::{Counts, Destination};
 use crate::terminal::{Progress, Safe};
@@ -23,8 +24,8 @@ use crate::terminal::{Progress, Safe};
 ///
 /// Logs of ModSecurity 2 and libmodsecurity 3 (native and JSON), of Coraza (JSON) and of monban; the form is found out. An
 /// event that is stored already, or that mlogc has sent, is not stored twice. What cannot be read is told with file and
-/// offset, and the rest is imported; the exit code is 3 where a file or folder could not be read, 1 where there was no entry. The
-/// daemon may run or not.
+/// offset, and the rest is imported. Entries older than `[retention]` keeps are counted and not stored. The exit code is 3 where a
+/// file or folder could not be read, 1 where no entry was found or all are too old. The daemon may run or not.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Serial logs, indexes and folders of Concurrent ones, also compressed with gzip; `-` is standard input
@@ -33,7 +34,7 @@ pub struct Arguments {
     /// Name of the sensor that wrote them: the same as in [[sensors]] and [[watch]] [default: this node's]
     #[arg(long, value_name = "NAME")]
     sensor: Option<String>,
-    /// Where a Concurrent log has its files: SecAuditLogStorageDir [default: as the index says, else beside the index]
+    /// Where a Concurrent log has its files: SecAuditLogStorageDir [default: the index's folder]
     #[arg(long, value_name = "FOLDER")]
     storage_dir: Option<PathBuf>,
     /// One JSON object instead of text
@@ -53,7 +54,7 @@ const MAX_DEPTH: usize = 32;
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let (files, unreadable) = list(&arguments.files);
     let destination = Destination::open(config)?;
-    let size = |path: &PathBuf| match std::fs::metadata(path) {
+    let size = |Listed { path, .. }: &Listed| match std::fs::metadata(path) {
         _ if is_stdin(path) => None,
         metadata => Some(metadata.map_or(0, |metadata| metadata.len())),
     };
@@ -63,6 +64,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
         sensor: arguments.sensor.clone().unwrap_or_else(|| config.node()),
         storage_dir: arguments.storage_dir.clone(),
         redactor: Redactor::new(&config.redaction()),
+        oldest: config.retention.oldest(std::time::SystemTime::now()),
         progress: Progress::start(|| sizes().map(|bytes| bytes / 1_000_000)),
         done: Rc::default(),
         batch: Batch::default(),
@@ -72,8 +74,8 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let (mut reports, counts) = std::thread::scope(|scope| {
         let delivering = scope.spawn(move || deliver(destination, &receive));
         let mut reports = Vec::new();
-        for path in &files {
-            match import.file(path, reports.len()) {
+        for file in &files {
+            match import.file(file, reports.len()) {
                 Ok(report) => reports.push(report),
                 // the other thread has ended and knows why
                 Err(Ended) => break,
@@ -102,9 +104,17 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
             message: format!("{} files or folders could not be read", summary.unreadable),
             hint: None,
         }),
-        Summary { events: 0, damaged: 1.., .. } => {
-            Err(Failure::NotFound("there is no audit log entry in what was given".to_owned()))
-        }
+        Summary { events: 0, missing: 1.., .. } => Err(Failure::NotFound(format!(
+            "nothing was stored: none of the {} files that the index names is there",
+            summary.missing
+        ))),
+        Summary { events: 0, .. } => Err(Failure::NotFound(
+            "nothing was stored: there is no audit log entry in what was given".to_owned(),
+        )),
+        Summary { events, expired, .. } if events == expired => Err(Failure::NotFound(format!(
+            "nothing was stored: all entries are older than `[retention]` days = {} keeps",
+            config.retention.days
+        ))),
         _ => Ok(()),
     }
 }
@@ -127,20 +137,27 @@ fn deliver(mut destination: Destination, batches: &Receiver<Batch>) -> Result<Ve
 }
 
 /// The files of folders instead of these, in the order of their names; and what could not be looked into.
-fn list(given: &[PathBuf]) -> (Vec<PathBuf>, Vec<Report>) {
+fn list(given: &[PathBuf]) -> (Vec<Listed>, Vec<Report>) {
     let mut files = Vec::new();
     let mut unreadable = Vec::new();
     for path in given {
         if path.is_dir() {
             add_folder(path, 0, &mut files, &mut unreadable);
         } else {
-            files.push(path.clone());
+            files.push(Listed { path: path.clone(), given: true });
         }
     }
     (files, unreadable)
 }
 
-fn add_folder(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, unreadable: &mut Vec<Report>) {
+/// A file to read.
+struct Listed {
+    path: PathBuf,
+    /// Whether it was given itself, and not found in a folder.
+    given: bool,
+}
+
+fn add_folder(folder: &Path, depth: usize, files: &mut Vec<Listed>, unreadable: &mut Vec<Report>) {
     let mut cannot = |path: &Path, why: String| {
         let mut report = Report::of(path);
         report.cannot_read(path, 0, why);
@@ -161,7 +178,7 @@ fn add_folder(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, unreadable:
     for (path, kind) in entries {
         // links are not followed: what they point at is imported where it is
         if kind.is_file() {
-            files.push(path);
+            files.push(Listed { path, given: false });
         } else if kind.is_dir() && depth < MAX_DEPTH {
             add_folder(&path, depth + 1, files, unreadable);
         } else if kind.is_dir() {
@@ -186,6 +203,8 @@ struct Import {
     sensor: String,
     storage_dir: Option<PathBuf>,
     redactor: Redactor,
+    /// Before this time, the retention would delete an event at once.
+    oldest: Option<Timestamp>,
     progress: Progress,
     /// Bytes read so far of the files that were given, as they are on disk.
     done: Rc<Cell<u64>>,
@@ -194,18 +213,23 @@ struct Import {
 }
 
 impl Import {
-    fn file(&mut self, path: &Path, number: usize) -> Result<Report, Ended> {
+    fn file(&mut self, Listed { path, given }: &Listed, number: usize) -> Result<Report, Ended> {
         let mut report = Report::of(path);
         self.batch.file = number;
         let opened: std::io::Result<Box<dyn Read>> = if is_stdin(path) {
             Ok(Box::new(std::io::stdin()))
         } else {
-            File::open(path).map(|file| Box::new(file) as Box<dyn Read>)
+            // what a folder holds may be another file by now
+            let opened = if *given { regular_file::open(path) } else { regular_file::open_no_link(path) };
+            opened.map(|file| Box::new(file) as Box<dyn Read>)
         };
         match opened {
             Ok(input) => {
                 let counted = Counted { input, count: Rc::clone(&self.done) };
                 self.stream(Box::new(counted), path, true, &mut report)?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+                report.cannot_read(path, 0, format!("{error}; `-` reads standard input"));
             }
             Err(error) => report.cannot_read(path, 0, error.to_string()),
         }
@@ -269,8 +293,12 @@ impl Import {
             match step {
                 Step::Entry(entry) => {
                     let mut event = entry.event;
-                    self.redactor.redact(&mut event);
                     report.events += 1;
+                    if self.oldest.is_some_and(|oldest| event.time < oldest) {
+                        report.expired += 1;
+                        continue;
+                    }
+                    self.redactor.redact(&mut event);
                     self.batch.events.push(event);
                     if self.batch.events.len() >= BATCH {
                         self.flush()?;
@@ -289,7 +317,7 @@ impl Import {
     /// Reads the file that a line of an index names.
     fn indexed(&mut self, line: &IndexLine, index: &Path, report: &mut Report) -> Result<(), Ended> {
         report.index_lines += 1;
-        let found = entry_file(&line.path, index, self.storage_dir.as_deref());
+        let found = entry_file::open(&line.path, index, self.storage_dir.as_deref());
         let (path, file) = match found {
             Ok(found) => found,
             Err(Missing::Gone) => {
@@ -343,47 +371,6 @@ impl Read for Counted {
     }
 }
 
-/// Why the file of an index line cannot be read.
-pub enum Missing {
-    /// It is not there.
-    Gone,
-    /// It cannot be opened for now.
-    Unreadable(String),
-    /// The index names what is not in its folder.
-    Outside(String),
-}
-
-/// The file that an index line names: below the storage folder, at the path itself (libmodsecurity 3 writes whole paths),
-/// or below the index's own folder.
-pub fn entry_file(
-    named: &[u8],
-    index: &Path,
-    storage_dir: Option<&Path>,
-) -> Result<(PathBuf, File), Missing> {
-    use std::os::unix::ffi::OsStrExt;
-    let text = Safe(named);
-    let named = Path::new(OsStr::from_bytes(named));
-    if named.components().any(|part| part == Component::ParentDir) {
-        return Err(Missing::Outside(format!("{text}: an index names no files outside its folder")));
-    }
-    let relative: PathBuf = named.components().filter(|part| *part != Component::RootDir).collect();
-    let beside = index.parent().map(|folder| folder.join(&relative));
-    let mut places = match storage_dir {
-        Some(folder) => vec![folder.join(&relative)],
-        None => vec![named.to_path_buf()],
-    };
-    places.extend(beside);
-    for path in places {
-        match File::open(&path) {
-            Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => return Ok((path, file)),
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Missing::Unreadable(format!("{}: {error}", path.display()))),
-        }
-    }
-    Err(Missing::Gone)
-}
-
 /// The input, or what gzip has made it of.
 fn uncompressed(input: Box<dyn Read>) -> std::io::Result<Box<dyn Read>> {
     let mut input = BufReader::with_capacity(PIECE, input);
@@ -400,6 +387,8 @@ struct Report {
     events: u64,
     new: u64,
     known: u64,
+    /// Entries that are older than the retention keeps, and were not stored.
+    expired: u64,
     /// Lines of a Concurrent log's index.
     index_lines: u64,
     /// Files that an index names and that are not there.
@@ -442,6 +431,7 @@ struct Summary {
     events: u64,
     new: u64,
     known: u64,
+    expired: u64,
     missing: u64,
     damaged: u64,
     unreadable: u64,
@@ -455,6 +445,7 @@ impl Summary {
             events: sum(|file| file.events),
             new: sum(|file| file.new),
             known: sum(|file| file.known),
+            expired: sum(|file| file.expired),
             missing: sum(|file| file.missing),
             damaged: sum(|file| file.damaged),
             unreadable: sum(|file| file.unreadable),
@@ -475,8 +466,11 @@ impl Summary {
                 writeln!(out, "{}: {untold} further places that could not be read", file.file)?;
             }
         }
-        let Self { events, new, known, missing, damaged, unreadable: _, files } = self;
+        let Self { events, new, known, expired, missing, damaged, unreadable: _, files } = self;
         writeln!(out, "{events} events in {} files: {new} new, {known} known", files.len())?;
+        if *expired > 0 {
+            writeln!(out, "{expired} entries are older than `[retention]` keeps, and were not stored")?;
+        }
         if *missing > 0 {
             writeln!(
                 out,

@@ -17,7 +17,8 @@ use super::Watch;
 use super::places::{Later, Place, Places};
 use super::rotation::{self, HEAD_BYTES, Source, Survey};
 use super::telling::Telling;
-use crate::commands::events_import::{Missing, entry_file};
+use crate::config::Retention;
+use crate::entry_file::{self, Missing};
 use crate::terminal::Safe;
 
 /// Bytes that are read at once.
@@ -82,13 +83,14 @@ pub(super) struct Follower {
     finished: HashSet<(u64, u64, u64)>,
     /// Files of which it was told that they cannot be read.
     unreadable: HashSet<(PathBuf, u64)>,
+    retention: Retention,
     /// When files that could not be read are tried again.
     again: Instant,
     pub telling: Arc<Telling>,
 }
 
 impl Follower {
-    pub fn new(watch: Watch, folder: &Path, quiet: Duration) -> Self {
+    pub fn new(watch: Watch, folder: &Path, retention: &Retention, quiet: Duration) -> Self {
         // The path as hexadecimal digits would be too long a name for some; its hash is not.
         let name = event::EventId::derived(event::Timestamp::MIN, "watch", &watch.path.display().to_string());
         Self {
@@ -96,6 +98,7 @@ impl Follower {
             telling: Arc::new(Telling::new(&watch.path)),
             watch,
             quiet,
+            retention: retention.clone(),
             places: None,
             open: None,
             finished: HashSet::new(),
@@ -320,10 +323,10 @@ impl Follower {
                 }
             }
             if events.len() >= BATCH {
-                accept(std::mem::take(&mut events), intake, redactor)?;
+                self.accept(std::mem::take(&mut events), intake, redactor)?;
             }
         }
-        accept(events, intake, redactor)
+        self.accept(events, intake, redactor)
     }
 
     fn damage(&self, what: &str) {
@@ -338,7 +341,7 @@ impl Follower {
     fn entry(&mut self, line: &mut Later, events: &mut Vec<Event>) -> bool {
         let Later { offset, origin_id, .. } = &*line;
         let place = format!("the entry {} that the line at offset {offset} names", Safe(origin_id));
-        let found = entry_file(&line.path, &self.watch.path, self.watch.storage_dir.as_deref());
+        let found = entry_file::open(&line.path, &self.watch.path, self.watch.storage_dir.as_deref());
         let read = found.and_then(|(path, file)| {
             let mut bytes = Vec::new();
             match file.take(MAX_ENTRY_FILE_BYTES).read_to_end(&mut bytes) {
@@ -400,10 +403,10 @@ impl Follower {
                 left.push(line);
             }
             if events.len() >= BATCH {
-                accept(std::mem::take(&mut events), intake, redactor)?;
+                self.accept(std::mem::take(&mut events), intake, redactor)?;
             }
         }
-        accept(events, intake, redactor)?;
+        self.accept(events, intake, redactor)?;
         let tries = left.iter().map(|line| line.tries).min().unwrap_or(0);
         self.again = Instant::now() + self.quiet.saturating_mul(1 << tries.min(MAX_TRIES));
         let places = self.places.get_or_insert_default();
@@ -432,20 +435,28 @@ impl Follower {
         open.place = place;
         Ok(())
     }
-}
 
-fn accept(mut events: Vec<Event>, intake: &Intake, redactor: &Redactor) -> Result<(), String> {
-    if events.is_empty() {
-        return Ok(());
+    fn accept(&self, mut events: Vec<Event>, intake: &Intake, redactor: &Redactor) -> Result<(), String> {
+        if let Some(oldest) = self.retention.oldest(SystemTime::now()) {
+            let before = events.len();
+            events.retain(|event| event.time >= oldest);
+            if events.len() < before {
+                let path = self.watch.path.display();
+                tracing::info!("{path}: {} entries are older than [retention] keeps", before - events.len());
+            }
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
+        intake.wait_for_room();
+        for event in &mut events {
+            redactor.redact(event);
+        }
+        let accepted = intake.accept(events, true).map_err(|error| error.to_string())?;
+        let new = accepted.iter().filter(|accepted| **accepted == Accepted::New).count();
+        tracing::debug!("{new} new events of {} from a watched file", accepted.len());
+        Ok(())
     }
-    intake.wait_for_room();
-    for event in &mut events {
-        redactor.redact(event);
-    }
-    let accepted = intake.accept(events, true).map_err(|error| error.to_string())?;
-    let new = accepted.iter().filter(|accepted| **accepted == Accepted::New).count();
-    tracing::debug!("{new} new events of {} from a watched file", accepted.len());
-    Ok(())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -11,9 +11,12 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
+use store::regular_file;
 
 /// Bytes at the beginning of a file by which it is known again.
 pub(super) const HEAD_BYTES: usize = 256;
+/// Rotated files that are looked at, the newest: each is held open.
+const MAX_ROTATED: usize = 500;
 /// What compressing programs put behind a name. Only what gzip makes is read.
 const COMPRESSED: [&[u8]; 5] = [b".gz", b".xz", b".bz2", b".zst", b".Z"];
 
@@ -32,11 +35,12 @@ pub(super) struct Gzip {
 }
 
 impl Source {
+    /// Opens the watched file, which may be a link.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        let file = File::open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(std::io::Error::other("is no file"));
-        }
+        Self::of(regular_file::open(path)?)
+    }
+
+    fn of(file: File) -> std::io::Result<Self> {
         let mut magic = [0; 6];
         let length = file.read_at(&mut magic, 0)?;
         match &magic[..length] {
@@ -119,7 +123,7 @@ pub(super) struct Rotated {
 
 impl Rotated {
     fn open(path: &Path) -> std::io::Result<Self> {
-        let mut source = Source::open(path)?;
+        let mut source = Source::of(regular_file::open_no_link(path)?)?;
         let metadata = source.file().metadata()?;
         let length = if source.is_gzip() {
             // RFC 1952 §2.3.1: ISIZE ends a member, and files that are compressed as a whole have one member
@@ -186,22 +190,30 @@ pub(super) fn survey(watched: &Path) -> std::io::Result<Survey> {
         }
     }
     let mut survey = Survey::default();
-    let mut rotated = Vec::new();
+    let mut candidates = Vec::new();
     for (tag, path) in found {
-        let metadata = match std::fs::metadata(&path) {
+        // a link is another name of a file, of this one at times, and may lead anywhere
+        let metadata = match std::fs::symlink_metadata(&path) {
             // it got another name a moment ago, which is found at the next look
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Ok(metadata) if !metadata.is_file() || metadata.len() == 0 => continue,
             metadata => metadata?,
         };
+        candidates.push((order(&tag, modified(&metadata)), path));
+    }
+    candidates.sort();
+    let excess = candidates.len().saturating_sub(MAX_ROTATED);
+    for ((modified, _, _), path) in candidates.drain(..excess) {
+        let why = format!("there are more than {MAX_ROTATED} rotated files");
+        survey.unreadable.push((path, modified, why));
+    }
+    for ((modified, _, _), path) in candidates {
         match Rotated::open(&path) {
-            Ok(file) => rotated.push((order(&tag, modified(&metadata)), file)),
+            Ok(file) => survey.rotated.push(file),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => survey.unreadable.push((path, modified(&metadata), error.to_string())),
+            Err(error) => survey.unreadable.push((path, modified, error.to_string())),
         }
     }
-    rotated.sort_by(|(a, _), (b, _)| a.cmp(b));
-    survey.rotated = rotated.into_iter().map(|(_, file)| file).collect();
     Ok(survey)
 }
 

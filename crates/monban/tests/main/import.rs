@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use event::modsec::{AuditParts, IndexEntry, Process, entry_path, index, json, native, serial};
 use event::{
@@ -10,6 +11,7 @@ use event::{
     Response, Severity, Timestamp,
 };
 use serde_json::Value;
+use testkit::wait_until;
 
 use crate::support::{BINARY, Daemon, stderr, stdout};
 
@@ -65,12 +67,15 @@ fn entry(number: u64) -> Vec<u8> {
     foreign(serial(&event(number), &parts(), PROCESS))
 }
 
+/// The events are of a fixed day, which lies further back every day.
+const CONFIG: &str = "data_dir = \"data\"\nnode = \"gate\"\n[retention]\ndays = 0\n";
+
 struct Folder(tempfile::TempDir);
 
 impl Folder {
     fn new() -> Self {
         let folder = testkit::process::folder("monban-import-");
-        std::fs::write(folder.path().join("monban.toml"), "data_dir = \"data\"\nnode = \"gate\"\n").unwrap();
+        std::fs::write(folder.path().join("monban.toml"), CONFIG).unwrap();
         Self(folder)
     }
 
@@ -274,8 +279,105 @@ fn what_cannot_be_read_ends_nothing_and_is_told() {
             "{summary}"
         );
     }
-    let index = folder.write("index.log", b"h 1.2.3.4 - - [23/Nov/2026:09:04:54 +0000] \"GET / HTTP/1.1\" 200 0 \"-\" \"-\" id \"-\" /looped.log 0 1 md5:62fca795b2269771285e0a53a09f9568\n");
+    let index = folder.write("index.log", indexed(&format!("/{}", "long".repeat(100))).as_bytes());
     assert_eq!(folder.run(&["events", "import", &index, &good]).status.code(), Some(3));
+}
+
+/// A line of an index that names this file.
+fn indexed(path: &str) -> String {
+    format!(
+        "h 1.2.3.4 - - [23/Nov/2026:09:04:54 +0000] \"GET / HTTP/1.1\" 200 0 \"-\" \"-\" id \"-\" {path} 0 1 \
+         md5:62fca795b2269771285e0a53a09f9568\n"
+    )
+}
+
+#[test]
+fn d19_entries_older_than_the_retention_are_not_called_new() {
+    let folder = Folder::new();
+    let config = folder.path().join("monban.toml");
+    std::fs::write(&config, CONFIG.replace("days = 0", "days = 20000")).unwrap();
+    let old = String::from_utf8(entry(1)).unwrap().replace("/2026:", "/1971:").into_bytes();
+    let only_old = folder.write("old.log", &old);
+    let mixed = folder.write("mixed.log", &[old, entry(0)].concat());
+    let output = folder.run(&["events", "import", &only_old]);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    assert!(stdout(&output).contains("1 events in 1 files: 0 new, 0 known"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("1 entries are older than `[retention]` keeps"), "{}", stdout(&output));
+    assert!(stderr(&output).contains("days = 20000 keeps"), "{}", stderr(&output));
+    let summary = folder.import(&[&mixed]);
+    assert_eq!((counts(&summary)[..2].to_vec(), &summary["expired"]), (vec![2, 1], &Value::from(1)));
+    assert_eq!(folder.exported().len(), 1);
+}
+
+#[test]
+fn d19_where_nothing_was_found_the_exit_code_says_so() {
+    let folder = Folder::new();
+    let empty = folder.write("empty.log", b"");
+    let index = folder.write("index.log", indexed("/20261123/gone").as_bytes());
+    for (log, why) in
+        [(empty, "no audit log entry"), (index, "none of the 1 files that the index names is there")]
+    {
+        let output = folder.run(&["events", "import", &log]);
+        assert_eq!(output.status.code(), Some(1), "{log}");
+        assert!(
+            stderr(&output).contains("nothing was stored") && stderr(&output).contains(why),
+            "{}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn d20_neither_a_given_log_nor_an_index_opens_anything_but_files() {
+    let folder = Folder::new();
+    let good = folder.write("good.log", &entry(0));
+    let fifo = folder.path().join("fifo");
+    testkit::process::fifo(&fifo);
+    std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).unwrap();
+    for given in [&fifo.display().to_string()[..], "/dev/zero"] {
+        let output = folder.run(&["events", "import", given, &good]);
+        assert_eq!(output.status.code(), Some(3), "{given}");
+        assert!(
+            stdout(&output).contains("not a regular file; `-` reads standard input"),
+            "{}",
+            stdout(&output)
+        );
+    }
+    let lines = ["/fifo", "/link", "/etc/passwd"].map(indexed).concat();
+    let index = folder.write("index.log", lines.as_bytes());
+    let summary = folder.import(&[&index, &good]);
+    assert_eq!(counts(&summary), [1, 0, 1, 0, 3]);
+    let told = summary["files"][0]["damage"].to_string();
+    for why in ["is a FIFO", "is a symbolic link", "/etc/passwd: is not beneath"] {
+        assert!(told.contains(why), "{why}: {told}");
+    }
+}
+
+/// A FIFO where a log should be, and an index that names one, hold up neither another watch nor the end.
+#[test]
+fn d20_what_blocks_stops_neither_other_watches_nor_the_end() {
+    let upstream = testkit::Reflector::start();
+    let logs = testkit::process::folder("monban-watch-");
+    let at = |name: &str| logs.path().join(name);
+    testkit::process::fifo(&at("fifo"));
+    testkit::process::fifo(&at("entry"));
+    std::fs::write(at("index"), indexed("/entry")).unwrap();
+    std::fs::write(at("good"), entry(0)).unwrap();
+    let watch =
+        |name: &str| format!("[[watch]]\npath = {:?}\nsensor = \"web3\"\n", at(name).display().to_string());
+    let config = format!("{}{}{}[retention]\ndays = 0\n", watch("index"), watch("late"), watch("good"));
+    let mut daemon = Daemon::start(upstream.address(), None, &config);
+    testkit::process::fifo(&at("late"));
+    let exported = || daemon.exported().len();
+    wait_until("the event of the good log", Duration::from_secs(60), || exported() == 1);
+    // The event of a line that was written behind the one that names the FIFO.
+    std::fs::write(at("second"), entry(1)).unwrap();
+    let lines = [indexed("/entry"), indexed("/second")].concat();
+    std::fs::write(at("index"), lines).unwrap();
+    wait_until("the event behind the FIFO", Duration::from_secs(60), || exported() == 2);
+    let started = std::time::Instant::now();
+    assert!(daemon.program.terminate().success());
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
 /// Of an entry that was cut off, what can be read is stored; whole and cut it is one event.

@@ -11,6 +11,7 @@ mod events;
 mod gate;
 mod hardening;
 mod import;
+mod log_corpus;
 mod memory;
 mod notify;
 mod profile;

@@ -38,7 +38,7 @@ impl Bench {
             sensor: "web3".into(),
             storage_dir: Some(self.path("data")),
         };
-        Follower::new(watch, self.folder.path(), quiet)
+        Follower::new(watch, self.folder.path(), &Retention { days: 0, mebibytes: 0 }, quiet)
     }
 
     fn poll(&self, follower: &mut Follower) {
@@ -217,11 +217,10 @@ fn lines_whose_entry_cannot_be_read_are_passed_over_and_told() {
         std::fs::write(bench.path(&format!("data/u/{id}")), entry(id)).unwrap();
     }
     std::fs::write(bench.path("data/u/empty"), "").unwrap();
-    // Reading what is no file at all fails as a lack of rights does, also for root.
-    let unreadable = bench.path("data/u/a2");
-    std::fs::remove_file(&unreadable).unwrap();
-    std::os::unix::fs::symlink("a2", &unreadable).unwrap();
-    let lines = ["../../../etc/passwd", "u/a1", "u/a2", "u/empty", "u/a3"].map(index_line).concat();
+    // A folder that is a link to itself fails as a lack of rights does, also for root.
+    let unreadable = bench.path("data/v");
+    std::os::unix::fs::symlink("v", &unreadable).unwrap();
+    let lines = ["../../../etc/passwd", "u/a1", "v/a2", "u/empty", "u/a3"].map(index_line).concat();
     let mut follower = bench.follower(QUIET);
     bench.append(&lines);
     bench.poll(&mut follower);
@@ -233,19 +232,20 @@ fn lines_whose_entry_cannot_be_read_are_passed_over_and_told() {
     let mut follower = bench.follower(Duration::ZERO);
     bench.poll(&mut follower);
     std::fs::remove_file(&unreadable).unwrap();
-    std::fs::write(&unreadable, entry("a2")).unwrap();
+    std::fs::create_dir(&unreadable).unwrap();
+    std::fs::write(unreadable.join("a2"), entry("a2")).unwrap();
     bench.poll(&mut follower);
     bench.poll(&mut follower);
     assert_eq!(bench.ids(), ["a1", "a3", "a2"]);
     assert_eq!((follower.telling.damages(), follower.telling.problems().len()), (0, 0));
     // What never can be is given up and told.
-    std::os::unix::fs::symlink("a4", bench.path("data/u/a4")).unwrap();
-    bench.append(&index_line("u/a4"));
+    std::os::unix::fs::symlink("w", bench.path("data/w")).unwrap();
+    bench.append(&index_line("w/a4"));
     for _ in 0..=MAX_TRIES {
         bench.poll(&mut follower);
     }
     assert_eq!(follower.telling.damages(), 1);
-    assert!(follower.telling.problems()[0].contains("data/u/a4: Too many levels"), "{:?}", follower.telling);
+    assert!(follower.telling.problems()[0].contains("data/w/a4: Too many levels"), "{:?}", follower.telling);
     assert_eq!(Places::load(&follower.state).unwrap().later, []);
 }
 

@@ -1,0 +1,244 @@
+//! Opens files that someone else names, without waiting for them and without following them elsewhere.
+//!
+//! The path of an audit log, of an entry that an index names, or of a rule file may lead to a FIFO, which blocks whoever opens it
+//! until somebody writes, to a device, or through a link out of its folder. [`open`] takes regular files only; [`open_beneath`]
+//! also takes none outside a folder.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+/// Never blocks in opening, never makes a terminal the controlling one.
+fn flags() -> OFlags {
+    OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC
+}
+
+/// Opens a regular file for reading. Links are followed.
+///
+/// # Errors
+/// Those of opening; `InvalidInput`, with what it is, for a FIFO, a folder, a socket or a device.
+pub fn open(path: &Path) -> io::Result<File> {
+    let bits = i32::try_from((flags() - OFlags::CLOEXEC).bits()).unwrap_or(0);
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(bits).open(path).map_err(no_device)?;
+    only_regular(file)
+}
+
+/// Opens a regular file that is no link itself.
+///
+/// # Errors
+/// As [`open`]; `InvalidInput` for a link.
+pub fn open_no_link(path: &Path) -> io::Result<File> {
+    let file = rustix::fs::open(path, flags() | OFlags::NOFOLLOW, Mode::empty()).map_err(link)?;
+    only_regular(file.into())
+}
+
+/// Reads a regular file up to `limit` bytes.
+///
+/// # Errors
+/// As [`open`], and those of reading.
+pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Opens a regular file beneath a folder. No part of `relative` may be `..` or lead out of the folder by a link, and the file
+/// itself may be no link. Where the kernel has no openat2(2) (before Linux 5.6, or in a sandbox that forbids it), no folder on the way
+/// may be a link either. A file with further names (hard links) must have the owner of the folder that it stands in: whoever may
+/// write there can give a file of somebody else a name there.
+///
+/// # Errors
+/// Those of opening; `NotFound` where there is none; `InvalidInput`, with the reason, for what may not be opened.
+pub fn open_beneath(folder: &Path, relative: &Path) -> io::Result<File> {
+    let mut parts = Vec::new();
+    for part in relative.components() {
+        match part {
+            Component::Normal(part) => parts.push(part),
+            Component::CurDir => {}
+            _ => return Err(refused("leads out of the folder")),
+        }
+    }
+    let Some((name, folders)) = parts.split_last() else { return Err(refused("names no file")) };
+    let root = rustix::fs::open(folder, FOLDER, Mode::empty())?;
+    let folder = if folders.is_empty() { root } else { folder_beneath(root, folders)? };
+    open_in(&folder, name)
+}
+
+/// Neither readable nor searchable folders have to be more than passed through.
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+fn folder_beneath(root: OwnedFd, folders: &[&OsStr]) -> io::Result<OwnedFd> {
+    let path: PathBuf = folders.iter().collect();
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    match rustix::fs::openat2(&root, &path, FOLDER, Mode::empty(), resolve) {
+        Err(Errno::NOSYS | Errno::PERM) => folder_step_by_step(root, folders),
+        // Links that lead to each other may be mended.
+        Err(Errno::LOOP) => Err(Errno::LOOP.into()),
+        opened => opened.map_err(link),
+    }
+}
+
+fn folder_step_by_step(root: OwnedFd, folders: &[&OsStr]) -> io::Result<OwnedFd> {
+    folders.iter().try_fold(root, |at, folder| {
+        rustix::fs::openat(&at, *folder, FOLDER | OFlags::NOFOLLOW, Mode::empty()).map_err(link)
+    })
+}
+
+/// Opens a name of a folder, which is one component.
+fn open_in(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
+    let file = rustix::fs::openat(folder, name, flags() | OFlags::NOFOLLOW, Mode::empty()).map_err(link)?;
+    let file = only_regular(file.into())?;
+    let metadata = file.metadata()?;
+    if belongs_elsewhere(metadata.nlink(), metadata.uid(), rustix::fs::fstat(folder)?.st_uid) {
+        return Err(refused("is a hard link to a file of another owner than its folder's"));
+    }
+    Ok(file)
+}
+
+fn belongs_elsewhere(names: u64, owner: u32, folder_owner: u32) -> bool {
+    names > 1 && owner != folder_owner
+}
+
+fn link(error: Errno) -> io::Error {
+    match error {
+        Errno::LOOP | Errno::MLINK => refused("is a symbolic link"),
+        Errno::XDEV => refused("a link on its way leads out of the folder"),
+        error => no_device(error.into()),
+    }
+}
+
+/// A socket, or a device without a driver, cannot be opened at all.
+fn no_device(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) if code == Errno::NXIO.raw_os_error() => {
+            refused("is a socket or device, not a regular file")
+        }
+        _ => error,
+    }
+}
+
+fn only_regular(file: File) -> io::Result<File> {
+    let kind = file.metadata()?.file_type();
+    match () {
+        () if kind.is_file() => Ok(file),
+        () if kind.is_dir() => Err(refused("is a folder, not a regular file")),
+        () if kind.is_fifo() => Err(refused("is a FIFO, not a regular file")),
+        () => Err(refused("is a device, not a regular file")),
+    }
+}
+
+fn refused(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn fifo(path: &Path) {
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, Mode::from_raw_mode(0o600), 0)
+            .unwrap();
+    }
+
+    /// What each name in a folder answers.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("root/sub")).unwrap();
+        std::fs::write(at("outside"), "secret").unwrap();
+        std::fs::write(at("root/file"), "file").unwrap();
+        std::fs::write(at("root/sub/file"), "sub").unwrap();
+        fifo(&at("root/fifo"));
+        std::os::unix::net::UnixListener::bind(at("root/socket")).unwrap();
+        symlink("../outside", at("root/link")).unwrap();
+        symlink("file", at("root/link-within")).unwrap();
+        symlink("..", at("root/up")).unwrap();
+        symlink(folder.path(), at("root/absolute")).unwrap();
+        folder
+    }
+
+    const REFUSED: &[(&str, &str)] = &[
+        ("fifo", "is a FIFO"),
+        ("socket", "socket"),
+        ("sub", "is a folder"),
+        ("link", "symbolic link"),
+        ("link-within", "symbolic link"),
+        ("../outside", "leads out"),
+        ("sub/../../outside", "leads out"),
+        ("/etc/passwd", "leads out"),
+        ("", "names no file"),
+        (".", "names no file"),
+    ];
+
+    #[test]
+    fn d20_only_regular_files_beneath_the_folder_are_opened() {
+        let folder = folder();
+        let root = folder.path().join("root");
+        let text = |relative: &str| {
+            let mut text = String::new();
+            open_beneath(&root, Path::new(relative))?.read_to_string(&mut text)?;
+            Ok::<String, io::Error>(text)
+        };
+        assert_eq!(text("file").unwrap(), "file");
+        assert_eq!(text("./sub/file").unwrap(), "sub");
+        for (relative, why) in REFUSED {
+            let error = text(relative).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{relative}: {error}");
+            assert!(error.to_string().contains(why), "{relative}: {error}");
+        }
+        for outside in ["up/outside", "absolute/outside"] {
+            assert!(text(outside).unwrap_err().to_string().contains("leads out"), "{outside}");
+        }
+        for gone in ["none", "sub/none"] {
+            assert_eq!(text(gone).unwrap_err().kind(), io::ErrorKind::NotFound);
+        }
+    }
+
+    #[test]
+    fn d20_without_openat2_the_same_is_refused() {
+        let folder = folder();
+        let text = |folders: &[&str], name: &str| {
+            let root = rustix::fs::open(&folder.path().join("root"), FOLDER, Mode::empty()).unwrap();
+            let folders: Vec<&OsStr> = folders.iter().map(|folder| folder.as_ref()).collect();
+            let mut text = String::new();
+            open_in(&folder_step_by_step(root, &folders)?, name.as_ref())?.read_to_string(&mut text)?;
+            Ok::<String, io::Error>(text)
+        };
+        assert_eq!(text(&["sub"], "file").unwrap(), "sub");
+        assert!(text(&[], "fifo").unwrap_err().to_string().contains("FIFO"));
+        assert!(text(&[], "link").unwrap_err().to_string().contains("link"));
+        for through in ["up", "absolute"] {
+            assert!(text(&[through], "outside").is_err(), "{through}");
+        }
+    }
+
+    #[test]
+    fn d20_hard_links_are_of_the_owner_of_their_folder() {
+        assert!(belongs_elsewhere(2, 0, 33) && !belongs_elsewhere(2, 33, 33) && !belongs_elsewhere(1, 0, 33));
+        let folder = folder();
+        let root = folder.path().join("root");
+        std::fs::hard_link(root.join("file"), root.join("second")).unwrap();
+        open_beneath(&root, Path::new("second")).unwrap();
+    }
+
+    #[test]
+    fn d20_a_file_is_opened_without_waiting() {
+        let folder = folder();
+        let at = |name: &str| folder.path().join("root").join(name);
+        assert_eq!(read(&at("file"), 2).unwrap(), b"fi");
+        assert_eq!(read(&at("link"), 100).unwrap(), b"secret");
+        assert!(open(&at("fifo")).unwrap_err().to_string().contains("is a FIFO"));
+        assert!(open(&at("sub")).unwrap_err().to_string().contains("is a folder"));
+        assert!(open(&at("socket")).unwrap_err().to_string().contains("socket"));
+        assert!(open(Path::new("/dev/zero")).unwrap_err().to_string().contains("device"));
+        assert!(open_no_link(&at("link")).unwrap_err().to_string().contains("link"));
+        open_no_link(&at("file")).unwrap();
+    }
+}
