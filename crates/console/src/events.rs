@@ -41,6 +41,14 @@ pub struct Events {
     pub searched_to: Option<Timestamp>,
 }
 
+/// A limit of a list, of which there is to be at least one.
+pub(crate) fn at_least_one(value: &str) -> Result<usize, String> {
+    match value.parse() {
+        Ok(0) => Err("0 would show nothing; ask for 1 or more".to_owned()),
+        number => number.map_err(|error: std::num::ParseIntError| error.to_string()),
+    }
+}
+
 /// Reads [`Parameters`].
 ///
 /// # Errors
@@ -57,8 +65,7 @@ pub fn query(parameters: Parameters) -> Result<store::Query, String> {
                 query.before = Some(id);
             }
             "limit" => {
-                query.limit =
-                    value.parse().map_err(|error: std::num::ParseIntError| wrong(error.to_string()))?;
+                query.limit = at_least_one(&value).map_err(wrong)?;
             }
             property => conditions.push(Condition::parse(property, &value).map_err(|error| match error {
                 ConditionError::UnknownProperty(_) => format!("{error}, before, limit"),

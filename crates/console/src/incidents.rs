@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access::Viewer;
-use crate::events::{Asked, Parameters, asked};
+use crate::events::{Asked, Parameters, asked, at_least_one};
 use crate::openapi::Failure;
 use crate::{Console, Problem};
 
@@ -113,7 +113,7 @@ fn read(parameters: Parameters) -> Result<IncidentQuery, String> {
         match name.as_str() {
             "since" => query.since = Some(value.parse().map_err(|error| format!("since: {error}"))?),
             "until" => query.until = Some(value.parse().map_err(|error| format!("until: {error}"))?),
-            "limit" => query.limit = value.parse().map_err(|error| format!("limit: {error}"))?,
+            "limit" => query.limit = at_least_one(&value).map_err(|error| format!("limit: {error}"))?,
             "before" => {
                 let parts = value.split_once('-').and_then(|(last, id)| {
                     Some((Timestamp::from_micros(last.parse().ok()?), id.parse().ok()?))

@@ -14,6 +14,7 @@ use console::access::{self, Access};
 use event::{IdSource, Timestamp};
 use gateway::{Gateway, Services};
 use store::Ingester;
+use store::collections::CollectionsError;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
@@ -156,6 +157,12 @@ impl Daemon {
         let collections = Arc::new(Collections::default());
         if let Err(error) = persistence::restore(&collections, &store::collections_path(&data_dir), now()) {
             tracing::error!("the persistent collections start empty: {error}");
+            // Else the next save would replace what a look may still mend.
+            if let CollectionsError::Damaged { path, .. } = &error
+                && let Err(error) = store::sqlite::move_aside(path)
+            {
+                tracing::error!("the damaged collections are not kept: {error}");
+            }
         }
         let seed = RandomState::new().build_hasher().finish();
         let ids = Arc::new(IdSource::new(&config.node(), seed));

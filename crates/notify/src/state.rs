@@ -100,8 +100,7 @@ impl State {
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => error.to_string(),
             Err(error) => return Err(error),
         };
-        let aside = path.with_extension("damaged");
-        std::fs::rename(path, &aside)?;
+        let aside = store::sqlite::move_aside(path).map_err(io::Error::other)?;
         Ok(Loaded::Damaged { what, aside })
     }
 

@@ -67,7 +67,7 @@ pub enum CollectionsError {
         /// What the system said.
         source: io::Error,
     },
-    /// The file is no snapshot. It is left where it is; the next save replaces it.
+    /// The file is no snapshot. It is left where it is; the next save replaces it, unless it is moved aside.
     #[error("{}: not a snapshot of collections: {what}", path.display())]
     Damaged {
         /// The file.

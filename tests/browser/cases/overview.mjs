@@ -1,4 +1,7 @@
 // Numbers, their links, the chart: dragging and arrows zoom, and the way back.
+import { writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
 export default async (bench) => {
   for (let count = 0; count < 4; count++) await bench.attack(`/cart/${count % 2}?q=%3Cscript%3Ealert(1)%3C/script%3E`);
   bench.equal(await bench.request("/quiet"), 200);
@@ -64,6 +67,14 @@ export default async (bench) => {
     await visitor.settled();
     bench.equal(await blocked.innerText(), "4", range);
   }
+  // an owner acknowledges what does not pass by itself
+  await writeFile(join(dirname(bench.config), "data", "events.db.damaged-1"), "x");
+  await visitor.open("/");
+  await page.waitForSelector(".problem >> text=events.db.damaged-1");
+  await page.click(".problem >> text=Acknowledge");
+  await page.locator(".problem", { hasText: "events.db.damaged-1" }).waitFor({ state: "detached" });
+  bench.ok((await (await fetch(`${bench.console}/healthz`)).text()).includes("damaged") === false);
+
   // a filter in the address filters all of it
   await visitor.open("/?action=detected");
   bench.equal(await blocked.innerText(), "0");

@@ -43,6 +43,18 @@ export default async (bench) => {
     bench.equal((await viewer.api(method, path, body)).status, 403, `${method} ${path}`);
   }
 
+  // a reset lists the tokens that it ends
+  const made = await viewer.api("POST", "/api/account/tokens", { name: "night backup", scopes: ["read"] });
+  const reset = (await owner.api("POST", "/api/users/sora/reset")).body.link;
+  const again = await bench.visitor();
+  await again.open(`/setup${new URL(reset).hash}`);
+  bench.ok((await again.text("main")).includes("night backup"), "the token is named");
+  await again.setUp(reset, sora);
+  const bearer = { Authorization: `Bearer ${made.body.token}` };
+  const withToken = await fetch(`${bench.console}/api/events`, { headers: bearer });
+  bench.equal(withToken.status, 401, "the token has ended");
+  await viewer.signIn(sora);
+
   await owner.open("/users");
   await page.selectOption("[aria-label='Role: sora']", "analyst");
   await page.waitForSelector(".toast");
@@ -57,9 +69,14 @@ export default async (bench) => {
   await viewer.page.waitForURL("**/signin?next=*");
   bench.equal(new URL(viewer.page.url()).pathname, "/signin", "who is removed is out at once");
 
+  for (let tries = 0; tries < 2; tries++) {
+    const body = JSON.stringify({ user: "nobody", password: "wrong horse battery" });
+    await fetch(`${bench.console}/api/session`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  }
   await owner.open("/audit");
+  bench.ok((await owner.text("table")).includes("× 2, last "), "refusals of one kind are one entry");
   const trail = await owner.text("table");
-  for (const word of ["user invited", "role changed", "user removed", "sora"]) {
+  for (const word of ["user invited", "role changed", "user removed", "token removed", "sora"]) {
     bench.ok(trail.includes(word), `${word}: ${trail}`);
   }
   // every word of the trail has a text, in both languages

@@ -15,7 +15,7 @@ pub const MAX_PASSWORD_BYTES: usize = 1024;
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 /// Passwords that are hashed at the same time. Each takes [`HASH_KIBIBYTES`].
 pub const HASHES_AT_ONCE: usize = 2;
-/// Passwords that wait for their turn; further ones are answered with 429.
+/// Passwords that wait for their turn, of strangers and of known browsers apart; further ones are answered with 429.
 pub const HASHES_WAITING: usize = 16;
 /// Memory for one hash: the first of OWASP's recommendations for argon2id that fits a machine of 512 MB.
 pub const HASH_KIBIBYTES: u32 = 19 * 1024;

@@ -23,12 +23,22 @@ const NOBODYS: &str =
 #[derive(Debug)]
 pub struct Hasher {
     turns: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    /// How many wait, of each kind of [`Who`].
+    waiting: [AtomicUsize; 2],
+}
+
+/// Who waits. Each kind has its own room, so that strangers who fill theirs send nobody else away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Anybody.
+    Stranger,
+    /// Somebody who has signed in, in this browser, or has a one-time link.
+    Known,
 }
 
 impl Default for Hasher {
     fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(HASHES_AT_ONCE)), waiting: AtomicUsize::new(0) }
+        Self { turns: Arc::new(Semaphore::new(HASHES_AT_ONCE)), waiting: Default::default() }
     }
 }
 
@@ -39,8 +49,9 @@ impl Hasher {
     /// 422 where it is too short or too long or holds the user's name, 429 where too many wait.
     pub async fn hash(&self, user: &str, password: String) -> Result<String, Problem> {
         acceptable(user, &password)?;
-        let hashed =
-            self.in_turn(move || argon2().hash_password(password.as_bytes()).map(|hash| hash.to_string()));
+        let hashed = self.in_turn(Who::Known, move || {
+            argon2().hash_password(password.as_bytes()).map(|hash| hash.to_string())
+        });
         hashed.await?.map_err(|error| failed(&error))
     }
 
@@ -48,11 +59,11 @@ impl Hasher {
     ///
     /// # Errors
     /// 429 where too many wait.
-    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, Problem> {
+    pub async fn verify(&self, who: Who, password: String, hash: Option<String>) -> Result<bool, Problem> {
         if password.len() > MAX_PASSWORD_BYTES {
             return Ok(false);
         }
-        self.in_turn(move || {
+        self.in_turn(who, move || {
             let known = hash.is_some();
             let hash = hash.unwrap_or_else(|| NOBODYS.to_owned());
             let parsed = PasswordHash::new(&hash).map_err(|error| failed(&error))?;
@@ -63,6 +74,7 @@ impl Hasher {
 
     async fn in_turn<T: Send + 'static>(
         &self,
+        who: Who,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
         let busy = || Problem::of(Code::Busy, "too many are signing in").retry_after(Duration::from_secs(1));
@@ -72,8 +84,9 @@ impl Hasher {
                 self.0.fetch_sub(1, Ordering::Relaxed);
             }
         }
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let waiting = Waiting(&self.waiting);
+        let room = &self.waiting[who as usize];
+        let before = room.fetch_add(1, Ordering::Relaxed);
+        let waiting = Waiting(room);
         if before >= HASHES_WAITING + HASHES_AT_ONCE {
             return Err(busy());
         }
@@ -138,10 +151,14 @@ mod tests {
             ("", Some(hash.clone()), false),
             ("correct horse battery", None, false),
         ] {
-            assert_eq!(hasher.verify(password.into(), hash).await.unwrap(), right, "{password}");
+            assert_eq!(
+                hasher.verify(Who::Stranger, password.into(), hash).await.unwrap(),
+                right,
+                "{password}"
+            );
         }
         let long = "x".repeat(MAX_PASSWORD_BYTES + 1);
-        assert!(!hasher.verify(long, Some(hash)).await.unwrap());
+        assert!(!hasher.verify(Who::Stranger, long, Some(hash)).await.unwrap());
     }
 
     #[test]
@@ -162,26 +179,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn attempts_beyond_those_that_may_wait_are_sent_away() {
+    async fn e21_attempts_beyond_those_that_may_wait_are_sent_away_and_nobody_else() {
         let hasher = Arc::new(Hasher::default());
         let _all = hasher.turns.acquire_many(HASHES_AT_ONCE as u32).await.unwrap();
         let waiting: Vec<_> = (0..HASHES_WAITING + HASHES_AT_ONCE)
             .map(|_| {
                 let hasher = Arc::clone(&hasher);
                 tokio::spawn(async move {
-                    hasher.verify("x".into(), None).await.map_err(|problem| problem.status())
+                    hasher.verify(Who::Stranger, "x".into(), None).await.map_err(|problem| problem.status())
                 })
             })
             .collect();
-        while hasher.waiting.load(Ordering::Relaxed) < waiting.len() {
+        while hasher.waiting[0].load(Ordering::Relaxed) < waiting.len() {
             tokio::task::yield_now().await;
         }
-        let status = hasher.verify("x".into(), None).await.unwrap_err().status();
+        let status = hasher.verify(Who::Stranger, "x".into(), None).await.unwrap_err().status();
         assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+        let known = tokio::spawn({
+            let hasher = Arc::clone(&hasher);
+            async move { hasher.verify(Who::Known, "x".into(), None).await.is_ok() }
+        });
         drop(_all);
+        assert!(known.await.unwrap(), "strangers send nobody else away");
         for attempt in waiting {
             assert_eq!(attempt.await.unwrap(), Ok(false));
         }
-        assert_eq!(hasher.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(hasher.waiting[0].load(Ordering::Relaxed), 0);
     }
 }

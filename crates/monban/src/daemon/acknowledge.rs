@@ -81,7 +81,7 @@ impl Acknowledge {
     }
 }
 
-/// Names of the damaged files in the folder: `events.db.damaged-1`, `console.sqlite.damaged-1795424686`, `notify.damaged`.
+/// Names of the damaged files in the folder: `events.db.damaged-1`, `console.sqlite.damaged-1795424686`, `notify.json.damaged-1`.
 fn damaged(data_dir: &Path) -> io::Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(data_dir)? {
@@ -130,8 +130,11 @@ mod tests {
         assert!(told(&open()).contains("events.db.damaged-2"));
         std::fs::remove_file(folder.path().join("events.db.damaged-2")).unwrap();
         assert_eq!(told(&open()), "", "gone");
-        std::fs::write(aside.path(), "nonsense").unwrap();
-        assert_eq!(told(&open()).lines().count(), 2);
+        let long = vec![b' '; MAX_FILE_BYTES as usize + 1];
+        for text in [&b"nonsense"[..], &long] {
+            std::fs::write(aside.path(), text).unwrap();
+            assert_eq!(told(&open()).lines().count(), 2);
+        }
         std::fs::remove_file(aside.path()).unwrap();
         std::fs::create_dir(aside.path()).unwrap();
         assert!(aside.all().unwrap_err().contains("acknowledged.json: "));

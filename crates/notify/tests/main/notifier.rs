@@ -163,7 +163,7 @@ async fn a_reload_changes_channels_and_a_damaged_state_is_told() {
     let handle = start(data_dir, &config("second", &second));
     let request = second.wait_for(2).remove(1).json();
     assert_eq!(request["notice"]["kind"], "state_lost");
-    assert!(data_dir.join("notify.damaged").exists());
+    assert!(data_dir.join("notify.json.damaged-1").exists());
     handle.stop().await;
 }
 

@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use crate::access::attempts::Key;
 use crate::access::identity::{Account, Role};
+use crate::access::password::Who;
 use crate::access::sessions::{self, Session};
 use crate::access::{AuditAction, audit, users};
 use crate::openapi::Failure;
@@ -139,7 +140,7 @@ pub(crate) async fn check_password(
     access.attempt(&attempt)?;
     let id = who.user_id;
     let hash = access.run(move |db, _| Ok(users::get(db, id)?.and_then(|user| user.password))).await?;
-    if !access.hasher.verify(password, hash).await? {
+    if !access.hasher.verify(Who::Known, password, hash).await? {
         return Err(Problem::of(Code::WrongPassword, "the password is wrong"));
     }
     access.attempts.give_back(&attempt);

@@ -16,6 +16,7 @@ use crate::access::credentials::Cookie;
 use crate::access::devices::Device;
 use crate::access::identity::{Account, Identity, Role, Via};
 use crate::access::limits::DEVICE_AGE;
+use crate::access::password::Who;
 use crate::access::second_factor::{self, Fit};
 use crate::access::users::{self, User};
 use crate::access::{AuditAction, audit, secret, sessions};
@@ -119,7 +120,11 @@ async fn sign_in(
     let attempt = Key::passwords(source.clone(), &name);
     access.attempt(&attempt)?;
     let hash = user.as_ref().and_then(|user| user.password.clone());
-    let right = access.hasher.verify(password, hash).await?;
+    let who = match source {
+        Source::Network(_) => Who::Stranger,
+        Source::Device(_) => Who::Known,
+    };
+    let right = access.hasher.verify(who, password, hash).await?;
     let Some(user) = user.filter(|_| right) else {
         refuse(&console, address, &name, "password").await?;
         let problem = Problem::of(Code::WrongCredentials, "wrong name or password");

@@ -92,6 +92,27 @@ async fn e21_a_browser_is_known_for_several_users_for_a_year_and_until_a_reset()
     assert!(locked("bert", &both).await, "after a year");
 }
 
+#[test]
+fn e21_the_cookie_of_a_browser_is_bounded() {
+    let bench = Bench::new();
+    let remember = |db: &Transaction<'_>, now| {
+        let mut known = None;
+        let mut values = Vec::new();
+        for user in 0..limits::MAX_DEVICE_USERS as i64 + 2 {
+            let value = devices::Device::remember(db, known, i64::MAX - user, now)?;
+            known = devices::Device::read(db, &value)?;
+            values.push(value);
+        }
+        let long = format!("{}{}", "A".repeat(limits::MAX_DEVICE_BYTES), values[0]);
+        Ok((values, devices::Device::read(db, &long)?))
+    };
+    let (values, long) = bench.access.blocking(remember).unwrap();
+    assert!(values.iter().all(|value| value.len() < limits::MAX_DEVICE_BYTES));
+    let users = |value: &String| value.matches(':').count();
+    assert_eq!(values.iter().map(users).max(), Some(limits::MAX_DEVICE_USERS));
+    assert_eq!(long, None);
+}
+
 #[tokio::test]
 async fn e21_codes_are_guarded_against_many_addresses_that_know_the_password() {
     let bench = Bench::behind_proxy();
@@ -149,6 +170,15 @@ async fn e21_the_audit_trail_is_not_flushed_by_refusals() {
     let entries = bench.access.blocking(twice).unwrap();
     assert_eq!(entries.iter().map(|entry| entry.count).collect::<Vec<_>>(), [500, 500]);
     assert!(entries.iter().all(|entry| entry.last == Some(entry.time)));
+    // Among so many others it is not looked for.
+    let among = |db: &Transaction<'_>, now| {
+        for number in 0..limits::AUDIT_TOGETHER_AMONG as u32 {
+            audit::record(db, now, &stranger(100_000 + number), AuditAction::SignInRefused, "password")?;
+        }
+        audit::record(db, now, &stranger(7), AuditAction::SignInRefused, "password")?;
+        Ok(audit::list(db, None, 1)?)
+    };
+    assert_eq!(bench.access.blocking(among).unwrap()[0].count, 1);
     bench.clock.pass(limits::AUDIT_TOGETHER);
     let later = bench.access.blocking(twice).unwrap();
     assert!(later.iter().all(|entry| entry.count == 500 && entry.id > entries[0].id));
