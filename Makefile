@@ -9,7 +9,7 @@ SHELL := /bin/bash
 # The rules that the demonstration runs, and a C compiler with PCRE2 for the build.
 RUN_PACKAGES := modsecurity-crs gcc pkg-config libpcre2-dev curl
 # The programs that tests start, and those that benchmarks measure.
-TEST_PACKAGES := $(RUN_PACKAGES) iproute2 apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
+TEST_PACKAGES := $(RUN_PACKAGES) e2fsprogs iproute2 apache2 libapache2-mod-security2 nginx libnginx-mod-http-modsecurity \
 	libmodsecurity-dev nghttp2-client wrk openssl postfix sasl2-bin libsasl2-modules libsasl2-modules-db chromium \
 	golang-go php-cli php-xml python3-venv locales tzdata
 BENCH_PACKAGES := $(TEST_PACKAGES) valgrind python3

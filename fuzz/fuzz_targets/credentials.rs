@@ -1,8 +1,10 @@
-//! What the console reads of a request before anybody has signed in: cookies, `Authorization`, `X-Forwarded-For`, and its own
-//! address. No panic; what is taken for a secret has the form of one.
+//! What the console reads of a request before anybody has signed in: cookies, `Authorization`, `X-Forwarded-For`, the cookie of a known
+//! browser, and its own address. No panic; what is taken for a secret has the form of one.
 #![no_main]
 
 use console::access::Url;
+use console::access::devices::Device;
+use console::access::limits::MAX_DEVICE_BYTES;
 use console::access::credentials::{Credentials, TrustedProxies, client_address, is_local};
 use http::{HeaderName, HeaderValue, Request};
 use libfuzzer_sys::fuzz_target;
@@ -31,7 +33,11 @@ fuzz_target!(|data: &[u8]| {
     }
     // nobody is at the other end, so nobody is on this machine
     assert!(client_address(&parts, &TrustedProxies::default()).is_unspecified() && !is_local(&parts));
-    if let Ok(url) = String::from_utf8_lossy(data).parse::<Url>() {
+    let text = String::from_utf8_lossy(data);
+    if let Some(device) = Device::parse(&text, |_, _| true) {
+        assert!(text.len() <= MAX_DEVICE_BYTES && text.starts_with(device.id()));
+    }
+    if let Ok(url) = text.parse::<Url>() {
         assert_eq!(url.to_string().parse::<Url>(), Ok(url));
     }
 });

@@ -28,7 +28,7 @@ mod attempts;
 mod audit;
 pub mod credentials;
 mod database;
-mod devices;
+pub mod devices;
 pub(crate) mod guard;
 pub mod identity;
 pub mod limits;

@@ -148,12 +148,22 @@ impl Daemon {
         })?;
         let rules = if expired == Some(true) { load_rules(&config)? } else { rules };
         let storage = Storage::open(&config)?;
-        let logs = Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings));
-        let logs = unless_full(&data_dir, "ModSecurity's logs", logs)
-            .map_err(|error| Failure::environment(error.to_string(), "see [waf] error_log and audit_log"))?
-            .unwrap_or_default();
+        let open_logs = {
+            let (waf, rules) = (config.waf.clone(), rules.clone());
+            move || Logs::open(&waf, rules.as_ref().map(|rules| &rules.settings))
+        };
+        let logs = unless_full(&data_dir, "ModSecurity's logs", open_logs())
+            .map_err(|error| Failure::environment(error.to_string(), "see [waf] error_log and audit_log"))?;
         let sample = Arc::new(Sample::open(&data_dir, config.console.sample));
-        let sink = Arc::new(Sink::new(Arc::clone(&storage.journal), logs, Arc::clone(&sample)));
+        let sink = match logs {
+            Some(logs) => Sink::new(Arc::clone(&storage.journal), logs, Arc::clone(&sample)),
+            None => {
+                let sink = Sink::new(Arc::clone(&storage.journal), Logs::default(), Arc::clone(&sample));
+                sink.open_logs_later(open_logs);
+                sink
+            }
+        };
+        let sink = Arc::new(sink);
         let collections = Arc::new(Collections::default());
         if let Err(error) = persistence::restore(&collections, &store::collections_path(&data_dir), now()) {
             tracing::error!("the persistent collections start empty: {error}");
@@ -187,11 +197,7 @@ impl Daemon {
         let looking = looking::open(&config).map_err(Failure::Configuration)?;
         let notices = Arc::new(Notices::start(&config)?);
         let reception = Arc::new(Reception::start(&config, &storage.intake).await?);
-        let pid = store::replace_file(&pid_path(&data_dir), |out| {
-            use std::io::Write;
-            writeln!(out, "{}", std::process::id())
-        });
-        unless_full(&data_dir, "the pid file", pid).map_err(in_data_dir)?;
+        unless_full(&data_dir, "the pid file", write_pid(&data_dir)).map_err(in_data_dir)?;
         // the gate last: once it answers, nothing that can still fail may end the daemon
         let gateway = Gateway::start(&tuner::gateway_config(&config), rules.clone(), services)
             .await
@@ -270,7 +276,8 @@ impl Daemon {
         if let Some(listener) = self.control {
             tasks.spawn(Arc::clone(&parts).serve(listener));
         }
-        let mut saving = None;
+        let mut has_control = tasks.len() == 1;
+        let mut saving: Option<JoinHandle<()>> = None;
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => break,
@@ -281,14 +288,23 @@ impl Daemon {
                 }
                 _ = save.tick() => {
                     tell_evictions(&self.collections, &mut evicted);
+                    if !has_control && let Ok(listener) = bind_control(&self.data_dir) {
+                        has_control = true;
+                        tasks.spawn(Arc::clone(&parts).serve(listener));
+                    }
                     // a disk that hangs holds up neither the loop nor the end
                     if saving.as_ref().is_none_or(JoinHandle::is_finished) {
                         let (collections, data_dir) = (Arc::clone(&self.collections), self.data_dir.clone());
-                        let (sample, tuner) = (Arc::clone(&self.sample), Arc::clone(&parts.tuner));
+                        let (sample, parts) = (Arc::clone(&self.sample), Arc::clone(&parts));
                         saving = Some(tokio::task::spawn_blocking(move || {
                             save_collections(&collections, &data_dir);
                             save_sample(&sample);
-                            tuner.expire();
+                            parts.tuner.expire();
+                            // what a full disk did not take at the start
+                            parts.sink.problems();
+                            if !pid_path(&data_dir).exists() {
+                                let _tried_again_later = write_pid(&data_dir);
+                            }
                         }));
                     }
                 }
@@ -306,8 +322,15 @@ impl Daemon {
         let _ = self.stop_console.send(());
         // it has answered its last request, or has none
         let _ = tokio::time::timeout(Duration::from_secs(2), self.console).await;
-        save_collections(&self.collections, &self.data_dir);
-        save_sample(&self.sample);
+        // one writer of a file at a time
+        let saved = match saving {
+            Some(saving) => tokio::time::timeout(BLOCKING_DEADLINE, saving).await.is_ok(),
+            None => true,
+        };
+        if saved {
+            save_collections(&self.collections, &self.data_dir);
+            save_sample(&self.sample);
+        }
         for path in [pid_path(&self.data_dir), socket_path(&self.data_dir)] {
             let _gone = std::fs::remove_file(path);
         }
@@ -396,6 +419,11 @@ fn save_sample(sample: &Sample) {
     if let Err(error) = sample.save() {
         tracing::error!("the sample of passed requests is not saved: {error}");
     }
+}
+
+fn write_pid(data_dir: &Path) -> std::io::Result<()> {
+    use std::io::Write;
+    store::replace_file(&pid_path(data_dir), |out| writeln!(out, "{}", std::process::id()))
 }
 
 fn bind_control(data_dir: &Path) -> std::io::Result<UnixListener> {

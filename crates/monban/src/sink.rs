@@ -62,6 +62,8 @@ fn open_audit(path: &std::path::Path, settings: &Settings, process: Process) -> 
     }
 }
 
+type OpenLogs = Box<dyn Fn() -> Result<Logs, LogError> + Send>;
+
 /// Takes the gate's events.
 pub struct Sink {
     journal: Arc<Journal>,
@@ -69,6 +71,8 @@ pub struct Sink {
     sample: Arc<Sample>,
     /// What went wrong last with each log, for /healthz; emptied by the next success.
     problems: Mutex<HashMap<&'static str, String>>,
+    /// How the logs are opened that a full disk did not take at the start; none once they are open.
+    unopened: Mutex<Option<OpenLogs>>,
     /// Where events that could not be kept are counted, once the gate is there.
     metrics: OnceLock<Arc<Metrics>>,
 }
@@ -81,6 +85,7 @@ impl Sink {
             sample,
             logs: ArcSwap::from_pointee(logs),
             problems: Mutex::default(),
+            unopened: Mutex::default(),
             metrics: OnceLock::new(),
         }
     }
@@ -91,8 +96,27 @@ impl Sink {
         let _ = self.metrics.set(metrics);
     }
 
+    /// Has the logs opened when there is room for them: each time that somebody asks for problems.
+    pub fn open_logs_later(&self, open: impl Fn() -> Result<Logs, LogError> + Send + 'static) {
+        *self.unopened.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(open));
+    }
+
+    /// Why the logs are not open yet; tries once more.
+    fn unopened(&self) -> Option<String> {
+        let mut unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner);
+        match unopened.as_ref()?() {
+            Ok(logs) => {
+                self.logs.store(Arc::new(logs));
+                *unopened = None;
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
     /// Goes on with other logs.
     pub fn replace_logs(&self, logs: Logs) {
+        *self.unopened.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.logs.store(Arc::new(logs));
     }
 
@@ -102,8 +126,10 @@ impl Sink {
         if self.journal.health().failure.is_none() {
             self.note(JOURNAL, None);
         }
+        let unopened = self.unopened();
         let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
-        problems.iter().filter(|(what, _)| **what != JOURNAL).map(|(_, problem)| problem.clone()).collect()
+        let told = problems.iter().filter(|(what, _)| **what != JOURNAL).map(|(_, problem)| problem.clone());
+        told.chain(unopened).collect()
     }
 
     fn note(&self, what: &'static str, problem: Option<String>) {
@@ -172,6 +198,22 @@ mod tests {
     use store::JournalOptions;
 
     use super::*;
+
+    #[test]
+    fn f22_logs_that_a_full_disk_did_not_take_are_opened_when_it_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&folder.path().join("journal"), JournalOptions::default()).unwrap();
+        let sample = Arc::new(Sample::open(folder.path(), 0));
+        let sink = Sink::new(Arc::new(journal), Logs::default(), sample);
+        let missing = folder.path().join("logs");
+        let waf = config::Waf { error_log: Some(missing.join("error.log")), ..config::Waf::default() };
+        sink.open_logs_later(move || Logs::open(&waf, None));
+        let told = sink.problems();
+        assert!(told.len() == 1 && told[0].contains("logs/error.log: open: "), "{told:?}");
+        std::fs::create_dir(&missing).unwrap();
+        assert_eq!(sink.problems(), Vec::<String>::new());
+        assert!(missing.join("error.log").exists() && sink.logs.load().error.is_some());
+    }
 
     #[test]
     fn an_event_that_the_journal_does_not_take_is_counted() {

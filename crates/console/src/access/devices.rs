@@ -28,22 +28,25 @@ impl Device {
     ///
     /// # Errors
     /// Those of the file.
-    pub fn read(db: &Connection, value: &str) -> Result<Option<Self>, Problem> {
-        if value.len() > MAX_DEVICE_BYTES {
-            return Ok(None);
-        }
-        let Some((signed, mac)) = value.rsplit_once('.') else { return Ok(None) };
-        let Ok(mac) = URL_SAFE_NO_PAD.decode(mac) else { return Ok(None) };
-        if hmac::verify(&key(db)?, signed.as_bytes(), &mac).is_err() {
-            return Ok(None);
+    pub(super) fn read(db: &Connection, value: &str) -> Result<Option<Self>, Problem> {
+        let key = key(db)?;
+        Ok(Self::parse(value, |signed, mac| hmac::verify(&key, signed, mac).is_ok()))
+    }
+
+    /// Reads a value whose signature `is_genuine` takes.
+    pub fn parse(value: &str, is_genuine: impl FnOnce(&[u8], &[u8]) -> bool) -> Option<Self> {
+        let (signed, mac) = value.rsplit_once('.').filter(|_| value.len() <= MAX_DEVICE_BYTES)?;
+        let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
+        if !is_genuine(signed.as_bytes(), &mac) {
+            return None;
         }
         let mut parts = signed.split('.');
-        let Some(id) = parts.next() else { return Ok(None) };
+        let id = parts.next()?.to_owned();
         let users = parts.map(|part| {
             let (user, since) = part.split_once(':')?;
             Some((user.parse().ok()?, since.parse().ok()?))
         });
-        Ok(users.collect::<Option<_>>().map(|users| Self { id: id.to_owned(), users }))
+        Some(Self { id, users: users.collect::<Option<_>>()? })
     }
 
     /// Its name.
@@ -52,7 +55,7 @@ impl Device {
     }
 
     /// Whether this user has signed in there, not too long ago, and not before a reset of the password.
-    pub fn is_of(&self, db: &Connection, user: i64, now: Timestamp) -> rusqlite::Result<bool> {
+    pub(super) fn is_of(&self, db: &Connection, user: i64, now: Timestamp) -> rusqlite::Result<bool> {
         let Some((_, since)) = self.users.iter().find(|(known, _)| *known == user) else { return Ok(false) };
         if !is_recent(*since, now) {
             return Ok(false);
@@ -67,7 +70,7 @@ impl Device {
     ///
     /// # Errors
     /// Those of the file and of random numbers.
-    pub fn remember(
+    pub(super) fn remember(
         db: &Connection,
         known: Option<Self>,
         user: i64,
@@ -88,7 +91,7 @@ impl Device {
 }
 
 /// Has none of a user's browsers count as known any more.
-pub fn forget(db: &Connection, user: i64, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn forget(db: &Connection, user: i64, now: Timestamp) -> rusqlite::Result<()> {
     db.execute("UPDATE users SET devices_since = ? WHERE id = ?", params![seconds(now), user]).map(drop)
 }
 

@@ -77,8 +77,32 @@ impl SmallDisk {
         Self(folder)
     }
 
+    /// An ext4 in a file, which has no room for an index or a name where a tmpfs still has.
+    fn mount_ext4(megabytes: u64) -> Self {
+        assert!(testkit::process::is_root(), "this test mounts a loop device and so must run as root");
+        let folder = testkit::process::folder("monban-disk-");
+        let image = folder.path().join("image");
+        std::fs::File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
+        let made = Command::new("mkfs.ext4").args(["-q", "-m", "0"]).arg(&image).status();
+        assert!(made.expect("the Debian package e2fsprogs").success());
+        let status = Command::new("mount").args(["-o", "loop"]).arg(&image).arg(folder.path()).status();
+        assert!(status.unwrap().success());
+        Self(folder)
+    }
+
     fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// Fills it up; returns the file that does.
+    fn fill(&self) -> std::path::PathBuf {
+        use std::io::Write;
+        let filler = self.path().join("filler");
+        let mut file = std::fs::File::create(&filler).unwrap();
+        for piece in [4096, 1] {
+            while file.write_all(&[0; 4096][..piece]).is_ok() {}
+        }
+        filler
     }
 }
 
@@ -91,7 +115,6 @@ impl Drop for SmallDisk {
 
 #[test]
 fn full() {
-    use std::io::Write;
     let disk = SmallDisk::mount("4m");
     let upstream = Reflector::start();
     let receiver = free_address();
@@ -103,10 +126,7 @@ fn full() {
     let daemon = Daemon::start(upstream.address(), Some(&disk.path().join("data")), &sensors);
     let mut ids = vec![daemon.attack("before")];
     daemon.wait_health("\"ingested\":1");
-    let filler = disk.path().join("filler");
-    let mut file = std::fs::File::create(&filler).unwrap();
-    while file.write_all(&[0; 4096]).is_ok() {}
-    drop(file);
+    let filler = disk.fill();
     ids.extend((0..100).map(|number| daemon.attack(&number.to_string())));
     daemon.wait_health("the journal waits in memory");
     for _ in 0..3 {
@@ -174,18 +194,22 @@ fn locked_at_start() {
 }
 
 #[test]
-fn f22_full_at_start() {
-    use std::io::Write;
-    let disk = SmallDisk::mount("4m");
+fn f22_full_at_start_on_tmpfs() {
+    full_at_start(&SmallDisk::mount("4m"));
+}
+
+#[test]
+fn f22_full_at_start_on_ext4() {
+    full_at_start(&SmallDisk::mount_ext4(8));
+}
+
+fn full_at_start(disk: &SmallDisk) {
     let upstream = Reflector::start();
     let mut daemon = Daemon::start(upstream.address(), Some(&disk.path().join("data")), "");
     let mut ids = vec![daemon.attack("before")];
     daemon.wait_health("\"ingested\":1");
     assert!(daemon.program.terminate().success());
-    let filler = disk.path().join("filler");
-    let mut file = std::fs::File::create(&filler).unwrap();
-    while file.write_all(&[0; 4096]).is_ok() {}
-    drop(file);
+    let filler = disk.fill();
     // Also with what a crash leaves, and without: the gate serves, and says what it goes without.
     daemon.start_again();
     let health = daemon.health();
