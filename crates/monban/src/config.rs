@@ -223,9 +223,13 @@ impl Config {
     fn anchor(&mut self, folder: &Path) {
         let anchor = |path: &mut PathBuf| *path = folder.join(&*path);
         anchor(&mut self.data_dir);
+        let releases = crate::crs::Releases::new(&self.data_dir);
         for rules in &mut self.waf.rules {
             if !rules.starts_with('/') {
                 *rules = format!("{}/{rules}", folder.display());
+            }
+            if let Some(resolved) = releases.resolved(rules) {
+                *rules = resolved;
             }
         }
         [&mut self.waf.error_log, &mut self.waf.audit_log, &mut self.block_page]

@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod config;
 mod control;
+mod crs;
 mod daemon;
 mod data_folder;
 mod demo;

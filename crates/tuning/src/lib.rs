@@ -12,6 +12,7 @@
 //! | [`mod@file`] | the file of exclusions: read, added to, undone, without touching what a person wrote |
 //! | [`catalog`] | what the loaded rules look at |
 //! | [`propose`] | from an event to exclusions, narrowest first |
+//! | [`release`] | an archive of the Core Rule Set |
 //! | [`mod@replay`] | stored requests judged by two sets of rules |
 //! | [`learning`] | many events of a site to the false positives among them |
 //! | [`limits`] | every limit |
@@ -58,6 +59,7 @@ pub mod limits;
 mod pattern;
 pub mod propose;
 pub mod refused;
+pub mod release;
 pub mod replay;
 pub mod site;
 
@@ -67,5 +69,6 @@ pub use file::{Entry, ExclusionFile, Note, Problem};
 pub use learning::{Learned, Learning};
 pub use propose::{Proposal, Proposals, Width, proposals};
 pub use refused::Refused;
+pub use release::{Release, ReleaseError};
 pub use replay::{Judgement, Replay, Report, judge};
 pub use site::{Site, Sites};

@@ -49,3 +49,18 @@ pub const GROUP_SAMPLES: usize = 20;
 
 /// Clients that learning counts for each group; further ones are counted as events only.
 pub const GROUP_CLIENTS: usize = 2_000;
+
+/// Bytes of an archive of the Core Rule Set; [`crate::Release::read`] refuses a longer one. Release 4.28.0 has less than 1 MB.
+pub const RELEASE_BYTES: usize = 32 << 20;
+
+/// Bytes of all that such an archive holds, also of what is left out; beyond it the archive is refused.
+pub const RELEASE_UNPACKED_BYTES: usize = 128 << 20;
+
+/// Bytes of one file of a release; a larger one is refused, as the loader of rules would.
+pub const RELEASE_FILE_BYTES: usize = 8 << 20;
+
+/// Files and folders of an archive; more are refused. Release 4.28.0 has about 1,000, most of them tests.
+pub const RELEASE_ENTRIES: usize = 20_000;
+
+/// Bytes of a name in an archive; a longer one is refused.
+pub const RELEASE_NAME_BYTES: usize = 512;

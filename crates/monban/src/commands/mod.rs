@@ -22,6 +22,7 @@ pub mod reload;
 pub mod rules;
 pub mod rules_check;
 pub mod rules_exclude;
+pub mod rules_install;
 pub mod rules_list;
 pub mod rules_profile;
 pub mod rules_replay;

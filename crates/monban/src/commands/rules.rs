@@ -2,7 +2,9 @@
 
 use clap::Subcommand;
 
-use super::{rules_check, rules_exclude, rules_list, rules_profile, rules_replay, rules_run, rules_show};
+use super::{
+    rules_check, rules_exclude, rules_install, rules_list, rules_profile, rules_replay, rules_run, rules_show,
+};
 use crate::cli::Cli;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -17,6 +19,7 @@ pub enum Command {
     Profile(rules_profile::Arguments),
     Exclude(rules_exclude::Arguments),
     Replay(rules_replay::Arguments),
+    Install(rules_install::Arguments),
 }
 
 impl Command {
@@ -29,6 +32,7 @@ impl Command {
             Command::Profile(arguments) => rules_profile::run(arguments, cli),
             Command::Exclude(arguments) => rules_exclude::run(arguments, cli),
             Command::Replay(arguments) => rules_replay::run(arguments, cli),
+            Command::Install(arguments) => rules_install::run(arguments, cli),
         }
     }
 }

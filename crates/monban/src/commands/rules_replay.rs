@@ -4,9 +4,10 @@ use std::io::Write;
 use std::sync::Arc;
 
 use clap::Args;
-use store::{EventQuery, Query};
+use store::{EventQuery, EventReader, Filter, Query};
 use tuning::Replay;
 use tuning::replay::{Changed, Report};
+use waf::RuleSet;
 
 use super::events;
 use super::filter::FilterOptions;
@@ -58,11 +59,33 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         .map_err(failure)?;
     let reader = events::open(&config)?;
     let filter = arguments.filter.filter();
+    let (report, done) = replayed(&config, &reader, (before, after), &filter, arguments.limit)?;
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(&report).unwrap_or_default())?;
+        return Ok(());
+    }
+    summary(&report, done, arguments.show, &mut out)?;
+    Ok(())
+}
+
+fn absolute(files: &[String]) -> Result<Vec<String>, Failure> {
+    files.iter().map(|file| Ok(std::path::absolute(file)?.display().to_string())).collect()
+}
+
+/// Judges stored events, and the sample of passed requests, by two sets of rules. Also how many there were.
+pub fn replayed(
+    config: &Config,
+    reader: &EventReader,
+    (before, after): (Arc<RuleSet>, Arc<RuleSet>),
+    filter: &Filter,
+    limit: u64,
+) -> Result<(Report, u64), Failure> {
     let passed = Sample::open(&config.data_dir, config.console.sample).requests();
-    let total = || Some(reader.count(&filter).ok()?.min(arguments.limit) + passed.len() as u64);
+    let total = || Some(reader.count(filter).ok()?.min(limit) + passed.len() as u64);
     let mut progress = Progress::start(total);
-    let mut replay = Replay::new(Arc::clone(&before), after);
-    let (mut done, mut left) = (0, arguments.limit);
+    let mut replay = Replay::new(before, after);
+    let (mut done, mut left) = (0, limit);
     let mut query = Query::newest(filter.clone(), PAGE);
     while left > 0 {
         query.limit = PAGE.min(usize::try_from(left).unwrap_or(PAGE));
@@ -83,22 +106,11 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         done += 1;
         progress.show(done, "requests");
     }
-    drop(progress);
-    let report = replay.finish();
-    let mut out = std::io::stdout().lock();
-    if arguments.json {
-        writeln!(out, "{}", serde_json::to_string(&report).unwrap_or_default())?;
-        return Ok(());
-    }
-    text(&report, done, arguments.show, &mut out)?;
-    Ok(())
+    Ok((replay.finish(), done))
 }
 
-fn absolute(files: &[String]) -> Result<Vec<String>, Failure> {
-    files.iter().map(|file| Ok(std::path::absolute(file)?.display().to_string())).collect()
-}
-
-fn text(report: &Report, done: u64, shown: usize, out: &mut impl Write) -> std::io::Result<()> {
+/// Writes what a replay found, at most `shown` requests of each kind.
+pub fn summary(report: &Report, done: u64, shown: usize, out: &mut impl Write) -> std::io::Result<()> {
     let style = Style::of_stdout();
     let not = report.not_replayed;
     writeln!(out, "{done} requests, {} of them a sample of those that passed", report.sample_of_passed)?;

@@ -131,6 +131,7 @@ fn commands_reference() {
         "rules profile",
         "rules exclude",
         "rules replay",
+        "rules install",
         "events",
         "events list",
         "events show",

@@ -16,6 +16,7 @@ mod memory;
 mod notify;
 mod profile;
 mod reload;
+mod rules_install;
 mod secrets;
 mod sensors;
 mod service;

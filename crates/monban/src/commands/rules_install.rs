@@ -1,0 +1,385 @@
+//! `monban rules install`
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use clap::Args;
+use event::Timestamp;
+use serde::Serialize;
+use store::Filter;
+use tuning::Release;
+use tuning::replay::Report;
+
+use super::events;
+use super::rules_replay::{replayed, summary};
+use crate::cli::Cli;
+use crate::config::Config;
+use crate::control;
+use crate::crs::{self, Entries, Releases, State, Switch, signature};
+use crate::exclusions::ExclusionStore;
+use crate::failure::Failure;
+use crate::rules::Disk;
+use crate::terminal::Safe;
+use crate::tuner;
+
+/// Install a release of the Core Rule Set beside the present one, and use it
+///
+/// monban rules install coreruleset-4.28.0.tar.gz --signature coreruleset-4.28.0.tar.gz.asc --key crs-key.asc
+///
+/// The signature is checked, the rules are loaded, and stored events and the sample of passed requests are judged by both. Where
+/// attacks would pass or requests of the sample would be blocked, nothing is switched without --accept. Then `crs/current` in
+/// data_dir points at the release, `[waf] rules` names it, and a running daemon takes it. Your crs-setup.conf and exclusions stay.
+/// `--undo` goes back.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Archive of a release: coreruleset-VERSION.tar.gz, or its -minimal form
+    #[arg(required_unless_present = "undo", value_name = "ARCHIVE")]
+    archive: Option<PathBuf>,
+    /// Detached OpenPGP signature of the archive [default: ARCHIVE.asc]
+    #[arg(long, value_name = "FILE")]
+    signature: Option<PathBuf>,
+    /// Public key of the project, as `gpg --export` writes it
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["unsigned", "undo"])]
+    key: Option<PathBuf>,
+    /// Take the archive without a signature
+    #[arg(long, conflicts_with_all = ["signature", "key"])]
+    unsigned: bool,
+    /// Check, load and replay, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Use the release although the replay shows attacks that pass or harmless requests that are blocked
+    #[arg(long)]
+    accept: bool,
+    /// Go back to the rules before the last install
+    #[arg(long, conflicts_with_all = ["archive", "signature", "key", "unsigned", "accept"])]
+    undo: bool,
+    /// Replay at most so many events, the newest
+    #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    version: Option<String>,
+    /// The version in use before.
+    from: Option<String>,
+    /// Fingerprint of the key that signed; none for an unsigned archive.
+    signed_by: Option<String>,
+    warnings: Vec<String>,
+    /// Requests that were judged by both.
+    replayed: u64,
+    report: Report,
+    /// Why it is not used although it loads.
+    not_switched: Option<String>,
+    switched: bool,
+    /// Whether the running daemon uses it already.
+    reloaded: bool,
+}
+
+/// Where the rules are named.
+struct Place {
+    releases: Releases,
+    entries: Entries,
+    number: usize,
+    /// What the present rules call their version.
+    version: Option<String>,
+}
+
+impl Place {
+    fn find(config: &Config, config_file: &Path) -> Result<Self, Failure> {
+        let entries = Entries::read(config_file)?;
+        let releases = Releases::new(&config.data_dir);
+        let Some((number, file)) = entries.core_rules() else {
+            return Err(Failure::Configuration(vec![format!(
+                "{}: no entry of [waf] rules loads the Core Rule Set ({}); name its rules there, such as \
+                 \"/usr/share/modsecurity-crs/rules/*.conf\"",
+                config_file.display(),
+                tuning::release::FIRST_RULES
+            )]));
+        };
+        let text =
+            store::regular_file::read(&file, tuning::limits::RELEASE_FILE_BYTES as u64).unwrap_or_default();
+        Ok(Self { releases, entries, number, version: tuning::release::version(&text) })
+    }
+
+    fn state(&self) -> State {
+        State { link: self.releases.current(), entry: self.entries.get(self.number).to_owned() }
+    }
+
+    /// Has the link and the entry be so. The link first: an entry never points at nothing.
+    fn set(&self, state: &State) -> Result<(), Failure> {
+        if let Some(version) =
+            state.link.as_ref().filter(|link| self.releases.current().as_ref() != Some(link))
+        {
+            self.releases.point_at(version)?;
+        }
+        self.entries.replace(self.number, &state.entry)
+    }
+}
+
+pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
+    let config_file = cli.config_file();
+    let config = Config::load(&config_file)?;
+    crate::data_folder::create(&config.data_dir)?;
+    let releases = Releases::new(&config.data_dir);
+    let _lock = releases.lock()?;
+    let place = Place::find(&config, &config_file)?;
+    let outcome = match &arguments.archive {
+        Some(archive) => install(arguments, archive, &config, &place)?,
+        None => undo(arguments, &config, &config_file, &place)?,
+    };
+    print(&outcome, arguments)?;
+    match &outcome.not_switched {
+        Some(why) if !arguments.dry_run => Err(Failure::Refused {
+            message: format!("the release is not used: {why}"),
+            hint: Some("`monban rules replay` shows the requests; --accept uses it all the same".to_owned()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn install(
+    arguments: &Arguments,
+    archive: &Path,
+    config: &Config,
+    place: &Place,
+) -> Result<Outcome, Failure> {
+    let mut warnings = Vec::new();
+    let bytes = read(archive, tuning::limits::RELEASE_BYTES as u64)?;
+    let signed_by = match &arguments.key {
+        Some(key) => {
+            let beside = || PathBuf::from(format!("{}.asc", archive.display()));
+            let file = arguments.signature.clone().unwrap_or_else(beside);
+            let signature = read(&file, signature::MAX_BYTES)?;
+            let fingerprint = signature::check(&bytes, &signature, &read(key, signature::MAX_BYTES)?, key)?;
+            if fingerprint != signature::PROJECT_KEY {
+                warnings.push(format!(
+                    "the archive is signed by {fingerprint}; the project's key is {}",
+                    signature::PROJECT_KEY
+                ));
+            }
+            Some(fingerprint)
+        }
+        None => {
+            warnings.push("the archive is not signed: nobody vouches for its rules".to_owned());
+            None
+        }
+    };
+    let release = Release::read(&bytes).map_err(|error| Failure::Refused {
+        message: format!("{}: {error}", archive.display()),
+        hint: Some(
+            "take coreruleset-VERSION.tar.gz of github.com/coreruleset/coreruleset/releases".to_owned(),
+        ),
+    })?;
+    warnings.extend(about_setup(config, place, &release)?);
+    let unpacked = place.releases.unpack(&release)?;
+    let (report, replayed) = compare(config, place, &unpacked.path().join("rules/*.conf"), arguments.limit)?;
+    let not_switched = refusal(&report).filter(|_| !arguments.accept);
+    let mut outcome = Outcome {
+        version: Some(release.version.clone()),
+        from: place.version.clone(),
+        signed_by: signed_by.clone(),
+        warnings,
+        replayed,
+        report,
+        switched: false,
+        reloaded: false,
+        not_switched,
+    };
+    if arguments.dry_run || outcome.not_switched.is_some() {
+        return Ok(outcome);
+    }
+    place.releases.keep(unpacked, &release)?;
+    let after = State { link: Some(release.version.clone()), entry: place.releases.pattern() };
+    switch(config, place, Some(release.version), signed_by, after, None, &mut outcome)?;
+    Ok(outcome)
+}
+
+fn undo(
+    arguments: &Arguments,
+    config: &Config,
+    config_file: &Path,
+    place: &Place,
+) -> Result<Outcome, Failure> {
+    let history = place.releases.history()?;
+    let nothing = || Failure::NotFound("there is no install to undo".to_owned());
+    let last = crs::last(&history).ok_or_else(nothing)?;
+    if place.state() != last.after {
+        return Err(Failure::Refused {
+            message: "the rules were changed by hand since the last install".to_owned(),
+            hint: Some(format!(
+                "it had replaced {:?} in [waf] rules of {}",
+                last.before.entry,
+                config_file.display()
+            )),
+        });
+    }
+    // The entry below the link names the release that the link is to point at again.
+    let link = last.before.link.as_deref();
+    let rules = match link.filter(|_| last.before.entry == place.releases.pattern()) {
+        Some(version) => place.releases.of(version).join("rules/*.conf"),
+        None => config_file.parent().unwrap_or(Path::new("")).join(&last.before.entry),
+    };
+    let (report, replayed) = compare(config, place, &std::path::absolute(rules)?, arguments.limit)?;
+    let before = history.iter().rev().find(|switch| switch.number < last.number && switch.undoes.is_none());
+    let mut outcome = Outcome {
+        version: before.and_then(|switch| switch.version.clone()),
+        from: place.version.clone(),
+        signed_by: None,
+        warnings: Vec::new(),
+        replayed,
+        report,
+        not_switched: None,
+        switched: false,
+        reloaded: false,
+    };
+    if !arguments.dry_run {
+        let version = outcome.version.clone();
+        switch(config, place, version, None, last.before.clone(), Some(last.number), &mut outcome)?;
+    }
+    Ok(outcome)
+}
+
+/// Loads the present rules and those of a pattern in their place, and judges what is stored by both.
+fn compare(config: &Config, place: &Place, rules: &Path, limit: u64) -> Result<(Report, u64), Failure> {
+    let mut files = config.waf.rules.clone();
+    if let Some(entry) = files.get_mut(place.number) {
+        *entry = rules.display().to_string();
+    }
+    let store = ExclusionStore::new(&config.data_dir);
+    let [before, after] = tuner::both_rules(&store, config, None, &[], &[], (&files, &Disk))
+        .map_err(|error| Failure::Configuration(error.to_string().lines().map(str::to_owned).collect()))?;
+    let reader = events::open(config)?;
+    replayed(config, &reader, (Arc::clone(&before), after), &Filter::default(), limit)
+}
+
+/// Why a release is not used without being told to.
+fn refusal(report: &Report) -> Option<String> {
+    let mut why = Vec::new();
+    if report.slips_through_count > 0 {
+        why.push(format!(
+            "{} blocked requests that look like attacks would pass",
+            report.slips_through_count
+        ));
+    }
+    if report.changed > 0 {
+        why.push(format!("{} requests that passed would be blocked", report.changed));
+    }
+    (!why.is_empty()).then(|| why.join(", "))
+}
+
+/// Writes what decides, notes it, and has a running daemon take it. What the daemon refuses is taken back.
+fn switch(
+    config: &Config,
+    place: &Place,
+    version: Option<String>,
+    signed_by: Option<String>,
+    after: State,
+    undoes: Option<u64>,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let before = place.state();
+    let history = place.releases.history()?;
+    let number = history.last().map_or(0, |switch| switch.number) + 1;
+    place.set(&after)?;
+    if crate::daemon::socket_path(&config.data_dir).exists() {
+        match control::ask(&config.data_dir, "reload", Some("the former rules stay in force")) {
+            Ok(_) => outcome.reloaded = true,
+            // A socket without a daemon: nobody has to be told.
+            Err(Failure::Environment { .. }) => {}
+            Err(refused) => {
+                // The text of the configuration is another by now.
+                let entries = Entries::read(place.entries.path())?;
+                let now = Place {
+                    releases: Releases::new(&config.data_dir),
+                    entries,
+                    number: place.number,
+                    version: None,
+                };
+                now.set(&before)?;
+                return Err(refused);
+            }
+        }
+    }
+    let time = Timestamp::from(SystemTime::now());
+    place.releases.note(&Switch { number, time, version, signed_by, before, after, undoes })?;
+    outcome.switched = true;
+    Ok(())
+}
+
+/// What the user's set-up says that this release does not know.
+fn about_setup(config: &Config, place: &Place, release: &Release) -> Result<Vec<String>, Failure> {
+    let mut warnings = Vec::new();
+    let mut found = false;
+    for entry in config.waf.rules.iter().take(place.number) {
+        for path in glob::glob(entry).into_iter().flatten().flatten() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !name.starts_with("crs-setup") {
+                continue;
+            }
+            found = true;
+            let text = read(&path, tuning::limits::RELEASE_FILE_BYTES as u64)?;
+            let unknown = release.unknown_settings(&text);
+            if !unknown.is_empty() {
+                warnings.push(format!(
+                    "{}: release {} does not know these settings: {}",
+                    path.display(),
+                    release.version,
+                    unknown.join(", ")
+                ));
+            }
+        }
+    }
+    if !found {
+        warnings.push(
+            "no crs-setup.conf stands before the rules in [waf] rules; the release has an example".to_owned(),
+        );
+    }
+    Ok(warnings)
+}
+
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+    let cannot = |what: String| {
+        Failure::environment(format!("cannot read {}: {what}", path.display()), "is the path right?")
+    };
+    let bytes = store::regular_file::read(path, limit + 1).map_err(|error| cannot(error.to_string()))?;
+    if bytes.len() as u64 > limit {
+        return Err(cannot(format!("longer than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn print(outcome: &Outcome, arguments: &Arguments) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(outcome).unwrap_or_default())?;
+        return Ok(());
+    }
+    let named = |version: &Option<String>| version.clone().unwrap_or_else(|| "the former rules".to_owned());
+    let (from, to) = (named(&outcome.from), named(&outcome.version));
+    writeln!(out, "Core Rule Set {} -> {}", Safe(from.as_bytes()), Safe(to.as_bytes()))?;
+    if let Some(fingerprint) = &outcome.signed_by {
+        writeln!(out, "signed by {fingerprint}")?;
+    }
+    for warning in &outcome.warnings {
+        writeln!(out, "warning: {}", Safe(warning.as_bytes()))?;
+    }
+    summary(&outcome.report, outcome.replayed, 5, &mut out)?;
+    let next = match outcome {
+        Outcome { reloaded: true, .. } => "the running daemon uses it",
+        Outcome { switched: true, .. } => "it is used from the next start or `monban reload` on",
+        Outcome { not_switched: Some(_), .. } => "nothing was changed",
+        _ => "nothing was changed (--dry-run)",
+    };
+    writeln!(out, "{next}")?;
+    if outcome.switched {
+        writeln!(out, "`monban rules install --undo` goes back")?;
+    }
+    Ok(())
+}
