@@ -11,7 +11,7 @@ use http::{HeaderMap, Request, Response};
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::frames::{END_STREAM, HEADERS, serve};
+use crate::frames::{DATA, END_STREAM, HEADERS, NO_ERROR, RST_STREAM, serve};
 use crate::support::{Answer, Gate, Upstream, config, ok, wait_for};
 use crate::tls::Authority;
 
@@ -338,6 +338,55 @@ fn b10_an_http1_client_sees_the_end_of_a_response_without_a_body() {
         assert_eq!(response.status, status, "{fields:?}");
         if status != 502 {
             assert_eq!(response.header("content-length"), length, "{fields:?} {method}");
+        }
+    }
+}
+
+#[test]
+fn b10_an_http2_upstreams_early_answer_arrives_whole() {
+    let body = b"who are you?";
+    for with_body in [false, true] {
+        // without WINDOW_UPDATE: most of the request's body cannot be sent
+        let upstream = serve(move |mut frames| {
+            while let Some(frame) = frames.next() {
+                if frame.kind == HEADERS {
+                    let flags = if with_body { 0 } else { END_STREAM };
+                    frames.headers(frame.stream, &[(":status", "401")], flags);
+                    if with_body {
+                        frames.send(DATA, END_STREAM, frame.stream, body);
+                    }
+                    frames.send(RST_STREAM, 0, frame.stream, &NO_ERROR.to_be_bytes());
+                }
+            }
+        });
+        let mut config = config(&format!("http://{upstream}"));
+        config.sites[0].upstream_http2 = UpstreamHttp2::Always;
+        for rules in
+            [None, crate::rules::rules("SecRequestBodyAccess On\nSecRequestBodyLimitAction ProcessPartial")]
+        {
+            let streams = rules.is_none();
+            let gate = Gate::with_rules(&config, rules);
+            let want = if with_body { &body[..] } else { b"" };
+            for _ in 0..10 {
+                let mut client = gate.client();
+                client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n");
+                client.send(vec![b'x'; 300_000]);
+                let response = client.response();
+                assert_eq!((response.status, &response.body[..]), (401, want));
+                if !streams {
+                    // rules wait for the whole body
+                    continue;
+                }
+                let answered = gate.runtime.block_on(async {
+                    let request = Request::post("http://a.test/").body(()).unwrap();
+                    let sender = connect(gate.address).await;
+                    let (response, mut stream) =
+                        sender.ready().await.unwrap().send_request(request, false).unwrap();
+                    let _ = stream.send_data(Bytes::from(vec![b'x'; 60_000]), false);
+                    finish(response).await.unwrap()
+                });
+                assert_eq!((answered.status, &answered.body[..]), (401, want));
+            }
         }
     }
 }

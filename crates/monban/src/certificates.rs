@@ -50,20 +50,20 @@ fn read(config: &Config) -> Vec<Certificate> {
     found
 }
 
-/// What clients refuse; what keeps a listener from starting is told by the gateway's own check.
+/// What clients refuse. What keeps a listener from starting is told by the gateway's own check.
 pub fn refused(config: &Config, now: Timestamp) -> Vec<(About, String)> {
-    let gate = gateway::tls::faults(&config.gateway(), now).into_iter();
-    let gate = gate.filter(|fault| fault.weight == Weight::Refused).map(located);
-    gate.chain(config.receiver.tls.iter().filter_map(|files| of_receiver(files, now, Weight::Refused)))
-        .collect()
+    faults(config, now, Weight::Refused)
 }
 
 /// What some clients may refuse, and all will soon.
 pub fn warnings(config: &Config, now: Timestamp) -> Vec<(About, String)> {
+    faults(config, now, Weight::Warning)
+}
+
+fn faults(config: &Config, now: Timestamp, weight: Weight) -> Vec<(About, String)> {
     let gate = gateway::tls::faults(&config.gateway(), now).into_iter();
-    let gate = gate.filter(|fault| fault.weight == Weight::Warning).map(located);
-    gate.chain(config.receiver.tls.iter().filter_map(|files| of_receiver(files, now, Weight::Warning)))
-        .collect()
+    let gate = gate.filter(|fault| fault.weight == weight).map(located);
+    gate.chain(config.receiver.tls.iter().filter_map(|files| of_receiver(files, now, weight))).collect()
 }
 
 /// Logs both kinds: neither keeps the gate from serving.

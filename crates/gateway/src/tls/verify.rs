@@ -81,6 +81,11 @@ pub(super) fn verifier(trust: &Trust) -> Result<Option<Arc<dyn ServerCertVerifie
     Ok(Some(Arc::new(Verifier { check, provider })))
 }
 
+/// The upstream shows another certificate than the pinned one.
+#[derive(Debug, thiserror::Error)]
+#[error("the upstream's certificate has the fingerprint {0}, not the one of `pin`")]
+struct OtherCertificate(Fingerprint);
+
 /// Checks a certificate by other means than the public authorities. In each case the upstream must have the key of the
 /// certificate that it shows.
 #[derive(Debug)]
@@ -137,10 +142,7 @@ impl ServerCertVerifier for Verifier {
             Check::Pin(pin) => {
                 let shown = Fingerprint::of(leaf);
                 if *pin != shown {
-                    let what = format!(
-                        "the upstream's certificate has the fingerprint {shown}, not the one of `pin`"
-                    );
-                    let error = OtherError(Arc::new(std::io::Error::other(what)));
+                    let error = OtherError(Arc::new(OtherCertificate(shown)));
                     return Err(CertificateError::Other(error).into());
                 }
             }
@@ -207,10 +209,10 @@ pub(crate) fn explain(error: &std::io::Error) -> String {
         CertificateError::NotValidYetContext { not_before, .. } => {
             format!("the upstream's certificate is valid only from {} on", day(not_before))
         }
-        CertificateError::Other(OtherError(other)) if other.to_string().contains("fingerprint") => {
-            other.to_string()
-        }
-        CertificateError::Other(OtherError(other)) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+        CertificateError::Other(OtherError(other)) if other.is::<OtherCertificate>() => other.to_string(),
+        CertificateError::Other(OtherError(other))
+            if other.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) =>
+        {
             "the upstream shows the certificate of an authority as its own; `upstream_ca` takes that very file".to_owned()
         }
         other => TlsError::InvalidCertificate(other.clone()).to_string(),
