@@ -88,7 +88,7 @@ pub const KEPT_FOR_EVENTS: usize = 16 * 1024;
 pub const REST_AFTER: Duration = Duration::from_secs(1);
 
 /// Open requests beyond which a request rests as soon as its client is silent.
-pub const REST_AT_ONCE: usize = 128;
+pub const REST_AT_ONCE: usize = 32;
 
 /// Bytes that one HTTP/2 connection may have to send before its streams wait.
 pub const H2_UNSENT_BYTES: usize = 256 * 1024;

@@ -101,7 +101,9 @@ impl TxVariables {
     pub(crate) fn rest(&mut self) {
         let values = std::mem::take(&mut self.values);
         let set = (0..).zip(values).filter_map(|(number, value)| Some((number, value?)));
+        self.resting.reserve_exact(self.order.len());
         self.resting.extend(set);
+        self.order.shrink_to_fit();
     }
 
     /// Ends a rest.

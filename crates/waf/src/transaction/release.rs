@@ -52,6 +52,9 @@ impl Transaction {
         self.candidates = Default::default();
         self.items = Vec::new();
         self.text = Vec::new();
+        for fields in [&mut self.input.headers, &mut self.input.cookies, &mut self.input.get] {
+            fields.shrink_to_fit();
+        }
     }
 
     fn is_worth_releasing(&self) -> bool {
