@@ -70,7 +70,10 @@ SecRule MULTIPART_PART_HEADERS "@rx ^content-transfer-encoding:(?!\s*(?:7bit|8bi
     "id:440003,phase:2,t:none,t:lowercase,log,deny,status:400,severity:2,logdata:'%{MATCHED_VAR}',\
     msg:'A part has a transfer encoding, which some parsers decode.'"
 
-# Parsers that take a form for what does not begin with its type.
+# Parsers that take a form for what does not begin with its type; some leave out controls and spaces before it.
+SecRule REQUEST_HEADERS:Content-Type "@rx ^[^\x21-\x7e]" \
+    "id:440009,phase:1,t:none,log,deny,status:400,severity:2,logdata:'%{MATCHED_VAR}',\
+    msg:'Content-Type begins with a control character or a byte beyond ASCII.'"
 SecRule REQUEST_HEADERS:Content-Type "@rx ^application/x-url-encoded" \
     "id:440004,phase:1,t:none,t:lowercase,pass,nolog,ctl:requestBodyProcessor=URLENCODED"
 SecRule REQUEST_HEADERS:Content-Type "@contains multipart" \

@@ -310,6 +310,12 @@ const BOUNDARIES: &[(&str, &str)] = &[
     ("application/x-www-form-urlencoded; boundary=b0", "b0"),
     ("application/x-www-form-urlencoded, multipart/form-data; boundary=b0", "b0"),
     ("application/octet-stream; boundary=b0", "b0"),
+    ("\x0bmultipart/form-data; boundary=b0", "b0"),
+    ("\x0cmultipart/form-data; boundary=b0", "b0"),
+    ("multipart/form-data\x0b; boundary=b0", "b0"),
+    ("multipart/form-data;\x0bboundary=b0", "b0"),
+    ("multipart/form-data; boundary=\x0bb0", "b0"),
+    ("multipart/form-data; boundary=b0\x0b", "b0"),
     ("multipart/form-data; boundary=urlencoded", "urlencoded"),
     ("multipart/form-data; boundary=application/json", "application/json"),
     ("", "b0"),
@@ -636,10 +642,17 @@ fn other_types() -> Vec<Case> {
     let xml: &[u8] = b"<a><evil>x</evil></a>";
     let bodies = [(Kind::UrlEncoded, form), (Kind::UrlEncoded, sevens), (Kind::Json, json), (Kind::Xml, xml)];
     let mut cases = Vec::new();
-    for content_type in TYPES {
+    let prefixes: [&[u8]; 7] = [b"\x0b", b"\x0c", b"\x1f", b"\xa0", b"\x85", b"\"", b"'"];
+    let plain = [URLENCODED, JSON, XML].map(str::as_bytes);
+    let odd = prefixes.iter().flat_map(|prefix| {
+        plain.iter().flat_map(move |plain| [[prefix, *plain].concat(), [plain, *prefix].concat()])
+    });
+    let plain_types = TYPES.iter().map(|content_type| content_type.as_bytes().to_vec());
+    for content_type in plain_types.chain(odd) {
         for (kind, body) in bodies {
-            let name = format!("{content_type:?} over {:?}", String::from_utf8_lossy(body));
-            cases.push(Case { kind, ..Case::new(name, *content_type, body) });
+            let shown = content_type.escape_ascii().to_string();
+            let name = format!("{shown:?} over {:?}", String::from_utf8_lossy(body));
+            cases.push(Case { kind, ..Case::new(name, content_type.clone(), body) });
         }
     }
     cases
