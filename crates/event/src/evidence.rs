@@ -54,6 +54,9 @@ pub struct RequestEvidence {
     /// What the rules did not see.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_inspected: Vec<NotInspected>,
+    /// What the rule engine could not do: limits that it reached, operators that failed. Each names its rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
     /// The address and port that the client connected to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]

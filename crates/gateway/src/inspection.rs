@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use event::{Engine, EventId, MatchedRule, Scores, Timestamp};
 use http1::{RequestHead, ResponseHead};
 use waf::transaction::{BodyProgress, InterventionAction, Mode};
-use waf::{Clock, Connection, Transaction};
+use waf::{Clock, Connection, Fault, FaultKind, Transaction};
 
 use crate::config::WafMode;
 use crate::gate::{Gate, Runtime};
@@ -163,9 +163,21 @@ impl Inspection {
         self.phase(5, |transaction| transaction.logging(now()));
     }
 
-    /// Whether there is something to tell: a match that is logged, or that time was over.
+    /// Whether there is something to tell: a match that is logged, a fault, or that time was over.
     pub(crate) fn has_findings(&self) -> bool {
-        self.transaction.overrun().is_some() || self.transaction.matches().iter().any(|found| found.log)
+        self.transaction.overrun().is_some()
+            || !self.transaction.faults().is_empty()
+            || self.transaction.matches().iter().any(|found| found.log)
+    }
+
+    /// What the engine could not do.
+    pub(crate) fn faults(&self) -> &[Fault] {
+        self.transaction.faults()
+    }
+
+    /// The kinds of all faults.
+    pub(crate) fn fault_kinds(&self) -> impl Iterator<Item = FaultKind> {
+        self.transaction.fault_kinds()
     }
 
     /// Where inspection was ended because its time was over.

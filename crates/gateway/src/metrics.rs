@@ -31,6 +31,7 @@ pub struct Metrics {
     quantiles: Arc<Quantiles>,
     clock: ClockOf,
     overruns: Family<SiteLabels, Counter>,
+    faults: Family<FaultLabels, Counter>,
     duration: Family<SiteLabels, Histogram, fn() -> Histogram>,
     received: Family<SiteLabels, Counter>,
     sent: Family<SiteLabels, Counter>,
@@ -65,6 +66,12 @@ struct RequestLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SiteLabels {
     site: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FaultLabels {
+    site: Arc<str>,
+    kind: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -122,6 +129,7 @@ impl Metrics {
             quantiles: Arc::default(),
             clock: ClockOf(clock),
             overruns: Family::default(),
+            faults: Family::default(),
             duration: Family::new_with_constructor(time_buckets),
             received: Family::default(),
             sent: Family::default(),
@@ -158,6 +166,11 @@ impl Metrics {
             "inspection_overruns",
             "Requests whose inspection was ended because its time was over",
             metrics.overruns.clone(),
+        );
+        r.register(
+            "engine_faults",
+            "Requests in which the rule engine reached a limit or an operator failed, by site and kind",
+            metrics.faults.clone(),
         );
         r.register_with_unit(
             "request",
@@ -259,6 +272,12 @@ impl Metrics {
 
     pub(crate) fn inspection_overrun(&self, site: &Arc<str>) {
         self.overruns.get_or_create(&SiteLabels { site: Arc::clone(site) }).inc();
+    }
+
+    /// Counts a request in which the rule engine met such a fault.
+    pub(crate) fn engine_fault(&self, site: &Arc<str>, kind: waf::FaultKind) {
+        let labels = FaultLabels { site: Arc::clone(site), kind: kind.name() };
+        self.faults.get_or_create(&labels).inc();
     }
 
     pub(crate) fn upstream_error(&self, upstream: &Arc<str>, reason: &'static str) {

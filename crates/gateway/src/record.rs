@@ -104,6 +104,10 @@ impl Record {
                 self.reason.get_or_insert(overrun);
                 gate.metrics.inspection_overrun(&site.name);
             }
+            if let Some(fault) = inspection.faults().first() {
+                self.reason.get_or_insert_with(|| fault.to_string());
+                inspection.fault_kinds().for_each(|kind| gate.metrics.engine_fault(&site.name, kind));
+            }
             if self.action == Action::Passed && found && inspection.engine() == Engine::DetectionOnly {
                 self.action = Action::Detected;
             }
@@ -172,6 +176,7 @@ impl Record {
             }
             evidence.rules = inspection.rules();
             evidence.scores = inspection.scores();
+            evidence.faults = inspection.faults().iter().map(ToString::to_string).collect();
             evidence.engine = inspection.engine();
             evidence.durations.phases_us = inspection.phases().map(micros);
         }
@@ -179,6 +184,7 @@ impl Record {
         let severity = match self.action {
             Action::Failed => Severity::Error,
             _ if inspection.is_some_and(|inspection| inspection.overrun().is_some()) => Severity::Warning,
+            _ if inspection.is_some_and(|inspection| !inspection.faults().is_empty()) => Severity::Warning,
             Action::Refused => Severity::Notice,
             _ => Severity::Info,
         };

@@ -413,3 +413,41 @@ fn what_rules_found_in_a_response_is_kept_of_it() {
         assert_eq!(found, kept.map(|body| (body.as_bytes(), body.len() as u64)), "{mode:?}");
     }
 }
+
+#[test]
+fn a4_a_limit_of_the_engine_makes_an_event_log_lines_and_a_count() {
+    let text = r#"
+        SecRequestBodyAccess On
+        SecPcreMatchLimit 1000
+        SecRule ARGS "@rx (?:(\w+)x)+\1evil" "id:1,phase:2,deny"
+        SecRule TX:/^MSC_/ "!@streq 0" "id:200005,phase:2,deny,log,msg:'internal error flagged: %{MATCHED_VAR_NAME}'"
+    "#;
+    let long = format!("a={}1evil", "x".repeat(120));
+    for (mode, status, action) in
+        [(WafMode::Block, 403, Action::Blocked), (WafMode::Detect, 200, Action::Detected)]
+    {
+        let upstream = Upstream::echo();
+        let mut config = config(&upstream.url());
+        config.sites[0].waf = mode;
+        config.sites[0].name = "limits".into();
+        let gate = Gate::with_rules(&config, rules(text));
+        assert_eq!(gate.ask(&form("a=xyz")).status, 200);
+        assert_eq!(gate.ask(&form(&long)).status, status);
+        let event = gate.events(1)[0].clone();
+        assert_eq!((event.action, event.severity), (action, event::Severity::Warning));
+        let told = "rule 1: @rx on ARGS:a: PCRE2 reached its match limit (SecPcreMatchLimit)";
+        assert_eq!(event.reason.as_deref(), Some(told));
+        assert_eq!(event.request().unwrap().faults, [told]);
+        let process = event::modsec::Process { pid: 1, tid: 1, utc_offset_seconds: 0 };
+        let parts = event::modsec::AuditParts::new("ABHZ").unwrap();
+        let audit = String::from_utf8(event::modsec::native(&event, &parts, process)).unwrap();
+        assert!(audit.contains(&format!("\nMessage: Execution error - {told}.\n")), "{audit}");
+        let json: serde_json::Value =
+            serde_json::from_str(&event::modsec::json(&event, &parts, process)).unwrap();
+        assert_eq!(json["audit_data"]["messages"][1], format!("Execution error - {told}."));
+        let log = event::modsec::error_log(&event, &event.request().unwrap().rules, process);
+        assert_eq!((log.lines().count(), log.matches(told).count()), (2, 1), "{log}");
+        let line = "monban_engine_faults_total{site=\"limits\",kind=\"pcre_match\"}";
+        wait_for(|| gate.metric(line) == Some(1.0), line);
+    }
+}

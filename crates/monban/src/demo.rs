@@ -26,6 +26,7 @@ SecResponseBodyMimeType text/plain text/html text/xml
 SecResponseBodyLimit 524288
 SecResponseBodyLimitAction ProcessPartial
 SecPcreMatchLimit 100000
+SecPcreMatchLimitRecursion 100000
 SecAuditEngine RelevantOnly
 SecAuditLogRelevantStatus "^(?:5|4(?!04))"
 SecAuditLogParts ABDEFHIJZ
@@ -95,6 +96,14 @@ SecRule REQUEST_HEADERS:Content-Encoding "!@streq identity" \
     SecRule REQBODY_PROCESSOR "@rx ^[A-Z]" "t:none"
 "#;
 
+/// The last rule file that `monban init` and the demonstration write: it acts on what the rules before it left.
+pub const LIMIT_RULES: &str = r#"# Loaded after all other rules, so that it sees what became of them in phase 2.
+# A rule that reached a limit of the engine was not evaluated to its end: the request cannot be judged. The event names
+# the rule and the limit; docs/user/faults.md tells what to do.
+SecRule TX:/^MSC_/ "!@streq 0" \
+    "id:200005,phase:2,t:none,log,deny,msg:'ModSecurity internal error flagged: %{MATCHED_VAR_NAME}',severity:2"
+"#;
+
 /// Where Debian's package modsecurity-crs puts the rules.
 pub const CRS: [&str; 2] = ["/etc/modsecurity/crs/crs-setup.conf", "/usr/share/modsecurity-crs/rules/*.conf"];
 
@@ -104,10 +113,11 @@ pub const CRS: [&str; 2] = ["/etc/modsecurity/crs/crs-setup.conf", "/usr/share/m
 /// Those of writing.
 pub fn write_config(folder: &Path, upstream: SocketAddr) -> std::io::Result<std::path::PathBuf> {
     std::fs::write(folder.join("engine.conf"), ENGINE_SETTINGS)?;
+    std::fs::write(folder.join("limits.conf"), LIMIT_RULES)?;
     let [setup, rules] = CRS;
     let text = format!(
         "data_dir = \"data\"\n\n[[listen]]\naddress = \"{GATE}\"\n\n[[site]]\nname = \"demo\"\nhosts = [\"*\"]\n\
-         upstream = \"http://{upstream}\"\nwaf = \"block\"\n\n[waf]\nrules = [\"engine.conf\", \"{setup}\", \"{rules}\"]\n\
+         upstream = \"http://{upstream}\"\nwaf = \"block\"\n\n[waf]\nrules = [\"engine.conf\", \"{setup}\", \"{rules}\", \"limits.conf\"]\n\
          error_log = \"error.log\"\naudit_log = \"audit.log\"\n\n[console]\naddress = \"{CONSOLE}\"\n"
     );
     let path = folder.join("monban.toml");

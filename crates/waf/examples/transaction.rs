@@ -146,8 +146,8 @@ fn main() -> Result<(), String> {
             for m in tx.matches() {
                 println!("  {} {} [{}] {}", m.rule.id, m.rule.variable, m.rule.message, m.rule.data);
             }
-            for error in tx.errors() {
-                println!("  error: {error}");
+            for fault in tx.faults() {
+                println!("  fault: {fault}");
             }
             continue;
         }

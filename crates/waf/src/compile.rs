@@ -217,8 +217,10 @@ impl Compiler<'_> {
         }
         self.tell_missed();
         let unicode_map = self.unicode_map(files);
-        let limits =
-            PatternLimits { match_limit: self.settings.pcre_match_limit, ..PatternLimits::default() };
+        let limits = PatternLimits {
+            match_limit: self.settings.pcre_match_limit,
+            depth_limit: self.settings.pcre_depth_limit.unwrap_or(self.settings.pcre_match_limit),
+        };
         let mut rules = RuleSet {
             settings: self.settings.clone(),
             phases: Default::default(),

@@ -63,6 +63,6 @@ pub use compile::{CompileError, CompileWarning};
 pub use event::Timestamp;
 pub use ruleset::RuleSet;
 pub use transaction::{
-    BodyProgress, Clock, Connection, Cost, Decision, Intervention, InterventionAction, Match, Mode, Overrun,
-    Profile, Transaction,
+    BodyProgress, Clock, Connection, Cost, Decision, Fault, FaultKind, Intervention, InterventionAction,
+    Match, Mode, Overrun, Profile, Transaction,
 };

@@ -44,7 +44,8 @@ pub const XML_REFERENCE: usize = 256;
 pub const XML_ENTITY_DEPTH: usize = 32;
 
 /// Bytes of values that one XPath expression may select beyond what is borrowed from the body. Ours: with `//*` the text of an
-/// element counts for each element around it. Beyond it the inner elements are left out, whose text the outer ones hold.
+/// element counts for each element around it. Beyond it the inner elements are left out, whose text the outer ones hold;
+/// TX:MSC_XML_LIMITS_EXCEEDED is 1, and a fault is reported.
 pub const XML_VALUES: usize = 16 * 1024 * 1024;
 
 // -- operators --
@@ -59,11 +60,17 @@ pub const AUTOMATON_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of the lazy DFA's cache for each expression and thread that uses it. Beyond: it is cleared and filled anew.
 pub const LAZY_DFA_BYTES: usize = 512 * 1024;
 
-/// Steps of PCRE2 in one match, unless `SecPcreMatchLimit` says otherwise. Beyond: no match, and an error is reported.
+/// Steps of PCRE2 in one match, where no rule set says otherwise by `SecPcreMatchLimit`. Beyond: the rule does not match, a
+/// negated one does, TX:MSC_PCRE_LIMITS_EXCEEDED is 1, and a fault is reported.
 pub const PCRE_MATCH_LIMIT: u32 = 100_000;
 
-/// Depth of backtracking of PCRE2 in one match, unless `SecPcreMatchLimitRecursion` says otherwise. Beyond: as above.
+/// Depth of backtracking of PCRE2 in one match, where no rule set says otherwise by `SecPcreMatchLimitRecursion`. Beyond: as
+/// above.
 pub const PCRE_DEPTH_LIMIT: u32 = 100_000;
+
+/// Bytes of the stack of PCRE2's machine code, for each pattern and thread that runs it. PCRE2's default of 32 KiB is reached
+/// by ordinary values. Beyond: as above.
+pub const PCRE_JIT_STACK: usize = 512 * 1024;
 
 /// Expressions with macros that a rule keeps compiled for later transactions. Beyond: the oldest is dropped.
 pub const EXPANDED_PATTERNS: usize = 16;
@@ -99,24 +106,25 @@ pub const COLLECTION_BYTES: usize = 32 * 1024 * 1024;
 pub const COLLECTION_OVERHEAD: usize = 128;
 /// Bytes of a record's key. Beyond: its beginning and its SHA-1 stand for it.
 pub const COLLECTION_KEY: usize = 256;
-/// Bytes of a persistent variable's name. Beyond: `setvar` has no effect.
+/// Bytes of a persistent variable's name. Beyond: `setvar` has no effect, and a fault is reported.
 pub const COLLECTION_NAME: usize = 256;
-/// Variables of one record. Beyond: `setvar` of a new one has no effect.
+/// Variables of one record. Beyond: `setvar` of a new one has no effect, and a fault is reported.
 pub const COLLECTION_VARIABLES: usize = 256;
-/// Bytes of a persistent variable's value. Beyond: `setvar` has no effect.
+/// Bytes of a persistent variable's value. Beyond: as above.
 pub const COLLECTION_VALUE: usize = 4096;
-/// TX variables of a transaction. Beyond: `setvar` of a new one has no effect.
+/// TX variables of a transaction. Beyond: `setvar` of a new one has no effect, TX:MSC_TX_LIMITS_EXCEEDED is 1, and a fault is
+/// reported.
 pub const TX_VARIABLES: usize = 65_536;
-/// Bytes of a TX variable's value. Beyond: `setvar` has no effect.
+/// Bytes of a TX variable's value. Beyond: as above.
 pub const TX_VALUE: usize = 1 << 20;
-/// Variables that a transaction sets with setenv. Beyond: no effect.
+/// Variables that a transaction sets with setenv. Beyond: no effect, and a fault is reported.
 pub const ENVIRONMENT_VARIABLES: usize = 256;
-/// Targets that a transaction removes by ctl. Beyond: no effect.
+/// Targets that a transaction removes by ctl. Beyond: no effect, and a fault is reported.
 pub const REMOVED_TARGETS: usize = 4096;
-/// Matches that are reported of one transaction. Beyond: rules still act, but are not reported.
+/// Matches that are reported of one transaction. Beyond: rules still act; a fault is reported instead of the match.
 pub const MATCHES: usize = 1000;
-/// Faults that are reported of one transaction.
-pub const ERRORS: usize = 20;
+/// Faults that are reported of one transaction with the rule that met them. Beyond: only the kind of fault is known.
+pub const FAULTS: usize = 20;
 /// What `pause` may add up to, in milliseconds.
 pub const PAUSE: u64 = 10_000;
 /// Work after which a transaction's clock is asked, in bytes of values looked at: some tens of microseconds to some

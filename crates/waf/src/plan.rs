@@ -180,8 +180,7 @@ impl Plan {
             let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
             for link in &mut rule.links {
                 let Some(test) = &link.test else { continue };
-                let asks_others =
-                    matches!(test.operator.kind(), Kind::Rbl(_) | Kind::GeoLookup | Kind::Rsub(_));
+                let asks_others = matches!(test.operator.kind(), Kind::Rbl(_) | Kind::GeoLookup);
                 if test.argument.is_some() || asks_others {
                     continue;
                 }

@@ -63,6 +63,8 @@ pub struct Settings {
     pub unicode_map: Option<(String, u32)>,
     /// `SecPcreMatchLimit`
     pub pcre_match_limit: u32,
+    /// `SecPcreMatchLimitRecursion`. Unset: the match limit, since ModSecurity's machine code of PCRE2 counts no depth.
+    pub pcre_depth_limit: Option<u32>,
     /// `SecCollectionTimeout`, seconds
     pub collection_timeout: u32,
     /// `SecComponentSignature`, in their order
@@ -104,6 +106,7 @@ impl Default for Settings {
             cookie_format: 0,
             unicode_map: None,
             pcre_match_limit: 1_500,
+            pcre_depth_limit: None,
             collection_timeout: 3_600,
             component_signatures: Vec::new(),
             server_signature: None,
@@ -159,6 +162,7 @@ impl Settings {
                 self.unicode_map = Some((file, code_page.unwrap_or(20127)));
             }
             Setting::PcreMatchLimit(v) => self.pcre_match_limit = v,
+            Setting::PcreMatchLimitRecursion(v) => self.pcre_depth_limit = Some(v),
             Setting::CollectionTimeout(v) => self.collection_timeout = v,
             Setting::ComponentSignature(v) => {
                 self.component_signatures.push(String::from_utf8_lossy(&v).into_owned());
@@ -179,10 +183,7 @@ impl Settings {
             Setting::Ignored { name, value } if name == "SecTmpSaveUploadedFiles" => {
                 self.tmp_save_uploaded_files = !value.eq_ignore_ascii_case("off");
             }
-            Setting::AuditLog2(_)
-            | Setting::CookieV0Separator(_)
-            | Setting::PcreMatchLimitRecursion(_)
-            | Setting::Ignored { .. } => {}
+            Setting::AuditLog2(_) | Setting::CookieV0Separator(_) | Setting::Ignored { .. } => {}
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ mod candidates;
 pub(crate) mod deadline;
 mod evaluate;
 mod expand;
+mod faults;
 mod input;
 mod profile;
 mod release;
@@ -41,6 +42,8 @@ mod variables;
 use candidates::Candidates;
 use deadline::Deadline;
 pub use deadline::{Clock, Overrun};
+use faults::Faults;
+pub use faults::{Fault, FaultKind};
 use input::{Input, ResponseInput};
 pub use profile::{Cost, Profile};
 use release::Before;
@@ -148,7 +151,7 @@ pub struct Transaction {
     matches: Vec<Match>,
     sanitised: Vec<(seclang::action::Sanitise, Vec<u8>)>,
     pause_ms: u64,
-    errors: Vec<String>,
+    faults: Faults,
     phase: u8,
 
     // Kept between rules so that their memory is used again.
@@ -255,7 +258,7 @@ impl Transaction {
             matches: Vec::new(),
             sanitised: Vec::new(),
             pause_ms: 0,
-            errors: Vec::new(),
+            faults: Faults::default(),
             phase: 0,
             items,
             captures: Captures::default(),
@@ -395,11 +398,6 @@ impl Transaction {
     /// Variables that rules set with setenv.
     pub fn environment(&self) -> &[(Vec<u8>, Vec<u8>)] {
         &self.environment
-    }
-
-    /// Faults while rules ran, such as a match limit that was hit. The rule concerned did not match.
-    pub fn errors(&self) -> &[String] {
-        &self.errors
     }
 
     /// Bytes that the transaction holds of requests, responses and transformed values.

@@ -76,6 +76,7 @@ export interface RequestEvidence {
   scores?: { inbound: number; outbound: number; categories?: Record<string, number> };
   durations?: { phases_us: number[]; upstream_us?: number; total_us: number };
   not_inspected?: { what: string; bytes?: number; protocol?: string }[];
+  faults?: string[];
   server?: string;
   protocol?: string;
   upstream?: string;

@@ -433,6 +433,17 @@ function Rest({ request }: { request: RequestEvidence }) {
             t(request.engine === "off" ? "event.nothingInspected" : "event.allInspected")
           )}
         </Fact>
+        {request.faults?.length ? (
+          <Fact name="event.faults">
+            <ul>
+              {request.faults.map((fault) => (
+                <li key={fault}>
+                  <Untrusted text={fault} limit={500} />
+                </li>
+              ))}
+            </ul>
+          </Fact>
+        ) : null}
       </dl>
     </Panel>
   );

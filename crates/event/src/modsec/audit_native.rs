@@ -1,7 +1,7 @@
 //! Audit log entries in ModSecurity's own format: sections between boundaries.
 
 use super::escape::quoted;
-use super::{AuditParts, Process, endpoints, fake_body, message, multipart_parts, producer};
+use super::{AuditParts, Process, endpoints, execution_error, fake_body, message, multipart_parts, producer};
 use crate::{Disruptive, Engine, Event, Header, MatchedRule, RequestEvidence};
 
 /// An entry as it stands in a Serial log: [`native`] and an empty line.
@@ -104,6 +104,9 @@ fn trailer(event: &Event, request: &RequestEvidence) -> String {
     let mut lines = String::new();
     for rule in &request.rules {
         lines.push_str(&format!("Message: {}\n", message(rule)));
+    }
+    for fault in &request.faults {
+        lines.push_str(&format!("Message: {}\n", execution_error(fault)));
     }
     if let Some(phase) = intercepted_by(request).map(|rule| rule.phase) {
         lines.push_str(&format!("Action: Intercepted (phase {phase})\n"));

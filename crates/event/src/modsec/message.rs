@@ -30,6 +30,13 @@ pub fn message(rule: &MatchedRule) -> String {
     message
 }
 
+/// The message for what the rule engine could not do, in ModSecurity's words. It has no `[id "…"]`: no rule matched.
+pub fn execution_error(fault: &str) -> String {
+    let mut message = format!("Execution error - {}.", escape::quoted(fault.as_bytes()));
+    message.truncate(message.floor_char_boundary(SHOWN_MESSAGE));
+    message
+}
+
 /// What the operator found, as [`MatchedRule::detail`] has it; a SecAction has nothing to find. The detail is escaped
 /// already; what a foreign sensor left unescaped is escaped here, so that a log line stays one line.
 pub fn sentence(rule: &MatchedRule) -> String {

@@ -95,6 +95,9 @@ pub fn text(event: &Event, style: Style, full: bool) -> String {
         let what = what.as_ref().and_then(|what| what.as_str()).unwrap_or_default().replace('_', " ");
         fact("unseen", format!("{what}{protocol}{bytes}"));
     }
+    for fault in &request.faults {
+        fact("fault", Safe(fault.as_bytes()).to_string());
+    }
 
     lines.push(String::new());
     lines.push(style.strong("request"));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::demo::{CRS, ENGINE_SETTINGS};
+use crate::demo::{CRS, ENGINE_SETTINGS, LIMIT_RULES};
 use crate::failure::Failure;
 
 /// Write a commented configuration, and the rule engine's settings beside it
@@ -33,7 +33,12 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
         config_file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let engine = folder.join("engine.conf");
-    for (path, text) in [(engine.as_path(), ENGINE_SETTINGS.to_owned()), (config_file, text(arguments))] {
+    let limits = folder.join("limits.conf");
+    for (path, text) in [
+        (engine.as_path(), ENGINE_SETTINGS.to_owned()),
+        (limits.as_path(), LIMIT_RULES.to_owned()),
+        (config_file, text(arguments)),
+    ] {
         let mut options = std::fs::OpenOptions::new();
         options.write(true);
         if arguments.force {
@@ -51,9 +56,10 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     }
     writeln!(
         std::io::stdout().lock(),
-        "wrote {} and {}; next: monban check --config {0}",
+        "wrote {}, {} and {}; next: monban check --config {0}",
         config_file.display(),
-        engine.display()
+        engine.display(),
+        limits.display()
     )?;
     Ok(())
 }
@@ -89,8 +95,8 @@ upstream = {upstream}
 waf = "block"
 
 [waf]
-# The Core Rule Set of Debian's package modsecurity-crs; your own exceptions go between and after.
-rules = ["engine.conf", "{setup}", "{rules}"]
+# The Core Rule Set of Debian's package modsecurity-crs; your own exceptions go between and after. limits.conf stays last.
+rules = ["engine.conf", "{setup}", "{rules}", "limits.conf"]
 # For fail2ban and other tools that read ModSecurity's logs.
 #error_log = "/var/log/monban/error.log"
 #audit_log = "/var/log/monban/audit.log"

@@ -258,7 +258,7 @@ impl Verdict {
             "score": scores.inbound,
             "scores": scores,
             "matches": matches,
-            "errors": self.tx.errors(),
+            "errors": self.tx.faults().iter().map(ToString::to_string).collect::<Vec<_>>(),
             "bytes_behind_request": self.rest,
         });
         writeln!(std::io::stdout().lock(), "{object}")?;
@@ -275,8 +275,8 @@ impl Verdict {
         if silent > 0 {
             lines.push(format!("  and {silent} matches of rules that do not log (--json shows them)"));
         }
-        for error in self.tx.errors() {
-            lines.push(format!("  {}", style.warn(&Safe(error.as_bytes()).to_string())));
+        for fault in self.tx.faults() {
+            lines.push(format!("  {}", style.warn(&Safe(fault.to_string().as_bytes()).to_string())));
         }
         if self.rest > 0 {
             let rest = format!("{} bytes behind the request are not part of it", self.rest);

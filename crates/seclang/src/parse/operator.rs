@@ -59,12 +59,10 @@ pub(crate) fn needs(name: OperatorName) -> Option<&'static str> {
         PmFromFile | IpMatchFromFile => Some("a file name"),
         IpMatch => Some("addresses"),
         Rbl => Some("the zone of a block list"),
-        Rsub => Some("a substitution such as s/a/b/"),
         ValidateByteRange => Some("byte ranges such as 32-126"),
         VerifyCc | VerifyCpf | VerifySsn => Some("a pattern"),
-        FuzzyHash | GsbLookup | InspectFile | ValidateDtd | ValidateHash | ValidateSchema | VerifySvnr => {
-            None
-        }
+        FuzzyHash | GsbLookup | InspectFile | Rsub | ValidateDtd | ValidateHash | ValidateSchema
+        | VerifySvnr => None,
         BeginsWith | Contains | ContainsWord | DetectSqli | DetectXss | EndsWith | GeoLookup | NoMatch
         | Rx | RxGlobal | StrEq | StrMatch | UnconditionalMatch | ValidateUrlEncoding
         | ValidateUtf8Encoding | Within => None,

@@ -33,7 +33,6 @@ mod lookup;
 pub mod pattern;
 mod phrases;
 mod pm;
-mod rsub;
 mod rx;
 mod rx_global;
 mod str_eq;
@@ -51,9 +50,8 @@ pub use captures::Captures;
 pub use compare::Comparison;
 pub use ip_match::IpMatch;
 pub use lookup::{Found, Lookups, NoLookups, Rbl};
-pub use pattern::{Pattern, PatternError, PatternLimits};
+pub use pattern::{Pattern, PatternError, PatternLimits, PcreLimit};
 pub use pm::Pm;
-pub use rsub::Rsub;
 pub use rx::Rx;
 pub use rx_global::RxGlobal;
 pub use str_match::StrMatch;
@@ -118,13 +116,13 @@ impl OperatorError {
     }
 }
 
-/// Why an operator could not be evaluated. The rule does not match then, negated or not.
+/// Why an operator could not be evaluated. The rule does not match then; exceptions are named.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MatchError {
-    /// PCRE2 exceeded a limit. ModSecurity sets TX:MSC_PCRE_LIMITS_EXCEEDED; there a negated rule does match.
-    #[error("PCRE limits exceeded")]
-    LimitExceeded,
-    /// The expanded text of a pattern with macros cannot be compiled. In ModSecurity a negated rule does match.
+    /// PCRE2 reached a limit. A negated rule matches, as in ModSecurity 2.9.7.
+    #[error("{0}")]
+    LimitExceeded(PcreLimit),
+    /// The expanded text of a pattern with macros cannot be compiled. A negated rule matches, as in ModSecurity 2.9.7.
     #[error("error compiling pattern: {0}")]
     Pattern(PatternError),
     /// Anything else, such as an input of `@ipMatch` that is no address.
@@ -134,9 +132,11 @@ pub enum MatchError {
 
 impl MatchError {
     fn from_pcre(error: pcre2::Error) -> MatchError {
-        // PCRE2_ERROR_JIT_STACKLIMIT, _MATCHLIMIT, _DEPTHLIMIT, _HEAPLIMIT (pcre2.h)
+        // PCRE2_ERROR_MATCHLIMIT, _DEPTHLIMIT, _JIT_STACKLIMIT, _HEAPLIMIT (pcre2.h)
         match error.code() {
-            -46 | -47 | -53 | -63 => MatchError::LimitExceeded,
+            -47 => MatchError::LimitExceeded(PcreLimit::Match),
+            -53 => MatchError::LimitExceeded(PcreLimit::Depth),
+            -46 | -63 => MatchError::LimitExceeded(PcreLimit::Memory),
             _ => MatchError::Failed(format!("Regex execution failed: {error}")),
         }
     }
@@ -190,8 +190,6 @@ pub enum Kind {
     DetectXss,
     /// `@verifyCC`, `@verifyCPF`, `@verifySSN`
     Verify(Box<Verify>),
-    /// `@rsub`
-    Rsub(Box<Rsub>),
     /// `@rbl`: see [`Operator::look_up`].
     Rbl(Rbl),
     /// `@geoLookup`: see [`Operator::look_up`].
@@ -245,7 +243,6 @@ impl Operator {
             N::VerifyCc => Kind::Verify(verify(Number::CreditCard)?),
             N::VerifyCpf => Kind::Verify(verify(Number::Cpf)?),
             N::VerifySsn => Kind::Verify(verify(Number::Ssn)?),
-            N::Rsub => Kind::Rsub(Box::new(Rsub::compile(&written, limits)?)),
             N::Rbl => Kind::Rbl(Rbl::new(&written)),
             N::GeoLookup => Kind::GeoLookup,
             N::UnconditionalMatch => Kind::UnconditionalMatch,
@@ -253,6 +250,7 @@ impl Operator {
             N::FuzzyHash
             | N::GsbLookup
             | N::InspectFile
+            | N::Rsub
             | N::ValidateDtd
             | N::ValidateHash
             | N::ValidateSchema
@@ -313,7 +311,6 @@ impl Operator {
             Kind::DetectSqli => detect_sqli::matches(input, captures),
             Kind::DetectXss => detect_xss::matches(input, captures),
             Kind::Verify(verify) => return verify.matches(input, captures),
-            Kind::Rsub(rsub) => return rsub.matches(),
             Kind::Rbl(rbl) => rbl.look_up(input, &NoLookups, b"")?.is_some(),
             Kind::GeoLookup | Kind::NoMatch => false,
             Kind::UnconditionalMatch => true,
@@ -358,7 +355,6 @@ impl Operator {
             Kind::DetectSqli => detect_sqli::describe(input),
             Kind::DetectXss => detect_xss::describe(),
             Kind::Verify(verify) => verify.describe(input, variable),
-            Kind::Rsub(_) => Rsub::describe(),
             Kind::Rbl(_) | Kind::GeoLookup => b"Look-up succeeded.".to_vec(),
             Kind::UnconditionalMatch => b"Unconditional match in SecAction.".to_vec(),
             Kind::NoMatch => b"No match.".to_vec(),

@@ -2,7 +2,7 @@
 
 use seclang::variable::Variable;
 
-use super::{Transaction, input::Single};
+use super::{FaultKind, Transaction, input::Single};
 use crate::collections::{Entry, RecordName};
 use crate::expression::{Expression, Piece};
 use crate::limits;
@@ -18,7 +18,7 @@ impl Transaction {
     pub(super) fn act(&mut self, rules: &RuleSet, rule: &Rule, link: &Link) {
         for action in &link.actions {
             match action {
-                Action::SetTx { slot, value } => self.store_tx(*slot, value.clone()),
+                Action::SetTx { slot, value } => self.store_tx(*slot, value.clone(), rule),
                 Action::SetVar { collection: Variable::Tx, key, change } => {
                     let number = match key {
                         Key::Slot(number) => *number,
@@ -36,7 +36,7 @@ impl Transaction {
                         }
                         Change::Remove => None,
                     };
-                    self.set_environment(name, value);
+                    self.set_environment(name, value, rule);
                 }
                 Action::SetVar { collection, key, change } => {
                     self.set_persistent(*collection, key, change, rules, rule);
@@ -69,15 +69,15 @@ impl Transaction {
                 Action::SetEnv { name, value } => {
                     let name = self.expanded(name, rules, rule);
                     match name.strip_prefix(b"!") {
-                        Some(name) => self.set_environment(name.to_vec(), None),
+                        Some(name) => self.set_environment(name.to_vec(), None, rule),
                         None => {
                             let value = self.expanded(value, rules, rule);
-                            self.set_environment(name, Some(value));
+                            self.set_environment(name, Some(value), rule);
                         }
                     }
                 }
                 Action::Sanitise { what, name } => self.sanitised.push((*what, name.clone())),
-                Action::Ctl(ctl) => self.control(ctl),
+                Action::Ctl(ctl) => self.control(ctl, rule),
             }
         }
     }
@@ -92,16 +92,18 @@ impl Transaction {
             Change::Add(text) => self.counted(number, self.number_of_text(text), 1, text, rules, rule),
             Change::Subtract(text) => self.counted(number, self.number_of_text(text), -1, text, rules, rule),
         };
-        self.store_tx(number, value);
+        self.store_tx(number, value, rule);
     }
 
-    fn store_tx(&mut self, number: u32, value: Value) {
-        if matches!(&value, Value::Bytes(bytes) if bytes.len() > limits::TX_VALUE) {
-            return;
+    fn store_tx(&mut self, number: u32, value: Value, rule: &Rule) {
+        let too_long = matches!(&value, Value::Bytes(bytes) if bytes.len() > limits::TX_VALUE);
+        if too_long || (self.tx.get(number).is_none() && self.tx.len() >= limits::TX_VARIABLES) {
+            return self.note_fault(FaultKind::Tx, rule.id, || {
+                let (variables, bytes) = (limits::TX_VARIABLES, limits::TX_VALUE);
+                format!("setvar reached a limit of TX: {variables} variables, {bytes} bytes each")
+            });
         }
-        if self.tx.get(number).is_some() || self.tx.len() < limits::TX_VARIABLES {
-            self.tx.set(number, value, &self.rules);
-        }
+        self.tx.set(number, value, &self.rules);
     }
 
     /// The sum; ModSecurity's counters never go below zero.
@@ -136,12 +138,15 @@ impl Transaction {
         }
     }
 
-    fn set_environment(&mut self, name: Vec<u8>, value: Option<Vec<u8>>) {
+    fn set_environment(&mut self, name: Vec<u8>, value: Option<Vec<u8>>, rule: &Rule) {
         self.environment.retain(|(known, _)| *known != name);
-        if let Some(value) = value
-            && self.environment.len() < limits::ENVIRONMENT_VARIABLES
-        {
+        let Some(value) = value else { return };
+        if self.environment.len() < limits::ENVIRONMENT_VARIABLES {
             self.environment.push((name, value));
+        } else {
+            self.note_fault(FaultKind::Environment, rule.id, || {
+                format!("setenv reached the limit of {} variables", limits::ENVIRONMENT_VARIABLES)
+            });
         }
     }
 
@@ -169,7 +174,7 @@ impl Transaction {
         };
         let Some(name) = self.opened.iter().find(|name| name.collection == collection) else { return };
         let timeout = rules.settings.collection_timeout;
-        self.collections.change(name, &key, timeout, self.now.as_micros(), |old| {
+        let changed = self.collections.change(name, &key, timeout, self.now.as_micros(), |old| {
             let number = |sign: i64| {
                 let old = old.map_or(0, |entry| leading_number(&entry.value));
                 old.saturating_add(leading_number(&text).saturating_mul(sign)).max(0).to_string().into_bytes()
@@ -183,6 +188,12 @@ impl Transaction {
             let expires = old.and_then(|entry| entry.expires);
             Some(Entry { value, expires, deprecated: old.and_then(|entry| entry.deprecated) })
         });
+        if !changed {
+            self.note_fault(FaultKind::Collection, rule.id, || {
+                let (variables, bytes) = (limits::COLLECTION_VARIABLES, limits::COLLECTION_VALUE);
+                format!("setvar reached a limit of {collection}: {variables} variables, {bytes} bytes each")
+            });
+        }
     }
 
     fn expire(&mut self, collection: Variable, key: &[u8], seconds: i64) {
@@ -194,7 +205,7 @@ impl Transaction {
             .change(name, key, timeout, now, |old| old.map(|entry| Entry { expires, ..entry.clone() }));
     }
 
-    fn control(&mut self, ctl: &Ctl) {
+    fn control(&mut self, ctl: &Ctl, rule: &Rule) {
         match ctl {
             Ctl::RuleEngine(mode) => self.mode = *mode,
             Ctl::AuditEngine(engine) => self.options.audit_engine = *engine,
@@ -214,6 +225,10 @@ impl Transaction {
             Ctl::RemoveTarget(removal) => {
                 if self.removed_targets.len() < limits::REMOVED_TARGETS {
                     self.removed_targets.push(removal.clone());
+                } else {
+                    self.note_fault(FaultKind::RemovedTargets, rule.id, || {
+                        format!("ctl reached the limit of {} removed targets", limits::REMOVED_TARGETS)
+                    });
                 }
             }
             Ctl::Nothing => {}

@@ -7,9 +7,10 @@ use seclang::setting::LimitAction;
 use seclang::variable::Variable;
 
 use super::input::{Field, Single};
-use super::{BodyProgress, Intervention, InterventionAction, Mode, Transaction};
+use super::{BodyProgress, FaultKind, Intervention, InterventionAction, Mode, Transaction};
 use crate::body::multipart::Text;
 use crate::body::{json, multipart, urlencoded, xml};
+use crate::limits::XML_VALUES;
 use crate::memory::{Memory, Slice};
 use crate::query::{self, Argument};
 
@@ -230,15 +231,20 @@ impl Transaction {
         let rules = Arc::clone(&self.rules);
         let (arena, mut adopter) = self.memory.split();
         let parsed = xml::parse(&arena[Memory::arena_range(self.input.body)]);
+        let mut all_complete = true;
         for path in rules.paths.iter() {
-            let mut selected = Vec::new();
-            for value in path.values(&parsed.document) {
-                selected.push(self.values.add_single(adopter.slice(value)));
-            }
-            self.input.xml.push(selected);
+            let (values, complete) = path.values(&parsed.document);
+            let selected = values.into_iter().map(|value| self.values.add_single(adopter.slice(value)));
+            self.input.xml.push(selected.collect());
+            all_complete &= complete;
         }
         if parsed.error.is_some() {
             self.input.body_error = parsed.error;
+        }
+        if !all_complete {
+            self.note_fault(FaultKind::XmlValues, 0, || {
+                format!("an XPath expression selects more than {XML_VALUES} bytes: the rest is left out")
+            });
         }
     }
 

@@ -63,7 +63,7 @@ const UNAVAILABLE: u16 = 503;
 pub(crate) fn work_of(operator: &Operator, has_macros: bool) -> u32 {
     let backtracks = match operator.kind() {
         Kind::Rx(rx) => rx.pattern().is_some_and(|pattern| pattern.beyond_automata().is_some()),
-        Kind::RxGlobal(_) | Kind::Rsub(_) => true,
+        Kind::RxGlobal(_) => true,
         _ => false,
     };
     if backtracks || has_macros { limits::WORK_OF_BACKTRACKING } else { limits::WORK_OF_TEST }

@@ -152,7 +152,7 @@ impl Transaction {
         if question.is_some_and(|question| self.candidates.is_denied(question)) {
             return false;
         }
-        let errors = self.errors.len();
+        let failures = self.faults.failures;
         let matched = match link.place {
             Place::Filtered { slot } if planned => {
                 self.evaluate_filtered(rules, rule, index, link, test, slot, is_last)
@@ -162,7 +162,7 @@ impl Transaction {
         // An operator that failed says so for each rule.
         if let Some(question) = question
             && !matched
-            && self.errors.len() == errors
+            && self.faults.failures == failures
         {
             self.candidates.deny(question, &rules.plan);
         }
@@ -316,8 +316,11 @@ impl Transaction {
             match answer {
                 Ok(found) => found != test.negated,
                 Err(error) => {
-                    self.note_error(rule, &error.to_string());
-                    false
+                    let mut name = Vec::new();
+                    self.write_name(item, rules, target_name(link, item), &mut name);
+                    let operator = test.operator.name().name();
+                    self.captures.clear();
+                    self.operator_failed(&error, operator, rule.id, test.negated, &name)
                 }
             }
         };
@@ -326,12 +329,6 @@ impl Transaction {
             self.on_match(rules, rule, link, Some((item, value, test)), is_last);
         }
         matched
-    }
-
-    fn note_error(&mut self, rule: &Rule, message: &str) {
-        if self.errors.len() < crate::limits::ERRORS {
-            self.errors.push(format!("rule {}: {message}", rule.id));
-        }
     }
 
     fn on_match(
@@ -343,15 +340,9 @@ impl Transaction {
         is_last: bool,
     ) {
         if let Some((item, value, _)) = found {
-            let target = match item.name {
-                ItemName::Target(number) => {
-                    link.targets.get(number as usize).map_or("", |t: &Target| &t.name)
-                }
-                _ => "",
-            };
             let mut text = std::mem::take(&mut self.text);
             text.clear();
-            self.write_name(item, rules, target, &mut text);
+            self.write_name(item, rules, target_name(link, item), &mut text);
             let name = self.memory.store(&text);
             self.text = text;
             let value = self.memory.keep(value);
@@ -401,6 +392,14 @@ impl Transaction {
         let changed = transform(node.transformation, self.memory.get(input), &mut out, &context);
         self.values.profile_form(started, chain, input.len(), changed);
         if changed { self.memory.adopt(out) } else { input }
+    }
+}
+
+/// The name of a count's target; of other values the name is made from their key.
+fn target_name<'a>(link: &'a Link, item: &Item) -> &'a str {
+    match item.name {
+        ItemName::Target(number) => link.targets.get(number as usize).map_or("", |t: &Target| &t.name),
+        _ => "",
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use event::{Disruptive as Done, MatchedRule, Severity};
 use seclang::action::AllowScope;
 
-use super::{Intervention, InterventionAction, Match, Mode, Transaction};
+use super::{FaultKind, Intervention, InterventionAction, Match, Mode, Transaction};
 use crate::expression::Expression;
 use crate::limits;
 use crate::ruleset::{Disruptive, Rule, RuleSet, Test};
@@ -24,10 +24,16 @@ impl Transaction {
             self.pause_ms = (self.pause_ms + asked).min(limits::PAUSE);
         }
         let done = self.disrupt(rules, rule);
-        if (rule.log || rule.audit_log) && self.matches.len() < limits::MATCHES {
-            let report = self.report(rules, rule, test, done);
-            self.matches.push(Match { rule: report, log: rule.log, audit_log: rule.audit_log });
+        if !rule.log && !rule.audit_log {
+            return;
         }
+        if self.matches.len() >= limits::MATCHES {
+            return self.note_fault(FaultKind::Matches, rule.id, || {
+                format!("more than {} matches: the rest is not reported", limits::MATCHES)
+            });
+        }
+        let report = self.report(rules, rule, test, done);
+        self.matches.push(Match { rule: report, log: rule.log, audit_log: rule.audit_log });
     }
 
     fn disrupt(&mut self, rules: &RuleSet, rule: &Rule) -> Option<Done> {

@@ -194,7 +194,7 @@ fn answer(case: &Case) -> String {
             let namespaces = [("soap", "http://schemas.xmlsoap.org/soap/envelope/")];
             match xml::XPath::parse_with_namespaces(text, &namespaces) {
                 Ok(expression) => {
-                    for value in expression.values(&parsed.document) {
+                    for value in expression.values(&parsed.document).0 {
                         pair(&mut xpaths, "xpath", path, &value);
                     }
                 }

@@ -279,5 +279,5 @@ fn what_crs_4_uses_compiles_and_runs() {
     let _ = tx.request_headers_done(Timestamp::from_micros(1_000_000));
     // 901120 and 900990 have run.
     assert_eq!((tx.tx_number("blocking_paranoia_level"), tx.tx_number("crs_setup_version")), (1, 4280));
-    assert_eq!(tx.errors(), [""; 0]);
+    assert_eq!(tx.faults(), []);
 }

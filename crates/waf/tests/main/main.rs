@@ -6,6 +6,7 @@ mod body;
 mod directives;
 mod engine;
 mod escaped;
+mod faults;
 mod injection;
 mod memory;
 mod operators;

@@ -135,6 +135,6 @@ fn pcre2_stops_at_its_limit() {
     let operator = Operator::compile(&call, "rules.conf", &NoFiles, &limits).unwrap();
     let input = [&b"a".repeat(60)[..], b"!"].concat();
     let error = operator.matches(&input, None, &mut Captures::new(true)).unwrap_err();
-    assert_eq!(error.to_string(), "PCRE limits exceeded");
+    assert_eq!(error.to_string(), "PCRE2 reached its match limit (SecPcreMatchLimit)");
     assert_eq!(operator.matches(b"aaaa", None, &mut Captures::new(true)), Ok(true));
 }

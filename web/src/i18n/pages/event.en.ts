@@ -76,6 +76,7 @@ export default {
   engine: "Rule engine",
   engines: { on: "decides", detection_only: "only detects", off: "off" },
   notInspected: "Not inspected",
+  faults: "Engine faults",
   nothingInspected: "anything: no rule has seen it",
   allInspected: "nothing: rules saw all",
   bytes: "{n} {n|byte|bytes}",

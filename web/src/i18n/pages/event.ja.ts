@@ -77,6 +77,7 @@ export default {
   engines: { on: "判定あり", detection_only: "検知のみ", off: "停止" },
   nothingInspected: "すべて: どのルールも検査していません",
   notInspected: "未検査",
+  faults: "エンジンの障害",
   allInspected: "なし（すべて検査済み）",
   bytes: "{n} バイト",
   uninspected: {

@@ -9,7 +9,8 @@
 //! let parsed = xml::parse(br#"<order id="7"><item>1 &lt; 2</item></order>"#);
 //! assert_eq!(parsed.error, None);
 //! let all_text = xml::XPath::parse("/*").unwrap();
-//! assert_eq!(&*all_text.values(&parsed.document)[0], b"1 < 2");
+//! let (values, complete) = all_text.values(&parsed.document);
+//! assert_eq!((&*values[0], complete), (&b"1 < 2"[..], true));
 //! ```
 
 mod characters;
@@ -50,7 +51,7 @@ mod tests {
 
     fn all_text(body: &str) -> (usize, bool) {
         let parsed = parse(body.as_bytes());
-        let values = XPath::parse("/*").unwrap().values(&parsed.document);
+        let (values, _) = XPath::parse("/*").unwrap().values(&parsed.document);
         (values.iter().map(|value| value.len()).sum(), parsed.error.is_some())
     }
 
@@ -58,7 +59,7 @@ mod tests {
     fn plain_text_is_borrowed() {
         let parsed = parse(b"<a x='1'>text</a>");
         for path in ["/a", "//@x", "//text()"] {
-            let values = XPath::parse(path).unwrap().values(&parsed.document);
+            let (values, _) = XPath::parse(path).unwrap().values(&parsed.document);
             assert!(matches!(values[..], [std::borrow::Cow::Borrowed(_)]), "{path}");
         }
     }
@@ -120,14 +121,14 @@ mod tests {
     fn values_of_nested_elements_are_limited() {
         let body = format!("{}{}{}", "<a>".repeat(200), "x".repeat(1_000_000), "</a>".repeat(200));
         let parsed = parse(body.as_bytes());
-        let values = XPath::parse("//*").unwrap().values(&parsed.document);
+        let (values, complete) = XPath::parse("//*").unwrap().values(&parsed.document);
         // Each is the same text, so all borrow it.
-        assert_eq!(values.len(), 200);
+        assert_eq!((values.len(), complete), (200, true));
         let body = format!("{}{}{}", "<a>y<b/>".repeat(200), "x".repeat(1_000_000), "</a>".repeat(200));
         let parsed = parse(body.as_bytes());
-        let values = XPath::parse("//*").unwrap().values(&parsed.document);
+        let (values, complete) = XPath::parse("//*").unwrap().values(&parsed.document);
         let bytes: usize = values.iter().map(|value| value.len()).sum();
-        assert!(bytes <= crate::limits::XML_VALUES + body.len(), "{bytes}");
+        assert!(bytes <= crate::limits::XML_VALUES + body.len() && !complete, "{bytes}");
         assert_eq!(values[0].len(), 1_000_200);
     }
 }

@@ -86,13 +86,13 @@ impl XPath {
 
     /// The string-values of the nodes that it selects, in document order. Those of elements include all text within them.
     ///
-    /// At most [`XML_VALUES`] bytes are copied; the values beyond are left out.
-    pub fn values<'d>(&self, document: &'d Document<'_>) -> Vec<Cow<'d, [u8]>> {
+    /// At most [`XML_VALUES`] bytes are copied; the values beyond are left out, and `false` comes back.
+    pub fn values<'d>(&self, document: &'d Document<'_>) -> (Vec<Cow<'d, [u8]>>, bool) {
         if document.nodes.is_empty() {
-            return Vec::new();
+            return (Vec::new(), true);
         }
         let Some((last, path)) = self.steps.split_last() else {
-            return vec![document.content(0)];
+            return (vec![document.content(0)], true);
         };
         // None stands for the root of the document, above the root element.
         let mut context: Vec<Option<usize>> = vec![None];
@@ -115,14 +115,14 @@ impl XPath {
                     if let Cow::Owned(value) = &value {
                         copied += value.len();
                         if copied > XML_VALUES.max(document.source.len()) {
-                            break;
+                            return (values, false);
                         }
                     }
                     values.push(value);
                 }
             }
         }
-        values
+        (values, true)
     }
 }
 

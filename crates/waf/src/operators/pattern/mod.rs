@@ -22,8 +22,23 @@ use crate::limits;
 pub struct PatternLimits {
     /// Steps in one match.
     pub match_limit: u32,
-    /// Depth of backtracking in one match.
+    /// Depth of backtracking in one match. Only PCRE2's interpreter counts it: where it is below `match_limit`, patterns
+    /// are not compiled to machine code. Otherwise the match limit is reached first, since each level is a step.
     pub depth_limit: u32,
+}
+
+/// A limit of PCRE2 that a match reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PcreLimit {
+    /// [`PatternLimits::match_limit`].
+    #[error("PCRE2 reached its match limit (SecPcreMatchLimit)")]
+    Match,
+    /// [`PatternLimits::depth_limit`].
+    #[error("PCRE2 reached its depth limit (SecPcreMatchLimitRecursion)")]
+    Depth,
+    /// [`limits::PCRE_JIT_STACK`], or the heap of the interpreter, 20 MB.
+    #[error("PCRE2 reached its memory limit")]
+    Memory,
 }
 
 impl Default for PatternLimits {

@@ -6,6 +6,7 @@
 use pcre2::bytes::{Regex, RegexBuilder};
 
 use super::{PatternError, PatternLimits};
+use crate::limits::PCRE_JIT_STACK;
 use crate::operators::{Captures, MatchError};
 
 /// As `@rx`.
@@ -27,7 +28,12 @@ fn build(
 ) -> Result<Regex, PatternError> {
     let verbs = format!("(*LIMIT_MATCH={})(*LIMIT_DEPTH={}){verbs}", limits.match_limit, limits.depth_limit);
     let compile = |pattern: &str| {
-        RegexBuilder::new().dotall(true).multi_line(multi_line).jit_if_available(true).build(pattern)
+        RegexBuilder::new()
+            .dotall(true)
+            .multi_line(multi_line)
+            .jit_if_available(limits.depth_limit >= limits.match_limit)
+            .max_jit_stack_size(Some(PCRE_JIT_STACK))
+            .build(pattern)
     };
     compile(&format!("{verbs}{rewritten}")).map_err(|error| {
         // The offset in what was rewritten would mislead: ask again with what the rule's author wrote.

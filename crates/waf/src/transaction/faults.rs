@@ -1,0 +1,158 @@
+//! What the engine could not do as rules ask: limits that it reached, operators that failed.
+//!
+//! A rule that was not evaluated exactly must not look like one that found nothing. So each fault is reported, and those that
+//! may hide something from rules set a TX variable, as ModSecurity 2.9.7 does for PCRE's limits: its recommended rule 200005
+//! (`TX:/^MSC_/ "!@streq 0"`) refuses the request then.
+
+use super::Transaction;
+use crate::limits;
+use crate::operators::{MatchError, PcreLimit};
+use crate::tx::Value;
+
+/// A limit that was reached, or an operator that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Which limit or failure.
+    pub kind: FaultKind,
+    /// The rule that met it; 0 where no rule with an id did.
+    pub rule_id: u64,
+    /// What happened, on what.
+    pub message: String,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.rule_id {
+            0 => f.write_str(&self.message),
+            id => write!(f, "rule {id}: {}", self.message),
+        }
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal, $flag:expr;)*) => {
+        /// The kinds of faults.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum FaultKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl FaultKind {
+            /// Every kind.
+            pub const ALL: &[FaultKind] = &[$(FaultKind::$kind),*];
+
+            /// Its name in metrics.
+            pub fn name(self) -> &'static str {
+                match self { $(FaultKind::$kind => $name,)* }
+            }
+
+            /// The TX variable that it sets to 1, if it may hide something from rules.
+            pub fn flag(self) -> Option<&'static str> {
+                match self { $(FaultKind::$kind => $flag,)* }
+            }
+        }
+    };
+}
+
+/// ModSecurity's name.
+const PCRE_LIMITS: Option<&str> = Some("MSC_PCRE_LIMITS_EXCEEDED");
+/// ModSecurity 3's name.
+const PCRE_ERROR: Option<&str> = Some("MSC_PCRE_ERROR");
+/// Ours.
+const TX_LIMITS: Option<&str> = Some("MSC_TX_LIMITS_EXCEEDED");
+/// Ours.
+const XML_LIMITS: Option<&str> = Some("MSC_XML_LIMITS_EXCEEDED");
+
+kinds! {
+    /// `SecPcreMatchLimit`.
+    PcreMatch = "pcre_match", PCRE_LIMITS;
+    /// `SecPcreMatchLimitRecursion`.
+    PcreDepth = "pcre_depth", PCRE_LIMITS;
+    /// PCRE2's stack or heap: [`limits::PCRE_JIT_STACK`].
+    PcreMemory = "pcre_memory", PCRE_LIMITS;
+    /// The text that a pattern's macros expand to is no pattern.
+    Pattern = "pattern", PCRE_ERROR;
+    /// Any other operator that failed, such as `@ipMatch` on a value that is no address.
+    Operator = "operator", None;
+    /// [`limits::XML_VALUES`].
+    XmlValues = "xml_values", XML_LIMITS;
+    /// [`limits::TX_VARIABLES`] or [`limits::TX_VALUE`].
+    Tx = "tx", TX_LIMITS;
+    /// [`limits::COLLECTION_VARIABLES`] or [`limits::COLLECTION_VALUE`].
+    Collection = "collection", None;
+    /// [`limits::ENVIRONMENT_VARIABLES`].
+    Environment = "environment", None;
+    /// [`limits::REMOVED_TARGETS`].
+    RemovedTargets = "removed_targets", None;
+    /// [`limits::MATCHES`].
+    Matches = "matches", None;
+}
+
+impl From<&MatchError> for FaultKind {
+    fn from(error: &MatchError) -> FaultKind {
+        match error {
+            MatchError::LimitExceeded(PcreLimit::Match) => FaultKind::PcreMatch,
+            MatchError::LimitExceeded(PcreLimit::Depth) => FaultKind::PcreDepth,
+            MatchError::LimitExceeded(PcreLimit::Memory) => FaultKind::PcreMemory,
+            MatchError::Pattern(_) => FaultKind::Pattern,
+            MatchError::Failed(_) => FaultKind::Operator,
+        }
+    }
+}
+
+/// The faults of a transaction.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    told: Vec<Fault>,
+    /// A bit for each kind that was met, told or not.
+    kinds: u32,
+    /// How often an operator failed.
+    pub(super) failures: u32,
+}
+
+impl Transaction {
+    /// The faults met so far, one for each kind and rule; at most [`limits::FAULTS`].
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults.told
+    }
+
+    /// The kinds of all faults met so far.
+    pub fn fault_kinds(&self) -> impl Iterator<Item = FaultKind> {
+        FaultKind::ALL.iter().copied().filter(|&kind| self.faults.kinds >> kind as u32 & 1 == 1)
+    }
+
+    /// Notes a fault, and sets the TX variable that tells rules of it.
+    #[cold]
+    pub(super) fn note_fault(&mut self, kind: FaultKind, rule_id: u64, message: impl FnOnce() -> String) {
+        if self.faults.kinds >> kind as u32 & 1 == 0 {
+            self.faults.kinds |= 1 << kind as u32;
+            if let Some(flag) = kind.flag() {
+                let rules = std::sync::Arc::clone(&self.rules);
+                let number = self.tx.number_of(flag.as_bytes(), &rules);
+                self.tx.set(number, Value::Number(1), &rules);
+            }
+        }
+        let told = &mut self.faults.told;
+        if told.len() < limits::FAULTS && !told.iter().any(|f| f.kind == kind && f.rule_id == rule_id) {
+            told.push(Fault { kind, rule_id, message: message() });
+        }
+    }
+
+    /// Notes that an operator failed on a variable. True if the rule matches nevertheless: a negated one does, as in
+    /// ModSecurity, where it is unknown whether the pattern would have matched.
+    #[cold]
+    pub(super) fn operator_failed(
+        &mut self,
+        error: &MatchError,
+        operator: &str,
+        rule_id: u64,
+        negated: bool,
+        variable: &[u8],
+    ) -> bool {
+        self.faults.failures += 1;
+        self.note_fault(error.into(), rule_id, || {
+            format!("@{operator} on {}: {error}", String::from_utf8_lossy(variable))
+        });
+        negated && !matches!(error, MatchError::Failed(_))
+    }
+}
