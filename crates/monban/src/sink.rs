@@ -237,4 +237,29 @@ mod tests {
         sink.record(event("x".repeat(event::limits::MAX_JSON_BYTES)));
         assert_eq!((metrics.events_dropped.get(), sink.problems().len()), (1, 1));
     }
+    #[test]
+    fn the_audit_log_is_as_rules_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, storage) = (folder.path().join("audit.log"), folder.path().join("entries"));
+        let waf = config::Waf { audit_log: Some(file.clone()), ..config::Waf::default() };
+        let time = Timestamp::MIN;
+        let id = IdSource::new("test", 1).next(time);
+        let request = RequestEvidence { line: "GET / HTTP/1.1".into(), ..RequestEvidence::default() };
+        let event = Event::new(id, time, "test", Gate::Request, Evidence::from(request));
+        let written = |rules: &str| {
+            let _ = std::fs::remove_file(&file);
+            let document = seclang::load::parse_str("rules.conf", rules).unwrap();
+            let rules = waf::RuleSet::compile(&document, &crate::rules::Disk).unwrap();
+            let logs = Logs::open(&waf, Some(&rules.settings)).unwrap();
+            logs.audit.unwrap().write(&event).unwrap();
+            std::fs::read_to_string(&file).unwrap()
+        };
+        assert!(written("SecAuditLogFormat Native\n").starts_with("--"));
+        assert!(written("SecAuditLogFormat JSON\n").starts_with("{\"transaction\""));
+        assert!(!storage.exists());
+        let concurrent = format!("SecAuditLogType Concurrent\nSecAuditLogStorageDir {}\n", storage.display());
+        let index = written(&concurrent);
+        assert!(!index.starts_with("--") && index.contains(&id.to_string()), "{index}");
+        assert_eq!(std::fs::read_dir(&storage).unwrap().count(), 1);
+    }
 }

@@ -48,6 +48,7 @@ const fn off_only(name: &'static str, arguments: &'static str, why: &'static str
 }
 
 const FOLDERS: &str = "monban keeps its data in its own data_dir";
+const OWN_LOG: &str = "`audit_log` in monban's configuration names the file";
 const LOGGING: &str = "monban writes its own log";
 const SERVER: &str = "a matter of the web server that ModSecurity lives in";
 const COUNTED: &str =
@@ -63,8 +64,8 @@ pub const DIRECTIVES: &[DirectiveName] = &[
     done("SecArgumentSeparator", 1, 1, "BYTE"),
     done("SecArgumentsLimit", 1, 1, "NUMBER"),
     done("SecAuditEngine", 1, 1, "On, Off or RelevantOnly"),
-    done("SecAuditLog", 1, 1, "FILE"),
-    done("SecAuditLog2", 1, 1, "FILE"),
+    ignored("SecAuditLog", "FILE", OWN_LOG),
+    ignored("SecAuditLog2", "FILE", OWN_LOG),
     ignored("SecAuditLogDirMode", "MODE", "monban chooses the modes"),
     ignored("SecAuditLogFileMode", "MODE", "monban chooses the modes"),
     done("SecAuditLogFormat", 1, 1, "Native or JSON"),
@@ -79,7 +80,7 @@ pub const DIRECTIVES: &[DirectiveName] = &[
     ),
     refused("SecChrootDir", "FOLDER", "use the sandboxing of the systemd unit"),
     done("SecCollectionTimeout", 1, 1, "SECONDS"),
-    done("SecComponentSignature", 1, 1, "TEXT"),
+    ignored("SecComponentSignature", "TEXT", "the audit log names the versions of the rules that matched"),
     ignored(
         "SecConnEngine",
         "On, Off or DetectionOnly",
@@ -135,8 +136,8 @@ pub const DIRECTIVES: &[DirectiveName] = &[
     done("SecRuleUpdateTargetById", 2, 3, "ID or RANGE[:LINK] \"TARGETS\" [\"REPLACED\"]"),
     done("SecRuleUpdateTargetByMsg", 2, 3, "PATTERN \"TARGETS\" [\"REPLACED\"]"),
     done("SecRuleUpdateTargetByTag", 2, 3, "PATTERN \"TARGETS\" [\"REPLACED\"]"),
-    done("SecSensorId", 1, 1, "NAME"),
-    done("SecServerSignature", 1, 1, "TEXT"),
+    ignored("SecSensorId", "NAME", "`node` in monban's configuration names the gate"),
+    ignored("SecServerSignature", "TEXT", "answers keep the upstream's Server field, and monban sends none"),
     ignored("SecStatusEngine", "On or Off", "monban reports to nobody"),
     ignored("SecStreamInBodyInspection", "On or Off", "there is no STREAM_INPUT_BODY"),
     ignored("SecStreamOutBodyInspection", "On or Off", "there is no STREAM_OUTPUT_BODY"),

@@ -146,9 +146,6 @@ pub enum LoadErrorKind {
         /// Where it was used first, `file:line`.
         first: String,
     },
-    /// An action given twice that may be given once.
-    #[error("`{0}` is given twice")]
-    Twice(&'static str),
     /// An action that may stand on the first rule of a chain only.
     #[error("`{0}` can stand only on the first rule of a chain")]
     NotInLink(&'static str),

@@ -5,7 +5,7 @@
 //!   with `#`: so a backslash at its end makes the next line part of it, and a `#` line in the middle of a
 //!   continuation is no comment.
 //! - A word is quoted by `"` or `'`. Inside, a backslash before the quote or a backslash gives that byte; before
-//!   anything else it stays. In a word without quotes `\\` gives one backslash.
+//!   anything else it stays. In a word without quotes `\\` gives one backslash. A missing quote stands at the line's end.
 
 use crate::error::{Fault, LoadErrorKind};
 use crate::limits;
@@ -257,7 +257,7 @@ pub(crate) fn words(line: Fragment<'_>) -> Result<Vec<Text>, Fault> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
     while !rest.is_empty() {
-        let (word, behind) = word(rest)?;
+        let (word, behind) = word(rest);
         if word.bytes.len() > limits::ARGUMENT_BYTES {
             let kind =
                 LoadErrorKind::Limit { what: "bytes of an argument", limit: limits::ARGUMENT_BYTES as u64 };
@@ -270,25 +270,23 @@ pub(crate) fn words(line: Fragment<'_>) -> Result<Vec<Text>, Fault> {
 }
 
 /// The word at the start of `rest`, which is not empty, and what is behind it.
-fn word(rest: Fragment<'_>) -> Result<(Text, Fragment<'_>), Fault> {
+fn word(rest: Fragment<'_>) -> (Text, Fragment<'_>) {
     let bytes = rest.bytes;
     let quote = bytes.first().copied().filter(|b| matches!(b, b'"' | b'\''));
     let mut index = usize::from(quote.is_some());
     let mut word = Text::empty(rest.place(index));
     loop {
         let Some(&byte) = bytes.get(index) else {
-            return match quote {
-                Some(quote) => Err(rest.fault(LoadErrorKind::UnclosedQuote(quote as char))),
-                None => Ok((word, rest.from(index))),
-            };
+            // Apache takes the line's end for the missing quote.
+            return (word, rest.from(index));
         };
         let next = bytes.get(index + 1).copied();
         match quote {
             Some(quote) if byte == quote => {
                 word.end = rest.place(index);
-                return Ok((word, rest.from(index + 1)));
+                return (word, rest.from(index + 1));
             }
-            None if is_blank(byte) => return Ok((word, rest.from(index))),
+            None if is_blank(byte) => return (word, rest.from(index)),
             _ => {}
         }
         if byte == b'\\' && (next == Some(b'\\') || (quote.is_some() && next == quote)) {

@@ -58,6 +58,7 @@ pub mod span;
 pub mod template;
 pub mod transformation;
 pub mod variable;
+pub mod words;
 
 mod lexer;
 mod names;

@@ -41,7 +41,23 @@ As Apache reads its configuration and ModSecurity 2 its arguments:
 - A rule of phase 5 that would deny, drop or redirect is an error, as in ModSecurity 2: the answer has been sent.
 - `Include` is relative to the file it stands in. `<IfModule security2_module>` is read as if it were not there; any
   other block of Apache is an error.
-- In `@rx`, `%{` makes a macro only before a name and `}`: `%{2}` is a percent sign with a quantifier.
+- In `@rx`, `%{` makes a macro only before a name and `}`: `%{2}` is a percent sign with a quantifier. A macro without a
+  value leaves nothing in its place, and the operator is asked all the same.
+- The patterns of targets (`ARGS:/^x/`) and those over tags and messages are read as `@rx` reads them, look-around included;
+  those of targets do not mind case, those over tags and messages do.
+- `RULE` needs one of `id`, `rev`, `severity`, `msg`, `logdata` behind `:`; the texts are as written, macros not expanded.
+- A missing quote stands at the line's end. Of several ids of a rule the last counts. A number is what its text begins with:
+  `@gt 70.0` compares with 70.
+
+## XPath in targets
+
+`XML:` takes an XPath 1.0 expression that selects nodes: absolute paths such as `/a/b`, `//a`, `//@*`, `//a/text()`, with
+the axes ancestor, ancestor-or-self, attribute, child, descendant, descendant-or-self, following-sibling, parent,
+preceding-sibling and self; predicates such as `[1]`, `[last()]`, `[@id='7']`, `[text()]`, `[local-name()='x']`; unions (`|`),
+`(//a)[2]`, and the operators and functions of XPath's core, save `id` and `lang`. Prefixes are declared by `xmlns`. An
+error at load is what selects nothing in ModSecurity 2 either: relative paths, expressions that give a number or a text; and
+what monban does not keep of a document: comments, processing instructions, namespace nodes. An expression with `|`, `,` or
+blanks stands in quotes: `SecRule \"XML:'//a|//b'\" …`.
 
 ";
 
@@ -61,12 +77,16 @@ fn text() -> Result<String, std::fmt::Error> {
     }
 
     out += "\n## Variables\n\n`:part` may follow a collection, `&` may stand before it. Collections that are kept over \
-            transactions are marked.\n\n| variable | other names | kind |\n|---|---|---|\n";
+            transactions are marked. `monban check` warns of rules that ask for a variable that is always empty.\n\n| variable | other names | kind |\n|---|---|---|\n";
     for variable in Variable::ALL {
         let kind = match (variable.is_persistent(), variable.is_collection()) {
             (true, _) => "collection, kept",
             (false, true) => "collection",
             (false, false) => "single value",
+        };
+        let kind = match variable.always_empty() {
+            Some(why) => format!("always empty: {why}"),
+            None => kind.to_owned(),
         };
         writeln!(out, "| {variable} | {} | {kind} |", variable.aliases().join(", "))?;
     }

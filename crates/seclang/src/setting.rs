@@ -72,10 +72,6 @@ pub enum Setting {
     ResponseBodyMimeTypesClear,
     /// `SecAuditEngine`
     AuditEngine(AuditEngine),
-    /// `SecAuditLog`
-    AuditLog(String),
-    /// `SecAuditLog2`
-    AuditLog2(String),
     /// `SecAuditLogParts`, letters
     AuditLogParts(String),
     /// `SecAuditLogRelevantStatus`, a pattern
@@ -105,14 +101,8 @@ pub enum Setting {
     PcreMatchLimitRecursion(u32),
     /// `SecCollectionTimeout`, seconds
     CollectionTimeout(u32),
-    /// `SecComponentSignature`
-    ComponentSignature(Vec<u8>),
-    /// `SecServerSignature`
-    ServerSignature(Vec<u8>),
     /// `SecWebAppId`
     WebAppId(Vec<u8>),
-    /// `SecSensorId`
-    SensorId(Vec<u8>),
     /// `SecGeoLookupDB`
     GeoLookupDb(String),
     /// `SecHttpBlKey`

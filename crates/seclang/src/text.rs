@@ -406,8 +406,6 @@ impl Setting {
             }
             Setting::ResponseBodyMimeTypesClear => ("SecResponseBodyMimeTypesClear", Vec::new()),
             Setting::AuditEngine(mode) => ("SecAuditEngine", vec![word(mode.name().as_bytes())]),
-            Setting::AuditLog(file) => ("SecAuditLog", vec![word(file.as_bytes())]),
-            Setting::AuditLog2(file) => ("SecAuditLog2", vec![word(file.as_bytes())]),
             Setting::AuditLogParts(parts) => ("SecAuditLogParts", vec![word(parts.as_bytes())]),
             Setting::AuditLogRelevantStatus(pattern) => {
                 ("SecAuditLogRelevantStatus", vec![word(pattern.as_bytes())])
@@ -426,10 +424,7 @@ impl Setting {
             Setting::PcreMatchLimit(n) => ("SecPcreMatchLimit", number((*n).into())),
             Setting::PcreMatchLimitRecursion(n) => ("SecPcreMatchLimitRecursion", number((*n).into())),
             Setting::CollectionTimeout(n) => ("SecCollectionTimeout", number((*n).into())),
-            Setting::ComponentSignature(text) => ("SecComponentSignature", vec![word(text)]),
-            Setting::ServerSignature(text) => ("SecServerSignature", vec![word(text)]),
             Setting::WebAppId(text) => ("SecWebAppId", vec![word(text)]),
-            Setting::SensorId(text) => ("SecSensorId", vec![word(text)]),
             Setting::GeoLookupDb(file) => ("SecGeoLookupDB", vec![word(file.as_bytes())]),
             Setting::HttpBlKey(key) => ("SecHttpBlKey", vec![word(key.as_bytes())]),
             Setting::UploadFileLimit(n) => ("SecUploadFileLimit", number((*n).into())),

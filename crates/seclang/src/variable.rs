@@ -132,8 +132,6 @@ impl Variable {
                 | Ip
                 | MatchedVars
                 | MatchedVarsNames
-                | MultipartFilename
-                | MultipartName
                 | MultipartPartHeaders
                 | RequestCookies
                 | RequestCookiesNames
@@ -148,6 +146,18 @@ impl Variable {
                 | User
                 | Xml
         )
+    }
+
+    /// Why it never has a value here, if it has none: rules that ask for it load, and find nothing.
+    pub const fn always_empty(self) -> Option<&'static str> {
+        use Variable::*;
+        match self {
+            AuthType | RemoteUser => Some("monban authenticates nobody for the upstream"),
+            FilesTmpNames => Some("no upload is written to disk; FILES_TMP_CONTENT has the content"),
+            PathInfo => Some("only the upstream knows which part of the path is a script's"),
+            WebserverErrorLog => Some("there is no web server around monban"),
+            _ => None,
+        }
     }
 
     /// Whether it is one of the collections that outlive a transaction.

@@ -145,13 +145,13 @@ fn bytes_that_are_no_text() {
     assert_eq!(
         messages(parse_str(
             "t",
-            b"SecRule ARGS:/a\xff/ a id:1\nSecRuleRemoveByTag x\xffy\nInclude \xff\nSecAuditLog \xff"
+            b"SecRule ARGS:/a\xff/ a id:1\nSecRuleRemoveByTag x\xffy\nInclude \xff\nSecAuditLogStorageDir \xff"
         )),
         [
             "t:1:16: `ARGS` takes UTF-8 text only",
             "t:2:21: `SecRuleRemoveByTag` takes UTF-8 text only",
             "t:3:9: `Include` takes UTF-8 text only",
-            "t:4:13: `SecAuditLog` takes UTF-8 text only",
+            "t:4:23: `SecAuditLogStorageDir` takes UTF-8 text only",
         ]
     );
     assert_eq!(
@@ -242,13 +242,13 @@ fn limits_end_in_errors() {
     // A line of faults only, and texts that are too long to be shown.
     let found = messages(parse_str("t", format!("SecRule {} a id:1", "ARGZ|".repeat(100_000))));
     assert_eq!(found.len(), limits::ERRORS + 1);
-    let errors = parse_str("t", format!("SecMarker \"{}", "é".repeat(100_000))).unwrap_err();
+    let errors = parse_str("t", format!("SecAction \"id:1,msg:'{}\"", "é".repeat(100_000))).unwrap_err();
     assert_eq!(
         errors[0].text.chars().count(),
         102,
         "the quote, 99 letters, half a letter, a mark that more was there"
     );
-    assert!(errors[0].text.starts_with("\"é") && errors[0].text.ends_with('…'));
+    assert!(errors[0].text.starts_with("'é") && errors[0].text.ends_with('…'));
 
     // What could take quadratic time: patterns that do not end.
     let open = format!("SecRule \"{}\" a id:1", "ARGS:/x|".repeat(limits::TARGETS));

@@ -10,13 +10,15 @@ use seclang::setting::Setting;
 use seclang::span::Span;
 
 use crate::needs::Needs;
-use crate::operators::{DataFiles, PatternLimits};
+use crate::operators::{DataFiles, Pattern, PatternLimits};
 use crate::plan;
 use crate::ruleset::{RuleIndex, RuleSet, Skip, Step};
 use crate::settings::Settings;
+use crate::target::means;
 use crate::transformations::UnicodeMap;
 
 mod actions;
+mod empty;
 mod rule;
 mod updates;
 
@@ -216,6 +218,7 @@ impl Compiler<'_> {
             self.error(span, "the rule ends with chain, but no rule follows");
         }
         self.tell_missed();
+        self.tell_empty();
         let unicode_map = self.unicode_map(files);
         let limits = PatternLimits {
             match_limit: self.settings.pcre_match_limit,
@@ -340,12 +343,12 @@ impl Draft {
         self.links.first().into_iter().flat_map(|link| &link.actions)
     }
 
-    fn has_tag(&self, pattern: &regex::bytes::Regex) -> bool {
-        self.actions().any(|a| matches!(a, Written::Tag(tag) if pattern.is_match(&tag.to_text())))
+    fn has_tag(&self, pattern: &Pattern) -> bool {
+        self.actions().any(|a| matches!(a, Written::Tag(tag) if means(pattern, &tag.to_text())))
     }
 
-    fn has_message(&self, pattern: &regex::bytes::Regex) -> bool {
-        self.actions().any(|a| matches!(a, Written::Msg(msg) if pattern.is_match(&msg.to_text())))
+    fn has_message(&self, pattern: &Pattern) -> bool {
+        self.actions().any(|a| matches!(a, Written::Msg(msg) if means(pattern, &msg.to_text())))
     }
 
     fn skip_after(&self) -> Option<&Vec<u8>> {

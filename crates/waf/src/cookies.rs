@@ -21,6 +21,8 @@ pub enum CookieFormat {
     /// 0, the Netscape format that browsers use: `;` separates, everything else belongs to a name or a value.
     #[default]
     Netscape,
+    /// 0 with SecCookieV0Separator: that byte separates.
+    Separated(u8),
     /// 1, RFC 2109: `;` or `,` separates, values may be quoted, `$Path` and its like belong to the cookie before.
     Rfc2109,
 }
@@ -28,15 +30,19 @@ pub enum CookieFormat {
 /// The cookies of one header value in their order.
 pub fn parse(header: &[u8], format: CookieFormat) -> Vec<Argument<'_>> {
     match format {
-        CookieFormat::Netscape => netscape(header),
+        CookieFormat::Netscape => separated(header, netscape_separator(header)),
+        CookieFormat::Separated(separator) => separated(header, separator),
         CookieFormat::Rfc2109 => rfc2109(header),
     }
 }
 
-fn netscape(header: &[u8]) -> Vec<Argument<'_>> {
-    // ModSecurity takes the comma where there is no semicolon and the first comma has a space after it.
+/// ModSecurity takes the comma where there is no semicolon and the first comma has a space after it.
+fn netscape_separator(header: &[u8]) -> u8 {
     let comma = || memchr::memchr(b',', header).is_some_and(|at| header.get(at + 1) == Some(&b' '));
-    let separator = if memchr::memchr(b';', header).is_none() && comma() { b',' } else { b';' };
+    if memchr::memchr(b';', header).is_none() && comma() { b',' } else { b';' }
+}
+
+fn separated(header: &[u8], separator: u8) -> Vec<Argument<'_>> {
     header
         .split(|&byte| byte == separator)
         .filter_map(|cookie| {

@@ -48,6 +48,13 @@ pub const XML_ENTITY_DEPTH: usize = 32;
 /// TX:MSC_XML_LIMITS_EXCEEDED is 1, and a fault is reported.
 pub const XML_VALUES: usize = 16 * 1024 * 1024;
 
+/// Nodes that one XPath expression looks at, and bytes of values that its predicates compare. Ours: some tens of milliseconds.
+/// Beyond it nothing more is selected; TX:MSC_XML_LIMITS_EXCEEDED is 1, and a fault is reported.
+pub const XPATH_WORK: usize = 10_000_000;
+
+/// Brackets and parentheses within each other in an XPath expression. Ours. Beyond: a load error.
+pub const XPATH_DEPTH: usize = 64;
+
 // -- operators --
 
 /// Bytes of one regular expression. Beyond: a load error. CRS 4's longest has 12,100.

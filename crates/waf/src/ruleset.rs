@@ -73,6 +73,25 @@ pub(crate) struct Rule {
     pub(crate) links: Vec<Link>,
 }
 
+/// The keys of RULE.
+pub(crate) const RULE_KEYS: [&str; 5] = ["id", "rev", "severity", "msg", "logdata"];
+
+impl Rule {
+    /// What RULE holds of it under one of [`RULE_KEYS`], in any case: as written, macros not expanded.
+    pub(crate) fn says(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let meta = &self.meta;
+        let text = |text: &Option<Expression>| text.as_ref().map(|text| text.text.to_vec());
+        match key.to_ascii_lowercase().as_slice() {
+            b"id" => Some(self.id.to_string().into_bytes()),
+            b"rev" => Some(meta.revision.clone()).filter(|revision| !revision.is_empty()),
+            b"severity" => meta.severity.map(|severity| severity.to_string().into_bytes()),
+            b"msg" => text(&meta.message),
+            b"logdata" => text(&meta.logdata),
+            _ => None,
+        }
+    }
+}
+
 /// What a rule says about itself.
 #[derive(Debug, Default)]
 pub(crate) struct Meta {

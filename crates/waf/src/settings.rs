@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use regex::bytes::Regex;
 use seclang::setting::{AuditEngine, AuditLogFormat, AuditLogType, LimitAction, RuleEngine, Setting};
 
-use crate::target::key_pattern;
+use crate::target::{means, rule_pattern};
 
 /// The engine's options, with ModSecurity 2's defaults.
 #[derive(Debug, Clone)]
@@ -43,12 +42,10 @@ pub struct Settings {
     response_body_mime_types_set: bool,
     /// `SecAuditEngine`
     pub audit_engine: AuditEngine,
-    /// `SecAuditLog`
-    pub audit_log: Option<String>,
     /// `SecAuditLogParts`
     pub audit_log_parts: String,
-    /// `SecAuditLogRelevantStatus`
-    pub audit_log_relevant_status: Option<Regex>,
+    /// The statuses that `SecAuditLogRelevantStatus` means.
+    pub audit_log_relevant_status: BTreeSet<u16>,
     /// `SecAuditLogType`
     pub audit_log_type: AuditLogType,
     /// `SecAuditLogFormat`
@@ -57,8 +54,10 @@ pub struct Settings {
     pub audit_log_storage_dir: Option<String>,
     /// `SecArgumentSeparator`
     pub argument_separator: u8,
-    /// `SecCookieFormat`
+    /// `SecCookieFormat`, and for format 0 `SecCookieV0Separator`
     pub cookie_format: u8,
+    /// See above. Unset: `;`, or `,` where there is none.
+    pub cookie_separator: Option<u8>,
     /// `SecUnicodeMapFile`: the file and the code page
     pub unicode_map: Option<(String, u32)>,
     /// `SecPcreMatchLimit`
@@ -67,14 +66,8 @@ pub struct Settings {
     pub pcre_depth_limit: Option<u32>,
     /// `SecCollectionTimeout`, seconds
     pub collection_timeout: u32,
-    /// `SecComponentSignature`, in their order
-    pub component_signatures: Vec<String>,
-    /// `SecServerSignature`
-    pub server_signature: Option<Vec<u8>>,
     /// `SecWebAppId`
     pub web_app_id: Vec<u8>,
-    /// `SecSensorId`
-    pub sensor_id: Vec<u8>,
 }
 
 impl Default for Settings {
@@ -96,22 +89,19 @@ impl Default for Settings {
             response_body_mime_types: ["text/plain", "text/html"].map(String::from).into(),
             response_body_mime_types_set: false,
             audit_engine: AuditEngine::Off,
-            audit_log: None,
             audit_log_parts: "ABCFHZ".into(),
-            audit_log_relevant_status: None,
+            audit_log_relevant_status: BTreeSet::new(),
             audit_log_type: AuditLogType::Serial,
             audit_log_format: AuditLogFormat::Native,
             audit_log_storage_dir: None,
             argument_separator: b'&',
             cookie_format: 0,
+            cookie_separator: None,
             unicode_map: None,
             pcre_match_limit: 1_500,
             pcre_depth_limit: None,
             collection_timeout: 3_600,
-            component_signatures: Vec::new(),
-            server_signature: None,
             web_app_id: b"default".to_vec(),
-            sensor_id: b"default".to_vec(),
         }
     }
 }
@@ -143,10 +133,9 @@ impl Settings {
                 self.response_body_mime_types.clear();
             }
             Setting::AuditEngine(v) => self.audit_engine = v,
-            Setting::AuditLog(v) => self.audit_log = Some(v),
             Setting::AuditLogParts(v) => self.audit_log_parts = v,
             Setting::AuditLogRelevantStatus(v) => {
-                self.audit_log_relevant_status = Some(relevant_status(&v)?);
+                self.audit_log_relevant_status = relevant_statuses(&v)?;
             }
             Setting::AuditLogType(AuditLogType::Https) => {
                 return Err(
@@ -158,18 +147,14 @@ impl Settings {
             Setting::AuditLogStorageDir(v) => self.audit_log_storage_dir = Some(v),
             Setting::ArgumentSeparator(v) => self.argument_separator = v,
             Setting::CookieFormat(v) => self.cookie_format = v,
+            Setting::CookieV0Separator(v) => self.cookie_separator = Some(v),
             Setting::UnicodeMapFile { file, code_page } => {
                 self.unicode_map = Some((file, code_page.unwrap_or(20127)));
             }
             Setting::PcreMatchLimit(v) => self.pcre_match_limit = v,
             Setting::PcreMatchLimitRecursion(v) => self.pcre_depth_limit = Some(v),
             Setting::CollectionTimeout(v) => self.collection_timeout = v,
-            Setting::ComponentSignature(v) => {
-                self.component_signatures.push(String::from_utf8_lossy(&v).into_owned());
-            }
-            Setting::ServerSignature(v) => self.server_signature = Some(v),
             Setting::WebAppId(v) => self.web_app_id = v,
-            Setting::SensorId(v) => self.sensor_id = v,
             // Without these two the operators they are for find nothing, as in ModSecurity.
             Setting::HttpBlKey(_) => {
                 return Err("SecHttpBlKey is not supported by monban: @rbl asks nobody".into());
@@ -183,7 +168,7 @@ impl Settings {
             Setting::Ignored { name, value } if name == "SecTmpSaveUploadedFiles" => {
                 self.tmp_save_uploaded_files = !value.eq_ignore_ascii_case("off");
             }
-            Setting::AuditLog2(_) | Setting::CookieV0Separator(_) | Setting::Ignored { .. } => {}
+            Setting::Ignored { .. } => {}
         }
         Ok(())
     }
@@ -195,21 +180,12 @@ impl Settings {
 
     /// Whether SecAuditLogRelevantStatus means this status.
     pub fn status_is_relevant(&self, status: u16) -> bool {
-        self.audit_log_relevant_status.as_ref().is_some_and(|p| p.is_match(status.to_string().as_bytes()))
+        self.audit_log_relevant_status.contains(&status)
     }
 }
 
-/// `^(?:5|4(?!04))` has look-ahead, which the stock configuration uses for "all 4xx but 404"; statuses are so few that
-/// asking PCRE2 once for each of them turns any pattern into a set.
-fn relevant_status(pattern: &str) -> Result<Regex, String> {
-    if let Ok(plain) = key_pattern(pattern) {
-        return Ok(plain);
-    }
-    let full =
-        pcre2::bytes::Regex::new(pattern).map_err(|error| format!("invalid status pattern: {error}"))?;
-    let relevant: Vec<String> = (100..600u16)
-        .map(|status| status.to_string())
-        .filter(|status| full.is_match(status.as_bytes()).unwrap_or(false))
-        .collect();
-    key_pattern(&format!("^(?:{})$", relevant.join("|")))
+/// Statuses are so few that asking once for each of them turns any pattern into a set.
+fn relevant_statuses(pattern: &str) -> Result<BTreeSet<u16>, String> {
+    let pattern = rule_pattern(pattern).map_err(|error| format!("SecAuditLogRelevantStatus: {error}"))?;
+    Ok((0..1000).filter(|status: &u16| means(&pattern, status.to_string().as_bytes())).collect())
 }

@@ -1,11 +1,14 @@
 //! A rule's targets, compiled: which values it looks at.
 
-use regex::bytes::{Regex, RegexBuilder};
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use seclang::ast;
 use seclang::variable::Variable;
 
 use crate::body::xml::XPath;
 use crate::names::Names;
+use crate::operators::{Captures, Pattern, PatternLimits};
+use crate::ruleset::RULE_KEYS;
 
 /// One target.
 #[derive(Debug, Clone)]
@@ -35,7 +38,7 @@ pub(crate) enum Selector {
 /// A pattern over keys.
 #[derive(Debug, Clone)]
 pub(crate) struct KeyPattern {
-    pattern: Regex,
+    pattern: Pattern,
     /// The text of the pattern, if it is one text with or without `^`, as most are.
     text: Option<Box<[u8]>>,
     /// Whether the text has to stand at the beginning.
@@ -44,12 +47,26 @@ pub(crate) struct KeyPattern {
     names: Vec<bool>,
     /// Whether it matches none of them.
     made_only: bool,
+    /// What is taken for the answer where the pattern reaches a limit, so that nothing is hidden: a target looks at the
+    /// value, an exclusion leaves it.
+    otherwise: bool,
+}
+
+/// Whether a pattern over keys reached a limit in a transaction.
+#[derive(Debug, Default)]
+pub(crate) struct KeyFaults(AtomicBool);
+
+impl KeyFaults {
+    /// Whether one did since the last call.
+    pub(crate) fn take(&mut self) -> bool {
+        std::mem::take(self.0.get_mut())
+    }
 }
 
 impl KeyPattern {
     /// Whether it matches the name of a TX variable.
-    pub(crate) fn matches_tx(&self, number: u32, name: &[u8]) -> bool {
-        self.names.get(number as usize).copied().unwrap_or_else(|| self.is_match(name))
+    pub(crate) fn matches_tx(&self, number: u32, name: &[u8], faults: &KeyFaults) -> bool {
+        self.names.get(number as usize).copied().unwrap_or_else(|| self.is_match(name, faults))
     }
 
     /// Whether it matches none of the names that rules mention.
@@ -59,7 +76,7 @@ impl KeyPattern {
 }
 
 impl KeyPattern {
-    fn compile(pattern: &str) -> Result<KeyPattern, String> {
+    fn compile(pattern: &str, otherwise: bool) -> Result<KeyPattern, String> {
         let (at_start, text) = pattern.strip_prefix('^').map_or((false, pattern), |text| (true, text));
         // What may be missing at the end says nothing.
         let text = match text.as_bytes() {
@@ -68,16 +85,20 @@ impl KeyPattern {
         };
         let is_plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let text = is_plain.then(|| text.as_bytes().into());
-        Ok(KeyPattern { pattern: key_pattern(pattern)?, text, at_start, names: Vec::new(), made_only: false })
+        let pattern = rule_pattern(&format!("(?i){pattern}"))?;
+        Ok(KeyPattern { pattern, text, at_start, names: Vec::new(), made_only: false, otherwise })
     }
 
-    fn is_match(&self, key: &[u8]) -> bool {
+    fn is_match(&self, key: &[u8], faults: &KeyFaults) -> bool {
         match &self.text {
             Some(text) if self.at_start => {
                 key.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
             }
             Some(text) => key.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text)),
-            None => self.pattern.is_match(key),
+            None => self.pattern.find_at(key, 0, &mut Captures::new(false)).unwrap_or_else(|_| {
+                faults.0.store(true, Ordering::Relaxed);
+                self.otherwise
+            }),
         }
     }
 }
@@ -96,22 +117,23 @@ impl Selector {
         variable: Variable,
         names: &mut Names,
         paths: &mut Paths,
+        otherwise: bool,
     ) -> Result<Selector, String> {
         Ok(match selector {
             None => Selector::All,
             Some(ast::Selector::Key(key)) if variable == Variable::Tx => Selector::Slot(names.intern(key)),
             Some(ast::Selector::Key(key)) => Selector::Key(key.as_slice().into()),
-            Some(ast::Selector::Regex(pattern)) => Selector::Regex(KeyPattern::compile(pattern)?),
+            Some(ast::Selector::Regex(pattern)) => Selector::Regex(KeyPattern::compile(pattern, otherwise)?),
             Some(ast::Selector::XPath(path)) => Selector::XPath(paths.intern(path)?),
         })
     }
 
     /// Whether a value with that key is meant.
-    pub(crate) fn selects(&self, key: &[u8]) -> bool {
+    pub(crate) fn selects(&self, key: &[u8], faults: &KeyFaults) -> bool {
         match self {
             Selector::All => true,
             Selector::Key(wanted) => key.eq_ignore_ascii_case(wanted),
-            Selector::Regex(keys) => keys.is_match(key),
+            Selector::Regex(keys) => keys.is_match(key, faults),
             Selector::Slot(_) | Selector::XPath(_) => false,
         }
     }
@@ -142,22 +164,25 @@ impl Paths {
     }
 }
 
-/// A pattern over keys and tags: bytes, without case.
-pub(crate) fn key_pattern(pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(pattern)
-        .unicode(false)
-        .case_insensitive(true)
-        .dot_matches_new_line(true)
-        .build()
+/// A pattern over keys, tags or messages: as `@rx` reads it.
+pub(crate) fn rule_pattern(pattern: &str) -> Result<Pattern, String> {
+    Pattern::compile(pattern.as_bytes(), &PatternLimits::default())
         .map_err(|error| format!("invalid pattern: {error}"))
+}
+
+/// Whether a pattern over tags or messages means `text`. One that reaches a limit does not.
+pub(crate) fn means(pattern: &Pattern, text: &[u8]) -> bool {
+    pattern.find_at(text, 0, &mut Captures::new(false)).unwrap_or(false)
 }
 
 impl Target {
     /// Asks a pattern over TX variables of all names, once these are known.
     pub(crate) fn learn(&mut self, names: &Names) {
         if let (Variable::Tx, Selector::Regex(keys)) = (self.variable, &mut self.selector) {
-            keys.names =
-                (0..names.len() as u32).map(|number| keys.pattern.is_match(names.name(number))).collect();
+            // A limit is reached when the name is met, too: here it costs no more than a look.
+            keys.names = (0..names.len() as u32)
+                .map(|number| keys.is_match(names.name(number), &KeyFaults::default()))
+                .collect();
             keys.made_only = !keys.names.contains(&true);
         }
     }
@@ -167,7 +192,12 @@ impl Target {
         names: &mut Names,
         paths: &mut Paths,
     ) -> Result<Target, String> {
-        let selector = Selector::compile(target.selector.as_ref(), target.variable, names, paths)?;
+        let selector = Selector::compile(target.selector.as_ref(), target.variable, names, paths, true)?;
+        let is_rule_key =
+            |key: &[u8]| RULE_KEYS.iter().any(|known| key.eq_ignore_ascii_case(known.as_bytes()));
+        if target.variable == Variable::Rule && !matches!(&selector, Selector::Key(key) if is_rule_key(key)) {
+            return Err(format!("RULE is empty but for one of {}: RULE:id", RULE_KEYS.join(", ")));
+        }
         let key = match &target.selector {
             None => String::new(),
             Some(ast::Selector::Key(key)) => format!(":{}", String::from_utf8_lossy(key)),
@@ -185,7 +215,7 @@ impl Exclusion {
         names: &mut Names,
         paths: &mut Paths,
     ) -> Result<Exclusion, String> {
-        let selector = Selector::compile(target.selector.as_ref(), target.variable, names, paths)?;
+        let selector = Selector::compile(target.selector.as_ref(), target.variable, names, paths, false)?;
         Ok(Exclusion { variable: target.variable, selector })
     }
 }
@@ -210,7 +240,7 @@ mod tests {
             ("", false),
         ];
         for (pattern, is_text) in patterns {
-            let keys = KeyPattern::compile(pattern).unwrap();
+            let keys = KeyPattern::compile(pattern, true).unwrap();
             assert_eq!(keys.text.is_some(), is_text, "{pattern}");
             for key in [
                 "",
@@ -226,8 +256,8 @@ mod tests {
                 "é",
             ] {
                 assert_eq!(
-                    keys.is_match(key.as_bytes()),
-                    keys.pattern.is_match(key.as_bytes()),
+                    keys.is_match(key.as_bytes(), &KeyFaults::default()),
+                    means(&keys.pattern, key.as_bytes()),
                     "{pattern} {key:?}"
                 );
             }

@@ -22,6 +22,7 @@ use crate::collections::{Collections, RecordName};
 use crate::memory::{Mark, Memory, Slice};
 use crate::operators::Captures;
 use crate::ruleset::{RuleIndex, RuleSet, TargetRemoval};
+use crate::target::KeyFaults;
 use crate::tx::{TxVariables, leading_number};
 
 mod act;
@@ -140,9 +141,8 @@ pub struct Transaction {
     matched: Option<Matched>,
     /// What matched after `matched`.
     noted: Option<Noted>,
-    /// The matches of the link before, and those of the link that runs.
-    matched_before: Vec<Matched>,
-    matched_now: Vec<Matched>,
+    /// What has matched in the chain so far.
+    matched_in_chain: Vec<Matched>,
     highest_severity: u8,
     session_id: Vec<u8>,
     user_id: Vec<u8>,
@@ -152,6 +152,7 @@ pub struct Transaction {
     sanitised: Vec<(seclang::action::Sanitise, Vec<u8>)>,
     pause_ms: u64,
     faults: Faults,
+    key_faults: KeyFaults,
     phase: u8,
 
     // Kept between rules so that their memory is used again.
@@ -248,8 +249,7 @@ impl Transaction {
             environment: Vec::new(),
             matched: None,
             noted: None,
-            matched_before: Vec::new(),
-            matched_now: Vec::new(),
+            matched_in_chain: Vec::new(),
             highest_severity: 255,
             session_id: Vec::new(),
             user_id: Vec::new(),
@@ -259,6 +259,7 @@ impl Transaction {
             sanitised: Vec::new(),
             pause_ms: 0,
             faults: Faults::default(),
+            key_faults: KeyFaults::default(),
             phase: 0,
             items,
             captures: Captures::default(),

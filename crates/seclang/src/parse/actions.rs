@@ -170,9 +170,9 @@ pub(crate) fn actions(list: Fragment<'_>, place: Place, faults: &mut Vec<Fault>)
             faults.push(item.name.fault(kind));
             continue;
         }
+        // Of several ids the last counts.
         if name == "id" && result.id_at.replace(item.name.start()).is_some() {
-            faults.push(item.name.fault(LoadErrorKind::Twice("id")));
-            continue;
+            result.list.retain(|action| !matches!(action, Action::Id(_)));
         }
         read(word, &item, &mut result.list, faults);
     }

@@ -38,7 +38,7 @@ pub(super) fn operator(text: Fragment<'_>) -> Result<OperatorCall, Fault> {
         let kind = LoadErrorKind::MissingValue { name: format!("@{name}"), expected: expected.to_owned() };
         return Err(text.fault(kind));
     }
-    if name.compares_numbers() && parsed.as_literal().is_some_and(|literal| !is_integer(literal)) {
+    if name.compares_numbers() && parsed.as_literal().is_some_and(|literal| !begins_with_number(literal)) {
         return Err(refuse(argument, &format!("@{name}"), "a whole number or a macro"));
     }
     Ok(OperatorCall { negated, name, argument: parsed })
@@ -69,8 +69,9 @@ pub(crate) fn needs(name: OperatorName) -> Option<&'static str> {
     }
 }
 
-fn is_integer(text: &[u8]) -> bool {
+/// Whether a text begins with a whole number. What follows does not count, as for C's `atoi`: `70.0` is 70.
+fn begins_with_number(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
-    (1..=18).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+    digits.first().is_some_and(u8::is_ascii_digit)
 }

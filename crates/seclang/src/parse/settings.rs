@@ -56,8 +56,6 @@ pub(super) fn setting(
         "SecArgumentSeparator" => Setting::ArgumentSeparator(single_byte()?),
         "SecArgumentsLimit" => Setting::ArgumentsLimit(number32(value, name, 1)?),
         "SecAuditEngine" => Setting::AuditEngine(word(value, name)?),
-        "SecAuditLog" => Setting::AuditLog(text()?),
-        "SecAuditLog2" => Setting::AuditLog2(text()?),
         "SecAuditLogFormat" => Setting::AuditLogFormat(word(value, name)?),
         "SecAuditLogParts" => Setting::AuditLogParts(audit_log_parts(value, name)?),
         "SecAuditLogRelevantStatus" => Setting::AuditLogRelevantStatus(text()?),
@@ -66,7 +64,6 @@ pub(super) fn setting(
         "SecCollectionTimeout" => {
             Setting::CollectionTimeout(number(value, name, 0..=limits::COLLECTION_TIMEOUT)? as u32)
         }
-        "SecComponentSignature" => Setting::ComponentSignature(bytes()),
         "SecCookieFormat" => Setting::CookieFormat(number(value, name, 0..=1)? as u8),
         "SecCookieV0Separator" => Setting::CookieV0Separator(single_byte()?),
         "SecGeoLookupDB" => Setting::GeoLookupDb(text()?),
@@ -90,8 +87,6 @@ pub(super) fn setting(
         }
         "SecResponseBodyMimeTypesClear" => Setting::ResponseBodyMimeTypesClear,
         "SecRuleEngine" => Setting::RuleEngine(word(value, name)?),
-        "SecSensorId" => Setting::SensorId(bytes()),
-        "SecServerSignature" => Setting::ServerSignature(bytes()),
         "SecUnicodeMapFile" => {
             let code_page = match arguments.get(1) {
                 Some(page) => Some(number32(page.fragment(), name, 1)?),

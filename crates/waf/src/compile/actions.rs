@@ -11,7 +11,7 @@ use super::rule::Lookup;
 use crate::expression::Expression;
 use crate::names::Names;
 use crate::ruleset::{Action, Change, Ctl, Key, RuleIndex, TargetRemoval};
-use crate::target::{Exclusion, Paths, key_pattern};
+use crate::target::{Exclusion, Paths, rule_pattern};
 use crate::tx::Value;
 
 /// Compiles `action`; `None` for those that other code has taken.
@@ -86,16 +86,16 @@ fn compile_ctl(
         WrittenCtl::ResponseBodyLimit(v) => Ctl::ResponseBodyLimit(*v),
         WrittenCtl::RuleEngine(v) => Ctl::RuleEngine(*v),
         WrittenCtl::RuleRemoveById(range) => Ctl::RemoveRules(lookup.by_id(*range)),
-        WrittenCtl::RuleRemoveByTag(pattern) => Ctl::RemoveRules(lookup.by_tag(&key_pattern(pattern)?)),
-        WrittenCtl::RuleRemoveByMsg(pattern) => Ctl::RemoveRules(lookup.by_message(&key_pattern(pattern)?)),
+        WrittenCtl::RuleRemoveByTag(pattern) => Ctl::RemoveRules(lookup.by_tag(&rule_pattern(pattern)?)),
+        WrittenCtl::RuleRemoveByMsg(pattern) => Ctl::RemoveRules(lookup.by_message(&rule_pattern(pattern)?)),
         WrittenCtl::RuleRemoveTargetById(range, target) => {
             remove_target(lookup.by_id(*range), target, names, paths)?
         }
         WrittenCtl::RuleRemoveTargetByTag(pattern, target) => {
-            remove_target(lookup.by_tag(&key_pattern(pattern)?), target, names, paths)?
+            remove_target(lookup.by_tag(&rule_pattern(pattern)?), target, names, paths)?
         }
         WrittenCtl::RuleRemoveTargetByMsg(pattern, target) => {
-            remove_target(lookup.by_message(&key_pattern(pattern)?), target, names, paths)?
+            remove_target(lookup.by_message(&rule_pattern(pattern)?), target, names, paths)?
         }
     })
 }

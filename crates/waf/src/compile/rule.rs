@@ -1,6 +1,5 @@
 //! One chain: from a draft to a [`Rule`].
 
-use regex::bytes::Regex;
 use seclang::action::Action as Written;
 use seclang::ast::{Document, IdRange};
 use seclang::operator::OperatorName;
@@ -8,7 +7,7 @@ use seclang::transformation::Transformation;
 
 use super::{CompileError, Draft, DraftIndex, DraftLink, actions};
 use crate::expression::Expression;
-use crate::operators::{DataFiles, Operator, PatternLimits};
+use crate::operators::{DataFiles, Operator, Pattern, PatternLimits};
 use crate::plan::Place;
 use crate::ruleset::{Disruptive, Link, Meta, Rule, RuleIndex, RuleSet, Skip, Test};
 use crate::target::{Exclusion, Target};
@@ -33,11 +32,11 @@ impl<'a> Lookup<'a> {
         self.find(|draft| draft.id != 0 && range.contains(draft.id))
     }
 
-    pub(super) fn by_tag(&self, pattern: &Regex) -> Box<[RuleIndex]> {
+    pub(super) fn by_tag(&self, pattern: &Pattern) -> Box<[RuleIndex]> {
         self.find(|draft| draft.has_tag(pattern))
     }
 
-    pub(super) fn by_message(&self, pattern: &Regex) -> Box<[RuleIndex]> {
+    pub(super) fn by_message(&self, pattern: &Pattern) -> Box<[RuleIndex]> {
         self.find(|draft| draft.has_message(pattern))
     }
 }

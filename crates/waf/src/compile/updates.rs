@@ -1,28 +1,28 @@
 //! Directives that change or remove rules. As in ModSecurity 2 they reach the rules that stand before them; one that
 //! reaches none is told of, since its author meant some rule.
 
-use regex::bytes::Regex;
 use seclang::action::Action as Written;
 use seclang::ast::{IdRange, RuleRef, Target as WrittenTarget};
 use seclang::span::Span;
 
 use super::{CompileWarning, Compiler, Draft};
-use crate::target::key_pattern;
+use crate::operators::Pattern;
+use crate::target::rule_pattern;
 
 /// The rules that a directive names.
 pub(super) enum Named {
     Ids(Vec<IdRange>),
-    Tag(Regex, String),
-    Message(Regex, String),
+    Tag(Pattern, String),
+    Message(Pattern, String),
 }
 
 impl Named {
     pub(super) fn by_tag(pattern: &str) -> Result<Named, String> {
-        Ok(Named::Tag(key_pattern(pattern)?, pattern.to_owned()))
+        Ok(Named::Tag(rule_pattern(pattern)?, pattern.to_owned()))
     }
 
     pub(super) fn by_message(pattern: &str) -> Result<Named, String> {
-        Ok(Named::Message(key_pattern(pattern)?, pattern.to_owned()))
+        Ok(Named::Message(rule_pattern(pattern)?, pattern.to_owned()))
     }
 
     pub(super) fn means(&self, draft: &Draft) -> bool {

@@ -100,8 +100,7 @@ impl IpMatch {
             Some(address) => Ok(self.contains(address)),
             None => {
                 let version = if text.contains(&b':') { 6 } else { 4 };
-                let text = String::from_utf8_lossy(text);
-                Err(MatchError::Failed(format!("IPmatch: bad IPv{version} specification \"{text}\".")))
+                Err(MatchError::Failed(format!("the value is no IPv{version} address")))
             }
         }
     }

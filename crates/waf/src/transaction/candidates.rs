@@ -232,7 +232,7 @@ impl Transaction {
     fn is_meant(&self, rules: &RuleSet, target: &Target, exclusions: &[Exclusion], item: &Item) -> bool {
         let selected = match (&target.selector, item.name) {
             (Selector::All | Selector::XPath(_), _) => true,
-            (selector, ItemName::Key(key)) => selector.selects(self.memory.get(key)),
+            (selector, ItemName::Key(key)) => selector.selects(self.memory.get(key), &self.key_faults),
             _ => true,
         };
         selected && !exclusions.iter().any(|exclusion| self.is_excluded(item, exclusion, rules))

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use event::Timestamp;
 use seclang::action::AllowScope;
+use seclang::variable::Variable;
 
 use super::variables::{Item, ItemName, NO_ID};
-use super::{Decision, Matched, Mode, Noted, Transaction};
+use super::{Decision, FaultKind, Matched, Mode, Noted, Transaction};
 use crate::chain::ChainId;
 use crate::memory::Slice;
 use crate::plan::Place;
@@ -37,6 +38,11 @@ impl Transaction {
             let rules = Arc::clone(&self.rules);
             self.candidates.start_phase();
             self.run_steps(&rules, &rules.phases[phase as usize - 1]);
+        }
+        if self.key_faults.take() {
+            self.note_fault(FaultKind::PcreMatch, 0, || {
+                "a pattern over names in a rule's targets reached a limit of PCRE2".to_owned()
+            });
         }
         match &self.intervention {
             Some(intervention) => Decision::Intervene(intervention.clone()),
@@ -122,13 +128,12 @@ impl Transaction {
 
     /// Runs a rule with its chain; true if all of it matched.
     pub(super) fn evaluate(&mut self, rules: &RuleSet, rule: &Rule, index: RuleIndex) -> bool {
-        self.matched_before.clear();
+        self.matched_in_chain.clear();
         for (number, link) in rule.links.iter().enumerate() {
             let is_last = number + 1 == rule.links.len();
             if !self.evaluate_link(rules, rule, link, index, is_last) {
                 return false;
             }
-            std::mem::swap(&mut self.matched_before, &mut self.matched_now);
         }
         true
     }
@@ -142,7 +147,6 @@ impl Transaction {
         is_last: bool,
     ) -> bool {
         self.memory.clear_scratch();
-        self.matched_now.clear();
         let Some(test) = &link.test else {
             self.on_match(rules, rule, link, None, is_last);
             return true;
@@ -206,7 +210,10 @@ impl Transaction {
     fn collect_targets(&mut self, rules: &RuleSet, link: &Link, index: RuleIndex, items: &mut Vec<Item>) {
         for (number, target) in link.targets.iter().enumerate() {
             let first = items.len();
-            self.collect(target.variable, &target.selector, rules, items);
+            match target.variable {
+                Variable::Rule => self.rule_value(&rules.rules[index as usize], &target.selector, items),
+                variable => self.collect(variable, &target.selector, rules, items),
+            }
             self.exclude(rules, link, index, items, first);
             if target.counted {
                 let count = (items.len() - first) as i64;
@@ -296,12 +303,11 @@ impl Transaction {
         }
         let mut argument = std::mem::take(&mut self.text);
         argument.clear();
-        let resolved = match &test.argument {
-            None => true,
-            Some(expression) => self.expand(expression, rules, rule, &mut argument),
-        };
-        // A macro that nothing resolves asks for nothing: neither the operator nor its negation matches.
-        let matched = resolved && {
+        // A macro without a value leaves nothing in the argument, as in ModSecurity.
+        if let Some(expression) = &test.argument {
+            self.expand(expression, rules, rule, &mut argument);
+        }
+        let matched = {
             let expanded = test.argument.as_ref().map(|_| argument.as_slice());
             self.captures.clear();
             self.captures.wanted = link.capture;
@@ -348,7 +354,7 @@ impl Transaction {
             let value = self.memory.keep(value);
             self.matched = Some(Matched { name, value });
             self.noted = None;
-            self.matched_now.push(Matched { name, value });
+            self.matched_in_chain.push(Matched { name, value });
             if link.capture {
                 self.take_captures(value);
             }

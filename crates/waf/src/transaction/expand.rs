@@ -34,7 +34,13 @@ impl Transaction {
                     None => false,
                 },
                 Piece::Variable { variable: Variable::Rule, key } => {
-                    self.expand_rule(key.as_deref().unwrap_or_default(), rules, rule, out)
+                    match rule.says(key.as_deref().unwrap_or_default()) {
+                        Some(value) => {
+                            out.extend_from_slice(&value);
+                            true
+                        }
+                        None => false,
+                    }
                 }
                 Piece::Variable { variable, key } => {
                     self.expand_variable(*variable, key.as_deref(), rules, out)
@@ -88,33 +94,6 @@ impl Transaction {
         self.collect(variable, &selector, rules, &mut items);
         let Some(item) = items.first() else { return false };
         out.extend_from_slice(self.memory.get(item.value));
-        true
-    }
-
-    /// `%{rule.id}` and its kin: what the rule that runs says of itself.
-    fn expand_rule(&mut self, key: &[u8], rules: &RuleSet, rule: &Rule, out: &mut Vec<u8>) -> bool {
-        let meta = &rule.meta;
-        match key.to_ascii_lowercase().as_slice() {
-            b"id" => out.extend_from_slice(rule.id.to_string().as_bytes()),
-            b"rev" => out.extend_from_slice(&meta.revision),
-            b"severity" => match meta.severity {
-                Some(severity) => out.extend_from_slice(severity.to_string().as_bytes()),
-                None => return false,
-            },
-            // A message that names itself would never end: one level is all that is expanded.
-            b"msg" | b"logdata" => {
-                let text = if key.eq_ignore_ascii_case(b"msg") { &meta.message } else { &meta.logdata };
-                let Some(text) = text else { return false };
-                let names_rule =
-                    text.parts.iter().any(|p| matches!(p, Piece::Variable { variable: Variable::Rule, .. }));
-                if names_rule {
-                    out.extend_from_slice(&text.text);
-                } else {
-                    self.expand(text, rules, rule, out);
-                }
-            }
-            _ => return false,
-        }
         true
     }
 }

@@ -255,7 +255,10 @@ impl Transaction {
     fn parse_cookies(&mut self, header: Slice) {
         let format = match self.rules.settings.cookie_format {
             1 => CookieFormat::Rfc2109,
-            _ => CookieFormat::Netscape,
+            _ => match self.rules.settings.cookie_separator {
+                Some(separator) => CookieFormat::Separated(separator),
+                None => CookieFormat::Netscape,
+            },
         };
         let (arena, mut adopter) = self.memory.split();
         for cookie in cookies::parse(&arena[Memory::arena_range(header)], format) {

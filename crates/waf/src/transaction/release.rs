@@ -73,8 +73,7 @@ impl Transaction {
         self.values.release(before.values);
         self.candidates = Default::default();
         self.items = Vec::new();
-        self.matched_before = Vec::new();
-        self.matched_now = Vec::new();
+        self.matched_in_chain = Vec::new();
         self.matched = matched.map(|(name, value)| Matched {
             name: self.memory.store(&name),
             value: self.memory.store(&value),

@@ -1,5 +1,8 @@
 //! From a variable to its values.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use event::Timestamp;
 use seclang::variable::Variable;
 
@@ -10,7 +13,7 @@ use crate::body::escape_for_log;
 use crate::collections::{Record, deprecate};
 use crate::memory::Slice;
 use crate::plan::source::{self, Source};
-use crate::ruleset::RuleSet;
+use crate::ruleset::{Rule, RuleSet};
 use crate::target::{Exclusion, Selector};
 
 /// One value that a rule looks at.
@@ -71,7 +74,9 @@ impl Transaction {
             }
             V::MatchedVars | V::MatchedVarsNames => self.matched_values(variable, selector, items),
             V::Env => {
-                for (name, value) in self.environment.iter().filter(|(name, _)| selector.selects(name)) {
+                for (name, value) in
+                    self.environment.iter().filter(|(name, _)| selector.selects(name, &self.key_faults))
+                {
                     let name = ItemName::Key(self.memory.scratch(name));
                     let value = self.memory.scratch(value);
                     items.push(Item { variable, name, value, id: NO_ID });
@@ -82,8 +87,17 @@ impl Transaction {
                     self.values(variable, Source::Xml(*path), &Selector::All, items);
                 }
             }
-            // RULE is expanded in macros only; GEO and FILES_TMPNAMES have nothing here.
+            // RULE is a rule's own; GEO and FILES_TMPNAMES have nothing here.
             _ => {}
+        }
+    }
+
+    /// `RULE:id` and its like: what the rule that runs says of itself, macros not expanded.
+    pub(super) fn rule_value(&mut self, rule: &Rule, selector: &Selector, items: &mut Vec<Item>) {
+        let Selector::Key(key) = selector else { return };
+        if let Some(value) = rule.says(key) {
+            let value = self.memory.scratch(&value);
+            items.push(Item { variable: Variable::Rule, name: ItemName::Bare, value, id: NO_ID });
         }
     }
 
@@ -91,7 +105,8 @@ impl Transaction {
         for (key, value, id) in self.inputs(source).iter() {
             let name = match key {
                 Some(key)
-                    if !matches!(selector, Selector::All) && !selector.selects(self.memory.get(key)) =>
+                    if !matches!(selector, Selector::All)
+                        && !selector.selects(self.memory.get(key), &self.key_faults) =>
                 {
                     continue;
                 }
@@ -104,7 +119,7 @@ impl Transaction {
     fn file_sizes(&mut self, selector: &Selector, items: &mut Vec<Item>) {
         let Some(multipart) = &self.input.multipart else { return };
         for (file, &size) in multipart.contents.iter().zip(&multipart.sizes) {
-            if selector.selects(self.memory.get(file.name)) {
+            if selector.selects(self.memory.get(file.name), &self.key_faults) {
                 let value = size as i64;
                 let item = Item {
                     variable: Variable::FilesSizes,
@@ -131,7 +146,7 @@ impl Transaction {
             }
             Selector::Regex(keys) if keys.matches_made_only() => {
                 for (number, value) in self.tx.iter_made() {
-                    if keys.matches_tx(number, self.tx.name(number, rules)) {
+                    if keys.matches_tx(number, self.tx.name(number, rules), &self.key_faults) {
                         push(number, value);
                     }
                 }
@@ -140,8 +155,8 @@ impl Transaction {
                 for (number, value) in self.tx.iter() {
                     let name = self.tx.name(number, rules);
                     let selected = match selector {
-                        Selector::Regex(keys) => keys.matches_tx(number, name),
-                        selector => selector.selects(name),
+                        Selector::Regex(keys) => keys.matches_tx(number, name, &self.key_faults),
+                        selector => selector.selects(name, &self.key_faults),
                     };
                     if selected {
                         push(number, value);
@@ -183,7 +198,7 @@ impl Transaction {
         ];
         let entries = record.entries.iter().map(|(name, entry)| (name.as_slice(), entry.value.as_slice()));
         let own = OWN.iter().zip(&own).map(|(name, value)| (name.as_bytes(), value.as_slice()));
-        for (name, value) in own.chain(entries).filter(|(name, _)| selector.selects(name)) {
+        for (name, value) in own.chain(entries).filter(|(name, _)| selector.selects(name, &self.key_faults)) {
             let name = ItemName::Key(self.memory.scratch(name));
             let value = self.memory.scratch(value);
             items.push(Item { variable, name, value, id: NO_ID });
@@ -201,11 +216,22 @@ impl Transaction {
         });
     }
 
+    /// What matched in the chain so far: each name once, in the place of its first match with the value of its last.
     fn matched_values(&mut self, variable: Variable, selector: &Selector, items: &mut Vec<Item>) {
-        for matched in &self.matched_before {
-            if selector.selects(self.memory.get(matched.name)) {
-                let value = if variable == Variable::MatchedVars { matched.value } else { matched.name };
-                items.push(Item { variable, name: ItemName::Key(matched.name), value, id: NO_ID });
+        let mut places = HashMap::new();
+        for matched in &self.matched_in_chain {
+            let name = self.memory.get(matched.name);
+            if !selector.selects(name, &self.key_faults) {
+                continue;
+            }
+            let value = if variable == Variable::MatchedVars { matched.value } else { matched.name };
+            let item = Item { variable, name: ItemName::Key(matched.name), value, id: NO_ID };
+            match places.entry(name.to_ascii_lowercase()) {
+                Entry::Occupied(place) => items[*place.get()] = item,
+                Entry::Vacant(place) => {
+                    place.insert(items.len());
+                    items.push(item);
+                }
             }
         }
     }
@@ -264,6 +290,7 @@ impl Transaction {
                 let text = self.full_request();
                 return uncached(self.memory.scratch(&text));
             }
+            V::ModsecBuild => return uncached(self.memory.scratch(MODSEC_BUILD)),
             V::Time => {
                 let text = clock(self.now).time();
                 return uncached(self.memory.scratch(text.as_bytes()));
@@ -294,7 +321,6 @@ impl Transaction {
             V::ReqbodyError => flag(self.input.body_error.is_some()),
             V::UrlencodedError => flag(self.input.urlencoded_error),
             V::Duration => self.now.as_micros() - self.started.as_micros(),
-            V::ModsecBuild => MODSEC_BUILD,
             V::TimeEpoch => self.now.as_micros().div_euclid(SECOND),
             V::TimeDay => clock(self.now).day,
             V::TimeHour => clock(self.now).hour,
@@ -334,8 +360,10 @@ impl Transaction {
         match (&exclusion.selector, item.name) {
             (Selector::All, _) => true,
             (Selector::Slot(wanted), ItemName::Tx(number)) => *wanted == number,
-            (selector, ItemName::Tx(number)) => selector.selects(self.tx.name(number, rules)),
-            (selector, ItemName::Key(key)) => selector.selects(self.memory.get(key)),
+            (selector, ItemName::Tx(number)) => {
+                selector.selects(self.tx.name(number, rules), &self.key_faults)
+            }
+            (selector, ItemName::Key(key)) => selector.selects(self.memory.get(key), &self.key_faults),
             (Selector::XPath(_), _) => true,
             _ => false,
         }
@@ -369,7 +397,7 @@ impl Transaction {
 }
 
 /// 2.9.7 in ModSecurity's form: two digits each for major, minor and patch, then release (9) and build.
-const MODSEC_BUILD: i64 = 20_907_900;
+const MODSEC_BUILD: &[u8] = b"020907900";
 
 /// A moment in UTC, field by field.
 struct Clock {

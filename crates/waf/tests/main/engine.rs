@@ -12,11 +12,22 @@
 //! body
 //! -- response 200 text/html        (if it matters)
 //! body
+//! -- request                       (more of them share the collections; the last one counts)
+//! -- wait 60                       (seconds before the next request)
 //! -- expect
 //! 1 ARGS:a message | data          (each logged match)
 //! tx.score = 5                     (`-` if unset)
+//! env.name = 1                     (what setenv set)
+//! rule.1 = 2 7 v 9 8 a,b           (severity, rev, ver, maturity, accuracy and tags of a match)
+//! silent = 3                       (matches that the error log does not have)
+//! audit = ABZ                      (the parts for the audit log; `-` where it has no entry)
+//! pause = 500
+//! how = Drop                       (what is done with the request)
+//! body = 5 3                       (bytes of request and response that were inspected)
 //! => 403 by 1                      (or: => continue)
 //! ```
+//!
+//! What a line of expectation does not name is not compared, but for the matches and the end.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,26 +36,34 @@ use waf::operators::NoFiles;
 use waf::{BodyProgress, Collections, Connection, Decision, RuleSet, Timestamp, Transaction};
 
 /// One case of a file.
-struct Case<'a> {
-    name: &'a str,
-    rules: String,
-    request: String,
+pub struct Case<'a> {
+    pub name: &'a str,
+    pub rules: String,
+    /// With the seconds before each.
+    requests: Vec<(i64, String)>,
     response: Option<(u16, &'a str, String)>,
-    expected: Vec<&'a str>,
+    pub expected: Vec<&'a str>,
 }
 
-fn cases(text: &str) -> Vec<Case<'_>> {
+pub fn cases(text: &str) -> Vec<Case<'_>> {
     text.split("\n== ").skip(1).map(case).collect()
 }
 
 fn case(text: &str) -> Case<'_> {
     let (name, rest) = text.split_once('\n').unwrap_or((text, ""));
     let mut case =
-        Case { name, rules: String::new(), request: String::new(), response: None, expected: Vec::new() };
+        Case { name, rules: String::new(), requests: Vec::new(), response: None, expected: Vec::new() };
     let mut section = "rules";
+    let mut wait = 0;
     for line in rest.lines() {
         if let Some(title) = line.strip_prefix("-- ") {
             section = title.split(' ').next().unwrap_or(title);
+            if let Some(seconds) = title.strip_prefix("wait ") {
+                wait = seconds.parse().unwrap();
+            }
+            if section == "request" {
+                case.requests.push((std::mem::take(&mut wait), String::new()));
+            }
             if let Some(head) = title.strip_prefix("response ") {
                 let (status, content_type) = head.split_once(' ').unwrap_or((head, ""));
                 case.response = Some((status.parse().unwrap(), content_type, String::new()));
@@ -53,7 +72,11 @@ fn case(text: &str) -> Case<'_> {
         }
         match section {
             "rules" => case.rules.push_str(&format!("{line}\n")),
-            "request" => case.request.push_str(&format!("{line}\n")),
+            "request" => {
+                if let Some((_, request)) = case.requests.last_mut() {
+                    request.push_str(&format!("{line}\n"));
+                }
+            }
             "response" => {
                 if let Some((_, _, body)) = &mut case.response {
                     body.push_str(line);
@@ -68,7 +91,21 @@ fn case(text: &str) -> Case<'_> {
 
 pub fn compile(rules: &str) -> Arc<RuleSet> {
     let document = seclang::load::parse_str("case.conf", rules).unwrap_or_else(|e| panic!("{e:?}"));
-    Arc::new(RuleSet::compile(&document, &NoFiles).unwrap_or_else(|e| panic!("{e:?}")))
+    Arc::new(RuleSet::compile(&document, &Files).unwrap_or_else(|e| panic!("{e:?}")))
+}
+
+/// The files that rules of cases may name.
+pub struct Files;
+
+impl waf::operators::DataFiles for Files {
+    fn read(&self, name: &str, _: &str) -> Result<Vec<u8>, String> {
+        match name {
+            "phrases.data" => Ok(b"evil\nbad\n".to_vec()),
+            "addresses.data" => Ok(b"192.0.2.0/24\n".to_vec()),
+            "unicode.mapping" => Ok(b"20127 (US-ASCII)\n00e9:65\n".to_vec()),
+            _ => Err("no such file".to_owned()),
+        }
+    }
 }
 
 /// `\xhh` in a case's text stands for a byte.
@@ -98,10 +135,27 @@ pub fn transaction(rules: &Arc<RuleSet>, collections: &Arc<Collections>, seconds
     Transaction::new(Arc::clone(rules), connection, now, "unique-1", Arc::clone(collections))
 }
 
-fn run(case: &Case<'_>) -> Transaction {
-    let mut tx = transaction(&compile(&case.rules), &Arc::default(), 1_800_000_000);
-    let now = Timestamp::from_micros(1_800_000_000_000_500);
-    let (head, body) = case.request.split_once("\n\n").unwrap_or((&case.request, ""));
+pub fn run(case: &Case<'_>, rules: &Arc<RuleSet>) -> Transaction {
+    let collections = Arc::default();
+    let mut seconds = 1_800_000_000;
+    let mut last = None;
+    for (wait, request) in &case.requests {
+        seconds += wait;
+        last = Some(run_request(case, request, rules, &collections, seconds));
+    }
+    last.unwrap_or_else(|| panic!("{}: no request", case.name))
+}
+
+fn run_request(
+    case: &Case<'_>,
+    request: &str,
+    rules: &Arc<RuleSet>,
+    collections: &Arc<Collections>,
+    seconds: i64,
+) -> Transaction {
+    let mut tx = transaction(rules, collections, seconds);
+    let now = Timestamp::from_micros(seconds * 1_000_000 + 500);
+    let (head, body) = request.split_once("\n\n").unwrap_or((request, ""));
     let mut lines = head.lines();
     let line = unescape(lines.next().unwrap_or("GET / HTTP/1.1"));
     let first = line.iter().position(|&b| b == b' ').unwrap();
@@ -143,7 +197,7 @@ fn run(case: &Case<'_>) -> Transaction {
     tx
 }
 
-fn outcome(case: &Case<'_>, tx: &Transaction) -> Vec<String> {
+pub fn outcome(case: &Case<'_>, tx: &Transaction) -> Vec<String> {
     let mut lines: Vec<String> = tx
         .matches()
         .iter()
@@ -156,11 +210,7 @@ fn outcome(case: &Case<'_>, tx: &Transaction) -> Vec<String> {
             line.trim_end().to_owned()
         })
         .collect();
-    for expected in case.expected.iter().filter(|line| line.starts_with("tx.")) {
-        let name = expected["tx.".len()..].split(' ').next().unwrap();
-        let value = tx.tx_text(name).map(|v| String::from_utf8_lossy(&v).into_owned());
-        lines.push(format!("tx.{name} = {}", value.as_deref().unwrap_or("-")));
-    }
+    lines.extend(case.expected.iter().filter_map(|expected| detail(expected.split(" = ").next()?, case, tx)));
     lines.push(match tx.intervention() {
         Some(intervention) => format!("=> {} by {}", intervention.status, intervention.rule_id),
         None => "=> continue".to_owned(),
@@ -168,19 +218,84 @@ fn outcome(case: &Case<'_>, tx: &Transaction) -> Vec<String> {
     lines
 }
 
+/// What a line of expectation asks for, besides matches and the end.
+fn detail(what: &str, case: &Case<'_>, tx: &Transaction) -> Option<String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let ids = |of: &dyn Fn(&waf::Match) -> bool| {
+        let ids = tx.matches().iter().filter(|found| of(found)).map(|found| found.rule.id.to_string());
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    let value = match what.split_once('.') {
+        Some(("tx", name)) => tx.tx_text(name).map_or_else(|| "-".to_owned(), |value| text(&value)),
+        Some(("env", name)) => {
+            let found = tx.environment().iter().find(|(known, _)| known == name.as_bytes());
+            found.map_or_else(|| "-".to_owned(), |(_, value)| text(value))
+        }
+        Some(("rule", id)) => {
+            let found = tx.matches().iter().find(|found| found.rule.id.to_string() == id);
+            found.map_or_else(
+                || "-".to_owned(),
+                |found| {
+                    let rule = &found.rule;
+                    let number = |n: Option<u8>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
+                    let severity = number(rule.severity.map(|severity| severity as u8));
+                    let (maturity, accuracy) = (number(rule.maturity), number(rule.accuracy));
+                    format!(
+                        "{severity} {} {} {maturity} {accuracy} {}",
+                        rule.rev,
+                        rule.ver,
+                        rule.tags.join(",")
+                    )
+                },
+            )
+        }
+        _ => match what {
+            "silent" => ids(&|found| !found.log),
+            "unaudited" => ids(&|found| !found.audit_log),
+            "audit" => {
+                let status = case.response.as_ref().map_or(200, |(status, ..)| *status);
+                let status = tx.intervention().map_or(status, |found| found.status);
+                let wants = tx.wants_audit_log(status);
+                if wants { tx.audit_log_parts().to_owned() } else { "-".to_owned() }
+            }
+            "pause" => tx.pause_ms().to_string(),
+            "how" => tx.intervention().map_or_else(
+                || "-".to_owned(),
+                |found| match &found.action {
+                    waf::InterventionAction::Redirect(to) => format!("Redirect {}", text(to)),
+                    other => format!("{other:?}"),
+                },
+            ),
+            "body" => {
+                format!("{} {}", tx.inspected_request_bytes(), tx.inspected_response_body().len())
+            }
+            _ => return None,
+        },
+    };
+    Some(format!("{what} = {value}"))
+}
+
+/// The files of cases, by name.
+pub fn files() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(&path).unwrap())
+    };
+    paths.into_iter().map(read).collect()
+}
+
 #[test]
 fn engine_cases() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine");
     let mut count = 0;
     let mut failures = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let text = std::fs::read_to_string(&path).unwrap();
+    for (file, text) in files() {
         for case in cases(&text) {
             count += 1;
-            let outcome = outcome(&case, &run(&case));
+            let outcome = outcome(&case, &run(&case, &compile(&case.rules)));
             if outcome != case.expected {
-                let file = path.file_name().unwrap().to_string_lossy();
                 failures.push(format!(
                     "{file}: {}\n  expected\n    {}\n  got\n    {}",
                     case.name,

@@ -187,7 +187,7 @@ fn a4_what_setvar_and_ctl_cannot_keep_is_told() {
     ] {
         assert_eq!(kinds(&run(&each(action), &many)), [kind], "{action}");
     }
-    let removals = vec!["ctl:ruleRemoveTargetById=2;ARGS:x"; 6].join(",");
+    let removals = ["ctl:ruleRemoveTargetById=2;ARGS:x"; 6].join(",");
     assert_eq!(kinds(&run(&each(&removals), &many)), [FaultKind::RemovedTargets]);
     let rules = format!("{initcol}SecRule ARGS|ARGS_NAMES \"@rx .\" \"id:2,phase:1,pass,log\"\n");
     let tx = run(&rules, &many);

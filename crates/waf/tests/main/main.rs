@@ -12,3 +12,4 @@ mod memory;
 mod operators;
 mod patterns;
 mod transformations;
+mod words;

@@ -67,17 +67,17 @@ impl Document<'_> {
     }
 
     /// The string-value of a node (XPath 1.0 §5): for an element all text within it.
-    pub(super) fn content(&self, index: usize) -> Cow<'_, [u8]> {
-        let Some(node) = self.nodes.get(index) else { return Cow::Borrowed(b"") };
+    pub(super) fn content(&self, index: usize) -> Cow<'_, str> {
+        let Some(node) = self.nodes.get(index) else { return Cow::Borrowed("") };
         let within = &self.nodes[index..node.end as usize];
         let mut texts = within.iter().filter_map(|node| match &node.kind {
-            Kind::Text(value) | Kind::Entity(value) => Some(self.text(value).as_bytes()),
+            Kind::Text(value) | Kind::Entity(value) => Some(self.text(value)),
             Kind::Element { .. } => None,
         });
-        let Some(first) = texts.next() else { return Cow::Borrowed(b"") };
+        let Some(first) = texts.next() else { return Cow::Borrowed("") };
         let Some(second) = texts.next() else { return Cow::Borrowed(first) };
         let mut content = [first, second].concat();
-        texts.for_each(|text| content.extend_from_slice(text));
+        texts.for_each(|text| content.push_str(text));
         Cow::Owned(content)
     }
 }

@@ -1,0 +1,42 @@
+//! What expressions give, and how one type becomes another (XPath 1.0 §4).
+
+use super::evaluate::NodeRef;
+use std::borrow::Cow;
+
+#[derive(Debug, Clone)]
+pub(super) enum Value<'d> {
+    /// In document order, each once.
+    Nodes(Vec<NodeRef>),
+    Number(f64),
+    Text(Cow<'d, str>),
+    Boolean(bool),
+}
+
+impl Value<'_> {
+    /// `boolean()` of it.
+    pub(super) fn is_true(&self) -> bool {
+        match self {
+            Value::Nodes(nodes) => !nodes.is_empty(),
+            Value::Number(number) => *number != 0.0 && !number.is_nan(),
+            Value::Text(text) => !text.is_empty(),
+            Value::Boolean(boolean) => *boolean,
+        }
+    }
+}
+
+/// `number()` of a text: digits with at most one point and a minus sign before them; anything else is NaN.
+pub(super) fn number_of(text: &str) -> f64 {
+    let text = text.trim_matches([' ', '\t', '\r', '\n']);
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if plain { text.parse().unwrap_or(f64::NAN) } else { f64::NAN }
+}
+
+/// `string()` of a number.
+pub(super) fn text_of(number: f64) -> String {
+    match number {
+        number if number.is_infinite() => if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
+        0.0 => "0".to_owned(),
+        number => number.to_string(),
+    }
+}
