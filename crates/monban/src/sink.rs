@@ -255,7 +255,7 @@ mod tests {
             std::fs::read_to_string(&file).unwrap()
         };
         assert!(written("SecAuditLogFormat Native\n").starts_with("--"));
-        assert!(written("SecAuditLogFormat JSON\n").starts_with("{\"transaction\""));
+        assert!(written("SecAuditLogFormat JSON\n").starts_with('{'));
         assert!(!storage.exists());
         let concurrent = format!("SecAuditLogType Concurrent\nSecAuditLogStorageDir {}\n", storage.display());
         let index = written(&concurrent);
