@@ -34,6 +34,8 @@ mod credentials;
 mod fields;
 mod names;
 
+use std::ops::Range;
+
 use memchr::memmem;
 
 use crate::{Body, ByteString, Event, Evidence, Header, MatchedRule, RequestEvidence};
@@ -133,20 +135,14 @@ impl Found {
                 let joins_after = is_part(after.first()) && is_part(secret.last());
                 secret.len() >= SHORTEST_WITHIN || !(joins_before || joins_after)
             };
-            let mut places = memmem::find_iter(&lower, secret).filter(alone).peekable();
-            if places.peek().is_none() {
-                continue;
+            let places: Vec<Range<usize>> = memmem::find_iter(&lower, secret)
+                .filter(alone)
+                .map(|place| place..place + secret.len())
+                .collect();
+            if !places.is_empty() {
+                replace(text, &places);
+                lower = text.to_ascii_lowercase();
             }
-            let mut replaced = Vec::with_capacity(text.len());
-            let mut rest = 0;
-            for place in places {
-                replaced.extend_from_slice(&text[rest..place]);
-                replaced.extend_from_slice(REDACTED.as_bytes());
-                rest = place + secret.len();
-            }
-            replaced.extend_from_slice(&text[rest..]);
-            lower = replaced.to_ascii_lowercase();
-            *text = replaced.into();
         }
     }
 }
@@ -322,6 +318,22 @@ impl Redactor {
             _ => false,
         }
     }
+}
+
+/// Replaces places of a text, which are in order and apart.
+fn replace(text: &mut ByteString, places: &[Range<usize>]) {
+    if places.is_empty() {
+        return;
+    }
+    let mut replaced = Vec::with_capacity(text.len());
+    let mut rest = 0;
+    for place in places {
+        replaced.extend_from_slice(&text[rest..place.start]);
+        replaced.extend_from_slice(REDACTED.as_bytes());
+        rest = place.end;
+    }
+    replaced.extend_from_slice(&text[rest..]);
+    *text = replaced.into();
 }
 
 /// Replaces what is known by its form alone.

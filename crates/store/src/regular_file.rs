@@ -205,7 +205,7 @@ mod tests {
     fn d20_without_openat2_the_same_is_refused() {
         let folder = folder();
         let text = |folders: &[&str], name: &str| {
-            let root = rustix::fs::open(&folder.path().join("root"), FOLDER, Mode::empty()).unwrap();
+            let root = rustix::fs::open(folder.path().join("root"), FOLDER, Mode::empty()).unwrap();
             let folders: Vec<&OsStr> = folders.iter().map(|folder| folder.as_ref()).collect();
             let mut text = String::new();
             open_in(&folder_step_by_step(root, &folders)?, name.as_ref())?.read_to_string(&mut text)?;

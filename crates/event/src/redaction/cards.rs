@@ -4,7 +4,6 @@
 //! or a longer number is taken for one. Escapes are no letters: `%3D4111…`, `\n4111…`. Digits are written in one piece, or in
 //! the groups in which cards are embossed, with single separators between them.
 
-use super::REDACTED;
 use crate::ByteString;
 
 const SHORTEST: usize = 13;
@@ -118,8 +117,7 @@ const SEPARATORS: &[(&str, Separator)] = &[
 /// Replaces every card number in the text.
 pub(super) fn redact(text: &mut ByteString) {
     let bytes = text.as_bytes();
-    let mut redacted = Vec::new();
-    let mut rest = 0;
+    let mut places = Vec::new();
     let mut at = 0;
     // Whether a letter or a digit stands before `at`.
     let mut adjoins = false;
@@ -136,9 +134,7 @@ pub(super) fn redact(text: &mut ByteString) {
         while first < groups.len() {
             match card(bytes, &groups, first) {
                 Some(count) => {
-                    redacted.extend_from_slice(&bytes[rest..groups[first].start]);
-                    redacted.extend_from_slice(REDACTED.as_bytes());
-                    rest = groups[first + count - 1].end;
+                    places.push(groups[first].start..groups[first + count - 1].end);
                     first += count;
                 }
                 None => first += 1,
@@ -147,10 +143,7 @@ pub(super) fn redact(text: &mut ByteString) {
         at = groups.last().map_or(at + length, |group| group.end);
         adjoins = true;
     }
-    if rest > 0 {
-        redacted.extend_from_slice(&bytes[rest..]);
-        *text = redacted.into();
-    }
+    super::replace(text, &places);
 }
 
 /// A digit, and how many bytes it takes: ASCII or full width (U+FF10 to U+FF19, also percent-encoded).

@@ -3,7 +3,6 @@
 
 use memchr::memmem;
 
-use super::REDACTED;
 use crate::ByteString;
 
 /// How keys of services begin, and how many characters follow at least.
@@ -38,8 +37,7 @@ const DASHES: &[u8] = b"-----";
 /// Replaces every credential in the text.
 pub(super) fn redact(text: &mut ByteString) {
     let bytes = text.as_bytes();
-    let mut redacted = Vec::new();
-    let mut rest = 0;
+    let mut places = Vec::new();
     let mut at = 0;
     // Whether a character of a token stands before `at`.
     let mut adjoins = false;
@@ -52,10 +50,8 @@ pub(super) fn redact(text: &mut ByteString) {
             _ => key(&bytes[at..]),
         };
         if let Some((shown, end)) = found {
-            redacted.extend_from_slice(&bytes[rest..at + shown]);
-            redacted.extend_from_slice(REDACTED.as_bytes());
+            places.push(at + shown..at + end);
             at += end;
-            rest = at;
             adjoins = false;
         } else if let [b'%', high, low, ..] = &bytes[at..]
             && high.is_ascii_hexdigit()
@@ -68,10 +64,7 @@ pub(super) fn redact(text: &mut ByteString) {
             at += 1;
         }
     }
-    if rest > 0 {
-        redacted.extend_from_slice(&bytes[rest..]);
-        *text = redacted.into();
-    }
+    super::replace(text, &places);
 }
 
 /// Characters of base64 for URLs (RFC 4648 §5).
