@@ -19,7 +19,7 @@ const OBSERVER: &str = "\
     SecRule XML:/*|XML://@* \"@unconditionalMatch\" \"id:5,phase:2,pass,log,noauditlog\"\n";
 
 /// What rules saw.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Inspected {
     /// The rule of the settings that refused the request.
     pub refused: Option<u32>,
@@ -61,6 +61,11 @@ impl Gate {
 
     /// Runs phases 1 and 2 on a POST with this body.
     pub fn inspect(&self, case: &Case) -> Inspected {
+        self.inspect_pieces(case, usize::MAX)
+    }
+
+    /// The same with a body that comes in pieces of so many bytes.
+    pub fn inspect_pieces(&self, case: &Case, piece: usize) -> Inspected {
         let now = Timestamp::from_micros(1_800_000_000_000_000);
         let connection = Connection {
             client: SocketAddr::from(([127, 0, 0, 1], 50_000)),
@@ -80,10 +85,12 @@ impl Gate {
             Decision::Intervene(intervention) => Some(intervention),
             Decision::Continue => None,
         };
-        if stopped.is_none()
-            && let BodyProgress::Decided(intervention) = transaction.request_body(&case.body)
-        {
-            stopped = Some(intervention);
+        for piece in case.body.chunks(piece) {
+            if stopped.is_none()
+                && let BodyProgress::Decided(intervention) = transaction.request_body(piece)
+            {
+                stopped = Some(intervention);
+            }
         }
         if stopped.is_none()
             && let Decision::Intervene(intervention) = transaction.request_body_done(now)

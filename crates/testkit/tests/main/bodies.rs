@@ -53,6 +53,14 @@ fn a1_no_parser_reads_a_field_that_rules_did_not_see() {
 }
 
 #[test]
+fn a1_pieces_of_a_body_make_no_difference() {
+    let gate = Gate::start();
+    for case in [written(), variants::all()].concat() {
+        assert_eq!(gate.inspect_pieces(&case, 5), gate.inspect(&case), "{}", case.name);
+    }
+}
+
+#[test]
 fn a1_ordinary_bodies_are_not_refused() {
     let gate = Gate::start();
     let ordinary = cases("ordinary", None);

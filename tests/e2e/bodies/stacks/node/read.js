@@ -159,13 +159,19 @@ const encode = (text) => Buffer.from(String(text), "utf8").toString("base64");
 /** busboy gives undefined for what is in a charset that it does not know. */
 const pairs = (list) =>
   list.filter(([, value]) => value !== undefined).map(([name, value]) => [encode(name), encode(value)]);
-/** Rejects if a parser neither ends nor fails; all of them work in memory, so a number of turns is enough. */
+/** Rejects if a parser neither ends nor fails. All of them work in memory, so a number of turns is enough; but unpacking is done
+ * by other threads, which take their time. */
 function turns(count, state) {
   return new Promise((_, reject) => {
+    const fail = () => reject(new Error("neither end nor error"));
+    if (further.length > 0) {
+      setTimeout(fail, 60_000);
+      return;
+    }
     const turn = () => {
       if (state.done) return;
       if (count-- > 0) setImmediate(turn);
-      else reject(new Error("neither end nor error"));
+      else fail();
     };
     turn();
   });
