@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use gateway::client_address::{is_trusted, resolve};
 use gateway::config::ForwardedHeader;
-use gateway::limits::PROXY_V2_BYTES;
+use gateway::limits::{PATH_READINGS, PROXY_V2_BYTES};
 use gateway::{proxy_protocol, router};
 use ipnet::IpNet;
 use libfuzzer_sys::fuzz_target;
@@ -35,10 +35,12 @@ fuzz_target!(|data: &[u8]| {
         let _ = is_trusted(&trusted, found.ip());
     }
 
-    // the path that chooses the site has no dot segments left, and normalising it again changes nothing
-    let path = router::comparable_path(data);
-    if path.first() == Some(&b'/') {
-        assert!(!path.split(|b| *b == b'/').any(|segment| segment == b"." || segment == b".."));
+    // the path that chooses the site has no dot segments left, and is among no other reading; there are no more than the limit
+    let paths = router::readings(data);
+    if paths.first.first() == Some(&b'/') {
+        assert!(!paths.first.split(|b| *b == b'/').any(|segment| segment == b"." || segment == b".."));
     }
+    assert!(paths.others.len() <= PATH_READINGS);
+    assert!(!paths.complete || paths.others.iter().all(|other| *other != *paths.first));
     let _ = router::host_name(data);
 });

@@ -67,6 +67,9 @@ pub struct RequestEvidence {
     /// The upstream that answered or failed, as configured; none where it was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
+    /// The site's preset, which rules made exceptions for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
     /// The mode in which the rules ran at the end of the request.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub engine: Engine,
@@ -361,7 +364,8 @@ pub struct NotInspected {
 pub enum Uninspected {
     /// The request body beyond the rules' limit, or all of it where SecRequestBodyAccess is Off.
     RequestBody,
-    /// The response body beyond the rules' limit, or of a type that SecResponseBodyMimeType does not name.
+    /// The response body beyond the rules' limit, of a type that SecResponseBodyMimeType does not name, or in a content coding
+    /// that is unknown or broken.
     ResponseBody,
     /// A WebSocket.
     Websocket,

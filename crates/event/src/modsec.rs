@@ -28,6 +28,7 @@ pub use audit_native::{native, serial};
 pub use error_log::error_log;
 pub(crate) use escape::percent_decode;
 pub use index::{IndexEntry, entry_path, index};
+use message::limit_message;
 pub use message::{execution_error, message, metadata, sentence};
 
 use jiff::civil::DateTime;

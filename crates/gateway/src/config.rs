@@ -31,6 +31,8 @@ pub struct GatewayConfig {
     /// The one header in which trusted proxies name the client. Only one is believed, because a proxy that
     /// writes one of them passes the other on as the client sent it.
     pub forwarded_header: ForwardedHeader,
+    /// What becomes of a request whose host or path may mean several sites.
+    pub ambiguous_path: AmbiguousPath,
     /// Timeouts towards clients.
     pub timeouts: ClientTimeouts,
     /// Limits on connections and heads.
@@ -110,6 +112,9 @@ pub struct SiteConfig {
     /// What rules do here.
     #[serde(default)]
     pub waf: WafMode,
+    /// What the site serves, where rules made for web applications hinder it.
+    #[serde(default)]
+    pub preset: Option<Preset>,
     /// HTTP/2 towards the upstream.
     #[serde(default)]
     pub upstream_http2: UpstreamHttp2,
@@ -151,6 +156,7 @@ impl SiteConfig {
             path: root_path(),
             upstream: vec![upstream.to_owned()],
             waf: WafMode::default(),
+            preset: None,
             upstream_http2: UpstreamHttp2::default(),
             upstream_ca: None,
             upstream_tls: None,
@@ -172,6 +178,57 @@ pub enum WafMode {
     Detect,
     /// No rules at all.
     Off,
+}
+
+impl WafMode {
+    /// Of two modes the one that lets less pass.
+    pub fn stricter(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Block, _) | (_, Self::Block) => Self::Block,
+            (Self::Detect, _) | (_, Self::Detect) => Self::Detect,
+            (Self::Off, Self::Off) => Self::Off,
+        }
+    }
+}
+
+/// What a site serves. Rules see it as `TX:monban_preset`; those of the preset's own file make exceptions by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// Git over HTTP, with LFS.
+    Git,
+    /// WebDAV, CalDAV and CardDAV.
+    Webdav,
+    /// Nextcloud.
+    Nextcloud,
+    /// WordPress.
+    Wordpress,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Git, Self::Webdav, Self::Nextcloud, Self::Wordpress];
+
+    /// As configuration and rules write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Git => "git",
+            Self::Webdav => "webdav",
+            Self::Nextcloud => "nextcloud",
+            Self::Wordpress => "wordpress",
+        }
+    }
+}
+
+/// What becomes of a request whose host or path may mean another site to its upstream than to the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AmbiguousPath {
+    /// The strictest of these sites' rules judge it.
+    #[default]
+    Strictest,
+    /// It is answered 400.
+    Refuse,
 }
 
 /// When HTTP/2 is spoken to an upstream.

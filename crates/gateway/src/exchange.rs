@@ -15,11 +15,13 @@ use event::{Action, Timestamp, Uninspected};
 use http1::{BodyFraming, Fault, Headers, RequestFraming, RequestHead, ResponseHead};
 
 use crate::client_address;
-use crate::gate::{Gate, Runtime, Site};
+use crate::config::AmbiguousPath;
+use crate::gate::{Gate, Rules, Runtime, Site};
 use crate::held::{Held, HoldError};
 use crate::inspection::{Decision, Inspection, Progress};
 use crate::limits::{KEPT_FOR_EVENTS, REST_AFTER, REST_AT_ONCE};
 use crate::record::Record;
+use crate::router::Found;
 use crate::share::{Charge, Client, Resource, Spent};
 use crate::stream::{Reader, Writer};
 use crate::timer::{Elapsed, Timer};
@@ -135,6 +137,8 @@ struct Exchange<'a> {
     peer: Peer,
     trusted: bool,
     site: Arc<Site>,
+    /// Which other sites host and path may mean, where rules of another site judge.
+    ambiguity: Option<String>,
     request: Incoming,
     inspection: Option<Inspection>,
     record: Record,
@@ -161,7 +165,9 @@ impl<'a> Exchange<'a> {
     ) -> Self {
         let head = &request.head;
         let host = head.host().unwrap_or_default();
-        let site = runtime.router.find(host, head.target()).unwrap_or(&runtime.unrouted);
+        let found = runtime.router.find(host, head.target());
+        let site = found.site.unwrap_or(&runtime.unrouted);
+        let (rules, ambiguity) = judged_by(runtime, site, &found);
         let fields = head.headers().iter().map(|field| (field.name(), field.value()));
         let client =
             client_address::resolve(peer.address, &runtime.trusted, runtime.forwarded_header, fields);
@@ -172,7 +178,7 @@ impl<'a> Exchange<'a> {
         let id = gate.services.ids.next(request.time);
         let inspection = match &request.framing {
             Err(error) if !rules_may_see(error.fault) => None,
-            _ => Inspection::begin(gate, runtime, site.waf, client, peer.local, id, request.time),
+            _ => Inspection::begin(gate, runtime, rules, client, peer.local, id, request.time),
         };
         Self {
             gate,
@@ -181,10 +187,11 @@ impl<'a> Exchange<'a> {
             trusted: client_address::is_trusted(&runtime.trusted, peer.address.ip()),
             site: Arc::clone(site),
             inspection,
-            record: Record::new(id, client),
+            record: Record::new(id, client, ambiguity.clone()),
             counted: Charge::new(&holder, Resource::Requests),
             engine: Charge::new(&holder, Resource::Memory),
             client: holder,
+            ambiguity,
             body_read: request.framing.as_ref().is_ok_and(|framing| framing.body.is_empty()),
             body_is_whole: true,
             request,
@@ -225,6 +232,11 @@ impl<'a> Exchange<'a> {
                 return self.refuse(status, error.to_string(), writer).await;
             }
         };
+        if self.runtime.ambiguous_path == AmbiguousPath::Refuse
+            && let Some(ambiguity) = self.ambiguity.take()
+        {
+            return self.refuse(400, ambiguity, writer).await;
+        }
         let grpc = self.is_grpc();
         if grpc {
             if self.inspection.is_some() {
@@ -422,6 +434,28 @@ impl<'a> Exchange<'a> {
         self.record.reason = Some(reason.to_owned());
         Ending::Abort
     }
+}
+
+/// The strictest rules of the sites that a request may be for, and why they are not those of the site that takes it.
+fn judged_by(runtime: &Runtime, site: &Site, found: &Found<'_, Arc<Site>>) -> (Rules, Option<String>) {
+    if found.others.is_empty() && !found.any {
+        return (site.rules, None);
+    }
+    let mut rules = site.rules;
+    let mut names = Vec::new();
+    for other in &found.others {
+        rules = rules.stricter(other.map_or(runtime.strictest, |other| other.rules));
+        names.push(other.map_or_else(|| "no site".to_owned(), |other| format!("`{}`", other.name)));
+    }
+    if found.any {
+        rules = rules.stricter(runtime.strictest);
+        names = vec!["any site".to_owned()];
+    }
+    let refused = runtime.ambiguous_path == AmbiguousPath::Refuse;
+    let ambiguity = (rules != site.rules || refused).then(|| {
+        format!("host and path may mean `{}` or {}: judged by the strictest", site.name, names.join(", "))
+    });
+    (rules, ambiguity)
 }
 
 /// Whether rules run on a request that is refused for what its head means. Where it is not even certain which bytes

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use bytes::{BufMut, BytesMut};
 use http1::{HOP_BY_HOP, RequestHead, Version};
 
+use crate::decoding;
+
 /// Fields that say who the client is. From a peer that is no trusted proxy they are dropped: applications believe
 /// them. Compared with `_` for `-` as well, because CGI makes the same variable of both.
 const FORWARDING: [&str; 6] = [
@@ -24,6 +26,8 @@ pub(crate) struct Forward<'a> {
     trusted: bool,
     /// The Host that the request itself does not have (HTTP/1.0).
     host: Option<&'a [u8]>,
+    /// Whether Accept-Encoding is replaced.
+    reduced: bool,
     added: Vec<(&'static str, Vec<u8>)>,
 }
 
@@ -42,6 +46,7 @@ impl<'a> Forward<'a> {
             head,
             trusted,
             host: lacks_host.then(|| head.host().unwrap_or(authority.as_bytes())),
+            reduced: false,
             added: Vec::new(),
         };
         let mut chain = Vec::with_capacity(48);
@@ -62,6 +67,15 @@ impl<'a> Forward<'a> {
             forward.added.push(("X-Forwarded-Host", host.to_vec()));
         }
         forward
+    }
+
+    /// Where rules read the response's body, it may come in no coding that they cannot read.
+    pub(crate) fn inspected(mut self, inspects: bool) -> Self {
+        if inspects && let Some(codings) = decoding::inspectable(self.head.headers()) {
+            self.reduced = true;
+            self.added.push(("Accept-Encoding", codings));
+        }
+        self
     }
 
     /// The head whose fields are forwarded.
@@ -85,7 +99,7 @@ impl<'a> Forward<'a> {
 
     fn keeps(&self, name: &[u8]) -> bool {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        if HOP_BY_HOP.iter().any(|hop| is(hop)) || is("Expect") {
+        if HOP_BY_HOP.iter().any(|hop| is(hop)) || is("Expect") || (self.reduced && is("Accept-Encoding")) {
             return false;
         }
         let forwarding = FORWARDING.iter().position(|other| same_variable(name, other.as_bytes()));

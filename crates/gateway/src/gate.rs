@@ -18,7 +18,8 @@ use tokio_util::task::TaskTracker;
 use crate::access_log::{self, AccessLog};
 use crate::block_page::{self, BlockPage};
 use crate::config::{
-    AccessLogConfig, ClientTimeouts, ForwardedHeader, GatewayConfig, SiteConfig, UpstreamTimeouts, WafMode,
+    AccessLogConfig, AmbiguousPath, ClientTimeouts, ForwardedHeader, GatewayConfig, Preset, SiteConfig,
+    UpstreamTimeouts, WafMode,
 };
 use crate::exchange::upgrade;
 use crate::limits::{ConnectionCount, Limits, TEMPLATE_BYTES};
@@ -204,6 +205,9 @@ pub(crate) struct Runtime {
     pub unrouted: Arc<Site>,
     pub trusted: Vec<IpNet>,
     pub forwarded_header: ForwardedHeader,
+    pub ambiguous_path: AmbiguousPath,
+    /// What judges a request that may be for any site, or for none.
+    pub strictest: Rules,
     pub timeouts: ClientTimeouts,
     pub limits: Limits,
     pub block_page: BlockPage,
@@ -215,10 +219,33 @@ pub(crate) struct Runtime {
     upstreams: HashMap<Settings, Arc<Upstream>>,
 }
 
+/// What rules do to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub mode: WafMode,
+    pub preset: Option<Preset>,
+}
+
+impl Rules {
+    /// Of a request that no site takes.
+    pub(crate) const UNROUTED: Self = Self { mode: WafMode::Block, preset: None };
+
+    /// What lets pass only what both let pass.
+    pub(crate) fn stricter(self, other: Self) -> Self {
+        let preset = match (self.mode, other.mode) {
+            // the preset of a site where no rules run allows nothing
+            (WafMode::Off, _) => other.preset,
+            (_, WafMode::Off) => self.preset,
+            _ => self.preset.filter(|preset| other.preset == Some(*preset)),
+        };
+        Self { mode: self.mode.stricter(other.mode), preset }
+    }
+}
+
 /// A site in force.
 pub(crate) struct Site {
     pub name: Arc<str>,
-    pub waf: WafMode,
+    pub rules: Rules,
     pub timeouts: UpstreamTimeouts,
     /// See [`SiteConfig::upgrades`].
     pub upgrades: Option<Vec<String>>,
@@ -265,13 +292,15 @@ impl Runtime {
             router,
             unrouted: Arc::new(Site {
                 name: "-".into(),
-                waf: WafMode::Block,
+                rules: Rules::UNROUTED,
                 timeouts: UpstreamTimeouts::default(),
                 upgrades: None,
                 upstreams: None,
             }),
             trusted: config.trusted_proxies.clone(),
             forwarded_header: config.forwarded_header,
+            ambiguous_path: config.ambiguous_path,
+            strictest: config.sites.iter().map(rules_of).reduce(Rules::stricter).unwrap_or(Rules::UNROUTED),
             timeouts: config.timeouts.clone(),
             limits,
             block_page,
@@ -296,6 +325,10 @@ fn read_template(path: &Path) -> std::io::Result<String> {
     // one byte more than allowed, so that `BlockPage::parse` can tell
     std::fs::File::open(path)?.take(TEMPLATE_BYTES as u64 + 1).read_to_string(&mut text)?;
     Ok(text)
+}
+
+fn rules_of(site: &SiteConfig) -> Rules {
+    Rules { mode: site.waf, preset: site.preset }
 }
 
 fn add_site(
@@ -348,7 +381,7 @@ fn add_site(
     }
     let site = Arc::new(Site {
         name: name.as_str().into(),
-        waf: config.waf,
+        rules: rules_of(config),
         timeouts: config.timeouts.clone(),
         upgrades: config.upgrades.clone(),
         upstreams: Some(Group::new(members)),

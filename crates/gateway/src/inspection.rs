@@ -9,8 +9,8 @@ use http1::{RequestHead, ResponseHead};
 use waf::transaction::{BodyProgress, InterventionAction, Mode};
 use waf::{Clock, Connection, Fault, FaultKind, Transaction};
 
-use crate::config::WafMode;
-use crate::gate::{Gate, Runtime};
+use crate::config::{Preset, WafMode};
+use crate::gate::{Gate, Rules, Runtime};
 
 /// What rules decided at the end of a phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,7 @@ pub(crate) struct Inspection {
     clock: Clock,
     /// What all phases may take together.
     time_limit: Duration,
+    preset: Option<Preset>,
 }
 
 impl Inspection {
@@ -49,28 +50,37 @@ impl Inspection {
     pub(crate) fn begin(
         gate: &Gate,
         runtime: &Runtime,
-        mode: WafMode,
+        rules: Rules,
         client: SocketAddr,
         server: SocketAddr,
         id: EventId,
         time: Timestamp,
     ) -> Option<Self> {
-        let mode = match mode {
+        let mode = match rules.mode {
             WafMode::Block => Mode::On,
             WafMode::Detect => Mode::DetectionOnly,
             WafMode::Off => return None,
         };
-        let rules = Arc::clone(runtime.rules.as_ref()?);
+        let set = Arc::clone(runtime.rules.as_ref()?);
         let collections = Arc::clone(&gate.services.collections);
         let connection = Connection { client, server };
-        let mut transaction = Transaction::new(rules, connection, time, &id.to_string(), collections);
+        let mut transaction = Transaction::new(set, connection, time, &id.to_string(), collections);
         transaction.set_mode(mode);
+        if let Some(preset) = rules.preset {
+            transaction.set_preset(preset.as_str());
+        }
         Some(Self {
             transaction,
             phases: [Duration::ZERO; 5],
             clock: Arc::clone(&gate.services.clock),
             time_limit: runtime.limits.inspection_time,
+            preset: rules.preset,
         })
+    }
+
+    /// The preset that rules went by.
+    pub(crate) fn preset(&self) -> Option<Preset> {
+        self.preset
     }
 
     /// Runs one phase and takes its time.
@@ -143,6 +153,16 @@ impl Inspection {
         self.transaction.inspects_response_body()
     }
 
+    /// Whether rules read responses' bodies, as far as is known before one has come.
+    pub(crate) fn reads_response_bodies(&self) -> bool {
+        self.transaction.reads_response_bodies()
+    }
+
+    /// Bytes of a response's body that rules look at.
+    pub(crate) fn response_body_limit(&self) -> usize {
+        usize::try_from(self.transaction.response_body_limit()).unwrap_or(usize::MAX)
+    }
+
     pub(crate) fn response_body(&mut self, piece: &[u8]) -> Progress {
         self.phase(4, |transaction| transaction.response_body(piece).into())
     }
@@ -184,6 +204,11 @@ impl Inspection {
     pub(crate) fn overrun(&self) -> Option<String> {
         let overrun = self.transaction.overrun()?;
         Some(format!("inspection took longer than {:?}: ended at {overrun}", self.time_limit))
+    }
+
+    /// The body limit that ended the transaction.
+    pub(crate) fn limit_reached(&self) -> Option<&str> {
+        self.transaction.limit_reached()
     }
 
     /// The matches that are logged.

@@ -28,7 +28,7 @@
 //! | `server` | HTTP/1 and HTTP/2 in front |
 //! | [`router`], [`client_address`] | which site, which client |
 //! | `exchange`, `held`, `forward` | one request through all phases; bodies held back; the head as it is forwarded |
-//! | `inspection` | every call into `waf` |
+//! | `inspection`, `decoding` | every call into `waf`; content codings taken off for it |
 //! | `upstream` | addresses, pool, health, HTTP/1 and HTTP/2 behind |
 //! | `record`, [`access_log`], [`metrics`], `quantiles`, [`block_page`] | what is told of a request, and to whom |
 //! | `stream`, `timer` | a connection's bytes, buffers and timeouts |
@@ -69,6 +69,7 @@ pub mod access_log;
 pub mod block_page;
 pub mod client_address;
 pub mod config;
+pub mod decoding;
 mod exchange;
 mod forward;
 mod gate;

@@ -96,6 +96,25 @@ pub const H2_UNSENT_BYTES: usize = 256 * 1024;
 /// The same where the client's share of memory is spent.
 pub const H2_UNSENT_LEAST: usize = 16 * 1024;
 
+/// Content codings of one response, one over the other: beyond, its body is not inspected.
+pub const CODINGS: usize = 2;
+
+/// Bytes of the window that a Zstandard frame may ask for (RFC 9659 §3): beyond, it is not inspected.
+pub const ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
+
+/// Bytes of a Zstandard block, encoded or decoded (RFC 8878 §3.1.1.2.3): beyond, it is broken.
+pub const ZSTD_BLOCK: usize = 128 * 1024;
+
+/// Bytes of an encoded response that are held beyond SecResponseBodyLimit while the limit's decoded bytes have not come:
+/// beyond, the rest passes without inspection.
+pub const ENCODED_SLACK: usize = 64 * 1024;
+
+/// Bytes of a path whose readings are looked for: an ambiguous one that is longer may be for any site.
+pub const AMBIGUOUS_PATH_BYTES: usize = 4096;
+
+/// Readings of one path: one that has more may be for any site.
+pub const PATH_READINGS: usize = 64;
+
 /// HTTP/2 streams of one client connection: beyond, the stream is refused (RFC 9113 §5.1.2).
 pub const H2_STREAMS: u32 = 128;
 

@@ -43,12 +43,12 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(id: EventId, client: SocketAddr) -> Self {
+    pub(crate) fn new(id: EventId, client: SocketAddr, reason: Option<String>) -> Self {
         Self {
             id,
             client,
             action: Action::Passed,
-            reason: None,
+            reason,
             status: 0,
             response: None,
             received: 0,
@@ -103,6 +103,9 @@ impl Record {
                 self.not_inspected(Uninspected::InspectionTime, None);
                 self.reason.get_or_insert(overrun);
                 gate.metrics.inspection_overrun(&site.name);
+            }
+            if let Some(limit) = inspection.limit_reached() {
+                self.reason.get_or_insert_with(|| limit.to_owned());
             }
             if let Some(fault) = inspection.faults().first() {
                 self.reason.get_or_insert_with(|| fault.to_string());
@@ -178,13 +181,18 @@ impl Record {
             evidence.scores = inspection.scores();
             evidence.faults = inspection.faults().iter().map(ToString::to_string).collect();
             evidence.engine = inspection.engine();
+            evidence.preset = inspection.preset().map(|preset| preset.as_str().to_owned());
             evidence.durations.phases_us = inspection.phases().map(micros);
         }
         let worst = evidence.rules.iter().filter_map(|rule| rule.severity).min();
         let severity = match self.action {
             Action::Failed => Severity::Error,
-            _ if inspection.is_some_and(|inspection| inspection.overrun().is_some()) => Severity::Warning,
-            _ if inspection.is_some_and(|inspection| !inspection.faults().is_empty()) => Severity::Warning,
+            _ if inspection.is_some_and(|i| {
+                i.overrun().is_some() || i.limit_reached().is_some() || !i.faults().is_empty()
+            }) =>
+            {
+                Severity::Warning
+            }
             Action::Refused => Severity::Notice,
             _ => Severity::Info,
         };

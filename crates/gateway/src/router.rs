@@ -1,7 +1,13 @@
-//! Which site takes a request: by host name, then by the longest path prefix.
+//! Which site takes a request: by host name, then by the longest path prefix; and which others it may be for to a server that
+//! reads host or path differently.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+mod readings;
+
+pub use readings::{Readings, readings};
 
 /// Sites by host and path. `S` is what stands behind: the gateway's own site, or a number in tests.
 #[derive(Debug)]
@@ -10,6 +16,19 @@ pub struct Router<S> {
     /// By the part after `*.`
     wildcard: HashMap<String, Vec<Route<S>>>,
     any: Vec<Route<S>>,
+    /// Whether a prefix has upper case letters.
+    mixed_case: bool,
+}
+
+/// The sites that a request may be for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Found<'a, S> {
+    /// The site that takes it: by the first of [`readings`].
+    pub site: Option<&'a S>,
+    /// What other readings lead to, where that differs: other sites, or none.
+    pub others: Vec<Option<&'a S>>,
+    /// Whether it may be for any site: its host has an odd form, or its path has too many readings.
+    pub any: bool,
 }
 
 #[derive(Debug)]
@@ -46,7 +65,7 @@ pub enum Error {
 
 impl<S> Default for Router<S> {
     fn default() -> Self {
-        Self { exact: HashMap::new(), wildcard: HashMap::new(), any: Vec::new() }
+        Self { exact: HashMap::new(), wildcard: HashMap::new(), any: Vec::new(), mixed_case: false }
     }
 }
 
@@ -74,41 +93,87 @@ impl<S: Clone> Router<S> {
         if routes.iter().any(|route| route.prefix == prefix) {
             return Err(Error::Taken { host: host.to_owned(), path: path.to_owned() });
         }
+        self.mixed_case |= prefix.bytes().any(|b| b.is_ascii_uppercase());
         routes.push(Route { prefix: prefix.to_owned(), site });
         // longest first
         routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
         Ok(())
     }
 
-    /// The site for a Host field (with or without a port) and a request target.
-    pub fn find(&self, host: &[u8], target: &[u8]) -> Option<&S> {
+    /// The sites that a request for a Host field (with or without a port) and a target may be for.
+    pub fn find(&self, host: &[u8], target: &[u8]) -> Found<'_, S> {
         let name = host_name(host);
-        let path = comparable_path(target);
-        let pick = |routes: &'_ Vec<Route<S>>| -> Option<usize> {
-            routes.iter().position(|route| covers(route.prefix.as_bytes(), &path))
-        };
-        if let Some(routes) = self.exact.get(&*name)
-            && let Some(at) = pick(routes)
+        let any = !is_usual_host(&name);
+        // a site of this host for all paths, and no other: it takes whatever the path may mean
+        if !any
+            && target.first() == Some(&b'/')
+            && let Some(only) = self.routes(&name).next()
+            && only.prefix.is_empty()
         {
-            return Some(&routes[at].site);
+            return Found { site: Some(&only.site), others: Vec::new(), any };
         }
-        if !self.wildcard.is_empty() {
-            let mut rest = &*name;
-            while let Some(dot) = rest.find('.') {
-                rest = &rest[dot + 1..];
-                if let Some(routes) = self.wildcard.get(rest)
-                    && let Some(at) = pick(routes)
-                {
-                    return Some(&routes[at].site);
-                }
+        let paths = readings(target);
+        let pick = |path: &[u8], covers: fn(&[u8], &[u8]) -> bool| {
+            self.routes(&name).find(|route| covers(route.prefix.as_bytes(), path)).map(|route| &route.site)
+        };
+        let site = pick(&paths.first, covers);
+        let mut others = Vec::new();
+        let mut note = |other| {
+            if !is_same(site, other) && !others.iter().any(|known| is_same(*known, other)) {
+                others.push(other);
             }
+        };
+        // to a server for which /Admin is /admin
+        if self.mixed_case || paths.first.iter().any(u8::is_ascii_uppercase) {
+            note(pick(&paths.first, covers_any_case));
         }
-        pick(&self.any).map(|at| &self.any[at].site)
+        for path in &paths.others {
+            note(pick(path, covers));
+            note(pick(path, covers_any_case));
+        }
+        Found { site, others, any: any || !paths.complete }
     }
+
+    /// The routes for a host, the most exact first.
+    fn routes<'r>(&'r self, name: &str) -> impl Iterator<Item = &'r Route<S>> {
+        let exact = self.exact.get(name).into_iter().flatten();
+        let dots = if self.wildcard.is_empty() { "" } else { name };
+        let wildcard = dots.match_indices('.').filter_map(|(dot, _)| self.wildcard.get(&dots[dot + 1..]));
+        exact.chain(wildcard.flatten()).chain(&self.any)
+    }
+}
+
+fn is_same<S>(one: Option<&S>, other: Option<&S>) -> bool {
+    one.map(std::ptr::from_ref) == other.map(std::ptr::from_ref)
 }
 
 fn covers(prefix: &[u8], path: &[u8]) -> bool {
     path.starts_with(prefix) && matches!(path.get(prefix.len()), None | Some(b'/'))
+}
+
+fn covers_any_case(prefix: &[u8], path: &[u8]) -> bool {
+    let beginning = path.get(..prefix.len());
+    beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(prefix))
+        && matches!(path.get(prefix.len()), None | Some(b'/'))
+}
+
+/// Whether every server takes this name for the same host: a domain name of non-empty labels, or an address in its usual form.
+/// A missing Host is one.
+fn is_usual_host(name: &str) -> bool {
+    if let Some(inner) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let address = inner.parse::<Ipv6Addr>();
+        return address.is_ok_and(|a| a.to_ipv4_mapped().is_none() && a.to_string() == inner);
+    }
+    let label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    // 127.1, 0x7f.0.0.1 and 2130706433 are addresses to some
+    let number = |label: &str| label.bytes().next().is_some_and(|b| b.is_ascii_digit());
+    match name.rsplit('.').next() {
+        None | Some("") => name.is_empty(),
+        Some(last) if number(last) => name.parse::<Ipv4Addr>().is_ok(),
+        Some(_) => name.split('.').all(label),
+    }
 }
 
 /// Host without port and final dot, in lower case.
@@ -124,61 +189,6 @@ pub fn host_name(host: &[u8]) -> Cow<'_, str> {
         name if name.bytes().any(|b| b.is_ascii_uppercase()) => Cow::Owned(name.to_ascii_lowercase()),
         name => name,
     }
-}
-
-/// The path as upstreams understand it: percent-decoded, slashes merged, dot segments removed. Only for the choice
-/// of the site; what is forwarded is the target as it was sent.
-pub fn comparable_path(target: &[u8]) -> Cow<'_, [u8]> {
-    let path = target.split(|b| *b == b'?' || *b == b'#').next().unwrap_or_default();
-    let path = if path.first() == Some(&b'/') { path } else { path_of_absolute_form(path) };
-    let plain = !path.contains(&b'%')
-        && !path.contains(&b'\\')
-        && !path.windows(2).any(|pair| pair[0] == b'/' && (pair[1] == b'/' || pair[1] == b'.'));
-    if plain {
-        return Cow::Borrowed(path);
-    }
-    let mut decoded = Vec::with_capacity(path.len());
-    let mut rest = path;
-    while let Some((&byte, tail)) = rest.split_first() {
-        let hex = |at: usize| tail.get(at).and_then(|b| char::from(*b).to_digit(16));
-        match (byte, hex(0), hex(1)) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high * 16 + low) as u8);
-                rest = &tail[2..];
-            }
-            _ => {
-                decoded.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    let mut out: Vec<&[u8]> = Vec::new();
-    // Windows servers take a backslash for a slash
-    for segment in decoded.split(|b| *b == b'/' || *b == b'\\') {
-        match segment {
-            b"" | b"." => {}
-            b".." => {
-                out.pop();
-            }
-            _ => out.push(segment),
-        }
-    }
-    let mut normal = Vec::with_capacity(decoded.len() + 1);
-    for segment in out {
-        normal.push(b'/');
-        normal.extend_from_slice(segment);
-    }
-    if normal.is_empty() {
-        normal.push(b'/');
-    }
-    Cow::Owned(normal)
-}
-
-/// `http://host/path` (RFC 9112 §3.2.2) → `/path`; `*` and anything else stays.
-fn path_of_absolute_form(target: &[u8]) -> &[u8] {
-    let Some(scheme) = target.windows(3).position(|w| w == b"://") else { return target };
-    let rest = &target[scheme + 3..];
-    rest.iter().position(|b| *b == b'/').map_or(b"/", |slash| &rest[slash..])
 }
 
 #[cfg(test)]
@@ -230,12 +240,86 @@ mod tests {
         ];
         assert!(cases.len() >= 27);
         for (host, target, want) in cases {
-            assert_eq!(router.find(host.as_bytes(), target.as_bytes()), want.as_ref(), "{host} {target}");
+            let found = router.find(host.as_bytes(), target.as_bytes());
+            assert_eq!(found.site, want.as_ref(), "{host} {target}");
         }
         router.add("*", "/", 9).unwrap();
-        assert_eq!(router.find(b"example.com", b"/"), Some(&9));
-        assert_eq!(router.find(b"only.test", b"/"), Some(&9));
-        assert_eq!(router.find(b"anything", b"*"), None);
+        assert_eq!(router.find(b"example.com", b"/").site, Some(&9));
+        assert_eq!(router.find(b"only.test", b"/").site, Some(&9));
+        assert_eq!(router.find(b"anything", b"*").site, None);
+    }
+
+    #[test]
+    fn a8_other_sites_that_a_path_may_mean() {
+        let mut router = Router::default();
+        for (host, path, site) in [
+            ("a.test", "/", "root"),
+            ("a.test", "/public", "public"),
+            ("a.test", "/Intern/Files", "files"),
+            ("b.test", "/public", "only"),
+            ("c.test", "/", "whole"),
+        ] {
+            router.add(host, path, site).unwrap();
+        }
+        type Case<'a> = (&'a str, &'a str, Option<&'a str>, &'a [Option<&'a str>]);
+        let cases: &[Case<'_>] = &[
+            ("a.test", "/public/x", Some("public"), &[]),
+            ("a.test", "/x/y.html?a=/public/..;/", Some("root"), &[]),
+            ("a.test", "/public/%E3%83%96", Some("public"), &[]),
+            ("a.test", "/public/..;/admin", Some("public"), &[Some("root")]),
+            ("a.test", "/public/..;/intern/files", Some("public"), &[Some("root"), Some("files")]),
+            ("a.test", "/public/%252e%252e/admin", Some("public"), &[Some("root")]),
+            ("a.test", "/PUBLIC/x", Some("root"), &[Some("public")]),
+            ("a.test", "/Public/x", Some("root"), &[Some("public")]),
+            ("a.test", "/intern/files", Some("root"), &[Some("files")]),
+            ("a.test", "/%70ublic", Some("public"), &[Some("root")]),
+            ("a.test", "/public;v=1/x", Some("root"), &[Some("public")]),
+            ("a.test:80", "//public/x", Some("public"), &[Some("root")]),
+            ("b.test", "/public/..;/admin", Some("only"), &[None]),
+            ("b.test", "/x/..;/public", None, &[Some("only")]),
+            // nothing to choose between
+            ("c.test", "/x/..;/%252e//\\#", Some("whole"), &[]),
+        ];
+        for (host, target, site, others) in cases {
+            let found = router.find(host.as_bytes(), target.as_bytes());
+            assert_eq!(found.site.copied(), *site, "{host} {target}");
+            let found_others: Vec<_> = found.others.iter().map(|other| other.copied()).collect();
+            assert_eq!(found_others, *others, "{host} {target}");
+            assert!(!found.any, "{host} {target}");
+        }
+        assert!(router.find(b"a.test", b"/%25252525252e").any);
+    }
+
+    #[test]
+    fn a8_hosts_that_servers_may_read_differently() {
+        for (host, usual) in [
+            ("", true),
+            ("a.test", true),
+            ("A.Test.:8080", true),
+            ("a_b-c.xn--p1ai", true),
+            ("localhost", true),
+            ("127.0.0.1:80", true),
+            ("[::1]:80", true),
+            ("1and1.test", true),
+            ("a.test..", false),
+            (".a.test", false),
+            ("a..test", false),
+            ("a.test;x", false),
+            ("a~b", false),
+            ("127.1", false),
+            ("127.0.0.01", false),
+            ("0x7f.0.0.1", false),
+            ("2130706433", false),
+            ("a.test.0x1", false),
+            ("[0:0::1]", false),
+            ("[::ffff:127.0.0.1]", false),
+            ("[::1", false),
+        ] {
+            assert_eq!(is_usual_host(&host_name(host.as_bytes())), usual, "{host}");
+            let mut router = Router::default();
+            router.add("*", "/", 1).unwrap();
+            assert_eq!(router.find(host.as_bytes(), b"/").any, !usual, "{host}");
+        }
     }
 
     #[test]

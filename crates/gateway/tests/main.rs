@@ -4,6 +4,7 @@
 mod addresses;
 mod bodies;
 mod early;
+mod encodings;
 mod faults;
 mod frames;
 mod http2;
@@ -13,6 +14,7 @@ mod proxying;
 mod refusals;
 mod reload;
 mod retries;
+mod routes;
 mod rules;
 mod streams;
 mod support;

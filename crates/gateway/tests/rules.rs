@@ -203,7 +203,122 @@ fn a_body_beyond_a_rejecting_limit_is_413() {
     let response = gate.ask(&form(&"x".repeat(100_001)));
     assert_eq!(response.status, 413);
     assert!(upstream.seen_now().is_empty());
-    assert_eq!(gate.events(1)[0].action, Action::Blocked);
+    let event = &gate.events(1)[0];
+    assert_eq!((event.action, event.severity), (Action::Blocked, event::Severity::Warning));
+}
+
+#[test]
+fn a9_every_body_limit_says_what_happened() {
+    let upstream = Upstream::start(|_| Answer::Bytes(ok(&"y".repeat(3000))));
+    let settings = "SecRequestBodyAccess On\nSecRequestBodyLimitAction Reject\nSecResponseBodyAccess On\n\
+        SecResponseBodyMimeType text/plain\nSecResponseBodyLimitAction Reject\n";
+    let multipart = |size: usize| {
+        let body = format!(
+            "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n{}\r\n--x--\r\n",
+            "z".repeat(size)
+        );
+        format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned();
+    for (limits, request, status, reason) in [
+        (
+            "SecRequestBodyLimit 1000",
+            form(&"x".repeat(2000)),
+            413,
+            "request body is larger than the configured limit (SecRequestBodyLimit 1000)",
+        ),
+        (
+            "SecRequestBodyNoFilesLimit 500",
+            form(&"x".repeat(2000)),
+            413,
+            "request body no files data length is larger than the configured limit (SecRequestBodyNoFilesLimit 500)",
+        ),
+        (
+            "SecRequestBodyNoFilesLimit 500",
+            multipart(2000),
+            413,
+            "request body no files data length is larger than the configured limit (SecRequestBodyNoFilesLimit 500)",
+        ),
+        (
+            "SecResponseBodyLimit 1000",
+            get,
+            500,
+            "response body is larger than the configured limit (SecResponseBodyLimit 1000)",
+        ),
+    ] {
+        let gate = Gate::with_rules(&config(&upstream.url()), rules(&format!("{settings}{limits}\n")));
+        assert_eq!(gate.ask(&request).status, status, "{reason}");
+        let event = &gate.events(1)[0];
+        assert_eq!(
+            (event.action, event.severity, event.reason.as_deref()),
+            (Action::Blocked, event::Severity::Warning, Some(reason))
+        );
+    }
+}
+
+#[test]
+fn a9_process_partial_lets_bodies_pass_that_go_on_behind_the_limit() {
+    let upstream = Upstream::start(|seen| Answer::Bytes(ok(&seen.body.len().to_string())));
+    let text = "SecRequestBodyAccess On\nSecRequestBodyLimit 1000\nSecRequestBodyLimitAction ProcessPartial\n\
+        SecRule REQUEST_HEADERS:Content-Type \"@contains json\" \"id:5,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON\"\n\
+        SecRule REQBODY_ERROR \"!@eq 0\" \"id:1,phase:2,deny,status:400,msg:'unreadable'\"\n\
+        SecRule MULTIPART_STRICT_ERROR|MULTIPART_UNMATCHED_BOUNDARY \"!@eq 0\" \"id:2,phase:2,deny,status:400,msg:'strict'\"\n\
+        SecRule ARGS|FILES \"@contains evil\" \"id:3,phase:2,deny,status:403,msg:'evil'\"\n";
+    let gate = Gate::with_rules(&config(&upstream.url()), rules(text));
+    let part = |head: &str, content: &str| {
+        format!("--x\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n")
+    };
+    let file = |content: &str| part("name=\"f\"; filename=\"a.bin\"", content);
+    let mut client = gate.client();
+    for (kind, body, status) in [
+        ("multipart/form-data; boundary=x", [file(&"z".repeat(5000)), "--x--\r\n".into()].concat(), 200),
+        ("multipart/form-data; boundary=x", [file(&"z\r\n".repeat(2000)), "--x--\r\n".into()].concat(), 200),
+        // the limit falls into a boundary, and into a part's head
+        (
+            "multipart/form-data; boundary=x",
+            [file(&"z".repeat(917)), file("y"), "--x--\r\n".into()].concat(),
+            200,
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            [file(&"z".repeat(870)), file("y"), "--x--\r\n".into()].concat(),
+            200,
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            [part("name=\"a\"", "evil"), file(&"z".repeat(5000)), "--x--\r\n".into()].concat(),
+            403,
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            [part("name=\"a\"", &"z".repeat(5000)), "--x--\r\n".into()].concat(),
+            200,
+        ),
+        // broken before the limit
+        ("multipart/form-data; boundary=x", format!("--x\r\nno header\r\n\r\n{}", "z".repeat(5000)), 400),
+        ("application/json", format!("{{\"a\": \"{}\"}}", "z".repeat(5000)), 200),
+        ("application/json", format!("{{\"a\": \"evil\", \"b\": \"{}\"}}", "z".repeat(5000)), 403),
+        ("application/json", format!("{{\"a\" \"b\", \"b\": \"{}\"}}", "z".repeat(5000)), 400),
+        // nothing beyond the limit
+        ("application/json", "{\"a\": \"b".to_owned(), 400),
+        ("multipart/form-data; boundary=x", file("z"), 400),
+    ] {
+        let length = body.len();
+        client.send(format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
+        ));
+        let answer = client.response();
+        assert_eq!(answer.status, status, "{kind} {}", &body[..body.len().min(150)]);
+        if status == 200 {
+            assert_eq!(answer.text(), length.to_string());
+        } else {
+            // its body was not read to its end
+            client = gate.client();
+        }
+    }
 }
 
 /// Answers a large upload, a long answer, an event stream and a WebSocket, and reads back what the access log says.

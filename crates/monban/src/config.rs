@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gateway::config::{
-    AccessLogConfig, ClientTimeouts, ForwardedHeader, GatewayConfig, ListenerConfig, RedactionConfig,
-    SiteConfig,
+    AccessLogConfig, AmbiguousPath, ClientTimeouts, ForwardedHeader, GatewayConfig, ListenerConfig, Preset,
+    RedactionConfig, SiteConfig,
 };
 use gateway::limits::Limits;
 use serde::Deserialize;
@@ -51,6 +51,7 @@ pub struct Config {
     #[serde(deserialize_with = "gateway::config::networks")]
     trusted_proxies: Vec<ipnet::IpNet>,
     forwarded_header: ForwardedHeader,
+    ambiguous_path: AmbiguousPath,
     timeouts: ClientTimeouts,
     limits: Limits,
     block_page: Option<PathBuf>,
@@ -75,6 +76,7 @@ impl Default for Config {
             site: gate.sites,
             trusted_proxies: gate.trusted_proxies,
             forwarded_header: gate.forwarded_header,
+            ambiguous_path: gate.ambiguous_path,
             timeouts: gate.timeouts,
             limits: gate.limits,
             block_page: gate.block_page,
@@ -257,12 +259,15 @@ impl Config {
         self.site.iter_mut().filter_map(|site| site.upstream_ca.as_mut()).for_each(anchor);
     }
 
-    /// The rule files in the order of loading: the exclusions before all others, where there are any. None: no rules.
+    /// The rule files in the order of loading: the exclusions before all others, where there are any, then the presets' rules and
+    /// those that are configured. None: no rules.
     pub fn rule_files(&self) -> Vec<String> {
+        if self.waf.rules.is_empty() {
+            return Vec::new();
+        }
         let exclusions = crate::exclusions::path(&self.data_dir);
-        let first =
-            (!self.waf.rules.is_empty() && exclusions.exists()).then(|| exclusions.display().to_string());
-        first.into_iter().chain(self.waf.rules.iter().cloned()).collect()
+        let first = exclusions.exists().then(|| exclusions.display().to_string());
+        first.into_iter().chain(self.preset_files()).chain(self.waf.rules.iter().cloned()).collect()
     }
 
     /// Which proxies the console believes what they say of the client.
@@ -276,6 +281,12 @@ impl Config {
     /// Whether events come from others than the gate.
     pub fn has_other_sources(&self) -> bool {
         !self.sensors.is_empty() || !self.watch.is_empty()
+    }
+
+    /// The rule files of the presets that sites have.
+    pub fn preset_files(&self) -> impl Iterator<Item = String> + '_ {
+        let asked = |preset: &Preset| self.site.iter().any(|site| site.preset == Some(*preset));
+        Preset::ALL.into_iter().filter(asked).map(crate::presets::path)
     }
 
     /// The sites as exclusions know them.
@@ -295,6 +306,7 @@ impl Config {
             sites: self.site.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
             forwarded_header: self.forwarded_header,
+            ambiguous_path: self.ambiguous_path,
             timeouts: self.timeouts.clone(),
             limits: self.limits.clone(),
             block_page: self.block_page.clone(),

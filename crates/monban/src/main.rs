@@ -23,6 +23,7 @@ mod looking;
 mod message;
 mod notices;
 mod persistence;
+mod presets;
 mod reception;
 mod rules;
 mod sample;

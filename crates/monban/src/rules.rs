@@ -10,6 +10,7 @@ use waf::RuleSet;
 use waf::operators::DataFiles;
 
 use crate::failure::Failure;
+use crate::presets;
 
 /// Rule files and the files that rules name, on disk.
 pub struct Disk;
@@ -26,6 +27,9 @@ impl Source for Disk {
     }
 
     fn glob(&self, pattern: &str) -> Result<Vec<String>, SourceError> {
+        if presets::text(pattern).is_some() {
+            return Ok(vec![pattern.to_owned()]);
+        }
         let paths = glob::glob(pattern).map_err(|error| SourceError::Other(error.to_string()))?;
         let mut found = Vec::new();
         for path in paths {
@@ -84,6 +88,7 @@ impl Source for Within {
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
         // links are followed first
         match Path::new(path).canonicalize() {
+            _ if presets::text(path).is_some() => Source::read(&Disk, path),
             Ok(real) if self.holds(&real) && real.to_str().is_some_and(is_rule_file) => {
                 Source::read(&Disk, path)
             }
@@ -108,6 +113,9 @@ impl DataFiles for Disk {
 }
 
 fn read(path: &str, limit: u64) -> std::io::Result<Vec<u8>> {
+    if let Some(text) = presets::text(path) {
+        return Ok(text.as_bytes().to_vec());
+    }
     store::regular_file::read(std::path::Path::new(path), limit)
 }
 

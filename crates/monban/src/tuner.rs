@@ -175,7 +175,8 @@ fn compiled_from(
         return Ok(None);
     }
     let path = crate::exclusions::path(&config.data_dir).display().to_string();
-    let roots: Vec<String> = std::iter::once(path.clone()).chain(files.iter().cloned()).collect();
+    let first = std::iter::once(path.clone()).chain(config.preset_files());
+    let roots: Vec<String> = first.chain(files.iter().cloned()).collect();
     let source = Overlay { path: &path, text: exclusions.text(), others };
     let loaded = rules::load_from(&source, &roots).map_err(|errors| Failure::Refused(errors.join("\n")))?;
     Ok(Some(Arc::new(loaded)))

@@ -111,6 +111,9 @@ pub fn judge(rules: &Arc<RuleSet>, event: &Event) -> Result<Judgement, NotReplay
     let now = event.time;
     let mut tx = Transaction::new(Arc::clone(rules), connection, now, &event.id.to_string(), collections);
     tx.set_mode(Mode::On);
+    if let Some(preset) = &request.preset {
+        tx.set_preset(preset);
+    }
     let protocol = match (&request.protocol[..], request.line.iter().rposition(|byte| *byte == b' ')) {
         ("", Some(space)) if request.line[space + 1..].starts_with(b"HTTP/") => &request.line[space + 1..],
         ("", _) => b"HTTP/0.9",

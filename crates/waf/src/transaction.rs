@@ -23,7 +23,7 @@ use crate::memory::{Mark, Memory, Slice};
 use crate::operators::Captures;
 use crate::ruleset::{RuleIndex, RuleSet, TargetRemoval};
 use crate::target::KeyFaults;
-use crate::tx::{TxVariables, leading_number};
+use crate::tx::{TxVariables, Value, leading_number};
 
 mod act;
 mod body;
@@ -148,6 +148,8 @@ pub struct Transaction {
     user_id: Vec<u8>,
     allowed: Option<AllowScope>,
     intervention: Option<Intervention>,
+    /// The body limit that refused the transaction, in words.
+    limit_reached: Option<String>,
     matches: Vec<Match>,
     sanitised: Vec<(seclang::action::Sanitise, Vec<u8>)>,
     pause_ms: u64,
@@ -255,6 +257,7 @@ impl Transaction {
             user_id: Vec::new(),
             allowed: None,
             intervention: None,
+            limit_reached: None,
             matches: Vec::new(),
             sanitised: Vec::new(),
             pause_ms: 0,
@@ -270,6 +273,12 @@ impl Transaction {
     /// Runs the rules in this mode, whatever `SecRuleEngine` says; ctl:ruleEngine may still change it.
     pub fn set_mode(&mut self, mode: Mode) {
         self.mode = mode;
+    }
+
+    /// Tells rules what the site serves, as `TX:monban_preset`, before the first phase.
+    pub fn set_preset(&mut self, preset: &str) {
+        let number = self.tx.number_of(b"monban_preset", &self.rules);
+        self.tx.set(number, Value::from_text(preset.as_bytes()), &self.rules);
     }
 
     /// Evaluates every rule on every value, without the plan that passes over rules which can't match. The outcome is
@@ -345,6 +354,11 @@ impl Transaction {
     /// What was decided.
     pub fn intervention(&self) -> Option<&Intervention> {
         self.intervention.as_ref()
+    }
+
+    /// The body limit that refused the transaction, as ModSecurity words it, with the directive that sets it.
+    pub fn limit_reached(&self) -> Option<&str> {
+        self.limit_reached.as_deref()
     }
 
     /// Whether the audit log wants this transaction: `SecAuditEngine` and, for RelevantOnly, a match with auditlog or a

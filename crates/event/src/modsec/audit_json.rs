@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::audit_native::{engine_mode, intercepted_by, rule_text, versions};
 use super::error_log::tail;
 use super::{
-    AuditParts, Process, endpoints, execution_error, fake_body, message, multipart_parts, producer, sentence,
+    AuditParts, Process, endpoints, execution_error, fake_body, limit_message, message, multipart_parts,
+    producer, sentence,
 };
 use crate::{ByteString, Event, Header, MatchedRule, RequestEvidence};
 
@@ -93,13 +94,14 @@ fn request_part(request: &RequestEvidence, parts: &AuditParts) -> Map<String, Va
 
 fn audit_data(event: &Event, request: &RequestEvidence) -> Map<String, Value> {
     let mut data = Map::new();
-    if !request.rules.is_empty() || !request.faults.is_empty() {
-        let messages: Vec<String> = request
-            .rules
-            .iter()
-            .map(message)
-            .chain(request.faults.iter().map(|fault| execution_error(fault)))
-            .collect();
+    let messages: Vec<String> = request
+        .rules
+        .iter()
+        .map(message)
+        .chain(request.faults.iter().map(|fault| execution_error(fault)))
+        .chain(limit_message(event))
+        .collect();
+    if !messages.is_empty() {
         let tail = tail(event, request);
         let client = event.client.map_or_else(String::new, |client| format!("[client {}] ", client.address));
         let errors: Vec<String> =

@@ -1,7 +1,10 @@
 //! Audit log entries in ModSecurity's own format: sections between boundaries.
 
 use super::escape::quoted;
-use super::{AuditParts, Process, endpoints, execution_error, fake_body, message, multipart_parts, producer};
+use super::{
+    AuditParts, Process, endpoints, execution_error, fake_body, limit_message, message, multipart_parts,
+    producer,
+};
 use crate::{Disruptive, Engine, Event, Header, MatchedRule, RequestEvidence};
 
 /// An entry as it stands in a Serial log: [`native`] and an empty line.
@@ -102,8 +105,8 @@ fn with_line_end(text: &[u8]) -> Vec<u8> {
 
 fn trailer(event: &Event, request: &RequestEvidence) -> String {
     let mut lines = String::new();
-    for rule in &request.rules {
-        lines.push_str(&format!("Message: {}\n", message(rule)));
+    for message in request.rules.iter().map(message).chain(limit_message(event)) {
+        lines.push_str(&format!("Message: {message}\n"));
     }
     for fault in &request.faults {
         lines.push_str(&format!("Message: {}\n", execution_error(fault)));

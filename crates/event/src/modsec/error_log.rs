@@ -1,9 +1,10 @@
 //! Lines of Apache's error log.
 
-use super::{Process, escape, execution_error, message};
+use super::{Process, escape, execution_error, limit_message, message};
 use crate::{Event, MatchedRule, RequestEvidence};
 
-/// One line for each of `rules` and for each fault of the rule engine, each with its line end. The rules are those of the event's request or some of them: a gate
+/// One line for each of `rules`, for each fault of the rule engine, and for the limit that refused the request, each with its
+/// line end. The rules are those of the event's request or some of them: a gate
 /// writes the rules of phases 1 to 4 before the response is sent and those of phase 5 after it.
 ///
 /// An event that is not about a request has none.
@@ -20,7 +21,7 @@ pub fn error_log(event: &Event, rules: &[MatchedRule], process: Process) -> Stri
     });
     let mut lines = String::new();
     let faults = request.faults.iter().map(|fault| execution_error(fault));
-    for message in rules.iter().map(message).chain(faults) {
+    for message in rules.iter().map(message).chain(faults).chain(limit_message(event)) {
         let text = escape::error_log_item(&format!("ModSecurity: {message}{tail}"));
         lines.push_str(&format!("[{time}] [security2:error] [pid {pid}:tid {tid}]{client} {text}\n"));
     }

@@ -1,7 +1,8 @@
 //! The sentences of the logs: what a rule found, and the rule's metadata.
 
+use super::audit_native::intercepted_by;
 use super::escape;
-use crate::{Disruptive, MatchedRule, Severity};
+use crate::{Action, Disruptive, Event, MatchedRule, Severity};
 
 /// Bytes of escaped logdata that are shown: ModSecurity cuts ` [data "` and 512 bytes to end in `..."]`.
 const SHOWN_DATA: usize = 512;
@@ -35,6 +36,19 @@ pub fn execution_error(fault: &str) -> String {
     let mut message = format!("Execution error - {}.", escape::quoted(fault.as_bytes()));
     message.truncate(message.floor_char_boundary(SHOWN_MESSAGE));
     message
+}
+
+/// The message for a request that a limit refused rather than a rule, as ModSecurity words it:
+/// `Request body is larger than the configured limit (…). Deny with code (413)`.
+pub(super) fn limit_message(event: &Event) -> Option<String> {
+    let request = event.request()?;
+    if event.action != Action::Blocked || intercepted_by(request).is_some() {
+        return None;
+    }
+    let reason = escape::unquoted(event.reason.as_deref()?.as_bytes());
+    let status = request.response.as_ref()?.status;
+    let (first, rest) = reason.split_at_checked(1)?;
+    Some(format!("{}{rest}. Deny with code ({status})", first.to_ascii_uppercase()))
 }
 
 /// What the operator found, as [`MatchedRule::detail`] has it; a SecAction has nothing to find. The detail is escaped

@@ -301,3 +301,30 @@ fn what_is_written_is_read_back() {
     assert_eq!(line.origin_id, event.id.to_string().into());
     assert_eq!(line.line, event.request().unwrap().line);
 }
+
+#[test]
+fn a9_a_limit_that_refused_a_request_is_told_as_modsecurity_does() {
+    let mut event = attack();
+    let Some(request) = event.request() else { panic!("a request") };
+    let mut request = request.clone();
+    request.rules.clear();
+    if let Some(response) = &mut request.response {
+        response.status = 413;
+    }
+    event.evidence = request.into();
+    event.action = Action::Blocked;
+    event.reason = Some("request body is larger than the configured limit (SecRequestBodyLimit 1000)".into());
+    let told =
+        "Request body is larger than the configured limit (SecRequestBodyLimit 1000). Deny with code (413)";
+    let line = error_log(&event, &[], PROCESS);
+    assert!(line.contains(&format!("ModSecurity: {told} [hostname \"localhost\"]")), "{line}");
+    assert_eq!(line.lines().count(), 1);
+    let parts = AuditParts::new("ABHZ").unwrap();
+    let entry = String::from_utf8_lossy(&native(&event, &parts, PROCESS)).into_owned();
+    assert!(entry.contains(&format!("\nMessage: {told}\n")), "{entry}");
+    let entry = json(&event, &parts, PROCESS);
+    assert!(entry.contains(&format!("\"messages\":[\"{told}\"]")), "{entry}");
+    // nothing to tell of a request that passed, whatever its reason
+    event.action = Action::Passed;
+    assert_eq!(error_log(&event, &[], PROCESS), "");
+}

@@ -12,6 +12,7 @@ use super::upload::{Stopped, Upload};
 use super::{Ending, Exchange, RequestBody, ResponseWriter, upgrade};
 use crate::forward::Forward;
 use crate::held::Held;
+use crate::inspection::Inspection;
 use crate::limits::ATTEMPTS;
 use crate::upstream::{Connection, Failure, Group, Upstream, call, h2};
 
@@ -138,7 +139,9 @@ impl Exchange<'_> {
         let begun = {
             let (head, peer) = (&self.request.head, &self.peer);
             let authority = &call.upstream.authority;
-            let forward = Forward::new(head, peer.address.ip(), self.trusted, peer.tls, authority);
+            let inspects = self.inspection.as_ref().is_some_and(Inspection::reads_response_bodies);
+            let forward =
+                Forward::new(head, peer.address.ip(), self.trusted, peer.tls, authority).inspected(inspects);
             call::begin(call.upstream, connection, &forward, framing, call.upgrade)
         };
         let (mut sender, mut receiver) = match begun {

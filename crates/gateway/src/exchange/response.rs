@@ -9,10 +9,11 @@ use http1::{BodyFraming, Fault, ResponseHead, ResponseKind, Version};
 use super::attempt::Call;
 use super::upload::Upload;
 use super::{Exchange, ResponseWriter, upgrade};
+use crate::decoding::{Decoder, Step};
 use crate::forward::plain_length;
 use crate::held::{Held, HoldError};
 use crate::inspection::{Decision, Inspection, Intervention, Progress};
-use crate::limits::INTERIM_RESPONSES;
+use crate::limits::{ENCODED_SLACK, INTERIM_RESPONSES};
 use crate::share::Spent;
 use crate::timer::Timer;
 use crate::upstream::Failure;
@@ -42,7 +43,11 @@ pub(super) enum Received {
 /// How much of a response's body rules have seen.
 enum Inspected {
     Whole,
+    /// All has come, but it is not in the coding that its head tells.
+    Broken,
     UpToLimit,
+    /// Nothing has come yet: its coding is unknown.
+    Nothing,
 }
 
 impl Exchange<'_> {
@@ -115,9 +120,11 @@ impl Exchange<'_> {
         }
         if wants && !streams && !at_end {
             held = Held::new(&self.client, 0);
-            match self.inspect_response_body(&held, receiver, timeout, writer).await {
+            match self.inspect_response_body(&head, &held, receiver, timeout, writer).await {
                 Ok(Inspected::Whole) => at_end = true,
+                Ok(Inspected::Broken) => (at_end, limit_met) = (true, true),
                 Ok(Inspected::UpToLimit) => limit_met = true,
+                Ok(Inspected::Nothing) => {}
                 Err(received) => return received,
             }
         }
@@ -130,7 +137,7 @@ impl Exchange<'_> {
         let _ = self.count_engine();
         if self.inspection.is_some() && !events && !call.grpc {
             match framing.body {
-                // the limit fell within a piece: the engine does not say where
+                // the limit fell within a piece: the engine does not say where; nor is it known how much is behind a fault
                 _ if limit_met => self.record.not_inspected(Uninspected::ResponseBody, None),
                 BodyFraming::Length(length) if !at_end => {
                     self.record.not_inspected(Uninspected::ResponseBody, Some(length));
@@ -224,40 +231,64 @@ impl Exchange<'_> {
         }
     }
 
+    /// Shows rules the body without its content coding, up to their limit; what has come is held.
     async fn inspect_response_body<W: ResponseWriter>(
         &mut self,
+        head: &ResponseHead,
         held: &Held,
         receiver: &mut Receiver,
         timeout: Duration,
         writer: &mut W,
     ) -> Result<Inspected, Received> {
+        let limit = self.inspection.as_ref().map_or(0, Inspection::response_body_limit);
+        let Ok(mut decoder) = Decoder::new(head.headers(), limit) else { return Ok(Inspected::Nothing) };
+        let mut decoded = Vec::new();
         loop {
             let next = tokio::select! {
                 biased;
                 next = in_time(self.timer, timeout, receiver.next()) => next,
                 () = writer.gone() => return Err(Received::ClientGone),
             };
-            match next {
-                Ok(Some(piece)) => {
-                    let progress =
-                        self.inspection.as_mut().map_or(Progress::Full, |i| i.response_body(&piece));
-                    if let Err(Spent) = self.count_engine() {
-                        return Err(Received::Spent);
+            let piece = next.map_err(Received::Failed)?;
+            let mut step = Step::More;
+            let progress = match (&mut decoder, &piece) {
+                (None, None) => return Ok(Inspected::Whole),
+                (None, Some(piece)) => self.show(piece),
+                (Some(decoder), piece) => {
+                    decoded.clear();
+                    step = match piece {
+                        Some(piece) => decoder.push(piece, &mut decoded),
+                        None => decoder.finish(&mut decoded),
+                    };
+                    let too_long = held.len() > limit.saturating_add(ENCODED_SLACK);
+                    if piece.is_some() && (step != Step::More || too_long) {
+                        // rules see no more of it: what the decoder keeps back is for them, too
+                        step = step.max(decoder.finish(&mut decoded)).max(Step::Full);
                     }
-                    let folder = &self.gate.services.spill_dir;
-                    held.push(piece, &self.runtime.limits, folder).await.map_err(Received::NotHeld)?;
-                    match progress {
-                        Progress::More => {}
-                        Progress::Full => return Ok(Inspected::UpToLimit),
-                        Progress::Decided(intervention) => {
-                            return Err(Received::Intervened(intervention));
-                        }
-                    }
+                    self.show(&decoded)
                 }
-                Ok(None) => return Ok(Inspected::Whole),
-                Err(failure) => return Err(Received::Failed(failure)),
+            };
+            let at_end = piece.is_none();
+            if let Err(Spent) = self.count_engine() {
+                return Err(Received::Spent);
+            }
+            if let Some(piece) = piece {
+                let folder = &self.gate.services.spill_dir;
+                held.push(piece, &self.runtime.limits, folder).await.map_err(Received::NotHeld)?;
+            }
+            match (progress, step) {
+                (Progress::Decided(intervention), _) => return Err(Received::Intervened(intervention)),
+                (_, Step::Broken) if at_end => return Ok(Inspected::Broken),
+                (Progress::More, Step::More) if at_end => return Ok(Inspected::Whole),
+                (Progress::More, Step::More) => {}
+                _ if at_end => return Ok(Inspected::Broken),
+                _ => return Ok(Inspected::UpToLimit),
             }
         }
+    }
+
+    fn show(&mut self, piece: &[u8]) -> Progress {
+        self.inspection.as_mut().map_or(Progress::Full, |inspection| inspection.response_body(piece))
     }
 
     /// 101: the rules have seen the request and see the head of the answer; what follows is another protocol.

@@ -78,8 +78,11 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         return Err(Failure::Refused { message: already, hint: None });
     }
     if chosen.is_empty() && in_force.is_empty() {
-        let what =
-            format!("nothing can be excluded for event {}: no rule that may be matched on it", event.id);
+        let why = match &event.reason {
+            Some(reason) => format!("no rule refused it, but the gate: {reason}"),
+            None => "no rule that may be matched on it".to_owned(),
+        };
+        let what = format!("nothing can be excluded for event {}: {why}", event.id);
         return Err(Failure::NotFound(what));
     }
     let mut made = Vec::new();

@@ -1,5 +1,6 @@
 //! `monban rules run`
 
+use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,6 +8,8 @@ use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 use event::{Scores, Timestamp};
+use gateway::config::Preset;
+use gateway::decoding::{Decoder, UnknownCoding};
 use http1::{Headers, ResponseHead};
 use waf::{BodyProgress, Collections, Connection, Decision, InterventionAction, Mode, Transaction};
 
@@ -15,8 +18,8 @@ use super::rules::files;
 use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::message::{self, Request, Response};
-use crate::rules;
 use crate::terminal::{Safe, Style};
+use crate::{presets, rules};
 
 /// Let the rules judge a request, and say why they decide as they do
 ///
@@ -53,9 +56,17 @@ pub struct Arguments {
     /// What a site's `waf` says: whether rules may block
     #[arg(long, value_enum, default_value = "block")]
     mode: RunMode,
+    /// What a site's `preset` says: git, webdav, nextcloud or wordpress
+    #[arg(long, value_name = "NAME", value_parser = preset)]
+    preset: Option<Preset>,
     /// As JSON
     #[arg(long)]
     json: bool,
+}
+
+fn preset(name: &str) -> Result<Preset, String> {
+    let known = Preset::ALL.into_iter().find(|preset| preset.as_str() == name);
+    known.ok_or_else(|| "not git, webdav, nextcloud or wordpress".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -102,7 +113,14 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         }
         read(&arguments.request)?
     };
-    let rules = Arc::new(rules::load_or_fail(&files(&arguments.rules, cli)?)?);
+    let mut files = files(&arguments.rules, cli)?;
+    if let Some(preset) = arguments.preset {
+        let own = presets::path(preset);
+        if !files.contains(&own) {
+            files.insert(0, own);
+        }
+    }
+    let rules = Arc::new(rules::load_or_fail(&files)?);
     let connection = Connection {
         client: SocketAddr::new(arguments.client, 50_000),
         server: SocketAddr::from(([192, 0, 2, 80], 80)),
@@ -113,6 +131,9 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         RunMode::Detect => Mode::DetectionOnly,
         RunMode::Block => Mode::On,
     });
+    if let Some(preset) = arguments.preset {
+        tx.set_preset(preset.as_str());
+    }
     let mut verdict = Verdict { tx, refusal: None, rest: 0 };
     match message::request(&raw) {
         Ok(request) => {
@@ -191,8 +212,9 @@ fn judge_response(tx: &mut Transaction, response: &Response, now: Timestamp) -> 
     }
     let streams = head.headers().get("Content-Type").is_some_and(gateway::is_event_stream);
     if let Some(body) = response.body.as_ref().filter(|_| !streams) {
+        let shown = without_codings(head, &body.bytes, tx);
         if tx.inspects_response_body()
-            && let BodyProgress::Decided(_) = tx.response_body(&body.bytes)
+            && let BodyProgress::Decided(_) = tx.response_body(&shown)
         {
             return None;
         }
@@ -202,6 +224,21 @@ fn judge_response(tx: &mut Transaction, response: &Response, now: Timestamp) -> 
     }
     tx.response_body_done(now);
     None
+}
+
+/// What the gate shows rules of a body; nothing where its coding is unknown.
+fn without_codings<'a>(head: &ResponseHead, body: &'a [u8], tx: &Transaction) -> Cow<'a, [u8]> {
+    let limit = usize::try_from(tx.response_body_limit()).unwrap_or(usize::MAX);
+    match Decoder::new(head.headers(), limit) {
+        Ok(None) => Cow::Borrowed(body),
+        Err(UnknownCoding) => Cow::Borrowed(b""),
+        Ok(Some(mut decoder)) => {
+            let mut decoded = Vec::new();
+            let _ = decoder.push(body, &mut decoded);
+            let _ = decoder.finish(&mut decoded);
+            Cow::Owned(decoded)
+        }
+    }
 }
 
 fn failed(error: &http1::Error) -> Refusal {
@@ -226,7 +263,10 @@ impl Verdict {
         }
         let Some(found) = self.tx.intervention() else { return "passed".to_owned() };
         let by = match found.rule_id {
-            0 => "a limit".to_owned(),
+            0 => match self.tx.limit_reached() {
+                Some(words) => format!("a limit ({words})"),
+                None => "a limit".to_owned(),
+            },
             id => format!("rule {id}"),
         };
         let how = match &found.action {

@@ -14,6 +14,7 @@ mod import;
 mod log_corpus;
 mod memory;
 mod notify;
+mod presets;
 mod profile;
 mod reload;
 mod rules_install;

@@ -44,6 +44,8 @@ pub struct Parsed<'a> {
     pub arguments: Vec<Argument<'a>>,
     /// REQBODY_ERROR_MSG; REQBODY_ERROR is 1 when there is one.
     pub error: Option<String>,
+    /// Whether the error is that the text ends too early.
+    pub incomplete: bool,
 }
 
 /// Parses a whole body. An empty one holds nothing and is no error.
@@ -64,7 +66,7 @@ pub fn parse<'a>(body: &'a [u8], options: &Options) -> Parsed<'a> {
             Problem::Names => format!("{kind}: argument names over {JSON_NAMES} bytes"),
         }
     });
-    Parsed { arguments: arguments.list, error }
+    Parsed { arguments: arguments.list, incomplete: error.is_some() && lexer.finishing, error }
 }
 
 enum Problem {

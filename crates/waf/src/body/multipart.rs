@@ -370,9 +370,18 @@ impl Reader {
     }
 
     /// Ends the body.
-    pub(crate) fn finish(mut self) -> Read {
+    pub(crate) fn finish(self) -> Read {
+        self.end(Parser::end)
+    }
+
+    /// Ends a body whose rest lies beyond the rules' limit: that its end is missing is no error.
+    pub(crate) fn finish_partial(self) -> Read {
+        self.end(Parser::cut_off)
+    }
+
+    fn end(mut self, end: impl FnOnce(&mut Parser, &[u8]) -> Result<(), Problem>) -> Read {
         let result = match self.state {
-            State::Reading => self.parser.end(&self.kept),
+            State::Reading => end(&mut self.parser, &self.kept),
             State::Ended => Ok(()),
             State::Failed(problem) => Err(problem),
             State::Refused(error) => {
@@ -525,6 +534,16 @@ impl Parser {
         self.read.flags.lf_line |= self.after_bare_lf;
         self.read.flags.invalid_part |= !self.content_seen();
         self.finish_part()
+    }
+
+    /// What has come of the last line belongs to the open part, unless it may be the beginning of a boundary.
+    fn cut_off(&mut self, kept: &[u8]) -> Result<(), Problem> {
+        let rest = &kept[self.at - self.gone..];
+        let in_content = self.part.as_ref().is_some_and(|part| part.in_content);
+        if in_content && !rest.is_empty() && !(self.starts_line && rest.starts_with(b"-")) {
+            self.other_line(kept, rest)?;
+        }
+        if self.content_seen() { self.finish_part() } else { Ok(()) }
     }
 
     fn content_seen(&self) -> bool {

@@ -30,6 +30,12 @@ pub(super) struct MultipartResult {
     pub(super) last_filename: Slice,
 }
 
+fn no_files_limit_words(limit: u64) -> String {
+    format!(
+        "request body no files data length is larger than the configured limit (SecRequestBodyNoFilesLimit {limit})"
+    )
+}
+
 /// Content Too Large.
 const TOO_LARGE: u16 = 413;
 /// The answer to a response beyond its limit.
@@ -60,7 +66,7 @@ impl Transaction {
         }
         self.input.body_truncated = true;
         if self.limit_rejects(self.rules.settings.request_body_limit_action) {
-            return self.refuse(TOO_LARGE, 2);
+            return self.refuse(TOO_LARGE, 2, self.request_limit_words());
         }
         self.take_request_body(&chunk[..room]).unwrap_or(BodyProgress::Full)
     }
@@ -92,7 +98,8 @@ impl Transaction {
         if reader.no_files_length() as u64 > self.rules.settings.request_body_no_files_limit {
             self.input.body_truncated = true;
             if self.limit_rejects(self.rules.settings.request_body_limit_action) {
-                return Some(self.refuse(TOO_LARGE, 2));
+                let limit = self.rules.settings.request_body_no_files_limit;
+                return Some(self.refuse(TOO_LARGE, 2, no_files_limit_words(limit)));
             }
         }
         None
@@ -107,7 +114,7 @@ impl Transaction {
             return None;
         }
         self.input.body_truncated = true;
-        match self.refuse(TOO_LARGE, 2) {
+        match self.refuse(TOO_LARGE, 2, self.request_limit_words()) {
             BodyProgress::Decided(intervention) => Some(intervention),
             BodyProgress::More | BodyProgress::Full => None,
         }
@@ -121,7 +128,17 @@ impl Transaction {
         }
     }
 
-    fn refuse(&mut self, status: u16, phase: u8) -> BodyProgress {
+    /// What is told where [`request_body_limit`](Self::request_body_limit) refuses.
+    fn request_limit_words(&self) -> String {
+        let limit = self.request_body_limit();
+        if limit < self.options.request_body_limit {
+            return no_files_limit_words(limit);
+        }
+        format!("request body is larger than the configured limit (SecRequestBodyLimit {limit})")
+    }
+
+    fn refuse(&mut self, status: u16, phase: u8, words: String) -> BodyProgress {
+        self.limit_reached = Some(words);
         let action = InterventionAction::Deny;
         let intervention = Intervention { status, action, rule_id: 0, phase };
         self.intervene(intervention.clone());
@@ -183,7 +200,9 @@ impl Transaction {
             let (name, value) = (adopter.slice(name), adopter.slice(value));
             self.input.json.push(self.values.add_field(name, value));
         }
-        if parsed.error.is_some() {
+        // the rest of the text lies beyond the limit
+        let cut = self.input.body_truncated && parsed.incomplete;
+        if parsed.error.is_some() && !cut {
             self.input.body_error = parsed.error;
         }
     }
@@ -194,7 +213,7 @@ impl Transaction {
             || multipart::Reader::new(self.header(b"content-type"), multipart::Options::default()),
             |reader| *reader,
         );
-        let read = reader.finish();
+        let read = if self.input.body_truncated { reader.finish_partial() } else { reader.finish() };
         let kept = self.memory.adopt(read.kept);
         let mut result = MultipartResult { flags: read.flags, ..MultipartResult::default() };
         let (_, mut adopter) = self.memory.split();
@@ -272,10 +291,20 @@ impl Transaction {
         Some(i64::from(set))
     }
 
+    /// Whether rules read response bodies, whatever their type.
+    pub fn reads_response_bodies(&self) -> bool {
+        self.mode != Mode::Off && self.options.response_body_access
+    }
+
+    /// Bytes of a response body that are inspected: `SecResponseBodyLimit`, or what ctl has made of it.
+    pub fn response_body_limit(&self) -> u64 {
+        self.options.response_body_limit
+    }
+
     /// Whether the response body is to be fed to [`Transaction::response_body`]: SecResponseBodyAccess, and a type that
     /// SecResponseBodyMimeType names. Known after [`Transaction::response_headers_done`].
     pub fn inspects_response_body(&self) -> bool {
-        if self.mode == Mode::Off || !self.options.response_body_access {
+        if !self.reads_response_bodies() {
             return false;
         }
         let types = &self.rules.settings.response_body_mime_types;
@@ -301,7 +330,9 @@ impl Transaction {
         let rejects = self.limit_rejects(self.rules.settings.response_body_limit_action);
         if taken < chunk.len() && rejects {
             self.response.body_truncated = true;
-            return self.refuse(SERVER_ERROR, 4);
+            let words =
+                format!("response body is larger than the configured limit (SecResponseBodyLimit {limit})");
+            return self.refuse(SERVER_ERROR, 4, words);
         }
         self.response.body = self.memory.append(self.response.body, &chunk[..taken]);
         self.response.body_length += taken;
