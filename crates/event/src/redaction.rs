@@ -18,6 +18,8 @@
 //! are cut off, malformed or of a wrong type are read as far as they go; nothing fails. A body keeps its `total`, which is
 //! no longer the length of what is shown.
 //!
+//! Rules may want more hidden (`sanitiseArg` and the like): [`Hidden`] says what, for one request.
+//!
 //! # Names
 //!
 //! A name is split into words at non-alphanumeric characters and capital letters, trailing digits are dropped. It is a secret
@@ -32,6 +34,7 @@
 mod cards;
 mod credentials;
 mod fields;
+mod hidden;
 mod names;
 
 use std::ops::Range;
@@ -39,6 +42,8 @@ use std::ops::Range;
 use memchr::memmem;
 
 use crate::{Body, ByteString, Event, Evidence, Header, MatchedRule, RequestEvidence};
+use hidden::Secrets;
+pub use hidden::{Hidden, HiddenField, HiddenPart};
 use names::Names;
 
 /// What stands in place of a secret.
@@ -109,25 +114,56 @@ pub struct Redactor {
 
 /// The secrets that were found in one request.
 #[derive(Debug, Default)]
-struct Found(Vec<Vec<u8>>);
+struct Found {
+    /// In lower case.
+    secrets: Vec<Vec<u8>>,
+    /// What rules want hidden, in lower case, and what stands in its place. Replaced before the secrets, however short it is.
+    hidden: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Rules want more hidden than is looked for: no text of a rule is shown.
+    too_many: bool,
+}
 
 impl Found {
+    /// Adds what rules want hidden.
+    fn add_hidden(&mut self, text: &[u8], shown: Vec<u8>) {
+        let text = text.trim_ascii().to_ascii_lowercase();
+        let known = self.hidden.iter().any(|(known, _)| *known == text);
+        // No part of the replacement, or redacting again would go on.
+        if known || memmem::find(REDACTED.as_bytes(), &text).is_some() {
+            return;
+        }
+        // Rules' values are cut: what is longer would not be found there.
+        if self.hidden.len() == MOST_SECRETS || text.len() > crate::limits::MAX_VALUE_BYTES {
+            self.too_many = true;
+        } else {
+            self.hidden.push((text, shown));
+        }
+    }
+
+    /// The longest first, so that one which holds another goes as a whole.
+    fn sort(&mut self) {
+        self.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        self.hidden.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+    }
+
     fn add(&mut self, secret: &[u8]) {
         let secret = secret.trim_ascii().to_ascii_lowercase();
         if secret.len() >= SHORTEST_SECRET
-            && self.0.len() < MOST_SECRETS
+            && self.secrets.len() < MOST_SECRETS
             // Also no part of it, or redacting again would go on.
             && memmem::find(REDACTED.as_bytes(), &secret).is_none()
-            && !self.0.contains(&secret)
+            && !self.secrets.contains(&secret)
         {
-            self.0.push(secret);
+            self.secrets.push(secret);
         }
     }
 
     /// Replaces every secret in the text, without regard to case (rules often see lowercased values).
     fn replace(&self, text: &mut ByteString) {
         let mut lower = text.to_ascii_lowercase();
-        for secret in &self.0 {
+        let hidden = self.hidden.iter().map(|(text, shown)| (text, shown.as_slice()));
+        let secrets = self.secrets.iter().map(|secret| (secret, REDACTED.as_bytes()));
+        for (secret, shown) in hidden.chain(secrets) {
             let is_part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
             let alone = |place: &usize| {
                 let (before, after) = (&lower[..*place], &lower[place + secret.len()..]);
@@ -140,7 +176,7 @@ impl Found {
                 .map(|place| place..place + secret.len())
                 .collect();
             if !places.is_empty() {
-                replace(text, &places);
+                replace_by(text, &places, shown);
                 lower = text.to_ascii_lowercase();
             }
         }
@@ -158,8 +194,25 @@ impl Redactor {
 
     /// Takes the secrets out of the event. Doing so again changes nothing.
     pub fn redact(&self, event: &mut Event) {
+        self.redact_with(event, None);
+    }
+
+    /// Takes out the secrets, and what rules of this request want hidden.
+    ///
+    /// ```
+    /// use event::redaction::{Hidden, HiddenField, Redactor};
+    /// # use event::{Event, EventId, Gate, RequestEvidence, Timestamp};
+    /// # let now = Timestamp::from_micros(1);
+    /// # let evidence = RequestEvidence { line: "GET /?name=x&colour=red HTTP/1.1".into(), ..Default::default() };
+    /// # let mut event = Event::new(EventId::derived(now, "n", "1"), now, "n", Gate::Request, evidence.into());
+    /// let field = HiddenField { name: b"colour".to_vec(), ..HiddenField::default() };
+    /// let hidden = Hidden { arguments: vec![field], ..Hidden::default() };
+    /// Redactor::new(&Default::default()).redact_with(&mut event, Some(&hidden));
+    /// assert_eq!(event.request().unwrap().line, "GET /?name=x&colour=[redacted] HTTP/1.1".into());
+    /// ```
+    pub fn redact_with(&self, event: &mut Event, hidden: Option<&Hidden>) {
         match &mut event.evidence {
-            Evidence::Request(request) => self.request(request),
+            Evidence::Request(request) => self.request(request, hidden),
         }
     }
 
@@ -170,37 +223,57 @@ impl Redactor {
     /// assert_eq!(redactor.redacted_url("GET /?a=1&token=s3cr3t HTTP/1.1"), "GET /?a=1&token=[redacted] HTTP/1.1".into());
     /// ```
     pub fn redacted_url(&self, url: impl Into<ByteString>) -> ByteString {
+        self.redacted_url_with(url, None)
+    }
+
+    /// As [`Redactor::redacted_url`], also without what rules of this request want hidden.
+    pub fn redacted_url_with(&self, url: impl Into<ByteString>, hidden: Option<&Hidden>) -> ByteString {
         let mut url = url.into();
-        self.url(&mut url, &mut Found::default());
+        self.url(&mut url, self.secrets(hidden), &mut Found::default());
+        if let Some(hidden) = hidden {
+            hidden.replace_texts(&mut url);
+        }
         url
     }
 
-    fn request(&self, request: &mut RequestEvidence) {
+    fn secrets<'a>(&'a self, hidden: Option<&'a Hidden>) -> Secrets<'a> {
+        Secrets { names: &self.names, hidden: hidden.filter(|hidden| !hidden.is_empty()) }
+    }
+
+    fn request(&self, request: &mut RequestEvidence, hidden: Option<&Hidden>) {
+        let names = self.secrets(hidden);
         let mut found = Found::default();
-        self.url(&mut request.line, &mut found);
+        if let Some(hidden) = names.hidden {
+            hidden.find_in_texts(&mut found);
+        }
+        self.url(&mut request.line, names, &mut found);
         let content_type = request.header("content-type").cloned();
-        self.headers(&mut request.headers, &mut found);
+        let hidden_headers = names.hidden.map_or(&[][..], |hidden| &hidden.request_headers);
+        self.headers(&mut request.headers, names, hidden_headers, &mut found);
         if let Some(body) = &mut request.body {
-            self.body(content_type.as_ref(), body, &mut found);
+            self.body(content_type.as_ref(), body, names, &mut found);
         }
         if let Some(response) = &mut request.response {
             let mut named =
                 response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(b"content-type"));
             let content_type = named.next().map(|header| header.value.clone());
-            self.headers(&mut response.headers, &mut found);
+            let hidden_headers = names.hidden.map_or(&[][..], |hidden| &hidden.response_headers);
+            self.headers(&mut response.headers, names, hidden_headers, &mut found);
             if let Some(body) = &mut response.body {
-                self.body(content_type.as_ref(), body, &mut found);
+                self.body(content_type.as_ref(), body, names, &mut found);
             }
         }
-        // The longest first, so that one which holds another goes as a whole.
-        found.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        if let Some(hidden) = names.hidden {
+            hidden.replace_texts_in(request);
+        }
+        found.sort();
         for rule in &mut request.rules {
-            self.rule(rule, &found);
+            self.rule(rule, names, &found);
         }
     }
 
     /// A request line or a URL: its query and its fragment are forms. The protocol of a request line stays.
-    fn url(&self, url: &mut ByteString, found: &mut Found) {
+    fn url(&self, url: &mut ByteString, names: Secrets<'_>, found: &mut Found) {
         fields::session_in_path(url, found);
         if let Some(start) = memchr::memchr2(b'?', b'#', url) {
             let end = memmem::rfind(url, b" HTTP/").filter(|at| *at > start).unwrap_or(url.len());
@@ -210,7 +283,7 @@ impl Redactor {
             for (from, to) in [(start, hash), (hash, end)] {
                 if from < to {
                     redacted.push(url[from]);
-                    redacted.extend_from_slice(&fields::form(&url[from + 1..to], &self.names, found));
+                    redacted.extend_from_slice(&fields::form(&url[from + 1..to], names, found));
                 }
             }
             redacted.extend_from_slice(&url[end..]);
@@ -219,10 +292,16 @@ impl Redactor {
         by_form(url);
     }
 
-    fn headers(&self, headers: &mut [Header], found: &mut Found) {
+    fn headers(&self, headers: &mut [Header], names: Secrets<'_>, hidden: &[HiddenField], found: &mut Found) {
         for header in headers {
             let name = header.name.to_ascii_lowercase();
             let value = &mut header.value;
+            if let Some(field) = hidden::named(hidden, &name) {
+                if field.parts.is_empty() {
+                    found.add_hidden(value, REDACTED.into());
+                }
+                *value = field.shown(value).into();
+            }
             match &name[..] {
                 b"cookie" => *value = fields::cookies(value, found).into(),
                 b"set-cookie" => *value = fields::set_cookie(value, found).into(),
@@ -239,7 +318,7 @@ impl Redactor {
                     *value = REDACTED.into();
                 }
                 // Many hold URLs: Referer, Location, Refresh, Link, X-Original-URL.
-                _ => self.url(value, found),
+                _ => self.url(value, names, found),
             }
         }
     }
@@ -248,7 +327,13 @@ impl Redactor {
         self.headers.iter().any(|header| header.as_bytes() == lower) || self.names.secret(lower)
     }
 
-    fn body(&self, content_type: Option<&ByteString>, body: &mut Body, found: &mut Found) {
+    fn body(
+        &self,
+        content_type: Option<&ByteString>,
+        body: &mut Body,
+        names: Secrets<'_>,
+        found: &mut Found,
+    ) {
         let content_type = content_type.map(|value| value.as_bytes()).unwrap_or_default();
         let lower = content_type.to_ascii_lowercase();
         let first = body.bytes.trim_ascii_start().first().copied();
@@ -260,35 +345,42 @@ impl Redactor {
             untold.then(|| crate::multipart::guessed_parts(&body.bytes)).flatten()
         };
         body.bytes = if let Some(parts) = parts.or_else(guess) {
-            fields::multipart(&body.bytes, &parts, &self.names, found).into()
+            fields::multipart(&body.bytes, &parts, names, found).into()
         } else if has(b"json") || matches!(first, Some(b'{' | b'[')) {
-            fields::json(&body.bytes, &self.names, found).into()
+            fields::json(&body.bytes, names, found).into()
         } else if has(b"xml") || has(b"html") || first == Some(b'<') {
-            fields::xml(&body.bytes, &self.names, found).into()
+            fields::xml(&body.bytes, names, found).into()
         } else {
-            fields::form(&body.bytes, &self.names, found).into()
+            fields::form(&body.bytes, names, found).into()
         };
         by_form(&mut body.bytes);
     }
 
-    fn rule(&self, rule: &mut MatchedRule, found: &Found) {
-        if self.secret_variable(&rule.variable) {
+    fn rule(&self, rule: &mut MatchedRule, names: Secrets<'_>, found: &Found) {
+        let hidden = names.variable(&rule.variable);
+        let whole = hidden.is_some_and(|field| field.parts.is_empty()) || found.too_many;
+        if found.too_many && !rule.message.as_bytes().is_empty() {
+            rule.message = REDACTED.into();
+        }
+        if whole || self.secret_variable(&rule.variable, names) {
             for text in [&mut rule.value, &mut rule.matched, &mut rule.data, &mut rule.detail] {
                 if !text.as_bytes().is_empty() {
                     *text = REDACTED.into();
                 }
             }
+        } else if let Some(field) = hidden {
+            rule.value = field.shown(&rule.value).into();
         } else {
             // Values that hold whole fields: secrets too short to be looked for stand there behind their names.
             let mut already = Found::default();
             match collection(&rule.variable).0.to_ascii_uppercase().as_slice() {
-                b"QUERY_STRING" => rule.value = fields::form(&rule.value, &self.names, &mut already).into(),
+                b"QUERY_STRING" => rule.value = fields::form(&rule.value, names, &mut already).into(),
                 b"REQUEST_URI" | b"REQUEST_URI_RAW" | b"REQUEST_LINE" | b"FULL_REQUEST" => {
-                    self.url(&mut rule.value, &mut already);
+                    self.url(&mut rule.value, names, &mut already);
                 }
                 b"REQUEST_BODY" | b"RESPONSE_BODY" => {
                     let mut body = Body { bytes: std::mem::take(&mut rule.value), ..Body::default() };
-                    self.body(None, &mut body, &mut already);
+                    self.body(None, &mut body, names, &mut already);
                     rule.value = body.bytes;
                 }
                 _ => {}
@@ -302,7 +394,7 @@ impl Redactor {
     }
 
     /// Whether a variable (`ARGS:password`, `REQUEST_COOKIES:sid`) is a secret as a whole.
-    fn secret_variable(&self, variable: &[u8]) -> bool {
+    fn secret_variable(&self, variable: &[u8], names: Secrets<'_>) -> bool {
         let (collection, selector) = collection(variable);
         let Some(selector) = selector else { return collection.eq_ignore_ascii_case(b"REQUEST_COOKIES") };
         match collection.to_ascii_uppercase().as_slice() {
@@ -314,7 +406,7 @@ impl Redactor {
                 credentials.contains(&lower.as_slice()) || self.secret_header(&lower)
             }
             // Names of arguments are names, not values.
-            b"ARGS" | b"ARGS_GET" | b"ARGS_POST" | b"FILES" | b"XML" => self.names.secret(selector),
+            b"ARGS" | b"ARGS_GET" | b"ARGS_POST" | b"FILES" | b"XML" => names.secret_argument(selector),
             _ => false,
         }
     }
@@ -322,6 +414,11 @@ impl Redactor {
 
 /// Replaces places of a text, which are in order and apart.
 fn replace(text: &mut ByteString, places: &[Range<usize>]) {
+    replace_by(text, places, REDACTED.as_bytes());
+}
+
+/// Replaces them by a text of the caller's.
+fn replace_by(text: &mut ByteString, places: &[Range<usize>], shown: &[u8]) {
     if places.is_empty() {
         return;
     }
@@ -329,7 +426,7 @@ fn replace(text: &mut ByteString, places: &[Range<usize>]) {
     let mut rest = 0;
     for place in places {
         replaced.extend_from_slice(&text[rest..place.start]);
-        replaced.extend_from_slice(REDACTED.as_bytes());
+        replaced.extend_from_slice(shown);
         rest = place.end;
     }
     replaced.extend_from_slice(&text[rest..]);

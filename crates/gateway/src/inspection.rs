@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use event::redaction::Hidden;
 use event::{Engine, EventId, MatchedRule, Scores, Timestamp};
 use http1::{RequestHead, ResponseHead};
 use waf::transaction::{BodyProgress, InterventionAction, Mode};
@@ -236,6 +237,11 @@ impl Inspection {
     /// How long rules ask to wait before the answer.
     pub(crate) fn pause(&self) -> Duration {
         Duration::from_millis(self.transaction.pause_ms())
+    }
+
+    /// What rules want hidden in all that is told of the request.
+    pub(crate) fn hidden(&self) -> Option<Hidden> {
+        self.transaction.hidden()
     }
 
     /// The parts of an audit log entry, where rules ask for one.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use event::redaction::Hidden;
 use event::{
-    Action, Body, Client, Durations, Engine, Event, EventId, Evidence, Gate as EventGate, Header,
+    Action, Body, ByteString, Client, Durations, Engine, Event, EventId, Evidence, Gate as EventGate, Header,
     NotInspected, RequestEvidence, Response, Severity, Timestamp, Uninspected,
 };
 use http1::{Headers, RequestHead, ResponseHead};
@@ -38,6 +39,8 @@ pub(crate) struct Record {
     pub upstream_time: Option<Duration>,
     body: Option<Beginning>,
     not_inspected: Vec<NotInspected>,
+    /// What rules want hidden.
+    hidden: Option<Hidden>,
     reported: bool,
     has_event: bool,
 }
@@ -57,6 +60,7 @@ impl Record {
             upstream_time: None,
             body: None,
             not_inspected: Vec::new(),
+            hidden: None,
             reported: false,
             has_event: false,
         }
@@ -115,6 +119,7 @@ impl Record {
                 self.action = Action::Detected;
             }
             audit = inspection.audit_parts(self.status);
+            self.hidden = inspection.hidden();
         }
         let keep = found || self.action != Action::Passed;
         let sampled = !keep && inspection.is_some() && gate.services.sink.wants_passed(&site.name);
@@ -124,7 +129,7 @@ impl Record {
         }
         let mut event = self.event(runtime, site, request, peer, inspection.as_ref(), body.as_ref());
         drop(body);
-        runtime.redactor.redact(&mut event);
+        runtime.redactor.redact_with(&mut event, self.hidden.as_ref());
         if let Some(parts) = audit {
             gate.services.sink.audit(&event, &parts);
         }
@@ -238,17 +243,24 @@ impl Record {
         );
         if let Some(log) = &runtime.access_log {
             let head = &request.head;
-            let redactor = &runtime.redactor;
-            let referer = head.headers().get("Referer").map(|referer| redactor.redacted_url(referer));
+            let hidden = self.hidden.as_ref();
+            let shown = |url: &[u8]| runtime.redactor.redacted_url_with(url, hidden);
+            let header = |name: &str| {
+                let value = head.headers().get(name)?;
+                let fields = hidden.map_or(&[][..], |hidden| &hidden.request_headers);
+                let named = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name.as_bytes()));
+                Some(named.map_or_else(|| value.into(), |field| ByteString::from(field.shown(value))))
+            };
+            let referer = header("Referer").map(|referer| shown(&referer));
             log.write(&Entry {
                 time: request.time,
                 client: self.client.ip(),
-                line: &redactor.redacted_url(request_line(head, &request.protocol)),
+                line: &shown(&request_line(head, &request.protocol)),
                 host: head.host().unwrap_or_default(),
                 status: self.status,
                 bytes: self.sent,
                 referer: referer.as_deref(),
-                user_agent: head.headers().get("User-Agent"),
+                user_agent: header("User-Agent").as_deref(),
                 site: &site.name,
                 action: self.action,
                 event: self.has_event.then_some(self.id),

@@ -15,8 +15,9 @@ use crate::presets;
 /// Rule files and the files that rules name, on disk.
 pub struct Disk;
 
-/// Bytes of a data file (`@pmFromFile` and so on); more is refused.
-const DATA_FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of a data file (`@pmFromFile` and so on); more is refused. Databases of cities are the largest: GeoLite2's has 60 MiB,
+/// DB-IP's 125 MiB.
+const DATA_FILE_BYTES: u64 = 160 * 1024 * 1024;
 
 impl Source for Disk {
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {

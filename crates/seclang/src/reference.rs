@@ -110,7 +110,25 @@ fn text() -> Result<String, std::fmt::Error> {
     out += "\n## Read, but refused by the engine\n\n\
         These are errors of the load too, with file and line, since monban would not do what they ask for: the actions\n\
         `exec`, `proxy`, `append` and `prepend`; `@rbl` (but for `dnsbl.httpbl.org`, which answers nobody without a key);\n\
-        `SecHttpBlKey`, `SecGeoLookupDB` and `SecAuditLogType HTTPS`. Without a database `@geoLookup` finds nothing.\n";
+        `SecHttpBlKey` and `SecAuditLogType HTTPS`.\n\n\
+        ## Where an address is\n\n\
+        `SecGeoLookupDB` names a database in MaxMind's format (`.mmdb`: GeoLite2, DB-IP Lite), which is read anew at each reload;\n\
+        the legacy `.dat` files are an error. `@geoLookup` looks an address up (no host names) and fills GEO: COUNTRY_CODE,\n\
+        COUNTRY_CODE3, COUNTRY_NAME, COUNTRY_CONTINENT (two letters), REGION, CITY, POSTAL_CODE, LATITUDE, LONGITUDE and DMA_CODE, as\n\
+        far as the database has them. Without a database a rule that asks at once is a warning; behind another link of its chain it\n\
+        is a fault of the request, and does not match.\n\n\
+        ## What an XML body declares\n\n\
+        Where rules name them, these TX variables tell of a document type declaration that the body processor XML has read, in any\n\
+        encoding: TX:MONBAN_XML_ENTITIES and TX:MONBAN_XML_EXTERNAL_ENTITIES, how many entities it declares and how many of them stand\n\
+        outside; TX:MONBAN_XML_EXTERNAL_SUBSET, the address of a DTD. They are not set where there is none, and ModSecurity never\n\
+        sets them: rules that use them load there and do not match. The settings that `monban init` writes have rules 440010 to\n\
+        440012 for them; 440000 to 440999 are monban's own.\n\n\
+        ## What is hidden\n\n\
+        `sanitiseArg` and the like hide in events, notices, the audit, error and access log, and in kept samples: in the query, in form,\n\
+        multipart and JSON bodies, in headers, in messages and in matched values. `sanitiseMatched` hides the matched argument or\n\
+        header as a whole, and the value of any other variable wherever it stands; `sanitiseMatchedBytes` hides what the operator found,\n\
+        but for the bytes at its ends that it names, and all of a value in which that does not stand as it was found. ModSecurity 2\n\
+        writes `*` for each byte and leaves messages as they are; here it is `[redacted]`.\n";
 
     out += "\n## Actions\n\n| action | other names | value | kind |\n|---|---|---|---|\n";
     for action in ACTIONS {

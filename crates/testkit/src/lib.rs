@@ -27,6 +27,7 @@
 //! | [`synthetic`] | events as a busy gate makes them, as many as are wanted |
 //! | [`target`] | a program to send requests to, with the log lines that each of them causes |
 //! | [`usage`] | CPU time and memory of programs, and cores to run them on |
+//! | [`mmdb`] | a writer of databases that tell where addresses are |
 //! | [`process`], [`net`] | a child process that ends with its test; free ports and waiting |
 //!
 //! ```
@@ -51,6 +52,7 @@ pub mod conformance;
 pub mod corpus;
 pub mod crs;
 pub mod in_process;
+pub mod mmdb;
 pub mod monban;
 pub mod mutation;
 pub mod net;

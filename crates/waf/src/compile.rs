@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use seclang::action::Action as Written;
 use seclang::ast::{Directive, DirectiveKind, Document, Target as WrittenTarget};
-use seclang::operator::OperatorCall;
+use seclang::operator::{OperatorCall, OperatorName};
 use seclang::setting::Setting;
 use seclang::span::Span;
 
 use crate::needs::Needs;
-use crate::operators::{DataFiles, Pattern, PatternLimits};
+use crate::operators::{DataFiles, GeoDatabase, Pattern, PatternLimits};
 use crate::plan;
 use crate::ruleset::{RuleIndex, RuleSet, Skip, Step};
 use crate::settings::Settings;
@@ -220,6 +220,7 @@ impl Compiler<'_> {
         self.tell_missed();
         self.tell_empty();
         let unicode_map = self.unicode_map(files);
+        let geo = self.geo_database(files);
         let limits = PatternLimits {
             match_limit: self.settings.pcre_match_limit,
             depth_limit: self.settings.pcre_depth_limit.unwrap_or(self.settings.pcre_match_limit),
@@ -235,9 +236,11 @@ impl Compiler<'_> {
             needs: Default::default(),
             files: self.document.files.clone(),
             unicode_map,
+            geo,
             by_id: HashMap::new(),
             spares: Default::default(),
             warnings: Vec::new(),
+            sanitised: Vec::new(),
         };
         rules.names.intern_captures();
 
@@ -285,6 +288,7 @@ impl Compiler<'_> {
         if !self.errors.is_empty() {
             return Err(self.errors);
         }
+        rules.note_sanitised();
         for target in
             rules.rules.iter_mut().flat_map(|rule| &mut rule.links).flat_map(|link| &mut link.targets)
         {
@@ -335,6 +339,37 @@ impl Compiler<'_> {
         let map = text
             .and_then(|text| UnicodeMap::parse(&text, code_page).map_err(|error| format!("{name}: {error}")));
         map.map_err(|message| self.error(span, message)).ok()
+    }
+}
+
+impl Compiler<'_> {
+    /// The database of the last SecGeoLookupDB, which replaces those before it.
+    fn geo_database(&mut self, files: &dyn DataFiles) -> Option<GeoDatabase> {
+        let names = |directive: &&Directive| {
+            matches!(&directive.kind, DirectiveKind::Setting(Setting::GeoLookupDb(_)))
+        };
+        let directive = self.document.directives.iter().rev().find(names);
+        let Some(directive) = directive else {
+            self.tell_lookups_without_database();
+            return None;
+        };
+        let DirectiveKind::Setting(Setting::GeoLookupDb(name)) = &directive.kind else { return None };
+        let bytes = files.read(name, self.document.file(directive.span.file));
+        let database =
+            bytes.and_then(|bytes| GeoDatabase::new(name, bytes).map_err(|error| format!("{name}: {error}")));
+        database.map_err(|message| self.error(directive.span, format!("SecGeoLookupDB: {message}"))).ok()
+    }
+
+    /// Warns of rules that look up at once; the Core Rule Set has one behind the condition that countries are set.
+    fn tell_lookups_without_database(&mut self) {
+        let heads = self.drafts.iter().filter(|draft| !draft.removed).filter_map(|draft| draft.links.first());
+        let lookups = heads
+            .filter(|head| head.operator.as_ref().is_some_and(|call| call.name == OperatorName::GeoLookup));
+        let spans: Vec<Span> = lookups.map(|head| head.span).collect();
+        for span in spans {
+            let hint = "name a MaxMind database (.mmdb) with SecGeoLookupDB";
+            self.warn(span, "@geoLookup finds nothing without a database", hint);
+        }
     }
 }
 

@@ -43,6 +43,9 @@ pub const XML_REFERENCE: usize = 256;
 /// XML entities within each other. libxml2's 40 and below; beyond it the body is an error.
 pub const XML_ENTITY_DEPTH: usize = 32;
 
+/// Characters of the external subset's system identifier that rules see. Beyond: it is cut.
+pub const XML_IDENTIFIER: usize = 1024;
+
 /// Bytes of values that one XPath expression may select beyond what is borrowed from the body. Ours: with `//*` the text of an
 /// element counts for each element around it. Beyond it the inner elements are left out, whose text the outer ones hold;
 /// TX:MSC_XML_LIMITS_EXCEEDED is 1, and a fault is reported.
@@ -132,6 +135,14 @@ pub const REMOVED_TARGETS: usize = 4096;
 pub const MATCHES: usize = 1000;
 /// Faults that are reported of one transaction with the rule that met them. Beyond: only the kind of fault is known.
 pub const FAULTS: usize = 20;
+/// Fields of a kind that rules of one transaction hide (`sanitiseArg` and the like). Beyond: all is hidden.
+pub const HIDDEN_FIELDS: usize = 256;
+/// Parts of a field that `sanitiseMatchedBytes` hides. Beyond: all of the field is hidden.
+pub const HIDDEN_PARTS: usize = 64;
+/// Bytes of a value that is neither argument nor header and that `sanitiseMatched` hides. Beyond: all is hidden.
+pub const HIDDEN_TEXT: usize = 4096;
+/// Shorter values of that kind are not looked for: they would be found in innocent text.
+pub const SHORTEST_HIDDEN_TEXT: usize = 4;
 /// What `pause` may add up to, in milliseconds.
 pub const PAUSE: u64 = 10_000;
 /// Work after which a transaction's clock is asked, in bytes of values looked at: some tens of microseconds to some

@@ -24,6 +24,9 @@ impl Needs {
         let mut needs = Needs::default();
         for rule in rules {
             each_variable(rule, &mut |variable| needs.note(variable, rule.phase));
+            // What is to be hidden is looked for in the arguments at the end.
+            let mut actions = rule.links.iter().flat_map(|link| &link.actions);
+            needs.request_body_late |= actions.any(|action| matches!(action, Action::Sanitise { .. }));
         }
         needs
     }

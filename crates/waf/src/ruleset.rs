@@ -12,7 +12,7 @@ use crate::compile::CompileWarning;
 use crate::expression::Expression;
 use crate::names::Names;
 use crate::needs::Needs;
-use crate::operators::Operator;
+use crate::operators::{GeoDatabase, Operator};
 use crate::plan::{Place, Plan, Question};
 use crate::settings::Settings;
 use crate::target::{Exclusion, Paths, Target};
@@ -34,9 +34,13 @@ pub struct RuleSet {
     pub(crate) paths: Paths,
     pub(crate) files: Vec<String>,
     pub(crate) unicode_map: Option<UnicodeMap>,
+    /// `SecGeoLookupDB`
+    pub(crate) geo: Option<GeoDatabase>,
     pub(crate) by_id: HashMap<u64, RuleIndex>,
     pub(crate) spares: Spares,
     pub(crate) warnings: Vec<CompileWarning>,
+    /// The fields that `sanitiseArg` and the like name, in any rule.
+    pub(crate) sanitised: Vec<(Sanitise, Vec<u8>)>,
 }
 
 /// A rule's place in [`RuleSet::rules`].
@@ -141,6 +145,8 @@ pub(crate) struct Test {
     pub(crate) text: Vec<u8>,
     /// What it costs besides the value's length, as the deadline counts it.
     pub(crate) work: u32,
+    /// `@geoLookup`: the transaction looks the value up.
+    pub(crate) looks_up: bool,
 }
 
 /// What a matching rule does to the request.
@@ -253,6 +259,20 @@ impl RuleSet {
     /// How many rules there are, chains counted once.
     pub fn rule_count(&self) -> usize {
         self.rules.len()
+    }
+
+    /// Gathers the fields that rules hide by name.
+    pub(crate) fn note_sanitised(&mut self) {
+        let links = self.rules.iter().flat_map(|rule| &rule.links);
+        self.sanitised = links
+            .flat_map(|link| &link.actions)
+            .filter_map(|action| match action {
+                Action::Sanitise { what, name } if !name.is_empty() && *what != Sanitise::MatchedBytes => {
+                    Some((*what, name.clone()))
+                }
+                _ => None,
+            })
+            .collect();
     }
 
     /// What in the rules is hardly meant as it is written, in the order of files and lines.

@@ -155,12 +155,9 @@ impl Settings {
             Setting::PcreMatchLimitRecursion(v) => self.pcre_depth_limit = Some(v),
             Setting::CollectionTimeout(v) => self.collection_timeout = v,
             Setting::WebAppId(v) => self.web_app_id = v,
-            // Without these two the operators they are for find nothing, as in ModSecurity.
+            // Without it the operator that it is for finds nothing, as in ModSecurity.
             Setting::HttpBlKey(_) => {
                 return Err("SecHttpBlKey is not supported by monban: @rbl asks nobody".into());
-            }
-            Setting::GeoLookupDb(_) => {
-                return Err("SecGeoLookupDB is not supported by monban: @geoLookup finds nothing".into());
             }
             Setting::Ignored { name, value } if name == "SecUploadKeepFiles" => {
                 self.upload_keep_files = !value.eq_ignore_ascii_case("off");
@@ -168,7 +165,8 @@ impl Settings {
             Setting::Ignored { name, value } if name == "SecTmpSaveUploadedFiles" => {
                 self.tmp_save_uploaded_files = !value.eq_ignore_ascii_case("off");
             }
-            Setting::Ignored { .. } => {}
+            // The database is read when the rules are compiled.
+            Setting::GeoLookupDb(_) | Setting::Ignored { .. } => {}
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use seclang::variable::Variable;
 
 use crate::collections::{Collections, RecordName};
 use crate::memory::{Mark, Memory, Slice};
-use crate::operators::Captures;
+use crate::operators::{Captures, Place};
 use crate::ruleset::{RuleIndex, RuleSet, TargetRemoval};
 use crate::target::KeyFaults;
 use crate::tx::{TxVariables, Value, leading_number};
@@ -32,6 +32,7 @@ pub(crate) mod deadline;
 mod evaluate;
 mod expand;
 mod faults;
+mod hidden;
 mod input;
 mod profile;
 mod release;
@@ -151,7 +152,10 @@ pub struct Transaction {
     /// The body limit that refused the transaction, in words.
     limit_reached: Option<String>,
     matches: Vec<Match>,
-    sanitised: Vec<(seclang::action::Sanitise, Vec<u8>)>,
+    /// GEO, as the last `@geoLookup` found it.
+    geo: Place,
+    /// What rules want hidden so far.
+    hidden: Option<Box<event::redaction::Hidden>>,
     pause_ms: u64,
     faults: Faults,
     key_faults: KeyFaults,
@@ -259,7 +263,8 @@ impl Transaction {
             intervention: None,
             limit_reached: None,
             matches: Vec::new(),
-            sanitised: Vec::new(),
+            geo: Place::new(),
+            hidden: None,
             pause_ms: 0,
             faults: Faults::default(),
             key_faults: KeyFaults::default(),
@@ -403,11 +408,6 @@ impl Transaction {
     /// How long rules ask to wait before the answer (`pause`), milliseconds; at most [`crate::limits::PAUSE`].
     pub fn pause_ms(&self) -> u64 {
         self.pause_ms
-    }
-
-    /// Fields that rules want hidden in the audit log (`sanitise…`).
-    pub fn sanitised(&self) -> &[(seclang::action::Sanitise, Vec<u8>)] {
-        &self.sanitised
     }
 
     /// Variables that rules set with setenv.

@@ -1,18 +1,21 @@
 //! Names and values in forms, cookies, multipart bodies, JSON and XML. Each function gives the text back with the values of
 //! secret fields replaced and every other byte as it was. None keeps a stack, so depth costs nothing.
 
-use super::names::Names;
+use super::hidden::Secrets;
 use super::{Found, REDACTED};
 use crate::multipart::Part;
 
 /// `application/x-www-form-urlencoded`, also the query of a URL.
-pub(super) fn form(text: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
-    pairs(text, b'&', found, |name| names.secret(&form_decode(name)))
+pub(super) fn form(text: &[u8], names: Secrets<'_>, found: &mut Found) -> Vec<u8> {
+    pairs(text, b'&', found, |name, value| {
+        let name = form_decode(name);
+        names.secret(&name).then(|| names.shown(&name, value))
+    })
 }
 
 /// The value of a Cookie header: every value goes.
 pub(super) fn cookies(text: &[u8], found: &mut Found) -> Vec<u8> {
-    pairs(text, b';', found, |_| true)
+    pairs(text, b';', found, |_, _| Some(REDACTED.into()))
 }
 
 /// The value of a Set-Cookie header: the first value goes, the attributes stay.
@@ -23,7 +26,13 @@ pub(super) fn set_cookie(text: &[u8], found: &mut Found) -> Vec<u8> {
     redacted
 }
 
-fn pairs(text: &[u8], separator: u8, found: &mut Found, secret: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+/// `secret` says what stands in place of a value that is a secret, by its name.
+fn pairs(
+    text: &[u8],
+    separator: u8,
+    found: &mut Found,
+    secret: impl Fn(&[u8], &[u8]) -> Option<Vec<u8>>,
+) -> Vec<u8> {
     let mut redacted = Vec::with_capacity(text.len());
     for (number, pair) in text.split(|byte| *byte == separator).enumerate() {
         if number > 0 {
@@ -37,9 +46,10 @@ fn pairs(text: &[u8], separator: u8, found: &mut Found, secret: impl Fn(&[u8]) -
         }
         // A value may hold pairs itself: `a=1;password=2`, `next=/login?password=2`. The first name that is a secret counts.
         let mut name_at = 0;
-        let mut shown = pair.len();
+        let (mut shown, mut instead) = (pair.len(), None);
         while let Some(equals) = memchr::memchr(b'=', &pair[name_at..]).map(|equals| name_at + equals) {
-            if secret(&pair[name_at..equals]) {
+            instead = secret(&pair[name_at..equals], &pair[equals + 1..]);
+            if instead.is_some() {
                 shown = equals + 1;
                 break;
             }
@@ -49,10 +59,12 @@ fn pairs(text: &[u8], separator: u8, found: &mut Found, secret: impl Fn(&[u8]) -
         }
         let value = &pair[shown..];
         redacted.extend_from_slice(&pair[..shown]);
-        if !value.is_empty() {
-            found.add(value);
-            found.add(&form_decode(value));
-            redacted.extend_from_slice(REDACTED.as_bytes());
+        if let Some(instead) = instead.filter(|_| !value.is_empty()) {
+            if instead == REDACTED.as_bytes() {
+                found.add(value);
+                found.add(&form_decode(value));
+            }
+            redacted.extend_from_slice(&instead);
         }
     }
     redacted
@@ -91,14 +103,17 @@ fn form_decode(text: &[u8]) -> Vec<u8> {
 }
 
 /// The parts of a multipart body.
-pub(super) fn multipart(text: &[u8], parts: &[Part<'_>], names: &Names, found: &mut Found) -> Vec<u8> {
+pub(super) fn multipart(text: &[u8], parts: &[Part<'_>], names: Secrets<'_>, found: &mut Found) -> Vec<u8> {
     let mut redacted = Vec::with_capacity(text.len());
     let mut rest = 0;
     for part in parts.iter().filter(|part| !part.value.is_empty()) {
         let end = part.start + part.value.len();
         let value = if names.secret(part.name) {
-            found.add(part.value);
-            REDACTED.as_bytes().to_vec()
+            let shown = names.shown(part.name, part.value);
+            if shown == REDACTED.as_bytes() {
+                found.add(part.value);
+            }
+            shown
         } else {
             match part.value.trim_ascii_start().first() {
                 Some(b'{' | b'[') => json(part.value, names, found),
@@ -127,7 +142,7 @@ fn is_naming(name: &[u8]) -> bool {
 }
 
 /// JSON, also cut off or malformed: a string before a colon is a name, and what follows it is its value.
-pub(super) fn json(text: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
+pub(super) fn json(text: &[u8], names: Secrets<'_>, found: &mut Found) -> Vec<u8> {
     let mut redacted = Vec::with_capacity(text.len());
     let mut at = 0;
     // Whether the object names a secret field whose value is yet to come.
@@ -137,31 +152,40 @@ pub(super) fn json(text: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
         redacted.extend_from_slice(&text[at..quote]);
         named &= !text[at..quote].contains(&b'}');
         let end = string_end(text, quote);
-        redacted.extend_from_slice(&text[quote..end]);
         at = end;
         let colon = skip_space(text, end);
+        let name = json_unescape(text.get(quote + 1..end.saturating_sub(1)).unwrap_or_default());
         if text.get(colon) != Some(&b':') {
+            match names.shown_value(&name) {
+                Some(shown) => redacted.extend_from_slice(&json_string(&shown)),
+                None => redacted.extend_from_slice(&text[quote..end]),
+            }
             continue;
         }
+        redacted.extend_from_slice(&text[quote..end]);
         let value = skip_space(text, colon + 1);
-        let name = json_unescape(text.get(quote + 1..end.saturating_sub(1)).unwrap_or_default());
         if text.get(value) == Some(&b'"') && is_naming(&name) {
             let field = text[value + 1..string_end(text, value)].strip_suffix(b"\"").unwrap_or_default();
             named = names.secret(&json_unescape(field));
         }
-        if value < text.len() && (names.secret(&name) || named && is_value(&name)) {
+        if value < text.len() && (names.secret_key(&name) || named && is_value(&name)) {
             let value_end = value_end(text, value);
             let inner = &text[value..value_end];
+            let mut shown = None;
             match inner.strip_prefix(b"\"") {
                 Some(string) => {
                     let string = string.strip_suffix(b"\"").unwrap_or(string);
-                    found.add(string);
-                    found.add(&json_unescape(string));
+                    let plain = json_unescape(string);
+                    shown = names.shown_value(&plain);
+                    if shown.is_none() {
+                        found.add(string);
+                        found.add(&plain);
+                    }
                 }
                 None => found.add(inner),
             }
             redacted.extend_from_slice(&text[end..value]);
-            redacted.extend_from_slice(format!("\"{REDACTED}\"").as_bytes());
+            redacted.extend_from_slice(&json_string(shown.as_deref().unwrap_or(REDACTED.as_bytes())));
             at = value_end;
         }
     }
@@ -219,6 +243,11 @@ fn value_end(text: &[u8], start: usize) -> usize {
     }
 }
 
+/// A JSON string; what is no UTF-8 is replaced.
+fn json_string(text: &[u8]) -> Vec<u8> {
+    serde_json::Value::from(String::from_utf8_lossy(text)).to_string().into_bytes()
+}
+
 /// Takes off the escapes of a JSON string, as well as they go.
 fn json_unescape(text: &[u8]) -> Vec<u8> {
     if memchr::memchr(b'\\', text).is_none() {
@@ -230,7 +259,7 @@ fn json_unescape(text: &[u8]) -> Vec<u8> {
 
 /// XML and HTML: all that stands in elements with secret names, and the values of attributes with secret names; in HTML, the
 /// `value` of an input with a secret name; the text of what a `<name>` or `name="…"` calls a secret (XML-RPC, plist).
-pub(super) fn xml(text: &[u8], names: &Names, found: &mut Found) -> Vec<u8> {
+pub(super) fn xml(text: &[u8], names: Secrets<'_>, found: &mut Found) -> Vec<u8> {
     let mut redacted = Vec::with_capacity(text.len());
     let mut at = 0;
     // Whether the next text is the value of a secret field.
@@ -288,7 +317,7 @@ const VOID: [&[u8]; 4] = [b"input", b"meta", b"param", b"link"];
 const MAX_UNCLOSED: usize = 16;
 
 /// A tag with the values of its secret attributes replaced, and whether `name="password"` or its like calls it a secret field.
-fn attributes(tag: &[u8], names: &Names, found: &mut Found) -> (Vec<u8>, bool) {
+fn attributes(tag: &[u8], names: Secrets<'_>, found: &mut Found) -> (Vec<u8>, bool) {
     let mut redacted = Vec::with_capacity(tag.len());
     let mut at = 0;
     // `name="password"` makes the `value` beside it a secret.

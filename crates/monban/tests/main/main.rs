@@ -18,6 +18,7 @@ mod presets;
 mod profile;
 mod reload;
 mod rules_install;
+mod sanitise;
 mod secrets;
 mod sensors;
 mod service;

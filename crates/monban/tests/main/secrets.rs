@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use testkit::monban::Config;
 use testkit::{Monban, Reflector, client};
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+pub fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         // the control socket is no file to read

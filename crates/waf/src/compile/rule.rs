@@ -177,7 +177,15 @@ fn compile_link(
         match Operator::compile(call, document.file(link.span.file), files, limits) {
             Ok(operator) => {
                 let work = work_of(&operator, argument.is_some());
-                Some(Test { operator, negated: call.negated, argument, text: operator_text(call), work })
+                let looks_up = call.name == OperatorName::GeoLookup;
+                Some(Test {
+                    operator,
+                    negated: call.negated,
+                    argument,
+                    text: operator_text(call),
+                    work,
+                    looks_up,
+                })
             }
             Err(error) => {
                 errors.push(error.to_string());

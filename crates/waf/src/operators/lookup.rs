@@ -1,20 +1,17 @@
-//! `@rbl` and `@geoLookup`: questions to the outside, which a [`Lookups`] answers.
+//! `@rbl`: questions to the outside, which a [`Lookups`] answers.
 
 use std::net::Ipv4Addr;
 
+use super::MatchError;
 use super::describe::{escape, join};
 use super::phrases::until_nul;
-use super::{MatchError, OperatorName};
 
-/// Answers of the outside: DNS and a database of places. It may block.
+/// Answers of the outside: DNS. It may block.
 pub trait Lookups {
     /// The key of `SecHttpBlKey`, for `dnsbl.httpbl.org`.
     fn http_bl_key(&self) -> Option<&str>;
     /// The IPv4 address of a host name.
     fn address(&self, name: &str) -> Option<Ipv4Addr>;
-    /// What `SecGeoLookupDB` knows of an address or host name: values for the collection GEO by key
-    /// (`COUNTRY_CODE`, …). `None` if there is no such database or no such entry.
-    fn place(&self, host: &[u8]) -> Option<Vec<(String, String)>>;
 }
 
 /// The absence of [`Lookups`].
@@ -28,9 +25,6 @@ impl Lookups for NoLookups {
     fn address(&self, _: &str) -> Option<Ipv4Addr> {
         None
     }
-    fn place(&self, _: &[u8]) -> Option<Vec<(String, String)>> {
-        None
-    }
 }
 
 /// What a look-up found.
@@ -38,8 +32,6 @@ impl Lookups for NoLookups {
 pub struct Found {
     /// For the log; `@rbl` captures it as TX.0 (and leaves TX.1 to TX.9 alone).
     pub message: Vec<u8>,
-    /// For the collection GEO.
-    pub place: Vec<(String, String)>,
 }
 
 /// A compiled `@rbl`: its argument is the list's domain.
@@ -83,7 +75,7 @@ impl Rbl {
         } else {
             sentence(list_meaning(domain, answer.octets()[3]))
         };
-        Ok(Some(Found { message, place: Vec::new() }))
+        Ok(Some(Found { message }))
     }
 }
 
@@ -139,26 +131,15 @@ fn http_bl(answer: Ipv4Addr) -> Option<String> {
     (first == 127).then(|| format!(". {kind}: {days} days since last activity, threat score {score}"))
 }
 
-/// `@geoLookup`.
-pub(super) fn geo_look_up(input: &[u8], lookups: &dyn Lookups, variable: &[u8]) -> Option<Found> {
-    let host = until_nul(input);
-    let place = lookups.place(host)?;
-    let message = join(&[b"Geo lookup for \"", &escape(host), b"\" succeeded at ", variable, b"."]);
-    Some(Found { message, place })
-}
-
 impl super::Operator {
-    /// Evaluates `@rbl` and `@geoLookup`; `None` for every other operator. `variable` is the name for the message.
+    /// Evaluates `@rbl`; `None` for every other operator. `variable` is the name for the message.
     pub fn look_up(
         &self,
         input: &[u8],
         variable: &[u8],
         lookups: &dyn Lookups,
     ) -> Option<Result<Option<Found>, MatchError>> {
-        match self.name() {
-            OperatorName::GeoLookup => Some(Ok(geo_look_up(input, lookups, variable))),
-            _ => self.as_rbl().map(|rbl| rbl.look_up(input, lookups, variable)),
-        }
+        self.as_rbl().map(|rbl| rbl.look_up(input, lookups, variable))
     }
 }
 
@@ -174,9 +155,6 @@ mod tests {
         }
         fn address(&self, name: &str) -> Option<Ipv4Addr> {
             name.contains("4.3.2.1.").then_some(self.0)
-        }
-        fn place(&self, _: &[u8]) -> Option<Vec<(String, String)>> {
-            Some(vec![("COUNTRY_CODE".into(), "JP".into())])
         }
     }
 
@@ -216,8 +194,5 @@ mod tests {
     fn without_lookups_there_is_no_match_and_without_a_key_an_error() {
         assert_eq!(Rbl::new(b"list.example").look_up(b"1.2.3.4", &NoLookups, b"X"), Ok(None));
         assert!(Rbl::new(b"dnsbl.httpbl.org").look_up(b"1.2.3.4", &NoLookups, b"X").is_err());
-        assert_eq!(geo_look_up(b"1.2.3.4", &NoLookups, b"X"), None);
-        let found = geo_look_up(b"1.2.3.4", &Fixed([0; 4].into()), b"REMOTE_ADDR").unwrap();
-        assert_eq!(found.message, b"Geo lookup for \"1.2.3.4\" succeeded at REMOTE_ADDR.");
     }
 }

@@ -28,6 +28,7 @@ mod describe;
 mod detect_sqli;
 mod detect_xss;
 mod ends_with;
+mod geo;
 mod ip_match;
 mod lookup;
 pub mod pattern;
@@ -48,6 +49,7 @@ use seclang::operator::{OperatorCall, OperatorName};
 
 pub use captures::Captures;
 pub use compare::Comparison;
+pub use geo::{GeoDatabase, Place};
 pub use ip_match::IpMatch;
 pub use lookup::{Found, Lookups, NoLookups, Rbl};
 pub use pattern::{Pattern, PatternError, PatternLimits, PcreLimit};
@@ -192,7 +194,7 @@ pub enum Kind {
     Verify(Box<Verify>),
     /// `@rbl`: see [`Operator::look_up`].
     Rbl(Rbl),
-    /// `@geoLookup`: see [`Operator::look_up`].
+    /// `@geoLookup`, which a transaction answers with the rule set's [`GeoDatabase`].
     GeoLookup,
     /// `@unconditionalMatch`
     UnconditionalMatch,
@@ -283,7 +285,8 @@ impl Operator {
 
     /// Asks of `input`. `argument` is the expanded argument if it has macros, otherwise `None`.
     ///
-    /// `@rbl` and `@geoLookup` answer here as if nobody could be asked; [`Operator::look_up`] asks.
+    /// `@rbl` answers here as if nobody could be asked; [`Operator::look_up`] asks. So does `@geoLookup`, for which a
+    /// transaction asks the rule set's database.
     pub fn matches(
         &self,
         input: &[u8],
@@ -355,7 +358,8 @@ impl Operator {
             Kind::DetectSqli => detect_sqli::describe(input),
             Kind::DetectXss => detect_xss::describe(),
             Kind::Verify(verify) => verify.describe(input, variable),
-            Kind::Rbl(_) | Kind::GeoLookup => b"Look-up succeeded.".to_vec(),
+            Kind::GeoLookup => geo::describe(input, variable),
+            Kind::Rbl(_) => b"Look-up succeeded.".to_vec(),
             Kind::UnconditionalMatch => b"Unconditional match in SecAction.".to_vec(),
             Kind::NoMatch => b"No match.".to_vec(),
         }

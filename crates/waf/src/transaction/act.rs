@@ -76,7 +76,7 @@ impl Transaction {
                         }
                     }
                 }
-                Action::Sanitise { what, name } => self.sanitised.push((*what, name.clone())),
+                Action::Sanitise { what, name } => self.sanitise(*what, name, link),
                 Action::Ctl(ctl) => self.control(ctl, rule),
             }
         }

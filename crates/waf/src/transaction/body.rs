@@ -13,6 +13,8 @@ use crate::body::{json, multipart, urlencoded, xml};
 use crate::limits::XML_VALUES;
 use crate::memory::{Memory, Slice};
 use crate::query::{self, Argument};
+use crate::ruleset::RuleSet;
+use crate::tx::Value;
 
 /// What the MULTIPART processor found.
 #[derive(Debug, Default)]
@@ -257,13 +259,31 @@ impl Transaction {
             self.input.xml.push(selected.collect());
             all_complete &= complete;
         }
-        if parsed.error.is_some() {
-            self.input.body_error = parsed.error;
+        let xml::Parsed { document, error, declared } = parsed;
+        drop(document);
+        if error.is_some() {
+            self.input.body_error = error;
         }
         if !all_complete {
             self.note_fault(FaultKind::XmlValues, 0, || {
                 format!("an XPath expression selects more than {XML_VALUES} bytes: the rest is left out")
             });
+        }
+        self.tell_declared(&declared, &rules);
+    }
+
+    /// Sets the TX variables that tell what an XML body declares, where rules name them.
+    fn tell_declared(&mut self, declared: &xml::Declared, rules: &RuleSet) {
+        let number = |count: usize| (count > 0).then_some(Value::Number(count as i64));
+        let subset = declared.external_subset.as_ref().map(|name| Value::Bytes(name.as_bytes().into()));
+        for (name, value) in [
+            ("monban_xml_entities", number(declared.entities)),
+            ("monban_xml_external_entities", number(declared.external_entities)),
+            ("monban_xml_external_subset", subset),
+        ] {
+            if let (Some(value), Some(slot)) = (value, rules.names.find(name.as_bytes())) {
+                self.tx.set(slot, value, rules);
+            }
         }
     }
 

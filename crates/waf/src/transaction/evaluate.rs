@@ -10,6 +10,7 @@ use super::variables::{Item, ItemName, NO_ID};
 use super::{Decision, FaultKind, Matched, Mode, Noted, Transaction};
 use crate::chain::ChainId;
 use crate::memory::Slice;
+use crate::operators::MatchError;
 use crate::plan::Place;
 use crate::ruleset::{Link, Rule, RuleIndex, RuleSet, Skip, Step, Test};
 use crate::target::{Exclusion, Target};
@@ -312,7 +313,10 @@ impl Transaction {
             self.captures.clear();
             self.captures.wanted = link.capture;
             let started = self.profile_start();
-            let answer = test.operator.matches(self.memory.get(value), expanded, &mut self.captures);
+            let answer = match test.looks_up {
+                true => self.geo_look_up(rules, value),
+                false => test.operator.matches(self.memory.get(value), expanded, &mut self.captures),
+            };
             self.profile_test(
                 started,
                 test,
@@ -335,6 +339,18 @@ impl Transaction {
             self.on_match(rules, rule, link, Some((item, value, test)), is_last);
         }
         matched
+    }
+
+    /// `@geoLookup`: fills GEO, whether the rule has `!` or not.
+    #[cold]
+    fn geo_look_up(&mut self, rules: &RuleSet, value: Slice) -> Result<bool, MatchError> {
+        let Some(database) = &rules.geo else {
+            return Err(MatchError::Failed("@geoLookup has no database; set SecGeoLookupDB".to_owned()));
+        };
+        let place = database.place(self.memory.get(value));
+        let found = place.is_some();
+        self.geo = place.unwrap_or_default();
+        Ok(found)
     }
 
     fn on_match(

@@ -82,12 +82,21 @@ impl Transaction {
                     items.push(Item { variable, name, value, id: NO_ID });
                 }
             }
+            V::Geo => {
+                for (key, value) in
+                    self.geo.iter().filter(|(key, _)| selector.selects(key.as_bytes(), &self.key_faults))
+                {
+                    let name = ItemName::Key(self.memory.scratch(key.as_bytes()));
+                    let value = self.memory.scratch(value.as_bytes());
+                    items.push(Item { variable, name, value, id: NO_ID });
+                }
+            }
             V::Xml => {
                 if let Selector::XPath(path) = selector {
                     self.values(variable, Source::Xml(*path), &Selector::All, items);
                 }
             }
-            // RULE is a rule's own; GEO and FILES_TMPNAMES have nothing here.
+            // RULE is a rule's own; FILES_TMPNAMES has nothing here.
             _ => {}
         }
     }

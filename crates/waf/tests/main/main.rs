@@ -4,12 +4,15 @@
 
 mod body;
 mod directives;
+mod doctype;
 mod engine;
 mod escaped;
 mod faults;
+mod geo;
 mod injection;
 mod memory;
 mod operators;
 mod patterns;
+mod sanitise;
 mod transformations;
 mod words;

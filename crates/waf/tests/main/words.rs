@@ -39,6 +39,44 @@ const ELSEWHERE: &[(Kind, &str, &str, &str)] = &[
     (Kind::Directive, "SecAuditLogFormat", "crates/monban/src/sink.rs", "the_audit_log_is_as_rules_say"),
     (Kind::Directive, "SecAuditLogStorageDir", "crates/monban/src/sink.rs", "the_audit_log_is_as_rules_say"),
     (Kind::Directive, "SecAuditLogType", "crates/monban/src/sink.rs", "the_audit_log_is_as_rules_say"),
+    (
+        Kind::Directive,
+        "SecGeoLookupDB",
+        "crates/waf/tests/main/geo.rs",
+        "a5_country_rules_as_the_core_rule_set_has_them",
+    ),
+    (
+        Kind::Operator,
+        "geoLookup",
+        "crates/waf/tests/main/geo.rs",
+        "a5_country_rules_as_the_core_rule_set_has_them",
+    ),
+    (Kind::Variable, "GEO", "crates/waf/tests/main/geo.rs", "a5_country_rules_as_the_core_rule_set_has_them"),
+    (Kind::Action, "sanitiseArg", "crates/waf/tests/main/sanitise.rs", "a5_sanitise_by_name_and_by_match"),
+    (
+        Kind::Action,
+        "sanitiseMatched",
+        "crates/waf/tests/main/sanitise.rs",
+        "a5_sanitise_by_name_and_by_match",
+    ),
+    (
+        Kind::Action,
+        "sanitiseMatchedBytes",
+        "crates/waf/tests/main/sanitise.rs",
+        "a5_sanitise_by_name_and_by_match",
+    ),
+    (
+        Kind::Action,
+        "sanitiseRequestHeader",
+        "crates/waf/tests/main/sanitise.rs",
+        "a5_sanitise_by_name_and_by_match",
+    ),
+    (
+        Kind::Action,
+        "sanitiseResponseHeader",
+        "crates/waf/tests/main/sanitise.rs",
+        "a5_sanitise_by_name_and_by_match",
+    ),
 ];
 
 /// Words that are an error of the load with some values, and so with all that monban knows.
@@ -47,7 +85,6 @@ const REFUSED_BY_ENGINE: &[(Kind, &str, &str)] = &[
     (Kind::Action, "exec", "SecAction \"id:1,phase:1,pass,exec:/bin/true\""),
     (Kind::Action, "prepend", "SecAction \"id:1,phase:1,pass,prepend:'x'\""),
     (Kind::Action, "proxy", "SecAction \"id:1,phase:1,proxy:http://localhost/\""),
-    (Kind::Directive, "SecGeoLookupDB", "SecGeoLookupDB /x.mmdb"),
     (Kind::Directive, "SecHttpBlKey", "SecHttpBlKey abcdefghijkl"),
 ];
 
@@ -57,21 +94,6 @@ const WITHOUT_EFFECT: &[(Kind, &str, &str)] = &[
     (Kind::Ctl, "hashEngine", "SecAction \"id:1,phase:1,pass,nolog,ctl:hashEngine=Off\""),
     (Kind::Ctl, "hashEnforcement", "SecAction \"id:1,phase:1,pass,nolog,ctl:hashEnforcement=Off\""),
     (Kind::Operator, "rbl", "SecRule REMOTE_ADDR \"@rbl dnsbl.httpbl.org\" \"id:1,phase:1,deny\""),
-    (Kind::Operator, "geoLookup", "SecRule REMOTE_ADDR \"@geoLookup\" \"id:1,phase:1,deny\""),
-    (Kind::Variable, "GEO", "SecRule GEO \"@unconditionalMatch\" \"id:1,phase:1,deny\""),
-    (Kind::Action, "sanitiseArg", "SecAction \"id:1,phase:1,pass,nolog,sanitiseArg:a\""),
-    (Kind::Action, "sanitiseMatched", "SecRule ARGS:a 1 \"id:1,phase:1,pass,nolog,sanitiseMatched\""),
-    (
-        Kind::Action,
-        "sanitiseMatchedBytes",
-        "SecRule ARGS:a 1 \"id:1,phase:1,pass,nolog,capture,sanitiseMatchedBytes\"",
-    ),
-    (Kind::Action, "sanitiseRequestHeader", "SecAction \"id:1,phase:1,pass,nolog,sanitiseRequestHeader:a\""),
-    (
-        Kind::Action,
-        "sanitiseResponseHeader",
-        "SecAction \"id:1,phase:1,pass,nolog,sanitiseResponseHeader:a\"",
-    ),
 ];
 
 /// The rules on which words without effect are tried.

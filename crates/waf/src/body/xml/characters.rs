@@ -64,6 +64,14 @@ impl<'t> Cursor<'t> {
         Some(name)
     }
 
+    /// An Nmtoken.
+    pub fn token(&mut self) -> Option<&'t str> {
+        let end = self.rest.find(|character| !in_name(character)).unwrap_or(self.rest.len());
+        let (token, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        (!token.is_empty()).then_some(token)
+    }
+
     /// What stands between two equal quotes.
     pub fn quoted(&mut self) -> Option<&'t str> {
         let quote = self.rest.chars().next().filter(|first| matches!(first, '"' | '\''))?;

@@ -1,7 +1,9 @@
 //! The document type declaration (XML 1.0 §2.8): its syntax, and the entities that it declares.
 
-use super::characters::{Cursor, is_char};
-use crate::limits::{XML_ENTITY_DEPTH, XML_EXPANSION, XML_REFERENCE};
+use super::Declared;
+use super::characters::{Cursor, is_char, is_space};
+use super::declarations::{self, external_id, required_space};
+use crate::limits::{XML_ENTITY_DEPTH, XML_EXPANSION, XML_IDENTIFIER, XML_REFERENCE};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -21,12 +23,16 @@ pub(super) enum Entity {
 pub(super) struct Doctype {
     pub general: HashMap<String, Entity>,
     parameter: HashMap<String, Entity>,
-    /// There are declarations elsewhere, so that an unknown entity is no error (§4.1).
-    pub incomplete: bool,
     /// Default values of attributes (§3.3.2), which many parsers give to applications as if the document held them.
     pub defaults: Vec<String>,
-    /// Bytes of parameter entities that were read.
+    /// An unknown entity is no error (§4.1): there is an external subset, or a parameter entity was read. As in libxml2 one that is
+    /// outside of the document, and so not read, does not count.
+    incomplete: bool,
+    /// The document says that it stands alone: then an unknown entity is an error all the same.
+    standalone: bool,
+    /// Bytes of entities that were read.
     expanded: usize,
+    pub declared: Declared,
 }
 
 /// Not well-formed.
@@ -34,8 +40,8 @@ pub(super) struct Malformed;
 
 impl Doctype {
     /// `text` is what stands between `<!DOCTYPE` and its `>`.
-    pub fn parse(text: &str) -> Result<Doctype, Malformed> {
-        let mut doctype = Doctype::default();
+    pub fn parse(text: &str, standalone: bool) -> Result<Doctype, Malformed> {
+        let mut doctype = Doctype { standalone, ..Doctype::default() };
         let mut cursor = Cursor::new(text);
         if !text.chars().all(is_char) {
             return Err(Malformed);
@@ -43,8 +49,11 @@ impl Doctype {
         // libxml2 does not ask for the space.
         cursor.space();
         cursor.name().ok_or(Malformed)?;
-        if cursor.space() && external_id(&mut cursor, false)? {
+        if cursor.space()
+            && let Some(system) = external_id(&mut cursor, true)?
+        {
             doctype.incomplete = true;
+            doctype.declared.external_subset = Some(system.chars().take(XML_IDENTIFIER).collect());
             cursor.space();
         }
         if cursor.take("[") {
@@ -56,12 +65,17 @@ impl Doctype {
         if cursor.rest.is_empty() { Ok(doctype) } else { Err(Malformed) }
     }
 
+    /// Whether a reference to an entity that is not declared is no error.
+    pub fn may_be_elsewhere(&self) -> bool {
+        self.incomplete && !self.standalone
+    }
+
     /// intSubset; returns what follows it.
     fn subset<'t>(&mut self, text: &'t str, depth: usize) -> Result<&'t str, Malformed> {
         let mut cursor = Cursor::new(text);
         loop {
             cursor.space();
-            if cursor.rest.is_empty() || cursor.rest.starts_with(']') {
+            if cursor.rest.is_empty() || depth == 0 && cursor.rest.starts_with(']') {
                 return Ok(cursor.rest);
             }
             if cursor.take("%") {
@@ -71,17 +85,14 @@ impl Doctype {
                 }
                 match self.parameter.get(name).cloned() {
                     Some(Entity::Internal(replacement)) => {
-                        self.expanded +=
-                            replacement.len() + if depth > 0 { XML_REFERENCE } else { name.len() };
-                        if depth == XML_ENTITY_DEPTH || self.expanded > XML_EXPANSION {
-                            return Err(Malformed);
-                        }
+                        self.expand(&replacement, if depth > 0 { XML_REFERENCE } else { name.len() }, depth)?;
+                        self.incomplete = true;
                         if !self.subset(&replacement, depth + 1)?.is_empty() {
                             return Err(Malformed);
                         }
                     }
-                    Some(_) => self.incomplete = true,
-                    None if self.incomplete => {}
+                    Some(_) => {}
+                    None if self.may_be_elsewhere() => {}
                     None => return Err(Malformed),
                 }
             } else if cursor.take("<!--") {
@@ -91,128 +102,202 @@ impl Doctype {
                 }
             } else if cursor.take("<?") {
                 let target = cursor.name().ok_or(Malformed)?;
-                cursor.until("?>").ok_or(Malformed)?;
-                if target.eq_ignore_ascii_case("xml") {
+                let data = cursor.until("?>").ok_or(Malformed)?;
+                if target.eq_ignore_ascii_case("xml") || !data.is_empty() && !data.starts_with(is_space) {
                     return Err(Malformed);
                 }
             } else if cursor.take("<!ENTITY") {
-                self.entity(&mut cursor)?;
-            } else if cursor.take("<!ATTLIST") {
-                let defaults = &mut self.defaults;
-                other(&mut cursor, |default| defaults.push(default.to_owned()))?;
-            } else if cursor.take("<!ELEMENT") || cursor.take("<!NOTATION") {
-                other(&mut cursor, |_| {})?;
+                self.entity(&mut cursor, depth)?;
+            } else if depth > 0 && starts_declaration(cursor.rest) {
+                self.declaration_with_references(&mut cursor, depth)?;
             } else {
-                return Err(Malformed);
+                self.declaration(&mut cursor)?;
             }
+        }
+    }
+
+    /// Counts an entity that is read against the limits.
+    fn expand(&mut self, replacement: &str, cost: usize, depth: usize) -> Result<(), Malformed> {
+        self.expanded += replacement.len() + cost;
+        if depth == XML_ENTITY_DEPTH || self.expanded > XML_EXPANSION { Err(Malformed) } else { Ok(()) }
+    }
+
+    /// Any declaration but one of an entity.
+    fn declaration(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
+        if cursor.take("<!ELEMENT") {
+            declarations::element(cursor)
+        } else if cursor.take("<!ATTLIST") {
+            declarations::attributes(cursor, |value| {
+                self.defaults.push(value.to_owned());
+                self.default_value(value, 0)
+            })
+        } else if cursor.take("<!NOTATION") {
+            declarations::notation(cursor)
+        } else {
+            Err(Malformed)
+        }
+    }
+
+    /// The same within a parameter entity, where references may stand between the words of a declaration (§4.4.8).
+    fn declaration_with_references(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        depth: usize,
+    ) -> Result<(), Malformed> {
+        let mut text = String::new();
+        loop {
+            let at = cursor.rest.find(['%', '"', '\'', '>']).ok_or(Malformed)?;
+            text.push_str(&cursor.rest[..at]);
+            cursor.rest = &cursor.rest[at..];
+            if cursor.take(">") {
+                text.push('>');
+                break;
+            }
+            if cursor.take("%") {
+                let name = cursor.name().ok_or(Malformed)?;
+                if !cursor.take(";") {
+                    return Err(Malformed);
+                }
+                text.push(' ');
+                self.parameter_text(name, depth, &mut text)?;
+                text.push(' ');
+            } else {
+                let start = cursor.rest;
+                cursor.quoted().ok_or(Malformed)?;
+                text.push_str(&start[..start.len() - cursor.rest.len()]);
+            }
+        }
+        let mut whole = Cursor::new(&text);
+        self.declaration(&mut whole)?;
+        if whole.rest.is_empty() { Ok(()) } else { Err(Malformed) }
+    }
+
+    /// The replacement text of a parameter entity, with those in it.
+    fn parameter_text(&mut self, name: &str, depth: usize, output: &mut String) -> Result<(), Malformed> {
+        match self.parameter.get(name).cloned() {
+            Some(Entity::Internal(replacement)) => {
+                self.expand(&replacement, XML_REFERENCE, depth)?;
+                self.incomplete = true;
+                self.replacement(&replacement, depth + 1, output)
+            }
+            Some(_) => Ok(()),
+            None if self.may_be_elsewhere() => Ok(()),
+            None => Err(Malformed),
         }
     }
 
     /// EntityDecl, §4.2.
-    fn entity(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
-        if !cursor.space() {
-            return Err(Malformed);
-        }
+    fn entity(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Malformed> {
+        required_space(cursor)?;
         let is_parameter = cursor.take("%");
-        if is_parameter && !cursor.space() {
-            return Err(Malformed);
+        if is_parameter {
+            required_space(cursor)?;
         }
         let name = cursor.name().ok_or(Malformed)?;
-        if !cursor.space() {
-            return Err(Malformed);
-        }
-        let entity = if external_id(cursor, false)? {
+        required_space(cursor)?;
+        self.declared.entities += 1;
+        let entity = if let Some(system) = external_id(cursor, true)? {
+            self.declared.external_entities += 1;
+            let address = declarations::uri(system);
+            if matches!(address, Ok(true)) {
+                // It has a fragment.
+                return Err(Malformed);
+            }
             let space = cursor.space();
-            if space && !is_parameter && cursor.take("NDATA") {
-                if !cursor.space() {
+            if !is_parameter && cursor.take("NDATA") {
+                if !space {
                     return Err(Malformed);
                 }
-                cursor.name().ok_or(Malformed)?;
-                Entity::Unparsed
+                required_space(cursor)?;
+                // libxml2 misses nothing where the notation has no name.
+                cursor.name();
+                Some(Entity::Unparsed)
+            } else if is_parameter && address.is_err() {
+                // Not declared at all, as in libxml2: a reference to it is an error.
+                None
             } else {
-                Entity::External
+                Some(Entity::External)
             }
         } else {
-            Entity::Internal(replacement(cursor.quoted().ok_or(Malformed)?)?.into())
+            let mut text = String::new();
+            self.replacement(cursor.quoted().ok_or(Malformed)?, depth, &mut text)?;
+            Some(Entity::Internal(text.into()))
         };
-        cursor.space();
-        if !cursor.take(">") {
-            return Err(Malformed);
-        }
+        declarations::end(cursor)?;
         // The first declaration counts.
         let table = if is_parameter { &mut self.parameter } else { &mut self.general };
-        table.entry(name.to_owned()).or_insert(entity);
+        if let Some(entity) = entity {
+            table.entry(name.to_owned()).or_insert(entity);
+        }
+        Ok(())
+    }
+
+    /// EntityValue, §4.5: what a declaration's value stands for. Parameter entities may be referred to within one only.
+    fn replacement(&mut self, value: &str, depth: usize, output: &mut String) -> Result<(), Malformed> {
+        let mut cursor = Cursor::new(value);
+        while let Some(at) = cursor.rest.find(['&', '%']) {
+            output.push_str(&cursor.rest[..at]);
+            cursor.rest = &cursor.rest[at..];
+            if cursor.take("&#") {
+                let digits = cursor.until(";").ok_or(Malformed)?;
+                output.push(character(digits).ok_or(Malformed)?);
+                continue;
+            }
+            let is_parameter = cursor.take("%");
+            if !is_parameter {
+                cursor.take("&");
+            }
+            let name = cursor.name().ok_or(Malformed)?;
+            if !cursor.take(";") || is_parameter && depth == 0 {
+                return Err(Malformed);
+            }
+            if is_parameter {
+                self.parameter_text(name, depth, output)?;
+            } else {
+                output.push('&');
+                output.push_str(name);
+                output.push(';');
+            }
+        }
+        output.push_str(cursor.rest);
+        Ok(())
+    }
+
+    /// The default of an attribute (§3.3.2): the entities in it are declared before it, and internal.
+    fn default_value(&mut self, value: &str, depth: usize) -> Result<(), Malformed> {
+        if value.contains('<') {
+            return Err(Malformed);
+        }
+        let mut cursor = Cursor::new(value);
+        while let Some(at) = cursor.rest.find('&') {
+            cursor.rest = &cursor.rest[at + 1..];
+            let name = cursor.until(";").ok_or(Malformed)?;
+            if let Some(digits) = name.strip_prefix('#') {
+                character(digits).ok_or(Malformed)?;
+                continue;
+            }
+            if predefined(name).is_some() {
+                continue;
+            }
+            if Cursor::new(name).name() != Some(name) {
+                return Err(Malformed);
+            }
+            match self.general.get(name).cloned() {
+                Some(Entity::Internal(replacement)) => {
+                    self.expand(&replacement, XML_REFERENCE, depth)?;
+                    self.default_value(&replacement, depth + 1)?;
+                }
+                Some(_) => return Err(Malformed),
+                None if self.may_be_elsewhere() => {}
+                None => return Err(Malformed),
+            }
+        }
         Ok(())
     }
 }
 
-/// ExternalID, §4.2.2, or with `public_only` what a notation may have.
-fn external_id(cursor: &mut Cursor<'_>, public_only: bool) -> Result<bool, Malformed> {
-    if cursor.take("SYSTEM") {
-        if !cursor.space() {
-            return Err(Malformed);
-        }
-    } else if cursor.take("PUBLIC") {
-        if !cursor.space() {
-            return Err(Malformed);
-        }
-        cursor.quoted().ok_or(Malformed)?;
-        if !cursor.space() && !public_only {
-            return Err(Malformed);
-        }
-        if public_only && cursor.rest.starts_with('>') {
-            return Ok(true);
-        }
-    } else {
-        return Ok(false);
-    }
-    cursor.quoted().ok_or(Malformed)?;
-    Ok(true)
-}
-
-/// A declaration that says nothing about entities: only its shape is looked at, and what stands in quotes given to `take`.
-fn other(cursor: &mut Cursor<'_>, mut take: impl FnMut(&str)) -> Result<(), Malformed> {
-    if !cursor.space() {
-        return Err(Malformed);
-    }
-    cursor.name().ok_or(Malformed)?;
-    if !cursor.space() || cursor.rest.starts_with('>') {
-        return Err(Malformed);
-    }
-    loop {
-        let end = cursor.rest.find(['"', '\'', '>', '<']).ok_or(Malformed)?;
-        cursor.rest = &cursor.rest[end..];
-        if cursor.take(">") {
-            return Ok(());
-        }
-        take(cursor.quoted().ok_or(Malformed)?);
-    }
-}
-
-/// EntityValue, §4.5. Parameter entities may not stand in declarations of the internal subset.
-fn replacement(value: &str) -> Result<String, Malformed> {
-    let mut output = String::with_capacity(value.len());
-    let mut cursor = Cursor::new(value);
-    while let Some(at) = cursor.rest.find(['&', '%']) {
-        output.push_str(&cursor.rest[..at]);
-        cursor.rest = &cursor.rest[at..];
-        if cursor.take("&#") {
-            let digits = cursor.until(";").ok_or(Malformed)?;
-            output.push(character(digits).ok_or(Malformed)?);
-        } else if cursor.take("&") {
-            let name = cursor.name().ok_or(Malformed)?;
-            if !cursor.take(";") {
-                return Err(Malformed);
-            }
-            output.push('&');
-            output.push_str(name);
-            output.push(';');
-        } else {
-            return Err(Malformed);
-        }
-    }
-    output.push_str(cursor.rest);
-    Ok(output)
+fn starts_declaration(text: &str) -> bool {
+    ["<!ELEMENT", "<!ATTLIST", "<!NOTATION"].iter().any(|start| text.starts_with(start))
 }
 
 /// The character of a reference without its `&#` and `;` (§4.1).

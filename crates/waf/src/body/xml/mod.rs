@@ -14,6 +14,7 @@
 //! ```
 
 mod characters;
+mod declarations;
 mod doctype;
 mod document;
 mod encoding;
@@ -30,6 +31,19 @@ pub struct Parsed<'a> {
     pub document: Document<'a>,
     /// REQBODY_ERROR_MSG; REQBODY_ERROR is 1 when there is one.
     pub error: Option<String>,
+    /// What its document type declaration brings along.
+    pub declared: Declared,
+}
+
+/// What a document type declaration declares, as far as it was read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// Entities, general and parameter, each declaration counted.
+    pub entities: usize,
+    /// Those of them that stand outside of the document.
+    pub external_entities: usize,
+    /// The system identifier of the external subset, if one is named; cut at [`crate::limits::XML_IDENTIFIER`] bytes.
+    pub external_subset: Option<String>,
 }
 
 /// Parses a whole body. An empty one holds nothing and is no error.
@@ -38,10 +52,10 @@ pub fn parse(body: &[u8]) -> Parsed<'_> {
         return Parsed::default();
     }
     let (text, decoded) = encoding::decode(body);
-    let (document, well_formed) = reader::read(text);
+    let (document, well_formed, declared) = reader::read(text);
     let error =
         (!decoded || !well_formed).then(|| "XML parser error: XML: Failed parsing document.".to_owned());
-    Parsed { document, error }
+    Parsed { document, error, declared }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Markup into a document, and whether it is well-formed.
 
+use super::Declared;
 use super::characters::{Cursor, is_char, is_space};
 use super::doctype::{Doctype, Entity, Malformed, character, predefined};
 use super::document::{Attribute, Document, Index, Kind, Name, Node, Value};
@@ -10,16 +11,17 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// The document as far as it is well-formed, and whether that is all of it.
-pub(super) fn read(source: Cow<'_, str>) -> (Document<'_>, bool) {
+/// The document as far as it is well-formed, whether that is all of it, and what its document type declares.
+pub(super) fn read(source: Cow<'_, str>) -> (Document<'_>, bool, Declared) {
     let mut builder = Builder { source: &source, ..Builder::default() };
     let well_formed = builder.document().is_ok();
-    let Builder { mut nodes, attributes, namespaces, open, .. } = builder;
+    let Builder { mut nodes, attributes, namespaces, open, doctype, .. } = builder;
     let end = nodes.len() as Index;
     for element in &open {
         nodes[element.node].end = end;
     }
-    (Document { nodes, attributes, namespaces, source }, well_formed)
+    let declared = doctype.map(|doctype| doctype.declared).unwrap_or_default();
+    (Document { nodes, attributes, namespaces, source }, well_formed, declared)
 }
 
 /// An element whose end tag is to come.
@@ -99,7 +101,7 @@ impl<'s> Builder<'s> {
                     if self.doctype.is_some() || !self.nodes.is_empty() {
                         return Err(Malformed);
                     }
-                    self.doctype = Some(Doctype::parse(inside(markup, "<!DOCTYPE", ">")?)?);
+                    self.doctype = Some(Doctype::parse(inside(markup, "<!DOCTYPE", ">")?, self.standalone)?);
                 }
                 Event::Eof => {
                     return if self.open.is_empty() && !self.nodes.is_empty() {
@@ -161,7 +163,7 @@ impl<'s> Builder<'s> {
             }
             Some(Entity::External) => Ok(None),
             Some(Entity::Unparsed) => Err(Malformed),
-            None if doctype.incomplete && !self.standalone => Ok(None),
+            None if doctype.may_be_elsewhere() => Ok(None),
             None => Err(Malformed),
         }
     }

@@ -1,0 +1,181 @@
+//! What `sanitise…` actions want hidden in logs and events.
+
+use event::redaction::{Hidden, HiddenField, HiddenPart};
+use seclang::action::Sanitise;
+
+use super::Transaction;
+use crate::limits;
+use crate::operators::Captures;
+use crate::plan::source::Source;
+use crate::ruleset::Link;
+
+/// Which fields a matched variable belongs to.
+enum Place {
+    Arguments,
+    RequestHeaders,
+    ResponseHeaders,
+}
+
+impl Transaction {
+    /// What rules want hidden wherever this transaction is told of; `None` if nothing. Ask after [`Transaction::logging`].
+    pub fn hidden(&self) -> Option<Hidden> {
+        // Rules that the deadline kept from running may have wanted it.
+        let not_run = self.rules.sanitised.iter().filter(|_| self.overrun().is_some());
+        let mut hidden = match &self.hidden {
+            Some(hidden) => (**hidden).clone(),
+            None if self.overrun().is_some() && !self.rules.sanitised.is_empty() => Hidden::default(),
+            None => return None,
+        };
+        for (what, name) in not_run {
+            if let Some(fields) = fields_of(&mut hidden, *what) {
+                add_name(fields, name);
+            }
+        }
+        for field in &mut hidden.arguments {
+            for source in [Source::Get, Source::Post, Source::Json] {
+                for (key, value, _) in self.inputs(source).iter() {
+                    if key.is_some_and(|key| self.memory.get(key).eq_ignore_ascii_case(&field.name)) {
+                        field.values.push(self.memory.get(value).to_vec());
+                    }
+                }
+            }
+        }
+        Some(hidden)
+    }
+
+    /// Runs `sanitiseArg` and its kin.
+    pub(super) fn sanitise(&mut self, what: Sanitise, name: &[u8], link: &Link) {
+        let mut hidden = self.hidden.take().unwrap_or_default();
+        match what {
+            Sanitise::Arg | Sanitise::RequestHeader | Sanitise::ResponseHeader => {
+                if let Some(fields) = fields_of(&mut hidden, what) {
+                    add_name(fields, name);
+                }
+            }
+            Sanitise::Matched => self.sanitise_matched(&mut hidden, None, link),
+            Sanitise::MatchedBytes => self.sanitise_matched(&mut hidden, Some(kept(name)), link),
+        }
+        let names = [&hidden.arguments, &hidden.request_headers, &hidden.response_headers];
+        if names.iter().any(|fields| fields.len() > limits::HIDDEN_FIELDS)
+            || hidden.texts.len() > limits::HIDDEN_FIELDS
+        {
+            *hidden = Hidden { everything: true, ..Hidden::default() };
+        }
+        self.hidden = Some(hidden);
+    }
+
+    /// Hides the field that matched last; `kept`: only what the operator found in it, but for so many bytes at its ends.
+    fn sanitise_matched(&self, hidden: &mut Hidden, kept: Option<(usize, usize)>, link: &Link) {
+        // What is only noted is a number of rules' own.
+        let Some(matched) = self.matched.as_ref().filter(|_| self.noted.is_none()) else { return };
+        let (name, value) = (self.memory.get(matched.name), self.memory.get(matched.value));
+        let (collection, selector) = match memchr::memchr(b':', name) {
+            Some(colon) => (&name[..colon], Some(&name[colon + 1..])),
+            None => (name, None),
+        };
+        let (place, is_name) = match collection {
+            b"ARGS" | b"ARGS_GET" | b"ARGS_POST" => (Place::Arguments, false),
+            b"ARGS_NAMES" | b"ARGS_GET_NAMES" | b"ARGS_POST_NAMES" => (Place::Arguments, true),
+            b"REQUEST_HEADERS" => (Place::RequestHeaders, false),
+            b"REQUEST_HEADERS_NAMES" => (Place::RequestHeaders, true),
+            b"RESPONSE_HEADERS" => (Place::ResponseHeaders, false),
+            b"RESPONSE_HEADERS_NAMES" => (Place::ResponseHeaders, true),
+            // Cookies are hidden anyway.
+            b"REQUEST_COOKIES" | b"REQUEST_COOKIES_NAMES" => return,
+            _ => {
+                hide_text(hidden, value);
+                return;
+            }
+        };
+        let Some(selector) = selector else { return };
+        let fields = match place {
+            Place::Arguments => &mut hidden.arguments,
+            Place::RequestHeaders => &mut hidden.request_headers,
+            Place::ResponseHeaders => &mut hidden.response_headers,
+        };
+        match kept.filter(|_| !is_name) {
+            None => add_name(fields, selector),
+            Some(kept) => add_parts(fields, selector, self.matched_parts(value, link), kept),
+        }
+    }
+
+    /// What the link's operator finds in a value; nothing if it does not tell, or finds too much to keep.
+    fn matched_parts(&self, value: &[u8], link: &Link) -> Vec<Vec<u8>> {
+        let mut parts = Vec::new();
+        let Some(test) = link.test.as_ref().filter(|test| !test.negated && test.argument.is_none()) else {
+            return parts;
+        };
+        let mut rest = value;
+        while !rest.is_empty() && parts.len() <= limits::HIDDEN_PARTS {
+            let mut captures = Captures::new(true);
+            if !matches!(test.operator.matches(rest, None, &mut captures), Ok(true)) {
+                return parts;
+            }
+            let Some(range) = captures.matched_range() else {
+                parts.extend(captures.get(0, rest).filter(|text| !text.is_empty()).map(<[u8]>::to_vec));
+                return parts;
+            };
+            if !range.is_empty() {
+                parts.push(rest[range.clone()].to_vec());
+            }
+            rest = &rest[range.end.max(range.start + 1).min(rest.len())..];
+        }
+        if parts.len() > limits::HIDDEN_PARTS { Vec::new() } else { parts }
+    }
+}
+
+/// The list of fields that an action with a name is for.
+fn fields_of(hidden: &mut Hidden, what: Sanitise) -> Option<&mut Vec<HiddenField>> {
+    match what {
+        Sanitise::Arg => Some(&mut hidden.arguments),
+        Sanitise::RequestHeader => Some(&mut hidden.request_headers),
+        Sanitise::ResponseHeader => Some(&mut hidden.response_headers),
+        Sanitise::Matched | Sanitise::MatchedBytes => None,
+    }
+}
+
+/// Adds a field that is hidden as a whole.
+fn add_name(fields: &mut Vec<HiddenField>, name: &[u8]) {
+    match fields.iter_mut().find(|field| field.name.eq_ignore_ascii_case(name)) {
+        Some(field) => field.parts.clear(),
+        None => fields.push(HiddenField { name: name.to_vec(), ..HiddenField::default() }),
+    }
+}
+
+/// Adds parts of a field; one that is hidden as a whole stays so, and without parts it becomes so.
+fn add_parts(fields: &mut Vec<HiddenField>, name: &[u8], parts: Vec<Vec<u8>>, (first, last): (usize, usize)) {
+    if parts.is_empty() {
+        return add_name(fields, name);
+    }
+    let parts = parts.into_iter().map(|text| HiddenPart { text, first, last });
+    match fields.iter_mut().find(|field| field.name.eq_ignore_ascii_case(name)) {
+        Some(field) if field.parts.is_empty() => {}
+        Some(field) if field.parts.len() > limits::HIDDEN_PARTS => field.parts.clear(),
+        Some(field) => {
+            for part in parts {
+                if !field.parts.contains(&part) {
+                    field.parts.push(part);
+                }
+            }
+        }
+        None => fields.push(HiddenField { name: name.to_vec(), parts: parts.collect(), values: Vec::new() }),
+    }
+}
+
+/// Hides a text wherever it stands; a short one would be found in innocent text.
+fn hide_text(hidden: &mut Hidden, text: &[u8]) {
+    if text.len() > limits::HIDDEN_TEXT {
+        hidden.everything = true;
+    } else if text.len() >= limits::SHORTEST_HIDDEN_TEXT && !hidden.texts.iter().any(|known| known == text) {
+        hidden.texts.push(text.to_vec());
+    }
+}
+
+/// `1/4`: bytes to show at the beginning and the end.
+fn kept(text: &[u8]) -> (usize, usize) {
+    let number = |text: &str| text.trim().parse().unwrap_or(0);
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.split_once('/'))
+        .map_or((0, 0), |(first, last)| (number(first), number(last)))
+}
