@@ -108,10 +108,17 @@ impl TxVariables {
 
     /// Ends a rest.
     pub(crate) fn wake(&mut self) {
+        if !self.resting.is_empty() {
+            self.take_places();
+        }
+    }
+
+    #[cold]
+    fn take_places(&mut self) {
         for (number, value) in std::mem::take(&mut self.resting) {
             let index = number as usize;
             if index >= self.values.len() {
-                self.values.resize(index + 1, None);
+                self.values.resize_with(index + 1, || None);
             }
             self.values[index] = Some(value);
         }

@@ -27,7 +27,9 @@ fn ten_thousand_slow_connections() {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
     assert!(limit.maximum.is_none_or(|files| files > 10_500), "this test needs 10,500 open files");
     let upstream = Reflector::start();
-    let extra = "[limits]\nconnections_per_client = 20000\n[timeouts]\nheader = \"10m\"\n";
+    // one client holds at most as many as are left for others
+    let extra =
+        "[limits]\nconnections = 30000\nconnections_per_client = 20000\n[timeouts]\nheader = \"10m\"\n";
     let daemon = Daemon::start(upstream.address(), None, extra);
     let mut slow: Vec<TcpStream> = (0..10_000).map(|_| TcpStream::connect(daemon.address).unwrap()).collect();
     for byte in "GET / HTTP/1.1\r\nX: ".bytes() {

@@ -95,15 +95,21 @@ impl Transaction {
         self.store_tx(number, value, rule);
     }
 
+    #[inline]
     fn store_tx(&mut self, number: u32, value: Value, rule: &Rule) {
         let too_long = matches!(&value, Value::Bytes(bytes) if bytes.len() > limits::TX_VALUE);
         if too_long || (self.tx.get(number).is_none() && self.tx.len() >= limits::TX_VARIABLES) {
-            return self.note_fault(FaultKind::Tx, rule.id, || {
-                let (variables, bytes) = (limits::TX_VARIABLES, limits::TX_VALUE);
-                format!("setvar reached a limit of TX: {variables} variables, {bytes} bytes each")
-            });
+            return self.tx_is_full(rule.id);
         }
         self.tx.set(number, value, &self.rules);
+    }
+
+    #[cold]
+    fn tx_is_full(&mut self, rule_id: u64) {
+        self.note_fault(FaultKind::Tx, rule_id, || {
+            let (variables, bytes) = (limits::TX_VARIABLES, limits::TX_VALUE);
+            format!("setvar reached a limit of TX: {variables} variables, {bytes} bytes each")
+        });
     }
 
     /// The sum; ModSecurity's counters never go below zero.

@@ -325,13 +325,7 @@ impl Transaction {
             );
             match answer {
                 Ok(found) => found != test.negated,
-                Err(error) => {
-                    let mut name = Vec::new();
-                    self.write_name(item, rules, target_name(link, item), &mut name);
-                    let operator = test.operator.name().name();
-                    self.captures.clear();
-                    self.operator_failed(&error, operator, rule.id, test.negated, &name)
-                }
+                Err(error) => self.test_failed(rules, rule, link, test, item, &error),
             }
         };
         self.text = argument;
@@ -341,8 +335,28 @@ impl Transaction {
         matched
     }
 
+    /// Reports an operator that failed on a value, and returns whether the rule matches all the same. Apart from
+    /// [`Transaction::test_value`], so that the compiler keeps what happens rarely out of what happens always.
+    #[cold]
+    #[inline(never)]
+    fn test_failed(
+        &mut self,
+        rules: &RuleSet,
+        rule: &Rule,
+        link: &Link,
+        test: &Test,
+        item: &Item,
+        error: &MatchError,
+    ) -> bool {
+        let mut name = Vec::new();
+        self.write_name(item, rules, target_name(link, item), &mut name);
+        self.captures.clear();
+        self.operator_failed(error, test.operator.name().name(), rule.id, test.negated, &name)
+    }
+
     /// `@geoLookup`: fills GEO, whether the rule has `!` or not.
     #[cold]
+    #[inline(never)]
     fn geo_look_up(&mut self, rules: &RuleSet, value: Slice) -> Result<bool, MatchError> {
         let Some(database) = &rules.geo else {
             return Err(MatchError::Failed("@geoLookup has no database; set SecGeoLookupDB".to_owned()));
