@@ -114,7 +114,7 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(metrics)).routes(routes!(acknowledge))
 }
 
-/// What was acknowledged.
+/// The problems that were acknowledged.
 #[derive(Debug, Serialize, ToSchema)]
 struct Acknowledged {
     /// The problems' texts.

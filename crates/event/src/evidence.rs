@@ -54,7 +54,7 @@ pub struct RequestEvidence {
     /// What the rules did not see.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_inspected: Vec<NotInspected>,
-    /// What the rule engine could not do: limits that it reached, operators that failed. Each names its rule.
+    /// Faults of the rule engine: limits that it reached, operators that failed. Each names its rule.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
     /// The address and port that the client connected to.
@@ -352,7 +352,7 @@ pub struct NotInspected {
     /// How many bytes of it, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// Of a connection that was upgraded: to which protocol, as the upstream named it.
+    /// Protocol of an upgraded connection, as the upstream named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
 }

@@ -117,7 +117,7 @@ pub struct Redactor {
 struct Found {
     /// In lower case.
     secrets: Vec<Vec<u8>>,
-    /// What rules want hidden, in lower case, and what stands in its place. Replaced before the secrets, however short it is.
+    /// Texts that rules hide, in lower case, with their replacements. They go before the secrets, however short they are.
     hidden: Vec<(Vec<u8>, Vec<u8>)>,
     /// Rules want more hidden than is looked for: no text of a rule is shown.
     too_many: bool,

@@ -31,7 +31,7 @@ pub struct GatewayConfig {
     /// The one header in which trusted proxies name the client. Only one is believed, because a proxy that
     /// writes one of them passes the other on as the client sent it.
     pub forwarded_header: ForwardedHeader,
-    /// What becomes of a request whose host or path may mean several sites.
+    /// Treatment of a request whose host or path may mean several sites.
     pub ambiguous_path: AmbiguousPath,
     /// Timeouts towards clients.
     pub timeouts: ClientTimeouts,
@@ -112,7 +112,7 @@ pub struct SiteConfig {
     /// What rules do here.
     #[serde(default)]
     pub waf: WafMode,
-    /// What the site serves, where rules made for web applications hinder it.
+    /// Preset of exceptions for what the site serves.
     #[serde(default)]
     pub preset: Option<Preset>,
     /// HTTP/2 towards the upstream.
@@ -181,7 +181,7 @@ pub enum WafMode {
 }
 
 impl WafMode {
-    /// Of two modes the one that lets less pass.
+    /// Returns the stricter of two modes.
     pub fn stricter(self, other: Self) -> Self {
         match (self, other) {
             (Self::Block, _) | (_, Self::Block) => Self::Block,
@@ -191,7 +191,7 @@ impl WafMode {
     }
 }
 
-/// What a site serves. Rules see it as `TX:monban_preset`; those of the preset's own file make exceptions by it.
+/// A preset of a site. Rules see it as `TX:monban_preset`; the preset's own file makes exceptions by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
@@ -220,7 +220,7 @@ impl Preset {
     }
 }
 
-/// What becomes of a request whose host or path may mean another site to its upstream than to the gate.
+/// Treatment of a request whose host or path may mean another site to its upstream than to the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AmbiguousPath {
@@ -256,10 +256,10 @@ pub struct UpstreamTls {
 }
 
 impl SiteConfig {
-    /// What makes an upstream's certificate good.
+    /// How an upstream's certificate is verified.
     ///
     /// # Errors
-    /// What is wrong with `upstream_ca` and `upstream_tls` together, or with the pin.
+    /// Checks `upstream_ca`, `upstream_tls` and the pin against each other.
     pub(crate) fn trust(&self) -> Result<Trust, String> {
         let by_file = || self.upstream_ca.clone().map_or(Trust::Public, Trust::File);
         let Some(tls) = &self.upstream_tls else { return Ok(by_file()) };

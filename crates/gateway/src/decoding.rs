@@ -25,7 +25,7 @@ pub enum Step {
     More,
     /// The limit is reached.
     Full,
-    /// What comes is not in the coding that the head tells; what came before is decoded.
+    /// The bytes are not in the coding that the head names; those before them are decoded.
     Broken,
 }
 
@@ -220,7 +220,7 @@ impl Write for Sink {
 /// window of output back until a frame ends.
 struct Zstd {
     decoder: FrameDecoder,
-    /// Of the frame that is open: whether a checksum follows it.
+    /// Whether a checksum follows the open frame.
     open: Option<bool>,
     /// Bytes of a frame's head or of a block that is not whole yet.
     waiting: Vec<u8>,
@@ -315,7 +315,7 @@ impl Zstd {
     }
 }
 
-/// What the head of a frame tells (§3.1.1.1).
+/// A frame header (§3.1.1.1).
 struct ZstdHead {
     length: usize,
     window: u64,

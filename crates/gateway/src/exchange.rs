@@ -137,7 +137,7 @@ struct Exchange<'a> {
     peer: Peer,
     trusted: bool,
     site: Arc<Site>,
-    /// Which other sites host and path may mean, where rules of another site judge.
+    /// Other sites that host and path may mean, if another site's rules judge.
     ambiguity: Option<String>,
     request: Incoming,
     inspection: Option<Inspection>,

@@ -113,7 +113,7 @@ pub enum Error {
         site: String,
         /// The protocol.
         protocol: String,
-        /// What is wrong with it.
+        /// The fault.
         what: &'static str,
     },
     /// How a site's https upstreams are to be checked.
@@ -206,7 +206,7 @@ pub(crate) struct Runtime {
     pub trusted: Vec<IpNet>,
     pub forwarded_header: ForwardedHeader,
     pub ambiguous_path: AmbiguousPath,
-    /// What judges a request that may be for any site, or for none.
+    /// Rules for a request that may be for any site, or for none.
     pub strictest: Rules,
     pub timeouts: ClientTimeouts,
     pub limits: Limits,
@@ -219,7 +219,7 @@ pub(crate) struct Runtime {
     upstreams: HashMap<Settings, Arc<Upstream>>,
 }
 
-/// What rules do to a request.
+/// Effect of rules on a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rules {
     pub mode: WafMode,
@@ -227,10 +227,10 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// Of a request that no site takes.
+    /// For a request that no site takes.
     pub(crate) const UNROUTED: Self = Self { mode: WafMode::Block, preset: None };
 
-    /// What lets pass only what both let pass.
+    /// Returns a judgement that passes only what both pass.
     pub(crate) fn stricter(self, other: Self) -> Self {
         let preset = match (self.mode, other.mode) {
             // the preset of a site where no rules run allows nothing

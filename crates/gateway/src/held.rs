@@ -34,13 +34,13 @@ struct Inner {
     /// The first bytes, where there are more than memory shall hold.
     file: Option<Arc<File>>,
     spilled: usize,
-    /// What follows; those that were given away for good are empty.
+    /// The pieces that follow; those that were sent for good are empty.
     pieces: Vec<Bytes>,
     tail: BytesMut,
     length: usize,
     memory: Charge,
     disk: Charge,
-    /// What was read from the file and is on its way.
+    /// Bytes that were read from the file and are being sent.
     reading: Charge,
     next: Position,
     /// Bytes from the first on that are kept for an event.
@@ -175,7 +175,7 @@ impl Held {
         }
     }
 
-    /// What an event is made of, however far the body has gone on.
+    /// Beginning of the body, kept for the event.
     pub(crate) fn beginning(&self) -> Option<Beginning> {
         self.0.clone().map(Beginning)
     }

@@ -191,7 +191,7 @@ impl Inspection {
             || self.transaction.matches().iter().any(|found| found.log)
     }
 
-    /// What the engine could not do.
+    /// Faults of the engine.
     pub(crate) fn faults(&self) -> &[Fault] {
         self.transaction.faults()
     }
@@ -239,7 +239,7 @@ impl Inspection {
         Duration::from_millis(self.transaction.pause_ms())
     }
 
-    /// What rules want hidden in all that is told of the request.
+    /// Values that rules hide in everything recorded of the request.
     pub(crate) fn hidden(&self) -> Option<Hidden> {
         self.transaction.hidden()
     }

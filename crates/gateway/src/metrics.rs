@@ -306,7 +306,7 @@ impl Metrics {
     }
 }
 
-/// What clients hold together, asked for when the text is made.
+/// Totals held by all clients, read when the metrics are written.
 #[derive(Debug)]
 struct Holdings {
     shares: Arc<Shares>,

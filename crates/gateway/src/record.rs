@@ -39,7 +39,7 @@ pub(crate) struct Record {
     pub upstream_time: Option<Duration>,
     body: Option<Beginning>,
     not_inspected: Vec<NotInspected>,
-    /// What rules want hidden.
+    /// Values that rules hide.
     hidden: Option<Hidden>,
     reported: bool,
     has_event: bool,

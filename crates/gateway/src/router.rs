@@ -25,7 +25,7 @@ pub struct Router<S> {
 pub struct Found<'a, S> {
     /// The site that takes it: by the first of [`readings`].
     pub site: Option<&'a S>,
-    /// What other readings lead to, where that differs: other sites, or none.
+    /// Other sites that other readings lead to, or none.
     pub others: Vec<Option<&'a S>>,
     /// Whether it may be for any site: its host has an odd form, or its path has too many readings.
     pub any: bool,

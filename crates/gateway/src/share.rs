@@ -1,4 +1,4 @@
-//! What each client holds of what all clients share: bytes in memory and on disk, connections, open requests.
+//! Each client's share of common resources: bytes in memory and on disk, connections, open requests.
 //!
 //! One rule for all of it: a client may take more as long as it then holds no more than is left over for the others. One
 //! client alone gets half of everything, two get a third each, and however many of them take all that they get, the next
@@ -26,7 +26,7 @@ pub(crate) enum Resource {
 
 const RESOURCES: usize = 4;
 
-/// What all clients hold.
+/// Holdings of all clients.
 #[derive(Debug, Default)]
 pub(crate) struct Shares {
     used: [AtomicUsize; RESOURCES],
@@ -59,7 +59,7 @@ impl Shares {
         client
     }
 
-    /// What all clients hold together.
+    /// Total of all clients.
     pub(crate) fn used(&self, resource: Resource) -> usize {
         self.used[resource as usize].load(Ordering::Relaxed)
     }
@@ -113,7 +113,7 @@ impl Drop for Client {
     }
 }
 
-/// What one holder has of a client's share; dropping it gives it back.
+/// One holder's part of a client's share; dropping it returns it.
 #[derive(Debug)]
 pub(crate) struct Charge {
     client: Arc<Client>,

@@ -73,7 +73,7 @@ impl Error {
         }
     }
 
-    /// What is wrong there.
+    /// The fault.
     fn what(&self) -> String {
         let whole = self.to_string();
         whole.strip_prefix(&format!("{}: ", self.place())).map(str::to_owned).unwrap_or(whole)

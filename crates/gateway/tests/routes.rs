@@ -1,4 +1,4 @@
-//! Which rules judge a request whose path or host its upstream may read differently.
+//! Rules that judge a request whose path or host its upstream may read differently.
 
 use std::sync::Arc;
 

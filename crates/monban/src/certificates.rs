@@ -50,12 +50,12 @@ fn read(config: &Config) -> Vec<Certificate> {
     found
 }
 
-/// What clients refuse. What keeps a listener from starting is told by the gateway's own check.
+/// Faults that make clients refuse. The gateway's own check reports those that keep a listener from starting.
 pub fn refused(config: &Config, now: Timestamp) -> Vec<(About, String)> {
     faults(config, now, Weight::Refused)
 }
 
-/// What some clients may refuse, and all will soon.
+/// Faults that some clients refuse now and all will soon.
 pub fn warnings(config: &Config, now: Timestamp) -> Vec<(About, String)> {
     faults(config, now, Weight::Warning)
 }

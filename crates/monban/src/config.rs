@@ -270,7 +270,7 @@ impl Config {
         first.into_iter().chain(self.preset_files()).chain(self.waf.rules.iter().cloned()).collect()
     }
 
-    /// Which proxies the console believes what they say of the client.
+    /// Proxies whose word on the client's address the console believes.
     pub fn trusted_by_console(&self) -> console::access::TrustedProxies {
         console::access::TrustedProxies {
             console: self.console.trusted_proxies.clone(),

@@ -50,7 +50,7 @@ pub struct Switch {
     pub undoes: Option<u64>,
 }
 
-/// What decides which rules are used.
+/// The file that decides which rules are used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// The release that `current` points at.

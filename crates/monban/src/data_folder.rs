@@ -32,7 +32,7 @@ pub fn prepare(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// What is wrong with a folder that others may look into, and the command that mends it. It holds events, accounts and keys.
+/// Reports a folder that others may read, with the command that mends it. It holds events, accounts and keys.
 pub fn open_to_others(path: &Path) -> Option<(String, String)> {
     let mode = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_dir)?.permissions().mode();
     (mode & OTHERS != 0).then(|| {

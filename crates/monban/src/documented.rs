@@ -60,7 +60,7 @@ fn code(text: &str) -> Vec<(usize, String)> {
     pieces
 }
 
-/// What is wrong with `monban …` as it stands in a piece of code.
+/// Checks a `monban …` command line in a piece of code.
 fn wrong_command(code: &str) -> Option<String> {
     let all: Vec<&str> = code.split_whitespace().collect();
     let is_monban = |at: usize| {

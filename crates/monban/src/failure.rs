@@ -14,7 +14,7 @@ pub enum Failure {
     Environment {
         /// What happened.
         message: String,
-        /// What to do about it.
+        /// What to do next.
         hint: Option<String>,
     },
     /// The running daemon, or another peer, said no.
@@ -22,7 +22,7 @@ pub enum Failure {
     Refused {
         /// Its answer.
         message: String,
-        /// What to do about it.
+        /// What to do next.
         hint: Option<String>,
     },
     /// What was asked for is not there: an event, a rule.

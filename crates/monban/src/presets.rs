@@ -2,7 +2,7 @@
 
 use gateway::config::Preset;
 
-/// What the paths of presets begin with, which are no files.
+/// Prefix of the paths of presets, which are no files.
 const SCHEME: &str = "monban:presets/";
 
 /// The path of a preset's rules, as rule listings and events tell it.

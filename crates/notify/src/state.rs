@@ -61,7 +61,7 @@ impl State {
     /// Reads a state, whoever wrote it; it is within the limits afterwards.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault.
     pub fn from_json(json: &[u8]) -> Result<Self, String> {
         let mut state: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         if state.version != Self::VERSION {

@@ -27,7 +27,7 @@ pub enum Kind {
     BodyProcessor,
 }
 
-/// What the parser makes of a word.
+/// How the parser takes a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It is handed to the engine.
@@ -49,7 +49,7 @@ pub struct Word {
     pub kind: Kind,
     /// As the documentation writes it, without `@`.
     pub name: &'static str,
-    /// What the parser makes of it.
+    /// How the parser takes it.
     pub fate: Fate,
 }
 

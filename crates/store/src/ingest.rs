@@ -120,7 +120,7 @@ impl Ingest {
         self.max_bytes = max_bytes;
     }
 
-    /// What went for room since this was last asked.
+    /// Evictions since the last call.
     fn take_removed(&mut self) -> Option<Removed> {
         self.removed.take()
     }

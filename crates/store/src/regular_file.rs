@@ -147,7 +147,7 @@ mod tests {
             .unwrap();
     }
 
-    /// What each name in a folder answers.
+    /// Answer for each name in a folder.
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);

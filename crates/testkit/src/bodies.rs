@@ -22,7 +22,7 @@ pub mod variants;
 
 use std::path::Path;
 
-/// What a body claims to be.
+/// Declared type of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// multipart/form-data
@@ -65,9 +65,9 @@ impl Kind {
 /// A request body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
-    /// What is special about it.
+    /// Its peculiarity.
     pub name: String,
-    /// Which parsers are asked.
+    /// Parsers that are asked.
     pub kind: Kind,
     /// The value of Content-Type.
     pub content_type: Vec<u8>,

@@ -125,7 +125,7 @@ impl ExclusionFile {
         &self.entries
     }
 
-    /// What is wrong with it.
+    /// The fault.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }

@@ -18,7 +18,7 @@ pub const SETUP: &str = "crs-setup.conf.example";
 /// The file by which the rules are known, and which names their version.
 pub const FIRST_RULES: &str = "REQUEST-901-INITIALIZATION.conf";
 
-/// What a release holds that rules need.
+/// Files of a release that rules need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     /// Its version, as its rules say: `4.28.0`.

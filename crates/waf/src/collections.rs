@@ -91,7 +91,7 @@ pub struct Collections {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
     evicted: AtomicU64,
-    /// What one shard may hold.
+    /// Bytes that one shard may hold.
     records: usize,
     bytes: usize,
 }

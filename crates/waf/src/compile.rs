@@ -52,7 +52,7 @@ pub struct CompileWarning {
     pub line: u32,
     /// What is odd.
     pub message: String,
-    /// What to do about it.
+    /// What to do next.
     pub hint: String,
 }
 

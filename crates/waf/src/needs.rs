@@ -1,18 +1,18 @@
-//! What rules read, as far as a transaction could do without holding it.
+//! Parts of a transaction that some rule reads, and that need not be held otherwise.
 
 use seclang::variable::Variable;
 
 use crate::expression::{Expression, Piece};
 use crate::ruleset::{Action, Change, Disruptive, Key, Link, Rule};
 
-/// What any rule reads.
+/// Parts that any rule reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Needs {
     /// FILES_TMP_CONTENT: the contents of files in a multipart body.
     pub(crate) file_contents: bool,
     /// FULL_REQUEST: the request's body as it came, whatever its type.
     pub(crate) full_request: bool,
-    /// What a request's body was parsed into, or the body itself, after phase 2.
+    /// Values of a request's body, or the body itself, after phase 2.
     pub(crate) request_body_late: bool,
     /// The response's body in phase 5.
     pub(crate) response_body_late: bool,

@@ -275,7 +275,7 @@ impl RuleSet {
             .collect();
     }
 
-    /// What in the rules is hardly meant as it is written, in the order of files and lines.
+    /// Warnings of rules that hardly mean what they say, in the order of files and lines.
     pub fn warnings(&self) -> &[CompileWarning] {
         &self.warnings
     }

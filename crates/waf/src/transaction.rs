@@ -120,7 +120,7 @@ pub struct Transaction {
     unique_id: String,
 
     memory: Memory,
-    /// What it held before the request's body came, and before the response's.
+    /// Bytes held before the request's body came, and before the response's.
     before_body: Mark,
     before_response_body: Before,
     input: Input,
@@ -142,7 +142,7 @@ pub struct Transaction {
     matched: Option<Matched>,
     /// What matched after `matched`.
     noted: Option<Noted>,
-    /// What has matched in the chain so far.
+    /// Matches of the chain so far.
     matched_in_chain: Vec<Matched>,
     highest_severity: u8,
     session_id: Vec<u8>,
@@ -154,7 +154,7 @@ pub struct Transaction {
     matches: Vec<Match>,
     /// GEO, as the last `@geoLookup` found it.
     geo: Place,
-    /// What rules want hidden so far.
+    /// Values that rules hide so far.
     hidden: Option<Box<event::redaction::Hidden>>,
     pause_ms: u64,
     faults: Faults,

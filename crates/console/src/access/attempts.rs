@@ -38,7 +38,7 @@ impl Source {
     }
 }
 
-/// What is counted together.
+/// Attempts that count together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Key {
     /// Passwords of one user from one source.
@@ -58,7 +58,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// What counts a password for this user name, whatever its case.
+    /// The counter of passwords for this user name, whatever its case.
     pub fn passwords(source: Source, user: &str) -> Vec<Self> {
         let user = user.chars().take(64).collect::<String>().to_lowercase();
         let of_network = matches!(source, Source::Network(_)).then(|| Self::Passwords(source.clone()));

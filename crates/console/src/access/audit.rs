@@ -104,7 +104,7 @@ pub struct Entry {
     pub detail: String,
     /// How often: refused attempts of one user from one address within an hour are one entry.
     pub count: u64,
-    /// Of several, when the last one was.
+    /// Time of the last one, if there are several.
     pub last: Option<Timestamp>,
 }
 

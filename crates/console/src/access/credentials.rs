@@ -15,7 +15,7 @@ use super::tokens::PREFIX;
 pub enum Cookie {
     /// Of a session.
     Session,
-    /// Of a browser in which somebody has signed in before.
+    /// A browser in which somebody has signed in before.
     Device,
 }
 

@@ -222,7 +222,7 @@ impl Database {
 
     /// Why the file cannot be used for now; tries once more where it could not be opened.
     pub fn problem(&self) -> Option<String> {
-        // Whoever has the lock has the file.
+        // The holder of the lock owns the file.
         let mut connection = self.connection.try_lock().ok()?;
         if connection.is_some() {
             return None;

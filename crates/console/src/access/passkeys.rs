@@ -229,7 +229,7 @@ pub fn begin_signing_in(
     Ok(Options { public_key, state: ceremonies.begin(server, uptime)? })
 }
 
-/// Whose passkey answered: the user's key. None where the answer is not what the ceremony asks for.
+/// Key of the user whose passkey answered; none if the answer does not fit the ceremony.
 ///
 /// # Errors
 /// Those of the file.

@@ -27,7 +27,7 @@ pub struct Hasher {
     waiting: [AtomicUsize; 2],
 }
 
-/// Who waits. Each kind has its own room, so that strangers who fill theirs send nobody else away.
+/// Kind of client that waits. Each kind has its own room: strangers who fill theirs send nobody else away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
     /// Anybody.

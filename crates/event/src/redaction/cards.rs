@@ -79,7 +79,7 @@ const ISSUERS: &[(u32, u32, &[usize])] = &[
     (9860, 9860, &[16]),
 ];
 
-/// What separates groups.
+/// Separators between groups.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Separator {
     None,
@@ -188,7 +188,7 @@ struct Group {
     start: usize,
     end: usize,
     digits: usize,
-    /// What joins it to the group before.
+    /// Separator from the group before.
     before: Separator,
 }
 

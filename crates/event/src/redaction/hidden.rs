@@ -1,4 +1,4 @@
-//! What the rules of one request want hidden besides (`sanitiseArg`, `sanitiseMatched` and the like).
+//! Values that the rules of one request hide (`sanitiseArg`, `sanitiseMatched` and the like).
 
 use std::borrow::Cow;
 
@@ -86,7 +86,7 @@ impl Hidden {
         }
     }
 
-    /// What is looked for in the texts of rules.
+    /// Values to find in the texts of rules.
     pub(super) fn find_in_texts(&self, found: &mut Found) {
         found.too_many |= self.everything;
         for field in self.arguments.iter().chain(&self.request_headers).chain(&self.response_headers) {
@@ -108,7 +108,7 @@ impl HiddenField {
         self.name.eq_ignore_ascii_case(name)
     }
 
-    /// What stands in place of a value.
+    /// Replacement of a value.
     pub fn shown(&self, value: &[u8]) -> Vec<u8> {
         let mut shown = Cow::Borrowed(value);
         let mut parts: Vec<&HiddenPart> = self.parts.iter().filter(|part| !part.text.is_empty()).collect();
@@ -194,7 +194,7 @@ impl<'a> Secrets<'a> {
             })
     }
 
-    /// What stands in place of the value of a secret field.
+    /// Replacement of a secret field's value.
     pub fn shown(&self, name: &[u8], value: &[u8]) -> Vec<u8> {
         match self.field(name) {
             Some(field) if !self.names.secret(name) => field.shown(value),
@@ -202,7 +202,7 @@ impl<'a> Secrets<'a> {
         }
     }
 
-    /// What stands in place of a string in JSON that is the value of a hidden argument.
+    /// Replacement of a JSON string that is the value of a hidden argument.
     pub fn shown_value(&self, value: &[u8]) -> Option<Vec<u8>> {
         let hidden = self.hidden.filter(|_| !value.is_empty())?;
         let field = hidden.arguments.iter().find(|field| field.values.iter().any(|known| known == value))?;

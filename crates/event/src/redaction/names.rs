@@ -196,7 +196,7 @@ const PHRASES: &[&str] = &[
     "kouling",
 ];
 
-/// What makes a word one at its end: `csrftoken`, `userpasswort`.
+/// Endings that make a word secret: `csrftoken`, `userpasswort`.
 const ENDINGS: &[&str] = &[
     "token",
     "secret",
@@ -216,7 +216,7 @@ const ENDINGS: &[&str] = &[
     "sessionid",
 ];
 
-/// What makes a word one wherever it stands in it: in no other words, or in languages that put no space between words.
+/// Parts that make a word secret wherever they stand: they occur in no other words, or in languages without spaces.
 const CONTAINED: &[&str] = &[
     "password",
     "passwd",

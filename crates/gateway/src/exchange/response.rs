@@ -36,7 +36,7 @@ pub(super) enum Received {
     Spent,
     /// The body can be held neither in memory nor on disk.
     NotHeld(HoldError),
-    /// What was held cannot be read back.
+    /// The held body cannot be read back.
     Lost(std::io::Error),
 }
 

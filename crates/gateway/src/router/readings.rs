@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use crate::limits::{AMBIGUOUS_PATH_BYTES, PATH_READINGS};
 
-/// What a path may mean.
+/// The possible readings of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Readings<'a> {
     /// As most servers understand it: percent-decoded once, slashes merged, `\` taken for a slash, dot segments removed.

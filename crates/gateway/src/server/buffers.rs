@@ -1,4 +1,4 @@
-//! What an HTTP/2 connection buffers, both ways.
+//! Buffers of an HTTP/2 connection, both ways.
 //!
 //! The h2 crate takes answers as far as the client's windows allow, whether or not the client reads: without a bound, a
 //! hundred streams would put a hundred buffers before a socket that is full. And it takes from the client what our windows

@@ -262,7 +262,7 @@ struct Body<'a> {
     reader: &'a mut Reader,
     decoder: BodyDecoder,
     pace: Pace,
-    /// What is asked for at a time; a slow client is given little.
+    /// Bytes asked for at a time; fewer for a slow client.
     room: usize,
 }
 
@@ -322,7 +322,7 @@ struct Answer<'a> {
     version: Version,
     timeout: Duration,
     pace: Pace,
-    /// What waits for a slow client counts for it.
+    /// Charge for bytes that wait for a slow client.
     unsent: &'a mut Charge,
     /// What the request, the limits and the client's version say.
     keep_alive: bool,

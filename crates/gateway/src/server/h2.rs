@@ -308,7 +308,7 @@ struct Answer<'a> {
     stream: Option<SendStream<Bytes>>,
     pace: Pace,
     buffers: &'a Buffers,
-    /// Of all that is held in memory.
+    /// Everything held in memory.
     limit: usize,
     ended: bool,
 }

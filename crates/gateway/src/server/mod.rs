@@ -25,7 +25,7 @@ pub(crate) struct Pace {
 pub(crate) struct TooSlow;
 
 impl Pace {
-    /// Of a request's body.
+    /// A request's body.
     pub(crate) fn new(timeouts: &ClientTimeouts) -> Self {
         Self { span: timeouts.body, least: timeouts.body_bytes, waited: Duration::ZERO, bytes: 0 }
     }

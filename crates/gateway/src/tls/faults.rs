@@ -1,4 +1,4 @@
-//! What is wrong, or soon will be, with certificates that load: dates, order, and names that none covers.
+//! Faults, present or near, of certificates that load: dates, order, names that none covers.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::{Error, pem, provider};
 use crate::config::{CertificateConfig, GatewayConfig};
 
-/// Time before a certificate's end from which on that is told.
+/// Time before a certificate's expiry from which on it is reported.
 pub const NOTICE: Duration = Duration::from_secs(14 * 86_400);
 
 /// A certificate that a listener serves.
@@ -47,13 +47,13 @@ pub enum Weight {
 /// Something that is wrong with a listener's certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Which of the listeners, from 0.
+    /// Index of the listener, from 0.
     pub listener: usize,
     /// How bad it is.
     pub weight: Weight,
     /// The file, or the listener.
     pub place: String,
-    /// What is wrong, and what to do.
+    /// The fault, and what to do.
     pub what: String,
 }
 
@@ -151,7 +151,7 @@ impl Certificate {
         })
     }
 
-    /// What is wrong with its dates.
+    /// The fault of its dates.
     pub fn date_fault(&self, now: Timestamp) -> Option<(Weight, String)> {
         let day = |time: Timestamp| time.to_jiff().strftime("%Y-%m-%d %H:%M UTC").to_string();
         let days = |micros: i64| micros / 86_400_000_000;

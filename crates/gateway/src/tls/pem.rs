@@ -14,7 +14,7 @@ use super::Error;
 use crate::config::CertificateConfig;
 use crate::limits::PEM_BYTES;
 
-/// What a file should hold.
+/// Expected content of a file.
 #[derive(Clone, Copy)]
 enum Wanted {
     Certificate,

@@ -17,7 +17,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Error, pem, provider};
 
-/// What makes an upstream's certificate good.
+/// How an upstream's certificate is verified.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Trust {
     /// An authority that everybody knows (webpki-roots) vouches for it and its name.

@@ -133,7 +133,7 @@ pub(crate) enum Address {
 pub struct AddressError {
     /// As written.
     pub text: String,
-    /// What is wrong with it.
+    /// The fault.
     pub what: &'static str,
 }
 

@@ -87,7 +87,7 @@ struct Place {
     releases: Releases,
     entries: Entries,
     number: usize,
-    /// What the present rules call their version.
+    /// Version of the present rules, as they name it.
     version: Option<String>,
 }
 
@@ -313,7 +313,7 @@ fn switch(
     Ok(())
 }
 
-/// What the user's set-up says that this release does not know.
+/// Settings of the user's set-up that this release does not know.
 fn about_setup(config: &Config, place: &Place, release: &Release) -> Result<Vec<String>, Failure> {
     let mut warnings = Vec::new();
     let mut found = false;

@@ -56,7 +56,7 @@ pub struct Arguments {
     /// What a site's `waf` says: whether rules may block
     #[arg(long, value_enum, default_value = "block")]
     mode: RunMode,
-    /// What a site's `preset` says: git, webdav, nextcloud or wordpress
+    /// The site's `preset`: git, webdav, nextcloud or wordpress
     #[arg(long, value_name = "NAME", value_parser = preset)]
     preset: Option<Preset>,
     /// As JSON
@@ -226,7 +226,7 @@ fn judge_response(tx: &mut Transaction, response: &Response, now: Timestamp) -> 
     None
 }
 
-/// What the gate shows rules of a body; nothing where its coding is unknown.
+/// Returns the part of a body that the gate shows rules; nothing if its coding is unknown.
 fn without_codings<'a>(head: &ResponseHead, body: &'a [u8], tx: &Transaction) -> Cow<'a, [u8]> {
     let limit = usize::try_from(tx.response_body_limit()).unwrap_or(usize::MAX);
     match Decoder::new(head.headers(), limit) {

@@ -52,7 +52,7 @@ pub fn check(archive: &[u8], signature: &[u8], keys: &[u8], key_file: &Path) -> 
     })
 }
 
-/// What gpgv's status lines say (doc/DETAILS of GnuPG): the fingerprint, or why there is none.
+/// Reads gpgv's status lines (doc/DETAILS of GnuPG): the fingerprint, or why there is none.
 fn verdict(status: &str, success: bool) -> Result<String, String> {
     let mut valid = None;
     let mut good = false;

@@ -17,7 +17,7 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 pub(super) struct Acknowledge {
     data_dir: PathBuf,
     journal: Arc<Journal>,
-    /// Of the events that were lost, so many are known.
+    /// Number of lost events that are known.
     lost: AtomicU64,
 }
 

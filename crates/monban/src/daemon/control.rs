@@ -37,7 +37,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long nothing is accepted after an error: out of descriptors, most likely, and others have to end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What commands work on.
+/// Context of a command.
 pub(super) struct Control {
     pub config_file: PathBuf,
     pub data_dir: PathBuf,

@@ -125,7 +125,7 @@ impl Gate {
         stdout(&output)
     }
 
-    /// What stands in the folder of releases.
+    /// Contents of the folder of releases.
     fn releases(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.path().join("data/crs")) else { return Vec::new() };
         let mut names: Vec<String> =

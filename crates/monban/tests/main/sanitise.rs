@@ -12,7 +12,7 @@ struct Case {
     rules: &'static str,
     request: (&'static str, &'static str, &'static str),
     hidden: &'static [&'static str],
-    /// What stands outside and must stay.
+    /// Files outside it, which must stay.
     shown: &'static [&'static str],
     by_modsecurity: bool,
 }

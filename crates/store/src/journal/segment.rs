@@ -17,7 +17,7 @@ pub struct Damage {
     pub offset: u64,
     /// How many bytes were skipped.
     pub bytes: u64,
-    /// What is wrong there.
+    /// The fault.
     pub what: String,
 }
 

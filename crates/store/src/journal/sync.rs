@@ -17,7 +17,7 @@ use super::{JournalError, Position, SegmentReader, SegmentStep, segment_path};
 /// How long a sync fails at once after one has failed: a dying disk is not asked for every batch.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What is known of the disk.
+/// State of the disk.
 pub(super) struct Syncing {
     /// Everything before this position survives a power cut.
     synced: Position,

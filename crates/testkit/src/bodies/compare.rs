@@ -1,4 +1,4 @@
-//! What parsers read, held against what rules saw.
+//! Compares what parsers read with what rules saw.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,11 +18,11 @@ pub struct Row {
     pub asked: usize,
     /// Those in which it read a field or a file.
     pub read: usize,
-    /// Of these, those that the settings refuse.
+    /// Number of these that the settings refuse.
     pub refused: usize,
-    /// Of these, those of which the rules saw all that it read.
+    /// Number of these of which the rules saw all that it read.
     pub inspected: usize,
-    /// Of these, those in which it read what no rule saw.
+    /// Number of these in which it read what no rule saw.
     pub unseen: usize,
 }
 
@@ -106,7 +106,7 @@ fn line(case: &Case, reading: &Reading, seen: &Inspected, missing: &[String]) ->
     )
 }
 
-/// What the reading has that rules did not see.
+/// Returns the fields of the reading that rules did not see.
 fn missing(case: &Case, seen: &Inspected, reading: &Reading) -> Vec<String> {
     let charset = charset(&case.content_type);
     let mut missing = Vec::new();
@@ -188,7 +188,7 @@ fn texts(bytes: &[u8], charset: Option<&'static Encoding>) -> Vec<String> {
     texts
 }
 
-/// What a parser's bytes say.
+/// Decodes a parser's bytes.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace(['\u{fffd}', '?'], "")
 }

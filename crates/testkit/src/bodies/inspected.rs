@@ -1,4 +1,4 @@
-//! What the rule engine inspects of a body, under the settings that `monban init` writes.
+//! The rule engine's reading of a body, under the settings that `monban init` writes.
 
 use std::net::SocketAddr;
 use std::process::Command;

@@ -13,10 +13,10 @@ use super::{Case, Kind};
 use crate::process::Program;
 use crate::{client, net, process};
 
-/// What a parser made of a body.
+/// A parser's reading of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// Which case, by its place in the list.
+    /// Index of the case in the list.
     pub case: usize,
     /// The parser's name.
     pub stack: String,
@@ -205,7 +205,7 @@ fn rust(cases: &[Case]) -> Vec<Reading> {
     readings
 }
 
-/// What frameworks take for JSON, axum among them.
+/// Content types that frameworks take for JSON, axum among them.
 fn is_json(content_type: &[u8]) -> bool {
     let text = String::from_utf8_lossy(content_type).to_ascii_lowercase();
     let essence = text.split(';').next().unwrap_or_default().trim().to_owned();

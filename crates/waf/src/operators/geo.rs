@@ -23,7 +23,7 @@ impl GeoDatabase {
     /// Takes the bytes of a database.
     ///
     /// # Errors
-    /// What is wrong with them, and what to do.
+    /// Their faults, and what to do.
     pub fn new(name: &str, bytes: Vec<u8>) -> Result<GeoDatabase, String> {
         const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
         const ADVICE: &str = "name a country or city database with the ending .mmdb (GeoLite2, DB-IP Lite)";
@@ -41,7 +41,7 @@ impl GeoDatabase {
         Ok(GeoDatabase(reader))
     }
 
-    /// What is known of the address that `input` is. Host names are not resolved.
+    /// Looks up the address in `input`. Host names are not resolved.
     pub fn place(&self, input: &[u8]) -> Option<Place> {
         let address: IpAddr = std::str::from_utf8(until_nul(input)).ok()?.trim().parse().ok()?;
         let entry = self.0.lookup(address.to_canonical()).ok().filter(|entry| entry.has_data())?;

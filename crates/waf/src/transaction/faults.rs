@@ -1,4 +1,4 @@
-//! What the engine could not do as rules ask: limits that it reached, operators that failed.
+//! Faults of the engine: limits that it reached, operators that failed.
 //!
 //! A rule that was not evaluated exactly must not look like one that found nothing. So each fault is reported, and those that
 //! may hide something from rules set a TX variable, as ModSecurity 2.9.7 does for PCRE's limits: its recommended rule 200005
@@ -12,11 +12,11 @@ use crate::tx::Value;
 /// A limit that was reached, or an operator that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Which limit or failure.
+    /// Kind of limit or failure.
     pub kind: FaultKind,
     /// The rule that met it; 0 where no rule with an id did.
     pub rule_id: u64,
-    /// What happened, on what.
+    /// The failure, and the value that it met.
     pub message: String,
 }
 

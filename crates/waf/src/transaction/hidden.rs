@@ -9,7 +9,7 @@ use crate::operators::Captures;
 use crate::plan::source::Source;
 use crate::ruleset::Link;
 
-/// Which fields a matched variable belongs to.
+/// Fields that a matched variable belongs to.
 enum Place {
     Arguments,
     RequestHeaders,
@@ -17,7 +17,7 @@ enum Place {
 }
 
 impl Transaction {
-    /// What rules want hidden wherever this transaction is told of; `None` if nothing. Ask after [`Transaction::logging`].
+    /// Values that rules hide in all records of this transaction; `None` if nothing. Ask after [`Transaction::logging`].
     pub fn hidden(&self) -> Option<Hidden> {
         // Rules that the deadline kept from running may have wanted it.
         let not_run = self.rules.sanitised.iter().filter(|_| self.overrun().is_some());
@@ -99,7 +99,7 @@ impl Transaction {
         }
     }
 
-    /// What the link's operator finds in a value; nothing if it does not tell, or finds too much to keep.
+    /// Returns what the link's operator finds in a value; nothing if it does not say, or finds too much to keep.
     fn matched_parts(&self, value: &[u8], link: &Link) -> Vec<Vec<u8>> {
         let mut parts = Vec::new();
         let Some(test) = link.test.as_ref().filter(|test| !test.negated && test.argument.is_none()) else {

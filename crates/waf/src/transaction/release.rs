@@ -1,10 +1,10 @@
-//! What a body needed is given back when the phase that needed it is over: a client may take its time over the answer.
+//! Frees a body's memory when the phase that needed it is over: a client may take its time over the answer.
 
 use super::{Matched, Transaction};
 use crate::limits;
 use crate::memory::Mark;
 
-/// What a transaction held before a body was read.
+/// Size of a transaction before a body was read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Before {
     pub(super) mark: Mark,

@@ -1,4 +1,4 @@
-//! What a transaction holds, and when it lets go of it.
+//! Memory of a transaction, and when it is freed.
 
 use std::sync::Arc;
 

@@ -275,7 +275,7 @@ fn by_load(words: &[Word], shown: &mut Shown) {
     }
 }
 
-/// What becomes of a request, with `text` before the base rules.
+/// Runs a request, with `text` before the base rules.
 fn probe(text: &str) -> Vec<String> {
     let case = format!(
         "\n== x\n{text}{BASE}-- request\nGET /?a=1&b=2 HTTP/1.1\nHost: a\n-- expect\naudit = x\nbody = x\n=> x\n"

@@ -111,7 +111,7 @@ async fn finish_signing_in(
         let error = "this passkey is not known here, or its answer is wrong or came late";
         Problem::of(Code::PasskeyUnknown, error)
     };
-    // Of a ceremony that was never begun anybody can make up as many as he likes: none is written down.
+    // Anybody can invent ceremonies that never began, so none of them is recorded.
     let ceremony = access.signing_in.take(&answer.state, uptime).ok_or_else(unknown)?;
     let finish = move |db: &rusqlite::Transaction<'_>, now| {
         passkeys::finish_signing_in(db, ceremony, &url, &answer.credential, now)

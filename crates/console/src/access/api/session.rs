@@ -137,7 +137,7 @@ async fn sign_in(
             let problem = Problem::of(Code::CodeNeeded, "the code is missing");
             return Err(problem.with("second_factor_needed", true));
         };
-        // Whoever comes so far knows the password, and could guess codes from many addresses.
+        // A client that comes this far knows the password and could guess codes from many addresses.
         let code_attempt = match source {
             Source::Network(_) => vec![Key::Code(user.id)],
             Source::Device(_) => Vec::new(),

@@ -1,4 +1,4 @@
-//! What strangers can do to those who have an account: nothing.
+//! Attacks of strangers on account holders, all without effect.
 
 use super::*;
 
@@ -159,7 +159,7 @@ async fn e21_the_audit_trail_is_not_flushed_by_refusals() {
         (limits::MAX_AUDIT_REFUSALS..=limits::MAX_AUDIT_REFUSALS + limits::AUDIT_SLACK).contains(&kept),
         "{kept}"
     );
-    // Of one address they are one entry, for an hour.
+    // Attempts of one address within an hour are one entry.
     let twice = |db: &Transaction<'_>, now| {
         for _ in 0..500 {
             audit::record(db, now, &stranger(7), AuditAction::SignInRefused, "password")?;

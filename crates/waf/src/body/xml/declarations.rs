@@ -7,7 +7,7 @@ use super::doctype::Malformed;
 /// Parentheses inside parentheses of a content model. libxml2: 128.
 const CONTENT_DEPTH: usize = 128;
 
-/// What stands behind `<!ELEMENT`, §3.2.
+/// Reads an element declaration behind `<!ELEMENT`, §3.2.
 pub(super) fn element(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
     required_space(cursor)?;
     cursor.name().ok_or(Malformed)?;
@@ -67,7 +67,7 @@ fn occurrence(cursor: &mut Cursor<'_>) {
     let _one = cursor.take("?") || cursor.take("*") || cursor.take("+");
 }
 
-/// What stands behind `<!ATTLIST`, §3.3. `value` checks a default.
+/// Reads an attribute list behind `<!ATTLIST`, §3.3. `value` checks a default.
 pub(super) fn attributes(
     cursor: &mut Cursor<'_>,
     mut value: impl FnMut(&str) -> Result<(), Malformed>,
@@ -120,7 +120,7 @@ fn attribute_type(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
     }
 }
 
-/// What stands behind `<!NOTATION`, §4.7.
+/// Reads a notation behind `<!NOTATION`, §4.7.
 pub(super) fn notation(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
     required_space(cursor)?;
     cursor.name().ok_or(Malformed)?;

@@ -31,11 +31,11 @@ pub struct Parsed<'a> {
     pub document: Document<'a>,
     /// REQBODY_ERROR_MSG; REQBODY_ERROR is 1 when there is one.
     pub error: Option<String>,
-    /// What its document type declaration brings along.
+    /// Declarations of its document type.
     pub declared: Declared,
 }
 
-/// What a document type declaration declares, as far as it was read.
+/// Declarations of a document type, as far as they were read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Declared {
     /// Entities, general and parameter, each declaration counted.

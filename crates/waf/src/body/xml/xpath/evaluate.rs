@@ -20,7 +20,7 @@ pub(super) struct NodeRef {
 
 const ROOT: NodeRef = NodeRef { node: 0, attribute: 0 };
 
-/// What an expression is evaluated on.
+/// Context in which an expression is evaluated.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context {
     pub(super) node: NodeRef,
@@ -214,7 +214,7 @@ impl<'d> Evaluation<'d> {
                 found.push(node);
             }
         };
-        // What is below a node begins and ends at these indices.
+        // A node's descendants begin and end at these indices.
         let (below, end) = match from {
             NodeRef { attribute: 1.., .. } => (0, 0),
             ROOT => (0, nodes.len()),

@@ -321,7 +321,7 @@ fn any_below() -> Step {
     Step { axis: Axis::DescendantOrSelf, test: Test::Node, predicates: Vec::new(), positional: false }
 }
 
-/// What an expression gives.
+/// Result of an expression.
 fn kind(expr: &Expr) -> Kind {
     match expr {
         Expr::Number(_) | Expr::Negate(_) => Kind::Number,

@@ -1,4 +1,4 @@
-//! What expressions give, and how one type becomes another (XPath 1.0 §4).
+//! Results of expressions, and conversions between their types (XPath 1.0 §4).
 
 use super::evaluate::NodeRef;
 use std::borrow::Cow;
