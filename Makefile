@@ -35,6 +35,13 @@ define install
 	fi
 endef
 
+# Prints the 20 slowest tests of nextest's last run: seconds, crate and test.
+define slowest
+	printf '\nThe 20 slowest tests, in seconds\n'; \
+	sed -nE 's/.*<testcase name="([^"]*)" classname="([^"]*)".* time="([0-9.]+)".*/\3 \2 \1/p' \
+		target/nextest/default/junit.xml | sort -rn | awk "NR <= 20"
+endef
+
 help:
 	@echo 'make run                        the gate before a demonstration site, with three things to try'
 	@echo 'make web                        the console in the browser, which the next build embeds'
@@ -107,7 +114,7 @@ $(PARSERS)/python/venv/.installed: $(PARSERS)/python/requirements.txt
 
 test: install-deps web web-check body-parsers
 	cargo build -p monban
-	cargo nextest run --workspace --no-fail-fast
+	cargo nextest run --workspace --no-fail-fast || failed=1; $(slowest); exit $${failed:-0}
 	cargo test -q --workspace --doc
 
 lint: web
