@@ -492,9 +492,8 @@ impl Gateway {
             }
             None => self.gate.runtime.load().upstreams.values().for_each(Upstream::watch),
         }
-        for (_, listener) in listeners.extract_if(|address, _| !settings.contains_key(address)) {
-            listener.retire();
-        }
+        let retired: Vec<_> =
+            listeners.extract_if(|address, _| !settings.contains_key(address)).map(|(_, old)| old).collect();
         let mut bound: HashMap<_, _> = bound.into_iter().collect();
         for (address, settings) in settings {
             match (listeners.get(&address), bound.remove(&address)) {
@@ -505,6 +504,9 @@ impl Gateway {
                 // every address is either known or was bound above
                 (None, None) => {}
             }
+        }
+        for listener in retired {
+            listener.retire().await;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use bytes::{Buf, BytesMut};
 use socket2::{Domain, Protocol as SocketProtocol, SockRef, Socket, Type};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 use tokio_util::sync::CancellationToken;
 
@@ -104,6 +105,7 @@ pub(crate) struct Listener {
     settings: Arc<ArcSwap<ListenerSettings>>,
     /// Ends the task, and its connections.
     drain: Drain,
+    task: JoinHandle<()>,
 }
 
 impl Listener {
@@ -113,8 +115,8 @@ impl Listener {
         let socket = Arc::new(socket);
         let drain = Drain::default();
         let task = accept(Arc::clone(&socket), Arc::clone(&settings), Arc::clone(gate), drain.clone());
-        tokio::spawn(task);
-        Self { local, socket, settings, drain }
+        let task = tokio::spawn(task);
+        Self { local, socket, settings, drain, task }
     }
 
     /// Whether a socket on `address` would be another one for some of its connections.
@@ -139,14 +141,18 @@ impl Listener {
         self.drain.idle.cancel();
     }
 
-    /// As [`Self::stop`], while the gate goes on: requests that are on their way are still served.
-    pub(crate) fn retire(self) {
-        self.drain.last.cancel();
+    /// As [`Self::stop`], while the gate goes on: requests that are on their way are still served. Returns once the
+    /// socket is closed, so that whoever connects afterwards reaches the listener that follows.
+    pub(crate) async fn retire(self) {
+        let Self { socket, drain, task, .. } = self;
+        drop(socket);
+        drain.last.cancel();
+        // a task that panicked has closed its socket as well
+        let _ = task.await;
         // not the socket: connections that nobody accepts would wait in its queue
-        let idle = self.drain.idle;
         tokio::spawn(async move {
             tokio::time::sleep(RETIREMENT).await;
-            idle.cancel();
+            drain.idle.cancel();
         });
     }
 }
