@@ -59,78 +59,14 @@ impl Geoip {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
 
-    fn text(text: &str) -> Vec<u8> {
-        [&[0x40 | text.len() as u8][..], text.as_bytes()].concat()
-    }
-
-    fn map(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
-        let mut bytes = vec![0xe0 | entries.len() as u8];
-        for (key, value) in entries {
-            bytes.extend(text(key));
-            bytes.extend(value);
-        }
-        bytes
-    }
-
     /// A database of these IPv4 networks, which do not overlap.
-    pub(crate) fn database(networks: &[(&str, &str)]) -> Vec<u8> {
-        // a node's children: another node, nothing (None), or the offset of its data
-        #[derive(Clone, Copy)]
-        enum Child {
-            Nothing,
-            Node(usize),
-            Data(usize),
-        }
-        let mut nodes = vec![[Child::Nothing; 2]];
-        let mut data = Vec::new();
-        for (network, code) in networks {
-            let (address, length) = network.split_once('/').unwrap();
-            let bits = u32::from(address.parse::<std::net::Ipv4Addr>().unwrap());
-            let length: u32 = length.parse().unwrap();
-            let mut at = 0;
-            for bit in 0..length {
-                let side = (bits >> (31 - bit) & 1) as usize;
-                if bit + 1 == length {
-                    nodes[at][side] = Child::Data(data.len());
-                } else if let Child::Node(next) = nodes[at][side] {
-                    at = next;
-                } else {
-                    nodes.push([Child::Nothing; 2]);
-                    nodes[at][side] = Child::Node(nodes.len() - 1);
-                    at = nodes.len() - 1;
-                }
-            }
-            data.extend(map(&[("country", map(&[("iso_code", text(code))]))]));
-        }
-        let count = nodes.len();
-        let mut bytes = Vec::new();
-        for child in nodes.iter().flatten() {
-            let record = match child {
-                Child::Nothing => count,
-                Child::Node(node) => *node,
-                Child::Data(offset) => count + 16 + offset,
-            };
-            bytes.extend(&(record as u32).to_be_bytes()[1..]);
-        }
-        bytes.extend([0; 16]);
-        bytes.extend(data);
-        bytes.extend(b"\xab\xcd\xefMaxMind.com");
-        let short = |number: u8| vec![0xa1, number];
-        bytes.extend(map(&[
-            ("binary_format_major_version", short(2)),
-            ("binary_format_minor_version", short(0)),
-            ("build_epoch", vec![0x01, 0x02, 1]),
-            ("database_type", text("Test-Country")),
-            ("description", map(&[("en", text("test"))])),
-            ("ip_version", short(4)),
-            ("languages", vec![0x00, 0x04]),
-            ("node_count", [&[0xc4][..], &(count as u32).to_be_bytes()].concat()),
-            ("record_size", short(24)),
-        ]));
-        bytes
+    fn database(networks: &[(&str, &str)]) -> Vec<u8> {
+        let networks: Vec<_> =
+            networks.iter().map(|(network, code)| (*network, testkit::mmdb::country(code))).collect();
+        testkit::mmdb::database(&networks)
     }
 
     #[test]

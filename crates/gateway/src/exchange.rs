@@ -248,7 +248,7 @@ impl<'a> Exchange<'a> {
         let mut inspects = false;
         if !self.body_read {
             inspects = !grpc && self.inspection.as_ref().is_some_and(Inspection::wants_request_body);
-            // before the client is told to go on
+            // before the 100 Continue
             if inspects
                 && let BodyFraming::Length(length) = framing.body
                 && let Some(intervention) =

@@ -51,7 +51,7 @@ pub const STREAM_LINGER: Duration = Duration::from_secs(1);
 pub const LINGER_IN_ALL: Duration = Duration::from_secs(30);
 
 /// Time that idle connections of a listener which a reload has removed are still served: a request that is on its way
-/// gets its answer, with `Connection: close`. An HTTP/2 connection that is told to go has as long to say that it has heard.
+/// gets its answer, with `Connection: close`. A GOAWAY must be acknowledged within it.
 pub const RETIREMENT: Duration = Duration::from_secs(2);
 
 /// Bytes of a protocol's name in an Upgrade field: beyond, it does not go on to the upstream.

@@ -89,7 +89,7 @@ pub(crate) fn bind_beside(address: SocketAddr, others: &[&Listener]) -> io::Resu
     Ok(bound)
 }
 
-/// How a listener's connections are told to end.
+/// Signals that end a listener's connections.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Drain {
     /// The request that is served now, or comes next, is the last.

@@ -1,4 +1,4 @@
-//! Which site takes a request: by host name, then by the longest path prefix; and which others it may be for to a server that
+//! Finds the site of a request: by host name, then by the longest path prefix; and the others it may be for to a server that
 //! reads host or path differently.
 
 use std::borrow::Cow;

@@ -33,7 +33,7 @@ pub(crate) struct Shares {
     clients: Mutex<HashMap<IpAddr, Weak<Client>>>,
 }
 
-/// What one client holds. It is known as long as somebody has it.
+/// Holdings of one client, kept as long as something refers to them.
 #[derive(Debug)]
 pub(crate) struct Client {
     shares: Arc<Shares>,

@@ -127,7 +127,7 @@ fn b10_a_length_over_the_limit_is_refused_at_once_and_without_100() {
         let head = client.head();
         assert!(head.starts_with("HTTP/1.1 413 ") && head.contains("Connection: close"), "{head}");
     }
-    // within the limit the client is told to go on
+    // within the limit the client gets 100 Continue
     let mut client = gate.client();
     client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
     assert_eq!(client.head(), "HTTP/1.1 100 Continue");

@@ -1,4 +1,4 @@
-//! What is held for a client, on whose account, and what happens to others meanwhile.
+//! Memory held for clients: whose share it counts against, and how others fare meanwhile.
 
 use std::sync::Arc;
 use std::sync::mpsc;

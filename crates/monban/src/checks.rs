@@ -1,5 +1,5 @@
-//! What has to be right for a start: `monban check`, the start and a reload ask the same function, so that what one of them
-//! takes, the others take as well.
+//! Checks before a start. `monban check`, the start and a reload call the same function, so that they accept the same
+//! configurations.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -57,8 +57,8 @@ pub fn examine(
     Ok(faults)
 }
 
-/// What is wrong with the values of a configuration and with what they point at, and the rules where they load. Nothing is made
-/// or changed. A disk that is full is no fault: the daemon starts on it.
+/// Returns the faults of a configuration and of the files that it names, and the rules if they load. Creates and changes
+/// nothing. A full disk is no fault: the daemon starts on it.
 pub fn faults(config: &Config) -> (Vec<(About, String)>, Option<Arc<RuleSet>>) {
     let mut faults = gateway_faults(&config.gateway(), config.has_other_sources());
     let told = |fault| (About::Text, fault);

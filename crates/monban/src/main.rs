@@ -28,6 +28,7 @@ mod reception;
 mod rules;
 mod sample;
 mod sensor_config;
+mod settings;
 mod sink;
 mod terminal;
 mod tuner;

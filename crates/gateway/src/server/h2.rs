@@ -56,7 +56,7 @@ pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, client: &Arc<Client>, st
     let mut served: u64 = 0;
     let mut late: u32 = 0;
     loop {
-        // one that is told to go and has no streams need not say that it has heard
+        // an idle client may never acknowledge the GOAWAY
         let patience = if draining { RETIREMENT } else { idle };
         tokio::select! {
             accepted = connection.accept() => match accepted {

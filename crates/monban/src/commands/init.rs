@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::demo::{CRS, ENGINE_SETTINGS, LIMIT_RULES};
 use crate::failure::Failure;
+use crate::settings::{CRS, ENGINE, LIMITS};
 
 /// Write a commented configuration, and the rule engine's settings beside it
 #[derive(Debug, Args)]
@@ -35,8 +35,8 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     let engine = folder.join("engine.conf");
     let limits = folder.join("limits.conf");
     for (path, text) in [
-        (engine.as_path(), ENGINE_SETTINGS.to_owned()),
-        (limits.as_path(), LIMIT_RULES.to_owned()),
+        (engine.as_path(), ENGINE.to_owned()),
+        (limits.as_path(), LIMITS.to_owned()),
         (config_file, text(arguments)),
     ] {
         let mut options = std::fs::OpenOptions::new();

@@ -49,7 +49,7 @@ fn start_log() {
 }
 
 fn run_demo() -> Result<(), Failure> {
-    let [setup, _] = demo::CRS;
+    let [setup, _] = crate::settings::CRS;
     if !Path::new(setup).exists() {
         return Err(Failure::environment(
             format!("{setup} is missing: the demonstration runs the Core Rule Set of Debian's package"),

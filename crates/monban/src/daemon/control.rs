@@ -138,7 +138,7 @@ impl Control {
     }
 }
 
-/// Accepts what comes and has each served on a task of its own. An error is told once, until it has passed.
+/// Accepts connections and serves each on its own task. Logs an error once, until accepting works again.
 async fn accept_all<S, A: Future<Output = io::Result<S>>, F: Future<Output = ()> + Send + 'static>(
     mut accept: impl FnMut() -> A,
     serve: impl Fn(S) -> F,
