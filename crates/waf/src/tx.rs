@@ -75,9 +75,13 @@ pub(crate) struct TxVariables {
     made_order: Vec<u32>,
     /// Names that no rule mentions literally.
     made: Names,
-    /// The values alone, without the places of those that are not set, while nobody asks for them.
-    resting: Vec<(u32, Value)>,
+    /// The values in `order` while they rest: a small number as itself, [`OTHER`] for the next of `resting_others`.
+    resting: Vec<u8>,
+    resting_others: Vec<Value>,
 }
+
+/// Stands for a value that is no number from 0 to 254.
+const OTHER: u8 = u8::MAX;
 
 impl TxVariables {
     /// The number of a name, a new one if nothing has that name yet.
@@ -97,12 +101,25 @@ impl TxVariables {
         }
     }
 
-    /// Takes less memory from now on; [`TxVariables::wake`] comes before the next use.
+    /// Takes less memory from now on; [`TxVariables::wake`] comes before the next use. The Core Rule Set sets some hundred
+    /// variables in phase 1, most of them small numbers.
     pub(crate) fn rest(&mut self) {
-        let values = std::mem::take(&mut self.values);
-        let set = (0..).zip(values).filter_map(|(number, value)| Some((number, value?)));
+        let mut values = std::mem::take(&mut self.values);
+        if values.is_empty() {
+            return;
+        }
         self.resting.reserve_exact(self.order.len());
-        self.resting.extend(set);
+        for &number in &self.order {
+            let small = match values.get_mut(number as usize).and_then(Option::take) {
+                Some(Value::Number(value @ 0..=254)) => value as u8,
+                other => {
+                    self.resting_others.extend(other);
+                    OTHER
+                }
+            };
+            self.resting.push(small);
+        }
+        self.resting_others.shrink_to_fit();
         self.order.shrink_to_fit();
     }
 
@@ -115,12 +132,16 @@ impl TxVariables {
 
     #[cold]
     fn take_places(&mut self) {
-        for (number, value) in std::mem::take(&mut self.resting) {
+        let mut others = std::mem::take(&mut self.resting_others).into_iter();
+        for (&number, small) in self.order.iter().zip(std::mem::take(&mut self.resting)) {
             let index = number as usize;
             if index >= self.values.len() {
                 self.values.resize_with(index + 1, || None);
             }
-            self.values[index] = Some(value);
+            self.values[index] = match small {
+                OTHER => others.next(),
+                small => Some(Value::Number(small.into())),
+            };
         }
     }
 
@@ -157,6 +178,7 @@ impl TxVariables {
         self.made_order.clear();
         self.made.clear();
         self.resting.clear();
+        self.resting_others.clear();
     }
 
     /// All that are set, oldest first.
@@ -191,6 +213,33 @@ mod tests {
             ("99999999999999999999", i64::MAX),
         ] {
             assert_eq!(leading_number(text.as_bytes()), number, "{text}");
+        }
+    }
+
+    #[test]
+    fn c15_values_come_out_of_a_rest_as_they_went_in() {
+        let document = seclang::load::parse_str("none.conf", "").unwrap();
+        let rules = RuleSet::compile(&document, &crate::operators::NoFiles).unwrap();
+        let mut tx = TxVariables::default();
+        for (name, text) in
+            [("a", "0"), ("b", "254"), ("gone", "1"), ("c", "255"), ("d", "text"), ("e", "-1"), ("f", "7")]
+        {
+            let number = tx.number_of(name.as_bytes(), &rules);
+            tx.set(number, Value::from_text(text.as_bytes()), &rules);
+        }
+        let gone = tx.find(b"gone", &rules).unwrap();
+        tx.remove(gone);
+        let all =
+            |tx: &TxVariables| tx.iter().map(|(number, value)| (number, value.clone())).collect::<Vec<_>>();
+        let before = all(&tx);
+        assert_eq!(before.len(), 6);
+        for _ in 0..2 {
+            tx.rest();
+            tx.rest();
+            assert!(tx.values.capacity() == 0 && tx.resting_others.len() == 3);
+            tx.wake();
+            tx.wake();
+            assert_eq!(all(&tx), before);
         }
     }
 
