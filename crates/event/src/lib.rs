@@ -16,6 +16,7 @@
 //! - [`redaction`]: secrets out of an event
 //! - [`modsec`]: the event in ModSecurity's error log and audit log
 //! - [`audit_log`]: audit logs of other sensors, read
+//! - [`sink`]: [`EventSink`], where every gate sends its events
 //! - [`written`]: lists and time spans as configuration has them
 //! - [`limits`]: every limit of this crate
 //!
@@ -58,6 +59,7 @@ mod multipart;
 #[cfg(feature = "openapi")]
 mod openapi;
 pub mod redaction;
+pub mod sink;
 pub mod time;
 mod vocabulary;
 pub mod written;
@@ -70,6 +72,7 @@ pub use evidence::{
     Response, Scores, Uninspected,
 };
 pub use id::{EventId, IdSource};
+pub use sink::EventSink;
 pub use time::Timestamp;
 pub use vocabulary::{Action, Client, Gate, Severity, UnknownWord};
 

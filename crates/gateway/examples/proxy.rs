@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use event::{Event, IdSource};
+use event::{Event, EventSink, IdSource};
 use gateway::config::{GatewayConfig, ListenerConfig, SiteConfig, WafMode};
-use gateway::{EventSink, Gateway, Services};
+use gateway::{Gateway, RequestSink, Services};
 
 struct ToStderr;
 
@@ -13,6 +13,8 @@ impl EventSink for ToStderr {
         eprintln!("{}", event.to_json());
     }
 }
+
+impl RequestSink for ToStderr {}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use event::redaction::{RedactionOptions, Redactor};
-use event::{Event, IdSource};
+use event::{Event, EventSink, IdSource};
 use ipnet::IpNet;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -30,24 +30,21 @@ use crate::share::Shares;
 use crate::tls::{self, Trust};
 use crate::upstream::{Group, Settings, Upstream, UpstreamError};
 
-/// Where events go. Called on the task of the request, before its answer leaves if rules or the gate had a say in
-/// it: implementations append to a file and return, they do not wait for a network.
-pub trait EventSink: Send + Sync {
-    /// Keeps an event. Secrets have been taken out of it.
-    fn record(&self, event: Event);
-
+/// The sink of the gate: besides events it takes ModSecurity's audit log and a sample of clean requests. It is called on the
+/// task of the request, before the response leaves where rules or the gate decided it.
+pub trait RequestSink: EventSink {
     /// Writes an entry of ModSecurity's audit log with these parts (`ABCFHZ`), where the rules ask for one.
     fn audit(&self, event: &Event, parts: &str) {
         let _ = (event, parts);
     }
 
-    /// Whether `passed` wants a request of this site that rules have inspected and that gives no event. Asked for every one.
+    /// Returns whether `passed` wants a request of this site that rules inspected and that makes no event. Asked for every one.
     fn wants_passed(&self, site: &str) -> bool {
         let _ = site;
         false
     }
 
-    /// Takes a request that passed without any event, as an event that is not recorded. Secrets have been taken out of it.
+    /// Takes a request that passed without any event, as an event that is not recorded. Its secrets are redacted.
     fn passed(&self, event: Event) {
         drop(event);
     }
@@ -59,7 +56,7 @@ pub struct Services {
     /// Makes the events' identifiers.
     pub ids: Arc<IdSource>,
     /// Takes the events.
-    pub sink: Arc<dyn EventSink>,
+    pub sink: Arc<dyn RequestSink>,
     /// The rules' persistent collections (IP, SESSION and so on).
     pub collections: Arc<waf::Collections>,
     /// Measures inspection, and ends it. Tests pass one that jumps.
@@ -70,7 +67,7 @@ pub struct Services {
 
 impl Services {
     /// With empty collections, the machine's monotonic clock and its folder for temporary files.
-    pub fn new(ids: Arc<IdSource>, sink: Arc<dyn EventSink>) -> Self {
+    pub fn new(ids: Arc<IdSource>, sink: Arc<dyn RequestSink>) -> Self {
         Self {
             ids,
             sink,

@@ -1,7 +1,7 @@
 //! The gate: listeners, TLS, routing and proxying. It calls the rule engine phase by phase and makes an event of
 //! whatever rules, limits and upstreams had to say about a request.
 //!
-//! It is no rule engine (`waf`), reads no rule text (`seclang`), keeps no event (`store`, behind [`EventSink`]) and
+//! It is no rule engine (`waf`), reads no rule text (`seclang`), keeps no event (`store`, behind [`RequestSink`]) and
 //! reads no TOML (the command fills [`GatewayConfig`]). HTTP/1 framing is `http1`'s; TLS is rustls', HTTP/2 the `h2`
 //! crate's.
 //!
@@ -39,7 +39,8 @@
 //! # use std::sync::Arc;
 //! # use std::time::Duration;
 //! use gateway::config::{GatewayConfig, ListenerConfig, SiteConfig};
-//! use gateway::{EventSink, Gateway, Services};
+//! use event::EventSink;
+//! use gateway::{Gateway, RequestSink, Services};
 //!
 //! struct Print;
 //!
@@ -48,6 +49,8 @@
 //!         println!("{}", event.to_json());
 //!     }
 //! }
+//!
+//! impl RequestSink for Print {}
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let config = GatewayConfig {
@@ -91,7 +94,7 @@ mod upstream;
 
 pub use config::GatewayConfig;
 pub use exchange::{is_event_stream, rules_may_see};
-pub use gate::{Error, EventSink, Gateway, Services};
+pub use gate::{Error, Gateway, RequestSink, Services};
 pub use inspection::scores;
 pub use metrics::Metrics;
 pub use upstream::{AddressError, UpstreamError};

@@ -5,9 +5,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use event::{Event, IdSource};
+use event::{Event, EventSink, IdSource};
 use gateway::config::{GatewayConfig, ListenerConfig, SiteConfig};
-use gateway::{EventSink, Gateway, Services};
+use gateway::{Gateway, RequestSink, Services};
 
 /// Beyond any machine's slowness: a test that waits longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,6 +21,8 @@ impl EventSink for Events {
         self.0.lock().unwrap().push(event);
     }
 }
+
+impl RequestSink for Events {}
 
 /// A running gateway.
 pub struct Gate {
@@ -69,7 +71,7 @@ impl Gate {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let events = Arc::new(Events::default());
         let ids = Arc::new(IdSource::new("test", 1));
-        let services = change(Services::new(ids, Arc::clone(&events) as Arc<dyn EventSink>));
+        let services = change(Services::new(ids, Arc::clone(&events) as Arc<dyn RequestSink>));
         let gateway = Arc::new(runtime.block_on(Gateway::start(config, rules, services)).unwrap());
         let address = runtime.block_on(gateway.addresses())[0];
         Self { runtime, gateway, events, address }

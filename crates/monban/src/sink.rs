@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
-use event::Event;
 use event::modsec::{AuditParts, Process};
-use gateway::{EventSink, Metrics};
+use event::{Event, EventSink};
+use gateway::{Metrics, RequestSink};
 use seclang::setting::{AuditLogFormat, AuditLogType};
 use store::logs::{AuditFormat, AuditLog, ErrorLog, LogError};
 use store::{Appended, Journal, JournalError};
@@ -174,7 +174,9 @@ impl EventSink for Sink {
             self.note("the error log", problem);
         }
     }
+}
 
+impl RequestSink for Sink {
     fn audit(&self, event: &Event, parts: &str) {
         if let Some(log) = &self.logs.load().audit {
             let parts = AuditParts::new(parts).unwrap_or_default();

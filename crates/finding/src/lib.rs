@@ -1,0 +1,22 @@
+//! Results of monban's checks, in two shapes.
+//!
+//! A [`Fault`] is an error in a configuration: it names the key, its place in the file, and the remedy. A [`Finding`] is
+//! something wrong with a running host: it names the cause, the cure and how to undo the cure, in English and Japanese.
+//!
+//! The crate checks nothing itself. Each part of the daemon declares the codes of its findings as rows of a table
+//! ([`Declaration`]); library crates return findings by those codes. The crate is pure: no files, sockets or clock.
+//!
+//! # Map
+//!
+//! - [`fault`]: [`Fault`], [`KeyPath`] and the place of a fault
+//! - [`text`]: [`Text`], a text in both languages with places for values
+//! - [`declaration`]: [`Declaration`], a row of a part's table of codes
+#![forbid(unsafe_code)]
+
+pub mod declaration;
+pub mod fault;
+pub mod text;
+
+pub use declaration::{Declaration, Finding};
+pub use fault::{Fault, Key, KeyPath, Place};
+pub use text::Text;
