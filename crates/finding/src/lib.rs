@@ -10,13 +10,21 @@
 //!
 //! - [`fault`]: [`Fault`], [`KeyPath`] and the place of a fault
 //! - [`text`]: [`Text`], a text in both languages with places for values
-//! - [`declaration`]: [`Declaration`], a row of a part's table of codes
+//! - [`declaration`]: [`Declaration`], a row of a part's table of findings
+//! - [`finding`]: [`Finding`], and [`ShownFinding`] with its texts filled in
+//! - [`problem`]: [`ProblemCode`] and [`AuditAction`], rows of the tables of a part's API
+//! - [`mod@table`]: the macro that declares a table, and the check of its rows
 #![forbid(unsafe_code)]
 
 pub mod declaration;
 pub mod fault;
+pub mod finding;
+pub mod problem;
+pub mod table;
 pub mod text;
 
-pub use declaration::{Declaration, Finding};
+pub use declaration::Declaration;
 pub use fault::{Fault, Key, KeyPath, Place};
+pub use finding::{Finding, ShownFinding, Translated};
+pub use problem::{AuditAction, ProblemCode};
 pub use text::Text;

@@ -1,0 +1,138 @@
+//! Findings, and the form in which they are shown.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use event::Severity;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::{Declaration, Text};
+
+/// Something wrong with a host, found by a check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The row of its code.
+    pub declaration: Declaration,
+    /// The thing that it is about: a file, a channel, an address.
+    pub subject: String,
+    /// What the check saw, by name. The texts of the row name these values.
+    pub evidence: Map<String, Value>,
+}
+
+impl Finding {
+    pub(crate) fn new(declaration: Declaration, subject: String) -> Self {
+        Self { declaration, subject, evidence: Map::new() }
+    }
+
+    /// Adds a value to the evidence.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.evidence.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The code.
+    pub fn code(&self) -> &'static str {
+        self.declaration.code
+    }
+
+    /// The severity.
+    pub fn severity(&self) -> Severity {
+        self.declaration.severity
+    }
+
+    /// The finding with its texts filled in.
+    pub fn shown(&self) -> ShownFinding {
+        let mut values = self.evidence.clone();
+        values.insert("subject".to_owned(), self.subject.as_str().into());
+        let filled = |text: &Text| Translated { en: text.english(&values), ja: text.japanese(&values) };
+        let row = &self.declaration;
+        ShownFinding {
+            code: row.code.into(),
+            severity: row.severity,
+            subject: self.subject.clone(),
+            evidence: self.evidence.clone(),
+            title: filled(&row.title),
+            cause: filled(&row.cause),
+            cure: filled(&row.cure),
+            undo: row.undo.as_ref().map(filled),
+            lasting: row.lasting,
+        }
+    }
+}
+
+/// The title and the cause in English, in one line.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ShownFinding { title, cause, .. } = self.shown();
+        write!(f, "{}: {}", title.en, cause.en)
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.shown().serialize(serializer)
+    }
+}
+
+/// A finding as `/healthz` and `monban doctor --json` show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Finding))]
+pub struct ShownFinding {
+    /// Namespaced word: the part, a stop and the case, such as `store.waits`. Codes may be added.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub code: Cow<'static, str>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The thing that it is about: a file, a channel, an address.
+    pub subject: String,
+    /// What the check saw, by name.
+    pub evidence: Map<String, Value>,
+    /// The fact in one line.
+    pub title: Translated,
+    /// Why it happens.
+    pub cause: Translated,
+    /// What to do.
+    pub cure: Translated,
+    /// How to take the cure back; null where that is obvious.
+    pub undo: Option<Translated>,
+    /// Whether it stays until the owner acknowledges it.
+    pub lasting: bool,
+}
+
+/// A text in both languages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Translated {
+    /// English.
+    pub en: String,
+    /// Japanese.
+    pub ja: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_finding_has_its_values_in_all_texts() {
+        let row = Declaration::new(
+            "toy.full",
+            Severity::Error,
+            Text::new("{subject} is full", "{subject} に空きがありません"),
+            Text::new("{left} bytes are left.", "残りは {left} バイトです。"),
+            Text::new("Delete something below {subject}.", "{subject} 以下を整理してください。"),
+        )
+        .undo(Text::new("Restore {subject}.", "{subject} を復元してください。"))
+        .lasting();
+        let finding = row.finding("/var").with("left", 7);
+        assert_eq!((finding.code(), finding.severity()), ("toy.full", Severity::Error));
+        let json = serde_json::to_value(&finding).unwrap();
+        assert_eq!(json["title"]["ja"], "/var に空きがありません");
+        assert_eq!(json["undo"]["en"], "Restore /var.");
+        assert_eq!((&json["evidence"]["left"], &json["lasting"]), (&7.into(), &true.into()));
+        let read: ShownFinding = serde_json::from_value(json).unwrap();
+        assert_eq!(read, finding.shown());
+    }
+}

@@ -1,0 +1,144 @@
+//! Tables of declared rows, and what holds for all of them.
+
+use std::collections::BTreeSet;
+
+use crate::{AuditAction, Declaration, ProblemCode, Text};
+
+/// Declares rows as constants, and a table of them all, so that no row is missing from it.
+///
+/// ```
+/// use finding::{AuditAction, table};
+///
+/// table! {
+///     /// The actions of a toy.
+///     pub ACTIONS: AuditAction {
+///         /// Somebody wound it up.
+///         WOUND = AuditAction::new("toy.wound", "toy wound up", "おもちゃの始動");
+///     }
+/// }
+/// assert_eq!(ACTIONS, [WOUND]);
+/// ```
+#[macro_export]
+macro_rules! table {
+    ($(#[$about:meta])* $vis:vis $table:ident: $Row:ty {
+        $($(#[$row_about:meta])* $row_vis:vis $row:ident = $value:expr;)+
+    }) => {
+        $($(#[$row_about])* $row_vis const $row: $Row = $value;)+
+
+        $(#[$about])*
+        $vis const $table: &[$Row] = &[$($row),+];
+    };
+}
+
+/// Returns what is wrong with the rows of a table: for tests.
+///
+/// A code is two words of `a`-`z`, digits and `_` with a stop between them; both languages have a text, and name the same
+/// values.
+pub fn faults<T: Row>(rows: &[T]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut codes = BTreeSet::new();
+    for row in rows {
+        let code = row.code();
+        let is_word = |word: &str| {
+            word.starts_with(|first: char| first.is_ascii_lowercase())
+                && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        };
+        if !code.split_once('.').is_some_and(|(part, case)| is_word(part) && is_word(case)) {
+            faults.push(format!("{code}: a code is PART.CASE"));
+        }
+        if !codes.insert(code) {
+            faults.push(format!("{code}: declared twice"));
+        }
+        for text in row.texts() {
+            if text.en.trim().is_empty() || text.ja.trim().is_empty() {
+                faults.push(format!("{code}: a text is empty"));
+            }
+            if names(text.en) != names(text.ja) {
+                faults.push(format!("{code}: the languages name different values: {}", text.en));
+            }
+        }
+    }
+    faults
+}
+
+/// A row that [`faults`] can check.
+pub trait Row {
+    /// Its code.
+    fn code(&self) -> &'static str;
+    /// All its texts.
+    fn texts(&self) -> Vec<Text>;
+}
+
+impl Row for Declaration {
+    fn code(&self) -> &'static str {
+        self.code
+    }
+
+    fn texts(&self) -> Vec<Text> {
+        [self.title, self.cause, self.cure].into_iter().chain(self.undo).collect()
+    }
+}
+
+impl Row for ProblemCode {
+    fn code(&self) -> &'static str {
+        self.code
+    }
+
+    fn texts(&self) -> Vec<Text> {
+        vec![self.text]
+    }
+}
+
+impl Row for AuditAction {
+    fn code(&self) -> &'static str {
+        self.code
+    }
+
+    fn texts(&self) -> Vec<Text> {
+        vec![self.text]
+    }
+}
+
+/// Names of the values in a text.
+fn names(text: &str) -> BTreeSet<&str> {
+    text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use event::Severity;
+
+    use super::*;
+
+    table! {
+        /// Rows without and with faults.
+        ROWS: AuditAction {
+            GOOD = AuditAction::new("toy.wound_up", "{who} wound it up", "{who}が始動");
+            TWICE = AuditAction::new("toy.wound_up", "again", "再度");
+            BARE = AuditAction::new("wound", "no part", "部品なし");
+            SHOUTED = AuditAction::new("toy.WOUND", "in capitals", "大文字");
+            VALUES = AuditAction::new("toy.values", "{who}", "{what}");
+            EMPTY = AuditAction::new("toy.empty", "text", " ");
+        }
+    }
+
+    #[test]
+    fn faults_of_rows_are_found() {
+        assert_eq!((ROWS.len(), ROWS[0]), (6, GOOD));
+        let found = faults(ROWS).join("\n");
+        for fault in [
+            "toy.wound_up: declared twice",
+            "wound: a code is",
+            "toy.WOUND: a code is",
+            "toy.values: the languages",
+            "toy.empty: a text is empty",
+        ] {
+            assert!(found.contains(fault), "{fault}: {found}");
+        }
+        assert_eq!(found.lines().count(), 5, "{found}");
+        let text = Text::new("x", "x");
+        let row = Declaration::new("toy.x", Severity::Notice, text, text, text);
+        let broken = row.undo(Text::new("", "")).foreign(&["x"]);
+        assert_eq!((faults(&[row]).len(), faults(&[broken]).len()), (0, 1));
+    }
+}
