@@ -47,7 +47,6 @@ pub mod access;
 mod count;
 pub mod events;
 pub mod filters;
-pub mod geoip;
 mod incidents;
 pub mod live;
 mod looking;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::filters::Saved;
-use crate::geoip::Geoip;
+use spine::geoip::Geoip;
 
 /// What looking at events needs besides the events.
 #[derive(Debug, Clone, Default)]

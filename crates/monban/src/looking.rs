@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use console::filters::Saved;
-use console::geoip::Geoip;
 use gateway::Metrics;
+use spine::geoip::Geoip;
 use store::{EventStore, Traffic};
 
 use crate::config::Config;

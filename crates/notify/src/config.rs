@@ -15,8 +15,8 @@ use store::{Condition, Filter, Test};
 
 use crate::limits::{MAX_CHANNELS, MAX_RULES};
 use crate::quiet::Quiet;
-use crate::secret::Source;
 use crate::template::Template;
+use spine::secret::Source;
 
 /// Who is told of what, and how. Without any channel nobody is.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]

@@ -17,9 +17,8 @@
 //!
 //! Towards files and peers:
 //! - [`state`]: what outlives a restart
-//! - [`secret`]: secrets from files and the environment
 //! - [`service`]: the running notifier; [`status`]: how the channels fare
-//! - [`channel`]: the channels by name; [`slack`], [`mail`], [`webhook`]: one kind each; [`client`]: one HTTP request
+//! - [`channel`]: the channels by name; [`slack`], [`mail`], [`webhook`]: one kind each
 //! - [`limits`]: every limit of this crate
 //!
 //! ```
@@ -41,7 +40,7 @@
 #![forbid(unsafe_code)]
 
 pub mod channel;
-pub mod client;
+mod client;
 pub mod config;
 
 pub mod limits;
@@ -52,7 +51,6 @@ pub mod outbox;
 pub mod planner;
 pub mod quiet;
 pub mod retry;
-pub mod secret;
 pub mod seen;
 pub mod service;
 pub mod slack;

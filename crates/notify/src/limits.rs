@@ -12,8 +12,6 @@ pub const MAX_TEMPLATE_BYTES: usize = 16 * 1024;
 pub const MAX_RENDERED_BYTES: usize = 16 * 1024;
 /// Steps of a template's execution (minijinja's fuel), with the same outcome.
 pub const TEMPLATE_FUEL: u64 = 100_000;
-/// Bytes of a secret's file; more is refused.
-pub const MAX_SECRET_BYTES: u64 = 4096;
 
 /// Characters of one shown field of an event; longer ones are cut with an ellipsis.
 pub const MAX_FIELD_CHARS: usize = 300;

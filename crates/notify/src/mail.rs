@@ -12,12 +12,12 @@ use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsPar
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
-use crate::client::AGENT;
 use crate::config::{MailConfig, Security};
 use crate::limits::SEND_TIMEOUT;
 use crate::message::Message;
 use crate::retry::SendError;
-use crate::secret::Source;
+use spine::http::AGENT;
+use spine::secret::Source;
 
 /// One server, one sender, some recipients.
 #[derive(Clone)]

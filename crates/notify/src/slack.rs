@@ -4,14 +4,13 @@
 //! and `>` are escaped, so that no link and no mention can be written. The one link is made of the owner's address and the
 //! event's id.
 
-use std::sync::Arc;
-
-use rustls::ClientConfig;
+use http::HeaderMap;
 use serde_json::{Value, json};
+use spine::http::{Client, Endpoint};
 
-use crate::client::{self, Endpoint};
+use crate::client;
 use crate::config::SlackConfig;
-use crate::limits::{SEND_TIMEOUT, SLACK_HEADER_CHARS, SLACK_TEXT_CHARS};
+use crate::limits::{SLACK_HEADER_CHARS, SLACK_TEXT_CHARS};
 use crate::message::Message;
 use crate::retry::SendError;
 
@@ -19,7 +18,7 @@ use crate::retry::SendError;
 #[derive(Clone, Debug)]
 pub struct Slack {
     endpoint: Endpoint,
-    tls: Arc<ClientConfig>,
+    client: Client,
 }
 
 impl Slack {
@@ -34,16 +33,16 @@ impl Slack {
         if !endpoint.is_private() {
             return Err("the webhook's address is a secret: it must begin with https://".to_owned());
         }
-        Ok(Self { endpoint, tls: client::tls(None)? })
+        Ok(Self { endpoint, client: Client::new(None)? })
     }
 
     /// Delivers one message.
     ///
     /// # Errors
-    /// See [`client::post`].
+    /// [`SendError`], as [`judge_status`](crate::retry::judge_status) says.
     pub async fn send(&self, message: &Message) -> Result<(), SendError> {
         let json = payload(message).to_string().into_bytes();
-        client::post(&self.endpoint, &self.tls, &[], json, SEND_TIMEOUT).await
+        client::post(&self.client, &self.endpoint, HeaderMap::new(), json).await
     }
 }
 

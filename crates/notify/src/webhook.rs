@@ -9,28 +9,26 @@
 //!
 //! The key is the secret's bytes; of a secret that begins with `whsec_`, what the rest is in base64.
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use ring::hmac;
-use rustls::ClientConfig;
 use serde_json::json;
+use spine::http::{Client, Endpoint};
+use spine::secret::{Secret, Source};
 
-use crate::client::{self, Endpoint};
+use crate::client;
 use crate::config::WebhookConfig;
-use crate::limits::SEND_TIMEOUT;
 use crate::message::Message;
 use crate::retry::SendError;
-use crate::secret::{Secret, Source};
 
 /// One receiver.
 #[derive(Clone, Debug)]
 pub struct Webhook {
     endpoint: Endpoint,
-    tls: Arc<ClientConfig>,
+    client: Client,
     /// None: nothing is signed.
     key: Option<hmac::Key>,
 }
@@ -51,13 +49,13 @@ impl Webhook {
         let endpoint = Endpoint::parse(url.reveal()).map_err(|what| format!("the address {what}"))?;
         let secret = Source::one_of("secret", config.secret_file.as_ref(), config.secret_env.as_ref())?;
         let key = secret.map(|source| key(&source.read()?)).transpose()?;
-        Ok(Self { endpoint, tls: client::tls(config.ca.as_deref())?, key })
+        Ok(Self { endpoint, client: Client::new(config.ca.as_deref())?, key })
     }
 
     /// Delivers one message.
     ///
     /// # Errors
-    /// See [`client::post`].
+    /// [`SendError`], as [`judge_status`](crate::retry::judge_status) says.
     pub async fn send(&self, message: &Message) -> Result<(), SendError> {
         let body = payload(message);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
@@ -65,13 +63,13 @@ impl Webhook {
         if let Some(key) = &self.key {
             headers.push(("webhook-signature", signature(key, &message.id, now, &body)));
         }
-        let headers: Vec<(HeaderName, HeaderValue)> = headers
+        let headers: HeaderMap = headers
             .into_iter()
             .filter_map(|(name, value)| {
                 Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
             })
             .collect();
-        client::post(&self.endpoint, &self.tls, &headers, body, SEND_TIMEOUT).await
+        client::post(&self.client, &self.endpoint, headers, body).await
     }
 }
 

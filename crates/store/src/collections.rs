@@ -14,7 +14,7 @@ use event::{ByteString, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::MAX_COLLECTIONS_BYTES;
-use crate::replace_file::replace_file;
+use files::replace_file;
 
 /// One instance of a collection, such as IP for one address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

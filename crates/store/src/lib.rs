@@ -19,8 +19,6 @@
 //! - [`ingest`]: from the journal to the store, exactly once
 //! - [`reader`]: store and journal as one, for commands and the console
 //! - [`collections`]: the rule engine's persistent collections
-//! - [`replace_file`]: small files that are written as a whole
-//! - [`regular_file`]: opens what someone else names
 //! - [`logs`]: files in ModSecurity's formats
 //! - [`limits`]: every limit of this crate
 //!
@@ -60,8 +58,6 @@ pub mod limits;
 pub mod logs;
 pub mod overview;
 pub mod reader;
-pub mod regular_file;
-mod replace_file;
 #[cfg(any(test, feature = "contract"))]
 pub mod samples;
 pub mod sqlite;
@@ -71,6 +67,7 @@ use std::path::{Path, PathBuf};
 pub use event_store::{
     Counted, EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError, Traffic,
 };
+pub use files::{regular_file, replace_file};
 pub use filter::{Condition, ConditionError, Filter, Test};
 pub use incident::{Incident, IncidentPage, IncidentQuery};
 pub use ingest::{Ingest, IngestHealth, IngestNotice, Ingester};
@@ -78,7 +75,6 @@ pub use intake::{Accepted, Intake, IntakeError, Twin};
 pub use journal::{Appended, Fsync, Journal, JournalError, JournalHealth, JournalOptions, Position, Record};
 pub use overview::{Overview, OverviewQuery, Step};
 pub use reader::EventReader;
-pub use replace_file::replace_file;
 pub use sqlite::SqliteStore;
 
 /// The journal's folder in a data folder.

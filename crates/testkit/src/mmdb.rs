@@ -9,6 +9,8 @@ pub enum Value {
     Text(String),
     /// An unsigned number of 16 bits.
     Short(u16),
+    /// An unsigned number of 32 bits.
+    Long(u32),
     /// A floating point number.
     Double(f64),
     /// Keys and values, up to 28.
@@ -31,6 +33,7 @@ impl Value {
                 [&[0x40 | text.len() as u8][..], text.as_bytes()].concat()
             }
             Value::Short(number) => [&[0xa2][..], &number.to_be_bytes()].concat(),
+            Value::Long(number) => [&[0xc4][..], &number.to_be_bytes()].concat(),
             Value::Double(number) => [&[0x68][..], &number.to_be_bytes()].concat(),
             Value::Map(entries) => {
                 let mut bytes = vec![0xe0 | entries.len() as u8];

@@ -137,7 +137,7 @@ async fn webhooks_are_signed() {
     for request in &requests {
         assert_eq!(request.header("webhook-id"), message.id);
         let seconds: u64 = request.header("webhook-timestamp").parse().unwrap();
-        let key = notify::webhook::key(&notify::secret::Secret::new("a key of the owner")).unwrap();
+        let key = notify::webhook::key(&spine::secret::Secret::new("a key of the owner")).unwrap();
         let expected = notify::webhook::signature(&key, &message.id, seconds, &request.body);
         assert_eq!(request.header("webhook-signature"), expected);
     }

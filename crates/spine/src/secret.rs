@@ -1,4 +1,4 @@
-//! Secrets: from a file of mode 0600 or from the environment, never shown.
+//! Secrets from a file of mode 0600 or from the environment, never shown.
 
 use std::fmt;
 use std::io::Read;
@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 
 use crate::limits::MAX_SECRET_BYTES;
 
-/// A text that is not shown, neither by Debug nor by any error.
+/// A text that neither Debug nor any error shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps a text secret.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself.
+    /// Returns the text.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -29,7 +29,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where a secret is.
+/// The place of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The content of a file without the line end. Only its owner may have rights to it.
@@ -39,7 +39,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The one that is given. `key` is the beginning of the keys' names.
+    /// Returns the source that is given. `key` begins the names of the two configuration keys.
     ///
     /// # Errors
     /// If both are given.
@@ -56,13 +56,15 @@ impl Source {
         }
     }
 
-    /// Reads it.
+    /// Reads the secret, without the line end.
     ///
     /// # Errors
-    /// What hinders it, without the secret.
+    /// The fault, without the secret.
     pub fn read(&self) -> Result<Secret, String> {
         let text = match self {
-            Self::File(path) => read_file(path).map_err(|what| format!("{}: {what}", path.display()))?,
+            Self::File(path) => read_file(path)
+                .and_then(|content| String::from_utf8(content).map_err(|_| "is not UTF-8".to_owned()))
+                .map_err(|what| format!("{}: {what}", path.display()))?,
             Self::Environment(name) => {
                 std::env::var(name).map_err(|_| format!("the environment has no variable {name}"))?
             }
@@ -78,18 +80,22 @@ impl Source {
     }
 }
 
-fn read_file(path: &Path) -> Result<String, String> {
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+/// Reads a file that only its owner may read, up to [`MAX_SECRET_BYTES`]. A FIFO or device is refused and never waited for.
+///
+/// # Errors
+/// The fault, without the path and the content.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let file = files::regular_file::open(path).map_err(|error| error.to_string())?;
     let mode = file.metadata().map_err(|error| error.to_string())?.mode();
     if mode & 0o077 != 0 {
         return Err(format!("others may read this secret (mode {:04o}); chmod 600", mode & 0o7777));
     }
-    let mut text = String::new();
-    file.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if text.len() as u64 > MAX_SECRET_BYTES {
+    let mut content = Vec::new();
+    file.take(MAX_SECRET_BYTES + 1).read_to_end(&mut content).map_err(|error| error.to_string())?;
+    if content.len() as u64 > MAX_SECRET_BYTES {
         return Err(format!("longer than {MAX_SECRET_BYTES} bytes"));
     }
-    Ok(text)
+    Ok(content)
 }
 
 #[cfg(test)]
@@ -123,6 +129,11 @@ mod tests {
             }
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
+        std::fs::write(&path, b"hush\xff").unwrap();
+        assert!(source.read().unwrap_err().ends_with("secret: is not UTF-8"));
+        std::fs::remove_file(&path).unwrap();
+        testkit::process::fifo(&path);
+        assert!(source.read().unwrap_err().contains("is a FIFO"));
         assert_eq!(format!("{:?}", Secret::new("hush")), "Secret(…)");
         assert!(
             Source::Environment("MONBAN_NO_SUCH_VARIABLE".into())

@@ -1,4 +1,4 @@
-//! Which country an address is in, by a database in MaxMind's format (<https://maxmind.github.io/MaxMind-DB/>).
+//! Country and network operator of an address, from databases in MaxMind's format (<https://maxmind.github.io/MaxMind-DB/>).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,10 +8,9 @@ use std::path::Path;
 
 use maxminddb::{PathElement, Reader};
 
-/// Bytes of a database; a larger one is refused, because it is kept in memory. One of countries has less than 10 MB.
-const MAX_BYTES: u64 = 64 * 1024 * 1024;
+use crate::limits::MAX_GEOIP_BYTES as MAX_BYTES;
 
-/// A database of countries, or one that tells countries among other things.
+/// A database of countries, of autonomous systems, or of both.
 pub struct Geoip(Reader<Vec<u8>>);
 
 impl fmt::Debug for Geoip {
@@ -24,10 +23,10 @@ impl Geoip {
     /// Reads a database.
     ///
     /// # Errors
-    /// Why the file is none, with its path.
+    /// If the file is no database, with its path.
     pub fn open(path: &Path) -> Result<Self, String> {
         let failed = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
-        let file = store::regular_file::open(path).map_err(|error| failed(&error))?;
+        let file = files::regular_file::open(path).map_err(|error| failed(&error))?;
         let mut bytes = Vec::new();
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
         if bytes.len() as u64 > MAX_BYTES {
@@ -36,15 +35,21 @@ impl Geoip {
         Reader::from_source(bytes).map(Self).map_err(|error| failed(&error))
     }
 
-    /// The country of an address, as two letters (ISO 3166-1).
+    /// Returns the country of an address, as two letters (ISO 3166-1).
     pub fn country(&self, address: IpAddr) -> Option<String> {
         let path = [PathElement::Key("country"), PathElement::Key("iso_code")];
-        // an address of the other version, or an entry that is damaged: not known
+        // an address of the other version, or a damaged entry: unknown
         let code: String = self.0.lookup(address.to_canonical()).ok()?.decode_path(&path).ok()??;
         (code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic())).then_some(code)
     }
 
-    /// The sums by country, the largest first.
+    /// Returns the number of the autonomous system that an address belongs to.
+    pub fn asn(&self, address: IpAddr) -> Option<u32> {
+        let path = [PathElement::Key("autonomous_system_number")];
+        self.0.lookup(address.to_canonical()).ok()?.decode_path(&path).ok()?
+    }
+
+    /// Sums counts by country and returns the largest first.
     pub fn countries(&self, clients: impl Iterator<Item = (IpAddr, u64)>) -> Vec<(String, u64)> {
         let mut sums: HashMap<String, u64> = HashMap::new();
         for (client, count) in clients {
@@ -93,6 +98,20 @@ mod tests {
         let clients = [("192.0.2.1", 2), ("198.51.100.1", 5), ("192.0.2.9", 4), ("10.0.0.1", 100)];
         let clients = clients.iter().map(|(client, count)| (client.parse().unwrap(), *count));
         assert_eq!(geoip.countries(clients), [("JP".to_owned(), 6), ("DE".to_owned(), 5)]);
+    }
+
+    #[test]
+    fn autonomous_systems_of_addresses() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("asn.mmdb");
+        let asn =
+            testkit::mmdb::Value::Map(vec![("autonomous_system_number", testkit::mmdb::Value::Long(64_496))]);
+        let networks = [("192.0.2.0/24", asn), ("198.51.100.0/24", testkit::mmdb::country("JP"))];
+        std::fs::write(&path, testkit::mmdb::database(&networks)).unwrap();
+        let geoip = Geoip::open(&path).unwrap();
+        for (address, expected) in [("192.0.2.9", Some(64_496)), ("198.51.100.9", None), ("10.0.0.1", None)] {
+            assert_eq!(geoip.asn(address.parse().unwrap()), expected, "{address}");
+        }
     }
 
     #[test]

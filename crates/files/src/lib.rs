@@ -1,0 +1,20 @@
+//! Files: opens those that somebody else names, and replaces small ones as a whole.
+//!
+//! [`regular_file`] opens regular files without waiting and without following links out of a folder. [`replace_file`] writes
+//! a file so that a reader finds the old content or the new one. The crate is synchronous and depends on nothing of monban.
+//!
+//! ```
+//! use std::io::Write;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("state");
+//! files::replace_file(&path, |out| out.write_all(b"7"))?;
+//! assert_eq!(files::regular_file::read(&path, 100)?, b"7");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod regular_file;
+mod replace_file;
+
+pub use replace_file::replace_file;

@@ -1,0 +1,22 @@
+//! The pieces that every part of the daemon is given, each built once.
+//!
+//! A part gets its time, data folder, secrets, network clients and lists from here, so that none of them is written twice and
+//! each has its tests with an injected clock. The crate knows no part, no store and no configuration; `crates/monban` assembles the
+//! pieces.
+//!
+//! # Map
+//!
+//! - [`clock`]: wall time and uptime, of the machine or of a test
+//! - [`folder`]: a part's data folder with its schema and migrations
+//! - [`secret`]: secrets from files and the environment
+//! - [`http`]: one HTTP request and its answer
+//! - [`geoip`]: country and network operator of an address
+//! - [`limits`]: every limit of this crate
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod folder;
+pub mod geoip;
+pub mod http;
+pub mod limits;
+pub mod secret;
