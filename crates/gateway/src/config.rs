@@ -13,7 +13,6 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
 use crate::limits::Limits;
-use crate::tls::Trust;
 
 /// The whole configuration of the gate.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -255,36 +254,6 @@ pub struct UpstreamTls {
     pub pin: Option<String>,
 }
 
-impl SiteConfig {
-    /// How an upstream's certificate is verified.
-    ///
-    /// # Errors
-    /// Checks `upstream_ca`, `upstream_tls` and the pin against each other.
-    pub(crate) fn trust(&self) -> Result<Trust, String> {
-        let by_file = || self.upstream_ca.clone().map_or(Trust::Public, Trust::File);
-        let Some(tls) = &self.upstream_tls else { return Ok(by_file()) };
-        let wrong = |what: &str| Err(format!("upstream_tls: {what}"));
-        if !self.upstream.iter().any(|upstream| upstream.starts_with("https://")) {
-            return wrong("no upstream of this site is https");
-        }
-        match (tls.verify, &tls.pin, &self.upstream_ca) {
-            (None | Some(true), Some(pin), None) => {
-                pin.parse().map(Trust::Pin).map_err(|what| format!("upstream_tls: `{pin}`: {what}"))
-            }
-            (Some(false), None, None) => Ok(Trust::Nothing),
-            (Some(true), None, _) => Ok(by_file()),
-            (None, None, _) => wrong("write `pin = \"sha256:…\"` or `verify = false`"),
-            (Some(false), Some(_), _) => {
-                wrong("with a `pin` the certificate is verified: remove `verify = false`")
-            }
-            (Some(false), None, Some(_)) => {
-                wrong("`verify = false` does not look at `upstream_ca`: remove one of them")
-            }
-            (_, Some(_), Some(_)) => wrong("a `pin` does not look at `upstream_ca`: remove one of them"),
-        }
-    }
-}
-
 /// Which header trusted proxies name the client in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -516,33 +485,6 @@ mod tests {
         }
         for text in ["", "localhost", "10.0.0.0/33", "10.0.0", "127.0.0.1:80", "10.0.0.0/8 "] {
             assert!(read(text).unwrap_err().contains("no address and no network"), "{text}");
-        }
-    }
-
-    #[test]
-    fn b14_only_one_way_to_check_an_upstream_can_be_given() {
-        let pin = format!("sha256:{}", "0".repeat(64));
-        let site = |verify, pin: Option<&str>, ca: bool, upstream: &str| SiteConfig {
-            upstream_tls: Some(UpstreamTls { verify, pin: pin.map(str::to_owned) }),
-            upstream_ca: ca.then(|| "ca.pem".into()),
-            ..SiteConfig::to(upstream)
-        };
-        let https = "https://127.0.0.1:1";
-        assert_eq!(site(Some(false), None, false, https).trust(), Ok(Trust::Nothing));
-        assert_eq!(site(Some(true), None, true, https).trust(), Ok(Trust::File("ca.pem".into())));
-        for verify in [None, Some(true)] {
-            assert!(matches!(site(verify, Some(&pin), false, https).trust(), Ok(Trust::Pin(_))));
-        }
-        for (site, word) in [
-            (site(None, None, false, https), "write `pin"),
-            (site(Some(false), Some(&pin), false, https), "remove `verify"),
-            (site(Some(false), None, true, https), "does not look at `upstream_ca`"),
-            (site(None, Some(&pin), true, https), "does not look at `upstream_ca`"),
-            (site(None, Some("sha256:12"), false, https), "64 hexadecimal"),
-            (site(Some(false), None, false, "http://127.0.0.1:1"), "no upstream of this site is https"),
-        ] {
-            let error = site.trust().unwrap_err();
-            assert!(error.contains(word), "{error}");
         }
     }
 

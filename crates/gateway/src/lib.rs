@@ -70,12 +70,14 @@
 
 pub mod access_log;
 pub mod block_page;
+mod build;
 pub mod client_address;
 pub mod config;
 pub mod decoding;
 mod exchange;
 mod forward;
 mod gate;
+mod gateway;
 mod held;
 mod inspection;
 pub mod limits;
@@ -86,15 +88,18 @@ mod quantiles;
 mod record;
 pub mod router;
 mod server;
+mod services;
 mod share;
 mod stream;
 mod timer;
 pub mod tls;
 mod upstream;
 
+pub use build::check;
 pub use config::GatewayConfig;
 pub use exchange::{is_event_stream, rules_may_see};
-pub use gate::{Error, Gateway, RequestSink, Services};
+pub use gateway::{Error, Gateway, Prepared};
 pub use inspection::scores;
 pub use metrics::Metrics;
+pub use services::{RequestSink, Services};
 pub use upstream::{AddressError, UpstreamError};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::{Buf, BytesMut};
+use finding::{Fault, KeyPath};
 use socket2::{Domain, Protocol as SocketProtocol, SockRef, Socket, Type};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::client_address::is_trusted;
 use crate::config::GatewayConfig;
 use crate::exchange::Peer;
-use crate::gate::{Error, Gate};
+use crate::gate::Gate;
 use crate::limits::{Admission, Crowded, RETIREMENT};
 use crate::proxy_protocol;
 use crate::server::h1::Protocol;
@@ -39,26 +40,32 @@ pub(crate) struct ListenerSettings {
     http2: bool,
 }
 
-/// Reads the listeners of a configuration, certificates included.
-pub(crate) fn settings(config: &GatewayConfig) -> Result<HashMap<SocketAddr, ListenerSettings>, Error> {
+/// Reads the listeners of a configuration and their certificates, and adds every fault to `faults`.
+pub(crate) fn settings(
+    config: &GatewayConfig,
+    faults: &mut Vec<Fault>,
+) -> HashMap<SocketAddr, ListenerSettings> {
     let mut all = HashMap::new();
-    for listener in &config.listeners {
+    for (index, listener) in config.listeners.iter().enumerate() {
         let address = listener.address;
         let tls = match &listener.tls[..] {
             [] => None,
-            certificates => {
-                let config = tls::server_config(certificates, listener.http2)
-                    .map_err(|source| Error::Tls { address, source: Box::new(source) })?;
-                Some(TlsAcceptor::from(Arc::new(config)))
-            }
+            certificates => match tls::listener_config(certificates, listener.http2) {
+                Ok(config) => Some(TlsAcceptor::from(Arc::new(config))),
+                Err(own) => {
+                    faults.extend(own.into_iter().map(|fault| fault.below(("listen", index))));
+                    None
+                }
+            },
         };
         let settings =
             ListenerSettings { tls, proxy_protocol: listener.proxy_protocol, http2: listener.http2 };
         if all.insert(address, settings).is_some() {
-            return Err(Error::TwoListeners { address });
+            let key = KeyPath::from(("listen", index)).key("address");
+            faults.push(Fault::at(key, format!("two [[listen]] sections have the address {address}")));
         }
     }
-    Ok(all)
+    all
 }
 
 /// Takes a port.

@@ -15,8 +15,8 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::gate::Services;
 use crate::quantiles::{ClockOf, Quantiles, Told};
+use crate::services::Services;
 use crate::share::{Resource, Shares};
 use crate::upstream::Gauges;
 

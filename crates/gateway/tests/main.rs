@@ -3,6 +3,7 @@
 
 mod addresses;
 mod bodies;
+mod check;
 mod early;
 mod encodings;
 mod faults;

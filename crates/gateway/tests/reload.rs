@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gateway::config::ListenerConfig;
 
+use crate::rules::rules;
 use crate::support::{Answer, Client, Gate, PATIENCE, Upstream, config, ok, wait_for};
 
 const GET: &str = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -76,6 +77,100 @@ fn a_wrong_configuration_changes_nothing() {
         assert_eq!(client.response().status, 200, "{word}");
     }
     assert_eq!(gate.metric("monban_reloads_total{reason=\"refused\"}"), Some(8.0));
+}
+
+#[test]
+fn a_configuration_is_in_force_from_its_swap_on() {
+    let (one, two) =
+        (Upstream::start(|_| Answer::Bytes(ok("one"))), Upstream::start(|_| Answer::Bytes(ok("two"))));
+    let mut config = config(&one.url());
+    let gate = Gate::start(&config);
+    let mut client = gate.client();
+    let mut answer = || {
+        client.send(GET);
+        client.response().text().to_owned()
+    };
+    config.sites[0].upstream = vec![two.url()];
+    config.listeners.push(ListenerConfig::plain("127.0.0.2:0".parse().unwrap()));
+    let prepare = || gate.runtime.block_on(gate.gateway.prepare(&config, None)).unwrap();
+    drop(prepare());
+    let prepared = prepare();
+    assert_eq!((answer(), gate.runtime.block_on(gate.gateway.addresses()).len()), ("one".to_owned(), 1));
+    gate.runtime.block_on(gate.gateway.swap(prepared));
+    assert_eq!((answer(), gate.runtime.block_on(gate.gateway.addresses()).len()), ("two".to_owned(), 2));
+    assert_eq!(gate.metric("monban_reloads_total{reason=\"done\"}"), Some(1.0));
+}
+
+#[test]
+fn a_dropped_preparation_gives_its_ports_back() {
+    let upstream = Upstream::echo();
+    let mut config = config(&upstream.url());
+    let gate = Gate::start(&config);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    config.listeners.push(ListenerConfig::plain(address));
+    let prepared = gate.runtime.block_on(gate.gateway.prepare(&config, None)).unwrap();
+    assert!(std::net::TcpListener::bind(address).is_err());
+    drop(prepared);
+    std::net::TcpListener::bind(address).unwrap();
+}
+
+#[test]
+fn reloads_take_turns_and_none_comes_into_force_after_the_stop() {
+    let upstream = Upstream::echo();
+    let config = config(&upstream.url());
+    let gate = Gate::start(&config);
+    let prepared = gate.runtime.block_on(gate.gateway.prepare(&config, None)).unwrap();
+    let gateway = std::sync::Arc::clone(&gate.gateway);
+    let second = {
+        let config = config.clone();
+        gate.runtime.spawn(async move { gateway.reload(&config, None).await })
+    };
+    gate.runtime.block_on(async { tokio::task::yield_now().await });
+    assert!(!second.is_finished());
+    assert!(gate.runtime.block_on(gate.gateway.stop(PATIENCE)));
+    gate.runtime.block_on(gate.gateway.swap(prepared));
+    gate.runtime.block_on(second).unwrap().unwrap();
+    assert_eq!(gate.runtime.block_on(gate.gateway.addresses()), []);
+    assert!(std::net::TcpStream::connect(gate.address).is_err());
+}
+
+#[test]
+fn rules_alone_are_replaced_without_a_look_at_files_connections_or_health() {
+    let dir = tempfile::tempdir().unwrap();
+    let upstream = Upstream::echo();
+    let dead = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", free.local_addr().unwrap())
+    };
+    let mut config = config(&upstream.url());
+    config.sites[0].upstream.push(dead.clone());
+    config.sites[0].timeouts.rest = PATIENCE;
+    config.sites[0].timeouts.idle = PATIENCE;
+    let page = dir.path().join("page.html");
+    std::fs::write(&page, "own page").unwrap();
+    config.block_page = Some(page.clone());
+    let gate = Gate::start(&config);
+    let up = || gate.metric(&format!("monban_upstream_up{{upstream=\"{dead}\"}}"));
+    let mut client = gate.client();
+    let mut ask = |status| {
+        client.send(GET);
+        let response = client.response();
+        assert_eq!(response.status, status);
+        response.text().to_owned()
+    };
+    // one of these is tried at the upstream that is dead
+    ask(200);
+    ask(200);
+    assert_eq!(up(), Some(0.0));
+    std::fs::remove_file(&page).unwrap();
+    gate.gateway.replace_rules(rules("SecRuleEngine On\nSecAction \"id:1,phase:1,deny,status:403\"\n"));
+    assert_eq!((ask(403).as_str(), up()), ("own page", Some(0.0)));
+    gate.gateway.replace_rules(None);
+    ask(200);
+    assert_eq!(upstream.seen(3)[2].connection, 0);
+    assert_eq!((up(), gate.metric("monban_reloads_total{reason=\"done\"}")), (Some(0.0), None));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::config::{CertificateConfig, GatewayConfig, UpstreamHttp2, UpstreamTls};
+use gateway::tls::CertificateFaults;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
@@ -341,20 +342,18 @@ fn b14_files_that_cannot_be_used_are_told_of_in_plain_words() {
         std::fs::write(&files.key, key).unwrap();
         let mut config = config("http://127.0.0.1:1");
         config.listeners[0].tls = vec![files];
-        let faults = gateway::tls::faults(&config, new_year());
+        let faults = gateway::check(&config);
         assert_eq!(faults.len(), 1, "{word}: {faults:?}");
-        assert_eq!(faults[0].weight, gateway::tls::Weight::Unusable);
-        let text = faults[0].to_string();
-        assert!(text.contains(word) && text.contains("case."), "{word}: {text}");
-        // the same words keep it from starting
-        let error = gateway::Gateway::check(&config).unwrap_err().to_string();
-        assert!(error.ends_with(&text), "{error}");
+        let (key, what) = (faults[0].key.to_string(), &faults[0].what);
+        assert!(what.contains(word) && what.contains("case."), "{word}: {what}");
+        assert!(["listen[0].tls.certificate", "listen[0].tls.key"].contains(&key.as_str()), "{key}");
+        // only certificates that load have dates
+        assert_eq!(gateway::tls::faults(&config, new_year()), CertificateFaults::default());
     }
 }
 
 #[test]
 fn b14_dates_order_and_names_are_told_with_what_to_do() {
-    use gateway::tls::Weight;
     let dir = tempfile::tempdir().unwrap();
     let make = |stem: &str, days| self_signed(dir.path(), stem, "a.test", days);
     let read = |path: &Path| std::fs::read_to_string(path).unwrap();
@@ -368,39 +367,39 @@ fn b14_dates_order_and_names_are_told_with_what_to_do() {
     let stranger = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
     std::fs::write(&path, chain + &stranger).unwrap();
     unordered.certificate = path;
+    let (refused, warned) =
+        (|what| Some((true, "listen[0].tls.certificate", what)), |key, what| Some((false, key, what)));
+    let file = "listen[0].tls.certificate";
     for (files, host, want) in [
         (make("good", -10..100), "a.test", None),
         (make("day15", -10..15), "a.test", None),
-        (
-            make("day13", -10..13),
-            "a.test",
-            Some((Weight::Warning, "expires on 2030-01-14 00:00 UTC, in 13 days")),
-        ),
-        (
-            make("old", -10..-3),
-            "a.test",
-            Some((Weight::Refused, "expired on 2029-12-29 00:00 UTC, 3 days ago")),
-        ),
-        (make("new", 2..100), "a.test", Some((Weight::Refused, "valid only from 2030-01-03 00:00 UTC on"))),
-        (unordered, "a.test", Some((Weight::Warning, "certificate 3 does not vouch for certificate 2"))),
-        (make("name", -10..100), "b.test", Some((Weight::Warning, "no certificate covers `b.test` of site"))),
-        (make("wild", -10..100), "*.a.test", Some((Weight::Warning, "no certificate covers `*.a.test`"))),
+        (make("day13", -10..13), "a.test", warned(file, "expires on 2030-01-14 00:00 UTC, in 13 days")),
+        (make("old", -10..-3), "a.test", refused("expired on 2029-12-29 00:00 UTC, 3 days ago")),
+        (make("new", 2..100), "a.test", refused("valid only from 2030-01-03 00:00 UTC on")),
+        (unordered, "a.test", warned(file, "certificate 3 does not vouch for certificate 2")),
+        (make("name", -10..100), "b.test", warned("listen[0].tls", "no certificate covers `b.test` of site")),
+        (make("wild", -10..100), "*.a.test", warned("listen[0].tls", "no certificate covers `*.a.test`")),
         (make("case", -10..100), "A.Test", None),
         (make("any", -10..100), "*", None),
     ] {
         let mut config = config("http://127.0.0.1:1");
         config.listeners[0].tls = vec![files];
         config.sites[0].hosts = vec![host.to_owned()];
-        let faults = gateway::tls::faults(&config, new_year());
+        let found = gateway::tls::faults(&config, new_year());
         match want {
-            None => assert_eq!(faults, []),
-            Some((weight, word)) => {
-                assert_eq!((faults.len(), faults[0].weight), (1, weight), "{faults:?}");
-                assert!(faults[0].to_string().contains(word), "{word}: {}", faults[0]);
+            None => assert_eq!(found, CertificateFaults::default()),
+            Some((is_refused, key, word)) => {
+                let (faults, others) = match is_refused {
+                    true => (found.refused, found.warnings),
+                    false => (found.warnings, found.refused),
+                };
+                assert_eq!((faults.len(), others.len()), (1, 0), "{faults:?}");
+                assert_eq!(faults[0].key.to_string(), key);
+                assert!(faults[0].what.contains(word), "{word}: {}", faults[0].what);
             }
         }
         // none of these keeps the gate from serving
-        gateway::Gateway::check(&config).unwrap();
+        assert_eq!(gateway::check(&config), []);
     }
 }
 

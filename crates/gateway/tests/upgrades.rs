@@ -147,7 +147,8 @@ fn b11_a_site_cannot_allow_what_carries_http() {
     for protocol in ["h2c", "TLS", "HTTP/2.0", "two words", ""] {
         let mut config = config("http://127.0.0.1:1");
         config.sites[0].upgrades = Some(vec!["websocket".to_owned(), protocol.to_owned()]);
-        let error = gateway::Gateway::check(&config).unwrap_err().to_string();
-        assert!(error.contains(&format!("cannot have `{protocol}`")), "{error}");
+        let faults = gateway::check(&config);
+        assert_eq!((faults.len(), faults[0].key.to_string()), (1, "site[0].upgrades[1]".to_owned()));
+        assert!(faults[0].what.contains(&format!("cannot have `{protocol}`")), "{faults:?}");
     }
 }

@@ -5,8 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use console::{HealthCode, HealthProblem};
 use event::Timestamp;
 use gateway::config::CertificateConfig;
-use gateway::tls::{Certificate, Fault, Weight};
+use gateway::tls::{Certificate, Weight};
 
+use crate::checks::of_gate;
 use crate::config::{About, Config};
 
 /// Those that are served.
@@ -61,9 +62,13 @@ pub fn warnings(config: &Config, now: Timestamp) -> Vec<(About, String)> {
 }
 
 fn faults(config: &Config, now: Timestamp, weight: Weight) -> Vec<(About, String)> {
-    let gate = gateway::tls::faults(&config.gateway(), now).into_iter();
-    let gate = gate.filter(|fault| fault.weight == weight).map(located);
-    gate.chain(config.receiver.tls.iter().filter_map(|files| of_receiver(files, now, weight))).collect()
+    let found = gateway::tls::faults(&config.gateway(), now);
+    let gate = match weight {
+        Weight::Refused => found.refused,
+        Weight::Warning => found.warnings,
+    };
+    let receiver = config.receiver.tls.iter().filter_map(|files| of_receiver(files, now, weight));
+    gate.into_iter().map(of_gate).chain(receiver).collect()
 }
 
 /// Logs both kinds: neither keeps the gate from serving.
@@ -71,10 +76,6 @@ pub fn log(config: &Config, now: Timestamp) {
     for (_, fault) in refused(config, now).into_iter().chain(warnings(config, now)) {
         tracing::warn!("{fault}");
     }
-}
-
-fn located(fault: Fault) -> (About, String) {
-    (About::Table("listen", Some(fault.listener)), fault.to_string())
 }
 
 fn of_receiver(files: &CertificateConfig, now: Timestamp, wanted: Weight) -> Option<(About, String)> {

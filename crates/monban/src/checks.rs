@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use finding::{Fault, Key};
 use waf::RuleSet;
 
-use crate::commands::check::gateway_faults;
 use crate::config::{About, Config};
 use crate::exclusions::ExclusionStore;
 use crate::failure::Failure;
@@ -60,7 +60,14 @@ pub fn examine(
 /// Returns the faults of a configuration and of the files that it names, and the rules if they load. Creates and changes
 /// nothing. A full disk is no fault: the daemon starts on it.
 pub fn faults(config: &Config) -> (Vec<(About, String)>, Option<Arc<RuleSet>>) {
-    let mut faults = gateway_faults(&config.gateway(), config.has_other_sources());
+    let gate = config.gateway();
+    let mut faults: Vec<_> = gateway::check(&gate).into_iter().map(of_gate).collect();
+    if gate.listeners.is_empty() && !(config.has_other_sources() && gate.sites.is_empty()) {
+        faults.push((About::Text, "there is no [[listen]]: nothing would be served".to_owned()));
+    }
+    if gate.sites.is_empty() && !(config.has_other_sources() && gate.listeners.is_empty()) {
+        faults.push((About::Text, "there is no [[site]]: every request would be answered 404".to_owned()));
+    }
     let told = |fault| (About::Text, fault);
     faults.extend(addresses(config).into_iter().map(told));
     match data_dir(config) {
@@ -93,6 +100,18 @@ pub fn faults(config: &Config) -> (Vec<(About, String)>, Option<Arc<RuleSet>>) {
         }
     }
     (faults, loaded)
+}
+
+/// A fault of the gate, with the table that its key begins with.
+pub fn of_gate(fault: Fault) -> (About, String) {
+    let about = match &fault.key.0[..] {
+        [Key::Name(list), Key::Index(index), ..] if list == "listen" => About::Table("listen", Some(*index)),
+        [Key::Name(list), Key::Index(index), ..] if list == "site" => About::Table("site", Some(*index)),
+        [Key::Name(table), ..] if table == "limits" => About::Table("limits", None),
+        [Key::Name(table), ..] if table == "access_log" => About::Table("access_log", None),
+        _ => About::Text,
+    };
+    (about, fault.what)
 }
 
 /// Listeners of this process that would take each other's address.

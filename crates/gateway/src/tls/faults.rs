@@ -1,16 +1,19 @@
 //! Faults, present or near, of certificates that load: dates, order, names that none covers.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use event::Timestamp;
+use finding::Fault;
 use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{Error, pem, provider};
+use super::crypto::provider;
+use super::error::Error;
+use super::pem;
+use super::server::certificate_key;
 use crate::config::{CertificateConfig, GatewayConfig};
 
 /// Time before a certificate's expiry from which on it is reported.
@@ -33,57 +36,51 @@ pub struct Certificate {
     unordered: Option<usize>,
 }
 
-/// Whether a fault keeps the gate from starting, or clients away, or neither yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What clients do about a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
-    /// Some clients may have trouble, or all will soon.
+    /// Some clients refuse the certificate now, or all will soon.
     Warning,
     /// Every client refuses the certificate.
     Refused,
-    /// The listener cannot be started.
-    Unusable,
 }
 
-/// Something that is wrong with a listener's certificates.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Index of the listener, from 0.
-    pub listener: usize,
-    /// How bad it is.
-    pub weight: Weight,
-    /// The file, or the listener.
-    pub place: String,
-    /// The fault, and what to do.
-    pub what: String,
+/// Faults of certificates that load, by keys of [`GatewayConfig`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CertificateFaults {
+    /// Faults for which every client refuses the connection.
+    pub refused: Vec<Fault>,
+    /// Faults for which some clients refuse the connection now, or all will soon.
+    pub warnings: Vec<Fault>,
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.what)
+impl CertificateFaults {
+    fn push(&mut self, weight: Weight, fault: Fault) {
+        match weight {
+            Weight::Warning => self.warnings.push(fault),
+            Weight::Refused => self.refused.push(fault),
+        }
     }
 }
 
-/// All that is wrong with the certificates of a configuration at a time.
-pub fn faults(config: &GatewayConfig, now: Timestamp) -> Vec<Fault> {
-    let mut faults = Vec::new();
+/// Returns the faults of all certificates that load. [`crate::check`] returns those of the others.
+pub fn faults(config: &GatewayConfig, now: Timestamp) -> CertificateFaults {
+    let mut faults = CertificateFaults::default();
     for (index, listener) in config.listeners.iter().enumerate() {
-        let mut push = |weight, place: String, what| {
-            faults.push(Fault { listener: index, weight, place, what });
-        };
         let mut certificates = Vec::new();
-        for files in &listener.tls {
-            match Certificate::load(files) {
-                Ok(certificate) => {
-                    if let Some((weight, what)) = certificate.date_fault(now) {
-                        push(weight, certificate.path.display().to_string(), what);
-                    }
-                    if let Some(what) = certificate.order_fault() {
-                        push(Weight::Warning, certificate.path.display().to_string(), what);
-                    }
-                    certificates.push(certificate);
-                }
-                Err(error) => push(Weight::Unusable, error.place(), error.what()),
+        for (number, files) in listener.tls.iter().enumerate() {
+            let Ok(certificate) = Certificate::load(files) else { continue };
+            let key = certificate_key(number, listener.tls.len()).key("certificate");
+            let file = certificate.path.display().to_string();
+            let fault =
+                |what: String| Fault::at(key.clone(), format!("{file}: {what}")).below(("listen", index));
+            if let Some((weight, what)) = certificate.date_fault(now) {
+                faults.push(weight, fault(what));
             }
+            if let Some(what) = certificate.order_fault() {
+                faults.push(Weight::Warning, fault(what));
+            }
+            certificates.push(certificate);
         }
         // one that does not load may be the one that covers a name
         if certificates.is_empty() || certificates.len() < listener.tls.len() {
@@ -92,15 +89,12 @@ pub fn faults(config: &GatewayConfig, now: Timestamp) -> Vec<Fault> {
         for site in &config.sites {
             for host in site.hosts.iter().filter(|host| *host != "*") {
                 if !certificates.iter().any(|certificate| certificate.covers(host)) {
-                    push(
-                        Weight::Warning,
-                        format!("listener {}", listener.address),
-                        format!(
-                            "no certificate covers `{host}` of site `{}`: clients refuse the connection; have it put into \
-                             one, or add one",
-                            site.shown_name()
-                        ),
+                    let what = format!(
+                        "no certificate covers `{host}` of site `{}`: clients refuse the connection; have it put into one, \
+                         or add one",
+                        site.shown_name()
                     );
+                    faults.push(Weight::Warning, Fault::at("tls", what).below(("listen", index)));
                 }
             }
         }

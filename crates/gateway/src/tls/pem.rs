@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, InconsistentKeys};
 
-use super::Error;
+use super::error::Error;
 use crate::config::CertificateConfig;
 use crate::limits::PEM_BYTES;
 

@@ -1,7 +1,6 @@
 //! How the certificates of https upstreams are checked.
 
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 use std::sync::Arc;
 
 use event::Timestamp;
@@ -15,59 +14,10 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{Error, pem, provider};
-
-/// How an upstream's certificate is verified.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub enum Trust {
-    /// An authority that everybody knows (webpki-roots) vouches for it and its name.
-    #[default]
-    Public,
-    /// An authority of this PEM file vouches for it, or the file holds the certificate itself; and its name.
-    File(PathBuf),
-    /// It has this fingerprint.
-    Pin(Fingerprint),
-    /// Nothing: whoever is on the way can read and change everything.
-    Nothing,
-}
-
-/// SHA-256 of a certificate, as `openssl x509 -noout -fingerprint -sha256` prints it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint([u8; 32]);
-
-impl Fingerprint {
-    fn of(certificate: &[u8]) -> Self {
-        let mut sum = [0; 32];
-        sum.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, certificate).as_ref());
-        Self(sum)
-    }
-}
-
-impl std::fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl FromStr for Fingerprint {
-    type Err = &'static str;
-
-    /// `sha256:` and 64 hexadecimal digits, with or without colons between the bytes.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const WRONG: &str = "a pin is `sha256:` and 64 hexadecimal digits, as `openssl x509 -noout -fingerprint -sha256 -in \
-                             FILE` prints them";
-        let digits = text.strip_prefix("sha256:").ok_or(WRONG)?.replace(':', "");
-        if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(WRONG);
-        }
-        let mut sum = [0; 32];
-        for (at, byte) in sum.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).map_err(|_| WRONG)?;
-        }
-        Ok(Self(sum))
-    }
-}
+use super::crypto::provider;
+use super::error::Error;
+use super::pem;
+use super::trust::{Fingerprint, Trust};
 
 /// The verifier for a trust; none for that of the public authorities.
 pub(super) fn verifier(trust: &Trust) -> Result<Option<Arc<dyn ServerCertVerifier>>, Error> {
@@ -216,29 +166,5 @@ pub(crate) fn explain(error: &std::io::Error) -> String {
             "the upstream shows the certificate of an authority as its own; `upstream_ca` takes that very file".to_owned()
         }
         other => TlsError::InvalidCertificate(other.clone()).to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn b14_pins_are_read_as_openssl_prints_them() {
-        let plain = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-        let colons = "sha256:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF";
-        let read: Fingerprint = plain.parse().unwrap();
-        assert_eq!((colons.parse(), &*read.to_string()), (Ok(read), plain));
-        for wrong in [
-            "",
-            "sha256:",
-            "sha1:00",
-            &plain[7..],
-            &plain[..70],
-            &format!("{plain}0"),
-            &plain.replace('a', "g"),
-        ] {
-            assert!(wrong.parse::<Fingerprint>().is_err(), "{wrong}");
-        }
     }
 }

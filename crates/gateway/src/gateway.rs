@@ -1,0 +1,268 @@
+//! The gateway: start, reload in two phases, stop.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use finding::Fault;
+use tokio::net::TcpListener;
+use tokio::sync::OwnedMutexGuard;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::access_log::AccessLog;
+use crate::build;
+use crate::config::GatewayConfig;
+use crate::gate::{Gate, Runtime};
+use crate::limits::ConnectionCount;
+use crate::listener::{self, Listener, ListenerSettings};
+use crate::metrics::Metrics;
+use crate::services::Services;
+use crate::share::Shares;
+use crate::upstream::Upstream;
+
+/// Why a configuration cannot come into force.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration has faults; keys are those of [`GatewayConfig`].
+    #[error("{}", in_one_line(.0))]
+    Configuration(Vec<Fault>),
+    /// A listener's port cannot be taken.
+    #[error("listener {address}: {source}")]
+    Bind {
+        /// The listener's address.
+        address: SocketAddr,
+        /// The system's error.
+        source: std::io::Error,
+    },
+}
+
+fn in_one_line(faults: &[Fault]) -> String {
+    let shown: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.key, fault.what)).collect();
+    shown.join("; ")
+}
+
+/// A running gateway. Dropping it does not stop it; [`Gateway::stop`] does.
+pub struct Gateway {
+    gate: Arc<Gate>,
+    listeners: Mutex<HashMap<SocketAddr, Listener>>,
+    /// Held from [`Gateway::prepare`] to the end of [`Gateway::swap`].
+    reloading: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A configuration that can come into force: its files are read, its ports taken. Dropping it gives the ports back.
+#[must_use = "the former configuration stays in force until `Gateway::swap`"]
+pub struct Prepared {
+    parts: Parts,
+    turn: OwnedMutexGuard<()>,
+}
+
+/// The pieces of a configuration that can come into force.
+struct Parts {
+    runtime: Runtime,
+    settings: HashMap<SocketAddr, ListenerSettings>,
+    /// Sockets of addresses that no listener has yet.
+    bound: HashMap<SocketAddr, TcpListener>,
+}
+
+impl Parts {
+    /// Does all that can fail. `before` is the runtime in force, `listeners` are those that listen.
+    fn prepare(
+        config: &GatewayConfig,
+        rules: Option<Arc<waf::RuleSet>>,
+        before: Option<&Runtime>,
+        listeners: &Mutex<HashMap<SocketAddr, Listener>>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, Error> {
+        let mut faults = Vec::new();
+        let settings = listener::settings(config, &mut faults);
+        let mut runtime = build::runtime(config, rules, before, metrics, &mut faults);
+        if let Some(log) = config.access_log.as_ref().filter(|_| faults.is_empty()) {
+            match AccessLog::open(log, metrics.access_lines_dropped.clone()) {
+                Ok(log) => runtime.access_log = Some(Arc::new(log)),
+                Err(error) => faults.push(Fault::at("access_log.path", error.to_string())),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(Error::Configuration(faults));
+        }
+        let bound = bind(&settings, &lock(listeners))?;
+        Ok(Self { runtime, settings, bound })
+    }
+}
+
+/// Takes the ports that no listener has yet.
+fn bind(
+    settings: &HashMap<SocketAddr, ListenerSettings>,
+    listeners: &HashMap<SocketAddr, Listener>,
+) -> Result<HashMap<SocketAddr, TcpListener>, Error> {
+    let mut bound = HashMap::new();
+    for &address in settings.keys().filter(|address| !listeners.contains_key(address)) {
+        let leaving = listeners.iter().filter(|(known, _)| !settings.contains_key(known));
+        let overlapping: Vec<&Listener> =
+            leaving.map(|(_, listener)| listener).filter(|listener| listener.overlaps(address)).collect();
+        let socket = match overlapping[..] {
+            [] => listener::bind(address),
+            _ => listener::bind_beside(address, &overlapping),
+        };
+        bound.insert(address, socket.map_err(|source| Error::Bind { address, source })?);
+    }
+    Ok(bound)
+}
+
+impl Gateway {
+    /// Takes the ports and begins to serve, on the tokio runtime that this is called on. `rules` judge the requests of
+    /// every site that does not switch them off; without any, all pass.
+    ///
+    /// # Errors
+    /// All faults of the configuration, or the port that cannot be taken.
+    pub async fn start(
+        config: &GatewayConfig,
+        rules: Option<Arc<waf::RuleSet>>,
+        services: Services,
+    ) -> Result<Self, Error> {
+        let shares = Arc::new(Shares::default());
+        let metrics = Arc::new(Metrics::of(&services, &shares));
+        let listeners = Mutex::default();
+        let Parts { runtime, settings, bound } = Parts::prepare(config, rules, None, &listeners, &metrics)?;
+        runtime.upstreams.values().for_each(Upstream::watch);
+        let gate = Arc::new(Gate {
+            runtime: ArcSwap::from_pointee(runtime),
+            metrics,
+            services,
+            connections: Arc::new(ConnectionCount::new(&shares)),
+            shares,
+            tasks: TaskTracker::new(),
+            aborted: CancellationToken::new(),
+        });
+        let gateway = Self { gate, listeners, reloading: Arc::default() };
+        let _none = gateway.listen(settings, bound);
+        Ok(gateway)
+    }
+
+    /// Does all of a reload that can fail: reads certificates and templates, builds sites and upstreams, opens the access log,
+    /// takes new ports. The configuration in force stays. Waits for another reload that is under way: drop what this
+    /// returns, or pass it to [`Gateway::swap`].
+    ///
+    /// New ports accept connections from now on, but nobody serves them before the swap.
+    ///
+    /// # Errors
+    /// All faults of the configuration, or the port that cannot be taken.
+    pub async fn prepare(
+        &self,
+        config: &GatewayConfig,
+        rules: Option<Arc<waf::RuleSet>>,
+    ) -> Result<Prepared, Error> {
+        let turn = Arc::clone(&self.reloading).lock_owned().await;
+        let (before, metrics) = (self.gate.runtime.load_full(), &self.gate.metrics);
+        match Parts::prepare(config, rules, Some(&before), &self.listeners, metrics) {
+            Ok(parts) => Ok(Prepared { parts, turn }),
+            Err(error) => {
+                metrics.reload("refused");
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts a prepared configuration and its rules in force. Connections go on: their next request is served by the new
+    /// configuration. Returns once retired listeners are closed.
+    pub async fn swap(&self, prepared: Prepared) {
+        let Prepared { parts: Parts { runtime, settings, bound }, turn } = prepared;
+        let runtime = Arc::new(runtime);
+        let before = self.gate.runtime.swap(Arc::clone(&runtime));
+        for (settings, upstream) in &*runtime.upstreams {
+            if !before.upstreams.get(settings).is_some_and(|known| Arc::ptr_eq(known, upstream)) {
+                upstream.watch();
+            }
+        }
+        for listener in self.listen(settings, bound) {
+            listener.retire().await;
+        }
+        self.gate.metrics.reload("done");
+        drop(turn);
+    }
+
+    /// Replaces the rules and nothing else: no file is read, and upstreams keep their connections and their health.
+    pub fn replace_rules(&self, rules: Option<Arc<waf::RuleSet>>) {
+        self.gate.runtime.rcu(|runtime| Runtime { rules: rules.clone(), ..Runtime::clone(runtime) });
+    }
+
+    /// Puts another configuration in force: [`Gateway::prepare`] and [`Gateway::swap`]. Certificates and templates are read
+    /// again and logs are opened again, even if nothing else has changed.
+    ///
+    /// # Errors
+    /// Those of [`Gateway::prepare`]; then the former configuration stays in force.
+    pub async fn reload(
+        &self,
+        config: &GatewayConfig,
+        rules: Option<Arc<waf::RuleSet>>,
+    ) -> Result<(), Error> {
+        let prepared = self.prepare(config, rules).await?;
+        self.swap(prepared).await;
+        Ok(())
+    }
+
+    /// Starts and changes listeners, and returns those that retire.
+    fn listen(
+        &self,
+        settings: HashMap<SocketAddr, ListenerSettings>,
+        mut bound: HashMap<SocketAddr, TcpListener>,
+    ) -> Vec<Listener> {
+        let mut listeners = lock(&self.listeners);
+        // stopped since the reload was prepared
+        if self.gate.tasks.is_closed() {
+            return Vec::new();
+        }
+        let retired = listeners.extract_if(|address, _| !settings.contains_key(address));
+        let retired = retired.map(|(_, listener)| listener).collect();
+        for (address, settings) in settings {
+            match (listeners.get(&address), bound.remove(&address)) {
+                (Some(listener), _) => listener.change(settings),
+                (None, Some(socket)) => {
+                    listeners.insert(address, Listener::start(socket, settings, &self.gate));
+                }
+                // every address either has a listener or was bound
+                (None, None) => {}
+            }
+        }
+        retired
+    }
+
+    /// Addresses of the listeners: configured ones, with the port that the system chose for port 0.
+    pub async fn addresses(&self) -> Vec<SocketAddr> {
+        lock(&self.listeners).values().map(Listener::local).collect()
+    }
+
+    /// The gateway's metrics.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.gate.metrics
+    }
+
+    /// Number of open client connections.
+    pub fn open_connections(&self) -> usize {
+        self.gate.connections.open()
+    }
+
+    /// Stops accepting, lets running requests end for at most `deadline`, then aborts the others. Returns whether it aborted
+    /// none.
+    pub async fn stop(&self, deadline: Duration) -> bool {
+        {
+            let mut listeners = lock(&self.listeners);
+            self.gate.tasks.close();
+            listeners.drain().for_each(|(_, listener)| listener.stop());
+        }
+        let all_ended = tokio::time::timeout(deadline, self.gate.tasks.wait()).await.is_ok();
+        if !all_ended {
+            self.gate.aborted.cancel();
+            self.gate.tasks.wait().await;
+        }
+        all_ended
+    }
+}
+
+fn lock(listeners: &Mutex<HashMap<SocketAddr, Listener>>) -> MutexGuard<'_, HashMap<SocketAddr, Listener>> {
+    // each change is whole
+    listeners.lock().unwrap_or_else(PoisonError::into_inner)
+}
