@@ -48,7 +48,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use event::Timestamp;
+use event::{Severity, Timestamp};
+use finding::{Declaration, Finding, Text, table};
 use rusqlite::{Transaction, TransactionBehavior};
 
 pub use audit::AuditAction;
@@ -59,7 +60,7 @@ pub use identity::{Account, Analyst, Identity, Owner, Role, Scope, Via, Viewer};
 pub use tokens::{Token, TokenOf};
 pub use url::{InvalidUrl, Url};
 
-use crate::{Code, Console, HealthCode, HealthProblem, Problem};
+use crate::{Code, Console, Problem};
 use attempts::{Attempts, Key, Source};
 use credentials::Cookie;
 use database::Database;
@@ -92,6 +93,40 @@ impl Clock for SystemClock {
 
     fn uptime(&self) -> Duration {
         self.0.elapsed()
+    }
+}
+
+table! {
+    /// The findings of the console's accounts.
+    pub FINDINGS: Declaration {
+        /// The accounts cannot be used.
+        ACCOUNTS_UNUSABLE = Declaration::new(
+            "console.accounts_unusable",
+            Severity::Error,
+            Text::new("Nobody can sign in to the console", "コンソールへのサインイン不可"),
+            Text::new(
+                "The file of accounts cannot be opened: {why}.",
+                "アカウントのファイルを開けません: {why}。",
+            ),
+            Text::new(
+                "Free space on the disk of the data folder, and check that monban's user may write there.",
+                "データフォルダーのディスクの空き容量と、monban のユーザーの書き込み権限を確認してください。",
+            ),
+        );
+        /// The audit trail is not written.
+        AUDIT_UNWRITTEN = Declaration::new(
+            "console.audit_unwritten",
+            Severity::Error,
+            Text::new("The audit trail is not written", "監査ログの記録不可"),
+            Text::new(
+                "The last action could not be recorded: {why}.",
+                "直近の操作を監査ログに記録できませんでした: {why}。",
+            ),
+            Text::new(
+                "Free space on the disk of the data folder. The finding passes with the next recorded action.",
+                "データフォルダーのディスクの空き容量を増やしてください。次の操作が記録されると解消します。",
+            ),
+        );
     }
 }
 
@@ -167,17 +202,13 @@ impl Access {
     }
 
     /// What is wrong.
-    pub fn problems(&self) -> Vec<HealthProblem> {
+    pub fn findings(&self) -> Vec<Finding> {
+        let file = "console.sqlite";
         if let Some(why) = self.database.problem() {
-            let error = format!("the console's accounts cannot be used: {why}");
-            return vec![HealthProblem::new(HealthCode::AccountsUnusable, error).value("why", why)];
+            return vec![ACCOUNTS_UNUSABLE.finding(file).with("why", why)];
         }
         let unrecorded = self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner);
-        let problem = |why: &String| {
-            let error = format!("the audit trail is not written: {why}");
-            HealthProblem::new(HealthCode::AuditUnwritten, error).value("why", why.as_str())
-        };
-        unrecorded.iter().map(problem).collect()
+        unrecorded.iter().map(|why| AUDIT_UNWRITTEN.finding(file).with("why", why.as_str())).collect()
     }
 
     /// Whether there is an owner who can sign in. Blocks.

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `GET /healthz` | [`Health`] as JSON, always 200 while the process serves; `status` is `ok` or `degraded` |
 //! | `GET /metrics` | Prometheus' text format; to this machine, and to whoever may read |
-//! | `POST /api/problems/acknowledge` | problems that do not pass by themselves are none any more |
+//! | `POST /api/findings/acknowledge` | acknowledges findings that do not pass by themselves |
 //! | `GET /api/openapi.json` | the description of all these, as OpenAPI 3.1; docs/reference/openapi.json is the same |
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
@@ -70,7 +70,10 @@ use utoipa_axum::router::OpenApiRouter;
 pub use looking::Looking;
 pub use notices::{NoNotices, Notices, Tested};
 pub use problem::{Code, Input, Problem};
-pub use state::{Health, HealthCode, HealthProblem, Status};
+pub use state::{Health, Status};
+
+/// The tables of findings of this crate.
+pub const FINDINGS: &[&[finding::Declaration]] = &[state::FINDINGS, access::FINDINGS, receiver::FINDINGS];
 
 /// What the console shows; the functions are asked for each request.
 #[derive(Clone)]
@@ -79,7 +82,7 @@ pub struct Console {
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
     /// The metrics now, in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// Acknowledges the problems that do not pass by themselves; tells which, or why it cannot. May block.
+    /// Acknowledges the findings that do not pass by themselves. Returns one line for each, or why it cannot. May block.
     pub acknowledge: Arc<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>,
     /// Who may use it.
     pub access: Arc<access::Access>,

@@ -36,7 +36,13 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use event::Severity;
 use event::redaction::Redactor;
+use finding::{Declaration, Finding, Text, table};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
 use store::{Accepted, Intake};
 use tokio::sync::Semaphore;
 
@@ -59,6 +65,12 @@ const REFUSAL_PAUSE: Duration = Duration::from_millis(500);
 /// Takes events of sensors. Cheap to clone.
 #[derive(Clone)]
 pub struct Receiver(Arc<Inner>);
+
+impl std::fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Receiver").field(&self.received()).finish()
+    }
+}
 
 struct Inner {
     settings: RwLock<Arc<Settings>>,
@@ -135,9 +147,10 @@ impl Receiver {
         Received { new, known, unreadable, refused }
     }
 
-    /// Why events of sensors are not stored, where that is so.
-    pub fn problem(&self) -> Option<String> {
-        self.0.refusals.failing(Instant::now())
+    /// What is wrong.
+    pub fn findings(&self) -> Vec<Finding> {
+        let failing = self.0.refusals.failing(Instant::now());
+        failing.map(|why| REFUSES.finding("receiver").with("why", why)).into_iter().collect()
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -308,6 +321,45 @@ async fn take(receiver: &Receiver, request: Request<Body>, sender: &mut String) 
         receiver.0.counts.unreadable.fetch_add(1, Ordering::Relaxed);
     }
     Ok(accepted)
+}
+
+/// Metrics of the receiver, for a registry.
+impl Collector for Receiver {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let help = "Events that sensors sent, by outcome";
+        let mut family = encoder.encode_descriptor("received_events", help, None, MetricType::Counter)?;
+        let Received { new, known, unreadable, refused } = self.received();
+        let outcomes = [
+            ("new", new.saturating_sub(unreadable)),
+            ("known", known),
+            ("unreadable", unreadable),
+            ("refused", refused),
+        ];
+        for (outcome, count) in outcomes {
+            ConstCounter::new(count).encode(family.encode_family(&[("outcome", outcome)])?)?;
+        }
+        Ok(())
+    }
+}
+
+table! {
+    /// The findings of the receiver.
+    pub FINDINGS: Declaration {
+        /// Events of sensors are not stored.
+        REFUSES = Declaration::new(
+            "receiver.refuses",
+            Severity::Error,
+            Text::new("The receiver refuses events", "センサーのイベントの受信拒否"),
+            Text::new(
+                "Events of sensors cannot be stored: {why}. The sensors keep them and retry.",
+                "センサーから届くイベントを保存できません: {why}。イベントはセンサー側に残り、再送されます。",
+            ),
+            Text::new(
+                "Free space on the disk of the data folder. The sensors then deliver by themselves.",
+                "データフォルダーのディスクの空き容量を増やしてください。解消後、センサーは自動的に再送します。",
+            ),
+        );
+    }
 }
 
 #[cfg(test)]

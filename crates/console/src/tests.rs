@@ -34,8 +34,8 @@ async fn answers() {
         journal.append(&event).unwrap();
         ids.push(id.to_string());
     }
-    let full = HealthProblem::new(HealthCode::JournalWaits, "disk full");
-    let degraded = Health { status: Status::Degraded, problems: vec![full], ..Health::default() };
+    let full = store::JournalHealth { failure: Some("disk full".to_owned()), ..Default::default() };
+    let degraded = Health { status: Status::Degraded, findings: full.findings(), ..Health::default() };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let clock = Box::new(access::SystemClock::default());

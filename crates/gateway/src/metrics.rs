@@ -1,4 +1,4 @@
-//! What the gateway counts, and its text for Prometheus.
+//! Metrics of the gateway, for the registry of the daemon.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder, text,
+    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder,
 };
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -23,7 +23,6 @@ use crate::upstream::Gauges;
 /// The gateway's metrics. One instance lives as long as the gateway, over all reloads.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
     requests: Family<RequestLabels, Counter>,
     /// All requests of each site: a family can't be read whole.
     by_site: RwLock<HashMap<Arc<str>, AtomicU64>>,
@@ -54,6 +53,8 @@ pub struct Metrics {
     pub access_lines_dropped: Counter,
     /// Reloads that took effect, and those that did not.
     reloads: Family<ReasonLabels, Counter>,
+    /// None where no gateway runs.
+    holdings: Option<Holdings>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -116,13 +117,9 @@ fn time_buckets() -> Histogram {
 }
 
 impl Metrics {
-    /// The media type of [`Metrics::render`].
-    pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
     /// All at zero.
     pub fn new(clock: waf::Clock) -> Self {
-        let mut metrics = Self {
-            registry: Registry::with_prefix("monban"),
+        Self {
             requests: Family::default(),
             by_site: RwLock::default(),
             inspection: Family::new_with_constructor(time_buckets),
@@ -145,89 +142,79 @@ impl Metrics {
             events_dropped: Counter::default(),
             access_lines_dropped: Counter::default(),
             reloads: Family::default(),
-        };
-        let r = &mut metrics.registry;
-        r.register(
-            "requests",
-            "Requests answered, by site, class of status and action",
-            metrics.requests.clone(),
-        );
+            holdings: None,
+        }
+    }
+
+    /// Adds the metrics to a registry, whose prefix their names get.
+    pub fn register(&self, r: &mut Registry) {
+        r.register("requests", "Requests answered, by site, status class and action", self.requests.clone());
         r.register_with_unit(
             "inspection",
             "Time in the rule engine per request",
             Unit::Seconds,
-            metrics.inspection.clone(),
+            self.inspection.clone(),
         );
         r.register_collector(Box::new(Told {
-            quantiles: Arc::clone(&metrics.quantiles),
-            clock: metrics.clock.clone(),
+            quantiles: Arc::clone(&self.quantiles),
+            clock: self.clock.clone(),
         }));
-        r.register(
-            "inspection_overruns",
-            "Requests whose inspection was ended because its time was over",
-            metrics.overruns.clone(),
-        );
+        r.register("inspection_overruns", "Requests whose inspection ran out of time", self.overruns.clone());
         r.register(
             "engine_faults",
-            "Requests in which the rule engine reached a limit or an operator failed, by site and kind",
-            metrics.faults.clone(),
+            "Requests in which the rule engine reached a limit or an operator failed, by site and kind of fault",
+            self.faults.clone(),
         );
         r.register_with_unit(
             "request",
-            "Time from the request's head to the end of its answer",
+            "Time from the request head to the end of the response",
             Unit::Seconds,
-            metrics.duration.clone(),
+            self.duration.clone(),
         );
         r.register_with_unit(
             "received_body",
-            "Bytes of request bodies",
+            "Bytes of request bodies received",
             Unit::Bytes,
-            metrics.received.clone(),
+            self.received.clone(),
         );
-        r.register_with_unit("sent_body", "Bytes of response bodies", Unit::Bytes, metrics.sent.clone());
+        r.register_with_unit("sent_body", "Bytes of response bodies sent", Unit::Bytes, self.sent.clone());
         r.register(
             "upstream_errors",
-            "Failed attempts by upstream and reason",
-            metrics.upstream_errors.clone(),
+            "Failed attempts to reach an upstream, by upstream and reason",
+            self.upstream_errors.clone(),
         );
-        r.register("upstream_up", "Whether an upstream takes requests", metrics.upstream_up.clone());
-        r.register("connections", "Connections accepted", metrics.connections.clone());
+        r.register("upstream_up", "1 while the upstream takes requests", self.upstream_up.clone());
+        r.register("connections", "Connections accepted", self.connections.clone());
         r.register(
             "connections_refused",
-            "Connections closed at once, by reason",
-            metrics.refused_connections.clone(),
+            "Connections closed on accept, by reason",
+            self.refused_connections.clone(),
         );
         r.register(
             "shares_spent",
-            "Requests refused because a client's share was spent, by what of: memory, disk, requests",
-            metrics.shares_spent.clone(),
+            "Requests refused because their client had used up its share, by resource (memory, disk, requests)",
+            self.shares_spent.clone(),
         );
-        r.register("connections_open", "Connections open", metrics.open_connections.clone());
-        r.register("requests_open", "Requests in work", metrics.open_requests.clone());
-        r.register("events", "Events made", metrics.events.clone());
-        r.register("events_dropped", "Events that could not be kept", metrics.events_dropped.clone());
-        r.register("access_lines_dropped", "Access log lines dropped", metrics.access_lines_dropped.clone());
-        r.register("reloads", "Reloads of the configuration, by outcome", metrics.reloads.clone());
-        metrics
+        r.register("connections_open", "Open connections", self.open_connections.clone());
+        r.register("requests_open", "Requests being served", self.open_requests.clone());
+        r.register("events", "Events recorded", self.events.clone());
+        r.register("events_dropped", "Events that could not be stored", self.events_dropped.clone());
+        r.register(
+            "access_lines_dropped",
+            "Access log lines that did not reach the disk",
+            self.access_lines_dropped.clone(),
+        );
+        r.register("reloads", "Configuration reloads, by outcome", self.reloads.clone());
+        if let Some(holdings) = &self.holdings {
+            r.register_collector(Box::new(holdings.clone()));
+        }
     }
 
     /// The same, with what clients hold.
     pub(crate) fn of(services: &Services, shares: &Arc<Shares>) -> Self {
-        let mut metrics = Self::new(Arc::clone(&services.clock));
         let holdings =
             Holdings { shares: Arc::clone(shares), collections: Arc::clone(&services.collections) };
-        metrics.registry.register_collector(Box::new(holdings));
-        metrics
-    }
-
-    /// The text that Prometheus reads (OpenMetrics text format 1.0).
-    pub fn render(&self) -> String {
-        let mut out = String::new();
-        match text::encode(&mut out, &self.registry) {
-            Ok(()) => out,
-            // writing to a String does not fail
-            Err(_) => String::new(),
-        }
+        Self { holdings: Some(holdings), ..Self::new(Arc::clone(&services.clock)) }
     }
 
     /// How many requests each site has got.
@@ -307,7 +294,7 @@ impl Metrics {
 }
 
 /// Totals held by all clients, read when the metrics are written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Holdings {
     shares: Arc<Shares>,
     collections: Arc<waf::Collections>,
@@ -317,12 +304,12 @@ impl Collector for Holdings {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let collections = self.collections.holdings();
         let rows = [
-            ("held", "Bytes held in memory for requests and responses", self.shares.used(Resource::Memory)),
-            ("spilled", "Bytes of bodies held on disk", self.shares.used(Resource::Disk)),
-            ("collections", "Bytes of persistent collections", collections.bytes),
+            ("held", "Memory that holds requests and responses", self.shares.used(Resource::Memory)),
+            ("spilled", "Disk space that holds bodies", self.shares.used(Resource::Disk)),
+            ("collections", "Memory of persistent collections", collections.bytes),
         ];
         let evicted = ConstCounter::new(collections.evicted);
-        let help = "Records of persistent collections that made room before they expired";
+        let help = "Records of persistent collections evicted before they expired";
         evicted.encode(encoder.encode_descriptor(
             "collections_evicted",
             help,
@@ -355,6 +342,16 @@ pub(crate) struct FinishedRequest {
     pub sent: u64,
 }
 
+/// The text of these metrics alone.
+#[cfg(test)]
+pub(crate) fn text_of(metrics: &Metrics) -> String {
+    let mut registry = Registry::with_prefix("monban");
+    metrics.register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,7 +374,7 @@ mod tests {
         metrics.upstream_error(&"http://127.0.0.1:1".into(), "connect");
         metrics.connection_refused("client");
         assert_eq!(metrics.requests_by_site(), [(site, 2)]);
-        let text = metrics.render();
+        let text = text_of(&metrics);
         for line in [
             r#"monban_requests_total{site="shop",status="4xx",action="blocked"} 2"#,
             r#"monban_inspection_seconds_bucket{le="0.00016",site="shop"} 2"#,

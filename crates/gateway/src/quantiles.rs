@@ -133,7 +133,7 @@ impl Collector for Told {
         let gauge = ConstGauge::new(0.0f64);
         let mut family = encoder.encode_descriptor(
             "inspection_quantile",
-            "Time in the rule engine per request that half of the requests (0.5) or all but one in a hundred (0.99) of the last 5 to 10 minutes did not exceed",
+            "Median (0.5) and 99th percentile (0.99) of the time in the rule engine, over the last 5 to 10 minutes",
             Some(&Unit::Seconds),
             gauge.metric_type(),
         )?;

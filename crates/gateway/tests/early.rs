@@ -55,7 +55,7 @@ fn b10_an_answer_before_the_end_of_the_body_is_sent_whole_and_then_no_error() {
         client.headers(3, &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/")], 1);
         assert_eq!(client.answer(3)[0].kind, HEADERS, "{name}");
         let class = format!("status=\"{}xx\"", &status[..1]);
-        let counted = || gate.gateway.metrics().render().lines().any(|line| line.contains(&class));
+        let counted = || gate.metrics().lines().any(|line| line.contains(&class));
         wait_for(counted, name);
         if !name.starts_with("upstream's") {
             let event = &gate.events(1)[0];

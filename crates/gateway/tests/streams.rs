@@ -61,7 +61,7 @@ fn b13_what_http1_refuses_is_refused_over_http2_and_told() {
         "a line for each",
     );
     assert_eq!(upstream.seen_now().len(), 1);
-    let refused = gate.gateway.metrics().render();
+    let refused = gate.metrics();
     assert!(refused.contains("action=\"refused\""), "{refused}");
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use event::{Event, EventSink, IdSource};
 use gateway::config::{GatewayConfig, ListenerConfig, SiteConfig};
 use gateway::{Gateway, RequestSink, Services};
+use prometheus_client::registry::Registry;
 
 /// Beyond any machine's slowness: a test that waits longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -99,8 +100,17 @@ impl Gate {
         self.events.0.lock().unwrap().clone()
     }
 
+    /// All metrics, in OpenMetrics' text format.
+    pub fn metrics(&self) -> String {
+        let mut registry = Registry::with_prefix("monban");
+        self.gateway.metrics().register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        text
+    }
+
     pub fn metric(&self, line_start: &str) -> Option<f64> {
-        let text = self.gateway.metrics().render();
+        let text = self.metrics();
         text.lines().find_map(|line| line.strip_prefix(line_start)?.trim().parse().ok())
     }
 

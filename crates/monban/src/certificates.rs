@@ -1,14 +1,42 @@
-//! The certificates that listeners serve: what is wrong with them, for a check, a start and /healthz.
+//! Checks of the certificates that listeners serve, for `monban check`, a start and /healthz.
 
 use std::sync::{Mutex, PoisonError};
 
-use console::{HealthCode, HealthProblem};
-use event::Timestamp;
+use event::{Severity, Timestamp};
+use finding::{Declaration, Finding, Text, table};
 use gateway::config::CertificateConfig;
 use gateway::tls::{Certificate, Weight};
 
 use crate::checks::of_gate;
 use crate::config::{About, Config};
+
+table! {
+    /// The findings of certificates.
+    pub FINDINGS: Declaration {
+        /// A certificate expires soon.
+        CERTIFICATE_DATES = Declaration::new(
+            "gate.certificate_dates",
+            Severity::Warning,
+            Text::new("A certificate expires soon", "証明書の有効期限切れ間近"),
+            Text::new("The certificate {subject} {why}.", "証明書 {subject}: {why}。"),
+            Text::new(
+                "Renew the certificate, replace the file and run `monban reload`.",
+                "証明書を更新し、ファイルを置き換えてから `monban reload` を実行してください。",
+            ),
+        );
+        /// Clients refuse a certificate.
+        CERTIFICATE_REFUSED = Declaration::new(
+            "gate.certificate_refused",
+            Severity::Error,
+            Text::new("Clients refuse a certificate", "証明書の期間外"),
+            Text::new("The certificate {subject}: {why}.", "証明書 {subject}: {why}。"),
+            Text::new(
+                "Renew the certificate, replace the file and run `monban reload`. If its dates look right, set this machine's clock.",
+                "証明書を更新し、ファイルを置き換えてから `monban reload` を実行してください。期間が正しい場合は、このマシンの時計を確認してください。",
+            ),
+        ).foreign(&["certificate has expired", "certificate is not yet valid", "SSL_ERROR_EXPIRED_CERT_ALERT", "NET::ERR_CERT_DATE_INVALID"]);
+    }
+}
 
 /// Those that are served.
 pub struct Certificates(Mutex<Vec<Certificate>>);
@@ -24,15 +52,13 @@ impl Certificates {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = read(config);
     }
 
-    /// Those that clients refuse, or will within 14 days.
-    pub fn problems(&self, now: Timestamp) -> Vec<HealthProblem> {
+    /// The certificates that clients refuse, or will within 14 days.
+    pub fn findings(&self, now: Timestamp) -> Vec<Finding> {
         let certificates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |certificate: &Certificate| {
-            let (_, why) = certificate.date_fault(now)?;
-            let file = certificate.path.display().to_string();
-            let problem =
-                HealthProblem::new(HealthCode::CertificateDates, format!("certificate {file}: {why}"));
-            Some(problem.value("file", file).value("why", why))
+            let (weight, why) = certificate.date_fault(now)?;
+            let row = if weight == Weight::Refused { CERTIFICATE_REFUSED } else { CERTIFICATE_DATES };
+            Some(row.finding(certificate.path.display().to_string()).with("why", why))
         };
         certificates.iter().filter_map(of).collect()
     }

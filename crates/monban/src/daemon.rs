@@ -31,7 +31,7 @@ use crate::reception::Reception;
 use crate::sample::Sample;
 use crate::sink::{Logs, Sink};
 use crate::tuner::{self, Tuner};
-use crate::{persistence, rules};
+use crate::{metrics, persistence, rules};
 use acknowledge::Acknowledge;
 use control::Control;
 use health::Parts;
@@ -230,11 +230,11 @@ impl Daemon {
             certificates: Arc::clone(&certificates),
             rules: rule_count,
         });
-        let for_metrics = Arc::clone(&parts);
+        let registry = parts.registry();
         let known = Arc::clone(&acknowledge);
         let state = console::Console {
             health: Arc::new(move || parts.health()),
-            metrics: Arc::new(move || for_metrics.metrics()),
+            metrics: Arc::new(move || metrics::text(&registry)),
             acknowledge: Arc::new(move || known.all()),
             notices: Arc::<Notices>::clone(&notices),
             tuning: Arc::<Tuner>::clone(&tuner),
@@ -301,7 +301,7 @@ impl Daemon {
                             save_sample(&sample);
                             parts.tuner.expire();
                             // what a full disk did not take at the start
-                            parts.sink.problems();
+                            parts.sink.findings();
                             if !pid_path(&data_dir).exists() {
                                 let _tried_again_later = write_pid(&data_dir);
                             }

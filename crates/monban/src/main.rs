@@ -21,6 +21,7 @@ mod failure;
 mod import_channel;
 mod looking;
 mod message;
+mod metrics;
 mod notices;
 mod persistence;
 mod presets;

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use console::receiver::{self, Password, Receiver, Sensor};
 use event::redaction::Redactor;
+use finding::Finding;
 use gateway::config::CertificateConfig;
+use prometheus_client::registry::Registry;
 use serde::Deserialize;
 use store::Intake;
 use tokio::net::TcpListener;
@@ -17,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::metrics::{Asked, Metric};
 use crate::watch::{Watch, Watcher};
 
 /// Bytes of a password file.
@@ -206,37 +209,20 @@ impl Reception {
         self.receiver.replace(sensors, Redactor::new(&config.redaction()));
     }
 
-    /// What the receiver has answered, as metrics.
-    pub fn metrics(&self) -> String {
-        let received = self.receiver.received();
-        let name = "monban_received_events";
-        let mut text = format!(
-            "# HELP {name} Events that sensors have sent, by what became of them.\n# TYPE {name} counter\n"
-        );
-        for (outcome, count) in [
-            ("new", received.new.saturating_sub(received.unreadable)),
-            ("known", received.known),
-            ("unreadable", received.unreadable),
-            ("refused", received.refused),
-        ] {
-            text += &format!("{name}_total{{outcome=\"{outcome}\"}} {count}\n");
-        }
-        let name = "monban_watched_damages";
-        text += &format!(
-            "# HELP {name} Places of watched audit logs that could not be read.\n# TYPE {name} counter\n{name}_total {}\n",
-            self.watcher.damages()
-        );
-        text
+    /// Adds the metrics of the receiver and the watched files to a registry.
+    pub fn register(self: &Arc<Self>, registry: &mut Registry) {
+        registry.register_collector(Box::new(self.receiver.clone()));
+        let reception = Arc::clone(self);
+        let help = "Places of watched audit logs that could not be read";
+        let damages = move || vec![Metric::Counter("watched_damages", help, reception.watcher.damages())];
+        registry.register_collector(Box::new(Asked(damages)));
     }
 
-    /// What is wrong with the watched files.
-    pub fn watch_problems(&self) -> Vec<String> {
-        self.watcher.problems()
-    }
-
-    /// Why events of sensors are not stored, where that is so.
-    pub fn receiver_problem(&self) -> Option<String> {
-        self.receiver.problem()
+    /// What is wrong with the receiver and the watched files.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings = self.receiver.findings();
+        findings.extend(self.watcher.findings());
+        findings
     }
 
     /// Ends the listener and the watching; what was answered with 200 is safe.

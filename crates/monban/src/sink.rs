@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use event::modsec::{AuditParts, Process};
-use event::{Event, EventSink};
+use event::{Event, EventSink, Severity};
+use finding::{Declaration, Finding, Text, table};
 use gateway::{Metrics, RequestSink};
 use seclang::setting::{AuditLogFormat, AuditLogType};
 use store::logs::{AuditFormat, AuditLog, ErrorLog, LogError};
@@ -64,12 +65,46 @@ fn open_audit(path: &std::path::Path, settings: &Settings, process: Process) -> 
 
 type OpenLogs = Box<dyn Fn() -> Result<Logs, LogError> + Send>;
 
+table! {
+    /// The findings of the gate's logs.
+    pub FINDINGS: Declaration {
+        /// A log cannot be written.
+        LOG_UNWRITTEN = Declaration::new(
+            "gate.log_unwritten",
+            Severity::Error,
+            Text::new("{subject} cannot be written", "ログの書き込み不可（{subject}）"),
+            Text::new(
+                "monban cannot write it: {why}. The gate serves on, and events go to the journal.",
+                "ログに書き込めません: {why}。リクエストの処理は継続しており、イベントはジャーナルに記録されます。",
+            ),
+            Text::new(
+                "Free space on its disk and check that monban's user may write there. [waf] names the files.",
+                "ディスクの空き容量と、monban のユーザーの書き込み権限を確認してください。ファイルは [waf] で指定します。",
+            ),
+        );
+        /// An event was too long for the journal.
+        EVENT_UNSTORED = Declaration::new(
+            "gate.event_unstored",
+            Severity::Warning,
+            Text::new("An event could not be stored", "保存できなかったイベント"),
+            Text::new(
+                "The journal refused the event: {why}. `monban_events_dropped_total` counts such events.",
+                "ジャーナルがイベントを受け付けませんでした: {why}。件数は `monban_events_dropped_total` で確認できます。",
+            ),
+            Text::new(
+                "Nothing has to be done: the finding passes with the next event. Please report a case that repeats.",
+                "対処は不要です。次のイベントが保存されると解消します。繰り返す場合はご報告ください。",
+            ),
+        );
+    }
+}
+
 /// Takes the gate's events.
 pub struct Sink {
     journal: Arc<Journal>,
     logs: ArcSwap<Logs>,
     sample: Arc<Sample>,
-    /// What went wrong last with each log, for /healthz; emptied by the next success.
+    /// The last error of each log, for /healthz; removed by the next success.
     problems: Mutex<HashMap<&'static str, String>>,
     /// How the logs are opened that a full disk did not take at the start; none once they are open.
     unopened: Mutex<Option<OpenLogs>>,
@@ -120,16 +155,21 @@ impl Sink {
         self.logs.store(Arc::new(logs));
     }
 
-    /// What is wrong with the logs, and with the last event. What is wrong with the journal, it tells itself.
-    pub fn problems(&self) -> Vec<String> {
+    /// What is wrong with the logs and with the last event. The journal has findings of its own.
+    pub fn findings(&self) -> Vec<Finding> {
         // what waited may have been written meanwhile, without another event
         if self.journal.health().failure.is_none() {
             self.note(JOURNAL, None);
         }
         let unopened = self.unopened();
         let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = problems.iter().filter(|(what, _)| **what != JOURNAL).map(|(_, problem)| problem.clone());
-        told.chain(unopened).collect()
+        let unwritten = |(name, why): (&&str, &String)| match *name {
+            JOURNAL => None,
+            EVENT => Some(EVENT_UNSTORED.finding(EVENT).with("why", why.as_str())),
+            log => Some(LOG_UNWRITTEN.finding(log).with("why", why.as_str())),
+        };
+        let unopened = unopened.map(|why| LOG_UNWRITTEN.finding("the logs").with("why", why));
+        problems.iter().filter_map(unwritten).chain(unopened).collect()
     }
 
     fn note(&self, what: &'static str, problem: Option<String>) {
@@ -210,10 +250,10 @@ mod tests {
         let missing = folder.path().join("logs");
         let waf = config::Waf { error_log: Some(missing.join("error.log")), ..config::Waf::default() };
         sink.open_logs_later(move || Logs::open(&waf, None));
-        let told = sink.problems();
-        assert!(told.len() == 1 && told[0].contains("logs/error.log: open: "), "{told:?}");
+        let found = sink.findings();
+        assert!(found.len() == 1 && found[0].to_string().contains("logs/error.log: open: "), "{found:?}");
         std::fs::create_dir(&missing).unwrap();
-        assert_eq!(sink.problems(), Vec::<String>::new());
+        assert_eq!(sink.findings(), []);
         assert!(missing.join("error.log").exists() && sink.logs.load().error.is_some());
     }
 
@@ -235,9 +275,9 @@ mod tests {
             }
         };
         sink.record(event("short".to_owned()));
-        assert_eq!((metrics.events_dropped.get(), sink.problems().len()), (0, 0));
+        assert_eq!((metrics.events_dropped.get(), sink.findings().len()), (0, 0));
         sink.record(event("x".repeat(event::limits::MAX_JSON_BYTES)));
-        assert_eq!((metrics.events_dropped.get(), sink.problems().len()), (1, 1));
+        assert_eq!((metrics.events_dropped.get(), sink.findings().len()), (1, 1));
     }
     #[test]
     fn the_audit_log_is_as_rules_say() {

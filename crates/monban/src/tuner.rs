@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwapOption;
 use console::tuning::{Change, Failure, Previewed, Refusal, RuleText, SiteMode, SiteState, Tuning, Warning};
 use event::{Event, Severity, Timestamp};
+use finding::{Declaration, Finding, Text, table};
 use gateway::Gateway;
 use gateway::config::{GatewayConfig, WafMode};
 use seclang::load::Source;
@@ -19,6 +20,23 @@ use crate::config::Config;
 use crate::exclusions::{EXPIRED, ExclusionStore, SiteChange, Told, Undoing};
 use crate::rules::{self, Disk, Overlay, Within};
 use crate::sample::Sample;
+
+table! {
+    /// The findings of tuning.
+    pub FINDINGS: Declaration {
+        /// The file of exclusions cannot be read, or holds a block that monban does not know.
+        EXCLUSIONS_FILE = Declaration::new(
+            "tuning.exclusions_file",
+            Severity::Error,
+            Text::new("The file of exclusions has an error", "除外ファイルの誤り"),
+            Text::new("At {subject}: {why}.", "{subject}: {why}。"),
+            Text::new(
+                "Correct the line by hand, or delete its block and add the exclusion again in the console.",
+                "該当行を修正するか、ブロックを削除してコンソールから除外を追加し直してください。",
+            ),
+        );
+    }
+}
 
 /// What tunes the gate.
 pub struct Tuner {
@@ -83,16 +101,18 @@ impl Tuner {
     }
 
     /// What is wrong with the file of exclusions.
-    pub fn problems(&self) -> Vec<String> {
+    pub fn findings(&self) -> Vec<Finding> {
+        let path = self.store.path().display().to_string();
         match self.store.read() {
             Ok(file) => {
-                let path = self.store.path().display();
-                file.problems()
-                    .iter()
-                    .map(|problem| format!("{path}:{}: {}", problem.line, problem.message))
-                    .collect()
+                let problems = file.problems().iter();
+                let found = |problem: &tuning::Problem| {
+                    let subject = format!("{path}:{}", problem.line);
+                    EXCLUSIONS_FILE.finding(subject).with("why", problem.message.as_str())
+                };
+                problems.map(found).collect()
             }
-            Err(error) => vec![error.to_string()],
+            Err(error) => vec![EXCLUSIONS_FILE.finding(path).with("why", error.to_string())],
         }
     }
 

@@ -97,8 +97,8 @@ impl Watcher {
     }
 
     /// What is wrong with the files.
-    pub fn problems(&self) -> Vec<String> {
-        self.telling.iter().flat_map(|telling| telling.problems()).collect()
+    pub fn findings(&self) -> Vec<finding::Finding> {
+        self.telling.iter().flat_map(|telling| telling.findings()).collect()
     }
 
     /// How many places could not be read since the start.

@@ -1,10 +1,51 @@
-//! How the channels fare: for `monban notify status`, /healthz, /metrics and the console.
+//! State of the channels, for `monban notify status`, /healthz, /metrics and the console.
 
-use event::Timestamp;
+use std::fmt;
+
+use event::{Severity, Timestamp};
+use finding::{Declaration, Finding, Text, table};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 use serde::Serialize;
 
 use crate::planner::Planner;
-use crate::text::counted;
+
+table! {
+    /// The findings of this crate.
+    pub FINDINGS: Declaration {
+        /// A channel delivers nothing.
+        CHANNEL_FAILS = Declaration::new(
+            "notifications.channel_fails",
+            Severity::Error,
+            Text::new("Channel “{subject}” is failing", "通知先「{subject}」への送信失敗"),
+            Text::new(
+                "The last delivery failed: {why}. {waiting} notifications are queued, and monban retries.",
+                "直近の送信に失敗しました: {why}。{waiting} 件の通知が送信待ちで、自動的に再送します。",
+            ),
+            Text::new(
+                "Check the channel's address and secret, and the service behind it. `monban notify test {subject}` sends a test notification.",
+                "通知先のアドレスと認証情報、および相手側のサービスを確認してください。`monban notify test {subject}` でテスト通知を送信できます。",
+            ),
+        );
+        /// The notifier cannot read events or save its state.
+        NOTIFIER_FAILS = Declaration::new(
+            "notifications.notifier_fails",
+            Severity::Error,
+            Text::new("The notifier does not work", "通知機能の異常"),
+            Text::new(
+                "monban cannot read events, or cannot save which ones it has notified about: {why}.",
+                "イベントを読み取れないか、通知済みの記録を保存できません: {why}。",
+            ),
+            Text::new(
+                "Free space on the disk of the data folder and check its permissions. monban retries by itself.",
+                "データフォルダーのディスクの空き容量と権限を確認してください。解消後、自動的に再開します。",
+            ),
+        );
+    }
+}
 
 /// All channels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -50,14 +91,6 @@ pub struct ChannelStatus {
     pub lost_events: u64,
 }
 
-impl ChannelStatus {
-    /// What the owner should know of a channel that fails, in one line.
-    pub fn failure(&self) -> String {
-        let waiting = counted(self.waiting as u64, "notice waits", "notices wait");
-        format!("notices by {} fail ({}); {waiting}", self.name, self.last_error)
-    }
-}
-
 impl Status {
     /// As it is at `now`.
     pub fn of(planner: &Planner, now: Timestamp) -> Self {
@@ -98,34 +131,76 @@ impl Status {
         self.channels.iter().filter(|channel| channel.failing_since.is_some())
     }
 
-    /// In the text format of OpenMetrics, without its end mark. Empty where there is no channel.
-    pub fn metrics(&self) -> String {
-        if self.channels.is_empty() {
-            return String::new();
-        }
+    /// What is wrong.
+    pub fn findings(&self) -> Vec<Finding> {
+        let problem = self.problem.as_ref();
+        let problem = problem.map(|why| NOTIFIER_FAILS.finding("notifier").with("why", why.as_str()));
+        let failing = self.failing().map(|channel| {
+            let finding = CHANNEL_FAILS.finding(&channel.name).with("why", channel.last_error.as_str());
+            finding.with("waiting", channel.waiting)
+        });
+        problem.into_iter().chain(failing).collect()
+    }
+}
+
+/// Metrics of the channels, for a registry. The function returns the status now.
+pub struct Metrics<F>(pub F);
+
+impl<F> fmt::Debug for Metrics<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl<F: Fn() -> Status + Send + Sync + 'static> Collector for Metrics<F> {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        use MetricType::{Counter, Gauge};
         type Value = fn(&ChannelStatus) -> u64;
-        let families: [(&str, &str, &str, Value); 6] = [
-            ("failing", "gauge", "1 while a channel delivers nothing", |c| {
+        let families: [(&str, MetricType, &str, Value); 6] = [
+            ("notify_failing", Gauge, "1 while the channel delivers nothing", |c| {
                 u64::from(c.failing_since.is_some())
             }),
-            ("waiting_notices", "gauge", "Notices that wait for a channel", |c| c.waiting as u64),
-            ("sent_notices", "counter", "Notices delivered", |c| c.sent),
-            ("failed_tries", "counter", "Deliveries that failed", |c| c.failed_tries),
-            ("lost_notices", "counter", "Notices that were refused or for which there was no room", |c| {
-                c.lost_notices
-            }),
-            ("lost_events", "counter", "Events that lost notices told of", |c| c.lost_events),
+            ("notify_waiting_notices", Gauge, "Notifications queued for the channel", |c| c.waiting as u64),
+            ("notify_sent_notices", Counter, "Notifications delivered", |c| c.sent),
+            ("notify_failed_tries", Counter, "Deliveries that failed", |c| c.failed_tries),
+            (
+                "notify_lost_notices",
+                Counter,
+                "Notifications dropped because the receiver refused them or the queue was full",
+                |c| c.lost_notices,
+            ),
+            ("notify_lost_events", Counter, "Events in dropped notifications", |c| c.lost_events),
         ];
-        let mut text = String::new();
+        let channels = (self.0)().channels;
+        if channels.is_empty() {
+            return Ok(());
+        }
         for (name, kind, help, value) in families {
-            text += &format!("# HELP monban_notify_{name} {help}.\n# TYPE monban_notify_{name} {kind}\n");
-            let suffix = if kind == "counter" { "_total" } else { "" };
-            for channel in &self.channels {
-                // names are letters, digits, hyphens, underscores and dots
-                let (channel, value) = (&channel.name, value(channel));
-                text += &format!("monban_notify_{name}{suffix}{{channel=\"{channel}\"}} {value}\n");
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            for channel in &channels {
+                let labels = [("channel", channel.name.as_str())];
+                let encoder = family.encode_family(&labels)?;
+                match kind {
+                    Counter => ConstCounter::new(value(channel)).encode(encoder)?,
+                    _ => {
+                        ConstGauge::new(i64::try_from(value(channel)).unwrap_or(i64::MAX)).encode(encoder)?
+                    }
+                }
             }
         }
-        text
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_well_formed_and_a_broken_notifier_is_one() {
+        assert_eq!(finding::table::faults(FINDINGS), Vec::<String>::new());
+        let status = Status { problem: Some("disk full".to_owned()), ..Status::default() };
+        assert_eq!(status.findings(), [NOTIFIER_FAILS.finding("notifier").with("why", "disk full")]);
+        assert_eq!(Status::default().findings(), []);
     }
 }

@@ -19,6 +19,7 @@
 //! - [`ingest`]: from the journal to the store, exactly once
 //! - [`reader`]: store and journal as one, for commands and the console
 //! - [`collections`]: the rule engine's persistent collections
+//! - [`findings`]: what is wrong with journal and store
 //! - [`logs`]: files in ModSecurity's formats
 //! - [`limits`]: every limit of this crate
 //!
@@ -50,6 +51,7 @@ pub mod collections;
 pub mod contract;
 pub mod event_store;
 pub mod filter;
+pub mod findings;
 pub mod incident;
 pub mod ingest;
 pub mod intake;

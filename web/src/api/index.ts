@@ -7,8 +7,7 @@ type Schemas = components["schemas"];
 export type ProblemCode = Schemas["ProblemCode"];
 /** `GET /healthz` */
 export type Health = Schemas["Health"];
-export type HealthProblem = Schemas["HealthProblem"];
-export type HealthCode = Schemas["HealthCode"];
+export type Finding = Schemas["Finding"];
 /** `GET /api/notices` */
 export type Notices = Schemas["NoticesStatus"];
 export type Channel = Schemas["ChannelStatus"];

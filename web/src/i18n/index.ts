@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import en from "./en";
 import ja from "./ja";
-import problemsInJapanese, { health as healthInJapanese } from "./problems.ja";
+import problemsInJapanese from "./problems.ja";
 
 /** The same keys with other texts. */
 export type Texts<T> = { [K in keyof T]: T[K] extends string ? string : Texts<T[K]> };
@@ -61,16 +61,10 @@ function fill(text: string, values: Values): string {
 /** What monban says of problems, by their codes; English is its own language. */
 type ProblemTexts = Partial<Record<Language, Record<string, string>>>;
 const PROBLEMS: ProblemTexts = { ja: problemsInJapanese };
-const HEALTH: ProblemTexts = { ja: healthInJapanese };
 
 /** What a problem of the API says: in its own words where there are none of ours. */
 export function problemText(code: string | undefined, error: string, values: Values = {}): string {
   return ofCode(PROBLEMS, code, error, values);
-}
-
-/** As {@link problemText}, for the problems of /healthz. */
-export function healthText(problem: { code: string; error: string; values?: Record<string, unknown> }): string {
-  return ofCode(HEALTH, problem.code, problem.error, (problem.values ?? {}) as Values);
 }
 
 function ofCode(texts: ProblemTexts, code: string | undefined, error: string, values: Values): string {

@@ -1,6 +1,6 @@
-// 日本語の、API と /healthz が伝える問題の文言。英語ではサーバーの `error` をそのまま表示する。
+// 日本語の、API が伝える問題の文言。英語ではサーバーの `error` をそのまま表示する。
 // 種類(code)が増えると、ここに文言を足すまでコンパイルできない。
-import type { HealthCode, ProblemCode } from "../api";
+import type { ProblemCode } from "../api";
 
 const problems: Record<ProblemCode, string> = {
   bad_request: "リクエストに誤りがあります: {error}",
@@ -92,21 +92,3 @@ const problems: Record<ProblemCode, string> = {
   exclusions_changed: "他のユーザーが除外を変更しました。内容を確認し直してください。",
 };
 export default problems;
-
-export const health: Record<HealthCode, string> = {
-  sign_in: "{count} 件の問題があります。サインインすると確認できます。",
-  journal_waits: "ディスクに書き込めないため、ジャーナルがメモリーで待機しています: {why}",
-  events_lost: "{count} 件のイベントが失われました。",
-  store_waits: "ストアに書き込めないため、イベントはジャーナルに残しています: {why}",
-  disk_fails: "ディスクがイベントの保存に失敗しました: {why}",
-  store_moved_aside: "破損したファイルを {file} に退避しました。バックアップを戻すか、確認済みにしてください。",
-  log_unwritten: "ログを書き込めません: {why}",
-  events_refused: "センサーから届くイベントを保存できません（センサー側に残り、再送されます）: {why}",
-  watch_fails: "監視対象のファイルを読み取れません: {why}",
-  channel_fails: "通知先 {channel} への送信に失敗しています({why})。送信待ち: {waiting} 件",
-  notices_fail: "通知が正常に動作していません: {why}",
-  audit_unwritten: "監査ログを記録できません: {why}",
-  accounts_unusable: "コンソールのアカウントを利用できません: {why}",
-  exclusions_file: "除外ファイルに問題があります: {why}",
-  certificate_dates: "証明書 {file} を確認してください: {why}",
-};

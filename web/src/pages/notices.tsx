@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { type Channel, type Notices } from "../api";
 import { send, useLoad } from "../api/client";
-import { healthText, number, t } from "../i18n";
+import { number, t } from "../i18n";
 import { mayTune } from "../session";
 import { Badge, Button, Empty, Loading, Page, Panel, Problem, Time, Untrusted, useAction } from "../ui";
 
@@ -12,9 +12,7 @@ export default function NoticesPage() {
     <Page title={t("notices.title")} actions={<Button onClick={reload}>{t("notices.reload")}</Button>}>
       {error && <Problem error={error} retry={reload} />}
       {!data && !error && <Loading />}
-      {data?.problem && (
-        <Problem error={healthText({ code: "notices_fail", error: data.problem, values: { why: data.problem } })} />
-      )}
+      {data?.problem && <Problem error={t("notices.broken", { why: data.problem })} />}
       {data?.channels.length === 0 && (
         <Panel title={t("notices.none")}>
           <Empty>{t("notices.noneNote")}</Empty>

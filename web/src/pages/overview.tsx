@@ -5,7 +5,7 @@ import { useLoad } from "../api/client";
 import { dateTime, number, t, type Key } from "../i18n";
 import { place, setQuery } from "../router";
 import { Chart, type Layer } from "../ui/chart";
-import { Button, HealthProblems, Loading, Page, Panel, Problem, Untrusted, useKeys } from "../ui";
+import { Button, Findings, Loading, Page, Panel, Problem, Untrusted, useKeys } from "../ui";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -118,7 +118,7 @@ export default function OverviewPage() {
         </div>
       }
     >
-      <HealthProblems problems={health.data?.problems} changed={health.reload} />
+      <Findings findings={health.data?.findings} changed={health.reload} />
       {span.fixed && (
         <p class="hint">
           <span>{t("overview.span", { since: dateTime(span.since), until: dateTime(span.until) })}</span>

@@ -1,9 +1,9 @@
 // What pages are laid out with.
 import { type ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
-import type { HealthCode, HealthProblem } from "../api";
+import type { Finding } from "../api";
 import { ApiError, send } from "../api/client";
-import { ago, dateTime, hasText, healthText, t } from "../i18n";
+import { ago, dateTime, hasText, language, t } from "../i18n";
 import { may } from "../session";
 import { Button, errorText, useAction } from "./controls";
 import { Untrusted } from "./untrusted";
@@ -80,27 +80,33 @@ export function Problem({ error, retry }: { error: ApiError | Error | string; re
   );
 }
 
-/** What is wrong with the daemon, with a way to where one sees more of it. Nothing where all is well. An owner acknowledges what
- * does not pass by itself. */
-export function HealthProblems({ problems, changed }: { problems: readonly HealthProblem[] | undefined; changed: () => void }) {
+/** The findings of /healthz, each with cause and cure, and a link to the page about it. Owners can acknowledge lasting ones. */
+export function Findings({ findings, changed }: { findings: readonly Finding[] | undefined; changed: () => void }) {
   const { busy, error, run } = useAction();
-  if (!problems?.length) return null;
-  const lasting = problems.some((one) => LASTING.has(one.code));
+  if (!findings?.length) return null;
   const acknowledge = () =>
     run(async () => {
-      await send("POST", "/api/problems/acknowledge");
+      await send("POST", "/api/findings/acknowledge");
       changed();
     });
+  const inLanguage = language.value;
   return (
     <div class="problem" role="alert">
       <ul>
-        {problems.map((one) => {
-          const page = HEALTH_PAGES[one.code];
-          const text = <Untrusted text={healthText(one)} />;
-          return <li key={one.error}>{page ? <a href={page}>{text}</a> : text}</li>;
+        {findings.map((one) => {
+          const page = FINDING_PAGES[one.code.split(".")[0] ?? ""];
+          const title = <Untrusted text={one.title[inLanguage]} />;
+          return (
+            <li key={`${one.code} ${one.subject}`}>
+              <strong>{page ? <a href={page}>{title}</a> : title}</strong>
+              <p>
+                <Untrusted text={one.cause[inLanguage]} /> <Untrusted text={one.cure[inLanguage]} />
+              </p>
+            </li>
+          );
         })}
       </ul>
-      {lasting && may("owner") && (
+      {findings.some((one) => one.lasting) && may("owner") && (
         <Button busy={busy} onClick={() => void acknowledge()}>
           {t("ui.acknowledge")}
         </Button>
@@ -110,14 +116,10 @@ export function HealthProblems({ problems, changed }: { problems: readonly Healt
   );
 }
 
-/** Problems that stay until somebody acknowledges them. */
-const LASTING: ReadonlySet<HealthCode> = new Set<HealthCode>(["disk_fails", "events_lost", "store_moved_aside"]);
-
-/** Where one sees more of a problem. */
-const HEALTH_PAGES: Partial<Record<HealthCode, string>> = {
-  channel_fails: "/notices",
-  notices_fail: "/notices",
-  exclusions_file: "/tuning",
+/** The page about a finding, by the first word of its code. */
+const FINDING_PAGES: Record<string, string> = {
+  notifications: "/notices",
+  tuning: "/tuning",
 };
 
 /** Shown where there is nothing yet, and what to do about it. */

@@ -155,4 +155,4 @@ export function event(change = {}, request = {}) {
 
 export const SESSION = { user: "ada", role: "owner", csrf: "token", second_factor: true, passkeys: 0 };
 
-export const HEALTH = { status: "ok", problems: [], waiting: 0, lost: 0, ingested: 0, removed: 0, unindexed: 0, rules: 1 };
+export const HEALTH = { status: "ok", findings: [], waiting: 0, lost: 0, ingested: 0, removed: 0, unindexed: 0, rules: 1 };

@@ -569,25 +569,34 @@ test("a page whose code does not come, because monban is away, is there once mon
   });
 });
 
-test("the daemon's problems, in both languages, with a way to the page that tells more", async () => {
-  const problem = {
-    error: "notices by ops fail (answered 404); 2 notices wait",
-    code: "channel_fails",
-    values: { channel: "ops", why: "answered 404", waiting: 2 },
+test("the daemon's findings, in both languages, with a link to the page about them", async () => {
+  const text = (en, ja) => ({ en, ja });
+  const finding = {
+    code: "notifications.channel_fails",
+    severity: "error",
+    subject: "ops",
+    evidence: { why: "answered 404", waiting: 2 },
+    title: text("Channel “ops” is failing", "通知先「ops」への送信失敗"),
+    cause: text("The last delivery failed: answered 404.", "直近の送信に失敗しました: answered 404。"),
+    cure: text("Check the address.", "アドレスを確認してください。"),
+    undo: null,
+    lasting: false,
   };
   const counted = { totals: {}, series: [], top: { rules: [], clients: [], paths: [], sites: [] }, complete: true };
-  for (const [locale, text] of [
-    ["en-GB", problem.error],
-    ["ja-JP", "通知先 ops への送信に失敗しています(answered 404)。送信待ち: 2 件"],
+  for (const [locale, language] of [
+    ["en-GB", "en"],
+    ["ja-JP", "ja"],
   ]) {
     const routes = {
       "GET /api/overview": counted,
-      "GET /healthz": { status: 200, body: { ...HEALTH, status: "degraded", problems: [problem] } },
+      "GET /healthz": { status: 200, body: { ...HEALTH, status: "degraded", findings: [finding] } },
       "GET /api/notices": { channels: [], skipped_events: 0, problem: null },
     };
     await withPage(routes, { locale }, async (page, api) => {
       await page.goto(`${api.address}/`);
-      await page.locator("[role=alert] a", { hasText: text }).click();
+      const shown = page.locator("[role=alert]");
+      for (const part of ["cause", "cure"]) await shown.getByText(finding[part][language]).waitFor();
+      await shown.locator("a", { hasText: finding.title[language] }).click();
       await page.waitForURL("**/notices");
     });
   }

@@ -4,10 +4,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ApiError } from "../../src/api/client";
-import { healthText, problemText, setLanguage } from "../../src/i18n";
+import { problemText, setLanguage } from "../../src/i18n";
 import en from "../../src/i18n/en";
 import ja from "../../src/i18n/ja";
-import problems, { health } from "../../src/i18n/problems.ja";
+import problems from "../../src/i18n/problems.ja";
 import { actor, detailed } from "../../src/pages/auditing";
 import { errorText } from "../../src/ui/controls";
 
@@ -47,16 +47,6 @@ test("a lock-out says once, and in whole sentences, when it is over", () => {
   assert.equal(errorText(new ApiError(401, "x", { code: "wrong_credentials" })), problems.wrong_credentials);
   setLanguage("en", false);
   assert.equal(errorText(new ApiError(401, "wrong name or password", { code: "wrong_credentials" })), "wrong name or password");
-});
-
-test("every problem of /healthz has a Japanese text", () => {
-  const codes: string[] = described.components.schemas.HealthCode.enum;
-  assert.deepEqual(Object.keys(health).sort(), [...codes].sort());
-  const one = { code: "channel_fails", error: "as it came", values: { channel: "ops", why: "answered 404", waiting: 2 } };
-  assert.equal(healthText(one), "as it came");
-  setLanguage("ja", false);
-  assert.equal(healthText(one), "通知先 ops への送信に失敗しています(answered 404)。送信待ち: 2 件");
-  setLanguage("en", false);
 });
 
 test("everything that the audit trail may tell of has a text in both languages", () => {

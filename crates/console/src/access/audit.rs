@@ -80,8 +80,8 @@ actions! {
     ChangeUndone = "change_undone",
     /// A site learns, blocks, or detects only.
     SiteMode = "site_mode",
-    /// Problems of /healthz were acknowledged; the detail names them.
-    ProblemsAcknowledged = "problems_acknowledged",
+    /// Findings of /healthz were acknowledged; the detail names them.
+    FindingsAcknowledged = "findings_acknowledged",
 }
 
 /// One entry.

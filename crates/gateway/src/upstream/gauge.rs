@@ -83,7 +83,7 @@ mod tests {
         let metrics = Arc::new(Metrics::new(Arc::new(|| 0)));
         let name: Arc<str> = "http://127.0.0.1:1".into();
         let shown = || {
-            let text = metrics.render();
+            let text = crate::metrics::text_of(&metrics);
             let line = text.lines().find(|line| line.starts_with("monban_upstream_up{"));
             line.map(|line| line.rsplit(' ').next().unwrap().to_owned())
         };

@@ -1,5 +1,5 @@
-//! Problems that do not pass by themselves, and how the owner says that they are known: damaged files that were moved aside, a
-//! disk that failed to keep events, events that were lost.
+//! Findings that stay until the owner acknowledges them: damaged files that were moved aside, a disk that failed to keep events,
+//! lost events.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use console::{HealthCode, HealthProblem};
+use finding::Finding;
 use store::Journal;
+use store::findings::MOVED_ASIDE;
 
 /// Bytes of the file of what was acknowledged; a longer one is not read, and replaced at the next time.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -30,36 +31,22 @@ impl Acknowledge {
         self.data_dir.join("acknowledged.json")
     }
 
-    /// Those that nobody has acknowledged.
-    pub fn problems(&self) -> Vec<HealthProblem> {
-        let health = self.journal.health();
-        let mut problems = Vec::new();
-        if let Some(failure) = health.sync_failure {
-            let error = format!("the disk failed to keep events: {failure}");
-            problems.push(HealthProblem::new(HealthCode::DiskFails, error).value("why", failure));
-        }
-        let lost = health.lost.saturating_sub(self.lost.load(Ordering::Relaxed));
-        if lost > 0 {
-            let error = format!("{lost} events were lost");
-            problems.push(HealthProblem::new(HealthCode::EventsLost, error).value("count", lost));
-        }
+    /// The findings that nobody has acknowledged.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings = self.journal.health().lasting_findings(self.lost.load(Ordering::Relaxed));
         let known = self.known();
-        for name in damaged(&self.data_dir).unwrap_or_default().difference(&known) {
-            let path = self.data_dir.join(name).display().to_string();
-            let error = format!(
-                "a damaged file was moved aside to {path}: put a backup in its place, or `monban acknowledge`"
-            );
-            problems.push(HealthProblem::new(HealthCode::StoreMovedAside, error).value("file", path));
-        }
-        problems
+        let damaged = damaged(&self.data_dir).unwrap_or_default();
+        let moved = |name| MOVED_ASIDE.finding(self.data_dir.join(name).display().to_string());
+        findings.extend(damaged.difference(&known).map(moved));
+        findings
     }
 
-    /// Acknowledges all; returns their texts.
+    /// Acknowledges all. Returns one line in English for each.
     ///
     /// # Errors
-    /// Why that could not be noted.
+    /// Why the file of acknowledged names cannot be written.
     pub fn all(&self) -> Result<Vec<String>, String> {
-        let problems = self.problems();
+        let findings = self.findings();
         let at = |error: io::Error| format!("{}: {error}", self.path().display());
         let names = damaged(&self.data_dir).map_err(at)?;
         if names != self.known() {
@@ -68,8 +55,9 @@ impl Acknowledge {
         }
         self.lost.store(self.journal.health().lost, Ordering::Relaxed);
         self.journal.acknowledge_sync_failure();
-        let left: BTreeSet<String> = self.problems().into_iter().map(|problem| problem.error).collect();
-        Ok(problems.into_iter().map(|problem| problem.error).filter(|error| !left.contains(error)).collect())
+        let left = self.findings();
+        let line = |finding: &Finding| format!("{}: {finding}", finding.subject);
+        Ok(findings.iter().filter(|finding| !left.contains(finding)).map(line).collect())
     }
 
     /// Names of files that were acknowledged.
@@ -108,7 +96,7 @@ mod tests {
         let open = || Acknowledge::new(folder.path(), Arc::clone(&journal));
         let aside = open();
         let told = |aside: &Acknowledge| {
-            aside.problems().iter().map(|problem| problem.error.clone()).collect::<Vec<_>>().join("\n")
+            aside.findings().iter().map(Finding::to_string).collect::<Vec<_>>().join("\n")
         };
         assert_eq!((told(&aside).as_str(), aside.all().unwrap().len()), ("", 0));
         for name in
@@ -119,7 +107,7 @@ mod tests {
         for aside in [&aside, &open()] {
             let told = told(aside);
             assert!(
-                told.contains("/events.db.damaged-1: put a backup")
+                told.contains("/events.db.damaged-1, and has begun a new one")
                     && told.contains("console.sqlite.damaged-7")
             );
             assert_eq!(told.lines().count(), 2, "{told}");

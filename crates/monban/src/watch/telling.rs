@@ -1,13 +1,50 @@
-//! What is said of a watched file: in the log, in `/healthz`, in `/metrics`.
+//! Reports the state of a watched file: to the log, `/healthz` and `/metrics`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use event::Severity;
+use finding::{Declaration, Finding, Text, table};
+
 /// Damages of one file that the log tells of; further ones are counted until the next start.
 const MAX_LOGGED: u64 = 100;
-/// How long `/healthz` tells of a damage.
+/// How long `/healthz` shows a damage.
 const TOLD_FOR: Duration = Duration::from_secs(3600);
+
+table! {
+    /// The findings of watched files.
+    pub FINDINGS: Declaration {
+        /// A file cannot be followed.
+        CANNOT_FOLLOW = Declaration::new(
+            "watch.cannot_follow",
+            Severity::Error,
+            Text::new("A watched log cannot be read", "監視対象のログの読み取り不可"),
+            Text::new(
+                "monban cannot follow the log: {why}. Its new entries do not become events for now.",
+                "ログを追跡できません: {why}。新しいエントリーは現在イベントになりません。",
+            ),
+            Text::new(
+                "Check that {subject} is there and that monban's user may read it. monban continues where it stopped.",
+                "{subject} が存在し、monban のユーザーが読み取れることを確認してください。解消後、中断した位置から再開します。",
+            ),
+        );
+        /// A part of a file could not be read.
+        DAMAGED = Declaration::new(
+            "watch.damaged",
+            Severity::Warning,
+            Text::new("Entries of a watched log are missing", "監視対象のログのエントリー欠落"),
+            Text::new(
+                "monban could not read a part of {subject}: {what} ({damages} such places since the start).",
+                "{subject} の一部を読み取れませんでした: {what}（起動後 {damages} 件）。",
+            ),
+            Text::new(
+                "Look for the place in monban's log. `monban events import` reads entries that are still in a file. The finding passes within an hour.",
+                "該当箇所を monban のログで確認してください。ファイルに残っているエントリーは `monban events import` で取り込めます。この表示は 1 時間で消えます。",
+            ),
+        );
+    }
+}
 
 /// What is wrong with one file.
 #[derive(Debug)]
@@ -69,13 +106,15 @@ impl Telling {
         self.state().damages
     }
 
-    /// The last damage, for as long as it is told, and what fails.
-    pub fn problems(&self) -> Vec<String> {
+    /// A recent damage, and why the file cannot be followed.
+    pub fn findings(&self) -> Vec<Finding> {
         let state = self.state();
-        let last = state.last.as_ref().filter(|(at, _)| at.elapsed() < TOLD_FOR).map(|(_, what)| {
-            let path = self.path.display();
-            format!("[[watch]] {path}: {what} ({} damages since the start; see the log)", state.damages)
+        let path = self.path.display().to_string();
+        let failure = state.failure.iter().map(|why| CANNOT_FOLLOW.finding(&path).with("why", why.as_str()));
+        let last = state.last.as_ref().filter(|(at, _)| at.elapsed() < TOLD_FOR);
+        let damage = last.map(|(_, what)| {
+            DAMAGED.finding(&path).with("what", what.as_str()).with("damages", state.damages)
         });
-        state.failure.iter().cloned().chain(last).collect()
+        failure.chain(damage).collect()
     }
 }

@@ -78,11 +78,11 @@ fn b14_health_tells_an_expiry_ahead_until_the_certificate_is_renewed() {
     let upstream = Reflector::start();
     let daemon = Daemon::start(upstream.address(), None, &config(testkit::net::free_address()));
     let health = daemon.health();
-    assert_eq!(health["problems"][0]["code"], "certificate_dates", "{health}");
-    let error = health["problems"][0]["error"].as_str().unwrap();
-    assert!(error.contains("/x.pem: expires on ") && error.contains("renew it"), "{error}");
+    assert_eq!(health["findings"][0]["code"], "gate.certificate_dates", "{health}");
+    let cause = health["findings"][0]["cause"]["en"].as_str().unwrap();
+    assert!(cause.contains("/x.pem expires on ") && cause.contains("renew it"), "{cause}");
     assert!(daemon.program.stderr().contains("x.pem: expires on "), "{}", daemon.program.stderr());
     write(folder.path(), "x", &certificate("a.test", 1, 90));
     assert!(daemon.command(&["reload"]).status.success());
-    assert_eq!(daemon.health()["problems"], serde_json::json!([]));
+    assert_eq!(daemon.health()["findings"], serde_json::json!([]));
 }

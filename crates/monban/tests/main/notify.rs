@@ -121,7 +121,7 @@ fn a_channel_that_fails_is_shown_and_the_commands_tell() {
     let told = good.wait_for(1)[0].json();
     assert_eq!(told["notice"]["kind"], "failing");
     assert_eq!(told["notice"]["what"], "answered 404: no_service");
-    daemon.wait_health("notices by bad fail (answered 404: no_service); 0 notices wait");
+    daemon.wait_health("The last delivery failed: answered 404: no_service. 0 notifications are queued");
     assert!(daemon.health().to_string().contains("degraded"));
     let status = |arguments: &[&str]| {
         let output = daemon.command(&[&["notify", "status"], arguments].concat());

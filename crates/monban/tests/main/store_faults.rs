@@ -49,11 +49,11 @@ fn f22_damaged() {
     assert_has_all(&daemon, &ids);
     assert!(daemon.program.stderr().contains("moved aside"), "{}", daemon.program.stderr());
     // The problem lasts over a restart, until it is acknowledged.
-    daemon.wait_health("store_moved_aside");
+    daemon.wait_health("store.moved_aside");
     assert!(daemon.program.terminate().success());
     daemon.start_again();
-    let told = daemon.health()["problems"].to_string();
-    assert!(told.contains("events.db.damaged-1: put a backup in its place"), "{told}");
+    let told = daemon.health()["findings"].to_string();
+    assert!(told.contains("events.db.damaged-1, and has begun a new one"), "{told}");
     let output = daemon.command(&["acknowledge"]);
     assert!(stdout(&output).contains("events.db.damaged-1"), "{}{}", stdout(&output), stderr(&output));
     assert_eq!(daemon.health()["status"], "ok");
@@ -128,12 +128,12 @@ fn full() {
     daemon.wait_health("\"ingested\":1");
     let filler = disk.fill();
     ids.extend((0..100).map(|number| daemon.attack(&number.to_string())));
-    daemon.wait_health("the journal waits in memory");
+    daemon.wait_health("store.journal_waits");
     for _ in 0..3 {
         assert_eq!(send_entry(receiver, "d2ViMTpzM2NyZXQ="), 503);
     }
     assert_eq!(send_entry(receiver, "d2ViMTp3cm9uZw=="), 401);
-    daemon.wait_health("events of sensors are not stored; they keep them and try again");
+    daemon.wait_health("receiver.refuses");
     let health = daemon.health();
     assert_eq!(health["status"], "degraded");
     assert_eq!(health["lost"], 0);
@@ -142,8 +142,8 @@ fn full() {
     std::fs::remove_file(&filler).unwrap();
     daemon.wait_health("\"ingested\":101");
     daemon.wait_health("\"waiting\":0");
-    let told = daemon.health()["problems"].to_string();
-    assert!(!told.contains("the journal waits"), "{told}");
+    let told = daemon.health()["findings"].to_string();
+    assert!(!told.contains("store.journal_waits"), "{told}");
     assert_eq!(send_entry(receiver, "d2ViMTpzM2NyZXQ="), 200);
     daemon.wait_health("\"status\":\"ok\"");
     assert_has_all(&daemon, &ids);
@@ -214,7 +214,7 @@ fn full_at_start(disk: &SmallDisk) {
     daemon.start_again();
     let health = daemon.health();
     assert_eq!(health["status"], "degraded", "{health}");
-    assert!(health.to_string().contains("the journal waits in memory"), "{health}");
+    assert!(health.to_string().contains("store.journal_waits"), "{health}");
     ids.extend((0..20).map(|number| daemon.attack(&number.to_string())));
     assert_eq!(daemon.get("/?q=good").status, 200);
     daemon.wait_health("\"waiting\":20");

@@ -8,6 +8,7 @@ use event::{Action, Event, EventId, Gate, RequestEvidence, Timestamp};
 use notify::config::NotifyConfig;
 use notify::service::state_path;
 use notify::{Handle, Notifier};
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use store::{EventReader, Journal, JournalOptions};
 use testkit::{Receiver, wait_until};
@@ -104,11 +105,20 @@ async fn what_fails_waits_on_disk_and_the_other_channel_tells() {
     let status = handle.status();
     let failing = status.channels.iter().find(|channel| channel.name == "hook").unwrap();
     assert_eq!((failing.lost_notices, failing.lost_events, failing.failed_tries), (1, 1, 1));
-    let failing = status.failing().next().unwrap();
-    assert!(failing.failure().contains("notices by hook fail (answered 404: gone)"));
-    assert!(status.metrics().contains("monban_notify_lost_notices_total{channel=\"hook\"} 1\n"));
-    assert!(status.metrics().contains("monban_notify_failing{channel=\"hook\"} 1\n"));
-    assert!(status.metrics().contains("monban_notify_failing{channel=\"slack\"} 0\n"));
+    let found = status.findings();
+    assert_eq!((found[0].code(), found[0].subject.as_str()), ("notifications.channel_fails", "hook"));
+    assert!(
+        found[0].to_string().contains("is failing: The last delivery failed: answered 404: gone."),
+        "{}",
+        found[0]
+    );
+    let mut registry = Registry::with_prefix("monban");
+    registry.register_collector(Box::new(notify::status::Metrics(move || status.clone())));
+    let mut metrics = String::new();
+    prometheus_client::encoding::text::encode(&mut metrics, &registry).unwrap();
+    assert!(metrics.contains("monban_notify_lost_notices_total{channel=\"hook\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("monban_notify_failing{channel=\"hook\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("monban_notify_failing{channel=\"slack\"} 0\n"), "{metrics}");
     handle.stop().await;
     let file = std::fs::read_to_string(state_path(data_dir)).unwrap();
     assert!(!file.contains("hush"), "a secret is in the state: {file}");

@@ -37,7 +37,7 @@ export default {
     exclusion_removed: "exclusion removed",
     change_undone: "change undone",
     site_mode: "mode of a site changed",
-    problems_acknowledged: "problems acknowledged",
+    findings_acknowledged: "findings acknowledged",
   } satisfies Record<AuditAction, string>,
   /** What the trail says of signing in and of links. */
   how: {

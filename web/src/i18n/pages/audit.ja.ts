@@ -37,7 +37,7 @@ export default {
     exclusion_removed: "除外を削除",
     change_undone: "変更を取り消し",
     site_mode: "サイトのモードを変更",
-    problems_acknowledged: "問題を確認済みに変更",
+    findings_acknowledged: "問題を確認済みに変更",
   } satisfies Record<AuditAction, string>,
   how: {
     password: "パスワード",

@@ -1,6 +1,7 @@
 export default {
   title: "Notices",
   reload: "Reload",
+  broken: "Notifications don’t work: {why}",
   none: "Nobody is told yet",
   noneNote: "Channels are set up in the configuration file; docs/user/notices.md tells how. The least for Slack:",
   well: "delivers",

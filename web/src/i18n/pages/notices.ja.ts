@@ -1,6 +1,7 @@
 export default {
   title: "通知",
   reload: "更新",
+  broken: "通知が正常に動作していません: {why}",
   none: "通知先がまだありません",
   noneNote: "通知先は設定ファイルで指定します(docs/user/notices.md を参照)。Slack の最小構成:",
   well: "正常",

@@ -160,24 +160,20 @@ async fn strangers_learn_that_there_are_problems_but_not_which() {
     let bench = Bench::new();
     let events = Arc::new(store::EventReader::open(bench._folder.path()).unwrap());
     let health = || {
-        let full = crate::HealthProblem::new(crate::HealthCode::EventsLost, "3 events were lost");
-        crate::Health { problems: vec![full.value("count", 3)], ..crate::Health::default() }
+        let lost = store::JournalHealth { lost: 3, ..Default::default() };
+        crate::Health { findings: lost.lasting_findings(0), ..crate::Health::default() }
     };
     let console = Console { health: Arc::new(health), ..Console::new(Arc::clone(&bench.access), events) };
     let bench = Bench { router: crate::router(console), ..bench };
     let stranger = bench.ask("GET", "/healthz", None).await;
-    assert_eq!(
-        (stranger.status, &stranger.body["problems"]),
-        (
-            200,
-            &json!([{"error": "1 problems; sign in to see them", "code": "sign_in", "values": {"count": 1}}])
-        )
-    );
+    let seen = |answer: &Answer| {
+        let found = answer.body["findings"].as_array().unwrap();
+        found.iter().map(|one| (one["code"].clone(), one["evidence"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(stranger.status, 200);
+    assert_eq!(seen(&stranger), [(json!("console.findings_hidden"), json!({"count": 1}))]);
     let viewer = bench.signed_in("anna", Role::Viewer);
-    let seen = bench.by(&viewer, "GET", "/healthz", None).await;
-    assert_eq!(
-        seen.body["problems"],
-        json!([{"error": "3 events were lost", "code": "events_lost", "values": {"count": 3}}])
-    );
+    let known = bench.by(&viewer, "GET", "/healthz", None).await;
+    assert_eq!(seen(&known), [(json!("store.events_lost"), json!({"count": 3}))]);
     assert_eq!(bench.ask("GET", "/metrics", None).await.status, 401);
 }
