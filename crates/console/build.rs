@@ -1,6 +1,6 @@
-//! Makes a table of the files in web/dist, which `make web` builds: names, types, compressed content.
+//! Makes a table of the files in web/dist, which `make web` builds: name, type, compressed content.
 //!
-//! Without them (Rust alone is there) the table is empty, and [`pages`](src/pages.rs) says what to run.
+//! Without `make web` the table is empty, and [`pages`](src/pages.rs) answers with an instruction to run it.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -29,10 +29,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             Some("js") => "text/javascript",
             Some("css") => "text/css",
             Some("svg") => "image/svg+xml",
-            _ => return Err(format!("web/dist/{file}: which Content-Type has it?").into()),
+            _ => return Err(format!("web/dist/{file}: no Content-Type is known for it").into()),
         };
         let path = dist.join(file);
-        writeln!(table, "Asset {{ name: {name:?}, kind: {kind:?}, gzip: include_bytes!({path:?}) }},")?;
+        let brotli = dist.join(format!("{name}.br"));
+        writeln!(
+            table,
+            "Asset {{ name: {name:?}, kind: {kind:?}, gzip: include_bytes!({path:?}), brotli: include_bytes!({brotli:?}) }},"
+        )?;
     }
     table.push_str("];\n");
     std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join("pages.rs"), table)?;

@@ -1,12 +1,12 @@
 // The frame around every page: who is signed in, navigation, help, messages.
-import { type ComponentType } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { signal } from "@preact/signals";
 import logo from "./assets/logo.svg";
 import { type Role } from "./api";
-import { ApiError, get, useRetry } from "./api/client";
-import { LANGUAGES, type Language, language, setLanguage, t } from "./i18n";
-import { PAGES, type PageEntry, type PageProps } from "./pages";
+import { useRetry } from "./api/client";
+import { LANGUAGES, type Language, language, say, setLanguage, t } from "./i18n";
+import { PAGES, type PartPage } from "./parts";
+import { usePiece } from "./parts/piece";
 import { match, navigate, place } from "./router";
 import { loadSession, may, session, sessionError, signOut } from "./session";
 import { THEMES, setTheme, theme } from "./theme";
@@ -18,46 +18,21 @@ import { Button, Loading, Page, Problem, toast, errorText, visible } from "./ui"
 const helpShown = signal(false);
 const menuShown = signal(false);
 
-const loaded = new Map<PageEntry, ComponentType<PageProps>>();
-/** Whether no page was shown yet: the browser itself says where it begins then. */
+/** Whether no page was shown yet: the browser itself chooses the focus of the first. */
 let firstView = true;
 
 /** The page at the present address, once its code is here. */
-function Current({ page, params }: { page: PageEntry; params: Record<string, string> }) {
-  const [, setTurn] = useState(0);
-  const [failed, setFailed] = useState<ApiError | "outdated">();
-  const Content = loaded.get(page);
+function Current({ page, params }: { page: PartPage; params: Record<string, string> }) {
+  const { Content, failed, again } = usePiece(page.part, page.load);
   const path = place.value.path;
-  /** Finds out why the code did not come: `there` where monban answers. */
-  const find = (there: () => void): void => {
-    get("/healthz").then(there, (error: unknown) => {
-      setFailed(error instanceof ApiError ? error : new ApiError(0, String(error)));
-    });
-  };
-  useEffect(() => {
-    setFailed(undefined);
-    if (loaded.has(page)) return;
-    page.load().then(
-      (module) => {
-        loaded.set(page, module.default);
-        setTurn((before) => before + 1);
-      },
-      () => find(() => setFailed("outdated")),
-    );
-  }, [page]);
-  // browsers keep in mind that a piece of code did not come, so the whole page is loaded again
-  const again = (): void => find(() => location.reload());
-  useRetry(failed === "outdated" ? undefined : failed, again);
-  // who reads by ear or goes by keyboard begins at the new page's heading
+  // readers by ear or by keyboard start at the heading of the new page
   useEffect(() => {
     if (!Content) return;
     if (!firstView) document.querySelector<HTMLElement>("h1")?.focus();
     firstView = false;
   }, [path, Content]);
-  // a page of an older monban asks for files that are gone
-  if (failed === "outdated") return <Problem error={t("shell.outdated")} retry={() => location.reload()} />;
-  if (failed) return <Problem error={failed} retry={again} />;
-  return Content ? <Content params={params} /> : <Loading />;
+  if (failed) return <Problem error={failed === "outdated" ? t("shell.outdated") : failed} retry={again} />;
+  return Content ? <Content params={params} title={say(page.title)} /> : <Loading />;
 }
 
 function Missing() {
@@ -71,11 +46,11 @@ function Missing() {
 }
 
 /** A page of another role than the visitor's. */
-function Forbidden({ page, role }: { page: PageEntry; role: Role }) {
+function Forbidden({ page, role }: { page: PartPage; role: Exclude<Role, "viewer"> }) {
   const mine = session.value?.role;
   return (
-    <Page title={t(page.title)}>
-      <p>{t("shell.forbidden", { role: t(`role.${role}`), mine: mine ? t(`role.${mine}`) : "" })}</p>
+    <Page title={say(page.title)}>
+      <p>{mine && t(`shell.forbidden.${role}`, { mine: t(`shell.forbidden.mine.${mine}`) })}</p>
       <p>
         <a href="/">{t("shell.toOverview")}</a>
       </p>
@@ -86,7 +61,7 @@ function Forbidden({ page, role }: { page: PageEntry; role: Role }) {
 export function App() {
   const { path } = place.value;
   useRetry(sessionError.value ?? undefined, () => void loadSession());
-  let found: { page: PageEntry; params: Record<string, string> } | undefined;
+  let found: { page: PartPage; params: Record<string, string> } | undefined;
   for (const page of PAGES) {
     const params = match(page.path, path);
     if (params) {
@@ -114,7 +89,7 @@ export function App() {
     <Shell>
       {!found ? (
         <Missing />
-      ) : role && !may(role) ? (
+      ) : role && role !== "viewer" && !may(role) ? (
         <Forbidden page={found.page} role={role} />
       ) : (
         <Current key={found.page.path} {...found} />
@@ -143,15 +118,15 @@ function Alone({ children }: { children: preact.ComponentChildren }) {
   );
 }
 
-const GROUPS = ["look", "tune", "manage"] as const;
+const GROUPS = ["monitor", "tune", "settings"] as const;
 
 function Shell({ children }: { children: preact.ComponentChildren }) {
   const who = session.value;
   const seen = PAGES.filter((page) => !page.role || may(page.role));
   const shortcuts: Shortcuts = {
-    "?": { label: "shell.keyHelp", run: () => (helpShown.value = true) },
+    "?": { label: t("shell.keyHelp"), run: () => (helpShown.value = true) },
   };
-  for (const page of seen) if (page.key) shortcuts[page.key] = { label: page.title, run: () => navigate(page.path) };
+  for (const page of seen) if (page.key) shortcuts[page.key] = { label: say(page.title), run: () => navigate(page.path) };
   useKeys(shortcuts);
   const { path } = place.value;
   return (
@@ -185,7 +160,7 @@ function Shell({ children }: { children: preact.ComponentChildren }) {
                   {pages.map((page) => (
                     <li key={page.path}>
                       <a href={page.path} aria-current={isWithin(page.path, path) ? "page" : undefined}>
-                        {t(page.title)}
+                        {say(page.title)}
                         {page.key && <kbd aria-hidden="true">{page.key}</kbd>}
                       </a>
                     </li>
@@ -205,7 +180,7 @@ function Shell({ children }: { children: preact.ComponentChildren }) {
           </div>
           <div class="side-choices">
             <Button kind="quiet" onClick={() => (helpShown.value = true)}>
-              {t("shell.help")}
+              {t("shell.keys")}
             </Button>
             <Button kind="quiet" onClick={() => void signOut().catch((error) => toast(errorText(error), "failed"))}>
               {t("shell.signOut")}
@@ -232,7 +207,9 @@ function LanguageChoice() {
       class="small-choice"
       aria-label={t("shell.language")}
       value={language.value}
-      onChange={(event) => setLanguage(event.currentTarget.value as Language)}
+      onChange={(event) => {
+        setLanguage(event.currentTarget.value as Language).catch(() => toast(t("ui.unreachable"), "failed"));
+      }}
     >
       {Object.entries(LANGUAGES).map(([code, name]) => (
         <option key={code} value={code} lang={code}>

@@ -1,5 +1,4 @@
 // The console's program: everything starts here.
-import "./style/main.css";
 import { render } from "preact";
 import { App } from "./app";
 import { startLanguage } from "./i18n";
@@ -9,8 +8,14 @@ import { startTheme } from "./theme";
 import { startKeys } from "./ui/keys";
 
 startTheme();
-startLanguage();
 startRouter();
 startKeys();
-render(<App />, document.body);
-void loadSession();
+startLanguage().then(
+  () => {
+    render(<App />, document.body);
+    void loadSession();
+  },
+  () => {
+    document.body.textContent = "monban: can't load the page; refresh it. / ページを読み込めません。更新してください。";
+  },
+);

@@ -58,7 +58,7 @@ export default async (bench) => {
   // what can't be undone is not done by an Enter too many
   await page.waitForFunction(() => document.activeElement?.textContent === "Cancel");
   await page.locator("dialog .button.danger").click();
-  await tokens.locator("text=No token yet").waitFor();
+  await tokens.locator("text=No tokens yet").waitFor();
   bench.equal(await asked(), 401);
 
   // the password: a wrong old one changes nothing
@@ -76,7 +76,7 @@ export default async (bench) => {
 
   // codes of an app
   await visitor.open("/account");
-  const codes = page.locator(".panel", { hasText: "authenticator" });
+  const codes = page.locator(".panel", { hasText: "Authenticator app" });
   await codes.locator("text=Set up").click();
   await page.waitForSelector("dialog .secret code");
   const secret = await page.innerText("dialog .secret code");
@@ -99,11 +99,11 @@ export default async (bench) => {
   const [download] = await Promise.all([page.waitForEvent("download"), page.click("dialog >> text=Download")]);
   bench.equal(download.suggestedFilename(), "monban-localhost-recovery-codes.txt");
   bench.equal(await readFile(await download.path(), "utf8"), `${old.join("\n")}\n`);
-  await page.click("dialog >> text=I have kept them");
+  await page.click("dialog >> text=I saved them");
 
   // new ones take the place of the old ones
   visitor.expect("/api/account/totp/recovery-codes");
-  await codes.locator("text=New recovery codes").click();
+  await codes.locator("text=Replace recovery codes").click();
   await focused("[name=password]");
   await page.keyboard.type("not the password");
   await page.keyboard.press("Enter");
@@ -113,7 +113,7 @@ export default async (bench) => {
   await page.waitForSelector("dialog .codes li");
   const recovery = await shown();
   bench.ok(recovery.length === old.length && !recovery.some((code) => old.includes(code)), recovery.join(" "));
-  await page.click("dialog >> text=I have kept them");
+  await page.click("dialog >> text=I saved them");
   await codes.locator(`text=${recovery.length} recovery codes left`).waitFor();
 
   // signing in then has a second step: a wrong code, a recovery code, and not the same one again

@@ -48,7 +48,7 @@ export default async (bench) => {
     const decoded = (await page.locator("mark.chosen").allInnerTexts()).join("");
     bench.ok(decoded.includes("<script") || decoded.includes("%3Cscript"), `${path}: decoded ${decoded}`);
     // every rule of the Core Rule Set that matched can be read
-    await page.locator(".match-line", { hasText: "941110" }).first().getByRole("button", { name: "Rule" }).click();
+    await page.locator(".match-line", { hasText: "941110" }).first().getByRole("button", { name: "Show rule" }).click();
     await page.locator(".rule-text .rule-code", { hasText: "941110" }).waitFor();
     bench.ok(/REQUEST-941-.*\.conf:\d+/.test(await visitor.text(".rule-text")), "file and line");
   }

@@ -27,10 +27,10 @@ export default async (bench) => {
   await replay.locator(".replay-sums").waitFor();
   const found = await replay.innerText();
   bench.ok(found.includes("1 stored event would now pass"), found);
-  bench.ok(found.includes("This very event looks like an attack"), found);
-  bench.ok(/\d rules for attacks matched/.test(found), found);
+  bench.ok(found.includes("This event itself looks like an attack"), found);
+  bench.ok(/\d attack rules matched/.test(found), found);
   // why and until when are in sight, and what is folded is not
-  const below = await page.getByLabel("Ends").evaluate((field) => {
+  const below = await page.getByLabel("Expires").evaluate((field) => {
     const actions = field.closest("form").querySelector(".actions");
     return field.getBoundingClientRect().bottom - actions.getBoundingClientRect().top;
   });
@@ -48,7 +48,7 @@ export default async (bench) => {
   bench.equal(ids, ids.map((_, at) => 80_000 + at), "the ids that they will have");
 
   await click(page.locator("dialog button[type=submit]"));
-  await page.locator(".toast", { hasText: "in force" }).waitFor();
+  await page.locator(".toast", { hasText: "added" }).waitFor();
   bench.equal(clicks, 3);
 
   bench.equal(await bench.request(line, { headers }), 200, "the same line passes");
@@ -65,10 +65,10 @@ export default async (bench) => {
   // the other one is told, nothing is done twice, and what is excluded is not offered again
   other.expect("/api/exclusions");
   await other.page.locator("dialog button[type=submit]").click();
-  await other.page.locator("dialog .form-error", { hasText: "nothing was done" }).waitFor();
+  await other.page.locator("dialog .form-error", { hasText: "nothing was applied" }).waitFor();
   bench.equal((await exclusions()).length, made.length);
-  await other.page.getByRole("button", { name: "Look again" }).click();
-  await other.page.locator("dialog .in-force", { hasText: "What matched here is excluded already" }).waitFor();
+  await other.page.getByRole("button", { name: "Refresh" }).click();
+  await other.page.locator("dialog .in-force", { hasText: "All matches are already excluded" }).waitFor();
   bench.equal(await other.page.locator("dialog .proposals li").count(), 0);
   bench.equal(await other.page.locator("dialog button[type=submit]").isDisabled(), true);
 
@@ -99,7 +99,7 @@ export default async (bench) => {
   bench.equal(status, 200);
   visitor.expect("/api/exclusions");
   await page.locator("dialog .button.danger").click();
-  await page.locator("dialog .form-error", { hasText: "Somebody else" }).waitFor();
+  await page.locator("dialog .form-error", { hasText: "Someone else" }).waitFor();
   await page.keyboard.press("Escape");
   await bench.attack(line, { headers });
 
@@ -109,7 +109,7 @@ export default async (bench) => {
   const first = page.locator(".change").last();
   bench.ok((await first.innerText()).includes("Changed since"), await first.innerText());
   bench.equal(await first.getByRole("button", { name: "Undo" }).count(), 0);
-  await page.locator(".change").first().getByRole("button", { name: "Difference" }).click();
+  await page.locator(".change").first().getByRole("button", { name: "Show diff" }).click();
   bench.ok((await page.locator(".diff .taken").count()) > 0, "what was taken away is marked");
   await page.locator(".change").first().getByRole("button", { name: "Undo" }).click();
   await page.locator("dialog .button.danger").click();
@@ -121,7 +121,7 @@ export default async (bench) => {
   await japanese.open("/history");
   await japanese.page.locator(".change").nth(3).waitFor();
   const history = await japanese.text("main");
-  bench.ok(history.includes("#3 を取り消し") && history.includes("除外を変更") && history.includes("除外を追加"), history);
+  bench.ok(history.includes("#3 を取り消し") && history.includes("除外を編集") && history.includes("除外を追加"), history);
   bench.ok(!/undid|excluded|removed|edited/.test(history), history);
   await japanese.open("/audit");
   await japanese.page.locator("td").first().waitFor();
@@ -137,12 +137,12 @@ export default async (bench) => {
   // the rules that block are refused, and what is missing or odd is said
   await visitor.open("/tuning");
   await page.getByRole("button", { name: "New exclusion" }).click();
-  await page.getByText("Rule (id) is missing.").waitFor();
-  await page.getByLabel("Rule (id)").fill("4711");
+  await page.getByText("Enter a rule ID.").waitFor();
+  await page.getByLabel("Rule ID").fill("4711");
   await page.getByLabel("Site").fill("nowhere");
-  await page.locator("dialog .warning", { hasText: "No rule 4711 is loaded" }).waitFor();
-  await page.locator("dialog .warning", { hasText: "“nowhere” is no site of this gate" }).waitFor();
-  await page.getByLabel("Rule (id)").fill("949110");
+  await page.locator("dialog .warning", { hasText: "Rule 4711 is not loaded" }).waitFor();
+  await page.locator("dialog .warning", { hasText: "“nowhere” is not a site of this gate" }).waitFor();
+  await page.getByLabel("Rule ID").fill("949110");
   await page.locator("dialog .form-error", { hasText: "949110" }).waitFor();
   bench.equal(await page.locator("dialog button[type=submit]").isDisabled(), true);
 };

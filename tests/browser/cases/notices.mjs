@@ -4,10 +4,10 @@ export default async (bench) => {
   const { page } = visitor;
   await visitor.open("/notices");
   for (const [name, told] of [
-    ["hook", "Delivered."],
-    ["dead", "Not delivered"],
+    ["hook", "Test sent."],
+    ["dead", "Test failed"],
   ]) {
-    await page.click(`[aria-label='Send a test: ${name}']`);
+    await page.click(`[aria-label='Send test: ${name}']`);
     const panel = page.locator(".panel", { has: page.locator("h2", { hasText: new RegExp(`^${name} `) }) });
     await panel.locator("[role=status]", { hasText: told }).waitFor();
     bench.ok((await panel.innerText()).includes(told), name);

@@ -12,8 +12,8 @@ export default async (bench) => {
   await page.getByText("1 event", { exact: true }).waitFor();
   bench.equal(new URL(page.url()).search, "?since=2h&text=%2Ftwo");
   await page.getByRole("button", { name: "Saved queries" }).click();
-  await page.getByLabel("Save this query as").fill("two");
-  await page.getByLabel("for everybody").check();
+  await page.getByLabel("Query name").fill("two");
+  await page.getByLabel("Share with everyone").check();
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await page.locator(".saved-choice", { hasText: "two" }).waitFor();
 
@@ -24,7 +24,7 @@ export default async (bench) => {
   await other.open("/events");
   await other.page.getByRole("button", { name: "Saved queries" }).click();
   await other.page.locator(".saved-choice", { hasText: "two" }).waitFor();
-  bench.equal(await other.page.getByRole("button", { name: "Remove the saved query" }).count(), 0);
+  bench.equal(await other.page.getByRole("button", { name: "Remove saved query" }).count(), 0);
   await other.page.locator(".saved-choice", { hasText: "two" }).click();
   await other.page.getByText("1 event", { exact: true }).waitFor();
   bench.equal(new URL(other.page.url()).search, "?since=2h&text=%2Ftwo");

@@ -4,7 +4,7 @@ export default async (bench) => {
   const owner = await bench.owner();
   const { page } = owner;
   await owner.open("/users");
-  await page.click("text=Invite somebody");
+  await page.click("text=Invite user");
   // the first field has the focus, and Enter sends
   await page.waitForFunction(() => document.activeElement?.getAttribute("name") === "user");
   await page.keyboard.type("sora");
@@ -31,7 +31,7 @@ export default async (bench) => {
     await viewer.open(path);
     bench.equal(await viewer.page.innerText("h1"), title);
     const told = await viewer.text("main");
-    bench.ok(told.includes("オーナーの役割が必要です") && told.includes("あなたの役割は閲覧者です"), told);
+    bench.ok(told.includes("開けるのはオーナーだけです") && told.includes("あなたの役割は閲覧者です"), told);
   }
   viewer.expect(" 403 ");
   for (const [method, path, body] of [

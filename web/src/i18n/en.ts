@@ -1,47 +1,34 @@
-// English. Each page's texts are in a file of its own.
-import account from "./pages/account.en";
-import audit from "./pages/audit.en";
-import chart from "./pages/chart.en";
-import notices from "./pages/notices.en";
-import overview from "./pages/overview.en";
-import setup from "./pages/setup.en";
-import events from "./pages/events.en";
-import event from "./pages/event.en";
-import rule from "./pages/rule.en";
-import exclude from "./pages/exclude.en";
-import replay from "./pages/replay.en";
-import live from "./pages/live.en";
-import incidents from "./pages/incidents.en";
-import tuning from "./pages/tuning.en";
-import history from "./pages/history.en";
-import learning from "./pages/learning.en";
-import signin from "./pages/signin.en";
-import users from "./pages/users.en";
-
+// English texts of the shell and of what several parts share. Each part keeps its own texts beside its pages.
 export default {
   shell: {
-    skip: "Skip to the content",
+    skip: "Skip to content",
     menu: "Menu",
     navigation: "Pages",
-    look: "Look",
+    monitor: "Monitor",
     tune: "Tune",
-    manage: "Manage",
+    settings: "Settings",
     language: "Language",
-    theme: "Colours",
-    help: "Keys",
-    keyHelp: "Shows these keys",
+    theme: "Theme",
+    keys: "Keyboard shortcuts",
+    keyHelp: "Show keyboard shortcuts",
     signOut: "Sign out",
-    missing: "There is no such page",
-    forbidden: "This page takes the role {role}; yours is {mine}. An owner can change that.",
-    toOverview: "To the overview",
-    outdated: "monban was updated in the meantime. Load the page again.",
+    missing: "Page not found",
+    forbidden: {
+      analyst: "Only analysts and owners can open this page; you are {mine}. An owner can change your role.",
+      owner: "Only owners can open this page; you are {mine}. An owner can change your role.",
+      mine: { viewer: "a viewer", analyst: "an analyst", owner: "an owner" },
+    },
+    toOverview: "Go to overview",
+    outdated: "monban has been updated. Refresh this page.",
   },
-  theme: { system: "As the system", light: "Light", dark: "Dark" },
+  theme: { system: "System", light: "Light", dark: "Dark" },
   role: { owner: "owner", analyst: "analyst", viewer: "viewer" },
+  scope: { read: "read", tune: "tune", admin: "administer" },
+  mode: { block: "Blocking", detect: "Detect only", off: "Off", learning: "Learning" },
   help: {
-    title: "Keys",
-    enabled: "Keys of one character work",
-    note: "Tab and Enter reach everything, too.",
+    title: "Keyboard shortcuts",
+    enabled: "Enable single-key shortcuts",
+    note: "Everything also works with Tab and Enter.",
   },
   ui: {
     close: "Close",
@@ -49,20 +36,22 @@ export default {
     save: "Save",
     remove: "Remove",
     retry: "Try again",
+    refresh: "Refresh",
     acknowledge: "Acknowledge",
-    retrying: "This page asks again by itself.",
-    more: "More",
-    loading: "One moment …",
-    unreachable: "monban does not answer. Is it running, and does the network reach it?",
-    retryAfter: "{problem}; try again in {n} {n|second|seconds}",
+    retrying: "Retrying automatically.",
+    more: "Show more",
+    loading: "Loading…",
+    unreachable: "Can't reach monban. Check that it is running and that your connection works.",
+    retryAfter: "{problem}; try again in {n} {n|second|seconds}.",
     copy: "Copy",
     copied: "Copied",
+    notCopied: "The browser blocked copying",
     never: "never",
     select: "Next",
     selectBefore: "Previous",
-    open: "Opens the selected one",
+    open: "Open selection",
   },
-  action: { blocked: "blocked", detected: "detected", passed: "passed", refused: "refused", failed: "failed" },
+  outcome: { blocked: "blocked", detected: "detected", passed: "passed", refused: "refused", failed: "failed" },
   severity: {
     emergency: "emergency",
     alert: "alert",
@@ -73,22 +62,28 @@ export default {
     info: "info",
     debug: "debug",
   },
-  account,
-  audit,
-  chart,
-  notices,
-  overview,
-  setup,
-  events,
-  event,
-  rule,
-  exclude,
-  replay,
-  live,
-  incidents,
-  tuning,
-  history,
-  learning,
-  signin,
-  users,
+  rule: {
+    unknown: "This rule is not loaded.",
+    phase: "phase {n}",
+    excluded: "{n} {n|exclusion affects|exclusions affect} this rule",
+  },
+  attack: {
+    xss: "Cross-site scripting",
+    sqli: "SQL injection",
+    rce: "Remote command execution",
+    lfi: "Local file inclusion",
+    rfi: "Remote file inclusion",
+    "injection-php": "PHP injection",
+    "injection-nodejs": "Node.js injection",
+    "injection-java": "Java injection",
+    "injection-generic": "Injection",
+    generic: "Attack",
+    fixation: "Session fixation",
+    disclosure: "Data leak",
+    protocol: "Protocol violation",
+    "reputation-scanner": "Scanner",
+    scanner: "Scanner",
+    dos: "Denial of service",
+    other: "Other",
+  },
 };

@@ -1,55 +1,93 @@
-// Texts in the visitor's language. English names the keys; a missing Japanese one does not compile.
+// Texts in the visitor's language. Each part has its own texts; a table is fetched with the first page of its part, in the
+// language of the page alone. English names the keys; a missing Japanese text does not compile.
 import { signal } from "@preact/signals";
-import en from "./en";
-import ja from "./ja";
-import problemsInJapanese from "./problems.ja";
+import type english from "./en";
 
 /** The same keys with other texts. */
 export type Texts<T> = { [K in keyof T]: T[K] extends string ? string : Texts<T[K]> };
 
-type Paths<T> = {
+/** The dotted name of a text in a table: `events.title`. */
+export type Paths<T> = {
   [K in keyof T & string]: T[K] extends string ? K : `${K}.${Paths<T[K]>}`;
 }[keyof T & string];
 
-/** The dotted name of a text: `events.title`. */
-export type Key = Paths<typeof en>;
+/** The name of a text that all parts share. */
+export type Key = Paths<typeof english>;
 
 export type Language = "en" | "ja";
 export const LANGUAGES: Record<Language, string> = { en: "English", ja: "日本語" };
-const TABLES: Record<Language, Texts<typeof en>> = { en, ja };
 const STORED = "monban.language";
+
+/** A text that stands in both languages where it is used, such as the title of a page. */
+export type Bilingual = Readonly<Record<Language, string>>;
 
 /** The language of the page. */
 export const language = signal<Language>("en");
 
-/** Changes the language, for this browser from now on. */
-export function setLanguage(chosen: Language, remember = true): void {
-  language.value = chosen;
-  document.documentElement.lang = chosen;
-  if (remember) localStorage.setItem(STORED, chosen);
-}
-
-/** Takes the language that was chosen before, else the browser's. */
-export function startLanguage(): void {
-  const stored = localStorage.getItem(STORED);
-  const wanted = stored ?? navigator.languages.map((one) => one.slice(0, 2)).find((one) => one in TABLES);
-  setLanguage(wanted !== undefined && wanted in TABLES ? (wanted as Language) : "en", false);
-}
-
-/** What fills a text's `{name}`; numbers are written as the language writes them. */
+/** Values for a text's `{name}`; numbers are written as the language writes them. */
 export type Values = Record<string, string | number>;
 
-/**
- * The text of `key`. `{name}` becomes a value; `{n|event|events}` one of two words, the first where n is 1.
- */
-export function t(key: Key, values: Values = {}): string {
-  let found: unknown = TABLES[language.value];
-  for (const part of key.split(".")) found = (found as Record<string, unknown> | undefined)?.[part];
-  if (typeof found !== "string") throw new Error(`no text ${key}`);
-  return fill(found, values);
+/** How the tables of a part are fetched. */
+export interface Loaders<T> {
+  en: () => Promise<{ default: T }>;
+  ja: () => Promise<{ default: Texts<T> }>;
 }
 
-function fill(text: string, values: Values): string {
+/** Tables that are fetched when they are needed. */
+export interface Fetched {
+  /** Fetches the table of `chosen`, unless it is here. */
+  load: (chosen?: Language) => Promise<void>;
+  /** Returns whether the table of the page's language is here. Reads a signal. */
+  ready: () => boolean;
+}
+
+/** The texts of a part. */
+export interface TextSet<K extends string> extends Fetched {
+  /**
+   * Returns the text of `key`. `{name}` becomes a value; `{n|event|events}` one of two words, the first where n is 1.
+   */
+  t: (key: K | Key, values?: Values) => string;
+  /** Returns whether there is such a text: for keys made of words of the API, such as `outcome.blocked`. */
+  has: (key: string) => key is K | Key;
+}
+
+/** Sets with a table: a change of the language fetches the new one for each. */
+const used = new Set<Fetched>();
+
+/** Makes the set of a part's texts. Nothing is fetched yet. */
+export function texts<T extends object>(loaders: Loaders<T>): TextSet<Paths<T>> {
+  const tables: Partial<Record<Language, object>> = {};
+  const find = (key: string): string | undefined => textIn(tables[language.value], key) ?? textIn(common[language.value], key);
+  const set: TextSet<Paths<T>> = {
+    load: async (chosen = language.value) => {
+      tables[chosen] ??= (await loaders[chosen]()).default;
+      used.add(set);
+    },
+    ready: () => tables[language.value] !== undefined,
+    t: (key, values = {}) => {
+      const found = find(key);
+      if (found === undefined) throw new Error(`no text ${key}`);
+      return fill(found, values);
+    },
+    has: (key): key is Paths<T> | Key => find(key) !== undefined,
+  };
+  return set;
+}
+
+/** The tables that all parts share. */
+const common: Partial<Record<Language, object>> = {};
+
+/** The texts that all parts share. */
+export const { t, has } = texts<object>({ en: async () => ({ default: {} }), ja: async () => ({ default: {} }) });
+
+function textIn(table: object | undefined, key: string): string | undefined {
+  let found: unknown = table;
+  for (const part of key.split(".")) found = (found as Record<string, unknown> | undefined)?.[part];
+  return typeof found === "string" ? found : undefined;
+}
+
+/** Replaces the `{name}`s of a text. */
+export function fill(text: string, values: Values): string {
   return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (whole, name: string, one?: string, more?: string) => {
     const value = values[name];
     if (value === undefined) return whole;
@@ -58,31 +96,43 @@ function fill(text: string, values: Values): string {
   });
 }
 
-/** What monban says of problems, by their codes; English is its own language. */
-type ProblemTexts = Partial<Record<Language, Record<string, string>>>;
-const PROBLEMS: ProblemTexts = { ja: problemsInJapanese };
-
-/** What a problem of the API says: in its own words where there are none of ours. */
-export function problemText(code: string | undefined, error: string, values: Values = {}): string {
-  return ofCode(PROBLEMS, code, error, values);
+/** Changes the language for this browser, once all texts in use are here. Throws where they can't be fetched. */
+export async function setLanguage(chosen: Language, remember = true): Promise<void> {
+  const fetched = (async () => {
+    common[chosen] ??= (await (chosen === "en" ? import("./en") : import("./ja"))).default;
+    if (chosen === "ja") problems ??= (await import("./problems.ja")).default;
+  })();
+  await Promise.all([fetched, ...[...used].map((set) => set.load(chosen))]);
+  language.value = chosen;
+  document.documentElement.lang = chosen;
+  if (remember) localStorage.setItem(STORED, chosen);
 }
 
-function ofCode(texts: ProblemTexts, code: string | undefined, error: string, values: Values): string {
-  const found = code === undefined ? undefined : texts[language.value]?.[code];
+/** Takes the language that the visitor chose before, else the browser's. */
+export function startLanguage(): Promise<void> {
+  const stored = localStorage.getItem(STORED);
+  const wanted = stored ?? navigator.languages.map((one) => one.slice(0, 2)).find((one) => one in LANGUAGES);
+  return setLanguage(wanted !== undefined && wanted in LANGUAGES ? (wanted as Language) : "en", false);
+}
+
+/** Returns a text of both languages in the page's. */
+export function say(text: Bilingual): string {
+  return text[language.value];
+}
+
+/** The Japanese texts of problems, by code; English is the server's own language. */
+let problems: Record<string, string> | undefined;
+
+/** Returns the text of an API problem: the server's own where the page knows none. */
+export function problemText(code: string | undefined, error: string, values: Values = {}): string {
+  const found = code === undefined || language.value === "en" ? undefined : problems?.[code];
   if (found === undefined) return error;
   const named = Object.entries(values).map(([name, value]) => {
     // ids are no quantities; roles and scopes have words of their own
-    const key = name === "role" ? `role.${value}` : name === "scope" ? `account.scope.${value}` : "";
-    return [name, hasText(key) ? t(key) : name === "id" ? String(value) : value];
+    const key = name === "role" || name === "scope" ? `${name}.${value}` : "";
+    return [name, has(key) ? t(key) : name === "id" ? String(value) : value];
   });
   return fill(found, { ...Object.fromEntries(named), error });
-}
-
-/** Whether there is such a text: for keys made of what the API says, such as `action.blocked`. */
-export function hasText(key: string): key is Key {
-  let found: unknown = TABLES[language.value];
-  for (const part of key.split(".")) found = (found as Record<string, unknown> | undefined)?.[part];
-  return typeof found === "string";
 }
 
 const formats = new Map<string, Intl.DateTimeFormat | Intl.NumberFormat | Intl.RelativeTimeFormat>();
@@ -92,8 +142,13 @@ function format<T extends Intl.DateTimeFormat | Intl.NumberFormat | Intl.Relativ
 ): T {
   const key = `${language.value} ${name}`;
   let made = formats.get(key) as T | undefined;
-  if (!made) formats.set(key, (made = make(language.value === "ja" ? "ja-JP" : "en-GB")));
+  if (!made) formats.set(key, (made = make(locale())));
   return made;
+}
+
+/** The name of the page's language for `Intl`. */
+export function locale(): string {
+  return language.value === "ja" ? "ja-JP" : "en-GB";
 }
 
 /** 12,345 */
@@ -106,23 +161,26 @@ export function percent(value: number): string {
   return format("percent", (one) => new Intl.NumberFormat(one, { style: "percent" })).format(value);
 }
 
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
+
+/** The day as each language writes it: 3 Nov 2026, 2026/11/03. */
+function day(): Intl.DateTimeFormatOptions {
+  return { year: "numeric", month: language.value === "ja" ? "2-digit" : "short", day: "2-digit" };
+}
+
 /** A time of the API (RFC 3339) or of the browser, in the browser's zone, to the second. */
 export function dateTime(time: string | number | Date): string {
-  const made = format(
-    "time",
-    (one) => new Intl.DateTimeFormat(one, { dateStyle: "medium", timeStyle: "medium" }),
-  );
-  return made.format(new Date(time));
+  return format("time", (one) => new Intl.DateTimeFormat(one, { ...day(), ...CLOCK })).format(new Date(time));
 }
 
 /** As {@link dateTime}, the day alone. */
 export function date(time: string | number | Date): string {
-  return format("day", (one) => new Intl.DateTimeFormat(one, { dateStyle: "medium" })).format(new Date(time));
+  return format("day", (one) => new Intl.DateTimeFormat(one, day())).format(new Date(time));
 }
 
 /** As {@link dateTime}, without the day. */
 export function clock(time: string | number | Date): string {
-  return format("clock", (one) => new Intl.DateTimeFormat(one, { timeStyle: "medium" })).format(new Date(time));
+  return format("clock", (one) => new Intl.DateTimeFormat(one, CLOCK)).format(new Date(time));
 }
 
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [

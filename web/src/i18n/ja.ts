@@ -1,48 +1,36 @@
-// 日本語。ページごとの文言はそれぞれのファイルにある。
+// 日本語の共通の文言。各部の文言は、それぞれのページと同じフォルダーにある。
 import { type Texts } from "./index";
 import type en from "./en";
-import account from "./pages/account.ja";
-import audit from "./pages/audit.ja";
-import chart from "./pages/chart.ja";
-import notices from "./pages/notices.ja";
-import overview from "./pages/overview.ja";
-import setup from "./pages/setup.ja";
-import events from "./pages/events.ja";
-import event from "./pages/event.ja";
-import rule from "./pages/rule.ja";
-import exclude from "./pages/exclude.ja";
-import replay from "./pages/replay.ja";
-import live from "./pages/live.ja";
-import incidents from "./pages/incidents.ja";
-import tuning from "./pages/tuning.ja";
-import history from "./pages/history.ja";
-import learning from "./pages/learning.ja";
-import signin from "./pages/signin.ja";
-import users from "./pages/users.ja";
 
 const ja: Texts<typeof en> = {
   shell: {
     skip: "本文へ移動",
     menu: "メニュー",
     navigation: "ページ",
-    look: "監視",
+    monitor: "監視",
     tune: "調整",
-    manage: "管理",
+    settings: "設定",
     language: "言語",
-    theme: "配色",
-    help: "キー操作",
-    keyHelp: "キー操作の一覧を表示",
+    theme: "テーマ",
+    keys: "ショートカット",
+    keyHelp: "キーボードショートカットを表示",
     signOut: "サインアウト",
     missing: "ページが見つかりません",
-    forbidden: "このページを開くには{role}の役割が必要です(あなたの役割は{mine}です)。役割はオーナーが変更できます。",
-    toOverview: "概要へ戻る",
-    outdated: "monban が更新されました。ページを再読み込みしてください。",
+    forbidden: {
+      analyst: "このページを開けるのはアナリストとオーナーだけです。あなたの役割は{mine}です。役割はオーナーが変更できます。",
+      owner: "このページを開けるのはオーナーだけです。あなたの役割は{mine}です。役割はオーナーが変更できます。",
+      mine: { viewer: "閲覧者", analyst: "アナリスト", owner: "オーナー" },
+    },
+    toOverview: "概要へ移動",
+    outdated: "monban が更新されました。このページを更新してください。",
   },
-  theme: { system: "システムに合わせる", light: "ライト", dark: "ダーク" },
+  theme: { system: "システム", light: "ライト", dark: "ダーク" },
   role: { owner: "オーナー", analyst: "アナリスト", viewer: "閲覧者" },
+  scope: { read: "閲覧", tune: "調整", admin: "管理" },
+  mode: { block: "遮断", detect: "検知のみ", off: "停止", learning: "学習中" },
   help: {
-    title: "キー操作",
-    enabled: "1文字のショートカットを使う",
+    title: "キーボードショートカット",
+    enabled: "1 文字のショートカットを有効にする",
     note: "Tab キーと Enter キーでもすべて操作できます。",
   },
   ui: {
@@ -51,20 +39,22 @@ const ja: Texts<typeof en> = {
     save: "保存",
     remove: "削除",
     retry: "再試行",
+    refresh: "更新",
     acknowledge: "確認済みにする",
-    retrying: "このページは自動的に再試行します。",
+    retrying: "自動的に再試行しています。",
     more: "さらに表示",
     loading: "読み込み中…",
-    unreachable: "monban から応答がありません。稼働状況とネットワークを確認してください。",
+    unreachable: "monban に接続できません。monban が動作しているか、ネットワークに問題がないか確認してください。",
     retryAfter: "{problem}{n} 秒後にもう一度お試しください。",
     copy: "コピー",
     copied: "コピーしました",
+    notCopied: "ブラウザーの制限でコピーできませんでした",
     never: "なし",
     select: "次の項目へ",
     selectBefore: "前の項目へ",
     open: "選択中の項目を開く",
   },
-  action: { blocked: "遮断", detected: "検知", passed: "通過", refused: "拒否", failed: "失敗" },
+  outcome: { blocked: "遮断", detected: "検知", passed: "通過", refused: "拒否", failed: "失敗" },
   severity: {
     emergency: "緊急",
     alert: "警報",
@@ -75,23 +65,29 @@ const ja: Texts<typeof en> = {
     info: "情報",
     debug: "デバッグ",
   },
-  account,
-  audit,
-  chart,
-  notices,
-  overview,
-  setup,
-  events,
-  event,
-  rule,
-  exclude,
-  replay,
-  live,
-  incidents,
-  tuning,
-  history,
-  learning,
-  signin,
-  users,
+  rule: {
+    unknown: "このルールは読み込まれていません。",
+    phase: "フェーズ {n}",
+    excluded: "このルールに関係する除外 {n} 件",
+  },
+  attack: {
+    xss: "クロスサイトスクリプティング",
+    sqli: "SQL インジェクション",
+    rce: "リモートコマンド実行",
+    lfi: "ローカルファイルインクルージョン",
+    rfi: "リモートファイルインクルージョン",
+    "injection-php": "PHP インジェクション",
+    "injection-nodejs": "Node.js インジェクション",
+    "injection-java": "Java インジェクション",
+    "injection-generic": "インジェクション",
+    generic: "攻撃",
+    fixation: "セッション固定化",
+    disclosure: "情報漏えい",
+    protocol: "プロトコル違反",
+    "reputation-scanner": "スキャナー",
+    scanner: "スキャナー",
+    dos: "サービス妨害",
+    other: "その他",
+  },
 };
 export default ja;

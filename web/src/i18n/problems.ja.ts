@@ -1,5 +1,5 @@
 // 日本語の、API が伝える問題の文言。英語ではサーバーの `error` をそのまま表示する。
-// 種類(code)が増えると、ここに文言を足すまでコンパイルできない。
+// 種類（code）が増えると、ここに文言を足すまでコンパイルできない。
 import type { ProblemCode } from "../api";
 
 const problems: Record<ProblemCode, string> = {
@@ -91,4 +91,5 @@ const problems: Record<ProblemCode, string> = {
   changed_since: "その後に変更されたため、元に戻せません。",
   exclusions_changed: "他のユーザーが除外を変更しました。内容を確認し直してください。",
 };
+
 export default problems;

@@ -6,7 +6,7 @@
  * `name=value`, apart by spaces; values with spaces in quotes; `!` before a value inverts it, and `name!=value` does the
  * same; `\!` is a `!` that is meant. A word alone is a text. Times are RFC 3339, dates, or spans back from now.
  */
-import { ACTIONS, GATES, SEVERITIES } from "../evidence/event";
+import { ACTIONS, GATES, SEVERITIES } from "../api/event";
 
 /** What the API can test; crates/store/src/filter/text.rs has the same. */
 export const PROPERTIES = [

@@ -1,12 +1,11 @@
 // Keyboard shortcuts: single keys (`j`, `/`, `?`, `Enter`) and two in a row (`g e`). Whoever shows something registers its own.
 import { useEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
-import { type Key, t } from "../i18n";
 
 /** A shortcut: what it does, in words, and the doing. */
 export interface Shortcut {
-  /** The name of its text, for the help. */
-  label: Key;
+  /** Its text in the help. */
+  label: string;
   run: (event: KeyboardEvent) => void;
 }
 
@@ -32,10 +31,15 @@ export function useKeys(shortcuts: Shortcuts): void {
   newest.current = shortcuts;
   const names = Object.keys(shortcuts).join("\n");
   useEffect(() => {
-    // what a shortcut does may change with each rendering, its keys and label seldom do
+    // each render may change a label and what runs; the keys seldom change
     const layer: Shortcuts = {};
-    for (const [keys, { label }] of Object.entries(newest.current)) {
-      layer[keys] = { label, run: (event) => newest.current[keys]?.run(event) };
+    for (const keys of Object.keys(newest.current)) {
+      layer[keys] = {
+        get label() {
+          return newest.current[keys]?.label ?? "";
+        },
+        run: (event) => newest.current[keys]?.run(event),
+      };
     }
     layers.value = [...layers.peek(), layer];
     return () => {
@@ -47,7 +51,7 @@ export function useKeys(shortcuts: Shortcuts): void {
 /** All shortcuts that work now, with their texts. Reads a signal. */
 export function activeShortcuts(): { keys: string; label: string }[] {
   const found = new Map<string, string>();
-  for (const layer of layers.value) for (const [keys, { label }] of Object.entries(layer)) found.set(keys, t(label));
+  for (const layer of layers.value) for (const [keys, { label }] of Object.entries(layer)) found.set(keys, label);
   return [...found].map(([keys, label]) => ({ keys, label }));
 }
 

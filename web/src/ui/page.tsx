@@ -3,7 +3,7 @@ import { type ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Finding } from "../api";
 import { ApiError, send } from "../api/client";
-import { ago, dateTime, hasText, language, t } from "../i18n";
+import { ago, dateTime, has, language, t } from "../i18n";
 import { may } from "../session";
 import { Button, errorText, useAction } from "./controls";
 import { Untrusted } from "./untrusted";
@@ -55,6 +55,16 @@ export function Panel({
       {note && <p class="note">{note}</p>}
       {children}
     </section>
+  );
+}
+
+/** A name and its value in a list of class `facts`. */
+export function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
   );
 }
 
@@ -138,14 +148,14 @@ export function Time({ time, relative = false }: { time: string; relative?: bool
 
 /** What became of a request, in a colour and in words: `blocked`, `detected`, `passed`, … */
 export function ActionBadge({ action }: { action: string }) {
-  const key = `action.${action}`;
-  return <span class={`badge action-${action}`}>{hasText(key) ? t(key) : action}</span>;
+  const key = `outcome.${action}`;
+  return <span class={`badge action-${action}`}>{has(key) ? t(key) : action}</span>;
 }
 
 /** How bad: `critical`, `error`, `warning`, `notice`, … */
 export function SeverityBadge({ severity }: { severity: string }) {
   const key = `severity.${severity}`;
-  return <span class={`badge severity-${severity}`}>{hasText(key) ? t(key) : severity}</span>;
+  return <span class={`badge severity-${severity}`}>{has(key) ? t(key) : severity}</span>;
 }
 
 /** A small word about something: `kind` chooses the colour. */

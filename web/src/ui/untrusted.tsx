@@ -41,3 +41,17 @@ export function Untrusted({ text, limit = 2_000 }: { text: string; limit?: numbe
   if (plain) parts.push(plain);
   return <bdi class="untrusted">{parts}</bdi>;
 }
+
+/** Text with its line ends. */
+export function Lines({ text, className }: { text: string; className: string }) {
+  return (
+    <pre class={className} dir="ltr">
+      {text.split("\n").map((line, at) => (
+        <>
+          {at > 0 && "\n"}
+          <Untrusted text={line} limit={5000} />
+        </>
+      ))}
+    </pre>
+  );
+}

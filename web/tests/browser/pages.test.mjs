@@ -79,8 +79,8 @@ test("events: rows, keys, older ones, searched up to, count that goes on", async
     assert.equal(await page.locator(".event-row.selected").getAttribute("data-id"), first[1].id);
     await page.keyboard.press("k");
     assert.equal(await page.locator(".event-row.selected").getAttribute("data-id"), first[0].id);
-    await page.getByRole("button", { name: "Go on searching" }).click();
-    await page.getByText("That is all.").waitFor();
+    await page.getByRole("button", { name: "Continue searching" }).click();
+    await page.getByText("End of results").waitFor();
     assert.equal(await rows(page).count(), 5);
     const asked = api.asked.filter(({ key }) => key === "GET /api/events").map(({ query }) => query);
     assert.deepEqual(asked, ["limit=50", `limit=50&before=${first[2].id}`]);
@@ -112,7 +112,7 @@ test("events: the query is typed, completed, faulty, clicked, inverted, shared, 
     assert.equal(await input.inputValue(), "action=!passed ");
     await page.keyboard.type("status=99");
     await page.keyboard.press("Enter");
-    await page.getByText("neither a status such as 403").waitFor();
+    await page.getByText("Not a status (403)").waitFor();
     const selected = await input.evaluate((one) => one.value.slice(one.selectionStart, one.selectionEnd));
     assert.equal(selected, "99");
     await page.keyboard.type("403");
@@ -127,28 +127,28 @@ test("events: the query is typed, completed, faulty, clicked, inverted, shared, 
     // inverted and taken away
     await page.locator(".chip").first().getByRole("button").first().click();
     await page.waitForURL("**/events?action=passed&status=403*");
-    await page.getByRole("button", { name: "Remove the condition on status" }).click();
+    await page.getByRole("button", { name: "Remove the filter on status" }).click();
     await page.waitForURL("**/events?action=passed&client=203.0.113.7&site=%21shop");
     await page.getByRole("button", { name: "Copy link" }).click();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), page.url());
     // saved
     await page.getByRole("button", { name: "Saved queries" }).click();
-    await page.getByLabel("Save this query as").fill("mine");
-    await page.getByLabel("for everybody").check();
+    await page.getByLabel("Query name").fill("mine");
+    await page.getByLabel("Share with everyone").check();
     await page.getByRole("button", { name: "Save", exact: true }).click();
     await page.locator(".saved-choice").waitFor();
     assert.deepEqual(saved, [
       { id: "f1", owner: "ada", name: "mine", query: "action=passed&client=203.0.113.7&site=%21shop", shared: true },
     ]);
     await page.keyboard.press("Escape");
-    await page.getByRole("button", { name: "Remove all" }).click();
+    await page.getByRole("button", { name: "Clear filters" }).click();
     await page.waitForURL("**/events");
     await page.getByRole("button", { name: "Saved queries" }).click();
     await page.locator(".saved-choice").click();
     await page.waitForURL("**/events?action=passed&client=203.0.113.7&site=%21shop");
     await page.getByRole("button", { name: "Saved queries" }).click();
-    await page.getByRole("button", { name: "Remove the saved query" }).click();
-    await page.getByText("No query is saved yet.").waitFor();
+    await page.getByRole("button", { name: "Remove saved query" }).click();
+    await page.getByText("No saved queries yet.").waitFor();
     // back goes back through queries
     await page.goBack();
     await page.waitForURL("**/events");
@@ -159,9 +159,9 @@ test("events: what a link asks for in vain is said", async () => {
   const routes = { "GET /api/events": { events: [], next: null, searched_to: null } };
   await withPage(routes, {}, async (page, api) => {
     await page.goto(`${api.address}/events?site=shop&colour=${encodeURIComponent(MARKUP + HIDDEN)}`);
-    await page.getByText("can't be searched").waitFor();
+    await page.getByText("Ignored unknown filters").waitFor();
     assert.ok((await page.locator(".query-errors").innerText()).includes(`colour=${MARKUP}${SHOWN}`));
-    await page.getByText("No event fits.").waitFor();
+    await page.getByText("No matching events.").waitFor();
   });
 });
 
@@ -176,7 +176,7 @@ test("events: an API that fails is said, and asked again", async () => {
     await page.getByText("the store is locked").waitFor();
     fails = 503;
     await page.getByRole("button", { name: "Try again" }).click();
-    await page.getByText("This page asks again by itself.").waitFor();
+    await page.getByText("Retrying automatically.").waitFor();
     fails = 0;
     await rows(page).first().waitFor();
   });
@@ -227,7 +227,7 @@ test("event: matches in text, hex and decoded; rule; curl; neighbours; keys", as
     assert.equal(await chosen(), "<script>");
     await page.keyboard.press("k");
     assert.equal(await page.locator(".match-line.selected .match-rule").innerText(), "941100");
-    await page.getByRole("button", { name: "Rule" }).nth(1).click();
+    await page.getByRole("button", { name: "Show rule" }).nth(1).click();
     await page.getByText("/usr/share/rules/941.conf:82").waitFor();
     await page.getByText("Script tag vector", { exact: true }).waitFor();
     await page.keyboard.press("c");
@@ -235,8 +235,8 @@ test("event: matches in text, hex and decoded; rule; curl; neighbours; keys", as
     const command = await page.evaluate(() => navigator.clipboard.readText());
     assert.ok(command.startsWith("curl -i -g --path-as-is -H 'Host: shop.example'"), command);
     assert.ok(command.endsWith("'http://shop.example/search?name=%22%3E%3Cscript%3Ealert(1)'"), command);
-    await page.getByText("The threshold is 5: reached.").waitFor();
-    await page.getByText("Computed by rules, not sent.").waitFor();
+    await page.getByText("Reached the threshold of 5.").waitFor();
+    await page.getByText("Computed by rules, not part of the request.").waitFor();
     const near = page.locator("section.panel", { hasText: "Same client" }).locator(".event-row");
     const nearest = [...older, one, ...newer.slice(0, 5)].map(({ id }) => id).toReversed();
     await near.nth(7).waitFor();
@@ -341,24 +341,24 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
   await withPage(routes, {}, async (page, started) => {
     api = started;
     await page.goto(`${api.address}/events/${one.id}`);
-    await page.getByRole("button", { name: "Exclude …" }).click();
+    await page.getByRole("button", { name: "Add exclusion…" }).click();
     await page.waitForFunction(() => document.activeElement?.matches("dialog form input"));
     // the replay of the narrowest began by itself, with the event that it is about
-    await page.getByText("This very event looks like an attack.").waitFor();
-    await page.getByText("2 of what would pass look like attacks.").waitFor();
+    await page.getByText("This event itself looks like an attack.").waitFor();
+    await page.getByText("2 of the requests that would pass look like attacks.").waitFor();
     const scope = (rule) => ({ rule, path_match: "exact", site: "shop", path: "/search", parameter: "ARGS:name" });
     const narrowest = [941100, 941110].map(scope);
     assert.deepEqual(asked("POST /api/replays")[0].body, { add: narrowest, remove: [], event: one.id });
     const own = await page.locator(".replay .warning").innerText();
     for (const sign of [
-      "4 rules for attacks matched",
+      "4 attack rules matched",
       "score 20",
-      `several kinds at once: Cross-site scripting, attack-${MARKUP}`,
+      `several attack types: Cross-site scripting, attack-${MARKUP}`,
       "rule 942100 still matches",
-      "the same client's attacks on other places stay blocked",
+      "other attacks from the same client stay blocked",
     ]) assert.ok(own.includes(sign), `${sign}: ${own}`);
     const sums = await page.locator(".replay-sums").innerText();
-    assert.ok(sums.includes("1 stays blocked") && sums.includes("3 stay detected"), sums);
+    assert.ok(sums.includes("1 still blocked") && sums.includes("3 still detected"), sums);
     assert.ok((await page.locator(".replay").innerText()).includes(`GET /${MARKUP}`));
     assert.equal(await page.locator(".replay a").nth(1).getAttribute("href"), `/events/${attack.id}`);
     // the rule text is folded, and its ids are those that will be used; reason and end are in sight
@@ -369,14 +369,14 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
     // somebody else was faster: nothing is done, and the newest state is shown
     answer = { status: 409, body: { error: "the version is v9", version: "v9" } };
     await page.getByRole("button", { name: "Apply anyway" }).click();
-    await page.getByText("Somebody else changed the exclusions").waitFor();
+    await page.getByText("Someone else changed the exclusions").waitFor();
     assert.equal(await page.locator("dialog button[type=submit]").isDisabled(), true);
     const now = proposals();
     for (const proposal of now.proposals) if (proposal.rule === 941100 && proposal.width !== "site") proposal.in_force = 80000;
     const theirs = { ...EXCLUSION, id: 80000, author: "bob" };
     api.routes[`GET /api/events/${one.id}/exclusions`] = { ...now, version: "v9", in_force: [theirs] };
-    await page.getByRole("button", { name: "Look again" }).click();
-    await page.getByText("Excluded already of what matched here:").waitFor();
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await page.getByText("Already excluded among these matches:").waitFor();
     assert.ok((await page.locator(".in-force").innerText()).includes("bob"));
     assert.equal(await page.locator("dialog .proposals li").count(), 1, "what is excluded is not offered again");
     answer = { status: 422, body: { error: `the rules do not load: ${MARKUP}` } };
@@ -388,14 +388,14 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
     api.routes[`GET /api/events/${one.id}/exclusions`] = proposals();
     await page.keyboard.press("Escape");
     await page.keyboard.press("x");
-    await page.getByText("none of them shows signs of an attack").waitFor();
-    await page.getByRole("radio", { name: "This path The rules" }).click();
+    await page.getByText("none of them looks like an attack").waitFor();
+    await page.getByRole("radio", { name: "This path The selected rules" }).click();
     await page.getByText("2 stored events would now pass").waitFor();
     await page.getByRole("checkbox").nth(1).uncheck();
     await page.getByLabel("Reason").fill("our editor");
-    await page.getByLabel("Ends").selectOption("30");
+    await page.getByLabel("Expires").selectOption("30");
     await page.getByRole("button", { name: "Apply" }).click();
-    await page.getByText("1 exclusion is in force").waitFor();
+    await page.getByText("1 exclusion added").waitFor();
     assert.deepEqual(posted, [
       {
         version: "v1",
@@ -408,11 +408,11 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
     // all of them at once, by keys alone; the reason is made of what is excluded, the end is a day of one's own
     posted.splice(0);
     await page.keyboard.press("x");
-    await page.getByText("none of them shows signs of an attack").waitFor();
-    await page.getByLabel("Ends").selectOption("day");
+    await page.getByText("none of them looks like an attack").waitFor();
+    await page.getByLabel("Expires").selectOption("day");
     await page.getByLabel("Last day").fill("2031-02-03");
     await page.getByLabel("Reason").press("Enter");
-    await page.getByText("2 exclusions are in force").waitFor();
+    await page.getByText("2 exclusions added").waitFor();
     const [all] = posted;
     assert.deepEqual(all.add, narrowest.map((one_) => ({ ...one_, event: one.id })));
     assert.equal(all.reason, "Cross-site scripting rules on ARGS:name of shop /search");
@@ -422,7 +422,7 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
     for (const proposal of now.proposals) proposal.in_force = 80000;
     api.routes[`GET /api/events/${one.id}/exclusions`] = { ...now, version: "v10", in_force: [theirs] };
     await page.keyboard.press("x");
-    await page.getByText("What matched here is excluded already:").waitFor();
+    await page.getByText("All matches are already excluded:").waitFor();
     assert.equal(await page.locator("dialog button[type=submit]").count(), 0);
   });
 });
@@ -468,7 +468,7 @@ test("live: events as they come, pause, the newest 500, missed ones, reconnectio
     assert.equal(await rows(page).first().getAttribute("data-id"), newer.id);
     await page.keyboard.press("p");
     for (const one of list(3)) api.push("event", one);
-    await page.getByRole("button", { name: "Go on (3 held)" }).click();
+    await page.getByRole("button", { name: "Resume (3 held)" }).click();
     await rows(page).nth(4).waitFor();
     for (const one of list(600)) api.push("event", one);
     const last = event();
@@ -477,11 +477,11 @@ test("live: events as they come, pause, the newest 500, missed ones, reconnectio
     assert.equal(await rows(page).count(), 500);
     await page.keyboard.press("p");
     for (const one of list(510)) api.push("event", one);
-    await page.getByText("Only the newest 500 are held").waitFor();
+    await page.getByText("holds only the newest 500").waitFor();
     api.push("missed", { count: 1234 });
-    await page.getByText("1,234 events came too fast").waitFor();
+    await page.getByText("1,234 events arrived too fast").waitFor();
     api.cut();
-    await page.getByText("connection lost, trying again").waitFor();
+    await page.getByText("connection lost, retrying").waitFor();
     await page.getByText("connected", { exact: true }).waitFor();
     // an event that is sent once more after a reconnection is shown once
     await page.keyboard.press("p");
@@ -493,7 +493,7 @@ test("live: events as they come, pause, the newest 500, missed ones, reconnectio
     const failures = [{ status: 503, body: { error: "too many live tails", code: "too_many_tails" } }];
     api.routes["GET /api/live"] = () => failures[0];
     api.cut();
-    await page.getByText("too many live tails This page asks again by itself.").waitFor();
+    await page.getByText("too many live tails Retrying automatically.").waitFor();
     failures.pop();
     await page.getByText("connected", { exact: true }).waitFor();
     assert.ok((await rows(page).count()) > 400);
@@ -526,8 +526,8 @@ test("a daemon that is away is asked again without anybody's doing; in both lang
   const away = { status: 503, body: { error: "the store is locked", code: "unavailable" } };
   const notices = { channels: [], skipped_events: 0, problem: null };
   for (const [locale, problem, told, there] of [
-    ["en-GB", "the store is locked", "This page asks again by itself.", "Nobody is told yet"],
-    ["ja-JP", "現在利用できません: the store is locked", "このページは自動的に再試行します。", "通知先がまだありません"],
+    ["en-GB", "the store is locked", "Retrying automatically.", "No channels yet"],
+    ["ja-JP", "現在利用できません: the store is locked", "自動的に再試行しています。", "通知先がまだありません"],
   ]) {
     const routes = { "GET /api/notices": away };
     await withPage(routes, { locale }, async (page, api) => {
@@ -554,18 +554,49 @@ test("a page whose code does not come, because monban is away, is there once mon
   await withPage(routes, {}, async (page, api) => {
     await page.goto(`${api.address}/events`);
     await rows(page).first().waitFor();
-    await page.route("**/assets/notices-*", (route) => route.abort());
+    await page.route("**/assets/channels-*", (route) => route.abort());
     await page.keyboard.press("g");
     await page.keyboard.press("n");
-    await page.getByText("This page asks again by itself.").waitFor();
-    await page.unroute("**/assets/notices-*");
+    await page.getByText("Retrying automatically.").waitFor();
+    await page.unroute("**/assets/channels-*");
     api.routes["GET /healthz"] = { status: 200, body: HEALTH };
-    await page.getByText("Nobody is told yet").waitFor();
+    await page.getByText("No channels yet").waitFor();
     // where monban answers and the code is gone, it was updated
     await page.route("**/assets/account-*", (route) => route.fulfill({ status: 404 }));
     await page.keyboard.press("g");
     await page.keyboard.press("a");
-    await page.getByText("monban was updated in the meantime").waitFor();
+    await page.getByText("monban has been updated").waitFor();
+  });
+});
+
+test("texts come with their part, in one language; another language is fetched when it is chosen", async () => {
+  const routes = { "GET /healthz": HEALTH, "GET /api/events": { events: [], next: null, searched_to: null }, "GET /api/exclusions": { exclusions: [], problems: [], version: "v" } };
+  await withPage(routes, {}, async (page, api) => {
+    const fetched = [];
+    page.on("request", (request) => {
+      const name = /\/assets\/((?:texts\.)?(?:en|ja))-/.exec(request.url());
+      if (name) fetched.push(name[1]);
+    });
+    await page.goto(`${api.address}/events`);
+    await page.getByText("No events yet.").waitFor();
+    assert.deepEqual(fetched.sort(), ["en", "texts.en"]);
+    await page.goto(`${api.address}/tuning`);
+    await page.getByText("No exclusions").waitFor();
+    fetched.length = 0;
+    // a language that can't be fetched leaves the page as it is
+    await page.route("**/assets/texts.ja-*", (route) => route.abort());
+    await page.selectOption("nav [aria-label=Language]", "ja");
+    await page.getByText("Can't reach monban.").waitFor();
+    assert.equal(await page.getAttribute("html", "lang"), "en");
+    await page.getByText("No exclusions").waitFor();
+    await page.unroute("**/assets/texts.ja-*");
+    await page.reload();
+    await page.selectOption("nav [aria-label=Language]", "ja");
+    await page.getByText("除外はありません。").waitFor();
+    assert.ok(fetched.includes("texts.ja") && fetched.filter((name) => name === "ja").length > 0, fetched.join());
+    // a page of another part comes in the new language
+    await page.click("nav a[href='/events']");
+    await page.getByText("イベントはまだありません。").waitFor();
   });
 });
 
@@ -647,7 +678,7 @@ test("incidents: a scan is one line with its course; it expands, and leads to it
     await page.keyboard.press("j");
     await page.keyboard.press("o");
     await page.getByText("942100 × 9,000").waitFor();
-    await page.getByLabel("Time", { exact: true }).selectOption("24h");
+    await page.getByLabel("Time range", { exact: true }).selectOption("24h");
     await page.waitForURL("**/incidents?span=24h");
     await page.locator("h1").click();
     await page.keyboard.press("j");
@@ -711,19 +742,19 @@ test("tuning: list, edit with preview and replay, conflict, removal, another rul
     await page.keyboard.press("Enter");
     const apply = page.locator("dialog button[type=submit]");
     await page.getByText("2 stored events would now pass").waitFor();
-    await page.getByLabel("Rule (id)").fill("949110");
+    await page.getByLabel("Rule ID").fill("949110");
     await page.getByText("without it nothing would be blocked at all").waitFor();
     assert.equal(await apply.isDisabled(), true);
-    await page.getByLabel("Rule (id)").fill("");
-    await page.getByText("Rule (id) is missing.").waitFor();
+    await page.getByLabel("Rule ID").fill("");
+    await page.getByText("Enter a rule ID.").waitFor();
     assert.equal(await apply.isDisabled(), true);
     // what is not there is told
-    await page.getByLabel("Rule (id)").fill("4711");
-    await page.getByText("No rule 4711 is loaded").waitFor();
-    await page.getByText("“shpo” is no site of this gate (its sites: shop)").waitFor();
-    await page.getByLabel("Rule (id)").fill("941110");
+    await page.getByLabel("Rule ID").fill("4711");
+    await page.getByText("Rule 4711 is not loaded").waitFor();
+    await page.getByText("“shpo” is not a site of this gate (shop)").waitFor();
+    await page.getByLabel("Rule ID").fill("941110");
     await page.getByLabel("Path", { exact: true }).fill("/search/");
-    await page.getByLabel("The path is").selectOption("prefix");
+    await page.getByLabel("Path match").selectOption("prefix");
     await page.locator("dialog .seclang summary").click();
     await page.getByText("text of 941110 /search/").waitFor();
     // it is replayed before it can be applied
@@ -731,14 +762,14 @@ test("tuning: list, edit with preview and replay, conflict, removal, another rul
     const { remove, add } = api.asked.filter(({ key }) => key === "POST /api/replays").at(-1).body;
     assert.deepEqual([remove, add.length, add[0].path], [[10000], 1, "/search/"]);
     await apply.click();
-    await page.getByText("Somebody else changed the exclusions").waitFor();
+    await page.getByText("Someone else changed the exclusions").waitFor();
     conflict = false;
     posted.splice(0);
     exclusions.version = "v2";
-    await page.getByRole("button", { name: "Look again" }).click();
+    await page.getByRole("button", { name: "Refresh" }).click();
     await page.waitForFunction(() => !document.querySelector("dialog button[type=submit]").disabled);
     await apply.click();
-    await page.getByText("1 exclusion is in force").waitFor();
+    await page.getByText("1 exclusion added").waitFor();
     // one change takes the place of the old one, which keeps its end and its event
     const event = EXCLUSION.event;
     const edited = { rule: 941110, path_match: "prefix", site: "shop", path: "/search/", parameter: "ARGS:name", event };
@@ -751,11 +782,11 @@ test("tuning: list, edit with preview and replay, conflict, removal, another rul
     await page.getByText("2 stored events would now pass").waitFor();
     conflict = true;
     await apply.click();
-    await page.getByText("Somebody else changed the exclusions").waitFor();
+    await page.getByText("Someone else changed the exclusions").waitFor();
     exclusions.version = "v3";
     exclusions.exclusions = [{ ...EXCLUSION, seclang: "SecRule of somebody else" }];
-    await page.getByRole("button", { name: "Look again" }).click();
-    await page.getByText("Somebody else has changed or removed this exclusion").waitFor();
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await page.getByText("Someone else changed or removed this exclusion").waitFor();
     assert.equal(await apply.isDisabled(), true);
     await page.keyboard.press("Escape");
     posted.splice(0);
@@ -764,7 +795,7 @@ test("tuning: list, edit with preview and replay, conflict, removal, another rul
     await page.goto(`${api.address}/tuning`);
     await page.locator(".exclusion").getByRole("button", { name: "Remove" }).click();
     await page.locator("dialog").getByRole("button", { name: "Remove" }).click();
-    await page.getByText("The exclusion is removed").waitFor();
+    await page.getByText("Exclusion removed").waitFor();
     assert.deepEqual(posted, ["?version=v1"]);
     await page.getByText("Try another rule set").click();
     await page.getByLabel(/Rule files/).fill("/srv/crs-4/*.conf\n");
@@ -795,7 +826,7 @@ test("history: differences and undo", async () => {
     for (const [at, parts] of [
       ["bob", "excluded", "+ 941100 shop · /search · ARGS:name"],
       ["undid #1", "− 941100", "Changed since"],
-      ["shop: learns"],
+      ["shop: Learning"],
       ["The file was edited by hand"],
     ].entries()) for (const part of parts) assert.ok((await change(at)).includes(part), `${part}: ${await change(at)}`);
     assert.equal(await page.locator(".change").nth(1).getByRole("button", { name: "Undo" }).count(), 0);
@@ -843,10 +874,10 @@ test("learning: modes, proposals by likelihood, accepted", async () => {
   };
   await withPage(routes, {}, async (page, api) => {
     await page.goto(`${api.address}/learning`);
-    await page.getByText("90% likely a false positive").waitFor();
+    await page.getByText("90% likely false positive").waitFor();
     const notes = await page.locator(".proposals .note").allInnerTexts();
-    assert.ok(notes[0].startsWith("90 events of 30 clients; 29 of these match in at most three places"), notes[0]);
-    assert.ok(!notes[0].includes("many rules") && notes[1].includes("But many rules match at once"), notes.join());
+    assert.ok(notes[0].startsWith("90 events from 30 clients. 29 of 30 matched in at most three places"), notes[0]);
+    assert.ok(!notes[0].includes("many rules") && notes[1].includes("However, many rules match at once"), notes.join());
     const links = await page.locator(".proposals >> nth=0").locator("li >> nth=0").locator("a").evaluateAll((all) => all.map((a) => a.getAttribute("href")));
     assert.deepEqual(links, [
       `/events/${seen[0].id}`,
@@ -857,14 +888,14 @@ test("learning: modes, proposals by likelihood, accepted", async () => {
     await page.getByRole("button", { name: "Accept 1" }).click();
     await page.getByText("2 stored events would now pass").waitFor();
     await page.locator("dialog button[type=submit]").click();
-    await page.getByText("1 exclusion is in force").waitFor();
+    await page.getByText("1 exclusion added").waitFor();
     const learned = { rule: 941100, path_match: "exact", site: "shop", path: "/edit", parameter: "ARGS:text", event: seen[0].id };
     assert.deepEqual(accepted, [
       { version: "v1", add: [learned], remove: [], reason: "rule 941100 on ARGS:text of shop /edit", expires_days: 365 },
     ]);
-    await page.getByRole("button", { name: "Block" }).click();
-    await page.locator("dialog").getByRole("button", { name: "Block" }).click();
-    await page.getByText("mode is changed").waitFor();
+    await page.getByRole("button", { name: "Start blocking" }).click();
+    await page.locator("dialog").getByRole("button", { name: "Start blocking" }).click();
+    await page.getByText("Site mode changed").waitFor();
     assert.deepEqual(modes, [{ mode: "block" }]);
   });
 });

@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { bytesOf, utf8 } from "../../src/evidence/bytes";
-import { curl, quoted } from "../../src/evidence/curl";
-import type { Event, RequestEvidence } from "../../src/evidence/event";
-import { arithmetic } from "../../src/evidence/score";
-import { folded, hexView, textView } from "../../src/evidence/view";
-import { pieces } from "../../src/evidence/visible";
+import { bytesOf, utf8 } from "../../src/bytes/bytes";
+import { curl, quoted } from "../../src/parts/gate/evidence/curl";
+import type { Event } from "../../src/api/event";
+import type { RequestEvidence } from "../../src/parts/gate/evidence/request";
+import { arithmetic } from "../../src/parts/gate/evidence/score";
+import { folded, hexView, textView } from "../../src/parts/gate/evidence/view";
+import { pieces } from "../../src/bytes/visible";
 
 test("both JSON forms give back every byte", () => {
   const cases: [Parameters<typeof bytesOf>[0], number[]][] = [

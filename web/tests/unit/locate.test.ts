@@ -1,9 +1,9 @@
 // Matches are found in the very bytes that matched.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { utf8 } from "../../src/evidence/bytes";
-import type { Header, MatchedRule, RequestEvidence } from "../../src/evidence/event";
-import { type Certainty, locate, messages } from "../../src/evidence/locate";
+import { utf8 } from "../../src/bytes/bytes";
+import type { Header, MatchedRule, RequestEvidence } from "../../src/parts/gate/evidence/request";
+import { type Certainty, locate, messages } from "../../src/parts/gate/evidence/locate";
 
 interface Case {
   what: string;

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ExclusionProposal } from "../../src/api";
-import { Mapped, utf8 } from "../../src/evidence/bytes";
-import { layOut, markedValue, plausibleBase64 } from "../../src/evidence/meaning";
-import { formDecode } from "../../src/evidence/transformations";
-import { chosenProposals, scopeOf, type Width, WIDTHS } from "../../src/pages/proposals";
+import { Mapped, utf8 } from "../../src/bytes/bytes";
+import { layOut, markedValue, plausibleBase64 } from "../../src/parts/gate/evidence/meaning";
+import { formDecode } from "../../src/parts/gate/evidence/transformations";
+import { chosenProposals, scopeOf, type Width, WIDTHS } from "../../src/parts/tuning/proposals";
 
 test("marks follow decoded bytes", () => {
   const value = formDecode(Mapped.of(utf8("a%3Cb%E9%96%80c")));

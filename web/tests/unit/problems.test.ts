@@ -5,26 +5,28 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ApiError } from "../../src/api/client";
 import { problemText, setLanguage } from "../../src/i18n";
-import en from "../../src/i18n/en";
-import ja from "../../src/i18n/ja";
 import problems from "../../src/i18n/problems.ja";
-import { actor, detailed } from "../../src/pages/auditing";
+import en from "../../src/parts/console/texts.en";
+import ja from "../../src/parts/console/texts.ja";
+import { TEXTS } from "../../src/parts/console/texts";
+import { actor, detailed } from "../../src/parts/console/auditing";
 import { errorText } from "../../src/ui/controls";
 
 (globalThis as { document?: unknown }).document = { documentElement: {} };
+await TEXTS.load();
 const described = JSON.parse(readFileSync(join(process.cwd(), "../docs/reference/openapi.json"), "utf8"));
 
-test("every code that the API may send has a Japanese text", () => {
+test("every code that the API may send has a Japanese text", async () => {
   const codes: string[] = described.components.schemas.ProblemCode.enum;
   assert.ok(codes.length > 50);
   assert.deepEqual(Object.keys(problems).sort(), [...codes].sort());
   for (const [code, text] of Object.entries(problems)) assert.match(text, /[ぁ-ん]/, code);
 });
 
-test("what a text names is what the API says that it names", () => {
+test("what a text names is what the API says that it names", async () => {
   const { description } = described.components.schemas.ProblemCode;
   assert.match(description, /values/);
-  setLanguage("ja", false);
+  await setLanguage("ja", false);
   const cases: [string, Record<string, string | number>, string][] = [
     ["role_needed", { role: "owner" }, "この操作にはオーナーの役割が必要です。"],
     ["scope_beyond_role", { scope: "tune", role: "analyst" }, "権限「調整」にはアナリストの役割が必要です。"],
@@ -37,19 +39,19 @@ test("what a text names is what the API says that it names", () => {
   assert.equal(problemText(undefined, "as it came"), "as it came");
 });
 
-test("a lock-out says once, and in whole sentences, when it is over", () => {
+test("a lock-out says once, and in whole sentences, when it is over", async () => {
   const body = { error: "too many attempts", code: "too_many_attempts" };
   const error = new ApiError(429, body.error, body, 54);
-  setLanguage("en", false);
-  assert.equal(errorText(error), "too many attempts; try again in 54 seconds");
-  setLanguage("ja", false);
+  await setLanguage("en", false);
+  assert.equal(errorText(error), "too many attempts; try again in 54 seconds.");
+  await setLanguage("ja", false);
   assert.equal(errorText(error), "試行回数が多すぎます。54 秒後にもう一度お試しください。");
   assert.equal(errorText(new ApiError(401, "x", { code: "wrong_credentials" })), problems.wrong_credentials);
-  setLanguage("en", false);
+  await setLanguage("en", false);
   assert.equal(errorText(new ApiError(401, "wrong name or password", { code: "wrong_credentials" })), "wrong name or password");
 });
 
-test("everything that the audit trail may tell of has a text in both languages", () => {
+test("everything that the audit trail may tell of has a text in both languages", async () => {
   const actions: string[] = described.components.schemas.AuditAction.enum;
   assert.ok(actions.length > 20);
   for (const { did } of [en.audit, ja.audit]) {
@@ -58,8 +60,8 @@ test("everything that the audit trail may tell of has a text in both languages",
   }
 });
 
-test("what the audit trail says beside names is said in the page's language", () => {
-  setLanguage("ja", false);
+test("what the audit trail says beside names is said in the page's language", async () => {
+  await setLanguage("ja", false);
   const cases: [string, string, string][] = [
     ["sign_in", "password and code", "パスワードと確認コード"],
     ["link_created", "first account", "最初のアカウント"],
@@ -72,7 +74,7 @@ test("what the audit trail says beside names is said in the page's language", ()
     ["of_a_newer_monban", "password", "password"],
   ];
   for (const [what, detail, text] of cases) assert.equal(detailed({ what, detail } as never), text, what);
-  assert.equal(actor({ user: "machine", via: "command" } as never), "このサーバー");
+  assert.equal(actor({ user: "machine", via: "command" } as never), "サーバー");
   assert.equal(actor({ user: "machine", via: "session" } as never), "machine");
-  setLanguage("en", false);
+  await setLanguage("en", false);
 });

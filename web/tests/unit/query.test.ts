@@ -1,7 +1,7 @@
 // Queries: typed, as conditions, as addresses.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { completions } from "../../src/query/completion";
+import { completions } from "../../src/parts/events/query/completion";
 import {
   type Condition,
   fromParams,

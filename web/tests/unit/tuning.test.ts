@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Exclusion } from "../../src/api";
-import { composedReason } from "../../src/pages/reason";
-import { dayFrom, type Ends, endOf } from "../../src/pages/until";
+import { composedReason } from "../../src/parts/tuning/reason";
+import { TEXTS } from "../../src/parts/tuning/texts";
+import { dayFrom, type Ends, endOf } from "../../src/parts/tuning/until";
+
+await TEXTS.load();
 
 const one = (change: Partial<Exclusion> = {}): Exclusion => ({
   rule: 941100,

@@ -12,7 +12,7 @@ macro_rules! cases {
     };
 }
 
-cases! { account crafted every_page evidence exclusion injection live notices overview passkeys saved shell signing_in users }
+cases! { account crafted every_page evidence exclusion injection live notices overview passkeys saved shell signing_in size users }
 
 #[test]
 fn pages_over_a_fixture() {

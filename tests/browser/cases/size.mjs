@@ -1,0 +1,34 @@
+// What the server sends for the first view of the sign-in and of the overview, compressed as it sends it.
+
+/** Bytes of a first view: files and API answers, with their header lines. */
+const LIMIT_BYTES = 70_000;
+
+export default async (bench) => {
+  // makes the owner
+  await bench.owner();
+  const texts = /\/assets\/(?:texts\.)?(en|ja)-/;
+  for (const locale of ["en-GB", "ja-JP"]) {
+    for (const path of ["/signin", "/"]) {
+      const visitor = path === "/" ? await bench.owner({ locale }) : await bench.visitor({ locale });
+      const devtools = await visitor.context.newCDPSession(visitor.page);
+      await devtools.send("Network.enable");
+      await devtools.send("Network.setCacheDisabled", { cacheDisabled: true });
+      const urls = new Map();
+      const sizes = [];
+      devtools.on("Network.requestWillBeSent", ({ requestId, request }) => urls.set(requestId, request.url));
+      devtools.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
+        sizes.push([encodedDataLength, new URL(urls.get(requestId) ?? visitor.page.url()).pathname]);
+      });
+      await visitor.open(path);
+      if (path === "/") await visitor.page.waitForSelector(".chart canvas");
+      await visitor.page.waitForLoadState("networkidle");
+      const bytes = sizes.reduce((sum, [one]) => sum + one, 0);
+      for (const [one, from] of sizes) console.log(`${String(one).padStart(8)}  ${from}`);
+      console.log(`${path} in ${locale}: ${bytes} bytes in ${urls.size} answers`);
+      bench.ok(bytes > 10_000 && bytes < LIMIT_BYTES, `${path} in ${locale}: ${bytes} bytes`);
+      const languages = new Set([...urls.values()].flatMap((url) => texts.exec(url)?.[1] ?? []));
+      bench.equal([...languages], [locale.slice(0, 2)], `${path} in ${locale}: the texts of one language`);
+      await visitor.context.close();
+    }
+  }
+};

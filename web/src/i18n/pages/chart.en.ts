@@ -1,4 +1,0 @@
-export default {
-  role: "bar chart",
-  hint: "Drag to zoom. By keyboard: arrows choose a bar, Enter zooms.",
-};

@@ -1,0 +1,61 @@
+// Where one is signed in.
+import { type Sessions } from "../../../api";
+import { send, useLoad } from "../../../api/client";
+import { Badge, Button, Loading, Panel, Problem, Table, Time, Untrusted, useAction } from "../../../ui";
+import { t } from "../texts";
+
+export function SessionList() {
+  const { data, error, reload } = useLoad<Sessions>("/api/account/sessions");
+  const { busy, error: failed, run } = useAction();
+  const end = (id: string | number) =>
+    run(async () => {
+      await send("DELETE", `/api/account/sessions/${encodeURIComponent(id)}`);
+      reload();
+    });
+  return (
+    <Panel title={t("account.sessions")} note={t("account.sessionsNote")}>
+      {error && <Problem error={error} retry={reload} />}
+      {failed && <Problem error={failed} />}
+      {!data && !error && <Loading />}
+      {data && (
+        <Table
+          caption={t("account.sessions")}
+          rows={data.sessions}
+          rowKey={(one) => one.id}
+          columns={[
+            { title: t("account.address"), kind: "code", cell: (one) => one.address },
+            { title: t("account.browser"), cell: (one) => <Untrusted text={browserOf(one.user_agent)} limit={160} /> },
+            { title: t("account.signedIn"), cell: (one) => <Time time={one.created} relative /> },
+            { title: t("account.lastSeen"), cell: (one) => <Time time={one.last_seen} relative /> },
+            {
+              title: t("account.end"),
+              kind: "actions",
+              cell: (one) =>
+                one.current ? (
+                  <Badge kind="good">{t("account.current")}</Badge>
+                ) : (
+                  <Button kind="quiet" busy={busy} onClick={() => void end(one.id)}>
+                    {t("account.end")}
+                  </Button>
+                ),
+            },
+          ]}
+        />
+      )}
+    </Panel>
+  );
+}
+
+/** "Firefox 128 · Linux" of what a browser calls itself; all of it where that is none we know. */
+function browserOf(agent: string): string {
+  const browser =
+    /(Firefox)\/(\d+)/.exec(agent) ??
+    /(Edg)\/(\d+)/.exec(agent) ??
+    /(HeadlessChrome|Chrome)\/(\d+)/.exec(agent) ??
+    /Version\/(\d+).*(Safari)/.exec(agent);
+  const system = /Windows|Android|iPhone|iPad|Mac OS X|CrOS|Linux/.exec(agent);
+  if (!browser || !system) return agent;
+  const [, first = "", second = ""] = browser;
+  const named = second === "Safari" ? `Safari ${first}` : `${first === "Edg" ? "Edge" : first} ${second}`;
+  return `${named} · ${system[0]}`;
+}

@@ -1,0 +1,158 @@
+// Tokens with which programs use the API.
+import { useState } from "preact/hooks";
+import { type Scope, type Tokens } from "../../../api";
+import { send, useLoad } from "../../../api/client";
+import { may } from "../../../session";
+import {
+  Badge,
+  Button,
+  Checkbox,
+  Confirm,
+  Dialog,
+  Empty,
+  Form,
+  Input,
+  Loading,
+  Panel,
+  Problem,
+  Select,
+  Table,
+  Time,
+  Untrusted,
+  useAction,
+} from "../../../ui";
+import { Secret } from "../secret";
+import { t } from "../texts";
+
+const SCOPES: readonly { scope: Scope; role: "viewer" | "analyst" | "owner" }[] = [
+  { scope: "read", role: "viewer" },
+  { scope: "tune", role: "analyst" },
+  { scope: "admin", role: "owner" },
+];
+const EXPIRIES = ["30", "90", "365", ""] as const;
+
+export function TokenList() {
+  const { data, error, reload } = useLoad<Tokens>("/api/account/tokens");
+  const [making, setMaking] = useState(false);
+  const [removing, setRemoving] = useState<Tokens["tokens"][number]>();
+  return (
+    <Panel
+      title={t("account.tokens")}
+      note={t("account.tokensNote")}
+      actions={<Button onClick={() => setMaking(true)}>{t("account.tokenNew")}</Button>}
+    >
+      {error && <Problem error={error} retry={reload} />}
+      {!data && !error && <Loading />}
+      {data?.tokens.length === 0 && <Empty>{t("account.tokensNone")}</Empty>}
+      {data && data.tokens.length > 0 && (
+        <Table
+          caption={t("account.tokens")}
+          rows={data.tokens}
+          rowKey={(one) => one.id}
+          columns={[
+            { title: t("account.name"), cell: (one) => <Untrusted text={one.name} /> },
+            {
+              title: t("account.scopes"),
+              cell: (one) => one.scopes.map((scope) => <Badge key={scope}>{t(`scope.${scope}`)}</Badge>),
+            },
+            { title: t("account.created"), cell: (one) => <Time time={one.created} relative /> },
+            {
+              title: t("account.expires"),
+              cell: (one) => (one.expires ? <Time time={one.expires} relative /> : t("ui.never")),
+            },
+            {
+              title: t("account.lastUsed"),
+              cell: (one) => (one.last_used ? <Time time={one.last_used} relative /> : t("ui.never")),
+            },
+            {
+              title: t("ui.remove"),
+              kind: "actions",
+              cell: (one) => (
+                <Button kind="quiet" onClick={() => setRemoving(one)} aria-label={`${t("ui.remove")}: ${one.name}`}>
+                  {t("ui.remove")}
+                </Button>
+              ),
+            },
+          ]}
+        />
+      )}
+      {making && <NewToken onClose={() => setMaking(false)} onMade={reload} />}
+      {removing && (
+        <Confirm
+          title={t("account.tokenRemove", { name: removing.name })}
+          action={t("ui.remove")}
+          onClose={() => setRemoving(undefined)}
+          onConfirm={async () => {
+            await send("DELETE", `/api/account/tokens/${encodeURIComponent(removing.id)}`);
+            reload();
+          }}
+        />
+      )}
+    </Panel>
+  );
+}
+
+function NewToken({ onClose, onMade }: { onClose: () => void; onMade: () => void }) {
+  const [name, setName] = useState("");
+  const [scopes, setScopes] = useState<Scope[]>(["read"]);
+  const [expires, setExpires] = useState<(typeof EXPIRIES)[number]>("90");
+  const [token, setToken] = useState<string>();
+  const { busy, error, run } = useAction();
+  const submit = () =>
+    run(async () => {
+      const body = { name, scopes, ...(expires ? { expires_days: Number(expires) } : {}) };
+      setToken((await send<{ token: string }>("POST", "/api/account/tokens", body)).token);
+      onMade();
+    });
+  if (token !== undefined) {
+    return (
+      <Dialog title={t("account.tokenMade")} onClose={onClose}>
+        <p>{t("account.tokenOnce")}</p>
+        <Secret text={token} label={t("account.token")} />
+        <p class="note">
+          <code>curl -H 'Authorization: Bearer {token.slice(0, 10)}…' {location.origin}/api/events</code>
+        </p>
+        <div class="actions">
+          <Button kind="primary" onClick={onClose}>
+            {t("ui.close")}
+          </Button>
+        </div>
+      </Dialog>
+    );
+  }
+  return (
+    <Dialog title={t("account.tokenNew")} onClose={onClose}>
+      <Form onSubmit={() => void submit()} error={error}>
+        <Input label={t("account.tokenName")} name="token" required maxLength={64} value={name} onValue={setName} />
+        <fieldset class="scopes">
+          <legend>{t("account.scopes")}</legend>
+          {SCOPES.filter(({ role }) => may(role)).map(({ scope }) => (
+            <Checkbox
+              key={scope}
+              label={t(`account.scopeNote.${scope}`)}
+              checked={scopes.includes(scope)}
+              onChecked={(checked) =>
+                setScopes(checked ? [...scopes, scope] : scopes.filter((one) => one !== scope))
+              }
+            />
+          ))}
+        </fieldset>
+        <Select
+          label={t("account.expires")}
+          value={expires}
+          onValue={setExpires}
+          options={EXPIRIES.map((value) => ({
+            value,
+            label: value ? t("account.days", { n: Number(value) }) : t("ui.never"),
+          }))}
+        />
+        <div class="actions">
+          <Button onClick={onClose}>{t("ui.cancel")}</Button>
+          <Button type="submit" kind="primary" busy={busy} disabled={scopes.length === 0}>
+            {t("account.tokenMake")}
+          </Button>
+        </div>
+      </Form>
+    </Dialog>
+  );
+}

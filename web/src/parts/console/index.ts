@@ -1,0 +1,22 @@
+// The console itself: signing in, one's account, users, the audit log.
+import type { Part } from "../part";
+import { TEXTS } from "./texts";
+
+export const TITLES = {
+  signin: { en: "Sign in", ja: "サインイン" },
+  setup: { en: "Welcome", ja: "ようこそ" },
+  account: { en: "Account", ja: "アカウント" },
+  users: { en: "Users", ja: "ユーザー" },
+  audit: { en: "Audit log", ja: "監査ログ" },
+} as const;
+
+export default {
+  texts: TEXTS,
+  pages: [
+    { path: "/signin", load: () => import("./signin"), title: TITLES.signin, open: true },
+    { path: "/setup", load: () => import("./setup"), title: TITLES.setup, open: true },
+    { path: "/account", load: () => import("./account"), title: TITLES.account, group: "settings", key: "g a" },
+    { path: "/users", load: () => import("./users"), title: TITLES.users, group: "settings", key: "g u", role: "owner" },
+    { path: "/audit", load: () => import("./audit"), title: TITLES.audit, group: "settings", role: "owner" },
+  ],
+} satisfies Part;

@@ -1,0 +1,124 @@
+// Signing in: by password with a second step where one is set up, or by passkey.
+import { useEffect, useState } from "preact/hooks";
+import { type Session } from "../../api";
+import { ApiError, send } from "../../api/client";
+import { needsSetup, session, sessionEnded, signedIn } from "../../session";
+import { navigate } from "../../router";
+import { Button, Form, Input, Page, useAction } from "../../ui";
+import type { PageProps } from "../part";
+import { getCredential } from "./webauthn";
+import { t } from "./texts";
+
+export default function SignIn({ title }: PageProps) {
+  const [user, setUser] = useState("");
+  const [password, setPassword] = useState("");
+  const [code, setCode] = useState("");
+  const [step, setStep] = useState<"password" | "code">("password");
+  const { busy, error, run, clear } = useAction();
+
+  useEffect(() => {
+    if (session.value) navigate("/", { replace: true });
+  }, []);
+  useEffect(() => {
+    if (step === "code") document.querySelector<HTMLInputElement>("[name=code]")?.focus();
+  }, [step]);
+
+  const signIn = () =>
+    run(async () => {
+      try {
+        const credentials = { user, password, ...(step === "code" ? { code: code.replace(/\s/g, "") } : {}) };
+        signedIn(await send<Session>("POST", "/api/session", credentials));
+      } catch (failure) {
+        const wantsCode = failure instanceof ApiError && failure.body.second_factor_needed === true;
+        if (wantsCode && step === "password") return setStep("code");
+        setCode("");
+        throw failure;
+      }
+    });
+  const withPasskey = () =>
+    run(async () => {
+      const begun = await send<PasskeyBegun>("POST", "/api/session/passkey/begin", {});
+      const credential = await getCredential(begun.publicKey);
+      if (!credential) throw new ApiError(400, t("signin.noPasskey"));
+      signedIn(await send<Session>("POST", "/api/session/passkey/finish", { state: begun.state, credential }));
+    });
+
+  return (
+    <Page title={title}>
+      {sessionEnded.value && (
+        <p class="hint" role="status">
+          {t("signin.ended")}
+        </p>
+      )}
+      {needsSetup.value && <p class="hint">{t("signin.setup")}</p>}
+      <Form onSubmit={() => void signIn()} error={error} label={title}>
+        {step === "password" ? (
+          <>
+            <Input
+              label={t("signin.user")}
+              name="username"
+              autoComplete="username"
+              autoCapitalize="none"
+              spellcheck={false}
+              autofocus
+              required
+              value={user}
+              onValue={setUser}
+            />
+            <Input
+              label={t("signin.password")}
+              name="password"
+              type="password"
+              autoComplete="current-password"
+              required
+              value={password}
+              onValue={setPassword}
+            />
+            <div class="actions stacked">
+              <Button type="submit" kind="primary" busy={busy}>
+                {t("signin.submit")}
+              </Button>
+              <Button busy={busy} onClick={() => void withPasskey()}>
+                {t("signin.passkey")}
+              </Button>
+            </div>
+          </>
+        ) : (
+          <>
+            <Input
+              label={t("signin.code")}
+              help={t("signin.codeHelp")}
+              name="code"
+              autoComplete="one-time-code"
+              autoCapitalize="none"
+              spellcheck={false}
+              required
+              value={code}
+              onValue={setCode}
+            />
+            <div class="actions stacked">
+              <Button type="submit" kind="primary" busy={busy}>
+                {t("signin.codeSubmit")}
+              </Button>
+              <Button
+                kind="quiet"
+                onClick={() => {
+                  clear();
+                  setPassword("");
+                  setStep("password");
+                }}
+              >
+                {t("signin.back")}
+              </Button>
+            </div>
+          </>
+        )}
+      </Form>
+    </Page>
+  );
+}
+
+interface PasskeyBegun {
+  publicKey: PublicKeyCredentialRequestOptionsJSON;
+  state: string;
+}

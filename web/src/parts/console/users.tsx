@@ -1,0 +1,208 @@
+// Who may sign in, and as what.
+import { useState } from "preact/hooks";
+import { type Role, type Users } from "../../api";
+import { send, useLoad } from "../../api/client";
+import { session } from "../../session";
+import {
+  Badge,
+  Button,
+  Confirm,
+  Dialog,
+  Form,
+  Input,
+  Loading,
+  Page,
+  Panel,
+  Problem,
+  Select,
+  Table,
+  Time,
+  toast,
+  useAction,
+} from "../../ui";
+import type { PageProps } from "../part";
+import { Secret } from "./secret";
+import { t } from "./texts";
+
+type User = Users["users"][number];
+const ROLES: readonly Role[] = ["viewer", "analyst", "owner"];
+
+export default function UsersPage({ title }: PageProps) {
+  const { data, error, reload } = useLoad<Users>("/api/users");
+  const [inviting, setInviting] = useState(false);
+  const [asked, setAsked] = useState<{ what: "remove" | "reset"; user: User }>();
+  const [link, setLink] = useState<{ user: string; link: string }>();
+  const { error: failed, run } = useAction();
+  const me = session.value?.user;
+  const change = (user: User, role: Role) =>
+    run(async () => {
+      await send("PATCH", `/api/users/${encodeURIComponent(user.user)}`, { role });
+      toast(t("users.roleChanged", { user: user.user, role: t(`role.${role}`) }));
+      reload();
+    });
+  return (
+    <Page
+      title={title}
+      actions={
+        <Button kind="primary" onClick={() => setInviting(true)}>
+          {t("users.invite")}
+        </Button>
+      }
+    >
+      {error && <Problem error={error} retry={reload} />}
+      {failed && <Problem error={failed} />}
+      {!data && !error && <Loading />}
+      {data && (
+        <Panel note={t("users.note")}>
+          <Table
+            caption={title}
+            rows={data.users}
+            rowKey={(one) => one.user}
+            columns={[
+              {
+                title: t("users.user"),
+                cell: (one) => (
+                  <>
+                    <strong>{one.user}</strong> {one.user === me && <Badge kind="good">{t("users.you")}</Badge>}
+                    {one.invited && <Badge kind="warn">{t("users.invited")}</Badge>}
+                  </>
+                ),
+              },
+              {
+                title: t("users.role"),
+                cell: (one) => (
+                  <select
+                    class="small-choice"
+                    aria-label={`${t("users.role")}: ${one.user}`}
+                    value={one.role}
+                    disabled={one.user === me}
+                    onChange={(event) => void change(one, event.currentTarget.value as Role)}
+                  >
+                    {ROLES.map((role) => (
+                      <option key={role} value={role}>
+                        {t(`role.${role}`)}
+                      </option>
+                    ))}
+                  </select>
+                ),
+              },
+              {
+                title: t("users.factors"),
+                cell: (one) =>
+                  [
+                    one.totp ? t("users.totp") : "",
+                    one.passkeys > 0 ? t("users.passkeys", { n: one.passkeys }) : "",
+                  ]
+                    .filter(Boolean)
+                    .join(", ") || t("users.passwordOnly"),
+              },
+              {
+                title: t("users.lastSeen"),
+                cell: (one) => (one.last_seen ? <Time time={one.last_seen} relative /> : t("ui.never")),
+              },
+              {
+                title: t("users.actions"),
+                kind: "actions",
+                cell: (one) =>
+                  one.user !== me && (
+                    <>
+                      <Button kind="quiet" onClick={() => setAsked({ what: "reset", user: one })}>
+                        {t("users.reset")}
+                      </Button>
+                      <Button
+                        kind="quiet"
+                        onClick={() => setAsked({ what: "remove", user: one })}
+                        aria-label={`${t("ui.remove")}: ${one.user}`}
+                      >
+                        {t("ui.remove")}
+                      </Button>
+                    </>
+                  ),
+              },
+            ]}
+          />
+        </Panel>
+      )}
+      {inviting && (
+        <Invitation
+          onClose={() => setInviting(false)}
+          onMade={(made) => {
+            setInviting(false);
+            setLink(made);
+            reload();
+          }}
+        />
+      )}
+      {asked && (
+        <Confirm
+          title={t(asked.what === "remove" ? "users.removeTitle" : "users.resetTitle", { user: asked.user.user })}
+          action={asked.what === "remove" ? t("ui.remove") : t("users.reset")}
+          onClose={() => setAsked(undefined)}
+          onConfirm={async () => {
+            const path = `/api/users/${encodeURIComponent(asked.user.user)}`;
+            if (asked.what === "remove") await send("DELETE", path);
+            else setLink({ user: asked.user.user, ...(await send<{ link: string }>("POST", `${path}/reset`)) });
+            reload();
+          }}
+        >
+          <p>{t(asked.what === "remove" ? "users.removeNote" : "users.resetNote")}</p>
+        </Confirm>
+      )}
+      {link && (
+        <Dialog title={t("users.linkTitle", { user: link.user })} onClose={() => setLink(undefined)}>
+          <p>{t("users.linkNote")}</p>
+          <Secret text={link.link} label={t("users.link")} />
+          <div class="actions">
+            <Button kind="primary" onClick={() => setLink(undefined)}>
+              {t("ui.close")}
+            </Button>
+          </div>
+        </Dialog>
+      )}
+    </Page>
+  );
+}
+
+function Invitation({
+  onClose,
+  onMade,
+}: {
+  onClose: () => void;
+  onMade: (made: { user: string; link: string }) => void;
+}) {
+  const [user, setUser] = useState("");
+  const [role, setRole] = useState<Role>("viewer");
+  const { busy, error, run } = useAction();
+  const submit = () =>
+    run(async () => onMade({ user, ...(await send<{ link: string }>("POST", "/api/users", { user, role })) }));
+  return (
+    <Dialog title={t("users.invite")} onClose={onClose}>
+      <Form onSubmit={() => void submit()} error={error}>
+        <Input
+          label={t("users.user")}
+          name="user"
+          autoCapitalize="none"
+          autoComplete="off"
+          spellcheck={false}
+          required
+          maxLength={64}
+          value={user}
+          onValue={setUser}
+        />
+        <Select
+          label={t("users.role")}
+          help={t(`users.roleNote.${role}`)}
+          value={role}
+          onValue={setRole}
+          options={ROLES.map((one) => ({ value: one, label: t(`role.${one}`) }))}
+        />
+        <div class="actions">
+          <Button onClick={onClose}>{t("ui.cancel")}</Button>
+          <Button type="submit" kind="primary" busy={busy}>
+            {t("users.inviteMake")}
+          </Button>
+        </div>
+      </Form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,22 @@
+// Events of every kind: overview, list, one event, live view, incidents.
+import type { Part } from "../part";
+import { TEXTS } from "./texts";
+
+export const TITLES = {
+  overview: { en: "Overview", ja: "概要" },
+  events: { en: "Events", ja: "イベント" },
+  event: { en: "Event", ja: "イベント" },
+  live: { en: "Live", ja: "ライブ" },
+  incidents: { en: "Incidents", ja: "インシデント" },
+} as const;
+
+export default {
+  texts: TEXTS,
+  pages: [
+    { path: "/", load: () => import("./overview"), title: TITLES.overview, group: "monitor", key: "g o" },
+    { path: "/events", load: () => import("./events"), title: TITLES.events, group: "monitor", key: "g e" },
+    { path: "/events/:id", load: () => import("./event"), title: TITLES.event },
+    { path: "/live", load: () => import("./live"), title: TITLES.live, group: "monitor", key: "g l" },
+    { path: "/incidents", load: () => import("./incidents"), title: TITLES.incidents, group: "monitor", key: "g i" },
+  ],
+} satisfies Part;

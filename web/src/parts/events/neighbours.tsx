@@ -1,0 +1,94 @@
+// What came just before and after an event: by the same client, rule or path.
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { type ApiError, useLoad } from "../../api/client";
+import { pathText } from "../gate/evidence/curl";
+import type { Event } from "../../api/event";
+import { judges } from "../gate/evidence/score";
+import { type Condition, queryText, toApi, toParams } from "../../query/query";
+import { Panel, Problem, visible } from "../../ui";
+import { EventRows } from "./rows";
+import { t } from "./texts";
+
+/** Milliseconds around an event in which neighbours are looked for. */
+const NEAR = 3_600_000;
+/** Neighbours on each side. */
+const SIDE = 5;
+
+export function Neighbours({ event }: { event: Event }) {
+  const top = event.evidence.request?.rules?.find((rule) => rule.id > 0 && !judges(rule.id));
+  const path = useMemo(() => pathText(event), [event]);
+  const same = (property: Condition["property"], value: string): Condition => ({ property, value, inverted: false });
+  return (
+    <>
+      {event.client && (
+        <NeighbourList title={t("event.sameClient")} event={event} same={same("client", event.client.address)} />
+      )}
+      {top && (
+        <NeighbourList
+          title={t("event.sameRule", { rule: String(top.id) })}
+          event={event}
+          same={same("rule", String(top.id))}
+        />
+      )}
+      {path !== undefined && <NeighbourList title={t("event.samePath")} event={event} same={same("path", path)} />}
+    </>
+  );
+}
+
+function NeighbourList({ title, event, same }: { title: string; event: Event; same: Condition }) {
+  const around: Condition[] = [same, ...spanOf(event, NEAR, NEAR)];
+  const before = useLoad<{ events: Event[] }>(
+    `/api/events?${toApi([same, ...spanOf(event, NEAR, 1)], 0)}&before=${event.id}&limit=${SIDE}`,
+  );
+  const after = useNearestAfter(event, same);
+  const error = before.error ?? after.error;
+  const found = before.data && after.events ? [...after.events, event, ...before.data.events] : undefined;
+  return (
+    <Panel
+      title={title}
+      actions={
+        <a href={`/events?${toParams(around)}`} title={visible(queryText(around))}>
+          {t("event.inList")}
+        </a>
+      }
+      note={t("event.near")}
+    >
+      {error && <Problem error={error} retry={before.error ? before.reload : after.reload} />}
+      {found && found.length > 1 && <EventRows events={found} here={event.id} label={title} />}
+      {found?.length === 1 && (
+        <p class="note">
+          {t("event.noNeighbours")} <a href={`/events?${toParams([same])}`}>{t("event.anyTime")}</a>
+        </p>
+      )}
+    </Panel>
+  );
+}
+
+/** From so long before an event up to so long after it. */
+function spanOf(event: Event, before: number, after: number): Condition[] {
+  const time = Date.parse(event.time);
+  return [
+    { property: "since", value: new Date(time - before).toISOString(), inverted: false },
+    { property: "until", value: new Date(time + after).toISOString(), inverted: false },
+  ];
+}
+
+/** Lists begin with the newest, so the nearest after an event are looked for in ever longer spans. */
+const SPANS = [1_000, 10_000, 60_000, 600_000, NEAR] as const;
+
+function useNearestAfter(
+  event: Event,
+  same: Condition,
+): { events: Event[] | undefined; error: ApiError | undefined; reload: () => void } {
+  const [tried, setTried] = useState(0);
+  const span = SPANS[tried] ?? NEAR;
+  const path = `/api/events?${toApi([same, ...spanOf(event, 0, span)], 0)}&limit=50`;
+  const { data, error, reload } = useLoad<{ events: Event[] }>(path);
+  const events = data?.events.filter((other) => other.id > event.id);
+  const enough = events && (events.length >= SIDE || tried >= SPANS.length - 1);
+  useEffect(() => {
+    if (events && !enough) setTried(tried + 1);
+  }, [data]);
+  return { events: enough ? events.slice(-SIDE) : undefined, error, reload };
+}
+

@@ -1,0 +1,222 @@
+// The query: typed with completion, clicked together as chips, saved, shared as the page's address.
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { Button, Untrusted, toast, useKeys, visible } from "../../../ui";
+import { type Completion, completions, type Known } from "./completion";
+import { type Condition, conditionText, inverted, parse, PROPERTIES, queryText, type QueryError, without } from "../../../query/query";
+import { SavedFilters } from "./SavedFilters";
+import { t } from "../texts";
+
+export function QueryBar({
+  conditions,
+  onConditions,
+  known,
+  unknown = [],
+}: {
+  conditions: readonly Condition[];
+  onConditions: (conditions: Condition[]) => void;
+  /** Values that were seen, to complete with. */
+  known: Known;
+  /** Parameters of the address that are no conditions. */
+  unknown?: readonly string[];
+}) {
+  const [text, setText] = useState(queryText(conditions));
+  const [errors, setErrors] = useState<QueryError[]>([]);
+  const [offered, setOffered] = useState<Completion[]>([]);
+  const [highlighted, setHighlighted] = useState(-1);
+  const input = useRef<HTMLInputElement>(null);
+  const id = useId();
+  const written = queryText(conditions);
+  // The address changes by clicks, too.
+  useEffect(() => {
+    setText(written);
+    setErrors([]);
+  }, [written]);
+  useKeys({
+    "/": { label: t("events.keyQuery"), run: () => input.current?.focus() },
+  });
+  const offer = (value: string, cursor: number): void => {
+    setOffered(completions(value, cursor, known));
+    setHighlighted(-1);
+  };
+  const take = (completion: Completion): void => {
+    const space = completion.value !== undefined && text.slice(completion.to).trim() === "" ? " " : "";
+    const changed = text.slice(0, completion.from) + completion.text + space + text.slice(completion.to);
+    const cursor = completion.from + completion.text.length + space.length;
+    setText(changed);
+    // at once: what is typed next must not find the cursor elsewhere
+    const field = input.current;
+    if (field) {
+      field.value = changed;
+      field.focus();
+      field.setSelectionRange(cursor, cursor);
+    }
+    offer(changed, cursor);
+  };
+  const apply = (): void => {
+    const parsed = parse(text);
+    setErrors(parsed.errors);
+    setOffered([]);
+    const [error] = parsed.errors;
+    if (error) {
+      input.current?.focus();
+      input.current?.setSelectionRange(error.from, error.to);
+      return;
+    }
+    onConditions(parsed.conditions.map(({ property, value, inverted }) => ({ property, value, inverted })));
+  };
+  const keyed = (event: KeyboardEvent): void => {
+    const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (move && offered.length > 0) {
+      event.preventDefault();
+      setHighlighted((highlighted + move + offered.length + (highlighted < 0 && move < 0 ? 1 : 0)) % offered.length);
+    } else if (event.key === "Enter" && !event.isComposing) {
+      event.preventDefault();
+      const completion = offered[highlighted];
+      if (completion) take(completion);
+      else apply();
+    } else if (event.key === "Tab" && highlighted >= 0) {
+      const completion = offered[highlighted];
+      if (completion) {
+        event.preventDefault();
+        take(completion);
+      }
+    } else if (event.key === "Escape") {
+      if (offered.length > 0) setOffered([]);
+      else input.current?.blur();
+    }
+  };
+  const share = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      toast(t("events.linkCopied"));
+    } catch {
+      toast(t("ui.notCopied"), "failed");
+    }
+  };
+  return (
+    <div class="query">
+      <form
+        class="query-form"
+        role="search"
+        onSubmit={(event) => {
+          event.preventDefault();
+          apply();
+        }}
+      >
+        <div class="query-field">
+          <input
+            ref={input}
+            type="text"
+            class="query-input code"
+            role="combobox"
+            aria-label={t("events.query")}
+            aria-expanded={offered.length > 0}
+            aria-controls={`${id}-list`}
+            aria-autocomplete="list"
+            aria-activedescendant={highlighted >= 0 ? `${id}-${highlighted}` : undefined}
+            aria-describedby={errors.length > 0 ? `${id}-errors` : undefined}
+            placeholder={t("events.queryExample")}
+            autocomplete="off"
+            autocapitalize="off"
+            spellcheck={false}
+            value={text}
+            onInput={(event) => {
+              setText(event.currentTarget.value);
+              setErrors([]);
+              offer(event.currentTarget.value, event.currentTarget.selectionStart ?? 0);
+            }}
+            onFocus={(event) => offer(event.currentTarget.value, event.currentTarget.selectionStart ?? 0)}
+            onBlur={() => setOffered([])}
+            onKeyDown={keyed}
+          />
+          {offered.length > 0 && (
+            <ul class="completions" role="listbox" id={`${id}-list`} aria-label={t("events.completions")}>
+              {offered.map((completion, at) => (
+                <li
+                  key={completion.text}
+                  id={`${id}-${at}`}
+                  role="option"
+                  aria-selected={at === highlighted}
+                  // the input must not lose the focus before the click is done
+                  onMouseDown={(event) => event.preventDefault()}
+                  onClick={() => take(completion)}
+                >
+                  <code>
+                    <Untrusted text={completion.text} limit={80} />
+                  </code>
+                  {completion.value === undefined && (
+                    <span class="note">{t(`events.property.${completion.property}`)}</span>
+                  )}
+                </li>
+              ))}
+            </ul>
+          )}
+        </div>
+        <Button type="submit" kind="primary">
+          {t("events.search")}
+        </Button>
+      </form>
+      <div class="query-actions">
+        <Button kind="quiet" onClick={() => void share()}>
+          {t("events.copyLink")}
+        </Button>
+        <SavedFilters conditions={conditions} onConditions={onConditions} />
+      </div>
+      {errors.length > 0 && (
+        <ul id={`${id}-errors`} class="query-errors" role="alert">
+          {errors.map((error) => (
+            <li key={error.from}>
+              {error.problem !== "unknownProperty" && (
+                <code>
+                  <Untrusted text={error.word} limit={80} />
+                </code>
+              )}{" "}
+              {t(`events.problem.${error.problem}`, {
+                word: visible(error.word.split("=", 1)[0]?.slice(0, 40) ?? ""),
+                names: PROPERTIES.join(", "),
+              })}
+            </li>
+          ))}
+        </ul>
+      )}
+      {unknown.length > 0 && (
+        <p class="query-errors" role="alert">
+          {t("events.unknownParameters")} <Untrusted text={unknown.join(" ")} limit={200} />
+        </p>
+      )}
+      {conditions.length > 0 && (
+        <ul class="chips" aria-label={t("events.conditions")}>
+          {conditions.map((condition, at) => (
+            <li key={`${conditionText(condition)}`} class={condition.inverted ? "chip inverted" : "chip"}>
+              <button
+                type="button"
+                title={t("events.invert")}
+                aria-pressed={condition.inverted}
+                onClick={() => onConditions(inverted(conditions, at))}
+              >
+                <span class="chip-property">
+                  {condition.property}
+                  {condition.inverted ? " ≠ " : condition.property === "severity" || condition.property === "score" ? " ≥ " : " = "}
+                </span>
+                <Untrusted text={condition.value} limit={80} />
+              </button>
+              <button
+                type="button"
+                class="chip-remove"
+                aria-label={t("events.removeCondition", { condition: condition.property })}
+                onClick={() => onConditions(without(conditions, at))}
+              >
+                ×
+              </button>
+            </li>
+          ))}
+          <li>
+            <Button kind="quiet" onClick={() => onConditions([])}>
+              {t("events.clear")}
+            </Button>
+          </li>
+        </ul>
+      )}
+    </div>
+  );
+}

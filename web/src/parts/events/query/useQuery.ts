@@ -1,0 +1,60 @@
+// The query in the page's address.
+import { useMemo } from "preact/hooks";
+import type { Event } from "../../../api/event";
+import { navigate, place, withQuery } from "../../../router";
+import type { Known } from "./completion";
+import { type Condition, fromParams, toApi, toParams, withCondition } from "../../../query/query";
+
+export interface PageQuery {
+  conditions: Condition[];
+  /** Parameters that are no conditions. */
+  unknown: string[];
+  /** Goes to the page with other conditions. */
+  set: (conditions: Condition[]) => void;
+  add: (condition: Condition) => void;
+  /** The parameters for the API; spans such as `2h` end at the time when they were asked for. */
+  api: string;
+}
+
+/** Reads the address; `turn` has spans of time begin anew. */
+export function useQuery(turn = 0): PageQuery {
+  const { path, query } = place.value;
+  const text = query.toString();
+  return useMemo(() => {
+    const { conditions, unknown } = fromParams(new URLSearchParams(text));
+    const set = (changed: Condition[]): void => navigate(withQuery(path, toParams(changed)));
+    return {
+      conditions,
+      unknown,
+      set,
+      add: (condition) => set(withCondition(conditions, condition)),
+      api: toApi(conditions, Date.now()).toString(),
+    };
+  }, [path, text, turn]);
+}
+
+/** Values of events, the most frequent first, to complete queries with. */
+export function knownValues(events: readonly Event[]): Known {
+  const counts: Record<string, Map<string, number>> = {};
+  const count = (property: string, value: string | number | undefined): void => {
+    if (value === undefined || value === "") return;
+    const values = (counts[property] ??= new Map());
+    values.set(String(value), (values.get(String(value)) ?? 0) + 1);
+  };
+  for (const event of events) {
+    count("site", event.site);
+    count("node", event.node);
+    count("client", event.client?.address);
+    count("status", event.evidence.request?.response?.status);
+    for (const rule of event.evidence.request?.rules ?? []) {
+      count("rule", rule.id);
+      for (const tag of rule.tags ?? []) count("tag", tag);
+    }
+  }
+  return Object.fromEntries(
+    Object.entries(counts).map(([property, values]) => [
+      property,
+      [...values].sort(([, a], [, b]) => b - a).map(([value]) => value),
+    ]),
+  );
+}

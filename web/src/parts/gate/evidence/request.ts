@@ -1,0 +1,57 @@
+// The JSON of a request's evidence, as crates/event writes it: what of it the pages show.
+import type { ByteText } from "../../../bytes/bytes";
+import type { Severity } from "../../../api/event";
+
+export interface Body {
+  bytes: ByteText;
+  /** Bytes of the whole body. */
+  total: number;
+  truncated?: boolean;
+}
+
+export type Header = [ByteText, ByteText];
+
+export interface MatchedRule {
+  id: number;
+  phase: number;
+  message?: ByteText;
+  data?: ByteText;
+  severity?: Severity;
+  tags?: string[];
+  file?: string;
+  line: number;
+  operator: string;
+  argument?: ByteText;
+  negated?: boolean;
+  detail?: ByteText;
+  /** `ARGS:name` */
+  variable?: ByteText;
+  /** After the transformations, at most 4 KiB. */
+  value?: ByteText;
+  matched?: ByteText;
+  disruptive?: unknown;
+}
+
+export interface Response {
+  status: number;
+  reason?: ByteText;
+  protocol?: string;
+  headers: Header[];
+  body?: Body;
+}
+
+export interface RequestEvidence {
+  line: ByteText;
+  headers: Header[];
+  body?: Body;
+  response?: Response;
+  rules?: MatchedRule[];
+  scores?: { inbound: number; outbound: number; categories?: Record<string, number> };
+  durations?: { phases_us: number[]; upstream_us?: number; total_us: number };
+  not_inspected?: { what: string; bytes?: number; protocol?: string }[];
+  faults?: string[];
+  server?: string;
+  protocol?: string;
+  upstream?: string;
+  engine: "on" | "detection_only" | "off";
+}

@@ -1,0 +1,9 @@
+// The gate: requests and what the rules found in them.
+import type { Part } from "../part";
+import { TEXTS } from "./texts";
+
+export default {
+  texts: TEXTS,
+  evidence: { request: () => import("./request") },
+  actions: { request: () => import("./copy") },
+} satisfies Part;

@@ -1,0 +1,27 @@
+// English texts.
+export default {
+  channels: {
+    broken: "Notifications do not work: {why}",
+    none: "No channels yet",
+    noneNote: "Add channels to the configuration file (see docs/user/notices.md). The smallest one, for Slack:",
+    well: "OK",
+    failing: "Failing",
+    quiet: "Quiet hours",
+    sent: "Sent",
+    lastSent: "Last sent",
+    neverSent: "never",
+    queued: "Queued",
+    notices: "{n} {n|notification|notifications}",
+    digest: "next digest: {n} {n|event|events}",
+    quietUntil: "Quiet until",
+    failingSince: "Failing since",
+    nextTry: "Next retry",
+    failedTries: "Failed attempts",
+    lost: "Lost",
+    lostEvents: "{n} {n|event|events}",
+    skipped: "{n} {n|event was|events were} too old to notify about.",
+    test: "Send test",
+    testOk: "Test sent.",
+    testFailed: "Test failed:",
+  },
+};

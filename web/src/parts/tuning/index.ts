@@ -1,0 +1,19 @@
+// Tuning: exclusions, learning mode, the history of changes; on an event the way to a new exclusion.
+import type { Part } from "../part";
+import { TEXTS } from "./texts";
+
+export const TITLES = {
+  exclusions: { en: "Exclusions", ja: "除外" },
+  learning: { en: "Learning", ja: "学習" },
+  history: { en: "History", ja: "変更履歴" },
+} as const;
+
+export default {
+  texts: TEXTS,
+  pages: [
+    { path: "/tuning", load: () => import("./tuning"), title: TITLES.exclusions, group: "tune", key: "g t" },
+    { path: "/learning", load: () => import("./learning"), title: TITLES.learning, group: "tune" },
+    { path: "/history", load: () => import("./history"), title: TITLES.history, group: "tune", key: "g h" },
+  ],
+  actions: { request: () => import("./exclude") },
+} satisfies Part;

@@ -1,0 +1,45 @@
+// The reason of an exclusion where nobody gives one: what it is about, in words.
+import type { Exclusion } from "../../api";
+import { bytesOf, textOf } from "../../bytes/bytes";
+import { visible } from "../../ui/untrusted";
+import { t } from "./texts";
+
+/** Letters of a name in a composed reason. */
+const NAME = 80;
+/** Rules, kinds and parameters that it names; of more it tells the number. */
+const NAMED = 3;
+
+/**
+ * A reason made of what is excluded: "XSS rules on ARGS:name of shop /search". `kindOf` names the kind of attack that a rule is
+ * for, where that is known.
+ */
+export function composedReason(add: readonly Exclusion[], kindOf: (rule: number) => string | undefined): string {
+  const distinct = <V,>(values: V[]): V[] => [...new Set(values)];
+  const short = (text: string): string => {
+    const shown = visible(text);
+    return shown.length > NAME ? `${shown.slice(0, NAME)}…` : shown;
+  };
+  const bytes = (value: Exclusion["path"]): string => (value ? short(textOf(bytesOf(value))) : "");
+  const rules = distinct(add.map((one) => one.rule));
+  const kinds = distinct(rules.map(kindOf));
+  const named = kinds.filter((kind) => kind !== undefined);
+  const what =
+    named.length === kinds.length && named.length > 0 && named.length <= NAMED
+      ? t("exclude.composed.kind", { kind: named.join(", ") })
+      : rules.length <= NAMED
+        ? t("exclude.composed.rules", { n: rules.length, rules: rules.join(", ") })
+        : t("exclude.composed.many", { n: rules.length });
+  const parameters = distinct(add.map((one) => bytes(one.parameter)));
+  const on =
+    parameters.length > NAMED ? t("exclude.composed.parameters", { n: parameters.length }) : parameters.filter((one) => one !== "").join(", ");
+  const where = distinct(
+    add.map((one) => {
+      const path = bytes(one.path) + (one.path && one.path_match === "prefix" ? "…" : "");
+      // the site of any host
+      return [one.site && one.site !== "*" ? short(one.site) : "", path].filter((part) => part !== "").join(" ");
+    }),
+  );
+  const [place] = where;
+  const of = where.length > 1 ? t("exclude.composed.places", { n: where.length }) : place || t("exclude.allSites");
+  return t(on ? "exclude.composed.on" : "exclude.composed.of", { what, on, place: of });
+}

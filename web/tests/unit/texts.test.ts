@@ -1,0 +1,78 @@
+// Texts of all parts: how they are written in each language.
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import commonEn from "../../src/i18n/en";
+import commonJa from "../../src/i18n/ja";
+import consoleEn from "../../src/parts/console/texts.en";
+import consoleJa from "../../src/parts/console/texts.ja";
+import eventsEn from "../../src/parts/events/texts.en";
+import eventsJa from "../../src/parts/events/texts.ja";
+import gateEn from "../../src/parts/gate/texts.en";
+import gateJa from "../../src/parts/gate/texts.ja";
+import notificationsEn from "../../src/parts/notifications/texts.en";
+import notificationsJa from "../../src/parts/notifications/texts.ja";
+import tuningEn from "../../src/parts/tuning/texts.en";
+import tuningJa from "../../src/parts/tuning/texts.ja";
+
+/** Every text of a table with its dotted name. */
+function flat(table: object, at = ""): [string, string][] {
+  return Object.entries(table).flatMap(([key, value]) =>
+    typeof value === "string" ? ([[`${at}${key}`, value]] as [string, string][]) : flat(value as object, `${at}${key}.`),
+  );
+}
+
+const ENGLISH = [commonEn, consoleEn, eventsEn, gateEn, notificationsEn, tuningEn].flatMap((table) => flat(table));
+const JAPANESE = [commonJa, consoleJa, eventsJa, gateJa, notificationsJa, tuningJa].flatMap((table) => flat(table));
+
+/** Words of the longest sentence that a page may show. */
+const MOST_WORDS = 15;
+
+test("no English sentence is longer than fifteen words", () => {
+  assert.ok(ENGLISH.length > 300);
+  const long: string[] = [];
+  for (const [key, text] of ENGLISH) {
+    // one of two words is shown; a command is one word
+    const shown = text.replace(/\{\w+\|([^|}]*)\|[^}]*\}/g, "$1").replace(/`[^`]*`/g, "command");
+    for (const sentence of shown.split(/(?<=[.?!:;])\s+/)) {
+      if (sentence.split(/\s+/).length > MOST_WORDS) long.push(`${key}: ${sentence}`);
+    }
+  }
+  assert.deepEqual(long, []);
+});
+
+test("Japanese texts use full-width brackets and spaces between digits and letters", () => {
+  const letters = "ぁ-んァ-ヶー一-龠";
+  for (const [key, text] of JAPANESE) {
+    assert.doesNotMatch(text, new RegExp(`[${letters}][(?!)]|[(][${letters}]|[${letters}]\\)`), `${key}: ${text}`);
+    assert.doesNotMatch(text, new RegExp(`[0-9][${letters}]|[${letters}][0-9]`), `${key}: ${text}`);
+    assert.doesNotMatch(text, new RegExp(`\\{(?:n|m|max|min|done|total|changed|clients|events|honest)\\}[${letters}]`), `${key}: ${text}`);
+    assert.doesNotMatch(text, /\.\.\.|〜/, `${key}: ${text}`);
+  }
+});
+
+test("both languages fill the same places", () => {
+  const places = (text: string): string[] => [...new Set([...text.matchAll(/\{(\w+)/g)].map(([, name]) => name ?? ""))].sort();
+  const japanese = new Map(JAPANESE);
+  for (const [key, text] of ENGLISH) {
+    const missing = places(japanese.get(key) ?? "").filter((name) => !places(text).includes(name));
+    assert.deepEqual(missing, [], key);
+  }
+});
+
+/** Keys of words that the API uses: code builds their names. */
+const BUILT = /^(audit\.(did|how|via)|outcome|severity|attack|role|scope|mode|shell\.forbidden|request\.uninspected)\./;
+
+test("every text is used", () => {
+  const root = join(process.cwd(), "src");
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter(
+    (name) => /\.tsx?$/.test(name) && !/texts\.|i18n\/|types\.ts/.test(name),
+  );
+  assert.ok(files.length > 50);
+  const code = files.map((name) => readFileSync(join(root, name), "utf8")).join("\n");
+  const unused = ENGLISH.map(([key]) => key).filter(
+    (key) => !BUILT.test(key) && !code.includes(`"${key}"`) && !code.includes(`\`${key.slice(0, key.lastIndexOf("."))}.$`),
+  );
+  assert.deepEqual(unused, []);
+});
