@@ -25,9 +25,9 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Returns the time since some fixed moment. It never goes back.
     fn uptime(&self) -> Duration;
 
-    /// Waits until the wall time is `when` or later.
+    /// Waits until the wall time is `when` or later, or the clock goes back: then the caller decides anew.
     ///
-    /// The wait follows a clock that is set meanwhile, and a machine that wakes from sleep, within [`CLOCK_CHECK`].
+    /// The wait notices within [`CLOCK_CHECK`] that the clock was set or that the machine woke from sleep.
     fn sleep_until(&self, when: Timestamp) -> BoxFuture<'_, ()>;
 }
 
@@ -64,11 +64,14 @@ impl Clock for SystemClock {
 
     fn sleep_until(&self, when: Timestamp) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            let mut latest = Timestamp::MIN;
             loop {
-                let rest = between(self.now(), when);
-                if rest.is_zero() {
+                let now = self.now();
+                let rest = between(now, when);
+                if rest.is_zero() || now < latest {
                     return;
                 }
+                latest = now;
                 tokio::time::sleep(rest.min(CLOCK_CHECK)).await;
             }
         })
@@ -111,9 +114,16 @@ impl Clock for TestClock {
 
     fn sleep_until(&self, when: Timestamp) -> BoxFuture<'_, ()> {
         let mut wall = self.wall.subscribe();
+        let mut latest = *wall.borrow();
         Box::pin(async move {
             // The sender lives as long as the borrow of `self`, so this ends only with the condition.
-            let _ = wall.wait_for(|now| *now >= when).await;
+            let _ = wall
+                .wait_for(|now| {
+                    let back = *now < latest;
+                    latest = *now;
+                    *now >= when || back
+                })
+                .await;
         })
     }
 }
@@ -143,13 +153,15 @@ mod tests {
         assert!((&mut sleep).now_or_never().is_none());
         clock.advance(DAY / 2);
         assert!((&mut sleep).now_or_never().is_none());
-        clock.set(start);
         clock.advance(DAY / 2);
-        assert!((&mut sleep).now_or_never().is_none());
-        assert_eq!(clock.uptime(), DAY);
-        clock.set(after(start, DAY * 400));
         assert!(sleep.now_or_never().is_some());
-        assert!(clock.sleep_until(start).now_or_never().is_some());
+        for moved in [after(start, DAY * 400), Timestamp::MIN] {
+            let sleep = clock.sleep_until(after(start, DAY * 2));
+            clock.set(moved);
+            assert!(sleep.now_or_never().is_some(), "{moved}");
+        }
+        assert_eq!(clock.uptime(), DAY);
+        assert!(clock.sleep_until(Timestamp::MIN).now_or_never().is_some());
     }
 
     #[tokio::test(start_paused = true)]

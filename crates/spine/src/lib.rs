@@ -8,15 +8,23 @@
 //!
 //! - [`clock`]: wall time and uptime, of the machine or of a test
 //! - [`folder`]: a part's data folder with its schema and migrations
+//! - [`scheduler`]: jobs at due times that outlive restarts and clocks that are set
+//! - [`ends`]: everything that expires
+//! - [`tasks`]: named tasks that stop in reverse order
 //! - [`secret`]: secrets from files and the environment
 //! - [`http`]: one HTTP request and its answer
 //! - [`geoip`]: country and network operator of an address
+//! - [`findings`]: the findings of these pieces
 //! - [`limits`]: every limit of this crate
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod ends;
+pub mod findings;
 pub mod folder;
 pub mod geoip;
 pub mod http;
 pub mod limits;
+pub mod scheduler;
 pub mod secret;
+pub mod tasks;

@@ -1,0 +1,67 @@
+//! The findings of this crate.
+
+use event::Severity;
+use finding::{Declaration, Text};
+
+finding::table! {
+    /// Every finding of this crate.
+    pub FINDINGS: Declaration {
+        /// A job of the scheduler that fails again and again.
+        pub JOB_FAILING = Declaration::new(
+            "scheduler.job_failing",
+            Severity::Warning,
+            Text::new(
+                "The job {subject} failed {failures} times in a row",
+                "定期処理 {subject} が{failures}回続けて失敗しました",
+            ),
+            Text::new("The last error: {error}.", "最後のエラー: {error}"),
+            Text::new(
+                "Remove the cause that the error names. The next try is at {due}.",
+                "エラーが示す原因を取り除いてください。次の実行は {due} です。",
+            ),
+        );
+        /// A task of monban that panicked.
+        pub TASK_PANICKED = Declaration::new(
+            "tasks.panicked",
+            Severity::Error,
+            Text::new("The task {subject} of monban has crashed", "monban の処理 {subject} が異常終了しました"),
+            Text::new("A fault in monban itself: {message}.", "monban 自体の不具合です: {message}"),
+            Text::new(
+                "Restart monban, and report the message with the log lines before it.",
+                "monban を再起動し、このメッセージと直前のログを報告してください。",
+            ),
+        );
+        /// Something that ends within days and that nothing renews by itself.
+        pub ENDS_SOON = Declaration::new(
+            "ends.soon",
+            Severity::Warning,
+            Text::new("{kind} {subject} ends on {at}", "{kind} {subject} の期限は {at} です"),
+            Text::new("Nothing renews it by itself. It comes from {source}.", "自動では更新されません。出所: {source}"),
+            Text::new("Renew it, or remove it if nobody needs it.", "更新するか、不要であれば削除してください。"),
+        );
+        /// Something that ends within hours or days although something should have renewed it.
+        pub RENEWAL_LATE = Declaration::new(
+            "ends.renewal_late",
+            Severity::Error,
+            Text::new("{kind} {subject} ends on {at} and is not renewed", "{kind} {subject} が更新されないまま期限 {at} に近づいています"),
+            Text::new("{renewal} should have renewed it. It comes from {source}.", "{renewal} による更新が済んでいません。出所: {source}"),
+            Text::new("Look up why the renewal fails, and renew it by hand until then.", "更新が失敗する原因を調べ、当面は手動で更新してください。"),
+        );
+        /// Something that has ended.
+        pub ENDED = Declaration::new(
+            "ends.ended",
+            Severity::Critical,
+            Text::new("{kind} {subject} ended on {at}", "{kind} {subject} は {at} に期限が切れました"),
+            Text::new("Nothing renewed it in time. It comes from {source}.", "期限までに更新されませんでした。出所: {source}"),
+            Text::new("Renew it, or remove it if nobody needs it.", "更新するか、不要であれば削除してください。"),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_table_is_sound() {
+        assert_eq!(finding::table::faults(super::FINDINGS), [] as [String; 0]);
+    }
+}

@@ -1,0 +1,471 @@
+//! Jobs that run at due times, which outlive restarts, sleep and clocks that are set.
+//!
+//! Each job has a key, a [`Plan`] and its work. Its state, with the due time, is the file `KEY.job`; the file `KEY.lock` is
+//! locked during a run, so that a job runs once across processes. A command that does the job itself takes the same lock
+//! ([`Scheduler::run_here`]).
+//!
+//! | case | effect |
+//! |---|---|
+//! | the machine slept or was off over several due times | one run |
+//! | the clock jumps forwards | as after sleep |
+//! | the clock goes back | the remaining delay counts from the new time |
+//! | the job fails | a retry after 1 min, doubling up to 6 h or the job's interval |
+//! | the job panics or exceeds its time limit | as a failure; other jobs go on |
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use spine::clock::SystemClock;
+//! use spine::scheduler::{Next, Plan, Scheduler};
+//!
+//! # let data_dir = tempfile::tempdir()?;
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let scheduler = Arc::new(Scheduler::open(&data_dir.path().join("scheduler"), Arc::new(SystemClock::default()))?);
+//! let plan = Plan { every: Duration::from_secs(3600), jitter: Duration::ZERO, timeout: Duration::from_secs(60) };
+//! let (done, mut ran) = tokio::sync::mpsc::channel(1);
+//! scheduler.add("blocklist", plan, move || {
+//!     let done = done.clone();
+//!     async move {
+//!         let _ = done.send(()).await;
+//!         Ok(Next::Interval)
+//!     }
+//! })?;
+//! let running = tokio::spawn(Arc::clone(&scheduler).run());
+//! ran.recv().await;
+//! running.abort();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File, TryLockError};
+use std::future::Future;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use event::Timestamp;
+use finding::Finding;
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::clock::{BoxFuture, Clock, after};
+use crate::findings::JOB_FAILING;
+use crate::folder::open_lock;
+use crate::limits::{
+    BUSY_RETRY, FAILING_AFTER, FIRST_RETRY, MAX_JOBS, MAX_KEY_BYTES, MAX_RETRY, MAX_RUNNING, MAX_STATE_BYTES,
+};
+pub use state::{JobState, LastRun};
+
+/// When a job runs and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Time from the end of a run to the next, at least 1 s. A new job is due at once.
+    pub every: Duration,
+    /// Longest random delay that is added to each due time, so that many hosts do not ask one server at the same moment.
+    pub jitter: Duration,
+    /// Time limit of a run. The run's future is dropped then; work on a blocking thread must end by itself.
+    pub timeout: Duration,
+}
+
+/// When a job runs after a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// After [`Plan::every`].
+    Interval,
+    /// At this time, without jitter.
+    At(Timestamp),
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobError {
+    /// The cause, for people.
+    pub what: String,
+    /// When to try again, where the job knows better than the scheduler; Retry-After, for one.
+    pub retry_at: Option<Timestamp>,
+}
+
+impl<T: Into<String>> From<T> for JobError {
+    fn from(what: T) -> Self {
+        Self { what: what.into(), retry_at: None }
+    }
+}
+
+/// The outcome of a run.
+pub type JobResult = Result<Next, JobError>;
+
+type Work = Arc<dyn Fn() -> BoxFuture<'static, JobResult> + Send + Sync>;
+
+/// Why a job is not added or not run.
+#[derive(Debug, thiserror::Error)]
+pub enum SchedulerError {
+    /// The key cannot name a file.
+    #[error(
+        "the key {0:?} must be 1 to {MAX_KEY_BYTES} lower-case letters, digits, dots, dashes or underscores, without a leading dot"
+    )]
+    Key(String),
+    /// There are too many jobs.
+    #[error("more than {MAX_JOBS} jobs")]
+    TooMany,
+    /// Another process, or another task of this one, runs the job now.
+    #[error("the job {0} runs already; wait for its end")]
+    Busy(String),
+    /// The system refuses a step.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+/// A job as a status page shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JobStatus {
+    /// Its key.
+    pub key: String,
+    /// Whether it runs now.
+    pub running: bool,
+    /// Due time, failures and the last run.
+    #[serde(flatten)]
+    pub state: JobState,
+}
+
+struct Job {
+    plan: Plan,
+    work: Work,
+    state: JobState,
+    running: bool,
+}
+
+/// Runs jobs at their due times.
+pub struct Scheduler {
+    folder: PathBuf,
+    clock: Arc<dyn Clock>,
+    jobs: Mutex<BTreeMap<String, Job>>,
+    changed: Notify,
+}
+
+impl std::fmt::Debug for Scheduler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scheduler").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl Scheduler {
+    /// Makes the folder of the states, mode 0700, or uses the one that exists. Several processes may share it.
+    ///
+    /// # Errors
+    /// If the folder cannot be made.
+    pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, SchedulerError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|source| SchedulerError::Io { path: folder.to_owned(), source })?;
+        Ok(Self { folder: folder.to_owned(), clock, jobs: Mutex::default(), changed: Notify::new() })
+    }
+
+    /// Adds a job, or gives the job of this key another plan and work. The due time and the last result come from the job's file.
+    ///
+    /// # Errors
+    /// For a key that cannot name a file, and beyond [`MAX_JOBS`].
+    pub fn add<F, W>(&self, key: &str, plan: Plan, work: W) -> Result<(), SchedulerError>
+    where
+        W: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = JobResult> + Send + 'static,
+    {
+        check_key(key)?;
+        let work: Work = Arc::new(move || Box::pin(work()));
+        let mut jobs = self.jobs();
+        if let Some(job) = jobs.get_mut(key) {
+            (job.plan, job.work) = (plan, work);
+            return Ok(());
+        }
+        if jobs.len() >= MAX_JOBS {
+            return Err(SchedulerError::TooMany);
+        }
+        let now = self.clock.now();
+        let mut state = self.read(key).unwrap_or_else(|| JobState::due_at(self.soon(plan), now));
+        state.follow_clock(now);
+        jobs.insert(key.to_owned(), Job { plan, work, state, running: false });
+        drop(jobs);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Removes a job and its state. A run that is under way goes to its end, and its result is dropped.
+    pub fn remove(&self, key: &str) {
+        if self.jobs().remove(key).is_some() {
+            for ending in ["job", "lock"] {
+                // a file that stays does no harm
+                let _ = std::fs::remove_file(self.path(key, ending));
+            }
+        }
+    }
+
+    /// Makes a job due now; returns whether there is one of this key. A job that runs at the moment is not run again.
+    pub fn run_now(&self, key: &str) -> bool {
+        let now = self.clock.now();
+        let mut jobs = self.jobs();
+        let Some(job) = jobs.get_mut(key) else { return false };
+        (job.state.due, job.state.set_at) = (now, now);
+        drop(jobs);
+        self.changed.notify_one();
+        true
+    }
+
+    /// Returns all jobs, by key.
+    pub fn status(&self) -> Vec<JobStatus> {
+        let jobs = self.jobs();
+        jobs.iter()
+            .map(|(key, job)| JobStatus { key: key.clone(), running: job.running, state: job.state.clone() })
+            .collect()
+    }
+
+    /// Returns a finding for each job that failed [`FAILING_AFTER`] times in a row or more.
+    pub fn findings(&self) -> Vec<Finding> {
+        let jobs = self.jobs();
+        let failing = jobs.iter().filter(|(_, job)| job.state.failures >= FAILING_AFTER);
+        failing
+            .map(|(key, job)| {
+                let error = job.state.last.as_ref().and_then(|last| last.error.clone()).unwrap_or_default();
+                JOB_FAILING
+                    .finding(key)
+                    .with("failures", job.state.failures)
+                    .with("error", error)
+                    .with("due", job.state.due.to_string())
+            })
+            .collect()
+    }
+
+    /// Runs jobs when they are due, without end. Dropping the future stops the jobs that run; they are due again at the next start.
+    pub async fn run(self: Arc<Self>) {
+        let mut running: JoinSet<()> = JoinSet::new();
+        // a former call of this may have been dropped while jobs ran
+        self.jobs().values_mut().for_each(|job| job.running = false);
+        loop {
+            let next = self.start_due(&mut running);
+            let due = async {
+                match next {
+                    Some(next) => self.clock.sleep_until(next).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => {}
+                () = self.changed.notified() => {}
+                Some(_) = running.join_next(), if !running.is_empty() => {}
+            }
+        }
+    }
+
+    /// Runs a job in this process, due or not, for a command while no daemon runs. The result and the next due time are stored as
+    /// if the daemon had run it.
+    ///
+    /// # Errors
+    /// If the job runs already, and if its files cannot be written.
+    pub async fn run_here<F>(
+        &self,
+        key: &str,
+        plan: Plan,
+        work: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<JobState, SchedulerError>
+    where
+        F: Future<Output = JobResult> + Send + 'static,
+    {
+        check_key(key)?;
+        let lock = self.lock(key)?;
+        let state = self.read(key).unwrap_or_else(|| JobState::due_at(self.clock.now(), self.clock.now()));
+        let state = self.perform(plan, work, state).await;
+        self.write(key, &state)?;
+        drop(lock);
+        Ok(state)
+    }
+
+    /// Starts what is due, as far as there is room, and returns the next due time of the rest.
+    fn start_due(self: &Arc<Self>, running: &mut JoinSet<()>) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let mut next = None;
+        let mut jobs = self.jobs();
+        let mut waiting: Vec<_> = jobs.iter_mut().filter(|(_, job)| !job.running).collect();
+        for (_, job) in &mut waiting {
+            job.state.follow_clock(now);
+        }
+        waiting.sort_by_key(|(_, job)| job.state.due);
+        for (key, job) in waiting {
+            if job.state.due > now {
+                next = Some(job.state.due);
+                break;
+            }
+            // the end of a running job comes back here
+            if running.len() >= MAX_RUNNING {
+                break;
+            }
+            job.running = true;
+            running.spawn(Arc::clone(self).run_due(key.clone(), job.plan, Arc::clone(&job.work)));
+        }
+        next
+    }
+
+    /// One run of a due job: under its lock, unless another process has run it meanwhile.
+    async fn run_due(self: Arc<Self>, key: String, plan: Plan, work: Work) {
+        let now = self.clock.now();
+        let state = match self.lock(&key) {
+            Ok(lock) => {
+                let known = self.jobs().get(&key).map(|job| job.state.clone());
+                let Some(known) = known else { return };
+                let state = self.read(&key).unwrap_or_else(|| known.clone());
+                let elsewhere = state.last != known.last && state.due > now;
+                if elsewhere {
+                    state
+                } else {
+                    let state = self.perform(plan, move || work(), state).await;
+                    if self.jobs().contains_key(&key) {
+                        self.store(&key, &state).await;
+                    }
+                    drop(lock);
+                    state
+                }
+            }
+            Err(error) => {
+                if !matches!(error, SchedulerError::Busy(_)) {
+                    tracing::warn!("the job {key} does not run: {error}");
+                }
+                let known = self.jobs().get(&key).map(|job| job.state.clone());
+                JobState { due: after(now, BUSY_RETRY), set_at: now, ..known.unwrap_or_default() }
+            }
+        };
+        if let Some(job) = self.jobs().get_mut(&key) {
+            (job.state, job.running) = (state, false);
+        }
+    }
+
+    /// Does the work and returns the state after it.
+    async fn perform<F>(
+        &self,
+        plan: Plan,
+        work: impl FnOnce() -> F + Send + 'static,
+        state: JobState,
+    ) -> JobState
+    where
+        F: Future<Output = JobResult> + Send + 'static,
+    {
+        let started = self.clock.now();
+        // A task of its own, so that a panic ends nothing else. Dropping the set aborts it.
+        let mut task = JoinSet::new();
+        task.spawn(async move { work().await });
+        let result = match tokio::time::timeout(plan.timeout, task.join_next()).await {
+            Ok(Some(Ok(result))) => result,
+            Ok(Some(Err(error))) => Err(format!("panicked: {}", crate::tasks::panic_text(error)).into()),
+            Ok(None) => Err("has no task".into()),
+            Err(_) => Err(format!("did not end within {} s", plan.timeout.as_secs()).into()),
+        };
+        drop(task);
+        let now = self.clock.now();
+        let (due, error) = match result {
+            Ok(Next::Interval) => (self.after_interval(plan), None),
+            Ok(Next::At(due)) => (due, None),
+            Err(error) => {
+                let retry =
+                    error.retry_at.unwrap_or_else(|| after(now, retry_pause(state.failures + 1, plan)));
+                (retry, Some(error.what))
+            }
+        };
+        // a time in the past would run the job without a pause
+        state.ended(started, now, due.max(after(now, Duration::from_secs(1))), error)
+    }
+
+    fn soon(&self, plan: Plan) -> Timestamp {
+        after(self.clock.now(), random_up_to(plan.jitter))
+    }
+
+    fn after_interval(&self, plan: Plan) -> Timestamp {
+        after(self.soon(plan), plan.every.max(Duration::from_secs(1)))
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, BTreeMap<String, Job>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn path(&self, key: &str, ending: &str) -> PathBuf {
+        self.folder.join(format!("{key}.{ending}"))
+    }
+
+    fn lock(&self, key: &str) -> Result<File, SchedulerError> {
+        let path = self.path(key, "lock");
+        let io = |source| SchedulerError::Io { path: path.clone(), source };
+        loop {
+            let file = open_lock(&path).map_err(io)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(SchedulerError::Busy(key.to_owned())),
+                Err(TryLockError::Error(source)) => return Err(io(source)),
+            }
+            // `remove` may have taken the file away between the two steps
+            let now = std::fs::metadata(&path).map(|found| found.ino());
+            if now.is_ok_and(|now| file.metadata().is_ok_and(|locked| locked.ino() == now)) {
+                return Ok(file);
+            }
+        }
+    }
+
+    /// The stored state; none where there is none that can be read.
+    fn read(&self, key: &str) -> Option<JobState> {
+        let path = self.path(key, "job");
+        let parsed = match files::regular_file::read(&path, MAX_STATE_BYTES + 1) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => Err(error.to_string()),
+            Ok(text) => JobState::parse(&text),
+        };
+        parsed.inspect_err(|error| tracing::warn!("{}: {error}; the job starts anew", path.display())).ok()
+    }
+
+    /// Writes a state without blocking other tasks. Where that fails, the state is kept in memory.
+    async fn store(self: &Arc<Self>, key: &str, state: &JobState) {
+        let (this, of, state) = (Arc::clone(self), key.to_owned(), state.clone());
+        let written = tokio::task::spawn_blocking(move || this.write(&of, &state)).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!("the state of the job {key} is not stored: {error}");
+        }
+    }
+
+    fn write(&self, key: &str, state: &JobState) -> Result<(), SchedulerError> {
+        let path = self.path(key, "job");
+        files::replace_file(&path, |out| serde_json::to_writer(out, state).map_err(Into::into))
+            .map_err(|source| SchedulerError::Io { path, source })
+    }
+}
+
+fn check_key(key: &str) -> Result<(), SchedulerError> {
+    let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    if (1..=MAX_KEY_BYTES).contains(&key.len()) && key.bytes().all(good) && !key.starts_with('.') {
+        Ok(())
+    } else {
+        Err(SchedulerError::Key(key.to_owned()))
+    }
+}
+
+/// The pause after so many failures in a row, with up to a quarter more by chance.
+fn retry_pause(failures: u32, plan: Plan) -> Duration {
+    let pause = FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(16));
+    let pause = pause.min(MAX_RETRY).min(plan.every.max(Duration::from_secs(1)));
+    pause + random_up_to(pause / 4)
+}
+
+/// A random duration up to `most`. Not for secrets.
+fn random_up_to(most: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish() >> 32;
+    most.mul_f64(random as f64 / f64::from(u32::MAX))
+}
