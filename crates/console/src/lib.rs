@@ -18,7 +18,7 @@
 //! | `GET /api/live` | events as they come ([`live`]) |
 //! | `/api/filters` | filters that users have saved ([`filters`]) |
 //! | `GET /api/notices`, `POST /api/notices/{channel}/test` | how the channels of notices fare; trying one |
-//! | `/api/rules`, `/api/exclusions`, `/api/history`, `/api/replays`, `/api/learning` | see [`mod@tuning`] |
+//! | `/api/rules`, `/api/exclusions`, `/api/history`, `/api/replays`, `/api/learning` | see [`tuning_api`] |
 //! | `/api/session`, `/api/setup`, `/api/account`, `/api/users`, `/api/audit` | [`access`] |
 //! | `GET` of anything else | the program for the browser; links in notices lead to its `/events/{id}` |
 //!
@@ -58,7 +58,7 @@ mod problem;
 pub mod receiver;
 mod serve;
 mod state;
-pub mod tuning;
+pub mod tuning_api;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ pub struct Console {
     /// Exclusions, their history and learning.
     pub tuning: Arc<dyn tuning::Tuning>,
     /// The replays that run.
-    pub replays: tuning::replays::Replays,
+    pub replays: tuning_api::replays::Replays,
     /// What looking at events needs besides.
     pub looking: Looking,
     /// Those who watch events come.
@@ -111,8 +111,8 @@ impl Console {
             acknowledge: Arc::new(|| Ok(Vec::new())),
             events,
             notices: Arc::new(NoNotices),
-            tuning: Arc::new(tuning::Nothing),
-            replays: tuning::replays::Replays::default(),
+            tuning: Arc::new(tuning::NoGate),
+            replays: tuning_api::replays::Replays::default(),
             looking: Looking::default(),
             live: live::Live::default(),
         }
@@ -161,7 +161,7 @@ fn api() -> OpenApiRouter<Console> {
         .merge(live::routes())
         .merge(filters::routes())
         .merge(notices::routes())
-        .merge(tuning::routes())
+        .merge(tuning_api::routes())
 }
 
 #[cfg(test)]

@@ -80,6 +80,13 @@ impl From<rusqlite::Error> for Problem {
     }
 }
 
+/// Of the events' database.
+impl From<store::StoreError> for Problem {
+    fn from(error: store::StoreError) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Self { status, code, error, values, mut fields, retry_after } = self;

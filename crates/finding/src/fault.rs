@@ -65,6 +65,23 @@ impl Fault {
     }
 }
 
+/// Writes `rules.conf:3:1: …` for a fault in another file, `listen[0].address: …` for one in the configuration.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::File { path, line, column } => {
+                write!(f, "{}", path.display())?;
+                for number in [line, column].into_iter().map_while(|number| *number) {
+                    write!(f, ":{number}")?;
+                }
+                write!(f, ": {}", self.what)
+            }
+            _ if self.key.0.is_empty() => f.write_str(&self.what),
+            _ => write!(f, "{}: {}", self.key, self.what),
+        }
+    }
+}
+
 /// The way from the document to a value: names of tables and indices of lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyPath(pub Vec<Key>);

@@ -8,9 +8,8 @@ use finding::{Fault, Key};
 use waf::RuleSet;
 
 use crate::config::{About, Config};
-use crate::exclusions::ExclusionStore;
 use crate::failure::Failure;
-use crate::{data_folder, looking, reception, rules};
+use crate::{data_folder, looking, reception, rules, tuned_gate};
 
 /// A configuration without a fault, and the rules that it names.
 pub struct Checked {
@@ -75,7 +74,7 @@ pub fn faults(config: &Config) -> (Vec<(About, String)>, Option<Arc<RuleSet>>) {
         // what lies in a folder that cannot be used tells nothing new
         None => {
             faults.extend(looking::filters(config).err().map(|fault| (About::Elsewhere, fault)));
-            let exclusions = ExclusionStore::new(&config.data_dir).read();
+            let exclusions = tuned_gate::store(config).read();
             faults.extend(exclusions.err().map(|error| (About::Elsewhere, error.to_string())));
         }
     }
@@ -91,12 +90,14 @@ pub fn faults(config: &Config) -> (Vec<(About, String)>, Option<Arc<RuleSet>>) {
         notify::channel::Channel::open_all(&config.notify).err().unwrap_or_default().into_iter().map(told),
     );
     faults.extend(looking::geoip(config).err().map(told));
-    let files = config.rule_files();
+    let files = tuned_gate::rule_files(config);
     let mut loaded = None;
     if !files.is_empty() {
         match rules::load(&files) {
             Ok(rules) => loaded = Some(Arc::new(rules)),
-            Err(errors) => faults.extend(errors.into_iter().map(|error| (About::Elsewhere, error))),
+            Err(errors) => {
+                faults.extend(errors.iter().map(|fault| (About::Elsewhere, fault.to_string())));
+            }
         }
     }
     (faults, loaded)

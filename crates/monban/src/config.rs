@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gateway::config::{
-    AccessLogConfig, AmbiguousPath, ClientTimeouts, ForwardedHeader, GatewayConfig, ListenerConfig, Preset,
+    AccessLogConfig, AmbiguousPath, ClientTimeouts, ForwardedHeader, GatewayConfig, ListenerConfig,
     RedactionConfig, SiteConfig,
 };
 use gateway::limits::Limits;
@@ -259,17 +259,6 @@ impl Config {
         self.site.iter_mut().filter_map(|site| site.upstream_ca.as_mut()).for_each(anchor);
     }
 
-    /// The rule files in the order of loading: the exclusions before all others, where there are any, then the presets' rules and
-    /// those that are configured. None: no rules.
-    pub fn rule_files(&self) -> Vec<String> {
-        if self.waf.rules.is_empty() {
-            return Vec::new();
-        }
-        let exclusions = crate::exclusions::path(&self.data_dir);
-        let first = exclusions.exists().then(|| exclusions.display().to_string());
-        first.into_iter().chain(self.preset_files()).chain(self.waf.rules.iter().cloned()).collect()
-    }
-
     /// Proxies whose word on the client's address the console believes.
     pub fn trusted_by_console(&self) -> console::access::TrustedProxies {
         console::access::TrustedProxies {
@@ -281,22 +270,6 @@ impl Config {
     /// Whether events come from others than the gate.
     pub fn has_other_sources(&self) -> bool {
         !self.sensors.is_empty() || !self.watch.is_empty()
-    }
-
-    /// The rule files of the presets that sites have.
-    pub fn preset_files(&self) -> impl Iterator<Item = String> + '_ {
-        let asked = |preset: &Preset| self.site.iter().any(|site| site.preset == Some(*preset));
-        Preset::ALL.into_iter().filter(asked).map(crate::presets::path)
-    }
-
-    /// The sites as exclusions know them.
-    pub fn sites(&self) -> tuning::Sites {
-        let site = |site: &SiteConfig| tuning::Site {
-            name: site.shown_name(),
-            hosts: site.hosts.clone(),
-            path: site.path.clone(),
-        };
-        tuning::Sites(self.site.iter().map(site).collect())
     }
 
     /// The gate's part.

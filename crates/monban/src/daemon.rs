@@ -7,7 +7,7 @@ mod storage;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use console::access::{self, Access};
@@ -18,6 +18,7 @@ use store::collections::CollectionsError;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
+use tuner::{InForce, Sample, Tuner};
 use waf::{Collections, RuleSet};
 
 use crate::certificates::{self, Certificates};
@@ -28,9 +29,8 @@ use crate::failure::Failure;
 use crate::looking::{self, TrafficKeeper};
 use crate::notices::Notices;
 use crate::reception::Reception;
-use crate::sample::Sample;
 use crate::sink::{Logs, Sink};
-use crate::tuner::{self, Tuner};
+use crate::tuned_gate::{self, TunedGate};
 use crate::{metrics, persistence, rules};
 use acknowledge::Acknowledge;
 use control::Control;
@@ -60,10 +60,7 @@ fn now() -> Timestamp {
 
 /// Reads the rules that the configuration names. None if it names none.
 pub fn load_rules(config: &Config) -> Result<Option<Arc<RuleSet>>, Failure> {
-    if config.waf.rules.is_empty() {
-        return Ok(None);
-    }
-    rules::load_or_fail(&config.rule_files()).map(|rules| Some(Arc::new(rules)))
+    tuned_gate::rule_config(config).load(&tuned_gate::store(config)).map_err(rules::failure)
 }
 
 /// Runs until TERM or INT. `ready` is called once everything listens; where `shows_link`, with a new one-time link to the
@@ -142,7 +139,11 @@ impl Daemon {
             )
         };
         data_folder::prepare(&data_dir)?;
-        let expired = unless_full(&data_dir, "the end of exclusions", tuner::begin(&data_dir));
+        let expired = unless_full(
+            &data_dir,
+            "the end of exclusions",
+            tuner::change::expire_at_start(&tuned_gate::store(&config), now()),
+        );
         let expired = expired.map_err(|error| {
             Failure::environment(error.to_string(), "see exclusions.conf and tuning/ in `data_dir`")
         })?;
@@ -191,7 +192,6 @@ impl Daemon {
         })?;
         let control =
             unless_full(&data_dir, "the control socket", bind_control(&data_dir)).map_err(in_data_dir)?;
-        let rule_count = Arc::new(Mutex::new(rules.as_ref().map_or(0, |rules| rules.rule_count())));
         let ingester = storage.ingest(&config)?;
         let access = Arc::new(open_access(&config)?);
         let looking = looking::open(&config).map_err(Failure::Configuration)?;
@@ -199,7 +199,7 @@ impl Daemon {
         let reception = Arc::new(Reception::start(&config, &storage.intake).await?);
         unless_full(&data_dir, "the pid file", write_pid(&data_dir)).map_err(in_data_dir)?;
         // the gate last: once it answers, nothing that can still fail may end the daemon
-        let gateway = Gateway::start(&tuner::gateway_config(&config), rules.clone(), services)
+        let gateway = Gateway::start(&tuned_gate::gateway_config(&config), rules.clone(), services)
             .await
             .map_err(|error| {
                 // of no use to anyone now, and no harm if it stays
@@ -207,11 +207,11 @@ impl Daemon {
                 gateway_failure(error)
             })?;
         let gateway = Arc::new(gateway);
-        let tuner = {
-            let (gateway, sample, count) =
-                (Arc::clone(&gateway), Arc::clone(&sample), Arc::clone(&rule_count));
-            Arc::new(Tuner::new(config.clone(), rules, gateway, sample, count))
-        };
+        let tuned = Arc::new(TunedGate::new(Arc::clone(&gateway), config.clone(), rules.clone()));
+        let in_force = InForce { config: tuned_gate::rule_config(&config), rules };
+        let store = tuned_gate::store(&config);
+        let tuner = Tuner::new(store, in_force, Arc::<TunedGate>::clone(&tuned), Arc::clone(&sample));
+        let tuner = Arc::new(tuner);
         certificates::log(&config, now());
         let certificates = Arc::new(Certificates::of(&config));
         sink.count_in(Arc::clone(gateway.metrics()));
@@ -228,7 +228,6 @@ impl Daemon {
             tuner: Arc::clone(&tuner),
             metrics: Arc::clone(gateway.metrics()),
             certificates: Arc::clone(&certificates),
-            rules: rule_count,
         });
         let registry = parts.registry();
         let known = Arc::clone(&acknowledge);
@@ -256,6 +255,7 @@ impl Daemon {
             reception,
             notices,
             tuner,
+            tuned,
             certificates,
             acknowledge,
         });

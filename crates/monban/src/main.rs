@@ -16,7 +16,6 @@ mod demo;
 #[cfg(test)]
 mod documented;
 mod entry_file;
-mod exclusions;
 mod failure;
 mod import_channel;
 mod looking;
@@ -27,12 +26,11 @@ mod persistence;
 mod presets;
 mod reception;
 mod rules;
-mod sample;
 mod sensor_config;
 mod settings;
 mod sink;
 mod terminal;
-mod tuner;
+mod tuned_gate;
 mod watch;
 
 use std::process::ExitCode;

@@ -12,10 +12,10 @@ use gateway::{Metrics, RequestSink};
 use seclang::setting::{AuditLogFormat, AuditLogType};
 use store::logs::{AuditFormat, AuditLog, ErrorLog, LogError};
 use store::{Appended, Journal, JournalError};
+use tuner::Sample;
 use waf::settings::Settings;
 
 use crate::config;
-use crate::sample::Sample;
 
 /// What is told of, in [`Sink::note`].
 const JOURNAL: &str = "the journal";
@@ -291,7 +291,7 @@ mod tests {
         let written = |rules: &str| {
             let _ = std::fs::remove_file(&file);
             let document = seclang::load::parse_str("rules.conf", rules).unwrap();
-            let rules = waf::RuleSet::compile(&document, &crate::rules::Disk).unwrap();
+            let rules = waf::RuleSet::compile(&document, &crate::rules::disk()).unwrap();
             let logs = Logs::open(&waf, Some(&rules.settings)).unwrap();
             logs.audit.unwrap().write(&event).unwrap();
             std::fs::read_to_string(&file).unwrap()

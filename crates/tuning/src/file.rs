@@ -76,7 +76,8 @@ pub struct Entry {
 /// Something in a file that looks like an exclusion and is none, or one that cannot be kept in time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Problem {
+#[cfg_attr(feature = "openapi", schema(as = Problem))]
+pub struct FileProblem {
     /// The line, counted from 1.
     pub line: u32,
     /// What is wrong.
@@ -88,7 +89,7 @@ pub struct Problem {
 pub struct ExclusionFile {
     text: Vec<u8>,
     entries: Vec<Entry>,
-    problems: Vec<Problem>,
+    problems: Vec<FileProblem>,
 }
 
 impl ExclusionFile {
@@ -108,7 +109,7 @@ impl ExclusionFile {
             }
             match entry(&file.text, &block, &mut file.problems) {
                 Ok(entry) => file.entries.push(entry),
-                Err(message) => file.problems.push(Problem { line: block.line, message }),
+                Err(message) => file.problems.push(FileProblem { line: block.line, message }),
             }
         }
         file.problems.truncate(limits::PROBLEMS);
@@ -126,7 +127,7 @@ impl ExclusionFile {
     }
 
     /// The fault.
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[FileProblem] {
         &self.problems
     }
 
@@ -463,7 +464,7 @@ fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((comment[..colon].trim_ascii(), comment[colon + 1..].trim_ascii()))
 }
 
-fn entry(text: &[u8], block: &Block, problems: &mut Vec<Problem>) -> Result<Entry, String> {
+fn entry(text: &[u8], block: &Block, problems: &mut Vec<FileProblem>) -> Result<Entry, String> {
     let bytes = &text[block.span.clone()];
     let mut note = Note::default();
     let mut site = None;
@@ -477,7 +478,7 @@ fn entry(text: &[u8], block: &Block, problems: &mut Vec<Problem>) -> Result<Entr
             let parsed = time(&value);
             if parsed.is_none() {
                 let message = format!("{what}: not a time such as 2027-01-31 or 2027-01-31T12:00:00Z");
-                problems.push(Problem { line, message });
+                problems.push(FileProblem { line, message });
             }
             parsed
         };
@@ -505,7 +506,8 @@ fn entry(text: &[u8], block: &Block, problems: &mut Vec<Problem>) -> Result<Entr
     let mut exclusion = excluded(&document)?;
     exclusion.site = site;
     if let Some(why) = exclusion::is_blocking(exclusion.rule) {
-        problems.push(Problem { line, message: Refused::Blocking { rule: exclusion.rule, why }.to_string() });
+        problems
+            .push(FileProblem { line, message: Refused::Blocking { rule: exclusion.rule, why }.to_string() });
     }
     let seclang = String::from_utf8_lossy(bytes.trim_ascii_end()).into_owned();
     Ok(Entry { id, exclusion, note, seclang, line: block.line, span: block.span.clone() })

@@ -15,6 +15,9 @@
 //! | [`release`] | an archive of the Core Rule Set |
 //! | [`mod@replay`] | stored requests judged by two sets of rules |
 //! | [`learning`] | many events of a site to the false positives among them |
+//! | [`history`] | changes, as the history shows them |
+//! | [`mode`] | modes of sites |
+//! | [`service`] | the trait behind which all of this is offered |
 //! | [`limits`] | every limit |
 //!
 //! ```
@@ -54,21 +57,27 @@
 pub mod catalog;
 pub mod exclusion;
 pub mod file;
+pub mod history;
 pub mod learning;
 pub mod limits;
+pub mod mode;
 mod pattern;
 pub mod propose;
 pub mod refused;
 pub mod release;
 pub mod replay;
+pub mod service;
 pub mod site;
 
 pub use catalog::Catalog;
 pub use exclusion::{Exclusion, PathMatch};
-pub use file::{Entry, ExclusionFile, Note, Problem};
+pub use file::{Entry, ExclusionFile, FileProblem, Note};
+pub use history::{Change, ChangeKind, ChangedExclusion, ChangedSite, Undoable};
 pub use learning::{Learned, Learning};
+pub use mode::{SiteMode, SiteModeChange, SiteState};
 pub use propose::{Proposal, Proposals, Width, proposals};
 pub use refused::Refused;
 pub use release::{Release, ReleaseError};
 pub use replay::{Judgement, Replay, Report, judge};
+pub use service::{ExclusionWarning, NoGate, PreviewedRule, RuleText, Tuning, TuningError};
 pub use site::{Site, Sites};

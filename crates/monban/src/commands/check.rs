@@ -33,7 +33,7 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
         let warnings = certificates::warnings(config, now).len();
         let outcome = rules::outcome(warnings + rules.as_ref().map_or(0, |rules| rules.warnings().len()));
         if let Some(rules) = &rules {
-            rules::tell_warnings(rules);
+            rules::print_warnings(rules);
         }
         let (listeners, sites) = (gate.listeners.len(), gate.sites.len());
         summary = format!("{listeners} listeners, {sites} sites, {count} rules; {outcome}");

@@ -8,6 +8,7 @@ use super::{
 use crate::cli::Cli;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::tuned_gate;
 
 /// Check, list and try SecLang rules
 #[derive(Debug, Subcommand)]
@@ -39,5 +40,8 @@ impl Command {
 
 /// The files that are given, or those of the configuration, with the exclusions before them.
 pub fn files(given: &[String], cli: &Cli) -> Result<Vec<String>, Failure> {
-    if given.is_empty() { Ok(Config::load(&cli.config_file())?.rule_files()) } else { Ok(given.to_vec()) }
+    match given {
+        [] => Ok(tuned_gate::rule_files(&Config::load(&cli.config_file())?)),
+        given => Ok(given.to_vec()),
+    }
 }

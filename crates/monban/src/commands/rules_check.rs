@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         writeln!(out, "{counts}")?;
     } else {
         let phases: Vec<String> = phases.iter().map(usize::to_string).collect();
-        rules::tell_warnings(&rules);
+        rules::print_warnings(&rules);
         writeln!(
             out,
             "{count} rules ({links} with the links of chains) in {files} files, by phase {}; {}",

@@ -3,20 +3,19 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use ::console::tuning::Failure as TuningFailure;
 use clap::Args;
 use event::Timestamp;
 use serde_json::json;
-use tuning::{Note, Proposal, Refused};
+use tuner::change::{self, Changes};
+use tuning::{Note, Proposal, Refused, TuningError};
 
 use super::{events, events_show};
 use crate::cli::Cli;
 use crate::config::Config;
 use crate::control;
-use crate::exclusions::ExclusionStore;
 use crate::failure::Failure;
 use crate::terminal::{Safe, Style};
-use crate::tuner;
+use crate::{rules, tuned_gate};
 
 /// Show which exclusions would let an event pass, and make the narrowest ones with --apply
 ///
@@ -43,15 +42,16 @@ pub struct Arguments {
     json: bool,
 }
 
-/// A failure of tuning as one of a command.
-pub fn failure(failure: TuningFailure) -> Failure {
+/// Turns an error of tuning into the failure of a command.
+pub fn failure(failure: TuningError) -> Failure {
     match failure {
-        TuningFailure::NotFound(what) => Failure::NotFound(what),
-        TuningFailure::Unavailable(message) => Failure::Environment { message, hint: None },
-        TuningFailure::NotMade(Refused::Unknown(_)) => Failure::NotFound(failure.to_string()),
-        TuningFailure::NotMade(refused) => Failure::Configuration(vec![refused.to_string()]),
-        TuningFailure::Refused(what) => Failure::Configuration(what.lines().map(str::to_owned).collect()),
-        TuningFailure::Conflict { .. } => Failure::Refused { message: failure.to_string(), hint: None },
+        TuningError::NotFound(what) => Failure::NotFound(what),
+        TuningError::Unavailable(message) => Failure::Environment { message, hint: None },
+        TuningError::NotMade(Refused::Unknown(_)) => Failure::NotFound(failure.to_string()),
+        TuningError::NotMade(refused) => Failure::Configuration(vec![refused.to_string()]),
+        TuningError::NotLoaded(faults) => rules::failure(faults),
+        TuningError::Refused(what) => Failure::Configuration(what.lines().map(str::to_owned).collect()),
+        TuningError::Conflict { .. } => Failure::Refused { message: failure.to_string(), hint: None },
     }
 }
 
@@ -66,8 +66,8 @@ fn author() -> String {
 pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
     let config = Config::load(&cli.config_file())?;
     let event = events_show::find(&arguments.event, &events::open(&config)?)?;
-    let store = ExclusionStore::new(&config.data_dir);
-    let mut found = tuner::proposals(&store, &config, &event).map_err(failure)?;
+    let (store, rule_config) = (tuned_gate::store(&config), tuned_gate::rule_config(&config));
+    let mut found = change::proposals(&store, &rule_config, &event).map_err(failure)?;
     found.proposals.retain(|proposal| arguments.rule.is_none_or(|rule| rule == proposal.exclusion.rule));
     let chosen = found.narrowest();
     let in_force: BTreeSet<String> =
@@ -98,7 +98,9 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
             event: Some(event.id),
         };
         let wanted: Vec<_> = chosen.iter().map(|exclusion| (exclusion.clone(), note.clone())).collect();
-        made = tuner::change(&store, &config, None, &note.author, &wanted, &[]).map_err(failure)?.0;
+        let changes = Changes { author: &note.author, add: &wanted, remove: &[] };
+        let edit = store.edit(now).map_err(failure)?;
+        made = change::change(edit, &rule_config, &changes).map_err(failure)?.0;
         let runs = crate::daemon::socket_path(&config.data_dir).exists();
         told = runs.then(|| control::ask(&config.data_dir, "reload", Some("the file has been written")));
     }

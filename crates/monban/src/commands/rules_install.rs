@@ -2,13 +2,13 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Args;
 use event::Timestamp;
 use serde::Serialize;
 use store::Filter;
+use tuner::change::{self, Proposed};
 use tuning::Release;
 use tuning::replay::Report;
 
@@ -18,11 +18,9 @@ use crate::cli::Cli;
 use crate::config::Config;
 use crate::control;
 use crate::crs::{self, Entries, Releases, State, Switch, signature};
-use crate::exclusions::ExclusionStore;
 use crate::failure::Failure;
-use crate::rules::Disk;
 use crate::terminal::Safe;
-use crate::tuner;
+use crate::{rules, tuned_gate};
 
 /// Install a release of the Core Rule Set beside the present one, and use it
 ///
@@ -252,11 +250,14 @@ fn compare(config: &Config, place: &Place, rules: &Path, limit: u64) -> Result<(
     if let Some(entry) = files.get_mut(place.number) {
         *entry = rules.display().to_string();
     }
-    let store = ExclusionStore::new(&config.data_dir);
-    let [before, after] = tuner::both_rules(&store, config, None, &[], &[], (&files, &Disk))
-        .map_err(|error| Failure::Configuration(error.to_string().lines().map(str::to_owned).collect()))?;
+    let proposed = Proposed { add: &[], remove: &[], files: &files, source: &rules::disk() };
+    let replay =
+        change::replay(&tuned_gate::store(config), &tuned_gate::rule_config(config), None, &proposed)
+            .map_err(|error| {
+                Failure::Configuration(error.to_string().lines().map(str::to_owned).collect())
+            })?;
     let reader = events::open(config)?;
-    replayed(config, &reader, (Arc::clone(&before), after), &Filter::default(), limit)
+    replayed(config, &reader, replay, &Filter::default(), limit)
 }
 
 /// Why a release is not used without being told to.

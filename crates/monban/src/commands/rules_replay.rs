@@ -1,25 +1,22 @@
 //! `monban rules replay`
 
 use std::io::Write;
-use std::sync::Arc;
 
 use clap::Args;
 use store::{EventQuery, EventReader, Filter, Query};
+use tuner::Sample;
+use tuner::change::{self, Proposed};
 use tuning::Replay;
 use tuning::replay::{Changed, Report};
-use waf::RuleSet;
 
 use super::events;
 use super::filter::FilterOptions;
 use super::rules_exclude::failure;
 use crate::cli::Cli;
 use crate::config::Config;
-use crate::exclusions::ExclusionStore;
 use crate::failure::Failure;
-use crate::rules::Disk;
-use crate::sample::Sample;
 use crate::terminal::{Progress, Safe, Style, cut};
-use crate::tuner;
+use crate::{rules, tuned_gate};
 
 /// Judge stored events and the sample of passed requests by other rules: what would they change?
 ///
@@ -53,13 +50,13 @@ const PAGE: usize = 200;
 
 pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
     let config = Config::load(&cli.config_file())?;
-    let store = ExclusionStore::new(&config.data_dir);
     let files = absolute(&arguments.rules)?;
-    let [before, after] = tuner::both_rules(&store, &config, None, &[], &arguments.without, (&files, &Disk))
-        .map_err(failure)?;
+    let proposed = Proposed { add: &[], remove: &arguments.without, files: &files, source: &rules::disk() };
+    let (store, rule_config) = (tuned_gate::store(&config), tuned_gate::rule_config(&config));
+    let replay = change::replay(&store, &rule_config, None, &proposed).map_err(failure)?;
     let reader = events::open(&config)?;
     let filter = arguments.filter.filter();
-    let (report, done) = replayed(&config, &reader, (before, after), &filter, arguments.limit)?;
+    let (report, done) = replayed(&config, &reader, replay, &filter, arguments.limit)?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&report).unwrap_or_default())?;
@@ -73,18 +70,17 @@ fn absolute(files: &[String]) -> Result<Vec<String>, Failure> {
     files.iter().map(|file| Ok(std::path::absolute(file)?.display().to_string())).collect()
 }
 
-/// Judges stored events, and the sample of passed requests, by two sets of rules. Also how many there were.
+/// Replays stored events and the sample of passed requests. Also returns their number.
 pub fn replayed(
     config: &Config,
     reader: &EventReader,
-    (before, after): (Arc<RuleSet>, Arc<RuleSet>),
+    mut replay: Replay,
     filter: &Filter,
     limit: u64,
 ) -> Result<(Report, u64), Failure> {
     let passed = Sample::open(&config.data_dir, config.console.sample).requests();
     let total = || Some(reader.count(filter).ok()?.min(limit) + passed.len() as u64);
     let mut progress = Progress::start(total);
-    let mut replay = Replay::new(before, after);
     let (mut done, mut left) = (0, limit);
     let mut query = Query::newest(filter.clone(), PAGE);
     while left > 0 {

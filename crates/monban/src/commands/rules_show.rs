@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use seclang::action::Action;
+use tuner::written::{self, WrittenRule};
 
 use super::rules::files;
 use crate::cli::Cli;
@@ -35,9 +36,10 @@ fn nearest(id: u64, ids: impl Iterator<Item = u64>) -> Vec<u64> {
 }
 
 pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
-    let document = rules::document(&files(&arguments.files, cli)?).map_err(Failure::Configuration)?;
-    let Some(written) = rules::written(&document, arguments.id) else {
-        let ids = document.directives.iter().flat_map(rules::actions).filter_map(|action| match action {
+    let files = files(&arguments.files, cli)?;
+    let document = tuner::load::document(&rules::disk(), &files).map_err(rules::failure)?;
+    let Some(written) = written::find(&document, rules::disk(), arguments.id)? else {
+        let ids = document.directives.iter().flat_map(written::actions).filter_map(|action| match action {
             Action::Id(id) => Some(*id),
             _ => None,
         });
@@ -50,7 +52,7 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         };
         return Err(Failure::NotFound(format!("there is no rule {}{nearest}", arguments.id)));
     };
-    let rules::Written { file, line, end_line, text: written, .. } = written?;
+    let WrittenRule { file, line, end_line, text: written, .. } = written;
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let text = String::from_utf8_lossy(&written);

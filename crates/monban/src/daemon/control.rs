@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tuner::Tuner;
 
 use super::acknowledge::Acknowledge;
 use super::{gateway_failure, now};
@@ -26,7 +27,7 @@ use crate::import_channel;
 use crate::notices::Notices;
 use crate::reception::{self, Reception};
 use crate::sink::{Logs, Sink};
-use crate::tuner::Tuner;
+use crate::tuned_gate::TunedGate;
 
 /// Connections at one time; further ones wait.
 const MAX_CONNECTIONS: usize = 64;
@@ -48,6 +49,7 @@ pub(super) struct Control {
     pub reception: Arc<Reception>,
     pub notices: Arc<Notices>,
     pub tuner: Arc<Tuner>,
+    pub tuned: Arc<TunedGate>,
     pub certificates: Arc<Certificates>,
     pub acknowledge: Arc<Acknowledge>,
 }
@@ -109,7 +111,7 @@ impl Control {
     async fn try_reload(&self) -> Result<usize, Failure> {
         let path = self.config_file.clone();
         // no change of the exclusions may come between their loading and their use
-        let mut in_force = self.tuner.lock().await;
+        let changes = self.tuner.lock().await;
         let loading = tokio::task::spawn_blocking(move || {
             let Checked { config, rules } = checks::load(&path)?;
             let logs = Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings));
@@ -124,9 +126,10 @@ impl Control {
             let message = "data_dir cannot change while monban runs; stop and start it";
             return Err(Failure::Configuration(vec![format!("{}: {message}", self.config_file.display())]));
         }
-        let applied = self.tuner.apply(&mut in_force, config.clone(), rules).await;
-        let count = applied.map_err(gateway_failure)?;
-        drop(in_force);
+        let in_force = self.tuned.reload(&config, rules).await.map_err(gateway_failure)?;
+        self.tuner.replace(&changes, in_force);
+        let count = self.tuner.rule_count();
+        drop(changes);
         self.sink.replace_logs(logs);
         self.reception.replace(&config, sensors);
         certificates::log(&config, now());

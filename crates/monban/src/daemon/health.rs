@@ -1,6 +1,6 @@
 //! State of the daemon, for /healthz and /metrics.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use console::access::Access;
@@ -8,6 +8,7 @@ use event::Timestamp;
 use gateway::Metrics;
 use prometheus_client::registry::Registry;
 use store::{Ingester, Journal};
+use tuner::Tuner;
 
 use super::acknowledge::Acknowledge;
 use crate::certificates::Certificates;
@@ -15,7 +16,6 @@ use crate::metrics::{self, Asked, Metric};
 use crate::notices::Notices;
 use crate::reception::Reception;
 use crate::sink::Sink;
-use crate::tuner::Tuner;
 
 /// The parts that are asked.
 pub(super) struct Parts {
@@ -29,8 +29,6 @@ pub(super) struct Parts {
     pub tuner: Arc<Tuner>,
     pub metrics: Arc<Metrics>,
     pub certificates: Arc<Certificates>,
-    /// Number of rules in force.
-    pub rules: Arc<Mutex<usize>>,
 }
 
 impl Parts {
@@ -57,7 +55,7 @@ impl Parts {
             ingested: ingest.ingested,
             removed: ingest.removed,
             unindexed: ingest.unindexed,
-            rules: *self.rules.lock().unwrap_or_else(PoisonError::into_inner),
+            rules: self.tuner.rule_count(),
         }
     }
 

@@ -3,14 +3,15 @@
 use axum::extract::{Path, State};
 use axum::response::Json;
 use serde::{Deserialize, Serialize};
+use tuning::Change;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::exclusions::{self, Version};
-use super::{Change, Conflict, Failure, asked, number};
+use super::{Conflict, asked, number};
 use crate::access::{Analyst, AuditAction, Viewer};
-use crate::{Console, Input};
+use crate::{Console, Input, Problem};
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(undo))
@@ -55,7 +56,7 @@ fn described(change: &Change) -> String {
     tag = "tuning",
     responses((status = 200, body = Changes))
 )]
-pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Json<Changes>, Failure> {
+pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Json<Changes>, Problem> {
     asked(console, |console| {
         // the older of the two, if there is a change between
         let version = console.tuning.exclusions()?.0.version();
@@ -86,7 +87,7 @@ pub(crate) async fn undo(
     State(console): State<Console>,
     Path(number): Path<String>,
     Input(undo): Input<Undo>,
-) -> Result<Json<Version>, Failure> {
+) -> Result<Json<Version>, Problem> {
     let number = self::number(&number, "change")?;
     asked(console, move |console| {
         let undone = console.tuning.history()?.into_iter().find(|change| change.number == number);

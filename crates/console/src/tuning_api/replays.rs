@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::tuning::{Exclusion, Replay, Report};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Json;
 use event::EventId;
 use serde::{Deserialize, Serialize};
+use tuning::{Exclusion, Report};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::exclusions::within_limit;
-use super::{Failure, asked};
+use super::{asked, not_found, refused, unavailable};
 use crate::access::{Analyst, Role, Viewer};
-use crate::{Console, Input};
+use crate::{Console, Input, Problem};
 
 /// Replays that may run at a time: each takes a core.
 pub const RUNNING: usize = 2;
@@ -129,10 +129,10 @@ impl Replays {
         Some((id, run))
     }
 
-    fn find(&self, id: &str) -> Result<(u64, Arc<Run>), Failure> {
+    fn find(&self, id: &str) -> Result<(u64, Arc<Run>), Problem> {
         let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = id.parse().ok().and_then(|id: u64| runs.get(&id).map(|run| (id, Arc::clone(run))));
-        found.ok_or_else(|| Failure::NotFound("there is no such replay, or no longer".to_owned()))
+        found.ok_or_else(|| not_found("there is no such replay, or no longer".to_owned()))
     }
 }
 
@@ -142,8 +142,8 @@ impl Run {
     }
 
     /// Judges all. The error of a replay that was cancelled says so.
-    fn run(&self, console: &Console, new: &New, filter: store::Filter) -> Result<Report, Failure> {
-        let [before, after] = console.tuning.rules(&new.add, &new.remove, &new.rules)?;
+    fn run(&self, console: &Console, new: &New, filter: store::Filter) -> Result<Report, Problem> {
+        let mut replay = console.tuning.replay(&new.add, &new.remove, &new.rules)?;
         let limit = new.limit.unwrap_or(EVENTS);
         let passed = console.tuning.passed();
         let stored = console.events.count(&filter)?.min(limit);
@@ -152,7 +152,6 @@ impl Run {
             None => None,
         };
         self.total.store(stored + (passed.len() + about.iter().len()) as u64, Ordering::Relaxed);
-        let mut replay = Replay::new(before, after);
         if let Some(event) = &about {
             self.step()?;
             replay.event(event);
@@ -180,9 +179,9 @@ impl Run {
         Ok(replay.finish())
     }
 
-    fn step(&self) -> Result<(), Failure> {
+    fn step(&self) -> Result<(), Problem> {
         if self.cancelled.load(Ordering::Relaxed) {
-            return Err(Failure::Refused("cancelled".to_owned()));
+            return Err(refused("cancelled".to_owned()));
         }
         self.done.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -207,24 +206,23 @@ pub(crate) async fn start(
     who: Analyst,
     State(console): State<Console>,
     Input(new): Input<New>,
-) -> Result<(StatusCode, Json<Started>), Failure> {
+) -> Result<(StatusCode, Json<Started>), Problem> {
     // what is wrong with a file is told with its text, and that could be any file
     if !new.rules.is_empty() && who.role < Role::Owner {
-        return Err(Failure::Refused("other rule files take the role owner".to_owned()));
+        return Err(refused("other rule files take the role owner".to_owned()));
     }
     within_limit(new.add.len().max(new.remove.len()))?;
     if new.limit.is_some_and(|limit| !(1..=MAX_EVENTS).contains(&limit)) {
-        return Err(Failure::Refused(format!("limit takes 1 to {MAX_EVENTS}")));
+        return Err(refused(format!("limit takes 1 to {MAX_EVENTS}")));
     }
     let parameters = parameters(&new.filter)?;
-    let filter = crate::events::query(parameters).map_err(Failure::Refused)?.filter;
+    let filter = crate::events::query(parameters).map_err(refused)?.filter;
     let open = console.replays.open();
-    let (id, run) =
-        open.ok_or_else(|| Failure::Unavailable("enough replays run; wait for one".to_owned()))?;
+    let (id, run) = open.ok_or_else(|| unavailable("enough replays run; wait for one".to_owned()))?;
     tokio::task::spawn_blocking(move || {
         let found = std::panic::AssertUnwindSafe(|| run.run(&console, &new, filter));
         let outcome = match std::panic::catch_unwind(found) {
-            Ok(outcome) => outcome.map_err(|failure| failure.to_string()),
+            Ok(outcome) => outcome.map_err(|problem| problem.error().to_owned()),
             Err(_) => Err("the replay broke down; please report it".to_owned()),
         };
         *run.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
@@ -233,11 +231,11 @@ pub(crate) async fn start(
 }
 
 /// A query string as the parameters that the list of events reads.
-pub(crate) fn parameters(query: &str) -> Result<crate::events::Parameters, Failure> {
+pub(crate) fn parameters(query: &str) -> Result<crate::events::Parameters, Problem> {
     let uri = format!("/?{}", query.trim_start_matches('?'));
-    let uri: axum::http::Uri = uri.parse().map_err(|_| Failure::Refused("filter: not a query".to_owned()))?;
+    let uri: axum::http::Uri = uri.parse().map_err(|_| refused("filter: not a query".to_owned()))?;
     let query = axum::extract::Query::<crate::events::Parameters>::try_from_uri(&uri);
-    let parameters = query.map_err(|rejection| Failure::Refused(rejection.body_text()))?.0;
+    let parameters = query.map_err(|rejection| refused(rejection.body_text()))?.0;
     Ok(parameters.into_iter().filter(|(name, _)| !matches!(name.as_str(), "before" | "limit")).collect())
 }
 
@@ -254,7 +252,7 @@ pub(crate) async fn show(
     _: Viewer,
     State(console): State<Console>,
     Path(id): Path<String>,
-) -> Result<Json<Shown>, Failure> {
+) -> Result<Json<Shown>, Problem> {
     asked(console, move |console| {
         let (id, run) = console.replays.find(&id)?;
         let outcome = run.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -284,7 +282,7 @@ pub(crate) async fn cancel(
     _: Analyst,
     State(console): State<Console>,
     Path(id): Path<String>,
-) -> Result<StatusCode, Failure> {
+) -> Result<StatusCode, Problem> {
     let (_, run) = console.replays.find(&id)?;
     run.cancelled.store(true, Ordering::Relaxed);
     Ok(StatusCode::NO_CONTENT)

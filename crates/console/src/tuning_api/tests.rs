@@ -1,11 +1,16 @@
 use std::net::Ipv4Addr;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 
 use axum::extract::{Path, State};
 use axum::response::Json;
-use event::{Action, EventId, Gate, RequestEvidence};
+use event::{Action, Event, EventId, Gate, RequestEvidence, Timestamp};
 use store::{EventReader, Journal, JournalOptions};
+use tuning::{
+    Change, Exclusion, ExclusionFile, Learned, NoGate, Note, PathMatch, Proposals, Replay, RuleText,
+    SiteMode, SiteState, Tuning,
+};
+use waf::RuleSet;
 
 use super::replays::{New, RunState, cancel, show, start};
 use super::*;
@@ -23,46 +28,56 @@ fn compiled(text: &str) -> Arc<RuleSet> {
 }
 
 impl Tuning for Rules {
-    fn rules(&self, _: &[Exclusion], _: &[u64], files: &[String]) -> Result<[Arc<RuleSet>; 2], Failure> {
+    fn replay(&self, _: &[Exclusion], _: &[u64], files: &[String]) -> Result<Replay, TuningError> {
         let _ = self.may_go.lock().unwrap().recv();
         if files.iter().any(|file| file == "panic") {
             panic!("as asked for");
         }
         let rule = "SecRule ARGS \"@contains b\" \"id:1,phase:1,deny,severity:2\"";
-        Ok([compiled(rule), compiled("")])
+        Ok(Replay::new(compiled(rule), compiled("")))
     }
     fn passed(&self) -> Vec<Event> {
         vec![event(1_000, "GET /?x=c HTTP/1.1")]
     }
-    fn rule(&self, _: u64) -> Result<RuleText, Failure> {
-        Err(nothing())
+    fn rule(&self, id: u64) -> Result<RuleText, TuningError> {
+        NoGate.rule(id)
     }
-    fn proposals(&self, _: &Event) -> Result<Proposals, Failure> {
-        Err(nothing())
+    fn proposals(&self, event: &Event) -> Result<Proposals, TuningError> {
+        NoGate.proposals(event)
     }
-    fn preview(&self, _: &[Exclusion], _: &[u64]) -> Result<Vec<Previewed>, Failure> {
-        Err(nothing())
+    fn preview(
+        &self,
+        add: &[Exclusion],
+        remove: &[u64],
+    ) -> Result<Vec<Result<PreviewedRule, Refused>>, TuningError> {
+        NoGate.preview(add, remove)
     }
-    fn exclusions(&self) -> Result<(ExclusionFile, String), Failure> {
-        Err(nothing())
+    fn exclusions(&self) -> Result<(ExclusionFile, String), TuningError> {
+        NoGate.exclusions()
     }
-    fn change(&self, _: &str, _: &str, _: &[(Exclusion, Note)], _: &[u64]) -> Result<Vec<u64>, Failure> {
-        Err(nothing())
+    fn change(
+        &self,
+        version: &str,
+        author: &str,
+        add: &[(Exclusion, Note)],
+        remove: &[u64],
+    ) -> Result<Vec<u64>, TuningError> {
+        NoGate.change(version, author, add, remove)
     }
-    fn history(&self) -> Result<Vec<Change>, Failure> {
-        Err(nothing())
+    fn history(&self) -> Result<Vec<Change>, TuningError> {
+        NoGate.history()
     }
-    fn undo(&self, _: &str, _: &str, _: u64) -> Result<(), Failure> {
-        Err(nothing())
+    fn undo(&self, version: &str, author: &str, number: u64) -> Result<(), TuningError> {
+        NoGate.undo(version, author, number)
     }
-    fn sites(&self) -> Result<Vec<SiteState>, Failure> {
-        Err(nothing())
+    fn sites(&self) -> Result<Vec<SiteState>, TuningError> {
+        NoGate.sites()
     }
-    fn set_mode(&self, _: &str, _: &str, _: SiteMode) -> Result<SiteState, Failure> {
-        Err(nothing())
+    fn set_mode(&self, author: &str, site: &str, mode: SiteMode) -> Result<SiteState, TuningError> {
+        NoGate.set_mode(author, site, mode)
     }
-    fn learned(&self, _: &mut dyn Iterator<Item = Event>) -> Result<Vec<Learned>, Failure> {
-        Err(nothing())
+    fn learned(&self, events: &mut dyn Iterator<Item = Event>) -> Result<Vec<Learned>, TuningError> {
+        NoGate.learned(events)
     }
 }
 
@@ -101,12 +116,12 @@ fn identity(role: Role) -> Identity {
     }
 }
 
-async fn begin(console: &Console, role: Role, new: New) -> Result<String, Failure> {
+async fn begin(console: &Console, role: Role, new: New) -> Result<String, Problem> {
     let started = start(Analyst(identity(role)), State(console.clone()), Input(new)).await?;
     Ok(started.1.0.id)
 }
 
-async fn look(console: &Console, id: &str) -> Result<super::replays::Shown, Failure> {
+async fn look(console: &Console, id: &str) -> Result<super::replays::Shown, Problem> {
     let answer = show(Viewer(identity(Role::Viewer)), State(console.clone()), Path(id.to_owned())).await;
     answer.map(|Json(shown)| shown)
 }
@@ -165,7 +180,7 @@ async fn replays_are_limited_cancelled_and_forgotten() {
     let new = New::default;
     let first = begin(&console, Role::Analyst, new()).await.unwrap();
     let second = begin(&console, Role::Analyst, new()).await.unwrap();
-    assert!(matches!(begin(&console, Role::Analyst, new()).await, Err(Failure::Unavailable(_))));
+    assert_eq!(begin(&console, Role::Analyst, new()).await.unwrap_err().status(), 503);
     // both, before either goes on: which of them takes a turn is not said
     for id in [&first, &second] {
         let who = Analyst(identity(Role::Analyst));
@@ -185,9 +200,9 @@ async fn replays_are_limited_cancelled_and_forgotten() {
         go.send(()).unwrap();
         ended(&console, &id).await;
     }
-    assert!(matches!(look(&console, &first).await, Err(Failure::NotFound(_))));
+    assert_eq!(look(&console, &first).await.unwrap_err().status(), 404);
     assert!(look(&console, "22").await.is_ok());
-    assert!(matches!(look(&console, "x").await, Err(Failure::NotFound(_))));
+    assert_eq!(look(&console, "x").await.unwrap_err().status(), 404);
 
     // what breaks down is told, and does not stay as running
     let id = begin(&console, Role::Owner, New { rules: vec!["panic".into()], ..new() }).await.unwrap();
@@ -197,13 +212,13 @@ async fn replays_are_limited_cancelled_and_forgotten() {
 
     for (role, new) in [
         (Role::Analyst, New { rules: vec!["/etc/shadow".into()], ..new() }),
-        (Role::Owner, New { add: vec![exclusion(); ::tuning::limits::CHANGED + 1], ..new() }),
+        (Role::Owner, New { add: vec![exclusion(); tuning::limits::CHANGED + 1], ..new() }),
         (Role::Owner, New { limit: Some(0), ..new() }),
         (Role::Owner, New { limit: Some(super::replays::MAX_EVENTS + 1), ..new() }),
         (Role::Owner, New { filter: "nonsense=1".into(), ..new() }),
         (Role::Owner, New { filter: "a b\n".into(), ..new() }),
     ] {
-        assert!(matches!(begin(&console, role, new).await, Err(Failure::Refused(_))));
+        assert_eq!(begin(&console, role, new).await.unwrap_err().status(), 422);
     }
 }
 
@@ -234,8 +249,8 @@ async fn a_change_says_what_why_and_until_when() {
     let far = Timestamp::from_micros(i64::MAX / 2);
     for (new, wrong) in [
         (NewExclusions { add: Vec::new(), ..new() }, "at least one"),
-        (NewExclusions { add: vec![one.clone(); ::tuning::limits::CHANGED + 1], ..new() }, "at most 200"),
-        (NewExclusions { remove: vec![1; ::tuning::limits::CHANGED + 1], ..new() }, "at most 200"),
+        (NewExclusions { add: vec![one.clone(); tuning::limits::CHANGED + 1], ..new() }, "at most 200"),
+        (NewExclusions { remove: vec![1; tuning::limits::CHANGED + 1], ..new() }, "at most 200"),
         (NewExclusions { reason: " ".into(), ..new() }, "reason"),
         (NewExclusions { expires_days: Some(0), ..new() }, "expires_days"),
         (NewExclusions { expires_days: Some(MAX_DAYS + 1), ..new() }, "expires_days"),
@@ -246,29 +261,21 @@ async fn a_change_says_what_why_and_until_when() {
     ] {
         let who = Analyst(identity(Role::Analyst));
         let refused = change(who, State(console.clone()), Input(new)).await.map(|_| ()).unwrap_err();
-        assert!(refused.to_string().contains(wrong), "{refused} lacks {wrong}");
+        assert!(refused.error().contains(wrong), "{} lacks {wrong}", refused.error());
     }
 }
 
 #[test]
-fn a_changed_exclusion_in_signs() {
-    let changed = |exclusion| ChangedExclusion { id: 80_000, exclusion }.to_string();
-    assert_eq!(changed(exclusion()), "80000: 942100 ARGS:text · shop · /a b…");
-    let all = Exclusion { site: None, path: None, parameter: None, ..exclusion() };
-    assert_eq!(changed(all), "80000: 942100");
-}
-
-#[test]
-fn failures_have_their_statuses() {
-    for (failure, status) in [
-        (Failure::Conflict { version: "v".into() }, 409),
-        (Failure::Refused("a".into()), 422),
-        (Failure::NotFound("a".into()), 404),
-        (Failure::Unavailable("a".into()), 503),
+fn errors_have_their_statuses() {
+    for (error, status) in [
+        (TuningError::Conflict { version: "v".into() }, 409),
+        (TuningError::Refused("a".into()), 422),
+        (TuningError::NotFound("a".into()), 404),
+        (TuningError::Unavailable("a".into()), 503),
         (Refused::Unknown(7).into(), 404),
         (Refused::NoId.into(), 422),
     ] {
-        assert_eq!(failure.into_response().status().as_u16(), status);
+        assert_eq!(Problem::from(error).status(), status);
     }
     // the page's other languages know them by their codes
     let told = |refused: Refused| serde_json::to_value(Refusal::from(&refused)).unwrap();

@@ -1,7 +1,7 @@
-//! A sample of the requests that passed without an event, for replays: what rules must go on letting through.
+//! A sample of the requests that passed without an event. A replay shows whether other rules still let them pass.
 //!
-//! Of few requests all are kept, of many each hundredth: the sample then covers the last hundred times as many. It is in
-//! memory, and saved beside the persistent collections, at the same times.
+//! The sample keeps every request of a quiet site, and one in a hundred of a busy one. It is in memory, and its owner saves
+//! it from time to time.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -9,33 +9,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use console::tuning::Failure;
 use event::Event;
+use tuning::TuningError;
 
-use crate::exclusions::replace;
+use crate::files::replace;
+use crate::limits::{SAMPLE_BYTES, SAMPLE_INTERVAL, SAMPLED_REQUEST_BYTES};
 
-/// Bytes of one request as JSON; a longer one is not kept.
-const REQUEST_BYTES: usize = 64 << 10;
-
-/// Bytes of all; beyond them the oldest go.
-const TOTAL_BYTES: usize = 4 << 20;
-
-/// Of so many requests at most one is kept.
-const WIDEST: u64 = 100;
-
-/// The file of the sample in a data folder.
+/// Returns the file of the sample in a data folder.
 fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("passed.jsonl")
 }
 
-/// The sample.
+/// A sample of passed requests, and counters of the requests of learning sites.
 #[derive(Debug)]
 pub struct Sample {
     capacity: usize,
     path: PathBuf,
     seen: AtomicU64,
     kept: Mutex<Kept>,
-    /// Requests of the sites that learn.
+    /// Number of requests, by the name of a learning site.
     counts: ArcSwap<HashMap<String, AtomicU64>>,
 }
 
@@ -48,12 +40,12 @@ struct Kept {
 
 impl Kept {
     fn push(&mut self, json: String, capacity: usize) {
-        if json.len() > REQUEST_BYTES || capacity == 0 {
+        if json.len() > SAMPLED_REQUEST_BYTES || capacity == 0 {
             return;
         }
         self.bytes += json.len();
         self.requests.push_back(json);
-        while self.requests.len() > capacity || self.bytes > TOTAL_BYTES {
+        while self.requests.len() > capacity || self.bytes > SAMPLE_BYTES {
             self.bytes -= self.requests.pop_front().map_or(0, |gone| gone.len());
         }
         self.is_saved = false;
@@ -61,11 +53,11 @@ impl Kept {
 }
 
 impl Sample {
-    /// With what was saved last. What cannot be read is left out.
+    /// Opens the sample that was saved last. Skips requests that cannot be read.
     pub fn open(data_dir: &Path, capacity: u16) -> Self {
         let path = path(data_dir);
         let mut kept = Kept::default();
-        let is_reasonable = std::fs::metadata(&path).is_ok_and(|m| m.len() <= 2 * TOTAL_BYTES as u64);
+        let is_reasonable = std::fs::metadata(&path).is_ok_and(|m| m.len() <= 2 * SAMPLE_BYTES as u64);
         if is_reasonable && let Ok(text) = std::fs::read_to_string(&path) {
             for line in text.lines().filter(|line| Event::from_json(line.as_bytes()).is_ok()) {
                 kept.push(line.to_owned(), capacity.into());
@@ -76,7 +68,7 @@ impl Sample {
         Self { capacity: capacity.into(), path, seen, kept: Mutex::new(kept), counts: ArcSwap::default() }
     }
 
-    /// Whether this request is one of the sample. Called for every one that passes.
+    /// Counts a request that passed, and returns whether the sample takes it.
     pub fn wants(&self, site: &str) -> bool {
         let counts = self.counts.load();
         if !counts.is_empty()
@@ -88,21 +80,21 @@ impl Sample {
             return false;
         }
         let seen = self.seen.fetch_add(1, Ordering::Relaxed);
-        seen.is_multiple_of((seen / self.capacity as u64).clamp(1, WIDEST))
+        seen.is_multiple_of((seen / self.capacity as u64).clamp(1, SAMPLE_INTERVAL))
     }
 
-    /// Keeps a request.
+    /// Adds a request to the sample.
     pub fn keep(&self, event: &Event) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(event.to_json(), self.capacity);
     }
 
-    /// The requests, the oldest first.
+    /// Returns the requests, oldest first.
     pub fn requests(&self) -> Vec<Event> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.requests.iter().filter_map(|json| Event::from_json(json.as_bytes()).ok()).collect()
     }
 
-    /// Counts the requests of these sites from now on, and no longer those of others.
+    /// Counts the requests of these sites from now on, and of no others.
     pub fn count(&self, sites: &[String]) {
         let before = self.counts.load();
         let known = |site: &String| before.get(site).map_or(0, |count| count.load(Ordering::Relaxed));
@@ -110,16 +102,16 @@ impl Sample {
         self.counts.store(std::sync::Arc::new(counts.collect()));
     }
 
-    /// How many requests of a site were counted.
+    /// Returns the number of counted requests of a site.
     pub fn counted(&self, site: &str) -> u64 {
         self.counts.load().get(site).map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
-    /// Saves it, where something has come.
+    /// Saves the sample, if it has changed.
     ///
     /// # Errors
-    /// Those of the disk.
-    pub fn save(&self) -> Result<(), Failure> {
+    /// The disk does not take the file.
+    pub fn save(&self) -> Result<(), TuningError> {
         let mut text = String::new();
         {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -149,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn few_are_all_kept_and_many_each_hundredth() {
+    fn all_of_few_requests_are_kept_and_one_in_a_hundred_of_many() {
         let folder = tempfile::tempdir().unwrap();
         let sample = Sample::open(folder.path(), 10);
         let taken: Vec<u64> = (0..10_000).filter(|_| sample.wants("a")).collect();
@@ -165,7 +157,7 @@ mod tests {
         for number in 0..5 {
             sample.keep(&request(number, 5));
         }
-        sample.keep(&request(9, REQUEST_BYTES));
+        sample.keep(&request(9, SAMPLED_REQUEST_BYTES));
         let times =
             |sample: &Sample| -> Vec<i64> { sample.requests().iter().map(|e| e.time.as_micros()).collect() };
         assert_eq!(times(&sample), [2, 3, 4]);
@@ -184,10 +176,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let sample = Sample::open(folder.path(), u16::MAX);
         for number in 0..100 {
-            sample.keep(&request(number, REQUEST_BYTES - 1_000));
+            sample.keep(&request(number, SAMPLED_REQUEST_BYTES - 1_000));
         }
         let kept = sample.requests().len();
-        assert!(kept > 60 && kept * (REQUEST_BYTES - 1_000) <= TOTAL_BYTES, "{kept}");
+        assert!(kept > 60 && kept * (SAMPLED_REQUEST_BYTES - 1_000) <= SAMPLE_BYTES, "{kept}");
     }
 
     #[test]

@@ -1,18 +1,18 @@
 //! `/api/learning`
 
-use ::tuning::{Exclusion, Learned};
 use axum::extract::{Path, State};
 use axum::response::Json;
 use event::{ByteString, Event, EventId, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::Condition;
+use tuning::{Exclusion, Learned, SiteMode, SiteState};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Failure, SiteMode, SiteState, asked};
+use super::{asked, not_found, refused};
 use crate::access::{Analyst, AuditAction, Viewer};
-use crate::{Console, Input};
+use crate::{Console, Input, Problem};
 
 /// Events of a site that are looked at, the newest.
 pub const EVENTS: usize = 50_000;
@@ -86,9 +86,9 @@ struct Events<'a> {
 }
 
 impl<'a> Events<'a> {
-    fn new(console: &'a Console, site: &str, since: Option<Timestamp>) -> Result<Self, Failure> {
+    fn new(console: &'a Console, site: &str, since: Option<Timestamp>) -> Result<Self, Problem> {
         let condition = |name: &str, value: &str| {
-            Condition::parse(name, value).map_err(|error| Failure::Refused(error.to_string()))
+            Condition::parse(name, value).map_err(|error| refused(error.to_string()))
         };
         let mut conditions = vec![condition("site", site)?, condition("action", "detected")?];
         if let Some(since) = since {
@@ -127,7 +127,7 @@ impl Iterator for Events<'_> {
     }
 }
 
-fn learned(console: &Console, site: &SiteState) -> Result<Vec<Learned>, Failure> {
+fn learned(console: &Console, site: &SiteState) -> Result<Vec<Learned>, Problem> {
     let mut events = Events::new(console, &site.site, site.since)?;
     let learned = console.tuning.learned(&mut events)?;
     match events.failure {
@@ -136,9 +136,9 @@ fn learned(console: &Console, site: &SiteState) -> Result<Vec<Learned>, Failure>
     }
 }
 
-fn find(console: &Console, name: &str) -> Result<SiteState, Failure> {
+fn find(console: &Console, name: &str) -> Result<SiteState, Problem> {
     let site = console.tuning.sites()?.into_iter().find(|site| site.site == name);
-    site.ok_or_else(|| Failure::NotFound(format!("there is no site `{name}`")))
+    site.ok_or_else(|| not_found(format!("there is no site `{name}`")))
 }
 
 /// The sites, and what their rules do
@@ -149,7 +149,7 @@ fn find(console: &Console, name: &str) -> Result<SiteState, Failure> {
     tag = "tuning",
     responses((status = 200, body = Sites))
 )]
-pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Json<Sites>, Failure> {
+pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Json<Sites>, Problem> {
     asked(console, |console| {
         let mut sites = console.tuning.sites()?;
         for site in sites.iter_mut().filter(|site| site.mode == SiteMode::Learning) {
@@ -177,9 +177,9 @@ pub(crate) async fn set(
     State(console): State<Console>,
     Path(site): Path<String>,
     Input(new): Input<NewMode>,
-) -> Result<Json<SiteState>, Failure> {
+) -> Result<Json<SiteState>, Problem> {
     if new.mode == SiteMode::Off {
-        return Err(Failure::Refused("rules are switched off in the configuration file".to_owned()));
+        return Err(refused("rules are switched off in the configuration file".to_owned()));
     }
     asked(console, move |console| {
         let state = console.tuning.set_mode(&who.user, &site, new.mode)?;
@@ -203,7 +203,7 @@ pub(crate) async fn proposals(
     _: Viewer,
     State(console): State<Console>,
     Path(site): Path<String>,
-) -> Result<Json<Proposals>, Failure> {
+) -> Result<Json<Proposals>, Problem> {
     asked(console, move |console| {
         // before they are found: whoever changes the file meanwhile makes them out of date
         let version = console.tuning.exclusions()?.0.version();

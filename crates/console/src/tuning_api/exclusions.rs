@@ -1,20 +1,20 @@
 //! `/api/exclusions`
 
-use ::tuning::limits::CHANGED;
-use ::tuning::{Entry, Exclusion, ExclusionFile, Note, PathMatch, Problem};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Json;
 use event::{ByteString, EventId, Timestamp};
 use serde::{Deserialize, Serialize};
+use tuning::limits::CHANGED;
+use tuning::{ChangedExclusion, Entry, Exclusion, ExclusionFile, FileProblem, Note, PathMatch};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{ChangedExclusion, Conflict, Failure, Previewed, asked, number};
+use super::{Conflict, Previewed, asked, number, refused};
 use crate::access::{Analyst, AuditAction, Viewer};
-use crate::{Console, Input};
+use crate::{Console, Input, Problem};
 
 /// The longest that an exclusion may last, in days; beyond it, one without an end says so more honestly.
 pub const MAX_DAYS: u32 = 3_660;
@@ -31,7 +31,7 @@ pub struct Exclusions {
     /// In the order of the file.
     pub exclusions: Vec<Shown>,
     /// What is wrong with the file.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<FileProblem>,
 }
 
 /// An exclusion and where it stands.
@@ -136,8 +136,8 @@ pub struct Preview {
 const DAY: i64 = 86_400 * 1_000_000;
 
 /// A note that begins now, without an event.
-fn note(author: &str, new: &NewExclusions) -> Result<Note, Failure> {
-    let refuse = |what: String| Err(Failure::Refused(what));
+fn note(author: &str, new: &NewExclusions) -> Result<Note, Problem> {
+    let refuse = |what: String| Err(refused(what));
     if new.reason.trim().is_empty() {
         return refuse("an exclusion needs a reason".to_owned());
     }
@@ -160,10 +160,10 @@ fn note(author: &str, new: &NewExclusions) -> Result<Note, Failure> {
 }
 
 /// Refuses more exclusions at once than a change may have.
-pub(crate) fn within_limit(count: usize) -> Result<(), Failure> {
+pub(crate) fn within_limit(count: usize) -> Result<(), Problem> {
     match count {
         0..=CHANGED => Ok(()),
-        _ => Err(Failure::Refused(format!("at most {CHANGED} exclusions at once"))),
+        _ => Err(refused(format!("at most {CHANGED} exclusions at once"))),
     }
 }
 
@@ -194,7 +194,7 @@ fn changed(entry: &Entry) -> ChangedExclusion {
     tag = "tuning",
     responses((status = 200, body = Exclusions))
 )]
-pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Json<Exclusions>, Failure> {
+pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Json<Exclusions>, Problem> {
     asked(console, |console| {
         let (file, path) = console.tuning.exclusions()?;
         let (exclusions, problems) = (shown(&file, &path), file.problems().to_vec());
@@ -227,10 +227,10 @@ pub(crate) async fn change(
     who: Analyst,
     State(console): State<Console>,
     Input(new): Input<NewExclusions>,
-) -> Result<(StatusCode, Json<Added>), Failure> {
+) -> Result<(StatusCode, Json<Added>), Problem> {
     asked(console, move |console| {
         if new.add.is_empty() {
-            return Err(Failure::Refused("name at least one exclusion".to_owned()));
+            return Err(refused("name at least one exclusion".to_owned()));
         }
         within_limit(new.add.len().max(new.remove.len()))?;
         let note = note(&who.user, &new)?;
@@ -277,9 +277,9 @@ pub(crate) async fn remove(
     State(console): State<Console>,
     Path(id): Path<String>,
     of: Result<Query<OfVersion>, QueryRejection>,
-) -> Result<Json<Version>, Failure> {
+) -> Result<Json<Version>, Problem> {
     let id = number(&id, "exclusion")?;
-    let Query(of) = of.map_err(|rejection| Failure::Refused(rejection.body_text()))?;
+    let Query(of) = of.map_err(|rejection| refused(rejection.body_text()))?;
     asked(console, move |console| {
         let known = console.tuning.exclusions()?.0;
         console.tuning.change(&of.version, &who.user, &[], &[id])?;
@@ -307,9 +307,12 @@ pub(crate) async fn preview(
     _: Viewer,
     State(console): State<Console>,
     Input(new): Input<NewPreview>,
-) -> Result<Json<Preview>, Failure> {
+) -> Result<Json<Preview>, Problem> {
     within_limit(new.add.len().max(new.remove.len()))?;
-    asked(console, move |console| Ok(Preview { exclusions: console.tuning.preview(&new.add, &new.remove)? }))
-        .await
-        .map(Json)
+    asked(console, move |console| {
+        let previewed = console.tuning.preview(&new.add, &new.remove)?;
+        Ok(Preview { exclusions: previewed.into_iter().map(Previewed::from).collect() })
+    })
+    .await
+    .map(Json)
 }

@@ -1,18 +1,18 @@
 //! `/api/rules/{id}` and `/api/events/{id}/exclusions`
 
-use ::tuning::{Exclusion, PathMatch, Width};
 use axum::extract::{Path, State};
 use axum::response::Json;
 use event::{ByteString, EventId};
 use serde::Serialize;
+use tuning::{Exclusion, PathMatch, RuleText, Width};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::exclusions::{self, Shown};
-use super::{Failure, Refusal, RuleText, asked, number};
-use crate::Console;
+use super::{Refusal, asked, not_found, number};
 use crate::access::Viewer;
+use crate::{Console, Problem};
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(rule)).routes(routes!(proposals))
@@ -84,9 +84,9 @@ pub(crate) async fn rule(
     _: Viewer,
     State(console): State<Console>,
     Path(id): Path<String>,
-) -> Result<Json<RuleText>, Failure> {
+) -> Result<Json<RuleText>, Problem> {
     let id = number(&id, "rule")?;
-    asked(console, move |console| console.tuning.rule(id)).await.map(Json)
+    asked(console, move |console| Ok(console.tuning.rule(id)?)).await.map(Json)
 }
 
 /// The exclusions that would have let an event pass
@@ -102,12 +102,11 @@ pub(crate) async fn proposals(
     _: Viewer,
     State(console): State<Console>,
     Path(id): Path<String>,
-) -> Result<Json<Proposals>, Failure> {
-    let id: EventId =
-        id.parse().map_err(|error: event::id::InvalidEventId| Failure::NotFound(error.to_string()))?;
+) -> Result<Json<Proposals>, Problem> {
+    let id: EventId = id.parse().map_err(|error: event::id::InvalidEventId| not_found(error.to_string()))?;
     asked(console, move |console| {
         let event = console.events.get(id)?;
-        let event = event.ok_or_else(|| Failure::NotFound(format!("there is no event {id}")))?;
+        let event = event.ok_or_else(|| not_found(format!("there is no event {id}")))?;
         // before they are made: whoever changes the file meanwhile makes them out of date
         let (file, path) = console.tuning.exclusions()?;
         let found = console.tuning.proposals(&event)?;

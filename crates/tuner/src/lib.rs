@@ -1,0 +1,61 @@
+//! Tuning on a machine: rule files on disk, changes of exclusions and site modes, and the gate that puts them in force.
+//!
+//! `tuning` is the pure half: it says what an exclusion is, writes it as rule text, and judges events again. This crate does
+//! the rest, which reads and writes files. It knows neither the daemon, nor the configuration file, nor the gateway: its
+//! caller passes the rule files and sites ([`RuleConfig`]) and a [`RuleUser`] that puts rules in force.
+//!
+//! # How a change is made
+//!
+//! 1. Prepare: lock, build the new file, compile all rules with it. Everything that can fail comes first.
+//! 2. Write: note the change as pending, replace the file, append to the history.
+//! 3. Swap: the gate uses the compiled rules. This cannot fail.
+//!
+//! A process that is killed in between leaves the old file or the new one. The next change, or the next start, compares the
+//! file's version with the pending change and completes the history.
+//!
+//! # Map
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`rule_files`] | rule files on disk: all of them, those in some folders, or one with another text |
+//! | [`mod@load`] | rule files to a document or to compiled rules, with located faults |
+//! | [`written`] | a rule as its file has it |
+//! | [`config`] | the rules and sites that the configuration names |
+//! | [`exclusions`] | the file of exclusions and the history of changes |
+//! | [`change`] | changes that compile before they are written |
+//! | [`service`] | the service that the console asks |
+//! | [`sample`] | a sample of the requests that passed |
+//! | [`limits`] | every limit |
+//!
+//! ```
+//! use event::Timestamp;
+//! use tuner::{ExclusionStore, RuleConfig};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("own.conf");
+//! std::fs::write(&path, "SecRule ARGS \"@contains x\" \"id:1,phase:2,deny\"\n")?;
+//! let config = RuleConfig { files: vec![path.display().to_string()], ..RuleConfig::default() };
+//!
+//! let store = ExclusionStore::new(folder.path());
+//! let rules = config.load(&store).expect("the rule loads").expect("rules are configured");
+//! assert_eq!(rules.rule_count(), 1);
+//! assert!(!tuner::change::expire_at_start(&store, Timestamp::MIN).expect("there is nothing to expire"));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+pub mod change;
+pub mod config;
+pub mod exclusions;
+mod files;
+pub mod limits;
+pub mod load;
+pub mod rule_files;
+pub mod sample;
+pub mod service;
+pub mod written;
+
+pub use config::{ConfiguredSite, RuleConfig};
+pub use exclusions::ExclusionStore;
+pub use rule_files::Disk;
+pub use sample::Sample;
+pub use service::{ChangeLock, FINDINGS, InForce, RuleUser, Swap, Tuner};
