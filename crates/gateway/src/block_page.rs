@@ -11,7 +11,7 @@ const BUILT_IN: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\
 <meta name=\"viewport\" content=\"width=device-width\"><title>{{status}} {{reason}}</title>\
 <style>body{font:16px/1.5 sans-serif;max-width:36em;margin:15vh auto;padding:0 1em}code{user-select:all}</style></head>\n\
 <body><h1>{{status}} {{reason}}</h1><p>{{message}}</p>\n\
-<p>If you think that this is wrong, tell the owner of {{host}} this number: <code>{{event_id}}</code></p></body></html>\n";
+<p>If you think this is a mistake, contact the owner of {{host}} and quote this reference: <code>{{event_id}}</code></p></body></html>\n";
 
 /// What stands in the placeholders.
 #[derive(Debug, Clone, Copy)]
@@ -183,14 +183,14 @@ pub fn reason(status: u16) -> &'static str {
 
 fn message(status: u16) -> &'static str {
     match status {
-        404 => "There is no such site here.",
+        404 => "This server does not host this site.",
         408 => "The request took too long.",
         413 | 414 | 431 => "The request is too large.",
-        400 | 405 | 417 | 501 | 505 => "The request could not be understood.",
-        502 => "The site behind this gate gave no valid answer.",
-        503 => "The site is busy or being restarted. Please try again soon.",
-        504 => "The site behind this gate did not answer in time.",
-        _ => "This request was stopped because it looks like an attack.",
+        400 | 405 | 417 | 501 | 505 => "The server could not understand the request.",
+        502 => "The server behind this gateway did not respond correctly.",
+        503 => "The site is busy or restarting. Please try again soon.",
+        504 => "The server behind this gateway did not respond in time.",
+        _ => "This request was blocked because it looks like an attack.",
     }
 }
 
