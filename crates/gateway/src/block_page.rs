@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
+use http1::{Headers, ResponseHead};
 
 use crate::limits::TEMPLATE_BYTES;
 
@@ -135,6 +136,47 @@ impl BlockPage {
         });
         Bytes::from(format!("{body}\n"))
     }
+
+    /// Head and body of an answer that the gate gives itself: JSON where `accept` prefers it, with this Location, if any.
+    pub(crate) fn answer(
+        &self,
+        facts: &Facts<'_>,
+        accept: &[u8],
+        location: Option<Vec<u8>>,
+    ) -> (ResponseHead, Bytes) {
+        let (kind, page) = if prefers_json(accept) {
+            ("application/json", self.json(facts))
+        } else {
+            ("text/html; charset=utf-8", self.html(facts))
+        };
+        let date = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let mut fields = Headers::new();
+        for (name, value) in [
+            ("Date", date.into_bytes()),
+            ("Content-Type", kind.as_bytes().to_vec()),
+            ("Content-Length", page.len().to_string().into_bytes()),
+            ("Cache-Control", b"no-store".to_vec()),
+        ]
+        .into_iter()
+        .chain(location.map(|location| ("Location", location)))
+        {
+            // a location with control characters, from a rule's macro, is left out
+            let _ = fields.push(name, value);
+        }
+        let status = if (200..=599).contains(&facts.status) { facts.status } else { 403 };
+        match ResponseHead::new(status, fields) {
+            Ok(head) => (head, page),
+            Err(_) => unreachable_head(page),
+        }
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "500 lies between 100 and 999, which is all that is asked of a status"
+)]
+fn unreachable_head(page: Bytes) -> (ResponseHead, Bytes) {
+    (ResponseHead::new(500, Headers::new()).expect("a valid status"), page)
 }
 
 fn escape(page: &mut String, text: &str) {

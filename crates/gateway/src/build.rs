@@ -11,7 +11,6 @@ use finding::{Fault, KeyPath};
 use crate::access_log;
 use crate::block_page::BlockPage;
 use crate::config::{GatewayConfig, SiteConfig, UpstreamTimeouts};
-use crate::exchange::upgrade;
 use crate::gate::{Rules, Runtime, Site};
 use crate::limits::{Limits, TEMPLATE_BYTES};
 use crate::listener;
@@ -19,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::router::{self, Router};
 use crate::services::monotonic_clock;
 use crate::tls::{self, Trust};
+use crate::upgrade;
 use crate::upstream::{Group, Settings, Upstream, UpstreamError};
 
 /// Returns all faults of a configuration and of the files that it names. Takes no port and creates no file.

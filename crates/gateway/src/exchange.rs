@@ -3,115 +3,33 @@
 //! Rules run inline: a phase costs tens of microseconds to some milliseconds, less than a change of threads and its
 //! effects on the caches would for most requests.
 
-use std::borrow::Cow;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use event::{Action, Timestamp, Uninspected};
-use http1::{BodyFraming, Fault, Headers, RequestFraming, RequestHead, ResponseHead};
+use event::{Action, Uninspected};
+use http1::{BodyFraming, Headers, ResponseHead};
+use waf::{BodyProgress, Decision};
 
 use crate::client_address;
 use crate::config::AmbiguousPath;
 use crate::gate::{Gate, Rules, Runtime, Site};
 use crate::held::{Held, HoldError};
-use crate::inspection::{Decision, Inspection, Progress};
+use crate::incoming::{BodyError, Ending, Incoming, Peer, RequestBody, ResponseWriter};
+use crate::inspection::{Inspection, rules_may_see};
 use crate::limits::{KEPT_FOR_EVENTS, REST_AFTER, REST_AT_ONCE};
 use crate::record::Record;
 use crate::router::Found;
 use crate::share::{Charge, Client, Resource, Spent};
-use crate::stream::{Reader, Writer};
 use crate::timer::{Elapsed, Timer};
 
 mod answer;
 mod attempt;
+mod call;
 mod response;
-pub(crate) mod upgrade;
 mod upload;
-
-pub(crate) use answer::own_answer;
-pub use response::is_event_stream;
-
-/// The connection that requests come by.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer {
-    /// Who connected, as the socket or a trusted PROXY header says.
-    pub address: SocketAddr,
-    /// Where to.
-    pub local: SocketAddr,
-    /// By TLS.
-    pub tls: bool,
-}
-
-/// A request whose head has come.
-#[derive(Debug)]
-pub(crate) struct Incoming {
-    pub head: RequestHead,
-    /// What the head means, or why it must not be acted upon; the rules see it all the same.
-    pub framing: Result<RequestFraming, http1::Error>,
-    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`; in a head that is refused for its version, that one.
-    pub protocol: Cow<'static, str>,
-    /// Whether it came by HTTP/2.
-    pub http2: bool,
-    pub time: Timestamp,
-    pub began: Instant,
-}
-
-/// Why a request's body did not come to its end.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BodyError {
-    #[error("malformed request body: {0}")]
-    Malformed(http1::Error),
-    #[error("request body came too slowly")]
-    Slow,
-    #[error("client went away: {0}")]
-    Gone(io::Error),
-    #[error("cannot read the held body back: {0}")]
-    Lost(io::Error),
-}
-
-/// A request's body as it comes from the client.
-pub(crate) trait RequestBody: Send {
-    /// The next piece; none at the end. Nothing is lost if this is not awaited to its end.
-    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, BodyError>> + Send;
-    /// Silence is no fault from here on: the client and the upstream talk as they like.
-    fn be_patient(&mut self, silence: Duration);
-    /// From here on the client may be faster than whoever asks for pieces: what is buffered meanwhile counts. An error where
-    /// the client's share of `limit` is spent.
-    fn pass_on(&mut self, length: Option<u64>, limit: usize) -> Result<(), Spent>;
-    /// Waits, after the end of the body, until the client has closed its side.
-    fn gone(&mut self) -> impl Future<Output = ()> + Send;
-}
-
-/// The way of a response to the client. Heads and data may wait in a buffer until `flush` or `end`.
-pub(crate) trait ResponseWriter: Send {
-    /// Sends a 1xx response, where the protocol has them.
-    fn interim(&mut self, head: &ResponseHead) -> impl Future<Output = io::Result<()>> + Send;
-    /// Sends the final head, its hop-by-hop fields removed. `persist` is whether the connection may carry another
-    /// request.
-    fn head(&mut self, head: &ResponseHead, body: BodyFraming, persist: bool) -> io::Result<()>;
-    fn data(&mut self, data: Bytes) -> impl Future<Output = io::Result<()>> + Send;
-    fn flush(&mut self) -> impl Future<Output = io::Result<()>> + Send;
-    fn end(&mut self, trailers: Headers) -> impl Future<Output = io::Result<()>> + Send;
-    /// Waits until the client no longer wants the response, where the protocol can say so.
-    fn gone(&mut self) -> impl Future<Output = ()> + Send;
-}
-
-/// How an exchange leaves the client's connection.
-#[derive(Debug)]
-pub(crate) enum Ending {
-    /// The answer is complete, and another request may follow.
-    Persist,
-    /// The answer is complete, and told the client that the connection ends.
-    Close,
-    /// Nothing more can or shall be said.
-    Abort,
-    /// The connection belongs to this upstream connection now.
-    Tunnel { upstream: (Reader, Writer), idle: Duration },
-}
 
 /// Serves one request and reports it. `timer` is for the waits for the upstream, of one exchange after another.
 pub(crate) async fn serve<B: RequestBody, W: ResponseWriter>(
@@ -322,7 +240,7 @@ impl<'a> Exchange<'a> {
                 Ok(Some(piece)) => {
                     self.record.received += piece.len() as u64;
                     let progress =
-                        self.inspection.as_mut().map_or(Progress::Full, |i| i.request_body(&piece));
+                        self.inspection.as_mut().map_or(BodyProgress::Full, |i| i.request_body(&piece));
                     if let Err(Spent) = self.count_engine() {
                         return Some(self.refuse_spent("memory", writer).await);
                     }
@@ -331,9 +249,9 @@ impl<'a> Exchange<'a> {
                         return Some(self.not_held(&error, writer).await);
                     }
                     match progress {
-                        Progress::More => {}
-                        Progress::Full => return None,
-                        Progress::Decided(intervention) => {
+                        BodyProgress::More => {}
+                        BodyProgress::Full => return None,
+                        BodyProgress::Decided(intervention) => {
                             return Some(self.intervene(intervention, writer).await);
                         }
                     }
@@ -456,22 +374,6 @@ fn judged_by(runtime: &Runtime, site: &Site, found: &Found<'_, Arc<Site>>) -> (R
         format!("host and path may mean `{}` or {}: judged by the strictest", site.name, names.join(", "))
     });
     (rules, ambiguity)
-}
-
-/// Whether rules run on a request that is refused for what its head means. Where it is not even certain which bytes
-/// are the request, they do not (nor do ModSecurity's under Apache): the event holds the head as it came.
-pub fn rules_may_see(fault: Fault) -> bool {
-    matches!(
-        fault,
-        Fault::ObsoleteVersion
-            | Fault::UnsupportedVersion
-            | Fault::Connect
-            | Fault::BadTarget
-            | Fault::MissingHost
-            | Fault::TwoHosts
-            | Fault::BadHost
-            | Fault::HostMismatch
-    )
 }
 
 fn is_grpc(kind: &[u8]) -> bool {

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
-use http1::{HOP_BY_HOP, RequestHead, Version};
+use http1::{RequestHead, Version, is_hop_by_hop};
 
 use crate::decoding;
 
@@ -99,7 +99,7 @@ impl<'a> Forward<'a> {
 
     fn keeps(&self, name: &[u8]) -> bool {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        if HOP_BY_HOP.iter().any(|hop| is(hop)) || is("Expect") || (self.reduced && is("Accept-Encoding")) {
+        if is_hop_by_hop(name) || is("Expect") || (self.reduced && is("Accept-Encoding")) {
             return false;
         }
         let forwarding = FORWARDING.iter().position(|other| same_variable(name, other.as_bytes()));

@@ -124,7 +124,8 @@ impl Gateway {
         services: Services,
     ) -> Result<Self, Error> {
         let shares = Arc::new(Shares::default());
-        let metrics = Arc::new(Metrics::of(&services, &shares));
+        let metrics =
+            Arc::new(Metrics::new(Arc::clone(&services.clock)).with_holdings(&shares, &services.collections));
         let listeners = Mutex::default();
         let Parts { runtime, settings, bound } = Parts::prepare(config, rules, None, &listeners, &metrics)?;
         runtime.upstreams.values().for_each(Upstream::watch);

@@ -7,34 +7,10 @@ use std::time::{Duration, SystemTime};
 use event::redaction::Hidden;
 use event::{Engine, EventId, MatchedRule, Scores, Timestamp};
 use http1::{RequestHead, ResponseHead};
-use waf::transaction::{BodyProgress, InterventionAction, Mode};
-use waf::{Clock, Connection, Fault, FaultKind, Transaction};
+use waf::{BodyProgress, Clock, Connection, Decision, Fault, FaultKind, Intervention, Mode, Transaction};
 
 use crate::config::{Preset, WafMode};
 use crate::gate::{Gate, Rules, Runtime};
-
-/// What rules decided at the end of a phase.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Decision {
-    Continue,
-    Intervene(Intervention),
-}
-
-/// What rules want in place of the upstream's answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Intervention {
-    Deny { status: u16 },
-    Redirect { status: u16, location: Vec<u8> },
-    Drop,
-}
-
-/// Whether rules want more of a body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Progress {
-    More,
-    Full,
-    Decided(Intervention),
-}
 
 /// One transaction of the rule engine and the time that its phases took.
 pub(crate) struct Inspection {
@@ -102,7 +78,7 @@ impl Inspection {
             for field in head.headers() {
                 transaction.request_header(field.name(), field.value());
             }
-            transaction.request_headers_done(now()).into()
+            transaction.request_headers_done(now())
         })
     }
 
@@ -112,16 +88,16 @@ impl Inspection {
 
     /// Refuses a body by its announced length; see [`Transaction::request_body_length`].
     pub(crate) fn request_body_length(&mut self, length: u64) -> Option<Intervention> {
-        self.transaction.request_body_length(length).map(Into::into)
+        self.transaction.request_body_length(length)
     }
 
-    pub(crate) fn request_body(&mut self, piece: &[u8]) -> Progress {
-        self.phase(2, |transaction| transaction.request_body(piece).into())
+    pub(crate) fn request_body(&mut self, piece: &[u8]) -> BodyProgress {
+        self.phase(2, |transaction| transaction.request_body(piece))
     }
 
     /// Phase 2.
     pub(crate) fn request_body_done(&mut self) -> Decision {
-        self.phase(2, |transaction| transaction.request_body_done(now()).into())
+        self.phase(2, |transaction| transaction.request_body_done(now()))
     }
 
     /// Bytes that rules have seen of the request's body.
@@ -146,7 +122,7 @@ impl Inspection {
             for field in head.headers() {
                 transaction.response_header(field.name(), field.value());
             }
-            transaction.response_headers_done(now()).into()
+            transaction.response_headers_done(now())
         })
     }
 
@@ -164,13 +140,13 @@ impl Inspection {
         usize::try_from(self.transaction.response_body_limit()).unwrap_or(usize::MAX)
     }
 
-    pub(crate) fn response_body(&mut self, piece: &[u8]) -> Progress {
-        self.phase(4, |transaction| transaction.response_body(piece).into())
+    pub(crate) fn response_body(&mut self, piece: &[u8]) -> BodyProgress {
+        self.phase(4, |transaction| transaction.response_body(piece))
     }
 
     /// Phase 4.
     pub(crate) fn response_body_done(&mut self) -> Decision {
-        self.phase(4, |transaction| transaction.response_body_done(now()).into())
+        self.phase(4, |transaction| transaction.response_body_done(now()))
     }
 
     /// The inspected part of the response's body, where a rule found something there.
@@ -278,33 +254,24 @@ fn now() -> Timestamp {
     Timestamp::from(SystemTime::now())
 }
 
-impl From<waf::Decision> for Decision {
-    fn from(decision: waf::Decision) -> Self {
-        match decision {
-            waf::Decision::Continue => Self::Continue,
-            waf::Decision::Intervene(intervention) => Self::Intervene(intervention.into()),
-        }
-    }
+/// Whether rules run on a request that is refused for what its head means. Where it is not even certain which bytes
+/// are the request, they do not (nor do ModSecurity's under Apache): the event holds the head as it came.
+pub fn rules_may_see(fault: http1::Fault) -> bool {
+    matches!(
+        fault,
+        http1::Fault::ObsoleteVersion
+            | http1::Fault::UnsupportedVersion
+            | http1::Fault::Connect
+            | http1::Fault::BadTarget
+            | http1::Fault::MissingHost
+            | http1::Fault::TwoHosts
+            | http1::Fault::BadHost
+            | http1::Fault::HostMismatch
+    )
 }
 
-impl From<waf::transaction::Intervention> for Intervention {
-    fn from(intervention: waf::transaction::Intervention) -> Self {
-        let status = intervention.status;
-        match intervention.action {
-            InterventionAction::Deny => Self::Deny { status },
-            InterventionAction::Drop => Self::Drop,
-            InterventionAction::Redirect(location) => Self::Redirect { status, location },
-            // a request that rules want elsewhere must not reach the upstream that is configured
-        }
-    }
-}
-
-impl From<BodyProgress> for Progress {
-    fn from(progress: BodyProgress) -> Self {
-        match progress {
-            BodyProgress::More => Self::More,
-            BodyProgress::Full => Self::Full,
-            BodyProgress::Decided(intervention) => Self::Decided(intervention.into()),
-        }
-    }
+/// Whether this Content-Type is that of server-sent events, whose body rules do not see: it never ends.
+pub fn is_event_stream(kind: &[u8]) -> bool {
+    let media = kind.split(|b| *b == b';').next().unwrap_or_default();
+    media.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }

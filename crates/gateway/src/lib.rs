@@ -21,17 +21,18 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`config`] | what the gateway is told to do |
-//! | [`limits`] | every limit, and the count of connections |
-//! | `gate` | [`Gateway`]: start, reload, stop; sites in force |
+//! | [`config`], [`limits`] | the configuration, and every limit |
+//! | `gateway`, `build` | [`Gateway`]: start, reload, stop; from a configuration to what serves by it |
+//! | `gate`, `services` | state that all connections share; services of the owner |
 //! | `listener`, [`tls`], [`proxy_protocol`] | from a socket to a connection |
-//! | `server` | HTTP/1 and HTTP/2 in front |
+//! | `server`, `stream`, `pace`, `timer` | HTTP/1 and HTTP/2 in front; bytes, buffers and timeouts of a connection |
+//! | `incoming` | a request as its connection delivers it |
 //! | [`router`], [`client_address`] | which site, which client |
-//! | `exchange`, `held`, `forward` | one request through all phases; bodies held back; the head as it is forwarded |
-//! | `inspection`, `decoding` | every call into `waf`; content codings taken off for it |
-//! | `upstream` | addresses, pool, health, HTTP/1 and HTTP/2 behind |
-//! | `record`, [`access_log`], [`metrics`], `quantiles`, [`block_page`] | what is told of a request, and to whom |
-//! | `stream`, `timer` | a connection's bytes, buffers and timeouts |
+//! | `exchange`, `held`, `forward`, `upgrade` | one request through all phases; held bodies; the head as it is forwarded |
+//! | `inspection`, [`decoding`] | every call into `waf`; content codings removed for it |
+//! | `upstream`, `gauges` | addresses, pool, health, HTTP/1 and HTTP/2 behind |
+//! | `share` | each client's share of memory, disk, connections and requests |
+//! | `record`, [`access_log`], [`metrics`], `quantiles`, [`block_page`] | events, log lines, metrics and the gate's own answers |
 //!
 //! # Example
 //!
@@ -78,11 +79,14 @@ mod exchange;
 mod forward;
 mod gate;
 mod gateway;
+mod gauges;
 mod held;
+mod incoming;
 mod inspection;
 pub mod limits;
 mod listener;
 pub mod metrics;
+mod pace;
 pub mod proxy_protocol;
 mod quantiles;
 mod record;
@@ -93,13 +97,13 @@ mod share;
 mod stream;
 mod timer;
 pub mod tls;
+mod upgrade;
 mod upstream;
 
 pub use build::check;
 pub use config::GatewayConfig;
-pub use exchange::{is_event_stream, rules_may_see};
 pub use gateway::{Error, Gateway, Prepared};
-pub use inspection::scores;
+pub use inspection::{is_event_stream, rules_may_see, scores};
 pub use metrics::Metrics;
 pub use services::{RequestSink, Services};
 pub use upstream::{AddressError, UpstreamError};

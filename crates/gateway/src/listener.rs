@@ -14,16 +14,15 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::{TlsAcceptor, TlsStream};
-use tokio_util::sync::CancellationToken;
 
 use crate::client_address::is_trusted;
 use crate::config::GatewayConfig;
-use crate::exchange::Peer;
 use crate::gate::Gate;
+use crate::incoming::Peer;
 use crate::limits::{Admission, Crowded, RETIREMENT};
 use crate::proxy_protocol;
 use crate::server::h1::Protocol;
-use crate::server::{h1, h2};
+use crate::server::{Drain, h1, h2};
 use crate::stream::{Rewound, Stream};
 use crate::tls;
 
@@ -94,15 +93,6 @@ pub(crate) fn bind_beside(address: SocketAddr, others: &[&Listener]) -> io::Resu
     let bound = bound?;
     SockRef::from(&bound).set_reuse_port(false)?;
     Ok(bound)
-}
-
-/// Signals that end a listener's connections.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Drain {
-    /// The request that is served now, or comes next, is the last.
-    pub last: CancellationToken,
-    /// Connections without a request end.
-    pub idle: CancellationToken,
 }
 
 /// A listening socket and its task.

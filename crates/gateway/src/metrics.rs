@@ -15,10 +15,9 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::gauges::Gauges;
 use crate::quantiles::{ClockOf, Quantiles, Told};
-use crate::services::Services;
 use crate::share::{Resource, Shares};
-use crate::upstream::Gauges;
 
 /// The gateway's metrics. One instance lives as long as the gateway, over all reloads.
 #[derive(Debug)]
@@ -35,8 +34,7 @@ pub struct Metrics {
     received: Family<SiteLabels, Counter>,
     sent: Family<SiteLabels, Counter>,
     upstream_errors: Family<UpstreamErrorLabels, Counter>,
-    upstream_up: Family<UpstreamLabels, Gauge<i64, AtomicI64>>,
-    pub(crate) upstreams: Gauges,
+    pub(crate) upstreams: Arc<Gauges>,
     refused_connections: Family<ReasonLabels, Counter>,
     shares_spent: Family<ReasonLabels, Counter>,
     /// Connections accepted.
@@ -73,11 +71,6 @@ struct SiteLabels {
 struct FaultLabels {
     site: Arc<str>,
     kind: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct UpstreamLabels {
-    upstream: Arc<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -131,8 +124,7 @@ impl Metrics {
             received: Family::default(),
             sent: Family::default(),
             upstream_errors: Family::default(),
-            upstream_up: Family::default(),
-            upstreams: Gauges::default(),
+            upstreams: Arc::default(),
             refused_connections: Family::default(),
             shares_spent: Family::default(),
             connections: Counter::default(),
@@ -183,7 +175,7 @@ impl Metrics {
             "Failed attempts to reach an upstream, by upstream and reason",
             self.upstream_errors.clone(),
         );
-        r.register("upstream_up", "1 while the upstream takes requests", self.upstream_up.clone());
+        r.register("upstream_up", "1 while the upstream takes requests", self.upstreams.family());
         r.register("connections", "Connections accepted", self.connections.clone());
         r.register(
             "connections_refused",
@@ -210,11 +202,10 @@ impl Metrics {
         }
     }
 
-    /// The same, with what clients hold.
-    pub(crate) fn of(services: &Services, shares: &Arc<Shares>) -> Self {
-        let holdings =
-            Holdings { shares: Arc::clone(shares), collections: Arc::clone(&services.collections) };
-        Self { holdings: Some(holdings), ..Self::new(Arc::clone(&services.clock)) }
+    /// Adds what clients and persistent collections hold.
+    pub(crate) fn with_holdings(self, shares: &Arc<Shares>, collections: &Arc<waf::Collections>) -> Self {
+        let holdings = Holdings { shares: Arc::clone(shares), collections: Arc::clone(collections) };
+        Self { holdings: Some(holdings), ..self }
     }
 
     /// How many requests each site has got.
@@ -270,14 +261,6 @@ impl Metrics {
     pub(crate) fn upstream_error(&self, upstream: &Arc<str>, reason: &'static str) {
         let labels = UpstreamErrorLabels { upstream: Arc::clone(upstream), reason };
         self.upstream_errors.get_or_create(&labels).inc();
-    }
-
-    pub(crate) fn upstream_up(&self, upstream: &Arc<str>, up: bool) {
-        self.upstream_up.get_or_create(&UpstreamLabels { upstream: Arc::clone(upstream) }).set(i64::from(up));
-    }
-
-    pub(crate) fn forget_upstream(&self, upstream: &Arc<str>) {
-        self.upstream_up.remove(&UpstreamLabels { upstream: Arc::clone(upstream) });
     }
 
     pub(crate) fn connection_refused(&self, reason: &'static str) {
@@ -342,16 +325,6 @@ pub(crate) struct FinishedRequest {
     pub sent: u64,
 }
 
-/// The text of these metrics alone.
-#[cfg(test)]
-pub(crate) fn text_of(metrics: &Metrics) -> String {
-    let mut registry = Registry::with_prefix("monban");
-    metrics.register(&mut registry);
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,7 +347,10 @@ mod tests {
         metrics.upstream_error(&"http://127.0.0.1:1".into(), "connect");
         metrics.connection_refused("client");
         assert_eq!(metrics.requests_by_site(), [(site, 2)]);
-        let text = text_of(&metrics);
+        let mut registry = Registry::with_prefix("monban");
+        metrics.register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
             r#"monban_requests_total{site="shop",status="4xx",action="blocked"} 2"#,
             r#"monban_inspection_seconds_bucket{le="0.00016",site="shop"} 2"#,

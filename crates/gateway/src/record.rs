@@ -14,9 +14,9 @@ use http1::{Headers, RequestHead, ResponseHead};
 
 use crate::access_log::Entry;
 use crate::block_page::Facts;
-use crate::exchange::{Incoming, Peer, own_answer};
 use crate::gate::{Gate, Runtime, Site};
 use crate::held::{Beginning, Held};
+use crate::incoming::{Incoming, Peer};
 use crate::inspection::Inspection;
 use crate::limits::EVIDENCE_BYTES;
 use crate::metrics::FinishedRequest;
@@ -287,7 +287,7 @@ pub(crate) fn refuse_unparsed(
     let id = gate.services.ids.next(time);
     let (text, address) = (id.to_string(), peer.address.ip().to_string());
     let facts = Facts { status, event_id: &text, host: b"", client: &address };
-    let (head, page) = own_answer(&runtime.block_page, &facts, b"", None);
+    let (head, page) = runtime.block_page.answer(&facts, b"", None);
     let bytes = &bytes[..bytes.len().min(EVIDENCE_BYTES)];
     let (line, rest) = match bytes.iter().position(|b| matches!(b, b'\r' | b'\n')) {
         Some(end) => (&bytes[..end], &bytes[end..]),

@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 use crate::limits::{FIRST_READ_BYTES, READ_BYTES, WRITE_BYTES};
-use crate::server::{Pace, TooSlow};
+use crate::pace::{Pace, TooSlow};
 use crate::timer::{Elapsed, Timer};
 
 /// A connection to a client or an upstream.

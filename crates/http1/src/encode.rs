@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
+use crate::head::Version;
 use crate::headers::Headers;
 use crate::request::RequestHead;
 use crate::response::ResponseHead;
@@ -70,13 +71,22 @@ fn put_fields(headers: &Headers, out: &mut BytesMut) {
     out.put_slice(b"\r\n");
 }
 
+/// The `Connection` option for a response to a client of `version`, when one is needed (RFC 9112 §9.3).
+pub fn connection_option(version: Version, persist: bool) -> Option<&'static str> {
+    match (version >= Version::HTTP_11, persist) {
+        (true, true) | (false, false) => None,
+        (true, false) => Some("close"),
+        (false, true) => Some("keep-alive"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
 
     use super::*;
     use crate::{
-        BodyDecoder, BodyFraming, Decoded, HeadLimits, RequestParser, ResponseParser, Version, reason_phrase,
+        BodyDecoder, BodyFraming, Decoded, HeadLimits, RequestParser, ResponseParser, reason_phrase,
     };
 
     #[test]
@@ -151,5 +161,13 @@ mod tests {
         let mut end = BytesMut::new();
         last_chunk(&Headers::new(), &mut end);
         assert_eq!(&end[..], LAST_CHUNK);
+    }
+
+    #[test]
+    fn the_option_is_said_only_where_it_is_not_the_default() {
+        assert_eq!(connection_option(Version::HTTP_11, true), None);
+        assert_eq!(connection_option(Version::HTTP_11, false), Some("close"));
+        assert_eq!(connection_option(Version::HTTP_10, true), Some("keep-alive"));
+        assert_eq!(connection_option(Version::HTTP_10, false), None);
     }
 }

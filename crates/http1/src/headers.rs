@@ -10,8 +10,13 @@ use crate::error::Fault;
 ///
 /// The list is complete: a field that only `Connection` names stays. Whoever sends `Connection: Cookie` would otherwise
 /// remove a field that rules have seen and the receiver relies on, and no list of such fields is complete (`X-Api-Key`).
-pub const HOP_BY_HOP: &[&str] =
+const HOP_BY_HOP: &[&str] =
     &["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Transfer-Encoding", "Upgrade", "HTTP2-Settings"];
+
+/// Whether a field belongs to one connection and is never forwarded.
+pub fn is_hop_by_hop(name: &[u8]) -> bool {
+    HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop.as_bytes()))
+}
 
 /// One field line: a name (a token, its case kept) and a value (bytes without CR, LF, NUL and other controls
 /// but tab, and without white space around it).
@@ -177,10 +182,10 @@ impl Headers {
         self.0.retain(keep);
     }
 
-    /// Removes [`HOP_BY_HOP`], and nothing that `Connection` names besides. Whoever forwards a chunked body or an upgrade
+    /// Removes the fields for which [`is_hop_by_hop`] holds, and no others that `Connection` names. Whoever forwards a chunked body or an upgrade
     /// then adds the fields for its own hop.
     pub fn strip_hop_by_hop(&mut self) {
-        self.0.retain(|h| !HOP_BY_HOP.iter().any(|name| h.is(name)));
+        self.0.retain(|h| !is_hop_by_hop(h.name()));
     }
 }
 

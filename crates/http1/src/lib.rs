@@ -1,4 +1,4 @@
-//! HTTP/1.1 messages without I/O: heads, bodies, framing, connection state (RFC 9110 and RFC 9112).
+//! HTTP/1.1 messages without I/O: heads, bodies and framing (RFC 9110 and RFC 9112).
 //!
 //! It is strict where two readers could read a message in two ways (such a message is refused with a named
 //! [`Fault`], never repaired) and tolerant where bytes are merely odd: a request target may hold every byte but
@@ -14,7 +14,6 @@
 //! - `framing`: what a head means: [`RequestHead::framing`], [`ResponseHead::framing`]
 //! - `body`: [`BodyDecoder`]
 //! - `encode`: heads, chunks and trailers as bytes
-//! - `connection`: [`Connection`], what may come next
 //! - `chars`: byte classes
 //!
 //! ```
@@ -40,7 +39,6 @@
 
 mod body;
 mod chars;
-mod connection;
 mod encode;
 mod error;
 mod framing;
@@ -52,12 +50,11 @@ mod response;
 
 pub use body::{BodyDecoder, Decoded};
 pub use chars::is_token;
-pub use connection::{Connection, Next, connection_option};
-pub use encode::{CHUNK_END, LAST_CHUNK, chunk_start, last_chunk};
+pub use encode::{CHUNK_END, LAST_CHUNK, chunk_start, connection_option, last_chunk};
 pub use error::{Error, Fault};
 pub use framing::{BodyFraming, RequestFraming, ResponseFraming, ResponseKind, TargetForm};
 pub use head::Version;
-pub use headers::{HOP_BY_HOP, Header, Headers};
+pub use headers::{Header, Headers, is_hop_by_hop};
 pub use limits::HeadLimits;
 pub use request::{RequestHead, RequestParser};
 pub use response::{ResponseHead, ResponseParser, reason_phrase};

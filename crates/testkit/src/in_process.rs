@@ -14,7 +14,7 @@ use waf::{
 };
 
 use crate::client::Response;
-use crate::target::{Outcome, Setup, Target};
+use crate::setup::{Outcome, Setup, Target};
 use crate::{crs, process, reflector};
 
 /// Rule files and their data files on disk.

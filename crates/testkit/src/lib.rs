@@ -61,6 +61,7 @@ pub mod postfix;
 pub mod process;
 pub mod receiver;
 pub mod reflector;
+mod setup;
 pub mod synthetic;
 pub mod target;
 pub mod usage;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::TestCa;
+use crate::ca::TestCa;
 use crate::net::{START_DEADLINE, accepts, free_address, wait_until};
 use crate::process::{Program, find, folder, is_root, shared_folder};
 

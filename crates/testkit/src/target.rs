@@ -1,55 +1,21 @@
 //! The program under test: what it answers and what it logs for one request.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::apache::{self, Apache};
-use crate::client::{Connection, Response, exchange_within};
+use crate::client::{Connection, exchange_within};
 use crate::in_process::InProcess;
 use crate::monban::{self, Monban};
-use crate::{Reflector, crs, wait_until};
+use crate::net::wait_until;
+use crate::reflector::Reflector;
+pub use crate::setup::{Outcome, Setup, Target};
 
 /// How long a target may be silent before the request counts as unanswered. Some tests announce a body that
 /// never comes, so each run waits this long a few times.
 const SILENCE: Duration = Duration::from_secs(3);
-
-/// What came of one request.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The final response, or why there is none.
-    pub response: io::Result<Response>,
-    /// The log lines that the request caused.
-    pub log: String,
-}
-
-/// A program that requests are sent to, one after another.
-pub trait Target: Send {
-    /// Sends `request` on a connection of its own and gathers its log lines.
-    fn exchange(&mut self, request: &[u8]) -> Outcome;
-}
-
-/// How a target is set up; the rules are always ModSecurity's recommended settings and the Core Rule Set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setup {
-    /// Whether the gate blocks or only logs.
-    pub blocking: bool,
-    /// SecLang text before the rules.
-    pub before_rules: String,
-}
-
-impl Setup {
-    /// As the regression tests of the Core Rule Set want it: logging only, paranoia level 4.
-    pub fn conformance() -> Self {
-        Self { blocking: false, before_rules: crs::CONFORMANCE_ACTION.into() }
-    }
-
-    /// The rules' own defaults (paranoia level 1), blocking.
-    pub fn blocking(before_rules: &str) -> Self {
-        Self { blocking: true, before_rules: before_rules.into() }
-    }
-}
 
 /// The targets by name, for the command line: `monban`; `in-process`, its rule
 /// engine without sockets; `apache`; and `apache-unsafe`, an Apache that is as

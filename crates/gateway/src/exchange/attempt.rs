@@ -7,13 +7,15 @@ use std::time::Instant;
 use event::{Action, Uninspected};
 use http1::{BodyFraming, RequestFraming};
 
-use super::response::Received;
+use super::Exchange;
+use super::call::{Call, Received};
 use super::upload::{Stopped, Upload};
-use super::{Ending, Exchange, RequestBody, ResponseWriter, upgrade};
 use crate::forward::Forward;
 use crate::held::Held;
+use crate::incoming::{Ending, RequestBody, ResponseWriter};
 use crate::inspection::Inspection;
 use crate::limits::ATTEMPTS;
+use crate::upgrade;
 use crate::upstream::{Connection, Failure, Group, Upstream, call, h2};
 
 /// What an attempt at an upstream came to.
@@ -21,16 +23,6 @@ enum Attempt {
     Ended(Ending),
     /// Nothing has been sent to the client yet.
     Failed(Failure),
-}
-
-/// What stays the same over an attempt.
-pub(super) struct Call<'a> {
-    pub upstream: &'a Upstream,
-    pub framing: &'a RequestFraming,
-    /// The protocols that the upstream may switch to, as the value of Upgrade.
-    pub upgrade: Option<&'a [u8]>,
-    pub grpc: bool,
-    pub started: Instant,
 }
 
 impl Exchange<'_> {

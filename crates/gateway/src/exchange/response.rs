@@ -5,40 +5,22 @@ use std::time::Duration;
 
 use event::Uninspected;
 use http1::{BodyFraming, Fault, ResponseHead, ResponseKind, Version};
+use waf::{BodyProgress, Decision};
 
-use super::attempt::Call;
+use super::Exchange;
+use super::call::{Call, Received};
 use super::upload::Upload;
-use super::{Exchange, ResponseWriter, upgrade};
 use crate::decoding::{Decoder, Step};
 use crate::forward::plain_length;
-use crate::held::{Held, HoldError};
-use crate::inspection::{Decision, Inspection, Intervention, Progress};
+use crate::held::Held;
+use crate::incoming::ResponseWriter;
+use crate::inspection::{Inspection, is_event_stream};
 use crate::limits::{ENCODED_SLACK, INTERIM_RESPONSES};
 use crate::share::Spent;
 use crate::timer::Timer;
+use crate::upgrade;
 use crate::upstream::Failure;
 use crate::upstream::call::Receiver;
-
-/// What the response's way came to.
-pub(super) enum Received {
-    Complete {
-        keep_alive: bool,
-        persist: bool,
-    },
-    Intervened(Intervention),
-    Tunnel,
-    ClientGone,
-    /// Nothing has been sent to the client yet.
-    Failed(Failure),
-    /// The response broke off after its head.
-    Cut(Failure),
-    /// The client's share of memory is spent.
-    Spent,
-    /// The body can be held neither in memory nor on disk.
-    NotHeld(HoldError),
-    /// The held body cannot be read back.
-    Lost(std::io::Error),
-}
 
 /// How much of a response's body rules have seen.
 enum Inspected {
@@ -277,18 +259,18 @@ impl Exchange<'_> {
                 held.push(piece, &self.runtime.limits, folder).await.map_err(Received::NotHeld)?;
             }
             match (progress, step) {
-                (Progress::Decided(intervention), _) => return Err(Received::Intervened(intervention)),
+                (BodyProgress::Decided(intervention), _) => return Err(Received::Intervened(intervention)),
                 (_, Step::Broken) if at_end => return Ok(Inspected::Broken),
-                (Progress::More, Step::More) if at_end => return Ok(Inspected::Whole),
-                (Progress::More, Step::More) => {}
+                (BodyProgress::More, Step::More) if at_end => return Ok(Inspected::Whole),
+                (BodyProgress::More, Step::More) => {}
                 _ if at_end => return Ok(Inspected::Broken),
                 _ => return Ok(Inspected::UpToLimit),
             }
         }
     }
 
-    fn show(&mut self, piece: &[u8]) -> Progress {
-        self.inspection.as_mut().map_or(Progress::Full, |inspection| inspection.response_body(piece))
+    fn show(&mut self, piece: &[u8]) -> BodyProgress {
+        self.inspection.as_mut().map_or(BodyProgress::Full, |inspection| inspection.response_body(piece))
     }
 
     /// 101: the rules have seen the request and see the head of the answer; what follows is another protocol.
@@ -345,10 +327,4 @@ async fn in_time<T>(
     step: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     timer.within(limit, step).await.unwrap_or(Err(Failure::ResponseTimeout(limit)))
-}
-
-/// Whether this Content-Type is that of server-sent events, whose body rules do not see: it never ends.
-pub fn is_event_stream(kind: &[u8]) -> bool {
-    let media = kind.split(|b| *b == b';').next().unwrap_or_default();
-    media.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }

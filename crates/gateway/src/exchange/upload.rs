@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::{BodyError, RequestBody};
 use crate::held::Held;
+use crate::incoming::{BodyError, RequestBody};
 use crate::timer::Timer;
 use crate::upstream::Failure;
 use crate::upstream::call::Sender;

@@ -14,11 +14,12 @@ use http1::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::Pace;
-use crate::exchange::{self, BodyError, Ending, Incoming, Peer, RequestBody, ResponseWriter};
+use super::Drain;
+use crate::exchange;
 use crate::gate::{Gate, Runtime};
+use crate::incoming::{BodyError, Ending, Incoming, Peer, RequestBody, ResponseWriter};
 use crate::limits::{DISCARD_BYTES, FIRST_READ_BYTES, LINGER, LINGER_IN_ALL, READ_BYTES};
-use crate::listener::Drain;
+use crate::pace::Pace;
 use crate::record::refuse_unparsed;
 use crate::share::{Charge, Client, Resource, Spent};
 use crate::stream::{self, Reader, Stream, Writer};

@@ -16,15 +16,16 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http1::{BodyFraming, Fault, HeadLimits, Headers, RequestHead, ResponseHead, Version};
 
+use super::Drain;
 use super::buffers::{Ahead, Buffers, Counted};
-use super::{Pace, TooSlow};
-use crate::exchange::{self, BodyError, Ending, Incoming, Peer, RequestBody, ResponseWriter};
+use crate::exchange;
 use crate::gate::{Gate, Runtime};
+use crate::incoming::{BodyError, Ending, Incoming, Peer, RequestBody, ResponseWriter};
 use crate::limits::{
     DISCARD_BYTES, H2_CONNECTION_WINDOW, H2_STREAMS, H2_WINDOW, LINGER, RETIREMENT, STREAM_LINGER,
     WRITE_BYTES,
 };
-use crate::listener::Drain;
+use crate::pace::{Pace, TooSlow};
 use crate::record::refuse_unparsed;
 use crate::share::{Client, Spent};
 use crate::stream::Stream;

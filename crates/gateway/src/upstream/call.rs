@@ -5,7 +5,8 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use http1::{BodyFraming, HeadLimits, Headers, ResponseFraming, ResponseHead};
 
-use super::{Connection, Failure, Upstream, h1, h2};
+use super::failure::Failure;
+use super::{Connection, Upstream, h1, h2};
 use crate::forward::Forward;
 use crate::stream::{Reader, Writer};
 

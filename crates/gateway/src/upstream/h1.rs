@@ -9,7 +9,7 @@ use http1::{
     ResponseFraming, ResponseHead, ResponseParser, chunk_start,
 };
 
-use super::Failure;
+use super::failure::Failure;
 use crate::stream::{Reader, Writer};
 
 /// A connection between two requests.

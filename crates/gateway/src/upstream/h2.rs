@@ -10,7 +10,7 @@ use h2::{RecvStream, SendStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http1::{BodyFraming, Headers, RequestHead, ResponseFraming, ResponseHead, ResponseKind};
 
-use super::Failure;
+use super::failure::Failure;
 use crate::forward::Forward;
 use crate::stream::within;
 

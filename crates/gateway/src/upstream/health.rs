@@ -1,14 +1,10 @@
-//! Whether an upstream takes requests: what failed requests show (passive), and checks of our own (active).
+//! Whether an upstream takes requests: what failed requests show (passive) and what checks found (active).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use http1::{Headers, RequestHead, Version};
-
-use super::{Connection, Failure, Upstream, UpstreamGauge};
-use crate::config::HealthCheck;
-use crate::metrics::Metrics;
+use crate::gauges::{Gauges, UpstreamGauge};
 
 #[derive(Debug)]
 pub(super) struct Health {
@@ -22,18 +18,14 @@ pub(super) struct Health {
 }
 
 impl Health {
-    pub(super) fn new(gauge: UpstreamGauge, name: Arc<str>) -> Self {
+    pub(super) fn new(gauges: &Arc<Gauges>, name: &Arc<str>) -> Self {
         Self {
             began: Instant::now(),
             rests_until: AtomicU64::new(0),
             down: AtomicBool::new(false),
-            name,
-            gauge,
+            name: Arc::clone(name),
+            gauge: UpstreamGauge::new(gauges, name),
         }
-    }
-
-    pub(super) fn metrics(&self) -> &Metrics {
-        self.gauge.metrics()
     }
 
     fn millis(&self, at: Instant) -> u64 {
@@ -57,72 +49,12 @@ impl Health {
         }
     }
 
-    fn checked(&self, up: bool) {
+    pub(super) fn checked(&self, up: bool) {
         if self.down.swap(!up, Ordering::Relaxed) == up {
             tracing::warn!(upstream = %self.name, up, "health check");
             self.gauge.set(up);
         }
     }
-}
-
-/// Checks as long as anybody else holds the upstream.
-pub(super) fn watch(upstream: &Arc<Upstream>, check: HealthCheck) {
-    let weak = Arc::downgrade(upstream);
-    tokio::spawn(async move {
-        let (mut failures, mut successes) = (0_u32, 0_u32);
-        loop {
-            let Some(result) = check_once(&weak, &check).await else { return };
-            match result {
-                Ok(()) => {
-                    failures = 0;
-                    successes = successes.saturating_add(1);
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "health check failed");
-                    successes = 0;
-                    failures = failures.saturating_add(1);
-                }
-            }
-            let Some(upstream) = weak.upgrade() else { return };
-            if failures >= check.unhealthy_after.max(1) {
-                upstream.health.checked(false);
-            } else if successes >= check.healthy_after.max(1) {
-                upstream.health.checked(true);
-            }
-            drop(upstream);
-            tokio::time::sleep(check.interval).await;
-        }
-    });
-}
-
-/// None when the upstream is no longer configured.
-async fn check_once(weak: &Weak<Upstream>, check: &HealthCheck) -> Option<Result<(), Failure>> {
-    let upstream = weak.upgrade()?;
-    let limit = check.timeout;
-    Some(match tokio::time::timeout(limit, ask(&upstream, check)).await {
-        Ok(result) => result,
-        Err(_) => Err(Failure::ResponseTimeout(limit)),
-    })
-}
-
-async fn ask(upstream: &Upstream, check: &HealthCheck) -> Result<(), Failure> {
-    let host = if check.host.is_empty() { upstream.authority.clone() } else { check.host.clone() };
-    let mut fields = Headers::new();
-    let broken = |fault: http1::Fault| Failure::Malformed(http1::Error { fault, offset: 0 });
-    fields.push("Host", host).map_err(broken)?;
-    fields.push("User-Agent", "monban health check").map_err(broken)?;
-    let head = RequestHead::new("GET", check.path.clone(), Version::HTTP_11, fields).map_err(broken)?;
-    // HTTP/1.1: a connection of its own each time, so that a refused one shows
-    let connection = if upstream.may_speak_http2() {
-        upstream.connection(false, false).await?
-    } else {
-        upstream.connect(true).await?
-    };
-    let status = match connection {
-        Connection::Http1 { connection, .. } => super::h1::ask(connection, &head).await?,
-        Connection::Http2(sender) => super::h2::ask(sender, &head).await?,
-    };
-    if status < 500 { Ok(()) } else { Err(Failure::Closed) }
 }
 
 #[cfg(test)]
@@ -131,8 +63,7 @@ mod tests {
 
     #[test]
     fn an_upstream_rests_and_comes_back() {
-        let metrics = Arc::new(Metrics::new(Arc::new(|| 0)));
-        let health = Health::new(UpstreamGauge::new(metrics, "u".into()), "u".into());
+        let health = Health::new(&Arc::default(), &"u".into());
         let now = Instant::now();
         assert!(health.is_up(now));
         health.rest(Duration::from_secs(5));

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use h2::client::SendRequest;
 
-use super::{Failure, h1};
+use super::failure::Failure;
+use super::h1;
 use crate::limits::{H2_WINDOW, POOL_CONNECTIONS};
 use crate::stream::Stream;
 

@@ -20,7 +20,7 @@ pub(crate) fn fault(protocol: &str) -> Option<&'static str> {
 
 /// The protocols of the Upgrade field that may go on, as one field value; none if there are none. `allowed` is the
 /// site's `upgrades`.
-pub(super) fn wanted(fields: &Headers, allowed: Option<&[String]>) -> Option<Vec<u8>> {
+pub(crate) fn wanted(fields: &Headers, allowed: Option<&[String]>) -> Option<Vec<u8>> {
     let passes = |protocol: &&[u8]| {
         is_protocol(protocol)
             && !carries_http(protocol)
@@ -32,7 +32,7 @@ pub(super) fn wanted(fields: &Headers, allowed: Option<&[String]>) -> Option<Vec
 
 /// The protocol that a 101 agrees to, of those that went to the upstream; an error with the one that it was not asked
 /// for. Where the 101 names none, the upstream has taken the first.
-pub(super) fn agreed(fields: &Headers, wanted: &[u8]) -> Result<String, String> {
+pub(crate) fn agreed(fields: &Headers, wanted: &[u8]) -> Result<String, String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let asked = || wanted.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     let other = fields.list("Upgrade").find(|one| !asked().any(|all| all.eq_ignore_ascii_case(one)));

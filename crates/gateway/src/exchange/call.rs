@@ -1,0 +1,40 @@
+//! One attempt at an upstream: its constants, and the outcomes of its response.
+
+use std::time::Instant;
+
+use http1::RequestFraming;
+use waf::Intervention;
+
+use crate::held::HoldError;
+use crate::upstream::{Failure, Upstream};
+
+/// What stays the same over an attempt.
+pub(super) struct Call<'a> {
+    pub upstream: &'a Upstream,
+    pub framing: &'a RequestFraming,
+    /// The protocols that the upstream may switch to, as the value of Upgrade.
+    pub upgrade: Option<&'a [u8]>,
+    pub grpc: bool,
+    pub started: Instant,
+}
+
+/// What the response's way came to.
+pub(super) enum Received {
+    Complete {
+        keep_alive: bool,
+        persist: bool,
+    },
+    Intervened(Intervention),
+    Tunnel,
+    ClientGone,
+    /// Nothing has been sent to the client yet.
+    Failed(Failure),
+    /// The response broke off after its head.
+    Cut(Failure),
+    /// The client's share of memory is spent.
+    Spent,
+    /// The body can be held neither in memory nor on disk.
+    NotHeld(HoldError),
+    /// The held body cannot be read back.
+    Lost(std::io::Error),
+}

@@ -1,0 +1,42 @@
+//! A program to send requests to, before it is known which: its set-up, and the outcome of a request.
+
+use std::io;
+
+use crate::client::Response;
+use crate::crs;
+
+/// The outcome of one request.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The final response, or why there is none.
+    pub response: io::Result<Response>,
+    /// The log lines that the request caused.
+    pub log: String,
+}
+
+/// A program that requests are sent to, one after another.
+pub trait Target: Send {
+    /// Sends `request` on a connection of its own and gathers its log lines.
+    fn exchange(&mut self, request: &[u8]) -> Outcome;
+}
+
+/// The set-up of a target. The rules are always ModSecurity's recommended settings and the Core Rule Set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    /// Whether the gate blocks or only logs.
+    pub blocking: bool,
+    /// SecLang text before the rules.
+    pub before_rules: String,
+}
+
+impl Setup {
+    /// As the regression tests of the Core Rule Set want it: logging only, paranoia level 4.
+    pub fn conformance() -> Self {
+        Self { blocking: false, before_rules: crs::CONFORMANCE_ACTION.into() }
+    }
+
+    /// The rules' own defaults (paranoia level 1), blocking.
+    pub fn blocking(before_rules: &str) -> Self {
+        Self { blocking: true, before_rules: before_rules.into() }
+    }
+}
