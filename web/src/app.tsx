@@ -1,4 +1,4 @@
-// The frame around every page: who is signed in, navigation, help, messages.
+// The shell around every page: menu, keyboard help, toasts.
 import { useEffect } from "preact/hooks";
 import { signal } from "@preact/signals";
 import logo from "./assets/logo.svg";
@@ -18,14 +18,14 @@ import { Button, Loading, Page, Problem, toast, errorText, visible } from "./ui"
 const helpShown = signal(false);
 const menuShown = signal(false);
 
-/** Whether no page was shown yet: the browser itself chooses the focus of the first. */
+/** Whether no page was shown yet; on the first one the browser chooses the focus. */
 let firstView = true;
 
-/** The page at the present address, once its code is here. */
+/** The page at the current address, once its code is here. */
 function Current({ page, params }: { page: PartPage; params: Record<string, string> }) {
   const { Content, failed, again } = usePiece(page.part, page.load);
   const path = place.value.path;
-  // readers by ear or by keyboard start at the heading of the new page
+  // screen readers and keyboards start at the heading of the new page
   useEffect(() => {
     if (!Content) return;
     if (!firstView) document.querySelector<HTMLElement>("h1")?.focus();
@@ -45,7 +45,7 @@ function Missing() {
   );
 }
 
-/** A page of another role than the visitor's. */
+/** The notice that a page needs another role. */
 function Forbidden({ page, role }: { page: PartPage; role: Exclude<Role, "viewer"> }) {
   const mine = session.value?.role;
   return (
@@ -98,7 +98,7 @@ export function App() {
   );
 }
 
-/** The frame of pages without a session. */
+/** The frame of pages that need no session. */
 function Alone({ children }: { children: preact.ComponentChildren }) {
   return (
     <div class="alone">

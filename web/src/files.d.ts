@@ -1,4 +1,4 @@
-// What esbuild makes of a file: the address under which it is served.
+// The address under which a file is served, as esbuild exports it.
 declare module "*.svg" {
   const address: string;
   export default address;

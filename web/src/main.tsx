@@ -1,4 +1,4 @@
-// The console's program: everything starts here.
+// The entry point of the console.
 import { render } from "preact";
 import { App } from "./app";
 import { startLanguage } from "./i18n";

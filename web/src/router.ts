@@ -1,22 +1,22 @@
-// Addresses of pages over the history API. Links are ordinary <a href>; a click on one of ours is taken here.
+// The router, on the history API. Links are ordinary <a href>; the router handles clicks on links to pages of the console.
 import { computed, signal } from "@preact/signals";
 
-/** The part of an address that chooses a page and what it shows. */
+/** The part of an address that selects a page and its content. */
 export interface Place {
-  /** `/events/01J…`, never with a slash at the end. */
+  /** `/events/01J…`, without a trailing slash. */
   path: string;
   query: URLSearchParams;
 }
 
 const address = signal(location.href);
 
-/** Where the browser is. */
+/** The current place. */
 export const place = computed<Place>(() => {
   const url = new URL(address.value);
   return { path: url.pathname.replace(/(.)\/+$/, "$1"), query: url.searchParams };
 });
 
-/** Goes to one of our addresses, such as `/events?action=blocked`. With `replace` the present one leaves the history. */
+/** Opens an address of the console, such as `/events?action=blocked`. `replace` replaces the current history entry. */
 export function navigate(target: string, { replace = false } = {}): void {
   const url = new URL(target, location.href);
   if (url.origin !== location.origin) throw new Error(`not an address of the console: ${target}`);
@@ -27,7 +27,7 @@ export function navigate(target: string, { replace = false } = {}): void {
   if (!samePage) window.scrollTo(0, 0);
 }
 
-/** Changes parameters of the present address: null or "" takes one away, a list gives one several times. */
+/** Changes parameters of the current address: null or "" removes one, a list repeats it. */
 export function setQuery(changes: Record<string, string | string[] | null>, options?: { replace?: boolean }): void {
   const query = new URLSearchParams(place.value.query);
   for (const [name, value] of Object.entries(changes)) {
@@ -37,13 +37,13 @@ export function setQuery(changes: Record<string, string | string[] | null>, opti
   navigate(withQuery(place.value.path, query), options);
 }
 
-/** `/events` and parameters as one address. */
+/** Joins a path and parameters. */
 export function withQuery(path: string, query: URLSearchParams): string {
   const text = query.toString();
   return text ? `${path}?${text}` : path;
 }
 
-/** The values of `:name` parts where `path` is one of `pattern` (`/events/:id`), else null. */
+/** Returns the values of the `:name` parts if `path` matches `pattern` (`/events/:id`), else null. */
 export function match(pattern: string, path: string): Record<string, string> | null {
   const wanted = pattern.split("/");
   const given = path.split("/");
@@ -64,7 +64,7 @@ export function match(pattern: string, path: string): Record<string, string> | n
   return values;
 }
 
-/** Follows clicks on links and the browser's back and forward. */
+/** Starts handling clicks on links and the browser's back and forward. */
 export function startRouter(): void {
   addEventListener("popstate", () => {
     address.value = location.href;

@@ -1,44 +1,44 @@
-// Who is signed in.
+// The session of the visitor.
 import { computed, signal } from "@preact/signals";
 import { type Role, type Session } from "./api";
 import { ApiError, csrf, get, onSignedOut, send } from "./api/client";
 import { navigate, place } from "./router";
 
-/** The session; null without one, undefined until the API has answered. */
+/** The session; null without one, undefined until the API responds. */
 export const session = signal<Session | null | undefined>(undefined);
-/** Why the API has not told. */
+/** The error of the request for the session. */
 export const sessionError = signal<ApiError | null>(null);
-/** Whether the session that was here is over: the sign-in page says so. */
+/** Whether a session has ended; the sign-in page says so. */
 export const sessionEnded = signal(false);
-/** Whether the first owner is still to be made. */
+/** Whether no owner exists yet. */
 export const needsSetup = signal(false);
 
 const RANK: Record<Role, number> = { viewer: 0, analyst: 1, owner: 2 };
 
-/** Whether who is signed in has `role` or a higher one. Reads a signal. */
+/** Returns whether the visitor has `role` or a higher one. Reads a signal. */
 export function may(role: Role): boolean {
   const mine = session.value?.role;
   return mine !== undefined && RANK[mine] >= RANK[role];
 }
 
-/** Whether who is signed in may tune. */
+/** Whether the visitor may tune rules. */
 export const mayTune = computed(() => may("analyst"));
 
-/** Takes what signing in answered, and goes on to where the visitor wanted to go. */
+/** Takes the response to a sign-in and opens the page that the visitor wanted. */
 export function signedIn(answer: Session): void {
   csrf.value = answer.csrf;
   session.value = answer;
   sessionError.value = null;
   sessionEnded.value = false;
   const wanted = place.value.query.get("next");
-  // only ever a path of ours: `//host` is another host
+  // only a path of this site: `//host` is another host
   navigate(wanted?.startsWith("/") && !/^\/[/\\]/.test(wanted) ? wanted : "/", { replace: true });
 }
 
-/** Asks the API who this is. */
+/** Requests the session. */
 export async function loadSession(): Promise<void> {
   onSignedOut((body) => {
-    // after a signing out in another window the browser shows no session any more
+    // after signing out in another window, the cookie is gone
     if (body.code === "session_ended" || session.value) sessionEnded.value = true;
     session.value = null;
     csrf.value = "";

@@ -1,16 +1,16 @@
-// Light or dark: the browser's choice until the visitor makes one.
+// Colour theme: the browser's preference until the visitor chooses one.
 import { signal } from "@preact/signals";
 
 export type Theme = "system" | "light" | "dark";
 export const THEMES: readonly Theme[] = ["system", "light", "dark"];
 const STORED = "monban.theme";
 
-/** What was chosen. */
+/** The chosen theme. */
 export const theme = signal<Theme>("system");
-/** Goes up whenever colours change, by choice or by the system: what is drawn on a canvas is drawn anew. */
+/** Counts changes of the colours, by choice or by the system. Canvases redraw when it changes. */
 export const coloursChanged = signal(0);
 
-/** Chooses, for this browser from now on. */
+/** Sets the theme and remembers it in this browser. */
 export function setTheme(chosen: Theme): void {
   theme.value = chosen;
   localStorage.setItem(STORED, chosen);
@@ -23,7 +23,7 @@ function apply(): void {
   coloursChanged.value++;
 }
 
-/** Takes what was chosen before. */
+/** Applies the remembered theme and follows the system's. */
 export function startTheme(): void {
   const stored = localStorage.getItem(STORED);
   theme.value = THEMES.find((one) => one === stored) ?? "system";
@@ -31,7 +31,7 @@ export function startTheme(): void {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
 }
 
-/** The value of a colour variable now: `colour("--accent")`. */
+/** Returns the current value of a colour variable: `colour("--accent")`. */
 export function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }

@@ -1,56 +1,56 @@
-// Asking the console's API: cookies, the CSRF token, errors.
+// Requests to the console's API: cookies, the CSRF token, errors.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 
-/** An answer other than 2xx, or none at all (`status` 0). */
+/** A response other than 2xx, or none at all (`status` 0). */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
-    /** For people, as the gate wrote it. */
+    /** The server's text for people. */
     message: string,
-    /** The whole answer, for fields beside `error`. */
+    /** The whole response, for fields besides `error`. */
     readonly body: Record<string, unknown> = {},
-    /** Seconds after which to try again, where the answer said so. */
+    /** Seconds after which to retry, if the response says so. */
     readonly retryAfter: number | null = null,
   ) {
     super(message);
   }
 
-  /** Whether it is asked again without anybody's doing: see {@link useRetry}. */
+  /** Whether {@link useRetry} retries the request. */
   retrying = false;
 
-  /** Whether it may pass by itself: no answer, too many at a time, or something outside that fails. */
+  /** Whether a retry may succeed: no response, too many requests, or a failure outside. */
   get transient(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 502;
   }
 
-  /** What kind of problem it is, as the gate says: one of `ProblemCode`, or a word of a newer gate. */
+  /** The code of the error: one of `ProblemCode`, or a word of a newer server. */
   get code(): string | undefined {
     return typeof this.body.code === "string" ? this.body.code : undefined;
   }
 
-  /** What the text names, by name. */
+  /** The values that the text mentions, by name. */
   get values(): Record<string, string | number> {
     return (this.body.values ?? {}) as Record<string, string | number>;
   }
 }
 
-/** The present session's token against requests of foreign pages. */
+/** The session's CSRF token. */
 export const csrf = signal("");
 
 let signedOut: (body: Record<string, unknown>) => void = () => {};
 
-/** Calls `run` with the answer whenever the API wants a sign-in (401). */
+/** Calls `run` with the response whenever the API requires a sign-in (401). */
 export function onSignedOut(run: (body: Record<string, unknown>) => void): void {
   signedOut = run;
 }
 
-/** GET `path`, JSON. */
+/** Sends GET `path` and returns the JSON. */
 export function get<T>(path: string, options: { signal?: AbortSignal } = {}): Promise<T> {
   return ask<T>("GET", path, undefined, options.signal);
 }
 
-/** POST, PUT, PATCH or DELETE with a JSON body. Answers undefined where the API answers nothing (204). */
+/** Sends POST, PUT, PATCH or DELETE with a JSON body. Returns undefined for an empty response (204). */
 export function send<T = void>(
   method: "POST" | "PUT" | "PATCH" | "DELETE",
   path: string,
@@ -84,7 +84,7 @@ async function ask<T>(method: string, path: string, body?: unknown, abort?: Abor
   throw failure(path, method, response, answer);
 }
 
-/** Why a stream of `path` does not begin; undefined where it would now. */
+/** Returns why a stream of `path` does not start; undefined if it would start now. */
 export async function whyRefused(path: string): Promise<ApiError | undefined> {
   const abort = new AbortController();
   try {
@@ -101,19 +101,19 @@ export async function whyRefused(path: string): Promise<ApiError | undefined> {
 function failure(path: string, method: string, response: Response, answer: unknown): ApiError {
   const fields = (typeof answer === "object" && answer !== null ? answer : {}) as Record<string, unknown>;
   const message = typeof fields.error === "string" ? fields.error : `${response.status} ${response.statusText}`;
-  // a wrong password and a used link are the pages' own affair
+  // the pages themselves handle a wrong password and a used link
   const signingIn = method === "POST" && /^\/api\/(session|setup)(\/|$)/.test(path);
   if (response.status === 401 && !signingIn) signedOut(fields);
   const retry = Number(response.headers.get("Retry-After"));
   return new ApiError(response.status, message, fields, retry > 0 ? retry : null);
 }
 
-/** How long it takes until something is tried again: at first, and at most. */
+/** Milliseconds before the first retry, and at most between retries. */
 const RETRY_MS = [2_000, 30_000] as const;
 
 /**
- * Calls `again` by itself while `error` may pass: after 2 seconds, 4, 8, up to 30, while the page is in sight; at once when it
- * comes into sight or the network is back. Each failure has to be an error of its own.
+ * Calls `again` while `error` is transient: after 2 seconds, 4, 8, up to 30, while the page is visible, and immediately when
+ * the page becomes visible or the network is back. Each failure must be a new error object.
  */
 export function useRetry(error: ApiError | undefined, again: () => void): void {
   const failed = useRef({ times: 0, last: 0 });
@@ -123,7 +123,7 @@ export function useRetry(error: ApiError | undefined, again: () => void): void {
   useEffect(() => {
     if (!error?.transient) return;
     const [first, most] = RETRY_MS;
-    // a page may have no error while it asks; what worked for a while begins anew
+    // a page has no error while it retries; after some time without errors the delays start over
     const { times, last } = failed.current;
     const before = Date.now() - last > 2 * most ? 0 : times;
     failed.current = { times: before + 1, last: Date.now() };
@@ -142,17 +142,17 @@ export function useRetry(error: ApiError | undefined, again: () => void): void {
   }, [error]);
 }
 
-/** What {@link useLoad} has so far. */
+/** The state of {@link useLoad}. */
 export interface Loaded<T> {
-  /** The newest answer; it stays while the next one is on its way. */
+  /** The latest response; it stays while the next one loads. */
   data: T | undefined;
-  /** Why there is no newer one. */
+  /** The error of the latest request. */
   error: ApiError | undefined;
   loading: boolean;
   reload: () => void;
 }
 
-/** GET `path` whenever it changes, and again where that failed and may pass ({@link useRetry}); null asks for nothing. */
+/** Sends GET `path` whenever it changes and retries transient errors ({@link useRetry}); null sends nothing. */
 export function useLoad<T>(path: string | null): Loaded<T> {
   const [state, setState] = useState<{ data?: T; error?: ApiError; loading: boolean }>({ loading: path !== null });
   const [turn, setTurn] = useState(0);

@@ -1,9 +1,9 @@
-// The API's objects by name. `types.ts` is made from its description; what stands here in full is not described there yet.
+// Names for the API's objects. `types.ts` is generated from its description; types written in full here are not described there yet.
 import type { components } from "./types";
 
 type Schemas = components["schemas"];
 
-/** What kind of problem an answer of 400 and above tells of. */
+/** The code of an error response. */
 export type ProblemCode = Schemas["ProblemCode"];
 /** `GET /healthz` */
 export type Health = Schemas["Health"];
@@ -12,7 +12,7 @@ export type Finding = Schemas["Finding"];
 export type Notices = Schemas["NoticesStatus"];
 export type Channel = Schemas["ChannelStatus"];
 
-/** Who may do what: a viewer reads, an analyst tunes as well, an owner does all. */
+/** A role: a viewer reads, an analyst also tunes, an owner does everything. */
 export type Role = Schemas["Role"];
 export type Scope = Schemas["Scope"];
 /** `GET /api/session` */
@@ -29,7 +29,7 @@ export type Sessions = Schemas["Sessions"];
 export type Tokens = Schemas["Tokens"];
 /** `GET /api/users` */
 export type Users = Schemas["Users"];
-/** What the audit trail tells of. */
+/** An action in the audit log. */
 export type AuditAction = Schemas["AuditAction"];
 /** `GET /api/audit` */
 export type AuditPage = Schemas["Entries"];
@@ -59,20 +59,20 @@ export interface Overview {
 export type NewExclusions = Schemas["NewExclusions"];
 export type NewExclusion = Schemas["NewExclusion"];
 export type AddedExclusions = Schemas["AddedExclusions"];
-/** What is odd about an exclusion. */
+/** A warning about an exclusion. */
 export type ExclusionWarning = Schemas["ExclusionWarning"];
-/** What tells that a request is an attack. */
+/** A sign that a request is an attack. */
 export type AttackSign = Schemas["AttackSign"];
 /** `GET /api/rules/{id}` */
 export type RuleText = Schemas["RuleText"];
 /** `GET /api/events/{id}/exclusions` */
 export type ExclusionProposals = Schemas["ExclusionProposals"];
 export type ExclusionProposal = Schemas["ExclusionProposal"];
-/** What an exclusion is made of. */
+/** The scope of an exclusion. */
 export type Exclusion = Schemas["Exclusion"];
 /** `GET /api/replays/{id}` */
 export type Replay = Schemas["ReplayShown"];
-/** A request whose fate would differ. */
+/** A request with a different outcome under the new rules. */
 export type ChangedRequest = Schemas["Changed"];
 /** `POST /api/replays` */
 export type NewReplay = Partial<Schemas["NewReplay"]>;

@@ -1,6 +1,6 @@
-// Bytes of events, and bytes that know where they came from.
+// Bytes of events, and bytes mapped to their source.
 
-/** Bytes as they were sent: text, or where they are no UTF-8, text with `\xhh` and doubled backslashes. */
+/** Bytes as they were sent: text, or, if they are not UTF-8, text with `\xhh` and doubled backslashes. */
 export type ByteText = string | { escaped: string };
 
 const encoder = new TextEncoder();
@@ -10,12 +10,12 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-/** Lossy. */
+/** Decodes UTF-8, lossily. */
 export function textOf(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
-/** The very bytes. A backslash that begins no escape stands for itself. */
+/** Returns the bytes of a text. A backslash that starts no escape stands for itself. */
 export function bytesOf(text: ByteText | undefined): Uint8Array {
   if (text === undefined) {
     return new Uint8Array(0);
@@ -46,12 +46,12 @@ export function bytesOf(text: ByteText | undefined): Uint8Array {
 const BACKSLASH = 0x5c;
 const LOWER_X = 0x78;
 
-/** The byte there; -1 beyond the end. */
+/** Returns the byte at a place; -1 beyond the end. */
 export function byteAt(bytes: Uint8Array, at: number): number {
   return bytes[at] ?? -1;
 }
 
-/** The value of a hexadecimal digit; -1 for any other byte. */
+/** Returns the value of a hexadecimal digit; -1 for any other byte. */
 export function hexDigit(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) {
     return byte - 0x30;
@@ -60,7 +60,7 @@ export function hexDigit(byte: number): number {
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
 
-/** The byte of two hexadecimal digits; -1 where they are none. */
+/** Returns the byte of two hexadecimal digits; -1 for anything else. */
 export function hexPair(bytes: Uint8Array, at: number): number {
   const high = hexDigit(byteAt(bytes, at));
   const low = hexDigit(byteAt(bytes, at + 1));
@@ -75,12 +75,12 @@ export function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
   return bytes.length >= prefix.length && prefix.every((byte, at) => byte === bytes[at]);
 }
 
-/** ASCII letters only. */
+/** Returns the bytes with ASCII letters in lower case. */
 export function lower(bytes: Uint8Array): Uint8Array {
   return bytes.map((byte) => (byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte));
 }
 
-/** Where the first occurrence begins, from `from` on; -1 where there is none. */
+/** Returns the first occurrence from `from` on; -1 if there is none. */
 export function find(bytes: Uint8Array, what: Uint8Array, from = 0): number {
   const first = byteAt(what, 0);
   if (first < 0) {
@@ -101,15 +101,15 @@ export function find(bytes: Uint8Array, what: Uint8Array, from = 0): number {
   return -1;
 }
 
-/** From `from` up to before `to`. */
+/** A range; `to` is exclusive. */
 export interface Span {
   from: number;
   to: number;
 }
 
 /**
- * Bytes that were made from a source: byte `i` stems from `starts[i]` up to before `ends[i]` of it. Both grow with `i` or
- * stay, so that a piece of the bytes stems from one piece of the source.
+ * Bytes derived from a source: byte `i` comes from `starts[i]` up to, but not including, `ends[i]`. Both are non-decreasing,
+ * so that a piece of the bytes comes from one piece of the source.
  */
 export class Mapped {
   constructor(
@@ -133,7 +133,7 @@ export class Mapped {
     return new Mapped(this.bytes.subarray(from, to), this.starts.subarray(from, to), this.ends.subarray(from, to));
   }
 
-  /** Where a piece stems from; undefined for an empty one. */
+  /** Returns the source of a piece; undefined for an empty one. */
   span(from = 0, to = this.length): Span | undefined {
     const start = this.starts[from];
     const end = this.ends[to - 1];
@@ -141,7 +141,7 @@ export class Mapped {
   }
 }
 
-/** Makes new mapped bytes out of others. */
+/** Builds mapped bytes from others. */
 export class MappedBuilder {
   private readonly bytes: number[] = [];
   private readonly starts: number[] = [];
@@ -169,7 +169,7 @@ export class MappedBuilder {
     this.ends.length = length;
   }
 
-  /** A byte that stands for bytes `from` up to before `to` of the source. */
+  /** Adds a byte for the bytes `from` to `to` of the source. */
   push(byte: number, from: number, to: number): void {
     this.bytes.push(byte);
     this.starts.push(this.source.starts[from] ?? 0);

@@ -1,11 +1,11 @@
 /**
- * Untrusted bytes as text that shows what they are: control characters, and characters that can't be seen or that change the
- * direction of what stands around them, become escapes. The text never holds anything that a terminal or a browser obeys.
+ * Untrusted bytes as readable text: control characters, invisible characters and those that change the
+ * direction of text become escapes. The text holds nothing that a terminal or a browser interprets.
  */
 import { escapeOf, visible as visibleOf } from "../ui/untrusted";
 import { byteAt, type Span } from "./bytes";
 
-/** Whether a character can't be seen or misleads. */
+/** Returns whether a character is invisible or misleading. */
 function hidden(character: string): boolean {
   return (character < " " || character > "~") && visibleOf(character) !== character;
 }
@@ -19,12 +19,12 @@ export interface Piece {
   to: number;
 }
 
-/** Bytes beyond which escapes are no longer told apart from text, so that a page of NULs takes no million elements. */
+/** Bytes beyond which escapes are not marked, so that a page of NULs needs no million elements. */
 const TOLD_APART = 64 * 1024;
 
 /**
- * The bytes of a span in pieces. `lines` lets line ends be line ends and tabs be tabs. A piece ends wherever one of `cuts`
- * (ascending, at [`boundary`]s) stands.
+ * Returns the bytes of a span in pieces. `lines` keeps line ends and tabs. A piece ends at each of `cuts`
+ * (ascending, at [`boundary`]s).
  */
 export function pieces(bytes: Uint8Array, span: Span, cuts: number[], lines: boolean): Piece[] {
   const out: Piece[] = [];
@@ -33,7 +33,7 @@ export function pieces(bytes: Uint8Array, span: Span, cuts: number[], lines: boo
   let current: Piece | undefined;
   for (let at = span.from; at < span.to; ) {
     const { code, length } = characterAt(bytes, at, span.to);
-    // The line feed shows where the line ends; hex tells how.
+    // the line feed ends the line; the hex view shows the CR
     const lineEnd = lines && code === 13 && byteAt(bytes, at + 1) === 10 && at + 1 < span.to;
     const plain = code >= 0 && ((lines && (code === 10 || code === 9)) || !hidden(String.fromCodePoint(code)));
     let text = "";
@@ -56,7 +56,7 @@ export function pieces(bytes: Uint8Array, span: Span, cuts: number[], lines: boo
   return out;
 }
 
-/** The place itself, or where the character that it stands within begins, or ends. */
+/** Returns the place, or the begin or end of the character around it. */
 export function boundary(bytes: Uint8Array, at: number, side: "begin" | "end"): number {
   for (let back = 1; back < 4 && back <= at; back += 1) {
     const { length } = characterAt(bytes, at - back, bytes.length);
@@ -67,7 +67,7 @@ export function boundary(bytes: Uint8Array, at: number, side: "begin" | "end"): 
   return at;
 }
 
-/** The character at a place, and its bytes in UTF-8 (RFC 3629); code -1 and length 1 for a byte of none. */
+/** Returns the character at a place and its length in UTF-8 (RFC 3629); code -1 and length 1 for an invalid byte. */
 export function characterAt(bytes: Uint8Array, at: number, end: number): { code: number; length: number } {
   const lead = byteAt(bytes, at);
   if (lead < 0x80) {

@@ -18,7 +18,7 @@ export type Language = "en" | "ja";
 export const LANGUAGES: Record<Language, string> = { en: "English", ja: "日本語" };
 const STORED = "monban.language";
 
-/** A text that stands in both languages where it is used, such as the title of a page. */
+/** A text in both languages, such as the title of a page. */
 export type Bilingual = Readonly<Record<Language, string>>;
 
 /** The language of the page. */
@@ -27,7 +27,7 @@ export const language = signal<Language>("en");
 /** Values for a text's `{name}`; numbers are written as the language writes them. */
 export type Values = Record<string, string | number>;
 
-/** How the tables of a part are fetched. */
+/** The functions that fetch the tables of a part. */
 export interface Loaders<T> {
   en: () => Promise<{ default: T }>;
   ja: () => Promise<{ default: Texts<T> }>;
@@ -108,7 +108,7 @@ export async function setLanguage(chosen: Language, remember = true): Promise<vo
   if (remember) localStorage.setItem(STORED, chosen);
 }
 
-/** Takes the language that the visitor chose before, else the browser's. */
+/** Starts with the remembered language, else the browser's. */
 export function startLanguage(): Promise<void> {
   const stored = localStorage.getItem(STORED);
   const wanted = stored ?? navigator.languages.map((one) => one.slice(0, 2)).find((one) => one in LANGUAGES);
@@ -163,7 +163,7 @@ export function percent(value: number): string {
 
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
 
-/** The day as each language writes it: 3 Nov 2026, 2026/11/03. */
+/** Returns the format of days in the page's language: 3 Nov 2026, 2026/11/03. */
 function day(): Intl.DateTimeFormatOptions {
   return { year: "numeric", month: language.value === "ja" ? "2-digit" : "short", day: "2-digit" };
 }

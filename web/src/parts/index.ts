@@ -1,4 +1,4 @@
-// The parts of the console: one line each. The menu lists their pages in this order.
+// The list of parts, one line each. The menu lists their pages in this order.
 import console from "./console";
 import events from "./events";
 import gate from "./gate";

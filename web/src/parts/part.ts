@@ -1,4 +1,4 @@
-// The form of a part: what one folder here gives to the shell.
+// The interface between a part and the shell.
 import { type ComponentType } from "preact";
 import { type Role } from "../api";
 import { type Event } from "../api/event";

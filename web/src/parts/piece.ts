@@ -12,7 +12,7 @@ const loaded = new Map<unknown, unknown>();
 export interface Piece<P> {
   /** Undefined until code and texts are here. */
   Content: ComponentType<P> | undefined;
-  /** Why they did not come. `outdated`: the server answers, but has other files by now. */
+  /** Why they did not load. `outdated`: the server responds, but its files have changed. */
   failed: ApiError | "outdated" | undefined;
   /** Tries again. */
   again: () => void;
@@ -23,7 +23,7 @@ export function usePiece<P>(part: Part, load: Load<P>): Piece<P> {
   const [, setTurn] = useState(0);
   const [failed, setFailed] = useState<Piece<P>["failed"]>();
   const Content = part.texts.ready() ? (loaded.get(load) as ComponentType<P> | undefined) : undefined;
-  /** Finds out why the code did not come; calls `reached` where the server answers. */
+  /** Finds out why the module did not load; calls `reached` if the server responds. */
   const find = (reached: () => void): void => {
     get("/healthz").then(reached, (error: unknown) => {
       setFailed(error instanceof ApiError ? error : new ApiError(0, String(error)));

@@ -1,10 +1,10 @@
 /**
- * The query of events, as it is typed, as conditions that can be clicked, and as the parameters of addresses and of the API.
+ * The query of events: as typed text, as conditions to click, and as parameters of addresses and of the API.
  *
  *     site=shop action=!passed since=2h text="union select"
  *
- * `name=value`, apart by spaces; values with spaces in quotes; `!` before a value inverts it, and `name!=value` does the
- * same; `\!` is a `!` that is meant. A word alone is a text. Times are RFC 3339, dates, or spans back from now.
+ * `name=value`, separated by spaces; values with spaces in quotes; `!` before a value inverts it, as does `name!=value`;
+ * `\!` stands for a literal `!`. A word alone is a text. Times are RFC 3339, dates, or periods back from now.
  */
 import { ACTIONS, GATES, SEVERITIES } from "../api/event";
 
@@ -36,7 +36,7 @@ export interface Condition {
   inverted: boolean;
 }
 
-/** Why a part of a typed query can't be meant; the names of its texts. */
+/** An error in a typed query; also the name of its text. */
 export type QueryProblem =
   | "unknownProperty"
   | "noValue"
@@ -51,11 +51,11 @@ export type QueryProblem =
   | "tooLong";
 
 export interface QueryError {
-  /** In the typed text, from where up to before where. */
+  /** The range in the typed text; `to` is exclusive. */
   from: number;
   to: number;
   problem: QueryProblem;
-  /** The word that is wrong. */
+  /** The faulty word. */
   word: string;
 }
 
@@ -69,10 +69,10 @@ export interface Parsed {
   errors: QueryError[];
 }
 
-/** Bytes of a text that the API looks for: crates/store/src/limits.rs. */
+/** Bytes of a text that the API searches for: crates/store/src/limits.rs. */
 const TEXT_BYTES = 4096;
 
-/** Reads what was typed. Parts that are wrong are told; the others are conditions. */
+/** Parses a typed query. Faulty parts become errors, the others conditions. */
 export function parse(text: string): Parsed {
   const parsed: Parsed = { conditions: [], errors: [] };
   for (const word of words(text)) {
@@ -113,7 +113,7 @@ interface Word {
   value: string;
   valueFrom: number;
   quoted: boolean;
-  /** Its quote is not closed. */
+  /** Whether its quote is not closed. */
   open: boolean;
 }
 
@@ -152,7 +152,7 @@ function invertedValue(value: string, negated: boolean): { value: string; invert
   return { value: value.startsWith("\\!") ? value.slice(1) : value, inverted: negated };
 }
 
-/** Why a value can't be one of the property; undefined where it can. */
+/** Returns why a value does not fit a property; undefined if it fits. */
 export function wrong(property: Property, value: string): QueryProblem | undefined {
   const one = (words: readonly string[], problem: QueryProblem): QueryProblem | undefined =>
     words.includes(value.toLowerCase()) ? undefined : problem;
@@ -209,29 +209,29 @@ const UNITS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86
 const DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}";
 const TIME = new RegExp(`^${DAY}(?:[Tt][0-9]{2}:[0-9]{2}(:[0-9]{2}(?:\\.[0-9]{1,9})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?)?$`);
 
-/** The time that a value means, as RFC 3339: it stands there, or is a date or time of here, or so long before `now`. */
+/** Returns the time of a value as RFC 3339: a time, a local date or time, or a period before `now`. */
 export function timeOf(value: string, now: number): string | undefined {
   const span = /^([0-9]{1,6})([smhd])$/.exec(value);
   if (span) {
     return new Date(now - Number(span[1]) * (UNITS[span[2] ?? ""] ?? 0)).toISOString();
   }
   const match = TIME.exec(value);
-  // Without a time a date alone would be one of UTC.
+  // the browser reads a date without a time as UTC
   const time = new Date(value.length === 10 ? `${value}T00:00:00` : value);
   if (!match || Number.isNaN(time.getTime())) {
     return undefined;
   }
   const [, seconds, zone] = match;
-  // As it stands, where it is complete: it may be finer than milliseconds.
+  // a complete time stays as written: it may be finer than milliseconds
   return seconds && zone ? value : time.toISOString();
 }
 
-/** The value as addresses, the API and the typed query have it: with its `!`. */
+/** Returns the value with its `!`, as in addresses, the API and the typed query. */
 export function valueText({ value, inverted }: Condition): string {
   return inverted ? `!${value}` : value.startsWith("!") || value.startsWith("\\!") ? `\\${value}` : value;
 }
 
-/** The typed form. */
+/** Returns conditions as typed text. */
 export function queryText(conditions: readonly Condition[]): string {
   return conditions.map(conditionText).join(" ");
 }
@@ -242,12 +242,12 @@ export function conditionText({ property, value, inverted }: Condition): string 
   return `${property}=${inverted ? "!" : ""}${text}`;
 }
 
-/** The parameters of an address: `/events?site=shop&action=!passed`. */
+/** Returns the parameters of an address: `/events?site=shop&action=!passed`. */
 export function toParams(conditions: readonly Condition[]): URLSearchParams {
   return new URLSearchParams(conditions.map((condition) => [condition.property, valueText(condition)]));
 }
 
-/** The parameters of the API: spans and dates are times. */
+/** Returns the parameters of the API: periods and dates become times. */
 export function toApi(conditions: readonly Condition[], now: number): URLSearchParams {
   return toParams(
     conditions.map((condition) =>
@@ -258,7 +258,7 @@ export function toApi(conditions: readonly Condition[], now: number): URLSearchP
   );
 }
 
-/** Reads parameters. Those that are no conditions, or wrong ones, are told apart. */
+/** Parses parameters. Unknown and invalid ones are returned separately. */
 export function fromParams(params: URLSearchParams): { conditions: Condition[]; unknown: string[] } {
   const conditions: Condition[] = [];
   const unknown: string[] = [];
@@ -278,8 +278,8 @@ export function same(a: Condition, b: Condition): boolean {
 }
 
 /**
- * With a further condition. One that is there already stays where it is, its opposite gives way to it, and times take the
- * place of the time before.
+ * Returns the conditions with a further one. An existing equal condition stays in place, its opposite is replaced, and a time
+ * replaces the earlier time.
  */
 export function withCondition(conditions: readonly Condition[], added: Condition): Condition[] {
   const single = (added.property === "since" || added.property === "until") && !added.inverted;

@@ -1,13 +1,13 @@
-// Buttons, fields and what forms are made of.
+// Buttons, fields and forms.
 import { type ComponentChildren, type JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api/client";
 import { problemText, t } from "../i18n";
 
 type ButtonProps = Omit<JSX.IntrinsicElements["button"], "class"> & {
-  /** primary: what the page is for. danger: what can't be undone. quiet: all else that is small. */
+  /** primary: the main action of the page. danger: an action that can't be undone. quiet: minor actions. */
   kind?: "primary" | "danger" | "plain" | "quiet";
-  /** While what it began is not done: it can't be pressed again. */
+  /** Disables the button while its action runs. */
   busy?: boolean;
 };
 
@@ -17,7 +17,7 @@ export function Button({ kind = "plain", busy = false, type = "button", disabled
   );
 }
 
-/** A label with its control and, below, help or what is wrong. The control is made by `children` of its attributes. */
+/** A label with a control and, below, help or an error. `children` renders the control with the given attributes. */
 export function Field({
   label,
   help,
@@ -109,7 +109,7 @@ export function Select<V extends string>({
   );
 }
 
-/** A box to tick. */
+/** A checkbox with its label. */
 export function Checkbox({
   label,
   checked,
@@ -127,7 +127,7 @@ export function Checkbox({
   );
 }
 
-/** What an error says to people. */
+/** Returns the text of an error for people. */
 export function errorText(error: unknown): string {
   if (!(error instanceof ApiError)) return String(error);
   if (error.status === 0) return t("ui.unreachable");
@@ -135,7 +135,7 @@ export function errorText(error: unknown): string {
   return error.retryAfter === null ? problem : t("ui.retryAfter", { problem, n: error.retryAfter });
 }
 
-/** Runs one thing at a time: whether it goes on, and why it failed. */
+/** Runs one action at a time and reports whether it is running and why it failed. */
 export function useAction(): {
   busy: boolean;
   error: string | undefined;

@@ -1,4 +1,4 @@
-// Dialogs and short messages.
+// Dialogs and toasts.
 import { type ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
@@ -6,9 +6,9 @@ import { t } from "../i18n";
 import { Button, useAction } from "./controls";
 
 /**
- * Where one begins in a dialog: at the first field, else at what it is for. A dialog that must be answered begins at its
- * heading, so that an Enter too many does not answer it. What can't be undone takes more than an Enter: there it is the
- * button that does nothing.
+ * Returns the element that gets the focus when a dialog opens: the first field, else the main button. A dialog that must be
+ * answered focuses its heading, so that a stray Enter does not answer it. If the action can't be undone, Cancel gets the
+ * focus.
  */
 function beginning(dialog: HTMLElement, mustAnswer: boolean): HTMLElement | null {
   const fields = "form :is(input, select, textarea):not(:disabled, [readonly], [tabindex='-1'], [type=radio]:not(:checked))";
@@ -19,8 +19,8 @@ function beginning(dialog: HTMLElement, mustAnswer: boolean): HTMLElement | null
 }
 
 /**
- * A dialog over the page; Escape and a click beside it call `onClose`, and the focus returns to where it was. Without
- * `onClose` only its own buttons end it.
+ * A modal dialog. Escape and a click outside call `onClose`; closing returns the focus to where it was. Without
+ * `onClose` only its own buttons close it.
  */
 export function Dialog({
   title,
@@ -45,7 +45,7 @@ export function Dialog({
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);
-  // where the focus was is gone, or there was nothing better yet: what a dialog holds may come later
+  // the focused element may have gone, or a better one may have loaded since
   useEffect(() => {
     const [shown, focused] = [element.current, document.activeElement];
     if (!shown || (shown.contains(focused) && focused !== shown && focused?.tagName !== "H2")) return;
@@ -62,7 +62,7 @@ export function Dialog({
         onClose?.();
       }}
       onKeyDown={(event) => {
-        // browsers let a second Escape through where only `cancel` was refused
+        // browsers close the dialog on a second Escape even if `cancel` was prevented
         if (event.key === "Escape" && !onClose) event.preventDefault();
       }}
       onClick={(event) => {
@@ -86,7 +86,7 @@ export function Dialog({
   );
 }
 
-/** Asks before something that can't be undone. */
+/** Asks for confirmation of an action that can't be undone. */
 export function Confirm({
   title,
   children,
@@ -96,7 +96,7 @@ export function Confirm({
 }: {
   title: string;
   children?: ComponentChildren;
-  /** What the button says. */
+  /** The label of the button. */
   action: string;
   onConfirm: () => Promise<void>;
   onClose: () => void;
@@ -134,10 +134,10 @@ interface Toast {
 }
 const toasts = signal<Toast[]>([]);
 let nextToast = 0;
-/** How long a message stays; one about a failure stays until it is closed. */
+/** Milliseconds that a toast stays. One about a failure stays until the visitor closes it. */
 const TOAST_MS = 6_000;
 
-/** Says shortly what happened. */
+/** Shows a short message. */
 export function toast(text: string, kind: Toast["kind"] = "done"): void {
   const id = nextToast++;
   toasts.value = [...toasts.value, { id, text, kind }];
@@ -148,7 +148,7 @@ function close(id: number): void {
   toasts.value = toasts.value.filter((one) => one.id !== id);
 }
 
-/** Where {@link toast} shows its messages: once in the shell. */
+/** The place where {@link toast} shows its messages; once in the shell. */
 export function Toasts() {
   return (
     <div class="toasts" role="status" aria-live="polite">

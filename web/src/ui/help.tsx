@@ -1,4 +1,4 @@
-// What the keyboard does here.
+// The list of keyboard shortcuts.
 import { t } from "../i18n";
 import { Checkbox } from "./controls";
 import { Dialog } from "./dialog";

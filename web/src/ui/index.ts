@@ -1,4 +1,4 @@
-// What pages are built of.
+// Components that pages use.
 export { Button, Checkbox, Field, Form, Input, Select, errorText, useAction } from "./controls";
 export { Confirm, Dialog, toast } from "./dialog";
 export { activeShortcuts, useKeys, type Shortcut, type Shortcuts } from "./keys";

@@ -1,8 +1,8 @@
-// Keyboard shortcuts: single keys (`j`, `/`, `?`, `Enter`) and two in a row (`g e`). Whoever shows something registers its own.
+// Keyboard shortcuts: single keys (`j`, `/`, `?`, `Enter`) and two in a row (`g e`). Each component registers its own.
 import { useEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
 
-/** A shortcut: what it does, in words, and the doing. */
+/** A shortcut: its label and its action. */
 export interface Shortcut {
   /** Its text in the help. */
   label: string;
@@ -12,12 +12,12 @@ export interface Shortcut {
 /** Keys as one types them: `{ "g e": …, j: …, Enter: … }`. */
 export type Shortcuts = Record<string, Shortcut>;
 
-/** How long the second key of two may take. */
+/** Milliseconds within which the second key of two must follow. */
 const SEQUENCE_MS = 1_200;
 const STORED = "monban.keys";
 
 const layers = signal<Shortcuts[]>([]);
-/** Whether shortcuts of single characters work (WCAG 2.1.4 wants a switch: dictation software types them by accident). */
+/** Whether single-character shortcuts are enabled (WCAG 2.1.4 requires a switch: dictation software types them by accident). */
 export const keysEnabled = signal(localStorage.getItem(STORED) !== "off");
 
 export function setKeysEnabled(enabled: boolean): void {
@@ -25,7 +25,7 @@ export function setKeysEnabled(enabled: boolean): void {
   localStorage.setItem(STORED, enabled ? "on" : "off");
 }
 
-/** Has these shortcuts work while the calling component is shown. The newest registration of a key wins. */
+/** Registers shortcuts while the calling component is mounted. The newest registration of a key wins. */
 export function useKeys(shortcuts: Shortcuts): void {
   const newest = useRef(shortcuts);
   newest.current = shortcuts;
@@ -48,7 +48,7 @@ export function useKeys(shortcuts: Shortcuts): void {
   }, [names]);
 }
 
-/** All shortcuts that work now, with their texts. Reads a signal. */
+/** Returns all active shortcuts with their labels. Reads a signal. */
 export function activeShortcuts(): { keys: string; label: string }[] {
   const found = new Map<string, string>();
   for (const layer of layers.value) for (const [keys, { label }] of Object.entries(layer)) found.set(keys, label);
@@ -78,7 +78,7 @@ export function startKeys(): void {
     if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (takesText(event.target) || (event.key.length === 1 && !keysEnabled.value)) return;
     if (document.querySelector("dialog[open]")) return;
-    // Enter and space belong to the button or link that has the focus
+    // Enter and space activate the focused button or link
     const target = event.target instanceof Element ? event.target : null;
     if ((event.key === "Enter" || event.key === " ") && target?.closest("a, button, summary, input")) return;
     const sequence = first && event.timeStamp - first.at < SEQUENCE_MS ? `${first.key} ${event.key}` : null;

@@ -1,4 +1,4 @@
-// What pages are laid out with.
+// The layout of pages, and small things in it.
 import { type ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Finding } from "../api";
@@ -8,7 +8,7 @@ import { may } from "../session";
 import { Button, errorText, useAction } from "./controls";
 import { Untrusted } from "./untrusted";
 
-/** A page: its heading (also the window's title), what can be done on it, and the rest. */
+/** A page: heading (also the window's title), actions and content. */
 export function Page({
   title,
   actions,
@@ -32,7 +32,7 @@ export function Page({
   );
 }
 
-/** A part of a page with a heading. */
+/** A section of a page with a heading. */
 export function Panel({
   title,
   actions,
@@ -68,7 +68,7 @@ export function Fact({ name, children }: { name: string; children: ComponentChil
   );
 }
 
-/** Shown where something is on its way. */
+/** The notice that something is loading. */
 export function Loading() {
   return (
     <p class="loading" role="status">
@@ -77,7 +77,7 @@ export function Loading() {
   );
 }
 
-/** Shown where something can't be had. */
+/** The notice that something failed, with a way to retry. */
 export function Problem({ error, retry }: { error: ApiError | Error | string; retry?: () => void }) {
   return (
     <div class="problem" role="alert">
@@ -132,12 +132,12 @@ const FINDING_PAGES: Record<string, string> = {
   tuning: "/tuning",
 };
 
-/** Shown where there is nothing yet, and what to do about it. */
+/** The notice that a list is empty. */
 export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>;
 }
 
-/** A time; the exact one shows on hovering, and to programs. With `relative` as "3 minutes ago". */
+/** A time. `relative` shows it as "3 minutes ago", with the exact time as a tooltip. */
 export function Time({ time, relative = false }: { time: string; relative?: boolean }) {
   return (
     <time dateTime={time} title={relative ? dateTime(time) : time}>
@@ -158,7 +158,7 @@ export function SeverityBadge({ severity }: { severity: string }) {
   return <span class={`badge severity-${severity}`}>{has(key) ? t(key) : severity}</span>;
 }
 
-/** A small word about something: `kind` chooses the colour. */
+/** A small label; `kind` chooses the colour. */
 export function Badge({ kind = "plain", children }: { kind?: "plain" | "good" | "bad" | "warn"; children: ComponentChildren }) {
   return <span class={`badge ${kind}`}>{children}</span>;
 }

@@ -1,4 +1,4 @@
-// The text of a rule, with what its file says about it.
+// The text of a rule, with the comment from its file.
 import type { RuleText as Rule } from "../api";
 import { useLoad } from "../api/client";
 import { bytesOf } from "../bytes/bytes";

@@ -1,15 +1,15 @@
-// Tables: real ones, which on a narrow screen become lists of cards.
+// Tables, which become lists of cards on a narrow screen.
 import { type ComponentChildren } from "preact";
 
-/** One column: its heading, and the cell of a row. */
+/** A column: its heading, and how it renders a cell. */
 export interface Column<R> {
   title: string;
   cell: (row: R) => ComponentChildren;
-  /** number: to the right, digits of one width. code: monospaced. actions: buttons. */
+  /** number: right-aligned tabular digits. code: monospaced. actions: buttons. */
   kind?: "number" | "code" | "actions" | "wide";
 }
 
-/** Rows of `columns`. `selected` is the row that j and k chose; its element is scrolled into view by the page. */
+/** Rows of `columns`. `selected` is the row selected with j and k; the page scrolls it into view. */
 export function Table<R>({
   caption,
   columns,
@@ -17,7 +17,7 @@ export function Table<R>({
   rowKey,
   selected,
 }: {
-  /** For those who can't see what is around the table. */
+  /** The table's name for screen readers. */
   caption: string;
   columns: readonly Column<R>[];
   rows: readonly R[];
@@ -55,7 +55,7 @@ export function Table<R>({
   );
 }
 
-/** `actions` alone is a row of buttons elsewhere. */
+/** The class `actions` alone is a row of buttons elsewhere. */
 function classOf(kind: Column<unknown>["kind"]): string {
   return kind === "actions" ? "cell-actions" : (kind ?? "");
 }

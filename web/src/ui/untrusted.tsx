@@ -1,4 +1,4 @@
-// Text that strangers chose. It only ever becomes text nodes; what would be invisible or turn the line around is shown as escape.
+// Untrusted text. It only ever becomes text nodes; characters that are invisible or reverse the line become escapes.
 import { type ComponentChildren } from "preact";
 
 // C0 and C1 controls, soft hyphen, bidirectional and zero-width characters, line separators, tags, surrogates alone
@@ -6,7 +6,7 @@ const HIDDEN =
   // eslint-disable-next-line no-control-regex
   /[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}\ud800-\udfff]/u;
 
-/** `\x1b`, `\u{202e}`: how a hidden character is written. */
+/** Returns the escape of a hidden character: `\x1b`, `\u{202e}`. */
 export function escapeOf(character: string): string {
   const code = character.codePointAt(0) ?? 0;
   if (character === "\n") return "\\n";
@@ -15,14 +15,14 @@ export function escapeOf(character: string): string {
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
 }
 
-/** The text with hidden characters written as escapes, for attributes such as `title` and for copying. */
+/** Returns the text with hidden characters as escapes, for attributes such as `title` and for copying. */
 export function visible(text: string): string {
   let written = "";
   for (const character of text) written += HIDDEN.test(character) ? escapeOf(character) : character;
   return written;
 }
 
-/** The text of a stranger, of at most `limit` characters; escapes are marked so that they differ from the same letters typed. */
+/** Untrusted text of at most `limit` characters. Escapes are marked, so that they differ from the same letters typed. */
 export function Untrusted({ text, limit = 2_000 }: { text: string; limit?: number }) {
   const parts: ComponentChildren[] = [];
   let plain = "";
@@ -42,7 +42,7 @@ export function Untrusted({ text, limit = 2_000 }: { text: string; limit?: numbe
   return <bdi class="untrusted">{parts}</bdi>;
 }
 
-/** Text with its line ends. */
+/** Untrusted text of several lines. */
 export function Lines({ text, className }: { text: string; className: string }) {
   return (
     <pre class={className} dir="ltr">

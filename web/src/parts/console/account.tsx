@@ -1,4 +1,4 @@
-// One's own account: how one signs in, where one is signed in, and tokens for programs.
+// The visitor's account: sign-in methods, sessions, API tokens.
 import { type Account } from "../../api";
 import { useLoad } from "../../api/client";
 import { Loading, Page, Problem } from "../../ui";

@@ -1,4 +1,4 @@
-// Who changed what, and who was refused.
+// The audit log: changes and refused attempts.
 import { useEffect, useState } from "preact/hooks";
 import { type AuditPage as Answer } from "../../api";
 import { ApiError, get, useRetry } from "../../api/client";

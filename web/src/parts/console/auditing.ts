@@ -1,22 +1,22 @@
-// What the audit trail says, in the visitor's language.
+// The texts of audit log entries.
 import type { AuditPage } from "../../api";
 import { has, t } from "./texts";
 
 type Entry = Pick<AuditPage["entries"][number], "what" | "detail" | "user" | "via">;
 
-/** A word of the API as a text; the word itself where a newer monban wrote it. */
+/** Returns the text of a word of the API; the word itself if it is unknown. */
 export function worded(group: "audit.did" | "audit.how" | "audit.via" | "role" | "scope" | "mode", word: string): string {
   const key = `${group}.${word}`;
   return has(key) ? t(key) : word;
 }
 
-/** Who it was: a name, or the machine's owner by a command. */
+/** Returns who acted: a user's name, or the server for a command. */
 export function actor({ user, via }: Entry): string {
   if (via === "command" && user === "machine") return t("audit.machine");
   return user || "–";
 }
 
-/** What more there is to say: names as they are, the words of monban beside them as texts. */
+/** Returns the details of an entry: names as they are, words of monban as texts. */
 export function detailed({ what, detail }: Entry): string {
   switch (what) {
     case "sign_in":

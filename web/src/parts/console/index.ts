@@ -1,4 +1,4 @@
-// The console itself: signing in, one's account, users, the audit log.
+// The console itself: sign-in, account, users, the audit log.
 import type { Part } from "../part";
 import { TEXTS } from "./texts";
 

@@ -1,4 +1,4 @@
-// Something that is shown once: a link, a token.
+// A secret that is shown once: a link, a token.
 import { useState } from "preact/hooks";
 import { Button } from "../../ui/controls";
 import { t } from "./texts";
@@ -12,7 +12,7 @@ export function Secret({ text, label }: { text: string; label: string }) {
   );
 }
 
-/** Copies a text. There is none where browsers do not allow it: only over HTTPS and on localhost; elsewhere one selects it. */
+/** A button that copies a text. Browsers allow it only over HTTPS and on localhost; elsewhere there is no button. */
 export function Copy({ text }: { text: string }) {
   const [copied, setCopied] = useState(false);
   if (!("clipboard" in navigator)) return null;

@@ -1,4 +1,4 @@
-// The link that makes the first owner, or that an invitation holds: `/setup#TOKEN`.
+// The page of a setup link (`/setup#TOKEN`): first owner, invitation, new password.
 import { useEffect, useState } from "preact/hooks";
 import { type LinkPurpose, type Session } from "../../api";
 import { ApiError, send, useRetry } from "../../api/client";
@@ -10,11 +10,11 @@ import type { PageProps } from "../part";
 import { TITLES } from "./index";
 import { t } from "./texts";
 
-/** As the API demands. */
+/** The minimum length that the API requires. */
 export const PASSWORD_MIN = 12;
 
 export default function Setup({ title }: PageProps) {
-  // after `#`: so it is in no log of a server between. The place changes with it, where the link is opened in this very page.
+  // the token follows `#`, so no server between logs it; reading the place rerenders when the link opens in this page
   const token = place.value && location.hash.slice(1);
   return (
     <Page title={title}>
@@ -23,7 +23,7 @@ export default function Setup({ title }: PageProps) {
   );
 }
 
-/** A link is asked what it is good for before anything is typed. */
+/** Checks a link before the visitor types anything. */
 function Link({ token }: { token: string }) {
   const [purpose, setPurpose] = useState<LinkPurpose>();
   const [error, setError] = useState<ApiError>();

@@ -1,4 +1,4 @@
-// Who may sign in, and as what.
+// Users and their roles.
 import { useState } from "preact/hooks";
 import { type Role, type Users } from "../../api";
 import { send, useLoad } from "../../api/client";

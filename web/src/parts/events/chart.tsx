@@ -1,4 +1,4 @@
-// Stacked bars over time, on uPlot. Dragging over them, or Enter on a bar, chooses a span.
+// A stacked bar chart over time, on uPlot. Dragging, or Enter on a bar, selects a period.
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { clock, dateTime, language, number } from "../../i18n";
@@ -10,7 +10,7 @@ export interface Layer {
   label: string;
   /** A colour variable: `--blocked-fill`. */
   fill: string;
-  /** One for each time; null where it is not known. */
+  /** One value for each time; null if unknown. */
   values: (number | null)[];
 }
 
@@ -19,7 +19,7 @@ const BAR = 0.82;
 /** Seconds. */
 const DAY = 86_400;
 
-/** From below: what each layer and those under it come to. */
+/** Returns the sums of each layer and those below it. */
 function stacked(layers: readonly Layer[], length: number): (number | null)[][] {
   const sums = new Array<number>(length).fill(0);
   return layers.map((layer) =>
@@ -34,9 +34,9 @@ export function Chart({
   layers,
   onSpan,
 }: {
-  /** What it shows, for those who don't see it. */
+  /** Its description for screen readers. */
   label: string;
-  /** Beginnings of the steps, in seconds since 1970. */
+  /** Starts of the steps, in seconds since 1970. */
   times: number[];
   /** Seconds of a step. */
   step: number;
@@ -121,7 +121,7 @@ export function Chart({
               const { left, width } = u.select;
               if (width < 4) return;
               const { step, onSpan } = newest.current;
-              // whole steps: what is counted together is shown together
+              // whole steps only
               const since = Math.floor(u.posToVal(left, "x") / step) * step;
               const until = Math.ceil(u.posToVal(left + width, "x") / step) * step;
               u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);

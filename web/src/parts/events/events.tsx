@@ -18,7 +18,7 @@ interface EventPage {
   searched_to: string | null;
 }
 
-/** Events of one page. */
+/** Number of events on a page. */
 const LIMIT = 50;
 
 export default function Events({ title }: PageProps) {
@@ -73,7 +73,7 @@ export default function Events({ title }: PageProps) {
   );
 }
 
-/** What follows the last row. */
+/** The end of the list: more, or nothing more. */
 function End({ list, filtered }: { list: List; filtered: boolean }) {
   if (list.searchedTo !== null && list.next !== null) {
     return (
@@ -106,7 +106,7 @@ interface List {
 type State = Omit<List, "more">;
 const NOTHING: State = { events: [], next: null, searchedTo: null, loading: true, error: undefined };
 
-/** Events page by page. */
+/** Loads events page by page. */
 function useEvents(api: string, turn: number): List {
   const [state, setState] = useState<State>(NOTHING);
   const abort = useRef<AbortController>(undefined);
@@ -148,7 +148,7 @@ interface Count {
   searched_to: string | null;
 }
 
-/** How many events there are: counted piece by piece, shown as it grows. */
+/** Counts the events piece by piece and returns the growing count. */
 function useCount(api: string, turn: number): { count: number | undefined; complete: boolean; to: string | null } {
   const [state, setState] = useState<{ count: number | undefined; complete: boolean; to: string | null }>({
     count: undefined,
@@ -172,7 +172,7 @@ function useCount(api: string, turn: number): { count: number | undefined; compl
         if (piece.complete) return;
       } while (before !== null);
     };
-    // The list itself says what is wrong.
+    // the list itself shows the error
     run().catch(() => undefined);
     return () => abort.abort();
   }, [api, turn]);

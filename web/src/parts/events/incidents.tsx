@@ -1,4 +1,4 @@
-// Events grouped by client, target and kind: a scan is one line with its course.
+// Incidents: events grouped by actor, target and kind, each with its course over time.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, get, useRetry } from "../../api/client";
 import { number } from "../../i18n";
@@ -18,9 +18,9 @@ interface Incident {
   blocked: number;
   highest_score: number;
   rules: { id: number; count: number }[];
-  /** Events in equal pieces of the time from first to last. */
+  /** Counts of events in equal intervals from first to last. */
   course: number[];
-  /** The query that lists its events. */
+  /** The query for its events. */
   filter: string;
 }
 
@@ -182,7 +182,7 @@ function withRule(filter: string, rule: number): string {
 const HEIGHT = 20;
 const BAR = 3;
 
-/** Bars, one for each piece of time; all numbers are attributes, none is style. */
+/** A small bar chart; all numbers are attributes, because the policy forbids inline styles. */
 export function Sparkline({ course, label }: { course: readonly number[]; label: string }) {
   const most = Math.max(1, ...course);
   return (
@@ -195,7 +195,7 @@ export function Sparkline({ course, label }: { course: readonly number[]; label:
       viewBox={`0 0 ${Math.max(course.length, 1) * BAR} ${HEIGHT}`}
     >
       {course.map((count, at) => {
-        // Few among many must still be seen.
+        // a small count must stay visible
         const height = count === 0 ? 0 : Math.max(2, (count / most) * HEIGHT);
         return <rect key={at} x={at * BAR} y={HEIGHT - height} width={BAR - 1} height={height} />;
       })}

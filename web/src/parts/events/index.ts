@@ -1,4 +1,4 @@
-// Events of every kind: overview, list, one event, live view, incidents.
+// Events of any gate: overview, list, one event, live view, incidents.
 import type { Part } from "../part";
 import { TEXTS } from "./texts";
 

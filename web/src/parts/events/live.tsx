@@ -1,4 +1,4 @@
-// Events as they happen.
+// The live view: events as they arrive.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { batch, signal } from "@preact/signals";
 import { ApiError, get, useRetry, whyRefused } from "../../api/client";
@@ -12,7 +12,7 @@ import { Badge, Button, Empty, Page, Problem, useKeys } from "../../ui";
 import { EventRows } from "./rows";
 import { t } from "./texts";
 
-/** Rows that are kept, and events that are held while the page is paused; the newest of both. */
+/** Number of rows kept, and of events held while paused; the newest of both. */
 const MOST = 500;
 
 type Connection = "connecting" | "connected" | "reconnecting" | "refused";
@@ -70,7 +70,7 @@ export default function Live({ title }: PageProps) {
   );
 }
 
-/** The stream of events that fit; the newest first. */
+/** Returns the stream of matching events, the newest first. */
 function useTail(api: string) {
   const state = useRef<ReturnType<typeof makeState>>(undefined);
   state.current ??= makeState();
@@ -88,7 +88,7 @@ function useTail(api: string) {
     const path = `/api/live${api ? `?${api}` : ""}`;
     const source = new EventSource(path);
     let over = false;
-    // Many events may come at once: the page is drawn once for all of them.
+    // many events may arrive at once: the page renders once for all of them
     let arrived: Event[] = [];
     let drawing = 0;
     const draw = (): void => {
@@ -106,13 +106,13 @@ function useTail(api: string) {
     source.addEventListener("error", () => {
       if (source.readyState !== EventSource.CLOSED) {
         tail.connection.value = "reconnecting";
-        // a stream ends without a word; where the session is over, this leads to the sign-in
+        // a stream ends without a reason; if the session has ended, this request leads to the sign-in
         get("/api/session").catch(() => {});
         return;
       }
       tail.connection.value = "refused";
       void whyRefused(path).then((refusal) => {
-        // where it would be let in by now, it tries again as after an answer that did not come
+        // if the server would accept it by now, retry as after a lost response
         if (!over) tail.refusal.value = refusal ?? new ApiError(0, "");
       });
     });
@@ -148,7 +148,7 @@ function makeState() {
     missed: signal(0),
     paused: signal(false),
     connection: signal<Connection>("connecting"),
-    /** Why there is no stream. */
+    /** Why the stream was refused. */
     refusal: signal<ApiError | undefined>(undefined),
   };
 }

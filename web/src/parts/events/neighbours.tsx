@@ -9,7 +9,7 @@ import { Panel, Problem, visible } from "../../ui";
 import { EventRows } from "./rows";
 import { t } from "./texts";
 
-/** Milliseconds around an event in which neighbours are looked for. */
+/** Milliseconds before and after an event that count as near. */
 const NEAR = 3_600_000;
 /** Neighbours on each side. */
 const SIDE = 5;
@@ -64,7 +64,7 @@ function NeighbourList({ title, event, same }: { title: string; event: Event; sa
   );
 }
 
-/** From so long before an event up to so long after it. */
+/** Returns the conditions for a period around an event. */
 function spanOf(event: Event, before: number, after: number): Condition[] {
   const time = Date.parse(event.time);
   return [
@@ -73,7 +73,7 @@ function spanOf(event: Event, before: number, after: number): Condition[] {
   ];
 }
 
-/** Lists begin with the newest, so the nearest after an event are looked for in ever longer spans. */
+/** Lists start with the newest event, so the search for the next events after one widens in steps. */
 const SPANS = [1_000, 10_000, 60_000, 600_000, NEAR] as const;
 
 function useNearestAfter(

@@ -1,4 +1,4 @@
-// What the gate did: numbers, their course, and who, where and by which rules.
+// The overview: totals, their course over time, and top lists.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Health, type Overview } from "../../api";
 import { useLoad } from "../../api/client";
@@ -13,17 +13,17 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const RANGES = { "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY, "90d": 90 * DAY } as const;
 type Range = keyof typeof RANGES;
-/** Up to so long a span is shown by the hour; a shorter one by the minute. */
+/** Periods up to this length are shown per hour, shorter ones per minute. */
 const BY_HOUR = 4 * DAY;
 const BY_MINUTE = 3 * HOUR;
 /** Seconds of a step. */
 const STEPS = { minute: 60, hour: 3_600, day: 86_400 } as const;
 type Step = keyof typeof STEPS;
 const TITLES = { minute: "overview.byMinute", hour: "overview.byHour", day: "overview.byDay" } as const;
-/** How often the numbers are asked for anew while the page is in sight. */
+/** Milliseconds between refreshes while the page is visible. */
 const REFRESH_MS = 20_000;
 
-/** The filter's part of the address: what is neither a range nor the chart's own. */
+/** Returns the parameters of the address that are filters, not the time range. */
 function filterOf(query: URLSearchParams): URLSearchParams {
   const filter = new URLSearchParams(query);
   for (const name of ["range", "since", "until"]) filter.delete(name);
@@ -32,15 +32,15 @@ function filterOf(query: URLSearchParams): URLSearchParams {
 
 type Conditions = Record<string, string | string[]>;
 
-/** Bytes from which on a path is cut where it is counted: MAX_TALLIED_PATH of crates/store/src/limits.rs, less what a cut character may take. */
+/** Bytes from which a counted path may be truncated: MAX_TALLIED_PATH of crates/store/src/limits.rs, less one character. */
 const CUT_PATH = 197;
 
-/** The paths that are counted under this name. */
+/** Returns the pattern for the paths counted under a name. */
 function pathsOf(name: string): string {
   return new TextEncoder().encode(name).length < CUT_PATH ? name : `${name}*`;
 }
 
-/** A list of events: the filter with the span and further conditions. */
+/** Returns the link to a list of events: the filter with the period and further conditions. */
 function eventsLink(filter: URLSearchParams, span: { since: Date; until: Date }, more: Conditions): string {
   const query = new URLSearchParams(filter);
   for (const [name, values] of Object.entries(more)) {
@@ -295,7 +295,7 @@ function Stat({
   kind?: "blocked" | "detected" | "good";
   href?: string;
   note?: string;
-  /** Not all is counted yet: at least so many. */
+  /** Whether counting continues: the value is a minimum. */
   partial?: boolean;
 }) {
   const text = value === null ? t("overview.unknown") : `${partial ? "≥ " : ""}${number(value)}`;

@@ -55,7 +55,7 @@ function CurlNotes({ left, cut, redacted }: { left: string[]; cut: boolean; reda
   return notes.length > 0 ? <p class="note">{notes.join(" ")}</p> : null;
 }
 
-/** Matches that are listed before "show all". */
+/** Matches listed before "show all". */
 const LISTED = 50;
 
 function Matches({
@@ -122,7 +122,7 @@ function Matches({
   );
 }
 
-/** How sure the mark is, where it is not the bytes themselves. */
+/** Why a mark is not exactly the matching bytes. */
 function Certainty({ location }: { location: Location | undefined }) {
   if (!location || location.certainty === "bytes") return null;
   return <span class="note">{t(`request.certainty.${location.certainty}`)}</span>;

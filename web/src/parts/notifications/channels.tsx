@@ -1,4 +1,4 @@
-// How the channels of notices fare, and trying one.
+// The state of the notification channels, and a test of each.
 import { useState } from "preact/hooks";
 import { type Channel, type Notices } from "../../api";
 import { send, useLoad } from "../../api/client";

@@ -1,5 +1,5 @@
-// The one way in which exclusions come into force: shown as rule text, replayed, given a reason and an end, then applied as one
-// change, to the state of the file that all this was decided on.
+// The form that applies exclusions: shows the rule text, replays it, takes a reason and an expiry, and applies all as one
+// change to the version of the file that the visitor saw.
 import { type ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { AddedExclusions, ExclusionPreview, ExclusionWarning, NewExclusion, NewExclusions, NewReplay } from "../../api";
@@ -16,39 +16,39 @@ import { t } from "./texts";
 /** Characters of a reason: crates/tuning/src/limits.rs. */
 const REASON = 1_000;
 
-/** Why a change was not made, in words. */
+/** Returns why a change was refused, in words. */
 export function refusal(error: unknown): string {
   if (error instanceof ApiError && error.status === 409) return t("exclude.conflict");
   if (error instanceof ApiError && error.status === 422) return t("exclude.refused", { why: errorText(error) });
   return errorText(error);
 }
 
-/** Why an exclusion can't be made, in the page's language. */
+/** Returns why an exclusion is not possible, in the page's language. */
 export function refusedText({ error, code, values }: NonNullable<ExclusionPreview["exclusions"][number]["refused"]>): string {
   return problemText(code, error, values);
 }
 
 export interface ApplyProps {
-  /** Names the state of the file that `add` was chosen for. */
+  /** The version of the file that `add` was chosen for. */
   version: string;
   add: readonly Wanted[];
-  /** The ids of those whose place they take. */
+  /** The IDs of the exclusions that they replace. */
   remove?: readonly number[];
   /** The event that it is about. */
   event?: string;
-  /** What has to be done before there is something to apply. */
+  /** What the visitor must do before there is something to apply. */
   missing?: string | undefined;
-  /** Of one that is edited. */
+  /** Reason and expiry of an edited exclusion. */
   before?: { reason: string; expires?: string | null | undefined };
-  /** Whether `add` is typed: then nothing is asked until the fingers rest. */
+  /** Whether `add` is typed: requests then wait for a pause. */
   typed?: boolean;
-  /** Names the kind of attack that a rule is for. */
+  /** Returns the attack type of a rule. */
   kindOf?: (rule: number) => string | undefined;
-  /** Wants the newest state, after another browser was faster. */
+  /** Loads the newest version, after a conflict. */
   onStale: () => void;
   onApplied: (count: number) => void;
   onClose: () => void;
-  /** What chooses `add`. */
+  /** The controls that choose `add`. */
   children: ComponentChildren;
 }
 
@@ -184,7 +184,7 @@ function Warnings({ list }: { list: ExclusionWarning[] }) {
   );
 }
 
-/** Milliseconds of rest before what was typed is asked about. */
+/** Milliseconds of pause before a request about typed input. */
 const REST = 400;
 
 interface Previewed {
@@ -192,7 +192,7 @@ interface Previewed {
   error?: string;
 }
 
-/** The rule texts that `wanted` would get; of what was wanted before nothing is told. */
+/** Returns the rule texts for `wanted`, and nothing for an earlier `wanted`. */
 function usePreview(wanted: string | undefined, version: string, rest: number): Previewed {
   const [state, setState] = useState<Previewed & { of?: string }>({});
   const key = wanted && `${version} ${wanted}`;

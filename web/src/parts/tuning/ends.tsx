@@ -1,4 +1,4 @@
-// The field for the time until which an exclusion holds.
+// The field for the expiry of an exclusion.
 import { date } from "../../i18n";
 import { Input, Select } from "../../ui";
 import { type Choice, dayFrom, DAYS, type Ends, MOST_DAYS } from "./until";

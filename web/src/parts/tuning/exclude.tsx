@@ -1,4 +1,4 @@
-// From an event to the exclusion that would have let it pass: proposed, replayed, applied.
+// The way from an event to an exclusion: proposed, replayed, applied.
 import { useMemo, useState } from "preact/hooks";
 import type { ExclusionProposal, ExclusionProposals } from "../../api";
 import { useLoad } from "../../api/client";
@@ -126,14 +126,14 @@ function Choose({
   );
 }
 
-/** The kind of attack that a rule of the event is for, in words. */
+/** Returns the attack type of a rule of the event, in words. */
 function kindOf(event: Event, rule: number): string | undefined {
   const tags = event.evidence.request?.rules?.find(({ id }) => id === rule)?.tags ?? [];
   const tag = tags.find((one) => one.startsWith("attack-") && one !== "attack-generic");
   return tag && kindText(tag);
 }
 
-/** What is excluded already of what matched on the event. */
+/** The matches of an event that are already excluded. */
 function InForce({ list, all }: { list: ExclusionProposals["in_force"]; all: boolean }) {
   if (list.length === 0) return null;
   return (

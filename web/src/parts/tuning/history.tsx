@@ -1,4 +1,4 @@
-// Every change of the rules, with its difference and its undoing.
+// The history of changes, with diff and undo.
 import { useEffect, useState } from "preact/hooks";
 import type { Change, Changes } from "../../api";
 import { send, useLoad } from "../../api/client";
@@ -102,7 +102,7 @@ export default function History({ title }: PageProps) {
   );
 }
 
-/** What a change did, in a few words. */
+/** Returns what a change did, in a few words. */
 function headline({ what, undoes, site }: Change): string {
   if (what === "undone") return t("history.what.undone", { n: String(undoes) });
   if (what !== "site_mode" || !site) return t(`history.what.${what === "site_mode" ? "by_hand" : what}`);
@@ -113,10 +113,10 @@ function modeText(mode: NonNullable<Change["site"]>["after"]): string {
   return mode ? t(`mode.${mode}`) : t("history.asConfigured");
 }
 
-/** Exclusions of a change that are shown; the others are in its difference. */
+/** Number of exclusions shown of a change; the others are in its diff. */
 const ABOUT = 8;
 
-/** What came and what went by a change. */
+/** The exclusions that a change added and removed. */
 function About({ change }: { change: Change }) {
   const all: [string, Change["added"][number]][] = [
     ...change.removed.map((one): [string, typeof one] => ["−", one]),
@@ -139,7 +139,7 @@ function About({ change }: { change: Change }) {
   );
 }
 
-/** Lines of a difference that are shown at first. */
+/** Lines of a diff shown at first. */
 const FOLDED = 200;
 
 export function Diff({ text }: { text: string | null | undefined }) {

@@ -1,4 +1,4 @@
-// Learning: a site only detects while likely false positives are gathered; then they are accepted and it blocks.
+// Learning mode: a site only detects while likely false positives are collected, until the visitor accepts them and switches to blocking.
 import { useState } from "preact/hooks";
 import type { LearnedProposal, LearnedProposals, LearningSites, SiteState } from "../../api";
 import { send, useLoad } from "../../api/client";
@@ -30,7 +30,7 @@ export default function Learning({ title }: PageProps) {
   );
 }
 
-/** What a site can be switched to from each mode, the usual first. */
+/** The modes that a site can switch to from each mode, the usual one first. */
 const SWITCHES: Record<Mode, Exclude<Mode, "off">[]> = {
   block: ["learning", "detect"],
   detect: ["learning", "block"],
@@ -95,7 +95,7 @@ function SitePanel({ site, onChange }: { site: SiteState; onChange: () => void }
   );
 }
 
-/** Proposals at least this likely are ticked at first. */
+/** Likelihood from which a proposal is preselected. */
 const LIKELY = 0.5;
 
 function Proposals({ site, onAccepted }: { site: SiteState; onAccepted: () => void }) {
@@ -171,7 +171,7 @@ function Proposals({ site, onAccepted }: { site: SiteState; onAccepted: () => vo
   );
 }
 
-/** How the clients differ from scanners; nothing where they do not. */
+/** Returns how the clients differ from scanners; empty if they do not. */
 function honestText({ clients, honest }: LearnedProposal): string {
   if (honest === 0) return "";
   if (honest < clients) return t("learning.honestSome", { honest, clients });
@@ -186,7 +186,7 @@ function Line({ one }: { one: LearnedProposal }) {
   );
 }
 
-/** Events to look at before a proposal is accepted: some of different clients, and all. */
+/** Links to events of a proposal: some of different clients, and all. */
 function Samples({ site, one }: { site: SiteState; one: LearnedProposal }) {
   const path = one.path ? textOf(bytesOf(one.path)) : undefined;
   const all = toParams([

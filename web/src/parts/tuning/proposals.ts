@@ -1,11 +1,11 @@
-// Which of an event's proposals are taken together.
+// The choice among the proposals of an event.
 import type { Exclusion, ExclusionProposal } from "../../api";
 import { bytesOf, textOf } from "../../bytes/bytes";
 
-/** What an exclusion is made of, with its path's comparison told. */
+/** The scope of an exclusion, always with a path match. */
 export type Scope = Exclusion & { path_match: NonNullable<Exclusion["path_match"]> };
 
-/** An exclusion that is to be made, and the event that led to it. */
+/** An exclusion to add, and the event that led to it. */
 export type Wanted = Scope & { event?: string };
 
 export const WIDTHS = ["narrowest", "parameter", "path", "site"] as const;
@@ -15,7 +15,7 @@ export function scopeOf({ rule, scope, path_match }: ExclusionProposal): Scope {
   return withoutNothing({ rule, path_match, ...scope });
 }
 
-/** The API tells absent fields as null. */
+/** Drops absent fields, which the API sends as null. */
 export function withoutNothing({ rule, path_match, site, path, parameter }: Exclusion): Scope {
   return {
     rule,
@@ -27,9 +27,9 @@ export function withoutNothing({ rule, path_match, site, path, parameter }: Excl
 }
 
 /**
- * The proposals that together let the event pass, none wider than needed and none narrower than `width`: for each rule and
- * variable the first that is not refused. One for a rule as a whole takes the place of those for its variables. What is in force
- * already is left out.
+ * Returns the proposals that let the event pass together, none wider than needed and none narrower than `width`: for each
+ * rule and variable the first that is not refused. One for a whole rule replaces those for its variables. Existing exclusions
+ * are left out.
  */
 export function chosenProposals(proposals: readonly ExclusionProposal[], width: Width): ExclusionProposal[] {
   const least = WIDTHS.indexOf(width);
@@ -42,7 +42,7 @@ export function chosenProposals(proposals: readonly ExclusionProposal[], width: 
         !one.refused &&
         WIDTHS.indexOf(one.width) >= least &&
         String(one.rule) === rule &&
-        // wider ones are proposed once for all variables
+        // wider proposals cover all variables
         (WIDTHS.indexOf(one.width) >= 2 || `${one.rule} ${textOf(bytesOf(one.variable))}` === target),
     );
     if (found && !found.in_force) chosen.set(JSON.stringify(scopeOf(found)), found);

@@ -1,17 +1,17 @@
-// The reason of an exclusion where nobody gives one: what it is about, in words.
+// The suggested reason of an exclusion.
 import type { Exclusion } from "../../api";
 import { bytesOf, textOf } from "../../bytes/bytes";
 import { visible } from "../../ui/untrusted";
 import { t } from "./texts";
 
-/** Letters of a name in a composed reason. */
+/** Characters of a name in a reason. */
 const NAME = 80;
-/** Rules, kinds and parameters that it names; of more it tells the number. */
+/** Rules, types and parameters named in a reason; more are counted. */
 const NAMED = 3;
 
 /**
- * A reason made of what is excluded: "XSS rules on ARGS:name of shop /search". `kindOf` names the kind of attack that a rule is
- * for, where that is known.
+ * Returns a reason made of the scope: "XSS rules on ARGS:name of shop /search". `kindOf` returns the attack type of a rule,
+ * if known.
  */
 export function composedReason(add: readonly Exclusion[], kindOf: (rule: number) => string | undefined): string {
   const distinct = <V,>(values: V[]): V[] => [...new Set(values)];

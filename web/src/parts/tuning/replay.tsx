@@ -1,4 +1,4 @@
-// Stored events and a sample of passed requests against other rules: what would change.
+// A replay of stored events and a sample of clean requests with other rules.
 import { useEffect, useState } from "preact/hooks";
 import type { AttackSign, ChangedRequest, NewReplay, Replay } from "../../api";
 import { ApiError, get, send } from "../../api/client";
@@ -6,14 +6,14 @@ import { number } from "../../i18n";
 import { Badge, Button, errorText, Untrusted } from "../../ui";
 import { has, t } from "./texts";
 
-/** Milliseconds between two questions how far it is. */
+/** Milliseconds between two requests for the progress. */
 const ASK_EVERY = 250;
 
-/** Milliseconds before another try where enough replays run, and how many tries there are. */
+/** Milliseconds before a retry while too many replays run, and the number of retries. */
 const BUSY_EVERY = 1_000;
 const BUSY_TRIES = 60;
 
-/** Runs a replay; another request or `turn`, or leaving the page, cancels it. */
+/** Runs a replay. Another request or `turn`, or leaving the page, cancels it. */
 export function useReplay(
   request: NewReplay | undefined,
   turn = "",
@@ -29,7 +29,7 @@ export function useReplay(
     const cancel = (): void => {
       if (id) send("DELETE", `/api/replays/${encodeURIComponent(id)}`).catch(() => undefined);
     };
-    // those that were cancelled just now still count
+    // replays cancelled just now still count
     const start = async (tries: number): Promise<string> => {
       try {
         return (await send<{ id: string }>("POST", "/api/replays", JSON.parse(asked))).id;
@@ -146,7 +146,7 @@ function Outcome({ replay, about }: { replay: Replay; about: string | undefined 
   );
 }
 
-/** A kind of attack as rules tag it, in words. */
+/** Returns the attack type of a rule's tag, in words. */
 export function kindText(tag: string): string {
   const key = `attack.${tag.replace(/^attack-/, "")}`;
   return has(key) ? t(key) : tag;
@@ -168,7 +168,7 @@ function Signs({ list }: { list: AttackSign[] }) {
   );
 }
 
-/** Requests, of which the API lists the first ones. */
+/** A list of requests; the API returns the first ones. */
 function Requests({
   title,
   list,

@@ -1,10 +1,10 @@
-// What an exclusion is about, in words.
+// The scope of an exclusion, in words.
 import type { Exclusion } from "../../api";
 import { bytesOf, textOf } from "../../bytes/bytes";
 import { Untrusted } from "../../ui";
 import { t } from "./texts";
 
-/** Where an exclusion holds: site, path and parameter. */
+/** Site, path and parameter of an exclusion. */
 export function ScopeText({ scope }: { scope: Omit<Exclusion, "rule"> }) {
   return (
     <span class="scope">

@@ -1,4 +1,4 @@
-// Exclusions: what rules do not look at, why, and until when.
+// Exclusions: what rules skip, why, and until when.
 import { useEffect, useState } from "preact/hooks";
 import type { Exclusions, NewReplay, ShownExclusion } from "../../api";
 import { send, useLoad } from "../../api/client";
@@ -16,7 +16,7 @@ import { ScopeText } from "./scope";
 import { TITLES } from "./index";
 import { t } from "./texts";
 
-/** Milliseconds before its end in which an exclusion is marked. */
+/** Milliseconds before its expiry in which an exclusion is marked. */
 const SOON = 7 * 86_400_000;
 
 export default function Tuning({ title }: PageProps) {
@@ -183,7 +183,7 @@ function Row({
   );
 }
 
-/** What another rule set, such as a new release of the Core Rule Set, would change. */
+/** A replay with another rule set, such as a new release of the Core Rule Set. */
 function TryRules() {
   const [paths, setPaths] = useState("");
   const [request, setRequest] = useState<NewReplay>();
@@ -224,7 +224,7 @@ function TryRules() {
   );
 }
 
-/** The form's text of bytes, and back: text that is no UTF-8 stays as it was unless it is changed. */
+/** Returns bytes as text for a form. Bytes that are not UTF-8 stay unchanged unless the text is edited. */
 function shown(bytes: ByteText | null | undefined): string {
   return bytes ? (typeof bytes === "string" ? bytes : textOf(bytesOf(bytes))) : "";
 }
@@ -238,7 +238,7 @@ function Edit({
 }: {
   version: string;
   exclusion: ShownExclusion | undefined;
-  /** Whether somebody else has changed or removed it meanwhile. */
+  /** Whether another user changed or removed it meanwhile. */
   gone: boolean;
   onClose: () => void;
   onStale: () => void;

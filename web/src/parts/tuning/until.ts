@@ -1,21 +1,21 @@
-// Until when an exclusion holds.
+// The expiry of an exclusion.
 export const DAYS = ["7", "30", "90", "365"] as const;
-/** Days from now, never, a day of one's own, or as it is. */
+/** Days from now, never, a chosen day, or unchanged. */
 export type Choice = (typeof DAYS)[number] | "never" | "day" | "keep";
 
 export interface Ends {
   choice: Choice;
-  /** Of the choice `day`: 2027-01-31. */
+  /** The day of the choice `day`: 2027-01-31. */
   day: string;
 }
 
-/** Of a new exclusion: what it mends does not come back soon, and it is not there for ever. */
+/** The default of a new exclusion: long enough for most false positives, but not forever. */
 export const USUAL: Ends = { choice: "365", day: "" };
 
-/** Days from now that the API takes at most. */
+/** Days from now that the API accepts at most. */
 export const MOST_DAYS = 3_660;
 
-/** The end as the API takes it; undefined where there is none yet. A day holds until it is over, where the browser is. */
+/** Returns the expiry for the API; undefined while it is incomplete. A day counts until its end in the browser's time zone. */
 export function endOf({ choice, day }: Ends, kept?: string | null): { expires_days?: number; expires?: string } | undefined {
   if (choice === "never") return {};
   if (choice === "keep") return kept ? { expires: kept } : {};
@@ -24,7 +24,7 @@ export function endOf({ choice, day }: Ends, kept?: string | null): { expires_da
   return Number.isNaN(end.getTime()) || end.getTime() < Date.now() ? undefined : { expires: end.toISOString() };
 }
 
-/** The day so many days from now, as a field for days has it. */
+/** Returns the day so many days from now, in the form of a date field. */
 export function dayFrom(days: number, now = new Date()): string {
   const then = new Date(now.getFullYear(), now.getMonth(), now.getDate() + days);
   const two = (part: number): string => String(part).padStart(2, "0");

@@ -1,4 +1,4 @@
-// What one signs in with: password, codes of an authenticator app, passkeys.
+// Sign-in methods: password, authenticator app, passkeys.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Account, type TotpBegun } from "../../../api";
 import { ApiError, send } from "../../../api/client";
@@ -23,7 +23,7 @@ export function Password({ account }: { account: Account }) {
   return (
     <Panel title={t("account.password")}>
       <Form onSubmit={() => void submit()} error={error} label={t("account.password")}>
-        {/* so that password managers know whose it is */}
+        {/* password managers need the user name */}
         <input class="hidden" type="text" autoComplete="username" value={account.user} readOnly tabIndex={-1} aria-hidden />
         <Input
           label={t("account.oldPassword")}
@@ -167,7 +167,7 @@ function TotpSetup({
   );
 }
 
-/** The API's picture, drawn anew from its path: text never becomes markup here. */
+/** The QR code of the API, drawn from its path alone, so that no text becomes markup. */
 function Qr({ svg }: { svg: string }) {
   const box = /viewBox="([\d. ]+)"/.exec(svg)?.[1];
   const path = /<path[^>]*\sd="([MmHhVvLlZz\d\s.,-]+)"/.exec(svg)?.[1];
@@ -179,7 +179,7 @@ function Qr({ svg }: { svg: string }) {
   );
 }
 
-/** The codes, shown once: only its button closes it. */
+/** The recovery codes, shown once; only its button closes the dialog. */
 function RecoveryCodes({ codes, onKept }: { codes: string[]; onKept: () => void }) {
   const text = `${codes.join("\n")}\n`;
   const file = useMemo(() => URL.createObjectURL(new Blob([text], { type: "text/plain" })), [text]);
@@ -205,7 +205,7 @@ function RecoveryCodes({ codes, onKept }: { codes: string[]; onKept: () => void 
   );
 }
 
-/** Asks for the password before something dangerous. */
+/** Asks for the password before a dangerous action. */
 function WithPassword({
   title,
   note,

@@ -1,4 +1,4 @@
-// Where one is signed in.
+// The sessions of the account.
 import { type Sessions } from "../../../api";
 import { send, useLoad } from "../../../api/client";
 import { Badge, Button, Loading, Panel, Problem, Table, Time, Untrusted, useAction } from "../../../ui";
@@ -46,7 +46,7 @@ export function SessionList() {
   );
 }
 
-/** "Firefox 128 · Linux" of what a browser calls itself; all of it where that is none we know. */
+/** Returns "Firefox 128 · Linux" for a User-Agent; the whole text for an unknown browser. */
 function browserOf(agent: string): string {
   const browser =
     /(Firefox)\/(\d+)/.exec(agent) ??

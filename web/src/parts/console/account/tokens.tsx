@@ -1,4 +1,4 @@
-// Tokens with which programs use the API.
+// API tokens.
 import { useState } from "preact/hooks";
 import { type Scope, type Tokens } from "../../../api";
 import { send, useLoad } from "../../../api/client";

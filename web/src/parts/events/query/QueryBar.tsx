@@ -1,4 +1,4 @@
-// The query: typed with completion, clicked together as chips, saved, shared as the page's address.
+// The query bar: typing with completion, chips to click, saved queries, a link to share.
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { Button, Untrusted, toast, useKeys, visible } from "../../../ui";
 import { type Completion, completions, type Known } from "./completion";
@@ -14,9 +14,9 @@ export function QueryBar({
 }: {
   conditions: readonly Condition[];
   onConditions: (conditions: Condition[]) => void;
-  /** Values that were seen, to complete with. */
+  /** Values seen in events, for completion. */
   known: Known;
-  /** Parameters of the address that are no conditions. */
+  /** Parameters of the address that are not conditions. */
   unknown?: readonly string[];
 }) {
   const [text, setText] = useState(queryText(conditions));
@@ -26,7 +26,7 @@ export function QueryBar({
   const input = useRef<HTMLInputElement>(null);
   const id = useId();
   const written = queryText(conditions);
-  // The address changes by clicks, too.
+  // clicks change the address, too
   useEffect(() => {
     setText(written);
     setErrors([]);
@@ -43,7 +43,7 @@ export function QueryBar({
     const changed = text.slice(0, completion.from) + completion.text + space + text.slice(completion.to);
     const cursor = completion.from + completion.text.length + space.length;
     setText(changed);
-    // at once: what is typed next must not find the cursor elsewhere
+    // set it immediately, before the next key arrives
     const field = input.current;
     if (field) {
       field.value = changed;
@@ -137,7 +137,7 @@ export function QueryBar({
                   id={`${id}-${at}`}
                   role="option"
                   aria-selected={at === highlighted}
-                  // the input must not lose the focus before the click is done
+                  // keep the focus in the input until the click
                   onMouseDown={(event) => event.preventDefault()}
                   onClick={() => take(completion)}
                 >

@@ -1,4 +1,4 @@
-// Queries under a name: one's own, and those that others share.
+// Saved queries: the visitor's own, and shared ones.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useLoad, send } from "../../../api/client";
 import { mayTune, session } from "../../../session";

@@ -1,17 +1,17 @@
-/** What could be typed next in a query. */
+// Completion of queries.
 import { ACTIONS, GATES, SEVERITIES } from "../../../api/event";
 import { conditionText, PROPERTIES, type Property } from "../../../query/query";
 
-/** Values that were seen, by property. */
+/** Values seen in events, by property. */
 export type Known = Partial<Record<Property, readonly string[]>>;
 
 export interface Completion {
-  /** Takes the place of the text from `from` up to before `to`. */
+  /** Replaces the text from `from` up to, but not including, `to`. */
   text: string;
   from: number;
   to: number;
   property: Property;
-  /** Undefined where only the name of the property is completed. */
+  /** Undefined if only the name of the property is completed. */
   value: string | undefined;
 }
 
@@ -28,7 +28,7 @@ const WORDS: Known = {
 
 const MOST = 12;
 
-/** Completions of the word at the cursor. */
+/** Returns the completions of the word at the cursor. */
 export function completions(text: string, cursor: number, known: Known): Completion[] {
   let from = cursor;
   while (from > 0 && !/\s/.test(text[from - 1] ?? "")) {

@@ -7,16 +7,16 @@ import { type Condition, fromParams, toApi, toParams, withCondition } from "../.
 
 export interface PageQuery {
   conditions: Condition[];
-  /** Parameters that are no conditions. */
+  /** Parameters that are not conditions. */
   unknown: string[];
-  /** Goes to the page with other conditions. */
+  /** Opens the page with other conditions. */
   set: (conditions: Condition[]) => void;
   add: (condition: Condition) => void;
-  /** The parameters for the API; spans such as `2h` end at the time when they were asked for. */
+  /** The parameters for the API; a period such as `2h` ends now. */
   api: string;
 }
 
-/** Reads the address; `turn` has spans of time begin anew. */
+/** Parses the query of the address. A new `turn` restarts periods such as `2h`. */
 export function useQuery(turn = 0): PageQuery {
   const { path, query } = place.value;
   const text = query.toString();
@@ -33,7 +33,7 @@ export function useQuery(turn = 0): PageQuery {
   }, [path, text, turn]);
 }
 
-/** Values of events, the most frequent first, to complete queries with. */
+/** Returns the values of events for completion, the most frequent first. */
 export function knownValues(events: readonly Event[]): Known {
   const counts: Record<string, Map<string, number>> = {};
   const count = (property: string, value: string | number | undefined): void => {

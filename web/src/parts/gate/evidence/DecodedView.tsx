@@ -1,4 +1,4 @@
-// What the bytes of a message mean: names and values without their escapes.
+// The decoded names and values of a message.
 import { useMemo, useState } from "preact/hooks";
 import { Button, Untrusted } from "../../../ui";
 import { Mapped, textOf } from "../../../bytes/bytes";
@@ -10,7 +10,7 @@ import { Piece } from "./MessageView";
 import { marksOf, type Mark } from "./view";
 import { t } from "../texts";
 
-/** Bytes of a value that are shown before "show all". */
+/** Bytes of a value shown before "show all". */
 const FOLDED = 2000;
 
 export function DecodedView({
@@ -107,7 +107,7 @@ function Long({ text }: { text: string }) {
   );
 }
 
-/** A decoded value with its marks, and what it may be in base64. */
+/** A decoded value with its marks, and its text if it looks like base64. */
 function Value({ value, marks, chosen }: { value: Mapped; marks: Mark[]; chosen: number | undefined }) {
   const [all, setAll] = useState(false);
   const shown = all ? value : value.slice(0, FOLDED);

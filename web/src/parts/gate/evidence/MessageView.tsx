@@ -16,12 +16,12 @@ interface Properties {
   side: Location["side"];
   locations: Location[];
   view: View;
-  /** The match that is chosen. Its first bytes are scrolled to whenever `turn` changes. */
+  /** The selected match. The view scrolls to its first bytes whenever `turn` changes. */
   chosen: number | undefined;
   turn: number;
 }
 
-/** Bytes in a row of hex, by the width of the window. */
+/** Returns the bytes in a row of hex for the window's width. */
 function rowBytes(): number {
   return matchMedia("(max-width: 45rem)").matches ? 8 : 16;
 }

@@ -1,19 +1,19 @@
-/** A request as a command line for curl that a person can paste into a shell. */
+// A request as a curl command to paste into a shell.
 import { byteAt, lower, textOf, utf8 } from "../../../bytes/bytes";
 import type { Event } from "../../../api/event";
 import { headerText, type Message, part, requestMessage, target } from "./message";
 
 export interface Curl {
   command: string;
-  /** Header names that curl can't be given, such as one with a line end. */
+  /** Names of headers that curl can't send, such as one with a line end. */
   left: string[];
-  /** Whether the event kept only part of the body. */
+  /** Whether only part of the body is stored. */
   cut: boolean;
-  /** Whether a secret was taken out. */
+  /** Whether a secret was redacted. */
   redacted: boolean;
 }
 
-/** Undefined where the event has no request of a form that can be asked again. */
+/** Returns the command; undefined if the request can't be sent again. */
 export function curl(event: Event): Curl | undefined {
   const request = event.evidence.request;
   if (!request) {
@@ -42,7 +42,7 @@ export function curl(event: Event): Curl | undefined {
     words.push(...(piped ? ["--data-binary", "@-"] : ["--data-raw", quoted(body)]));
   }
   const origin = `${scheme(event)}://${host(message, request.server)}`;
-  // A target that curl would change is given apart from the URL.
+  // a target that curl would change goes into an option of its own
   const plain = /^\/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*$/.test(textOf(asked));
   if (!plain) {
     words.push("--request-target", quoted(asked));
@@ -57,7 +57,7 @@ export function curl(event: Event): Curl | undefined {
   };
 }
 
-/** Headers that curl makes itself. */
+/** Headers that curl sets itself. */
 const OWN = ["content-length", "transfer-encoding", "connection", "expect"];
 
 function headerWords(message: Message, hasBody: boolean): { headers: string[]; left: string[] } {
@@ -78,7 +78,7 @@ function headerWords(message: Message, hasBody: boolean): { headers: string[]; l
     headers.push("-H", quoted(word));
   }
   const names = message.headers.map((line) => textOf(lower(part(message, line.name))));
-  // What curl would add.
+  // curl would add these headers
   for (const name of ["User-Agent", "Accept", ...(hasBody ? ["Content-Type"] : [])]) {
     if (!names.includes(name.toLowerCase())) {
       headers.push("-H", `'${name}:'`);
@@ -103,8 +103,8 @@ function host(message: Message, server: string | undefined): string {
 }
 
 /**
- * One word of a shell command: in single quotes, or where there is more than printable ASCII, in `$'…'` with octal escapes
- * (bash, zsh, ksh and busybox know them). Never holds a byte that a terminal obeys.
+ * Quotes a word for a shell: in single quotes, or, unless it is printable ASCII, in `$'…'` with octal escapes
+ * (bash, zsh, ksh and busybox know them). The result has no control characters.
  */
 export function quoted(bytes: Uint8Array): string {
   if (bytes.every((byte) => byte >= 0x20 && byte < 0x7f)) {
@@ -118,7 +118,7 @@ export function quoted(bytes: Uint8Array): string {
   return `${word}'`;
 }
 
-/** For `printf`, which unlike arguments can write NUL. */
+/** Quotes bytes for `printf`, which unlike arguments can write NUL. */
 function printfText(bytes: Uint8Array): string {
   let text = "'";
   for (let at = 0; at < bytes.length; at += 1) {
@@ -126,7 +126,7 @@ function printfText(bytes: Uint8Array): string {
     const printable = byte >= 0x20 && byte < 0x7f && !"'\\%".includes(String.fromCharCode(byte));
     text += printable ? String.fromCharCode(byte) : octal(byte);
   }
-  // `printf` takes a first `-` for an option.
+  // `printf` treats a leading `-` as an option
   return text.startsWith("'-") ? `'\\055${text.slice(2)}'` : `${text}'`;
 }
 
@@ -134,14 +134,14 @@ function octal(byte: number): string {
   return `\\${byte.toString(8).padStart(3, "0")}`;
 }
 
-/** The bytes of the request line as one line for lists, at most `most` of them. */
+/** Returns method and target of the request line for lists, at most `most` bytes of the target. */
 export function methodAndPath(event: Event, most = 300): { method: Uint8Array; path: Uint8Array } {
   const message = lineOf(event);
   const line = target(message);
   return { method: part(message, line.method), path: part(message, line.target).subarray(0, most) };
 }
 
-/** The path without the query as queries of events take it; nothing where it is not UTF-8. */
+/** Returns the path without the query, for queries of events; undefined if it is not UTF-8. */
 export function pathText(event: Event): string | undefined {
   const message = lineOf(event);
   const bytes = part(message, target(message).path);

@@ -1,4 +1,4 @@
-/** Names and values of queries, forms, cookies, multipart and JSON bodies, each byte with its place in the message. */
+// Names and values of queries, forms, cookies, multipart and JSON bodies, each byte with its place in the message.
 import { byteAt, find, lower, Mapped, MappedBuilder, type Span, startsWith, textOf, utf8 } from "../../../bytes/bytes";
 import { headerText, indexOf, type Message, part, target } from "./message";
 import { formDecode } from "./transformations";
@@ -8,10 +8,10 @@ export interface Field {
   value: Mapped;
 }
 
-/** Fields of a message; further ones are not shown. SecArgumentsLimit is 1,000. */
+/** Number of fields shown of a message. SecArgumentsLimit is 1,000. */
 export const MOST_FIELDS = 1000;
 
-/** `application/x-www-form-urlencoded`, as the rules read it. */
+/** Parses `application/x-www-form-urlencoded` as the rules do. */
 export function form(source: Uint8Array, span: Span): Field[] {
   const fields: Field[] = [];
   for (let at = span.from; at < span.to && fields.length < MOST_FIELDS; ) {
@@ -26,7 +26,7 @@ export function form(source: Uint8Array, span: Span): Field[] {
   return fields;
 }
 
-/** The Cookie header, in the form that browsers send. */
+/** Parses the Cookie header in the form that browsers send. */
 export function cookies(source: Uint8Array, span: Span): Field[] {
   const fields: Field[] = [];
   const comma = indexOf(source, 0x2c, span.from, span.to);
@@ -55,7 +55,7 @@ export interface Part extends Field {
   headers: Mapped[];
 }
 
-/** `multipart/form-data`; undefined where the content type is another or names no boundary. */
+/** Parses `multipart/form-data`; undefined for another content type or one without a boundary. */
 export function multipart(source: Uint8Array, span: Span, contentType: string): Part[] | undefined {
   const boundary = /^\s*multipart\/[^;]*;(?:.*;)?\s*boundary\s*=\s*(?:"([^"]+)"|([^;\s]+))/i.exec(contentType);
   if (!boundary) {
@@ -113,7 +113,7 @@ function partOf(body: Uint8Array, span: Span, complete: boolean): Part {
   return { name, filename, headers, value: Mapped.of(body, { from: Math.min(at, to), to }) };
 }
 
-/** `; name="value"` of a header, without quotes and their escapes. */
+/** Returns the `; name="value"` parameter of a header, without quotes and their escapes. */
 function parameter(source: Uint8Array, line: Span, name: string): Mapped | undefined {
   let at = indexOf(source, 0x3b, line.from, line.to) + 1;
   while (at > 0 && at < line.to) {
@@ -139,17 +139,17 @@ function parameter(source: Uint8Array, line: Span, name: string): Mapped | undef
   return undefined;
 }
 
-/** Bytes that the names of a JSON body's values may have together. */
+/** Bytes of all names of a JSON body together. */
 const JSON_NAME_BYTES = 1_000_000;
 
 /**
- * The scalars of a JSON body, named as ModSecurity 2 does: the names of objects and arrays around, joined by dots. Those
- * before a fault, where there is one; undefined where the body does not begin as JSON. Nothing recurses.
+ * Returns the scalars of a JSON body, named as in ModSecurity 2: the names of enclosing objects and arrays, joined by dots.
+ * Stops at a syntax error; undefined if the body does not start as JSON. Does not recurse.
  */
 export function json(source: Uint8Array, span: Span): Field[] | undefined {
   const fields: Field[] = [];
   const all = Mapped.of(source.subarray(0, span.to));
-  /** The names around, and whether each level is an array. */
+  /** The enclosing names, and whether each level is an array. */
   const prefix: Mapped[] = [];
   const levels: { array: boolean; named: boolean }[] = [];
   let key: Mapped | undefined;
@@ -249,7 +249,7 @@ function dotted(names: Mapped[]): Mapped {
 
 const ESCAPES: Record<string, number> = { b: 8, f: 12, n: 10, r: 13, t: 9 };
 
-/** The string whose opening quote stands at `at`, without escapes; `end` is behind its closing quote. */
+/** Returns the string whose opening quote is at `at`, without escapes; `end` is after its closing quote. */
 function jsonString(all: Mapped, at: number): { text: Mapped; end: number } {
   const source = all.bytes;
   const out = new MappedBuilder(all);
@@ -288,7 +288,7 @@ function jsonString(all: Mapped, at: number): { text: Mapped; end: number } {
   return { text: out.done(), end: Math.min(end + 1, source.length) };
 }
 
-/** What a body is, as the rules would read it. */
+/** The type of a body as the rules parse it. */
 export type BodyKind = "form" | "multipart" | "json" | "other";
 
 export interface Decoded {
@@ -299,7 +299,7 @@ export interface Decoded {
   parts: Part[];
 }
 
-/** Everything that has a name in a request. */
+/** Returns everything that has a name in a request. */
 export function decoded(message: Message): Decoded {
   const { query } = target(message);
   const result: Decoded = { query: [], cookies: [], body: [], kind: "other", parts: [] };

@@ -1,9 +1,9 @@
 /**
- * Where a rule's match stands in the very bytes that were sent.
+ * Locates the match of a rule in the bytes that were sent.
  *
- * An event tells the variable (`ARGS:name`), its value after the rule's transformations, and the part that matched. The
- * transformations themselves it does not tell: they are found by trying which chain makes the value out of the bytes, and
- * the match is followed back through it.
+ * An event holds the variable (`ARGS:name`), its value after the rule's transformations, and the part that matched, but not
+ * the transformations. This module tries which chain of transformations turns the bytes into the value, and traces the match
+ * back through it.
  */
 import { bytesOf, equal, find, lower, Mapped, type Span, startsWith, textOf, utf8 } from "../../../bytes/bytes";
 import type { Event } from "../../../api/event";
@@ -12,19 +12,19 @@ import { type Decoded, decoded, type Field } from "./fields";
 import { type Message, requestMessage, responseMessage, target } from "./message";
 import { percentDecode, TRANSFORMATIONS } from "./transformations";
 
-/** How sure the marks are. */
+/** How exact the marks are. */
 export type Certainty =
   /** These bytes matched. */
   | "bytes"
-  /** The operator judges the value as a whole, or does not tell which part. */
+  /** The operator tests the whole value, or does not report which part. */
   | "whole"
-  /** The bytes that matched can't be followed back through the transformations: the whole value is marked. */
+  /** The match can't be traced back through the transformations: the whole value is marked. */
   | "value"
-  /** A secret was taken out of the event: the whole value is marked. */
+  /** A secret was redacted: the whole value is marked. */
   | "redacted"
   /** The variable was computed, not sent: nothing is marked. */
   | "computed"
-  /** The variable is not in what the event kept: nothing is marked. */
+  /** The variable is not in the stored part of the request: nothing is marked. */
   | "missing";
 
 export interface Location {
@@ -34,7 +34,7 @@ export interface Location {
   certainty: Certainty;
 }
 
-/** What was sent and answered, and what was found out about it so far. */
+/** A request and its response, with intermediate results. */
 export interface Messages {
   request: Message;
   response: Message | undefined;
@@ -44,14 +44,14 @@ export interface Messages {
   search: Search;
 }
 
-/** Bytes that are looked through and transformed for one event: a second or two. Beyond it whole values are marked. */
+/** Bytes searched and transformed for one event: one or two seconds. Beyond that whole values are marked. */
 const WORK = 24_000_000;
 
 class Search {
   /** Bytes so far. */
   done = 0;
 
-  /** Whether there is still time. Then so many bytes are looked through. */
+  /** Returns whether the budget allows another search, and spends it. */
   affords(bytes: number): boolean {
     if (this.done >= WORK) {
       return false;
@@ -72,14 +72,14 @@ export function messages(request: RequestEvidence): Messages {
   };
 }
 
-/** Bytes of a value after its transformations that events keep. */
+/** Bytes of a transformed value that events store. */
 const KEPT = 4096;
-/** Bytes of a value for which chains of transformations are tried. */
+/** Bytes of a value on which chains of transformations are tried. */
 const TRIED = 8192;
-/** Chains that are tried. */
+/** Number of chains tried. */
 const CHAINS = 160;
 
-/** Where each match of the event stands. */
+/** Returns the location of each match of an event. */
 export function locateAll(event: Event): Location[] {
   const request = event.evidence.request;
   if (!request) {
@@ -117,7 +117,7 @@ export function locate(all: Messages, rule: MatchedRule): Location {
 
 const REDACTED = "[redacted]";
 
-/** Where one of several values was meant: those that hold the transformed one in any case, or else all. */
+/** Picks among several values: those that contain the transformed one, ignoring case, else all. */
 function closest(values: Candidate[], value: Uint8Array): Candidate[] {
   if (value.length === 0 || values.length === 1) {
     return values;
@@ -126,7 +126,7 @@ function closest(values: Candidate[], value: Uint8Array): Candidate[] {
   return near.length > 0 ? near : values;
 }
 
-/** The first of the values of which a chain of transformations makes `value`, after that chain. */
+/** Returns the first value that a chain of transformations turns into `value`, transformed. */
 function explain(values: Candidate[], value: Uint8Array): Mapped | undefined {
   if (value.length === 0) {
     return undefined;
@@ -152,15 +152,15 @@ function explain(values: Candidate[], value: Uint8Array): Mapped | undefined {
 
 interface Chain {
   names: string[];
-  /** What it makes of the value's first [`TRIED`] bytes. */
+  /** Its result for the first [`TRIED`] bytes of the value. */
   made: Mapped;
-  /** What it makes of all of it, once that was asked. */
+  /** Its result for the whole value, computed on demand. */
   whole?: Mapped;
 }
 
 /**
- * A value, and what chains of transformations make of it: the shortest first, none twice. They are made as they are asked for,
- * and kept for the next rule that matched on the value.
+ * A value and the results of chains of transformations: the shortest first, no result twice. Results are computed on demand
+ * and cached for the next rule that matched on the value.
  */
 class Candidate implements Iterable<Chain> {
   private readonly chains: Chain[];
@@ -189,7 +189,7 @@ class Candidate implements Iterable<Chain> {
     }
   }
 
-  /** Whether there is time to look through the value. */
+  /** Returns whether the budget allows a search of the value. */
   affords(): boolean {
     return this.search.affords(this.value.length);
   }
@@ -211,7 +211,7 @@ class Candidate implements Iterable<Chain> {
     return true;
   }
 
-  /** Tries every transformation on the next chain. False where there is none. */
+  /** Tries every transformation on the next chain. Returns false if there is none. */
   private expand(): boolean {
     const chain = this.chains[this.expanded];
     if (!chain || this.chains.length > CHAINS) {
@@ -219,7 +219,7 @@ class Candidate implements Iterable<Chain> {
     }
     this.expanded += 1;
     for (const [name, transformation] of Object.entries(TRANSFORMATIONS)) {
-      // Text of other kinds decodes to noise, which is not worth going on from.
+      // other text decodes to noise, which needs no further steps
       if (chain.names.includes("base64Decode") || (name === "base64Decode" && chain.names.length > 1)) {
         continue;
       }
@@ -235,7 +235,7 @@ class Candidate implements Iterable<Chain> {
   }
 }
 
-/** What of the transformed value matched, as far as the event tells. */
+/** Returns the part of the transformed value that matched, if the event holds it. */
 export function needle(rule: MatchedRule): Uint8Array | undefined {
   const matched = bytesOf(rule.matched);
   if (matched.length > 0) {
@@ -255,7 +255,7 @@ export function needle(rule: MatchedRule): Uint8Array | undefined {
   return undefined;
 }
 
-/** The places of the match in a value after its transformations. */
+/** Returns the places of the match in a transformed value. */
 function matchedSpans(value: Mapped, rule: MatchedRule): Span[] | undefined {
   if (rule.operator === "validateByteRange") {
     return outside(value, textOf(bytesOf(rule.argument)));
@@ -274,10 +274,10 @@ function findInAnyCase(bytes: Uint8Array, what: Uint8Array): number {
   return exact >= 0 ? exact : find(lower(bytes), lower(what));
 }
 
-/** Where the match stands in a value of which the transformed form is not known. */
+/** Locates the match in a value whose transformed form is unknown. */
 function searched(values: Candidate[], rule: MatchedRule): Span[] | undefined {
   const what = needle(rule);
-  // A short match is found anywhere: only where there is one value can that not mislead.
+  // a short match occurs anywhere, so it is searched only if there is a single value
   if (!what || (what.length < 3 && values.length > 1)) {
     return undefined;
   }
@@ -333,7 +333,7 @@ interface Candidates {
   values: Candidate[];
 }
 
-/** The values that a variable may mean; undefined for one that was not sent. */
+/** Returns the values that a variable may mean; undefined for a variable that was not sent. */
 function candidates(all: Messages, variable: string): Candidates | undefined {
   const colon = variable.indexOf(":");
   const collection = (colon < 0 ? variable : variable.slice(0, colon)).toUpperCase();
@@ -429,7 +429,7 @@ function candidates(all: Messages, variable: string): Candidates | undefined {
   }
 }
 
-/** From phase 2 on rules see the path decoded. */
+/** From phase 2 on, rules see the decoded path. */
 function decodedUri(message: Message, at: ReturnType<typeof target>): Mapped {
   const path = percentDecode(Mapped.of(message.bytes, at.path));
   const rest = Mapped.of(message.bytes, { from: at.path.to, to: at.uri.to });
@@ -440,7 +440,7 @@ function decodedUri(message: Message, at: ReturnType<typeof target>): Mapped {
   return new Mapped(bytes, join(path.starts, rest.starts), join(path.ends, rest.ends));
 }
 
-/** The fields of this name; without regard to case where none is written so, and to what other engines add to JSON names. */
+/** Returns the fields of a name; if none matches exactly, ignores case and the prefix that other engines add to JSON names. */
 function pick<T extends Field>(fields: T[], selector: string | undefined): T[] {
   if (selector === undefined) {
     return fields;

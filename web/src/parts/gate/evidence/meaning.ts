@@ -1,11 +1,11 @@
-// What bytes mean beyond their escapes: marks in decoded values, base64, JSON laid out.
+// Marks in decoded values, base64, formatted JSON.
 import { byteAt, type Mapped, textOf } from "../../../bytes/bytes";
 import { headerText, type Message, part } from "./message";
 import { base64Decode } from "./transformations";
 import type { Mark, Marked } from "./view";
 import { pieces } from "../../../bytes/visible";
 
-/** The value in pieces, marked where its bytes stem from marked ones. */
+/** Returns the value in pieces, marked where its bytes come from marked ones. */
 export function markedValue(value: Mapped, marks: Mark[]): Marked[] {
   const whole = value.span();
   const near = whole ? marks.filter((mark) => mark.span.from < whole.to && mark.span.to > whole.from) : [];
@@ -19,7 +19,7 @@ export function markedValue(value: Mapped, marks: Mark[]): Marked[] {
     let before = "";
     for (let at = 0; at < value.length; at += 1) {
       const now = of(at).join();
-      // A character's later bytes do not begin a piece.
+      // a continuation byte starts no piece
       if (now !== before && (byteAt(value.bytes, at) & 0xc0) !== 0x80) {
         cuts.push(at);
         before = now;
@@ -33,10 +33,10 @@ export function markedValue(value: Mapped, marks: Mark[]): Marked[] {
   }));
 }
 
-/** Bytes of a value that is tried as base64. */
+/** Bytes of a value tried as base64. */
 const MOST_BASE64 = 2000;
 
-/** The text that a value is in base64; undefined where that is not likely. */
+/** Returns the text of a value that looks like base64; undefined otherwise. */
 export function plausibleBase64(value: Mapped): string | undefined {
   const text = textOf(value.bytes.subarray(0, MOST_BASE64));
   if (value.length < 8 || value.length > MOST_BASE64 || !/^[A-Za-z0-9+/_-]+={0,2}$/.test(text)) return undefined;
@@ -45,10 +45,10 @@ export function plausibleBase64(value: Mapped): string | undefined {
   return bytes.length > 4 && printable.length === bytes.length ? textOf(bytes) : undefined;
 }
 
-/** Characters of a body that is laid out. */
+/** Characters of formatted JSON. */
 const MOST_LAID_OUT = 1_000_000;
 
-/** A JSON body laid out; undefined where it is none, or is cut off. */
+/** Returns a JSON body formatted; undefined if it is not JSON, or truncated. */
 export function prettyJson(message: Message): string | undefined {
   if (!message.body || !/json/i.test(headerText(message, "content-type"))) return undefined;
   const text = textOf(part(message, message.body));
@@ -60,7 +60,7 @@ export function prettyJson(message: Message): string | undefined {
   }
 }
 
-/** Only white space changes: numbers, escapes and doubled keys stay as they were sent. Throws for what is no JSON. */
+/** Formats JSON. Only white space changes: numbers, escapes and duplicate keys stay as sent. Throws if it is not JSON. */
 export function layOut(json: string): string {
   JSON.parse(json);
   let out = "";

@@ -1,4 +1,4 @@
-/** A request or a response as one run of bytes, and where its parts stand. */
+// A request or a response as one run of bytes, with the places of its parts.
 import { byteAt, bytesOf, find, lower, type Span, textOf, utf8 } from "../../../bytes/bytes";
 import type { Header, RequestEvidence, Response } from "./request";
 
@@ -9,13 +9,13 @@ export interface Line {
 
 export interface Message {
   /**
-   * Start line, headers, empty line, body. Header lines are put together again: `Name: value`, without the white space that
+   * Start line, headers, empty line, body. Header lines are rebuilt as `Name: value`, without the white space that
    * the client may have sent around the value.
    */
   bytes: Uint8Array;
   start: Span;
   headers: Line[];
-  /** The part that was kept; undefined where there is none. */
+  /** The stored part; undefined without one. */
   body: Span | undefined;
 }
 
@@ -68,7 +68,7 @@ export function part(message: Message, span: Span): Uint8Array {
   return message.bytes.subarray(span.from, span.to);
 }
 
-/** The value of the first header of this name (lower case), as text. */
+/** Returns the value of the first header of a name (lower case), as text. */
 export function headerText(message: Message, name: string): string {
   const line = message.headers.find((line) => textOf(lower(part(message, line.name))) === name);
   return line ? textOf(part(message, line.value)) : "";
@@ -82,7 +82,7 @@ export interface Target {
   /** Without scheme and authority. */
   uri: Span;
   path: Span;
-  /** Behind the last slash or backslash. */
+  /** After the last slash or backslash. */
   base: Span;
   query: Span | undefined;
   protocol: Span;
@@ -116,13 +116,13 @@ export function target(message: Message): Target {
   };
 }
 
-/** Where a byte stands first; `to` where it does not. */
+/** Returns the first place of a byte; `to` if there is none. */
 export function indexOf(bytes: Uint8Array, byte: number, from: number, to: number): number {
   const at = bytes.indexOf(byte, from);
   return at < 0 || at > to ? to : at;
 }
 
-/** Where the path begins: behind `http://authority` (RFC 9112 §3.2.2). */
+/** Returns where the path begins: after `http://authority` (RFC 9112 §3.2.2). */
 function authorityEnd(bytes: Uint8Array, target: Span): number {
   const scheme = /^[a-z0-9+.-]+:\/\//i.exec(textOf(bytes.subarray(target.from, Math.min(target.to, target.from + 64))));
   if (!scheme) {

@@ -1,4 +1,4 @@
-// The JSON of a request's evidence, as crates/event writes it: what of it the pages show.
+// The JSON of a request's evidence, as crates/event writes it, as far as the pages show it.
 import type { ByteText } from "../../../bytes/bytes";
 import type { Severity } from "../../../api/event";
 

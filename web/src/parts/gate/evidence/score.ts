@@ -1,9 +1,9 @@
-/** How an anomaly score came about. */
+// The sum behind an anomaly score.
 import { bytesOf, textOf } from "../../../bytes/bytes";
 import type { Severity } from "../../../api/event";
 import type { MatchedRule, RequestEvidence } from "./request";
 
-/** What a match adds by its severity: the defaults of the Core Rule Set. */
+/** Points of a match by severity: the defaults of the Core Rule Set. */
 const POINTS: Partial<Record<Severity, number>> = { critical: 5, error: 4, warning: 3, notice: 2 };
 
 export interface Contribution {
@@ -20,14 +20,14 @@ export interface Arithmetic {
   /** In the order of their first match. */
   contributions: Contribution[];
   sum: number;
-  /** What the rules counted. */
+  /** The score that the rules counted. */
   total: number;
-  /** From where on the rules block, where a blocking rule matched and told. */
+  /** The score from which rules block, if a blocking rule matched and logged it. */
   threshold: number | undefined;
   categories: [string, number][];
 }
 
-/** Blocking rules of the Core Rule Set, and those that only tell of them: they add nothing. */
+/** Returns whether a rule of the Core Rule Set evaluates or reports scores; such a rule adds no points. */
 export function judges(rule: number): boolean {
   return (rule >= 949_000 && rule < 950_000) || (rule >= 959_000 && rule < 960_000) || (rule >= 980_000 && rule < 981_000);
 }
@@ -37,7 +37,7 @@ function paranoia(rule: MatchedRule): number | undefined {
   return tag ? Number(tag) : undefined;
 }
 
-/** Of the request (phases 1 and 2) or of the response (3 and 4). Undefined where rules kept no score. */
+/** Returns the sum for the request (phases 1 and 2) or the response (3 and 4); undefined if rules kept no score. */
 export function arithmetic(request: RequestEvidence, direction: "inbound" | "outbound"): Arithmetic | undefined {
   const total = request.scores?.[direction] ?? 0;
   if (total === 0) {

@@ -1,6 +1,6 @@
 /**
- * Transformations of SecLang over mapped bytes, as crates/waf does them, so that a match in a transformed value is found in
- * the bytes that were sent. Those that keep no order (hashes, lengths) are not here.
+ * SecLang transformations on mapped bytes, as in crates/waf, so that a match in a transformed value can be located in
+ * the bytes that were sent. Transformations that keep no order (hashes, lengths) are missing.
  */
 import { byteAt, hexDigit, hexPair, Mapped, MappedBuilder } from "../../../bytes/bytes";
 
@@ -12,7 +12,7 @@ function isSpace(byte: number): boolean {
   return byte === 0x20 || (byte >= 9 && byte <= 13);
 }
 
-/** A step of a decoder: the byte and how many bytes it takes the place of; byte -1 for none. */
+/** A step of a decoder: the byte and how many bytes it replaces; byte -1 for none. */
 type Step = [byte: number, length: number];
 
 function decoder(step: (bytes: Uint8Array, at: number) => Step): Transformation {
@@ -29,7 +29,7 @@ function decoder(step: (bytes: Uint8Array, at: number) => Step): Transformation 
   };
 }
 
-/** `%uFF01` to `%uFF5E` are the full-width forms of ASCII; of other codes the lower byte counts. */
+/** `%uFF01` to `%uFF5E` are the full-width forms of ASCII; other codes keep their lower byte. */
 function narrow(high: number, low: number): number {
   return high === 0xff && low > 0 && low < 0x5f ? low + 0x20 : low;
 }
@@ -273,13 +273,13 @@ const replaceComments: Transformation = (value) => {
   return out.done();
 };
 
-/** `.` and `..` segments and doubled separators go. */
+/** Removes `.` and `..` segments and doubled separators. */
 function normalizePath(windows: boolean): Transformation {
   const separates = (byte: number): boolean => byte === 0x2f || (windows && byte === 0x5c);
   return (value) => {
     const out = new MappedBuilder(value);
     const absolute = separates(byteAt(value.bytes, 0));
-    /** Lengths of `out` before each segment that `..` may take away. */
+    /** Lengths of `out` before each segment that `..` may remove. */
     const before: number[] = [];
     for (let at = 0; at < value.length; ) {
       if (separates(byteAt(value.bytes, at))) {
@@ -317,7 +317,7 @@ function base64Digit(byte: number): number {
   return "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".indexOf(String.fromCharCode(byte));
 }
 
-/** Standard and URL-safe digits; ends at the first other byte. Each byte stems from the digits that hold its bits. */
+/** Decodes standard and URL-safe digits up to the first other byte. Each byte maps to the digits that hold its bits. */
 export const base64Decode: Transformation = (value) => {
   const out = new MappedBuilder(value);
   let bits = 0;
@@ -338,7 +338,7 @@ export const base64Decode: Transformation = (value) => {
   return out.done();
 };
 
-/** By the names that SecLang gives them. */
+/** All transformations by their SecLang names. */
 export const TRANSFORMATIONS: Readonly<Record<string, Transformation>> = {
   urlDecodeUni,
   lowercase,

@@ -1,4 +1,4 @@
-/** Messages laid out as text and as hex, with marks; long ones folded. */
+// Messages as text and as hex, with marks; long ones folded.
 import { byteAt, type Span } from "../../../bytes/bytes";
 import type { Location } from "./locate";
 import { boundary, pieces } from "../../../bytes/visible";
@@ -22,13 +22,13 @@ export function marksOf(locations: Location[], side: Location["side"]): Mark[] {
   );
 }
 
-/** Which matches hold a span. */
+/** Returns the matches that overlap a span. */
 function matchesIn(marks: Mark[], span: Span): number[] {
   const found = marks.filter((mark) => mark.span.from < span.to && mark.span.to > span.from);
   return [...new Set(found.map((mark) => mark.match))];
 }
 
-/** The bytes of a span as text. */
+/** Returns the bytes of a span as text. */
 export function textView(bytes: Uint8Array, span: Span, marks: Mark[]): Marked[] {
   const within = marks
     .map(({ span: { from, to }, match }) => ({
@@ -44,7 +44,7 @@ export function textView(bytes: Uint8Array, span: Span, marks: Mark[]): Marked[]
   }));
 }
 
-/** The bytes of a span as rows of offset, hex and ASCII; rows begin at multiples of `width`. */
+/** Returns the bytes of a span as rows of offset, hex and ASCII; rows start at multiples of `width`. */
 export function hexView(bytes: Uint8Array, span: Span, width: number, marks: Mark[]): Marked[] {
   const out: Marked[] = [];
   const add = (text: string, matches: number[]): void => {
@@ -77,14 +77,14 @@ export function hexView(bytes: Uint8Array, span: Span, width: number, marks: Mar
   return out;
 }
 
-/** Bytes from the beginning that are shown of a long message. */
+/** Bytes shown at the beginning of a long message. */
 export const FOLDED_HEAD = 4096;
-/** Bytes around a mark that are shown beyond that. */
+/** Bytes shown around a mark beyond that. */
 const AROUND = 256;
-/** Places that are shown of a long message. */
+/** Number of places shown of a long message. */
 const MOST_PLACES = 20;
 
-/** What is shown of a span while it is folded: its beginning, and what stands around marks. Ascending and apart. */
+/** Returns the visible parts of a folded span: its beginning, and the bytes around marks; ascending, without overlap. */
 export function folded(span: Span, marks: Mark[], head = FOLDED_HEAD): Span[] {
   if (span.to - span.from <= head + 2 * AROUND) {
     return [span];
