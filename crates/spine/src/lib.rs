@@ -9,15 +9,18 @@
 //! - [`clock`]: wall time and uptime, of the machine or of a test
 //! - [`folder`]: a part's data folder with its schema and migrations
 //! - [`scheduler`]: jobs at due times that outlive restarts and clocks that are set
+//! - [`address_sets`]: named sets of addresses, networks, countries and autonomous systems
 //! - [`ends`]: everything that expires
 //! - [`tasks`]: named tasks that stop in reverse order
 //! - [`secret`]: secrets from files and the environment
 //! - [`http`]: one HTTP request and its answer
+//! - [`resolver`]: DNS questions to recursive and authoritative servers, with DNSSEC
 //! - [`geoip`]: country and network operator of an address
 //! - [`findings`]: the findings of these pieces
 //! - [`limits`]: every limit of this crate
 #![forbid(unsafe_code)]
 
+pub mod address_sets;
 pub mod clock;
 pub mod ends;
 pub mod findings;
@@ -25,6 +28,7 @@ pub mod folder;
 pub mod geoip;
 pub mod http;
 pub mod limits;
+pub mod resolver;
 pub mod scheduler;
 pub mod secret;
 pub mod tasks;

@@ -27,6 +27,23 @@ pub const BUSY_RETRY: Duration = Duration::from_secs(30);
 /// Failures in a row after which a job is a finding.
 pub const FAILING_AFTER: u32 = 3;
 
+/// Entries of all address sets; a change beyond it is refused. An entry takes some 150 bytes of memory.
+pub const MAX_ENTRIES: usize = 200_000;
+/// Sources of all address sets, each with a file; a further one is refused.
+pub const MAX_TABLES: usize = 100;
+/// Bytes of the name of a set or a source.
+pub const MAX_NAME_BYTES: usize = 40;
+/// Bytes of an entry's reason; a longer one is cut.
+pub const MAX_REASON_BYTES: usize = 200;
+/// Bytes of the reasons of all entries, each reason of a source counted once; a change beyond it is refused.
+pub const MAX_REASONS_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of the file of one source; a longer one is refused. [`MAX_ENTRIES`] with short reasons take less.
+pub const MAX_SET_FILE_BYTES: u64 = 96 * 1024 * 1024;
+/// Entries of address sets in the list of ends: those that end next.
+pub const MAX_SET_ENDS: usize = 100;
+/// Time from a change of an address set to its write. A process that is killed loses the changes of this time.
+pub const FLUSH_DELAY: Duration = Duration::from_secs(1);
+
 /// Ends that the list holds; the latest are left out.
 pub const MAX_ENDS: usize = 1000;
 
@@ -38,6 +55,17 @@ pub const MAX_SECRET_BYTES: u64 = 4096;
 
 /// Bytes of a GeoIP database; a larger one is refused, because it is kept in memory. One of countries has less than 10 MB.
 pub const MAX_GEOIP_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Time for one DNS server's answer.
+pub const DNS_TIMEOUT: Duration = Duration::from_secs(5);
+/// Questions to a DNS server that stays silent.
+pub const DNS_ATTEMPTS: usize = 2;
+/// Answers that a resolver keeps until their time to live ends.
+pub const DNS_CACHE: u64 = 128;
+/// Bytes of a DNS answer over UDP that are asked for; a longer one comes over TCP (RFC 9715 section 3.1: no fragments).
+pub const DNS_UDP_BYTES: u16 = 1232;
+/// Addresses of a zone's own servers that are asked.
+pub const MAX_NAME_SERVERS: usize = 32;
 
 /// Time for a TCP connection to one address of a host, before the next address is tried.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

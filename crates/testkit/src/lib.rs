@@ -13,6 +13,7 @@
 //! | [`nginx`] | nginx: plain, as proxy, with libmodsecurity 3 |
 //! | [`monban`] | the binary of this workspace, as its users start it |
 //! | [`postfix`] | a mail server with TLS and authentication, and its mailbox |
+//! | [`bind`] | BIND's named with zones of a test, signed or not |
 //! | [`bodies`] | body parsers of other stacks, beside what the rule engine inspects of the same bodies |
 //! | [`browser`] | Chromium before the console: the cases in tests/browser |
 //! | [`receiver`] | a receiver of webhooks that answers as it is told |
@@ -44,6 +45,7 @@
 )]
 
 pub mod apache;
+pub mod bind;
 pub mod bodies;
 pub mod browser;
 pub mod ca;
