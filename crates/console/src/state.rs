@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Json, Response};
 use event::Severity;
 use finding::{Declaration, Finding, ShownFinding, Text, table};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -35,8 +36,8 @@ pub struct Health {
     pub removed: u64,
     /// Stored events that are not indexed yet; until they are, text searches and overviews take longer.
     pub unindexed: u64,
-    /// Rules in force.
-    pub rules: usize,
+    /// Numbers about the parts that run, by name: `{"gate": {"rules": 900}}`.
+    pub parts: Map<String, Value>,
 }
 
 table! {

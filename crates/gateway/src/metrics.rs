@@ -45,8 +45,6 @@ pub struct Metrics {
     pub open_requests: Gauge<i64, AtomicI64>,
     /// Events that were made.
     pub events: Counter,
-    /// Events that could not be kept; whoever keeps them counts here.
-    pub events_dropped: Counter,
     /// Access log lines that did not reach the disk.
     pub access_lines_dropped: Counter,
     /// Reloads that took effect, and those that did not.
@@ -131,7 +129,6 @@ impl Metrics {
             open_connections: Gauge::default(),
             open_requests: Gauge::default(),
             events: Counter::default(),
-            events_dropped: Counter::default(),
             access_lines_dropped: Counter::default(),
             reloads: Family::default(),
             holdings: None,
@@ -190,7 +187,6 @@ impl Metrics {
         r.register("connections_open", "Open connections", self.open_connections.clone());
         r.register("requests_open", "Requests being served", self.open_requests.clone());
         r.register("events", "Events recorded", self.events.clone());
-        r.register("events_dropped", "Events that could not be stored", self.events_dropped.clone());
         r.register(
             "access_lines_dropped",
             "Access log lines that did not reach the disk",

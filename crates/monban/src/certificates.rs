@@ -4,11 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use event::{Severity, Timestamp};
 use finding::{Declaration, Finding, Text, table};
-use gateway::config::CertificateConfig;
+use gateway::config::GatewayConfig;
 use gateway::tls::{Certificate, Weight};
-
-use crate::checks::of_gate;
-use crate::config::{About, Config};
 
 table! {
     /// The findings of certificates.
@@ -38,38 +35,32 @@ table! {
     }
 }
 
-/// Those that are served.
+/// Certificates that a listener serves.
 pub struct Certificates(Mutex<Vec<Certificate>>);
 
 impl Certificates {
-    /// Reads the certificates of a configuration. One that cannot be read keeps the daemon from starting elsewhere.
-    pub fn of(config: &Config) -> Self {
+    /// Reads the certificates of a gateway. One that cannot be read is left out: it keeps the gate from starting.
+    pub fn of(config: &GatewayConfig) -> Self {
         Self(Mutex::new(read(config)))
     }
 
-    /// Takes those of a configuration that has come into force.
-    pub fn replace(&self, config: &Config) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = read(config);
+    /// Takes the certificates of a configuration that has come into force.
+    pub fn replace(&self, certificates: Vec<Certificate>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = certificates;
     }
 
     /// The certificates that clients refuse, or will within 14 days.
     pub fn findings(&self, now: Timestamp) -> Vec<Finding> {
         let certificates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = |certificate: &Certificate| {
-            let (weight, why) = certificate.date_fault(now)?;
-            let row = if weight == Weight::Refused { CERTIFICATE_REFUSED } else { CERTIFICATE_DATES };
-            Some(row.finding(certificate.path.display().to_string()).with("why", why))
-        };
-        certificates.iter().filter_map(of).collect()
+        certificates.iter().filter_map(|certificate| finding(certificate, now)).collect()
     }
 }
 
-fn read(config: &Config) -> Vec<Certificate> {
-    let gate = config.gateway();
-    let files = gate.listeners.iter().flat_map(|listener| &listener.tls).chain(&config.receiver.tls);
+/// Reads the certificates of a gateway, each once: listeners often share one.
+pub fn read(config: &GatewayConfig) -> Vec<Certificate> {
+    let files = config.listeners.iter().flat_map(|listener| &listener.tls);
     let mut found: Vec<Certificate> = Vec::new();
     for certificate in files.filter_map(|files| Certificate::load(files).ok()) {
-        // listeners often share one
         if !found.contains(&certificate) {
             found.push(certificate);
         }
@@ -77,36 +68,9 @@ fn read(config: &Config) -> Vec<Certificate> {
     found
 }
 
-/// Faults that make clients refuse. The gateway's own check reports those that keep a listener from starting.
-pub fn refused(config: &Config, now: Timestamp) -> Vec<(About, String)> {
-    faults(config, now, Weight::Refused)
-}
-
-/// Faults that some clients refuse now and all will soon.
-pub fn warnings(config: &Config, now: Timestamp) -> Vec<(About, String)> {
-    faults(config, now, Weight::Warning)
-}
-
-fn faults(config: &Config, now: Timestamp, weight: Weight) -> Vec<(About, String)> {
-    let found = gateway::tls::faults(&config.gateway(), now);
-    let gate = match weight {
-        Weight::Refused => found.refused,
-        Weight::Warning => found.warnings,
-    };
-    let receiver = config.receiver.tls.iter().filter_map(|files| of_receiver(files, now, weight));
-    gate.into_iter().map(of_gate).chain(receiver).collect()
-}
-
-/// Logs both kinds: neither keeps the gate from serving.
-pub fn log(config: &Config, now: Timestamp) {
-    for (_, fault) in refused(config, now).into_iter().chain(warnings(config, now)) {
-        tracing::warn!("{fault}");
-    }
-}
-
-fn of_receiver(files: &CertificateConfig, now: Timestamp, wanted: Weight) -> Option<(About, String)> {
-    let certificate = Certificate::load(files).ok()?;
-    let (weight, what) = certificate.date_fault(now)?;
-    let fault = format!("[receiver] {}: {what}", certificate.path.display());
-    (weight == wanted).then_some((About::Text, fault))
+/// The finding about a certificate that clients refuse, or will within 14 days.
+pub fn finding(certificate: &Certificate, now: Timestamp) -> Option<Finding> {
+    let (weight, why) = certificate.date_fault(now)?;
+    let row = if weight == Weight::Refused { CERTIFICATE_REFUSED } else { CERTIFICATE_DATES };
+    Some(row.finding(certificate.path.display().to_string()).with("why", why))
 }

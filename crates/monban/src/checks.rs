@@ -1,171 +1,104 @@
-//! Checks before a start. `monban check`, the start and a reload call the same function, so that they accept the same
+//! Checks of a configuration. `monban check`, the start and a reload call the same function, so that they accept the same
 //! configurations.
 
+use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
-use finding::{Fault, Key};
-use waf::RuleSet;
+use finding::{Fault, KeyPath};
 
-use crate::config::{About, Config};
+use crate::access::writable;
+use crate::config::{Config, Document, Located};
+use crate::data_folder;
 use crate::failure::Failure;
-use crate::{data_folder, looking, reception, rules, tuned_gate};
+use crate::part::AnyPart;
+use crate::parts;
 
-/// A configuration without a fault, and the rules that it names.
-pub struct Checked {
-    pub config: Config,
-    /// None if it names none.
-    pub rules: Option<Arc<RuleSet>>,
+/// A configuration file, checked.
+pub struct Examined {
+    /// The configuration; none where the text is no TOML.
+    pub config: Option<Config>,
+    /// All faults.
+    pub faults: Vec<Located>,
+    /// Errors that keep nothing from running: `monban check` reports them, a start logs them.
+    pub errors: Vec<Located>,
+    /// Oddities.
+    pub warnings: Vec<Located>,
 }
 
-/// Reads a file and all that it points at. The log tells what in the rules is hardly meant as it is written.
+/// Reads a file and checks everything that it names. Warnings go to the log.
 ///
 /// # Errors
 /// All faults, each with its place; or why the file cannot be read.
-pub fn load(path: &Path) -> Result<Checked, Failure> {
-    let mut read = None;
-    let faults = examine(path, |config, rules| {
-        read = Some(Checked { config: config.clone(), rules });
-        Vec::new()
-    })?;
-    match read {
-        Some(checked) if faults.is_empty() => {
-            for warning in checked.rules.iter().flat_map(|rules| rules::warnings(rules)) {
+pub fn load(path: &Path) -> Result<Config, Failure> {
+    let Examined { config, faults, errors, warnings } = examine(path, |_| Vec::new())?;
+    match config {
+        Some(config) if faults.is_empty() => {
+            for warning in errors.into_iter().chain(warnings) {
                 tracing::warn!("{warning}");
             }
-            Ok(checked)
+            Ok(config)
         }
-        _ => Err(Failure::Configuration(faults)),
+        _ => Err(Failure::faults(&faults)),
     }
 }
 
-/// All faults of a file and of what it points at, each with its place, and those that `more` finds.
+/// Returns all faults of a file and of what it names, each with its place, and those that `more` finds.
 ///
 /// # Errors
-/// Why the file cannot be read.
-pub fn examine(
-    path: &Path,
-    more: impl FnOnce(&Config, Option<Arc<RuleSet>>) -> Vec<(About, String)>,
-) -> Result<Vec<String>, Failure> {
-    let mut faults = Config::examine(path, |config| {
-        let (mut faults, rules) = faults(config);
-        faults.extend(more(config, rules));
-        faults
-    })?;
-    faults.dedup();
-    Ok(faults)
-}
-
-/// Returns the faults of a configuration and of the files that it names, and the rules if they load. Creates and changes
-/// nothing. A full disk is no fault: the daemon starts on it.
-pub fn faults(config: &Config) -> (Vec<(About, String)>, Option<Arc<RuleSet>>) {
-    let gate = config.gateway();
-    let mut faults: Vec<_> = gateway::check(&gate).into_iter().map(of_gate).collect();
-    if gate.listeners.is_empty() && !(config.has_other_sources() && gate.sites.is_empty()) {
-        faults.push((About::Text, "there is no [[listen]]: nothing would be served".to_owned()));
-    }
-    if gate.sites.is_empty() && !(config.has_other_sources() && gate.listeners.is_empty()) {
-        faults.push((About::Text, "there is no [[site]]: every request would be answered 404".to_owned()));
-    }
-    let told = |fault| (About::Text, fault);
-    faults.extend(addresses(config).into_iter().map(told));
-    match data_dir(config) {
-        Some(fault) => faults.push(told(fault)),
-        // what lies in a folder that cannot be used tells nothing new
-        None => {
-            faults.extend(looking::filters(config).err().map(|fault| (About::Elsewhere, fault)));
-            let exclusions = tuned_gate::store(config).read();
-            faults.extend(exclusions.err().map(|error| (About::Elsewhere, error.to_string())));
+/// The file cannot be read.
+pub fn examine(path: &Path, more: impl FnOnce(&Config) -> Vec<Fault>) -> Result<Examined, Failure> {
+    let document = Document::open(path)?;
+    let mut reading = document.read(&parts::sections());
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    if let Some(config) = reading.config.clone() {
+        let mut faults = faults(&config, parts::ALL);
+        faults.extend(more(&config));
+        reading.add(faults);
+        for part in parts::ALL {
+            let remarks = part.remarks(&config);
+            errors.extend(reading.locate(remarks.errors));
+            warnings.extend(reading.locate(remarks.warnings));
         }
     }
-    for (key, path) in [("error_log", &config.waf.error_log), ("audit_log", &config.waf.audit_log)] {
-        if let Some(path) = path
-            && let Err(fault) = writable_file(path)
-        {
-            faults.push(told(format!("[waf] {key} {}: {fault}", path.display())));
-        }
-    }
-    faults.extend(reception::faults(config).into_iter().map(told));
-    faults.extend(
-        notify::channel::Channel::open_all(&config.notify).err().unwrap_or_default().into_iter().map(told),
-    );
-    faults.extend(looking::geoip(config).err().map(told));
-    let files = tuned_gate::rule_files(config);
-    let mut loaded = None;
-    if !files.is_empty() {
-        match rules::load(&files) {
-            Ok(rules) => loaded = Some(Arc::new(rules)),
-            Err(errors) => {
-                faults.extend(errors.iter().map(|fault| (About::Elsewhere, fault.to_string())));
-            }
-        }
-    }
-    (faults, loaded)
+    Ok(Examined { config: reading.config, faults: reading.faults, errors, warnings })
 }
 
-/// A fault of the gate, with the table that its key begins with.
-pub fn of_gate(fault: Fault) -> (About, String) {
-    let about = match &fault.key.0[..] {
-        [Key::Name(list), Key::Index(index), ..] if list == "listen" => About::Table("listen", Some(*index)),
-        [Key::Name(list), Key::Index(index), ..] if list == "site" => About::Table("site", Some(*index)),
-        [Key::Name(table), ..] if table == "limits" => About::Table("limits", None),
-        [Key::Name(table), ..] if table == "access_log" => About::Table("access_log", None),
-        _ => About::Text,
-    };
-    (about, fault.what)
+/// Returns the faults of a configuration and of the files that it names. Creates and changes nothing.
+pub fn faults(config: &Config, parts: &[&dyn AnyPart]) -> Vec<Fault> {
+    let mut faults: Vec<Fault> = data_dir(config).into_iter().collect();
+    faults.extend(parts.iter().flat_map(|part| part.check(config)));
+    let listening = parts.iter().flat_map(|part| part.addresses(config));
+    faults.extend(taken_twice(listening.collect()));
+    if !parts.iter().any(|part| part.is_source(config)) {
+        faults.push(Fault::at("", "there is no [[listen]]: nothing would be served"));
+    }
+    faults
 }
 
-/// Listeners of this process that would take each other's address.
-fn addresses(config: &Config) -> Vec<String> {
-    let gate = config.gateway();
-    let listeners = gate.listeners.iter().map(|listener| listener.address);
+/// Addresses of this process that would take each other's place.
+fn taken_twice(listening: Vec<(KeyPath, SocketAddr)>) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let mut taken: Vec<_> = listeners.map(|address| ("a [[listen]] section", address)).collect();
-    let receiver = (!config.sensors.is_empty()).then_some(("receiver", config.receiver.address));
-    for (section, address) in [("console", config.console.address)].into_iter().chain(receiver) {
-        let same = |other: &std::net::SocketAddr| {
+    for (number, (key, address)) in listening.iter().enumerate() {
+        let is_same = |(_, other): &&(KeyPath, SocketAddr)| {
             let everywhere = other.ip().is_unspecified() || address.ip().is_unspecified();
             address.port() != 0
                 && other.port() == address.port()
                 && (everywhere || other.ip() == address.ip())
         };
-        if let Some((other, at)) = taken.iter().find(|(_, other)| same(other)) {
-            faults.push(format!("[{section}] address {address}: {other} already listens on {at}"));
+        // a list of one part, such as the gate's listeners, is checked by the part
+        let others = listening[..number].iter().filter(|(other, _)| other.0.first() != key.0.first());
+        if let Some((other, at)) = others.clone().find(is_same) {
+            faults.push(Fault::at(key.clone(), format!("{address}: {other} already has {at}")));
         }
-        taken.push((if section == "console" { "the console" } else { "the receiver" }, address));
     }
     faults
 }
 
-fn data_dir(config: &Config) -> Option<String> {
-    if let Some((fault, cure)) = data_folder::open_to_others(&config.data_dir) {
-        return Some(format!("data_dir {fault}; run `{cure}`"));
+fn data_dir(config: &Config) -> Option<Fault> {
+    let data_dir = &config.host.data_dir;
+    if let Some((fault, cure)) = data_folder::open_to_others(data_dir) {
+        return Some(Fault::at("data_dir", fault).hint(format!("run `{cure}`")));
     }
-    let fault = writable(&config.data_dir).err()?;
-    Some(format!("data_dir {}: {fault}", config.data_dir.display()))
-}
-
-/// Whether this user may append to the file, or make it.
-fn writable_file(path: &Path) -> Result<(), String> {
-    if path.is_dir() {
-        return Err("is a folder".to_owned());
-    }
-    if path.exists() {
-        return access(path, rustix::fs::Access::WRITE_OK);
-    }
-    writable(path.parent().unwrap_or(Path::new("/")))
-}
-
-/// Whether this user may write to the folder, or to the nearest one above it that exists.
-fn writable(folder: &Path) -> Result<(), String> {
-    let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-    if !existing.is_dir() {
-        return Err(format!("{} is no folder", existing.display()));
-    }
-    access(existing, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
-}
-
-fn access(path: &Path, how: rustix::fs::Access) -> Result<(), String> {
-    rustix::fs::access(path, how)
-        .map_err(|error| format!("{} cannot be written to: {}", path.display(), std::io::Error::from(error)))
+    let fault = writable(data_dir).err()?;
+    Some(Fault::at("data_dir", format!("{}: {fault}", data_dir.display())))
 }

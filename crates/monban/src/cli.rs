@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands;
-use crate::config::Config;
 use crate::failure::Failure;
+use crate::parts;
 
 /// The gatekeeper of a self-hosted server: a reverse proxy that runs SecLang rules, and what belongs to it.
 #[derive(Debug, Parser)]
@@ -49,12 +49,12 @@ impl Cli {
             Command::Up(arguments) => commands::up::run(arguments, &file),
             Command::Init(arguments) => commands::init::run(arguments, &file),
             Command::Check(arguments) => commands::check::run(arguments, &file),
-            Command::Reload(_) => commands::reload::run(&file),
-            Command::Acknowledge(_) => commands::acknowledge::run(&Config::load(&file)?),
+            Command::Reload(arguments) => commands::reload::run(arguments, &file),
+            Command::Acknowledge(_) => commands::acknowledge::run(&parts::config(&file)?),
             Command::Rules(command) => command.run(&self),
-            Command::Events(command) => command.run(&Config::load(&file)?),
-            Command::Notify(command) => command.run(&Config::load(&file)?),
-            Command::Console(command) => command.run(&Config::load(&file)?),
+            Command::Events(command) => command.run(&parts::config(&file)?),
+            Command::Notify(command) => command.run(&parts::config(&file)?),
+            Command::Console(command) => command.run(&parts::config(&file)?),
             Command::Completions(arguments) => commands::completions::run(arguments),
             Command::Man(arguments) => commands::man::run(arguments),
         }

@@ -1,45 +1,95 @@
-//! The control socket, from a command's side: one line to the running daemon, one answer.
+//! The control socket, from a command's side: one request to the running daemon, one answer, each in one line of JSON.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
 use crate::daemon::socket_path;
 use crate::failure::Failure;
 
-/// Bytes of a command; the daemon reads no more.
-pub const MAX_COMMAND_BYTES: usize = 1024;
+/// Bytes of a request; the daemon reads no more.
+pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
+/// Bytes of an answer; a longer one is refused.
+const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 /// Rules of any size load within this time.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What the daemon answers to `command`: what stands behind its `ok`.
+/// A request to the daemon, or to one of its parts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    /// The part; none: the daemon itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+    /// The command, a word.
+    pub command: String,
+    /// Its arguments, as the command defines them.
+    #[serde(default)]
+    pub arguments: Value,
+}
+
+impl Request {
+    /// A request to the daemon itself.
+    pub fn daemon(command: &str) -> Self {
+        Self { part: None, command: command.to_owned(), arguments: Value::Null }
+    }
+
+    /// A request to a part.
+    pub fn part(part: &str, command: &str, arguments: Value) -> Self {
+        Self { part: Some(part.to_owned()), command: command.to_owned(), arguments }
+    }
+}
+
+/// An answer of the daemon.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Ok(Value),
+    Error(String),
+}
+
+/// Sends a request and returns the answer.
 ///
 /// # Errors
-/// Where no daemon runs, and what it refuses; then `hint` says what is to do.
-pub fn ask(data_dir: &Path, command: &str, hint: Option<&str>) -> Result<String, Failure> {
+/// No daemon runs, or it refuses; then `hint` says what to do.
+pub fn ask(data_dir: &Path, request: &Request, hint: Option<&str>) -> Result<Value, Failure> {
+    let mut stream = connect(data_dir, request)?;
+    let mut line = String::new();
+    stream.by_ref().take(MAX_ANSWER_BYTES).read_line(&mut line)?;
+    match serde_json::from_str(&line) {
+        Ok(Answer::Ok(value)) => Ok(value),
+        Ok(Answer::Error(message)) => Err(Failure::Refused { message, hint: hint.map(str::to_owned) }),
+        Err(error) => Err(Failure::Refused {
+            message: format!("the daemon's answer is not understood: {error}"),
+            hint: Some("is it of another version? Restart it".to_owned()),
+        }),
+    }
+}
+
+/// Sends a request; the answer is yet to be read.
+///
+/// # Errors
+/// No daemon runs.
+pub fn connect(data_dir: &Path, request: &Request) -> Result<BufReader<UnixStream>, Failure> {
     let path = socket_path(data_dir);
-    let no_daemon = |error: std::io::Error| {
+    let mut stream = UnixStream::connect(&path).map_err(|error| {
         Failure::environment(
             format!("{}: {error}", path.display()),
             "is the daemon running with this configuration?",
         )
-    };
-    let refused = |message: String| Failure::Refused { message, hint: hint.map(str::to_owned) };
-    if command.len() >= MAX_COMMAND_BYTES {
-        return Err(refused(format!("longer than {MAX_COMMAND_BYTES} bytes")));
-    }
-    let mut stream = UnixStream::connect(&path).map_err(no_daemon)?;
+    })?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(format!("{command}\n").as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    match answer.split_once(['\n', ' ']) {
-        Some(("ok", answer)) => Ok(answer.trim_end().to_owned()),
-        Some(("refused", why)) => Err(refused(why.trim_end().to_owned())),
-        _ => Err(Failure::Refused {
-            message: "the daemon does not know this command".to_owned(),
-            hint: Some("is it of an older version? Restart it".to_owned()),
-        }),
+    let mut line = serde_json::to_vec(request).map_err(std::io::Error::from)?;
+    line.push(b'\n');
+    if line.len() > MAX_REQUEST_BYTES {
+        return Err(Failure::Refused {
+            message: format!("longer than {MAX_REQUEST_BYTES} bytes"),
+            hint: None,
+        });
     }
+    stream.write_all(&line)?;
+    Ok(BufReader::new(stream))
 }

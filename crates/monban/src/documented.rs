@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory;
 
 use crate::cli::Cli;
-use crate::config::{Config, tests::documented_keys};
+use crate::config::tests::{documented_keys, parse};
 
 /// Files that people read, with their texts. What is generated from the code cannot be wrong, and the history names what was.
 fn documents() -> Vec<(PathBuf, String)> {
@@ -191,7 +191,7 @@ fn f23_keys_in_the_documentation_exist() {
         for (line, block) in toml_blocks(&text) {
             blocks += 1;
             // an example is a part: what is missing elsewhere is no fault of its keys
-            for fault in Config::parse("", block.as_bytes()).err().into_iter().flatten() {
+            for fault in parse("", block.as_bytes()).err().into_iter().flatten() {
                 if fault.contains("unknown key") {
                     wrong += &format!("{}:{line}{fault}\n", file.display());
                 }

@@ -3,6 +3,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use finding::Fault;
+
+use crate::config::Located;
+
 /// Why a command failed. The kinds are those of docs/user/exit-codes.md.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -37,6 +41,28 @@ impl Failure {
     /// An environment failure with a hint.
     pub fn environment(message: impl Into<String>, hint: impl Into<String>) -> Failure {
         Failure::Environment { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// A failure by these faults, whose places are known.
+    pub fn faults(faults: &[Located]) -> Failure {
+        Failure::Configuration(faults.iter().map(ToString::to_string).collect())
+    }
+
+    /// A failure by faults of values that were read already.
+    pub fn of_faults(faults: Vec<Fault>) -> Failure {
+        Failure::Configuration(faults.iter().map(ToString::to_string).collect())
+    }
+
+    /// The failure with the name of the part that it comes from.
+    #[must_use]
+    pub fn of_part(self, part: &str) -> Failure {
+        let named = |message: String| format!("{part}: {message}");
+        match self {
+            Failure::Configuration(lines) => Failure::Configuration(lines.into_iter().map(named).collect()),
+            Failure::Environment { message, hint } => Failure::Environment { message: named(message), hint },
+            Failure::Refused { message, hint } => Failure::Refused { message: named(message), hint },
+            other => other,
+        }
     }
 
     /// Says on standard error what went wrong, and gives the exit code: 1 not found, 2 configuration (and usage, by clap),

@@ -1,7 +1,7 @@
 //! How imported events reach the journal: through the daemon where one runs, because only one process writes the journal, and
 //! directly where none does.
 //!
-//! The daemon takes `import` on its control socket and answers `ready`. Then come batches: four bytes of length
+//! The daemon takes `{"command":"import"}` on its control socket and answers `{"ok":"ready"}`. Then come batches: four bytes of length
 //! (little-endian) and so many bytes of events, one JSON object a line; each is answered by `ok NEW KNOWN`, or by
 //! `error TEXT`, which ends it. A batch of length 0 asks for a disk sync.
 
@@ -16,11 +16,14 @@ use store::{Accepted, Ingester, Intake, IntakeError, Journal, JournalError, Jour
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::config::Config;
+use crate::control::{self, Request};
+use crate::data_folder;
 use crate::failure::Failure;
-use crate::{daemon, data_folder};
 
 /// Bytes of one batch; the daemon refuses a longer one. An event's JSON has up to 16 MiB.
 pub const MAX_BATCH_BYTES: usize = 32 * 1024 * 1024;
+/// The answer after which batches may come.
+const READY: &str = r#"{"ok":"ready"}"#;
 /// How long the daemon may take for one batch.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -62,19 +65,19 @@ impl Destination {
                 "events are kept in `data_dir`; import as the user that monban runs as, or root",
             )
         };
-        data_folder::prepare(&config.data_dir)?;
-        let store = SqliteStore::open(&store::database_path(&config.data_dir), BUSY_TIMEOUT)
+        data_folder::prepare(&config.host.data_dir)?;
+        let store = SqliteStore::open(&store::database_path(&config.host.data_dir), BUSY_TIMEOUT)
             .map_err(|error| in_data_dir(&error))?;
         let after_segment = store.stored_checkpoint().map_err(|error| in_data_dir(&error))?.segment;
         let options = JournalOptions { after_segment, ..JournalOptions::default() };
-        match Journal::open(&store::journal_folder(&config.data_dir), options) {
+        match Journal::open(&store::journal_folder(&config.host.data_dir), options) {
             Ok(journal) => {
                 let journal = Arc::new(journal);
                 let reading = SqliteStore::open_read_only(store.path(), BUSY_TIMEOUT);
                 let reading = reading.map_err(|error| in_data_dir(&error))?;
                 let intake = Box::new(Intake::new(Arc::clone(&journal), reading));
                 let ingester =
-                    Ingester::start(journal, Arc::new(store), config.retention.for_store(), |notice| {
+                    Ingester::start(journal, Arc::new(store), config.host.retention.for_store(), |notice| {
                         use store::IngestNotice::{Damaged, Failing, Recovered, StartedOver};
                         if matches!(notice, Damaged(_) | Failing(_) | Recovered | StartedOver { .. }) {
                             eprintln_notice(&notice);
@@ -148,23 +151,14 @@ fn accept(intake: &Intake, events: Vec<Event>) -> Result<Counts, IntakeError> {
 }
 
 fn connect(config: &Config) -> Result<BufReader<UnixStream>, Failure> {
-    let path = daemon::socket_path(&config.data_dir);
-    let failed = |error: std::io::Error| {
-        Failure::environment(
-            format!("{}: {error}", path.display()),
-            "another process holds the journal; is it a daemon that is just starting or stopping?",
-        )
-    };
-    let stream = UnixStream::connect(&path).map_err(failed)?;
-    stream.set_read_timeout(Some(TIMEOUT)).map_err(failed)?;
-    stream.set_write_timeout(Some(TIMEOUT)).map_err(failed)?;
-    let mut stream = BufReader::new(stream);
-    stream.get_mut().write_all(b"import\n").map_err(failed)?;
+    let mut stream = control::connect(&config.host.data_dir, &Request::daemon("import"))?;
+    stream.get_mut().set_read_timeout(Some(TIMEOUT))?;
+    stream.get_mut().set_write_timeout(Some(TIMEOUT))?;
     let answer = line(&mut stream)?;
-    if answer != "ready" {
+    if answer != READY {
         return Err(Failure::Refused {
             message: format!("the daemon does not take imports: {answer}"),
-            hint: Some("is it of an older version? Restart it".to_owned()),
+            hint: Some("is it of another version? Restart it".to_owned()),
         });
     }
     Ok(stream)
@@ -211,7 +205,7 @@ pub async fn serve(mut stream: tokio::net::UnixStream, intake: Arc<Intake>) {
 }
 
 async fn take_batches(stream: &mut tokio::net::UnixStream, intake: &Arc<Intake>) -> std::io::Result<()> {
-    stream.write_all(b"ready\n").await?;
+    stream.write_all(format!("{READY}\n").as_bytes()).await?;
     loop {
         let length = stream.read_u32_le().await? as usize;
         if length > MAX_BATCH_BYTES + event::limits::MAX_JSON_BYTES {

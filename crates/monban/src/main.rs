@@ -3,6 +3,7 @@
 //! One file for each command in [`commands`]: its arguments, its help (the doc comments) and its `run`. [`failure`] says
 //! what can go wrong and with which exit code.
 
+mod access;
 mod certificates;
 mod checks;
 mod cli;
@@ -18,20 +19,13 @@ mod documented;
 mod entry_file;
 mod failure;
 mod import_channel;
-mod looking;
 mod message;
 mod metrics;
-mod notices;
-mod persistence;
-mod presets;
-mod reception;
+mod part;
+mod parts;
 mod rules;
-mod sensor_config;
 mod settings;
-mod sink;
 mod terminal;
-mod tuned_gate;
-mod watch;
 
 use std::process::ExitCode;
 
@@ -46,4 +40,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// The time now.
+fn now() -> event::Timestamp {
+    std::time::SystemTime::now().into()
 }

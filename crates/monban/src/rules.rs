@@ -7,7 +7,7 @@ use tuner::Disk;
 use waf::RuleSet;
 
 use crate::failure::Failure;
-use crate::presets;
+use crate::parts::gate::presets;
 
 /// Returns the rule files on disk, with the presets.
 pub fn disk() -> Disk {
@@ -25,14 +25,19 @@ pub fn load(files: &[String]) -> Result<RuleSet, Vec<Fault>> {
 /// Warnings of one load in a list. A file of exclusions for rules that do not exist may cause thousands.
 const LISTED_WARNINGS: usize = 100;
 
-/// Returns the warnings about rules, a line for each. Of very many it returns the first ones and the number of the rest.
-pub fn warnings(rules: &RuleSet) -> Vec<String> {
+/// Returns the warnings about rules. Of very many it returns the first ones and the number of the rest.
+pub fn warnings(rules: &RuleSet) -> Vec<Fault> {
     let all = rules.warnings();
-    let mut lines: Vec<String> = all.iter().take(LISTED_WARNINGS).map(ToString::to_string).collect();
+    let fault = |warning: &waf::CompileWarning| {
+        let line = usize::try_from(warning.line).ok();
+        Fault::in_file(&warning.file, line, warning.message.as_str()).hint(warning.hint.as_str())
+    };
+    let mut faults: Vec<Fault> = all.iter().take(LISTED_WARNINGS).map(fault).collect();
     if all.len() > LISTED_WARNINGS {
-        lines.push(format!("{} more warnings; see `monban rules check --json`", all.len() - LISTED_WARNINGS));
+        let what = format!("{} more warnings; see `monban rules check --json`", all.len() - LISTED_WARNINGS);
+        faults.push(Fault::at("waf.rules", what));
     }
-    lines
+    faults
 }
 
 /// Returns the end of a check's last sentence: "no errors", and the number of warnings.
@@ -47,9 +52,10 @@ pub fn outcome(warnings: usize) -> String {
 /// Prints the warnings to standard error.
 pub fn print_warnings(rules: &RuleSet) {
     let mut stderr = std::io::stderr().lock();
-    for line in warnings(rules) {
+    for warning in warnings(rules) {
+        let hint = warning.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
         // nobody is left to tell if standard error is closed
-        let _ = writeln!(stderr, "warning: {line}");
+        let _ = writeln!(stderr, "warning: {warning}{hint}");
     }
 }
 

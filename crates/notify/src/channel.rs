@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use finding::{Fault, KeyPath};
+
 use crate::config::NotifyConfig;
 use crate::mail::Mail;
 use crate::message::Message;
@@ -24,24 +26,27 @@ impl Channel {
     /// All channels by name.
     ///
     /// # Errors
-    /// Everything that is wrong with the configuration ([`NotifyConfig::faults`]) and its secrets: one line each.
-    pub fn open_all(config: &NotifyConfig) -> Result<BTreeMap<String, Self>, Vec<String>> {
+    /// All faults of the configuration ([`NotifyConfig::faults`]) and of its secrets.
+    pub fn open_all(config: &NotifyConfig) -> Result<BTreeMap<String, Self>, Vec<Fault>> {
         let mut faults = config.faults();
         let mut channels = BTreeMap::new();
-        let mut add = |kind: &str, name: &str, opened: Result<Self, String>| match opened {
+        let mut add = |kind: &str, index: usize, name: &str, opened: Result<Self, String>| match opened {
             Ok(channel) => {
                 channels.insert(name.to_owned(), channel);
             }
-            Err(what) => faults.push(format!("[[notify.{kind}]] `{name}`: {what}")),
+            Err(what) => {
+                let key = KeyPath::from("notify").key(kind).index(index);
+                faults.push(Fault::at(key, format!("channel `{name}`: {what}")));
+            }
         };
-        for slack in &config.slack {
-            add("slack", &slack.name, Slack::open(slack).map(Self::Slack));
+        for (index, slack) in config.slack.iter().enumerate() {
+            add("slack", index, &slack.name, Slack::open(slack).map(Self::Slack));
         }
-        for mail in &config.mail {
-            add("mail", &mail.name, Mail::open(mail).map(Self::Mail));
+        for (index, mail) in config.mail.iter().enumerate() {
+            add("mail", index, &mail.name, Mail::open(mail).map(Self::Mail));
         }
-        for webhook in &config.webhook {
-            add("webhook", &webhook.name, Webhook::open(webhook).map(Self::Webhook));
+        for (index, webhook) in config.webhook.iter().enumerate() {
+            add("webhook", index, &webhook.name, Webhook::open(webhook).map(Self::Webhook));
         }
         if faults.is_empty() { Ok(channels) } else { Err(faults) }
     }

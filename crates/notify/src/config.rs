@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use event::Action;
 use event::written::{one_or_many, time_span};
+use finding::{Fault, KeyPath};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
@@ -263,6 +264,8 @@ pub struct Common<'a> {
     pub name: &'a str,
     /// `slack`, `mail` or `webhook`.
     pub kind: &'static str,
+    /// Its place among those of its kind, from 0.
+    pub index: usize,
     /// Tell the first event of a burst at once.
     pub at_once: bool,
     /// Quiet hours.
@@ -276,9 +279,10 @@ impl NotifyConfig {
     pub fn channels(&self) -> impl Iterator<Item = Common<'_>> {
         macro_rules! common {
             ($list:ident, $kind:literal) => {
-                self.$list.iter().map(|channel| Common {
+                self.$list.iter().enumerate().map(|(index, channel)| Common {
                     name: &channel.name,
                     kind: $kind,
+                    index,
                     at_once: channel.at_once,
                     quiet: channel.quiet,
                     max_per_hour: channel.max_per_hour,
@@ -311,51 +315,53 @@ impl NotifyConfig {
         }
     }
 
-    /// Everything that is wrong beyond a single value: one line each.
-    pub fn faults(&self) -> Vec<String> {
+    /// Returns all faults beyond those of single values. Keys begin with `notify`.
+    pub fn faults(&self) -> Vec<Fault> {
+        let key = |list: &str, index: usize| KeyPath::from("notify").key(list).index(index);
         let mut faults = Vec::new();
         let channels: Vec<Common<'_>> = self.channels().collect();
         let names: BTreeSet<&str> = channels.iter().map(|channel| channel.name).collect();
         if channels.len() > MAX_CHANNELS {
-            faults.push(format!("[notify] has {} channels; {MAX_CHANNELS} are possible", channels.len()));
+            let what = format!("{} channels are more than the limit of {MAX_CHANNELS}", channels.len());
+            faults.push(Fault::at("notify", what));
         }
         if self.rule.len() > MAX_RULES {
-            faults.push(format!("[notify] has {} rules; {MAX_RULES} are possible", self.rule.len()));
+            let what = format!("{} rules are more than the limit of {MAX_RULES}", self.rule.len());
+            faults.push(Fault::at("notify.rule", what));
         }
-        let named = channels.iter().map(|channel| (channel.kind, channel.name));
-        let named: Vec<(&str, &str)> =
-            named.chain(self.rule.iter().map(|rule| ("rule", rule.name.as_str()))).collect();
-        for (index, (kind, name)) in named.iter().enumerate() {
+        let rules = self.rule.iter().enumerate().map(|(index, rule)| ("rule", index, rule.name.as_str()));
+        let named: Vec<(&str, usize, &str)> =
+            channels.iter().map(|channel| (channel.kind, channel.index, channel.name)).chain(rules).collect();
+        for (number, (kind, index, name)) in named.iter().enumerate() {
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-                faults.push(format!(
-                    "[[notify.{kind}]] name {name:?}: 1 to 64 letters, digits, hyphens, underscores or dots are needed"
+                faults.push(Fault::at(
+                    key(kind, *index).key("name"),
+                    format!("{name:?} is no name: use 1 to 64 letters, digits, hyphens, underscores or dots"),
                 ));
             }
-            let twin =
-                |(other, found): &&(&str, &str)| found == name && (*other == "rule") == (*kind == "rule");
-            if named[..index].iter().any(|earlier| twin(&earlier)) {
-                faults.push(format!("[[notify.{kind}]] name `{name}`: taken by another one"));
+            let has_same_name = |(other, _, earlier): &(&str, usize, &str)| {
+                earlier == name && (*other == "rule") == (*kind == "rule")
+            };
+            if named[..number].iter().any(has_same_name) {
+                faults.push(Fault::at(
+                    key(kind, *index).key("name"),
+                    format!("the name `{name}` is already taken"),
+                ));
             }
         }
         for channel in channels.iter().filter(|channel| channel.max_per_hour == 0) {
-            faults.push(format!(
-                "[[notify.{}]] `{}`: max_per_hour must be 1 or more",
-                channel.kind, channel.name
-            ));
+            let key = key(channel.kind, channel.index).key("max_per_hour");
+            faults.push(Fault::at(key, "must be 1 or more"));
         }
-        let mut wanted: Vec<(String, &[String])> = self
-            .rule
-            .iter()
-            .map(|rule| (format!("[[notify.rule]] `{}`", rule.name), &rule.channels[..]))
-            .collect();
-        wanted.extend(
-            self.summary.iter().map(|summary| ("[notify.summary]".to_owned(), &summary.channels[..])),
-        );
-        for (place, channels) in wanted {
+        let of_rules = self.rule.iter().enumerate().map(|(index, rule)| (key("rule", index), &rule.channels));
+        let of_summary =
+            self.summary.iter().map(|summary| (KeyPath::from("notify.summary"), &summary.channels));
+        for (key, channels) in of_rules.chain(of_summary) {
             for name in channels.iter().filter(|name| !names.contains(name.as_str())) {
                 let known = names.iter().copied().collect::<Vec<_>>().join(", ");
-                faults.push(format!("{place} channels: there is no channel `{name}`; known: {known}"));
+                let what = format!("there is no channel `{name}`; known: {known}");
+                faults.push(Fault::at(key.clone().key("channels"), what));
             }
         }
         faults
@@ -430,7 +436,7 @@ mod tests {
     #[test]
     fn the_least_configuration_tells_of_attacks() {
         let config = read(json!({"slack": [{"name": "ops", "url_env": "URL"}]})).unwrap();
-        assert_eq!(config.faults(), Vec::<String>::new());
+        assert_eq!(config.faults(), []);
         assert_eq!(config.rules(), [RuleConfig::attacks()]);
         let ops = config.channels().next().unwrap();
         assert_eq!((ops.name, ops.kind, ops.at_once, ops.max_per_hour), ("ops", "slack", true, 30));
@@ -498,23 +504,42 @@ mod tests {
         let slack = |name: &str| json!({"name": name, "url_env": "URL"});
         let many: Vec<Value> = (0..21).map(|number| slack(&format!("s{number}"))).collect();
         let rules: Vec<Value> = (0..51).map(|number| json!({"name": format!("r{number}")})).collect();
-        for (value, expected) in [
-            (json!({"slack": [slack("a"), slack("a")]}), "[[notify.slack]] name `a`: taken by another one"),
-            (json!({"slack": [slack("a b")]}), "name \"a b\": 1 to 64 letters"),
-            (json!({"slack": [{"name": "a", "max_per_hour": 0}]}), "max_per_hour must be 1 or more"),
-            (json!({"slack": many}), "21 channels; 20 are possible"),
-            (json!({"slack": [slack("a")], "rule": rules}), "51 rules; 50 are possible"),
+        for (value, key, expected) in [
+            (
+                json!({"slack": [slack("a"), slack("a")]}),
+                "notify.slack[1].name",
+                "the name `a` is already taken",
+            ),
+            (
+                json!({"slack": [slack("a b")]}),
+                "notify.slack[0].name",
+                "\"a b\" is no name: use 1 to 64 letters",
+            ),
+            (
+                json!({"slack": [{"name": "a", "max_per_hour": 0}]}),
+                "notify.slack[0].max_per_hour",
+                "must be 1 or more",
+            ),
+            (json!({"slack": many}), "notify", "21 channels are more than the limit of 20"),
+            (
+                json!({"slack": [slack("a")], "rule": rules}),
+                "notify.rule",
+                "51 rules are more than the limit of 50",
+            ),
             (
                 json!({"slack": [slack("a")], "rule": [{"name": "a", "channels": ["b"]}]}),
-                "[[notify.rule]] `a` channels: there is no channel `b`; known: a",
+                "notify.rule[0].channels",
+                "there is no channel `b`; known: a",
             ),
             (
                 json!({"slack": [slack("a")], "summary": {"at": "08:00", "channels": "b"}}),
-                "[notify.summary] channels: there is no channel `b`",
+                "notify.summary.channels",
+                "there is no channel `b`",
             ),
         ] {
             let faults = read(value.clone()).unwrap().faults();
-            assert!(faults.len() == 1 && faults[0].contains(expected), "{value}: {faults:?}");
+            assert!(faults.len() == 1 && faults[0].what.contains(expected), "{value}: {faults:?}");
+            assert_eq!(faults[0].key.to_string(), key);
         }
     }
 }

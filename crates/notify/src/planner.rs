@@ -87,7 +87,7 @@ impl Planner {
             .collect();
         let channels: BTreeMap<String, Channel> = config
             .channels()
-            .map(|Common { name, kind, at_once, quiet, max_per_hour }| {
+            .map(|Common { name, kind, at_once, quiet, max_per_hour, .. }| {
                 (name.to_owned(), Channel { kind, at_once, quiet, max_per_hour })
             })
             .collect();

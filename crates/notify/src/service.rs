@@ -40,9 +40,9 @@ pub fn state_path(data_dir: &Path) -> PathBuf {
 /// Why the notifier cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration or a secret is wrong: one line each.
-    #[error("{}", .0.join("\n"))]
-    Configuration(Vec<String>),
+    /// The configuration or a secret is wrong.
+    #[error("{} errors in [notify]", .0.len())]
+    Configuration(Vec<finding::Fault>),
     /// The state cannot be read or moved aside.
     #[error("{}: {source}", path.display())]
     State {
@@ -148,14 +148,9 @@ impl Handle {
     }
 
     /// Goes on with another configuration, which has at least one channel.
-    ///
-    /// # Errors
-    /// What is wrong with it; then the former one stays.
-    pub async fn reload(&self, config: &NotifyConfig) -> Result<(), Vec<String>> {
-        let channels = Channel::open_all(config)?;
+    pub async fn replace(&self, config: NotifyConfig, channels: BTreeMap<String, Channel>) {
         // gone only if the notifier ended, which it does not before `stop`
-        let _ = self.commands.send(Command::Reload(Box::new((config.clone(), channels)))).await;
-        Ok(())
+        let _ = self.commands.send(Command::Reload(Box::new((config, channels)))).await;
     }
 
     /// Sends a test notice by this channel at once, whatever waits. None if there is no such channel.

@@ -58,4 +58,4 @@ pub use config::{ConfiguredSite, RuleConfig};
 pub use exclusions::ExclusionStore;
 pub use rule_files::Disk;
 pub use sample::Sample;
-pub use service::{ChangeLock, FINDINGS, InForce, RuleUser, Swap, Tuner};
+pub use service::{FINDINGS, InForce, RuleUser, Swap, Tuner};

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use event::{Event, Severity, Timestamp};
 use finding::{Declaration, Finding, Text, table};
-use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard};
+use tokio::sync::{Mutex, MutexGuard};
 use tuning::{
     Catalog, Change, Exclusion, ExclusionFile, ExclusionWarning, Learned, Learning, Note, PreviewedRule,
     Proposals, Refused, Replay, RuleText, SiteMode, SiteModeChange, SiteState, Sites, Tuning, TuningError,
@@ -65,6 +65,7 @@ pub struct Tuner {
 }
 
 /// The configuration and the rules in force.
+#[derive(Default)]
 pub struct InForce {
     /// The configuration.
     pub config: RuleConfig,
@@ -72,32 +73,24 @@ pub struct InForce {
     pub rules: Rules,
 }
 
-/// Keeps others from changing exclusions, modes or the configuration.
-pub struct ChangeLock {
-    _guard: OwnedMutexGuard<()>,
-}
-
 impl Tuner {
-    /// Makes the service of a gate that uses this configuration and these rules.
+    /// Makes the service of a gate that uses this configuration and these rules. Whoever reloads the configuration holds `changes`
+    /// from before it reads the exclusions until it has called [`Tuner::replace`].
     pub fn new(
         store: ExclusionStore,
         in_force: InForce,
         user: Arc<dyn RuleUser>,
         sample: Arc<Sample>,
+        changes: Arc<Mutex<()>>,
     ) -> Self {
         let in_force = ArcSwap::from_pointee(in_force);
-        let tuner = Self { store, user, sample, in_force, changes: Arc::default() };
+        let tuner = Self { store, user, sample, in_force, changes };
         tuner.count_learning();
         tuner
     }
 
-    /// Waits for a change in progress and holds up others. A reload takes the lock before it reads the exclusions.
-    pub async fn lock(&self) -> ChangeLock {
-        ChangeLock { _guard: Arc::clone(&self.changes).lock_owned().await }
-    }
-
     /// Notes the configuration and the rules that a reload has put in force.
-    pub fn replace(&self, _lock: &ChangeLock, in_force: InForce) {
+    pub fn replace(&self, in_force: InForce) {
         self.in_force.store(Arc::new(in_force));
         self.count_learning();
     }
@@ -318,7 +311,7 @@ impl Tuning for Tuner {
         let confined = Confined::new(config.disk, &config.files, &config.folders);
         if let Some(file) = files.iter().find(|file| !confined.allows(file)) {
             return Err(TuningError::Refused(format!(
-                "{file}: no rule file (.conf) in a folder of the rules; name its folder in [console] rule_folders, or use \
+                "{file}: no rule file (.conf) in a folder of the rules; name its folder in [waf] rule_folders, or use \
                  `monban rules replay`"
             )));
         }

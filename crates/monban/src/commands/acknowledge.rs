@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use crate::config::Config;
-use crate::control;
+use crate::control::{self, Request};
 use crate::failure::Failure;
 
 /// Acknowledge problems of /healthz that do not pass by themselves
@@ -16,8 +16,16 @@ use crate::failure::Failure;
 pub struct Arguments {}
 
 pub fn run(config: &Config) -> Result<(), Failure> {
-    let done = control::ask(&config.data_dir, "acknowledge", None)?;
-    let done = if done.is_empty() { "nothing to acknowledge" } else { &done };
-    writeln!(std::io::stdout().lock(), "{done}")?;
+    let done = control::ask(&config.host.data_dir, &Request::daemon("acknowledge"), None)?;
+    let mut out = std::io::stdout().lock();
+    let lines = done.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+    let mut is_empty = true;
+    for line in lines {
+        writeln!(out, "{line}")?;
+        is_empty = false;
+    }
+    if is_empty {
+        writeln!(out, "nothing to acknowledge")?;
+    }
     Ok(())
 }

@@ -4,54 +4,56 @@ use std::io::Write;
 use std::path::Path;
 
 use clap::Args;
-use event::Timestamp;
+use serde_json::json;
 
-use crate::config::{About, Config};
+use crate::checks::{self, Examined};
 use crate::failure::Failure;
-use crate::{certificates, checks, rules, sensor_config};
+use crate::parts;
+use crate::parts::receiver::{ReceiverConfig, sensor_config};
 
-/// Check the configuration and everything that it points at
+/// Check the configuration and everything that it names
 ///
 /// Rules and exclusions load, certificates fit their keys and are valid, upstream addresses are addresses, folders can be written
-/// to: the same checks as those of a start and of a reload, which only warn of a certificate that is not valid. All that is wrong
-/// is reported; nothing is started.
+/// to: the same checks as those of a start and of a reload. All errors are reported; nothing is started.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Also check ModSecurity's and mlogc's files of a sensor that is to send here, and what they include, in the order in which
-    /// Apache reads them
+    /// Also check ModSecurity's and mlogc's files of a sensor that is to send here, and the files that they include, in the
+    /// order in which Apache reads them
     #[arg(long, value_name = "FILE")]
     sensor_config: Vec<std::path::PathBuf>,
+    /// Errors and warnings with file, line, column and key, as one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
-    let now = Timestamp::from(std::time::SystemTime::now());
     let mut skipped = Vec::new();
-    let mut summary = String::new();
-    let faults = checks::examine(config_file, |config, rules| {
-        let gate = config.gateway();
-        let count = rules.as_ref().map_or(0, |rules| rules.rule_count());
-        let warnings = certificates::warnings(config, now).len();
-        let outcome = rules::outcome(warnings + rules.as_ref().map_or(0, |rules| rules.warnings().len()));
-        if let Some(rules) = &rules {
-            rules::print_warnings(rules);
-        }
-        let (listeners, sites) = (gate.listeners.len(), gate.sites.len());
-        summary = format!("{listeners} listeners, {sites} sites, {count} rules; {outcome}");
-        let sensor = sensor_config::check(&arguments.sensor_config, config);
+    let Examined { config, mut faults, errors, warnings } = checks::examine(config_file, |config| {
+        let sensor = sensor_config::check(&arguments.sensor_config, config.section::<ReceiverConfig>());
         skipped = sensor.skipped;
-        let of_sensors = sensor.faults.into_iter().map(|fault| (About::Elsewhere, fault));
-        certificates::refused(config, now).into_iter().chain(of_sensors).collect()
+        sensor.faults
     })?;
+    faults.extend(errors);
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", json!({ "errors": faults, "warnings": warnings, "skipped": skipped }))?;
+        // the object holds the errors
+        return if faults.is_empty() { Ok(()) } else { Err(Failure::Configuration(Vec::new())) };
+    }
     for skipped in &skipped {
-        writeln!(std::io::stdout().lock(), "{skipped}")?;
+        writeln!(out, "{skipped}")?;
     }
-    if !faults.is_empty() {
-        return Err(Failure::Configuration(faults));
-    }
-    for warning in Config::examine(config_file, |config| certificates::warnings(config, now))? {
+    for warning in &warnings {
         // nobody is left to tell if standard error is closed
         let _ = writeln!(std::io::stderr().lock(), "warning: {warning}");
     }
-    writeln!(std::io::stdout().lock(), "{}: {summary}", config_file.display())?;
+    let Some(config) = config.filter(|_| faults.is_empty()) else { return Err(Failure::faults(&faults)) };
+    let summaries: Vec<String> = parts::ALL.iter().filter_map(|part| part.summary(&config)).collect();
+    let outcome = match warnings.len() {
+        0 => "no errors".to_owned(),
+        1 => "no errors, 1 warning".to_owned(),
+        count => format!("no errors, {count} warnings"),
+    };
+    writeln!(out, "{}: {}; {outcome}", config_file.display(), summaries.join(", "))?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use crate::config::Config;
-use crate::control;
+use crate::control::{self, Request};
 use crate::failure::Failure;
 
 /// Print a one-time link to the console: to its first account or, with --user, to a new password
@@ -19,11 +19,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
-    let command = match &arguments.user {
-        Some(user) => format!("console link {}", user.trim()),
-        None => "console link".to_owned(),
-    };
-    let link = control::ask(&config.data_dir, &command, None)?;
-    writeln!(std::io::stdout().lock(), "{link}")?;
+    let user = arguments.user.as_deref().map(str::trim);
+    let request = Request::part("console", "link", serde_json::json!({ "user": user }));
+    let link = control::ask(&config.host.data_dir, &request, None)?;
+    writeln!(std::io::stdout().lock(), "{}", link.as_str().unwrap_or_default())?;
     Ok(())
 }

@@ -3,12 +3,12 @@
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use console::access::Scope;
 use event::Timestamp;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::config::Config;
-use crate::control;
+use crate::control::{self, Request};
 use crate::failure::Failure;
 use crate::terminal::{Safe, Style};
 
@@ -49,33 +49,35 @@ enum Command {
 }
 
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
-    let ask = |command: &str, hint| control::ask(&config.data_dir, command, hint);
+    let ask = |command: &str, arguments: serde_json::Value, hint| {
+        control::ask(&config.host.data_dir, &Request::part("console", command, arguments), hint)
+    };
     let mut out = std::io::stdout().lock();
     match &arguments.command {
         None => {
-            let days = arguments.expires.map_or_else(|| "never".to_owned(), |days| days.to_string());
             let name = arguments.name.as_deref().unwrap_or_default().trim();
-            let token = ask(&format!("console token {} {days} {name}", arguments.scope.join(",")), None)?;
-            writeln!(out, "{token}")?;
+            let wanted = json!({ "name": name, "scopes": arguments.scope, "days": arguments.expires });
+            let token = ask("token", wanted, None)?;
+            writeln!(out, "{}", token.as_str().unwrap_or_default())?;
         }
         Some(Command::List { json }) => {
-            let answer = ask("console tokens", None)?;
+            let answer = ask("tokens", json!({}), None)?;
             if *json {
                 writeln!(out, "{answer}")?;
                 return Ok(());
             }
             let unreadable = |error| {
                 Failure::environment(
-                    format!("what the daemon answers is no list: {error}"),
+                    format!("the daemon's answer is no list of tokens: {error}"),
                     "is it of another version? Restart it",
                 )
             };
-            list(&mut out, &serde_json::from_str(&answer).map_err(unreadable)?)?;
+            list(&mut out, &serde_json::from_value(answer).map_err(unreadable)?)?;
         }
         Some(Command::Delete { id }) => {
             let hint = "`monban console token list` shows the ids";
-            let name = ask(&format!("console token-delete {id}"), Some(hint))?;
-            writeln!(out, "deleted: {}", Safe(name.as_bytes()))?;
+            let name = ask("delete_token", json!({ "id": id }), Some(hint))?;
+            writeln!(out, "deleted: {}", Safe(name.as_str().unwrap_or_default().as_bytes()))?;
         }
     }
     Ok(())
@@ -109,27 +111,4 @@ struct Listed {
     created: Timestamp,
     expires: Option<Timestamp>,
     last_used: Option<Timestamp>,
-}
-
-/// What the daemon reads of it: scopes, days, name.
-pub fn read(words: &str) -> Option<(Vec<Scope>, Option<u32>, &str)> {
-    let (scopes, rest) = words.split_once(' ')?;
-    let (days, name) = rest.split_once(' ')?;
-    let scopes: Option<Vec<Scope>> = scopes.split(',').map(Scope::from_word).collect();
-    let days = if days == "never" { None } else { Some(days.parse().ok()?) };
-    Some((scopes?, days, name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_sent_is_read() {
-        assert_eq!(read("read never a b"), Some((vec![Scope::Read], None, "a b")));
-        assert_eq!(read("read,admin 30 x"), Some((vec![Scope::Read, Scope::Admin], Some(30), "x")));
-        for wrong in ["", "read", "read never", "write never x", "read soon x"] {
-            assert_eq!(read(wrong), None, "{wrong}");
-        }
-    }
 }

@@ -34,13 +34,13 @@ impl Command {
 /// The events of the configuration's data folder.
 pub fn open(config: &Config) -> Result<EventReader, Failure> {
     // a folder that may not be read looks like an empty one to the store
-    std::fs::read_dir(&config.data_dir).map_err(|error| {
+    std::fs::read_dir(&config.host.data_dir).map_err(|error| {
         Failure::environment(
-            format!("{}: {error}", config.data_dir.display()),
+            format!("{}: {error}", config.host.data_dir.display()),
             "events are read by the user that monban runs as, or root; `--config FILE` says where they are",
         )
     })?;
-    EventReader::open(&config.data_dir).map_err(failure)
+    EventReader::open(&config.host.data_dir).map_err(failure)
 }
 
 /// A store's error as a command's.

@@ -61,10 +61,10 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let sizes = || files.iter().map(size).sum::<Option<u64>>();
     let (send, receive) = sync_channel(4);
     let mut import = Import {
-        sensor: arguments.sensor.clone().unwrap_or_else(|| config.node()),
+        sensor: arguments.sensor.clone().unwrap_or_else(|| config.host.node()),
         storage_dir: arguments.storage_dir.clone(),
-        redactor: Redactor::new(&config.redaction()),
-        oldest: config.retention.oldest(std::time::SystemTime::now()),
+        redactor: Redactor::new(&config.host.redaction()),
+        oldest: config.host.retention.oldest(std::time::SystemTime::now()),
         progress: Progress::start(|| sizes().map(|bytes| bytes / 1_000_000)),
         done: Rc::default(),
         batch: Batch::default(),
@@ -113,7 +113,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
         )),
         Summary { events, expired, .. } if events == expired => Err(Failure::NotFound(format!(
             "nothing was stored: all entries are older than `[retention]` days = {} keeps",
-            config.retention.days
+            config.host.retention.days
         ))),
         _ => Ok(()),
     }

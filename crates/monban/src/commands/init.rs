@@ -150,7 +150,6 @@ address = "127.0.0.1:8600"
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
 
     #[test]
     fn what_is_commented_out_is_configuration_too() {
@@ -169,6 +168,6 @@ mod tests {
         });
         let uncommented: Vec<_> = uncommented.collect();
         assert!(uncommented.contains(&"[[notify.mail]]") && uncommented.contains(&"[[watch]]"));
-        Config::parse("monban.toml", uncommented.join("\n").as_bytes()).unwrap();
+        crate::config::tests::parse("monban.toml", uncommented.join("\n").as_bytes()).unwrap();
     }
 }

@@ -5,6 +5,7 @@ use clap::Subcommand;
 use super::{notify_status, notify_test};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::parts::notifications::NotificationsConfig;
 
 /// Try the channels of notices, and see how they fare
 #[derive(Debug, Subcommand)]
@@ -15,7 +16,7 @@ pub enum Command {
 
 impl Command {
     pub fn run(&self, config: &Config) -> Result<(), Failure> {
-        if !config.notify.is_active() {
+        if !config.section::<NotificationsConfig>().notify.is_active() {
             return Err(Failure::NotFound(
                 "no channel is configured; docs/user/notices.md shows how".to_owned(),
             ));

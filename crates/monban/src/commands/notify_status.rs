@@ -11,6 +11,7 @@ use notify::state::State;
 
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::parts::notifications::NotificationsConfig;
 use crate::terminal::{Safe, Style};
 
 /// Show how the channels fare: delivered, waiting, failing, lost
@@ -24,14 +25,18 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
-    let path = state_path(&config.data_dir);
+    let path = state_path(&config.host.data_dir);
     let state = State::peek(&path).map_err(|error| {
         Failure::environment(
             format!("{}: {error}", path.display()),
             "it is read by the user that monban runs as, or root",
         )
     })?;
-    let planner = Planner::new(&config.notify, &config.node(), state.unwrap_or_default());
+    let planner = Planner::new(
+        &config.section::<NotificationsConfig>().notify,
+        &config.host.node(),
+        state.unwrap_or_default(),
+    );
     let status = Status::of(&planner, Timestamp::from(std::time::SystemTime::now()));
     let mut out = std::io::stdout().lock();
     if arguments.json {

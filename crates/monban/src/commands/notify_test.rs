@@ -8,6 +8,7 @@ use notify::message::Words;
 
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::parts::notifications::NotificationsConfig;
 use crate::terminal::{Safe, Style};
 
 /// Send a test notice by each channel, or by those that are named
@@ -20,13 +21,14 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
-    let mut channels = Channel::open_all(&config.notify).map_err(Failure::Configuration)?;
+    let (notify, node) = (&config.section::<NotificationsConfig>().notify, config.host.node());
+    let mut channels = Channel::open_all(notify).map_err(Failure::of_faults)?;
     if let Some(unknown) = arguments.channels.iter().find(|name| !channels.contains_key(name.as_str())) {
         let known = channels.keys().cloned().collect::<Vec<_>>().join(", ");
         return Err(Failure::NotFound(format!("there is no channel `{unknown}`; known: {known}")));
     }
     channels.retain(|name, _| arguments.channels.is_empty() || arguments.channels.contains(name));
-    let message = notify::service::test_message(&Words::new(&config.notify, &config.node()), &config.node());
+    let message = notify::service::test_message(&Words::new(notify, &node), &node);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let style = Style::of_stdout();
     let mut out = std::io::stdout().lock();

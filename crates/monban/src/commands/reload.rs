@@ -5,27 +5,48 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::config::Config;
-use crate::control;
+use crate::control::{self, Request};
 use crate::failure::Failure;
+use crate::parts;
 
 /// Have the running daemon read its configuration and rules again
 ///
-/// No connection is dropped. What is wrong is reported here and in the daemon's log, and then everything stays as it was.
+/// No connection is dropped. Errors are reported here and in the daemon's log, and then everything stays as it was. Keys that
+/// only a restart puts in force are listed.
 #[derive(Debug, Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// The keys that need a restart and the state of each part, as one JSON object
+    #[arg(long)]
+    json: bool,
+}
 
-pub fn run(config_file: &Path) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     let hint = Some("the former configuration stays in force");
-    let rules = control::ask(&data_dir(config_file)?, "reload", hint)?;
-    writeln!(std::io::stdout().lock(), "reloaded, {rules} rules")?;
+    let answer = control::ask(&data_dir(config_file)?, &Request::daemon("reload"), hint)?;
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{answer}")?;
+        return Ok(());
+    }
+    let mut state = String::new();
+    for values in answer["parts"].as_object().into_iter().flat_map(|parts| parts.values()) {
+        for (what, value) in values.as_object().into_iter().flatten() {
+            state += &format!(", {value} {what}");
+        }
+    }
+    writeln!(out, "reloaded{state}")?;
+    let keys = answer["restart"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+    let keys: Vec<&str> = keys.collect();
+    if !keys.is_empty() {
+        writeln!(out, "these keys need a restart: {}", keys.join(", "))?;
+    }
     Ok(())
 }
 
-/// A configuration that is wrong elsewhere still says where the daemon is: then its answer tells what is wrong.
+/// The data folder. A configuration that is wrong elsewhere still names it: then the daemon's answer tells what is wrong.
 fn data_dir(config_file: &Path) -> Result<PathBuf, Failure> {
-    let failure = match Config::load(config_file) {
-        Ok(config) => return Ok(config.data_dir),
+    let failure = match parts::config(config_file) {
+        Ok(config) => return Ok(config.host.data_dir.clone()),
         Err(failure) => failure,
     };
     let only =

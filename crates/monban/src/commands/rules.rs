@@ -1,14 +1,15 @@
 //! `monban rules`: what its commands share.
 
 use clap::Subcommand;
+use tuner::ExclusionStore;
 
 use super::{
     rules_check, rules_exclude, rules_install, rules_list, rules_profile, rules_replay, rules_run, rules_show,
 };
 use crate::cli::Cli;
-use crate::config::Config;
 use crate::failure::Failure;
-use crate::tuned_gate;
+use crate::parts;
+use crate::parts::gate::GateConfig;
 
 /// Check, list and try SecLang rules
 #[derive(Debug, Subcommand)]
@@ -41,7 +42,11 @@ impl Command {
 /// The files that are given, or those of the configuration, with the exclusions before them.
 pub fn files(given: &[String], cli: &Cli) -> Result<Vec<String>, Failure> {
     match given {
-        [] => Ok(tuned_gate::rule_files(&Config::load(&cli.config_file())?)),
+        [] => {
+            let config = parts::config(&cli.config_file())?;
+            let exclusions = ExclusionStore::new(&config.host.data_dir);
+            Ok(config.section::<GateConfig>().rules().paths(&exclusions))
+        }
         given => Ok(given.to_vec()),
     }
 }

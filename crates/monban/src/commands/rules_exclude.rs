@@ -10,12 +10,14 @@ use tuner::change::{self, Changes};
 use tuning::{Note, Proposal, Refused, TuningError};
 
 use super::{events, events_show};
+use tuner::ExclusionStore;
+
 use crate::cli::Cli;
-use crate::config::Config;
-use crate::control;
+use crate::control::{self, Request};
 use crate::failure::Failure;
+use crate::parts::gate::GateConfig;
 use crate::terminal::{Safe, Style};
-use crate::{rules, tuned_gate};
+use crate::{parts, rules};
 
 /// Show which exclusions would let an event pass, and make the narrowest ones with --apply
 ///
@@ -64,9 +66,10 @@ fn author() -> String {
 }
 
 pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
-    let config = Config::load(&cli.config_file())?;
+    let config = parts::config(&cli.config_file())?;
     let event = events_show::find(&arguments.event, &events::open(&config)?)?;
-    let (store, rule_config) = (tuned_gate::store(&config), tuned_gate::rule_config(&config));
+    let (store, rule_config) =
+        (ExclusionStore::new(&config.host.data_dir), config.section::<GateConfig>().rules());
     let mut found = change::proposals(&store, &rule_config, &event).map_err(failure)?;
     found.proposals.retain(|proposal| arguments.rule.is_none_or(|rule| rule == proposal.exclusion.rule));
     let chosen = found.narrowest();
@@ -101,8 +104,10 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         let changes = Changes { author: &note.author, add: &wanted, remove: &[] };
         let edit = store.edit(now).map_err(failure)?;
         made = change::change(edit, &rule_config, &changes).map_err(failure)?.0;
-        let runs = crate::daemon::socket_path(&config.data_dir).exists();
-        told = runs.then(|| control::ask(&config.data_dir, "reload", Some("the file has been written")));
+        let runs = crate::daemon::socket_path(&config.host.data_dir).exists();
+        told = runs.then(|| {
+            control::ask(&config.host.data_dir, &Request::daemon("reload"), Some("the file has been written"))
+        });
     }
     let is_chosen = |proposal: &Proposal| chosen.contains(&proposal.exclusion);
     let mut out = std::io::stdout().lock();

@@ -14,13 +14,16 @@ use tuning::replay::Report;
 
 use super::events;
 use super::rules_replay::{replayed, summary};
+use tuner::ExclusionStore;
+
 use crate::cli::Cli;
 use crate::config::Config;
-use crate::control;
+use crate::control::{self, Request};
 use crate::crs::{self, Entries, Releases, State, Switch, signature};
 use crate::failure::Failure;
+use crate::parts::gate::GateConfig;
 use crate::terminal::Safe;
-use crate::{rules, tuned_gate};
+use crate::{parts, rules};
 
 /// Install a release of the Core Rule Set beside the present one, and use it
 ///
@@ -92,7 +95,7 @@ struct Place {
 impl Place {
     fn find(config: &Config, config_file: &Path) -> Result<Self, Failure> {
         let entries = Entries::read(config_file)?;
-        let releases = Releases::new(&config.data_dir);
+        let releases = Releases::new(&config.host.data_dir);
         let Some((number, file)) = entries.core_rules() else {
             return Err(Failure::Configuration(vec![format!(
                 "{}: no entry of [waf] rules loads the Core Rule Set ({}); name its rules there, such as \
@@ -123,9 +126,9 @@ impl Place {
 
 pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
     let config_file = cli.config_file();
-    let config = Config::load(&config_file)?;
-    crate::data_folder::create(&config.data_dir)?;
-    let releases = Releases::new(&config.data_dir);
+    let config = parts::config(&config_file)?;
+    crate::data_folder::create(&config.host.data_dir)?;
+    let releases = Releases::new(&config.host.data_dir);
     let _lock = releases.lock()?;
     let place = Place::find(&config, &config_file)?;
     let outcome = match &arguments.archive {
@@ -246,16 +249,18 @@ fn undo(
 
 /// Loads the present rules and those of a pattern in their place, and judges what is stored by both.
 fn compare(config: &Config, place: &Place, rules: &Path, limit: u64) -> Result<(Report, u64), Failure> {
-    let mut files = config.waf.rules.clone();
+    let mut files = config.section::<GateConfig>().waf.rules.clone();
     if let Some(entry) = files.get_mut(place.number) {
         *entry = rules.display().to_string();
     }
     let proposed = Proposed { add: &[], remove: &[], files: &files, source: &rules::disk() };
-    let replay =
-        change::replay(&tuned_gate::store(config), &tuned_gate::rule_config(config), None, &proposed)
-            .map_err(|error| {
-                Failure::Configuration(error.to_string().lines().map(str::to_owned).collect())
-            })?;
+    let replay = change::replay(
+        &ExclusionStore::new(&config.host.data_dir),
+        &config.section::<GateConfig>().rules(),
+        None,
+        &proposed,
+    )
+    .map_err(|error| Failure::Configuration(error.to_string().lines().map(str::to_owned).collect()))?;
     let reader = events::open(config)?;
     replayed(config, &reader, replay, &Filter::default(), limit)
 }
@@ -289,8 +294,12 @@ fn switch(
     let history = place.releases.history()?;
     let number = history.last().map_or(0, |switch| switch.number) + 1;
     place.set(&after)?;
-    if crate::daemon::socket_path(&config.data_dir).exists() {
-        match control::ask(&config.data_dir, "reload", Some("the former rules stay in force")) {
+    if crate::daemon::socket_path(&config.host.data_dir).exists() {
+        match control::ask(
+            &config.host.data_dir,
+            &Request::daemon("reload"),
+            Some("the former rules stay in force"),
+        ) {
             Ok(_) => outcome.reloaded = true,
             // A socket without a daemon: nobody has to be told.
             Err(Failure::Environment { .. }) => {}
@@ -298,7 +307,7 @@ fn switch(
                 // The text of the configuration is another by now.
                 let entries = Entries::read(place.entries.path())?;
                 let now = Place {
-                    releases: Releases::new(&config.data_dir),
+                    releases: Releases::new(&config.host.data_dir),
                     entries,
                     number: place.number,
                     version: None,
@@ -318,7 +327,7 @@ fn switch(
 fn about_setup(config: &Config, place: &Place, release: &Release) -> Result<Vec<String>, Failure> {
     let mut warnings = Vec::new();
     let mut found = false;
-    for entry in config.waf.rules.iter().take(place.number) {
+    for entry in config.section::<GateConfig>().waf.rules.iter().take(place.number) {
         for path in glob::glob(entry).into_iter().flatten().flatten() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if !name.starts_with("crs-setup") {

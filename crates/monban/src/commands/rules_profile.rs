@@ -22,6 +22,7 @@ use crate::cli::Cli;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::message::{self, Request, Response};
+use crate::parts;
 use crate::rules;
 use crate::terminal::{Safe, Style, cut};
 
@@ -165,7 +166,7 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         requests.add_path(path)?;
     }
     if arguments.from_events {
-        requests.add_events(arguments, &Config::load(&cli.config_file())?)?;
+        requests.add_events(arguments, &parts::config(&cli.config_file())?)?;
     }
     if requests.usable.is_empty() {
         let found = requests.unusable.into_iter().take(20);

@@ -12,11 +12,15 @@ use tuning::replay::{Changed, Report};
 use super::events;
 use super::filter::FilterOptions;
 use super::rules_exclude::failure;
+use tuner::ExclusionStore;
+
 use crate::cli::Cli;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::parts::gate::GateConfig;
+use crate::parts::tuning::TuningConfig;
 use crate::terminal::{Progress, Safe, Style, cut};
-use crate::{rules, tuned_gate};
+use crate::{parts, rules};
 
 /// Judge stored events and the sample of passed requests by other rules: what would they change?
 ///
@@ -49,10 +53,11 @@ pub struct Arguments {
 const PAGE: usize = 200;
 
 pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
-    let config = Config::load(&cli.config_file())?;
+    let config = parts::config(&cli.config_file())?;
     let files = absolute(&arguments.rules)?;
     let proposed = Proposed { add: &[], remove: &arguments.without, files: &files, source: &rules::disk() };
-    let (store, rule_config) = (tuned_gate::store(&config), tuned_gate::rule_config(&config));
+    let (store, rule_config) =
+        (ExclusionStore::new(&config.host.data_dir), config.section::<GateConfig>().rules());
     let replay = change::replay(&store, &rule_config, None, &proposed).map_err(failure)?;
     let reader = events::open(&config)?;
     let filter = arguments.filter.filter();
@@ -78,7 +83,8 @@ pub fn replayed(
     filter: &Filter,
     limit: u64,
 ) -> Result<(Report, u64), Failure> {
-    let passed = Sample::open(&config.data_dir, config.console.sample).requests();
+    let passed =
+        Sample::open(&config.host.data_dir, config.section::<TuningConfig>().tuning.sample).requests();
     let total = || Some(reader.count(filter).ok()?.min(limit) + passed.len() as u64);
     let mut progress = Progress::start(total);
     let (mut done, mut left) = (0, limit);

@@ -18,8 +18,9 @@ use super::rules::files;
 use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::message::{self, Request, Response};
+use crate::parts::gate::presets;
+use crate::rules;
 use crate::terminal::{Safe, Style};
-use crate::{presets, rules};
 
 /// Let the rules judge a request, and say why they decide as they do
 ///

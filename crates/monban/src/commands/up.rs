@@ -4,9 +4,11 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use clap::Args;
+use console::access::Access;
 
 use crate::failure::Failure;
-use crate::{checks, daemon, demo};
+use crate::part::Spine;
+use crate::{checks, daemon, demo, parts};
 
 /// Start the gate, the event store and the console
 ///
@@ -27,12 +29,35 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     }
     // A log is no place for a link; `monban console link` prints one.
     let shows_link = std::io::stdout().is_terminal();
-    daemon::run(config_file, checks::load(config_file)?, shows_link, |link| {
-        if let Some(link) = link {
+    daemon::run(config_file, &checks::load(config_file)?, PARTS, |spine| {
+        if let Some(link) = first_link(spine, shows_link) {
             println!(
                 "The console has no account yet. This link makes the first one, once, within a day:\n\n  {link}\n"
             );
         }
+    })
+}
+
+/// The parts that the daemon runs.
+const PARTS: daemon::Parts = daemon::Parts { all: parts::ALL, load: checks::load };
+
+/// A new one-time link to the console's first account. None if there is an account, or if nobody would see the link: then one that
+/// `monban console link` printed stays valid.
+fn first_link(spine: &Spine, is_shown: bool) -> Option<String> {
+    let access = spine.find::<Access>()?;
+    let first = || match access.has_owner()? {
+        false if is_shown => access.first_link(),
+        false => {
+            tracing::info!(
+                "the console has no account yet: `monban console link` prints a link to the first"
+            );
+            Ok(None)
+        }
+        true => Ok(None),
+    };
+    tokio::task::block_in_place(first).unwrap_or_else(|problem| {
+        tracing::error!("{}", problem.error());
+        None
     })
 }
 
@@ -61,11 +86,12 @@ fn run_demo() -> Result<(), Failure> {
     let upstream = site.local_addr()?;
     demo::start_site(site)?;
     let config_file = demo::write_config(folder.path(), upstream)?;
-    let checked = checks::load(&config_file)?;
+    let config = checks::load(&config_file)?;
     let monban = std::env::current_exe()?;
     let monban = monban.display();
     let shown = config_file.display();
-    daemon::run(&config_file, checked, true, |link| {
+    daemon::run(&config_file, &config, PARTS, |spine| {
+        let link = first_link(spine, true);
         println!(
             "\nThe gate is up on http://{gate}/ before a careless site. What it sees, the console shows; this link makes\n\
              your account there, once: {console}\n\
@@ -75,7 +101,7 @@ fn run_demo() -> Result<(), Failure> {
              {monban} events show last --config {shown}\n\nCtrl-C ends it and removes {folder}.\n",
             gate = demo::GATE,
             // a new folder has no accounts
-            console = link.unwrap_or(demo::CONSOLE),
+            console = link.as_deref().unwrap_or(demo::CONSOLE),
             folder = folder.path().display(),
         );
     })

@@ -1,4 +1,15 @@
 use super::*;
+use crate::parts;
+use crate::parts::gate::GateConfig;
+
+/// The faults of a text, or its configuration.
+pub fn parse(name: &str, text: &[u8]) -> Result<Config, Vec<String>> {
+    let document = Document { name: name.to_owned(), folder: PathBuf::new(), bytes: text.to_vec() };
+    match document.read(&parts::sections()) {
+        Reading { config: Some(config), faults, .. } if faults.is_empty() => Ok(config),
+        Reading { faults, .. } => Err(faults.iter().map(ToString::to_string).collect()),
+    }
+}
 
 /// Cases in `faults.txt`: TOML, a line `=>`, the messages, a line `----`.
 const FAULTS: &str = include_str!("faults.txt");
@@ -10,7 +21,7 @@ fn every_fault_is_told_with_its_place() {
     let mut wrong = String::new();
     for case in cases {
         let (text, expected) = case.split_once("=>\n").unwrap();
-        let found = match Config::parse("monban.toml", text.as_bytes()) {
+        let found = match parse("monban.toml", text.as_bytes()) {
             Ok(_) => "no fault\n".to_owned(),
             Err(faults) => faults.iter().map(|fault| format!("{fault}\n")).collect(),
         };
@@ -23,16 +34,16 @@ fn every_fault_is_told_with_its_place() {
 
 #[test]
 fn bytes_that_are_no_text_and_files_that_are_too_long() {
-    assert_eq!(Config::parse("a", b"node = \"x\"\n\xff").unwrap_err(), ["a:2: not UTF-8 text"]);
+    assert_eq!(parse("a", b"node = \"x\"\n\xff").unwrap_err(), ["a:2: not UTF-8 text"]);
     let long = vec![b'\n'; MAX_FILE_BYTES as usize + 1];
-    assert_eq!(Config::parse("a", &long).unwrap_err(), ["a: longer than 1048576 bytes"]);
-    assert!(Config::parse("a", &long[1..]).is_ok());
+    assert_eq!(parse("a", &long).unwrap_err(), ["a: longer than 1048576 bytes"]);
+    assert!(parse("a", &long[1..]).is_ok());
 }
 
 #[test]
 fn many_faults_end_somewhere() {
     let text: String = (0..1000).map(|number| format!("key{number} = 1\n")).collect();
-    assert_eq!(Config::parse("a", text.as_bytes()).unwrap_err().len(), 100);
+    assert_eq!(parse("a", text.as_bytes()).unwrap_err().len(), 100);
 }
 
 #[test]
@@ -45,13 +56,14 @@ fn paths_start_at_the_folder_of_the_file() {
          [[listen]]\naddress = \"[::1]:1\"\ntls = { certificate = \"c\", key = \"k\" }\n",
     )
     .unwrap();
-    let config = Config::load(&file).unwrap();
-    assert_eq!(config.data_dir, folder.path().join("data"));
-    assert_eq!(config.block_page.as_deref(), Some(Path::new("/page")));
-    assert_eq!(config.waf.rules, [format!("{}/a/*.conf", folder.path().display()), "/b.conf".to_owned()]);
-    assert_eq!(config.waf.error_log, Some(folder.path().join("e")));
-    assert_eq!(config.listen[0].tls[0].key, folder.path().join("k"));
-    assert_eq!(config.node(), "monban");
+    let config = parts::config(&file).unwrap();
+    let gate: &GateConfig = config.section();
+    assert_eq!(config.host.data_dir, folder.path().join("data"));
+    assert_eq!(gate.gateway(&config.host).block_page.as_deref(), Some(Path::new("/page")));
+    assert_eq!(gate.waf.rules, [format!("{}/a/*.conf", folder.path().display()), "/b.conf".to_owned()]);
+    assert_eq!(gate.waf.error_log, Some(folder.path().join("e")));
+    assert_eq!(gate.listen[0].tls[0].key, folder.path().join("k"));
+    assert_eq!(config.host.node(), "monban");
 }
 
 /// Keys of the reference (`waf.rules`), which has them as `| `key` | type | default | …`, by section.
@@ -84,6 +96,7 @@ fn the_reference_has_every_key() {
         ("site.timeouts", "[[site]]\nupstream = \"http://a\"\n[site.timeouts]\n"),
         ("waf", "[waf]\n"),
         ("console", "[console]\n"),
+        ("tuning", "[tuning]\n"),
         ("retention", "[retention]\n"),
         ("timeouts", "[timeouts]\n"),
         ("limits", "[limits]\n"),
@@ -105,7 +118,7 @@ fn the_reference_has_every_key() {
             // behind a choice of one or many, where serde does not tell
             "listen.tls" => vec!["certificate".into(), "key".into()],
             _ => {
-                let faults = Config::parse("a", text.as_bytes()).unwrap_err();
+                let faults = parse("a", text.as_bytes()).unwrap_err();
                 let list = faults[0].split_once("; known: ").unwrap_or_else(|| panic!("{faults:?}")).1;
                 list.split(", ").map(str::to_owned).collect()
             }
@@ -124,6 +137,7 @@ fn the_reference_has_every_key() {
             "sensors",
             "watch",
             "notify",
+            "tuning",
         ];
         for key in keys {
             let table = match section {

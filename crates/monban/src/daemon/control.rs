@@ -1,5 +1,8 @@
-//! The control socket, from the daemon's side: each connection on a task of its own, so that neither a slow client nor a reload
-//! that takes long holds up others or the daemon's end.
+//! The control socket, from the daemon's side: one request in one line of JSON, one answer. Each connection has a task of its own, so
+//! that neither a slow client nor a long reload holds up others or the daemon's end.
+//!
+//! A request is `{"command": "reload"}`, or names a part: `{"part": "console", "command": "link", "arguments": {}}`. The answer is
+//! `{"ok": …}` or `{"error": "…"}`. After `{"command": "import"}` follow batches of events, see [`crate::import_channel`].
 
 use std::future::Future;
 use std::io;
@@ -7,138 +10,148 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use console::access::Access;
-use gateway::Gateway;
-use store::Intake;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tuner::Tuner;
 
-use super::acknowledge::Acknowledge;
-use super::{gateway_failure, now};
-use crate::certificates::{self, Certificates};
-use crate::checks::{self, Checked};
-use crate::commands::console_token;
-use crate::control::MAX_COMMAND_BYTES;
+use super::Parts;
+use super::reload::Reloaded;
+use crate::config::Config;
+use crate::control::{MAX_REQUEST_BYTES, Request};
 use crate::failure::Failure;
 use crate::import_channel;
-use crate::notices::Notices;
-use crate::reception::{self, Reception};
-use crate::sink::{Logs, Sink};
-use crate::tuned_gate::TunedGate;
+use crate::part::Answer;
+use crate::part::Spine;
 
 /// Connections at one time; further ones wait.
 const MAX_CONNECTIONS: usize = 64;
-/// How long a client may take to say what it wants.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a client may take to send its request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a client may take to read the answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long nothing is accepted after an error: out of descriptors, most likely, and others have to end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Context of a command.
+/// Context of a request.
 pub(super) struct Control {
-    pub config_file: PathBuf,
-    pub data_dir: PathBuf,
-    pub gateway: Arc<Gateway>,
-    pub sink: Arc<Sink>,
-    pub intake: Arc<Intake>,
-    pub access: Arc<Access>,
-    pub reception: Arc<Reception>,
-    pub notices: Arc<Notices>,
-    pub tuner: Arc<Tuner>,
-    pub tuned: Arc<TunedGate>,
-    pub certificates: Arc<Certificates>,
-    pub acknowledge: Arc<Acknowledge>,
+    pub(super) config_file: PathBuf,
+    pub(super) parts: Parts,
+    pub(super) spine: Arc<Spine>,
+    /// The configuration in force.
+    pub(super) config: tokio::sync::Mutex<Config>,
 }
 
 impl Control {
-    /// Answers commands until it is dropped.
-    pub async fn serve(self: Arc<Self>, listener: UnixListener) {
+    pub(super) fn new(
+        config_file: &std::path::Path,
+        config: Config,
+        parts: Parts,
+        spine: Arc<Spine>,
+    ) -> Self {
+        Self { config_file: config_file.to_path_buf(), parts, spine, config: tokio::sync::Mutex::new(config) }
+    }
+
+    /// Answers requests until it is dropped.
+    pub(super) async fn serve(self: Arc<Self>, listener: UnixListener) {
         let accept = || async { listener.accept().await.map(|(stream, _)| stream) };
         accept_all(accept, |stream| Arc::clone(&self).answer(stream)).await;
     }
 
-    /// Answers one command.
+    /// Answers one request.
     async fn answer(self: Arc<Self>, mut stream: UnixStream) {
-        let mut command = [0; MAX_COMMAND_BYTES];
-        let read = tokio::time::timeout(COMMAND_TIMEOUT, stream.read(&mut command)).await;
-        let answer = match read {
-            Ok(Ok(length)) if &command[..length] == b"import\n" => {
-                import_channel::serve(stream, Arc::clone(&self.intake)).await;
+        let answer = match tokio::time::timeout(REQUEST_TIMEOUT, read_request(&mut stream)).await {
+            Ok(Ok(request)) if request.part.is_none() && request.command == "import" => {
+                import_channel::serve(stream, Arc::clone(self.spine.intake())).await;
                 return;
             }
-            Ok(Ok(length)) if &command[..length] == b"reload\n" => match self.reload().await {
-                Ok(rules) => format!("ok {rules}\n"),
-                Err(failure) => format!("refused\n{failure}\n"),
-            },
-            Ok(Ok(length)) => {
-                let command = command[..length].to_vec();
-                let asked = tokio::task::spawn_blocking(move || self.blocking(&command));
-                asked.await.unwrap_or_else(|error| format!("refused\n{error}\n"))
-            }
-            _ => "unknown\n".to_owned(),
+            Ok(Ok(request)) => self.carry_out(request).await,
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(format!("no request came within {} s", REQUEST_TIMEOUT.as_secs())),
         };
-        // whoever asked may be gone
-        let _ = tokio::time::timeout(ANSWER_TIMEOUT, stream.write_all(answer.as_bytes())).await;
+        let answer = match answer {
+            Ok(value) => json!({ "ok": value }),
+            Err(error) => json!({ "error": error }),
+        };
+        // the client may be gone
+        let _ =
+            tokio::time::timeout(ANSWER_TIMEOUT, stream.write_all(format!("{answer}\n").as_bytes())).await;
     }
 
-    fn blocking(&self, command: &[u8]) -> String {
-        if command == b"acknowledge\n" {
-            return match self.acknowledge.all() {
-                Ok(done) => format!("ok {}\n", done.join("\n")),
-                Err(error) => format!("refused\n{error}\n"),
+    async fn carry_out(&self, request: Request) -> Answer {
+        let Request { part, command, arguments } = request;
+        let Some(name) = part else {
+            return match command.as_str() {
+                "reload" => {
+                    let Reloaded { restart, state } =
+                        self.reload().await.map_err(|failure| failure.to_string())?;
+                    let restart: Vec<String> = restart.iter().map(ToString::to_string).collect();
+                    Ok(json!({ "restart": restart, "parts": state }))
+                }
+                "acknowledge" => {
+                    let spine = Arc::clone(&self.spine);
+                    let done = tokio::task::spawn_blocking(move || spine.storage.acknowledge.all()).await;
+                    done.map_err(|error| error.to_string())?.map(Value::from)
+                }
+                "findings" => {
+                    let spine = Arc::clone(&self.spine);
+                    let found = tokio::task::spawn_blocking(move || spine.findings()).await;
+                    serde_json::to_value(found.map_err(|error| error.to_string())?)
+                        .map_err(|error| error.to_string())
+                }
+                other => Err(unknown(other)),
             };
-        }
-        match command.strip_prefix(b"console ") {
-            Some(command) => console(&self.access, command),
-            None => "unknown\n".to_owned(),
-        }
+        };
+        let running = self.spine.running().into_iter().find(|(running, _)| *running == name);
+        let Some((_, part)) = running else { return Err(format!("no part `{name}` runs")) };
+        part.control(&command, arguments).await.unwrap_or_else(|| Err(unknown(&format!("{name} {command}"))))
     }
 
-    /// Reads the configuration and the rules again. The old ones stay in force where the new ones are wrong.
-    pub async fn reload(&self) -> Result<usize, Failure> {
-        let result = self.try_reload().await;
-        match &result {
-            Ok(rules) => tracing::info!("reloaded, {rules} rules"),
-            Err(failure) => tracing::error!("not reloaded, the former configuration stays: {failure}"),
+    /// Reads the configuration again and puts it in force. Nothing changes if anything in it is wrong.
+    ///
+    /// # Errors
+    /// All faults of the configuration, or why a part refuses it.
+    pub(super) async fn reload(&self) -> Result<Reloaded, Failure> {
+        let reloaded = super::reload::reload(self).await;
+        match &reloaded {
+            Ok(Reloaded { restart, .. }) if restart.is_empty() => {
+                tracing::info!("reloaded the configuration")
+            }
+            Ok(Reloaded { restart, .. }) => {
+                let keys: Vec<String> = restart.iter().map(ToString::to_string).collect();
+                tracing::warn!(
+                    "reloaded the configuration, but these keys need a restart: {}",
+                    keys.join(", ")
+                );
+            }
+            Err(failure) => {
+                tracing::error!("cannot reload, the former configuration stays in force: {failure}")
+            }
         }
-        result
+        reloaded
     }
+}
 
-    async fn try_reload(&self) -> Result<usize, Failure> {
-        let path = self.config_file.clone();
-        // no change of the exclusions may come between their loading and their use
-        let changes = self.tuner.lock().await;
-        let loading = tokio::task::spawn_blocking(move || {
-            let Checked { config, rules } = checks::load(&path)?;
-            let logs = Logs::open(&config.waf, rules.as_ref().map(|rules| &rules.settings));
-            let logs = logs.map_err(|error| Failure::environment(error.to_string(), "see [waf]"))?;
-            let sensors = reception::sensors(&config).map_err(Failure::Configuration)?;
-            Ok::<_, Failure>((config, rules, logs, sensors))
-        });
-        let (config, rules, logs, sensors) = loading
-            .await
-            .map_err(|error| Failure::Environment { message: error.to_string(), hint: None })??;
-        if config.data_dir != self.data_dir {
-            let message = "data_dir cannot change while monban runs; stop and start it";
-            return Err(Failure::Configuration(vec![format!("{}: {message}", self.config_file.display())]));
+fn unknown(command: &str) -> String {
+    format!("this daemon does not know the command `{command}`; is it of another version? Restart it")
+}
+
+/// Reads one line of JSON.
+async fn read_request(stream: &mut UnixStream) -> Result<Request, String> {
+    let mut line = Vec::new();
+    let mut piece = [0; 1024];
+    while !line.contains(&b'\n') {
+        let length = stream.read(&mut piece).await.map_err(|error| error.to_string())?;
+        if length == 0 {
+            return Err("the request has no end of line".to_owned());
         }
-        let in_force = self.tuned.reload(&config, rules).await.map_err(gateway_failure)?;
-        self.tuner.replace(&changes, in_force);
-        let count = self.tuner.rule_count();
-        drop(changes);
-        self.sink.replace_logs(logs);
-        self.reception.replace(&config, sensors);
-        certificates::log(&config, now());
-        self.certificates.replace(&config);
-        self.notices.reload(&config).await;
-        self.access.set_url(config.console.url(&config.notify));
-        self.access.set_trusted(config.trusted_by_console());
-        Ok(count)
+        line.extend_from_slice(&piece[..length]);
+        if line.len() > MAX_REQUEST_BYTES {
+            return Err(format!("the request is longer than {MAX_REQUEST_BYTES} bytes"));
+        }
     }
+    serde_json::from_slice(&line).map_err(|error| format!("the request is not understood: {error}"))
 }
 
 /// Accepts connections and serves each on its own task. Logs an error once, until accepting works again.
@@ -162,39 +175,13 @@ async fn accept_all<S, A: Future<Output = io::Result<S>>, F: Future<Output = ()>
             }
             Err(error) => {
                 if !is_failing {
-                    tracing::error!("the control socket takes no commands for now: {error}");
+                    tracing::error!("cannot accept connections on the control socket: {error}");
                 }
                 is_failing = true;
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
         while tasks.try_join_next().is_some() {}
-    }
-}
-
-/// Answers `link [USER]`, `token SCOPES DAYS NAME`, `tokens` and `token-delete ID`.
-fn console(access: &Access, command: &[u8]) -> String {
-    let Some(command) = std::str::from_utf8(command).ok().and_then(|command| command.strip_suffix('\n'))
-    else {
-        return "unknown\n".to_owned();
-    };
-    let answer = if command == "link" {
-        access.command_link(None)
-    } else if let Some(user) = command.strip_prefix("link ") {
-        access.command_link(Some(user))
-    } else if command == "tokens" {
-        // every key is a text, so nothing is lost
-        access.command_tokens().map(|tokens| serde_json::to_string(&tokens).unwrap_or_default())
-    } else if let Some(id) = command.strip_prefix("token-delete ").and_then(|id| id.parse().ok()) {
-        access.command_delete_token(id)
-    } else if let Some((scopes, days, name)) = command.strip_prefix("token ").and_then(console_token::read) {
-        access.command_token(name, &scopes, days)
-    } else {
-        return "unknown\n".to_owned();
-    };
-    match answer {
-        Ok(answer) => format!("ok {answer}\n"),
-        Err(problem) => format!("refused\n{}\n", problem.error()),
     }
 }
 

@@ -14,7 +14,7 @@ fn rules(folder: &Path, extra: &[&str]) -> Arc<RuleSet> {
     let files = [path.to_str().unwrap()].into_iter().chain(extra.iter().copied());
     let rules = crate::rules::load(&files.map(str::to_owned).collect::<Vec<_>>());
     let rules = rules.unwrap_or_else(|errors| panic!("{errors:#?}"));
-    assert_eq!(crate::rules::warnings(&rules), [""; 0]);
+    assert_eq!(crate::rules::warnings(&rules), []);
     Arc::new(rules)
 }
 

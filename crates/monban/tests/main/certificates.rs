@@ -33,13 +33,18 @@ fn b14_check_tells_what_clients_refuse_and_where() {
     std::mem::swap(&mut swapped.certificate, &mut swapped.key);
     for (identity, host, code, word) in [
         (certificate("a.test", 1, 100), "a.test", 0, "no errors\n"),
-        (certificate("a.test", 1, 10), "a.test", 0, "warning: FILE:4:1: FOLDER/x.pem: expires on "),
+        (
+            certificate("a.test", 1, 10),
+            "a.test",
+            0,
+            "warning: FILE:4:9: listen[0].tls.certificate: FOLDER/x.pem: expires on ",
+        ),
         (certificate("a.test", 1, 100), "b.test", 0, "no certificate covers `b.test` of site `b.test`"),
         (
             ca.server_between(&["a.test"], now - 9 * DAY, now - 2 * DAY),
             "a.test",
             2,
-            "FILE:4:1: FOLDER/x.pem: expired on ",
+            "FILE:4:9: listen[0].tls.certificate: FOLDER/x.pem: expired on ",
         ),
         (
             ca.server_between(&["a.test"], now + DAY, now + 9 * DAY),

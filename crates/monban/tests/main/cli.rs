@@ -313,15 +313,15 @@ storage_dir = "nowhere"
     let text = stderr(&output);
     let found: Vec<&str> = text.lines().collect();
     for (place, fault) in [
-        ("1:1", "data_dir /dev/null/x: "),
+        ("1:1", "data_dir: /dev/null/x: "),
         ("2:1", "unknown key `nod`; did you mean `node`?"),
         ("4:1", "limit `connections` is zero"),
         ("5:1", "limit `head_bytes` is zero"),
         ("9:1", "127.0.0.1:18080"),
         ("12:1", "ftp://127.0.0.1:1"),
-        ("16:1", "b.test"),
-        ("19:1", "[[sensors]] a: needs either password_file or password_sha256"),
-        ("23:1", "[[sensors]] b: password_sha256: not a SHA-256"),
+        ("17:1", "b.test"),
+        ("19:1", "sensors[0]: needs either password_file or password_sha256"),
+        ("23:1", "sensors[1].password_sha256: not a SHA-256"),
         ("26:1", "unknown key `pasword_file`; did you mean `password_file`?"),
         ("29:1", "storage_dir"),
     ] {
@@ -355,7 +355,7 @@ fn what_init_writes_passes_check() {
     assert!(output.status.success(), "{}", stderr(&output));
     let output = run(&["check"]);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stdout(&output).contains("1 listeners, 1 sites, "), "{}", stdout(&output));
+    assert!(stdout(&output).contains("1 listener, 1 site, "), "{}", stdout(&output));
     // nothing is replaced unasked
     let output = run(&init);
     assert_eq!(output.status.code(), Some(3));
@@ -396,7 +396,7 @@ fn a_port_that_is_taken_is_named() {
         (
             config.replace("127.0.0.1:1\"", "127.0.0.1:0\"")
                 + &format!("[console]\naddress = \"{address}\"\n"),
-            format!("console {address}"),
+            format!("console: cannot listen on {address}"),
         ),
     ] {
         std::fs::write(folder.path().join("monban.toml"), text).unwrap();

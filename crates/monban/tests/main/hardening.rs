@@ -94,12 +94,12 @@ fn f23_check_finds_what_a_start_and_a_reload_would_refuse() {
     let same = format!("[[listen]]\naddress = \"{}\"\n", daemon.console);
     for (what, file, extra) in [
         ("exclusions.conf:1:1: ", Some(("exclusions.conf", "SecRulee\n")), ""),
-        ("[console] geoip ", None, "geoip = \"rules.conf\"\n"),
+        ("console.geoip: ", None, "geoip = \"rules.conf\"\n"),
         ("filters.json: ", Some(("filters.json", "{")), ""),
         ("no.pem", None, certificate),
-        ("a [[listen]] section already listens on ", None, &same),
-        ("[[sensors]] a: needs either", None, "[[sensors]]\nname = \"a\"\n"),
-        ("[[notify.slack]] `ops`: needs", None, "[[notify.slack]]\nname = \"ops\"\n"),
+        (": console.address already has ", None, &same),
+        ("sensors[0]: needs either", None, "[[sensors]]\nname = \"a\"\n"),
+        ("notify.slack[0]: channel `ops`: needs", None, "[[notify.slack]]\nname = \"ops\"\n"),
     ] {
         if let Some((name, text)) = file {
             broken(name, text);

@@ -173,12 +173,9 @@ fn wrong_channels_are_told_with_everything_else_and_change_nothing() {
         let output = daemon.command(&[command]);
         let said = stderr(&output);
         assert!(!output.status.success());
-        assert!(said.contains("[[notify.slack]] `ops`: "), "{said}");
+        assert!(said.contains("notify.slack[0]: channel `ops`: "), "{said}");
         assert!(said.contains("no.url: No such file"), "{said}");
-        assert!(
-            said.contains("[[notify.rule]] `r` channels: there is no channel `opps`; known: ops"),
-            "{said}"
-        );
+        assert!(said.contains("notify.rule[0].channels: there is no channel `opps`; known: ops"), "{said}");
     }
     // a template's fault has its place in the file and its line in the template
     write("[[notify.rule]]\nname = \"r\"\nbody = \"\"\"\n{{ count }}\n{{ cuont }}\n\"\"\"\n");

@@ -47,11 +47,11 @@ fn a_reload_takes_effect_and_a_wrong_one_changes_nothing() {
             ),
             "none",
         ),
-        (config.replace("/data\"", "/other\""), "data_dir cannot change while monban runs"),
+        (config.replace("/data\"", "/other\""), "data_dir: cannot change while monban runs"),
     ] {
         assert_ne!(wrong, config);
         std::fs::write(daemon.config(), &wrong).unwrap();
-        let output = if message.starts_with("data_dir") {
+        let output = if message.starts_with("data_dir:") {
             // the command would look for the daemon in the other folder
             daemon.program.signal(rustix::process::Signal::HUP);
             testkit::wait_until("the log to tell", std::time::Duration::from_secs(60), || {
@@ -65,7 +65,7 @@ fn a_reload_takes_effect_and_a_wrong_one_changes_nothing() {
         assert!(stderr(&output).contains(message), "{}", stderr(&output));
     }
     assert_eq!(ask("/?q=assault"), 406);
-    assert!(daemon.program.stderr().contains("not reloaded, the former configuration stays"));
+    assert!(daemon.program.stderr().contains("cannot reload, the former configuration stays in force"));
 
     // HUP does the same, and the logs are opened anew
     let log = daemon.folder.path().join("error.log");

@@ -19,7 +19,7 @@ fn config(value: Value) -> NotifyConfig {
     let mut value = value;
     value["time_zone"] = "UTC".into();
     let config: NotifyConfig = serde_json::from_value(value).unwrap();
-    assert_eq!(config.faults(), Vec::<String>::new());
+    assert_eq!(config.faults(), []);
     config
 }
 

@@ -229,15 +229,16 @@ fn what_cannot_be_opened_is_told_all_at_once() {
     .unwrap();
     let faults = Channel::open_all(&config).unwrap_err();
     let expected = [
-        "[[notify.slack]] `a`: the webhook's address is a secret: it must begin with https://",
+        "notify.slack[0]: channel `a`: the webhook's address is a secret: it must begin with https://",
         "open: others may read this secret (mode 0644); chmod 600",
-        "[[notify.slack]] `c`: needs url_file or url_env",
-        "[[notify.mail]] `f`: `x` is no mail address",
-        "[[notify.webhook]] `d`: the address must begin with https:// or http://",
-        "[[notify.webhook]] `e`: needs url, url_file or url_env",
+        "notify.slack[2]: channel `c`: needs url_file or url_env",
+        "notify.mail[0]: channel `f`: `x` is no mail address",
+        "notify.webhook[0]: channel `d`: the address must begin with https:// or http://",
+        "notify.webhook[1]: channel `e`: needs url, url_file or url_env",
     ];
     assert_eq!(faults.len(), expected.len(), "{faults:#?}");
     for (fault, expected) in faults.iter().zip(expected) {
+        let fault = fault.to_string();
         assert!(fault.contains(expected) && !fault.contains("hush"), "{fault}");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use event::{Action, Event, EventId, Gate, RequestEvidence, Timestamp};
+use notify::channel::Channel;
 use notify::config::NotifyConfig;
 use notify::service::state_path;
 use notify::{Handle, Notifier};
@@ -160,9 +161,9 @@ async fn a_reload_changes_channels_and_a_damaged_state_is_told() {
     first.wait_for(1);
     let wrong: NotifyConfig =
         serde_json::from_value(json!({"webhook": [{"name": "x", "url": "y"}]})).unwrap();
-    assert_eq!(handle.reload(&wrong).await.unwrap_err().len(), 1);
+    assert_eq!(Channel::open_all(&wrong).unwrap_err().len(), 1);
     let new: NotifyConfig = serde_json::from_value(config("second", &second)).unwrap();
-    handle.reload(&new).await.unwrap();
+    handle.replace(new.clone(), Channel::open_all(&new).unwrap()).await;
     wait_until("the new channel", PATIENCE, || handle.status().channels[0].name == "second");
     attack(&journal, 2);
     second.wait_for(1);

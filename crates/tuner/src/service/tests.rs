@@ -60,7 +60,7 @@ fn tuner(folder: &Path) -> (Tuner, Arc<Gate>) {
     let rules = config.load(&store).unwrap();
     let sample = Arc::new(Sample::open(folder, 10));
     let user = Arc::<Gate>::clone(&gate);
-    (Tuner::new(store, InForce { config, rules }, user, sample), gate)
+    (Tuner::new(store, InForce { config, rules }, user, sample, Arc::default()), gate)
 }
 
 fn excluded(rule: u64) -> (Exclusion, Note) {
@@ -147,7 +147,7 @@ async fn changes_wait_for_a_reload() {
     let folder = tempfile::tempdir().unwrap();
     let (tuner, gate) = tuner(folder.path());
     let tuner = Arc::new(tuner);
-    let lock = tuner.lock().await;
+    let reloading = Arc::clone(&tuner.changes).lock_owned().await;
     let version = tuner.exclusions().unwrap().0.version();
     let changing = {
         let tuner = Arc::clone(&tuner);
@@ -156,8 +156,8 @@ async fn changes_wait_for_a_reload() {
     let config = RuleConfig { sites: Vec::new(), ..tuner.in_force().config.clone() };
     let rules = tuner.in_force().rules.clone();
     assert!(gate.rule_counts.lock().unwrap().is_empty());
-    tuner.replace(&lock, InForce { config, rules });
-    drop(lock);
+    tuner.replace(InForce { config, rules });
+    drop(reloading);
     changing.await.unwrap().unwrap();
     // the change keeps the configuration of the reload
     assert_eq!((tuner.rule_count(), tuner.sites().unwrap().len()), (3, 0));

@@ -1,49 +1,14 @@
-//! What the console's overview and lists need besides the events: saved filters, countries, and how many requests there were.
+//! Sums of requests by hour and site, from the gate's counts to the store.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use console::filters::Saved;
 use gateway::Metrics;
-use spine::geoip::Geoip;
 use store::{EventStore, Traffic};
 
-use crate::config::Config;
-
-/// How often the requests that the gate has answered are added to the store's; at a crash those of so long are lost.
+/// How often new requests are added to the store's sums; a crash loses those of the last interval.
 const INTERVAL: Duration = Duration::from_secs(10);
-
-/// Saved filters and the database of countries.
-///
-/// # Errors
-/// One line for each that cannot be read.
-pub fn open(config: &Config) -> Result<console::Looking, Vec<String>> {
-    match (filters(config), geoip(config)) {
-        (Ok(filters), Ok(geoip)) => {
-            Ok(console::Looking { filters: Arc::new(filters), geoip: geoip.map(Arc::new) })
-        }
-        (filters, geoip) => Err([filters.err(), geoip.err()].into_iter().flatten().collect()),
-    }
-}
-
-/// The filters that users have saved in the data folder.
-///
-/// # Errors
-/// Why the file cannot be read.
-pub fn filters(config: &Config) -> Result<Saved, String> {
-    Saved::open(&config.data_dir.join("filters.json"))
-        .map_err(|error| format!("{error}: the filters that users saved; move the file away to start anew"))
-}
-
-/// The database of countries, if there is one.
-///
-/// # Errors
-/// Why the file cannot be read.
-pub fn geoip(config: &Config) -> Result<Option<Geoip>, String> {
-    let geoip = config.console.geoip.as_deref().map(Geoip::open).transpose();
-    geoip.map_err(|error| format!("[console] geoip {error}: a database of countries in MaxMind's format"))
-}
 
 /// Keeps the sums of requests by hour and site.
 pub struct TrafficKeeper {

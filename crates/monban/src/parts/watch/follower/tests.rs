@@ -33,7 +33,7 @@ impl Bench {
 
     /// As after a start of the daemon.
     fn follower(&self, quiet: Duration) -> Follower {
-        let watch = Watch {
+        let watch = WatchedFile {
             path: self.path("audit.log"),
             sensor: "web3".into(),
             storage_dir: Some(self.path("data")),

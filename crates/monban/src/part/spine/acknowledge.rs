@@ -15,7 +15,7 @@ use store::findings::MOVED_ASIDE;
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Such problems of a data folder.
-pub(super) struct Acknowledge {
+pub struct Acknowledge {
     data_dir: PathBuf,
     journal: Arc<Journal>,
     /// Number of lost events that are known.

@@ -1,4 +1,4 @@
-//! Follows audit logs that other programs on this machine write.
+//! The threads that follow audit logs.
 //!
 //! A thread for each watched file looks at it several times a second, so that one on a disk that does not answer stops neither the
 //! others nor the daemon's end. What is kept of each, in `data_dir/watch`, is up to where
@@ -10,11 +10,6 @@
 //!
 //! [`rotation`] finds the files, [`places`] keeps what was read, [`follower`] reads, [`telling`] says what is wrong.
 
-mod follower;
-mod places;
-mod rotation;
-mod telling;
-
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,27 +19,12 @@ use std::time::{Duration, Instant};
 
 use event::audit_log::{Fault, Reader, Step};
 use event::redaction::Redactor;
-use serde::Deserialize;
 use store::{Intake, regular_file};
 
+use super::config::WatchedFile;
+use super::follower::Follower;
+use super::telling::Telling;
 use crate::config::Retention;
-
-use follower::Follower;
-use telling::Telling;
-
-/// `[[watch]]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Watch {
-    /// A Serial log, or the index of a Concurrent one.
-    pub path: PathBuf,
-    /// Name of the sensor that writes it; none: this node's.
-    #[serde(default)]
-    pub sensor: String,
-    /// Where a Concurrent log has its files; none: the index's folder.
-    #[serde(default)]
-    pub storage_dir: Option<PathBuf>,
-}
 
 /// How often files are looked at.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -67,7 +47,7 @@ impl Watcher {
     /// # Errors
     /// Those of starting a thread and making the folder.
     pub fn start(
-        watches: Vec<Watch>,
+        watches: Vec<WatchedFile>,
         folder: PathBuf,
         intake: Arc<Intake>,
         redactor: &Redactor,

@@ -6,7 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::Config;
+use finding::Fault;
+
+use super::ReceiverConfig;
 
 /// Bytes of a file that are looked at.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -19,7 +21,19 @@ const MAX_FILES: usize = 1000;
 #[derive(Debug, Clone)]
 struct Setting {
     value: String,
-    place: String,
+    file: PathBuf,
+    line: usize,
+}
+
+impl Setting {
+    /// `file:line`
+    fn place(&self) -> String {
+        format!("{}:{}", self.file.display(), self.line)
+    }
+
+    fn fault(&self, what: String) -> Fault {
+        Fault::in_file(&self.file, Some(self.line), what)
+    }
 }
 
 /// What matters here of the two programs.
@@ -37,20 +51,20 @@ struct Settings {
 /// What is found in the files of a sensor.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// All that is wrong, with file and line.
-    pub faults: Vec<String>,
+    /// All faults, with file and line.
+    pub faults: Vec<Fault>,
     /// Includes that were not followed, and why: what stands there is not known.
     pub skipped: Vec<String>,
 }
 
 /// Looks into the files and those that they include.
-pub fn check(files: &[PathBuf], config: &Config) -> Found {
+pub fn check(files: &[PathBuf], config: &ReceiverConfig) -> Found {
     let mut reading = Reading::default();
     for path in files {
         let folder = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         reading.root = folder.parent().map(Path::to_path_buf).unwrap_or_default();
         if let Err(error) = reading.file(path, 0) {
-            reading.found.faults.push(format!("{}: {error}", path.display()));
+            reading.found.faults.push(Fault::in_file(path, None, error.to_string()));
         }
     }
     let Reading { settings, mut found, .. } = reading;
@@ -82,7 +96,7 @@ impl Reading {
             }
             let (name, value) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
             let value = value.trim().trim_matches(['"', '\'']).to_owned();
-            let setting = Setting { value, place: format!("{}:{}", path.display(), number + 1) };
+            let setting = Setting { value, file: path.to_path_buf(), line: number + 1 };
             match name.to_ascii_lowercase().as_str() {
                 "include" => self.include(&setting, false, depth),
                 "includeoptional" => self.include(&setting, true, depth),
@@ -93,7 +107,8 @@ impl Reading {
         Ok(())
     }
 
-    fn include(&mut self, Setting { value, place }: &Setting, optional: bool, depth: usize) {
+    fn include(&mut self, setting: &Setting, optional: bool, depth: usize) {
+        let (value, place) = (&setting.value, setting.place());
         if value.contains("${") {
             let what =
                 format!("{place}: {value} is not followed: what the variable stands for is not known here");
@@ -103,10 +118,12 @@ impl Reading {
         let pattern = if path.is_dir() { path.join("*") } else { path };
         let files: Vec<PathBuf> = match glob::glob(&pattern.display().to_string()) {
             Ok(paths) => paths.filter_map(Result::ok).filter(|path| path.is_file()).collect(),
-            Err(error) => return self.found.faults.push(format!("{place}: {}: {error}", pattern.display())),
+            Err(error) => {
+                return self.found.faults.push(setting.fault(format!("{}: {error}", pattern.display())));
+            }
         };
         if files.is_empty() && !optional {
-            self.found.faults.push(format!("{place}: {} is not there", pattern.display()));
+            self.found.faults.push(setting.fault(format!("{} is not there", pattern.display())));
         }
         for file in files {
             if depth >= MAX_DEPTH || self.files >= MAX_FILES {
@@ -115,7 +132,7 @@ impl Reading {
                 return;
             }
             if let Err(error) = self.file(&file, depth + 1) {
-                self.found.faults.push(format!("{place}: {}: {error}", file.display()));
+                self.found.faults.push(setting.fault(format!("{}: {error}", file.display())));
             }
         }
     }
@@ -141,9 +158,9 @@ impl Settings {
         *slot = Some(setting);
     }
 
-    fn faults(&self, config: &Config) -> Vec<String> {
+    fn faults(&self, config: &ReceiverConfig) -> Vec<Fault> {
         let mut faults = Vec::new();
-        let mut fault = |setting: &Setting, what: String| faults.push(format!("{}: {what}", setting.place));
+        let mut fault = |setting: &Setting, what: String| faults.push(setting.fault(what));
         let piped = self.audit_log.as_ref().filter(|log| {
             log.value.trim_start().starts_with('|') && log.value.to_ascii_lowercase().contains("mlogc")
         });
@@ -155,7 +172,8 @@ impl Settings {
                     kind,
                     format!(
                         "SecAuditLogType {}, but SecAuditLog pipes to mlogc ({}); {mend}",
-                        kind.value, log.place
+                        kind.value,
+                        log.place()
                     ),
                 ),
                 None => fault(
@@ -180,7 +198,7 @@ impl Settings {
                 let what = format!(
                     "mlogc looks for entries in {}, but SecAuditLogStorageDir ({}) is {}",
                     expected.display(),
-                    storage.place,
+                    storage.place(),
                     storage.value
                 );
                 fault(data, what);
@@ -280,15 +298,16 @@ mod tests {
                 std::fs::write(&path, text).unwrap();
                 path
             });
-            let config = Config::parse("monban.toml", format!("{receiver}{sensors}").as_bytes()).unwrap();
-            let found = check(&files, &config).faults.join("\n");
+            let config: ReceiverConfig = toml::from_str(&format!("{receiver}{sensors}")).unwrap();
+            let found: Vec<String> = check(&files, &config).faults.iter().map(ToString::to_string).collect();
+            let found = found.join("\n");
             assert_eq!(found.is_empty(), expected.is_empty(), "{apache}{mlogc}: {found}");
             for text in expected {
                 assert!(found.contains(text), "{text}\n{found}");
             }
         }
-        let missing = check(&["/nowhere".into()], &Config::default()).faults;
-        assert!(missing[0].starts_with("/nowhere: No such file"), "{missing:?}");
+        let missing = check(&["/nowhere".into()], &ReceiverConfig::default()).faults;
+        assert!(missing[0].to_string().starts_with("/nowhere: No such file"), "{missing:?}");
     }
 
     #[test]
@@ -311,8 +330,9 @@ mod tests {
         write("conf.d/audit.conf", "SecAuditLogType Serial\nSecAuditLogStorageDir /var/log/mlogc/data\n");
         // One that includes itself ends somewhere.
         let circle = write("circle.conf", "Include circle.conf\n");
-        let Found { faults, skipped } = check(&[top.clone(), circle], &Config::default());
+        let Found { faults, skipped } = check(&[top.clone(), circle], &ReceiverConfig::default());
         let inner = folder.path().join("conf.d/audit.conf");
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         assert_eq!(faults.len(), 2, "{faults:?}");
         assert_eq!(
             faults[0],
@@ -330,6 +350,6 @@ mod tests {
             "elsewhere/top.conf",
             &format!("ServerRoot {}\nInclude mods/*.conf\n", folder.path().display()),
         );
-        assert_eq!(check(&[elsewhere], &Config::default()).faults.len(), 1);
+        assert_eq!(check(&[elsewhere], &ReceiverConfig::default()).faults.len(), 1);
     }
 }

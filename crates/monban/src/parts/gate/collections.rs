@@ -1,12 +1,65 @@
 //! The rules' persistent collections, between the engine's form and the store's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use event::Timestamp;
 use seclang::variable::Variable;
 use store::collections::{CollectionRecord, CollectionVariable, CollectionsError};
 use waf::Collections;
 use waf::collections::{Entry, Record, RecordName};
+
+/// The collections of a data folder.
+pub struct SavedCollections {
+    path: PathBuf,
+    collections: Arc<Collections>,
+    /// Evicted records that the log names already.
+    evicted: AtomicU64,
+}
+
+impl SavedCollections {
+    /// Restores what was saved last. A damaged file is moved aside.
+    pub fn open(data_dir: &Path) -> Self {
+        let (path, collections) = (store::collections_path(data_dir), Arc::new(Collections::default()));
+        if let Err(error) = restore(&collections, &path, crate::now()) {
+            tracing::error!("the persistent collections start empty: {error}");
+            // Else the next save would replace what a look may still mend.
+            if let CollectionsError::Damaged { path, .. } = &error
+                && let Err(error) = store::sqlite::move_aside(path)
+            {
+                tracing::error!("the damaged collections are not kept: {error}");
+            }
+        }
+        Self { path, collections, evicted: AtomicU64::new(0) }
+    }
+
+    /// The collections.
+    pub fn collections(&self) -> &Arc<Collections> {
+        &self.collections
+    }
+
+    /// Saves them. An error is logged; the former snapshot stays then.
+    pub fn save(&self) {
+        if let Err(error) = save(&self.collections, &self.path, crate::now()) {
+            tracing::error!("the persistent collections are not saved: {error}");
+        }
+    }
+
+    /// Logs how many records were evicted since the last call.
+    pub fn log_evictions(&self) {
+        let holdings = self.collections.holdings();
+        let new = holdings.evicted - self.evicted.swap(holdings.evicted, Ordering::Relaxed);
+        if new > 0 {
+            tracing::warn!(
+                "{new} records of persistent collections (IP, SESSION …) were evicted before they expired: {} are held, {} \
+                 KiB; counters of rules begin anew for those clients",
+                holdings.records,
+                holdings.bytes / 1024
+            );
+        }
+    }
+}
 
 const NAMES: [(Variable, &str); 5] = [
     (Variable::Ip, "ip"),
@@ -20,7 +73,7 @@ const NAMES: [(Variable, &str); 5] = [
 ///
 /// # Errors
 /// Those of the file; the collections stay as they are.
-pub fn restore(collections: &Collections, path: &Path, now: Timestamp) -> Result<(), CollectionsError> {
+fn restore(collections: &Collections, path: &Path, now: Timestamp) -> Result<(), CollectionsError> {
     let saved = store::collections::load(path, now)?;
     let micros = now.as_micros();
     collections.restore(saved.into_iter().filter_map(|record| {
@@ -49,7 +102,7 @@ pub fn restore(collections: &Collections, path: &Path, now: Timestamp) -> Result
 ///
 /// # Errors
 /// Those of the file; the former snapshot stays.
-pub fn save(collections: &Collections, path: &Path, now: Timestamp) -> Result<(), CollectionsError> {
+fn save(collections: &Collections, path: &Path, now: Timestamp) -> Result<(), CollectionsError> {
     let records: Vec<CollectionRecord> = collections
         .snapshot(now.as_micros())
         .into_iter()

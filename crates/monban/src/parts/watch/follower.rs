@@ -13,7 +13,7 @@ use event::audit_log::{Reader, Step};
 use event::redaction::Redactor;
 use store::{Accepted, Intake};
 
-use super::Watch;
+use super::config::WatchedFile;
 use super::places::{Later, Place, Places};
 use super::rotation::{self, HEAD_BYTES, Source, Survey};
 use super::telling::Telling;
@@ -73,7 +73,7 @@ impl Open {
 }
 
 pub(super) struct Follower {
-    watch: Watch,
+    watch: WatchedFile,
     /// The file that keeps the places.
     state: PathBuf,
     quiet: Duration,
@@ -90,7 +90,7 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub fn new(watch: Watch, folder: &Path, retention: &Retention, quiet: Duration) -> Self {
+    pub fn new(watch: WatchedFile, folder: &Path, retention: &Retention, quiet: Duration) -> Self {
         // The path as hexadecimal digits would be too long a name for some; its hash is not.
         let name = event::EventId::derived(event::Timestamp::MIN, "watch", &watch.path.display().to_string());
         Self {

@@ -1,25 +1,21 @@
-//! Where the gate's events go: the journal first, then ModSecurity's logs.
+//! The gate's sink: the recorder of events first, then ModSecurity's logs and the sample of clean requests.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use event::modsec::{AuditParts, Process};
 use event::{Event, EventSink, Severity};
 use finding::{Declaration, Finding, Text, table};
-use gateway::{Metrics, RequestSink};
+use gateway::RequestSink;
 use seclang::setting::{AuditLogFormat, AuditLogType};
 use store::logs::{AuditFormat, AuditLog, ErrorLog, LogError};
-use store::{Appended, Journal, JournalError};
 use tuner::Sample;
 use waf::settings::Settings;
 
-use crate::config;
-
-/// What is told of, in [`Sink::note`].
-const JOURNAL: &str = "the journal";
-const EVENT: &str = "the last event";
+use super::WafConfig;
+use crate::part::Recorder;
 
 /// ModSecurity's logs as one configuration wants them.
 #[derive(Default)]
@@ -33,7 +29,7 @@ impl Logs {
     ///
     /// # Errors
     /// The first that cannot be opened.
-    pub fn open(waf: &config::Waf, settings: Option<&Settings>) -> Result<Self, LogError> {
+    pub fn open(waf: &WafConfig, settings: Option<&Settings>) -> Result<Self, LogError> {
         let now = jiff::Timestamp::now();
         let process = Process {
             pid: std::process::id(),
@@ -82,53 +78,30 @@ table! {
                 "ディスクの空き容量と、monban のユーザーの書き込み権限を確認してください。ファイルは [waf] で指定します。",
             ),
         );
-        /// An event was too long for the journal.
-        EVENT_UNSTORED = Declaration::new(
-            "gate.event_unstored",
-            Severity::Warning,
-            Text::new("An event could not be stored", "保存できなかったイベント"),
-            Text::new(
-                "The journal refused the event: {why}. `monban_events_dropped_total` counts such events.",
-                "ジャーナルがイベントを受け付けませんでした: {why}。件数は `monban_events_dropped_total` で確認できます。",
-            ),
-            Text::new(
-                "Nothing has to be done: the finding passes with the next event. Please report a case that repeats.",
-                "対処は不要です。次のイベントが保存されると解消します。繰り返す場合はご報告ください。",
-            ),
-        );
     }
 }
 
 /// Takes the gate's events.
 pub struct Sink {
-    journal: Arc<Journal>,
+    recorder: Arc<Recorder>,
     logs: ArcSwap<Logs>,
     sample: Arc<Sample>,
     /// The last error of each log, for /healthz; removed by the next success.
     problems: Mutex<HashMap<&'static str, String>>,
-    /// How the logs are opened that a full disk did not take at the start; none once they are open.
+    /// Opens the logs that a full disk did not take at the start; none once they are open.
     unopened: Mutex<Option<OpenLogs>>,
-    /// Where events that could not be kept are counted, once the gate is there.
-    metrics: OnceLock<Arc<Metrics>>,
 }
 
 impl Sink {
-    /// Into this journal and these logs; of what passes without an event, into this sample.
-    pub fn new(journal: Arc<Journal>, logs: Logs, sample: Arc<Sample>) -> Self {
+    /// A sink over this recorder and these logs. Requests that make no event may go into the sample.
+    pub fn new(recorder: Arc<Recorder>, logs: Logs, sample: Arc<Sample>) -> Self {
         Self {
-            journal,
+            recorder,
             sample,
             logs: ArcSwap::from_pointee(logs),
             problems: Mutex::default(),
             unopened: Mutex::default(),
-            metrics: OnceLock::new(),
         }
-    }
-
-    /// Counts events that could not be kept there from now on.
-    pub fn count_in(&self, metrics: Arc<Metrics>) {
-        // a daemon has one gate
-        let _ = self.metrics.set(metrics);
     }
 
     /// Has the logs opened when there is room for them: each time that somebody asks for problems.
@@ -155,28 +128,20 @@ impl Sink {
         self.logs.store(Arc::new(logs));
     }
 
-    /// What is wrong with the logs and with the last event. The journal has findings of its own.
+    /// What is wrong with the logs. Tries again to open those that the disk did not take.
     pub fn findings(&self) -> Vec<Finding> {
-        // what waited may have been written meanwhile, without another event
-        if self.journal.health().failure.is_none() {
-            self.note(JOURNAL, None);
-        }
-        let unopened = self.unopened();
+        let unopened = self.unopened().map(|why| LOG_UNWRITTEN.finding("the logs").with("why", why));
         let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
-        let unwritten = |(name, why): (&&str, &String)| match *name {
-            JOURNAL => None,
-            EVENT => Some(EVENT_UNSTORED.finding(EVENT).with("why", why.as_str())),
-            log => Some(LOG_UNWRITTEN.finding(log).with("why", why.as_str())),
-        };
-        let unopened = unopened.map(|why| LOG_UNWRITTEN.finding("the logs").with("why", why));
-        problems.iter().filter_map(unwritten).chain(unopened).collect()
+        let unwritten =
+            problems.iter().map(|(log, why)| LOG_UNWRITTEN.finding(*log).with("why", why.as_str()));
+        unwritten.chain(unopened).collect()
     }
 
     fn note(&self, what: &'static str, problem: Option<String>) {
         let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
         match problem {
             Some(problem) => {
-                // each state is told once, not each event
+                // a state is logged once, not with each event
                 if problems.insert(what, problem.clone()).is_none() {
                     tracing::error!("{problem}");
                 }
@@ -192,24 +157,10 @@ impl Sink {
 
 impl EventSink for Sink {
     fn record(&self, event: Event) {
-        match self.journal.append(&event) {
-            Ok(Appended::Disk(_)) => {
-                self.note(JOURNAL, None);
-                self.note(EVENT, None);
-            }
-            Ok(Appended::Memory) => {
-                let cause = self.journal.health().failure.unwrap_or_default();
-                self.note(JOURNAL, Some(format!("the journal waits in memory: {cause}")));
-            }
-            Err(error) => {
-                if let Some(metrics) = self.metrics.get() {
-                    metrics.events_dropped.inc();
-                }
-                let what = if let JournalError::TooLong { .. } = error { EVENT } else { JOURNAL };
-                self.note(what, Some(error.to_string()));
-            }
-        }
-        if let (Some(log), Some(request)) = (&self.logs.load().error, event.request()) {
+        let logs = self.logs.load();
+        let Some(log) = &logs.error else { return self.recorder.record(event) };
+        self.recorder.record(event.clone());
+        if let Some(request) = event.request() {
             let problem = log.write(&event, &request.rules).err().map(|error| error.to_string());
             self.note("the error log", problem);
         }
@@ -237,7 +188,7 @@ impl RequestSink for Sink {
 #[cfg(test)]
 mod tests {
     use event::{Evidence, Gate, IdSource, RequestEvidence, Timestamp};
-    use store::JournalOptions;
+    use store::{Journal, JournalOptions};
 
     use super::*;
 
@@ -246,9 +197,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(&folder.path().join("journal"), JournalOptions::default()).unwrap();
         let sample = Arc::new(Sample::open(folder.path(), 0));
-        let sink = Sink::new(Arc::new(journal), Logs::default(), sample);
+        let sink = Sink::new(Arc::new(Recorder::new(Arc::new(journal))), Logs::default(), sample);
         let missing = folder.path().join("logs");
-        let waf = config::Waf { error_log: Some(missing.join("error.log")), ..config::Waf::default() };
+        let waf = WafConfig { error_log: Some(missing.join("error.log")), ..WafConfig::default() };
         sink.open_logs_later(move || Logs::open(&waf, None));
         let found = sink.findings();
         assert!(found.len() == 1 && found[0].to_string().contains("logs/error.log: open: "), "{found:?}");
@@ -258,32 +209,10 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_the_journal_does_not_take_is_counted() {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(folder.path(), JournalOptions::default()).unwrap();
-        let metrics = Arc::new(Metrics::new(Arc::new(|| 0)));
-        let sample = Arc::new(Sample::open(folder.path(), 0));
-        let sink = Sink::new(Arc::new(journal), Logs { error: None, audit: None }, sample);
-        sink.count_in(Arc::clone(&metrics));
-        let ids = IdSource::new("test", 1);
-        let event = |reason: String| {
-            let evidence = Evidence::from(RequestEvidence::default());
-            let time = Timestamp::MIN;
-            Event {
-                reason: Some(reason),
-                ..Event::new(ids.next(time), time, "test", Gate::Request, evidence)
-            }
-        };
-        sink.record(event("short".to_owned()));
-        assert_eq!((metrics.events_dropped.get(), sink.findings().len()), (0, 0));
-        sink.record(event("x".repeat(event::limits::MAX_JSON_BYTES)));
-        assert_eq!((metrics.events_dropped.get(), sink.findings().len()), (1, 1));
-    }
-    #[test]
     fn the_audit_log_is_as_rules_say() {
         let folder = tempfile::tempdir().unwrap();
         let (file, storage) = (folder.path().join("audit.log"), folder.path().join("entries"));
-        let waf = config::Waf { audit_log: Some(file.clone()), ..config::Waf::default() };
+        let waf = WafConfig { audit_log: Some(file.clone()), ..WafConfig::default() };
         let time = Timestamp::MIN;
         let id = IdSource::new("test", 1).next(time);
         let request = RequestEvidence { line: "GET / HTTP/1.1".into(), ..RequestEvidence::default() };

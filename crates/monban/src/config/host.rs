@@ -1,0 +1,89 @@
+//! The keys that all parts share: who this host is, whom it trusts, how long it keeps events.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use event::Timestamp;
+use event::redaction::RedactionOptions;
+use serde::Deserialize;
+
+/// The host's own keys.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Host {
+    /// Folder of the journal, the store and whatever else must outlive a restart.
+    pub data_dir: PathBuf,
+    /// Name of this host in events. Empty: `monban`.
+    node: String,
+    /// Proxies that may name the client's address.
+    #[serde(deserialize_with = "gateway::config::networks")]
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Secrets that are redacted in addition to the built-in ones.
+    pub redaction: gateway::config::RedactionConfig,
+    /// How long events are kept.
+    pub retention: Retention,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            data_dir: "/var/lib/monban".into(),
+            node: String::new(),
+            trusted_proxies: Vec::new(),
+            redaction: gateway::config::RedactionConfig::default(),
+            retention: Retention::default(),
+        }
+    }
+}
+
+impl Host {
+    /// The top-level keys.
+    pub const KEYS: &[&str] = &["data_dir", "node", "trusted_proxies", "redaction", "retention"];
+
+    /// Makes paths absolute.
+    pub fn anchor(&mut self, folder: &Path) {
+        self.data_dir = folder.join(&self.data_dir);
+    }
+
+    /// Name of this host in events.
+    pub fn node(&self) -> String {
+        if self.node.is_empty() { "monban".to_owned() } else { self.node.clone() }
+    }
+
+    /// The options of a redactor.
+    pub fn redaction(&self) -> RedactionOptions {
+        let gateway::config::RedactionConfig { fields, headers } = self.redaction.clone();
+        RedactionOptions { fields, headers }
+    }
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Days after which events are deleted; 0 means never.
+    pub days: u32,
+    /// Mebibytes of events beyond which the oldest are deleted; 0 means no limit.
+    pub mebibytes: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { days: 90, mebibytes: 1024 }
+    }
+}
+
+impl Retention {
+    /// The time before which an event is too old to be taken in, if age matters.
+    pub fn oldest(&self, now: SystemTime) -> Option<Timestamp> {
+        self.for_store().max_age.and_then(|age| now.checked_sub(age)).map(Timestamp::from)
+    }
+
+    /// The same limits in the store's terms.
+    pub fn for_store(&self) -> store::Retention {
+        store::Retention {
+            max_age: (self.days > 0).then(|| Duration::from_secs(u64::from(self.days) * 86_400)),
+            max_bytes: (self.mebibytes > 0).then(|| u64::from(self.mebibytes) << 20),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The spine: what every part of the daemon is given, each piece built once.
+
+mod acknowledge;
+mod events;
+mod storage;
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use event::IdSource;
+use finding::Finding;
+use store::{EventReader, Intake, Journal, SqliteStore};
+
+use crate::config::Host;
+use crate::failure::Failure;
+use crate::part::AnyRunning;
+pub use events::Recorder;
+pub use storage::Storage;
+
+/// What a part needs from outside.
+pub struct Spine {
+    /// The keys of the configuration that all parts share, as they were at the start.
+    pub host: Arc<Host>,
+    /// Takes the events of every gate.
+    pub recorder: Arc<Recorder>,
+    /// Makes identifiers of events.
+    pub ids: Arc<IdSource>,
+    /// Journal and store.
+    pub storage: Storage,
+    /// Held by whoever changes configuration or rules: a reload, a change of exclusions.
+    pub changes: Arc<tokio::sync::Mutex<()>>,
+    /// The parts that run, for those that look at all of them.
+    running: RwLock<Vec<(&'static str, Arc<dyn AnyRunning>)>>,
+    offers: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
+}
+
+impl Spine {
+    /// Opens the storage and begins to take in events.
+    ///
+    /// # Errors
+    /// What is wrong with the data folder.
+    pub fn new(host: &Arc<Host>) -> Result<Self, Failure> {
+        use std::hash::{BuildHasher, Hasher, RandomState};
+        let storage = Storage::open(host)?;
+        let seed = RandomState::new().build_hasher().finish();
+        Ok(Self {
+            host: Arc::clone(host),
+            recorder: Arc::new(Recorder::new(Arc::clone(&storage.journal))),
+            ids: Arc::new(IdSource::new(&host.node(), seed)),
+            storage,
+            changes: Arc::default(),
+            running: RwLock::default(),
+            offers: Mutex::default(),
+        })
+    }
+
+    /// The data folder.
+    pub fn data_dir(&self) -> &Path {
+        &self.host.data_dir
+    }
+
+    /// Reads events from journal and store.
+    pub fn reader(&self) -> EventReader {
+        EventReader::open_later(&self.host.data_dir)
+    }
+
+    /// Takes events of other sensors.
+    pub fn intake(&self) -> &Arc<Intake> {
+        &self.storage.intake
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.storage.journal
+    }
+
+    /// The store, which only this process fills.
+    pub fn store(&self) -> Arc<SqliteStore> {
+        Arc::clone(&self.storage.store)
+    }
+
+    /// Offers something to the parts that start later, by its type: a trait object, mostly, so that neither part knows the other.
+    pub fn offer<T: ?Sized + Send + Sync + 'static>(&self, offered: Arc<T>) {
+        let mut offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
+        offers.insert(TypeId::of::<T>(), Box::new(offered));
+    }
+
+    /// What was offered of this type.
+    pub fn find<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
+        offers.get(&TypeId::of::<T>()).and_then(|offered| offered.downcast_ref::<Arc<T>>()).cloned()
+    }
+
+    /// The parts that run, with their names.
+    pub fn running(&self) -> Vec<(&'static str, Arc<dyn AnyRunning>)> {
+        self.running.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds a part that has started.
+    pub fn started(&self, name: &'static str, part: Arc<dyn AnyRunning>) {
+        self.running.write().unwrap_or_else(PoisonError::into_inner).push((name, part));
+    }
+
+    /// Takes the running parts out, the last started first.
+    pub fn take_running(&self) -> Vec<(&'static str, Arc<dyn AnyRunning>)> {
+        let mut running = std::mem::take(&mut *self.running.write().unwrap_or_else(PoisonError::into_inner));
+        running.reverse();
+        running
+    }
+
+    /// What is wrong with storage and parts.
+    pub fn findings(&self) -> Vec<Finding> {
+        let parts = self.running();
+        let of_parts = parts.iter().flat_map(|(_, part)| part.findings());
+        self.storage.findings().into_iter().chain(self.recorder.findings()).chain(of_parts).collect()
+    }
+}

@@ -1,0 +1,106 @@
+//! The storage of events: the journal, the store behind it, and what fills them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use finding::Finding;
+
+use store::sqlite::BUSY_TIMEOUT;
+use store::{IngestHealth, IngestNotice, Ingester, Intake, Journal, JournalOptions, SqliteStore, StoreError};
+
+use super::acknowledge::Acknowledge;
+use crate::config::Host;
+use crate::failure::Failure;
+
+/// Store and journal of a data folder, which are this process's own.
+pub struct Storage {
+    /// The store.
+    pub store: Arc<SqliteStore>,
+    /// The journal.
+    pub journal: Arc<Journal>,
+    /// Takes events of other sensors.
+    pub intake: Arc<Intake>,
+    /// Moves events from the journal to the store; none once it has stopped.
+    ingester: Mutex<Option<Ingester>>,
+    /// Findings that stay until the owner acknowledges them.
+    pub acknowledge: Acknowledge,
+}
+
+impl Storage {
+    /// Opens them; a damaged store is moved aside. Where the disk has no room to open the store, the journal keeps what comes,
+    /// and the store is opened when there is room.
+    pub fn open(host: &Host) -> Result<Self, Failure> {
+        let path = store::database_path(&host.data_dir);
+        let opened =
+            SqliteStore::open_or_start_over(&path, BUSY_TIMEOUT).and_then(|(store, started_over)| {
+                if let Some((cause, aside)) = started_over {
+                    tracing::error!("{cause}; moved aside to {} and started a new store", aside.display());
+                }
+                let after_segment = store.stored_checkpoint()?.segment;
+                Ok((store, after_segment))
+            });
+        let (store, after_segment) = match opened {
+            Err(error @ StoreError::Full { .. }) => {
+                tracing::error!("{error}: the journal keeps events until there is room");
+                // The segment of the store's checkpoint is never deleted, so positions go on rising without it.
+                (SqliteStore::open_later(&path, BUSY_TIMEOUT), 0)
+            }
+            opened => opened.map_err(in_store)?,
+        };
+        let options = JournalOptions { after_segment, ..JournalOptions::default() };
+        let journal = Journal::open(&store::journal_folder(&host.data_dir), options).map_err(|error| {
+            Failure::environment(error.to_string(), "only one monban can run with one `data_dir`")
+        })?;
+        let journal = Arc::new(journal);
+        let store = Arc::new(store);
+        let reading = SqliteStore::read_later(&path, BUSY_TIMEOUT);
+        Ok(Self {
+            intake: Arc::new(Intake::new(Arc::clone(&journal), reading)),
+            ingester: Mutex::new(Some(ingest(&journal, &store, host)?)),
+            acknowledge: Acknowledge::new(&host.data_dir, Arc::clone(&journal)),
+            store,
+            journal,
+        })
+    }
+
+    /// What is wrong with journal and store.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings = self.journal.health().findings();
+        findings.extend(self.acknowledge.findings());
+        findings.extend(self.ingest_health().findings());
+        findings
+    }
+
+    /// The state of the ingest.
+    pub fn ingest_health(&self) -> IngestHealth {
+        let ingester = self.ingester.lock().unwrap_or_else(PoisonError::into_inner);
+        ingester.as_ref().map(Ingester::health).unwrap_or_default()
+    }
+
+    /// Stops the ingest; what the journal holds is stored at the next start.
+    pub fn stop(&self) {
+        let ingester = self.ingester.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ingester) = ingester {
+            ingester.stop();
+        }
+    }
+}
+
+/// Starts to move events from the journal to the store.
+fn ingest(journal: &Arc<Journal>, store: &Arc<SqliteStore>, host: &Host) -> std::io::Result<Ingester> {
+    let log = |notice: IngestNotice| match notice {
+        IngestNotice::Failing(_) | IngestNotice::Damaged(_) | IngestNotice::StartedOver { .. } => {
+            tracing::error!("{notice}");
+        }
+        _ => tracing::info!("{notice}"),
+    };
+    Ingester::start(Arc::clone(journal), Arc::<SqliteStore>::clone(store), host.retention.for_store(), log)
+}
+
+fn in_store(error: StoreError) -> Failure {
+    let hint = match error {
+        StoreError::Locked { .. } => "which program has it open: `fuser -v FILE`",
+        StoreError::Full { .. } => "make room on the disk of `data_dir`",
+        _ => "the events are in `data_dir`",
+    };
+    Failure::environment(error.to_string(), hint)
+}

@@ -1,0 +1,37 @@
+//! The parts of the daemon: a folder and a line here for each.
+
+pub mod console;
+pub mod gate;
+pub mod notifications;
+pub mod receiver;
+pub mod tuning;
+pub mod watch;
+
+use std::path::Path;
+
+use crate::config::{Config, SectionType};
+use crate::failure::Failure;
+use crate::part::{AnyPart, Entry};
+
+/// All parts, in the order in which they start. They stop in the opposite order.
+pub const ALL: &[&dyn AnyPart] = &[
+    &Entry::<notifications::Notifications>::new(),
+    &Entry::<receiver::Receiver>::new(),
+    &Entry::<watch::Watch>::new(),
+    &Entry::<tuning::Tuning>::new(),
+    &Entry::<console::Console>::new(),
+    &Entry::<gate::Gate>::new(),
+];
+
+/// The sections of all parts.
+pub fn sections() -> Vec<SectionType> {
+    ALL.iter().map(|part| part.section()).collect()
+}
+
+/// Reads a configuration file; checks nothing that it names.
+///
+/// # Errors
+/// All faults of the text, or why the file cannot be read.
+pub fn config(path: &Path) -> Result<Config, Failure> {
+    Config::load(path, &sections())
+}

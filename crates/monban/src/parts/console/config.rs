@@ -1,0 +1,92 @@
+//! `[console]`: the owner's address.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use console::access::{TrustedProxies, Url};
+use finding::{Fault, KeyPath};
+use serde::Deserialize;
+use spine::geoip::Geoip;
+
+use super::looking;
+use crate::config::{Host, Section};
+
+/// The section of the part.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConsoleConfig {
+    /// The console's keys.
+    pub console: Keys,
+}
+
+/// `[console]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keys {
+    /// The address on which /healthz, /metrics, the API and the page answer.
+    pub address: SocketAddr,
+    /// The address in the owner's browser, where it is another one.
+    #[serde(deserialize_with = "url")]
+    pub url: Option<Url>,
+    /// Proxies in front of the console, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Database of countries in MaxMind's format, for the overview. None: no countries.
+    pub geoip: Option<PathBuf>,
+}
+
+fn url<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 8600)),
+            url: None,
+            trusted_proxies: TrustedProxies::default().console,
+            geoip: None,
+        }
+    }
+}
+
+impl Section for ConsoleConfig {
+    const KEYS: &'static [&'static str] = &["console"];
+
+    fn anchor(&mut self, folder: &Path, _host: &Host) {
+        self.console.geoip.iter_mut().for_each(|path| *path = folder.join(&*path));
+    }
+}
+
+impl Keys {
+    /// The address in the owner's browser.
+    pub fn url(&self) -> Url {
+        self.url.clone().unwrap_or_else(|| Url::of_listener(self.address))
+    }
+
+    /// Proxies that may name a client's address.
+    pub fn trusted(&self, host: &Host) -> TrustedProxies {
+        TrustedProxies { console: self.trusted_proxies.clone(), gate: host.trusted_proxies.clone() }
+    }
+
+    /// The database of countries, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn geoip(&self) -> Result<Option<Geoip>, Box<Fault>> {
+        let geoip = self.geoip.as_deref().map(Geoip::open).transpose();
+        geoip.map_err(|error| {
+            let hint = "name a database of countries in MaxMind's format";
+            Box::new(Fault::at(KeyPath::from("console.geoip"), error.to_string()).hint(hint))
+        })
+    }
+}
+
+/// Returns all faults of the section, and of the file of saved filters.
+pub fn check(config: &ConsoleConfig, host: &Host) -> Vec<Fault> {
+    let mut faults: Vec<Fault> = config.console.geoip().err().map(|fault| *fault).into_iter().collect();
+    // what lies in a folder that cannot be used tells nothing new
+    if crate::access::writable(&host.data_dir).is_ok() {
+        faults.extend(looking::filters(&host.data_dir).err().map(|fault| *fault));
+    }
+    faults
+}

@@ -1,0 +1,36 @@
+//! Saved filters and the database of countries.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use console::filters::Saved;
+use finding::Fault;
+
+use super::config::Keys;
+
+/// Opens both.
+///
+/// # Errors
+/// A fault for each that cannot be read.
+pub fn open(keys: &Keys, data_dir: &Path) -> Result<console::Looking, Vec<Fault>> {
+    match (filters(data_dir), keys.geoip()) {
+        (Ok(filters), Ok(geoip)) => {
+            Ok(console::Looking { filters: Arc::new(filters), geoip: geoip.map(Arc::new) })
+        }
+        (filters, geoip) => {
+            Err([filters.err(), geoip.err()].into_iter().flatten().map(|fault| *fault).collect())
+        }
+    }
+}
+
+/// Opens the filters that users have saved in the data folder.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn filters(data_dir: &Path) -> Result<Saved, Box<Fault>> {
+    let path = data_dir.join("filters.json");
+    Saved::open(&path).map_err(|error| {
+        let hint = "it holds the filters that users saved; move the file away to start anew";
+        Box::new(Fault::in_file(&path, None, error.to_string()).hint(hint))
+    })
+}

@@ -1,0 +1,155 @@
+//! The console: the HTTP API and the page, around the crate `console`.
+
+mod config;
+mod control;
+mod health;
+mod looking;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use console::access::{self, Access};
+use finding::{Fault, Finding, KeyPath};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::config::Host;
+use crate::failure::Failure;
+use crate::part::Spine;
+use crate::part::{Answer, BoxFuture, Part, Prepared, Running};
+pub use config::ConsoleConfig;
+
+/// How long the console may take to answer its last request.
+const STOP_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The part.
+pub struct Console;
+
+impl Part for Console {
+    type Config = ConsoleConfig;
+    type Running = Open;
+    const NAME: &'static str = "console";
+
+    fn check(config: &ConsoleConfig, host: &Host) -> Vec<Fault> {
+        config::check(config, host)
+    }
+
+    fn addresses(config: &ConsoleConfig) -> Vec<(KeyPath, SocketAddr)> {
+        vec![(KeyPath::from("console.address"), config.console.address)]
+    }
+
+    async fn start(config: Arc<ConsoleConfig>, spine: Arc<Spine>) -> Result<Open, Failure> {
+        let keys = &config.console;
+        let listener = TcpListener::bind(keys.address).await.map_err(|error| {
+            Failure::environment(
+                format!("cannot listen on {}: {error}", keys.address),
+                "another program has this port; choose another one with [console] address",
+            )
+        })?;
+        let access = Arc::new(open_access(keys, &spine.host)?);
+        spine.offer(Arc::clone(&access));
+        let (health, metrics, storage) = (Arc::clone(&spine), Arc::clone(&spine), Arc::clone(&spine));
+        let mut console = console::Console {
+            health: Arc::new(move || health::health(&health)),
+            metrics: Arc::new(move || health::metrics(&metrics)),
+            acknowledge: Arc::new(move || storage.storage.acknowledge.all()),
+            looking: looking::open(keys, spine.data_dir()).map_err(Failure::of_faults)?,
+            ..console::Console::new(Arc::clone(&access), Arc::new(spine.reader()))
+        };
+        if let Some(notices) = spine.find::<dyn console::Notices>() {
+            console.notices = notices;
+        }
+        if let Some(tuning) = spine.find::<dyn tuning::Tuning>() {
+            console.tuning = tuning;
+        }
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(console::serve(listener, console, async {
+            // a sender that is dropped means the same
+            let _ = stopped.await;
+        }));
+        Ok(Open { config: Mutex::new(config), access, serving: Mutex::new(Some((serving, stop))) })
+    }
+}
+
+/// Opens the console's accounts.
+fn open_access(keys: &config::Keys, host: &Host) -> Result<Access, Failure> {
+    let opened = Access::open(&host.data_dir, keys.url(), Box::new(access::SystemClock::default()));
+    let (access, aside) = opened.map_err(|error| {
+        Failure::environment(error.to_string(), "the console's accounts are in `data_dir`")
+    })?;
+    access.set_trusted(keys.trusted(host));
+    if let Some(aside) = aside {
+        tracing::error!(
+            "the console's accounts were damaged; moved aside to {}: put a backup in place, or start over with \
+             `monban console link`",
+            aside.display()
+        );
+    }
+    Ok(access)
+}
+
+/// The task that serves, and its end.
+type Serving = (JoinHandle<std::io::Result<()>>, oneshot::Sender<()>);
+
+/// The part while it runs.
+pub struct Open {
+    /// The configuration in force.
+    config: Mutex<Arc<ConsoleConfig>>,
+    access: Arc<Access>,
+    /// None once it has ended.
+    serving: Mutex<Option<Serving>>,
+}
+
+impl Running for Open {
+    type Config = ConsoleConfig;
+
+    async fn prepare(
+        self: Arc<Self>,
+        config: Arc<ConsoleConfig>,
+        host: Arc<Host>,
+    ) -> Result<Prepared, Failure> {
+        let now = Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut restart = Vec::new();
+        for (key, differs) in [
+            ("console.address", config.console.address != now.console.address),
+            ("console.geoip", config.console.geoip != now.console.geoip),
+        ] {
+            if differs {
+                restart.push(KeyPath::from(key));
+            }
+        }
+        Ok(Prepared::swap(move || {
+            self.access.set_url(config.console.url());
+            self.access.set_trusted(config.console.trusted(&host));
+            let (address, geoip) = (now.console.address, now.console.geoip.clone());
+            let in_force =
+                ConsoleConfig { console: config::Keys { address, geoip, ..config.console.clone() } };
+            *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(in_force);
+        })
+        .with_restart(restart))
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        self.access.findings()
+    }
+
+    fn control(self: Arc<Self>, command: &str, arguments: Value) -> BoxFuture<'static, Option<Answer>> {
+        let command = command.to_owned();
+        Box::pin(async move {
+            let answering = move || control::answer(&self.access, &command, &arguments);
+            let answered = tokio::task::spawn_blocking(answering).await;
+            answered.unwrap_or_else(|error| Some(Err(error.to_string())))
+        })
+    }
+
+    async fn stop(self: Arc<Self>) {
+        let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((serving, stop)) = serving {
+            let _ = stop.send(());
+            let _ended = tokio::time::timeout(STOP_DEADLINE, serving).await;
+        }
+    }
+}

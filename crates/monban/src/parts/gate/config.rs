@@ -1,0 +1,186 @@
+//! The gate's section: listeners, sites, rules and logs. `gateway::config` describes the keys of listeners and sites.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use finding::{Fault, KeyPath};
+use gateway::config::{
+    AccessLogConfig, AmbiguousPath, ClientTimeouts, ForwardedHeader, GatewayConfig, ListenerConfig, Preset,
+    SiteConfig, WafMode,
+};
+use gateway::limits::Limits;
+use serde::Deserialize;
+use tuner::{ConfiguredSite, ExclusionStore, RuleConfig};
+use tuning::SiteMode;
+use waf::RuleSet;
+
+use super::presets;
+use crate::config::{Host, Section};
+
+/// The section of the part.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GateConfig {
+    /// Rules, and ModSecurity's logs.
+    pub waf: WafConfig,
+    /// Sockets to listen on.
+    pub listen: Vec<ListenerConfig>,
+    /// Sites.
+    pub site: Vec<SiteConfig>,
+    forwarded_header: ForwardedHeader,
+    ambiguous_path: AmbiguousPath,
+    timeouts: ClientTimeouts,
+    limits: Limits,
+    block_page: Option<PathBuf>,
+    access_log: Option<AccessLogConfig>,
+    /// The rules that the check compiled, so that nothing compiles them again.
+    #[serde(skip)]
+    checked: Arc<OnceLock<Option<Arc<RuleSet>>>>,
+}
+
+/// Compares what is written.
+impl PartialEq for GateConfig {
+    fn eq(&self, other: &Self) -> bool {
+        let host = Host::default();
+        self.waf == other.waf && self.gateway(&host) == other.gateway(&host)
+    }
+}
+
+/// `[waf]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WafConfig {
+    /// Rule files, as paths or patterns, in the order of loading. Empty: no rules.
+    pub rules: Vec<String>,
+    /// Folders whose rule files a replay from the browser may use, besides those of `rules`.
+    pub rule_folders: Vec<PathBuf>,
+    /// File for ModSecurity's error-log lines. None: not written.
+    pub error_log: Option<PathBuf>,
+    /// File for ModSecurity's audit log, or its index with `SecAuditLogType Concurrent`. None: not written.
+    pub audit_log: Option<PathBuf>,
+}
+
+impl Section for GateConfig {
+    const KEYS: &'static [&'static str] = &[
+        "waf",
+        "listen",
+        "site",
+        "forwarded_header",
+        "ambiguous_path",
+        "timeouts",
+        "limits",
+        "block_page",
+        "access_log",
+    ];
+
+    fn anchor(&mut self, folder: &Path, host: &Host) {
+        let anchor = |path: &mut PathBuf| *path = folder.join(&*path);
+        let releases = crate::crs::Releases::new(&host.data_dir);
+        for rules in &mut self.waf.rules {
+            if !rules.starts_with('/') {
+                *rules = format!("{}/{rules}", folder.display());
+            }
+            if let Some(resolved) = releases.resolved(rules) {
+                *rules = resolved;
+            }
+        }
+        self.waf.rule_folders.iter_mut().for_each(anchor);
+        let files = [&mut self.waf.error_log, &mut self.waf.audit_log, &mut self.block_page];
+        files.into_iter().flatten().for_each(anchor);
+        if let Some(log) = &mut self.access_log {
+            anchor(&mut log.path);
+        }
+        for certificate in self.listen.iter_mut().flat_map(|listener| &mut listener.tls) {
+            anchor(&mut certificate.certificate);
+            anchor(&mut certificate.key);
+        }
+        self.site.iter_mut().filter_map(|site| site.upstream_ca.as_mut()).for_each(anchor);
+    }
+}
+
+impl GateConfig {
+    /// The configuration of the gateway.
+    pub fn gateway(&self, host: &Host) -> GatewayConfig {
+        GatewayConfig {
+            listeners: self.listen.clone(),
+            sites: self.site.clone(),
+            trusted_proxies: host.trusted_proxies.clone(),
+            forwarded_header: self.forwarded_header,
+            ambiguous_path: self.ambiguous_path,
+            timeouts: self.timeouts.clone(),
+            limits: self.limits.clone(),
+            block_page: self.block_page.clone(),
+            access_log: self.access_log.clone(),
+            redaction: host.redaction.clone(),
+            node: host.node(),
+        }
+    }
+
+    /// Rule files and sites, as tuning needs them.
+    pub fn rules(&self) -> RuleConfig {
+        let is_used = |preset: &Preset| self.site.iter().any(|site| site.preset == Some(*preset));
+        RuleConfig {
+            disk: crate::rules::disk(),
+            files: self.waf.rules.clone(),
+            presets: Preset::ALL.into_iter().filter(is_used).map(presets::path).collect(),
+            folders: self.waf.rule_folders.clone(),
+            sites: self.site.iter().map(configured).collect(),
+        }
+    }
+
+    /// The rules that the check compiled, if it ran and there are any.
+    pub fn checked_rules(&self) -> Option<Arc<RuleSet>> {
+        self.checked.get().cloned().flatten()
+    }
+
+    /// The compiled rules with the exclusions before them: those that the check compiled, if it ran.
+    ///
+    /// # Errors
+    /// Every fault of all rule files.
+    pub fn compiled(&self, exclusions: &ExclusionStore) -> Result<Option<Arc<RuleSet>>, Vec<Fault>> {
+        if let Some(checked) = self.checked.get() {
+            return Ok(checked.clone());
+        }
+        let rules = self.rules().load(exclusions)?;
+        Ok(self.checked.get_or_init(|| rules).clone())
+    }
+}
+
+fn configured(site: &SiteConfig) -> ConfiguredSite {
+    ConfiguredSite {
+        site: tuning::Site { name: site.shown_name(), hosts: site.hosts.clone(), path: site.path.clone() },
+        mode: match site.waf {
+            WafMode::Block => SiteMode::Block,
+            WafMode::Detect => SiteMode::Detect,
+            WafMode::Off => SiteMode::Off,
+        },
+    }
+}
+
+/// Returns all faults of the section and of the files that it names. A full disk is none: the daemon starts on it.
+pub fn check(config: &GateConfig, host: &Host) -> Vec<Fault> {
+    let mut faults = gateway::check(&config.gateway(host));
+    // without both, the daemon may serve other sources of events
+    if config.listen.is_empty() && !config.site.is_empty() {
+        faults.push(Fault::at("", "there is no [[listen]]: nothing would be served"));
+    }
+    if config.site.is_empty() && !config.listen.is_empty() {
+        faults.push(Fault::at("", "there is no [[site]]: every request would be answered 404"));
+    }
+    for (key, path) in [("error_log", &config.waf.error_log), ("audit_log", &config.waf.audit_log)] {
+        if let Some(path) = path
+            && let Err(what) = crate::access::writable_file(path)
+        {
+            faults.push(Fault::at(KeyPath::from("waf").key(key), format!("{}: {what}", path.display())));
+        }
+    }
+    let exclusions = ExclusionStore::new(&host.data_dir);
+    // a folder that cannot be used has a fault of its own
+    if crate::access::writable(&host.data_dir).is_ok()
+        && let Err(error) = exclusions.read()
+    {
+        faults.push(Fault::in_file(exclusions.path(), None, error.to_string()));
+    }
+    faults.extend(config.compiled(&exclusions).err().unwrap_or_default());
+    faults
+}

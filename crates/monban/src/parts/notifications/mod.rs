@@ -1,0 +1,129 @@
+//! Notifications: tells people about events. It starts before the gates, so that it misses no event, and stops after them.
+
+mod config;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use finding::{Fault, Finding};
+use notify::channel::Channel;
+use notify::service::{StartError, state_path};
+use notify::{Handle, Notifier, NotifyConfig, Status};
+use prometheus_client::registry::Registry;
+use store::EventReader;
+
+use crate::config::Host;
+use crate::failure::Failure;
+use crate::part::Spine;
+use crate::part::{Part, Prepared, Running};
+pub use config::NotificationsConfig;
+
+/// The part.
+pub struct Notifications;
+
+impl Part for Notifications {
+    type Config = NotificationsConfig;
+    type Running = Notices;
+    const NAME: &'static str = "notifications";
+
+    fn check(config: &NotificationsConfig, _host: &Host) -> Vec<Fault> {
+        Channel::open_all(&config.notify).err().unwrap_or_default()
+    }
+
+    async fn start(config: Arc<NotificationsConfig>, spine: Arc<Spine>) -> Result<Notices, Failure> {
+        let (node, data_dir) = (spine.host.node(), spine.host.data_dir.clone());
+        let running = open(&config.notify, &node, &data_dir)?.map(|notifier| Arc::new(notifier.start()));
+        let channels = Arc::new(Channels(Mutex::new(running)));
+        spine.offer::<dyn console::Notices>(Arc::clone(&channels) as _);
+        Ok(Notices { node, data_dir, channels })
+    }
+}
+
+/// The part while it runs.
+pub struct Notices {
+    node: String,
+    data_dir: PathBuf,
+    channels: Arc<Channels>,
+}
+
+/// The running notifier, or none while no channel is configured.
+struct Channels(Mutex<Option<Arc<Handle>>>);
+
+impl Channels {
+    fn handle(&self) -> Option<Arc<Handle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, handle: Option<Handle>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = handle.map(Arc::new);
+    }
+
+    fn status(&self) -> Status {
+        self.handle().map(|handle| handle.status()).unwrap_or_default()
+    }
+}
+
+impl Running for Notices {
+    type Config = NotificationsConfig;
+
+    async fn prepare(
+        self: Arc<Self>,
+        config: Arc<NotificationsConfig>,
+        _host: Arc<Host>,
+    ) -> Result<Prepared, Failure> {
+        let channels = Channel::open_all(&config.notify).map_err(Failure::of_faults)?;
+        let is_active = config.notify.is_active();
+        Ok(match self.channels.handle() {
+            Some(handle) if is_active => {
+                Prepared::swap_and(async move { handle.replace(config.notify.clone(), channels).await })
+            }
+            Some(handle) => Prepared::swap_and(async move {
+                handle.stop().await;
+                self.channels.set(None);
+                // a later configuration does not notify of what happened meanwhile
+                let _no_harm_if_it_stays = std::fs::remove_file(state_path(&self.data_dir));
+            }),
+            None => {
+                let notifier = open(&config.notify, &self.node, &self.data_dir)?;
+                Prepared::swap_and(async move { self.channels.set(notifier.map(Notifier::start)) })
+            }
+        })
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        self.channels.status().findings()
+    }
+
+    fn register(self: Arc<Self>, registry: &mut Registry) {
+        registry.register_collector(Box::new(notify::status::Metrics(move || self.channels.status())));
+    }
+
+    async fn stop(self: Arc<Self>) {
+        if let Some(handle) = self.channels.handle() {
+            handle.stop().await;
+        }
+    }
+}
+
+impl console::Notices for Channels {
+    fn status(&self) -> Status {
+        Channels::status(self)
+    }
+
+    fn test<'a>(&'a self, channel: &'a str) -> console::Tested<'a> {
+        Box::pin(async move {
+            let tested = self.handle()?.test(channel).await?;
+            Some(tested.map_err(|error| error.what().to_owned()))
+        })
+    }
+}
+
+/// Opens the state and the channels. Events that come in from now on are notified of.
+fn open(config: &NotifyConfig, node: &str, data_dir: &Path) -> Result<Option<Notifier>, Failure> {
+    let events = EventReader::open_later(data_dir);
+    match Notifier::open(config, node, data_dir, Arc::new(events)) {
+        Ok(notifier) => Ok(notifier),
+        Err(StartError::Configuration(faults)) => Err(Failure::of_faults(faults)),
+        Err(error) => Err(Failure::environment(error.to_string(), "it is in `data_dir`")),
+    }
+}

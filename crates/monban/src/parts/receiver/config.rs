@@ -1,0 +1,219 @@
+//! `[receiver]` and `[[sensors]]`: where sensors send events, and who may.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use console::receiver::{Password, Sensor};
+use finding::{Fault, KeyPath};
+use gateway::config::CertificateConfig;
+use serde::Deserialize;
+
+use crate::config::{Host, Section};
+
+/// Bytes of a password file.
+const MAX_PASSWORD_BYTES: u64 = 4096;
+/// Bytes of a sensor's password: whoever guesses it writes into the events.
+const MIN_PASSWORD_BYTES: usize = 12;
+
+/// The section of the part.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReceiverConfig {
+    /// Where sensors send to.
+    pub receiver: ListenerConfig,
+    /// Who may send.
+    pub sensors: Vec<SensorConfig>,
+}
+
+impl Section for ReceiverConfig {
+    const KEYS: &'static [&'static str] = &["receiver", "sensors"];
+
+    fn anchor(&mut self, folder: &Path, _host: &Host) {
+        let anchor = |path: &mut PathBuf| *path = folder.join(&*path);
+        if let Some(certificate) = &mut self.receiver.tls {
+            anchor(&mut certificate.certificate);
+            anchor(&mut certificate.key);
+        }
+        self.sensors.iter_mut().filter_map(|sensor| sensor.password_file.as_mut()).for_each(anchor);
+    }
+}
+
+/// `[receiver]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListenerConfig {
+    /// The address to listen on.
+    pub address: SocketAddr,
+    /// With a certificate the listener speaks TLS only.
+    pub tls: Option<CertificateConfig>,
+}
+
+impl Default for ListenerConfig {
+    fn default() -> Self {
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 8602)), tls: None }
+    }
+}
+
+/// `[[sensors]]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SensorConfig {
+    /// Its user name, and the node of its events.
+    pub name: String,
+    /// File with its password, readable by its owner only.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// SHA-256 of its password instead.
+    #[serde(default)]
+    pub password_sha256: Option<String>,
+    /// Events that it may send in a second; 0 means no limit.
+    #[serde(default)]
+    pub events_per_second: u32,
+}
+
+impl SensorConfig {
+    /// Reads the password. An error names the key within the section.
+    fn sensor(&self) -> Result<Sensor, Box<Fault>> {
+        let fault = |key: &str, what: String| Box::new(Fault::at(key, what));
+        if self.name.is_empty() || self.name.contains(':') || self.name.chars().any(char::is_control) {
+            return Err(fault("name", "a name has at least one character and no colon".to_owned()));
+        }
+        let password = match (&self.password_file, &self.password_sha256) {
+            (Some(path), None) => read_password(path)
+                .map_err(|what| fault("password_file", format!("{}: {what}", path.display())))?,
+            (None, Some(hash)) => {
+                Password::sha256(hash).map_err(|error| fault("password_sha256", error.to_string()))?
+            }
+            _ => return Err(fault("", "needs either password_file or password_sha256".to_owned())),
+        };
+        Ok(Sensor::new(&self.name, password, self.events_per_second))
+    }
+}
+
+/// The first line of a file that only its owner may read.
+fn read_password(path: &Path) -> Result<Password, String> {
+    use std::io::Read;
+    let file = store::regular_file::open(path).map_err(|error| error.to_string())?;
+    let mode = file.metadata().map_err(|error| error.to_string())?.mode();
+    if mode & 0o077 != 0 {
+        return Err(format!("others may read it (mode {:o}); chmod 600", mode & 0o777));
+    }
+    let mut text = Vec::new();
+    file.take(MAX_PASSWORD_BYTES + 1).read_to_end(&mut text).map_err(|error| error.to_string())?;
+    if text.len() as u64 > MAX_PASSWORD_BYTES {
+        return Err(format!("longer than {MAX_PASSWORD_BYTES} bytes"));
+    }
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match line.len() {
+        0 => Err("its first line is empty; it is the password".to_owned()),
+        1..MIN_PASSWORD_BYTES => Err(format!(
+            "the password has fewer than {MIN_PASSWORD_BYTES} bytes; `openssl rand -hex 24` makes a good one"
+        )),
+        _ => Ok(Password::clear(line)),
+    }
+}
+
+/// The sensors of a configuration, or all that is wrong with them.
+pub fn sensors(config: &ReceiverConfig) -> Result<Vec<Sensor>, Vec<Fault>> {
+    let mut names = HashSet::new();
+    let mut faults = Vec::new();
+    let mut sensors = Vec::new();
+    for (index, sensor) in config.sensors.iter().enumerate() {
+        let key = || KeyPath::from(("sensors", index));
+        if !names.insert(&sensor.name) {
+            let what = format!("two [[sensors]] sections have the name {}", sensor.name);
+            faults.push(Fault::at(key().key("name"), what));
+        }
+        match sensor.sensor() {
+            Ok(sensor) => sensors.push(sensor),
+            Err(fault) => faults.push((*fault).below(key())),
+        }
+    }
+    if faults.is_empty() { Ok(sensors) } else { Err(faults) }
+}
+
+/// Returns all faults of the section.
+pub fn check(config: &ReceiverConfig) -> Vec<Fault> {
+    let mut faults = sensors(config).err().unwrap_or_default();
+    if let Some(Err(error)) = config.receiver.tls.as_ref().map(tls) {
+        faults.push(Fault::at("receiver.tls", error.to_string()));
+    }
+    faults
+}
+
+/// Reads the certificate and its key.
+pub fn tls(certificate: &CertificateConfig) -> Result<Arc<rustls::ServerConfig>, gateway::tls::Error> {
+    gateway::tls::server_config(std::slice::from_ref(certificate), false).map(Arc::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn faults_of_sensors_name_their_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str, mode| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            path.display().to_string()
+        };
+        let good = file("good", "s3cret-s3cret\n", 0o600);
+        let cases = [
+            (format!("[[sensors]]\nname = \"a\"\npassword_file = \"{good}\""), ""),
+            (format!("[[sensors]]\nname = \"a\"\npassword_sha256 = \"{}\"", "0a".repeat(32)), ""),
+            (
+                "[[sensors]]\nname = \"a\"\npassword_sha256 = \"0a\"".into(),
+                "sensors[0].password_sha256: not a SHA-256",
+            ),
+            ("[[sensors]]\nname = \"a\"".into(), "sensors[0]: needs either"),
+            (
+                format!("[[sensors]]\nname = \"a:b\"\npassword_file = \"{good}\""),
+                "sensors[0].name: a name has",
+            ),
+            (
+                format!("[[sensors]]\nname = \"a\"\npassword_file = \"{}\"", file("open", "x", 0o640)),
+                "others may read it (mode 640)",
+            ),
+            (
+                format!("[[sensors]]\nname = \"a\"\npassword_file = \"{}\"", file("empty", "\nx", 0o600)),
+                "first line is empty",
+            ),
+            (
+                format!(
+                    "[[sensors]]\nname = \"a\"\npassword_file = \"{}\"",
+                    file("short", "12345678901\n", 0o600)
+                ),
+                "fewer than 12 bytes",
+            ),
+            (
+                format!(
+                    "[[sensors]]\nname = \"a\"\npassword_file = \"{}\"",
+                    file("long", &"x".repeat(4097), 0o600)
+                ),
+                "longer than 4096 bytes",
+            ),
+            ("[[sensors]]\nname = \"a\"\npassword_file = \"/nowhere\"".into(), "No such file"),
+            (
+                format!("[[sensors]]\nname = \"a\"\npassword_file = \"{good}\"\n").repeat(2),
+                "sensors[1].name: two [[sensors]] sections have the name a",
+            ),
+            ("[receiver]\ntls = { certificate = \"/nowhere\", key = \"/nowhere\" }".into(), "receiver.tls: "),
+        ];
+        for (text, expected) in cases {
+            let config: ReceiverConfig = toml::from_str(&text).unwrap();
+            let found: Vec<String> = check(&config).iter().map(ToString::to_string).collect();
+            match expected {
+                "" => assert_eq!(found, Vec::<String>::new(), "{text}"),
+                _ => assert!(found.len() == 1 && found[0].contains(expected), "{text}: {found:?}"),
+            }
+        }
+    }
+}

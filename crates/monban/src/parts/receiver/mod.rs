@@ -1,0 +1,154 @@
+//! The receiver: takes events of sensors, machines with ModSecurity and mlogc.
+
+mod config;
+pub mod sensor_config;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use console::receiver;
+use event::redaction::Redactor;
+use finding::{Fault, Finding, KeyPath};
+use gateway::tls::{Certificate, Weight};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::certificates;
+use crate::config::Host;
+use crate::failure::Failure;
+use crate::part::Spine;
+use crate::part::{Part, Prepared, Remarks, Running};
+pub use config::ReceiverConfig;
+
+/// The part.
+pub struct Receiver;
+
+impl Part for Receiver {
+    type Config = ReceiverConfig;
+    type Running = Receiving;
+    const NAME: &'static str = "receiver";
+
+    fn check(config: &ReceiverConfig, _host: &Host) -> Vec<Fault> {
+        config::check(config)
+    }
+
+    fn remarks(config: &ReceiverConfig, _host: &Host) -> Remarks {
+        let certificate = config.receiver.tls.as_ref().and_then(|files| Certificate::load(files).ok());
+        let fault = certificate.and_then(|certificate| {
+            let (weight, what) = certificate.date_fault(crate::now())?;
+            Some((weight, Fault::at("receiver.tls", format!("{}: {what}", certificate.path.display()))))
+        });
+        match fault {
+            Some((Weight::Refused, fault)) => Remarks { errors: vec![fault], ..Remarks::default() },
+            Some((Weight::Warning, fault)) => Remarks { warnings: vec![fault], ..Remarks::default() },
+            None => Remarks::default(),
+        }
+    }
+
+    fn addresses(config: &ReceiverConfig) -> Vec<(KeyPath, SocketAddr)> {
+        let address = (KeyPath::from("receiver.address"), config.receiver.address);
+        if config.sensors.is_empty() { Vec::new() } else { vec![address] }
+    }
+
+    fn is_source(config: &ReceiverConfig) -> bool {
+        !config.sensors.is_empty()
+    }
+
+    async fn start(config: Arc<ReceiverConfig>, spine: Arc<Spine>) -> Result<Receiving, Failure> {
+        let sensors = config::sensors(&config).map_err(Failure::of_faults)?;
+        let wanted = !sensors.is_empty();
+        let redactor = Redactor::new(&spine.host.redaction());
+        let receiver = receiver::Receiver::start(Arc::clone(spine.intake()), sensors, redactor)?;
+        let listener = if wanted { Some(listen(&config, &receiver).await?) } else { None };
+        let certificate = config.receiver.tls.as_ref().and_then(|files| Certificate::load(files).ok());
+        Ok(Receiving { config: Mutex::new(config), receiver, certificate, listener: Mutex::new(listener) })
+    }
+}
+
+async fn listen(config: &ReceiverConfig, receiver: &receiver::Receiver) -> Result<Listener, Failure> {
+    let config::ListenerConfig { address, tls } = &config.receiver;
+    let tls = tls.as_ref().map(config::tls).transpose();
+    let tls = tls.map_err(|error| Failure::of_faults(vec![Fault::at("receiver.tls", error.to_string())]))?;
+    let socket = TcpListener::bind(address).await.map_err(|error| {
+        Failure::environment(
+            format!("cannot listen on {address}: {error}"),
+            "another program has this port; choose another one with [receiver] address",
+        )
+    })?;
+    tracing::info!("receiving sensor events on {address}");
+    let (stop, stopped) = oneshot::channel();
+    let serving = receiver::serve(socket, tls, receiver.clone(), async {
+        // a sender that is dropped means the same
+        let _ = stopped.await;
+    });
+    Ok((tokio::spawn(serving), stop))
+}
+
+/// A listener that serves, and its end.
+type Listener = (JoinHandle<std::io::Result<()>>, oneshot::Sender<()>);
+
+/// The part while it runs.
+pub struct Receiving {
+    /// The configuration in force.
+    config: Mutex<Arc<ReceiverConfig>>,
+    receiver: receiver::Receiver,
+    /// The one that the listener serves.
+    certificate: Option<Certificate>,
+    /// None without sensors, and once it has ended.
+    listener: Mutex<Option<Listener>>,
+}
+
+impl Running for Receiving {
+    type Config = ReceiverConfig;
+
+    async fn prepare(
+        self: Arc<Self>,
+        config: Arc<ReceiverConfig>,
+        host: Arc<Host>,
+    ) -> Result<Prepared, Failure> {
+        let sensors = config::sensors(&config).map_err(Failure::of_faults)?;
+        let redactor = Redactor::new(&host.redaction());
+        let now = Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner));
+        let listens = self.listener.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let mut restart = Vec::new();
+        if listens && config.receiver.address != now.receiver.address {
+            restart.push(KeyPath::from("receiver.address"));
+        }
+        if listens && config.receiver.tls != now.receiver.tls {
+            restart.push(KeyPath::from("receiver.tls"));
+        }
+        // the listener stays with no sensors, but does not come with the first
+        if !listens && !config.sensors.is_empty() {
+            restart.push(KeyPath::from("sensors"));
+        }
+        Ok(Prepared::swap(move || {
+            self.receiver.replace(sensors, redactor);
+            let in_force = ReceiverConfig { receiver: now.receiver.clone(), sensors: config.sensors.clone() };
+            *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(in_force);
+        })
+        .with_restart(restart))
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        let mut findings = self.receiver.findings();
+        let certificate = self.certificate.iter();
+        findings
+            .extend(certificate.filter_map(|certificate| certificates::finding(certificate, crate::now())));
+        findings
+    }
+
+    fn register(self: Arc<Self>, registry: &mut Registry) {
+        registry.register_collector(Box::new(self.receiver.clone()));
+    }
+
+    async fn stop(self: Arc<Self>) {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((serving, stop)) = listener {
+            let _ = stop.send(());
+            // it has answered its last request, or has none
+            let _ = serving.await;
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Tuning: exclusions, site modes and replays, around the crate `tuner`.
+
+mod config;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use finding::{Fault, Finding, KeyPath};
+use tuner::{ExclusionStore, InForce, RuleUser, Sample, Swap, Tuner};
+use tuning::{SiteModeChange, TuningError};
+use waf::RuleSet;
+
+use crate::config::Host;
+use crate::data_folder::unless_full;
+use crate::failure::Failure;
+use crate::part::Spine;
+use crate::part::{Part, Prepared, Running};
+pub use config::TuningConfig;
+
+/// The part.
+pub struct Tuning;
+
+impl Part for Tuning {
+    type Config = TuningConfig;
+    type Running = Changing;
+    const NAME: &'static str = "tuning";
+
+    fn check(_config: &TuningConfig, _host: &Host) -> Vec<Fault> {
+        Vec::new()
+    }
+
+    async fn start(config: Arc<TuningConfig>, spine: Arc<Spine>) -> Result<Changing, Failure> {
+        expire(spine.data_dir())?;
+        let sample = Arc::new(Sample::open(spine.data_dir(), config.tuning.sample));
+        let user = Arc::new(LateUser { spine: Arc::downgrade(&spine) });
+        let store = ExclusionStore::new(spine.data_dir());
+        let tuner =
+            Tuner::new(store, InForce::default(), user, Arc::clone(&sample), Arc::clone(&spine.changes));
+        let tuner = Arc::new(tuner);
+        spine.offer(Arc::clone(&sample));
+        spine.offer(Arc::clone(&tuner));
+        spine.offer::<dyn tuning::Tuning>(Arc::clone(&tuner) as _);
+        Ok(Changing { config, tuner, sample })
+    }
+}
+
+/// The gate, which starts later and offers itself then.
+struct LateUser {
+    spine: std::sync::Weak<Spine>,
+}
+
+impl LateUser {
+    fn gate(&self) -> Option<Arc<dyn RuleUser>> {
+        self.spine.upgrade()?.find::<dyn RuleUser>()
+    }
+}
+
+impl RuleUser for LateUser {
+    fn use_rules(&self, rules: Option<Arc<RuleSet>>) {
+        // a gate that is not there yet loads them itself
+        if let Some(gate) = self.gate() {
+            gate.use_rules(rules);
+        }
+    }
+
+    fn prepare_modes(&self, modes: &[SiteModeChange]) -> Result<Swap, TuningError> {
+        match self.gate() {
+            Some(gate) => gate.prepare_modes(modes),
+            None => Err(TuningError::Unavailable("the gate does not run".to_owned())),
+        }
+    }
+}
+
+/// The part while it runs.
+pub struct Changing {
+    /// The configuration in force.
+    config: Arc<TuningConfig>,
+    tuner: Arc<Tuner>,
+    sample: Arc<Sample>,
+}
+
+impl Running for Changing {
+    type Config = TuningConfig;
+
+    async fn prepare(
+        self: Arc<Self>,
+        config: Arc<TuningConfig>,
+        _host: Arc<Host>,
+    ) -> Result<Prepared, Failure> {
+        let sample = self.config.tuning.sample;
+        let restart = (config.tuning.sample != sample).then(|| KeyPath::from("tuning.sample"));
+        Ok(Prepared::restart(restart.into_iter().collect()))
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        self.tuner.findings()
+    }
+
+    fn tend(&self) {
+        self.tuner.expire();
+        save(&self.sample);
+    }
+
+    async fn stop(self: Arc<Self>) {
+        let _saved = tokio::task::spawn_blocking(move || save(&self.sample)).await;
+    }
+}
+
+fn save(sample: &Sample) {
+    if let Err(error) = sample.save() {
+        tracing::error!("the sample of passed requests is not saved: {error}");
+    }
+}
+
+/// Completes changes that were broken off and removes expired exclusions, before the rules load.
+fn expire(data_dir: &Path) -> Result<(), Failure> {
+    let expired = tuner::change::expire_at_start(&ExclusionStore::new(data_dir), crate::now());
+    unless_full(data_dir, "the end of exclusions", expired).map(drop).map_err(|error| {
+        Failure::environment(error.to_string(), "see exclusions.conf and tuning/ in `data_dir`")
+    })
+}

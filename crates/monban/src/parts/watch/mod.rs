@@ -1,0 +1,96 @@
+//! The watch: follows audit logs that other programs on this machine write.
+
+mod config;
+mod follower;
+mod places;
+mod rotation;
+mod telling;
+mod watcher;
+
+use std::sync::Arc;
+
+use event::redaction::Redactor;
+use finding::{Fault, Finding, KeyPath};
+use prometheus_client::registry::Registry;
+
+use crate::config::Host;
+use crate::failure::Failure;
+use crate::metrics::{Asked, Metric};
+use crate::part::Spine;
+use crate::part::{Part, Prepared, Running};
+pub use config::WatchConfig;
+use watcher::Watcher;
+
+/// The part.
+pub struct Watch;
+
+impl Part for Watch {
+    type Config = WatchConfig;
+    type Running = Watching;
+    const NAME: &'static str = "watch";
+
+    fn check(config: &WatchConfig, _host: &Host) -> Vec<Fault> {
+        config::check(config)
+    }
+
+    fn is_source(config: &WatchConfig) -> bool {
+        !config.watch.is_empty()
+    }
+
+    async fn start(config: Arc<WatchConfig>, spine: Arc<Spine>) -> Result<Watching, Failure> {
+        let mut files = config.watch.clone();
+        for file in files.iter_mut().filter(|file| file.sensor.is_empty()) {
+            file.sensor = spine.host.node();
+        }
+        let watcher = Watcher::start(
+            files,
+            spine.data_dir().join("watch"),
+            Arc::clone(spine.intake()),
+            &Redactor::new(&spine.host.redaction()),
+            &spine.host.retention,
+        )?;
+        Ok(Watching { config, host: Arc::clone(&spine.host), watcher })
+    }
+}
+
+/// The part while it runs.
+pub struct Watching {
+    config: Arc<WatchConfig>,
+    host: Arc<Host>,
+    watcher: Watcher,
+}
+
+impl Running for Watching {
+    type Config = WatchConfig;
+
+    async fn prepare(
+        self: Arc<Self>,
+        config: Arc<WatchConfig>,
+        host: Arc<Host>,
+    ) -> Result<Prepared, Failure> {
+        let mut restart = Vec::new();
+        if config.watch != self.config.watch {
+            restart.push(KeyPath::from("watch"));
+        }
+        // with nothing to follow there is nothing to redact
+        if host.redaction != self.host.redaction && !self.config.watch.is_empty() {
+            restart.push(KeyPath::from("redaction"));
+        }
+        Ok(Prepared::restart(restart))
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        self.watcher.findings()
+    }
+
+    fn register(self: Arc<Self>, registry: &mut Registry) {
+        let help = "Places of watched audit logs that could not be read";
+        let damages = move || vec![Metric::Counter("watched_damages", help, self.watcher.damages())];
+        registry.register_collector(Box::new(Asked(damages)));
+    }
+
+    async fn stop(self: Arc<Self>) {
+        // it waits for threads
+        let _ended = tokio::task::spawn_blocking(move || self.watcher.stop()).await;
+    }
+}
