@@ -100,7 +100,7 @@ for (const name of readdirSync(dist)) {
 const digest = (content) => createHash("sha256").update(content).digest("hex");
 for (const [name, content] of outputs) {
   const path = join(dist, name);
-  // make looks at the age of index.html
+  // make compares the age of index.html
   const same = name !== "index.html" && existsSync(path) && digest(readFileSync(path)) === digest(content);
   if (!same) writeFileSync(path, content);
 }

@@ -1,4 +1,4 @@
-// Makes src/api/types.ts from the API's description. It is not kept in the repository: so it is never an old one.
+// Generates src/api/types.ts from the API's description. The file is not committed, so it is never out of date.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import openapi, { astToString } from "openapi-typescript";

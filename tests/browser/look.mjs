@@ -1,6 +1,6 @@
-// What every page must have.
+// Checks for every page.
 
-/** Elements that stick out of the window sideways; empty where one need not scroll. */
+/** Returns elements that overflow the window sideways; empty if nothing scrolls. */
 export async function stickingOut(page) {
   return page.evaluate(() => {
     const width = document.documentElement.clientWidth;
@@ -14,7 +14,7 @@ export async function stickingOut(page) {
 }
 
 /**
- * Goes through the page by Tab. Answers what can be used but is not reached, and what has the focus without showing it.
+ * Moves through the page by Tab. Returns controls that it does not reach, and controls that do not show the focus.
  */
 export async function byKeyboard(page) {
   const wanted = await page.evaluate(() => {
@@ -42,7 +42,7 @@ export async function byKeyboard(page) {
     if (unseen) hidden.add(unseen);
   }
   const missed = await page.evaluate(() => {
-    // of radio buttons only the chosen one is a stop
+    // of radio buttons only the selected one is a tab stop
     const isStop = (one) => !(one instanceof HTMLInputElement && one.type === "radio");
     return globalThis.wanted
       .filter((one) => one.isConnected && isStop(one) && !globalThis.reached.has(one))
@@ -51,7 +51,7 @@ export async function byKeyboard(page) {
   return { wanted, missed, hidden: [...hidden] };
 }
 
-/** Texts whose contrast is below WCAG's AA: 4.5, or 3 for large ones. */
+/** Returns texts whose contrast is below WCAG AA: 4.5, or 3 for large text. */
 export async function faint(page) {
   return page.evaluate(() => {
     const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });

@@ -1,6 +1,6 @@
-// Runs one case against a monban that runs already: `node run.mjs CASE`. The environment tells where it is:
-// MONBAN_CONSOLE, MONBAN_GATE (addresses), MONBAN_LINK (makes the first owner), MONBAN_BINARY, MONBAN_CONFIG (for commands),
-// MONBAN_IMAGES (where pictures go), MONBAN_FILE (a folder for the profile).
+// Runs one case against a running monban: `node run.mjs CASE`. Environment:
+// MONBAN_CONSOLE, MONBAN_GATE (addresses), MONBAN_LINK (creates the first owner), MONBAN_BINARY, MONBAN_CONFIG (for commands),
+// MONBAN_IMAGES (for screenshots), MONBAN_FOLDER (for pictures of failures).
 import { Bench } from "./visitor.mjs";
 
 const [name] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-// A bench of browser windows before one monban, and what each of them may never see.
+// Browser windows in front of one monban; each records what must never happen in it.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import http from "node:http";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 const { chromium } = createRequire(new URL("../../web/package.json", import.meta.url))("playwright-core");
 
-/** How long anything may take to appear. Nothing depends on being quicker than that. */
+/** Milliseconds that anything may take to appear. No test depends on less. */
 const DEADLINE_MS = 60_000;
 
 export const OWNER = { user: "mika", password: "correct horse battery" };
@@ -25,7 +25,7 @@ export class Bench {
     bench.folder = environment.MONBAN_FOLDER;
     bench.binary = environment.MONBAN_BINARY;
     bench.config = environment.MONBAN_CONFIG;
-    // each window gets a context of its own below a new profile, which playwright makes and removes
+    // each window has a context of its own in a new profile, which playwright creates and removes
     bench.browser = await chromium.launch({
       executablePath: environment.MONBAN_CHROMIUM ?? "/usr/bin/chromium",
       args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
@@ -48,7 +48,7 @@ export class Bench {
     assert.deepEqual(found, expected, message);
   }
 
-  /** A new window, with nothing stored. */
+  /** Opens a new window without stored data. */
   async visitor({ width = 1280, height = 860, locale = "en-GB", scheme = "light", scale = 1 } = {}) {
     const context = await this.browser.newContext({
       viewport: { width, height },
@@ -65,7 +65,7 @@ export class Bench {
     return visitor;
   }
 
-  /** A window with a signed-in owner; the first one makes the account. */
+  /** Opens a window with a signed-in owner; the first one creates the account. */
   async owner(options) {
     const visitor = await this.visitor(options);
     if (this.made) {
@@ -77,7 +77,7 @@ export class Bench {
     return visitor;
   }
 
-  /** No window saw what it must not. */
+  /** Asserts that no window recorded a problem. */
   assertClean() {
     for (const visitor of this.visitors) this.equal(visitor.problems, [], "what the browser complained of");
   }
@@ -89,12 +89,12 @@ export class Bench {
     }
   }
 
-  /** A command of monban with this configuration. */
+  /** Runs a monban command with this configuration. */
   command(...words) {
     return execFileSync(this.binary, [...words, "--config", this.config], { encoding: "utf8" });
   }
 
-  /** One request to the gate with the bytes of `path` as they are; answers the status. */
+  /** Sends a request to the gate with the bytes of `path` unchanged; returns the status. */
   async request(path, { method = "GET", headers = {}, body } = {}) {
     const { hostname, port } = new URL(this.gate);
     return new Promise((resolve, reject) => {
@@ -107,16 +107,16 @@ export class Bench {
     });
   }
 
-  /** Sends what the rules block. */
+  /** Sends a request that the rules block. */
   async attack(path = "/?name=%3Cscript%3Ealert(1)%3C/script%3E", options) {
     this.equal(await this.request(path, options), 403, `${path} is blocked`);
   }
 }
 
 export class Visitor {
-  /** What must not happen, as it happened. */
+  /** Problems recorded in this window. */
   problems = [];
-  /** Answers that the case itself provokes, such as 403 for a viewer: the browser writes a line for each. */
+  /** Parts of console messages that the case provokes, such as 403 for a viewer. */
   #expected = [];
 
   constructor(bench, context, page) {
@@ -131,7 +131,7 @@ export class Visitor {
     page.on("console", (message) => {
       if (message.type() !== "error" && message.type() !== "warning") return;
       const from = message.location().url;
-      // who is not signed in learns it by 401
+      // the API answers 401 without a session
       const signedOut = from.endsWith("/api/session") && / 401 /.test(message.text());
       const expected = this.#expected.some((part) => `${from} ${message.text()}`.includes(part));
       if (!signedOut && !expected) this.problems.push(`console: ${message.text()} (${from})`);
@@ -155,18 +155,18 @@ export class Visitor {
     });
   }
 
-  /** From now on a line in the browser's console with `part` is no problem. */
+  /** Allows console messages that contain `part`. */
   expect(part) {
     this.#expected.push(part);
   }
 
-  /** Opens an address of the console and waits until its page is whole. */
+  /** Opens an address of the console and waits until the page has loaded. */
   async open(path) {
     await this.page.goto(this.bench.console + path);
     await this.settled();
   }
 
-  /** Until the heading stands and nothing says that it loads. */
+  /** Waits for the heading and until nothing is loading. */
   async settled() {
     await this.page.waitForSelector("h1");
     await this.page.waitForFunction(() => document.querySelector(".loading") === null);
@@ -174,7 +174,7 @@ export class Visitor {
 
   async setUp(link, { user, password }) {
     await this.open(`/setup${new URL(link).hash}`);
-    // an invitation names its user
+    // an invitation has a user name
     if (await this.page.isEditable("[name=username]")) await this.page.fill("[name=username]", user);
     await this.page.fill("[name=password]", password);
     await this.page.fill("[name=again]", password);
@@ -192,7 +192,7 @@ export class Visitor {
     await this.settled();
   }
 
-  /** Asks the API as the page does; answers status and JSON. */
+  /** Sends an API request as the page does; returns status and JSON. */
   async api(method, path, body) {
     return this.page.evaluate(
       async ([method, path, body]) => {
@@ -209,7 +209,7 @@ export class Visitor {
     );
   }
 
-  /** Waits until so many events that `filter` takes are in the store; answers them, newest first. */
+  /** Waits until the store has `count` events that match `filter`; returns them, newest first. */
   async events(count, filter = "") {
     const end = Date.now() + DEADLINE_MS;
     for (;;) {
@@ -220,7 +220,7 @@ export class Visitor {
     }
   }
 
-  /** What the page says, as text. */
+  /** Returns the text of the page. */
   text(selector = "body") {
     return this.page.innerText(selector);
   }

@@ -1,4 +1,4 @@
-//! Chromium before the console: the cases in tests/browser, each against a monban of its own.
+//! Runs the cases of tests/browser in Chromium, each against a monban of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,12 +7,12 @@ use crate::monban::{self, Config};
 use crate::net::free_address;
 use crate::{Monban, Receiver, Reflector};
 
-/// Where the cases are.
+/// Returns the folder of the cases.
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/browser")
 }
 
-/// The names of all cases, in order.
+/// Returns the names of all cases, in order.
 ///
 /// # Panics
 /// If the folder can't be read.
@@ -26,7 +26,7 @@ pub fn cases() -> Vec<String> {
     names
 }
 
-/// The folder web/, once Node, Chromium and what web/ takes from npm were found.
+/// Returns the folder web/ after checking for Node, Chromium and the npm packages.
 fn web() -> PathBuf {
     for (program, package) in [("node", "nodejs"), ("chromium", "chromium")] {
         let found =
@@ -39,7 +39,7 @@ fn web() -> PathBuf {
     web
 }
 
-/// Runs the tests of pages over an API that answers as it is told: web/tests/browser.
+/// Runs the tests of pages over a scripted API: web/tests/browser.
 ///
 /// # Panics
 /// If one fails, or as [`run`] does.
@@ -56,9 +56,9 @@ fn passed(name: &str, command: &mut Command) {
     println!("{said}");
 }
 
-/// Starts a demonstration site, monban before it with the Core Rule Set and two channels of notices (`hook` takes all, nobody
-/// listens behind `dead`), and runs the case `name` with Node and Chromium. Pictures of a failed case stay in a folder that the
-/// message names.
+/// Starts a demonstration site, monban in front of it with the Core Rule Set and two notification channels (`hook` works,
+/// `dead` fails), and runs the case `name` with Node and Chromium. The message of a failed case names the folder with its
+/// pictures.
 ///
 /// # Panics
 /// If the case fails, or Node, Chromium or the packages in web/node_modules are missing.
@@ -67,7 +67,7 @@ pub fn run(name: &str) {
     let (site, hook) = (Reflector::start(), Receiver::start());
     let mut config = Config::new(site.address());
     config.extra = format!("[notify]\n[[notify.webhook]]\nname = \"hook\"\nurl = \"{}\"\n", hook.url());
-    // in pictures all is well
+    // the screenshots show no findings
     if name != "screenshots" {
         config.extra +=
             &format!("[[notify.webhook]]\nname = \"dead\"\nurl = \"http://{}/\"\n", free_address());

@@ -1,9 +1,9 @@
-// One's own account: password, codes with recovery codes, sessions, tokens.
+// The account page: password, authenticator app with recovery codes, sessions, tokens.
 import { createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { OWNER } from "../visitor.mjs";
 
-/** The six digits of RFC 6238 for a secret in base32, `steps` of 30 seconds from now. */
+/** Returns the six digits of RFC 6238 for a secret in base32, `steps` of 30 seconds from now. */
 function totp(secret, steps = 0) {
   const bits = [...secret.replace(/[\s=]/g, "")]
     .map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0"))
@@ -21,7 +21,7 @@ export default async (bench) => {
   const { page } = visitor;
   const other = await bench.owner();
 
-  // sessions: the other browser's is listed, and ended
+  // sessions: that of the other browser is listed, and ended
   await visitor.open("/account");
   const sessions = page.locator(".panel", { hasText: "Sessions" });
   const focused = (what) => page.waitForFunction((what) => document.activeElement?.matches(`dialog ${what}`), what);
@@ -35,11 +35,11 @@ export default async (bench) => {
   await other.page.waitForURL("**/signin?next=*");
   bench.equal(new URL(other.page.url()).pathname, "/signin", "an ended session is out at once");
   await other.page.locator("[role=status]", { hasText: "Your session has ended" }).waitFor();
-  // a heading of a column of codes is none itself
+  // the heading of a code column is not monospaced
   const font = (selector) => sessions.locator(selector).first().evaluate((one) => getComputedStyle(one).fontFamily);
   bench.equal(await font("th:has-text('Address')"), await font("th:has-text('Browser')"));
 
-  // a token: shown once, works, is removed and works no more
+  // a token: shown once, works, and stops working when removed
   const tokens = page.locator(".panel", { hasText: "API tokens" });
   await tokens.locator("text=New token").click();
   await focused("[name=token]");
@@ -55,13 +55,13 @@ export default async (bench) => {
   await page.locator("dialog .button.primary").click();
   await tokens.locator("text=grafana").waitFor();
   await tokens.locator("button", { hasText: "Remove" }).click();
-  // what can't be undone is not done by an Enter too many
+  // a stray Enter does not confirm what can't be undone
   await page.waitForFunction(() => document.activeElement?.textContent === "Cancel");
   await page.locator("dialog .button.danger").click();
   await tokens.locator("text=No tokens yet").waitFor();
   bench.equal(await asked(), 401);
 
-  // the password: a wrong old one changes nothing
+  // the password: a wrong current one changes nothing
   const changed = "a longer sentence to remember";
   visitor.expect("/api/account/password");
   await page.fill("[name=old]", "not the password");
@@ -74,7 +74,7 @@ export default async (bench) => {
   await other.signIn({ user: OWNER.user, password: changed });
   bench.ok(await other.page.isVisible(".shell"), "the new password signs in");
 
-  // codes of an app
+  // authenticator app
   await visitor.open("/account");
   const codes = page.locator(".panel", { hasText: "Authenticator app" });
   await codes.locator("text=Set up").click();
@@ -88,7 +88,7 @@ export default async (bench) => {
   const shown = () => page.$$eval("dialog .codes li", (all) => all.map((one) => one.textContent));
   const old = await shown();
   bench.ok(old.length >= 8, `${old.length} recovery codes`);
-  // neither an Enter too many nor Escape, again and again, takes them away; they can be copied and kept as a file
+  // neither a stray Enter nor repeated Escape closes them; they can be copied and downloaded
   await focused("h2");
   for (const key of ["Enter", "Escape", "Escape", "Escape"]) await page.keyboard.press(key);
   bench.equal(await shown(), old);
@@ -101,7 +101,7 @@ export default async (bench) => {
   bench.equal(await readFile(await download.path(), "utf8"), `${old.join("\n")}\n`);
   await page.click("dialog >> text=I saved them");
 
-  // new ones take the place of the old ones
+  // new codes replace the old ones
   visitor.expect("/api/account/totp/recovery-codes");
   await codes.locator("text=Replace recovery codes").click();
   await focused("[name=password]");
@@ -116,7 +116,7 @@ export default async (bench) => {
   await page.click("dialog >> text=I saved them");
   await codes.locator(`text=${recovery.length} recovery codes left`).waitFor();
 
-  // signing in then has a second step: a wrong code, a recovery code, and not the same one again
+  // signing in has a second step: a wrong code, a recovery code, the same one again
   const third = await bench.visitor();
   third.expect("/api/session");
   const secondStep = async (code) => {
@@ -135,7 +135,7 @@ export default async (bench) => {
   bench.equal(await secondStep(old[0]), false, "a recovery code of the old set");
   bench.equal(await secondStep(recovery[0]), true, "a recovery code");
   bench.equal(await secondStep(recovery[0]), false, "a recovery code is good once");
-  // the code of the set-up is used up; the next step's is good already, for clocks differ
+  // the code of the set-up is used; the code of the next step works already, because clocks differ
   bench.equal(await secondStep(totp(secret, 1)), true, "a code of the app");
 
   await visitor.open("/account");

@@ -1,5 +1,5 @@
-// Events that no gate would make, imported from an audit log: an attack in every field, NUL, what is no UTF-8, a megabyte.
-// Each is shown as text, whole if one asks for it, on every page that shows events, and on a phone.
+// Crafted events, imported from an audit log: an attack in every field, NUL, invalid UTF-8, a megabyte.
+// Every page shows each as text, in full on demand, on a phone too.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stickingOut } from "../look.mjs";
@@ -9,7 +9,7 @@ const HIDDEN = "\u202e\u2066\u200b\u001b[31m\u001b]0;x\u0007\u0000\u0085\u2028\u
 const SHOWN = "\\u{202e}\\u{2066}\\u{200b}\\x1b[31m\\x1b]0;x\\x07\\x00\\x85\\u{2028}\\u{feff}";
 const bad = (name) => `${name}:${MARKUP}${HIDDEN}`;
 
-/** One line of libmodsecurity's JSON, as bytes: what is behind `raw` in a text becomes a byte that is no UTF-8. */
+/** One line of libmodsecurity's JSON, as bytes: the character after `raw` in a text becomes a byte that is not UTF-8. */
 function line(number, change) {
   const entry = {
     transaction: {

@@ -1,5 +1,5 @@
-// Every page in both languages, wide and at a phone's width, light and dark: nothing sticks out, all is within the keyboard's
-// reach, texts have contrast, and (as in every case) nothing complains.
+// Every page in both languages, wide and at phone width, light and dark: nothing overflows, the keyboard reaches everything,
+// texts have contrast, and (as in every case) the browser reports no problem.
 import { byKeyboard, faint, stickingOut } from "../look.mjs";
 
 const JAPANESE = /[\u3040-\u30ff\u4e00-\u9fff]/;

@@ -1,4 +1,4 @@
-// Matches are marked in the very bytes that were sent: in queries, forms, JSON, multipart, headers and cookies.
+// Matches are marked in the bytes that were sent: in queries, forms, JSON, multipart, headers and cookies.
 const SCRIPT = "<script>alert(1)</script>";
 
 export default async (bench) => {
@@ -37,7 +37,7 @@ export default async (bench) => {
   for (const [index, { path, marked }] of REQUESTS.entries()) {
     const event = events.find(({ evidence }) => evidence.request.line.startsWith?.(`${REQUESTS[index].method ?? "GET"} ${path.split("?")[0]}`));
     await visitor.open(`/events/${event.id}`);
-    // the rule whose pattern is a script tag, wherever it stands
+    // the rule whose pattern is a script tag
     const match = page.locator(".match-choice", { hasText: "941110" }).first();
     await match.click();
     const text = (await page.locator("mark.chosen").allInnerTexts()).join("");
@@ -53,7 +53,7 @@ export default async (bench) => {
     bench.ok(/REQUEST-941-.*\.conf:\d+/.test(await visitor.text(".rule-text")), "file and line");
   }
 
-  // what is copied asks the same again
+  // the copied command sends the same request
   await visitor.context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.locator("h1").click();
   await page.keyboard.press("c");

@@ -1,6 +1,6 @@
-// A false positive is mended: the attack line stands in the live tail, and three clicks later an exclusion with its replay is
-// applied; the same request, made harmless, passes, and another attack does not. Then it is edited, fought over by two browsers,
-// and undone.
+// A false positive is fixed: from the event in the live view, three clicks lead through the replay to an exclusion; the
+// same request, made harmless, passes, and another attack does not. Then the exclusion is edited, changed by two browsers
+// at once, and undone.
 export default async (bench) => {
   const visitor = await bench.owner();
   const other = await bench.owner();
@@ -22,14 +22,14 @@ export default async (bench) => {
   await click(page.locator(".event-row .event-what"));
   await page.locator(".match-choice").first().waitFor();
   await click(page.locator(".page-actions .button.primary"));
-  // the replay of the narrowest began by itself, and does not call an obvious attack harmless
+  // the replay of the narrowest scope starts on its own, and recognises an obvious attack
   const replay = page.locator("dialog .replay");
   await replay.locator(".replay-sums").waitFor();
   const found = await replay.innerText();
   bench.ok(found.includes("1 stored event would now pass"), found);
   bench.ok(found.includes("This event itself looks like an attack"), found);
   bench.ok(/\d attack rules matched/.test(found), found);
-  // why and until when are in sight, and what is folded is not
+  // reason and expiry are visible, the rule text is folded
   const below = await page.getByLabel("Expires").evaluate((field) => {
     const actions = field.closest("form").querySelector(".actions");
     return field.getBoundingClientRect().bottom - actions.getBoundingClientRect().top;
@@ -62,7 +62,7 @@ export default async (bench) => {
   bench.equal([...new Set(made.map(({ reason }) => reason))], ["Protocol violation, Cross-site scripting rules on REQUEST_HEADERS:Host, ARGS:name of /"]);
   bench.ok(made.every(({ expires, event: from }) => expires && from === event));
 
-  // the other one is told, nothing is done twice, and what is excluded is not offered again
+  // the other browser gets a conflict, and existing exclusions are not offered again
   other.expect("/api/exclusions");
   await other.page.locator("dialog button[type=submit]").click();
   await other.page.locator("dialog .form-error", { hasText: "nothing was applied" }).waitFor();
@@ -72,14 +72,14 @@ export default async (bench) => {
   bench.equal(await other.page.locator("dialog .proposals li").count(), 0);
   bench.equal(await other.page.locator("dialog button[type=submit]").isDisabled(), true);
 
-  // one change in the history, with what it was about
+  // the history has one change, with its scope
   await visitor.open("/history");
   bench.equal(await page.locator(".change").count(), 1);
   const change = await visitor.text(".change");
   bench.ok(change.includes("mika") && change.includes("excluded") && change.includes("* · / · ARGS:name"), change);
   bench.equal(await page.locator(".change-about li code:first-of-type").count() > 0, true);
 
-  // it is listed with its author, and edited through the same replay, as one change
+  // the list shows its author; editing it replays and makes one change
   await visitor.open("/tuning");
   bench.equal(await page.locator(".exclusion").count(), made.length);
   bench.ok((await visitor.text(".exclusion >> nth=0")).includes("mika"));
@@ -92,7 +92,7 @@ export default async (bench) => {
   bench.equal((await exclusions()).length, made.length, "it took the place of the one before");
   bench.equal(await bench.request(line, { headers }), 200, "it holds after the change");
 
-  // what another browser has removed is not removed twice
+  // an exclusion removed by another browser is not removed twice
   await page.locator(".exclusion").first().getByRole("button", { name: "Remove" }).click();
   const { body } = await other.api("GET", "/api/exclusions");
   const { status } = await other.api("DELETE", `/api/exclusions/${body.exclusions[0].id}?version=${body.version}`);
@@ -103,7 +103,7 @@ export default async (bench) => {
   await page.keyboard.press("Escape");
   await bench.attack(line, { headers });
 
-  // undone with one click and its confirmation; what was changed since is not offered
+  // one click and a confirmation undo a change; undo is not offered for one that later changes touched
   await visitor.open("/history");
   bench.equal(await page.locator(".change").count(), 3);
   const first = page.locator(".change").last();
@@ -116,7 +116,7 @@ export default async (bench) => {
   await page.locator(".change .badge", { hasText: "undone by" }).waitFor();
   bench.equal(await bench.request(line, { headers }), 200, "the exclusion is back");
 
-  // the history in Japanese says all of it in Japanese
+  // the history in Japanese
   const japanese = await bench.owner({ locale: "ja-JP" });
   await japanese.open("/history");
   await japanese.page.locator(".change").nth(3).waitFor();
@@ -134,7 +134,7 @@ export default async (bench) => {
   await japanese.page.getByLabel("ルール ID").fill("949110");
   await japanese.page.locator("dialog .form-error", { hasText: "ルール 949110 は除外できません" }).waitFor();
 
-  // the rules that block are refused, and what is missing or odd is said
+  // blocking rules are refused, and missing rules and unknown sites cause warnings
   await visitor.open("/tuning");
   await page.getByRole("button", { name: "New exclusion" }).click();
   await page.getByText("Enter a rule ID.").waitFor();

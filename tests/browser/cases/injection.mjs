@@ -1,4 +1,4 @@
-// An attack in every field that pages show: each is text there, none runs, none turns a line around.
+// An attack in every field that pages show: each stays text, none runs, none reverses a line.
 const HOSTILE = [
   `<img src=x onerror=alert(1)>`,
   `"><script>alert(document.cookie)</script>`,
@@ -35,7 +35,7 @@ export default async (bench) => {
   }
   const events = await visitor.events(sent);
   bench.ok(events.length >= sent);
-  // names that people choose, too
+  // names that users choose, too
   const name = HOSTILE[0];
   await visitor.api("POST", "/api/account/tokens", { name, scopes: ["read"] });
   await visitor.api("POST", "/api/filters", { name, query: `text=${encodeURIComponent(name)}`, shared: true });
@@ -47,14 +47,14 @@ export default async (bench) => {
       foreign: [...document.querySelectorAll("main script, main iframe, main img, main svg[onload], main [onerror], main [onload], main object, main embed")]
         .map((one) => one.outerHTML.slice(0, 100)),
       links: [...document.querySelectorAll("a[href]")].map((one) => one.protocol).filter((one) => !/^https?:$/.test(one)),
-      // what would turn a line around, or a terminal that it is copied to
+      // characters that reverse a line, or control a terminal they are copied to
       hidden: [...(document.body.innerText + document.title).matchAll(/[\u202a-\u202e\u2066-\u2069\u0007\u001b\u200b-\u200f]/g)].length,
     }));
     bench.equal(made, { foreign: [], links: [], hidden: 0 }, path);
   }
   await visitor.open(`/events/${events.at(-1).id}`);
   bench.ok((await visitor.text("main")).includes("<img src=x onerror=alert(1)>") || (await visitor.text("main")).includes("%3Cimg"), "it is shown as text");
-  // an address as a stranger would send it
+  // a crafted address
   for (const address of [`/events?text=${encodeURIComponent(name)}`, `/?site=${encodeURIComponent(name)}`, `/events/${encodeURIComponent(name)}`]) {
     visitor.expect("/api/");
     await visitor.open(address);

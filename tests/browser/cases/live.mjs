@@ -1,4 +1,4 @@
-// The live tail: events as they happen, filtered, paused, and through a restart of nothing but the connection.
+// The live view: events as they arrive, filtered, paused, and after a broken connection.
 import { OWNER } from "../visitor.mjs";
 
 export default async (bench) => {
@@ -27,7 +27,7 @@ export default async (bench) => {
   bench.equal(await rows.count(), 1);
   bench.ok((await rows.first().innerText()).includes("/wanted"));
 
-  // the connection breaks off and comes back: nothing is lost
+  // the connection breaks and resumes: nothing is lost
   await visitor.open("/live");
   await page.locator(".badge.good [role=status]").waitFor();
   visitor.expect("/api/live");
@@ -36,12 +36,12 @@ export default async (bench) => {
   await visitor.context.setOffline(false);
   await page.locator(".event-row", { hasText: "/offline" }).waitFor();
 
-  // by keyboard to the event
+  // open the event by keyboard
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
   await page.waitForURL("**/events/*");
 
-  // the session is ended elsewhere: the tail says so at the sign-in, and one comes back to it
+  // the session is ended elsewhere: the sign-in page says so, and leads back
   await visitor.open("/live");
   await page.locator(".badge.good [role=status]").waitFor();
   visitor.expect(" 401 ");

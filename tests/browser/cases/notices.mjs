@@ -1,4 +1,4 @@
-// The channels: one that delivers and one that does not; both are tried by button.
+// Notification channels: one that works and one that fails; both are tested by their button.
 export default async (bench) => {
   const visitor = await bench.owner();
   const { page } = visitor;

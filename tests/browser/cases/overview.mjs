@@ -1,4 +1,4 @@
-// Numbers, their links, the chart: dragging and arrows zoom, and the way back.
+// Totals, their links, the chart: zooming by mouse and keyboard, and back.
 import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
@@ -19,7 +19,7 @@ export default async (bench) => {
   bench.ok((await page.innerText(".tops")).includes("941100"), "the rules are named");
   bench.ok((await page.innerText(".tops")).includes("127.0.0.1"), "the client is named");
 
-  // a number leads to the list of what it counts
+  // a total links to the list of its events
   await blocked.locator("a").click();
   await page.waitForFunction(() => location.pathname === "/events");
   const query = new URL(page.url()).searchParams;
@@ -43,7 +43,7 @@ export default async (bench) => {
   await visitor.settled();
   bench.equal(await blocked.innerText(), "4", "the attacks are within");
 
-  // by keyboard: the last bar, then into it
+  // by keyboard: select the last bar, zoom in
   await page.focus(".chart-frame");
   await page.keyboard.press("End");
   await page.waitForSelector(".chart-reading time");
@@ -67,7 +67,7 @@ export default async (bench) => {
     await visitor.settled();
     bench.equal(await blocked.innerText(), "4", range);
   }
-  // an owner acknowledges what does not pass by itself
+  // an owner acknowledges a lasting finding
   await writeFile(join(dirname(bench.config), "data", "events.db.damaged-1"), "x");
   await visitor.open("/");
   await page.waitForSelector(".problem >> text=events.db.damaged-1");
@@ -75,7 +75,7 @@ export default async (bench) => {
   await page.locator(".problem", { hasText: "events.db.damaged-1" }).waitFor({ state: "detached" });
   bench.ok((await (await fetch(`${bench.console}/healthz`)).text()).includes("damaged") === false);
 
-  // a filter in the address filters all of it
+  // a filter in the address filters everything
   await visitor.open("/?action=detected");
   bench.equal(await blocked.innerText(), "0");
 };

@@ -1,4 +1,4 @@
-// A passkey, by Chromium's virtual authenticator: made, used instead of the password, removed.
+// A passkey, on Chromium's virtual authenticator: created, used instead of the password, removed.
 export default async (bench) => {
   const visitor = await bench.owner();
   const { page } = visitor;
@@ -37,7 +37,7 @@ export default async (bench) => {
   await page.locator("dialog .button.danger").click();
   await panel.locator("td", { hasText: "laptop" }).waitFor({ state: "detached" });
 
-  // a passkey that was removed opens nothing
+  // a removed passkey does not sign in
   await page.click("nav >> text=Sign out");
   await page.waitForURL("**/signin");
   await visitor.settled();

@@ -1,4 +1,4 @@
-// A query is saved with a span of time, chosen again by another user, and is not theirs to remove.
+// A saved query with a period: another user can choose it, but not remove it.
 export default async (bench) => {
   for (const path of ["/one", "/two"]) await bench.attack(`${path}?q=%3Cscript%3E1`);
   const visitor = await bench.owner();
@@ -17,7 +17,7 @@ export default async (bench) => {
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await page.locator(".saved-choice", { hasText: "two" }).waitFor();
 
-  // a viewer finds it, and may not remove it
+  // a viewer finds it, but can't remove it
   const { body } = await visitor.api("POST", "/api/users", { user: "jun", role: "viewer" });
   const other = await bench.visitor();
   await other.setUp(body.link, { user: "jun", password: "another long sentence" });

@@ -1,9 +1,9 @@
-// Writes the pictures of the README to docs/images: attacks of a week, imported, and some of today.
+// Takes the screenshots of the README into docs/images: a week of imported attacks, and some of today.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** No picture is larger. */
+/** Bytes of the largest screenshot. */
 const LIMIT_BYTES = 200_000;
 
 const ATTACKS = [
@@ -17,7 +17,7 @@ const ATTACKS = [
 const CLIENTS = ["203.0.113.7", "198.51.100.24", "203.0.113.88", "192.0.2.61", "2001:db8:77::19", "198.51.100.140"];
 const HOSTS = ["shop.example.org", "blog.example.org", "example.org"];
 
-/** An audit log as libmodsecurity writes it, of the days before `now`; the same each time but for the dates. */
+/** Returns an audit log of the days before `now`, as libmodsecurity writes it; the same each time except for the dates. */
 function auditLog(now, days) {
   let state = 7;
   const random = () => (state = (state * 1_103_515_245 + 12_345) % 2_147_483_648) / 2_147_483_648;

@@ -1,10 +1,10 @@
-// The frame: shortcuts and their help, language and colours, phone width, unknown addresses, back and forward.
+// The shell: shortcuts and their help, language and theme, phone width, unknown addresses, back and forward.
 export default async (bench) => {
   const visitor = await bench.owner();
   const { page } = visitor;
   const at = () => new URL(page.url()).pathname;
 
-  // a page takes the focus to its heading a moment after it stands; so none has it before
+  // a page focuses its heading shortly after it renders, so clear the focus first
   const blur = () => page.evaluate(() => document.activeElement?.blur());
   const headingIsFocused = () => page.waitForFunction(() => document.activeElement?.tagName === "H1");
   for (const [keys, path] of [
@@ -34,7 +34,7 @@ export default async (bench) => {
   await page.waitForFunction(() => location.pathname === "/");
   await headingIsFocused();
 
-  // help; while it is open, shortcuts rest; Escape closes it and the focus returns
+  // the help disables shortcuts while it is open; Escape closes it and returns the focus
   await page.focus("nav a[href='/events']");
   await page.keyboard.press("?");
   await page.waitForSelector("dialog[open]");
@@ -47,7 +47,7 @@ export default async (bench) => {
   await page.waitForSelector("dialog", { state: "detached" });
   bench.equal(await page.evaluate(() => document.activeElement?.getAttribute("href")), "/events");
 
-  // single-key shortcuts can be turned off, and stay so
+  // disabled single-key shortcuts stay disabled
   await page.keyboard.press("?");
   await page.click("dialog >> text=Enable single-key shortcuts");
   await page.keyboard.press("Escape");
@@ -67,7 +67,7 @@ export default async (bench) => {
   await page.keyboard.press("Enter");
   bench.equal(await page.evaluate(() => document.activeElement?.id), "main");
 
-  // language and colours are chosen for this browser
+  // this browser remembers language and theme
   const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await background();
   await page.selectOption("nav [aria-label=Theme]", "dark");
@@ -88,7 +88,7 @@ export default async (bench) => {
   await visitor.open("/no/such/page");
   bench.equal(await page.innerText("h1"), "Page not found");
 
-  // at a phone's width the navigation is behind a button
+  // at phone width the menu is behind a button
   await page.setViewportSize({ width: 360, height: 700 });
   bench.equal(await page.isVisible("nav a[href='/events']"), false);
   await page.click("text=Menu");

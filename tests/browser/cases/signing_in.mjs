@@ -1,4 +1,4 @@
-// The first owner by the printed link, wrong passwords, coming back to where one was, signing out, and a stolen session.
+// The first owner by the printed link, wrong passwords, return to the wanted page, signing out, and a stolen session.
 import { OWNER } from "../visitor.mjs";
 
 export default async (bench) => {
@@ -22,7 +22,7 @@ export default async (bench) => {
   bench.equal(new URL(page.url()).hash, "", "the link's token leaves the address");
   bench.ok((await visitor.text("nav")).includes(OWNER.user));
 
-  // the link is good once, and says so before anything is typed; in Japanese, too
+  // a used link says so before anything is typed; in Japanese, too
   const second = await bench.visitor();
   const japanese = await bench.visitor({ locale: "ja-JP" });
   for (const [one, told] of [
@@ -35,7 +35,7 @@ export default async (bench) => {
     bench.equal(await one.page.$("form, .shell"), null, "a used link asks for nothing and opens nothing");
   }
 
-  // wrong password, then the right one; back to the wanted address
+  // wrong password, then the right one; the wanted page opens
   second.expect("/api/session Failed");
   await second.open("/audit?x=1");
   bench.equal(new URL(second.page.url()).pathname, "/signin");
@@ -48,7 +48,7 @@ export default async (bench) => {
   await second.page.waitForSelector(".shell");
   bench.equal(new URL(second.page.url()).pathname + new URL(second.page.url()).search, "/audit?x=1");
 
-  // an address that a stranger made leads nowhere else
+  // a crafted address does not lead to another site
   const third = await bench.visitor();
   await third.open("/signin?next=//evil.example/");
   await third.page.fill("[name=username]", OWNER.user);
@@ -57,7 +57,7 @@ export default async (bench) => {
   await third.page.waitForSelector(".shell");
   bench.equal(third.page.url(), `${bench.console}/`);
 
-  // signing out ends the session on the server: a copy of the cookie is worth nothing
+  // signing out ends the session on the server: a copy of the cookie is useless
   const cookies = await visitor.context.cookies();
   const session = cookies.find((cookie) => cookie.name === "monban_session");
   bench.ok(session.httpOnly && session.sameSite === "Strict", "the cookie is out of reach of scripts and other sites");
@@ -71,7 +71,7 @@ export default async (bench) => {
   bench.ok(!(await visitor.text()).includes("has ended"), "who signs out knows it");
   bench.equal((await thief.page.request.get(`${bench.console}/api/events`)).status(), 401);
 
-  // what the gate refuses is said in the page's language, each thing once
+  // refusals are in the page's language, each text once
   japanese.expect("/api/session Failed");
   await japanese.open("/signin");
   await japanese.page.fill("[name=username]", "nobody");

@@ -1,10 +1,10 @@
-// What the server sends for the first view of the sign-in and of the overview, compressed as it sends it.
+// The size of the first view of the sign-in page and of the overview, as the server sends it.
 
-/** Bytes of a first view: files and API answers, with their header lines. */
+/** Bytes of a first view: files and API responses, with their headers. */
 const LIMIT_BYTES = 70_000;
 
 export default async (bench) => {
-  // makes the owner
+  // creates the owner
   await bench.owner();
   const texts = /\/assets\/(?:texts\.)?(en|ja)-/;
   for (const locale of ["en-GB", "ja-JP"]) {

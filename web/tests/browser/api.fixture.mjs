@@ -1,5 +1,5 @@
-// An API that answers as it is told: for what a real gate shows only under load or by chance, such as counts that go on, a
-// tail that loses events, two browsers that change the same exclusion. It serves the built page with the policy of the real
+// A scripted API, for what a real gate shows only under load or by chance, such as long counts, a live view that
+// loses events, two browsers that change the same exclusion. It serves the built page with the policy of the real
 // console.
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ const TYPES = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg
 export const POLICY =
   "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/** Starts it. `routes` maps `METHOD /path` to what answers: JSON, or a function of the URL and the body that makes it. */
+/** Starts it. `routes` maps `METHOD /path` to JSON, or to a function of the URL and the body that returns it. */
 export async function startApi(routes) {
   const asked = [];
   const tails = new Set();
@@ -43,13 +43,13 @@ export async function startApi(routes) {
     address: `http://127.0.0.1:${server.address().port}`,
     asked,
     routes,
-    /** Sends an event of the stream to every tail. */
+    /** Sends a message of the stream to every open live view. */
     push(name, data, id = "1") {
       for (const tail of tails) tail.write(`event: ${name}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`);
     },
-    /** How many tails are open. */
+    /** Returns the number of open live views. */
     tails: () => tails.size,
-    /** Breaks every tail off. */
+    /** Breaks every stream. */
     cut() {
       for (const tail of tails) tail.destroy();
     },
@@ -80,7 +80,7 @@ function page(url, response) {
 
 let serial = 0;
 
-/** An event as the API gives it; `request` fills its evidence. */
+/** Returns an event of the API; `request` changes its evidence. */
 export function event(change = {}, request = {}) {
   serial += 1;
   return {

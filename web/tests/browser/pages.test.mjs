@@ -1,10 +1,10 @@
-// The pages of events, incidents, the live tail and tuning, over an API that answers as it is told.
+// Pages of events, incidents, the live view and tuning over a scripted API.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 import { event, HEALTH, SESSION, startApi } from "./api.fixture.mjs";
 
-/** Markup that runs where it is taken for markup, and characters that are obeyed where they are not escaped. */
+/** Markup that would run as markup, and characters that would act unless escaped. */
 const MARKUP = `"'><img src=x onerror=window.ran=1><script>window.ran=1</script><svg/onload=window.ran=1>`;
 const HIDDEN = "\u202e\u2066\u200b\u001b[31m\u001b]0;x\u0007\u0000\u0085\u2028\ufeff";
 const SHOWN = "\\u{202e}\\u{2066}\\u{200b}\\x1b[31m\\x1b]0;x\\x07\\x00\\x85\\u{2028}\\u{feff}";
@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => browser?.close());
 
-/** Opens a page of the API; fails the test afterwards if anything ran, was blocked by the policy, or threw. */
+/** Opens a page over the API; fails the test if anything ran, was blocked by the policy, or threw. */
 async function withPage(routes, options, run) {
   const api = await startApi({
     "GET /api/session": SESSION,
@@ -124,7 +124,7 @@ test("events: the query is typed, completed, faulty, clicked, inverted, shared, 
     await page.locator(".event-site .filtering").first().click({ modifiers: ["Alt"] });
     await page.waitForURL("**&site=%21shop");
     assert.equal(await input.inputValue(), "action=!passed status=403 client=203.0.113.7 site=!shop");
-    // inverted and taken away
+    // inverted and removed
     await page.locator(".chip").first().getByRole("button").first().click();
     await page.waitForURL("**/events?action=passed&status=403*");
     await page.getByRole("button", { name: "Remove the filter on status" }).click();
@@ -149,13 +149,13 @@ test("events: the query is typed, completed, faulty, clicked, inverted, shared, 
     await page.getByRole("button", { name: "Saved queries" }).click();
     await page.getByRole("button", { name: "Remove saved query" }).click();
     await page.getByText("No saved queries yet.").waitFor();
-    // back goes back through queries
+    // the back button steps through queries
     await page.goBack();
     await page.waitForURL("**/events");
   });
 });
 
-test("events: what a link asks for in vain is said", async () => {
+test("events: unknown filters of a link are named", async () => {
   const routes = { "GET /api/events": { events: [], next: null, searched_to: null } };
   await withPage(routes, {}, async (page, api) => {
     await page.goto(`${api.address}/events?site=shop&colour=${encodeURIComponent(MARKUP + HIDDEN)}`);
@@ -165,7 +165,7 @@ test("events: what a link asks for in vain is said", async () => {
   });
 });
 
-test("events: an API that fails is said, and asked again", async () => {
+test("events: an API error is shown and retried", async () => {
   let fails = 500;
   const routes = {
     "GET /api/events": () =>
@@ -201,7 +201,7 @@ test("event: matches in text, hex and decoded; rule; curl; neighbours; keys", as
   const newer = list(6);
   for (const rule of one.evidence.request.rules) if (rule.value !== "10") rule.value = '"><script>alert(1)';
   const routes = {
-    // nothing within a second after it
+    // no event within a second after it
     "GET /api/events": ({ searchParams }) => {
       const span = Date.parse(searchParams.get("until")) - Date.parse(one.time);
       const found = searchParams.get("before") === one.id ? older : span > 2_000 ? [...newer, one] : [one];
@@ -251,7 +251,7 @@ test("event: matches in text, hex and decoded; rule; curl; neighbours; keys", as
 
 const WIDTHS = ["narrowest", "parameter", "path", "site"];
 
-/** What an event suggests: two rules, each in every width. */
+/** Proposals for an event: two rules, each in every width. */
 function proposals() {
   const of = (rule, width) => ({
     rule,
@@ -270,10 +270,10 @@ function proposals() {
   return { version: "v1", proposals, blocking_rule: 949110, narrowest: [], in_force: [] };
 }
 
-/** A refusal of a kind that the page does not know. */
+/** A refusal with an unknown code. */
 const refusal = (error) => ({ error, code: "refused", values: {} });
 
-/** The rule texts of what is asked for, with ids from 80003 on. */
+/** The rule texts of a request, with IDs from 80003 on. */
 function previewed(_, { add }) {
   const one = ({ rule, path, parameter }, at) =>
     rule === 949110
@@ -343,7 +343,7 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
     await page.goto(`${api.address}/events/${one.id}`);
     await page.getByRole("button", { name: "Add exclusion…" }).click();
     await page.waitForFunction(() => document.activeElement?.matches("dialog form input"));
-    // the replay of the narrowest began by itself, with the event that it is about
+    // the replay of the narrowest scope starts on its own, with its event
     await page.getByText("This event itself looks like an attack.").waitFor();
     await page.getByText("2 of the requests that would pass look like attacks.").waitFor();
     const scope = (rule) => ({ rule, path_match: "exact", site: "shop", path: "/search", parameter: "ARGS:name" });
@@ -361,12 +361,12 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
     assert.ok(sums.includes("1 still blocked") && sums.includes("3 still detected"), sums);
     assert.ok((await page.locator(".replay").innerText()).includes(`GET /${MARKUP}`));
     assert.equal(await page.locator(".replay a").nth(1).getAttribute("href"), `/events/${attack.id}`);
-    // the rule text is folded, and its ids are those that will be used; reason and end are in sight
+    // the rule text is folded and has the final IDs; reason and expiry are visible
     assert.equal(await page.locator(".seclang pre").isVisible(), false);
     await page.locator(".seclang summary").click();
     const text = await page.locator(".seclang pre").innerText();
     assert.ok(text.includes("941100 /search ARGS:name id:80003") && text.includes("id:80004"), text);
-    // somebody else was faster: nothing is done, and the newest state is shown
+    // a conflict changes nothing and loads the newest version
     answer = { status: 409, body: { error: "the version is v9", version: "v9" } };
     await page.getByRole("button", { name: "Apply anyway" }).click();
     await page.getByText("Someone else changed the exclusions").waitFor();
@@ -405,7 +405,7 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
         expires_days: 30,
       },
     ]);
-    // all of them at once, by keys alone; the reason is made of what is excluded, the end is a day of one's own
+    // all at once, by keyboard; the reason is composed, the expiry is a chosen date
     posted.splice(0);
     await page.keyboard.press("x");
     await page.getByText("none of them looks like an attack").waitFor();
@@ -418,7 +418,7 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
     assert.equal(all.reason, "Cross-site scripting rules on ARGS:name of shop /search");
     assert.ok(all.expires.startsWith("2031-02-03T") || all.expires.startsWith("2031-02-04T"), all.expires);
     assert.equal(posted.length, 1);
-    // all of it is excluded by now
+    // everything is excluded by now
     for (const proposal of now.proposals) proposal.in_force = 80000;
     api.routes[`GET /api/events/${one.id}/exclusions`] = { ...now, version: "v10", in_force: [theirs] };
     await page.keyboard.press("x");
@@ -456,7 +456,7 @@ test("a viewer is offered no change", async () => {
   });
 });
 
-test("live: events as they come, pause, the newest 500, missed ones, reconnection, refusal", async () => {
+test("live: new events, pause, the newest 500, missed ones, reconnection, refusal", async () => {
   await withPage({}, {}, async (page, api) => {
     await page.goto(`${api.address}/live?site=shop`);
     await page.getByText("connected", { exact: true }).waitFor();
@@ -483,13 +483,13 @@ test("live: events as they come, pause, the newest 500, missed ones, reconnectio
     api.cut();
     await page.getByText("connection lost, retrying").waitFor();
     await page.getByText("connected", { exact: true }).waitFor();
-    // an event that is sent once more after a reconnection is shown once
+    // an event sent again after a reconnection is shown once
     await page.keyboard.press("p");
     api.push("event", last);
     const next = event();
     api.push("event", next);
     await page.waitForFunction((id) => document.querySelector(".event-row")?.dataset.id === id, next.id);
-    // what may pass is tried again, and the rows stay
+    // a transient refusal is retried, and the rows stay
     const failures = [{ status: 503, body: { error: "too many live tails", code: "too_many_tails" } }];
     api.routes["GET /api/live"] = () => failures[0];
     api.cut();
@@ -498,12 +498,12 @@ test("live: events as they come, pause, the newest 500, missed ones, reconnectio
     await page.getByText("connected", { exact: true }).waitFor();
     assert.ok((await rows(page).count()) > 400);
     assert.equal(await page.locator(".problem").count(), 0);
-    // what a query must not be is said
+    // a faulty query shows its error
     failures.push({ status: 400, body: { error: "since: not a time", code: "bad_request" } });
     api.cut();
     await page.getByText("since: not a time").waitFor();
     assert.equal(await page.getByText("by itself").count(), 0);
-    // and a session that is over leads to the sign-in
+    // an ended session leads to the sign-in
     failures[0] = { status: 401, body: { error: "the session has ended", code: "session_ended" } };
     await page.getByRole("button", { name: "Try again" }).click();
     await page.waitForURL("**/signin?next=%2Flive%3Fsite%3Dshop");
@@ -522,7 +522,7 @@ test("live: a session that ends while the stream is cut leads to the sign-in at 
   });
 });
 
-test("a daemon that is away is asked again without anybody's doing; in both languages it is said", async () => {
+test("requests to an unreachable daemon are retried automatically, and the page says so in both languages", async () => {
   const away = { status: 503, body: { error: "the store is locked", code: "unavailable" } };
   const notices = { channels: [], skipped_events: 0, problem: null };
   for (const [locale, problem, told, there] of [
@@ -536,7 +536,7 @@ test("a daemon that is away is asked again without anybody's doing; in both lang
       api.routes["GET /api/notices"] = notices;
       await page.getByText(there).waitFor();
       assert.equal(await page.locator(".problem").count(), 0);
-      // what will not pass is not asked again
+      // a lasting error is not retried
       api.routes["GET /api/notices"] = { status: 400, body: { error: "no", code: "bad_request" } };
       await page.locator(".page-actions button").click();
       await page.locator(".problem").waitFor();
@@ -545,7 +545,7 @@ test("a daemon that is away is asked again without anybody's doing; in both lang
   }
 });
 
-test("a page whose code does not come, because monban is away, is there once monban is", async () => {
+test("a page whose code fails to load appears once monban responds", async () => {
   const routes = {
     "GET /healthz": { status: 503, body: {} },
     "GET /api/events": { events: list(1), next: null, searched_to: null },
@@ -561,7 +561,7 @@ test("a page whose code does not come, because monban is away, is there once mon
     await page.unroute("**/assets/channels-*");
     api.routes["GET /healthz"] = { status: 200, body: HEALTH };
     await page.getByText("No channels yet").waitFor();
-    // where monban answers and the code is gone, it was updated
+    // if monban responds and the file is gone, it was updated
     await page.route("**/assets/account-*", (route) => route.fulfill({ status: 404 }));
     await page.keyboard.press("g");
     await page.keyboard.press("a");
@@ -748,7 +748,7 @@ test("tuning: list, edit with preview and replay, conflict, removal, another rul
     await page.getByLabel("Rule ID").fill("");
     await page.getByText("Enter a rule ID.").waitFor();
     assert.equal(await apply.isDisabled(), true);
-    // what is not there is told
+    // a rule that is not loaded and an unknown site cause warnings
     await page.getByLabel("Rule ID").fill("4711");
     await page.getByText("Rule 4711 is not loaded").waitFor();
     await page.getByText("“shpo” is not a site of this gate (shop)").waitFor();
@@ -757,7 +757,7 @@ test("tuning: list, edit with preview and replay, conflict, removal, another rul
     await page.getByLabel("Path match").selectOption("prefix");
     await page.locator("dialog .seclang summary").click();
     await page.getByText("text of 941110 /search/").waitFor();
-    // it is replayed before it can be applied
+    // apply is possible after the replay
     await page.getByText("2 stored events would now pass").waitFor();
     const { remove, add } = api.asked.filter(({ key }) => key === "POST /api/replays").at(-1).body;
     assert.deepEqual([remove, add.length, add[0].path], [[10000], 1, "/search/"]);
@@ -770,14 +770,14 @@ test("tuning: list, edit with preview and replay, conflict, removal, another rul
     await page.waitForFunction(() => !document.querySelector("dialog button[type=submit]").disabled);
     await apply.click();
     await page.getByText("1 exclusion added").waitFor();
-    // one change takes the place of the old one, which keeps its end and its event
+    // one change replaces the old exclusion and keeps its expiry and event
     const event = EXCLUSION.event;
     const edited = { rule: 941110, path_match: "prefix", site: "shop", path: "/search/", parameter: "ARGS:name", event };
     assert.deepEqual(posted, [
       { version: "v2", add: [edited], remove: [10000], reason: "our editor", expires: EXCLUSION.expires },
     ]);
     posted.splice(0);
-    // somebody else has changed it meanwhile
+    // another user has changed it meanwhile
     await page.locator(".exclusion").getByRole("button", { name: "Edit" }).click();
     await page.getByText("2 stored events would now pass").waitFor();
     conflict = true;
@@ -805,7 +805,7 @@ test("tuning: list, edit with preview and replay, conflict, removal, another rul
   });
 });
 
-test("history: differences and undo", async () => {
+test("history: diffs and undo", async () => {
   let undone;
   const routes = {
     "GET /api/history": () => ({
@@ -884,7 +884,7 @@ test("learning: modes, proposals by likelihood, accepted", async () => {
       `/events/${seen[1].id}`,
       "/events?site=shop&rule=941100&action=detected&path=%2Fedit",
     ]);
-    // through the same dialog, with its replay
+    // in the same dialog, with a replay
     await page.getByRole("button", { name: "Accept 1" }).click();
     await page.getByText("2 stored events would now pass").waitFor();
     await page.locator("dialog button[type=submit]").click();
@@ -1029,7 +1029,7 @@ function hostile() {
   };
 }
 
-/** No character on the page, and in no attribute that a person meets, may be one that is obeyed instead of shown. */
+/** Asserts that no text and no visible attribute on the page holds a control or invisible character. */
 async function assertLiteral(page, what) {
   const found = await page.evaluate(() => {
     const hidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;

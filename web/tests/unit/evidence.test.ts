@@ -1,4 +1,4 @@
-// Bytes of events: read, shown, laid out, counted, asked again.
+// Bytes of events: parsed, shown, summed up, sent again.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
@@ -21,7 +21,7 @@ test("both JSON forms give back every byte", () => {
   for (const [text, expected] of cases) assert.deepEqual([...bytesOf(text)], expected);
 });
 
-test("what misleads or can't be seen is shown as an escape", () => {
+test("misleading and invisible characters become escapes", () => {
   const cases: [Uint8Array, boolean, string][] = [
     [utf8("plain <b>&amp;"), false, "plain <b>&amp;"],
     [utf8("a\r\n\tb"), false, "a\\r\\n\\tb"],
@@ -41,7 +41,7 @@ test("what misleads or can't be seen is shown as an escape", () => {
   }
 });
 
-test("a million bytes of escapes take few elements", () => {
+test("a million bytes of escapes need few elements", () => {
   const bytes = Uint8Array.from({ length: 1_000_000 }, (_, at) => (at % 2 ? 0x61 : 0));
   assert.equal(pieces(bytes, { from: 0, to: bytes.length }, [], true).length, 1);
 });
@@ -66,7 +66,7 @@ test("marks in text and hex, whole characters, several matches on one byte", () 
   );
 });
 
-test("rows of hex keep their places where a span begins within one", () => {
+test("rows of hex keep their places if a span starts within one", () => {
   const bytes = utf8("0123456789abcdefghij");
   const rows = hexView(bytes, { from: 6, to: 18 }, 16, []).map((piece) => piece.text).join("");
   assert.equal(
@@ -76,7 +76,7 @@ test("rows of hex keep their places where a span begins within one", () => {
   );
 });
 
-test("long messages are folded to their beginning and what stands around marks", () => {
+test("long messages are folded to their beginning and the bytes around marks", () => {
   const span = { from: 0, to: 100_000 };
   assert.deepEqual(folded({ from: 0, to: 4000 }, []), [{ from: 0, to: 4000 }]);
   assert.deepEqual(folded(span, []), [{ from: 0, to: 4096 }]);

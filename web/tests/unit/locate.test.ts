@@ -1,4 +1,4 @@
-// Matches are found in the very bytes that matched.
+// Matches are located in the bytes that were sent.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes";
@@ -466,7 +466,7 @@ test("a thousand matches on a large value take bounded work", () => {
     const rule = { id: 1, phase: 2, line: 1, operator: "rx", variable: "ARGS:a", value: `zz${match}`, matched: "zz" };
     assert.equal(locate(all, rule).certainty, "value");
   }
-  // a thousand searches through all of it would be a thousand million
+  // a thousand full searches would read a thousand million bytes
   assert.ok(all.search.done > 1_000_000 && all.search.done < 26_000_000, `${all.search.done}`);
 });
 

@@ -1,4 +1,4 @@
-// Decoded values with their marks, base64, JSON laid out; which proposals are taken together.
+// Decoded values with their marks, base64, formatted JSON; the choice of proposals.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ExclusionProposal } from "../../src/api";
@@ -34,7 +34,7 @@ test("base64 where it is likely", () => {
   for (const [text, expected] of cases) assert.equal(plausibleBase64(Mapped.of(utf8(text))), expected, text);
 });
 
-test("JSON is laid out without a change but white space", () => {
+test("formatting JSON changes white space alone", () => {
   assert.equal(
     layOut('{"a":[1.50,"x\\u003c, {"],"a":{},"b":[],"c":null}'),
     '{\n  "a": [\n    1.50,\n    "x\\u003c, {"\n  ],\n  "a": {},\n  "b": [],\n  "c": null\n}',
@@ -58,7 +58,7 @@ function proposal(rule: number, variable: string, width: Width, refused?: string
   return refused ? { ...found, refused: { error: refused, code: "refused", values: {} } } : found;
 }
 
-test("proposals that together let an event pass", () => {
+test("the proposals that let an event pass together", () => {
   const all = (rule: number, variable: string): ExclusionProposal[] =>
     WIDTHS.map((width) => proposal(rule, variable, width));
   const text = (list: ExclusionProposal[]): string[] =>
@@ -74,7 +74,7 @@ test("proposals that together let an event pass", () => {
     [two, "parameter", ["1 * ARGS:a", "1 * ARGS:b", "2 * ARGS:a"]],
     [two, "path", ["1 /p *", "2 /p *"]],
     [two, "site", ["1 * *", "2 * *"]],
-    // the narrowest of a variable is refused: its next; of all its variables: the rule as a whole
+    // if the narrowest proposal of a variable is refused, the next one; if all are, the whole rule
     [[proposal(1, "ARGS:a", "narrowest", "why"), ...all(1, "ARGS:a").slice(1)], "narrowest", ["1 * ARGS:a"]],
     [
       [

@@ -1,4 +1,4 @@
-// What the API says of problems, in both languages.
+// Texts of API errors and of the audit log, in both languages.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ test("every code that the API may send has a Japanese text", async () => {
   for (const [code, text] of Object.entries(problems)) assert.match(text, /[ぁ-ん]/, code);
 });
 
-test("what a text names is what the API says that it names", async () => {
+test("the values of a text are those of the API", async () => {
   const { description } = described.components.schemas.ProblemCode;
   assert.match(description, /values/);
   await setLanguage("ja", false);
@@ -39,7 +39,7 @@ test("what a text names is what the API says that it names", async () => {
   assert.equal(problemText(undefined, "as it came"), "as it came");
 });
 
-test("a lock-out says once, and in whole sentences, when it is over", async () => {
+test("a lock-out says when to try again", async () => {
   const body = { error: "too many attempts", code: "too_many_attempts" };
   const error = new ApiError(429, body.error, body, 54);
   await setLanguage("en", false);
@@ -51,7 +51,7 @@ test("a lock-out says once, and in whole sentences, when it is over", async () =
   assert.equal(errorText(new ApiError(401, "wrong name or password", { code: "wrong_credentials" })), "wrong name or password");
 });
 
-test("everything that the audit trail may tell of has a text in both languages", async () => {
+test("every action of the audit log has a text in both languages", async () => {
   const actions: string[] = described.components.schemas.AuditAction.enum;
   assert.ok(actions.length > 20);
   for (const { did } of [en.audit, ja.audit]) {
@@ -60,7 +60,7 @@ test("everything that the audit trail may tell of has a text in both languages",
   }
 });
 
-test("what the audit trail says beside names is said in the page's language", async () => {
+test("details of the audit log are in the page's language", async () => {
   await setLanguage("ja", false);
   const cases: [string, string, string][] = [
     ["sign_in", "password and code", "パスワードと確認コード"],

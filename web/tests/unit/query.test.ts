@@ -1,4 +1,4 @@
-// Queries: typed, as conditions, as addresses.
+// Queries: typed, as conditions, in addresses.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { completions } from "../../src/parts/events/query/completion";

@@ -1,4 +1,4 @@
-// Runs the tests of modules that need no browser: each is bundled with what it tests, then node's test runner runs them.
+// Runs the tests that need no browser: bundles each with the modules it tests and starts node's test runner.
 import { build } from "esbuild";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";

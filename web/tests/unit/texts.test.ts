@@ -26,7 +26,7 @@ function flat(table: object, at = ""): [string, string][] {
 const ENGLISH = [commonEn, consoleEn, eventsEn, gateEn, notificationsEn, tuningEn].flatMap((table) => flat(table));
 const JAPANESE = [commonJa, consoleJa, eventsJa, gateJa, notificationsJa, tuningJa].flatMap((table) => flat(table));
 
-/** Words of the longest sentence that a page may show. */
+/** Words of the longest sentence on a page. */
 const MOST_WORDS = 15;
 
 test("no English sentence is longer than fifteen words", () => {
@@ -61,7 +61,7 @@ test("both languages fill the same places", () => {
   }
 });
 
-/** Keys of words that the API uses: code builds their names. */
+/** Keys that code builds from words of the API. */
 const BUILT = /^(audit\.(did|how|via)|outcome|severity|attack|role|scope|mode|shell\.forbidden|request\.uninspected)\./;
 
 test("every text is used", () => {

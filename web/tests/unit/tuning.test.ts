@@ -1,4 +1,4 @@
-// What an exclusion is about, in words, and until when it holds.
+// Reasons and expiry of exclusions.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Exclusion } from "../../src/api";
@@ -32,7 +32,7 @@ test("a reason made of what is excluded", () => {
     [[one({ site: null, path: null })], "XSS rules on ARGS:name of all sites"],
     [[one(), one({ path: "/other" })], "XSS rules on ARGS:name of 2 places"],
     [["a", "b", "c", "d"].map((name) => one({ parameter: `ARGS:${name}` })), "XSS rules on 4 parameters of shop /search"],
-    // what would be obeyed instead of shown is written out, and nothing is longer than a reason may be
+    // control characters become escapes, and no reason is too long
     [[one({ path: "/\u202e" })], "XSS rules on ARGS:name of shop /\\u{202e}"],
   ];
   for (const [add, expected] of cases) assert.equal(composedReason(add, kindOf), expected);

@@ -22,7 +22,7 @@ fn pages_over_a_fixture() {
 #[test]
 fn every_case_is_run() {
     let mut names: Vec<_> = NAMES.iter().map(|name| (*name).to_owned()).collect();
-    // the pictures of the READMEs, which `make screenshots` takes
+    // the screenshots of the READMEs, which `make screenshots` takes
     names.push("screenshots".to_owned());
     names.sort();
     assert_eq!(testkit::browser::cases(), names);
