@@ -41,7 +41,7 @@ export default async (bench) => {
 
   // a token: shown once, works, and stops working when removed
   const tokens = page.locator(".panel", { hasText: "API tokens" });
-  await tokens.locator("text=New token").click();
+  await tokens.locator("text=Create token…").click();
   await focused("[name=token]");
   await page.keyboard.type("grafana");
   await page.keyboard.press("Enter");

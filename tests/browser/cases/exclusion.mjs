@@ -130,13 +130,13 @@ export default async (bench) => {
   bench.ok(!/exclusion_|change_|site_mode/.test(audit), audit);
 
   await japanese.open("/tuning");
-  await japanese.page.getByRole("button", { name: "新しい除外" }).click();
+  await japanese.page.getByRole("button", { name: "除外を追加" }).click();
   await japanese.page.getByLabel("ルール ID").fill("949110");
   await japanese.page.locator("dialog .form-error", { hasText: "ルール 949110 は除外できません" }).waitFor();
 
   // blocking rules are refused, and missing rules and unknown sites cause warnings
   await visitor.open("/tuning");
-  await page.getByRole("button", { name: "New exclusion" }).click();
+  await page.getByRole("button", { name: "Add exclusion" }).click();
   await page.getByText("Enter a rule ID.").waitFor();
   await page.getByLabel("Rule ID").fill("4711");
   await page.getByLabel("Site").fill("nowhere");

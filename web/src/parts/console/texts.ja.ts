@@ -78,7 +78,7 @@ const ja: Texts<typeof en> = {
     tokens: "API トークン",
     tokensNote: "API を使うプログラム用です。トークンの権限は、発行したユーザーの権限を超えません。",
     tokensNone: "トークンはまだありません。",
-    tokenNew: "新しいトークン",
+    tokenNew: "トークンを発行…",
     tokenName: "用途",
     tokenMake: "トークンを発行",
     tokenMade: "トークンを発行しました",
