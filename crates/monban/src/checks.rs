@@ -7,7 +7,7 @@ use std::path::Path;
 use finding::{Fault, KeyPath};
 
 use crate::access::writable;
-use crate::config::{Config, Document, Located};
+use crate::config::{self, Config, Document, Located};
 use crate::data_folder;
 use crate::failure::Failure;
 use crate::part::AnyPart;
@@ -38,7 +38,7 @@ pub fn load(path: &Path) -> Result<Config, Failure> {
             }
             Ok(config)
         }
-        _ => Err(Failure::faults(&faults)),
+        _ => Err(config::failure(&faults)),
     }
 }
 

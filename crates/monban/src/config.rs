@@ -64,9 +64,14 @@ impl Config {
     pub fn load(path: &Path, sections: &[SectionType]) -> Result<Config, Failure> {
         match Document::open(path)?.read(sections) {
             Reading { config: Some(config), faults, .. } if faults.is_empty() => Ok(config),
-            Reading { faults, .. } => Err(Failure::faults(&faults)),
+            Reading { faults, .. } => Err(failure(&faults)),
         }
     }
+}
+
+/// A failure by these faults.
+pub fn failure(faults: &[Located]) -> Failure {
+    Failure::Configuration(faults.iter().map(ToString::to_string).collect())
 }
 
 /// The text of a configuration file.

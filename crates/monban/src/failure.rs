@@ -5,8 +5,6 @@ use std::process::ExitCode;
 
 use finding::Fault;
 
-use crate::config::Located;
-
 /// Why a command failed. The kinds are those of docs/user/exit-codes.md.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -41,11 +39,6 @@ impl Failure {
     /// An environment failure with a hint.
     pub fn environment(message: impl Into<String>, hint: impl Into<String>) -> Failure {
         Failure::Environment { message: message.into(), hint: Some(hint.into()) }
-    }
-
-    /// A failure by these faults, whose places are known.
-    pub fn faults(faults: &[Located]) -> Failure {
-        Failure::Configuration(faults.iter().map(ToString::to_string).collect())
     }
 
     /// A failure by faults of values that were read already.

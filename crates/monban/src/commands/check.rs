@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::checks::{self, Examined};
+use crate::config;
 use crate::failure::Failure;
 use crate::parts;
 use crate::parts::receiver::{ReceiverConfig, sensor_config};
@@ -47,7 +48,7 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
         // nobody is left to tell if standard error is closed
         let _ = writeln!(std::io::stderr().lock(), "warning: {warning}");
     }
-    let Some(config) = config.filter(|_| faults.is_empty()) else { return Err(Failure::faults(&faults)) };
+    let Some(config) = config.filter(|_| faults.is_empty()) else { return Err(config::failure(&faults)) };
     let summaries: Vec<String> = parts::ALL.iter().filter_map(|part| part.summary(&config)).collect();
     let outcome = match warnings.len() {
         0 => "no errors".to_owned(),

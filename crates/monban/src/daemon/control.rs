@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::Parts;
-use super::reload::Reloaded;
+use super::reload::{Reloaded, reload};
 use crate::config::Config;
 use crate::control::{MAX_REQUEST_BYTES, Request};
 use crate::failure::Failure;
@@ -113,7 +113,9 @@ impl Control {
     /// # Errors
     /// All faults of the configuration, or why a part refuses it.
     pub(super) async fn reload(&self) -> Result<Reloaded, Failure> {
-        let reloaded = super::reload::reload(self).await;
+        let mut in_force = self.config.lock().await;
+        let reloading = reload(&self.config_file, self.parts.load, &self.spine, &mut in_force);
+        let reloaded = reloading.await;
         match &reloaded {
             Ok(Reloaded { restart, .. }) if restart.is_empty() => {
                 tracing::info!("reloaded the configuration")

@@ -1,14 +1,15 @@
 //! A reload in two phases: every part prepares the new configuration, where all that can fail happens; then all swap, which cannot
 //! fail. If one refuses, what was prepared is dropped and nothing has changed.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use finding::KeyPath;
 use serde_json::{Map, Value};
 
-use super::control::Control;
-use crate::config::Host;
+use crate::config::{Config, Host};
 use crate::failure::Failure;
+use crate::part::Spine;
 
 /// What a reload did.
 pub struct Reloaded {
@@ -18,12 +19,16 @@ pub struct Reloaded {
     pub state: Map<String, Value>,
 }
 
-/// See [`Control::reload`]. Reloads come one after the other.
-pub(super) async fn reload(control: &Control) -> Result<Reloaded, Failure> {
-    let mut in_force = control.config.lock().await;
+/// Reads the configuration file and puts it in force. The caller keeps reloads one after the other.
+pub(super) async fn reload(
+    config_file: &Path,
+    load: fn(&Path) -> Result<Config, Failure>,
+    spine: &Spine,
+    in_force: &mut Config,
+) -> Result<Reloaded, Failure> {
     // no change of the exclusions may come between their loading and their use
-    let _changes = control.spine.changes.lock().await;
-    let (path, load) = (control.config_file.clone(), control.parts.load);
+    let _changes = spine.changes.lock().await;
+    let path = config_file.to_path_buf();
     let loading = tokio::task::spawn_blocking(move || load(&path));
     let config =
         loading.await.map_err(|error| Failure::Environment { message: error.to_string(), hint: None })??;
@@ -32,14 +37,14 @@ pub(super) async fn reload(control: &Control) -> Result<Reloaded, Failure> {
         return Err(Failure::of_faults(vec![finding::Fault::at("data_dir", what)]));
     }
     let mut prepared = Vec::new();
-    for (name, part) in control.spine.running() {
+    for (name, part) in spine.running() {
         // on a task of its own, so that a panic refuses the reload
         let preparing = tokio::spawn(part.prepare(&config)).await;
         prepared.push(
             preparing.unwrap_or_else(|error| Err(broken(error))).map_err(|failure| failure.of_part(name))?,
         );
     }
-    let mut restart = of_host(&control.spine.host, &config.host);
+    let mut restart = of_host(&spine.host, &config.host);
     for part in prepared {
         restart.extend(part.restart);
         (part.swap)().await;
@@ -47,8 +52,7 @@ pub(super) async fn reload(control: &Control) -> Result<Reloaded, Failure> {
     *in_force = config;
     restart.sort();
     restart.dedup();
-    let state =
-        control.spine.running().into_iter().map(|(name, part)| (name.to_owned(), part.state().into()));
+    let state = spine.running().into_iter().map(|(name, part)| (name.to_owned(), part.state().into()));
     Ok(Reloaded { restart, state: state.collect() })
 }
 

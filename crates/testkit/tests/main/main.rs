@@ -6,6 +6,7 @@
 mod bodies;
 mod browser;
 mod differential;
+mod walls;
 
 use std::path::Path;
 

@@ -8,7 +8,6 @@ use finding::{Fault, KeyPath};
 use serde::Deserialize;
 use spine::geoip::Geoip;
 
-use super::looking;
 use crate::config::{Host, Section};
 
 /// The section of the part.
@@ -79,14 +78,4 @@ impl Keys {
             Box::new(Fault::at(KeyPath::from("console.geoip"), error.to_string()).hint(hint))
         })
     }
-}
-
-/// Returns all faults of the section, and of the file of saved filters.
-pub fn check(config: &ConsoleConfig, host: &Host) -> Vec<Fault> {
-    let mut faults: Vec<Fault> = config.console.geoip().err().map(|fault| *fault).into_iter().collect();
-    // what lies in a folder that cannot be used tells nothing new
-    if crate::access::writable(&host.data_dir).is_ok() {
-        faults.extend(looking::filters(&host.data_dir).err().map(|fault| *fault));
-    }
-    faults
 }

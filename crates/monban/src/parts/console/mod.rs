@@ -34,7 +34,12 @@ impl Part for Console {
     const NAME: &'static str = "console";
 
     fn check(config: &ConsoleConfig, host: &Host) -> Vec<Fault> {
-        config::check(config, host)
+        let mut faults: Vec<Fault> = config.console.geoip().err().map(|fault| *fault).into_iter().collect();
+        // files in a folder that cannot be used tell nothing new
+        if crate::access::writable(&host.data_dir).is_ok() {
+            faults.extend(looking::filters(&host.data_dir).err().map(|fault| *fault));
+        }
+        faults
     }
 
     fn addresses(config: &ConsoleConfig) -> Vec<(KeyPath, SocketAddr)> {

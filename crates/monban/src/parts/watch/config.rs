@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use finding::{Fault, KeyPath};
 use serde::Deserialize;
 
-use super::watcher::classic_mistake;
+use super::mlogc_log::classic_mistake;
 use crate::config::{Host, Section};
 
 /// The section of the part.

@@ -2,6 +2,7 @@
 
 mod config;
 mod follower;
+mod mlogc_log;
 mod places;
 mod rotation;
 mod telling;

@@ -10,16 +10,14 @@
 //!
 //! [`rotation`] finds the files, [`places`] keeps what was read, [`follower`] reads, [`telling`] says what is wrong.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use event::audit_log::{Fault, Reader, Step};
 use event::redaction::Redactor;
-use store::{Intake, regular_file};
+use store::Intake;
 
 use super::config::WatchedFile;
 use super::follower::Follower;
@@ -115,20 +113,6 @@ fn join_all(threads: Vec<JoinHandle<()>>, within: Duration) -> usize {
         }
     }
     left
-}
-
-/// Whether the file is the log of an mlogc that was given a Serial log: what to do about it.
-pub fn classic_mistake(path: &Path) -> Option<String> {
-    let mut bytes = vec![0; 1024 * 1024];
-    let length = regular_file::open(path).ok()?.read(&mut bytes).ok()?;
-    let mut found = false;
-    let mut reader = Reader::new("check");
-    let mut each = |step| {
-        found |= matches!(step, Step::Damage(damage) if damage.fault == Fault::SerialForMlogc);
-    };
-    reader.push(&bytes[..length], &mut each);
-    reader.finish(&mut each);
-    found.then(|| Fault::SerialForMlogc.to_string())
 }
 
 #[cfg(test)]
