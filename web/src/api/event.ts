@@ -1,43 +1,76 @@
-// The JSON of an event, as crates/event writes it: what of it the pages show.
-import type { RequestEvidence } from "../parts/gate/evidence/request";
+// The JSON of an event, as crates/event writes it.
 
-export type Action = "blocked" | "detected" | "passed" | "refused" | "failed";
-export type Severity =
-  | "emergency"
-  | "alert"
-  | "critical"
-  | "error"
-  | "warning"
-  | "notice"
-  | "info"
-  | "debug";
-export type Gate = "request" | "mlogc" | "firewall" | "vpn" | "login" | "acme" | "packet";
+/** Outcomes, which are the same for all gates. */
+export const OUTCOMES = ["blocked", "detected", "passed", "refused", "failed", "accepted", "denied", "changed", "expired"] as const;
 
-export const ACTIONS: readonly Action[] = ["blocked", "detected", "passed", "refused", "failed"];
 /** The worst first. */
-export const SEVERITIES: readonly Severity[] = [
-  "emergency",
-  "alert",
-  "critical",
-  "error",
-  "warning",
-  "notice",
-  "info",
-  "debug",
-];
-export const GATES: readonly Gate[] = ["request", "mlogc", "firewall", "vpn", "login", "acme", "packet"];
+export const SEVERITIES = ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"] as const;
+export type Severity = (typeof SEVERITIES)[number];
 
+/** Who caused an event: whichever of these the gate knows. */
+export interface Actor {
+  address?: string;
+  port?: number;
+  user?: string;
+  device?: string;
+  certificate?: string;
+}
+
+/** A name and a value by which an event is found. */
+export type Fact = [name: string, value: string | number];
+
+/** An event of any gate. */
 export interface Event {
   v: number;
   id: string;
   time: string;
   node: string;
-  site?: string;
-  gate: Gate;
+  /** `request`, `login`: an open word. */
+  gate: string;
+  /** `request.blocked`, `login.accepted`: an open word. */
+  kind: string;
+  outcome: string;
   severity: Severity;
-  client?: { address: string; port?: number };
-  action: Action;
-  reason?: string;
+  /** What it is about: the site of a request, the service of a login. */
+  subject?: string;
+  actor?: Actor;
+  /** One sentence for people. */
+  summary?: string;
   origin_id?: string;
-  evidence: { request?: RequestEvidence };
+  facts?: Fact[];
+  /** What the gate saw, by the evidence's name. */
+  evidence?: Record<string, unknown>;
+}
+
+/** Returns the names of the evidence of an event. */
+export function evidenceNames(event: Event): string[] {
+  return Object.keys(event.evidence ?? {});
+}
+
+/** Returns the name of an actor: the user, else the device, the address or the certificate. */
+export function actorName({ user, device, address, certificate }: Actor): string {
+  return user ?? device ?? address ?? certificate ?? "";
+}
+
+/** The names that version 1 of the form gave to fields. */
+interface Version1 {
+  v: 1;
+  site?: string;
+  client?: Actor;
+  action: string;
+  reason?: string;
+}
+
+/** Reads an event of the API in either version of the form. */
+export function readEvent(event: Event | (Omit<Event, "v"> & Version1)): Event {
+  if (!("action" in event)) return event;
+  const { site, client, action, reason, ...rest } = event;
+  return {
+    ...rest,
+    kind: `request.${action}`,
+    outcome: action,
+    ...(site === undefined ? {} : { subject: site }),
+    ...(client === undefined ? {} : { actor: client }),
+    ...(reason === undefined ? {} : { summary: reason }),
+  };
 }

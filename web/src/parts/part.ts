@@ -3,6 +3,7 @@ import { type ComponentType } from "preact";
 import { type Role } from "../api";
 import { type Event } from "../api/event";
 import { type Bilingual, type Fetched } from "../i18n";
+import { type Add } from "../query/Filtering";
 
 /** The properties of a page. */
 export interface PageProps {
@@ -40,6 +41,15 @@ export interface EventProps {
   event: Event;
 }
 
+/** The properties of an event's row in a list. */
+export interface RowProps extends EventProps {
+  /** Narrows the list to a value; absent where a list has no query. */
+  add?: Add | undefined;
+}
+
+/** Fetches how a part shows its evidence in lists: the cells for what happened, why, and a number; and the title of its page. */
+export type LoadRow = () => Promise<{ default: ComponentType<RowProps>; title: (event: Event) => string }>;
+
 /** A part of the daemon in the browser. */
 export interface Part {
   /** Its texts; the shell fetches them with the first piece of the part. */
@@ -47,6 +57,8 @@ export interface Part {
   pages?: readonly PageEntry[];
   /** Views of evidence, by the evidence's name in an event: the page of an event shows one for each that it has. */
   evidence?: Readonly<Record<string, Load<EventProps>>>;
+  /** Rows of lists, by the evidence's name; a plain row shows kind, subject and summary. */
+  rows?: Readonly<Record<string, LoadRow>>;
   /** Buttons on the page of an event, by the name of the evidence that they are for. */
   actions?: Readonly<Record<string, Load<EventProps>>>;
 }

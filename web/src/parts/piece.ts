@@ -1,28 +1,28 @@
-// Pieces of parts: code that is fetched when it is shown, together with the texts of its part.
+// Pieces of parts: modules that are fetched when they are shown, together with the texts of their part.
 import { type ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, get, useRetry } from "../api/client";
 import { language } from "../i18n";
-import { type Load, type Part } from "./part";
+import { type Part } from "./part";
 
-/** Components that are here, by the function that fetched them. */
+/** Modules that are here, by the function that fetched them. */
 const loaded = new Map<unknown, unknown>();
 
-/** A piece on its way. */
-export interface Piece<P> {
-  /** Undefined until code and texts are here. */
-  Content: ComponentType<P> | undefined;
+/** A module on its way. */
+export interface Piece<M> {
+  /** Undefined until module and texts have loaded. */
+  module: M | undefined;
   /** Why they did not load. `outdated`: the server responds, but its files have changed. */
   failed: ApiError | "outdated" | undefined;
   /** Tries again. */
   again: () => void;
 }
 
-/** Fetches a piece of a part, and the part's texts whenever the language changes. */
-export function usePiece<P>(part: Part, load: Load<P>): Piece<P> {
+/** Fetches a module of a part, and the part's texts whenever the language changes. */
+export function useModule<M>(part: Part, load: () => Promise<M>): Piece<M> {
   const [, setTurn] = useState(0);
-  const [failed, setFailed] = useState<Piece<P>["failed"]>();
-  const Content = part.texts.ready() ? (loaded.get(load) as ComponentType<P> | undefined) : undefined;
+  const [failed, setFailed] = useState<Piece<M>["failed"]>();
+  const module = part.texts.ready() ? (loaded.get(load) as M | undefined) : undefined;
   /** Finds out why the module did not load; calls `reached` if the server responds. */
   const find = (reached: () => void): void => {
     get("/healthz").then(reached, (error: unknown) => {
@@ -31,10 +31,10 @@ export function usePiece<P>(part: Part, load: Load<P>): Piece<P> {
   };
   useEffect(() => {
     setFailed(undefined);
-    if (Content) return;
+    if (module) return;
     Promise.all([load(), part.texts.load()]).then(
-      ([module]) => {
-        loaded.set(load, module.default);
+      ([fetched]) => {
+        loaded.set(load, fetched);
         setTurn((before) => before + 1);
       },
       () => find(() => setFailed("outdated")),
@@ -43,5 +43,14 @@ export function usePiece<P>(part: Part, load: Load<P>): Piece<P> {
   // browsers remember that a module failed to load, so only a reload of the whole page tries it again
   const again = (): void => find(() => location.reload());
   useRetry(failed === "outdated" ? undefined : failed, again);
-  return { Content, failed, again: failed === "outdated" ? () => location.reload() : again };
+  return { module, failed, again: failed === "outdated" ? () => location.reload() : again };
+}
+
+/** As {@link useModule}, for a module with one component. */
+export function usePiece<P>(
+  part: Part,
+  load: () => Promise<{ default: ComponentType<P> }>,
+): Omit<Piece<never>, "module"> & { Content: ComponentType<P> | undefined } {
+  const { module, failed, again } = useModule(part, load);
+  return { Content: module?.default, failed, again };
 }

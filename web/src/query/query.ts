@@ -6,7 +6,7 @@
  * `name=value`, separated by spaces; values with spaces in quotes; `!` before a value inverts it, as does `name!=value`;
  * `\!` stands for a literal `!`. A word alone is a text. Times are RFC 3339, dates, or periods back from now.
  */
-import { ACTIONS, GATES, SEVERITIES } from "../api/event";
+import { OUTCOMES, SEVERITIES } from "../api/event";
 
 /** What the API can test; crates/store/src/filter/text.rs has the same. */
 export const PROPERTIES = [
@@ -31,7 +31,7 @@ export const PROPERTIES = [
 export type Property = (typeof PROPERTIES)[number];
 
 export interface Condition {
-  property: Property;
+  property: string;
   value: string;
   inverted: boolean;
 }
@@ -47,7 +47,6 @@ export type QueryProblem =
   | "notStatus"
   | "notAction"
   | "notSeverity"
-  | "notGate"
   | "tooLong";
 
 export interface QueryError {
@@ -168,11 +167,9 @@ export function wrong(property: Property, value: string): QueryProblem | undefin
     case "status":
       return isStatus(value) ? undefined : "notStatus";
     case "action":
-      return one(ACTIONS, "notAction");
+      return one(OUTCOMES, "notAction");
     case "severity":
       return one(SEVERITIES, "notSeverity");
-    case "gate":
-      return one(GATES, "notGate");
     case "text":
       return new TextEncoder().encode(value).length > TEXT_BYTES ? "tooLong" : undefined;
     default:

@@ -146,16 +146,27 @@ export function Time({ time, relative = false }: { time: string; relative?: bool
   );
 }
 
-/** What became of a request, in a colour and in words: `blocked`, `detected`, `passed`, … */
-export function ActionBadge({ action }: { action: string }) {
-  const key = `outcome.${action}`;
-  return <span class={`badge action-${action}`}>{has(key) ? t(key) : action}</span>;
+/** How an event ended, in a colour and in words: `blocked`, `detected`, `accepted`, … */
+export function OutcomeBadge({ outcome }: { outcome: string }) {
+  return <WordBadge group="outcome" word={outcome} />;
 }
 
-/** How bad: `critical`, `error`, `warning`, `notice`, … */
+/** How bad an event is: `critical`, `error`, `warning`, `notice`, … */
 export function SeverityBadge({ severity }: { severity: string }) {
-  const key = `severity.${severity}`;
-  return <span class={`badge severity-${severity}`}>{has(key) ? t(key) : severity}</span>;
+  return <WordBadge group="severity" word={severity} />;
+}
+
+/** A word of the API with a text and a colour of its own; an unknown word is shown as it is. */
+function WordBadge({ group, word }: { group: "outcome" | "severity"; word: string }) {
+  const key = `${group}.${word}`;
+  if (!has(key)) {
+    return (
+      <span class="badge">
+        <Untrusted text={word} limit={40} />
+      </span>
+    );
+  }
+  return <span class={`badge ${group}-${word}`}>{t(key)}</span>;
 }
 
 /** A small label; `kind` chooses the colour. */

@@ -55,7 +55,7 @@ export function Table<R>({
   );
 }
 
-/** The class `actions` alone is a row of buttons elsewhere. */
+/** The class The class `actions` alone is a row of buttons elsewhere. */
 function classOf(kind: Column<unknown>["kind"]): string {
   return kind === "actions" ? "cell-actions" : (kind ?? "");
 }

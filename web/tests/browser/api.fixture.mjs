@@ -84,15 +84,16 @@ let serial = 0;
 export function event(change = {}, request = {}) {
   serial += 1;
   return {
-    v: 1,
+    v: 2,
     id: `01M86FYNWH4TW6${String(serial).padStart(12, "0")}`,
     time: new Date(Date.UTC(2026, 10, 24, 9, 0, 0) - serial * 1000).toISOString().replace("Z", "000Z"),
     node: "vps1",
-    site: "shop",
     gate: "request",
+    kind: "request.blocked",
+    outcome: "blocked",
     severity: "critical",
-    client: { address: "203.0.113.7", port: 38596 },
-    action: "blocked",
+    subject: "shop",
+    actor: { address: "203.0.113.7", port: 38596 },
     ...change,
     evidence: {
       request: {

@@ -237,7 +237,7 @@ test("event: matches in text, hex and decoded; rule; curl; neighbours; keys", as
     assert.ok(command.endsWith("'http://shop.example/search?name=%22%3E%3Cscript%3Ealert(1)'"), command);
     await page.getByText("Reached the threshold of 5.").waitFor();
     await page.getByText("Computed by rules, not part of the request.").waitFor();
-    const near = page.locator("section.panel", { hasText: "Same client" }).locator(".event-row");
+    const near = page.locator("section.panel", { hasText: "Same actor" }).locator(".event-row");
     const nearest = [...older, one, ...newer.slice(0, 5)].map(({ id }) => id).toReversed();
     await near.nth(7).waitFor();
     assert.deepEqual(await near.evaluateAll((rows) => rows.map((row) => row.dataset.id)), nearest);
@@ -900,6 +900,61 @@ test("learning: modes, proposals by likelihood, accepted", async () => {
   });
 });
 
+/** An event of a gate that this version does not know. */
+function login(change = {}) {
+  const { evidence, ...envelope } = event({
+    gate: "login",
+    kind: "login.denied",
+    outcome: "denied",
+    severity: "warning",
+    subject: "sshd",
+    actor: { address: "198.51.100.9", user: "root" },
+    summary: "3 wrong passwords for root",
+    facts: [
+      ["method", "password"],
+      ["attempts", 3],
+    ],
+  });
+  return { ...envelope, evidence: { login: { service: "sshd", tries: ["a", "b"] } }, ...change };
+}
+
+test("an event of an unknown kind: in the list, live, and on its page with facts and JSON; in both languages", async () => {
+  const [one, bare] = [login(), login({ actor: undefined, summary: undefined, evidence: undefined, facts: [] })];
+  for (const [locale, notice, facts] of [
+    ["en-GB", "This version of monban does not know this evidence.", "Facts"],
+    ["ja-JP", "このバージョンの monban が対応していない証跡です。", "属性"],
+  ]) {
+    const routes = {
+      "GET /api/events": { events: [one, bare, event()], next: null, searched_to: null },
+      [`GET /api/events/${one.id}`]: { ...one, status: undefined },
+      [`GET /api/events/${bare.id}`]: { ...bare, status: undefined },
+    };
+    await withPage(routes, { locale }, async (page, api) => {
+      await page.goto(`${api.address}/events`);
+      await rows(page).nth(2).waitFor();
+      const text = await rows(page).first().innerText();
+      for (const part of ["login.denied", "sshd", "root", "3 wrong passwords for root"]) assert.ok(text.includes(part), `${part}: ${text}`);
+      assert.ok((await rows(page).nth(1).innerText()).includes("login.denied"));
+      await page.locator(".event-row .event-rule", { hasText: "941100" }).waitFor();
+      await rows(page).first().locator(".event-what").click();
+      await page.getByText(notice).waitFor();
+      assert.equal(await page.innerText("h1"), "login.denied: sshd");
+      const table = await page.locator(".fact-table").innerText();
+      for (const part of [facts, "method", "password", "attempts", "3"]) assert.ok(table.includes(part), `${part}: ${table}`);
+      assert.ok((await page.locator("pre.bytes").first().innerText()).includes('"service": "sshd"'));
+      assert.equal(await page.locator(".page-actions .button").count(), 0, "no action of another gate");
+      const asked = api.asked.find(({ query }) => query.startsWith("user=root"));
+      assert.ok(asked, "its neighbours are those of the same user");
+      await page.goto(`${api.address}/events/${bare.id}`);
+      await page.locator("h1", { hasText: "login.denied: sshd" }).waitFor();
+      await page.goto(`${api.address}/live`);
+      await page.waitForFunction(() => document.querySelector(".page-actions .badge.good"));
+      api.push("event", login({ id: "01M86FYNWH4TW6999999999999" }));
+      await rows(page).first().locator("text=login.denied").waitFor();
+    });
+  }
+});
+
 /** An event and an API with an attack in each field that a page shows. */
 function hostile() {
   const bad = (name) => `${name}:${MARKUP}${HIDDEN}`;
@@ -907,11 +962,15 @@ function hostile() {
   const long = "L".repeat(1_000_000);
   const one = event(
     {
-      site: bad("site"),
+      subject: bad("subject"),
       node: bad("node"),
-      reason: bad("reason"),
+      gate: bad("gate"),
+      kind: bad("kind"),
+      outcome: bad("outcome"),
+      summary: bad("summary"),
       origin_id: bad("origin"),
-      client: { address: bad("client"), port: 1 },
+      actor: { address: bad("address"), port: 1, user: bad("user"), device: bad("device"), certificate: bad("certificate") },
+      facts: [[bad("fact"), bad("value")]],
     },
     {
       line: { escaped: `GET /?name=${bad("line").replaceAll("\\", "\\\\")}\\xff HTTP/1.1` },
@@ -951,7 +1010,7 @@ function hostile() {
   );
   return {
     one,
-    fields: ["site", "reason", "client", "line", "header-name", "header-value", "cookie", "message", "node", "origin", "upstream"],
+    fields: ["subject", "summary", "user", "address", "gate", "kind", "fact", "value", "line", "header-name", "header-value", "cookie", "message", "node", "origin", "upstream"],
     routes: {
       "GET /api/session": { ...SESSION, user: bad("user") },
       "GET /api/filters": { filters: [{ id: "1", name: bad("filter"), query: `text=${encodeURIComponent(bad("query"))}`, shared: true, owner: bad("owner") }] },

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { bytesOf, utf8 } from "../../src/bytes/bytes";
 import { curl, quoted } from "../../src/parts/gate/evidence/curl";
-import type { Event } from "../../src/api/event";
+import { type Event, readEvent } from "../../src/api/event";
 import type { RequestEvidence } from "../../src/parts/gate/evidence/request";
 import { arithmetic } from "../../src/parts/gate/evidence/score";
 import { folded, hexView, textView } from "../../src/parts/gate/evidence/view";
@@ -124,13 +124,14 @@ test("the score's arithmetic", () => {
 
 function event(request: Partial<RequestEvidence>): Event {
   return {
-    v: 1,
+    v: 2,
     id: "0".repeat(26),
     time: "2026-11-24T00:00:00Z",
     node: "n",
     gate: "request",
     severity: "info",
-    action: "passed",
+    kind: "request.passed",
+    outcome: "passed",
     evidence: { request: { line: "GET / HTTP/1.1", headers: [["Host", "a.test:8080"]], engine: "on", ...request } },
   };
 }
@@ -177,4 +178,11 @@ test("a shell gives back what was quoted", () => {
   const body = curl(event({ line: "POST / HTTP/1.1", body: { bytes: "-e %d\0\\x41'é\r\n", total: 0 } }))?.command ?? "";
   const { stdout } = spawnSync("bash", ["-c", body.slice(0, body.indexOf(" | curl"))]);
   assert.equal(stdout.toString(), "-e %d\0\\x41'é\r\n");
+});
+
+test("events of version 1 have the names of version 2", () => {
+  const { subject, actor, outcome, summary, kind, ...rest } = { ...event({}), subject: "shop", actor: { address: "::1" }, summary: "why" };
+  const first = { ...rest, v: 1 as const, site: subject, client: actor, action: outcome, reason: summary };
+  assert.deepEqual(readEvent(first), { ...rest, v: 1, subject, actor, outcome, summary, kind });
+  assert.equal(readEvent(event({})).kind, "request.passed");
 });

@@ -1,15 +1,14 @@
-// One event of any kind: its facts, the views of its evidence, what happened around it, and its JSON.
+// One event of any gate: its facts, a view of each evidence, what happened around it, and its JSON.
 import { useMemo, useState } from "preact/hooks";
-import type { Event } from "../../api/event";
+import { actorName, type Event, evidenceNames, readEvent } from "../../api/event";
 import { useLoad } from "../../api/client";
-import { textOf } from "../../bytes/bytes";
-import { type Condition, toParams } from "../../query/query";
-import { ActionBadge, Button, Fact, Loading, Page, Problem, SeverityBadge, Time, Untrusted, visible } from "../../ui";
+import { toParams } from "../../query/query";
+import { OutcomeBadge, Button, Fact, Loading, Page, Panel, Problem, SeverityBadge, Time, Untrusted, visible } from "../../ui";
 import { PARTS } from "../index";
-import { methodAndPath } from "../gate/evidence/curl";
-import type { EventProps, Load, PageProps, Part } from "../part";
-import { usePiece } from "../piece";
+import type { EventProps, Load, LoadRow, PageProps, Part } from "../part";
+import { useModule, usePiece } from "../piece";
 import { Neighbours } from "./neighbours";
+import { actorCondition, rowOf } from "./rows";
 import { t } from "./texts";
 
 export default function EventPage({ params, title }: PageProps) {
@@ -29,34 +28,55 @@ export default function EventPage({ params, title }: PageProps) {
     );
   }
   if (!data || data.id !== id) return <Loading />;
-  return <Shown key={data.id} event={data} title={title} />;
+  const event = readEvent(data);
+  const row = rowOf(event);
+  return row ? <Titled key={id} event={event} {...row} /> : <Shown key={id} event={event} title={plainTitle(event)} />;
 }
 
-/** What the parts show of an event, with the part that each piece belongs to. */
-function pieces(event: Event, of: (part: Part) => Part["evidence"]): { name: string; part: Part; load: Load<EventProps> }[] {
-  const names = Object.keys(event.evidence);
-  return PARTS.flatMap((part) =>
-    names.flatMap((name) => {
-      const load = of(part)?.[name];
-      return load ? [{ name, part, load }] : [];
-    }),
-  );
+/** An event under the title that its part gives it. */
+function Titled({ event, part, load }: { event: Event; part: Part; load: LoadRow }) {
+  const { module, failed } = useModule(part, load);
+  if (!module && !failed) return <Loading />;
+  return <Shown event={event} title={module?.title(event) || plainTitle(event)} />;
+}
+
+/** The kind of an event and its subject. */
+function plainTitle({ kind, subject }: Event): string {
+  return visible(subject === undefined ? kind : `${kind}: ${subject}`);
+}
+
+interface EventPiece {
+  part: Part;
+  load: Load<EventProps>;
+}
+
+/** What the parts offer for evidence of one name. */
+function piecesFor(name: string, of: (part: Part) => Part["evidence"]): EventPiece[] {
+  return PARTS.flatMap((part) => {
+    const load = of(part)?.[name];
+    return load ? [{ part, load }] : [];
+  });
 }
 
 function Shown({ event, title }: { event: Event; title: string }) {
-  const views = useMemo(() => pieces(event, (part) => part.evidence), [event]);
-  const actions = useMemo(() => pieces(event, (part) => part.actions), [event]);
+  const names = useMemo(() => evidenceNames(event), [event]);
+  const actions = useMemo(() => names.flatMap((name) => piecesFor(name, (part) => part.actions)), [names]);
   return (
     <Page
-      title={titleOf(event) || title}
-      actions={actions.map(({ name, part, load }, at) => (
-        <Action key={`${name} ${at}`} part={part} load={load} event={event} />
+      title={title}
+      actions={actions.map(({ part, load }, at) => (
+        <Action key={at} part={part} load={load} event={event} />
       ))}
     >
-      <Facts event={event} />
-      {views.map(({ name, part, load }, at) => (
-        <View key={`${name} ${at}`} part={part} load={load} event={event} />
-      ))}
+      <Envelope event={event} />
+      {names.map((name) => {
+        const views = piecesFor(name, (part) => part.evidence);
+        return views.length > 0 ? (
+          views.map(({ part, load }, at) => <View key={`${name} ${at}`} part={part} load={load} event={event} />)
+        ) : (
+          <Unknown key={name} name={name} evidence={event.evidence?.[name]} />
+        );
+      })}
       <Neighbours event={event} />
       <Raw event={event} />
     </Page>
@@ -64,68 +84,58 @@ function Shown({ event, title }: { event: Event; title: string }) {
 }
 
 /** A view of evidence, once its code is here. */
-function View({ part, load, event }: { part: Part; load: Load<EventProps>; event: Event }) {
+function View({ part, load, event }: EventPiece & { event: Event }) {
   const { Content, failed, again } = usePiece(part, load);
   if (failed) return <Problem error={failed === "outdated" ? t("shell.outdated") : failed} retry={again} />;
   return Content ? <Content event={event} /> : <Loading />;
 }
 
 /** A button for an event; nothing until its code is here. */
-function Action({ part, load, event }: { part: Part; load: Load<EventProps>; event: Event }) {
+function Action({ part, load, event }: EventPiece & { event: Event }) {
   const { Content } = usePiece(part, load);
   return Content ? <Content event={event} /> : null;
 }
 
-/** What was asked, for the heading and the window's title. */
-function titleOf(event: Event): string {
-  const { method, path } = methodAndPath(event, 100);
-  return path.length > 0 ? visible(`${textOf(method)} ${textOf(path)}`) : "";
+/** Evidence that no part of this version knows. */
+function Unknown({ name, evidence }: { name: string; evidence: unknown }) {
+  return (
+    <Panel title={<Untrusted text={name} limit={80} />} note={t("event.unknownEvidence")}>
+      <Json value={evidence} />
+    </Panel>
+  );
 }
 
-function link(condition: Condition): string {
-  return `/events?${toParams([condition])}`;
-}
-
-function Facts({ event }: { event: Event }) {
-  const response = event.evidence.request?.response;
+/** What every event has. */
+function Envelope({ event }: { event: Event }) {
+  const { actor, subject, facts = [] } = event;
+  const linked = (property: string, value: string, limit = 100) => (
+    <a href={`/events?${toParams([{ property, value, inverted: false }])}`}>
+      <Untrusted text={value} limit={limit} />
+    </a>
+  );
   return (
     <section class="panel event-facts">
       <p class="event-verdict">
-        <ActionBadge action={event.action} /> <SeverityBadge severity={event.severity} />{" "}
-        {event.reason && <Untrusted text={event.reason} limit={500} />}
+        <OutcomeBadge outcome={event.outcome} /> <SeverityBadge severity={event.severity} />{" "}
+        {event.summary && <Untrusted text={event.summary} limit={500} />}
       </p>
       <dl class="facts">
         <Fact name={t("event.time")}>
           <Time time={event.time} />
         </Fact>
-        {event.client && (
-          <Fact name={t("event.client")}>
-            <a href={link({ property: "client", value: event.client.address, inverted: false })}>
-              <code>
-                <Untrusted text={event.client.address} limit={300} />
-              </code>
-            </a>
-            {event.client.port !== undefined && <code class="note">:{event.client.port}</code>}
+        <Fact name={t("event.kind")}>
+          <Untrusted text={event.kind} limit={100} />
+        </Fact>
+        {subject !== undefined && <Fact name={t("event.subject")}>{linked("site", subject)}</Fact>}
+        {actor && actorName(actor) !== "" && (
+          <Fact name={t("event.actor")}>
+            {linked(...actorCondition(actor), 300)}
+            {actor.address !== undefined && actorName(actor) !== actor.address && <> {linked("client", actor.address)}</>}
+            {actor.port !== undefined && <code class="note">:{actor.port}</code>}
           </Fact>
         )}
-        {event.site !== undefined && (
-          <Fact name={t("event.site")}>
-            <a href={link({ property: "site", value: event.site, inverted: false })}>
-              <Untrusted text={event.site} limit={100} />
-            </a>
-          </Fact>
-        )}
-        <Fact name={t("event.status")}>
-          {response ? (
-            <a href={link({ property: "status", value: String(response.status), inverted: false })}>{response.status}</a>
-          ) : (
-            t("event.noAnswer")
-          )}
-        </Fact>
-        <Fact name={t("event.node")}>
-          <Untrusted text={event.node} limit={100} />
-        </Fact>
-        <Fact name={t("event.gate")}>{event.gate}</Fact>
+        <Fact name={t("event.node")}>{linked("node", event.node)}</Fact>
+        <Fact name={t("event.gate")}>{linked("gate", event.gate)}</Fact>
         <Fact name={t("event.id")}>
           <code>{event.id}</code>
         </Fact>
@@ -137,6 +147,23 @@ function Facts({ event }: { event: Event }) {
           </Fact>
         )}
       </dl>
+      {facts.length > 0 && (
+        <table class="fact-table">
+          <caption>{t("event.facts")}</caption>
+          <tbody>
+            {facts.map(([name, value], at) => (
+              <tr key={at}>
+                <th scope="row">
+                  <Untrusted text={name} limit={200} />
+                </th>
+                <td>
+                  <Untrusted text={String(value)} limit={500} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
     </section>
   );
 }
@@ -144,29 +171,38 @@ function Facts({ event }: { event: Event }) {
 /** Characters of JSON that are shown before "show all". */
 const FOLDED = 20_000;
 
+/** A value as formatted JSON. */
+function Json({ value }: { value: unknown }) {
+  const [all, setAll] = useState(false);
+  const json = useMemo(() => JSON.stringify(value, null, 2) ?? "", [value]);
+  const shown = all ? json : json.slice(0, FOLDED);
+  return (
+    <>
+      <pre class="bytes text" dir="ltr">
+        {shown.split("\n").map((line, at) => (
+          <>
+            {at > 0 && "\n"}
+            <Untrusted text={line} limit={line.length} />
+          </>
+        ))}
+      </pre>
+      {shown.length < json.length && (
+        <Button kind="quiet" onClick={() => setAll(true)}>
+          {t("event.showAll", { n: json.length })}
+        </Button>
+      )}
+    </>
+  );
+}
+
 function Raw({ event }: { event: Event }) {
   const [open, setOpen] = useState(false);
-  const [all, setAll] = useState(false);
-  const json = useMemo(() => (open ? JSON.stringify(event, null, 2) : ""), [open, event]);
-  const shown = all ? json : json.slice(0, FOLDED);
   return (
     <details class="panel" open={open} onToggle={(change) => setOpen(change.currentTarget.open)}>
       <summary>{t("event.raw")}</summary>
       {open && (
         <>
-          <pre class="bytes text" dir="ltr">
-            {shown.split("\n").map((line, at) => (
-              <>
-                {at > 0 && "\n"}
-                <Untrusted text={line} limit={line.length} />
-              </>
-            ))}
-          </pre>
-          {shown.length < json.length && (
-            <Button kind="quiet" onClick={() => setAll(true)}>
-              {t("event.showAll", { n: json.length })}
-            </Button>
-          )}
+          <Json value={event} />
           <a href={`/api/events/${event.id}`} target="_blank" rel="noreferrer">
             {t("event.rawLink")}
           </a>

@@ -1,12 +1,10 @@
-// What came just before and after an event: by the same client, rule or path.
-import { useEffect, useMemo, useState } from "preact/hooks";
+// Events just before and after one, by the same actor, rule or path.
+import { useEffect, useState } from "preact/hooks";
 import { type ApiError, useLoad } from "../../api/client";
-import { pathText } from "../gate/evidence/curl";
-import type { Event } from "../../api/event";
-import { judges } from "../gate/evidence/score";
+import { type Event, readEvent } from "../../api/event";
 import { type Condition, queryText, toApi, toParams } from "../../query/query";
 import { Panel, Problem, visible } from "../../ui";
-import { EventRows } from "./rows";
+import { actorCondition, EventRows } from "./rows";
 import { t } from "./texts";
 
 /** Milliseconds before and after an event that count as near. */
@@ -14,35 +12,23 @@ const NEAR = 3_600_000;
 /** Neighbours on each side. */
 const SIDE = 5;
 
+/** Events of the same actor. Views of evidence add lists of their own. */
 export function Neighbours({ event }: { event: Event }) {
-  const top = event.evidence.request?.rules?.find((rule) => rule.id > 0 && !judges(rule.id));
-  const path = useMemo(() => pathText(event), [event]);
-  const same = (property: Condition["property"], value: string): Condition => ({ property, value, inverted: false });
-  return (
-    <>
-      {event.client && (
-        <NeighbourList title={t("event.sameClient")} event={event} same={same("client", event.client.address)} />
-      )}
-      {top && (
-        <NeighbourList
-          title={t("event.sameRule", { rule: String(top.id) })}
-          event={event}
-          same={same("rule", String(top.id))}
-        />
-      )}
-      {path !== undefined && <NeighbourList title={t("event.samePath")} event={event} same={same("path", path)} />}
-    </>
-  );
+  if (!event.actor) return null;
+  const [property, value] = actorCondition(event.actor);
+  if (!property) return null;
+  return <NeighbourList title={t("event.sameActor")} event={event} same={{ property, value, inverted: false }} />;
 }
 
-function NeighbourList({ title, event, same }: { title: string; event: Event; same: Condition }) {
+/** Events just before and after one that share a condition with it. */
+export function NeighbourList({ title, event, same }: { title: string; event: Event; same: Condition }) {
   const around: Condition[] = [same, ...spanOf(event, NEAR, NEAR)];
   const before = useLoad<{ events: Event[] }>(
     `/api/events?${toApi([same, ...spanOf(event, NEAR, 1)], 0)}&before=${event.id}&limit=${SIDE}`,
   );
   const after = useNearestAfter(event, same);
   const error = before.error ?? after.error;
-  const found = before.data && after.events ? [...after.events, event, ...before.data.events] : undefined;
+  const found = before.data && after.events ? [...after.events, event, ...before.data.events.map(readEvent)] : undefined;
   return (
     <Panel
       title={title}
@@ -84,7 +70,7 @@ function useNearestAfter(
   const span = SPANS[tried] ?? NEAR;
   const path = `/api/events?${toApi([same, ...spanOf(event, 0, span)], 0)}&limit=50`;
   const { data, error, reload } = useLoad<{ events: Event[] }>(path);
-  const events = data?.events.filter((other) => other.id > event.id);
+  const events = data?.events.map(readEvent).filter((other) => other.id > event.id);
   const enough = events && (events.length >= SIDE || tried >= SPANS.length - 1);
   useEffect(() => {
     if (events && !enough) setTried(tried + 1);

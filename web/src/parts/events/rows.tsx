@@ -1,48 +1,51 @@
-// Events as dense rows; on a phone as cards.
-import { type ComponentChildren } from "preact";
-import { useEffect, useMemo, useRef } from "preact/hooks";
-import { bytesOf, textOf } from "../../bytes/bytes";
-import { methodAndPath } from "../gate/evidence/curl";
-import { type Event, SEVERITIES } from "../../api/event";
-import type { MatchedRule } from "../gate/evidence/request";
-import { judges } from "../gate/evidence/score";
-import { Line } from "../../bytes/Line";
-import type { Condition } from "../../query/query";
-import { ActionBadge, SeverityBadge, Time, Untrusted } from "../../ui";
+// Events of any gate as dense rows; on a phone as cards.
+import { useEffect, useRef } from "preact/hooks";
+import { type Actor, actorName, type Event, evidenceNames } from "../../api/event";
+import { type Add, Filtering } from "../../query/Filtering";
+import { OutcomeBadge, SeverityBadge, Time, Untrusted } from "../../ui";
+import { PARTS } from "../index";
+import type { LoadRow, Part } from "../part";
+import { usePiece } from "../piece";
 import { t } from "./texts";
 
-/** The rule that tells most of an event: the worst, and of those the first. Blocking rules only where there is no other. */
-export function topRule(event: Event): MatchedRule | undefined {
-  const rules = event.evidence.request?.rules ?? [];
-  const rank = (rule: MatchedRule): number =>
-    (judges(rule.id) ? 100 : 0) + (rule.severity ? SEVERITIES.indexOf(rule.severity) : 50);
-  return rules.reduce<MatchedRule | undefined>((top, rule) => (top && rank(top) <= rank(rule) ? top : rule), undefined);
+/** Returns the part that shows an event in lists, and its row; undefined for evidence that no part knows. */
+export function rowOf(event: Event): { part: Part; load: LoadRow } | undefined {
+  for (const name of evidenceNames(event)) {
+    for (const part of PARTS) {
+      const load = part.rows?.[name];
+      if (load) return { part, load };
+    }
+  }
+  return undefined;
 }
 
-export type Add = (condition: Condition) => void;
+/** The cells that depend on the evidence: what happened, why, a number. */
+function Cells({ event, add }: { event: Event; add: Add | undefined }) {
+  const row = rowOf(event);
+  return row ? <PartCells {...row} event={event} add={add} /> : <PlainCells event={event} />;
+}
 
-/** A value that filters by itself when it is clicked; with Alt it excludes. */
-function Filtering({
-  property,
-  value,
-  add,
-  children,
-}: {
-  property: Condition["property"];
-  value: string;
-  add: Add | undefined;
-  children: ComponentChildren;
-}) {
-  if (!add) return <>{children}</>;
+function PartCells({ part, load, event, add }: { part: Part; load: LoadRow; event: Event; add: Add | undefined }) {
+  const { Content, failed } = usePiece(part, load);
+  if (Content) return <Content event={event} add={add} />;
+  // the code comes once for all rows
+  return failed ? <PlainCells event={event} /> : <span class="event-what">{" "}</span>;
+}
+
+/** The cells of an event whose evidence no part knows. */
+function PlainCells({ event }: { event: Event }) {
+  const facts = (event.facts ?? []).map(([name, value]) => `${name} ${value}`).join(", ");
   return (
-    <button
-      type="button"
-      class="filtering"
-      title={t("events.filterBy", { property })}
-      onClick={(event) => add({ property, value, inverted: event.altKey })}
-    >
-      {children}
-    </button>
+    <>
+      <a class="event-what" href={`/events/${event.id}`}>
+        <code>
+          <Untrusted text={event.kind} limit={80} />
+        </code>
+      </a>
+      <span class="event-rule">
+        <Untrusted text={event.summary ?? facts} limit={200} />
+      </span>
+    </>
   );
 }
 
@@ -58,10 +61,7 @@ export function EventRow({
   here?: boolean;
   add?: Add | undefined;
 }) {
-  const { method, path } = useMemo(() => methodAndPath(event), [event]);
-  const rule = useMemo(() => topRule(event), [event]);
-  const score = event.evidence.request?.scores?.inbound ?? 0;
-  const status = event.evidence.request?.response?.status;
+  const { actor, subject } = event;
   return (
     <li
       class={`event-row${selected ? " selected" : ""}${here ? " here" : ""}`}
@@ -73,54 +73,44 @@ export function EventRow({
         <Time time={event.time} />
       </span>
       <span class="event-action">
-        <Filtering property="action" value={event.action} add={add}>
-          <ActionBadge action={event.action} />
+        <Filtering property="action" value={event.outcome} add={add}>
+          <OutcomeBadge outcome={event.outcome} />
         </Filtering>
       </span>
       <span class="event-severity">
         <SeverityBadge severity={event.severity} />
       </span>
-      <span class="event-client">
-        {event.client && (
-          <Filtering property="client" value={event.client.address} add={add}>
-            <code>
-              <Untrusted text={event.client.address} limit={60} />
-            </code>
-          </Filtering>
-        )}
-      </span>
+      <span class="event-client">{actor && <ActorCell actor={actor} add={add} />}</span>
       <span class="event-site">
-        {event.site !== undefined && (
-          <Filtering property="site" value={event.site} add={add}>
-            <Untrusted text={event.site} limit={60} />
+        {subject !== undefined && (
+          <Filtering property="site" value={subject} add={add}>
+            <Untrusted text={subject} limit={60} />
           </Filtering>
         )}
       </span>
-      <a class="event-what" href={`/events/${event.id}`}>
-        <code>
-          <b>
-            <Line bytes={method.subarray(0, 20)} />
-          </b>{" "}
-          <Line bytes={path} />
-        </code>
-        {status !== undefined && <span class="event-status"> {status}</span>}
-      </a>
-      <span class="event-rule">
-        {rule && (
-          <>
-            <Filtering property="rule" value={String(rule.id)} add={add}>
-              <code>{rule.id}</code>
-            </Filtering>{" "}
-            <Untrusted text={textOf(bytesOf(rule.message))} limit={120} />
-          </>
-        )}
-        {!rule && event.reason && <Untrusted text={event.reason} limit={120} />}
-      </span>
-      <span class="event-score" title={t("events.score")}>
-        {score > 0 ? score : ""}
-      </span>
+      <Cells event={event} add={add} />
     </li>
   );
+}
+
+function ActorCell({ actor, add }: { actor: Actor; add: Add | undefined }) {
+  const name = <Untrusted text={actorName(actor)} limit={60} />;
+  const shown = actor.user === undefined && actor.device === undefined ? <code>{name}</code> : name;
+  const [property, value] = actorCondition(actor);
+  if (!property) return shown;
+  return (
+    <Filtering property={property} value={value} add={add}>
+      {shown}
+    </Filtering>
+  );
+}
+
+/** Returns the property and the value by which the events of an actor are found; two empty texts for an unknown actor. */
+export function actorCondition({ user, device, address, certificate }: Actor): [property: string, value: string] {
+  if (user !== undefined) return ["user", user];
+  if (device !== undefined) return ["device", device];
+  if (address !== undefined) return ["client", address];
+  return certificate === undefined ? ["", ""] : ["certificate", certificate];
 }
 
 /** A list of events; the selected one is kept in view. */

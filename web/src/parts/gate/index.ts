@@ -4,6 +4,7 @@ import { TEXTS } from "./texts";
 
 export default {
   texts: TEXTS,
+  rows: { request: () => import("./row") },
   evidence: { request: () => import("./request") },
   actions: { request: () => import("./copy") },
 } satisfies Part;

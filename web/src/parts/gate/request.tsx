@@ -10,12 +10,13 @@ import { curl } from "./evidence/curl";
 import { locateAll, type Location } from "./evidence/locate";
 import { MessageView, type View, VIEWS } from "./evidence/MessageView";
 import { requestMessage, responseMessage } from "./evidence/message";
-import type { Body, MatchedRule, RequestEvidence } from "./evidence/request";
+import { type Body, type MatchedRule, type RequestEvidence, requestOf } from "./evidence/request";
 import { arithmetic } from "./evidence/score";
+import { RequestNeighbours } from "./neighbours";
 import { has, t } from "./texts";
 
 export default function RequestView({ event }: EventProps) {
-  const request = event.evidence.request;
+  const request = requestOf(event);
   const rules = request?.rules ?? [];
   const locations = useMemo(() => locateAll(event), [event]);
   const [view, setView] = useState<View>("text");
@@ -42,6 +43,7 @@ export default function RequestView({ event }: EventProps) {
       <Messages request={request} locations={locations} view={view} onView={setView} chosen={chosen} turn={turn} />
       <Score request={request} />
       <Rest request={request} />
+      <RequestNeighbours event={event} />
     </>
   );
 }

@@ -12,12 +12,13 @@ import { Apply, refusedText } from "./apply";
 import { chosenProposals, scopeOf, type Width, WIDTHS } from "./proposals";
 import { kindText } from "./replay";
 import { ScopeText } from "./scope";
+import { requestOf } from "../gate/evidence/request";
 import { TITLES } from "./index";
 import { t } from "./texts";
 
 export default function ExcludeAction({ event }: EventProps) {
   const [open, setOpen] = useState(false);
-  const possible = (event.evidence.request?.rules?.length ?? 0) > 0 && mayTune.value;
+  const possible = (requestOf(event)?.rules?.length ?? 0) > 0 && mayTune.value;
   useKeys({ x: { label: t("exclude.open"), run: () => possible && setOpen(true) } });
   if (!possible) return null;
   return (
@@ -128,7 +129,7 @@ function Choose({
 
 /** Returns the attack type of a rule of the event, in words. */
 function kindOf(event: Event, rule: number): string | undefined {
-  const tags = event.evidence.request?.rules?.find(({ id }) => id === rule)?.tags ?? [];
+  const tags = requestOf(event)?.rules?.find(({ id }) => id === rule)?.tags ?? [];
   const tag = tags.find((one) => one.startsWith("attack-") && one !== "attack-generic");
   return tag && kindText(tag);
 }

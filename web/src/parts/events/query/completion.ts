@@ -1,5 +1,5 @@
 // Completion of queries.
-import { ACTIONS, GATES, SEVERITIES } from "../../../api/event";
+import { OUTCOMES, SEVERITIES } from "../../../api/event";
 import { conditionText, PROPERTIES, type Property } from "../../../query/query";
 
 /** Values seen in events, by property. */
@@ -17,9 +17,9 @@ export interface Completion {
 
 const WORDS: Known = {
   kind: ["attack-xss", "attack-sqli", "attack-rce", "attack-lfi", "scanner", "protocol", "other"],
-  action: ACTIONS,
+  action: OUTCOMES,
   severity: SEVERITIES,
-  gate: GATES,
+  gate: ["request", "mlogc"],
   since: ["1h", "24h", "7d", "30d"],
   until: ["1h", "24h", "7d"],
   method: ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"],

@@ -1,6 +1,7 @@
 // The query in the page's address.
 import { useMemo } from "preact/hooks";
 import type { Event } from "../../../api/event";
+import { requestOf } from "../../gate/evidence/request";
 import { navigate, place, withQuery } from "../../../router";
 import type { Known } from "./completion";
 import { type Condition, fromParams, toApi, toParams, withCondition } from "../../../query/query";
@@ -42,11 +43,11 @@ export function knownValues(events: readonly Event[]): Known {
     values.set(String(value), (values.get(String(value)) ?? 0) + 1);
   };
   for (const event of events) {
-    count("site", event.site);
+    count("site", event.subject);
     count("node", event.node);
-    count("client", event.client?.address);
-    count("status", event.evidence.request?.response?.status);
-    for (const rule of event.evidence.request?.rules ?? []) {
+    count("client", event.actor?.address);
+    count("status", requestOf(event)?.response?.status);
+    for (const rule of requestOf(event)?.rules ?? []) {
       count("rule", rule.id);
       for (const tag of rule.tags ?? []) count("tag", tag);
     }

@@ -2,6 +2,7 @@
 import { byteAt, lower, textOf, utf8 } from "../../../bytes/bytes";
 import type { Event } from "../../../api/event";
 import { headerText, type Message, part, requestMessage, target } from "./message";
+import { requestOf } from "./request";
 
 export interface Curl {
   command: string;
@@ -15,7 +16,7 @@ export interface Curl {
 
 /** Returns the command; undefined if the request can't be sent again. */
 export function curl(event: Event): Curl | undefined {
-  const request = event.evidence.request;
+  const request = requestOf(event);
   if (!request) {
     return undefined;
   }
@@ -92,7 +93,7 @@ function hasControls(bytes: Uint8Array): boolean {
 }
 
 function scheme(event: Event): string {
-  const request = event.evidence.request;
+  const request = requestOf(event);
   return request?.protocol === "HTTP/2.0" || /:443$/.test(request?.server ?? "") ? "https" : "http";
 }
 
@@ -150,6 +151,6 @@ export function pathText(event: Event): string | undefined {
 }
 
 function lineOf(event: Event): Message {
-  const request = event.evidence.request;
+  const request = requestOf(event);
   return requestMessage({ ...request, line: request?.line ?? "", headers: [], engine: "off" });
 }

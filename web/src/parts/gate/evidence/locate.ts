@@ -7,7 +7,7 @@
  */
 import { bytesOf, equal, find, lower, Mapped, type Span, startsWith, textOf, utf8 } from "../../../bytes/bytes";
 import type { Event } from "../../../api/event";
-import type { MatchedRule, RequestEvidence } from "./request";
+import { type MatchedRule, type RequestEvidence, requestOf } from "./request";
 import { type Decoded, decoded, type Field } from "./fields";
 import { type Message, requestMessage, responseMessage, target } from "./message";
 import { percentDecode, TRANSFORMATIONS } from "./transformations";
@@ -81,7 +81,7 @@ const CHAINS = 160;
 
 /** Returns the location of each match of an event. */
 export function locateAll(event: Event): Location[] {
-  const request = event.evidence.request;
+  const request = requestOf(event);
   if (!request) {
     return [];
   }

@@ -1,6 +1,6 @@
 // The JSON of a request's evidence, as crates/event writes it, as far as the pages show it.
 import type { ByteText } from "../../../bytes/bytes";
-import type { Severity } from "../../../api/event";
+import type { Event, Severity } from "../../../api/event";
 
 export interface Body {
   bytes: ByteText;
@@ -54,4 +54,9 @@ export interface RequestEvidence {
   protocol?: string;
   upstream?: string;
   engine: "on" | "detection_only" | "off";
+}
+
+/** Returns the request that an event is about, if it is one. */
+export function requestOf(event: Event): RequestEvidence | undefined {
+  return event.evidence?.request as RequestEvidence | undefined;
 }
