@@ -1,8 +1,7 @@
-//! Opens files that someone else names, without waiting for them and without following them elsewhere.
+//! Opens regular files by names from configurations, indexes and logs.
 //!
-//! The path of an audit log, of an entry that an index names, or of a rule file may lead to a FIFO, which blocks whoever opens it
-//! until somebody writes, to a device, or through a link out of its folder. [`open`] takes regular files only; [`open_beneath`]
-//! also takes none outside a folder.
+//! Such a name may lead to a FIFO, which blocks its reader until somebody writes, to a device, or through a link out of its folder.
+//! [`open`] opens regular files only; [`open_beneath`] also refuses everything outside a folder.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-/// Never blocks in opening, never makes a terminal the controlling one.
+/// Flags of an open that never blocks and never makes a terminal the controlling one.
 fn flags() -> OFlags {
     OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC
 }
@@ -22,14 +21,14 @@ fn flags() -> OFlags {
 /// Opens a regular file for reading. Links are followed.
 ///
 /// # Errors
-/// Those of opening; `InvalidInput`, with what it is, for a FIFO, a folder, a socket or a device.
+/// The system's; `InvalidInput`, with the kind of file, for a FIFO, a folder, a socket or a device.
 pub fn open(path: &Path) -> io::Result<File> {
     let bits = i32::try_from((flags() - OFlags::CLOEXEC).bits()).unwrap_or(0);
     let file = std::fs::OpenOptions::new().read(true).custom_flags(bits).open(path).map_err(no_device)?;
     only_regular(file)
 }
 
-/// Opens a regular file that is no link itself.
+/// Opens a regular file, and refuses a link.
 ///
 /// # Errors
 /// As [`open`]; `InvalidInput` for a link.
@@ -49,12 +48,12 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Opens a regular file beneath a folder. No part of `relative` may be `..` or lead out of the folder by a link, and the file
-/// itself may be no link. Where the kernel has no openat2(2) (before Linux 5.6, or in a sandbox that forbids it), no folder on the way
-/// may be a link either. A file with further names (hard links) must have the owner of the folder that it stands in: whoever may
-/// write there can give a file of somebody else a name there.
+/// itself must not be a link. Without openat2(2) (before Linux 5.6, or in a sandbox that forbids it), no folder on the way may be a
+/// link either. A file with several hard links must have the owner of its folder: anybody who may write to the folder can link
+/// somebody else's file there.
 ///
 /// # Errors
-/// Those of opening; `NotFound` where there is none; `InvalidInput`, with the reason, for what may not be opened.
+/// The system's; `NotFound` for a missing file; `InvalidInput`, with the reason, for a refused one.
 pub fn open_beneath(folder: &Path, relative: &Path) -> io::Result<File> {
     let mut parts = Vec::new();
     for part in relative.components() {
@@ -70,7 +69,7 @@ pub fn open_beneath(folder: &Path, relative: &Path) -> io::Result<File> {
     open_in(&folder, name)
 }
 
-/// Neither readable nor searchable folders have to be more than passed through.
+/// Flags for a folder on the way, which need not be readable.
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 fn folder_beneath(root: OwnedFd, folders: &[&OsStr]) -> io::Result<OwnedFd> {
@@ -78,7 +77,7 @@ fn folder_beneath(root: OwnedFd, folders: &[&OsStr]) -> io::Result<OwnedFd> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     match rustix::fs::openat2(&root, &path, FOLDER, Mode::empty(), resolve) {
         Err(Errno::NOSYS | Errno::PERM) => folder_step_by_step(root, folders),
-        // Links that lead to each other may be mended.
+        // A loop of links is not refused for good: its owner may repair it.
         Err(Errno::LOOP) => Err(Errno::LOOP.into()),
         opened => opened.map_err(link),
     }
@@ -90,7 +89,7 @@ fn folder_step_by_step(root: OwnedFd, folders: &[&OsStr]) -> io::Result<OwnedFd>
     })
 }
 
-/// Opens a name of a folder, which is one component.
+/// Opens a name of one component in a folder.
 fn open_in(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
     let file = rustix::fs::openat(folder, name, flags() | OFlags::NOFOLLOW, Mode::empty()).map_err(link)?;
     let file = only_regular(file.into())?;
@@ -113,7 +112,7 @@ fn link(error: Errno) -> io::Error {
     }
 }
 
-/// A socket, or a device without a driver, cannot be opened at all.
+/// Names the kind of file where the system refuses a socket, or a device without a driver.
 fn no_device(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) if code == Errno::NXIO.raw_os_error() => {
@@ -147,7 +146,7 @@ mod tests {
             .unwrap();
     }
 
-    /// Answer for each name in a folder.
+    /// A folder with a file of each kind, and links in all directions.
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);

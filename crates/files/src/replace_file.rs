@@ -1,12 +1,12 @@
-//! Small files that are written as a whole: whoever reads one finds the old content or the new one, never a part.
+//! Atomic replacement of small files: a reader finds the old content or the new one, never a part.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Replaces the file, or makes it, with what `write` writes; mode 0600. What it holds survives a power cut once this returns.
-/// The new content stands in `NAME.new` beside it meanwhile; of several writers of one file the caller makes one.
+/// Replaces the file, or makes it, with the output of `write`; mode 0600. The content survives a power cut once this returns.
+/// Meanwhile the new content is in `NAME.new` beside it, so a file must have one writer at a time.
 ///
 /// # Errors
 /// Those of the system and of `write`; then the former file is still there.
@@ -16,7 +16,7 @@ pub fn replace_file(
 ) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
-    // What a crash has left, or a link that somebody has put there: it is neither followed nor kept.
+    // A leftover of a crash, or a link that somebody planted: it is neither followed nor kept.
     match std::fs::remove_file(&beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_database_is_told() {
+    fn damaged_databases_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("country.mmdb");
         let whole = database(&[("192.0.2.0/24", "JP")]);
@@ -125,7 +125,7 @@ mod tests {
             assert!(error.contains("country.mmdb: "), "{error}");
         }
         assert!(Geoip::open(&folder.path().join("none")).unwrap_err().contains("none: "));
-        // cut at any place, it is told or the address is not known; nothing panics
+        // a database that is cut anywhere is refused, or does not know the address; nothing panics
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
             if let Ok(geoip) = Geoip::open(&path) {

@@ -260,7 +260,7 @@ impl Resolver {
 
     async fn addresses_of(&self, name: &Name) -> Result<Vec<IpAddr>, DnsError> {
         let found = self.plain.lookup_ip(name.clone()).await;
-        let found = found.map_err(|error| told(error, name.clone(), RecordType::A))?;
+        let found = found.map_err(|error| dns_error(error, name.clone(), RecordType::A))?;
         Ok(found.iter().collect())
     }
 }
@@ -322,13 +322,14 @@ fn parse(name: &str) -> Result<Name, DnsError> {
 }
 
 async fn records(resolver: &TokioResolver, name: Name, kind: RecordType) -> Result<Vec<Record>, DnsError> {
-    let found = resolver.lookup(name.clone(), kind).await.map_err(|error| told(error, name.clone(), kind))?;
+    let found =
+        resolver.lookup(name.clone(), kind).await.map_err(|error| dns_error(error, name.clone(), kind))?;
     let records: Vec<_> =
         found.answers().iter().filter(|record| record.record_type() == kind).cloned().collect();
     if records.is_empty() { Err(DnsError::NoRecords(name, kind)) } else { Ok(records) }
 }
 
-fn told(error: NetError, name: Name, kind: RecordType) -> DnsError {
+fn dns_error(error: NetError, name: Name, kind: RecordType) -> DnsError {
     let absent = |code| match code {
         ResponseCode::NXDomain => DnsError::NoName(name.clone()),
         ResponseCode::NoError => DnsError::NoRecords(name.clone(), kind),

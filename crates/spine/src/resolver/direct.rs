@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_of_another_zone_is_told() {
+    async fn a_server_of_another_zone_is_an_error() {
         let lame: fn(Message) -> Vec<u8> = |question| {
             let mut answer = answer(question, [192, 0, 2, 1]);
             answer.metadata.authoritative = false;
