@@ -44,13 +44,13 @@ mod users;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use event::{Severity, Timestamp};
 use finding::{Declaration, Finding, Text, table};
 use rusqlite::{Transaction, TransactionBehavior};
+use spine::clock::Clock;
 
 pub use audit::AuditAction;
 pub use credentials::TrustedProxies;
@@ -67,34 +67,6 @@ use database::Database;
 use links::Purpose;
 use passkeys::Ceremonies;
 use password::Hasher;
-
-/// The two clocks that are asked.
-pub trait Clock: Send + Sync {
-    /// The time of day, which may be set.
-    fn now(&self) -> Timestamp;
-    /// Time since some moment, which never goes back.
-    fn uptime(&self) -> Duration;
-}
-
-/// The machine's clocks.
-#[derive(Debug)]
-pub struct SystemClock(Instant);
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self(Instant::now())
-    }
-}
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from(SystemTime::now())
-    }
-
-    fn uptime(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
 
 table! {
     /// The findings of the console's accounts.
@@ -133,7 +105,7 @@ table! {
 /// Who may use the console.
 pub struct Access {
     database: Database,
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
     url: RwLock<Url>,
     trusted: RwLock<TrustedProxies>,
     hasher: Hasher,
@@ -159,7 +131,7 @@ impl Access {
     pub fn open(
         data_dir: &Path,
         url: Url,
-        clock: Box<dyn Clock>,
+        clock: Arc<dyn Clock>,
     ) -> Result<(Self, Option<PathBuf>), OpenError> {
         let (database, aside) = Database::open_or_start_over(&path(data_dir), clock.now())?;
         let access = Self {

@@ -26,14 +26,14 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use console::access::{Access, SystemClock, Url};
+//! use console::access::{Access, Url};
 //! use console::{Console, Health};
 //!
 //! # let data_dir = tempfile::tempdir()?;
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! let url = Url::of_listener(listener.local_addr()?);
-//! let (access, _) = Access::open(data_dir.path(), url, Box::new(SystemClock::default()))?;
+//! let (access, _) = Access::open(data_dir.path(), url, Arc::new(spine::clock::SystemClock::default()))?;
 //! let events = store::EventReader::open(data_dir.path())?;
 //! let console = Console { health: Arc::new(Health::default), ..Console::new(Arc::new(access), Arc::new(events)) };
 //! console::serve(listener, console, async {}).await?; // until the last argument is done

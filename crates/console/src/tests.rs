@@ -38,7 +38,7 @@ async fn answers() {
     let degraded = Health { status: Status::Degraded, findings: full.findings(), ..Health::default() };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let clock = Box::new(access::SystemClock::default());
+    let clock = Arc::new(spine::clock::SystemClock::default());
     let (access, _) =
         access::Access::open(data_dir.path(), access::Url::of_listener(address), clock).unwrap();
     let token = access.command_token("test", &[access::Scope::Read], None).unwrap();

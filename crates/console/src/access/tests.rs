@@ -6,47 +6,20 @@ mod second_factors;
 mod signing_in;
 
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, header};
 use serde_json::{Value, json};
+use spine::clock::TestClock;
 use tower::ServiceExt;
 
 use super::*;
 
 const NAME: &str = "gate.example.org";
 const PASSWORD: &str = "correct horse battery";
-
-/// Both clocks, which stand still until they are set.
-struct TestClock(Mutex<(Timestamp, Duration)>);
-
-impl TestClock {
-    /// Lets time pass.
-    fn pass(&self, span: Duration) {
-        let (now, uptime) = &mut *self.0.lock().unwrap();
-        *now = Timestamp::from_micros(now.as_micros() + span.as_micros() as i64);
-        *uptime += span;
-    }
-
-    /// Sets the time of day.
-    fn set_back(&self, span: Duration) {
-        let (now, _) = &mut *self.0.lock().unwrap();
-        *now = Timestamp::from_micros(now.as_micros() - span.as_micros() as i64);
-    }
-}
-
-impl Clock for Arc<TestClock> {
-    fn now(&self) -> Timestamp {
-        self.0.lock().unwrap().0
-    }
-
-    fn uptime(&self) -> Duration {
-        self.0.lock().unwrap().1
-    }
-}
 
 struct Bench {
     access: Arc<Access>,
@@ -78,12 +51,18 @@ struct Browser {
 }
 
 impl Bench {
+    /// Sets the time of day back.
+    fn set_back(&self, span: Duration) {
+        let now = self.clock.now().as_micros() - span.as_micros() as i64;
+        self.clock.set(Timestamp::from_micros(now));
+    }
+
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let start = (Timestamp::from_micros(1_795_000_000_000_000), Duration::from_secs(1_000));
-        let clock = Arc::new(TestClock(Mutex::new(start)));
+        let clock = Arc::new(TestClock::at(Timestamp::from_micros(1_795_000_000_000_000)));
+        clock.advance(Duration::from_secs(1_000));
         let url = format!("https://{NAME}").parse().unwrap();
-        let (access, aside) = Access::open(folder.path(), url, Box::new(Arc::clone(&clock))).unwrap();
+        let (access, aside) = Access::open(folder.path(), url, Arc::clone(&clock) as _).unwrap();
         assert_eq!(aside, None);
         let access = Arc::new(access);
         let events = Arc::new(store::EventReader::open(folder.path()).unwrap());

@@ -25,7 +25,7 @@ impl Fixture {
         let events = Arc::new(EventReader::open(data_dir.path()).unwrap());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let clock = Box::new(crate::access::SystemClock::default());
+        let clock = Arc::new(spine::clock::SystemClock::default());
         let url = crate::access::Url::of_listener(address);
         let (access, _) = crate::access::Access::open(data_dir.path(), url, clock).unwrap();
         let token = access.command_token("test", &[crate::access::Scope::Read], None).unwrap();

@@ -15,7 +15,8 @@ use waf::RuleSet;
 use super::replays::{New, RunState, cancel, show, start};
 use super::*;
 use crate::Input;
-use crate::access::{Access, Analyst, Identity, Role, SystemClock, Url, Via, Viewer};
+use crate::access::{Access, Analyst, Identity, Role, Url, Via, Viewer};
+use spine::clock::SystemClock;
 
 /// Gives rules when it is told to: those of a gate that lets pass what holds "a", and others.
 struct Rules {
@@ -97,7 +98,7 @@ fn console() -> (Console, Sender<()>, tempfile::TempDir) {
         journal.append(&event(number, line)).unwrap();
     }
     let url = Url::of_listener("127.0.0.1:1".parse().unwrap());
-    let (access, _) = Access::open(data_dir.path(), url, Box::new(SystemClock::default())).unwrap();
+    let (access, _) = Access::open(data_dir.path(), url, Arc::new(SystemClock::default())).unwrap();
     let events = EventReader::open(data_dir.path()).unwrap();
     let (go, may_go) = channel();
     let tuning = Arc::new(Rules { may_go: Mutex::new(may_go) });

@@ -82,13 +82,13 @@ async fn e21_a_browser_is_known_for_several_users_for_a_year_and_until_a_reset()
     };
     assert!(!locked("anna", &both).await && !locked("bert", &both).await);
     assert!(locked("bert", &first).await, "signed in there later");
-    bench.clock.pass(Duration::from_secs(1));
+    bench.clock.advance(Duration::from_secs(1));
     let link = token_of(&bench.access.command_link(Some("anna")).unwrap());
     let setup = json!({"token": link, "password": PASSWORD});
     assert_eq!(bench.ask("POST", "/api/setup", Some(setup)).await.status, 200);
     assert!(locked("anna", &both).await, "after a reset");
     assert!(!locked("bert", &both).await);
-    bench.clock.pass(limits::DEVICE_AGE);
+    bench.clock.advance(limits::DEVICE_AGE);
     assert!(locked("bert", &both).await, "after a year");
 }
 
@@ -179,7 +179,7 @@ async fn e21_the_audit_trail_is_not_flushed_by_refusals() {
         Ok(audit::list(db, None, 1)?)
     };
     assert_eq!(bench.access.blocking(among).unwrap()[0].count, 1);
-    bench.clock.pass(limits::AUDIT_TOGETHER);
+    bench.clock.advance(limits::AUDIT_TOGETHER);
     let later = bench.access.blocking(twice).unwrap();
     assert!(later.iter().all(|entry| entry.count == 500 && entry.id > entries[0].id));
 }

@@ -187,21 +187,21 @@ async fn an_answer_that_is_not_what_was_asked_for_is_refused() {
     assert_eq!(bench.add(&browser, &begun, credential).await.status, 422, "another challenge");
     let begun = bench.begin(&browser).await;
     let credential = authenticator.create(&begun["publicKey"]);
-    bench.clock.pass(limits::CEREMONY_AGE);
+    bench.clock.advance(limits::CEREMONY_AGE);
     assert_eq!(bench.add(&browser, &begun, credential).await.status, 422, "too late");
     for nonsense in [json!(null), json!({}), json!("x"), json!({"id": "AA", "rawId": "AA", "response": {}})] {
         let begun = bench.begin(&browser).await;
         assert_eq!(bench.add(&browser, &begun, nonsense.clone()).await.status, 422, "{nonsense}");
         let begun = bench.begin_signing_in().await;
         assert_eq!(bench.finish_signing_in(&begun, nonsense).await.status, 401);
-        bench.clock.pass(limits::ATTEMPT_EVERY);
+        bench.clock.advance(limits::ATTEMPT_EVERY);
     }
 
     let begun = bench.begin(&browser).await;
     let credential = authenticator.create(&begun["publicKey"]);
     assert_eq!(bench.add(&browser, &begun, credential).await.status, 200);
     let sign_in = async |authenticator: &mut Authenticator| {
-        bench.clock.pass(limits::ATTEMPT_EVERY);
+        bench.clock.advance(limits::ATTEMPT_EVERY);
         let begun = bench.begin_signing_in().await;
         let credential = authenticator.get(&begun["publicKey"]);
         bench.finish_signing_in(&begun, credential).await.status

@@ -40,7 +40,7 @@ async fn a_code_is_asked_for_and_good_once() {
     let answer = sign_in(&bench, Some("000000")).await;
     assert_eq!((answer.status, &answer.body["second_factor_needed"]), (401, &json!(true)));
     assert_eq!(sign_in(&bench, Some(&code(&bench, secret))).await.status, 401, "used when it was confirmed");
-    bench.clock.pass(Duration::from_secs(30));
+    bench.clock.advance(Duration::from_secs(30));
     let fresh = code(&bench, secret);
     let answer = sign_in(&bench, Some(&fresh)).await;
     assert_eq!((answer.status, &answer.body["second_factor"]), (200, &json!(true)));
@@ -87,7 +87,7 @@ async fn guessing_codes_is_limited_as_guessing_passwords_is() {
     let secret = secret.as_str().unwrap();
     let right = json!({"code": code(&bench, secret)});
     assert_eq!(bench.by(&browser, "PUT", "/api/account/totp", Some(right)).await.status, 200);
-    bench.clock.pass(Duration::from_secs(60));
+    bench.clock.advance(Duration::from_secs(60));
     let right = code(&bench, secret);
     let wrong = if right == "000000" { "000001" } else { "000000" };
     for _ in 0..limits::ATTEMPTS {

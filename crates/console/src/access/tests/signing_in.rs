@@ -51,11 +51,11 @@ async fn a_link_expires_and_is_void_when_the_clock_goes_back() {
     let bench = Bench::new();
     let token = token_of(&bench.access.first_link().unwrap().unwrap());
     let setup = json!({"token": token, "user": "anna", "password": PASSWORD});
-    bench.clock.set_back(Duration::from_secs(3600));
+    bench.set_back(Duration::from_secs(3600));
     assert_eq!(bench.ask("POST", "/api/setup", Some(setup.clone())).await.status, 401);
-    bench.clock.pass(Duration::from_secs(3600) + limits::LINK_AGE);
+    bench.clock.advance(Duration::from_secs(3600) + limits::LINK_AGE);
     assert_eq!(bench.ask("POST", "/api/setup", Some(setup.clone())).await.status, 401);
-    bench.clock.set_back(Duration::from_secs(1));
+    bench.set_back(Duration::from_secs(1));
     assert_eq!(bench.ask("POST", "/api/setup", Some(setup)).await.status, 200);
 }
 
@@ -101,9 +101,9 @@ async fn too_many_wrong_ones_have_to_wait_whatever_the_clock_says() {
     let body = json!({"user": "anna", "password": PASSWORD});
     let answer = bench.send("POST", "/api/session", &elsewhere, Some(body)).await;
     assert_eq!(answer.status, 429, "nobody believes a stranger's header, and the user is guarded as well");
-    bench.clock.set_back(Duration::from_secs(10 * 365 * 86_400));
+    bench.set_back(Duration::from_secs(10 * 365 * 86_400));
     assert_eq!(bench.sign_in("anna", PASSWORD).await.status, 429);
-    bench.clock.pass(limits::ATTEMPT_EVERY);
+    bench.clock.advance(limits::ATTEMPT_EVERY);
     assert_eq!(bench.sign_in("anna", PASSWORD).await.status, 200, "the lock does not last for ten years");
     assert_eq!(bench.sign_in("anna", PASSWORD).await.status, 200, "a right one does not count");
 }
@@ -154,7 +154,7 @@ async fn a_stolen_cookie_is_worth_nothing_after_the_session() {
     assert_eq!((status(&browser).await, status(&thief).await), (200, 401), "the password was changed");
     assert_eq!(bench.sign_in("anna", PASSWORD).await.status, 401);
 
-    bench.clock.pass(limits::SESSION_IDLE);
+    bench.clock.advance(limits::SESSION_IDLE);
     assert_eq!(status(&browser).await, 401, "not used for long");
 }
 
@@ -163,13 +163,13 @@ async fn a_clock_that_goes_back_extends_no_session() {
     let bench = Bench::new();
     let browser = bench.signed_in("anna", Role::Viewer);
     let status = async || bench.by(&browser, "GET", "/api/session", None).await.status;
-    bench.clock.pass(limits::SEEN_EVERY);
+    bench.clock.advance(limits::SEEN_EVERY);
     assert_eq!(status().await, 200);
-    bench.clock.set_back(limits::CLOCK_STEP / 2);
+    bench.set_back(limits::CLOCK_STEP / 2);
     assert_eq!(status().await, 200, "a little does no harm");
-    bench.clock.set_back(Duration::from_secs(86_400));
+    bench.set_back(Duration::from_secs(86_400));
     assert_eq!(status().await, 401);
-    bench.clock.pass(Duration::from_secs(86_400));
+    bench.clock.advance(Duration::from_secs(86_400));
     assert_eq!(status().await, 401, "it stays over");
 }
 
@@ -181,7 +181,7 @@ async fn a_session_has_an_end_however_much_it_is_used() {
     let mut age = Duration::ZERO;
     while age < limits::SESSION_AGE {
         assert_eq!(bench.by(&browser, "GET", "/api/session", None).await.status, 200, "{age:?}");
-        bench.clock.pass(step);
+        bench.clock.advance(step);
         age += step;
     }
     assert_eq!(bench.by(&browser, "GET", "/api/session", None).await.status, 401);

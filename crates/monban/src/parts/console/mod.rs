@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use console::access::{self, Access};
+use console::access::Access;
 use finding::{Fault, Finding, KeyPath};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -81,7 +81,7 @@ impl Part for Console {
 
 /// Opens the console's accounts.
 fn open_access(keys: &config::Keys, host: &Host) -> Result<Access, Failure> {
-    let opened = Access::open(&host.data_dir, keys.url(), Box::new(access::SystemClock::default()));
+    let opened = Access::open(&host.data_dir, keys.url(), Arc::new(spine::clock::SystemClock::default()));
     let (access, aside) = opened.map_err(|error| {
         Failure::environment(error.to_string(), "the console's accounts are in `data_dir`")
     })?;
