@@ -1,4 +1,4 @@
-//! The channels of a configuration, with their secrets read, whatever their kind.
+//! The channels of a configuration, with their secrets.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// All channels by name.
+    /// Opens all channels and returns them by name.
     ///
     /// # Errors
     /// All faults of the configuration ([`NotifyConfig::faults`]) and of its secrets.

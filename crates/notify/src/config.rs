@@ -1,4 +1,4 @@
-//! `[notify]`: what the owner writes, as plain structs that the command's TOML is read into.
+//! The section `[notify]`, as plain structs.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,11 +19,11 @@ use crate::quiet::Quiet;
 use crate::template::Template;
 use spine::secret::Source;
 
-/// Who is told of what, and how. Without any channel nobody is.
+/// The section `[notify]`. Without a channel, nothing is sent.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NotifyConfig {
-    /// Where the owner's browser finds the console, such as `https://gate.example.org`: links in notices begin with it.
+    /// The console's address for the owner's browser, such as `https://gate.example.org`: links in notices begin with it.
     /// None: notices have no link.
     #[serde(deserialize_with = "console_url")]
     pub console_url: Option<String>,
@@ -36,7 +36,7 @@ pub struct NotifyConfig {
     pub mail: Vec<MailConfig>,
     /// Webhooks of any other kind.
     pub webhook: Vec<WebhookConfig>,
-    /// What is told. None: [`RuleConfig::attacks`].
+    /// The rules that choose events. None: [`RuleConfig::attacks`].
     pub rule: Vec<RuleConfig>,
     /// The daily summary. None: there is none.
     pub summary: Option<SummaryConfig>,
@@ -52,12 +52,12 @@ pub struct SlackConfig {
     pub url_file: Option<PathBuf>,
     /// Or the variable of the environment that holds it.
     pub url_env: Option<String>,
-    /// Tell the first event of a burst at once.
+    /// Send the first event of a burst at once.
     #[serde(default = "yes")]
     pub at_once: bool,
     /// Quiet hours.
     pub quiet: Option<Quiet>,
-    /// Notices of events within an hour; more are put together into later digests.
+    /// Notices of events within an hour; further ones wait for later digests.
     #[serde(default = "max_per_hour")]
     pub max_per_hour: u32,
 }
@@ -70,7 +70,7 @@ pub struct MailConfig {
     pub name: String,
     /// `host` or `host:port`; the port is 587 for STARTTLS and 465 for TLS where none is given.
     pub server: String,
-    /// How the connection is made safe.
+    /// The connection's encryption.
     #[serde(default)]
     pub security: Security,
     /// PEM file with the authorities that vouch for the server. None: the public ones.
@@ -86,17 +86,17 @@ pub struct MailConfig {
     /// Recipients.
     #[serde(deserialize_with = "one_or_many")]
     pub to: Vec<String>,
-    /// Tell the first event of a burst at once, too. False: a burst makes one mail, its digest.
+    /// Send the first event of a burst at once, too. False: a burst makes one mail, its digest.
     #[serde(default)]
     pub at_once: bool,
     /// Quiet hours.
     pub quiet: Option<Quiet>,
-    /// Notices of events within an hour; more are put together into later digests.
+    /// Notices of events within an hour; further ones wait for later digests.
     #[serde(default = "max_per_hour")]
     pub max_per_hour: u32,
 }
 
-/// How a connection to a mail server is made safe. Never not at all.
+/// The encryption of a connection to a mail server. There is no plain one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Security {
@@ -125,12 +125,12 @@ pub struct WebhookConfig {
     pub secret_file: Option<PathBuf>,
     /// Or the variable of the environment that holds it. With neither, nothing is signed.
     pub secret_env: Option<String>,
-    /// Tell the first event of a burst at once.
+    /// Send the first event of a burst at once.
     #[serde(default = "yes")]
     pub at_once: bool,
     /// Quiet hours.
     pub quiet: Option<Quiet>,
-    /// Notices of events within an hour; more are put together into later digests.
+    /// Notices of events within an hour; further ones wait for later digests.
     #[serde(default = "max_per_hour")]
     pub max_per_hour: u32,
 }
@@ -144,15 +144,15 @@ pub struct RuleConfig {
     /// Names of channels. None: all.
     #[serde(default, deserialize_with = "one_or_many")]
     pub channels: Vec<String>,
-    /// Which events: all of these must hold. Empty: every event.
+    /// Conditions that must all hold for an event. Empty: every event.
     #[serde(default)]
     pub when: When,
-    /// How long events are counted until a digest tells of them.
+    /// Time in which events are counted for one digest.
     #[serde(default = "ten_minutes", deserialize_with = "time_span")]
     pub digest: Duration,
-    /// Tell the first event of a burst at once. None: as each channel says.
+    /// Send the first event of a burst at once. None: as each channel says.
     pub at_once: Option<bool>,
-    /// Tell in quiet hours, too.
+    /// Send in quiet hours, too.
     #[serde(default)]
     pub through_quiet: bool,
     /// Template of the subject. None: the built-in one.
@@ -162,7 +162,7 @@ pub struct RuleConfig {
 }
 
 impl RuleConfig {
-    /// The rule where none is written: blocked requests, to all channels.
+    /// Returns the rule of a configuration without rules: blocked requests, to all channels.
     pub fn attacks() -> Self {
         Self {
             name: "attacks".into(),
@@ -206,12 +206,12 @@ impl<'de> Visitor<'de> for WhenVisitor {
     }
 }
 
-/// A key, checked while its place in the file is still known.
+/// A key, checked while its place in the file is known.
 struct Property(String);
 
 impl<'de> Deserialize<'de> for Property {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // a rule is for events that are yet to come
+        // a rule concerns future events
         const KNOWN: &[&str] =
             &["site", "client", "rule", "action", "severity", "status", "method", "text", "node", "gate"];
         let name = String::deserialize(deserializer)?;
@@ -257,7 +257,7 @@ pub struct SummaryConfig {
     pub channels: Vec<String>,
 }
 
-/// What all kinds of channels have.
+/// The settings that all kinds of channels have.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Common<'a> {
     /// Its name.
@@ -266,7 +266,7 @@ pub struct Common<'a> {
     pub kind: &'static str,
     /// Its place among those of its kind, from 0.
     pub index: usize,
-    /// Tell the first event of a burst at once.
+    /// Send the first event of a burst at once.
     pub at_once: bool,
     /// Quiet hours.
     pub quiet: Option<Quiet>,
@@ -275,7 +275,7 @@ pub struct Common<'a> {
 }
 
 impl NotifyConfig {
-    /// The channels, whatever their kind.
+    /// Returns the channels of all kinds.
     pub fn channels(&self) -> impl Iterator<Item = Common<'_>> {
         macro_rules! common {
             ($list:ident, $kind:literal) => {
@@ -292,12 +292,12 @@ impl NotifyConfig {
         common!(slack, "slack").chain(common!(mail, "mail")).chain(common!(webhook, "webhook"))
     }
 
-    /// The rules: the written ones, or the one that stands in for none.
+    /// Returns the configured rules, or the default one.
     pub fn rules(&self) -> Vec<RuleConfig> {
         if self.rule.is_empty() { vec![RuleConfig::attacks()] } else { self.rule.clone() }
     }
 
-    /// Whether anybody is told of anything.
+    /// Whether there is a channel.
     pub fn is_active(&self) -> bool {
         self.channels().next().is_some()
     }
@@ -369,10 +369,10 @@ impl NotifyConfig {
 }
 
 impl SlackConfig {
-    /// Where the address is.
+    /// Returns the source of the address.
     ///
     /// # Errors
-    /// If it is nowhere or in two places.
+    /// If there is none, or two.
     pub fn url(&self) -> Result<Source, String> {
         Source::one_of("url", self.url_file.as_ref(), self.url_env.as_ref())?
             .ok_or_else(|| "needs url_file or url_env".to_owned())

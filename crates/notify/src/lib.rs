@@ -1,23 +1,23 @@
-//! Being told: notices of events by Slack, mail and webhook.
+//! Notices of events by Slack, mail and webhook.
 //!
-//! The owner's rules choose events; the first of a burst is told at once, what follows as a digest. Channels have quiet hours
-//! and limits; what cannot be delivered waits on disk and is tried again, and a channel that fails is told of by the others.
-//! Events are read from the store and the journal, as any watcher does: no gate waits for a notice.
+//! The owner's rules choose events; the first of a burst makes a notice at once, later ones a digest. Channels have quiet hours
+//! and limits; a notice that cannot be delivered waits on disk for a retry, and the other channels report a channel that fails.
+//! Events come from the store and the journal, as for any watcher: no gate waits for a notice.
 //!
-//! It does not decide what an event is or whether one is made, and it has no part in the console's live view.
+//! The crate makes no events, and has no part in the console's live view.
 //!
 //! # Map
 //!
 //! Pure, the time passed in:
-//! - [`config`]: what the owner writes
-//! - [`planner`]: which channel is told what, and when
-//! - [`outbox`]: one channel's queue and record; [`retry`]: when to try again
-//! - [`quiet`]: quiet hours; [`tally`]: many events as few numbers; [`seen`]: one event as few facts
-//! - [`notice`], [`message`], [`template`], [`text`]: from facts to words
+//! - [`config`]: the section `[notify]`
+//! - [`planner`]: decides what each channel sends and when
+//! - [`outbox`]: one channel's queue and record; [`retry`]: times of retries
+//! - [`quiet`]: quiet hours; [`tally`]: counts of events; [`seen`]: the facts of one event
+//! - [`notice`], [`message`], [`template`], [`text`]: from facts to text
 //!
 //! Towards files and peers:
-//! - [`state`]: what outlives a restart
-//! - [`service`]: the running notifier; [`status`]: how the channels fare
+//! - [`state`]: the state that outlives a restart
+//! - [`service`]: the running notifier; [`status`]: the state of the channels
 //! - [`channel`]: the channels by name; [`slack`], [`mail`], [`webhook`]: one kind each
 //! - [`limits`]: every limit of this crate
 //!

@@ -1,4 +1,4 @@
-//! The limits of this crate: what each counts, why it stands where it does, and what happens beyond it.
+//! The limits of this crate: what each counts, its reason, and what happens beyond it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ pub const MAX_CHANNELS: usize = 20;
 pub const MAX_RULES: usize = 50;
 /// Bytes of a template, as written; a longer one is a fault of the configuration.
 pub const MAX_TEMPLATE_BYTES: usize = 16 * 1024;
-/// Bytes that a template may make; beyond it the notice has the built-in text and a line that says why.
+/// Bytes of a template's output; beyond it the notice has the built-in text and a line that says why.
 pub const MAX_RENDERED_BYTES: usize = 16 * 1024;
 /// Steps of a template's execution (minijinja's fuel), with the same outcome.
 pub const TEMPLATE_FUEL: u64 = 100_000;
@@ -19,28 +19,28 @@ pub const MAX_FIELD_CHARS: usize = 300;
 pub const MAX_NAMED_RULES: usize = 8;
 /// Different values (clients, sites, rules, paths) that a tally counts one by one; further ones are counted together.
 pub const MAX_TALLY_KEYS: usize = 100;
-/// Of these, how many a notice names.
+/// Values of a tally that a notice names.
 pub const TOP: usize = 5;
 
-/// Notices that wait for one channel. Beyond it the oldest goes, is counted, and is told of.
+/// Queued notices of one channel. Beyond it the oldest is dropped and counted, and the readers learn of it.
 pub const MAX_QUEUE: usize = 100;
-/// From so many waiting notices on, a channel gets no new digests: they go on counting until it delivers again. So a channel
-/// that is down for days loses nothing.
+/// Queued notices from which on a channel gets no new digests: they keep counting until it delivers again. So a channel that is
+/// down for days loses nothing.
 pub const COALESCE_FROM: usize = 16;
-/// Bytes of the state file that are read; a larger one counts as damaged. What the limits above allow stays below it.
+/// Bytes of the state file that are read; a larger one counts as damaged. The limits above keep a state below it.
 pub const MAX_STATE_BYTES: u64 = 64 * 1024 * 1024;
-/// Events older than this when they come in (an import, a sensor that was away) make no notice. They are counted.
+/// Age at which an arriving event (an import, a sensor that was away) makes no notice. It is counted.
 pub const MAX_EVENT_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// Pause after the first failure in a row; it doubles with each further one.
 pub const FIRST_RETRY: Duration = Duration::from_secs(10);
 /// The longest pause between two tries, save where the peer asks for a longer one.
 pub const MAX_RETRY: Duration = Duration::from_secs(3600);
-/// The longest Retry-After that is believed; a longer one is cut to it.
+/// The longest Retry-After that is followed; a longer one is cut to it.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
-/// Failures in a row after which the other channels are told. A refusal is told at once.
+/// Failures in a row after which the other channels get a notice. A refusal makes one at once.
 pub const TELL_AFTER_FAILURES: u32 = 3;
-/// The others are told of one channel's failing at most this often.
+/// Least time between two notices of one channel's failure.
 pub const TELL_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Time for one delivery, from the connection to the answer.

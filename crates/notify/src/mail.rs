@@ -1,6 +1,6 @@
 //! Mail by SMTP (RFC 5321), with STARTTLS (RFC 3207) required or TLS from the first byte (RFC 8314), and authentication.
 //!
-//! The library encodes every header; a subject has no line end by then anyway, so nothing in an event can add a header.
+//! The library encodes every header, and a subject has no line end, so nothing in an event can add a header.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -38,7 +38,7 @@ impl Mail {
     /// Reads addresses and the secret. No connection is made.
     ///
     /// # Errors
-    /// What is missing or wrong.
+    /// The missing or wrong value.
     pub fn open(config: &MailConfig) -> Result<Self, String> {
         let mailbox = |text: &String| {
             text.parse::<Mailbox>()
@@ -83,8 +83,7 @@ impl Mail {
     /// Delivers one message. A mail that is sent twice has the same Message-ID.
     ///
     /// # Errors
-    /// A reply of 5xx refuses it, save where it is about authentication, which the owner can mend; all else is worth another
-    /// try.
+    /// A reply of 5xx refuses the message, except for authentication, which the owner can correct; any other error allows a retry.
     pub async fn send(&self, message: &Message) -> Result<(), SendError> {
         let mail = self.mail(message).map_err(|what| SendError::Refused { what })?;
         // the library's timeout is one for each step
@@ -115,7 +114,7 @@ impl Mail {
         }
     }
 
-    /// The mail: text, with the headers that keep robots from answering (RFC 3834 §5).
+    /// Returns the mail: text, with the headers that keep robots from answering (RFC 3834 §5).
     fn mail(&self, message: &Message) -> Result<lettre::Message, String> {
         let mut body = message.body.clone();
         if let Some(link) = &message.link {
@@ -229,7 +228,7 @@ mod tests {
         let message = Message {
             id: "01X".into(),
             at: event::Timestamp::MIN,
-            // not even one that comes past the notice's own cleaning
+            // not even one that passes the notice's own cleaning
             subject: "a\r\nBcc: evil@example.net\r\n\r\nbody é".into(),
             body: "line\n.\nBcc: evil@example.net".into(),
             link: None,
@@ -259,7 +258,7 @@ mod tests {
         let mut sorted = (names.clone(), expected.to_vec());
         sorted.0.sort_unstable();
         sorted.1.sort_unstable();
-        // MIME-Version is the library's affair
+        // the library adds MIME-Version
         sorted.0.retain(|name| *name != "MIME-Version");
         assert_eq!(sorted.0, sorted.1, "{text}");
     }

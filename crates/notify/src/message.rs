@@ -1,4 +1,4 @@
-//! Notices in words: subject, text, link and data. The text is plain; each channel escapes it as its format needs.
+//! Notices as text: subject, body, link and data. The text is plain; each channel escapes it for its format.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::seen::{Seen, SeenRule};
 use crate::tally::Tally;
 use crate::text::{counted, grouped, shown, shown_lines};
 
-/// A notice in words.
+/// A notice as text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     /// The notice's id.
@@ -24,13 +24,13 @@ pub struct Message {
     pub subject: String,
     /// Lines without control characters.
     pub body: String,
-    /// Where the console shows the event; made of the owner's address and the event's id alone.
+    /// The event's page in the console, from the owner's address and the event's id alone.
     pub link: Option<String>,
     /// The notice itself, for machines.
     pub data: serde_json::Value,
 }
 
-/// What a template can say: see docs/user/notices.md.
+/// The values that a template can name: see docs/user/notices.md.
 #[derive(Clone, Debug, Serialize)]
 pub struct Facts {
     kind: &'static str,
@@ -48,7 +48,7 @@ pub struct Facts {
     event: Option<Seen>,
 }
 
-/// Puts notices into words.
+/// Turns notices into text.
 #[derive(Clone, Debug)]
 pub struct Words {
     node: String,
@@ -58,7 +58,7 @@ pub struct Words {
 }
 
 impl Words {
-    /// In the way of this configuration, on the machine of this name.
+    /// Builds the texts' settings from a configuration, on the machine of this name.
     pub fn new(config: &NotifyConfig, node: &str) -> Self {
         Self {
             node: shown(node.as_bytes(), 64),
@@ -68,7 +68,7 @@ impl Words {
         }
     }
 
-    /// The notice in words. A template that fails is replaced by the built-in text, with a line that says so.
+    /// Returns the text of a notice. The built-in text replaces a template that fails, with a line that says so.
     pub fn message(&self, notice: &Notice) -> Message {
         let (mut subject, mut body, example) = match &notice.kind {
             Kind::Event { rule, event } => {
@@ -281,13 +281,13 @@ fn rule_of(notice: &Notice) -> Option<&str> {
     }
 }
 
-/// `Label: text` for each text that is not empty.
+/// Returns `Label: text` for each text that is not empty.
 fn labelled(lines: &[(&str, String)]) -> String {
     let lines = lines.iter().filter(|(_, text)| !text.is_empty());
     lines.map(|(label, text)| format!("{label}: {text}")).collect::<Vec<_>>().join("\n")
 }
 
-/// One notice of each kind that templates are for, to try them with.
+/// Returns one notice of each kind that templates are for, to try them.
 pub(crate) fn samples() -> Vec<Facts> {
     let seen = Seen {
         id: EventId::derived(Timestamp::MIN, "sample", "1"),

@@ -1,4 +1,4 @@
-//! A notice: what one channel is to be told, before it is put into words.
+//! A notice as facts, before it becomes text.
 
 use event::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,42 +6,42 @@ use serde::{Deserialize, Serialize};
 use crate::seen::Seen;
 use crate::tally::Tally;
 
-/// Something that a channel is to tell.
+/// A notice for one channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Unique: receivers that get a notice twice know it by this.
+    /// A unique id, by which receivers recognise a notice that arrives twice.
     pub id: String,
     /// When it was made.
     pub at: Timestamp,
-    /// Whether it is told in quiet hours, too.
+    /// Whether it is sent in quiet hours, too.
     #[serde(default)]
     pub urgent: bool,
-    /// What it is about.
+    /// The subject.
     #[serde(flatten)]
     pub kind: Kind,
 }
 
-/// What a notice is about.
+/// The subject of a notice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Kind {
     /// The first event of a burst.
     Event {
-        /// The rule that wants it told.
+        /// The rule that matched.
         rule: String,
         /// The event.
         event: Box<Seen>,
     },
-    /// What came since the last notice of this rule.
+    /// The events since the last notice of this rule.
     Digest {
-        /// The rule that wants it told.
+        /// The rule that matched.
         rule: String,
         /// The events.
         tally: Box<Tally>,
     },
     /// The daily summary.
     Summary {
-        /// Since when it counts.
+        /// Start of the day.
         since: Timestamp,
         /// All events since then.
         tally: Box<Tally>,
@@ -54,36 +54,36 @@ pub enum Kind {
     Failing {
         /// That channel.
         channel: String,
-        /// What it says.
+        /// Its last error.
         what: String,
-        /// Since when.
+        /// Time of its first failure.
         since: Timestamp,
         /// Notices that wait for it.
         waiting: usize,
     },
-    /// It delivers again.
+    /// Another channel delivers again.
     Recovered {
         /// That channel.
         channel: String,
-        /// Since when it failed.
+        /// Time of its first failure.
         since: Timestamp,
-        /// Notices that waited for it and come now.
+        /// Queued notices that it sends now.
         waiting: usize,
     },
     /// Notices are lost.
     Dropped {
-        /// For which channel.
+        /// The channel.
         channel: String,
-        /// Why.
+        /// The cause.
         why: String,
-        /// How many notices.
+        /// Number of notices.
         notices: u64,
-        /// How many events they told of.
+        /// Number of events in them.
         events: u64,
     },
     /// The notifier's own state was lost.
     StateLost {
-        /// What was wrong with it.
+        /// The fault.
         what: String,
     },
     /// The owner tries the channel.
@@ -98,7 +98,7 @@ pub struct DayBefore {
 }
 
 impl Notice {
-    /// How many events it tells of.
+    /// Returns the number of events in the notice.
     pub fn events(&self) -> u64 {
         match &self.kind {
             Kind::Event { .. } => 1,
@@ -107,7 +107,7 @@ impl Notice {
         }
     }
 
-    /// Keeps what was read from a file within the limits.
+    /// Cuts values that were read from a file to the limits.
     pub(crate) fn bound(&mut self) {
         if let Kind::Digest { tally, .. } | Kind::Summary { tally, .. } = &mut self.kind {
             tally.bound();

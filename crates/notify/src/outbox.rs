@@ -1,4 +1,4 @@
-//! What waits for one channel, and how the channel fares. Pure: the time is passed in.
+//! The queue of one channel, and its record of deliveries. Pure: the time is passed in.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,41 +15,41 @@ use crate::text::shown;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Outbox {
-    /// What waits, oldest first; at most [`MAX_QUEUE`].
+    /// Queued notices, oldest first; at most [`MAX_QUEUE`].
     pub queue: VecDeque<Notice>,
     /// Failures in a row.
     pub failures: u32,
-    /// Nothing is tried before.
+    /// The time before which no delivery is tried.
     pub next_try: Timestamp,
-    /// Since when nothing was delivered; none while all is well.
+    /// The first of the failures in a row; none after a success.
     pub failing_since: Option<Timestamp>,
-    /// What the last failure was; empty while all is well.
+    /// The last failure; empty after a success.
     pub last_error: String,
     /// Whether the other channels know that this one fails.
     pub told: bool,
-    /// When they were last told.
+    /// When the other channels last got a notice of it.
     pub told_at: Option<Timestamp>,
     /// Notices delivered.
     pub sent: u64,
-    /// When the last one was.
+    /// Time of the last delivery.
     pub last_sent: Option<Timestamp>,
-    /// Tries that failed.
+    /// Failed tries.
     pub failed_tries: u64,
-    /// Notices that the peer refused, and those for which there was no room.
+    /// Lost notices: refused by the peer, or dropped from a full queue.
     pub lost: Lost,
-    /// Of these, what the channel's readers were not told of yet.
+    /// Lost notices that the channel's readers do not know of yet.
     pub owed: Lost,
-    /// When notices of events were made within the last hour.
+    /// Times of the notices of events within the last hour.
     pub made: VecDeque<Timestamp>,
 }
 
-/// Notices that do not reach their readers.
+/// A number of lost notices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Lost {
     /// Notices.
     pub notices: u64,
-    /// Events that they told of.
+    /// Events in these notices.
     pub events: u64,
 }
 
@@ -60,27 +60,27 @@ impl Lost {
     }
 }
 
-/// What the other channels are to be told.
+/// The notice that the other channels must get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tell {
     /// Nothing.
     Nothing,
-    /// That this channel fails.
+    /// This channel fails.
     Failing {
-        /// Since when.
+        /// Time of the first failure.
         since: Timestamp,
     },
-    /// That it delivers again, and what its readers missed.
+    /// This channel delivers again, and its readers missed these.
     Recovered {
-        /// Since when it failed, if the others know of it.
+        /// Time of the first failure, if the others know of it.
         since: Option<Timestamp>,
-        /// What was lost meanwhile.
+        /// Notices lost meanwhile.
         lost: Lost,
     },
 }
 
 impl Outbox {
-    /// Adds a notice. Returns whether the oldest one had to go, as the first since readers were told of such.
+    /// Adds a notice. Returns whether the queue dropped its oldest one, for the first time since readers learned of a loss.
     pub fn push(&mut self, notice: Notice) -> bool {
         self.queue.push_back(notice);
         let mut first = false;
@@ -94,14 +94,14 @@ impl Outbox {
         first
     }
 
-    /// The notice to send now. While it is quiet, only an urgent one.
+    /// Returns the notice to send now; in quiet hours only an urgent one.
     pub fn due(&self, now: Timestamp, quiet: bool) -> Option<&Notice> {
         // A clock that was set back must not silence a channel.
         let waits = now < self.next_try && self.next_try <= later(now, MAX_RETRY_AFTER);
         if waits { None } else { self.queue.iter().find(|notice| notice.urgent || !quiet) }
     }
 
-    /// A notice was delivered.
+    /// Records a delivery.
     pub fn delivered(&mut self, id: &str, now: Timestamp) -> Tell {
         self.queue.retain(|notice| notice.id != id);
         self.sent += 1;
@@ -114,7 +114,7 @@ impl Outbox {
         if since.is_none() && lost.notices == 0 { Tell::Nothing } else { Tell::Recovered { since, lost } }
     }
 
-    /// A delivery failed. A refused notice goes; any other stays and is tried again.
+    /// Records a failure. A refused notice is dropped; any other stays for a retry.
     pub fn failed(&mut self, id: &str, error: &SendError, now: Timestamp) -> Tell {
         self.failures = self.failures.saturating_add(1);
         self.failed_tries += 1;
@@ -141,7 +141,7 @@ impl Outbox {
         Tell::Failing { since }
     }
 
-    /// When another notice of events may be made; none if now. `limit` is that of an hour.
+    /// Returns when another notice of events may be made; none if it may now. `limit` counts for an hour.
     pub fn has_room_at(&mut self, limit: u32, now: Timestamp) -> Option<Timestamp> {
         const HOUR: Duration = Duration::from_secs(3600);
         self.made.retain(|made| *made <= now && now < later(*made, HOUR));
@@ -156,7 +156,7 @@ impl Outbox {
     }
 }
 
-/// A time and a span, in microseconds.
+/// Adds a span to a time.
 pub(crate) fn later(time: Timestamp, span: Duration) -> Timestamp {
     let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
     Timestamp::from_micros(time.as_micros().saturating_add(micros))
@@ -187,7 +187,7 @@ mod tests {
             assert_eq!(outbox.due(at(now + pause - 1), false), None);
             now += pause;
         }
-        // the others are told at the third failure, once
+        // the others learn of it at the third failure, once
         assert_eq!(told, [false, false, true, false]);
         let asks = SendError::Later { what: "answered 429".into(), after: Some(Duration::from_secs(1000)) };
         outbox.failed("1", &asks, at(now));
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(outbox.due(at(10), false).unwrap().id, "2");
         let lost = Lost { notices: 1, events: 0 };
         assert_eq!(outbox.delivered("2", at(10)), Tell::Recovered { since: Some(at(0)), lost });
-        // fails again within the hour: nobody is bothered
+        // a failure within the same hour makes no notice
         outbox.push(notice(3));
         assert_eq!(outbox.failed("3", &refused, at(20)), Tell::Nothing);
         // its readers still learn of the loss

@@ -1,11 +1,11 @@
-//! Which channel is told what, and when: rules, bursts, quiet hours, limits, the daily summary. Pure: events and the time come
-//! in, notices stand in the outboxes afterwards.
+//! Decides what each channel sends and when: rules, bursts, quiet hours, limits, the daily summary. Pure: it takes events and
+//! the time, and puts notices into the outboxes.
 //!
-//! For each rule and channel there is a window. The first event that matches opens it, and is told at once where the channel
-//! wants that. What comes while the window is open is counted. When it ends, a digest tells of what was counted and the window
-//! goes on for another span; a window in which nothing came closes, and the next event is a first one again. In quiet hours,
-//! beyond the channel's limit, and while many notices wait for a failing channel, the window stays open and goes on counting:
-//! nothing is lost, it comes later and in fewer notices.
+//! Each rule has a window for each channel. The first event that matches opens the window, and makes a notice at once if the channel
+//! asks for that. The window counts later events. At its end, a digest reports the counts and the window continues for another
+//! span; a window without events closes, and the next event is a first one again. In quiet hours, beyond the channel's limit, and
+//! while many notices wait for a failing channel, the window stays open and keeps counting: nothing is lost, it arrives later and in
+//! fewer notices.
 
 use std::collections::BTreeMap;
 
@@ -25,25 +25,25 @@ use crate::seen::Seen;
 use crate::state::State;
 use crate::tally::Tally;
 
-/// Events of one rule that one channel is to be told of.
+/// The events of one rule that wait for one channel's digest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Window {
     /// When it ends.
     pub until: Timestamp,
-    /// What came meanwhile.
+    /// The events since it opened.
     pub tally: Tally,
 }
 
-/// The day that the next summary tells of.
+/// The day that the next summary covers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Day {
-    /// Since when.
+    /// Its start.
     pub since: Timestamp,
     /// When the summary is due.
     pub until: Timestamp,
-    /// What came.
+    /// Its events.
     pub tally: Tally,
     /// The day before.
     pub before: Option<DayBefore>,
@@ -62,7 +62,7 @@ struct Channel {
     max_per_hour: u32,
 }
 
-/// See the module.
+/// The planner; see the module.
 pub struct Planner {
     node: String,
     zone: TimeZone,
@@ -73,8 +73,8 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// Goes on from `state`, as `config` says, on the machine `node`. What the state has of rules and channels that the
-    /// configuration has not goes.
+    /// Continues from `state` with the rules and channels of `config`, on the machine `node`. Rules and channels that the configuration
+    /// no longer has are dropped from the state.
     pub fn new(config: &NotifyConfig, node: &str, mut state: State) -> Self {
         let named = |names: &[String]| match names {
             [] => config.channels().map(|channel| channel.name.to_owned()).collect(),
@@ -110,27 +110,27 @@ impl Planner {
         }
     }
 
-    /// All that must outlive a restart.
+    /// Returns the state, which must outlive a restart.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// The same, to move the cursor.
+    /// Returns the state, to move the cursor.
     pub fn state_mut(&mut self) -> &mut State {
         &mut self.state
     }
 
-    /// Takes the state out, for another configuration.
+    /// Returns the state, for a planner with another configuration.
     pub fn into_state(self) -> State {
         self.state
     }
 
-    /// Names and kinds of the channels.
+    /// Returns names and kinds of the channels.
     pub fn channels(&self) -> impl Iterator<Item = (&str, &'static str)> {
         self.channels.iter().map(|(name, channel)| (name.as_str(), channel.kind))
     }
 
-    /// Takes an event that came in at `now`.
+    /// Handles an event that arrived at `now`.
     pub fn observe(&mut self, event: &Event, now: Timestamp) {
         if later(event.time, MAX_EVENT_AGE) < now {
             self.state.skipped += 1;
@@ -158,7 +158,7 @@ impl Planner {
         let (rule, Some(channel)) = (&rules[at].config, channels.get(name)) else { return };
         let ends = later(now, rule.digest);
         let windows = state.windows.entry(rule.name.clone()).or_default();
-        // one that nothing came into is as good as closed
+        // a window without events counts as closed
         if windows.get(name).is_some_and(|window| window.until <= now && window.tally.count == 0) {
             windows.remove(name);
         }
@@ -179,7 +179,7 @@ impl Planner {
         }
     }
 
-    /// Until when the channel may get no notice of this rule's events; none if it may now.
+    /// Returns until when the channel must get no notice of this rule's events; none if it may now.
     fn held_until(&mut self, at: usize, name: &str, now: Timestamp) -> Option<Timestamp> {
         let rule = &self.rules[at].config;
         let channel = self.channels.get(name)?;
@@ -191,7 +191,7 @@ impl Planner {
         quiet.max(full).max(failing)
     }
 
-    /// Lets the time pass: digests and the summary that are due.
+    /// Makes the digests and the summary that are due.
     pub fn tick(&mut self, now: Timestamp) {
         for at in 0..self.rules.len() {
             for name in self.rules[at].channels.clone() {
@@ -211,7 +211,7 @@ impl Planner {
         let Some(windows) = self.state.windows.get_mut(&rule_name) else { return };
         let Some(window) = windows.get_mut(name) else { return };
         let ends = later(now, digest);
-        // a clock that was set back must not make it wait for longer than it would anyway
+        // a clock that was set back must not lengthen the wait
         window.until = window.until.min(held.map_or(ends, |held| held.max(ends)));
         if now < window.until {
             return;
@@ -265,18 +265,18 @@ impl Planner {
         }
     }
 
-    /// The notice that the channel is to send now.
+    /// Returns the notice that the channel must send now.
     pub fn due(&self, name: &str, now: Timestamp) -> Option<&Notice> {
         let quiet = self.quiet_until(name, now).is_some();
         self.state.channels.get(name)?.due(now, quiet)
     }
 
-    /// When the channel's quiet hours end; none outside them.
+    /// Returns the end of the channel's quiet hours; none outside them.
     pub fn quiet_until(&self, name: &str, now: Timestamp) -> Option<Timestamp> {
         self.channels.get(name)?.quiet?.until(now, &self.zone)
     }
 
-    /// What became of a notice that was sent. Other channels are told where that is due.
+    /// Records the outcome of a delivery, and notifies the other channels if they must know.
     pub fn sent(&mut self, name: &str, id: &str, result: &Result<(), SendError>, now: Timestamp) {
         let Some(outbox) = self.state.channels.get_mut(name) else { return };
         let tell = match result {
@@ -304,7 +304,7 @@ impl Planner {
         }
     }
 
-    /// The state was lost: everybody is told.
+    /// Notifies every channel that the state was lost.
     pub fn state_lost(&mut self, what: &str, now: Timestamp) {
         let names: Vec<String> = self.channels.keys().cloned().collect();
         for name in names {
@@ -337,8 +337,8 @@ impl Planner {
         }
     }
 
-    /// As [`Planner::push_others`], but a loss that this causes is only counted, so that two full queues do not talk about
-    /// each other for ever.
+    /// As [`Planner::push_others`], but only counts a loss that this causes, so that two full queues do not report each other
+    /// for ever.
     fn push_others_quietly(&mut self, but: &str, kind: &Kind, now: Timestamp) {
         for (name, outbox) in self.state.channels.iter_mut().filter(|(name, _)| *name != but) {
             self.state.sequence += 1;
@@ -347,7 +347,7 @@ impl Planner {
         }
     }
 
-    /// The outbox of a channel.
+    /// Returns the outbox of a channel.
     pub fn outbox(&self, name: &str) -> Option<&Outbox> {
         self.state.channels.get(name)
     }

@@ -5,7 +5,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
 
-/// From one time of day to another, across midnight where the second is earlier: `"22:00-07:00"`.
+/// A span from one time of day to another, across midnight where the second is earlier: `"22:00-07:00"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quiet {
     from: Time,
@@ -13,8 +13,8 @@ pub struct Quiet {
 }
 
 impl Quiet {
-    /// When the quiet ends in which `now` lies; none outside it. On days when the clocks are changed, a time of day that does
-    /// not exist is the next that does.
+    /// Returns the end of the quiet hours that `now` is in; none outside them. On days when the clocks change, a time of day that does
+    /// not exist becomes the next one that does.
     pub fn until(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let local = zone.to_datetime(now.to_jiff());
         let (date, time) = (local.date(), local.time());
@@ -62,7 +62,7 @@ pub fn time_of_day(text: &str) -> Option<Time> {
     Time::new(number(hour)?, number(minute)?, 0, 0).ok()
 }
 
-/// The next moment after `now` at which it is `time` in the zone.
+/// Returns the next moment after `now` at which the zone's clocks show `time`.
 pub fn next(time: Time, now: Timestamp, zone: &TimeZone) -> Timestamp {
     let today = zone.to_datetime(now.to_jiff()).date();
     let days = [Some(today), today.tomorrow().ok(), today.tomorrow().and_then(|day| day.tomorrow()).ok()];

@@ -1,4 +1,4 @@
-//! When to try again: pauses that grow, and what a peer asks for with Retry-After.
+//! Times of retries: growing pauses, and Retry-After.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use event::Timestamp;
 
 use crate::limits::{FIRST_RETRY, MAX_RETRY, MAX_RETRY_AFTER};
 
-/// The pause after so many failures in a row: 10 s, doubling up to an hour.
+/// Returns the pause after so many failures in a row: 10 s, doubling up to an hour.
 pub fn pause(failures: u32) -> Duration {
     FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(MAX_RETRY)
 }
 
-/// What a Retry-After header asks for (RFC 9110 §10.2.3): seconds, or a date in any of the three forms of HTTP. At most
-/// [`MAX_RETRY_AFTER`]; a date that has passed is no pause. None for anything else.
+/// Reads a Retry-After header (RFC 9110 §10.2.3): seconds, or a date in any of the three forms of HTTP. At most
+/// [`MAX_RETRY_AFTER`]; a past date is no pause. None for anything else.
 pub fn retry_after(value: &[u8], now: Timestamp) -> Option<Duration> {
     let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // more digits than a number holds ask for more than is believed
+        // more digits than the number holds exceed the limit, too
         let seconds = text.parse().unwrap_or(u64::MAX);
         return Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
     }
@@ -30,25 +30,25 @@ pub fn retry_after(value: &[u8], now: Timestamp) -> Option<Duration> {
 pub enum SendError {
     /// May succeed later.
     Later {
-        /// What happened, without secrets.
+        /// The error, without secrets.
         what: String,
-        /// How long the peer asks to wait.
+        /// The pause that the peer asks for.
         after: Option<Duration>,
     },
     /// The peer refuses this notice and would refuse it again.
     Refused {
-        /// What it said, without secrets.
+        /// Its answer, without secrets.
         what: String,
     },
 }
 
 impl SendError {
-    /// May succeed later; the peer asks for no pause.
+    /// An error that may pass, without a pause from the peer.
     pub fn later(what: impl Into<String>) -> Self {
         Self::Later { what: what.into(), after: None }
     }
 
-    /// What happened.
+    /// Returns the error's text.
     pub fn what(&self) -> &str {
         match self {
             Self::Later { what, .. } | Self::Refused { what } => what,
@@ -56,8 +56,8 @@ impl SendError {
     }
 }
 
-/// What an HTTP status means for a delivery: 2xx is a success; 408, 429 and 5xx are worth another try; all else is refused,
-/// redirections included, since a secret must not follow them.
+/// Judges a delivery by its HTTP status: 2xx is a success; 408, 429 and 5xx allow a retry; any other is a refusal, redirections
+/// included, since a secret must not follow them.
 ///
 /// # Errors
 /// [`SendError`] for all but 2xx.

@@ -1,4 +1,4 @@
-//! What a notice says of one event: few facts, each fit to be read.
+//! The facts of one event in a notice, each cleaned for display.
 
 use event::{Action, Event, EventId, Gate, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{MAX_FIELD_CHARS, MAX_NAMED_RULES};
 use crate::text::shown;
 
-/// One event, as notices and templates know it. Every text is one line without control characters; what the event lacks is
-/// an empty text.
+/// One event, as notices and templates know it. Every text is one line without control characters; a missing value is an empty
+/// text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
-    /// Identifier: the link leads to it.
+    /// The event's id, which the link ends in.
     pub id: EventId,
-    /// When.
+    /// Time of the event.
     pub time: Timestamp,
-    /// Which machine.
+    /// The machine.
     pub node: String,
-    /// Which site.
+    /// The site.
     pub site: String,
-    /// Which gate.
+    /// The gate.
     pub gate: Gate,
-    /// What the gate did.
+    /// The gate's action.
     pub action: Action,
-    /// How severe.
+    /// The severity.
     pub severity: Severity,
     /// Address of the client.
     pub client: String,
@@ -32,13 +32,13 @@ pub struct Seen {
     pub path: String,
     /// Status of the answer; 0 where there was none.
     pub status: u16,
-    /// The rules that matched, each once, those first that say what the attack is.
+    /// The rules that matched, each once. Rules that name the attack come first.
     pub rules: Vec<SeenRule>,
-    /// How many further rules matched.
+    /// Number of further rules that matched.
     pub further_rules: usize,
     /// Inbound anomaly score.
     pub score: i64,
-    /// Why, in one line: the first rule's message, or the gate's own reason.
+    /// The cause in one line: the first rule's message, or the gate's own reason.
     pub what: String,
 }
 
@@ -51,7 +51,7 @@ pub struct SeenRule {
     pub message: String,
 }
 
-/// Rules that add up scores and block: they say nothing of the attack.
+/// Rules that add up scores and block, and do not name the attack.
 fn is_verdict(id: u64) -> bool {
     matches!(id, 949_000..=949_999 | 959_000..=959_999 | 980_000..=980_999)
 }
@@ -99,7 +99,7 @@ impl From<&Event> for Seen {
 }
 
 impl Seen {
-    /// The rules that say what the attack is, as labels to count by.
+    /// Returns the rules that name the attack, as labels to count by.
     pub(crate) fn labels(&self) -> impl Iterator<Item = String> {
         self.rules
             .iter()

@@ -1,7 +1,7 @@
-//! The running notifier: reads events, lets the planner decide, saves its state and sends what is due.
+//! The running notifier: reads events, asks the planner, saves the state and sends the notices that are due.
 //!
-//! The state is saved before a notice is sent and after it was, so a process that is killed between the two sends the one
-//! notice again, with the same id; nothing else is told twice, and nothing is lost.
+//! The state is saved before and after each delivery. A process that is killed between the two sends that one notice again, with the
+//! same id; no other notice is sent twice, and none is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -23,16 +23,16 @@ use crate::retry::SendError;
 use crate::state::{self, Loaded, State};
 use crate::status::Status;
 
-/// How often it looks for events and lets time pass.
+/// Pause between two looks at the events and the time.
 const PAUSE: Duration = Duration::from_millis(250);
-/// How often a state is saved of which nothing is to be sent: until then, the journal has what it holds.
+/// Pause between two saves of a state without a due notice: until then the journal holds its events.
 const SAVE_INTERVAL: Duration = Duration::from_secs(5);
-/// Events that are read at once.
+/// Events read in one step.
 const PAGE: usize = 500;
-/// How long running deliveries may take to end when the notifier stops.
+/// Time that running deliveries have to end when the notifier stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(3);
 
-/// The file of the state in a data folder.
+/// Returns the path of the state file in a data folder.
 pub fn state_path(data_dir: &Path) -> PathBuf {
     data_dir.join("notify.json")
 }
@@ -48,7 +48,7 @@ pub enum StartError {
     State {
         /// Its file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The events cannot be read.
@@ -56,7 +56,7 @@ pub enum StartError {
     Store(#[from] store::StoreError),
 }
 
-/// A notifier that is ready to run. It knows by now from which event on it tells.
+/// A notifier that is ready to run, with its place in the journal.
 pub struct Notifier {
     node: String,
     path: PathBuf,
@@ -67,9 +67,9 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Reads secrets and state. Events that come in from now on, and those since the state was saved, will be told; where there
-    /// is no state, none that is already there. None where no channel is configured: then the state goes, so that a later
-    /// configuration does not tell of what happened meanwhile.
+    /// Reads secrets and state. Notices will cover events from now on, and those since the state was saved; without a state,
+    /// none of the existing events. Returns none where no channel is configured, and removes the state, so that a later configuration
+    /// does not report the events meanwhile.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -109,7 +109,7 @@ impl Notifier {
         Ok(Some(Self { node: node.to_owned(), path, events, channels: Arc::new(channels), words, planner }))
     }
 
-    /// Runs it in the background, on the current tokio runtime.
+    /// Runs the notifier in the background, on the current tokio runtime.
     pub fn start(self) -> Handle {
         let (commands, receiver) = mpsc::channel(8);
         let status = Arc::new(Mutex::new(Status::of(&self.planner, now())));
@@ -142,30 +142,30 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// How the channels fare.
+    /// Returns the state of the channels.
     pub fn status(&self) -> Status {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Goes on with another configuration, which has at least one channel.
+    /// Continues with another configuration, which has at least one channel.
     pub async fn replace(&self, config: NotifyConfig, channels: BTreeMap<String, Channel>) {
-        // gone only if the notifier ended, which it does not before `stop`
+        // closed only after the notifier has ended, which it does not do before `stop`
         let _ = self.commands.send(Command::Reload(Box::new((config, channels)))).await;
     }
 
-    /// Sends a test notice by this channel at once, whatever waits. None if there is no such channel.
+    /// Sends a test notice by this channel at once, before queued ones. Returns none if there is no such channel.
     ///
     /// # Errors
-    /// Why it was not delivered.
+    /// The cause of a failed delivery.
     pub async fn test(&self, channel: &str) -> Option<Result<(), SendError>> {
         let (answer, result) = oneshot::channel();
         self.commands.send(Command::Test(channel.to_owned(), answer)).await.ok()?;
         result.await.ok()?
     }
 
-    /// Ends it: running deliveries may end, the state is saved.
+    /// Stops the notifier: waits for running deliveries and saves the state.
     pub async fn stop(&self) {
-        // ended already: so much the better
+        // it has ended already
         let _ = self.commands.send(Command::Stop).await;
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
@@ -175,7 +175,7 @@ impl Handle {
     }
 }
 
-/// A test notice in words.
+/// Returns the message of a test notice.
 pub fn test_message(words: &Words, node: &str) -> Message {
     let at = now();
     let seed =
@@ -191,7 +191,7 @@ struct Service {
     sends: JoinSet<(String, String, Result<(), SendError>)>,
     /// Channels with a delivery under way: one at a time, so that notices come in order.
     busy: BTreeSet<String>,
-    /// The state as the file has it.
+    /// The saved state.
     saved: Option<Vec<u8>>,
     saved_at: Instant,
     read_problem: Option<String>,
@@ -225,12 +225,12 @@ impl Service {
                 self.finish(done).await;
             }
         };
-        // what has not ended by then is sent again after the next start
+        // a delivery that has not ended by then is repeated after the next start
         let _ = tokio::time::timeout(STOP_DEADLINE, ending).await;
         self.save().await;
     }
 
-    /// Takes a page of events. Returns whether there may be more.
+    /// Reads a page of events. Returns whether there may be more.
     async fn take_events(&mut self) -> bool {
         let (events, since) =
             (Arc::clone(&self.notifier.events), Position::from_i64(self.notifier.planner.state().cursor));
@@ -280,7 +280,7 @@ impl Service {
         let (name, id, result) = match done {
             Ok(done) => done,
             Err(error) => {
-                // a delivery panicked: which one is not known, so all channels may go on
+                // a delivery panicked; its channel is unknown, so all channels may continue
                 tracing::error!("a delivery ended: {error}");
                 self.busy.clear();
                 return;
@@ -316,7 +316,7 @@ impl Service {
                 Some(channel) => Some(channel.send(&message).await),
                 None => None,
             };
-            // whoever asked may be gone
+            // the caller may be gone
             let _ = answer.send(result);
         });
     }
@@ -336,7 +336,7 @@ impl Service {
         let json = match self.notifier.planner.state().to_json() {
             Ok(json) if self.saved.as_ref() == Some(&json) => return,
             Ok(json) => json,
-            // no known state does this
+            // no known state fails here
             Err(error) => return self.note_save(Some(error.to_string())),
         };
         let (path, text) = (self.notifier.path.clone(), json.clone());

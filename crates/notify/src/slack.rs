@@ -1,8 +1,7 @@
 //! Slack's incoming webhooks (docs.slack.dev, "Sending messages using incoming webhooks").
 //!
-//! Everything that may hold an attacker's bytes is a `plain_text` object, in which Slack knows no formatting, and its `&`, `<`
-//! and `>` are escaped, so that no link and no mention can be written. The one link is made of the owner's address and the
-//! event's id.
+//! Every text that may hold an attacker's bytes is a `plain_text` object, which Slack does not format, with its `&`, `<` and `>`
+//! escaped, so that it makes no link and no mention. The one link has the owner's address and the event's id.
 
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -25,7 +24,7 @@ impl Slack {
     /// Reads the secret.
     ///
     /// # Errors
-    /// What is missing or wrong.
+    /// The missing or wrong value.
     pub fn open(config: &SlackConfig) -> Result<Self, String> {
         let url = config.url()?.read()?;
         let endpoint =
@@ -46,11 +45,11 @@ impl Slack {
     }
 }
 
-/// What Slack is sent.
+/// Returns the JSON for Slack.
 pub fn payload(message: &Message) -> Value {
     let plain = |text: &str, limit| {
         let text = escaped(text, limit);
-        // an empty text is refused
+        // Slack refuses an empty text
         json!({"type": "plain_text", "emoji": false, "text": if text.is_empty() { "-" } else { &text }})
     };
     let mut blocks = vec![
@@ -62,7 +61,7 @@ pub fn payload(message: &Message) -> Value {
         blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "verbatim": true, "text": text}}));
     }
     json!({
-        // for notifications; what the blocks say
+        // for notifications
         "text": escaped(&message.subject, SLACK_TEXT_CHARS),
         "mrkdwn": false,
         "parse": "none",
@@ -73,7 +72,7 @@ pub fn payload(message: &Message) -> Value {
     })
 }
 
-/// A text with `&`, `<` and `>` escaped as Slack wants it, of at most `limit` characters thereafter.
+/// Escapes `&`, `<` and `>` as Slack requires; the result has at most `limit` characters.
 pub fn escaped(text: &str, limit: usize) -> String {
     let mut escaped = String::new();
     let mut length = 0;
@@ -138,7 +137,7 @@ mod tests {
         assert_eq!(blocks[2]["text"], json!({"type": "mrkdwn", "verbatim": true, "text": link}));
         assert!(!payload["text"].as_str().unwrap().contains(['<', '>']));
         assert_eq!((&payload["parse"], &payload["mrkdwn"]), (&json!("none"), &json!(false)));
-        // and the owner reads the very payload
+        // and the owner reads the payload itself
         let shown = blocks[1]["text"]["text"].as_str().unwrap();
         let read = shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
         assert!(read.contains(evil), "{read}");

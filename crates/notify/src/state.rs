@@ -1,6 +1,6 @@
-//! What outlives a restart: one JSON file with the place in the journal up to which events were taken, the open windows, the
-//! queues and the channels' records. It is replaced as a whole, so a process that is killed at any moment goes on from one of
-//! its whole states: no event is taken twice and none is missed.
+//! The state that outlives a restart: one JSON file with the place in the journal, the open windows, the queues and the
+//! channels' records. It is replaced atomically, so a process that is killed at any moment continues from a complete state: it handles
+//! no event twice and misses none.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -13,17 +13,17 @@ use crate::limits::{MAX_CHANNELS, MAX_RULES, MAX_STATE_BYTES};
 use crate::outbox::Outbox;
 use crate::planner::{Day, Window};
 
-/// Everything that is remembered.
+/// The notifier's state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
-    /// Version of the form: [`State::VERSION`].
+    /// Version of the format: [`State::VERSION`].
     pub version: u32,
-    /// Events up to here were taken ([`Position::to_i64`]).
+    /// Place in the journal after the last event that was handled ([`Position::to_i64`]).
     pub cursor: i64,
-    /// Notices ever made.
+    /// Number of notices ever made.
     pub sequence: u64,
-    /// Events that were too old to be told of.
+    /// Number of events that were too old for a notice.
     pub skipped: u64,
     /// The open windows, by rule and channel.
     pub windows: BTreeMap<String, BTreeMap<String, Window>>,
@@ -33,18 +33,18 @@ pub struct State {
     pub channels: BTreeMap<String, Outbox>,
 }
 
-/// What a file held.
+/// The content of a state file.
 #[derive(Debug, PartialEq)]
 pub enum Loaded {
-    /// There is none: a first start.
+    /// No file: a first start.
     Nothing,
-    /// A whole state.
+    /// A complete state.
     State(Box<State>),
-    /// No state. It stands aside now.
+    /// A damaged file, which has been moved aside.
     Damaged {
-        /// What is wrong.
+        /// The fault.
         what: String,
-        /// Where it is.
+        /// Its new path.
         aside: PathBuf,
     },
 }
@@ -53,12 +53,12 @@ impl State {
     /// The version that this crate writes and reads.
     pub const VERSION: u32 = 1;
 
-    /// A state that begins at this place in the journal.
+    /// Returns a new state that begins at this place in the journal.
     pub fn beginning_at(cursor: Position) -> Self {
         Self { version: Self::VERSION, cursor: cursor.to_i64(), ..Self::default() }
     }
 
-    /// Reads a state, whoever wrote it; it is within the limits afterwards.
+    /// Reads a state from any source and cuts it to the limits.
     ///
     /// # Errors
     /// The fault.
@@ -86,10 +86,10 @@ impl State {
         Ok(state)
     }
 
-    /// Reads the file. One that holds no state is moved aside.
+    /// Reads the file. A damaged one is moved aside.
     ///
     /// # Errors
-    /// Those of the system.
+    /// The system's.
     pub fn load(path: &Path) -> io::Result<Loaded> {
         let what = match read(path) {
             Ok(None) => return Ok(Loaded::Nothing),
@@ -104,19 +104,19 @@ impl State {
         Ok(Loaded::Damaged { what, aside })
     }
 
-    /// The state of the file, for a look at it from another process. None where there is none.
+    /// Returns the state in the file, for another process; none without a file.
     ///
     /// # Errors
-    /// Those of the system, and a file that holds no state.
+    /// The system's, and for a damaged file.
     pub fn peek(path: &Path) -> io::Result<Option<Self>> {
         let Some(json) = read(path)? else { return Ok(None) };
         Self::from_json(&json).map(Some).map_err(|what| io::Error::new(io::ErrorKind::InvalidData, what))
     }
 
-    /// As the file holds it.
+    /// Returns the content of the file.
     ///
     /// # Errors
-    /// None that is known: every key is a text.
+    /// None is known: every key is a text.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(self)
     }
@@ -140,7 +140,7 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// Replaces the file as [`store::replace_file`] does.
 ///
 /// # Errors
-/// As there.
+/// As that function.
 pub fn write(path: &Path, json: &[u8]) -> io::Result<()> {
     store::replace_file(path, |out| out.write_all(json))
 }

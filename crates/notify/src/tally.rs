@@ -1,4 +1,4 @@
-//! Many events as few numbers: what a digest and the daily summary tell.
+//! Counts of events, for digests and the daily summary.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use crate::limits::{MAX_TALLY_KEYS, TOP};
 use crate::seen::Seen;
 use crate::text::{cut, grouped};
 
-/// Events counted in several ways. Totals are exact whatever comes; the tables by value are exact for the values that they
-/// name, and count the rest together.
+/// Counts of events by several properties. Totals are exact; the tables by value are exact for the values that they name, and
+/// count the rest together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tally {
@@ -20,11 +20,11 @@ pub struct Tally {
     pub first: Timestamp,
     /// Time of the latest.
     pub last: Timestamp,
-    /// By what the gate did.
+    /// By the gate's action.
     pub actions: BTreeMap<Action, u64>,
     /// The worst severity.
     pub worst: Option<Severity>,
-    /// Attacks (blocked or detected) that were answered with a status below 400 all the same.
+    /// Attacks (blocked or detected) whose answer had a status below 400.
     pub answered: u64,
     /// By client.
     pub clients: Counts,
@@ -34,7 +34,7 @@ pub struct Tally {
     pub rules: Counts,
     /// By path.
     pub paths: Counts,
-    /// The first that came.
+    /// The first event.
     pub example: Option<Seen>,
 }
 
@@ -57,7 +57,7 @@ impl Tally {
         self.example.get_or_insert_with(|| event.clone());
     }
 
-    /// How often the gate did this.
+    /// Returns the number of events with this action.
     pub fn of(&self, action: Action) -> u64 {
         self.actions.get(&action).copied().unwrap_or(0)
     }
@@ -83,7 +83,7 @@ impl Tally {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counts {
-    /// By value; at most [`MAX_TALLY_KEYS`], the first that came.
+    /// By value: the first [`MAX_TALLY_KEYS`] values.
     pub by: BTreeMap<String, u64>,
     /// Events of all other values.
     pub others: u64,
@@ -104,7 +104,7 @@ impl Counts {
         }
     }
 
-    /// The values that came most often, most often first.
+    /// Returns the most frequent values, most frequent first.
     pub fn top(&self, limit: usize) -> Vec<(&str, u64)> {
         let mut all: Vec<(&str, u64)> =
             self.by.iter().map(|(value, count)| (value.as_str(), *count)).collect();
@@ -113,13 +113,13 @@ impl Counts {
         all
     }
 
-    /// How many values there are: `12`, or `100 or more`.
+    /// Returns the number of values: `12`, or `100 or more`.
     pub fn distinct(&self) -> String {
         let known = grouped(self.by.len() as u64);
         if self.others > 0 { format!("{known} or more") } else { known }
     }
 
-    /// `203.0.113.7 (900), 198.51.100.4 (200), others (87)`; empty where nothing was counted.
+    /// Returns `203.0.113.7 (900), 198.51.100.4 (200), others (87)`; empty without events.
     pub fn text(&self) -> String {
         let top = self.top(TOP);
         let named: u64 = top.iter().map(|(_, count)| count).sum();

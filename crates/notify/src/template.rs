@@ -1,7 +1,7 @@
-//! The owner's own words for a notice: a small template of minijinja, compiled and tried when the configuration is read.
+//! The owner's own text for a notice: a minijinja template, compiled and tried when the configuration is read.
 //!
-//! A template has no files, no other templates and no loops without end; its steps and its output are limited. What it makes
-//! is plain text: each channel escapes all of it, so nothing in an event can become a link or a mention.
+//! A template reads no files and no other templates; its steps and its output are limited. Its output is plain text: each
+//! channel escapes all of it, so nothing in an event can become a link or a mention.
 
 use std::fmt;
 use std::io;
@@ -35,7 +35,7 @@ impl Template {
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_fuel(Some(TEMPLATE_FUEL));
-        // what makes much of little
+        // filters and functions with large output
         environment.remove_global("range");
         environment.remove_filter("indent");
         environment.remove_filter("format");
@@ -43,15 +43,15 @@ impl Template {
         Ok(Self { source: source.into(), environment: Arc::new(environment) })
     }
 
-    /// The text for these facts.
+    /// Renders the template with these values.
     ///
     /// # Errors
-    /// What went wrong, with the line in the template; or that the text is longer than [`MAX_RENDERED_BYTES`].
+    /// The fault, with the line in the template; or that the text is longer than [`MAX_RENDERED_BYTES`].
     pub fn render<T: Serialize>(&self, facts: &T) -> Result<String, String> {
         let template = self.environment.get_template(NAME).map_err(|error| located(&error))?;
         let mut text = Bounded(Vec::new());
         template.render_captured_to(Serde(facts), &mut text).map_err(|error| located(&error))?;
-        // the writer is given whole pieces of text
+        // minijinja writes whole pieces of text
         String::from_utf8(text.0).map_err(|error| error.to_string())
     }
 }

@@ -1,9 +1,9 @@
-//! Texts of attackers made fit to be read: no control characters, none that turn the direction of text, not too long.
+//! Texts from attackers, cleaned for display: no control characters, no changes of text direction, bounded length.
 
 use std::fmt::Write;
 
-/// Bytes as one line of at most `chars` characters. Control characters and those that change how others look show as
-/// `\x1b` or `\u{202e}`, bytes that are not UTF-8 as `\xff`. What is longer ends in an ellipsis.
+/// Returns bytes as one line of at most `chars` characters. Control characters and characters that change the look of others become
+/// `\x1b` or `\u{202e}`, bytes that are not UTF-8 `\xff`. A longer text ends in an ellipsis.
 pub fn shown(bytes: &[u8], chars: usize) -> String {
     // each byte shows as one character at least, or is part of one of up to four bytes
     let bytes = &bytes[..bytes.len().min(chars.saturating_mul(4).saturating_add(4))];
@@ -18,7 +18,7 @@ pub fn shown(bytes: &[u8], chars: usize) -> String {
     cut(&text, chars)
 }
 
-/// A text of several lines: as [`shown`], with line feeds kept, up to `bytes` bytes.
+/// Returns a text of several lines: as [`shown`], with line feeds kept, up to `bytes` bytes.
 pub fn shown_lines(text: &str, bytes: usize) -> String {
     let mut lines = String::new();
     push_shown(&mut lines, &text[..text.floor_char_boundary(bytes)], true);
@@ -40,14 +40,14 @@ fn push_shown(text: &mut String, valid: &str, lines: bool) {
     }
 }
 
-/// Characters without a shape of their own that change how others look (Unicode TR 36, TR 9).
+/// Whether a character has no shape of its own and changes the look of others (Unicode TR 36, TR 9).
 fn is_format(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// A text cut to so many characters, with an ellipsis.
+/// Cuts a text to so many characters, with an ellipsis.
 pub fn cut(text: &str, chars: usize) -> String {
     if text.chars().count() <= chars {
         return text.to_owned();
@@ -55,7 +55,7 @@ pub fn cut(text: &str, chars: usize) -> String {
     text.chars().take(chars.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// A number with commas between thousands.
+/// Writes a number with commas between thousands.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -68,7 +68,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// `1 attack`, `2 attacks`.
+/// Writes `1 attack`, `2 attacks`.
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }

@@ -7,7 +7,7 @@
 //! | `webhook-timestamp` | seconds since 1970 of this try |
 //! | `webhook-signature` | `v1,` and the base64 of HMAC-SHA256(key, `id.timestamp.body`) |
 //!
-//! The key is the secret's bytes; of a secret that begins with `whsec_`, what the rest is in base64.
+//! The key is the secret's bytes; a secret that begins with `whsec_` holds the key in base64.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -37,7 +37,7 @@ impl Webhook {
     /// Reads address and secret.
     ///
     /// # Errors
-    /// What is missing or wrong.
+    /// The missing or wrong value.
     pub fn open(config: &WebhookConfig) -> Result<Self, String> {
         let hidden = Source::one_of("url", config.url_file.as_ref(), config.url_env.as_ref())?;
         let url = match (&config.url, hidden) {
@@ -73,10 +73,10 @@ impl Webhook {
     }
 }
 
-/// The key of a secret.
+/// Reads the key in a secret.
 ///
 /// # Errors
-/// If what follows `whsec_` is no base64.
+/// If the text after `whsec_` is not base64.
 pub fn key(secret: &Secret) -> Result<hmac::Key, String> {
     let bytes = match secret.reveal().strip_prefix("whsec_") {
         Some(encoded) => {
@@ -87,7 +87,7 @@ pub fn key(secret: &Secret) -> Result<hmac::Key, String> {
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
 }
 
-/// The value of `webhook-signature`.
+/// Returns the value of `webhook-signature`.
 pub fn signature(key: &hmac::Key, id: &str, seconds: u64, body: &[u8]) -> String {
     let mut context = hmac::Context::with_key(key);
     context.update(format!("{id}.{seconds}.").as_bytes());
@@ -95,7 +95,7 @@ pub fn signature(key: &hmac::Key, id: &str, seconds: u64, body: &[u8]) -> String
     format!("v1,{}", STANDARD.encode(context.sign()))
 }
 
-/// The body: see docs/user/notices.md.
+/// Returns the body: see docs/user/notices.md.
 pub fn payload(message: &Message) -> Vec<u8> {
     let json = json!({
         "version": 1,
