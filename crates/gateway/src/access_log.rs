@@ -1,5 +1,5 @@
-//! One line for each finished request, appended to a file by a thread of its own, so that no request waits for
-//! the disk.
+//! The access log: one line for each finished request. A thread of its own writes the file, so that no request waits
+//! for the disk.
 
 use std::fs::File;
 use std::io::Write;
@@ -16,14 +16,14 @@ use serde::Serialize;
 use crate::config::{AccessLogConfig, AccessLogFormat};
 use crate::limits::ACCESS_LOG_BYTES;
 
-/// What a line tells.
+/// The values of a line.
 #[derive(Debug)]
 pub struct Entry<'a> {
-    /// When the request's head had come.
+    /// Arrival of the request head.
     pub time: event::Timestamp,
     /// The client's address.
     pub client: IpAddr,
-    /// The request line as it was sent, but for secrets in its query.
+    /// The request line as sent, with secrets in its query redacted.
     pub line: &'a [u8],
     /// The Host field.
     pub host: &'a [u8],
@@ -31,27 +31,27 @@ pub struct Entry<'a> {
     pub status: u16,
     /// Bytes of the response's body.
     pub bytes: u64,
-    /// The Referer field, but for secrets in its query.
+    /// The Referer field, with secrets in its query redacted.
     pub referer: Option<&'a [u8]>,
     /// The User-Agent field.
     pub user_agent: Option<&'a [u8]>,
     /// The site's name.
     pub site: &'a str,
-    /// What the gate did.
+    /// The gate's decision.
     pub action: event::Action,
     /// The event's identifier, where there is an event.
     pub event: Option<event::EventId>,
-    /// From head to end.
+    /// Time from the request head to the end of the response.
     pub duration: Duration,
     /// Time in the rule engine.
     pub inspection: Option<Duration>,
-    /// The upstream that was asked.
+    /// The upstream that got the request.
     pub upstream: Option<&'a str>,
-    /// What the rules did not see: `request_body`, `websocket` and so on.
+    /// Parts that the rules did not see: `request_body`, `websocket` and so on.
     pub not_inspected: &'a [event::NotInspected],
 }
 
-/// An open access log. Dropping it writes what waits and ends the thread.
+/// An open access log. Dropping it writes the queued lines and ends the thread.
 #[derive(Debug)]
 pub struct AccessLog {
     format: AccessLogFormat,
@@ -78,7 +78,7 @@ struct State {
 pub struct Error {
     /// The file.
     pub path: PathBuf,
-    /// The system's word.
+    /// The system's error.
     pub source: std::io::Error,
 }
 
@@ -94,7 +94,7 @@ fn open(path: &Path) -> Result<File, Error> {
         .map_err(|source| Error { path: path.to_owned(), source })
 }
 
-/// Whether the file could be opened or made, as far as can be told without making it.
+/// Checks that the file can be opened or created, without creating it.
 pub fn check(config: &AccessLogConfig) -> Result<(), Error> {
     let failed = |source| Error { path: config.path.clone(), source };
     if config.path.exists() {
@@ -106,7 +106,7 @@ pub fn check(config: &AccessLogConfig) -> Result<(), Error> {
 }
 
 impl AccessLog {
-    /// Opens the file and starts the thread. `dropped` counts lines that were lost.
+    /// Opens the file and starts the thread. `dropped` counts lost lines.
     pub fn open(config: &AccessLogConfig, dropped: Counter) -> Result<Self, Error> {
         let file = open(&config.path)?;
         let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new() });
@@ -119,7 +119,7 @@ impl AccessLog {
         Ok(Self { format: config.format, shared, dropped, writer: Some(writer) })
     }
 
-    /// Puts a line into the queue.
+    /// Queues a line.
     pub fn write(&self, entry: &Entry<'_>) {
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.lines.len() >= ACCESS_LOG_BYTES {
@@ -140,7 +140,7 @@ impl Drop for AccessLog {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).end = true;
         self.shared.wake.notify_one();
         if let Some(writer) = self.writer.take() {
-            // a writer that panicked has nothing left to write
+            // a writer that panicked has no lines left to write
             let _ = writer.join();
         }
     }
@@ -182,7 +182,7 @@ fn combined(out: &mut Vec<u8>, entry: &Entry<'_>) {
     out.extend_from_slice(b"\"\n");
 }
 
-/// Everything that could end the line or the quotes, and all that is not printable ASCII, as `\xhh`.
+/// Escapes as `\xhh` every byte that could end the line or the quotes, and all bytes that are not printable ASCII.
 fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     for &byte in bytes {
         match byte {

@@ -1,4 +1,4 @@
-//! The answer that a client gets from the gate itself: a plain page, or JSON for clients that ask for it.
+//! Responses of the gate itself: an HTML page, or JSON for clients that prefer it.
 
 use std::fmt::Write;
 
@@ -7,21 +7,21 @@ use http1::{Headers, ResponseHead};
 
 use crate::limits::TEMPLATE_BYTES;
 
-/// The page that is used where no template is configured.
+/// The page without a configured template.
 const BUILT_IN: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
 <meta name=\"viewport\" content=\"width=device-width\"><title>{{status}} {{reason}}</title>\
 <style>body{font:16px/1.5 sans-serif;max-width:36em;margin:15vh auto;padding:0 1em}code{user-select:all}</style></head>\n\
 <body><h1>{{status}} {{reason}}</h1><p>{{message}}</p>\n\
 <p>If you think this is a mistake, contact the owner of {{host}} and quote this reference: <code>{{event_id}}</code></p></body></html>\n";
 
-/// What stands in the placeholders.
+/// Values of the placeholders.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// Status code.
     pub status: u16,
     /// The event's identifier.
     pub event_id: &'a str,
-    /// The Host field as it was sent.
+    /// The Host field as sent.
     pub host: &'a [u8],
     /// The client's address.
     pub client: &'a str,
@@ -44,17 +44,17 @@ enum Part {
     Client,
 }
 
-/// Why a template cannot be used.
+/// An error in a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// A placeholder that does not exist.
+    /// An unknown placeholder.
     #[error(
         "line {line}: unknown placeholder `{name}`; there are status, reason, message, event_id, host, client"
     )]
     Unknown {
         /// Line, from 1.
         line: usize,
-        /// As written, cut to 32 characters.
+        /// The placeholder as written, cut to 32 characters.
         name: String,
     },
     /// `{{` without `}}`.
@@ -63,14 +63,14 @@ pub enum Error {
         /// Line, from 1.
         line: usize,
     },
-    /// Too long.
+    /// The template is too long.
     #[error("longer than {TEMPLATE_BYTES} bytes")]
     TooLong,
 }
 
 impl Default for BlockPage {
     fn default() -> Self {
-        // the built-in text has only known placeholders, as a test proves; without them it would still be a page
+        // a test proves that the built-in text has only known placeholders; without them it would still be a page
         Self::parse(BUILT_IN).unwrap_or_else(|_| Self { parts: vec![Part::Text(BUILT_IN.to_owned())] })
     }
 }
@@ -108,7 +108,7 @@ impl BlockPage {
         Ok(Self { parts })
     }
 
-    /// The page as HTML.
+    /// Returns the page as HTML.
     pub fn html(&self, facts: &Facts<'_>) -> Bytes {
         let mut page = String::with_capacity(1024);
         for part in &self.parts {
@@ -127,7 +127,7 @@ impl BlockPage {
         Bytes::from(page)
     }
 
-    /// The same as JSON: `{"status":403,"error":"Forbidden","event_id":"…"}`.
+    /// Returns the page as JSON: `{"status":403,"error":"Forbidden","event_id":"…"}`.
     pub fn json(&self, facts: &Facts<'_>) -> Bytes {
         let body = serde_json::json!({
             "status": facts.status,
@@ -137,7 +137,7 @@ impl BlockPage {
         Bytes::from(format!("{body}\n"))
     }
 
-    /// Head and body of an answer that the gate gives itself: JSON where `accept` prefers it, with this Location, if any.
+    /// Returns head and body of a response of the gate itself: JSON if `accept` prefers it, with this Location, if any.
     pub(crate) fn answer(
         &self,
         facts: &Facts<'_>,
@@ -160,7 +160,7 @@ impl BlockPage {
         .into_iter()
         .chain(location.map(|location| ("Location", location)))
         {
-            // a location with control characters, from a rule's macro, is left out
+            // a Location with control characters, from a rule's macro, is left out
             let _ = fields.push(name, value);
         }
         let status = if (200..=599).contains(&facts.status) { facts.status } else { 403 };
@@ -192,8 +192,8 @@ fn escape(page: &mut String, text: &str) {
     }
 }
 
-/// Whether an Accept field prefers JSON to HTML (RFC 9110 §12.5.1): the better quality wins, at equal ones the
-/// first named; a wildcard alone means HTML.
+/// Whether an Accept field prefers JSON to HTML (RFC 9110 §12.5.1): the higher quality wins, and of equal ones the
+/// first; a wildcard alone means HTML.
 pub fn prefers_json(accept: &[u8]) -> bool {
     let mut json = 0.0_f32;
     let mut html = 0.0_f32;
@@ -218,7 +218,7 @@ pub fn prefers_json(accept: &[u8]) -> bool {
     json > html
 }
 
-/// The registered reason phrase (RFC 9110 §15), or a neutral word.
+/// Returns the registered reason phrase (RFC 9110 §15), or a neutral word.
 pub fn reason(status: u16) -> &'static str {
     http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Refused")
 }

@@ -1,4 +1,4 @@
-//! From a configuration to the [`Runtime`] that serves by it, or to all faults of the configuration.
+//! Builds a [`Runtime`] from a configuration, or finds all its faults.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -34,8 +34,8 @@ pub fn check(config: &GatewayConfig) -> Vec<Fault> {
     faults
 }
 
-/// Builds what a configuration asks for, but for the access log, and adds every fault to `faults`. `before` is the
-/// runtime in force: upstreams with the same settings keep their connections.
+/// Builds the runtime of a configuration, except for its access log, and adds every fault to `faults`. Upstreams with
+/// the same settings as in `before`, the runtime in force, keep their connections.
 pub(crate) fn runtime(
     config: &GatewayConfig,
     rules: Option<Arc<waf::RuleSet>>,
@@ -82,7 +82,7 @@ pub(crate) fn runtime(
     }
 }
 
-/// Limits of zero: nothing could pass them.
+/// Adds a fault for each limit of zero: nothing could pass it.
 fn zero_limits(limits: &Limits, faults: &mut Vec<Fault>) {
     for (name, value) in [
         ("connections", limits.connections),
@@ -113,12 +113,13 @@ fn rules_of(site: &SiteConfig) -> Rules {
     Rules { mode: site.waf, preset: site.preset }
 }
 
-/// The key of an element of a list that may be written without brackets if it has one element.
+/// Returns the key of a list's element. A list with one element may be written without brackets, so its key has no
+/// index.
 fn element(list: &str, index: usize, length: usize) -> KeyPath {
     if length > 1 { KeyPath::from((list, index)) } else { KeyPath::from(list) }
 }
 
-/// The sites while they are built.
+/// The sites during a build.
 struct Sites<'a> {
     before: Option<&'a Runtime>,
     metrics: &'a Arc<Metrics>,
@@ -132,8 +133,10 @@ impl Sites<'_> {
         let name = config.shown_name();
         if name.chars().any(|c| c.is_control() || matches!(c, '"' | '\\')) {
             let key = if config.name.is_empty() { KeyPath::default() } else { KeyPath::from("name") };
-            let what =
-                format!("site name `{}` holds a quote, backslash or control character", name.escape_debug());
+            let what = format!(
+                "site name `{}` contains a quote, backslash or control character",
+                name.escape_debug()
+            );
             faults.push(Fault::at(key, what));
         }
         if config.upstream.is_empty() {

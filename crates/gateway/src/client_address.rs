@@ -1,8 +1,8 @@
-//! Who the client is: the peer of the connection, or whom trusted proxies name.
+//! The client's address: the peer of the connection, or the address that trusted proxies report.
 //!
-//! Each proxy appends the address that it saw, so the list is read from the right: as long as an address is a
-//! trusted proxy's, the one before it is believed; the first other one is the client. What stands left of it was
-//! written by the client and is worth nothing.
+//! Each proxy appends the address that it saw, so the list is read from the right: while an address belongs to a
+//! trusted proxy, the address before it is believed; the first other address is the client. The client wrote everything
+//! to the left of it, so that is ignored.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,16 +11,16 @@ use ipnet::IpNet;
 use crate::config::ForwardedHeader;
 use crate::limits::FORWARDED_HOPS;
 
-/// Whether `address` is in one of the networks (IPv4 addresses mapped into IPv6 count as IPv4).
+/// Whether `address` is in one of the networks (IPv4-mapped IPv6 addresses count as IPv4).
 pub fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
     let address = address.to_canonical();
     trusted.iter().any(|net| net.contains(&address))
 }
 
-/// The client's address for a request that came from `peer` with these header fields (name, value).
+/// Returns the client's address for a request from `peer` with these header fields (name, value).
 ///
-/// `peer` itself is the answer unless it is trusted and its forwarding header can be read. A port is kept where
-/// the header tells one, and 0 otherwise.
+/// The result is `peer` itself unless it is trusted and its forwarding header is valid. The port is 0 if the header has
+/// none.
 pub fn resolve<'a>(
     peer: SocketAddr,
     trusted: &[IpNet],
@@ -47,7 +47,7 @@ pub fn resolve<'a>(
             },
             _ => hop.trim_ascii(),
         };
-        // an unreadable hop ends the search: whoever is right of it is the last one known
+        // an invalid hop ends the search: the address to its right is the last known one
         let Some(address) = parse_node(node) else { break };
         client = address;
         if !is_trusted(trusted, client.ip()) {
@@ -57,8 +57,8 @@ pub fn resolve<'a>(
     client
 }
 
-/// The `for` parameter of one `Forwarded` element (RFC 7239 §4), unquoted. Commas inside quoted strings do not
-/// occur in addresses, so elements are split at every comma.
+/// Returns the `for` parameter of one `Forwarded` element (RFC 7239 §4), unquoted. Addresses contain no commas inside
+/// quoted strings, so every comma separates elements.
 fn forwarded_for(element: &[u8]) -> Option<&[u8]> {
     element.split(|b| *b == b';').find_map(|pair| {
         let equals = pair.iter().position(|b| *b == b'=')?;
@@ -70,7 +70,7 @@ fn forwarded_for(element: &[u8]) -> Option<&[u8]> {
     })
 }
 
-/// An address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[…]:80`.
+/// Parses an address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[…]:80`.
 fn parse_node(node: &[u8]) -> Option<SocketAddr> {
     let text = std::str::from_utf8(node).ok()?;
     if let Ok(ip) = text.parse::<IpAddr>() {
@@ -111,13 +111,13 @@ mod tests {
                 "192.0.2.7:0",
             ),
             (proxy, XForwardedFor, vec![("x-forwarded-for", "10.3.3.3,10.2.2.2")], "10.3.3.3:0"),
-            // what an untrusted peer says is nothing
+            // an untrusted peer's header is ignored
             ("192.0.2.1:5000", XForwardedFor, vec![("x-forwarded-for", "127.0.0.1")], "192.0.2.1:5000"),
-            // an unreadable hop ends the search
+            // an invalid hop ends the search
             (proxy, XForwardedFor, vec![("x-forwarded-for", "192.0.2.7, nonsense, 10.2.2.2")], "10.2.2.2:0"),
             (proxy, XForwardedFor, vec![("x-forwarded-for", "192.0.2.7, unknown")], "10.0.0.1:5000"),
             (proxy, XForwardedFor, vec![("x-forwarded-for", "")], "10.0.0.1:5000"),
-            // the other header is not looked at
+            // the other header is ignored
             (proxy, XForwardedFor, vec![("forwarded", "for=192.0.2.7")], "10.0.0.1:5000"),
             (proxy, Forwarded, vec![("x-forwarded-for", "192.0.2.7")], "10.0.0.1:5000"),
             (

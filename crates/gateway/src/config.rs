@@ -1,7 +1,7 @@
-//! What the gateway is told to do, as plain structs that the command's TOML is read into.
+//! The gateway's configuration as plain structs, read from the command's TOML.
 //!
-//! Every field has a default that suits one person with one small server; only a listener's address, a site's
-//! upstream and a certificate's two files must be named. Unknown keys are refused by serde.
+//! Every field has a default that suits one person with one small server, except for a listener's address, a site's
+//! upstream and a certificate's two files. serde rejects unknown keys.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -24,11 +24,12 @@ pub struct GatewayConfig {
     /// Sites, in any order: the most exact host wins, then the longest path prefix.
     #[serde(rename = "site")]
     pub sites: Vec<SiteConfig>,
-    /// Peers whose PROXY protocol header and forwarding header are believed: networks, or single addresses. Default: none.
+    /// Peers whose PROXY protocol header and forwarding header are trusted: networks or single addresses. Default:
+    /// none.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// The one header in which trusted proxies name the client. Only one is believed, because a proxy that
-    /// writes one of them passes the other on as the client sent it.
+    /// The header in which trusted proxies report the client. Only one is trusted: a proxy that writes one of them
+    /// passes on the other as the client sent it.
     pub forwarded_header: ForwardedHeader,
     /// Treatment of a request whose host or path may mean several sites.
     pub ambiguous_path: AmbiguousPath,
@@ -38,15 +39,15 @@ pub struct GatewayConfig {
     pub limits: Limits,
     /// File with the block page's template; none means the built-in page.
     pub block_page: Option<PathBuf>,
-    /// Where finished requests are logged; none means nowhere.
+    /// The access log; none means no log.
     pub access_log: Option<AccessLogConfig>,
-    /// Secrets that are taken out of events, besides those that are known anyway.
+    /// Secrets to redact in events, in addition to the well-known ones.
     pub redaction: RedactionConfig,
     /// Name of this gate in events; empty means the name `monban`.
     pub node: String,
 }
 
-/// Further secrets to take out of events.
+/// Further secrets to redact in events.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedactionConfig {
@@ -62,7 +63,7 @@ pub struct RedactionConfig {
 pub struct ListenerConfig {
     /// Address and port, for example `0.0.0.0:443` or `[::]:80`.
     pub address: SocketAddr,
-    /// Certificates: with any, the listener speaks TLS only.
+    /// Certificates. A listener with certificates speaks only TLS.
     #[serde(default, deserialize_with = "one_or_many")]
     pub tls: Vec<CertificateConfig>,
     /// Expect a PROXY protocol header (version 1 or 2) from trusted proxies. Others are served without one.
@@ -84,51 +85,52 @@ impl ListenerConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateConfig {
-    /// The chain, leaf first. The names that it serves are read from the leaf. The first certificate of a
-    /// listener also serves clients that send no or an unknown name.
+    /// The chain, leaf first. It serves the names in the leaf. The first certificate of a listener also serves clients
+    /// that send no name or an unknown one.
     pub certificate: PathBuf,
     /// PKCS#8, PKCS#1 or SEC1 private key.
     pub key: PathBuf,
 }
 
-/// One site: which requests it takes, where they go and whether rules judge them.
+/// A site: the requests it takes, their upstreams and their rules.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SiteConfig {
     /// Name in events, logs and metrics; empty means the first host and the path.
     #[serde(default)]
     pub name: String,
-    /// Host names; `*.example.org` stands for every name below example.org, `*` or no host at all for any.
+    /// Host names. `*.example.org` matches every name below example.org; `*`, or no host at all, matches any.
     #[serde(default, deserialize_with = "one_or_many")]
     pub hosts: Vec<String>,
-    /// Only paths below this one (`/app` takes `/app`, `/app/x`, not `/apple`). Compared after percent-decoding
-    /// and removal of dot segments, so that `/app/../admin` is not taken for `/app`.
+    /// Path prefix: `/app` takes `/app` and `/app/x`, not `/apple`. It is compared after percent-decoding and removal
+    /// of dot segments, so that `/app/../admin` does not match `/app`.
     #[serde(default = "root_path")]
     pub path: String,
-    /// `http://host:port`, `https://host[:port]` or `unix:/path/to/socket`; several share the load in turn.
+    /// `http://host:port`, `https://host[:port]` or `unix:/path/to/socket`. Several share the load in turn.
     #[serde(deserialize_with = "one_or_many")]
     pub upstream: Vec<String>,
-    /// What rules do here.
+    /// The effect of rules on this site.
     #[serde(default)]
     pub waf: WafMode,
-    /// Preset of exceptions for what the site serves.
+    /// Preset of exceptions for the application behind the site.
     #[serde(default)]
     pub preset: Option<Preset>,
     /// HTTP/2 towards the upstream.
     #[serde(default)]
     pub upstream_http2: UpstreamHttp2,
-    /// PEM file with the authorities that vouch for https upstreams; none means the public ones (webpki-roots).
+    /// PEM file with the authorities that https upstreams are verified against; none means the public ones
+    /// (webpki-roots).
     #[serde(default)]
     pub upstream_ca: Option<PathBuf>,
-    /// Another way to check the certificates of https upstreams than by an authority: see [`UpstreamTls`].
+    /// Another way to verify the certificates of https upstreams: see [`UpstreamTls`].
     #[serde(default)]
     pub upstream_tls: Option<UpstreamTls>,
-    /// Protocols that clients may upgrade their connection to, such as `websocket`; an empty list means none. Default: any
-    /// but those that carry HTTP (`h2c`, `HTTP/…`, `TLS/…`), which never pass. Rules see the request and the head of the
-    /// answer, not what is said after that.
+    /// Protocols that clients may upgrade their connection to, such as `websocket`; an empty list allows none. Default:
+    /// all but those that carry HTTP (`h2c`, `HTTP/…`, `TLS/…`), which are never allowed. Rules see the request and the
+    /// response head, not the data after them.
     #[serde(default, deserialize_with = "some_or_many")]
     pub upgrades: Option<Vec<String>>,
-    /// Active health checks; none means that only failed requests count.
+    /// Active health checks; none means that only failed requests take an upstream out.
     #[serde(default)]
     pub health: Option<HealthCheck>,
     /// Timeouts towards the upstream.
@@ -137,7 +139,7 @@ pub struct SiteConfig {
 }
 
 impl SiteConfig {
-    /// Its name in events: as configured, else the first host and the path.
+    /// Returns its name in events: the configured one, else the first host and the path.
     pub fn shown_name(&self) -> String {
         let host = self.hosts.first().map_or("*", String::as_str);
         match (self.name.as_str(), self.path.as_str()) {
@@ -147,7 +149,7 @@ impl SiteConfig {
         }
     }
 
-    /// A site for any host before one upstream, with every default.
+    /// Returns a site for any host with one upstream and every default.
     pub fn to(upstream: &str) -> Self {
         Self {
             name: String::new(),
@@ -166,14 +168,14 @@ impl SiteConfig {
     }
 }
 
-/// What the rules do on a site. A rule's `ctl:ruleEngine` may still change it for one request.
+/// The effect of rules on a site. A rule's `ctl:ruleEngine` may still change it for one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WafMode {
-    /// Judge, and answer for the upstream where a rule says so.
+    /// Rules judge requests and may block them.
     #[default]
     Block,
-    /// Judge and report, never intervene.
+    /// Rules judge and report requests but never block them.
     Detect,
     /// No rules at all.
     Off,
@@ -190,7 +192,7 @@ impl WafMode {
     }
 }
 
-/// A preset of a site. Rules see it as `TX:monban_preset`; the preset's own file makes exceptions by it.
+/// A preset of a site. Rules see it as `TX:monban_preset`; the file of the preset makes exceptions for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
@@ -205,10 +207,10 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// All of them.
+    /// Every preset.
     pub const ALL: [Self; 4] = [Self::Git, Self::Webdav, Self::Nextcloud, Self::Wordpress];
 
-    /// As configuration and rules write it.
+    /// Returns the name in the configuration and in rules.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Git => "git",
@@ -219,22 +221,22 @@ impl Preset {
     }
 }
 
-/// Treatment of a request whose host or path may mean another site to its upstream than to the gate.
+/// Treatment of a request whose host or path may mean one site to the gate and another to its upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AmbiguousPath {
-    /// The strictest of these sites' rules judge it.
+    /// The strictest rules of these sites judge the request.
     #[default]
     Strictest,
-    /// It is answered 400.
+    /// The gate answers 400.
     Refuse,
 }
 
-/// When HTTP/2 is spoken to an upstream.
+/// Use of HTTP/2 towards an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpstreamHttp2 {
-    /// Where an https upstream agrees to it by ALPN.
+    /// If an https upstream agrees to it by ALPN.
     #[default]
     Auto,
     /// Always, by prior knowledge on plain connections (gRPC servers need it).
@@ -243,18 +245,19 @@ pub enum UpstreamHttp2 {
     Never,
 }
 
-/// How the certificates of https upstreams are checked, where no authority vouches for them: exactly one of the keys.
+/// Verification of https upstreams without an authority: exactly one of the keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamTls {
-    /// `false` takes any certificate: whoever is on the way to the upstream can read and change everything. Only for a
-    /// network that you trust as you trust this machine; `pin` is no more work.
+    /// `false` accepts any certificate: anybody on the way to the upstream can read and change everything. Use it only
+    /// in a network that you trust as much as this machine; `pin` is no more work.
     pub verify: Option<bool>,
-    /// `sha256:` and the fingerprint of the one certificate that the upstream must show, whatever its names and dates.
+    /// `sha256:` and the fingerprint of the one certificate that the upstream must present, whatever its names and
+    /// dates.
     pub pin: Option<String>,
 }
 
-/// Which header trusted proxies name the client in.
+/// The header in which trusted proxies report the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForwardedHeader {
@@ -263,11 +266,11 @@ pub enum ForwardedHeader {
     XForwardedFor,
     /// `Forwarded: for=client, for=proxy1` (RFC 7239).
     Forwarded,
-    /// None: the connection (or its PROXY protocol header) tells.
+    /// No header: only the connection or its PROXY protocol header is used.
     None,
 }
 
-/// An active health check: a GET that must be answered with a status below 500 in time.
+/// An active health check: a GET request whose response must have a status below 500 and arrive in time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HealthCheck {
@@ -307,17 +310,17 @@ pub struct ClientTimeouts {
     /// From the first byte of a head (or the end of the TCP handshake) to its last. Default 20 s; then 408.
     #[serde(deserialize_with = "time_span")]
     pub header: Duration,
-    /// In each such span spent waiting for a body, `body_bytes` must arrive. Default 30 s; then 408.
+    /// In each such span of waiting for a body, `body_bytes` must arrive. Default 30 s; then 408.
     #[serde(deserialize_with = "time_span")]
     pub body: Duration,
-    /// See `body`. Default 1,024 bytes, which is far below any modem.
+    /// See `body`. Default 1,024 bytes, far less than any modem sends.
     pub body_bytes: u64,
     /// Between two requests of a connection. Default 60 s; then the connection is closed.
     #[serde(deserialize_with = "time_span")]
     pub idle: Duration,
-    /// In each such span spent waiting for a client to take an answer, it must take `write_bytes`. Default 60 s; then the
-    /// connection is closed. Time without anything to send does not count, so event streams and upgraded
-    /// connections may be silent.
+    /// In each such span of waiting for a client to read a response, it must read `write_bytes`. Default 60 s; then the
+    /// connection is closed. Time with nothing to send does not count, so event streams and upgraded connections may be
+    /// silent.
     #[serde(deserialize_with = "time_span")]
     pub write: Duration,
     /// See `write`. Default 8,192 bytes, which a modem of 1985 manages.
@@ -345,7 +348,8 @@ impl Default for ClientTimeouts {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamTimeouts {
-    /// Name look-up, TCP and TLS handshake together. Default 5 s; then the next upstream, at last 504.
+    /// DNS lookup, TCP and TLS handshake together. Default 5 s; then the gate tries the next upstream, and finally
+    /// answers 504.
     #[serde(deserialize_with = "time_span")]
     pub connect: Duration,
     /// From the end of the request to the response head, and between two pieces of the body. Default 60 s; then
@@ -355,11 +359,11 @@ pub struct UpstreamTimeouts {
     /// Silence of an event stream or a gRPC call. Default 1 h.
     #[serde(deserialize_with = "time_span")]
     pub stream: Duration,
-    /// How long an unused connection is kept. Default 4 s: many servers (node, gunicorn) close theirs at 5 s, and
-    /// a request sent into a closing connection cannot always be repeated.
+    /// Lifetime of an unused connection. Default 4 s: many servers (node, gunicorn) close theirs after 5 s, and a
+    /// request sent into a closing connection cannot always be repeated.
     #[serde(deserialize_with = "time_span")]
     pub idle: Duration,
-    /// How long an upstream rests after failed connections (passive check). Default 5 s.
+    /// Pause of an upstream after failed connections (passive check). Default 5 s.
     #[serde(deserialize_with = "time_span")]
     pub rest: Duration,
 }
@@ -376,29 +380,29 @@ impl Default for UpstreamTimeouts {
     }
 }
 
-/// Where and how finished requests are logged.
+/// The access log.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccessLogConfig {
-    /// File to append to; opened anew at a reload, so that logrotate can move it away.
+    /// File to append to. A reload reopens it, so that logrotate can move it away.
     pub path: PathBuf,
-    /// Its form.
+    /// Its format.
     #[serde(default)]
     pub format: AccessLogFormat,
 }
 
-/// Form of an access log.
+/// Format of an access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessLogFormat {
-    /// Apache's combined form; bytes that are not printable ASCII, `"` and `\` as `\xhh`.
+    /// Apache's combined format. Bytes that are not printable ASCII, `"` and `\` are written as `\xhh`.
     #[default]
     Combined,
     /// One JSON object a line.
     Json,
 }
 
-/// Reads a list of networks; an address is the network that holds nothing else.
+/// Reads a list of networks; an address stands for the network that contains only it.
 ///
 /// # Errors
 /// What is neither.
@@ -406,7 +410,7 @@ pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>
     struct Network(IpNet);
     struct Text;
 
-    // a visitor, so that the fault is at its element and not at the list
+    // a visitor, so that the error is located at its element and not at the list
     impl Visitor<'_> for Text {
         type Value = Network;
 
@@ -416,13 +420,13 @@ pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Network, E> {
             let network = match text.parse::<IpAddr>() {
-                // clients of a socket for both versions come as IPv4
+                // IPv4 clients of a dual-stack socket have IPv4-mapped addresses
                 Ok(address) => Some(IpNet::from(address.to_canonical())),
                 Err(_) => text.parse().ok(),
             };
             network.map(Network).ok_or_else(|| {
                 E::custom(
-                    "no address and no network: write one such as \"192.0.2.1\", \"10.0.0.0/8\" or \"2001:db8::/32\"",
+                    "neither an address nor a network: write one such as \"192.0.2.1\", \"10.0.0.0/8\" or \"2001:db8::/32\"",
                 )
             })
         }
@@ -484,7 +488,7 @@ mod tests {
             assert_eq!(read(text).as_deref(), Ok(network));
         }
         for text in ["", "localhost", "10.0.0.0/33", "10.0.0", "127.0.0.1:80", "10.0.0.0/8 "] {
-            assert!(read(text).unwrap_err().contains("no address and no network"), "{text}");
+            assert!(read(text).unwrap_err().contains("neither an address nor a network"), "{text}");
         }
     }
 

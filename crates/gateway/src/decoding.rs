@@ -1,7 +1,7 @@
-//! Content codings of a response, taken off piece by piece for inspection. The client gets the bytes as they came.
+//! Content codings of a response, decoded piece by piece for inspection. The client gets the original bytes.
 //!
-//! Bounded whatever the upstream sends: each coding gives at most the bytes that rules look at and one more, there are at most
-//! [`CODINGS`] of them, and a window that a coding asks for has at most 16 MiB (brotli) or [`ZSTD_WINDOW`].
+//! Memory is bounded: each coding returns at most one byte more than rules inspect, there are at most [`CODINGS`] of
+//! them, and a window has at most 16 MiB (brotli) or [`ZSTD_WINDOW`].
 
 use std::io::{self, Write};
 
@@ -12,44 +12,45 @@ use ruzstd::decoding::FrameDecoder;
 
 use crate::limits::{CODINGS, ZSTD_BLOCK, ZSTD_WINDOW};
 
-/// Codings that [`Decoder`] takes off, by their names in Accept-Encoding.
+/// Codings that [`Decoder`] decodes, by their names in Accept-Encoding.
 const KNOWN: [&str; 6] = ["gzip", "x-gzip", "deflate", "br", "zstd", "identity"];
 
-/// Bytes of brotli's output at a time.
+/// Brotli's output buffer in bytes.
 const BROTLI_BUFFER: usize = 4096;
 
-/// How far decoding has come.
+/// The progress of decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
-    /// More may come.
+    /// More input may follow.
     More,
     /// The limit is reached.
     Full,
-    /// The bytes are not in the coding that the head names; those before them are decoded.
+    /// The input is not in the declared coding; the bytes before the error are decoded.
     Broken,
 }
 
-/// The codings of one body, in the order in which they are taken off.
+/// The codings of one body, in the order of decoding.
 pub struct Decoder(Vec<Coding>);
 
-/// A response whose coding nobody here knows.
+/// A coding without a decoder.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UnknownCoding;
 
 enum Coding {
     Gzip(Box<MultiGzDecoder<Sink>>),
-    /// Until two bytes tell whether it is zlib's (RFC 9110 §8.4.1.2) or the bare one that some servers send.
+    /// Deflate, before two bytes show whether it is zlib's (RFC 9110 §8.4.1.2) or the bare one that some servers send.
     Deflate(Vec<u8>, usize),
     Zlib(Box<ZlibDecoder<Sink>>),
     Bare(Box<DeflateDecoder<Sink>>),
     Brotli(Box<DecompressorWriter<Sink>>),
     Zstd(Box<Zstd>),
-    /// UTF-16 to UTF-8, which rules are written in.
+    /// UTF-16 to UTF-8, the encoding of rules.
     Charset(Box<encoding_rs::Decoder>),
 }
 
 impl Decoder {
-    /// For a response with these fields. None: its bytes are what rules are to see. `limit`: bytes that rules look at.
+    /// Returns the decoder for a response with these fields, or none if rules can read its bytes. `limit`: bytes that
+    /// rules inspect.
     ///
     /// # Errors
     /// [`UnknownCoding`], also where there are more than [`CODINGS`].
@@ -71,7 +72,7 @@ impl Decoder {
             }
             codings.push(coding);
         }
-        // the one applied last comes off first
+        // the last applied coding is decoded first
         codings.reverse();
         codings.extend(
             fields
@@ -82,12 +83,12 @@ impl Decoder {
         Ok((!codings.is_empty()).then_some(Self(codings)))
     }
 
-    /// Takes the next piece of the body and appends what it holds.
+    /// Decodes the next piece of the body and appends the result.
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Step {
         self.run(piece, false, out)
     }
 
-    /// Appends what was still to come: at the end of the body, or where it is looked at no further.
+    /// Appends the rest, at the end of the body or of its inspected part.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Step {
         self.run(b"", true, out)
     }
@@ -161,7 +162,7 @@ impl Coding {
                 let ended = decoder.try_finish();
                 decoder.get_mut().drain(ended, out)
             }
-            // fewer than two bytes are no zlib stream
+            // fewer than two bytes are not a zlib stream
             Self::Deflate(begun, _) if begun.is_empty() => Step::More,
             Self::Deflate(..) => Step::Broken,
             Self::Zlib(decoder) => {
@@ -182,7 +183,7 @@ impl Coding {
     }
 }
 
-/// Where a decoder writes to, up to a limit.
+/// A decoder's output, up to a limit.
 #[derive(Debug)]
 struct Sink {
     bytes: Vec<u8>,
@@ -216,15 +217,15 @@ impl Write for Sink {
     }
 }
 
-/// Frames of Zstandard (RFC 8878), decoded block by block: a decoder that is given more decodes all of it at once. It keeps a
-/// window of output back until a frame ends.
+/// A decoder of Zstandard frames (RFC 8878), block by block: ruzstd decodes all its input at once. It holds back a
+/// window of output until a frame ends.
 struct Zstd {
     decoder: FrameDecoder,
     /// Whether a checksum follows the open frame.
     open: Option<bool>,
-    /// Bytes of a frame's head or of a block that is not whole yet.
+    /// Bytes of an incomplete frame header or block.
     waiting: Vec<u8>,
-    /// Bytes of a checksum that still come.
+    /// Bytes of a checksum that are still missing.
     skip: usize,
     left: usize,
 }
@@ -256,18 +257,18 @@ impl Zstd {
         let Some(checksum) = self.open else {
             return if self.waiting.is_empty() { Step::More } else { Step::Broken };
         };
-        // an empty last block ends the frame here, so that the decoder gives what it keeps back
+        // an empty last block ends the frame here, so that the decoder returns the rest
         self.waiting = vec![1, 0, 0];
         self.block(checksum, out).map_or(Step::Broken, |step| step.max(Step::Broken))
     }
 
-    /// Begins a frame. None: more bytes are needed.
+    /// Begins a frame. Returns none if more bytes are needed.
     fn begin(&mut self) -> Option<Step> {
         let head = match ZstdHead::read(&self.waiting) {
             Ok(head) => head?,
             Err(()) => return Some(Step::Broken),
         };
-        // the checksum is not looked at
+        // the checksum is ignored
         self.waiting[4] &= !ZstdHead::CHECKSUM;
         if head.window > ZSTD_WINDOW || self.decoder.reset(&self.waiting[..head.length]).is_err() {
             return Some(Step::Broken);
@@ -277,7 +278,7 @@ impl Zstd {
         Some(Step::More)
     }
 
-    /// Decodes one block (§3.1.1.2). None: more bytes are needed.
+    /// Decodes one block (§3.1.1.2). Returns none if more bytes are needed.
     fn block(&mut self, checksum: bool, out: &mut Vec<u8>) -> Option<Step> {
         let [first, second, third, ..] = self.waiting[..] else { return None };
         let header = u32::from_le_bytes([first, second, third, 0]);
@@ -325,7 +326,8 @@ struct ZstdHead {
 impl ZstdHead {
     const CHECKSUM: u8 = 4;
 
-    /// None: it is not whole yet. An error: this is no frame that can be decoded (another magic number, a dictionary).
+    /// Parses a frame header. Returns none if it is incomplete, and an error if the frame cannot be decoded (another
+    /// magic number, a dictionary).
     fn read(bytes: &[u8]) -> Result<Option<Self>, ()> {
         const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
         if bytes.iter().zip(MAGIC).any(|(byte, magic)| *byte != magic) {
@@ -358,14 +360,14 @@ impl ZstdHead {
 
 fn transcode(decoder: &mut encoding_rs::Decoder, piece: &[u8], last: bool, out: &mut Vec<u8>) -> Step {
     let mut text = String::new();
-    // what is longer than memory cannot have come
+    // a length beyond memory cannot have arrived
     text.reserve(decoder.max_utf8_buffer_length(piece.len()).unwrap_or(0));
     let _ = decoder.decode_to_string(piece, &mut text, last);
     out.extend_from_slice(text.as_bytes());
     Step::More
 }
 
-/// The character set of a Content-Type, where rules would not see ASCII in it.
+/// Returns the character set of a Content-Type if rules would not see its ASCII.
 fn utf16(content_type: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     let parameters = content_type.split(|b| *b == b';').skip(1);
     let charset = parameters.map(<[u8]>::trim_ascii).find_map(|parameter| {
@@ -378,7 +380,7 @@ fn utf16(content_type: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     (encoding == encoding_rs::UTF_16LE || encoding == encoding_rs::UTF_16BE).then_some(encoding)
 }
 
-/// Accept-Encoding without the codings that cannot be inspected. None where there are none of those.
+/// Returns Accept-Encoding without the codings that cannot be inspected; none if it has none of those.
 pub(crate) fn inspectable(fields: &Headers) -> Option<Vec<u8>> {
     let known = |element: &[u8]| {
         let name = element.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();

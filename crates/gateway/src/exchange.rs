@@ -1,7 +1,7 @@
-//! One request through all phases, whatever protocol it came by.
+//! One request through all phases, over either protocol.
 //!
-//! Rules run inline: a phase costs tens of microseconds to some milliseconds, less than a change of threads and its
-//! effects on the caches would for most requests.
+//! Rules run inline: a phase takes tens of microseconds to a few milliseconds, for most requests less than a switch of
+//! threads and its effects on the caches.
 
 use std::io;
 use std::pin::pin;
@@ -31,7 +31,7 @@ mod call;
 mod response;
 mod upload;
 
-/// Serves one request and reports it. `timer` is for the waits for the upstream, of one exchange after another.
+/// Serves one request and reports it. `timer` limits the waits for the upstream.
 pub(crate) async fn serve<B: RequestBody, W: ResponseWriter>(
     gate: &Arc<Gate>,
     runtime: &Arc<Runtime>,
@@ -55,19 +55,19 @@ struct Exchange<'a> {
     peer: Peer,
     trusted: bool,
     site: Arc<Site>,
-    /// Other sites that host and path may mean, if another site's rules judge.
+    /// The other sites that host and path may mean, if the rules of another site judge.
     ambiguity: Option<String>,
     request: Incoming,
     inspection: Option<Inspection>,
     record: Record,
-    /// Whom what is held for this request counts for.
+    /// The client that pays for everything held for this request.
     client: Arc<Client>,
-    /// The request itself, and what the engine holds.
+    /// Charges for the request itself and for the engine's memory.
     counted: Charge,
     engine: Charge,
-    /// Whether the request has no body, or all of it has been read.
+    /// Whether the request has no body or its whole body was read.
     body_read: bool,
-    /// Whether nothing of the body has gone past the held part, so that an upstream can get all of it.
+    /// Whether no byte after the held part was read, so that an upstream can still get the whole body.
     body_is_whole: bool,
     timer: &'a mut Timer,
 }
@@ -119,7 +119,7 @@ impl<'a> Exchange<'a> {
 
     async fn run<B: RequestBody, W: ResponseWriter>(&mut self, body: &mut B, writer: &mut W) -> Ending {
         if let Err(Spent) = self.counted.set(1, self.runtime.limits.requests) {
-            // rules have not seen its head
+            // the rules have not seen its head
             self.inspection = None;
             return self.refuse_spent("requests", writer).await;
         }
@@ -136,13 +136,13 @@ impl<'a> Exchange<'a> {
             Ok(framing) => framing.clone(),
             Err(error) => {
                 let error = *error;
-                // phase 2 holds the rules that name what is wrong
+                // the rules of phase 2 name the error
                 if let Some(inspection) = &mut self.inspection
                     && let Decision::Intervene(intervention) = inspection.request_body_done()
                 {
                     return self.intervene(intervention, writer).await;
                 }
-                // no version below 1.0 was ever written in a request line: that is malformed rather than unsupported
+                // no version below 1.0 had a version in its request line: the request is malformed, not unsupported
                 let status = match self.request.head.version().major {
                     0 => 400,
                     _ => error.fault.status(),
@@ -207,14 +207,14 @@ impl<'a> Exchange<'a> {
         }
         let site = Arc::clone(&self.site);
         match &site.upstreams {
-            // boxed, so that a request that waits for its body does not carry the size of the way to an upstream
+            // boxed, so that a request that waits for its body is not as large as the future of an upstream exchange
             Some(group) => Box::pin(self.forward(group, &framing, grpc, held, body, writer)).await,
             None => self.refuse(404, "no site for this host and path".to_owned(), writer).await,
         }
     }
 
-    /// gRPC goes through without buffering, but only where both sides speak HTTP/2, as gRPC must: the type alone
-    /// would be a way around the rules.
+    /// gRPC passes without buffering, but only if both sides speak HTTP/2, as gRPC requires: otherwise the content type
+    /// alone would bypass the rules.
     fn is_grpc(&self) -> bool {
         self.request.http2
             && self.request.head.headers().get("Content-Type").is_some_and(is_grpc)
@@ -228,7 +228,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Reads the body up to the rules' limit. An ending when the exchange ends here.
+    /// Reads the body up to the rules' limit. Returns an ending if the exchange ends here.
     async fn inspect_request_body<B: RequestBody, W: ResponseWriter>(
         &mut self,
         held: &Held,
@@ -267,7 +267,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The next piece of the body. While the client is silent, the engine takes little memory.
+    /// Returns the next piece of the body. The engine frees memory while the client is silent.
     async fn next_piece<B: RequestBody>(&mut self, body: &mut B) -> Result<Option<Bytes>, BodyError> {
         let crowded = self.gate.shares.used(Resource::Requests) > REST_AT_ONCE;
         let patience = if crowded { Duration::ZERO } else { REST_AFTER };
@@ -278,7 +278,7 @@ impl<'a> Exchange<'a> {
                 if let Some(inspection) = &mut self.inspection {
                     inspection.rest();
                 }
-                // less than before
+                // it shrinks
                 let _ = self.count_engine();
                 next.await
             }
@@ -298,23 +298,23 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Counts what the engine holds now. An error where that is more than before and more than the client's share.
+    /// Charges the client for the engine's memory. Fails if it grew beyond the client's share.
     fn count_engine(&mut self) -> Result<(), Spent> {
         let size = self.inspection.as_ref().map_or(0, Inspection::memory_size);
         self.engine.set(size, self.runtime.limits.held_bytes)
     }
 
-    /// The client has as much as it may of something.
+    /// Refuses a request because the client has used up its share of a resource.
     async fn refuse_spent<W: ResponseWriter>(&mut self, what: &'static str, writer: &mut W) -> Ending {
         self.gate.metrics.share_spent(what);
         let all = match what {
-            "requests" => "requests that are served at a time (limits.requests)",
+            "requests" => "concurrent requests (limits.requests)",
             _ => "memory for requests (limits.held_bytes)",
         };
-        self.refuse(503, format!("this client's share of the {all} is spent"), writer).await
+        self.refuse(503, format!("this client has used up its share of the {all}"), writer).await
     }
 
-    /// The body can be held neither in memory nor on disk.
+    /// Answers 503 because neither memory nor disk can hold the body.
     async fn not_held<W: ResponseWriter>(&mut self, error: &HoldError, writer: &mut W) -> Ending {
         self.gate.metrics.share_spent("disk");
         if let HoldError::Share(Spent) = error {
@@ -325,7 +325,7 @@ impl<'a> Exchange<'a> {
         self.answer(503, None, writer).await
     }
 
-    /// Phase 5 and the event, once.
+    /// Runs phase 5 and records the event, once.
     fn report(&mut self) {
         self.record.report(
             self.gate,
@@ -354,7 +354,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// The strictest rules of the sites that a request may be for, and why they are not those of the site that takes it.
+/// Returns the strictest rules of the sites that a request may mean, and the reason if they are not those of its site.
 fn judged_by(runtime: &Runtime, site: &Site, found: &Found<'_, Arc<Site>>) -> (Rules, Option<String>) {
     if found.others.is_empty() && !found.any {
         return (site.rules, None);
@@ -371,7 +371,7 @@ fn judged_by(runtime: &Runtime, site: &Site, found: &Found<'_, Arc<Site>>) -> (R
     }
     let refused = runtime.ambiguous_path == AmbiguousPath::Refuse;
     let ambiguity = (rules != site.rules || refused).then(|| {
-        format!("host and path may mean `{}` or {}: judged by the strictest", site.name, names.join(", "))
+        format!("host and path may mean `{}` or {}: the strictest rules judge", site.name, names.join(", "))
     });
     (rules, ambiguity)
 }

@@ -1,5 +1,5 @@
-//! A request head as it goes on to the upstream: the bytes that were inspected, without the fields of the client's
-//! hop and with those that tell who the client is.
+//! The forwarded request head: the inspected bytes without the hop-by-hop fields, and with the fields that identify the
+//! client.
 
 use std::net::IpAddr;
 
@@ -8,8 +8,8 @@ use http1::{RequestHead, Version, is_hop_by_hop};
 
 use crate::decoding;
 
-/// Fields that say who the client is. From a peer that is no trusted proxy they are dropped: applications believe
-/// them. Compared with `_` for `-` as well, because CGI makes the same variable of both.
+/// Fields that identify the client. They are dropped unless the peer is a trusted proxy, because applications trust
+/// them. `_` counts as `-`, because CGI makes the same variable of both.
 const FORWARDING: [&str; 6] = [
     "x-forwarded-for",
     "x-forwarded-proto",
@@ -19,12 +19,12 @@ const FORWARDING: [&str; 6] = [
     "forwarded",
 ];
 
-/// What is forwarded of a head.
+/// The forwarded part of a head.
 #[derive(Debug)]
 pub(crate) struct Forward<'a> {
     head: &'a RequestHead,
     trusted: bool,
-    /// The Host that the request itself does not have (HTTP/1.0).
+    /// The Host that the request lacks (HTTP/1.0).
     host: Option<&'a [u8]>,
     /// Whether Accept-Encoding is replaced.
     reduced: bool,
@@ -32,8 +32,8 @@ pub(crate) struct Forward<'a> {
 }
 
 impl<'a> Forward<'a> {
-    /// `peer` is who the connection came from, and `trusted` whether it is a trusted proxy; `tls` whether it came by
-    /// TLS. `authority` is the upstream's own, for a request that names no host.
+    /// Forwards the head of a request from `peer`. `trusted`: the peer is a trusted proxy. `tls`: the request arrived
+    /// over TLS. `authority` is the upstream's own, for a request without a host.
     pub(crate) fn new(
         head: &'a RequestHead,
         peer: IpAddr,
@@ -69,7 +69,7 @@ impl<'a> Forward<'a> {
         forward
     }
 
-    /// Where rules read the response's body, it may come in no coding that they cannot read.
+    /// If rules inspect the response body, limits Accept-Encoding to codings that they can read.
     pub(crate) fn inspected(mut self, inspects: bool) -> Self {
         if inspects && let Some(codings) = decoding::inspectable(self.head.headers()) {
             self.reduced = true;
@@ -104,13 +104,13 @@ impl<'a> Forward<'a> {
         }
         let forwarding = FORWARDING.iter().position(|other| same_variable(name, other.as_bytes()));
         match forwarding {
-            // the first is joined into one field above
+            // the first is merged into one field above
             Some(at) => self.trusted && at != 0,
             None => true,
         }
     }
 
-    /// Appends the head as HTTP/1.1, `ending` (whole lines) after its fields.
+    /// Appends the head as HTTP/1.1, with `ending` (whole lines) after its fields.
     pub(crate) fn encode(&self, out: &mut BytesMut, ending: &[u8]) {
         out.reserve(self.head.raw().len() + 160);
         out.put_slice(self.head.method());
@@ -128,7 +128,7 @@ impl<'a> Forward<'a> {
     }
 }
 
-/// A Content-Length without its leading zeros, which some readers take for an octal number; any other value as it is.
+/// Returns a Content-Length without leading zeros, which some readers parse as octal; any other value unchanged.
 pub(crate) fn plain_length<'a>(name: &[u8], value: &'a [u8]) -> &'a [u8] {
     match value {
         [b'0', _, ..] if name.eq_ignore_ascii_case(b"Content-Length") => {

@@ -36,7 +36,7 @@ pub(crate) struct Gate {
 #[derive(Clone)]
 pub(crate) struct Runtime {
     pub router: Arc<Router<Arc<Site>>>,
-    /// Takes what no site takes: the rules see it, and it is answered 404.
+    /// Takes requests that match no site: the rules see them, and the gate answers 404.
     pub unrouted: Arc<Site>,
     pub trusted: Vec<IpNet>,
     pub forwarded_header: ForwardedHeader,
@@ -55,7 +55,7 @@ pub(crate) struct Runtime {
     pub upstreams: Arc<HashMap<Settings, Arc<Upstream>>>,
 }
 
-/// Effect of rules on a request.
+/// The effect of rules on a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rules {
     pub mode: WafMode,
@@ -63,13 +63,13 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// For a request that no site takes.
+    /// Rules for a request that matches no site.
     pub(crate) const UNROUTED: Self = Self { mode: WafMode::Block, preset: None };
 
-    /// Returns a judgement that passes only what both pass.
+    /// Returns the effect that passes only what both pass.
     pub(crate) fn stricter(self, other: Self) -> Self {
         let preset = match (self.mode, other.mode) {
-            // the preset of a site where no rules run allows nothing
+            // without rules a preset allows nothing
             (WafMode::Off, _) => other.preset,
             (_, WafMode::Off) => self.preset,
             _ => self.preset.filter(|preset| other.preset == Some(*preset)),

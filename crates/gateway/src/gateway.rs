@@ -68,7 +68,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Does all that can fail. `before` is the runtime in force, `listeners` are those that listen.
+    /// Does everything that can fail. `before` is the runtime in force, `listeners` are the current listeners.
     fn prepare(
         config: &GatewayConfig,
         rules: Option<Arc<waf::RuleSet>>,
@@ -93,7 +93,7 @@ impl Parts {
     }
 }
 
-/// Takes the ports that no listener has yet.
+/// Binds the addresses that no listener has yet.
 fn bind(
     settings: &HashMap<SocketAddr, ListenerSettings>,
     listeners: &HashMap<SocketAddr, Listener>,
@@ -113,8 +113,8 @@ fn bind(
 }
 
 impl Gateway {
-    /// Takes the ports and begins to serve, on the tokio runtime that this is called on. `rules` judge the requests of
-    /// every site that does not switch them off; without any, all pass.
+    /// Binds the ports and starts to serve on the current tokio runtime. `rules` judge the requests of every site that
+    /// does not switch them off; without rules, all requests pass.
     ///
     /// # Errors
     /// All faults of the configuration, or the port that cannot be taken.
@@ -143,11 +143,11 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// Does all of a reload that can fail: reads certificates and templates, builds sites and upstreams, opens the access log,
-    /// takes new ports. The configuration in force stays. Waits for another reload that is under way: drop what this
-    /// returns, or pass it to [`Gateway::swap`].
+    /// Does every step of a reload that can fail: reads certificates and templates, builds sites and upstreams, opens
+    /// the access log, binds new ports. The configuration in force stays. Waits while another reload is under way: drop
+    /// the result or pass it to [`Gateway::swap`].
     ///
-    /// New ports accept connections from now on, but nobody serves them before the swap.
+    /// New ports queue connections from now on; they are served from the swap on.
     ///
     /// # Errors
     /// All faults of the configuration, or the port that cannot be taken.
@@ -264,6 +264,6 @@ impl Gateway {
 }
 
 fn lock(listeners: &Mutex<HashMap<SocketAddr, Listener>>) -> MutexGuard<'_, HashMap<SocketAddr, Listener>> {
-    // each change is whole
+    // no change can panic halfway
     listeners.lock().unwrap_or_else(PoisonError::into_inner)
 }

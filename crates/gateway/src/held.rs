@@ -1,8 +1,7 @@
 //! The inspected part of a body, held back until the rules have decided.
 //!
-//! Its beginning stays in memory; beyond [`HELD_IN_MEMORY`], or where the client's share of memory is spent, it goes to a
-//! file that has no name any more when the first byte is written (mode 0600, gone with its descriptor). What comes out is
-//! byte for byte what went in.
+//! The beginning stays in memory. Beyond [`HELD_IN_MEMORY`], or when the client's share of memory is used up, the body
+//! moves to an unnamed file (mode 0600, deleted with its descriptor). The bytes that come out are those that went in.
 
 use std::fs::File;
 use std::io;
@@ -15,58 +14,58 @@ use bytes::{Bytes, BytesMut};
 use crate::limits::{HELD_IN_MEMORY, Limits, SPILL_BYTES};
 use crate::share::{Charge, Client, Resource, Spent};
 
-/// Pieces below this are joined: each piece has its own cost, and a client may send one byte at a time.
+/// Smaller pieces are joined: each piece has a fixed cost, and a client may send one byte at a time.
 const JOIN_BYTES: usize = 4096;
 
-/// So many pieces are held as they came, without a copy, however small: most bodies come in one or two.
+/// This many pieces are held without a copy, however small: most bodies arrive in one or two.
 const FEW_PIECES: usize = 8;
 
-/// A body's inspected part; [`Held::none`] where no part is.
+/// The inspected part of a body; [`Held::none`] if there is none.
 #[derive(Debug)]
 pub(crate) struct Held(Option<Arc<Mutex<Inner>>>);
 
-/// The beginning of a body that is held, for an event.
+/// The beginning of a held body, for an event.
 #[derive(Debug)]
 pub(crate) struct Beginning(Arc<Mutex<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
-    /// The first bytes, where there are more than memory shall hold.
+    /// The first bytes of a body that is too large for memory.
     file: Option<Arc<File>>,
     spilled: usize,
-    /// The pieces that follow; those that were sent for good are empty.
+    /// The pieces after the file; sent ones are empty.
     pieces: Vec<Bytes>,
     tail: BytesMut,
     length: usize,
     memory: Charge,
     disk: Charge,
-    /// Bytes that were read from the file and are being sent.
+    /// Bytes read from the file that are being sent.
     reading: Charge,
     next: Position,
-    /// Bytes from the first on that are kept for an event.
+    /// Leading bytes that are kept for an event.
     kept: usize,
-    /// Whether some of it is gone.
+    /// Whether part of the body is gone.
     broached: bool,
 }
 
-/// Where an attempt stands.
+/// The position of an attempt.
 #[derive(Debug, Clone, Copy, Default)]
 struct Position {
     in_file: usize,
     piece: usize,
 }
 
-/// Why no more can be held.
+/// Why a body cannot be held.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HoldError {
-    #[error("this client's share of the disk space for held bodies is spent")]
+    #[error("this client has used up its share of the disk space for held bodies")]
     Share(#[from] Spent),
     #[error("cannot hold the body on disk: {0}")]
     Disk(#[from] io::Error),
 }
 
 impl Held {
-    /// Nothing yet. The first `kept` bytes stay at hand for an event when they have been given away.
+    /// Starts empty. The first `kept` bytes stay available for an event after they were sent.
     pub(crate) fn new(client: &Arc<Client>, kept: usize) -> Self {
         let inner = Inner {
             file: None,
@@ -84,12 +83,12 @@ impl Held {
         Self(Some(Arc::new(Mutex::new(inner))))
     }
 
-    /// Nothing, and nothing to come.
+    /// Holds no body.
     pub(crate) fn none() -> Self {
         Self(None)
     }
 
-    /// Holds one more piece; `folder` is where a file may be made.
+    /// Adds a piece. `folder` is where a file may be created.
     pub(crate) async fn push(&self, piece: Bytes, limits: &Limits, folder: &Path) -> Result<(), HoldError> {
         let Some(shared) = &self.0 else { return Ok(()) };
         let spill = {
@@ -101,7 +100,7 @@ impl Held {
             if fits {
                 return Ok(());
             }
-            // counted until it is written
+            // charged until it is written
             inner.memory.set_anyway(waiting);
             let spilled = inner.spilled + waiting;
             inner.disk.set(spilled, limits.spilled_bytes)?;
@@ -122,12 +121,12 @@ impl Held {
         Ok(())
     }
 
-    /// Bytes that came in.
+    /// Number of bytes added.
     pub(crate) fn len(&self) -> usize {
         self.0.as_deref().map_or(0, |inner| lock(inner).length)
     }
 
-    /// Gives the next piece to an attempt, and keeps it for another one.
+    /// Returns the next piece and keeps it for another attempt.
     pub(crate) async fn lend(&self) -> io::Result<Option<Bytes>> {
         let Some(shared) = &self.0 else { return Ok(None) };
         let read = {
@@ -146,21 +145,21 @@ impl Held {
         Ok(Some(bytes))
     }
 
-    /// Gives the next piece away for good.
+    /// Returns the next piece and lets go of it.
     pub(crate) async fn release(&self) -> io::Result<Option<Bytes>> {
         let piece = self.lend().await?;
         self.settle();
         Ok(piece)
     }
 
-    /// Lets go of what was lent: there will be no other attempt.
+    /// Frees the lent pieces: there will be no other attempt.
     pub(crate) fn settle(&self) {
         if let Some(inner) = &self.0 {
             lock(inner).settle();
         }
     }
 
-    /// Begins anew with the first piece. False if that is gone: then the body cannot be sent again.
+    /// Rewinds to the first piece. Returns false if that is gone: then the body cannot be sent again.
     pub(crate) fn rewind(&self) -> bool {
         let Some(inner) = &self.0 else { return true };
         let mut inner = lock(inner);
@@ -168,21 +167,21 @@ impl Held {
         !inner.broached
     }
 
-    /// Keeps all that an event may show, even when it has been given away.
+    /// Keeps as much as an event may show, even after it was sent.
     pub(crate) fn keep_for_event(&self) {
         if let Some(inner) = &self.0 {
             lock(inner).kept = event::limits::MAX_BODY_BYTES;
         }
     }
 
-    /// Beginning of the body, kept for the event.
+    /// Returns the beginning of the body for the event.
     pub(crate) fn beginning(&self) -> Option<Beginning> {
         self.0.clone().map(Beginning)
     }
 }
 
 impl Beginning {
-    /// The first `limit` bytes, as far as they are still there.
+    /// Returns the first `limit` bytes, as far as they are still available.
     pub(crate) fn read(&self, limit: usize) -> Vec<u8> {
         let inner = lock(&self.0);
         let mut bytes = vec![0; inner.spilled.min(limit)];
@@ -201,7 +200,7 @@ impl Beginning {
 
 impl Drop for Beginning {
     fn drop(&mut self) {
-        // the event is written: nobody else wants what was given away
+        // the event is recorded: sent pieces are no longer needed
         let mut inner = lock(&self.0);
         inner.kept = 0;
         inner.settle();
@@ -228,7 +227,7 @@ impl Inner {
         }
     }
 
-    /// Bytes in memory; before anything was given away.
+    /// Bytes in memory before any piece was sent.
     fn waiting(&self) -> usize {
         self.length - self.spilled
     }
@@ -246,7 +245,7 @@ impl Inner {
     }
 
     fn settle(&mut self) {
-        // what a file holds costs no memory, and an event may want it
+        // a file costs no memory, and an event may need it
         let mut before = self.spilled;
         for piece in &mut self.pieces[..self.next.piece] {
             let length = piece.len();
@@ -266,7 +265,7 @@ impl Inner {
     }
 }
 
-/// Pieces on their way to the file.
+/// Pieces to write to the file.
 struct Spill {
     file: Option<Arc<File>>,
     at: u64,
@@ -304,7 +303,7 @@ impl SpilledRead {
 }
 
 fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
-    // each change is whole
+    // no change can panic halfway
     inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

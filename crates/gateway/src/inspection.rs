@@ -1,4 +1,4 @@
-//! The rule engine's side of one request: every call into crate `waf` stands here.
+//! The rule engine's side of a request: every call into crate `waf` is here.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use waf::{BodyProgress, Clock, Connection, Decision, Fault, FaultKind, Intervent
 use crate::config::{Preset, WafMode};
 use crate::gate::{Gate, Rules, Runtime};
 
-/// One transaction of the rule engine and the time that its phases took.
+/// A transaction of the rule engine, and the time of its phases.
 pub(crate) struct Inspection {
     transaction: Transaction,
     phases: [Duration; 5],
     clock: Clock,
-    /// What all phases may take together.
+    /// Time limit of all phases together.
     time_limit: Duration,
     preset: Option<Preset>,
 }
 
 impl Inspection {
-    /// None where no rules run.
+    /// Begins an inspection. None if no rules run.
     pub(crate) fn begin(
         gate: &Gate,
         runtime: &Runtime,
@@ -55,12 +55,12 @@ impl Inspection {
         })
     }
 
-    /// The preset that rules went by.
+    /// The site's preset.
     pub(crate) fn preset(&self) -> Option<Preset> {
         self.preset
     }
 
-    /// Runs one phase and takes its time.
+    /// Runs one phase and measures its time.
     fn phase<T>(&mut self, phase: usize, run: impl FnOnce(&mut Transaction) -> T) -> T {
         let started = (self.clock)();
         let left = self.time_limit.saturating_sub(self.phases.iter().sum());
@@ -71,7 +71,7 @@ impl Inspection {
         result
     }
 
-    /// Phase 1. `protocol` stands for the version that the head itself tells, which HTTP/2 has none of.
+    /// Runs phase 1. `protocol` replaces the version in the head, which HTTP/2 lacks.
     pub(crate) fn request_head(&mut self, head: &RequestHead, protocol: &str) -> Decision {
         self.phase(1, |transaction| {
             transaction.request_line(head.method(), head.target(), protocol.as_bytes());
@@ -95,17 +95,17 @@ impl Inspection {
         self.phase(2, |transaction| transaction.request_body(piece))
     }
 
-    /// Phase 2.
+    /// Runs phase 2.
     pub(crate) fn request_body_done(&mut self) -> Decision {
         self.phase(2, |transaction| transaction.request_body_done(now()))
     }
 
-    /// Bytes that rules have seen of the request's body.
+    /// Bytes of the request body that rules have seen.
     pub(crate) fn inspected_request_bytes(&self) -> usize {
         self.transaction.inspected_request_bytes()
     }
 
-    /// Before a wait that may be long.
+    /// Frees memory before a wait that may be long.
     pub(crate) fn rest(&mut self) {
         self.transaction.rest();
     }
@@ -115,7 +115,7 @@ impl Inspection {
         self.transaction.memory_size()
     }
 
-    /// Phase 3.
+    /// Runs phase 3.
     pub(crate) fn response_head(&mut self, head: &ResponseHead) -> Decision {
         self.phase(3, |transaction| {
             transaction.response_head(head.status(), b"HTTP/1.1");
@@ -130,12 +130,12 @@ impl Inspection {
         self.transaction.inspects_response_body()
     }
 
-    /// Whether rules read responses' bodies, as far as is known before one has come.
+    /// Whether rules inspect response bodies, as far as is known before a response.
     pub(crate) fn reads_response_bodies(&self) -> bool {
         self.transaction.reads_response_bodies()
     }
 
-    /// Bytes of a response's body that rules look at.
+    /// Bytes of a response body that rules inspect.
     pub(crate) fn response_body_limit(&self) -> usize {
         usize::try_from(self.transaction.response_body_limit()).unwrap_or(usize::MAX)
     }
@@ -144,23 +144,23 @@ impl Inspection {
         self.phase(4, |transaction| transaction.response_body(piece))
     }
 
-    /// Phase 4.
+    /// Runs phase 4.
     pub(crate) fn response_body_done(&mut self) -> Decision {
         self.phase(4, |transaction| transaction.response_body_done(now()))
     }
 
-    /// The inspected part of the response's body, where a rule found something there.
+    /// Returns the inspected part of the response body if a rule matched in it.
     pub(crate) fn response_body_evidence(&self) -> Option<&[u8]> {
         let found = self.transaction.matches().iter().any(|found| found.log && found.rule.phase == 4);
         found.then(|| self.transaction.inspected_response_body()).filter(|body| !body.is_empty())
     }
 
-    /// Phase 5.
+    /// Runs phase 5.
     pub(crate) fn logging(&mut self) {
         self.phase(5, |transaction| transaction.logging(now()));
     }
 
-    /// Whether there is something to tell: a match that is logged, a fault, or that time was over.
+    /// Whether there is something to report: a logged match, a fault or an overrun.
     pub(crate) fn has_findings(&self) -> bool {
         self.transaction.overrun().is_some()
             || !self.transaction.faults().is_empty()
@@ -177,10 +177,10 @@ impl Inspection {
         self.transaction.fault_kinds()
     }
 
-    /// Where inspection was ended because its time was over.
+    /// Returns where inspection ended because its time was up.
     pub(crate) fn overrun(&self) -> Option<String> {
         let overrun = self.transaction.overrun()?;
-        Some(format!("inspection took longer than {:?}: ended at {overrun}", self.time_limit))
+        Some(format!("inspection exceeded {:?}: it ended at {overrun}", self.time_limit))
     }
 
     /// The body limit that ended the transaction.
@@ -188,12 +188,12 @@ impl Inspection {
         self.transaction.limit_reached()
     }
 
-    /// The matches that are logged.
+    /// Returns the logged matches.
     pub(crate) fn rules(&self) -> Vec<MatchedRule> {
         self.transaction.matches().iter().filter(|found| found.log).map(|found| found.rule.clone()).collect()
     }
 
-    /// See [`scores`].
+    /// Returns the scores: see [`scores`].
     pub(crate) fn scores(&self) -> Scores {
         scores(&self.transaction)
     }
@@ -210,7 +210,7 @@ impl Inspection {
         self.phases
     }
 
-    /// How long rules ask to wait before the answer.
+    /// The delay that rules ask for before the response.
     pub(crate) fn pause(&self) -> Duration {
         Duration::from_millis(self.transaction.pause_ms())
     }
@@ -220,13 +220,13 @@ impl Inspection {
         self.transaction.hidden()
     }
 
-    /// The parts of an audit log entry, where rules ask for one.
+    /// Returns the parts of an audit log entry if rules ask for one.
     pub(crate) fn audit_parts(&self, status: u16) -> Option<String> {
         self.transaction.wants_audit_log(status).then(|| self.transaction.audit_log_parts().to_owned())
     }
 }
 
-/// The anomaly scores as the Core Rule Set keeps them, version 3 or 4; of the categories those above 0.
+/// Returns the anomaly scores of the Core Rule Set, version 3 or 4, and the categories above 0.
 pub fn scores(transaction: &Transaction) -> Scores {
     let number = |names: &[&str]| names.iter().map(|name| transaction.tx_number(name)).max().unwrap_or(0);
     let categories = [
@@ -254,8 +254,8 @@ fn now() -> Timestamp {
     Timestamp::from(SystemTime::now())
 }
 
-/// Whether rules run on a request that is refused for what its head means. Where it is not even certain which bytes
-/// are the request, they do not (nor do ModSecurity's under Apache): the event holds the head as it came.
+/// Whether rules run on a request that is refused for the meaning of its head. They do not if even the extent of the
+/// request is uncertain (nor do ModSecurity's under Apache): then the event has the raw head.
 pub fn rules_may_see(fault: http1::Fault) -> bool {
     matches!(
         fault,
@@ -270,7 +270,7 @@ pub fn rules_may_see(fault: http1::Fault) -> bool {
     )
 }
 
-/// Whether this Content-Type is that of server-sent events, whose body rules do not see: it never ends.
+/// Whether this Content-Type is that of server-sent events. Their body never ends, so rules do not see it.
 pub fn is_event_stream(kind: &[u8]) -> bool {
     let media = kind.split(|b| *b == b';').next().unwrap_or_default();
     media.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")

@@ -1,19 +1,19 @@
-//! The gate: listeners, TLS, routing and proxying. It calls the rule engine phase by phase and makes an event of
-//! whatever rules, limits and upstreams had to say about a request.
+//! The gate: listeners, TLS, routing and proxying. It runs the rule engine phase by phase and records an event for
+//! every finding of rules, limits and upstreams.
 //!
-//! It is no rule engine (`waf`), reads no rule text (`seclang`), keeps no event (`store`, behind [`RequestSink`]) and
-//! reads no TOML (the command fills [`GatewayConfig`]). HTTP/1 framing is `http1`'s; TLS is rustls', HTTP/2 the `h2`
-//! crate's.
+//! It is no rule engine (`waf`), parses no rules (`seclang`), stores no events (`store`, behind [`RequestSink`]) and
+//! reads no TOML (the command fills [`GatewayConfig`]). HTTP/1 framing is in `http1`; TLS is rustls, HTTP/2 the `h2`
+//! crate.
 //!
 //! # The way of a request
 //!
-//! A listener accepts a connection, counts it in, reads a PROXY header from trusted peers, and does the TLS handshake.
-//! One task serves the connection (and for HTTP/2 one more each stream). A request whose head has come becomes an
-//! exchange: its site is found, its client named, phase 1 run; the body is read up to the rules' limit and held;
-//! phase 2 decides; only then is an upstream asked. What goes there is byte for byte what was inspected, save the
-//! hop-by-hop fields and the added X-Forwarded-*. The rest of a long body streams past without being held. The
-//! response comes back the same way by phases 3 and 4. The event is made before the answer's head leaves, so that no
-//! blocked request is without one.
+//! A listener accepts a connection, counts it, reads a PROXY header from trusted peers, and does the TLS handshake. One
+//! task serves the connection, and with HTTP/2 one more each stream. When the head of a request has arrived, the
+//! exchange begins: it finds the site and the client and runs phase 1, reads the body up to the rules' limit and holds
+//! it, and runs phase 2; only then does it contact an upstream. The forwarded bytes are those that were inspected,
+//! except for the hop-by-hop fields and the added X-Forwarded-*. The rest of a long body streams past without being
+//! held. The response passes phases 3 and 4. The event is recorded before the response head is sent, so that no blocked
+//! request is without one.
 //!
 //! WebSocket, event streams and gRPC (HTTP/2 on both sides) are not buffered; event and access log say so.
 //!

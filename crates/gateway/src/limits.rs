@@ -1,6 +1,6 @@
-//! The gateway's limits, and the count of connections that two of them need.
+//! The gateway's limits, and the count of connections.
 //!
-//! Framing limits of a head (lines, lengths) are `http1`'s; the inspected part of a body is limited by the rules.
+//! Framing limits of a head (lines, lengths) belong to `http1`; the rules limit the inspected part of a body.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,42 +25,42 @@ pub const TEMPLATE_BYTES: usize = 256 * 1024;
 /// Bytes of a certificate, key or CA file: beyond, it is a configuration error.
 pub const PEM_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Forwarding hops that are looked at from the right, before the search for the client ends.
+/// Forwarding hops that the search for the client reads, from the right.
 pub const FORWARDED_HOPS: usize = 32;
 
-/// Bytes asked from a socket at a time once a connection is busy.
+/// Size of a read once a connection is busy.
 pub const READ_BYTES: usize = 16 * 1024;
 
-/// Bytes asked from a socket for a new head: a slow client holds no more until it has sent as much.
+/// Size of a read for a new head: a slow client occupies no more until it has sent as much.
 pub const FIRST_READ_BYTES: usize = 1024;
 
-/// Bytes that wait for a write to a client or an upstream before more is read.
+/// Bytes that wait for a write to a client or an upstream: beyond, reading pauses.
 pub const WRITE_BYTES: usize = 64 * 1024;
 
-/// Bytes of a request body that are read and thrown away after its answer, so that the client reads the answer
+/// Bytes of a request body that are read and discarded after its response, so that the client reads the response
 /// instead of a reset: beyond, the rest stays in the socket for [`LINGER`], then the connection is closed.
 pub const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 
-/// Silence after which a connection whose last answer has been sent is closed (nginx: `lingering_timeout 5s`).
+/// Silence after the last response of a connection: beyond, the connection is closed (nginx: `lingering_timeout 5s`).
 pub const LINGER: Duration = Duration::from_secs(5);
 
-/// Silence after which a stream of HTTP/2 whose answer has been sent before its request had come whole is reset.
+/// Silence on an HTTP/2 stream whose response ended before its request: beyond, the stream is reset.
 pub const STREAM_LINGER: Duration = Duration::from_secs(1);
 
-/// Time for a client to read the last answer of a connection while it is still sending (nginx: `lingering_time 30s`).
+/// Time for a client to read the last response of a connection while it still sends (nginx: `lingering_time 30s`).
 pub const LINGER_IN_ALL: Duration = Duration::from_secs(30);
 
-/// Time that idle connections of a listener which a reload has removed are still served: a request that is on its way
-/// gets its answer, with `Connection: close`. A GOAWAY must be acknowledged within it.
+/// Time for which idle connections of a removed listener are still served: a request in flight gets its response, with
+/// `Connection: close`. A GOAWAY must be acknowledged within it.
 pub const RETIREMENT: Duration = Duration::from_secs(2);
 
-/// Bytes of a protocol's name in an Upgrade field: beyond, it does not go on to the upstream.
+/// Bytes of a protocol name in an Upgrade field: beyond, it is not forwarded.
 pub const PROTOCOL_BYTES: usize = 64;
 
 /// Bytes of access log lines that wait for the disk: beyond, lines are dropped and counted.
 pub const ACCESS_LOG_BYTES: usize = 4 * 1024 * 1024;
 
-/// Idle connections kept for one upstream address: beyond, a finished one is closed.
+/// Idle connections of one upstream: beyond, a finished connection is closed.
 pub const POOL_CONNECTIONS: usize = 256;
 
 /// Upstream attempts for one request.
@@ -72,68 +72,69 @@ pub const INTERIM_RESPONSES: usize = 16;
 /// Bytes of head kept in an event of a refused request.
 pub const EVIDENCE_BYTES: usize = 64 * 1024;
 
-/// Bytes of a held body that stay in memory: beyond, it is held on disk. ModSecurity's SecRequestBodyInMemoryLimit has 128
-/// KiB; this is what a page or a form takes.
+/// Bytes of a held body that stay in memory: beyond, the body moves to disk. ModSecurity's SecRequestBodyInMemoryLimit
+/// is 128 KiB; this covers pages and forms.
 pub const HELD_IN_MEMORY: usize = 256 * 1024;
 
-/// Bytes that are written to disk, or read from it, at a time.
+/// Bytes per read or write of a file.
 pub const SPILL_BYTES: usize = 64 * 1024;
 
-/// Bytes of a request's body that stay at hand for an event until the answer begins. Beyond: what was sent on goes, unless
-/// a rule has found something by then.
+/// Bytes of a request body that stay available for an event until the response begins: beyond, sent bytes are freed
+/// unless a rule has matched.
 pub const KEPT_FOR_EVENTS: usize = 16 * 1024;
 
-/// How long a client may be silent within a body before its request takes as little memory as it can. What is given back
-/// then is made anew when the body is there.
+/// Silence of a client within a body after which its request frees memory. The freed memory is rebuilt when the rest of
+/// the body arrives.
 pub const REST_AFTER: Duration = Duration::from_secs(1);
 
-/// Open requests beyond which a request rests as soon as its client is silent.
+/// Open requests: beyond, a request frees memory as soon as its client is silent.
 pub const REST_AT_ONCE: usize = 32;
 
-/// Bytes that one HTTP/2 connection may have to send before its streams wait.
+/// Bytes of unsent responses on one HTTP/2 connection: beyond, its streams wait.
 pub const H2_UNSENT_BYTES: usize = 256 * 1024;
 
-/// The same where the client's share of memory is spent.
+/// Bytes of unsent responses on one HTTP/2 connection when the client's share of memory is used up.
 pub const H2_UNSENT_LEAST: usize = 16 * 1024;
 
-/// Content codings of one response, one over the other: beyond, its body is not inspected.
+/// Nested content codings of one response: beyond, its body is not inspected.
 pub const CODINGS: usize = 2;
 
-/// Bytes of the window that a Zstandard frame may ask for (RFC 9659 §3): beyond, it is not inspected.
+/// Window in bytes that a Zstandard frame may ask for (RFC 9659 §3): beyond, it is not inspected.
 pub const ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
 
 /// Bytes of a Zstandard block, encoded or decoded (RFC 8878 §3.1.1.2.3): beyond, it is broken.
 pub const ZSTD_BLOCK: usize = 128 * 1024;
 
-/// Bytes of an encoded response that are held beyond SecResponseBodyLimit while the limit's decoded bytes have not come:
+/// Bytes of an encoded response beyond SecResponseBodyLimit that are held until the limit is reached in decoded bytes:
 /// beyond, the rest passes without inspection.
 pub const ENCODED_SLACK: usize = 64 * 1024;
 
-/// Bytes of a path whose readings are looked for: an ambiguous one that is longer may be for any site.
+/// Bytes of an ambiguous path: a longer one may be for any site.
 pub const AMBIGUOUS_PATH_BYTES: usize = 4096;
 
-/// Readings of one path: one that has more may be for any site.
+/// Readings of one path: a path with more may be for any site.
 pub const PATH_READINGS: usize = 64;
 
 /// HTTP/2 streams of one client connection: beyond, the stream is refused (RFC 9113 §5.1.2).
 pub const H2_STREAMS: u32 = 128;
 
-/// HTTP/2 window of a stream, bytes.
+/// HTTP/2 window of a stream in bytes.
 pub const H2_WINDOW: u32 = 256 * 1024;
 
-/// HTTP/2 window of a connection, bytes: what a client can make it buffer with all its streams.
+/// HTTP/2 window of a connection in bytes: the most that a client can make the gate buffer with all its streams.
 pub const H2_CONNECTION_WINDOW: u32 = 4 * H2_WINDOW;
 
-/// Limits that configuration may change.
+/// Configurable limits.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections at a time, all clients together: beyond, a new one is closed at once. Default 16,384.
+    /// Concurrent connections of all clients: beyond, a new one is closed at once. Default 16,384.
     pub connections: usize,
-    /// Connections at a time of one client (an IPv4 address or an IPv6 /64), and never more than are left for others:
-    /// beyond, a new one is closed at once. Trusted proxies are not counted. Default 512.
+    /// Concurrent connections of one client (an IPv4 address or an IPv6 /64), and never more than are left for others:
+    /// beyond, a new one is closed at once. Trusted proxies are exempt. Default 512.
     pub connections_per_client: usize,
-    /// Requests that are served at a time, all clients together; one client may have as many as are left for others: beyond,
+    /// Concurrent requests of all clients; one client may have as many as are left for others: beyond, 503. Default
+    /// 16,384.
     /// 503. Default 16,384.
     pub requests: usize,
     /// Bytes of a request or response head. Default 64 KiB; beyond 431, or 502.
@@ -142,17 +143,16 @@ pub struct Limits {
     pub head_fields: usize,
     /// Bytes of a request target. Default 16 KiB; beyond 414.
     pub target_bytes: usize,
-    /// Bytes in memory for requests and responses at a time: bodies that are held back, what the rule engine makes of them,
-    /// what HTTP/2 buffers. One client may hold as much as is left for others: beyond, its bodies go to disk, and a
-    /// request that cannot be inspected is answered 503. Default 64 MiB.
+    /// Bytes of memory for concurrent requests and responses: held bodies, the rule engine's data, HTTP/2 buffers. One
+    /// client may hold as much as is left for others: beyond, its bodies go to disk, and a request that cannot be
+    /// inspected is answered 503. Default 64 MiB.
     pub held_bytes: usize,
-    /// Bytes of bodies that are held on disk at a time. One client may hold as much as is left for others: beyond, 503.
-    /// Default 1 GiB.
+    /// Bytes of bodies held on disk. One client may hold as much as is left for others: beyond, 503. Default 1 GiB.
     pub spilled_bytes: usize,
     /// Requests of one connection: after them it is closed. Default 10,000.
     pub requests_per_connection: u64,
     /// Time in the rule engine for one request and its response: beyond, the rules' limit action decides
-    /// (SecRequestBodyLimitAction, from phase 3 on SecResponseBodyLimitAction): 503, or rules see no more of it. Default
+    /// (SecRequestBodyLimitAction, from phase 3 on SecResponseBodyLimitAction): 503, or no further inspection. Default
     /// 1 s.
     #[serde(deserialize_with = "event::written::time_span")]
     pub inspection_time: Duration,
@@ -176,7 +176,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The part that `http1` enforces.
+    /// Returns the limits that `http1` enforces.
     pub fn head(&self) -> http1::HeadLimits {
         http1::HeadLimits {
             head_bytes: self.head_bytes,
@@ -186,7 +186,7 @@ impl Limits {
     }
 }
 
-/// Counts open connections, in all and by client.
+/// The count of open connections, in total and by client.
 #[derive(Debug)]
 pub(crate) struct ConnectionCount {
     all: AtomicUsize,
@@ -196,13 +196,13 @@ pub(crate) struct ConnectionCount {
 /// Why a connection was not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Crowded {
-    /// [`Limits::connections`] are open.
+    /// The total has reached [`Limits::connections`].
     All,
-    /// [`Limits::connections_per_client`] are open, or as many as are left for all others.
+    /// The client has [`Limits::connections_per_client`] connections, or as many as are left for all others.
     Client,
 }
 
-/// A counted connection; dropping it counts it out.
+/// A counted connection; dropping it decrements the count.
 #[derive(Debug)]
 pub(crate) struct Admission {
     count: Arc<ConnectionCount>,
@@ -214,7 +214,7 @@ impl ConnectionCount {
         Self { all: AtomicUsize::new(0), shares: Arc::clone(shares) }
     }
 
-    /// Counts a connection in. Whose client is not known yet (a PROXY header comes) is counted in all only.
+    /// Counts a connection in the total. Its client may not be known before the PROXY header.
     pub(crate) fn admit(self: &Arc<Self>, limits: &Limits) -> Result<Admission, Crowded> {
         if self.all.fetch_add(1, Ordering::Relaxed) >= limits.connections {
             self.all.fetch_sub(1, Ordering::Relaxed);
@@ -223,21 +223,21 @@ impl ConnectionCount {
         Ok(Admission { count: Arc::clone(self), client: None })
     }
 
-    /// Open connections.
+    /// Returns the number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.all.load(Ordering::Relaxed)
     }
 }
 
 impl Admission {
-    /// Counts the connection for its client as well.
+    /// Counts the connection for its client, too.
     pub(crate) fn name_client(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Crowded> {
         let client = self.count.shares.client(address);
         if client.held(Resource::Connections) >= limits.connections_per_client {
             return Err(Crowded::Client);
         }
         let mut charge = Charge::new(&client, Resource::Connections);
-        // the last connection of all is not to be refused to the only client there is
+        // a client that is alone may have the last connection, too
         let limit = limits.connections.saturating_add(1);
         charge.set(1, limit).map_err(|Spent| Crowded::Client)?;
         self.client = Some(charge);

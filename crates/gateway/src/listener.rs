@@ -1,4 +1,4 @@
-//! Listening sockets, and a connection's first steps: counted in, PROXY protocol, TLS, then HTTP.
+//! Listening sockets, and the first steps of a connection: counting, PROXY protocol, TLS, then HTTP.
 
 use std::collections::HashMap;
 use std::io;
@@ -26,13 +26,13 @@ use crate::server::{Drain, h1, h2};
 use crate::stream::{Rewound, Stream};
 use crate::tls;
 
-/// Connections that the kernel completes before we take them.
+/// Connections that the kernel completes before the gate accepts them.
 const BACKLOG: i32 = 4096;
 
-/// Pause after a failed accept, most likely for want of file descriptors.
+/// Pause after a failed accept, most likely for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What may change of a listener while it listens.
+/// Settings that may change while a listener listens.
 pub(crate) struct ListenerSettings {
     tls: Option<TlsAcceptor>,
     proxy_protocol: bool,
@@ -67,14 +67,14 @@ pub(crate) fn settings(
     all
 }
 
-/// Takes a port.
+/// Binds a port.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     bind_with(address, false)
 }
 
 fn bind_with(address: SocketAddr, share: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(SocketProtocol::TCP))?;
-    // a restart must not wait for the connections of the process before
+    // a restart must not wait for the connections of the previous process
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(share)?;
     socket.set_nonblocking(true)?;
@@ -83,12 +83,12 @@ fn bind_with(address: SocketAddr, share: bool) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Takes a port that listeners of this process still have, wholly or in part (`0.0.0.0:80` and `192.0.2.1:80`): both
-/// listen until those are stopped.
+/// Binds a port that listeners of this process still hold, wholly or in part (`0.0.0.0:80` and `192.0.2.1:80`): both
+/// listen until those stop.
 pub(crate) fn bind_beside(address: SocketAddr, others: &[&Listener]) -> io::Result<TcpListener> {
     let share = |on| others.iter().try_for_each(|other| SockRef::from(&*other.socket).set_reuse_port(on));
     let bound = share(true).and_then(|()| bind_with(address, true));
-    // another process must not get a part of what is meant for this one
+    // another process must not bind a part of this address
     share(false)?;
     let bound = bound?;
     SockRef::from(&bound).set_reuse_port(false)?;
@@ -100,7 +100,7 @@ pub(crate) struct Listener {
     local: SocketAddr,
     socket: Arc<TcpListener>,
     settings: Arc<ArcSwap<ListenerSettings>>,
-    /// Ends the task, and its connections.
+    /// Ends the task and its connections.
     drain: Drain,
     task: JoinHandle<()>,
 }
@@ -116,7 +116,7 @@ impl Listener {
         Self { local, socket, settings, drain, task }
     }
 
-    /// Whether a socket on `address` would be another one for some of its connections.
+    /// Whether a socket on `address` would share some of its connections.
     pub(crate) fn overlaps(&self, address: SocketAddr) -> bool {
         let (one, other) = (self.local.ip(), address.ip());
         self.local.port() == address.port()
@@ -127,26 +127,26 @@ impl Listener {
         self.local
     }
 
-    /// New connections are served by these settings.
+    /// Changes the settings for new connections.
     pub(crate) fn change(&self, settings: ListenerSettings) {
         self.settings.store(Arc::new(settings));
     }
 
-    /// Accepts no more, and ends each connection after its present request.
+    /// Stops accepting, and ends each connection after its current request.
     pub(crate) fn stop(self) {
         self.drain.last.cancel();
         self.drain.idle.cancel();
     }
 
-    /// As [`Self::stop`], while the gate goes on: requests that are on their way are still served. Returns once the
-    /// socket is closed, so that whoever connects afterwards reaches the listener that follows.
+    /// Stops accepting while the gate goes on: requests in flight are still served. Returns once the socket is closed,
+    /// so that later clients reach the new listener.
     pub(crate) async fn retire(self) {
         let Self { socket, drain, task, .. } = self;
         drop(socket);
         drain.last.cancel();
-        // a task that panicked has closed its socket as well
+        // a task that panicked has closed its socket, too
         let _ = task.await;
-        // not the socket: connections that nobody accepts would wait in its queue
+        // without the socket: unaccepted connections would wait in its queue
         tokio::spawn(async move {
             tokio::time::sleep(RETIREMENT).await;
             drain.idle.cancel();
@@ -173,7 +173,7 @@ async fn accept(
             }
         }
     }
-    // Clients whose connection the kernel has completed would be reset with the socket.
+    // Closing the socket would reset the connections that the kernel has completed.
     while let Ok((stream, peer)) = SockRef::from(&*socket).accept() {
         let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream.into()));
         if let (Ok(stream), Some(peer)) = (stream, peer.as_socket()) {
@@ -182,7 +182,7 @@ async fn accept(
     }
 }
 
-/// Counts a connection in and begins to serve it.
+/// Counts a connection and starts to serve it.
 fn admit(
     gate: &Arc<Gate>,
     settings: &ArcSwap<ListenerSettings>,
@@ -197,7 +197,7 @@ fn admit(
         Err(crowded) => return refuse(gate, crowded, peer),
     };
     let settings = settings.load_full();
-    // whose client a trusted proxy will name is counted later
+    // behind a trusted proxy the client is known, and counted, later
     if !is_trusted(&runtime.trusted, peer.ip())
         && let Err(crowded) = admission.name_client(peer.ip(), &runtime.limits)
     {
@@ -217,7 +217,7 @@ fn admit(
     });
 }
 
-/// Too many connections: closed without a word, for an answer would cost what is being saved.
+/// Closes a connection beyond the limit without a response, which would cost what the limit saves.
 fn refuse(gate: &Gate, crowded: Crowded, peer: SocketAddr) {
     let reason = match crowded {
         Crowded::All => "all",
@@ -308,7 +308,7 @@ async fn read_proxy_header(
     }
 }
 
-/// Why a trusted proxy's connection cannot be served.
+/// Why the connection of a trusted proxy cannot be served.
 #[derive(Debug, thiserror::Error)]
 enum ProxyError {
     #[error(transparent)]

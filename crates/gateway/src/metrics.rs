@@ -23,7 +23,7 @@ use crate::share::{Resource, Shares};
 #[derive(Debug)]
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
-    /// All requests of each site: a family can't be read whole.
+    /// Requests by site: a family cannot be listed.
     by_site: RwLock<HashMap<Arc<str>, AtomicU64>>,
     inspection: Family<SiteLabels, Histogram, fn() -> Histogram>,
     quantiles: Arc<Quantiles>,
@@ -39,17 +39,22 @@ pub struct Metrics {
     shares_spent: Family<ReasonLabels, Counter>,
     /// Connections accepted.
     pub connections: Counter,
-    /// Connections open now.
+    /// Open connections.
     pub open_connections: Gauge<i64, AtomicI64>,
-    /// Requests in work now.
+    /// Requests being served.
     pub open_requests: Gauge<i64, AtomicI64>,
-    /// Events that were made.
+    /// Events recorded.
     pub events: Counter,
+<<<<<<< HEAD
+=======
+    /// Events that could not be stored; the sink counts them.
+    pub events_dropped: Counter,
+>>>>>>> 02975d3 (Write the gate's comments and errors in plain English)
     /// Access log lines that did not reach the disk.
     pub access_lines_dropped: Counter,
-    /// Reloads that took effect, and those that did not.
+    /// Reloads by outcome.
     reloads: Family<ReasonLabels, Counter>,
-    /// None where no gateway runs.
+    /// None without a gateway.
     holdings: Option<Holdings>,
 }
 
@@ -82,7 +87,7 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
-/// `1xx` to `5xx`, or `none` where the connection ended without an answer.
+/// `1xx` to `5xx`, or `none` for a connection that ended without a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct StatusClass(u8);
 
@@ -100,7 +105,7 @@ impl EncodeLabelValue for StatusClass {
     }
 }
 
-/// From 10 µs to 2.6 s, each four times the last.
+/// Buckets from 10 µs to 2.6 s, each four times the previous.
 fn time_buckets() -> Histogram {
     Histogram::new([
         0.000_01, 0.000_04, 0.000_16, 0.000_64, 0.002_56, 0.010_24, 0.040_96, 0.163_84, 0.655_36, 2.621_44,
@@ -108,7 +113,7 @@ fn time_buckets() -> Histogram {
 }
 
 impl Metrics {
-    /// All at zero.
+    /// Creates metrics at zero.
     pub fn new(clock: waf::Clock) -> Self {
         Self {
             requests: Family::default(),
@@ -198,13 +203,13 @@ impl Metrics {
         }
     }
 
-    /// Adds what clients and persistent collections hold.
+    /// Adds the holdings of clients and persistent collections.
     pub(crate) fn with_holdings(self, shares: &Arc<Shares>, collections: &Arc<waf::Collections>) -> Self {
         let holdings = Holdings { shares: Arc::clone(shares), collections: Arc::clone(collections) };
         Self { holdings: Some(holdings), ..self }
     }
 
-    /// How many requests each site has got.
+    /// Returns the number of requests by site.
     pub fn requests_by_site(&self) -> Vec<(Arc<str>, u64)> {
         let by_site = self.by_site.read().unwrap_or_else(PoisonError::into_inner);
         by_site.iter().map(|(site, count)| (Arc::clone(site), count.load(Ordering::Relaxed))).collect()
@@ -248,7 +253,7 @@ impl Metrics {
         self.overruns.get_or_create(&SiteLabels { site: Arc::clone(site) }).inc();
     }
 
-    /// Counts a request in which the rule engine met such a fault.
+    /// Counts a request with a fault of the rule engine.
     pub(crate) fn engine_fault(&self, site: &Arc<str>, kind: waf::FaultKind) {
         let labels = FaultLabels { site: Arc::clone(site), kind: kind.name() };
         self.faults.get_or_create(&labels).inc();
@@ -272,7 +277,7 @@ impl Metrics {
     }
 }
 
-/// Totals held by all clients, read when the metrics are written.
+/// Holdings of all clients, read at each scrape.
 #[derive(Debug, Clone)]
 struct Holdings {
     shares: Arc<Shares>,
@@ -304,16 +309,16 @@ impl Collector for Holdings {
     }
 }
 
-/// What is counted of a request.
+/// The counted values of a request.
 #[derive(Debug)]
 pub(crate) struct FinishedRequest {
-    /// Status sent; 0 without an answer.
+    /// Status sent; 0 without a response.
     pub status: u16,
-    /// What the gate did.
+    /// The gate's decision.
     pub action: event::Action,
-    /// Time in the rule engine; none where it did not run.
+    /// Time in the rule engine; none if it did not run.
     pub inspection: Option<Duration>,
-    /// From the head to the end of the answer.
+    /// Time from the head to the end of the response.
     pub total: Duration,
     /// Bytes of the request's body.
     pub received: u64,

@@ -1,4 +1,4 @@
-//! The pace that a client must keep while it sends a body or takes an answer.
+//! The pace that a client must keep while it sends a body or reads a response.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::config::ClientTimeouts;
 
-/// Watches that a body, or an answer, makes progress: in each span of waiting for the client, so many bytes. Time that the
-/// gate itself or the upstream takes does not count.
+/// Checks that a body or a response makes progress: in each span of waiting for the client, a number of bytes. The time
+/// that the gate or the upstream takes does not count.
 #[derive(Debug)]
 pub(crate) struct Pace {
     span: Duration,
@@ -16,22 +16,22 @@ pub(crate) struct Pace {
     bytes: u64,
 }
 
-/// The body came more slowly than it must.
+/// The client is slower than the pace.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooSlow;
 
 impl Pace {
-    /// A request's body.
+    /// Returns the pace of a request body.
     pub(crate) fn new(timeouts: &ClientTimeouts) -> Self {
         Self { span: timeouts.body, least: timeouts.body_bytes, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// Of an answer.
+    /// Returns the pace of a response.
     pub(crate) fn of_answer(timeouts: &ClientTimeouts) -> Self {
         Self { span: timeouts.write, least: timeouts.write_bytes, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// From here on only silence for `silence` is too slow.
+    /// Allows any pace from now on, but no silence of `silence`.
     pub(crate) fn be_patient(&mut self, silence: Duration) {
         *self = Self { span: silence, least: 1, waited: Duration::ZERO, bytes: 0 };
     }
@@ -43,7 +43,7 @@ impl Pace {
         bytes: impl Fn(&T) -> usize,
     ) -> Result<T, TooSlow> {
         tokio::pin!(step);
-        // most steps need no wait, and no timer
+        // most steps are ready at once and need no timer
         let ready = poll_fn(|cx| match step.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
             Poll::Pending => Poll::Ready(None),
@@ -91,7 +91,7 @@ mod tests {
     async fn a_span_with_enough_bytes_begins_another() {
         let mut pace = pace();
         assert_eq!(pace.wait(std::future::ready(10), |n| *n).await, Ok(10));
-        // the first span ends with its ten bytes, the second with none
+        // the first span has its ten bytes, the second none
         assert_eq!(pace.wait(std::future::pending::<usize>(), |n| *n).await, Err(TooSlow));
         assert_eq!((pace.bytes, pace.waited >= Duration::from_millis(20)), (0, true));
     }
@@ -100,7 +100,7 @@ mod tests {
     async fn c15_a_client_that_trickles_is_too_slow() {
         let mut pace = pace();
         let mut taken = 0;
-        // one byte after a wait, again and again: a span's ten never come together
+        // one byte after each wait: no span has its ten bytes
         let slow = loop {
             let step = async {
                 tokio::time::sleep(Duration::from_millis(7)).await;

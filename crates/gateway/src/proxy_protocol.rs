@@ -1,5 +1,5 @@
-//! The PROXY protocol, versions 1 and 2 (HAProxy's specification "The PROXY protocol", 2020): a load balancer
-//! tells whose connection it forwards. Pure: bytes in, address out.
+//! The PROXY protocol, versions 1 and 2 (HAProxy's specification "The PROXY protocol", 2020): a load balancer names the
+//! connection that it forwards. Pure: bytes in, address out.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -10,10 +10,10 @@ const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// A complete header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Its length: the bytes after it belong to the connection.
+    /// Its length in bytes.
     pub length: usize,
-    /// Who connected and to which address; none for a connection of the proxy's own (`UNKNOWN`, `LOCAL`), or of a
-    /// family without IP addresses.
+    /// Client and destination; none for a connection of the proxy's own (`UNKNOWN`, `LOCAL`) or of a family without IP
+    /// addresses.
     pub addresses: Option<Addresses>,
 }
 
@@ -22,11 +22,11 @@ pub struct Header {
 pub struct Addresses {
     /// The client.
     pub source: SocketAddr,
-    /// Where it connected to.
+    /// The address that the client connected to.
     pub destination: SocketAddr,
 }
 
-/// Why a header cannot be read.
+/// An error in a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The connection does not begin with a header.
@@ -41,15 +41,14 @@ pub enum Error {
     /// A version 2 header is wrong.
     #[error("PROXY protocol version 2: {what} at byte {at}")]
     Binary {
-        /// What is wrong.
+        /// The error.
         what: &'static str,
-        /// Where.
+        /// Its offset in bytes.
         at: usize,
     },
 }
 
-/// Reads a header at the start of `input`. `Ok(None)`: more bytes are needed; at most
-/// [`PROXY_V2_BYTES`] ever are.
+/// Parses a header at the start of `input`. Returns `Ok(None)` if it needs more bytes, at most [`PROXY_V2_BYTES`].
 pub fn parse(input: &[u8]) -> Result<Option<Header>, Error> {
     if input.starts_with(V2_SIGNATURE) {
         return parse_v2(input);
@@ -98,7 +97,7 @@ fn parse_v1(input: &[u8]) -> Result<Option<Header>, Error> {
         }
     };
     let port = |text: &str| -> Result<u16, Error> {
-        // `parse` alone would take a plus sign
+        // `parse` alone would accept a plus sign
         if text.bytes().all(|b| b.is_ascii_digit()) {
             text.parse().map_err(|_| Error::Line("not a port"))
         } else {
@@ -131,7 +130,7 @@ fn parse_v2(input: &[u8]) -> Result<Option<Header>, Error> {
     let short = Error::Binary { what: "too short for its addresses", at: 14 };
     let port = |at: usize| u16::from_be_bytes([body[at], body[at + 1]]);
     let addresses = match (command, fixed[1] >> 4) {
-        // LOCAL: the proxy's own connection, a health check
+        // LOCAL: the proxy's own connection, such as a health check
         (0, _) => None,
         (1, 1) if body.len() < 12 => return Err(short),
         (1, 1) => {

@@ -1,7 +1,7 @@
-//! Quantiles of durations over the last minutes, by site, in memory that does not grow with the requests.
+//! Quantiles of durations over the last minutes by site, in constant memory.
 //!
-//! Durations are counted in buckets whose width is an eighth of a power of two, so that a quantile is told at most 12.5 %
-//! too high. Counts of the last span and of the one before it are kept: what is told is of the last 5 to 10 minutes.
+//! Buckets are an eighth of a power of two wide, so that a quantile is at most 12.5 % too high. The counts of the
+//! current span and of the previous one are kept: quantiles cover the last 5 to 10 minutes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,22 +13,22 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 use waf::Clock;
 
-/// Nanoseconds of a span.
+/// Length of a span in nanoseconds.
 const SPAN: u64 = 300_000_000_000;
 
-/// Buckets of one power of two, as bits.
+/// Buckets of each power of two, as bits.
 const BITS: u32 = 3;
 
-/// Buckets: the first 8 are 0 to 7 µs, then 8 for each power of two up to 2^38 µs (76 hours).
+/// Number of buckets: the first 8 are 0 to 7 µs, then 8 for each power of two up to 2^38 µs (76 hours).
 const BUCKETS: usize = 36 << BITS;
 
-/// The quantiles that are told.
+/// The reported quantiles.
 const TOLD: [(&str, f64); 2] = [("0.5", 0.5), ("0.99", 0.99)];
 
 /// Durations of one site.
 #[derive(Debug)]
 struct Spans {
-    /// The number of the span that `now` counts.
+    /// Number of the span that `now` counts.
     number: u64,
     now: [u32; BUCKETS],
     before: [u32; BUCKETS],
@@ -41,7 +41,7 @@ pub(crate) struct Quantiles {
 }
 
 impl Quantiles {
-    /// Counts a duration at a time, in nanoseconds.
+    /// Counts a duration at the time `now`, in nanoseconds.
     pub(crate) fn observe(&self, site: &Arc<str>, duration: Duration, now: u64) {
         let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
         let spans = match sites.get_mut(site) {
@@ -55,7 +55,7 @@ impl Quantiles {
         *bucket = bucket.saturating_add(1);
     }
 
-    /// For each site of which there is something to tell: the quantiles in seconds.
+    /// Returns the quantiles in seconds of each site with a duration.
     fn told(&self, now: u64) -> Vec<(Arc<str>, [f64; TOLD.len()])> {
         let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
         sites
@@ -82,7 +82,7 @@ impl Spans {
         }
     }
 
-    /// The upper end, in seconds, of the bucket that holds the quantile; none without a duration.
+    /// Returns the upper end in seconds of the bucket that holds the quantile; none without a duration.
     fn quantile(&self, quantile: f64) -> Option<f64> {
         let counts = || self.now.iter().zip(&self.before).map(|(a, b)| u64::from(*a) + u64::from(*b));
         let total: u64 = counts().sum();
@@ -99,26 +99,26 @@ impl Spans {
 fn bucket_of(micros: u128) -> usize {
     let micros = u64::try_from(micros).unwrap_or(u64::MAX);
     let small = micros < 1 << BITS;
-    // The number of times that the number is halved to have 4 digits of 2.
+    // the number of halvings until 4 binary digits are left
     let halved = if small { 0 } else { micros.ilog2() - BITS };
     let bucket = ((halved as usize) << BITS) + (micros >> halved) as usize;
     bucket.min(BUCKETS - 1)
 }
 
-/// The first microsecond of a bucket.
+/// Returns the first microsecond of a bucket.
 fn start_of(bucket: usize) -> u64 {
     let halved = (bucket >> BITS).saturating_sub(1);
     ((bucket - (halved << BITS)) as u64) << halved
 }
 
-/// Tells quantiles at each scrape. A gauge, because the library knows no summary.
+/// A collector of the quantiles. It reports gauges, because the library has no summaries.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) quantiles: Arc<Quantiles>,
     pub(crate) clock: ClockOf,
 }
 
-/// A clock that can be shown as part of a struct.
+/// A clock with `Debug`.
 #[derive(Clone)]
 pub(crate) struct ClockOf(pub(crate) Clock);
 
@@ -172,7 +172,7 @@ mod tests {
         let told = |now| quantiles.told(now).first().map(|(_, found)| *found);
         let [half, most] = told(SPAN).unwrap();
         assert!((0.000_5..0.000_57).contains(&half) && (0.000_99..0.001_12).contains(&most), "{half} {most}");
-        // the next span still knows them, together with its own
+        // the next span still includes them, together with its own
         quantiles.observe(&site, Duration::from_secs(2), 2 * SPAN);
         assert_eq!(told(2 * SPAN).unwrap()[0], half);
         // a span later only the slow one is left, then nothing

@@ -1,4 +1,4 @@
-//! What is told of a request: the event, the access log line, the metrics.
+//! The records of a request: event, access log line, metrics.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,18 +21,18 @@ use crate::inspection::Inspection;
 use crate::limits::EVIDENCE_BYTES;
 use crate::metrics::FinishedRequest;
 
-/// What is known of a request besides its head.
+/// The recorded values of a request.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub id: EventId,
-    /// The client, as trusted proxies name it.
+    /// The client, by the connection or trusted proxies.
     pub client: SocketAddr,
     pub action: Action,
     pub reason: Option<String>,
     /// 0 until an answer begins.
     pub status: u16,
     pub response: Option<Arc<ResponseHead>>,
-    /// Bytes of the request's and the response's body.
+    /// Bytes of the request and response bodies.
     pub received: u64,
     pub sent: u64,
     pub upstream: Option<Arc<str>>,
@@ -66,17 +66,17 @@ impl Record {
         }
     }
 
-    /// Notes what has come of the request's body.
+    /// Records the beginning of the request body.
     pub(crate) fn request_body(&mut self, held: &Held) {
         self.body = held.beginning();
     }
 
-    /// Notes what rules did not see.
+    /// Records a part that the rules did not see.
     pub(crate) fn not_inspected(&mut self, what: Uninspected, bytes: Option<u64>) {
         self.not_inspected.push(NotInspected { what, bytes, protocol: None });
     }
 
-    /// Notes that the connection has become one of another protocol.
+    /// Records that the connection changed to another protocol.
     pub(crate) fn tunnel(&mut self, protocol: String) {
         let (what, protocol) = match protocol.eq_ignore_ascii_case("websocket") {
             true => (Uninspected::Websocket, None),
@@ -85,7 +85,7 @@ impl Record {
         self.not_inspected.push(NotInspected { what, bytes: None, protocol });
     }
 
-    /// Runs phase 5 and makes the event, if there is anything to tell; once.
+    /// Runs phase 5 and records the event, if there is one; once.
     pub(crate) fn report(
         &mut self,
         gate: &Gate,
@@ -175,7 +175,7 @@ impl Record {
             ..RequestEvidence::default()
         };
         if let Some(inspection) = inspection {
-            // where rules decided, the client got another body
+            // after a decision of the rules the client got another body
             if self.action != Action::Blocked
                 && let (Some(response), Some(body)) =
                     (&mut evidence.response, inspection.response_body_evidence())
@@ -217,7 +217,7 @@ impl Record {
         }
     }
 
-    /// At the very end: phase 5 where it has not run yet, the access log and the metrics.
+    /// Ends the record: phase 5 if it has not run yet, the access log and the metrics.
     pub(crate) fn finish(
         &mut self,
         gate: &Gate,
@@ -273,7 +273,7 @@ impl Record {
     }
 }
 
-/// Refuses bytes that are no request head: makes the event with them as evidence, and returns the answer.
+/// Refuses bytes that are no request head: records an event with them as evidence, and returns the response.
 pub(crate) fn refuse_unparsed(
     gate: &Gate,
     runtime: &Runtime,
@@ -295,7 +295,7 @@ pub(crate) fn refuse_unparsed(
     };
     let evidence = RequestEvidence {
         line: line.into(),
-        // what follows the line cannot be told apart into fields: it stands here as it came
+        // the bytes after the line cannot be split into fields: they are kept unchanged
         body: (!rest.is_empty()).then(|| Body::capture(rest, rest.len() as u64, EVIDENCE_BYTES)),
         response: Some(Response {
             status,
@@ -347,7 +347,7 @@ pub(crate) fn refuse_unparsed(
     (head, page)
 }
 
-/// As it was sent; for HTTP/2 as HTTP/1.1 would have sent it.
+/// Returns the request line as sent; for HTTP/2, as HTTP/1.1 would send it.
 fn request_line(head: &RequestHead, protocol: &str) -> Vec<u8> {
     match head.raw().iter().position(|b| *b == b'\r') {
         Some(end) => head.raw()[..end].to_vec(),

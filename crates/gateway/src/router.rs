@@ -1,5 +1,5 @@
-//! Finds the site of a request: by host name, then by the longest path prefix; and the others it may be for to a server that
-//! reads host or path differently.
+//! Finds the site of a request by host name, then by the longest path prefix, and the other sites that it may mean to a
+//! server that reads host or path differently.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,31 +9,31 @@ mod readings;
 
 pub use readings::{Readings, readings};
 
-/// Sites by host and path. `S` is what stands behind: the gateway's own site, or a number in tests.
+/// Sites by host and path. `S` is the gateway's site, or a number in tests.
 #[derive(Debug)]
 pub struct Router<S> {
     exact: HashMap<String, Vec<Route<S>>>,
-    /// By the part after `*.`
+    /// Wildcards, by the part after `*.`
     wildcard: HashMap<String, Vec<Route<S>>>,
     any: Vec<Route<S>>,
     /// Whether a prefix has upper case letters.
     mixed_case: bool,
 }
 
-/// The sites that a request may be for.
+/// The sites that a request may mean.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Found<'a, S> {
-    /// The site that takes it: by the first of [`readings`].
+    /// The site of the request, by the first of [`readings`].
     pub site: Option<&'a S>,
-    /// Other sites that other readings lead to, or none.
+    /// The sites of other readings; none stands for no site.
     pub others: Vec<Option<&'a S>>,
-    /// Whether it may be for any site: its host has an odd form, or its path has too many readings.
+    /// Whether the request may mean any site: its host has an unusual form, or its path too many readings.
     pub any: bool,
 }
 
 #[derive(Debug)]
 struct Route<S> {
-    /// Without a slash at its end, so `/` is empty.
+    /// Without a trailing slash, so `/` is empty.
     prefix: String,
     site: S,
 }
@@ -42,19 +42,21 @@ struct Route<S> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Not a host name, address, `*.name` or `*`.
-    #[error("`{host}` is no host name: write a name, an address, `*.example.org` or `*`")]
+    #[error("`{host}` is not a host name: write a name, an address, `*.example.org` or `*`")]
     Host {
         /// As written.
         host: String,
     },
     /// Not an absolute path.
-    #[error("`{path}` is no path: it must begin with / and hold neither `?`, `#`, `%` nor dot segments")]
+    #[error(
+        "`{path}` is not a path: it must begin with / and contain neither `?`, `#`, `%` nor dot segments"
+    )]
     Path {
         /// As written.
         path: String,
     },
-    /// Taken already.
-    #[error("host `{host}` with path `{path}` is served by another site already")]
+    /// Another site has this host and path.
+    #[error("host `{host}` with path `{path}` already belongs to another site")]
     Taken {
         /// The host.
         host: String,
@@ -100,11 +102,11 @@ impl<S: Clone> Router<S> {
         Ok(())
     }
 
-    /// The sites that a request for a Host field (with or without a port) and a target may be for.
+    /// Returns the sites that a request with this Host field (with or without a port) and target may mean.
     pub fn find(&self, host: &[u8], target: &[u8]) -> Found<'_, S> {
         let name = host_name(host);
         let any = !is_usual_host(&name);
-        // a site of this host for all paths, and no other: it takes whatever the path may mean
+        // the only site of this host takes all paths, whatever the path may mean
         if !any
             && target.first() == Some(&b'/')
             && let Some(only) = self.routes(&name).next()
@@ -134,7 +136,7 @@ impl<S: Clone> Router<S> {
         Found { site, others, any: any || !paths.complete }
     }
 
-    /// The routes for a host, the most exact first.
+    /// Returns the routes of a host, the most exact first.
     fn routes<'r>(&'r self, name: &str) -> impl Iterator<Item = &'r Route<S>> {
         let exact = self.exact.get(name).into_iter().flatten();
         let dots = if self.wildcard.is_empty() { "" } else { name };
@@ -157,8 +159,8 @@ fn covers_any_case(prefix: &[u8], path: &[u8]) -> bool {
         && matches!(path.get(prefix.len()), None | Some(b'/'))
 }
 
-/// Whether every server takes this name for the same host: a domain name of non-empty labels, or an address in its usual form.
-/// A missing Host is one.
+/// Whether every server reads this name as the same host: a domain name of non-empty labels, or an address in its usual
+/// form. A missing Host is usual.
 fn is_usual_host(name: &str) -> bool {
     if let Some(inner) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         let address = inner.parse::<Ipv6Addr>();
@@ -176,10 +178,10 @@ fn is_usual_host(name: &str) -> bool {
     }
 }
 
-/// Host without port and final dot, in lower case.
+/// Returns the host without port and final dot, in lower case.
 pub fn host_name(host: &[u8]) -> Cow<'_, str> {
     let end = match host.iter().rposition(|b| *b == b':') {
-        // the last colon of a bare IPv6 address in brackets is inside them
+        // the last colon of a bare IPv6 address is inside its brackets
         Some(colon) if !host[colon..].contains(&b']') => colon,
         _ => host.len(),
     };

@@ -6,21 +6,22 @@ use std::time::Instant;
 
 use event::{Event, EventSink, IdSource};
 
-/// The sink of the gate: besides events it takes ModSecurity's audit log and a sample of clean requests. It is called on the
-/// task of the request, before the response leaves where rules or the gate decided it.
+/// The sink of the gate: it takes events, ModSecurity's audit log and a sample of clean requests. It runs on the task
+/// of the request, before the response is sent if rules or the gate decided it.
 pub trait RequestSink: EventSink {
-    /// Writes an entry of ModSecurity's audit log with these parts (`ABCFHZ`), where the rules ask for one.
+    /// Writes an entry of ModSecurity's audit log with these parts (`ABCFHZ`) if the rules ask for one.
     fn audit(&self, event: &Event, parts: &str) {
         let _ = (event, parts);
     }
 
-    /// Returns whether `passed` wants a request of this site that rules inspected and that makes no event. Asked for every one.
+    /// Returns whether `passed` wants a request of this site that rules inspected without an event. Called for each
+    /// one.
     fn wants_passed(&self, site: &str) -> bool {
         let _ = site;
         false
     }
 
-    /// Takes a request that passed without any event, as an event that is not recorded. Its secrets are redacted.
+    /// Takes a clean request as an event that is not recorded. Its secrets are redacted.
     fn passed(&self, event: Event) {
         drop(event);
     }
@@ -35,7 +36,7 @@ pub struct Services {
     pub sink: Arc<dyn RequestSink>,
     /// The rules' persistent collections (IP, SESSION and so on).
     pub collections: Arc<waf::Collections>,
-    /// Measures inspection, and ends it. Tests pass one that jumps.
+    /// Clock that measures and limits inspection. Tests pass one that jumps.
     pub clock: waf::Clock,
     /// Folder for bodies held on disk; their files have no names. It should not be in memory, as /tmp may be.
     pub spill_dir: PathBuf,

@@ -1,26 +1,26 @@
 //! Each client's share of common resources: bytes in memory and on disk, connections, open requests.
 //!
-//! One rule for all of it: a client may take more as long as it then holds no more than is left over for the others. One
-//! client alone gets half of everything, two get a third each, and however many of them take all that they get, the next
-//! one still finds as much. So whoever holds most is refused first, and nobody is refused for what another one holds.
+//! One rule for all resources: a client may take more while it then holds no more than is left for the others. A single
+//! client gets half of everything, two get a third each, and however many clients take all they get, the next one finds
+//! as much. So the client that holds most is refused first, and no client is refused for what another one holds.
 //! (Switches share their buffers by this rule: Choudhury and Hahne, "Dynamic queue length thresholds", 1998.)
 //!
-//! A client is an IPv4 address or an IPv6 /64: whoever connects, or whom a trusted proxy names.
+//! A client is an IPv4 address or an IPv6 /64, of the connection or as a trusted proxy reports it.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// What is shared.
+/// The shared resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resource {
-    /// Bytes that are held in memory.
+    /// Bytes in memory.
     Memory,
-    /// Bytes of bodies that are held on disk.
+    /// Bytes of bodies on disk.
     Disk,
     Connections,
-    /// Requests that are being served.
+    /// Requests being served.
     Requests,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Shares {
     clients: Mutex<HashMap<IpAddr, Weak<Client>>>,
 }
 
-/// Holdings of one client, kept as long as something refers to them.
+/// Holdings of one client; they live as long as something refers to them.
 #[derive(Debug)]
 pub(crate) struct Client {
     shares: Arc<Shares>,
@@ -41,13 +41,13 @@ pub(crate) struct Client {
     held: [AtomicUsize; RESOURCES],
 }
 
-/// A client's share is spent.
+/// A client's share is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this client's share is spent")]
+#[error("this client has used up its share")]
 pub(crate) struct Spent;
 
 impl Shares {
-    /// The client at an address.
+    /// Returns the client at an address.
     pub(crate) fn client(self: &Arc<Self>, address: IpAddr) -> Arc<Client> {
         let network = network_of(address);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,19 +59,19 @@ impl Shares {
         client
     }
 
-    /// Total of all clients.
+    /// Returns the total of all clients.
     pub(crate) fn used(&self, resource: Resource) -> usize {
         self.used[resource as usize].load(Ordering::Relaxed)
     }
 }
 
 impl Client {
-    /// Whether it is the client at this address.
+    /// Whether the client is at this address.
     pub(crate) fn is_at(&self, address: IpAddr) -> bool {
         self.network == network_of(address)
     }
 
-    /// What it holds.
+    /// Returns its holdings of a resource.
     pub(crate) fn held(&self, resource: Resource) -> usize {
         self.held[resource as usize].load(Ordering::Relaxed)
     }
@@ -81,7 +81,7 @@ impl Client {
         limit.checked_sub(self.shares.used(resource)).is_some_and(|left| self.held(resource) < left)
     }
 
-    /// Takes more, if its share of `limit` allows that.
+    /// Takes more if the client's share of `limit` allows it.
     fn take(&self, resource: Resource, amount: usize, limit: usize) -> Result<(), Spent> {
         self.take_anyway(resource, amount);
         let left = limit.checked_sub(self.shares.used(resource));
@@ -106,14 +106,14 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         let mut clients = self.shares.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        // another one of the same address may have come since this one was let go
+        // another client of the same address may have been added since
         if clients.get(&self.network).is_some_and(|client| client.strong_count() == 0) {
             clients.remove(&self.network);
         }
     }
 }
 
-/// One holder's part of a client's share; dropping it returns it.
+/// A part of a client's share; dropping it returns the part.
 #[derive(Debug)]
 pub(crate) struct Charge {
     client: Arc<Client>,
@@ -122,7 +122,7 @@ pub(crate) struct Charge {
 }
 
 impl Charge {
-    /// Nothing yet.
+    /// Creates an empty charge.
     pub(crate) fn new(client: &Arc<Client>, resource: Resource) -> Self {
         Self { client: Arc::clone(client), resource, amount: 0 }
     }
@@ -131,7 +131,7 @@ impl Charge {
         self.amount
     }
 
-    /// Holds this much from now on. Where it is more than before and the share of `limit` is spent, nothing changes.
+    /// Sets the charge. Fails, and changes nothing, if it would grow beyond the share of `limit`.
     pub(crate) fn set(&mut self, amount: usize, limit: usize) -> Result<(), Spent> {
         if amount > self.amount {
             self.client.take(self.resource, amount - self.amount, limit)?;
@@ -142,7 +142,7 @@ impl Charge {
         Ok(())
     }
 
-    /// Holds this much from now on, whatever the share is: for what is there already, and bounded elsewhere.
+    /// Sets the charge whatever the share is: for memory that is already in use and bounded elsewhere.
     pub(crate) fn set_anyway(&mut self, amount: usize) {
         if amount > self.amount {
             self.client.take_anyway(self.resource, amount - self.amount);
@@ -159,7 +159,7 @@ impl Drop for Charge {
     }
 }
 
-/// IPv6 hosts own a /64, so they are one client.
+/// Returns the network of a client: an IPv6 host owns its /64.
 pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(one.amount(), 500);
         let two = greedy(&shares, "192.0.2.2", 1000);
         assert_eq!(two.amount(), 250);
-        // whoever holds most is refused first
+        // the client that holds most is refused first
         let mut one = one;
         assert_eq!(one.set(501, 1000), Err(Spent));
         let mut three = greedy(&shares, "192.0.2.3", 1000);
@@ -199,7 +199,7 @@ mod tests {
     fn c16_a_thousand_greedy_clients_leave_something_for_the_next() {
         let shares = Arc::new(Shares::default());
         let mut all = Vec::new();
-        // all of them take as long as any gets more
+        // all of them take until none gets more
         for number in 0..1000_u32 {
             let address = Ipv6Addr::from_bits(u128::from(number) << 64).to_string();
             all.push(Charge::new(&shares.client(address.parse().unwrap()), Resource::Disk));

@@ -1,5 +1,4 @@
-//! A connection's bytes, whatever carries them, and the two buffers that every connection has: one that is filled
-//! by reads and one that is emptied by vectored writes.
+//! The bytes of a connection over any transport, and its two buffers: reads fill one, vectored writes empty the other.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -24,7 +23,7 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<Rewound<TcpStream>>>),
 }
 
-/// A stream of which some bytes were read ahead and put back.
+/// A stream with bytes that were read ahead and put back.
 #[derive(Debug)]
 pub(crate) struct Rewound<T> {
     ahead: BytesMut,
@@ -36,14 +35,14 @@ impl<T> Rewound<T> {
         Self { ahead, io }
     }
 
-    /// The stream with these bytes to be read first, in place of those that were put back before.
+    /// Returns the stream with these bytes to be read first, in place of those put back before.
     pub(crate) fn put_back(self, ahead: BytesMut) -> Self {
         Self { ahead, io: self.io }
     }
 }
 
 impl Stream {
-    /// The stream with bytes that were read put back; only where bytes of the peer come as they are.
+    /// Returns the stream with these bytes put back; none if it is TLS.
     pub(crate) fn rewound(self, ahead: BytesMut) -> Option<Self> {
         match self {
             Self::Tcp(stream) => Some(Self::Tcp(stream.put_back(ahead))),
@@ -99,7 +98,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
     }
 }
 
-/// Passes a call on to whatever carries the bytes.
+/// Forwards a call to the transport.
 macro_rules! carried {
     ($stream:expr, $io:ident => $call:expr) => {
         match $stream {
@@ -138,14 +137,14 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Both halves of a connection.
+/// Splits a connection into its halves.
 pub(crate) fn split(stream: Stream, buf: BytesMut) -> (Reader, Writer) {
     let (read, write) = tokio::io::split(stream);
     let reader = Reader { io: read, buf, timer: Timer::default() };
     (reader, Writer { io: write, queue: VecDeque::new(), queued: 0, timer: Timer::default() })
 }
 
-/// The reading half and what was read and not yet taken.
+/// The reading half, and the bytes that were read and not yet consumed.
 #[derive(Debug)]
 pub(crate) struct Reader {
     io: ReadHalf<Stream>,
@@ -154,14 +153,14 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Reads more into `buf`, which grows only as the peer sends: 1 KiB at first, then doubling up to 16 KiB at a
-    /// time. Zero bytes mean that the peer has ended its side. Nothing is lost if this is not awaited to its end.
+    /// Reads more into `buf`, which grows only as the peer sends: 1 KiB at first, then doubling up to 16 KiB at a time.
+    /// Zero bytes mean that the peer has closed its side. Cancel safe.
     pub(crate) async fn fill(&mut self) -> io::Result<usize> {
         self.make_room();
         self.io.read_buf(&mut self.buf).await
     }
 
-    /// As [`Self::fill`], in at most `limit`.
+    /// Does [`Self::fill`] within `limit`.
     pub(crate) async fn fill_within(&mut self, limit: Duration) -> io::Result<usize> {
         self.make_room();
         in_time(self.timer.within(limit, self.io.read_buf(&mut self.buf)).await)
@@ -178,12 +177,12 @@ impl Reader {
         }
     }
 
-    /// As [`Self::fill`], for a peer that is known to send much.
+    /// Does [`Self::fill`] for a peer that sends much.
     pub(crate) async fn fill_much(&mut self) -> io::Result<usize> {
         self.fill_by(READ_BYTES).await
     }
 
-    /// As [`Self::fill`], with room for about so many bytes.
+    /// Does [`Self::fill`] with room for about this many bytes.
     pub(crate) async fn fill_by(&mut self, room: usize) -> io::Result<usize> {
         if self.buf.capacity() - self.buf.len() < room.div_ceil(4) {
             self.buf.reserve(room);
@@ -191,14 +190,14 @@ impl Reader {
         self.io.read_buf(&mut self.buf).await
     }
 
-    /// Gives memory back before a wait that may be long.
+    /// Frees memory before a wait that may be long.
     pub(crate) fn rest(&mut self) {
         if self.buf.is_empty() {
             self.buf = BytesMut::new();
         }
     }
 
-    /// Whether the peer has sent nothing and not closed, as an idle upstream connection must be. Never waits.
+    /// Whether the peer has neither sent anything nor closed, as on an idle upstream connection. Never waits.
     pub(crate) fn is_quiet(&mut self) -> bool {
         let mut byte = [0_u8; 1];
         let mut buf = ReadBuf::new(&mut byte);
@@ -206,13 +205,13 @@ impl Reader {
         self.buf.is_empty() && Pin::new(&mut self.io).poll_read(&mut cx, &mut buf).is_pending()
     }
 
-    /// Puts the two halves together again; `buf` is returned beside them.
+    /// Joins the two halves; returns `buf` beside them.
     pub(crate) fn unsplit(self, writer: Writer) -> (Stream, BytesMut) {
         (self.io.unsplit(writer.io), self.buf)
     }
 }
 
-/// The writing half and what waits to be written.
+/// The writing half, and the bytes to write.
 #[derive(Debug)]
 pub(crate) struct Writer {
     io: WriteHalf<Stream>,
@@ -221,11 +220,11 @@ pub(crate) struct Writer {
     timer: Timer,
 }
 
-/// Slices given to one vectored write.
+/// Slices of one vectored write.
 const SLICES: usize = 16;
 
 impl Writer {
-    /// Queues bytes; nothing is written yet.
+    /// Queues bytes without writing.
     pub(crate) fn queue(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.queued += bytes.len();
@@ -233,12 +232,12 @@ impl Writer {
         }
     }
 
-    /// Whether enough waits that more should not be read before a flush.
+    /// Whether the buffer is full: flush it before reading more.
     pub(crate) fn is_full(&self) -> bool {
         self.queued >= WRITE_BYTES
     }
 
-    /// Writes all that waits. `timeout` is for each write that makes progress, not for the whole.
+    /// Writes the whole buffer. `timeout` applies to each write that makes progress, not to the whole.
     pub(crate) async fn flush(&mut self, timeout: Duration) -> io::Result<()> {
         if self.queue.is_empty() {
             return Ok(());
@@ -248,11 +247,11 @@ impl Writer {
             let written = in_time(self.timer.within(timeout, write).await)?;
             self.take_off(written);
         }
-        // TLS holds records back until this
+        // TLS holds back records until this
         in_time(self.timer.within(timeout, self.io.flush()).await)
     }
 
-    /// Writes all that waits to a client, which has to keep the pace.
+    /// Writes the whole buffer to a client, which must keep the pace.
     pub(crate) async fn flush_at(&mut self, pace: &mut Pace) -> io::Result<()> {
         if self.queue.is_empty() {
             return Ok(());
@@ -267,7 +266,7 @@ impl Writer {
         pace.wait(self.io.flush(), |_| 0).await.map_err(slow)?
     }
 
-    /// Bytes that wait to be written.
+    /// Returns the number of buffered bytes.
     pub(crate) fn queued(&self) -> usize {
         self.queued
     }
@@ -284,13 +283,13 @@ impl Writer {
         }
     }
 
-    /// Ends this side of the connection (FIN, or TLS close_notify first).
+    /// Closes this side of the connection (FIN, or TLS close_notify first).
     pub(crate) async fn shutdown(&mut self, timeout: Duration) -> io::Result<()> {
         in_time(self.timer.within(timeout, self.io.shutdown()).await)
     }
 }
 
-/// One write of what waits.
+/// Makes one write.
 async fn write_some(io: &mut WriteHalf<Stream>, queue: &VecDeque<Bytes>) -> io::Result<usize> {
     let mut slices = [IoSlice::new(&[]); SLICES];
     let mut count = 0;
@@ -309,12 +308,12 @@ pub(crate) async fn within<T>(timeout: Duration, io: impl Future<Output = io::Re
     in_time(Timer::default().within(timeout, io).await)
 }
 
-/// What came of an I/O operation that had a limit.
+/// Returns the outcome of an I/O operation with a limit.
 fn in_time<T>(result: Result<io::Result<T>, Elapsed>) -> io::Result<T> {
     result.unwrap_or_else(|Elapsed| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// Copies both ways until both sides have ended, or nothing has moved for `idle`. Returns the bytes from the client
+/// Copies both ways until both sides have closed, or no byte has moved for `idle`. Returns the bytes from the client
 /// and from the upstream.
 pub(crate) async fn tunnel(
     mut client: (Reader, Writer),
@@ -350,7 +349,7 @@ async fn copy(
         match from.fill_within(idle).await {
             Ok(0) => break,
             Ok(_) => {}
-            // the other direction is busy: silence of this one alone is no reason to close
+            // the other direction is busy: silence of this one is no reason to close
             Err(error) if error.kind() == io::ErrorKind::TimedOut && moved.load(Relaxed) != seen => {}
             Err(_) => break,
         }

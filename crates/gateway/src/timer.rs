@@ -1,9 +1,8 @@
-//! A timeout that costs next to nothing while nothing is late.
+//! A timeout that costs almost nothing while nothing is late.
 //!
-//! A timer of tokio's is put into a wheel that is shared under a lock, and taken out again, for each wait. One here
-//! stays in the wheel: a wait that ends in time leaves it there, and when it goes off before the deadline of the wait
-//! that it finds, it is set anew. So a connection that answers a thousand requests a second sets its timer about once in
-//! each timeout.
+//! tokio inserts each timer into a wheel under a shared lock and removes it after the wait. This timer stays in the
+//! wheel: a wait that ends in time leaves it there, and when it fires before the deadline of the current wait, it is
+//! set again. So a connection with a thousand requests a second sets its timer about once in each timeout.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -12,16 +11,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Limits one wait after another. It takes memory from the first wait that is not over at once.
+/// A limit for one wait after another. It allocates at the first wait that is not ready at once.
 #[derive(Debug, Default)]
 pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
-/// The wait took longer than it may.
+/// The wait exceeded its limit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Elapsed;
 
 impl Timer {
-    /// Waits for `step`, at most `limit` long.
+    /// Waits for `step`, at most for `limit`.
     pub(crate) async fn within<T>(
         &mut self,
         limit: Duration,
@@ -39,7 +38,7 @@ impl Timer {
         .await
     }
 
-    /// Ready at `deadline`.
+    /// Waits until `deadline`.
     fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if sleep.deadline() > deadline {
@@ -52,13 +51,13 @@ impl Timer {
             if sleep.deadline() >= deadline {
                 return Poll::Ready(());
             }
-            // it was set for an earlier wait
+            // set for an earlier wait
             sleep.as_mut().reset(deadline);
         }
     }
 }
 
-/// That long from now; "never" for what lies beyond the clock.
+/// Returns the time that far from now, or a distant one beyond the clock's range.
 fn after(limit: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365))
@@ -85,13 +84,13 @@ mod tests {
             1
         };
         assert_eq!(timer.within(long, after_a_wait).await, Ok(1));
-        // set for the hour before; this one must not wait for it
+        // set for an hour by the wait before; this one must not wait for it
         for _ in 0..3 {
             let began = Instant::now();
             assert_eq!(timer.within(short, pending::<()>()).await, Err(Elapsed));
             assert!(began.elapsed() >= short);
         }
-        // set for five milliseconds before; this one must not end with it
+        // set for five milliseconds by the wait before; this one must not end with it
         let began = Instant::now();
         let slower = short * 2;
         assert_eq!(timer.within(slower, pending::<()>()).await, Err(Elapsed));

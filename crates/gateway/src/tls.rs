@@ -1,4 +1,4 @@
-//! TLS on both sides: certificates from PEM files chosen by SNI in front, verified connections behind.
+//! TLS on both sides: certificates chosen by SNI in front, verified connections behind.
 
 mod client;
 mod crypto;

@@ -1,24 +1,24 @@
-//! Other protocols on a client's connection (RFC 9110 §7.8): which ones go on to the upstream.
+//! Other protocols on a client's connection (RFC 9110 §7.8): which ones are forwarded.
 //!
-//! Rules see the request that asks for a protocol and the head of the 101 that agrees to it, and nothing after that.
-//! So a protocol that carries HTTP requests never passes.
+//! Rules see the request for a protocol and the head of the 101 response, but nothing after it. So a protocol that
+//! carries HTTP requests is never forwarded.
 
 use http1::Headers;
 
 use crate::limits::PROTOCOL_BYTES;
 
-/// Protocols that carry HTTP: their requests would go past the rules.
+/// Protocols that carry HTTP: their requests would bypass the rules.
 const CARRY_HTTP: [&str; 7] = ["h2c", "h2", "h3", "http", "https", "shttp", "tls"];
 
-/// Why a protocol cannot stand in a site's `upgrades`.
+/// Returns why a protocol cannot be in a site's `upgrades`.
 pub(crate) fn fault(protocol: &str) -> Option<&'static str> {
     if !is_protocol(protocol.as_bytes()) {
-        return Some("it is no name of a protocol, such as `websocket`");
+        return Some("it is not the name of a protocol, such as `websocket`");
     }
-    carries_http(protocol.as_bytes()).then_some("its requests would go past the rules")
+    carries_http(protocol.as_bytes()).then_some("its requests would bypass the rules")
 }
 
-/// The protocols of the Upgrade field that may go on, as one field value; none if there are none. `allowed` is the
+/// Returns the protocols of the Upgrade field to forward, as one field value; none if there are none. `allowed` is the
 /// site's `upgrades`.
 pub(crate) fn wanted(fields: &Headers, allowed: Option<&[String]>) -> Option<Vec<u8>> {
     let passes = |protocol: &&[u8]| {
@@ -30,8 +30,8 @@ pub(crate) fn wanted(fields: &Headers, allowed: Option<&[String]>) -> Option<Vec
     (!passing.is_empty()).then(|| passing.join(&b", "[..]))
 }
 
-/// The protocol that a 101 agrees to, of those that went to the upstream; an error with the one that it was not asked
-/// for. Where the 101 names none, the upstream has taken the first.
+/// Returns the protocol of a 101 response, of those that were forwarded, or an error with the one that was not. If the
+/// 101 names none, the upstream has chosen the first.
 pub(crate) fn agreed(fields: &Headers, wanted: &[u8]) -> Result<String, String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let asked = || wanted.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);

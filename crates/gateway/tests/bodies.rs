@@ -183,7 +183,7 @@ fn a_body_that_stops_coming_is_answered_408() {
     let event = &gate.events(1)[0];
     assert_eq!(
         (event.action, event.reason.as_deref()),
-        (Action::Refused, Some("request body came too slowly"))
+        (Action::Refused, Some("the client sent the request body too slowly"))
     );
     assert!(upstream.seen_now().is_empty());
 }

@@ -62,7 +62,7 @@ fn a_wrong_configuration_changes_nothing() {
     wrong[7].sites[0].upstream.clear();
     let words = [
         "unknown scheme",
-        "no host name",
+        "not a host name",
         "another site",
         "page.html",
         "in use",

@@ -63,7 +63,7 @@ fn a8_the_strictest_site_that_a_path_may_mean_judges() {
     let event = event.unwrap();
     assert_eq!(
         (event.site.as_deref(), event.reason.as_deref()),
-        (Some("*/public"), Some("host and path may mean `*/public` or `*`: judged by the strictest"))
+        (Some("*/public"), Some("host and path may mean `*/public` or `*`: the strictest rules judge"))
     );
 }
 

@@ -487,7 +487,7 @@ fn inspection_ends_when_its_time_is_over() {
         assert_eq!((event.action, event.severity), (action, event::Severity::Warning), "{mode:?}");
         assert_eq!(
             event.reason.as_deref(),
-            Some("inspection took longer than 1s: ended at rule 1 (test.conf:3) in phase 2")
+            Some("inspection exceeded 1s: it ended at rule 1 (test.conf:3) in phase 2")
         );
         let evidence = event.request().unwrap();
         assert!(evidence.not_inspected.iter().any(|part| part.what == Uninspected::InspectionTime));

@@ -421,7 +421,7 @@ fn b14_https_upstreams_without_an_authority() {
     for (files, (ca, tls), want) in [
         (&own, by_file(&own), Ok(())),
         (&own, by_file(&other), Err("")),
-        (&own, (None, None), Err("`upstream_ca` takes that very file")),
+        (&own, (None, None), Err("set `upstream_ca` to the file of this certificate")),
         (&misnamed, by_file(&misnamed), Err("not valid for name")),
         (&expired, by_file(&expired), Err("expired")),
         (&own, by(None, Some(pin(&own))), Ok(())),

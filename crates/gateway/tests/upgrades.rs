@@ -113,7 +113,7 @@ fn b11_a_switch_that_was_not_asked_for_is_refused_with_its_reason() {
     let unfinished = body.replace("h2c", "tcp");
     for (request, answer, word) in [
         (ask("h2c"), TO_H2C, "Upgrade `h2c` was not passed on"),
-        (ask("tcp"), TO_H2C, "switched to `h2c`, which it was not asked for"),
+        (ask("tcp"), TO_H2C, "switched to `h2c`, which the gate did not request"),
         (ask("tcp").replace("Upgrade: tcp\r\n", ""), TO_H2C, "101 without a request"),
         (unfinished, &TO_H2C.replace("h2c", "tcp"), "before the request's body had ended"),
     ] {

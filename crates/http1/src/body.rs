@@ -1,4 +1,4 @@
-//! [`BodyDecoder`]: takes a body off a connection's buffer without copying it.
+//! [`BodyDecoder`]: reads a body from a connection's buffer without copying it.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -9,24 +9,24 @@ use crate::head::{Lines, field_line};
 use crate::headers::{Header, Headers};
 use crate::limits::{CHUNK_LINE_BYTES, LENGTH, TRAILER_BYTES, TRAILERS};
 
-/// What [`BodyDecoder::decode`] found.
+/// The result of [`BodyDecoder::decode`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// The next bytes of the content, never empty: a slice of the buffer.
     Data(Bytes),
-    /// The buffer must be filled further.
+    /// More bytes are needed in the buffer.
     NeedMore,
-    /// The body has ended, with these trailer fields. The buffer begins with what follows the message.
+    /// The body has ended, with these trailer fields. The buffer begins with the bytes after the message.
     End(Headers),
 }
 
-/// Decodes one body.
+/// A decoder of one body.
 #[derive(Clone, Debug)]
 pub struct BodyDecoder {
     state: State,
-    /// Encoded bytes taken off the buffer so far.
+    /// Encoded bytes consumed so far.
     taken: u64,
-    /// The place within an unfinished line at the front of the buffer.
+    /// The position within an unfinished line at the front of the buffer.
     lines: Lines,
     trailers: Headers,
     trailer_bytes: usize,
@@ -44,7 +44,7 @@ enum State {
 }
 
 impl BodyDecoder {
-    /// A decoder at the first byte behind the head.
+    /// Creates a decoder at the first byte after the head.
     pub fn new(framing: BodyFraming) -> Self {
         let state = match framing {
             BodyFraming::None | BodyFraming::Length(0) => State::End,
@@ -55,13 +55,13 @@ impl BodyDecoder {
         Self { state, taken: 0, lines: Lines::default(), trailers: Headers::new(), trailer_bytes: 0 }
     }
 
-    /// Whether the whole body has been taken.
+    /// Whether the whole body was read.
     pub fn is_end(&self) -> bool {
         self.state == State::End
     }
 
-    /// Takes the next piece off the front of `buf`. Content is never held back or copied; of a chunk-size line or
-    /// a trailer field at most [`CHUNK_LINE_BYTES`] or [`TRAILER_BYTES`] stay in `buf` until the line is whole.
+    /// Takes the next piece from the front of `buf`. Content is never held back or copied; at most [`CHUNK_LINE_BYTES`]
+    /// of a chunk-size line and [`TRAILER_BYTES`] of a trailer field stay in `buf` until the line is complete.
     ///
     /// # Errors
     /// A malformed chunk or a limit exceeded; the connection must be closed.
@@ -114,7 +114,7 @@ impl BodyDecoder {
         }
     }
 
-    /// The connection has closed: whether the body ended there.
+    /// Checks, after the connection has closed, that the body ended there.
     ///
     /// # Errors
     /// [`Fault::Truncated`] when more of it was announced.
@@ -133,7 +133,7 @@ impl BodyDecoder {
         Error { fault, offset: self.taken + offset as u64 }
     }
 
-    /// Moves an error within the buffer to its place within the body.
+    /// Converts an error's offset from the buffer to the body.
     fn at(&self, error: Error) -> Error {
         Error { fault: error.fault, offset: self.taken + error.offset }
     }
@@ -153,10 +153,10 @@ impl BodyDecoder {
         Some(buf.split_to(length).freeze())
     }
 
-    /// The length of the line at the front of `buf`, without its CRLF; `None` until it is whole.
+    /// Returns the length of the line at the front of `buf`, without its CRLF; `None` until it is complete.
     fn line(&mut self, buf: &[u8], (limit, fault): (usize, Fault)) -> Result<Option<usize>, Error> {
         let found = self.lines.next(buf).map_err(|e| self.at(e));
-        // What is certain to belong to the line: its last byte so far may be the CR of its end.
+        // the bytes that certainly belong to the line: the last one may be the CR of its end
         let known = match &found {
             Ok(Some(line)) => line.end,
             Ok(None) => buf.len().saturating_sub(1),
@@ -168,7 +168,7 @@ impl BodyDecoder {
         Ok(found?.map(|line| line.end))
     }
 
-    /// Takes a trailer field (RFC 9110 §6.5). One that would change framing or routing is refused.
+    /// Adds a trailer field (RFC 9110 §6.5). A field that would change framing or routing is refused.
     fn trailer(&mut self, buf: &mut BytesMut, length: usize) -> Result<(), Error> {
         const FORBIDDEN: [&str; 4] = ["Content-Length", "Transfer-Encoding", "Host", "Trailer"];
         if self.trailers.len() == TRAILERS {
@@ -191,7 +191,7 @@ impl BodyDecoder {
     }
 }
 
-/// Parses a chunk-size line (RFC 9112 §7.1) and checks its extensions, which mean nothing here.
+/// Parses a chunk-size line (RFC 9112 §7.1) and checks its extensions, which are ignored.
 fn chunk_size(line: &[u8]) -> Result<u64, Error> {
     let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
     let bad = |at| Error::new(Fault::BadChunkSize, at);
@@ -239,7 +239,7 @@ fn check_extensions(text: &[u8]) -> Result<(), usize> {
     Ok(())
 }
 
-/// The offset behind a quoted string that begins at `start` (RFC 9110 §5.6.4).
+/// Returns the offset after a quoted string that begins at `start` (RFC 9110 §5.6.4).
 fn quoted_string(text: &[u8], start: usize) -> Result<usize, usize> {
     let mut at = start + 1;
     loop {
@@ -260,7 +260,7 @@ fn is_quotable(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// Content and trailers of `input`, fed in pieces of `step` bytes, and what is left.
+    /// Decodes `input`, fed in pieces of `step` bytes: content, trailers and the rest.
     fn decode(framing: BodyFraming, input: &[u8], step: usize) -> Result<(Vec<u8>, Headers, usize), Error> {
         let mut decoder = BodyDecoder::new(framing);
         let mut buf = BytesMut::new();

@@ -1,4 +1,4 @@
-//! Byte classes of RFC 9110 §5.6.2 and RFC 9112, and the small cuts that all parsers share.
+//! Byte classes of RFC 9110 §5.6.2 and RFC 9112, and splitting and trimming for all parsers.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ pub(crate) const fn is_tchar(byte: u8) -> bool {
     TCHAR[byte as usize]
 }
 
-/// Whether this is a token (RFC 9110 §5.6.2): one or more `tchar`.
+/// Whether the bytes are a token (RFC 9110 §5.6.2): one or more `tchar`.
 pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&b| is_tchar(b))
 }
@@ -34,9 +34,9 @@ const fn is_control(byte: u8) -> bool {
     (byte < 0x20 && byte != b'\t') || byte == 0x7f
 }
 
-/// The first control character of a line (tab is none) as a fault, and where it is.
+/// Returns the first control character of a line, except for tab, as a fault with its offset.
 pub(crate) fn field_fault(bytes: &[u8]) -> Option<(Fault, usize)> {
-    // Nearly no line has one: without a way out, this loop runs on many bytes at once.
+    // almost no line has one: without an early exit this loop is vectorised
     if !bytes.iter().fold(false, |found, &byte| found | is_control(byte)) {
         return None;
     }
@@ -50,14 +50,14 @@ pub(crate) fn field_fault(bytes: &[u8]) -> Option<(Fault, usize)> {
     Some((fault, at))
 }
 
-/// What is left of `bytes` without spaces and tabs at both ends.
+/// Returns `bytes` without spaces and tabs at both ends.
 pub(crate) fn trim(bytes: &[u8]) -> Range<usize> {
     let Some(start) = bytes.iter().position(|&b| !is_blank(b)) else { return 0..0 };
     let end = bytes.iter().rposition(|&b| !is_blank(b)).map_or(start, |last| last + 1);
     start..end
 }
 
-/// The elements of a comma-separated list, trimmed, empty ones left out.
+/// Returns the non-empty elements of a comma-separated list, trimmed.
 pub(crate) fn split_list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&b| b == b',').map(|part| &part[trim(part)]).filter(|part| !part.is_empty())
 }

@@ -8,8 +8,7 @@ use crate::request::RequestHead;
 use crate::response::ResponseHead;
 
 impl RequestHead {
-    /// Appends the head as an HTTP/1.1 one: method, target, names and values byte for byte as they came, one
-    /// space behind each colon.
+    /// Appends the head as HTTP/1.1: method, target, names and values unchanged, one space after each colon.
     pub fn encode(&self, out: &mut BytesMut) {
         out.reserve(self.method().len() + self.target().len() + 16 + encoded_len(self.headers()));
         out.put_slice(self.method());
@@ -21,7 +20,7 @@ impl RequestHead {
 }
 
 impl ResponseHead {
-    /// Appends the head as an HTTP/1.1 one.
+    /// Appends the head as HTTP/1.1.
     pub fn encode(&self, out: &mut BytesMut) {
         out.reserve(self.reason().len() + 16 + encoded_len(self.headers()));
         out.put_slice(b"HTTP/1.1 ");
@@ -34,8 +33,8 @@ impl ResponseHead {
     }
 }
 
-/// Appends the size line of a chunk of `length` bytes, which is not zero. Behind it go the bytes and
-/// [`CHUNK_END`]; the three can be written at once with a vectored write.
+/// Appends the size line of a chunk of `length` bytes, which is not zero. The bytes and [`CHUNK_END`] follow it; one
+/// vectored write can send all three.
 pub fn chunk_start(length: usize, out: &mut BytesMut) {
     debug_assert!(length > 0, "a chunk of no bytes ends the body");
     let digits = (usize::BITS - length.leading_zeros()).div_ceil(4).max(1);
@@ -45,7 +44,7 @@ pub fn chunk_start(length: usize, out: &mut BytesMut) {
     out.put_slice(b"\r\n");
 }
 
-/// What ends the bytes of a chunk.
+/// The end of a chunk's bytes.
 pub const CHUNK_END: &[u8] = b"\r\n";
 
 /// The end of a chunked body without trailers.
@@ -71,7 +70,7 @@ fn put_fields(headers: &Headers, out: &mut BytesMut) {
     out.put_slice(b"\r\n");
 }
 
-/// The `Connection` option for a response to a client of `version`, when one is needed (RFC 9112 §9.3).
+/// Returns the `Connection` option for a response to a client of `version`, if one is needed (RFC 9112 §9.3).
 pub fn connection_option(version: Version, persist: bool) -> Option<&'static str> {
     match (version >= Version::HTTP_11, persist) {
         (true, true) | (false, false) => None,

@@ -1,6 +1,6 @@
-//! What can be wrong with a message: one table of named faults, and [`Error`], which says where.
+//! Faults of a message: one table of named faults, and [`Error`] with the place.
 
-/// Declares [`Fault`] from one table, so that name, status and text of a fault stand in one line.
+/// Declares [`Fault`] from one table, so that name, status and text of a fault are in one line.
 macro_rules! faults {
     ($($variant:ident $status:literal $name:literal $text:literal,)*) => {
         /// A named reason to refuse a message.
@@ -14,12 +14,12 @@ macro_rules! faults {
             /// Every fault, in the order of the table.
             pub const ALL: &[Fault] = &[$(Fault::$variant,)*];
 
-            /// The stable name for events and metrics, such as `bare-cr`.
+            /// Returns the stable name for events and metrics, such as `bare-cr`.
             pub const fn name(self) -> &'static str {
                 match self { $(Fault::$variant => $name,)* }
             }
 
-            /// The status that answers a request with this fault. A response with a fault is always a 502.
+            /// Returns the status for a request with this fault. A response with a fault is always a 502.
             pub const fn status(self) -> u16 {
                 match self { $(Fault::$variant => $status,)* }
             }
@@ -32,7 +32,7 @@ macro_rules! faults {
 }
 
 faults! {
-    // lines and fields: the parser gives no head
+    // lines and fields: the parser returns no head
     BareCr 400 "bare-cr" "carriage return without a line feed",
     BareLf 400 "bare-lf" "line feed without a carriage return",
     Nul 400 "nul" "zero byte in the head",
@@ -52,7 +52,7 @@ faults! {
     SpaceBeforeColon 400 "space-before-colon" "white space between field name and colon",
     BadName 400 "bad-name" "field name is not a token",
     BadStatusLine 400 "bad-status-line" "status line is not version, three digits and reason",
-    // meaning: there is a head, but it must not be acted upon
+    // meaning: the head is complete, but must not be acted upon
     ObsoleteVersion 400 "obsolete-version" "version is older than HTTP/1.0",
     UnsupportedVersion 505 "unsupported-version" "version is neither HTTP/1.0 nor HTTP/1.1",
     Connect 405 "connect" "CONNECT is not served: this is no forward proxy",
@@ -87,11 +87,11 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// A [`Fault`] and where it is.
+/// A [`Fault`] and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}, at byte {offset}")]
 pub struct Error {
-    /// What is wrong.
+    /// The fault.
     pub fault: Fault,
     /// Bytes from the start of the buffer (parser), of the head (framing) or of the encoded body (decoder).
     pub offset: u64,

@@ -1,7 +1,7 @@
-//! What a head means for its connection: where the body ends, whom it is for, what may come next.
+//! The meaning of a head for its connection: the end of the body, the host, and what may come next.
 //!
-//! A head that two readers could read in two ways is refused, never repaired (docs/reference/framing.md holds
-//! every case with nginx's answer beside ours). The head itself stays at hand, so that rules can run on it.
+//! A head that two readers could read in two ways is refused, never repaired (docs/reference/framing.md has every case
+//! beside nginx's answer). The refused head stays available, so that rules can run on it.
 
 use std::ops::Range;
 
@@ -12,12 +12,12 @@ use crate::limits::LENGTH;
 use crate::request::RequestHead;
 use crate::response::ResponseHead;
 
-/// Where a body ends (RFC 9112 §6).
+/// The end of a body (RFC 9112 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFraming {
-    /// There is none.
+    /// No body.
     None,
-    /// After so many bytes, at most [`LENGTH`].
+    /// After this many bytes, at most [`LENGTH`].
     Length(u64),
     /// After the last chunk.
     Chunked,
@@ -26,13 +26,13 @@ pub enum BodyFraming {
 }
 
 impl BodyFraming {
-    /// Whether no byte of a body follows.
+    /// Whether the body is empty.
     pub fn is_empty(self) -> bool {
         matches!(self, Self::None | Self::Length(0))
     }
 
-    /// How a response body of this framing goes on to a client of `version`: one whose end is not known before
-    /// it is there goes in chunks, or, to an HTTP/1.0 client, until the connection closes.
+    /// Returns the framing of a response body for a client of `version`: a body of unknown length is sent in chunks,
+    /// or, to an HTTP/1.0 client, until the connection closes.
     pub fn for_client(self, version: Version) -> Self {
         match self {
             Self::None | Self::Length(_) => self,
@@ -51,17 +51,17 @@ pub enum TargetForm {
     Absolute {
         /// `host:port`.
         authority: Range<usize>,
-        /// From the first byte behind the authority; may be empty.
+        /// From the first byte after the authority; may be empty.
         path: Range<usize>,
     },
     /// `*`, with OPTIONS only.
     Asterisk,
 }
 
-/// What a request head means.
+/// The meaning of a request head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestFraming {
-    /// Where the body ends.
+    /// The end of the body.
     pub body: BodyFraming,
     /// The form of the target.
     pub target: TargetForm,
@@ -74,7 +74,7 @@ pub struct RequestFraming {
 }
 
 impl RequestHead {
-    /// Checks everything about a request that decides how the connection goes on.
+    /// Checks everything about a request that affects the connection.
     ///
     /// # Errors
     /// The first [`Fault`] found and the offset of its field line in the head: version, target, framing, Host.
@@ -100,8 +100,8 @@ impl RequestHead {
         })
     }
 
-    /// The host that the request is for, port included, as sent: the authority of an absolute target, else the
-    /// first Host. `None` without either (HTTP/1.0). Check [`RequestHead::framing`] first.
+    /// Returns the host of the request as sent, with its port: the authority of an absolute target, else the first
+    /// Host. `None` without either (HTTP/1.0). Check [`RequestHead::framing`] first.
     pub fn host(&self) -> Option<&[u8]> {
         match absolute(self.target()) {
             Some((authority, _)) => Some(&self.target()[authority]),
@@ -129,8 +129,8 @@ impl RequestHead {
         }
     }
 
-    /// Host (RFC 9112 §3.2): at most one, one in HTTP/1.1, and the same as in an absolute target: an upstream
-    /// may take either for the truth.
+    /// Checks Host (RFC 9112 §3.2): at most one, one in HTTP/1.1, and the same as in an absolute target, because an
+    /// upstream may use either.
     fn check_host(&self, head: &Head<'_>, target: &TargetForm) -> Result<(), Error> {
         let mut hosts = self.headers().get_all("Host");
         let Some(host) = hosts.next() else {
@@ -156,31 +156,31 @@ impl RequestHead {
     }
 }
 
-/// What a response head means.
+/// The meaning of a response head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseFraming {
-    /// Where the body ends.
+    /// The end of the body.
     pub body: BodyFraming,
     /// Whether the connection can carry another exchange once the body has ended.
     pub keep_alive: bool,
-    /// What follows the head and its body.
+    /// The message after this response.
     pub kind: ResponseKind,
 }
 
-/// What follows a response.
+/// The kind of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseKind {
     /// 1xx but 101: another response to the same request.
     Interim,
     /// 101: the other protocol.
     SwitchingProtocols,
-    /// All others: the end of the exchange.
+    /// All others: they end the exchange.
     Final,
 }
 
 impl ResponseHead {
-    /// Checks how the response to a request of `method` ends; `upgrade` says whether that request asked for
-    /// another protocol (RFC 9112 §6.3).
+    /// Checks the end of the response to a request of `method`. `upgrade`: that request asked for another protocol (RFC
+    /// 9112 §6.3).
     ///
     /// # Errors
     /// The first [`Fault`] found. The client gets a 502, and the upstream connection must be closed.
@@ -198,7 +198,7 @@ impl ResponseHead {
         let mut keep_alive = head.keep_alive();
         let body = match self.status() {
             100..=199 | 204 => {
-                // Such a response has no body, but one that declares a body may be followed by it.
+                // such a response has no body, but if it declares one, a body may follow
                 keep_alive &= declared.is_none_or(BodyFraming::is_empty);
                 BodyFraming::None
             }
@@ -211,7 +211,7 @@ impl ResponseHead {
     }
 }
 
-/// What the checks of requests and responses share.
+/// The checks that requests and responses share.
 struct Head<'a> {
     raw: &'a [u8],
     version: Version,
@@ -231,7 +231,7 @@ impl Head<'_> {
         }
     }
 
-    /// CGI and its heirs turn `-` into `_`: behind them `Content_Length` is Content-Length.
+    /// CGI and its successors turn `-` into `_`: to them `Content_Length` is Content-Length.
     fn check_disguised(&self) -> Result<(), Error> {
         const FRAMING: [&str; 2] = ["Content-Length", "Transfer-Encoding"];
         let disguised = |name: &[u8], real: &str| {
@@ -276,7 +276,7 @@ impl Head<'_> {
                 Err(self.fault(fault, coding))
             }
             (None, Some(length)) => {
-                // Two equal lengths as well: whoever sends them twice may mean either (nginx does the same).
+                // equal lengths are refused, too: the sender may mean either (nginx does the same)
                 if let Some(second) = lengths.next() {
                     return Err(self.fault(Fault::TwoLengths, second));
                 }
@@ -306,7 +306,7 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Authority and the rest of an `http` or `https` URI.
+/// Splits an `http` or `https` URI into authority and rest.
 fn absolute(target: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
     let start = ["http://", "https://"].iter().map(|s| s.as_bytes()).find_map(|scheme| {
         let (head, _) = target.split_at_checked(scheme.len())?;
@@ -319,13 +319,13 @@ fn absolute(target: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
     Some((start..end, end..target.len()))
 }
 
-/// `host:port` with both parts, as CONNECT needs it.
+/// Checks `host:port` with both parts, as in CONNECT.
 fn is_authority(target: &[u8]) -> bool {
     is_host(target) && split_port(target).is_some_and(|(_, port)| !port.is_empty())
 }
 
-/// `host [":" port]` of RFC 9110 §7.2, not empty. A name is what RFC 3986 calls reg-name, less comma (two hosts joined
-/// into a list) and percent-encoding (readers differ on whether to decode it); in brackets an IPv6 address.
+/// Checks `host [":" port]` of RFC 9110 §7.2, not empty. A name is RFC 3986's reg-name without comma (two hosts joined
+/// into a list) and percent-encoding (readers differ on decoding it); in brackets an IPv6 address.
 fn is_host(value: &[u8]) -> bool {
     let (host, port) = match split_port(value) {
         Some((host, port)) => (host, port),
@@ -361,7 +361,7 @@ fn is_host(value: &[u8]) -> bool {
     }
 }
 
-/// Cuts at the last colon that is not within brackets.
+/// Splits at the last colon outside brackets.
 fn split_port(value: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = memchr::memrchr(b':', value)?;
     if value[colon..].contains(&b']') {

@@ -1,4 +1,4 @@
-//! What request and response heads share: lines, field lines, [`Version`].
+//! The shared parts of request and response heads: lines, field lines, [`Version`].
 //!
 //! Field lines are parsed here and not by `httparse`: it takes a bare LF for the end of a line, names no place
 //! for an error, and begins anew at each call, which is quadratic when a client sends a byte at a time
@@ -13,12 +13,12 @@ use crate::error::{Error, Fault};
 use crate::headers::{Header, Headers};
 use crate::limits::HeadLimits;
 
-/// The version of a message. The parser lets in every `HTTP/d.d`; `framing()` refuses all but 1.0 and 1.1.
+/// The version of a message. The parser accepts every `HTTP/d.d`; `framing()` refuses all but 1.0 and 1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     /// The digit before the point.
     pub major: u8,
-    /// The digit behind it.
+    /// The digit after the point.
     pub minor: u8,
 }
 
@@ -52,17 +52,17 @@ struct FieldRange {
     value: Range<usize>,
 }
 
-/// Finds the lines of a growing buffer that end in CRLF. Each byte is looked at once.
+/// Finds the lines of a growing buffer that end in CRLF. It reads each byte once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines {
-    /// Where the line begins that has not ended yet.
+    /// Start of the unfinished line.
     pub(crate) start: usize,
-    /// Bytes before this offset hold no LF that has not been reported.
+    /// The bytes before this offset contain no unreported LF.
     scanned: usize,
 }
 
 impl Lines {
-    /// The next whole line, without its CRLF; `None` until it has ended.
+    /// Returns the next complete line, without its CRLF; `None` until it has ended.
     pub(crate) fn next(&mut self, buf: &[u8]) -> Result<Option<Range<usize>>, Error> {
         let Some(found) = memchr::memchr(b'\n', &buf[self.scanned..]) else {
             self.scanned = buf.len();
@@ -79,25 +79,25 @@ impl Lines {
     }
 }
 
-/// How a kind of head reads its first line.
+/// The first line of a kind of head.
 pub(crate) trait StartLine: Sized {
     /// Empty lines that may come before it.
     const LEADING_EMPTY_LINES: usize;
-    /// The fault of a message whose first byte cannot begin one.
+    /// Returns the fault of a message whose first byte cannot begin one.
     const BAD_FIRST_BYTE: Fault;
 
-    /// The longest line in bytes, CRLF left out, and the fault of a longer one.
+    /// The longest line in bytes without CRLF, and the fault of a longer one.
     fn limit(limits: &HeadLimits) -> (usize, Fault);
-    /// Parses the line, which holds no control character but tab; `base` is its offset in the buffer.
+    /// Parses the line, which has no control character but tab; `base` is its offset in the buffer.
     fn parse(line: &[u8], base: usize, limits: &HeadLimits) -> Result<Self, Error>;
 }
 
-/// Reads a head from a growing buffer, line by line, keeping its place between calls.
+/// A reader of a head in a growing buffer. It keeps its position between calls.
 #[derive(Clone, Debug)]
 pub(crate) struct HeadReader<S> {
     lines: Lines,
     empty_lines: usize,
-    /// Where the first line begins, behind the empty lines.
+    /// Start of the first line, after the empty lines.
     start: usize,
     start_line: Option<S>,
     fields: Vec<FieldRange>,
@@ -109,7 +109,7 @@ impl<S> Default for HeadReader<S> {
     }
 }
 
-/// Where the parts of a whole head are in the buffer.
+/// The parts of a complete head, as ranges of the buffer.
 pub(crate) struct HeadRanges<S> {
     /// From the first line to the last CRLF.
     pub(crate) head: Range<usize>,
@@ -118,7 +118,7 @@ pub(crate) struct HeadRanges<S> {
 }
 
 impl<S> HeadRanges<S> {
-    /// The fields as slices of `raw`, which is the head alone.
+    /// Returns the fields as slices of `raw`, the head alone.
     pub(crate) fn headers(&self, raw: &Bytes) -> Headers {
         let base = self.head.start;
         let mut headers = Headers::with_capacity(self.fields.len());
@@ -135,7 +135,7 @@ impl<S> HeadRanges<S> {
 }
 
 impl<S: StartLine> HeadReader<S> {
-    /// Reads on; `buf` begins with the same bytes as at the last call and may have more.
+    /// Reads on. `buf` begins with the same bytes as at the last call and may have more.
     pub(crate) fn read(&mut self, buf: &[u8], limits: &HeadLimits) -> Result<Option<HeadRanges<S>>, Error> {
         loop {
             let begin = self.lines.start;
@@ -143,7 +143,7 @@ impl<S: StartLine> HeadReader<S> {
                 Self::check_first_byte(buf, begin)?;
             }
             let line = match self.lines.next(buf) {
-                // The limits come first, so that the answer does not depend on how the bytes arrive.
+                // the limits come first, so that the result does not depend on how the bytes arrive
                 Err(error) => {
                     self.check_size(begin, error.offset as usize, error.offset as usize, limits)?;
                     return Err(error);
@@ -167,12 +167,12 @@ impl<S: StartLine> HeadReader<S> {
         }
     }
 
-    /// Whether nothing has come yet but empty lines.
+    /// Whether only empty lines have arrived.
     pub(crate) fn is_idle(&self, buf: &[u8]) -> bool {
         self.start_line.is_none() && buf.iter().all(|b| matches!(b, b'\r' | b'\n'))
     }
 
-    /// Takes one whole line; gives the start line back when the head is complete.
+    /// Reads one complete line. Returns the start line when the head is complete.
     fn take_line(&mut self, buf: &[u8], line: Range<usize>, limits: &HeadLimits) -> Result<Option<S>, Error> {
         let bytes = &buf[line.clone()];
         if self.start_line.is_none() {
@@ -194,7 +194,7 @@ impl<S: StartLine> HeadReader<S> {
             return Ok(self.start_line.take());
         }
         if self.fields.is_empty() {
-            // As many as a browser sends: the list seldom grows.
+            // as many fields as a browser sends: the list seldom grows
             self.fields.reserve(16);
         }
         if self.fields.len() == limits.headers {
@@ -205,7 +205,7 @@ impl<S: StartLine> HeadReader<S> {
         Ok(None)
     }
 
-    /// Refuses a wrong protocol (a TLS hello has no LF) before a whole line has come.
+    /// Refuses a wrong protocol (a TLS hello has no LF) before a line is complete.
     fn check_first_byte(buf: &[u8], begin: usize) -> Result<(), Error> {
         match buf[begin..] {
             [b'\r', b'\n', ..] | [b'\r'] | [] => Ok(()),
@@ -216,7 +216,7 @@ impl<S: StartLine> HeadReader<S> {
         }
     }
 
-    /// `line_end` and `seen` are what is certain of a line: its content reaches at least that far.
+    /// `line_end` and `seen` are lower bounds: the line's content reaches at least that far.
     fn check_size(
         &self,
         begin: usize,
@@ -260,7 +260,7 @@ pub(crate) fn field_line(line: &[u8], base: usize) -> Result<(Range<usize>, Rang
     Ok((base..base + colon, begin + value.start..begin + value.end))
 }
 
-/// Where `part` begins within `whole`, when it is a slice of it.
+/// Returns the offset of `part` in `whole`, if it is a slice of it.
 pub(crate) fn offset_within(whole: &[u8], part: &[u8]) -> usize {
     let offset = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
     if offset <= whole.len() { offset } else { 0 }
@@ -277,7 +277,7 @@ mod tests {
         RequestParser::new().parse(&mut BytesMut::from(input), limits)
     }
 
-    /// The result for `input` at once, after checking that it is the same byte by byte.
+    /// Returns the result for `input`, after checking that it is the same byte by byte.
     fn fault(input: &[u8], limits: &HeadLimits) -> Option<Fault> {
         let whole = parse(input, limits).map(|head| head.map(|h| h.raw().clone()));
         let mut parser = RequestParser::new();

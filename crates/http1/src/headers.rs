@@ -8,8 +8,8 @@ use crate::error::Fault;
 /// Fields that belong to one connection and are never forwarded (RFC 9110 §7.6.1; HTTP2-Settings: RFC 7540 §3.2.1).
 /// `Trailer` stays: it announces fields that are forwarded.
 ///
-/// The list is complete: a field that only `Connection` names stays. Whoever sends `Connection: Cookie` would otherwise
-/// remove a field that rules have seen and the receiver relies on, and no list of such fields is complete (`X-Api-Key`).
+/// The list is complete: a field that only `Connection` names stays. Otherwise `Connection: Cookie` would remove a
+/// field that rules have seen and the receiver relies on, and no list of such fields is complete (`X-Api-Key`).
 const HOP_BY_HOP: &[&str] =
     &["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Transfer-Encoding", "Upgrade", "HTTP2-Settings"];
 
@@ -22,8 +22,8 @@ pub fn is_hop_by_hop(name: &[u8]) -> bool {
 /// but tab, and without white space around it).
 #[derive(Clone, Debug)]
 pub struct Header {
-    /// From the name's first byte to the value's last: one slice of the buffer that was read, since each slice counts
-    /// its owner up and down.
+    /// From the name's first byte to the value's last: one slice of the read buffer, because each slice costs a
+    /// reference count.
     line: Bytes,
     name_length: usize,
     value_start: usize,
@@ -38,8 +38,8 @@ impl PartialEq for Header {
 impl Eq for Header {}
 
 impl Header {
-    /// Checks name and value, so that no header built from foreign bytes can end its line early.
-    /// White space around the value is cut off.
+    /// Checks name and value, so that no field built from foreign bytes can end its line early. White space around the
+    /// value is removed.
     ///
     /// # Errors
     /// [`Fault::EmptyName`], [`Fault::BadName`], and for the value [`Fault::BareCr`], [`Fault::BareLf`],
@@ -59,17 +59,18 @@ impl Header {
         Ok(Self { line: line.into(), name_length: name.len(), value_start: name.len() })
     }
 
-    /// For the parser, which has checked the bytes already: `line` begins with the name and ends with the value.
+    /// Creates a field for the parser, which has checked the bytes: `line` begins with the name and ends with the
+    /// value.
     pub(crate) fn trusted(line: Bytes, name_length: usize, value_start: usize) -> Self {
         Self { line, name_length, value_start }
     }
 
-    /// The name as it came.
+    /// Returns the name as received.
     pub fn name(&self) -> &[u8] {
         &self.line[..self.name_length]
     }
 
-    /// The value without the white space around it.
+    /// Returns the value without the white space around it.
     pub fn value(&self) -> &[u8] {
         &self.line[self.value_start..]
     }
@@ -80,13 +81,13 @@ impl Header {
     }
 }
 
-/// Field lines in their order, duplicates included. Names are compared without case and without allocation.
-/// A look-up reads the list through: with at most [`crate::limits::HEADERS`] fields nothing is faster.
+/// Field lines in order, duplicates included. Names are compared without case and without allocation. A lookup scans
+/// the list: with at most [`crate::limits::HEADERS`] fields nothing is faster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Vec<Header>);
 
 impl Headers {
-    /// An empty list.
+    /// Creates an empty list.
     pub fn new() -> Self {
         Self::default()
     }
@@ -99,43 +100,43 @@ impl Headers {
         self.0.push(header);
     }
 
-    /// The number of field lines.
+    /// Returns the number of field lines.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no field line.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// All field lines in their order.
+    /// Returns all field lines in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Header> {
         self.0.iter()
     }
 
-    /// The value of the first field of that name.
+    /// Returns the value of the first field of this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.iter().find(|h| h.is(name)).map(Header::value)
     }
 
-    /// The values of all fields of that name in their order.
+    /// Returns the values of all fields of this name in order.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         self.0.iter().filter(move |h| h.is(name)).map(Header::value)
     }
 
-    /// Whether there is a field of that name.
+    /// Whether the list has a field of this name.
     pub fn contains(&self, name: &str) -> bool {
         self.0.iter().any(|h| h.is(name))
     }
 
-    /// The elements of a list field (RFC 9110 §5.6.1) over all its lines, empty ones left out. Not for fields
-    /// whose elements may hold quoted commas.
+    /// Returns the non-empty elements of a list field (RFC 9110 §5.6.1) over all its lines. Do not use it for fields
+    /// whose elements may contain quoted commas.
     pub fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         self.get_all(name).flat_map(split_list)
     }
 
-    /// Whether a list field holds `token`, compared without case.
+    /// Whether a list field contains `token`, compared without case.
     pub fn has_token(&self, name: &str, token: &str) -> bool {
         self.list(name).any(|t| t.eq_ignore_ascii_case(token.as_bytes()))
     }
@@ -149,7 +150,7 @@ impl Headers {
         Ok(())
     }
 
-    /// Puts one field line in the place of the first of that name (or at the end) and removes the others.
+    /// Replaces the first field of this name (or appends one) and removes the others.
     ///
     /// # Errors
     /// Those of [`Header::new`]; then the list is unchanged.
@@ -170,7 +171,7 @@ impl Headers {
         Ok(())
     }
 
-    /// Removes all fields of that name and says how many there were.
+    /// Removes all fields of this name and returns their number.
     pub fn remove(&mut self, name: &str) -> usize {
         let before = self.0.len();
         self.0.retain(|h| !h.is(name));
@@ -182,8 +183,8 @@ impl Headers {
         self.0.retain(keep);
     }
 
-    /// Removes the fields for which [`is_hop_by_hop`] holds, and no others that `Connection` names. Whoever forwards a chunked body or an upgrade
-    /// then adds the fields for its own hop.
+    /// Removes the fields for which [`is_hop_by_hop`] holds, and no others that `Connection` names. A caller that
+    /// forwards a chunked body or an upgrade then adds the fields of its own hop.
     pub fn strip_hop_by_hop(&mut self) {
         self.0.retain(|h| !is_hop_by_hop(h.name()));
     }

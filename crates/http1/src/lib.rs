@@ -1,11 +1,11 @@
 //! HTTP/1.1 messages without I/O: heads, bodies and framing (RFC 9110 and RFC 9112).
 //!
-//! It is strict where two readers could read a message in two ways (such a message is refused with a named
-//! [`Fault`], never repaired) and tolerant where bytes are merely odd: a request target may hold every byte but
-//! controls and space, for a gate must see what attackers send. See docs/adr/0001 and docs/reference/framing.md.
+//! It is strict where two readers could read a message in two ways (it refuses such a message with a named [`Fault`]
+//! and never repairs it) and tolerant where bytes are merely odd: a request target may contain every byte but controls
+//! and space, because a gate must see what attackers send. See docs/adr/0001 and docs/reference/framing.md.
 //!
-//! It is no client and no server: it never reads, writes, waits or looks at a clock, and knows nothing of HTTP/2,
-//! TLS or URLs beyond the four forms of a target.
+//! It is neither client nor server: it never reads, writes, waits or looks at a clock, and knows nothing of HTTP/2, TLS
+//! or URLs beyond the four forms of a target.
 //!
 //! - [`limits`]: every limit, [`HeadLimits`] for those that an operator may set
 //! - `error`: [`Fault`], the table of everything that can be wrong, and [`Error`], which adds the place

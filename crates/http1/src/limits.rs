@@ -16,8 +16,8 @@ pub const METHOD_BYTES: usize = 32;
 /// Empty lines skipped before a request line (RFC 9112 §2.2 asks for one); beyond it 400.
 pub const LEADING_EMPTY_LINES: usize = 1;
 
-/// Longest chunk-size line in bytes, extensions included and CRLF not: 256; beyond it 400.
-/// Extensions are dropped; nobody uses them, and unlimited ones are a way to send bytes that no limit counts.
+/// Longest chunk-size line in bytes, extensions included and CRLF not: 256; beyond it 400. Extensions are dropped;
+/// nobody uses them, and unlimited ones would be bytes that no limit counts.
 pub const CHUNK_LINE_BYTES: usize = 256;
 
 /// Longest trailer section in bytes: 8 KiB; beyond it 431.
@@ -29,7 +29,7 @@ pub const TRAILERS: usize = 32;
 /// Largest length of a body or chunk: `i64::MAX`, the largest that a C upstream's `off_t` holds; beyond it 400.
 pub const LENGTH: u64 = i64::MAX as u64;
 
-/// The limits on a head that an operator may set; [`Default`] gives the constants above.
+/// Configurable limits on a head; [`Default`] has the constants above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
     /// Bytes of the whole head: see [`HEAD_BYTES`].

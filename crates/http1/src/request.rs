@@ -1,4 +1,4 @@
-//! Request heads: [`RequestParser`] and [`RequestHead`]. What a head means is in [`crate::framing`].
+//! Request heads: [`RequestParser`] and [`RequestHead`]. The meaning of a head is in [`crate::framing`].
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::head::{HeadReader, StartLine, Version};
 use crate::headers::Headers;
 use crate::limits::{HeadLimits, LEADING_EMPTY_LINES, METHOD_BYTES};
 
-/// A request head: request line and fields. All parts are slices of the one buffer that was read.
+/// A request head: request line and fields. All parts are slices of one read buffer.
 #[derive(Clone, Debug)]
 pub struct RequestHead {
     method: Bytes,
@@ -21,7 +21,7 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// A head that was not parsed by this crate, such as one of HTTP/2; [`RequestHead::raw`] is empty.
+    /// Creates a head without the parser, such as one of HTTP/2; [`RequestHead::raw`] is empty.
     ///
     /// # Errors
     /// [`Fault::BadMethod`] for what is no token, [`Fault::BadTarget`] for an empty target or one with a space,
@@ -45,42 +45,42 @@ impl RequestHead {
         Ok(Self { method, target, version, headers, raw: Bytes::new() })
     }
 
-    /// The method, its case kept.
+    /// Returns the method, in its original case.
     pub fn method(&self) -> &[u8] {
         &self.method
     }
 
-    /// The method, shared.
+    /// Returns the method as shared bytes.
     pub fn method_bytes(&self) -> &Bytes {
         &self.method
     }
 
-    /// The target as it was sent: any byte but controls and space.
+    /// Returns the target as sent: any byte but controls and space.
     pub fn target(&self) -> &[u8] {
         &self.target
     }
 
-    /// The target, shared.
+    /// Returns the target as shared bytes.
     pub fn target_bytes(&self) -> &Bytes {
         &self.target
     }
 
-    /// The version as it was sent; not yet checked, see [`RequestHead::framing`].
+    /// Returns the version as sent and unchecked: see [`RequestHead::framing`].
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The fields.
+    /// Returns the fields.
     pub fn headers(&self) -> &Headers {
         &self.headers
     }
 
-    /// The fields, to edit before forwarding.
+    /// Returns the fields for changes before forwarding.
     pub fn headers_mut(&mut self) -> &mut Headers {
         &mut self.headers
     }
 
-    /// The head as it came, from the request line to the empty line, untouched by edits.
+    /// Returns the head as received, from the request line to the empty line, without later changes.
     pub fn raw(&self) -> &Bytes {
         &self.raw
     }
@@ -140,22 +140,22 @@ impl StartLine for RequestLine {
     }
 }
 
-/// Reads request heads from a connection's buffer, one after another.
+/// A parser of request heads in a connection's buffer, one after another.
 ///
-/// It keeps its place between calls, so that a client that sends a byte at a time costs no more than another.
+/// It keeps its position between calls, so that a client that sends a byte at a time costs no more than another.
 #[derive(Clone, Debug, Default)]
 pub struct RequestParser {
     reader: HeadReader<RequestLine>,
 }
 
 impl RequestParser {
-    /// A parser at the start of a request.
+    /// Creates a parser at the start of a request.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes a whole head off the front of `buf`; `None` when more bytes are needed. What follows the head (its
-    /// body, a pipelined request) stays in `buf`. Between calls, `buf` may only be appended to.
+    /// Takes a complete head from the front of `buf`; `None` if more bytes are needed. The bytes after the head (its
+    /// body, a pipelined request) stay in `buf`. Between calls, only append to `buf`.
     ///
     /// # Errors
     /// What is wrong with the syntax or beyond `limits`; the bytes stay in `buf`, as evidence. The connection
@@ -175,8 +175,8 @@ impl RequestParser {
         }))
     }
 
-    /// Whether no byte of a request has come yet (empty lines do not count): then a close or a timeout ends an
-    /// idle connection and needs no answer.
+    /// Whether no byte of a request has arrived (empty lines do not count): then a close or a timeout ends an idle
+    /// connection and needs no response.
     pub fn is_idle(&self, buf: &[u8]) -> bool {
         self.reader.is_idle(buf)
     }

@@ -1,4 +1,4 @@
-//! Response heads: [`ResponseParser`] and [`ResponseHead`]. What a head means is in [`crate::framing`].
+//! Response heads: [`ResponseParser`] and [`ResponseHead`]. The meaning of a head is in [`crate::framing`].
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// A head that was not parsed by this crate; [`ResponseHead::raw`] is empty, the reason the registered one.
+    /// Creates a head without the parser; [`ResponseHead::raw`] is empty, the reason the registered one.
     ///
     /// # Errors
     /// [`Fault::BadStatusLine`] for a status outside 100 to 999.
@@ -32,32 +32,32 @@ impl ResponseHead {
         Ok(Self { version: Version::HTTP_11, status, reason, headers, raw: Bytes::new() })
     }
 
-    /// The version as it was sent; not yet checked, see [`ResponseHead::framing`].
+    /// Returns the version as sent and unchecked: see [`ResponseHead::framing`].
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The status code, 100 to 999.
+    /// Returns the status code, 100 to 999.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The reason phrase, may be empty.
+    /// Returns the reason phrase; it may be empty.
     pub fn reason(&self) -> &[u8] {
         &self.reason
     }
 
-    /// The fields.
+    /// Returns the fields.
     pub fn headers(&self) -> &Headers {
         &self.headers
     }
 
-    /// The fields, to edit before forwarding.
+    /// Returns the fields for changes before forwarding.
     pub fn headers_mut(&mut self) -> &mut Headers {
         &mut self.headers
     }
 
-    /// The head as it came, untouched by edits.
+    /// Returns the head as received, without later changes.
     pub fn raw(&self) -> &Bytes {
         &self.raw
     }
@@ -99,19 +99,20 @@ impl StartLine for StatusLine {
     }
 }
 
-/// Reads response heads from an upstream connection's buffer, interim ones (1xx) like final ones.
+/// A parser of response heads in an upstream connection's buffer, interim ones (1xx) included.
 #[derive(Clone, Debug, Default)]
 pub struct ResponseParser {
     reader: HeadReader<StatusLine>,
 }
 
 impl ResponseParser {
-    /// A parser at the start of a response.
+    /// Creates a parser at the start of a response.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes a whole head off the front of `buf`; `None` when more bytes are needed. What follows stays in `buf`.
+    /// Takes a complete head from the front of `buf`; `None` if more bytes are needed. The bytes after it stay in
+    /// `buf`.
     ///
     /// # Errors
     /// What is wrong with the syntax or beyond `limits` (`target_bytes` does not matter). The answer to the
@@ -131,13 +132,13 @@ impl ResponseParser {
         }))
     }
 
-    /// Whether no byte of a response has come yet.
+    /// Whether no byte of a response has arrived.
     pub fn is_idle(&self, buf: &[u8]) -> bool {
         self.reader.is_idle(buf)
     }
 }
 
-/// The registered reason phrase of a status (RFC 9110 §15, RFC 6585), empty for others.
+/// Returns the registered reason phrase of a status (RFC 9110 §15, RFC 6585), empty for others.
 pub const fn reason_phrase(status: u16) -> &'static str {
     match status {
         100 => "Continue",

@@ -8,13 +8,13 @@ use crate::net::{accepts, free_address};
 use crate::process::{Program, find, folder, is_root, shared_folder};
 use crate::{crs, process};
 
-/// Where Debian's apache2 keeps its modules.
+/// Folder of the modules of Debian's apache2.
 const MODULES: &str = "/usr/lib/apache2/modules";
 
-/// How to start Apache; [`Config::default`] is a blocking gate with the Core Rule Set.
+/// Settings of Apache; [`Config::default`] is a blocking gate with the Core Rule Set.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Whether ModSecurity is loaded at all; without it Apache is a plain proxy.
+    /// Whether ModSecurity is loaded; without it Apache is a plain proxy.
     pub modsecurity: bool,
     /// `SecRuleEngine`: `On`, `DetectionOnly` or `Off`.
     pub engine: String,
@@ -22,17 +22,17 @@ pub struct Config {
     pub before_rules: String,
     /// Apache and SecLang directives at the end of the configuration.
     pub extra: String,
-    /// `event` for load; `prefork` with one child handles one request after another.
+    /// `event` for load; `prefork` with one child serves one request after another.
     pub one_at_a_time: bool,
-    /// Where requests go.
+    /// The upstream of requests.
     pub answers: Answers,
-    /// A rule file in the place of ModSecurity's recommended settings and the Core Rule Set.
+    /// A rule file instead of ModSecurity's recommended settings and the Core Rule Set.
     pub rules: Option<PathBuf>,
     /// Environment variables, such as TZ.
     pub environment: Vec<(String, String)>,
 }
 
-/// Who answers requests.
+/// The server that answers requests.
 #[derive(Debug, Clone)]
 pub enum Answers {
     /// The server at this address, by `ProxyPass`.
@@ -94,7 +94,7 @@ impl Apache {
         Self { program, address, folder }
     }
 
-    /// Where it listens.
+    /// Returns the address of its listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -114,7 +114,8 @@ impl Apache {
         self.folder.path().join("error.log")
     }
 
-    /// The access log: client port, status, request line. mod_log_config writes a request's line after ModSecurity has finished with it.
+    /// The access log: client port, status, request line. mod_log_config writes a line after ModSecurity has finished
+    /// the request.
     pub fn access_log(&self) -> PathBuf {
         self.folder.path().join("access.log")
     }
@@ -178,7 +179,7 @@ fn configuration(
     text
 }
 
-/// The id of every rule that a log names, in the order of its lines, as `[id "941100"]` gives it.
+/// Returns the id of every rule in a log, in the order of its lines, from `[id "941100"]`.
 pub fn rule_ids(log: &str) -> Vec<u32> {
     log.split("[id \"").skip(1).filter_map(|rest| rest.split('"').next()?.parse().ok()).collect()
 }

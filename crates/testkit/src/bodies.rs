@@ -1,4 +1,4 @@
-//! Request bodies as body parsers of other stacks read them, beside what the rule engine inspected.
+//! Request bodies as parsers of other stacks read them, beside what the rule engine inspected.
 //!
 //! A file of cases is a list of blocks, an empty line between them:
 //!
@@ -12,8 +12,7 @@
 //! `type` is the value of Content-Type; lines `header: NAME: VALUE` are further fields of the request. Escapes are `\r`, `\n`, `\t`, `\\` and `\xHH`; a body may go on in further
 //! lines `body:`. [`variants`] adds what a program can make up better than a person.
 //!
-//! [`stacks::read`] asks the parsers, [`inspected::Gate`] the engine, and [`compare::Table`] holds them against each
-//! other.
+//! [`stacks::read`] runs the parsers, [`inspected::Gate`] the engine, and [`compare::Table`] compares them.
 
 pub mod compare;
 pub mod inspected;
@@ -39,7 +38,7 @@ impl Kind {
     /// All kinds.
     pub const ALL: [Self; 4] = [Self::Multipart, Self::UrlEncoded, Self::Json, Self::Xml];
 
-    /// The word for it, which is also the name of its file of cases.
+    /// Its name, which is also the name of its file of cases.
     pub fn name(self) -> &'static str {
         match self {
             Self::Multipart => "multipart",
@@ -65,20 +64,20 @@ impl Kind {
 /// A request body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
-    /// Its peculiarity.
+    /// Its peculiarity, in words.
     pub name: String,
-    /// Parsers that are asked.
+    /// The parsers to run.
     pub kind: Kind,
     /// The value of Content-Type.
     pub content_type: Vec<u8>,
-    /// Further header fields, which follow it.
+    /// Further header fields.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Case {
-    /// A case of the kind that its type says.
+    /// Creates a case; its kind follows from its type.
     pub fn new(name: impl Into<String>, content_type: impl Into<Vec<u8>>, body: impl Into<Vec<u8>>) -> Self {
         let content_type = content_type.into();
         let kind = Kind::of(&content_type);
@@ -86,7 +85,7 @@ impl Case {
     }
 }
 
-/// Reads a file's text. Without `kind` each case has that of its Content-Type.
+/// Parses a file's text. Without `kind` each case has that of its Content-Type.
 ///
 /// # Errors
 /// `LINE: what is wrong`, the first one.
@@ -130,7 +129,7 @@ pub fn parse(text: &str, kind: Option<Kind>) -> Result<Vec<Case>, String> {
     Ok(cases)
 }
 
-/// [`parse`] of a file.
+/// Reads and parses a file.
 ///
 /// # Errors
 /// `FILE:LINE: what is wrong`, or why it cannot be read.

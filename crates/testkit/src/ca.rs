@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rcgen::{DnType, KeyUsagePurpose};
 
-/// A certificate authority that lives as long as its test.
+/// A temporary certificate authority.
 #[derive(Debug)]
 pub struct TestCa {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -31,19 +31,19 @@ impl TestCa {
         Self { issuer: CertifiedIssuer::self_signed(params, key).expect("a certificate of its own") }
     }
 
-    /// The authority's certificate, PEM.
+    /// Returns the authority's certificate as PEM.
     pub fn certificate(&self) -> String {
         self.issuer.pem()
     }
 
-    /// A server certificate for `names` (host names, wildcards, IP addresses); the first is its common name.
+    /// Issues a server certificate for `names` (host names, wildcards, IP addresses); the first is its common name.
     pub fn server(&self, names: &[&str]) -> Identity {
         let day = Duration::from_secs(86_400);
         let now = SystemTime::now();
         self.server_between(names, now - day, now + 365 * day)
     }
 
-    /// As [`Self::server`], valid from one time to another.
+    /// Issues a server certificate as [`Self::server`], valid from one time to another.
     pub fn server_between(&self, names: &[&str], from: SystemTime, to: SystemTime) -> Identity {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names.clone()).expect("valid names");

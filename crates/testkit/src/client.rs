@@ -1,23 +1,23 @@
 //! Raw HTTP/1.1: exact bytes out, a whole response in.
 //!
-//! The client does not look at what it sends; the response is framed as RFC 9112 §6.3 says.
+//! The client does not check what it sends; it frames the response by RFC 9112 §6.3.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long a read or write may stall before it is an error of the kind [`io::ErrorKind::WouldBlock`].
+/// Time that a read or write may stall before it is an error of the kind [`io::ErrorKind::WouldBlock`].
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A header field: its name and its value, as sent.
 pub type Field = (String, Vec<u8>);
 
-/// A response as it came.
+/// A response as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status code, 100 to 999.
     pub status: u16,
-    /// Header fields in their order; names as sent.
+    /// Header fields in order; names as sent.
     pub headers: Vec<Field>,
     /// The body, chunks joined.
     pub body: Vec<u8>,
@@ -26,19 +26,19 @@ pub struct Response {
 }
 
 impl Response {
-    /// The first field called `name`, compared without case; bytes that are not UTF-8 are replaced.
+    /// Returns the first field `name`, compared without case; bytes that are not UTF-8 are replaced.
     pub fn header(&self, name: &str) -> Option<String> {
         let field = self.headers.iter().find(|(field, _)| field.eq_ignore_ascii_case(name))?;
         Some(String::from_utf8_lossy(&field.1).into_owned())
     }
 
-    /// The body as text; bytes that are not UTF-8 are replaced.
+    /// Returns the body as text; bytes that are not UTF-8 are replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// Sends `request` on a connection of its own and reads the final response; interim ones (1xx) are passed over.
+/// Sends `request` on a connection of its own and returns the final response; interim ones (1xx) are skipped.
 ///
 /// # Errors
 /// What the socket reports; `InvalidData` if the answer is not HTTP/1; `UnexpectedEof` if it ends early;
@@ -47,7 +47,7 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<Response> {
     exchange_within(address, request, TIMEOUT)
 }
 
-/// [`exchange`] with another timeout.
+/// Does [`exchange`] with another timeout.
 pub fn exchange_within(address: SocketAddr, request: &[u8], timeout: Duration) -> io::Result<Response> {
     Connection::open_within(address, timeout)?.exchange(request)
 }
@@ -65,7 +65,7 @@ impl Connection {
         Self::open_within(address, TIMEOUT)
     }
 
-    /// [`Connection::open`] with another timeout.
+    /// Does [`Connection::open`] with another timeout.
     pub fn open_within(address: SocketAddr, timeout: Duration) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -74,19 +74,19 @@ impl Connection {
         Ok(Self { stream, unread: Vec::new() })
     }
 
-    /// The socket, to shut down a side or to change a timeout.
+    /// Returns the socket, to shut down a side or to change a timeout.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
-    /// The port of this side.
+    /// Returns the port of this side.
     pub fn local_port(&self) -> u16 {
         self.stream.local_addr().map_or(0, |address| address.port())
     }
 
-    /// [`exchange`] as the last exchange of this connection.
+    /// Does [`exchange`] as the last exchange of this connection.
     pub fn exchange(mut self, request: &[u8]) -> io::Result<Response> {
-        // A server may answer and close before it has read everything; its answer counts all the same.
+        // a server may respond and close before it has read everything; its response counts
         let sent = self.send(request);
         let to_head = request.starts_with(b"HEAD ");
         loop {
@@ -98,13 +98,12 @@ impl Connection {
         }
     }
 
-    /// Sends `bytes` as they are.
+    /// Sends `bytes` unchanged.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
 
-    /// Reads the next response, interim ones included. `to_head` says that it answers a HEAD request and so has
-    /// no body whatever its fields say.
+    /// Reads the next response, interim ones included. `to_head`: it answers a HEAD request and so has no body.
     pub fn read_response(&mut self, to_head: bool) -> io::Result<Response> {
         let end_of_head = loop {
             if !self.unread.starts_with(b"HTTP/"[..self.unread.len().min(5)].as_ref()) {
@@ -172,7 +171,7 @@ impl Connection {
         }
     }
 
-    /// Where the line that begins at `at` ends (at its CRLF).
+    /// Returns the end of the line that begins at `at` (at its CRLF).
     fn line(&mut self, at: usize) -> io::Result<usize> {
         loop {
             if let Some(end) = find(&self.unread[at..], b"\r\n") {
@@ -224,7 +223,7 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
-    /// A server that reads one request head and answers with `answer`.
+    /// Starts a server that reads one request head and sends `answer`.
     fn answering(answer: &'static [u8]) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

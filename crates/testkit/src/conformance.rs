@@ -1,8 +1,8 @@
 //! The regression tests of the Core Rule Set: read them, send them, judge the answer and the log.
 //!
 //! The tests are the YAML files that the Core Rule Set publishes beside its rules (format of go-ftw and of its
-//! predecessor ftw). Each test is one request, or several stages of one; it passes when every text that it
-//! expects stands in the log lines of its request, no forbidden one does, and the status is among those allowed.
+//! predecessor ftw). Each test is one request or several stages of one. It passes if every expected text is in the log
+//! lines of its request, no forbidden one is, and the status is among those allowed.
 //!
 //! | module | what it holds |
 //! |---|---|

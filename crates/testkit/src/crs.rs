@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 /// `modsecurity.conf-recommended` of libapache2-mod-security2.
 pub const MODSECURITY_RECOMMENDED: &str = "/etc/modsecurity/modsecurity.conf-recommended";
-/// `unicode.mapping` of libapache2-mod-security2, which the file above names without a path.
+/// `unicode.mapping` of libapache2-mod-security2, which the recommended settings name without a path.
 pub const UNICODE_MAPPING: &str = "/etc/modsecurity/unicode.mapping";
 /// `crs-setup.conf` of modsecurity-crs.
 pub const CRS_SETUP: &str = "/etc/modsecurity/crs/crs-setup.conf";
-/// The rules themselves, of modsecurity-crs.
+/// The rules of modsecurity-crs.
 pub const CRS_RULES: &str = "/usr/share/modsecurity-crs/rules/*.conf";
 
-/// The lines that load the Core Rule Set: ModSecurity's recommended settings, `before`, the set-up, the rules.
+/// Returns the lines that load the Core Rule Set: ModSecurity's recommended settings, `before`, the set-up, the rules.
+/// `before` is SecLang text, such as [`CONFORMANCE_ACTION`].
 ///
 /// `before` is SecLang text, such as [`CONFORMANCE_ACTION`]; it stands before the rules and after the settings.
 ///
@@ -25,8 +26,8 @@ pub fn includes(before: &str) -> String {
     format!("Include {MODSECURITY_RECOMMENDED}\n{before}\nInclude {CRS_SETUP}\nInclude {CRS_RULES}\n")
 }
 
-/// [`includes`] in the words of libmodsecurity 3, which refuses one of the recommended directives and looks for the
-/// Unicode map beside the file that names it.
+/// Returns [`includes`] for libmodsecurity 3, which refuses one of the recommended directives and looks for the Unicode
+/// map beside the file that names it.
 pub fn includes_for_libmodsecurity(before: &str) -> String {
     require(MODSECURITY_RECOMMENDED, "libapache2-mod-security2");
     let recommended = std::fs::read_to_string(MODSECURITY_RECOMMENDED).expect("a readable file");
@@ -36,7 +37,7 @@ pub fn includes_for_libmodsecurity(before: &str) -> String {
     format!("{recommended}\n{before}\nInclude {CRS_SETUP}\nInclude {CRS_RULES}\n")
 }
 
-/// The files that [`includes`] names, in the same order, globs resolved (`before` is not among them).
+/// Returns the files of [`includes`], in the same order, with globs resolved (without `before`).
 pub fn files() -> Vec<PathBuf> {
     require(MODSECURITY_RECOMMENDED, "libapache2-mod-security2");
     require(CRS_SETUP, "modsecurity-crs");
@@ -58,7 +59,7 @@ pub const CONFORMANCE_ACTION: &str = r#"SecAction "id:900005,phase:1,nolog,pass,
   setvar:tx.max_file_size=64100,setvar:tx.combined_file_sizes=65535"
 "#;
 
-/// Fails the test if `path` is missing, naming the package that has it.
+/// Fails the test if `path` is missing, and names the package that has it.
 pub(crate) fn require(path: &str, package: &str) {
     assert!(Path::new(path).exists(), "{path} is missing; install the Debian package {package}");
 }

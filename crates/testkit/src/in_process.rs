@@ -1,5 +1,5 @@
-//! The rule engine called directly, without sockets: `http1` reads the request, `waf` judges it, and the answer is
-//! the one that the reflector would give.
+//! The rule engine called directly, without sockets: `http1` reads the request, `waf` judges it, and the response is
+//! that of the reflector.
 
 use std::io;
 use std::net::SocketAddr;
@@ -41,7 +41,7 @@ impl DataFiles for Disk {
     }
 }
 
-/// The rules, compiled, and what they keep between transactions.
+/// The compiled rules and their collections.
 pub struct InProcess {
     rules: Arc<RuleSet>,
     collections: Arc<Collections>,
@@ -71,7 +71,7 @@ impl InProcess {
         })
     }
 
-    /// The same rules, evaluated one by one on every value: the oracle of the engine's plan.
+    /// Returns the same rules, evaluated one by one on every value: the oracle of the engine's plan.
     pub fn plain(&self) -> Self {
         Self {
             rules: Arc::clone(&self.rules),
@@ -82,7 +82,7 @@ impl InProcess {
         }
     }
 
-    /// Runs the phases of one transaction; the response that its client would get.
+    /// Runs the phases of one transaction. Returns the response for its client.
     fn phases(&self, transaction: &mut Transaction, request: &Request, now: Timestamp) -> Response {
         transaction.request_line(request.head.method(), request.head.target(), request.version.as_bytes());
         for field in request.head.headers().iter() {
@@ -169,14 +169,13 @@ fn bare(status: u16) -> Response {
     Response { status, headers: Vec::new(), body: Vec::new(), raw: Vec::new() }
 }
 
-/// A request taken apart.
+/// A parsed request.
 struct Request {
     head: RequestHead,
     line: String,
     version: String,
     body: Vec<u8>,
-    /// The status for a head that is not served, whatever the rules say. They are asked all the same, for they
-    /// name what is wrong.
+    /// Status for a head that is refused whatever the rules decide. They still run, because they name the error.
     refused: Option<u16>,
 }
 

@@ -1,11 +1,11 @@
 //! Real programs as test fixtures: a case first passes against the reference program, then against monban.
 //!
-//! Every fixture starts its program on a free loopback port, keeps its files in a temporary folder of its own,
-//! and stops the program by pid when dropped. A program that is not installed fails the test with the name of
-//! the Debian package to install; nothing is skipped.
+//! Every fixture starts its program on a free loopback port, keeps its files in a temporary folder of its own, and
+//! stops the program by pid when dropped. A program that is not installed fails the test with the name of the Debian
+//! package to install; no test is skipped.
 //!
-//! This crate is for tests and benchmarks only: it panics where a product would return an error, and its HTTP
-//! code is made to send wrong bytes as readily as right ones.
+//! This crate is for tests and benchmarks only: it panics where a product would return an error, and its HTTP code
+//! sends wrong bytes as readily as right ones.
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! A writer of databases in MaxMind's format (<https://maxmind.github.io/MaxMind-DB/>), for tests of those who read them.
+//! A writer of databases in MaxMind's format (<https://maxmind.github.io/MaxMind-DB/>), for tests of readers.
 
 use std::net::IpAddr;
 
@@ -66,8 +66,8 @@ enum Child {
     Data(usize),
 }
 
-/// A database of these networks (`192.0.2.0/24`, `2001:db8::/32`), which do not overlap. With an IPv6 network the tree is one of
-/// IPv6, in which IPv4 stands below `::/96`.
+/// Returns a database of these networks (`192.0.2.0/24`, `2001:db8::/32`), which do not overlap. An IPv6 network makes
+/// it an IPv6 tree, with IPv4 below `::/96`.
 pub fn database(networks: &[(&str, Value)]) -> Vec<u8> {
     let parsed: Vec<(IpAddr, u32, &Value)> = networks
         .iter()

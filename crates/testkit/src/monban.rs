@@ -8,7 +8,7 @@ use crate::net::{accepts, free_address};
 use crate::process::{Program, folder};
 use crate::{client, crs};
 
-/// The settings that tests vary. What they leave alone has the values that the fields' notes give.
+/// The settings that tests vary. The fields' notes have the defaults.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The only site's upstream.
@@ -19,7 +19,7 @@ pub struct Config {
     pub before_rules: String,
     /// SecLang text at the end.
     pub after_rules: String,
-    /// Folder of journal and store, which stays; none: one of its own.
+    /// Folder of journal and store, which is kept; none: a temporary one.
     pub data_dir: Option<PathBuf>,
     /// TOML at the end of the configuration file: further tables, or keys of `[console]`, which comes last.
     pub extra: String,
@@ -39,7 +39,7 @@ impl Config {
     }
 }
 
-/// A running monban and its folder. The folder outlives a kill, so that what was stored can be looked at.
+/// A running monban and its folder. The folder survives a kill, so that tests can inspect the store.
 #[derive(Debug)]
 pub struct Monban {
     program: Program,
@@ -62,12 +62,12 @@ impl Monban {
         Self { program, address, console, folder }
     }
 
-    /// Where the gate listens.
+    /// Returns the address of the gate.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where the console listens.
+    /// Returns the address of the console.
     pub fn console(&self) -> SocketAddr {
         self.console
     }
@@ -97,12 +97,12 @@ impl Monban {
         self.folder.path().join("error.log")
     }
 
-    /// `kill -9`; the folder stays.
+    /// Kills it with SIGKILL; the folder stays.
     pub fn kill(&mut self) -> ExitStatus {
         self.program.kill()
     }
 
-    /// TERM and a graceful end; the folder stays.
+    /// Sends TERM and waits for a graceful end; the folder stays.
     pub fn terminate(&mut self) -> ExitStatus {
         self.program.terminate()
     }
@@ -113,15 +113,14 @@ impl Monban {
         self.program = run(self.folder.path(), self.address, self.console);
     }
 
-    /// A new API token with a scope (`read`, `tune` or `admin`), for `Authorization: Bearer`.
+    /// Creates an API token with a scope (`read`, `tune` or `admin`), for `Authorization: Bearer`.
     pub fn console_token(&self, scope: &str) -> String {
         let output = self.command(&["console", "token", "--name", "testkit", "--scope", scope]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// Another command of the binary with this configuration, such as `["events", "list", "--json"]`; it runs to
-    /// its end.
+    /// Runs another command of the binary with this configuration to its end, such as `["events", "list", "--json"]`.
     pub fn command(&self, arguments: &[&str]) -> std::process::Output {
         Command::new(binary())
             .args(arguments)
@@ -169,7 +168,7 @@ fn configuration(config: &Config, address: SocketAddr, console: SocketAddr, fold
     )
 }
 
-/// The built binary: `CARGO_BIN_EXE_monban` if cargo has set it, else beside the running test's folder.
+/// Returns the built binary: `CARGO_BIN_EXE_monban` if cargo has set it, else beside the running test's folder.
 ///
 /// # Panics
 /// If it is in neither place.

@@ -1,4 +1,4 @@
-//! Requests made of others: for tests that compare two ways to judge them.
+//! Mutations of requests, for tests that compare two ways to judge them.
 
 /// A small generator (xorshift64*): the same seed gives the same requests on every machine.
 #[derive(Debug, Clone)]
@@ -10,7 +10,7 @@ impl Random {
         Random(seed | 1)
     }
 
-    /// A number below `bound`; 0 if that is 0.
+    /// Returns a number below `bound`; 0 if that is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -20,7 +20,7 @@ impl Random {
     }
 }
 
-/// Pieces that rules look for, or that change how values are read.
+/// Pieces that rules match, or that change how values are read.
 const PIECES: &[&[u8]] = &[
     b"'",
     b"\"",
@@ -85,7 +85,7 @@ const PIECES: &[&[u8]] = &[
     b"_",
 ];
 
-/// A request with one to four changes in its target, its header values and its body; Content-Length is mended.
+/// Returns a request with one to four changes in its target, header values and body; Content-Length is corrected.
 pub fn mutate(request: &[u8], random: &mut Random) -> Vec<u8> {
     let (head, body) = split_head(request);
     let mut lines: Vec<Vec<u8>> = head.split(|&b| b == b'\n').map(|l| l.trim_ascii_end().to_vec()).collect();
@@ -109,7 +109,7 @@ pub fn mutate(request: &[u8], random: &mut Random) -> Vec<u8> {
     [lines.join(&b"\r\n"[..]), b"\r\n\r\n".to_vec(), body].concat()
 }
 
-/// The head without its empty line, and what follows.
+/// Splits off the head without its empty line.
 fn split_head(request: &[u8]) -> (&[u8], &[u8]) {
     match request.windows(4).position(|w| w == b"\r\n\r\n") {
         Some(end) => (&request[..end], &request[end + 4..]),
@@ -117,7 +117,7 @@ fn split_head(request: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Changes the target: whatever stands between the first and the last space.
+/// Changes the target: the bytes between the first and the last space.
 fn change_target(line: &mut Vec<u8>, random: &mut Random) {
     let (Some(first), Some(last)) =
         (line.iter().position(|&b| b == b' '), line.iter().rposition(|&b| b == b' '))

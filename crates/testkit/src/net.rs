@@ -6,19 +6,19 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// How long a program may take to start or to stop. Generous, because test machines are busy; a fixture goes on
-/// as soon as its program is ready.
+/// Time for a program to start or to stop. It is generous, because test machines are busy; a fixture goes on as soon as
+/// its program is ready.
 pub const START_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Ports of fixtures: below those that the kernel gives to outgoing connections and to whoever binds port 0 (32768 and
-/// above), so that neither can take one between our asking and the program's binding.
+/// Ports of fixtures: below those that the kernel assigns to outgoing connections and to port 0 (32768 and above), so
+/// that neither can take a port between our check and the program's bind.
 const PORTS: std::ops::Range<u16> = 15_000..32_000;
 
 /// Locks of the ports that this process has given out. Tests run in many processes at once; a lock file for each port
-/// keeps it for the process that has it, until that ends.
+/// reserves it until the process ends.
 static GIVEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
-/// A loopback port that nothing listens on, and that no other test gets while this process lives.
+/// Returns a loopback port without a listener that no other test gets while this process lives.
 ///
 /// # Panics
 /// If there is none, or no file can be made in the temporary folder.
@@ -37,12 +37,12 @@ pub fn free_port() -> u16 {
     panic!("every port from {} to {} is taken", PORTS.start, PORTS.end);
 }
 
-/// [`free_port`] as an address on 127.0.0.1.
+/// Returns a [`free_port`] as an address on 127.0.0.1.
 pub fn free_address() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, free_port()).into()
 }
 
-/// Asks `condition` until it holds.
+/// Waits until `condition` holds.
 ///
 /// # Panics
 /// Once `deadline` has passed, with `what` in the message.

@@ -11,12 +11,12 @@ use crate::process::{Program, find, folder, is_root, shared_folder};
 /// Debian's file of libnginx-mod-http-modsecurity.
 const MODSECURITY_MODULE: &str = "/usr/lib/nginx/modules/ngx_http_modsecurity_module.so";
 
-/// What the server does.
+/// The role of the server.
 #[derive(Debug, Clone)]
 pub enum Role {
-    /// Answers as the directives say (the content of its `location / { … }`), such as `return 200 "hi";`.
+    /// Responds by the directives (the content of its `location / { … }`), such as `return 200 "hi";`.
     Plain(String),
-    /// Passes everything on to this address.
+    /// Forwards everything to this address.
     Proxy(SocketAddr),
     /// The same behind libmodsecurity with the Core Rule Set; the text stands before the rules.
     ModSecurity(SocketAddr, String),
@@ -41,7 +41,7 @@ impl Nginx {
         Self::start_with(role, &[])
     }
 
-    /// The same with environment variables, such as TZ.
+    /// Starts nginx with environment variables, such as TZ.
     ///
     /// # Panics
     /// As [`Nginx::start`].
@@ -66,7 +66,7 @@ impl Nginx {
         Self { program, address, folder }
     }
 
-    /// Where it listens.
+    /// Returns the address of its listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -11,7 +11,7 @@ use crate::process::{Program, find, folder, is_root, shared_folder};
 
 /// The one user who may send.
 pub const USER: &str = "monban@test.example";
-/// His password.
+/// The user's password.
 pub const PASSWORD: &str = "a pass\u{e9}word & more";
 /// Recipients of this domain have a mailbox; all others are refused.
 pub const DOMAIN: &str = "test.example";
@@ -55,12 +55,12 @@ impl Postfix {
         Self { program, starttls, tls, folder }
     }
 
-    /// Where it speaks plain text until STARTTLS.
+    /// Address of the port that is plain text until STARTTLS.
     pub fn starttls(&self) -> SocketAddr {
         self.starttls
     }
 
-    /// Where it speaks TLS from the first byte.
+    /// Address of the port that is TLS from the first byte.
     pub fn tls(&self) -> SocketAddr {
         self.tls
     }
@@ -77,7 +77,7 @@ impl Postfix {
         self.program = run(self.folder.path(), self.starttls, self.tls);
     }
 
-    /// The mails that were delivered until now, as they stand in the mailbox, in the order of their coming.
+    /// Returns the delivered mails as they are in the mailbox, in order of arrival.
     pub fn mails(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.folder.path().join("mail/inbox/new")) else {
             return Vec::new();
@@ -90,14 +90,14 @@ impl Postfix {
             .collect()
     }
 
-    /// What it has logged.
+    /// Returns its log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("data/mail.log")).unwrap_or_default()
     }
 }
 
 fn run(folder: &Path, starttls: SocketAddr, tls: SocketAddr) -> Program {
-    // makes what is missing in the queue's folder; `postfix start-fg` would hide the master behind a shell
+    // creates missing folders of the queue; `postfix start-fg` would hide the master behind a shell
     let checked = Command::new(find("postfix")).arg("-c").arg(folder).arg("check").output();
     let checked = checked
         .unwrap_or_else(|error| panic!("cannot start postfix: {error}; install the Debian package postfix"));
@@ -123,7 +123,7 @@ fn add_user(database: &Path) {
     stdin.write_all(PASSWORD.as_bytes()).expect("saslpasswd2 reads its input");
     drop(stdin);
     assert!(child.wait().expect("a child can be waited for").success(), "saslpasswd2 failed");
-    // Postfix reads it as the user postfix
+    // the user postfix reads it
     let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     std::fs::set_permissions(database, everybody).expect("own file");
 }

@@ -17,7 +17,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts `command` in a process group of its own, standard output and error going to files in `folder`.
+    /// Starts `command` in a process group of its own, with standard output and error in files in `folder`.
     ///
     /// # Panics
     /// If the program is missing; the message names `package`, the Debian package that has it.
@@ -66,14 +66,14 @@ impl Program {
         self.child.id()
     }
 
-    /// What the program has written to standard error.
+    /// Returns what the program has written to standard error.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.stderr).unwrap_or_default()).into_owned()
     }
 
     /// Sends `signal` to the program alone.
     pub fn signal(&self, signal: Signal) {
-        // The child is reaped only through &mut self, so its pid still belongs to it.
+        // the child is reaped only through &mut self, so its pid still belongs to it
         let _ = kill_process(self.as_pid(), signal);
     }
 
@@ -82,7 +82,7 @@ impl Program {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Waits for the program to end by itself.
+    /// Waits until the program ends on its own.
     ///
     /// # Panics
     /// If it has not ended within `deadline`.
@@ -96,13 +96,13 @@ impl Program {
         ended.expect("the loop above ends only with a status")
     }
 
-    /// TERM, then waits for the end.
+    /// Sends TERM and waits for the end.
     pub fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait(START_DEADLINE)
     }
 
-    /// `kill -9` for the program and all that it started, then waits for the end.
+    /// Kills the program and all that it started with SIGKILL, and waits for the end.
     pub fn kill(&mut self) -> ExitStatus {
         let _ = kill_process_group(self.as_pid(), Signal::KILL);
         self.child.wait().expect("a child can be waited for")
@@ -129,7 +129,7 @@ impl Drop for Program {
     }
 }
 
-/// Looks for `name` in the folders where Debian keeps servers, and then in PATH.
+/// Finds `name` in the folders where Debian keeps servers, and then in PATH.
 pub fn find(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     [PathBuf::from("/usr/sbin"), PathBuf::from("/usr/bin")]
@@ -140,7 +140,7 @@ pub fn find(name: &str) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(name))
 }
 
-/// A temporary folder that a server's unprivileged worker can enter as well.
+/// Creates a temporary folder that a server's unprivileged worker can enter, too.
 pub fn folder(prefix: &str) -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     tempfile::Builder::new()
@@ -150,7 +150,7 @@ pub fn folder(prefix: &str) -> tempfile::TempDir {
         .expect("a temporary folder")
 }
 
-/// A folder inside `parent` that every user may write to (a server started by root drops to www-data).
+/// Creates a folder in `parent` that every user may write to (a server started by root drops to www-data).
 pub fn shared_folder(parent: &Path, name: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let path = parent.join(name);
@@ -180,7 +180,7 @@ pub fn family(pid: u32) -> Vec<u32> {
         .filter_map(|entry| {
             let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // The name in parentheses may hold spaces; after it come the state and the parent.
+            // The name in parentheses may contain spaces; after it come the state and the parent.
             let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
             Some((pid, parent))
         })

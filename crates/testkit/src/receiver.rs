@@ -1,4 +1,4 @@
-//! A small webhook receiver: it answers as it is told and remembers what it was sent.
+//! A small webhook receiver: it sends scripted responses and records requests.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What it was sent.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The request line.
@@ -18,7 +18,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// The value of a header, by its name in lower case; empty where there is none.
+    /// Returns the value of a header, by its name in lower case; empty without one.
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str()).unwrap_or_default()
@@ -58,19 +58,19 @@ impl Receiver {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
-                // a client that goes away is the client's affair
+                // a client may disconnect
                 std::thread::spawn(move || serve(stream, &shared).ok());
             }
         });
         receiver
     }
 
-    /// An address to send to, with a path that looks like a secret of Slack's.
+    /// Returns a URL to send to, with a path like a secret of Slack's.
     pub fn url(&self) -> String {
         format!("http://{}/services/T0/B0/hush", self.address)
     }
 
-    /// Whole answers for the next requests, byte for byte; after them, each is answered 200.
+    /// Sets whole responses for the next requests, byte for byte; after them, each request gets 200.
     ///
     /// # Panics
     /// If another thread panicked.
@@ -78,7 +78,7 @@ impl Receiver {
         self.shared.lock().unwrap().answers.extend(answers.iter().map(|answer| (*answer).to_owned()));
     }
 
-    /// What it was sent until now.
+    /// Returns the recorded requests.
     ///
     /// # Panics
     /// If another thread panicked.
@@ -86,7 +86,7 @@ impl Receiver {
         self.shared.lock().unwrap().requests.clone()
     }
 
-    /// Waits until it was sent so many.
+    /// Waits for this many requests.
     ///
     /// # Panics
     /// If they do not come within a minute.

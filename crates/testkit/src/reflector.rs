@@ -1,8 +1,8 @@
-//! An upstream that answers what the request asks for, and remembers what it was sent.
+//! An upstream that responds as the request asks and records requests.
 //!
-//! Any path answers 200 without a body. `POST /reflect` answers as the JSON in its body says, all keys optional:
-//! `{"status": 418, "headers": {"Content-Type": "text/plain"}, "body": "text", "encodedBody": "base64"}`.
-//! This is the upstream that the regression tests of the Core Rule Set expect.
+//! Any path answers 200 without a body. `POST /reflect` answers by the JSON in its body, all keys optional: `{"status":
+//! 418, "headers": {"Content-Type": "text/plain"}, "body": "text", "encodedBody": "base64"}`. The regression tests of
+//! the Core Rule Set expect this upstream.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -14,12 +14,12 @@ use std::time::Duration;
 use base64::Engine;
 use serde::Deserialize;
 
-/// How many requests are remembered; beyond it the oldest are forgotten.
+/// Number of recorded requests; beyond it the oldest are dropped.
 pub const REMEMBERED: usize = 1_000;
-/// The largest body that is read, in bytes; beyond it the answer is 413 and the connection closes.
+/// Largest body in bytes; beyond it the response is 413 and the connection closes.
 pub const BODY_LIMIT: usize = 64 << 20;
 
-/// The running upstream; dropped, it stops listening.
+/// A running upstream. Dropping it stops it.
 #[derive(Debug)]
 pub struct Reflector {
     address: SocketAddr,
@@ -32,7 +32,7 @@ struct Shared {
     requests: Mutex<VecDeque<Vec<u8>>>,
 }
 
-/// What `/reflect` is asked to answer.
+/// A request of `/reflect`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Answer {
@@ -65,7 +65,7 @@ impl Reflector {
                 let shared = Arc::clone(&for_thread);
                 if let Ok(stream) = stream {
                     std::thread::spawn(move || {
-                        // A peer that goes away ends its connection and nothing else.
+                        // a peer that disconnects ends only its connection
                         let _ = serve(&stream, &shared);
                     });
                 }
@@ -74,13 +74,13 @@ impl Reflector {
         Self { address, shared }
     }
 
-    /// Where it listens.
+    /// Returns the address of its listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The requests that have arrived, oldest first and at most [`REMEMBERED`]: head and body as they came, a
-    /// chunked body with its framing.
+    /// Returns the recorded requests, oldest first and at most [`REMEMBERED`]: head and body as received, a chunked
+    /// body with its framing.
     pub fn requests(&self) -> Vec<Vec<u8>> {
         self.shared.requests.lock().expect("no holder panics").iter().cloned().collect()
     }
@@ -94,7 +94,7 @@ impl Reflector {
 impl Drop for Reflector {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::Relaxed);
-        // The accepting thread is woken to see the flag.
+        // wakes the accepting thread to see the flag
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
     }
 }
@@ -189,7 +189,7 @@ fn read_chunks(reader: &mut impl BufRead, raw: &mut Vec<u8>, body: &mut Vec<u8>)
 /// A response: status, fields, body.
 pub type Reply = (u16, BTreeMap<String, String>, Vec<u8>);
 
-/// What the reflector answers to a request with this first line and body.
+/// Returns the response to a request with this first line and body.
 pub fn answer(request_line: &str, body: &[u8]) -> Reply {
     if request_line.starts_with("POST /reflect ") || request_line.starts_with("POST /reflect?") {
         reflect(body)

@@ -1,4 +1,4 @@
-//! A program to send requests to, before it is known which: its set-up, and the outcome of a request.
+//! A program to send requests to: its interface, its set-up, and the outcome of a request.
 
 use std::io;
 
@@ -14,7 +14,7 @@ pub struct Outcome {
     pub log: String,
 }
 
-/// A program that requests are sent to, one after another.
+/// A program that gets requests, one after another.
 pub trait Target: Send {
     /// Sends `request` on a connection of its own and gathers its log lines.
     fn exchange(&mut self, request: &[u8]) -> Outcome;
@@ -30,12 +30,12 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// As the regression tests of the Core Rule Set want it: logging only, paranoia level 4.
+    /// Returns the set-up of the Core Rule Set's regression tests: logging only, paranoia level 4.
     pub fn conformance() -> Self {
         Self { blocking: false, before_rules: crs::CONFORMANCE_ACTION.into() }
     }
 
-    /// The rules' own defaults (paranoia level 1), blocking.
+    /// Returns a blocking set-up with the rules' own defaults (paranoia level 1).
     pub fn blocking(before_rules: &str) -> Self {
         Self { blocking: true, before_rules: before_rules.into() }
     }

@@ -1,20 +1,20 @@
-//! Events as a busy gate makes them, as many as are wanted: for benchmarks of what stores and shows events.
+//! Synthetic events like those of a busy gate, for benchmarks of programs that store and show events.
 //!
-//! The same number always gives the same event. Sites, clients, paths, rules, texts and answers vary as they do in the wild:
-//! a few are everywhere, most are rare, and scans run for some thousand requests in a row.
+//! The same number always gives the same event. Sites, clients, paths, rules, texts and responses vary as in practice:
+//! a few are frequent, most are rare, and scans run for some thousand requests in a row.
 
 use event::{
     Action, Client, Event, Gate, Header, IdSource, MatchedRule, RequestEvidence, Response, Scores, Severity,
     Timestamp,
 };
 
-/// A text that one event in so many holds, and no other does.
+/// A text in one event of [`NEEDLE_EVERY`], and in no other.
 pub const NEEDLE: &str = "jndi:ldap://needle-";
 /// See [`NEEDLE`].
 pub const NEEDLE_EVERY: u64 = 100_000;
 /// Events of one scan.
 const SCAN: u64 = 4000;
-/// Events from the beginning of one scan to that of the next.
+/// Events from the start of one scan to the start of the next.
 const SCAN_EVERY: u64 = 20_000;
 /// The sites, the first of them the busiest.
 pub const SITES: [&str; 8] = ["shop", "blog", "wiki", "mail", "api", "forum", "files", "intranet"];
@@ -74,7 +74,7 @@ const WORDS: [&str; 24] = [
     "report",
 ];
 
-/// Makes events.
+/// A generator of events.
 #[derive(Debug)]
 pub struct Synthetic {
     ids: IdSource,
@@ -84,13 +84,13 @@ pub struct Synthetic {
 }
 
 impl Synthetic {
-    /// `count` events, spread over the days before `end`.
+    /// Creates a generator of `count` events, spread over the days before `end`.
     pub fn new(count: u64, days: u32, end: Timestamp) -> Self {
         let span = i64::from(days) * 86_400_000_000;
         Self { ids: IdSource::new("bench", 7), start: end.as_micros() - span, span, count: count.max(1) }
     }
 
-    /// When event number `number` happens.
+    /// Returns the time of event number `number`.
     pub fn time(&self, number: u64) -> Timestamp {
         let part = i128::from(number) * i128::from(self.span) / i128::from(self.count);
         Timestamp::from_micros(self.start + i64::try_from(part).unwrap_or(0))
@@ -216,7 +216,7 @@ impl Random {
         self.next() % end
     }
 
-    /// Below `end`; low ones are much more frequent.
+    /// Returns a number below `end`; low ones are much more frequent.
     fn skewed(&mut self, end: usize) -> usize {
         let part = self.below(1 << 20) as f64 / (1 << 20) as f64;
         ((part * part * part) * end as f64) as usize

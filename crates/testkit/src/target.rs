@@ -1,4 +1,4 @@
-//! The program under test: what it answers and what it logs for one request.
+//! The program under test: its response and its log lines for one request.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,14 +13,13 @@ use crate::net::wait_until;
 use crate::reflector::Reflector;
 pub use crate::setup::{Outcome, Setup, Target};
 
-/// How long a target may be silent before the request counts as unanswered. Some tests announce a body that
-/// never comes, so each run waits this long a few times.
+/// Silence of a target after which the request counts as unanswered. Some tests announce a body that never arrives, so
+/// each run waits this long a few times.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// The targets by name, for the command line: `monban`; `in-process`, its rule
-/// engine without sockets; `apache`; and `apache-unsafe`, an Apache that is as
-/// tolerant of odd request lines and bare line feeds as it was before release 2.4.25, so that the rules see more
-/// of them.
+/// Returns a target by its name, for the command line: `monban`; `in-process`, its rule engine without sockets;
+/// `apache`; and `apache-unsafe`, an Apache that tolerates odd request lines and bare line feeds as before release
+/// 2.4.25, so that the rules see more of them.
 ///
 /// # Errors
 /// If there is none of this name.
@@ -113,7 +112,7 @@ impl Tail {
         Self(File::open(path).expect("the log exists"))
     }
 
-    /// What has been added since the last call.
+    /// Returns what was added since the last call.
     fn read(&mut self) -> String {
         let mut bytes = Vec::new();
         self.0.read_to_end(&mut bytes).expect("a readable log");

@@ -1,10 +1,11 @@
-//! What running programs use: CPU time and memory; and cores to run them on.
+//! Resource usage of running programs: CPU time and memory; and cores to run them on.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::process::family;
 
-/// CPU time of `pid` and its descendants so far, in seconds; as fine as the kernel's clock ticks (mostly 10 ms).
+/// Returns the CPU time of `pid` and its descendants in seconds; its resolution is the kernel's clock tick (mostly 10
+/// ms).
 pub fn cpu_seconds(pid: u32) -> f64 {
     let ticks: u64 = family(pid)
         .into_iter()
@@ -18,8 +19,8 @@ pub fn cpu_seconds(pid: u32) -> f64 {
     ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
 
-/// CPU time of `pid` and its descendants so far, in nanoseconds. Exact for programs that wait at the moment and have one
-/// thread each; further threads are not counted.
+/// Returns the CPU time of `pid` and its descendants in nanoseconds. Exact for waiting programs with one thread each;
+/// further threads are not counted.
 ///
 /// # Panics
 /// If the kernel keeps no /proc/PID/schedstat.
@@ -35,7 +36,7 @@ pub fn cpu_nanoseconds(pid: u32) -> u64 {
         .sum()
 }
 
-/// Memory of `pid` and its descendants in KiB, shared pages in proportion (Pss).
+/// Returns the memory of `pid` and its descendants in KiB, shared pages in proportion (Pss).
 pub fn memory_kib(pid: u32) -> u64 {
     family(pid)
         .into_iter()
@@ -47,8 +48,8 @@ pub fn memory_kib(pid: u32) -> u64 {
         .sum()
 }
 
-/// The first two cores that this process may use: one for what is measured, one for load and upstream; the same one
-/// twice where there is only one.
+/// Returns the first two cores that this process may use: one for the measured program, one for load and upstream; the
+/// same one twice if it has only one.
 ///
 /// # Errors
 /// A message, if the kernel does not tell.
@@ -63,7 +64,7 @@ pub fn cores() -> Result<[CpuSet; 2], String> {
     Ok([first, cores.next().unwrap_or(first)])
 }
 
-/// This thread, and what it starts from now on, runs on `cores` only.
+/// Restricts this thread, and what it starts from now on, to `cores`.
 ///
 /// # Errors
 /// A message, if the kernel refuses.

@@ -1,4 +1,4 @@
-//! The gate's own answers, and the moment at which any answer begins.
+//! The gate's own responses, and the start of any response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use crate::incoming::{Ending, ResponseWriter};
 use crate::inspection::Inspection;
 
 impl Exchange<'_> {
-    /// Before a final head leaves: so that every answer that rules had a say in has its event.
+    /// Records the event, if there is one, before a final head is sent, so that no blocked request is without its
+    /// event.
     pub(super) fn begin_answer(&mut self, head: ResponseHead) -> Arc<ResponseHead> {
         let head = Arc::new(head);
         self.record.status = head.status();
@@ -59,7 +60,7 @@ impl Exchange<'_> {
         self.answer(status, None, writer).await
     }
 
-    /// The gate's own answer.
+    /// Sends a response of the gate itself.
     pub(super) async fn answer<W: ResponseWriter>(
         &mut self,
         status: u16,

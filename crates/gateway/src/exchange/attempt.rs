@@ -1,4 +1,4 @@
-//! The way to an upstream: which one, how often, and both directions of one attempt.
+//! Attempts at upstreams: the choice, retries, and both directions of one attempt.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,16 +18,16 @@ use crate::limits::ATTEMPTS;
 use crate::upgrade;
 use crate::upstream::{Connection, Failure, Group, Upstream, call, h2};
 
-/// What an attempt at an upstream came to.
+/// The outcome of an attempt at an upstream.
 enum Attempt {
     Ended(Ending),
-    /// Nothing has been sent to the client yet.
+    /// No byte was sent to the client yet.
     Failed(Failure),
 }
 
 impl Exchange<'_> {
-    /// Finds an upstream, and another where the first fails before it can have seen the request, or breaks off
-    /// without an answer to an idempotent request without a body.
+    /// Forwards the request to an upstream. Tries another if the first fails before it can have seen the request, or
+    /// closes the connection without a response to an idempotent request without a body.
     pub(super) async fn forward<B: RequestBody, W: ResponseWriter>(
         &mut self,
         group: &Group,
@@ -74,7 +74,7 @@ impl Exchange<'_> {
             upstream.report(Some(&failure));
             tracing::debug!(upstream = %upstream.name, %failure, "attempt failed");
             let stale = reused && !anew && failure.is_without_response();
-            // rules that have seen a response must not see another
+            // rules that saw one response must not see another
             let unseen = self.record.upstream_time.is_none();
             let repeat = unseen
                 && (failure.is_before_request() || (repeatable && failure.is_without_response()))
@@ -85,7 +85,7 @@ impl Exchange<'_> {
                 break;
             }
             if stale {
-                // the upstream closed a kept connection while the request was on its way: ask it once more
+                // the upstream closed a kept connection while the request was in flight: retry once
                 fresh = true;
                 again = Some(upstream);
             } else {
@@ -98,7 +98,7 @@ impl Exchange<'_> {
         self.answer(failure.status(), None, writer).await
     }
 
-    /// Notes how much of the request's body rules have not seen: what comes after their limit, or all of it.
+    /// Records how much of the request body the rules did not see: the part beyond their limit, or all of it.
     fn note_uninspected_request(&mut self, body: BodyFraming, grpc: bool, held: u64) {
         let Some(inspection) = &self.inspection else { return };
         let seen = inspection.inspected_request_bytes() as u64;
@@ -113,7 +113,7 @@ impl Exchange<'_> {
         self.record.not_inspected(Uninspected::RequestBody, length.map(|length| length.saturating_sub(seen)));
     }
 
-    /// One attempt: the request's body goes up while the response comes down.
+    /// Makes one attempt: the request body goes up while the response comes down.
     async fn attempt<B: RequestBody, W: ResponseWriter>(
         &mut self,
         call: &Call<'_>,
@@ -150,7 +150,7 @@ impl Exchange<'_> {
                 tokio::select! {
                     biased;
                     stopped = &mut send, if sending => match stopped {
-                        // the upstream may have answered without reading all: its answer decides
+                        // the upstream may have responded without reading the whole body: its response decides
                         Stopped::Upstream => sending = false,
                         Stopped::Client(error) => break Err(error),
                     },
@@ -203,7 +203,7 @@ impl Exchange<'_> {
     }
 }
 
-/// RFC 9110 §9.2.2.
+/// Whether a method is idempotent (RFC 9110 §9.2.2).
 fn is_idempotent(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
 }

@@ -8,7 +8,7 @@ use waf::Intervention;
 use crate::held::HoldError;
 use crate::upstream::{Failure, Upstream};
 
-/// What stays the same over an attempt.
+/// The constants of an attempt.
 pub(super) struct Call<'a> {
     pub upstream: &'a Upstream,
     pub framing: &'a RequestFraming,
@@ -18,7 +18,7 @@ pub(super) struct Call<'a> {
     pub started: Instant,
 }
 
-/// What the response's way came to.
+/// The outcome of a response.
 pub(super) enum Received {
     Complete {
         keep_alive: bool,
@@ -27,13 +27,13 @@ pub(super) enum Received {
     Intervened(Intervention),
     Tunnel,
     ClientGone,
-    /// Nothing has been sent to the client yet.
+    /// No byte was sent to the client yet.
     Failed(Failure),
     /// The response broke off after its head.
     Cut(Failure),
     /// The client's share of memory is spent.
     Spent,
-    /// The body can be held neither in memory nor on disk.
+    /// Neither memory nor disk can hold the body.
     NotHeld(HoldError),
     /// The held body cannot be read back.
     Lost(std::io::Error),

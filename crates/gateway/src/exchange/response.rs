@@ -1,4 +1,4 @@
-//! The response's way: phases 3 and 4, then on to the client.
+//! The response: phases 3 and 4, then to the client.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,18 +22,18 @@ use crate::upgrade;
 use crate::upstream::Failure;
 use crate::upstream::call::Receiver;
 
-/// How much of a response's body rules have seen.
+/// How much of a response body the rules have seen.
 enum Inspected {
     Whole,
-    /// All has come, but it is not in the coding that its head tells.
+    /// The whole body arrived, but not in the coding that its head declares.
     Broken,
     UpToLimit,
-    /// Nothing has come yet: its coding is unknown.
+    /// No byte was read: the coding is unknown.
     Nothing,
 }
 
 impl Exchange<'_> {
-    /// The response's way: phases 3 and 4, then on to the client.
+    /// The response: phases 3 and 4, then to the client.
     pub(super) async fn receive<W: ResponseWriter>(
         &mut self,
         call: &Call<'_>,
@@ -68,7 +68,7 @@ impl Exchange<'_> {
             match framing.kind {
                 ResponseKind::Final => break (head, framing),
                 ResponseKind::SwitchingProtocols => return self.switch(call, upload, head, writer).await,
-                // we have told the client to go on ourselves
+                // the gate has sent 100 Continue itself
                 ResponseKind::Interim if head.status() == 100 => {}
                 ResponseKind::Interim => {
                     head.headers_mut().strip_hop_by_hop();
@@ -115,11 +115,11 @@ impl Exchange<'_> {
         {
             return Received::Intervened(intervention);
         }
-        // less than before, if anything
+        // it can only shrink
         let _ = self.count_engine();
         if self.inspection.is_some() && !events && !call.grpc {
             match framing.body {
-                // the limit fell within a piece: the engine does not say where; nor is it known how much is behind a fault
+                // the engine does not say where in the piece the limit was, nor how much follows an error
                 _ if limit_met => self.record.not_inspected(Uninspected::ResponseBody, None),
                 BodyFraming::Length(length) if !at_end => {
                     self.record.not_inspected(Uninspected::ResponseBody, Some(length));
@@ -137,7 +137,7 @@ impl Exchange<'_> {
         let plain = plain_length(b"Content-Length", length);
         if plain.len() < length.len() {
             let plain = plain.to_vec();
-            // digits are always a value
+            // digits are a valid value
             let _ = head.headers_mut().set("Content-Length", plain);
         }
         let persist = upload.is_done();
@@ -169,7 +169,7 @@ impl Exchange<'_> {
         Received::Complete { keep_alive: framing.keep_alive, persist }
     }
 
-    /// Sends what still comes of the body as it comes.
+    /// Sends the rest of the body as it arrives.
     async fn pass_on<W: ResponseWriter>(
         &mut self,
         receiver: &mut Receiver,
@@ -177,7 +177,7 @@ impl Exchange<'_> {
         writer: &mut W,
     ) -> Result<(), Received> {
         loop {
-            // what is there already is joined with what waits; before a wait, all goes out
+            // data that is ready joins the buffer; everything is flushed before a wait
             let ready = tokio::select! {
                 biased;
                 piece = receiver.next() => Some(piece),
@@ -205,7 +205,7 @@ impl Exchange<'_> {
                 }
                 Ok(None) => return Ok(()),
                 Err(failure) => {
-                    // what came before the break still belongs to the client
+                    // the client still gets the bytes before the error
                     let _ = writer.flush().await;
                     return Err(Received::Cut(failure));
                 }
@@ -213,7 +213,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Shows rules the body without its content coding, up to their limit; what has come is held.
+    /// Passes the body to the rules without its content coding, up to their limit, and holds it.
     async fn inspect_response_body<W: ResponseWriter>(
         &mut self,
         head: &ResponseHead,
@@ -244,7 +244,7 @@ impl Exchange<'_> {
                     };
                     let too_long = held.len() > limit.saturating_add(ENCODED_SLACK);
                     if piece.is_some() && (step != Step::More || too_long) {
-                        // rules see no more of it: what the decoder keeps back is for them, too
+                        // the rules get no more after this: flush the decoder for them
                         step = step.max(decoder.finish(&mut decoded)).max(Step::Full);
                     }
                     self.show(&decoded)
@@ -284,12 +284,12 @@ impl Exchange<'_> {
         let protocol = match upgrade::agreed(head.headers(), call.upgrade.unwrap_or_default()) {
             Ok(protocol) => protocol,
             Err(other) => {
-                let reason = format!("the upstream switched to `{other}`, which it was not asked for");
+                let reason = format!("the upstream switched to `{other}`, which the gate did not request");
                 return Received::Failed(Failure::Upgrade(reason));
             }
         };
         if !upload.is_done() {
-            // what is left of the body would be taken for bytes of the other protocol
+            // the rest of the body would be read as bytes of the other protocol
             let reason = format!("the upstream switched to `{protocol}` before the request's body had ended");
             return Received::Failed(Failure::Upgrade(reason));
         }
@@ -298,7 +298,7 @@ impl Exchange<'_> {
         {
             return Received::Intervened(intervention);
         }
-        // told where no rules run, too: the connection is no longer one of requests
+        // recorded even without rules: the connection carries no more requests
         self.record.tunnel(protocol);
         let mut head = head;
         for framing in ["Content-Length", "Transfer-Encoding"] {
@@ -309,7 +309,8 @@ impl Exchange<'_> {
         if writer.interim(&head).await.is_err() { Received::ClientGone } else { Received::Tunnel }
     }
 
-    /// The upstream has switched protocols although the client's Upgrade was not passed on.
+    /// Returns the failure of an upstream that switched protocols although the gate did not forward the client's
+    /// Upgrade.
     fn refused_upgrade(&self) -> Failure {
         let asked: Vec<&[u8]> = self.request.head.headers().list("Upgrade").collect();
         let asked = String::from_utf8_lossy(&asked.join(&b", "[..])).chars().take(100).collect::<String>();
@@ -320,7 +321,7 @@ impl Exchange<'_> {
     }
 }
 
-/// One step of a response, which may take so long.
+/// Limits one step of a response.
 async fn in_time<T>(
     timer: &mut Timer,
     limit: Duration,

@@ -1,4 +1,4 @@
-//! The request's way: the held part, then what still comes from the client.
+//! The request on its way up: the held part, then the rest from the client.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,25 +12,25 @@ use crate::timer::Timer;
 use crate::upstream::Failure;
 use crate::upstream::call::Sender;
 
-/// Why the request's way ended before the response's.
+/// Why sending the request ended before the response.
 pub(super) enum Stopped {
     Upstream,
     Client(BodyError),
 }
 
-/// The request's way, as far as the response's way needs to know of it.
+/// State of the upload that the response needs.
 pub(super) struct Upload {
     pub bytes: AtomicU64,
-    /// Whether the client was asked for more of the body than was held: that cannot be sent again.
+    /// Whether more of the body was read than was held: that part cannot be sent again.
     pub touched: AtomicBool,
-    /// Whether the response has begun: the request is not sent again.
+    /// Whether the response has begun: the request is not retried.
     pub answered: AtomicBool,
     /// Whether the whole request was sent.
     done: AtomicBool,
-    /// Microseconds after `began` at which sending ended, for good or ill, plus one; 0 before.
+    /// Microseconds from `began` to the end of sending, in success or failure, plus one; 0 before.
     ended: AtomicU64,
     began: Instant,
-    /// Told when the response has become a stream without an end: then a client that closes is gone.
+    /// Notified when the response has become an endless stream: from then on a client that closes is gone.
     pub watch_client: Notify,
 }
 
@@ -53,8 +53,8 @@ impl Upload {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Sends the held part and then, unless that is all, what comes from the client. Resolves only where something
-    /// goes wrong, or the client leaves a stream.
+    /// Sends the held part, and unless that is all, the rest from the client. Returns only after a failure or when the
+    /// client leaves a stream.
     pub(super) async fn run<B: RequestBody>(
         &self,
         held: &Held,
@@ -84,7 +84,7 @@ impl Upload {
         let upstream = |_: io::Error| Stopped::Upstream;
         let lost = |error| Stopped::Client(BodyError::Lost(error));
         loop {
-            // only HTTP/2 can refuse a request of which something was sent (RFC 9113 §8.7)
+            // only HTTP/2 can refuse a partly sent request (RFC 9113 §8.7)
             let lends = sender.is_http2() && !self.answered.load(Ordering::Relaxed);
             let piece = if lends { held.lend().await } else { held.release().await };
             let Some(piece) = piece.map_err(lost)? else { break };
@@ -113,7 +113,7 @@ impl Upload {
         sender.finish().await.map_err(upstream)
     }
 
-    /// Waits for `step`, at most `limit` long after sending has ended.
+    /// Waits for `step`, at most `limit` after sending has ended.
     pub(super) async fn then_within<T>(
         &self,
         limit: Duration,

@@ -1,8 +1,9 @@
-//! The paths that a target may mean, to one server or another.
+//! The paths that a target may mean to different servers.
 //!
-//! A gate that finds the site by one path while the upstream serves another is a way around the rules: `/public/..;/admin` is
-//! below `/public` to nginx and is `/admin` to Tomcat. Servers differ in how often they decode, in what they take for a
-//! slash, in where a path ends and in whether a segment has parameters. [`readings`] lists what all of them may see.
+//! If the gate finds the site by one path and the upstream serves another, the rules can be bypassed:
+//! `/public/..;/admin` is below `/public` to nginx and is `/admin` to Tomcat. Servers differ in how often they decode,
+//! which bytes are slashes, where a path ends and whether segments have parameters. [`readings`] lists the paths that
+//! all of them may see.
 
 use std::borrow::Cow;
 
@@ -11,21 +12,21 @@ use crate::limits::{AMBIGUOUS_PATH_BYTES, PATH_READINGS};
 /// The possible readings of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Readings<'a> {
-    /// As most servers understand it: percent-decoded once, slashes merged, `\` taken for a slash, dot segments removed.
+    /// The reading of most servers: percent-decoded once, slashes merged, `\` read as a slash, dot segments removed.
     pub first: Cow<'a, [u8]>,
-    /// The others, each once; empty where all servers agree.
+    /// The other readings without duplicates; empty if all servers agree.
     pub others: Vec<Vec<u8>>,
-    /// Whether these are all. Otherwise there are more than [`PATH_READINGS`], or the path is longer than
-    /// [`AMBIGUOUS_PATH_BYTES`], and it may mean anything.
+    /// Whether the list is complete. Otherwise the path has more than [`PATH_READINGS`] readings or is longer than
+    /// [`AMBIGUOUS_PATH_BYTES`], and may mean anything.
     pub complete: bool,
 }
 
-/// A step that some servers take and others do not. None where it changes nothing.
+/// A step that some servers take and others do not. Returns none if it changes nothing.
 type Step = fn(&[u8]) -> Option<Vec<u8>>;
 
-/// Each step is applied to all readings so far, which stay: so every server's choice of steps is among them. Their order is
-/// that of servers: a path is cut out, its parameters are taken off, it is decoded (again by the next program behind), and
-/// then mapped to something.
+/// Each step is applied to all readings so far, which stay, so that every server's choice of steps is included. The
+/// order is that of servers: they cut out the path, remove its parameters, decode it (again in the next program behind)
+/// and map it to a file.
 const STEPS: [Step; 15] = [
     before_number_sign,
     without_parameters,
@@ -44,8 +45,8 @@ const STEPS: [Step; 15] = [
     merged,
 ];
 
-/// The paths that the target (in origin or absolute form) may mean. Pure, and without an allocation for a path of segments
-/// that every server understands alike.
+/// Returns the paths that the target (in origin or absolute form) may mean. It does not allocate for a path of segments
+/// that every server reads alike.
 pub fn readings(target: &[u8]) -> Readings<'_> {
     let path = path_of(target);
     if is_plain(path) {
@@ -68,14 +69,14 @@ pub fn readings(target: &[u8]) -> Readings<'_> {
             }
         }
     }
-    // more codings on top of each other than there are steps: nobody knows where that ends
+    // more nested encodings than steps: the result is unknown
     let deepest = [decoded as Step; 3].iter().try_fold(path.to_vec(), |path, decoded| decoded(&path));
     let complete = deepest.is_none_or(|deepest| decoded(&deepest).is_none());
     all.retain(|reading| *reading != first);
     Readings { first: Cow::Owned(first), others: all, complete }
 }
 
-/// The target up to its query, without scheme and authority.
+/// Returns the target up to its query, without scheme and authority.
 fn path_of(target: &[u8]) -> &[u8] {
     let path = target.split(|b| *b == b'?').next().unwrap_or_default();
     if path.first() == Some(&b'/') { path } else { path_of_absolute_form(path) }
@@ -88,7 +89,7 @@ fn path_of_absolute_form(target: &[u8]) -> &[u8] {
     rest.iter().position(|b| *b == b'/').map_or(b"/", |slash| &rest[slash..])
 }
 
-/// Whether all servers understand the path alike, save for the case of its letters.
+/// Whether all servers read the path alike, except for the case of its letters.
 fn is_plain(path: &[u8]) -> bool {
     let mut before = 0;
     for &byte in path {
@@ -107,7 +108,7 @@ fn is_plain(path: &[u8]) -> bool {
     before != b'.'
 }
 
-/// The reading that most servers share.
+/// Returns the reading of most servers.
 fn usual(path: &[u8]) -> Vec<u8> {
     let path = path.split(|b| *b == b'#').next().unwrap_or_default();
     let decoded = percent_decoded(path).unwrap_or_else(|| path.to_vec());
@@ -119,7 +120,7 @@ fn before_number_sign(path: &[u8]) -> Option<Vec<u8>> {
     cut(path, |byte| byte == b'#')
 }
 
-/// Ends the path where C ends a text, and where a server that parses the decoded path again finds a query or fragment.
+/// Ends the path at a NUL, and where a server that parses the decoded path again finds a query or fragment.
 fn before_terminator(path: &[u8]) -> Option<Vec<u8>> {
     cut(path, |byte| matches!(byte, 0 | b'?' | b'#'))
 }
@@ -134,7 +135,7 @@ fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
         .then(|| by_segment(path, |segment| segment.split(|b| *b == b';').next().unwrap_or_default()))
 }
 
-/// One decoding: `%hh`, and `%uhhhh` as IIS has it.
+/// Decodes `%hh` once, and `%uhhhh` as IIS does.
 fn decoded(path: &[u8]) -> Option<Vec<u8>> {
     let wide = path.windows(2).any(|pair| matches!(pair, b"%u" | b"%U"));
     if !wide {
@@ -165,7 +166,7 @@ fn decoded(path: &[u8]) -> Option<Vec<u8>> {
     (decoded != path).then_some(decoded)
 }
 
-/// `%hh` decoded once; what is no such escape stays.
+/// Decodes `%hh` once; invalid escapes stay.
 fn percent_decoded(path: &[u8]) -> Option<Vec<u8>> {
     let mut out: Option<Vec<u8>> = None;
     let mut at = 0;
@@ -187,8 +188,8 @@ fn percent_decoded(path: &[u8]) -> Option<Vec<u8>> {
     out
 }
 
-/// Forms of ASCII characters in more bytes than one: overlong UTF-8 (`\xc0\xaf` for a slash), full width, and what Windows'
-/// code pages fit to a slash or dot.
+/// Decodes multi-byte forms of ASCII characters: overlong UTF-8 (`\xc0\xaf` for a slash), full width, and the best-fit
+/// characters of Windows code pages.
 fn folded(path: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(path.len());
     let mut rest = path;
@@ -232,7 +233,7 @@ fn fitted(code: u32) -> Option<u8> {
     }
 }
 
-/// Without the bytes that parsers of the WHATWG's URL leave out.
+/// Removes the bytes that WHATWG URL parsers ignore.
 fn without_controls(path: &[u8]) -> Option<Vec<u8>> {
     let control = |byte: &u8| *byte < b' ';
     path.iter().any(control).then(|| path.iter().copied().filter(|byte| !control(byte)).collect())
@@ -242,7 +243,7 @@ fn with_slashes(path: &[u8]) -> Option<Vec<u8>> {
     path.contains(&b'\\').then(|| path.iter().map(|b| if *b == b'\\' { b'/' } else { *b }).collect())
 }
 
-/// Windows ignores dots and spaces at the end of a name, and `name::$DATA` is the file itself.
+/// Removes dots and spaces at the end of a name, which Windows ignores, and `::$DATA`, which names the file itself.
 fn as_windows_names(path: &[u8]) -> Option<Vec<u8>> {
     let names = by_segment(path, |segment| {
         if matches!(segment, b"." | b"..") {
@@ -262,12 +263,12 @@ fn without_authority(path: &[u8]) -> Option<Vec<u8>> {
     Some(rest.iter().position(|b| *b == b'/').map_or_else(|| b"/".to_vec(), |at| rest[at..].to_vec()))
 }
 
-/// Without dot segments, empty segments kept and counted (RFC 3986 §5.2.4).
+/// Removes dot segments; empty segments stay and count (RFC 3986 §5.2.4).
 fn resolved_unmerged(path: &[u8]) -> Option<Vec<u8>> {
     resolve(path, false)
 }
 
-/// Without dot segments and empty segments.
+/// Removes dot segments and empty segments.
 fn resolved(path: &[u8]) -> Option<Vec<u8>> {
     resolve(path, true)
 }
@@ -324,7 +325,7 @@ fn by_segment<'a>(path: &'a [u8], change: impl Fn(&'a [u8]) -> &'a [u8]) -> Vec<
 mod tests {
     use super::*;
 
-    /// Target, the first reading, and one that must be among the others ("" for none).
+    /// Target, first reading, and one that must be among the others ("" for none).
     const CASES: &[(&[u8], &str, &str)] = &[
         (b"/public/..;/admin", "/public/..;/admin", "/admin"),
         (b"/public/..;a=b;c/admin", "/public/..;a=b;c/admin", "/admin"),

@@ -1,8 +1,8 @@
 //! Buffers of an HTTP/2 connection, both ways.
 //!
-//! The h2 crate takes answers as far as the client's windows allow, whether or not the client reads: without a bound, a
-//! hundred streams would put a hundred buffers before a socket that is full. And it takes from the client what our windows
-//! allow, whether or not the upstream reads.
+//! The h2 crate buffers responses up to the client's windows, whether or not the client reads: without a bound, a
+//! hundred streams could fill a hundred buffers in front of a full socket. It also buffers requests up to our windows,
+//! whether or not the upstream reads.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -16,14 +16,14 @@ use crate::limits::{H2_CONNECTION_WINDOW, H2_UNSENT_BYTES, H2_UNSENT_LEAST, H2_W
 use crate::share::{Charge, Client, Resource, Spent};
 use crate::stream::Stream;
 
-/// The buffers of a connection. They count for the client.
+/// The buffers of a connection, charged to its client.
 pub(super) struct Buffers {
     client: Arc<Client>,
-    /// Bytes of answers between the streams and the socket.
+    /// Bytes of responses between the streams and the socket.
     waiting: Mutex<Charge>,
     written: Notify,
-    /// Bytes that clients may send before the upstreams take them: the sum of the streams, and what the connection's window
-    /// leaves of it.
+    /// Bytes that clients may send before the upstreams read them: the sum of the streams, capped by the connection's
+    /// window.
     ahead: Mutex<(usize, Charge)>,
 }
 
@@ -37,8 +37,8 @@ impl Buffers {
         }
     }
 
-    /// A stream's body of so many bytes, if that is known, is passed on as it comes until the guard is dropped. `limit` is
-    /// that of all that is held in memory.
+    /// Charges the body of a stream, of `length` bytes if known, until the guard is dropped. `limit` applies to
+    /// everything held in memory.
     pub(super) fn pass_on(self: &Arc<Self>, length: Option<u64>, limit: usize) -> Result<Ahead, Spent> {
         let window = u64::from(H2_WINDOW);
         let bytes = length.map_or(window, |length| length.min(window)) as usize;
@@ -49,7 +49,7 @@ impl Buffers {
         Ok(Ahead { buffers: Arc::clone(self), bytes })
     }
 
-    /// Waits until a stream may send more; `limit` is that of all that is held in memory.
+    /// Waits until a stream may send more. `limit` applies to everything held in memory.
     pub(super) async fn room(&self, limit: usize) {
         loop {
             let written = self.written.notified();
@@ -67,18 +67,19 @@ impl Buffers {
         }
     }
 
-    /// A stream has sent so much.
+    /// Adds bytes that a stream has sent.
     pub(super) fn add(&self, bytes: usize) {
         self.change(|waiting| waiting + bytes);
     }
 
-    /// The socket has taken so much: heads and frames are not told apart, so that what waits is counted too low by them.
+    /// Subtracts bytes that the socket has taken. Heads and frames are included, so that the count of waiting bytes is
+    /// too low by them.
     fn take_off(&self, bytes: usize) {
         self.change(|waiting| waiting.saturating_sub(bytes));
         self.written.notify_waiters();
     }
 
-    /// The socket has taken all. What is counted still was of streams that were reset.
+    /// Resets the count after the socket has taken everything: the rest belongs to streams that were reset.
     fn clear(&self) {
         self.change(|_| 0);
         self.written.notify_waiters();
@@ -92,7 +93,7 @@ impl Buffers {
     }
 }
 
-/// A stream whose body is passed on as it comes.
+/// The charge for a stream whose body is passed on as it arrives.
 pub(super) struct Ahead {
     buffers: Arc<Buffers>,
     bytes: usize,
@@ -107,7 +108,7 @@ impl Drop for Ahead {
     }
 }
 
-/// A connection whose writes are counted.
+/// A connection that counts its writes.
 pub(super) struct Counted {
     io: Stream,
     buffers: Arc<Buffers>,
@@ -183,7 +184,7 @@ mod tests {
         buffers.take_off(1);
         assert!(room.as_mut().poll(&mut cx).is_ready());
         drop(room);
-        // a client that has its share of memory gets less
+        // a client with its share of memory gets less
         let mut other = Charge::new(&client, Resource::Memory);
         other.set_anyway(limit / 2);
         let mut room = Box::pin(buffers.room(limit));

@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/1.0 in front: one connection, one request after another.
+//! HTTP/1.1 and HTTP/1.0 in front: one request of a connection after another.
 
 use std::borrow::Cow;
 use std::io;
@@ -25,15 +25,15 @@ use crate::share::{Charge, Client, Resource, Spent};
 use crate::stream::{self, Reader, Stream, Writer};
 use crate::timer::Timer;
 
-/// What a connection turned out to be.
+/// The protocol of a connection.
 pub(crate) enum Protocol {
-    /// It was HTTP/1, and has ended.
+    /// HTTP/1; the connection has ended.
     Http1,
-    /// It begins with the HTTP/2 preface (RFC 9113 §3.4); nothing of it is lost.
+    /// HTTP/2: the connection begins with its preface (RFC 9113 §3.4), which is still to be read.
     Http2(Stream),
 }
 
-/// Serves a connection to its end. `http2` lets it turn out to be HTTP/2 by prior knowledge.
+/// Serves a connection to its end. `http2` allows HTTP/2 by prior knowledge.
 pub(crate) async fn serve(
     gate: &Arc<Gate>,
     peer: Peer,
@@ -46,12 +46,12 @@ pub(crate) async fn serve(
     let mut scratch = BytesMut::new();
     let mut timer = Timer::default();
     let mut unsent = Charge::new(client, Resource::Memory);
-    // one for all waits: each would put itself into a list that all connections share
+    // one for all waits: each would join a list that all connections share
     let mut drained = pin!(drain.idle.cancelled());
     let mut served: u64 = 0;
     loop {
         let read = {
-            // not held while waiting: the next request is served by the configuration that is in force then
+            // not held during the wait: the next request uses the configuration in force then
             let runtime = gate.runtime.load();
             let quiet = if served > 0 { runtime.timeouts.idle } else { runtime.timeouts.header };
             HeadLimits { http1: runtime.limits.head(), quiet, header: runtime.timeouts.header }
@@ -62,8 +62,14 @@ pub(crate) async fn serve(
             Ok(head) => head,
             Err(NoHead::Quiet) => return Protocol::Http1,
             Err(NoHead::Slow) => {
-                let answer =
-                    refuse_unparsed(gate, &runtime, peer, &reader.buf, 408, "request head came too slowly");
+                let answer = refuse_unparsed(
+                    gate,
+                    &runtime,
+                    peer,
+                    &reader.buf,
+                    408,
+                    "the client sent the request head too slowly",
+                );
                 finish_with(answer, &mut reader, &mut writer, &runtime, drain).await;
                 return Protocol::Http1;
             }
@@ -119,7 +125,7 @@ pub(crate) async fn serve(
             chunked: false,
             persists: false,
         };
-        // boxed, so that a waiting connection does not carry the size of an exchange
+        // boxed, so that a waiting connection is not as large as an exchange
         let ending = Box::pin(exchange::serve(
             gate,
             &runtime,
@@ -135,7 +141,7 @@ pub(crate) async fn serve(
         match ending {
             Ending::Persist if persists => {}
             Ending::Persist | Ending::Close if request_read && reader.buf.is_empty() => {
-                // a failure to close properly leaves nothing to do
+                // nothing is left to do if it fails to close cleanly
                 let _ = writer.shutdown(runtime.timeouts.write).await;
                 return Protocol::Http1;
             }
@@ -152,7 +158,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// What a head must keep to.
+/// The limits of a head.
 struct HeadLimits {
     http1: http1::HeadLimits,
     /// Time before its first byte.
@@ -161,9 +167,9 @@ struct HeadLimits {
     header: Duration,
 }
 
-/// Why there is no head.
+/// Why no head was read.
 enum NoHead {
-    /// The client closed, was idle for too long, or the gate is closing: nothing needs to be said.
+    /// The client closed, was idle for too long, or the gate is closing: no response is needed.
     Quiet,
     Slow,
     Malformed(http1::Error),
@@ -219,7 +225,7 @@ async fn finish_with(
     runtime: &Runtime,
     drain: &Drain,
 ) {
-    // a name and a value without any byte that could be wrong
+    // name and value have only valid bytes
     let _ = head.headers_mut().push("Connection", "close");
     let mut answer = BytesMut::new();
     head.encode(&mut answer);
@@ -230,8 +236,8 @@ async fn finish_with(
     }
 }
 
-/// Ends the connection so that the client can read the answer: bytes that it is still sending would otherwise make
-/// the kernel reset the connection and throw the answer away (RFC 9112 §9.6).
+/// Closes the connection so that the client can read the response: bytes that it still sends would make the kernel
+/// reset the connection and discard the response (RFC 9112 §9.6).
 async fn linger(reader: &mut Reader, writer: &mut Writer, timeout: Duration, drain: &Drain) {
     if writer.shutdown(timeout).await.is_err() {
         return;
@@ -243,11 +249,11 @@ async fn linger(reader: &mut Reader, writer: &mut Writer, timeout: Duration, dra
             reader.buf.clear();
             match tokio::time::timeout(LINGER, reader.fill_much()).await {
                 Ok(Ok(1..)) => {}
-                // closed, or silent for so long that it has had its time to read
+                // closed, or silent for long enough to have read it
                 _ => return,
             }
         }
-        // The rest stays in the socket: whoever waits for room to send sees the answer meanwhile.
+        // The rest stays in the socket: a client that waits for room to send sees the response meanwhile.
         tokio::time::sleep(LINGER).await;
     };
     tokio::select! {
@@ -258,12 +264,12 @@ async fn linger(reader: &mut Reader, writer: &mut Writer, timeout: Duration, dra
     }
 }
 
-/// A request's body on its connection.
+/// The request body on an HTTP/1 connection.
 struct Body<'a> {
     reader: &'a mut Reader,
     decoder: BodyDecoder,
     pace: Pace,
-    /// Bytes asked for at a time; fewer for a slow client.
+    /// Size of a read; smaller for a slow client.
     room: usize,
 }
 
@@ -272,7 +278,7 @@ impl RequestBody for Body<'_> {
         loop {
             match self.decoder.decode(&mut self.reader.buf).map_err(BodyError::Malformed)? {
                 Decoded::Data(data) => return Ok(Some(data)),
-                // trailer fields are not passed on: no rule sees them
+                // trailer fields are not forwarded: no rule sees them
                 Decoded::End(_) => return Ok(None),
                 Decoded::NeedMore => {}
             }
@@ -301,12 +307,12 @@ impl RequestBody for Body<'_> {
     }
 
     fn pass_on(&mut self, _length: Option<u64>, _limit: usize) -> Result<(), Spent> {
-        // what is not asked for stays in the socket
+        // unread bytes stay in the socket
         Ok(())
     }
 
     async fn gone(&mut self) {
-        // what a client sends meanwhile is its next request; beyond a little of it, it is left in the socket
+        // these bytes are the client's next request; all but the first stay in the socket
         while self.reader.buf.len() < READ_BYTES {
             if !matches!(self.reader.fill().await, Ok(1..)) {
                 return;
@@ -316,20 +322,20 @@ impl RequestBody for Body<'_> {
     }
 }
 
-/// A response's way on its connection.
+/// The writer of a response on an HTTP/1 connection.
 struct Answer<'a> {
     writer: &'a mut Writer,
     scratch: &'a mut BytesMut,
     version: Version,
     timeout: Duration,
     pace: Pace,
-    /// Charge for bytes that wait for a slow client.
+    /// The charge for bytes that wait for a slow client.
     unsent: &'a mut Charge,
-    /// What the request, the limits and the client's version say.
+    /// Whether request, limits and client version allow another request.
     keep_alive: bool,
     drain: &'a CancellationToken,
     chunked: bool,
-    /// What the head has told the client.
+    /// Whether the head announced another request.
     persists: bool,
 }
 
@@ -395,7 +401,7 @@ impl ResponseWriter for Answer<'_> {
     }
 
     async fn gone(&mut self) {
-        // the body's side sees it
+        // the body notices it
         std::future::pending().await
     }
 }

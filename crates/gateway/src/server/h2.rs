@@ -1,7 +1,7 @@
-//! HTTP/2 in front: many requests on one connection, each a task.
+//! HTTP/2 in front: many requests on one connection, each in a task of its own.
 //!
-//! The h2 crate refuses targets and fields that the `http` crate cannot hold (RFC 9113 §8.2.1 and §8.3.1 allow
-//! fewer bytes than HTTP/1.1 does) by resetting the stream: such a request leaves no event.
+//! The h2 crate resets the stream of a request whose target or fields the `http` crate cannot hold (RFC 9113 §8.2.1 and
+//! §8.3.1 allow fewer bytes than HTTP/1.1 does): it leaves no event.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -40,7 +40,7 @@ pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, client: &Arc<Client>, st
         .max_concurrent_streams(H2_STREAMS)
         .initial_window_size(H2_WINDOW)
         .initial_connection_window_size(H2_CONNECTION_WINDOW)
-        // Heads between the limit and this get an event; the h2 crate answers larger ones 431 on its own.
+        // The gate records an event for heads up to twice the limit; the h2 crate answers larger ones 431 itself.
         .max_header_list_size(u32::try_from(runtime.limits.head_bytes.saturating_mul(2)).unwrap_or(u32::MAX))
         .max_send_buffer_size(WRITE_BYTES)
         .handshake::<_, Bytes>(stream);
@@ -51,7 +51,7 @@ pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, client: &Arc<Client>, st
     };
     let idle = runtime.timeouts.idle;
     drop(runtime);
-    // each stream holds one more: alone, the connection is idle
+    // each stream holds another reference: with one, the connection is idle
     let streams = Arc::new(());
     let mut draining = false;
     let mut served: u64 = 0;
@@ -64,7 +64,7 @@ pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, client: &Arc<Client>, st
                 Some(Ok((request, mut respond))) => {
                     served += 1;
                     if draining {
-                        // in flight when GOAWAY left; a client that goes on after that gets no more
+                        // in flight when GOAWAY was sent; later streams are not served
                         late += 1;
                         if late > H2_STREAMS {
                             respond.send_reset(Reason::REFUSED_STREAM);
@@ -149,15 +149,15 @@ async fn serve_stream(
     let ending =
         exchange::serve(gate, &runtime, from, incoming, &mut body, &mut answer, &mut Timer::default()).await;
     match ending {
-        // Dropping both sides of the stream resets it with NO_ERROR if its body was not read to the end, after all that
-        // is queued has left (RFC 9113 §8.1). An explicit reset would throw the queued answer away.
+        // Dropping both sides of the stream resets it with NO_ERROR if its body was not read to the end, after all
+        // queued data is sent (RFC 9113 §8.1). An explicit reset would discard the queued response.
         Ending::Persist | Ending::Close if answer.ended => discard(&mut body.stream).await,
         _ => answer.reset(Reason::INTERNAL_ERROR),
     }
 }
 
-/// Reads what the client still sends after its answer, for a while: curl 7.88 takes a reset that comes along with the
-/// answer for a failure, whatever its code.
+/// Reads on for a while after the response: curl 7.88 reports a reset together with the response as a failure, whatever
+/// its code.
 async fn discard(stream: &mut RecvStream) {
     let read = async {
         let mut left = DISCARD_BYTES;
@@ -165,14 +165,14 @@ async fn discard(stream: &mut RecvStream) {
             let next = tokio::time::timeout(STREAM_LINGER, poll_fn(|cx| stream.poll_data(cx)));
             let Ok(Some(Ok(data))) = next.await else { return };
             left = left.saturating_sub(data.len());
-            // fails only where the stream has ended
+            // fails only if the stream has ended
             let _ = stream.flow_control().release_capacity(data.len());
         }
     };
     let _ = tokio::time::timeout(LINGER, read).await;
 }
 
-/// Refuses what the h2 crate lets in and no [`RequestHead`] can hold. The event has the request line as its evidence.
+/// Refuses what the h2 crate accepts but a [`RequestHead`] cannot hold. The event has the request line as evidence.
 fn refuse(
     gate: &Gate,
     runtime: &Runtime,
@@ -193,8 +193,8 @@ fn refuse(
     }
 }
 
-/// The request as HTTP/1.1 would say it: Host from the authority, cookies in one field (RFC 9113 §8.2.3). With it comes
-/// the fault for which it is refused, where [`RequestHead::framing`] cannot see that.
+/// Returns the request as HTTP/1.1 would send it: Host from the authority, cookies in one field (RFC 9113 §8.2.3); and
+/// the fault for which it is refused, if [`RequestHead::framing`] cannot find it.
 fn head(parts: &http::request::Parts, limits: &HeadLimits) -> Result<(RequestHead, Option<Fault>), Fault> {
     let authority = parts.uri.authority();
     let target = match (parts.uri.path_and_query(), authority) {
@@ -206,7 +206,7 @@ fn head(parts: &http::request::Parts, limits: &HeadLimits) -> Result<(RequestHea
     let mut fields = Headers::new();
     let mut hosts = parts.headers.get_all(http::header::HOST).iter().map(HeaderValue::as_bytes).peekable();
     match authority.map(|authority| authority.as_str().as_bytes()) {
-        // a second field is refused by `framing`
+        // `framing` refuses a second field
         None => hosts.try_for_each(|host| fields.push("host", host))?,
         Some(authority) => {
             fields.push("host", authority)?;
@@ -219,7 +219,7 @@ fn head(parts: &http::request::Parts, limits: &HeadLimits) -> Result<(RequestHea
             {
                 fault = fault.or(Some(Fault::HostMismatch));
             }
-            // rules and event show all that was sent
+            // rules and event show everything that was sent
             if fault.is_some() {
                 first.into_iter().chain(hosts).try_for_each(|host| fields.push("host", host))?;
             }
@@ -245,7 +245,7 @@ fn head(parts: &http::request::Parts, limits: &HeadLimits) -> Result<(RequestHea
     Ok((head, fault))
 }
 
-/// The limit that a head passes. HTTP/1.1 checks the same ones as it reads.
+/// Returns the limit that a head exceeds. HTTP/1.1 checks the same ones while it reads.
 fn limit_fault(parts: &http::request::Parts, target: &str, limits: &HeadLimits) -> Option<Fault> {
     if parts.method.as_str().len() > http1::limits::METHOD_BYTES {
         return Some(Fault::MethodTooLong);
@@ -280,7 +280,7 @@ impl RequestBody for Body<'_> {
             .await;
         match read.map_err(|_| BodyError::Slow)? {
             Some(Ok(data)) => {
-                // lets the client send as much again; fails only where the stream has ended
+                // lets the client send as much again; fails only if the stream has ended
                 let _ = self.stream.flow_control().release_capacity(data.len());
                 Ok(Some(data))
             }
@@ -299,7 +299,7 @@ impl RequestBody for Body<'_> {
     }
 
     async fn gone(&mut self) {
-        // the answer's side sees it
+        // the writer of the response notices it
         std::future::pending().await
     }
 }

@@ -1,4 +1,4 @@
-//! The protocols in front: each turns what the client sends into exchanges.
+//! The protocols in front: each turns requests into exchanges.
 
 mod buffers;
 pub(crate) mod h1;
@@ -6,10 +6,10 @@ pub(crate) mod h2;
 
 use tokio_util::sync::CancellationToken;
 
-/// Signals that end a listener's connections.
+/// Signals that end the connections of a listener.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Drain {
-    /// The request that is served now, or comes next, is the last.
+    /// The current or next request is the last.
     pub last: CancellationToken,
     /// Connections without a request end.
     pub idle: CancellationToken,

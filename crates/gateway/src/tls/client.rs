@@ -7,7 +7,7 @@ use super::error::Error;
 use super::trust::Trust;
 use super::verify;
 
-/// Settings for https upstreams.
+/// Returns the settings for https upstreams.
 pub fn client_config(trust: &Trust, http2: bool) -> Result<ClientConfig, Error> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     let builder = match verify::verifier(trust)? {

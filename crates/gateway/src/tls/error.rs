@@ -7,48 +7,48 @@ use finding::{Fault, KeyPath};
 use crate::config::CertificateConfig;
 use crate::limits::PEM_BYTES;
 
-/// Why a certificate, key or CA file cannot be used.
+/// An error in a certificate, key or CA file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Cannot be read.
+    /// A file that cannot be read.
     #[error("{}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Larger than any certificate chain.
+    /// A file larger than any certificate chain.
     #[error("{}: larger than {PEM_BYTES} bytes", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
-    /// Not the PEM of what is wanted.
+    /// A file without the expected PEM.
     #[error("{}: {what}", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
-        /// What is missing or wrong.
+        /// The error, and what to do.
         what: String,
     },
-    /// The key and the certificate do not fit.
+    /// A key that does not fit its certificate.
     #[error("{} with {}: {what}", certificate.display(), key.display())]
     Pair {
         /// The certificate's file.
         certificate: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// What is wrong.
+        /// The error, and what to do.
         what: String,
     },
-    /// rustls refuses the whole.
+    /// An error of rustls.
     #[error("tls: {0}")]
     Rustls(#[from] rustls::Error),
 }
 
 impl Error {
-    /// The fault of a certificate with its key, below the table that holds both.
+    /// Returns the fault of a certificate with its key, by keys of the table with both.
     pub(crate) fn fault(&self, files: &CertificateConfig) -> Fault {
         let key = match self {
             Self::Read { path, .. } | Self::TooLarge { path } | Self::Pem { path, .. } => {

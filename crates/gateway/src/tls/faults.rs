@@ -1,4 +1,4 @@
-//! Faults, present or near, of certificates that load: dates, order, names that none covers.
+//! Faults of certificates that load: dates, order, uncovered names.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use super::pem;
 use super::server::certificate_key;
 use crate::config::{CertificateConfig, GatewayConfig};
 
-/// Time before a certificate's expiry from which on it is reported.
+/// Time before a certificate's expiry from which it is reported.
 pub const NOTICE: Duration = Duration::from_secs(14 * 86_400);
 
 /// A certificate that a listener serves.
@@ -24,19 +24,19 @@ pub const NOTICE: Duration = Duration::from_secs(14 * 86_400);
 pub struct Certificate {
     /// Its file.
     pub path: PathBuf,
-    /// From when on it is valid.
+    /// Start of its validity.
     pub not_before: Timestamp,
-    /// Until when it is valid.
+    /// End of its validity.
     pub not_after: Timestamp,
     /// Host names, lower case, with wildcards.
     pub names: Vec<String>,
     /// Addresses.
     pub addresses: Vec<IpAddr>,
-    /// The first certificate of the chain that the one after it does not vouch for, from 1.
+    /// Number, from 1, of the first certificate in the chain that the next one did not issue.
     unordered: Option<usize>,
 }
 
-/// What clients do about a fault.
+/// The effect of a fault on clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
     /// Some clients refuse the certificate now, or all will soon.
@@ -82,7 +82,7 @@ pub fn faults(config: &GatewayConfig, now: Timestamp) -> CertificateFaults {
             }
             certificates.push(certificate);
         }
-        // one that does not load may be the one that covers a name
+        // a certificate that does not load may cover a name
         if certificates.is_empty() || certificates.len() < listener.tls.len() {
             continue;
         }
@@ -145,14 +145,14 @@ impl Certificate {
         })
     }
 
-    /// The fault of its dates.
+    /// Returns the fault of its dates at `now`.
     pub fn date_fault(&self, now: Timestamp) -> Option<(Weight, String)> {
         let day = |time: Timestamp| time.to_jiff().strftime("%Y-%m-%d %H:%M UTC").to_string();
         let days = |micros: i64| micros / 86_400_000_000;
         let left = self.not_after.as_micros() - now.as_micros();
         if now < self.not_before {
             let what =
-                format!("valid only from {} on; is the clock of this machine right?", day(self.not_before));
+                format!("valid only from {} on; check the clock of this machine", day(self.not_before));
             return Some((Weight::Refused, what));
         }
         if left < 0 {
@@ -175,7 +175,7 @@ impl Certificate {
         ))
     }
 
-    /// Whether clients take it for this host, of which `*.` stands for all names below.
+    /// Whether clients accept it for this host; `*.` stands for all names below.
     fn covers(&self, host: &str) -> bool {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = bare.parse::<IpAddr>() {

@@ -1,4 +1,4 @@
-//! Certificates and keys out of PEM files, and in plain words why there are none.
+//! Certificates and keys from PEM files, with plain errors.
 
 use std::fs::File;
 use std::io::Read;
@@ -21,7 +21,7 @@ enum Wanted {
     Key,
 }
 
-/// A certificate chain, leaf first, with the key of its leaf.
+/// Loads a certificate chain, leaf first, with the key of its leaf.
 pub(super) fn load_pair(files: &CertificateConfig, provider: &CryptoProvider) -> Result<CertifiedKey, Error> {
     let chain = read_chain(&files.certificate)?;
     let bytes = read(&files.key)?;
@@ -62,7 +62,7 @@ pub(super) fn load_pair(files: &CertificateConfig, provider: &CryptoProvider) ->
     })
 }
 
-/// The certificates of a file, at least one.
+/// Loads the certificates of a file, at least one.
 pub(super) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let bytes = read(path)?;
     let wrong = |error: &pem::Error| Error::Pem {
@@ -82,7 +82,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     if bytes.len() as u64 > PEM_BYTES { Err(Error::TooLarge { path: path.to_owned() }) } else { Ok(bytes) }
 }
 
-/// Why a file does not hold what it should, and what to do.
+/// Explains why a file has not the expected content, and what to do.
 fn diagnose(path: &Path, bytes: &[u8], wanted: Wanted, error: &pem::Error) -> String {
     let shown = path.display();
     let name = match wanted {

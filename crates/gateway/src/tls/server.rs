@@ -15,7 +15,7 @@ use super::error::Error;
 use super::pem;
 use crate::config::CertificateConfig;
 
-/// Settings of a TLS listener with these certificates. The first one also serves unknown names.
+/// Returns the settings of a TLS listener with these certificates. The first one also serves unknown names.
 ///
 /// # Errors
 /// The first certificate or key that cannot be used.
@@ -27,7 +27,7 @@ pub fn server_config(certificates: &[CertificateConfig], http2: bool) -> Result<
     with_resolver(resolver, http2)
 }
 
-/// As [`server_config`], but returns the faults of all certificates, by keys of the listener.
+/// Does the same as [`server_config`], but returns the faults of all certificates, by keys of the listener.
 pub(crate) fn listener_config(
     certificates: &[CertificateConfig],
     http2: bool,
@@ -45,7 +45,7 @@ pub(crate) fn listener_config(
     with_resolver(resolver, http2).map_err(|error| vec![Fault::at("tls", error.to_string())])
 }
 
-/// The key of a listener's certificate: `tls`, or with several `tls[1]`.
+/// Returns the key of a listener's certificate: `tls`, or with several `tls[1]`.
 pub(super) fn certificate_key(index: usize, certificates: usize) -> KeyPath {
     if certificates > 1 { KeyPath::from(("tls", index)) } else { KeyPath::from("tls") }
 }
@@ -56,7 +56,7 @@ fn with_resolver(resolver: ByName, http2: bool) -> Result<ServerConfig, Error> {
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = alpn(http2);
-    // the provider's order is the stronger one; testssl.sh asks for it
+    // the provider's order is the stronger one; testssl.sh checks it
     config.ignore_client_order = true;
     config.ticketer = ring::Ticketer::new()?;
     Ok(config)

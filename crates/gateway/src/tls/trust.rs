@@ -7,17 +7,17 @@ use finding::{Fault, KeyPath};
 
 use crate::config::SiteConfig;
 
-/// How an upstream's certificate is verified.
+/// The way to verify an upstream's certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Trust {
-    /// An authority that everybody knows (webpki-roots) vouches for it and its name.
+    /// A public authority (webpki-roots) issued it, for this name.
     #[default]
     Public,
-    /// An authority of this PEM file vouches for it, or the file holds the certificate itself; and its name.
+    /// An authority in this PEM file issued it, or the file holds the certificate itself, for this name.
     File(PathBuf),
     /// It has this fingerprint.
     Pin(Fingerprint),
-    /// Nothing: whoever is on the way can read and change everything.
+    /// No verification: anybody on the way can read and change everything.
     Nothing,
 }
 
@@ -42,13 +42,11 @@ impl Trust {
             (Some(false), None, None) => Ok(Self::Nothing),
             (Some(true), None, _) => Ok(by_file()),
             (None, None, _) => wrong("write `pin = \"sha256:…\"` or `verify = false`"),
-            (Some(false), Some(_), _) => {
-                wrong("with a `pin` the certificate is verified: remove `verify = false`")
-            }
+            (Some(false), Some(_), _) => wrong("`pin` verifies the certificate: remove `verify = false`"),
             (Some(false), None, Some(_)) => {
-                wrong("`verify = false` does not look at `upstream_ca`: remove one of them")
+                wrong("`verify = false` ignores `upstream_ca`: remove one of them")
             }
-            (_, Some(_), Some(_)) => wrong("a `pin` does not look at `upstream_ca`: remove one of them"),
+            (_, Some(_), Some(_)) => wrong("`pin` ignores `upstream_ca`: remove one of them"),
         }
     }
 }
@@ -75,7 +73,7 @@ impl std::fmt::Display for Fingerprint {
 impl FromStr for Fingerprint {
     type Err = &'static str;
 
-    /// `sha256:` and 64 hexadecimal digits, with or without colons between the bytes.
+    /// Parses `sha256:` and 64 hexadecimal digits, with or without colons between the bytes.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const WRONG: &str = "a pin is `sha256:` and 64 hexadecimal digits, as `openssl x509 -noout -fingerprint -sha256 -in \
                              FILE` prints them";
@@ -132,8 +130,8 @@ mod tests {
         for (site, word) in [
             (site(None, None, false, https), "write `pin"),
             (site(Some(false), Some(&pin), false, https), "remove `verify"),
-            (site(Some(false), None, true, https), "does not look at `upstream_ca`"),
-            (site(None, Some(&pin), true, https), "does not look at `upstream_ca`"),
+            (site(Some(false), None, true, https), "ignores `upstream_ca`"),
+            (site(None, Some(&pin), true, https), "ignores `upstream_ca`"),
             (site(None, Some("sha256:12"), false, https), "64 hexadecimal"),
             (site(Some(false), None, false, "http://127.0.0.1:1"), "no upstream of this site is https"),
         ] {

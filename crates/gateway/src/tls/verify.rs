@@ -1,4 +1,4 @@
-//! How the certificates of https upstreams are checked.
+//! Verification of the certificates of https upstreams.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::error::Error;
 use super::pem;
 use super::trust::{Fingerprint, Trust};
 
-/// The verifier for a trust; none for that of the public authorities.
+/// Returns the verifier for a trust; none for the public authorities.
 pub(super) fn verifier(trust: &Trust) -> Result<Option<Arc<dyn ServerCertVerifier>>, Error> {
     let provider = provider();
     let check = match trust {
@@ -31,13 +31,13 @@ pub(super) fn verifier(trust: &Trust) -> Result<Option<Arc<dyn ServerCertVerifie
     Ok(Some(Arc::new(Verifier { check, provider })))
 }
 
-/// The upstream shows another certificate than the pinned one.
+/// The upstream presents a certificate other than the pinned one.
 #[derive(Debug, thiserror::Error)]
 #[error("the upstream's certificate has the fingerprint {0}, not the one of `pin`")]
 struct OtherCertificate(Fingerprint);
 
-/// Checks a certificate by other means than the public authorities. In each case the upstream must have the key of the
-/// certificate that it shows.
+/// A verifier without the public authorities. The upstream must always have the key of the certificate that it
+/// presents.
 #[derive(Debug)]
 struct Verifier {
     check: Check,
@@ -46,8 +46,8 @@ struct Verifier {
 
 #[derive(Debug)]
 enum Check {
-    /// Authorities of a file, and the certificates that it holds themselves: a self-signed one vouches for itself, but
-    /// webpki takes none that could be an authority for a server's.
+    /// The authorities in a file, and its certificates themselves: a self-signed certificate may vouch for itself, but
+    /// webpki accepts no authority as a server's certificate.
     File {
         authorities: Arc<WebPkiServerVerifier>,
         held: Vec<CertificateDer<'static>>,
@@ -124,7 +124,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Name and dates of a certificate that is trusted itself.
+/// Verifies name and dates of a certificate that is trusted itself.
 fn verify_itself(leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), TlsError> {
     verify_server_name(&ParsedCertificate::try_from(leaf)?, name)?;
     let (_, parsed) = X509Certificate::from_der(leaf).map_err(|_| CertificateError::BadEncoding)?;
@@ -138,7 +138,7 @@ fn verify_itself(leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime
     Ok(())
 }
 
-/// Why a handshake with an upstream failed, in plain words where the certificate is the reason.
+/// Explains why a handshake with an upstream failed, in plain words if the certificate is the reason.
 pub(crate) fn explain(error: &std::io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
     let Some(TlsError::InvalidCertificate(fault)) = inner else { return error.to_string() };
@@ -148,7 +148,7 @@ pub(crate) fn explain(error: &std::io::Error) -> String {
     };
     match fault {
         CertificateError::UnknownIssuer => {
-            "no authority that this site trusts vouches for the upstream's certificate; `upstream_ca` names the file of one"
+            "no authority that this site trusts issued the upstream's certificate; set `upstream_ca` to the file of its authority"
                 .to_owned()
         }
         CertificateError::Expired => "the upstream's certificate has expired".to_owned(),
@@ -163,7 +163,7 @@ pub(crate) fn explain(error: &std::io::Error) -> String {
         CertificateError::Other(OtherError(other))
             if other.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) =>
         {
-            "the upstream shows the certificate of an authority as its own; `upstream_ca` takes that very file".to_owned()
+            "the upstream presents an authority's certificate as its own; set `upstream_ca` to the file of this certificate".to_owned()
         }
         other => TlsError::InvalidCertificate(other.clone()).to_string(),
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// An upstream's address as configured.
+/// The configured address of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Address {
     Plain { host: String, port: u16 },
@@ -12,18 +12,18 @@ pub(crate) enum Address {
     Unix(PathBuf),
 }
 
-/// An upstream that is written wrong.
+/// An invalid address of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("upstream `{text}`: {what}; write http://host:port, https://host or unix:/path")]
 pub struct AddressError {
     /// As written.
     pub text: String,
-    /// The fault.
+    /// The error.
     pub what: &'static str,
 }
 
 impl Address {
-    /// Host and port as a Host field says them; `localhost` for a unix socket.
+    /// Returns host and port as in a Host field; `localhost` for a unix socket.
     pub(super) fn authority(&self) -> String {
         match self {
             Self::Unix(_) => "localhost".to_owned(),
@@ -41,7 +41,7 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let wrong = |what| AddressError { text: text.to_owned(), what };
         if text.bytes().any(|b| b.is_ascii_control() || matches!(b, b'"' | b'\\' | b' ')) {
-            return Err(wrong("it holds a space, quote, backslash or control character"));
+            return Err(wrong("it contains a space, quote, backslash or control character"));
         }
         if let Some(path) = text.strip_prefix("unix:") {
             if !path.starts_with('/') {

@@ -1,4 +1,4 @@
-//! One request and its response on a connection of either protocol.
+//! A request and its response on an upstream connection of either protocol.
 
 use std::io;
 
@@ -10,21 +10,21 @@ use super::{Connection, Upstream, h1, h2};
 use crate::forward::Forward;
 use crate::stream::{Reader, Writer};
 
-/// The request's way.
+/// The sender of a request.
 #[derive(Debug)]
 pub(crate) enum Sender {
     Http1(h1::Sender),
     Http2(h2::Sender),
 }
 
-/// The response's way.
+/// The receiver of a response.
 #[derive(Debug)]
 pub(crate) enum Receiver {
     Http1(h1::Receiver),
     Http2(h2::Receiver),
 }
 
-/// Begins a request on `connection`. The fields of this hop are added here.
+/// Begins a request on `connection`, and adds the hop-by-hop fields.
 pub(crate) fn begin(
     upstream: &Upstream,
     connection: Connection,
@@ -62,7 +62,7 @@ impl Sender {
         matches!(self, Self::Http2(_))
     }
 
-    /// Sends a piece of the body, perhaps only into a buffer.
+    /// Sends a piece of the body; it may stay in the buffer.
     pub(crate) async fn data(&mut self, data: Bytes) -> io::Result<()> {
         match self {
             Self::Http1(sender) => sender.data(data).await,
@@ -70,7 +70,7 @@ impl Sender {
         }
     }
 
-    /// Sends what waits in the buffer.
+    /// Flushes the buffer.
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Http1(sender) => sender.flush().await,
@@ -88,7 +88,7 @@ impl Sender {
 }
 
 impl Receiver {
-    /// The next response head; on HTTP/1.1 it may be an interim one.
+    /// Returns the next response head, on HTTP/1.1 possibly an interim one.
     pub(crate) async fn head(
         &mut self,
         method: &[u8],
@@ -101,7 +101,7 @@ impl Receiver {
         }
     }
 
-    /// The next piece of the body; none at its end. Nothing is lost if this is not awaited to its end.
+    /// Returns the next piece of the body, or none at its end. Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         match self {
             Self::Http1(receiver) => receiver.next().await,
@@ -109,7 +109,7 @@ impl Receiver {
         }
     }
 
-    /// The trailer fields, once the body has ended.
+    /// Returns the trailer fields after the end of the body.
     pub(crate) fn trailers(&mut self) -> Headers {
         match self {
             Self::Http1(receiver) => receiver.trailers(),
@@ -118,7 +118,7 @@ impl Receiver {
     }
 }
 
-/// Gives a connection back after a complete exchange.
+/// Returns a connection to the pool after a complete exchange.
 pub(crate) fn keep(upstream: &Upstream, sender: Sender, receiver: Receiver) {
     if let (Sender::Http1(sender), Receiver::Http1(receiver)) = (sender, receiver)
         && let Some(connection) = receiver.into_connection(sender)
@@ -127,7 +127,7 @@ pub(crate) fn keep(upstream: &Upstream, sender: Sender, receiver: Receiver) {
     }
 }
 
-/// The two halves of a connection that now speaks another protocol; only HTTP/1.1 ones can.
+/// Returns the two halves of a connection that switched protocols; only HTTP/1.1 ones can.
 pub(crate) fn into_tunnel(sender: Sender, receiver: Receiver) -> Option<(Reader, Writer)> {
     match (sender, receiver) {
         (Sender::Http1(sender), Receiver::Http1(receiver)) => Some(receiver.into_halves(sender)),

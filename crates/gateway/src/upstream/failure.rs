@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Why an attempt at an upstream failed.
+/// The failure of an attempt at an upstream.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("cannot connect: {0}")]
@@ -15,7 +15,7 @@ pub(crate) enum Failure {
     Http2(::h2::Error),
     #[error("connection closed before the response")]
     Closed,
-    #[error("connection broken before the response: {0}")]
+    #[error("connection lost before the response: {0}")]
     Broken(std::io::Error),
     #[error("no response within {0:?}")]
     ResponseTimeout(Duration),
@@ -25,7 +25,7 @@ pub(crate) enum Failure {
     Interim,
     #[error("http/2 stream failed: {0}")]
     Stream(::h2::Error),
-    /// The connection took no further stream.
+    /// The connection accepted no further stream.
     #[error("http/2 stream failed: {0}")]
     Unsent(::h2::Error),
     #[error("response cut off: {0}")]
@@ -37,7 +37,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// The label in metrics.
+    /// Returns the label in metrics.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Connect(_) => "connect",
@@ -54,7 +54,7 @@ impl Failure {
         }
     }
 
-    /// The status that the client gets, where it has not got one yet.
+    /// Returns the status for the client, if it has not got one yet.
     pub(crate) fn status(&self) -> u16 {
         match self {
             Self::ConnectTimeout(_) | Self::ResponseTimeout(_) => 504,
@@ -62,18 +62,17 @@ impl Failure {
         }
     }
 
-    /// Whether there was no connection at all.
+    /// Whether no connection was made.
     pub(super) fn is_unreachable(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::ConnectTimeout(_) | Self::Tls(_) | Self::Http2(_))
     }
 
-    /// Whether the upstream has done nothing with the request, of which it may have got some bytes.
+    /// Whether the upstream did not process the request, even if it received some bytes.
     pub(crate) fn is_before_request(&self) -> bool {
         match self {
             _ if self.is_unreachable() => true,
             Self::Unsent(_) => true,
-            // RFC 9113 §8.7: the stream was refused before any processing, or it is newer than the last one that a GOAWAY
-            // names
+            // RFC 9113 §8.7: the stream was refused unprocessed, or it is newer than the last stream of a GOAWAY
             Self::Stream(error) => {
                 error.is_remote()
                     && (error.is_go_away() || error.reason() == Some(::h2::Reason::REFUSED_STREAM))
@@ -82,8 +81,7 @@ impl Failure {
         }
     }
 
-    /// Whether the upstream broke the connection off without a response, so that an idempotent request may be
-    /// sent again.
+    /// Whether the upstream closed the connection without a response, so that an idempotent request may be retried.
     pub(crate) fn is_without_response(&self) -> bool {
         match self {
             Self::Closed | Self::Broken(_) | Self::Unsent(_) => true,

@@ -24,12 +24,12 @@ impl Connection {
         Self { reader, writer }
     }
 
-    /// Whether it can carry another request, as far as can be seen.
+    /// Whether it can probably carry another request.
     pub(super) fn is_quiet(&mut self) -> bool {
         self.reader.is_quiet()
     }
 
-    /// Begins a request whose body, if any, goes in chunks when `chunked`.
+    /// Begins a request; `chunked` is the framing of its body.
     pub(crate) fn begin(self, chunked: bool, timeout: Duration) -> (Sender, Receiver) {
         (
             Sender { writer: self.writer, chunked, timeout, scratch: BytesMut::new() },
@@ -43,7 +43,7 @@ impl Connection {
     }
 }
 
-/// The request's way.
+/// The sender of a request.
 #[derive(Debug)]
 pub(crate) struct Sender {
     writer: Writer,
@@ -53,12 +53,12 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// Queues the head; it leaves with the first flush.
+    /// Queues the head for the first flush.
     pub(crate) fn head(&mut self, head: Bytes) {
         self.writer.queue(head);
     }
 
-    /// Queues a piece of the body and writes when enough waits.
+    /// Queues a piece of the body, and flushes a full buffer.
     pub(crate) async fn data(&mut self, data: Bytes) -> io::Result<()> {
         if data.is_empty() {
             return Ok(());
@@ -78,7 +78,7 @@ impl Sender {
         self.writer.flush(self.timeout).await
     }
 
-    /// Ends the body. Trailer fields of the request are not passed on: no rule has seen them.
+    /// Ends the body. Trailer fields of the request are not forwarded: no rule has seen them.
     pub(crate) async fn finish(&mut self) -> io::Result<()> {
         if self.chunked {
             self.writer.queue(Bytes::from_static(LAST_CHUNK));
@@ -87,7 +87,7 @@ impl Sender {
     }
 }
 
-/// The response's way.
+/// The receiver of a response.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     reader: Reader,
@@ -97,7 +97,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// The next response head, interim ones too.
+    /// Returns the next response head, interim ones included.
     pub(crate) async fn head(
         &mut self,
         method: &[u8],
@@ -124,7 +124,7 @@ impl Receiver {
         }
     }
 
-    /// The next piece of the body; none at its end. Nothing is lost if this is not awaited to its end.
+    /// Returns the next piece of the body, or none at its end. Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
             match self.body.decode(&mut self.reader.buf).map_err(Failure::Malformed)? {
@@ -148,17 +148,17 @@ impl Receiver {
         }
     }
 
-    /// The trailer fields, once the body has ended.
+    /// Returns the trailer fields after the end of the body.
     pub(crate) fn trailers(&mut self) -> Headers {
         std::mem::take(&mut self.trailers)
     }
 
-    /// The two halves, for a tunnel.
+    /// Returns the two halves for a tunnel.
     pub(crate) fn into_halves(self, sender: Sender) -> (Reader, Writer) {
         (self.reader, sender.writer)
     }
 
-    /// The connection for the next request, if nothing is left over of this one.
+    /// Returns the connection for the next request if nothing of this one is left.
     pub(crate) fn into_connection(mut self, sender: Sender) -> Option<Connection> {
         self.reader.rest();
         (self.body.is_end() && self.reader.buf.is_empty())
@@ -166,7 +166,7 @@ impl Receiver {
     }
 }
 
-/// Sends a request without a body and returns the status of the answer: the health check.
+/// Sends the request of a health check, without a body, and returns the status of the response.
 pub(super) async fn ask(connection: Connection, head: &RequestHead) -> Result<u16, Failure> {
     let (mut sender, mut receiver) = connection.begin(false, Duration::from_secs(5));
     let mut bytes = BytesMut::new();

@@ -30,7 +30,7 @@ pub(crate) fn begin(
     ))
 }
 
-/// None for a target or a field that HTTP/2 cannot carry.
+/// Builds the request. Returns none for a target or a field that HTTP/2 cannot carry.
 fn request<'a>(
     scheme: &str,
     head: &RequestHead,
@@ -38,12 +38,12 @@ fn request<'a>(
     fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
 ) -> Option<Request<()>> {
     if head.target().first() != Some(&b'/') {
-        // `*` and absolute form go by HTTP/1.1
+        // `*` and absolute form need HTTP/1.1
         return None;
     }
     let uri =
         Uri::builder().scheme(scheme).authority(authority).path_and_query(head.target()).build().ok()?;
-    // the http crate may not have kept every byte: then the upstream would see another target than the rules
+    // the http crate may have changed bytes: the upstream would see another target than the rules
     if uri.path_and_query().is_some_and(|kept| kept.as_str().as_bytes() != head.target()) {
         return None;
     }
@@ -59,7 +59,7 @@ fn request<'a>(
         }
     }
     if grpc {
-        // of our own hop; gRPC servers insist on it
+        // a field of this hop; gRPC servers require it
         out.insert(http::header::TE, HeaderValue::from_static("trailers"));
     }
     Some(request)
@@ -70,7 +70,7 @@ pub(crate) fn can_carry(head: &RequestHead) -> bool {
     request("http", head, head.host().unwrap_or(b"localhost"), std::iter::empty()).is_some()
 }
 
-/// The request's way.
+/// The sender of a request.
 #[derive(Debug)]
 pub(crate) struct Sender {
     stream: SendStream<Bytes>,
@@ -103,7 +103,7 @@ impl Sender {
     }
 }
 
-/// The response's way.
+/// The receiver of a response.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     response: Option<ResponseFuture>,
@@ -112,7 +112,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// The response head; interim ones are left to the h2 crate.
+    /// Returns the response head; the h2 crate handles interim ones.
     pub(crate) async fn head(&mut self, method: &[u8]) -> Result<(ResponseHead, ResponseFraming), Failure> {
         let response = match &mut self.response {
             Some(response) => response.await.map_err(Failure::Stream)?,
@@ -131,12 +131,12 @@ impl Receiver {
                 .map_err(broken)?;
         }
         let mut head = ResponseHead::new(parts.status.as_u16(), fields).map_err(broken)?;
-        // what HTTP/1.1 refuses would be ambiguous to a client of HTTP/1.1
+        // what HTTP/1.1 refuses would be ambiguous to an HTTP/1.1 client
         let has_body = !head.framing(method, false).map_err(Failure::Malformed)?.body.is_empty();
         let length =
             head.headers().get("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
         if body.is_end_stream() && length.is_none() && has_body {
-            // such a client would wait for a body until the connection closes
+            // an HTTP/1.1 client would wait for a body until the connection closes
             head.headers_mut().push("content-length", "0").map_err(broken)?;
         }
         let framing = ResponseFraming {
@@ -153,12 +153,12 @@ impl Receiver {
         Ok((head, framing))
     }
 
-    /// The next piece of the body; none at its end. Nothing is lost if this is not awaited to its end.
+    /// Returns the next piece of the body, or none at its end. Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         let Some(body) = &mut self.body else { return Ok(None) };
         match poll_fn(|cx| body.poll_data(cx)).await {
             Some(Ok(data)) => {
-                // frees the upstream to send as much again; fails only where the stream has ended
+                // lets the upstream send as much again; fails only if the stream has ended
                 let _ = body.flow_control().release_capacity(data.len());
                 Ok(Some(data))
             }
@@ -170,7 +170,7 @@ impl Receiver {
         }
     }
 
-    /// The trailer fields, once the body has ended.
+    /// Returns the trailer fields after the end of the body.
     pub(crate) fn trailers(&mut self) -> Headers {
         let mut trailers = Headers::new();
         for (name, value) in self.trailers.take().iter().flatten() {
@@ -184,7 +184,7 @@ impl Receiver {
     }
 }
 
-/// Sends a request without a body and returns the status of the answer: the health check.
+/// Sends the request of a health check, without a body, and returns the status of the response.
 pub(super) async fn ask(mut connection: SendRequest<Bytes>, head: &RequestHead) -> Result<u16, Failure> {
     let fields = head.headers().iter().map(|field| (field.name(), field.value()));
     let request = request("http", head, head.host().unwrap_or_default(), fields).ok_or(Failure::Target)?;

@@ -1,4 +1,4 @@
-//! Whether an upstream takes requests: what failed requests show (passive) and what checks found (active).
+//! Health of an upstream: failed requests (passive) and health checks (active).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,9 +9,9 @@ use crate::gauges::{Gauges, UpstreamGauge};
 #[derive(Debug)]
 pub(super) struct Health {
     began: Instant,
-    /// Milliseconds after `began` until which it rests after a failed connection; 0 when it does not.
+    /// Milliseconds after `began` until which it pauses after a failed connection; 0 without a pause.
     rests_until: AtomicU64,
-    /// What active checks say.
+    /// Result of the active checks.
     down: AtomicBool,
     name: Arc<str>,
     gauge: UpstreamGauge,
@@ -51,7 +51,7 @@ impl Health {
 
     pub(super) fn checked(&self, up: bool) {
         if self.down.swap(!up, Ordering::Relaxed) == up {
-            tracing::warn!(upstream = %self.name, up, "health check");
+            tracing::warn!(upstream = %self.name, up, "health check changed the state of an upstream");
             self.gauge.set(up);
         }
     }

@@ -1,4 +1,4 @@
-//! What stands behind the gate: addresses, connections, and the choice between several.
+//! Upstreams: addresses, connections, and the choice between several.
 
 mod address;
 pub(crate) mod call;
@@ -30,7 +30,7 @@ pub(crate) use failure::Failure;
 use health::Health;
 use pool::Pool;
 
-/// How one upstream is reached: two with the same settings share connections and survive a reload.
+/// Settings of an upstream. Two with the same settings share connections, also across a reload.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Settings {
     pub text: String,
@@ -41,15 +41,15 @@ pub(crate) struct Settings {
     pub health: Option<HealthCheck>,
 }
 
-/// One upstream address with its connections and its state of health.
+/// An upstream address with its connections and its health.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub settings: Settings,
-    /// As configured, for events and metrics.
+    /// The configured address, for events and metrics.
     pub name: Arc<str>,
-    /// Its own host and port, for requests that name no host.
+    /// Its own host and port, for requests without a host.
     pub authority: String,
-    /// Offers h2 and http/1.1, or http/1.1 alone.
+    /// TLS settings, with and without HTTP/2.
     tls: Option<Tls>,
     pool: Pool,
     health: Health,
@@ -63,17 +63,17 @@ struct Tls {
     http1: Arc<ClientConfig>,
 }
 
-/// A connection that one request has got.
+/// The connection of a request.
 #[derive(Debug)]
 pub(crate) enum Connection {
-    /// With its two halves to itself; `reused` when it has carried a request before.
+    /// A connection of its own; `reused` if it has carried a request before.
     Http1 { connection: h1::Connection, reused: bool },
-    /// Shared with other requests.
+    /// A connection shared with other requests.
     Http2(::h2::client::SendRequest<Bytes>),
 }
 
 impl Upstream {
-    /// An upstream without connections yet; `client` gives the TLS settings with and without HTTP/2.
+    /// Creates an upstream without connections. `client` returns the TLS settings with and without HTTP/2.
     pub(crate) fn new(
         settings: Settings,
         client: impl Fn(bool) -> Result<ClientConfig, crate::tls::Error>,
@@ -83,7 +83,7 @@ impl Upstream {
             Address::Tls { host, .. } => Some(Tls {
                 name: ServerName::try_from(host.clone()).map_err(|_| AddressError {
                     text: settings.text.clone(),
-                    what: "the host is no name that a certificate could have",
+                    what: "no certificate can have this host name",
                 })?,
                 any: Arc::new(client(settings.http2 != UpstreamHttp2::Never)?),
                 http1: Arc::new(client(false)?),
@@ -116,8 +116,8 @@ impl Upstream {
         }
     }
 
-    /// A kept connection (unless `fresh`), or a new one. `http1` asks for HTTP/1.1 (an upgrade needs it, and so does a target that
-    /// HTTP/2 cannot carry).
+    /// Returns a pooled connection, or a new one. `fresh` asks for a new one, `http1` for HTTP/1.1 (for an upgrade, or
+    /// a target that HTTP/2 cannot carry).
     pub(crate) async fn connection(&self, http1: bool, fresh: bool) -> Result<Connection, Failure> {
         if fresh {
             return self.connect(http1).await;
@@ -127,7 +127,7 @@ impl Upstream {
             match tokio::time::timeout(limit, self.pool.shared()).await {
                 Ok(Some(sender)) => return Ok(Connection::Http2(sender)),
                 Ok(None) => {}
-                // the upstream takes no more streams at a time
+                // the upstream accepts no more concurrent streams
                 Err(_) => return Err(Failure::ConnectTimeout(limit)),
             }
             if self.settings.http2 == UpstreamHttp2::Always {
@@ -140,7 +140,7 @@ impl Upstream {
         }
     }
 
-    /// A new connection.
+    /// Opens a connection.
     async fn connect(&self, http1: bool) -> Result<Connection, Failure> {
         let limit = self.settings.timeouts.connect;
         match tokio::time::timeout(limit, self.open(http1)).await {
@@ -176,12 +176,12 @@ impl Upstream {
         Ok(Connection::Http1 { connection: h1::Connection::new(reader, writer), reused: false })
     }
 
-    /// Takes a connection back after a complete exchange.
+    /// Returns a connection to the pool after a complete exchange.
     pub(crate) fn keep(&self, connection: h1::Connection) {
         self.pool.put(connection);
     }
 
-    /// Tells how an attempt went, for the choice of the next one.
+    /// Records the result of an attempt for the choice of later upstreams.
     pub(crate) fn report(&self, failure: Option<&Failure>) {
         match failure {
             None => self.health.succeeded(),
@@ -193,7 +193,7 @@ impl Upstream {
         }
     }
 
-    /// Whether it should be asked.
+    /// Whether it should get requests.
     pub(crate) fn is_up(&self, now: Instant) -> bool {
         self.health.is_up(now)
     }
@@ -214,11 +214,11 @@ pub enum UpstreamError {
 async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, Failure> {
     let stream = match host.parse::<IpAddr>() {
         Ok(ip) => TcpStream::connect(SocketAddr::new(ip, port)).await,
-        // resolved each time: containers change their addresses
+        // resolved each time, because containers change their addresses
         Err(_) => TcpStream::connect((host, port)).await,
     }
     .map_err(Failure::Connect)?;
-    // a small request must not wait for the acknowledgement of the one before
+    // a small request must not wait for an acknowledgement
     stream.set_nodelay(true).map_err(Failure::Connect)?;
     Ok(stream)
 }
@@ -239,8 +239,8 @@ impl Group {
         &self.members
     }
 
-    /// The next upstream in turn that is up and not among `tried`; where all are down, one of those all the same,
-    /// for the gate has nothing better to answer.
+    /// Returns the next upstream in turn that is up and not in `tried`. If all are down, returns one of them: the gate
+    /// has no better answer.
     pub(crate) fn choose(&self, tried: &[Arc<str>]) -> Option<Arc<Upstream>> {
         let count = self.members.len();
         if count == 1 {

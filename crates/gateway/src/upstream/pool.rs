@@ -1,4 +1,4 @@
-//! Connections of one upstream that wait for the next request.
+//! Idle connections of an upstream.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::stream::Stream;
 
 #[derive(Debug)]
 pub(super) struct Pool {
-    /// HTTP/1.1 connections, the last used at the end: taking from there lets the others grow old and close.
+    /// HTTP/1.1 connections. The last used one is at the end and is taken first, so that the others expire.
     idle: Mutex<Vec<(Instant, h1::Connection)>>,
     /// The HTTP/2 connection that all requests share.
     shared: Mutex<Option<SendRequest<Bytes>>>,
@@ -25,13 +25,13 @@ impl Pool {
         Self { idle: Mutex::new(Vec::new()), shared: Mutex::new(None), keep }
     }
 
-    /// The last used connection that the upstream has neither closed nor written to.
+    /// Returns the last used connection that the upstream has neither closed nor written to.
     pub(super) fn take(&self) -> Option<h1::Connection> {
         let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((since, mut connection)) = idle.pop() {
             if now.duration_since(since) > self.keep {
-                // all before it are older
+                // all others are older
                 idle.clear();
                 return None;
             }
@@ -52,21 +52,21 @@ impl Pool {
         }
     }
 
-    /// The shared HTTP/2 connection, if there is one that takes another stream.
+    /// Returns the shared HTTP/2 connection if it accepts another stream.
     pub(super) async fn shared(&self) -> Option<SendRequest<Bytes>> {
         let sender = self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         match sender.ready().await {
             Ok(sender) => Some(sender),
             Err(_) => {
-                // closed, or told to go away: the next request opens a new one
+                // closed, or GOAWAY: the next request opens a new one
                 self.shared.lock().unwrap_or_else(PoisonError::into_inner).take();
                 None
             }
         }
     }
 
-    /// Makes `stream` the shared HTTP/2 connection. A task drives it until the upstream closes it or all its users
-    /// and the pool have let go of it.
+    /// Makes `stream` the shared HTTP/2 connection. A task drives it until the upstream closes it or all users and the
+    /// pool drop it.
     pub(super) async fn share(&self, stream: Stream) -> Result<SendRequest<Bytes>, Failure> {
         let (sender, connection) = h2::client::Builder::new()
             .enable_push(false)

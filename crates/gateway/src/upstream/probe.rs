@@ -9,7 +9,7 @@ use super::{Connection, Upstream, h1, h2};
 use crate::config::HealthCheck;
 
 impl Upstream {
-    /// Starts the active health check, if one is configured; it ends with the upstream.
+    /// Starts the active health check, if one is configured. It ends with the upstream.
     pub(crate) fn watch(self: &Arc<Self>) {
         if let Some(check) = &self.settings.health {
             watch(self, check.clone());
@@ -17,7 +17,7 @@ impl Upstream {
     }
 }
 
-/// Checks as long as anybody else holds the upstream.
+/// Checks while anything else refers to the upstream.
 fn watch(upstream: &Arc<Upstream>, check: HealthCheck) {
     let weak = Arc::downgrade(upstream);
     tokio::spawn(async move {
@@ -47,7 +47,7 @@ fn watch(upstream: &Arc<Upstream>, check: HealthCheck) {
     });
 }
 
-/// None when the upstream is no longer configured.
+/// Checks once. Returns none after the upstream is gone.
 async fn check_once(weak: &Weak<Upstream>, check: &HealthCheck) -> Option<Result<(), Failure>> {
     let upstream = weak.upgrade()?;
     let limit = check.timeout;
@@ -64,7 +64,7 @@ async fn ask(upstream: &Upstream, check: &HealthCheck) -> Result<(), Failure> {
     fields.push("Host", host).map_err(broken)?;
     fields.push("User-Agent", "monban health check").map_err(broken)?;
     let head = RequestHead::new("GET", check.path.clone(), Version::HTTP_11, fields).map_err(broken)?;
-    // HTTP/1.1: a connection of its own each time, so that a refused one shows
+    // HTTP/1.1: a new connection each time, to notice a refused one
     let connection = if upstream.may_speak_http2() {
         upstream.connection(false, false).await?
     } else {

@@ -1,4 +1,4 @@
-//! Runs the regression tests of the Core Rule Set against a program, and says which failed and why.
+//! Runs the regression tests of the Core Rule Set against a program and reports the failures with their reasons.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -58,7 +58,7 @@ fn arguments() -> Result<Arguments, String> {
     Ok(parsed)
 }
 
-/// Runs `cases` on `jobs` targets; the failures, in the order of the cases.
+/// Runs `cases` on `jobs` targets. Returns the failures in the order of the cases.
 fn run(cases: &[Case], target: &str, jobs: usize) -> Result<Vec<(usize, String)>, String> {
     let mut targets =
         (0..jobs).map(|_| target::start(target, &Setup::conformance())).collect::<Result<Vec<_>, _>>()?;

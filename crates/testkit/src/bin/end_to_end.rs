@@ -30,7 +30,7 @@ struct Arguments {
     requests: Vec<PathBuf>,
 }
 
-/// A gate that runs as long as this value lives.
+/// A running gate.
 struct Gate {
     address: SocketAddr,
     pid: u32,
@@ -144,7 +144,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     if measured == 0 { Err(format!("no gate is called {:?}", arguments.only)) } else { Ok(()) }
 }
 
-/// What wrk reports.
+/// The report of wrk.
 struct Load {
     rate: f64,
     requests: f64,

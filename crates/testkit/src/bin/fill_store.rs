@@ -1,4 +1,4 @@
-//! Fills the store of a data folder with synthetic events, the way that the daemon fills it, and tells what that took.
+//! Fills the store of a data folder with synthetic events, as the daemon does, and prints the time it took.
 //!
 //! usage: fill_store EVENTS DATA_DIR
 
@@ -14,9 +14,9 @@ use testkit::synthetic::Synthetic;
 
 /// Events of one transaction, as the daemon has.
 const BATCH: u64 = store::limits::INGEST_BATCH as u64;
-/// Events after which the index of texts follows.
+/// Events between two updates of the text index.
 const INDEX_EVERY: u64 = 100 * BATCH;
-/// Days that the events are spread over.
+/// Days over which the events are spread.
 const DAYS: u32 = 90;
 
 fn main() -> ExitCode {

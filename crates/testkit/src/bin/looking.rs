@@ -1,9 +1,9 @@
-//! How long the console's answers take over a store that is filled already, and what memory the daemon has meanwhile.
+//! Measures the console's response times over a filled store, and the daemon's memory meanwhile.
 //!
 //! usage: looking DATA_DIR
 //!
-//! `monban up` runs with the Core Rule Set and this data folder; each question is asked over HTTP, as the page in the browser asks
-//! it. Prints two tables, their fields between tabs: one line for each question, then memory.
+//! `monban up` runs with the Core Rule Set and this data folder; each question is an HTTP request like that of the page
+//! in the browser. Prints two tables with fields between tabs: one line for each question, then memory.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -15,10 +15,10 @@ use testkit::monban::Config;
 use testkit::synthetic::NEEDLE;
 use testkit::{Monban, Reflector, client};
 
-/// How often each question is asked.
+/// Requests of each question.
 const ROUNDS: usize = 20;
 
-/// What is asked, and how it is called in the table.
+/// The question, and its name in the table.
 const QUESTIONS: [(&str, &str); 30] = [
     ("all events", "events?"),
     ("a site", "events?site=wiki"),
@@ -73,7 +73,7 @@ fn measure() -> Result<(), Box<dyn Error>> {
     };
     let monban = Monban::start(&config);
     let token = monban.console_token("read");
-    // what the start has used is given back by then
+    // by then the memory of the start is freed
     std::thread::sleep(Duration::from_secs(3));
     let idle = memory(monban.pid(), "VmRSS:");
     let since = event::Timestamp::from_micros(
@@ -116,7 +116,7 @@ fn ask(console: SocketAddr, token: &str, question: &str) -> Result<serde_json::V
     Ok(serde_json::from_slice(&answer.body)?)
 }
 
-/// What was found, in a few words.
+/// The result in a few words.
 fn outline(body: &serde_json::Value) -> String {
     let partial = match (&body["searched_to"], &body["complete"]) {
         (serde_json::Value::String(_), _) | (_, serde_json::Value::Bool(false)) => ", a part",

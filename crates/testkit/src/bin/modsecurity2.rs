@@ -1,6 +1,6 @@
-//! What ModSecurity 2 needs for whole transactions. It runs in Apache only, so Apache's CPU time for a request with its
-//! engine off is taken from that with its engine on. Same arguments and output as the example program `transaction` of
-//! the crate `waf`. See bench/compare.
+//! Measures ModSecurity 2 on whole transactions. It runs only in Apache, so Apache's CPU time for a request with its
+//! engine off is subtracted from that with its engine on. Same arguments and output as the example program
+//! `transaction` of the crate `waf`. See bench/compare.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -18,14 +18,14 @@ usage: modsecurity2 RULES N FILE...
 
 Prints `name<TAB>us<TAB>passed` or `blocked` for each file, then load_ms and peak_rss_kib.";
 
-/// The page that every request gets.
+/// The response to every request.
 const PAGE: &str =
     "<!doctype html><html><head><title>Hello</title></head><body><p>Hello, world.</p></body></html>";
 
-/// Batches of one request file; the median batch counts.
+/// Batches of one request file; the result is the median batch.
 const BATCHES: u32 = 5;
 
-/// One process that handles one request after another, from one connection that stays open.
+/// One process that serves one request after another, from one open connection.
 const ONE_CONNECTION: &str = "KeepAlive On\nMaxKeepAliveRequests 0\n";
 
 fn main() -> ExitCode {
@@ -92,7 +92,7 @@ fn start_plain() -> Apache {
     Apache::start(&config)
 }
 
-/// How long Apache takes to read its configuration once (`apache2 -t`), at best.
+/// Returns the shortest time in which Apache reads its configuration once (`apache2 -t`).
 fn load_ms(apache: &Apache) -> Result<f64, String> {
     let mut best = f64::INFINITY;
     for _ in 0..5 {
@@ -111,7 +111,7 @@ fn load_ms(apache: &Apache) -> Result<f64, String> {
     Ok(best)
 }
 
-/// Apache's CPU time for one of `count` requests, in microseconds, and the status that it answers.
+/// Returns Apache's CPU time for one of `count` requests, in microseconds, and the status of its response.
 fn cpu_us(apache: &Apache, request: &[u8], count: u32) -> Result<(f64, u16), String> {
     let failed = |error: std::io::Error| format!("Apache at {}: {error}", apache.address());
     let mut connection = client::Connection::open(apache.address()).map_err(failed)?;
@@ -128,7 +128,7 @@ fn cpu_us(apache: &Apache, request: &[u8], count: u32) -> Result<(f64, u16), Str
             return Err(format!("Apache answers {status}, then {} to the same request", answer.status));
         }
     }
-    // Apache logs after it has answered; the answer to one more request would not tell more, since it waits then too.
+    // Apache logs after its response; the response to one more request would not help, since it waits then, too.
     std::thread::sleep(std::time::Duration::from_millis(20));
     let used = usage::cpu_nanoseconds(apache.pid()) - before;
     Ok((used as f64 / 1e3 / f64::from(count), status))

@@ -1,4 +1,4 @@
-//! Takes the pictures of the console that the READMEs show: docs/images. See `make screenshots`.
+//! Takes the pictures of the console for the READMEs: docs/images. See `make screenshots`.
 
 fn main() {
     testkit::browser::run("screenshots");

@@ -1,4 +1,4 @@
-//! Compares what parsers read with what rules saw.
+//! Compares the readings of parsers with those of the rules.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,22 +11,22 @@ use super::inspected::Inspected;
 use super::stacks::Reading;
 use super::{Case, Kind};
 
-/// How often a parser read something, and what became of it.
+/// Counts of a parser's readings by outcome.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// Bodies that it was asked about.
+    /// Bodies given to it.
     pub asked: usize,
-    /// Those in which it read a field or a file.
+    /// Bodies in which it read a field or a file.
     pub read: usize,
-    /// Number of these that the settings refuse.
+    /// Bodies with a reading that the settings refuse.
     pub refused: usize,
-    /// Number of these of which the rules saw all that it read.
+    /// Bodies with a reading that the rules saw completely.
     pub inspected: usize,
-    /// Number of these in which it read what no rule saw.
+    /// Bodies with a reading that no rule saw.
     pub unseen: usize,
 }
 
-/// The result: a row for each kind and parser, and what was unseen.
+/// The result: a row for each kind and parser, and the unseen readings.
 #[derive(Debug, Default)]
 pub struct Table {
     rows: BTreeMap<(Kind, String), Row>,
@@ -62,7 +62,7 @@ impl Table {
         table
     }
 
-    /// The row of a kind and a parser.
+    /// Returns the row of a kind and a parser.
     pub fn row(&self, kind: Kind, stack: &str) -> Row {
         self.rows.get(&(kind, stack.to_owned())).copied().unwrap_or_default()
     }
@@ -113,7 +113,7 @@ fn missing(case: &Case, seen: &Inspected, reading: &Reading) -> Vec<String> {
     for (name, value) in &reading.fields {
         let found = match case.kind {
             Kind::Xml => seen.xml.iter().any(|text| contains(text, value, charset)),
-            // A number, true, false and null have a name only.
+            // a number, true, false and null have only a name
             Kind::Json if value.is_empty() => {
                 seen.arguments.iter().any(|(own, _)| same_name(own, name, charset))
             }
@@ -136,7 +136,7 @@ fn missing(case: &Case, seen: &Inspected, reading: &Reading) -> Vec<String> {
         let found = seen.files.iter().any(|(own_name, own_file)| {
             same_name(own_name, name, charset) && same_file_name(own_file, file, charset)
         });
-        // A file without any name is the whole body; a field that is taken for a file hides nothing.
+        // a file without a name is the whole body; a field that is read as a file hides nothing
         let harmless = file.is_empty()
             && (name.is_empty() || seen.arguments.iter().any(|(own, _)| same_name(own, name, charset)));
         if !found && !harmless {
@@ -156,13 +156,13 @@ fn same_pair(
     same_value(own, value, charset) && same_name(own_name, name, charset)
 }
 
-/// Name and value as qs divides them: at the first `]=`, which may stand in what others take for the value.
+/// Splits name and value as qs does: at the first `]=`, which may be in the value for others.
 fn at_bracket<'v>(name: &[u8], value: &'v [u8]) -> Option<(Vec<u8>, &'v [u8])> {
     let at = value.windows(2).position(|pair| pair == b"]=")?;
     Some(([name, b"=", &value[..at]].concat(), &value[at + 2..]))
 }
 
-/// The charset that Content-Type names, if it is one that browsers know.
+/// Returns the charset of the Content-Type, if browsers know it.
 fn charset(content_type: &[u8]) -> Option<&'static Encoding> {
     let text = String::from_utf8_lossy(content_type).to_ascii_lowercase();
     let (_, after) = text.split_once("charset=")?;
@@ -170,8 +170,8 @@ fn charset(content_type: &[u8]) -> Option<&'static Encoding> {
     Encoding::for_label(label.as_bytes())
 }
 
-/// The texts that bytes may be: UTF-8, windows-1252, and what the request says. A byte that is invalid in UTF-8 is left
-/// out, and with it `?`, since each parser has a way of its own to write it.
+/// Returns the texts that bytes may encode: UTF-8, windows-1252, and the declared charset. Bytes that are invalid in
+/// UTF-8 are left out together with `?`, because each parser writes them differently.
 fn texts(bytes: &[u8], charset: Option<&'static Encoding>) -> Vec<String> {
     let lossy = String::from_utf8_lossy(bytes).replace(['\u{fffd}', '?'], "");
     let mut texts = vec![lossy, bytes.iter().map(|&byte| char::from(byte)).filter(|c| *c != '?').collect()];
@@ -193,7 +193,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace(['\u{fffd}', '?'], "")
 }
 
-/// Rules see at most so much in a report.
+/// the limit of a value in a report
 fn cut(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(MAX_VALUE_BYTES)]
 }
@@ -203,15 +203,15 @@ fn same_value(own: &[u8], read: &[u8], charset: Option<&'static Encoding>) -> bo
     if own == read {
         return true;
     }
-    // A parser that leaves escapes as they are reads what rules see decoded.
+    // a parser that keeps escapes reads what rules see decoded
     let decoded = percent_decoded(read);
     own == &*decoded
         || texts(own, charset).contains(&text(read))
         || texts(own, charset).contains(&text(&decoded))
 }
 
-/// Names but for what PHP and qs make of brackets, dots and spaces: `a[b][0]`, `a.b` and `a_b` are the same.
-/// ModSecurity names the elements of a JSON array after it twice: `b.b`.
+/// Returns a name without the changes that PHP and qs make to brackets, dots and spaces: `a[b][0]`, `a.b` and `a_b` are
+/// equal.
 fn same_name(own: &[u8], read: &[u8], charset: Option<&'static Encoding>) -> bool {
     let own_texts = names(own, charset);
     let read_text = text(read);
@@ -221,8 +221,8 @@ fn same_name(own: &[u8], read: &[u8], charset: Option<&'static Encoding>) -> boo
     same(&read_text) || same(&decoded)
 }
 
-/// The texts that a name may be. Browsers write quotes and line ends in names as `%22`, `%0D` and `%0A`, which some
-/// parsers undo (HTML, "multipart/form-data encoding algorithm").
+/// Returns the texts that a name may stand for. Browsers write quotes and line ends in names as `%22`, `%0D` and `%0A`,
+/// which some parsers undo (HTML, "multipart/form-data encoding algorithm").
 fn names(bytes: &[u8], charset: Option<&'static Encoding>) -> Vec<String> {
     let mut names = texts(bytes, charset);
     for at in 0..names.len() {
@@ -249,7 +249,7 @@ fn plain_name(name: &str) -> String {
         .collect()
 }
 
-/// File names but for folders and backslashes, which parsers take off in their ways.
+/// Returns a file name without folders and backslashes, which parsers remove in different ways.
 fn same_file_name(own: &[u8], read: &[u8], charset: Option<&'static Encoding>) -> bool {
     let plain = |name: &str| name.replace(['\\', '/'], "");
     let read = plain(&text(read));
@@ -259,16 +259,16 @@ fn same_file_name(own: &[u8], read: &[u8], charset: Option<&'static Encoding>) -
     })
 }
 
-/// Whether the text of an XML document holds a value; space does not count, for parsers differ in what they keep of it.
+/// Whether the text of an XML document contains a value. White space is ignored, because parsers differ in it.
 fn contains(own: &[u8], read: &[u8], charset: Option<&'static Encoding>) -> bool {
     let plain =
         |text: &str| -> String { text.chars().filter(|c| !c.is_whitespace() && *c != '\0').collect() };
-    // fast-xml-parser leaves references as they are, and UTF-16 is text with NUL between its characters to it.
+    // fast-xml-parser keeps references, and reads UTF-16 as text with NUL between its characters
     let read = plain(&unreferenced(&text(read)));
     texts(own, charset).iter().any(|own| plain(own).contains(&read))
 }
 
-/// References to characters resolved, those to entities left out.
+/// Resolves character references and drops entity references.
 fn unreferenced(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

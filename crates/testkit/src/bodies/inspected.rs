@@ -10,7 +10,7 @@ use super::Case;
 use crate::in_process::Disk;
 use crate::{monban, process};
 
-/// Reports every value that rules can look at. Names come from values, too: in a report they are escaped.
+/// Reports every value that rules can inspect. Names come from values, too: a report escapes them.
 const OBSERVER: &str = "\
     SecRule ARGS_NAMES \"@unconditionalMatch\" \"id:1,phase:2,pass,log,noauditlog\"\n\
     SecRule ARGS \"@unconditionalMatch\" \"id:2,phase:2,pass,log,noauditlog\"\n\
@@ -18,7 +18,7 @@ const OBSERVER: &str = "\
     SecRule FILES \"@unconditionalMatch\" \"id:4,phase:2,pass,log,noauditlog\"\n\
     SecRule XML:/*|XML://@* \"@unconditionalMatch\" \"id:5,phase:2,pass,log,noauditlog\"\n";
 
-/// What rules saw.
+/// The values that rules saw.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Inspected {
     /// The rule of the settings that refused the request.
@@ -37,7 +37,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Takes the settings from `monban init`.
+    /// Loads the settings of `monban init`.
     ///
     /// # Panics
     /// If the binary is not built, or its settings do not load.
@@ -64,7 +64,7 @@ impl Gate {
         self.inspect_pieces(case, usize::MAX)
     }
 
-    /// The same with a body that comes in pieces of so many bytes.
+    /// Does the same with a body in pieces of `size` bytes.
     pub fn inspect_pieces(&self, case: &Case, piece: usize) -> Inspected {
         let now = Timestamp::from_micros(1_800_000_000_000_000);
         let connection = Connection {

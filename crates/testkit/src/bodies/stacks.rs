@@ -20,7 +20,7 @@ pub struct Reading {
     pub case: usize,
     /// The parser's name.
     pub stack: String,
-    /// Names and values of what an application gets as fields.
+    /// Names and values that an application gets as fields.
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
     /// Names of fields and of files.
     pub files: Vec<(Vec<u8>, Vec<u8>)>,
@@ -55,7 +55,7 @@ impl Answer {
     }
 }
 
-/// Asks every parser about every body of a kind that it reads.
+/// Runs every parser on every body of a kind that it reads.
 ///
 /// # Panics
 /// If a program is missing or fails; the message names what to install.
@@ -105,7 +105,7 @@ fn ask(command: &mut Command, package: &str, questions: &str) -> Vec<Reading> {
     let mut input = child.stdin.take().expect("the pipe was asked for");
     let output = std::thread::scope(|scope| {
         scope.spawn(move || {
-            // A program that ends early is seen by its exit status.
+            // a program that ends early is detected by its exit status
             let _ = input.write_all(questions.as_bytes());
         });
         child.wait_with_output().expect("a child can be waited for")
@@ -121,7 +121,7 @@ fn ask(command: &mut Command, package: &str, questions: &str) -> Vec<Reading> {
     answers.lines().map(answer).collect()
 }
 
-/// Builds the Go program, which takes a second or two, and asks it.
+/// Builds the Go program, which takes a second or two, and runs it.
 fn go(folder: &Path, questions: &str) -> Vec<Reading> {
     let place = process::folder("testkit-bodies-go-");
     let program: PathBuf = place.path().join("read");
@@ -138,7 +138,7 @@ fn go(folder: &Path, questions: &str) -> Vec<Reading> {
     ask(&mut Command::new(program), "golang-go", questions)
 }
 
-/// PHP reads forms only as a server.
+/// PHP parses forms only as a server.
 fn php(folder: &Path, cases: &[Case]) -> Vec<Reading> {
     let place = process::folder("testkit-bodies-php-");
     let address = net::free_address();
@@ -167,7 +167,7 @@ fn php(folder: &Path, cases: &[Case]) -> Vec<Reading> {
         request.extend_from_slice(&case.body);
         let response =
             client::exchange(address, &request).unwrap_or_else(|error| panic!("php: {error}: {}", case.name));
-        // It answers 400 itself to a header that it does not take.
+        // it answers 400 itself to a header that it rejects
         if response.status == 400 {
             readings.push(Reading { case: id, stack: "PHP".into(), fields: Vec::new(), files: Vec::new() });
             continue;
@@ -205,7 +205,7 @@ fn rust(cases: &[Case]) -> Vec<Reading> {
     readings
 }
 
-/// Content types that frameworks take for JSON, axum among them.
+/// Content types that frameworks read as JSON, axum among them.
 fn is_json(content_type: &[u8]) -> bool {
     let text = String::from_utf8_lossy(content_type).to_ascii_lowercase();
     let essence = text.split(';').next().unwrap_or_default().trim().to_owned();
@@ -218,7 +218,7 @@ async fn multer(case: &Case, reading: &mut Reading) {
     let body = Bytes::from(case.body.clone());
     let stream = futures_util::stream::once(async move { Ok::<_, std::io::Error>(body) });
     let mut multipart = multer::Multipart::new(stream, boundary);
-    // What was read before an error has been handed to the application.
+    // the application has already got what was read before an error
     while let Ok(Some(field)) = multipart.next_field().await {
         let name = field.name().unwrap_or_default().as_bytes().to_vec();
         match field.file_name().map(|name| name.as_bytes().to_vec()) {
@@ -236,7 +236,7 @@ async fn multer(case: &Case, reading: &mut Reading) {
     }
 }
 
-/// Names and texts within a value; what is no text has its name only.
+/// Returns names and texts within a value; other types have only a name.
 fn leaves(value: &serde_json::Value, path: &str, out: &mut Vec<(Vec<u8>, Vec<u8>)>) {
     let mut leaf = |text: &str| out.push((path.as_bytes().to_vec(), text.as_bytes().to_vec()));
     match value {

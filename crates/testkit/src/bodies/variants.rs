@@ -1,9 +1,9 @@
-//! Bodies that differ in one or two places from a plain one: every combination of the ways in which parsers are known
-//! to disagree. The same on every machine.
+//! Bodies that differ in one or two places from a plain one: every combination of known disagreements between parsers.
+//! The same on every machine.
 
 use super::{Case, Kind};
 
-/// All of them.
+/// Returns all variants.
 pub fn all() -> Vec<Case> {
     let mut cases = boundaries_in_a_file();
     cases.extend(content_types());
@@ -173,8 +173,7 @@ const XML_PIECES: &[&[u8]] = &[
     b"<r>evil</r>",
 ];
 
-/// A field within what is a file's content to us, behind each form of a line that another parser may take for a
-/// boundary.
+/// A field within a file's content for monban, after each form of a line that another parser may read as a boundary.
 fn boundaries_in_a_file() -> Vec<Case> {
     let before: [&[u8]; 11] =
         [b"\r\n", b"\n", b"\r", b"\n\r", b"", b"\0\r\n", b"\r\r\n", b"\x0b", b"\x0c", b"\xc2\x85", b" \r\n"];
@@ -203,7 +202,7 @@ fn boundaries_in_a_file() -> Vec<Case> {
     cases
 }
 
-/// A part with a file under one boundary that holds a field under another.
+/// A part with a file under one boundary that contains a field under another.
 fn nested(outer: &str, inner: &str) -> String {
     format!(
         "--{outer}\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\nContent-Type: text/plain\r\n\r\nx\r\n\
@@ -211,7 +210,7 @@ fn nested(outer: &str, inner: &str) -> String {
     )
 }
 
-/// Forms of Content-Type, each with the boundaries that may be read out of it.
+/// Forms of Content-Type, each with the boundaries that a parser may read from it.
 fn content_types() -> Vec<Case> {
     let mut cases = Vec::new();
     for (content_type, boundaries) in BOUNDARIES {
@@ -498,7 +497,7 @@ const DISPOSITIONS: &[&str] = &[
     "form-data; name=\"a\"; filename=\"x\"; x=\"; filename=\\\"\\\"\"",
 ];
 
-/// Header lines of a part before and after its Content-Disposition, and what its content is then.
+/// Header lines of a part before and after its Content-Disposition, and its content.
 fn part_headers() -> Vec<Case> {
     let contents: [&[u8]; 5] = [b"evil", b"ZXZpbA==", b"=65=76=69=6C", b"+AGUAdgBpAGw-", b"e\0v\0i\0l\0"];
     let mut cases = Vec::new();
@@ -634,7 +633,7 @@ fn encodings(kind: Kind, content_type: &str, text: &str) -> Vec<Case> {
     cases
 }
 
-/// Types that some parser takes for one of the four kinds.
+/// Types that some parser reads as one of the four kinds.
 fn other_types() -> Vec<Case> {
     let form: &[u8] = b"a=1&evil=%3cx%3e";
     let sevens: &[u8] = b"a=1&evil=+ADw-x+AD4-";

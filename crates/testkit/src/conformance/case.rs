@@ -10,23 +10,23 @@ use serde_yaml_ng::{Mapping, Value};
 pub struct Case {
     /// Its title, such as `941100-1`. Not always unique.
     pub title: String,
-    /// The file that it stands in.
+    /// Its file.
     pub file: PathBuf,
     /// Requests that are sent one after another, each on a connection of its own.
     pub stages: Vec<Stage>,
 }
 
-/// One request and what is expected of it.
+/// A request and its expectations.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
-    /// What to send.
+    /// The request.
     pub input: Input,
-    /// What to expect.
+    /// The expectations.
     pub output: Output,
 }
 
-/// What to send; defaults as in ftw.
+/// A request; defaults as in ftw.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
@@ -54,34 +54,34 @@ pub struct Input {
     /// The body; a list of lines is joined by CRLF.
     #[serde(default, deserialize_with = "lines")]
     pub data: String,
-    /// The whole request instead of all above, base64.
+    /// The whole request, which replaces all of the above.
     #[serde(default)]
     pub encoded_request: Option<String>,
-    /// The whole request instead of all above.
+    /// The whole request, which replaces all of the above.
     #[serde(default)]
     pub raw_request: Option<String>,
-    /// Send the fields and the body as they are, and complete nothing.
+    /// Send the fields and the body unchanged, and complete nothing.
     #[serde(default)]
     pub stop_magic: bool,
 }
 
-/// What to expect; what is absent is not checked.
+/// Expectations; an absent one is not checked.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Output {
     /// The status codes allowed.
     #[serde(default, deserialize_with = "one_or_more")]
     pub status: Vec<u16>,
-    /// A text that stands in the log lines of the request.
+    /// A text in the log lines of the request.
     #[serde(default)]
     pub log_contains: Option<String>,
-    /// A text that does not.
+    /// A text that is not in the log lines.
     #[serde(default)]
     pub no_log_contains: Option<String>,
     /// A text in the response's head or body.
     #[serde(default)]
     pub response_contains: Option<String>,
-    /// No HTTP response is to come.
+    /// No HTTP response is expected.
     #[serde(default)]
     pub expect_error: bool,
 }
