@@ -64,8 +64,8 @@ impl Inspection {
     fn phase<T>(&mut self, phase: usize, run: impl FnOnce(&mut Transaction) -> T) -> T {
         let started = (self.clock)();
         let left = self.time_limit.saturating_sub(self.phases.iter().sum());
-        // the limit is at most a year, and the clock began with the program
-        self.transaction.set_deadline(&self.clock, started.saturating_add(left.as_nanos() as u64));
+        let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+        self.transaction.set_deadline(&self.clock, started.saturating_add(left));
         let result = run(&mut self.transaction);
         self.phases[phase - 1] += Duration::from_nanos((self.clock)().saturating_sub(started));
         result

@@ -45,11 +45,6 @@ pub struct Metrics {
     pub open_requests: Gauge<i64, AtomicI64>,
     /// Events recorded.
     pub events: Counter,
-<<<<<<< HEAD
-=======
-    /// Events that could not be stored; the sink counts them.
-    pub events_dropped: Counter,
->>>>>>> 02975d3 (Write the gate's comments and errors in plain English)
     /// Access log lines that did not reach the disk.
     pub access_lines_dropped: Counter,
     /// Reloads by outcome.
@@ -230,7 +225,7 @@ impl Metrics {
     pub(crate) fn request(&self, site: &Arc<str>, done: &FinishedRequest) {
         let labels = RequestLabels {
             site: Arc::clone(site),
-            status: StatusClass((done.status / 100) as u8),
+            status: StatusClass(u8::try_from(done.status / 100).unwrap_or(0)),
             action: done.action.as_str(),
         };
         self.requests.get_or_create(&labels).inc();
@@ -301,7 +296,7 @@ impl Collector for Holdings {
             evicted.metric_type(),
         )?)?;
         for (name, help, bytes) in rows {
-            let gauge = ConstGauge::new(bytes as i64);
+            let gauge = ConstGauge::new(i64::try_from(bytes).unwrap_or(i64::MAX));
             let encoder = encoder.encode_descriptor(name, help, Some(&Unit::Bytes), gauge.metric_type())?;
             gauge.encode(encoder)?;
         }

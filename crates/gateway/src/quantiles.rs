@@ -83,6 +83,12 @@ impl Spans {
     }
 
     /// Returns the upper end in seconds of the bucket that holds the quantile; none without a duration.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a rank is positive, and neither counts nor microseconds come near 2^52"
+    )]
     fn quantile(&self, quantile: f64) -> Option<f64> {
         let counts = || self.now.iter().zip(&self.before).map(|(a, b)| u64::from(*a) + u64::from(*b));
         let total: u64 = counts().sum();
@@ -101,8 +107,9 @@ fn bucket_of(micros: u128) -> usize {
     let small = micros < 1 << BITS;
     // the number of halvings until 4 binary digits are left
     let halved = if small { 0 } else { micros.ilog2() - BITS };
-    let bucket = ((halved as usize) << BITS) + (micros >> halved) as usize;
-    bucket.min(BUCKETS - 1)
+    // below 16, the digits that are left
+    let digits = usize::try_from(micros >> halved).unwrap_or(usize::MAX);
+    ((halved as usize) << BITS).saturating_add(digits).min(BUCKETS - 1)
 }
 
 /// Returns the first microsecond of a bucket.

@@ -59,5 +59,5 @@ impl Services {
 pub(crate) fn monotonic_clock() -> waf::Clock {
     let start = Instant::now();
     // 64 bits hold the nanoseconds of 584 years
-    Arc::new(move || start.elapsed().as_nanos() as u64)
+    Arc::new(move || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX))
 }

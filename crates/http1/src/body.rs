@@ -160,7 +160,7 @@ impl BodyDecoder {
         let known = match &found {
             Ok(Some(line)) => line.end,
             Ok(None) => buf.len().saturating_sub(1),
-            Err(error) => (error.offset - self.taken) as usize,
+            Err(error) => usize::try_from(error.offset - self.taken).unwrap_or(usize::MAX),
         };
         if known > limit {
             return Err(self.error(fault, limit));

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::error::Fault;
 
 /// `tchar` of RFC 9110 §5.6.2, as a table: every byte of every name is looked up.
+#[allow(clippy::cast_possible_truncation, reason = "the loop ends at 255")]
 const TCHAR: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;

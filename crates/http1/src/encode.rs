@@ -25,7 +25,7 @@ impl ResponseHead {
         out.reserve(self.reason().len() + 16 + encoded_len(self.headers()));
         out.put_slice(b"HTTP/1.1 ");
         let status = self.status();
-        out.put_slice(&[status / 100, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8));
+        out.put_slice(&[status / 100, status / 10 % 10, status % 10].map(digit));
         out.put_u8(b' ');
         out.put_slice(self.reason());
         out.put_slice(b"\r\n");
@@ -58,6 +58,11 @@ pub fn last_chunk(trailers: &Headers, out: &mut BytesMut) {
 
 fn encoded_len(headers: &Headers) -> usize {
     headers.iter().map(|h| h.name().len() + h.value().len() + 4).sum::<usize>() + 2
+}
+
+/// The ASCII digit of a number up to 9.
+fn digit(number: u16) -> u8 {
+    b"0123456789"[usize::from(number % 10)]
 }
 
 fn put_fields(headers: &Headers, out: &mut BytesMut) {

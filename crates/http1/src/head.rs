@@ -145,7 +145,8 @@ impl<S: StartLine> HeadReader<S> {
             let line = match self.lines.next(buf) {
                 // the limits come first, so that the result does not depend on how the bytes arrive
                 Err(error) => {
-                    self.check_size(begin, error.offset as usize, error.offset as usize, limits)?;
+                    let at = usize::try_from(error.offset).unwrap_or(usize::MAX);
+                    self.check_size(begin, at, at, limits)?;
                     return Err(error);
                 }
                 Ok(None) => {

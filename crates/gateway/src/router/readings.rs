@@ -166,6 +166,11 @@ fn decoded(path: &[u8]) -> Option<Vec<u8>> {
     (decoded != path).then_some(decoded)
 }
 
+/// The byte of a code, of which callers pass none above 255.
+fn byte_of(code: u32) -> u8 {
+    code.to_le_bytes()[0]
+}
+
 /// Decodes `%hh` once; invalid escapes stay.
 fn percent_decoded(path: &[u8]) -> Option<Vec<u8>> {
     let mut out: Option<Vec<u8>> = None;
@@ -174,7 +179,7 @@ fn percent_decoded(path: &[u8]) -> Option<Vec<u8>> {
         let hex = |offset: usize| path.get(at + offset).and_then(|b| char::from(*b).to_digit(16));
         match (path[at], hex(1), hex(2)) {
             (b'%', Some(high), Some(low)) => {
-                out.get_or_insert_with(|| path[..at].to_vec()).push((high * 16 + low) as u8);
+                out.get_or_insert_with(|| path[..at].to_vec()).push(byte_of(high * 16 + low));
                 at += 3;
             }
             (byte, ..) => {
@@ -207,7 +212,7 @@ fn folded(path: &[u8]) -> Option<Vec<u8>> {
         };
         match found {
             Some((code, length)) if code < 0x80 => {
-                out.push(code as u8);
+                out.push(byte_of(code));
                 rest = &rest[length..];
             }
             _ => {

@@ -40,8 +40,8 @@ impl Buffers {
     /// Charges the body of a stream, of `length` bytes if known, until the guard is dropped. `limit` applies to
     /// everything held in memory.
     pub(super) fn pass_on(self: &Arc<Self>, length: Option<u64>, limit: usize) -> Result<Ahead, Spent> {
-        let window = u64::from(H2_WINDOW);
-        let bytes = length.map_or(window, |length| length.min(window)) as usize;
+        let length = length.map_or(usize::MAX, |length| usize::try_from(length).unwrap_or(usize::MAX));
+        let bytes = length.min(H2_WINDOW as usize);
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         let (sum, charge) = &mut *ahead;
         charge.set((*sum + bytes).min(H2_CONNECTION_WINDOW as usize), limit)?;
