@@ -1,5 +1,5 @@
-//! Any bytes as the log of another sensor: no panic, the same steps however the bytes are cut into pieces, places within the
-//! log, and events that are written and read as events.
+//! Any bytes as the log of another sensor: no panic, the same steps however the bytes are split, positions within the
+//! log, and events that survive writing and reading.
 #![no_main]
 
 use event::Event;

@@ -1,11 +1,11 @@
-//! Chunked bodies: the way the bytes arrive does not matter, and what is decoded encodes to the same content.
+//! Chunked bodies: the result does not depend on how the bytes arrive, and decoded content encodes to the same content.
 #![no_main]
 
 use bytes::BytesMut;
 use http1::{BodyDecoder, BodyFraming, CHUNK_END, Decoded, Error, Headers, chunk_start, last_chunk, limits};
 use libfuzzer_sys::fuzz_target;
 
-/// Content and trailers (`None` when there is more to come), and how many bytes they took.
+/// Content and trailers (`None` if more bytes are needed), and the number of bytes consumed.
 type Body = (Vec<u8>, Option<Headers>, usize);
 
 fn decode(data: &[u8], step: usize) -> Result<Body, Error> {

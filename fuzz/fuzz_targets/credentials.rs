@@ -1,5 +1,5 @@
-//! What the console reads of a request before anybody has signed in: cookies, `Authorization`, `X-Forwarded-For`, the cookie of a known
-//! browser, and its own address. No panic; what is taken for a secret has the form of one.
+//! The parts of a request that the console reads before sign-in: cookies, `Authorization`, `X-Forwarded-For`, the
+//! cookie of a known browser, and its own address. No panic; an accepted secret has the form of one.
 #![no_main]
 
 use console::access::Url;
@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
         Credentials::Token(token) => assert!(token.strip_prefix("monban_").is_some_and(is_secret)),
         Credentials::None | Credentials::Malformed => {}
     }
-    // nobody is at the other end, so nobody is on this machine
+    // without a peer, the client is not on this machine
     assert!(client_address(&parts, &TrustedProxies::default()).is_unspecified() && !is_local(&parts));
     let text = String::from_utf8_lossy(data);
     if let Some(device) = Device::parse(&text, |_, _| true) {

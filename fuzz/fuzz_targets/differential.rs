@@ -1,8 +1,8 @@
-//! The engine's plan decides and logs as plain evaluation does, whatever the request. The rules are the Core Rule Set as
-//! Debian installs it, at paranoia level 1 (blocking) and 4 (logging only), by turns.
+//! The engine's plan decides and logs like plain evaluation for any request. The rules are the Core Rule Set of
+//! Debian's package, alternately at paranoia level 1 (blocking) and 4 (logging only).
 //!
-//! Input is a raw HTTP/1.1 request. The first ones are those of tests/e2e/corpus; half of the changes are those of the
-//! differential test, which keep a request whole, the others libFuzzer's own.
+//! Input is a raw HTTP/1.1 request. The first inputs are those of tests/e2e/corpus; half of the mutations are those of
+//! the differential test, which keep a request whole, the others are libFuzzer's.
 #![no_main]
 
 use std::cell::RefCell;
@@ -21,7 +21,7 @@ static CORPUS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     files.iter().flat_map(|file| corpus::read(file).expect("a corpus").entries).map(|entry| entry.request).collect()
 });
 
-/// The same rules by the plan and evaluated plainly.
+/// The same rules with the plan and with plain evaluation.
 struct Pair {
     planned: InProcess,
     plain: InProcess,

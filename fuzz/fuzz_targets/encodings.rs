@@ -1,4 +1,5 @@
-//! Any bytes as an encoded response: no panic, no more output than the limit, and the same however the bytes are cut.
+//! Any bytes as an encoded response: no panic, no more output than the limit, and the same result however the bytes are
+//! split.
 #![no_main]
 
 use gateway::decoding::{Decoder, Step};

@@ -1,5 +1,5 @@
-//! Text that may be an event: no panic; what is read is written as text that reads as the same event, redaction of it comes
-//! to rest, and every log of ModSecurity's can be written from it.
+//! Text that may be an event: no panic; an event that is read and written reads as the same event, its redaction is
+//! idempotent, and every log of ModSecurity can be written from it.
 #![no_main]
 
 use event::modsec::{AuditParts, IndexEntry, Process, entry_path, error_log, index, json, native};

@@ -1,4 +1,4 @@
-//! A journal segment of any bytes: no panic, it ends, and what is skipped is located inside it and never overlaps.
+//! A journal segment of any bytes: no panic, it ends, and skipped parts are inside it and never overlap.
 #![no_main]
 
 use std::io::Cursor;
@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use store::journal::{SegmentReader, SegmentStep};
 
 fuzz_target!(|data: &[u8]| {
-    // Random bytes hardly ever pass a checksum, so a good segment is damaged as the input says: pairs of place and byte.
+    // Random bytes almost never pass a checksum, so the input damages a valid segment: pairs of position and byte.
     let mut segment = include_bytes!("../seeds/two-events.journal").to_vec();
     for change in data.chunks_exact(3) {
         let place = usize::from(u16::from_le_bytes([change[0], change[1]])) % segment.len();

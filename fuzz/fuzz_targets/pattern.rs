@@ -1,4 +1,4 @@
-//! A pattern and an input, divided by the first NUL: what the automaton finds is what PCRE2 finds.
+//! A pattern and an input, separated by the first NUL: the automaton and PCRE2 find the same.
 //!
 //! Without two optimisations of PCRE2 that change what matches, and where it exceeds no limit.
 #![no_main]
@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     }
     let text = format!("(*NO_AUTO_POSSESS)(*NO_START_OPT)(*LIMIT_MATCH=100000){text}");
-    // Of what PCRE2 refuses only a group's name that is there twice is let through.
+    // Of the patterns that PCRE2 refuses, only those with a duplicate group name are accepted.
     let Ok(regex) = pcre2::bytes::RegexBuilder::new().dotall(true).build(&text) else {
         assert!(text.contains("(?"), "PCRE2 refuses {text}");
         return;

@@ -1,4 +1,4 @@
-//! What peers say of the client and of the site: PROXY protocol headers, forwarding headers, targets.
+//! Peers' claims about client and site: PROXY protocol headers, forwarding headers, targets.
 #![no_main]
 
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    // a header is read the same way however many bytes follow it, and needs no more than its limit
+    // a header's reading does not depend on the bytes after it, and it needs no more than its limit
     match proxy_protocol::parse(data) {
         Ok(Some(header)) => {
             assert!(header.length <= data.len().min(PROXY_V2_BYTES));
@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
         Err(_) => {}
     }
 
-    // an untrusted peer cannot name anybody else; a trusted one's answer is the first that is not trusted itself
+    // an untrusted peer can name only itself; behind a trusted one, the client is the first address that is not trusted
     let trusted: Vec<IpNet> = ["10.0.0.0/8".parse(), "::1/128".parse()].into_iter().flatten().collect();
     let stranger = SocketAddr::from(([192, 0, 2, 1], 1));
     let proxy = SocketAddr::from(([10, 0, 0, 1], 1));
@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
         let _ = is_trusted(&trusted, found.ip());
     }
 
-    // the path that chooses the site has no dot segments left, and is among no other reading; there are no more than the limit
+    // the path that selects the site has no dot segments and is not among the other readings, whose number has a limit
     let paths = router::readings(data);
     if paths.first.first() == Some(&b'/') {
         assert!(!paths.first.split(|b| *b == b'/').any(|segment| segment == b"." || segment == b".."));

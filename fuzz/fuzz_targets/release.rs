@@ -1,5 +1,5 @@
-//! An archive of the Core Rule Set: reading never panics, and what is kept has plain names. Half of the inputs are compressed here, so
-//! that the tar archive within is reached.
+//! An archive of the Core Rule Set: reading never panics, and kept files have plain names. Half of the inputs are
+//! compressed here, to reach the tar archive within.
 #![no_main]
 
 use std::io::Write;

@@ -1,11 +1,11 @@
-//! Request heads: the way the bytes arrive does not matter, and what is let in goes out as it came in.
+//! Request heads: the result does not depend on how the bytes arrive, and an accepted head is encoded unchanged.
 #![no_main]
 
 use bytes::BytesMut;
 use http1::{Error, HeadLimits, RequestHead, RequestParser};
 use libfuzzer_sys::fuzz_target;
 
-/// Small, so that the limits are met.
+/// Small, so that the input reaches the limits.
 const LIMITS: HeadLimits = HeadLimits { head_bytes: 512, headers: 8, target_bytes: 128 };
 
 fn parse(data: &[u8], step: usize) -> Result<Option<(RequestHead, usize)>, Error> {

@@ -1,11 +1,11 @@
-//! Response heads: as `request_head`, and framing never contradicts itself.
+//! Response heads: the same as `request_head`, and framing never contradicts itself.
 #![no_main]
 
 use bytes::BytesMut;
 use http1::{BodyFraming, Error, HeadLimits, ResponseHead, ResponseKind, ResponseParser};
 use libfuzzer_sys::fuzz_target;
 
-/// Small, so that the limits are met.
+/// Small, so that the input reaches the limits.
 const LIMITS: HeadLimits = HeadLimits { head_bytes: 512, headers: 8, target_bytes: 128 };
 
 fn parse(data: &[u8], step: usize) -> Result<Option<(ResponseHead, usize)>, Error> {

@@ -1,4 +1,4 @@
-//! Detection of SQL injection: any bytes give an answer, and an attack has a fingerprint of one to five letters.
+//! Detection of SQL injection: no panic on any bytes, and an attack has a fingerprint of one to five letters.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Detection of cross-site scripting: any bytes give an answer, and two things hold whatever they are.
+//! Detection of cross-site scripting: no panic on any bytes, and two invariants.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

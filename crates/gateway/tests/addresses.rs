@@ -1,4 +1,4 @@
-//! Who the client is, as upstreams, events and the access log are told.
+//! The client's address in upstream requests, events and the access log.
 
 use gateway::config::{AccessLogConfig, AccessLogFormat, ForwardedHeader};
 
@@ -55,10 +55,10 @@ fn a_trusted_proxy_without_its_header_is_closed() {
     let mut client = gate.client();
     client.send(GET);
     assert!(client.is_closed());
-    // the connection may be closed before that is counted
+    // the connection may close before it is counted
     let counter = "monban_connections_refused_total{reason=\"proxy-protocol\"}";
     wait_for(|| gate.metric(counter) == Some(1.0), "the count");
-    // a health check of the balancer's own
+    // a health check of the balancer itself
     let mut client = gate.client();
     client.send("PROXY UNKNOWN\r\n");
     client.send(GET);

@@ -134,7 +134,7 @@ fn an_early_answer_reaches_a_client_that_is_still_sending() {
         let mut buf = [0; 1024];
         let _ = stream.read(&mut buf).unwrap();
         stream.write_all(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig").unwrap();
-        // neither reads on nor closes
+        // it neither reads on nor closes
         std::thread::sleep(PATIENCE);
     });
     let gate = Gate::start(&config(&upstream));
@@ -155,7 +155,7 @@ fn event_streams_arrive_at_once_and_end_when_the_client_leaves() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n").unwrap();
         wait.recv().unwrap();
         stream.write_all(b"data: 2\n\n").unwrap();
-        // silent from here on: only the gate can tell that the client has left
+        // it is silent from now on: only the gate can detect that the client has left
         ended.send(stream.read(&mut buf).unwrap_or(0)).unwrap();
     });
     let gate = Gate::start(&config(&upstream));
@@ -199,7 +199,7 @@ fn a_body_that_turns_out_malformed_is_answered_400() {
     let event = &gate.events(1)[0];
     assert_eq!(event.action, Action::Refused);
     assert!(event.reason.as_deref().unwrap().contains("chunk size"), "{:?}", event.reason);
-    // the upstream has seen the beginning at most, never a whole request
+    // the upstream has at most the beginning, never a whole request
     assert!(upstream.seen_now().is_empty());
 }
 

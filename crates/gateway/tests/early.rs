@@ -1,4 +1,4 @@
-//! Answers that are given before the request has come whole.
+//! Responses before the end of the request.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const RULES: &str = r#"
     SecRule REQUEST_HEADERS:X-Bad "@rx ." "id:1,phase:1,deny,status:403"
 "#;
 
-/// Kinds of the frames; of a RST_STREAM its code, too.
+/// The frames' kinds, and the code of a RST_STREAM.
 fn kinds(frames: &[Frame]) -> Vec<(u8, u32)> {
     frames.iter().map(|frame| (frame.kind, if frame.kind == RST_STREAM { frame.code() } else { 0 })).collect()
 }
@@ -50,7 +50,7 @@ fn b10_an_answer_before_the_end_of_the_body_is_sent_whole_and_then_no_error() {
         assert!(frames.last().unwrap().ends_stream(), "{name}: {frames:?}");
         frames.push(client.of_stream(1).unwrap());
         assert_eq!(kinds(&frames).last(), Some(&(RST_STREAM, NO_ERROR)), "{name}");
-        // the connection goes on, and what the client sends before it reads the reset is no fault
+        // the connection goes on; bytes that the client sends before it reads the reset are no error
         client.send(DATA, 0, 1, &[b'x'; 10]);
         client.headers(3, &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/")], 1);
         assert_eq!(client.answer(3)[0].kind, HEADERS, "{name}");
@@ -81,7 +81,7 @@ fn b10_a_request_with_trailers_gets_its_answer_and_no_reset() {
             let frames = client.answer(1);
             assert_eq!(frames[0].kind, HEADERS, "{frames:?}");
             assert!(frames.last().unwrap().ends_stream(), "{frames:?}");
-            // nothing more of this stream comes before the next one's answer
+            // the next response arrives before any further frame of this stream
             client.headers(
                 3,
                 &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/")],
@@ -122,7 +122,7 @@ fn b10_a_length_over_the_limit_is_refused_at_once_and_without_100() {
     for (length, expect) in [("1001", "Expect: 100-continue\r\n"), ("1001", ""), ("9223372036854775807", "")]
     {
         let mut client = gate.client();
-        // not a byte of the body is sent
+        // no byte of the body is sent
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n{expect}\r\n"));
         let head = client.head();
         assert!(head.starts_with("HTTP/1.1 413 ") && head.contains("Connection: close"), "{head}");
@@ -188,7 +188,7 @@ fn b10_more_than_the_gate_discards_does_not_hide_the_answer() {
         // until the gate closes, long before the end
         (0..1000).take_while(|_| upload.write_all(&chunk).is_ok()).count()
     });
-    // this one reads while it sends, as curl does
+    // this client reads while it sends, as curl does
     assert_eq!(client.response().status, 413);
     client.stream.shutdown(std::net::Shutdown::Both).unwrap();
     let sent = sender.join().unwrap();

@@ -1,4 +1,4 @@
-//! Rules see what a response's content codings hold; the client gets the bytes as they came.
+//! Rules see responses without their content codings; the client gets the original bytes.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ fn zlib(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A page of a megabyte that compresses well, with a leak in front or behind.
+/// A compressible page of one megabyte with a leak at its start or end.
 fn page(leak_at: usize) -> Vec<u8> {
     let mut page = vec![b' '; 1_000_000];
     page[leak_at..leak_at + 9].copy_from_slice(b"ORA-00933");
@@ -78,7 +78,7 @@ fn a3_rules_see_a_leak_in_a_coded_response() {
         (response(&coded("br"), &brotli), 503),
         (response(&coded("gzip"), &gzip(&page(500_000))), 200),
         (response(&coded("gzip"), &gzip(b"harmless")), 200),
-        // cut off behind the leak
+        // cut off after the leak
         (response(&coded("gzip"), &gzip(&leak)[..300]), 503),
     ] {
         let upstream = Upstream::start(move |_| Answer::Bytes(answer.clone()));
@@ -113,7 +113,7 @@ fn a3_the_client_gets_the_bytes_as_they_came() {
     }
     client.send("HEAD /head HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(client.response_to_head().status, 200);
-    // the limit, a fault and an unknown coding
+    // the limit, an error and an unknown coding
     let events = gate.events(4);
     for event in &events {
         let evidence = event.request().unwrap();

@@ -1,4 +1,4 @@
-//! Upstreams that are down, slow, garbled or gone: the answer, the event, and nothing left over.
+//! Upstreams that are down, slow or garbled: the response, the event, and no leftovers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use crate::support::{Answer, Gate, PATIENCE, Upstream, config, ok, wait_for};
 const GET: &str = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST: &str = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
 
-/// One failed event, and no connection left.
+/// Asserts one failed event and no open connection.
 fn assert_failed(gate: &Gate, status: u16, word: &str) {
     let events = gate.events(1);
     assert_eq!(events.len(), 1);
@@ -100,7 +100,7 @@ fn a_response_that_breaks_off_is_broken_off() {
         let head = client.head();
         assert!(head.starts_with("HTTP/1.1 200"));
         let rest = client.rest();
-        // neither the announced length nor a last chunk: the client can tell
+        // neither the announced length nor a last chunk: the client notices
         assert!(rest.len() < 100 && !rest.ends_with(b"0\r\n\r\n"), "{}", rest.escape_ascii());
         assert_failed(&gate, 200, word);
     }
@@ -120,7 +120,7 @@ fn only_idempotent_requests_without_a_body_are_sent_again() {
     ] {
         let asked = Arc::new(AtomicUsize::new(0));
         let both = Arc::clone(&asked);
-        // reads the request and closes without a word
+        // it reads the request and closes without a response
         let make = move || {
             let asked = Arc::clone(&both);
             Upstream::start(move |_| {
@@ -177,12 +177,12 @@ fn an_upstream_that_stops_reading_is_given_up() {
     let mut client = gate.client();
     client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
     let _held = upstream.accept().unwrap();
-    // far more than the socket buffers take; the gate answers and closes in the middle of it
+    // far more than the socket buffers hold; the gate responds and closes in the middle of it
     let _ = std::io::Write::write_all(&mut client.stream, &vec![b'x'; 50_000_000]);
     assert_failed_with(&gate, 504, "no response within");
 }
 
-/// As `assert_failed`, where the client has perhaps been too late to read its answer.
+/// Does `assert_failed` for a client that may have missed its response.
 fn assert_failed_with(gate: &Gate, status: u16, word: &str) {
     let event = &gate.events(1)[0];
     assert!(event.reason.as_deref().unwrap().contains(word), "{:?}", event.reason);

@@ -1,4 +1,4 @@
-//! HTTP/2 frame by frame (RFC 9113 §4), for what the h2 crate would hide or never send.
+//! HTTP/2 frame by frame (RFC 9113 §4), for frames that the h2 crate hides or never sends.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -29,7 +29,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The number that ends a RST_STREAM, or that a GOAWAY has behind its last stream.
+    /// The code at the end of a RST_STREAM or GOAWAY.
     pub fn code(&self) -> u32 {
         let at = if self.kind == GOAWAY { 4 } else { 0 };
         u32::from_be_bytes(self.payload[at..at + 4].try_into().unwrap())
@@ -40,7 +40,7 @@ impl Frame {
     }
 }
 
-/// A server by frames: each connection goes to `serve`, on a thread of its own.
+/// A server of raw frames: `serve` handles each connection on a thread of its own.
 pub fn serve(serve: impl Fn(Frames) + Send + Sync + 'static) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -54,7 +54,7 @@ pub fn serve(serve: impl Fn(Frames) + Send + Sync + 'static) -> SocketAddr {
     address
 }
 
-/// One end of a connection.
+/// One side of a connection.
 pub struct Frames(Client);
 
 impl Frames {
@@ -116,7 +116,7 @@ impl Frames {
         Some(Frame { kind: head[3], flags: head[4], stream: number(&head[5..9]), payload })
     }
 
-    /// The next frame of a stream, while SETTINGS are acknowledged and all else is passed over.
+    /// Returns the next frame of a stream; acknowledges SETTINGS and skips all others.
     pub fn of_stream(&mut self, stream: u32) -> Option<Frame> {
         loop {
             let frame = self.next()?;

@@ -116,7 +116,7 @@ fn bodies_cookies_and_trailers_cross_between_the_protocols() {
     for hop in ["connection", "keep-alive", "transfer-encoding"] {
         assert!(!answered.headers.contains_key(hop), "{hop}");
     }
-    // A2: what Connection names stays
+    // A2: a field that only Connection names stays
     assert_eq!(answered.headers["set-cookie"], "c=3");
     let seen = &upstream.seen(1)[0];
     assert_eq!(
@@ -213,7 +213,7 @@ fn alpn_offers_both_protocols() {
     assert_eq!(upstream.seen(1)[0].header("x-forwarded-proto"), Some("https"));
 }
 
-/// What an HTTP/2 upstream saw: target, fields, body.
+/// A request at an HTTP/2 upstream: target, fields, body.
 type Seen = Arc<Mutex<Vec<(String, HeaderMap, Vec<u8>)>>>;
 
 /// An upstream that speaks HTTP/2 by prior knowledge and answers each message of the body at once, as gRPC does.
@@ -325,7 +325,7 @@ fn b10_an_http1_client_sees_the_end_of_a_response_without_a_body() {
         (&[(":status", "204")], "GET", 204, None),
         (&[(":status", "304")], "GET", 304, None),
         (&[(":status", "200"), ("content-length", "0")], "GET", 200, Some("0")),
-        // to HTTP/1.1 ambiguous
+        // ambiguous in HTTP/1.1
         (&[(":status", "200"), ("content-length", "0"), ("content-length", "0")], "GET", 502, None),
         (&[(":status", "101")], "GET", 502, None),
     ] {

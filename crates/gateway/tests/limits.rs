@@ -19,7 +19,7 @@ fn connections_of_one_client_are_limited() {
     }
     let mut fourth = gate.client();
     assert!(fourth.is_closed());
-    // the connection may be closed before that is counted
+    // the connection may close before it is counted
     let counter = "monban_connections_refused_total{reason=\"client\"}";
     wait_for(|| gate.metric(counter) == Some(1.0), "the count");
     drop(open.pop());

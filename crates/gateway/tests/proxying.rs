@@ -1,4 +1,4 @@
-//! Plain proxying of HTTP/1: connections, heads, what is kept and what is dropped.
+//! Plain proxying of HTTP/1: connections, heads, kept and dropped fields.
 
 use std::io::Write;
 use std::net::Shutdown;

@@ -1,4 +1,4 @@
-//! What is refused, with which status, and what the event keeps of it.
+//! Refused requests: status and event.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn malformed_requests_are_answered_and_kept_as_evidence() {
         client.send(request);
         let response = client.response();
         let shown = request.escape_debug();
-        // clients of versions below 1.1 expect a close without being told
+        // clients before HTTP/1.1 expect a close without notice
         let told = (!request.contains("HTTP/0.9")).then_some("close");
         assert_eq!((response.status, response.header("connection")), (*status, told), "{shown}");
         assert!(client.is_closed(), "{shown}");
@@ -80,7 +80,7 @@ fn heads_beyond_a_limit_are_refused() {
         (format!("GET /{megabyte} HTTP/1.1\r\nHost: a\r\n\r\n"), 414),
     ] {
         let mut client = gate.client();
-        // the gate may answer and close before all is sent
+        // the gate may respond and close before everything is sent
         let _ = std::io::Write::write_all(&mut client.stream, request.as_bytes());
         assert_eq!(client.response().status, status);
     }
@@ -107,7 +107,7 @@ fn a_head_that_comes_too_slowly_is_answered_408_and_an_idle_connection_just_clos
         (Action::Refused, &b"GET / HTTP/1.1"[..])
     );
 
-    // without a byte, and after an answer, nobody waits for one
+    // a connection without a byte, or after a response, needs no response
     let mut client = gate.client();
     assert!(client.is_closed());
     let mut client = gate.client();

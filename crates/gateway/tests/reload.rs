@@ -1,4 +1,4 @@
-//! One configuration after another, and the end.
+//! Reload and stop.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -160,7 +160,7 @@ fn rules_alone_are_replaced_without_a_look_at_files_connections_or_health() {
         assert_eq!(response.status, status);
         response.text().to_owned()
     };
-    // one of these is tried at the upstream that is dead
+    // one of these requests tries the dead upstream
     ask(200);
     ask(200);
     assert_eq!(up(), Some(0.0));
@@ -188,7 +188,7 @@ fn listeners_come_and_go() {
     let mut client = Client::connect(new[0]);
     client.send(GET);
     assert_eq!(client.response().status, 200);
-    // an idle connection of the closed listener is told to go
+    // an idle connection of the closed listener ends
     assert!(old.is_closed());
     wait_for(|| std::net::TcpStream::connect(gate.address).is_err(), "the old listener's end");
 }
@@ -261,7 +261,7 @@ fn b13_a_listener_moves_to_an_address_that_includes_its_own() {
         let mut client = Client::connect(format!("{host}:{port}").parse().unwrap());
         client.send(GET);
         assert_eq!(client.response().status, 200, "{next}");
-        // another gate cannot take a part of it
+        // another gate cannot bind a part of it
         let other = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         other.set_reuse_address(true).unwrap();
         let here: std::net::SocketAddr = format!("{host}:{port}").parse().unwrap();

@@ -11,7 +11,7 @@ use crate::frames::{DATA, END_STREAM, GOAWAY, HEADERS, REFUSED_STREAM, RST_STREA
 use crate::rules::rules;
 use crate::support::{Gate, config, wait_for};
 
-/// How an upstream gets rid of a request.
+/// The way an upstream refuses a request.
 #[derive(Clone, Copy, Debug)]
 enum Refusal {
     Stream,
@@ -20,7 +20,7 @@ enum Refusal {
 
 const WINDOW: [u8; 4] = 0x7fff_0000_u32.to_be_bytes();
 
-/// An HTTP/2 upstream that refuses every request once so many bytes of its body have come. Counts them.
+/// An HTTP/2 upstream that refuses every request after this many bytes of its body, and counts them.
 fn refusing(after: usize, how: Refusal) -> (SocketAddr, Arc<AtomicUsize>) {
     let refused = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&refused);
@@ -55,12 +55,12 @@ fn refusing(after: usize, how: Refusal) -> (SocketAddr, Arc<AtomicUsize>) {
 
 type Bodies = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// An HTTP/2 upstream that answers 200 to every request whose body has come whole.
+/// An HTTP/2 upstream that answers 200 to every complete request.
 fn taking() -> (SocketAddr, Bodies) {
     taking_after(0)
 }
 
-/// As [`taking`], where so many connections go away when they get their first request.
+/// Does [`taking`], but this many connections send GOAWAY at their first request.
 fn taking_after(going: usize) -> (SocketAddr, Bodies) {
     let bodies = Bodies::default();
     let all = Arc::clone(&bodies);
@@ -111,7 +111,7 @@ fn b12_a_held_body_is_replayed_whole_or_the_request_not_sent_again() {
             (1000, 1000, 200),
             (100_000, 50_000, 200),
             (200_000, 200_000, 200),
-            // beyond what is kept for a replay
+            // beyond the bytes kept for a replay
             (2_000_000, 1_500_000, 502),
         ] {
             let ((first, refused), (second, bodies)) = (refusing(after, how), taking());
@@ -128,7 +128,7 @@ fn b12_a_held_body_is_replayed_whole_or_the_request_not_sent_again() {
                         format!("{length:x}\r\n{sent}\r\n0\r\n\r\n"),
                     ),
                 };
-                // in turn: the first request meets the one that refuses, the next the other
+                // in turn: the first request gets the upstream that refuses, the next the other
                 let mut statuses = Vec::new();
                 for _ in 0..2 {
                     let mut client = gate.client();
@@ -208,7 +208,7 @@ fn b12_a_lone_upstream_that_sends_goaway_gets_the_request_on_a_new_connection() 
         let mut client = gate.client();
         client.send(format!("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{sent}"));
         let status = client.response().status;
-        // what was not held may have gone to the first connection
+        // bytes that were not held may have gone to the first connection
         assert!(status == 200 || waf.is_none() && status == 502, "{status}");
         let bodies = bodies.lock().unwrap();
         assert!(bodies.iter().all(|got| got == sent.as_bytes()));

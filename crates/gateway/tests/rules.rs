@@ -1,4 +1,4 @@
-//! Rules have their say in every phase: what is answered, forwarded and reported.
+//! Rules in every phase: responses, forwarded requests and events.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -51,7 +51,7 @@ fn the_classic_check() {
     let gate = gate(&upstream);
     let response =
         gate.ask("GET /?name=\"><script>alert(document.cookie)</script><!-- HTTP/1.1\r\nHost: a\r\n\r\n");
-    // recorded before the answer left
+    // recorded before the response was sent
     let event = gate.events.0.lock().unwrap()[0].clone();
     assert_eq!((response.status, event.action), (403, Action::Blocked));
     assert!(response.text().contains(&event.id.to_string()));
@@ -183,7 +183,7 @@ fn rules_see_a_request_that_is_refused_for_what_it_means() {
     assert_eq!(gate.ask("GET / HTTP/1.1\r\n\r\n").status, 400);
     assert_eq!(gate.ask("GET /nowhere?x=<script> HTTP/1.1\r\n\r\n").status, 403);
     assert_eq!(gate.ask("GET / HTTP/3.0\r\nHost: a\r\n\r\n").status, 505);
-    // which bytes are the request is not certain here: no rule judges it
+    // the extent of the request is uncertain here: no rule judges it
     let smuggling =
         "GET /?x=<script> HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(gate.ask(smuggling).status, 400);
@@ -321,7 +321,7 @@ fn a9_process_partial_lets_bodies_pass_that_go_on_behind_the_limit() {
     }
 }
 
-/// Answers a large upload, a long answer, an event stream and a WebSocket, and reads back what the access log says.
+/// Serves a large upload, a long response, an event stream and a WebSocket, and returns their access log lines.
 #[test]
 fn the_access_log_says_what_was_not_inspected() {
     let dir = tempfile::tempdir().unwrap();
@@ -397,7 +397,7 @@ fn the_uninspected_rest_streams_past() {
         while total < 150_000 {
             total += std::io::Read::read(&mut stream, &mut buf).unwrap();
         }
-        // more than the inspected part is here, and the client has not sent the end yet
+        // more than the inspected part has arrived, but not the end
         told.lock().unwrap().send(()).unwrap();
         while total < 200_000 {
             total += std::io::Read::read(&mut stream, &mut buf).unwrap();
@@ -452,7 +452,7 @@ fn http2_requests_are_judged_alike() {
     assert!(upstream.seen_now().is_empty());
 }
 
-/// A clock by which every look costs an hour: whatever rules look at long enough to ask for the time takes too long.
+/// A clock that advances an hour at each reading, so that any inspection that reads it exceeds the limit.
 fn jumping_clock() -> Option<waf::Clock> {
     let hours = std::sync::atomic::AtomicU64::new(0);
     Some(Arc::new(move || hours.fetch_add(1, std::sync::atomic::Ordering::Relaxed) * 3_600_000_000_000))
@@ -478,7 +478,7 @@ fn inspection_ends_when_its_time_is_over() {
         config.sites[0].waf = mode;
         config.sites[0].name = "slow".into();
         let gate = Gate::with_clock(&config, rules(text), jumping_clock());
-        // too little to look at the clock for
+        // too short to read the clock
         assert_eq!(gate.ask(&form("a=aaaaaaaa")).status, 200);
         assert!(gate.events.0.lock().unwrap().is_empty());
         let long = "a=aaaaaaaaaaaaaaaa&".repeat(500) + "b=<script>";

@@ -1,4 +1,4 @@
-//! HTTP/2 from clients that do not behave.
+//! HTTP/2 from misbehaving clients.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -51,7 +51,7 @@ fn b13_what_http1_refuses_is_refused_over_http2_and_told() {
             assert!(String::from_utf8(answered.body).unwrap().contains(&event.id.to_string()), "{word}");
             assert_eq!(event.request().unwrap().protocol, "HTTP/2.0");
         }
-        // one `host` that says the same is no fault
+        // one equal `host` is no error
         let request = Request::get("http://a.test/same").header("host", "A.test").body(()).unwrap();
         assert_eq!(ask(&sender, request, None).await.unwrap().body, b"/same");
     });
@@ -84,7 +84,7 @@ fn b13_an_http2_connection_ends_after_so_many_requests() {
     });
     wait_for(|| gate.gateway.open_connections() == 0, "the connection's end");
 
-    // a client that goes on all the same gets no more than may have been on their way
+    // a client that goes on gets no more than may have been in flight
     let mut client = Frames::connect(gate.address);
     let (mut answered, mut refused, mut told) = (0, 0, false);
     for at in 0..200 {
@@ -192,7 +192,7 @@ fn b13_a_client_that_does_not_answer_holds_up_no_stop() {
         END_STREAM,
     );
     assert_eq!(client.answer(1)[0].kind, HEADERS);
-    // the ping that follows GOAWAY is not acknowledged
+    // the ping after GOAWAY is not acknowledged
     assert!(gate.runtime.block_on(gate.gateway.stop(crate::support::PATIENCE)));
     let told = std::iter::from_fn(|| client.next()).any(|frame| frame.kind == GOAWAY);
     assert!(told);

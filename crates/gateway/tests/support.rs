@@ -10,7 +10,7 @@ use gateway::config::{GatewayConfig, ListenerConfig, SiteConfig};
 use gateway::{Gateway, RequestSink, Services};
 use prometheus_client::registry::Registry;
 
-/// Beyond any machine's slowness: a test that waits longer has failed.
+/// Longer than any slow machine needs: a test that waits longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Keeps events in memory.
@@ -62,7 +62,7 @@ impl Gate {
         })
     }
 
-    /// With services of the test's choice.
+    /// Starts a gateway with the test's services.
     pub fn with_services(
         config: &GatewayConfig,
         rules: Option<Arc<waf::RuleSet>>,
@@ -119,7 +119,7 @@ impl Gate {
     }
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 #[track_caller]
 pub fn wait_for(mut what: impl FnMut() -> bool, name: &str) {
     let start = Instant::now();
@@ -135,7 +135,7 @@ pub struct Seen {
     /// Request line and fields, without the empty line.
     pub head: String,
     pub body: Vec<u8>,
-    /// Which connection it came by, from 0.
+    /// Number of its connection, from 0.
     pub connection: usize,
 }
 
@@ -152,7 +152,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// What an upstream does after it has read a request.
+/// An upstream's action after it has read a request.
 pub enum Answer {
     /// Writes these bytes and waits for the next request.
     Bytes(Vec<u8>),
@@ -211,7 +211,7 @@ impl Upstream {
     }
 }
 
-/// An upstream that answers once it has read a request's head, and then closes or reads on without another word.
+/// An upstream that responds after a request's head, and then closes or reads on.
 pub fn early_upstream(answer: &'static str, closes: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -258,7 +258,7 @@ fn serve(stream: TcpStream, connection: usize, all: &Mutex<Vec<Seen>>, answer: &
     }
 }
 
-/// A client that sends and reads bytes as they are.
+/// A client of raw bytes.
 pub struct Client {
     pub stream: TcpStream,
     pub buf: Vec<u8>,
@@ -307,7 +307,7 @@ impl Client {
         self.stream.write_all(bytes.as_ref()).unwrap();
     }
 
-    /// Sends as far as the other side takes it: it may refuse and close.
+    /// Sends as much as the other side accepts: it may refuse and close.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
         let _refused = self.stream.write_all(bytes.as_ref());
     }
@@ -339,7 +339,7 @@ impl Client {
         }
     }
 
-    /// So many bytes, or none if the other side closes before.
+    /// Reads this many bytes, or none if the other side closes before.
     pub fn exact(&mut self, length: usize) -> Option<Vec<u8>> {
         self.try_exact(length)
     }
@@ -442,7 +442,7 @@ impl Client {
         self.buf.is_empty() && !self.more()
     }
 
-    /// All that comes until the other side closes.
+    /// Reads until the other side closes.
     pub fn rest(&mut self) -> Vec<u8> {
         while self.more() {}
         std::mem::take(&mut self.buf)

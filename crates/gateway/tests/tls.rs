@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, Server
 
 use crate::support::{Gate, PATIENCE, Upstream, config, ok, wait_for};
 
-/// An authority and the certificates that it has made, as files.
+/// An authority and its certificates, as files.
 pub struct Authority {
     pub dir: tempfile::TempDir,
     issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
@@ -137,7 +137,7 @@ fn certificates_are_reloaded_without_closing_connections() {
     assert_eq!(open.conn.peer_certificates().unwrap()[0], old);
     assert!(get(&mut open).ends_with("/tls"));
 
-    // a key that does not belong to the certificate: refused, and the old pair stays
+    // a key of another certificate: refused, and the old pair stays
     let other = authority.issue("other", &["a.test"]);
     std::fs::copy(&other.key, &files.key).unwrap();
     let error = gate.reload(&config).unwrap_err().to_string();
@@ -155,7 +155,7 @@ fn plain_text_on_a_tls_port_is_closed_and_counted() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     // an alert at most, no answer
     assert!(client.rest().len() < 16);
-    // the connection may be closed before that is counted
+    // the connection may close before it is counted
     let counter = "monban_connections_refused_total{reason=\"tls\"}";
     wait_for(|| gate.metric(counter) == Some(1.0), "the count");
 }
@@ -194,7 +194,7 @@ fn tls_upstream(files: &CertificateConfig) -> SocketAddr {
             let mut stream = StreamOwned::new(connection, tcp.unwrap());
             let mut head = Vec::new();
             let mut byte = [0];
-            // a client that does not trust the certificate leaves here
+            // a client that does not trust the certificate disconnects here
             while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
                 head.push(byte[0]);
             }

@@ -8,7 +8,7 @@ use gateway::config::{AccessLogConfig, AccessLogFormat};
 use crate::rules::rules;
 use crate::support::{Answer, Client, Gate, Upstream, config, early_upstream, ok, wait_for};
 
-/// An upstream that switches to the protocol it is asked for, and then says what it hears.
+/// An upstream that switches to the requested protocol and then echoes.
 fn switching() -> Upstream {
     Upstream::start(|seen| {
         let Some(upgrade) = seen.header("upgrade").map(str::to_owned) else {

@@ -1,4 +1,4 @@
-//! Ordinary requests and attacks, with the decision that Apache takes on each.
+//! Ordinary requests and attacks, with Apache's decision on each.
 //!
 //! A file holds many requests with their exact bytes:
 //!
@@ -55,11 +55,11 @@ pub struct Entry {
     pub line: usize,
     /// The bytes to send.
     pub request: Vec<u8>,
-    /// What Apache did with it; none if that has not been recorded yet.
+    /// Apache's decision; none if it is not recorded yet.
     pub recorded: Option<Decision>,
 }
 
-/// What became of a request.
+/// The decision on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// The status of the response, 0 if there was none.
@@ -69,7 +69,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// What an outcome shows.
+    /// Reads the decision from an outcome.
     pub fn of(outcome: &Outcome) -> Self {
         let mut ids = rule_ids(&outcome.log);
         ids.retain(|id| id / 1000 != 980);
@@ -78,7 +78,7 @@ impl Decision {
         Self { status: outcome.response.as_ref().map_or(0, |response| response.status), ids }
     }
 
-    /// Whether the gate stopped the request itself, as opposed to what the upstream answered.
+    /// Whether the gate stopped the request itself; false for a response of the upstream.
     pub fn blocked(&self) -> bool {
         matches!(self.status, 0 | 400..=599)
     }
@@ -129,7 +129,7 @@ pub fn parse(text: &str) -> Result<Corpus, String> {
     Ok(corpus)
 }
 
-/// [`parse`] of a file.
+/// Reads and parses a file.
 ///
 /// # Errors
 /// `FILE:LINE: what is wrong`, or why it cannot be read.
@@ -138,7 +138,7 @@ pub fn read(path: &Path) -> Result<Corpus, String> {
     parse(&text).map_err(|error| format!("{}:{error}", path.display()))
 }
 
-/// `text` with `decisions`, one for each request in order, behind the arrows.
+/// Returns `text` with `decisions`, one for each request in order, after the arrows.
 pub fn record(text: &str, decisions: &[Decision]) -> String {
     let mut decisions = decisions.iter();
     let mut out = String::with_capacity(text.len());
@@ -160,12 +160,12 @@ pub fn replay(corpus: &Corpus, target: &mut dyn Target) -> Vec<Decision> {
     corpus.entries.iter().map(|entry| Decision::of(&target.exchange(&entry.request))).collect()
 }
 
-/// How a target's decisions compare with the recordings.
+/// Comparison of a target's decisions with the recordings.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How many requests were sent.
+    /// Number of requests.
     pub requests: usize,
-    /// How many of them the target blocked.
+    /// Number of requests that the target blocked.
     pub blocked: usize,
     /// Blocked instead of let through or the other way round, without being a known difference.
     pub wrong: Vec<String>,

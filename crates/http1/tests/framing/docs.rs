@@ -1,4 +1,4 @@
-//! docs/reference/framing.md is made from the table.
+//! Generates docs/reference/framing.md from the table.
 
 use super::{Case, cases};
 
@@ -26,7 +26,7 @@ fn code(text: &str) -> String {
 }
 
 fn row(case: &Case) -> String {
-    // The part of the request that every case shares says nothing.
+    // the common part of all requests is left out
     let source = case.source.replace(" HTTP/1.1\\r\\nHost: a\\r\\n", " … ");
     let nginx = if case.agrees() { case.nginx.clone() } else { format!("**{}**", case.nginx) };
     format!("| {} | {} | {} | {nginx} | {} |\n", case.name, code(&source), case.ours, case.why)

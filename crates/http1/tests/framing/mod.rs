@@ -1,4 +1,4 @@
-//! The table of framing cases: `cases.txt`, which says how to read it.
+//! The table of framing cases: `cases.txt`, which describes its format.
 
 mod docs;
 mod nginx;
@@ -9,10 +9,10 @@ use std::str::Chars;
 
 /// One case of the table.
 pub struct Case {
-    /// The heading it stands under.
+    /// Its heading.
     pub section: String,
     pub name: String,
-    /// As written, escapes and all.
+    /// The text with its escapes.
     pub source: String,
     /// The bytes to send.
     pub send: Vec<u8>,
@@ -22,7 +22,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Whether we and nginx answer alike: by the same status, or both by letting the request in.
+    /// Whether monban and nginx agree: the same status, or both accept the request.
     pub fn agrees(&self) -> bool {
         let ours = self.ours.split(' ').next().unwrap();
         ours == self.nginx || (ours == "accept" && self.nginx == "200")

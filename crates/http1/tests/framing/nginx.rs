@@ -1,4 +1,4 @@
-//! nginx's column: each case is sent to a running nginx that stands before a reflector.
+//! nginx's column: each case goes to a running nginx in front of a reflector.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ use super::cases;
 fn answer(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    // nginx may answer and close before it has read all.
+    // nginx may respond and close before it has read everything
     let _ = stream.write_all(request);
     let mut received = Vec::new();
     let mut piece = [0; 4096];

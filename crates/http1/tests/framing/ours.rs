@@ -1,20 +1,20 @@
-//! Our column, and what must hold for every case however its bytes arrive.
+//! Our column, and invariants of every case however its bytes arrive.
 
 use bytes::BytesMut;
 use http1::{BodyDecoder, Decoded, Error, HeadLimits, Headers, RequestParser};
 
 use super::cases;
 
-/// A request as read.
+/// A parsed request.
 #[derive(Debug, PartialEq)]
 struct Request {
     content: Vec<u8>,
     trailers: Headers,
-    /// What is left for the next one.
+    /// The bytes after it.
     rest: Vec<u8>,
 }
 
-/// The first request of a connection on which these pieces arrive; `None` when they are not all of it.
+/// Returns the first request of a connection with these pieces; `None` if they are incomplete.
 fn read(pieces: &[&[u8]]) -> Result<Option<Request>, Error> {
     let mut buf = BytesMut::new();
     let mut pieces = pieces.iter();

@@ -1,4 +1,4 @@
-//! hyper, as axum serves it: what never reaches a handler, and what reaches it repaired.
+//! hyper, as in axum: requests that never reach a handler, and requests that it repairs.
 
 use std::sync::{Arc, Mutex};
 
