@@ -405,7 +405,7 @@ pub enum AccessLogFormat {
 /// Reads a list of networks; an address stands for the network that contains only it.
 ///
 /// # Errors
-/// What is neither.
+/// An element that is neither.
 pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     struct Network(IpNet);
     struct Text;

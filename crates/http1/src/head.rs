@@ -1,7 +1,7 @@
 //! The shared parts of request and response heads: lines, field lines, [`Version`].
 //!
-//! Field lines are parsed here and not by `httparse`: it takes a bare LF for the end of a line, names no place
-//! for an error, and begins anew at each call, which is quadratic when a client sends a byte at a time
+//! This parser reads field lines, not `httparse`, which accepts a bare LF as the end of a line, gives no place
+//! for an error, and starts again at each call, which is quadratic when a client sends a byte at a time
 //! (measured in `tests/parsers`).
 
 use std::ops::Range;

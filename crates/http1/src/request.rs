@@ -158,8 +158,8 @@ impl RequestParser {
     /// body, a pipelined request) stay in `buf`. Between calls, only append to `buf`.
     ///
     /// # Errors
-    /// What is wrong with the syntax or beyond `limits`; the bytes stay in `buf`, as evidence. The connection
-    /// must be closed, for where the next request begins is unknown.
+    /// Errors of syntax or limits; the bytes stay in `buf` as evidence. The connection
+    /// must be closed, because the start of the next request is unknown.
     pub fn parse(&mut self, buf: &mut BytesMut, limits: &HeadLimits) -> Result<Option<RequestHead>, Error> {
         let Some(ranges) = self.reader.read(buf, limits)? else { return Ok(None) };
         let base = ranges.head.start;

@@ -115,7 +115,7 @@ impl ResponseParser {
     /// `buf`.
     ///
     /// # Errors
-    /// What is wrong with the syntax or beyond `limits` (`target_bytes` does not matter). The answer to the
+    /// Errors of syntax or limits (`target_bytes` does not apply). The answer to the
     /// client is a 502, and the upstream connection must be closed.
     pub fn parse(&mut self, buf: &mut BytesMut, limits: &HeadLimits) -> Result<Option<ResponseHead>, Error> {
         let Some(ranges) = self.reader.read(buf, limits)? else { return Ok(None) };

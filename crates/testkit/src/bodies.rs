@@ -88,7 +88,7 @@ impl Case {
 /// Parses a file's text. Without `kind` each case has that of its Content-Type.
 ///
 /// # Errors
-/// `LINE: what is wrong`, the first one.
+/// `LINE: error`, the first one.
 pub fn parse(text: &str, kind: Option<Kind>) -> Result<Vec<Case>, String> {
     let mut cases: Vec<Case> = Vec::new();
     let mut open = false;
@@ -132,7 +132,7 @@ pub fn parse(text: &str, kind: Option<Kind>) -> Result<Vec<Case>, String> {
 /// Reads and parses a file.
 ///
 /// # Errors
-/// `FILE:LINE: what is wrong`, or why it cannot be read.
+/// `FILE:LINE: error`, or why it cannot be read.
 pub fn read(path: &Path, kind: Option<Kind>) -> Result<Vec<Case>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     parse(&text, kind).map_err(|error| format!("{}:{error}", path.display()))

@@ -41,7 +41,7 @@ impl Response {
 /// Sends `request` on a connection of its own and returns the final response; interim ones (1xx) are skipped.
 ///
 /// # Errors
-/// What the socket reports; `InvalidData` if the answer is not HTTP/1; `UnexpectedEof` if it ends early;
+/// Errors of the socket; `InvalidData` if the response is not HTTP/1; `UnexpectedEof` if it ends early;
 /// `WouldBlock` if the server says nothing for [`TIMEOUT`].
 pub fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<Response> {
     exchange_within(address, request, TIMEOUT)

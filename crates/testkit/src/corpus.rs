@@ -94,7 +94,7 @@ impl fmt::Display for Decision {
 /// Reads a file's text.
 ///
 /// # Errors
-/// `LINE: what is wrong`, the first one.
+/// `LINE: error`, the first one.
 pub fn parse(text: &str) -> Result<Corpus, String> {
     let mut corpus = Corpus::default();
     let mut fields: Vec<(String, Vec<&str>)> = Vec::new();
@@ -132,7 +132,7 @@ pub fn parse(text: &str) -> Result<Corpus, String> {
 /// Reads and parses a file.
 ///
 /// # Errors
-/// `FILE:LINE: what is wrong`, or why it cannot be read.
+/// `FILE:LINE: error`, or why it cannot be read.
 pub fn read(path: &Path) -> Result<Corpus, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     parse(&text).map_err(|error| format!("{}:{error}", path.display()))

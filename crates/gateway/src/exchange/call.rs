@@ -31,7 +31,7 @@ pub(super) enum Received {
     Failed(Failure),
     /// The response broke off after its head.
     Cut(Failure),
-    /// The client's share of memory is spent.
+    /// The client has used up its share of memory.
     Spent,
     /// Neither memory nor disk can hold the body.
     NotHeld(HoldError),

@@ -106,7 +106,7 @@ impl Certificate {
     /// Reads a certificate with its key.
     ///
     /// # Errors
-    /// Why the pair cannot be used.
+    /// The error of the pair.
     pub fn load(files: &CertificateConfig) -> Result<Self, Error> {
         let pair = pem::load_pair(files, &provider())?;
         Self::of(&pair.cert, &files.certificate)

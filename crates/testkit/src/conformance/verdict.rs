@@ -10,7 +10,7 @@ use crate::target::{Outcome, Target};
 /// Sends every stage of `case` and judges it.
 ///
 /// # Errors
-/// What the first stage that failed expected, and what it got instead.
+/// Expectation of the first failed stage, and its result.
 pub fn run(case: &Case, target: &mut dyn Target) -> Result<(), String> {
     for stage in &case.stages {
         let request = request::bytes(&stage.input)?;
