@@ -31,7 +31,7 @@ pub enum Action {
     // How it looks.
     /// `t:name`
     Transformation(Transformation),
-    /// `t:none`: what stood before it, defaults included, is dropped.
+    /// `t:none`: drops the transformations before it, including defaults.
     TransformationNone,
     /// `capture`
     Capture,
@@ -49,7 +49,7 @@ pub enum Action {
     // What happens to the request: the disruptive ones, of which the last counts.
     /// `allow`, `allow:phase`, `allow:request`
     Allow(AllowScope),
-    /// `block`: as SecDefaultAction says.
+    /// `block`: the action of SecDefaultAction.
     Block,
     /// `deny`
     Deny,
@@ -79,9 +79,9 @@ pub enum Action {
     AuditLog,
     /// `noauditlog`
     NoAuditLog,
-    /// `sanitiseArg:name` and its kin.
+    /// `sanitiseArg:name` and the like.
     Sanitise {
-        /// What is hidden.
+        /// The kind of field that it hides.
         what: Sanitise,
         /// The argument's or header's name; for `sanitiseMatchedBytes` the bytes to keep, such as `1/4`; else empty.
         name: Vec<u8>,
@@ -89,7 +89,7 @@ pub enum Action {
     // Data.
     /// `setvar:tx.score=+%{tx.critical}`
     SetVar(SetVar),
-    /// `expirevar:ip.x=3600`: the variable goes after so many seconds.
+    /// `expirevar:ip.x=3600`: removes the variable after so many seconds.
     ExpireVar {
         /// The collection's name.
         collection: Template,
@@ -98,7 +98,7 @@ pub enum Action {
         /// Seconds from now.
         seconds: Template,
     },
-    /// `deprecatevar:ip.x=60/300`: less by 60 every 300 seconds.
+    /// `deprecatevar:ip.x=60/300`: subtracts 60 every 300 seconds.
     DeprecateVar {
         /// The collection's name.
         collection: Template,
@@ -120,11 +120,11 @@ pub enum Action {
     SetUid(Template),
     /// `setrsc:…`
     SetRsc(Template),
-    /// `setenv:NAME=value`; without a value the name is removed where it starts with `!`.
+    /// `setenv:NAME=value`. Without a value, a name that starts with `!` is removed.
     SetEnv {
         /// The name; with `!` before it to remove the variable.
         name: Template,
-        /// The value, "1" if none was given.
+        /// The value; "1" without one.
         value: Template,
     },
     /// `exec:path`
@@ -137,7 +137,7 @@ pub enum Action {
     Ctl(Ctl),
 }
 
-/// How far `allow` reaches.
+/// The scope of `allow`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllowScope {
     /// The rest of the transaction (phase 5 still runs).
@@ -168,16 +168,16 @@ pub enum Sanitise {
 pub struct SetVar {
     /// The collection (`tx`, `ip`, …).
     pub collection: crate::variable::Variable,
-    /// The key; macros are expanded when the action runs.
+    /// The key; its macros are expanded when the action runs.
     pub key: Template,
-    /// What is done to it.
+    /// The operation.
     pub change: Change,
 }
 
-/// What `setvar` does.
+/// The operation of `setvar`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// `=value`; without a value "1".
+    /// `=value`; "1" without a value.
     Set(Template),
     /// `=+value`
     Add(Template),
@@ -227,7 +227,7 @@ pub enum Ctl {
 }
 
 crate::names::named_enum! {
-    /// What reads a request body.
+    /// A processor of request bodies.
     pub enum BodyProcessor {
         UrlEncoded = "URLENCODED",
         Multipart = "MULTIPART",

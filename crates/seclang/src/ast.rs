@@ -1,4 +1,4 @@
-//! The syntax tree: what a set of rule files says, includes resolved, in order.
+//! The syntax tree: the directives of a set of rule files in their order, with includes resolved.
 
 use crate::action::Action;
 use crate::operator::OperatorCall;
@@ -12,7 +12,7 @@ use crate::variable::Variable;
 pub struct Document {
     /// The files' names as given or found, indexed by [`FileId`].
     pub files: Vec<String>,
-    /// The directives; an Include's stand in its place.
+    /// The directives. Those of an Include are in its place.
     pub directives: Vec<Directive>,
 }
 
@@ -23,16 +23,16 @@ impl Document {
     }
 }
 
-/// One directive and where it stands.
+/// One directive and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directive {
     /// Its place.
     pub span: Span,
-    /// What it says.
+    /// Its contents.
     pub kind: DirectiveKind,
 }
 
-/// What a directive says.
+/// The contents of a directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DirectiveKind {
     /// `SecRule TARGETS "OPERATOR" "ACTIONS"`
@@ -41,7 +41,7 @@ pub enum DirectiveKind {
     Action(Vec<Action>),
     /// `SecMarker NAME`
     Marker(Vec<u8>),
-    /// `SecDefaultAction "ACTIONS"`; holds for the rules behind it in the same configuration context.
+    /// `SecDefaultAction "ACTIONS"`: applies to later rules in the same configuration context.
     DefaultAction(Vec<Action>),
     /// `SecRuleRemoveById 1 2-5 "7-9"`
     RemoveById(Vec<IdRange>),
@@ -53,48 +53,48 @@ pub enum DirectiveKind {
     UpdateTargetById {
         /// The rules.
         rules: RuleRef,
-        /// Targets to add; exclusions take away.
+        /// Targets to add; exclusions remove.
         targets: Vec<Target>,
-        /// If given, these targets are replaced by `targets`.
+        /// Targets that `targets` replace, if given.
         replaced: Vec<Target>,
     },
     /// `SecRuleUpdateTargetByTag REGEX "TARGETS" ["REPLACED"]`
     UpdateTargetByTag {
         /// The pattern of the rules' tags.
         pattern: String,
-        /// Targets to add; exclusions take away.
+        /// Targets to add; exclusions remove.
         targets: Vec<Target>,
-        /// If given, these targets are replaced by `targets`.
+        /// Targets that `targets` replace, if given.
         replaced: Vec<Target>,
     },
     /// `SecRuleUpdateTargetByMsg REGEX "TARGETS" ["REPLACED"]`
     UpdateTargetByMsg {
         /// The pattern of the rules' messages.
         pattern: String,
-        /// Targets to add; exclusions take away.
+        /// Targets to add; exclusions remove.
         targets: Vec<Target>,
-        /// If given, these targets are replaced by `targets`.
+        /// Targets that `targets` replace, if given.
         replaced: Vec<Target>,
     },
     /// `SecRuleUpdateActionById ID[:OFFSET] "ACTIONS"`
     UpdateActionById {
         /// The rules.
         rules: RuleRef,
-        /// Actions to add or to put in the place of those of their kind; never id, phase or chain.
+        /// Actions to add, or to replace those of their kind; never id, phase or chain.
         actions: Vec<Action>,
     },
-    /// Anything that sets an option of the engine.
+    /// Any directive that sets an option of the engine.
     Setting(Setting),
 }
 
 /// `SecRule`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// What it looks at.
+    /// The values that it reads.
     pub targets: Vec<Target>,
-    /// What it asks of each value.
+    /// The test of each value.
     pub operator: OperatorCall,
-    /// What it does.
+    /// The actions.
     pub actions: Vec<Action>,
 }
 
@@ -108,13 +108,13 @@ pub struct IdRange {
 }
 
 impl IdRange {
-    /// Whether `id` lies in it.
+    /// Whether the range includes `id`.
     pub fn contains(self, id: u64) -> bool {
         (self.first..=self.last).contains(&id)
     }
 }
 
-/// The rules that an update means: ids, and within a chain the link counted from the head (0).
+/// The rules of an update: ids, and the link within a chain, counted from the head (0).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleRef {
     /// The ids.
@@ -126,22 +126,22 @@ pub struct RuleRef {
 /// One target of a rule: `&REQUEST_HEADERS:Host`, `!ARGS:/^x/`, `XML:/*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// `!`: what it names is taken away from the other targets.
+    /// `!`: removes its values from the other targets.
     pub excluded: bool,
-    /// `&`: the number of values, not the values.
+    /// `&`: the number of values instead of the values.
     pub counted: bool,
     /// The variable.
     pub variable: Variable,
-    /// What part of a collection.
+    /// The part of a collection.
     pub selector: Option<Selector>,
 }
 
-/// The part of a collection that a target means.
+/// A part of a collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
-    /// A key; compares without case. May hold macros in ctl targets only.
+    /// A key, in any case. Only a ctl target may have macros.
     Key(Vec<u8>),
-    /// `/pattern/`, quoted or not: the keys that match, without case.
+    /// `/pattern/`, quoted or not: the keys that match, in any case.
     Regex(String),
     /// An XPath expression for `XML`.
     XPath(String),

@@ -1,22 +1,22 @@
-//! The names of directives, how many arguments each takes, and whether monban does what it says.
+//! The names of directives, the number of their arguments, and what monban does with each.
 
 /// What monban does with a directive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Support {
-    /// As ModSecurity does.
+    /// It does what ModSecurity does.
     Done,
-    /// Accepted without effect, because stock configurations set it.
+    /// It accepts the directive without effect, because stock configurations set it.
     Ignored(&'static str),
-    /// An error, for this reason.
+    /// It refuses the directive, for this reason.
     Refused(&'static str),
-    /// `On` is an error, for this reason; `Off` is accepted.
+    /// It refuses `On`, for this reason, and accepts `Off`.
     OffOnly(&'static str),
 }
 
 /// A directive of the language.
 #[derive(Debug, Clone, Copy)]
 pub struct DirectiveName {
-    /// The name; case does not matter.
+    /// The name, in any case.
     pub name: &'static str,
     /// The fewest arguments.
     pub least: usize,
@@ -56,7 +56,7 @@ const COUNTED: &str =
 const MEMORY: &str = "monban keeps the inspected part of a body in memory and writes no upload to disk";
 const HASH: &str = "monban has no link hashing";
 
-/// Every directive, in the order of the alphabet.
+/// Every directive, in alphabetical order.
 pub const DIRECTIVES: &[DirectiveName] = &[
     done("Include", 1, MANY, "FILE or PATTERN…"),
     done("IncludeOptional", 1, MANY, "FILE or PATTERN…"),
@@ -154,7 +154,7 @@ pub const DIRECTIVES: &[DirectiveName] = &[
 ];
 
 impl DirectiveName {
-    /// The directive of that name; case does not matter.
+    /// Returns the directive of that name, in any case.
     pub fn find(name: &str) -> Option<&'static DirectiveName> {
         DIRECTIVES.iter().find(|directive| directive.name.eq_ignore_ascii_case(name))
     }

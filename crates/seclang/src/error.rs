@@ -1,4 +1,4 @@
-//! What can be wrong with rule text, and where.
+//! Faults of rule text, with their places.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use std::fmt;
 pub struct LoadError {
     /// The file's name, as given or found.
     pub file: String,
-    /// The line, counted from 1; 0 if the fault is that of the whole file.
+    /// The line, counted from 1; 0 if the fault concerns the whole file.
     pub line: u32,
-    /// The column in bytes, counted from 1; 0 if the fault is that of the whole file.
+    /// The column in bytes, counted from 1; 0 if the fault concerns the whole file.
     pub column: u32,
-    /// What is wrong.
+    /// The kind of fault.
     pub kind: LoadErrorKind,
-    /// The text at fault, as written; bytes that are not UTF-8 are replaced. May be empty.
+    /// The text at fault, as written, with bytes that are not UTF-8 replaced. May be empty.
     pub text: String,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// The kinds of faults. Their text ends without a full stop and quotes rule text in backticks.
+/// Kinds of faults. Their text ends without a full stop and quotes rule text in backticks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoadErrorKind {
     /// A file that does not exist.
@@ -40,19 +40,19 @@ pub enum LoadErrorKind {
     Unreadable {
         /// The file.
         path: String,
-        /// What the source says.
+        /// The source's message.
         reason: String,
     },
     /// An Include whose pattern matches no file.
     #[error("no file matches `{0}`")]
     NothingMatches(String),
-    /// A file that includes itself, by way of others or not.
+    /// A file that includes itself, directly or not.
     #[error("include cycle: {}", .0.join(" includes "))]
     IncludeCycle(Vec<String>),
-    /// More than a limit of [`crate::limits`].
+    /// A limit of [`crate::limits`] is exceeded.
     #[error("{what}: more than {limit}")]
     Limit {
-        /// What there is too much of, with its unit.
+        /// The thing that is limited, with its unit.
         what: &'static str,
         /// The limit.
         limit: u64,
@@ -63,22 +63,22 @@ pub enum LoadErrorKind {
     /// A quote that is not closed.
     #[error("the quote {0} is not closed")]
     UnclosedQuote(char),
-    /// A name that the language does not have.
+    /// A word that the language does not have.
     #[error("unknown {what} `{name}`{}", .hint.as_ref().map(|h| format!("; did you mean `{h}`?")).unwrap_or_default())]
     Unknown {
         /// Kind of word: directive, variable, operator, transformation, action, …
         what: &'static str,
         /// The name.
         name: String,
-        /// The known name that is nearest.
+        /// The nearest known name.
         hint: Option<String>,
     },
-    /// Something known that monban does not do.
+    /// A known word that monban does not support.
     #[error("`{name}` is not supported: {reason}")]
     Refused {
         /// The directive, block or value.
         name: String,
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
     /// A directive with too few or too many arguments.
@@ -86,9 +86,9 @@ pub enum LoadErrorKind {
     ArgumentCount {
         /// The directive.
         name: &'static str,
-        /// How many it takes.
+        /// The number that it takes.
         expected: String,
-        /// How many there are.
+        /// The number that was given.
         found: usize,
     },
     /// A value that a directive or action does not take.
@@ -96,9 +96,9 @@ pub enum LoadErrorKind {
     Value {
         /// The directive, action (`ctl:` with its name) or operator (with `@`).
         name: String,
-        /// What it takes.
+        /// The values that it takes.
         expected: String,
-        /// What there is.
+        /// The value that was given.
         found: String,
     },
     /// An action or operator without the value that it needs.
@@ -106,21 +106,21 @@ pub enum LoadErrorKind {
     MissingValue {
         /// The action or operator.
         name: String,
-        /// What it needs.
+        /// The value that it needs.
         expected: String,
     },
     /// A value for an action that takes none.
     #[error("`{0}` takes no value")]
     UnexpectedValue(&'static str),
-    /// Bytes that are not UTF-8 where text is needed (patterns, file names); elsewhere they are allowed.
+    /// Bytes that are not UTF-8 where text is needed (patterns, file names). Elsewhere they are allowed.
     #[error("`{0}` takes UTF-8 text only")]
     NotUtf8(&'static str),
-    /// Text where a separator should stand.
+    /// Text in place of a separator.
     #[error("expected `{expected}` before `{found}`")]
     Separator {
         /// The separator.
         expected: char,
-        /// What stands there.
+        /// The text.
         found: String,
     },
     /// A list without a member.
@@ -138,18 +138,18 @@ pub enum LoadErrorKind {
     /// A rule without an id.
     #[error("a rule needs an `id`")]
     MissingId,
-    /// An id that another rule has.
+    /// An id that another rule has already.
     #[error("rule id {id} is already used at {first}")]
     DuplicateId {
         /// The id.
         id: u64,
-        /// Where it was used first, `file:line`.
+        /// Place of its first use, `file:line`.
         first: String,
     },
-    /// An action that may stand on the first rule of a chain only.
+    /// An action that is allowed on the first rule of a chain only.
     #[error("`{0}` can stand only on the first rule of a chain")]
     NotInLink(&'static str),
-    /// An action that cannot stand in a directive.
+    /// An action that is not allowed in a directive.
     #[error("`{action}` cannot stand in `{directive}`")]
     NotHere {
         /// The action.
@@ -160,7 +160,7 @@ pub enum LoadErrorKind {
     /// A SecDefaultAction that lacks something.
     #[error("`SecDefaultAction` needs {0}")]
     DefaultActionLacks(&'static str),
-    /// `chain`, and then something other than a rule.
+    /// `chain`, followed by something other than a rule.
     #[error("a `SecRule` or `SecAction` must follow the `chain` of line {line}, not `{found}`")]
     ChainBroken {
         /// The line of the rule with `chain`.
@@ -184,7 +184,7 @@ fn shown(text: &str) -> String {
     if text.is_empty() { "an empty text".to_owned() } else { format!("`{text}`") }
 }
 
-/// A fault at a place in a file's bytes, before the loader makes a [`LoadError`] of it.
+/// A fault at an offset in a file, before the loader makes a [`LoadError`] of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// Offset in the file's bytes.
@@ -193,10 +193,10 @@ pub(crate) struct Fault {
     pub kind: LoadErrorKind,
 }
 
-/// The name nearest to `name` among `known`, if it is near enough that a slip explains it.
+/// Returns the name among `known` nearest to `name`, if it is near enough for a typing error.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_ascii_lowercase();
-    // Nobody mistypes a long text into a name; and the distance takes quadratic time.
+    // Nobody mistypes a long text into a name, and the distance takes quadratic time.
     if name.len() > 64 {
         return None;
     }

@@ -1,44 +1,44 @@
-//! Bytes to directives' words, as Apache reads its configuration (server/util.c, `ap_cfg_getline` and
-//! `ap_getword_conf`): the way in which ModSecurity 2 gets its rules.
+//! Bytes to the words of directives, as Apache reads its configuration (server/util.c, `ap_cfg_getline` and
+//! `ap_getword_conf`), because ModSecurity 2 gets its rules that way.
 //!
-//! - A backslash before the line end joins the next line, inside quotes too. A comment is a joined line that starts
-//!   with `#`: so a backslash at its end makes the next line part of it, and a `#` line in the middle of a
-//!   continuation is no comment.
-//! - A word is quoted by `"` or `'`. Inside, a backslash before the quote or a backslash gives that byte; before
-//!   anything else it stays. In a word without quotes `\\` gives one backslash. A missing quote stands at the line's end.
+//! - A backslash before the line end joins the next line, even inside quotes. A comment is a joined line that starts with `#`:
+//!   a backslash at its end makes the next line part of it, and a `#` line in the middle of a continuation is no comment.
+//! - `"` or `'` quote a word. Inside, a backslash before the quote or a backslash gives that byte; before anything else it
+//!   stays. In a word without quotes `\\` gives one backslash. A missing quote is assumed at the line's end.
 
 use crate::error::{Fault, LoadErrorKind};
 use crate::limits;
+use crate::span::offset;
 
-/// Bytes with the place in the file that each came from.
+/// Bytes with the place of each in the file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Text {
     bytes: Vec<u8>,
     at: Vec<u32>,
-    /// The place just behind it.
+    /// The place directly after it.
     end: u32,
 }
 
 impl Text {
-    pub fn push(&mut self, byte: u8, at: u32) {
+    pub(crate) fn push(&mut self, byte: u8, at: u32) {
         self.bytes.push(byte);
         self.at.push(at);
         self.end = at + 1;
     }
 
-    /// Adds bytes that stand together in the file.
-    pub fn extend(&mut self, bytes: &[u8], at: u32) {
+    /// Adds bytes that are adjacent in the file.
+    pub(crate) fn extend(&mut self, bytes: &[u8], at: u32) {
         self.bytes.extend_from_slice(bytes);
-        self.end = at + bytes.len() as u32;
+        self.end = at + offset(bytes.len());
         self.at.extend(at..self.end);
     }
 
-    /// An empty text at a place.
-    pub fn empty(at: u32) -> Text {
+    /// Makes an empty text at a place.
+    pub(crate) fn empty(at: u32) -> Text {
         Text { bytes: Vec::new(), at: Vec::new(), end: at }
     }
 
-    pub fn fragment(&self) -> Fragment<'_> {
+    pub(crate) fn fragment(&self) -> Fragment<'_> {
         Fragment { bytes: &self.bytes, at: &self.at, end: self.end }
     }
 }
@@ -52,47 +52,47 @@ pub(crate) struct Fragment<'a> {
 }
 
 impl<'a> Fragment<'a> {
-    /// Where it starts in the file.
-    pub fn start(self) -> u32 {
+    /// Its start in the file.
+    pub(crate) fn start(self) -> u32 {
         self.place(0)
     }
 
-    /// Where its byte `index` stands in the file; its end for an index beyond.
-    pub fn place(self, index: usize) -> u32 {
+    /// Returns the place of its byte `index` in the file; its end for an index beyond.
+    pub(crate) fn place(self, index: usize) -> u32 {
         self.at.get(index).copied().unwrap_or(self.end)
     }
 
-    pub fn is_empty(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self.bytes.is_empty()
     }
 
-    pub fn slice(self, from: usize, to: usize) -> Fragment<'a> {
+    pub(crate) fn slice(self, from: usize, to: usize) -> Fragment<'a> {
         Fragment { bytes: &self.bytes[from..to], at: &self.at[from..to], end: self.place(to) }
     }
 
-    pub fn from(self, from: usize) -> Fragment<'a> {
+    pub(crate) fn from(self, from: usize) -> Fragment<'a> {
         self.slice(from, self.bytes.len())
     }
 
-    pub fn trim_start(self) -> Fragment<'a> {
+    pub(crate) fn trim_start(self) -> Fragment<'a> {
         let skip = self.bytes.iter().take_while(|&&b| is_blank(b)).count();
         self.from(skip)
     }
 
-    pub fn trim(self) -> Fragment<'a> {
+    pub(crate) fn trim(self) -> Fragment<'a> {
         let start = self.trim_start();
         let keep = start.bytes.iter().rposition(|&b| !is_blank(b)).map_or(0, |last| last + 1);
         start.slice(0, keep)
     }
 
-    /// What stands before and behind the first `byte`.
-    pub fn split(self, byte: u8) -> Option<(Fragment<'a>, Fragment<'a>)> {
+    /// Splits at the first `byte`.
+    pub(crate) fn split(self, byte: u8) -> Option<(Fragment<'a>, Fragment<'a>)> {
         let at = self.bytes.iter().position(|&b| b == byte)?;
         Some((self.slice(0, at), self.from(at + 1)))
     }
 
-    /// The pieces between bytes for which `separates` holds, without the empty ones.
-    pub fn pieces(self, separates: fn(u8) -> bool) -> impl Iterator<Item = Fragment<'a>> {
+    /// Returns the pieces between bytes for which `separates` is true, without empty ones.
+    pub(crate) fn pieces(self, separates: fn(u8) -> bool) -> impl Iterator<Item = Fragment<'a>> {
         let mut rest = self;
         std::iter::from_fn(move || {
             let skip = rest.bytes.iter().take_while(|&&b| separates(b)).count();
@@ -107,29 +107,29 @@ impl<'a> Fragment<'a> {
         })
     }
 
-    /// The text for comparing with known names and for messages: UTF-8, and not longer than messages show.
-    pub fn lossy(self) -> String {
+    /// Returns the text for comparisons with known names and for messages: UTF-8, and not longer than messages show.
+    pub(crate) fn lossy(self) -> String {
         match self.bytes.get(..limits::SHOWN_BYTES) {
             Some(start) => format!("{}…", String::from_utf8_lossy(start)),
             None => String::from_utf8_lossy(self.bytes).into_owned(),
         }
     }
 
-    /// A fault of a list with too many members, at the one that is too many.
-    pub fn too_many(self, what: &'static str, limit: usize) -> Fault {
+    /// Makes the fault of a list with too many members, at the first one too many.
+    pub(crate) fn too_many(self, what: &'static str, limit: usize) -> Fault {
         self.fault(LoadErrorKind::Limit { what, limit: limit as u64 })
     }
 
-    /// The text where only UTF-8 will do; `name` is the directive or action that wants it.
-    pub fn utf8(self, name: &'static str) -> Result<String, Fault> {
+    /// Returns the text if it is UTF-8. `name` is the directive or action that requires it.
+    pub(crate) fn utf8(self, name: &'static str) -> Result<String, Fault> {
         match std::str::from_utf8(self.bytes) {
             Ok(text) => Ok(text.to_owned()),
             Err(error) => Err(self.from(error.valid_up_to()).fault(LoadErrorKind::NotUtf8(name))),
         }
     }
 
-    /// A fault at its start.
-    pub fn fault(self, kind: LoadErrorKind) -> Fault {
+    /// Makes a fault at its start.
+    pub(crate) fn fault(self, kind: LoadErrorKind) -> Fault {
         Fault { at: self.start(), text: self.lossy(), kind }
     }
 }
@@ -150,7 +150,7 @@ pub(crate) struct Line {
     pub column: u32,
 }
 
-/// The directives' lines of a file; comments and empty lines are left out.
+/// The lines of a file's directives, without comments and empty lines.
 pub(crate) struct Lines<'a> {
     bytes: &'a [u8],
     position: usize,
@@ -158,19 +158,19 @@ pub(crate) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// `bytes` must not be longer than [`limits::FILE_BYTES`], so that places fit in 32 bits.
-    pub fn new(bytes: &'a [u8]) -> Lines<'a> {
+    /// Makes the iterator. `bytes` must not be longer than [`limits::FILE_BYTES`], so that places fit in 32 bits.
+    pub(crate) fn new(bytes: &'a [u8]) -> Lines<'a> {
         Lines { bytes, position: if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 }, line: 0 }
     }
 
-    /// Reads one joined line. `None` at the end of the file.
+    /// Reads one joined line; none at the end of the file.
     fn joined(&mut self) -> Option<Result<Line, Fault>> {
         if self.position >= self.bytes.len() {
             return None;
         }
         let start = self.position;
         let first_line = self.line + 1;
-        let mut text = Text::empty(start as u32);
+        let mut text = Text::empty(offset(start));
         let mut fault = None;
         // Comments may be longer than directives, and most of CRS is comments.
         let is_comment = self.bytes[start..].iter().find(|&&b| !matches!(b, b' ' | b'\t')) == Some(&b'#');
@@ -196,9 +196,9 @@ impl<'a> Lines<'a> {
             } else if text.bytes.len() + content.len() > limits::LINE_BYTES {
                 let kind =
                     LoadErrorKind::Limit { what: "bytes of a directive", limit: limits::LINE_BYTES as u64 };
-                fault.get_or_insert(Fault { at: start as u32, text: String::new(), kind });
+                fault.get_or_insert(Fault { at: offset(start), text: String::new(), kind });
             } else {
-                text.extend(content, from as u32);
+                text.extend(content, offset(from));
             }
             if !continues {
                 break;
@@ -215,9 +215,9 @@ impl<'a> Lines<'a> {
         }
         let first = trimmed.start() as usize;
         let before = &self.bytes[start..first];
-        let line = first_line + before.iter().filter(|&&b| b == b'\n').count() as u32;
+        let line = first_line + offset(before.iter().filter(|&&b| b == b'\n').count());
         let line_start = before.iter().rposition(|&b| b == b'\n').map_or(start, |at| start + at + 1);
-        let column = (first - line_start) as u32 + 1;
+        let column = offset(first - line_start) + 1;
         let text = Text { bytes: trimmed.bytes.to_vec(), at: trimmed.at.to_vec(), end: trimmed.end };
         Some(Ok(Line { text, line, end_line: self.line, column }))
     }
@@ -236,23 +236,23 @@ impl Iterator for Lines<'_> {
     }
 }
 
-/// The line and column (both from 1) of a place in a file's bytes. `known` is an earlier place and its line: lines are
-/// counted from there, so that many faults of a long file do not take its length each. It is moved to the new place.
+/// Returns the line and column (both from 1) of a place in a file. `known` is an earlier place and its line. Lines are counted
+/// from there, so that many faults of a long file do not take its length each. The function moves it to the new place.
 pub(crate) fn line_and_column(bytes: &[u8], at: u32, known: &mut (usize, u32)) -> (u32, u32) {
     let before = &bytes[..bytes.len().min(at as usize)];
     if known.0 > before.len() {
         *known = (0, 1);
     }
-    let line = known.1 + before[known.0..].iter().filter(|&&b| b == b'\n').count() as u32;
+    let line = known.1 + offset(before[known.0..].iter().filter(|&&b| b == b'\n').count());
     *known = (before.len(), line);
     let mut line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
     if line_start == 0 && bytes.starts_with(b"\xEF\xBB\xBF") {
         line_start = 3;
     }
-    (line, before.len().saturating_sub(line_start) as u32 + 1)
+    (line, offset(before.len().saturating_sub(line_start)) + 1)
 }
 
-/// Splits a line into its words; the first is the directive's name.
+/// Splits a line into words. The first is the directive's name.
 pub(crate) fn words(line: Fragment<'_>) -> Result<Vec<Text>, Fault> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
@@ -269,7 +269,7 @@ pub(crate) fn words(line: Fragment<'_>) -> Result<Vec<Text>, Fault> {
     Ok(words)
 }
 
-/// The word at the start of `rest`, which is not empty, and what is behind it.
+/// Returns the word at the start of `rest`, which is not empty, and the text after it.
 fn word(rest: Fragment<'_>) -> (Text, Fragment<'_>) {
     let bytes = rest.bytes;
     let quote = bytes.first().copied().filter(|b| matches!(b, b'"' | b'\''));

@@ -1,18 +1,18 @@
 //! SecLang, the rule language of ModSecurity: text to a syntax tree with file:line spans, and back to text.
 //!
-//! It reads as Apache and ModSecurity 2 do, for which the Core Rule Set is written; what only libmodsecurity 3
-//! allows is read too where it has one meaning. Anything unknown is an error with its place, never skipped, and all
-//! errors of a load come together.
+//! It reads as Apache and ModSecurity 2 do, for which the Core Rule Set is written. It also reads what only libmodsecurity 3
+//! allows, if that has one meaning. Anything unknown is an error with its place and is never skipped, and a load reports all
+//! errors together.
 //!
-//! What it is not: it runs nothing, compiles no patterns and reads no files. Included files and globs come through
-//! the trait [`Source`] that the caller implements; the crate `waf` compiles the tree into something that runs.
+//! The crate runs nothing, compiles no patterns and reads no files. The caller implements the trait [`Source`] for included
+//! files and patterns, and the crate `waf` compiles the tree.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`mod@load`] | files to a [`ast::Document`]: includes, blocks, chains, ids |
-//! | [`error`] | what can be wrong, and where |
+//! | [`error`] | faults and their places |
 //! | [`limits`] | how much is read |
-//! | [`span`] | where something stands: file, first line, last line |
+//! | [`span`] | places: file, first line, last line |
 //! | [`ast`] | [`ast::Document`], its directives, rules and targets; each has `to_text()` |
 //! | [`variable`], [`operator`], [`transformation`], [`action`], [`setting`], [`directive`] | the words of the language, with their names |
 //! | [`template`] | text with macros such as `%{tx.score}` |
@@ -45,6 +45,12 @@
 //! );
 //! ```
 #![forbid(unsafe_code)]
+#![warn(
+    unreachable_pub,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap
+)]
 
 pub mod action;
 pub mod ast;

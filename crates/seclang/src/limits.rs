@@ -1,5 +1,5 @@
-//! How much rule text is read. Rule files come from the machine's owner, but a typing slip (an Include of `/dev/zero`
-//! or of a log) must end in an error, not in a full memory. Beyond each limit the load fails with a located error.
+//! How much rule text is read. Rule files belong to the machine's owner, but a typing error (an Include of `/dev/zero` or of a
+//! log) must end in an error and not in a full memory. Beyond each limit the load fails with a located error.
 
 /// Bytes of one file. CRS 4's largest is 200 kB; a list of a million addresses would take 16 MB.
 pub const FILE_BYTES: usize = 16 << 20;

@@ -7,22 +7,22 @@ use crate::lexer::{Fragment, Line, Lines, Text, line_and_column, words};
 use crate::limits;
 use crate::parse::actions::has_chain;
 use crate::parse::directives::{chain_broken, check_count, directive, find};
-use crate::span::{FileId, Span};
+use crate::span::{FileId, Span, offset};
 use std::collections::{BTreeMap, HashMap};
 
-/// Where rule text comes from: a file system, or memory in tests.
+/// A source of rule text: a file system, or memory in tests.
 pub trait Source {
-    /// A file's bytes. An implementation may stop reading behind [`limits::FILE_BYTES`] + 1 bytes: more is refused.
+    /// Reads a file. An implementation may stop after [`limits::FILE_BYTES`] + 1 bytes: more is refused.
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError>;
 
-    /// The files that match a pattern with `*`, `?` and `[…]`, sorted by their bytes. None is no error.
+    /// Returns the files that match a pattern with `*`, `?` and `[…]`, sorted by their bytes. No match is no error.
     fn glob(&self, pattern: &str) -> Result<Vec<String>, SourceError>;
 }
 
-/// Why a source could not give a file.
+/// Why a source could not read a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// There is none of that name.
+    /// No file has that name.
     #[error("not found")]
     NotFound,
     /// Anything else: no permission, a folder, a bad pattern.
@@ -37,12 +37,12 @@ pub struct MemorySource {
 }
 
 impl MemorySource {
-    /// Without files.
+    /// Makes a source without files.
     pub fn new() -> MemorySource {
         MemorySource::default()
     }
 
-    /// With one more file.
+    /// Adds a file.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, text: impl Into<Vec<u8>>) -> MemorySource {
         self.files.insert(name.into(), text.into());
@@ -74,7 +74,7 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// A path in a rule file, made relative to that file's folder as rules mean it (`@pmFromFile`, Include).
+/// Resolves a path in a rule file, relative to that file's folder (`@pmFromFile`, Include).
 pub fn resolve(file: &str, path: &str) -> String {
     match file.rfind('/') {
         Some(slash) if !path.starts_with('/') => format!("{}/{path}", &file[..slash]),
@@ -101,7 +101,7 @@ pub fn load(source: &dyn Source, roots: &[&str]) -> Result<Document, Vec<LoadErr
     loader.finish()
 }
 
-/// Reads one text under the name that errors and spans shall have. An Include in it finds no file.
+/// Loads one text under a name for errors and spans. An Include in it finds no file.
 ///
 /// # Errors
 /// As [`load`].
@@ -118,24 +118,24 @@ struct Loader<'s> {
     source: &'s dyn Source,
     document: Document,
     errors: Vec<LoadError>,
-    /// Where each rule id was used first.
+    /// The first use of each rule id.
     ids: HashMap<u64, (FileId, u32)>,
-    /// The files being read, the including before the included.
+    /// The open files, each before the one that it includes.
     open: Vec<String>,
     total_bytes: usize,
-    /// A limit of the whole load was reached: nothing more is read.
+    /// Whether a limit of the whole load was exceeded, so that nothing more is read.
     stopped: bool,
 }
 
-/// What is kept while a file is read.
+/// The state of an open file.
 struct File<'a> {
     id: FileId,
     bytes: &'a [u8],
-    /// The blocks that are open: name and place.
+    /// Open blocks: name and place.
     blocks: Vec<(String, u32)>,
-    /// The place and line of a rule with `chain` that waits for its link.
+    /// Place and line of a rule with `chain` that waits for its link.
     chain: Option<(u32, u32)>,
-    /// Where the last fault was, and its line.
+    /// Place of the last fault, and its line.
     known: (usize, u32),
 }
 
@@ -156,7 +156,7 @@ impl<'s> Loader<'s> {
         if self.errors.is_empty() { Ok(self.document) } else { Err(self.errors) }
     }
 
-    /// The files that a path or pattern means.
+    /// Returns the files of a path or pattern.
     fn find(&self, path: &str, optional: bool) -> Result<Vec<String>, LoadErrorKind> {
         if !path.contains(['*', '?', '[']) {
             return Ok(vec![path.to_owned()]);
@@ -172,7 +172,7 @@ impl<'s> Loader<'s> {
         }
     }
 
-    /// Reads a file. Faults inside it are recorded; one of the file as a whole is returned.
+    /// Reads a file. Records faults inside it, and returns one of the file as a whole.
     fn file(&mut self, path: &str) -> Result<(), LoadErrorKind> {
         if let Some(at) = self.open.iter().position(|open| open == path) {
             let mut cycle = self.open[at..].to_vec();
@@ -205,7 +205,7 @@ impl<'s> Loader<'s> {
                 return Err(LoadErrorKind::Limit { what, limit: limit as u64 });
             }
         }
-        let id = FileId(self.document.files.len() as u32);
+        let id = FileId(offset(self.document.files.len()));
         self.document.files.push(name.to_owned());
         self.open.push(name.to_owned());
         let mut file = File { id, bytes, blocks: Vec::new(), chain: None, known: (0, 1) };
@@ -240,7 +240,7 @@ impl<'s> Loader<'s> {
         let words = match words(text) {
             Ok(words) => words,
             Err(fault) => {
-                // Whether this was the link that a chain waits for cannot be known.
+                // Nobody knows whether this was the link that a chain waits for.
                 file.chain = None;
                 return self.fault(file, fault);
             }
@@ -332,7 +332,7 @@ impl<'s> Loader<'s> {
         }
     }
 
-    /// `<IfModule security2_module>` and its end; its content is read as if it stood outside.
+    /// Handles `<IfModule security2_module>` and its end. Its contents are read as if they were outside.
     fn block(&mut self, file: &mut File<'_>, text: Fragment<'_>) {
         let inner = text.bytes.strip_suffix(b">").map_or(text.from(1), |whole| text.slice(1, whole.len()));
         if inner.bytes.first() == Some(&b'/') {

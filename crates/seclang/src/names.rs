@@ -1,14 +1,13 @@
-//! Enums whose members have names in rule text: one table makes both directions.
+//! Enums whose members have names in rule text. One table makes both directions.
 
-/// What every enum of [`named_enum`] has; for code that works on all of them.
+/// The functions of every enum of [`named_enum`], for code that works on all of them.
 pub(crate) trait Named: Copy + 'static {
     const ALL: &'static [Self];
     fn name(self) -> &'static str;
     fn from_name(name: &str) -> Option<Self>;
 }
 
-/// Defines a fieldless enum with `name()`, `aliases()`, `from_name()` (without regard to case; later names are
-/// aliases) and `ALL`.
+/// Defines a fieldless enum with `name()`, `aliases()`, `from_name()` (in any case; later names are aliases) and `ALL`.
 macro_rules! named_enum {
     ($(#[$meta:meta])* $vis:vis enum $enum:ident { $($(#[$vmeta:meta])* $variant:ident = $name:literal $(| $alias:literal)*,)* }) => {
         $(#[$meta])*
@@ -17,15 +16,15 @@ macro_rules! named_enum {
         impl $enum {
             /// Every member, in the order of the definition.
             pub const ALL: &'static [$enum] = &[$($enum::$variant,)*];
-            /// The name as ModSecurity's documentation writes it.
+            /// Returns the name, as ModSecurity's documentation writes it.
             pub const fn name(self) -> &'static str {
                 match self { $($enum::$variant => $name,)* }
             }
-            /// Other names that rule text may use.
+            /// Returns other names that rule text may use.
             pub const fn aliases(self) -> &'static [&'static str] {
                 match self { $($enum::$variant => &[$($alias,)*],)* }
             }
-            /// The member of that name or alias; case does not matter.
+            /// Returns the member of that name or alias, in any case.
             pub fn from_name(name: &str) -> Option<$enum> {
                 $(if name.eq_ignore_ascii_case($name) $(|| name.eq_ignore_ascii_case($alias))* { return Some($enum::$variant); })*
                 None

@@ -4,7 +4,7 @@ use crate::names::named_enum;
 use crate::template::Template;
 
 named_enum! {
-    /// An operator's name. `@` stands before it in rule text; without one the operator is `@rx`.
+    /// An operator's name. Rule text has `@` before it. Without one the operator is `@rx`.
     pub enum OperatorName {
         BeginsWith = "beginsWith",
         Contains = "contains",
@@ -48,7 +48,7 @@ named_enum! {
 }
 
 impl OperatorName {
-    /// Why rules with it are refused, for the operators that monban does not have.
+    /// Returns the reason why rules with it are refused, if monban does not have the operator.
     pub const fn refused(self) -> Option<&'static str> {
         use OperatorName::*;
         match self {
@@ -63,7 +63,7 @@ impl OperatorName {
         }
     }
 
-    /// Whether it compares numbers, so that its argument must be one.
+    /// Whether it compares numbers, so that its argument must be a number.
     pub const fn compares_numbers(self) -> bool {
         use OperatorName::*;
         matches!(self, Eq | Ge | Gt | Le | Lt)
@@ -73,10 +73,10 @@ impl OperatorName {
 /// An operator with its argument: `!@rx ^%{tx.allowed}$`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperatorCall {
-    /// `!` stood before it: the rule matches where the operator does not.
+    /// Whether `!` precedes it: the rule matches where the operator does not.
     pub negated: bool,
-    /// Which operator.
+    /// The operator.
     pub name: OperatorName,
-    /// Its argument; empty if none.
+    /// Its argument; empty without one.
     pub argument: Template,
 }

@@ -1,4 +1,4 @@
-//! docs/reference/seclang.md, written from the tables that the parser uses, so that it cannot be out of date.
+//! docs/reference/seclang.md, written from the tables that the parser uses, so that it is never out of date.
 
 use crate::action::BodyProcessor;
 use crate::directive::{DIRECTIVES, Support};
@@ -189,7 +189,7 @@ fn reference_is_up_to_date() {
     );
 }
 
-/// Each table's words are read: no directive or action is in a table and missing in the code that reads it.
+/// Checks that the code reads each table's words: no directive or action is in a table and missing in the code.
 #[test]
 fn every_word_of_the_tables_is_read() {
     let read = |text: String| crate::parse_str("t", &text).err().unwrap_or_default();

@@ -19,7 +19,7 @@ named_enum! {
     }
 }
 named_enum! {
-    /// What happens to a body beyond its limit.
+    /// The action for a body beyond its limit.
     pub enum LimitAction {
         Reject = "Reject",
         ProcessPartial = "ProcessPartial",
@@ -109,8 +109,8 @@ pub enum Setting {
     HttpBlKey(String),
     /// `SecUploadFileLimit`
     UploadFileLimit(u32),
-    /// Accepted because stock configurations set it; it has no meaning in monban (data, temp and upload folders,
-    /// debug log, status engine, …).
+    /// Accepted because stock configurations set it, without effect in monban (data, temp and upload folders, debug log,
+    /// status engine, …).
     Ignored {
         /// The directive.
         name: String,

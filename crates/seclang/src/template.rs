@@ -5,44 +5,44 @@ use crate::variable::Variable;
 /// A text whose macros are expanded when a rule is evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template {
-    /// Literals and macros in their order; adjacent literals are joined, empty ones left out.
+    /// Literals and macros in their order. Adjacent literals are joined, and empty ones omitted.
     pub parts: Vec<Part>,
 }
 
 /// A piece of a [`Template`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// Bytes as they stand. Rule files are bytes: they need not be UTF-8.
+    /// Bytes as written. Rule files are bytes and need not be UTF-8.
     Literal(Vec<u8>),
     /// `%{name}` or `%{collection.key}`.
     Macro(Macro),
 }
 
-/// A macro. One that names nothing known stays in the output as it was written.
+/// A macro. One with an unknown name stays in the output as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Macro {
-    /// The variable; `None` if the name is unknown (ModSecurity 2 accepts such rules).
+    /// The variable; none if the name is unknown (ModSecurity 2 accepts such rules).
     pub variable: Option<Variable>,
-    /// The key behind the first `.` or `:`, as written; keys compare without case.
+    /// The key after the first `.` or `:`, as written. Keys compare in any case.
     pub key: Option<Vec<u8>>,
-    /// The macro as it was written, with `%{` and `}`.
+    /// The macro as written, with `%{` and `}`.
     pub text: Vec<u8>,
 }
 
 impl Template {
-    /// A text without macros.
+    /// Makes a text without macros.
     pub fn literal(text: impl Into<Vec<u8>>) -> Template {
         let text = text.into();
         Template { parts: if text.is_empty() { Vec::new() } else { vec![Part::Literal(text)] } }
     }
 
-    /// Parses `text`. A `%{` without `}` is literal text; nothing is an error.
+    /// Parses `text`. A `%{` without `}` is literal text, and nothing is an error.
     pub fn parse(text: &[u8]) -> Template {
         Template::parse_with(text, |rest| rest.iter().position(|&b| b == b'}'))
     }
 
-    /// Parses a regular expression, in which `%{2}` is a percent sign with a quantifier: only `%{`, a name with an
-    /// optional key, and `}` make a macro.
+    /// Parses a regular expression, in which `%{2}` is a percent sign with a quantifier: only `%{`, a name with an optional
+    /// key, and `}` make a macro.
     pub fn parse_pattern(text: &[u8]) -> Template {
         Template::parse_with(text, |rest| {
             let length = rest
@@ -53,7 +53,7 @@ impl Template {
         })
     }
 
-    /// `inner` gets what stands behind a `%{` and says how long the macro's inside is, if it is one.
+    /// Parses a template. `inner` takes the text after a `%{` and returns the length of the macro's inside, if it is a macro.
     fn parse_with(text: &[u8], inner: fn(&[u8]) -> Option<usize>) -> Template {
         let mut parts = Vec::new();
         let mut literal_start = 0;
@@ -81,7 +81,7 @@ impl Template {
         self.parts.iter().any(|part| matches!(part, Part::Macro(_)))
     }
 
-    /// The text, if there are no macros in it.
+    /// Returns the text, if it has no macros.
     pub fn as_literal(&self) -> Option<&[u8]> {
         match self.parts.as_slice() {
             [] => Some(b""),
@@ -90,7 +90,7 @@ impl Template {
         }
     }
 
-    /// The text as it was written, macros included.
+    /// Returns the text as written, with macros.
     pub fn to_text(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for part in &self.parts {

@@ -1,6 +1,6 @@
-//! The tree back to rule text, such that reading the text gives the same tree again.
+//! The tree to rule text, such that parsing the text gives the same tree.
 //!
-//! Rule files are bytes, so the text is bytes; `Display` replaces what is not UTF-8.
+//! Rule files are bytes, so the text is bytes. `Display` replaces what is not UTF-8.
 
 use crate::action::{Action, AllowScope, Change, Ctl, Sanitise, SetVar};
 use crate::ast::{Directive, DirectiveKind, Document, IdRange, Rule, RuleRef, Selector, Target};
@@ -12,7 +12,7 @@ use crate::variable::Variable;
 use std::fmt;
 
 impl Document {
-    /// All directives, one on each line. Includes and blocks are resolved, comments are gone.
+    /// Returns all directives, one on each line. Includes and blocks are resolved, and comments are gone.
     pub fn to_text(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for directive in &self.directives {
@@ -27,14 +27,14 @@ impl Document {
 macro_rules! text {
     ($($type:ty),*) => { $(
         impl $type {
-            /// It as rule text, on one line.
+            /// Returns it as rule text, on one line.
             pub fn to_text(&self) -> Vec<u8> {
                 let mut out = Vec::new();
                 self.write(&mut out);
                 out
             }
         }
-        /// It as rule text; bytes that are not UTF-8 are replaced.
+        /// Writes it as rule text, with bytes that are not UTF-8 replaced.
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&String::from_utf8_lossy(&self.to_text()))
@@ -134,7 +134,7 @@ impl ToText for Action {
     }
 }
 
-/// A directive's argument, quoted where it must be.
+/// Writes a directive's argument, quoted if necessary.
 fn word(text: &[u8]) -> Vec<u8> {
     let bare = !text.is_empty()
         && !matches!(text[0], b'"' | b'\'')
@@ -142,7 +142,7 @@ fn word(text: &[u8]) -> Vec<u8> {
     if bare { text.to_vec() } else { quoted(text) }
 }
 
-/// A directive's argument in double quotes. A backslash needs one before it only where it would itself escape.
+/// Writes a directive's argument in double quotes. A backslash needs another one only where it would itself escape.
 fn quoted(text: &[u8]) -> Vec<u8> {
     let mut out = vec![b'"'];
     for (index, &byte) in text.iter().enumerate() {
@@ -160,7 +160,7 @@ fn quoted(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A value inside a list of actions or targets, in single quotes where it must be.
+/// Writes a value in a list of actions or targets, in single quotes if necessary.
 fn value(text: &[u8]) -> Vec<u8> {
     let bare = |b: &u8| b.is_ascii_alphanumeric() || b"_-.+%{}:;=!@[]()^$?*".contains(b);
     if !text.is_empty() && text.iter().all(bare) {
@@ -243,7 +243,7 @@ impl Action {
         }
     }
 
-    /// The action's name, without its value.
+    /// Returns the action's name, without its value.
     pub fn name(&self) -> &'static str {
         self.name_and_value().0
     }
@@ -330,7 +330,7 @@ impl Action {
     }
 }
 
-/// A collection's name as rules write it in actions.
+/// Returns a collection's name, as rules write it in actions.
 fn lower(variable: Variable) -> Vec<u8> {
     variable.name().to_ascii_lowercase().into_bytes()
 }

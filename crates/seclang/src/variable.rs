@@ -1,9 +1,9 @@
-//! The variables (and collections) that rules look at.
+//! The variables (and collections) that rules read.
 
 use crate::names::named_enum;
 
 named_enum! {
-    /// A variable or collection. Names compare without case.
+    /// A variable or collection. Names compare in any case.
     pub enum Variable {
         Args = "ARGS",
         ArgsCombinedSize = "ARGS_COMBINED_SIZE",
@@ -148,7 +148,7 @@ impl Variable {
         )
     }
 
-    /// Why it never has a value here, if it has none: rules that ask for it load, and find nothing.
+    /// Returns the reason why it never has a value in monban, if it has none. Rules that read it load, and find nothing.
     pub const fn always_empty(self) -> Option<&'static str> {
         use Variable::*;
         match self {

@@ -1,4 +1,4 @@
-//! Every word of the language and what monban does with it: for tests and documents that must leave none out.
+//! Every word of the language, and what monban does with it: for tests and documents that must omit none.
 
 use crate::action::BodyProcessor;
 use crate::directive::{DIRECTIVES, Support};
@@ -8,35 +8,35 @@ use crate::parse::ctl::CTL;
 use crate::transformation::Transformation;
 use crate::variable::Variable;
 
-/// Where a word stands.
+/// The place of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// At the beginning of a line.
     Directive,
     /// In targets and macros.
     Variable,
-    /// Behind `@`.
+    /// After `@`.
     Operator,
-    /// Behind `t:`.
+    /// After `t:`.
     Transformation,
     /// In a list of actions.
     Action,
-    /// Behind `ctl:`.
+    /// After `ctl:`.
     Ctl,
-    /// Behind `ctl:requestBodyProcessor=`.
+    /// After `ctl:requestBodyProcessor=`.
     BodyProcessor,
 }
 
-/// How the parser takes a word.
+/// The parser's treatment of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It is handed to the engine.
+    /// The parser passes it to the engine.
     Read,
-    /// It is accepted without effect, for this reason.
+    /// The parser accepts it without effect, for this reason.
     Ignored(&'static str),
-    /// It is an error, for this reason.
+    /// The parser refuses it, for this reason.
     Refused(&'static str),
-    /// `Off` is accepted without effect, `On` is an error, for this reason.
+    /// The parser accepts `Off` without effect, and refuses `On`, for this reason.
     OffOnly(&'static str),
     /// It never has a value, for this reason.
     Empty(&'static str),
@@ -45,15 +45,15 @@ pub enum Fate {
 /// A word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Word {
-    /// Where it stands.
+    /// Its place.
     pub kind: Kind,
-    /// As the documentation writes it, without `@`.
+    /// The word as the documentation writes it, without `@`.
     pub name: &'static str,
-    /// How the parser takes it.
+    /// The parser's treatment.
     pub fate: Fate,
 }
 
-/// All of them, in the order of docs/reference/seclang.md.
+/// Returns all words, in the order of docs/reference/seclang.md.
 pub fn all() -> Vec<Word> {
     let word = |kind, name, fate| Word { kind, name, fate };
     let directives = DIRECTIVES.iter().map(|directive| {

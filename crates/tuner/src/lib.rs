@@ -43,6 +43,13 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+#![warn(
+    unreachable_pub,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap
+)]
+
 pub mod change;
 pub mod config;
 pub mod exclusions;

@@ -1,5 +1,7 @@
 //! A process that is killed in the middle of a change leaves the old state or the new one, never a half.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What there is to know of the loaded rules when one is to be excluded.
+//! Facts about the loaded rules that an exclusion needs.
 
 use std::collections::HashMap;
 
@@ -18,13 +18,13 @@ pub struct Catalog {
 #[derive(Clone, Debug)]
 struct Facts {
     message: String,
-    /// Of the first link.
+    /// Targets of the first link.
     targets: Vec<Target>,
     is_chain: bool,
 }
 
 impl Catalog {
-    /// The rules of a document.
+    /// Gathers the rules of a document.
     pub fn new(document: &Document) -> Self {
         let mut rules = HashMap::new();
         for directive in &document.directives {
@@ -45,21 +45,21 @@ impl Catalog {
         Self { rules }
     }
 
-    /// Whether there is a rule with that id.
+    /// Whether a rule has that id.
     pub fn contains(&self, id: u64) -> bool {
         self.rules.contains_key(&id)
     }
 
-    /// The rule's message, macros not expanded; empty if it has none, or there is no such rule.
+    /// Returns the rule's message, macros not expanded; empty if it has none, or if there is no such rule.
     pub fn message(&self, id: u64) -> &str {
         self.rules.get(&id).map_or("", |facts| &facts.message)
     }
 
-    /// Whether taking a variable from a rule has an effect: ModSecurity takes it from the first link of a chain only.
+    /// Checks that an exclusion of a variable has an effect: ModSecurity takes it from the first link of a chain only.
     ///
     /// # Errors
-    /// [`Refused::Variable`] where the first link does not look at it. A rule that is not loaded (that of another sensor) is
-    /// trusted to look at what it has matched on.
+    /// [`Refused::Variable`] if the first link does not read the variable. A rule that is not loaded (another sensor's) is
+    /// assumed to read what it matched on.
     pub fn check(&self, rule: u64, variable: &ByteString) -> Result<(), Refused> {
         let Some(facts) = self.rules.get(&rule).filter(|facts| facts.is_chain) else { return Ok(()) };
         let (known, _) = variable_of(variable);

@@ -1,14 +1,14 @@
-//! What the events of a site in learning suggest: false positives that many clients cause in one place.
+//! Learning: finds false positives that many clients cause in one place, in the events of a site.
 //!
-//! # How likely a group is a false positive
+//! # Likelihood of a false positive
 //!
 //! Matches are grouped by rule, parameter and path. A client is *honest* while its matches stay in few places
-//! ([`HONEST_PLACES`]) and are of few kinds of attack ([`HONEST_KINDS`]): a scanner tries many of both within a minute. With
-//! `h` honest clients of `c` in a group the likelihood is `h / (h + 2) * h / c`, halved where on average more than
-//! [`TELLING_RULES`] rules match on the same parameter at once, as they do on a real attack and hardly on an apostrophe. A group
-//! is proposed from [`LEAST_CLIENTS`] honest clients and a likelihood of [`LEAST_LIKELY`] on.
+//! ([`HONEST_PLACES`]) and are of few kinds of attack ([`HONEST_KINDS`]); a scanner tries many of both within a minute. With
+//! `h` honest clients of `c` in a group, the likelihood is `h / (h + 2) * h / c`. It is halved if on average more than
+//! [`TELLING_RULES`] rules match on the same parameter at once, as they do on a real attack and hardly on an apostrophe. A
+//! group is proposed from [`LEAST_CLIENTS`] honest clients and a likelihood of [`LEAST_LIKELY`] on.
 //!
-//! Many clients that attack the same parameter and nothing else look the same; so a person accepts.
+//! Many clients that attack one parameter and nothing else look the same, so a person must accept a proposal.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -22,18 +22,18 @@ use crate::limits;
 use crate::propose::{counts, site_of};
 use crate::site::Sites;
 
-/// Places (path and parameter) in which an honest client's requests match.
+/// Places (path and parameter) with matches, up to which a client is honest.
 pub const HONEST_PLACES: usize = 3;
-/// Kinds of attack (tags) that an honest client's requests match.
+/// Kinds of attack (tags) with matches, up to which a client is honest.
 pub const HONEST_KINDS: usize = 2;
-/// More rules than that on one parameter at once tell of an attack.
+/// More rules than this on one parameter at once suggest an attack.
 pub const TELLING_RULES: u64 = 3;
-/// Honest clients from which on a group is proposed.
+/// Least number of honest clients for a proposal.
 pub const LEAST_CLIENTS: usize = 3;
-/// Likelihood from which on a group is proposed.
+/// Least likelihood for a proposal.
 pub const LEAST_LIKELY: f64 = 0.5;
 
-/// Events of a proposal that are named, to be looked at.
+/// Sample events of a proposal.
 pub const SAMPLES: usize = 3;
 
 /// Collects the events of one site.
@@ -49,13 +49,13 @@ struct Group {
     message: ByteString,
     clients: HashSet<IpAddr>,
     events: u64,
-    /// Of all events, how many rules matched on the parameter.
+    /// Sum over all events of the rules that matched on the parameter.
     rules: u64,
-    /// Events of different clients, the first that came.
+    /// The first events of different clients.
     samples: Vec<(EventId, IpAddr)>,
 }
 
-/// How widely a client's requests match. Few of each are kept: more make no difference.
+/// Spread of a client's matches. Few of each are kept, because more make no difference.
 #[derive(Debug, Default)]
 struct Breadth {
     places: BTreeSet<(ByteString, ByteString)>,
@@ -71,35 +71,35 @@ impl Breadth {
 /// A likely false positive.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Learned {
-    /// What would mend it, as narrow as can be.
+    /// The narrowest exclusion that would avoid it.
     pub exclusion: Exclusion,
     /// The rule's message.
     pub message: ByteString,
-    /// What the rule matched on.
+    /// The variable that the rule matched on.
     pub variable: ByteString,
     /// Its rule text.
     pub seclang: String,
-    /// How many clients it hit.
+    /// Number of clients.
     pub clients: usize,
-    /// In how many events.
+    /// Number of events.
     pub events: u64,
-    /// How many of the clients are honest.
+    /// Number of honest clients.
     pub honest: usize,
-    /// Whether so many rules match at once as on an attack.
+    /// Whether as many rules match at once as on an attack.
     pub is_telling: bool,
     /// Some of the events, of different clients, honest ones first; at most [`SAMPLES`].
     pub samples: Vec<EventId>,
-    /// From 0 to 1; see the module.
+    /// Likelihood from 0 to 1; see the module.
     pub likely: f64,
 }
 
 impl Learning {
-    /// How many events were taken.
+    /// Number of events.
     pub fn events(&self) -> u64 {
         self.events
     }
 
-    /// Takes an event of the site.
+    /// Adds an event of the site.
     pub fn take(&mut self, event: &Event, sites: &Sites) {
         let (Some(request), Some(client)) = (event.request(), &event.client) else { return };
         let site = site_of(event, sites);
@@ -147,8 +147,8 @@ impl Learning {
         }
     }
 
-    /// The likely false positives that a file does not exclude yet, the likeliest first. They have the ids, not below
-    /// `least`, that they would get together.
+    /// Returns the likely false positives that a file does not exclude yet, the likeliest first, with the ids that they would
+    /// get together, none below `least`.
     pub fn proposals(
         &self,
         sites: &Sites,
@@ -340,7 +340,7 @@ mod tests {
         for number in 0..limits::GROUPS + 10 {
             learning.take(&event(1, &format!("/{number}"), &[(1, "ARGS:a", "attack-xss")]), &sites());
         }
-        for client in 0..limits::GROUP_CLIENTS as u32 + 10 {
+        for client in 0..u32::try_from(limits::GROUP_CLIENTS).unwrap() + 10 {
             learning.take(&event(client, "/0", &[(1, "ARGS:a", "attack-xss")]), &sites());
         }
         assert_eq!(learning.groups.len(), limits::GROUPS);

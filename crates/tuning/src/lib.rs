@@ -1,23 +1,23 @@
-//! Tuning of rules: exclusions that mend a false positive, the replay that shows what they change, and what many events of
-//! a site in learning suggest.
+//! Tuning of rules: exclusions that avoid a false positive, replays that show what they change, and proposals from the events
+//! of a learning site.
 //!
-//! It decides nothing about requests (that is `waf`), keeps no files and answers nobody: the daemon stores what it writes,
-//! the console and the commands show what it finds. It is pure: text, events and times come in, values go out.
+//! The crate judges no live requests (`waf` does) and reads or writes no files (`tuner` does). The console and the commands show
+//! its results. It is pure: text, events and times come in, values go out.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`mod@exclusion`] | one exclusion, and it as rule text for every ModSecurity |
-//! | [`site`] | which Host makes a site |
-//! | [`refused`] | why an exclusion is not made |
-//! | [`mod@file`] | the file of exclusions: read, added to, undone, without touching what a person wrote |
-//! | [`catalog`] | what the loaded rules look at |
+//! | [`mod@exclusion`] | an exclusion, and its rule text for every ModSecurity |
+//! | [`site`] | sites and their hosts |
+//! | [`refused`] | reasons why an exclusion cannot be made |
+//! | [`mod@file`] | the file of exclusions: parse, add, undo, with a person's own text kept |
+//! | [`catalog`] | facts about the loaded rules |
 //! | [`propose`] | from an event to exclusions, narrowest first |
 //! | [`release`] | an archive of the Core Rule Set |
 //! | [`mod@replay`] | stored requests judged by two sets of rules |
 //! | [`learning`] | many events of a site to the false positives among them |
 //! | [`history`] | changes, as the history shows them |
 //! | [`mode`] | modes of sites |
-//! | [`service`] | the trait behind which all of this is offered |
+//! | [`service`] | the trait for the console and the commands |
 //! | [`limits`] | every limit |
 //!
 //! ```
@@ -53,6 +53,12 @@
 //! # Ok::<(), tuning::Refused>(())
 //! ```
 #![forbid(unsafe_code)]
+#![warn(
+    unreachable_pub,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap
+)]
 
 pub mod catalog;
 pub mod exclusion;

@@ -7,8 +7,8 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"/_-~!&,;=:@%<>#'`".contains(&byte)
 }
 
-/// A pattern for exactly these bytes. Whatever a pattern, a quoted argument, a macro or Apache could read as something else
-/// is written as `\xhh`, the full stop as `\.`.
+/// Returns a pattern for exactly these bytes. Bytes that a pattern, a quoted argument, a macro or Apache could read as
+/// something else are written as `\xhh`, and the full stop as `\.`.
 pub(crate) fn literal(bytes: &[u8]) -> String {
     let mut pattern = String::with_capacity(bytes.len() + 8);
     for &byte in bytes {
@@ -24,7 +24,7 @@ pub(crate) fn literal(bytes: &[u8]) -> String {
     pattern
 }
 
-/// The bytes that a pattern of [`literal`] stands for. None where it is another kind of pattern.
+/// Returns the bytes of a pattern that [`literal`] wrote; none for another kind of pattern.
 pub(crate) fn literal_of(pattern: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(pattern.len());
     let mut rest = pattern;
@@ -47,8 +47,8 @@ pub(crate) fn literal_of(pattern: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// `%hh` decoded once, for the sensors that see paths decoded. None where nothing is decoded, and where the decoded bytes
-/// could be read as another path: a slash, a dot segment, another escape, the beginning of a query.
+/// Decodes `%hh` once, for sensors that see decoded paths. None if nothing is decoded, or if the decoded bytes could be read
+/// as another path: a slash, a dot segment, another escape, the beginning of a query.
 pub(crate) fn decoded_path(path: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path;

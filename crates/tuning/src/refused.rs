@@ -1,62 +1,62 @@
-//! Why an exclusion is not made.
+//! Reasons why an exclusion cannot be made.
 
 use event::ByteString;
 
 use crate::limits;
 
-/// Why an exclusion is not made. Bytes of requests are shown in their escaped form.
+/// Why an exclusion cannot be made. Bytes of requests are shown in their escaped form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Scores are set up or judged by it.
+    /// The rule sets up or judges scores.
     #[error("rule {rule} {why}: without it nothing would be blocked at all")]
     Blocking {
         /// The rule.
         rule: u64,
-        /// What it does.
+        /// Its task.
         why: &'static str,
     },
-    /// Rules are excluded by their ids.
+    /// The rule has no id, and exclusions name ids.
     #[error("a rule without an id cannot be excluded")]
     NoId,
-    /// It is itself an exclusion.
+    /// The rule is itself an exclusion.
     #[error("rule {0} is an exclusion: remove it")]
     Own(u64),
-    /// Neither a site nor a host name.
+    /// The name is neither a site nor a host name.
     #[error("`{site}` is neither a site nor a host name")]
     UnknownSite {
         /// As given.
         site: String,
     },
-    /// No path that a rule can name.
+    /// A rule cannot name the path.
     #[error("path {}: {why}", shown(path))]
     Path {
         /// As given.
         path: ByteString,
-        /// What is wrong.
+        /// The reason.
         why: &'static str,
     },
-    /// No variable that ModSecurity can take from a rule.
+    /// ModSecurity cannot take the variable from a rule.
     #[error("{}: {why}", shown(variable))]
     Variable {
         /// As given.
         variable: ByteString,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
     /// Something is longer than its limit.
     #[error("{what} is longer than {limit} {unit}")]
     TooLong {
-        /// What.
+        /// The thing that is too long.
         what: &'static str,
         /// The limit.
         limit: usize,
-        /// What it counts.
+        /// The unit of the limit.
         unit: &'static str,
     },
-    /// Not a number of days from now that makes sense.
+    /// The exclusion would expire before it begins.
     #[error("it would expire before it begins")]
     Expired,
-    /// No more exclusions.
+    /// The file has the most exclusions that it may have.
     #[error(
         "there are {} exclusions already, or no id from {} to {} is free",
         limits::EXCLUSIONS,
@@ -64,16 +64,16 @@ pub enum Refused {
         limits::LAST_ID
     )]
     TooMany,
-    /// The file as it stands cannot be added to.
+    /// The file does not load as it is.
     #[error("the file of exclusions does not load as it stands: {0}")]
     File(String),
-    /// The same is excluded already.
+    /// An exclusion in the file is the same.
     #[error("exclusion {0} excludes the same already")]
     InForce(u64),
-    /// There is no such exclusion.
+    /// No exclusion has the id.
     #[error("there is no exclusion {0}")]
     Unknown(u64),
-    /// What is to be undone has been changed since.
+    /// A later change touched what is to be undone.
     #[error("{0} has been changed since; remove or write it by hand")]
     ChangedSince(String),
 }

@@ -1,7 +1,7 @@
 //! A release of the Core Rule Set as its project publishes it: a tar archive, compressed with gzip.
 //!
-//! The archive is bytes of a stranger until its signature is checked, and is read as such: one top folder, regular files and folders
-//! only, plain relative names, all within [`limits`](crate::limits). Nothing is written here.
+//! Until its signature is checked, the archive is untrusted input: one top folder, regular files and folders only, plain
+//! relative names, all within [`limits`](crate::limits). Nothing is written here.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -13,15 +13,15 @@ use crate::limits::{
     RELEASE_BYTES, RELEASE_ENTRIES, RELEASE_FILE_BYTES, RELEASE_NAME_BYTES, RELEASE_UNPACKED_BYTES,
 };
 
-/// The set-up of a release, which its user copies and edits.
+/// The set-up file of a release, which its user copies and edits.
 pub const SETUP: &str = "crs-setup.conf.example";
-/// The file by which the rules are known, and which names their version.
+/// The file that identifies the rules and names their version.
 pub const FIRST_RULES: &str = "REQUEST-901-INITIALIZATION.conf";
 
 /// Files of a release that rules need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    /// Its version, as its rules say: `4.28.0`.
+    /// Its version, from its rules: `4.28.0`.
     pub version: String,
     /// `crs-setup.conf.example`, all of `rules/` and `plugins/`, the licence: paths below the top folder, and contents.
     pub files: BTreeMap<String, Vec<u8>>,
@@ -33,18 +33,18 @@ pub enum ReleaseError {
     /// The archive is damaged, or none.
     #[error("not a tar archive compressed with gzip: {0}")]
     Archive(String),
-    /// An entry has a name that leads elsewhere.
+    /// The name of an entry leads out of the archive.
     #[error("`{name}`: {what}")]
     Name {
         /// The name, cut.
         name: String,
-        /// What is wrong.
+        /// The reason.
         what: &'static str,
     },
-    /// A limit is passed.
+    /// The archive exceeds a limit.
     #[error("{what}: more than {limit}")]
     Limit {
-        /// Of what.
+        /// The thing that is limited.
         what: &'static str,
         /// The limit.
         limit: u64,
@@ -58,7 +58,7 @@ pub enum ReleaseError {
 }
 
 impl Release {
-    /// Reads an archive.
+    /// Parses an archive.
     ///
     /// # Errors
     /// See [`ReleaseError`].
@@ -80,7 +80,7 @@ impl Release {
                 return Err(limit("entries", RELEASE_ENTRIES));
             }
             let kind = entry.header().entry_type();
-            // What git archive notes of the commit.
+            // git archive's note of the commit
             if kind == EntryType::XGlobalHeader {
                 continue;
             }
@@ -119,11 +119,11 @@ impl Release {
         Ok(Self { version, files })
     }
 
-    /// Variables of TX that a set-up of the user gives a value and that occur nowhere in this release: settings of another version.
+    /// Returns the TX variables that a user's set-up sets and that occur nowhere in this release: settings of another version.
     pub fn unknown_settings(&self, setup: &[u8]) -> Vec<String> {
         let mut unknown: Vec<String> = Vec::new();
         for name in set_variables(setup) {
-            // What rules read is written `TX:NAME` or `%{tx.NAME}`.
+            // Rules read `TX:NAME` or `%{tx.NAME}`.
             let known = self
                 .files
                 .iter()
@@ -143,7 +143,7 @@ impl Release {
     }
 }
 
-/// Names of TX variables that rules outside of comments set, in lowercase.
+/// Returns the names of TX variables that rules outside of comments set, in lower case.
 fn set_variables(text: &[u8]) -> Vec<String> {
     let mut names = Vec::new();
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
@@ -164,7 +164,7 @@ fn is_of_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// The parts of a name that stays within its archive.
+/// Returns the parts of a name that stays within its archive.
 fn parts(name: &str) -> Result<Vec<&str>, &'static str> {
     if name.len() > RELEASE_NAME_BYTES {
         return Err("a name that is too long");
@@ -192,7 +192,7 @@ fn is_kept(parts: &[&str]) -> bool {
     }
 }
 
-/// The version that rules name: `4.28.0` or `4.0.0-rc1` behind `OWASP_CRS/`, outside of comments.
+/// Returns the version in rules: `4.28.0` or `4.0.0-rc1` after `OWASP_CRS/`, outside of comments.
 pub fn version(rules: &[u8]) -> Option<String> {
     let mut lines =
         rules.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
@@ -204,7 +204,7 @@ pub fn version(rules: &[u8]) -> Option<String> {
     (starts && !version.contains("..")).then(|| version.to_owned())
 }
 
-/// Ends reading with an error behind so many bytes.
+/// Ends reading with an error after so many bytes.
 struct Counted<R> {
     input: R,
     left: usize,

@@ -1,4 +1,4 @@
-//! Sites as rules know them: by the Host that a request names.
+//! Sites as rules know them: by the Host field of a request.
 
 use crate::limits;
 use crate::pattern;
@@ -11,7 +11,7 @@ pub struct Site {
     pub name: String,
     /// Its hosts: names, `*.example.org` for all names below, `*` for any. None: any.
     pub hosts: Vec<String>,
-    /// The path that it begins at; `/` for all.
+    /// The path prefix; `/` for all.
     pub path: String,
 }
 
@@ -19,23 +19,23 @@ pub struct Site {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sites(pub Vec<Site>);
 
-/// What a request's Host must be.
+/// A condition on a request's Host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HostCondition {
     /// Whether the pattern must not match.
     pub negated: bool,
-    /// Over the Host field in lower case.
+    /// A pattern over the Host field in lower case.
     pub pattern: String,
 }
 
 impl Sites {
-    /// The site of that name.
+    /// Returns the site of that name.
     pub fn find(&self, name: &str) -> Option<&Site> {
         self.0.iter().find(|site| site.name == name)
     }
 
-    /// What the Host of a request to that site must be; `None` if it may be any. A name that is no site's is taken as the
-    /// host itself: events of other sensors name theirs so.
+    /// Returns the condition on the Host of a request to that site; none if it may be any. A name that is no site's is taken
+    /// as the host itself, because events of other sensors name theirs so.
     pub(crate) fn condition(&self, name: &str) -> Result<Option<HostCondition>, Refused> {
         let unknown = || Refused::UnknownSite { site: name.to_owned() };
         let Some(site) = self.find(name) else {
@@ -62,7 +62,8 @@ fn takes_any_host(site: &Site) -> bool {
     site.hosts.is_empty() || site.hosts.iter().any(|host| host == "*")
 }
 
-/// A pattern for a Host field in lower case, with or without a port. None where a name is no host name, or there are too many.
+/// Returns a pattern for a Host field in lower case, with or without a port. None if a name is no host name, or if there are
+/// too many.
 fn pattern_of(hosts: &[&str]) -> Option<String> {
     if hosts.len() > limits::HOSTS {
         return None;

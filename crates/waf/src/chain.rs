@@ -1,7 +1,7 @@
-//! Transformation chains, as a tree in which chains share their prefixes.
+//! Transformation chains as a tree, in which chains share their prefixes.
 //!
-//! `t:urlDecodeUni,t:lowercase` and `t:urlDecodeUni,t:htmlEntityDecode` have the node of `urlDecodeUni` in common, so
-//! a value is decoded once for both.
+//! `t:urlDecodeUni,t:lowercase` and `t:urlDecodeUni,t:htmlEntityDecode` share the node of `urlDecodeUni`, so a value is
+//! decoded once for both.
 
 use seclang::transformation::Transformation;
 
@@ -14,7 +14,7 @@ impl ChainId {
     pub(crate) const NONE: ChainId = ChainId(0);
 }
 
-/// One transformation behind a shorter chain.
+/// One transformation after a shorter chain.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChainNode {
     pub(crate) parent: ChainId,
@@ -24,12 +24,12 @@ pub(crate) struct ChainNode {
 /// All chains of a rule set.
 #[derive(Debug, Default)]
 pub(crate) struct ChainTree {
-    /// Node `n` is at `n - 1`: the empty chain has none.
+    /// Node `n` is at `n - 1`, because the empty chain has none.
     nodes: Vec<ChainNode>,
 }
 
 impl ChainTree {
-    /// The chain that applies `transformations` in their order. Rule sets have some dozens of chains.
+    /// Returns the chain that applies `transformations` in their order. Rule sets have some dozens of chains.
     pub(crate) fn intern(&mut self, transformations: &[Transformation]) -> ChainId {
         let mut id = ChainId::NONE;
         for &transformation in transformations {
@@ -38,17 +38,18 @@ impl ChainTree {
                 self.nodes.push(ChainNode { parent: id, transformation });
                 self.nodes.len() - 1
             });
-            id = ChainId((index + 1) as u16);
+            // Rules with more than limits::CHAINS do not load.
+            id = ChainId(u16::try_from(index + 1).unwrap_or(u16::MAX));
         }
         id
     }
 
-    /// The last step of a chain; `None` for the empty one.
+    /// Returns the last step of a chain; none for the empty one.
     pub(crate) fn node(&self, id: ChainId) -> Option<ChainNode> {
         (id.0 as usize).checked_sub(1).and_then(|index| self.nodes.get(index).copied())
     }
 
-    /// The transformations of a chain, as in a rule: `urlDecodeUni,lowercase`; `none` for the empty one.
+    /// Returns the transformations of a chain as in a rule: `urlDecodeUni,lowercase`; `none` for the empty one.
     pub(crate) fn name(&self, id: ChainId) -> String {
         match self.node(id) {
             None => "none".to_owned(),
@@ -57,7 +58,7 @@ impl ChainTree {
         }
     }
 
-    /// How many chains there are, the empty one included.
+    /// Returns the number of chains, including the empty one.
     pub(crate) fn len(&self) -> usize {
         self.nodes.len() + 1
     }
@@ -78,5 +79,18 @@ mod tests {
         assert_eq!(tree.intern(&[]), ChainId::NONE);
         assert_eq!(tree.len(), 3);
         assert_eq!([tree.name(long), tree.name(ChainId::NONE)], ["urlDecodeUni,lowercase", "none"]);
+    }
+
+    #[test]
+    fn too_many_chains_are_an_error() {
+        let load = |steps: usize| {
+            let steps = "t:lowercase,t:uppercase,".repeat(steps / 2);
+            let text = format!("SecRule ARGS \"@contains a\" \"id:1,phase:2,{steps}pass\"");
+            let document = seclang::parse_str("a.conf", text).unwrap();
+            crate::RuleSet::compile(&document, &crate::operators::NoFiles).map(|_| ())
+        };
+        assert!(load(100).is_ok());
+        let errors = load(crate::limits::CHAINS + 2).unwrap_err();
+        assert_eq!(errors[0].to_string(), "a.conf:1: more than 4096 chains of transformations in all rules");
     }
 }

@@ -1,11 +1,12 @@
-//! The collections that outlive a transaction: IP, GLOBAL, SESSION, USER, RESOURCE.
+//! Collections that outlive a transaction: IP, GLOBAL, SESSION, USER, RESOURCE.
 //!
-//! They are shared by all transactions of a gate. A change is made under the lock of its shard at once, so counters of
-//! concurrent requests add up. The embedding program saves [`Collections::snapshot`] and gives it back with
-//! [`Collections::restore`] after a restart.
+//! All transactions of a gate share them. Each change locks its shard, so counters of concurrent requests add up. The
+//! embedding program saves [`Collections::snapshot`] and restores it with [`Collections::restore`] after a restart.
 //!
-//! They have a budget in records and in bytes. Where it is spent, what would expire first makes room; how much of that
-//! happened is told by [`Collections::holdings`].
+//! The collections have a budget in records and in bytes. When it is spent, the records that would expire first are evicted;
+//! [`Collections::holdings`] counts evictions.
+
+#![expect(clippy::cast_possible_truncation, reason = "any part of a hash selects a shard")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -18,21 +19,21 @@ use sha1::{Digest, Sha1};
 use crate::limits;
 use crate::tx::leading_number;
 
-/// Microseconds of a second.
+/// Microseconds in a second.
 const SECOND: i64 = 1_000_000;
 
-/// A record's name: the collection and the key that `initcol` gave.
+/// A record's name: the collection, and the key of `initcol`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordName {
     /// IP, GLOBAL, SESSION, USER or RESOURCE.
     pub collection: Variable,
-    /// Such as an address.
+    /// The key, such as an address.
     pub key: Vec<u8>,
 }
 
 impl RecordName {
-    /// The name for a key of any length. Clients choose keys, such as session cookies: of a long one the beginning and the
-    /// hash are kept.
+    /// Makes a name from a key of any length. Clients choose keys, such as session cookies, so a long key is replaced by its
+    /// beginning and its hash.
     pub fn new(collection: Variable, mut key: Vec<u8>) -> RecordName {
         if key.len() > limits::COLLECTION_KEY {
             let hash = Sha1::digest(&key);
@@ -53,35 +54,35 @@ impl RecordName {
 pub struct Entry {
     /// Its value.
     pub value: Vec<u8>,
-    /// When it goes (`expirevar`), µs since the epoch.
+    /// Time of expiry (`expirevar`), in µs since the epoch.
     pub expires: Option<i64>,
-    /// When `deprecatevar` last took something off, µs since the epoch.
+    /// Time of the last reduction by `deprecatevar`, in µs since the epoch.
     pub deprecated: Option<i64>,
 }
 
 /// The variables of one key, by lower-case name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
-    /// When it was made, µs since the epoch.
+    /// Time of creation, in µs since the epoch.
     pub created: i64,
-    /// When it last changed, µs since the epoch.
+    /// Time of the last change, in µs since the epoch.
     pub updated: i64,
-    /// When all of it goes: `SecCollectionTimeout` after the last change, µs since the epoch.
+    /// Time of expiry: `SecCollectionTimeout` after the last change, in µs since the epoch.
     pub expires: i64,
-    /// How often it changed.
+    /// Number of changes.
     pub updates: u64,
     /// The variables.
     pub entries: BTreeMap<Vec<u8>, Entry>,
 }
 
-/// How much the collections hold, and what had to go.
+/// Size of the collections, and their evictions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Holdings {
-    /// Records, expired ones that were not met yet among them.
+    /// Number of records, including expired ones that are not yet removed.
     pub records: usize,
-    /// Their bytes, as [`limits::COLLECTION_BYTES`] counts them.
+    /// Bytes of the records, as [`limits::COLLECTION_BYTES`] counts them.
     pub bytes: usize,
-    /// Records that went before their time because the budget was spent, since the program began.
+    /// Records evicted before their expiry since the program began.
     pub evicted: u64,
 }
 
@@ -96,7 +97,7 @@ pub struct Collections {
     bytes: usize,
 }
 
-/// A part of the records, under one lock.
+/// Some of the records, under one lock.
 #[derive(Debug, Default)]
 struct Shard {
     records: HashMap<RecordName, Record>,
@@ -116,7 +117,7 @@ impl Record {
         self.entries.retain(|_, entry| entry.expires.is_none_or(|at| at > now));
     }
 
-    /// Sets or removes a variable; false where that is beyond the limits.
+    /// Sets or removes a variable. Returns false beyond the limits.
     fn change(&mut self, name: Vec<u8>, change: impl FnOnce(Option<&Entry>) -> Option<Entry>) -> bool {
         let known = self.entries.get(&name);
         let Some(entry) = change(known) else {
@@ -139,8 +140,8 @@ impl Record {
 }
 
 impl Shard {
-    /// Drops what has expired and, if that is too little, an eighth of the records: those that would expire first. So
-    /// that the next ones find room without another look at all of them. Says how many went before their time.
+    /// Removes expired records. If that is too little, it evicts the eighth of the records that would expire first, so that
+    /// the next insertions need no search. Returns the number of evicted records.
     fn make_room(&mut self, keep: &RecordName, now: i64, records: usize, bytes: usize) -> u64 {
         self.drop_where(|name, record| record.expires > now || name == keep);
         let mut evicted = 0;
@@ -176,7 +177,7 @@ impl Shard {
 }
 
 impl Collections {
-    /// Empty ones with a budget of their own.
+    /// Makes empty collections with their own budget.
     pub fn within(records: usize, bytes: usize) -> Collections {
         Collections {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -187,7 +188,7 @@ impl Collections {
         }
     }
 
-    /// What they hold.
+    /// Returns the size of the collections.
     pub fn holdings(&self) -> Holdings {
         let mut holdings = Holdings { evicted: self.evicted.load(Ordering::Relaxed), ..Holdings::default() };
         for shard in &self.shards {
@@ -204,12 +205,12 @@ impl Collections {
         f(&mut self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether there is a record of that name that has not expired.
+    /// Whether an unexpired record has that name.
     pub fn contains(&self, name: &RecordName, now: i64) -> bool {
         self.with(name, |shard| shard.records.get(name).is_some_and(|record| record.expires > now))
     }
 
-    /// A copy of the record's state, without what has expired.
+    /// Returns a copy of the record without expired variables.
     pub fn read(&self, name: &RecordName, now: i64) -> Option<Record> {
         self.with(name, |shard| {
             let mut record = shard.records.get(name).filter(|record| record.expires > now)?.clone();
@@ -218,7 +219,7 @@ impl Collections {
         })
     }
 
-    /// One variable's value, by its lower-case name, unless it has expired.
+    /// Returns a variable's value by its lower-case name, unless it has expired.
     pub fn value(&self, name: &RecordName, variable: &[u8], now: i64) -> Option<Vec<u8>> {
         self.with(name, |shard| {
             let record = shard.records.get(name).filter(|record| record.expires > now)?;
@@ -227,9 +228,9 @@ impl Collections {
         })
     }
 
-    /// Changes one variable: `change` gets the value that it has and returns the new one, or `None` to remove it.
-    /// Beyond the limits of a shard the record that expires first makes room; beyond those of a record the change is
-    /// not made and false comes back.
+    /// Changes one variable: `change` takes its value and returns the new one, or `None` to remove it. Beyond the limits of a
+    /// shard the record that expires first is evicted. Beyond those of a record the change is not made, and the result is
+    /// false.
     pub fn change(
         &self,
         name: &RecordName,
@@ -268,7 +269,7 @@ impl Collections {
         })
     }
 
-    /// All records that have not expired, in the order of their names.
+    /// Returns all unexpired records, sorted by name.
     pub fn snapshot(&self, now: i64) -> Vec<(RecordName, Record)> {
         let mut all = Vec::new();
         for shard in &self.shards {
@@ -280,7 +281,7 @@ impl Collections {
         all
     }
 
-    /// Takes over saved records, as far as the budget goes; those that are there already stay as they are.
+    /// Restores saved records within the budget. Existing records stay as they are.
     pub fn restore(&self, records: impl IntoIterator<Item = (RecordName, Record)>) {
         for (RecordName { collection, key }, record) in records {
             let name = RecordName::new(collection, key);
@@ -297,7 +298,7 @@ impl Collections {
     }
 }
 
-/// The value after `deprecatevar` of `amount` every `period` seconds, and the time up to which it is accounted for.
+/// Returns the value after `deprecatevar` of `amount` every `period` seconds, and the time up to which that holds.
 pub(crate) fn deprecate(entry: &Entry, updated: i64, amount: i64, period: i64, now: i64) -> Entry {
     let since = entry.deprecated.unwrap_or(updated);
     let steps = (now - since).max(0) / (period * SECOND);
@@ -364,8 +365,8 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let collections = Collections::default();
-        for n in 0..limits::COLLECTION_RECORDS + 1000 {
-            collections.change(&name(&n.to_string()), b"hits", 60, n as i64, add_one);
+        for (now, n) in (0i64..).zip(0..limits::COLLECTION_RECORDS + 1000) {
+            collections.change(&name(&n.to_string()), b"hits", 60, now, add_one);
         }
         assert!(collections.snapshot(0).len() <= limits::COLLECTION_RECORDS);
         for n in 0..limits::COLLECTION_VARIABLES {

@@ -1,5 +1,7 @@
-//! From the syntax tree to a [`RuleSet`]: defaults, updates and removals are applied in the order of the directives,
-//! then each rule that is left is compiled. All errors are reported together.
+//! From the syntax tree to a [`RuleSet`]. Defaults, updates and removals apply in the order of the directives; then each
+//! remaining rule is compiled. All errors are reported together.
+
+#![expect(clippy::cast_possible_truncation, reason = "rules have fewer than 2^32 steps")]
 
 use std::collections::HashMap;
 
@@ -9,6 +11,7 @@ use seclang::operator::{OperatorCall, OperatorName};
 use seclang::setting::Setting;
 use seclang::span::Span;
 
+use crate::limits::CHAINS;
 use crate::needs::Needs;
 use crate::operators::{DataFiles, GeoDatabase, Pattern, PatternLimits};
 use crate::plan;
@@ -24,14 +27,14 @@ mod updates;
 
 use updates::{Missed, Named};
 
-/// Why a rule set can't be run.
+/// An error that keeps a rule set from running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompileError {
-    /// The file as it was named or found.
+    /// The file, as named or found.
     pub file: String,
-    /// The line that the directive starts on.
+    /// The first line of the directive.
     pub line: u32,
-    /// What is wrong.
+    /// The error.
     pub message: String,
 }
 
@@ -43,14 +46,14 @@ impl std::fmt::Display for CompileError {
 
 impl std::error::Error for CompileError {}
 
-/// A place in rules that run, but hardly as their author meant.
+/// A place in rules that run, but probably not as their author meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompileWarning {
-    /// The file as it was named or found.
+    /// The file, as named or found.
     pub file: String,
-    /// The line that the directive starts on.
+    /// The first line of the directive.
     pub line: u32,
-    /// What is odd.
+    /// The oddity.
     pub message: String,
     /// What to do next.
     pub hint: String,
@@ -62,7 +65,7 @@ impl std::fmt::Display for CompileWarning {
     }
 }
 
-/// A chain while updates may still change it.
+/// A chain that updates may still change.
 struct Draft {
     id: u64,
     phase: u8,
@@ -73,11 +76,11 @@ struct Draft {
 struct DraftLink {
     span: Span,
     targets: Vec<WrittenTarget>,
-    /// `None`: SecAction.
+    /// The operator; none for SecAction.
     operator: Option<OperatorCall>,
-    /// The default actions of its phase and its own.
+    /// The default actions of its phase, and its own.
     actions: Vec<Written>,
-    /// How many of `actions` are defaults.
+    /// Number of defaults among `actions`.
     defaults: usize,
 }
 
@@ -103,7 +106,7 @@ struct Compiler<'a> {
 }
 
 impl RuleSet {
-    /// Compiles a loaded document. `files` gives the contents of `.data` files and of the unicode map.
+    /// Compiles a loaded document. `files` returns the contents of `.data` files and of the unicode map.
     pub fn compile(document: &Document, files: &dyn DataFiles) -> Result<RuleSet, Vec<CompileError>> {
         let mut compiler = Compiler {
             document,
@@ -186,7 +189,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// Takes a SecRule or SecAction, as the head of a chain or its next link.
+    /// Adds a SecRule or SecAction, as the head of a chain or as its next link.
     fn add_link(
         &mut self,
         span: Span,
@@ -244,7 +247,7 @@ impl Compiler<'_> {
         };
         rules.names.intern_captures();
 
-        // Which rule each draft becomes; then the steps of each phase, in which markers have their places.
+        // Gives each draft its rule number, then makes the steps of each phase, with the places of markers.
         let mut index_of = vec![None; self.drafts.len()];
         let kept = self.drafts.iter().zip(&mut index_of).filter(|(draft, _)| !draft.removed);
         for (number, (draft, index)) in (0..).zip(kept) {
@@ -284,6 +287,10 @@ impl Compiler<'_> {
             rules.rules.push(compiled);
         }
         self.errors.append(&mut errors);
+        let last = self.drafts.last().and_then(|draft| draft.links.first()).map(|link| link.span);
+        if let Some(span) = last.filter(|_| rules.chains.len() > CHAINS) {
+            self.error(span, format!("more than {CHAINS} chains of transformations in all rules"));
+        }
         self.resolve_skips(&mut rules, &markers);
         if !self.errors.is_empty() {
             return Err(self.errors);
@@ -302,7 +309,7 @@ impl Compiler<'_> {
         Ok(rules)
     }
 
-    /// Turns `skipAfter:MARKER` into the step behind the next such marker of the phase.
+    /// Resolves `skipAfter:MARKER` to the step after the next such marker of the phase.
     fn resolve_skips(&mut self, rules: &mut RuleSet, markers: &[HashMap<Vec<u8>, Vec<u32>>; 5]) {
         let kept = self.drafts.iter().filter(|draft| !draft.removed);
         let wanted: Vec<_> =
@@ -313,7 +320,7 @@ impl Compiler<'_> {
                 let Step::Rule(index, _) = *step else { continue };
                 if let Some((span, name)) = wanted[index as usize] {
                     let places = markers.get(&name.to_ascii_lowercase()).map_or(&[][..], Vec::as_slice);
-                    // A rule's own place is right behind it.
+                    // A rule's own place is right after it.
                     let to = places.iter().find(|&&place| place > at + 1).copied();
                     if to.is_none() {
                         lost.push((span, String::from_utf8_lossy(name).into_owned()));
@@ -343,7 +350,7 @@ impl Compiler<'_> {
 }
 
 impl Compiler<'_> {
-    /// The database of the last SecGeoLookupDB, which replaces those before it.
+    /// Returns the database of the last SecGeoLookupDB, which replaces earlier ones.
     fn geo_database(&mut self, files: &dyn DataFiles) -> Option<GeoDatabase> {
         let names = |directive: &&Directive| {
             matches!(&directive.kind, DirectiveKind::Setting(Setting::GeoLookupDb(_)))
@@ -360,7 +367,7 @@ impl Compiler<'_> {
         database.map_err(|message| self.error(directive.span, format!("SecGeoLookupDB: {message}"))).ok()
     }
 
-    /// Warns of rules that look up at once; the Core Rule Set has one behind the condition that countries are set.
+    /// Warns about rules that look up unconditionally. The Core Rule Set has one, which depends on a setting of countries.
     fn tell_lookups_without_database(&mut self) {
         let heads = self.drafts.iter().filter(|draft| !draft.removed).filter_map(|draft| draft.links.first());
         let lookups = heads
@@ -392,7 +399,7 @@ impl Draft {
 }
 
 impl DraftLink {
-    /// The prefixes that its xmlns actions declare for its XPath expressions.
+    /// Returns the prefixes that the xmlns actions of a link declare for its XPath expressions.
     fn namespaces(&self) -> Vec<(String, String)> {
         let declared = self.actions.iter().filter_map(|action| match action {
             Written::Xmlns { prefix, uri } => Some((prefix.clone(), uri.clone())),
@@ -406,5 +413,5 @@ fn phase_of(actions: &[Written]) -> Option<u8> {
     actions.iter().rev().find_map(|a| if let Written::Phase(phase) = a { Some(*phase) } else { None })
 }
 
-/// The index a removed rule never gets.
+/// The index that a removed rule never gets.
 type DraftIndex = Option<RuleIndex>;

@@ -1,8 +1,8 @@
-//! The Cookie header into names and values, as ModSecurity 2 reads it: no percent decoding, names keep their case, and
-//! cookies without a name are dropped.
+//! The Cookie header to names and values, as ModSecurity 2 reads it: without percent decoding; names keep their case; cookies
+//! without a name are dropped.
 //!
-//! One call is for one header value. Apache joins several Cookie headers with `, ` before ModSecurity sees them; HTTP/2
-//! wants `; ` (RFC 9113 §8.2.3).
+//! One call takes one header value. Apache joins several Cookie headers with `, ` before ModSecurity sees them; HTTP/2
+//! requires `; ` (RFC 9113 §8.2.3).
 //!
 //! ```
 //! use waf::cookies::{CookieFormat, parse};
@@ -23,11 +23,11 @@ pub enum CookieFormat {
     Netscape,
     /// 0 with SecCookieV0Separator: that byte separates.
     Separated(u8),
-    /// 1, RFC 2109: `;` or `,` separates, values may be quoted, `$Path` and its like belong to the cookie before.
+    /// 1, RFC 2109: `;` or `,` separates, values may be quoted, and `$Path` and the like belong to the cookie before.
     Rfc2109,
 }
 
-/// The cookies of one header value in their order.
+/// Parses the cookies of one header value, in their order.
 pub fn parse(header: &[u8], format: CookieFormat) -> Vec<Argument<'_>> {
     match format {
         CookieFormat::Netscape => separated(header, netscape_separator(header)),
@@ -36,7 +36,7 @@ pub fn parse(header: &[u8], format: CookieFormat) -> Vec<Argument<'_>> {
     }
 }
 
-/// ModSecurity takes the comma where there is no semicolon and the first comma has a space after it.
+/// ModSecurity uses the comma if there is no semicolon and a space follows the first comma.
 fn netscape_separator(header: &[u8]) -> u8 {
     let comma = || memchr::memchr(b',', header).is_some_and(|at| header.get(at + 1) == Some(&b' '));
     if memchr::memchr(b';', header).is_none() && comma() { b',' } else { b';' }

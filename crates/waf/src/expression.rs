@@ -1,15 +1,15 @@
-//! Texts with macros, compiled: names of TX variables are numbers.
+//! Compiled texts with macros, in which names of TX variables are numbers.
 
 use seclang::template::{Part, Template};
 use seclang::variable::Variable;
 
 use crate::names::Names;
 
-/// A text whose macros are expanded in a transaction.
+/// A text whose macros a transaction expands.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Expression {
     pub(crate) parts: Box<[Piece]>,
-    /// As written.
+    /// The text as written.
     pub(crate) text: Box<[u8]>,
 }
 
@@ -24,7 +24,7 @@ pub(crate) enum Piece {
         variable: Variable,
         key: Option<Box<[u8]>>,
     },
-    /// A name that nothing has; expands to nothing.
+    /// A name that no variable has. It expands to nothing.
     Unknown,
 }
 
@@ -42,7 +42,7 @@ impl Expression {
         Expression { parts: parts.collect(), text: template.to_text().into() }
     }
 
-    /// The text, if it has no macros.
+    /// Returns the text, if it has no macros.
     pub(crate) fn literal(&self) -> Option<&[u8]> {
         match &*self.parts {
             [] => Some(b""),

@@ -1,15 +1,15 @@
 //! Compiled SecLang rules and the transactions that they judge.
 //!
-//! It is the engine, not the gate: bytes in, decisions out. It opens no file and no socket and reads no clock; time and
-//! the contents of files are passed in. Reading rule text is `seclang`'s part, HTTP is `http1`'s and `gateway`'s.
+//! This is the engine, not the gate: bytes in, decisions out. It opens no file and no socket and reads no clock; the caller
+//! passes time and the contents of files. `seclang` reads rule text, and `http1` and `gateway` do HTTP.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`compile`] | from the syntax tree to a [`RuleSet`]: defaults, updates, removals; all errors together |
-//! | [`ruleset`] | what rules are compiled into |
+//! | [`ruleset`] | compiled rules |
 //! | [`transaction`] | one request and its response: variables, phases, chains, actions, matches |
-//! | [`operators`], [`transformations`], [`injection`] | what rules ask of a value and how they look at it, one file each |
-//! | [`body`], [`query`], [`cookies`] | what arguments a request has |
+//! | [`operators`], [`transformations`], [`injection`] | tests and transformations of values, one file each |
+//! | [`body`], [`query`], [`cookies`] | the arguments of a request |
 //! | [`collections`] | variables that outlive a transaction |
 //! | [`limits`] | every limit |
 //!
@@ -35,6 +35,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
+#![warn(
+    unreachable_pub,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap
+)]
 
 pub mod body;
 pub mod collections;

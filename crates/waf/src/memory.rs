@@ -1,11 +1,16 @@
-//! Where a transaction's bytes are, and references to them that are plain numbers.
+//! The bytes of a transaction, and references to them that are plain numbers.
 //!
-//! Everything that comes in stands once in the arena; transformed values that differ from their input stand in buffers
-//! of their own, which later transformations reuse. Rules then hold references, and nothing is copied for a rule.
+//! The arena holds everything that arrives, once. Transformed values that differ from their input are in buffers of their own,
+//! which later transformations reuse. Rules hold references, so no rule copies a value.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "a transaction's memory is far below 4 GiB: its bodies and values have limits"
+)]
 
 use std::borrow::Cow;
 
-/// A run of bytes in a [`Memory`].
+/// A slice of the bytes in a [`Memory`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Slice {
     source: u32,
@@ -22,7 +27,7 @@ impl Slice {
         self.len as usize
     }
 
-    /// A part of it; clamped to its end.
+    /// Returns a part of the slice, cut at its end.
     pub(crate) fn part(self, start: usize, end: usize) -> Slice {
         let end = end.min(self.len());
         let start = start.min(end);
@@ -30,7 +35,7 @@ impl Slice {
     }
 }
 
-/// How much a [`Memory`] held at some moment.
+/// The size of a [`Memory`] at some moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mark {
     arena: usize,
@@ -38,13 +43,13 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// This, with the arena as it was at another.
+    /// Returns this mark with the arena's size of another.
     pub(crate) fn with_arena_of(self, other: Mark) -> Mark {
         Mark { arena: other.arena, ..self }
     }
 }
 
-/// A transaction's bytes.
+/// The bytes of a transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     arena: Vec<u8>,
@@ -53,30 +58,30 @@ pub(crate) struct Memory {
     buffers: Vec<Vec<u8>>,
 }
 
-/// What an ordinary request takes, so that its memory is not moved while it grows.
+/// Bytes of an ordinary request. The arena starts with this capacity, so that it does not move while it grows.
 const ROOM: usize = 8 * 1024;
-/// Transformed values up to this size are copied to the arena; larger ones keep their buffer.
+/// Transformed values up to this size are copied to the arena. Larger ones keep their buffer.
 const SMALL: usize = 1024;
 
 impl Memory {
-    /// Makes room for what an ordinary request takes.
+    /// Allocates the capacity for an ordinary request.
     pub(crate) fn make_room(&mut self) {
         self.arena.reserve(ROOM);
     }
 
-    /// Forgets everything but its memory.
+    /// Clears the contents and keeps the allocations.
     pub(crate) fn clear(&mut self) {
         self.arena.clear();
         self.scratch.clear();
         self.buffers.clear();
     }
 
-    /// Bytes that stay allocated when it is cleared.
+    /// Returns the bytes that stay allocated after a clear.
     pub(crate) fn capacity(&self) -> usize {
         self.arena.capacity() + self.scratch.capacity()
     }
 
-    /// Takes over a transformed value; a small one's buffer is left for the next.
+    /// Takes over a transformed value. Leaves the buffer of a small one for the next.
     pub(crate) fn take(&mut self, buffer: &mut Vec<u8>) -> Slice {
         if buffer.len() <= SMALL { self.store(buffer) } else { self.adopt(std::mem::take(buffer)) }
     }
@@ -100,7 +105,7 @@ impl Memory {
         Slice { source: ARENA, start: start as u32, len: bytes.len() as u32 }
     }
 
-    /// Appends to a slice that is the arena's last; elsewhere its bytes are copied to the end first.
+    /// Appends to a slice. If it is not the arena's last, its bytes are copied to the end first.
     pub(crate) fn append(&mut self, slice: Slice, bytes: &[u8]) -> Slice {
         let at_end = slice.source == ARENA && (slice.start + slice.len) as usize == self.arena.len();
         let start = if at_end { slice.start as usize } else { self.arena.len() };
@@ -119,20 +124,20 @@ impl Memory {
         Slice { source: FIRST_BUFFER + self.buffers.len() as u32 - 1, start: 0, len }
     }
 
-    /// Copies bytes into the scratch space, which lasts until [`Memory::clear_scratch`].
+    /// Copies bytes into the scratch space, which lives until [`Memory::clear_scratch`].
     pub(crate) fn scratch(&mut self, bytes: &[u8]) -> Slice {
         let start = self.scratch.len();
         self.scratch.extend_from_slice(bytes);
         Slice { source: SCRATCH, start: start as u32, len: bytes.len() as u32 }
     }
 
-    /// A number as decimal text in the scratch space.
+    /// Writes a number as decimal text to the scratch space.
     pub(crate) fn scratch_number(&mut self, number: i64) -> Slice {
         let mut text = [0u8; 20];
         self.scratch(format_number(number, &mut text))
     }
 
-    /// Copies what lies in the scratch space to where it lasts.
+    /// Copies a slice from the scratch space to the arena.
     pub(crate) fn keep(&mut self, slice: Slice) -> Slice {
         if slice.source != SCRATCH {
             return slice;
@@ -147,7 +152,7 @@ impl Memory {
         self.scratch.clear();
     }
 
-    /// Splits off the arena for reading while owned values are adopted.
+    /// Splits off the arena, so that it can be read while owned values are adopted.
     pub(crate) fn split(&mut self) -> (&[u8], Adopter<'_>) {
         (
             &self.arena,
@@ -160,30 +165,30 @@ impl Memory {
         )
     }
 
-    /// Where a slice of the arena stands in it; for use with [`Memory::split`].
+    /// Returns the offset of a slice in the arena, for [`Memory::split`].
     pub(crate) fn arena_range(slice: Slice) -> std::ops::Range<usize> {
         debug_assert_eq!(slice.source, ARENA);
         slice.start as usize..(slice.start + slice.len) as usize
     }
 
-    /// Bytes that are allocated.
+    /// Returns the number of allocated bytes.
     pub(crate) fn size(&self) -> usize {
         self.capacity() + self.buffers.iter().map(Vec::capacity).sum::<usize>()
     }
 
-    /// How much it holds now, for [`Memory::release`].
+    /// Returns the present size, for [`Memory::release`].
     pub(crate) fn mark(&self) -> Mark {
         Mark { arena: self.arena.len(), buffers: self.buffers.len() }
     }
 
-    /// Gives back what is allocated and not in use.
+    /// Frees unused capacity.
     pub(crate) fn rest(&mut self) {
         self.arena.shrink_to_fit();
         self.scratch.clear();
         self.scratch.shrink_to_fit();
     }
 
-    /// Gives back all that came in since the mark; slices of that are empty from then on, or mean other bytes.
+    /// Frees everything that arrived after the mark. Slices of it are then empty or refer to other bytes.
     pub(crate) fn release(&mut self, mark: Mark) {
         self.arena.truncate(mark.arena);
         self.arena.shrink_to(ROOM);
@@ -193,12 +198,12 @@ impl Memory {
     }
 }
 
-/// Turns what a parser gives back into slices: parts of the arena as such, new values as buffers.
+/// Converts a parser's results into slices: borrowed parts of the arena as they are, new values as buffers.
 pub(crate) struct Adopter<'a> {
     base: usize,
     length: usize,
     buffers: &'a mut Vec<Vec<u8>>,
-    /// The buffer that small new values are gathered in.
+    /// The buffer that collects small new values.
     gathered: Option<usize>,
 }
 
@@ -206,7 +211,7 @@ impl Adopter<'_> {
     pub(crate) fn slice(&mut self, value: Cow<'_, [u8]>) -> Slice {
         match value {
             Cow::Borrowed(bytes) => {
-                // A borrowed part of the arena is known by its address; anything else borrowed is copied.
+                // The address identifies a borrowed part of the arena. Other borrowed bytes are copied.
                 let start = (bytes.as_ptr() as usize).wrapping_sub(self.base);
                 if start <= self.length && bytes.len() <= self.length - start {
                     Slice { source: ARENA, start: start as u32, len: bytes.len() as u32 }
@@ -219,7 +224,7 @@ impl Adopter<'_> {
         }
     }
 
-    /// A form of thousands of fields is not to be thousands of buffers.
+    /// A form with thousands of fields must not become thousands of buffers.
     fn gather(&mut self, bytes: &[u8]) -> Slice {
         let number = *self.gathered.get_or_insert(self.buffers.len());
         if number == self.buffers.len() {
@@ -238,7 +243,7 @@ impl Adopter<'_> {
     }
 }
 
-/// Decimal text of a number.
+/// Returns a number as decimal text.
 pub(crate) fn format_number(number: i64, text: &mut [u8; 20]) -> &[u8] {
     let mut at = text.len();
     let mut rest = number.unsigned_abs();

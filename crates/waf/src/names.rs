@@ -1,26 +1,31 @@
-//! Names of TX variables, numbered when rules are compiled, so that a transaction finds them without hashing; and those that
-//! a transaction makes, in memory that the next one uses again.
+//! Names of TX variables. They get numbers at load time, so that a transaction needs no hashing. A transaction's own names are
+//! in memory that the next one reuses.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "names are counted in 32 bits, and their text has a limit"
+)]
 
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// Numbers for names; case does not matter.
+/// Numbers for names, in any case.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     numbers: HashTable<u32>,
-    /// All names behind one another, and where each ends.
+    /// All names one after the other, and the end of each.
     text: Vec<u8>,
     ends: Vec<usize>,
-    /// Random in each process: a client may choose names.
+    /// Random in each process, because clients may choose names.
     hasher: DefaultHashBuilder,
 }
 
-/// Bytes of a name that are folded at once.
+/// Bytes of a name that are folded to lower case at a time.
 const FOLDED: usize = 64;
 
 impl Names {
-    /// The number of `name`, a new one if it has none yet. The first spelling is kept for logs.
+    /// Returns the number of `name`. Gives a new name the next number, and keeps its first spelling for logs.
     pub(crate) fn intern(&mut self, name: &[u8]) -> u32 {
         let hash = self.hash(name);
         if let Some(number) = self.find_hashed(hash, name) {
@@ -34,7 +39,7 @@ impl Names {
         number
     }
 
-    /// The number of `name`, if it has one.
+    /// Returns the number of `name`, if it has one.
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
         self.find_hashed(self.hash(name), name)
     }
@@ -47,12 +52,12 @@ impl Names {
         hash_folded(&self.hasher, name)
     }
 
-    /// The name of a number.
+    /// Returns the name of a number.
     pub(crate) fn name(&self, number: u32) -> &[u8] {
         part(&self.text, &self.ends, number)
     }
 
-    /// Forgets all names, but keeps the memory.
+    /// Clears the names and keeps the allocations.
     pub(crate) fn clear(&mut self) {
         self.numbers.clear();
         self.text.clear();
@@ -65,7 +70,7 @@ impl Names {
 }
 
 impl Names {
-    /// Numbers 0 to 9 for `TX.0` to `TX.9`, which captures write to.
+    /// Adds numbers 0 to 9 for `TX.0` to `TX.9`, which captures set.
     pub(crate) fn intern_captures(&mut self) {
         for digit in b'0'..=b'9' {
             self.intern(&[digit]);
@@ -99,12 +104,12 @@ mod tests {
     fn a_name_has_one_number_in_any_case_and_keeps_its_first_spelling() {
         let mut names = Names::default();
         let long = "Long".repeat(30);
-        for (number, name) in ["Score", "", "x", &long].into_iter().enumerate() {
+        for (number, name) in (0u32..).zip(["Score", "", "x", &long]) {
             assert_eq!(names.find(name.as_bytes()), None, "{name}");
-            assert_eq!(names.intern(name.as_bytes()), number as u32);
-            assert_eq!(names.intern(name.to_uppercase().as_bytes()), number as u32);
-            assert_eq!(names.find(name.to_lowercase().as_bytes()), Some(number as u32));
-            assert_eq!(names.name(number as u32), name.as_bytes());
+            assert_eq!(names.intern(name.as_bytes()), number);
+            assert_eq!(names.intern(name.to_uppercase().as_bytes()), number);
+            assert_eq!(names.find(name.to_lowercase().as_bytes()), Some(number));
+            assert_eq!(names.name(number), name.as_bytes());
         }
         for number in 4..5_000 {
             assert_eq!(names.intern(format!("n{number}").as_bytes()), number);

@@ -1,4 +1,4 @@
-//! Parts of a transaction that some rule reads, and that need not be held otherwise.
+//! Parts of a transaction that are kept only if some rule reads them.
 
 use seclang::variable::Variable;
 
@@ -10,7 +10,7 @@ use crate::ruleset::{Action, Change, Disruptive, Key, Link, Rule};
 pub(crate) struct Needs {
     /// FILES_TMP_CONTENT: the contents of files in a multipart body.
     pub(crate) file_contents: bool,
-    /// FULL_REQUEST: the request's body as it came, whatever its type.
+    /// FULL_REQUEST: the request's body as it arrived, whatever its type.
     pub(crate) full_request: bool,
     /// Values of a request's body, or the body itself, after phase 2.
     pub(crate) request_body_late: bool,
@@ -19,12 +19,12 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    /// Those of all rules.
+    /// Returns the parts that these rules read.
     pub(crate) fn of(rules: &[Rule]) -> Needs {
         let mut needs = Needs::default();
         for rule in rules {
             each_variable(rule, &mut |variable| needs.note(variable, rule.phase));
-            // What is to be hidden is looked for in the arguments at the end.
+            // Hidden values are searched for in the arguments at the end.
             let mut actions = rule.links.iter().flat_map(|link| &link.actions);
             needs.request_body_late |= actions.any(|action| matches!(action, Action::Sanitise { .. }));
         }
@@ -40,7 +40,7 @@ impl Needs {
     }
 }
 
-/// Whether its values are parts of a request's body, or were made of it.
+/// Whether the variable's values are parts of a request's body or derived from it.
 fn comes_from_body(variable: Variable) -> bool {
     use Variable as V;
     matches!(
@@ -65,7 +65,7 @@ fn comes_from_body(variable: Variable) -> bool {
     )
 }
 
-/// Every variable that a rule names, in targets and in macros.
+/// Calls back with every variable that a rule names, in targets and in macros.
 fn each_variable(rule: &Rule, note: &mut impl FnMut(Variable)) {
     let meta = &rule.meta;
     let texts = meta.message.iter().chain(&meta.logdata).chain(&meta.tags).chain(&rule.pause);

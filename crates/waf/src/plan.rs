@@ -1,20 +1,22 @@
-//! What can be known of rules before they run, so that most need not run.
+//! Analysis of rules at load time, so that most rules need not run.
 //!
-//! Over 95 % of rule evaluations do not match. For each rule the plan knows what a value must hold to match it: one of
-//! some literals, one byte of each of some sets. Rules that ask the same of the same values through the same
-//! transformations share a [`Slot`]. A value is scanned once for all slots; the result is a bit for each. Where no value
-//! that a slot looks at has its bit, its rules are passed over without looking at any value.
+//! Over 95 % of rule evaluations do not match. For each rule the plan knows what a value must contain to match: one of some
+//! literals, or one byte of each of some sets. Rules that ask the same of the same values through the same transformations
+//! share a [`Slot`]. One scan of a value serves all slots and sets a bit for each. Where no value of a slot has its bit, the
+//! transaction skips the slot's rules without a look at any value.
 //!
-//! The outcome is that of plain evaluation, which a differential test compares
+//! The result is that of plain evaluation, and a differential test compares both
 //! ([`Transaction::set_plain`](crate::Transaction::set_plain)).
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`byte_set`], [`classes`] | sets of bytes, and bytes that no set tells apart |
-//! | [`requirement`] | what a value must hold for an operator to match it |
-//! | [`triggers`] | without what a transformation changes nothing |
+//! | [`byte_set`], [`classes`] | sets of bytes, and bytes that no set distinguishes |
+//! | [`requirement`] | what a value must contain for an operator to match |
+//! | [`triggers`] | the bytes without which a transformation changes nothing |
 //! | [`filter`] | the scan for all slots |
-//! | [`source`], [`interest`] | where values come from, and which slots look at them |
+//! | [`source`], [`interest`] | sources of values, and the slots that look at them |
+
+#![expect(clippy::cast_possible_truncation, reason = "a plan has at most filter::MOST_SLOTS slots")]
 
 pub(crate) mod byte_set;
 pub(crate) mod classes;
@@ -45,51 +47,51 @@ pub(crate) struct Plan {
     pub(crate) triggers: Triggers,
     pub(crate) slots: Vec<Slot>,
     pub(crate) families: Vec<Family>,
-    /// How many questions several links ask.
+    /// Number of questions that several links ask.
     pub(crate) questions: Question,
-    /// For each phase what its rules look at.
+    /// For each phase, the sources that its rules read.
     pub(crate) interests: [Vec<Interest>; 5],
-    /// For each chain the slots that look through it.
+    /// For each chain, the slots that look through it.
     pub(crate) by_chain: Vec<Box<[u64]>>,
 }
 
-/// The same question about the same values through the same chains: one, or all that multiMatch tests.
+/// The same question about the same values through the same chains: one chain, or all that multiMatch tests.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     pub(crate) family: u16,
     pub(crate) chains: Vec<ChainId>,
-    /// The same as bits.
+    /// The chains as bits.
     pub(crate) chain_bits: u128,
 }
 
-/// Values that rules look at together: the same targets, less the same exclusions.
+/// Values that rules read together: the same targets without the same exclusions.
 #[derive(Debug)]
 pub(crate) struct Family {
-    /// With where their values come from, and these sources' numbers.
+    /// The targets, with the numbers of their sources.
     pub(crate) targets: Vec<(Target, Vec<(Source, usize)>)>,
     pub(crate) exclusions: Vec<Exclusion>,
     name: String,
 }
 
-/// A link's place in the plan.
+/// The place of a link in the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Place {
-    /// It is evaluated plainly.
+    /// The link is evaluated plainly.
     #[default]
     Plain,
-    /// It is passed over where no value has the slot's bit.
+    /// The link is skipped where no value has the slot's bit.
     Filtered { slot: u16 },
-    /// It compares one TX variable with a number.
+    /// The link compares one TX variable with a number.
     Compared { slot: u32, comparison: Comparison, number: i32 },
-    /// It asks whether a TX variable is set, by comparing their count (0 or 1) with a number.
+    /// The link asks whether a TX variable is set, by comparing its count (0 or 1) with a number.
     Counted { slot: u32, comparison: Comparison, number: i32 },
 }
 
-/// The number of what several links ask: the same operator of the same values through the same chains. An answer of "no"
-/// holds for all of them until the phase ends.
+/// The number of a question that several links ask: the same operator, values and chains. The answer "no" holds for all of
+/// them until the phase ends.
 pub(crate) type Question = u32;
 
-/// Makes the plan and gives each link its place.
+/// Makes the plan, and gives each link its place.
 pub(crate) fn make(
     rules: &mut [Rule],
     phases: &mut [Vec<Step>],
@@ -138,7 +140,7 @@ fn place(link: &Link, plan: &mut Plan, requirements: &mut Vec<Requirement>) -> P
         };
     }
     let chains = link.multi_match.clone().unwrap_or_else(|| vec![link.chain]);
-    // A negated operator matches where it finds nothing: no literal can tell.
+    // A negated operator matches where it finds nothing, so no literal can tell.
     if test.negated || chains.iter().any(|chain| chain.0 as usize >= triggers::CHAINS) {
         return Place::Plain;
     }
@@ -156,31 +158,32 @@ fn is_quiet(rule: &Rule) -> bool {
 }
 
 impl Plan {
-    /// The family of a link's values; `None` if some are not settled during a phase.
+    /// Returns the family of a link's values; none if some change during a phase, or if there are too many families.
     fn family(&mut self, link: &Link) -> Option<u16> {
         let name = format!("{:?} {:?}", link.targets, link.exclusions);
         if let Some(known) = self.families.iter().position(|family| family.name == name) {
-            return Some(known as u16);
+            return u16::try_from(known).ok();
         }
         let targets: Vec<_> =
             link.targets.iter().map(|target| (target.clone(), source::of_target(target))).collect();
         if targets.iter().any(|(_, sources)| sources.is_empty()) {
             return None;
         }
+        let number = u16::try_from(self.families.len()).ok()?;
         self.families.push(Family { targets, exclusions: link.exclusions.clone(), name });
-        Some(self.families.len() as u16 - 1)
+        Some(number)
     }
 
-    /// Finds the links that ask the same.
+    /// Finds links that ask the same question.
     fn find_questions(&mut self, rules: &mut [Rule], files: &[String]) {
         let mut links: BTreeMap<String, Vec<&mut Link>> = BTreeMap::new();
         for rule in rules {
-            // files that operators name stand beside the rules' own
+            // Operators name files relative to the folder of the rule.
             let file = files.get(rule.file as usize).map_or("", String::as_str);
             let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
             for link in &mut rule.links {
                 let Some(test) = &link.test else { continue };
-                let asks_others = matches!(test.operator.kind(), Kind::Rbl(_) | Kind::GeoLookup);
+                let asks_others = matches!(test.operator.kind(), Kind::Rbl | Kind::GeoLookup);
                 if test.argument.is_some() || asks_others {
                     continue;
                 }
@@ -196,7 +199,7 @@ impl Plan {
         }
     }
 
-    /// The slot for a question; `None` if there are too many.
+    /// Returns the slot of a question; none if there are too many.
     fn slot(
         &mut self,
         family: u16,
@@ -219,7 +222,7 @@ impl Plan {
         Some(known.unwrap_or(self.slots.len() - 1) as u16)
     }
 
-    /// Gives the lowest numbers to the slots whose bits bytes alone can set: only these need a table by bytes.
+    /// Gives the lowest numbers to the slots whose bits single bytes can set: only these need a table by bytes.
     fn put_in_order(&mut self, rules: &mut [Rule], requirements: &mut Vec<Requirement>) {
         let mut order: Vec<usize> = (0..self.slots.len()).collect();
         order.sort_by_key(|&slot| !filter::is_met_by_bytes(&requirements[slot]));

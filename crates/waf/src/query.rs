@@ -1,8 +1,8 @@
-//! Query strings and urlencoded bodies into arguments.
+//! Query strings and urlencoded bodies to arguments.
 //!
-//! The grammar is `application/x-www-form-urlencoded` (WHATWG URL §5.1) as ModSecurity 2 reads it: every separator ends
-//! an argument, so that `&` alone is one argument without name and value; escapes that are not hexadecimal stay as they are
-//! (`%u0041` too: the transformation urlDecodeUni is for that).
+//! The grammar is `application/x-www-form-urlencoded` (WHATWG URL §5.1) as ModSecurity 2 reads it. Every separator ends an
+//! argument, so `&` alone is one argument without name and value. Escapes that are not hexadecimal stay as they are, and so
+//! does `%u0041`, which the transformation urlDecodeUni decodes.
 //!
 //! ```
 //! let parsed = waf::query::arguments(b"a=1&b=%3cscript%3e", b'&', 1000);
@@ -11,30 +11,30 @@
 
 use std::borrow::Cow;
 
-/// A name and its value, decoded; borrowed from the input where decoding changed nothing.
+/// A decoded name and value, borrowed from the input if decoding changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Argument<'a> {
-    /// May be empty, may hold any byte.
+    /// May be empty, and may hold any byte.
     pub name: Cow<'a, [u8]>,
-    /// Empty when the argument has no `=`.
+    /// Empty if the argument has no `=`.
     pub value: Cow<'a, [u8]>,
 }
 
-/// What [`arguments`] found.
+/// The result of [`arguments`].
 #[derive(Debug, Default)]
 pub struct Arguments<'a> {
-    /// In the order of the input, at most `limit`.
+    /// The arguments in the order of the input, at most `limit`.
     pub arguments: Vec<Argument<'a>>,
-    /// Some `%` does not begin an escape (variable URLENCODED_ERROR).
+    /// Whether some `%` begins no escape (variable URLENCODED_ERROR).
     pub invalid_encoding: bool,
-    /// There were more than `limit`: [`LIMIT_EXCEEDED`] is the text of REQBODY_ERROR_MSG.
+    /// Whether there were more than `limit` arguments. The text of REQBODY_ERROR_MSG is [`LIMIT_EXCEEDED`].
     pub limit_exceeded: bool,
 }
 
-/// REQBODY_ERROR_MSG when arguments go beyond SecArgumentsLimit, those of the query string included.
+/// REQBODY_ERROR_MSG when the arguments, including those of the query string, exceed SecArgumentsLimit.
 pub const LIMIT_EXCEEDED: &str = "SecArgumentsLimit exceeded";
 
-/// Splits `input` at `separator` (SecArgumentSeparator, `&` by default) and decodes names and values.
+/// Splits `input` at `separator` (SecArgumentSeparator, `&` by default), and decodes names and values.
 ///
 /// Arguments beyond `limit` are dropped, but their escapes are still checked.
 pub fn arguments(input: &[u8], separator: u8, limit: usize) -> Arguments<'_> {
@@ -44,14 +44,14 @@ pub fn arguments(input: &[u8], separator: u8, limit: usize) -> Arguments<'_> {
     Arguments { arguments, invalid_encoding, limit_exceeded }
 }
 
-/// What was odd about arguments: see [`Arguments`].
+/// Oddities of arguments: see [`Arguments`].
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Oddities {
     pub(crate) invalid_encoding: bool,
     pub(crate) limit_exceeded: bool,
 }
 
-/// Gives each argument to `take` as soon as it is read: [`arguments`] without a list of them.
+/// Calls `take` with each argument as soon as it is read: [`arguments`] without a list.
 pub(crate) fn each_argument<'a>(
     input: &'a [u8],
     separator: u8,
@@ -63,7 +63,7 @@ pub(crate) fn each_argument<'a>(
     let mut rest = Some(input).filter(|input| !input.is_empty());
     while let Some(input) = rest {
         let (pair, after) = match memchr::memchr(separator, input) {
-            // A separator at the very end does not begin another argument.
+            // A separator at the very end begins no further argument.
             Some(at) => (&input[..at], Some(&input[at + 1..]).filter(|after| !after.is_empty())),
             None => (input, None),
         };
@@ -84,7 +84,7 @@ pub(crate) fn each_argument<'a>(
     oddities
 }
 
-/// `+` becomes a space, `%hh` the byte; sets `invalid` for any other `%`, which stays.
+/// Decodes `+` to a space and `%hh` to its byte. Sets `invalid` for any other `%`, which stays.
 fn decode<'a>(input: &'a [u8], invalid: &mut bool) -> Cow<'a, [u8]> {
     let Some(first) = memchr::memchr2(b'%', b'+', input) else {
         return Cow::Borrowed(input);
@@ -117,7 +117,7 @@ fn decode<'a>(input: &'a [u8], invalid: &mut bool) -> Cow<'a, [u8]> {
     Cow::Owned(output)
 }
 
-/// The value of a hexadecimal digit.
+/// Returns the value of a hexadecimal digit.
 pub(crate) fn hex(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),

@@ -1,4 +1,4 @@
-//! What rules are compiled into: shared by all transactions, never changed.
+//! Compiled rules: shared by all transactions, never changed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use crate::transaction::Spares;
 use crate::transformations::UnicodeMap;
 use crate::tx::Value;
 
-/// Compiled rules with their settings. Made by [`RuleSet::compile`](crate::compile); cheap to share in an `Arc`.
+/// Compiled rules with their settings. [`RuleSet::compile`](crate::compile) makes it; an `Arc` of it is cheap to share.
 pub struct RuleSet {
-    /// What the configuration directives said.
+    /// Values of the configuration directives.
     pub settings: Settings,
     /// The steps of phases 1 to 5.
     pub(crate) phases: [Vec<Step>; 5],
@@ -39,25 +39,25 @@ pub struct RuleSet {
     pub(crate) by_id: HashMap<u64, RuleIndex>,
     pub(crate) spares: Spares,
     pub(crate) warnings: Vec<CompileWarning>,
-    /// The fields that `sanitiseArg` and the like name, in any rule.
+    /// The fields that `sanitiseArg` and the like name in any rule.
     pub(crate) sanitised: Vec<(Sanitise, Vec<u8>)>,
 }
 
-/// A rule's place in [`RuleSet::rules`].
+/// The index of a rule in [`RuleSet::rules`].
 pub(crate) type RuleIndex = u32;
 
-/// What a phase does, one after the other.
+/// A step of a phase. The steps run in their order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Step {
-    /// With what the plan knows of its first link, so that most rules are passed over without being looked at.
+    /// A rule, with the plan's place for its first link, so that most rules are skipped without a look at them.
     Rule(RuleIndex, Place),
-    /// A place that `skipAfter` goes to.
+    /// A target of `skipAfter`.
     Marker,
 }
 
 /// A rule with all links of its chain.
 pub(crate) struct Rule {
-    /// 0 for the rules of ModSecurity 2 that have none.
+    /// The id; 0 for the rules of ModSecurity 2 that have none.
     pub(crate) id: u64,
     pub(crate) phase: u8,
     pub(crate) file: u32,
@@ -71,9 +71,9 @@ pub(crate) struct Rule {
     pub(crate) audit_log: bool,
     pub(crate) skip: Skip,
     pub(crate) pause: Option<Expression>,
-    /// A match tells nobody and decides nothing: one link, no log, no severity.
+    /// Whether a match neither reports nor decides anything: one link, no log, no severity.
     pub(crate) is_quiet: bool,
-    /// The head first; never empty.
+    /// The links, the head first; never empty.
     pub(crate) links: Vec<Link>,
 }
 
@@ -81,7 +81,7 @@ pub(crate) struct Rule {
 pub(crate) const RULE_KEYS: [&str; 5] = ["id", "rev", "severity", "msg", "logdata"];
 
 impl Rule {
-    /// What RULE holds of it under one of [`RULE_KEYS`], in any case: as written, macros not expanded.
+    /// Returns the value of RULE for one of [`RULE_KEYS`], in any case, as written, without expansion of macros.
     pub(crate) fn says(&self, key: &[u8]) -> Option<Vec<u8>> {
         let meta = &self.meta;
         let text = |text: &Option<Expression>| text.as_ref().map(|text| text.text.to_vec());
@@ -96,13 +96,13 @@ impl Rule {
     }
 }
 
-/// What a rule says about itself.
+/// A rule's own description.
 #[derive(Debug, Default)]
 pub(crate) struct Meta {
     pub(crate) message: Option<Expression>,
     pub(crate) logdata: Option<Expression>,
     pub(crate) tags: Vec<Expression>,
-    /// The tags as texts, if none holds a macro: shared with what tells of matches.
+    /// The tags as texts if none holds a macro. Matches share them.
     pub(crate) plain_tags: Option<Arc<Vec<String>>>,
     pub(crate) revision: Vec<u8>,
     pub(crate) version: Vec<u8>,
@@ -112,7 +112,7 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
-    /// Notes the tags as texts.
+    /// Stores the tags as texts.
     pub(crate) fn note_plain_tags(&mut self) {
         let text = |tag: &Expression| tag.literal().map(|text| String::from_utf8_lossy(text).into_owned());
         self.plain_tags = self.tags.iter().map(text).collect::<Option<Vec<_>>>().map(Arc::new);
@@ -123,7 +123,7 @@ impl Meta {
 pub(crate) struct Link {
     pub(crate) targets: Vec<Target>,
     pub(crate) exclusions: Vec<Exclusion>,
-    /// `None`: a SecAction, which always matches.
+    /// The test; none for a SecAction, which always matches.
     pub(crate) test: Option<Test>,
     pub(crate) chain: ChainId,
     /// For multiMatch: the chains to test, from the bare value to `chain`.
@@ -131,25 +131,25 @@ pub(crate) struct Link {
     pub(crate) capture: bool,
     pub(crate) actions: Vec<Action>,
     pub(crate) place: Place,
-    /// What it asks, if other links ask the same.
+    /// The number of its question, if other links ask the same one.
     pub(crate) question: Option<Question>,
 }
 
-/// An operator with what it is asked.
+/// An operator with its argument.
 pub(crate) struct Test {
     pub(crate) operator: Operator,
     pub(crate) negated: bool,
     /// The argument, if it has macros.
     pub(crate) argument: Option<Expression>,
-    /// As written, for `monban rules show`.
+    /// The text as written, for `monban rules show`.
     pub(crate) text: Vec<u8>,
-    /// What it costs besides the value's length, as the deadline counts it.
+    /// Work of the test in addition to the value's length, as the deadline counts it.
     pub(crate) work: u32,
-    /// `@geoLookup`: the transaction looks the value up.
+    /// Whether this is `@geoLookup`, for which the transaction looks the value up.
     pub(crate) looks_up: bool,
 }
 
-/// What a matching rule does to the request.
+/// The effect of a matching rule on the request.
 #[derive(Debug, Clone)]
 pub(crate) enum Disruptive {
     Pass,
@@ -159,17 +159,17 @@ pub(crate) enum Disruptive {
     Allow(AllowScope),
 }
 
-/// Where a matching rule goes on.
+/// The next step after a match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Skip {
     No,
-    /// Over so many rules.
+    /// Skip so many rules.
     Rules(u32),
-    /// To a step of the phase, the one behind the marker; the phase's length if there is no such marker.
+    /// Go to a step of the phase: the one after the marker, or the phase's end if there is no such marker.
     To(u32),
 }
 
-/// What a matching link does besides.
+/// Further effects of a matching link.
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
     /// `setvar` of a TX variable to a text without macros.
@@ -214,7 +214,7 @@ pub(crate) enum Action {
 /// The key of a variable that an action changes.
 #[derive(Debug, Clone)]
 pub(crate) enum Key {
-    /// A TX variable whose name is known when rules are compiled.
+    /// A TX variable whose name is known at load time.
     Slot(u32),
     /// A name that may hold macros.
     Dynamic(Expression),
@@ -229,7 +229,7 @@ pub(crate) enum Change {
     Remove,
 }
 
-/// Changes to this transaction; the rules that they concern are known when rules are compiled.
+/// Changes to this transaction. The rules that they concern are known at load time.
 #[derive(Debug, Clone)]
 pub(crate) enum Ctl {
     RuleEngine(RuleEngine),
@@ -256,7 +256,7 @@ pub(crate) struct TargetRemoval {
 }
 
 impl RuleSet {
-    /// How many rules there are, chains counted once.
+    /// Returns the number of rules; a chain counts once.
     pub fn rule_count(&self) -> usize {
         self.rules.len()
     }
@@ -275,17 +275,17 @@ impl RuleSet {
             .collect();
     }
 
-    /// Warnings of rules that hardly mean what they say, in the order of files and lines.
+    /// Warnings about rules that probably do not mean what they say, in the order of files and lines.
     pub fn warnings(&self) -> &[CompileWarning] {
         &self.warnings
     }
 
-    /// The files that the rules came from.
+    /// The files of the rules.
     pub fn files(&self) -> &[String] {
         &self.files
     }
 
-    /// What is known of the rule with that id.
+    /// Returns the description of the rule with that id.
     pub fn describe(&self, id: u64) -> Option<RuleDescription<'_>> {
         self.by_id.get(&id).map(|&index| RuleDescription { rules: self, rule: &self.rules[index as usize] })
     }
@@ -294,13 +294,13 @@ impl RuleSet {
         RuleDescription { rules: self, rule: &self.rules[index as usize] }
     }
 
-    /// All rules in the order in which they were written.
+    /// Returns the descriptions of all rules, in their order in the files.
     pub fn descriptions(&self) -> impl Iterator<Item = RuleDescription<'_>> {
         self.rules.iter().map(|rule| RuleDescription { rules: self, rule })
     }
 }
 
-/// A look at one rule, for listings.
+/// A view of one rule, for listings.
 #[derive(Clone, Copy)]
 pub struct RuleDescription<'a> {
     rules: &'a RuleSet,
@@ -316,11 +316,11 @@ impl<'a> RuleDescription<'a> {
     pub fn phase(&self) -> u8 {
         self.rule.phase
     }
-    /// The file that it stands in.
+    /// The file of the rule.
     pub fn file(&self) -> &'a str {
         self.rules.files.get(self.rule.file as usize).map_or("", String::as_str)
     }
-    /// The first line of its head.
+    /// The first line of the rule's head.
     pub fn line(&self) -> u32 {
         self.rule.line
     }
@@ -332,15 +332,15 @@ impl<'a> RuleDescription<'a> {
     pub fn tags(&self) -> Vec<String> {
         self.rule.meta.tags.iter().map(|t| String::from_utf8_lossy(&t.text).into_owned()).collect()
     }
-    /// 0 (emergency) to 7 (debug).
+    /// The severity, from 0 (emergency) to 7 (debug).
     pub fn severity(&self) -> Option<u8> {
         self.rule.meta.severity
     }
-    /// Whether the plan can pass it over where no value might match it, without evaluating it.
+    /// Whether the plan can skip the rule when no value can match it.
     pub fn has_prefilter(&self) -> bool {
         self.rule.links.first().is_some_and(|head| head.place != Place::Plain)
     }
-    /// How many links its chain has; 1 without chain.
+    /// Returns the number of links of its chain; 1 without a chain.
     pub fn links(&self) -> usize {
         self.rule.links.len()
     }

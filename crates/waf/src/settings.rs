@@ -1,4 +1,4 @@
-//! What the configuration directives of a rule set say.
+//! Values of the configuration directives of a rule set.
 
 use std::collections::BTreeSet;
 
@@ -25,10 +25,10 @@ pub struct Settings {
     pub arguments_limit: u32,
     /// `SecUploadFileLimit`
     pub upload_file_limit: u32,
-    /// `SecUploadKeepFiles`, `SecTmpSaveUploadedFiles`: no file is kept, but where one of them is not Off, ModSecurity counts
-    /// files against the limit.
+    /// `SecUploadKeepFiles`, `SecTmpSaveUploadedFiles`: monban keeps no file. If one of them is not Off, ModSecurity counts
+    /// files against the limit, and so does monban.
     pub upload_keep_files: bool,
-    /// See above.
+    /// See `upload_keep_files`.
     pub tmp_save_uploaded_files: bool,
     /// `SecResponseBodyAccess`
     pub response_body_access: bool,
@@ -38,13 +38,13 @@ pub struct Settings {
     pub response_body_limit_action: LimitAction,
     /// `SecResponseBodyMimeType`: lower case, without parameters
     pub response_body_mime_types: BTreeSet<String>,
-    /// Whether a directive has said so; the first one replaces the default types, further ones add.
+    /// Whether a directive has set the types. The first one replaces the defaults, further ones add.
     response_body_mime_types_set: bool,
     /// `SecAuditEngine`
     pub audit_engine: AuditEngine,
     /// `SecAuditLogParts`
     pub audit_log_parts: String,
-    /// The statuses that `SecAuditLogRelevantStatus` means.
+    /// The statuses that match `SecAuditLogRelevantStatus`.
     pub audit_log_relevant_status: BTreeSet<u16>,
     /// `SecAuditLogType`
     pub audit_log_type: AuditLogType,
@@ -56,7 +56,7 @@ pub struct Settings {
     pub argument_separator: u8,
     /// `SecCookieFormat`, and for format 0 `SecCookieV0Separator`
     pub cookie_format: u8,
-    /// See above. Unset: `;`, or `,` where there is none.
+    /// See `cookie_format`. Unset: `;`, or `,` where there is none.
     pub cookie_separator: Option<u8>,
     /// `SecUnicodeMapFile`: the file and the code page
     pub unicode_map: Option<(String, u32)>,
@@ -107,7 +107,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Takes over one directive; the error is a message.
+    /// Applies one directive. The error is a message.
     pub(crate) fn apply(&mut self, setting: &Setting) -> Result<(), String> {
         match setting.clone() {
             Setting::RuleEngine(v) => self.rule_engine = v,
@@ -155,7 +155,7 @@ impl Settings {
             Setting::PcreMatchLimitRecursion(v) => self.pcre_depth_limit = Some(v),
             Setting::CollectionTimeout(v) => self.collection_timeout = v,
             Setting::WebAppId(v) => self.web_app_id = v,
-            // Without it the operator that it is for finds nothing, as in ModSecurity.
+            // Without the key the operator finds nothing, as in ModSecurity.
             Setting::HttpBlKey(_) => {
                 return Err("SecHttpBlKey is not supported by monban: @rbl asks nobody".into());
             }
@@ -165,24 +165,24 @@ impl Settings {
             Setting::Ignored { name, value } if name == "SecTmpSaveUploadedFiles" => {
                 self.tmp_save_uploaded_files = !value.eq_ignore_ascii_case("off");
             }
-            // The database is read when the rules are compiled.
+            // The compiler reads the database.
             Setting::GeoLookupDb(_) | Setting::Ignored { .. } => {}
         }
         Ok(())
     }
 
-    /// How many files of a multipart body are taken for well-formed; none where ModSecurity does not count.
+    /// Returns how many files of a multipart body are allowed; none where ModSecurity does not count.
     pub(crate) fn file_limit(&self) -> Option<usize> {
         (self.upload_keep_files || self.tmp_save_uploaded_files).then_some(self.upload_file_limit as usize)
     }
 
-    /// Whether SecAuditLogRelevantStatus means this status.
+    /// Whether the status matches SecAuditLogRelevantStatus.
     pub fn status_is_relevant(&self, status: u16) -> bool {
         self.audit_log_relevant_status.contains(&status)
     }
 }
 
-/// Statuses are so few that asking once for each of them turns any pattern into a set.
+/// Statuses are so few that one test of each turns any pattern into a set.
 fn relevant_statuses(pattern: &str) -> Result<BTreeSet<u16>, String> {
     let pattern = rule_pattern(pattern).map_err(|error| format!("SecAuditLogRelevantStatus: {error}"))?;
     Ok((0..1000).filter(|status: &u16| means(&pattern, status.to_string().as_bytes())).collect())

@@ -1,4 +1,6 @@
-//! A rule's targets, compiled: which values it looks at.
+//! Compiled targets of a rule: the values that it reads.
+
+#![expect(clippy::cast_possible_truncation, reason = "names and targets are counted in 16 and 32 bits")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,24 +16,24 @@ use crate::ruleset::RULE_KEYS;
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) variable: Variable,
-    /// `&`: how many values, not the values.
+    /// `&`: the number of values instead of the values.
     pub(crate) counted: bool,
     pub(crate) selector: Selector,
-    /// As logs name it where there is no key of a value: `&REQUEST_HEADERS:Host`.
+    /// The name in logs for a value without a key: `&REQUEST_HEADERS:Host`.
     pub(crate) name: Box<str>,
 }
 
-/// Which values of a collection.
+/// The values of a collection that a target reads.
 #[derive(Debug, Clone)]
 pub(crate) enum Selector {
     All,
-    /// Those with this key, without case.
+    /// Those with this key, in any case.
     Key(Box<[u8]>),
     /// A TX variable by number.
     Slot(u32),
     /// Those whose key matches.
     Regex(KeyPattern),
-    /// By its place in the rule set's list of expressions.
+    /// By index in the rule set's list of expressions.
     XPath(u16),
 }
 
@@ -39,16 +41,16 @@ pub(crate) enum Selector {
 #[derive(Debug, Clone)]
 pub(crate) struct KeyPattern {
     pattern: Pattern,
-    /// The text of the pattern, if it is one text with or without `^`, as most are.
+    /// The text of the pattern, if the pattern is a plain text with or without `^`, as most are.
     text: Option<Box<[u8]>>,
-    /// Whether the text has to stand at the beginning.
+    /// Whether the text must be at the beginning.
     at_start: bool,
-    /// For TX: which of the names known when rules are compiled it matches. There are hundreds, and most are always set.
+    /// For TX: the names known at load time that the pattern matches. There are hundreds, and most are always set.
     names: Vec<bool>,
-    /// Whether it matches none of them.
+    /// Whether the pattern matches no known name.
     made_only: bool,
-    /// What is taken for the answer where the pattern reaches a limit, so that nothing is hidden: a target looks at the
-    /// value, an exclusion leaves it.
+    /// The answer when the pattern reaches a limit. It is chosen so that nothing is hidden: a target reads the value, an
+    /// exclusion keeps it.
     otherwise: bool,
 }
 
@@ -64,12 +66,12 @@ impl KeyFaults {
 }
 
 impl KeyPattern {
-    /// Whether it matches the name of a TX variable.
+    /// Whether the pattern matches the name of a TX variable.
     pub(crate) fn matches_tx(&self, number: u32, name: &[u8], faults: &KeyFaults) -> bool {
         self.names.get(number as usize).copied().unwrap_or_else(|| self.is_match(name, faults))
     }
 
-    /// Whether it matches none of the names that rules mention.
+    /// Whether the pattern matches no name that rules mention.
     pub(crate) fn matches_made_only(&self) -> bool {
         self.made_only
     }
@@ -78,7 +80,7 @@ impl KeyPattern {
 impl KeyPattern {
     fn compile(pattern: &str, otherwise: bool) -> Result<KeyPattern, String> {
         let (at_start, text) = pattern.strip_prefix('^').map_or((false, pattern), |text| (true, text));
-        // What may be missing at the end says nothing.
+        // A part that may be missing at the end decides nothing.
         let text = match text.as_bytes() {
             [.., b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z', b'*'] => &text[..text.len() - 2],
             _ => text,
@@ -103,7 +105,7 @@ impl KeyPattern {
     }
 }
 
-/// Values that are not looked at.
+/// Values that a rule does not read.
 #[derive(Debug, Clone)]
 pub(crate) struct Exclusion {
     pub(crate) variable: Variable,
@@ -111,7 +113,7 @@ pub(crate) struct Exclusion {
 }
 
 impl Selector {
-    /// Compiles a selector; the error is a message.
+    /// Compiles a selector. The error is a message.
     pub(crate) fn compile(
         selector: Option<&ast::Selector>,
         variable: Variable,
@@ -128,7 +130,7 @@ impl Selector {
         })
     }
 
-    /// Whether a value with that key is meant.
+    /// Whether the selector includes a value with that key.
     pub(crate) fn selects(&self, key: &[u8], faults: &KeyFaults) -> bool {
         match self {
             Selector::All => true,
@@ -139,11 +141,11 @@ impl Selector {
     }
 }
 
-/// The XPath expressions of a rule set, each once: a transaction evaluates all of them when it has read a document.
+/// The XPath expressions of a rule set, each once. A transaction evaluates all of them when it has parsed a document.
 #[derive(Debug, Default)]
 pub(crate) struct Paths {
     known: Vec<(String, XPath)>,
-    /// Prefixes that the `xmlns` actions of the link at hand declare.
+    /// Prefixes that the `xmlns` actions of the present link declare.
     pub(crate) namespaces: Vec<(String, String)>,
 }
 
@@ -158,28 +160,28 @@ impl Paths {
         u16::try_from(self.known.len() - 1).map_err(|_| "too many XPath expressions".to_owned())
     }
 
-    /// The expressions in the order of their numbers.
+    /// Returns the expressions in the order of their numbers.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &XPath> {
         self.known.iter().map(|(_, path)| path)
     }
 }
 
-/// A pattern over keys, tags or messages: as `@rx` reads it.
+/// A pattern over keys, tags or messages. It reads as with `@rx`.
 pub(crate) fn rule_pattern(pattern: &str) -> Result<Pattern, String> {
     Pattern::compile(pattern.as_bytes(), &PatternLimits::default())
         .map_err(|error| format!("invalid pattern: {error}"))
 }
 
-/// Whether a pattern over tags or messages means `text`. One that reaches a limit does not.
+/// Whether a pattern over tags or messages matches `text`. One that reaches a limit does not.
 pub(crate) fn means(pattern: &Pattern, text: &[u8]) -> bool {
     pattern.find_at(text, 0, &mut Captures::new(false)).unwrap_or(false)
 }
 
 impl Target {
-    /// Asks a pattern over TX variables of all names, once these are known.
+    /// Tests a pattern over TX variables on all names, once these are known.
     pub(crate) fn learn(&mut self, names: &Names) {
         if let (Variable::Tx, Selector::Regex(keys)) = (self.variable, &mut self.selector) {
-            // A limit is reached when the name is met, too: here it costs no more than a look.
+            // The pattern reaches the limit again when a transaction meets the name; here it costs no more than a test.
             keys.names = (0..names.len() as u32)
                 .map(|number| keys.is_match(names.name(number), &KeyFaults::default()))
                 .collect();

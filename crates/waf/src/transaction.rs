@@ -10,6 +10,8 @@
 //! | [`response_body`](Transaction::response_body), [`response_body_done`](Transaction::response_body_done) | 4 |
 //! | [`logging`](Transaction::logging) | 5 |
 
+#![expect(clippy::cast_sign_loss, reason = "the number is not negative")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -54,63 +56,63 @@ pub(crate) use spare::Spares;
 use values::Values;
 use variables::Item;
 
-/// `SecRuleEngine`: whether rules run, and whether they decide.
+/// `SecRuleEngine`: whether rules run, and whether they may block.
 pub type Mode = RuleEngine;
 
-/// The two ends of a connection.
+/// The addresses of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Connection {
     /// The client, as trusted proxies name it.
     pub client: SocketAddr,
-    /// The address that the request came to.
+    /// The local address.
     pub server: SocketAddr,
 }
 
-/// What to do after a phase.
+/// The result of a phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Go on.
+    /// Continue.
     Continue,
-    /// Do this instead; later phases but [`logging`](Transaction::logging) are not run.
+    /// Intervene. Of the later phases only [`logging`](Transaction::logging) runs.
     Intervene(Intervention),
 }
 
-/// What a rule, or a limit, does to a transaction.
+/// An intervention by a rule or by a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intervention {
-    /// The status to answer with.
+    /// Status of the answer.
     pub status: u16,
-    /// How.
+    /// Kind of the intervention.
     pub action: InterventionAction,
-    /// The rule; 0 if a limit decided.
+    /// Id of the rule; 0 for a limit.
     pub rule_id: u64,
-    /// 1 to 5.
+    /// Phase, from 1 to 5.
     pub phase: u8,
 }
 
-/// How a transaction ends.
+/// How an intervention ends the transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InterventionAction {
     /// Answer with the status.
     Deny,
     /// Close the connection without an answer.
     Drop,
-    /// Answer with a redirection to this address.
+    /// Redirect to this address.
     Redirect(Vec<u8>),
 }
 
-/// What became of a part of a body.
+/// The state of a body after a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyProgress {
-    /// It is inspected; more may come.
+    /// The part was inspected; more may follow.
     More,
-    /// The limit is reached: the rest passes without inspection.
+    /// The body reached its limit. The rest passes without inspection.
     Full,
-    /// The limit is passed, and the limit action refuses that.
+    /// The body exceeded its limit, and the limit action refuses that.
     Decided(Intervention),
 }
 
-/// One transaction. Its memory is bounded by the body limits of the rule set and those in [`crate::limits`].
+/// One transaction. The body limits of the rule set and those in [`crate::limits`] bound its memory.
 pub struct Transaction {
     rules: Arc<RuleSet>,
     collections: Arc<Collections>,
@@ -120,29 +122,29 @@ pub struct Transaction {
     unique_id: String,
 
     memory: Memory,
-    /// Bytes held before the request's body came, and before the response's.
+    /// Bytes held before the request's body, and before the response's body.
     before_body: Mark,
     before_response_body: Before,
     input: Input,
     response: ResponseInput,
     tx: TxVariables,
     values: Values,
-    /// Whether every rule is evaluated plainly.
+    /// Whether every rule is evaluated without the plan.
     plain: bool,
     candidates: Candidates,
     deadline: Deadline,
 
     mode: Mode,
     options: Options,
-    /// A bit for each rule that ctl has removed; empty if none.
+    /// A bit for each rule that ctl removed; empty if none.
     removed: Vec<u64>,
     removed_targets: Vec<Arc<TargetRemoval>>,
     opened: Vec<RecordName>,
     environment: Vec<(Vec<u8>, Vec<u8>)>,
     matched: Option<Matched>,
-    /// What matched after `matched`.
+    /// Variables that matched after `matched`.
     noted: Option<Noted>,
-    /// Matches of the chain so far.
+    /// Matches of the current chain.
     matched_in_chain: Vec<Matched>,
     highest_severity: u8,
     session_id: Vec<u8>,
@@ -152,22 +154,22 @@ pub struct Transaction {
     /// The body limit that refused the transaction, in words.
     limit_reached: Option<String>,
     matches: Vec<Match>,
-    /// GEO, as the last `@geoLookup` found it.
+    /// GEO, as the last `@geoLookup` set it.
     geo: Place,
-    /// Values that rules hide so far.
+    /// Values that rules have hidden.
     hidden: Option<Box<event::redaction::Hidden>>,
     pause_ms: u64,
     faults: Faults,
     key_faults: KeyFaults,
     phase: u8,
 
-    // Kept between rules so that their memory is used again.
+    // Kept between rules, so that their memory is reused.
     items: Vec<Item>,
     captures: Captures,
     text: Vec<u8>,
 }
 
-/// What ctl may change for this transaction.
+/// Options that ctl may change for this transaction.
 #[derive(Debug, Clone)]
 struct Options {
     request_body_access: bool,
@@ -188,7 +190,7 @@ struct Matched {
     value: Slice,
 }
 
-/// A variable that matched, whose name and value are written when a rule asks for them.
+/// A variable that matched. Its name and value are built when a rule asks for them.
 #[derive(Debug, Clone, Copy)]
 enum Noted {
     /// A TX variable by number.
@@ -197,19 +199,19 @@ enum Noted {
     Count { rule: RuleIndex, count: i64 },
 }
 
-/// A rule that matched a variable, and whether it is to be logged.
+/// A rule that matched a variable.
 #[derive(Debug, Clone)]
 pub struct Match {
-    /// Everything that an event and ModSecurity's logs tell of it.
+    /// The rule's data for the event and for ModSecurity's logs.
     pub rule: MatchedRule,
-    /// `log`: it belongs in the error log.
+    /// `log`: the match belongs in the error log.
     pub log: bool,
-    /// `auditlog`: it makes the transaction relevant for the audit log.
+    /// `auditlog`: the match makes the transaction relevant for the audit log.
     pub audit_log: bool,
 }
 
 impl Transaction {
-    /// A transaction that starts at `now`.
+    /// Begins a transaction at the time `now`.
     pub fn new(
         rules: Arc<RuleSet>,
         connection: Connection,
@@ -275,25 +277,25 @@ impl Transaction {
         }
     }
 
-    /// Runs the rules in this mode, whatever `SecRuleEngine` says; ctl:ruleEngine may still change it.
+    /// Sets the mode, whatever `SecRuleEngine` says. ctl:ruleEngine may still change it.
     pub fn set_mode(&mut self, mode: Mode) {
         self.mode = mode;
     }
 
-    /// Tells rules what the site serves, as `TX:monban_preset`, before the first phase.
+    /// Sets `TX:monban_preset`, the application that the site serves, before the first phase.
     pub fn set_preset(&mut self, preset: &str) {
         let number = self.tx.number_of(b"monban_preset", &self.rules);
         self.tx.set(number, Value::from_text(preset.as_bytes()), &self.rules);
     }
 
-    /// Evaluates every rule on every value, without the plan that passes over rules which can't match. The outcome is
-    /// the same: tests compare the two.
+    /// Evaluates every rule on every value, without the plan that skips rules which cannot match. The result is the same;
+    /// tests compare both.
     pub fn set_plain(&mut self) {
         self.plain = true;
         self.values.set_plain();
     }
 
-    /// The mode as it is now; as it was, if the deadline has passed.
+    /// Returns the mode in force, or the last one if the deadline has passed.
     pub fn mode(&self) -> Mode {
         self.mode_before_overrun().unwrap_or(self.mode)
     }
@@ -306,12 +308,12 @@ impl Transaction {
         decision
     }
 
-    /// Whether the request body is to be fed to [`Transaction::request_body`].
+    /// Whether the request body must be passed to [`Transaction::request_body`].
     pub fn inspects_request_body(&self) -> bool {
         self.mode != Mode::Off && self.options.request_body_access
     }
 
-    /// Parses what [`Transaction::request_body`] took and runs phase 2.
+    /// Parses the body that [`Transaction::request_body`] took, and runs phase 2.
     pub fn request_body_done(&mut self, now: Timestamp) -> Decision {
         let mut before = Before::default();
         if self.intervention.is_none() && self.mode != Mode::Off {
@@ -344,30 +346,30 @@ impl Transaction {
         decision
     }
 
-    /// Runs phase 5. It runs once, whatever was decided, and can't intervene any more.
+    /// Runs phase 5. It runs once, whatever the decision was, and cannot intervene.
     pub fn logging(&mut self, now: Timestamp) {
         if self.phase < 5 {
             self.run_phase(5, now);
         }
     }
 
-    /// The matches in their order: one for each matched variable of each rule.
+    /// Returns the matches in their order: one for each matched variable of each rule.
     pub fn matches(&self) -> &[Match] {
         &self.matches
     }
 
-    /// What was decided.
+    /// Returns the decision.
     pub fn intervention(&self) -> Option<&Intervention> {
         self.intervention.as_ref()
     }
 
-    /// The body limit that refused the transaction, as ModSecurity words it, with the directive that sets it.
+    /// Returns the body limit that refused the transaction, in ModSecurity's words, with the directive that sets it.
     pub fn limit_reached(&self) -> Option<&str> {
         self.limit_reached.as_deref()
     }
 
-    /// Whether the audit log wants this transaction: `SecAuditEngine` and, for RelevantOnly, a match with auditlog or a
-    /// status that SecAuditLogRelevantStatus names.
+    /// Whether the audit log takes this transaction: by `SecAuditEngine`, and for RelevantOnly by a match with auditlog or a
+    /// status of SecAuditLogRelevantStatus.
     pub fn wants_audit_log(&self, status: u16) -> bool {
         match self.options.audit_engine {
             AuditEngine::On => true,
@@ -378,50 +380,50 @@ impl Transaction {
         }
     }
 
-    /// The parts that the audit log is to have, as ctl:auditLogParts left them.
+    /// Returns the parts of the audit log entry, as ctl:auditLogParts left them.
     pub fn audit_log_parts(&self) -> &str {
         &self.options.audit_log_parts
     }
 
-    /// A TX variable as a number; 0 if it is not set.
+    /// Returns a TX variable as a number; 0 if it is not set.
     pub fn tx_number(&self, name: &str) -> i64 {
         let number = self.tx.find(name.as_bytes(), &self.rules);
         number.and_then(|number| self.tx.get(number)).map_or(0, |value| value.number())
     }
 
-    /// A TX variable's text, if it is set.
+    /// Returns the text of a TX variable, if it is set.
     pub fn tx_text(&self, name: &str) -> Option<Vec<u8>> {
         let value = self.tx.get(self.tx.find(name.as_bytes(), &self.rules)?)?;
         Some(value.bytes(&mut [0; 20]).to_vec())
     }
 
-    /// Bytes of the request body's inspected part.
+    /// Returns the length of the inspected part of the request body, in bytes.
     pub fn inspected_request_bytes(&self) -> usize {
         self.input.body_length
     }
 
-    /// The inspected part of the response body.
+    /// Returns the inspected part of the response body.
     pub fn inspected_response_body(&self) -> &[u8] {
         self.memory.get(self.response.body)
     }
 
-    /// How long rules ask to wait before the answer (`pause`), milliseconds; at most [`crate::limits::PAUSE`].
+    /// Returns the pause before the answer that rules ask for (`pause`), in milliseconds; at most [`crate::limits::PAUSE`].
     pub fn pause_ms(&self) -> u64 {
         self.pause_ms
     }
 
-    /// Variables that rules set with setenv.
+    /// Returns the variables that rules set with setenv.
     pub fn environment(&self) -> &[(Vec<u8>, Vec<u8>)] {
         &self.environment
     }
 
-    /// Bytes that the transaction holds of requests, responses and transformed values.
+    /// Returns the bytes that the transaction holds of requests, responses and transformed values.
     pub fn memory_size(&self) -> usize {
         let reader = self.input.reader.as_ref().map_or(0, |reader| reader.held());
         self.memory.size() + self.values.capacity() + reader
     }
 
-    /// Ends the transaction if it runs in mode On.
+    /// Intervenes, if the mode is On.
     fn intervene(&mut self, intervention: Intervention) {
         if self.mode == Mode::On && self.intervention.is_none() && self.phase < 5 {
             self.intervention = Some(intervention);
@@ -433,7 +435,7 @@ impl Transaction {
     }
 }
 
-/// The transaction's Content-Length, if it says one.
+/// Returns the transaction's Content-Length, if it has one.
 fn number_of(text: &[u8]) -> u64 {
     leading_number(text).max(0) as u64
 }
@@ -444,7 +446,7 @@ impl std::fmt::Debug for Transaction {
     }
 }
 
-/// Variables that never carry a key.
+/// Variables that never have a key.
 fn is_single(variable: Variable) -> bool {
     !variable.is_collection()
 }

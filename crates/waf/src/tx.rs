@@ -1,5 +1,11 @@
 //! The TX collection: a transaction's own variables.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "names are counted in 32 bits, and numbers wrap as in ModSecurity"
+)]
+
 use std::sync::Arc;
 
 use crate::memory::format_number;
@@ -7,7 +13,7 @@ use crate::names::Names;
 use crate::operators::compare::atoi;
 use crate::ruleset::RuleSet;
 
-/// The value of a TX variable. Scores are counted up and compared: they stay numbers.
+/// The value of a TX variable. Scores are added and compared, so they stay numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value {
     Number(i64),
@@ -15,7 +21,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// Its text; `buffer` is written only for numbers.
+    /// Returns the text. `buffer` is written only for numbers.
     pub(crate) fn bytes<'a>(&'a self, buffer: &'a mut [u8; 20]) -> &'a [u8] {
         match self {
             Value::Number(number) => format_number(*number, buffer),
@@ -23,7 +29,7 @@ impl Value {
         }
     }
 
-    /// Its number, as C's `atoi` reads it.
+    /// Returns the number, as C's `atoi` reads it.
     pub(crate) fn number(&self) -> i64 {
         match self {
             Value::Number(number) => *number,
@@ -31,7 +37,7 @@ impl Value {
         }
     }
 
-    /// Its number as `@eq` and its kin read the text.
+    /// Returns the number, as `@eq` and the like read the text.
     pub(crate) fn as_c_int(&self) -> i32 {
         match self {
             Value::Number(number) => *number as i32,
@@ -39,7 +45,7 @@ impl Value {
         }
     }
 
-    /// A value from text; text that is exactly a number's decimal form is kept as one.
+    /// Makes a value from text. A text that is exactly the decimal form of a number becomes a number.
     pub(crate) fn from_text(text: &[u8]) -> Value {
         let plain = matches!(text, [b'1'..=b'9', ..] | [b'0']) && text.len() < 18;
         if plain && text.iter().all(u8::is_ascii_digit) {
@@ -50,7 +56,7 @@ impl Value {
     }
 }
 
-/// The number that a text begins with: white space, a sign, digits; else 0. Saturates.
+/// Returns the number at the beginning of a text: white space, a sign, digits; else 0. Saturates.
 pub(crate) fn leading_number(text: &[u8]) -> i64 {
     let text = text.trim_ascii_start();
     let (negative, digits) = match text {
@@ -69,27 +75,27 @@ pub(crate) fn leading_number(text: &[u8]) -> i64 {
 #[derive(Debug, Default)]
 pub(crate) struct TxVariables {
     values: Vec<Option<Value>>,
-    /// Numbers in the order in which they were first set.
+    /// Numbers in the order in which the variables were first set.
     order: Vec<u32>,
     /// Those of them whose names no rule mentions literally.
     made_order: Vec<u32>,
     /// Names that no rule mentions literally.
     made: Names,
-    /// The values in `order` while they rest: a small number as itself, [`OTHER`] for the next of `resting_others`.
+    /// The values in `order` during a rest: a small number as itself, [`OTHER`] for the next of `resting_others`.
     resting: Vec<u8>,
     resting_others: Vec<Value>,
 }
 
-/// Stands for a value that is no number from 0 to 254.
+/// Stands for a value that is not a number from 0 to 254.
 const OTHER: u8 = u8::MAX;
 
 impl TxVariables {
-    /// The number of a name, a new one if nothing has that name yet.
+    /// Returns the number of a name. Gives a new name the next number.
     pub(crate) fn number_of(&mut self, name: &[u8], rules: &RuleSet) -> u32 {
         rules.names.find(name).unwrap_or_else(|| rules.names.len() as u32 + self.made.intern(name))
     }
 
-    /// The number of a name, if it has one.
+    /// Returns the number of a name, if it has one.
     pub(crate) fn find(&self, name: &[u8], rules: &RuleSet) -> Option<u32> {
         rules.names.find(name).or_else(|| self.made.find(name).map(|n| n + rules.names.len() as u32))
     }
@@ -101,8 +107,8 @@ impl TxVariables {
         }
     }
 
-    /// Takes less memory from now on; [`TxVariables::wake`] comes before the next use. The Core Rule Set sets some hundred
-    /// variables in phase 1, most of them small numbers.
+    /// Compacts the variables during a wait; [`TxVariables::wake`] must come before the next use. The Core Rule Set sets some
+    /// hundred variables in phase 1, and most of them are small numbers.
     pub(crate) fn rest(&mut self) {
         let mut values = std::mem::take(&mut self.values);
         if values.is_empty() {
@@ -171,7 +177,7 @@ impl TxVariables {
         }
     }
 
-    /// Forgets everything but its memory.
+    /// Clears the contents and keeps the allocations.
     pub(crate) fn clear(&mut self) {
         self.values.clear();
         self.order.clear();
@@ -181,17 +187,17 @@ impl TxVariables {
         self.resting_others.clear();
     }
 
-    /// All that are set, oldest first.
+    /// Returns all variables that are set, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Value)> {
         self.order.iter().filter_map(|&number| self.get(number).map(|value| (number, value)))
     }
 
-    /// Those that are set and whose names no rule mentions literally, oldest first.
+    /// Returns the variables that are set and whose names no rule mentions literally, oldest first.
     pub(crate) fn iter_made(&self) -> impl Iterator<Item = (u32, &Value)> {
         self.made_order.iter().filter_map(|&number| self.get(number).map(|value| (number, value)))
     }
 
-    /// How many are set.
+    /// Returns the number of variables that are set.
     pub(crate) fn len(&self) -> usize {
         self.order.len()
     }

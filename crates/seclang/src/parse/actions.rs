@@ -12,25 +12,25 @@ use crate::transformation::Transformation;
 use crate::variable::Variable;
 use std::mem::discriminant;
 
-/// Whether an action has a value behind `:`, and which.
+/// Whether an action has a value after `:`, and which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takes {
     Nothing,
-    /// May stand without a value.
+    /// The value may be missing.
     Maybe(&'static str),
     Value(&'static str),
 }
 
-/// What kind of action it is; it decides where it may stand.
+/// The kind of an action, which decides where it is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Says what the rule is: on the first rule of a chain only.
+    /// Describes the rule: on the first rule of a chain only.
     Metadata,
-    /// Decides what becomes of the request: on the first rule of a chain only.
+    /// Decides about the request: on the first rule of a chain only.
     Disruptive,
     /// Decides which rule is next: on the first rule of a chain only.
     Flow,
-    /// Anywhere.
+    /// Allowed anywhere.
     Other,
 }
 
@@ -104,12 +104,12 @@ pub(crate) const ACTIONS: &[ActionWord] = {
 pub(crate) const SEVERITIES: [&str; 8] =
     ["EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"];
 
-/// Where a list of actions stands.
+/// The place of a list of actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// A SecRule or SecAction that is no link of a chain.
     Head,
-    /// A SecRule or SecAction behind one with `chain`.
+    /// A SecRule or SecAction after one with `chain`.
     Link,
     /// SecDefaultAction.
     Default,
@@ -117,7 +117,7 @@ pub(crate) enum Place {
     Update,
 }
 
-/// A list of actions, and where its id stands.
+/// A list of actions, and the place of its id.
 #[derive(Debug, Default)]
 pub(crate) struct Actions {
     pub list: Vec<Action>,
@@ -130,7 +130,7 @@ struct Item<'a> {
     value: Option<Text>,
 }
 
-/// Reads a list of actions. Faults are added to `faults`; the actions without a fault are returned.
+/// Reads a list of actions. Adds faults to `faults`, and returns the actions without a fault.
 pub(crate) fn actions(list: Fragment<'_>, place: Place, faults: &mut Vec<Fault>) -> Actions {
     let mut result = Actions::default();
     let mut disruptive = false;
@@ -152,7 +152,7 @@ pub(crate) fn actions(list: Fragment<'_>, place: Place, faults: &mut Vec<Fault>)
                 item
             }
             Err(fault) => {
-                // Where the next action starts cannot be known.
+                // Nobody knows where the next action starts.
                 faults.push(fault);
                 result.id_at.get_or_insert(list.start());
                 return result;
@@ -163,7 +163,7 @@ pub(crate) fn actions(list: Fragment<'_>, place: Place, faults: &mut Vec<Fault>)
             continue;
         };
         let name = word.names[0];
-        // `block` means what SecDefaultAction says, so that it says nothing there.
+        // `block` means the action of SecDefaultAction, so it means nothing there.
         disruptive |= word.kind == Kind::Disruptive && name != "block";
         names_phase |= name == "phase";
         if let Some(kind) = misplaced(word, place) {
@@ -197,13 +197,13 @@ fn lookup(name: &Fragment<'_>) -> Option<&'static ActionWord> {
     ACTIONS.iter().find(|word| word.names.iter().any(|n| name.bytes.eq_ignore_ascii_case(n.as_bytes())))
 }
 
-/// Why an action may not stand here.
+/// Returns the reason why an action is not allowed here.
 fn misplaced(word: &ActionWord, place: Place) -> Option<LoadErrorKind> {
     let action = word.names[0];
     let not_in = |directive| Some(LoadErrorKind::NotHere { action, directive });
     match place {
         Place::Head => None,
-        // `tag`: ModSecurity 2 names it among the metadata, but does not refuse it.
+        // `tag`: ModSecurity 2 lists it with the metadata, but does not refuse it.
         Place::Link if word.kind != Kind::Other && action != "tag" => Some(LoadErrorKind::NotInLink(action)),
         Place::Link => None,
         // ModSecurity 2 inherits tags too, and warns of severity and logdata.
@@ -212,12 +212,12 @@ fn misplaced(word: &ActionWord, place: Place) -> Option<LoadErrorKind> {
             not_in("SecDefaultAction")
         }
         Place::Default => None,
-        // `id`, `phase` and `chain` may say what the rule has; whether they do is seen when rules are compiled.
+        // `id`, `phase` and `chain` may repeat those of the rule. The compiler checks whether they do.
         Place::Update => None,
     }
 }
 
-/// Reads one `name`, `name:value` or `name:'value'`, and says what is behind it.
+/// Reads one `name`, `name:value` or `name:'value'`, and returns the text after it.
 fn item(start: Fragment<'_>) -> Result<(Item<'_>, Fragment<'_>), Fault> {
     let length = start
         .bytes
@@ -255,7 +255,7 @@ fn separator(found: Fragment<'_>) -> Fault {
     shown.fault(LoadErrorKind::Separator { expected: ',', found: shown.lossy() })
 }
 
-/// Reads one action and adds it to `list`; a `ctl` may add several.
+/// Reads one action and adds it to `list`. A `ctl` may add several.
 fn read(word: &ActionWord, item: &Item<'_>, list: &mut Vec<Action>, faults: &mut Vec<Fault>) {
     let name = word.names[0];
     let value = item.value.as_ref().map(Text::fragment);
@@ -284,7 +284,7 @@ fn read(word: &ActionWord, item: &Item<'_>, list: &mut Vec<Action>, faults: &mut
     }
 }
 
-/// Texts that may be `''`.
+/// Whether the text may be `''`.
 fn may_be_empty(name: &str) -> bool {
     matches!(name, "append" | "logdata" | "msg" | "prepend" | "rev" | "tag" | "ver")
 }
@@ -312,7 +312,7 @@ fn with_value(name: &'static str, value: Fragment<'_>, expected: &'static str) -
     let template = || Template::parse(value.bytes);
     let sanitise = |what| Action::Sanitise { what, name: bytes() };
     Ok(match name {
-        "accuracy" => Action::Accuracy(number(value, name, 0..=9)? as u8),
+        "accuracy" => Action::Accuracy(number(value, name, 0..=9)?),
         "allow" => Action::Allow(allow_scope(value)?),
         "append" => Action::Append(template()),
         "deprecatevar" => {
@@ -349,7 +349,7 @@ fn with_value(name: &'static str, value: Fragment<'_>, expected: &'static str) -
             Action::InitCol { collection: variable, key: Template::parse(key.bytes) }
         }
         "logdata" => Action::Logdata(template()),
-        "maturity" => Action::Maturity(number(value, name, 0..=9)? as u8),
+        "maturity" => Action::Maturity(number(value, name, 0..=9)?),
         "msg" => Action::Msg(template()),
         "pause" => {
             if !template().has_macros() {
@@ -380,7 +380,7 @@ fn with_value(name: &'static str, value: Fragment<'_>, expected: &'static str) -
         "severity" => Action::Severity(severity(value)?),
         "skip" => Action::Skip(number32(value, name, 1)?),
         "skipAfter" => Action::SkipAfter(bytes()),
-        "status" => Action::Status(number(value, name, 100..=599)? as u16),
+        "status" => Action::Status(number(value, name, 100..=599)?),
         "t" => transformation(value)?,
         "tag" => Action::Tag(template()),
         "ver" => Action::Ver(bytes()),
@@ -421,7 +421,7 @@ fn severity(value: Fragment<'_>) -> Result<u8, Fault> {
     SEVERITIES
         .iter()
         .position(|name| value.bytes.eq_ignore_ascii_case(name.as_bytes()))
-        .map(|index| index as u8)
+        .and_then(|index| u8::try_from(index).ok())
         .ok_or_else(|| refuse(value, "severity", format!("0 to 7 or one of {}", SEVERITIES.join(", "))))
 }
 
@@ -456,7 +456,7 @@ fn variable_value<'a>(
     Ok((collection_text, Template::parse(key.bytes), value_text))
 }
 
-/// `collection.key`, split at the first dot that is not inside a macro.
+/// Splits `collection.key` at the first dot that is not in a macro.
 fn split_variable(text: Fragment<'_>) -> Option<(Fragment<'_>, Fragment<'_>)> {
     let mut index = 0;
     while index < text.bytes.len() {

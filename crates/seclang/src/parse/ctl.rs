@@ -7,7 +7,7 @@ use crate::limits;
 use crate::parse::target::targets;
 use crate::parse::value::{id_ranges, number, on_off, refuse, unknown, word};
 
-/// The names behind `ctl:`, and what each takes.
+/// The names after `ctl:`, and the values of each.
 pub(crate) const CTL: &[(&str, &str)] = &[
     ("auditEngine", "On, Off or RelevantOnly"),
     ("auditLogParts", "letters, or + or - and letters"),
@@ -29,7 +29,7 @@ pub(crate) const CTL: &[(&str, &str)] = &[
     ("ruleRemoveTargetByTag", "a pattern, `;` and targets"),
 ];
 
-/// Reads the value of a `ctl` action. One that names several ids or targets gives a change for each.
+/// Reads the value of a `ctl` action. One with several ids or targets gives a change for each.
 pub(super) fn ctl(text: Fragment<'_>, faults: &mut Vec<Fault>) -> Vec<Ctl> {
     changes(text, faults).unwrap_or_else(|fault| {
         faults.push(fault);
@@ -55,7 +55,7 @@ fn changes(text: Fragment<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Ctl>, Faul
     Ok(vec![match name {
         "auditEngine" => Ctl::AuditEngine(word(value, full)?),
         "auditLogParts" => Ctl::AuditLogParts(audit_log_parts(value, full)?),
-        "debugLogLevel" => Ctl::DebugLogLevel(number(value, full, 0..=9)? as u8),
+        "debugLogLevel" => Ctl::DebugLogLevel(number(value, full, 0..=9)?),
         "forceRequestBodyVariable" => Ctl::ForceRequestBodyVariable(on_off(value, full)?),
         "hashEnforcement" | "hashEngine" => Ctl::HashEngine(on_off(value, full)?),
         "requestBodyAccess" => Ctl::RequestBodyAccess(on_off(value, full)?),
@@ -77,7 +77,7 @@ fn changes(text: Fragment<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Ctl>, Faul
     }])
 }
 
-/// The three `ruleRemoveTargetBy…`: `RULES;TARGETS`.
+/// Reads the three `ruleRemoveTargetBy…`: `RULES;TARGETS`.
 fn remove_target(
     name: &'static str,
     value: Fragment<'_>,

@@ -1,4 +1,4 @@
-//! A directive's words to what it says.
+//! A directive's words to its contents.
 
 use crate::ast::{DirectiveKind, Rule, RuleRef, Target};
 use crate::directive::{DIRECTIVES, DirectiveName};
@@ -10,15 +10,15 @@ use crate::parse::settings::setting;
 use crate::parse::target::targets;
 use crate::parse::value::{id_ranges, number32, unknown};
 
-/// What the loader needs to know of a directive.
+/// What the loader needs of a directive.
 pub(crate) struct Parsed {
-    /// What it says; several for those that Apache calls once for each argument.
+    /// The contents; several for directives that Apache calls once for each argument.
     pub kinds: Vec<DirectiveKind>,
-    /// Where its rule id stands.
+    /// The place of its rule id.
     pub id_at: Option<u32>,
 }
 
-/// The directive that a word names.
+/// Returns the directive that a word names.
 pub(crate) fn find(word: Fragment<'_>) -> Result<&'static DirectiveName, Fault> {
     DirectiveName::find(&word.lossy())
         .ok_or_else(|| unknown(word, "directive", DIRECTIVES.iter().map(|directive| directive.name)))
@@ -44,8 +44,8 @@ pub(crate) fn check_count(
     Err(name.fault(LoadErrorKind::ArgumentCount { name: directive.name, expected, found }))
 }
 
-/// Reads a directive whose number of arguments has been checked. Faults are added to `faults`; a rule with a fault
-/// is returned with what could be read, so that chains can be followed.
+/// Reads a directive whose number of arguments is right. Adds faults to `faults`. A rule with a fault is returned with what
+/// could be read, so that the loader can follow chains.
 pub(crate) fn directive(
     directive: &'static DirectiveName,
     line: Fragment<'_>,
@@ -142,7 +142,7 @@ fn update_targets(arguments: &[Text], faults: &mut Vec<Fault>) -> (Vec<Target>, 
     (added, replaced)
 }
 
-/// `ID`, `FIRST-LAST`, lists of them, and `:LINK` behind.
+/// Reads `ID`, `FIRST-LAST`, lists of them, and `:LINK` after them.
 fn rule_ref(text: Fragment<'_>, name: &str) -> Result<RuleRef, Fault> {
     match text.split(b':') {
         Some((ids, link)) => {
@@ -153,7 +153,7 @@ fn rule_ref(text: Fragment<'_>, name: &str) -> Result<RuleRef, Fault> {
     }
 }
 
-/// The fault of a directive behind a rule with `chain` that is none.
+/// Makes the fault of a directive that follows a rule with `chain` and is no link.
 pub(crate) fn chain_broken(name: Fragment<'_>, line: u32) -> Fault {
     name.fault(LoadErrorKind::ChainBroken { line, found: name.lossy() })
 }

@@ -8,14 +8,14 @@ use crate::parse::ctl;
 use crate::parse::value::{number, number32, on_off, refuse, word};
 use crate::setting::Setting;
 
-/// Reads a setting. The number of arguments has been checked.
+/// Reads a setting. The number of its arguments is right.
 pub(super) fn setting(
     directive: &'static DirectiveName,
     line: Fragment<'_>,
     arguments: &[Text],
 ) -> Result<Setting, Fault> {
     let name = directive.name;
-    // Only SecResponseBodyMimeTypesClear and what is refused may have none.
+    // Only SecResponseBodyMimeTypesClear and refused directives may have none.
     let value = arguments.first().map_or(line.slice(0, 0), Text::fragment);
     match directive.support {
         Support::Refused(reason) => {
@@ -62,9 +62,9 @@ pub(super) fn setting(
         "SecAuditLogStorageDir" => Setting::AuditLogStorageDir(text()?),
         "SecAuditLogType" => Setting::AuditLogType(word(value, name)?),
         "SecCollectionTimeout" => {
-            Setting::CollectionTimeout(number(value, name, 0..=limits::COLLECTION_TIMEOUT)? as u32)
+            Setting::CollectionTimeout(number(value, name, 0..=limits::COLLECTION_TIMEOUT)?)
         }
-        "SecCookieFormat" => Setting::CookieFormat(number(value, name, 0..=1)? as u8),
+        "SecCookieFormat" => Setting::CookieFormat(number(value, name, 0..=1)?),
         "SecCookieV0Separator" => Setting::CookieV0Separator(single_byte()?),
         "SecGeoLookupDB" => Setting::GeoLookupDb(text()?),
         "SecHttpBlKey" => Setting::HttpBlKey(text()?),
@@ -73,7 +73,7 @@ pub(super) fn setting(
         "SecRequestBodyAccess" => Setting::RequestBodyAccess(on_off(value, name)?),
         "SecRequestBodyInMemoryLimit" => Setting::RequestBodyInMemoryLimit(body_limit()?),
         "SecRequestBodyJsonDepthLimit" => {
-            Setting::RequestBodyJsonDepthLimit(number(value, name, 1..=limits::JSON_DEPTH)? as u32)
+            Setting::RequestBodyJsonDepthLimit(number(value, name, 1..=limits::JSON_DEPTH)?)
         }
         "SecRequestBodyLimit" => Setting::RequestBodyLimit(body_limit()?),
         "SecRequestBodyLimitAction" => Setting::RequestBodyLimitAction(word(value, name)?),

@@ -7,12 +7,12 @@ use crate::limits;
 use crate::parse::value::unknown;
 use crate::variable::Variable;
 
-/// `|` and `,` separate targets; blanks around them do not matter.
+/// Whether this separates targets: `|` or `,`. Blanks around it are ignored.
 fn separates(byte: u8) -> bool {
     matches!(byte, b'|' | b',') || is_blank(byte)
 }
 
-/// Reads a list of targets. Faults are added to `faults`; the targets without a fault are returned.
+/// Reads a list of targets. Adds faults to `faults`, and returns the targets without a fault.
 pub(super) fn targets(list: Fragment<'_>, faults: &mut Vec<Fault>) -> Vec<Target> {
     let mut targets = Vec::new();
     let mut rest = list;
@@ -41,7 +41,7 @@ pub(super) fn targets(list: Fragment<'_>, faults: &mut Vec<Fault>) -> Vec<Target
     targets
 }
 
-/// Reads one target, and says what is behind it, also if it has a fault.
+/// Reads one target, and returns the text after it, even if it has a fault.
 fn target(start: Fragment<'_>) -> (Result<Target, Fault>, Fragment<'_>) {
     let prefix = start.bytes.iter().take_while(|&&b| matches!(b, b'!' | b'&')).count();
     let (marks, rest) = (start.slice(0, prefix), start.from(prefix));
@@ -84,12 +84,12 @@ fn checked(
     Ok(Target { excluded, counted, variable, selector })
 }
 
-/// The text of the part behind `:`, with quotes removed, and what is behind it.
+/// Returns the text of the part after `:` without quotes, and the text after it.
 fn part(rest: Fragment<'_>, variable: Option<Variable>) -> Result<(Text, Fragment<'_>), Fault> {
     if rest.bytes.first() == Some(&b'\'') {
         return quoted(rest);
     }
-    // An XPath expression starts with a slash, too, and is no pattern.
+    // An XPath expression also starts with a slash, and is no pattern.
     let pattern = if variable == Some(Variable::Xml) { None } else { pattern_length(rest.bytes) };
     let length =
         pattern.or_else(|| rest.bytes.iter().position(|&b| separates(b))).unwrap_or(rest.bytes.len());
@@ -100,7 +100,7 @@ fn part(rest: Fragment<'_>, variable: Option<Variable>) -> Result<(Text, Fragmen
     Ok((text, rest.from(length)))
 }
 
-/// The length of a `/pattern/` that starts here, with its slashes: it ends at the first slash without a backslash
+/// Returns the length of the `/pattern/` that starts here, with its slashes. It ends at the first slash without a backslash
 /// that a separator or the end follows. Separators inside belong to the pattern.
 fn pattern_length(bytes: &[u8]) -> Option<usize> {
     if bytes.first() != Some(&b'/') {
@@ -118,7 +118,7 @@ fn pattern_length(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// Reads `'…'`, in which `\'` and `\\` stand for the second byte, and says what is behind it.
+/// Reads `'…'`, in which `\'` and `\\` stand for the second byte, and returns the text after it.
 pub(super) fn quoted(start: Fragment<'_>) -> Result<(Text, Fragment<'_>), Fault> {
     let mut text = Text::empty(start.place(1));
     let mut index = 1;

@@ -7,7 +7,7 @@ use crate::limits;
 use crate::names::Named;
 use std::ops::RangeInclusive;
 
-/// A fault: `name` does not take this value.
+/// Makes a fault: `name` does not take this value.
 pub(super) fn refuse(value: Fragment<'_>, name: &str, expected: impl Into<String>) -> Fault {
     value.fault(LoadErrorKind::Value {
         name: name.to_owned(),
@@ -16,7 +16,7 @@ pub(super) fn refuse(value: Fragment<'_>, name: &str, expected: impl Into<String
     })
 }
 
-/// A fault: a word that the language does not have.
+/// Makes a fault: the language does not have this word.
 pub(super) fn unknown<'k>(
     word: Fragment<'_>,
     what: &'static str,
@@ -27,7 +27,7 @@ pub(super) fn unknown<'k>(
     word.fault(LoadErrorKind::Unknown { what, name, hint })
 }
 
-/// Decimal digits, and nothing else.
+/// Parses decimal digits, and nothing else.
 pub(super) fn digits(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_digit) {
         return None;
@@ -35,19 +35,24 @@ pub(super) fn digits(bytes: &[u8]) -> Option<u64> {
     std::str::from_utf8(bytes).ok()?.parse().ok()
 }
 
-/// A number within a range.
-pub(super) fn number(value: Fragment<'_>, name: &str, range: RangeInclusive<u64>) -> Result<u64, Fault> {
+/// Parses a number within a range that `T` holds.
+pub(super) fn number<T: TryFrom<u64>>(
+    value: Fragment<'_>,
+    name: &str,
+    range: RangeInclusive<u64>,
+) -> Result<T, Fault> {
     digits(value.bytes)
         .filter(|n| range.contains(n))
+        .and_then(|n| T::try_from(n).ok())
         .ok_or_else(|| refuse(value, name, format!("a number from {} to {}", range.start(), range.end())))
 }
 
-/// A number from 0 or 1 that fits in 32 bits.
+/// Parses a number of 32 bits, from 0 or 1.
 pub(super) fn number32(value: Fragment<'_>, name: &str, from: u32) -> Result<u32, Fault> {
-    number(value, name, from.into()..=u32::MAX.into()).map(|n| n as u32)
+    number(value, name, from.into()..=u32::MAX.into())
 }
 
-/// A member of a named enum.
+/// Parses the name of a member of a named enum.
 pub(super) fn word<T: Named>(value: Fragment<'_>, name: &str) -> Result<T, Fault> {
     std::str::from_utf8(value.bytes).ok().and_then(T::from_name).ok_or_else(|| {
         let names: Vec<_> = T::ALL.iter().map(|member| member.name()).collect();
@@ -59,7 +64,7 @@ pub(super) fn word<T: Named>(value: Fragment<'_>, name: &str) -> Result<T, Fault
     })
 }
 
-/// `On` or `Off`.
+/// Parses `On` or `Off`.
 pub(super) fn on_off(value: Fragment<'_>, name: &str) -> Result<bool, Fault> {
     if value.bytes.eq_ignore_ascii_case(b"on") {
         Ok(true)
@@ -70,7 +75,7 @@ pub(super) fn on_off(value: Fragment<'_>, name: &str) -> Result<bool, Fault> {
     }
 }
 
-/// Ids and ranges (`5`, `5-9`), separated by blanks or commas.
+/// Parses ids and ranges (`5`, `5-9`), separated by blanks or commas.
 pub(super) fn id_ranges(value: Fragment<'_>, name: &str) -> Result<Vec<IdRange>, Fault> {
     let ranges: Vec<_> = value
         .pieces(|b| is_blank(b) || b == b',')

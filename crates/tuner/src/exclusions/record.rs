@@ -38,7 +38,7 @@ pub(super) enum Subject {
 
 impl Record {
     /// The kind of the change, once `change` holds the exclusions that it added and removed.
-    pub fn kind(&self, change: &Change) -> ChangeKind {
+    pub(super) fn kind(&self, change: &Change) -> ChangeKind {
         match (&self.subject, change.removed.is_empty()) {
             _ if self.undoes.is_some() => ChangeKind::Undone,
             (Subject::Site { .. }, _) => ChangeKind::SiteMode,

@@ -1,11 +1,11 @@
-//! The boundary of a multipart body, as Content-Type names it.
+//! The boundary of a multipart body, from Content-Type.
 
 use super::disposition::is_token;
 use super::multipart::Flags;
 use crate::cookies::is_space;
 use crate::limits::MULTIPART_CONTENT_TYPE;
 
-/// The boundary in a Content-Type header, or what is wrong with it.
+/// Returns the boundary in a Content-Type header, or the error in it.
 pub(super) fn boundary<'c>(
     content_type: Option<&'c [u8]>,
     flags: &mut Flags,
@@ -66,8 +66,8 @@ pub(super) fn boundary<'c>(
     Ok(boundary)
 }
 
-/// Content-Type without well-formed parameters behind the boundary; ModSecurity takes them for a part of it. Whoever
-/// does the same looks for a longer boundary, whose lines are errors here.
+/// Content-Type without well-formed parameters after the boundary; ModSecurity takes them for a part of it. A parser that does
+/// the same searches for a longer boundary, and its lines are errors here.
 fn without_parameters(content_type: &[u8]) -> &[u8] {
     let value = memchr::memmem::find(content_type, b"boundary")
         .and_then(|at| memchr::memchr(b'=', &content_type[at..]).map(|equals| at + equals + 1));
@@ -82,7 +82,7 @@ fn without_parameters(content_type: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether `text` is parameters (RFC 9110 §5.6.6) that nobody takes for a boundary: no quoted pairs, not that word.
+/// Whether `text` is parameters (RFC 9110 §5.6.6) that no parser takes for a boundary: no quoted pairs, not that word.
 fn are_parameters(text: &[u8]) -> bool {
     let word = b"boundary";
     if text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)) {
@@ -108,7 +108,7 @@ fn are_parameters(text: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// How often the word stands there with a `=` anywhere behind it.
+/// Returns how often the word occurs with a `=` anywhere after it.
 fn count_boundaries(text: &[u8]) -> usize {
     let Some(last_equals) = memchr::memrchr(b'=', text) else { return 0 };
     let mut count = 0;

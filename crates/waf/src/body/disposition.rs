@@ -3,24 +3,24 @@
 use super::multipart::Flags;
 use std::borrow::Cow;
 
-/// The error of what is well-formed and means one thing to some parsers and another to others; the numbers from -1 to
-/// -15 are ModSecurity's.
+/// The error of a value that is well-formed but means different things to different parsers. The numbers from -1 to -15 are
+/// ModSecurity's.
 const TWO_READINGS: i32 = -16;
 
-/// `form-data` and its parameters. ModSecurity accepts only `name` and `filename`: whatever else, `filename*` too,
-/// could be read by applications in a way that rules do not see.
+/// `form-data` and its parameters. ModSecurity accepts only `name` and `filename`: applications could read any other
+/// parameter, even `filename*`, in a way that rules do not see.
 #[derive(Debug, Default)]
 pub(super) struct Disposition<'a> {
     pub name: Option<Cow<'a, [u8]>>,
     pub filename: Option<Cow<'a, [u8]>>,
-    /// The last of each that was read, duplicates included (MULTIPART_NAME, MULTIPART_FILENAME).
+    /// The last one of each, including duplicates (MULTIPART_NAME, MULTIPART_FILENAME).
     pub last_name: Option<Cow<'a, [u8]>>,
     pub last_filename: Option<Cow<'a, [u8]>>,
 }
 
 impl<'a> Disposition<'a> {
-    /// Reads a header value as far as it can; the error is ModSecurity's number for what is wrong.
-    pub fn parse(value: &Cow<'a, [u8]>, flags: &mut Flags) -> (Self, Result<(), i32>) {
+    /// Parses a header value as far as possible. The error is ModSecurity's number for the fault.
+    pub(super) fn parse(value: &Cow<'a, [u8]>, flags: &mut Flags) -> (Self, Result<(), i32>) {
         let mut disposition = Disposition::default();
         let result = match value {
             Cow::Borrowed(value) => disposition.read(value, flags, |value| value),
@@ -29,7 +29,7 @@ impl<'a> Disposition<'a> {
         (disposition, result)
     }
 
-    /// `keep` turns what is borrowed from `text` into what may outlive it.
+    /// Makes the value outlive `text`: `keep` converts what it borrows.
     fn read<'t>(
         &mut self,
         text: &'t [u8],
@@ -38,7 +38,7 @@ impl<'a> Disposition<'a> {
     ) -> Result<(), i32> {
         let rest = text.strip_prefix(b"form-data").ok_or(-1)?;
         if memchr::memchr(b'\t', rest).is_some() {
-            // Django drops tabs, defnull's multipart takes what follows them for no parameter.
+            // Django drops tabs, defnull's multipart does not take the text after them for a parameter.
             return Err(TWO_READINGS);
         }
         let rest = skip_blanks(rest);
@@ -60,7 +60,7 @@ impl<'a> Disposition<'a> {
             }
             rest = rest.strip_prefix(b"=").ok_or(-13)?;
             if blank || rest.first() == Some(&b' ') {
-                // Werkzeug takes such a parameter for none.
+                // Werkzeug does not take this for a parameter.
                 return Err(TWO_READINGS);
             }
             let (value, quote) = match *rest {
@@ -86,8 +86,8 @@ impl<'a> Disposition<'a> {
                 b"filename" => (&mut self.filename, &mut self.last_filename, -15),
                 _ => return Err(-11),
             };
-            // formidable and multiparty look for `name=` and `filename=` wherever they are, and formidable for a file
-            // name that ends the header or has `; ` behind it.
+            // formidable and multiparty find `name=` and `filename=` wherever they are. formidable also requires that a file
+            // name ends the header or has `; ` after it.
             if has_name(value) || (parameter == b"filename" && !matches!(rest, [] | [b';', b' ', ..])) {
                 return Err(TWO_READINGS);
             }
@@ -113,11 +113,11 @@ impl<'a> Disposition<'a> {
     }
 }
 
-/// The value up to the closing quote, and what follows it.
+/// Returns the value up to the closing quote, and the rest.
 ///
-/// A backslash before the quote or another backslash is an error: half of the parsers take it for an escape, for the
-/// other half `name="a\"` ends there, and what follows is another name or another file name. Browsers write `%22`.
-/// Before anything else a backslash stands for itself, as old browsers sent Windows paths.
+/// A backslash before the quote or another backslash is an error: half of the parsers take it for an escape; for the others
+/// `name="a\"` ends there, and another name or file name follows. Browsers write `%22`. Before anything else a backslash
+/// stands for itself, because old browsers sent Windows paths.
 fn unquoted(text: &[u8], quote: u8) -> Result<(&[u8], &[u8]), i32> {
     if text.is_empty() {
         return Err(-7);
@@ -136,7 +136,7 @@ fn unquoted(text: &[u8], quote: u8) -> Result<(&[u8], &[u8]), i32> {
     Ok((&text[..at], &text[at + 1..]))
 }
 
-/// Whether the value holds what looks like the parameter `name` or `filename`.
+/// Whether the value contains text that looks like the parameter `name` or `filename`.
 fn has_name(value: &[u8]) -> bool {
     let mut rest = value;
     while let Some(equals) = memchr::memchr(b'=', rest) {
@@ -148,7 +148,7 @@ fn has_name(value: &[u8]) -> bool {
     false
 }
 
-/// Whether a backslash stands before a special character, which it escapes for Go and stands for itself elsewhere.
+/// Whether a backslash precedes a special character. Go takes that for an escape, others for a backslash.
 fn has_special_pair(value: &[u8]) -> bool {
     value.windows(2).any(|pair| pair[0] == b'\\' && b"()<>@,;:/[]?=".contains(&pair[1]))
 }
@@ -160,7 +160,7 @@ fn skip_blanks(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// A character of a token, RFC 2045 §5.1.
+/// Whether this is a character of a token, RFC 2045 §5.1.
 pub(super) fn is_token(byte: u8) -> bool {
     (33..=126).contains(&byte) && !b"()<>@,;:\\\"/[]?=".contains(&byte)
 }

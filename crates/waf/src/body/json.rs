@@ -1,14 +1,13 @@
-//! The body processor JSON: every scalar becomes an argument, as ModSecurity 2.9.7 with YAJL 2.1 makes them.
+//! The body processor JSON: every scalar becomes an argument, as in ModSecurity 2.9.7 with YAJL 2.1.
 //!
-//! A name is the names of the objects and arrays around the value, joined with dots: `{"a":{"b":[1,2]}}` gives
-//! `a.b.b` twice. Numbers keep their text, null is the empty value. The tokenizer is ours: serde_json refuses what
-//! YAJL lets in (surrogates without their pair, vertical tabs as space) and names none of YAJL's errors, its
-//! streaming API recurses, and arguments must keep order and duplicates without a tree. Nothing recurses: depth costs
-//! a few words for each level.
+//! A name consists of the names of the objects and arrays around the value, joined with dots: `{"a":{"b":[1,2]}}` gives
+//! `a.b.b` twice. Numbers keep their text, and null is the empty value. The tokenizer is our own: serde_json refuses what YAJL
+//! accepts (unpaired surrogates, vertical tabs as space) and has none of YAJL's errors; its streaming API recurses; and
+//! arguments must keep order and duplicates without a tree. Nothing recurses: depth costs a few words for each level.
 //!
-//! It differs from ModSecurity where that would hide from rules what an application reads: a key is not cut at a NUL,
-//! an object or array without elements is an argument without a value, a dot in a key does not change the names of
-//! what follows, and half of a surrogate pair does not swallow the escape behind it.
+//! It differs from ModSecurity where that would hide from rules what an application reads: a key is not cut at a NUL, an
+//! object or array without elements is an argument without a value, a dot in a key does not change the names of later values,
+//! and half of a surrogate pair does not swallow the escape after it.
 //!
 //! ```
 //! let parsed = waf::body::json::parse(br#"{"user":{"name":"x","age":1.50}}"#, &Default::default());
@@ -16,18 +15,24 @@
 //! assert_eq!(&*parsed.arguments[1].value, b"1.50");
 //! ```
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "every cast keeps the bits of UTF-8 that it names"
+)]
+
 use crate::limits::JSON_NAMES;
 use crate::query::{Argument, hex};
 use crate::transformations::bytes::position;
 use std::borrow::Cow;
 
-/// What the rules' configuration says.
+/// Settings from the rules' configuration.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// SecRequestBodyJsonDepthLimit: objects and arrays within each other; 10,000 by default, 512 in the recommended
-    /// configuration. The outermost object does not count, the outermost array does.
+    /// SecRequestBodyJsonDepthLimit: depth of objects and arrays; 10,000 by default, 512 in the recommended configuration. The
+    /// outermost object does not count, the outermost array does.
     pub depth_limit: usize,
-    /// What the query string has left of SecArgumentsLimit; 1000 by default.
+    /// The arguments that SecArgumentsLimit still allows after the query string; 1000 by default.
     pub argument_limit: usize,
 }
 
@@ -37,18 +42,18 @@ impl Default for Options {
     }
 }
 
-/// What a body holds.
+/// The contents of a body.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Parsed<'a> {
-    /// In their order; those before an error. ModSecurity 2 has them in ARGS, but not in ARGS_POST.
+    /// The arguments in their order, up to an error. ModSecurity 2 has them in ARGS, but not in ARGS_POST.
     pub arguments: Vec<Argument<'a>>,
-    /// REQBODY_ERROR_MSG; REQBODY_ERROR is 1 when there is one.
+    /// REQBODY_ERROR_MSG; with an error REQBODY_ERROR is 1.
     pub error: Option<String>,
     /// Whether the error is that the text ends too early.
     pub incomplete: bool,
 }
 
-/// Parses a whole body. An empty one holds nothing and is no error.
+/// Parses a whole body. An empty one has no contents and is no error.
 pub fn parse<'a>(body: &'a [u8], options: &Options) -> Parsed<'a> {
     if body.is_empty() {
         return Parsed::default();
@@ -57,7 +62,7 @@ pub fn parse<'a>(body: &'a [u8], options: &Options) -> Parsed<'a> {
         Arguments { options, list: Vec::new(), prefix: None, opened: Vec::new(), key: None, name_bytes: 0 };
     let mut lexer = Lexer { body, at: 0, finishing: false };
     let error = read(&mut lexer, &mut arguments).err().map(|problem| {
-        // ModSecurity words it in two ways, according to where it notices.
+        // ModSecurity has two wordings, depending on where it notices.
         let kind = if lexer.finishing { "JSON parser error" } else { "JSON parsing error" };
         match problem {
             Problem::Lexical(text) => format!("{kind}: lexical error: {text}\n"),
@@ -87,7 +92,7 @@ enum State {
     ArrayStart,
     ArrayValue,
     ArrayNext,
-    /// The outermost value, before and after.
+    /// The outermost value, before and after it.
     Start,
     Complete,
 }
@@ -176,16 +181,16 @@ fn read<'a>(lexer: &mut Lexer<'a>, arguments: &mut Arguments<'a, '_>) -> Result<
     Ok(())
 }
 
-/// ModSecurity's bookkeeping of names. It cuts the prefix at its last dot when an object or array ends, and so gives
-/// what follows a key with a dot a wrong name; here the prefix becomes what it was.
+/// ModSecurity's bookkeeping of names. ModSecurity cuts the prefix at its last dot when an object or array ends, so what
+/// follows a key with a dot gets a wrong name. Here the prefix is restored.
 struct Arguments<'a, 'o> {
     options: &'o Options,
     list: Vec<Argument<'a>>,
     prefix: Option<Vec<u8>>,
-    /// The length of the prefix outside each open object and array.
+    /// Length of the prefix outside each open object and array.
     opened: Vec<Option<usize>>,
     key: Option<Cow<'a, [u8]>>,
-    /// Bytes spent on prefixes and names, against [`JSON_NAMES`].
+    /// Bytes of prefixes and names, against [`JSON_NAMES`].
     name_bytes: usize,
 }
 
@@ -214,7 +219,7 @@ impl<'a> Arguments<'a, '_> {
         self.add(name, value)
     }
 
-    /// An object or array without elements: its name is there, and nothing else.
+    /// Adds an object or array without elements: its name, and no value.
     fn empty(&mut self) -> Result<(), Problem> {
         match self.prefix.clone() {
             Some(prefix) => self.add(Cow::Owned(prefix), Cow::Borrowed(b"")),
@@ -248,7 +253,7 @@ impl<'a> Arguments<'a, '_> {
         self.open()
     }
 
-    /// The current key becomes the last part of the prefix.
+    /// Appends the current key to the prefix.
     fn open(&mut self) -> Result<(), Problem> {
         let key = self.key.get_or_insert_default();
         let added = key.len() + 1;
@@ -276,7 +281,7 @@ impl<'a> Arguments<'a, '_> {
         Ok(())
     }
 
-    /// The last part of the prefix, taken off.
+    /// Removes and returns the last part of the prefix.
     fn close(&mut self) -> Option<Vec<u8>> {
         let outside = self.opened.pop()?;
         let prefix = self.prefix.as_mut()?;
@@ -309,12 +314,12 @@ enum Token<'a> {
 struct Lexer<'a> {
     body: &'a [u8],
     at: usize,
-    /// The end of the body was looked at.
+    /// Whether the end of the body was reached.
     finishing: bool,
 }
 
 impl<'a> Lexer<'a> {
-    /// The byte at the position; behind the end YAJL is fed one space to finish an open token.
+    /// Returns the byte at the position. After the end YAJL gets one space, to finish an open token.
     fn peek(&mut self) -> Option<u8> {
         let byte = self.body.get(self.at).copied();
         self.finishing |= byte.is_none();
@@ -374,7 +379,7 @@ impl<'a> Lexer<'a> {
         self.at > start
     }
 
-    /// RFC 8259 §6.
+    /// Parses a number, RFC 8259 §6.
     fn number(&mut self) -> Result<(), Problem> {
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -404,7 +409,7 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    /// From behind the opening quote to behind the closing one.
+    /// Parses a string from after the opening quote to after the closing one.
     fn string(&mut self) -> Result<Token<'a>, Problem> {
         let start = self.at;
         let mut escapes = false;
@@ -462,7 +467,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// YAJL looks at the bits that mark the length only: overlong forms and surrogates pass.
+    /// YAJL tests only the bits that mark the length, so overlong forms and surrogates pass.
     fn utf8(&mut self, first: u8) -> Result<(), Problem> {
         let following = match first {
             0xc0..=0xdf => 1,
@@ -481,9 +486,9 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// The length of the text without quotes, escapes, control characters and bytes beyond ASCII that comes first.
+/// Returns the length of the text before the first quote, escape, control character or byte beyond ASCII.
 fn plain(text: &[u8]) -> usize {
-    /// Most strings are shorter; then looking at single bytes is quicker.
+    /// Most strings are shorter; then a test of single bytes is faster.
     const SHORT: usize = 24;
     let is_special = |byte: u8| ((byte as i8) < 0x20) | (byte == b'"') | (byte == b'\\');
     let (short, long) = text.split_at(text.len().min(SHORT));
@@ -493,7 +498,7 @@ fn plain(text: &[u8]) -> usize {
     }
 }
 
-/// Resolves the escapes of a string that the lexer accepted.
+/// Decodes the escapes of a string that the lexer accepted.
 fn unescape(text: &[u8]) -> Vec<u8> {
     let mut output = Vec::with_capacity(text.len());
     let mut at = 0;
@@ -534,13 +539,13 @@ fn unescape(text: &[u8]) -> Vec<u8> {
     output
 }
 
-/// Four hexadecimal digits.
+/// Parses four hexadecimal digits.
 fn unit(text: &[u8], at: usize) -> u32 {
     let digits = text.get(at..at + 4).unwrap_or_default();
     digits.iter().fold(0, |code, &digit| code << 4 | u32::from(hex(digit).unwrap_or(0)))
 }
 
-/// UTF-8 (RFC 3629), but for any number below 0x110000: the second half of a surrogate pair alone is written too.
+/// Writes UTF-8 (RFC 3629) for any number below 0x110000, even for a lone second half of a surrogate pair.
 fn push_code_point(output: &mut Vec<u8>, code: u32) {
     let six = |shift: u32| 0x80 | (code >> shift & 0x3f) as u8;
     match code {

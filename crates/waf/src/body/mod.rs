@@ -1,9 +1,9 @@
-//! What reads a request body: one file for each processor.
+//! Processors of request bodies, one file each.
 //!
-//! Each processor's `parse` takes the whole inspected body at once and never fails as a whole: what could be read before an
-//! error is kept beside the error's text, because rules see both (ModSecurity in DetectionOnly goes on with them). A body
-//! that was cut at SecRequestBodyLimit (ProcessPartial) is parsed like a complete one, and like in ModSecurity mostly
-//! ends in an error: an unfinished JSON or XML document, a missing final boundary.
+//! Each processor's `parse` takes the whole inspected body and never fails as a whole. The values before an error are kept
+//! beside the error's text, because rules see both (ModSecurity in DetectionOnly continues with them). A body that was cut at
+//! SecRequestBodyLimit (ProcessPartial) is parsed like a complete one, and like in ModSecurity it mostly ends in an error: an
+//! unfinished JSON or XML document, a missing final boundary.
 //!
 //! The texts of errors are those of ModSecurity 2.9.7, since rule 200002 of the recommended configuration logs them.
 
@@ -14,7 +14,7 @@ pub mod multipart;
 pub mod urlencoded;
 pub mod xml;
 
-/// `bytes` as ModSecurity writes them into its log: what is not printable ASCII as `\xhh`, quotes unchanged.
+/// Returns `bytes` as ModSecurity writes them into its log: everything but printable ASCII as `\xhh`, quotes unchanged.
 pub(crate) fn escape_for_log(bytes: &[u8]) -> String {
     use std::fmt::Write;
     let mut text = String::with_capacity(bytes.len());

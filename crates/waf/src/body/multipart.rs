@@ -1,16 +1,15 @@
 //! The body processor MULTIPART: `multipart/form-data` (RFC 7578) as ModSecurity 2.9.7 reads it.
 //!
-//! It is a detector of evasions more than a parser: what applications may read in another way raises a [`Flags`] or
+//! It is a detector of evasions more than a parser: input that applications may read in another way raises one of [`Flags`] or
 //! ends the parsing with an error. Values and file contents are slices of the body.
 //!
-//! It is stricter than 2.9.7 where parsers of web frameworks disagree (docs/conformance.md has the table): an empty
-//! file name makes a part a file and an argument, a name may hold no quoted pair, a part's header no control
-//! character, and a boundary is looked for in all of a long line. It is more tolerant in two places: other parameters
-//! may follow the boundary, and a line that begins with `--` without being like the boundary is told apart from one
-//! that is.
+//! It is stricter than 2.9.7 where parsers of web frameworks disagree (docs/conformance.md has the table): an empty file name
+//! makes a part a file and an argument, a name may have no quoted pair, a part's header no control character, and the whole of
+//! a long line is searched for a boundary. It is more tolerant in two places: other parameters may follow the boundary, and a
+//! line that begins with `--` but is unlike the boundary is distinguished from one that is like it.
 //!
-//! [`Reader`] takes the body in pieces and lets go of the contents of files, unless [`Options::keep_files`] asks for them:
-//! what it holds is bounded by the part headers and the values, not by the files. [`parse`] reads a body that is there whole.
+//! [`Reader`] takes the body in pieces and drops the contents of files, unless [`Options::keep_files`] asks for them. Its
+//! memory is bounded by the part headers and the values, not by the files. [`parse`] reads a whole body.
 //!
 //! ```
 //! let body = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n";
@@ -29,16 +28,15 @@ use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What the rules' configuration says.
+/// Settings from the rules' configuration.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What the query string has left of SecArgumentsLimit; 1000 by default.
+    /// The arguments that SecArgumentsLimit still allows after the query string; 1000 by default.
     pub argument_limit: usize,
-    /// SecUploadFileLimit where SecUploadKeepFiles or SecTmpSaveUploadedFiles has files extracted, else none: only
-    /// then does ModSecurity count them (measured with 2.9.7 under Apache; FILES_TMP_CONTENT and `@inspectFile`
-    /// change nothing).
+    /// SecUploadFileLimit if SecUploadKeepFiles or SecTmpSaveUploadedFiles extracts files, else none: only then does
+    /// ModSecurity count them (measured with 2.9.7 under Apache; FILES_TMP_CONTENT and `@inspectFile` change nothing).
     pub file_limit: Option<usize>,
-    /// Whether the contents of files are kept; of others only their sizes are known.
+    /// Whether the contents of files are kept. Otherwise only their sizes are known.
     pub keep_files: bool,
 }
 
@@ -53,25 +51,24 @@ impl Default for Options {
 pub struct Part<'a> {
     /// The parameter `name` of Content-Disposition without quotes and escapes.
     pub name: Cow<'a, [u8]>,
-    /// The parameter `filename`; a part with one is a file (FILES), without one an argument (ARGS_POST).
+    /// The parameter `filename`. A part with one is a file (FILES), a part without one an argument (ARGS_POST).
     pub filename: Option<Cow<'a, [u8]>>,
-    /// Header lines as sent, without line ends; folded ones joined (MULTIPART_PART_HEADERS).
+    /// Header lines as sent, without line ends; folded lines are joined (MULTIPART_PART_HEADERS).
     pub headers: Vec<Cow<'a, [u8]>>,
     /// The bytes between the empty line and the line end before the next boundary.
     pub content: &'a [u8],
-    /// The content may be inspected as FILES_TMP_CONTENT: false beyond SecUploadFileLimit, or if files are not
-    /// extracted.
+    /// Whether FILES_TMP_CONTENT has the content: false beyond SecUploadFileLimit, or if files are not extracted.
     pub extracted: bool,
-    /// It is in ARGS_POST. That is a part without a file name, but also a file whose name is empty (Django, busboy
-    /// and Go take it for a field, PHP and Werkzeug for a file) or whose Content-Disposition is not UTF-8 (a field to
-    /// Rust's multer).
+    /// Whether the part is in ARGS_POST. That is a part without a file name, but also a file whose name is empty (a field to
+    /// Django, busboy and Go, a file to PHP and Werkzeug) or whose Content-Disposition is not UTF-8 (a field to Rust's
+    /// multer).
     pub is_argument: bool,
 }
 
 /// The MULTIPART_* variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Flags {
-    /// MULTIPART_BOUNDARY_QUOTED: the boundary stands in quotes in Content-Type.
+    /// MULTIPART_BOUNDARY_QUOTED: the boundary is in quotes in Content-Type.
     pub boundary_quoted: bool,
     /// MULTIPART_BOUNDARY_WHITESPACE: space around the `=` of the parameter.
     pub boundary_whitespace: bool,
@@ -83,25 +80,25 @@ pub struct Flags {
     pub header_folding: bool,
     /// MULTIPART_CRLF_LINE: a line ended with CR LF, as it ought to.
     pub crlf_line: bool,
-    /// MULTIPART_LF_LINE: a line ended with LF only.
+    /// MULTIPART_LF_LINE: a line ended with LF alone.
     pub lf_line: bool,
     /// MULTIPART_MISSING_SEMICOLON: nothing separates the boundary from the media type.
     pub missing_semicolon: bool,
     /// MULTIPART_INVALID_QUOTING: single quotes.
     pub invalid_quoting: bool,
-    /// MULTIPART_INVALID_HEADER_FOLDING: folded with other than spaces and tabs.
+    /// MULTIPART_INVALID_HEADER_FOLDING: folded with characters other than spaces and tabs.
     pub invalid_header_folding: bool,
     /// MULTIPART_INVALID_PART: a boundary where the content should begin.
     pub invalid_part: bool,
     /// MULTIPART_FILE_LIMIT_EXCEEDED: more files than SecUploadFileLimit.
     pub file_limit_exceeded: bool,
-    /// MULTIPART_UNMATCHED_BOUNDARY is 1: a line holds the boundary in its middle, or looks like one that another
-    /// parser may read out of Content-Type.
+    /// MULTIPART_UNMATCHED_BOUNDARY is 1: a line has the boundary in its middle, or looks like one that another parser may
+    /// read out of Content-Type.
     pub unmatched_boundary: bool,
     /// MULTIPART_UNMATCHED_BOUNDARY is 2 unless it is 1: a line of a value or file begins with `--`, as in PEM, SQL and
-    /// Markdown, and nobody takes it for a boundary. The values are those of libmodsecurity; 2.9.7 has 1 for both.
+    /// Markdown, and no parser takes it for a boundary. The values are those of libmodsecurity; 2.9.7 has 1 for both.
     pub leading_dashes: bool,
-    /// The parser gave up; no variable of its own, but part of MULTIPART_STRICT_ERROR.
+    /// The parser gave up. This has no variable, but is part of MULTIPART_STRICT_ERROR.
     pub fatal: bool,
 }
 
@@ -120,8 +117,8 @@ impl Flags {
         }
     }
 
-    /// MULTIPART_STRICT_ERROR: any of the flags that speak of an error. An unmatched boundary is not among them: it has
-    /// a rule of its own, 200004.
+    /// MULTIPART_STRICT_ERROR: any of the flags that mean an error. An unmatched boundary is not among them, because it has
+    /// its own rule, 200004.
     pub fn strict_error(&self) -> bool {
         self.fatal
             || self.boundary_quoted
@@ -138,39 +135,39 @@ impl Flags {
     }
 }
 
-/// What a body holds.
+/// The contents of a body.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Parsed<'a> {
-    /// In their order; those that were complete before an error.
+    /// The parts in their order that were complete before an error.
     pub parts: Vec<Part<'a>>,
     /// The MULTIPART_* variables.
     pub flags: Flags,
-    /// REQBODY_ERROR_MSG; REQBODY_ERROR is 1 when there is one.
+    /// REQBODY_ERROR_MSG; with an error REQBODY_ERROR is 1.
     pub error: Option<String>,
     /// Bytes that count against SecRequestBodyNoFilesLimit: part headers and values, but not files.
     pub no_files_length: usize,
-    /// MULTIPART_NAME: the last `name` seen, also in a part that was refused.
+    /// MULTIPART_NAME: the last `name`, even in a refused part.
     pub last_name: Cow<'a, [u8]>,
-    /// MULTIPART_FILENAME: the last `filename` seen.
+    /// MULTIPART_FILENAME: the last `filename`.
     pub last_filename: Cow<'a, [u8]>,
-    /// How many parts are arguments.
+    /// Number of parts that are arguments.
     arguments: usize,
 }
 
 impl<'a> Parsed<'a> {
-    /// ARGS_POST: parts without a file name or with an empty one, at most as many as the limit allows. Like
-    /// ModSecurity it has none when the body could not be parsed to its end, while files and headers of complete
-    /// parts are there.
+    /// Returns ARGS_POST: parts without a file name or with an empty one, at most as many as the limit allows. As in
+    /// ModSecurity it has none when the body could not be parsed to its end, although files and headers of complete parts are
+    /// available.
     pub fn arguments(&self) -> impl Iterator<Item = &Part<'a>> {
         self.parts.iter().filter(|part| part.is_argument).take(self.arguments)
     }
 
-    /// FILES, FILES_NAMES, FILES_SIZES: parts with one.
+    /// Returns FILES, FILES_NAMES, FILES_SIZES: parts with a file name.
     pub fn files(&self) -> impl Iterator<Item = &Part<'a>> {
         self.parts.iter().filter(|part| part.filename.is_some())
     }
 
-    /// FILES_COMBINED_SIZE, in bytes.
+    /// Returns FILES_COMBINED_SIZE, in bytes.
     pub fn files_combined_size(&self) -> usize {
         self.files().map(|part| part.content.len()).sum()
     }
@@ -178,7 +175,7 @@ impl<'a> Parsed<'a> {
 
 /// Parses a whole body under its Content-Type header.
 pub fn parse<'a>(body: &'a [u8], content_type: Option<&[u8]>, options: &Options) -> Parsed<'a> {
-    // with everything kept, what the reader keeps is the body itself
+    // With everything kept, the reader keeps the body itself.
     let mut reader = Reader::new(content_type, Options { keep_files: true, ..options.clone() });
     reader.feed(body);
     let read = reader.finish();
@@ -193,16 +190,16 @@ pub fn parse<'a>(body: &'a [u8], content_type: Option<&[u8]>, options: &Options)
     }
 }
 
-/// Bytes that are taken in at once; what lies behind a file's content in them is moved when the content goes.
+/// Bytes that are taken at a time. The bytes after a file's content in them are moved when the content is dropped.
 const PIECE: usize = 16 * 1024;
 
-/// Contents of files below this length are not worth to be taken out; each has a header that is longer.
+/// Contents of files below this length stay: each has a header that is longer.
 const SMALL_CONTENT: usize = 256;
 
 /// Reads a body piece by piece.
 #[derive(Debug)]
 pub struct Reader {
-    /// Kept bytes of the body, then those that were not looked at yet.
+    /// Kept bytes of the body, then those that were not parsed yet.
     kept: Vec<u8>,
     parser: Parser,
     state: State,
@@ -211,14 +208,14 @@ pub struct Reader {
 #[derive(Debug)]
 enum State {
     Reading,
-    /// The final boundary was read.
+    /// Whether the final boundary was read.
     Ended,
     Failed(Problem),
-    /// There is no boundary to look for.
+    /// Whether there is no boundary to find.
     Refused(String),
 }
 
-/// A body as read, as ranges of the kept bytes.
+/// The result of parsing, as ranges of the kept bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Read {
     pub(crate) kept: Vec<u8>,
@@ -231,15 +228,15 @@ pub(crate) struct Read {
     arguments: usize,
 }
 
-/// A [`Part`] as runs of the kept bytes.
+/// A [`Part`] as ranges of the kept bytes.
 #[derive(Debug)]
 pub(crate) struct ReadPart {
     pub(crate) name: Text,
     pub(crate) filename: Option<Text>,
     pub(crate) headers: Vec<Text>,
-    /// Empty where the content is not kept.
+    /// Empty if the content is not kept.
     pub(crate) content: Range<usize>,
-    /// Bytes of the content.
+    /// Length of the content, in bytes.
     pub(crate) size: usize,
     extracted: bool,
     pub(crate) is_argument: bool,
@@ -258,7 +255,7 @@ impl ReadPart {
     }
 }
 
-/// A run of the kept bytes, or bytes that stand there in another form.
+/// A range of the kept bytes, or bytes that occur there in another form.
 #[derive(Debug, Clone)]
 pub(crate) enum Text {
     Kept(Range<usize>),
@@ -272,7 +269,7 @@ impl Default for Text {
 }
 
 impl Text {
-    /// Memory made from `kept`: its parts are known by their address.
+    /// Converts slices of `kept` into ranges, by their address.
     fn of(kept: &[u8], text: Cow<'_, [u8]>) -> Text {
         match text {
             Cow::Owned(text) => Text::Own(text),
@@ -301,7 +298,7 @@ impl Text {
         }
     }
 
-    /// Takes it out, to be changed.
+    /// Takes the bytes out, to change them.
     fn take(&mut self, kept: &[u8]) -> Vec<u8> {
         match self {
             Text::Kept(range) => kept[range.clone()].to_vec(),
@@ -311,7 +308,7 @@ impl Text {
 }
 
 impl Reader {
-    /// A reader of a body under this Content-Type header.
+    /// Makes a reader of a body with this Content-Type header.
     pub fn new(content_type: Option<&[u8]>, options: Options) -> Reader {
         let mut flags = Flags::default();
         let (boundary, state) = match boundary(content_type, &mut flags) {
@@ -359,12 +356,12 @@ impl Reader {
         }
     }
 
-    /// Bytes so far that count against SecRequestBodyNoFilesLimit: part headers and values, but not files.
+    /// Returns the bytes so far that count against SecRequestBodyNoFilesLimit: part headers and values, but not files.
     pub fn no_files_length(&self) -> usize {
         self.parser.read.no_files_length
     }
 
-    /// Bytes that are held of the body.
+    /// Returns the number of kept bytes.
     pub fn held(&self) -> usize {
         self.kept.capacity()
     }
@@ -374,7 +371,7 @@ impl Reader {
         self.end(Parser::end)
     }
 
-    /// Ends a body whose rest lies beyond the rules' limit: that its end is missing is no error.
+    /// Ends a body whose rest is beyond the rules' limit: a missing end is no error.
     pub(crate) fn finish_partial(self) -> Read {
         self.end(Parser::cut_off)
     }
@@ -408,44 +405,44 @@ impl Reader {
     }
 }
 
-/// Why the parser stopped; ModSecurity does not count a missing boundary as its own error.
+/// The reason why the parser stopped. ModSecurity does not count a missing boundary as its own error.
 #[derive(Debug)]
 struct Problem {
     text: String,
     fatal: bool,
 }
 
-/// An error in what was read.
+/// Makes an error in the input.
 fn fatal<T>(text: impl Into<String>) -> Result<T, Problem> {
     Err(Problem { text: text.into(), fatal: true })
 }
 
-/// An error about what is missing at the end.
+/// Makes an error about a missing end.
 fn incomplete<T>(text: &str) -> Result<T, Problem> {
     Err(Problem { text: text.to_owned(), fatal: false })
 }
 
-/// A part whose end was not yet seen.
+/// A part whose end was not reached yet.
 #[derive(Debug, Default)]
 struct Building {
-    /// Names as sent and values, folded lines joined; the last is still growing.
+    /// Names as sent, and values with folded lines joined. The last one is still growing.
     headers: Vec<(Text, Text)>,
     lines: Vec<Text>,
     name: Option<Text>,
     filename: Option<Text>,
     /// Whether rules read the content.
     keeps: bool,
-    /// Where the content begins in the kept bytes.
+    /// Start of the content in the kept bytes.
     kept_from: usize,
     in_content: bool,
     is_argument: bool,
-    /// The content read so far, without its last line end, as a range of the body; none before its first line.
+    /// The content so far, without its last line end, as a range of the body; none before its first line.
     content: Option<Range<usize>>,
     extracted: bool,
 }
 
 impl Building {
-    /// Whether its content goes once it was looked at.
+    /// Whether its content is dropped after parsing.
     fn is_dropped(&self) -> bool {
         self.content.is_some() && !self.keeps
     }
@@ -454,27 +451,27 @@ impl Building {
 #[derive(Debug)]
 struct Parser {
     boundary: Vec<u8>,
-    /// The boundary has none of the characters at which parsers cut it, such as PHP at a comma.
+    /// Whether the boundary has none of the characters at which parsers cut it, such as PHP at a comma.
     plain: bool,
-    /// Looks for `--` and the boundary.
+    /// Finds `--` and the boundary.
     in_line: Finder<'static>,
     options: Options,
     read: Read,
-    /// Where the next line begins in the body.
+    /// Start of the next line in the body.
     at: usize,
     /// Bytes of the body before `at` that are not kept.
     gone: usize,
     starts_line: bool,
     after_bare_lf: bool,
     part: Option<Building>,
-    /// Where the content of the part that has just ended begins in the kept bytes, if it goes.
+    /// Start of the content of the part that has just ended in the kept bytes, if it is dropped.
     droppable: Option<usize>,
     boundaries: usize,
     extracted: usize,
 }
 
 impl Parser {
-    /// Looks at all lines that are whole, and takes out of `kept` what no rule reads. True after the final boundary.
+    /// Parses all complete lines, and drops from `kept` what no rule reads. Returns true after the final boundary.
     fn run(&mut self, kept: &mut Vec<u8>) -> Result<bool, Problem> {
         loop {
             let at = self.at - self.gone;
@@ -509,9 +506,9 @@ impl Parser {
         Ok(false)
     }
 
-    /// Takes what lies before the next line out of `kept`.
+    /// Drops the bytes before the next line from `kept`.
     fn drop_content(&mut self, kept: &mut Vec<u8>, from: usize) {
-        // a boundary in the middle of a long line may begin in what was looked at
+        // a boundary in the middle of a long line may begin in the parsed bytes
         let to = (self.at - self.gone).saturating_sub(self.boundary.len() + 1);
         if to >= from + SMALL_CONTENT {
             kept.drain(from..to);
@@ -519,7 +516,7 @@ impl Parser {
         }
     }
 
-    /// Takes the rest behind the last whole line, which may be the final boundary without its line end.
+    /// Parses the rest after the last complete line, which may be the final boundary without its line end.
     fn end(&mut self, kept: &[u8]) -> Result<(), Problem> {
         if self.at == 0 && kept.is_empty() {
             return Ok(());
@@ -536,7 +533,7 @@ impl Parser {
         self.finish_part()
     }
 
-    /// What has come of the last line belongs to the open part, unless it may be the beginning of a boundary.
+    /// Adds the received bytes of the last line to the open part, unless they may be the beginning of a boundary.
     fn cut_off(&mut self, kept: &[u8]) -> Result<(), Problem> {
         let rest = &kept[self.at - self.gone..];
         let in_content = self.part.as_ref().is_some_and(|part| part.in_content);
@@ -550,7 +547,7 @@ impl Parser {
         self.part.as_ref().is_some_and(|part| part.content.is_some())
     }
 
-    /// True when the line is a boundary and was dealt with; after the final one no part is open.
+    /// Handles a boundary line. Returns true if the line was one; after the final one no part is open.
     fn boundary_line(&mut self, line: &[u8]) -> Result<bool, Problem> {
         // Like ModSecurity's strings, boundaries end at a NUL.
         let text = &line[..memchr::memchr(0, line).unwrap_or(line.len())];
@@ -592,7 +589,7 @@ impl Parser {
         Ok(true)
     }
 
-    /// A line that is no boundary, or a piece of a long one.
+    /// Handles a line that is no boundary, or a piece of a long one.
     fn other_line(&mut self, kept: &[u8], line: &[u8]) -> Result<(), Problem> {
         let Some(part) = &mut self.part else {
             self.read.flags.data_before = true;
@@ -673,7 +670,7 @@ impl Parser {
             Some(0) => return fatal("Invalid part header (header name missing)."),
             Some(colon) => &line[..colon],
         };
-        // ModSecurity 2.9.8 asks this of the name only. Some parsers end a line at a bare CR, or read on behind other
+        // ModSecurity 2.9.8 requires this of the name only. Some parsers end a line at a bare CR, or continue after other
         // controls.
         let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
         if !name.iter().all(|byte| byte.is_ascii_graphic()) || text[name.len()..].iter().any(control) {
@@ -695,7 +692,7 @@ impl Parser {
         Ok(())
     }
 
-    /// The empty line: what the part is depends on its Content-Disposition.
+    /// Handles the empty line: the Content-Disposition decides what the part is.
     fn end_of_headers(&mut self, kept: &[u8]) -> Result<(), Problem> {
         let Some(part) = &mut self.part else { return Ok(()) };
         let header =
@@ -732,7 +729,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Adds the open part, if there is one, to the list.
+    /// Adds the open part to the list, if there is one.
     fn finish_part(&mut self) -> Result<(), Problem> {
         let Some(part) = self.part.take() else { return Ok(()) };
         let droppable = part.is_dropped().then_some(part.kept_from);
@@ -759,8 +756,8 @@ impl Parser {
     }
 }
 
-/// The length of the next piece that is looked at: a line, or [`MULTIPART_LINE`] bytes of it, one less where CR LF
-/// would be cut in two. None when the body ends before that.
+/// Returns the length of the next piece: a line, or [`MULTIPART_LINE`] bytes of it, one less if that would cut CR LF in two.
+/// None if the body ends before that.
 fn line_length(rest: &[u8]) -> Option<usize> {
     let window = &rest[..rest.len().min(MULTIPART_LINE)];
     if let Some(end) = memchr::memchr(b'\n', window) {

@@ -2,14 +2,14 @@
 
 use crate::query::{Argument, Arguments, Oddities, arguments, each_argument};
 
-/// Parses a whole body. `limit` is what the query string has left of SecArgumentsLimit.
+/// Parses a whole body. `limit` is the number of arguments that SecArgumentsLimit still allows after the query string.
 ///
-/// Never fails: [`Arguments::limit_exceeded`] and [`Arguments::invalid_encoding`] tell what was odd.
+/// It never fails: [`Arguments::limit_exceeded`] and [`Arguments::invalid_encoding`] report oddities.
 pub fn parse(body: &[u8], separator: u8, limit: usize) -> Arguments<'_> {
     arguments(body, separator, limit)
 }
 
-/// Gives each argument to `take` as soon as it is read.
+/// Calls `take` with each argument as soon as it is read.
 pub(crate) fn each<'a>(
     body: &'a [u8],
     separator: u8,

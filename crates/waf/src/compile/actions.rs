@@ -1,4 +1,4 @@
-//! The actions of a link that change something besides the request's fate.
+//! Actions of a link that change something other than the request's fate.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::ruleset::{Action, Change, Ctl, Key, RuleIndex, TargetRemoval};
 use crate::target::{Exclusion, Paths, rule_pattern};
 use crate::tx::Value;
 
-/// Compiles `action`; `None` for those that other code has taken.
+/// Compiles `action`; none for actions that other code handles.
 pub(super) fn compile(
     action: &Written,
     names: &mut Names,
@@ -120,7 +120,7 @@ fn check_collection(variable: Variable) -> Result<(), String> {
     }
 }
 
-/// The collection that a template names, which ModSecurity lets only persistent ones be here (and TX without effect).
+/// Returns the collection that a template names. ModSecurity allows persistent collections here (and TX, without effect).
 fn persistent(collection: &Template) -> Result<Variable, String> {
     let name = String::from_utf8_lossy(&collection.to_text()).into_owned();
     match Variable::from_name(&name) {
@@ -129,7 +129,7 @@ fn persistent(collection: &Template) -> Result<Variable, String> {
     }
 }
 
-/// `60/300`: so much less every so many seconds.
+/// Parses `60/300`: an amount for each so many seconds.
 fn rate(text: &Template) -> Result<(i64, i64), String> {
     let text = String::from_utf8_lossy(&text.to_text()).into_owned();
     let parsed = text.split_once('/').and_then(|(a, p)| Some((a.parse().ok()?, p.parse().ok()?)));

@@ -1,4 +1,4 @@
-//! Rules that ask for a variable that never has a value here: they run, and find nothing there.
+//! Warnings about rules that read a variable which never has a value in monban.
 
 use seclang::action::{Action as Written, Change};
 use seclang::template::{Part, Template};
@@ -7,7 +7,7 @@ use seclang::variable::Variable;
 use super::{Compiler, DraftLink};
 
 impl Compiler<'_> {
-    /// Warns of each link that asks for such a variable, as a target or in a macro.
+    /// Warns about each link that reads such a variable, as a target or in a macro.
     pub(super) fn tell_empty(&mut self) {
         let mut found = Vec::new();
         for link in self.drafts.iter().filter(|draft| !draft.removed).flat_map(|draft| &draft.links) {
@@ -24,7 +24,7 @@ impl Compiler<'_> {
 }
 
 impl DraftLink {
-    /// The variables that its targets and macros name.
+    /// Returns the variables that the link's targets and macros name.
     fn asked(&self) -> impl Iterator<Item = Variable> {
         let targets = self.targets.iter().filter(|target| !target.excluded).map(|target| target.variable);
         let argument = self.operator.iter().map(|operator| &operator.argument);
@@ -37,7 +37,7 @@ impl DraftLink {
     }
 }
 
-/// The texts of an action that may hold macros.
+/// Returns the texts of an action that may hold macros.
 fn texts(action: &Written) -> Vec<&Template> {
     match action {
         Written::Msg(text)

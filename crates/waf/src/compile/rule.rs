@@ -13,7 +13,7 @@ use crate::ruleset::{Disruptive, Link, Meta, Rule, RuleIndex, RuleSet, Skip, Tes
 use crate::target::{Exclusion, Target};
 use crate::transaction::deadline::work_of;
 
-/// Finds rules for ctl actions, which may name rules behind them.
+/// Finds rules for ctl actions, which may name later rules.
 pub(super) struct Lookup<'a> {
     drafts: Vec<(&'a Draft, RuleIndex)>,
 }
@@ -95,7 +95,7 @@ pub(super) fn compile(
     rule
 }
 
-/// What the head's actions say of the whole chain; of contradicting ones the last counts.
+/// Attributes of the whole chain, from the head's actions. Of contradicting actions the last one applies.
 fn apply_head(head: &DraftLink, rule: &mut Rule, rules: &mut RuleSet) {
     let (defaults, own) = head.actions.split_at(head.defaults);
     for action in defaults {
@@ -169,7 +169,7 @@ fn compile_link(
     let test = link.operator.as_ref().and_then(|call| {
         let argument =
             call.argument.has_macros().then(|| Expression::compile(&call.argument, &mut rules.names));
-        // The only list that answers nothing until it is given a key.
+        // The only list that answers nothing without a key.
         if call.name == OperatorName::Rbl && call.argument.as_literal() != Some(b"dnsbl.httpbl.org") {
             errors.push("@rbl is not supported by monban: it asks no name servers".to_owned());
             return None;

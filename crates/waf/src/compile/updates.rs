@@ -1,5 +1,5 @@
-//! Directives that change or remove rules. As in ModSecurity 2 they reach the rules that stand before them; one that
-//! reaches none is told of, since its author meant some rule.
+//! Directives that change or remove rules. As in ModSecurity 2 they apply to earlier rules. One that applies to none causes a
+//! warning, since its author meant some rule.
 
 use seclang::action::Action as Written;
 use seclang::ast::{IdRange, RuleRef, Target as WrittenTarget};
@@ -49,7 +49,7 @@ impl std::fmt::Display for Named {
     }
 }
 
-/// A directive that named no rule before it.
+/// A directive that named no earlier rule.
 pub(super) struct Missed {
     span: Span,
     directive: &'static str,
@@ -57,7 +57,7 @@ pub(super) struct Missed {
 }
 
 impl Compiler<'_> {
-    /// The drafts that a directive reaches; where there are none, notes that.
+    /// Returns the drafts to which a directive applies. Records a directive that applies to none.
     fn reach(&mut self, span: Span, directive: &'static str, named: Named) -> Vec<usize> {
         let drafts = self.drafts.iter().enumerate();
         let reached: Vec<usize> =
@@ -126,7 +126,7 @@ impl Compiler<'_> {
                         let message = format!("{DIRECTIVE} {what} can't move rule {id} out of phase {phase}");
                         self.error(span, message);
                     }
-                    // ModSecurity 2 asks for `chain` where the rule has it; here a chain stays one.
+                    // ModSecurity 2 requires `chain` again if the rule has it. Here a chain stays a chain.
                     Written::Chain if is_last => {
                         self.error(span, format!("{DIRECTIVE} {what} can't make rule {id} a chain"));
                     }
@@ -142,7 +142,7 @@ impl Compiler<'_> {
             }
             let says =
                 |action: &&Written| !matches!(action, Written::Id(_) | Written::Phase(_) | Written::Chain);
-            // Transformations follow those that the rule has, unless `t:none` stands before them.
+            // Transformations follow those of the rule, unless `t:none` precedes them.
             link.actions.extend(actions.iter().filter(says).cloned());
         }
     }
@@ -152,7 +152,7 @@ impl Compiler<'_> {
         self.warn(span, message, "links are counted from 0, the rule with the id");
     }
 
-    /// Tells of the directives that reached no rule, and where the rule stands that they may have meant.
+    /// Warns about directives that applied to no rule, and names the place of the rule that they may have meant.
     pub(super) fn tell_missed(&mut self) {
         for Missed { span, directive, named } in std::mem::take(&mut self.missed) {
             let later = self.drafts.iter().find(|draft| named.means(draft));

@@ -1,4 +1,4 @@
-//! What a match leaves behind for TX.0 to TX.9, in a buffer that is used again for each evaluation.
+//! Captures of a match for TX.0 to TX.9, in a buffer that each evaluation reuses.
 
 use std::ops::Range;
 
@@ -6,13 +6,13 @@ use crate::limits;
 
 /// The buffer that [`Operator::matches`](super::Operator::matches) fills.
 ///
-/// Its values are ranges of the input or short texts of its own. It is filled only if [`wanted`](Captures::wanted).
+/// Its values are ranges of the input, or short texts of its own. It is filled only if [`wanted`](Captures::wanted).
 #[derive(Debug, Clone, Default)]
 pub struct Captures {
-    /// Whether the rule has `capture`. Operators are faster without.
+    /// Whether the rule has `capture`. Operators are faster without it.
     pub wanted: bool,
-    /// Whether the values of TX.0 to TX.9 that this match does not set stay as they were. ModSecurity 2 clears them
-    /// for most operators; `@detectSQLi` and `@detectXSS` set TX.0 and nothing else.
+    /// Whether TX.0 to TX.9 keep the values that this match does not set. ModSecurity 2 clears them for most operators;
+    /// `@detectSQLi` and `@detectXSS` set TX.0 and nothing else.
     pub keeps_others: bool,
     values: [Value; limits::CAPTURES],
     count: usize,
@@ -29,19 +29,19 @@ enum Value {
 }
 
 impl Captures {
-    /// A buffer for a rule that has `capture`, or has not.
+    /// Makes a buffer for a rule with or without `capture`.
     pub fn new(wanted: bool) -> Captures {
         Captures { wanted, ..Captures::default() }
     }
 
-    /// Forgets what the last match left.
+    /// Clears the captures of the last match.
     pub fn clear(&mut self) {
         self.count = 0;
         self.keeps_others = false;
         self.text.clear();
     }
 
-    /// How many of TX.0 to TX.9 are set, from TX.0 on.
+    /// Returns how many of TX.0 to TX.9 are set, from TX.0 on.
     pub fn len(&self) -> usize {
         self.count
     }
@@ -51,8 +51,8 @@ impl Captures {
         self.count == 0
     }
 
-    /// The value for TX.`index`; `input` is what [`Operator::matches`](super::Operator::matches) was given. A group
-    /// that took no part in the match is empty if a later one did, and otherwise not set.
+    /// Returns the value for TX.`index`; `input` is the input of [`Operator::matches`](super::Operator::matches). A group that
+    /// took no part in the match is empty if a later one did, and otherwise not set.
     pub fn get<'a>(&'a self, index: usize, input: &'a [u8]) -> Option<&'a [u8]> {
         match self.values[..self.count].get(index)? {
             Value::Empty => Some(b""),
@@ -61,7 +61,7 @@ impl Captures {
         }
     }
 
-    /// The part of the input that matched, if the operator knows it.
+    /// Returns the part of the input that matched, if the operator knows it.
     pub fn matched_range(&self) -> Option<Range<usize>> {
         match self.values[..self.count].first()? {
             Value::Input(range) => Some(range.clone()),
@@ -69,7 +69,7 @@ impl Captures {
         }
     }
 
-    /// The groups that are parts of the input, with their numbers.
+    /// Returns the groups that are parts of the input, with their numbers.
     pub(super) fn input_ranges(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
         self.values[..self.count].iter().enumerate().filter_map(|(i, value)| match value {
             Value::Input(range) => Some((i, range.clone())),
@@ -77,7 +77,7 @@ impl Captures {
         })
     }
 
-    /// Sets the groups of a regular expression. Those behind the last one that took part are not set.
+    /// Sets the groups of a regular expression. Those after the last one that took part are not set.
     pub(super) fn set_groups(&mut self, groups: impl Iterator<Item = Option<(usize, usize)>>) {
         self.clear();
         for (i, group) in groups.take(limits::CAPTURES).enumerate() {
@@ -91,7 +91,7 @@ impl Captures {
         }
     }
 
-    /// Sets one group, and adds to what is set already (`@rxGlobal`).
+    /// Sets one group, and adds to those already set (`@rxGlobal`).
     pub(super) fn set_group(&mut self, index: usize, range: Range<usize>) {
         for value in &mut self.values[self.count.min(index)..index] {
             *value = Value::Empty;

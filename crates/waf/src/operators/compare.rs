@@ -1,9 +1,11 @@
-//! `@eq`, `@ge`, `@gt`, `@le`, `@lt`: both sides as C's `atoi` reads them.
+//! `@eq`, `@ge`, `@gt`, `@le`, `@lt`: compare both sides as C's `atoi` reads them.
+
+#![expect(clippy::cast_possible_truncation, reason = "atoi of C wraps, and rules rely on it")]
 
 use std::cmp::Ordering;
 
-/// Leading whitespace, a sign, digits; what follows is ignored, and nothing is 0. What a `long` cannot hold is its
-/// limit; of that the lower 32 bits count.
+/// Parses leading whitespace, a sign and digits; the rest is ignored, and no digits are 0. A number beyond `long` becomes its
+/// limit. The lower 32 bits of the result count.
 pub fn atoi(text: &[u8]) -> i32 {
     let start = text.iter().position(|b| !(b.is_ascii_whitespace() || *b == 0x0b)).unwrap_or(text.len());
     let (negative, digits) = match &text[start..] {
@@ -34,7 +36,7 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// Whether `left`, a variable's value, stands in this relation to `right`, the operator's argument.
+    /// Whether `left`, a variable's value, has this relation to `right`, the operator's argument.
     pub fn holds(self, left: i32, right: i32) -> bool {
         let ordering = left.cmp(&right);
         match self {

@@ -1,4 +1,4 @@
-//! `@contains`: the text stands somewhere in the input. The empty text is in every input.
+//! `@contains`: the input contains the text. Every input contains the empty text.
 
 pub(super) fn matches(input: &[u8], text: &[u8]) -> bool {
     memchr::memmem::find(input, text).is_some()

@@ -1,4 +1,4 @@
-//! `@containsWord`: the text stands in the input with no letter, digit or underscore on either side.
+//! `@containsWord`: the input contains the text, with no letter, digit or underscore on either side.
 
 fn is_word(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'_'
@@ -8,7 +8,7 @@ pub(super) fn matches(input: &[u8], text: &[u8]) -> bool {
     if text.is_empty() {
         return true;
     }
-    // Occurrences may overlap, so each is looked for one byte after the last.
+    // Occurrences may overlap, so the search for the next one starts one byte after the last.
     let mut from = 0;
     while let Some(at) = memchr::memmem::find(&input[from..], text) {
         let start = from + at;

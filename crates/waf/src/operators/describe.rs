@@ -1,13 +1,13 @@
-//! The pieces of the sentences in which ModSecurity 2 logs a match.
+//! Pieces of the sentences in which ModSecurity 2 logs a match.
 
 use crate::limits;
 
-/// `text` with quotes, backslashes and control characters escaped, as ModSecurity 2 does before it logs a pattern.
+/// Escapes quotes, backslashes and control characters, as ModSecurity 2 does before it logs a pattern.
 pub(super) fn escape(text: &[u8]) -> Vec<u8> {
     escape_beyond(text, usize::MAX)
 }
 
-/// [`escape`], or only as much of it as makes more than `length` bytes.
+/// Escapes as [`escape`], but stops after `length` bytes of output.
 fn escape_beyond(text: &[u8], length: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len().min(length.saturating_add(8)));
     for &byte in text {
@@ -35,7 +35,7 @@ fn escape_beyond(text: &[u8], length: usize) -> Vec<u8> {
     out
 }
 
-/// [`escape`], cut to [`limits::LOGGED_PATTERN_BYTES`] and marked if it was longer.
+/// Escapes as [`escape`], cut to [`limits::LOGGED_PATTERN_BYTES`], with a mark if it was longer.
 pub(super) fn escape_cut(text: &[u8]) -> Vec<u8> {
     // Patterns of rule sets have kilobytes.
     let mut out = escape_beyond(text, limits::LOGGED_PATTERN_BYTES);

@@ -1,4 +1,4 @@
-//! `@geoLookup`: where an address is, by a database in MaxMind's format (<https://maxmind.github.io/MaxMind-DB/>).
+//! `@geoLookup`: the place of an address, by a database in MaxMind's format (<https://maxmind.github.io/MaxMind-DB/>).
 
 use std::net::IpAddr;
 
@@ -20,10 +20,10 @@ impl std::fmt::Debug for GeoDatabase {
 }
 
 impl GeoDatabase {
-    /// Takes the bytes of a database.
+    /// Reads a database.
     ///
     /// # Errors
-    /// Their faults, and what to do.
+    /// Its faults, and what to do.
     pub fn new(name: &str, bytes: Vec<u8>) -> Result<GeoDatabase, String> {
         const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
         const ADVICE: &str = "name a country or city database with the ending .mmdb (GeoLite2, DB-IP Lite)";
@@ -41,7 +41,7 @@ impl GeoDatabase {
         Ok(GeoDatabase(reader))
     }
 
-    /// Looks up the address in `input`. Host names are not resolved.
+    /// Looks up the address in `input`. Does not resolve host names.
     pub fn place(&self, input: &[u8]) -> Option<Place> {
         let address: IpAddr = std::str::from_utf8(until_nul(input)).ok()?.trim().parse().ok()?;
         let entry = self.0.lookup(address.to_canonical()).ok().filter(|entry| entry.has_data())?;
@@ -76,12 +76,12 @@ impl GeoDatabase {
     }
 }
 
-/// The sentence of a match, as ModSecurity 2 has it.
+/// Returns the sentence of a match, as ModSecurity 2 has it.
 pub(super) fn describe(input: &[u8], variable: &[u8]) -> Vec<u8> {
     join(&[b"Geo lookup for \"", &escape(until_nul(input)), b"\" succeeded at ", variable, b"."])
 }
 
-/// The three letters of a country (ISO 3166-1), which the databases do not have.
+/// Returns the three letters of a country (ISO 3166-1), which the databases do not have.
 fn alpha_3(code: &str) -> Option<&'static str> {
     let at = COUNTRIES.as_bytes().chunks(6).position(|pair| pair.starts_with(code.as_bytes()))?;
     COUNTRIES.get(at * 6 + 2..at * 6 + 5)

@@ -22,7 +22,7 @@ pub struct IpMatch {
 }
 
 impl IpMatch {
-    /// From networks separated by commas.
+    /// Parses networks separated by commas.
     pub(super) fn from_argument(argument: &[u8]) -> Result<IpMatch, OperatorError> {
         let entries = argument.split(|&b| b == b',').filter(|entry| !entry.is_empty());
         let networks = entries.map(|entry| {
@@ -34,7 +34,7 @@ impl IpMatch {
         IpMatch::new(networks.collect::<Result<_, _>>()?, false)
     }
 
-    /// From a file with a network in each line; lines that start with `#` are comments.
+    /// Parses a file with a network in each line. Lines that start with `#` are comments.
     pub(super) fn from_file(
         argument: &[u8],
         rule_file: &str,
@@ -93,7 +93,7 @@ impl IpMatch {
         }
     }
 
-    /// An input that is no address is an error, so that a negated rule does not match it either.
+    /// Tests an input. One that is no address is an error, so that a negated rule does not match it either.
     pub(super) fn matches(&self, input: &[u8]) -> Result<bool, MatchError> {
         let text = until_nul(input);
         match std::str::from_utf8(text).ok().and_then(address) {
@@ -118,7 +118,7 @@ enum Network {
 }
 
 fn address(text: &str) -> Option<IpAddr> {
-    // The type decides the syntax, as inet_pton: no scope ids, no leading zeros.
+    // The type decides the syntax, as with inet_pton: no scope ids, no leading zeros.
     if text.contains(':') {
         text.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
     } else {

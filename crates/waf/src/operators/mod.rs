@@ -30,10 +30,10 @@ mod detect_xss;
 mod ends_with;
 mod geo;
 mod ip_match;
-mod lookup;
 pub mod pattern;
 mod phrases;
 mod pm;
+mod rbl;
 mod rx;
 mod rx_global;
 mod str_eq;
@@ -51,7 +51,6 @@ pub use captures::Captures;
 pub use compare::Comparison;
 pub use geo::{GeoDatabase, Place};
 pub use ip_match::IpMatch;
-pub use lookup::{Found, Lookups, NoLookups, Rbl};
 pub use pattern::{Pattern, PatternError, PatternLimits, PcreLimit};
 pub use pm::Pm;
 pub use rx::Rx;
@@ -63,12 +62,12 @@ pub use verify::{Number, Verify};
 
 /// The files that operators name: lists of phrases and of addresses.
 pub trait DataFiles {
-    /// The contents of the file `name` as a rule in the file `from` names it: relative names are relative to that
+    /// Returns the contents of the file `name`, as a rule in the file `from` names it. Relative names are relative to that
     /// file's folder. The error says why it cannot be read.
     fn read(&self, name: &str, from: &str) -> Result<Vec<u8>, String>;
 }
 
-/// For rules that name no files.
+/// No files, for rules that name none.
 #[derive(Debug, Clone, Copy)]
 pub struct NoFiles;
 
@@ -78,36 +77,36 @@ impl DataFiles for NoFiles {
     }
 }
 
-/// Why an operator cannot be compiled.
+/// Error of the compilation of an operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorError {
-    /// It is known, and not built.
+    /// monban knows the operator but does not have it.
     #[error("the operator @{0} is not supported")]
     NotSupported(OperatorName),
-    /// Its argument is wrong.
+    /// The argument is wrong.
     #[error("@{operator}: {message}")]
     Argument {
-        /// Which operator.
+        /// The operator.
         operator: OperatorName,
-        /// What is wrong.
+        /// The error.
         message: String,
     },
-    /// Its regular expression is wrong.
+    /// The regular expression is wrong.
     #[error("@{operator}: {error}")]
     Pattern {
-        /// Which operator.
+        /// The operator.
         operator: OperatorName,
-        /// What is wrong, and where.
+        /// The error and its place.
         error: PatternError,
     },
-    /// A file that it names cannot be read.
+    /// A file that the operator names cannot be read.
     #[error("@{operator}: cannot read {name}: {message}")]
     File {
-        /// Which operator.
+        /// The operator.
         operator: OperatorName,
-        /// The file's name, as the rule has it.
+        /// The file's name, as in the rule.
         name: String,
-        /// Why.
+        /// The reason.
         message: String,
     },
 }
@@ -118,16 +117,16 @@ impl OperatorError {
     }
 }
 
-/// Why an operator could not be evaluated. The rule does not match then; exceptions are named.
+/// Error of the evaluation of an operator. The rule does not match then, with the exceptions below.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MatchError {
     /// PCRE2 reached a limit. A negated rule matches, as in ModSecurity 2.9.7.
     #[error("{0}")]
     LimitExceeded(PcreLimit),
-    /// The expanded text of a pattern with macros cannot be compiled. A negated rule matches, as in ModSecurity 2.9.7.
+    /// The expanded text of a pattern with macros does not compile. A negated rule matches, as in ModSecurity 2.9.7.
     #[error("error compiling pattern: {0}")]
     Pattern(PatternError),
-    /// Anything else, such as an input of `@ipMatch` that is no address.
+    /// Any other failure, such as an input of `@ipMatch` that is no address.
     #[error("{0}")]
     Failed(String),
 }
@@ -144,16 +143,16 @@ impl MatchError {
     }
 }
 
-/// A compiled operator. Negation is not its business.
+/// A compiled operator. It ignores negation.
 #[derive(Debug)]
 pub struct Operator {
     name: OperatorName,
-    /// The argument as it is written, for the log.
+    /// The argument as written, for the log.
     written: Box<[u8]>,
     kind: Kind,
 }
 
-/// What an operator does.
+/// The kind of an operator, with its compiled argument.
 #[derive(Debug)]
 pub enum Kind {
     /// `@rx`
@@ -192,9 +191,9 @@ pub enum Kind {
     DetectXss,
     /// `@verifyCC`, `@verifyCPF`, `@verifySSN`
     Verify(Box<Verify>),
-    /// `@rbl`: see [`Operator::look_up`].
-    Rbl(Rbl),
-    /// `@geoLookup`, which a transaction answers with the rule set's [`GeoDatabase`].
+    /// `@rbl`
+    Rbl,
+    /// `@geoLookup`; a transaction looks the value up in the rule set's [`GeoDatabase`].
     GeoLookup,
     /// `@unconditionalMatch`
     UnconditionalMatch,
@@ -203,7 +202,7 @@ pub enum Kind {
 }
 
 impl Operator {
-    /// Compiles an operator as the rule file `rule_file` calls it.
+    /// Compiles an operator of the rule file `rule_file`.
     pub fn compile(
         call: &OperatorCall,
         rule_file: &str,
@@ -245,7 +244,7 @@ impl Operator {
             N::VerifyCc => Kind::Verify(verify(Number::CreditCard)?),
             N::VerifyCpf => Kind::Verify(verify(Number::Cpf)?),
             N::VerifySsn => Kind::Verify(verify(Number::Ssn)?),
-            N::Rbl => Kind::Rbl(Rbl::new(&written)),
+            N::Rbl => Kind::Rbl,
             N::GeoLookup => Kind::GeoLookup,
             N::UnconditionalMatch => Kind::UnconditionalMatch,
             N::NoMatch => Kind::NoMatch,
@@ -261,32 +260,24 @@ impl Operator {
         Ok(Operator { name: call.name, written: written.into(), kind })
     }
 
-    /// Its name.
+    /// The name.
     pub fn name(&self) -> OperatorName {
         self.name
     }
 
-    /// Its argument as written.
+    /// The argument as written.
     pub fn argument(&self) -> &[u8] {
         &self.written
     }
 
-    /// What it does, for those who plan around it.
+    /// The kind, for those who plan around it.
     pub fn kind(&self) -> &Kind {
         &self.kind
     }
 
-    fn as_rbl(&self) -> Option<&Rbl> {
-        match &self.kind {
-            Kind::Rbl(rbl) => Some(rbl),
-            _ => None,
-        }
-    }
-
-    /// Asks of `input`. `argument` is the expanded argument if it has macros, otherwise `None`.
+    /// Tests `input`. `argument` is the expanded argument if it has macros, otherwise `None`.
     ///
-    /// `@rbl` answers here as if nobody could be asked; [`Operator::look_up`] asks. So does `@geoLookup`, for which a
-    /// transaction asks the rule set's database.
+    /// `@geoLookup` never matches here: a transaction asks the rule set's database.
     pub fn matches(
         &self,
         input: &[u8],
@@ -314,7 +305,7 @@ impl Operator {
             Kind::DetectSqli => detect_sqli::matches(input, captures),
             Kind::DetectXss => detect_xss::matches(input, captures),
             Kind::Verify(verify) => return verify.matches(input, captures),
-            Kind::Rbl(rbl) => rbl.look_up(input, &NoLookups, b"")?.is_some(),
+            Kind::Rbl => return rbl::matches(input),
             Kind::GeoLookup | Kind::NoMatch => false,
             Kind::UnconditionalMatch => true,
         })
@@ -324,8 +315,8 @@ impl Operator {
         fixed.unwrap_or_else(|| compare::atoi(argument.unwrap_or(&self.written)))
     }
 
-    /// The sentence with which ModSecurity 2 logs a match of `input` at the variable `variable` (`ARGS:name`).
-    /// `negated`: the rule has `!`, and the operator did not match.
+    /// Returns the sentence with which ModSecurity 2 logs a match of `input` at the variable `variable` (`ARGS:name`). With
+    /// `negated`, the rule has `!` and the operator did not match.
     pub fn describe(&self, input: &[u8], argument: Option<&[u8]>, variable: &[u8], negated: bool) -> Vec<u8> {
         if negated {
             let (name, written) = (self.name.name().as_bytes(), describe::escape_cut(&self.written));
@@ -359,7 +350,7 @@ impl Operator {
             Kind::DetectXss => detect_xss::describe(),
             Kind::Verify(verify) => verify.describe(input, variable),
             Kind::GeoLookup => geo::describe(input, variable),
-            Kind::Rbl(_) => b"Look-up succeeded.".to_vec(),
+            Kind::Rbl => b"Look-up succeeded.".to_vec(),
             Kind::UnconditionalMatch => b"Unconditional match in SecAction.".to_vec(),
             Kind::NoMatch => b"No match.".to_vec(),
         }

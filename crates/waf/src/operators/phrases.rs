@@ -1,10 +1,12 @@
-//! How `@pm`, `@pmFromFile` and `@strmatch` write their phrases: `|41 42|` for bytes, and a few escapes.
+//! Notation of phrases in `@pm`, `@pmFromFile` and `@strmatch`: `|41 42|` for bytes, and a few escapes.
 
-/// Reads the notation of ModSecurity 2: bytes as hexadecimal digits between bars, a backslash before `: ; \ "`.
-/// Quotes around the whole are removed, leading blanks too.
+#![expect(clippy::cast_possible_truncation, reason = "a hexadecimal digit is below 16")]
+
+/// Parses the notation of ModSecurity 2: bytes as hexadecimal digits between bars, a backslash before `: ; \ "`. Removes
+/// quotes around the whole, and leading blanks.
 ///
-/// `None` if there is nothing or an escape is unknown; the operators then take the text as it stands. Bars without
-/// any digits between do not count as notation, but have their effect on the text, as in ModSecurity.
+/// Returns none for an empty result or an unknown escape; the operators then use the text as it is. Bars without digits
+/// between them do not count as notation, but still affect the text, as in ModSecurity.
 pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let start = text.iter().position(|b| !b.is_ascii_whitespace() && *b != 0x0b).unwrap_or(text.len());
     let mut out = match &text[start..] {
@@ -59,7 +61,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The text up to its first NUL, where ModSecurity's strings end.
+/// Returns the text up to its first NUL, where ModSecurity's strings end.
 pub(super) fn until_nul(text: &[u8]) -> &[u8] {
     &text[..memchr::memchr(0, text).unwrap_or(text.len())]
 }

@@ -1,7 +1,7 @@
-//! `@pm` and `@pmFromFile`: many phrases at once, without regard to ASCII case.
+//! `@pm` and `@pmFromFile`: many phrases at once, in any ASCII case.
 //!
-//! The phrase that is reported and becomes TX.0 is the one that ends first in the input, the longest of those that
-//! end there; as the rule writes it.
+//! The reported phrase, which becomes TX.0, is the one that ends first in the input, and of several the longest, as the rule
+//! writes it.
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
@@ -19,14 +19,14 @@ pub struct Pm {
 }
 
 impl Pm {
-    /// From the phrases in an argument, separated by whitespace.
+    /// Parses the phrases of an argument, separated by whitespace.
     pub(super) fn from_argument(argument: &[u8]) -> Result<Pm, OperatorError> {
         let decoded = decode(argument).unwrap_or_else(|| argument.to_vec());
         let words = until_nul(&decoded).split(|b| is_space(*b)).filter(|word| !word.is_empty());
         Pm::new(OperatorName::Pm, words.map(Box::from).collect())
     }
 
-    /// From files of phrases, one in each line; the argument has their names, separated by whitespace.
+    /// Parses files of phrases, one in each line. The argument has the files' names, separated by whitespace.
     pub(super) fn from_files(
         argument: &[u8],
         rule_file: &str,
@@ -62,7 +62,7 @@ impl Pm {
         Ok(Pm { automaton, phrases })
     }
 
-    /// The phrases, in their order; they match without regard to ASCII case.
+    /// The phrases in their order. They match in any ASCII case.
     pub fn phrases(&self) -> &[Box<[u8]>] {
         &self.phrases
     }
@@ -90,8 +90,8 @@ fn is_space(b: u8) -> bool {
     b.is_ascii_whitespace() || b == 0x0b
 }
 
-/// The phrases in a file: no empty lines, no comments, blanks at the ends removed. ModSecurity 2 drops phrases of one
-/// character too.
+/// Returns the phrases of a file, without empty lines and comments and without blanks at their ends. Like ModSecurity 2 it
+/// drops phrases of one character.
 fn lines(text: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     text.split_inclusive(|&b| b == b'\n').filter_map(|line| {
         let line = until_nul(line);

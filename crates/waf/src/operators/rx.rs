@@ -12,14 +12,14 @@ use crate::limits;
 pub struct Rx {
     source: Source,
     limits: PatternLimits,
-    /// How the log has a pattern without macros; written when it first matches.
+    /// The pattern without macros, as in the log; made at the first match.
     logged: OnceLock<Vec<u8>>,
 }
 
 #[derive(Debug)]
 enum Source {
     Fixed(Pattern),
-    /// With macros: the expanded text is known only when the rule is evaluated.
+    /// With macros: the text is known only when the rule is evaluated.
     Expanded(Mutex<VecDeque<Arc<Pattern>>>),
 }
 
@@ -60,7 +60,7 @@ impl Rx {
         cache: &Mutex<VecDeque<Arc<Pattern>>>,
         text: &[u8],
     ) -> Result<Arc<Pattern>, MatchError> {
-        // A panic while the lock was held cannot leave the queue half changed.
+        // A panic under the lock cannot leave the queue half changed.
         let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = cache.iter().find(|pattern| pattern.text() == text) {
             return Ok(Arc::clone(known));

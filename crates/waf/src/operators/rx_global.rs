@@ -1,4 +1,4 @@
-//! `@rxGlobal` of libmodsecurity 3: `@rx`, but all matches are looked for, and of each group the last one is kept.
+//! `@rxGlobal` of libmodsecurity 3: like `@rx`, but it finds all matches and keeps the last one of each group.
 
 use super::{Captures, MatchError, Pattern, Rx};
 

@@ -1,4 +1,4 @@
-//! The operators that compare with a text which may have macros: a common argument for the files of each.
+//! The common argument of operators that compare with a text which may have macros.
 
 use super::describe::{escape, join};
 
@@ -11,7 +11,7 @@ impl Text {
         Text(text.into())
     }
 
-    /// The text as the rule writes it, macros included.
+    /// The text as written, with macros.
     pub fn as_written(&self) -> &[u8] {
         &self.0
     }

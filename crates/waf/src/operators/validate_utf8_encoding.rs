@@ -2,7 +2,7 @@
 
 use super::describe::join;
 
-/// What is wrong with a character.
+/// The fault of a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     NotEnoughBytes,
@@ -11,7 +11,7 @@ enum Fault {
     Restricted,
 }
 
-/// The first fault, in ModSecurity's order of checks, and where its character starts.
+/// Returns the first fault, in ModSecurity's order of checks, and the start of its character.
 fn fault(input: &[u8]) -> Option<(Fault, usize)> {
     let mut start = 0;
     while start < input.len() {

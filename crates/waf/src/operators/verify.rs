@@ -1,12 +1,12 @@
 //! `@verifyCC`, `@verifyCPF`, `@verifySSN`: numbers that an expression finds and a check confirms.
 //!
-//! The expression is matched with MULTILINE and never empty, by PCRE2. TX.0, and each further group's variable, is
-//! the whole number.
+//! PCRE2 matches the expression with MULTILINE and without empty matches. TX.0, and the variable of each further group, is the
+//! whole number.
 
 use super::describe::join;
 use super::{Captures, MatchError, Pattern, PatternError, PatternLimits};
 
-/// Which number.
+/// The kind of number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Number {
     /// A payment card's number, by its check digit (ISO/IEC 7812-1, Luhn).
@@ -34,7 +34,7 @@ impl Verify {
         Ok(Verify { number, written: text.into(), pattern: Pattern::compile_for_numbers(text, limits)? })
     }
 
-    /// The first number that is confirmed: its position and how many groups the expression had in the match.
+    /// Returns the first confirmed number: its position, and the number of groups in the match.
     fn find(&self, input: &[u8]) -> Result<Option<(std::ops::Range<usize>, usize)>, MatchError> {
         let mut locations = self.pattern.capture_locations();
         let mut start = 0;

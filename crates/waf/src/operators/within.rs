@@ -1,8 +1,8 @@
-//! `@within`: the input stands somewhere in the text. The empty input does.
+//! `@within`: the text contains the input. Every text contains the empty input.
 
 use super::describe::{escape, join};
 
-/// Up to this size of the text, trying each place is quicker than to prepare a search: 65,536 comparisons at worst.
+/// Up to this size of the text, a test of each place is faster than the preparation of a search: 65,536 comparisons at worst.
 const SHORT: usize = 256;
 
 pub(super) fn matches(input: &[u8], text: &[u8]) -> bool {

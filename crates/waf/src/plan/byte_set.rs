@@ -7,7 +7,7 @@ pub(crate) struct ByteSet([u64; 4]);
 impl ByteSet {
     pub(crate) const EMPTY: ByteSet = ByteSet([0; 4]);
 
-    /// The bytes that occur in `bytes`.
+    /// Makes the set of the bytes in `bytes`.
     pub(crate) fn of(bytes: &[u8]) -> ByteSet {
         let mut set = ByteSet::EMPTY;
         for &byte in bytes {
@@ -16,7 +16,7 @@ impl ByteSet {
         set
     }
 
-    /// The bytes for which `is` holds.
+    /// Makes the set of the bytes for which `is` is true.
     pub(crate) fn where_(is: impl Fn(u8) -> bool) -> ByteSet {
         let mut set = ByteSet::EMPTY;
         for byte in (0..=255).filter(|&byte| is(byte)) {
@@ -37,7 +37,7 @@ impl ByteSet {
         ByteSet(std::array::from_fn(|i| self.0[i] | other.0[i]))
     }
 
-    /// With both cases of each letter.
+    /// Returns the set with both cases of each letter.
     pub(crate) fn folded(self) -> ByteSet {
         self.iter().fold(self, |mut set, byte| {
             set.insert(byte.to_ascii_lowercase());
@@ -54,7 +54,7 @@ impl ByteSet {
         (0..4).fold(0, |any, i| any | (self.0[i] & other.0[i])) != 0
     }
 
-    /// Calls `f` with each member, found by their bits: quick for sets of few, which an iterator is not.
+    /// Calls `f` with each member, by its bits. For small sets this is faster than an iterator.
     #[inline]
     pub(crate) fn for_each(self, mut f: impl FnMut(usize)) {
         for (number, mut word) in self.0.into_iter().enumerate() {
@@ -79,7 +79,7 @@ mod tests {
         let set = ByteSet::of(b"a\xff\0z");
         assert_eq!(set.iter().collect::<Vec<_>>(), b"\0az\xff");
         let mut each = Vec::new();
-        set.for_each(|byte| each.push(byte as u8));
+        set.for_each(|byte| each.push(u8::try_from(byte).unwrap()));
         assert_eq!(each, b"\0az\xff");
         assert!(set.intersects(ByteSet::of(b"bz")) && !set.intersects(ByteSet::of(b"by")));
         assert_eq!(ByteSet::where_(|_| true).iter().count(), 256);

@@ -1,6 +1,8 @@
-//! Bytes by classes: two bytes that no set of the plan tells apart are one.
+//! Classes of bytes: two bytes that no set of the plan distinguishes are in one class.
 //!
-//! A value's bytes are then a set of few classes, and a table by class tells at once which rules' sets it meets.
+//! A value's bytes are then a set of few classes, and a table by class shows which rules' sets it meets.
+
+#![expect(clippy::cast_possible_truncation, reason = "there are at most 256 classes of bytes")]
 
 use super::byte_set::ByteSet;
 
@@ -8,7 +10,7 @@ use super::byte_set::ByteSet;
 #[derive(Debug, Clone)]
 pub(crate) struct Classes {
     of: [u8; 256],
-    /// The same as sets of one: a value's are put together without a shift.
+    /// The same as sets with one member, so that the set of a value needs no shift.
     alone: Box<[ByteSet; 256]>,
     count: usize,
 }
@@ -20,11 +22,11 @@ impl Default for Classes {
 }
 
 impl Classes {
-    /// The classes that `sets` tell apart.
+    /// Makes the classes that `sets` distinguish.
     pub(crate) fn of_sets<'a>(sets: impl Iterator<Item = &'a ByteSet>) -> Classes {
         let mut classes = Classes::default();
         for set in sets {
-            // Each class that the set cuts gives its bytes within the set to a new one.
+            // Each class that the set splits moves its bytes within the set to a new class.
             let mut renamed = [None::<u8>; 256];
             let within = |class: u8, of: &[u8; 256]| {
                 let bytes = || (0..=255u8).filter(|&b| of[b as usize] == class);
@@ -52,12 +54,12 @@ impl Classes {
         self.count
     }
 
-    /// The classes of a value's bytes.
+    /// Returns the classes of a value's bytes.
     pub(crate) fn present(&self, value: &[u8]) -> ByteSet {
         value.iter().fold(ByteSet::EMPTY, |set, &byte| set.union(self.alone[byte as usize]))
     }
 
-    /// A set of bytes as a set of classes; exact for the sets that the classes were made of.
+    /// Returns a set of bytes as a set of classes. It is exact for the sets from which the classes were made.
     pub(crate) fn translate(&self, set: ByteSet) -> ByteSet {
         let mut classes = ByteSet::EMPTY;
         for byte in set.iter() {

@@ -1,5 +1,7 @@
 //! One scan of a value for the requirements of all slots.
 
+#![expect(clippy::cast_possible_truncation, reason = "a filter has fewer than 2^32 owners")]
+
 use std::collections::BTreeMap;
 
 use aho_corasick::automaton::{Automaton, StateID};
@@ -9,45 +11,45 @@ use super::byte_set::ByteSet;
 use super::classes::Classes;
 use super::requirement::{LONGEST, Requirement, SHORTEST};
 
-/// Words of bits: so many slots (64 each) can have a bit; further links are evaluated plainly.
+/// Words of bits: as many slots (64 in each) can have a bit. Further links are evaluated plainly.
 const MOST_WORDS: usize = 64;
 
 /// Sets that one requirement may have.
 pub(crate) const LAYERS: usize = 3;
 
-/// So many slots can have a bit.
+/// Number of slots that can have a bit.
 pub(crate) const MOST_SLOTS: usize = MOST_WORDS * 64;
 
-/// Words that are met together, which compilers turn into vector instructions.
+/// Words that are combined at a time. Compilers turn this into vector instructions.
 type Block = [u64; 4];
 
-/// Tells of a value which slots it might match: a bit for each.
+/// Finds the slots that a value might match: a bit for each.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
     automaton: Option<DFA>,
     /// The slots of each literal: `owners[starts[n]..starts[n + 1]]`.
     owners: Vec<u16>,
     starts: Vec<u32>,
-    /// Slots that every value might match as far as is known.
+    /// Slots that every value might match, as far as is known.
     always: Vec<u64>,
-    /// The first words, in which bytes alone can set a bit: for each class of bytes the slots that it sets.
+    /// The first words, in which single bytes can set a bit: for each class of bytes the slots that it sets.
     met: Vec<Block>,
-    /// How many blocks of words that are.
+    /// Number of their blocks of words.
     met_blocks: usize,
-    /// The classes that set any.
+    /// Classes that set any bit.
     meeting: ByteSet,
-    /// For each slot the sets of which a value must have a byte each, besides what set its bit.
+    /// For each slot the sets from which a value must have one byte each, in addition to what sets its bit.
     rest: Vec<Vec<ByteSet>>,
 }
 
-/// Whether a byte alone can set a slot's bit. Such slots are to have the lowest numbers.
+/// Whether a single byte can set a slot's bit. Such slots have the lowest numbers.
 pub(super) fn is_met_by_bytes(requirement: &Requirement) -> bool {
     requirement.literals.is_none() || requirement.or_bytes != ByteSet::EMPTY
 }
 
 impl Filter {
-    /// A filter with a bit for each requirement, in their order. Letters are found in both cases, so that making a value
-    /// lower case changes nothing; `classes` tell at least the [`folded`](ByteSet::folded) sets apart.
+    /// Makes a filter with a bit for each requirement, in their order. It finds letters in both cases, so lower case changes
+    /// nothing. `classes` must distinguish at least the [`folded`](ByteSet::folded) sets.
     pub(crate) fn build(requirements: &[Requirement], classes: &Classes) -> Filter {
         let words = requirements.len().div_ceil(64);
         let met_slots = requirements.iter().rposition(is_met_by_bytes).map_or(0, |last| last + 1);
@@ -81,7 +83,7 @@ impl Filter {
         }
         match automaton {
             Ok(automaton) => filter.automaton = Some(automaton),
-            // Too large to build: every slot stays a candidate, and its byte sets alone speak.
+            // Too large to build: every slot stays a candidate, and only its byte sets decide.
             Err(_) => filter.always.fill(u64::MAX),
         }
         filter
@@ -95,12 +97,13 @@ impl Filter {
         self.meeting = self.meeting.union(classes);
     }
 
-    /// Words that a scan's result takes.
+    /// Returns the number of words in a scan's result.
     pub(crate) fn words(&self) -> usize {
         self.always.len()
     }
 
-    /// Writes the bits of the slots that `value` might match, as far as one look tells; `present` are its bytes' classes.
+    /// Writes the bits of the slots that `value` might match, as far as one scan shows. `present` are the classes of its
+    /// bytes.
     pub(crate) fn scan(&self, value: &[u8], present: ByteSet, bits: &mut [u64]) {
         bits.copy_from_slice(&self.always);
         for block in 0..self.met_blocks {
@@ -116,13 +119,13 @@ impl Filter {
         self.find_literals(value, bits);
     }
 
-    /// Whether a value with bytes of the classes `present` holds one of each set that a slot asks for. It seldom tells
-    /// more than the slot's bit, so it is asked last.
+    /// Whether a value with bytes of the classes `present` has one of each set that a slot requires. It seldom adds to the
+    /// slot's bit, so it comes last.
     pub(crate) fn has_sets(&self, slot: u16, present: ByteSet) -> bool {
         self.rest.get(slot as usize).is_some_and(|sets| sets.iter().all(|set| set.intersects(present)))
     }
 
-    /// Adds the bits of the slots one of whose literals `value` holds.
+    /// Adds the bits of the slots that have a literal in `value`.
     fn find_literals(&self, value: &[u8], bits: &mut [u64]) {
         match value.len() {
             0..SHORTEST => {}
@@ -132,14 +135,14 @@ impl Filter {
         }
     }
 
-    /// Reads `N` parts of a value at a time. A step of the automaton waits for the one before, so a processor has time for
-    /// others meanwhile. Each part is read so far into the next one that no literal is missed that begins in it.
+    /// Scans `N` parts of a value at a time. A step of the automaton waits for the one before, so a processor has time for
+    /// others meanwhile. Each part reaches so far into the next one that the scan misses no literal which begins in it.
     fn find_in_parts<const N: usize>(&self, value: &[u8], bits: &mut [u64]) {
         let Some(automaton) = &self.automaton else { return };
         let Ok(start) = automaton.start_state(Anchored::No) else { return };
         let mut step = |state: &mut StateID, byte: u8| {
             *state = automaton.next_state(Anchored::No, *state, byte);
-            // Special states are dead, which this search never is, start, which matches nothing, and those that match.
+            // Special states are dead (never in this search), start (matches nothing), and matching ones.
             if automaton.is_special(*state) && automaton.is_match(*state) {
                 self.add_matches(automaton, *state, bits);
             }

@@ -1,4 +1,4 @@
-//! Which slots look at a source's values in a phase, so that a value is only asked what some rule asks.
+//! The slots that read a source's values in a phase, so that a value is only tested for what some rule asks.
 
 use super::source::Source;
 use crate::target::Selector;
@@ -6,19 +6,19 @@ use crate::target::Selector;
 /// A bit for each slot.
 type Slots = Box<[u64]>;
 
-/// The slots that look at a source.
+/// The slots that read a source.
 #[derive(Debug, Clone)]
 pub(crate) struct Interest {
     pub(crate) source: Source,
-    /// The source's number.
+    /// Number of the source.
     pub(crate) number: usize,
-    /// Those that look at every value, or at some by a pattern.
+    /// Slots that read every value, or some by a pattern.
     any: Slots,
-    /// Those that look at the values with one key, in lower case.
+    /// Slots that read the values with one key, in lower case.
     keys: Vec<(Box<[u8]>, Slots)>,
-    /// A bit for each length that a key has, those of 64 bytes and more in the last.
+    /// A bit for each length of a key; the last one stands for 64 bytes and more.
     lengths: u64,
-    /// The chains through which they look.
+    /// The chains through which they read.
     pub(crate) chains: u128,
 }
 
@@ -28,7 +28,7 @@ impl Interest {
         Interest { source, number: source.number(), any: none(), keys: Vec::new(), lengths: 0, chains: 0 }
     }
 
-    /// A slot looks at the values that `selector` means.
+    /// Adds a slot that reads the values of `selector`.
     pub(super) fn add(&mut self, slot: u16, chains: u128, selector: &Selector) {
         let (word, mask) = (slot as usize / 64, 1u64 << (slot % 64));
         self.chains |= chains;
@@ -45,7 +45,7 @@ impl Interest {
         self.keys[at].1[word] |= mask;
     }
 
-    /// The slots that look at every value, and those that look at the one with that key.
+    /// Returns the slots that read every value, and those that read the value with that key.
     pub(crate) fn of_key(&self, key: &[u8]) -> (&[u64], Option<&[u64]>) {
         let named = if self.lengths >> key.len().min(63) & 1 == 1 {
             self.keys.iter().find(|(known, _)| key.eq_ignore_ascii_case(known)).map(|(_, slots)| &**slots)

@@ -1,4 +1,6 @@
-//! What a value must hold for an operator to match it: conditions that are necessary, never sufficient.
+//! What a value must contain for an operator to match: necessary conditions, never sufficient ones.
+
+#![expect(clippy::cast_possible_wrap, reason = "the length is at most LONGEST")]
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -6,25 +8,25 @@ use super::byte_set::ByteSet;
 use super::filter::LAYERS;
 use crate::operators::{Kind, Operator};
 
-/// The shortest literal that a scan looks for: shorter ones occur too often to tell anything, save pairs of signs.
+/// Length of the shortest literal in a scan. Shorter ones occur too often to be of use, except pairs of signs.
 pub(super) const SHORTEST: usize = 2;
-/// The part of a literal that is looked for.
+/// Length of the part of a literal that the scan finds.
 pub(super) const LONGEST: usize = 8;
-/// Literals of one alternative set while it is put together.
+/// Literals of one alternative during its construction.
 const MOST_LITERALS: usize = 250;
 
 /// A necessary condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Requirement {
-    /// One of these occurs, without regard to ASCII case, or one of `or_bytes`. They are lower case, of 2 to 8 bytes.
+    /// One of these occurs, in any ASCII case, or one of `or_bytes`. They are in lower case and have 2 to 8 bytes.
     pub(crate) literals: Option<Vec<Vec<u8>>>,
-    /// What may stand for a literal: alternatives that are one sign, or hold one.
+    /// Substitutes for a literal: alternatives that are one sign, or contain one.
     pub(crate) or_bytes: ByteSet,
-    /// Of each of these sets a byte occurs.
+    /// A byte of each of these sets occurs.
     pub(crate) sets: Vec<ByteSet>,
 }
 
-/// The condition of an operator; `None` if there is none worth knowing.
+/// Returns the condition of an operator; none if it has no useful one.
 pub(crate) fn of(operator: &Operator) -> Option<Requirement> {
     let sets = |set: ByteSet| Some(Requirement { sets: vec![set], ..Requirement::default() });
     match operator.kind() {
@@ -52,9 +54,9 @@ pub(crate) fn of(operator: &Operator) -> Option<Requirement> {
         }
         Kind::ValidateUrlEncoding => sets(ByteSet::of(b"%")),
         Kind::ValidateUtf8Encoding => sets(ByteSet::where_(|b| b >= 0x80)),
-        // A lone word or number is no injection; a test in `injection` holds this.
+        // A lone word or number is no injection; a test in `injection` proves this.
         Kind::DetectSqli => sets(ByteSet::where_(|b| !b.is_ascii_alphanumeric() && b != b'_')),
-        // Without `<` there is no tag, without `=` no attribute with a value.
+        // Without `<` there is no tag, and without `=` no attribute with a value.
         Kind::DetectXss => sets(ByteSet::of(b"<=")),
         _ => None,
     }
@@ -83,19 +85,19 @@ fn of_pattern(hir: &Hir) -> Requirement {
     }
 }
 
-/// One of `literals` occurs; those that are too short for the scan are known by a byte.
+/// Requires one of `literals`. Those that are too short for the scan are represented by a byte.
 fn of_literals(literals: Set, sets: Vec<ByteSet>) -> Requirement {
     let (scanned, short): (Set, Set) = literals.into_iter().partition(|literal| is_scanned(literal));
     let or_bytes = short.iter().fold(ByteSet::EMPTY, |set, literal| set.union(rarest(literal, true)));
     Requirement { literals: Some(shorten(scanned)), or_bytes, sets }
 }
 
-/// Whether the scan looks for a literal: three bytes, or two signs.
+/// Whether the scan can find a literal: three bytes, or two signs.
 fn is_scanned(literal: &[u8]) -> bool {
     literal.len() > SHORTEST || literal.len() == SHORTEST && literal.iter().all(|&b| is_sign(b))
 }
 
-/// A byte that ordinary text seldom has.
+/// Whether ordinary text seldom has this byte.
 fn is_rare(byte: u8) -> bool {
     weight(ByteSet::of(&[byte])) <= 2
 }
@@ -104,7 +106,7 @@ fn is_sign(byte: u8) -> bool {
     !byte.is_ascii_alphanumeric() && byte != b' ' && byte < 0x80
 }
 
-/// How much the occurrence of a literal tells; 0 if nothing.
+/// Returns how selective a literal is; 0 if not at all.
 fn worth(literal: &[u8]) -> i64 {
     match literal.len().min(LONGEST) {
         0 => 0,
@@ -113,7 +115,7 @@ fn worth(literal: &[u8]) -> i64 {
     }
 }
 
-/// ASCII lower case.
+/// Converts to ASCII lower case.
 fn fold(text: &[u8]) -> Vec<u8> {
     text.to_ascii_lowercase()
 }
@@ -122,7 +124,7 @@ fn shortest(set: &Set) -> usize {
     set.iter().map(Vec::len).min().unwrap_or(0)
 }
 
-/// Cuts to [`LONGEST`] bytes and drops those that hold another: where they are, that one is too.
+/// Cuts literals to [`LONGEST`] bytes, and drops those that contain another one, which occurs wherever they do.
 fn shorten(mut set: Set) -> Set {
     for literal in &mut set {
         literal.truncate(LONGEST);
@@ -138,7 +140,7 @@ fn shorten(mut set: Set) -> Set {
     kept
 }
 
-/// The byte of a text that occurs least in ordinary values, both cases of it if `folded`.
+/// Returns the byte of a text that is rarest in ordinary values, in both cases if `folded`.
 fn rarest(text: &[u8], folded: bool) -> ByteSet {
     let byte = text.iter().copied().min_by_key(|&b| weight(ByteSet::of(&[b]))).unwrap_or(0);
     if folded {
@@ -148,7 +150,7 @@ fn rarest(text: &[u8], folded: bool) -> ByteSet {
     }
 }
 
-/// How likely ordinary values have a byte of the set: any scale will do that tells letters from signs.
+/// Returns how likely ordinary values have a byte of the set, on any scale that separates letters from signs.
 fn weight(set: ByteSet) -> u32 {
     set.iter()
         .map(|byte| match byte {
@@ -161,15 +163,15 @@ fn weight(set: ByteSet) -> u32 {
         .sum()
 }
 
-/// Alternatives, of which one occurs.
+/// Alternatives, one of which occurs.
 type Set = Vec<Vec<u8>>;
 
-/// What is known of the texts that an expression matches, in lower case.
+/// Texts that an expression matches, in lower case.
 #[derive(Debug, Clone, Default)]
 struct Literals {
-    /// All of them, if they are few.
+    /// All of the texts, if they are few.
     exact: Option<Set>,
-    /// Each holds one of these.
+    /// Literals, one of which is in each text.
     required: Option<Set>,
 }
 
@@ -183,7 +185,8 @@ impl Literals {
     }
 }
 
-/// Longer is better up to [`LONGEST`], fewer is better; nothing above 0 if some literal tells nothing.
+/// Returns the quality of literals: longer is better up to [`LONGEST`], fewer is better, and nothing is above 0 if some
+/// literal is not selective.
 fn score(set: &Set) -> i64 {
     match set.iter().map(|literal| worth(literal)).min() {
         None | Some(0) => 0,
@@ -235,7 +238,7 @@ fn literals(hir: &Hir) -> Literals {
     }
 }
 
-/// Joins neighbours that are exactly known as long as they stay few; the best run, or the best part, is required.
+/// Joins exactly known neighbours while they stay few. The best run, or the best part, is required.
 fn concat(parts: &[Hir]) -> Literals {
     let start = || vec![Vec::new()];
     let mut all_exact = true;
@@ -273,7 +276,7 @@ fn concat(parts: &[Hir]) -> Literals {
     Literals { exact: None, required: best }
 }
 
-/// Every text of one set behind every text of another; `None` if they are too many or too long.
+/// Returns every text of one set followed by every text of another; none if they are too many or too long.
 fn join(first: &Set, second: &Set) -> Option<Set> {
     if first.len() * second.len() > MOST_LITERALS || first.iter().any(|text| text.len() > 64) {
         return None;
@@ -293,7 +296,7 @@ fn small_class(class: &Class) -> Option<Set> {
     (folded.len() <= 10).then(|| folded.into_iter().map(|b| vec![b]).collect())
 }
 
-/// The bytes of a class; `None` for classes of characters beyond ASCII.
+/// Returns the bytes of a class; none for classes of characters beyond ASCII.
 fn class_bytes(class: &Class) -> Option<ByteSet> {
     match class {
         Class::Bytes(class) => {
@@ -310,7 +313,7 @@ fn class_bytes(class: &Class) -> Option<ByteSet> {
     }
 }
 
-/// Sets of which every matching text has a byte each.
+/// Returns sets from which every matching text has a byte each.
 fn byte_sets(hir: &Hir) -> Vec<ByteSet> {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => Vec::new(),

@@ -1,10 +1,10 @@
-//! Where the values of a variable come from, for variables that stay as they are during a phase.
+//! Sources of a variable's values, for variables that do not change during a phase.
 
 use seclang::variable::Variable;
 
 use crate::target::{Selector, Target};
 
-/// A list of values of a transaction: one of its parts, seen by values or by names.
+/// A list of values of a transaction: one of its parts, as values or as names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     Get,
@@ -37,12 +37,12 @@ pub(crate) enum Source {
     ResponseProtocol,
     ResponseContentType,
     StatusLine,
-    /// What the XPath expression of that number selects.
+    /// The selection of the XPath expression with that number.
     Xml(u16),
 }
 
 impl Source {
-    /// Those that every transaction has, in the order of their numbers.
+    /// The sources that every transaction has, in the order of their numbers.
     pub(crate) const FIXED: [Source; 29] = [
         Source::Get,
         Source::GetNames,
@@ -75,7 +75,7 @@ impl Source {
         Source::StatusLine,
     ];
 
-    /// Numbers from 0 for tables.
+    /// Returns the number of the source, from 0, for tables.
     pub(crate) fn number(self) -> usize {
         match self {
             Source::Xml(path) => Source::FIXED.len() + path as usize,
@@ -84,8 +84,8 @@ impl Source {
     }
 }
 
-/// The sources of a variable, in the order of its values; none for variables that rules change or that are made anew
-/// each time.
+/// Returns the sources of a variable, in the order of its values; none for variables that rules change or that are made each
+/// time.
 pub(crate) fn of(variable: Variable) -> &'static [Source] {
     use Source as S;
     use Variable as V;
@@ -123,7 +123,7 @@ pub(crate) fn of(variable: Variable) -> &'static [Source] {
     }
 }
 
-/// The sources of a target with their numbers; none if its values are not settled during a phase.
+/// Returns the sources of a target with their numbers; none if its values may change during a phase.
 pub(crate) fn of_target(target: &Target) -> Vec<(Source, usize)> {
     let sources = match (target.counted, target.variable, &target.selector) {
         (true, ..) => &[],

@@ -1,7 +1,9 @@
-//! Without what a transformation changes nothing: some byte, or two bytes in a row.
+//! Triggers of a transformation: bytes, or pairs of bytes, without which it changes nothing.
 //!
-//! Two questions are told apart. *Exactly*: does the chain leave the value as it is? And *for a scan*: does it leave what
-//! a scan finds, which is without regard to the case of letters? `t:lowercase` changes many values, but no scan.
+//! There are two questions. *Exactly*: does the chain leave the value as it is? And *for a scan*: does it leave the result of
+//! a scan, which ignores the case of letters? `t:lowercase` changes many values, but no scan.
+
+#![expect(clippy::cast_possible_truncation, reason = "chains are counted in 16 bits")]
 
 use seclang::transformation::Transformation;
 
@@ -9,10 +11,10 @@ use super::byte_set::ByteSet;
 use super::classes::Classes;
 use crate::chain::{ChainId, ChainTree};
 
-/// Chains with a number below have a bit; others count as changing every value.
+/// Chains with a lower number have a bit. Others count as changing every value.
 pub(crate) const CHAINS: usize = 128;
 
-/// Kinds of two bytes in a row.
+/// Kinds of pairs of bytes.
 const PAIRS: [(Position, Position); 8] = [
     (Position::Bytes(is_blank), Position::Bytes(is_blank)),
     (Position::Bytes(is_blank), Position::Bytes(|b| matches!(b, b'/' | b'('))),
@@ -43,12 +45,12 @@ fn is_blank(b: u8) -> bool {
     matches!(b, 9..=13 | b' ' | 0xa0)
 }
 
-/// Without any of these bytes and pairs a value is left as it is.
+/// A value without any of these bytes and pairs stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Trigger {
     set: ByteSet,
     pairs: u8,
-    /// It may change values of any kind, the empty one too.
+    /// Whether the transformation may change any value, even the empty one.
     always: bool,
 }
 
@@ -98,8 +100,8 @@ fn of(transformation: Transformation) -> Trigger {
     }
 }
 
-/// Without any of these what a scan finds is left as it is. The sets of the transformations that don't mind case hold no
-/// letter or both of its cases, so it does not matter what was made lower case before.
+/// Returns the triggers for a scan: without them its result stays. Sets of transformations that ignore case contain no letter
+/// or both of its cases, so an earlier lower case makes no difference.
 fn of_scan(transformation: Transformation) -> Trigger {
     let exact = of(transformation);
     match transformation {
@@ -110,17 +112,17 @@ fn of_scan(transformation: Transformation) -> Trigger {
     }
 }
 
-/// Chains, as bits by their number.
+/// Chains as bits by their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Touched {
-    /// Those that may change a value.
+    /// Chains that may change a value.
     pub(crate) exact: u128,
-    /// Those that may change what a scan of it finds.
+    /// Chains that may change the result of a scan.
     pub(crate) scan: u128,
 }
 
 impl Touched {
-    /// Every chain but the empty one.
+    /// Returns every chain but the empty one.
     pub(crate) const ALL: Touched = Touched { exact: !1, scan: !1 };
 
     fn add(&mut self, other: Touched) {
@@ -129,10 +131,10 @@ impl Touched {
     }
 }
 
-/// Tells of a value which chains may change it.
+/// Finds the chains that may change a value.
 #[derive(Debug)]
 pub(crate) struct Triggers {
-    /// For each byte the kinds of pairs that it may begin and those that it may end.
+    /// For each byte the kinds of pairs that it may begin, and those that it may end.
     first: [u8; 256],
     second: [u8; 256],
     at_start: u8,
@@ -159,7 +161,7 @@ impl Default for Triggers {
     }
 }
 
-/// The sets that classes must tell apart.
+/// The sets that classes must distinguish.
 pub(super) fn sets(chains: &ChainTree) -> Vec<ByteSet> {
     let nodes = (1..chains.len()).filter_map(|number| chains.node(ChainId(number as u16)));
     nodes.flat_map(|node| [of(node.transformation).set, of_scan(node.transformation).set]).collect()
@@ -183,7 +185,8 @@ impl Triggers {
                 Position::Start | Position::End => triggers.at_end |= 1 << kind,
             }
         }
-        // A chain has the triggers of each of its steps: where none of them changes anything, the next sees the same.
+        // A chain has the triggers of each of its steps: where none of them changes anything, the next step sees the same
+        // value.
         for number in 1..chains.len().min(CHAINS) {
             let mut at = ChainId(number as u16);
             while let Some(node) = chains.node(at) {
@@ -210,7 +213,7 @@ impl Triggers {
         }
     }
 
-    /// The chains that may change `value`, whose bytes have the classes `present`.
+    /// Returns the chains that may change `value`, whose bytes have the classes `present`.
     pub(crate) fn touched(&self, value: &[u8], present: ByteSet) -> Touched {
         let mut touched = self.always;
         present.intersection(self.touching).for_each(|class| touched.add(self.by_class[class]));
@@ -246,9 +249,11 @@ mod tests {
     /// Values of all bytes, and of those that matter to transformations, in which pairs are frequent.
     fn value(state: &mut u64) -> Vec<u8> {
         const SIGNS: &[u8] = b"aZx0 \t./\\*-<!#,;('\"^%+&\xa0\0";
-        let length = next(state) as usize % 12;
+        let length = next(state) % 12;
         let signs = !next(state).is_multiple_of(4);
-        let byte = |n: u64| if signs { SIGNS[n as usize % SIGNS.len()] } else { n as u8 };
+        let byte = |n: u64| {
+            if signs { SIGNS[n.to_le_bytes()[0] as usize % SIGNS.len()] } else { n.to_le_bytes()[0] }
+        };
         (0..length).map(|_| byte(next(state))).collect()
     }
 

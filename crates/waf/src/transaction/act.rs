@@ -1,4 +1,4 @@
-//! What a matching link does: variables, collections, ctl.
+//! Effects of a matching link: variables, collections, ctl.
 
 use seclang::variable::Variable;
 
@@ -10,7 +10,7 @@ use crate::memory::Slice;
 use crate::ruleset::{Action, Change, Ctl, Key, Link, Rule, RuleSet};
 use crate::tx::{Value, leading_number};
 
-/// Microseconds of a second.
+/// Microseconds in a second.
 const SECOND: i64 = 1_000_000;
 
 impl Transaction {
@@ -112,7 +112,7 @@ impl Transaction {
         });
     }
 
-    /// The sum; ModSecurity's counters never go below zero.
+    /// Returns the sum. ModSecurity's counters never fall below zero.
     fn counted(
         &mut self,
         number: u32,
@@ -128,7 +128,7 @@ impl Transaction {
         Value::Number(old.saturating_add(amount.saturating_mul(sign)).max(0))
     }
 
-    /// The number that a text stands for, where no text need be made: scores are added by `%{tx.critical_anomaly_score}`.
+    /// Returns the number that a text stands for, without making the text: scores are added by `%{tx.critical_anomaly_score}`.
     fn number_of_text(&self, text: &Expression) -> Option<i64> {
         match &*text.parts {
             [Piece::Literal(text)] => Some(leading_number(text)),
@@ -156,7 +156,7 @@ impl Transaction {
         }
     }
 
-    /// Gives this transaction a record of a collection; the first one stays, as in ModSecurity.
+    /// Opens a record of a collection for this transaction. The first one stays, as in ModSecurity.
     fn open(&mut self, collection: Variable, key: Vec<u8>) {
         if !key.is_empty() && !self.opened.iter().any(|name| name.collection == collection) {
             self.opened.push(RecordName::new(collection, key));
@@ -241,7 +241,7 @@ impl Transaction {
         }
     }
 
-    /// `+E` adds parts, `-E` takes them away, a plain list replaces them.
+    /// Changes the parts of the audit log: `+E` adds parts, `-E` removes them, a plain list replaces them.
     fn change_audit_parts(&mut self, change: &[u8]) {
         let parts = &mut self.options.audit_log_parts;
         match change {
@@ -257,7 +257,7 @@ impl Transaction {
         }
     }
 
-    /// Writes what the operator captured to TX.0 to TX.9, and unsets those of an earlier capture.
+    /// Sets TX.0 to TX.9 to the operator's captures, and unsets those of an earlier capture.
     pub(super) fn take_captures(&mut self, value: Slice) {
         for number in 0..10u32 {
             let captured = self.captures.get(number as usize, self.memory.get(value));

@@ -1,4 +1,6 @@
-//! Bodies: what of them is inspected, and what processors make of the request's.
+//! Bodies: the part that is inspected, and the values that processors find in the request's body.
+
+#![expect(clippy::cast_possible_wrap, reason = "no collection has 2^63 members")]
 
 use std::sync::Arc;
 
@@ -16,17 +18,17 @@ use crate::query::{self, Argument};
 use crate::ruleset::RuleSet;
 use crate::tx::Value;
 
-/// What the MULTIPART processor found.
+/// The result of the MULTIPART processor.
 #[derive(Debug, Default)]
 pub(super) struct MultipartResult {
     pub(super) flags: multipart::Flags,
-    /// Name: the field's; value: the file's name.
+    /// Name: the field's. Value: the file's name.
     pub(super) files: Vec<Field>,
-    /// Name: the field's; value: the content; empty unless a rule reads it.
+    /// Name: the field's. Value: the content, which is empty unless a rule reads it.
     pub(super) contents: Vec<Field>,
-    /// Bytes of each content.
+    /// Length of each content, in bytes.
     pub(super) sizes: Vec<usize>,
-    /// Name: the part's; value: a header line.
+    /// Name: the part's. Value: a header line.
     pub(super) part_headers: Vec<Field>,
     pub(super) last_name: Slice,
     pub(super) last_filename: Slice,
@@ -40,11 +42,11 @@ fn no_files_limit_words(limit: u64) -> String {
 
 /// Content Too Large.
 const TOO_LARGE: u16 = 413;
-/// The answer to a response beyond its limit.
+/// The status for a response beyond its limit.
 const SERVER_ERROR: u16 = 500;
 
 impl Transaction {
-    /// Chooses the body processor by Content-Type, as ModSecurity does before phase 1; rules choose others.
+    /// Chooses the body processor by Content-Type, as ModSecurity does before phase 1. Rules may choose another one.
     pub(super) fn choose_body_processor(&mut self) {
         let content_type = self.header(b"content-type").unwrap_or(b"").to_ascii_lowercase();
         if content_type.starts_with(b"application/x-www-form-urlencoded") {
@@ -54,8 +56,8 @@ impl Transaction {
         }
     }
 
-    /// Takes a part of the request body, in order. Beyond the limit the transaction is refused (`Reject` in mode On) or
-    /// the rest is not looked at (`ProcessPartial`, and always in DetectionOnly).
+    /// Takes a part of the request body, in order. Beyond the limit the transaction is refused (`Reject` in mode On), or the
+    /// rest is not inspected (`ProcessPartial`, and always in DetectionOnly).
     pub fn request_body(&mut self, chunk: &[u8]) -> BodyProgress {
         if let Some(intervention) = &self.intervention {
             return BodyProgress::Decided(intervention.clone());
@@ -73,11 +75,11 @@ impl Transaction {
         self.take_request_body(&chunk[..room]).unwrap_or(BodyProgress::Full)
     }
 
-    /// Keeps a part of the body for its processor, or gives it to the one that reads it as it comes.
+    /// Keeps a part of the body for its processor, or passes it to a processor that reads it as it arrives.
     fn take_request_body(&mut self, bytes: &[u8]) -> Option<BodyProgress> {
         self.input.body_length += bytes.len();
         let multipart = self.options.body_processor == Some(BodyProcessor::Multipart);
-        // a body of files stands whole only where rules read it whole
+        // A body with files is kept whole only if rules read it whole.
         if !multipart || self.options.force_request_body || self.rules.needs.full_request {
             self.input.body = self.memory.append(self.input.body, bytes);
         }
@@ -107,8 +109,8 @@ impl Transaction {
         None
     }
 
-    /// Refuses a body whose announced length (Content-Length) is over the limit before any of it is read, where the
-    /// limit action is `Reject` in mode On. ModSecurity 2.9 does the same (apache2_io.c, `read_request_body`).
+    /// Refuses a body whose announced length (Content-Length) exceeds the limit before any of it is read, if the limit action
+    /// is `Reject` in mode On. ModSecurity 2.9 does the same (apache2_io.c, `read_request_body`).
     pub fn request_body_length(&mut self, length: u64) -> Option<Intervention> {
         if length <= self.request_body_limit()
             || !self.limit_rejects(self.rules.settings.request_body_limit_action)
@@ -122,7 +124,7 @@ impl Transaction {
         }
     }
 
-    /// The bytes that are inspected at most. Only multipart bodies, which hold files, may pass the smaller limit.
+    /// Returns the most bytes that are inspected. Only multipart bodies, which hold files, may exceed the smaller limit.
     fn request_body_limit(&self) -> u64 {
         match self.options.body_processor {
             Some(BodyProcessor::Multipart) => self.options.request_body_limit,
@@ -130,7 +132,7 @@ impl Transaction {
         }
     }
 
-    /// What is told where [`request_body_limit`](Self::request_body_limit) refuses.
+    /// Returns the words for a refusal by [`request_body_limit`](Self::request_body_limit).
     fn request_limit_words(&self) -> String {
         let limit = self.request_body_limit();
         if limit < self.options.request_body_limit {
@@ -202,7 +204,7 @@ impl Transaction {
             let (name, value) = (adopter.slice(name), adopter.slice(value));
             self.input.json.push(self.values.add_field(name, value));
         }
-        // the rest of the text lies beyond the limit
+        // the rest of the text is beyond the limit
         let cut = self.input.body_truncated && parsed.incomplete;
         if parsed.error.is_some() && !cut {
             self.input.body_error = parsed.error;
@@ -210,7 +212,7 @@ impl Transaction {
     }
 
     fn process_multipart(&mut self) {
-        // a body that was announced and is empty has had no reader
+        // an announced but empty body has had no reader
         let reader = self.input.reader.take().map_or_else(
             || multipart::Reader::new(self.header(b"content-type"), multipart::Options::default()),
             |reader| *reader,
@@ -247,7 +249,7 @@ impl Transaction {
         self.input.multipart = Some(result);
     }
 
-    /// Reads the document and evaluates every XPath expression of the rules on it.
+    /// Parses the document and evaluates every XPath expression of the rules on it.
     fn process_xml(&mut self) {
         let rules = Arc::clone(&self.rules);
         let (arena, mut adopter) = self.memory.split();
@@ -272,7 +274,7 @@ impl Transaction {
         self.tell_declared(&declared, &rules);
     }
 
-    /// Sets the TX variables that tell what an XML body declares, where rules name them.
+    /// Sets the TX variables for the declarations of an XML body, if rules name them.
     fn tell_declared(&mut self, declared: &xml::Declared, rules: &RuleSet) {
         let number = |count: usize| (count > 0).then_some(Value::Number(count as i64));
         let subset = declared.external_subset.as_ref().map(|name| Value::Bytes(name.as_bytes().into()));
@@ -287,7 +289,7 @@ impl Transaction {
         }
     }
 
-    /// A MULTIPART_* flag as a number; 0 where no multipart body was read.
+    /// Returns a MULTIPART_* flag as a number; 0 without a multipart body.
     pub(super) fn multipart_flag(&self, variable: Variable) -> Option<i64> {
         use Variable as V;
         let flags = self.input.multipart.as_ref().map(|m| m.flags).unwrap_or_default();
@@ -316,13 +318,13 @@ impl Transaction {
         self.mode != Mode::Off && self.options.response_body_access
     }
 
-    /// Bytes of a response body that are inspected: `SecResponseBodyLimit`, or what ctl has made of it.
+    /// Returns the most bytes of a response body that are inspected: `SecResponseBodyLimit`, or the value that ctl set.
     pub fn response_body_limit(&self) -> u64 {
         self.options.response_body_limit
     }
 
-    /// Whether the response body is to be fed to [`Transaction::response_body`]: SecResponseBodyAccess, and a type that
-    /// SecResponseBodyMimeType names. Known after [`Transaction::response_headers_done`].
+    /// Whether the response body must be passed to [`Transaction::response_body`]: by SecResponseBodyAccess, and a type in
+    /// SecResponseBodyMimeType. Known after [`Transaction::response_headers_done`].
     pub fn inspects_response_body(&self) -> bool {
         if !self.reads_response_bodies() {
             return false;
@@ -338,7 +340,7 @@ impl Transaction {
         }
     }
 
-    /// Takes a part of the response body, in order; the limit works as for [`Transaction::request_body`].
+    /// Takes a part of the response body, in order. The limit works as for [`Transaction::request_body`].
     pub fn response_body(&mut self, chunk: &[u8]) -> BodyProgress {
         if let Some(intervention) = &self.intervention {
             return BodyProgress::Decided(intervention.clone());
@@ -370,7 +372,7 @@ impl Transaction {
         BodyProgress::More
     }
 
-    /// Whether the limit action for response bodies lets a partly inspected one pass.
+    /// Whether the limit action for response bodies passes a body that was inspected in part.
     pub fn passes_partial_response(&self) -> bool {
         self.rules.settings.response_body_limit_action == LimitAction::ProcessPartial
     }

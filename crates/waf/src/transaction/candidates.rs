@@ -1,8 +1,10 @@
-//! Which rules of a phase might match: found out value by value, before the rules run.
+//! Rules of a phase that might match, found value by value before the rules run.
 //!
-//! Each value that some rule of the phase looks at is scanned once. Transformations leave most values as they are, so a
-//! value's scan mostly speaks for all chains. Where a chain may change a value, the chain stays *pending*: its forms are
-//! made when a rule first asks for them, which rules of paranoia levels that are off never do.
+//! Each value that some rule of the phase reads is scanned once. Transformations leave most values unchanged, so a value's
+//! scan is mostly valid for all chains. Where a chain may change a value, the chain stays *pending*: its forms are made when a
+//! rule first asks for them. Rules of paranoia levels that are off never do.
+
+#![expect(clippy::cast_possible_truncation, reason = "a phase has fewer than 2^32 rules")]
 
 use super::Transaction;
 use super::input::inputs;
@@ -13,52 +15,52 @@ use crate::plan::{Plan, Question, Slot};
 use crate::ruleset::{Link, Rule, RuleIndex, RuleSet, Test};
 use crate::target::{Exclusion, Selector, Target};
 
-/// What is known in this phase.
+/// The knowledge about this phase.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
-    /// Whether the phase's values were looked at.
+    /// Whether the phase's values were scanned.
     ready: bool,
-    /// The slots that some value might match, as far as is known.
+    /// Slots that some value might match, as far as is known.
     found: Vec<u64>,
-    /// The slots of pending chains.
+    /// Slots of pending chains.
     undecided: Vec<u64>,
-    /// Chains that may change values whose forms were not looked at yet.
+    /// Chains that may change values whose forms were not scanned yet.
     pending: u128,
-    /// The values that might match something, or that pending chains may change, by source.
+    /// Values that might match something, or that pending chains may change, by source.
     entries: Vec<Entry>,
-    /// By the number of the source.
+    /// Knowledge by the number of the source.
     sources: Vec<Looked>,
-    /// For each source the slots that some of its values might match as they came in.
+    /// For each source, the slots that some of its untransformed values might match.
     hits: Vec<u64>,
-    /// The questions that were answered with "no".
+    /// Questions whose answer is "no".
     denied: Vec<u64>,
 }
 
-/// What is known of a source.
+/// The knowledge about a source.
 #[derive(Debug, Clone, Copy, Default)]
 struct Looked {
-    /// Where its entries begin and end.
+    /// Range of its entries.
     start: u32,
     end: u32,
-    /// The chains that touch any of its values.
+    /// Chains that touch any of its values.
     touched: u128,
 }
 
 /// A value that might match.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// Its place in the source.
+    /// Index in the source.
     index: u32,
     /// The first value with the same bytes.
     id: ValueId,
-    /// Where the bits of its scan begin.
+    /// Offset of the bits of its scan.
     scan: u32,
-    /// The chains of its source that may change what a scan finds.
+    /// Chains of its source that may change the result of a scan.
     touched: u128,
 }
 
 impl Candidates {
-    /// Values may have come in since the last phase.
+    /// Forgets everything, because values may have arrived since the last phase.
     pub(super) fn start_phase(&mut self) {
         self.ready = false;
         self.denied.clear();
@@ -69,7 +71,7 @@ impl Candidates {
         has_bit(&self.denied, question as usize)
     }
 
-    /// Notes that the answer is "no".
+    /// Records the answer "no".
     pub(super) fn deny(&mut self, question: Question, plan: &Plan) {
         self.denied.resize((plan.questions as usize).div_ceil(64), 0);
         self.denied[question as usize / 64] |= 1 << (question % 64);
@@ -77,7 +79,7 @@ impl Candidates {
 }
 
 impl Transaction {
-    /// Whether some value might match the rules of a slot; the rule at `index` asks.
+    /// Whether some value might match the rules of a slot. The rule at `index` asks.
     pub(super) fn might_match(&mut self, rules: &RuleSet, slot: u16, index: RuleIndex) -> bool {
         if !self.candidates.ready {
             self.look_at_values(rules, index);
@@ -88,7 +90,7 @@ impl Transaction {
         has_bit(&self.candidates.undecided, slot as usize) && self.decide(rules, slot, index)
     }
 
-    /// Scans the values that rules of the phase look at, each as it came in. If time is over, nothing is found.
+    /// Scans the untransformed values that rules of the phase read. Finds nothing once the time is over.
     fn look_at_values(&mut self, rules: &RuleSet, rule: RuleIndex) {
         let plan = &rules.plan;
         let mut candidates = std::mem::take(&mut self.candidates);
@@ -144,7 +146,7 @@ impl Transaction {
         self.candidates = candidates;
     }
 
-    /// Looks at the forms of values after the chains of a slot, as far as these are pending; true if one might match.
+    /// Scans the forms of values after the chains of a slot, if these are pending. Returns true if one might match.
     fn decide(&mut self, rules: &RuleSet, slot: u16, rule: RuleIndex) -> bool {
         let plan = &rules.plan;
         let mut candidates = std::mem::take(&mut self.candidates);
@@ -227,7 +229,7 @@ impl Transaction {
         entry.touched & chains != 0 || self.values.bit(entry.scan, slot)
     }
 
-    /// Whether a target means a value, and no exclusion takes it away.
+    /// Whether a target includes a value, and no exclusion removes it.
     #[inline]
     fn is_meant(&self, rules: &RuleSet, target: &Target, exclusions: &[Exclusion], item: &Item) -> bool {
         let selected = match (&target.selector, item.name) {
@@ -269,7 +271,7 @@ impl Transaction {
 }
 
 impl Candidates {
-    /// A source, if some of its values might match a slot that looks through `chains`.
+    /// Returns a source, if some of its values might match a slot that looks through `chains`.
     fn looked(&self, number: usize, chains: u128, slot: u16) -> Option<Looked> {
         let looked = *self.sources.get(number)?;
         let hits = self.hits.get(number * self.found.len()..)?;

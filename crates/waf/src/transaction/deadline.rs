@@ -1,7 +1,9 @@
-//! The time that inspection may take: asked of a clock that is passed in, and seldom enough to cost nothing.
+//! The time limit of inspection. Its clock is passed in, and read so rarely that it costs nothing.
 //!
-//! Work is counted in bytes of values that rules look at; each [`limits::WORK_BETWEEN_LOOKS`] of it the clock is asked. So a
-//! rule is stopped between two values, never within one.
+//! Work is counted in bytes of values that rules read. After each [`limits::WORK_BETWEEN_LOOKS`] of work the clock is read, so
+//! a rule stops between two values, never within one.
+
+#![expect(clippy::cast_possible_wrap, reason = "no value has 2^63 bytes")]
 
 use std::sync::Arc;
 
@@ -10,19 +12,19 @@ use crate::limits;
 use crate::operators::{Kind, Operator};
 use crate::ruleset::{Rule, RuleSet};
 
-/// Nanoseconds since some fixed moment; never goes back.
+/// A clock in nanoseconds since some fixed moment. It never goes back.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// Inspection that was ended because its time was over, and the rule that ran then. It matched nothing itself.
+/// An inspection that ran out of time, and the rule that ran then. That rule matched nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overrun {
-    /// Its id; 0 if it has none.
+    /// Id of the rule; 0 if it has none.
     pub rule_id: u64,
-    /// The file that it stands in.
+    /// File of the rule.
     pub file: String,
-    /// The line that it begins at.
+    /// First line of the rule.
     pub line: u32,
-    /// The phase that ran, 1 to 5.
+    /// The phase, from 1 to 5.
     pub phase: u8,
 }
 
@@ -32,14 +34,14 @@ impl std::fmt::Display for Overrun {
     }
 }
 
-/// When inspection has to be over.
+/// End of the time for inspection.
 pub(super) struct Deadline {
     clock: Option<Clock>,
-    /// By the clock.
+    /// In the clock's nanoseconds.
     at: u64,
-    /// Work until the clock is asked again; below zero for good once time is over.
+    /// Work until the next reading of the clock; negative for good once the time is over.
     left: i64,
-    /// And the mode before.
+    /// The mode before the time was over.
     overrun: Option<(Overrun, Mode)>,
 }
 
@@ -50,16 +52,16 @@ impl Default for Deadline {
 }
 
 impl Deadline {
-    /// Whether time is over.
+    /// Whether the time is over.
     pub(super) fn has_passed(&self) -> bool {
         self.left < 0
     }
 }
 
-/// The answer where a request can't be inspected in time.
+/// Status for a request that cannot be inspected in time.
 const UNAVAILABLE: u16 = 503;
 
-/// What one test costs, in bytes looked at: `bytes` of a value besides.
+/// Work of one test of a value with `bytes` bytes.
 pub(crate) fn work_of(operator: &Operator, has_macros: bool) -> u32 {
     let backtracks = match operator.kind() {
         Kind::Rx(rx) => rx.pattern().is_some_and(|pattern| pattern.beyond_automata().is_some()),
@@ -70,10 +72,9 @@ pub(crate) fn work_of(operator: &Operator, has_macros: bool) -> u32 {
 }
 
 impl Transaction {
-    /// Ends inspection at `deadline`, by `clock`: what SecRequestBodyLimitAction (from phase 3 on:
-    /// SecResponseBodyLimitAction) says is done. `Reject` in mode On refuses with 503; otherwise rules see nothing more of
-    /// the transaction. Time that passes while the program waits for a body is no inspection: the program moves the deadline
-    /// before each call.
+    /// Ends inspection at `deadline` of `clock`. Then SecRequestBodyLimitAction decides (from phase 3 on
+    /// SecResponseBodyLimitAction): `Reject` in mode On refuses with 503; otherwise rules see nothing more of the transaction.
+    /// Waiting for a body is no inspection, so the program moves the deadline before each call.
     pub fn set_deadline(&mut self, clock: &Clock, deadline: u64) {
         if self.deadline.clock.is_none() {
             self.deadline.clock = Some(Arc::clone(clock));
@@ -82,22 +83,22 @@ impl Transaction {
         self.deadline.at = deadline;
     }
 
-    /// Whether time was over, and where.
+    /// Returns where the time ran out, if it did.
     pub fn overrun(&self) -> Option<&Overrun> {
         self.deadline.overrun.as_ref().map(|(overrun, _)| overrun)
     }
 
-    /// The mode before time was over.
+    /// Returns the mode before the time was over.
     pub(super) fn mode_before_overrun(&self) -> Option<Mode> {
         self.deadline.overrun.as_ref().map(|(_, mode)| *mode)
     }
 
-    /// Counts work of no rule, such as parsing a body.
+    /// Counts work that belongs to no rule, such as parsing a body.
     pub(super) fn count_work(&mut self, bytes: usize) {
         self.deadline.left = self.deadline.left.saturating_sub_unsigned(bytes as u64).max(0);
     }
 
-    /// Counts work of a rule; true if time is over.
+    /// Counts work of a rule. Returns true if the time is over.
     #[inline]
     pub(super) fn is_late(&mut self, rules: &RuleSet, rule: &Rule, bytes: usize) -> bool {
         self.deadline.left -= bytes as i64;

@@ -1,5 +1,11 @@
 //! Phases, rules, links: plain evaluation, one rule after the other.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a rule has fewer than 2^32 targets and items"
+)]
+
 use std::sync::Arc;
 
 use event::Timestamp;
@@ -79,7 +85,7 @@ impl Transaction {
         }
     }
 
-    /// Whether an `allow` ends the phase that runs.
+    /// Whether an `allow` ends the running phase.
     fn ends_phase(&self) -> bool {
         self.allowed.is_some() && self.phase < 5
     }
@@ -88,7 +94,7 @@ impl Transaction {
         self.removed.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
     }
 
-    /// Whether the plan knows that the rule's first link can't match.
+    /// Whether the plan knows that the rule's first link cannot match.
     fn passes_over(&mut self, rules: &RuleSet, index: RuleIndex, place: Place) -> bool {
         if self.plain || self.has_removed_targets(index) {
             return false;
@@ -105,7 +111,7 @@ impl Transaction {
         }
     }
 
-    /// For a comparison of a TX variable that holds and tells nobody: notes what matched, and acts.
+    /// Handles a comparison of a TX variable that holds and reports nothing: records the match, and acts.
     fn matches_quietly(&mut self, rules: &RuleSet, rule: &Rule, index: RuleIndex, place: Place) -> bool {
         if self.plain || !rule.is_quiet || !self.removed_targets.is_empty() {
             return false;
@@ -127,7 +133,7 @@ impl Transaction {
         true
     }
 
-    /// Runs a rule with its chain; true if all of it matched.
+    /// Runs a rule with its chain. Returns true if all of it matched.
     pub(super) fn evaluate(&mut self, rules: &RuleSet, rule: &Rule, index: RuleIndex) -> bool {
         self.matched_in_chain.clear();
         for (number, link) in rule.links.iter().enumerate() {
@@ -164,7 +170,7 @@ impl Transaction {
             }
             _ => self.evaluate_plainly(rules, rule, index, link, test, is_last),
         };
-        // An operator that failed says so for each rule.
+        // A failed operator is reported for each rule.
         if let Some(question) = question
             && !matched
             && self.faults.failures == failures
@@ -202,12 +208,12 @@ impl Transaction {
         self.removed_targets.iter().any(|removal| removal.rules.binary_search(&index).is_ok())
     }
 
-    /// Whether nothing more is to be done for a link that has matched.
+    /// Whether a link that has matched needs nothing more.
     pub(super) fn is_over(&self) -> bool {
         self.intervention.is_some() && self.phase < 5 || self.ends_phase()
     }
 
-    /// Gathers the values of all targets, less those that are excluded.
+    /// Gathers the values of all targets without the excluded ones.
     fn collect_targets(&mut self, rules: &RuleSet, link: &Link, index: RuleIndex, items: &mut Vec<Item>) {
         for (number, target) in link.targets.iter().enumerate() {
             let first = items.len();
@@ -229,8 +235,8 @@ impl Transaction {
         }
     }
 
-    /// Takes away what the link's own exclusions name, and what ctl has removed. As in ModSecurity, ctl does so for the first
-    /// link of a chain only: the others have neither id nor tags.
+    /// Removes the values of the link's own exclusions and of ctl. As in ModSecurity, ctl affects the first link of a chain
+    /// only, because the others have neither id nor tags.
     fn exclude(&self, rules: &RuleSet, link: &Link, index: RuleIndex, items: &mut Vec<Item>, first: usize) {
         let is_first = rules.rules[index as usize].links.first().is_some_and(|head| std::ptr::eq(head, link));
         let by_ctl =
@@ -239,7 +245,7 @@ impl Transaction {
         self.take_away(rules, exclusions, items, first);
     }
 
-    /// Takes the values that exclusions name from those behind `first`.
+    /// Removes the values that exclusions name from those after `first`.
     pub(super) fn take_away<'a>(
         &self,
         rules: &RuleSet,
@@ -259,7 +265,7 @@ impl Transaction {
         }
     }
 
-    /// Tests one value (with multiMatch: each of its forms), and acts on every match.
+    /// Tests one value (with multiMatch each of its forms), and acts on every match.
     fn test_item(
         &mut self,
         rules: &RuleSet,
@@ -335,8 +341,8 @@ impl Transaction {
         matched
     }
 
-    /// Reports an operator that failed on a value, and returns whether the rule matches all the same. Apart from
-    /// [`Transaction::test_value`], so that the compiler keeps what happens rarely out of what happens always.
+    /// Reports an operator that failed on a value, and returns whether the rule matches nevertheless. It is apart from
+    /// [`Transaction::test_value`], so that the compiler keeps rare code away from the common path.
     #[cold]
     #[inline(never)]
     fn test_failed(
@@ -354,7 +360,7 @@ impl Transaction {
         self.operator_failed(error, test.operator.name().name(), rule.id, test.negated, &name)
     }
 
-    /// `@geoLookup`: fills GEO, whether the rule has `!` or not.
+    /// Evaluates `@geoLookup`: fills GEO, with and without `!`.
     #[cold]
     #[inline(never)]
     fn geo_look_up(&mut self, rules: &RuleSet, value: Slice) -> Result<bool, MatchError> {
@@ -398,7 +404,7 @@ impl Transaction {
         }
     }
 
-    /// Whether multiMatch tests a form: the bare value, and each that ModSecurity counts as changed.
+    /// Whether multiMatch tests a form: the bare value, and each form that ModSecurity counts as changed.
     pub(super) fn multi_match_tests(
         &self,
         rules: &RuleSet,
@@ -414,7 +420,7 @@ impl Transaction {
         }
     }
 
-    /// The value after a chain of transformations; each step is computed once for each value that stays.
+    /// Returns the value after a chain of transformations. Each step is computed once for each value that stays.
     fn transformed(&mut self, rules: &RuleSet, item: &Item, chain: ChainId) -> Slice {
         if item.id != NO_ID {
             let form = self.values.form(item.id, chain, rules, &mut self.memory);
@@ -431,7 +437,7 @@ impl Transaction {
     }
 }
 
-/// The name of a count's target; of other values the name is made from their key.
+/// Returns the name of a count's target. Other values get their name from their key.
 fn target_name<'a>(link: &'a Link, item: &Item) -> &'a str {
     match item.name {
         ItemName::Target(number) => link.targets.get(number as usize).map_or("", |t: &Target| &t.name),
@@ -439,7 +445,7 @@ fn target_name<'a>(link: &'a Link, item: &Item) -> &'a str {
     }
 }
 
-/// The step behind the next `count` rules.
+/// Returns the step after the next `count` rules.
 fn behind_rules(steps: &[Step], mut at: usize, count: u32) -> usize {
     let mut left = count;
     while left > 0 && at < steps.len() {

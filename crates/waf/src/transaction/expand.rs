@@ -7,11 +7,11 @@ use crate::expression::{Expression, Piece};
 use crate::ruleset::{Rule, RuleSet};
 use crate::target::Selector;
 
-/// Room for the values of a text's macros, so that few texts move while they grow.
+/// Capacity for the values of a text's macros, so that few texts move while they grow.
 const MACROS: usize = 96;
 
 impl Transaction {
-    /// Writes the expanded text to `out`; false if a macro had no value (then it leaves nothing in the text).
+    /// Appends the expanded text to `out`. Returns false if a macro had no value; it then leaves nothing in the text.
     pub(super) fn expand(
         &mut self,
         text: &Expression,
@@ -51,14 +51,14 @@ impl Transaction {
         resolved
     }
 
-    /// `text` expanded.
+    /// Returns the expanded `text`.
     pub(super) fn expanded(&mut self, text: &Expression, rules: &RuleSet, rule: &Rule) -> Vec<u8> {
         let mut out = Vec::with_capacity(text.text.len() + MACROS);
         self.expand(text, rules, rule, &mut out);
         out
     }
 
-    /// What `read` makes of the expanded `text`, which lasts no longer.
+    /// Calls `read` with the expanded `text`, which lives no longer.
     pub(super) fn with_expanded<T>(
         &mut self,
         text: &Expression,
@@ -81,7 +81,7 @@ impl Transaction {
         rules: &RuleSet,
         out: &mut Vec<u8>,
     ) -> bool {
-        // The commonest by far.
+        // By far the most common case.
         if let (Variable::MatchedVar, None, Some(matched)) = (variable, self.noted, &self.matched) {
             out.extend_from_slice(self.memory.get(matched.value));
             return true;

@@ -1,8 +1,8 @@
 //! Faults of the engine: limits that it reached, operators that failed.
 //!
-//! A rule that was not evaluated exactly must not look like one that found nothing. So each fault is reported, and those that
-//! may hide something from rules set a TX variable, as ModSecurity 2.9.7 does for PCRE's limits: its recommended rule 200005
-//! (`TX:/^MSC_/ "!@streq 0"`) refuses the request then.
+//! A rule that was not evaluated exactly must not look like one that found nothing. So each fault is reported, and a fault
+//! that may hide something from rules sets a TX variable, as ModSecurity 2.9.7 does for PCRE's limits. Its recommended rule
+//! 200005 (`TX:/^MSC_/ "!@streq 0"`) then refuses the request.
 
 use super::Transaction;
 use crate::limits;
@@ -12,11 +12,11 @@ use crate::tx::Value;
 /// A limit that was reached, or an operator that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Kind of limit or failure.
+    /// Kind of the fault.
     pub kind: FaultKind,
-    /// The rule that met it; 0 where no rule with an id did.
+    /// Id of the rule; 0 if no rule with an id caused it.
     pub rule_id: u64,
-    /// The failure, and the value that it met.
+    /// The failure, and the value on which the operator failed.
     pub message: String,
 }
 
@@ -31,7 +31,7 @@ impl std::fmt::Display for Fault {
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $name:literal, $flag:expr;)*) => {
-        /// The kinds of faults.
+        /// Kinds of faults.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum FaultKind {
             $($(#[$doc])* $kind,)*
@@ -41,12 +41,12 @@ macro_rules! kinds {
             /// Every kind.
             pub const ALL: &[FaultKind] = &[$(FaultKind::$kind),*];
 
-            /// Its name in metrics.
+            /// The name in metrics.
             pub fn name(self) -> &'static str {
                 match self { $(FaultKind::$kind => $name,)* }
             }
 
-            /// The TX variable that it sets to 1, if it may hide something from rules.
+            /// The TX variable that the fault sets to 1, if it may hide something from rules.
             pub fn flag(self) -> Option<&'static str> {
                 match self { $(FaultKind::$kind => $flag,)* }
             }
@@ -58,9 +58,9 @@ macro_rules! kinds {
 const PCRE_LIMITS: Option<&str> = Some("MSC_PCRE_LIMITS_EXCEEDED");
 /// ModSecurity 3's name.
 const PCRE_ERROR: Option<&str> = Some("MSC_PCRE_ERROR");
-/// Ours.
+/// monban's name.
 const TX_LIMITS: Option<&str> = Some("MSC_TX_LIMITS_EXCEEDED");
-/// Ours.
+/// monban's name.
 const XML_LIMITS: Option<&str> = Some("MSC_XML_LIMITS_EXCEEDED");
 
 kinds! {
@@ -70,7 +70,7 @@ kinds! {
     PcreDepth = "pcre_depth", PCRE_LIMITS;
     /// PCRE2's stack or heap: [`limits::PCRE_JIT_STACK`].
     PcreMemory = "pcre_memory", PCRE_LIMITS;
-    /// The text that a pattern's macros expand to is no pattern.
+    /// The expanded macros of a pattern give no valid pattern.
     Pattern = "pattern", PCRE_ERROR;
     /// Any other operator that failed, such as `@ipMatch` on a value that is no address.
     Operator = "operator", None;
@@ -104,24 +104,24 @@ impl From<&MatchError> for FaultKind {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     told: Vec<Fault>,
-    /// A bit for each kind that was met, told or not.
+    /// A bit for each kind of fault that occurred.
     kinds: u32,
-    /// How often an operator failed.
+    /// Number of operators that failed.
     pub(super) failures: u32,
 }
 
 impl Transaction {
-    /// The faults met so far, one for each kind and rule; at most [`limits::FAULTS`].
+    /// Returns the faults so far, one for each kind and rule; at most [`limits::FAULTS`].
     pub fn faults(&self) -> &[Fault] {
         &self.faults.told
     }
 
-    /// The kinds of all faults met so far.
+    /// Returns the kinds of all faults so far.
     pub fn fault_kinds(&self) -> impl Iterator<Item = FaultKind> {
         FaultKind::ALL.iter().copied().filter(|&kind| self.faults.kinds >> kind as u32 & 1 == 1)
     }
 
-    /// Notes a fault, and sets the TX variable that tells rules of it.
+    /// Records a fault, and sets the TX variable that shows it to rules.
     #[cold]
     pub(super) fn note_fault(&mut self, kind: FaultKind, rule_id: u64, message: impl FnOnce() -> String) {
         if self.faults.kinds >> kind as u32 & 1 == 0 {
@@ -138,8 +138,8 @@ impl Transaction {
         }
     }
 
-    /// Notes that an operator failed on a variable. True if the rule matches nevertheless: a negated one does, as in
-    /// ModSecurity, where it is unknown whether the pattern would have matched.
+    /// Records an operator that failed on a variable. Returns whether the rule matches nevertheless: a negated one does, as in
+    /// ModSecurity, where nobody knows whether the pattern would have matched.
     #[cold]
     pub(super) fn operator_failed(
         &mut self,

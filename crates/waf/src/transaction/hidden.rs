@@ -1,4 +1,4 @@
-//! What `sanitise…` actions want hidden in logs and events.
+//! Values that `sanitise…` actions hide in logs and events.
 
 use event::redaction::{Hidden, HiddenField, HiddenPart};
 use seclang::action::Sanitise;
@@ -9,7 +9,7 @@ use crate::operators::Captures;
 use crate::plan::source::Source;
 use crate::ruleset::Link;
 
-/// Fields that a matched variable belongs to.
+/// Fields of a matched variable.
 enum Place {
     Arguments,
     RequestHeaders,
@@ -17,9 +17,10 @@ enum Place {
 }
 
 impl Transaction {
-    /// Values that rules hide in all records of this transaction; `None` if nothing. Ask after [`Transaction::logging`].
+    /// Returns the values to hide in all records of this transaction; none if there is nothing to hide. Call it after
+    /// [`Transaction::logging`].
     pub fn hidden(&self) -> Option<Hidden> {
-        // Rules that the deadline kept from running may have wanted it.
+        // Rules that the deadline kept from running may have hidden something.
         let not_run = self.rules.sanitised.iter().filter(|_| self.overrun().is_some());
         let mut hidden = match &self.hidden {
             Some(hidden) => (**hidden).clone(),
@@ -43,7 +44,7 @@ impl Transaction {
         Some(hidden)
     }
 
-    /// Runs `sanitiseArg` and its kin.
+    /// Runs `sanitiseArg` and the like.
     pub(super) fn sanitise(&mut self, what: Sanitise, name: &[u8], link: &Link) {
         let mut hidden = self.hidden.take().unwrap_or_default();
         match what {
@@ -64,9 +65,10 @@ impl Transaction {
         self.hidden = Some(hidden);
     }
 
-    /// Hides the field that matched last; `kept`: only what the operator found in it, but for so many bytes at its ends.
+    /// Hides the field that matched last. With `kept` it hides only the operator's matches, without so many bytes at their
+    /// ends.
     fn sanitise_matched(&self, hidden: &mut Hidden, kept: Option<(usize, usize)>, link: &Link) {
-        // What is only noted is a number of rules' own.
+        // A variable that is only noted is a number that rules made.
         let Some(matched) = self.matched.as_ref().filter(|_| self.noted.is_none()) else { return };
         let (name, value) = (self.memory.get(matched.name), self.memory.get(matched.value));
         let (collection, selector) = match memchr::memchr(b':', name) {
@@ -80,7 +82,7 @@ impl Transaction {
             b"REQUEST_HEADERS_NAMES" => (Place::RequestHeaders, true),
             b"RESPONSE_HEADERS" => (Place::ResponseHeaders, false),
             b"RESPONSE_HEADERS_NAMES" => (Place::ResponseHeaders, true),
-            // Cookies are hidden anyway.
+            // Cookies are always hidden.
             b"REQUEST_COOKIES" | b"REQUEST_COOKIES_NAMES" => return,
             _ => {
                 hide_text(hidden, value);
@@ -99,7 +101,7 @@ impl Transaction {
         }
     }
 
-    /// Returns what the link's operator finds in a value; nothing if it does not say, or finds too much to keep.
+    /// Returns the parts of a value that the link's operator matches; none if the operator does not say, or matches too many.
     fn matched_parts(&self, value: &[u8], link: &Link) -> Vec<Vec<u8>> {
         let mut parts = Vec::new();
         let Some(test) = link.test.as_ref().filter(|test| !test.negated && test.argument.is_none()) else {
@@ -124,7 +126,7 @@ impl Transaction {
     }
 }
 
-/// The list of fields that an action with a name is for.
+/// Returns the list of fields for an action with a name.
 fn fields_of(hidden: &mut Hidden, what: Sanitise) -> Option<&mut Vec<HiddenField>> {
     match what {
         Sanitise::Arg => Some(&mut hidden.arguments),
@@ -142,7 +144,7 @@ fn add_name(fields: &mut Vec<HiddenField>, name: &[u8]) {
     }
 }
 
-/// Adds parts of a field; one that is hidden as a whole stays so, and without parts it becomes so.
+/// Adds parts of a field. A field that is hidden as a whole stays so, and one without parts becomes so.
 fn add_parts(fields: &mut Vec<HiddenField>, name: &[u8], parts: Vec<Vec<u8>>, (first, last): (usize, usize)) {
     if parts.is_empty() {
         return add_name(fields, name);
@@ -162,7 +164,7 @@ fn add_parts(fields: &mut Vec<HiddenField>, name: &[u8], parts: Vec<Vec<u8>>, (f
     }
 }
 
-/// Hides a text wherever it stands; a short one would be found in innocent text.
+/// Hides a text wherever it occurs. A short text would occur in innocent text.
 fn hide_text(hidden: &mut Hidden, text: &[u8]) {
     if text.len() > limits::HIDDEN_TEXT {
         hidden.everything = true;
@@ -171,7 +173,7 @@ fn hide_text(hidden: &mut Hidden, text: &[u8]) {
     }
 }
 
-/// `1/4`: bytes to show at the beginning and the end.
+/// Parses `1/4`: bytes to show at the beginning and at the end.
 fn kept(text: &[u8]) -> (usize, usize) {
     let number = |text: &str| text.trim().parse().unwrap_or(0);
     std::str::from_utf8(text)

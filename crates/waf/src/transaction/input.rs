@@ -1,4 +1,4 @@
-//! What comes in: request line, headers, cookies, arguments; and the response's head.
+//! Input of a transaction: request line, headers, cookies, arguments, and the response's head.
 
 use seclang::transformation::Transformation;
 
@@ -11,7 +11,7 @@ use crate::plan::source::Source;
 use crate::query;
 use crate::transformations::{TransformContext, transform};
 
-/// A named value. The value's number is `id`, the name's the one behind.
+/// A named value. `id` is the number of the value; the name's number follows it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     pub(super) name: Slice,
@@ -41,23 +41,23 @@ pub(super) struct Input {
     pub(super) cookies: Vec<Field>,
     pub(super) get: Vec<Field>,
     pub(super) post: Vec<Field>,
-    /// The values of a JSON body: in ARGS, but not in ARGS_POST, as in ModSecurity 2.
+    /// Values of a JSON body: in ARGS, but not in ARGS_POST, as in ModSecurity 2.
     pub(super) json: Vec<Field>,
     pub(super) urlencoded_error: bool,
-    /// The inspected part of the body; empty where its processor has read it as it came.
+    /// The inspected part of the body; empty if its processor has read it as it arrived.
     pub(super) body: Slice,
-    /// Bytes of the inspected part.
+    /// Length of the inspected part, in bytes.
     pub(super) body_length: usize,
-    /// Reads a multipart body as it comes.
+    /// Reads a multipart body as it arrives.
     pub(super) reader: Option<Box<multipart::Reader>>,
-    /// Whether a body came or was announced.
+    /// Whether a body arrived or was announced.
     pub(super) has_body: bool,
     pub(super) body_truncated: bool,
-    /// REQUEST_BODY, where it is filled.
+    /// REQUEST_BODY, if it is filled.
     pub(super) body_variable: Option<Single>,
     pub(super) body_error: Option<String>,
     pub(super) multipart: Option<super::body::MultipartResult>,
-    /// The values of each XPath expression of the rules, by its number.
+    /// Values of each XPath expression of the rules, by its number.
     pub(super) xml: Vec<Vec<Single>>,
 }
 
@@ -70,14 +70,14 @@ pub(super) struct ResponseInput {
     pub(super) headers: Vec<Field>,
     pub(super) content_type: Option<Single>,
     pub(super) body: Slice,
-    /// Bytes of the inspected part.
+    /// Length of the inspected part, in bytes.
     pub(super) body_length: usize,
     pub(super) body_variable: Option<Single>,
     pub(super) body_truncated: bool,
     pub(super) inspected: bool,
 }
 
-/// What a source holds.
+/// The contents of a source.
 pub(super) enum Inputs<'a> {
     Fields { fields: &'a [Field], names: bool },
     Singles(&'a [Single]),
@@ -95,12 +95,12 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// All of them in order, as [`get`](Inputs::get) gives them.
+    /// Iterates over all values in order, as [`get`](Inputs::get) returns them.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Option<Slice>, Slice, ValueId)> {
         (0..self.len()).filter_map(|index| self.get(index))
     }
 
-    /// The key of a value, the value, and its number.
+    /// Returns the key of a value, the value, and its number.
     pub(super) fn get(&self, index: usize) -> Option<(Option<Slice>, Slice, ValueId)> {
         match self {
             Inputs::Fields { fields, names } => fields.get(index).map(|field| match names {
@@ -112,7 +112,7 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// The values of a source.
+/// Returns the values of a source.
 pub(super) fn inputs<'a>(input: &'a Input, response: &'a ResponseInput, source: Source) -> Inputs<'a> {
     use Source as S;
     let fields = |fields| Inputs::Fields { fields, names: false };
@@ -153,7 +153,7 @@ pub(super) fn inputs<'a>(input: &'a Input, response: &'a ResponseInput, source: 
 }
 
 impl Transaction {
-    /// The values of a source.
+    /// Returns the values of a source.
     pub(super) fn inputs(&self, source: Source) -> Inputs<'_> {
         inputs(&self.input, &self.response, source)
     }
@@ -171,7 +171,7 @@ impl Transaction {
         self.single(value)
     }
 
-    /// The request line: `method`, the target exactly as sent, and a protocol such as `HTTP/1.1`.
+    /// Sets the request line: `method`, the target exactly as the client sent it, and a protocol such as `HTTP/1.1`.
     pub fn request_line(&mut self, method: &[u8], target: &[u8], protocol: &[u8]) {
         let line = [method, b" ", target, b" ", protocol].concat();
         let line = self.memory.store(&line);
@@ -182,8 +182,8 @@ impl Transaction {
         self.input.protocol = self.single(line.part(target_at + target.len() + 1, line.len()));
         self.input.uri_raw = self.single(target_slice);
 
-        // REQUEST_URI never holds a domain, even if the request line did (absolute form, RFC 9112 §3.2.2). A `#` ends
-        // nothing: the upstream gets what stands behind it too, and may read it as part of the query.
+        // REQUEST_URI never holds a domain, even if the request line did (absolute form, RFC 9112 §3.2.2). A `#` ends nothing:
+        // the upstream also gets the text after it, and may read it as part of the query.
         let path_at = authority_end(target);
         let query_at = target.iter().position(|&b| b == b'?').unwrap_or(target.len());
         let filename = target_slice.part(path_at, query_at);
@@ -203,8 +203,8 @@ impl Transaction {
         self.input.basename = self.single(filename.part(base_at, filename.len()));
     }
 
-    /// From phase 2 on ModSecurity under Apache sees the path decoded (once), since Apache decodes it in place; so rules
-    /// are written for that. REQUEST_URI_RAW and REQUEST_LINE stay as sent.
+    /// From phase 2 on ModSecurity under Apache sees the path decoded once, since Apache decodes it in place. Rules are
+    /// written for that. REQUEST_URI_RAW and REQUEST_LINE stay as sent.
     pub(super) fn decode_path(&mut self) {
         let (Some(uri), Some(filename)) = (self.input.uri, self.input.filename) else { return };
         let context = TransformContext::default();
@@ -234,7 +234,7 @@ impl Transaction {
         }
     }
 
-    /// One request header as sent; call it for each in order.
+    /// Adds one request header as sent. Call it for each header, in order.
     pub fn request_header(&mut self, name: &[u8], value: &[u8]) {
         let field = self.store_field(name, value);
         self.input.headers.push(field);
@@ -267,13 +267,13 @@ impl Transaction {
         }
     }
 
-    /// The first request header of that name.
+    /// Returns the first request header of that name.
     pub(super) fn header(&self, name: &[u8]) -> Option<&[u8]> {
         let field = self.input.headers.iter().find(|f| self.memory.get(f.name).eq_ignore_ascii_case(name))?;
         Some(self.memory.get(field.value))
     }
 
-    /// The host that the request names, without its port.
+    /// Returns the host that the request names, without its port.
     pub(super) fn host(&self) -> &[u8] {
         let host = self.header(b"host").unwrap_or(b"");
         let end = host.iter().rposition(|&b| b == b']').unwrap_or(0);
@@ -283,7 +283,7 @@ impl Transaction {
         }
     }
 
-    /// The response's status and protocol such as `HTTP/1.1`.
+    /// Sets the response's status and its protocol, such as `HTTP/1.1`.
     pub fn response_head(&mut self, status: u16, protocol: &[u8]) {
         self.response.status = status;
         self.response.protocol = self.store_single(protocol);
@@ -291,7 +291,7 @@ impl Transaction {
         self.response.status_line = self.store_single(&line);
     }
 
-    /// One response header; call it for each in order.
+    /// Adds one response header. Call it for each header, in order.
     pub fn response_header(&mut self, name: &[u8], value: &[u8]) {
         let field = self.store_field(name, value);
         self.response.headers.push(field);
@@ -301,10 +301,10 @@ impl Transaction {
     }
 }
 
-/// `%hh` to bytes; a `+` stays, unlike in a query. False if nothing changes.
+/// Decodes `%hh` to bytes. A `+` stays, unlike in a query. Returns false if nothing changes.
 fn percent_decode(raw: &[u8], out: &mut Vec<u8>, context: &TransformContext<'_>) -> bool {
     let mut changed = false;
-    // urlDecode turns `+` into a space: the pieces between are decoded one by one.
+    // urlDecode turns `+` into a space, so the pieces between are decoded one by one.
     for (number, piece) in raw.split(|&b| b == b'+').enumerate() {
         if number > 0 {
             out.push(b'+');
@@ -320,7 +320,7 @@ fn percent_decode(raw: &[u8], out: &mut Vec<u8>, context: &TransformContext<'_>)
     changed
 }
 
-/// Where the path begins: behind `http://authority` for targets in absolute form.
+/// Returns the start of the path: after `http://authority` for a target in absolute form.
 fn authority_end(target: &[u8]) -> usize {
     let scheme = target.iter().position(|b| !b.is_ascii_alphanumeric() && !b"+-.".contains(b)).unwrap_or(0);
     if scheme == 0 || !target[scheme..].starts_with(b"://") {

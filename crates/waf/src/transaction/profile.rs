@@ -1,7 +1,7 @@
-//! What rules and transformations cost, measured while transactions run.
+//! Costs of rules and transformations, measured while transactions run.
 //!
-//! A profile is given to a transaction, taken back and given to the next. Without one, each rule that is evaluated and each
-//! value that is tested or transformed costs one comparison more.
+//! A profile is given to a transaction, taken back and given to the next. Without one, each evaluated rule and each tested or
+//! transformed value costs one comparison more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use super::{Clock, Transaction};
 use crate::chain::ChainId;
 use crate::ruleset::{Rule, RuleDescription, RuleIndex, RuleSet, Test};
 
-/// What one thing cost, over all transactions.
+/// Cost of one rule, operator or transformation over all transactions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// How often it was done.
+    /// Number of runs.
     pub count: u64,
-    /// How often it matched, or for a transformation: changed the value.
+    /// Number of matches; for a transformation the number of changed values.
     pub hits: u64,
     /// Bytes of the values; 0 for whole rules.
     pub bytes: u64,
-    /// All the time it took.
+    /// Total time.
     pub nanos: u64,
-    /// The longest time of these.
+    /// Longest time of one run.
     pub longest: u64,
 }
 
@@ -35,20 +35,20 @@ impl Cost {
     }
 }
 
-/// What the rules of one set cost.
+/// Costs of the rules of one set.
 pub struct Profile {
     rules: Arc<RuleSet>,
     clock: Clock,
     by_rule: Vec<Cost>,
-    /// By the place of a link's test in memory: its rule, the link's number, its cost.
+    /// Costs by the address of a link's test: its rule, the link's number, its cost.
     by_test: HashMap<usize, (RuleIndex, usize, Cost)>,
     by_chain: Vec<Cost>,
-    /// All that transformations took.
+    /// Costs of all transformations.
     chain_nanos: u64,
 }
 
 impl Profile {
-    /// Nothing measured yet; for transactions of this rule set only.
+    /// Begins a profile, for transactions of this rule set only.
     pub fn new(rules: &Arc<RuleSet>, clock: Clock) -> Profile {
         let tests = (0..).zip(&rules.rules).flat_map(|(index, rule)| {
             let tests = rule.links.iter().enumerate().filter_map(|(n, link)| Some((n, link.test.as_ref()?)));
@@ -64,19 +64,19 @@ impl Profile {
         }
     }
 
-    /// Each rule with what evaluating it cost, transformations not counted. A rule that the plan passed over, that
-    /// another skipped or that was removed is not evaluated.
+    /// Returns each rule with the cost of its evaluation, without transformations. A rule that the plan skipped, that another
+    /// skipped or that was removed is not evaluated.
     pub fn rules(&self) -> impl Iterator<Item = (RuleDescription<'_>, Cost)> {
         self.rules.descriptions().zip(self.by_rule.iter().copied())
     }
 
-    /// Each operator that was asked something: its rule, the number of its link (from 0), what it cost by value.
+    /// Returns each operator that ran: its rule, the number of its link (from 0), its cost by value.
     pub fn operators(&self) -> impl Iterator<Item = (RuleDescription<'_>, usize, Cost)> {
         let asked = self.by_test.values().filter(|(.., cost)| cost.count > 0);
         asked.map(|(index, link, cost)| (self.rules.description(*index), *link, *cost))
     }
 
-    /// Each transformation that was computed, by the whole chain up to it (`urlDecodeUni,lowercase`).
+    /// Returns each transformation that ran, named by the whole chain up to it (`urlDecodeUni,lowercase`).
     pub fn chains(&self) -> impl Iterator<Item = (String, Cost)> {
         let all = (0..).zip(&self.by_chain).filter(|(_, cost)| cost.count > 0);
         all.map(|(number, cost)| (self.rules.chains.name(ChainId(number)), *cost))
@@ -113,23 +113,23 @@ impl std::fmt::Debug for Profile {
 }
 
 impl Transaction {
-    /// Measures from here on; the profile is of the same rule set. [`Transaction::take_profile`] gives it back.
+    /// Begins to measure. The profile belongs to the same rule set. [`Transaction::take_profile`] returns it.
     pub fn set_profile(&mut self, profile: Box<Profile>) {
         self.values.profile = Some(profile);
     }
 
-    /// What was measured since [`Transaction::set_profile`], in addition to what the profile held.
+    /// Returns the measurements since [`Transaction::set_profile`], added to those that the profile held.
     pub fn take_profile(&mut self) -> Option<Box<Profile>> {
         self.values.profile.take()
     }
 
-    /// The time now, if it is measured.
+    /// Returns the time now, if the transaction measures.
     #[inline]
     pub(super) fn profile_start(&self) -> Option<u64> {
         self.values.profile.as_ref().map(|profile| profile.now())
     }
 
-    /// Notes what an operator said of a value.
+    /// Records the result of an operator on a value.
     #[inline]
     pub(super) fn profile_test(&mut self, started: Option<u64>, test: &Test, bytes: usize, matched: bool) {
         if let (Some(started), Some(profile)) = (started, &mut self.values.profile) {
@@ -137,7 +137,7 @@ impl Transaction {
         }
     }
 
-    /// Evaluates a rule, and measures that if it is asked for.
+    /// Evaluates a rule, and measures it if a profile is set.
     #[inline]
     pub(super) fn evaluate_measured(&mut self, rules: &RuleSet, rule: &Rule, index: RuleIndex) -> bool {
         if self.values.profile.is_none() {

@@ -1,10 +1,10 @@
-//! Frees a body's memory when the phase that needed it is over: a client may take its time over the answer.
+//! Frees a body's memory after the phase that needed it, because a client may take its time over the answer.
 
 use super::{Matched, Transaction};
 use crate::limits;
 use crate::memory::Mark;
 
-/// Size of a transaction before a body was read.
+/// Size of a transaction before it read a body.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Before {
     pub(super) mark: Mark,
@@ -12,7 +12,7 @@ pub(super) struct Before {
 }
 
 impl Transaction {
-    /// Gives back the request's body and what was made of it, unless a rule of a later phase reads it.
+    /// Frees the request's body and everything derived from it, unless a rule of a later phase reads it.
     pub(super) fn release_request_body(&mut self, before: Before) {
         if self.rules.needs.request_body_late || !self.is_worth_releasing() {
             return;
@@ -30,7 +30,7 @@ impl Transaction {
         self.release(before, matched);
     }
 
-    /// Gives back the response's body, unless a rule of phase 5 reads it or what was found in it is to be told.
+    /// Frees the response's body, unless a rule of phase 5 reads it or a report needs a match in it.
     pub(super) fn release_response_body(&mut self) {
         if self.rules.needs.response_body_late
             || !self.is_worth_releasing()
@@ -44,7 +44,7 @@ impl Transaction {
         self.release(self.before_response_body, matched);
     }
 
-    /// Gives back what can be made anew, before a wait that may be long. The transaction is as it was.
+    /// Frees what can be made again, before a wait that may be long. The transaction stays as it was.
     pub fn rest(&mut self) {
         self.tx.rest();
         self.memory.rest();
@@ -61,7 +61,7 @@ impl Transaction {
         !self.plain && self.memory.size() + self.values.capacity() > limits::RELEASED
     }
 
-    /// MATCHED_VAR and its name outlive the phase. None where that is nothing small: then all stays as it is.
+    /// MATCHED_VAR and its name outlive the phase. Returns none if they are large; then everything stays.
     fn matched_to_keep(&self) -> Option<Option<(Vec<u8>, Vec<u8>)>> {
         let Some(Matched { name, value }) = &self.matched else { return Some(None) };
         let fits = name.len() + value.len() <= limits::KEPT_MATCH;

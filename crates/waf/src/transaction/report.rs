@@ -1,4 +1,6 @@
-//! What a rule that matched says and does in the end.
+//! The report and the disruptive action of a rule that matched.
+
+#![expect(clippy::cast_sign_loss, reason = "the number is not negative")]
 
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ const DENIED: u16 = 403;
 const REDIRECTED: u16 = 302;
 
 impl Transaction {
-    /// The last link has matched once: the disruptive action, then the report, which tells what was done.
+    /// Runs after the last link has matched once: the disruptive action first, then the report, which names it.
     pub(super) fn conclude(&mut self, rules: &RuleSet, rule: &Rule, test: Option<&Test>) {
         if let Some(pause) = &rule.pause {
             let asked = leading_number(&self.expanded(pause, rules, rule)).max(0) as u64;
@@ -104,7 +106,7 @@ impl Transaction {
             disruptive: done,
             ..MatchedRule::default()
         };
-        // A SecAction has no value of its own, though a match before it may have left one.
+        // A SecAction has no value of its own, but an earlier match may have left one.
         if let (Some(matched), Some(test)) = (self.matched.clone(), test) {
             let argument = test.argument.as_ref().map(|argument| self.expanded(argument, rules, rule));
             let value = self.memory.get(matched.value);
@@ -116,7 +118,7 @@ impl Transaction {
         report
     }
 
-    /// What the operator tells of its match.
+    /// Returns the operator's description of its match.
     fn describe(&self, test: &Test, argument: Option<Vec<u8>>, value: &[u8], report: &mut MatchedRule) {
         report.operator = test.operator.name().name().into();
         report.argument = argument.as_deref().unwrap_or(test.operator.argument()).into();

@@ -1,5 +1,10 @@
-//! The values that came in, and what has been found out about each: its bytes, its transformed forms, the rules that it
-//! might match. Each is found out once, when a rule first asks.
+//! The values of a transaction, and what is known about each: its bytes, its transformed forms, the rules that it might match.
+//! Each fact is computed once, when a rule first asks.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "a transaction has fewer than 2^32 values, and any part of a hash selects a cell"
+)]
 
 use std::ops::Range;
 
@@ -18,29 +23,29 @@ use crate::transformations::{TransformContext, transform};
 /// The number of a value.
 pub(super) type ValueId = u32;
 
-/// What is known of one value.
+/// The knowledge about one value.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     slice: Slice,
-    /// Where the bits of its scan begin, plus one; 0 if it was not looked at yet.
+    /// Offset of the bits of its scan plus one; 0 before the scan.
     scan: u32,
-    /// A value that differs in the case of letters only: their scans are the same. Itself if there is none.
+    /// A value that differs in the case of letters only, so that both scans are the same; itself if there is none.
     same_scan: ValueId,
-    /// Where its transformed forms stand, plus one; 0 if there are none yet.
+    /// Offset of its transformed forms plus one; 0 without forms.
     forms: u32,
-    /// A value with the same bytes; [`UNKNOWN`] until asked for.
+    /// A value with the same bytes; [`UNKNOWN`] before the first question.
     first_equal: ValueId,
-    /// The chains that may change it; known once it was looked at, as are the classes of its bytes.
+    /// Chains that may change it. The scan finds them, and the classes of its bytes.
     touched: Touched,
     present: ByteSet,
 }
 
 const UNKNOWN: ValueId = ValueId::MAX;
 
-/// Values that are remembered to know them again.
+/// Number of recent values that are remembered, so that equal ones are recognised.
 const RECENT: usize = 512;
 
-/// Values whose number is worth to be told beforehand.
+/// Number of values for which capacity is reserved at the beginning.
 const MANY: usize = 256;
 
 impl Known {
@@ -61,22 +66,22 @@ impl Known {
 #[derive(Debug, Default)]
 pub(super) struct Values {
     known: Vec<Known>,
-    /// For each value a block of one number for each chain that may change it: its form after that plus one, or 0.
+    /// For each value a block with one number for each chain that may change it: its form after the chain plus one, or 0.
     forms: Vec<u32>,
     bits: Vec<u64>,
-    /// The output of the last transformation, for the next to use.
+    /// The output buffer of the last transformation, for the next one.
     out: Vec<u8>,
-    /// The last value of each hash modulo [`RECENT`], with the rest of its hash: what comes again comes soon again, and a
+    /// The last value of each hash modulo [`RECENT`], with the rest of its hash. A value that repeats does so soon, and a
     /// table of all values would not stay in the processor's caches.
     recent: Vec<(u32, ValueId)>,
-    /// Whether every transformation is computed, even where it can't change anything.
+    /// Whether every transformation runs, even where it cannot change anything.
     plain: bool,
-    /// What everything costs, if it is measured.
+    /// Costs, if the transaction measures them.
     pub(super) profile: Option<Box<Profile>>,
 }
 
 impl Values {
-    /// Forgets everything but its memory.
+    /// Clears the contents and keeps the allocations.
     pub(super) fn clear(&mut self) {
         self.known.clear();
         self.forms.clear();
@@ -86,7 +91,7 @@ impl Values {
         self.profile = None;
     }
 
-    /// Bytes that stay allocated when it is cleared, roughly.
+    /// Returns about how many bytes stay allocated after a clear.
     pub(super) fn capacity(&self) -> usize {
         self.known.capacity() * size_of::<Known>()
             + self.forms.capacity() * 4
@@ -94,13 +99,12 @@ impl Values {
             + self.out.capacity()
     }
 
-    /// How many there are.
+    /// Returns the number of values.
     pub(super) fn len(&self) -> usize {
         self.known.len()
     }
 
-    /// Forgets the values after the first `count`, and what was found out about those: it is found out anew if a rule
-    /// asks again.
+    /// Forgets the values after the first `count` and everything known about them. It is computed again if a rule asks.
     pub(super) fn release(&mut self, count: usize) {
         self.known.truncate(count);
         for (id, known) in (0..).zip(&mut self.known) {
@@ -113,36 +117,36 @@ impl Values {
         self.out = Vec::new();
     }
 
-    /// Makes room for so many values at once: what is known of them moves no more while it grows.
+    /// Reserves capacity for so many further values, so that their data does not move while it grows.
     pub(super) fn make_room(&mut self, count: usize, rules: &RuleSet) {
         if count < MANY {
             return;
         }
-        // half of them are names, of which few are new or change; the others may have forms
+        // half of them are names, most of which are known and stay unchanged; the others may have forms
         self.known.reserve(count + count / 2);
         self.bits.reserve(count * rules.plan.filter.words());
     }
 
-    /// Takes in a value.
+    /// Adds a value.
     pub(super) fn add(&mut self, slice: Slice) -> ValueId {
         let id = self.known.len() as u32;
         self.known.push(Known::new(slice, id));
         id
     }
 
-    /// Takes in a name with its value.
+    /// Adds a name with its value.
     pub(super) fn add_field(&mut self, name: Slice, value: Slice) -> Field {
         let value_id = self.add(value);
         self.add(name);
         Field { name, value, id: value_id }
     }
 
-    /// Takes in a value without a name.
+    /// Adds a value without a name.
     pub(super) fn add_single(&mut self, value: Slice) -> Single {
         Single { value, id: self.add(value) }
     }
 
-    /// A value has grown: what was known of it no longer holds.
+    /// Forgets what is known about a value that has grown.
     pub(super) fn replace(&mut self, id: ValueId, slice: Slice) {
         if let Some(known) = self.known.get_mut(id as usize) {
             *known = Known::new(slice, id);
@@ -153,12 +157,12 @@ impl Values {
         self.known.get(id as usize).map_or(Slice::default(), |known| known.slice)
     }
 
-    /// Computes every transformation from now on.
+    /// Runs every transformation from now on.
     pub(super) fn set_plain(&mut self) {
         self.plain = true;
     }
 
-    /// The value's form after a chain of transformations; itself if the chain leaves it as it is.
+    /// Returns the value's form after a chain of transformations; the value itself if the chain leaves it unchanged.
     pub(super) fn form(
         &mut self,
         id: ValueId,
@@ -192,7 +196,7 @@ impl Values {
         form
     }
 
-    /// A value's cells in `forms`: one for each chain that may change it, in the order of their numbers.
+    /// Returns a value's cells in `forms`: one for each chain that may change it, in the order of their numbers.
     fn cells(&mut self, id: ValueId, chains: usize) -> Range<usize> {
         let length = self.cell_of(id, chains);
         let known = &mut self.known[id as usize];
@@ -204,14 +208,14 @@ impl Values {
         start..start + length
     }
 
-    /// How many chains that may change a value have a number below this one.
+    /// Returns how many chains with a lower number may change the value.
     fn cell_of(&self, id: ValueId, chain: usize) -> usize {
         let touched = if self.plain { u128::MAX } else { self.known[id as usize].touched.exact };
         let below = 1u128.checked_shl(chain as u32).map_or(u128::MAX, |bit| bit - 1);
         (touched & below).count_ones() as usize + chain.saturating_sub(CHAINS)
     }
 
-    /// Notes what a transformation took.
+    /// Records the cost of a transformation.
     #[inline]
     pub(super) fn profile_form(&mut self, started: Option<u64>, chain: ChainId, bytes: usize, changed: bool) {
         if let (Some(started), Some(profile)) = (started, &mut self.profile) {
@@ -219,7 +223,7 @@ impl Values {
         }
     }
 
-    /// Takes in a transformed value, unless another chain has led to the same.
+    /// Adds a transformed value, unless another chain has led to the same one.
     fn add_form(
         &mut self,
         cells: Range<usize>,
@@ -241,7 +245,7 @@ impl Values {
         form
     }
 
-    /// A value before it that has the same bytes, or itself: what is found out about one holds for both. Names of JSON
+    /// Returns an earlier value with the same bytes, or the value itself. Knowledge about one is valid for both. Names of JSON
     /// values and of repeated fields are many and equal.
     pub(super) fn first_equal(&mut self, id: ValueId, memory: &Memory) -> ValueId {
         let first = self.known[id as usize].first_equal;
@@ -253,7 +257,7 @@ impl Values {
         let hash = hash(bytes);
         let rest = (hash >> 32) as u32;
         let cell = &mut self.recent[hash as usize % RECENT];
-        // Another value with the same hash is no harm: it is only looked at by itself.
+        // Another value with the same hash does no harm: it is only scanned by itself.
         let first = match *cell {
             (known, before) if known == rest && before != UNKNOWN => before,
             _ => id,
@@ -264,7 +268,7 @@ impl Values {
         first
     }
 
-    /// Looks at a value's bytes, once: the chains that may change it, and a bit for each slot that it might match.
+    /// Scans a value's bytes, once: finds the chains that may change it, and a bit for each slot that it might match.
     pub(super) fn look(&mut self, id: ValueId, plan: &Plan, memory: &Memory) -> (Touched, &[u64]) {
         let words = plan.filter.words();
         if self.known[id as usize].scan == 0 {
@@ -295,24 +299,24 @@ impl Values {
         known.touched = plan.triggers.touched(value, present);
     }
 
-    /// Where the bits of a value that was looked at begin.
+    /// Returns the offset of the bits of a scanned value.
     pub(super) fn scan_of(&self, id: ValueId) -> u32 {
         self.known[id as usize].scan.saturating_sub(1)
     }
 
-    /// A slot's bit of the scan that begins at `scan`.
+    /// Returns a slot's bit of the scan at `scan`.
     #[inline]
     pub(super) fn bit(&self, scan: u32, slot: u16) -> bool {
         self.bits.get(scan as usize + slot as usize / 64).is_some_and(|word| word >> (slot % 64) & 1 == 1)
     }
 
-    /// Whether a value that was looked at might match a slot.
+    /// Whether a scanned value might match a slot.
     pub(super) fn might_match(&self, id: ValueId, slot: u16, plan: &Plan) -> bool {
         self.bit(self.scan_of(id), slot) && plan.filter.has_sets(slot, self.known[id as usize].present)
     }
 }
 
-/// FNV-1a, over words of eight bytes.
+/// Hashes by FNV-1a, over words of eight bytes.
 fn hash(bytes: &[u8]) -> u64 {
     let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x100_0000_01b3).rotate_left(23);
     let mut words = bytes.chunks_exact(8);

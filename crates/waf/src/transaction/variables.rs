@@ -1,4 +1,10 @@
-//! From a variable to its values.
+//! Variables to their values.
+
+#![expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "sizes of a request are below 2^63, and an age is not negative"
+)]
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -16,17 +22,17 @@ use crate::plan::source::{self, Source};
 use crate::ruleset::{Rule, RuleSet};
 use crate::target::{Exclusion, Selector};
 
-/// One value that a rule looks at.
+/// One value that a rule reads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Item {
     pub(super) variable: Variable,
     pub(super) name: ItemName,
     pub(super) value: Slice,
-    /// Its number; [`NO_ID`] for values that may change.
+    /// Number of the value; [`NO_ID`] for values that may change.
     pub(super) id: ValueId,
 }
 
-/// What stands behind the variable's name in logs.
+/// The part of a name in logs that follows the variable.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ItemName {
     /// Nothing.
@@ -41,14 +47,14 @@ pub(super) enum ItemName {
 
 pub(super) const NO_ID: ValueId = u32::MAX;
 
-/// What ModSecurity keeps of each record besides the rules' own variables.
+/// The data that ModSecurity keeps of each record in addition to the rules' own variables.
 const OWN: [&str; 5] = ["KEY", "IS_NEW", "CREATE_TIME", "UPDATE_COUNTER", "UPDATE_RATE"];
 
-/// Microseconds of a second.
+/// Microseconds in a second.
 const SECOND: i64 = 1_000_000;
 
 impl Transaction {
-    /// Adds the values of `variable` that `selector` means to `items`.
+    /// Adds the values of `variable` that `selector` includes to `items`.
     pub(super) fn collect(
         &mut self,
         variable: Variable,
@@ -96,12 +102,12 @@ impl Transaction {
                     self.values(variable, Source::Xml(*path), &Selector::All, items);
                 }
             }
-            // RULE is a rule's own; FILES_TMPNAMES has nothing here.
+            // RULE belongs to a rule; FILES_TMPNAMES has no values here.
             _ => {}
         }
     }
 
-    /// `RULE:id` and its like: what the rule that runs says of itself, macros not expanded.
+    /// `RULE:id` and the like: attributes of the running rule, macros not expanded.
     pub(super) fn rule_value(&mut self, rule: &Rule, selector: &Selector, items: &mut Vec<Item>) {
         let Selector::Key(key) = selector else { return };
         if let Some(value) = rule.says(key) {
@@ -175,7 +181,7 @@ impl Transaction {
         }
     }
 
-    /// The record of an opened collection with deprecation and expiry as of now.
+    /// Returns the record of an opened collection with deprecation and expiry as of now.
     pub(super) fn record(&self, variable: Variable) -> Option<Record> {
         let name = self.opened.iter().find(|name| name.collection == variable)?;
         Some(self.collections.read(name, self.now.as_micros()).unwrap_or_default())
@@ -225,7 +231,7 @@ impl Transaction {
         });
     }
 
-    /// What matched in the chain so far: each name once, in the place of its first match with the value of its last.
+    /// Returns the matches of the chain so far: each name once, in the place of its first match, with the value of its last.
     fn matched_values(&mut self, variable: Variable, selector: &Selector, items: &mut Vec<Item>) {
         let mut places = HashMap::new();
         for matched in &self.matched_in_chain {
@@ -245,7 +251,7 @@ impl Transaction {
         }
     }
 
-    /// The value of a variable that is no collection; `None` if it has none now.
+    /// Returns the value of a variable that is no collection; none if it has none now.
     fn single_value(&mut self, variable: Variable, rules: &RuleSet) -> Option<Single> {
         use Variable as V;
         let uncached = |value: Slice| Some(Single { value, id: NO_ID });
@@ -304,7 +310,7 @@ impl Transaction {
                 let text = clock(self.now).time();
                 return uncached(self.memory.scratch(text.as_bytes()));
             }
-            // Apache's own notions, which a proxy has none of.
+            // Variables of Apache that a proxy does not have.
             V::RemoteUser | V::AuthType | V::PathInfo | V::WebserverErrorLog => return None,
             V::ArgsCombinedSize => {
                 let fields = self.input.get.iter().chain(&self.input.post).chain(&self.input.json);
@@ -315,7 +321,7 @@ impl Transaction {
                 sizes.iter().map(|&size| size as i64).sum()
             }
             V::FullRequestLength => {
-                // a body that its processor read as it came stands nowhere
+                // A body that its processor read as it arrived is not kept.
                 let missing = self.input.body_length - self.input.body.len();
                 (self.full_request().len() + missing) as i64
             }
@@ -343,7 +349,7 @@ impl Transaction {
         uncached(self.memory.scratch_number(number))
     }
 
-    /// Request line, headers and body as one text.
+    /// Returns request line, headers and body as one text.
     fn full_request(&self) -> Vec<u8> {
         let mut text = Vec::new();
         if let Some(line) = self.input.line {
@@ -361,7 +367,7 @@ impl Transaction {
         text
     }
 
-    /// Whether an exclusion takes this value away.
+    /// Whether an exclusion removes this value.
     pub(super) fn is_excluded(&self, item: &Item, exclusion: &Exclusion, rules: &RuleSet) -> bool {
         if exclusion.variable != item.variable {
             return false;
@@ -378,7 +384,7 @@ impl Transaction {
         }
     }
 
-    /// The name of a value as logs have it: `ARGS:name`.
+    /// Returns the name of a value as in logs: `ARGS:name`.
     pub(super) fn write_name(&self, item: &Item, rules: &RuleSet, target: &str, out: &mut Vec<u8>) {
         if let ItemName::Target(_) = item.name {
             out.extend_from_slice(target.as_bytes());
@@ -391,12 +397,12 @@ impl Transaction {
             ItemName::Bare | ItemName::Target(_) => return,
         };
         if matches!(item.variable, Variable::MatchedVars | Variable::MatchedVarsNames) {
-            // The name of such a value is a whole one already.
+            // The name of such a value is complete.
             out.clear();
         } else {
             out.push(b':');
         }
-        // As ModSecurity names it: what is not printable is escaped, so that a log line stays one line.
+        // As ModSecurity names it: unprintable bytes are escaped, so that a log line stays one line.
         if key.iter().all(|b| matches!(b, b' '..=b'~') && *b != b'\\') {
             out.extend_from_slice(key);
         } else {
@@ -408,7 +414,7 @@ impl Transaction {
 /// 2.9.7 in ModSecurity's form: two digits each for major, minor and patch, then release (9) and build.
 const MODSEC_BUILD: &[u8] = b"020907900";
 
-/// A moment in UTC, field by field.
+/// A moment in UTC by its fields.
 struct Clock {
     year: i64,
     month: i64,
@@ -426,7 +432,7 @@ impl Clock {
     }
 }
 
-/// The TIME variables are in UTC: a gate's rules mean the same on every machine.
+/// The TIME variables are in UTC, so a gate's rules mean the same on every machine.
 fn clock(now: Timestamp) -> Clock {
     let time = jiff::tz::Offset::UTC.to_datetime(now.to_jiff());
     Clock {

@@ -1,8 +1,8 @@
-//! `base64Decode`: strict. Decodes up to the first byte that is not of the alphabet.
+//! `base64Decode`: strict. Decodes up to the first byte that is not in the alphabet.
 
 use super::Outcome;
 
-/// The six bits of a base64 letter.
+/// Returns the six bits of a base64 letter.
 pub(super) fn sextet(b: u8) -> Option<u8> {
     match b {
         b'A'..=b'Z' => Some(b - b'A'),
@@ -14,7 +14,7 @@ pub(super) fn sextet(b: u8) -> Option<u8> {
     }
 }
 
-/// Appends the bytes that whole groups of eight bits give; bits left over are dropped.
+/// Appends the bytes of whole groups of eight bits. Drops the bits that are left over.
 pub(super) fn decode(sextets: impl Iterator<Item = u8>, out: &mut Vec<u8>) {
     let (mut bits, mut count) = (0_u32, 0);
     for sextet in sextets {

@@ -1,7 +1,6 @@
-//! `base64DecodeExt`: lenient. Skips all that is not of the alphabet.
+//! `base64DecodeExt`: lenient. Skips all bytes that are not in the alphabet.
 //!
-//! Padding that comes too early, after one letter of a group and not doubled, makes the result empty. A NUL ends the
-//! input.
+//! Padding that comes too early (after one letter of a group, and not doubled) makes the result empty. A NUL ends the input.
 
 use super::Outcome;
 use super::base64_decode::{decode, sextet};

@@ -1,49 +1,49 @@
-//! What several transformations ask of single bytes, as C's `isspace` and `isxdigit` answer in the "C" locale.
+//! Tests of single bytes that several transformations share, as C's `isspace` and `isxdigit` in the "C" locale.
 
 /// The no-break space of ISO 8859-1, which ModSecurity counts as whitespace and writes for `&nbsp;`.
 pub(super) const NBSP: u8 = 0xa0;
 
-/// C's `isspace`: unlike Rust's, with the vertical tab.
+/// C's `isspace`: unlike Rust's, it includes the vertical tab.
 pub(super) const fn is_space(b: u8) -> bool {
     matches!(b, b' ' | 0x09..=0x0d)
 }
 
-/// The byte at `at`, or NUL beyond the end, where C strings have their terminator.
+/// Returns the byte at `at`, or NUL beyond the end, where C strings have their terminator.
 pub(super) fn at(input: &[u8], at: usize) -> u8 {
     input.get(at).copied().unwrap_or(0)
 }
 
-/// Whether `count` hexadecimal digits stand at `from`.
+/// Whether `count` hexadecimal digits are at `from`.
 pub(super) fn has_hex(input: &[u8], from: usize, count: usize) -> bool {
     input.get(from..from + count).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// The value of one hexadecimal digit. Bytes that are none give what the arithmetic of ModSecurity gives, which
-/// `hexDecode` shows, as it does not check its input.
+/// Returns the value of one hexadecimal digit. Other bytes give the result of ModSecurity's arithmetic, which `hexDecode`
+/// shows, since it does not check its input.
 pub(super) fn hex_digit(b: u8) -> u8 {
     if b >= b'A' { (b & 0xdf).wrapping_sub(b'A').wrapping_add(10) } else { b.wrapping_sub(b'0') }
 }
 
-/// The byte that two hexadecimal digits stand for.
+/// Returns the byte of two hexadecimal digits.
 pub(super) fn hex_byte(high: u8, low: u8) -> u8 {
     hex_digit(high).wrapping_mul(16).wrapping_add(hex_digit(low))
 }
 
-/// `%uFF01` to `%uFF5E` are the full-width forms of ASCII: given the escape's upper digits and its lower byte, the
-/// ASCII character, otherwise the lower byte itself.
+/// Decodes the full-width forms of ASCII, `%uFF01` to `%uFF5E`: from the escape's upper digits and its lower byte to the ASCII
+/// character, otherwise to the lower byte itself.
 pub(super) fn narrow(upper: [u8; 2], low: u8) -> u8 {
     let full_width = upper.iter().all(|b| b.eq_ignore_ascii_case(&b'f')) && low > 0 && low < 0x5f;
     if full_width { low + 0x20 } else { low }
 }
 
-/// Up to three octal digits from `from`: their value and how many there are. The value may exceed a byte.
+/// Parses up to three octal digits from `from`: their value and their number. The value may exceed a byte.
 pub(super) fn octal(input: &[u8], from: usize) -> (u16, usize) {
     let digits = input.iter().skip(from).take(3).take_while(|b| matches!(b, b'0'..=b'7'));
     digits.fold((0, 0), |(value, count), b| (value * 8 + u16::from(b - b'0'), count + 1))
 }
 
-/// The position of the first byte for which `is` holds. Looks at 16 bytes at a time, which compilers turn into vector
-/// instructions, and at the last ones of them twice rather than one by one.
+/// Returns the position of the first byte for which `is` is true. It tests 16 bytes at a time, which compilers turn into
+/// vector instructions, and tests the last ones twice rather than one by one.
 #[inline]
 pub(crate) fn position(input: &[u8], is: impl Fn(u8) -> bool) -> Option<usize> {
     const LANES: usize = 16;

@@ -1,12 +1,14 @@
-//! `cmdLine`: undoes what shells ignore. Removes `\ " ' ^`, makes runs of blanks, commas and semicolons one space,
-//! removes a space before `/` and `(`, and lowers the case. A NUL ends the value.
+//! `cmdLine`: undoes what shells ignore. Removes `\ " ' ^`, turns runs of blanks, commas and semicolons into one space,
+//! removes a space before `/` and `(`, and converts to lower case. A NUL ends the value.
+
+#![expect(clippy::cast_possible_truncation, reason = "the table has 256 entries")]
 
 use super::{Outcome, bytes};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Plain,
-    /// Takes a space before it away.
+    /// Removes a space before it.
     Joins,
     Space,
     /// Becomes a space.
@@ -36,7 +38,7 @@ fn class_at(input: &[u8], at: usize) -> Class {
     input.get(at).map_or(Class::Plain, |&b| CLASSES[usize::from(b)])
 }
 
-/// The position of the first byte that does not stay as it is, case aside; the input's length if all do.
+/// Returns the position of the first byte that changes, case aside; the input's length if none does.
 fn first_change(input: &[u8], from: usize, after_space: bool) -> usize {
     if after_space && matches!(class_at(input, from), Class::Space | Class::Blank | Class::Joins) {
         return from;
@@ -45,7 +47,7 @@ fn first_change(input: &[u8], from: usize, after_space: bool) -> usize {
     while at < input.len() {
         let stays = |b: &u8| matches!(CLASSES[usize::from(*b)], Class::Plain | Class::Joins);
         at += input[at..].iter().position(|b| !stays(b)).unwrap_or(input.len() - at);
-        // Most spaces stand alone between words.
+        // Most spaces are alone between words.
         if class_at(input, at) != Class::Space
             || matches!(class_at(input, at + 1), Class::Space | Class::Blank | Class::Joins)
         {

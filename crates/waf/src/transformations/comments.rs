@@ -6,10 +6,10 @@ fn opens(b: u8) -> bool {
     matches!(b, b'/' | b'*' | b'<' | b'-' | b'#')
 }
 
-/// `removeComments`: takes out `/* */` and `<!-- -->`, and all from `--` or `#` on. An unclosed comment leaves a space.
+/// `removeComments`: removes `/* */` and `<!-- -->`, and everything from `--` or `#` on. An unclosed comment leaves a space.
 ///
-/// The byte after a closed comment is copied unseen, as ModSecurity does: a comment that follows at once is kept, and
-/// a comment at the very end leaves a NUL.
+/// The byte after a closed comment is copied without a test, as in ModSecurity: a comment that follows directly stays, and a
+/// comment at the very end leaves a NUL.
 pub(super) fn remove(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     let Some(first) = bytes::position(input, opens) else { return Outcome::Unchanged };
     out.extend_from_slice(&input[..first]);
@@ -49,7 +49,7 @@ pub(super) fn remove(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     Outcome::Written
 }
 
-/// `replaceComments`: each `/* */` becomes a space, an unclosed one too.
+/// `replaceComments`: each `/* */` becomes a space, even an unclosed one.
 pub(super) fn replace(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     let mut rest = input;
     let mut found = false;
@@ -67,7 +67,7 @@ pub(super) fn replace(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     Outcome::Written
 }
 
-/// `removeCommentsChar`: takes out the marks `/*`, `*/`, `<!--`, `-->`, `--` and `#`, not what is between them.
+/// `removeCommentsChar`: removes the marks `/*`, `*/`, `<!--`, `-->`, `--` and `#`, but not the text between them.
 pub(super) fn remove_markers(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     const MARKERS: [&[u8]; 6] = [b"/*", b"*/", b"<!--", b"-->", b"--", b"#"];
     let mut rest = input;

@@ -1,4 +1,6 @@
-//! `compressWhitespace`: each run of whitespace, the no-break space 0xA0 among it, becomes one space.
+//! `compressWhitespace`: each run of whitespace, including the no-break space 0xA0, becomes one space.
+
+#![expect(clippy::cast_possible_truncation, reason = "the table has 256 entries")]
 
 use super::{Outcome, bytes};
 
@@ -16,7 +18,7 @@ fn is_blank(b: u8) -> bool {
     BLANKS[usize::from(b)]
 }
 
-/// The position of the first blank that is not a space alone; the input's length if there is none.
+/// Returns the position of the first blank that is not a single space; the input's length if there is none.
 fn first_change(input: &[u8], from: usize) -> usize {
     let mut at = from;
     while at < input.len() {

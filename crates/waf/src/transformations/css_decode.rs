@@ -1,8 +1,8 @@
-//! `cssDecode`: escapes of CSS 2 (§4.1.3): a backslash and one to six hexadecimal digits, or a backslash before
+//! `cssDecode`: decodes escapes of CSS 2 (§4.1.3): a backslash and one to six hexadecimal digits, or a backslash before
 //! another character.
 //!
-//! Of the digits only the last two count; with four or more (leading zeros aside) full-width forms become ASCII. One
-//! whitespace after the digits belongs to the escape. A backslash before a newline goes with it; one at the end goes.
+//! Only the last two digits count; with four or more (without leading zeros) full-width forms become ASCII. One whitespace
+//! after the digits belongs to the escape. A backslash before a newline is removed with it, and so is one at the end.
 
 use super::Outcome;
 use super::bytes::{self, hex_byte, hex_digit, narrow};

@@ -1,4 +1,4 @@
-//! `escapeSeqDecode`: the escapes of ANSI C: `\a \b \f \n \r \t \v \\ \? \' \"`, `\xHH` and `\OOO`. Before anything
+//! `escapeSeqDecode`: decodes the escapes of ANSI C: `\a \b \f \n \r \t \v \\ \? \' \"`, `\xHH` and `\OOO`. Before anything
 //! else the backslash is dropped; at the end it stays.
 
 use super::{Outcome, bytes};

@@ -1,4 +1,4 @@
-//! `md5` and `sha1`: the digest's raw bytes (rules chain `t:hexEncode` behind).
+//! `md5` and `sha1`: the digest's raw bytes (rules add `t:hexEncode`).
 
 use super::Outcome;
 

@@ -1,5 +1,5 @@
-//! `hexDecode`: each two characters become a byte. Characters are not checked: other than hexadecimal digits give
-//! whatever the arithmetic makes of them. An odd one at the end is dropped.
+//! `hexDecode`: each two characters become a byte. Characters are not checked: other than hexadecimal digits give the result
+//! of the arithmetic. An odd one at the end is dropped.
 
 use super::{Outcome, bytes};
 

@@ -1,5 +1,7 @@
-//! `htmlEntityDecode`: `&#DD;`, `&#xHH;`, and by name only quot, amp, lt, gt and nbsp (0xA0), in any case. The
+//! `htmlEntityDecode`: decodes `&#DD;`, `&#xHH;`, and of the names only quot, amp, lt, gt and nbsp (0xA0), in any case. The
 //! semicolon may be missing. Numbers give their lower byte.
+
+#![expect(clippy::cast_sign_loss, reason = "ModSecurity keeps the low byte")]
 
 use super::{Outcome, bytes};
 
@@ -30,7 +32,8 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     Outcome::Written
 }
 
-/// The byte and the length of the entity at the start of `text`, without its semicolon; or how much to copy as it is.
+/// Returns the byte and the length of the entity at the start of `text`, without its semicolon; or the number of bytes to copy
+/// unchanged.
 fn entity(text: &[u8]) -> Result<(u8, usize), usize> {
     let hex = matches!(text, [b'&', b'#', b'x' | b'X', ..]);
     if hex || text.starts_with(b"&#") {

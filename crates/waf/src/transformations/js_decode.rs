@@ -1,5 +1,7 @@
-//! `jsDecode`: escapes of JavaScript: `\uHHHH` (its lower byte; full-width forms become ASCII), `\xHH`, `\OOO`, and
+//! `jsDecode`: decodes escapes of JavaScript: `\uHHHH` (its lower byte; full-width forms become ASCII), `\xHH`, `\OOO`, and
 //! one character. A backslash before anything else is dropped; at the end it stays.
+
+#![expect(clippy::cast_possible_truncation, reason = "an octal escape keeps its low byte")]
 
 use super::{Outcome, bytes};
 

@@ -1,11 +1,11 @@
 //! Transformations: functions from bytes to bytes that rules name with `t:`.
 //!
-//! Each gives ModSecurity 2.9.7's result, byte for byte, also where that is odd (a note says so where it is);
-//! `uppercase`, which only libmodsecurity 3 has, gives the latter's. One file each. The tables of cases that both
-//! programs answered stand in `tests/transformations/`.
+//! Each gives ModSecurity 2.9.7's result, byte for byte, even where that is odd (a note says so). `uppercase`, which only
+//! libmodsecurity 3 has, gives the latter's. There is one file for each. The tables of cases that both programs answered are
+//! in `tests/transformations/`.
 //!
-//! Most values that a rule looks at are left as they are by most transformations. So every transformation first scans
-//! for a byte that it could change, and says "unchanged" without writing anything if there is none.
+//! Most transformations leave most values unchanged. So every transformation first scans for a byte that it could change, and
+//! returns "unchanged" without writing anything if there is none.
 //!
 //! ```
 //! use seclang::transformation::Transformation;
@@ -51,23 +51,23 @@ use seclang::transformation::Transformation;
 
 pub use unicode_map::{UnicodeMap, UnicodeMapError};
 
-/// What transformations need to know beyond their input.
+/// Input of transformations other than the value.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TransformContext<'a> {
     /// The table of `SecUnicodeMapFile`, for `urlDecodeUni`. Without one `%uHHHH` gives its lower byte.
     pub unicode_map: Option<&'a UnicodeMap>,
 }
 
-/// No transformation's output is longer than this many times its input plus [`MAX_FIXED`] bytes
-/// (`utf8toUnicode` writes up to seven bytes for two).
+/// Growth limit: no output is longer than this many times its input plus [`MAX_FIXED`] bytes (`utf8toUnicode` writes up to
+/// seven bytes for two).
 pub const MAX_GROWTH: usize = 4;
 /// See [`MAX_GROWTH`]; `length` and `sha1` write up to 20 bytes for an empty input.
 pub const MAX_FIXED: usize = 24;
 
 /// Applies one transformation.
 ///
-/// Writes the transformed value to `out` (cleared first) and returns true, or returns false and leaves `out` empty if
-/// the value is unchanged.
+/// Writes the transformed value to `out` (cleared first) and returns true. If the value is unchanged, returns false and leaves
+/// `out` empty.
 pub fn transform(
     kind: Transformation,
     input: &[u8],
@@ -113,16 +113,16 @@ pub fn transform(
         T::UrlEncode => url_encode::apply(input, out),
         T::Utf8ToUnicode => utf8_to_unicode::apply(input, out),
     }
-    // An empty `out` is ambiguous only here: nothing written because nothing changes, or all of the input removed.
+    // An empty `out` is ambiguous only here: either nothing changes, or all of the input is removed.
     .settle(input, out)
 }
 
-/// Whether ModSecurity 2 counts the step from `input` to `output` as a change, which is what `multiMatch` goes by: the
-/// operator is tested after each change, and at the end once more unless the last step was none.
+/// Whether ModSecurity 2 counts the step from `input` to `output` as a change for `multiMatch`: it tests the operator after
+/// each change, and at the end once more unless the last step was none.
 ///
-/// That is not quite whether the bytes differ. `cmdLine`, `length`, the digests and hexadecimal always count, so that an
-/// equal value is tested twice (rule 930110 scores twice); a single tab that `compressWhitespace` turns into a space
-/// does not count, nor does a NUL that `utf8toUnicode` drops.
+/// That is not quite whether the bytes differ. `cmdLine`, `length`, the digests and hexadecimal always count, so an equal
+/// value is tested twice (rule 930110 scores twice). A single tab that `compressWhitespace` turns into a space does not count,
+/// nor does a NUL that `utf8toUnicode` drops.
 pub fn counts_as_change(kind: Transformation, input: &[u8], output: &[u8]) -> bool {
     use Transformation as T;
     match kind {
@@ -136,12 +136,12 @@ pub fn counts_as_change(kind: Transformation, input: &[u8], output: &[u8]) -> bo
     }
 }
 
-/// What a transformation did.
+/// The effect of a transformation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// It wrote nothing: a scan found nothing to change.
+    /// Nothing: a scan found no byte to change.
     Unchanged,
-    /// `out` holds the result, which may equal the input.
+    /// `out` has the result, which may equal the input.
     Written,
 }
 

@@ -1,12 +1,12 @@
-//! `normalizePath` and `normalizePathWin`: takes out empty, `.` and `..` segments.
+//! `normalizePath` and `normalizePathWin`: remove empty, `.` and `..` segments.
 //!
-//! A relative path keeps the `..` that have nothing before them to take away; an absolute one drops them. A slash at
-//! the end stays if it was there. What ModSecurity makes of segments that merely end in dots is kept too: `a..` counts
-//! as a back-reference that takes only itself away.
+//! A relative path keeps each `..` without a segment before it; an absolute one drops it. A slash at the end stays.
+//! ModSecurity's result for segments that merely end in dots is kept too: `a..` counts as a back-reference that removes only
+//! itself.
 
 use super::Outcome;
 
-/// Which separators count.
+/// The separators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     /// `/` only.
@@ -33,7 +33,7 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>, style: Style) -> Outcome {
     };
     let last = input.len() - 1;
     let relative = !is_separator(input[0]);
-    // A `..` could not be taken away yet, so those that follow it at once stay too.
+    // A `..` could not be removed yet, so those directly after it stay too.
     let mut at_root = false;
     let mut i = 0;
     while i <= last {

@@ -25,19 +25,19 @@ fn in_name(character: char) -> bool {
         || matches!(character, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
 }
 
-/// Text that is read from its beginning.
+/// A cursor over text.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'t> {
     pub rest: &'t str,
 }
 
 impl<'t> Cursor<'t> {
-    pub fn new(text: &'t str) -> Self {
+    pub(super) fn new(text: &'t str) -> Self {
         Cursor { rest: text }
     }
 
     /// Skips `literal` if it is next.
-    pub fn take(&mut self, literal: &str) -> bool {
+    pub(super) fn take(&mut self, literal: &str) -> bool {
         match self.rest.strip_prefix(literal) {
             Some(rest) => {
                 self.rest = rest;
@@ -47,16 +47,16 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Skips white space; true if there was any.
-    pub fn space(&mut self) -> bool {
+    /// Skips white space. Returns true if there was any.
+    pub(super) fn space(&mut self) -> bool {
         let rest = self.rest.trim_start_matches(is_space);
         let some = rest.len() < self.rest.len();
         self.rest = rest;
         some
     }
 
-    /// A Name.
-    pub fn name(&mut self) -> Option<&'t str> {
+    /// Parses a Name.
+    pub(super) fn name(&mut self) -> Option<&'t str> {
         self.rest.chars().next().filter(|&first| starts_name(first))?;
         let end = self.rest.find(|character| !in_name(character)).unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
@@ -64,24 +64,24 @@ impl<'t> Cursor<'t> {
         Some(name)
     }
 
-    /// An Nmtoken.
-    pub fn token(&mut self) -> Option<&'t str> {
+    /// Parses an Nmtoken.
+    pub(super) fn token(&mut self) -> Option<&'t str> {
         let end = self.rest.find(|character| !in_name(character)).unwrap_or(self.rest.len());
         let (token, rest) = self.rest.split_at(end);
         self.rest = rest;
         (!token.is_empty()).then_some(token)
     }
 
-    /// What stands between two equal quotes.
-    pub fn quoted(&mut self) -> Option<&'t str> {
+    /// Parses the text between two equal quotes.
+    pub(super) fn quoted(&mut self) -> Option<&'t str> {
         let quote = self.rest.chars().next().filter(|first| matches!(first, '"' | '\''))?;
         let (value, rest) = self.rest[1..].split_once(quote)?;
         self.rest = rest;
         Some(value)
     }
 
-    /// What stands before `end`, which is skipped too.
-    pub fn until(&mut self, end: &str) -> Option<&'t str> {
+    /// Parses the text before `end`, and skips `end`.
+    pub(super) fn until(&mut self, end: &str) -> Option<&'t str> {
         let (before, rest) = self.rest.split_once(end)?;
         self.rest = rest;
         Some(before)

@@ -1,13 +1,13 @@
-//! The declarations of a document type that say nothing about entities (XML 1.0 §3.2, §3.3, §4.7), and external identifiers. What
-//! libxml2 2.9.14 takes for well-formed is taken here.
+//! Declarations of a document type other than those of entities (XML 1.0 §3.2, §3.3, §4.7), and external identifiers. They
+//! accept what libxml2 2.9.14 accepts.
 
 use super::characters::{Cursor, is_char};
 use super::doctype::Malformed;
 
-/// Parentheses inside parentheses of a content model. libxml2: 128.
+/// Depth of parentheses in a content model, as in libxml2.
 const CONTENT_DEPTH: usize = 128;
 
-/// Reads an element declaration behind `<!ELEMENT`, §3.2.
+/// Parses an element declaration after `<!ELEMENT`, §3.2.
 pub(super) fn element(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
     required_space(cursor)?;
     cursor.name().ok_or(Malformed)?;
@@ -21,7 +21,7 @@ pub(super) fn element(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
     end(cursor)
 }
 
-/// Mixed, §3.2.2, behind `#PCDATA`.
+/// Parses Mixed, §3.2.2, after `#PCDATA`.
 fn mixed(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
     cursor.space();
     if cursor.take(")") {
@@ -36,7 +36,7 @@ fn mixed(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
     if cursor.take(")*") { Ok(()) } else { Err(Malformed) }
 }
 
-/// choice or seq, §3.2.1, behind the parenthesis.
+/// Parses choice or seq, §3.2.1, after the parenthesis.
 fn children(cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Malformed> {
     if depth > CONTENT_DEPTH {
         return Err(Malformed);
@@ -67,7 +67,7 @@ fn occurrence(cursor: &mut Cursor<'_>) {
     let _one = cursor.take("?") || cursor.take("*") || cursor.take("+");
 }
 
-/// Reads an attribute list behind `<!ATTLIST`, §3.3. `value` checks a default.
+/// Parses an attribute list after `<!ATTLIST`, §3.3. `value` checks a default.
 pub(super) fn attributes(
     cursor: &mut Cursor<'_>,
     mut value: impl FnMut(&str) -> Result<(), Malformed>,
@@ -95,7 +95,7 @@ pub(super) fn attributes(
 
 /// AttType, §3.3.1.
 fn attribute_type(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
-    // The longer names first; what follows one without space is seen by the caller.
+    // The longer names first. The caller sees what follows a name without space.
     const TYPES: [&str; 8] = ["CDATA", "IDREFS", "IDREF", "ID", "ENTITY", "ENTITIES", "NMTOKENS", "NMTOKEN"];
     if TYPES.iter().any(|name| cursor.take(name)) {
         return Ok(());
@@ -120,7 +120,7 @@ fn attribute_type(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
     }
 }
 
-/// Reads a notation behind `<!NOTATION`, §4.7.
+/// Parses a notation after `<!NOTATION`, §4.7.
 pub(super) fn notation(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
     required_space(cursor)?;
     cursor.name().ok_or(Malformed)?;
@@ -129,7 +129,7 @@ pub(super) fn notation(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
     end(cursor)
 }
 
-/// ExternalID (§4.2.2) and its system literal. A notation's may be public alone.
+/// Parses ExternalID (§4.2.2) and its system literal. That of a notation may have the public part alone.
 pub(super) fn external_id<'t>(cursor: &mut Cursor<'t>, strict: bool) -> Result<Option<&'t str>, Malformed> {
     if cursor.take("SYSTEM") {
         required_space(cursor)?;
@@ -157,7 +157,7 @@ fn is_public(character: char) -> bool {
     character.is_ascii_alphanumeric() || " \r\n-'()+,./:=?;!*#@$_%".contains(character)
 }
 
-/// A URI reference (RFC 3986 §4.1) as libxml2 reads one; whether it has a fragment.
+/// Parses a URI reference (RFC 3986 §4.1) as libxml2 does. Returns whether it has a fragment.
 pub(super) fn uri(text: &str) -> Result<bool, Malformed> {
     let (text, fragment) = match text.split_once('#') {
         Some((text, fragment)) => (text, Some(fragment)),
@@ -213,12 +213,12 @@ fn is_authority(text: &str) -> bool {
     };
     match port.strip_prefix(':') {
         None => port.is_empty(),
-        // libxml2 keeps it in an int.
+        // libxml2 keeps the port in an int.
         Some(port) => port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<i32>().is_ok(),
     }
 }
 
-/// Whether a text is made of unreserved characters, sub-delimiters, percent encodings and `more` (RFC 3986 §2).
+/// Whether a text consists of unreserved characters, sub-delimiters, percent encodings and `more` (RFC 3986 §2).
 fn is_made_of(text: &str, more: &str) -> bool {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -238,7 +238,7 @@ pub(super) fn required_space(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
     if cursor.space() { Ok(()) } else { Err(Malformed) }
 }
 
-/// The end of a declaration.
+/// Parses the end of a declaration.
 pub(super) fn end(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
     cursor.space();
     if cursor.take(">") { Ok(()) } else { Err(Malformed) }

@@ -10,27 +10,27 @@ use std::rc::Rc;
 /// An entity of the internal subset.
 #[derive(Debug, Clone)]
 pub(super) enum Entity {
-    /// Its replacement text (§4.5): character references are resolved, entity references not yet.
+    /// The replacement text (§4.5), with character references resolved, but not entity references.
     Internal(Rc<str>),
-    /// Something outside the document, never read.
+    /// An entity outside the document, which is never read.
     External,
-    /// Data that is not XML: may not be referred to.
+    /// Data that is not XML; a reference to it is an error.
     Unparsed,
 }
 
-/// What the declaration says.
+/// The contents of the declaration.
 #[derive(Debug, Default)]
 pub(super) struct Doctype {
     pub general: HashMap<String, Entity>,
     parameter: HashMap<String, Entity>,
-    /// Default values of attributes (§3.3.2), which many parsers give to applications as if the document held them.
+    /// Default values of attributes (§3.3.2). Many parsers give them to applications as if the document contained them.
     pub defaults: Vec<String>,
-    /// An unknown entity is no error (§4.1): there is an external subset, or a parameter entity was read. As in libxml2 one that is
-    /// outside of the document, and so not read, does not count.
+    /// Whether an unknown entity is no error (§4.1): there is an external subset, or a parameter entity was read. As in
+    /// libxml2, one outside the document, which is not read, does not count.
     incomplete: bool,
-    /// The document says that it stands alone: then an unknown entity is an error all the same.
+    /// Whether the document is standalone: then an unknown entity is an error nevertheless.
     standalone: bool,
-    /// Bytes of entities that were read.
+    /// Bytes of the entities that were read.
     expanded: usize,
     pub declared: Declared,
 }
@@ -39,14 +39,14 @@ pub(super) struct Doctype {
 pub(super) struct Malformed;
 
 impl Doctype {
-    /// `text` is what stands between `<!DOCTYPE` and its `>`.
-    pub fn parse(text: &str, standalone: bool) -> Result<Doctype, Malformed> {
+    /// Parses `text`, which is between `<!DOCTYPE` and its `>`.
+    pub(super) fn parse(text: &str, standalone: bool) -> Result<Doctype, Malformed> {
         let mut doctype = Doctype { standalone, ..Doctype::default() };
         let mut cursor = Cursor::new(text);
         if !text.chars().all(is_char) {
             return Err(Malformed);
         }
-        // libxml2 does not ask for the space.
+        // libxml2 does not require the space.
         cursor.space();
         cursor.name().ok_or(Malformed)?;
         if cursor.space()
@@ -65,12 +65,12 @@ impl Doctype {
         if cursor.rest.is_empty() { Ok(doctype) } else { Err(Malformed) }
     }
 
-    /// Whether a reference to an entity that is not declared is no error.
-    pub fn may_be_elsewhere(&self) -> bool {
+    /// Whether a reference to an undeclared entity is no error.
+    pub(super) fn may_be_elsewhere(&self) -> bool {
         self.incomplete && !self.standalone
     }
 
-    /// intSubset; returns what follows it.
+    /// Parses intSubset. Returns the rest.
     fn subset<'t>(&mut self, text: &'t str, depth: usize) -> Result<&'t str, Malformed> {
         let mut cursor = Cursor::new(text);
         loop {
@@ -116,13 +116,13 @@ impl Doctype {
         }
     }
 
-    /// Counts an entity that is read against the limits.
+    /// Counts an entity against the limits.
     fn expand(&mut self, replacement: &str, cost: usize, depth: usize) -> Result<(), Malformed> {
         self.expanded += replacement.len() + cost;
         if depth == XML_ENTITY_DEPTH || self.expanded > XML_EXPANSION { Err(Malformed) } else { Ok(()) }
     }
 
-    /// Any declaration but one of an entity.
+    /// Parses any declaration but that of an entity.
     fn declaration(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
         if cursor.take("<!ELEMENT") {
             declarations::element(cursor)
@@ -138,7 +138,7 @@ impl Doctype {
         }
     }
 
-    /// The same within a parameter entity, where references may stand between the words of a declaration (§4.4.8).
+    /// Parses such a declaration within a parameter entity, where references may be between the words (§4.4.8).
     fn declaration_with_references(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -172,7 +172,7 @@ impl Doctype {
         if whole.rest.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 
-    /// The replacement text of a parameter entity, with those in it.
+    /// Returns the replacement text of a parameter entity, with those in it.
     fn parameter_text(&mut self, name: &str, depth: usize, output: &mut String) -> Result<(), Malformed> {
         match self.parameter.get(name).cloned() {
             Some(Entity::Internal(replacement)) => {
@@ -186,7 +186,7 @@ impl Doctype {
         }
     }
 
-    /// EntityDecl, §4.2.
+    /// Parses EntityDecl, §4.2.
     fn entity(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Malformed> {
         required_space(cursor)?;
         let is_parameter = cursor.take("%");
@@ -209,11 +209,11 @@ impl Doctype {
                     return Err(Malformed);
                 }
                 required_space(cursor)?;
-                // libxml2 misses nothing where the notation has no name.
+                // libxml2 accepts a notation without a name.
                 cursor.name();
                 Some(Entity::Unparsed)
             } else if is_parameter && address.is_err() {
-                // Not declared at all, as in libxml2: a reference to it is an error.
+                // As in libxml2 it is not declared at all, so a reference to it is an error.
                 None
             } else {
                 Some(Entity::External)
@@ -232,7 +232,7 @@ impl Doctype {
         Ok(())
     }
 
-    /// EntityValue, §4.5: what a declaration's value stands for. Parameter entities may be referred to within one only.
+    /// Parses EntityValue, §4.5. It may contain references to parameter entities only within a parameter entity.
     fn replacement(&mut self, value: &str, depth: usize, output: &mut String) -> Result<(), Malformed> {
         let mut cursor = Cursor::new(value);
         while let Some(at) = cursor.rest.find(['&', '%']) {
@@ -263,7 +263,7 @@ impl Doctype {
         Ok(())
     }
 
-    /// The default of an attribute (§3.3.2): the entities in it are declared before it, and internal.
+    /// Parses the default of an attribute (§3.3.2). Its entities must be internal and declared before it.
     fn default_value(&mut self, value: &str, depth: usize) -> Result<(), Malformed> {
         if value.contains('<') {
             return Err(Malformed);
@@ -300,13 +300,13 @@ fn starts_declaration(text: &str) -> bool {
     ["<!ELEMENT", "<!ATTLIST", "<!NOTATION"].iter().any(|start| text.starts_with(start))
 }
 
-/// The character of a reference without its `&#` and `;` (§4.1).
+/// Returns the character of a reference without its `&#` and `;` (§4.1).
 pub(super) fn character(digits: &str) -> Option<char> {
     let (digits, radix) = match digits.strip_prefix('x') {
         Some(digits) => (digits, 16),
         None => (digits, 10),
     };
-    // from_str_radix would take a sign.
+    // from_str_radix would accept a sign.
     if !digits.chars().all(|digit| digit.is_digit(radix)) {
         return None;
     }
@@ -314,7 +314,7 @@ pub(super) fn character(digits: &str) -> Option<char> {
     char::from_u32(code).filter(|&character| is_char(character))
 }
 
-/// The entities that need no declaration (§4.6).
+/// Returns the entities that need no declaration (§4.6).
 pub(super) fn predefined(name: &str) -> Option<char> {
     Some(match name {
         "lt" => '<',

@@ -13,12 +13,12 @@ pub struct Document<'a> {
     pub(super) namespaces: Vec<String>,
 }
 
-/// An index into [`Document::nodes`] and its like; a document of 4 GiB is never parsed.
+/// An index into [`Document::nodes`] and the like. A document of 4 GiB is never parsed.
 pub(super) type Index = u32;
 
 #[derive(Debug)]
 pub(super) struct Node {
-    /// One more than the last node within this one; its own index and one for a text.
+    /// One more than the last node in this one; for a text its own index plus one.
     pub end: Index,
     pub kind: Kind,
 }
@@ -30,7 +30,7 @@ pub(super) enum Kind {
         attributes: Range<Index>,
     },
     Text(Value),
-    /// The text that an entity stands for. Expressions do not select it, but it is part of its element's value.
+    /// Text of an entity. Expressions do not select it, but it is part of its element's value.
     Entity(Value),
 }
 
@@ -43,11 +43,11 @@ pub(super) struct Attribute {
 #[derive(Debug, Clone)]
 pub(super) struct Name {
     pub namespace: Option<Index>,
-    /// Where the local part stands in the source.
+    /// Position of the local part in the source.
     pub local: Range<Index>,
 }
 
-/// A text of the source, or one that differs from it.
+/// A text of the source, or another text.
 #[derive(Debug)]
 pub(super) enum Value {
     Source(Range<Index>),
@@ -66,7 +66,7 @@ impl Document<'_> {
         self.source.get(range.start as usize..range.end as usize).unwrap_or_default()
     }
 
-    /// The string-value of a node (XPath 1.0 §5): for an element all text within it.
+    /// Returns the string-value of a node (XPath 1.0 §5): for an element all text in it.
     pub(super) fn content(&self, index: usize) -> Cow<'_, str> {
         let Some(node) = self.nodes.get(index) else { return Cow::Borrowed("") };
         let within = &self.nodes[index..node.end as usize];

@@ -1,8 +1,8 @@
-//! Which encoding a document is in (XML 1.0 appendix F), and its text.
+//! The encoding of a document (XML 1.0 appendix F), and its text.
 
 use std::borrow::Cow;
 
-/// The text of a body, and whether all of it could be decoded. Where it could not, the text ends (UTF-8) or has U+FFFD.
+/// Returns the text of a body, and whether all of it could be decoded. Otherwise the text ends there (UTF-8) or has U+FFFD.
 pub(super) fn decode(body: &[u8]) -> (Cow<'_, str>, bool) {
     let body = match body {
         [0xef, 0xbb, 0xbf, rest @ ..] => rest,
@@ -21,7 +21,7 @@ pub(super) fn decode(body: &[u8]) -> (Cow<'_, str>, bool) {
         }
         Some(label) => match encoding_rs::Encoding::for_label_no_replacement(label) {
             Some(encoding) if encoding == encoding_rs::UTF_8 => utf8(body),
-            // UTF-16 that begins with a readable declaration is none.
+            // Text that begins with a readable declaration is not UTF-16.
             Some(encoding) if encoding.is_ascii_compatible() => transcode(encoding, body),
             _ => (Cow::Borrowed(""), false),
         },
@@ -43,7 +43,7 @@ fn transcode<'a>(encoding: &'static encoding_rs::Encoding, body: &'a [u8]) -> (C
     (text, !had_errors)
 }
 
-/// The encoding that the XML declaration names.
+/// Returns the encoding in the XML declaration.
 fn declared(body: &[u8]) -> Option<&[u8]> {
     let declaration = body.strip_prefix(b"<?xml")?;
     let declaration = &declaration[..memchr::memmem::find(declaration, b"?>")?];

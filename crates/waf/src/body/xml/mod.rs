@@ -1,8 +1,8 @@
-//! The body processor XML: a document, and what XPath expressions select in it, as ModSecurity 2.9.7 with libxml2 2.9.14 and
-//! SecXmlExternalEntity Off see it.
+//! The body processor XML: a document, and the selections of XPath expressions in it, as ModSecurity 2.9.7 with libxml2 2.9.14
+//! and SecXmlExternalEntity Off sees them.
 //!
-//! quick-xml finds where markup begins and ends; whether it is well-formed (XML 1.0, fifth edition) is checked here, since
-//! quick-xml lets much pass on purpose. Nothing outside the body is ever read: an external entity is empty.
+//! quick-xml finds the markup. This module checks that it is well-formed (XML 1.0, fifth edition), since quick-xml accepts
+//! much on purpose. Nothing outside the body is ever read: an external entity is empty.
 //!
 //! ```
 //! use waf::body::xml;
@@ -24,12 +24,12 @@ mod xpath;
 pub use document::Document;
 pub use xpath::XPath;
 
-/// What a body holds.
+/// The contents of a body.
 #[derive(Debug, Default)]
 pub struct Parsed<'a> {
-    /// The part before an error is there too, as libxml2 leaves it.
+    /// The document. After an error it has the part before the error, as with libxml2.
     pub document: Document<'a>,
-    /// REQBODY_ERROR_MSG; REQBODY_ERROR is 1 when there is one.
+    /// REQBODY_ERROR_MSG; with an error REQBODY_ERROR is 1.
     pub error: Option<String>,
     /// Declarations of its document type.
     pub declared: Declared,
@@ -38,15 +38,15 @@ pub struct Parsed<'a> {
 /// Declarations of a document type, as far as they were read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Declared {
-    /// Entities, general and parameter, each declaration counted.
+    /// Number of declarations of entities, general and parameter.
     pub entities: usize,
-    /// Those of them that stand outside of the document.
+    /// Number of those that are outside the document.
     pub external_entities: usize,
-    /// The system identifier of the external subset, if one is named; cut at [`crate::limits::XML_IDENTIFIER`] bytes.
+    /// The system identifier of the external subset, if there is one; cut at [`crate::limits::XML_IDENTIFIER`] bytes.
     pub external_subset: Option<String>,
 }
 
-/// Parses a whole body. An empty one holds nothing and is no error.
+/// Parses a whole body. An empty one has no contents and is no error.
 pub fn parse(body: &[u8]) -> Parsed<'_> {
     if body.is_empty() {
         return Parsed::default();

@@ -1,4 +1,9 @@
-//! Markup into a document, and whether it is well-formed.
+//! Markup to a document, with a check that it is well-formed.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "a document of 4 GiB is never parsed: see document::Index"
+)]
 
 use super::Declared;
 use super::characters::{Cursor, is_char, is_space};
@@ -11,7 +16,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// The document as far as it is well-formed, whether that is all of it, and what its document type declares.
+/// Returns the well-formed part of the document, whether that is all of it, and the declarations of its document type.
 pub(super) fn read(source: Cow<'_, str>) -> (Document<'_>, bool, Declared) {
     let mut builder = Builder { source: &source, ..Builder::default() };
     let well_formed = builder.document().is_ok();
@@ -24,15 +29,15 @@ pub(super) fn read(source: Cow<'_, str>) -> (Document<'_>, bool, Declared) {
     (Document { nodes, attributes, namespaces, source }, well_formed, declared)
 }
 
-/// An element whose end tag is to come.
+/// An element without its end tag yet.
 struct Open<'s> {
     node: usize,
     name: &'s str,
-    /// Prefixes that it declares.
+    /// Prefixes that the element declares.
     prefixes: Vec<&'s str>,
 }
 
-/// A start tag: attribute values are normalized (XML 1.0 §3.3.3).
+/// A start tag. Attribute values are normalized (XML 1.0 §3.3.3).
 struct Tag<'t> {
     name: &'t str,
     attributes: Vec<(&'t str, Cow<'t, str>)>,
@@ -45,13 +50,13 @@ struct Builder<'s> {
     attributes: Vec<Attribute>,
     namespaces: Vec<String>,
     open: Vec<Open<'s>>,
-    /// For each prefix what it stands for here and in the elements around.
+    /// For each prefix its namespaces here and in the elements around.
     scope: HashMap<&'s str, Vec<Option<Index>>>,
     doctype: Option<Doctype>,
     standalone: bool,
     /// Bytes that entities added.
     expanded: usize,
-    /// The last node is a text that what comes next belongs to.
+    /// Whether the last node is a text to which the next one belongs.
     in_text: bool,
 }
 
@@ -114,7 +119,7 @@ impl<'s> Builder<'s> {
         }
     }
 
-    /// Character data, which outside of the root element may only be space.
+    /// Handles character data, which must be white space outside the root element.
     fn characters(&mut self, text: &'s str) -> Result<(), Malformed> {
         if self.open.is_empty() {
             return if text.chars().all(is_space) { Ok(()) } else { Err(Malformed) };
@@ -148,8 +153,8 @@ impl<'s> Builder<'s> {
         Ok(())
     }
 
-    /// The replacement text of a declared entity; none for one that is not read. `depth` is how many entities are around
-    /// the reference.
+    /// Returns the replacement text of a declared entity; none for one that is not read. `depth` is the number of entities
+    /// around the reference.
     fn entity(&mut self, name: &str, depth: usize) -> Result<Option<std::rc::Rc<str>>, Malformed> {
         if Cursor::new(name).name() != Some(name) || depth == XML_ENTITY_DEPTH {
             return Err(Malformed);
@@ -157,7 +162,7 @@ impl<'s> Builder<'s> {
         let doctype = self.doctype.as_ref().ok_or(Malformed)?;
         match doctype.general.get(name) {
             Some(Entity::Internal(replacement)) => {
-                // References within entities cost something even where they stand for nothing.
+                // References within entities cost something even if they stand for nothing.
                 self.expanded += replacement.len() + if depth > 0 { XML_REFERENCE } else { 0 };
                 if self.expanded > XML_EXPANSION { Err(Malformed) } else { Ok(Some(replacement.clone())) }
             }
@@ -168,7 +173,7 @@ impl<'s> Builder<'s> {
         }
     }
 
-    /// The text of an entity that is referred to in content; it has to be well-formed by itself (§4.3.2).
+    /// Handles the text of an entity in content, which must be well-formed by itself (§4.3.2).
     fn content(&mut self, replacement: &str, depth: usize, output: &mut String) -> Result<(), Malformed> {
         let mut reader = reader(replacement);
         let mut open = Vec::new();
@@ -209,7 +214,7 @@ impl<'s> Builder<'s> {
         }
     }
 
-    /// What stands in a start tag.
+    /// Parses the contents of a start tag.
     fn tag<'t>(&mut self, text: &'t str, depth: usize) -> Result<Tag<'t>, Malformed> {
         let mut cursor = Cursor::new(text);
         let name = cursor.name().ok_or(Malformed)?;
@@ -266,8 +271,8 @@ impl<'s> Builder<'s> {
         Ok(())
     }
 
-    /// Adds the default values of attributes to the root's, without a name: `//@*` selects them. libxml2 as ModSecurity uses
-    /// it leaves them out, expat and others give them to applications.
+    /// Adds the default values of attributes to the root's attributes, without a name, so that `//@*` selects them. libxml2 as
+    /// ModSecurity uses it leaves them out; expat and others give them to applications.
     fn defaults(&mut self) -> Result<(), Malformed> {
         let defaults = self.doctype.as_mut().map(|doctype| std::mem::take(&mut doctype.defaults));
         for default in defaults.unwrap_or_default() {
@@ -328,7 +333,7 @@ impl<'s> Builder<'s> {
         self.in_text = false;
     }
 
-    /// A prefix that nothing declares is part of the name, as in libxml2. Attributes have no default namespace.
+    /// Resolves a name. An undeclared prefix is part of the name, as in libxml2. Attributes have no default namespace.
     fn resolve(&mut self, name: &'s str, default: bool) -> Name {
         let (prefix, local) = match name.split_once(':') {
             Some((prefix, local)) if !prefix.is_empty() && !local.is_empty() => (prefix, local),
@@ -346,7 +351,7 @@ impl<'s> Builder<'s> {
         Name { namespace, local: self.range(local) }
     }
 
-    /// Where a part of the source stands in it.
+    /// Returns the range of a part of the source.
     fn range(&self, part: &str) -> Range<Index> {
         let start = part.as_ptr() as usize - self.source.as_ptr() as usize;
         start as Index..(start + part.len()) as Index
@@ -360,7 +365,7 @@ impl<'s> Builder<'s> {
         self.append(value)
     }
 
-    /// Adds a text, to the one before if there is nothing between them.
+    /// Adds a text. It joins the one before if there is nothing between them.
     fn append(&mut self, value: Value) -> Result<(), Malformed> {
         let source = self.source;
         let text = |value: &Value| match value {
@@ -383,7 +388,7 @@ impl<'s> Builder<'s> {
         Ok(())
     }
 
-    /// Fails where the document has as many nodes, attributes and namespaces as it may.
+    /// Fails if the document has as many nodes, attributes and namespaces as it may.
     fn room(&self) -> Result<(), Malformed> {
         let taken = self.nodes.len() + self.attributes.len() + self.namespaces.len();
         if taken < XML_NODES { Ok(()) } else { Err(Malformed) }
@@ -427,7 +432,7 @@ fn comment(markup: &str) -> Result<&str, Malformed> {
     }
 }
 
-/// A processing instruction, §2.6.
+/// Parses a processing instruction, §2.6.
 fn instruction(markup: &str) -> Result<(), Malformed> {
     let mut cursor = Cursor::new(inside(markup, "<?", "?>")?);
     let target = cursor.name().ok_or(Malformed)?;
@@ -443,7 +448,7 @@ fn is_declaration(markup: &str) -> bool {
     markup.strip_prefix("<?xml").is_some_and(|rest| rest.starts_with(is_space) || rest.starts_with('?'))
 }
 
-/// XMLDecl, §2.8; whether it says standalone.
+/// Parses XMLDecl, §2.8. Returns whether it says standalone.
 fn declaration(markup: &str) -> Result<bool, Malformed> {
     let mut cursor = Cursor::new(inside(markup, "<?xml", "?>")?);
     let version = pseudo_attribute(&mut cursor, "version")?.ok_or(Malformed)?;
@@ -480,7 +485,7 @@ fn pseudo_attribute<'t>(cursor: &mut Cursor<'t>, name: &str) -> Result<Option<&'
     Ok(Some(value))
 }
 
-/// The prefix that an attribute declares, empty for the default namespace.
+/// Returns the prefix that an attribute declares; empty for the default namespace.
 fn declared_prefix(attribute: &str) -> Option<&str> {
     match attribute.strip_prefix("xmlns")? {
         "" => Some(""),
@@ -488,7 +493,7 @@ fn declared_prefix(attribute: &str) -> Option<&str> {
     }
 }
 
-/// A character reference or a predefined entity.
+/// Resolves a character reference or a predefined entity.
 fn plain_reference(name: &str) -> Result<Option<char>, Malformed> {
     match name.strip_prefix('#') {
         Some(digits) => character(digits).map(Some).ok_or(Malformed),
@@ -496,7 +501,7 @@ fn plain_reference(name: &str) -> Result<Option<char>, Malformed> {
     }
 }
 
-/// Line ends as U+000A (§2.11).
+/// Converts line ends to U+000A (§2.11).
 fn with_line_ends(text: &str) -> Cow<'_, str> {
     if memchr::memchr(b'\r', text.as_bytes()).is_none() {
         return Cow::Borrowed(text);

@@ -1,17 +1,16 @@
 //! Reduces tokens to the five that make a fingerprint.
 //!
-//! An expression such as `1+2*3` says no more about an attack than `1` does. Folding keeps a window of at
-//! most six tokens, looks at two and then three of them from a moving start, and merges or drops what adds
-//! nothing. The order of the rules, how far each goes back, and that dropping always takes the newest token
-//! of the window, even when a rule meant an older one, decide the outcome: fingerprints of attacks were
-//! collected with them, so they must not be tidied.
+//! An expression such as `1+2*3` says no more about an attack than `1` does. Folding keeps a window of at most six tokens,
+//! applies rules to two and then three of them from a moving start, and merges or drops tokens that add nothing. The order of
+//! the rules, how far each goes back, and that dropping always takes the newest token of the window (even when a rule meant an
+//! older one) decide the outcome. The fingerprints of attacks were collected with them, so do not tidy them.
 
 use super::token::{Kind, Token};
 use super::tokenizer::Tokenizer;
 
 /// Tokens in a fingerprint.
 pub(super) const LIMIT: usize = 5;
-/// One more token is read to settle what the last of the fingerprint is.
+/// Tokens that are read: one more, to settle the last of the fingerprint.
 const WINDOW: usize = LIMIT + 1;
 
 /// Words that are functions only when a parenthesis follows.
@@ -31,15 +30,15 @@ const CALLABLE: [&[u8]; 11] = [
 
 /// The outcome of a rule.
 enum Step {
-    /// The window changed; look again, from where the rule left the start.
+    /// The window changed. Start again where the rule left the start.
     Again,
     /// Nothing applies at this start.
     Pass,
-    /// The input is evil, whatever else it holds.
+    /// The input is evil, whatever else it contains.
     Evil,
 }
 
-/// What is left of an input.
+/// The rest of an input after folding.
 pub(super) struct Folded<'a> {
     tokens: [Token<'a>; WINDOW],
     count: usize,
@@ -55,13 +54,13 @@ impl<'a> Folded<'a> {
         self.tokens.get_mut(..self.count).unwrap_or_default()
     }
 
-    /// What stands for an input that contains evil.
+    /// The result for an input that contains evil.
     pub(super) fn evil() -> Self {
         Self { tokens: [Token::new(Kind::Evil, b"X"); WINDOW], count: 1 }
     }
 }
 
-/// Reads as many tokens as it takes and folds them.
+/// Reads as many tokens as needed and folds them.
 pub(super) fn fold<'a>(tokenizer: &mut Tokenizer<'a>) -> Folded<'a> {
     let mut window = Window {
         tokens: [Token::new(Kind::Unknown, b""); WINDOW],
@@ -100,9 +99,9 @@ pub(super) fn fold<'a>(tokenizer: &mut Tokenizer<'a>) -> Folded<'a> {
 
 struct Window<'a> {
     tokens: [Token<'a>; WINDOW],
-    /// Tokens in the window; the next one goes here.
+    /// Number of tokens in the window; the index of the next one.
     count: usize,
-    /// Where the rules look; what stands before is settled for now.
+    /// Where the rules apply. The tokens before are settled for now.
     start: usize,
     /// The comment read last, unless another token came after it.
     trailing_comment: Option<Token<'a>>,
@@ -134,7 +133,7 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Reads until `wanted` tokens stand at the start, the window is full, or the input ends.
+    /// Reads until `wanted` tokens are at the start, the window is full, or the input ends.
     #[inline]
     fn fill(&mut self, tokenizer: &mut Tokenizer<'a>, wanted: usize) {
         while self.more && self.count < WINDOW && self.count - self.start < wanted {
@@ -173,15 +172,15 @@ impl<'a> Window<'a> {
         Step::Again
     }
 
-    /// Takes the newest `count` tokens away and looks again from `start`.
+    /// Drops the newest `count` tokens, and starts again from `start`.
     fn drop_newest(&mut self, count: usize, start: usize) -> Step {
         self.count -= count;
         self.start = start;
         Step::Again
     }
 
-    /// An operand in parentheses fills the fingerprint without saying anything, so what comes behind it is
-    /// put in its place.
+    /// Drops an operand in parentheses, which fills the fingerprint without saying anything, and moves the next tokens to its
+    /// place.
     fn restart_after_bracketed_operand(&mut self) {
         use Kind::{Bareword, Comma, LeftParenthesis, Number, Operator, RightParenthesis};
         let Some(kinds) = self.tokens.first_chunk::<LIMIT>().filter(|_| self.count >= LIMIT) else {

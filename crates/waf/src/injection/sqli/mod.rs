@@ -1,9 +1,8 @@
 //! Detection of SQL injection.
 //!
-//! An input is read as the SQL fragment that it would be in three places: bare, inside `'…'`, inside `"…"`;
-//! in standard SQL and, where that reads it otherwise, as MySQL. Each reading is tokenized, folded to at
-//! most five tokens, and their letters make the fingerprint. A fingerprint in the vocabulary of attacks
-//! counts, unless closer looks say that honest text has it too.
+//! An input is read as the SQL fragment that it would be in three places: bare, inside `'…'`, inside `"…"`; in standard SQL
+//! and, where that differs, as MySQL. Each reading is tokenized and folded to at most five tokens, and their letters make the
+//! fingerprint. A fingerprint in the vocabulary of attacks counts, unless further tests find that honest text has it too.
 
 mod fold;
 mod plain;
@@ -51,9 +50,9 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// The fingerprint of the attack that `input` contains, or `None` if it looks harmless.
+/// Returns the fingerprint of the attack that `input` contains; none if it looks harmless.
 ///
-/// The input is any bytes of any length; what decides is mostly its beginning.
+/// The input may have any bytes and any length. Mostly its beginning decides.
 #[must_use]
 pub fn sqli(input: &[u8]) -> Option<Fingerprint> {
     if plain::is_plain(input) {
@@ -108,7 +107,7 @@ impl<'a> Reading<'a> {
         (vocabulary::is_attack(fingerprint.as_bytes()) && !self.is_honest()).then_some(fingerprint)
     }
 
-    /// Whether a fingerprint of attacks is, in this input, more likely honest text.
+    /// Whether a fingerprint of attacks is more likely honest text in this input.
     fn is_honest(&self) -> bool {
         // SQL Server leaves statements with this word out of its log
         if let [_, .., b'c'] = self.fingerprint.as_bytes()

@@ -1,20 +1,22 @@
-//! A quick look at whether an input can be an attack at all.
+//! A quick test whether an input can be an attack at all.
 //!
-//! Most values are words, numbers and punctuation, of whose tokens no attack consists ([`Kind::PLAIN`]). Folding
-//! makes no other tokens of them, except where words make a phrase. This looks at each byte once, where
-//! tokens and folding take twenty times as long. It need not know every harmless input, but must not let
-//! anything pass that is read as another token in one of the dialects or contexts.
+//! Most values are words, numbers and punctuation, and no attack consists of their tokens alone ([`Kind::PLAIN`]). Folding
+//! makes no other tokens of them, except where words make a phrase. This test visits each byte once, and tokens and folding
+//! take twenty times as long. It need not recognise every harmless input, but it must not pass anything that is read as
+//! another token in one of the dialects or contexts.
+
+#![expect(clippy::cast_possible_truncation, reason = "the table has 256 classes")]
 
 use super::vocabulary;
 
-/// Longer inputs go to the tokenizer, which rarely reads all.
+/// Length in bytes beyond which the tokenizer decides; it rarely reads all.
 const LIMIT: usize = 256;
 
-/// What bytes do here; all others, among them quotes, parentheses and most control characters, are not plain.
+/// Classes of bytes. All others, such as quotes, parentheses and most control characters, are not plain.
 const LETTER: u8 = 1;
 const DIGIT: u8 = 2;
 const BLANK: u8 = 4;
-/// Is a token alone; beside another it may begin a comment or make another operator.
+/// A token when alone; beside another it may begin a comment or make another operator.
 const MARK: u8 = 8;
 const DOT: u8 = 16;
 
@@ -73,7 +75,7 @@ pub(super) fn is_plain(input: &[u8]) -> bool {
                 if class_at(input, at) == DOT {
                     at = end_of(input, at + 1, DIGIT);
                 }
-                // an exponent, a suffix or another base: whatever comes behind it is read differently
+                // an exponent, a suffix or another base changes the reading of what follows
                 if let Some(b'e' | b'E' | b'd' | b'D' | b'f' | b'F' | b'x' | b'X' | b'b' | b'B') =
                     input.get(at)
                 {
@@ -155,7 +157,7 @@ mod tests {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            (state % limit as u64) as usize
+            usize::try_from(state % limit as u64).unwrap()
         };
         let mut plain = 0;
         for _ in 0..300_000 {

@@ -2,10 +2,10 @@
 
 use super::vocabulary;
 
-/// Bytes of a token's text that are kept; what follows takes no part in any decision.
+/// Bytes of a token's text that are kept. The rest takes no part in any decision.
 pub(super) const TEXT_LIMIT: usize = 31;
 
-/// What a token is. The discriminant is the kind's letter in a fingerprint.
+/// The kind of a token. The discriminant is the kind's letter in a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
@@ -39,7 +39,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The kind of a vocabulary entry, `None` for letters that are not kinds of words or operators.
+    /// Returns the kind of a vocabulary entry; none for letters that are not kinds of words or operators.
     pub(super) fn from_letter(letter: u8) -> Option<Self> {
         Some(match letter {
             b'k' => Self::Keyword,
@@ -86,7 +86,7 @@ impl Kind {
         PLAIN[self as usize]
     }
 
-    /// The kind's letter in a fingerprint.
+    /// Returns the kind's letter in a fingerprint.
     pub(super) fn letter(self) -> u8 {
         self as u8
     }
@@ -105,19 +105,19 @@ pub(super) struct Token<'a> {
 }
 
 impl<'a> Token<'a> {
-    /// A token of `kind` with the first [`TEXT_LIMIT`] bytes of `text`.
+    /// Makes a token of `kind` with the first [`TEXT_LIMIT`] bytes of `text`.
     #[inline]
     pub(super) fn new(kind: Kind, text: &'a [u8]) -> Self {
         Self { text: text.get(..TEXT_LIMIT).unwrap_or(text), kind, open: 0, close: 0 }
     }
 
-    /// The kept text.
+    /// Returns the kept text.
     #[inline]
     pub(super) fn text(&self) -> &'a [u8] {
         self.text
     }
 
-    /// First byte of the text, 0 when it is empty.
+    /// Returns the first byte of the text; 0 if it is empty.
     pub(super) fn first(&self) -> u8 {
         self.text.first().copied().unwrap_or(0)
     }
@@ -127,20 +127,20 @@ impl<'a> Token<'a> {
         self.text.eq_ignore_ascii_case(word)
     }
 
-    /// An operator that may stand before its operand and leave the expression's shape alone.
+    /// Whether this is an operator that may precede its operand and leave the expression's shape alone.
     #[inline]
     pub(super) fn is_unary_operator(&self) -> bool {
         self.kind == Kind::Operator
             && (matches!(self.text, b"+" | b"-" | b"!" | b"~" | b"!!") || self.is_word(b"NOT"))
     }
 
-    /// A one-byte arithmetic operator.
+    /// Whether this is a one-byte arithmetic operator.
     pub(super) fn is_arithmetic_operator(&self) -> bool {
         self.kind == Kind::Operator && matches!(self.text, b"*" | b"/" | b"-" | b"+" | b"%")
     }
 
-    /// The phrase that `self` and `next` make together, such as UNION ALL or NOT IN, if there is one. Its text
-    /// is in upper case, and nothing asks for the case of a text.
+    /// Returns the phrase of `self` and `next`, such as UNION ALL or NOT IN, if there is one. Its text is in upper case, and
+    /// nothing depends on the case of a text.
     #[inline]
     pub(super) fn merged(&self, next: &Self) -> Option<Self> {
         use Kind::{Bareword, Expression, Function, Keyword, LogicOperator, Operator, SqlType, Tsql, Union};

@@ -1,5 +1,7 @@
 //! Bytes to SQL tokens, in a grammar loose enough for all dialects at once.
 
+#![expect(clippy::cast_possible_truncation, reason = "the table has 256 classes")]
+
 use super::token::{Kind, TEXT_LIMIT, Token};
 use super::vocabulary;
 use crate::injection::scan;
@@ -17,22 +19,22 @@ pub(super) enum Dialect {
 pub(super) struct Tokenizer<'a> {
     input: &'a [u8],
     dialect: Dialect,
-    /// The quote that the input is taken to continue, if any.
+    /// The quote that the input is assumed to continue, if any.
     within: Option<u8>,
     position: usize,
     /// Tokens produced so far, comments included.
     pub(super) produced: usize,
-    /// Whether something was read that MySQL reads otherwise.
+    /// Whether MySQL would read something differently.
     pub(super) ambiguous: bool,
 }
 
 impl<'a> Tokenizer<'a> {
-    /// Starts on `input`, which stands inside a string delimited by `within` if that is given.
+    /// Starts on `input`, which is inside a string delimited by `within`, if that is given.
     pub(super) fn new(input: &'a [u8], dialect: Dialect, within: Option<u8>) -> Self {
         Self { input, dialect, within, position: 0, produced: 0, ambiguous: false }
     }
 
-    /// The next token, or `None` at the end of the input.
+    /// Returns the next token; none at the end of the input.
     pub(super) fn next(&mut self) -> Option<Token<'a>> {
         let token = match self.within.take() {
             Some(quote) => self.string(0, quote, 0),
@@ -74,7 +76,7 @@ impl<'a> Tokenizer<'a> {
         })
     }
 
-    /// The byte `offset` after the current position.
+    /// Returns the byte `offset` after the current position.
     fn at(&self, offset: usize) -> Option<u8> {
         self.input.get(self.position + offset).copied()
     }
@@ -84,7 +86,7 @@ impl<'a> Tokenizer<'a> {
         self.input.len() - self.position >= count
     }
 
-    /// Moves to `end` and makes the bytes in between a token.
+    /// Moves to `end` and makes a token of the bytes in between.
     fn take_to(&mut self, kind: Kind, end: usize) -> Token<'a> {
         let token = Token::new(kind, self.input.get(self.position..end).unwrap_or_default());
         self.position = end;
@@ -95,7 +97,7 @@ impl<'a> Tokenizer<'a> {
         self.take_to(kind, self.position + length)
     }
 
-    /// A string whose text runs from `start` to `end`; `next` is where reading goes on.
+    /// Makes a string token of the text from `start` to `end`. Reading continues at `next`.
     fn take_string(&mut self, start: usize, end: usize, next: usize, quotes: (u8, u8)) -> Token<'a> {
         self.position = next;
         let mut token = Token::new(Kind::String, self.input.get(start..end).unwrap_or_default());
@@ -103,8 +105,8 @@ impl<'a> Tokenizer<'a> {
         token
     }
 
-    /// A string whose text begins at `start` and ends before `quote`, unless that is escaped by an odd
-    /// number of backslashes or by doubling.
+    /// Reads a string whose text begins at `start` and ends before `quote`, unless an odd number of backslashes or doubling
+    /// escapes that.
     fn string(&mut self, start: usize, quote: u8, open: u8) -> Token<'a> {
         let mut from = start;
         while let Some(end) = scan::byte(self.input, from, quote) {
@@ -120,7 +122,7 @@ impl<'a> Tokenizer<'a> {
         self.take_string(start, end, end, (open, 0))
     }
 
-    /// A string that ends with `closing`, without escapes; `delimiter` is what the token is marked with.
+    /// Reads a string that ends with `closing`, without escapes. `delimiter` marks the token.
     fn raw_string(&mut self, start: usize, closing: &[u8], delimiter: u8) -> Token<'a> {
         match scan::bytes(self.input, start, closing) {
             Some(end) => self.take_string(start, end, end + closing.len(), (delimiter, delimiter)),
@@ -131,13 +133,13 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// A string that begins with the quote at `start`.
+    /// Reads a string that begins with the quote at `start`.
     fn quoted(&mut self, start: usize) -> Token<'a> {
         let quote = self.input.get(start).copied().unwrap_or(0);
         self.string(start + 1, quote, quote)
     }
 
-    /// MySQL's quoted identifier: a bare word, save that a function keeps its meaning.
+    /// Reads MySQL's quoted identifier: a bare word, except that a function keeps its meaning.
     fn backtick(&mut self, start: usize) -> Token<'a> {
         let mut token = self.quoted(start);
         token.kind = match vocabulary::word(token.text()) {
@@ -178,8 +180,8 @@ impl<'a> Tokenizer<'a> {
         token
     }
 
-    /// A division or a comment. PostgreSQL nests comments and MySQL runs those that begin with `!`: what
-    /// such an input means depends on the server, so both are evil.
+    /// Reads a division or a comment. PostgreSQL nests comments, and MySQL runs those that begin with `!`. The meaning of such
+    /// an input depends on the server, so both are evil.
     fn slash(&mut self) -> Token<'a> {
         if self.at(1) != Some(b'*') {
             return self.take(Kind::Operator, 1);
@@ -274,9 +276,9 @@ impl<'a> Tokenizer<'a> {
     fn word(&mut self) -> Token<'a> {
         let start = self.position;
         let mut end = scan::span(self.input, start, |byte| !is(byte, ENDS_PART));
-        // SELECT.1 and SELECT`a` are a keyword and something else, a.b is one word. Only the part that is
-        // kept is looked into, and a keyword ends the word before the rest is read: on SELECT.SELECT.… the
-        // C library reads the whole rest again for each token.
+        // SELECT.1 and SELECT`a` are a keyword and something else, a.b is one word. Only the kept part is searched, and a
+        // keyword ends the word before the rest is read. On SELECT.SELECT.… the C library reads the whole rest again for each
+        // token.
         while let Some(b'.' | b'`') = self.input.get(end) {
             if end - start >= TEXT_LIMIT {
                 end = scan::span(self.input, end, |byte| !is(byte, ENDS_WORD));
@@ -307,7 +309,7 @@ impl<'a> Tokenizer<'a> {
         token
     }
 
-    /// Money, PostgreSQL's `$$…$$` and `$tag$…$tag$`, or just a dollar sign.
+    /// Reads money, PostgreSQL's `$$…$$` and `$tag$…$tag$`, or just a dollar sign.
     fn dollar(&mut self) -> Token<'a> {
         let start = self.position;
         let is_amount = |byte: u8| matches!(byte, 0 | b'0'..=b'9' | b'.' | b',');
@@ -369,7 +371,7 @@ impl<'a> Tokenizer<'a> {
     }
 }
 
-/// What a byte can be; bits of [`CLASSES`].
+/// Classes of a byte; bits of [`CLASSES`].
 const WHITE: u8 = 1;
 /// Between tokens.
 const BLANK: u8 = 1 << 1;
@@ -379,7 +381,7 @@ const ENDS_WORD: u8 = 1 << 3;
 const ENDS_PART: u8 = 1 << 4;
 const ENDS_VARIABLE: u8 = 1 << 5;
 
-/// Looking a byte's classes up takes one load, where the ranges take a dozen comparisons.
+/// A lookup of a byte's classes takes one load; the ranges take a dozen comparisons.
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut number = 0;

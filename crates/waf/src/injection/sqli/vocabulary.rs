@@ -1,8 +1,13 @@
-//! What the detector knows of SQL: 985 words, phrases and operators, and the 8,367 fingerprints of attacks.
+//! The detector's knowledge of SQL: 985 words, phrases and operators, and the 8,367 fingerprints of attacks.
 //!
-//! The entries are libinjection's, read from the table that the crate `libinjectionrs` exposes; nothing
-//! else of that crate is used. The compiler indexes them (45 KB), so that no request waits for it. Most words
-//! of honest text are none of SQL's; tables of lengths and letters turn them away before they are looked up.
+//! The entries are libinjection's, read from the table of the crate `libinjectionrs`; nothing else of that crate is used. The
+//! compiler indexes them (45 KB), so no request waits for it. Most words of honest text are not SQL's; tables of lengths and
+//! letters turn them away before a lookup.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "the vocabulary has fewer than 2^16 words, and any part of a hash selects a slot"
+)]
 
 use libinjectionrs::sqli::sqli_data::SQL_KEYWORDS;
 
@@ -11,18 +16,18 @@ use super::token::{Kind, TEXT_LIMIT};
 /// The letter of those entries that are fingerprints: `0`, then the fingerprint in upper case.
 const FINGERPRINT: u8 = b'F';
 
-/// Open addressing: 0 is free, otherwise one more than the index into `SQL_KEYWORDS`. The number of slots is
-/// a power of two that leaves half or more free.
+/// Open addressing: 0 is free, otherwise the index into `SQL_KEYWORDS` plus one. The number of slots is a power of two, and at
+/// least half of them are free.
 static WORDS: [u16; 4096] = index(false);
 static ATTACKS: [u16; 16384] = index(true);
 
-/// Turns texts away that are no entry: a bit for each combination of length and first, second and last letter.
-/// Different ones may share a bit.
+/// Turns away texts that are no entry: a bit for each combination of length and first, second and last letter. Different
+/// combinations may share a bit.
 struct Filter<const WORDS: usize>([u32; WORDS]);
 
-/// Entries, and what stands before a space in them.
+/// Entries, and their parts before a space.
 static ENTRIES: Filter<1024> = Filter::new(true);
-/// What stands before a space in entries.
+/// Parts of entries before a space.
 static BEGINNINGS: Filter<256> = Filter::new(false);
 
 const fn index<const SLOTS: usize>(fingerprints: bool) -> [u16; SLOTS] {
@@ -63,7 +68,7 @@ impl<const WORDS: usize> Filter<WORDS> {
         Self(bits)
     }
 
-    /// The word of a bit, and its number there. Five bits of a letter are the same in either case.
+    /// Returns the word of a bit, and its number there. Five bits of a letter are the same in either case.
     #[inline]
     const fn place(first: u8, second: u8, last: u8, length: usize) -> (usize, usize) {
         let letters = (first % 32) as usize + (second % 32) as usize * 32 + (last % 32) as usize * 1024;
@@ -71,7 +76,7 @@ impl<const WORDS: usize> Filter<WORDS> {
         (place / 32 % WORDS, place % 32)
     }
 
-    /// Whether the text may be one of those that the filter was made of.
+    /// Whether the text may be one of those from which the filter was made.
     #[inline]
     fn passes(&self, text: &[u8]) -> bool {
         let (Some(&first), Some(&last)) = (text.first(), text.last()) else { return false };
@@ -80,8 +85,7 @@ impl<const WORDS: usize> Filter<WORDS> {
     }
 }
 
-/// FNV-1a without regard to case: the keys are short, and a poor distribution would only cost time on a fixed
-/// table.
+/// Hashes by FNV-1a in any case. The keys are short, and a poor distribution would only cost time on a fixed table.
 const fn hash(text: &[u8]) -> usize {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut at = 0;
@@ -92,7 +96,7 @@ const fn hash(text: &[u8]) -> usize {
     (hash ^ (hash >> 32)) as usize
 }
 
-/// The text and the letter of the entry that is `text`, without regard to case.
+/// Returns the text and the letter of the entry `text`, in any case.
 fn find(slots: &[u16], text: &[u8]) -> Option<(&'static [u8], u8)> {
     let mut slot = hash(text);
     loop {
@@ -106,7 +110,7 @@ fn find(slots: &[u16], text: &[u8]) -> Option<(&'static [u8], u8)> {
     }
 }
 
-/// The kind of a word, phrase or operator, without regard to case; `None` when it is not special.
+/// Returns the kind of a word, phrase or operator, in any case; none if it is not special.
 #[inline]
 pub(super) fn word(text: &[u8]) -> Option<Kind> {
     if !ENTRIES.passes(text) {
@@ -115,7 +119,7 @@ pub(super) fn word(text: &[u8]) -> Option<Kind> {
     find(&WORDS, text).and_then(|(_, letter)| Kind::from_letter(letter))
 }
 
-/// The phrase, in upper case, that two words make together with a space between, and its kind.
+/// Returns the phrase of two words with a space between them, in upper case, and its kind.
 #[inline]
 pub(super) fn phrase(left: &[u8], right: &[u8]) -> Option<(&'static [u8], Kind)> {
     let length = left.len() + 1 + right.len();
@@ -129,19 +133,19 @@ pub(super) fn phrase(left: &[u8], right: &[u8]) -> Option<(&'static [u8], Kind)>
     Some((known, Kind::from_letter(letter)?))
 }
 
-/// Whether phrases may begin with `text` and a space; wrong for some texts that none begins with.
+/// Whether phrases may begin with `text` and a space. It is wrong for some texts with which none begins.
 #[inline]
 pub(super) fn begins_phrase(text: &[u8]) -> bool {
     BEGINNINGS.passes(text)
 }
 
-/// Whether a word is neither the beginning of a phrase nor of a kind that attacks are made of.
+/// Whether a word is neither the beginning of a phrase nor of a kind that attacks consist of.
 #[inline]
 pub(super) fn is_plain(text: &[u8]) -> bool {
     !ENTRIES.passes(text) || (!begins_phrase(text) && word(text).is_none_or(Kind::is_plain))
 }
 
-/// Whether a fingerprint, at most five letters of any case, is one of an attack.
+/// Whether a fingerprint, at most five letters in any case, is one of an attack.
 pub(super) fn is_attack(fingerprint: &[u8]) -> bool {
     let mut text = [b'0'; 6];
     let length = 1 + fingerprint.len();

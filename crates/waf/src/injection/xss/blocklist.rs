@@ -1,4 +1,4 @@
-//! What makes markup dangerous: tags, attributes and URL schemes.
+//! Dangerous markup: tags, attributes and URL schemes.
 //!
 //! Browsers of the past ignored NUL anywhere in a name, so names are compared without it.
 
@@ -31,7 +31,7 @@ const TAGS: [&[u8]; 20] = [
 /// First three letters of families of tags: SVG, and XSL style sheets.
 const TAG_FAMILIES: [&[u8]; 2] = [b"SVG", b"XSL"];
 
-/// First five letters of attributes that change what the names of tags and links mean.
+/// First five letters of attributes that change the meaning of the names of tags and links.
 const ATTRIBUTE_FAMILIES: [&[u8]; 2] = [b"XMLNS", b"XLINK"];
 
 /// Attributes whose value is, or may run, code.
@@ -64,14 +64,14 @@ const SCHEMES: [&[u8]; 4] = [b"DATA", b"VIEW-SOURCE", b"JAVA", b"VBSCRIPT"];
 /// Largest value of a character reference; beyond it the reference is text.
 const REFERENCE_LIMIT: u32 = 0x10_00ff;
 
-/// When an attribute is dangerous.
+/// The condition under which an attribute is dangerous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Danger {
     /// With any value.
     Always,
     /// When the value is a URL with a dangerous scheme.
     Url,
-    /// When the value is the name of a dangerous attribute (SVG animations).
+    /// If the value is the name of a dangerous attribute (SVG animations).
     Name,
 }
 
@@ -82,7 +82,7 @@ pub(super) fn is_tag(name: &[u8]) -> bool {
             || TAGS.iter().any(|tag| is_name(name, tag)))
 }
 
-/// When an attribute of this name is dangerous, if ever.
+/// Returns the condition under which an attribute of this name is dangerous, if there is one.
 pub(super) fn attribute(name: &[u8]) -> Option<Danger> {
     if name.len() >= 5 {
         // all event handlers, known or not
@@ -94,14 +94,14 @@ pub(super) fn attribute(name: &[u8]) -> Option<Danger> {
     ATTRIBUTES.iter().find(|(known, _)| is_name(name, known)).map(|&(_, danger)| danger)
 }
 
-/// Whether a URL has a dangerous scheme, however it is encoded.
+/// Whether a URL has a dangerous scheme, in any encoding.
 pub(super) fn is_url(url: &[u8]) -> bool {
     let start = scan::span(url, 0, |byte| !byte.is_ascii_graphic());
     let url = url.get(start..).unwrap_or_default();
     SCHEMES.iter().any(|scheme| is_scheme(url, scheme))
 }
 
-/// Whether the first six bytes of a comment are `word`, NULs aside.
+/// Whether the first six bytes of a comment are `word`, without NULs.
 pub(super) fn is_comment_word(comment: &[u8], word: &[u8]) -> bool {
     comment.get(..6).is_some_and(|first| is_name(first, word))
 }
@@ -116,8 +116,8 @@ fn is_name(name: &[u8], known: &[u8]) -> bool {
     letters.eq(known.iter().copied())
 }
 
-/// Whether `url` begins with `scheme`, with character references decoded and with NULs, line feeds and
-/// whatever control characters come first left out.
+/// Whether `url` begins with `scheme`, with character references decoded, and without NULs, line feeds and control characters
+/// at its beginning.
 fn is_scheme(url: &[u8], scheme: &[u8]) -> bool {
     let mut rest = url;
     let mut expected = scheme.iter();
@@ -133,7 +133,7 @@ fn is_scheme(url: &[u8], scheme: &[u8]) -> bool {
             continue;
         }
         leading = false;
-        // C truncates to a byte after it has changed the case: U+014A passes for J, U+016A does not
+        // C truncates to a byte after the change of case, so U+014A passes for J, and U+016A does not
         let upper = match character {
             0x61..=0x7a => character - 0x20,
             other => other & 0xff,
@@ -146,8 +146,8 @@ fn is_scheme(url: &[u8], scheme: &[u8]) -> bool {
     true
 }
 
-/// The first character of `text` and what follows it. A numeric reference is one character, with or without
-/// its semicolon; a named one is just text.
+/// Returns the first character of `text`, and the rest. A numeric reference is one character, with or without its semicolon; a
+/// named one is just text.
 fn character(text: &[u8]) -> Option<(u32, &[u8])> {
     let (&first, rest) = text.split_first()?;
     let plain = Some((u32::from(first), rest));

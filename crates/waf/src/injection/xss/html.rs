@@ -1,8 +1,7 @@
 //! Markup to tokens, as lenient browsers of the past read it.
 //!
-//! The states are those of the HTML standard's tokenizer (§13.2.5), reduced to what bounds tags, attributes
-//! and comments, with the old browsers' leniency: NUL is ignored in many places, a backtick quotes, `<%`
-//! begins a comment.
+//! The states are those of the HTML standard's tokenizer (§13.2.5), reduced to what bounds tags, attributes and comments, with
+//! the old browsers' leniency: NUL is ignored in many places, a backtick quotes, `<%` begins a comment.
 
 use crate::injection::scan;
 
@@ -18,12 +17,12 @@ pub(super) enum Token<'a> {
     Doctype,
 }
 
-/// Where an input may begin.
+/// The place where an input begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Context {
     /// Between tags.
     Text,
-    /// In a tag, behind an attribute without quotes.
+    /// In a tag, after an attribute without quotes.
     Tag,
     /// In an attribute's value that ends with this quote.
     Value(u8),
@@ -62,7 +61,7 @@ impl<'a> Tokenizer<'a> {
         Self { input, position: 0, state, closing: false }
     }
 
-    /// The next token, or `None` at the end, which may come before the end of the input.
+    /// Returns the next token; none at the end, which may come before the end of the input.
     pub(super) fn next(&mut self) -> Option<Token<'a>> {
         match self.state {
             State::Data => self.data(),
@@ -87,7 +86,7 @@ impl<'a> Tokenizer<'a> {
         self.input.get(self.position).copied()
     }
 
-    /// The text from the position to `end`; reading goes on at `next`, in `state`.
+    /// Makes a token of the text from the position to `end`. Reading continues at `next`, in `state`.
     fn take(&mut self, end: usize, next: usize, state: State) -> &'a [u8] {
         let text = self.input.get(self.position..end).unwrap_or_default();
         self.position = next;
@@ -95,7 +94,7 @@ impl<'a> Tokenizer<'a> {
         text
     }
 
-    /// The text up to `end` if there is one, followed by `skip` bytes that are passed over; otherwise all.
+    /// Makes a token of the text up to `end`, if there is one, and skips `skip` bytes after it; otherwise of everything.
     fn take_until(&mut self, end: Option<usize>, skip: usize, state: State) -> &'a [u8] {
         match end {
             Some(end) => self.take(end, end + skip, state),
@@ -170,7 +169,7 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// Passes over white space and NUL. The byte 0xff passes for the end of the input, as it does in C.
+    /// Skips white space and NUL. The byte 0xff counts as the end of the input, as in C.
     fn skip_white(&mut self) -> Option<u8> {
         self.position = scan::span(self.input, self.position, is_white);
         self.peek().filter(|&byte| byte != 0xff)
@@ -288,7 +287,7 @@ impl<'a> Tokenizer<'a> {
         Token::Comment(self.take_until(end, 1, State::Data))
     }
 
-    /// A comment ends with `-->` or `-!>`; NULs may stand behind the first dash.
+    /// Reads a comment up to `-->` or `-!>`. NULs may follow the first dash.
     fn comment(&mut self) -> Token<'a> {
         let mut from = self.position;
         while let Some(dash) = scan::byte(self.input, from, b'-') {

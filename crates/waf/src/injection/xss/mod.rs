@@ -1,8 +1,8 @@
 //! Detection of cross-site scripting.
 //!
-//! An input is read as the HTML fragment that it would be in five places: as text, in a tag behind an
-//! attribute without quotes, and inside values quoted by `'`, `"` and backtick. It is an attack if any of
-//! these readings has a tag, attribute or comment that can run or load something.
+//! An input is read as the HTML fragment that it would be in five places: as text, in a tag after an attribute without quotes,
+//! and inside values quoted by `'`, `"` and backtick. It is an attack if any of these readings has a tag, attribute or comment
+//! that can run or load something.
 
 mod blocklist;
 mod html;
@@ -17,7 +17,7 @@ const CONTEXTS: [Context; 5] =
 
 /// Whether `input` contains markup that runs or loads something.
 ///
-/// The input is any bytes of any length.
+/// The input may have any bytes and any length.
 #[must_use]
 pub fn xss(input: &[u8]) -> bool {
     // tags, comments and declarations begin with `<`, and attributes have values behind `=`

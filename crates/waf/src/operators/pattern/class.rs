@@ -1,4 +1,4 @@
-//! Sets of bytes in PCRE's patterns: `\d` and its like, bracket classes, POSIX names; and escapes of single bytes.
+//! Sets of bytes in PCRE's patterns: `\d` and the like, bracket classes, POSIX names, and escapes of single bytes.
 
 use regex_syntax::hir::{ClassBytes, ClassBytesRange};
 
@@ -15,15 +15,15 @@ const ALPHA: &[(u8, u8)] = &[(b'A', b'Z'), (b'a', b'z')];
 const ALNUM: &[(u8, u8)] = &[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z')];
 const WORD: &[(u8, u8)] = &[(b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')];
 const XDIGIT: &[(u8, u8)] = &[(b'0', b'9'), (b'A', b'F'), (b'a', b'f')];
-/// Since Perl 5.18 with the vertical tab.
+/// With the vertical tab, since Perl 5.18.
 const SPACE: &[(u8, u8)] = &[(0x09, 0x0d), (b' ', b' ')];
-/// Horizontal space of one byte, 0xA0 among it.
+/// Horizontal space of one byte, including 0xA0.
 const HORIZONTAL: &[(u8, u8)] = &[(b'\t', b'\t'), (b' ', b' '), (0xa0, 0xa0)];
-/// Vertical space of one byte, NEL (0x85) among it.
+/// Vertical space of one byte, including NEL (0x85).
 const VERTICAL: &[(u8, u8)] = &[(0x0a, 0x0d), (0x85, 0x85)];
 const PUNCT: &[(u8, u8)] = &[(b'!', b'/'), (b':', b'@'), (b'[', b'`'), (b'{', b'~')];
 
-/// `\d`, `\D` and so on, without the backslash.
+/// Returns the set of `\d`, `\D` and so on, without the backslash.
 pub(super) fn shorthand(letter: u8) -> Option<ClassBytes> {
     let mut members = set(match letter.to_ascii_lowercase() {
         b'd' => DIGIT,
@@ -40,7 +40,7 @@ pub(super) fn shorthand(letter: u8) -> Option<ClassBytes> {
     Some(members)
 }
 
-/// A POSIX name, in the "C" locale.
+/// Returns the set of a POSIX name, in the "C" locale.
 fn posix(name: &[u8]) -> Option<ClassBytes> {
     Some(set(match name {
         b"alnum" => ALNUM,
@@ -69,12 +69,12 @@ enum Member {
     Nothing,
 }
 
-/// The members of a bracket class up to its closing bracket; the opening one and `^` have been read.
+/// Parses the members of a bracket class up to its closing bracket, after the opening one and `^`.
 pub(super) fn members(parser: &mut Parser<'_>) -> Result<ClassBytes, Beyond> {
     let mut result = ClassBytes::empty();
     let mut quoted = false;
     let mut first = true;
-    // The byte before, if it may start a range; and whether a set stood before, which a hyphen must not follow.
+    // The byte before, if it may start a range; and whether a set came before, which a hyphen must not follow.
     let mut previous: Option<u8> = None;
     let mut after_set = false;
     loop {
@@ -161,11 +161,11 @@ fn member(parser: &mut Parser<'_>, quoted: bool) -> Result<Member, Beyond> {
     }
 }
 
-/// `[:name:]`, or an opening bracket that only looks like one.
+/// Parses `[:name:]`, or an opening bracket that only looks like one.
 fn bracketed(parser: &mut Parser<'_>) -> Result<Member, Beyond> {
     let Some(name) = posix_name(parser.rest()) else { return Ok(Member::Byte(b'[')) };
     let (negated, plain) = name.strip_prefix(b"^").map_or((false, name), |plain| (true, plain));
-    // Without case, upper and lower become alpha before they are negated: the folding here comes after.
+    // Without case, upper and lower become alpha before the negation; the folding here comes after it.
     let foldable = negated && matches!(plain, b"upper" | b"lower");
     match posix(plain).filter(|_| parser.peek() == Some(b':') && !foldable) {
         Some(mut members) => {
@@ -179,7 +179,7 @@ fn bracketed(parser: &mut Parser<'_>) -> Result<Member, Beyond> {
     }
 }
 
-/// The name in `:name:]`, by PCRE2's rule: a closing bracket, or another opening one with the same mark, ends the
+/// Returns the name in `:name:]`, by PCRE2's rule: a closing bracket, or another opening one with the same mark, ends the
 /// search, and the bracket before is a literal.
 pub(super) fn posix_name(text: &[u8]) -> Option<&[u8]> {
     let (&mark, body) = text.split_first()?;
@@ -196,7 +196,7 @@ pub(super) fn posix_name(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// An escape that stands for one byte, inside and outside brackets; the backslash has been read.
+/// Parses an escape that stands for one byte, inside and outside brackets, after the backslash.
 pub(super) fn escaped_byte(parser: &mut Parser<'_>) -> Result<u8, Beyond> {
     let Some(letter) = parser.next() else { return parser.beyond("backslash at the end") };
     Ok(match letter {
@@ -238,7 +238,7 @@ fn number(digits: &[u8], radix: u32) -> Option<u8> {
         .and_then(|value| u8::try_from(value).ok())
 }
 
-/// `{…}` with the digits of a byte.
+/// Parses `{…}` with the digits of a byte.
 fn braced(parser: &mut Parser<'_>, radix: u32) -> Result<u8, Beyond> {
     let body = parser.rest().strip_prefix(b"{").unwrap_or_default();
     let value = body

@@ -1,7 +1,7 @@
 //! Regular expressions with PCRE's meaning, on bytes.
 //!
-//! An expression becomes a finite automaton (crate regex-automata: time linear in the input) if that has exactly the
-//! same meaning; otherwise PCRE2 runs it, under a limit on its steps.
+//! An expression becomes a finite automaton (crate regex-automata, linear time) if that has exactly the same meaning.
+//! Otherwise PCRE2 runs it, with a limit on its steps.
 
 mod class;
 mod pcre;
@@ -17,13 +17,13 @@ pub use translate::{Beyond, translate};
 use super::{Captures, MatchError};
 use crate::limits;
 
-/// The limits under which PCRE2 matches: `SecPcreMatchLimit` and `SecPcreMatchLimitRecursion`.
+/// PCRE2's limits in a match: `SecPcreMatchLimit` and `SecPcreMatchLimitRecursion`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PatternLimits {
     /// Steps in one match.
     pub match_limit: u32,
-    /// Depth of backtracking in one match. Only PCRE2's interpreter counts it: where it is below `match_limit`, patterns
-    /// are not compiled to machine code. Otherwise the match limit is reached first, since each level is a step.
+    /// Depth of backtracking in one match. Only PCRE2's interpreter counts it, so patterns are not compiled to machine code if
+    /// it is below `match_limit`. Otherwise a match reaches the match limit first, since each level is a step.
     pub depth_limit: u32,
 }
 
@@ -47,26 +47,26 @@ impl Default for PatternLimits {
     }
 }
 
-/// Why an expression cannot be run.
+/// Error of the compilation of an expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// PCRE2 refuses it.
+    /// PCRE2 refuses the expression.
     #[error("{message} (at byte {offset} of the pattern)")]
     Syntax {
-        /// PCRE2's words.
+        /// PCRE2's message.
         message: String,
-        /// Where, in bytes.
+        /// Offset in bytes.
         offset: usize,
     },
-    /// It is longer than [`limits::PATTERN_BYTES`].
+    /// The expression is longer than [`limits::PATTERN_BYTES`].
     #[error("the pattern has {0} bytes, more than {max}", max = limits::PATTERN_BYTES)]
     TooLong(usize),
-    /// It has a meaning that neither engine can be given.
+    /// Neither engine can give the expression its meaning.
     #[error("{feature} is not supported (at byte {offset} of the pattern)")]
     NotSupported {
-        /// What it is.
+        /// The construct.
         feature: &'static str,
-        /// Where, in bytes.
+        /// Offset in bytes.
         offset: usize,
     },
 }
@@ -97,7 +97,7 @@ impl Pattern {
         Ok(Pattern { text: text.into(), engine })
     }
 
-    /// Compiles `text` as `@verifyCC` and its like do: with MULTILINE, and no empty match.
+    /// Compiles `text` as `@verifyCC` and the like do: with MULTILINE, and without empty matches.
     pub(super) fn compile_for_numbers(
         text: &[u8],
         limits: &PatternLimits,
@@ -105,12 +105,12 @@ impl Pattern {
         pcre::compile_for_numbers(text, limits)
     }
 
-    /// The expression as it was written.
+    /// The expression as written.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// The expression's tree, parsed anew; `None` if PCRE2 runs it.
+    /// Parses the expression again and returns its tree; none if PCRE2 runs it.
     pub fn hir(&self) -> Option<Hir> {
         match self.engine {
             Engine::Automaton(_) => translate(&self.text).ok(),
@@ -118,7 +118,7 @@ impl Pattern {
         }
     }
 
-    /// Why PCRE2 runs it, if it does.
+    /// Returns the reason why PCRE2 runs it, if it does.
     pub fn beyond_automata(&self) -> Option<Beyond> {
         match self.engine {
             Engine::Automaton(_) => None,
@@ -126,7 +126,8 @@ impl Pattern {
         }
     }
 
-    /// Bytes of heap that the compiled expression takes, without caches; 0 if PCRE2 runs it, which does not tell.
+    /// Returns the bytes of heap that the compiled expression takes, without caches; 0 if PCRE2 runs it, which does not report
+    /// them.
     pub fn memory_usage(&self) -> usize {
         match &self.engine {
             Engine::Automaton(regex) => regex.memory_usage(),
@@ -134,12 +135,12 @@ impl Pattern {
         }
     }
 
-    /// Finds the leftmost match from `start` on; fills `captures` if they are wanted.
+    /// Finds the leftmost match from `start` on. Fills `captures` if they are wanted.
     pub fn find_at(&self, input: &[u8], start: usize, captures: &mut Captures) -> Result<bool, MatchError> {
         match &self.engine {
             Engine::Automaton(regex) => {
                 let input = Input::new(input).range(start..);
-                // Most answers are no, and asking that needs no slots.
+                // Most answers are no, and a test needs no slots.
                 Ok(regex.is_match(input.clone())
                     && (!captures.wanted || with_groups(regex, &input, captures)))
             }

@@ -1,7 +1,7 @@
 //! Expressions that only PCRE2 can run.
 //!
-//! The crate pcre2 has no settings for DOLLAR_ENDONLY and the limits. The limits are set by PCRE2's own verbs at the
-//! start of the expression; the meaning of `$` by writing `\z` in its place.
+//! The crate pcre2 has no settings for DOLLAR_ENDONLY and the limits. PCRE2's own verbs at the start of the expression set the
+//! limits, and `\z` in place of `$` gives its meaning.
 
 use pcre2::bytes::{Regex, RegexBuilder};
 
@@ -9,12 +9,12 @@ use super::{PatternError, PatternLimits};
 use crate::limits::PCRE_JIT_STACK;
 use crate::operators::{Captures, MatchError};
 
-/// As `@rx`.
+/// For `@rx`.
 pub(super) fn compile_rx(text: &[u8], limits: &PatternLimits) -> Result<Regex, PatternError> {
     build(&rewrite(text, Dollar::EndOnly)?, "", false, text, limits)
 }
 
-/// As `@verifyCC`, `@verifyCPF`, `@verifySSN`.
+/// For `@verifyCC`, `@verifyCPF`, `@verifySSN`.
 pub(super) fn compile_for_numbers(text: &[u8], limits: &PatternLimits) -> Result<Regex, PatternError> {
     build(&rewrite(text, Dollar::AsIs)?, "(*NOTEMPTY)", true, text, limits)
 }
@@ -36,7 +36,7 @@ fn build(
             .build(pattern)
     };
     compile(&format!("{verbs}{rewritten}")).map_err(|error| {
-        // The offset in what was rewritten would mislead: ask again with what the rule's author wrote.
+        // An offset in the rewritten text would mislead, so ask again with the author's text.
         let unchanged = std::str::from_utf8(original).ok().and_then(|text| compile(text).err());
         let offset = unchanged.and_then(|error| error.offset()).or(error.offset()).unwrap_or(0);
         let text = error.to_string();
@@ -53,7 +53,7 @@ enum Dollar {
     EndOnly,
 }
 
-/// The expression as text: bytes beyond ASCII as `\xHH`, quotations taken apart, and `$` as it shall be read.
+/// Returns the expression as text: bytes beyond ASCII as `\xHH`, quotations dissolved, and `$` with its meaning.
 fn rewrite(pattern: &[u8], dollar: Dollar) -> Result<String, PatternError> {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut at = 0;
@@ -90,7 +90,7 @@ fn rewrite(pattern: &[u8], dollar: Dollar) -> Result<String, PatternError> {
                     _ => 1,
                 };
             }
-            // A POSIX name has a closing bracket of its own.
+            // A POSIX name has its own closing bracket.
             b'[' if rest.starts_with(b"[:") => {
                 let name = rest[2..].iter().take_while(|b| b.is_ascii_alphabetic() || **b == b'^').count();
                 if rest[2 + name..].starts_with(b":]") {
@@ -150,7 +150,7 @@ pub(super) fn find_at(
     start: usize,
     captures: &mut Captures,
 ) -> Result<bool, MatchError> {
-    // Most answers are no, and asking that needs no block for the groups.
+    // Most answers are no, and a test needs no block for the groups.
     if !regex.is_match_at(input, start).map_err(MatchError::from_pcre)? {
         return Ok(false);
     }

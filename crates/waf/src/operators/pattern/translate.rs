@@ -1,28 +1,28 @@
 //! From PCRE's syntax to [`regex_syntax`]'s tree, byte for byte and with PCRE's meaning.
 //!
-//! Patterns mean what ModSecurity 2 makes of them: PCRE2 10.42 with DOTALL and DOLLAR_ENDONLY, without MULTILINE and
-//! without UTF. Writing the tree directly, rather than another pattern, leaves no room for a second reading: `\x{e9}`
-//! is a byte, `\v` the vertical-space class, `[[&&]` three literals, and `a{,3}` plain text.
+//! Patterns mean what ModSecurity 2 makes of them: PCRE2 10.42 with DOTALL and DOLLAR_ENDONLY, without MULTILINE and without
+//! UTF. Because the tree is built directly and not written as another pattern, there is no second reading: `\x{e9}` is a byte,
+//! `\v` the vertical-space class, `[[&&]` three literals, and `a{,3}` plain text.
 //!
-//! What finite automata cannot express exactly is [`Beyond`]: look-around, back-references, possessive quantifiers,
-//! atomic groups, recursion, conditions, `\Z`, `\R`, `\K`, `^` in multi-line mode. So is whatever PCRE may refuse or
-//! read in a way that is not worth telling twice; PCRE2 has the last word on those.
+//! [`Beyond`] stands for everything that finite automata cannot express exactly: look-around, back-references, possessive
+//! quantifiers, atomic groups, recursion, conditions, `\Z`, `\R`, `\K`, `^` in multi-line mode. It also stands for patterns
+//! that PCRE may refuse or read in a way that is not worth repeating here; PCRE2 decides about those.
 
 use regex_syntax::hir::{Capture, Class, ClassBytes, ClassBytesRange, Hir, HirKind, Look, Repetition};
 
 use super::class;
 use crate::limits;
 
-/// Something that only PCRE2 can run, or judge.
+/// A construct that only PCRE2 can run, or judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Beyond {
-    /// What it is, in a few words.
+    /// The construct, in a few words.
     pub feature: &'static str,
-    /// Where, in bytes from the start of the pattern.
+    /// Offset in bytes from the start of the pattern.
     pub offset: usize,
 }
 
-/// Settings that `(?i)` and its like change up to the end of the group.
+/// Settings that `(?i)` and the like change up to the end of the group.
 #[derive(Debug, Clone, Copy)]
 struct Flags {
     ignore_case: bool,
@@ -51,11 +51,11 @@ pub(super) struct Parser<'p> {
 
 /// A piece of a branch.
 enum Item {
-    /// Something that a quantifier may follow.
+    /// An atom that a quantifier may follow.
     Atom(Hir),
     /// An assertion: `^`, `$`, `\b`.
     Look(Look),
-    /// Nothing: a comment or a change of flags. The bool says whether a quantifier would reach past it.
+    /// Nothing: a comment or a change of flags. The bool says whether a quantifier would apply to the piece before.
     Nothing,
 }
 
@@ -86,7 +86,7 @@ impl<'p> Parser<'p> {
         found
     }
 
-    /// Branches up to a closing parenthesis or the end. A flag that one branch sets holds in those after it.
+    /// Parses branches up to a closing parenthesis or the end. A flag that one branch sets is valid in those after it.
     fn alternation(&mut self, mut flags: Flags) -> Result<Hir, Beyond> {
         let mut branches = vec![self.branch(&mut flags)?];
         while self.skip(b"|") {
@@ -117,7 +117,7 @@ impl<'p> Parser<'p> {
         Ok(Hir::concat(items))
     }
 
-    /// The next piece, or `None` at the end of the pattern.
+    /// Parses the next piece; none at the end of the pattern.
     fn item(&mut self, flags: &mut Flags) -> Result<Option<Item>, Beyond> {
         if self.quoted {
             if self.skip(b"\\E") {
@@ -133,7 +133,7 @@ impl<'p> Parser<'p> {
             b'(' => self.group(flags)?,
             b'.' if flags.dot_all => Item::Atom(any_byte()),
             b'.' => Item::Atom(class_of(&[(0, b'\n' - 1), (b'\n' + 1, 0xff)])),
-            // PCRE does not match after a newline at the very end, the automaton would.
+            // PCRE does not match after a newline at the very end, but the automaton would.
             b'^' if flags.multi_line => return self.beyond("^ in multi-line mode"),
             b'^' => Item::Look(Look::Start),
             b'$' if flags.multi_line => Item::Look(Look::EndLF),
@@ -147,7 +147,7 @@ impl<'p> Parser<'p> {
         Ok(Some(item))
     }
 
-    /// Reads what may stand between an atom and its quantifier: comments and empty quotations.
+    /// Skips what may be between an atom and its quantifier: comments and empty quotations.
     fn skip_to_quantifier(&mut self) {
         loop {
             if self.quoted {
@@ -182,8 +182,8 @@ impl<'p> Parser<'p> {
         if max == Some(0) {
             return self.beyond("quantifier of zero");
         }
-        // PCRE ends a loop at its first empty round, and keeps what that round captured; the automaton does neither.
-        // That is the same only if the empty match comes last and nothing is captured.
+        // PCRE ends a loop at its first empty round, and keeps the captures of that round; the automaton does neither. The
+        // results are equal only if the empty match comes last and nothing is captured.
         let properties = atom.properties();
         let loops = max != Some(1) && properties.minimum_len() == Some(0);
         if loops && (properties.explicit_captures_len() > 0 || !prefers_text(&atom)) {
@@ -192,7 +192,7 @@ impl<'p> Parser<'p> {
         Ok(Hir::repetition(Repetition { min, max, greedy, sub: Box::new(atom) }))
     }
 
-    /// The quantifier that stands here, without its `?` or `+`.
+    /// Parses the quantifier at this position, without its `?` or `+`.
     fn quantifier(&mut self) -> Result<Option<(u32, Option<u32>)>, Beyond> {
         self.skip_to_quantifier();
         if self.quoted {
@@ -217,7 +217,7 @@ impl<'p> Parser<'p> {
         Ok(Some(range))
     }
 
-    /// `{n}`, `{n,}` or `{n,m}` at `from`, with the position behind it. Anything else there is literal text.
+    /// Parses `{n}`, `{n,}` or `{n,m}` at `from`, and returns the position after it. Anything else there is literal text.
     fn counted(&self, from: usize) -> Option<(u32, Option<u32>, usize)> {
         let text = self.pattern.get(from + 1..)?;
         let close = text.iter().take(24).position(|&b| b == b'}')?;
@@ -226,7 +226,7 @@ impl<'p> Parser<'p> {
             if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
                 return None;
             }
-            // Digits only, so that what cannot be parsed is too large.
+            // Digits only, so a number that does not parse is too large.
             Some(std::str::from_utf8(digits).ok()?.parse().unwrap_or(u32::MAX))
         };
         match text[..close].iter().position(|&b| b == b',') {
@@ -251,7 +251,7 @@ impl<'p> Parser<'p> {
         Ok(Hir::class(Class::Bytes(set)))
     }
 
-    /// A group, comment or change of flags; the opening parenthesis has been read.
+    /// Parses a group, comment or change of flags, after the opening parenthesis.
     fn group(&mut self, flags: &mut Flags) -> Result<Item, Beyond> {
         if self.peek() == Some(b'*') {
             return self.beyond("verb");
@@ -284,7 +284,7 @@ impl<'p> Parser<'p> {
         self.groups += 1;
         let index = self.groups;
         let sub = Box::new(self.nested(flags)?);
-        // Names cannot be referred to from rules, so they are not kept.
+        // Rules cannot refer to names, so they are not kept.
         Ok(Item::Atom(Hir::capture(Capture { index, name: None, sub })))
     }
 
@@ -300,7 +300,7 @@ impl<'p> Parser<'p> {
         self.capture(flags)
     }
 
-    /// `(?i)` and `(?i:…)`; of the letters only i, s and m.
+    /// Parses `(?i)` and `(?i:…)`; of the letters only i, s and m.
     fn flags(&mut self, flags: &mut Flags) -> Result<Item, Beyond> {
         let mut changed = *flags;
         let mut on = true;
@@ -336,7 +336,7 @@ impl<'p> Parser<'p> {
         Ok(hir)
     }
 
-    /// An escape outside brackets; the backslash has been read.
+    /// Parses an escape outside brackets, after the backslash.
     fn escape(&mut self, flags: Flags) -> Result<Item, Beyond> {
         let Some(byte) = self.peek() else { return self.beyond("backslash at the end") };
         if let Some(set) = class::shorthand(byte) {

@@ -1,5 +1,10 @@
-//! An expression on a document: which nodes it selects. Each node that is looked at and each byte of a compared value is work,
-//! and work is bounded.
+//! Evaluation of an expression: the nodes that it selects. Each visited node and each byte of a compared value is work, and
+//! work is bounded.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "a document of 4 GiB is never parsed: see document::Index"
+)]
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
@@ -9,18 +14,18 @@ use super::{Axis, Expr, Operator, Start, Step, Test};
 use crate::body::xml::document::{Attribute, Document, Index, Kind, Name};
 use crate::limits::XPATH_WORK;
 
-/// A node. Their order is that of the document: an element before its attributes, these before what is in it.
+/// A node. Nodes are ordered as in the document: an element before its attributes, these before its contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct NodeRef {
-    /// 0 for the root of the document, above the root element; else one more than the index of an element or text.
+    /// 0 for the root of the document, above the root element; else the index of an element or text plus one.
     node: Index,
-    /// 0 for the node itself; else one more than the number of one of its attributes.
+    /// 0 for the node itself; else the number of one of its attributes plus one.
     attribute: Index,
 }
 
 const ROOT: NodeRef = NodeRef { node: 0, attribute: 0 };
 
-/// Context in which an expression is evaluated.
+/// The context of an evaluation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context {
     pub(super) node: NodeRef,
@@ -41,18 +46,18 @@ impl<'d> Evaluation<'d> {
         Evaluation { document, work: Cell::new(0), parents: OnceCell::new() }
     }
 
-    /// Whether there was more work than is done.
+    /// Whether the evaluation ran out of work.
     pub(super) fn is_exhausted(&self) -> bool {
         self.work.get() > XPATH_WORK
     }
 
-    /// Counts work; false if there was too much.
+    /// Counts work. Returns false if it ran out.
     fn works(&self, amount: usize) -> bool {
         self.work.set(self.work.get().saturating_add(amount));
         !self.is_exhausted()
     }
 
-    /// The nodes that an expression selects.
+    /// Returns the nodes that an expression selects.
     pub(super) fn select(&self, expr: &Expr) -> Vec<NodeRef> {
         self.nodes(expr, Context { node: ROOT, position: 1, size: 1 })
     }
@@ -60,7 +65,7 @@ impl<'d> Evaluation<'d> {
     fn nodes(&self, expr: &Expr, context: Context) -> Vec<NodeRef> {
         match self.value(expr, context) {
             Value::Nodes(nodes) => nodes,
-            // The parser lets no other type come here.
+            // The parser lets no other type reach this.
             _ => Vec::new(),
         }
     }
@@ -111,7 +116,7 @@ impl<'d> Evaluation<'d> {
         }
     }
 
-    /// §3.4: a node-set compares if one of its nodes does.
+    /// Compares values. By §3.4 a node-set compares if one of its nodes does.
     fn compares(&self, operator: Operator, left: Value<'d>, right: Value<'d>) -> bool {
         match (left, right) {
             (Value::Boolean(boolean), other) => {
@@ -138,7 +143,7 @@ impl<'d> Evaluation<'d> {
         }
     }
 
-    /// The same without node-sets.
+    /// Compares values that are no node-sets.
     fn compares_plain(&self, operator: Operator, left: &Value<'d>, right: &Value<'d>) -> bool {
         let number = |value: &Value<'d>| match value {
             Value::Text(text) => number_of(text),
@@ -161,7 +166,7 @@ impl<'d> Evaluation<'d> {
         }
     }
 
-    /// Keeps the nodes of which a predicate holds.
+    /// Keeps the nodes for which a predicate is true.
     fn filter(&self, nodes: &mut Vec<NodeRef>, predicate: &Expr) {
         let size = nodes.len();
         let mut position = 0;
@@ -177,7 +182,7 @@ impl<'d> Evaluation<'d> {
 
     fn step(&self, context: &[NodeRef], step: &Step) -> Vec<NodeRef> {
         let mut selected = Vec::new();
-        // Nodes below this were looked at for a context node around this one.
+        // Nodes below this were visited for a context node around this one.
         let mut done = 0;
         for &node in context {
             let first = selected.len();
@@ -206,7 +211,7 @@ impl<'d> Evaluation<'d> {
         selected
     }
 
-    /// The nodes of an axis that the test means, in document order.
+    /// Returns the nodes of an axis that the test includes, in document order.
     fn walk(&self, from: NodeRef, step: &Step, done: &mut usize, found: &mut Vec<NodeRef>) {
         let nodes = &self.document.nodes;
         let mut push = |node: NodeRef| {
@@ -279,7 +284,7 @@ impl<'d> Evaluation<'d> {
             (_, Kind::Entity(_)) => false,
             (Test::Node, _) => true,
             (Test::Text, kind) => node.attribute == 0 && matches!(kind, Kind::Text(_)),
-            // The principal node type of the axis `attribute` is the attribute, of others the element (§2.3).
+            // The principal node type of the axis `attribute` is the attribute, that of others the element (§2.3).
             (Test::Name(test), _) if (node.attribute > 0) == (step.axis == Axis::Attribute) => {
                 self.name(node).is_some_and(|name| test.matches(self.document, name))
             }
@@ -296,7 +301,7 @@ impl<'d> Evaluation<'d> {
         Some(NodeRef { node: parents[index as usize], attribute: 0 })
     }
 
-    /// The attributes of an element.
+    /// Returns the attributes of an element.
     fn element_of(&self, node: NodeRef) -> Option<&'d [Attribute]> {
         let index = node.node.checked_sub(1).filter(|_| node.attribute == 0)?;
         match &self.document.nodes[index as usize].kind {
@@ -326,7 +331,7 @@ impl<'d> Evaluation<'d> {
         self.name(node).map_or("", |name| self.document.source_text(&name.local))
     }
 
-    /// The name with its prefix, as it was written.
+    /// Returns the name with its prefix, as written.
     pub(super) fn qualified_name(&self, node: NodeRef) -> &'d str {
         let Some(name) = self.name(node) else { return "" };
         let before = self.document.source_text(&(0..name.local.start));
@@ -344,7 +349,7 @@ impl<'d> Evaluation<'d> {
         index.and_then(|index| self.document.namespaces.get(index as usize)).map_or("", String::as_str)
     }
 
-    /// The string-value of a node (§5).
+    /// Returns the string-value of a node (§5).
     pub(super) fn string(&self, node: NodeRef) -> Cow<'d, str> {
         let text = match self.attribute(node) {
             Some(attribute) => Cow::Borrowed(self.document.text(&attribute.value)),
@@ -359,7 +364,7 @@ fn at(index: usize) -> NodeRef {
     NodeRef { node: index as Index + 1, attribute: 0 }
 }
 
-/// For each node the number of its parent as in [`NodeRef`].
+/// Returns for each node the number of its parent, as in [`NodeRef`].
 fn parents(document: &Document<'_>) -> Vec<Index> {
     let mut parents = Vec::with_capacity(document.nodes.len());
     let mut open: Vec<(Index, Index)> = Vec::new();

@@ -66,7 +66,7 @@ functions! {
 }
 
 impl Function {
-    /// Checks the arguments; the error is the rest of a sentence.
+    /// Checks the arguments. The error is the rest of a sentence.
     pub(super) fn check(self, arguments: &[Kind]) -> Result<(), String> {
         let (least, most) = self.arguments();
         if !(least..=most).contains(&arguments.len()) {

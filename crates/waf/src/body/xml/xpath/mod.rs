@@ -1,9 +1,9 @@
 //! XPath 1.0 expressions in targets such as `XML:/*` and `XML://item[@id='7']`: location paths with predicates.
 //!
-//! Own code, since the documents here are those of a lenient, bounded reader, and its work must be bounded too. What
-//! selects nothing in ModSecurity 2 or would need what a [`Document`] does not keep is an error when rules are loaded:
-//! relative paths, expressions that are no node-set, comments and processing instructions, variables, `id()` and `lang()`,
-//! and the axes `following`, `preceding` and `namespace`.
+//! Our own code, since the documents are those of a lenient, bounded reader, and the work must be bounded too. Some
+//! expressions select nothing in ModSecurity 2, or need data that a [`Document`] does not keep. They do not load: relative
+//! paths, expressions that are no node-set, comments and processing instructions, variables, `id()` and `lang()`, and the axes
+//! `following`, `preceding` and `namespace`.
 
 mod evaluate;
 mod functions;
@@ -16,7 +16,7 @@ use evaluate::Evaluation;
 use functions::Function;
 use std::borrow::Cow;
 
-/// An expression that was understood; it selects nodes.
+/// A parsed expression. It selects nodes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct XPath(Expr);
 
@@ -48,12 +48,12 @@ enum Operator {
     Modulo,
 }
 
-/// Where a path begins.
+/// The start of a path.
 #[derive(Debug, Clone, PartialEq)]
 enum Start {
     /// `/`
     Root,
-    /// The node that a predicate is asked of.
+    /// The node of the predicate.
     Context,
     /// `(…)[…]`
     Filter(Box<Expr>, Vec<Expr>),
@@ -91,28 +91,28 @@ enum Test {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct NameTest {
-    /// None without a prefix, which with `*` is any namespace and with a name is none.
+    /// None without a prefix: with `*` any namespace, with a name no namespace.
     namespace: Option<String>,
     /// None for `*`.
     local: Option<String>,
 }
 
 impl XPath {
-    /// Understands an expression such as `/a/b`, `//a[@id='1']`, `/a/b[2]/text()`, `//a|//b`. The error says what is wrong
-    /// or not supported, and where.
+    /// Parses an expression such as `/a/b`, `//a[@id='1']`, `/a/b[2]/text()`, `//a|//b`. The error says what is wrong or not
+    /// supported, and where.
     pub fn parse(text: &str) -> Result<XPath, String> {
         XPath::parse_with_namespaces(text, &[])
     }
 
-    /// The same for expressions with prefixes: `namespaces` are pairs of prefix and name, from actions `xmlns`.
+    /// Parses an expression with prefixes: `namespaces` are pairs of prefix and name, from actions `xmlns`.
     pub fn parse_with_namespaces(text: &str, namespaces: &[(&str, &str)]) -> Result<XPath, String> {
         parse::parse(text, namespaces).map(XPath)
     }
 
-    /// The string-values of the nodes that it selects, in document order. Those of elements include all text within them.
+    /// Returns the string-values of the nodes that it selects, in document order. Those of elements include all text in them.
     ///
-    /// At most [`XML_VALUES`] bytes are copied, and at most [`XPATH_WORK`](crate::limits::XPATH_WORK) is done; what is beyond
-    /// is left out, and `false` comes back.
+    /// It copies at most [`XML_VALUES`] bytes and does at most [`XPATH_WORK`](crate::limits::XPATH_WORK) of work. Beyond that
+    /// it leaves values out, and returns `false`.
     pub fn values<'d>(&self, document: &'d Document<'_>) -> (Vec<Cow<'d, [u8]>>, bool) {
         if document.nodes.is_empty() {
             return (Vec::new(), true);

@@ -9,9 +9,9 @@ struct Parser<'t> {
     text: &'t str,
     cursor: Cursor<'t>,
     namespaces: &'t [(&'t str, &'t str)],
-    /// Brackets and parentheses that are open.
+    /// Depth of open brackets and parentheses.
     depth: usize,
-    /// Predicates that are open: only in one does a path begin at a node.
+    /// Depth of open predicates: a path begins at a node only in one.
     predicates: usize,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn parse(text: &str, namespaces: &[(&str, &str)]) -> Result<Expr> {
     }
 }
 
-/// Operators from the loosest to the tightest. A longer one stands before one that it begins with.
+/// Operators from the loosest to the tightest. A longer one comes before its own prefix.
 const LEVELS: [&[(&str, Operator)]; 6] = [
     &[("or", Operator::Or)],
     &[("and", Operator::And)],
@@ -63,7 +63,7 @@ impl<'t> Parser<'t> {
         format!("{problem} at `{}` in the XPath expression `{}`", self.cursor.rest.trim_start(), self.text)
     }
 
-    /// Skips white space and `literal`, if that is next.
+    /// Skips white space, and `literal` if it is next.
     fn take(&mut self, literal: &str) -> bool {
         self.cursor.space();
         self.cursor.take(literal)
@@ -160,7 +160,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A parenthesis, literal, number or call; `None` where a step begins.
+    /// Parses a parenthesis, literal, number or call; none where a step begins.
     fn primary(&mut self) -> Result<Option<Expr>> {
         if self.take("(") {
             let inner = self.nested(|this| this.binary(0))?;
@@ -316,12 +316,12 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// `descendant-or-self::node()`, which `//` stands for.
+/// Returns `descendant-or-self::node()`, for which `//` stands.
 fn any_below() -> Step {
     Step { axis: Axis::DescendantOrSelf, test: Test::Node, predicates: Vec::new(), positional: false }
 }
 
-/// Result of an expression.
+/// Returns the type of an expression.
 fn kind(expr: &Expr) -> Kind {
     match expr {
         Expr::Number(_) | Expr::Negate(_) => Kind::Number,
@@ -337,7 +337,7 @@ fn kind(expr: &Expr) -> Kind {
     }
 }
 
-/// Whether `position()` or `last()` of the predicate itself is asked for.
+/// Whether the predicate itself asks for `position()` or `last()`.
 fn asks_position(expr: &Expr) -> bool {
     match expr {
         Expr::Call(Function::Position | Function::Last, _) => true,
