@@ -1,4 +1,4 @@
-//! One exclusion: which rule is not to look at which parameter of which requests, and that as rule text.
+//! An exclusion: a rule no longer reads a parameter of some requests. Also its form as rule text.
 
 use event::ByteString;
 use seclang::variable::Variable;
@@ -9,7 +9,7 @@ use crate::pattern;
 use crate::refused::Refused;
 use crate::site::Sites;
 
-/// Which rule does not look at what.
+/// An exclusion of a rule, or of a variable from a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -22,28 +22,28 @@ pub struct Exclusion {
     /// The path as clients send it, without a query. None: all paths.
     #[serde(default)]
     pub path: Option<ByteString>,
-    /// Whether `path` is the whole path or its beginning.
+    /// Whether `path` is the whole path or a prefix.
     #[serde(default)]
     pub path_match: PathMatch,
-    /// The variable that the rule shall not look at, as events name it: `ARGS:comment`, `REQUEST_HEADERS:Referer`,
-    /// `REQUEST_URI`. None: the rule is not run at all.
+    /// The variable that the rule no longer reads, as events name it: `ARGS:comment`, `REQUEST_HEADERS:Referer`,
+    /// `REQUEST_URI`. None: the rule does not run at all.
     #[serde(default)]
     pub parameter: Option<ByteString>,
 }
 
-/// How a path is compared.
+/// Comparison of a path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PathMatch {
-    /// It is the whole path.
+    /// The whole path is equal.
     #[default]
     Exact,
-    /// It is the path's beginning.
+    /// The path begins so.
     Prefix,
 }
 
-/// Why the rule with that id must not be excluded, by the numbers that the Core Rule Set gives its files.
+/// Returns the reason why the rule with that id must not be excluded, by the numbers of the Core Rule Set's files.
 pub fn is_blocking(rule: u64) -> Option<&'static str> {
     match rule {
         900_000..=901_999 => Some("sets the scores up"),
@@ -55,7 +55,7 @@ pub fn is_blocking(rule: u64) -> Option<&'static str> {
 }
 
 impl Exclusion {
-    /// Whether it takes all that `other` takes, as far as that can be told by comparing names.
+    /// Whether it covers everything that `other` covers, as far as a comparison of names can tell.
     pub fn covers(&self, other: &Self) -> bool {
         let path = match (&self.path, &other.path) {
             (None, _) => true,
@@ -72,7 +72,7 @@ impl Exclusion {
             && (self.parameter.is_none() || self.parameter == other.parameter)
     }
 
-    /// Whether it may be written at all.
+    /// Checks that the exclusion may be made.
     ///
     /// # Errors
     /// See [`Refused`].
@@ -80,8 +80,8 @@ impl Exclusion {
         self.to_seclang(limits::FIRST_ID, sites).map(|_| ())
     }
 
-    /// A rule of phase 1 with this id that excludes, as ASCII text that ModSecurity 2 and libmodsecurity 3 read as well. It
-    /// has to stand before the rule that it excludes.
+    /// Returns a rule of phase 1 with this id that excludes, as ASCII text that ModSecurity 2 and libmodsecurity 3 read too.
+    /// It must be loaded before the rule that it excludes.
     ///
     /// # Errors
     /// See [`Refused`].
@@ -114,7 +114,7 @@ impl Exclusion {
             let condition = format!("REQUEST_HEADERS:Host \"{negated}@rx {}\"", host.pattern);
             conditions.push((condition, "t:none,t:lowercase"));
         }
-        // ModSecurity runs ctl as soon as its link matches: it has to stand in the last one.
+        // ModSecurity runs ctl as soon as its link matches, so it must be in the last one.
         Ok(match &conditions[..] {
             [] => format!("SecAction \"id:{id},phase:1,pass,nolog,t:none,{control}\"\n"),
             [(condition, look)] => {
@@ -149,7 +149,7 @@ fn path_condition(path: &ByteString, path_match: PathMatch) -> Result<String, Re
     if bytes.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
         return refuse("no request can have it");
     }
-    // what @streq takes as it stands, in every parser
+    // the bytes that @streq takes literally, in every parser
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/_-.~!&,;=:@*'".contains(byte);
     if bytes.iter().all(plain) {
         let operator = match path_match {
@@ -158,7 +158,7 @@ fn path_condition(path: &ByteString, path_match: PathMatch) -> Result<String, Re
         };
         return Ok(format!("REQUEST_FILENAME \"@{operator} {}\"", String::from_utf8_lossy(bytes)));
     }
-    // libmodsecurity decodes paths before phase 1; ModSecurity 2 and monban see them as they are sent
+    // libmodsecurity decodes paths before phase 1; ModSecurity 2 and monban see them as sent
     let end = if path_match == PathMatch::Exact { "\\z" } else { "" };
     let sent = pattern::literal(bytes);
     Ok(match pattern::decoded_path(bytes) {
@@ -169,7 +169,7 @@ fn path_condition(path: &ByteString, path_match: PathMatch) -> Result<String, Re
     })
 }
 
-/// The path and how it is compared, of an operator that `path_condition` wrote.
+/// Returns the path and its comparison, from an operator that `path_condition` wrote.
 pub(crate) fn path_of(operator: &str, argument: &[u8]) -> Option<(ByteString, PathMatch)> {
     match operator {
         "streq" => Some((argument.into(), PathMatch::Exact)),
@@ -196,7 +196,7 @@ pub(crate) fn path_of(operator: &str, argument: &[u8]) -> Option<(ByteString, Pa
     }
 }
 
-/// A variable as an event names it, in two parts.
+/// Splits a variable, as an event names it, into its two parts.
 pub(crate) fn variable_of(variable: &[u8]) -> (Option<Variable>, Option<&[u8]>) {
     let (name, key) = match variable.iter().position(|byte| *byte == b':') {
         Some(colon) => (&variable[..colon], Some(&variable[colon + 1..])),
@@ -205,7 +205,7 @@ pub(crate) fn variable_of(variable: &[u8]) -> (Option<Variable>, Option<&[u8]>) 
     (std::str::from_utf8(name).ok().and_then(Variable::from_name), key)
 }
 
-/// The targets that take a variable from a rule, for every ModSecurity.
+/// Returns the targets that remove a variable from a rule, for every ModSecurity.
 fn targets(variable: &ByteString) -> Result<Vec<String>, Refused> {
     use Variable as V;
     let refuse = |why: &str| Err(Refused::Variable { variable: variable.clone(), why: why.to_owned() });
@@ -239,7 +239,8 @@ fn targets(variable: &ByteString) -> Result<Vec<String>, Refused> {
                 let limit = limits::PARAMETER_BYTES;
                 return Err(Refused::TooLong { what: "the parameter's name", limit, unit: "bytes" });
             }
-            // what libmodsecurity's parser takes; ModSecurity 2 takes more, but only in quotes that the other refuses
+            // the bytes that libmodsecurity's parser takes; ModSecurity 2 takes more, but only in quotes that the other
+            // refuses
             let writable = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:/[]$".contains(byte);
             if key[0] == b'/' || !key.iter().all(writable) {
                 return refuse("the name holds characters that not every ModSecurity can read in a rule");
@@ -247,7 +248,7 @@ fn targets(variable: &ByteString) -> Result<Vec<String>, Refused> {
             // all of it is ASCII
             Ok(vec![format!("{known}:{}", String::from_utf8_lossy(key))])
         }
-        // ModSecurity 2 takes only the one, libmodsecurity only the other
+        // ModSecurity 2 takes only the first, libmodsecurity only the second
         (V::Xml, _) => Ok(vec!["XML".to_owned(), "XML:/*".to_owned()]),
         (
             V::QueryString

@@ -1,7 +1,7 @@
-//! The file of exclusions: rule text that a person can edit, read and added to without touching what is not understood.
+//! The file of exclusions: rule text that a person can edit. monban reads it and adds to it, and leaves unknown text as it is.
 //!
 //! An exclusion is a paragraph: it begins with the comment line `# monban exclusion` and ends at an empty line. Comment lines
-//! of the form `#   key: value` tell why it is there, the rules behind them what it does:
+//! of the form `#   key: value` give its reason, and the rules after them its effect:
 //!
 //! ```text
 //! # monban exclusion
@@ -13,8 +13,8 @@
 //! SecRule REQUEST_FILENAME "@streq /comment" "id:80000,phase:1,pass,nolog,t:none,ctl:ruleRemoveTargetById=942100;ARGS:text"
 //! ```
 //!
-//! In values, control characters and backslashes stand as `\xhh`, so that no value can end its comment. All other text is the
-//! owner's: it is kept byte for byte.
+//! In values, control characters and backslashes are written as `\xhh`, so that no value can end its comment. All other text
+//! belongs to the owner and stays byte for byte.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -31,22 +31,22 @@ use crate::limits;
 use crate::refused::Refused;
 use crate::site::Sites;
 
-/// What the first line of an exclusion says behind its `#`.
+/// The first line of an exclusion after its `#`.
 const HEADER: &[u8] = b"monban exclusion";
 
-/// Why an exclusion is there.
+/// Reason, author and duration of an exclusion.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Note {
-    /// For people.
+    /// Reason, for people.
     pub reason: String,
-    /// Who made it.
+    /// Author.
     pub author: String,
-    /// When.
+    /// Time of creation.
     pub created: Option<Timestamp>,
-    /// From when on it no longer holds; none: it stays.
+    /// Time of expiry; null: it stays.
     pub expires: Option<Timestamp>,
-    /// The event that led to it.
+    /// Event that led to it.
     pub event: Option<EventId>,
 }
 
@@ -56,16 +56,16 @@ pub struct Note {
 // the audit trail has entries, too: of two schemas of one name the API's description keeps one
 #[cfg_attr(feature = "openapi", schema(as = ExclusionEntry))]
 pub struct Entry {
-    /// Its rule's id.
+    /// Id of its rule.
     pub id: u64,
-    /// What it excludes, as far as its text is of the form that monban writes: a path that a hand-written pattern means is
-    /// not told, the first of several excluded rules is. The site is the one that its comment names.
+    /// The exclusion, if its text has the form that monban writes: the path of a hand-written pattern is missing, and of
+    /// several excluded rules it has the first. The site is the one in its comment.
     #[serde(flatten)]
     pub exclusion: Exclusion,
-    /// Why.
+    /// Reason, author and duration.
     #[serde(flatten)]
     pub note: Note,
-    /// The whole paragraph; bytes that are not UTF-8 are replaced.
+    /// The whole paragraph, with bytes that are not UTF-8 replaced.
     pub seclang: String,
     /// Its first line, counted from 1.
     pub line: u32,
@@ -73,18 +73,18 @@ pub struct Entry {
     span: Range<usize>,
 }
 
-/// Something in a file that looks like an exclusion and is none, or one that cannot be kept in time.
+/// A paragraph that looks like an exclusion and is none, or one that cannot expire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = Problem))]
 pub struct FileProblem {
     /// The line, counted from 1.
     pub line: u32,
-    /// What is wrong.
+    /// The error.
     pub message: String,
 }
 
-/// A file of exclusions, read.
+/// A parsed file of exclusions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExclusionFile {
     text: Vec<u8>,
@@ -93,7 +93,7 @@ pub struct ExclusionFile {
 }
 
 impl ExclusionFile {
-    /// Reads the text of a file. What is no exclusion is kept and left alone.
+    /// Parses the text of a file. Other text than exclusions stays as it is.
     ///
     /// # Errors
     /// [`Refused::TooLong`] beyond [`limits::FILE_BYTES`].
@@ -126,26 +126,26 @@ impl ExclusionFile {
         &self.entries
     }
 
-    /// The fault.
+    /// The errors in the file.
     pub fn problems(&self) -> &[FileProblem] {
         &self.problems
     }
 
-    /// The exclusion with that id.
+    /// Returns the exclusion with that id.
     pub fn find(&self, id: u64) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.id == id)
     }
 
-    /// Names this very text: two texts with one version are the same.
+    /// Returns the version: two texts with one version are equal.
     pub fn version(&self) -> String {
         version(&self.text)
     }
 
-    /// A file with one more exclusion at its end, and the exclusion's id: the lowest that is neither in the file, nor below
-    /// `least`, nor `taken` by another rule.
+    /// Returns a file with one more exclusion at its end, and the exclusion's id: the lowest that is neither in the file, nor
+    /// below `least`, nor `taken` by another rule.
     ///
     /// # Errors
-    /// See [`Refused`]; the reason must say something, and the file must load as it stands.
+    /// See [`Refused`]. The file must load as it is.
     pub fn add(
         &self,
         exclusion: &Exclusion,
@@ -174,18 +174,18 @@ impl ExclusionFile {
         self.with_paragraph(paragraph.as_bytes(), id)
     }
 
-    /// The exclusion of the file that takes at least as much as this one would. One that somebody has written in another
-    /// form than monban's is not found: what it takes cannot be told for certain.
+    /// Returns the exclusion of the file that covers at least as much as this one. It does not find one that somebody wrote in
+    /// another form than monban's, because nobody can tell for certain what that covers.
     pub fn covering(&self, exclusion: &Exclusion, sites: &Sites) -> Option<&Entry> {
         let covers =
             |entry: &&Entry| entry.exclusion.covers(exclusion) && is_text_of(entry, &entry.exclusion, sites);
         self.entries.iter().find(covers)
     }
 
-    /// The ids that the next exclusions get, one after the other: see [`ExclusionFile::add`].
+    /// Returns the ids of the next exclusions, one after the other: see [`ExclusionFile::add`].
     ///
     /// # Errors
-    /// [`Refused::TooMany`], and [`Refused::File`] where the file does not load as it stands.
+    /// [`Refused::TooMany`], and [`Refused::File`] if the file does not load as it is.
     pub fn free_ids<'a>(
         &self,
         least: u64,
@@ -207,7 +207,7 @@ impl ExclusionFile {
         Ok(all.filter(move |id| !ids.contains(id) && !taken(*id)))
     }
 
-    /// With a paragraph at the end that must be read back as one exclusion, and all others as before.
+    /// Adds a paragraph at the end. It must parse as one exclusion, and all others as before.
     fn with_paragraph(&self, paragraph: &[u8], id: u64) -> Result<(Self, u64), Refused> {
         let mut text = self.text.clone();
         if !text.is_empty() && !text.ends_with(b"\n") {
@@ -232,7 +232,7 @@ impl ExclusionFile {
         Ok((file, id))
     }
 
-    /// A file without that exclusion.
+    /// Returns a file without that exclusion.
     ///
     /// # Errors
     /// [`Refused::Unknown`].
@@ -241,7 +241,7 @@ impl ExclusionFile {
         Self::read(without(&self.text, &entry.span))
     }
 
-    /// A file without the exclusions whose time is over, and these; `None` if there are none.
+    /// Returns a file without expired exclusions, and these; none if nothing has expired.
     pub fn expire(&self, now: Timestamp) -> Option<(Self, Vec<Entry>)> {
         let over = |entry: &&Entry| entry.note.expires.is_some_and(|expires| expires <= now);
         let gone: Vec<Entry> = self.entries.iter().filter(over).cloned().collect();
@@ -252,14 +252,14 @@ impl ExclusionFile {
         for entry in gone.iter().rev() {
             text = without(&text, &entry.span);
         }
-        // shorter than a text that was read
+        // shorter than a text that was parsed
         Self::read(text).ok().map(|file| (file, gone))
     }
 
-    /// Whether a change between these two texts can be taken back.
+    /// Checks that a change between these two texts can be undone.
     ///
     /// # Errors
-    /// [`Refused::ChangedSince`] where what the change added or removed is no longer so.
+    /// [`Refused::ChangedSince`] if something that the change added or removed has changed.
     pub fn check_undo(&self, before: &[u8], after: &[u8]) -> Result<(), Refused> {
         if self.text == after {
             return Ok(());
@@ -284,10 +284,10 @@ impl ExclusionFile {
         Ok(())
     }
 
-    /// A file in which a change from `before` to `after` is taken back, whatever else has changed since.
+    /// Returns a file in which a change from `before` to `after` is undone, with all other changes kept.
     ///
     /// # Errors
-    /// [`Refused::ChangedSince`] where what the change added or removed is no longer so; [`Refused::File`] as for `add`.
+    /// [`Refused::ChangedSince`] if something that the change added or removed has changed; [`Refused::File`] as for `add`.
     pub fn undo(&self, before: &Self, after: &Self) -> Result<Self, Refused> {
         if self.text == after.text {
             return Ok(before.clone());
@@ -310,7 +310,7 @@ impl ExclusionFile {
     }
 }
 
-/// What changed from one text of a file to another: paragraphs that went with `-`, those that came with `+` before each line.
+/// Returns the difference of two texts: removed paragraphs with `-` and added ones with `+` before each line.
 pub fn difference(before: &[u8], after: &[u8]) -> String {
     let (was, is) = (paragraphs(before), paragraphs(after));
     let mut text = String::new();
@@ -326,24 +326,24 @@ pub fn difference(before: &[u8], after: &[u8]) -> String {
     text
 }
 
-/// The exclusions that went from one text of a file to another, and those that came. Their lines are counted from their own
-/// beginning.
+/// Returns the exclusions that a change between two texts removed, and those that it added. Their lines are counted from their
+/// own beginning.
 pub fn changes(before: &[u8], after: &[u8]) -> [Vec<Entry>; 2] {
     let (was, is) = (paragraphs(before), paragraphs(after));
     [less(&was, &is), less(&is, &was)].map(|paragraphs| paragraphs.into_iter().filter_map(alone).collect())
 }
 
-/// The exclusion that a paragraph is.
+/// Returns the exclusion of a paragraph.
 fn alone(paragraph: &[u8]) -> Option<Entry> {
     ExclusionFile::read(paragraph).ok()?.entries.pop()
 }
 
-/// Whether the rules of an entry are what monban writes for that exclusion.
+/// Whether the rules of an entry are those that monban writes for that exclusion.
 fn is_text_of(entry: &Entry, exclusion: &Exclusion, sites: &Sites) -> bool {
     exclusion.to_seclang(entry.id, sites).is_ok_and(|rules| entry.seclang.ends_with(rules.trim_end()))
 }
 
-/// Names a text; see [`ExclusionFile::version`].
+/// Returns the version of a text; see [`ExclusionFile::version`].
 pub fn version(text: &[u8]) -> String {
     Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -365,7 +365,7 @@ fn actions(kind: &DirectiveKind) -> &[Action] {
     }
 }
 
-/// Those of `from` that are not in `other`, each as often as it is missing.
+/// Returns those of `from` that are not in `other`, each as often as it is missing.
 fn less<'a>(from: &[&'a [u8]], other: &[&[u8]]) -> Vec<&'a [u8]> {
     let mut there: HashMap<&[u8], usize> = HashMap::new();
     for paragraph in other {
@@ -385,7 +385,7 @@ fn paragraphs(text: &[u8]) -> Vec<&[u8]> {
     blocks(text).map(|block| &text[block.span]).collect()
 }
 
-/// The text without a part and the empty line behind it.
+/// Returns the text without a part and the empty line after it.
 fn without(text: &[u8], span: &Range<usize>) -> Vec<u8> {
     let mut end = span.end;
     if text[end..].starts_with(b"\n") {
@@ -421,7 +421,7 @@ fn blocks(text: &[u8]) -> impl Iterator<Item = Block> {
     })
 }
 
-/// A line with those that its backslash joins to it, as Apache reads them.
+/// Returns a line with those that its backslash joins to it, as Apache reads them.
 struct LogicalLine {
     span: Range<usize>,
     line: u32,
@@ -457,7 +457,7 @@ fn is_header(line: &[u8]) -> bool {
     comment.trim_ascii() == HEADER
 }
 
-/// The key and the value of a comment line.
+/// Returns the key and the value of a comment line.
 fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let comment = line.trim_ascii().strip_prefix(b"#")?;
     let colon = comment.iter().position(|byte| *byte == b':')?;
@@ -513,13 +513,13 @@ fn entry(text: &[u8], block: &Block, problems: &mut Vec<FileProblem>) -> Result<
     Ok(Entry { id, exclusion, note, seclang, line: block.line, span: block.span.clone() })
 }
 
-/// A time of RFC 3339, or a date, which means its beginning in UTC.
+/// Parses a time of RFC 3339, or a date, which means its beginning in UTC.
 fn time(text: &str) -> Option<Timestamp> {
     let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     if is_date { format!("{text}T00:00:00Z").parse().ok() } else { text.parse().ok() }
 }
 
-/// What the rules of a paragraph exclude.
+/// Returns the exclusion that the rules of a paragraph make.
 fn excluded(document: &seclang::ast::Document) -> Result<Exclusion, &'static str> {
     let mut exclusion =
         Exclusion { rule: 0, site: None, path: None, path_match: PathMatch::Exact, parameter: None };
@@ -554,7 +554,7 @@ fn excluded(document: &seclang::ast::Document) -> Result<Exclusion, &'static str
     }
 }
 
-/// A target as events name the variable.
+/// Returns a target as events name the variable.
 fn parameter(target: &Target) -> ByteString {
     let mut text = target.variable.name().as_bytes().to_vec();
     if let Some(Selector::Key(key)) = &target.selector {
@@ -580,7 +580,8 @@ fn paragraph(exclusion: &Exclusion, note: &Note, rules: &str) -> String {
     text + rules
 }
 
-/// Control characters and backslashes as `\xhh`, byte by byte. Other line ends of Unicode as well: an editor may break there.
+/// Writes control characters and backslashes as `\xhh`, byte by byte. Also other line ends of Unicode, because an editor may
+/// break there.
 fn escaped(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     for character in value.chars() {

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::refused::Refused;
 use crate::site::Sites;
 
-/// How much an exclusion takes away.
+/// How much an exclusion covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -30,37 +30,38 @@ pub enum Width {
 /// An exclusion that may be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
-    /// What it excludes.
+    /// The exclusion.
     pub exclusion: Exclusion,
-    /// How wide that is.
+    /// Its width.
     pub width: Width,
     /// The rule's message.
     pub message: ByteString,
-    /// What the rule matched on.
+    /// The variable that the rule matched on.
     pub variable: ByteString,
-    /// Its rule text, or why there is none. The narrowest that together let the event pass have the ids that they would get.
+    /// Its rule text, or the reason why there is none. The narrowest that together let the event pass have the ids that they
+    /// would get.
     pub text: Result<String, Refused>,
-    /// The exclusion in force that takes as much already.
+    /// The exclusion in force that already covers it.
     pub in_force: Option<u64>,
 }
 
-/// What an event proposes.
+/// The proposals for an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proposals {
-    /// The narrowest first; of one width in the order in which the rules matched.
+    /// The proposals, narrowest first; of one width in the order in which the rules matched.
     pub proposals: Vec<Proposal>,
-    /// The rule that answered for the upstream.
+    /// The rule that blocked the request.
     pub blocking_rule: Option<u64>,
 }
 
 impl Proposals {
-    /// The exclusions that together let the event pass, each as narrow as can be: one for each variable that each rule matched
-    /// on. A rule of which nothing can be excluded is left out, and so is what is excluded already.
+    /// Returns the exclusions that together let the event pass, each as narrow as possible: one for each variable that each
+    /// rule matched on. Leaves out rules that cannot be excluded, and what is excluded already.
     pub fn narrowest(&self) -> Vec<Exclusion> {
         self.chosen().into_iter().map(|at| self.proposals[at].exclusion.clone()).collect()
     }
 
-    /// Where the narrowest ones stand.
+    /// Indices of the narrowest ones.
     fn chosen(&self) -> Vec<usize> {
         let mut done: HashSet<(u64, ByteString)> = HashSet::new();
         let mut whole: HashSet<u64> = HashSet::new();
@@ -75,7 +76,7 @@ impl Proposals {
                         chosen.push(at);
                     }
                 }
-                // wider: only where some variable of the rule could not be named
+                // wider: only if some variable of the rule could not be named
                 Width::Path | Width::Site => {
                     let all = self.proposals.iter().filter(|other| other.exclusion.rule == rule);
                     let is_left = all.clone().any(|other| !done.contains(&(rule, other.variable.clone())));
@@ -90,9 +91,9 @@ impl Proposals {
     }
 }
 
-/// The exclusions that an event suggests for a file; their ids are not below `least`.
+/// Returns the exclusions that would let an event pass. Their ids are not below `least`.
 ///
-/// Rules that only report (without severity and without an action) are left out, as are those that judge the score.
+/// Leaves out rules that only report (without severity and without an action), and those that judge the score.
 pub fn proposals(
     event: &Event,
     sites: &Sites,
@@ -154,7 +155,7 @@ pub fn proposals(
         }
     }
     found.proposals.sort_by_key(|proposal| proposal.width);
-    // the chosen ones first, so that theirs are the ids that they would get together
+    // the chosen ones first, so that they have the ids that they would get together
     let mut order = found.chosen();
     let mut rest: Vec<usize> = (0..found.proposals.len()).filter(|at| !order.contains(at)).collect();
     rest.sort_by_key(|at| found.proposals[*at].in_force.is_some());
@@ -174,12 +175,12 @@ pub fn proposals(
     found
 }
 
-/// Whether a match had a part in what became of the request.
+/// Whether a match had a part in the decision about the request.
 pub(crate) fn counts(rule: &MatchedRule) -> bool {
     is_blocking(rule.id).is_none() && (rule.severity.is_some() || rule.disruptive.is_some())
 }
 
-/// The site of an event, or the host that it asked for where it is no site of this gate.
+/// Returns the site of an event, or the requested host if it is no site of this gate.
 pub fn site_of(event: &Event, sites: &Sites) -> Option<String> {
     let host = event
         .request()
@@ -188,7 +189,7 @@ pub fn site_of(event: &Event, sites: &Sites) -> Option<String> {
     event.site.clone().into_iter().chain(host).find(|name| sites.condition(name).is_ok())
 }
 
-/// A site that begins at a path has only the paths below it.
+/// A site with a path covers only the paths below it.
 fn below(exclusion: Exclusion, sites: &Sites) -> Exclusion {
     let site = exclusion.site.as_deref().and_then(|name| sites.find(name));
     match site.map(|site| site.path.trim_end_matches('/')) {

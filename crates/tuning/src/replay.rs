@@ -1,21 +1,21 @@
-//! Stored requests judged again, by the rules as they are and as they would be.
+//! Replays: stored requests judged again, by the rules in force and by other rules.
 //!
-//! Both times the same code judges the same evidence, so what differs is the rules' doing. Three things set a replay apart from
-//! the request itself: secrets stand as `[redacted]`, persistent collections are empty, and a response is seen only as far
-//! as it was kept. A request that was blocked and passes by both sets of rules tells nothing and is counted apart: it was mended
-//! since, or its evidence does not hold why it was blocked.
+//! Both times the same code judges the same evidence, so any difference comes from the rules. A replay differs from the
+//! request itself in three ways: secrets are `[redacted]`, persistent collections are empty, and a response is known only as
+//! far as it was kept. A request that was blocked and passes by both sets of rules is counted apart: it was mended since, or
+//! its evidence does not contain the reason.
 //!
-//! # What counts as an attack that slips through
+//! # Attacks that slip through
 //!
-//! Of the requests that would now pass, those of which something says that they are attacks ([`Sign`]):
+//! Of the requests that would now pass, those with a sign of an attack ([`Sign`]):
 //!
-//! - another rule with a severity still matches on it,
-//! - rules for two or more kinds of attack (tags `attack-…`, such as `attack-sqli` and `attack-xss`) matched on it before,
-//! - [`TELLING_RULES`] rules for attacks or more matched on it before, where a mere apostrophe has one or two,
-//! - its score was [`TELLING_SCORE`] or more, three times what blocks,
-//! - or the same client sends other requests that are still blocked by rules for an attack.
+//! - another rule with a severity still matches,
+//! - rules for two or more kinds of attack (tags `attack-…`, such as `attack-sqli` and `attack-xss`) matched before,
+//! - [`TELLING_RULES`] rules for attacks or more matched before, where a mere apostrophe has one or two,
+//! - the score was [`TELLING_SCORE`] or more, three times the score that blocks,
+//! - or the same client sends other requests that rules for an attack still block.
 //!
-//! None of them proves anything, in either way: an attack that one rule alone has seen shows no sign.
+//! No sign proves anything, in either direction: an attack that one rule alone has seen shows none.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -29,15 +29,15 @@ use waf::{BodyProgress, Collections, Connection, Decision, Mode, RuleSet, Transa
 use crate::limits;
 use crate::propose::counts;
 
-/// So many rules for attacks on one request tell of one.
+/// Number of rules for attacks on one request that suggest an attack.
 pub const TELLING_RULES: usize = 3;
-/// So high a score tells of an attack: three critical rules of the Core Rule Set, which blocks at 5.
+/// Score that suggests an attack: three critical rules of the Core Rule Set, which blocks at 5.
 pub const TELLING_SCORE: i64 = 15;
 
-/// What rules say of a request.
+/// The judgement of rules on a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
-    /// The rule that would answer for the upstream, or 0 for a limit of the rules; none if the request passes.
+    /// The rule that would block, or 0 for a limit of the rules; none if the request passes.
     pub blocked_by: Option<u64>,
     /// The anomaly score of the request.
     pub score: i64,
@@ -51,12 +51,12 @@ impl Judgement {
         self.blocked_by.is_some()
     }
 
-    /// The kinds of attack that matched, as tags: `attack-sqli`.
+    /// Returns the kinds of attack that matched, as tags: `attack-sqli`.
     fn attacks(&self) -> BTreeSet<&str> {
         self.rules.iter().flat_map(kinds).collect()
     }
 
-    /// The rules for attacks that matched.
+    /// Returns the rules for attacks that matched.
     fn attack_rules(&self) -> BTreeSet<u64> {
         self.rules
             .iter()
@@ -66,20 +66,20 @@ impl Judgement {
     }
 }
 
-/// The kinds of attack that a rule is for.
+/// Returns the kinds of attack that a rule is for.
 fn kinds(rule: &MatchedRule) -> impl Iterator<Item = &str> {
     let tags = rule.tags.iter().map(String::as_str);
-    // not kinds of attack, but how one is spoken of in general
+    // general tags, not kinds of attack
     tags.filter(|tag| tag.starts_with("attack-") && !matches!(*tag, "attack-generic" | "attack-protocol"))
 }
 
 /// Why an event cannot be judged again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotReplayable {
-    /// The event is not about a request, or about bytes that are none.
+    /// The event has no request, or not the bytes of one.
     #[error("there is no request in it")]
     NoRequest,
-    /// The gate refused it for its form; rules had no say.
+    /// The gate refused the request for its form, before any rule ran.
     #[error("the gate refused it before rules could")]
     Refused,
     /// Only the beginning of the body was kept.
@@ -87,7 +87,7 @@ pub enum NotReplayable {
     Truncated,
 }
 
-/// Lets rules judge the request of an event, as a site with `waf = "block"` would.
+/// Judges the request of an event by rules, as a site with `waf = "block"` would.
 ///
 /// # Errors
 /// See [`NotReplayable`].
@@ -136,7 +136,7 @@ pub fn judge(rules: &Arc<RuleSet>, event: &Event) -> Result<Judgement, NotReplay
         by = Some(intervention.rule_id);
     }
     by = by.or_else(|| stopped(tx.request_body_done(now)));
-    // a blocked request got the gate's own answer, about which rules were not asked
+    // a blocked request got the gate's own answer, on which rules did not run
     if let (None, Some(response), false) = (by, &request.response, event.action == Action::Blocked) {
         tx.response_head(response.status, b"HTTP/1.1");
         for header in &response.headers {
@@ -160,7 +160,7 @@ pub fn judge(rules: &Arc<RuleSet>, event: &Event) -> Result<Judgement, NotReplay
     Ok(Judgement { blocked_by: by, score, rules })
 }
 
-/// What tells that a request is an attack.
+/// A sign that a request is an attack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = AttackSign))]
@@ -168,7 +168,7 @@ pub fn judge(rules: &Arc<RuleSet>, event: &Event) -> Result<Judgement, NotReplay
 pub enum Sign {
     /// Other rules still match on it.
     StillMatched {
-        /// Which.
+        /// Their ids.
         rules: Vec<u64>,
     },
     /// Rules for several kinds of attack matched.
@@ -178,7 +178,7 @@ pub enum Sign {
     },
     /// Three rules for attacks or more matched: [`TELLING_RULES`].
     SeveralRules {
-        /// Which.
+        /// Their ids.
         rules: Vec<u64>,
     },
     /// The score was 15 or more: [`TELLING_SCORE`].
@@ -186,7 +186,7 @@ pub enum Sign {
         /// The score.
         score: i64,
     },
-    /// Attacks of the same client on other places stay blocked.
+    /// Rules still block other attacks of the same client.
     SameClient,
 }
 
@@ -203,28 +203,28 @@ impl fmt::Display for Sign {
     }
 }
 
-/// A request whose fate differs.
+/// A request that is judged differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Changed {
-    /// The event; of a passed request the id that it would have had.
+    /// The event; for a passed request the id that it would have had.
     pub event: EventId,
     /// The site.
     pub site: Option<String>,
     /// The client's address.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub client: Option<IpAddr>,
-    /// The beginning of the request line, with what is not text escaped.
+    /// The beginning of the request line, with bytes that are not text escaped.
     pub request: String,
-    /// The anomaly score by the rules as they are.
+    /// The anomaly score by the rules in force.
     pub score_before: i64,
     /// The anomaly score by the other rules.
     pub score_after: i64,
     /// Whether it looks like an attack; see the module.
     pub attack: bool,
-    /// Why it does.
+    /// The signs of an attack.
     pub signs: Vec<Sign>,
-    /// The rules that matched and no longer do, or now do.
+    /// The rules that no longer match, or match now.
     pub rules: Vec<u64>,
 }
 
@@ -232,57 +232,57 @@ pub struct Changed {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NotReplayed {
-    /// Because only the beginning of the body was kept.
+    /// Requests of which only the beginning of the body was kept.
     pub truncated: u64,
-    /// Because rules had no say: the gate refused the request, or there is none.
+    /// Requests on which no rule ran: the gate refused the request, or there is none.
     pub without_rules: u64,
-    /// Because it was blocked once and passes by both: it was mended since, or its evidence does not hold why it was blocked.
+    /// Requests that were blocked once and pass by both: mended since, or their evidence does not contain the reason.
     pub not_reproduced: u64,
 }
 
-/// What a replay found. Lists hold at most [`limits::LISTED`]; the numbers count all.
+/// The result of a replay. Lists hold at most [`limits::LISTED`]; the numbers count all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Report {
     /// Stored events that would pass.
     pub now_pass: Vec<Changed>,
-    /// How many.
+    /// Number of these.
     pub now_pass_count: u64,
-    /// How many of them had not been blocked, but only detected.
+    /// Number of these that had not been blocked, but only detected.
     pub now_pass_detected: u64,
-    /// Those of them that look like attacks.
+    /// Those of these that look like attacks.
     pub slips_through: Vec<Changed>,
-    /// How many.
+    /// Number of those.
     pub slips_through_count: u64,
-    /// How many were blocked and still would be.
+    /// Number of requests that were blocked and still would be.
     pub still_blocked: u64,
-    /// How many were not blocked, because the site only detects, and would still be detected.
+    /// Number of requests that were not blocked, because the site only detects, and would still be detected.
     pub still_detected: u64,
-    /// How many passed and still would.
+    /// Number of requests that passed and still would.
     pub still_pass: u64,
     /// Requests that passed and would be blocked.
     pub newly_blocked: Vec<Changed>,
-    /// How many.
+    /// Number of these.
     pub newly_blocked_count: u64,
-    /// How many of the sampled passed requests were judged again.
+    /// Number of sampled passed requests that were judged again.
     pub sample_of_passed: u64,
-    /// How many of these would be blocked.
+    /// Number of these that would be blocked.
     pub changed: u64,
     /// Requests that were not judged.
     pub not_replayed: NotReplayed,
 }
 
-/// A replay that goes on event by event.
+/// A replay in progress, event by event.
 pub struct Replay {
     before: Arc<RuleSet>,
     after: Arc<RuleSet>,
     report: Report,
-    /// Clients whose attacks are still blocked.
+    /// Clients with attacks that are still blocked.
     attackers: HashSet<IpAddr>,
 }
 
 impl Replay {
-    /// Compares rules as they are with others.
+    /// Begins a comparison of the rules in force with others.
     pub fn new(before: Arc<RuleSet>, after: Arc<RuleSet>) -> Self {
         Self { before, after, report: Report::default(), attackers: HashSet::new() }
     }
@@ -292,7 +292,7 @@ impl Replay {
         self.judge(event);
     }
 
-    /// Judges a request of the sample of those that passed.
+    /// Judges a request of the sample of passed requests.
     pub fn passed(&mut self, event: &Event) {
         if let Some(is_changed) = self.judge(event) {
             self.report.sample_of_passed += 1;
@@ -300,7 +300,7 @@ impl Replay {
         }
     }
 
-    /// Whether its fate differs; none if it was not judged.
+    /// Judges an event. Returns whether the judgement differs; none if it was not judged.
     fn judge(&mut self, event: &Event) -> Option<bool> {
         let left = &mut self.report.not_replayed;
         let judged = judge(&self.before, event).and_then(|before| Ok((before, judge(&self.after, event)?)));
@@ -358,7 +358,7 @@ impl Replay {
         }
     }
 
-    /// What was found; clients are known now.
+    /// Returns the result. All clients are known now.
     pub fn finish(mut self) -> Report {
         for changed in &mut self.report.now_pass {
             if changed.client.is_some_and(|client| self.attackers.contains(&client)) {
