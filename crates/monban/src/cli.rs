@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 
 use crate::commands;
 use crate::failure::Failure;
+use crate::part::PartCommand;
 use crate::parts;
 
 /// The gatekeeper of a self-hosted server: a reverse proxy that runs SecLang rules, and what belongs to it.
@@ -30,12 +31,55 @@ enum Command {
     Rules(commands::rules::Command),
     #[command(subcommand)]
     Events(commands::events::Command),
-    #[command(subcommand)]
-    Notify(commands::notify::Command),
-    #[command(subcommand)]
-    Console(commands::console::Command),
+    #[command(flatten)]
+    Part(OfPart),
     Completions(commands::completions::Arguments),
     Man(commands::man::Arguments),
+}
+
+/// A command that a part has.
+struct OfPart {
+    command: PartCommand,
+    matches: ArgMatches,
+}
+
+impl std::fmt::Debug for OfPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.command.name)
+    }
+}
+
+fn of_parts() -> impl Iterator<Item = PartCommand> {
+    parts::ALL.iter().flat_map(|part| part.commands()).copied()
+}
+
+impl FromArgMatches for OfPart {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let found = matches.subcommand().and_then(|(name, matches)| {
+            let command = of_parts().find(|command| command.name == name)?;
+            Some(Self { command, matches: matches.clone() })
+        });
+        found.ok_or_else(|| clap::Error::new(clap::error::ErrorKind::InvalidSubcommand))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Subcommand for OfPart {
+    fn augment_subcommands(command: clap::Command) -> clap::Command {
+        of_parts().fold(command, |command, part| command.subcommand((part.build)(part.name)))
+    }
+
+    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        of_parts().any(|command| command.name == name)
+    }
 }
 
 /// The file where nothing else is said.
@@ -53,8 +97,7 @@ impl Cli {
             Command::Acknowledge(_) => commands::acknowledge::run(&parts::config(&file)?),
             Command::Rules(command) => command.run(&self),
             Command::Events(command) => command.run(&parts::config(&file)?),
-            Command::Notify(command) => command.run(&parts::config(&file)?),
-            Command::Console(command) => command.run(&parts::config(&file)?),
+            Command::Part(OfPart { command, matches }) => (command.run)(matches, &parts::config(&file)?),
             Command::Completions(arguments) => commands::completions::run(arguments),
             Command::Man(arguments) => commands::man::run(arguments),
         }

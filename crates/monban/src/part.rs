@@ -60,11 +60,39 @@ pub trait Part: Send + Sync + 'static {
         None
     }
 
+    /// Its commands, `monban NAME …`.
+    const COMMANDS: &'static [PartCommand] = &[];
+
     /// Starts it.
     fn start(
         config: Arc<Self::Config>,
         spine: Arc<Spine>,
     ) -> impl Future<Output = Result<Self::Running, Failure>> + Send;
+}
+
+/// A command of a part. Its type is a clap enum of subcommands.
+#[derive(Clone, Copy)]
+pub struct PartCommand {
+    /// Its name.
+    pub name: &'static str,
+    /// Its description for clap.
+    pub build: fn(name: &'static str) -> clap::Command,
+    /// Runs it.
+    pub run: fn(&clap::ArgMatches, &Config) -> Result<(), Failure>,
+}
+
+/// Describes a command whose subcommands are those of an enum.
+pub fn subcommands<C: clap::Subcommand>(name: &'static str) -> clap::Command {
+    C::augment_subcommands(clap::Command::new(name)).subcommand_required(true).arg_required_else_help(true)
+}
+
+/// Reads the subcommand of an enum.
+///
+/// # Errors
+/// Clap has accepted something that the enum does not know: a fault of monban.
+pub fn subcommand<C: clap::Subcommand>(matches: &clap::ArgMatches) -> Result<C, Failure> {
+    C::from_arg_matches(matches)
+        .map_err(|error| Failure::Environment { message: error.to_string(), hint: None })
 }
 
 /// Remarks about a configuration that can run. A start and a reload log all of them.
@@ -167,6 +195,8 @@ pub trait AnyPart: Send + Sync {
     fn is_source(&self, config: &Config) -> bool;
     /// See [`Part::summary`].
     fn summary(&self, config: &Config) -> Option<String>;
+    /// See [`Part::COMMANDS`].
+    fn commands(&self) -> &'static [PartCommand];
     /// See [`Part::start`].
     fn start<'a>(
         &'a self,
@@ -230,6 +260,10 @@ impl<P: Part> AnyPart for Entry<P> {
 
     fn summary(&self, config: &Config) -> Option<String> {
         P::summary(config.section())
+    }
+
+    fn commands(&self) -> &'static [PartCommand] {
+        P::COMMANDS
     }
 
     fn start<'a>(

@@ -1,5 +1,6 @@
 //! The console: the HTTP API and the page, around the crate `console`.
 
+mod commands;
 mod config;
 mod control;
 mod health;
@@ -18,8 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Host;
 use crate::failure::Failure;
-use crate::part::Spine;
-use crate::part::{Answer, BoxFuture, Part, Prepared, Running};
+use crate::part::{Answer, BoxFuture, Part, PartCommand, Prepared, Running, Spine, subcommand, subcommands};
 pub use config::ConsoleConfig;
 
 /// How long the console may take to answer its last request.
@@ -32,6 +32,11 @@ impl Part for Console {
     type Config = ConsoleConfig;
     type Running = Open;
     const NAME: &'static str = "console";
+    const COMMANDS: &'static [PartCommand] = &[PartCommand {
+        name: "console",
+        build: subcommands::<commands::Command>,
+        run: |matches, config| subcommand::<commands::Command>(matches)?.run(config),
+    }];
 
     fn check(config: &ConsoleConfig, host: &Host) -> Vec<Fault> {
         let mut faults: Vec<Fault> = config.console.geoip().err().map(|fault| *fault).into_iter().collect();

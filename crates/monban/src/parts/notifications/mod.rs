@@ -1,5 +1,6 @@
 //! Notifications: tells people about events. It starts before the gates, so that it misses no event, and stops after them.
 
+mod commands;
 mod config;
 
 use std::path::{Path, PathBuf};
@@ -14,8 +15,7 @@ use store::EventReader;
 
 use crate::config::Host;
 use crate::failure::Failure;
-use crate::part::Spine;
-use crate::part::{Part, Prepared, Running};
+use crate::part::{Part, PartCommand, Prepared, Running, Spine, subcommand, subcommands};
 pub use config::NotificationsConfig;
 
 /// The part.
@@ -25,6 +25,11 @@ impl Part for Notifications {
     type Config = NotificationsConfig;
     type Running = Notices;
     const NAME: &'static str = "notifications";
+    const COMMANDS: &'static [PartCommand] = &[PartCommand {
+        name: "notify",
+        build: subcommands::<commands::Command>,
+        run: |matches, config| subcommand::<commands::Command>(matches)?.run(config),
+    }];
 
     fn check(config: &NotificationsConfig, _host: &Host) -> Vec<Fault> {
         Channel::open_all(&config.notify).err().unwrap_or_default()

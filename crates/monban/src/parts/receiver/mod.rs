@@ -18,8 +18,7 @@ use tokio::task::JoinHandle;
 use crate::certificates;
 use crate::config::Host;
 use crate::failure::Failure;
-use crate::part::Spine;
-use crate::part::{Part, Prepared, Remarks, Running};
+use crate::part::{Part, Prepared, Remarks, Running, Spine};
 pub use config::ReceiverConfig;
 
 /// The part.

@@ -13,8 +13,7 @@ use waf::RuleSet;
 use crate::config::Host;
 use crate::data_folder::unless_full;
 use crate::failure::Failure;
-use crate::part::Spine;
-use crate::part::{Part, Prepared, Running};
+use crate::part::{Part, Prepared, Running, Spine};
 pub use config::TuningConfig;
 
 /// The part.

@@ -17,8 +17,7 @@ use prometheus_client::registry::Registry;
 use crate::config::Host;
 use crate::failure::Failure;
 use crate::metrics::{Asked, Metric};
-use crate::part::Spine;
-use crate::part::{Part, Prepared, Running};
+use crate::part::{Part, Prepared, Running, Spine};
 pub use config::WatchConfig;
 use watcher::Watcher;
 

@@ -9,9 +9,9 @@ use notify::planner::Planner;
 use notify::service::state_path;
 use notify::state::State;
 
+use super::super::NotificationsConfig;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::parts::notifications::NotificationsConfig;
 use crate::terminal::{Safe, Style};
 
 /// Show how the channels fare: delivered, waiting, failing, lost

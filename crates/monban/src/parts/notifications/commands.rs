@@ -1,17 +1,19 @@
 //! `monban notify`: what its commands share.
 
+mod status;
+mod test;
+
 use clap::Subcommand;
 
-use super::{notify_status, notify_test};
+use super::NotificationsConfig;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::parts::notifications::NotificationsConfig;
 
 /// Try the channels of notices, and see how they fare
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Test(notify_test::Arguments),
-    Status(notify_status::Arguments),
+    Test(test::Arguments),
+    Status(status::Arguments),
 }
 
 impl Command {
@@ -22,8 +24,8 @@ impl Command {
             ));
         }
         match self {
-            Command::Test(arguments) => notify_test::run(arguments, config),
-            Command::Status(arguments) => notify_status::run(arguments, config),
+            Command::Test(arguments) => test::run(arguments, config),
+            Command::Status(arguments) => status::run(arguments, config),
         }
     }
 }

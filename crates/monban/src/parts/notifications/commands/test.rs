@@ -6,9 +6,9 @@ use clap::Args;
 use notify::channel::Channel;
 use notify::message::Words;
 
+use super::super::NotificationsConfig;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::parts::notifications::NotificationsConfig;
 use crate::terminal::{Safe, Style};
 
 /// Send a test notice by each channel, or by those that are named
