@@ -9,6 +9,7 @@ use crate::engine::transaction;
 
 // A file of testkit, which would be much to build for this.
 #[expect(clippy::expect_used, reason = "a test's own database is well-formed")]
+#[allow(dead_code, reason = "tests of other crates write more kinds of values")]
 #[path = "../../../testkit/src/mmdb.rs"]
 mod mmdb;
 
