@@ -2,15 +2,15 @@
 //! JSON. No panic; spans and sizes stay within their limits; no bracket reaches Slack unescaped.
 #![no_main]
 
-use event::{Event, EventId, Gate, RequestEvidence, Timestamp};
+use event::{Event, EventId, Outcome, RequestEvidence, Timestamp};
 use libfuzzer_sys::fuzz_target;
 use notify::config::NotifyConfig;
 use notify::limits::{MAX_CHANNELS, MAX_QUEUE, MAX_RENDERED_BYTES, MAX_RETRY_AFTER};
-use notify::message::Words;
+use notify::message::MessageWriter;
 use notify::notice::{Kind, Notice};
 use notify::planner::Planner;
 use notify::retry::retry_after;
-use notify::seen::Seen;
+use notify::notice_event::NoticeEvent;
 use notify::slack;
 use notify::state::State;
 
@@ -21,10 +21,10 @@ fuzz_target!(|data: &[u8]| {
     }
     let config = r#"{"time_zone": "UTC", "console_url": "https://gate.example.org", "slack": [{"name": "a", "url_env": "X"}],
         "summary": {"at": "08:00"}, "rule": [{"name": "r",
-        "subject": "{{ event.what }} {{ event.site|upper }}",
+        "subject": "{{ event.summary }} {{ event.subject|upper }}",
         "body": "{{ event.request }}{% for rule in event.rules %} {{ rule.id }} {{ rule.message|trim }}{% endfor %}{{ paths }}"}]}"#;
     let config: NotifyConfig = serde_json::from_str(config).expect("a constant");
-    let words = Words::new(&config, "vps1");
+    let words = MessageWriter::new(&config, "vps1");
     if let Ok(state) = State::from_json(data) {
         assert!(state.channels.len() <= MAX_CHANNELS);
         assert!(state.channels.values().all(|outbox| outbox.queue.len() <= MAX_QUEUE));
@@ -36,10 +36,10 @@ fuzz_target!(|data: &[u8]| {
         assert!(State::from_json(&planner.state().to_json().expect("a state serialises")).is_ok());
     }
     let evidence = RequestEvidence { line: data.into(), ..RequestEvidence::default() };
-    let mut event = Event::new(EventId::derived(now, "n", "1"), now, "n", Gate::Request, evidence.into());
-    event.site = Some(String::from_utf8_lossy(data).into_owned());
-    event.reason = event.site.clone();
-    let kind = Kind::Event { rule: "r".into(), event: Box::new(Seen::from(&event)) };
+    let mut event = Event::of_request(EventId::derived(now, "n", "1"), now, "n", Outcome::Passed, evidence);
+    event.subject = Some(String::from_utf8_lossy(data).into_owned());
+    event.summary = event.subject.clone();
+    let kind = Kind::Event { rule: "r".into(), event: Box::new(NoticeEvent::from(&event)) };
     let message = words.message(&Notice { id: "1".into(), at: now, urgent: false, kind });
     assert!(message.subject.chars().count() <= 200 && !message.subject.contains(char::is_control));
     assert!(!message.body.chars().any(|c| c.is_control() && c != '\n'));

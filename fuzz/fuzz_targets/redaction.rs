@@ -2,7 +2,7 @@
 #![no_main]
 
 use event::redaction::{RedactionOptions, Redactor};
-use event::{Body, Event, EventId, Gate, Header, MatchedRule, RequestEvidence, Timestamp};
+use event::{Body, Event, EventId, Header, MatchedRule, Outcome, RequestEvidence, Timestamp};
 use libfuzzer_sys::fuzz_target;
 
 const SECRET: &str = "s3cr3tV4lue";
@@ -37,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
         ..Default::default()
     };
     let time = Timestamp::MIN;
-    let mut event = Event::new(EventId::derived(time, "n", "1"), time, "n", Gate::Request, evidence.into());
+    let mut event = Event::of_request(EventId::derived(time, "n", "1"), time, "n", Outcome::Passed, evidence);
     Redactor::new(&RedactionOptions::default()).redact(&mut event);
     let request = event.request().expect("a request");
     let holds = |bytes: &[u8]| bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());

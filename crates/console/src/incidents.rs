@@ -170,7 +170,7 @@ fn filter(incident: &store::Incident) -> String {
 
 #[cfg(test)]
 mod tests {
-    use event::{Action, Client, Event, EventId, Gate, MatchedRule, RequestEvidence};
+    use event::{Actor, Event, EventId, MatchedRule, Outcome, RequestEvidence};
 
     use super::*;
 
@@ -190,10 +190,9 @@ mod tests {
                 ..RequestEvidence::default()
             };
             let event = Event {
-                site: Some("shop".to_owned()),
-                client: Some(Client { address: "2001:db8::1".parse().unwrap(), port: None }),
-                action: Action::Blocked,
-                ..Event::new(EventId::derived(time, "n", ""), time, "n", Gate::Request, evidence.into())
+                subject: Some("shop".to_owned()),
+                actor: Some(Actor::at("2001:db8::1".parse().unwrap(), None)),
+                ..Event::of_request(EventId::derived(time, "n", ""), time, "n", Outcome::Blocked, evidence)
             };
             let shown = incident(store::Incident::of(&event).unwrap());
             assert_eq!((shown.kind.as_str(), shown.target.as_str()), (kind, "shop/a"));

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use event::{Action, Client, Event, EventId, Gate, RequestEvidence, Timestamp};
+use event::{Actor, Event, EventId, Outcome, RequestEvidence, Timestamp};
 use store::{EventReader, Journal, JournalOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -27,10 +27,10 @@ async fn answers() {
     for number in 0..3_i64 {
         let time = Timestamp::from_micros(1_795_424_686_000_000 + number * 1_000_000);
         let id = EventId::derived(time, "n", &number.to_string());
-        let mut event = Event::new(id, time, "n", Gate::Request, RequestEvidence::default().into());
-        event.action = if number == 1 { Action::Blocked } else { Action::Passed };
-        event.site = Some(format!("site{number}"));
-        event.client = Some(Client { address: [192, 0, 2, number as u8].into(), port: None });
+        let mut event = Event::of_request(id, time, "n", Outcome::Passed, RequestEvidence::default());
+        event.set_request_outcome(if number == 1 { Outcome::Blocked } else { Outcome::Passed });
+        event.subject = Some(format!("site{number}"));
+        event.actor = Some(Actor::at([192, 0, 2, number as u8].into(), None));
         journal.append(&event).unwrap();
         ids.push(id.to_string());
     }
@@ -92,7 +92,7 @@ async fn answers() {
         ("/api/filters", 200, &["{\"filters\":[]}"], &[]),
         ("/api/events?limit=1", 200, &[&ids[2], "\"next\":\""], &[&ids[0], &ids[1]]),
         (&page, 200, &[&ids[0], &ids[1], "\"next\":null"], &[&ids[2]]),
-        (&one, 200, &[&ids[1], "\"v\":1"], &[]),
+        (&one, 200, &[&ids[1], "\"v\":2"], &[]),
         ("/api/events/01KYD00000000000000000000Z", 404, &["there is no event"], &[]),
         ("/api/events/nonsense", 400, &["error"], &[]),
         ("/api/events?client=nonsense", 400, &["client:"], &[]),

@@ -10,7 +10,7 @@
 //! pieces of any size, keeps a bounded part of them ([`limits`]), and goes on behind damage: what is no
 //! entry is told as [`Damage`] with its place.
 //!
-//! Entries of another sensor become events of gate [`Gate::Mlogc`](crate::Gate::Mlogc) whose `node` is the sensor's name,
+//! Entries of another sensor become events of gate [`Gate::MLOGC`](crate::Gate::MLOGC) whose `node` is the sensor's name,
 //! whose `origin_id` is the sensor's unique id, and whose identifier is [`EventId::derived`](crate::EventId::derived) from
 //! both and the time: the same entry, however often and in whatever form it comes, is the same event. What monban itself
 //! wrote keeps its own identifier. Redact an event before it is kept.
@@ -120,7 +120,7 @@ pub struct Damage {
 impl Damage {
     /// The event of an entry that has this damage, which says so.
     fn told_in(&self, event: Event) -> Event {
-        Event { reason: Some(format!("the audit log entry was damaged: {self}")), ..event }
+        Event { summary: Some(format!("the audit log entry was damaged: {self}")), ..event }
     }
 }
 

@@ -1,21 +1,145 @@
-//! What a gate saw: for requests, what was asked, what was answered, and which rules matched on what.
+//! Evidence: what a gate saw. Each gate has a kind of its own; a reader keeps the kinds that it does not know.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::Arc;
+pub mod request;
 
-use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
+use std::fmt;
 
-use crate::{ByteString, Severity, limits};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
-/// What the gate saw, by kind of gate. More kinds come with more gates.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+use crate::redaction::Redactor;
+use crate::{EventError, Fact, Outcome};
+use request::RequestEvidence;
+
+/// A kind of evidence. A gate implements it for its own type, in its own crate.
+///
+/// ```
+/// use event::{Event, EventId, EvidenceKind, Fact, Gate, Kind, Outcome, Timestamp, redaction::Redactor};
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Login { service: String, line: String }
+///
+/// impl EvidenceKind for Login {
+///     const NAME: &'static str = "login";
+///     fn summary(&self, outcome: Outcome) -> String { format!("login {outcome} by {}", self.service) }
+///     fn facts(&self, _: Outcome) -> Vec<Fact> { vec![Fact::text("service", &*self.service)] }
+///     fn redact(&mut self, redactor: &Redactor) { redactor.redact_text(&mut self.line); }
+///     fn shrink(&mut self, bytes: usize) { self.line.truncate(self.line.floor_char_boundary(bytes)); }
+/// }
+///
+/// let now = Timestamp::from_micros(1);
+/// let id = EventId::derived(now, "vps1", "1");
+/// let event = Event::new(id, now, "vps1", Gate::new("login")?, Kind::new("login.denied")?, Outcome::Denied);
+/// let event = event.with(Login { service: "sshd".into(), line: "password=x".into() }, &Redactor::default(), 65_536)?;
+/// assert_eq!(event.summary.as_deref(), Some("login denied by sshd"));
+/// assert_eq!(event.facts, [Fact::text("service", "sshd")]);
+/// assert!(event.to_json().ends_with(r#""evidence":{"login":{"service":"sshd","line":"password=[redacted]"}}}"#));
+/// assert_eq!(event.evidence.get::<Login>()?.map(|login| login.service), Some("sshd".to_owned()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait EvidenceKind: Serialize + DeserializeOwned {
+    /// The name in an event's JSON, `{"evidence":{"NAME":…}}`: a word as [`crate::Gate`] is one.
+    const NAME: &'static str;
+
+    /// Returns one sentence for people. It holds no bytes that somebody else chose.
+    fn summary(&self, outcome: Outcome) -> String;
+
+    /// Returns the names and values by which the event is found and counted.
+    fn facts(&self, outcome: Outcome) -> Vec<Fact>;
+
+    /// Replaces the secrets.
+    fn redact(&mut self, redactor: &Redactor);
+
+    /// Cuts what is least worth keeping until the texts together have at most about so many bytes.
+    fn shrink(&mut self, bytes: usize);
+}
+
+/// The evidence of an event. In JSON an object with one field, named as its kind.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Evidence {
+    /// Nothing beyond the envelope.
+    #[default]
+    None,
     /// An HTTP request and its answer.
     Request(Box<RequestEvidence>),
+    /// Evidence of any other kind.
+    Other(OtherEvidence),
+}
+
+/// Evidence of a kind that this crate does not know, as its JSON. [`Evidence::get`] reads it as its type.
+#[derive(Clone, Debug)]
+pub struct OtherEvidence {
+    name: Cow<'static, str>,
+    json: Box<RawValue>,
+}
+
+impl OtherEvidence {
+    /// Returns the name of its kind.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns its JSON, which has no line end.
+    pub fn json(&self) -> &str {
+        self.json.get()
+    }
+
+    /// Returns it without its secrets, found by the names of fields and by their form; none where there is none.
+    pub(crate) fn redacted(&self, redactor: &Redactor) -> Option<Self> {
+        let json = redactor.redacted_json(self.json())?;
+        Some(Self { name: self.name.clone(), json: RawValue::from_string(json).ok()? })
+    }
+}
+
+impl PartialEq for OtherEvidence {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name(), self.json()) == (other.name(), other.json())
+    }
+}
+
+impl Evidence {
+    /// Makes evidence of a kind of its own.
+    ///
+    /// # Errors
+    /// [`EventError::Evidence`] where the type does not serialise.
+    pub fn of<K: EvidenceKind>(evidence: &K) -> Result<Self, EventError> {
+        let failed =
+            |error: serde_json::Error| EventError::Evidence { name: K::NAME, message: error.to_string() };
+        let json = serde_json::value::to_raw_value(evidence).map_err(failed)?;
+        if K::NAME == RequestEvidence::NAME {
+            return Ok(Self::Request(serde_json::from_str(json.get()).map_err(failed)?));
+        }
+        Ok(Self::Other(OtherEvidence { name: Cow::Borrowed(K::NAME), json }))
+    }
+
+    /// Returns the name of its kind; none without evidence.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Request(_) => Some(RequestEvidence::NAME),
+            Self::Other(other) => Some(other.name()),
+        }
+    }
+
+    /// Reads evidence of a kind of its own; none where it is of another.
+    ///
+    /// # Errors
+    /// [`EventError::Evidence`] where its JSON does not fit the type.
+    pub fn get<K: EvidenceKind>(&self) -> Result<Option<K>, EventError> {
+        match self {
+            Self::Other(other) if other.name == K::NAME => serde_json::from_str(other.json())
+                .map(Some)
+                .map_err(|error| EventError::Evidence { name: K::NAME, message: error.to_string() }),
+            _ => Ok(None),
+        }
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 impl From<RequestEvidence> for Evidence {
@@ -24,460 +148,53 @@ impl From<RequestEvidence> for Evidence {
     }
 }
 
-/// An HTTP request, its answer, and what the rules found.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default)]
-pub struct RequestEvidence {
-    /// The request line as it was sent, without its line end. For malformed requests: what there was of it. For HTTP/2:
-    /// method, path and `HTTP/2.0`, joined as HTTP/1.1 would.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub line: ByteString,
-    /// The headers as they were sent, in order. Name and value without the colon and the white space around it.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub headers: Vec<Header>,
-    /// The part of the request body that was inspected; none where there was no body.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub body: Option<Body>,
-    /// The answer; none where the connection was dropped.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub response: Option<Response>,
-    /// The rules that matched and log, in the order of their matching. One entry for each matched variable.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rules: Vec<MatchedRule>,
-    /// The anomaly scores.
-    #[serde(skip_serializing_if = "Scores::is_zero")]
-    pub scores: Scores,
-    /// How long it took.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub durations: Durations,
-    /// What the rules did not see.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub not_inspected: Vec<NotInspected>,
-    /// Faults of the rule engine: limits that it reached, operators that failed. Each names its rule.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub faults: Vec<String>,
-    /// The address and port that the client connected to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
-    pub server: Option<SocketAddr>,
-    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub protocol: String,
-    /// The upstream that answered or failed, as configured; none where it was not asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub upstream: Option<String>,
-    /// The site's preset, which rules made exceptions for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub preset: Option<String>,
-    /// The mode in which the rules ran at the end of the request.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub engine: Engine,
-}
-
-impl RequestEvidence {
-    /// The first header of this name, in any case.
-    pub fn header(&self, name: &str) -> Option<&ByteString> {
-        self.headers
-            .iter()
-            .find(|header| header.name.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|header| &header.value)
-    }
-
-    /// The method: the request line up to its first space.
-    pub fn method(&self) -> &[u8] {
-        self.line.split(|byte| *byte == b' ').next().unwrap_or_default()
-    }
-
-    /// The target: what stands between the first and the last space of the request line, or after the only one.
-    pub fn target(&self) -> &[u8] {
-        let Some(first) = self.line.iter().position(|byte| *byte == b' ') else { return &[] };
-        let rest = &self.line[first + 1..];
-        match rest.iter().rposition(|byte| *byte == b' ') {
-            Some(last) if rest[last + 1..].starts_with(b"HTTP/") => &rest[..last],
-            _ => rest,
-        }
-    }
-
-    /// The target without its query, and without scheme and authority where it is in absolute form (RFC 9112 §3.2).
-    pub fn path(&self) -> &[u8] {
-        let target = self.target();
-        let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
-        match path.windows(3).position(|window| window == b"://") {
-            Some(colon) if !path.starts_with(b"/") => {
-                let rest = &path[colon + 3..];
-                rest.iter().position(|byte| *byte == b'/').map_or(b"/", |slash| &rest[slash..])
-            }
-            _ => path,
-        }
-    }
-
-    /// The host that the client asked for: the Host header without its port.
-    pub fn host(&self) -> Option<&[u8]> {
-        let value = self.header("host")?.as_bytes();
-        // The colons of an IPv6 literal stand within brackets.
-        let end = value.iter().rposition(|byte| *byte == b']').map_or(0, |bracket| bracket + 1);
-        let port = value[end..].iter().position(|byte| *byte == b':');
-        Some(port.map_or(value, |port| &value[..end + port]))
-    }
-}
-
-fn is_empty(bytes: &ByteString) -> bool {
-    bytes.as_bytes().is_empty()
-}
-
-fn no_tags(tags: &Arc<Vec<String>>) -> bool {
-    tags.is_empty()
-}
-
-/// One header line. In JSON an array of two: `["Host","localhost"]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "(ByteString, ByteString)")]
-pub struct Header {
-    /// The name as it was sent.
-    pub name: ByteString,
-    /// The value without surrounding white space.
-    pub value: ByteString,
-}
-
-impl Header {
-    /// A header of this name and value.
-    pub fn new(name: impl Into<ByteString>, value: impl Into<ByteString>) -> Self {
-        Self { name: name.into(), value: value.into() }
-    }
-}
-
-impl Serialize for Header {
+impl Serialize for Evidence {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (&self.name, &self.value).serialize(serializer)
-    }
-}
-
-impl From<(ByteString, ByteString)> for Header {
-    fn from((name, value): (ByteString, ByteString)) -> Self {
-        Self { name, value }
-    }
-}
-
-/// The beginning of a body.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Body {
-    /// The bytes that are kept, after the transfer coding was taken off.
-    pub bytes: ByteString,
-    /// Bytes of the whole body, as far as it was received.
-    pub total: u64,
-    /// Whether `bytes` are fewer than the body had.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub truncated: bool,
-}
-
-impl Body {
-    /// Keeps up to `limit` bytes (and never more than [`limits::MAX_BODY_BYTES`]) of a body of which `seen` is the
-    /// beginning and `total` the whole length.
-    pub fn capture(seen: &[u8], total: u64, limit: usize) -> Self {
-        let kept = &seen[..seen.len().min(limit).min(limits::MAX_BODY_BYTES)];
-        Self { bytes: kept.into(), total, truncated: (kept.len() as u64) < total }
-    }
-}
-
-/// The answer that the client got.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default)]
-pub struct Response {
-    /// Status code.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub status: u16,
-    /// Reason phrase; empty for HTTP/2.
-    #[serde(skip_serializing_if = "is_empty")]
-    pub reason: ByteString,
-    /// `HTTP/1.1` or `HTTP/2.0`.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub protocol: String,
-    /// The headers in order.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub headers: Vec<Header>,
-    /// The beginning of the body, where it is kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub body: Option<Body>,
-}
-
-/// A rule that matched one variable. For a chain: the head's metadata and the last link's match, as ModSecurity logs it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default)]
-pub struct MatchedRule {
-    /// The rule's id; 0 for a rule without one.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub id: u64,
-    /// Phase, 1 to 5.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub phase: u8,
-    /// `msg`, with macros expanded.
-    #[serde(skip_serializing_if = "is_empty")]
-    pub message: ByteString,
-    /// `logdata`, with macros expanded.
-    #[serde(skip_serializing_if = "is_empty")]
-    pub data: ByteString,
-    /// `severity`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub severity: Option<Severity>,
-    /// `tag`s in order. Shared, for most rules say the same ones with every match.
-    #[serde(skip_serializing_if = "no_tags")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
-    pub tags: Arc<Vec<String>>,
-    /// `rev`.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub rev: String,
-    /// `ver`.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub ver: String,
-    /// `maturity`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub maturity: Option<u8>,
-    /// `accuracy`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub accuracy: Option<u8>,
-    /// File of the rule.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub file: String,
-    /// Line of the rule in its file, from 1. ModSecurity 2 counts the rule's last line.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub line: u32,
-    /// Name of the operator that matched, without the `@`: `rx`, `pm`, `detectSQLi`. `unconditionalMatch` for a SecAction.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub operator: String,
-    /// The operator's argument, with macros expanded.
-    #[serde(skip_serializing_if = "is_empty")]
-    pub argument: ByteString,
-    /// Whether the operator was negated (`!@rx`): then it is its failing that matched.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub negated: bool,
-    /// What the operator found, in ModSecurity's words: `Pattern match "<script" at ARGS:name.` Empty for a SecAction.
-    #[serde(skip_serializing_if = "is_empty")]
-    pub detail: ByteString,
-    /// The variable that matched, with its collection: `ARGS:name`.
-    #[serde(skip_serializing_if = "is_empty")]
-    pub variable: ByteString,
-    /// The variable's value after the transformations, up to [`limits::MAX_VALUE_BYTES`].
-    #[serde(skip_serializing_if = "is_empty")]
-    pub value: ByteString,
-    /// The part of the value that matched (TX:0), where the operator tells it.
-    #[serde(skip_serializing_if = "is_empty")]
-    pub matched: ByteString,
-    /// What the rule did to the transaction; none for a rule that only warned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disruptive: Option<Disruptive>,
-}
-
-impl MatchedRule {
-    /// A value as it is kept: at most [`limits::MAX_VALUE_BYTES`].
-    pub fn capture_value(value: &[u8]) -> ByteString {
-        value[..value.len().min(limits::MAX_VALUE_BYTES)].into()
-    }
-}
-
-/// What a rule did to the transaction.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Disruptive {
-    /// Answered with this status.
-    Deny {
-        /// Status code.
-        status: u16,
-    },
-    /// Closed the connection without an answer.
-    Drop,
-    /// Answered with a redirection.
-    Redirect {
-        /// Status code.
-        status: u16,
-        /// Where to.
-        location: ByteString,
-    },
-    /// Let the whole transaction through.
-    Allow,
-    /// Ended the phase.
-    AllowPhase,
-    /// Let the request through; the response is still inspected.
-    AllowRequest,
-}
-
-/// Anomaly scores. Zero where rules keep none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default)]
-pub struct Scores {
-    /// Of the request.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub inbound: i64,
-    /// Of the response.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub outbound: i64,
-    /// By kind of attack: `sqli`, `xss`, `rce` and so on; only those above zero.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub categories: BTreeMap<String, i64>,
-}
-
-impl Scores {
-    fn is_zero(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// Durations in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default)]
-pub struct Durations {
-    /// Of the rules' phases 1 to 5.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub phases_us: [u64; 5],
-    /// From the request's first byte to the upstream until the response's first byte; none where it was not asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub upstream_us: Option<u64>,
-    /// From the request's first byte until the event was made.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    pub total_us: u64,
-}
-
-/// Something that the rules did not see.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct NotInspected {
-    /// What.
-    pub what: Uninspected,
-    /// How many bytes of it, where known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<u64>,
-    /// Protocol of an upgraded connection, as the upstream named it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<String>,
-}
-
-/// Kinds of traffic that rules do not see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Uninspected {
-    /// The request body beyond the rules' limit, or all of it where SecRequestBodyAccess is Off.
-    RequestBody,
-    /// The response body beyond the rules' limit, of a type that SecResponseBodyMimeType does not name, or in a content coding
-    /// that is unknown or broken.
-    ResponseBody,
-    /// A WebSocket.
-    Websocket,
-    /// Another upgraded connection; `protocol` names what it speaks.
-    Tunnel,
-    /// Server-sent events.
-    Sse,
-    /// gRPC messages.
-    Grpc,
-    /// What rules had not looked at when the time for inspection was over; the event's reason tells at which rule.
-    InspectionTime,
-}
-
-/// The mode of the rule engine: SecRuleEngine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Engine {
-    /// Rules decide.
-    On,
-    /// Rules only tell what they would have decided.
-    DetectionOnly,
-    /// Rules do not run.
-    #[default]
-    Off,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_of_the_request_line() {
-        for (line, method, target, path) in [
-            ("GET /a?b=c HTTP/1.1", "GET", "/a?b=c", "/a"),
-            ("GET /a b\"<> c?x y HTTP/1.1", "GET", "/a b\"<> c?x y", "/a b\"<> c"),
-            ("GET http://host:1/a?b HTTP/1.1", "GET", "http://host:1/a?b", "/a"),
-            ("GET http://host HTTP/1.1", "GET", "http://host", "/"),
-            ("GET /r?u=http://x/y HTTP/1.1", "GET", "/r?u=http://x/y", "/r"),
-            ("OPTIONS * HTTP/1.1", "OPTIONS", "*", "*"),
-            ("GET /only", "GET", "/only", "/only"),
-            ("GARBAGE", "GARBAGE", "", ""),
-            ("", "", "", ""),
-        ] {
-            let request = RequestEvidence { line: line.into(), ..Default::default() };
-            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-            assert_eq!(text(request.method()), method, "{line}");
-            assert_eq!(text(request.target()), target, "{line}");
-            assert_eq!(text(request.path()), path, "{line}");
+        let mut map = serializer.serialize_map(Some(usize::from(!self.is_none())))?;
+        match self {
+            Self::None => {}
+            Self::Request(request) => map.serialize_entry(RequestEvidence::NAME, request)?,
+            Self::Other(other) => map.serialize_entry(&other.name, &other.json)?,
         }
+        map.end()
     }
+}
 
-    #[test]
-    fn host_is_without_its_port() {
-        for (value, host) in [
-            ("a.test:8080", "a.test"),
-            ("a.test", "a.test"),
-            ("[::1]:8080", "[::1]"),
-            ("[::1]", "[::1]"),
-            ("", ""),
-        ] {
-            let request = RequestEvidence { headers: vec![Header::new("hOST", value)], ..Default::default() };
-            assert_eq!(request.host(), Some(host.as_bytes()), "{value}");
+impl<'de> Deserialize<'de> for Evidence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneField;
+
+        impl<'de> Visitor<'de> for OneField {
+            type Value = Evidence;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with one field, named as the kind of evidence")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Evidence, A::Error> {
+                let Some(name) = map.next_key::<Cow<'de, str>>()? else { return Ok(Evidence::None) };
+                let evidence = if name == RequestEvidence::NAME {
+                    Evidence::Request(map.next_value()?)
+                } else if crate::kind::is_word(&name) {
+                    let json = one_line(map.next_value::<Box<RawValue>>()?);
+                    Evidence::Other(OtherEvidence { name: name.into_owned().into(), json })
+                } else {
+                    return Err(A::Error::custom("the name of the evidence is not a word"));
+                };
+                match map.next_entry::<IgnoredAny, IgnoredAny>()? {
+                    None => Ok(evidence),
+                    Some(_) => Err(A::Error::custom("evidence of more than one kind")),
+                }
+            }
         }
-        assert_eq!(RequestEvidence::default().host(), None);
+        deserializer.deserialize_map(OneField)
     }
+}
 
-    #[test]
-    fn bodies_are_cut_at_the_limit_and_say_so() {
-        assert_eq!(Body::capture(b"abc", 3, 10), Body { bytes: "abc".into(), total: 3, truncated: false });
-        assert_eq!(Body::capture(b"abc", 3, 2), Body { bytes: "ab".into(), total: 3, truncated: true });
-        assert_eq!(Body::capture(b"abc", 9, 10), Body { bytes: "abc".into(), total: 9, truncated: true });
-        let huge = vec![b'a'; limits::MAX_BODY_BYTES + 1];
-        let body = Body::capture(&huge, huge.len() as u64, usize::MAX);
-        assert_eq!((body.bytes.len(), body.truncated), (limits::MAX_BODY_BYTES, true));
-        assert_eq!(MatchedRule::capture_value(&huge).len(), limits::MAX_VALUE_BYTES);
+/// Puts spaces for line ends, which in JSON can only stand between tokens: an event is one line.
+fn one_line(json: Box<RawValue>) -> Box<RawValue> {
+    if memchr::memchr2(b'\n', b'\r', json.get().as_bytes()).is_none() {
+        return json;
     }
-
-    #[test]
-    fn a_full_event_survives_json_when_its_longest_body_is_all_escapes() {
-        let body = Body::capture(&vec![0xff; limits::MAX_BODY_BYTES], 1 << 40, usize::MAX);
-        let evidence = RequestEvidence {
-            body: Some(body.clone()),
-            response: Some(Response {
-                status: 403,
-                body: Some(body),
-                headers: vec![Header::new("A", &b"\xff"[..])],
-                ..Default::default()
-            }),
-            rules: vec![MatchedRule {
-                id: 1,
-                disruptive: Some(Disruptive::Deny { status: 403 }),
-                ..Default::default()
-            }],
-            not_inspected: vec![NotInspected {
-                what: Uninspected::RequestBody,
-                bytes: Some(7),
-                protocol: None,
-            }],
-            server: Some(([127, 0, 0, 1], 8080).into()),
-            ..Default::default()
-        };
-        let time = crate::Timestamp::MIN;
-        let event = crate::Event::new(
-            crate::EventId::derived(time, "n", "o"),
-            time,
-            "n",
-            crate::Gate::Request,
-            evidence.into(),
-        );
-        let json = event.to_json();
-        assert!(json.len() < limits::MAX_JSON_BYTES, "{}", json.len());
-        assert_eq!(crate::Event::from_json(json.as_bytes()), Ok(event));
-    }
+    RawValue::from_string(json.get().replace(['\n', '\r'], " ")).unwrap_or(json)
 }

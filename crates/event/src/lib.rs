@@ -1,23 +1,32 @@
-//! The shared vocabulary of monban: what a gate reports and what a watcher reads.
+//! The events of monban: what a gate reports and what a watcher reads.
 //!
-//! Everything that guards makes [`Event`]s, everything that watches reads them; nothing else couples the two. This crate
-//! says what an event is, how it is written as JSON, how secrets are taken out of it before it is kept, and how it looks
-//! in ModSecurity's own logs.
+//! Gates make [`Event`]s, watchers read them; nothing else couples the two. This crate defines the event, its JSON, the
+//! redaction of secrets, and its form in ModSecurity's logs.
 //!
-//! It is not where events are kept (that is `store`) and it does not decide anything about a request (`waf`). It is pure:
-//! no files, sockets, clock or randomness. The time and a random seed are passed in.
+//! The crate `store` keeps events, `waf` judges requests. This crate is pure: it has no files, sockets, clock or randomness.
+//! The caller passes the time and a random seed.
+//!
+//! # The envelope and the evidence
+//!
+//! Every event has the same envelope: when, where, [`Gate`], [`Kind`], [`Outcome`], [`Severity`], subject, [`Actor`], a
+//! sentence for people, and [`Fact`]s to find it by. What a gate saw beyond that is its [`Evidence`], by a type of the gate's
+//! own ([`EvidenceKind`]). A reader keeps and shows evidence of a kind that it does not know as its JSON.
 //!
 //! # Map
 //!
 //! - [`id`]: [`EventId`], a ULID, and [`IdSource`], which makes them
 //! - [`time`]: [`Timestamp`], microseconds in UTC
 //! - [`bytes`]: [`ByteString`], bytes as they were sent, and their form in JSON
-//! - [`evidence`]: [`RequestEvidence`], what was asked, answered and matched
-//! - [`redaction`]: secrets out of an event
+//! - [`kind`]: [`Gate`] and [`Kind`], open words
+//! - [`actor`]: [`Actor`], who caused an event
+//! - [`fact`]: [`Fact`], a name and a value to find events by
+//! - [`evidence`]: [`Evidence`] and the trait of its kinds
+//! - [`evidence::request`]: [`RequestEvidence`], an HTTP request, its response and the rules that matched
+//! - [`redaction`]: replaces the secrets of an event
 //! - [`modsec`]: the event in ModSecurity's error log and audit log
-//! - [`audit_log`]: audit logs of other sensors, read
+//! - [`audit_log`]: reads audit logs of other sensors
 //! - [`sink`]: [`EventSink`], where every gate sends its events
-//! - [`written`]: lists and time spans as configuration has them
+//! - [`written`]: lists and time spans in the configuration
 //! - [`limits`]: every limit of this crate
 //!
 //! # The JSON form
@@ -26,33 +35,39 @@
 //! ignores fields that it does not know and refuses a `v` above its own. Absent optional fields are left out. Times are
 //! RFC 3339 in UTC with six decimals; fields that end in `_us` are microseconds. Bytes follow [`ByteString`].
 //!
+//! Version 1 knew requests alone. Its names are read as well: `site` is `subject`, `client` is `actor`, `action` is
+//! `outcome`, `reason` is `summary`; `kind` follows from the outcome.
+//!
 //! ```
-//! use event::{Action, ByteString, Client, Event, Evidence, Gate, IdSource, RequestEvidence, Severity, Timestamp};
+//! use event::{Actor, ByteString, Event, IdSource, Outcome, RequestEvidence, Severity, Timestamp};
 //!
 //! let ids = IdSource::new("vps1", 0x5eed);
 //! let now = Timestamp::from_micros(1_795_424_686_454_636);
+//! let evidence = RequestEvidence {
+//!     line: ByteString::from(&b"GET /?name=\"><script>\xff HTTP/1.1"[..]),
+//!     ..RequestEvidence::default()
+//! };
 //! let event = Event {
-//!     site: Some("shop".into()),
-//!     client: Some(Client { address: "203.0.113.7".parse()?, port: Some(38596) }),
+//!     subject: Some("shop".into()),
+//!     actor: Some(Actor::at("203.0.113.7".parse()?, Some(38596))),
 //!     severity: Severity::Critical,
-//!     action: Action::Blocked,
-//!     ..Event::new(ids.next(now), now, "vps1", Gate::Request, Evidence::from(RequestEvidence {
-//!         line: ByteString::from(&b"GET /?name=\"><script>\xff HTTP/1.1"[..]),
-//!         ..RequestEvidence::default()
-//!     }))
+//!     ..Event::of_request(ids.next(now), now, "vps1", Outcome::Blocked, evidence)
 //! };
 //! let json = event.to_json();
-//! assert!(json.starts_with(r#"{"v":1,"id":"01"#));
-//! assert!(json.contains(r#""time":"2026-11-23T09:04:46.454636Z","node":"vps1","site":"shop""#));
+//! assert!(json.starts_with(r#"{"v":2,"id":"01"#));
+//! assert!(json.contains(r#""node":"vps1","gate":"request","kind":"request.blocked","outcome":"blocked""#));
 //! assert_eq!(Event::from_json(json.as_bytes())?, event);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod actor;
 pub mod audit_log;
 pub mod bytes;
 pub mod evidence;
+pub mod fact;
 pub mod id;
+pub mod kind;
 pub mod limits;
 pub mod modsec;
 mod multipart;
@@ -61,24 +76,31 @@ mod openapi;
 pub mod redaction;
 pub mod sink;
 pub mod time;
-mod vocabulary;
+mod words;
 pub mod written;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use actor::Actor;
 pub use bytes::ByteString;
-pub use evidence::{
-    Body, Disruptive, Durations, Engine, Evidence, Header, MatchedRule, NotInspected, RequestEvidence,
-    Response, Scores, Uninspected,
+pub use evidence::request::{
+    Body, Disruptive, Durations, Engine, Header, MatchedRule, NotInspected, RequestEvidence, Response,
+    Scores, Uninspected,
 };
+pub use evidence::{Evidence, EvidenceKind, OtherEvidence};
+pub use fact::{Fact, FactValue};
 pub use id::{EventId, IdSource};
+pub use kind::{Gate, InvalidWord, Kind};
 pub use sink::EventSink;
 pub use time::Timestamp;
-pub use vocabulary::{Action, Client, Gate, Severity, UnknownWord};
+pub use words::{Outcome, Severity, UnknownWord};
+
+use redaction::Redactor;
 
 /// One thing that a gate saw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(try_from = "WrittenEvent")]
 pub struct Event {
     /// Version of the JSON form.
     #[serde(rename = "v")]
@@ -87,56 +109,185 @@ pub struct Event {
     pub id: EventId,
     /// When the gate began to deal with it.
     pub time: Timestamp,
-    /// Name of the machine (for events received from another sensor: the sensor's name).
+    /// Name of the machine; for events received from another sensor, the sensor's name.
     pub node: String,
-    /// Name of the site, where the gate knows sites.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
-    /// Which kind of gate reported it.
+    /// The gate that reported it.
     pub gate: Gate,
-    /// As syslog counts (RFC 5424 §6.2.1), which is also how ModSecurity counts.
+    /// What it is about and what happened to it.
+    pub kind: Kind,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Its severity, as syslog counts (RFC 5424 §6.2.1).
     pub severity: Severity,
-    /// Who was at the gate, where somebody was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<Client>,
-    /// What the gate did.
-    pub action: Action,
-    /// One line for people: why it was refused, or how the upstream failed. Holds no bytes of the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The identifier that a foreign sensor gave to this event (ModSecurity's unique id); none for our own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What it is about: for a request the name of the site, for a login the service, for a certificate its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Who caused it, where somebody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+    /// One sentence for people, without bytes of the request: why the gate refused it, or how the upstream failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// The identifier that another sensor gave to it, such as ModSecurity's unique id.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub origin_id: Option<String>,
+    /// Names and values by which it is found, beyond those that the envelope and a request's evidence give:
+    /// [`Event::all_facts`] returns them together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<Fact>,
     /// What the gate saw.
+    #[serde(skip_serializing_if = "Evidence::is_none")]
     pub evidence: Evidence,
 }
 
+/// The fields of an event as JSON has them, in this version and the one before.
+#[derive(Deserialize)]
+struct WrittenEvent {
+    v: FormatVersion,
+    id: EventId,
+    time: Timestamp,
+    node: String,
+    gate: Gate,
+    kind: Option<Kind>,
+    #[serde(alias = "action")]
+    outcome: Outcome,
+    severity: Severity,
+    #[serde(default, alias = "site")]
+    subject: Option<String>,
+    #[serde(default, alias = "client")]
+    actor: Option<Actor>,
+    #[serde(default, alias = "reason")]
+    summary: Option<String>,
+    #[serde(default)]
+    origin_id: Option<String>,
+    #[serde(default)]
+    facts: Vec<Fact>,
+    #[serde(default)]
+    evidence: Evidence,
+}
+
+impl TryFrom<WrittenEvent> for Event {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenEvent) -> Result<Self, Self::Error> {
+        let WrittenEvent {
+            v, id, time, node, gate, kind, outcome, severity, subject, actor, summary, ..
+        } = written;
+        let kind = match (kind, &written.evidence) {
+            (Some(kind), _) => kind,
+            (None, Evidence::Request(_)) => Kind::of_request(outcome),
+            (None, _) => return Err("missing field `kind`"),
+        };
+        let (origin_id, facts, evidence) = (written.origin_id, written.facts, written.evidence);
+        Ok(Self {
+            version: v,
+            id,
+            time,
+            node,
+            gate,
+            kind,
+            outcome,
+            severity,
+            subject,
+            actor,
+            summary,
+            origin_id,
+            facts,
+            evidence,
+        })
+    }
+}
+
 impl Event {
-    /// An event with action [`Action::Passed`], severity [`Severity::Info`], and neither site nor client.
+    /// Makes an event of severity [`Severity::Info`], without subject, actor and evidence.
     pub fn new(
         id: EventId,
         time: Timestamp,
         node: impl Into<String>,
         gate: Gate,
-        evidence: Evidence,
+        kind: Kind,
+        outcome: Outcome,
     ) -> Self {
         Self {
             version: FormatVersion,
             id,
             time,
             node: node.into(),
-            site: None,
             gate,
+            kind,
+            outcome,
             severity: Severity::Info,
-            client: None,
-            action: Action::Passed,
-            reason: None,
+            subject: None,
+            actor: None,
+            summary: None,
             origin_id: None,
-            evidence,
+            facts: Vec::new(),
+            evidence: Evidence::None,
         }
     }
 
-    /// The event as one line of JSON, without the line end.
+    /// Makes an event of a request at our own gateway, with severity [`Severity::Info`], without subject and actor.
+    pub fn of_request(
+        id: EventId,
+        time: Timestamp,
+        node: impl Into<String>,
+        outcome: Outcome,
+        evidence: RequestEvidence,
+    ) -> Self {
+        let event = Self::new(id, time, node, Gate::REQUEST, Kind::of_request(outcome), outcome);
+        Self { evidence: evidence.into(), ..event }
+    }
+
+    /// Adds evidence of a gate's own kind: without its secrets, cut to about `bytes`, with its summary and its facts.
+    ///
+    /// # Errors
+    /// [`EventError::Evidence`] where the type does not serialise.
+    pub fn with<K: EvidenceKind>(
+        self,
+        mut evidence: K,
+        redactor: &Redactor,
+        bytes: usize,
+    ) -> Result<Self, EventError> {
+        evidence.redact(redactor);
+        evidence.shrink(bytes);
+        let mut facts = evidence.facts(self.outcome);
+        facts.truncate(limits::MAX_FACTS);
+        let summary = Some(evidence.summary(self.outcome));
+        Ok(Self { evidence: Evidence::of(&evidence)?, facts, summary, ..self })
+    }
+
+    /// Changes the outcome of a request, and its kind with it.
+    pub fn set_request_outcome(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+        self.kind = Kind::of_request(outcome);
+    }
+
+    /// Returns the address of the actor.
+    pub fn address(&self) -> Option<std::net::IpAddr> {
+        self.actor.as_ref()?.address
+    }
+
+    /// Returns the facts of the event, sorted, each once: its own, those of the actor (`user`, `device`, `certificate`) and
+    /// those of a request's evidence. At most [`limits::MAX_FACTS`] of its own count, and only those that a store can index.
+    pub fn all_facts(&self) -> Vec<Fact> {
+        let mut facts: Vec<Fact> =
+            self.facts.iter().filter(|fact| fact.is_plain()).take(limits::MAX_FACTS).cloned().collect();
+        if let Some(actor) = &self.actor {
+            let known =
+                [("user", &actor.user), ("device", &actor.device), ("certificate", &actor.certificate)];
+            facts.extend(
+                known.into_iter().filter_map(|(name, value)| Some(Fact::text(name, value.as_ref()?))),
+            );
+        }
+        if let Evidence::Request(request) = &self.evidence {
+            facts.extend(request.facts(self.outcome));
+        }
+        facts.sort_unstable();
+        facts.dedup();
+        facts
+    }
+
+    /// Returns the event as one line of JSON, without the line end.
     #[expect(
         clippy::expect_used,
         reason = "writing to memory; every map key is a string and no value can fail"
@@ -161,17 +312,34 @@ impl Event {
         })
     }
 
-    /// The request, for events that are about one.
+    /// Returns the evidence of a request.
     pub fn request(&self) -> Option<&RequestEvidence> {
         match &self.evidence {
             Evidence::Request(request) => Some(request),
+            Evidence::None | Evidence::Other(_) => None,
+        }
+    }
+
+    /// Returns the evidence of a request, to change it.
+    pub fn request_mut(&mut self) -> Option<&mut RequestEvidence> {
+        match &mut self.evidence {
+            Evidence::Request(request) => Some(request),
+            Evidence::None | Evidence::Other(_) => None,
         }
     }
 }
 
-/// Why a text is not an event.
+/// An event that cannot be read or made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
+    /// Evidence does not serialise, or does not fit the type of its kind.
+    #[error("evidence `{name}`: {message}")]
+    Evidence {
+        /// Name of the kind.
+        name: &'static str,
+        /// The fault.
+        message: String,
+    },
     /// Longer than [`limits::MAX_JSON_BYTES`].
     #[error("event of {length} bytes is longer than the limit of {} bytes", limits::MAX_JSON_BYTES)]
     TooLong {
@@ -190,13 +358,13 @@ pub enum EventError {
     },
 }
 
-/// The `v` of an event: always [`FormatVersion::CURRENT`] in memory.
+/// The `v` of an event: in memory always [`FormatVersion::CURRENT`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FormatVersion;
 
 impl FormatVersion {
     /// The version that this crate writes, and the highest that it reads.
-    pub const CURRENT: u32 = 1;
+    pub const CURRENT: u32 = 2;
 }
 
 impl Serialize for FormatVersion {
@@ -222,23 +390,86 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_a_minimal_event_and_ignores_unknown_fields() {
+    fn reads_a_minimal_event_of_version_1_and_ignores_unknown_fields() {
         let json = r#"{"v":1,"later":{"x":[1]},"id":"01KYD00000000000000000000Z","time":"2026-11-23T09:04:46Z",
-            "node":"n","gate":"request","severity":"critical","action":"blocked","evidence":{"request":{"line":"GET / HTTP/1.1"}}}"#;
+            "node":"n","site":"shop","gate":"request","severity":"critical","client":{"address":"192.0.2.1","port":7},
+            "action":"blocked","reason":"why","evidence":{"request":{"line":"GET / HTTP/1.1"}}}"#;
         let event = Event::from_json(json.as_bytes()).unwrap();
-        assert_eq!(event.severity, Severity::Critical);
+        assert_eq!(
+            (event.severity, event.outcome, event.kind.as_str()),
+            (Severity::Critical, Outcome::Blocked, "request.blocked")
+        );
         assert_eq!(event.request().unwrap().line, ByteString::from("GET / HTTP/1.1"));
-        assert_eq!(event.site, None);
+        assert_eq!((event.subject.as_deref(), event.summary.as_deref()), (Some("shop"), Some("why")));
+        assert_eq!(event.actor, Some(Actor::at([192, 0, 2, 1].into(), Some(7))));
+        let again = Event::from_json(event.to_json().as_bytes()).unwrap();
+        assert_eq!(again, event);
+    }
+
+    /// An event of a gate that this crate does not know.
+    const UNKNOWN: &str = r#"{"v":2,"id":"01KYD00000000000000000000Z","time":"2026-11-23T09:04:46.000000Z","node":"n","gate":"tea","kind":"tea.brewed","outcome":"changed","severity":"notice","subject":"pot","actor":{"user":"alice","device":"kettle"},"summary":"tea is ready","facts":[["sort","green"],["cups",3]],"evidence":{"tea":{"z":1.50,"a":[{"password":"x"}],"deep":{"n":12345678901234567890123}}}}"#;
+
+    #[test]
+    fn an_event_of_an_unknown_kind_stays_as_it_is() {
+        let event = Event::from_json(UNKNOWN.as_bytes()).unwrap();
+        assert_eq!(event.to_json(), UNKNOWN);
+        assert_eq!((event.request(), event.evidence.name()), (None, Some("tea")));
+        let facts = [
+            Fact::number("cups", 3),
+            Fact::text("device", "kettle"),
+            Fact::text("sort", "green"),
+            Fact::text("user", "alice"),
+        ];
+        assert_eq!(event.all_facts(), facts);
+        // Line ends, which an export by another program may have, go; an event is one line.
+        let pretty = UNKNOWN.replace("[{", "[\n  {").replace(":1.50", ": 1.50");
+        let read = Event::from_json(pretty.as_bytes()).unwrap();
+        assert!(!read.to_json().contains('\n'), "{}", read.to_json());
+        // Without evidence, too.
+        let bare = r#"{"v":2,"id":"01KYD00000000000000000000Z","time":"2026-11-23T09:04:46.000000Z","node":"n","gate":"tea","kind":"tea.brewed","outcome":"changed","severity":"notice"}"#;
+        assert_eq!(Event::from_json(bare.as_bytes()).unwrap().to_json(), bare);
+    }
+
+    #[test]
+    fn secrets_go_from_evidence_of_an_unknown_kind() {
+        let mut event = Event::from_json(UNKNOWN.as_bytes()).unwrap();
+        Redactor::default().redact(&mut event);
+        let Evidence::Other(other) = &event.evidence else { panic!() };
+        assert!(other.json().contains(r#"[{"password":"[redacted]"}]"#), "{}", other.json());
+        let before = event.clone();
+        Redactor::default().redact(&mut event);
+        assert_eq!(event, before);
+        let deep = UNKNOWN.replace(r#""x""#, &format!("{}{}", "[".repeat(500), "]".repeat(500)));
+        let mut deep = Event::from_json(deep.as_bytes()).unwrap();
+        Redactor::default().redact(&mut deep);
+        assert!(deep.to_json().ends_with(r#""evidence":{"tea":"[redacted]"}}"#), "{}", deep.to_json());
+    }
+
+    #[test]
+    fn facts_beyond_the_limit_do_not_count() {
+        let mut event = Event::from_json(UNKNOWN.as_bytes()).unwrap();
+        event.facts = (0..1000).map(|number| Fact::number("n", number)).collect();
+        event.facts.push(Fact::text("late", "x"));
+        assert_eq!(event.all_facts().len(), limits::MAX_FACTS + 2);
+        assert_eq!(Event::from_json(event.to_json().as_bytes()).unwrap(), event);
     }
 
     #[test]
     fn refuses_what_is_no_event_and_says_where() {
-        let newer = r#"{"v":2,"id":"01KYD00000000000000000000Z"}"#;
+        let newer = r#"{"v":3,"id":"01KYD00000000000000000000Z"}"#;
+        let two = UNKNOWN.replace(r#""evidence":{"#, r#""evidence":{"request":{},"#);
+        let odd = UNKNOWN.replace(r#""evidence":{"tea""#, r#""evidence":{"Tea Pot""#);
+        let unkind = UNKNOWN.replace(r#""kind":"tea.brewed","#, "");
         let cases = [
-            (newer, "event version 2 is not one of 1 to 1 at line 1 column 6"),
+            (newer, "event version 3 is not one of 1 to 2 at line 1 column 6"),
             ("{\n\"v\":1,\n\"id\":\"short\"}", "event id"),
             ("", "EOF while parsing a value at line 1 column 0"),
             (r#"{"v":1}"#, "missing field `id`"),
+            (&two, "evidence of more than one kind"),
+            (&odd, "the name of the evidence is not a word"),
+            (&unkind, "missing field `kind`"),
+            (&UNKNOWN.replace("tea.brewed", "tea"), "`tea` is not a kind such as"),
+            (&UNKNOWN.replace(r#""gate":"tea""#, r#""gate":"Tea""#), "`Tea` is not a gate such as"),
         ];
         for (json, expected) in cases {
             let error = Event::from_json(json.as_bytes()).unwrap_err().to_string();

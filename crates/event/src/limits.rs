@@ -35,3 +35,15 @@ pub const MAX_ORIGIN_ID_BYTES: usize = 128;
 /// Bytes of all texts of an event that was read from an audit log; of a larger one bodies, then texts are cut and rules and
 /// headers left out. No byte takes more than six characters of JSON (`\u0000`), so the event stays below [`MAX_JSON_BYTES`].
 pub const MAX_AUDIT_EVENT_BYTES: usize = 2_500_000;
+
+/// Bytes of a gate, of each of the two words of a kind, of the name of a fact and of evidence; a longer one is refused.
+pub const MAX_WORD_BYTES: usize = 32;
+
+/// Bytes of the text of a fact; of a longer one the beginning counts.
+pub const MAX_FACT_BYTES: usize = 512;
+
+/// Facts of one event beyond those of its actor and of a request's evidence; further ones are kept, but not indexed.
+pub const MAX_FACTS: usize = 64;
+
+/// Bytes of a request's category; the rest is cut off. The tags of CRS have at most 40.
+pub const MAX_CATEGORY_BYTES: usize = 100;

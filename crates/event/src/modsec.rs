@@ -96,7 +96,8 @@ fn producer() -> String {
 
 /// Address, port, and the server's, as parts A and `transaction` need them.
 fn endpoints(event: &Event) -> [(String, u16); 2] {
-    let client = event.client.map(|client| (client.address.to_string(), client.port.unwrap_or(0)));
+    let client =
+        event.actor.as_ref().and_then(|actor| Some((actor.address?.to_string(), actor.port.unwrap_or(0))));
     let server = event.request().and_then(|request| request.server);
     let server = server.map(|server| (server.ip().to_string(), server.port()));
     let unknown = || ("-".to_owned(), 0);

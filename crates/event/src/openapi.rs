@@ -2,11 +2,15 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaFormat, Type};
-use utoipa::openapi::{KnownFormat, RefOr, Schema};
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaFormat, Type,
+};
+use utoipa::openapi::{KnownFormat, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::{ByteString, EventId, FormatVersion, Header, Timestamp};
+use crate::{
+    ByteString, EventId, Evidence, Fact, FormatVersion, Gate, Header, Kind, RequestEvidence, Timestamp,
+};
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
@@ -61,3 +65,46 @@ schema!(
         .max_items(Some(2))
         .description(Some("Name and value"))
 );
+schema!(
+    Gate,
+    text()
+        .pattern(Some("^[a-z][a-z0-9_-]{0,31}$"))
+        .description(Some("The gate that reported it: `request`, `mlogc`, or one of a part's own"))
+);
+schema!(
+    Kind,
+    text()
+        .pattern(Some(r"^[a-z][a-z0-9_-]{0,31}\.[a-z][a-z0-9_-]{0,31}$"))
+        .description(Some("What it is about and what happened to it: `request.blocked`, `login.accepted`"))
+);
+schema!(
+    Fact,
+    ArrayBuilder::new()
+        .items(OneOfBuilder::new().item(text()).item(ObjectBuilder::new().schema_type(Type::Integer)))
+        .min_items(Some(2))
+        .max_items(Some(2))
+        .description(Some("Name and value"))
+);
+impl PartialSchema for Evidence {
+    fn schema() -> RefOr<Schema> {
+        let description =
+            "One field, named as the kind of evidence; kinds other than `request` are the JSON of their gate";
+        ObjectBuilder::new()
+            .property("request", Ref::from_schema_name(RequestEvidence::name()))
+            .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+            .max_properties(Some(1))
+            .description(Some(description))
+            .into()
+    }
+}
+
+impl ToSchema for Evidence {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Evidence")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((RequestEvidence::name().into_owned(), RequestEvidence::schema()));
+        RequestEvidence::schemas(schemas);
+    }
+}

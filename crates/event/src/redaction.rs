@@ -40,6 +40,7 @@ mod names;
 use std::ops::Range;
 
 use memchr::memmem;
+use serde_json::Value;
 
 use crate::{Body, ByteString, Event, Evidence, Header, MatchedRule, RequestEvidence};
 use hidden::Secrets;
@@ -99,10 +100,10 @@ pub struct RedactionOptions {
 ///
 /// ```
 /// use event::redaction::{RedactionOptions, Redactor};
-/// # use event::{Event, EventId, Gate, RequestEvidence, Timestamp};
+/// # use event::{Event, EventId, Outcome, RequestEvidence, Timestamp};
 /// # let now = Timestamp::from_micros(1);
 /// # let evidence = RequestEvidence { line: "GET /?name=<script>&password=hunter2 HTTP/1.1".into(), ..Default::default() };
-/// # let mut event = Event::new(EventId::derived(now, "n", "1"), now, "n", Gate::Request, evidence.into());
+/// # let mut event = Event::of_request(EventId::derived(now, "n", "1"), now, "n", Outcome::Passed, evidence);
 /// Redactor::new(&RedactionOptions::default()).redact(&mut event);
 /// assert_eq!(event.request().unwrap().line, "GET /?name=<script>&password=[redacted] HTTP/1.1".into());
 /// ```
@@ -183,8 +184,15 @@ impl Found {
     }
 }
 
+impl Default for Redactor {
+    /// A redactor without additions.
+    fn default() -> Self {
+        Self::new(&RedactionOptions::default())
+    }
+}
+
 impl Redactor {
-    /// A redactor with additions.
+    /// Makes a redactor with additions.
     pub fn new(options: &RedactionOptions) -> Self {
         Self {
             names: Names::new(&options.fields),
@@ -201,10 +209,10 @@ impl Redactor {
     ///
     /// ```
     /// use event::redaction::{Hidden, HiddenField, Redactor};
-    /// # use event::{Event, EventId, Gate, RequestEvidence, Timestamp};
+    /// # use event::{Event, EventId, Outcome, RequestEvidence, Timestamp};
     /// # let now = Timestamp::from_micros(1);
     /// # let evidence = RequestEvidence { line: "GET /?name=x&colour=red HTTP/1.1".into(), ..Default::default() };
-    /// # let mut event = Event::new(EventId::derived(now, "n", "1"), now, "n", Gate::Request, evidence.into());
+    /// # let mut event = Event::of_request(EventId::derived(now, "n", "1"), now, "n", Outcome::Passed, evidence);
     /// let field = HiddenField { name: b"colour".to_vec(), ..HiddenField::default() };
     /// let hidden = Hidden { arguments: vec![field], ..Hidden::default() };
     /// Redactor::new(&Default::default()).redact_with(&mut event, Some(&hidden));
@@ -212,8 +220,21 @@ impl Redactor {
     /// ```
     pub fn redact_with(&self, event: &mut Event, hidden: Option<&Hidden>) {
         match &mut event.evidence {
-            Evidence::Request(request) => self.request(request, hidden),
+            Evidence::None => {}
+            Evidence::Request(request) => self.redact_request(request, hidden),
+            Evidence::Other(other) => {
+                if let Some(redacted) = other.redacted(self) {
+                    *other = redacted;
+                }
+            }
         }
+    }
+
+    /// Replaces the secrets in a text that are known by their form, and in its query if it is a URL.
+    pub fn redact_text(&self, text: &mut String) {
+        let mut bytes = ByteString::from(text.as_str());
+        self.url(&mut bytes, self.secrets(None), &mut Found::default());
+        *text = String::from_utf8_lossy(&bytes).into_owned();
     }
 
     /// A request line or a URL without its secrets, for a log of another kind.
@@ -236,11 +257,56 @@ impl Redactor {
         url
     }
 
+    /// Replaces the secrets in a JSON text: the values of fields with secret names, and what is known by its form. Returns
+    /// none where it found no secret. JSON that nests deeper than 128 levels is replaced as a whole.
+    pub(crate) fn redacted_json(&self, json: &str) -> Option<String> {
+        let Ok(mut value) = serde_json::from_str::<Value>(json) else {
+            return Some(Value::from(REDACTED).to_string());
+        };
+        self.redact_value(&mut value).then(|| value.to_string())
+    }
+
+    /// Returns whether it replaced anything.
+    fn redact_value(&self, value: &mut Value) -> bool {
+        let replaced = match value {
+            Value::Null | Value::Bool(_) => None,
+            Value::Array(items) => {
+                return items.iter_mut().fold(false, |changed, item| self.redact_value(item) | changed);
+            }
+            Value::Object(fields) => {
+                return fields.iter_mut().fold(false, |changed, (name, value)| {
+                    let secret = self.names.secret(name.as_bytes())
+                        && !matches!(value, Value::Object(_) | Value::Array(_));
+                    if secret && value.as_str() != Some(REDACTED) && !value.is_null() {
+                        *value = Value::from(REDACTED);
+                        return true;
+                    }
+                    self.redact_value(value) | changed
+                });
+            }
+            Value::Number(number) => {
+                let mut text = ByteString::from(number.to_string().as_str());
+                cards::redact(&mut text);
+                (text.as_bytes() != number.to_string().as_bytes()).then(|| text.to_string())
+            }
+            Value::String(text) => {
+                let mut shown = text.clone();
+                self.redact_text(&mut shown);
+                (shown != *text).then_some(shown)
+            }
+        };
+        let changed = replaced.is_some();
+        if let Some(text) = replaced {
+            *value = Value::from(text);
+        }
+        changed
+    }
+
     fn secrets<'a>(&'a self, hidden: Option<&'a Hidden>) -> Secrets<'a> {
         Secrets { names: &self.names, hidden: hidden.filter(|hidden| !hidden.is_empty()) }
     }
 
-    fn request(&self, request: &mut RequestEvidence, hidden: Option<&Hidden>) {
+    pub(crate) fn redact_request(&self, request: &mut RequestEvidence, hidden: Option<&Hidden>) {
         let names = self.secrets(hidden);
         let mut found = Found::default();
         if let Some(hidden) = names.hidden {

@@ -38,7 +38,7 @@ pub struct Entry<'a> {
     /// The site's name.
     pub site: &'a str,
     /// The gate's decision.
-    pub action: event::Action,
+    pub action: event::Outcome,
     /// The event's identifier, where there is an event.
     pub event: Option<event::EventId>,
     /// Time from the request head to the end of the response.
@@ -208,7 +208,7 @@ fn json(out: &mut Vec<u8>, entry: &Entry<'_>) {
         referer: Option<event::ByteString>,
         #[serde(skip_serializing_if = "Option::is_none")]
         user_agent: Option<event::ByteString>,
-        action: event::Action,
+        action: event::Outcome,
         #[serde(skip_serializing_if = "Option::is_none")]
         event: Option<event::EventId>,
         duration_us: u64,
@@ -260,7 +260,7 @@ mod tests {
             referer: None,
             user_agent: Some(b"x\" 200 0 \"y\x1b[2J"),
             site: "a",
-            action: event::Action::Blocked,
+            action: event::Outcome::Blocked,
             event: None,
             duration: Duration::from_micros(1500),
             inspection: Some(Duration::from_micros(50)),

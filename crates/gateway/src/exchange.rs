@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use event::{Action, Uninspected};
+use event::{Outcome, Uninspected};
 use http1::{BodyFraming, Headers, ResponseHead};
 use waf::{BodyProgress, Decision};
 
@@ -291,7 +291,7 @@ impl<'a> Exchange<'a> {
             BodyError::Slow => self.refuse(408, error.to_string(), writer).await,
             BodyError::Gone(_) => self.client_gone(&error.to_string()),
             BodyError::Lost(_) => {
-                self.record.action = Action::Failed;
+                self.record.action = Outcome::Failed;
                 self.record.reason = Some(error.to_string());
                 self.answer(503, None, writer).await
             }
@@ -320,7 +320,7 @@ impl<'a> Exchange<'a> {
         if let HoldError::Share(Spent) = error {
             return self.refuse(503, error.to_string(), writer).await;
         }
-        self.record.action = Action::Failed;
+        self.record.action = Outcome::Failed;
         self.record.reason = Some(error.to_string());
         self.answer(503, None, writer).await
     }

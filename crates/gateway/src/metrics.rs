@@ -310,7 +310,7 @@ pub(crate) struct FinishedRequest {
     /// Status sent; 0 without a response.
     pub status: u16,
     /// The gate's decision.
-    pub action: event::Action,
+    pub action: event::Outcome,
     /// Time in the rule engine; none if it did not run.
     pub inspection: Option<Duration>,
     /// Time from the head to the end of the response.
@@ -331,7 +331,7 @@ mod tests {
         let site: Arc<str> = "shop".into();
         let done = FinishedRequest {
             status: 403,
-            action: event::Action::Blocked,
+            action: event::Outcome::Blocked,
             inspection: Some(Duration::from_micros(50)),
             total: Duration::from_millis(1),
             received: 7,

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use event::redaction::Hidden;
 use event::{
-    Action, Body, ByteString, Client, Durations, Engine, Event, EventId, Evidence, Gate as EventGate, Header,
-    NotInspected, RequestEvidence, Response, Severity, Timestamp, Uninspected,
+    Actor, Body, ByteString, Durations, Engine, Event, EventId, Header, NotInspected, Outcome,
+    RequestEvidence, Response, Severity, Timestamp, Uninspected,
 };
 use http1::{Headers, RequestHead, ResponseHead};
 
@@ -27,7 +27,7 @@ pub(crate) struct Record {
     pub id: EventId,
     /// The client, by the connection or trusted proxies.
     pub client: SocketAddr,
-    pub action: Action,
+    pub action: Outcome,
     pub reason: Option<String>,
     /// 0 until an answer begins.
     pub status: u16,
@@ -50,7 +50,7 @@ impl Record {
         Self {
             id,
             client,
-            action: Action::Passed,
+            action: Outcome::Passed,
             reason,
             status: 0,
             response: None,
@@ -115,13 +115,13 @@ impl Record {
                 self.reason.get_or_insert_with(|| fault.to_string());
                 inspection.fault_kinds().for_each(|kind| gate.metrics.engine_fault(&site.name, kind));
             }
-            if self.action == Action::Passed && found && inspection.engine() == Engine::DetectionOnly {
-                self.action = Action::Detected;
+            if self.action == Outcome::Passed && found && inspection.engine() == Engine::DetectionOnly {
+                self.action = Outcome::Detected;
             }
             audit = inspection.audit_parts(self.status);
             self.hidden = inspection.hidden();
         }
-        let keep = found || self.action != Action::Passed;
+        let keep = found || self.action != Outcome::Passed;
         let sampled = !keep && inspection.is_some() && gate.services.sink.wants_passed(&site.name);
         let body = self.body.take();
         if !keep && audit.is_none() && !sampled {
@@ -176,7 +176,7 @@ impl Record {
         };
         if let Some(inspection) = inspection {
             // after a decision of the rules the client got another body
-            if self.action != Action::Blocked
+            if self.action != Outcome::Blocked
                 && let (Some(response), Some(body)) =
                     (&mut evidence.response, inspection.response_body_evidence())
             {
@@ -191,29 +191,22 @@ impl Record {
         }
         let worst = evidence.rules.iter().filter_map(|rule| rule.severity).min();
         let severity = match self.action {
-            Action::Failed => Severity::Error,
+            Outcome::Failed => Severity::Error,
             _ if inspection.is_some_and(|i| {
                 i.overrun().is_some() || i.limit_reached().is_some() || !i.faults().is_empty()
             }) =>
             {
                 Severity::Warning
             }
-            Action::Refused => Severity::Notice,
+            Outcome::Refused => Severity::Notice,
             _ => Severity::Info,
         };
         Event {
-            site: Some(site.name.to_string()),
+            subject: Some(site.name.to_string()),
             severity: worst.map_or(severity, |worst| worst.min(severity)),
-            client: Some(client(self.client)),
-            action: self.action,
-            reason: self.reason.clone(),
-            ..Event::new(
-                self.id,
-                request.time,
-                runtime.node.clone(),
-                EventGate::Request,
-                Evidence::from(evidence),
-            )
+            actor: Some(client(self.client)),
+            summary: self.reason.clone(),
+            ..Event::of_request(self.id, request.time, runtime.node.clone(), self.action, evidence)
         }
     }
 
@@ -309,12 +302,11 @@ pub(crate) fn refuse_unparsed(
         ..RequestEvidence::default()
     };
     let mut event = Event {
-        site: Some(runtime.unrouted.name.to_string()),
+        subject: Some(runtime.unrouted.name.to_string()),
         severity: Severity::Notice,
-        client: Some(client(peer.address)),
-        action: Action::Refused,
-        reason: Some(reason.to_owned()),
-        ..Event::new(id, time, runtime.node.clone(), EventGate::Request, Evidence::from(evidence))
+        actor: Some(client(peer.address)),
+        summary: Some(reason.to_owned()),
+        ..Event::of_request(id, time, runtime.node.clone(), Outcome::Refused, evidence)
     };
     runtime.redactor.redact(&mut event);
     gate.metrics.events.inc();
@@ -323,7 +315,7 @@ pub(crate) fn refuse_unparsed(
     let sent = page.len() as u64;
     gate.metrics.request(
         &runtime.unrouted.name,
-        &FinishedRequest { status, action: Action::Refused, inspection: None, total, received: 0, sent },
+        &FinishedRequest { status, action: Outcome::Refused, inspection: None, total, received: 0, sent },
     );
     if let Some(log) = &runtime.access_log {
         log.write(&Entry {
@@ -336,7 +328,7 @@ pub(crate) fn refuse_unparsed(
             referer: None,
             user_agent: None,
             site: &runtime.unrouted.name,
-            action: Action::Refused,
+            action: Outcome::Refused,
             event: Some(id),
             duration: total,
             inspection: None,
@@ -359,8 +351,8 @@ fn headers(fields: &Headers) -> Vec<Header> {
     fields.iter().map(|field| Header::new(field.name(), field.value())).collect()
 }
 
-fn client(address: SocketAddr) -> Client {
-    Client { address: address.ip(), port: (address.port() != 0).then_some(address.port()) }
+fn client(address: SocketAddr) -> Actor {
+    Actor::at(address.ip(), (address.port() != 0).then_some(address.port()))
 }
 
 fn micros(time: Duration) -> u64 {

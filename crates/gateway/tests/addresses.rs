@@ -40,7 +40,7 @@ fn the_proxy_protocol_is_believed_of_trusted_peers_only() {
             let mut client = gate.client();
             client.send(GET);
             assert_eq!(client.response().status, 200);
-            assert_eq!(gate.events(2)[0].client.unwrap().address.to_string(), "127.0.0.1");
+            assert_eq!(gate.events(2)[0].address().unwrap().to_string(), "127.0.0.1");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use event::Action;
+use event::Outcome;
 
 use crate::support::{Answer, Client, Gate, PATIENCE, Upstream, config, ok, wait_for};
 
@@ -182,8 +182,8 @@ fn a_body_that_stops_coming_is_answered_408() {
     assert_eq!((response.status, response.header("connection")), (408, Some("close")));
     let event = &gate.events(1)[0];
     assert_eq!(
-        (event.action, event.reason.as_deref()),
-        (Action::Refused, Some("the client sent the request body too slowly"))
+        (event.outcome, event.summary.as_deref()),
+        (Outcome::Refused, Some("the client sent the request body too slowly"))
     );
     assert!(upstream.seen_now().is_empty());
 }
@@ -197,8 +197,8 @@ fn a_body_that_turns_out_malformed_is_answered_400() {
     assert_eq!(client.response().status, 400);
     assert!(client.is_closed());
     let event = &gate.events(1)[0];
-    assert_eq!(event.action, Action::Refused);
-    assert!(event.reason.as_deref().unwrap().contains("chunk size"), "{:?}", event.reason);
+    assert_eq!(event.outcome, Outcome::Refused);
+    assert!(event.summary.as_deref().unwrap().contains("chunk size"), "{:?}", event.summary);
     // the upstream has at most the beginning, never a whole request
     assert!(upstream.seen_now().is_empty());
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use event::{Action, Uninspected};
+use event::{Outcome, Uninspected};
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 
@@ -117,7 +117,7 @@ fn a3_the_client_gets_the_bytes_as_they_came() {
     let events = gate.events(4);
     for event in &events {
         let evidence = event.request().unwrap();
-        assert_eq!(event.action, Action::Passed);
+        assert_eq!(event.outcome, Outcome::Passed);
         let what: Vec<_> = evidence.not_inspected.iter().map(|part| part.what).collect();
         assert_eq!(what, [Uninspected::ResponseBody], "{}", evidence.line.as_bytes().escape_ascii());
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use event::Action;
+use event::Outcome;
 
 use crate::support::{Answer, Gate, PATIENCE, Upstream, config, ok, wait_for};
 
@@ -15,8 +15,8 @@ const POST: &str = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
 fn assert_failed(gate: &Gate, status: u16, word: &str) {
     let events = gate.events(1);
     assert_eq!(events.len(), 1);
-    assert_eq!(events[0].action, Action::Failed);
-    assert!(events[0].reason.as_deref().unwrap().contains(word), "{:?}", events[0].reason);
+    assert_eq!(events[0].outcome, Outcome::Failed);
+    assert!(events[0].summary.as_deref().unwrap().contains(word), "{:?}", events[0].summary);
     let evidence = events[0].request().unwrap();
     assert_eq!(evidence.response.as_ref().unwrap().status, status);
     assert!(evidence.upstream.is_some());
@@ -185,6 +185,6 @@ fn an_upstream_that_stops_reading_is_given_up() {
 /// Does `assert_failed` for a client that may have missed its response.
 fn assert_failed_with(gate: &Gate, status: u16, word: &str) {
     let event = &gate.events(1)[0];
-    assert!(event.reason.as_deref().unwrap().contains(word), "{:?}", event.reason);
+    assert!(event.summary.as_deref().unwrap().contains(word), "{:?}", event.summary);
     assert_eq!(event.request().unwrap().response.as_ref().unwrap().status, status);
 }

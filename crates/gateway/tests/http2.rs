@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use event::Action;
+use event::Outcome;
 use gateway::config::UpstreamHttp2;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request, Response};
@@ -157,7 +157,7 @@ fn faults_are_answered_and_reported() {
         assert_eq!(ask(&sender, request, None).await.unwrap().status, 400);
     });
     let event = &gate.events(1)[0];
-    assert_eq!(event.action, Action::Failed);
+    assert_eq!(event.outcome, Outcome::Failed);
     let evidence = event.request().unwrap();
     assert_eq!((evidence.line.as_bytes(), &*evidence.protocol), (&b"GET /x HTTP/2.0"[..], "HTTP/2.0"));
 }
@@ -169,7 +169,7 @@ fn a_response_that_breaks_off_resets_the_stream() {
     let gate = Gate::before(&upstream);
     let result = gate.runtime.block_on(async { ask(&connect(gate.address).await, get("/"), None).await });
     assert!(result.is_err_and(|error| error.is_reset()));
-    assert_eq!(gate.events(1)[0].action, Action::Failed);
+    assert_eq!(gate.events(1)[0].outcome, Outcome::Failed);
 }
 
 #[test]

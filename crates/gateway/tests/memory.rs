@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use bytes::Bytes;
-use event::Action;
+use event::Outcome;
 use gateway::config::GatewayConfig;
 
 use crate::http2::connect;
@@ -100,8 +100,8 @@ fn c17_a_disk_that_takes_nothing_is_told() {
     client.send(&body);
     assert_eq!(client.response().status, 503);
     let event = &gate.events(1)[0];
-    assert_eq!(event.action, Action::Failed);
-    assert!(event.reason.as_deref().unwrap().starts_with("cannot hold the body on disk: "), "{event:?}");
+    assert_eq!(event.outcome, Outcome::Failed);
+    assert!(event.summary.as_deref().unwrap().starts_with("cannot hold the body on disk: "), "{event:?}");
     assert!(upstream.seen_now().is_empty());
     // a small body needs no disk
     let (head, body) = upload(1000, "harmless");
@@ -129,7 +129,7 @@ fn c16_unfinished_uploads_of_one_client_refuse_nobody_else() {
     wait_for(|| gate.metric(refused).is_some_and(|refused| refused >= 30.0), "refusals");
     assert!(spilled(&gate) <= 2 << 20);
     let event = &gate.events(1)[0];
-    assert!(event.reason.as_deref().unwrap().contains("share"), "{event:?}");
+    assert!(event.summary.as_deref().unwrap().contains("share"), "{event:?}");
     let mut other = Client::from("127.0.0.2", gate.address);
     for size in [10, 100_000, 600_000] {
         let (head, body) = upload(size, "harmless");
@@ -162,7 +162,7 @@ fn c16_behind_a_trusted_proxy_the_client_that_it_names_has_the_share() {
     let first = from("192.0.2.1");
     wait_for(|| spilled(&gate) > 800_000, "the first body");
     let second = from("192.0.2.1");
-    assert!(gate.events(1)[0].reason.as_deref().unwrap().contains("share"));
+    assert!(gate.events(1)[0].summary.as_deref().unwrap().contains("share"));
     // another /64 has a share of its own
     let mut other = gate.client();
     let (head, body) = upload(400_000, "harmless");
@@ -191,7 +191,7 @@ fn c16_open_requests_are_shared() {
     wait_for(|| gate.metric("monban_requests_open") == Some(3.0), "three open requests");
     assert_eq!(gate.ask(GET).status, 503);
     let event = &gate.events(1)[0];
-    assert!(event.reason.as_deref().unwrap().contains("limits.requests"), "{event:?}");
+    assert!(event.summary.as_deref().unwrap().contains("limits.requests"), "{event:?}");
     assert_eq!(gate.metric("monban_shares_spent_total{reason=\"requests\"}"), Some(1.0));
     let mut other = Client::from("127.0.0.2", gate.address);
     other.send(GET);

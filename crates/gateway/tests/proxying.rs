@@ -258,6 +258,6 @@ fn requests_go_to_the_site_of_their_host_and_path() {
     let response = gate.ask("GET / HTTP/1.1\r\nHost: b.test\r\n\r\n");
     assert_eq!(response.status, 404);
     let event = &gate.events(1)[0];
-    assert_eq!((event.action, event.site.as_deref()), (event::Action::Refused, Some("-")));
+    assert_eq!((event.outcome, event.subject.as_deref()), (event::Outcome::Refused, Some("-")));
     assert!(response.text().contains(&event.id.to_string()));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use event::Action;
+use event::Outcome;
 
 use crate::support::{Gate, Upstream, config};
 
@@ -48,8 +48,8 @@ fn malformed_requests_are_answered_and_kept_as_evidence() {
         assert_eq!((response.status, response.header("connection")), (*status, told), "{shown}");
         assert!(client.is_closed(), "{shown}");
         let event = &gate.events(at + 1)[at];
-        assert_eq!(event.action, Action::Refused, "{shown}");
-        assert!(event.reason.as_deref().unwrap().contains(word), "{shown}: {:?}", event.reason);
+        assert_eq!(event.outcome, Outcome::Refused, "{shown}");
+        assert!(event.summary.as_deref().unwrap().contains(word), "{shown}: {:?}", event.summary);
         assert!(response.text().contains(&event.id.to_string()), "{shown}");
         let evidence = event.request().unwrap();
         let line = request.split(['\r', '\n']).next().unwrap();
@@ -87,7 +87,7 @@ fn heads_beyond_a_limit_are_refused() {
     let longest = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(999));
     assert_eq!(gate.ask(&longest).status, 200);
     let events = gate.events(5);
-    assert!(events.iter().all(|event| event.action == Action::Refused && event.to_json().len() < 200_000));
+    assert!(events.iter().all(|event| event.outcome == Outcome::Refused && event.to_json().len() < 200_000));
 }
 
 #[test]
@@ -103,8 +103,8 @@ fn a_head_that_comes_too_slowly_is_answered_408_and_an_idle_connection_just_clos
     assert!(client.is_closed());
     let event = &gate.events(1)[0];
     assert_eq!(
-        (event.action, event.request().unwrap().line.as_bytes()),
-        (Action::Refused, &b"GET / HTTP/1.1"[..])
+        (event.outcome, event.request().unwrap().line.as_bytes()),
+        (Outcome::Refused, &b"GET / HTTP/1.1"[..])
     );
 
     // a connection without a byte, or after a response, needs no response

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use event::Action;
+use event::Outcome;
 use gateway::config::{GatewayConfig, UpstreamHttp2};
 
 use crate::frames::{DATA, END_STREAM, GOAWAY, HEADERS, REFUSED_STREAM, RST_STREAM, WINDOW_UPDATE, serve};
@@ -163,8 +163,8 @@ fn b12_a_body_that_was_not_held_is_never_sent_cut() {
         wait_for(|| refused.load(Ordering::SeqCst) > 0, "a refusal");
         assert!(bodies.lock().unwrap().iter().all(|got| got == sent.as_bytes()), "{length} {after}");
         for event in gate.events(1) {
-            assert_eq!(event.action, Action::Failed);
-            assert!(event.reason.as_deref().unwrap().contains("refused"), "{:?}", event.reason);
+            assert_eq!(event.outcome, Outcome::Failed);
+            assert!(event.summary.as_deref().unwrap().contains("refused"), "{:?}", event.summary);
         }
     }
 }

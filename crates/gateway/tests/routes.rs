@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use event::Action;
+use event::Outcome;
 use gateway::config::{AmbiguousPath, GatewayConfig, Preset, WafMode};
 
 use crate::support::{Gate, Upstream, config};
@@ -62,7 +62,7 @@ fn a8_the_strictest_site_that_a_path_may_mean_judges() {
         .find(|event| event.request().unwrap().line.as_bytes().starts_with(b"GET /public/..;/admin"));
     let event = event.unwrap();
     assert_eq!(
-        (event.site.as_deref(), event.reason.as_deref()),
+        (event.subject.as_deref(), event.summary.as_deref()),
         (Some("*/public"), Some("host and path may mean `*/public` or `*`: the strictest rules judge"))
     );
 }
@@ -109,6 +109,6 @@ fn a8_ambiguous_paths_are_refused_where_configured() {
         assert_eq!(gate.ask(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).status, status, "{path}");
     }
     let event = &gate.events(1)[0];
-    assert_eq!(event.action, Action::Refused);
+    assert_eq!(event.outcome, Outcome::Refused);
     assert_eq!(upstream.seen(3).len(), 3);
 }

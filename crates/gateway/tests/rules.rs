@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use event::{Action, Uninspected};
+use event::{Outcome, Uninspected};
 use gateway::config::{AccessLogConfig, AccessLogFormat, GatewayConfig, WafMode};
 
 use crate::support::{Answer, Gate, PATIENCE, Upstream, config, ok, wait_for};
@@ -53,7 +53,7 @@ fn the_classic_check() {
         gate.ask("GET /?name=\"><script>alert(document.cookie)</script><!-- HTTP/1.1\r\nHost: a\r\n\r\n");
     // recorded before the response was sent
     let event = gate.events.0.lock().unwrap()[0].clone();
-    assert_eq!((response.status, event.action), (403, Action::Blocked));
+    assert_eq!((response.status, event.outcome), (403, Outcome::Blocked));
     assert!(response.text().contains(&event.id.to_string()));
     let evidence = event.request().unwrap();
     assert_eq!(
@@ -91,7 +91,7 @@ fn each_phase_can_intervene() {
         assert_eq!(response.status, status, "{request}");
         let event = &gate.events(at + 1)[at];
         let evidence = event.request().unwrap();
-        assert_eq!((event.action, evidence.rules[0].id), (Action::Blocked, rule), "{request}");
+        assert_eq!((event.outcome, evidence.rules[0].id), (Outcome::Blocked, rule), "{request}");
         assert_eq!(evidence.response.as_ref().unwrap().status, status, "{request}");
         assert_eq!(upstream.seen_now().len(), asked, "{request}");
         if status == 302 {
@@ -104,7 +104,7 @@ fn each_phase_can_intervene() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Drop: 1\r\n\r\n");
     assert!(client.is_closed());
     let event = &gate.events(6)[5];
-    assert_eq!((event.action, event.request().unwrap().response.is_none()), (Action::Blocked, true));
+    assert_eq!((event.outcome, event.request().unwrap().response.is_none()), (Outcome::Blocked, true));
     // a blocked request without a body leaves its connection usable
     let mut client = gate.client();
     for _ in 0..2 {
@@ -149,14 +149,14 @@ fn nothing_is_forwarded_before_the_inspected_part_is_judged() {
 
 #[test]
 fn detection_reports_and_lets_pass_and_off_does_neither() {
-    for (mode, action) in [(WafMode::Detect, Some(Action::Detected)), (WafMode::Off, None)] {
+    for (mode, action) in [(WafMode::Detect, Some(Outcome::Detected)), (WafMode::Off, None)] {
         let upstream = Upstream::start(|_| Answer::Bytes(ok("through")));
         let mut config = config(&upstream.url());
         config.sites[0].waf = mode;
         let gate = Gate::with_rules(&config, rules(RULES));
         assert_eq!(gate.ask("GET /?a=<script> HTTP/1.1\r\nHost: a\r\nX-Bad: 1\r\n\r\n").text(), "through");
         let events = gate.events(usize::from(action.is_some()));
-        assert_eq!(events.first().map(|event| event.action), action);
+        assert_eq!(events.first().map(|event| event.outcome), action);
         if let Some(event) = events.first() {
             let ids: Vec<u64> = event.request().unwrap().rules.iter().map(|rule| rule.id).collect();
             assert_eq!(ids, [2, 1]);
@@ -173,7 +173,7 @@ fn warnings_and_late_matches_are_reported_too() {
     let events = gate.events(2);
     let ids = |at: usize| events[at].request().unwrap().rules.iter().map(|rule| rule.id).collect::<Vec<_>>();
     assert_eq!((ids(0), ids(1)), (vec![7, 9], vec![9]));
-    assert!(events.iter().all(|event| event.action == Action::Passed));
+    assert!(events.iter().all(|event| event.outcome == Outcome::Passed));
 }
 
 #[test]
@@ -189,10 +189,10 @@ fn rules_see_a_request_that_is_refused_for_what_it_means() {
     assert_eq!(gate.ask(smuggling).status, 400);
     let events = gate.events(4);
     let ids = |at: usize| events[at].request().unwrap().rules.iter().map(|rule| rule.id).collect::<Vec<_>>();
-    assert_eq!((events[0].action, ids(0)), (Action::Refused, vec![8]));
-    assert_eq!(events[1].action, Action::Blocked);
-    assert_eq!((events[2].action, ids(2)), (Action::Refused, vec![11]));
-    assert_eq!((events[3].action, ids(3)), (Action::Refused, vec![]));
+    assert_eq!((events[0].outcome, ids(0)), (Outcome::Refused, vec![8]));
+    assert_eq!(events[1].outcome, Outcome::Blocked);
+    assert_eq!((events[2].outcome, ids(2)), (Outcome::Refused, vec![11]));
+    assert_eq!((events[3].outcome, ids(3)), (Outcome::Refused, vec![]));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_body_beyond_a_rejecting_limit_is_413() {
     assert_eq!(response.status, 413);
     assert!(upstream.seen_now().is_empty());
     let event = &gate.events(1)[0];
-    assert_eq!((event.action, event.severity), (Action::Blocked, event::Severity::Warning));
+    assert_eq!((event.outcome, event.severity), (Outcome::Blocked, event::Severity::Warning));
 }
 
 #[test]
@@ -253,8 +253,8 @@ fn a9_every_body_limit_says_what_happened() {
         assert_eq!(gate.ask(&request).status, status, "{reason}");
         let event = &gate.events(1)[0];
         assert_eq!(
-            (event.action, event.severity, event.reason.as_deref()),
-            (Action::Blocked, event::Severity::Warning, Some(reason))
+            (event.outcome, event.severity, event.summary.as_deref()),
+            (Outcome::Blocked, event::Severity::Warning, Some(reason))
         );
     }
 }
@@ -468,9 +468,9 @@ const SLOW_RULES: &str = r#"
 fn inspection_ends_when_its_time_is_over() {
     let partial = SLOW_RULES.to_owned() + "SecRequestBodyLimitAction ProcessPartial\n";
     let cases = [
-        (SLOW_RULES, WafMode::Block, 503, Action::Blocked),
-        (SLOW_RULES, WafMode::Detect, 200, Action::Detected),
-        (partial.as_str(), WafMode::Block, 200, Action::Passed),
+        (SLOW_RULES, WafMode::Block, 503, Outcome::Blocked),
+        (SLOW_RULES, WafMode::Detect, 200, Outcome::Detected),
+        (partial.as_str(), WafMode::Block, 200, Outcome::Passed),
     ];
     for (text, mode, status, action) in cases {
         let upstream = Upstream::echo();
@@ -484,9 +484,9 @@ fn inspection_ends_when_its_time_is_over() {
         let long = "a=aaaaaaaaaaaaaaaa&".repeat(500) + "b=<script>";
         assert_eq!(gate.ask(&form(&long)).status, status);
         let event = gate.events.0.lock().unwrap()[0].clone();
-        assert_eq!((event.action, event.severity), (action, event::Severity::Warning), "{mode:?}");
+        assert_eq!((event.outcome, event.severity), (action, event::Severity::Warning), "{mode:?}");
         assert_eq!(
-            event.reason.as_deref(),
+            event.summary.as_deref(),
             Some("inspection exceeded 1s: it ended at rule 1 (test.conf:3) in phase 2")
         );
         let evidence = event.request().unwrap();
@@ -514,7 +514,7 @@ fn inspection_in_time_is_told_by_site() {
 fn what_rules_found_in_a_response_is_kept_of_it() {
     let body = "ORA-00933: SQL command not properly ended";
     for (mode, action, kept) in
-        [(WafMode::Detect, Action::Detected, Some(body)), (WafMode::Block, Action::Blocked, None)]
+        [(WafMode::Detect, Outcome::Detected, Some(body)), (WafMode::Block, Outcome::Blocked, None)]
     {
         let upstream = Upstream::start(move |_| Answer::Bytes(ok(body)));
         let mut config = config(&upstream.url());
@@ -522,7 +522,7 @@ fn what_rules_found_in_a_response_is_kept_of_it() {
         let gate = Gate::with_rules(&config, rules(RULES));
         gate.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         let event = gate.events(1)[0].clone();
-        assert_eq!(event.action, action);
+        assert_eq!(event.outcome, action);
         let response = event.request().unwrap().response.as_ref().unwrap();
         let found = response.body.as_ref().map(|body| (body.bytes.as_bytes(), body.total));
         assert_eq!(found, kept.map(|body| (body.as_bytes(), body.len() as u64)), "{mode:?}");
@@ -539,7 +539,7 @@ fn a4_a_limit_of_the_engine_makes_an_event_log_lines_and_a_count() {
     "#;
     let long = format!("a={}1evil", "x".repeat(120));
     for (mode, status, action) in
-        [(WafMode::Block, 403, Action::Blocked), (WafMode::Detect, 200, Action::Detected)]
+        [(WafMode::Block, 403, Outcome::Blocked), (WafMode::Detect, 200, Outcome::Detected)]
     {
         let upstream = Upstream::echo();
         let mut config = config(&upstream.url());
@@ -549,9 +549,9 @@ fn a4_a_limit_of_the_engine_makes_an_event_log_lines_and_a_count() {
         assert_eq!(gate.ask(&form("a=xyz")).status, 200);
         assert_eq!(gate.ask(&form(&long)).status, status);
         let event = gate.events(1)[0].clone();
-        assert_eq!((event.action, event.severity), (action, event::Severity::Warning));
+        assert_eq!((event.outcome, event.severity), (action, event::Severity::Warning));
         let told = "rule 1: @rx on ARGS:a: PCRE2 reached its match limit (SecPcreMatchLimit)";
-        assert_eq!(event.reason.as_deref(), Some(told));
+        assert_eq!(event.summary.as_deref(), Some(told));
         assert_eq!(event.request().unwrap().faults, [told]);
         let process = event::modsec::Process { pid: 1, tid: 1, utc_offset_seconds: 0 };
         let parts = event::modsec::AuditParts::new("ABHZ").unwrap();

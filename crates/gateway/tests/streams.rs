@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use event::Action;
+use event::Outcome;
 use gateway::config::{AccessLogConfig, AccessLogFormat};
 use http::{Method, Request};
 
@@ -46,8 +46,8 @@ fn b13_what_http1_refuses_is_refused_over_http2_and_told() {
             let answered = ask(&sender, request.unwrap(), None).await.unwrap();
             assert_eq!(answered.status, status, "{word}");
             let event = gate.events.0.lock().unwrap().last().unwrap().clone();
-            assert_eq!(event.action, Action::Refused, "{word}");
-            assert!(event.reason.as_deref().unwrap().contains(word), "{word}: {:?}", event.reason);
+            assert_eq!(event.outcome, Outcome::Refused, "{word}");
+            assert!(event.summary.as_deref().unwrap().contains(word), "{word}: {:?}", event.summary);
             assert!(String::from_utf8(answered.body).unwrap().contains(&event.id.to_string()), "{word}");
             assert_eq!(event.request().unwrap().protocol, "HTTP/2.0");
         }

@@ -222,7 +222,7 @@ fn https_upstreams_are_verified() {
             let response = gate.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
             assert_eq!(response.status, status, "{address}");
             if status == 502 {
-                let reason = gate.events(1)[0].reason.clone().unwrap();
+                let reason = gate.events(1)[0].summary.clone().unwrap();
                 assert!(reason.contains("tls handshake failed"), "{reason}");
             }
         }
@@ -440,7 +440,7 @@ fn b14_https_upstreams_without_an_authority() {
             match want {
                 Ok(()) => assert_eq!(status, 200, "{files:?} {ca:?} {tls:?}"),
                 Err(word) => {
-                    let reason = gate.events(1)[0].reason.clone().unwrap();
+                    let reason = gate.events(1)[0].summary.clone().unwrap();
                     assert!(status == 502 && reason.contains("tls handshake failed"), "{reason}");
                     assert!(reason.contains(word), "{word}: {reason}");
                 }

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use event::Action;
+use event::Outcome;
 use gateway::config::{AccessLogConfig, AccessLogFormat};
 
 use crate::rules::rules;
@@ -123,8 +123,8 @@ fn b11_a_switch_that_was_not_asked_for_is_refused_with_its_reason() {
         client.send(&request);
         assert_eq!(client.response().status, 502, "{word}");
         let event = &gate.events(1)[0];
-        assert_eq!(event.action, Action::Failed);
-        let reason = event.reason.as_deref().unwrap();
+        assert_eq!(event.outcome, Outcome::Failed);
+        let reason = event.summary.as_deref().unwrap();
         assert!(reason.contains(word), "{word}: {reason}");
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use event::Action;
+use event::Outcome;
 use event::written::{one_or_many, time_span};
 use finding::{Fault, KeyPath};
 use jiff::civil::Time;
@@ -167,7 +167,7 @@ impl RuleConfig {
         Self {
             name: "attacks".into(),
             channels: Vec::new(),
-            when: When(Filter::default().with(Test::Action(vec![Action::Blocked]))),
+            when: When(Filter::default().with(Test::Action(vec![Outcome::Blocked]))),
             digest: ten_minutes(),
             at_once: None,
             through_quiet: false,
@@ -450,7 +450,7 @@ mod tests {
                      "rule": [941_100, 942_100], "status": 403, "site": "!shop", "text": "x"}});
         let config = read(json!({"slack": [{"name": "ops", "url_env": "URL"}], "rule": [rule]})).unwrap();
         let expected = Filter::default()
-            .with(Test::Action(vec![Action::Blocked, Action::Detected]))
+            .with(Test::Action(vec![Outcome::Blocked, Outcome::Detected]))
             .with(Test::Client(vec!["192.0.2.0/24".parse().unwrap()]))
             .with(Test::Rule(vec![941_100, 942_100]))
             .with(Test::Severity(event::Severity::Error))
@@ -475,7 +475,7 @@ mod tests {
             (json!({"console_url": "https://a/>|"}), "not an address such as"),
             (json!({"time_zone": "Asia/Tokio"}), "`Asia/Tokio` is no time zone"),
             (json!({"summary": {"at": "8 o'clock"}}), "not a time of day"),
-            (json!({"rule": [{"name": "r", "when": {"action": "eaten"}}]}), "`eaten` is not an action"),
+            (json!({"rule": [{"name": "r", "when": {"action": "eaten"}}]}), "`eaten` is not an outcome"),
             (json!({"rule": [{"name": "r", "when": {"severity": "bad"}}]}), "`bad` is not a severity"),
             (json!({"rule": [{"name": "r", "when": {"client": "moon"}}]}), "neither an address"),
             (

@@ -12,7 +12,7 @@
 //! - [`config`]: the section `[notify]`
 //! - [`planner`]: decides what each channel sends and when
 //! - [`outbox`]: one channel's queue and record; [`retry`]: times of retries
-//! - [`quiet`]: quiet hours; [`tally`]: counts of events; [`seen`]: the facts of one event
+//! - [`quiet`]: quiet hours; [`tally`]: counts of events; [`notice_event`]: the facts of one event
 //! - [`notice`], [`message`], [`template`], [`text`]: from facts to text
 //!
 //! Towards files and peers:
@@ -22,7 +22,7 @@
 //! - [`limits`]: every limit of this crate
 //!
 //! ```
-//! use event::{Action, Event, EventId, Gate, RequestEvidence, Timestamp};
+//! use event::{Outcome, Event, EventId, Gate, RequestEvidence, Timestamp};
 //! use notify::config::NotifyConfig;
 //! use notify::planner::Planner;
 //! use notify::state::State;
@@ -32,8 +32,8 @@
 //!
 //! let now: Timestamp = "2026-11-24T09:00:00Z".parse()?;
 //! let id = EventId::derived(now, "vps1", "1");
-//! let event = Event::new(id, now, "vps1", Gate::Request, RequestEvidence::default().into());
-//! planner.observe(&Event { action: Action::Blocked, ..event }, now);
+//! let event = Event::of_request(id, now, "vps1", Outcome::Passed, RequestEvidence::default());
+//! planner.observe(&Event { action: Outcome::Blocked, ..event }, now);
 //! assert_eq!(planner.due("ops", now).map(|notice| notice.events()), Some(1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -47,11 +47,11 @@ pub mod limits;
 pub mod mail;
 pub mod message;
 pub mod notice;
+pub mod notice_event;
 pub mod outbox;
 pub mod planner;
 pub mod quiet;
 pub mod retry;
-pub mod seen;
 pub mod service;
 pub mod slack;
 pub mod state;

@@ -54,3 +54,6 @@ pub const MAX_ERROR_CHARS: usize = 200;
 pub const SLACK_TEXT_CHARS: usize = 3000;
 /// Characters of Slack's header block (150).
 pub const SLACK_HEADER_CHARS: usize = 150;
+
+/// Facts of an event that a notice names; further ones are left out.
+pub const MAX_NAMED_FACTS: usize = 8;

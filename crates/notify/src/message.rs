@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use event::{Action, EventId, Gate, Severity, Timestamp};
+use event::{EventId, Gate, Outcome, Severity, Timestamp};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::config::{NotifyConfig, RuleConfig};
 use crate::limits::MAX_RENDERED_BYTES;
 use crate::notice::{DayBefore, Kind, Notice};
-use crate::seen::{Seen, SeenRule};
+use crate::notice_event::{NoticeEvent, NoticeRule};
 use crate::tally::Tally;
 use crate::text::{counted, grouped, shown, shown_lines};
 
@@ -40,24 +40,25 @@ pub struct Facts {
     first: String,
     last: String,
     link: String,
-    actions: String,
-    clients: String,
-    sites: String,
+    outcomes: String,
+    kinds: String,
+    actors: String,
+    subjects: String,
     rules: String,
     paths: String,
-    event: Option<Seen>,
+    event: Option<NoticeEvent>,
 }
 
 /// Turns notices into text.
 #[derive(Clone, Debug)]
-pub struct Words {
+pub struct MessageWriter {
     node: String,
     console_url: Option<String>,
     zone: TimeZone,
     rules: HashMap<String, RuleConfig>,
 }
 
-impl Words {
+impl MessageWriter {
     /// Builds the texts' settings from a configuration, on the machine of this name.
     pub fn new(config: &NotifyConfig, node: &str) -> Self {
         Self {
@@ -158,13 +159,13 @@ impl Words {
         time.to_jiff().to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
     }
 
-    fn event(&self, rule: &str, event: &Seen) -> (String, String) {
-        let mut subject = format!("{}: {}", event.action, event.what);
-        if !event.site.is_empty() {
-            subject += &format!(" on {}", event.site);
+    fn event(&self, rule: &str, event: &NoticeEvent) -> (String, String) {
+        let mut subject = format!("{}: {}", event.outcome, event.summary);
+        if !event.subject.is_empty() {
+            subject += &format!(" on {}", event.subject);
         }
-        if !event.client.is_empty() {
-            subject += &format!(" from {}", event.client);
+        if !event.actor.is_empty() {
+            subject += &format!(" from {}", event.actor);
         }
         let names =
             event.rules.iter().map(|rule| format!("{} {}", rule.id, rule.message).trim_end().to_owned());
@@ -173,37 +174,39 @@ impl Words {
             rules += &format!("; {} more", event.further_rules);
         }
         let number = |number: i64| if number == 0 { String::new() } else { number.to_string() };
-        let lines = [
+        let mut lines = vec![
             ("Time", self.time(event.time)),
-            ("Action", format!("{} ({})", event.action, event.severity)),
-            ("Client", event.client.clone()),
-            ("Site", event.site.clone()),
+            ("Outcome", format!("{} ({})", event.outcome, event.severity)),
+            ("From", event.actor.clone()),
+            ("Subject", event.subject.clone()),
             ("Request", event.request.clone()),
-            ("Answer", number(event.status.into())),
-            ("Why", event.what.clone()),
+            ("Status", number(event.status.into())),
+            ("Summary", event.summary.clone()),
             ("Rules", rules),
             ("Score", number(event.score)),
-            ("Gate", format!("{} on {}", event.gate, event.node)),
-            ("Notice", format!("rule {rule}; what follows comes as a digest")),
         ];
+        lines.extend(event.facts.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        lines.push(("Gate", format!("{} on {}", event.gate, event.node)));
+        lines.push(("Notice", format!("rule {rule}; later events come as a digest")));
         (subject, labelled(&lines))
     }
 
     fn digest(&self, rule: &str, tally: &Tally) -> (String, String) {
         let mut subject = format!("{rule}: {}", counted(tally.count, "event", "events"));
-        subject += &format!(" ({})", tally.actions_text());
-        if let [(client, _)] = tally.clients.top(2)[..] {
-            subject += &format!(" from {client}");
-        } else if !tally.clients.by.is_empty() {
-            subject += &format!(" from {} clients", tally.clients.distinct());
+        subject += &format!(" ({})", tally.outcomes_text());
+        if let [(actor, _)] = tally.actors.top(2)[..] {
+            subject += &format!(" from {actor}");
+        } else if !tally.actors.by.is_empty() {
+            subject += &format!(" from {} actors", tally.actors.distinct());
         }
         let lines = [
             ("Events", grouped(tally.count)),
-            ("From", self.time(tally.first)),
-            ("To", self.time(tally.last)),
-            ("Actions", tally.actions_text()),
-            ("Clients", tally.clients.text()),
-            ("Sites", tally.sites.text()),
+            ("First", self.time(tally.first)),
+            ("Last", self.time(tally.last)),
+            ("Outcomes", tally.outcomes_text()),
+            ("Kinds", tally.kinds.text()),
+            ("From", tally.actors.text()),
+            ("Subjects", tally.subjects.text()),
             ("Rules", tally.rules.text()),
             ("Paths", tally.paths.text()),
             ("For example", tally.example.as_ref().map(|event| event.request.clone()).unwrap_or_default()),
@@ -219,7 +222,7 @@ impl Words {
         before: Option<DayBefore>,
         problems: &[String],
     ) -> (String, String) {
-        let attacks = tally.of(Action::Blocked) + tally.of(Action::Detected);
+        let attacks = tally.of(Outcome::Blocked) + tally.of(Outcome::Detected);
         let headline = match attacks {
             0 => "a quiet day".to_owned(),
             _ => counted(attacks, "attack", "attacks"),
@@ -231,13 +234,17 @@ impl Words {
         let number = |number: u64| if number == 0 { String::new() } else { grouped(number) };
         let lines = [
             ("Attacks", format!("{}{compared}", grouped(attacks))),
-            ("Blocked", number(tally.of(Action::Blocked))),
-            ("Detected only", number(tally.of(Action::Detected))),
+            ("Blocked", number(tally.of(Outcome::Blocked))),
+            ("Detected only", number(tally.of(Outcome::Detected))),
             ("Answered below 400", number(tally.answered)),
-            ("Malformed, refused", number(tally.of(Action::Refused))),
-            ("Upstream failed", number(tally.of(Action::Failed))),
-            ("Clients", tally.clients.text()),
-            ("Sites", tally.sites.text()),
+            ("Malformed, refused", number(tally.of(Outcome::Refused))),
+            ("Failed", number(tally.of(Outcome::Failed))),
+            ("Accepted", number(tally.of(Outcome::Accepted))),
+            ("Denied", number(tally.of(Outcome::Denied))),
+            ("Changed", number(tally.of(Outcome::Changed))),
+            ("Expired", number(tally.of(Outcome::Expired))),
+            ("From", tally.actors.text()),
+            ("Subjects", tally.subjects.text()),
             ("Rules", tally.rules.text()),
             ("Notices", if problems.is_empty() { "all delivered".to_owned() } else { problems.join("; ") }),
             ("Time", format!("{} to {}", self.time(since), self.time(until))),
@@ -264,9 +271,10 @@ impl Words {
             first: self.time(tally.first),
             last: self.time(tally.last),
             link: link.unwrap_or_default().to_owned(),
-            actions: tally.actions_text(),
-            clients: tally.clients.text(),
-            sites: tally.sites.text(),
+            outcomes: tally.outcomes_text(),
+            kinds: tally.kinds.text(),
+            actors: tally.actors.text(),
+            subjects: tally.subjects.text(),
             rules: tally.rules.text(),
             paths: tally.paths.text(),
             event: tally.example,
@@ -289,26 +297,29 @@ fn labelled(lines: &[(&str, String)]) -> String {
 
 /// Returns one notice of each kind that templates are for, to try them.
 pub(crate) fn samples() -> Vec<Facts> {
-    let seen = Seen {
+    let seen = NoticeEvent {
         id: EventId::derived(Timestamp::MIN, "sample", "1"),
         time: Timestamp::MIN,
         node: "vps1".into(),
-        site: "shop".into(),
-        gate: Gate::Request,
-        action: Action::Blocked,
+        subject: "shop".into(),
+        gate: Gate::REQUEST,
+        kind: event::Kind::of_request(Outcome::Blocked),
+        outcome: Outcome::Blocked,
         severity: Severity::Critical,
-        client: "192.0.2.1".into(),
+        actor: "192.0.2.1".into(),
         request: "GET / HTTP/1.1".into(),
         path: "/".into(),
         status: 403,
-        rules: vec![SeenRule { id: 941_100, message: "XSS".into() }],
+        rules: vec![NoticeRule { id: 941_100, message: "XSS".into() }],
         further_rules: 0,
         score: 5,
-        what: "XSS (941100)".into(),
+        summary: "XSS (941100)".into(),
+        facts: Vec::new(),
     };
     let mut tally = Tally::default();
     tally.add(&seen);
-    let words = Words { node: "vps1".into(), console_url: None, zone: TimeZone::UTC, rules: HashMap::new() };
+    let words =
+        MessageWriter { node: "vps1".into(), console_url: None, zone: TimeZone::UTC, rules: HashMap::new() };
     let notice = |kind| Notice { id: "1".into(), at: Timestamp::MIN, urgent: false, kind };
     [
         notice(Kind::Event { rule: "attacks".into(), event: Box::new(seen) }),
@@ -322,25 +333,25 @@ pub(crate) fn samples() -> Vec<Facts> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::seen::tests::attack;
+    use crate::notice_event::tests::attack;
     use crate::template::Template;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
-    pub(crate) fn words(rule: RuleConfig) -> Words {
+    pub(crate) fn words(rule: RuleConfig) -> MessageWriter {
         let config = NotifyConfig {
             console_url: Some("https://gate.example.org".into()),
             time_zone: Some(TimeZone::get("Asia/Tokyo").unwrap()),
             rule: vec![rule],
             ..NotifyConfig::default()
         };
-        Words::new(&config, "vps1")
+        MessageWriter::new(&config, "vps1")
     }
 
     pub(crate) fn first(event: &event::Event) -> Notice {
-        let event = Box::new(Seen::from(event));
+        let event = Box::new(NoticeEvent::from(event));
         Notice {
             id: "n1".into(),
             at: event.time,
@@ -356,14 +367,14 @@ pub(crate) mod tests {
         assert_eq!(message.subject, "[vps1] blocked: XSS Attack Detected (941100) on shop from 192.0.2.7");
         assert_eq!(
             message.body,
-            "Time: 2026-11-24 18:04:46 JST\nAction: blocked (critical)\nClient: 192.0.2.7\nSite: shop\n\
-             Request: GET /?name=\"><script> HTTP/1.1\nAnswer: 403\nWhy: XSS Attack Detected (941100)\n\
+            "Time: 2026-11-24 18:04:46 JST\nOutcome: blocked (critical)\nFrom: 192.0.2.7\nSubject: shop\n\
+             Request: GET /?name=\"><script> HTTP/1.1\nStatus: 403\nSummary: XSS Attack Detected (941100)\n\
              Rules: 941100 XSS Attack Detected; 941160; 949110 Inbound Anomaly Score Exceeded\n\
-             Gate: request on vps1\nNotice: rule attacks; what follows comes as a digest"
+             Gate: request on vps1\nNotice: rule attacks; later events come as a digest"
         );
         assert_eq!(message.link, Some(format!("https://gate.example.org/events/{}", event.id)));
         assert_eq!(message.data["kind"], "event");
-        assert_eq!(message.data["event"]["client"], "192.0.2.7");
+        assert_eq!(message.data["event"]["actor"], "192.0.2.7");
     }
 
     #[test]
@@ -372,9 +383,9 @@ pub(crate) mod tests {
         for number in 0..1234 {
             let mut event = attack(number, if number < 900 { 7 } else { 9 }, at("2026-11-23T12:00:00Z"));
             if number == 3 {
-                event.action = Action::Refused;
+                event.outcome = Outcome::Refused;
             }
-            tally.add(&Seen::from(&event));
+            tally.add(&NoticeEvent::from(&event));
         }
         let kind = Kind::Summary {
             since: at("2026-11-22T23:00:00Z"),
@@ -388,7 +399,7 @@ pub(crate) mod tests {
         assert_eq!(
             message.body,
             "Attacks: 1,233, 1,100 the day before\nBlocked: 1,233\nMalformed, refused: 1\n\
-             Clients: 192.0.2.7 (900), 192.0.2.9 (334)\nSites: shop (1,234)\n\
+             From: 192.0.2.7 (900), 192.0.2.9 (334)\nSubjects: shop (1,234)\n\
              Rules: 941100 XSS Attack Detected (1,234), 941160 (1,234)\nNotices: all delivered\n\
              Time: 2026-11-23 08:00:00 JST to 2026-11-24 08:00:00 JST"
         );

@@ -3,7 +3,7 @@
 use event::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::seen::Seen;
+use crate::notice_event::NoticeEvent;
 use crate::tally::Tally;
 
 /// A notice for one channel.
@@ -30,7 +30,7 @@ pub enum Kind {
         /// The rule that matched.
         rule: String,
         /// The event.
-        event: Box<Seen>,
+        event: Box<NoticeEvent>,
     },
     /// The events since the last notice of this rule.
     Digest {

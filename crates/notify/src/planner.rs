@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use event::{Action, Event, EventId, Timestamp};
+use event::{Event, EventId, Outcome, Timestamp};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -18,10 +18,10 @@ use store::Filter;
 use crate::config::{Common, NotifyConfig, RuleConfig};
 use crate::limits::{COALESCE_FROM, MAX_EVENT_AGE};
 use crate::notice::{DayBefore, Kind, Notice};
+use crate::notice_event::NoticeEvent;
 use crate::outbox::{Lost, Outbox, Tell, later};
 use crate::quiet::{self, Quiet};
 use crate::retry::SendError;
-use crate::seen::Seen;
 use crate::state::State;
 use crate::tally::Tally;
 
@@ -141,7 +141,7 @@ impl Planner {
         if matching.is_empty() && self.summary.is_none() {
             return;
         }
-        let seen = Seen::from(event);
+        let seen = NoticeEvent::from(event);
         if let Some(day) = &mut self.state.day {
             day.tally.add(&seen);
         }
@@ -152,7 +152,7 @@ impl Planner {
         }
     }
 
-    fn take(&mut self, at: usize, name: &str, seen: &Seen, now: Timestamp) {
+    fn take(&mut self, at: usize, name: &str, seen: &NoticeEvent, now: Timestamp) {
         let held = self.held_until(at, name, now);
         let Self { rules, channels, state, .. } = self;
         let (rule, Some(channel)) = (&rules[at].config, channels.get(name)) else { return };
@@ -244,7 +244,7 @@ impl Planner {
         }
         let tally = Box::new(std::mem::take(&mut day.tally));
         let (since, before) = (day.since, day.before);
-        let attacks = tally.of(Action::Blocked) + tally.of(Action::Detected);
+        let attacks = tally.of(Outcome::Blocked) + tally.of(Outcome::Detected);
         *day = Day { since: now, until: next, before: Some(DayBefore { attacks }), ..Day::default() };
         let problems: Vec<String> = self
             .state

@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::channel::Channel;
 use crate::config::NotifyConfig;
-use crate::message::{Message, Words};
+use crate::message::{Message, MessageWriter};
 use crate::notice::{Kind, Notice};
 use crate::planner::Planner;
 use crate::retry::SendError;
@@ -62,7 +62,7 @@ pub struct Notifier {
     path: PathBuf,
     events: Arc<EventReader>,
     channels: Arc<BTreeMap<String, Channel>>,
-    words: Words,
+    words: MessageWriter,
     planner: Planner,
 }
 
@@ -105,7 +105,7 @@ impl Notifier {
         if let Some(what) = lost {
             planner.state_lost(&what, now());
         }
-        let words = Words::new(config, node);
+        let words = MessageWriter::new(config, node);
         Ok(Some(Self { node: node.to_owned(), path, events, channels: Arc::new(channels), words, planner }))
     }
 
@@ -176,7 +176,7 @@ impl Handle {
 }
 
 /// Returns the message of a test notice.
-pub fn test_message(words: &Words, node: &str) -> Message {
+pub fn test_message(words: &MessageWriter, node: &str) -> Message {
     let at = now();
     let seed =
         SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos());
@@ -303,7 +303,7 @@ impl Service {
         let state = std::mem::take(self.notifier.planner.state_mut());
         let notifier = &mut self.notifier;
         notifier.planner = Planner::new(&config, &notifier.node, state);
-        notifier.words = Words::new(&config, &notifier.node);
+        notifier.words = MessageWriter::new(&config, &notifier.node);
         notifier.channels = Arc::new(channels);
         self.save().await;
     }

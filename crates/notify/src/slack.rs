@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::config::RuleConfig;
     use crate::message::tests::{first, words};
-    use crate::seen::tests::attack;
+    use crate::notice_event::tests::attack;
 
     #[test]
     fn escapes_within_the_limit() {
@@ -122,7 +122,7 @@ mod tests {
     fn an_attack_makes_neither_links_nor_mentions() {
         let mut event = attack(1, 7, event::Timestamp::MIN);
         let evil = "GET /<!channel>&<@U123>&<https://evil.example|Open>*_`@here`:skull: HTTP/1.1";
-        event.site = Some("<!here>".into());
+        event.subject = Some("<!here>".into());
         event.evidence = event::RequestEvidence { line: evil.into(), ..Default::default() }.into();
         let payload = payload(&words(RuleConfig::attacks()).message(&first(&event)));
         let blocks = payload["blocks"].as_array().unwrap();

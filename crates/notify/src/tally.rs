@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use event::{Action, Severity, Timestamp};
+use event::{Outcome, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{MAX_TALLY_KEYS, TOP};
-use crate::seen::Seen;
+use crate::notice_event::NoticeEvent;
 use crate::text::{cut, grouped};
 
 /// Counts of events by several properties. Totals are exact; the tables by value are exact for the values that they name, and
@@ -20,36 +20,39 @@ pub struct Tally {
     pub first: Timestamp,
     /// Time of the latest.
     pub last: Timestamp,
-    /// By the gate's action.
-    pub actions: BTreeMap<Action, u64>,
+    /// By outcome.
+    pub outcomes: BTreeMap<Outcome, u64>,
     /// The worst severity.
     pub worst: Option<Severity>,
     /// Attacks (blocked or detected) whose answer had a status below 400.
     pub answered: u64,
-    /// By client.
-    pub clients: Counts,
-    /// By site.
-    pub sites: Counts,
+    /// By kind.
+    pub kinds: Counts,
+    /// By actor.
+    pub actors: Counts,
+    /// By subject; for requests the site.
+    pub subjects: Counts,
     /// By rule; an event counts for each rule that matched.
     pub rules: Counts,
     /// By path.
     pub paths: Counts,
     /// The first event.
-    pub example: Option<Seen>,
+    pub example: Option<NoticeEvent>,
 }
 
 impl Tally {
     /// Counts one event.
-    pub fn add(&mut self, event: &Seen) {
+    pub fn add(&mut self, event: &NoticeEvent) {
         self.first = if self.count == 0 { event.time } else { self.first.min(event.time) };
         self.last = self.last.max(event.time);
         self.count += 1;
-        *self.actions.entry(event.action).or_default() += 1;
+        *self.outcomes.entry(event.outcome).or_default() += 1;
         self.worst = Some(self.worst.map_or(event.severity, |worst| worst.min(event.severity)));
-        let attack = matches!(event.action, Action::Blocked | Action::Detected);
+        let attack = matches!(event.outcome, Outcome::Blocked | Outcome::Detected);
         self.answered += u64::from(attack && (100..400).contains(&event.status));
-        self.clients.add(&event.client);
-        self.sites.add(&event.site);
+        self.kinds.add(event.kind.as_str());
+        self.actors.add(&event.actor);
+        self.subjects.add(&event.subject);
         self.paths.add(&event.path);
         for label in event.labels() {
             self.rules.add(&label);
@@ -57,21 +60,23 @@ impl Tally {
         self.example.get_or_insert_with(|| event.clone());
     }
 
-    /// Returns the number of events with this action.
-    pub fn of(&self, action: Action) -> u64 {
-        self.actions.get(&action).copied().unwrap_or(0)
+    /// Returns the number of events with this outcome.
+    pub fn of(&self, outcome: Outcome) -> u64 {
+        self.outcomes.get(&outcome).copied().unwrap_or(0)
     }
 
     /// `blocked 9,990, detected 9`.
-    pub fn actions_text(&self) -> String {
-        let mut actions: Vec<(&Action, &u64)> = self.actions.iter().collect();
-        actions.sort_by_key(|(action, count)| (std::cmp::Reverse(**count), **action));
-        let texts = actions.iter().map(|(action, count)| format!("{action} {}", grouped(**count)));
+    pub fn outcomes_text(&self) -> String {
+        let mut outcomes: Vec<(&Outcome, &u64)> = self.outcomes.iter().collect();
+        outcomes.sort_by_key(|(outcome, count)| (std::cmp::Reverse(**count), **outcome));
+        let texts = outcomes.iter().map(|(outcome, count)| format!("{outcome} {}", grouped(**count)));
         texts.collect::<Vec<_>>().join(", ")
     }
 
     pub(crate) fn bound(&mut self) {
-        for counts in [&mut self.clients, &mut self.sites, &mut self.rules, &mut self.paths] {
+        for counts in
+            [&mut self.kinds, &mut self.actors, &mut self.subjects, &mut self.rules, &mut self.paths]
+        {
             while counts.by.len() > MAX_TALLY_KEYS {
                 counts.others += counts.by.pop_last().map_or(0, |(_, count)| count);
             }
@@ -136,45 +141,44 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seen::tests::attack;
+    use crate::notice_event::tests::attack;
 
     #[test]
     fn totals_are_exact_whatever_comes() {
         let mut tally = Tally::default();
         for number in 0..10_000_u32 {
             let mut event = attack(number, 0, Timestamp::from_micros(i64::from(number)));
-            event.client =
-                Some(event::Client { address: std::net::Ipv4Addr::from(number % 1000).into(), port: None });
-            event.action = if number % 10 == 0 { Action::Detected } else { Action::Blocked };
-            tally.add(&Seen::from(&event));
+            event.actor = Some(event::Actor::at(std::net::Ipv4Addr::from(number % 1000).into(), None));
+            event.outcome = if number % 10 == 0 { Outcome::Detected } else { Outcome::Blocked };
+            tally.add(&NoticeEvent::from(&event));
         }
         assert_eq!(
-            (tally.count, tally.of(Action::Blocked), tally.of(Action::Detected)),
+            (tally.count, tally.of(Outcome::Blocked), tally.of(Outcome::Detected)),
             (10_000, 9000, 1000)
         );
         assert_eq!((tally.first.as_micros(), tally.last.as_micros()), (0, 9999));
-        assert_eq!(tally.clients.by.len(), MAX_TALLY_KEYS);
-        assert!(tally.clients.by.values().all(|count| *count == 10));
-        assert_eq!(tally.clients.others, 9000);
-        assert_eq!(tally.clients.distinct(), "100 or more");
+        assert_eq!(tally.actors.by.len(), MAX_TALLY_KEYS);
+        assert!(tally.actors.by.values().all(|count| *count == 10));
+        assert_eq!(tally.actors.others, 9000);
+        assert_eq!(tally.actors.distinct(), "100 or more");
         assert_eq!(tally.rules.top(1), [("941100 XSS Attack Detected", 10_000)]);
-        assert_eq!(tally.actions_text(), "blocked 9,000, detected 1,000");
-        assert!(tally.clients.text().ends_with("0.0.0.12 (10), others (9,950)"), "{}", tally.clients.text());
+        assert_eq!(tally.outcomes_text(), "blocked 9,000, detected 1,000");
+        assert!(tally.actors.text().ends_with("0.0.0.12 (10), others (9,950)"), "{}", tally.actors.text());
         assert_eq!(tally.example.as_ref().map(|seen| seen.time.as_micros()), Some(0));
     }
 
     #[test]
     fn attacks_that_got_an_answer() {
         let mut tally = Tally::default();
-        for (action, status) in [
-            (Action::Detected, 200),
-            (Action::Detected, 404),
-            (Action::Passed, 200),
-            (Action::Blocked, 302),
-            (Action::Blocked, 0),
+        for (outcome, status) in [
+            (Outcome::Detected, 200),
+            (Outcome::Detected, 404),
+            (Outcome::Passed, 200),
+            (Outcome::Blocked, 302),
+            (Outcome::Blocked, 0),
         ] {
-            let event = event::Event { action, ..attack(1, 1, Timestamp::MIN) };
-            tally.add(&Seen { status, ..Seen::from(&event) });
+            let event = event::Event { outcome, ..attack(1, 1, Timestamp::MIN) };
+            tally.add(&NoticeEvent { status, ..NoticeEvent::from(&event) });
         }
         assert_eq!(tally.answered, 2);
     }

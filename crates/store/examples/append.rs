@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use event::{Event, Gate, Header, IdSource, MatchedRule, RequestEvidence, Timestamp};
+use event::{Event, Header, IdSource, MatchedRule, Outcome, RequestEvidence, Timestamp};
 use store::sqlite::BUSY_TIMEOUT;
 use store::{Appended, EventStore, Ingester, Journal, JournalOptions, Retention, SqliteStore};
 
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             rules: vec![MatchedRule { id: 941_100, ..Default::default() }],
             ..Default::default()
         };
-        let event = Event::new(ids.next(time), time, "example", Gate::Request, evidence.into());
+        let event = Event::of_request(ids.next(time), time, "example", Outcome::Passed, evidence);
         if let Appended::Disk(_) = journal.append(&event)? {
             writeln!(std::io::stdout(), "{}", event.id)?;
         }

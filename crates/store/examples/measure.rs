@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use event::redaction::{RedactionOptions, Redactor};
 use event::{
-    Action, Body, Client, Event, Gate, Header, IdSource, MatchedRule, RequestEvidence, Response, Severity,
+    Actor, Body, Event, Header, IdSource, MatchedRule, Outcome, RequestEvidence, Response, Severity,
     Timestamp,
 };
 use store::sqlite::BUSY_TIMEOUT;
@@ -73,14 +73,19 @@ fn event(ids: &IdSource, number: u64) -> Event {
         ..Default::default()
     };
     Event {
-        site: Some(format!("site{}", number % 10)),
+        subject: Some(format!("site{}", number % 10)),
         severity: Severity::Critical,
-        client: Some(Client {
-            address: ((number.wrapping_mul(2_654_435_761) % 50_000) as u32).to_be_bytes().into(),
-            port: Some(1),
-        }),
-        action: if number.is_multiple_of(1000) { Action::Failed } else { Action::Blocked },
-        ..Event::new(ids.next(time), time, "node", Gate::Request, evidence.into())
+        actor: Some(Actor::at(
+            ((number.wrapping_mul(2_654_435_761) % 50_000) as u32).to_be_bytes().into(),
+            Some(1),
+        )),
+        ..Event::of_request(
+            ids.next(time),
+            time,
+            "node",
+            if number.is_multiple_of(1000) { Outcome::Failed } else { Outcome::Blocked },
+            evidence,
+        )
     }
 }
 
@@ -197,7 +202,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("rare rule", filter().with(Test::Rule(vec![949_111]))),
         (
             "rare action, not site3",
-            filter().with(Test::Action(vec![Action::Failed])).without(Test::Site(vec!["site3".into()])),
+            filter().with(Test::Action(vec![Outcome::Failed])).without(Test::Site(vec!["site3".into()])),
         ),
         ("older half", filter().with(Test::Before(middle))),
         (
@@ -224,7 +229,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("method that is nowhere", filter().with(Test::Method(vec!["PUT".into()]))),
         (
             "site and action that never meet",
-            filter().with(Test::Site(vec!["site3".into()])).with(Test::Action(vec![Action::Failed])),
+            filter().with(Test::Site(vec!["site3".into()])).with(Test::Action(vec![Outcome::Failed])),
         ),
     ];
     for (name, filter) in filters {

@@ -17,7 +17,7 @@
 
 use std::time::Duration;
 
-use event::{Action, Event, Evidence, Gate, MatchedRule, Severity, Timestamp};
+use event::{Event, Evidence, Gate, MatchedRule, Outcome, Severity, Timestamp};
 
 use crate::event_store::{EventStore, Query, Retention};
 use crate::filter::{Filter, Test};
@@ -32,6 +32,7 @@ use crate::samples::{self, EPOCH};
 /// Where the store does not do what it must.
 pub fn check(make: &dyn Fn() -> Box<dyn EventStore>) {
     keeps_events_whole(&*make());
+    keeps_an_event_of_an_unknown_kind(&*make());
     knows_events_by_their_identifier(&*make());
     pages_through_all_events_newest_first(&*make());
     filters_as_the_filter_itself_does(&*make());
@@ -83,15 +84,36 @@ fn keeps_events_whole(store: &dyn EventStore) {
     store.sync().unwrap();
 }
 
+/// An event of a gate that no part of this program knows.
+fn unknown() -> Event {
+    let json = r#"{"v":2,"id":"01KYD00000000000000000000Z","time":"2026-11-23T09:04:46.000000Z","node":"n","gate":"tea",
+        "kind":"tea.brewed","outcome":"changed","severity":"notice","subject":"pot","actor":{"user":"alice"},
+        "facts":[["cups",3]],"evidence":{"tea":{"z":1.50,"deep":{"n":12345678901234567890123}}}}"#;
+    Event::from_json(json.as_bytes()).unwrap()
+}
+
+fn keeps_an_event_of_an_unknown_kind(store: &dyn EventStore) {
+    let event = unknown();
+    fill(store, 0..5);
+    let record = record_of(5, event.clone());
+    store.ingest(std::slice::from_ref(&record), record.end).unwrap();
+    assert_eq!(store.get(event.id).unwrap().map(|kept| kept.to_json()), Some(event.to_json()));
+    let gate = Filter::default().with(Test::Gate(vec![event.gate.clone()]));
+    assert_eq!(store.query(&Query::newest(gate.clone(), 10)).unwrap().events, [event.clone()]);
+    assert_eq!(store.count(&gate).unwrap(), 1);
+    let text = Filter::default().with(Test::Text("12345678901234567890123".into()));
+    assert_eq!(store.query(&Query::newest(text, 10)).unwrap().events, [event]);
+}
+
 fn knows_events_by_their_identifier(store: &dyn EventStore) {
     assert_eq!(store.checkpoint().unwrap(), Position::START);
     fill(store, 0..5);
     let mut changed = record(4);
-    changed.event.reason = Some("a second telling".into());
+    changed.event.summary = Some("a second telling".into());
     changed.end.offset += 1000;
     let ingested = store.ingest(&[changed.clone(), record(5), record(5)], changed.end).unwrap();
     assert_eq!((ingested.new, ingested.known), (1, 2));
-    assert_eq!(store.get(changed.event.id).unwrap().unwrap().reason, None);
+    assert_eq!(store.get(changed.event.id).unwrap().unwrap().summary, None);
     assert_eq!(store.count(&Filter::default()).unwrap(), 6);
     assert_eq!(store.checkpoint().unwrap(), changed.end);
     // The journal may hold nothing but damage for a while.
@@ -139,8 +161,8 @@ fn tests() -> Vec<Test> {
         Test::Site(words(&["shop"])),
         Test::Site(words(&["shop", "blog"])),
         Test::Site(words(&[])),
-        Test::Gate(vec![Gate::Request]),
-        Test::Gate(vec![Gate::Mlogc, Gate::Vpn]),
+        Test::Gate(vec![Gate::REQUEST]),
+        Test::Gate(vec![Gate::MLOGC, Gate::new("vpn").unwrap()]),
         Test::Client(nets(&["203.0.113.1/32"])),
         Test::Client(nets(&["203.0.113.2/31", "2001:db8::/32"])),
         Test::Client(nets(&["0.0.0.0/0"])),
@@ -150,8 +172,8 @@ fn tests() -> Vec<Test> {
         Test::Rule(vec![941_101, 941_102]),
         Test::Rule(vec![1]),
         Test::Rule(vec![]),
-        Test::Action(vec![Action::Blocked]),
-        Test::Action(vec![Action::Passed, Action::Failed]),
+        Test::Action(vec![Outcome::Blocked]),
+        Test::Action(vec![Outcome::Passed, Outcome::Failed]),
         Test::Severity(Severity::Critical),
         Test::Severity(Severity::Warning),
         Test::Status(vec![403..=403]),
@@ -190,10 +212,10 @@ fn filters_as_the_filter_itself_does(store: &dyn EventStore) {
         // Some without what is filtered for, some with more of it.
         let event = &mut record.event;
         match number % 8 {
-            1 => event.site = None,
-            2 => event.client = None,
-            3 => event.client.as_mut().unwrap().address = "2001:db8::7".parse().unwrap(),
-            4 => event.gate = Gate::Mlogc,
+            1 => event.subject = None,
+            2 => event.actor = None,
+            3 => event.actor.as_mut().unwrap().address = "2001:db8::7".parse().ok(),
+            4 => event.gate = Gate::MLOGC,
             _ => {}
         }
         #[allow(irrefutable_let_patterns, unreachable_patterns, reason = "more kinds of evidence will come")]
@@ -265,7 +287,7 @@ fn filters_agree(store: &dyn EventStore, records: &[Record]) {
 
 fn finds_text(store: &dyn EventStore) {
     let mut event = samples::event(0);
-    event.reason = Some("50%_off ~ \\ \"quoted\" é\u{1}".into());
+    event.summary = Some("50%_off ~ \\ \"quoted\" é\u{1}".into());
     store.ingest(&[record_of(0, event), record(1)], Position { segment: 2, offset: 8 }).unwrap();
     text_is_found(store, 2);
     fill(store, 2..30);

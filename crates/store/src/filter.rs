@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use event::{Action, ByteString, Event, Gate, Severity, Timestamp};
+use event::{ByteString, Event, Gate, Outcome, Severity, Timestamp};
 use ipnet::IpNet;
 
 mod text;
@@ -44,7 +44,7 @@ pub enum Test {
     /// One of these rules matched.
     Rule(Vec<u64>),
     /// The gate did one of these.
-    Action(Vec<Action>),
+    Action(Vec<Outcome>),
     /// At least this severe.
     Severity(Severity),
     /// Answered with a status code in one of these ranges.
@@ -99,18 +99,18 @@ impl Test {
             Self::Since(time) => event.time >= *time,
             Self::Before(time) => event.time < *time,
             Self::Node(nodes) => nodes.contains(&event.node),
-            Self::Site(sites) => event.site.as_ref().is_some_and(|site| sites.contains(site)),
+            Self::Site(sites) => event.subject.as_ref().is_some_and(|site| sites.contains(site)),
             Self::Gate(gates) => gates.contains(&event.gate),
-            Self::Client(networks) => event.client.is_some_and(|client| {
+            Self::Client(networks) => event.address().is_some_and(|address| {
                 networks.iter().any(|network| {
                     let (first, last) = (address_key(network.network()), address_key(network.broadcast()));
-                    (first..=last).contains(&address_key(client.address))
+                    (first..=last).contains(&address_key(address))
                 })
             }),
             Self::Rule(ids) => {
                 event.request().is_some_and(|request| request.rules.iter().any(|rule| ids.contains(&rule.id)))
             }
-            Self::Action(actions) => actions.contains(&event.action),
+            Self::Action(actions) => actions.contains(&event.outcome),
             Self::Severity(severity) => event.severity <= *severity,
             Self::Status(ranges) => {
                 status(event).is_some_and(|status| ranges.iter().any(|range| range.contains(&status)))

@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use event::{Action, ByteString, Event, Timestamp};
+use event::{ByteString, Event, Outcome, Timestamp};
 
 use crate::limits::{INCIDENT_RULES, MAX_TARGET};
 use crate::overview::{cut, largest, rules_of};
@@ -84,9 +84,9 @@ pub struct IncidentPage {
 impl Incident {
     /// The incident of one event; none where it belongs to none.
     pub fn of(event: &Event) -> Option<Self> {
-        let client = event.client?.address.to_canonical();
+        let client = event.address()?.to_canonical();
         let request = event.request();
-        let site = event.site.clone().or_else(|| {
+        let site = event.subject.clone().or_else(|| {
             let host = request.and_then(|request| request.host())?;
             Some(ByteString::from(host).to_string().to_ascii_lowercase())
         });
@@ -99,7 +99,7 @@ impl Incident {
             first: event.time,
             last: event.time,
             events: 1,
-            blocked: u64::from(event.action == Action::Blocked),
+            blocked: u64::from(event.outcome == Outcome::Blocked),
             highest_score: request.map_or(0, |request| request.scores.inbound),
             rules: rules_of(event).into_iter().take(INCIDENT_RULES).map(|id| (id, 1)).collect(),
             course: Course::of(event.time),
@@ -160,8 +160,8 @@ pub fn kind(event: &Event) -> Option<String> {
     match best {
         Some(("attack-protocol", _)) => Some("protocol".to_owned()),
         Some((tag, _)) => Some(cut(tag.to_owned(), MAX_TARGET)),
-        None if event.action == Action::Refused => Some("protocol".to_owned()),
-        None if !rules.is_empty() || matches!(event.action, Action::Blocked | Action::Detected) => {
+        None if event.outcome == Outcome::Refused => Some("protocol".to_owned()),
+        None if !rules.is_empty() || matches!(event.outcome, Outcome::Blocked | Outcome::Detected) => {
             Some("other".to_owned())
         }
         None => None,
@@ -285,12 +285,12 @@ impl Course {
 
 #[cfg(test)]
 mod tests {
-    use event::{Client, Evidence, Gate, MatchedRule, RequestEvidence};
+    use event::{Actor, MatchedRule, RequestEvidence};
 
     use super::*;
     use crate::samples::EPOCH;
 
-    fn event(second: i64, path: &str, action: Action, tags: &[&[&str]]) -> Event {
+    fn event(second: i64, path: &str, action: Outcome, tags: &[&[&str]]) -> Event {
         let time = Timestamp::from_micros(EPOCH + second * 1_000_000);
         let rule = |tags: &&[&str]| MatchedRule {
             id: 1,
@@ -303,22 +303,15 @@ mod tests {
             ..Default::default()
         };
         Event {
-            site: Some("shop".into()),
-            client: Some(Client { address: [192, 0, 2, 1].into(), port: None }),
-            action,
-            ..Event::new(
-                event::EventId::derived(time, "n", path),
-                time,
-                "n",
-                Gate::Request,
-                Evidence::from(evidence),
-            )
+            subject: Some("shop".into()),
+            actor: Some(Actor::at([192, 0, 2, 1].into(), None)),
+            ..Event::of_request(event::EventId::derived(time, "n", path), time, "n", action, evidence)
         }
     }
 
     #[test]
     fn kinds() {
-        let (blocked, passed) = (Action::Blocked, Action::Passed);
+        let (blocked, passed) = (Outcome::Blocked, Outcome::Passed);
         for (action, tags, expected) in [
             (blocked, &[&["OWASP_CRS", "attack-xss"][..], &["attack-generic"]][..], Some("attack-xss")),
             (blocked, &[&["attack-xss"], &["attack-sqli"], &["attack-sqli"]], Some("attack-sqli")),
@@ -327,11 +320,11 @@ mod tests {
             (passed, &[&["attack-protocol"], &["attack-generic"]], Some("protocol")),
             (passed, &[&["attack-generic"]], Some("attack-generic")),
             (blocked, &[&["attack-xss"], &["attack-reputation-scanner"]], Some("scanner")),
-            (Action::Refused, &[], Some("protocol")),
+            (Outcome::Refused, &[], Some("protocol")),
             (blocked, &[], Some("other")),
             (passed, &[&["own"]], Some("other")),
             (passed, &[], None),
-            (Action::Failed, &[], None),
+            (Outcome::Failed, &[], None),
         ] {
             assert_eq!(kind(&event(0, "/", action, tags)).as_deref(), expected, "{tags:?}");
         }
@@ -341,12 +334,12 @@ mod tests {
     fn a_scan_is_one_incident_and_a_pause_begins_another() {
         let xss: &[&[&str]] = &[&["attack-xss"]];
         let mut events: Vec<Event> =
-            (0..10_000).map(|n| event(n, &format!("/shop/{n}"), Action::Blocked, xss)).collect();
-        events.push(event(9_999 + 1799, "/shop", Action::Passed, xss));
-        events.push(event(9_999 + 1799 + 1800, "/a/b", Action::Passed, xss));
-        events.push(event(9_999 + 1799 + 1801, "/c/d", Action::Passed, xss));
-        events.push(event(5, "/shop", Action::Blocked, &[&["attack-sqli"]]));
-        events.push(event(5, "/shop", Action::Passed, &[]));
+            (0..10_000).map(|n| event(n, &format!("/shop/{n}"), Outcome::Blocked, xss)).collect();
+        events.push(event(9_999 + 1799, "/shop", Outcome::Passed, xss));
+        events.push(event(9_999 + 1799 + 1800, "/a/b", Outcome::Passed, xss));
+        events.push(event(9_999 + 1799 + 1801, "/c/d", Outcome::Passed, xss));
+        events.push(event(5, "/shop", Outcome::Blocked, &[&["attack-sqli"]]));
+        events.push(event(5, "/shop", Outcome::Passed, &[]));
         let found = group(&events);
         let [sqli, scan, later] = &found[..] else { panic!("{found:?}") };
         assert_eq!((sqli.kind.as_str(), sqli.events), ("attack-sqli", 1));

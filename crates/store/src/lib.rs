@@ -31,7 +31,7 @@
 //! # let data_dir = tempfile::tempdir()?;
 //! # let data_dir = data_dir.path();
 //! # let now = Timestamp::from_micros(1);
-//! # let event = Event::new(EventId::derived(now, "n", "1"), now, "n", Gate::Request, RequestEvidence::default().into());
+//! # let event = Event::of_request(EventId::derived(now, "n", "1"), now, "n", Outcome::Passed, RequestEvidence::default());
 //! let journal = Journal::open(&store::journal_folder(data_dir), JournalOptions::default())?;
 //! journal.append(&event)?;
 //!

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use event::{Action, ByteString, Event, Timestamp};
+use event::{ByteString, Event, Outcome, Timestamp};
 
 use crate::filter::{Filter, status};
 use crate::limits::{MAX_BUCKETS, MAX_RULE_MESSAGE, MAX_TALLIED_PATH, MAX_TOP};
@@ -155,7 +155,7 @@ pub(crate) fn hour_of(time: Timestamp) -> i64 {
 
 /// Whether the rules found an attack and the client got an answer of success all the same.
 pub(crate) fn is_answered_attack(event: &Event) -> bool {
-    let attack = matches!(event.action, Action::Blocked | Action::Detected);
+    let attack = matches!(event.outcome, Outcome::Blocked | Outcome::Detected);
     attack && status(event).is_some_and(|status| status < 400)
 }
 
@@ -246,7 +246,7 @@ impl Tally {
 
     /// Counts an event that passes the query's filter; one of another time is left out.
     pub fn add(&mut self, event: &Event) {
-        if !self.add_events(event.time, event.action.as_str(), 1) {
+        if !self.add_events(event.time, event.outcome.as_str(), 1) {
             return;
         }
         self.answered_attacks += u64::from(is_answered_attack(event));
@@ -260,13 +260,13 @@ impl Tally {
                 *message = message_of(&rule.message);
             }
         }
-        if let Some(client) = event.client {
-            *self.clients.entry(client.address.to_canonical()).or_default() += 1;
+        if let Some(address) = event.address() {
+            *self.clients.entry(address.to_canonical()).or_default() += 1;
         }
         if let Some(path) = path_of(event) {
             *self.paths.entry(path).or_default() += 1;
         }
-        if let Some(site) = &event.site {
+        if let Some(site) = &event.subject {
             *self.sites.entry(site.clone()).or_default() += 1;
         }
     }

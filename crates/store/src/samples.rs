@@ -1,8 +1,6 @@
 //! Events for tests: small, numbered, each different in what filters look at.
 
-use event::{
-    Action, Client, Event, EventId, Gate, Header, MatchedRule, RequestEvidence, Severity, Timestamp,
-};
+use event::{Actor, Event, EventId, Header, MatchedRule, Outcome, RequestEvidence, Severity, Timestamp};
 
 /// 2026-11-23T09:04:46Z
 pub const EPOCH: i64 = 1_795_424_686_000_000;
@@ -22,16 +20,15 @@ pub fn event(number: u64) -> Event {
         ..Default::default()
     };
     Event {
-        site: Some(["shop", "blog"][(number % 2) as usize].into()),
+        subject: Some(["shop", "blog"][(number % 2) as usize].into()),
         severity: [Severity::Critical, Severity::Notice, Severity::Warning][(number % 3) as usize],
-        client: Some(Client { address: [203, 0, 113, (number % 5) as u8].into(), port: Some(1000) }),
-        action: [Action::Blocked, Action::Passed, Action::Detected, Action::Failed][(number % 4) as usize],
-        ..Event::new(
+        actor: Some(Actor::at([203, 0, 113, (number % 5) as u8].into(), Some(1000))),
+        ..Event::of_request(
             EventId::derived(time, "n", &number.to_string()),
             time,
             "n",
-            Gate::Request,
-            evidence.into(),
+            [Outcome::Blocked, Outcome::Passed, Outcome::Detected, Outcome::Failed][(number % 4) as usize],
+            evidence,
         )
     }
 }

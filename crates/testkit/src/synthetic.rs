@@ -4,7 +4,7 @@
 //! a few are frequent, most are rare, and scans run for some thousand requests in a row.
 
 use event::{
-    Action, Client, Event, Gate, Header, IdSource, MatchedRule, RequestEvidence, Response, Scores, Severity,
+    Actor, Event, Header, IdSource, MatchedRule, Outcome, RequestEvidence, Response, Scores, Severity,
     Timestamp,
 };
 
@@ -103,11 +103,11 @@ impl Synthetic {
         let scan = (number % SCAN_EVERY < SCAN).then_some(number / SCAN_EVERY);
         let site = SITES[random.skewed(SITES.len())];
         let action = match random.below(100) {
-            0..70 => Action::Blocked,
-            70..82 => Action::Detected,
-            82..97 => Action::Passed,
-            97..99 => Action::Refused,
-            _ => Action::Failed,
+            0..70 => Outcome::Blocked,
+            70..82 => Outcome::Detected,
+            82..97 => Outcome::Passed,
+            97..99 => Outcome::Refused,
+            _ => Outcome::Failed,
         };
         let address = match scan {
             Some(scan) => 0xc633_0000 + scan as u32 % 65_536,
@@ -115,11 +115,11 @@ impl Synthetic {
             None => 0x0100_0000 + random.skewed(400_000) as u32,
         };
         let (status, attacks) = match action {
-            Action::Blocked => (403, 1 + random.below(3)),
-            Action::Detected => ([200, 200, 302, 404][random.below(4) as usize], 1 + random.below(2)),
-            Action::Passed => ([200, 200, 304, 404, 500][random.below(5) as usize], random.below(2)),
-            Action::Refused => (400, 0),
-            Action::Failed => (502, 0),
+            Outcome::Blocked => (403, 1 + random.below(3)),
+            Outcome::Detected => ([200, 200, 302, 404][random.below(4) as usize], 1 + random.below(2)),
+            Outcome::Passed => ([200, 200, 304, 404, 500][random.below(5) as usize], random.below(2)),
+            Outcome::Refused => (400, 0),
+            _ => (502, 0),
         };
         let attack = match scan {
             Some(scan) if scan % 3 == 0 => ATTACKS.len() - 1,
@@ -144,7 +144,7 @@ impl Synthetic {
                 rule(id, message, tag, &format!("ARGS:{parameter}"), &value)
             })
             .collect();
-        if action == Action::Blocked || action == Action::Detected {
+        if action == Outcome::Blocked || action == Outcome::Detected {
             let total = format!("Inbound Anomaly Score Exceeded (Total Score: {})", 5 * attacks);
             rules.push(rule(
                 949_110,
@@ -174,11 +174,10 @@ impl Synthetic {
             ..RequestEvidence::default()
         };
         Event {
-            site: Some(site.to_owned()),
+            subject: Some(site.to_owned()),
             severity: if attacks > 0 { Severity::Critical } else { Severity::Notice },
-            client: Some(Client { address: address.to_be_bytes().into(), port: Some(40_000) }),
-            action,
-            ..Event::new(self.ids.next(time), time, "bench", Gate::Request, evidence.into())
+            actor: Some(Actor::at(address.to_be_bytes().into(), Some(40_000))),
+            ..Event::of_request(self.ids.next(time), time, "bench", action, evidence)
         }
     }
 }
@@ -236,9 +235,9 @@ mod tests {
         let events: Vec<Event> = (0..50_000).step_by(7).map(|number| synthetic.event(number)).collect();
         let different = |of: &dyn Fn(&Event) -> String| events.iter().map(of).collect::<HashSet<_>>().len();
         assert_eq!(different(&|event| event.id.to_string()), events.len());
-        assert_eq!(different(&|event| event.site.clone().unwrap()), SITES.len());
-        assert_eq!(different(&|event| event.action.to_string()), 5);
-        assert!(different(&|event| event.client.unwrap().address.to_string()) > 2000);
+        assert_eq!(different(&|event| event.subject.clone().unwrap()), SITES.len());
+        assert_eq!(different(&|event| event.outcome.to_string()), 5);
+        assert!(different(&|event| event.address().unwrap().to_string()) > 2000);
         assert!(different(&|event| format!("{:?}", event.request().unwrap().path())) > 3000);
         assert!(events.iter().all(|event| event.time < now && event.time >= synthetic.time(0)));
         assert!(synthetic.event(4711).to_json().contains(NEEDLE));

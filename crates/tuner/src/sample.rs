@@ -129,7 +129,7 @@ impl Sample {
 
 #[cfg(test)]
 mod tests {
-    use event::{ByteString, EventId, Gate, RequestEvidence, Timestamp};
+    use event::{ByteString, EventId, Outcome, RequestEvidence, Timestamp};
 
     use super::*;
 
@@ -137,7 +137,7 @@ mod tests {
         let line = ByteString::from(vec![b'a'; length].as_slice());
         let evidence = RequestEvidence { line, ..RequestEvidence::default() };
         let time = Timestamp::from_micros(number);
-        Event::new(EventId::derived(time, "n", "1"), time, "n", Gate::Request, evidence.into())
+        Event::of_request(EventId::derived(time, "n", "1"), time, "n", Outcome::Passed, evidence)
     }
 
     #[test]

@@ -101,13 +101,13 @@ impl Learning {
 
     /// Adds an event of the site.
     pub fn take(&mut self, event: &Event, sites: &Sites) {
-        let (Some(request), Some(client)) = (event.request(), &event.client) else { return };
+        let (Some(request), Some(address)) = (event.request(), event.address()) else { return };
         let site = site_of(event, sites);
         let path = ByteString::from(request.path());
         self.events += 1;
         let matched: Vec<_> = request.rules.iter().filter(|rule| counts(rule)).collect();
-        if self.clients.contains_key(&client.address) || self.clients.len() < limits::CLIENTS {
-            let breadth = self.clients.entry(client.address).or_default();
+        if self.clients.contains_key(&address) || self.clients.len() < limits::CLIENTS {
+            let breadth = self.clients.entry(address).or_default();
             for rule in &matched {
                 if breadth.places.len() <= HONEST_PLACES {
                     breadth.places.insert((path.clone(), rule.variable.clone()));
@@ -140,9 +140,9 @@ impl Learning {
             if group.message.is_empty() {
                 group.message = rule.message.clone();
             }
-            let is_new = group.clients.len() < limits::GROUP_CLIENTS && group.clients.insert(client.address);
+            let is_new = group.clients.len() < limits::GROUP_CLIENTS && group.clients.insert(address);
             if is_new && group.samples.len() < limits::GROUP_SAMPLES {
-                group.samples.push((event.id, client.address));
+                group.samples.push((event.id, address));
             }
         }
     }
@@ -221,7 +221,7 @@ impl Learning {
 mod tests {
     use std::sync::Arc;
 
-    use event::{Action, Client, EventId, Gate, Header, MatchedRule, RequestEvidence, Severity, Timestamp};
+    use event::{Actor, EventId, Header, MatchedRule, Outcome, RequestEvidence, Severity, Timestamp};
 
     use super::*;
     use crate::site::Site;
@@ -244,15 +244,14 @@ mod tests {
         let time = Timestamp::from_micros(1);
         let address = std::net::Ipv4Addr::from(0xc000_0200 + client).into();
         Event {
-            site: Some("shop".into()),
-            action: Action::Detected,
-            client: Some(Client { address, port: None }),
-            ..Event::new(
+            subject: Some("shop".into()),
+            actor: Some(Actor::at(address, None)),
+            ..Event::of_request(
                 EventId::derived(time, path, &client.to_string()),
                 time,
                 "n",
-                Gate::Request,
-                evidence.into(),
+                Outcome::Detected,
+                evidence,
             )
         }
     }

@@ -38,7 +38,7 @@
 //!     ..RequestEvidence::default()
 //! };
 //! # let id = EventId::derived(now, "n", "1");
-//! let event = Event { site: Some("shop".into()), ..Event::new(id, now, "n", Gate::Request, evidence.into()) };
+//! let event = Event { site: Some("shop".into()), ..Event::of_request(id, now, "n", Outcome::Passed, evidence) };
 //!
 //! let proposals = tuning::proposals(&event, &sites, &Catalog::default(), &ExclusionFile::default(), 0);
 //! let [exclusion] = &proposals.narrowest()[..] else { panic!() };

@@ -186,7 +186,7 @@ pub fn site_of(event: &Event, sites: &Sites) -> Option<String> {
         .request()
         .and_then(|request| request.host())
         .map(|host| String::from_utf8_lossy(host).into_owned());
-    event.site.clone().into_iter().chain(host).find(|name| sites.condition(name).is_ok())
+    event.subject.clone().into_iter().chain(host).find(|name| sites.condition(name).is_ok())
 }
 
 /// A site with a path covers only the paths below it.
@@ -204,7 +204,7 @@ fn below(exclusion: Exclusion, sites: &Sites) -> Exclusion {
 
 #[cfg(test)]
 mod tests {
-    use event::{Disruptive, EventId, Gate, Header, RequestEvidence, Severity, Timestamp};
+    use event::{Disruptive, EventId, Header, RequestEvidence, Severity, Timestamp};
 
     use super::*;
     use crate::site::Site;
@@ -225,7 +225,10 @@ mod tests {
         };
         let time = Timestamp::MIN;
         let id = EventId::derived(time, "n", "1");
-        Event { site: Some(site.into()), ..Event::new(id, time, "n", Gate::Request, evidence.into()) }
+        Event {
+            subject: Some(site.into()),
+            ..Event::of_request(id, time, "n", event::Outcome::Passed, evidence)
+        }
     }
 
     fn sites() -> Sites {

@@ -22,7 +22,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use event::{Action, Event, EventId, MatchedRule};
+use event::{Event, EventId, MatchedRule, Outcome};
 use serde::Serialize;
 use waf::{BodyProgress, Collections, Connection, Decision, Mode, RuleSet, Transaction};
 
@@ -93,7 +93,7 @@ pub enum NotReplayable {
 /// See [`NotReplayable`].
 pub fn judge(rules: &Arc<RuleSet>, event: &Event) -> Result<Judgement, NotReplayable> {
     let request = event.request().ok_or(NotReplayable::NoRequest)?;
-    if event.action == Action::Refused {
+    if event.outcome == Outcome::Refused {
         return Err(NotReplayable::Refused);
     }
     if request.method().is_empty() || request.target().is_empty() {
@@ -104,7 +104,7 @@ pub fn judge(rules: &Arc<RuleSet>, event: &Event) -> Result<Judgement, NotReplay
     }
     let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
     let client =
-        event.client.as_ref().map(|client| SocketAddr::new(client.address, client.port.unwrap_or(0)));
+        event.actor.as_ref().and_then(|actor| Some(SocketAddr::new(actor.address?, actor.port.unwrap_or(0))));
     let connection =
         Connection { client: client.unwrap_or(nobody), server: request.server.unwrap_or(nobody) };
     let collections = Arc::new(Collections::default());
@@ -137,7 +137,7 @@ pub fn judge(rules: &Arc<RuleSet>, event: &Event) -> Result<Judgement, NotReplay
     }
     by = by.or_else(|| stopped(tx.request_body_done(now)));
     // a blocked request got the gate's own answer, on which rules did not run
-    if let (None, Some(response), false) = (by, &request.response, event.action == Action::Blocked) {
+    if let (None, Some(response), false) = (by, &request.response, event.outcome == Outcome::Blocked) {
         tx.response_head(response.status, b"HTTP/1.1");
         for header in &response.headers {
             tx.response_header(&header.name, &header.value);
@@ -315,22 +315,22 @@ impl Replay {
                 return None;
             }
         };
-        if event.action == Action::Blocked && !before.is_blocked() && !after.is_blocked() {
+        if event.outcome == Outcome::Blocked && !before.is_blocked() && !after.is_blocked() {
             left.not_reproduced += 1;
             return None;
         }
         let report = &mut self.report;
         match (before.is_blocked(), after.is_blocked()) {
             (true, true) => {
-                match event.action {
-                    Action::Blocked => report.still_blocked += 1,
+                match event.outcome {
+                    Outcome::Blocked => report.still_blocked += 1,
                     _ => report.still_detected += 1,
                 }
-                if let Some(client) = &event.client
+                if let Some(address) = event.address()
                     && !after.attacks().is_empty()
                     && self.attackers.len() < limits::CLIENTS
                 {
-                    self.attackers.insert(client.address);
+                    self.attackers.insert(address);
                 }
                 Some(false)
             }
@@ -341,7 +341,7 @@ impl Replay {
             (true, false) => {
                 let changed = changed(event, &before, &after);
                 report.now_pass_count += 1;
-                report.now_pass_detected += u64::from(event.action != Action::Blocked);
+                report.now_pass_detected += u64::from(event.outcome != Outcome::Blocked);
                 report.slips_through_count += u64::from(changed.attack);
                 if report.now_pass.len() < limits::LISTED {
                     report.now_pass.push(changed);
@@ -399,8 +399,8 @@ fn changed(event: &Event, before: &Judgement, after: &Judgement) -> Changed {
     let line = event.request().map(|request| request.line.escaped()).unwrap_or_default();
     Changed {
         event: event.id,
-        site: event.site.clone(),
-        client: event.client.as_ref().map(|client| client.address),
+        site: event.subject.clone(),
+        client: event.address(),
         request: line.chars().flat_map(char::escape_debug).take(300).collect(),
         score_before: before.score,
         score_after: after.score,
@@ -412,7 +412,7 @@ fn changed(event: &Event, before: &Judgement, after: &Judgement) -> Changed {
 
 #[cfg(test)]
 mod tests {
-    use event::{Body, Client, Gate, Header, RequestEvidence, Response, Timestamp};
+    use event::{Actor, Body, Header, RequestEvidence, Response, Timestamp};
 
     use super::*;
 
@@ -429,7 +429,7 @@ mod tests {
         Arc::new(RuleSet::compile(&document, &waf::operators::NoFiles).unwrap())
     }
 
-    fn event(line: &str, body: &str, client: u8, action: Action) -> Event {
+    fn event(line: &str, body: &str, client: u8, action: Outcome) -> Event {
         let time = Timestamp::MIN;
         let id = EventId::derived(time, line, body);
         let headers = vec![
@@ -439,8 +439,8 @@ mod tests {
         ];
         let body = (!body.is_empty()).then(|| Body::capture(body.as_bytes(), body.len() as u64, 1 << 20));
         let evidence = RequestEvidence { line: line.into(), headers, body, ..RequestEvidence::default() };
-        let client = Some(Client { address: [192, 0, 2, client].into(), port: None });
-        Event { client, action, ..Event::new(id, time, "n", Gate::Request, evidence.into()) }
+        let client = Some(Actor::at([192, 0, 2, client].into(), None));
+        Event { actor: client, ..Event::of_request(id, time, "n", action, evidence) }
     }
 
     #[test]
@@ -453,10 +453,10 @@ mod tests {
             ("POST / HTTP/1.1", "a=sqli&b=xss", Some(949_110), 10),
             ("TRACE /?a=sqli HTTP/1.1", "", Some(5), 0),
         ] {
-            let judged = judge(&rules, &event(line, body, 1, Action::Detected)).unwrap();
+            let judged = judge(&rules, &event(line, body, 1, Outcome::Detected)).unwrap();
             assert_eq!((judged.blocked_by, judged.score), (by, score), "{line}");
         }
-        let mut leak = event("GET / HTTP/1.1", "", 1, Action::Detected);
+        let mut leak = event("GET / HTTP/1.1", "", 1, Outcome::Detected);
         let event::Evidence::Request(request) = &mut leak.evidence else { panic!() };
         request.response = Some(Response {
             status: 200,
@@ -470,19 +470,19 @@ mod tests {
     #[test]
     fn what_cannot_be_judged() {
         let rules = rules("");
-        let mut cut = event("POST / HTTP/1.1", "a=1", 1, Action::Blocked);
+        let mut cut = event("POST / HTTP/1.1", "a=1", 1, Outcome::Blocked);
         let event::Evidence::Request(request) = &mut cut.evidence else { panic!() };
         request.body.as_mut().unwrap().truncated = true;
         assert_eq!(judge(&rules, &cut), Err(NotReplayable::Truncated));
         assert_eq!(
-            judge(&rules, &event("GET / HTTP/1.1", "", 1, Action::Refused)),
+            judge(&rules, &event("GET / HTTP/1.1", "", 1, Outcome::Refused)),
             Err(NotReplayable::Refused)
         );
-        assert_eq!(judge(&rules, &event("\x16\x03", "", 1, Action::Passed)), Err(NotReplayable::NoRequest));
+        assert_eq!(judge(&rules, &event("\x16\x03", "", 1, Outcome::Passed)), Err(NotReplayable::NoRequest));
         let mut replay = Replay::new(Arc::clone(&rules), rules);
         replay.event(&cut);
-        replay.event(&event("GET / HTTP/1.1", "", 1, Action::Refused));
-        replay.event(&event("GET /?a=[redacted] HTTP/1.1", "", 1, Action::Blocked));
+        replay.event(&event("GET / HTTP/1.1", "", 1, Outcome::Refused));
+        replay.event(&event("GET /?a=[redacted] HTTP/1.1", "", 1, Outcome::Blocked));
         let report = replay.finish();
         assert_eq!(report.not_replayed, NotReplayed { truncated: 1, without_rules: 1, not_reproduced: 1 });
     }
@@ -491,13 +491,13 @@ mod tests {
     fn what_an_exclusion_lets_pass_and_what_slips_through() {
         let exclusion = "SecRule REQUEST_FILENAME \"@streq /c\" \"id:80000,phase:1,pass,nolog,ctl:ruleRemoveTargetById=1;ARGS:t\"";
         let mut replay = Replay::new(rules(""), rules(exclusion));
-        let blocked = |line: &str, client| event(line, "", client, Action::Blocked);
+        let blocked = |line: &str, client| event(line, "", client, Outcome::Blocked);
         replay.event(&blocked("GET /c?t=sqli HTTP/1.1", 1)); // harmless as far as one can tell
         replay.event(&blocked("GET /c?t=sqli+odd HTTP/1.1", 2)); // another rule still matches
         replay.event(&blocked("GET /c?t=sqli+xss HTTP/1.1", 3)); // blocked for the rest of it
         replay.event(&blocked("GET /c?t=sqli&n=2 HTTP/1.1", 3)); // the client of the one before
         replay.event(&blocked("GET /d?t=sqli HTTP/1.1", 4)); // another path
-        replay.passed(&event("GET /c?t=1 HTTP/1.1", "", 5, Action::Passed));
+        replay.passed(&event("GET /c?t=1 HTTP/1.1", "", 5, Outcome::Passed));
         let report = replay.finish();
         let signs: Vec<_> = report
             .now_pass
@@ -531,9 +531,9 @@ mod tests {
         let all = (6..9).map(|id| format!(",ctl:ruleRemoveTargetById={id};ARGS:t")).collect::<String>();
         let exclusion = format!("SecAction \"id:80000,phase:1,pass,nolog{all}\"\n{more}");
         let mut replay = Replay::new(rules(&more), rules(&exclusion));
-        replay.event(&event("GET /?t=script HTTP/1.1", "", 1, Action::Blocked));
-        replay.event(&event("GET /?t=script HTTP/1.1", "", 1, Action::Detected));
-        replay.event(&event("GET /?u=script HTTP/1.1", "", 2, Action::Detected));
+        replay.event(&event("GET /?t=script HTTP/1.1", "", 1, Outcome::Blocked));
+        replay.event(&event("GET /?t=script HTTP/1.1", "", 1, Outcome::Detected));
+        replay.event(&event("GET /?u=script HTTP/1.1", "", 2, Outcome::Detected));
         let report = replay.finish();
         let signs = [Sign::SeveralRules { rules: vec![6, 7, 8] }, Sign::HighScore { score: 30 }];
         assert_eq!(report.slips_through[0].signs, signs);
@@ -546,8 +546,8 @@ mod tests {
     fn what_stricter_rules_would_block() {
         let stricter = "SecRule ARGS \"@contains harmless\" \"id:9,phase:2,deny\"";
         let mut replay = Replay::new(rules(""), rules(stricter));
-        replay.passed(&event("GET /?a=harmless HTTP/1.1", "", 1, Action::Passed));
-        replay.passed(&event("GET /?a=other HTTP/1.1", "", 1, Action::Passed));
+        replay.passed(&event("GET /?a=harmless HTTP/1.1", "", 1, Outcome::Passed));
+        replay.passed(&event("GET /?a=other HTTP/1.1", "", 1, Outcome::Passed));
         let report = replay.finish();
         assert_eq!((report.newly_blocked_count, report.sample_of_passed, report.changed), (1, 2, 1));
         assert_eq!((report.newly_blocked[0].attack, &report.newly_blocked[0].rules[..]), (false, &[9][..]));
@@ -557,7 +557,7 @@ mod tests {
     fn lists_are_bounded_and_counts_go_on() {
         let after = rules("SecAction \"id:80000,phase:1,pass,nolog,ctl:ruleRemoveById=1\"");
         let mut replay = Replay::new(rules(""), after);
-        let event = event("GET /?a=sqli+odd HTTP/1.1", "", 1, Action::Blocked);
+        let event = event("GET /?a=sqli+odd HTTP/1.1", "", 1, Outcome::Blocked);
         for _ in 0..limits::LISTED + 3 {
             replay.event(&event);
         }

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use event::{Action, Event, EventId, Gate, RequestEvidence, Timestamp};
+use event::{Event, EventId, Outcome, RequestEvidence, Timestamp};
 use store::{EventReader, Journal, JournalOptions};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -41,15 +41,15 @@ impl Fixture {
     fn append(&self, numbers: std::ops::Range<i64>, filler: usize) {
         for number in numbers {
             let time = Timestamp::from_micros(1_795_424_686_000_000 + number * 1_000_000);
-            let mut event = Event::new(
+            let mut event = Event::of_request(
                 EventId::derived(time, "n", ""),
                 time,
                 "n",
-                Gate::Request,
-                RequestEvidence::default().into(),
+                Outcome::Passed,
+                RequestEvidence::default(),
             );
-            event.reason = Some(format!("number {number}.{}", "x".repeat(filler)));
-            event.action = if number % 2 == 0 { Action::Blocked } else { Action::Passed };
+            event.summary = Some(format!("number {number}.{}", "x".repeat(filler)));
+            event.outcome = if number % 2 == 0 { Outcome::Blocked } else { Outcome::Passed };
             self.journal.append(&event).unwrap();
         }
     }
@@ -92,7 +92,7 @@ impl Stream {
                 let number = match json["count"].as_u64() {
                     Some(count) => count,
                     None => {
-                        let reason = json["reason"].as_str().unwrap();
+                        let reason = json["summary"].as_str().unwrap();
                         reason["number ".len()..reason.find('.').unwrap()].parse().unwrap()
                     }
                 };

@@ -40,7 +40,7 @@ pub(super) fn read(sensor: &str, body: &[u8], headers: &HeaderMap) -> Result<Sen
     let damage = match audit_log::read_entry(sensor, body) {
         Ok(entry) => {
             let mut event = entry.event;
-            if let Some(line) = summary.as_ref().filter(|_| event.reason.is_some()) {
+            if let Some(line) = summary.as_ref().filter(|_| event.summary.is_some()) {
                 line.complete(&mut event);
             }
             let twin = summary.and_then(|line| {

@@ -188,7 +188,7 @@ async fn answers_tell_what_is_wrong() {
     let events = journaled(&served);
     let ids: Vec<_> = events.iter().map(|event| event.origin_id.clone().unwrap()).collect();
     assert_eq!(ids, ["one", "v3", "two"]);
-    assert!(events[2].reason.as_ref().unwrap().contains("200 bytes at offset 0: the entry is cut off"));
+    assert!(events[2].summary.as_ref().unwrap().contains("200 bytes at offset 0: the entry is cut off"));
     assert_eq!(served.receiver.received().unreadable, 1);
 }
 
@@ -212,13 +212,13 @@ async fn whole_cut_and_as_a_summary_it_is_the_same_event() {
             assert_eq!(events.len(), 1);
             let event = &events[0];
             let what_is_left = ["", "damaged: ", "damaged: ", "cannot be read: ", "cannot be read: "][first];
-            assert!(event.reason.as_deref().unwrap_or_default().contains(what_is_left), "{event:?}");
-            assert_eq!(event.reason.is_none(), first == 0);
+            assert!(event.summary.as_deref().unwrap_or_default().contains(what_is_left), "{event:?}");
+            assert_eq!(event.summary.is_none(), first == 0);
             let request = event.request().unwrap();
             // Cut within its last line, an entry has all its evidence; of little, the summary tells the request and the answer.
             assert_eq!((request.headers.len(), request.rules.len()), if first < 2 { (1, 1) } else { (0, 0) });
             assert!(request.line.starts_with(b"GET /"), "{event:?}");
-            assert_eq!(event.action == event::Action::Blocked, first > 1, "{event:?}");
+            assert_eq!(event.outcome == event::Outcome::Blocked, first > 1, "{event:?}");
         }
     }
 }

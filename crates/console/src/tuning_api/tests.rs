@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::{Path, State};
 use axum::response::Json;
-use event::{Action, Event, EventId, Gate, RequestEvidence, Timestamp};
+use event::{Event, EventId, Outcome, RequestEvidence, Timestamp};
 use store::{EventReader, Journal, JournalOptions};
 use tuning::{
     Change, Exclusion, ExclusionFile, Learned, NoGate, Note, PathMatch, Proposals, Replay, RuleText,
@@ -86,7 +86,7 @@ fn event(number: i64, line: &str) -> Event {
     let time = Timestamp::from_micros(1_795_424_686_000_000 + number);
     let evidence = RequestEvidence { line: line.into(), ..RequestEvidence::default() };
     let id = EventId::derived(time, "n", &number.to_string());
-    Event { action: Action::Blocked, ..Event::new(id, time, "n", Gate::Request, evidence.into()) }
+    Event { ..Event::of_request(id, time, "n", Outcome::Blocked, evidence) }
 }
 
 /// A console with 450 events, of which every third is of "GET /other", and what lets its replays go.

@@ -1,14 +1,13 @@
 //! What all formats have in common: from the fields of an entry to an event.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use memchr::memmem;
 
 use super::Fault;
 use crate::limits::{MAX_AUDIT_EVENT_BYTES, MAX_ORIGIN_ID_BYTES};
 use crate::{
-    Action, Body, ByteString, Client, Disruptive, Engine, Event, EventId, Gate, MatchedRule, RequestEvidence,
+    Actor, Body, ByteString, Disruptive, Engine, Event, EventId, Gate, MatchedRule, Outcome, RequestEvidence,
     Scores, Severity, Timestamp,
 };
 
@@ -20,7 +19,7 @@ pub(super) struct Draft {
     /// The sensor's identifier.
     pub unique_id: ByteString,
     /// Who asked.
-    pub client: Option<Client>,
+    pub client: Option<Actor>,
     /// All that stands in the evidence.
     pub request: RequestEvidence,
     /// The sensor stopped the transaction.
@@ -45,99 +44,25 @@ impl Draft {
         let origin = self.unique_id.to_string();
         let own = if self.own { origin.parse().ok() } else { None };
         let id = own.unwrap_or_else(|| EventId::derived(time, sensor, &origin));
-        self.fit();
+        self.request.shrink_to(MAX_AUDIT_EVENT_BYTES);
         self.request.protocol = protocol(&self.request.line);
         self.request.scores = scores(&self.request.rules);
         let severities = self.request.rules.iter().filter_map(|rule| rule.severity);
         let severity = severities.min().unwrap_or(Severity::Info);
         let watching = self.request.engine == Engine::DetectionOnly && severity <= Severity::Warning;
-        let action = match (self.intercepted, watching) {
-            (true, _) => Action::Blocked,
-            (false, true) => Action::Detected,
-            (false, false) => Action::Passed,
+        let outcome = match (self.intercepted, watching) {
+            (true, _) => Outcome::Blocked,
+            (false, true) => Outcome::Detected,
+            (false, false) => Outcome::Passed,
         };
         Ok(Event {
+            gate: Gate::MLOGC,
             severity,
-            action,
-            client: self.client,
+            actor: self.client,
             origin_id: Some(origin),
-            ..Event::new(id, time, sensor, Gate::Mlogc, self.request.into())
+            ..Event::of_request(id, time, sensor, outcome, self.request)
         })
     }
-
-    /// Cuts what is more than an event may have: [`MAX_AUDIT_EVENT_BYTES`].
-    fn fit(&mut self) {
-        if self.bytes() <= MAX_AUDIT_EVENT_BYTES {
-            return;
-        }
-        let response = self.request.response.as_mut().and_then(|response| response.body.as_mut());
-        for body in self.request.body.as_mut().into_iter().chain(response) {
-            body.truncated |= body.bytes.len() > CUT_BODY_BYTES;
-        }
-        for text in self.texts() {
-            cut(text, CUT_BODY_BYTES);
-        }
-        let cut_string = |text: &mut String| text.truncate(text.floor_char_boundary(CUT_STRING_BYTES));
-        for rule in &mut self.request.rules {
-            let tags = Arc::make_mut(&mut rule.tags);
-            tags.truncate(CUT_TAGS);
-            tags.iter_mut().for_each(cut_string);
-            let MatchedRule { rev, ver, file, operator, .. } = rule;
-            [rev, ver, file, operator].into_iter().for_each(cut_string);
-        }
-        if let Some(response) = &mut self.request.response {
-            cut_string(&mut response.protocol);
-        }
-        while self.bytes() > MAX_AUDIT_EVENT_BYTES {
-            // Halves, so that this ends soon; what is left without them fits.
-            let RequestEvidence { headers, rules, response, .. } = &mut self.request;
-            headers.truncate(headers.len() / 2);
-            rules.truncate(rules.len() / 2);
-            if let Some(response) = response {
-                response.headers.truncate(response.headers.len() / 2);
-            }
-        }
-    }
-
-    /// Bytes of all texts, and something for what stands around each.
-    fn bytes(&mut self) -> usize {
-        let strings: usize = self.request.rules.iter().map(rule_strings).sum();
-        let protocol = self.request.response.as_ref().map_or(0, |response| response.protocol.len());
-        strings + protocol + self.texts().map(|text| text.len() + 8).sum::<usize>()
-    }
-
-    /// The texts of the request, the answer and the rules: all that may hold bytes which are no UTF-8.
-    pub fn texts(&mut self) -> impl Iterator<Item = &mut ByteString> {
-        let request = &mut self.request;
-        let (response, mut headers) = match &mut request.response {
-            Some(response) => (response.body.as_mut(), vec![&mut response.headers]),
-            None => (None, Vec::new()),
-        };
-        headers.push(&mut request.headers);
-        let headers = headers.into_iter().flatten().flat_map(|header| [&mut header.name, &mut header.value]);
-        let bodies = request.body.as_mut().into_iter().chain(response).map(|body| &mut body.bytes);
-        let rules = request.rules.iter_mut().flat_map(|rule| {
-            let MatchedRule { message, data, argument, detail, variable, value, matched, .. } = rule;
-            [message, data, argument, detail, variable, value, matched]
-        });
-        [&mut request.line].into_iter().chain(headers).chain(bodies).chain(rules)
-    }
-}
-
-/// What is left of a text, of a name, and of a rule's tags in an event that is too large.
-const CUT_BODY_BYTES: usize = 128 * 1024;
-const CUT_STRING_BYTES: usize = 1024;
-const CUT_TAGS: usize = 20;
-
-fn cut(text: &mut ByteString, length: usize) {
-    if text.len() > length {
-        *text = text[..length].into();
-    }
-}
-
-fn rule_strings(rule: &MatchedRule) -> usize {
-    let tags: usize = rule.tags.iter().map(|tag| tag.len() + 8).sum();
-    tags + rule.rev.len() + rule.ver.len() + rule.file.len() + rule.operator.len() + 64
 }
 
 /// The last word of a request line, where it is a protocol.
@@ -152,9 +77,9 @@ pub(super) fn protocol(line: &[u8]) -> String {
 }
 
 /// A client's address, as far as the text is one.
-pub(super) fn client(address: &[u8], port: Option<u16>) -> Option<Client> {
+pub(super) fn client(address: &[u8], port: Option<u16>) -> Option<Actor> {
     let address: IpAddr = str::from_utf8(address).ok()?.parse().ok()?;
-    Some(Client { address, port: port.filter(|port| *port != 0) })
+    Some(Actor::at(address, port.filter(|port| *port != 0)))
 }
 
 /// The server's address, as far as the texts are one.

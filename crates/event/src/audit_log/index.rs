@@ -4,7 +4,7 @@ use memchr::memmem;
 
 use super::draft::{self, Draft};
 use super::{Fault, dates, message};
-use crate::{Action, ByteString, Client, Engine, Event, Evidence, RequestEvidence, Response, Timestamp};
+use crate::{Actor, ByteString, Engine, Event, Evidence, Outcome, RequestEvidence, Response, Timestamp};
 
 /// What an index line tells of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct IndexLine {
     /// When the entry was written; a little later than the time in the entry itself.
     pub time: Option<Timestamp>,
     /// Who asked.
-    pub client: Option<Client>,
+    pub client: Option<Actor>,
     /// The request line.
     pub line: ByteString,
     /// Status of the answer; 0 where it is not told.
@@ -79,7 +79,7 @@ impl IndexLine {
         let draft = Draft {
             time: self.time,
             unique_id: self.origin_id.clone(),
-            client: self.client,
+            client: self.client.clone(),
             request: RequestEvidence {
                 line: self.line.clone(),
                 response,
@@ -89,7 +89,7 @@ impl IndexLine {
             intercepted: self.status == 403,
             own: false,
         };
-        Ok(Event { reason: Some(reason), ..draft.into_event(sensor)? })
+        Ok(Event { summary: Some(reason), ..draft.into_event(sensor)? })
     }
 
     /// Adds to the event of a damaged entry what is missing in it and stands in its line.
@@ -97,16 +97,16 @@ impl IndexLine {
         if event.origin_id.as_deref().map(str::as_bytes) != Some(&self.origin_id[..]) {
             return;
         }
-        let Evidence::Request(request) = &mut event.evidence;
+        let Evidence::Request(request) = &mut event.evidence else { return };
         if request.line.is_empty() {
             request.line = self.line.clone();
             request.protocol = draft::protocol(&request.line);
         }
         if request.response.is_none() && self.status != 0 {
             request.response = Some(Response { status: self.status, ..Response::default() });
-            // Where the rules' findings are there, they tell who has answered.
+            // Matched rules, where the entry has them, say who answered.
             if self.status == 403 && request.rules.is_empty() {
-                event.action = Action::Blocked;
+                event.set_request_outcome(Outcome::Blocked);
             }
         }
     }
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(line.origin_id, "awQBtuk".into());
         assert_eq!(line.path, "/www-data/20261123/20261123-0904/20261123-090454-awQBtuk".into());
         assert_eq!((line.md5[0], line.md5[15]), (0x62, 0x68));
-        assert_eq!(line.client.unwrap().address.to_string(), "203.0.113.7");
+        assert_eq!(line.client.unwrap().address.unwrap().to_string(), "203.0.113.7");
         let v3 = br#"a.test 203.0.113.7 - [23/Nov/2026:09:05:04 +0000] "POST /login HTTP/1.1" 403 153 - "curl" 1795424704.686504 - /var/log/audit//20261123/x-1795424704.686504 0 3696.000000 md5:67f3e913fbbcae6c16258edda60ee93d"#;
         let line = IndexLine::parse(v3, 0).unwrap();
         assert_eq!((line.size, line.origin_id), (3696, "1795424704.686504".into()));
@@ -174,7 +174,7 @@ mod tests {
     fn a_line_alone_is_an_event() {
         let text = br#"a.test 203.0.113.7 - - [23/Nov/2026:09:04:54.1 +0000] "GET / HTTP/1.1" 403 239 "-" "-" id1 "-" /p 0 8942 md5:62fca795b2269771285e0a53a09f9568"#;
         let event = IndexLine::parse(text, 0).unwrap().event("web3", "why".into()).unwrap();
-        assert_eq!((event.reason.as_deref(), event.origin_id.as_deref()), (Some("why"), Some("id1")));
+        assert_eq!((event.summary.as_deref(), event.origin_id.as_deref()), (Some("why"), Some("id1")));
         assert_eq!(event.request().unwrap().response.as_ref().unwrap().status, 403);
         // And what an entry lacks of which little is left; only of its own.
         let little = |id: &str| {
@@ -186,7 +186,7 @@ mod tests {
         line.complete(&mut own);
         line.complete(&mut other);
         assert_eq!(own.request().unwrap().line, "GET / HTTP/1.1".into());
-        assert_eq!((own.action, own.request().unwrap().protocol.as_str()), (Action::Blocked, "HTTP/1.1"));
+        assert_eq!((own.outcome, own.request().unwrap().protocol.as_str()), (Outcome::Blocked, "HTTP/1.1"));
         assert_eq!(other.request().unwrap().line, "".into());
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn read<'a, T: Deserialize<'a> + Into<Draft>>(
         room.extend(chunk.invalid().iter().filter_map(|byte| char::from_u32(0x0010_ff00 + u32::from(*byte))));
     }
     let mut draft: Draft = serde_json::from_str::<T>(room).map_err(bad)?.into();
-    draft.texts().for_each(unmark);
+    draft.request.texts().for_each(unmark);
     Ok(draft)
 }
 

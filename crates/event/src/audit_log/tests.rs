@@ -1,6 +1,6 @@
 use super::*;
 use crate::limits::{MAX_AUDIT_ENTRY_BYTES, MAX_AUDIT_ITEMS, MAX_BODY_BYTES, MAX_ORIGIN_ID_BYTES};
-use crate::{Action, Engine, Severity};
+use crate::{Engine, Outcome, Severity};
 
 /// All steps of a log, given in pieces of this size.
 fn steps_of(log: &[u8], piece: usize) -> Vec<Step> {
@@ -57,9 +57,9 @@ fn a_native_entry_of_modsecurity_2() {
     assert_eq!(damages, []);
     let [event] = &events[..] else { panic!("{events:?}") };
     assert_eq!(event.time.to_string(), "2026-11-23T09:04:46.454636Z");
-    assert_eq!((event.node.as_str(), event.gate), ("web3", crate::Gate::Mlogc));
-    assert_eq!((event.action, event.severity), (Action::Blocked, Severity::Critical));
-    assert_eq!(event.client.unwrap().port, Some(38596));
+    assert_eq!((event.node.as_str(), &event.gate), ("web3", &crate::Gate::MLOGC));
+    assert_eq!((event.outcome, event.severity), (Outcome::Blocked, Severity::Critical));
+    assert_eq!(event.actor.as_ref().unwrap().port, Some(38596));
     assert_eq!(event.id, crate::EventId::derived(event.time, "web3", "one"));
     let request = event.request().unwrap();
     assert_eq!(request.line, "POST /login HTTP/1.1".into());
@@ -91,7 +91,7 @@ fn a_native_entry_of_libmodsecurity_3() {
     let (events, damages) = read(log.as_bytes());
     assert_eq!(damages, []);
     let request = events[0].request().unwrap();
-    assert_eq!(events[0].action, Action::Blocked);
+    assert_eq!(events[0].outcome, Outcome::Blocked);
     let response = request.response.as_ref().unwrap();
     assert_eq!(response.body.as_ref().unwrap().bytes, b"<html>\r\n\\x41\xe9"[..].into());
     let rule = &request.rules[0];
@@ -122,7 +122,7 @@ fn json_of_three_programs() {
     let lines: Vec<String> = events.iter().map(|event| event.request().unwrap().line.to_string()).collect();
     assert_eq!(lines, ["POST /login HTTP/1.1", "GET /?name=%22 HTTP/1.1", "GET /?q=1 HTTP/2.0"]);
     for event in &events {
-        assert_eq!(event.action, Action::Blocked);
+        assert_eq!(event.outcome, Outcome::Blocked);
         assert_eq!(event.severity, Severity::Critical);
         assert_eq!(event.request().unwrap().response.as_ref().unwrap().status, 403);
     }
@@ -201,7 +201,7 @@ fn d19_fields_of_another_type_refuse_no_entry() {
             let (events, damages) = read(log.replacen(field, other, 1).as_bytes());
             assert_eq!(damages, [], "{other}");
             assert_eq!((ids(&events), events[0].time), (ids(&expected), expected[0].time), "{other}");
-            assert_eq!(events[0].action, Action::Blocked, "{other}");
+            assert_eq!(events[0].outcome, Outcome::Blocked, "{other}");
             assert!(!events[0].request().unwrap().rules.is_empty(), "{other}");
             checked += 1;
         }
@@ -226,9 +226,9 @@ fn engines_that_only_watch_detect() {
     let log = entry("a1", "one", "x")
         .replace("ENABLED", "DETECTION_ONLY")
         .replace("Action: Intercepted (phase 2)\n", "");
-    assert_eq!(read(log.as_bytes()).0[0].action, Action::Detected);
+    assert_eq!(read(log.as_bytes()).0[0].outcome, Outcome::Detected);
     let log = log.replace("CRITICAL", "NOTICE");
-    assert_eq!(read(log.as_bytes()).0[0].action, Action::Passed);
+    assert_eq!(read(log.as_bytes()).0[0].outcome, Outcome::Passed);
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn behind_a_cut_off_entry_the_next_one_is_found() {
         if found.len() == 3 {
             // A cut in the last line leaves the entry whole.
             let is_whole = cut >= whole.len() - 2;
-            assert_eq!(events[0].reason.is_none(), is_whole, "cut at {cut}");
+            assert_eq!(events[0].summary.is_none(), is_whole, "cut at {cut}");
             assert_eq!(events[0].id, read(whole.as_bytes()).0[0].id, "cut at {cut}");
         }
     }
@@ -279,15 +279,15 @@ fn a_cut_off_entry_is_what_can_be_read_of_it() {
         assert_eq!((events.len(), &damages[..]), (1, &[damage.clone()][..]), "{text}");
         let event = events.remove(0);
         assert_eq!(
-            (event.id, event.time, event.client),
-            (of_whole.id, of_whole.time, of_whole.client),
+            (event.id, event.time, &event.actor),
+            (of_whole.id, of_whole.time, &of_whole.actor),
             "{text}"
         );
-        assert_eq!(event.reason, Some(format!("the audit log entry was damaged: {damage}")), "{text}");
+        assert_eq!(event.summary, Some(format!("the audit log entry was damaged: {damage}")), "{text}");
         event
     };
     // In the last boundary: nothing is missing but that.
-    let last = Event { reason: None, ..cut_at("-Z--") };
+    let last = Event { summary: None, ..cut_at("-Z--") };
     assert_eq!(last, of_whole);
     let request = |event: &Event| event.request().unwrap().clone();
     // In the second message: the first one is there.
@@ -325,7 +325,7 @@ fn json_that_was_cut_off_is_what_is_whole_of_it() {
                     found += 1;
                     assert_eq!(event.id, of_whole.id, "{log}");
                     assert!(
-                        event.reason.as_deref().is_some_and(|reason| reason.contains("EOF")),
+                        event.summary.as_deref().is_some_and(|reason| reason.contains("EOF")),
                         "{event:?}"
                     );
                 }
@@ -368,8 +368,8 @@ fn a_damaged_boundary_is_told_and_begins_its_section() {
             None => (0, log.len() as u64 - 1, "the entry has no boundary behind its part A".to_owned()),
         };
         assert_eq!((damage.offset, damage.length, damage.fault.to_string()), expected, "{to}");
-        assert_eq!(events[0].reason, Some(format!("the audit log entry was damaged: {damage}")), "{to}");
-        let mut event = Event { reason: None, ..events[0].clone() };
+        assert_eq!(events[0].summary, Some(format!("the audit log entry was damaged: {damage}")), "{to}");
+        let mut event = Event { summary: None, ..events[0].clone() };
         if !place {
             // Where a body begins is not told then.
             assert_eq!(event.request().unwrap().headers, of_good.request().unwrap().headers);

@@ -103,7 +103,7 @@ fn audit_data(event: &Event, request: &RequestEvidence) -> Map<String, Value> {
         .collect();
     if !messages.is_empty() {
         let tail = tail(event, request);
-        let client = event.client.map_or_else(String::new, |client| format!("[client {}] ", client.address));
+        let client = event.address().map_or_else(String::new, |address| format!("[client {address}] "));
         let errors: Vec<String> =
             messages.iter().map(|message| format!("{client}ModSecurity: {message}{tail}")).collect();
         data.insert("messages".into(), messages.into());

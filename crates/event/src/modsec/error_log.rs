@@ -14,9 +14,9 @@ pub fn error_log(event: &Event, rules: &[MatchedRule], process: Process) -> Stri
     let time = process.local(event.time).strftime("%a %b %d %H:%M:%S.%6f %Y").to_string();
     let Process { pid, tid, .. } = process;
     // Apache's own `[client]` has the port, ModSecurity's has not.
-    let client = event.client.map_or_else(String::new, |client| {
-        let address = client.address;
-        let port = client.port.map_or_else(String::new, |port| format!(":{port}"));
+    let client = event.address().map_or_else(String::new, |address| {
+        let port = event.actor.as_ref().and_then(|actor| actor.port);
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
         format!(" [client {address}{port}] [client {address}]")
     });
     let mut lines = String::new();

@@ -27,7 +27,7 @@ pub fn index(event: &Event, entry: &IndexEntry<'_>, process: Process) -> String 
     let request = event.request();
     let host = request.and_then(|request| request.host()).filter(|host| !host.is_empty());
     let host = host.map_or_else(|| "-".into(), |host| escape::quoted(host).replace(' ', "\\x20"));
-    let client = event.client.map_or_else(|| "-".into(), |client| client.address.to_string());
+    let client = event.address().map_or_else(|| "-".into(), |address| address.to_string());
     let time = process.audit_time(event.time);
     let line = request.map_or_else(String::new, |request| escape::quoted(&request.line));
     let response = request.and_then(|request| request.response.as_ref());

@@ -2,7 +2,7 @@
 
 use super::audit_native::intercepted_by;
 use super::escape;
-use crate::{Action, Disruptive, Event, MatchedRule, Severity};
+use crate::{Disruptive, Event, MatchedRule, Outcome, Severity};
 
 /// Bytes of escaped logdata that are shown: ModSecurity cuts ` [data "` and 512 bytes to end in `..."]`.
 const SHOWN_DATA: usize = 512;
@@ -42,10 +42,10 @@ pub fn execution_error(fault: &str) -> String {
 /// `Request body is larger than the configured limit (…). Deny with code (413)`.
 pub(super) fn limit_message(event: &Event) -> Option<String> {
     let request = event.request()?;
-    if event.action != Action::Blocked || intercepted_by(request).is_some() {
+    if event.outcome != Outcome::Blocked || intercepted_by(request).is_some() {
         return None;
     }
-    let reason = escape::unquoted(event.reason.as_deref()?.as_bytes());
+    let reason = escape::unquoted(event.summary.as_deref()?.as_bytes());
     let status = request.response.as_ref()?.status;
     let (first, rest) = reason.split_at_checked(1)?;
     Some(format!("{}{rest}. Deny with code ({status})", first.to_ascii_uppercase()))

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    Action, Body, Client, Disruptive, Durations, EventId, Gate, Header, MatchedRule, RequestEvidence,
+    Actor, Body, Disruptive, Durations, EventId, Gate, Header, MatchedRule, Outcome, RequestEvidence,
     Response, Severity,
 };
 
@@ -73,16 +73,15 @@ fn attack() -> Event {
         ..Default::default()
     };
     Event {
-        client: Some(Client { address: [127, 0, 0, 1].into(), port: Some(38596) }),
+        actor: Some(Actor::at([127, 0, 0, 1].into(), Some(38596))),
         severity: Severity::Critical,
-        action: Action::Blocked,
-        ..Event::new(EventId::from_bytes([7; 16]), time, "vps1", Gate::Request, evidence.into())
+        ..Event::of_request(EventId::from_bytes([7; 16]), time, "vps1", Outcome::Blocked, evidence)
     }
 }
 
 fn upload() -> Event {
     let mut event = attack();
-    let crate::Evidence::Request(request) = &mut event.evidence;
+    let request = event.request_mut().unwrap();
     let body = b"--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx y&\"z\r\n--b\r\nContent-Disposition: form-data; \
         name=\"f\"; filename=\"we%22ird.txt\"\r\n\r\nb\n\r\n--b--\r\n";
     request.body = Some(Body::capture(body, body.len() as u64, 10_000));
@@ -129,7 +128,7 @@ fn a_body_cannot_forge_a_boundary() {
     let plain = native(&attack(), &AuditParts::default(), PROCESS);
     let boundary = text(&plain)[2..10].to_owned();
     let mut event = attack();
-    let crate::Evidence::Request(request) = &mut event.evidence;
+    let request = event.request_mut().unwrap();
     let forged = format!("x\n--{boundary}-H--\nMessage: forged\n");
     request.body = Some(Body::capture(forged.as_bytes(), forged.len() as u64, 1000));
     let entry = text(&native(&event, &AuditParts::default(), PROCESS));
@@ -256,10 +255,10 @@ impl ReplaceVersion for [u8] {
 fn comparable(event: &Event, json: bool) -> Event {
     let mut event = event.clone();
     event.node = "vps1".into();
-    event.gate = Gate::Mlogc;
+    event.gate = Gate::MLOGC;
     event.origin_id = Some(event.id.to_string());
-    event.reason = None;
-    let crate::Evidence::Request(request) = &mut event.evidence;
+    event.summary = None;
+    let request = event.request_mut().unwrap();
     request.scores.inbound = 10;
     for rule in &mut request.rules {
         if rule.disruptive.is_none() {
@@ -289,7 +288,7 @@ fn what_is_written_is_read_back() {
     assert_eq!(read(json(&event, &parts, tokyo).as_bytes()), comparable(&event, true));
     // What a body holds changes nothing.
     let mut forging = attack();
-    let crate::Evidence::Request(request) = &mut forging.evidence;
+    let request = forging.request_mut().unwrap();
     let body = serial(&event, &parts, PROCESS).repeat(3);
     request.body = Some(Body::capture(&body, body.len() as u64, usize::MAX));
     assert_eq!(read(&serial(&forging, &parts, PROCESS)), comparable(&forging, false));
@@ -312,8 +311,9 @@ fn a9_a_limit_that_refused_a_request_is_told_as_modsecurity_does() {
         response.status = 413;
     }
     event.evidence = request.into();
-    event.action = Action::Blocked;
-    event.reason = Some("request body is larger than the configured limit (SecRequestBodyLimit 1000)".into());
+    event.outcome = Outcome::Blocked;
+    event.summary =
+        Some("request body is larger than the configured limit (SecRequestBodyLimit 1000)".into());
     let told =
         "Request body is larger than the configured limit (SecRequestBodyLimit 1000). Deny with code (413)";
     let line = error_log(&event, &[], PROCESS);
@@ -325,6 +325,6 @@ fn a9_a_limit_that_refused_a_request_is_told_as_modsecurity_does() {
     let entry = json(&event, &parts, PROCESS);
     assert!(entry.contains(&format!("\"messages\":[\"{told}\"]")), "{entry}");
     // nothing to tell of a request that passed, whatever its reason
-    event.action = Action::Passed;
+    event.outcome = Outcome::Passed;
     assert_eq!(error_log(&event, &[], PROCESS), "");
 }

@@ -1,11 +1,12 @@
 use super::*;
-use crate::{EventId, Gate, Response, Timestamp};
+use crate::{EventId, Response, Timestamp};
 
 fn redacted(evidence: RequestEvidence) -> RequestEvidence {
     let options = RedactionOptions { fields: vec!["iban".into()], headers: vec!["X-Session".into()] };
     let redactor = Redactor::new(&options);
     let time = Timestamp::MIN;
-    let mut event = Event::new(EventId::derived(time, "n", "1"), time, "n", Gate::Request, evidence.into());
+    let mut event =
+        Event::of_request(EventId::derived(time, "n", "1"), time, "n", crate::Outcome::Passed, evidence);
     redactor.redact(&mut event);
     let once = event.clone();
     redactor.redact(&mut event);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use event::Action;
+use event::Outcome;
 use http1::{BodyFraming, Headers, ResponseHead};
 use waf::{Intervention, InterventionAction};
 
@@ -19,7 +19,7 @@ impl Exchange<'_> {
         let head = Arc::new(head);
         self.record.status = head.status();
         self.record.response = Some(Arc::clone(&head));
-        let noteworthy = matches!(self.record.action, Action::Blocked | Action::Refused | Action::Failed)
+        let noteworthy = matches!(self.record.action, Outcome::Blocked | Outcome::Refused | Outcome::Failed)
             || self.inspection.as_ref().is_some_and(Inspection::has_findings);
         if noteworthy {
             self.report();
@@ -32,7 +32,7 @@ impl Exchange<'_> {
         intervention: Intervention,
         writer: &mut W,
     ) -> Ending {
-        self.record.action = Action::Blocked;
+        self.record.action = Outcome::Blocked;
         let pause = self.inspection.as_ref().map_or(Duration::ZERO, Inspection::pause);
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
@@ -55,7 +55,7 @@ impl Exchange<'_> {
         reason: String,
         writer: &mut W,
     ) -> Ending {
-        self.record.action = Action::Refused;
+        self.record.action = Outcome::Refused;
         self.record.reason = Some(reason);
         self.answer(status, None, writer).await
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use event::{Action, Uninspected};
+use event::{Outcome, Uninspected};
 use http1::{BodyFraming, RequestFraming};
 
 use super::Exchange;
@@ -93,7 +93,7 @@ impl Exchange<'_> {
             }
         }
         let failure = last.unwrap_or(Failure::Closed);
-        self.record.action = Action::Failed;
+        self.record.action = Outcome::Failed;
         self.record.reason = Some(failure.to_string());
         self.answer(failure.status(), None, writer).await
     }
@@ -171,7 +171,7 @@ impl Exchange<'_> {
             Ok(Received::Failed(failure)) => Attempt::Failed(failure),
             Ok(Received::Cut(failure)) => {
                 call.upstream.report(Some(&failure));
-                self.record.action = Action::Failed;
+                self.record.action = Outcome::Failed;
                 self.record.reason = Some(failure.to_string());
                 Attempt::Ended(Ending::Abort)
             }
@@ -184,7 +184,7 @@ impl Exchange<'_> {
             Ok(Received::Spent) => Attempt::Ended(self.refuse_spent("memory", writer).await),
             Ok(Received::NotHeld(error)) => Attempt::Ended(self.not_held(&error, writer).await),
             Ok(Received::Lost(error)) => {
-                self.record.action = Action::Failed;
+                self.record.action = Outcome::Failed;
                 self.record.reason = Some(format!("cannot read the held response back: {error}"));
                 Attempt::Ended(Ending::Abort)
             }

@@ -1,7 +1,7 @@
 //! `monban events`: what its commands share.
 
 use clap::Subcommand;
-use event::{Action, Event};
+use event::{Event, Outcome};
 use store::{EventQuery, EventReader, Filter, Query, StoreError};
 
 use super::{events_export, events_import, events_list, events_show, events_tail};
@@ -48,25 +48,28 @@ pub fn failure(error: StoreError) -> Failure {
     Failure::Environment { message: error.to_string(), hint: None }
 }
 
-/// The action, eight characters wide.
-pub fn action(event: &Event, style: Style) -> String {
-    let padded = format!("{:8}", event.action.as_str());
-    match event.action {
-        Action::Blocked | Action::Refused => style.bad(&padded),
-        Action::Detected | Action::Failed => style.warn(&padded),
-        Action::Passed => padded,
+/// Returns the outcome, eight characters wide.
+pub fn outcome(event: &Event, style: Style) -> String {
+    let padded = format!("{:8}", event.outcome.as_str());
+    match event.outcome {
+        Outcome::Blocked | Outcome::Refused | Outcome::Denied => style.bad(&padded),
+        Outcome::Detected | Outcome::Failed | Outcome::Expired => style.warn(&padded),
+        Outcome::Passed | Outcome::Accepted | Outcome::Changed => padded,
     }
 }
 
-/// The event that is told of last, if there is any.
+/// Returns the newest event, if there is any.
 pub fn last(reader: &EventReader) -> Result<Option<Event>, Failure> {
     let page = reader.query(&Query::newest(Filter::default(), 1)).map_err(failure)?;
     Ok(page.events.into_iter().next())
 }
 
-/// The request line and, where there is one, the reason or the first rules.
+/// Returns the status, the first rules and the request line; for another event its kind and summary.
 pub fn what(event: &Event) -> String {
-    let Some(request) = event.request() else { return String::new() };
+    let Some(request) = event.request() else {
+        let summary = event.summary.as_deref().unwrap_or_default();
+        return format!("{} {}", event.kind, Safe(summary.as_bytes())).trim_end().to_owned();
+    };
     let status =
         request.response.as_ref().map(|response| format!("{} ", response.status)).unwrap_or_default();
     let mut ids: Vec<u64> = Vec::new();

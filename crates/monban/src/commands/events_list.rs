@@ -6,7 +6,7 @@ use clap::Args;
 use event::Event;
 use store::{EventQuery, Query};
 
-use super::events::{self, action, what};
+use super::events::{self, outcome, what};
 use super::filter::{FilterOptions, at_least_one};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -54,34 +54,34 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
 /// Which columns a table of events has, and how wide they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    site: bool,
-    client: bool,
+    subject: bool,
+    actor: bool,
     /// Columns of the time: with its date, the hour alone, or none.
     time: usize,
     /// Columns of the request; none where it is not cut.
     what: Option<usize>,
 }
 
-/// The identifier and the action always stand there: 26 and 8 columns and a space behind each.
+/// The identifier and the outcome always stand there: 26 and 8 columns and a space behind each.
 const FIXED: usize = 26 + 1 + 8 + 1;
 const TIME: usize = 20;
 const HOUR: usize = 8;
-const CLIENT: usize = 15;
-const SITE: usize = 12;
+const ACTOR: usize = 15;
+const SUBJECT: usize = 12;
 /// Columns that the request gets at least, while there is a column that can make room.
 const WHAT: usize = 32;
 
 impl Layout {
     /// For a terminal of so many columns. Where there is none, another program reads: then nothing is cut.
     pub fn of(width: Option<usize>) -> Self {
-        let whole = Self { site: true, client: true, time: TIME, what: None };
+        let whole = Self { subject: true, actor: true, time: TIME, what: None };
         let Some(width) = width else { return whole };
         let narrower = [
             whole,
-            Self { site: false, ..whole },
-            Self { site: false, time: HOUR, ..whole },
-            Self { site: false, time: HOUR, client: false, ..whole },
-            Self { site: false, time: 0, client: false, ..whole },
+            Self { subject: false, ..whole },
+            Self { subject: false, time: HOUR, ..whole },
+            Self { subject: false, time: HOUR, actor: false, ..whole },
+            Self { subject: false, time: 0, actor: false, ..whole },
         ];
         let room = |layout: &Self| width.saturating_sub(layout.before_what());
         let chosen = narrower.into_iter().find(|layout| room(layout) >= WHAT).unwrap_or(narrower[4]);
@@ -90,12 +90,12 @@ impl Layout {
 
     fn before_what(&self) -> usize {
         let column = |wanted: bool, width: usize| if wanted { width + 1 } else { 0 };
-        FIXED + column(self.time > 0, self.time) + column(self.client, CLIENT) + column(self.site, SITE)
+        FIXED + column(self.time > 0, self.time) + column(self.actor, ACTOR) + column(self.subject, SUBJECT)
     }
 
     /// The line above the table.
     pub fn heading(&self) -> String {
-        self.line("ID", "TIME", &format!("{:8}", "ACTION"), "CLIENT", "SITE", "WHAT")
+        self.line("ID", "TIME", &format!("{:8}", "OUTCOME"), "FROM", "SUBJECT", "WHAT")
     }
 
     /// One event as a line of the table.
@@ -104,12 +104,13 @@ impl Layout {
         let time = event.time.to_string();
         let time = time.get(..19).map_or(time.clone(), |second| format!("{second}Z"));
         let time = if self.time == HOUR { time.get(11..19).unwrap_or_default() } else { &time };
-        let client = event.client.map(|client| client.address.to_string()).unwrap_or_default();
-        let site = Safe(event.site.as_deref().unwrap_or_default().as_bytes()).to_string();
-        self.line(&event.id.to_string(), time, &action(event, style), &client, &site, &what(event))
+        let actor = event.actor.as_ref().map(event::Actor::name).unwrap_or_default();
+        let actor = Safe(actor.as_bytes()).to_string();
+        let subject = Safe(event.subject.as_deref().unwrap_or_default().as_bytes()).to_string();
+        self.line(&event.id.to_string(), time, &outcome(event, style), &actor, &subject, &what(event))
     }
 
-    fn line(&self, id: &str, time: &str, action: &str, client: &str, site: &str, what: &str) -> String {
+    fn line(&self, id: &str, time: &str, outcome: &str, actor: &str, subject: &str, what: &str) -> String {
         let column = |text: &str, width: usize| match self.what {
             Some(_) => fit(text, width),
             None => format!("{text:width$}"),
@@ -118,12 +119,12 @@ impl Layout {
         if self.time > 0 {
             line += &format!("{} ", column(time, self.time));
         }
-        line += &format!("{action} ");
-        if self.client {
-            line += &format!("{} ", column(client, CLIENT));
+        line += &format!("{outcome} ");
+        if self.actor {
+            line += &format!("{} ", column(actor, ACTOR));
         }
-        if self.site {
-            line += &format!("{} ", column(site, SITE));
+        if self.subject {
+            line += &format!("{} ", column(subject, SUBJECT));
         }
         line += &self.what.map_or_else(|| what.to_owned(), |width| cut(what, width));
         line
@@ -132,7 +133,7 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
-    use event::{Client, EventId, Gate, RequestEvidence, Timestamp};
+    use event::{Actor, EventId, Outcome, RequestEvidence, Timestamp};
     use unicode_width::UnicodeWidthStr;
 
     use super::*;
@@ -143,9 +144,9 @@ mod tests {
         let line = format!("GET /{} HTTP/1.1", "門番".repeat(100));
         let evidence = RequestEvidence { line: line.clone().into_bytes().into(), ..Default::default() };
         let id = EventId::derived(time, "n", "1");
-        let mut event = Event::new(id, time, "n", Gate::Request, evidence.into());
-        event.client = Some(Client { address: "2001:db8:1111:2222:3333::1".parse().unwrap(), port: None });
-        event.site = Some("a-site-with-a-long-name".to_owned());
+        let mut event = Event::of_request(id, time, "n", Outcome::Passed, evidence);
+        event.actor = Some(Actor::at("2001:db8:1111:2222:3333::1".parse().unwrap(), None));
+        event.subject = Some("a-site-with-a-long-name".to_owned());
         let plain = Style::of_stdout();
         for (width, holds) in [
             (300, &["2026-11-23T09:04:46Z", "2001:db8:1111:", "a-site-with…", "passed"][..]),

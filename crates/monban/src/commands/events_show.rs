@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use event::{Body, Disruptive, Event, Header, MatchedRule};
+use event::{Body, Disruptive, Event, Evidence, Header, MatchedRule};
 use store::{EventQuery, EventReader};
 
 use super::events;
@@ -55,23 +55,37 @@ pub fn text(event: &Event, style: Style, full: bool) -> String {
     fact("event", event.id.to_string());
     fact("time", event.time.to_string());
     fact("gate", format!("{} on {}", event.gate.as_str(), Safe(event.node.as_bytes())));
-    if let Some(site) = &event.site {
-        fact("site", Safe(site.as_bytes()).to_string());
+    fact("kind", event.kind.to_string());
+    if let Some(subject) = &event.subject {
+        fact("subject", Safe(subject.as_bytes()).to_string());
     }
-    if let Some(client) = event.client {
-        fact(
-            "client",
-            match client.port {
-                Some(port) => std::net::SocketAddr::new(client.address, port).to_string(),
-                None => client.address.to_string(),
-            },
-        );
+    let actor = event.actor.clone().unwrap_or_default();
+    if let Some(address) = actor.address {
+        let port = actor.port.map(|port| std::net::SocketAddr::new(address, port).to_string());
+        fact("address", port.unwrap_or_else(|| address.to_string()));
     }
-    fact("action", format!("{}({})", events::action(event, style), event.severity.as_str()));
-    if let Some(reason) = &event.reason {
-        fact("reason", Safe(reason.as_bytes()).to_string());
+    for (name, value) in [("user", &actor.user), ("device", &actor.device), ("cert", &actor.certificate)] {
+        if let Some(value) = value {
+            fact(name, Safe(value.as_bytes()).to_string());
+        }
     }
-    let Some(request) = event.request() else { return lines.join("\n") + "\n" };
+    fact("outcome", format!("{}({})", events::outcome(event, style), event.severity.as_str()));
+    if let Some(summary) = &event.summary {
+        fact("summary", Safe(summary.as_bytes()).to_string());
+    }
+    for event::Fact { name, value } in &event.facts {
+        fact(&Safe(name.as_bytes()).to_string(), Safe(value.to_string().as_bytes()).to_string());
+    }
+    let request = match &event.evidence {
+        Evidence::Request(request) => request,
+        Evidence::None => return lines.join("\n") + "\n",
+        Evidence::Other(other) => {
+            lines.push(String::new());
+            lines.push(style.strong(&format!("evidence: {}", other.name())));
+            lines.extend(pretty(other.json()).lines().map(|line| format!("  {}", Safe(line.as_bytes()))));
+            return lines.join("\n") + "\n";
+        }
+    };
     if let Some(upstream) = &request.upstream {
         fact("upstream", Safe(upstream.as_bytes()).to_string());
     }
@@ -118,6 +132,12 @@ pub fn text(event: &Event, style: Style, full: bool) -> String {
         request.rules.iter().for_each(|matched| rule(&mut lines, matched, style));
     }
     lines.join("\n") + "\n"
+}
+
+/// Returns JSON with a field on each line; JSON that nests too deep stays as it is.
+fn pretty(json: &str) -> String {
+    let value = serde_json::from_str::<serde_json::Value>(json);
+    value.ok().and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| json.to_owned())
 }
 
 fn headers(lines: &mut Vec<String>, headers: &[Header]) {

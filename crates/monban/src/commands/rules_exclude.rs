@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         return Err(Failure::Refused { message: already, hint: None });
     }
     if chosen.is_empty() && in_force.is_empty() {
-        let why = match &event.reason {
+        let why = match &event.summary {
             Some(reason) => format!("no rule refused it, but the gate: {reason}"),
             None => "no rule that may be matched on it".to_owned(),
         };

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use event::{
-    Action, Body, Client, Disruptive, Durations, Event, EventId, Gate, Header, MatchedRule, NotInspected,
+    Actor, Body, Disruptive, Durations, Event, EventId, Header, MatchedRule, NotInspected, Outcome,
     RequestEvidence, Response, Scores, Severity, Timestamp, Uninspected,
 };
 use store::{Ingest, Journal, JournalOptions, SqliteStore};
@@ -19,14 +19,14 @@ const EPOCH: i64 = 1_795_424_686_000_000;
 fn event(number: i64, client: &str, evidence: RequestEvidence) -> Event {
     let time = Timestamp::from_micros(EPOCH + number * 3_600_000_000);
     Event {
-        site: Some("shop".to_owned()),
-        client: Some(Client { address: client.parse().unwrap(), port: Some(40_000) }),
-        ..Event::new(
+        subject: Some("shop".to_owned()),
+        actor: Some(Actor::at(client.parse().unwrap(), Some(40_000))),
+        ..Event::of_request(
             EventId::derived(time, "gate", &number.to_string()),
             time,
             "gate",
-            Gate::Request,
-            evidence.into(),
+            Outcome::Passed,
+            evidence,
         )
     }
 }
@@ -98,27 +98,36 @@ fn events() -> Vec<Event> {
         response: response(400, "Bad Request"),
         ..RequestEvidence::default()
     };
-    vec![
-        Event { action: Action::Blocked, severity: Severity::Critical, ..event(0, "198.51.100.7", blocked) },
+    [
         Event {
-            action: Action::Detected,
+            outcome: Outcome::Blocked,
+            severity: Severity::Critical,
+            ..event(0, "198.51.100.7", blocked)
+        },
+        Event {
+            outcome: Outcome::Detected,
             severity: Severity::Warning,
-            site: Some("ブログのとても長い名前".to_owned()),
+            subject: Some("ブログのとても長い名前".to_owned()),
             ..event(1, "2001:db8::7", detected)
         },
         Event {
-            action: Action::Failed,
+            outcome: Outcome::Failed,
             severity: Severity::Error,
-            reason: Some("no answer within 60 s".to_owned()),
+            summary: Some("no answer within 60 s".to_owned()),
             ..event(2, "198.51.100.8", failed)
         },
         Event {
-            action: Action::Refused,
+            outcome: Outcome::Refused,
             severity: Severity::Notice,
-            reason: Some("both Content-Length and Transfer-Encoding, at byte 20".to_owned()),
+            summary: Some("both Content-Length and Transfer-Encoding, at byte 20".to_owned()),
             ..event(3, "203.0.113.9", refused)
         },
     ]
+    .map(|mut event| {
+        event.set_request_outcome(event.outcome);
+        event
+    })
+    .into()
 }
 
 /// The folder of the command line's tests, with these events: three in the store, one in the journal yet.
@@ -200,6 +209,25 @@ fn every_command_with_events() {
         &here("tests/snapshots").join("events-show-awkward.txt"),
         &told(&["events", "show", &second], &output),
     );
+}
+
+#[test]
+fn an_event_of_an_unknown_gate_is_listed_shown_and_exported_as_it_is() {
+    let folder = with_events();
+    let json = r#"{"v":2,"id":"01KYD00000000000000000000Z","time":"2026-11-23T09:04:46.000000Z","node":"n","gate":"tea","kind":"tea.brewed","outcome":"changed","severity":"notice","subject":"pot","actor":{"user":"alice"},"summary":"tea is ready","facts":[["cups",3]],"evidence":{"tea":{"z":1.50,"a":[true]}}}"#;
+    let journal = store::journal_folder(&folder.path().join("data"));
+    let journal = Journal::open(&journal, JournalOptions::default()).unwrap();
+    journal.append(&Event::from_json(json.as_bytes()).unwrap()).unwrap();
+    let run = |arguments: &[&str]| stdout(&command(&folder, arguments).output().unwrap());
+    assert_eq!(run(&["events", "export", "--text", "tea is"]).trim_end(), json);
+    let listed = run(&["events", "list", "--text", "tea is"]);
+    assert!(listed.contains("changed  alice") && listed.contains("tea.brewed tea is ready"), "{listed}");
+    let shown = run(&["events", "show", "01KYD00000000000000000000Z"]);
+    for line in
+        ["user      alice", "summary   tea is ready", "cups      3", "evidence: tea", "    \"z\": 1.5,"]
+    {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
 }
 
 #[test]

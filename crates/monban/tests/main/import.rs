@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use event::modsec::{AuditParts, IndexEntry, Process, entry_path, index, json, native, serial};
 use event::{
-    Action, Body, Client, Disruptive, Engine, Event, EventId, Gate, Header, MatchedRule, RequestEvidence,
+    Actor, Body, Disruptive, Engine, Event, EventId, Gate, Header, MatchedRule, Outcome, RequestEvidence,
     Response, Severity, Timestamp,
 };
 use serde_json::Value;
@@ -39,14 +39,13 @@ fn event(number: u64) -> Event {
         ..RequestEvidence::default()
     };
     Event {
-        client: Some(Client { address: [203, 0, 113, 7].into(), port: Some(1234) }),
-        action: Action::Blocked,
-        ..Event::new(
+        actor: Some(Actor::at([203, 0, 113, 7].into(), Some(1234))),
+        ..Event::of_request(
             EventId::derived(time, "x", &number.to_string()),
             time,
             "x",
-            Gate::Request,
-            evidence.into(),
+            Outcome::Blocked,
+            evidence,
         )
     }
 }
@@ -136,7 +135,10 @@ fn each_event_is_stored_once_with_its_secrets_taken_out() {
     let events = folder.exported();
     assert_eq!(events.len(), 600);
     let newest = &events[0];
-    assert_eq!((newest.node.as_str(), newest.gate, newest.action), ("web3", Gate::Mlogc, Action::Blocked));
+    assert_eq!(
+        (newest.node.as_str(), &newest.gate, newest.outcome),
+        ("web3", &Gate::MLOGC, Outcome::Blocked)
+    );
     assert_eq!(newest.time, event(599).time);
     assert_eq!(newest.origin_id, Some(event(599).id.to_string()));
     assert_eq!(newest.request().unwrap().line, event(599).request().unwrap().line);
@@ -391,7 +393,7 @@ fn a_cut_entry_is_stored_as_far_as_it_goes() {
     assert_eq!(counts(&folder.import(&[&whole])), [1, 0, 1, 0, 0]);
     let events = folder.exported();
     assert_eq!(events.len(), 1);
-    assert!(events[0].reason.as_deref().unwrap().contains("the entry is cut off"), "{events:?}");
+    assert!(events[0].summary.as_deref().unwrap().contains("the entry is cut off"), "{events:?}");
     assert_eq!(events[0].request().unwrap().rules.len(), 1);
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use event::audit_log::{Reader, Step};
-use event::{Action, Event, Timestamp};
+use event::{Event, Outcome, Timestamp};
 use testkit::nginx::{Nginx, Role};
 use testkit::process::{folder, shared_folder};
 use testkit::{Apache, Reflector, apache, client, wait_until};
@@ -82,7 +82,7 @@ fn judge(made: &Made) {
     let what = &made.what;
     let events = events(made);
     let [event] = &events[..] else { panic!("{what}: {} events", events.len()) };
-    assert_eq!((event.node.as_str(), event.action), ("web3", Action::Blocked), "{what}");
+    assert_eq!((event.node.as_str(), event.outcome), ("web3", Outcome::Blocked), "{what}");
     let request = event.request().unwrap();
     assert_eq!(request.line, "GET /?a=evil HTTP/1.1".into(), "{what}");
     assert!(request.rules.iter().any(|rule| rule.id == 77), "{what}: {:?}", request.rules);

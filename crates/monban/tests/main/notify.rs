@@ -84,7 +84,7 @@ fn ten_thousand_attacks_are_one_message_one_digest_and_one_mail() {
     assert!(output.status.success(), "{}", stderr(&output));
     let digest = &slack.wait_for(2)[1];
     assert_eq!(block(digest, 0), "[monban] attacks: 9,999 events (blocked 9,999) from 127.0.0.1");
-    assert!(block(digest, 1).contains("Sites: test (9,999)"), "{}", block(digest, 1));
+    assert!(block(digest, 1).contains("Subjects: test (9,999)"), "{}", block(digest, 1));
     assert!(block(digest, 2).starts_with("<https://gate.example.org/events/01"));
     wait_until("the mail", PATIENCE, || !postfix.mails().is_empty());
     let mail = &postfix.mails()[0];
@@ -187,7 +187,7 @@ fn wrong_channels_are_told_with_everything_else_and_change_nothing() {
     write(&format!("[[notify.webhook]]\nname = \"hook\"\nurl = \"{}\"\n", receiver.url()));
     assert!(daemon.command(&["reload"]).status.success());
     attack(&daemon, 1);
-    assert_eq!(receiver.wait_for(1)[0].json()["notice"]["event"]["client"], "127.0.0.1");
+    assert_eq!(receiver.wait_for(1)[0].json()["notice"]["event"]["actor"], "127.0.0.1");
     write("");
     assert!(daemon.command(&["reload"]).status.success());
     assert_eq!(notices(&daemon)["channels"], Value::Array(Vec::new()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use event::{Action, Event};
+use event::{Event, Outcome};
 use testkit::nginx::{Nginx, Role};
 use testkit::process::{folder, shared_folder};
 use testkit::{Apache, Reflector, apache, client, wait_until};
@@ -139,7 +139,7 @@ fn mlogc_delivers_every_event_exactly_once_while_monban_is_killed_ten_times() {
     assert_eq!(numbers(&events), (0..sent).collect::<Vec<_>>());
     assert_eq!(events.len(), sent);
     for event in &events {
-        assert_eq!((event.node.as_str(), event.action), ("web3", Action::Blocked));
+        assert_eq!((event.node.as_str(), event.outcome), ("web3", Outcome::Blocked));
         assert!(event.request().unwrap().rules.iter().any(|rule| rule.id == 949_110));
         assert!(!event.to_json().contains("hunter2"));
     }
@@ -237,7 +237,7 @@ fn imported(log: &Path, arguments: &[&str]) -> Vec<Event> {
 /// What every sensor tells of the attack.
 fn judge(what: &str, events: &[Event]) {
     let [event] = events else { panic!("{what}: {} events", events.len()) };
-    assert_eq!((event.node.as_str(), event.action), ("web3", Action::Blocked), "{what}");
+    assert_eq!((event.node.as_str(), event.outcome), ("web3", Outcome::Blocked), "{what}");
     let request = event.request().unwrap();
     let line = "GET /item/7?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&password=[redacted] HTTP/1.1";
     assert_eq!(request.line, line.into(), "{what}");
@@ -250,7 +250,7 @@ fn judge(what: &str, events: &[Event]) {
     assert_eq!(script.variable, "ARGS:q".into(), "{what}");
     assert_eq!(script.matched, "<script>".into(), "{what}");
     assert!(request.scores.inbound >= 10, "{what}: {:?}", request.scores);
-    assert!(event.client.is_some() && event.origin_id.is_some(), "{what}");
+    assert!(event.actor.is_some() && event.origin_id.is_some(), "{what}");
 }
 
 #[test]

@@ -465,7 +465,7 @@ fn a_site_learns_from_many_clients_and_not_from_a_scanner() {
     for id in samples {
         let event = get(console, &format!("/api/events/{}", id.as_str().unwrap()));
         assert_eq!(event["action"], "detected");
-        assert!(event["client"]["address"].as_str().unwrap().starts_with("192.0.2."), "{event}");
+        assert!(event["actor"]["address"].as_str().unwrap().starts_with("192.0.2."), "{event}");
     }
     let [only] = &learned[..] else { panic!("{learned:?}") };
     assert_eq!(

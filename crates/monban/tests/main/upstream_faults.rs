@@ -58,7 +58,7 @@ fn each_fault_has_its_answer_and_its_event() {
         let events: Vec<_> =
             failed.lines().map(|line| event::Event::from_json(line.as_bytes()).unwrap()).collect();
         assert_eq!(events.len(), times, "{what}: {failed}");
-        assert!(events.iter().all(|event| event.action == event::Action::Failed));
+        assert!(events.iter().all(|event| event.outcome == event::Outcome::Failed));
         let shown = stdout(&daemon.command(&["events", "show", &events[0].id.to_string()]));
         assert!(shown.contains(&status.to_string()), "{what}: {shown}");
         assert!(shown.contains(&address.port().to_string()), "{what}: {shown}");

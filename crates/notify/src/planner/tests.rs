@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::limits::MAX_QUEUE;
-use crate::seen::tests::attack;
+use crate::notice_event::tests::attack;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -107,7 +107,7 @@ fn rules_choose_events_and_channels() {
     assert_eq!((taken(&mut planner, "slack", now), taken(&mut planner, "mail", now)), (vec![], vec![]));
     planner.observe(&attack(2, 7, now), now);
     assert_eq!(taken(&mut planner, "slack", now), ["shop event"]);
-    let alert = event::Event { severity: event::Severity::Alert, site: None, ..attack(3, 7, now) };
+    let alert = event::Event { severity: event::Severity::Alert, subject: None, ..attack(3, 7, now) };
     planner.observe(&alert, now);
     assert_eq!(
         (taken(&mut planner, "slack", now), taken(&mut planner, "mail", now)),

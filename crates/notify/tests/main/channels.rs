@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use event::{Event, EventId, Gate, RequestEvidence, Timestamp};
+use event::{Event, EventId, Outcome, RequestEvidence, Timestamp};
 use notify::channel::Channel;
 use notify::config::NotifyConfig;
-use notify::message::{Message, Words};
+use notify::message::{Message, MessageWriter};
 use notify::notice::{Kind, Notice};
+use notify::notice_event::NoticeEvent;
 use notify::retry::SendError;
-use notify::seen::Seen;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
@@ -33,12 +33,17 @@ pub fn message() -> Message {
         line: b"GET /<!channel>\r\nBcc: e@evil.example\xff HTTP/1.1"[..].into(),
         ..Default::default()
     };
-    let event = Event::new(EventId::derived(now, "vps1", "1"), now, "vps1", Gate::Request, evidence.into());
-    let kind = Kind::Event { rule: "attacks".into(), event: Box::new(Seen::from(&event)) };
+    let event = Event::of_request(EventId::derived(now, "vps1", "1"), now, "vps1", Outcome::Passed, evidence);
+    let kind = Kind::Event { rule: "attacks".into(), event: Box::new(NoticeEvent::from(&event)) };
     let config: NotifyConfig =
         serde_json::from_value(json!({"console_url": "https://gate.example.org/", "time_zone": "UTC"}))
             .unwrap();
-    Words::new(&config, "vps1").message(&Notice { id: event.id.to_string(), at: now, urgent: false, kind })
+    MessageWriter::new(&config, "vps1").message(&Notice {
+        id: event.id.to_string(),
+        at: now,
+        urgent: false,
+        kind,
+    })
 }
 
 fn open(config: serde_json::Value) -> Channel {

@@ -42,7 +42,7 @@ async fn postfix_takes_it_by_starttls_and_by_tls() {
     wait_until("two mails", Duration::from_secs(60), || postfix.mails().len() == 2);
     for mail in postfix.mails() {
         let (head, body) = mail.split_once("\n\n").unwrap();
-        assert!(head.contains("Subject: [vps1] passed: request event"), "{head}");
+        assert!(head.contains("Subject: [vps1] passed: request.passed"), "{head}");
         assert!(head.contains(&format!("Message-ID: <{}@test.example>", message.id)), "{head}");
         assert!(head.contains("Auto-Submitted: auto-generated"), "{head}");
         assert!(head.contains("ESMTPSA"), "sent without TLS or authentication: {head}");

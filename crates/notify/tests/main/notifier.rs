@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use event::{Action, Event, EventId, Gate, RequestEvidence, Timestamp};
+use event::{Event, EventId, Outcome, RequestEvidence, Timestamp};
 use notify::channel::Channel;
 use notify::config::NotifyConfig;
 use notify::service::state_path;
@@ -26,8 +26,8 @@ fn attack(journal: &Journal, number: usize) {
     let now = Timestamp::from(SystemTime::now());
     let id = EventId::derived(now, "vps1", &number.to_string());
     let evidence = RequestEvidence { line: "GET /?q=<script> HTTP/1.1".into(), ..Default::default() };
-    let event = Event::new(id, now, "vps1", Gate::Request, evidence.into());
-    journal.append(&Event { action: Action::Blocked, ..event }).unwrap();
+    let event = Event::of_request(id, now, "vps1", Outcome::Passed, evidence);
+    journal.append(&Event { outcome: Outcome::Blocked, ..event }).unwrap();
 }
 
 fn start(data_dir: &Path, config: &Value) -> Handle {

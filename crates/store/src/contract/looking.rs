@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use event::{
-    Action, Client, Event, EventId, Evidence, Gate, MatchedRule, RequestEvidence, Response, Timestamp,
-};
+use event::{Actor, Event, EventId, MatchedRule, Outcome, RequestEvidence, Response, Timestamp};
 
 use super::{numbers, record_of, tend};
 use crate::event_store::{EventStore, Query, Retention, Traffic};
@@ -68,15 +66,14 @@ fn event(number: u64, numbers: &mut Numbers) -> Event {
     evidence.scores.inbound = numbers.below(30).cast_signed();
     let address = numbers.one_of(&["192.0.2.1", "192.0.2.2", "2001:db8::1"]).parse().unwrap();
     Event {
-        site: numbers.one_of(&[None, Some("shop".to_owned()), Some("blog".to_owned())]),
-        client: (numbers.below(5) > 0).then_some(Client { address, port: None }),
-        action: numbers.one_of(Action::ALL),
-        ..Event::new(
+        subject: numbers.one_of(&[None, Some("shop".to_owned()), Some("blog".to_owned())]),
+        actor: (numbers.below(5) > 0).then_some(Actor::at(address, None)),
+        ..Event::of_request(
             EventId::derived(time, "n", &number.to_string()),
             time,
             "n",
-            Gate::Request,
-            Evidence::from(evidence),
+            numbers.one_of(Outcome::ALL),
+            evidence,
         )
     }
 }
@@ -106,7 +103,7 @@ fn queries() -> Vec<OverviewQuery> {
         Filter::default().with(site(&["shop", "blog"])).without(site(&["blog"])),
         Filter::default().without(site(&["shop"])),
         Filter::default().with(site(&[])),
-        Filter::default().with(Test::Action(vec![Action::Blocked])),
+        Filter::default().with(Test::Action(vec![Outcome::Blocked])),
         Filter::default().with(Test::Rule(vec![941_101])).without(Test::Status(vec![200..=200])),
         Filter::default().with(Test::Text("wp-admin".into())),
         Filter::default()
@@ -238,7 +235,7 @@ pub(super) fn sums_traffic(store: &dyn EventStore) {
     assert_eq!(requests(all().with(shop.clone())), (vec![Some(6), None, Some(10)], Some(16)));
     assert_eq!(requests(all().without(shop.clone())), (vec![Some(7), None, None], Some(7)));
     // of other filters nobody knows how many requests they would take
-    assert_eq!(requests(all().with(Test::Action(vec![Action::Blocked]))), (vec![None; 3], None));
+    assert_eq!(requests(all().with(Test::Action(vec![Outcome::Blocked]))), (vec![None; 3], None));
     let now = Timestamp::from_micros((hour + 2) * HOUR);
     store.retain(&Retention { max_age: Some(Duration::from_secs(3600)), max_bytes: None }, now).unwrap();
     assert_eq!(requests(all()), (vec![None, None, Some(10)], Some(10)));

@@ -180,12 +180,12 @@ mod tests {
             (
                 "action",
                 "eaten",
-                "`eaten` is not an action (one of blocked, detected, passed, refused, failed)",
+                "`eaten` is not an outcome (one of blocked, detected, passed, refused, failed, accepted, denied, changed, expired)",
             ),
             ("severity", "!warning", "not Severity(Warning)"),
             ("method", "GET", "Method([\"GET\"])"),
             ("node", "!n", "not Node([\"n\"])"),
-            ("gate", "request", "Gate([Request])"),
+            ("gate", "request", "Gate([Gate(\"request\")])"),
             (
                 "colour",
                 "red",

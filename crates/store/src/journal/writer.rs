@@ -96,7 +96,7 @@ impl JournalHealth {
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let now = Timestamp::from_micros(1);
-/// # let event = Event::new(EventId::derived(now, "n", "1"), now, "n", Gate::Request, RequestEvidence::default().into());
+/// # let event = Event::of_request(EventId::derived(now, "n", "1"), now, "n", Outcome::Passed, RequestEvidence::default());
 /// let journal = Journal::open(folder.path(), JournalOptions::default())?;
 /// journal.append(&event)?;
 ///

@@ -84,18 +84,18 @@ impl Deltas {
         let mut add = |kind: Kind, key: Key| {
             for (kind, period) in [(kind as i64, hour), (kind as i64 + BY_DAY, hour.div_euclid(24))] {
                 let counts = self.counts.entry((kind, period)).or_default();
-                *counts.entry((event.site.clone(), key.clone())).or_default() += sign;
+                *counts.entry((event.subject.clone(), key.clone())).or_default() += sign;
             }
         };
-        add(Kind::Action, Key::Text(event.action.as_str().to_owned()));
+        add(Kind::Action, Key::Text(event.outcome.as_str().to_owned()));
         if is_answered_attack(event) {
             add(Kind::Answered, Key::Number(0));
         }
         for id in rules_of(event) {
             add(Kind::Rule, Key::Number(id.cast_signed()));
         }
-        if let Some(client) = event.client {
-            add(Kind::Client, Key::Bytes(address_key(client.address)));
+        if let Some(address) = event.address() {
+            add(Kind::Client, Key::Bytes(address_key(address)));
         }
         if let Some(path) = path_of(event) {
             add(Kind::Path, Key::Text(path));

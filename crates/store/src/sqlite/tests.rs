@@ -154,7 +154,7 @@ fn filters_walk_an_index_in_order() {
     while store.tend().unwrap() > 0 {}
     let network = "203.0.113.1/32".parse().unwrap();
     let site = || Test::Site(vec!["shop".into()]);
-    let action = || Test::Action(vec![event::Action::Blocked]);
+    let action = || Test::Action(vec![event::Outcome::Blocked]);
     let since = || Test::Since(Timestamp::from_micros(samples::EPOCH));
     for (tests, index) in [
         (vec![], "SEARCH e USING PRIMARY KEY (id<?"),
@@ -281,7 +281,7 @@ fn only_groups_that_may_hold_a_text_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = SqliteStore::open(&folder.path().join("events.db"), BUSY_TIMEOUT).unwrap();
     let mut all = records(0..2000);
-    all[1234].event.reason = Some("a needle in a haystack".into());
+    all[1234].event.summary = Some("a needle in a haystack".into());
     store.ingest(&all, all[1999].end).unwrap();
     while store.tend().unwrap() > 0 {}
     // what one group costs, and no more
@@ -467,7 +467,7 @@ fn counts_that_take_too_long_go_on_where_they_ended() {
     store.budget = 1;
     let filter = Filter::default()
         .with(Test::Site(vec!["shop".into()]))
-        .without(Test::Action(vec![event::Action::Blocked]));
+        .without(Test::Action(vec![event::Outcome::Blocked]));
     let expected = all.iter().filter(|record| filter.matches(&record.event)).count() as u64;
     assert_eq!(store.count_some(&filter, None).unwrap(), Counted { count: expected, next: None });
 }

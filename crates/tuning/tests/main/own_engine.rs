@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use event::{Action, Event, EventId, Gate, Header, RequestEvidence, Timestamp};
+use event::{Event, EventId, Header, Outcome, RequestEvidence, Timestamp};
 use testkit::mutation::Random;
 use tuning::{Catalog, Exclusion, ExclusionFile, Note, Site, Sites, Width};
 use waf::RuleSet;
@@ -20,11 +20,7 @@ fn event(host: &[u8], target: &[u8], header: &[u8], number: u64) -> Event {
     };
     let time = Timestamp::from_micros(number as i64 + 1);
     let id = EventId::derived(time, "n", "1");
-    Event {
-        site: Some("shop".into()),
-        action: Action::Blocked,
-        ..Event::new(id, time, "n", Gate::Request, evidence.into())
-    }
+    Event { subject: Some("shop".into()), ..Event::of_request(id, time, "n", Outcome::Blocked, evidence) }
 }
 
 fn compiled(before: &[u8]) -> Arc<RuleSet> {

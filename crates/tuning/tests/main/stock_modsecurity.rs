@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use event::{Action, Body, Event, EventId, Evidence, Gate, Header, RequestEvidence, Timestamp};
+use event::{Body, Event, EventId, Evidence, Header, Outcome, RequestEvidence, Timestamp};
 use testkit::nginx::Role;
 use testkit::{Apache, Nginx, Reflector, apache, client, crs};
 use tuning::{Catalog, ExclusionFile, Note, Site, Sites};
@@ -50,8 +50,8 @@ fn event(method: &str, target: &str, body: &str, number: usize) -> Event {
     let evidence = RequestEvidence { line, headers, body, ..RequestEvidence::default() };
     let time = Timestamp::from_micros(number as i64 + 1);
     let id = EventId::derived(time, "n", "1");
-    let event = Event::new(id, time, "n", Gate::Request, evidence.into());
-    Event { action: Action::Blocked, site: Some("shop".into()), ..event }
+    let event = Event::of_request(id, time, "n", Outcome::Passed, evidence);
+    Event { outcome: Outcome::Blocked, subject: Some("shop".into()), ..event }
 }
 
 struct Disk;

@@ -100,7 +100,7 @@ impl EventSink for Recorder {
 
 #[cfg(test)]
 mod tests {
-    use event::{Evidence, Gate, IdSource, RequestEvidence, Timestamp};
+    use event::{IdSource, Outcome, RequestEvidence, Timestamp};
     use store::JournalOptions;
 
     use super::*;
@@ -112,11 +112,11 @@ mod tests {
         let recorder = Recorder::new(Arc::new(journal));
         let ids = IdSource::new("test", 1);
         let event = |reason: String| {
-            let evidence = Evidence::from(RequestEvidence::default());
+            let evidence = RequestEvidence::default();
             let time = Timestamp::MIN;
             Event {
-                reason: Some(reason),
-                ..Event::new(ids.next(time), time, "test", Gate::Request, evidence)
+                summary: Some(reason),
+                ..Event::of_request(ids.next(time), time, "test", Outcome::Passed, evidence)
             }
         };
         recorder.record(event("short".to_owned()));

@@ -187,7 +187,7 @@ impl RequestSink for Sink {
 
 #[cfg(test)]
 mod tests {
-    use event::{Evidence, Gate, IdSource, RequestEvidence, Timestamp};
+    use event::{IdSource, RequestEvidence, Timestamp};
     use store::{Journal, JournalOptions};
 
     use super::*;
@@ -216,7 +216,7 @@ mod tests {
         let time = Timestamp::MIN;
         let id = IdSource::new("test", 1).next(time);
         let request = RequestEvidence { line: "GET / HTTP/1.1".into(), ..RequestEvidence::default() };
-        let event = Event::new(id, time, "test", Gate::Request, Evidence::from(request));
+        let event = Event::of_request(id, time, "test", event::Outcome::Passed, request);
         let written = |rules: &str| {
             let _ = std::fs::remove_file(&file);
             let document = seclang::load::parse_str("rules.conf", rules).unwrap();

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use notify::channel::Channel;
-use notify::message::Words;
+use notify::message::MessageWriter;
 
 use super::super::NotificationsConfig;
 use crate::config::Config;
@@ -28,7 +28,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
         return Err(Failure::NotFound(format!("there is no channel `{unknown}`; known: {known}")));
     }
     channels.retain(|name, _| arguments.channels.is_empty() || arguments.channels.contains(name));
-    let message = notify::service::test_message(&Words::new(notify, &node), &node);
+    let message = notify::service::test_message(&MessageWriter::new(notify, &node), &node);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let style = Style::of_stdout();
     let mut out = std::io::stdout().lock();

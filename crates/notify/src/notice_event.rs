@@ -1,31 +1,33 @@
 //! The facts of one event in a notice, each cleaned for display.
 
-use event::{Action, Event, EventId, Gate, Severity, Timestamp};
+use event::{Event, EventId, Gate, Kind, Outcome, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{MAX_FIELD_CHARS, MAX_NAMED_RULES};
+use crate::limits::{MAX_FIELD_CHARS, MAX_NAMED_FACTS, MAX_NAMED_RULES};
 use crate::text::shown;
 
 /// One event, as notices and templates know it. Every text is one line without control characters; a missing value is an empty
 /// text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct NoticeEvent {
     /// The event's id, which the link ends in.
     pub id: EventId,
     /// Time of the event.
     pub time: Timestamp,
     /// The machine.
     pub node: String,
-    /// The site.
-    pub site: String,
-    /// The gate.
+    /// What it is about: for a request the site.
+    pub subject: String,
+    /// The gate that reported it.
     pub gate: Gate,
-    /// The gate's action.
-    pub action: Action,
+    /// Its kind.
+    pub kind: Kind,
+    /// How it ended.
+    pub outcome: Outcome,
     /// The severity.
     pub severity: Severity,
-    /// Address of the client.
-    pub client: String,
+    /// Who caused it: the address, else the user, device or certificate.
+    pub actor: String,
     /// The request line.
     pub request: String,
     /// The target's path.
@@ -33,18 +35,21 @@ pub struct Seen {
     /// Status of the answer; 0 where there was none.
     pub status: u16,
     /// The rules that matched, each once. Rules that name the attack come first.
-    pub rules: Vec<SeenRule>,
+    pub rules: Vec<NoticeRule>,
     /// Number of further rules that matched.
     pub further_rules: usize,
     /// Inbound anomaly score.
     pub score: i64,
-    /// The cause in one line: the first rule's message, or the gate's own reason.
-    pub what: String,
+    /// One sentence: the first rule's message, or the event's summary, or its kind.
+    pub summary: String,
+    /// The event's own facts, of gates that have such: up to [`MAX_NAMED_FACTS`] names and values.
+    #[serde(default)]
+    pub facts: Vec<(String, String)>,
 }
 
 /// A rule that matched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SeenRule {
+pub struct NoticeRule {
     /// Its id.
     pub id: u64,
     /// Its message.
@@ -56,35 +61,37 @@ fn is_verdict(id: u64) -> bool {
     matches!(id, 949_000..=949_999 | 959_000..=959_999 | 980_000..=980_999)
 }
 
-impl From<&Event> for Seen {
+impl From<&Event> for NoticeEvent {
     fn from(event: &Event) -> Self {
         let field = |bytes: &[u8]| shown(bytes, MAX_FIELD_CHARS);
         let request = event.request();
-        let mut rules: Vec<SeenRule> = Vec::new();
+        let mut rules: Vec<NoticeRule> = Vec::new();
         for rule in request.map(|request| &request.rules[..]).unwrap_or_default() {
             if rules.iter().all(|seen| seen.id != rule.id) {
-                rules.push(SeenRule { id: rule.id, message: shown(&rule.message, 120) });
+                rules.push(NoticeRule { id: rule.id, message: shown(&rule.message, 120) });
             }
         }
         rules.sort_by_key(|rule| is_verdict(rule.id));
         let further_rules = rules.len().saturating_sub(MAX_NAMED_RULES);
         rules.truncate(MAX_NAMED_RULES);
         let telling = rules.iter().find(|rule| !is_verdict(rule.id));
-        let what = match (telling, &event.reason) {
+        let facts = event.facts.iter().take(MAX_NAMED_FACTS);
+        let summary = match (telling, &event.summary) {
             (Some(rule), _) if rule.message.is_empty() => format!("rule {}", rule.id),
             (Some(rule), _) => format!("{} ({})", rule.message, rule.id),
             (None, Some(reason)) => field(reason.as_bytes()),
-            (None, None) => format!("{} event", event.gate),
+            (None, None) => event.kind.to_string(),
         };
         Self {
             id: event.id,
             time: event.time,
             node: field(event.node.as_bytes()),
-            site: field(event.site.as_deref().unwrap_or_default().as_bytes()),
-            gate: event.gate,
-            action: event.action,
+            subject: field(event.subject.as_deref().unwrap_or_default().as_bytes()),
+            gate: event.gate.clone(),
+            kind: event.kind.clone(),
+            outcome: event.outcome,
             severity: event.severity,
-            client: event.client.map(|client| client.address.to_string()).unwrap_or_default(),
+            actor: event.actor.as_ref().map(|actor| field(actor.name().as_bytes())).unwrap_or_default(),
             request: request.map(|request| field(&request.line)).unwrap_or_default(),
             path: request.map(|request| field(request.path())).unwrap_or_default(),
             status: request
@@ -93,12 +100,15 @@ impl From<&Event> for Seen {
             rules,
             further_rules,
             score: request.map_or(0, |request| request.scores.inbound),
-            what,
+            summary,
+            facts: facts
+                .map(|fact| (field(fact.name.as_bytes()), field(fact.value.to_string().as_bytes())))
+                .collect(),
         }
     }
 }
 
-impl Seen {
+impl NoticeEvent {
     /// Returns the rules that name the attack, as labels to count by.
     pub(crate) fn labels(&self) -> impl Iterator<Item = String> {
         self.rules
@@ -110,7 +120,7 @@ impl Seen {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use event::{Client, MatchedRule, RequestEvidence, Response};
+    use event::{Actor, MatchedRule, RequestEvidence, Response};
 
     use super::*;
 
@@ -130,25 +140,24 @@ pub(crate) mod tests {
         };
         let id = EventId::derived(time, "vps1", &number.to_string());
         Event {
-            site: Some("shop".into()),
-            client: Some(Client { address: [192, 0, 2, client].into(), port: Some(1) }),
+            subject: Some("shop".into()),
+            actor: Some(Actor::at([192, 0, 2, client].into(), Some(1))),
             severity: Severity::Critical,
-            action: Action::Blocked,
-            ..Event::new(id, time, "vps1", Gate::Request, evidence.into())
+            ..Event::of_request(id, time, "vps1", Outcome::Blocked, evidence)
         }
     }
 
     #[test]
     fn says_what_the_attack_is_not_that_it_scored() {
-        let seen = Seen::from(&attack(1, 7, Timestamp::MIN));
-        assert_eq!(seen.what, "XSS Attack Detected (941100)");
+        let seen = NoticeEvent::from(&attack(1, 7, Timestamp::MIN));
+        assert_eq!(seen.summary, "XSS Attack Detected (941100)");
         assert_eq!(seen.rules.iter().map(|rule| rule.id).collect::<Vec<_>>(), [941_100, 941_160, 949_110]);
         assert_eq!(seen.labels().collect::<Vec<_>>(), ["941100 XSS Attack Detected", "941160"]);
-        assert_eq!((seen.status, seen.path.as_str(), seen.client.as_str()), (403, "/", "192.0.2.7"));
+        assert_eq!((seen.status, seen.path.as_str(), seen.actor.as_str()), (403, "/", "192.0.2.7"));
         let mut refused = attack(1, 7, Timestamp::MIN);
         refused.evidence = RequestEvidence { line: "G\u{1b}[2J".into(), ..RequestEvidence::default() }.into();
-        refused.reason = Some("two lengths".into());
-        let seen = Seen::from(&refused);
-        assert_eq!((seen.what.as_str(), seen.request.as_str()), ("two lengths", "G\\x1b[2J"));
+        refused.summary = Some("two lengths".into());
+        let seen = NoticeEvent::from(&refused);
+        assert_eq!((seen.summary.as_str(), seen.request.as_str()), ("two lengths", "G\\x1b[2J"));
     }
 }

@@ -1,32 +1,31 @@
-//! The words of an event: gates, actions, severities, clients. Each word has one spelling, in JSON, on the command line and
-//! in the store.
+//! Closed vocabularies of an event: outcomes and severities. Each word has one spelling, in JSON, on the command line and in
+//! the store. Gates and kinds are open words: see [`crate::kind`].
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A word that is not one of a vocabulary.
+/// A word outside its vocabulary.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{word}` is not {what} (one of {known})")]
 pub struct UnknownWord {
     /// The word, cut to 64 characters.
     pub word: String,
-    /// What it should have been, with its article.
+    /// The vocabulary, with its article: `a severity`.
     pub what: &'static str,
-    /// The words that are known.
+    /// The words of the vocabulary.
     pub known: String,
 }
 
-/// Gives an enum of plain variants its words: `ALL`, `as_str`, `Display` and `FromStr` (in any case).
+/// Implements for an enum of plain variants: `ALL`, `as_str`, `Display` and `FromStr` (in any case).
 macro_rules! words {
     ($type:ident, $what:literal, { $($variant:ident => $word:literal),+ $(,)? }) => {
         impl $type {
-            /// All of them.
+            /// All variants.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Its word.
+            /// Returns its word.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word),+
@@ -54,55 +53,37 @@ macro_rules! words {
     };
 }
 
-/// The kind of gate that reported an event.
+/// How an event ended. The set is small, so that events of all gates can be counted and filtered together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Gate {
-    /// HTTP requests: our own gateway.
-    Request,
-    /// HTTP requests that ModSecurity of another machine reported.
-    Mlogc,
-    /// Denied packets.
-    Firewall,
-    /// VPN connections.
-    Vpn,
-    /// Logins to the machine.
-    Login,
-    /// Certificates.
-    Acme,
-    /// Findings in captured traffic.
-    Packet,
-}
-
-words!(Gate, "a gate", {
-    Request => "request", Mlogc => "mlogc", Firewall => "firewall", Vpn => "vpn", Login => "login", Acme => "acme",
-    Packet => "packet",
-});
-
-/// What the gate did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// Stopped because of what it is: the rules denied it.
+pub enum Outcome {
+    /// The rules stopped it because of its content.
     Blocked,
-    /// The rules would have denied it, but only watch.
+    /// The rules would have stopped it, but only watch.
     Detected,
-    /// Let through.
+    /// It went through.
     Passed,
-    /// Not even looked at: malformed or ambiguous framing, beyond a limit, too slow.
+    /// It was turned away before any rule ran: malformed or ambiguous framing, beyond a limit, too slow.
     Refused,
-    /// Let through, but what stands behind did not answer (502, 504).
+    /// It was allowed, but could not be done: the upstream did not answer, a renewal failed.
     Failed,
+    /// Somebody or something was let in: a login, a connection.
+    Accepted,
+    /// Somebody or something was kept out: a login, a packet.
+    Denied,
+    /// Something is different from before: a renewed certificate, an ended connection.
+    Changed,
+    /// The time of something is over: a certificate, a ban.
+    Expired,
 }
 
-words!(Action, "an action", {
+words!(Outcome, "an outcome", {
     Blocked => "blocked", Detected => "detected", Passed => "passed", Refused => "refused", Failed => "failed",
+    Accepted => "accepted", Denied => "denied", Changed => "changed", Expired => "expired",
 });
 
-/// How bad it is: the severities of syslog (RFC 5424 §6.2.1), which ModSecurity shares. A lower number is worse, and sorts
-/// first.
+/// A severity of syslog (RFC 5424 §6.2.1), which ModSecurity shares. A lower number is worse and sorts first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -142,31 +123,15 @@ impl Severity {
     }
 }
 
-/// Who was at the gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Client {
-    /// The address, after trusted proxies were taken into account.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
-    pub address: IpAddr,
-    /// The port, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<u16>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn words_are_the_same_in_json_and_text() {
-        for gate in Gate::ALL {
-            assert_eq!(serde_json::to_string(gate).unwrap(), format!("\"{gate}\""));
-            assert_eq!(gate.as_str().parse(), Ok(*gate));
-        }
-        for action in Action::ALL {
-            assert_eq!(serde_json::to_string(action).unwrap(), format!("\"{action}\""));
-            assert_eq!(action.as_str().to_uppercase().parse(), Ok(*action));
+        for outcome in Outcome::ALL {
+            assert_eq!(serde_json::to_string(outcome).unwrap(), format!("\"{outcome}\""));
+            assert_eq!(outcome.as_str().to_uppercase().parse(), Ok(*outcome));
         }
         for severity in Severity::ALL {
             assert_eq!(serde_json::to_string(severity).unwrap(), format!("\"{severity}\""));
@@ -174,8 +139,9 @@ mod tests {
         }
         assert_eq!(Severity::from_number(8), None);
         assert_eq!(
-            "blokced".parse::<Action>().unwrap_err().to_string(),
-            "`blokced` is not an action (one of blocked, detected, passed, refused, failed)"
+            "blokced".parse::<Outcome>().unwrap_err().to_string(),
+            "`blokced` is not an outcome (one of blocked, detected, passed, refused, failed, accepted, denied, \
+             changed, expired)"
         );
     }
 }
