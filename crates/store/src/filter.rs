@@ -57,7 +57,7 @@ pub enum Test {
     Host(Vec<String>),
     /// A rule matched that has one of these tags.
     Tag(Vec<String>),
-    /// Of one of these kinds, as incidents have them: see [`crate::incident`].
+    /// Of one of these kinds (`login.denied`), or in an incident of one of these kinds: see [`crate::incident`].
     Kind(Vec<String>),
     /// The anomaly score of the request is at least this.
     Score(i64),
@@ -127,7 +127,10 @@ impl Test {
                 let host = ByteString::from(host).to_string();
                 hosts.iter().any(|wanted| wanted.eq_ignore_ascii_case(&host))
             }),
-            Self::Kind(kinds) => crate::incident::kind(event).is_some_and(|kind| kinds.contains(&kind)),
+            Self::Kind(kinds) => {
+                let is_of = |kind: &str| kinds.iter().any(|wanted| wanted == kind);
+                is_of(event.kind.as_str()) || crate::incident::kind(event).is_some_and(|kind| is_of(&kind))
+            }
             Self::Score(least) => event.request().is_some_and(|request| request.scores.inbound >= *least),
             Self::Tag(tags) => event.request().is_some_and(|request| {
                 request.rules.iter().any(|rule| rule.tags.iter().any(|tag| tags.contains(tag)))

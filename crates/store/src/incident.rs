@@ -2,11 +2,9 @@
 //!
 //! The rules, in one place:
 //!
-//! - **Kind** ([`kind`]): `scanner` where a rule with the tag `attack-reputation-scanner` matched; else the tag `attack-…` that
-//!   most matched rules have (of equals the first in the alphabet), where `attack-protocol` counts only where there is no
-//!   other and `attack-generic`, the tag of the rules that add scores up, only where there is neither; `attack-protocol` is
-//!   called `protocol`. Without such a tag, `protocol` for what was refused, and `other` for what was blocked or detected
-//!   or what a rule matched in. What is left belongs to no incident, as do events without a client.
+//! - **Kind** ([`kind`]): the category of a request ([`event::RequestEvidence::category`]: `attack-xss`, `scanner`, `protocol`,
+//!   `other`); the kind of another event (`login.denied`) that was blocked, detected, denied or refused, or that failed. Events
+//!   without such a kind and events without an address belong to no incident.
 //! - **Grouping**: events of one client and one kind belong together while less than [`GAP`] lies between one and the next.
 //!   It does not matter in which order they come.
 //! - **Target**: the site (where there is none: the host asked for, else the node) and the first segment of the path, as
@@ -139,32 +137,13 @@ impl Incident {
     }
 }
 
-/// The kind of an event: see the module.
+/// Returns the kind of the incident that an event belongs to: see the module.
 pub fn kind(event: &Event) -> Option<String> {
-    let rules = event.request().map(|request| &request.rules[..]).unwrap_or_default();
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for rule in rules {
-        for tag in rule.tags.iter().filter(|tag| tag.starts_with("attack-")) {
-            if tag == "attack-reputation-scanner" {
-                return Some("scanner".to_owned());
-            }
-            *counts.entry(tag).or_default() += 1;
-        }
-    }
-    let rank = |tag: &str| match tag {
-        "attack-generic" => 0,
-        "attack-protocol" => 1,
-        _ => 2,
-    };
-    let best = counts.into_iter().max_by(|(a, n), (b, m)| (rank(a), n, b).cmp(&(rank(b), m, a)));
-    match best {
-        Some(("attack-protocol", _)) => Some("protocol".to_owned()),
-        Some((tag, _)) => Some(cut(tag.to_owned(), MAX_TARGET)),
-        None if event.outcome == Outcome::Refused => Some("protocol".to_owned()),
-        None if !rules.is_empty() || matches!(event.outcome, Outcome::Blocked | Outcome::Detected) => {
-            Some("other".to_owned())
-        }
-        None => None,
+    use Outcome::{Blocked, Denied, Detected, Failed, Refused};
+    match event.request() {
+        Some(request) => request.category(event.outcome).map(str::to_owned),
+        None => matches!(event.outcome, Blocked | Detected | Denied | Refused | Failed)
+            .then(|| event.kind.to_string()),
     }
 }
 
@@ -328,6 +307,25 @@ mod tests {
         ] {
             assert_eq!(kind(&event(0, "/", action, tags)).as_deref(), expected, "{tags:?}");
         }
+    }
+
+    #[test]
+    fn refused_logins_of_one_address_are_one_incident() {
+        let login = |second: i64, outcome: Outcome| {
+            let time = Timestamp::from_micros(EPOCH + second * 1_000_000);
+            let id = event::EventId::derived(time, "n", "login");
+            let kind = event::Kind::new(format!("login.{outcome}")).unwrap();
+            Event {
+                subject: Some("sshd".into()),
+                actor: Some(Actor::at([192, 0, 2, 1].into(), None)),
+                ..Event::new(id, time, "n", event::Gate::new("login").unwrap(), kind, outcome)
+            }
+        };
+        let events = [login(0, Outcome::Denied), login(60, Outcome::Denied), login(61, Outcome::Accepted)];
+        let found = group(&events);
+        let [incident] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((incident.kind.as_str(), incident.events), ("login.denied", 2));
+        assert_eq!(incident.site.as_deref(), Some("sshd"));
     }
 
     #[test]

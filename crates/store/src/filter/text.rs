@@ -224,6 +224,7 @@ mod tests {
             (&[("path", "/PAGE/1")], vec![]),
             (&[("host", "A.test"), ("kind", "other"), ("path", "!/page/7")], vec![0, 1, 2, 3, 4, 5, 6]),
             (&[("score", "0"), ("score", "!1"), ("path", "/page/7")], vec![7]),
+            (&[("kind", "request.blocked")], vec![0, 4]),
         ] {
             let filter: Filter =
                 conditions.iter().map(|(name, text)| Condition::parse(name, text).unwrap()).collect();
