@@ -85,46 +85,43 @@ impl MessageWriter {
                 (subject, body, None)
             }
             Kind::Failing { channel, what, since, waiting } => (
-                format!("notices by {channel} fail"),
+                format!("Channel “{channel}” is failing"),
                 format!(
-                    "Since {} the channel {channel} delivers nothing.\nIt says: {what}\n{} for it; monban goes on trying.",
+                    "Nothing delivered to “{channel}” since {}: {what}\n{} queued; retrying.",
                     self.time(*since),
-                    counted(*waiting as u64, "notice waits", "notices wait"),
+                    counted(*waiting as u64, "notification", "notifications"),
                 ),
                 None,
             ),
             Kind::Recovered { channel, since, waiting } => (
-                format!("notices by {channel} work again"),
+                format!("Channel “{channel}” works again"),
                 format!(
-                    "The channel {channel}, which failed since {}, delivers again.\n{} for it.",
+                    "“{channel}” had been failing since {} and delivers again.\n{} queued.",
                     self.time(*since),
-                    counted(*waiting as u64, "further notice waits", "further notices wait"),
+                    counted(*waiting as u64, "notification", "notifications"),
                 ),
                 None,
             ),
             Kind::Dropped { channel, why, notices, events } => (
-                format!("{} lost for {channel}", counted(*notices, "notice is", "notices are")),
+                format!("{} to “{channel}” lost", counted(*notices, "notification", "notifications")),
                 format!(
-                    "{}, telling of {}, did not reach the channel {channel}: {why}.\nThe events themselves are kept.",
-                    counted(*notices, "notice", "notices"),
+                    "{} about {} did not reach “{channel}”: {why}.\nThe events themselves are stored.",
+                    counted(*notices, "notification", "notifications"),
                     counted(*events, "event", "events"),
                 ),
                 None,
             ),
             Kind::StateLost { what } => (
-                "notices may be missing".to_owned(),
+                "Notifications may be missing".to_owned(),
                 format!(
-                    "What monban remembered of its notices could not be read: {what}.\nIt begins anew; notices that waited \
-                     are lost. The events themselves are kept."
+                    "The notification queue was unreadable and has been reset: {what}.\nQueued notifications are lost. The \
+                     events themselves are stored."
                 ),
                 None,
             ),
             Kind::Test => (
-                "a test".to_owned(),
-                format!(
-                    "This channel works. Sent at {} because its owner asked for it.",
-                    self.time(notice.at)
-                ),
+                "Test notification".to_owned(),
+                format!("Test notification requested at {}. This channel works.", self.time(notice.at)),
                 None,
             ),
         };
@@ -187,7 +184,7 @@ impl MessageWriter {
         ];
         lines.extend(event.facts.iter().map(|(name, value)| (name.as_str(), value.clone())));
         lines.push(("Gate", format!("{} on {}", event.gate, event.node)));
-        lines.push(("Notice", format!("rule {rule}; later events come as a digest")));
+        lines.push(("Rule", format!("{rule}. Further events follow as a digest.")));
         (subject, labelled(&lines))
     }
 
@@ -229,15 +226,15 @@ impl MessageWriter {
         };
         let compared = match before {
             None => String::new(),
-            Some(DayBefore { attacks: before }) => format!(", {} the day before", grouped(before)),
+            Some(DayBefore { attacks: before }) => format!(" (previous day: {})", grouped(before)),
         };
         let number = |number: u64| if number == 0 { String::new() } else { grouped(number) };
         let lines = [
             ("Attacks", format!("{}{compared}", grouped(attacks))),
             ("Blocked", number(tally.of(Outcome::Blocked))),
             ("Detected only", number(tally.of(Outcome::Detected))),
-            ("Answered below 400", number(tally.answered)),
-            ("Malformed, refused", number(tally.of(Outcome::Refused))),
+            ("Not blocked (response below 400)", number(tally.answered)),
+            ("Refused as malformed", number(tally.of(Outcome::Refused))),
             ("Failed", number(tally.of(Outcome::Failed))),
             ("Accepted", number(tally.of(Outcome::Accepted))),
             ("Denied", number(tally.of(Outcome::Denied))),
@@ -246,7 +243,10 @@ impl MessageWriter {
             ("From", tally.actors.text()),
             ("Subjects", tally.subjects.text()),
             ("Rules", tally.rules.text()),
-            ("Notices", if problems.is_empty() { "all delivered".to_owned() } else { problems.join("; ") }),
+            (
+                "Notifications",
+                if problems.is_empty() { "all delivered".to_owned() } else { problems.join("; ") },
+            ),
             ("Time", format!("{} to {}", self.time(since), self.time(until))),
         ];
         let day = until.to_jiff().to_zoned_datetime(self.zone.clone()).strftime("%a %d %b").to_string();
@@ -370,7 +370,7 @@ pub(crate) mod tests {
             "Time: 2026-11-24 18:04:46 JST\nOutcome: blocked (critical)\nFrom: 192.0.2.7\nSubject: shop\n\
              Request: GET /?name=\"><script> HTTP/1.1\nStatus: 403\nSummary: XSS Attack Detected (941100)\n\
              Rules: 941100 XSS Attack Detected; 941160; 949110 Inbound Anomaly Score Exceeded\n\
-             Gate: request on vps1\nNotice: rule attacks; later events come as a digest"
+             Gate: request on vps1\nRule: attacks. Further events follow as a digest."
         );
         assert_eq!(message.link, Some(format!("https://gate.example.org/events/{}", event.id)));
         assert_eq!(message.data["kind"], "event");
@@ -398,9 +398,9 @@ pub(crate) mod tests {
         assert_eq!(message.subject, "[vps1] Tue 24 Nov: 1,233 attacks");
         assert_eq!(
             message.body,
-            "Attacks: 1,233, 1,100 the day before\nBlocked: 1,233\nMalformed, refused: 1\n\
+            "Attacks: 1,233 (previous day: 1,100)\nBlocked: 1,233\nRefused as malformed: 1\n\
              From: 192.0.2.7 (900), 192.0.2.9 (334)\nSubjects: shop (1,234)\n\
-             Rules: 941100 XSS Attack Detected (1,234), 941160 (1,234)\nNotices: all delivered\n\
+             Rules: 941100 XSS Attack Detected (1,234), 941160 (1,234)\nNotifications: all delivered\n\
              Time: 2026-11-23 08:00:00 JST to 2026-11-24 08:00:00 JST"
         );
         // ten seconds at 200 words a minute are 33 words and as many numbers

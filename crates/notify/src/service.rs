@@ -291,10 +291,10 @@ impl Service {
             self.notifier.planner.outbox(&name).is_some_and(|outbox| outbox.failing_since.is_some());
         self.notifier.planner.sent(&name, &id, &result, now());
         match result {
-            Ok(()) if was_failing => tracing::info!("notices by {name} work again"),
+            Ok(()) if was_failing => tracing::info!("channel {name} works again"),
             Ok(()) => tracing::debug!("notice {id} is delivered by {name}"),
-            Err(error) if was_failing => tracing::debug!("notices by {name} fail: {}", error.what()),
-            Err(error) => tracing::warn!("notices by {name} fail: {}", error.what()),
+            Err(error) if was_failing => tracing::debug!("channel {name} is failing: {}", error.what()),
+            Err(error) => tracing::warn!("channel {name} is failing: {}", error.what()),
         }
         self.save().await;
     }

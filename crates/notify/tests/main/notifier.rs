@@ -101,8 +101,8 @@ async fn what_fails_waits_on_disk_and_the_other_channel_tells() {
     attack(&journal, 1);
     // refused: the other channel tells at once, and the loss is counted
     let request = other.wait_for(1).remove(0).json();
-    assert_eq!(request["blocks"][0]["text"]["text"], "[vps1] notices by hook fail");
-    assert!(request["blocks"][1]["text"]["text"].as_str().unwrap().contains("It says: answered 404: gone"));
+    assert_eq!(request["blocks"][0]["text"]["text"], "[vps1] Channel “hook” is failing");
+    assert!(request["blocks"][1]["text"]["text"].as_str().unwrap().contains("answered 404: gone"));
     let status = handle.status();
     let failing = status.channels.iter().find(|channel| channel.name == "hook").unwrap();
     assert_eq!((failing.lost_notices, failing.lost_events, failing.failed_tries), (1, 1, 1));
