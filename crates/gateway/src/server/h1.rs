@@ -70,13 +70,13 @@ pub(crate) async fn serve(
                     408,
                     "the client sent the request head too slowly",
                 );
-                finish_with(answer, &mut reader, &mut writer, &runtime, drain).await;
+                Box::pin(finish_with(answer, &mut reader, &mut writer, &runtime, drain)).await;
                 return Protocol::Http1;
             }
             Err(NoHead::Malformed(error)) => {
                 let status = error.fault.status();
                 let answer = refuse_unparsed(gate, &runtime, peer, &reader.buf, status, &error.to_string());
-                finish_with(answer, &mut reader, &mut writer, &runtime, drain).await;
+                Box::pin(finish_with(answer, &mut reader, &mut writer, &runtime, drain)).await;
                 return Protocol::Http1;
             }
         };
@@ -151,7 +151,8 @@ pub(crate) async fn serve(
             }
             Ending::Abort => return Protocol::Http1,
             Ending::Tunnel { upstream, idle } => {
-                stream::tunnel((reader, writer), upstream, idle).await;
+                // boxed: few connections become a tunnel, and each would hold its room
+                Box::pin(stream::tunnel((reader, writer), upstream, idle)).await;
                 return Protocol::Http1;
             }
         }
