@@ -27,6 +27,7 @@ impl Transaction {
     pub(super) fn run_phase(&mut self, phase: u8, now: Timestamp) -> Decision {
         self.now = now;
         self.tx.wake();
+        self.values.wake();
         if phase < 5
             && let Some(intervention) = &self.intervention
         {

@@ -48,7 +48,7 @@ impl Transaction {
     pub fn rest(&mut self) {
         self.tx.rest();
         self.memory.rest();
-        self.values.release(self.values.len());
+        self.values.rest();
         self.candidates = Default::default();
         self.items = Vec::new();
         self.text = Vec::new();
@@ -70,6 +70,7 @@ impl Transaction {
 
     fn release(&mut self, before: Before, matched: Option<(Vec<u8>, Vec<u8>)>) {
         self.memory.release(before.mark);
+        self.values.wake();
         self.values.release(before.values);
         self.candidates = Default::default();
         self.items = Vec::new();

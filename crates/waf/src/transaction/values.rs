@@ -74,6 +74,8 @@ pub(super) struct Values {
     /// The last value of each hash modulo [`RECENT`], with the rest of its hash. A value that repeats does so soon, and a
     /// table of all values would not stay in the processor's caches.
     recent: Vec<(u32, ValueId)>,
+    /// All values while they rest; `known` is empty then.
+    resting: Vec<Slice>,
     /// Whether every transformation runs, even where it cannot change anything.
     plain: bool,
     /// Costs, if the transaction measures them.
@@ -87,6 +89,7 @@ impl Values {
         self.forms.clear();
         self.bits.clear();
         self.recent.clear();
+        self.resting.clear();
         self.plain = false;
         self.profile = None;
     }
@@ -101,7 +104,28 @@ impl Values {
 
     /// Returns the number of values.
     pub(super) fn len(&self) -> usize {
-        self.known.len()
+        self.known.len() + self.resting.len()
+    }
+
+    /// Keeps the values alone, in little memory; [`Values::wake`] comes before the next use, which finds the rest out anew.
+    pub(super) fn rest(&mut self) {
+        if self.resting.is_empty() {
+            self.resting = self.known.iter().map(|known| known.slice).collect();
+            self.release(0);
+        }
+    }
+
+    /// Ends a rest.
+    pub(super) fn wake(&mut self) {
+        if !self.resting.is_empty() {
+            self.take_places();
+        }
+    }
+
+    #[cold]
+    fn take_places(&mut self) {
+        let slices = std::mem::take(&mut self.resting);
+        self.known = (0..).zip(slices).map(|(id, slice)| Known::new(slice, id)).collect();
     }
 
     /// Forgets the values after the first `count` and everything known about them. It is computed again if a rule asks.
@@ -129,6 +153,7 @@ impl Values {
 
     /// Adds a value.
     pub(super) fn add(&mut self, slice: Slice) -> ValueId {
+        self.wake();
         let id = self.known.len() as u32;
         self.known.push(Known::new(slice, id));
         id
