@@ -36,9 +36,24 @@ const ELSEWHERE: &[(Kind, &str, &str, &str)] = &[
         "crates/seclang/tests/load.rs",
         "includes_stand_in_their_place_and_are_relative_to_their_file",
     ),
-    (Kind::Directive, "SecAuditLogFormat", "crates/monban/src/sink.rs", "the_audit_log_is_as_rules_say"),
-    (Kind::Directive, "SecAuditLogStorageDir", "crates/monban/src/sink.rs", "the_audit_log_is_as_rules_say"),
-    (Kind::Directive, "SecAuditLogType", "crates/monban/src/sink.rs", "the_audit_log_is_as_rules_say"),
+    (
+        Kind::Directive,
+        "SecAuditLogFormat",
+        "crates/monban/src/parts/gate/sink.rs",
+        "the_audit_log_is_as_rules_say",
+    ),
+    (
+        Kind::Directive,
+        "SecAuditLogStorageDir",
+        "crates/monban/src/parts/gate/sink.rs",
+        "the_audit_log_is_as_rules_say",
+    ),
+    (
+        Kind::Directive,
+        "SecAuditLogType",
+        "crates/monban/src/parts/gate/sink.rs",
+        "the_audit_log_is_as_rules_say",
+    ),
     (
         Kind::Directive,
         "SecGeoLookupDB",
