@@ -315,6 +315,7 @@ async fn take(receiver: &Receiver, request: Request<Body>, sender: &mut String) 
     entry::check_hash(&head.headers, &body)?;
     let Sent { mut event, twin } = entry::read(&sensor.name, &body, &head.headers)?;
     settings.redactor.redact(&mut event);
+    event.shrink();
     let damaged = event.summary.is_some();
     let accepted = receiver.0.committer.commit(event, twin).await.map_err(Refusal::Journal)?;
     if damaged && accepted == Accepted::New {

@@ -3,9 +3,13 @@
 use std::fmt;
 use std::ops::Deref;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::limits::BASE64_FROM_BYTES;
 
 /// Bytes from the network, kept exactly.
 ///
@@ -13,7 +17,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// Bytes that are valid UTF-8 are a JSON string of that text. All others are an object with one field, `escaped`: the
 /// text in which each byte that is no part of a valid UTF-8 sequence stands as `\x` and two lowercase hexadecimal digits,
-/// and each backslash is doubled. Both forms give back every byte, and ordinary text stays readable:
+/// and each backslash is doubled. Where either form would take more than twice as many bytes of JSON as there are bytes, and
+/// there are [`BASE64_FROM_BYTES`] or more, the object has the field `base64` instead (RFC 4648 §4). All forms give back
+/// every byte, ordinary text stays readable, and no long value grows by more than its own length:
 ///
 /// ```
 /// use event::ByteString;
@@ -21,6 +27,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// let json = |bytes: &[u8]| serde_json::to_string(&ByteString::from(bytes));
 /// assert_eq!(json(b"caf\xc3\xa9 \\ ok")?, r#""café \\ ok""#);
 /// assert_eq!(json(b"caf\xe9 \\ ok")?, r#"{"escaped":"caf\\xe9 \\\\ ok"}"#);
+/// assert_eq!(json(&[0xff; 1024])?.len(), r#"{"base64":""}"#.len() + 1368);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +87,30 @@ impl ByteString {
         }
         Some(Self(bytes))
     }
+}
+
+/// Whether these bytes stand in JSON as base64. `utf8`: they are text, whose backslashes and quotes stand as JSON has them.
+fn needs_base64(bytes: &[u8], utf8: bool) -> bool {
+    if bytes.len() < BASE64_FROM_BYTES {
+        return false;
+    }
+    let escape = |byte: &u8| match byte {
+        b'\n' | b'\r' | b'\t' | b'"' | 0x08 | 0x0c => 2,
+        b'\\' if utf8 => 2,
+        b'\\' => 4,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    let length: usize = if utf8 {
+        bytes.iter().map(escape).sum()
+    } else {
+        let chunk = |chunk: std::str::Utf8Chunk<'_>| {
+            // `\\xhh` with the backslash doubled by JSON
+            chunk.valid().as_bytes().iter().map(escape).sum::<usize>() + 5 * chunk.invalid().len()
+        };
+        bytes.utf8_chunks().map(chunk).sum()
+    };
+    length > 2 * bytes.len()
 }
 
 pub(crate) fn push_hex(text: &mut String, byte: u8) {
@@ -147,11 +178,16 @@ impl fmt::Display for ByteString {
 
 impl Serialize for ByteString {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Ok(text) = str::from_utf8(&self.0) {
+        let text = str::from_utf8(&self.0).ok();
+        let base64 = needs_base64(&self.0, text.is_some());
+        if let (Some(text), false) = (text, base64) {
             return serializer.serialize_str(text);
         }
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry("escaped", &self.escaped())?;
+        match base64 {
+            true => map.serialize_entry("base64", &STANDARD.encode(&self.0))?,
+            false => map.serialize_entry("escaped", &self.escaped())?,
+        }
         map.end()
     }
 }
@@ -164,7 +200,7 @@ impl<'de> Deserialize<'de> for ByteString {
             type Value = ByteString;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or {\"escaped\": string}")
+                f.write_str("a string, {\"escaped\": string} or {\"base64\": string}")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<ByteString, E> {
@@ -179,12 +215,21 @@ impl<'de> Deserialize<'de> for ByteString {
                 let Some((key, text)) = map.next_entry::<String, String>()? else {
                     return Err(de::Error::missing_field("escaped"));
                 };
-                if key != "escaped" || map.next_key::<de::IgnoredAny>()?.is_some() {
-                    return Err(de::Error::custom("expected the one field `escaped`"));
+                if map.next_key::<de::IgnoredAny>()?.is_some() {
+                    return Err(de::Error::custom("expected one field, `escaped` or `base64`"));
                 }
-                ByteString::from_escaped(&text).ok_or_else(|| {
-                    de::Error::custom("a backslash in `escaped` is neither doubled nor \\x and two digits")
-                })
+                match key.as_str() {
+                    "escaped" => ByteString::from_escaped(&text).ok_or_else(|| {
+                        de::Error::custom(
+                            "a backslash in `escaped` is neither doubled nor \\x and two digits",
+                        )
+                    }),
+                    "base64" => match STANDARD.decode(&text) {
+                        Ok(bytes) => Ok(ByteString(bytes)),
+                        Err(error) => Err(de::Error::custom(format_args!("`base64`: {error}"))),
+                    },
+                    _ => Err(de::Error::custom("expected one field, `escaped` or `base64`")),
+                }
             }
         }
 
@@ -221,6 +266,33 @@ mod tests {
     }
 
     #[test]
+    fn long_values_that_escapes_would_more_than_double_are_base64() {
+        let high = |share: usize| -> Vec<u8> {
+            (0..4 * BASE64_FROM_BYTES).map(|at| if at % share == 0 { 0xff } else { b'a' }).collect()
+        };
+        let cases = [
+            (vec![b'a'; 4096], "\""),
+            (vec![b'"'; 4096], "\""),
+            ("門".repeat(2000).into_bytes(), "\""),
+            (vec![0; BASE64_FROM_BYTES - 1], "\""),
+            (vec![0; BASE64_FROM_BYTES], "{\"base64\""),
+            (vec![0xff; BASE64_FROM_BYTES - 1], "{\"escaped\""),
+            (vec![0xff; BASE64_FROM_BYTES], "{\"base64\""),
+            // `\\xff` takes four bytes more than the byte: a quarter of them doubles the length
+            (high(4), "{\"escaped\""),
+            (high(3), "{\"base64\""),
+            ([vec![b'\\'; 4096], vec![0xff]].concat(), "{\"base64\""),
+        ];
+        for (bytes, form) in cases {
+            let value = ByteString::from(bytes);
+            let json = serde_json::to_string(&value).unwrap();
+            assert!(json.starts_with(form), "{form}: {}", &json[..20]);
+            assert!(value.len() < BASE64_FROM_BYTES || json.len() <= 2 * value.len() + 32, "{}", json.len());
+            assert_eq!(serde_json::from_str::<ByteString>(&json).unwrap(), value);
+        }
+    }
+
+    #[test]
     fn refuses_broken_escapes() {
         for json in [
             r#"{"escaped":"a\\"}"#,
@@ -230,7 +302,14 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<ByteString>(json).is_err(), "{json}");
         }
-        for json in ["1", "{}", r#"{"other":"a"}"#, r#"{"escaped":"a","b":1}"#] {
+        for json in [
+            "1",
+            "{}",
+            r#"{"other":"a"}"#,
+            r#"{"escaped":"a","b":1}"#,
+            r#"{"base64":"YQ"}"#,
+            r#"{"base64":"YQ==","escaped":"a"}"#,
+        ] {
             assert!(serde_json::from_str::<ByteString>(json).is_err(), "{json}");
         }
     }

@@ -84,8 +84,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use actor::Actor;
 pub use bytes::ByteString;
 pub use evidence::request::{
-    Body, Disruptive, Durations, Engine, Header, MatchedRule, NotInspected, RequestEvidence, Response,
-    Scores, Uninspected,
+    Body, BodyWindow, Disruptive, Durations, Engine, Header, MatchedRule, NotInspected, Omitted,
+    RequestEvidence, Response, Scores, Uninspected,
 };
 pub use evidence::{Evidence, EvidenceKind, OtherEvidence};
 pub use fact::{Fact, FactValue};
@@ -310,6 +310,14 @@ impl Event {
             column: error.column(),
             message: error.to_string(),
         })
+    }
+
+    /// Cuts the evidence of a request to its budget, [`limits::MAX_EVIDENCE_BYTES`] of JSON. Redact the event first: what
+    /// stands around a secret tells that it is one. A second call changes nothing.
+    pub fn shrink(&mut self) {
+        if let Evidence::Request(request) = &mut self.evidence {
+            request.shrink_to(limits::MAX_EVIDENCE_BYTES);
+        }
     }
 
     /// Returns the evidence of a request.

@@ -53,8 +53,10 @@ schema!(
     OneOfBuilder::new()
         .item(text())
         .item(ObjectBuilder::new().property("escaped", text()).required("escaped"))
+        .item(ObjectBuilder::new().property("base64", text()).required("base64"))
         .description(Some(
-            "Bytes: as a text where they are UTF-8, else with each byte that is not as \\xhh and each backslash doubled"
+            "Bytes: as a text where they are UTF-8, else with each byte that is not as \\xhh and each backslash doubled; long \
+             ones that this would more than double as base64"
         ))
 );
 schema!(

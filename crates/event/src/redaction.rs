@@ -420,6 +420,7 @@ impl Redactor {
             fields::form(&body.bytes, names, found).into()
         };
         by_form(&mut body.bytes);
+        body.windows.iter_mut().for_each(|window| by_form(&mut window.bytes));
     }
 
     fn rule(&self, rule: &mut MatchedRule, names: Secrets<'_>, found: &Found) {

@@ -133,6 +133,7 @@ impl Record {
         if let Some(parts) = audit {
             gate.services.sink.audit(&event, &parts);
         }
+        event.shrink();
         if keep {
             self.has_event = true;
             gate.metrics.events.inc();

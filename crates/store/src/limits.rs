@@ -1,7 +1,7 @@
 //! The limits of this crate: what each counts, why it stands where it does, and what happens beyond it.
 
-/// Bytes of one record's payload in the journal. An event whose JSON is longer loses its bodies first
-/// (`truncated` is set); one that is still longer is refused with `JournalError::TooLong`. A record that claims to be longer
+/// Bytes of one record's payload in the journal. An event whose JSON is longer is cut first
+/// ([`event::Event::shrink`]); one that is still longer is refused with `JournalError::TooLong`. A record that claims to be longer
 /// is damaged. The same as what `event` reads.
 pub const MAX_RECORD_BYTES: usize = event::limits::MAX_JSON_BYTES;
 

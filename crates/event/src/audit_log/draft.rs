@@ -44,7 +44,7 @@ impl Draft {
         let origin = self.unique_id.to_string();
         let own = if self.own { origin.parse().ok() } else { None };
         let id = own.unwrap_or_else(|| EventId::derived(time, sensor, &origin));
-        self.request.shrink_to(MAX_AUDIT_EVENT_BYTES);
+        self.request.bound(MAX_AUDIT_EVENT_BYTES);
         self.request.protocol = protocol(&self.request.line);
         self.request.scores = scores(&self.request.rules);
         let severities = self.request.rules.iter().filter_map(|rule| rule.severity);

@@ -1,6 +1,7 @@
 //! The evidence of a request: what the client asked, what it got, and which rules matched on what.
 
 mod shrink;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -61,6 +62,31 @@ pub struct RequestEvidence {
     /// The mode in which the rules ran at the end of the request.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub engine: Engine,
+    /// What the budget of an event had no room for, bodies aside.
+    #[serde(skip_serializing_if = "Omitted::is_none")]
+    pub omitted: Omitted,
+}
+
+/// What the budget of an event had no room for ([`limits::MAX_EVIDENCE_BYTES`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct Omitted {
+    /// Headers of request and response that were left out.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub headers: u64,
+    /// Matched rules that were left out.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub rules: u64,
+    /// Other texts that were cut or left out: the request line, header values, texts and tags of rules, faults.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub texts: u64,
+}
+
+impl Omitted {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl RequestEvidence {
@@ -229,7 +255,7 @@ impl From<(ByteString, ByteString)> for Header {
     }
 }
 
-/// The beginning of a body.
+/// The beginning of a body, and what stands around matches further on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Body {
@@ -240,6 +266,20 @@ pub struct Body {
     /// Whether `bytes` are fewer than the body had.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+    /// Stretches behind `bytes` in which rules matched, in order and apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<BodyWindow>,
+}
+
+/// A stretch of a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BodyWindow {
+    /// Bytes of the body before it. Secrets are replaced before stretches are taken, so behind one that is longer or shorter
+    /// than its replacement the offset in the body as it was sent differs.
+    pub offset: u64,
+    /// The bytes.
+    pub bytes: ByteString,
 }
 
 impl Body {
@@ -247,7 +287,18 @@ impl Body {
     /// beginning and `total` the whole length.
     pub fn capture(seen: &[u8], total: u64, limit: usize) -> Self {
         let kept = &seen[..seen.len().min(limit).min(limits::MAX_BODY_BYTES)];
-        Self { bytes: kept.into(), total, truncated: (kept.len() as u64) < total }
+        Self { bytes: kept.into(), total, truncated: (kept.len() as u64) < total, windows: Vec::new() }
+    }
+
+    /// Returns all that is kept, as offset and bytes: the beginning, then the windows.
+    pub fn stretches(&self) -> impl Iterator<Item = (u64, &ByteString)> {
+        let windows = self.windows.iter().map(|window| (window.offset, &window.bytes));
+        std::iter::once((0, &self.bytes)).chain(windows)
+    }
+
+    /// Counts the bytes that are kept.
+    pub fn kept(&self) -> usize {
+        self.stretches().map(|(_, bytes)| bytes.len()).sum()
     }
 }
 
@@ -505,9 +556,18 @@ mod tests {
 
     #[test]
     fn bodies_are_cut_at_the_limit_and_say_so() {
-        assert_eq!(Body::capture(b"abc", 3, 10), Body { bytes: "abc".into(), total: 3, truncated: false });
-        assert_eq!(Body::capture(b"abc", 3, 2), Body { bytes: "ab".into(), total: 3, truncated: true });
-        assert_eq!(Body::capture(b"abc", 9, 10), Body { bytes: "abc".into(), total: 9, truncated: true });
+        assert_eq!(
+            Body::capture(b"abc", 3, 10),
+            Body { bytes: "abc".into(), total: 3, truncated: false, windows: Vec::new() }
+        );
+        assert_eq!(
+            Body::capture(b"abc", 3, 2),
+            Body { bytes: "ab".into(), total: 3, truncated: true, windows: Vec::new() }
+        );
+        assert_eq!(
+            Body::capture(b"abc", 9, 10),
+            Body { bytes: "abc".into(), total: 9, truncated: true, windows: Vec::new() }
+        );
         let huge = vec![b'a'; limits::MAX_BODY_BYTES + 1];
         let body = Body::capture(&huge, huge.len() as u64, usize::MAX);
         assert_eq!((body.bytes.len(), body.truncated), (limits::MAX_BODY_BYTES, true));

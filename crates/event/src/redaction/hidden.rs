@@ -72,6 +72,7 @@ impl Hidden {
     pub(super) fn replace_texts_in(&self, request: &mut RequestEvidence) {
         if let Some(body) = request.body.as_mut().filter(|_| self.everything) {
             body.bytes = REDACTED.into();
+            body.windows.clear();
         }
         self.replace_texts(&mut request.line);
         let (headers, body) = match &mut request.response {
@@ -83,6 +84,7 @@ impl Hidden {
         }
         for body in request.body.iter_mut().chain(body) {
             self.replace_texts(&mut body.bytes);
+            body.windows.iter_mut().for_each(|window| self.replace_texts(&mut window.bytes));
         }
     }
 

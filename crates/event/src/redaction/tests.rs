@@ -184,7 +184,8 @@ fn bodies_of_request_and_response() {
         let evidence =
             RequestEvidence { headers, body: Some(body), response: Some(response), ..Default::default() };
         let request = redacted(evidence);
-        let expected = Body { bytes: (*expected).into(), total: 100_000, truncated: true };
+        let expected =
+            Body { bytes: (*expected).into(), total: 100_000, truncated: true, ..Default::default() };
         assert_eq!(request.body.as_ref(), Some(&expected));
         assert_eq!(request.response.unwrap().body, Some(expected));
     }
@@ -255,7 +256,12 @@ fn d18_short_secrets_are_replaced_where_they_stand_alone() {
 #[test]
 fn d18_unclosed_elements_do_not_cost_the_square_of_their_number() {
     let body: String = (0..100_000).map(|_| "<pin>1").collect();
-    let body = Body { bytes: body.as_str().into(), total: body.len() as u64, truncated: false };
+    let body = Body {
+        bytes: body.as_str().into(),
+        total: body.len() as u64,
+        truncated: false,
+        ..Default::default()
+    };
     let headers = vec![Header::new("Content-Type", "text/xml")];
     let request = redacted(RequestEvidence { headers, body: Some(body), ..Default::default() });
     assert!(request.body.unwrap().bytes.starts_with(b"<pin>[redacted]<pin>[redacted]"));

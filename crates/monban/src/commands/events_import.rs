@@ -299,6 +299,7 @@ impl Import {
                         continue;
                     }
                     self.redactor.redact(&mut event);
+                    event.shrink();
                     self.batch.events.push(event);
                     if self.batch.events.len() >= BATCH {
                         self.flush()?;

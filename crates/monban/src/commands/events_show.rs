@@ -131,6 +131,18 @@ pub fn text(event: &Event, style: Style, full: bool) -> String {
         lines.push(style.strong("rules"));
         request.rules.iter().for_each(|matched| rule(&mut lines, matched, style));
     }
+    let omitted = request.omitted;
+    let counts =
+        [(omitted.rules, "matched rules"), (omitted.headers, "headers"), (omitted.texts, "parts of texts")];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if !counts.is_empty() {
+        lines.push(String::new());
+        lines.push(format!("not kept, because the event is large: {}", counts.join(", ")));
+    }
     lines.join("\n") + "\n"
 }
 
@@ -168,12 +180,25 @@ fn body(lines: &mut Vec<String>, body: Option<&Body>, full: bool) {
             String::new()
         };
         lines.push(format!("  {} bytes, {what}{rest}", bytes.len()));
-        lines.extend(bytes.chunks(HEX_LINE).take(shown).enumerate().map(|(row, bytes)| hex(row, bytes)));
+        lines.extend(bytes.chunks(HEX_LINE).take(shown).enumerate().map(|(row, bytes)| hex(0, row, bytes)));
     } else {
         lines.extend(safe_lines(bytes).into_iter().map(|line| format!("  {line}")));
     }
+    let mut shown = body.bytes.len() as u64;
+    for window in &body.windows {
+        let end = window.offset + window.bytes.len() as u64;
+        lines.push(format!("  … {} bytes are not kept", window.offset.saturating_sub(shown)));
+        lines.push(format!("  bytes {} to {end}, around a match:", window.offset));
+        match is_binary(&window.bytes) {
+            true => lines.extend(
+                window.bytes.chunks(HEX_LINE).enumerate().map(|(row, bytes)| hex(window.offset, row, bytes)),
+            ),
+            false => lines.extend(safe_lines(&window.bytes).into_iter().map(|line| format!("  {line}"))),
+        }
+        shown = end;
+    }
     if body.truncated {
-        lines.push(format!("  … {} of {} bytes are kept", body.bytes.len(), body.total));
+        lines.push(format!("  … {} of {} bytes are kept", body.kept(), body.total));
     }
 }
 
@@ -187,8 +212,8 @@ fn is_binary(bytes: &[u8]) -> bool {
 }
 
 /// A line of a hex dump: offset, bytes, and those that are printable ASCII.
-fn hex(row: usize, bytes: &[u8]) -> String {
-    let mut line = format!("  {:08x} ", row * HEX_LINE);
+fn hex(from: u64, row: usize, bytes: &[u8]) -> String {
+    let mut line = format!("  {:08x} ", from + (row * HEX_LINE) as u64);
     for at in 0..HEX_LINE {
         let gap = if at == HEX_LINE / 2 { " " } else { "" };
         let byte = bytes.get(at).map_or("  ".to_owned(), |byte| format!("{byte:02x}"));
@@ -231,7 +256,11 @@ mod tests {
     fn shown(bytes: &[u8], full: bool) -> Vec<String> {
         let mut lines = Vec::new();
         let total = bytes.len() as u64;
-        body(&mut lines, Some(&Body { bytes: bytes.to_vec().into(), total, truncated: false }), full);
+        body(
+            &mut lines,
+            Some(&Body { bytes: bytes.to_vec().into(), total, truncated: false, ..Default::default() }),
+            full,
+        );
         lines.split_off(1)
     }
 
@@ -258,5 +287,32 @@ mod tests {
         let binary = vec![0; 1000];
         assert_eq!((shown(&binary, false).len(), shown(&binary, true).len()), (17, 64));
         assert_eq!(shown("門番\t\n".repeat(20).as_bytes(), false).len(), 21);
+    }
+
+    #[test]
+    fn windows_tell_where_they_stand_and_what_is_missing() {
+        let window = |offset: u64, bytes: &[u8]| event::BodyWindow { offset, bytes: bytes.into() };
+        let kept = Body {
+            bytes: "q=".into(),
+            total: 5000,
+            truncated: true,
+            windows: vec![window(1000, b"attack\nmore"), window(4000, b"\0\x01")],
+        };
+        let mut lines = Vec::new();
+        body(&mut lines, Some(&kept), false);
+        assert_eq!(
+            lines[1..],
+            [
+                "  q=",
+                "  … 998 bytes are not kept",
+                "  bytes 1000 to 1011, around a match:",
+                "  attack",
+                "  more",
+                "  … 2989 bytes are not kept",
+                "  bytes 4000 to 4002, around a match:",
+                "  00000fa0  00 01                                             |..|",
+                "  … 15 of 5000 bytes are kept",
+            ]
+        );
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use event::{Event, Evidence};
+use event::Event;
 
 use super::disk::{Disk, SegmentFile, System};
 use super::segment::checksum;
@@ -394,7 +394,10 @@ fn write_once(segment: &dyn SegmentFile, record: &[u8]) -> io::Result<()> {
 pub(super) fn encode_record(event: &Event) -> Result<Vec<u8>, JournalError> {
     let mut json = event.to_json();
     if json.len() > limits::MAX_RECORD_BYTES {
-        json = without_bodies(event.clone()).to_json();
+        // the gates cut what they make; this is for one that does not
+        let mut event = event.clone();
+        event.shrink();
+        json = event.to_json();
     }
     let too_long = |_| JournalError::TooLong { id: event.id, length: json.len() };
     if json.len() > limits::MAX_RECORD_BYTES {
@@ -403,17 +406,6 @@ pub(super) fn encode_record(event: &Event) -> Result<Vec<u8>, JournalError> {
     let length = u32::try_from(json.len()).map_err(too_long)?.to_le_bytes();
     let checksum = checksum(length, json.as_bytes()).to_le_bytes();
     Ok([&RECORD_MARKER[..], &length, &checksum, json.as_bytes()].concat())
-}
-
-fn without_bodies(mut event: Event) -> Event {
-    if let Evidence::Request(request) = &mut event.evidence {
-        let response = request.response.as_mut().and_then(|response| response.body.as_mut());
-        for body in request.body.as_mut().into_iter().chain(response) {
-            body.bytes = Vec::new().into();
-            body.truncated = true;
-        }
-    }
-    event
 }
 
 #[cfg(test)]

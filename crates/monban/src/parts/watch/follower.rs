@@ -451,6 +451,7 @@ impl Follower {
         intake.wait_for_room();
         for event in &mut events {
             redactor.redact(event);
+            event.shrink();
         }
         let accepted = intake.accept(events, true).map_err(|error| error.to_string())?;
         let new = accepted.iter().filter(|accepted| **accepted == Accepted::New).count();

@@ -182,10 +182,15 @@ fn beyond_the_memory_limit_events_are_lost_and_counted() {
 }
 
 #[test]
-fn an_event_beyond_the_record_limit_loses_its_bodies_or_is_refused() {
-    let body = event::Body { bytes: vec![b'a'; limits::MAX_RECORD_BYTES].into(), total: 1, truncated: false };
+fn an_event_beyond_the_record_limit_is_cut_or_refused() {
+    let body = event::Body {
+        bytes: vec![b'a'; limits::MAX_RECORD_BYTES].into(),
+        total: 1,
+        truncated: false,
+        ..Default::default()
+    };
     let mut event = samples::event(0);
-    let Evidence::Request(request) = &mut event.evidence else { panic!() };
+    let event::Evidence::Request(request) = &mut event.evidence else { panic!() };
     request.body = Some(body);
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path(), JournalOptions::default()).unwrap();
@@ -194,10 +199,9 @@ fn an_event_beyond_the_record_limit_loses_its_bodies_or_is_refused() {
         panic!()
     };
     let body = record.event.request().unwrap().body.clone().unwrap();
-    assert_eq!((body.bytes.len(), body.truncated), (0, true));
+    assert_eq!((body.bytes.len(), body.truncated), (event::limits::KEPT_BODY_BYTES, true));
 
-    let Evidence::Request(request) = &mut event.evidence else { panic!() };
-    request.line = vec![b'a'; limits::MAX_RECORD_BYTES].into();
+    event.node = "n".repeat(limits::MAX_RECORD_BYTES);
     assert!(matches!(journal.append(&event), Err(JournalError::TooLong { .. })));
     assert_eq!(journal.health().lost, 1);
 }
