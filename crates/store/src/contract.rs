@@ -40,6 +40,7 @@ pub fn check(make: &dyn Fn() -> Box<dyn EventStore>) {
     follows_the_order_of_coming(&*make());
     retains_by_age(&*make());
     retains_by_size(&*make());
+    one_client_pushes_nobody_out(&*make());
     starts_over(&*make());
     looking::counts_as_the_plain_definition(&*make());
     looking::groups_as_the_plain_definition(&*make());
@@ -360,6 +361,76 @@ fn retains_by_size(store: &dyn EventStore) {
     let all = store.retain(&Retention { max_age: None, max_bytes: Some(0) }, Timestamp::MAX).unwrap();
     assert_eq!(all.total, 2000);
     assert_eq!(store.stats().unwrap().events, 0);
+}
+
+/// A client that sends 2,000 large events in a minute takes its own events' room, not that of 90 days of another.
+fn one_client_pushes_nobody_out(store: &dyn EventStore) {
+    let day = |number: u64| number * 86_400;
+    let quiet: Vec<Record> = (0..90).map(|number| from("198.51.100.7", number, day(number), 0)).collect();
+    store.ingest(&quiet, quiet[89].end).unwrap();
+    let retention = Retention { max_age: Some(Duration::from_secs(day(91))), max_bytes: Some(6 << 20) };
+    let now = Timestamp::from_micros(EPOCH + day(90).cast_signed() * 1_000_000);
+    // one address, and a network whose addresses take turns
+    let mut all = quiet.clone();
+    let mut number = 90;
+    for addresses in [&["203.0.113.7"][..], &["2001:db8:0:1::1", "2001:db8:0:1:2::2", "2001:db8:0:1:f::3"]] {
+        for _ in 0..20 {
+            let flood: Vec<Record> = (number..number + 100)
+                .map(|n| from(addresses[n as usize % addresses.len()], n, day(89) + n, 8000))
+                .collect();
+            number += 100;
+            store.ingest(&flood, flood[99].end).unwrap();
+            store.retain(&retention, now).unwrap();
+            assert!(store.stats().unwrap().bytes <= 6 << 20);
+            all.extend(flood);
+        }
+    }
+    assert_eq!(number, 4090);
+    tend(store);
+    let of = |network: &str| Filter::default().with(Test::Client(vec![network.parse().unwrap()]));
+    assert_eq!(store.count(&of("198.51.100.7/32")).unwrap(), 90);
+    let mut left: Vec<Event> = Vec::new();
+    for record in &all {
+        left.extend(store.get(record.event.id).unwrap());
+    }
+    // the newest of each are there, and those that are gone are older
+    for network in ["203.0.113.7/32", "2001:db8:0:1::/64"] {
+        let filter = of(network);
+        let events: Vec<&Event> =
+            all.iter().map(|record| &record.event).filter(|e| filter.matches(e)).collect();
+        let kept = left.iter().filter(|event| filter.matches(event)).count();
+        assert!(kept > 10, "{network}: {kept}");
+        assert!(events[2000 - kept..].iter().all(|event| left.contains(event)), "{network}: {kept}");
+        assert_eq!(store.count(&filter).unwrap(), kept as u64);
+    }
+    assert_eq!(store.stats().unwrap().events, left.len() as u64);
+    looking::agrees_with_what_is_left(store, &left, EPOCH, now.as_micros());
+    // where nobody takes more than the share, the oldest of all go
+    let small = Retention { max_age: None, max_bytes: Some(store.stats().unwrap().bytes / 8) };
+    store.retain(&small, now).unwrap();
+    assert!(store.stats().unwrap().bytes <= small.max_bytes.unwrap());
+}
+
+/// An event of this client, some seconds after the beginning, with a body of so many bytes that nothing compresses.
+fn from(client: &str, number: u64, seconds: u64, body: usize) -> Record {
+    let mut event = samples::event(number);
+    let time = Timestamp::from_micros(EPOCH + seconds.cast_signed() * 1_000_000);
+    (event.time, event.id) = (time, event::EventId::derived(time, "n", &number.to_string()));
+    event.actor = Some(event::Actor::at(client.parse().unwrap(), None));
+    let mut random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut noise = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random >> 32) as u8
+    };
+    let bytes: Vec<u8> = (0..body).map(|_| noise()).collect();
+    if let Evidence::Request(request) = &mut event.evidence
+        && body > 0
+    {
+        request.body = Some(event::Body::capture(&bytes, body as u64, usize::MAX));
+    }
+    record_of(number, event)
 }
 
 fn starts_over(store: &dyn EventStore) {

@@ -193,7 +193,8 @@ pub struct Ingested {
 pub struct Retention {
     /// Events older than this go. None: any age may stay.
     pub max_age: Option<Duration>,
-    /// While the store is larger than this many bytes, events go. None: any size.
+    /// While the store is larger than this many bytes, events go: first the oldest of a client that takes more than its share
+    /// ([`crate::limits::CLIENT_SHARE`]), then the oldest of all. None: any size.
     pub max_bytes: Option<u64>,
 }
 

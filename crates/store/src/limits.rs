@@ -68,6 +68,16 @@ pub const MAX_BUCKETS: i64 = 2400;
 /// Rules, clients, paths and sites that an overview names; a larger number is cut to it.
 pub const MAX_TOP: usize = 1000;
 
+/// Of the bytes that the retention allows, the events of one client (an IPv4 address or an IPv6 /64) may take one part in so
+/// many, and all that others leave. Where a store is full, the oldest events of a client that takes more go before all others.
+pub const CLIENT_SHARE: u64 = 8;
+
+/// Bytes that a client may take in any case, however small the store is.
+pub const LEAST_CLIENT_SHARE: i64 = 1024 * 1024;
+
+/// Bytes that an event is counted with beyond its payload: its rows in tables and indices.
+pub const EVENT_OVERHEAD_BYTES: usize = 1024;
+
 /// Bytes of a path as it is counted; what is longer is counted under its beginning.
 pub const MAX_TALLIED_PATH: usize = 200;
 

@@ -7,6 +7,8 @@
 mod connection;
 mod incidents;
 mod look;
+mod payload;
+mod quota;
 mod schema;
 mod select;
 mod tallies;
@@ -19,7 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use event::{Event, EventId, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::event_store::{
     Counted, EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError, Traffic,
@@ -31,8 +33,9 @@ use crate::limits::{MAX_PAGE, QUERY_BUDGET, TEND_GROUPS};
 use crate::overview::{Overview, OverviewQuery};
 use connection::{explain, open_reader, open_writer};
 use look::Look;
+use payload::Unpacker;
 use select::{first_id, last_id};
-use write::{REMOVE_BATCH, insert, remove_oldest};
+use write::{REMOVE_BATCH, insert, remove_oldest, remove_oldest_of};
 
 pub use connection::move_aside;
 
@@ -342,9 +345,8 @@ impl EventQuery for SqliteStore {
     fn get(&self, id: EventId) -> Result<Option<Event>, StoreError> {
         self.read("get", |connection| {
             let sql = "SELECT p.json FROM events e JOIN payloads p ON p.seq = e.seq WHERE e.id = ?";
-            let json: Option<String> =
-                connection.prepare_cached(sql)?.query_row([id.to_bytes()], |row| row.get(0)).optional()?;
-            json.map(|json| read_event(&json)).transpose()
+            let read = |row: &Row<'_>| read_event(Unpacker::default().json(row.get_ref(0)?)?);
+            connection.prepare_cached(sql)?.query_row([id.to_bytes()], read).optional()
         })
     }
 
@@ -354,8 +356,9 @@ impl EventQuery for SqliteStore {
                 .prepare_cached("SELECT seq, json FROM payloads WHERE seq > ? ORDER BY seq LIMIT ?")?;
             let mut rows = statement.query(params![since.to_i64(), limit.min(MAX_PAGE)])?;
             let mut records = Vec::new();
+            let mut unpacker = Unpacker::default();
             while let Some(row) = rows.next()? {
-                let event = read_event(row.get_ref(1)?.as_str()?)?;
+                let event = read_event(unpacker.json(row.get_ref(1)?)?)?;
                 records.push(Record { end: Position::from_i64(row.get(0)?), event });
             }
             Ok(records)
@@ -389,13 +392,15 @@ impl EventStore for SqliteStore {
     fn ingest(&self, records: &[Record], checkpoint: Position) -> Result<Ingested, StoreError> {
         self.write("ingest", |transaction| {
             let mut new = Vec::with_capacity(records.len());
+            let mut quotas = quota::Changes::default();
             for record in records {
-                if insert(transaction, record)? {
+                if insert(transaction, record, &mut quotas)? {
                     new.push(&record.event);
                 }
             }
             tallies::Deltas::of(new.iter().copied(), 1).apply(transaction)?;
             incidents::add(transaction, new.iter().copied())?;
+            quotas.apply(transaction)?;
             let ingested = Ingested { new: new.len(), known: records.len() - new.len() };
             add_to_number(transaction, "events", i64::try_from(ingested.new).unwrap_or(i64::MAX))?;
             transaction
@@ -445,6 +450,14 @@ impl EventStore for SqliteStore {
                     let bytes = bytes_in_use(transaction)?;
                     if bytes <= max_bytes {
                         return Ok(0);
+                    }
+                    if let Some((client, count)) =
+                        quota::over_share(transaction, max_bytes, bytes - max_bytes)?
+                    {
+                        let removed = remove_oldest_of(transaction, client, count.min(REMOVE_BATCH))?;
+                        if removed > 0 {
+                            return Ok(removed);
+                        }
                     }
                     // About as many as are too many, so that a small excess does not cost a whole batch.
                     let events = number(transaction, "events")?.unsigned_abs();

@@ -212,6 +212,26 @@ pub(super) fn forgets_what_retention_takes(store: &dyn EventStore) {
     assert_eq!(numbers(&store.query(&Query::newest(Filter::default(), 10)).unwrap().events), [0_u64; 0]);
 }
 
+/// The overview of what is left, and its incidents: none without an event, each event in one.
+pub(super) fn agrees_with_what_is_left(store: &dyn EventStore, left: &[Event], since: i64, until: i64) {
+    let query = OverviewQuery {
+        filter: Filter::default(),
+        since: Timestamp::from_micros(since),
+        until: Timestamp::from_micros(until),
+        step: Step::Day,
+        top: 3,
+    };
+    assert_eq!(store.overview(&query).unwrap(), plainly(left, &query));
+    let found = incidents(store, 500);
+    let expected = incident::group(left);
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!((found.client, &found.kind, found.last), (expected.client, &expected.kind, expected.last));
+        // one that lasts on keeps the count of what has gone
+        assert!(found.events >= expected.events);
+    }
+}
+
 pub(super) fn sums_traffic(store: &dyn EventStore) {
     let hour = EPOCH / HOUR;
     let traffic = |hour, site: &str, requests| Traffic { hour, site: site.into(), requests };

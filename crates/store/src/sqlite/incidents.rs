@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use event::{Event, Timestamp};
 use rusqlite::{Connection, Row, Transaction, params};
 
+use super::quota::Client;
 use super::select::has;
 use super::tallies;
 use crate::filter::address_key;
@@ -123,6 +124,19 @@ fn write(transaction: &Transaction<'_>, id: Option<i64>, incident: &Incident) ->
 pub(super) fn remove(transaction: &Transaction<'_>, oldest: Option<Timestamp>) -> rusqlite::Result<()> {
     let oldest = oldest.map_or(i64::MAX, Timestamp::as_micros);
     transaction.prepare_cached("DELETE FROM incidents WHERE last < ?")?.execute([oldest]).map(drop)
+}
+
+/// Deletes those of a client of which no event is left, once its events before `oldest` are gone; all where none is left.
+pub(super) fn remove_of(
+    transaction: &Transaction<'_>,
+    client: Client,
+    oldest: Option<Timestamp>,
+) -> rusqlite::Result<()> {
+    let oldest = oldest.map_or(i64::MAX, Timestamp::as_micros);
+    transaction
+        .prepare_cached("DELETE FROM incidents WHERE client BETWEEN ? AND ? AND last < ?")?
+        .execute(params![client.0, client.1, oldest])
+        .map(drop)
 }
 
 /// Incidents, the one with the newest event first.

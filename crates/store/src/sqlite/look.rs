@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use event::{Event, EventId};
 use memchr::memmem::Finder;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params, params_from_iter};
 
+use super::payload::Unpacker;
 use super::read_event;
 use super::select::{self, Plan};
 use super::text_index::{self, Group};
@@ -63,12 +65,21 @@ pub(super) struct Look<'a> {
     limit: usize,
     budget: u64,
     texts: Texts<'a>,
+    unpacker: Unpacker,
 }
 
 impl<'a> Look<'a> {
     pub fn new(connection: &'a Connection, query: &'a Query, limit: usize, budget: u64) -> Self {
         let texts = Texts::of(&query.filter);
-        Self { connection, filter: &query.filter, before: query.before, limit, budget, texts }
+        Self {
+            connection,
+            filter: &query.filter,
+            before: query.before,
+            limit,
+            budget,
+            texts,
+            unpacker: Unpacker::default(),
+        }
     }
 
     /// The newest events that pass.
@@ -151,10 +162,11 @@ impl<'a> Look<'a> {
         let mut statement = self.connection.prepare_cached(&plan.rows())?;
         let mut rows = statement.query(params_from_iter(plan.values()))?;
         while let Some(row) = rows.next()? {
-            if let Some(json) = row.get_ref(1)?.as_str_or_null()? {
+            let payload = row.get_ref(1)?;
+            if payload != ValueRef::Null {
                 let passes = match self.texts.of_events.is_empty() {
-                    true => self.texts.fit(json),
-                    false => self.read(json)?.is_some(),
+                    true => self.texts.fit(self.unpacker.json(payload)?),
+                    false => self.read(payload)?.is_some(),
                 };
                 count += u64::from(passes);
             }
@@ -167,8 +179,9 @@ impl<'a> Look<'a> {
     }
 
     /// The event, if it passes the conditions of its JSON.
-    fn read(&mut self, json: &str) -> rusqlite::Result<Option<Event>> {
+    fn read(&mut self, payload: ValueRef<'_>) -> rusqlite::Result<Option<Event>> {
         self.spend(QUERY_JSON_COST);
+        let json = self.unpacker.json(payload)?;
         if !self.texts.fit(json) {
             return Ok(None);
         }
@@ -184,8 +197,9 @@ impl<'a> Look<'a> {
         let mut found = Found::default();
         while let Some(row) = rows.next()? {
             self.spend(cost);
-            if let Some(json) = row.get_ref(1)?.as_str_or_null()? {
-                found.events.extend(self.read(json)?);
+            let payload = row.get_ref(1)?;
+            if payload != ValueRef::Null {
+                found.events.extend(self.read(payload)?);
             }
             if found.events.len() >= self.limit {
                 break;
@@ -207,9 +221,10 @@ impl<'a> Look<'a> {
             let values = plan.values_of_row(*id);
             let mut rows = statement.query(params_from_iter(values))?;
             if let Some(row) = rows.next()?
-                && let Some(json) = row.get_ref(0)?.as_str_or_null()?
+                && let payload = row.get_ref(0)?
+                && payload != ValueRef::Null
             {
-                found.events.extend(self.read(json)?);
+                found.events.extend(self.read(payload)?);
             }
             if found.events.len() >= self.limit {
                 break;
@@ -293,7 +308,7 @@ impl<'a> Look<'a> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([first, last])?;
         while let Some(row) = rows.next()? {
-            let Some(event) = self.read(row.get_ref(0)?.as_str()?)? else { continue };
+            let Some(event) = self.read(row.get_ref(0)?)? else { continue };
             if self.before.is_none_or(|before| event.id < before) && self.filter.matches(&event) {
                 take(event);
             }

@@ -36,7 +36,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CREATE INDEX event_rules_by_event ON event_rules (event);
     CREATE TABLE payloads (
         seq INTEGER PRIMARY KEY,
-        json TEXT NOT NULL
+        json NOT NULL               -- see payload.rs
     );
     CREATE TABLE numbers (
         name TEXT PRIMARY KEY,      -- checkpoint, events, removed; indexed, indexed_events; untallied,
@@ -98,6 +98,20 @@ pub(super) const MIGRATIONS: &[&str] = &[
     -- events up to this seq are neither counted nor grouped yet
     INSERT INTO numbers SELECT 'untallied', seq FROM payloads ORDER BY seq DESC LIMIT 1;
     INSERT INTO numbers SELECT 'untallied_events', value FROM numbers WHERE name = 'events';
+",
+    "
+    -- see quota.rs
+    CREATE TABLE client_bytes (
+        client BLOB PRIMARY KEY,    -- 16 bytes: an IPv4 address, mapped, or the first address of an IPv6 /64
+        bytes INTEGER NOT NULL,
+        events INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX client_bytes_of_large ON client_bytes (bytes) WHERE bytes > 1048576;
+    INSERT INTO client_bytes
+        SELECT CASE WHEN substr(e.client, 1, 12) = x'00000000000000000000ffff' THEN e.client
+                    ELSE CAST(substr(e.client, 1, 8) || zeroblob(8) AS BLOB) END,
+            sum(octet_length(p.json) + 1024), count(*)
+        FROM events e JOIN payloads p ON p.seq = e.seq WHERE e.client IS NOT NULL GROUP BY 1;
 ",
 ];
 

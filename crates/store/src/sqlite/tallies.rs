@@ -14,6 +14,7 @@ use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::look::walk;
+use super::payload::Unpacker;
 use super::select::has;
 use super::{add_to_number, incidents, number, read_event};
 use crate::event_store::{Counted, Traffic};
@@ -205,12 +206,13 @@ pub(super) fn extend(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut statement = transaction
         .prepare_cached("SELECT seq, json FROM payloads WHERE seq <= ? ORDER BY seq DESC LIMIT ?")?;
     let mut rows = statement.query(params![end, TEND_EVENTS])?;
+    let mut unpacker = Unpacker::default();
     let (mut events, mut seen, mut lowest) = (Vec::new(), 0, end);
     while let Some(row) = rows.next()? {
         seen += 1;
         lowest = row.get(0)?;
         // the store checks events when it takes them; one that can't be read all the same is in no count
-        events.extend(read_event(row.get_ref(1)?.as_str()?));
+        events.extend(unpacker.json(row.get_ref(1)?).and_then(read_event));
     }
     Deltas::of(&events, 1).apply(transaction)?;
     incidents::add(transaction, &events)?;
@@ -392,11 +394,13 @@ fn most_frequent<K: Ord + std::hash::Hash>(
 
 /// The time of the oldest event that is counted, by the order of coming, where not all are.
 fn counted_from(connection: &Connection) -> rusqlite::Result<Timestamp> {
-    let json: Option<String> = connection
+    let event = connection
         .prepare_cached("SELECT json FROM payloads WHERE seq > ? ORDER BY seq LIMIT 1")?
-        .query_row([untallied(connection)?], |row| row.get(0))
+        .query_row([untallied(connection)?], |row| {
+            Ok(Unpacker::default().json(row.get_ref(0)?).and_then(read_event).ok())
+        })
         .optional()?;
-    Ok(json.and_then(|json| read_event(&json).ok()).map_or(Timestamp::MAX, |event| event.time))
+    Ok(event.flatten().map_or(Timestamp::MAX, |event| event.time))
 }
 
 /// How many events pass a filter of sites and actions alone, by what is counted; none for other filters, or while not all is

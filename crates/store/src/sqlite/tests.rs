@@ -316,7 +316,7 @@ fn a_store_of_an_older_version_is_indexed_in_pieces_while_it_is_asked() {
         let mut connection = Connection::open(&path).unwrap();
         let transaction = connection.transaction().unwrap();
         for record in records(0..5000) {
-            assert!(insert(&transaction, &record).unwrap());
+            assert!(insert(&transaction, &record, &mut quota::Changes::default()).unwrap());
         }
         add_to_number(&transaction, "events", 5000).unwrap();
         transaction.commit().unwrap();

@@ -12,6 +12,7 @@ use event::EventId;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Deserialize;
 
+use super::payload::Unpacker;
 use super::{add_to_number, number};
 use crate::limits::TEXT_TRIGRAMS;
 
@@ -52,8 +53,9 @@ pub(super) fn extend(transaction: &Transaction<'_>, groups: usize) -> rusqlite::
     let mut statement =
         transaction.prepare_cached("SELECT seq, json FROM payloads WHERE seq > ? ORDER BY seq LIMIT ?")?;
     let mut rows = statement.query(params![end(transaction)?, groups * GROUP])?;
+    let mut unpacker = Unpacker::default();
     while let Some(row) = rows.next()? {
-        let (seq, json) = (row.get(0)?, row.get_ref(1)?.as_str()?);
+        let (seq, json) = (row.get(0)?, unpacker.json(row.get_ref(1)?).unwrap_or_default());
         trigrams.add(json);
         // one that can't be read has no trigram that anybody could ask for; the store checks events when it takes them
         let id = serde_json::from_str::<Identified>(json).map_or([0; 16], |event| event.id.to_bytes());

@@ -1,10 +1,12 @@
 //! Events that come and go.
 
 use event::{Event, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
+use super::payload::{Payload, Unpacker, payload_bytes};
+use super::quota::{self, Client};
 use super::select::last_id;
-use super::{add_to_number, incidents, read_event, tallies, text_index};
+use super::{add_to_number, incidents, read_event, tallies, text_index, time_of};
 use crate::filter::{address_key, method, status};
 use crate::journal::Record;
 use crate::overview::rules_of;
@@ -12,7 +14,12 @@ use crate::overview::rules_of;
 /// Events that retention deletes in one transaction.
 pub(super) const REMOVE_BATCH: u64 = 500;
 
-pub(super) fn insert(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<bool> {
+/// Stores an event, and notes in `quotas` what it takes. Returns whether it is new.
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    record: &Record,
+    quotas: &mut quota::Changes,
+) -> rusqlite::Result<bool> {
     let event = &record.event;
     let id = event.id.to_bytes();
     let seq = record.end.to_i64();
@@ -34,9 +41,12 @@ pub(super) fn insert(transaction: &Transaction<'_>, record: &Record) -> rusqlite
     if new == 0 {
         return Ok(false);
     }
+    let json = event.to_json();
+    let payload = Payload::of(&json);
+    quotas.add(event, payload.bytes(), 1);
     transaction
         .prepare_cached("INSERT OR REPLACE INTO payloads (seq, json) VALUES (?, ?)")?
-        .execute(params![seq, event.to_json()])?;
+        .execute(params![seq, payload])?;
     let rules = event.request().map(|request| &request.rules[..]).unwrap_or_default();
     let mut statement =
         transaction.prepare_cached("INSERT OR IGNORE INTO event_rules (rule, event) VALUES (?, ?)")?;
@@ -58,29 +68,69 @@ pub(super) fn remove_oldest(
         .prepare_cached("SELECT id, seq FROM events WHERE id <= ?1 AND time < ?2 ORDER BY id LIMIT ?3")?
         .query_map(params![last_id(before), before.as_micros(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
+    remove(transaction, &oldest)?;
+    if !oldest.is_empty() {
+        incidents::remove(transaction, oldest_time(transaction)?)?;
+    }
+    Ok(oldest.len() as u64)
+}
+
+/// Deletes up to `limit` of a client's oldest events. Returns how many.
+pub(super) fn remove_oldest_of(
+    transaction: &Transaction<'_>,
+    client: Client,
+    limit: u64,
+) -> rusqlite::Result<u64> {
+    // The index by client has the identifiers in order for one address, and sorts few numbers for a network.
+    let ids: Vec<[u8; 16]> = transaction
+        .prepare_cached("SELECT id FROM events WHERE client BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3")?
+        .query_map(params![client.0, client.1, limit], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut seq = transaction.prepare_cached("SELECT seq FROM events WHERE id = ?")?;
+    let mut oldest = Vec::with_capacity(ids.len());
+    for id in ids {
+        oldest.push((id, seq.query_row([id], |row| row.get(0))?));
+    }
+    remove(transaction, &oldest)?;
+    if !oldest.is_empty() {
+        let left: Option<[u8; 16]> = transaction
+            .prepare_cached("SELECT min(id) FROM events WHERE client BETWEEN ?1 AND ?2")?
+            .query_row(params![client.0, client.1], |row| row.get(0))?;
+        incidents::remove_of(transaction, client, left.map(time_of))?;
+    }
+    Ok(oldest.len() as u64)
+}
+
+/// Deletes events, given by identifier and `seq`.
+fn remove(transaction: &Transaction<'_>, events: &[([u8; 16], i64)]) -> rusqlite::Result<()> {
     let mut event = transaction.prepare_cached("DELETE FROM events WHERE id = ?")?;
     let mut rules = transaction.prepare_cached("DELETE FROM event_rules WHERE rule = ? AND event = ?")?;
     let mut payload = transaction.prepare_cached("DELETE FROM payloads WHERE seq = ? RETURNING json")?;
+    let mut unpacker = Unpacker::default();
+    let mut quotas = quota::Changes::default();
     let mut gone: Vec<(i64, Option<Event>)> = Vec::new();
-    for (id, seq) in &oldest {
-        let json: Option<String> = payload.query_row([seq], |row| row.get(0)).optional()?;
+    for (id, seq) in events {
+        let unpack = |row: &Row<'_>| {
+            let payload = row.get_ref(0)?;
+            Ok((payload_bytes(payload), unpacker.json(payload).and_then(read_event).ok()))
+        };
+        let (bytes, read) = payload.query_row([seq], unpack).optional()?.unwrap_or_default();
         // the store checks events when it takes them; of one that can't be read all the same, rows of rules stay that lead nowhere
-        let read = json.and_then(|json| read_event(&json).ok());
         for rule in read.as_ref().map(rules_of).unwrap_or_default() {
             rules.execute(params![rule.cast_signed(), id])?;
+        }
+        if let Some(event) = &read {
+            quotas.add(event, bytes, -1);
         }
         event.execute([id])?;
         gone.push((*seq, read));
     }
-    text_index::remove(transaction, &oldest.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())?;
+    text_index::remove(transaction, &events.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())?;
     tallies::remove(transaction, &gone)?;
-    if !oldest.is_empty() {
-        incidents::remove(transaction, oldest_time(transaction)?)?;
-    }
-    let count = oldest.len() as u64;
+    quotas.apply(transaction)?;
+    let count = events.len() as u64;
     add_to_number(transaction, "events", -count.cast_signed())?;
-    add_to_number(transaction, "removed", count.cast_signed())?;
-    Ok(count)
+    add_to_number(transaction, "removed", count.cast_signed())
 }
 
 /// The time of the event that goes first.
