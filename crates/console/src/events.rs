@@ -32,7 +32,8 @@ pub(crate) type Asked<T> = Result<Query<T>, axum::extract::rejection::QueryRejec
 /// The answer to a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Events {
-    /// Newest first.
+    /// Newest first, without bodies and with long texts and lists cut; `GET /api/events/{id}` has all. Fewer than `limit`, with
+    /// `next`, where they are large.
     pub events: Vec<Event>,
     /// For `before` of the next page; null at the end.
     pub next: Option<EventId>,
@@ -94,7 +95,8 @@ pub(crate) async fn list(
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
     let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
     let query = query(parameters).map_err(bad)?;
-    let page = asked(move || console.events.query(&query)).await?;
+    let mut page = asked(move || console.events.query(&query)).await?;
+    page.events.iter_mut().for_each(Event::summarize);
     Ok(Json(Events { events: page.events, next: page.next, searched_to: page.searched_to }))
 }
 

@@ -15,6 +15,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use event::Event;
 use futures_util::Stream;
 use store::{EventQuery, Filter, Position, Record};
 use tokio::sync::broadcast::error::RecvError;
@@ -30,8 +31,8 @@ use crate::{Code, Console, Problem};
 
 /// Streams at one time; whoever comes then is refused.
 const MAX_STREAMS: usize = 32;
-/// Events that wait for the slowest stream.
-const BACKLOG: usize = 1024;
+/// Pages of events that wait for the slowest stream: 32 MiB where events are as large as can be.
+const BACKLOG: usize = 4;
 /// How often the journal is looked at.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// Events that are read at once.
@@ -63,7 +64,7 @@ struct Shared {
 
 /// The task that follows the journal.
 struct Running {
-    events: broadcast::Sender<Arc<Record>>,
+    events: broadcast::Sender<Arc<Vec<Record>>>,
     /// Everything up to here was given, `Position::to_i64`.
     position: Arc<AtomicI64>,
     task: tokio::task::JoinHandle<()>,
@@ -95,7 +96,7 @@ impl Live {
     async fn subscribe(
         &self,
         events: &Arc<dyn EventQuery>,
-    ) -> Result<(broadcast::Receiver<Arc<Record>>, Position), Problem> {
+    ) -> Result<(broadcast::Receiver<Arc<Vec<Record>>>, Position), Problem> {
         let mut running = self.0.running.lock().await;
         if let Some(running) = running.as_ref().filter(|running| !running.task.is_finished()) {
             let position = Position::from_i64(running.position.load(Ordering::Acquire));
@@ -119,29 +120,27 @@ impl Live {
 async fn follow(
     events: Arc<dyn EventQuery>,
     position: Arc<AtomicI64>,
-    streams: broadcast::Sender<Arc<Record>>,
+    streams: broadcast::Sender<Arc<Vec<Record>>>,
 ) {
     while streams.receiver_count() > 0 {
         let reader = Arc::clone(&events);
         let since = Position::from_i64(position.load(Ordering::Acquire));
         // A store that can't be read for now is read again later; /healthz tells of it.
         let records = asked(move || reader.tail(since, PAGE)).await.unwrap_or_default();
-        let full = records.len() >= PAGE;
-        for record in records {
-            let end = record.end.to_i64();
-            // nobody is there any more: the loop ends
-            let _ = streams.send(Arc::new(record));
-            position.fetch_max(end, Ordering::AcqRel);
-        }
-        if !full {
+        let Some(last) = records.last() else {
             tokio::time::sleep(INTERVAL).await;
-        }
+            continue;
+        };
+        let end = last.end.to_i64();
+        // nobody is there any more: the loop ends
+        let _ = streams.send(Arc::new(records));
+        position.fetch_max(end, Ordering::AcqRel);
     }
 }
 
 /// Events as they come
 ///
-/// Each `event` has the event as its data and a position as its id. `missed` tells how many events a stream that was read too
+/// Each `event` has the event, without bodies as lists have it, as its data and a position as its id. `missed` tells how many events a stream that was read too
 /// slowly has lost (`{"count": n}`), passing the filter or not. With `Last-Event-ID` it goes on behind that event. It ends two
 /// seconds after its session has, and after ten minutes in any case; an EventSource connects again by itself.
 #[utoipa::path(
@@ -202,7 +201,7 @@ async fn live(
 /// One stream.
 struct Tail {
     events: Arc<dyn EventQuery>,
-    receiver: broadcast::Receiver<Arc<Record>>,
+    receiver: broadcast::Receiver<Arc<Vec<Record>>>,
     filter: Filter,
     /// Everything up to here was sent or passed over.
     seen: Position,
@@ -251,7 +250,7 @@ impl Tail {
                 _ = self.stopping.changed() => return None,
             };
             match received {
-                Ok(record) => self.take(&record),
+                Ok(records) => records.iter().for_each(|record| self.take(record)),
                 // what it has not taken in time is read again, as far as it goes
                 Err(RecvError::Lagged(_)) => self.resume = Some(RESUME_PAGES),
                 Err(RecvError::Closed) => return None,
@@ -269,7 +268,7 @@ impl Tail {
                 sse::Event::default()
                     .event("event")
                     .id(record.end.to_i64().to_string())
-                    .data(record.event.to_json()),
+                    .data(summary(&record.event)),
             );
         }
     }
@@ -278,12 +277,11 @@ impl Tail {
     async fn catch_up(&mut self, pages: usize) {
         let (reader, since) = (Arc::clone(&self.events), self.seen);
         let records = asked(move || reader.tail(since, PAGE)).await.unwrap_or_default();
-        let full = records.len() >= PAGE;
         for record in &records {
             self.take(record);
         }
         self.resume = match pages {
-            _ if !full => None,
+            _ if records.is_empty() => None,
             1 => {
                 self.skip().await;
                 None
@@ -300,12 +298,9 @@ impl Tail {
             // the stream of what comes is behind this in any case
             for _ in 0..RESUME_PAGES * 10 {
                 let records = reader.tail(position, PAGE)?;
-                let Some(last) = records.last() else { break };
+                let Some(last) = records.last() else { return Ok((count, position)) };
                 position = last.end;
                 count += records.len() as u64;
-                if records.len() < PAGE {
-                    return Ok((count, position));
-                }
             }
             Ok((count, reader.end()?.max(position)))
         });
@@ -316,6 +311,13 @@ impl Tail {
             }
         }
     }
+}
+
+/// The event as a list shows it.
+fn summary(event: &Event) -> String {
+    let mut event = event.clone();
+    event.summarize();
+    event.to_json()
 }
 
 fn missed(count: u64) -> sse::Event {

@@ -320,6 +320,28 @@ impl Event {
         }
     }
 
+    /// Cuts the event to what a list shows: bodies go, save how long they are, and long texts and lists are cut. Evidence of
+    /// an unknown kind goes where it is long.
+    pub fn summarize(&mut self) {
+        match &mut self.evidence {
+            Evidence::Request(request) => request.summarize(),
+            Evidence::Other(other) if other.json().len() > limits::MAX_SUMMARY_EVIDENCE_BYTES => {
+                self.evidence = Evidence::None;
+            }
+            Evidence::Other(_) | Evidence::None => {}
+        }
+    }
+
+    /// Counts the bytes that the event takes, about.
+    pub fn rough_bytes(&self) -> usize {
+        let evidence = match &self.evidence {
+            Evidence::Request(request) => request.rough_bytes(),
+            Evidence::Other(other) => other.json().len(),
+            Evidence::None => 0,
+        };
+        size_of::<Self>() + evidence
+    }
+
     /// Returns the evidence of a request.
     pub fn request(&self) -> Option<&RequestEvidence> {
         match &self.evidence {

@@ -16,6 +16,9 @@ pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Bytes of JSON that an event's evidence takes at most when it is kept: [`crate::Event::shrink`] cuts what is more.
 pub const MAX_EVIDENCE_BYTES: usize = 256 * 1024;
 
+/// Bytes of evidence of an unknown kind that stay in a list.
+pub const MAX_SUMMARY_EVIDENCE_BYTES: usize = 4 * 1024;
+
 /// Bytes from the beginning of a body that are kept; of the rest only [`crate::BodyWindow`]s are.
 pub const KEPT_BODY_BYTES: usize = 64 * 1024;
 

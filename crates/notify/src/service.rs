@@ -246,7 +246,7 @@ impl Service {
             self.notifier.planner.observe(&record.event, now);
             self.notifier.planner.state_mut().cursor = record.end.to_i64();
         }
-        records.len() == PAGE
+        !records.is_empty()
     }
 
     /// Starts a delivery on each idle channel for which a notice is due.

@@ -53,7 +53,8 @@ pub trait EventQuery: Send + Sync {
     /// See [`StoreError`].
     fn get(&self, id: EventId) -> Result<Option<Event>, StoreError>;
 
-    /// Up to `limit` events that came in after `since`, in the order of their coming.
+    /// Up to `limit` events that came in after `since`, in the order of their coming; fewer where they are large
+    /// ([`crate::limits::MAX_PAGE_BYTES`]). There are no more where there are none.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -129,7 +130,8 @@ pub struct Query {
     pub filter: Filter,
     /// Only events that are older than this one: `next` of the page before.
     pub before: Option<EventId>,
-    /// How many; at most [`crate::limits::MAX_PAGE`], a larger number is cut to it.
+    /// How many; at most [`crate::limits::MAX_PAGE`], a larger number is cut to it. Fewer where they are large
+    /// ([`crate::limits::MAX_PAGE_BYTES`]).
     pub limit: usize,
 }
 

@@ -58,6 +58,7 @@ pub mod intake;
 pub mod journal;
 pub mod limits;
 pub mod logs;
+mod newest;
 pub mod overview;
 pub mod reader;
 #[cfg(any(test, feature = "contract"))]

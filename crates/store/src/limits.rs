@@ -20,6 +20,10 @@ pub const FALLBACK_BYTES: usize = 16 * 1024 * 1024;
 /// Events of one page of a query; a larger limit is cut to it.
 pub const MAX_PAGE: usize = 1000;
 
+/// Bytes of the JSON of a page's events, of a query and of a tail; beyond it the page ends after the event that exceeds it,
+/// and the next one goes on. An event takes 4 kB as a rule and 256 KiB at most.
+pub const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
+
 /// Bytes of a text to search for. Beyond it nothing is found: no event holds it that is worth finding.
 pub const MAX_TEXT_BYTES: usize = 4096;
 

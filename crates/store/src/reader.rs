@@ -14,7 +14,8 @@ use crate::event_store::{Counted, EventQuery, Page, Query, Stats, StoreError};
 use crate::filter::Filter;
 use crate::incident::{IncidentPage, IncidentQuery};
 use crate::journal::{JournalReader, Position, Record, Step};
-use crate::limits::MAX_PAGE;
+use crate::limits::{MAX_PAGE, MAX_PAGE_BYTES};
+use crate::newest::Newest;
 use crate::overview::{Overview, OverviewQuery, Tally};
 use crate::sqlite::{BUSY_TIMEOUT, SqliteStore};
 use crate::{database_path, journal_folder};
@@ -85,31 +86,35 @@ impl EventReader {
 impl EventQuery for EventReader {
     fn query(&self, query: &Query) -> Result<Page, StoreError> {
         let limit = query.limit.min(MAX_PAGE);
-        let mut newest: BTreeMap<EventId, Event> = BTreeMap::new();
-        let mut more = false;
+        let mut pending = Newest::new(limit);
         self.pending(self.checkpoint()?, &mut |Record { event, .. }| {
             if query.before.is_none_or(|before| event.id < before) && query.filter.matches(&event) {
-                newest.entry(event.id).or_insert(event);
-                if newest.len() > limit {
-                    newest.pop_first();
-                    more = true;
-                }
+                let bytes = event.rough_bytes();
+                pending.add(event, bytes);
             }
             Ok(true)
         })?;
+        let left_out = pending.left_out();
+        let mut more = left_out.is_some();
+        let mut newest: BTreeMap<EventId, Event> =
+            pending.newest_first().map(|event| (event.id, event)).collect();
         let mut searched = None;
         if let Some(store) = self.store()? {
             let page = store.query(query)?;
-            match (page.next, page.searched_to) {
-                (Some(next), Some(time)) => {
-                    // What the journal has from before this belongs on the next page.
-                    newest = newest.split_off(&next);
-                    searched = Some((next, time));
+            if let Some(next) = page.next {
+                // What the journal has from before this belongs on the next page.
+                newest = newest.split_off(&next);
+                match page.searched_to {
+                    Some(time) => searched = Some((next, time)),
+                    None => more = true,
                 }
-                (next, _) => more |= next.is_some(),
             }
             // The store's own copy counts: it is the first that came.
             newest.extend(page.events.into_iter().map(|event| (event.id, event)));
+        }
+        if let Some(left_out) = left_out {
+            newest = newest.split_off(&left_out);
+            searched = searched.filter(|(next, _)| *next > left_out);
         }
         while newest.len() > limit {
             newest.pop_first();
@@ -203,16 +208,20 @@ impl EventQuery for EventReader {
     fn tail(&self, since: Position, limit: usize) -> Result<Vec<Record>, StoreError> {
         let limit = limit.min(MAX_PAGE);
         let mut records = BTreeMap::new();
+        let mut bytes = 0;
         self.pending(since.max(self.checkpoint()?), &mut |record| {
             if record.end > since {
+                bytes += record.event.rough_bytes();
                 records.insert(record.end, record);
             }
-            Ok(records.len() < limit)
+            Ok(records.len() < limit && bytes <= MAX_PAGE_BYTES)
         })?;
         if let Some(store) = self.store()? {
             let stored = store.tail(since, limit)?;
-            // When the store alone fills the limit, the journal's records are for the next call.
-            records.extend(stored.into_iter().map(|record| (record.end, record)));
+            // The journal's records come behind all of the store's, of which these may not be the last.
+            if !stored.is_empty() {
+                return Ok(stored);
+            }
         }
         Ok(records.into_values().take(limit).collect())
     }

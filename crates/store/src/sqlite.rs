@@ -29,7 +29,7 @@ use crate::event_store::{
 use crate::filter::Filter;
 use crate::incident::{IncidentPage, IncidentQuery};
 use crate::journal::{Position, Record};
-use crate::limits::{MAX_PAGE, QUERY_BUDGET, TEND_GROUPS};
+use crate::limits::{MAX_PAGE, MAX_PAGE_BYTES, QUERY_BUDGET, TEND_GROUPS};
 use crate::overview::{Overview, OverviewQuery};
 use connection::{explain, open_reader, open_writer};
 use look::Look;
@@ -305,7 +305,7 @@ impl EventQuery for SqliteStore {
         let found =
             self.read("query", |connection| Look::new(connection, query, limit + 1, self.budget).find())?;
         let mut events = found.events;
-        if events.len() > limit {
+        if events.len() > limit || found.full {
             events.truncate(limit);
             let next = events.last().map(|event| event.id);
             return Ok(Page { events, next, searched_to: None });
@@ -357,9 +357,15 @@ impl EventQuery for SqliteStore {
             let mut rows = statement.query(params![since.to_i64(), limit.min(MAX_PAGE)])?;
             let mut records = Vec::new();
             let mut unpacker = Unpacker::default();
+            let mut bytes = 0;
             while let Some(row) = rows.next()? {
-                let event = read_event(unpacker.json(row.get_ref(1)?)?)?;
+                let json = unpacker.json(row.get_ref(1)?)?;
+                bytes += json.len();
+                let event = read_event(json)?;
                 records.push(Record { end: Position::from_i64(row.get(0)?), event });
+                if bytes > MAX_PAGE_BYTES {
+                    break;
+                }
             }
             Ok(records)
         })

@@ -44,8 +44,9 @@ pub struct Arguments {
 
 /// Bytes that are read at once.
 const PIECE: usize = 256 * 1024;
-/// Events of one batch.
+/// Events of one batch, and the bytes after which one ends early.
 const BATCH: usize = 256;
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Damages of one file that are told; further ones are counted.
 const MAX_TOLD: usize = 100;
 /// Folders within folders.
@@ -126,7 +127,7 @@ fn is_stdin(path: &Path) -> bool {
 /// Writes the batches; the counts of each file.
 fn deliver(mut destination: Destination, batches: &Receiver<Batch>) -> Result<Vec<Counts>, Failure> {
     let mut counts = Vec::new();
-    for Batch { file, events } in batches {
+    for Batch { file, events, .. } in batches {
         if counts.len() <= file {
             counts.resize(file + 1, Counts::default());
         }
@@ -197,6 +198,8 @@ struct Batch {
     /// Number of the file that the events are from.
     file: usize,
     events: Vec<Event>,
+    /// About what the events take.
+    bytes: usize,
 }
 
 struct Import {
@@ -300,8 +303,9 @@ impl Import {
                     }
                     self.redactor.redact(&mut event);
                     event.shrink();
+                    self.batch.bytes += event.rough_bytes();
                     self.batch.events.push(event);
-                    if self.batch.events.len() >= BATCH {
+                    if self.batch.events.len() >= BATCH || self.batch.bytes >= BATCH_BYTES {
                         self.flush()?;
                     }
                 }
@@ -350,11 +354,11 @@ impl Import {
 
     fn flush(&mut self) -> Result<(), Ended> {
         let file = self.batch.file;
-        let events = std::mem::take(&mut self.batch.events);
-        if events.is_empty() {
+        let batch = std::mem::replace(&mut self.batch, Batch { file, ..Batch::default() });
+        if batch.events.is_empty() {
             return Ok(());
         }
-        self.send.send(Batch { file, events }).map_err(|_| Ended)
+        self.send.send(batch).map_err(|_| Ended)
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Arguments {
     /// How many
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one)]
     limit: usize,
-    /// One JSON object a line
+    /// One JSON object a line, without bodies and with long texts cut; `events export` writes all
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -37,7 +37,8 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     }
     while left > 0 {
         query.limit = left;
-        let page = reader.query(&query).map_err(events::failure)?;
+        let mut page = reader.query(&query).map_err(events::failure)?;
+        page.events.iter_mut().for_each(Event::summarize);
         left -= page.events.len().min(left);
         for event in &page.events {
             let line = if arguments.json { safe_json(event.to_json()) } else { layout.row(event, style) };

@@ -28,7 +28,7 @@ pub struct Arguments {
     /// Begin with the oldest event that is kept, instead of what is yet to come
     #[arg(long, conflicts_with = "lines")]
     from_start: bool,
-    /// One JSON object a line
+    /// One JSON object a line, without bodies and with long texts cut; `events export` writes all
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -45,7 +45,14 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let layout = Layout::of(width());
     let mut left = arguments.limit.unwrap_or(usize::MAX);
     let mut print = |event: &Event| -> Result<bool, Failure> {
-        let line = if arguments.json { safe_json(event.to_json()) } else { layout.row(event, style) };
+        let line = match arguments.json {
+            true => {
+                let mut event = event.clone();
+                event.summarize();
+                safe_json(event.to_json())
+            }
+            false => layout.row(event, style),
+        };
         writeln!(std::io::stdout().lock(), "{line}")?;
         left -= 1;
         Ok(left == 0)

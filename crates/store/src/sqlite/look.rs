@@ -4,8 +4,6 @@
 //! [`QUERY_BUDGET`](crate::limits::QUERY_BUDGET) rows without filling its page ends where it is and says how far it came;
 //! the next page goes on from there.
 
-use std::collections::BTreeMap;
-
 use event::{Event, EventId};
 use memchr::memmem::Finder;
 use rusqlite::types::ValueRef;
@@ -17,7 +15,10 @@ use super::select::{self, Plan};
 use super::text_index::{self, Group};
 use crate::event_store::{Counted, Query};
 use crate::filter::{Condition, Filter, Test, text_needle};
-use crate::limits::{COUNT_PAGE, MAX_TEXT_BYTES, QUERY_CANDIDATES, QUERY_JSON_COST, QUERY_LOOKUP_COST};
+use crate::limits::{
+    COUNT_PAGE, MAX_PAGE_BYTES, MAX_TEXT_BYTES, QUERY_CANDIDATES, QUERY_JSON_COST, QUERY_LOOKUP_COST,
+};
+use crate::newest::Newest;
 
 /// What was found, newest first.
 #[derive(Debug, Default)]
@@ -27,6 +28,10 @@ pub(super) struct Found {
     pub unseen_before: Option<[u8; 16]>,
     /// What is left of the budget.
     pub left: u64,
+    /// Bytes of the events' JSON.
+    bytes: usize,
+    /// Whether it ended because it had found as many as it was to find, or as many bytes as a page may have.
+    pub full: bool,
 }
 
 /// Gives all events that pass to `take`, newest first, as far as the budget goes; each costs `cost` more than to find it.
@@ -42,7 +47,7 @@ pub(super) fn walk(
     let mut query = Query { filter: filter.clone(), before, limit: COUNT_PAGE };
     loop {
         let found = Look::new(connection, &query, COUNT_PAGE, budget).find()?;
-        let full = found.events.len() >= COUNT_PAGE;
+        let full = found.full;
         budget = found.left.saturating_sub(cost * found.events.len() as u64);
         let last = found.events.last().map(|event| event.id);
         found.events.into_iter().for_each(&mut *take);
@@ -154,7 +159,7 @@ impl<'a> Look<'a> {
             let mut ranges = vec![(end + 1, i64::MAX)];
             ranges.extend(groups.iter().map(|group| (group.first, group.last)));
             for (first, last) in ranges {
-                self.in_range(first, last, &mut |_| count += 1)?;
+                self.in_range(first, last, &mut |_, _| count += 1)?;
             }
             return Ok(count);
         }
@@ -178,15 +183,26 @@ impl<'a> Look<'a> {
         self.budget = self.budget.saturating_sub(cost);
     }
 
-    /// The event, if it passes the conditions of its JSON.
-    fn read(&mut self, payload: ValueRef<'_>) -> rusqlite::Result<Option<Event>> {
+    /// Adds the event of a payload to what was found, if it passes the conditions of its JSON.
+    fn take(&mut self, payload: ValueRef<'_>, found: &mut Found) -> rusqlite::Result<()> {
+        if let Some((event, bytes)) = self.read(payload)? {
+            found.events.push(event);
+            found.bytes += bytes;
+            found.full = found.events.len() >= self.limit || found.bytes > MAX_PAGE_BYTES;
+        }
+        Ok(())
+    }
+
+    /// The event and the bytes of its JSON, if it passes the conditions of that.
+    fn read(&mut self, payload: ValueRef<'_>) -> rusqlite::Result<Option<(Event, usize)>> {
         self.spend(QUERY_JSON_COST);
         let json = self.unpacker.json(payload)?;
         if !self.texts.fit(json) {
             return Ok(None);
         }
         let event = read_event(json)?;
-        Ok(self.texts.of_events.iter().all(|condition| condition.holds(&event)).then_some(event))
+        let passes = self.texts.of_events.iter().all(|condition| condition.holds(&event));
+        Ok(passes.then_some((event, json.len())))
     }
 
     /// Walks the plan's index.
@@ -199,9 +215,9 @@ impl<'a> Look<'a> {
             self.spend(cost);
             let payload = row.get_ref(1)?;
             if payload != ValueRef::Null {
-                found.events.extend(self.read(payload)?);
+                self.take(payload, &mut found)?;
             }
-            if found.events.len() >= self.limit {
+            if found.full {
                 break;
             }
             if self.budget == 0 {
@@ -224,9 +240,9 @@ impl<'a> Look<'a> {
                 && let payload = row.get_ref(0)?
                 && payload != ValueRef::Null
             {
-                found.events.extend(self.read(payload)?);
+                self.take(payload, &mut found)?;
             }
-            if found.events.len() >= self.limit {
+            if found.full {
                 break;
             }
             if self.budget == 0 {
@@ -273,19 +289,11 @@ impl<'a> Look<'a> {
     /// Looks at what is not indexed and then at the groups, that with the newest event first, until what it has found can't be
     /// beaten by any other group.
     fn in_groups(&mut self, groups: &[Group], end: i64) -> rusqlite::Result<Found> {
-        let mut newest: BTreeMap<EventId, Event> = BTreeMap::new();
-        let limit = self.limit;
-        let keep = |newest: &mut BTreeMap<EventId, Event>, event: Event| {
-            newest.insert(event.id, event);
-            if newest.len() > limit {
-                newest.pop_first();
-            }
-        };
-        self.in_range(end + 1, i64::MAX, &mut |event| keep(&mut newest, event))?;
+        let mut newest = Newest::new(self.limit);
+        self.in_range(end + 1, i64::MAX, &mut |event, bytes| newest.add(event, bytes))?;
         let mut unseen_before = None;
         for group in groups {
-            let full = newest.len() >= self.limit;
-            if full && newest.keys().next().is_some_and(|oldest| oldest.to_bytes() > group.newest) {
+            if newest.full_above().is_some_and(|oldest| oldest.to_bytes() > group.newest) {
                 break;
             }
             // What is newer than all that is left is certain. A search must come further than the one before, however mixed the
@@ -295,22 +303,32 @@ impl<'a> Look<'a> {
                 unseen_before = Some(bound);
                 break;
             }
-            self.in_range(group.first, group.last, &mut |event| keep(&mut newest, event))?;
+            self.in_range(group.first, group.last, &mut |event, bytes| newest.add(event, bytes))?;
         }
+        // where there was no room for some, the page ends with those that had
+        let unseen_before =
+            unseen_before.filter(|bound| newest.left_out().is_none_or(|newest| newest.to_bytes() < *bound));
         let certain = |id: &EventId| unseen_before.is_none_or(|bound| id.to_bytes() >= bound);
-        let events = newest.into_iter().rev().filter(|(id, _)| certain(id)).map(|(_, event)| event);
-        Ok(Found { events: events.collect(), unseen_before, ..Found::default() })
+        let left_out = newest.left_out().is_some() && unseen_before.is_none();
+        let events: Vec<Event> = newest.newest_first().filter(|event| certain(&event.id)).collect();
+        let full = left_out || events.len() >= self.limit;
+        Ok(Found { events, unseen_before, full, ..Found::default() })
     }
 
     /// Gives the events of a range of `seq` that pass the filter to `take`.
-    fn in_range(&mut self, first: i64, last: i64, take: &mut dyn FnMut(Event)) -> rusqlite::Result<()> {
+    fn in_range(
+        &mut self,
+        first: i64,
+        last: i64,
+        take: &mut dyn FnMut(Event, usize),
+    ) -> rusqlite::Result<()> {
         let sql = "SELECT json FROM payloads WHERE seq BETWEEN ? AND ?";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([first, last])?;
         while let Some(row) = rows.next()? {
-            let Some(event) = self.read(row.get_ref(0)?)? else { continue };
+            let Some((event, bytes)) = self.read(row.get_ref(0)?)? else { continue };
             if self.before.is_none_or(|before| event.id < before) && self.filter.matches(&event) {
-                take(event);
+                take(event, bytes);
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Events that come and go.
 
-use event::{Event, Timestamp};
+use event::{Event, Evidence, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::payload::{Payload, Unpacker, payload_bytes};
@@ -119,9 +119,14 @@ fn remove(transaction: &Transaction<'_>, events: &[([u8; 16], i64)]) -> rusqlite
         for rule in read.as_ref().map(rules_of).unwrap_or_default() {
             rules.execute(params![rule.cast_signed(), id])?;
         }
-        if let Some(event) = &read {
-            quotas.add(event, bytes, -1);
-        }
+        let read = read.map(|mut event| {
+            quotas.add(&event, bytes, -1);
+            // what follows reads no bodies, which may take many bytes together
+            if let Evidence::Request(request) = &mut event.evidence {
+                request.body = None;
+            }
+            event
+        });
         event.execute([id])?;
         gone.push((*seq, read));
     }

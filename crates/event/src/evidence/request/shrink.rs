@@ -47,6 +47,9 @@ const STEPS: [Step; 4] = [
     Step { request_body: 1024, response_body: 1024, windows: 4, text: 128, items: 32, tags: 8 },
 ];
 
+/// What a list shows of an event.
+const SUMMARY: Step = Step { request_body: 0, response_body: 0, windows: 0, text: 512, items: 32, tags: 16 };
+
 /// The most bytes of JSON that a byte takes (`\u0000`).
 const WORST_ESCAPE: usize = 6;
 
@@ -61,6 +64,20 @@ impl RequestEvidence {
     /// secrets are still to be found.
     pub(crate) fn bound(&mut self, limit: usize) {
         self.cut(limit, false);
+    }
+
+    /// Cuts it to what a list shows.
+    pub(crate) fn summarize(&mut self) {
+        let omitted = self.omitted;
+        for body in
+            self.body.iter_mut().chain(self.response.as_mut().and_then(|response| response.body.as_mut()))
+        {
+            body.truncated |= !body.bytes.is_empty();
+            body.bytes = ByteString::default();
+            body.windows = Vec::new();
+        }
+        self.cut_texts(&SUMMARY);
+        self.omitted = omitted;
     }
 
     fn cut(&mut self, limit: usize, bodies: bool) {
@@ -94,8 +111,8 @@ impl RequestEvidence {
         }
     }
 
-    /// Whether it fits whatever its bytes are: counted without writing them.
-    fn surely_fits(&self, limit: usize) -> bool {
+    /// Counts the bytes of all texts, with an allowance for what stands around each.
+    pub(crate) fn rough_bytes(&self) -> usize {
         let mut bytes = 2048 + self.line.len() + self.protocol.len();
         bytes += self.upstream.as_deref().map_or(0, str::len) + self.preset.as_deref().map_or(0, str::len);
         bytes += header_bytes(&self.headers);
@@ -112,7 +129,12 @@ impl RequestEvidence {
             .iter()
             .map(|it| it.protocol.as_deref().map_or(0, str::len) + 64)
             .sum::<usize>();
-        bytes * WORST_ESCAPE <= limit
+        bytes
+    }
+
+    /// Whether it fits whatever its bytes are: counted without writing them.
+    fn surely_fits(&self, limit: usize) -> bool {
+        self.rough_bytes() * WORST_ESCAPE <= limit
     }
 
     /// Whether its JSON fits; ends where it does not.
@@ -382,6 +404,47 @@ mod tests {
                 assert!(request.headers.len() as u64 + request.omitted.headers >= headers);
                 assert!(rules == 0 || !request.rules.is_empty(), "{byte} {number}: no rule is left");
             }
+        }
+    }
+
+    #[test]
+    fn a_summary_has_no_bodies_and_short_texts() {
+        let rule = MatchedRule {
+            id: 1,
+            value: vec![b'v'; 4096].into(),
+            tags: vec!["t".repeat(600); 40].into(),
+            ..MatchedRule::default()
+        };
+        let mut request = RequestEvidence {
+            line: vec![b'l'; 5000].into(),
+            headers: vec![Header::new("Cookie", vec![b'c'; 5000]); 50],
+            body: body(0xff),
+            response: Some(Response { status: 200, body: body(b'r'), ..Response::default() }),
+            rules: vec![rule; 50],
+            ..RequestEvidence::default()
+        };
+        request.summarize();
+        let kept = request.body.clone().unwrap();
+        assert_eq!((kept.kept(), kept.total, kept.truncated), (0, 1 << 40, true));
+        assert_eq!((request.rules.len(), request.rules[0].id, request.line.len()), (32, 1, 512));
+        assert_eq!(request.omitted, crate::Omitted::default(), "the event itself has all");
+        let once = request.clone();
+        request.summarize();
+        assert_eq!(request, once);
+        let mut empty = RequestEvidence { body: Some(Body::default()), ..RequestEvidence::default() };
+        empty.summarize();
+        assert_eq!(empty.body, Some(Body::default()));
+        // evidence of another kind
+        for (length, stays) in [(100, true), (5000, false)] {
+            let json = format!(
+                r#"{{"v":2,"id":"01KYD00000000000000000000Z","time":"2026-11-23T09:04:46Z","node":"n","gate":"x","kind":"x.y",
+                    "outcome":"passed","severity":"info","evidence":{{"x":"{}"}}}}"#,
+                "y".repeat(length)
+            );
+            let mut event = Event::from_json(json.as_bytes()).unwrap();
+            assert!(event.rough_bytes() > length);
+            event.summarize();
+            assert_eq!(event.evidence != crate::Evidence::None, stays);
         }
     }
 

@@ -1,0 +1,79 @@
+//! The newest events of some that come in any order, as many as a page may have.
+
+use std::collections::BTreeMap;
+
+use event::{Event, EventId};
+
+use crate::limits::MAX_PAGE_BYTES;
+
+/// A page that is being filled.
+#[derive(Debug, Default)]
+pub(crate) struct Newest {
+    /// With the bytes of each.
+    events: BTreeMap<EventId, (Event, usize)>,
+    bytes: usize,
+    limit: usize,
+    left_out: Option<EventId>,
+}
+
+impl Newest {
+    /// An empty page of up to `limit` events and [`MAX_PAGE_BYTES`].
+    pub fn new(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// Adds an event of so many bytes where there is room for it and none of this identifier.
+    pub fn add(&mut self, event: Event, bytes: usize) {
+        if self.left_out.is_some_and(|newest| event.id <= newest) || self.events.contains_key(&event.id) {
+            return;
+        }
+        self.bytes += bytes;
+        self.events.insert(event.id, (event, bytes));
+        while self.events.len() > self.limit || (self.bytes > MAX_PAGE_BYTES && self.events.len() > 1) {
+            let Some((id, (_, bytes))) = self.events.pop_first() else { break };
+            self.bytes -= bytes;
+            self.left_out = Some(id);
+        }
+    }
+
+    /// The oldest, where no older one has room.
+    pub fn full_above(&self) -> Option<EventId> {
+        let full = self.events.len() >= self.limit || self.left_out.is_some();
+        self.events.keys().next().copied().filter(|_| full)
+    }
+
+    /// The newest that there was no room for; all on the page are newer.
+    pub fn left_out(&self) -> Option<EventId> {
+        self.left_out
+    }
+
+    /// The events.
+    pub fn newest_first(self) -> impl Iterator<Item = Event> {
+        self.events.into_values().rev().map(|(event, _)| event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn a_page_has_the_newest_that_there_is_room_for() {
+        let filled = |limit: usize, bytes: usize| {
+            let mut page = Newest::new(limit);
+            for number in [3, 9, 1, 7, 5, 9, 2] {
+                page.add(samples::event(number), bytes);
+            }
+            let left_out = page.left_out().map(|id| samples::event(0).id < id);
+            let full = page.full_above().is_some();
+            (page.newest_first().map(|event| samples::number_of(&event)).collect::<Vec<_>>(), left_out, full)
+        };
+        assert_eq!(filled(10, 1), (vec![9, 7, 5, 3, 2, 1], None, false));
+        assert_eq!(filled(6, 1), (vec![9, 7, 5, 3, 2, 1], None, true));
+        assert_eq!(filled(3, 1), (vec![9, 7, 5], Some(true), true));
+        assert_eq!(filled(10, MAX_PAGE_BYTES / 2), (vec![9, 7], Some(true), true));
+        assert_eq!(filled(10, 2 * MAX_PAGE_BYTES), (vec![9], Some(true), true), "never none");
+        assert_eq!(filled(0, 1), (vec![], Some(true), false));
+    }
+}
