@@ -1,7 +1,7 @@
 // Bytes of events, and bytes mapped to their source.
 
-/** Bytes as they were sent: text, or, if they are not UTF-8, text with `\xhh` and doubled backslashes. */
-export type ByteText = string | { escaped: string };
+/** Bytes as they were sent: text, or, if they are not UTF-8, text with `\xhh` and doubled backslashes, or base64. */
+export type ByteText = string | { escaped: string } | { base64: string };
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -22,6 +22,9 @@ export function bytesOf(text: ByteText | undefined): Uint8Array {
   }
   if (typeof text === "string") {
     return utf8(text);
+  }
+  if ("base64" in text) {
+    return Uint8Array.from(atob(text.base64), (character) => character.charCodeAt(0));
   }
   const escaped = utf8(text.escaped);
   const bytes = new Uint8Array(escaped.length);

@@ -17,6 +17,7 @@ test("both JSON forms give back every byte", () => {
     [{ escaped: "a\\xff\\\\x00" }, [0x61, 0xff, 0x5c, 0x78, 0x30, 0x30]],
     [{ escaped: "\\xe3\\x81é" }, [0xe3, 0x81, 0xc3, 0xa9]],
     [{ escaped: "\\q\\" }, [0x5c, 0x71, 0x5c]],
+    [{ base64: "AP9h" }, [0x00, 0xff, 0x61]],
   ];
   for (const [text, expected] of cases) assert.deepEqual([...bytesOf(text)], expected);
 });

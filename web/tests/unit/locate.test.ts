@@ -453,6 +453,31 @@ for (const { what, line = "GET / HTTP/1.1", headers = [], body, response, rule, 
   });
 }
 
+test("a match behind what is kept of a body is marked in its window", () => {
+  const all = messages({
+    line: "POST / HTTP/1.1",
+    headers: FORM,
+    body: {
+      bytes: `a=${"x".repeat(100)}`,
+      total: 5000,
+      truncated: true,
+      windows: [
+        { offset: 1000, bytes: "yyy" },
+        { offset: 2000, bytes: "b=1&c=%3Cscript%3Ealert(1)" },
+      ],
+    },
+    engine: "on",
+  });
+  assert.deepEqual(
+    all.request.windows.map(({ missing }) => missing),
+    [898, 997],
+  );
+  const rule = { id: 1, phase: 2, line: 1, operator: "rx", variable: "ARGS:c", value: "<script>alert(1)", matched: "<script>" };
+  const found = locate(all, rule);
+  const texts = found.spans.map(({ from, to }) => shown(all.request.bytes.subarray(from, to)));
+  assert.deepEqual({ texts, certainty: found.certainty }, { texts: ["%3Cscript%3E"], certainty: "bytes" });
+});
+
 test("there are enough cases", () => assert.ok(CASES.length >= 50, `${CASES.length}`));
 
 test("a thousand matches on a large value take bounded work", () => {

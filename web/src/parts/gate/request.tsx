@@ -163,6 +163,7 @@ function Messages({
         <MessageView message={asked} side="request" {...common} />
         <BodyNote body={request.body} />
       </Panel>
+      {request.omitted && <p class="note">{t("request.omitted", { ...request.omitted })}</p>}
       {request.response && answered && (
         <Panel title={t("request.response")}>
           <MessageView message={answered} side="response" {...common} />
@@ -175,7 +176,8 @@ function Messages({
 
 function BodyNote({ body }: { body: Body | undefined }) {
   if (!body?.truncated) return null;
-  return <p class="note">{t("request.bodyCut", { n: bytesOf(body.bytes).length, total: body.total })}</p>;
+  const n = [body, ...(body.windows ?? [])].reduce((sum, { bytes }) => sum + bytesOf(bytes).length, 0);
+  return <p class="note">{t("request.bodyCut", { n, total: body.total })}</p>;
 }
 
 function Score({ request }: { request: RequestEvidence }) {

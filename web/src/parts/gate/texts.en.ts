@@ -25,6 +25,8 @@ export default {
     showAll: "Show all {n} bytes",
     fold: "Show less",
     notShown: "… {n} {n|byte|bytes} not shown …",
+    notStored: "… {n} {n|byte|bytes} not stored …",
+    omitted: "Not stored, because the event is large: {rules} matches, {headers} headers, {texts} texts.",
     bodyCut: "{n} of {total} body bytes are stored.",
     decoded: {
       query: "Query",

@@ -28,6 +28,8 @@ const ja: Texts<typeof en> = {
     showAll: "全 {n} バイトを表示",
     fold: "折りたたむ",
     notShown: "… {n} バイト省略 …",
+    notStored: "… {n} バイトは保存されていません …",
+    omitted: "イベントが大きいため、一致 {rules} 件、ヘッダー {headers} 件、テキスト {texts} 件は保存されていません。",
     bodyCut: "本文 {total} バイトのうち {n} バイトが保存されています。",
     decoded: {
       query: "クエリ",

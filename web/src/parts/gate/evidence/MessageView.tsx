@@ -30,7 +30,7 @@ export function MessageView({ message, side, locations, view, chosen, turn }: Pr
   const [all, setAll] = useState(false);
   const element = useRef<HTMLDivElement>(null);
   const marks = useMemo(() => marksOf(locations, side), [locations, side]);
-  const whole = { from: 0, to: message.bytes.length };
+  const whole = { from: 0, to: message.windows[0]?.span.from ?? message.bytes.length };
   const shown = useMemo(() => (all ? [whole] : folded(whole, marks)), [all, marks, message]);
   useEffect(() => {
     if (chosen === undefined || locations[chosen]?.side !== side) return;
@@ -54,6 +54,12 @@ export function MessageView({ message, side, locations, view, chosen, turn }: Pr
         </>
       ))}
       {last < whole.to && <Gap bytes={whole.to - last} />}
+      {message.windows.map(({ span, missing }) => (
+        <>
+          <p class="gap">{t("request.notStored", { n: missing })}</p>
+          <Stretch key={`${span.from}-${view}`} message={message} span={span} view={view} marks={marks} chosen={chosen} />
+        </>
+      ))}
       {(shown.length > 1 || last < whole.to) && (
         <Button kind="quiet" onClick={() => setAll(true)}>
           {t("request.showAll", { n: whole.to })}

@@ -358,16 +358,19 @@ function candidates(all: Messages, variable: string): Candidates | undefined {
       name: Mapped.of(message?.bytes ?? new Uint8Array(), line.name),
       value: Mapped.of(message?.bytes ?? new Uint8Array(), line.value),
     }));
+  // what is kept of a long body around matches, in which no field can be told
+  const windows = (message: Message | undefined): Mapped[] =>
+    message ? message.windows.map(({ span }) => Mapped.of(message.bytes, span)) : [];
   const files = parts.filter((part) => part.filename !== undefined);
   const named = (fields: Field[]): Mapped[] => pick(fields, selector).map((field) => field.value);
   const names = (fields: Field[]): Mapped[] => pick(fields, selector).map((field) => field.name);
   switch (collection) {
     case "ARGS":
-      return request(named([...query, ...body]));
+      return request([...named([...query, ...body]), ...windows(message)]);
     case "ARGS_GET":
       return request(named(query));
     case "ARGS_POST":
-      return request(named(body));
+      return request([...named(body), ...windows(message)]);
     case "ARGS_NAMES":
       return request(names([...query, ...body]));
     case "ARGS_GET_NAMES":
@@ -389,7 +392,7 @@ function candidates(all: Messages, variable: string): Candidates | undefined {
     case "MULTIPART_NAME":
       return request(names(files));
     case "FILES_TMP_CONTENT":
-      return request(named(files));
+      return request([...named(files), ...windows(message)]);
     case "MULTIPART_PART_HEADERS":
       return request(pick(parts, selector).flatMap((part) => (part as (typeof parts)[number]).headers));
     case "REQUEST_LINE":
@@ -410,11 +413,11 @@ function candidates(all: Messages, variable: string): Candidates | undefined {
       return request(bytes(at.query));
     case "REQUEST_BODY":
     case "XML":
-      return request(bytes(message.body));
+      return request([...bytes(message.body), ...windows(message)]);
     case "FULL_REQUEST":
       return request(bytes({ from: 0, to: message.bytes.length }));
     case "RESPONSE_BODY":
-      return response(ofResponse(all.response?.body));
+      return response([...ofResponse(all.response?.body), ...windows(all.response)]);
     case "RESPONSE_HEADERS":
       return response(named(headers(all.response)));
     case "RESPONSE_HEADERS_NAMES":

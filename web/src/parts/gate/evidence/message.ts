@@ -1,6 +1,6 @@
 // A request or a response as one run of bytes, with the places of its parts.
 import { byteAt, bytesOf, find, lower, type Span, textOf, utf8 } from "../../../bytes/bytes";
-import type { Header, RequestEvidence, Response } from "./request";
+import type { Body, Header, RequestEvidence, Response } from "./request";
 
 export interface Line {
   name: Span;
@@ -15,22 +15,24 @@ export interface Message {
   bytes: Uint8Array;
   start: Span;
   headers: Line[];
-  /** The stored part; undefined without one. */
+  /** The stored beginning; undefined without one. */
   body: Span | undefined;
+  /** The other stored stretches of the body, behind it in `bytes`; `missing` bytes before each are not stored. */
+  windows: { span: Span; missing: number }[];
 }
 
 export function requestMessage(request: RequestEvidence): Message {
-  return compose(bytesOf(request.line), request.headers, request.body && bytesOf(request.body.bytes));
+  return compose(bytesOf(request.line), request.headers, request.body);
 }
 
 export function responseMessage(response: Response): Message {
   const head = `${response.protocol || "HTTP/1.1"} ${response.status} `;
   const reason = bytesOf(response.reason);
   const line = joined([utf8(reason.length > 0 ? head : head.trimEnd()), reason]);
-  return compose(line, response.headers, response.body && bytesOf(response.body.bytes));
+  return compose(line, response.headers, response.body);
 }
 
-function compose(start: Uint8Array, headers: Header[], body: Uint8Array | undefined): Message {
+function compose(start: Uint8Array, headers: Header[], body: Body | undefined): Message {
   const pieces: Uint8Array[] = [];
   let length = 0;
   const add = (piece: Uint8Array): Span => {
@@ -50,8 +52,15 @@ function compose(start: Uint8Array, headers: Header[], body: Uint8Array | undefi
     return { name: nameSpan, value: valueSpan };
   });
   add(lineEnd);
-  const bodySpan = body && add(body);
-  return { bytes: joined(pieces), start: startSpan, headers: lines, body: bodySpan };
+  const bodySpan = body && add(bytesOf(body.bytes));
+  let shown = bodySpan ? bodySpan.to - bodySpan.from : 0;
+  const windows = (body?.windows ?? []).map(({ offset, bytes }) => {
+    const span = add(bytesOf(bytes));
+    const missing = Math.max(offset - shown, 0);
+    shown = offset + span.to - span.from;
+    return { span, missing };
+  });
+  return { bytes: joined(pieces), start: startSpan, headers: lines, body: bodySpan, windows };
 }
 
 export function joined(pieces: Uint8Array[]): Uint8Array {

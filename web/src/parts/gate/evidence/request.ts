@@ -7,6 +7,8 @@ export interface Body {
   /** Bytes of the whole body. */
   total: number;
   truncated?: boolean;
+  /** What is kept behind `bytes`, around matches; in order and apart. */
+  windows?: { offset: number; bytes: ByteText }[];
 }
 
 export type Header = [ByteText, ByteText];
@@ -54,6 +56,8 @@ export interface RequestEvidence {
   protocol?: string;
   upstream?: string;
   engine: "on" | "detection_only" | "off";
+  /** What a large event was kept without. */
+  omitted?: { headers: number; rules: number; texts: number };
 }
 
 /** Returns the request that an event is about, if it is one. */
