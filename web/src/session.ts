@@ -39,7 +39,7 @@ export function signedIn(answer: Session): void {
 export async function loadSession(): Promise<void> {
   onSignedOut((body) => {
     // after signing out in another window, the cookie is gone
-    if (body.code === "session_ended" || session.value) sessionEnded.value = true;
+    if (body.code === "session.ended" || session.value) sessionEnded.value = true;
     session.value = null;
     csrf.value = "";
     needsSetup.value = body.setup === true;

@@ -1,22 +1,22 @@
-//! Accounts, sessions, roles, tokens and the audit trail: who may use the console, and for what.
+//! Access control of the console: accounts, sessions, roles, tokens and the audit trail.
 //!
-//! A handler names the least role that it takes by its first argument, which is also the first that is looked at: whoever may
-//! not ask does not learn whether the rest of the request is right.
+//! The type of a handler's first argument is the least role that it needs. The role is checked before the rest of the request, so
+//! that a refused client learns nothing about the rest.
 //!
 //! ```text
 //! async fn list(_: Viewer, State(console): State<Console>) -> Json<Events>
-//! async fn accept(who: Analyst, …) { … console.audit(&who, AuditAction::ExclusionAdded, "rule 942100").await; }
+//! async fn accept(who: Analyst, …) { … console.audit(&who, EXCLUSION_ADDED, "rule 942100").await; }
 //! ```
 //!
-//! A person signs in and has a session, by cookie; a request that changes something needs the session's `X-CSRF-Token` and has
-//! to come from a page of the console ([`guard`]). A script has an API token in `Authorization: Bearer`. docs/adr/0008 says
-//! why it is made like this.
+//! A person signs in and has a session cookie. A request that changes something needs the session's `X-CSRF-Token` and must come
+//! from a page of the console ([`guard`]). A script sends an API token in `Authorization: Bearer`. docs/adr/0008 has the reasons.
 //!
 //! | module | |
 //! |---|---|
-//! | [`identity`] | roles, scopes, the extractors |
-//! | [`credentials`] | what a request shows of them |
-//! | `guard` | own names, foreign pages, headers of every answer |
+//! | `role` | roles of users, scopes of tokens |
+//! | [`identity`] | the user behind a request, the extractors |
+//! | [`credentials`] | tokens and cookies of a request |
+//! | `guard` | host names, cross-site requests, headers of every response |
 //! | `database`, `users`, `sessions`, `links`, `tokens`, `audit` | `console.sqlite` and its tables |
 //! | `password`, `second_factor`, `passkeys` | argon2id; codes of apps and recovery codes; WebAuthn |
 //! | `attempts`, `devices`, `secret` | limits of attempts, known browsers, random secrets |
@@ -25,22 +25,23 @@
 
 pub(crate) mod api;
 mod attempts;
-mod audit;
+pub(crate) mod audit;
 pub mod credentials;
 mod database;
 pub mod devices;
 pub(crate) mod guard;
 pub mod identity;
 pub mod limits;
-mod links;
-mod passkeys;
-mod password;
-mod second_factor;
+pub(crate) mod links;
+pub(crate) mod passkeys;
+pub(crate) mod password;
+mod role;
+pub(crate) mod second_factor;
 mod secret;
 mod sessions;
-mod tokens;
+pub(crate) mod tokens;
 mod url;
-mod users;
+pub(crate) mod users;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -48,25 +49,40 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use event::{Severity, Timestamp};
-use finding::{Declaration, Finding, Text, table};
+use finding::{Declaration, Finding, ProblemCode, Text, table};
 use rusqlite::{Transaction, TransactionBehavior};
 use spine::clock::Clock;
 
-pub use audit::AuditAction;
 pub use credentials::TrustedProxies;
 pub use database::{OpenError, path};
+pub use finding::AuditAction;
 pub(crate) use identity::identify;
-pub use identity::{Account, Analyst, Identity, Owner, Role, Scope, Via, Viewer};
+pub use identity::{Account, Analyst, Identity, Owner, Via, Viewer};
+pub use role::{Role, Scope};
 pub use tokens::{Token, TokenOf};
 pub use url::{InvalidUrl, Url};
 
-use crate::{Code, Console, Problem};
+use crate::{Console, Problem};
 use attempts::{Attempts, Key, Source};
 use credentials::Cookie;
 use database::Database;
+
 use links::Purpose;
 use passkeys::Ceremonies;
 use password::Hasher;
+
+table! {
+    /// The error answers of attempts.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// Too many attempts.
+        pub(crate) TOO_MANY_ATTEMPTS = ProblemCode::new(
+            "session.too_many_attempts",
+            429,
+            "Too many attempts.",
+            "試行回数が多すぎます。",
+        );
+    }
+}
 
 table! {
     /// The findings of the console's accounts.
@@ -102,7 +118,7 @@ table! {
     }
 }
 
-/// Who may use the console.
+/// Access control: the accounts and all that signs in.
 pub struct Access {
     database: Database,
     clock: Arc<dyn Clock>,
@@ -112,7 +128,7 @@ pub struct Access {
     attempts: Attempts,
     signing_in: Arc<Ceremonies<webauthn_rp::DiscoverableAuthenticationServerState>>,
     adding: Arc<Ceremonies<passkeys::Adding>>,
-    /// Why the audit trail was not written; none while it is.
+    /// Last error of writing the audit trail; none after a success.
     unrecorded: Mutex<Option<String>>,
 }
 
@@ -123,8 +139,8 @@ impl std::fmt::Debug for Access {
 }
 
 impl Access {
-    /// Opens `console.sqlite` in the data folder, which has to be there. A damaged one is moved aside; then the second value
-    /// tells where to. `url` is how the console's owner gets to it.
+    /// Opens `console.sqlite` in the data folder, which must exist. Moves a damaged file aside and returns its new path as the
+    /// second value. `url` is the console's address as its owner sees it.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -148,32 +164,32 @@ impl Access {
         Ok((access, aside))
     }
 
-    /// Goes on with another address of the console.
+    /// Replaces the console's address.
     pub fn set_url(&self, url: Url) {
         *self.url.write().unwrap_or_else(PoisonError::into_inner) = url;
     }
 
-    /// How the console's owner gets to it.
+    /// The console's address as its owner sees it.
     pub fn url(&self) -> Url {
         self.url.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Goes on with other proxies in front of the console.
+    /// Replaces the trusted proxies.
     pub fn set_trusted(&self, trusted: TrustedProxies) {
         *self.trusted.write().unwrap_or_else(PoisonError::into_inner) = trusted;
     }
 
-    /// Whether a peer is a proxy in front of the console, with everybody's connections.
+    /// Whether a peer is a trusted proxy, which carries the connections of many clients.
     pub(crate) fn is_proxy(&self, peer: std::net::IpAddr) -> bool {
         self.trusted.read().unwrap_or_else(PoisonError::into_inner).believes(peer)
     }
 
-    /// Where a request comes from.
+    /// The address of a request's client.
     pub(crate) fn client_address(&self, parts: &Parts) -> std::net::IpAddr {
         credentials::client_address(parts, &self.trusted.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What is wrong.
+    /// Returns what is wrong with the accounts and the audit trail.
     pub fn findings(&self) -> Vec<Finding> {
         let file = "console.sqlite";
         if let Some(why) = self.database.problem() {
@@ -186,15 +202,15 @@ impl Access {
     /// Whether there is an owner who can sign in. Blocks.
     ///
     /// # Errors
-    /// Those of the file.
+    /// The database cannot be used.
     pub fn has_owner(&self) -> Result<bool, Problem> {
         self.blocking(|db, _| Ok(users::has_owner(db)?))
     }
 
-    /// A one-time link to the first account. None once there is an owner. Blocks.
+    /// Makes a one-time link to the first account; none once an owner exists. Blocks.
     ///
     /// # Errors
-    /// Those of the file.
+    /// The database cannot be used.
     pub fn first_link(&self) -> Result<Option<String>, Problem> {
         self.blocking(|db, now| {
             if users::has_owner(db)? {
@@ -205,11 +221,11 @@ impl Access {
         .map(|token| token.map(|token| self.link(&token)))
     }
 
-    /// A one-time link for the machine's owner: to the first account or, once there is one, to a new password of `user`,
-    /// whose second factors go with the old one. Blocks.
+    /// Makes a one-time link for the server's owner: to the first account or, once an owner exists, to a new password for `user`.
+    /// A new password removes the user's second factors. Blocks.
     ///
     /// # Errors
-    /// 409 where a user has to be named, 404 where there is none of that name.
+    /// 409 if an owner exists and no user is named, 404 if there is no such user.
     pub fn command_link(&self, user: Option<&str>) -> Result<String, Problem> {
         let token = self.blocking(|db, now| match user {
             None if users::has_owner(db)? => Err(Problem::new(
@@ -217,13 +233,13 @@ impl Access {
                 "there is an owner already; name the user whose password is lost",
             )),
             None => {
-                audit::record(db, now, &Identity::command(), AuditAction::LinkCreated, "first account")?;
+                audit::record(db, now, &Identity::command(), links::LINK_CREATED, "first account")?;
                 links::create(db, Purpose::Owner, now)
             }
             Some(name) => {
                 let user = users::find(db, name)?
-                    .ok_or_else(|| Problem::of(Code::NoSuchUser, format!("there is no user {name}")))?;
-                audit::record(db, now, &Identity::command(), AuditAction::LinkCreated, &user.name)?;
+                    .ok_or_else(|| Problem::of(users::NOT_FOUND).value("user", name))?;
+                audit::record(db, now, &Identity::command(), links::LINK_CREATED, &user.name)?;
                 let purpose = match user.password {
                     Some(_) => Purpose::Reset(user.id),
                     None => Purpose::Invitation(user.id),
@@ -234,10 +250,10 @@ impl Access {
         Ok(self.link(&token))
     }
 
-    /// An API token of the machine's owner. Blocks.
+    /// Makes an API token of the server's owner. Blocks.
     ///
     /// # Errors
-    /// 422 for what a token cannot be, 409 where there are too many.
+    /// 422 for a wrong name, scope or lifetime, 409 at the limit of tokens.
     pub fn command_token(
         &self,
         name: &str,
@@ -245,28 +261,28 @@ impl Access {
         expires_days: Option<u32>,
     ) -> Result<String, Problem> {
         self.blocking(|db, now| {
-            audit::record(db, now, &Identity::command(), AuditAction::TokenCreated, name)?;
+            audit::record(db, now, &Identity::command(), tokens::CREATED, name)?;
             tokens::create(db, None, &tokens::NewToken { name, scopes, expires_days }, now)
         })
         .map(|(_, token)| token)
     }
 
-    /// All API tokens with their users, the newest first. Blocks.
+    /// Returns all API tokens with their users, the newest first. Blocks.
     ///
     /// # Errors
-    /// Those of the file.
+    /// The database cannot be used.
     pub fn command_tokens(&self) -> Result<Vec<TokenOf>, Problem> {
         self.blocking(|db, _| Ok(tokens::of_all(db)?))
     }
 
-    /// Deletes an API token, whosever it is; tells its name. Blocks.
+    /// Deletes an API token of any user. Returns its name. Blocks.
     ///
     /// # Errors
-    /// 404 where there is none of this key.
+    /// 404 if there is no such token.
     pub fn command_delete_token(&self, id: i64) -> Result<String, Problem> {
         self.blocking(|db, now| {
             let name = tokens::delete_any(db, id)?.ok_or_else(|| tokens::none(id))?;
-            audit::record(db, now, &Identity::command(), AuditAction::TokenDeleted, &name)?;
+            audit::record(db, now, &Identity::command(), tokens::DELETED, &name)?;
             Ok(name)
         })
     }
@@ -275,36 +291,36 @@ impl Access {
         *self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
-    /// Counts an attempt to prove who somebody is.
+    /// Counts an attempt to sign in.
     ///
     /// # Errors
-    /// 429 where there were too many.
+    /// 429 after too many attempts.
     fn attempt(&self, keys: &[Key]) -> Result<(), Problem> {
         self.attempts
             .take(keys, self.clock.uptime())
-            .map_err(|wait| Problem::of(Code::TooManyAttempts, "too many attempts").retry_after(wait))
+            .map_err(|wait| Problem::of(TOO_MANY_ATTEMPTS).retry_after(wait))
     }
 
-    /// The browser that asks, where somebody has signed in there before.
+    /// The browser of a request, if a user has signed in there before.
     async fn device(self: &Arc<Self>, headers: &HeaderMap) -> Result<Option<devices::Device>, Problem> {
         let Some(value) = Cookie::Device.read(headers, self.url().is_https()) else { return Ok(None) };
         let value = value.to_owned();
         self.run(move |db, _| devices::Device::read(db, &value)).await
     }
 
-    /// Where the attempts of a request count that names nobody: for its browser, where anybody has signed in there before.
+    /// The source that attempts without a user name count for: the browser if it is known, else the network.
     async fn source(self: &Arc<Self>, parts: &Parts) -> Result<Source, Problem> {
         let device = self.device(&parts.headers).await?;
         let network = || Source::network(self.client_address(parts));
         Ok(device.map_or_else(network, |device| Source::Device(device.id().to_owned())))
     }
 
-    /// Where the token of a link is entered.
+    /// The page that takes the token of a one-time link.
     fn link(&self, token: &str) -> String {
         format!("{}/setup#{token}", self.url())
     }
 
-    /// Uses the database within a transaction, which an error undoes. Blocks.
+    /// Runs `work` in a transaction of the database. An error rolls it back. Blocks.
     pub(crate) fn blocking<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, Problem>,
@@ -318,7 +334,7 @@ impl Access {
         })
     }
 
-    /// As [`Access::blocking`], on a thread that may block.
+    /// Does the same as [`Access::blocking`], on a thread that may block.
     async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, Problem> + Send + 'static,
@@ -332,8 +348,7 @@ impl Access {
 }
 
 impl Console {
-    /// Adds an entry to the audit trail: `detail` is for people. Where it cannot be
-    /// written, /healthz says so until it can be again.
+    /// Adds an entry to the audit trail. `detail` is for people. /healthz reports a failure until the next success.
     pub async fn audit(&self, who: &Identity, what: AuditAction, detail: impl Into<String>) {
         let (console, who, detail) = (self.clone(), who.clone(), detail.into());
         let audit = move || console.audit_blocking(&who, what, &detail);
@@ -342,10 +357,10 @@ impl Console {
         }
     }
 
-    /// As [`Console::audit`], on a thread that may block.
+    /// Does the same as [`Console::audit`]. Call it on a thread that may block.
     pub fn audit_blocking(&self, who: &Identity, what: AuditAction, detail: &str) {
         let recorded = self.access.blocking(|db, now| Ok(audit::record(db, now, who, what, detail)?));
-        self.access.unrecorded(recorded.err().map(|problem| problem.error().to_owned()));
+        self.access.unrecorded(recorded.err().map(|problem| problem.error()));
     }
 }
 

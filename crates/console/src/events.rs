@@ -12,7 +12,28 @@ use utoipa_axum::routes;
 
 use crate::access::Viewer;
 use crate::openapi::{Failure, Filter, Paging};
-use crate::{Code, Console, Problem};
+use crate::{Console, Problem};
+use finding::{ProblemCode, table};
+
+table! {
+    /// The error answers of events.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// “{id}” is no event id: an id has 26 letters and digits.
+        pub(crate) BAD_ID = ProblemCode::new(
+            "events.bad_id",
+            400,
+            "“{id}” is no event id: an id has 26 letters and digits.",
+            "「{id}」はイベント ID ではありません（26 文字の英数字です）。",
+        );
+        /// There is no event {id}.
+        pub(crate) NO_SUCH_EVENT = ProblemCode::new(
+            "events.no_such_event",
+            404,
+            "There is no event {id}.",
+            "イベント {id} は存在しません。",
+        );
+    }
+}
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
@@ -118,12 +139,9 @@ pub(crate) async fn show(
     State(console): State<Console>,
     Path(id): Path<String>,
 ) -> Result<Json<Event>, Problem> {
-    let id: EventId = id.parse().map_err(|error: event::id::InvalidEventId| {
-        Problem::of(Code::BadEventId, error.to_string()).value("id", id.as_str())
-    })?;
+    let id: EventId = id.parse().map_err(|_| Problem::of(BAD_ID).value("id", id.as_str()))?;
     let event = asked(move || console.events.get(id)).await?;
-    let none =
-        || Problem::of(Code::NoSuchEvent, format!("there is no event {id}")).value("id", id.to_string());
+    let none = || Problem::of(NO_SUCH_EVENT).value("id", id.to_string());
     event.map(Json).ok_or_else(none)
 }
 

@@ -1,4 +1,4 @@
-//! `/api/filters`: filters that users have saved, for themselves or for all.
+//! `/api/filters`: saved filters, private or shared.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,14 +11,57 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::identity;
 use crate::access::{Identity, Role, Viewer};
 use crate::events::Parameters;
 use crate::openapi::Failure;
-use crate::{Code, Console, Input, Problem};
+use crate::{Console, Input, Problem};
+use finding::{ProblemCode, table};
 
-/// Filters that one user may have; one more is refused.
+table! {
+    /// The error answers of saved filters.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// The name of a filter has 1 to {max} characters.
+        pub(crate) BAD_NAME = ProblemCode::new(
+            "filters.bad_name",
+            422,
+            "The name of a filter has 1 to {max} characters.",
+            "フィルターの名前は 1〜{max} 文字で入力してください。",
+        );
+        /// The query of a filter has at most {max} bytes.
+        pub(crate) TOO_LONG = ProblemCode::new(
+            "filters.too_long",
+            422,
+            "The query of a filter has at most {max} bytes.",
+            "フィルターは {max} バイトまでです。",
+        );
+        /// A user can save {max} filters, and all users together {all}.
+        pub(crate) TOO_MANY = ProblemCode::new(
+            "filters.too_many",
+            422,
+            "A user can save {max} filters, and all users together {all}.",
+            "フィルターはユーザーごとに {max} 個、全体で {all} 個までです。",
+        );
+        /// There is no filter {id}.
+        pub(crate) NO_SUCH_FILTER = ProblemCode::new(
+            "filters.no_such_filter",
+            404,
+            "There is no filter {id}.",
+            "フィルター {id} は存在しません。",
+        );
+        /// This filter belongs to {user}.
+        pub(crate) OF_OTHER_USER = ProblemCode::new(
+            "filters.of_other_user",
+            403,
+            "This filter belongs to {user}.",
+            "このフィルターは {user} のものです。",
+        );
+    }
+}
+
+/// Filters of one user; more are refused.
 const MAX_FILTERS: usize = 200;
-/// Filters of all users.
+/// Filters of all users; more are refused.
 const MAX_ALL: usize = 2000;
 /// Characters of a name; a longer one is refused.
 const MAX_NAME: usize = 100;
@@ -31,18 +74,18 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list, save)).routes(routes!(delete))
 }
 
-/// A filter that a user has saved.
+/// A saved filter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SavedFilter {
-    /// Its number.
+    /// Id.
     pub id: u64,
-    /// What the user calls it.
+    /// Name.
     pub name: String,
     /// The query string of `/api/events`, without `before` and `limit`.
     pub query: String,
-    /// Whether all users see it.
+    /// Whether it is shared with all users.
     pub shared: bool,
-    /// Who saved it.
+    /// Name of the user who saved it.
     pub owner: String,
 }
 
@@ -50,43 +93,43 @@ pub struct SavedFilter {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewFilter {
-    /// What to call it, up to 100 characters.
+    /// Name, up to 100 characters.
     pub name: String,
     /// The query string of `/api/events`, without `before` and `limit`; up to 4,096 bytes. `since` and `until` may also be
     /// spans back from now: `2h`, `7d` (s, m, h or d).
     pub query: String,
-    /// Whether all users are to see it; takes an analyst.
+    /// Whether to share it with all users; only analysts and owners may.
     #[serde(default)]
     pub shared: bool,
 }
 
-/// The filters that one user sees.
+/// The filters of a user.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Filters {
     /// By name.
     pub filters: Vec<SavedFilter>,
 }
 
-/// All saved filters, in a JSON file of mode 0600 that each change replaces as a whole.
+/// All saved filters. Each change replaces their JSON file (mode 0600) as a whole.
 #[derive(Debug, Default)]
 pub struct Saved {
-    /// None: only in memory.
+    /// Path of the file; none: in memory only.
     path: Option<PathBuf>,
     list: Mutex<List>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct List {
-    /// The number of the next one: numbers are not used again.
+    /// Id of the next filter: ids are not reused.
     next: u64,
     filters: Vec<SavedFilter>,
 }
 
 impl Saved {
-    /// What the file holds; nothing where there is none yet.
+    /// Reads the file, if it exists.
     ///
     /// # Errors
-    /// Why the file cannot be read, with its path.
+    /// The reason why the file cannot be read, with its path.
     pub fn open(path: &Path) -> Result<Self, String> {
         use std::io::Read;
         let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
@@ -109,7 +152,7 @@ impl Saved {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Those that this user sees.
+    /// Returns the filters that a user sees.
     fn of(&self, user: &str) -> Vec<SavedFilter> {
         let mut filters = self.list().filters.clone();
         filters.retain(|filter| filter.shared || filter.owner == user);
@@ -121,10 +164,7 @@ impl Saved {
         let mut list = self.list();
         let own = list.filters.iter().filter(|filter| filter.owner == owner).count();
         if own >= MAX_FILTERS || list.filters.len() >= MAX_ALL {
-            let what = format!("no more than {MAX_FILTERS} filters of a user and {MAX_ALL} in all are kept");
-            return Err(Problem::of(Code::TooManyFilters, what)
-                .value("max", MAX_FILTERS)
-                .value("all", MAX_ALL));
+            return Err(Problem::of(TOO_MANY).value("max", MAX_FILTERS).value("all", MAX_ALL));
         }
         let mut changed = list.clone();
         changed.next += 1;
@@ -136,7 +176,7 @@ impl Saved {
         Ok(filter)
     }
 
-    /// A user deletes his own; an owner those that all see, too.
+    /// Deletes a filter of the user; owners can also delete shared ones.
     fn remove(&self, id: u64, identity: &Identity) -> Result<(), Problem> {
         let mut list = self.list();
         let may = |filter: &SavedFilter| {
@@ -146,13 +186,10 @@ impl Saved {
             |filter: &&SavedFilter| filter.id == id && (filter.shared || filter.owner == identity.user);
         match list.filters.iter().find(seen) {
             None => {
-                return Err(
-                    Problem::of(Code::NoSuchFilter, format!("there is no filter {id}")).value("id", id)
-                );
+                return Err(Problem::of(NO_SUCH_FILTER).value("id", id));
             }
             Some(filter) if !may(filter) => {
-                let what = format!("this filter is {}'s", filter.owner);
-                return Err(Problem::of(Code::FilterOfOther, what).value("user", filter.owner.as_str()));
+                return Err(Problem::of(OF_OTHER_USER).value("user", filter.owner.as_str()));
             }
             Some(_) => {}
         }
@@ -171,7 +208,7 @@ impl Saved {
     }
 }
 
-/// The saved filters: one's own and those that are shared
+/// List the own and the shared filters
 #[utoipa::path(
     get,
     path = "/api/filters",
@@ -192,8 +229,8 @@ async fn list(viewer: Viewer, State(console): State<Console>) -> Json<Filters> {
     request_body = NewFilter,
     responses(
         (status = 201, body = SavedFilter),
-        (status = 400, body = Failure, description = "The query is no filter"),
-        (status = 403, body = Failure, description = "Sharing takes an analyst"),
+        (status = 400, body = Failure, description = "The query is not a filter"),
+        (status = 403, body = Failure, description = "Only analysts and owners can share filters"),
         (status = 422, body = Failure, description = "Too many filters, or a name that is empty or too long")
     )
 )]
@@ -203,8 +240,7 @@ async fn save(
     Input(new): Input<NewFilter>,
 ) -> Result<(StatusCode, Json<SavedFilter>), Problem> {
     if new.shared && viewer.role < Role::Analyst {
-        let problem = Problem::of(Code::RoleNeeded, "sharing a filter takes the role analyst");
-        return Err(problem.value("role", Role::Analyst.as_str()));
+        return Err(identity::role_needed(Role::Analyst));
     }
     let new = checked(new)?;
     let user = viewer.user.clone();
@@ -216,7 +252,7 @@ async fn save(
 
 /// Delete a saved filter
 ///
-/// One's own; an owner may delete shared ones, too.
+/// Users delete their own filters; owners can also delete shared ones.
 #[utoipa::path(
     delete,
     path = "/api/filters/{id}",
@@ -225,8 +261,8 @@ async fn save(
     params(("id" = u64, Path)),
     responses(
         (status = 204),
-        (status = 403, body = Failure, description = "It is another user's"),
-        (status = 404, body = Failure, description = "There is none of this id")
+        (status = 403, body = Failure, description = "The filter belongs to another user"),
+        (status = 404, body = Failure, description = "There is no such id")
     )
 )]
 async fn delete(
@@ -244,13 +280,11 @@ async fn delete(
 fn checked(mut new: NewFilter) -> Result<NewFilter, Problem> {
     new.name = new.name.trim().to_owned();
     if new.name.is_empty() || new.name.chars().count() > MAX_NAME {
-        let what = format!("name: from 1 to {MAX_NAME} characters");
-        return Err(Problem::of(Code::BadFilterName, what).value("max", MAX_NAME));
+        return Err(Problem::of(BAD_NAME).value("max", MAX_NAME));
     }
     new.query = new.query.trim_start_matches('?').to_owned();
     if new.query.len() > MAX_QUERY {
-        let what = format!("query: longer than {MAX_QUERY} bytes");
-        return Err(Problem::of(Code::FilterTooLong, what).value("max", MAX_QUERY));
+        return Err(Problem::of(TOO_LONG).value("max", MAX_QUERY));
     }
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, format!("query: {what}"));
     let uri: Uri = format!("/?{}", new.query).parse().map_err(|_| bad("not a query string".to_owned()))?;
@@ -267,8 +301,8 @@ fn checked(mut new: NewFilter) -> Result<NewFilter, Problem> {
     Ok(new)
 }
 
-/// Whether a time is told as a span back from now, such as `2h` or `!7d`. Who applies the filter makes a time of it: a saved
-/// filter would otherwise grow old.
+/// Whether a time is relative to now, such as `2h` or `!7d`. It becomes a time when a client applies the filter, so that a saved
+/// filter stays current.
 fn is_span(value: &str) -> bool {
     let span = value.strip_prefix('!').unwrap_or(value);
     let digits = span.strip_suffix(['s', 'm', 'h', 'd']).unwrap_or_default();

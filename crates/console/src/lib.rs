@@ -1,15 +1,14 @@
-//! The owner's side over HTTP: health, metrics and a small JSON API of events.
+//! The owner's interface over HTTP: the page, the JSON API, health and metrics.
 //!
-//! It does not take part in serving the gate's clients. It listens on loopback unless its owner says otherwise, and answers
-//! only requests whose Host is a loopback name, an IP address or its own name, so that no web page can reach it by rebinding
-//! a name (DNS rebinding). Who may ask what is [`access`]'s.
+//! It does not serve the gate's clients. It listens on loopback by default, and answers only requests whose Host is a loopback name,
+//! an IP address or its own name, which prevents DNS rebinding. [`access`] decides who may do what.
 //!
 //! | path | answer |
 //! |---|---|
 //! | `GET /healthz` | [`Health`] as JSON, always 200 while the process serves; `status` is `ok` or `degraded` |
-//! | `GET /metrics` | Prometheus' text format; to this machine, and to whoever may read |
+//! | `GET /metrics` | metrics in OpenMetrics' text format, for this machine and for users who may read |
 //! | `POST /api/findings/acknowledge` | acknowledges findings that do not pass by themselves |
-//! | `GET /api/openapi.json` | the description of all these, as OpenAPI 3.1; docs/reference/openapi.json is the same |
+//! | `GET /api/openapi.json` | the API's description, OpenAPI 3.1; the same as docs/reference/openapi.json |
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
 //! | `GET /api/count` | how many events a filter takes, or a part of that with where to go on |
@@ -17,10 +16,10 @@
 //! | `GET /api/incidents` | events that belong together |
 //! | `GET /api/live` | events as they come ([`live`]) |
 //! | `/api/filters` | filters that users have saved ([`filters`]) |
-//! | `GET /api/notices`, `POST /api/notices/{channel}/test` | how the channels of notices fare; trying one |
+//! | `GET /api/notices`, `POST /api/notices/{channel}/test` | the state of the notification channels; a test notification |
 //! | `/api/rules`, `/api/exclusions`, `/api/history`, `/api/replays`, `/api/learning` | see [`tuning_api`] |
 //! | `/api/session`, `/api/setup`, `/api/account`, `/api/users`, `/api/audit` | [`access`] |
-//! | `GET` of anything else | the program for the browser; links in notices lead to its `/events/{id}` |
+//! | `GET` of anything else | the page; links in notifications lead to its `/events/{id}` |
 //!
 //! What other sensors report comes in by [`receiver`], on a listener of its own.
 //!
@@ -65,15 +64,56 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use finding::{AuditAction, ProblemCode};
 use utoipa_axum::router::OpenApiRouter;
 
 pub use looking::Looking;
 pub use notices::{NoNotices, Notices, Tested};
-pub use problem::{Code, Input, Problem};
+pub use problem::{Input, Problem};
 pub use state::{Health, Status};
 
 /// The tables of findings of this crate.
-pub const FINDINGS: &[&[finding::Declaration]] = &[state::FINDINGS, access::FINDINGS, receiver::FINDINGS];
+pub const FINDINGS: &[&[finding::Declaration]] = &[state::FINDINGS, access::FINDINGS];
+
+/// The tables of error answers of this crate.
+pub const PROBLEMS: &[&[ProblemCode]] = &[
+    problem::PROBLEMS,
+    pages::PROBLEMS,
+    access::PROBLEMS,
+    access::guard::PROBLEMS,
+    access::identity::PROBLEMS,
+    access::password::PROBLEMS,
+    access::second_factor::PROBLEMS,
+    access::passkeys::PROBLEMS,
+    access::tokens::PROBLEMS,
+    access::users::PROBLEMS,
+    access::api::account::PROBLEMS,
+    access::api::session::PROBLEMS,
+    access::api::setup::PROBLEMS,
+    notices::PROBLEMS,
+    events::PROBLEMS,
+    live::PROBLEMS,
+    filters::PROBLEMS,
+    tuning_api::PROBLEMS,
+];
+
+/// The tables of audit actions of this crate.
+pub const ACTIONS: &[&[AuditAction]] = &[
+    access::audit::ACTIONS,
+    access::links::ACTIONS,
+    access::tokens::ACTIONS,
+    access::api::account::ACTIONS,
+    access::api::passkey::ACTIONS,
+    access::api::session::ACTIONS,
+    access::api::setup::ACTIONS,
+    access::api::totp::ACTIONS,
+    access::api::user::ACTIONS,
+    state::ACTIONS,
+    notices::ACTIONS,
+    tuning_api::exclusions::ACTIONS,
+    tuning_api::history::ACTIONS,
+    tuning_api::learning::ACTIONS,
+];
 
 /// What the console shows; the functions are asked for each request.
 #[derive(Clone)]
@@ -84,6 +124,8 @@ pub struct Console {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Acknowledges the findings that do not pass by themselves. Returns one line for each, or why it cannot. May block.
     pub acknowledge: Arc<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>,
+    /// The tables of actions that the audit trail may name.
+    pub actions: Arc<[&'static [AuditAction]]>,
     /// Who may use it.
     pub access: Arc<access::Access>,
     /// The events.
@@ -107,6 +149,7 @@ impl Console {
         Self {
             access,
             health: Arc::new(Health::default),
+            actions: ACTIONS.into(),
             metrics: Arc::new(String::new),
             acknowledge: Arc::new(|| Ok(Vec::new())),
             events,
@@ -146,6 +189,7 @@ fn router(console: Console) -> Router {
         .fallback(pages::serve)
         .layer(axum::middleware::from_fn(serve::whole_body))
         .layer(axum::middleware::from_fn_with_state(console.clone(), access::guard::guard))
+        .layer(axum::middleware::from_fn(problem::in_language))
         .with_state(console)
 }
 

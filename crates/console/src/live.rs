@@ -27,7 +27,21 @@ use utoipa_axum::routes;
 use crate::access::{Viewer, identify};
 use crate::events::{Asked, Parameters, asked, query};
 use crate::openapi::Failure;
-use crate::{Code, Console, Problem};
+use crate::{Console, Problem};
+use finding::{ProblemCode, table};
+
+table! {
+    /// The error answers of the live view.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// Too many live views are open.
+        pub(crate) TOO_MANY_TAILS = ProblemCode::new(
+            "events.too_many_tails",
+            503,
+            "Too many live views are open.",
+            "ライブ表示が同時に開かれすぎています。",
+        );
+    }
+}
 
 /// Streams at one time; whoever comes then is refused.
 const MAX_STREAMS: usize = 32;
@@ -177,8 +191,7 @@ async fn live(
     };
     let shared = &console.live.0;
     let Ok(room) = Arc::clone(&shared.room).try_acquire_owned() else {
-        let what = "too many live tails are open at one time";
-        return Err(Problem::of(Code::TooManyTails, what));
+        return Err(Problem::of(TOO_MANY_TAILS));
     };
     let (receiver, position) = console.live.subscribe(&console.events).await?;
     let stream = Tail {

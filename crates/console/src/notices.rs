@@ -1,4 +1,4 @@
-//! `/api/notices`: how the channels of notices fare, and trying them.
+//! `/api/notices`: the state of the notification channels, and test notifications.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,23 +10,45 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Analyst, AuditAction, Viewer};
+use crate::access::{Analyst, Viewer};
 use crate::openapi::Failure;
-use crate::{Code, Console, Problem};
+use crate::{Console, Problem};
+use finding::{AuditAction, ProblemCode, table};
+
+table! {
+    /// The error answers of notifications.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// There is no such channel.
+        pub(crate) NO_SUCH_CHANNEL = ProblemCode::new(
+            "notifications.no_such_channel",
+            404,
+            "There is no such channel.",
+            "この通知先は存在しません。",
+        );
+    }
+}
+
+table! {
+    /// The actions of notifications.
+    pub(crate) ACTIONS: AuditAction {
+        /// Channel tested.
+        pub(crate) CHANNEL_TESTED = AuditAction::new("notifications.channel_tested", "channel tested", "通知先をテスト");
+    }
+}
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(test))
 }
 
-/// What becomes of a test notice: none where there is no such channel, else why it was not delivered.
+/// Result of a test notification: none if there is no such channel, an error if it was not delivered.
 pub type Tested<'a> = Pin<Box<dyn Future<Output = Option<Result<(), String>>> + Send + 'a>>;
 
-/// The channels of notices, as the console needs them.
+/// The notification channels, as the console needs them.
 pub trait Notices: Send + Sync {
-    /// How they fare.
+    /// Returns the state of the channels.
     fn status(&self) -> notify::Status;
 
-    /// Sends a test notice by one of them at once.
+    /// Sends a test notification by a channel immediately.
     fn test<'a>(&'a self, channel: &'a str) -> Tested<'a>;
 }
 
@@ -44,7 +66,7 @@ impl Notices for NoNotices {
     }
 }
 
-/// How the channels of notices fare
+/// Get the state of the notification channels
 #[utoipa::path(
     get,
     path = "/api/notices",
@@ -56,16 +78,16 @@ async fn list(_: Viewer, State(console): State<Console>) -> Json<notify::Status>
     Json(console.notices.status())
 }
 
-/// What became of a test notice.
+/// Result of a test notification.
 #[derive(Serialize, ToSchema)]
 struct TestAnswer {
     /// Whether it was delivered.
     ok: bool,
-    /// Why not; else that it was.
+    /// The channel's answer, or the error.
     answer: String,
 }
 
-/// Send a test notice by a channel, whatever waits and whether or not it is quiet
+/// Send a test notification, ahead of the queue and even in quiet hours
 #[utoipa::path(
     post,
     path = "/api/notices/{channel}/test",
@@ -84,11 +106,11 @@ async fn test(
     Path(channel): Path<String>,
 ) -> Result<Json<TestAnswer>, Problem> {
     let tested = console.notices.test(&channel).await;
-    let tested = tested.ok_or_else(|| Problem::of(Code::NoSuchChannel, "there is no such channel"))?;
+    let tested = tested.ok_or_else(|| Problem::of(NO_SUCH_CHANNEL))?;
     let answer = match tested {
         Ok(()) => TestAnswer { ok: true, answer: "delivered".to_owned() },
         Err(why) => TestAnswer { ok: false, answer: why },
     };
-    console.audit(&who, AuditAction::NoticeTested, format!("{channel}: {}", answer.answer)).await;
+    console.audit(&who, CHANNEL_TESTED, format!("{channel}: {}", answer.answer)).await;
     Ok(Json(answer))
 }

@@ -137,11 +137,11 @@ pub(crate) fn answer(document: &str) -> Response {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
 pub struct Failure {
-    /// What is wrong, for people, in English.
+    /// What is wrong, for people: in Japanese where `Accept-Language` prefers it, else in English.
     pub error: String,
-    /// What kind of problem it is.
-    pub code: crate::problem::Code,
-    /// What `error` names, by name: `{"role": "owner"}`. Texts and numbers; where there are any.
+    /// Namespaced word for what is wrong: `events.no_such_event`. docs/reference/codes.md lists all; codes may be added.
+    pub code: String,
+    /// Values that the text names: `{"role": "owner"}`. Texts and numbers; missing where the text names none.
     #[schema(required = false)]
     pub values: serde_json::Map<String, serde_json::Value>,
 }
@@ -261,7 +261,7 @@ mod tests {
             }
         };
         let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let mut folders: Vec<_> = ["console", "tuning", "event", "store", "notify"]
+        let mut folders: Vec<_> = ["console", "tuning", "event", "finding", "store", "notify"]
             .map(|name| crates.join(name).join("src"))
             .into();
         while let Some(folder) = folders.pop() {

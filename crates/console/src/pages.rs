@@ -6,7 +6,28 @@
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::{Code, Problem};
+use crate::Problem;
+use finding::{ProblemCode, table};
+
+table! {
+    /// The error answers of the pages.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// There is nothing here.
+        pub(crate) NOTHING_HERE = ProblemCode::new(
+            "page.nothing_here",
+            404,
+            "There is nothing here.",
+            "ここには何もありません。",
+        );
+        /// This monban was built without the console page.
+        pub(crate) NOT_BUILT = ProblemCode::new(
+            "page.not_built",
+            503,
+            "This monban was built without the console page. The API works; `make` builds monban with the page.",
+            "この monban は画面なしでビルドされています。API は利用できます。`make` で画面付きの monban をビルドできます。",
+        );
+    }
+}
 
 /// An embedded file.
 struct Asset {
@@ -48,14 +69,12 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
 }
 
 fn nothing() -> Response {
-    Problem::of(Code::NothingHere, "there is nothing here").into_response()
+    Problem::of(NOTHING_HERE).into_response()
 }
 
 fn index(page: Option<&'static [u8]>) -> Response {
     let Some(page) = page else {
-        let what =
-            "this monban was built without its page: run `make web`, then build it again; the API is here";
-        return Problem::of(Code::WithoutPage, what).into_response();
+        return Problem::of(NOT_BUILT).into_response();
     };
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

@@ -1,25 +1,25 @@
-//! Takes what ModSecurity of other machines reports: `PUT /rpc/auditLogReceiver`, as mlogc speaks it.
+//! Receives audit log entries of ModSecurity on other machines: `PUT /rpc/auditLogReceiver`, mlogc's protocol.
 //!
-//! A router and a listener of their own, apart from the owner's pages, because sensors are elsewhere while the console stays
-//! on loopback. Every request names its sensor (HTTP Basic); the sensor's name is the `node` of its events.
+//! The receiver has its own router and listener, because sensors are on other machines while the console stays on loopback. Every
+//! request names its sensor (HTTP Basic). The sensor's name is the `node` of its events.
 //!
 //! | answer | when | what mlogc does |
 //! |---|---|---|
 //! | 200 | the event is safe: in the journal, and synced to disk | deletes its file |
-//! | 409 | the event is there already | forgets the entry and leaves its file |
-//! | 400 | the body is not what `X-Content-Hash` promises, or that is no hash; or there is neither an entry nor a summary of one | keeps it, tries again |
+//! | 409 | the event is already stored | forgets the entry and leaves its file |
+//! | 400 | the body does not match `X-Content-Hash`, or that is not a hash; or the request has neither an entry nor a summary | keeps it, tries again |
 //! | 401 | unknown sensor or wrong password | keeps it, tries again |
-//! | 408 | the body did not come whole, or not in time | keeps it, tries again |
+//! | 408 | the body is incomplete or too slow | keeps it, tries again |
 //! | 413 | the body is longer than [`MAX_BODY_BYTES`] | keeps it, tries again |
-//! | 429 | more events a second than the sensor may send; `Retry-After` | keeps it, tries again |
-//! | 503 | the journal does not take it, or too many bytes are under way; `Retry-After` | keeps it, tries again |
+//! | 429 | the sensor sends more events a second than it may; `Retry-After` | keeps it, tries again |
+//! | 503 | the journal cannot be written, or too many bytes are in transit; `Retry-After` | keeps it, tries again |
 //!
-//! An entry that was damaged before it came here (its hash is right) becomes an event all the same: of what can be read of it,
-//! else of the summary that mlogc sends along, and its `reason` says what was wrong. Refusing it would make mlogc send it
-//! forever. Whole, damaged or as a summary, it is the same event and stored once: see [`entry`].
+//! An entry that was damaged before mlogc sent it (its hash is right) still becomes an event: from its readable part, else from the
+//! summary that mlogc sends along. Its `reason` names the damage. If the receiver refused it, mlogc would send it forever. The
+//! entry is stored once, whether it arrives whole, damaged or as a summary: see [`entry`].
 //!
-//! libmodsecurity 3 with `SecAuditLogType HTTPS` posts JSON without a hash to the same address; that is taken, too. What a
-//! sensor sends at the same time is written to the journal with one write and one disk sync.
+//! libmodsecurity 3 with `SecAuditLogType HTTPS` posts JSON without a hash to the same address; the receiver takes that, too.
+//! Events that arrive at the same time share one write to the journal and one disk sync.
 
 mod committer;
 mod entry;
@@ -51,18 +51,18 @@ use entry::Sent;
 use refusals::Refusals;
 pub use sensors::{InvalidHash, Password, Sensor};
 
-/// Where mlogc sends to.
+/// The path that mlogc sends to.
 pub const PATH: &str = "/rpc/auditLogReceiver";
-/// Bytes of a request's body: as much as the reader of audit logs takes as one entry.
+/// Bytes of a request's body: the limit of the audit log reader for one entry.
 pub const MAX_BODY_BYTES: usize = event::limits::MAX_AUDIT_ENTRY_BYTES;
-/// Bytes of all bodies that are under way; further requests wait, [`BODY_TIMEOUT`] at most.
+/// Bytes of all bodies in transit. Further requests wait, at most [`BODY_TIMEOUT`].
 pub const MAX_BYTES_UNDER_WAY: usize = 4 * MAX_BODY_BYTES;
 /// How long a body may take.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a wrong password waits for its answer.
+/// Delay of the answer to a wrong password.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(500);
 
-/// Takes events of sensors. Cheap to clone.
+/// The receiver of sensors' events. Cheap to clone.
 #[derive(Clone)]
 pub struct Receiver(Arc<Inner>);
 
@@ -75,7 +75,7 @@ impl std::fmt::Debug for Receiver {
 struct Inner {
     settings: RwLock<Arc<Settings>>,
     committer: Committer,
-    /// One permit is a kibibyte of body.
+    /// Room for bodies; one permit is 1 KiB.
     room: Semaphore,
     body_timeout: Duration,
     counts: Counts,
@@ -95,16 +95,16 @@ struct Counts {
     refused: AtomicU64,
 }
 
-/// What became of the requests since the start.
+/// Counts of requests since the start, by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Received {
     /// Events stored.
     pub new: u64,
-    /// Events that were there already.
+    /// Events that were already stored.
     pub known: u64,
-    /// Events of entries that were damaged; among the new ones.
+    /// Events of damaged entries, which count as new, too.
     pub unreadable: u64,
-    /// Requests that got another answer than 200 and 409.
+    /// Requests answered with another status than 200 and 409.
     pub refused: u64,
 }
 
@@ -112,7 +112,7 @@ impl Receiver {
     /// Starts the thread that writes the journal.
     ///
     /// # Errors
-    /// Those of starting a thread.
+    /// The thread cannot be started.
     pub fn start(intake: Arc<Intake>, sensors: Vec<Sensor>, redactor: Redactor) -> std::io::Result<Self> {
         Self::start_with(intake, sensors, redactor, BODY_TIMEOUT)
     }
@@ -133,13 +133,13 @@ impl Receiver {
         })))
     }
 
-    /// Goes on with other sensors.
+    /// Replaces the sensors.
     pub fn replace(&self, sensors: Vec<Sensor>, redactor: Redactor) {
         let settings = Arc::new(Settings::new(sensors, redactor));
         *self.0.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
-    /// What became of the requests so far.
+    /// Returns the counts of requests.
     pub fn received(&self) -> Received {
         let Counts { new, known, unreadable, refused } = &self.0.counts;
         let [new, known, unreadable, refused] =
@@ -147,7 +147,7 @@ impl Receiver {
         Received { new, known, unreadable, refused }
     }
 
-    /// What is wrong.
+    /// Returns what is wrong.
     pub fn findings(&self) -> Vec<Finding> {
         let failing = self.0.refusals.failing(Instant::now());
         failing.map(|why| REFUSES.finding("receiver").with("why", why)).into_iter().collect()
@@ -164,10 +164,10 @@ impl Settings {
     }
 }
 
-/// Serves until `stop` is done, then lets running requests end.
+/// Serves until `stop` completes, then waits for running requests.
 ///
 /// # Errors
-/// Those of the socket.
+/// The socket fails.
 pub async fn serve(
     listener: tokio::net::TcpListener,
     tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
@@ -214,7 +214,7 @@ async fn receive(State(receiver): State<Receiver>, request: Request<Body>) -> Re
     }
 }
 
-/// Why an event was not taken.
+/// Reason why an event was refused.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error("unknown sensor or wrong password")]
@@ -273,7 +273,7 @@ impl IntoResponse for Refusal {
             }
             _ => {}
         }
-        // What of the body has not been read is not read any more.
+        // The rest of the body stays unread.
         if matches!(
             status,
             StatusCode::UNAUTHORIZED | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT

@@ -1,4 +1,4 @@
-//! The listeners of console and receiver: HTTP/1.1, plain or within TLS, with limits on connections and time.
+//! The listener of console and receiver: HTTP/1.1 with or without TLS, with limits on connections and time.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -22,31 +22,31 @@ use tokio_rustls::rustls::ServerConfig;
 
 use crate::Problem;
 
-/// Connections at one time, of each listener; further ones wait. An mlogc keeps ten, a browser six.
+/// Open connections of a listener; further ones wait. An mlogc keeps ten, a browser six.
 const MAX_CONNECTIONS: usize = 512;
-/// Connections of one client (an IPv6 one: a /64); further ones are closed at once. Those of this machine and of trusted proxies
-/// do not count: a proxy in front of the console comes with everybody's.
+/// Open connections of one client (IPv6: a /64); further ones are closed. Connections from this machine and from trusted proxies
+/// do not count, because they carry many clients.
 const MAX_OF_CLIENT: usize = 64;
-/// How long a request's head, and the quiet time before it, may take; clients connect again when they need to.
+/// Time limit for a request's head and the idle time before it. Clients reconnect when they need to.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-/// The same, of connections that come while more than half of all are taken.
+/// The same limit for connections that arrive while more than half of all are in use.
 const BUSY_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the body of a request to the console may take.
+/// Time limit for the body of a request to the console.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of the body of a request to the console; beyond it 413.
 const MAX_BODY_BYTES: usize = 128 * 1024;
-/// How long a TLS handshake may take.
+/// Time limit for a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of a request's head and what is read ahead.
+/// Bytes of the read buffer, which holds a request's head.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// How long running requests may take to end.
+/// Time that running requests get at the end.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 
-/// Serves until `stop` is done, then lets running requests end. Handlers find the peer as [`ConnectInfo`]. `is_shared` tells
-/// whether a peer comes with everybody's connections.
+/// Serves until `stop` completes, then waits for running requests. Handlers find the peer as [`ConnectInfo`]. `is_shared` says
+/// whether a peer is a proxy that carries many clients.
 ///
 /// # Errors
-/// Those of the socket.
+/// The socket fails.
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
@@ -66,7 +66,7 @@ pub(crate) async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(_) => {
-                    // Out of descriptors, most likely: others have to end first.
+                    // Probably out of descriptors: other connections must end first.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
@@ -75,7 +75,7 @@ pub(crate) async fn serve(
         let Some(place) = clients.enter(peer.ip(), is_shared(peer.ip())) else { continue };
         let busy = room.available_permits() < MAX_CONNECTIONS / 2;
         let head_timeout = if busy { BUSY_HEAD_TIMEOUT } else { HEAD_TIMEOUT };
-        // Answers are small and clients wait for each.
+        // Answers are small, and clients wait for each.
         let _ = stream.set_nodelay(true);
         let (tls, stopped) = (tls.clone(), stopped.clone());
         let router = router.clone().layer(Extension(ConnectInfo(peer)));
@@ -92,7 +92,7 @@ pub(crate) async fn serve(
             drop((permit, place));
         });
     }
-    // All connections have seen it, or are gone.
+    // All connections have seen it, or are closed.
     let _ = stopping.send(true);
     drop(stopped);
     let _ = tokio::time::timeout(STOP_DEADLINE, stopping.closed()).await;
@@ -109,9 +109,9 @@ async fn connection(
     builder.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(BUFFER_BYTES);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
-    // Whoever is at the other end notices what went wrong with the connection by himself.
+    // The client notices a broken connection itself.
     let stop = async {
-        // An error says that the listener is gone, which is the same.
+        // An error means that the listener is gone, which ends the connection, too.
         drop(stopped.wait_for(|stopped| *stopped).await);
     };
     tokio::select! {
@@ -121,18 +121,18 @@ async fn connection(
     let _ = connection.await;
 }
 
-/// How many connections each client has.
+/// Open connections by client.
 #[derive(Clone, Default)]
 struct Clients(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
-/// A connection of a client; counted until it is dropped.
+/// A counted connection of a client. Dropping it ends the count.
 struct Place {
     clients: Clients,
     client: IpAddr,
 }
 
 impl Clients {
-    /// None where the client has enough.
+    /// Counts a connection; none at the client's limit.
     fn enter(&self, address: IpAddr, is_shared: bool) -> Option<Place> {
         let address = address.to_canonical();
         let client = match address {
@@ -161,14 +161,14 @@ impl Drop for Place {
     }
 }
 
-/// Reads the body before the request goes on, so that it has a limit in time as well as in length.
+/// Reads the whole body before the handler runs, so that it has a limit in time and in length.
 pub(crate) async fn whole_body(request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
     let (head, body) = request.into_parts();
     let refused = |status: StatusCode, error: String| {
-        // what of the body is still to come is not read any more
+        // the rest of the body stays unread
         ([(header::CONNECTION, "close")], Problem::new(status, error)).into_response()
     };
     match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {

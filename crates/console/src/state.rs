@@ -12,11 +12,19 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::AuditAction;
 use crate::access::credentials::is_local;
 use crate::access::identity::{Owner, identify};
 use crate::openapi::Failure;
 use crate::{Console, Problem};
+use finding::AuditAction;
+
+table! {
+    /// The actions of findings.
+    pub(crate) ACTIONS: AuditAction {
+        /// Findings acknowledged.
+        pub(crate) ACKNOWLEDGED = AuditAction::new("console.findings_acknowledged", "findings acknowledged", "問題を確認済みに変更");
+    }
+}
 
 /// The state of the daemon.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
@@ -97,7 +105,7 @@ async fn acknowledge(who: Owner, State(console): State<Console>) -> Result<Json<
     let done = tokio::task::spawn_blocking(move || acknowledge()).await;
     let acknowledged = done.map_err(|error| unavailable(error.to_string()))?.map_err(unavailable)?;
     if !acknowledged.is_empty() {
-        console.audit(&who, AuditAction::FindingsAcknowledged, acknowledged.join("; ")).await;
+        console.audit(&who, ACKNOWLEDGED, acknowledged.join("; ")).await;
     }
     Ok(Json(Acknowledged { acknowledged }))
 }

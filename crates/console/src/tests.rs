@@ -93,7 +93,7 @@ async fn answers() {
         ("/api/events?limit=1", 200, &[&ids[2], "\"next\":\""], &[&ids[0], &ids[1]]),
         (&page, 200, &[&ids[0], &ids[1], "\"next\":null"], &[&ids[2]]),
         (&one, 200, &[&ids[1], "\"v\":2"], &[]),
-        ("/api/events/01KYD00000000000000000000Z", 404, &["there is no event"], &[]),
+        ("/api/events/01KYD00000000000000000000Z", 404, &["There is no event"], &[]),
         ("/api/events/nonsense", 400, &["error"], &[]),
         ("/api/events?client=nonsense", 400, &["client:"], &[]),
         ("/api/events?since=yesterday", 400, &["since:"], &[]),

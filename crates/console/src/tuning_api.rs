@@ -17,66 +17,162 @@ pub mod learning;
 pub mod proposals;
 pub mod replays;
 
-use std::collections::BTreeMap;
-
 use axum::http::StatusCode;
+use finding::text::Language;
+use finding::{ProblemCode, Translated, table};
 use serde::Serialize;
 use tuning::{ExclusionWarning, PreviewedRule, Refused, TuningError};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Code, Console, Problem};
+use crate::{Console, Problem};
 
-/// Reason why an exclusion cannot be made, for programs and for pages in other languages than English.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+table! {
+    /// The error answers of tuning.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// Somebody else has changed the exclusions.
+        pub(crate) EXCLUSIONS_CHANGED = ProblemCode::new(
+            "tuning.exclusions_changed",
+            409,
+            "Somebody else has changed the exclusions. Check them and try again.",
+            "他のユーザーが除外を変更しました。内容を確認し直してください。",
+        );
+        /// Rule {rule} cannot be excluded: nothing would be blocked without it.
+        pub(crate) RULE_BLOCKS = ProblemCode::new(
+            "tuning.rule_blocks",
+            422,
+            "Rule {rule} cannot be excluded: nothing would be blocked without it.",
+            "ルール {rule} は除外できません。外すと何も遮断されなくなります。",
+        );
+        /// Rule {rule} is an exclusion itself.
+        pub(crate) RULE_IS_EXCLUSION = ProblemCode::new(
+            "tuning.rule_is_exclusion",
+            422,
+            "Rule {rule} is an exclusion itself. Remove it if you do not need it.",
+            "ルール {rule} は除外そのものです。不要なら削除してください。",
+        );
+        /// A rule without an id cannot be excluded.
+        pub(crate) RULE_WITHOUT_ID = ProblemCode::new(
+            "tuning.rule_without_id",
+            422,
+            "A rule without an id cannot be excluded.",
+            "ID のないルールは除外できません。",
+        );
+        /// “{site}” is neither a site nor a host name.
+        pub(crate) NO_SITE_OR_HOST = ProblemCode::new(
+            "tuning.no_site_or_host",
+            422,
+            "“{site}” is neither a site nor a host name.",
+            "「{site}」はサイトの名前でもホスト名でもありません。",
+        );
+        /// No rule can name the path “{path}”.
+        pub(crate) PATH_NOT_NAMED = ProblemCode::new(
+            "tuning.path_not_named",
+            422,
+            "No rule can name the path “{path}”.",
+            "パス「{path}」はルールに書けません。",
+        );
+        /// No rule that every ModSecurity reads can name the variable “{variable}”.
+        pub(crate) VARIABLE_NOT_NAMED = ProblemCode::new(
+            "tuning.variable_not_named",
+            422,
+            "No rule that every ModSecurity reads can name the variable “{variable}”.",
+            "変数「{variable}」は、どの ModSecurity でも読める形ではルールから外せません。",
+        );
+        /// The text is too long: the limit is {max}.
+        pub(crate) EXCLUSION_TOO_LONG = ProblemCode::new(
+            "tuning.exclusion_too_long",
+            422,
+            "The text is too long: the limit is {max}.",
+            "長すぎます（上限 {max}）。",
+        );
+        /// The exclusion would expire before it begins.
+        pub(crate) EXCLUSION_EXPIRED = ProblemCode::new(
+            "tuning.exclusion_expired",
+            422,
+            "The exclusion would expire before it begins.",
+            "期限が開始より前になっています。",
+        );
+        /// There are {max} exclusions already, or no rule id is free.
+        pub(crate) TOO_MANY_EXCLUSIONS = ProblemCode::new(
+            "tuning.too_many_exclusions",
+            422,
+            "There are {max} exclusions already, or no rule id is free.",
+            "除外が {max} 件あるか、空いている ID がありません。",
+        );
+        /// Exclusion {id} already excludes the same.
+        pub(crate) EXCLUSION_EXISTS = ProblemCode::new(
+            "tuning.exclusion_exists",
+            422,
+            "Exclusion {id} already excludes the same.",
+            "同じ除外がすでにあります（{id}）。",
+        );
+        /// There is no exclusion {id}.
+        pub(crate) NO_SUCH_EXCLUSION = ProblemCode::new(
+            "tuning.no_such_exclusion",
+            404,
+            "There is no exclusion {id}.",
+            "除外 {id} は存在しません。",
+        );
+        /// It cannot be undone: it was changed afterwards.
+        pub(crate) CHANGED_SINCE = ProblemCode::new(
+            "tuning.changed_since",
+            422,
+            "It cannot be undone: it was changed afterwards.",
+            "その後に変更されたため、元に戻せません。",
+        );
+    }
+}
+
+/// Reason why an exclusion cannot be made, in both languages.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Refusal {
-    /// Reason in English.
-    pub error: String,
-    /// Code of the reason.
-    pub code: Code,
+    /// Reason for people.
+    pub error: Translated,
+    /// Code of the reason: `tuning.rule_blocks`.
+    pub code: String,
     /// Values that the text contains, by name.
-    pub values: BTreeMap<String, String>,
+    pub values: serde_json::Map<String, serde_json::Value>,
 }
 
 impl From<&Refused> for Refusal {
     fn from(refused: &Refused) -> Self {
-        let (code, value) = match refused {
-            Refused::Blocking { rule, .. } => (Code::RuleBlocks, Some(("rule", rule.to_string()))),
-            Refused::NoId => (Code::RuleWithoutId, None),
-            Refused::Own(rule) => (Code::RuleIsExclusion, Some(("rule", rule.to_string()))),
-            Refused::UnknownSite { site } => (Code::NoSiteOrHost, Some(("site", site.clone()))),
-            Refused::Path { path, .. } => (Code::PathNotNamed, Some(("path", path.escaped()))),
-            Refused::Variable { variable, .. } => {
-                (Code::VariableNotNamed, Some(("variable", variable.escaped())))
-            }
-            Refused::TooLong { limit, .. } => (Code::ExclusionTooLong, Some(("max", limit.to_string()))),
-            Refused::Expired => (Code::ExclusionExpired, None),
-            Refused::TooMany => {
-                (Code::TooManyExclusions, Some(("max", tuning::limits::EXCLUSIONS.to_string())))
-            }
-            Refused::File(_) => (Code::Refused, None),
-            Refused::InForce(id) => (Code::ExclusionExists, Some(("id", id.to_string()))),
-            Refused::Unknown(id) => (Code::NoSuchExclusion, Some(("id", id.to_string()))),
-            Refused::ChangedSince(_) => (Code::ChangedSince, None),
-        };
-        let values = value.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Self { error: refused.to_string(), code, values }
+        let problem = Problem::from(refused);
+        Self {
+            error: Translated { en: problem.text(Language::English), ja: problem.text(Language::Japanese) },
+            code: problem.code().to_owned(),
+            values: problem.values().clone(),
+        }
+    }
+}
+
+impl From<&Refused> for Problem {
+    fn from(refused: &Refused) -> Self {
+        let text = |code, name: &str, value: String| Self::of(code).value(name, value);
+        match refused {
+            Refused::Blocking { rule, .. } => text(RULE_BLOCKS, "rule", rule.to_string()),
+            Refused::NoId => Self::of(RULE_WITHOUT_ID),
+            Refused::Own(rule) => text(RULE_IS_EXCLUSION, "rule", rule.to_string()),
+            Refused::UnknownSite { site } => text(NO_SITE_OR_HOST, "site", site.clone()),
+            Refused::Path { path, .. } => text(PATH_NOT_NAMED, "path", path.escaped()),
+            Refused::Variable { variable, .. } => text(VARIABLE_NOT_NAMED, "variable", variable.escaped()),
+            Refused::TooLong { limit, .. } => text(EXCLUSION_TOO_LONG, "max", limit.to_string()),
+            Refused::Expired => Self::of(EXCLUSION_EXPIRED),
+            Refused::TooMany => text(TOO_MANY_EXCLUSIONS, "max", tuning::limits::EXCLUSIONS.to_string()),
+            Refused::File(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, refused.to_string()),
+            Refused::InForce(id) => text(EXCLUSION_EXISTS, "id", id.to_string()),
+            Refused::Unknown(id) => text(NO_SUCH_EXCLUSION, "id", id.to_string()),
+            Refused::ChangedSince(_) => Self::of(CHANGED_SINCE),
+        }
     }
 }
 
 impl From<TuningError> for Problem {
     fn from(error: TuningError) -> Self {
         let status = match &error {
-            TuningError::NotMade(refused) => {
-                let Refusal { error, code, values } = refused.into();
-                let problem = Self::of(code, error);
-                return values
-                    .into_iter()
-                    .fold(problem, |problem, (name, value)| problem.value(&name, value));
-            }
+            TuningError::NotMade(refused) => return Self::from(refused),
             TuningError::Conflict { version } => {
-                let problem = Self::of(Code::ExclusionsChanged, error.to_string());
-                return problem.with("version", version.as_str());
+                return Self::of(EXCLUSIONS_CHANGED).with("version", version.as_str());
             }
             TuningError::NotLoaded(_) | TuningError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             TuningError::NotFound(_) => StatusCode::NOT_FOUND,
@@ -89,16 +185,16 @@ impl From<TuningError> for Problem {
 /// The body of an answer of 409.
 #[derive(Serialize, ToSchema)]
 pub struct Conflict {
-    /// Reason in English.
+    /// Reason for people.
     pub error: String,
-    /// `exclusions_changed`.
-    pub code: Code,
+    /// `tuning.exclusions_changed`.
+    pub code: String,
     /// Version of the file now.
     pub version: String,
 }
 
 /// The rule that an exclusion would become, or the reason why it cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = PreviewedExclusion)]
 pub struct Previewed {
     /// Id that the exclusion would get; null if it cannot be made.

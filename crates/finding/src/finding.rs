@@ -46,7 +46,7 @@ impl Finding {
     pub fn shown(&self) -> ShownFinding {
         let mut values = self.evidence.clone();
         values.insert("subject".to_owned(), self.subject.as_str().into());
-        let filled = |text: &Text| Translated { en: text.english(&values), ja: text.japanese(&values) };
+        let filled = |text: &Text| text.translated(&values);
         let row = &self.declaration;
         ShownFinding {
             code: row.code.into(),

@@ -13,12 +13,14 @@
 //! - [`declaration`]: [`Declaration`], a row of a part's table of findings
 //! - [`finding`]: [`Finding`], and [`ShownFinding`] with its texts filled in
 //! - [`problem`]: [`ProblemCode`] and [`AuditAction`], rows of the tables of a part's API
+//! - [`lookup`]: finds rows by messages of other programs
 //! - [`mod@table`]: the macro that declares a table, and the check of its rows
 #![forbid(unsafe_code)]
 
 pub mod declaration;
 pub mod fault;
 pub mod finding;
+pub mod lookup;
 pub mod problem;
 pub mod table;
 pub mod text;

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::Translated;
+
 /// A text in English and Japanese. `{name}` stands for a value of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text {
@@ -17,6 +19,24 @@ impl Text {
         Self { en, ja }
     }
 
+    /// The text as it is declared.
+    pub fn in_language(&self, language: Language) -> &'static str {
+        match language {
+            Language::English => self.en,
+            Language::Japanese => self.ja,
+        }
+    }
+
+    /// The text with its values. A name without a value stays as it is.
+    pub fn filled(&self, language: Language, values: &Map<String, Value>) -> String {
+        filled(self.in_language(language), values)
+    }
+
+    /// Both texts with their values.
+    pub fn translated(&self, values: &Map<String, Value>) -> Translated {
+        Translated { en: self.english(values), ja: self.japanese(values) }
+    }
+
     /// The English text with its values. A name without a value stays as it is.
     pub fn english(&self, values: &Map<String, Value>) -> String {
         filled(self.en, values)
@@ -25,6 +45,29 @@ impl Text {
     /// The Japanese text with its values.
     pub fn japanese(&self, values: &Map<String, Value>) -> String {
         filled(self.ja, values)
+    }
+}
+
+/// A language of monban.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// `en`
+    #[default]
+    English,
+    /// `ja`
+    Japanese,
+}
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::English, Self::Japanese];
+
+    /// The code of ISO 639: `en`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Japanese => "ja",
+        }
     }
 }
 

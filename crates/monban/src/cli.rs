@@ -25,6 +25,8 @@ enum Command {
     Up(commands::up::Arguments),
     Init(commands::init::Arguments),
     Check(commands::check::Arguments),
+    Doctor(commands::doctor::Arguments),
+    Explain(commands::explain::Arguments),
     Reload(commands::reload::Arguments),
     Acknowledge(commands::acknowledge::Arguments),
     #[command(subcommand)]
@@ -93,6 +95,8 @@ impl Cli {
             Command::Up(arguments) => commands::up::run(arguments, &file),
             Command::Init(arguments) => commands::init::run(arguments, &file),
             Command::Check(arguments) => commands::check::run(arguments, &file),
+            Command::Doctor(arguments) => commands::doctor::run(arguments, &file),
+            Command::Explain(arguments) => commands::explain::run(arguments, &self),
             Command::Reload(arguments) => commands::reload::run(arguments, &file),
             Command::Acknowledge(_) => commands::acknowledge::run(&parts::config(&file)?),
             Command::Rules(command) => command.run(&self),

@@ -112,7 +112,9 @@ impl Daemon {
             )
         };
         data_folder::prepare(data_dir)?;
-        let spine = Arc::new(Spine::new(&config.host)?);
+        let mut spine = Spine::new(&config.host)?;
+        spine.actions = parts.all.iter().flat_map(|part| part.tables().actions.iter().copied()).collect();
+        let spine = Arc::new(spine);
         let listener =
             unless_full(data_dir, "the control socket", bind_control(data_dir)).map_err(in_data_dir)?;
         unless_full(data_dir, "the pid file", write_pid(data_dir)).map_err(in_data_dir)?;

@@ -30,6 +30,9 @@ pub enum Failure {
     /// What was asked for is not there: an event, a rule.
     #[error("{0}")]
     NotFound(String),
+    /// A check has printed its findings; this is the exit code.
+    #[error("findings were reported")]
+    Findings(u8),
     /// The reader of the output is gone. No error.
     #[error("the output is closed")]
     ClosedPipe,
@@ -63,6 +66,7 @@ impl Failure {
     pub fn report(&self) -> ExitCode {
         let (code, hint) = match self {
             Failure::ClosedPipe => return ExitCode::SUCCESS,
+            Failure::Findings(code) => return ExitCode::from(*code),
             Failure::NotFound(_) => (1, None),
             Failure::Configuration(_) => (2, None),
             Failure::Environment { hint, .. } => (3, hint.as_deref()),

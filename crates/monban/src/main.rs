@@ -14,11 +14,13 @@ mod crs;
 mod daemon;
 mod data_folder;
 mod demo;
+mod diagnosis;
 #[cfg(test)]
 mod documented;
 mod entry_file;
 mod failure;
 mod import_channel;
+mod known;
 mod message;
 mod metrics;
 mod part;

@@ -11,14 +11,14 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use finding::{Fault, Finding, KeyPath};
+use finding::{AuditAction, Declaration, Fault, Finding, KeyPath, ProblemCode};
 use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
 
 use crate::config::{Config, Host, Section, SectionType};
 use crate::failure::Failure;
 
-pub use self::spine::{Recorder, Spine};
+pub use self::spine::{FINDINGS, Recorder, Spine};
 
 /// A future on the heap.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -31,6 +31,8 @@ pub trait Part: Send + Sync + 'static {
     type Running: Running<Config = Self::Config>;
     /// Its name in logs, errors and on the control socket; also the namespace of its codes.
     const NAME: &'static str;
+    /// The codes that it declares.
+    const TABLES: Tables = Tables::NONE;
 
     /// Returns the faults of a configuration and of the files that it names. Creates and changes nothing. Keys are those of the
     /// document.
@@ -93,6 +95,24 @@ pub fn subcommands<C: clap::Subcommand>(name: &'static str) -> clap::Command {
 pub fn subcommand<C: clap::Subcommand>(matches: &clap::ArgMatches) -> Result<C, Failure> {
     C::from_arg_matches(matches)
         .map_err(|error| Failure::Environment { message: error.to_string(), hint: None })
+}
+
+/// The tables in which a part declares its codes.
+#[derive(Debug, Clone, Copy)]
+pub struct Tables {
+    /// Findings, and messages of other programs that it knows.
+    pub findings: &'static [&'static [Declaration]],
+    /// Error answers of its routes.
+    pub problems: &'static [&'static [ProblemCode]],
+    /// Actions of the audit trail.
+    pub actions: &'static [&'static [AuditAction]],
+    /// Directives of other programs whose values `monban explain` shows with a code.
+    pub settings: &'static [(&'static str, &'static [&'static str])],
+}
+
+impl Tables {
+    /// No codes.
+    pub const NONE: Self = Self { findings: &[], problems: &[], actions: &[], settings: &[] };
 }
 
 /// Remarks about a configuration that can run. A start and a reload log all of them.
@@ -183,6 +203,8 @@ impl Prepared {
 pub trait AnyPart: Send + Sync {
     /// Its name.
     fn name(&self) -> &'static str;
+    /// See [`Part::TABLES`].
+    fn tables(&self) -> Tables;
     /// Its section.
     fn section(&self) -> SectionType;
     /// See [`Part::check`].
@@ -236,6 +258,10 @@ impl<P> Entry<P> {
 impl<P: Part> AnyPart for Entry<P> {
     fn name(&self) -> &'static str {
         P::NAME
+    }
+
+    fn tables(&self) -> Tables {
+        P::TABLES
     }
 
     fn section(&self) -> SectionType {

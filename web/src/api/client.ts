@@ -1,12 +1,13 @@
 // Requests to the console's API: cookies, the CSRF token, errors.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
+import { language } from "../i18n";
 
 /** A response other than 2xx, or none at all (`status` 0). */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
-    /** The server's text for people. */
+    /** The server's text for people, in the page's language. */
     message: string,
     /** The whole response, for fields besides `error`. */
     readonly body: Record<string, unknown> = {},
@@ -24,14 +25,9 @@ export class ApiError extends Error {
     return this.status === 0 || this.status === 429 || this.status >= 502;
   }
 
-  /** The code of the error: one of `ProblemCode`, or a word of a newer server. */
+  /** The code of the error: `session.ended`. */
   get code(): string | undefined {
     return typeof this.body.code === "string" ? this.body.code : undefined;
-  }
-
-  /** The values that the text mentions, by name. */
-  get values(): Record<string, string | number> {
-    return (this.body.values ?? {}) as Record<string, string | number>;
   }
 }
 
@@ -60,7 +56,7 @@ export function send<T = void>(
 }
 
 async function ask<T>(method: string, path: string, body?: unknown, abort?: AbortSignal): Promise<T> {
-  const headers: Record<string, string> = { Accept: "application/json" };
+  const headers: Record<string, string> = { Accept: "application/json", "Accept-Language": language.value };
   if (method !== "GET") headers["X-CSRF-Token"] = csrf.value;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
@@ -88,7 +84,8 @@ async function ask<T>(method: string, path: string, body?: unknown, abort?: Abor
 export async function whyRefused(path: string): Promise<ApiError | undefined> {
   const abort = new AbortController();
   try {
-    const response = await fetch(path, { credentials: "same-origin", cache: "no-store", signal: abort.signal });
+    const headers = { "Accept-Language": language.value };
+    const response = await fetch(path, { headers, credentials: "same-origin", cache: "no-store", signal: abort.signal });
     if (response.ok) return undefined;
     return failure(path, "GET", response, await response.json().catch(() => undefined));
   } catch {

@@ -3,8 +3,6 @@ import type { components } from "./types";
 
 type Schemas = components["schemas"];
 
-/** The code of an error response. */
-export type ProblemCode = Schemas["ProblemCode"];
 /** `GET /healthz` */
 export type Health = Schemas["Health"];
 export type Finding = Schemas["Finding"];
@@ -29,8 +27,6 @@ export type Sessions = Schemas["Sessions"];
 export type Tokens = Schemas["Tokens"];
 /** `GET /api/users` */
 export type Users = Schemas["Users"];
-/** An action in the audit log. */
-export type AuditAction = Schemas["AuditAction"];
 /** `GET /api/audit` */
 export type AuditPage = Schemas["Entries"];
 

@@ -42,7 +42,7 @@ export default {
     more: "Show more",
     loading: "Loading…",
     unreachable: "Can't reach monban. Check that it is running and that your connection works.",
-    retryAfter: "{problem}; try again in {n} {n|second|seconds}.",
+    retryAfter: "{problem} Try again in {n} {n|second|seconds}.",
     copy: "Copy",
     copied: "Copied",
     notCopied: "The browser blocked copying",

@@ -100,7 +100,6 @@ export function fill(text: string, values: Values): string {
 export async function setLanguage(chosen: Language, remember = true): Promise<void> {
   const fetched = (async () => {
     common[chosen] ??= (await (chosen === "en" ? import("./en") : import("./ja"))).default;
-    if (chosen === "ja") problems ??= (await import("./problems.ja")).default;
   })();
   await Promise.all([fetched, ...[...used].map((set) => set.load(chosen))]);
   language.value = chosen;
@@ -118,21 +117,6 @@ export function startLanguage(): Promise<void> {
 /** Returns a text of both languages in the page's. */
 export function say(text: Bilingual): string {
   return text[language.value];
-}
-
-/** The Japanese texts of problems, by code; English is the server's own language. */
-let problems: Record<string, string> | undefined;
-
-/** Returns the text of an API problem: the server's own where the page knows none. */
-export function problemText(code: string | undefined, error: string, values: Values = {}): string {
-  const found = code === undefined || language.value === "en" ? undefined : problems?.[code];
-  if (found === undefined) return error;
-  const named = Object.entries(values).map(([name, value]) => {
-    // ids are no quantities; roles and scopes have words of their own
-    const key = name === "role" || name === "scope" ? `${name}.${value}` : "";
-    return [name, has(key) ? t(key) : name === "id" ? String(value) : value];
-  });
-  return fill(found, { ...Object.fromEntries(named), error });
 }
 
 const formats = new Map<string, Intl.DateTimeFormat | Intl.NumberFormat | Intl.RelativeTimeFormat>();

@@ -2,7 +2,7 @@
 import { type ComponentChildren, type JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api/client";
-import { problemText, t } from "../i18n";
+import { t } from "../i18n";
 
 type ButtonProps = Omit<JSX.IntrinsicElements["button"], "class"> & {
   /** primary: the main action of the page. danger: an action that can't be undone. quiet: minor actions. */
@@ -131,8 +131,8 @@ export function Checkbox({
 export function errorText(error: unknown): string {
   if (!(error instanceof ApiError)) return String(error);
   if (error.status === 0) return t("ui.unreachable");
-  const problem = problemText(error.code, error.message, error.values);
-  return error.retryAfter === null ? problem : t("ui.retryAfter", { problem, n: error.retryAfter });
+  if (error.retryAfter === null) return error.message;
+  return t("ui.retryAfter", { problem: error.message, n: error.retryAfter });
 }
 
 /** Runs one action at a time and reports whether it is running and why it failed. */

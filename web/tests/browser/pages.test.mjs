@@ -490,7 +490,7 @@ test("live: new events, pause, the newest 500, missed ones, reconnection, refusa
     api.push("event", next);
     await page.waitForFunction((id) => document.querySelector(".event-row")?.dataset.id === id, next.id);
     // a transient refusal is retried, and the rows stay
-    const failures = [{ status: 503, body: { error: "too many live tails", code: "too_many_tails" } }];
+    const failures = [{ status: 503, body: { error: "too many live tails", code: "events.too_many_tails" } }];
     api.routes["GET /api/live"] = () => failures[0];
     api.cut();
     await page.getByText("too many live tails Retrying automatically.").waitFor();
@@ -499,12 +499,12 @@ test("live: new events, pause, the newest 500, missed ones, reconnection, refusa
     assert.ok((await rows(page).count()) > 400);
     assert.equal(await page.locator(".problem").count(), 0);
     // a faulty query shows its error
-    failures.push({ status: 400, body: { error: "since: not a time", code: "bad_request" } });
+    failures.push({ status: 400, body: { error: "since: not a time", code: "request.bad" } });
     api.cut();
     await page.getByText("since: not a time").waitFor();
     assert.equal(await page.getByText("by itself").count(), 0);
     // an ended session leads to the sign-in
-    failures[0] = { status: 401, body: { error: "the session has ended", code: "session_ended" } };
+    failures[0] = { status: 401, body: { error: "the session has ended", code: "session.ended" } };
     await page.getByRole("button", { name: "Try again" }).click();
     await page.waitForURL("**/signin?next=%2Flive%3Fsite%3Dshop");
     await page.getByText("Your session has ended").waitFor();
@@ -515,7 +515,7 @@ test("live: a session that ends while the stream is cut leads to the sign-in at 
   await withPage({}, {}, async (page, api) => {
     await page.goto(`${api.address}/live`);
     await page.getByText("connected", { exact: true }).waitFor();
-    api.routes["GET /api/session"] = { status: 401, body: { error: "the session has ended", code: "session_ended" } };
+    api.routes["GET /api/session"] = { status: 401, body: { error: "the session has ended", code: "session.ended" } };
     api.cut();
     await page.waitForURL("**/signin?next=%2Flive");
     await page.getByText("Your session has ended").waitFor();
@@ -523,7 +523,7 @@ test("live: a session that ends while the stream is cut leads to the sign-in at 
 });
 
 test("requests to an unreachable daemon are retried automatically, and the page says so in both languages", async () => {
-  const away = { status: 503, body: { error: "the store is locked", code: "unavailable" } };
+  const away = { status: 503, body: { error: "the store is locked", code: "daemon.unavailable" } };
   const notices = { channels: [], skipped_events: 0, problem: null };
   for (const [locale, problem, told, there] of [
     ["en-GB", "the store is locked", "Retrying automatically.", "No channels yet"],
@@ -537,7 +537,7 @@ test("requests to an unreachable daemon are retried automatically, and the page 
       await page.getByText(there).waitFor();
       assert.equal(await page.locator(".problem").count(), 0);
       // a lasting error is not retried
-      api.routes["GET /api/notices"] = { status: 400, body: { error: "no", code: "bad_request" } };
+      api.routes["GET /api/notices"] = { status: 400, body: { error: "no", code: "request.bad" } };
       await page.locator(".page-actions button").click();
       await page.locator(".problem").waitFor();
       assert.equal(await page.getByText(told).count(), 0);

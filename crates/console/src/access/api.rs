@@ -1,13 +1,13 @@
-//! The routes of accounts.
+//! Routes of accounts.
 
 pub(crate) mod account;
 mod audit_trail;
-mod passkey;
-mod session;
-mod setup;
+pub(crate) mod passkey;
+pub(crate) mod session;
+pub(crate) mod setup;
 mod token;
-mod totp;
-mod user;
+pub(crate) mod totp;
+pub(crate) mod user;
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
 
-/// The header that gives a browser its session, or takes it away.
+/// The header that sets or removes a session cookie.
 fn session_cookie(url: &Url, secret: Option<&str>) -> Result<HeaderValue, Problem> {
     let (value, age) = secret.map_or(("", Duration::ZERO), |secret| (secret, SESSION_AGE));
     set_cookie(url, Cookie::Session, value, age)

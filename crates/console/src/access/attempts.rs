@@ -1,9 +1,8 @@
-//! Limits of attempts: token buckets in memory. Time is the machine's uptime, so that a clock that is set neither locks anybody
-//! out nor lets anybody in.
+//! Rate limits of attempts to sign in: token buckets in memory. They use the uptime of the machine, so that a change of the clock
+//! neither locks a user out nor lets an attacker in.
 //!
-//! No bucket that a stranger can fill belongs to a user alone: wrong passwords count for the user *and* the network that they
-//! come from, so that nobody can lock somebody else out. A browser in which the user has signed in before
-//! ([`devices`](super::devices)) has buckets of its own, which no other browser fills.
+//! A stranger cannot lock a user out: wrong passwords count for the pair of user *and* source network. A browser in which the user
+//! has signed in before ([`devices`](super::devices)) has buckets of its own.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -16,10 +15,10 @@ use super::limits::{ATTEMPT_EVERY, ATTEMPTS, MAX_COUNTED, NETWORK_ATTEMPT_EVERY,
 #[derive(Debug, Default)]
 pub struct Attempts(Mutex<HashMap<Key, Bucket>>);
 
-/// Where an attempt comes from.
+/// The source of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// An address, or of IPv6 a /64: a client has a whole one at its disposal.
+    /// An IPv4 address, or an IPv6 /64, since a client can use all addresses of one.
     Network(IpAddr),
     /// A browser in which the user has signed in before.
     Device(String),
@@ -43,17 +42,17 @@ impl Source {
 pub enum Key {
     /// Passwords of one user from one source.
     Password(Source, String),
-    /// Passwords of any user from one source: who tries one password on many names.
+    /// Passwords of any user from one source: one password tried on many names.
     Passwords(Source),
-    /// Codes of one user, by whoever knows the password.
+    /// Codes of one user, after the right password.
     Code(i64),
     /// Answers of passkeys from one source.
     Passkey(Source),
-    /// Ceremonies that one source begins.
+    /// Passkey ceremonies that one source begins.
     PasskeyBegun(Source),
     /// One-time links from one source.
     Link(Source),
-    /// Passwords and codes that somebody is asked for who has signed in.
+    /// Passwords and codes of a user who is signed in.
     Account(i64),
 }
 
@@ -65,7 +64,7 @@ impl Key {
         std::iter::once(Self::Password(source, user)).chain(of_network).collect()
     }
 
-    /// How many attempts there are at once, and how long it takes until one more is allowed.
+    /// The size of the bucket, and the time until it allows one more attempt.
     fn limit(&self) -> (u32, Duration) {
         match self {
             Self::Passwords(_) => (NETWORK_ATTEMPTS, NETWORK_ATTEMPT_EVERY),
@@ -84,7 +83,7 @@ impl Attempts {
     /// Counts an attempt in each of these buckets.
     ///
     /// # Errors
-    /// How long to wait; then nothing is counted.
+    /// The time to wait. Nothing is counted then.
     pub fn take(&self, keys: &[Key], uptime: Duration) -> Result<(), Duration> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut wait = Duration::ZERO;
@@ -106,7 +105,7 @@ impl Attempts {
         Ok(())
     }
 
-    /// Takes a counted attempt back: it was right.
+    /// Takes a counted attempt back, because it succeeded.
     pub fn give_back(&self, keys: &[Key]) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for key in keys {

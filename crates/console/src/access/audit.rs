@@ -1,6 +1,7 @@
 //! The audit trail: who changed what, and who was refused.
 
 use event::Timestamp;
+use finding::{AuditAction, table};
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,105 +11,38 @@ use super::limits::{
     AUDIT_SLACK, AUDIT_TOGETHER, AUDIT_TOGETHER_AMONG, MAX_AUDIT_ENTRIES, MAX_AUDIT_REFUSALS, MAX_KEPT_BYTES,
 };
 
-macro_rules! actions {
-    ($($(#[doc = $what:literal])+ $action:ident = $word:literal,)+) => {
-        /// What the audit trail tells of. Words may be added.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema, Serialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum AuditAction {
-            $($(#[doc = $what])+ $action,)+
-        }
-
-        impl AuditAction {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$action,)+];
-
-            /// Its word.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$action => $word,)+
-                }
-            }
-        }
-    };
+table! {
+    /// The actions of the trail itself.
+    pub(crate) ACTIONS: AuditAction {
+        /// A sign-in failed. The detail is the method.
+        pub(crate) SIGN_IN_REFUSED = AuditAction::new("console.sign_in_refused", "sign-in refused", "サインイン拒否");
+    }
 }
 
-actions! {
-    /// Somebody signed in; the detail says by what.
-    SignIn = "sign_in",
-    /// Somebody could not prove who it was; the detail says by what.
-    SignInRefused = "sign_in_refused",
-    /// A session was ended by its user.
-    SignOut = "sign_out",
-    /// A one-time link was used; the detail says what for.
-    Setup = "setup",
-    /// A one-time link was made.
-    LinkCreated = "link_created",
-    /// A user was invited.
-    UserInvited = "user_invited",
-    /// A user's role was changed.
-    RoleChanged = "role_changed",
-    /// A user was removed.
-    UserDeleted = "user_deleted",
-    /// A password was changed.
-    PasswordChanged = "password_changed",
-    /// Codes of an app were switched on.
-    TotpOn = "totp_on",
-    /// Codes of an app were switched off.
-    TotpOff = "totp_off",
-    /// New recovery codes took the place of the old ones.
-    RecoveryCodesMade = "recovery_codes_made",
-    /// A passkey was added.
-    PasskeyAdded = "passkey_added",
-    /// A passkey was removed.
-    PasskeyDeleted = "passkey_deleted",
-    /// Another session of the same user was ended.
-    SessionEnded = "session_ended",
-    /// An API token was made.
-    TokenCreated = "token_created",
-    /// An API token was deleted.
-    TokenDeleted = "token_deleted",
-    /// A test notice was sent; the detail says what became of it.
-    NoticeTested = "notice_tested",
-    /// An exclusion was added.
-    ExclusionAdded = "exclusion_added",
-    /// Exclusions took the place of others.
-    ExclusionReplaced = "exclusion_replaced",
-    /// An exclusion was removed.
-    ExclusionRemoved = "exclusion_removed",
-    /// A change of the exclusions was undone.
-    ChangeUndone = "change_undone",
-    /// A site learns, blocks, or detects only.
-    SiteMode = "site_mode",
-    /// Findings of /healthz were acknowledged; the detail names them.
-    FindingsAcknowledged = "findings_acknowledged",
-}
-
-/// One entry.
+/// An entry of the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Entry {
-    /// Later entries have higher ones.
+    /// Id; later entries have higher ids.
     pub id: i64,
-    /// When.
+    /// Time of the action.
     pub time: Timestamp,
-    /// Who; the name that was tried, where nobody signed in.
+    /// User name; of a failed sign-in, the name that was tried.
     pub user: String,
     /// How the user proved who it was.
     pub via: Via,
-    /// Where from.
+    /// Address of the client.
     pub address: String,
-    /// What was done, as a word: `password_changed`.
-    #[schema(value_type = AuditAction)]
+    /// Code of the action: `account.password_changed`. Codes may be added.
     pub what: String,
-    /// What more there is to say of it.
+    /// Details for people.
     pub detail: String,
-    /// How often: refused attempts of one user from one address within an hour are one entry.
+    /// Number of times: refused attempts of one user from one address within an hour share an entry.
     pub count: u64,
-    /// Time of the last one, if there are several.
+    /// Time of the last one, if the entry counts several.
     pub last: Option<Timestamp>,
 }
 
-/// Adds an entry; a refused attempt counts in the one before it that is of the same kind.
+/// Adds an entry. A refused attempt increments the count of a recent entry of the same kind.
 pub fn record(
     db: &Connection,
     now: Timestamp,
@@ -123,7 +57,7 @@ pub fn record(
     };
     let detail = &detail[..detail.floor_char_boundary(MAX_KEPT_BYTES)];
     let (micros, address) = (now.as_micros(), who.address.to_string());
-    if what == AuditAction::SignInRefused {
+    if what == SIGN_IN_REFUSED {
         let since = micros - AUDIT_TOGETHER.as_micros() as i64;
         let counted = db
             .prepare_cached(
@@ -131,15 +65,7 @@ pub fn record(
                     (SELECT id FROM (SELECT * FROM audit WHERE what = ?2 ORDER BY id DESC LIMIT ?3)
                         WHERE user = ?4 AND address = ?5 AND detail = ?6 AND time > ?7 LIMIT 1)",
             )?
-            .execute(params![
-                micros,
-                what.as_str(),
-                AUDIT_TOGETHER_AMONG,
-                who.user,
-                address,
-                detail,
-                since
-            ])?;
+            .execute(params![micros, what.code, AUDIT_TOGETHER_AMONG, who.user, address, detail, since])?;
         if counted > 0 {
             return Ok(());
         }
@@ -147,16 +73,16 @@ pub fn record(
     db.prepare_cached(
         "INSERT INTO audit (time, user, via, address, what, detail) VALUES (?, ?, ?, ?, ?, ?)",
     )?
-    .execute(params![micros, who.user, via, address, what.as_str(), detail])?;
+    .execute(params![micros, who.user, via, address, what.code, detail])?;
     if db.last_insert_rowid() % AUDIT_SLACK == 0 {
         trim(db, MAX_AUDIT_ENTRIES, MAX_AUDIT_REFUSALS)?;
     }
     Ok(())
 }
 
-/// Deletes the oldest, of refused attempts and of the rest apart.
+/// Deletes the oldest entries. Refused attempts have a limit of their own.
 fn trim(db: &Connection, entries: i64, refusals: i64) -> rusqlite::Result<()> {
-    let refused = AuditAction::SignInRefused.as_str();
+    let refused = SIGN_IN_REFUSED.code;
     for (is, most) in [("=", refusals), ("<>", entries)] {
         db.prepare_cached(&format!(
             "DELETE FROM audit WHERE what {is} ?1 AND id <=
@@ -167,7 +93,7 @@ fn trim(db: &Connection, entries: i64, refusals: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Up to `limit` entries before one, the newest first.
+/// Returns up to `limit` entries before an entry, the newest first.
 pub fn list(db: &Connection, before: Option<i64>, limit: u32) -> rusqlite::Result<Vec<Entry>> {
     let read = |row: &Row<'_>| {
         Ok(Entry {
@@ -192,18 +118,4 @@ pub fn list(db: &Connection, before: Option<i64>, limit: u32) -> rusqlite::Resul
     )?
     .query_map(params![before.unwrap_or(i64::MAX), limit], read)?
     .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_description_names_every_action_as_the_trail_does() {
-        let document = serde_json::to_value(crate::openapi::document()).unwrap();
-        let described = document["components"]["schemas"]["AuditAction"]["enum"].as_array().unwrap();
-        let words: Vec<_> = AuditAction::ALL.iter().map(|action| action.as_str()).collect();
-        assert_eq!(*described, words);
-        assert!(words.len() > 20);
-    }
 }

@@ -1,4 +1,4 @@
-//! What a request shows: an API token, or a session's cookie. And where it comes from.
+//! Credentials of a request (an API token or a session cookie), and the address of its client.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -10,18 +10,18 @@ use ipnet::IpNet;
 use super::limits::FORWARDED_HOPS;
 use super::tokens::PREFIX;
 
-/// A cookie of ours.
+/// A cookie of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cookie {
-    /// Of a session.
+    /// The session cookie.
     Session,
-    /// A browser in which somebody has signed in before.
+    /// The cookie of a known browser.
     Device,
 }
 
 impl Cookie {
-    /// Its name. Within https browsers take one that begins with `__Host-` from this very host and within https only
-    /// (RFC 6265bis §4.1.3.2), so that no neighbouring site and nobody on the way can plant one.
+    /// The cookie's name. Browsers accept a name that begins with `__Host-` only from this host over HTTPS (RFC 6265bis
+    /// §4.1.3.2), so that neither a neighbouring site nor an attacker on the network can plant a cookie.
     pub fn name(self, is_https: bool) -> &'static str {
         match (self, is_https) {
             (Self::Session, true) => "__Host-monban_session",
@@ -31,7 +31,7 @@ impl Cookie {
         }
     }
 
-    /// The value of the first one of its name.
+    /// Returns the value of the first cookie with this name.
     pub fn read(self, headers: &HeaderMap, is_https: bool) -> Option<&str> {
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut pairs =
@@ -39,25 +39,25 @@ impl Cookie {
         pairs.find(|(name, _)| *name == self.name(is_https)).map(|(_, value)| value)
     }
 }
-/// Characters of a secret of ours: 256 bits in base64url.
+/// Characters of a secret: 256 bits in base64url.
 const SECRET_CHARS: usize = 43;
 
-/// What a request shows. The texts have the form of a secret of ours; whether they are one is not said.
+/// Credentials of a request. They have the right form; whether they are valid is checked later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credentials {
-    /// Nothing.
+    /// No credentials.
     None,
     /// `Authorization: Bearer`, the whole token.
     Token(String),
-    /// The cookie.
+    /// The session cookie's value.
     Session(String),
-    /// Something that cannot be right: another scheme, two headers, another form.
+    /// Malformed: another scheme, two headers, another form.
     Malformed,
 }
 
 impl Credentials {
-    /// Reads the headers of a console within https or not. `Authorization` goes before the cookie, of which the first one of our
-    /// name counts.
+    /// Reads the headers. `is_https` says whether the console is at an https address. `Authorization` takes precedence over the
+    /// cookie; of several cookies the first counts.
     pub fn read(headers: &HeaderMap, is_https: bool) -> Self {
         let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
         if let Some(value) = authorizations.next() {
@@ -77,7 +77,7 @@ impl Credentials {
     }
 }
 
-/// The token of `Bearer monban_…`. The scheme's case does not count (RFC 9110 §11.1).
+/// Returns the token of `Bearer monban_…`. The scheme is case-insensitive (RFC 9110 §11.1).
 fn token(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
@@ -90,12 +90,12 @@ fn is_secret(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// Proxies in front of the console, and what they are believed.
+/// Trusted proxies in front of the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedProxies {
-    /// Whose `X-Forwarded-For` is believed: this machine's, such as monban's own gate, where nothing else is said.
+    /// Proxies whose `X-Forwarded-For` is trusted; loopback addresses by default, for monban's own gate.
     pub console: Vec<IpNet>,
-    /// Proxies in front of the gate: addresses that are no client's either.
+    /// Proxies in front of the gate, whose addresses are not clients' either.
     pub gate: Vec<IpNet>,
 }
 
@@ -108,7 +108,7 @@ impl Default for TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Whether this peer is believed what it says of the client.
+    /// Whether this peer's `X-Forwarded-For` is trusted.
     pub fn believes(&self, peer: IpAddr) -> bool {
         holds(&self.console, peer)
     }
@@ -119,9 +119,9 @@ fn holds(nets: &[IpNet], address: IpAddr) -> bool {
     nets.iter().any(|net| net.contains(&address))
 }
 
-/// The client's address, for limits and the audit trail. A trusted proxy is believed what it says of it (`X-Forwarded-For`).
-/// Each proxy appends the address that it saw, so the list is read from its end, and the first address there that is no
-/// trusted proxy's is the client's; what stands before it is the client's own word and worth nothing.
+/// Returns the client's address, for limits and the audit trail. `X-Forwarded-For` counts if a trusted proxy sent it. Each proxy
+/// appends the address that it saw, so the client is the last address that is not a trusted proxy's. The client can invent
+/// everything before that.
 pub fn client_address(parts: &Parts, trusted: &TrustedProxies) -> IpAddr {
     let peer = peer(parts);
     if !trusted.believes(peer) {
@@ -143,7 +143,7 @@ pub fn client_address(parts: &Parts, trusted: &TrustedProxies) -> IpAddr {
     client
 }
 
-/// Whether somebody on this machine asks, not through a proxy: metrics and health are theirs without signing in.
+/// Whether the request comes from this machine and not through a proxy. Health and metrics need no sign-in then.
 pub fn is_local(parts: &Parts) -> bool {
     let proxied = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! `console.sqlite` in the data folder: accounts and what belongs to them. Small, apart from the events: it must not go with
-//! them when they are deleted or their store is damaged, and nobody but monban's user may read it (mode 0600).
+//! `console.sqlite` in the data folder: the accounts. It is separate from the events, so that it survives when they are deleted or
+//! their store is damaged. Only monban's user can read it (mode 0600).
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -13,15 +13,15 @@ use rusqlite::Connection;
 use super::limits::CACHE_KIBIBYTES;
 use crate::Problem;
 
-/// The file, in the data folder.
+/// Path of the file in the data folder.
 pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("console.sqlite")
 }
 
-/// How long another process may hold the file, such as a backup.
+/// How long another process, such as a backup, may lock the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Each brings the file from the version before (`PRAGMA user_version`) to its own.
+/// Migrations. Each raises the version of the file (`PRAGMA user_version`) by one.
 const MIGRATIONS: [&str; 3] = [
     // Times are microseconds since 1970; secrets are SHA-256 only.
     "CREATE TABLE users (
@@ -86,7 +86,7 @@ const MIGRATIONS: [&str; 3] = [
         detail TEXT NOT NULL
     ) STRICT;
     CREATE INDEX audit_by_what ON audit (what, id);",
-    // What passkeys turned out to need; before this there were none.
+    // Passkeys; no earlier version stored any.
     "ALTER TABLE users ADD COLUMN handle BLOB;
     DROP TABLE passkeys;
     CREATE TABLE passkeys (
@@ -100,40 +100,40 @@ const MIGRATIONS: [&str; 3] = [
         last_used INTEGER
     ) STRICT;
     CREATE INDEX passkeys_of_user ON passkeys (user);",
-    // Known browsers; refusals that are put together.
+    // Known browsers; counted refusals.
     "CREATE TABLE keys (name TEXT PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID;
     ALTER TABLE users ADD COLUMN devices_since INTEGER NOT NULL DEFAULT 0; -- seconds: earlier ones are not known
     ALTER TABLE audit ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
     ALTER TABLE audit ADD COLUMN last INTEGER; -- of several: when the last one was",
 ];
 
-/// Why the file cannot be used.
+/// Reason why the file cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The operating system refuses it.
+    /// The operating system refused.
     #[error("{}: {error}", .path.display())]
     File {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         error: std::io::Error,
     },
-    /// SQLite refuses it.
+    /// SQLite refused.
     #[error("{}: {error}", .path.display())]
     Sqlite {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         error: rusqlite::Error,
     },
-    /// A later monban wrote it.
+    /// A newer monban wrote the file.
     #[error("{}: of version {found}, and this monban knows {known}; start a newer one", .path.display())]
     Newer {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its version.
+        /// Version of the file.
         found: usize,
-        /// The newest that is known here.
+        /// Newest version that this monban knows.
         known: usize,
     },
 }
@@ -159,7 +159,7 @@ impl OpenError {
     }
 }
 
-/// The file; one thread at a time uses it.
+/// The open file. One thread uses it at a time.
 #[derive(Debug)]
 pub struct Database {
     path: PathBuf,
@@ -168,7 +168,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the file, making it where there is none.
+    /// Opens the file, or creates it.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -177,12 +177,12 @@ impl Database {
         Ok(Self { path: path.to_owned(), connection })
     }
 
-    /// As [`Database::open`]; a damaged file is moved aside and a new one begun: the gate must not stay closed for that, and
-    /// a new first account needs a link that only the machine's owner sees. Tells where the old file is now. Where the disk has
-    /// no room, the file is opened as soon as it has.
+    /// Opens the file. Moves a damaged one aside, creates a new one and returns the path of the old one: the gate starts without
+    /// accounts, and only the server's owner sees the link to a new first one. On a full disk, opens the file as soon as there is
+    /// room.
     ///
     /// # Errors
-    /// As [`Database::open`].
+    /// See [`OpenError`].
     pub fn open_or_start_over(path: &Path, now: Timestamp) -> Result<(Self, Option<PathBuf>), OpenError> {
         match Self::open(path) {
             Err(error) if error.is_no_room() => {
@@ -205,7 +205,7 @@ impl Database {
         }
     }
 
-    /// Uses the file; blocks while another thread does.
+    /// Runs `work` with the file. Blocks while another thread uses it.
     ///
     /// # Errors
     /// Those of `work`, and 503 while the file cannot be opened.
@@ -220,7 +220,7 @@ impl Database {
         work(connection)
     }
 
-    /// Why the file cannot be used for now; tries once more where it could not be opened.
+    /// Returns why the file cannot be used. Tries to open it if it is not open.
     pub fn problem(&self) -> Option<String> {
         // The holder of the lock owns the file.
         let mut connection = self.connection.try_lock().ok()?;
@@ -264,7 +264,7 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -CACHE_KIBIBYTES)
 }
 
-/// Brings the file up to date; tells its version, which is a later one where a later monban wrote it.
+/// Migrates the file. Returns its version, which is higher than ours if a newer monban wrote it.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<usize> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;

@@ -1,9 +1,9 @@
-//! Browsers in which somebody has signed in before: a signed cookie that tells them from a stranger's, so that a stranger's
-//! wrong passwords do not count for them (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). It proves nothing
-//! else: signing in takes what it takes without it.
+//! Known browsers: a signed cookie marks a browser in which a user has signed in, so that wrong passwords of strangers do not
+//! lock it out (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). The cookie proves nothing else: signing in needs
+//! the same credentials with it.
 //!
-//! `ID.USER:SECONDS.….MAC`: a random name, up to [`MAX_DEVICE_USERS`] users with the time of their signing in, and HMAC-SHA-256
-//! of all before it, by a key in `console.sqlite`.
+//! Its form is `ID.USER:SECONDS.….MAC`: a random name, up to [`MAX_DEVICE_USERS`] users with the time of their last sign-in, and an
+//! HMAC-SHA-256 of the text before it, with a key in `console.sqlite`.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,25 +15,25 @@ use super::limits::{DEVICE_AGE, MAX_DEVICE_BYTES, MAX_DEVICE_USERS};
 use super::secret;
 use crate::Problem;
 
-/// Such a browser.
+/// A known browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     id: String,
-    /// Users with the second of their last signing in, the last one first.
+    /// Users and the second of their last sign-in, the latest first.
     users: Vec<(i64, i64)>,
 }
 
 impl Device {
-    /// Reads a cookie's value; none where it is not one of ours.
+    /// Parses a cookie's value; none if the signature is wrong.
     ///
     /// # Errors
-    /// Those of the file.
+    /// The database cannot be used.
     pub(super) fn read(db: &Connection, value: &str) -> Result<Option<Self>, Problem> {
         let key = key(db)?;
         Ok(Self::parse(value, |signed, mac| hmac::verify(&key, signed, mac).is_ok()))
     }
 
-    /// Reads a value whose signature `is_genuine` takes.
+    /// Parses a value whose signature `is_genuine` accepts.
     pub fn parse(value: &str, is_genuine: impl FnOnce(&[u8], &[u8]) -> bool) -> Option<Self> {
         let (signed, mac) = value.rsplit_once('.').filter(|_| value.len() <= MAX_DEVICE_BYTES)?;
         let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
@@ -49,12 +49,12 @@ impl Device {
         Some(Self { id, users: users.collect::<Option<_>>()? })
     }
 
-    /// Its name.
+    /// The random name.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Whether this user has signed in there, not too long ago, and not before a reset of the password.
+    /// Whether this user signed in there recently, and after the last password reset.
     pub(super) fn is_of(&self, db: &Connection, user: i64, now: Timestamp) -> rusqlite::Result<bool> {
         let Some((_, since)) = self.users.iter().find(|(known, _)| *known == user) else { return Ok(false) };
         if !is_recent(*since, now) {
@@ -66,10 +66,10 @@ impl Device {
         Ok(least.is_some_and(|least| *since >= least))
     }
 
-    /// The value for a browser in which this user has just signed in; one that is known keeps its name and its other users.
+    /// Returns the cookie's value after a sign-in. A known browser keeps its name and its other users.
     ///
     /// # Errors
-    /// Those of the file and of random numbers.
+    /// The database or the random generator fails.
     pub(super) fn remember(
         db: &Connection,
         known: Option<Self>,
@@ -90,7 +90,7 @@ impl Device {
     }
 }
 
-/// Has none of a user's browsers count as known any more.
+/// Forgets all known browsers of a user.
 pub(super) fn forget(db: &Connection, user: i64, now: Timestamp) -> rusqlite::Result<()> {
     db.execute("UPDATE users SET devices_since = ? WHERE id = ?", params![seconds(now), user]).map(drop)
 }
@@ -103,7 +103,7 @@ fn is_recent(since: i64, now: Timestamp) -> bool {
     seconds(now) - since < DEVICE_AGE.as_secs().cast_signed()
 }
 
-/// The key of this console, made when it is first needed.
+/// Returns the signing key. Creates it on first use.
 fn key(db: &Connection) -> Result<hmac::Key, Problem> {
     let read = || {
         let query = "SELECT key FROM keys WHERE name = 'devices'";

@@ -1,5 +1,5 @@
-//! What stands before every route: only own names are answered, other pages' requests change nothing, and every answer says
-//! what a browser may do with it.
+//! The guard before every route. It answers only to the console's own host names, refuses changes from other sites' pages, and
+//! adds security headers to every response.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,28 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Url;
-use crate::{Code, Console, Problem};
+use crate::{Console, Problem};
+use finding::{ProblemCode, table};
+
+table! {
+    /// The error answers of the guard before all routes.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// The console does not answer to this host name.
+        pub(crate) FOREIGN_HOST = ProblemCode::new(
+            "request.foreign_host",
+            421,
+            "The console does not answer to this host name. Open it by IP address, as localhost, or by the name in `[console] url`.",
+            "このホスト名では応答しません。IP アドレス、localhost、または `[console] url` の名前で開いてください。",
+        );
+        /// A page of another site sent this request.
+        pub(crate) FOREIGN_PAGE = ProblemCode::new(
+            "request.foreign_page",
+            403,
+            "A page of another site sent this request.",
+            "別のサイトのページから送られたため、拒否しました。",
+        );
+    }
+}
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
     font-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
@@ -38,13 +59,13 @@ pub(crate) async fn guard(State(console): State<Console>, request: Request, next
     };
     let headers = response.headers_mut();
     for (name, value) in FIXED {
-        // The page for the browser has some of its own.
+        // The page sets some headers itself.
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     if url.is_https() {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
-    // Files of the page, whose names change with them, say otherwise.
+    // Files of the page have a hash in their names and may be cached.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
@@ -52,36 +73,35 @@ pub(crate) async fn guard(State(console): State<Console>, request: Request, next
 fn refusal(url: &Url, method: &Method, headers: &HeaderMap) -> Option<Problem> {
     let host = text(headers, &header::HOST).unwrap_or_default();
     if !is_own_name(url, host) {
-        let what = "ask for this address by number, as localhost, or by the name of `[console] url`";
-        return Some(Problem::of(Code::ForeignHost, what));
+        return Some(Problem::of(FOREIGN_HOST));
     }
-    // A page of another site cannot set this header without being asked by CORS first, and is not allowed it.
+    // Another site's page cannot set this header: CORS does not allow it.
     if method.is_safe()
         || headers.contains_key(header::AUTHORIZATION)
         || comes_from(url, headers) != Origin::Foreign
     {
         return None;
     }
-    Some(Problem::of(Code::ForeignPage, "another site's page sent this"))
+    Some(Problem::of(FOREIGN_PAGE))
 }
 
-/// Which page sent a request, as the browser says.
+/// The page that sent a request, according to the browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// One of the console.
+    /// A page of the console.
     Own,
-    /// Another site's.
+    /// A page of another site.
     Foreign,
-    /// The browser does not say, or it is none.
+    /// The browser did not say, or the client is not a browser.
     Unknown,
 }
 
-/// Reads `Sec-Fetch-Site` and `Origin`; both have to be right where both are there.
+/// Reads `Sec-Fetch-Site` and `Origin`. If both are present, both must match.
 pub(crate) fn comes_from(url: &Url, headers: &HeaderMap) -> Origin {
     let site = headers.get("sec-fetch-site").map(|site| site.as_bytes() == b"same-origin");
     let origin = headers.get(header::ORIGIN).map(|origin| {
         let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Url>().ok());
-        // The gate or another proxy may speak TLS before us, so the scheme is not ours to know.
+        // A proxy may terminate TLS, so the scheme is unknown here.
         let host = text(headers, &header::HOST).and_then(|host| {
             ["http", "https"]
                 .map(|scheme| format!("{scheme}://{host}").parse::<Url>().ok())

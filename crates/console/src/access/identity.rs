@@ -1,4 +1,4 @@
-//! Roles, scopes, and the extractors that demand them.
+//! The user behind a request, and the extractors that demand a role.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Deref;
@@ -10,93 +10,65 @@ use utoipa::ToSchema;
 
 use super::credentials::Credentials;
 use super::guard::{Origin, comes_from};
+use super::role::Role;
 use super::{secret, sessions, tokens, users};
-use crate::{Code, Console, Problem};
+use crate::{Console, Problem};
+use finding::{ProblemCode, table};
 
-/// What somebody may do; each may do what those before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Reads.
-    Viewer,
-    /// Tunes rules and tries channels.
-    Analyst,
-    /// Everything, accounts included.
-    Owner,
-}
-
-impl Role {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Analyst, Self::Owner];
-
-    /// Its word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Analyst => "analyst",
-            Self::Owner => "owner",
-        }
-    }
-
-    /// From its word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == word)
-    }
-}
-
-/// What a token may be used for. It never may more than its user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// As a viewer.
-    Read,
-    /// As an analyst.
-    Tune,
-    /// As an owner.
-    Admin,
-}
-
-impl Scope {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Tune, Self::Admin];
-
-    /// Its word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Tune => "tune",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// From its word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
-    }
-
-    /// The role that it amounts to.
-    pub fn role(self) -> Role {
-        match self {
-            Self::Read => Role::Viewer,
-            Self::Tune => Role::Analyst,
-            Self::Admin => Role::Owner,
-        }
+table! {
+    /// The error answers of every route.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// The request needs the session’s X-CSRF-Token, from a page of the console.
+        pub(crate) CSRF_TOKEN = ProblemCode::new(
+            "session.csrf_token",
+            403,
+            "The request needs the session’s X-CSRF-Token, from a page of the console. Reload the page.",
+            "このページの情報が古くなっています。ページを再読み込みしてください。",
+        );
+        /// Sign in first.
+        pub(crate) SIGN_IN_FIRST = ProblemCode::new(
+            "session.sign_in_first",
+            401,
+            "Sign in first.",
+            "サインインしてください。",
+        );
+        /// The session has ended.
+        pub(crate) ENDED = ProblemCode::new(
+            "session.ended",
+            401,
+            "The session has ended. Sign in again.",
+            "セッションが終了しました。もう一度サインインしてください。",
+        );
+        /// This needs the role {role}.
+        pub(crate) ROLE_NEEDED = ProblemCode::new(
+            "session.role_needed",
+            403,
+            "This needs the role {role}.",
+            "この操作には{role}の役割が必要です。",
+        );
+        /// A token cannot do this.
+        pub(crate) SESSION_NEEDED = ProblemCode::new(
+            "session.session_needed",
+            403,
+            "A token cannot do this. Sign in, or use a command on the server.",
+            "この操作はトークンではできません。サインインするか、サーバー上のコマンドを使ってください。",
+        );
     }
 }
 
-/// How somebody proved to be who he is.
+/// How a user proved who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
-    /// By signing in.
+    /// A session.
     Session,
-    /// By an API token.
+    /// An API token.
     Token,
-    /// By a command on the gate's machine.
+    /// A command on the server.
     Command,
 }
 
-/// Who asks.
+/// The user behind a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The user's name; `token NAME` for a token that a command on this machine made.
@@ -105,30 +77,27 @@ pub struct Identity {
     pub role: Role,
     /// How the user proved who it is.
     pub via: Via,
-    /// Where the request comes from.
+    /// Address of the client.
     pub address: IpAddr,
-    /// The account's key; none for the machine's owner.
+    /// Key of the account; none for a command.
     pub(crate) user_id: Option<i64>,
-    /// The session's key and its value for `X-CSRF-Token`; none without a session.
+    /// Key of the session and its `X-CSRF-Token`; none without a session.
     pub(crate) session: Option<(i64, String)>,
 }
 
 impl Identity {
-    /// Refuses a token what would make an owner, or a way to become one: who finds a script's token must not keep the house.
+    /// Refuses a token to create an owner or a way to become one, so that a leaked token gives no lasting access.
     ///
     /// # Errors
     /// 403 for a token.
     pub(crate) fn take_no_token(&self) -> Result<(), Problem> {
         match self.via {
-            Via::Token => Err(Problem::of(
-                Code::SessionNeeded,
-                "what concerns an owner takes a session, or a command on the gate's machine; a token is not enough",
-            )),
+            Via::Token => Err(Problem::of(SESSION_NEEDED)),
             Via::Session | Via::Command => Ok(()),
         }
     }
 
-    /// Whoever may use the control socket: the owner of the machine.
+    /// The identity behind a command on the control socket: the server's owner.
     pub fn command() -> Self {
         Self {
             user: "machine".to_owned(),
@@ -141,17 +110,22 @@ impl Identity {
     }
 }
 
-/// A handler's first argument: any role may.
+/// A handler's first argument that allows every role.
 #[derive(Debug, Clone)]
 pub struct Viewer(pub Identity);
 
-/// A handler's first argument: analysts and owners may; others get 403.
+/// A handler's first argument that allows analysts and owners. Others get 403.
 #[derive(Debug, Clone)]
 pub struct Analyst(pub Identity);
 
-/// A handler's first argument: owners may; others get 403.
+/// A handler's first argument that allows owners. Others get 403.
 #[derive(Debug, Clone)]
 pub struct Owner(pub Identity);
+
+/// The answer to a user below this role.
+pub(crate) fn role_needed(role: Role) -> Problem {
+    Problem::of(ROLE_NEEDED).word("role", role.as_str(), role.text())
+}
 
 macro_rules! demands {
     ($role:ident) => {
@@ -169,9 +143,7 @@ macro_rules! demands {
             async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Problem> {
                 let identity = identify(parts, console).await?;
                 if identity.role < Role::$role {
-                    let error = format!("this takes the role {}", Role::$role.as_str());
-                    let problem = Problem::of(Code::RoleNeeded, error);
-                    return Err(problem.value("role", Role::$role.as_str()));
+                    return Err(role_needed(Role::$role));
                 }
                 Ok(Self(identity))
             }
@@ -183,11 +155,10 @@ demands!(Viewer);
 demands!(Analyst);
 demands!(Owner);
 
-/// A handler's first argument: somebody who has signed in, with any role; a token gets 403, because what concerns an account
-/// is its user's own.
+/// A handler's first argument that needs a session, of any role. A token gets 403: only users change their own accounts.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// Who.
+    /// The user.
     pub identity: Identity,
     pub(crate) user_id: i64,
     pub(crate) session_id: i64,
@@ -209,15 +180,15 @@ impl FromRequestParts<Console> for Account {
         let identity = identify(parts, console).await?;
         match (identity.user_id, identity.session.clone()) {
             (Some(user_id), Some((session_id, csrf))) => Ok(Self { identity, user_id, session_id, csrf }),
-            _ => Err(Problem::of(Code::SessionNeeded, "sign in for this; a token is not enough")),
+            _ => Err(Problem::of(SESSION_NEEDED)),
         }
     }
 }
 
-/// Finds out who asks.
+/// Identifies the user behind a request.
 ///
 /// # Errors
-/// 401 without credentials that are good, 403 where another site's page may have sent the request.
+/// 401 without valid credentials, 403 if another site's page may have sent the request.
 pub(crate) async fn identify(parts: &Parts, console: &Console) -> Result<Identity, Problem> {
     let address = console.access.client_address(parts);
     let credentials = Credentials::read(&parts.headers, console.access.url().is_https());
@@ -259,8 +230,8 @@ pub(crate) async fn identify(parts: &Parts, console: &Console) -> Result<Identit
         .await?;
     let identity = identity.map_err(|has_owner| {
         let problem = match had_session {
-            true => Problem::of(Code::SessionEnded, "the session has ended; sign in again"),
-            false => Problem::of(Code::SignInFirst, "sign in first"),
+            true => Problem::of(ENDED),
+            false => Problem::of(SIGN_IN_FIRST),
         };
         problem.with("setup", !has_owner)
     })?;
@@ -268,14 +239,13 @@ pub(crate) async fn identify(parts: &Parts, console: &Console) -> Result<Identit
         let given =
             parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !secret::same(given, &csrf) || comes_from(&console.access.url(), &parts.headers) != Origin::Own {
-            let error = "this takes X-CSRF-Token of the session, sent by a page of the console";
-            return Err(Problem::of(Code::CsrfToken, error));
+            return Err(Problem::of(CSRF_TOKEN));
         }
     }
     Ok(identity)
 }
 
-/// Whom a token stands for. It never may more than its user.
+/// Returns the identity of a token. It never has more permissions than the token's user.
 fn of_token(
     db: &rusqlite::Connection,
     token: &tokens::Token,

@@ -1,5 +1,5 @@
-//! One-time links: to the first account, to an invited one, to a new password. The link's token stands behind the `#`, so no
-//! server and no proxy sees it, and it is stored as a hash only.
+//! One-time links: to the first account, to an invited account, to a new password. The token is in the fragment (`#`), which
+//! browsers do not send, so that no proxy sees it. Only its hash is stored.
 
 use event::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -7,15 +7,24 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::limits::{CLOCK_STEP, INVITATION_AGE, LINK_AGE};
 use super::secret;
 use crate::Problem;
+use finding::{AuditAction, table};
 
-/// What a link is good for.
+table! {
+    /// The actions of links.
+    pub(crate) ACTIONS: AuditAction {
+        /// Link created.
+        pub(crate) LINK_CREATED = AuditAction::new("console.link_created", "link created", "リンクを作成");
+    }
+}
+
+/// The purpose of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// The first account, which is an owner's; its name is free.
+    /// Creates the first account, an owner with any name.
     Owner,
-    /// The account of an invited user.
+    /// Opens the account of an invited user.
     Invitation(i64),
-    /// A new password for a user, whose second factors go.
+    /// Sets a new password and removes the user's second factors.
     Reset(i64),
 }
 
@@ -29,10 +38,10 @@ impl Purpose {
     }
 }
 
-/// Makes a link; returns its token. Earlier links of the same purpose are void.
+/// Creates a link and returns its token. Revokes earlier links of the same purpose.
 ///
 /// # Errors
-/// Those of the file and of random numbers.
+/// The database or the random generator fails.
 pub fn create(db: &Connection, purpose: Purpose, now: Timestamp) -> Result<String, Problem> {
     let token = secret::new()?;
     let (word, user) = purpose.parts();
@@ -49,7 +58,7 @@ pub fn create(db: &Connection, purpose: Purpose, now: Timestamp) -> Result<Strin
     Ok(token)
 }
 
-/// What a token is good for, where it still is. A clock that went back to before the link was made voids it.
+/// Returns the purpose of a valid token. A token is invalid before its creation time, too: the clock went back.
 pub fn find(db: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Option<Purpose>> {
     let earliest = now.as_micros() + CLOCK_STEP.as_micros() as i64;
     let query = "SELECT purpose, user FROM links WHERE hash = ? AND expires > ? AND created < ?";
@@ -64,12 +73,12 @@ pub fn find(db: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Op
     })
 }
 
-/// Uses a token up.
+/// Deletes a token after its use.
 pub fn delete(db: &Connection, token: &str) -> rusqlite::Result<()> {
     db.execute("DELETE FROM links WHERE hash = ?", [secret::hash(token)]).map(drop)
 }
 
-/// Voids a user's links to a new password.
+/// Revokes a user's links to a new password.
 pub fn forget(db: &Connection, user: i64) -> rusqlite::Result<()> {
     db.execute("DELETE FROM links WHERE user = ? AND purpose = 'reset'", [user]).map(drop)
 }

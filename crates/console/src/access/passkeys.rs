@@ -1,8 +1,8 @@
-//! Passkeys (WebAuthn Level 3): what begins a ceremony, what the authenticator's answer has to hold, and the table of those
-//! that were added.
+//! Passkeys (WebAuthn Level 3): the start of a ceremony, the check of the authenticator's answer, and the table of registered
+//! passkeys.
 //!
-//! A passkey is bound to a name, which is the host of the console's [`Url`]: `localhost`, or that of `[console] url`. At an
-//! IP address there are none; browsers refuse them there.
+//! A passkey is bound to the host name of the console's [`Url`]: `localhost`, or that of `[console] url`. Browsers refuse passkeys
+//! at an IP address.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -29,11 +29,81 @@ use webauthn_rp::{
 
 use super::limits::{CEREMONY_AGE, MAX_CEREMONIES, MAX_NAME_CHARS, MAX_PASSKEYS};
 use super::{Url, secret};
-use crate::{Code, Problem};
+use crate::Problem;
+use finding::{ProblemCode, table};
+
+table! {
+    /// The error answers of passkeys.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// This passkey is not registered, or its answer is wrong or too late.
+        pub(crate) UNKNOWN = ProblemCode::new(
+            "passkey.unknown",
+            401,
+            "This passkey is not registered, or its answer is wrong or too late.",
+            "このパスキーは登録されていないか、応答が正しくないか、時間切れです。",
+        );
+        /// Passkeys need a host name.
+        pub(crate) NEED_NAME = ProblemCode::new(
+            "passkey.need_name",
+            409,
+            "Passkeys need a host name. Set `[console] url`, or open the console as localhost.",
+            "パスキーには名前のあるアドレスが必要です。`[console] url` を設定するか、localhost で開いてください。",
+        );
+        /// Passkeys work at {url} only.
+        pub(crate) ELSEWHERE = ProblemCode::new(
+            "passkey.elsewhere",
+            409,
+            "Passkeys work at {url} only. Open the console there.",
+            "パスキーは {url} でのみ使えます。そのアドレスで開いてください。",
+        );
+        /// The name of a passkey has 1 to {max} characters.
+        pub(crate) BAD_NAME = ProblemCode::new(
+            "passkey.bad_name",
+            422,
+            "The name of a passkey has 1 to {max} characters.",
+            "パスキーの名前は 1〜{max} 文字で入力してください。",
+        );
+        /// There are {max} passkeys already.
+        pub(crate) TOO_MANY = ProblemCode::new(
+            "passkey.too_many",
+            409,
+            "There are {max} passkeys already.",
+            "パスキーは {max} 個までです。",
+        );
+        /// The time is over.
+        pub(crate) TOO_LATE = ProblemCode::new(
+            "passkey.too_late",
+            422,
+            "The time is over. Start again.",
+            "時間切れです。もう一度最初から操作してください。",
+        );
+        /// The passkey cannot be added: {why}.
+        pub(crate) REFUSED = ProblemCode::new(
+            "passkey.refused",
+            422,
+            "The passkey cannot be added: {why}",
+            "パスキーを登録できませんでした: {why}",
+        );
+        /// This passkey is already registered.
+        pub(crate) EXISTS = ProblemCode::new(
+            "passkey.exists",
+            409,
+            "This passkey is already registered.",
+            "このパスキーはすでに登録されています。",
+        );
+        /// There is no passkey {id}.
+        pub(crate) NOT_FOUND = ProblemCode::new(
+            "passkey.not_found",
+            404,
+            "There is no passkey {id}.",
+            "パスキー {id} は存在しません。",
+        );
+    }
+}
 
 type PublicKey = CompressedPubKey<[u8; 32], [u8; 32], [u8; 48], Vec<u8>>;
 
-/// Ceremonies of one kind that have begun, the oldest first. In memory: one that a restart ends is begun again.
+/// Running ceremonies of one kind, the oldest first. They are in memory; after a restart the user begins again.
 #[derive(Debug)]
 pub struct Ceremonies<T>(Mutex<VecDeque<Begun<T>>>);
 
@@ -51,7 +121,7 @@ impl<T> Default for Ceremonies<T> {
 }
 
 impl<T> Ceremonies<T> {
-    /// Remembers one; returns by what it is found again. Beyond [`MAX_CEREMONIES`] the oldest is forgotten.
+    /// Stores a ceremony and returns its key. Removes the oldest one beyond [`MAX_CEREMONIES`].
     fn begin(&self, what: T, uptime: Duration) -> Result<String, Problem> {
         let id = secret::new()?;
         let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +135,7 @@ impl<T> Ceremonies<T> {
         Ok(id)
     }
 
-    /// Takes one out: each is good for one answer.
+    /// Removes a ceremony and returns it: each takes one answer.
     pub(super) fn take(&self, id: &str, uptime: Duration) -> Option<T> {
         let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = begun.iter().position(|begun| secret::same(&begun.id, id))?;
@@ -81,46 +151,41 @@ pub struct Adding {
     state: RegistrationServerState<USER_HANDLE_MAX_LEN>,
 }
 
-/// What begins in the browser: options for `navigator.credentials`, and by what the ceremony is found again.
+/// The start of a ceremony: options for `navigator.credentials`, and the ceremony's key.
 pub struct Options {
     /// `PublicKeyCredentialCreationOptionsJSON` or `PublicKeyCredentialRequestOptionsJSON`.
     pub public_key: Value,
-    /// For the answer.
+    /// Key of the ceremony, for the answer.
     pub state: String,
 }
 
-/// The name that passkeys are bound to.
+/// Returns the host name that passkeys are bound to.
 ///
 /// # Errors
-/// 409 where the console has none.
+/// 409 if the console is at an IP address.
 pub fn relying_party(url: &Url) -> Result<RpId, Problem> {
     let domain = match url.host().parse::<std::net::IpAddr>() {
         Ok(_) => None,
         Err(_) => AsciiDomain::try_from(url.host().to_owned()).ok(),
     };
-    domain.map(RpId::Domain).ok_or_else(|| {
-        let error = "passkeys are bound to a name, and the console is at an address: give it one with `[console] url`, \
-            or listen on loopback and ask for localhost";
-        Problem::of(Code::PasskeysNeedName, error)
-    })
+    domain.map(RpId::Domain).ok_or_else(|| Problem::of(NEED_NAME))
 }
 
-/// Whether a page of this `Host` may use passkeys: only one of the very name that they are bound to.
+/// Checks that the page's `Host` is the name that passkeys are bound to.
 ///
 /// # Errors
-/// 409, with the name to go to.
+/// 409 with the right address.
 pub fn check_host(url: &Url, host: &str) -> Result<(), Problem> {
     if super::guard::host_name(host).eq_ignore_ascii_case(url.host()) {
         return Ok(());
     }
-    let error = format!("passkeys work at {url} only: open the console there");
-    Err(Problem::of(Code::PasskeysElsewhere, error).value("url", url.to_string()))
+    Err(Problem::of(ELSEWHERE).value("url", url.to_string()))
 }
 
-/// Begins to add a passkey to a user's account.
+/// Begins to register a passkey.
 ///
 /// # Errors
-/// 409 where there are too many or no name, 422 for a name that is none.
+/// 409 at the limit of passkeys or at an IP address, 422 for a wrong name.
 pub fn begin_adding(
     db: &Connection,
     ceremonies: &Ceremonies<Adding>,
@@ -131,8 +196,7 @@ pub fn begin_adding(
 ) -> Result<Options, Problem> {
     let chars = name.chars().count();
     if chars == 0 || chars > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        let error = format!("a passkey's name has 1 to {MAX_NAME_CHARS} characters");
-        return Err(Problem::of(Code::BadPasskeyName, error).value("max", MAX_NAME_CHARS));
+        return Err(Problem::of(BAD_NAME).value("max", MAX_NAME_CHARS));
     }
     let (user, user_name) = user;
     let known: Vec<Vec<u8>> = db
@@ -140,12 +204,11 @@ pub fn begin_adding(
         .query_map([user], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     if known.len() >= MAX_PASSKEYS {
-        let error = format!("there are {MAX_PASSKEYS} passkeys already");
-        return Err(Problem::of(Code::TooManyPasskeys, error).value("max", MAX_PASSKEYS));
+        return Err(Problem::of(TOO_MANY).value("max", MAX_PASSKEYS));
     }
     let known = known.into_iter().filter_map(|id| {
         let id = CredentialId::<Vec<u8>>::decode(id).ok()?;
-        // None are named: browsers ask all that they know.
+        // No transports: browsers try all of them.
         Some(PublicKeyCredentialDescriptor { id, transports: AuthTransports::decode(0).ok()? })
     });
     let rp = relying_party(url)?;
@@ -165,10 +228,10 @@ pub fn begin_adding(
     Ok(Options { public_key, state })
 }
 
-/// Adds the passkey that the authenticator's answer holds; returns its key and its name.
+/// Registers the passkey in the authenticator's answer. Returns its key and name.
 ///
 /// # Errors
-/// 422 where the ceremony is unknown or over, or the answer is not what it asks for; 409 where it was added before.
+/// 422 if the ceremony is unknown or over, or the answer does not fit it; 409 if the passkey is registered already.
 pub fn finish_adding(
     db: &Connection,
     ceremonies: &Ceremonies<Adding>,
@@ -180,19 +243,15 @@ pub fn finish_adding(
     let (state, credential) = answer;
     let (now, uptime) = clocks;
     let adding = ceremonies.take(state, uptime).filter(|adding| adding.user == user);
-    let adding = adding.ok_or_else(|| {
-        Problem::of(Code::PasskeyTooLate, "begin again: this was begun too long ago, or not by you")
-    })?;
-    let not_taken = |error: String| {
-        Problem::of(Code::PasskeyRefused, format!("the passkey is not taken: {error}")).value("why", error)
-    };
+    let adding = adding.ok_or_else(|| Problem::of(TOO_LATE))?;
+    let not_taken = |error: String| Problem::of(REFUSED).value("why", error);
     let json = serde_json::to_vec(credential).map_err(failed)?;
     let registration =
         Registration::from_json_relaxed(&json).map_err(|error| not_taken(error.to_string()))?;
     let origins = [Origin(url.to_string().into())];
     let options = RegistrationVerificationOptions::<Origin<'_>, Origin<'_>> {
         allowed_origins: &origins,
-        // Some browsers add what was not asked for; none of it is used.
+        // Some browsers add unrequested extensions; none is used.
         error_on_unsolicited_extensions: false,
         ..RegistrationVerificationOptions::default()
     };
@@ -208,15 +267,15 @@ pub fn finish_adding(
         params![user, id, adding.name, fixed, changing, now.as_micros()],
     )?;
     if inserted == 0 {
-        return Err(Problem::of(Code::PasskeyExists, "this passkey was added before"));
+        return Err(Problem::of(EXISTS));
     }
     Ok((db.last_insert_rowid(), adding.name))
 }
 
-/// Begins to sign in. Nothing is said of who it is: the authenticator knows.
+/// Begins to sign in. The authenticator knows the user.
 ///
 /// # Errors
-/// 409 where the console has no name.
+/// 409 if the console is at an IP address.
 pub fn begin_signing_in(
     ceremonies: &Ceremonies<DiscoverableAuthenticationServerState>,
     url: &Url,
@@ -232,7 +291,7 @@ pub fn begin_signing_in(
 /// Key of the user whose passkey answered; none if the answer does not fit the ceremony.
 ///
 /// # Errors
-/// Those of the file.
+/// The database cannot be used.
 pub fn finish_signing_in(
     db: &Connection,
     ceremony: DiscoverableAuthenticationServerState,
@@ -275,13 +334,13 @@ pub fn finish_signing_in(
     Ok(Some(user))
 }
 
-/// Deletes one of a user's passkeys; tells its name.
+/// Deletes a passkey of a user. Returns its name.
 pub fn delete(db: &Connection, user: i64, id: i64) -> rusqlite::Result<Option<String>> {
     let query = "DELETE FROM passkeys WHERE id = ? AND user = ? RETURNING name";
     db.query_row(query, [id, user], |row| row.get(0)).optional()
 }
 
-/// By what authenticators know a user: random, and the same for all passkeys of one.
+/// Returns the handle by which authenticators know a user: random, one for all passkeys of the user.
 fn handle_of(db: &Connection, user: i64) -> Result<UserHandle64, Problem> {
     let fresh = secret::random::<USER_HANDLE_MAX_LEN>()?;
     db.execute("UPDATE users SET handle = ? WHERE id = ? AND handle IS NULL", params![fresh, user])?;

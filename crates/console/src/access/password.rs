@@ -13,9 +13,51 @@ use tokio::sync::Semaphore;
 use super::limits::{
     HASH_KIBIBYTES, HASH_PASSES, HASHES_AT_ONCE, HASHES_WAITING, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS,
 };
-use crate::{Code, Problem};
+use crate::Problem;
+use finding::{ProblemCode, table};
 
-/// A hash that no password has; checking against it takes as long as against another one.
+table! {
+    /// The error answers of passwords.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// Too many users are signing in at the moment.
+        pub(crate) BUSY = ProblemCode::new(
+            "session.busy",
+            429,
+            "Too many users are signing in at the moment.",
+            "サインインが混み合っています。",
+        );
+        /// Use at least {min} characters.
+        pub(crate) TOO_SHORT = ProblemCode::new(
+            "password.too_short",
+            422,
+            "Use at least {min} characters.",
+            "パスワードは {min} 文字以上にしてください。",
+        );
+        /// Use at most {max} bytes.
+        pub(crate) TOO_LONG = ProblemCode::new(
+            "password.too_long",
+            422,
+            "Use at most {max} bytes.",
+            "パスワードは {max} バイト以下にしてください。",
+        );
+        /// A password cannot repeat a single character.
+        pub(crate) ONE_CHARACTER = ProblemCode::new(
+            "password.one_character",
+            422,
+            "A password cannot repeat a single character.",
+            "同じ文字の繰り返しはパスワードに使えません。",
+        );
+        /// The password is too close to the user name.
+        pub(crate) USER_NAME = ProblemCode::new(
+            "password.user_name",
+            422,
+            "The password is too close to the user name.",
+            "ユーザー名とほぼ同じパスワードは使えません。",
+        );
+    }
+}
+
+/// A hash that fits no password. Checking it takes as long as a real one.
 const NOBODYS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdCE$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -23,16 +65,16 @@ const NOBODYS: &str =
 #[derive(Debug)]
 pub struct Hasher {
     turns: Arc<Semaphore>,
-    /// How many wait, of each kind of [`Who`].
+    /// Number of waiting clients of each kind.
     waiting: [AtomicUsize; 2],
 }
 
-/// Kind of client that waits. Each kind has its own room: strangers who fill theirs send nobody else away.
+/// Kind of waiting client. Each kind has a queue of its own, so that strangers block no user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
-    /// Anybody.
+    /// A stranger.
     Stranger,
-    /// Somebody who has signed in, in this browser, or has a one-time link.
+    /// A client with a session, a known browser or a one-time link.
     Known,
 }
 
@@ -43,10 +85,10 @@ impl Default for Hasher {
 }
 
 impl Hasher {
-    /// The hash of a password that somebody chose, as a PHC string.
+    /// Hashes a new password. Returns a PHC string.
     ///
     /// # Errors
-    /// 422 where it is too short or too long or holds the user's name, 429 where too many wait.
+    /// 422 if the password is too short, too long or close to the user name; 429 if too many clients wait.
     pub async fn hash(&self, user: &str, password: String) -> Result<String, Problem> {
         acceptable(user, &password)?;
         let hashed = self.in_turn(Who::Known, move || {
@@ -55,10 +97,10 @@ impl Hasher {
         hashed.await?.map_err(|error| failed(&error))
     }
 
-    /// Whether this is the password of that hash; without a hash no password is, but it takes as long.
+    /// Whether the password fits the hash. Without a hash the answer is no, after the same time.
     ///
     /// # Errors
-    /// 429 where too many wait.
+    /// 429 if too many clients wait.
     pub async fn verify(&self, who: Who, password: String, hash: Option<String>) -> Result<bool, Problem> {
         if password.len() > MAX_PASSWORD_BYTES {
             return Ok(false);
@@ -77,7 +119,7 @@ impl Hasher {
         who: Who,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let busy = || Problem::of(Code::Busy, "too many are signing in").retry_after(Duration::from_secs(1));
+        let busy = || Problem::of(BUSY).retry_after(Duration::from_secs(1));
         struct Waiting<'a>(&'a AtomicUsize);
         impl Drop for Waiting<'_> {
             fn drop(&mut self) {
@@ -91,7 +133,7 @@ impl Hasher {
             return Err(busy());
         }
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| busy())?;
-        // The turn goes with the work: a client that goes away does not make room for more than is allowed.
+        // The permit moves into the thread: a client that disconnects frees no slot early.
         let done = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             work()
@@ -115,22 +157,19 @@ fn failed(error: &dyn std::fmt::Display) -> Problem {
 fn acceptable(user: &str, password: &str) -> Result<(), Problem> {
     let chars = password.chars().count();
     if chars < MIN_PASSWORD_CHARS {
-        let error = format!("a password has at least {MIN_PASSWORD_CHARS} characters");
-        return Err(Problem::of(Code::PasswordTooShort, error).value("min", MIN_PASSWORD_CHARS));
+        return Err(Problem::of(TOO_SHORT).value("min", MIN_PASSWORD_CHARS));
     }
     if password.len() > MAX_PASSWORD_BYTES {
-        let error = format!("a password has at most {MAX_PASSWORD_BYTES} bytes");
-        return Err(Problem::of(Code::PasswordTooLong, error).value("max", MAX_PASSWORD_BYTES));
+        return Err(Problem::of(TOO_LONG).value("max", MAX_PASSWORD_BYTES));
     }
     let first = password.chars().next();
     if password.chars().all(|char| Some(char) == first) {
-        let error = "a password is more than one character again and again";
-        return Err(Problem::of(Code::PasswordOfOneCharacter, error));
+        return Err(Problem::of(ONE_CHARACTER));
     }
     let (password, user) = (password.to_lowercase(), user.to_lowercase());
     let rest = password.replace(&user, "");
     if !user.is_empty() && rest.len() < password.len() && rest.chars().count() < MIN_PASSWORD_CHARS / 2 {
-        return Err(Problem::of(Code::PasswordOfName, "a password is more than the user's name"));
+        return Err(Problem::of(USER_NAME));
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The second factor beside a password: codes of an app (TOTP, RFC 6238), and recovery codes for the day that the app is gone.
+//! The second factor beside a password: codes of an authenticator app (TOTP, RFC 6238), and recovery codes in case the user loses
+//! the app.
 
 use axum::http::StatusCode;
 use event::Timestamp;
@@ -8,37 +9,72 @@ use totp_rs::{Builder, Totp};
 
 use super::limits::RECOVERY_CODES;
 use super::secret;
-use crate::{Code, Problem};
+use crate::Problem;
+use finding::{ProblemCode, table};
 
-/// Seconds that a code is shown (RFC 6238 §5.2).
+table! {
+    /// The error answers of authenticator apps.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// The authenticator app is already enabled.
+        pub(crate) TOTP_ON_ALREADY = ProblemCode::new(
+            "account.totp_on_already",
+            409,
+            "The authenticator app is already enabled. Disable it first.",
+            "認証アプリはすでに有効です。先に無効にしてください。",
+        );
+        /// The authenticator app is not enabled.
+        pub(crate) TOTP_IS_OFF = ProblemCode::new(
+            "account.totp_is_off",
+            409,
+            "The authenticator app is not enabled.",
+            "認証アプリは有効になっていません。",
+        );
+        /// Start the set-up of the authenticator app first.
+        pub(crate) TOTP_NOT_BEGUN = ProblemCode::new(
+            "account.totp_not_begun",
+            409,
+            "Start the set-up of the authenticator app first.",
+            "先に認証アプリの設定を始めてください。",
+        );
+        /// Wrong code.
+        pub(crate) WRONG_CODE = ProblemCode::new(
+            "account.wrong_code",
+            422,
+            "Wrong code. Check the clock on your phone.",
+            "確認コードが違います。認証アプリの端末の時計が合っているか確認してください。",
+        );
+    }
+}
+
+/// Seconds of a time step (RFC 6238 §5.2).
 const STEP_SECONDS: i64 = 30;
-/// Steps before and after the present one that are taken: the app's clock may be off by so much.
+/// Time steps before and after the current one that are accepted, because the app's clock may be off.
 const SKEW: u16 = 1;
-/// Bytes of a secret: as many as HMAC-SHA-1 gives (RFC 4226 §4).
+/// Bytes of a secret: the length of an HMAC-SHA-1 (RFC 4226 §4).
 const SECRET_BYTES: usize = 20;
 
-/// What an app has to learn.
+/// A new secret for an authenticator app.
 pub struct Offer {
     /// The secret in base 32.
     pub secret: String,
-    /// The secret and whose it is, as `otpauth:`.
+    /// The secret and its user, as an `otpauth:` URL.
     pub url: String,
     /// The URL as a QR code: one path, without a border.
     pub qr_svg: Option<String>,
 }
 
-/// Offers codes to a user: the secret counts once [`confirm`] has seen a code of it.
+/// Creates a secret for a user. It counts once [`confirm`] has checked a code of it.
 ///
 /// # Errors
-/// 409 where codes are on already.
+/// 409 if the app is already enabled.
 pub fn offer(db: &Connection, user: i64, name: &str, host: &str) -> Result<Offer, Problem> {
     let secret = secret::random::<SECRET_BYTES>()?;
     let changed =
         db.execute("UPDATE users SET totp_offered = ? WHERE id = ? AND totp IS NULL", params![secret, user])?;
     if changed == 0 {
-        return Err(Problem::of(Code::TotpOn, "codes are on already; switch them off first"));
+        return Err(Problem::of(TOTP_ON_ALREADY));
     }
-    // The label's parts are told apart by a colon, which names do not have and IPv6 addresses do.
+    // A colon separates the parts of the label. Names have none, IPv6 addresses do.
     let issuer = format!("monban {}", host.replace(':', "."));
     let totp = Builder::new().with_skew(SKEW).with_secret(secret.to_vec()).with_account_name(name);
     let totp = totp.with_issuer(Some(issuer)).build().map_err(failed)?;
@@ -46,10 +82,10 @@ pub fn offer(db: &Connection, user: i64, name: &str, host: &str) -> Result<Offer
     Ok(Offer { secret: totp.secret().to_base32(), qr_svg: qr_svg(&url), url })
 }
 
-/// Switches codes on where this is one of the offered secret; returns the recovery codes. None where it is not.
+/// Enables the app if the code is right. Returns the recovery codes; none if the code is wrong.
 ///
 /// # Errors
-/// 409 where nothing was offered.
+/// 409 if no set-up was started.
 pub fn confirm(
     db: &Connection,
     user: i64,
@@ -59,7 +95,7 @@ pub fn confirm(
     let offered: Option<Vec<u8>> =
         db.query_row("SELECT totp_offered FROM users WHERE id = ?", [user], |row| row.get(0))?;
     let Some(secret) = offered else {
-        return Err(Problem::of(Code::TotpNotBegun, "ask for a secret first"));
+        return Err(Problem::of(TOTP_NOT_BEGUN));
     };
     let Some(step) = step_of(&secret, code, now).map_err(failed)? else { return Ok(None) };
     db.execute(
@@ -69,15 +105,15 @@ pub fn confirm(
     new_codes(db, user).map(Some)
 }
 
-/// Recovery codes in the place of those that a user has.
+/// Replaces a user's recovery codes.
 ///
 /// # Errors
-/// 409 where codes are off.
+/// 409 if the app is not enabled.
 pub fn renew(db: &Connection, user: i64) -> Result<Vec<String>, Problem> {
     let on: bool =
         db.query_row("SELECT totp IS NOT NULL FROM users WHERE id = ?", [user], |row| row.get(0))?;
     if !on {
-        return Err(Problem::of(Code::TotpOff, "codes are off; set them up first"));
+        return Err(Problem::of(TOTP_IS_OFF));
     }
     new_codes(db, user)
 }
@@ -94,25 +130,25 @@ fn new_codes(db: &Connection, user: i64) -> Result<Vec<String>, Problem> {
     Ok(codes)
 }
 
-/// Switches codes off.
+/// Disables the app.
 pub fn forget(db: &Connection, user: i64) -> rusqlite::Result<()> {
     db.execute("UPDATE users SET totp = NULL, totp_step = NULL, totp_offered = NULL WHERE id = ?", [user])?;
     db.execute("DELETE FROM recovery_codes WHERE user = ?", [user]).map(drop)
 }
 
-/// What a code was.
+/// Kind of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
-    /// One of the app.
+    /// A code of the app.
     App,
     /// A recovery code.
     Recovery,
 }
 
-/// What this code of a user is, where it is one; it is used up then. None where it is none, or was used before.
+/// Uses a user's code up. Returns its kind; none if the code is wrong or was used before.
 ///
 /// # Errors
-/// Those of the file.
+/// The database cannot be used.
 pub fn take(db: &Connection, user: i64, code: &str, now: Timestamp) -> Result<Option<Fit>, Problem> {
     let row =
         |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get::<_, Option<i64>>(1)?));
@@ -129,14 +165,14 @@ pub fn take(db: &Connection, user: i64, code: &str, now: Timestamp) -> Result<Op
     Ok((used > 0).then_some(Fit::Recovery))
 }
 
-/// Whether a step's code was not used: it is later than the last one that was. A last one that is yet to come tells that
-/// the clock has been put right, and does not count: nobody could sign in until then.
+/// Whether a time step is later than the last used one. A last step in the future does not count: the clock was set back since,
+/// and the user could not sign in until then.
 fn is_new(step: i64, last: Option<i64>, now: Timestamp) -> bool {
     let latest = now.as_micros() / 1_000_000 / STEP_SECONDS + i64::from(SKEW);
     last.is_none_or(|last| step > last || last > latest)
 }
 
-/// The step of which this is the code.
+/// Returns the time step of a code.
 fn step_of(secret: &[u8], code: &str, now: Timestamp) -> Result<Option<i64>, totp_rs::TotpError> {
     let code: String = code.chars().filter(|char| !char.is_whitespace()).take(7).collect();
     if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -147,7 +183,7 @@ fn step_of(secret: &[u8], code: &str, now: Timestamp) -> Result<Option<i64>, tot
     Ok(totp.check(&code, seconds).and_then(|step| i64::try_from(step).ok()))
 }
 
-/// 80 random bits, without letters that are taken for others: `abcd-efgh-jkmn-pq23`.
+/// Returns a new recovery code: 80 random bits, without letters that look alike, as `abcd-efgh-jkmn-pq23`.
 fn recovery_code() -> Result<String, Problem> {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut code = String::new();
@@ -160,7 +196,7 @@ fn recovery_code() -> Result<String, Problem> {
     Ok(code)
 }
 
-/// A recovery code without what people add or leave out.
+/// Normalises a recovery code that a person typed.
 fn normal(code: &str) -> String {
     code.chars().filter(|char| char.is_ascii_alphanumeric()).take(32).collect::<String>().to_ascii_lowercase()
 }

@@ -1,5 +1,5 @@
-//! Secrets that monban makes: 256 random bits as text. Only their SHA-256 is stored, so that who reads the file cannot use
-//! them; no salt and no slow hash is needed, because nobody can guess 256 bits.
+//! Random secrets of 256 bits as text. Only their SHA-256 is stored, so that a reader of the file cannot use them. They need neither
+//! salt nor a slow hash, because nobody can guess 256 bits.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,13 +8,13 @@ use sha2::{Digest, Sha256};
 
 use crate::Problem;
 
-/// What is stored of a secret.
+/// The stored hash of a secret.
 pub type Hash = [u8; 32];
 
-/// Random bytes from the operating system.
+/// Returns random bytes of the operating system.
 ///
 /// # Errors
-/// 503 where it has none.
+/// 503 if the operating system has none.
 pub fn random<const N: usize>() -> Result<[u8; N], Problem> {
     let mut bytes = [0; N];
     match ring::rand::SystemRandom::new().fill(&mut bytes) {
@@ -26,27 +26,27 @@ pub fn random<const N: usize>() -> Result<[u8; N], Problem> {
     }
 }
 
-/// A new secret: 43 characters that need no escaping anywhere.
+/// Returns a new secret: 43 characters that need no escaping anywhere.
 ///
 /// # Errors
-/// As [`random`].
+/// See [`random`].
 pub fn new() -> Result<String, Problem> {
     Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
 }
 
-/// What is stored of it.
+/// Hashes a secret for the file.
 pub fn hash(secret: &str) -> Hash {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-/// The value for `X-CSRF-Token` of a session: it follows from the session's secret, but not the other way round.
+/// Derives the `X-CSRF-Token` of a session from its secret. The secret cannot be derived from it.
 pub fn csrf(session: &str) -> String {
     let digest: Hash =
         Sha256::new().chain_update(b"csrf\0").chain_update(session.as_bytes()).finalize().into();
     URL_SAFE_NO_PAD.encode(digest)
 }
 
-/// Whether two texts are the same, in a time that depends on their lengths only.
+/// Compares two texts in a time that depends only on their lengths.
 pub fn same(one: &str, other: &str) -> bool {
     subtle::ConstantTimeEq::ct_eq(one.as_bytes(), other.as_bytes()).into()
 }

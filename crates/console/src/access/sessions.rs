@@ -14,17 +14,17 @@ use crate::Problem;
 /// A session, as its user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Session {
-    /// Its key.
+    /// Key.
     pub id: i64,
-    /// When the user signed in.
+    /// Time of the sign-in.
     pub created: Timestamp,
-    /// When it was last used, to the minute.
+    /// Time of the last use, to the minute.
     pub last_seen: Timestamp,
-    /// Where the user signed in from.
+    /// Address of the sign-in.
     pub address: String,
-    /// The browser, in its own words.
+    /// The browser's `User-Agent`.
     pub user_agent: String,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     pub current: bool,
 }
 
@@ -41,10 +41,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
 
 const COLUMNS: &str = "id, created, last_seen, address, user_agent";
 
-/// Begins a session; returns its secret, which is stored nowhere.
+/// Begins a session. Returns its secret, which is not stored.
 ///
 /// # Errors
-/// Those of the file and of random numbers.
+/// The database or the random generator fails.
 pub fn begin(
     db: &Connection,
     user: i64,
@@ -67,7 +67,7 @@ pub fn begin(
     Ok(secret)
 }
 
-/// The session of this secret and its user, where it still lasts; one that is over is deleted.
+/// Returns the session of a secret and its user. Deletes an expired session.
 pub fn find(db: &Connection, secret: &str, now: Timestamp) -> rusqlite::Result<Option<(Session, i64)>> {
     let query = format!("SELECT {COLUMNS}, user FROM sessions WHERE hash = ?");
     let found = db
@@ -86,7 +86,7 @@ pub fn find(db: &Connection, secret: &str, now: Timestamp) -> rusqlite::Result<O
     Ok(Some((session, user)))
 }
 
-/// Whether a session lasts. It does not where the clock went back further than [`CLOCK_STEP`]: nobody knows how old it is.
+/// Whether a session is valid. It is not if the clock went back more than [`CLOCK_STEP`], because its age is unknown then.
 fn lasts(created: Timestamp, last_seen: Timestamp, now: Timestamp) -> bool {
     let since = |then: Timestamp| now.as_micros() - then.as_micros();
     since(created) < SESSION_AGE.as_micros() as i64
@@ -94,7 +94,7 @@ fn lasts(created: Timestamp, last_seen: Timestamp, now: Timestamp) -> bool {
         && since(created.max(last_seen)) > -(CLOCK_STEP.as_micros() as i64)
 }
 
-/// Those of a user that last, the last used one first.
+/// Returns a user's valid sessions, the last used one first.
 pub fn of_user(db: &Connection, user: i64, current: i64, now: Timestamp) -> rusqlite::Result<Vec<Session>> {
     let query = format!("SELECT {COLUMNS} FROM sessions WHERE user = ? ORDER BY last_seen DESC, id DESC");
     let sessions: rusqlite::Result<Vec<Session>> = db.prepare(&query)?.query_map([user], read)?.collect();
@@ -106,7 +106,7 @@ pub fn of_user(db: &Connection, user: i64, current: i64, now: Timestamp) -> rusq
     Ok(sessions)
 }
 
-/// Ends one of a user's sessions; false where there is none of this key.
+/// Ends a session of a user. Returns false if there is no such session.
 pub fn end(db: &Connection, user: i64, id: i64) -> rusqlite::Result<bool> {
     db.execute("DELETE FROM sessions WHERE id = ? AND user = ?", [id, user]).map(|ended| ended > 0)
 }

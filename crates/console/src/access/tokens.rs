@@ -7,30 +7,89 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::identity::Scope;
 use super::limits::{CLOCK_STEP, MAX_NAME_CHARS, MAX_TOKEN_DAYS, MAX_TOKENS, SEEN_EVERY};
+use super::role::Scope;
 use super::secret;
-use crate::{Code, Problem};
+use crate::Problem;
+use finding::{AuditAction, ProblemCode, table};
 
-/// What every token begins with, so that scanners for secrets find one that was left in a file.
+table! {
+    /// The error answers of API tokens.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// The name of a token has 1 to {max} characters.
+        pub(crate) BAD_NAME = ProblemCode::new(
+            "token.bad_name",
+            422,
+            "The name of a token has 1 to {max} characters.",
+            "トークンの用途は 1〜{max} 文字で入力してください。",
+        );
+        /// A token needs at least one permission.
+        pub(crate) WITHOUT_SCOPE = ProblemCode::new(
+            "token.without_scope",
+            422,
+            "A token needs at least one permission.",
+            "トークンの権限を1つ以上選んでください。",
+        );
+        /// A token expires after 1 to {max} days, or never.
+        pub(crate) BAD_DAYS = ProblemCode::new(
+            "token.bad_days",
+            422,
+            "A token expires after 1 to {max} days, or never.",
+            "トークンの有効期限は 1〜{max} 日、または無期限です。",
+        );
+        /// There are {max} tokens already.
+        pub(crate) TOO_MANY = ProblemCode::new(
+            "token.too_many",
+            409,
+            "There are {max} tokens already.",
+            "トークンは {max} 個までです。",
+        );
+        /// The permission “{scope}” needs the role {role}.
+        pub(crate) SCOPE_BEYOND_ROLE = ProblemCode::new(
+            "token.scope_beyond_role",
+            403,
+            "The permission “{scope}” needs the role {role}.",
+            "権限「{scope}」には{role}の役割が必要です。",
+        );
+        /// There is no token {id}.
+        pub(crate) NOT_FOUND = ProblemCode::new(
+            "token.not_found",
+            404,
+            "There is no token {id}.",
+            "トークン {id} は存在しません。",
+        );
+    }
+}
+
+table! {
+    /// The actions of API tokens.
+    pub(crate) ACTIONS: AuditAction {
+        /// Token created.
+        pub(crate) CREATED = AuditAction::new("token.created", "token created", "トークンを発行");
+        /// Token removed.
+        pub(crate) DELETED = AuditAction::new("token.deleted", "token removed", "トークンを削除");
+    }
+}
+
+/// Prefix of every token, by which scanners for secrets recognise a leaked one.
 pub const PREFIX: &str = "monban_";
 
 /// A token, as its user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Token {
-    /// Its key.
+    /// Key.
     pub id: i64,
-    /// What its user calls it.
+    /// Name that its user gave it.
     pub name: String,
-    /// What it may be used for.
+    /// Its scopes.
     pub scopes: Vec<Scope>,
-    /// When it was made.
+    /// Time of its creation.
     pub created: Timestamp,
-    /// When it ends; null: never.
+    /// Time of its expiry; null: never.
     pub expires: Option<Timestamp>,
-    /// When it was last used, to the minute.
+    /// Time of the last use, to the minute.
     pub last_used: Option<Timestamp>,
-    /// Whether a command on the gate's machine made it; owners see these, too.
+    /// Whether a command on the server made it. Owners see these, too.
     pub machine: bool,
 }
 
@@ -48,21 +107,21 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Token> {
     })
 }
 
-/// What is asked for.
+/// A token to create.
 #[derive(Debug, Clone)]
 pub struct NewToken<'a> {
-    /// What its user calls it.
+    /// Name that its user gave it.
     pub name: &'a str,
-    /// What it may be used for.
+    /// Its scopes.
     pub scopes: &'a [Scope],
-    /// None: it does not end.
+    /// Days until it expires; none: never.
     pub expires_days: Option<u32>,
 }
 
-/// Makes a token, of a user or of the machine; returns its key and itself, which is stored nowhere.
+/// Creates a token of a user or of the server. Returns its key and the token, which is not stored.
 ///
 /// # Errors
-/// 422 for what it cannot be, 409 where there are too many.
+/// 422 for a wrong name, scope or lifetime, 409 at the limit of tokens.
 pub fn create(
     db: &Connection,
     user: Option<i64>,
@@ -71,23 +130,17 @@ pub fn create(
 ) -> Result<(i64, String), Problem> {
     let chars = wanted.name.chars().count();
     if chars == 0 || chars > MAX_NAME_CHARS || wanted.name.chars().any(char::is_control) {
-        let error = format!("a token's name has 1 to {MAX_NAME_CHARS} characters");
-        return Err(Problem::of(Code::BadTokenName, error).value("max", MAX_NAME_CHARS));
+        return Err(Problem::of(BAD_NAME).value("max", MAX_NAME_CHARS));
     }
     if wanted.scopes.is_empty() {
-        return Err(Problem::of(
-            Code::TokenWithoutScope,
-            "a token has at least one scope: read, tune, admin",
-        ));
+        return Err(Problem::of(WITHOUT_SCOPE));
     }
     if wanted.expires_days.is_some_and(|days| days == 0 || days > MAX_TOKEN_DAYS) {
-        let error = format!("a token lasts 1 to {MAX_TOKEN_DAYS} days, or without end");
-        return Err(Problem::of(Code::BadTokenDays, error).value("max", MAX_TOKEN_DAYS));
+        return Err(Problem::of(BAD_DAYS).value("max", MAX_TOKEN_DAYS));
     }
     let count: u32 = db.query_row("SELECT count(*) FROM tokens WHERE user IS ?", [user], |row| row.get(0))?;
     if count >= MAX_TOKENS {
-        let error = format!("there are {MAX_TOKENS} tokens already");
-        return Err(Problem::of(Code::TooManyTokens, error).value("max", MAX_TOKENS));
+        return Err(Problem::of(TOO_MANY).value("max", MAX_TOKENS));
     }
     let mut scopes = wanted.scopes.to_vec();
     scopes.sort_unstable();
@@ -103,7 +156,7 @@ pub fn create(
     Ok((db.last_insert_rowid(), token))
 }
 
-/// The token and its user, where it is good. A clock that went back to before a token with an end was made voids it.
+/// Returns a valid token and its user. A token that expires is invalid before its creation time, too: the clock went back.
 pub fn find(db: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Option<(Token, Option<i64>)>> {
     let query = format!("SELECT {COLUMNS} FROM tokens WHERE hash = ?");
     let row = |row: &Row<'_>| Ok((read(row)?, row.get::<_, Option<i64>>(6)?));
@@ -123,24 +176,24 @@ pub fn find(db: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Op
     Ok(Some((token, user)))
 }
 
-/// Those of a user, and those of the machine where these are asked for; the newest first.
+/// Returns the tokens of a user, and of the server on request, the newest first.
 pub fn all(db: &Connection, user: i64, of_machine: bool) -> rusqlite::Result<Vec<Token>> {
     let query =
         format!("SELECT {COLUMNS} FROM tokens WHERE user = ? OR (? AND user IS NULL) ORDER BY id DESC");
     db.prepare(&query)?.query_map(params![user, of_machine], read)?.collect()
 }
 
-/// A token, as the machine's owner sees it.
+/// A token, as the server's owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TokenOf {
     /// The token.
     #[serde(flatten)]
     pub token: Token,
-    /// Whose it is; none where a command on this machine made it.
+    /// Its user; none for a token of the server.
     pub user: Option<String>,
 }
 
-/// Everybody's, the newest first.
+/// Returns the tokens of all users, the newest first.
 pub fn of_all(db: &Connection) -> rusqlite::Result<Vec<TokenOf>> {
     let query = format!(
         "SELECT {COLUMNS}, (SELECT users.name FROM users WHERE users.id = tokens.user) FROM tokens ORDER BY id DESC"
@@ -149,17 +202,17 @@ pub fn of_all(db: &Connection) -> rusqlite::Result<Vec<TokenOf>> {
     db.prepare(&query)?.query_map([], row)?.collect()
 }
 
-/// Deletes a token, whosever it is; tells its name.
+/// Deletes a token of any user. Returns its name.
 pub fn delete_any(db: &Connection, id: i64) -> rusqlite::Result<Option<String>> {
     db.query_row("DELETE FROM tokens WHERE id = ? RETURNING name", [id], |row| row.get(0)).optional()
 }
 
-/// There is no token of this key.
+/// The answer to an unknown key of a token.
 pub fn none(id: i64) -> Problem {
-    Problem::of(Code::NoSuchToken, format!("there is no token {id}")).value("id", id)
+    Problem::of(NOT_FOUND).value("id", id)
 }
 
-/// Deletes one of those that [`all`] gives; tells its name.
+/// Deletes one of the tokens that [`all`] returns. Returns its name.
 pub fn delete(db: &Connection, user: i64, of_machine: bool, id: i64) -> rusqlite::Result<Option<String>> {
     let query = "DELETE FROM tokens WHERE id = ? AND (user = ? OR (? AND user IS NULL)) RETURNING name";
     db.query_row(query, params![id, user, of_machine], |row| row.get(0)).optional()

@@ -1,4 +1,4 @@
-//! How the console's owner gets to it: `https://gate.example.org`.
+//! The console's address as its owner sees it: `https://gate.example.org`.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -15,14 +15,14 @@ pub struct Url {
     port: Option<u16>,
 }
 
-/// Why a text is no address of the console.
+/// Reason why a text is not an address of the console.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an address such as \"https://gate.example.org\", without a path")]
 pub struct InvalidUrl;
 
 impl Url {
-    /// The address of a console that listens here and has no other one. A loopback address is called localhost, because
-    /// passkeys work with names only.
+    /// The address of a console without `[console] url`. A loopback address becomes localhost, because passkeys need a host
+    /// name.
     pub fn of_listener(address: SocketAddr) -> Self {
         let ip = address.ip().to_canonical();
         let host =
@@ -30,7 +30,7 @@ impl Url {
         Self { https: false, host, port: Some(address.port()) }
     }
 
-    /// Whether the connection to it is encrypted: then its cookies are for such connections only.
+    /// Whether the address is an https one. Cookies are marked `Secure` then.
     pub fn is_https(&self) -> bool {
         self.https
     }

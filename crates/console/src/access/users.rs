@@ -3,29 +3,78 @@
 use event::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::identity::Role;
 use super::limits::{MAX_NAME_CHARS, MAX_USERS};
+use super::role::Role;
 use super::second_factor;
-use crate::{Code, Problem};
+use crate::Problem;
+use finding::{ProblemCode, table};
+
+table! {
+    /// The error answers of users.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// This account no longer exists.
+        pub(crate) ACCOUNT_GONE = ProblemCode::new(
+            "session.account_gone",
+            401,
+            "This account no longer exists.",
+            "このアカウントは削除されました。",
+        );
+        /// A user name has 1 to {max} letters, digits and any of .
+        pub(crate) BAD_NAME = ProblemCode::new(
+            "user.bad_name",
+            422,
+            "A user name has 1 to {max} letters, digits and any of . - _ @ +",
+            "ユーザー名は 1〜{max} 文字で、文字、数字、. - _ @ + が使えます。",
+        );
+        /// The user {user} already exists.
+        pub(crate) EXISTS = ProblemCode::new(
+            "user.exists",
+            409,
+            "The user {user} already exists.",
+            "ユーザー {user} はすでに存在します。",
+        );
+        /// There are {max} users already.
+        pub(crate) TOO_MANY = ProblemCode::new(
+            "user.too_many",
+            409,
+            "There are {max} users already.",
+            "ユーザーは {max} 人までです。",
+        );
+        /// No owner would be left.
+        pub(crate) LAST_OWNER = ProblemCode::new(
+            "user.last_owner",
+            409,
+            "No owner would be left. Make another user owner first.",
+            "オーナーが1人もいなくなります。先に別のオーナーを登録してください。",
+        );
+        /// There is no user {user}.
+        pub(crate) NOT_FOUND = ProblemCode::new(
+            "user.not_found",
+            404,
+            "There is no user {user}.",
+            "ユーザー {user} は存在しません。",
+        );
+    }
+}
 
 /// A row.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// Its key.
+    /// Key.
     pub id: i64,
-    /// Unique, whatever the case of its letters.
+    /// Name; unique without regard to case.
     pub name: String,
-    /// What the user may do.
+    /// Role of the user.
     pub role: Role,
-    /// The hash of the password; none until the invitation is taken.
+    /// Hash of the password; none until the user accepts the invitation.
     pub password: Option<String>,
-    /// When the account was made.
+    /// Time of the account's creation.
     pub created: Timestamp,
-    /// When it was last used.
+    /// Time of the last use.
     pub last_seen: Option<Timestamp>,
-    /// The secret of the codes (TOTP); none while they are off.
+    /// Secret of the authenticator app; none while it is disabled.
     pub totp: Option<Vec<u8>>,
-    /// How many passkeys there are.
+    /// Number of passkeys.
     pub passkeys: u32,
 }
 
@@ -45,7 +94,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<User> {
     })
 }
 
-/// A role as it is stored. A word that nobody knows gives least.
+/// Reads a stored role. An unknown word is the least role.
 pub fn role(word: &str) -> Role {
     Role::from_word(word).unwrap_or(Role::Viewer)
 }
@@ -59,41 +108,37 @@ pub fn has_owner(db: &Connection) -> rusqlite::Result<bool> {
     )
 }
 
-/// The user of this name.
+/// Returns the user with this name.
 pub fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<User>> {
     db.query_row(&format!("SELECT {COLUMNS} FROM users WHERE name = ?"), [name], read).optional()
 }
 
-/// The user of this key.
+/// Returns the user with this key.
 pub fn get(db: &Connection, id: i64) -> rusqlite::Result<Option<User>> {
     db.query_row(&format!("SELECT {COLUMNS} FROM users WHERE id = ?"), [id], read).optional()
 }
 
-/// All, by name.
+/// Returns all users, by name.
 pub fn all(db: &Connection) -> rusqlite::Result<Vec<User>> {
     db.prepare(&format!("SELECT {COLUMNS} FROM users ORDER BY name"))?.query_map([], read)?.collect()
 }
 
-/// Makes an account; returns its key.
+/// Creates an account. Returns its key.
 ///
 /// # Errors
-/// 422 for a name that is none, 409 for one that is taken or where there are too many.
+/// 422 for a wrong name, 409 for a taken name or at the limit of users.
 pub fn create(db: &Connection, name: &str, role: Role, now: Timestamp) -> Result<i64, Problem> {
     let chars = name.chars().count();
     let fits = |char: char| char.is_alphanumeric() || ".-_@+".contains(char);
     if chars == 0 || chars > MAX_NAME_CHARS || !name.chars().all(fits) {
-        let error = format!("a name has 1 to {MAX_NAME_CHARS} letters, digits and any of . - _ @ +");
-        return Err(Problem::of(Code::BadUserName, error).value("max", MAX_NAME_CHARS));
+        return Err(Problem::of(BAD_NAME).value("max", MAX_NAME_CHARS));
     }
     if find(db, name)?.is_some() {
-        return Err(
-            Problem::of(Code::UserExists, format!("there is a user {name} already")).value("user", name)
-        );
+        return Err(Problem::of(EXISTS).value("user", name));
     }
     let count: u64 = db.query_row("SELECT count(*) FROM users", [], |row| row.get(0))?;
     if count >= MAX_USERS {
-        return Err(Problem::of(Code::TooManyUsers, format!("there are {MAX_USERS} users already"))
-            .value("max", MAX_USERS));
+        return Err(Problem::of(TOO_MANY).value("max", MAX_USERS));
     }
     db.execute(
         "INSERT INTO users (name, role, created) VALUES (?, ?, ?)",
@@ -110,30 +155,30 @@ pub fn set_password(db: &Connection, id: i64, hash: &str) -> rusqlite::Result<()
 /// Sets the role.
 ///
 /// # Errors
-/// 409 where nobody would be owner any more.
+/// 409 if no owner would be left.
 pub fn set_role(db: &Connection, id: i64, role: Role) -> Result<(), Problem> {
     db.execute("UPDATE users SET role = ? WHERE id = ?", params![role.as_str(), id])?;
     keep_an_owner(db)
 }
 
-/// Deletes an account and all that belongs to it: sessions, tokens, passkeys, links.
+/// Deletes an account with its sessions, tokens, passkeys and links.
 ///
 /// # Errors
-/// 409 where nobody would be owner any more.
+/// 409 if no owner would be left.
 pub fn delete(db: &Connection, id: i64) -> Result<(), Problem> {
     db.execute("DELETE FROM users WHERE id = ?", [id])?;
     keep_an_owner(db)
 }
 
-/// For the end of a transaction, which its failing undoes.
+/// Checks that an owner is left. Call it at the end of a transaction, so that an error rolls it back.
 fn keep_an_owner(db: &Connection) -> Result<(), Problem> {
     if has_owner(db)? {
         return Ok(());
     }
-    Err(Problem::of(Code::LastOwner, "somebody has to be owner: make another one first"))
+    Err(Problem::of(LAST_OWNER))
 }
 
-/// Takes away second factors: codes, recovery codes, passkeys.
+/// Removes the second factors of a user: the app, recovery codes and passkeys.
 pub fn forget_factors(db: &Connection, id: i64) -> rusqlite::Result<()> {
     second_factor::forget(db, id)?;
     db.execute("DELETE FROM passkeys WHERE user = ?", [id]).map(drop)

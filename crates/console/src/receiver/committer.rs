@@ -1,4 +1,5 @@
-//! Writes received events to the journal: whatever waits goes with one write and one disk sync, and then all are answered.
+//! Writes received events to the journal. All waiting events share one write and one disk sync; their requests are answered after
+//! that.
 
 use std::sync::Arc;
 
@@ -6,14 +7,14 @@ use event::Event;
 use store::{Accepted, Intake, Twin};
 use tokio::sync::{mpsc, oneshot};
 
-/// Events that wait for their turn; more wait where they come from.
+/// Events in the queue. Beyond it, requests wait.
 const QUEUE: usize = 1024;
 /// Events of one write.
 const BATCH: usize = 512;
 
 type Answer = Result<Accepted, String>;
 
-/// The thread's queue.
+/// The queue of the writing thread.
 pub(super) struct Committer {
     queue: mpsc::Sender<Waiting>,
 }
@@ -21,14 +22,14 @@ pub(super) struct Committer {
 type Waiting = ((Event, Option<Twin>), oneshot::Sender<Answer>);
 
 impl Committer {
-    /// Starts the thread; it ends with the last handle on its queue.
+    /// Starts the thread. It ends when the last handle of its queue is dropped.
     pub fn start(intake: Arc<Intake>) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         std::thread::Builder::new().name("receiver".into()).spawn(move || run(&intake, waiting))?;
         Ok(Self { queue })
     }
 
-    /// Returns when the event is safe, or known.
+    /// Returns once the event is on disk, or known already.
     pub async fn commit(&self, event: Event, twin: Option<Twin>) -> Answer {
         let (answer, answered) = oneshot::channel();
         let ended = || "the writing thread has ended".to_owned();
@@ -50,7 +51,7 @@ fn run(intake: &Intake, mut waiting: mpsc::Receiver<Waiting>) {
                 }
                 Err(error) => Err(error.clone()),
             };
-            // whoever waited may be gone; the event is safe all the same
+            // the client may be gone; the event is stored anyway
             let _ = answer.send(one);
         }
     }

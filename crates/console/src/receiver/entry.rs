@@ -1,9 +1,8 @@
-//! From the body and the headers of a request to an event.
+//! Makes an event of the body and the headers of a request.
 //!
-//! An entry's identifier comes from the sensor's name, the unique id and the time in part A, so that the same entry is known
-//! again from wherever it comes. Its summary tells another time, some milliseconds later. So that an entry is not stored twice,
-//! once whole and once as no more than its summary: the whole one is known also by the identifier that the summary would
-//! give it, and a summary by any event of the same unique id in the minute before. What is stored first stays.
+//! The id of an event comes from the sensor's name, the unique id and the time in part A, so that an entry has the same id from every
+//! source. Its summary has another time, some milliseconds later. To store an entry only once, the whole entry also matches the id
+//! that its summary would get, and a summary matches any event with the same unique id in the minute before. The first one stays.
 
 use axum::http::HeaderMap;
 use event::audit_log::{self, IndexLine};
@@ -13,17 +12,17 @@ use store::Twin;
 
 use super::Refusal;
 
-/// How long before its summary an entry was written, at most; and after it, where only seconds are told.
+/// Greatest time between an entry and its summary, in both directions: some summaries have whole seconds only.
 const SUMMARY_DELAY_MICROS: i64 = 60_000_000;
 
-/// What was sent. One with a `reason` was damaged.
+/// An entry as it was sent. The event of a damaged one has a `reason`.
 pub(super) struct Sent {
     pub event: Event,
-    /// As what it may be known besides.
+    /// Another id under which the event may be stored.
     pub twin: Option<Twin>,
 }
 
-/// Compares the body with `X-Content-Hash: md5:…`, if there is one; some builds of mlogc put stray bytes behind the digest.
+/// Compares the body with `X-Content-Hash: md5:…`, if present. Some builds of mlogc append stray bytes to the digest.
 pub(super) fn check_hash(headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
     let Some(value) = headers.get("x-content-hash") else { return Ok(()) };
     let digits = value.as_bytes().strip_prefix(b"md5:").and_then(|rest| rest.get(..32));
@@ -33,7 +32,7 @@ pub(super) fn check_hash(headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal
     if promised.eq_ignore_ascii_case(found.as_bytes()) { Ok(()) } else { Err(Refusal::Hash) }
 }
 
-/// The event of the body; where that cannot be read, of the summary.
+/// Returns the event of the body, or of the summary if the body cannot be read.
 pub(super) fn read(sensor: &str, body: &[u8], headers: &HeaderMap) -> Result<Sent, Refusal> {
     let summary =
         headers.get("x-forensiclog-summary").and_then(|value| IndexLine::parse(value.as_bytes(), 0));

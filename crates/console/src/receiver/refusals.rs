@@ -1,14 +1,14 @@
-//! What sensors are refused, told without flooding the log: the first of a kind at once, the others counted.
+//! Logs refusals of sensors without flooding the log: the first of a kind immediately, the others as a count.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often one kind of refusal of one sender is told.
+/// Least time between log lines of one kind of refusal of one sender.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// Senders and kinds that are kept apart; beyond them nothing is told until older ones are forgotten.
+/// Pairs of sender and kind that are tracked. Beyond them, refusals are not logged until older pairs expire.
 const MAX_KINDS: usize = 256;
-/// So long after events could not be stored it is a problem, where none could be since.
+/// Time for which a failure to store events counts as a finding, unless a later event is stored.
 const FAILING: Duration = Duration::from_secs(120);
 
 #[derive(Default)]
@@ -16,14 +16,14 @@ pub(super) struct Refusals(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// By sender and kind: when it was told last, and how many were not told since.
+    /// By sender and kind: the time of the last log line, and the number of refusals since.
     kinds: HashMap<(String, &'static str), (Instant, u64)>,
-    /// Since when and why events are not stored.
+    /// Time and reason of the last failure to store events.
     failing: Option<(Instant, String)>,
 }
 
 impl Refusals {
-    /// Notes one. Returns whether it is to be told, and how many like it were not.
+    /// Counts a refusal. If it is to be logged, returns how many earlier ones were not.
     pub fn note(&self, sender: &str, kind: &'static str, now: Instant) -> Option<u64> {
         let kinds = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).kinds;
         let key = (sender.to_owned(), kind);
@@ -45,17 +45,17 @@ impl Refusals {
         Some(0)
     }
 
-    /// Events could not be stored.
+    /// Notes that an event could not be stored.
     pub fn failed(&self, why: &str, now: Instant) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failing = Some((now, why.to_owned()));
     }
 
-    /// Events were stored.
+    /// Notes that an event was stored.
     pub fn stored(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failing = None;
     }
 
-    /// Why events are not stored, where that was so a moment ago.
+    /// Returns why events cannot be stored, if the last failure is recent.
     pub fn failing(&self, now: Instant) -> Option<String> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, why) = state.failing.as_ref()?;

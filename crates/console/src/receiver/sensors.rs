@@ -1,4 +1,4 @@
-//! The sensors: who may send, and how much.
+//! Sensors: their credentials and rates.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,13 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// Somebody who may send events.
+/// A sensor that may send events.
 #[derive(Debug)]
 pub struct Sensor {
-    /// The user name of its credentials, and the `node` of its events.
+    /// User name of its credentials, and `node` of its events.
     pub name: String,
     password: Password,
-    /// Events a second; 0: any number.
+    /// Events per second; 0: no limit.
     events_per_second: u32,
     bucket: Mutex<Bucket>,
 }
@@ -28,7 +28,7 @@ struct Bucket {
 }
 
 impl Sensor {
-    /// A sensor that may send so many events a second, and four times as many at once; 0: any number.
+    /// A sensor with a rate in events per second and a burst of four times that; 0: no limit.
     pub fn new(name: impl Into<String>, password: Password, events_per_second: u32) -> Self {
         Self {
             name: name.into(),
@@ -38,7 +38,7 @@ impl Sensor {
         }
     }
 
-    /// Whether one more event may come now.
+    /// Takes one event from the sensor's rate. Returns false at the limit.
     pub(super) fn may_send(&self, now: Instant) -> bool {
         if self.events_per_second == 0 {
             return true;
@@ -58,8 +58,8 @@ impl Sensor {
     }
 }
 
-/// A password, of which only the SHA-256 is kept. Long and random, as `monban` or `openssl rand -hex 24` makes it: then a
-/// quick hash is no weakness, and each of thousands of requests a second can be checked.
+/// The SHA-256 of a sensor's password. The password is long and random (`openssl rand -hex 24`), so that a fast hash is safe. The
+/// receiver checks it thousands of times a second.
 #[derive(Clone)]
 pub struct Password([u8; 32]);
 
@@ -69,18 +69,18 @@ impl fmt::Debug for Password {
     }
 }
 
-/// A text that is not the SHA-256 of a password.
+/// The text is not a SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a SHA-256: 64 hexadecimal digits, such as `printf %s PASSWORD | sha256sum` prints")]
 pub struct InvalidHash;
 
 impl Password {
-    /// Of a password in clear.
+    /// Hashes a password.
     pub fn clear(password: &[u8]) -> Self {
         Self(Sha256::digest(password).into())
     }
 
-    /// Of its SHA-256 in 64 hexadecimal digits.
+    /// Parses a SHA-256 in 64 hexadecimal digits.
     ///
     /// # Errors
     /// [`InvalidHash`] for any other text.
@@ -105,7 +105,7 @@ impl Password {
     }
 }
 
-/// The sensor whose name and password the request has (RFC 7617). A password may hold colons.
+/// Returns the sensor with the name and password of the request (RFC 7617). A password may contain colons.
 pub(super) fn authenticated(sensors: &[Arc<Sensor>], headers: &HeaderMap) -> Option<Arc<Sensor>> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, encoded) = value.split_at_checked(6)?;
@@ -115,7 +115,7 @@ pub(super) fn authenticated(sensors: &[Arc<Sensor>], headers: &HeaderMap) -> Opt
     let clear = STANDARD.decode(encoded.trim_ascii()).ok()?;
     let colon = clear.iter().position(|byte| *byte == b':')?;
     let (name, password) = (&clear[..colon], &clear[colon + 1..]);
-    // Each is compared, so that the time tells nothing about which name is known.
+    // All sensors are compared, so that the time does not reveal which names exist.
     let mut found = None;
     for sensor in sensors {
         let same = sensor.password.is(password) & bool::from(sensor.name.as_bytes().ct_eq(name));

@@ -13,8 +13,21 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Conflict, Previewed, asked, number, refused};
-use crate::access::{Analyst, AuditAction, Viewer};
+use crate::access::{Analyst, Viewer};
 use crate::{Console, Input, Problem};
+use finding::{AuditAction, table};
+
+table! {
+    /// The actions of exclusions.
+    pub(crate) ACTIONS: AuditAction {
+        /// Exclusion added.
+        pub(crate) ADDED = AuditAction::new("tuning.exclusion_added", "exclusion added", "除外を追加");
+        /// Exclusion replaced.
+        pub(crate) REPLACED = AuditAction::new("tuning.exclusion_replaced", "exclusion replaced", "除外を置き換え");
+        /// Exclusion removed.
+        pub(crate) REMOVED = AuditAction::new("tuning.exclusion_removed", "exclusion removed", "除外を削除");
+    }
+}
 
 /// The longest that an exclusion may last, in days; beyond it, one without an end says so more honestly.
 pub const MAX_DAYS: u32 = 3_660;
@@ -245,8 +258,8 @@ pub(crate) async fn change(
         let made =
             made.map(|(id, (exclusion, _))| ChangedExclusion { id: *id, exclusion: exclusion.clone() });
         let what = match new.remove.is_empty() {
-            true => AuditAction::ExclusionAdded,
-            false => AuditAction::ExclusionReplaced,
+            true => ADDED,
+            false => REPLACED,
         };
         console.audit_blocking(&who, what, &described(&made.collect::<Vec<_>>()));
         let (file, path) = console.tuning.exclusions()?;
@@ -284,7 +297,7 @@ pub(crate) async fn remove(
         let known = console.tuning.exclusions()?.0;
         console.tuning.change(&of.version, &who.user, &[], &[id])?;
         let gone: Vec<_> = known.find(id).map(changed).into_iter().collect();
-        console.audit_blocking(&who, AuditAction::ExclusionRemoved, &described(&gone));
+        console.audit_blocking(&who, REMOVED, &described(&gone));
         Ok(Version { version: console.tuning.exclusions()?.0.version() })
     })
     .await

@@ -10,8 +10,17 @@ use utoipa_axum::routes;
 
 use super::exclusions::{self, Version};
 use super::{Conflict, asked, number};
-use crate::access::{Analyst, AuditAction, Viewer};
+use crate::access::{Analyst, Viewer};
 use crate::{Console, Input, Problem};
+use finding::{AuditAction, table};
+
+table! {
+    /// The actions of the history.
+    pub(crate) ACTIONS: AuditAction {
+        /// Change undone.
+        pub(crate) UNDONE = AuditAction::new("tuning.change_undone", "change undone", "変更を取り消し");
+    }
+}
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(undo))
@@ -92,11 +101,7 @@ pub(crate) async fn undo(
     asked(console, move |console| {
         let undone = console.tuning.history()?.into_iter().find(|change| change.number == number);
         console.tuning.undo(&undo.version, &who.user, number)?;
-        console.audit_blocking(
-            &who,
-            AuditAction::ChangeUndone,
-            &undone.as_ref().map(described).unwrap_or_default(),
-        );
+        console.audit_blocking(&who, UNDONE, &undone.as_ref().map(described).unwrap_or_default());
         Ok(Version { version: console.tuning.exclusions()?.0.version() })
     })
     .await

@@ -11,8 +11,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{asked, not_found, refused};
-use crate::access::{Analyst, AuditAction, Viewer};
+use crate::access::{Analyst, Viewer};
 use crate::{Console, Input, Problem};
+use finding::{AuditAction, table};
+
+table! {
+    /// The actions of learning.
+    pub(crate) ACTIONS: AuditAction {
+        /// Site mode changed.
+        pub(crate) SITE_MODE = AuditAction::new("tuning.site_mode_changed", "site mode changed", "サイトのモードを変更");
+    }
+}
 
 /// Events of a site that are looked at, the newest.
 pub const EVENTS: usize = 50_000;
@@ -183,7 +192,7 @@ pub(crate) async fn set(
     }
     asked(console, move |console| {
         let state = console.tuning.set_mode(&who.user, &site, new.mode)?;
-        console.audit_blocking(&who, AuditAction::SiteMode, &format!("{site}: {}", new.mode.as_str()));
+        console.audit_blocking(&who, SITE_MODE, &format!("{site}: {}", new.mode.as_str()));
         Ok(state)
     })
     .await

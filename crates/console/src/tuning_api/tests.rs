@@ -278,12 +278,13 @@ fn errors_have_their_statuses() {
     ] {
         assert_eq!(Problem::from(error).status(), status);
     }
-    // the page's other languages know them by their codes
     let told = |refused: Refused| serde_json::to_value(Refusal::from(&refused)).unwrap();
     assert_eq!(
         told(Refused::InForce(80_000)),
         serde_json::json!({
-            "error": "exclusion 80000 excludes the same already", "code": "exclusion_exists", "values": {"id": "80000"}
+            "error": {"en": "Exclusion 80000 already excludes the same.", "ja": "同じ除外がすでにあります（80000）。"},
+            "code": "tuning.exclusion_exists",
+            "values": {"id": "80000"}
         })
     );
     let variable = Refused::Variable { variable: "ARGS:a b".into(), why: "why".into() };

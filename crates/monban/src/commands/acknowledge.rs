@@ -8,10 +8,10 @@ use crate::config::Config;
 use crate::control::{self, Request};
 use crate::failure::Failure;
 
-/// Acknowledge problems of /healthz that do not pass by themselves
+/// Acknowledge findings of /healthz that do not pass by themselves
 ///
-/// Damaged files that were moved aside, a disk that failed to keep events, and events that were lost: they stop being problems
-/// until it happens again. Prints which they are.
+/// Damaged files that were moved aside, a disk that failed to keep events, and lost events. /healthz no longer lists them until it
+/// happens again. Prints one line for each.
 #[derive(Debug, Args)]
 pub struct Arguments {}
 

@@ -10,13 +10,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use event::IdSource;
-use finding::Finding;
+use finding::{AuditAction, Finding};
 use store::{EventReader, Intake, Journal, SqliteStore};
 
 use crate::config::Host;
 use crate::failure::Failure;
 use crate::part::AnyRunning;
-pub use events::Recorder;
+pub use events::{FINDINGS, Recorder};
 pub use storage::Storage;
 
 /// What a part needs from outside.
@@ -31,6 +31,8 @@ pub struct Spine {
     pub storage: Storage,
     /// Held by whoever changes configuration or rules: a reload, a change of exclusions.
     pub changes: Arc<tokio::sync::Mutex<()>>,
+    /// The tables of audit actions of all parts.
+    pub actions: Vec<&'static [AuditAction]>,
     /// The parts that run, for those that look at all of them.
     running: RwLock<Vec<(&'static str, Arc<dyn AnyRunning>)>>,
     offers: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
@@ -51,6 +53,7 @@ impl Spine {
             ids: Arc::new(IdSource::new(&host.node(), seed)),
             storage,
             changes: Arc::default(),
+            actions: Vec::new(),
             running: RwLock::default(),
             offers: Mutex::default(),
         })

@@ -57,13 +57,13 @@ fn a_link_of_the_command_makes_the_owner_and_a_token_reads() {
 
     for (arguments, code, told) in [
         (&["console", "link"][..], 4, "name the user whose password is lost"),
-        (&["console", "link", "--user", "nobody"], 4, "there is no user nobody"),
+        (&["console", "link", "--user", "nobody"], 4, "There is no user nobody."),
         (&["console", "link", "--user", "anna"], 0, ""),
         (&["console", "token", "--name", "x", "--scope", "write"], 2, "invalid value 'write'"),
-        (&["console", "token", "--name", " ", "--scope", "read"], 4, "a token's name"),
+        (&["console", "token", "--name", " ", "--scope", "read"], 4, "The name of a token"),
         (&["console", "token", "--name", "x"], 2, "--scope"),
         (&["console", "token", "--name", "x", "list"], 2, "cannot be used with"),
-        (&["console", "token", "delete", "1000"], 4, "there is no token 1000"),
+        (&["console", "token", "delete", "1000"], 4, "There is no token 1000."),
         (&["console", "token", "delete", "1000"], 4, "console token list"),
     ] {
         let output = daemon.command(arguments);

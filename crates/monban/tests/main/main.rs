@@ -8,6 +8,7 @@ mod corpus;
 mod crash;
 mod demo;
 mod events;
+mod findings;
 mod gate;
 mod hardening;
 mod import;

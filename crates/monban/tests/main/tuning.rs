@@ -147,14 +147,14 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     );
     assert_eq!(
         (&odd[0]["refused"]["code"], &odd[0]["refused"]["values"]),
-        (&json!("rule_blocks"), &json!({"rule": "949110"}))
+        (&json!("tuning.rule_blocks"), &json!({"rule": "949110"}))
     );
     let warnings = json!([
         {"warning": "unknown_rule", "rule": 4_711},
         {"warning": "unknown_site", "site": "shpo", "known": ["*"]}
     ]);
     assert_eq!((&odd[1]["id"], &odd[1]["warnings"]), (&json!(80_000), &warnings));
-    assert_eq!(odd[2]["refused"]["error"], "exclusion 80000 excludes the same already");
+    assert_eq!(odd[2]["refused"]["error"]["en"], "Exclusion 80000 already excludes the same.");
 
     // applied as one change, with the ids that were shown; two browsers
     let first_version = found["version"].as_str().unwrap();
@@ -177,8 +177,11 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     let (status, conflict) = change(first_version, &add, &[], "the other browser");
     assert_eq!((status, conflict["version"].as_str()), (409, Some(&version(console)[..])), "{conflict}");
     let (status, twice) = change(&version(console), &add[..1], &[], "once more");
-    assert_eq!((status, &twice["error"]), (422, &json!("exclusion 80000 excludes the same already")));
-    assert_eq!((&twice["code"], &twice["values"]["id"]), (&json!("exclusion_exists"), &json!("80000")));
+    assert_eq!((status, &twice["error"]), (422, &json!("Exclusion 80000 already excludes the same.")));
+    assert_eq!(
+        (&twice["code"], &twice["values"]["id"]),
+        (&json!("tuning.exclusion_exists"), &json!("80000"))
+    );
     // what is excluded is not proposed again
     let again = get(console, &path);
     assert_eq!(again["narrowest"], json!([]), "{again}");

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { type AuditPage as Answer } from "../../api";
 import { ApiError, get, useRetry } from "../../api/client";
-import { dateTime } from "../../i18n";
+import { dateTime, say } from "../../i18n";
 import { Button, Empty, Loading, Page, Panel, Problem, Table, Time, Untrusted } from "../../ui";
 import type { PageProps } from "../part";
 import { actor, detailed, worded } from "./auditing";
@@ -44,7 +44,7 @@ export default function AuditPage({ title }: PageProps) {
             columns={[
               { title: t("audit.time"), cell: (one) => <Time time={one.time} /> },
               { title: t("audit.user"), cell: (one) => <Untrusted text={actor(one)} /> },
-              { title: t("audit.what"), cell: (one) => worded("audit.did", one.what) },
+              { title: t("audit.what"), cell: (one) => say(one.action) },
               {
                 title: t("audit.detail"),
                 cell: (one) => (

@@ -5,7 +5,7 @@ import { has, t } from "./texts";
 type Entry = Pick<AuditPage["entries"][number], "what" | "detail" | "user" | "via">;
 
 /** Returns the text of a word of the API; the word itself if it is unknown. */
-export function worded(group: "audit.did" | "audit.how" | "audit.via" | "role" | "scope" | "mode", word: string): string {
+export function worded(group: "audit.how" | "audit.via" | "role" | "scope" | "mode", word: string): string {
   const key = `${group}.${word}`;
   return has(key) ? t(key) : word;
 }
@@ -19,23 +19,23 @@ export function actor({ user, via }: Entry): string {
 /** Returns the details of an entry: names as they are, words of monban as texts. */
 export function detailed({ what, detail }: Entry): string {
   switch (what) {
-    case "sign_in":
-    case "sign_in_refused":
-    case "setup":
-    case "link_created":
+    case "console.signed_in":
+    case "console.sign_in_refused":
+    case "console.link_used":
+    case "console.link_created":
       return worded("audit.how", detail);
-    case "user_invited":
+    case "user.invited":
       return detail.replace(/\((\w+)\)$/, (_, role: string) => `(${worded("role", role)})`);
-    case "role_changed":
+    case "user.role_changed":
       return detail.replace(
         /: (\w+) to (\w+)$/,
         (_, from: string, to: string) => `: ${worded("role", from)} → ${worded("role", to)}`,
       );
-    case "token_created":
+    case "token.created":
       return detail.replace(/\(([\w, ]+)\)$/, (_, scopes: string) => {
         return `(${scopes.split(", ").map((scope) => worded("scope", scope)).join(", ")})`;
       });
-    case "site_mode":
+    case "tuning.site_mode_changed":
       return detail.replace(/: (\w+)$/, (_, mode: string) => `: ${worded("mode", mode)}`);
     default:
       return detail;

@@ -38,7 +38,7 @@ function Link({ token }: { token: string }) {
   };
   useEffect(check, [token]);
   useRetry(error, check);
-  if (error?.code === "link_gone") {
+  if (error?.code === "link.gone") {
     return (
       <>
         <Problem error={error} />

@@ -1,5 +1,4 @@
 // English texts.
-import type { AuditAction } from "../../api";
 
 export default {
   signin: {
@@ -132,32 +131,6 @@ export default {
     via: { session: "browser", token: "token", command: "command" },
     machine: "server",
     times: "× {n}, last {time}",
-    did: {
-      sign_in: "signed in",
-      sign_in_refused: "sign-in refused",
-      sign_out: "signed out",
-      setup: "link used",
-      link_created: "link created",
-      user_invited: "user invited",
-      role_changed: "role changed",
-      user_deleted: "user removed",
-      password_changed: "password changed",
-      totp_on: "authenticator enabled",
-      totp_off: "authenticator disabled",
-      recovery_codes_made: "recovery codes replaced",
-      passkey_added: "passkey added",
-      passkey_deleted: "passkey removed",
-      session_ended: "session ended",
-      token_created: "token created",
-      token_deleted: "token removed",
-      notice_tested: "channel tested",
-      exclusion_added: "exclusion added",
-      exclusion_replaced: "exclusion replaced",
-      exclusion_removed: "exclusion removed",
-      change_undone: "change undone",
-      site_mode: "site mode changed",
-      findings_acknowledged: "problems acknowledged",
-    } satisfies Record<AuditAction, string>,
     /** How somebody signed in, and what a link was for. */
     how: {
       password: "by password",

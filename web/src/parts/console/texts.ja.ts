@@ -1,5 +1,4 @@
 // 日本語の文言。
-import type { AuditAction } from "../../api";
 import type { Texts } from "../../i18n";
 import type en from "./texts.en";
 
@@ -134,32 +133,6 @@ const ja: Texts<typeof en> = {
     via: { session: "ブラウザー", token: "トークン", command: "コマンド" },
     machine: "サーバー",
     times: "{n} 回、最後は {time}",
-    did: {
-      sign_in: "サインイン",
-      sign_in_refused: "サインイン拒否",
-      sign_out: "サインアウト",
-      setup: "リンクを使用",
-      link_created: "リンクを作成",
-      user_invited: "ユーザーを招待",
-      role_changed: "役割を変更",
-      user_deleted: "ユーザーを削除",
-      password_changed: "パスワードを変更",
-      totp_on: "認証アプリを有効化",
-      totp_off: "認証アプリを無効化",
-      recovery_codes_made: "リカバリーコードを再発行",
-      passkey_added: "パスキーを追加",
-      passkey_deleted: "パスキーを削除",
-      session_ended: "セッションを終了",
-      token_created: "トークンを発行",
-      token_deleted: "トークンを削除",
-      notice_tested: "通知先をテスト",
-      exclusion_added: "除外を追加",
-      exclusion_replaced: "除外を置き換え",
-      exclusion_removed: "除外を削除",
-      change_undone: "変更を取り消し",
-      site_mode: "サイトのモードを変更",
-      findings_acknowledged: "問題を確認済みに変更",
-    } satisfies Record<AuditAction, string>,
     how: {
       password: "パスワード認証",
       code: "確認コード認証",

@@ -4,7 +4,7 @@ import { type ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { AddedExclusions, ExclusionPreview, ExclusionWarning, NewExclusion, NewExclusions, NewReplay } from "../../api";
 import { ApiError, send } from "../../api/client";
-import { problemText } from "../../i18n";
+import { say } from "../../i18n";
 import { Button, errorText, Input, Lines, toast, Untrusted } from "../../ui";
 import { EndsField } from "./ends";
 import { type Wanted, withoutNothing } from "./proposals";
@@ -24,8 +24,8 @@ export function refusal(error: unknown): string {
 }
 
 /** Returns why an exclusion is not possible, in the page's language. */
-export function refusedText({ error, code, values }: NonNullable<ExclusionPreview["exclusions"][number]["refused"]>): string {
-  return problemText(code, error, values);
+export function refusedText({ error }: NonNullable<ExclusionPreview["exclusions"][number]["refused"]>): string {
+  return say(error);
 }
 
 export interface ApplyProps {

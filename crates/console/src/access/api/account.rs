@@ -1,4 +1,4 @@
-//! `/api/account`: what users see and change of their own account.
+//! `/api/account`: a user's own account.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -9,13 +9,45 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::Role;
 use crate::access::attempts::Key;
-use crate::access::identity::{Account, Role};
+use crate::access::identity::Account;
 use crate::access::password::Who;
 use crate::access::sessions::{self, Session};
-use crate::access::{AuditAction, audit, users};
+use crate::access::{audit, users};
 use crate::openapi::Failure;
-use crate::{Code, Console, Input, Problem};
+use crate::{Console, Input, Problem};
+use finding::{AuditAction, ProblemCode, table};
+
+table! {
+    /// The error answers of a user’s own account.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// The password is wrong.
+        pub(crate) WRONG_PASSWORD = ProblemCode::new(
+            "account.wrong_password",
+            422,
+            "The password is wrong.",
+            "パスワードが違います。",
+        );
+        /// There is no session {id}.
+        pub(crate) NO_SUCH_SESSION = ProblemCode::new(
+            "account.no_such_session",
+            404,
+            "There is no session {id}.",
+            "セッション {id} は存在しません。",
+        );
+    }
+}
+
+table! {
+    /// The actions of a user’s own account.
+    pub(crate) ACTIONS: AuditAction {
+        /// Password changed.
+        pub(crate) PASSWORD_CHANGED = AuditAction::new("account.password_changed", "password changed", "パスワードを変更");
+        /// Session ended.
+        pub(crate) SESSION_ENDED = AuditAction::new("account.session_ended", "session ended", "セッションを終了");
+    }
+}
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new()
@@ -30,11 +62,11 @@ pub(super) fn routes() -> OpenApiRouter<Console> {
 struct Own {
     /// The name.
     user: String,
-    /// What the user may do.
+    /// Role of the user.
     role: Role,
-    /// Whether signing in by password takes a code as well.
+    /// Whether signing in by password also needs a code.
     totp: bool,
-    /// Recovery codes that were not used yet.
+    /// Number of unused recovery codes.
     recovery_codes_left: u32,
     /// The passkeys.
     passkeys: Vec<Passkey>,
@@ -43,17 +75,17 @@ struct Own {
 /// A passkey, as its user sees it.
 #[derive(Serialize, ToSchema)]
 struct Passkey {
-    /// Its key.
+    /// Key.
     id: i64,
-    /// What its user calls it.
+    /// Name that its user gave it.
     name: String,
-    /// When it was added.
+    /// Time of its registration.
     created: Timestamp,
-    /// When it was last used.
+    /// Time of the last use.
     last_used: Option<Timestamp>,
 }
 
-/// The own account
+/// Get the own account
 #[utoipa::path(
     get,
     path = "/api/account",
@@ -84,17 +116,17 @@ async fn show(who: Account, State(console): State<Console>) -> Result<Json<Own>,
     console.access.run(read).await.map(Json)
 }
 
-/// A change of the password.
+/// A new password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPassword {
-    /// The present one.
+    /// The current password.
     old: String,
-    /// The one to be, of at least 12 characters.
+    /// The new password, of at least 12 characters.
     new: String,
 }
 
-/// Change the password; the account's other sessions end
+/// Change the password and end the account's other sessions
 #[utoipa::path(
     post,
     path = "/api/account/password",
@@ -104,7 +136,7 @@ struct NewPassword {
     request_body = NewPassword,
     responses(
         (status = 204),
-        (status = 422, body = Failure, description = "The old one is wrong, or the new one will not do"),
+        (status = 422, body = Failure, description = "The current password is wrong, or the new one is not allowed"),
         (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
     )
 )]
@@ -120,16 +152,16 @@ async fn change_password(
         .run(move |db, now| {
             users::set_password(db, who.user_id, &hash)?;
             sessions::end_others(db, who.user_id, Some(who.session_id))?;
-            Ok(audit::record(db, now, &who, AuditAction::PasswordChanged, "")?)
+            Ok(audit::record(db, now, &who, PASSWORD_CHANGED, "")?)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Whether the one who has signed in still knows the password.
+/// Checks the password of a user who is signed in.
 ///
 /// # Errors
-/// 422 where it is wrong (not 401: the session is good), 429 after too many attempts.
+/// 422 for a wrong password (not 401, because the session is valid), 429 after too many attempts.
 pub(crate) async fn check_password(
     console: &Console,
     who: &Account,
@@ -141,7 +173,7 @@ pub(crate) async fn check_password(
     let id = who.user_id;
     let hash = access.run(move |db, _| Ok(users::get(db, id)?.and_then(|user| user.password))).await?;
     if !access.hasher.verify(Who::Known, password, hash).await? {
-        return Err(Problem::of(Code::WrongPassword, "the password is wrong"));
+        return Err(Problem::of(WRONG_PASSWORD));
     }
     access.attempts.give_back(&attempt);
     Ok(())
@@ -154,7 +186,7 @@ struct Sessions {
     sessions: Vec<Session>,
 }
 
-/// The own sessions
+/// List the own sessions
 #[utoipa::path(
     get,
     path = "/api/account/sessions",
@@ -178,7 +210,7 @@ async fn list_sessions(who: Account, State(console): State<Console>) -> Result<J
     tag = "account",
     security(("session" = ["viewer"])),
     params(("id" = i64, Path)),
-    responses((status = 204), (status = 404, body = Failure, description = "There is none of this id"))
+    responses((status = 204), (status = 404, body = Failure, description = "There is no such id"))
 )]
 async fn end_session(
     who: Account,
@@ -187,9 +219,9 @@ async fn end_session(
 ) -> Result<StatusCode, Problem> {
     let end = move |db: &rusqlite::Transaction<'_>, now| {
         if !sessions::end(db, who.user_id, id)? {
-            return Err(Problem::of(Code::NoSuchSession, format!("there is no session {id}")).value("id", id));
+            return Err(Problem::of(NO_SUCH_SESSION).value("id", id));
         }
-        Ok(audit::record(db, now, &who, AuditAction::SessionEnded, &id.to_string())?)
+        Ok(audit::record(db, now, &who, SESSION_ENDED, &id.to_string())?)
     };
     console.access.run(end).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -3,6 +3,7 @@
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Json;
+use finding::{AuditAction, Translated};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -17,28 +18,48 @@ pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
-/// Which entries.
+/// A page of entries.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Page {
-    /// Older than the one of this id: `next` of the page before.
+    /// Only entries older than this id: `next` of the previous page.
     before: Option<i64>,
-    /// How many; 100 where it is not given, at most 1,000.
+    /// Number of entries; 100 by default, at most 1,000.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
+}
+
+/// An entry with the name of its action.
+#[derive(Serialize, ToSchema)]
+struct ShownEntry {
+    #[serde(flatten)]
+    entry: Entry,
+    /// The action in a few words; its code if this monban does not know it.
+    action: Translated,
+}
+
+impl ShownEntry {
+    fn new(entry: Entry, actions: &[&'static [AuditAction]]) -> Self {
+        let action = actions.iter().copied().flatten().find(|action| action.code == entry.what);
+        let action = match action {
+            Some(action) => action.text.translated(&serde_json::Map::new()),
+            None => Translated { en: entry.what.clone(), ja: entry.what.clone() },
+        };
+        Self { entry, action }
+    }
 }
 
 /// A page of the audit trail.
 #[derive(Serialize, ToSchema)]
 struct Entries {
     /// The newest first.
-    entries: Vec<Entry>,
-    /// For `before` of the next page; null at the end.
+    entries: Vec<ShownEntry>,
+    /// `before` of the next page; null on the last page.
     next: Option<i64>,
 }
 
-/// The audit trail: who changed what, and who was refused
+/// List the audit trail: who changed what, and who was refused
 #[utoipa::path(
     get,
     path = "/api/audit",
@@ -59,5 +80,6 @@ async fn list(
     let more = entries.len() > limit as usize;
     entries.truncate(limit as usize);
     let next = entries.last().filter(|_| more).map(|entry| entry.id);
+    let entries = entries.into_iter().map(|entry| ShownEntry::new(entry, &console.actions)).collect();
     Ok(Json(Entries { entries, next }))
 }

@@ -1,4 +1,4 @@
-//! Passkeys: signing in with one, and those of an account.
+//! Routes of passkeys: signing in with one, and managing those of an account.
 
 use axum::extract::{Path, State};
 use axum::http::request::Parts;
@@ -13,9 +13,20 @@ use utoipa_axum::routes;
 use super::session::{self, SignedIn};
 use crate::access::attempts::Key;
 use crate::access::identity::Account;
-use crate::access::{AuditAction, audit, passkeys};
+use crate::access::{audit, passkeys};
 use crate::openapi::Failure;
-use crate::{Code, Console, Input, Problem};
+use crate::{Console, Input, Problem};
+use finding::{AuditAction, table};
+
+table! {
+    /// The actions of passkeys.
+    pub(crate) ACTIONS: AuditAction {
+        /// Passkey added.
+        pub(crate) ADDED = AuditAction::new("passkey.added", "passkey added", "パスキーを追加");
+        /// Passkey removed.
+        pub(crate) DELETED = AuditAction::new("passkey.deleted", "passkey removed", "パスキーを削除");
+    }
+}
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new()
@@ -26,14 +37,14 @@ pub(super) fn routes() -> OpenApiRouter<Console> {
         .routes(routes!(delete))
 }
 
-/// What the browser is to do.
+/// The options for the browser.
 #[derive(Serialize, ToSchema)]
 struct Begun {
     /// For `PublicKeyCredential.parseRequestOptionsFromJSON` or `parseCreationOptionsFromJSON` (WebAuthn Level 3).
     #[serde(rename = "publicKey")]
     #[schema(value_type = Object)]
     public_key: Value,
-    /// For the answer, within five minutes.
+    /// Key of the ceremony; send it back with the answer, within five minutes.
     state: String,
 }
 
@@ -43,11 +54,11 @@ impl From<passkeys::Options> for Begun {
     }
 }
 
-/// What the authenticator answered.
+/// The authenticator's answer.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Answer {
-    /// As it came.
+    /// Key of the ceremony.
     state: String,
     /// `PublicKeyCredential.toJSON()`.
     #[schema(value_type = Object)]
@@ -70,7 +81,7 @@ fn check_host(console: &Console, headers: &HeaderMap) -> Result<(), Problem> {
     security(()),
     responses(
         (status = 200, body = Begun),
-        (status = 409, body = Failure, description = "Passkeys do not work at this address: the text says where they do"),
+        (status = 409, body = Failure, description = "Passkeys do not work at this address; the text names the right one"),
         (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
     )
 )]
@@ -92,7 +103,7 @@ async fn begin_signing_in(State(console): State<Console>, parts: Parts) -> Resul
     request_body = Answer,
     responses(
         (status = 200, body = SignedIn, description = "With the session's cookie"),
-        (status = 401, body = Failure, description = "The passkey is not known, or its answer is wrong or late"),
+        (status = 401, body = Failure, description = "The passkey is not registered, or its answer is wrong or too late"),
         (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
     )
 )]
@@ -107,11 +118,8 @@ async fn finish_signing_in(
     let attempt = [Key::Passkey(source.clone())];
     access.attempt(&attempt)?;
     let uptime = access.clock.uptime();
-    let unknown = || {
-        let error = "this passkey is not known here, or its answer is wrong or came late";
-        Problem::of(Code::PasskeyUnknown, error)
-    };
-    // Anybody can invent ceremonies that never began, so none of them is recorded.
+    let unknown = || Problem::of(passkeys::UNKNOWN);
+    // Strangers can invent ceremonies, so the trail records none that did not begin.
     let ceremony = access.signing_in.take(&answer.state, uptime).ok_or_else(unknown)?;
     let finish = move |db: &rusqlite::Transaction<'_>, now| {
         passkeys::finish_signing_in(db, ceremony, &url, &answer.credential, now)
@@ -121,18 +129,18 @@ async fn finish_signing_in(
         return Err(unknown());
     };
     access.attempts.give_back(&[Key::Passkey(source.clone()), Key::PasskeyBegun(source)]);
-    session::begin(&console, user, address, &parts.headers, AuditAction::SignIn, "passkey").await
+    session::begin(&console, user, address, &parts.headers, session::SIGNED_IN, "passkey").await
 }
 
-/// A passkey to be added.
+/// A passkey to register.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPasskey {
-    /// What its user calls it.
+    /// Name that its user gave it.
     name: String,
 }
 
-/// Begin to add a passkey to the own account
+/// Begin to register a passkey of the own account
 #[utoipa::path(
     post,
     path = "/api/account/passkeys/begin",
@@ -142,8 +150,8 @@ struct NewPasskey {
     request_body = NewPasskey,
     responses(
         (status = 200, body = Begun),
-        (status = 409, body = Failure, description = "Passkeys do not work at this address: the text says where they do"),
-        (status = 422, body = Failure, description = "It is no name"),
+        (status = 409, body = Failure, description = "Passkeys do not work at this address; the text names the right one"),
+        (status = 422, body = Failure, description = "The name is not allowed"),
     )
 )]
 async fn begin_adding(
@@ -162,17 +170,17 @@ async fn begin_adding(
     Ok(Json(access.run(begin).await?.into()))
 }
 
-/// A passkey that was added.
+/// A registered passkey.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PasskeyAdded)]
 struct Added {
-    /// Its key.
+    /// Key.
     id: i64,
-    /// What its user calls it.
+    /// Name that its user gave it.
     name: String,
 }
 
-/// Add a passkey to the own account
+/// Register a passkey of the own account
 #[utoipa::path(
     post,
     path = "/api/account/passkeys/finish",
@@ -182,8 +190,8 @@ struct Added {
     request_body = Answer,
     responses(
         (status = 200, body = Added),
-        (status = 409, body = Failure, description = "It was added before"),
-        (status = 422, body = Failure, description = "The authenticator's answer is wrong or late"),
+        (status = 409, body = Failure, description = "The passkey is already registered"),
+        (status = 422, body = Failure, description = "The authenticator's answer is wrong or too late"),
     )
 )]
 async fn finish_adding(
@@ -197,7 +205,7 @@ async fn finish_adding(
     let finish = move |db: &rusqlite::Transaction<'_>, now| {
         let answer = (&*answer.state, &answer.credential);
         let (id, name) = passkeys::finish_adding(db, &ceremonies, &url, who.user_id, answer, (now, uptime))?;
-        audit::record(db, now, &who, AuditAction::PasskeyAdded, &name)?;
+        audit::record(db, now, &who, ADDED, &name)?;
         Ok(Added { id, name })
     };
     access.run(finish).await.map(Json)
@@ -211,7 +219,7 @@ async fn finish_adding(
     tag = "account",
     security(("session" = ["viewer"])),
     params(("id" = i64, Path)),
-    responses((status = 204), (status = 404, body = Failure, description = "There is none of this id"))
+    responses((status = 204), (status = 404, body = Failure, description = "There is no such id"))
 )]
 async fn delete(
     who: Account,
@@ -220,10 +228,8 @@ async fn delete(
 ) -> Result<StatusCode, Problem> {
     let delete = move |db: &rusqlite::Transaction<'_>, now| {
         let name = passkeys::delete(db, who.user_id, id)?;
-        let name = name.ok_or_else(|| {
-            Problem::of(Code::NoSuchPasskey, format!("there is no passkey {id}")).value("id", id)
-        })?;
-        Ok(audit::record(db, now, &who, AuditAction::PasskeyDeleted, &name)?)
+        let name = name.ok_or_else(|| Problem::of(passkeys::NOT_FOUND).value("id", id))?;
+        Ok(audit::record(db, now, &who, DELETED, &name)?)
     };
     console.access.run(delete).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,4 +1,4 @@
-//! `/api/session`: signing in and out.
+//! `/api/session`: signing in and signing out.
 
 use std::net::IpAddr;
 
@@ -11,34 +11,73 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{session_cookie, set_cookie, user_agent};
+use crate::access::Role;
 use crate::access::attempts::{Key, Source};
 use crate::access::credentials::Cookie;
 use crate::access::devices::Device;
-use crate::access::identity::{Account, Identity, Role, Via};
+use crate::access::identity::{Account, Identity, Via};
 use crate::access::limits::DEVICE_AGE;
 use crate::access::password::Who;
 use crate::access::second_factor::{self, Fit};
 use crate::access::users::{self, User};
-use crate::access::{AuditAction, audit, secret, sessions};
+use crate::access::{audit, secret, sessions};
 use crate::openapi::Failure;
-use crate::{Code, Console, Input, Problem};
+use crate::{Console, Input, Problem};
+use finding::{AuditAction, ProblemCode, table};
+
+table! {
+    /// The error answers of signing in.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// Wrong user name or password.
+        pub(crate) WRONG_CREDENTIALS = ProblemCode::new(
+            "session.wrong_credentials",
+            401,
+            "Wrong user name or password.",
+            "ユーザー名またはパスワードが違います。",
+        );
+        /// Enter the code of your authenticator app.
+        pub(crate) CODE_NEEDED = ProblemCode::new(
+            "session.code_needed",
+            401,
+            "Enter the code of your authenticator app.",
+            "確認コードを入力してください。",
+        );
+        /// The code is wrong or was already used.
+        pub(crate) CODE_REFUSED = ProblemCode::new(
+            "session.wrong_code",
+            401,
+            "The code is wrong or was already used.",
+            "確認コードが違うか、すでに使用されています。",
+        );
+    }
+}
+
+table! {
+    /// The actions of sessions.
+    pub(crate) ACTIONS: AuditAction {
+        /// Signed in.
+        pub(crate) SIGNED_IN = AuditAction::new("console.signed_in", "signed in", "サインイン");
+        /// Signed out.
+        pub(crate) SIGNED_OUT = AuditAction::new("console.signed_out", "signed out", "サインアウト");
+    }
+}
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(show, sign_in, sign_out))
 }
 
-/// Who has signed in.
+/// The user of the session.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SignedIn {
     /// The user's name.
     user: String,
-    /// What the user may do.
+    /// Role of the user.
     role: Role,
-    /// For `X-CSRF-Token` of every request that changes something.
+    /// The `X-CSRF-Token` that every change needs.
     csrf: String,
-    /// Whether signing in by password takes a code as well.
+    /// Whether signing in by password also needs a code.
     second_factor: bool,
-    /// How many passkeys there are.
+    /// Number of passkeys.
     passkeys: u32,
 }
 
@@ -49,7 +88,7 @@ impl SignedIn {
     }
 }
 
-/// Who has signed in
+/// Get the user of the session
 #[utoipa::path(
     get,
     path = "/api/session",
@@ -58,25 +97,25 @@ impl SignedIn {
     security(("session" = ["viewer"])),
     responses(
         (status = 200, body = SignedIn),
-        (status = 401, body = Failure, description = "Nobody has; `setup` is true while there is no owner"),
+        (status = 401, body = Failure, description = "No session; `setup` is true while there is no owner"),
     )
 )]
 async fn show(who: Account, State(console): State<Console>) -> Result<Json<SignedIn>, Problem> {
     let id = who.user_id;
     let user = console.access.run(move |db, _| Ok(users::get(db, id)?)).await?;
-    let user = user.ok_or_else(|| Problem::of(Code::AccountGone, "the account is gone"))?;
+    let user = user.ok_or_else(|| Problem::of(users::ACCOUNT_GONE))?;
     Ok(Json(SignedIn::new(user, who.csrf)))
 }
 
-/// What signing in takes.
+/// Credentials.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Credentials {
-    /// The name, in any case.
+    /// User name, in any case.
     user: String,
     /// The password.
     password: String,
-    /// Six digits, or a recovery code; where the account asks for it.
+    /// Six digits of the authenticator app, or a recovery code, if the account needs one.
     code: Option<String>,
 }
 
@@ -90,7 +129,7 @@ struct Credentials {
     request_body = Credentials,
     responses(
         (status = 200, body = SignedIn, description = "With the session's cookie"),
-        (status = 401, body = Failure, description = "Wrong; `second_factor_needed` is true where only the code is missing"),
+        (status = 401, body = Failure, description = "Wrong credentials; `second_factor_needed` is true if only the code is missing"),
         (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
     )
 )]
@@ -127,17 +166,17 @@ async fn sign_in(
     let right = access.hasher.verify(who, password, hash).await?;
     let Some(user) = user.filter(|_| right) else {
         refuse(&console, address, &name, "password").await?;
-        let problem = Problem::of(Code::WrongCredentials, "wrong name or password");
+        let problem = Problem::of(WRONG_CREDENTIALS);
         return Err(problem.with("second_factor_needed", false));
     };
     let mut how = "password";
     if user.totp.is_some() {
         let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
             access.attempts.give_back(&attempt);
-            let problem = Problem::of(Code::CodeNeeded, "the code is missing");
+            let problem = Problem::of(CODE_NEEDED);
             return Err(problem.with("second_factor_needed", true));
         };
-        // A client that comes this far knows the password and could guess codes from many addresses.
+        // The client knows the password and could guess codes from many addresses.
         let code_attempt = match source {
             Source::Network(_) => vec![Key::Code(user.id)],
             Source::Device(_) => Vec::new(),
@@ -147,7 +186,7 @@ async fn sign_in(
         let fit = access.run(move |db, now| second_factor::take(db, id, &code, now)).await?;
         let Some(fit) = fit else {
             refuse(&console, address, &name, "code").await?;
-            let problem = Problem::of(Code::CodeUsedOrWrong, "wrong code, or one that was used before");
+            let problem = Problem::of(CODE_REFUSED);
             return Err(problem.with("second_factor_needed", true));
         };
         access.attempts.give_back(&code_attempt);
@@ -157,10 +196,10 @@ async fn sign_in(
         };
     }
     access.attempts.give_back(&attempt);
-    begin(&console, user.id, address, &parts.headers, AuditAction::SignIn, how).await
+    begin(&console, user.id, address, &parts.headers, SIGNED_IN, how).await
 }
 
-/// Counts a wrong attempt for good, and writes it down. A name that nobody has may be a password in the wrong field.
+/// Counts a wrong attempt and records it. An unknown name is not recorded: it may be a password in the wrong field.
 pub(super) async fn refuse(
     console: &Console,
     address: IpAddr,
@@ -178,12 +217,12 @@ pub(super) async fn refuse(
             user_id: None,
             session: None,
         };
-        Ok(audit::record(db, now, &who, AuditAction::SignInRefused, what)?)
+        Ok(audit::record(db, now, &who, audit::SIGN_IN_REFUSED, what)?)
     };
     console.access.run(record).await
 }
 
-/// Begins a session; the answer has its cookie, and one by which the browser is known from now on.
+/// Begins a session. The answer sets its cookie and that of a known browser.
 pub(super) async fn begin(
     console: &Console,
     user: i64,
@@ -198,8 +237,7 @@ pub(super) async fn begin(
         .access
         .run(move |db, now| {
             let secret = sessions::begin(db, user, address, &agent, now)?;
-            let user =
-                users::get(db, user)?.ok_or_else(|| Problem::of(Code::AccountGone, "the account is gone"))?;
+            let user = users::get(db, user)?.ok_or_else(|| Problem::of(users::ACCOUNT_GONE))?;
             let (name, role) = (user.name.clone(), user.role);
             let who = Identity { user: name, role, via: Via::Session, address, user_id: None, session: None };
             audit::record(db, now, &who, what, detail)?;
@@ -230,7 +268,7 @@ async fn sign_out(who: Account, State(console): State<Console>) -> Result<Respon
         .access
         .run(move |db, now| {
             sessions::end(db, who.user_id, who.session_id)?;
-            Ok(audit::record(db, now, &identity, AuditAction::SignOut, "")?)
+            Ok(audit::record(db, now, &identity, SIGNED_OUT, "")?)
         })
         .await?;
     let cookie = session_cookie(&console.access.url(), None)?;

@@ -1,4 +1,4 @@
-//! `/api/setup`: where one-time links lead.
+//! `/api/setup`: one-time links.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,26 +12,63 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::session;
+use crate::access::Role;
 use crate::access::attempts::{Key, Source};
-use crate::access::identity::{Identity, Role, Via};
+use crate::access::identity::{Identity, Via};
 use crate::access::links::{self, Purpose};
 use crate::access::tokens::{self, Token};
-use crate::access::{Access, AuditAction, audit, devices, sessions, users};
+use crate::access::{Access, audit, devices, sessions, users};
 use crate::openapi::Failure;
-use crate::{Code, Console, Input, Problem};
+use crate::{Console, Input, Problem};
+use finding::{AuditAction, ProblemCode, table};
+
+table! {
+    /// The error answers of one-time links.
+    pub(crate) PROBLEMS: ProblemCode {
+        /// This link has expired or was already used.
+        pub(crate) GONE = ProblemCode::new(
+            "link.gone",
+            401,
+            "This link has expired or was already used.",
+            "このリンクは使用済みか、期限切れか、または無効です。",
+        );
+        /// This link is for the user {user}.
+        pub(crate) OF_OTHER_USER = ProblemCode::new(
+            "link.of_other_user",
+            422,
+            "This link is for the user {user}.",
+            "このリンクは {user} 用です。",
+        );
+        /// The first account needs a user name.
+        pub(crate) NAME_NEEDED = ProblemCode::new(
+            "link.name_needed",
+            422,
+            "The first account needs a user name.",
+            "最初のアカウントにはユーザー名が必要です。",
+        );
+    }
+}
+
+table! {
+    /// The actions of one-time links.
+    pub(crate) ACTIONS: AuditAction {
+        /// Link used.
+        pub(crate) LINK_USED = AuditAction::new("console.link_used", "link used", "リンクを使用");
+    }
+}
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(setup)).routes(routes!(check))
 }
 
 fn gone() -> Problem {
-    Problem::of(Code::LinkGone, "this link was used before, is too old, or never was one")
+    Problem::of(GONE)
 }
 
-/// What a link is good for and, where that is known, for whom.
+/// Returns the purpose of a link and its user, if it has one.
 ///
 /// # Errors
-/// 401 where it is good no more, 429 after too many attempts.
+/// 401 if the link is invalid, 429 after too many attempts.
 async fn find(
     access: &Arc<Access>,
     address: IpAddr,
@@ -57,20 +94,20 @@ async fn find(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct OneTimeLink {
-    /// What stands behind the link's `#`.
+    /// The link's token, after its `#`.
     token: String,
 }
 
-/// What a one-time link is good for.
+/// Purpose of a one-time link.
 #[derive(Serialize, ToSchema)]
 struct LinkPurpose {
-    /// Whose link it is; null where it makes the first account, whose name is yet to be chosen.
+    /// User of the link; null for the first account, whose name is still open.
     user: Option<String>,
-    /// API tokens of the account, which end when the link is used; none but for a new password.
+    /// Number of API tokens that the new password deletes; 0 for other links.
     tokens: Vec<Token>,
 }
 
-/// Ask what a one-time link is good for, without using it
+/// Get the purpose of a one-time link without using it
 #[utoipa::path(
     post,
     path = "/api/setup/check",
@@ -80,7 +117,7 @@ struct LinkPurpose {
     request_body = OneTimeLink,
     responses(
         (status = 200, body = LinkPurpose),
-        (status = 401, body = Failure, description = "The link was used, is too old, or never was one"),
+        (status = 401, body = Failure, description = "The link has expired or was already used"),
         (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
     )
 )]
@@ -98,19 +135,19 @@ async fn check(
     Ok(Json(LinkPurpose { user, tokens }))
 }
 
-/// What a link is answered with.
+/// The account behind a one-time link.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Setup {
-    /// What stands behind the link's `#`.
+    /// The link's token, after its `#`.
     token: String,
-    /// The name: a new one for the first account; for an invitation, the one that is invited or nothing.
+    /// User name: a new one for the first account; otherwise the user's name, or nothing.
     user: Option<String>,
-    /// The password that it is to have, of at least 12 characters.
+    /// The new password, of at least 12 characters.
     password: String,
 }
 
-/// Use a one-time link: make the first account, accept an invitation, set a new password
+/// Use a one-time link: create the first account, accept an invitation or set a new password
 #[utoipa::path(
     post,
     path = "/api/setup",
@@ -120,9 +157,9 @@ struct Setup {
     request_body = Setup,
     responses(
         (status = 200, body = session::SignedIn, description = "With the session's cookie"),
-        (status = 401, body = Failure, description = "The link was used, is too old, or never was one"),
+        (status = 401, body = Failure, description = "The link has expired or was already used"),
         (status = 409, body = Failure, description = "The name is taken"),
-        (status = 422, body = Failure, description = "The name or the password will not do; the link stays good"),
+        (status = 422, body = Failure, description = "The name or the password is not allowed; the link stays valid"),
         (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
     )
 )]
@@ -138,17 +175,17 @@ async fn setup(
         (Some(name), None) => name,
         (Some(name), Some(given)) if name.eq_ignore_ascii_case(&given) => name,
         (Some(name), Some(_)) => {
-            let problem = Problem::of(Code::LinkOfOther, format!("this link is for {name}"));
+            let problem = Problem::of(OF_OTHER_USER);
             return Err(problem.value("user", name));
         }
         (None, Some(given)) => given,
-        (None, None) => return Err(Problem::of(Code::NameNeeded, "the first account needs a name")),
+        (None, None) => return Err(Problem::of(NAME_NEEDED)),
     };
     let hash = access.hasher.hash(&name, setup.password).await?;
     let token = setup.token;
     let id = access
         .run(move |db, now| {
-            // Hashing took its time: somebody else may have been faster.
+            // Hashing takes time: another request may have used the link.
             if links::find(db, &token, now)? != Some(purpose) {
                 return Err(gone());
             }
@@ -174,10 +211,10 @@ async fn setup(
         Purpose::Invitation(_) => "invitation",
         Purpose::Reset(_) => "new password",
     };
-    session::begin(&console, id, address, &parts.headers, AuditAction::Setup, detail).await
+    session::begin(&console, id, address, &parts.headers, LINK_USED, detail).await
 }
 
-/// Ends a user's API tokens: whoever had the password may have made one.
+/// Deletes a user's API tokens, because an attacker with the old password may have made one.
 fn revoke_tokens(
     db: &rusqlite::Transaction<'_>,
     id: i64,
@@ -195,7 +232,7 @@ fn revoke_tokens(
     };
     for token in tokens::all(db, id, false)? {
         tokens::delete_any(db, token.id)?;
-        audit::record(db, now, &who, AuditAction::TokenDeleted, &token.name)?;
+        audit::record(db, now, &who, tokens::DELETED, &token.name)?;
     }
     Ok(())
 }

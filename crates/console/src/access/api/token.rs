@@ -8,11 +8,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::identity::{Account, Role, Scope};
+use crate::access::audit;
+use crate::access::identity::Account;
 use crate::access::tokens::{self, NewToken, Token};
-use crate::access::{AuditAction, audit};
+use crate::access::{Role, Scope};
 use crate::openapi::Failure;
-use crate::{Code, Console, Input, Problem};
+use crate::{Console, Input, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(delete))
@@ -21,11 +22,11 @@ pub(super) fn routes() -> OpenApiRouter<Console> {
 /// API tokens.
 #[derive(Serialize, ToSchema)]
 struct Tokens {
-    /// The newest first. Owners also see those that commands on the gate's machine made.
+    /// The newest first. Owners also see tokens that commands on the server made.
     tokens: Vec<Token>,
 }
 
-/// The own API tokens
+/// List the own API tokens
 #[utoipa::path(
     get,
     path = "/api/account/tokens",
@@ -40,28 +41,28 @@ async fn list(who: Account, State(console): State<Console>) -> Result<Json<Token
     Ok(Json(Tokens { tokens: console.access.run(list).await? }))
 }
 
-/// A token to be made.
+/// A token to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    /// What its user calls it.
+    /// Name that its user gave it.
     name: String,
-    /// What it may be used for; it never may more than its user.
+    /// Its scopes. A token can never do more than its user.
     scopes: Vec<Scope>,
-    /// How long it lasts; without end where it is not given.
+    /// Days until it expires; without a number it never does.
     expires_days: Option<u32>,
 }
 
-/// A token that was made.
+/// A new token.
 #[derive(Serialize, ToSchema)]
 struct Made {
-    /// Its key.
+    /// Key.
     id: i64,
-    /// The token, for `Authorization: Bearer`; it is not shown again.
+    /// The token, for `Authorization: Bearer`. It is not shown again.
     token: String,
 }
 
-/// Make an API token
+/// Create an API token
 #[utoipa::path(
     post,
     path = "/api/account/tokens",
@@ -69,7 +70,7 @@ struct Made {
     tag = "account",
     security(("session" = ["viewer"])),
     request_body = Wanted,
-    responses((status = 200, body = Made), (status = 422, body = Failure, description = "It cannot be such a token"))
+    responses((status = 200, body = Made), (status = 422, body = Failure, description = "The name, the scopes or the lifetime is not allowed"))
 )]
 async fn create(
     who: Account,
@@ -77,16 +78,17 @@ async fn create(
     Input(wanted): Input<Wanted>,
 ) -> Result<Json<Made>, Problem> {
     if let Some(scope) = wanted.scopes.iter().find(|scope| scope.role() > who.role) {
-        let error = format!("the scope {} takes the role {}", scope.as_str(), scope.role().as_str());
-        let problem = Problem::of(Code::ScopeBeyondRole, error);
-        return Err(problem.value("scope", scope.as_str()).value("role", scope.role().as_str()));
+        let problem = Problem::of(tokens::SCOPE_BEYOND_ROLE);
+        let (scope, role) = (*scope, scope.role());
+        let problem = problem.word("scope", scope.as_str(), scope.text());
+        return Err(problem.word("role", role.as_str(), role.text()));
     }
     let make = move |db: &rusqlite::Transaction<'_>, now| {
         let Wanted { name, scopes, expires_days } = &wanted;
         let new = NewToken { name, scopes, expires_days: *expires_days };
         let (id, token) = tokens::create(db, Some(who.user_id), &new, now)?;
         let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-        audit::record(db, now, &who, AuditAction::TokenCreated, &format!("{name} ({})", words.join(", ")))?;
+        audit::record(db, now, &who, tokens::CREATED, &format!("{name} ({})", words.join(", ")))?;
         Ok(Made { id, token })
     };
     console.access.run(make).await.map(Json)
@@ -100,7 +102,7 @@ async fn create(
     tag = "account",
     security(("session" = ["viewer"])),
     params(("id" = i64, Path)),
-    responses((status = 204), (status = 404, body = Failure, description = "There is none of this id"))
+    responses((status = 204), (status = 404, body = Failure, description = "There is no such id"))
 )]
 async fn delete(
     who: Account,
@@ -110,7 +112,7 @@ async fn delete(
     let delete = move |db: &rusqlite::Transaction<'_>, now| {
         let deleted = tokens::delete(db, who.user_id, who.role == Role::Owner, id)?;
         let name = deleted.ok_or_else(|| tokens::none(id))?;
-        Ok(audit::record(db, now, &who, AuditAction::TokenDeleted, &name)?)
+        Ok(audit::record(db, now, &who, tokens::DELETED, &name)?)
     };
     console.access.run(delete).await?;
     Ok(StatusCode::NO_CONTENT)

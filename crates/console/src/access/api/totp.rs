@@ -1,4 +1,4 @@
-//! `/api/account/totp`: codes as a second factor.
+//! `/api/account/totp`: the authenticator app.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,33 +11,46 @@ use utoipa_axum::routes;
 use super::account::check_password;
 use crate::access::attempts::Key;
 use crate::access::identity::Account;
-use crate::access::{AuditAction, audit, second_factor};
+use crate::access::{audit, second_factor};
 use crate::openapi::Failure;
-use crate::{Console, Input, Problem, problem};
+use crate::{Console, Input, Problem};
+use finding::{AuditAction, table};
+
+table! {
+    /// The actions of authenticator apps.
+    pub(crate) ACTIONS: AuditAction {
+        /// Authenticator enabled.
+        pub(crate) TOTP_ON = AuditAction::new("account.totp_on", "authenticator enabled", "認証アプリを有効化");
+        /// Authenticator disabled.
+        pub(crate) TOTP_OFF = AuditAction::new("account.totp_off", "authenticator disabled", "認証アプリを無効化");
+        /// New recovery codes made.
+        pub(crate) RECOVERY_CODES_MADE = AuditAction::new("account.recovery_codes_made", "new recovery codes made", "リカバリーコードを再発行");
+    }
+}
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(begin, confirm, remove)).routes(routes!(renew))
 }
 
-/// What an app has to learn; it counts once a code of it was confirmed.
+/// A new secret for an authenticator app. It counts once a code of it is confirmed.
 #[derive(Serialize, ToSchema)]
 struct TotpBegun {
     /// The secret in base 32; it is not shown again.
     secret: String,
-    /// The secret and whose it is, as `otpauth:`.
+    /// The secret and its user, as an `otpauth:` URL.
     url: String,
     /// The URL as a QR code: an SVG with one path.
     qr_svg: Option<String>,
 }
 
-/// Get a secret for an app that makes codes (RFC 6238)
+/// Start the set-up of an authenticator app (TOTP, RFC 6238)
 #[utoipa::path(
     post,
     path = "/api/account/totp",
     operation_id = "begin_totp",
     tag = "account",
     security(("session" = ["viewer"])),
-    responses((status = 200, body = TotpBegun), (status = 409, body = Failure, description = "Codes are on already"))
+    responses((status = 200, body = TotpBegun), (status = 409, body = Failure, description = "The authenticator app is already enabled"))
 )]
 async fn begin(who: Account, State(console): State<Console>) -> Result<Json<TotpBegun>, Problem> {
     let host = console.access.url().host().to_owned();
@@ -47,7 +60,7 @@ async fn begin(who: Account, State(console): State<Console>) -> Result<Json<Totp
     Ok(Json(TotpBegun { secret, url, qr_svg }))
 }
 
-/// A code that the app shows.
+/// A code of the app.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Code {
@@ -55,14 +68,14 @@ struct Code {
     code: String,
 }
 
-/// Codes for the day that the app is gone.
+/// Recovery codes, in case the user loses the app.
 #[derive(Serialize, ToSchema)]
 struct RecoveryCodes {
-    /// Each is good once; they are not shown again.
+    /// Each works once. They are not shown again.
     recovery_codes: Vec<String>,
 }
 
-/// Switch codes on, with one that the app shows
+/// Enable the authenticator app with one of its codes
 #[utoipa::path(
     put,
     path = "/api/account/totp",
@@ -72,7 +85,7 @@ struct RecoveryCodes {
     request_body = Code,
     responses(
         (status = 200, body = RecoveryCodes),
-        (status = 409, body = Failure, description = "Nothing to confirm: ask for a secret first"),
+        (status = 409, body = Failure, description = "No set-up was started"),
         (status = 422, body = Failure, description = "The code is wrong"),
         (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
     )
@@ -88,17 +101,17 @@ async fn confirm(
     let confirm = move |db: &rusqlite::Transaction<'_>, now| {
         let codes = second_factor::confirm(db, who.user_id, &code, now)?;
         if codes.is_some() {
-            audit::record(db, now, &who, AuditAction::TotpOn, "")?;
+            audit::record(db, now, &who, TOTP_ON, "")?;
         }
         Ok(codes)
     };
-    let wrong = || Problem::of(problem::Code::WrongCode, "the code is wrong; is the app's clock right?");
+    let wrong = || Problem::of(second_factor::WRONG_CODE);
     let recovery_codes = access.run(confirm).await?.ok_or_else(wrong)?;
     access.attempts.give_back(&attempt);
     Ok(Json(RecoveryCodes { recovery_codes }))
 }
 
-/// Proof of knowing the password.
+/// The current password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Password {
@@ -106,7 +119,7 @@ struct Password {
     password: String,
 }
 
-/// Switch codes off
+/// Disable the authenticator app
 #[utoipa::path(
     delete,
     path = "/api/account/totp",
@@ -128,13 +141,13 @@ async fn remove(
     check_password(&console, &who, password).await?;
     let forget = move |db: &rusqlite::Transaction<'_>, now| {
         second_factor::forget(db, who.user_id)?;
-        Ok(audit::record(db, now, &who, AuditAction::TotpOff, "")?)
+        Ok(audit::record(db, now, &who, TOTP_OFF, "")?)
     };
     console.access.run(forget).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Get new recovery codes; the old ones are void
+/// Replace the recovery codes
 #[utoipa::path(
     post,
     path = "/api/account/totp/recovery-codes",
@@ -144,7 +157,7 @@ async fn remove(
     request_body = Password,
     responses(
         (status = 200, body = RecoveryCodes),
-        (status = 409, body = Failure, description = "Codes are off"),
+        (status = 409, body = Failure, description = "The authenticator app is not enabled"),
         (status = 422, body = Failure, description = "The password is wrong"),
         (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
     )
@@ -157,7 +170,7 @@ async fn renew(
     check_password(&console, &who, password).await?;
     let renew = move |db: &rusqlite::Transaction<'_>, now| {
         let recovery_codes = second_factor::renew(db, who.user_id)?;
-        audit::record(db, now, &who, AuditAction::RecoveryCodesMade, "")?;
+        audit::record(db, now, &who, RECOVERY_CODES_MADE, "")?;
         Ok(RecoveryCodes { recovery_codes })
     };
     console.access.run(renew).await.map(Json)

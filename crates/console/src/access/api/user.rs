@@ -1,4 +1,4 @@
-//! `/api/users`: what owners see and change of all accounts.
+//! `/api/users`: all accounts, for owners.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -10,11 +10,25 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::identity::{Owner, Role};
+use crate::access::Role;
+use crate::access::identity::Owner;
 use crate::access::links::{self, Purpose};
-use crate::access::{AuditAction, audit, users};
+use crate::access::{audit, users};
 use crate::openapi::Failure;
-use crate::{Code, Console, Input, Problem};
+use crate::{Console, Input, Problem};
+use finding::{AuditAction, table};
+
+table! {
+    /// The actions of users.
+    pub(crate) ACTIONS: AuditAction {
+        /// User invited.
+        pub(crate) INVITED = AuditAction::new("user.invited", "user invited", "ユーザーを招待");
+        /// Role changed.
+        pub(crate) ROLE_CHANGED = AuditAction::new("user.role_changed", "role changed", "役割を変更");
+        /// User removed.
+        pub(crate) DELETED = AuditAction::new("user.deleted", "user removed", "ユーザーを削除");
+    }
+}
 
 pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list, invite)).routes(routes!(change, delete)).routes(routes!(reset))
@@ -33,21 +47,21 @@ struct Users {
 struct Listed {
     /// The name.
     user: String,
-    /// What the user may do.
+    /// Role of the user.
     role: Role,
-    /// When the account was made.
+    /// Time of the account's creation.
     created: Timestamp,
-    /// When it was last used.
+    /// Time of the last use.
     last_seen: Option<Timestamp>,
-    /// Whether signing in by password takes a code as well.
+    /// Whether signing in by password also needs a code.
     totp: bool,
-    /// How many passkeys there are.
+    /// Number of passkeys.
     passkeys: u32,
-    /// Whether the invitation was not accepted yet.
+    /// Whether the user has not accepted the invitation yet.
     invited: bool,
 }
 
-/// All accounts
+/// List all accounts
 #[utoipa::path(
     get,
     path = "/api/users",
@@ -70,24 +84,24 @@ async fn list(_: Owner, State(console): State<Console>) -> Result<Json<Users>, P
     Ok(Json(Users { users: listed.collect() }))
 }
 
-/// Somebody to invite.
+/// A user to invite.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Invitation {
     /// The name: 1 to 64 letters, digits and any of . - _ @ +
     user: String,
-    /// What the user is to be allowed.
+    /// Role of the user.
     role: Role,
 }
 
 /// A one-time link.
 #[derive(Serialize, ToSchema)]
 struct Link {
-    /// For its receiver only; it is not shown again.
+    /// The link, for its receiver only. It is not shown again.
     link: String,
 }
 
-/// Invite somebody
+/// Invite a user
 #[utoipa::path(
     post,
     path = "/api/users",
@@ -97,9 +111,9 @@ struct Link {
     request_body = Invitation,
     responses(
         (status = 200, body = Link),
-        (status = 403, body = Failure, description = "A token invites no owner"),
+        (status = 403, body = Failure, description = "A token cannot invite an owner"),
         (status = 409, body = Failure, description = "The name is taken"),
-        (status = 422, body = Failure, description = "It is no name"),
+        (status = 422, body = Failure, description = "The name is not allowed"),
     )
 )]
 async fn invite(
@@ -113,7 +127,7 @@ async fn invite(
             who.take_no_token()?;
         }
         let id = users::create(db, &user, role, now)?;
-        audit::record(db, now, &who, AuditAction::UserInvited, &format!("{user} ({})", role.as_str()))?;
+        audit::record(db, now, &who, INVITED, &format!("{user} ({})", role.as_str()))?;
         links::create(db, Purpose::Invitation(id), now)
     };
     let token = console.access.run(invite).await?;
@@ -124,7 +138,7 @@ async fn invite(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewRole {
-    /// What the user is to be allowed.
+    /// Role of the user.
     role: Role,
 }
 
@@ -139,9 +153,9 @@ struct NewRole {
     request_body = NewRole,
     responses(
         (status = 204),
-        (status = 403, body = Failure, description = "A token neither makes nor changes an owner"),
+        (status = 403, body = Failure, description = "A token can neither make nor change an owner"),
         (status = 404, body = Failure, description = "There is no such user"),
-        (status = 409, body = Failure, description = "Nobody would be owner any more"),
+        (status = 409, body = Failure, description = "No owner would be left"),
     )
 )]
 async fn change(
@@ -157,17 +171,17 @@ async fn change(
         }
         users::set_role(db, user.id, role)?;
         if role > user.role {
-            // A link that is on its way was made for somebody who may less.
+            // An open link was made for a user with a lower role.
             links::forget(db, user.id)?;
         }
         let detail = format!("{}: {} to {}", user.name, user.role.as_str(), role.as_str());
-        Ok(audit::record(db, now, &who, AuditAction::RoleChanged, &detail)?)
+        Ok(audit::record(db, now, &who, ROLE_CHANGED, &detail)?)
     };
     console.access.run(change).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Delete an account and all that belongs to it
+/// Delete an account with its sessions, tokens and passkeys
 #[utoipa::path(
     delete,
     path = "/api/users/{user}",
@@ -177,9 +191,9 @@ async fn change(
     params(("user" = String, Path)),
     responses(
         (status = 204),
-        (status = 403, body = Failure, description = "A token neither makes nor changes an owner"),
+        (status = 403, body = Failure, description = "A token can neither make nor change an owner"),
         (status = 404, body = Failure, description = "There is no such user"),
-        (status = 409, body = Failure, description = "Nobody would be owner any more"),
+        (status = 409, body = Failure, description = "No owner would be left"),
     )
 )]
 async fn delete(
@@ -193,13 +207,13 @@ async fn delete(
             who.take_no_token()?;
         }
         users::delete(db, user.id)?;
-        Ok(audit::record(db, now, &who, AuditAction::UserDeleted, &user.name)?)
+        Ok(audit::record(db, now, &who, DELETED, &user.name)?)
     };
     console.access.run(delete).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Make a link to a new password, or the invitation anew; second factors go when it is used
+/// Make a link to a new password, or a new invitation; using it removes the second factors
 #[utoipa::path(
     post,
     path = "/api/users/{user}/reset",
@@ -209,7 +223,7 @@ async fn delete(
     params(("user" = String, Path)),
     responses(
         (status = 200, body = Link),
-        (status = 403, body = Failure, description = "A token makes no link for an owner"),
+        (status = 403, body = Failure, description = "A token cannot make a link for an owner"),
         (status = 404, body = Failure, description = "There is no such user"),
     )
 )]
@@ -227,7 +241,7 @@ async fn reset(
             Some(_) => Purpose::Reset(user.id),
             None => Purpose::Invitation(user.id),
         };
-        audit::record(db, now, &who, AuditAction::LinkCreated, &user.name)?;
+        audit::record(db, now, &who, links::LINK_CREATED, &user.name)?;
         links::create(db, purpose, now)
     };
     let token = console.access.run(reset).await?;
@@ -235,5 +249,5 @@ async fn reset(
 }
 
 fn find(db: &Connection, name: &str) -> Result<users::User, Problem> {
-    users::find(db, name)?.ok_or_else(|| Problem::of(Code::NoSuchUser, "there is no such user"))
+    users::find(db, name)?.ok_or_else(|| Problem::of(users::NOT_FOUND).value("user", name))
 }

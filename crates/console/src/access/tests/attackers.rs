@@ -1,6 +1,7 @@
 //! Attacks of strangers on account holders, all without effect.
 
 use super::*;
+use crate::access::audit;
 
 /// The cookie by which a browser is known.
 fn device(answer: &Answer) -> String {
@@ -144,7 +145,7 @@ async fn e21_the_audit_trail_is_not_flushed_by_refusals() {
     let stranger = |number: u32| Identity { address: number.to_be_bytes().into(), ..owner.clone() };
     let refuse = |db: &Transaction<'_>, now| {
         for number in 0..30_000 {
-            audit::record(db, now, &stranger(number), AuditAction::SignInRefused, "password")?;
+            audit::record(db, now, &stranger(number), audit::SIGN_IN_REFUSED, "password")?;
         }
         Ok(())
     };
@@ -153,8 +154,8 @@ async fn e21_the_audit_trail_is_not_flushed_by_refusals() {
         let query = format!("SELECT count(*) FROM audit WHERE what = '{what}'");
         bench.access.blocking(|db, _| Ok(db.query_row(&query, [], |row| row.get::<_, i64>(0))?)).unwrap()
     };
-    assert_eq!(count("sign_in"), 1);
-    let kept = count("sign_in_refused");
+    assert_eq!(count("console.signed_in"), 1);
+    let kept = count("console.sign_in_refused");
     assert!(
         (limits::MAX_AUDIT_REFUSALS..=limits::MAX_AUDIT_REFUSALS + limits::AUDIT_SLACK).contains(&kept),
         "{kept}"
@@ -162,8 +163,8 @@ async fn e21_the_audit_trail_is_not_flushed_by_refusals() {
     // Attempts of one address within an hour are one entry.
     let twice = |db: &Transaction<'_>, now| {
         for _ in 0..500 {
-            audit::record(db, now, &stranger(7), AuditAction::SignInRefused, "password")?;
-            audit::record(db, now, &stranger(7), AuditAction::SignInRefused, "code")?;
+            audit::record(db, now, &stranger(7), audit::SIGN_IN_REFUSED, "password")?;
+            audit::record(db, now, &stranger(7), audit::SIGN_IN_REFUSED, "code")?;
         }
         Ok(audit::list(db, None, 2)?)
     };
@@ -173,9 +174,9 @@ async fn e21_the_audit_trail_is_not_flushed_by_refusals() {
     // Among so many others it is not looked for.
     let among = |db: &Transaction<'_>, now| {
         for number in 0..limits::AUDIT_TOGETHER_AMONG as u32 {
-            audit::record(db, now, &stranger(100_000 + number), AuditAction::SignInRefused, "password")?;
+            audit::record(db, now, &stranger(100_000 + number), audit::SIGN_IN_REFUSED, "password")?;
         }
-        audit::record(db, now, &stranger(7), AuditAction::SignInRefused, "password")?;
+        audit::record(db, now, &stranger(7), audit::SIGN_IN_REFUSED, "password")?;
         Ok(audit::list(db, None, 1)?)
     };
     assert_eq!(bench.access.blocking(among).unwrap()[0].count, 1);
@@ -210,7 +211,7 @@ async fn e21_a_reset_lists_and_ends_the_tokens() {
     let setup = json!({"token": link, "password": PASSWORD});
     assert_eq!(bench.ask("POST", "/api/setup", Some(setup)).await.status, 200);
     assert!(!works(&anna).await && works(&bert).await);
-    assert!(bench.trail().contains(&("anna".into(), "token_deleted".into(), "backup".into())));
+    assert!(bench.trail().contains(&("anna".into(), "token.deleted".into(), "backup".into())));
 }
 
 #[tokio::test]

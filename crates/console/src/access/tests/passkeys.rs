@@ -140,7 +140,7 @@ async fn a_passkey_is_added_and_signs_in() {
     assert_eq!((&answer.body["role"], &answer.body["passkeys"]), (&json!("analyst"), &json!(1)));
     assert_eq!(bench.by(&answer.browser(), "GET", "/api/session", None).await.status, 200);
     assert_eq!(bench.finish_signing_in(&begun, credential).await.status, 401, "a ceremony is good once");
-    assert!(bench.trail().contains(&("anna".into(), "sign_in".into(), "passkey".into())));
+    assert!(bench.trail().contains(&("anna".into(), "console.signed_in".into(), "passkey".into())));
 
     // a second one of the same user has the same handle, and the first is not to be made again
     let options = bench.begin(&browser).await["publicKey"].clone();
@@ -238,5 +238,5 @@ async fn beginning_is_limited_and_takes_the_right_address() {
     let response = bench.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::CONFLICT);
     let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
-    assert!(String::from_utf8_lossy(&body).contains("passkeys are bound to a name"), "{body:?}");
+    assert!(String::from_utf8_lossy(&body).contains("Passkeys need a host name"), "{body:?}");
 }

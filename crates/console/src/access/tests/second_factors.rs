@@ -51,7 +51,11 @@ async fn a_code_is_asked_for_and_good_once() {
     assert_eq!(sign_in(&bench, Some(&recovery[3])).await.status, 401, "used");
     let account = bench.by(&browser, "GET", "/api/account", None).await.body;
     assert_eq!(account["recovery_codes_left"], 9);
-    assert!(bench.trail().contains(&("anna".into(), "sign_in".into(), "password and recovery code".into())));
+    assert!(bench.trail().contains(&(
+        "anna".into(),
+        "console.signed_in".into(),
+        "password and recovery code".into()
+    )));
 
     // a new set takes the place of the old one, for whoever knows the password
     let renew = async |password: &str| {
@@ -59,13 +63,13 @@ async fn a_code_is_asked_for_and_good_once() {
         bench.by(&browser, "POST", "/api/account/totp/recovery-codes", body).await
     };
     let refused = renew("wrong horse battery").await;
-    assert_eq!((refused.status, &refused.body["code"]), (422, &json!("wrong_password")));
+    assert_eq!((refused.status, &refused.body["code"]), (422, &json!("account.wrong_password")));
     let renewed = renew(PASSWORD).await;
     let fresh: Vec<String> = serde_json::from_value(renewed.body["recovery_codes"].clone()).unwrap();
     assert_eq!(fresh.len(), limits::RECOVERY_CODES);
     assert_eq!(sign_in(&bench, Some(&recovery[4])).await.status, 401, "of the old set");
     assert_eq!(sign_in(&bench, Some(&fresh[4])).await.status, 200);
-    assert!(bench.trail().contains(&("anna".into(), "recovery_codes_made".into(), String::new())));
+    assert!(bench.trail().contains(&("anna".into(), "account.recovery_codes_made".into(), String::new())));
 
     let remove = async |password: &str| {
         bench.by(&browser, "DELETE", "/api/account/totp", Some(json!({"password": password}))).await.status
@@ -73,7 +77,7 @@ async fn a_code_is_asked_for_and_good_once() {
     assert_eq!(remove("wrong horse battery").await, 422);
     assert_eq!(remove(PASSWORD).await, 204);
     let refused = renew(PASSWORD).await;
-    assert_eq!((refused.status, &refused.body["code"]), (409, &json!("totp_off")));
+    assert_eq!((refused.status, &refused.body["code"]), (409, &json!("account.totp_is_off")));
     assert_eq!(sign_in(&bench, None).await.status, 200);
     assert_eq!(bench.by(&browser, "GET", "/api/account", None).await.body["recovery_codes_left"], 0);
 }

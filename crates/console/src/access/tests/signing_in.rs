@@ -10,19 +10,19 @@ async fn the_first_link_makes_the_owner_once() {
     let setup =
         |token: &str, user: &str, password: &str| json!({"token": token, "user": user, "password": password});
     for (body, status, code) in [
-        (setup(&old, "anna", PASSWORD), 401, "link_gone"),
-        (setup("nonsense", "anna", PASSWORD), 401, "link_gone"),
-        (setup(&token, "anna", "short"), 422, "password_too_short"),
-        (setup(&token, "an na", PASSWORD), 422, "bad_user_name"),
-        (setup(&token, "", PASSWORD), 422, "name_needed"),
-        (json!({"token": token}), 422, "refused"),
+        (setup(&old, "anna", PASSWORD), 401, "link.gone"),
+        (setup("nonsense", "anna", PASSWORD), 401, "link.gone"),
+        (setup(&token, "anna", "short"), 422, "password.too_short"),
+        (setup(&token, "an na", PASSWORD), 422, "user.bad_name"),
+        (setup(&token, "", PASSWORD), 422, "link.name_needed"),
+        (json!({"token": token}), 422, "request.refused"),
         (setup(&token, "anna", PASSWORD), 200, ""),
-        (setup(&token, "bert", PASSWORD), 401, "link_gone"),
+        (setup(&token, "bert", PASSWORD), 401, "link.gone"),
     ] {
         // asked before, a link says the same of itself, and is not used by that
         let check = bench.ask("POST", "/api/setup/check", Some(json!({"token": body["token"]}))).await;
-        let gone = code == "link_gone";
-        assert_eq!((check.status, check.body["code"] == "link_gone"), (if gone { 401 } else { 200 }, gone));
+        let gone = code == "link.gone";
+        assert_eq!((check.status, check.body["code"] == "link.gone"), (if gone { 401 } else { 200 }, gone));
         let answer = bench.ask("POST", "/api/setup", Some(body.clone())).await;
         assert_eq!(answer.status, status, "{body}: {}", answer.body);
         if status != 200 {
@@ -78,14 +78,17 @@ async fn signing_in_takes_name_and_password() {
             assert_eq!(
                 answer.body,
                 json!({
-                    "error": "wrong name or password", "code": "wrong_credentials", "second_factor_needed": false
+                    "error": "Wrong user name or password.", "code": "session.wrong_credentials", "second_factor_needed": false
                 })
             );
         }
     }
     let trail = bench.trail();
-    assert!(trail.contains(&("Anna".into(), "sign_in".into(), "password".into())), "{trail:?}");
-    assert!(trail.contains(&("(unknown)".into(), "sign_in_refused".into(), "password".into())), "{trail:?}");
+    assert!(trail.contains(&("Anna".into(), "console.signed_in".into(), "password".into())), "{trail:?}");
+    assert!(
+        trail.contains(&("(unknown)".into(), "console.sign_in_refused".into(), "password".into())),
+        "{trail:?}"
+    );
 }
 
 #[tokio::test]
@@ -127,9 +130,9 @@ async fn a_stolen_cookie_is_worth_nothing_after_the_session() {
             .starts_with("__Host-monban_session=; Path=/; Max-Age=0;")
     );
     let refused = bench.by(&thief, "GET", "/api/session", None).await;
-    assert_eq!((refused.status, &refused.body["code"]), (401, &json!("session_ended")), "signed out");
+    assert_eq!((refused.status, &refused.body["code"]), (401, &json!("session.ended")), "signed out");
     let stranger = bench.ask("GET", "/api/session", None).await;
-    assert_eq!((stranger.status, &stranger.body["code"]), (401, &json!("sign_in_first")));
+    assert_eq!((stranger.status, &stranger.body["code"]), (401, &json!("session.sign_in_first")));
 
     let (browser, thief) = (sign_in().await, sign_in().await);
     let listed = bench.by(&browser, "GET", "/api/account/sessions", None).await.body;
@@ -238,4 +241,29 @@ async fn every_answer_tells_the_browser_what_it_may_do() {
             assert_eq!(value(name), expected, "{target} {name}");
         }
     }
+}
+
+#[tokio::test]
+async fn errors_and_actions_come_in_the_language_of_the_client() {
+    let bench = Bench::new();
+    let anna = bench.signed_in("anna", Role::Owner);
+    let viewer = bench.signed_in("bert", Role::Viewer);
+    let origin = format!("https://{NAME}");
+    for (accepted, language, text) in [
+        ("ja-JP,ja;q=0.9,en;q=0.8", "ja", "この操作にはオーナーの役割が必要です。"),
+        ("en-GB,en;q=0.9,ja;q=0.8", "en", "This needs the role owner."),
+        ("", "en", "This needs the role owner."),
+    ] {
+        let headers = [("cookie", &*viewer.cookie), ("origin", &origin), ("accept-language", accepted)];
+        let answer = bench.send("GET", "/api/users", &headers, None).await;
+        let body = json!({"error": text, "code": "session.role_needed", "values": {"role": "owner"}});
+        assert_eq!((answer.status, answer.body), (403, body));
+        assert_eq!(answer.headers["content-language"], language);
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff", "headers of the guard stay");
+    }
+    bench.sign_in("nobody", "wrong horse battery").await;
+    let trail = bench.by(&anna, "GET", "/api/audit", None).await;
+    let newest = &trail.body["entries"][0];
+    assert_eq!(newest["what"], "console.sign_in_refused");
+    assert_eq!(newest["action"], json!({"en": "sign-in refused", "ja": "サインイン拒否"}));
 }

@@ -19,7 +19,9 @@ use tokio::task::JoinHandle;
 
 use crate::config::Host;
 use crate::failure::Failure;
-use crate::part::{Answer, BoxFuture, Part, PartCommand, Prepared, Running, Spine, subcommand, subcommands};
+use crate::part::{
+    Answer, BoxFuture, Part, PartCommand, Prepared, Running, Spine, Tables, subcommand, subcommands,
+};
 pub use config::ConsoleConfig;
 
 /// How long the console may take to answer its last request.
@@ -37,6 +39,12 @@ impl Part for Console {
         build: subcommands::<commands::Command>,
         run: |matches, config| subcommand::<commands::Command>(matches)?.run(config),
     }];
+    const TABLES: Tables = Tables {
+        findings: console::FINDINGS,
+        problems: console::PROBLEMS,
+        actions: console::ACTIONS,
+        ..Tables::NONE
+    };
 
     fn check(config: &ConsoleConfig, host: &Host) -> Vec<Fault> {
         let mut faults: Vec<Fault> = config.console.geoip().err().map(|fault| *fault).into_iter().collect();
@@ -66,6 +74,7 @@ impl Part for Console {
             health: Arc::new(move || health::health(&health)),
             metrics: Arc::new(move || health::metrics(&metrics)),
             acknowledge: Arc::new(move || storage.storage.acknowledge.all()),
+            actions: spine.actions.clone().into(),
             looking: looking::open(keys, spine.data_dir()).map_err(Failure::of_faults)?,
             ..console::Console::new(Arc::clone(&access), Arc::new(spine.reader()))
         };

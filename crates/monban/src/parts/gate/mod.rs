@@ -2,6 +2,7 @@
 
 mod collections;
 mod config;
+mod modsecurity;
 pub mod presets;
 mod sink;
 mod traffic;
@@ -24,7 +25,7 @@ use crate::config::Host;
 use crate::data_folder::unless_full;
 use crate::failure::Failure;
 use crate::metrics::{Asked, Metric};
-use crate::part::{Part, Prepared, Remarks, Running, Spine};
+use crate::part::{Part, Prepared, Remarks, Running, Spine, Tables};
 use collections::SavedCollections;
 pub use config::{GateConfig, WafConfig};
 use sink::{Logs, Sink};
@@ -40,6 +41,11 @@ impl Part for Gate {
     type Config = GateConfig;
     type Running = Serving;
     const NAME: &'static str = "gate";
+    const TABLES: Tables = Tables {
+        findings: &[sink::FINDINGS, certificates::FINDINGS, modsecurity::MESSAGES],
+        settings: modsecurity::SETTINGS,
+        ..Tables::NONE
+    };
 
     fn check(config: &GateConfig, host: &Host) -> Vec<Fault> {
         config::check(config, host)

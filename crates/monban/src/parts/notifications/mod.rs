@@ -15,7 +15,7 @@ use store::EventReader;
 
 use crate::config::Host;
 use crate::failure::Failure;
-use crate::part::{Part, PartCommand, Prepared, Running, Spine, subcommand, subcommands};
+use crate::part::{Part, PartCommand, Prepared, Running, Spine, Tables, subcommand, subcommands};
 pub use config::NotificationsConfig;
 
 /// The part.
@@ -30,6 +30,7 @@ impl Part for Notifications {
         build: subcommands::<commands::Command>,
         run: |matches, config| subcommand::<commands::Command>(matches)?.run(config),
     }];
+    const TABLES: Tables = Tables { findings: &[notify::status::FINDINGS], ..Tables::NONE };
 
     fn check(config: &NotificationsConfig, _host: &Host) -> Vec<Fault> {
         Channel::open_all(&config.notify).err().unwrap_or_default()

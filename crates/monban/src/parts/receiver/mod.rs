@@ -1,6 +1,7 @@
 //! The receiver: takes events of sensors, machines with ModSecurity and mlogc.
 
 mod config;
+mod mlogc;
 pub mod sensor_config;
 
 use std::net::SocketAddr;
@@ -18,7 +19,7 @@ use tokio::task::JoinHandle;
 use crate::certificates;
 use crate::config::Host;
 use crate::failure::Failure;
-use crate::part::{Part, Prepared, Remarks, Running, Spine};
+use crate::part::{Part, Prepared, Remarks, Running, Spine, Tables};
 pub use config::ReceiverConfig;
 
 /// The part.
@@ -28,6 +29,11 @@ impl Part for Receiver {
     type Config = ReceiverConfig;
     type Running = Receiving;
     const NAME: &'static str = "receiver";
+    const TABLES: Tables = Tables {
+        findings: &[receiver::FINDINGS, mlogc::MESSAGES],
+        settings: mlogc::SETTINGS,
+        ..Tables::NONE
+    };
 
     fn check(config: &ReceiverConfig, _host: &Host) -> Vec<Fault> {
         config::check(config)

@@ -13,7 +13,7 @@ use waf::RuleSet;
 use crate::config::Host;
 use crate::data_folder::unless_full;
 use crate::failure::Failure;
-use crate::part::{Part, Prepared, Running, Spine};
+use crate::part::{Part, Prepared, Running, Spine, Tables};
 pub use config::TuningConfig;
 
 /// The part.
@@ -23,6 +23,7 @@ impl Part for Tuning {
     type Config = TuningConfig;
     type Running = Changing;
     const NAME: &'static str = "tuning";
+    const TABLES: Tables = Tables { findings: &[tuner::FINDINGS], ..Tables::NONE };
 
     fn check(_config: &TuningConfig, _host: &Host) -> Vec<Fault> {
         Vec::new()

@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 use crate::config::Host;
 use crate::failure::Failure;
 use crate::metrics::{Asked, Metric};
-use crate::part::{Part, Prepared, Running, Spine};
+use crate::part::{Part, Prepared, Running, Spine, Tables};
 pub use config::WatchConfig;
 use watcher::Watcher;
 
@@ -28,6 +28,7 @@ impl Part for Watch {
     type Config = WatchConfig;
     type Running = Watching;
     const NAME: &'static str = "watch";
+    const TABLES: Tables = Tables { findings: &[telling::FINDINGS], ..Tables::NONE };
 
     fn check(config: &WatchConfig, _host: &Host) -> Vec<Fault> {
         config::check(config)

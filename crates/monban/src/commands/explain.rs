@@ -1,0 +1,351 @@
+//! `monban explain`
+
+use std::io::{Read, Write};
+
+use clap::{Args, ValueEnum};
+use finding::text::Language;
+use finding::{ShownFinding, Translated, lookup};
+use serde::Serialize;
+use serde_json::Map;
+
+use crate::cli::Cli;
+use crate::failure::Failure;
+use crate::terminal::{Safe, Style, safe_json};
+use crate::{diagnosis, known, rules};
+
+/// Bytes of the text; a longer one is refused.
+const MAX_TEXT_BYTES: usize = 64 * 1024;
+/// Rows of foreign messages that are shown for one text.
+const MAX_MATCHES: usize = 3;
+
+/// Explain a log line, a code or a number: cause, cure, and what this host shows of it
+///
+/// Knows monban's own codes (findings, error answers of the API, actions of the audit trail, exit codes), ids of the rules in
+/// force, and messages of mlogc and ModSecurity. The exit code is 1 where nothing is known.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The pasted line, the code or the number; `-` reads it from standard input. Put `--` before a text that begins with a hyphen
+    #[arg(required = true, value_name = "TEXT")]
+    text: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Language of the texts
+    #[arg(long, value_enum, default_value_t)]
+    language: Speaks,
+}
+
+/// A language of the option `--language`.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum Speaks {
+    /// English
+    #[default]
+    En,
+    /// Japanese
+    Ja,
+}
+
+impl From<Speaks> for Language {
+    fn from(speaks: Speaks) -> Self {
+        match speaks {
+            Speaks::En => Self::English,
+            Speaks::Ja => Self::Japanese,
+        }
+    }
+}
+
+/// The text of a language.
+pub fn in_language(text: &Translated, language: Language) -> &str {
+    match language {
+        Language::English => &text.en,
+        Language::Japanese => &text.ja,
+    }
+}
+
+/// One explanation.
+#[derive(Debug, PartialEq, Serialize)]
+struct Explanation {
+    /// `finding`, `error_answer`, `audit_action`, `exit_code` or `rule`.
+    kind: &'static str,
+    code: String,
+    title: Translated,
+    cause: Option<Translated>,
+    cure: Option<Translated>,
+    undo: Option<Translated>,
+    /// What this host shows: findings now, settings, the rule's place.
+    evidence: Vec<String>,
+}
+
+pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
+    let text = read(&arguments.text)?;
+    let mut found = explain(&text);
+    found.extend(rule_ids(&text).into_iter().filter_map(|id| of_rule(id, cli)));
+    if found.is_empty() {
+        return Err(Failure::NotFound(unknown(&text)));
+    }
+    add_evidence(&mut found, cli);
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        let object = serde_json::json!({ "text": text, "explanations": found });
+        writeln!(out, "{}", safe_json(object.to_string()))?;
+        return Ok(());
+    }
+    let (style, language) = (Style::of_stdout(), arguments.language.into());
+    for (number, explanation) in found.iter().enumerate() {
+        if number > 0 {
+            writeln!(out)?;
+        }
+        print(&mut out, explanation, language, style)?;
+    }
+    Ok(())
+}
+
+fn read(words: &[String]) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    match words {
+        [word] if word == "-" => {
+            std::io::stdin().lock().take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        }
+        words => bytes = words.join(" ").into_bytes(),
+    }
+    if bytes.len() > MAX_TEXT_BYTES {
+        let message = format!("the text is longer than {MAX_TEXT_BYTES} bytes");
+        return Err(Failure::environment(message, "give one line of the log"));
+    }
+    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+/// What the tables know about a text.
+fn explain(text: &str) -> Vec<Explanation> {
+    let none = Map::new();
+    let mut found = Vec::new();
+    let exit = text.parse::<u8>().ok();
+    for (_, row) in known::EXIT_CODES.iter().filter(|(number, _)| exit == Some(*number)) {
+        found.push(of_finding("exit_code", row.finding("monban").shown()));
+    }
+    let code = text.to_ascii_lowercase();
+    for row in known::findings().filter(|row| row.code == code) {
+        found.push(of_finding("finding", shown(row)));
+    }
+    if let Some(row) = known::problems().find(|row| row.code == code) {
+        let title = row.text.translated(&none);
+        let cause = Text::answered(row.status);
+        found.push(Explanation {
+            kind: "error_answer",
+            code,
+            title,
+            cause: Some(cause),
+            cure: None,
+            undo: None,
+            evidence: Vec::new(),
+        });
+        return found;
+    }
+    if let Some(row) = known::actions().find(|row| row.code == code) {
+        let title = row.text.translated(&none);
+        found.push(Explanation {
+            kind: "audit_action",
+            code,
+            title,
+            cause: None,
+            cure: None,
+            undo: None,
+            evidence: Vec::new(),
+        });
+        return found;
+    }
+    if found.is_empty() {
+        let rows = lookup::known(known::findings(), text);
+        found.extend(rows.into_iter().take(MAX_MATCHES).map(|row| of_finding("finding", shown(row))));
+    }
+    found
+}
+
+/// A row as a finding without subject and evidence: names of values stay as they are.
+fn shown(row: &finding::Declaration) -> ShownFinding {
+    row.finding("{subject}").shown()
+}
+
+fn of_finding(kind: &'static str, finding: ShownFinding) -> Explanation {
+    let ShownFinding { code, title, cause, cure, undo, .. } = finding;
+    let (cause, cure) = (Some(cause), Some(cure));
+    Explanation { kind, code: code.into_owned(), title, cause, cure, undo, evidence: Vec::new() }
+}
+
+/// Makes the sentence about the status of an error answer.
+struct Text;
+
+impl Text {
+    fn answered(status: u16) -> Translated {
+        Translated {
+            en: format!("The API answers {status} with this code."),
+            ja: format!("API がこのコードとともに {status} を返します。"),
+        }
+    }
+}
+
+/// Ids of rules that a text names: a bare number, or `[id "941100"]` as ModSecurity writes it.
+fn rule_ids(text: &str) -> Vec<u64> {
+    if let Ok(id) = text.parse() {
+        return vec![id];
+    }
+    let ids = text.split("[id \"").skip(1);
+    let mut ids: Vec<u64> = ids.filter_map(|rest| rest.split('"').next()?.parse().ok()).collect();
+    ids.dedup();
+    ids.truncate(MAX_MATCHES);
+    ids
+}
+
+/// The rule with this id among those of the configuration. None where there is none, or the rules do not load.
+fn of_rule(id: u64, cli: &Cli) -> Option<Explanation> {
+    let files = super::rules::files(&[], cli).ok()?;
+    let document = tuner::load::document(&rules::disk(), &files).ok()?;
+    let written = tuner::written::find(&document, rules::disk(), id).ok()??;
+    let place = format!("{}:{}", written.file, written.line);
+    let comment = String::from_utf8_lossy(&written.comment).trim_start_matches(['#', ' ']).to_owned();
+    let title = Translated { en: format!("Rule {id}"), ja: format!("ルール {id}") };
+    let cause = Translated {
+        en: format!("The rule is in force and stands at {place}."),
+        ja: format!("このルールは有効で、{place} にあります。"),
+    };
+    let cure = Translated {
+        en: format!(
+            "`monban rules show {id}` prints it. `monban rules exclude EVENT --rule {id}` excludes a parameter from it."
+        ),
+        ja: format!(
+            "`monban rules show {id}` で表示できます。`monban rules exclude EVENT --rule {id}` でパラメーターを除外できます。"
+        ),
+    };
+    let evidence = comment.lines().next().filter(|line| !line.is_empty()).map(str::to_owned);
+    Some(Explanation {
+        kind: "rule",
+        code: id.to_string(),
+        title,
+        cause: Some(cause),
+        cure: Some(cure),
+        undo: None,
+        evidence: evidence.into_iter().collect(),
+    })
+}
+
+/// Adds what this host shows: findings of the same code now, and settings of the programs concerned.
+fn add_evidence(found: &mut [Explanation], cli: &Cli) {
+    let mut now = None;
+    for explanation in found.iter_mut().filter(|explanation| explanation.kind == "finding") {
+        explanation.evidence.extend(diagnosis::settings(known::directives(&explanation.code)));
+        let now = now.get_or_insert_with(|| diagnosis::examine(&cli.config_file()).findings);
+        let same = now.iter().filter(|finding| finding.code == explanation.code);
+        explanation
+            .evidence
+            .extend(same.map(|finding| format!("now: {}: {}", finding.subject, finding.cause.en)));
+    }
+}
+
+/// What to say where nothing is known.
+fn unknown(text: &str) -> String {
+    let codes = known::findings().map(|row| row.code);
+    let codes =
+        codes.chain(known::problems().map(|row| row.code)).chain(known::actions().map(|row| row.code));
+    let word = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    let distance = |code: &str| {
+        let last = code.split('.').next_back().unwrap_or(code);
+        strsim::osa_distance(&word, code).min(strsim::osa_distance(&word, last))
+    };
+    // a long line is like no code
+    let mut nearest: Vec<&str> = if word.len() <= 64 { codes.collect() } else { Vec::new() };
+    nearest.sort_by_cached_key(|code| (distance(code), *code));
+    nearest.dedup();
+    nearest.truncate(3);
+    let shown: String = Safe(text.as_bytes()).to_string().chars().take(60).collect();
+    match nearest.join(", ") {
+        nearest if nearest.is_empty() => format!("monban knows nothing about `{shown}`"),
+        nearest => format!("monban knows nothing about `{shown}`; the nearest codes are {nearest}"),
+    }
+}
+
+fn print(
+    out: &mut impl Write,
+    explanation: &Explanation,
+    language: Language,
+    style: Style,
+) -> std::io::Result<()> {
+    let text = |text| Safe(in_language(text, language).as_bytes()).to_string();
+    writeln!(out, "{} [{}]", style.strong(&text(&explanation.title)), explanation.code)?;
+    let labelled = [("cause", &explanation.cause), ("cure", &explanation.cure), ("undo", &explanation.undo)];
+    for (label, value) in labelled {
+        if let Some(value) = value {
+            writeln!(out, "  {label}: {}", text(value))?;
+        }
+    }
+    for line in &explanation.evidence {
+        writeln!(out, "  here: {}", Safe(line.as_bytes()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_codes_and_numbers_are_known() {
+        for (text, code) in [
+            ("[Mon] Invalid entry (failed to match regex): --b503c954-A--", "mlogc.serial_log"),
+            (
+                "Flagging server as errored after failure to submit entry x with HTTP response code 401: y",
+                "mlogc.refused",
+            ),
+            ("Failed to submit entry with \"409 Conflict\": x", "mlogc.known"),
+            (
+                "Flagging server as errored after failure to retrieve response code for entry x (cURL code 7): y",
+                "mlogc.unreachable",
+            ),
+            (
+                "Message: Access denied with code 403 (phase 2). Operator GE matched 5 at TX:anomaly_score.",
+                "modsecurity.denied",
+            ),
+            (
+                "Rule 7f1 [id \"1\"] - Execution error - PCRE limits exceeded (-47): (null).",
+                "modsecurity.pcre_limits",
+            ),
+            (
+                "ModSecurity: Request body no files data length is larger than the configured limit (131072).",
+                "modsecurity.body_too_long",
+            ),
+            (
+                "ModSecurity: Failed to parse request body. [severity \"CRITICAL\"]",
+                "modsecurity.body_not_parsed",
+            ),
+            ("store.waits", "store.waits"),
+            ("STORE.WAITS", "store.waits"),
+            ("account.wrong_password", "account.wrong_password"),
+            ("console.signed_in", "console.signed_in"),
+            ("error: database is locked", "store.waits"),
+            ("3", "exit.environment"),
+            ("101", "exit.bug"),
+        ] {
+            let found = explain(text);
+            assert_eq!(found.first().map(|one| one.code.as_str()), Some(code), "{text}");
+        }
+        for text in ["", "nothing of the kind", "942100", "7", "store.wait"] {
+            assert_eq!(explain(text), [], "{text}");
+        }
+        let unknown = unknown("store.wait");
+        assert!(
+            unknown.ends_with("the nearest codes are store.waits, store.events_lost, store.disk_failed")
+                || unknown.contains("store.waits"),
+            "{unknown}"
+        );
+        assert!(!super::unknown(&"x".repeat(100)).contains("nearest"));
+    }
+
+    #[test]
+    fn ids_of_rules_are_found_in_a_line() {
+        assert_eq!(rule_ids("941100"), [941_100]);
+        assert_eq!(
+            rule_ids("[file \"x\"] [line \"5\"] [id \"941100\"] [id \"x\"] [id \"949110\"]"),
+            [941_100, 949_110]
+        );
+        assert_eq!(rule_ids("no rule"), [0_u64; 0]);
+    }
+}
