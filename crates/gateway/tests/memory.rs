@@ -82,7 +82,7 @@ fn c17_a_large_upload_is_inspected_and_passed_on_byte_for_byte_from_disk() {
     assert_eq!(client.response().status, 403);
     let event = &gate.events(1)[0];
     let evidence = event.request().unwrap().body.as_ref().unwrap();
-    assert!(evidence.bytes.as_bytes() == &body[..event::limits::MAX_BODY_BYTES] && evidence.truncated);
+    assert!(evidence.bytes.as_bytes() == &body[..event::limits::KEPT_BODY_BYTES] && evidence.truncated);
     assert_eq!(evidence.total, body.len() as u64);
     assert_eq!(upstream.seen_now().len(), 1);
     nothing_is_held(&gate);

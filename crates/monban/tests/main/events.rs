@@ -224,7 +224,7 @@ fn an_event_of_an_unknown_gate_is_listed_shown_and_exported_as_it_is() {
     assert!(listed.contains("changed  alice") && listed.contains("tea.brewed tea is ready"), "{listed}");
     let shown = run(&["events", "show", "01KYD00000000000000000000Z"]);
     for line in
-        ["user      alice", "summary   tea is ready", "cups      3", "evidence: tea", "    \"z\": 1.5,"]
+        ["user      alice", "summary   tea is ready", "cups      3", "evidence: tea", "    \"z\": 1.5"]
     {
         assert!(shown.contains(line), "{line}: {shown}");
     }

@@ -67,13 +67,20 @@ fn secrets_reach_no_file() {
         health.contains(&format!("\"ingested\":{}", requests.len()))
     });
     assert!(monban.terminate().success());
+    // the store compresses its events: written out, they are searched like the other files
+    let export = std::process::Command::new(testkit::monban::binary())
+        .args(["events", "export", "--output", "exported.jsonl", "--config"])
+        .arg(monban.config_file())
+        .current_dir(monban.folder())
+        .status();
+    assert!(export.unwrap().success());
     let mut found = Vec::new();
     files(monban.folder(), &mut found);
     let mut with_evidence = Vec::new();
     let mut leaks = Vec::new();
     for path in found {
         let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
-        // The search finds what is there: journal, store and logs hold the attack itself in plain text.
+        // The search finds what is there: journal, export and logs hold the attack itself in plain text.
         if text.contains("alert(document.cookie)") {
             with_evidence.push(path.file_name().unwrap().to_string_lossy().into_owned());
         }
@@ -96,7 +103,7 @@ fn secrets_reach_no_file() {
             }
         }
     }
-    for name in ["events.db", "error.log", "audit.log", "access.log"] {
+    for name in ["exported.jsonl", "error.log", "audit.log", "access.log"] {
         assert!(with_evidence.iter().any(|found| found == name), "only in {with_evidence:?}");
     }
     assert!(leaks.is_empty(), "{leaks:#?}");

@@ -467,7 +467,7 @@ fn a_site_learns_from_many_clients_and_not_from_a_scanner() {
     assert_eq!(samples.len(), 3);
     for id in samples {
         let event = get(console, &format!("/api/events/{}", id.as_str().unwrap()));
-        assert_eq!(event["action"], "detected");
+        assert_eq!(event["outcome"], "detected");
         assert!(event["actor"]["address"].as_str().unwrap().starts_with("192.0.2."), "{event}");
     }
     let [only] = &learned[..] else { panic!("{learned:?}") };
