@@ -26,7 +26,7 @@ export default async (bench) => {
   const second = await bench.visitor();
   const japanese = await bench.visitor({ locale: "ja-JP" });
   for (const [one, told] of [
-    [second, "this link was used before"],
+    [second, "This link has expired or was already used."],
     [japanese, "このリンクは使用済みか"],
   ]) {
     one.expect("/api/setup");

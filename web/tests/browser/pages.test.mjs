@@ -271,7 +271,7 @@ function proposals() {
 }
 
 /** A refusal with an unknown code. */
-const refusal = (error) => ({ error, code: "refused", values: {} });
+const refusal = (error) => ({ error: { en: error, ja: error }, code: "tuning.refused", values: {} });
 
 /** The rule texts of a request, with IDs from 80003 on. */
 function previewed(_, { add }) {
@@ -527,7 +527,7 @@ test("requests to an unreachable daemon are retried automatically, and the page 
   const notices = { channels: [], skipped_events: 0, problem: null };
   for (const [locale, problem, told, there] of [
     ["en-GB", "the store is locked", "Retrying automatically.", "No channels yet"],
-    ["ja-JP", "現在利用できません: the store is locked", "自動的に再試行しています。", "通知先がまだありません"],
+    ["ja-JP", "the store is locked", "自動的に再試行しています。", "通知先がまだありません"],
   ]) {
     const routes = { "GET /api/notices": away };
     await withPage(routes, { locale }, async (page, api) => {
