@@ -123,7 +123,7 @@ mod tests {
         let long = format!("{{\"a\":\"{}\"}}", "門番<script>".repeat(20_000));
         // bytes that nothing repeats
         let noise: String =
-            (0..2000_u64).map(|n| char::from(32 + (n * n * 2_654_435_761 >> 7) as u8 % 90)).collect();
+            (0..2000_u64).map(|n| char::from(32 + ((n * n * 2_654_435_761) >> 7) as u8 % 90)).collect();
         for json in [samples::event(3).to_json(), String::new(), "{}".to_owned(), long.clone(), noise] {
             assert_eq!(back(&Payload::of(&json)), json);
         }
