@@ -137,7 +137,7 @@ pub(crate) fn answer(document: &str) -> Response {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
 pub struct Failure {
-    /// What is wrong, for people: in Japanese where `Accept-Language` prefers it, else in English.
+    /// Error message, in Japanese where `Accept-Language` prefers it, else in English.
     pub error: String,
     /// Namespaced word for what is wrong: `events.no_such_event`. docs/reference/codes.md lists all; codes may be added.
     pub code: String,

@@ -31,7 +31,7 @@ table! {
 pub struct Health {
     /// `ok`, or `degraded` while there are findings.
     pub status: Status,
-    /// What is wrong, the worst first.
+    /// Findings, the worst first.
     #[schema(value_type = Vec<ShownFinding>)]
     pub findings: Vec<Finding>,
     /// Events that wait in memory because the disk takes none.
@@ -80,7 +80,7 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 /// The findings that were acknowledged.
 #[derive(Debug, Serialize, ToSchema)]
 struct Acknowledged {
-    /// What was wrong, in English: one line for each finding.
+    /// Acknowledged findings in English, one line each.
     acknowledged: Vec<String>,
 }
 

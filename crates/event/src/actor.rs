@@ -1,10 +1,10 @@
-//! Who caused an event.
+//! The actor of an event.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// Who caused an event: whichever of these the gate knows.
+/// Cause of an event: an address, a user, a device or a certificate, as far as the gate knows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]

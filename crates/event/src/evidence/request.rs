@@ -40,7 +40,7 @@ pub struct RequestEvidence {
     /// How long it took.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub durations: Durations,
-    /// What the rules did not see.
+    /// Traffic that the rules did not inspect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_inspected: Vec<NotInspected>,
     /// Faults of the rule engine: limits that it reached, operators that failed. Each names its rule.
@@ -62,12 +62,12 @@ pub struct RequestEvidence {
     /// The mode in which the rules ran at the end of the request.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub engine: Engine,
-    /// What the budget of an event had no room for, bodies aside.
+    /// Parts left out to keep the event within its budget, bodies aside.
     #[serde(skip_serializing_if = "Omitted::is_none")]
     pub omitted: Omitted,
 }
 
-/// What the budget of an event had no room for ([`limits::MAX_EVIDENCE_BYTES`]).
+/// Parts left out to keep an event within its budget ([`limits::MAX_EVIDENCE_BYTES`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
@@ -375,7 +375,7 @@ pub struct MatchedRule {
     /// Whether the operator was negated (`!@rx`): then it is its failing that matched.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub negated: bool,
-    /// What the operator found, in ModSecurity's words: `Pattern match "<script" at ARGS:name.` Empty for a SecAction.
+    /// Result of the operator, in ModSecurity's words: `Pattern match "<script" at ARGS:name.` Empty for a SecAction.
     #[serde(skip_serializing_if = "is_empty")]
     pub detail: ByteString,
     /// The variable that matched, with its collection: `ARGS:name`.
@@ -387,7 +387,7 @@ pub struct MatchedRule {
     /// The part of the value that matched (TX:0), where the operator tells it.
     #[serde(skip_serializing_if = "is_empty")]
     pub matched: ByteString,
-    /// What the rule did to the transaction; none for a rule that only warned.
+    /// Disruptive action of the rule; none for a rule that only warned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disruptive: Option<Disruptive>,
 }
@@ -399,7 +399,7 @@ impl MatchedRule {
     }
 }
 
-/// What a rule did to the transaction.
+/// A disruptive action on the transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -431,10 +431,10 @@ pub enum Disruptive {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Scores {
-    /// Of the request.
+    /// Anomaly score of the request.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub inbound: i64,
-    /// Of the response.
+    /// Anomaly score of the response.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub outbound: i64,
     /// By kind of attack: `sqli`, `xss`, `rce` and so on; only those above zero.
