@@ -33,10 +33,10 @@ use request::RequestEvidence;
 /// let now = Timestamp::from_micros(1);
 /// let id = EventId::derived(now, "vps1", "1");
 /// let event = Event::new(id, now, "vps1", Gate::new("login")?, Kind::new("login.denied")?, Outcome::Denied);
-/// let event = event.with(Login { service: "sshd".into(), line: "password=x".into() }, &Redactor::default(), 65_536)?;
+/// let event = event.with(Login { service: "sshd".into(), line: "/?password=x".into() }, &Redactor::default(), 65_536)?;
 /// assert_eq!(event.summary.as_deref(), Some("login denied by sshd"));
 /// assert_eq!(event.facts, [Fact::text("service", "sshd")]);
-/// assert!(event.to_json().ends_with(r#""evidence":{"login":{"service":"sshd","line":"password=[redacted]"}}}"#));
+/// assert!(event.to_json().ends_with(r#""evidence":{"login":{"service":"sshd","line":"/?password=[redacted]"}}}"#));
 /// assert_eq!(event.evidence.get::<Login>()?.map(|login| login.service), Some("sshd".to_owned()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
