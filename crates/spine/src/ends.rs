@@ -69,6 +69,8 @@ pub enum Renewal {
     Automatic(String),
     /// Somebody has to.
     ByHand,
+    /// Somebody has to, and the part that owns it has a finding of its own about that.
+    Reported,
     /// The end is meant: a ban, an exclusion for a week.
     Intended,
 }
@@ -114,7 +116,7 @@ impl Ends {
 fn finding(end: &End, now: Timestamp) -> Option<Finding> {
     let left = between(now, end.at);
     let row = match &end.renewal {
-        Renewal::Intended => return None,
+        Renewal::Intended | Renewal::Reported => return None,
         _ if left.is_zero() => &ENDED,
         Renewal::Automatic(_) if left <= RENEWAL_DUE => &RENEWAL_LATE,
         Renewal::ByHand if left <= SOON => &ENDS_SOON,
@@ -179,6 +181,7 @@ mod tests {
             (RENEWAL_DUE, acme(), Some("ends.renewal_late")),
             (Duration::ZERO, acme(), Some("ends.ended")),
             (DAY, Renewal::Intended, None),
+            (DAY, Renewal::Reported, None),
             (Duration::ZERO, Renewal::Intended, None),
         ] {
             let ends = Ends::default();

@@ -1,8 +1,7 @@
 //! The pieces that every part of the daemon is given, each built once.
 //!
 //! A part gets its time, data folder, secrets, network clients and lists from here, so that none of them is written twice and
-//! each has its tests with an injected clock. The crate knows no part, no store and no configuration; `crates/monban` assembles the
-//! pieces.
+//! each has its tests with an injected clock. The crate knows no part, no store and no configuration.
 //!
 //! # Map
 //!
@@ -16,6 +15,7 @@
 //! - [`http`]: one HTTP request and its answer
 //! - [`resolver`]: DNS questions to recursive and authoritative servers, with DNSSEC
 //! - [`geoip`]: country and network operator of an address
+//! - [`shared`]: the pieces together
 //! - [`findings`]: the findings of these pieces
 //! - [`limits`]: every limit of this crate
 #![forbid(unsafe_code)]
@@ -31,4 +31,5 @@ pub mod limits;
 pub mod resolver;
 pub mod scheduler;
 pub mod secret;
+pub mod shared;
 pub mod tasks;

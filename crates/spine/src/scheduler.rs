@@ -20,7 +20,7 @@
 //!
 //! # let data_dir = tempfile::tempdir()?;
 //! # tokio::runtime::Runtime::new()?.block_on(async {
-//! let scheduler = Arc::new(Scheduler::open(&data_dir.path().join("scheduler"), Arc::new(SystemClock::default()))?);
+//! let scheduler = Arc::new(Scheduler::new(&data_dir.path().join("scheduler"), Arc::new(SystemClock::default())));
 //! let plan = Plan { every: Duration::from_secs(3600), jitter: Duration::ZERO, timeout: Duration::from_secs(60) };
 //! let (done, mut ran) = tokio::sync::mpsc::channel(1);
 //! scheduler.add("blocklist", plan, move || {
@@ -146,7 +146,16 @@ struct Job {
     plan: Plan,
     work: Work,
     state: JobState,
+    /// Whether the state is on disk, and a run takes the lock.
+    is_stored: bool,
     running: bool,
+}
+
+/// A run of a due job.
+struct Run {
+    key: String,
+    plan: Plan,
+    work: Work,
 }
 
 /// Runs jobs at their due times.
@@ -164,17 +173,9 @@ impl std::fmt::Debug for Scheduler {
 }
 
 impl Scheduler {
-    /// Makes the folder of the states, mode 0700, or uses the one that exists. Several processes may share it.
-    ///
-    /// # Errors
-    /// If the folder cannot be made.
-    pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, SchedulerError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|source| SchedulerError::Io { path: folder.to_owned(), source })?;
-        Ok(Self { folder: folder.to_owned(), clock, jobs: Mutex::default(), changed: Notify::new() })
+    /// A scheduler with the states of a folder, which several processes may share. The first run of a job makes the folder.
+    pub fn new(folder: &Path, clock: Arc<dyn Clock>) -> Self {
+        Self { folder: folder.to_owned(), clock, jobs: Mutex::default(), changed: Notify::new() }
     }
 
     /// Adds a job, or gives the job of this key another plan and work. The due time and the last result come from the job's file.
@@ -186,20 +187,37 @@ impl Scheduler {
         W: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = JobResult> + Send + 'static,
     {
+        self.insert(key, plan, true, Arc::new(move || Box::pin(work())))
+    }
+
+    /// Adds a job as [`Scheduler::add`] does, with its state in memory alone: for work that belongs to this process, such as
+    /// saving. It takes no lock.
+    ///
+    /// # Errors
+    /// As for [`Scheduler::add`].
+    pub fn add_unstored<F, W>(&self, key: &str, plan: Plan, work: W) -> Result<(), SchedulerError>
+    where
+        W: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = JobResult> + Send + 'static,
+    {
+        self.insert(key, plan, false, Arc::new(move || Box::pin(work())))
+    }
+
+    fn insert(&self, key: &str, plan: Plan, is_stored: bool, work: Work) -> Result<(), SchedulerError> {
         check_key(key)?;
-        let work: Work = Arc::new(move || Box::pin(work()));
         let mut jobs = self.jobs();
         if let Some(job) = jobs.get_mut(key) {
-            (job.plan, job.work) = (plan, work);
+            (job.plan, job.work, job.is_stored) = (plan, work, is_stored);
             return Ok(());
         }
         if jobs.len() >= MAX_JOBS {
             return Err(SchedulerError::TooMany);
         }
         let now = self.clock.now();
-        let mut state = self.read(key).unwrap_or_else(|| JobState::due_at(self.soon(plan), now));
+        let stored = if is_stored { self.read(key) } else { None };
+        let mut state = stored.unwrap_or_else(|| JobState::due_at(self.soon(plan), now));
         state.follow_clock(now);
-        jobs.insert(key.to_owned(), Job { plan, work, state, running: false });
+        jobs.insert(key.to_owned(), Job { plan, work, state, is_stored, running: false });
         drop(jobs);
         self.changed.notify_one();
         Ok(())
@@ -314,13 +332,25 @@ impl Scheduler {
                 break;
             }
             job.running = true;
-            running.spawn(Arc::clone(self).run_due(key.clone(), job.plan, Arc::clone(&job.work)));
+            let run = Run { key: key.clone(), plan: job.plan, work: Arc::clone(&job.work) };
+            match job.is_stored {
+                true => running.spawn(Arc::clone(self).run_stored(run)),
+                false => running.spawn(Arc::clone(self).run_unstored(run)),
+            };
         }
         next
     }
 
-    /// One run of a due job: under its lock, unless another process has run it meanwhile.
-    async fn run_due(self: Arc<Self>, key: String, plan: Plan, work: Work) {
+    /// Runs a due job whose state is in memory.
+    async fn run_unstored(self: Arc<Self>, Run { key, plan, work }: Run) {
+        let known = self.jobs().get(&key).map(|job| job.state.clone());
+        let Some(known) = known else { return };
+        let state = self.perform(plan, move || work(), known).await;
+        self.finish(&key, state);
+    }
+
+    /// Runs a due job under its lock, unless another process has run it meanwhile.
+    async fn run_stored(self: Arc<Self>, Run { key, plan, work }: Run) {
         let now = self.clock.now();
         let state = match self.lock(&key) {
             Ok(lock) => {
@@ -347,7 +377,11 @@ impl Scheduler {
                 JobState { due: after(now, BUSY_RETRY), set_at: now, ..known.unwrap_or_default() }
             }
         };
-        if let Some(job) = self.jobs().get_mut(&key) {
+        self.finish(&key, state);
+    }
+
+    fn finish(&self, key: &str, state: JobState) {
+        if let Some(job) = self.jobs().get_mut(key) {
             (job.state, job.running) = (state, false);
         }
     }
@@ -406,6 +440,7 @@ impl Scheduler {
     fn lock(&self, key: &str) -> Result<File, SchedulerError> {
         let path = self.path(key, "lock");
         let io = |source| SchedulerError::Io { path: path.clone(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(io)?;
         loop {
             let file = open_lock(&path).map_err(io)?;
             match file.try_lock() {

@@ -24,13 +24,13 @@ impl Rig {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::at(start()));
-        let scheduler = Arc::new(Scheduler::open(folder.path(), Arc::clone(&clock) as _).unwrap());
+        let scheduler = Arc::new(Scheduler::new(folder.path(), Arc::clone(&clock) as _));
         Self { folder, clock, scheduler }
     }
 
     /// The same folder after a restart.
     fn restarted(self) -> Self {
-        let scheduler = Arc::new(Scheduler::open(self.folder.path(), Arc::clone(&self.clock) as _).unwrap());
+        let scheduler = Arc::new(Scheduler::new(self.folder.path(), Arc::clone(&self.clock) as _));
         Self { scheduler, ..self }
     }
 
@@ -249,10 +249,8 @@ async fn damaged_states_start_anew() {
     for text in [&b""[..], b"{}", b"\xff", &good[..good.len() - 1], &long] {
         assert!(JobState::parse(text).is_err());
         std::fs::write(rig.folder.path().join("list.job"), text).unwrap();
-        let rig = Rig {
-            scheduler: Arc::new(Scheduler::open(rig.folder.path(), rig.clock.clone()).unwrap()),
-            ..Rig::new()
-        };
+        let rig =
+            Rig { scheduler: Arc::new(Scheduler::new(rig.folder.path(), rig.clock.clone())), ..Rig::new() };
         let _runs = rig.job("list", 0);
         assert_eq!(rig.state("list").due, start());
     }
@@ -263,7 +261,7 @@ async fn a_command_takes_the_lock_and_stores_its_run() {
     let rig = Rig::new();
     let (go, wait) = tokio::sync::oneshot::channel::<()>();
     let (began, begins) = tokio::sync::oneshot::channel::<()>();
-    let command = Scheduler::open(rig.folder.path(), rig.clock.clone()).unwrap();
+    let command = Scheduler::new(rig.folder.path(), rig.clock.clone());
     let command = tokio::spawn(async move {
         let work = || async move {
             let _ = began.send(());
@@ -297,7 +295,7 @@ const CHILD: &str = "SPINE_TEST_SCHEDULER_OF_CHILD";
 async fn a_child_that_runs_the_job_when_due() {
     let Some(folder) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
     let clock = Arc::new(TestClock::at(start()));
-    let scheduler = Arc::new(Scheduler::open(&folder, clock).unwrap());
+    let scheduler = Arc::new(Scheduler::new(&folder, clock));
     let log = folder.join("log");
     let work = move || {
         let log = log.clone();
