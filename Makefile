@@ -64,7 +64,7 @@ run: install-run-deps web
 demo: run
 
 # The console in the browser. Nothing runs unless a source is newer than what was built; npm only if the lock file is.
-WEB_SOURCES := $(shell find web/src -type f ! -name types.ts) web/build.mjs web/tsconfig.json
+WEB_SOURCES := $(shell find web/src -type f ! -name types.ts) web/build.mjs web/parts.mjs web/tsconfig.json
 web: web/dist/index.html
 
 web/node_modules/.installed: web/package.json web/package-lock.json

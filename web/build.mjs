@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { readFile } from "node:fs/promises";
+import { allParts } from "./parts.mjs";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
 // Everything that a browser can ever fetch, compressed.
@@ -33,7 +34,7 @@ const withShell = {
 
 const result = await build({
   absWorkingDir: here,
-  plugins: [withShell],
+  plugins: [allParts, withShell],
   entryPoints: { app: "src/main.tsx" },
   stdin: { contents: styles, loader: "css", resolveDir: join(here, "src"), sourcefile: "style.css" },
   outdir: dist,

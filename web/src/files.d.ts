@@ -1,3 +1,12 @@
+// The parts in src/parts, see parts.mjs.
+declare module "parts:all" {
+  const parts: readonly import("./parts/part").Part[];
+  export default parts;
+}
+declare module "parts:texts" {
+  const texts: readonly { en: object; ja: object }[];
+  export default texts;
+}
 // The address under which a file is served, as esbuild exports it.
 declare module "*.svg" {
   const address: string;

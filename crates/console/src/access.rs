@@ -52,6 +52,7 @@ use event::{Severity, Timestamp};
 use finding::{Declaration, Finding, ProblemCode, Text, table};
 use rusqlite::{Transaction, TransactionBehavior};
 use spine::clock::Clock;
+use spine::ends::{End, Expiring, Renewal};
 
 pub use credentials::TrustedProxies;
 pub use database::{OpenError, path};
@@ -361,6 +362,24 @@ impl Console {
     pub fn audit_blocking(&self, who: &Identity, what: AuditAction, detail: &str) {
         let recorded = self.access.blocking(|db, now| Ok(audit::record(db, now, who, what, detail)?));
         self.access.unrecorded(recorded.err().map(|problem| problem.error()));
+    }
+}
+
+/// The API tokens in the list of all that ends.
+impl Expiring for Access {
+    fn ends(&self) -> Vec<End> {
+        // the console has a finding about a database that cannot be used
+        let tokens = self.command_tokens().unwrap_or_default();
+        let end = |TokenOf { token, user }: TokenOf| {
+            Some(End {
+                kind: "API token",
+                subject: token.name,
+                at: token.expires?,
+                source: user.unwrap_or_else(|| "a command on the server".to_owned()),
+                renewal: Renewal::ByHand,
+            })
+        };
+        tokens.into_iter().filter_map(end).collect()
     }
 }
 

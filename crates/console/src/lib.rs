@@ -8,6 +8,7 @@
 //! | `GET /healthz` | [`Health`] as JSON, always 200 while the process serves; `status` is `ok` or `degraded` |
 //! | `GET /metrics` | metrics in OpenMetrics' text format, for this machine and for users who may read |
 //! | `POST /api/findings/acknowledge` | acknowledges findings that do not pass by themselves |
+//! | `GET /api/parts` | the parts of the daemon; each may have further routes ([`Routes`]) |
 //! | `GET /api/openapi.json` | the API's description, OpenAPI 3.1; the same as docs/reference/openapi.json |
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
@@ -16,7 +17,6 @@
 //! | `GET /api/incidents` | events that belong together |
 //! | `GET /api/live` | events as they come ([`live`]) |
 //! | `/api/filters` | filters that users have saved ([`filters`]) |
-//! | `GET /api/notices`, `POST /api/notices/{channel}/test` | the state of the notification channels; a test notification |
 //! | `/api/rules`, `/api/exclusions`, `/api/history`, `/api/replays`, `/api/learning` | see [`tuning_api`] |
 //! | `/api/session`, `/api/setup`, `/api/account`, `/api/users`, `/api/audit` | [`access`] |
 //! | `GET` of anything else | the page; links in notifications lead to its `/events/{id}` |
@@ -35,7 +35,7 @@
 //! let (access, _) = Access::open(data_dir.path(), url, Arc::new(spine::clock::SystemClock::default()))?;
 //! let events = store::EventReader::open(data_dir.path())?;
 //! let console = Console { health: Arc::new(Health::default), ..Console::new(Arc::new(access), Arc::new(events)) };
-//! console::serve(listener, console, async {}).await?; // until the last argument is done
+//! console::serve(listener, console, console::Routes::default(), async {}).await?; // until the last argument is done
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -49,12 +49,13 @@ pub mod filters;
 mod incidents;
 pub mod live;
 mod looking;
-mod notices;
 pub mod openapi;
 mod overview;
 mod pages;
+mod parts;
 mod problem;
 pub mod receiver;
+mod routes;
 mod serve;
 mod state;
 pub mod tuning_api;
@@ -68,8 +69,9 @@ use finding::{AuditAction, ProblemCode};
 use utoipa_axum::router::OpenApiRouter;
 
 pub use looking::Looking;
-pub use notices::{NoNotices, Notices, Tested};
+pub use parts::PartInfo;
 pub use problem::{Input, Problem};
+pub use routes::{PartRoutes, RouteError, Routes};
 pub use state::{Health, Status};
 
 /// The tables of findings of this crate.
@@ -90,7 +92,6 @@ pub const PROBLEMS: &[&[ProblemCode]] = &[
     access::api::account::PROBLEMS,
     access::api::session::PROBLEMS,
     access::api::setup::PROBLEMS,
-    notices::PROBLEMS,
     events::PROBLEMS,
     live::PROBLEMS,
     filters::PROBLEMS,
@@ -109,7 +110,6 @@ pub const ACTIONS: &[&[AuditAction]] = &[
     access::api::totp::ACTIONS,
     access::api::user::ACTIONS,
     state::ACTIONS,
-    notices::ACTIONS,
     tuning_api::exclusions::ACTIONS,
     tuning_api::history::ACTIONS,
     tuning_api::learning::ACTIONS,
@@ -126,12 +126,12 @@ pub struct Console {
     pub acknowledge: Arc<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>,
     /// The tables of actions that the audit trail may name.
     pub actions: Arc<[&'static [AuditAction]]>,
+    /// The parts of the daemon.
+    pub parts: Arc<[PartInfo]>,
     /// Who may use it.
     pub access: Arc<access::Access>,
     /// The events.
     pub events: Arc<dyn store::EventQuery>,
-    /// The channels of notices.
-    pub notices: Arc<dyn Notices>,
     /// Exclusions, their history and learning.
     pub tuning: Arc<dyn tuning::Tuning>,
     /// The replays that run.
@@ -150,10 +150,10 @@ impl Console {
             access,
             health: Arc::new(Health::default),
             actions: ACTIONS.into(),
+            parts: Arc::default(),
             metrics: Arc::new(String::new),
             acknowledge: Arc::new(|| Ok(Vec::new())),
             events,
-            notices: Arc::new(NoNotices),
             tuning: Arc::new(tuning::NoGate),
             replays: tuning_api::replays::Replays::default(),
             looking: Looking::default(),
@@ -162,13 +162,14 @@ impl Console {
     }
 }
 
-/// Serves until `stop` is done, then lets running requests end.
+/// Serves the routes until `stop` is done, then lets running requests end.
 ///
 /// # Errors
 /// Those of the socket.
 pub async fn serve(
     listener: tokio::net::TcpListener,
     console: Console,
+    routes: Routes,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let live = console.live.clone();
@@ -178,13 +179,12 @@ pub async fn serve(
     };
     let access = Arc::clone(&console.access);
     let is_shared = move |peer| access.is_proxy(peer);
-    serve::serve(listener, None, router(console), is_shared, stop).await
+    serve::serve(listener, None, router(console, routes), is_shared, stop).await
 }
 
-fn router(console: Console) -> Router {
-    let (api, mut document) = api().split_for_parts();
-    openapi::complete(&mut document);
-    let document: Arc<str> = openapi::text(&document).into();
+fn router(console: Console, routes: Routes) -> Router {
+    let document: Arc<str> = openapi::text(&routes.document()).into();
+    let api = routes.router(&console);
     api.route("/api/openapi.json", get(move || async move { openapi::answer(&document) }))
         .fallback(pages::serve)
         .layer(axum::middleware::from_fn(serve::whole_body))
@@ -193,10 +193,11 @@ fn router(console: Console) -> Router {
         .with_state(console)
 }
 
-/// All that is described: each module's routes.
+/// The console's own routes.
 fn api() -> OpenApiRouter<Console> {
     OpenApiRouter::with_openapi(openapi::head())
         .merge(state::routes())
+        .merge(parts::routes())
         .merge(access::api::routes())
         .merge(events::routes())
         .merge(count::routes())
@@ -204,7 +205,6 @@ fn api() -> OpenApiRouter<Console> {
         .merge(incidents::routes())
         .merge(live::routes())
         .merge(filters::routes())
-        .merge(notices::routes())
         .merge(tuning_api::routes())
 }
 

@@ -12,12 +12,14 @@
 //! - [`text`]: [`Text`], a text in both languages with places for values
 //! - [`declaration`]: [`Declaration`], a row of a part's table of findings
 //! - [`finding`]: [`Finding`], and [`ShownFinding`] with its texts filled in
+//! - [`event_kind`]: [`EventKind`], a row of a part's table of events
 //! - [`problem`]: [`ProblemCode`] and [`AuditAction`], rows of the tables of a part's API
 //! - [`lookup`]: finds rows by messages of other programs
 //! - [`mod@table`]: the macro that declares a table, and the check of its rows
 #![forbid(unsafe_code)]
 
 pub mod declaration;
+pub mod event_kind;
 pub mod fault;
 pub mod finding;
 pub mod lookup;
@@ -26,6 +28,7 @@ pub mod table;
 pub mod text;
 
 pub use declaration::Declaration;
+pub use event_kind::EventKind;
 pub use fault::{Fault, Key, KeyPath, Place};
 pub use finding::{Finding, ShownFinding, Translated};
 pub use problem::{AuditAction, ProblemCode};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{AuditAction, Declaration, ProblemCode, Text};
+use crate::{AuditAction, Declaration, EventKind, ProblemCode, Text};
 
 /// Declares rows as constants, and a table of them all, so that no row is missing from it.
 ///
@@ -76,6 +76,16 @@ impl Row for Declaration {
 
     fn texts(&self) -> Vec<Text> {
         [self.title, self.cause, self.cure].into_iter().chain(self.undo).collect()
+    }
+}
+
+impl Row for EventKind {
+    fn code(&self) -> &'static str {
+        self.name
+    }
+
+    fn texts(&self) -> Vec<Text> {
+        vec![self.title]
     }
 }
 

@@ -1,11 +1,12 @@
 //! A text in both languages of monban.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::Translated;
 
 /// A text in English and Japanese. `{name}` stands for a value of that name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Text {
     /// English.
     pub en: &'static str,

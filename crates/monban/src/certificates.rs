@@ -6,6 +6,7 @@ use event::{Severity, Timestamp};
 use finding::{Declaration, Finding, Text, table};
 use gateway::config::GatewayConfig;
 use gateway::tls::{Certificate, Weight};
+use spine::ends::{End, Expiring, Renewal};
 
 table! {
     /// The findings of certificates.
@@ -53,6 +54,20 @@ impl Certificates {
     pub fn findings(&self, now: Timestamp) -> Vec<Finding> {
         let certificates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         certificates.iter().filter_map(|certificate| finding(certificate, now)).collect()
+    }
+}
+
+impl Expiring for Certificates {
+    fn ends(&self) -> Vec<End> {
+        let certificates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = |certificate: &Certificate| End {
+            kind: "certificate",
+            subject: certificate.names.first().cloned().unwrap_or_default(),
+            at: certificate.not_after,
+            source: certificate.path.display().to_string(),
+            renewal: Renewal::Reported,
+        };
+        certificates.iter().map(end).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 
 use crate::commands;
 use crate::failure::Failure;
-use crate::part::PartCommand;
+use crate::part::{Context, PartCommand};
 use crate::parts;
 
 /// The gatekeeper of a self-hosted server: a reverse proxy that runs SecLang rules, and what belongs to it.
@@ -101,7 +101,9 @@ impl Cli {
             Command::Acknowledge(_) => commands::acknowledge::run(&parts::config(&file)?),
             Command::Rules(command) => command.run(&self),
             Command::Events(command) => command.run(&parts::config(&file)?),
-            Command::Part(OfPart { command, matches }) => (command.run)(matches, &parts::config(&file)?),
+            Command::Part(OfPart { command, matches }) => {
+                (command.run)(matches, &Context { config_file: file, read: parts::config })
+            }
             Command::Completions(arguments) => commands::completions::run(arguments),
             Command::Man(arguments) => commands::man::run(arguments),
         }

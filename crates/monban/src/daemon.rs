@@ -9,19 +9,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use console::PartInfo;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::data_folder::{self, unless_full};
 use crate::failure::Failure;
-use crate::part::AnyPart;
-use crate::part::Spine;
+use crate::part::{AnyPart, Declared, Spine};
 use control::Control;
 
-/// How often parts do what is due, such as saving.
-const TEND_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the daemon looks whether its control socket exists.
+const SOCKET_INTERVAL: Duration = Duration::from_secs(60);
+/// How long tasks of parts, and work that runs each minute, may hold up the end.
+const TASK_DEADLINE: Duration = Duration::from_secs(2);
 /// How long work that blocks a thread, such as a reload of rules from a disk that hangs, may hold up the end.
 const BLOCKING_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -42,6 +44,22 @@ pub struct Parts {
     pub all: &'static [&'static dyn AnyPart],
     /// Reads a configuration file and checks everything that it names.
     pub load: fn(&Path) -> Result<Config, Failure>,
+}
+
+impl Parts {
+    /// Collects what the parts declare for the API.
+    fn declared(self) -> Declared {
+        let info = |part: &&dyn AnyPart| PartInfo {
+            name: part.name(),
+            pages: part.pages(),
+            kinds: part.tables().kinds.iter().copied().flatten().map(Into::into).collect(),
+        };
+        Declared {
+            actions: self.all.iter().flat_map(|part| part.tables().actions.iter().copied()).collect(),
+            parts: self.all.iter().map(info).collect(),
+            routes: self.all.iter().map(|part| (part.name(), part.routes())).collect(),
+        }
+    }
 }
 
 /// Runs the parts until TERM or INT. `ready` is called once all have started.
@@ -112,9 +130,7 @@ impl Daemon {
             )
         };
         data_folder::prepare(data_dir)?;
-        let mut spine = Spine::new(&config.host)?;
-        spine.actions = parts.all.iter().flat_map(|part| part.tables().actions.iter().copied()).collect();
-        let spine = Arc::new(spine);
+        let spine = Arc::new(Spine::new(&config.host, parts.declared())?);
         let listener =
             unless_full(data_dir, "the control socket", bind_control(data_dir)).map_err(in_data_dir)?;
         unless_full(data_dir, "the pid file", write_pid(data_dir)).map_err(in_data_dir)?;
@@ -128,18 +144,24 @@ impl Daemon {
                 }
             }
         }
+        let of_pid = data_dir.clone();
+        spine.each_minute("daemon.pid", move || {
+            if !pid_path(&of_pid).exists() {
+                let _tried_again_later = write_pid(&of_pid);
+            }
+        })?;
+        spine.shared.start();
         let control = Arc::new(Control::new(config_file, config.clone(), parts, Arc::clone(&spine)));
         Ok(Self { spine, control, listener })
     }
 
     async fn serve(mut self, mut signals: Signals) -> Result<(), Failure> {
         let data_dir = self.spine.host.data_dir.clone();
-        let mut tend = tokio::time::interval(TEND_INTERVAL);
-        tend.tick().await; // the first is due at once
+        let mut look = tokio::time::interval(SOCKET_INTERVAL);
+        look.tick().await; // the first is due at once
         systemd::notify("READY=1");
         // dropped, and so ended, with all that it does
         let mut tasks = JoinSet::new();
-        let mut tending: Option<JoinHandle<()>> = None;
         loop {
             if let Some(listener) = self.listener.take() {
                 tasks.spawn(Arc::clone(&self.control).serve(listener));
@@ -152,19 +174,9 @@ impl Daemon {
                     // the log has the outcome
                     tasks.spawn(async move { drop(control.reload().await) });
                 }
-                _ = tend.tick() => {
+                _ = look.tick() => {
                     if !socket_path(&data_dir).exists() {
                         self.listener = bind_control(&data_dir).ok();
-                    }
-                    // a disk that hangs holds up neither the loop nor the end
-                    if tending.as_ref().is_none_or(JoinHandle::is_finished) {
-                        let (spine, data_dir) = (Arc::clone(&self.spine), data_dir.clone());
-                        tending = Some(tokio::task::spawn_blocking(move || {
-                            spine.running().iter().for_each(|(_, part)| part.tend());
-                            if !pid_path(&data_dir).exists() {
-                                let _tried_again_later = write_pid(&data_dir);
-                            }
-                        }));
                     }
                 }
             }
@@ -172,10 +184,8 @@ impl Daemon {
         drop(tasks);
         tracing::info!("stopping");
         systemd::notify("STOPPING=1");
-        // one writer of a file at a time
-        if let Some(tending) = tending {
-            let _ended = tokio::time::timeout(BLOCKING_DEADLINE, tending).await;
-        }
+        // parts write at their stop, too: one writer of a file at a time
+        self.spine.shared.stop(TASK_DEADLINE).await;
         stop(&self.spine).await;
         remove_files(&data_dir);
         self.spine.storage.stop();

@@ -1,6 +1,8 @@
 //! All that monban knows about codes and messages: the parts' tables together, for `monban explain` and the docs.
 
 use event::Severity;
+#[cfg(test)]
+use finding::EventKind;
 use finding::{AuditAction, Declaration, ProblemCode, Text, table};
 
 use crate::part::Tables;
@@ -95,7 +97,13 @@ fn tables() -> impl Iterator<Item = Tables> {
 
 /// All findings' rows.
 pub fn findings() -> impl Iterator<Item = &'static Declaration> {
-    let shared = [diagnosis::FINDINGS, part::FINDINGS, store::findings::FINDINGS, EXIT_ROWS];
+    let shared = [
+        diagnosis::FINDINGS,
+        part::FINDINGS,
+        store::findings::FINDINGS,
+        spine::findings::FINDINGS,
+        EXIT_ROWS,
+    ];
     let of_parts = tables().flat_map(|tables| tables.findings.iter().copied());
     shared.into_iter().chain(of_parts).flatten()
 }
@@ -108,6 +116,12 @@ pub fn problems() -> impl Iterator<Item = &'static ProblemCode> {
 /// All audit actions' rows.
 pub fn actions() -> impl Iterator<Item = &'static AuditAction> {
     tables().flat_map(|tables| tables.actions.iter().copied()).flatten()
+}
+
+/// All kinds of events.
+#[cfg(test)]
+pub fn kinds() -> impl Iterator<Item = &'static EventKind> {
+    tables().flat_map(|tables| tables.kinds.iter().copied()).flatten()
 }
 
 /// Directives of other programs that decide about a code.
@@ -130,6 +144,9 @@ mod tests {
         let rows: Vec<AuditAction> = actions().copied().collect();
         assert_eq!(finding::table::faults(&rows), Vec::<String>::new());
         assert!(rows.len() > 20, "{}", rows.len());
+        let rows: Vec<EventKind> = kinds().copied().collect();
+        assert_eq!(finding::table::faults(&rows), Vec::<String>::new());
+        assert!(rows.len() >= 5, "{}", rows.len());
         assert_eq!(EXIT_CODES.len(), EXIT_ROWS.len());
         for (code, _) in tables().flat_map(|tables| tables.settings) {
             assert!(findings().any(|row| row.code == *code), "{code}");
@@ -167,12 +184,42 @@ mod tests {
             problems().map(|row| vec![code(row.code), row.status.to_string(), row.text.en.to_owned()]);
         section("Error answers of the API", "| code | status | text |", answers.collect());
         let actions = actions().map(|row| vec![code(row.code), row.text.en.to_owned()]);
+        let kinds = kinds()
+            .map(|row| vec![code(row.name), row.severity.as_str().to_owned(), row.title.en.to_owned()]);
+        section("Kinds of events", "| kind | severity | event |", kinds.collect());
         section("Actions of the audit trail", "| code | action |", actions.collect());
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/codes.md");
+        assert_written("docs/reference/codes.md", &text);
+    }
+
+    /// Compares a generated file with its text, or writes it.
+    fn assert_written(name: &str, text: &str) {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
         if std::env::var_os("MONBAN_WRITE_DOCS").is_some() {
-            std::fs::write(&path, &text).unwrap();
+            std::fs::write(&path, text).unwrap();
         }
         let written = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(written == text, "docs/reference/codes.md is out of date: make docs");
+        assert!(written == text, "{name} is out of date: make docs");
+    }
+
+    #[test]
+    fn the_api_in_docs_has_the_routes_of_all_parts() {
+        let mut routes = console::Routes::default();
+        for part in parts::ALL {
+            routes.add(part.name(), part.routes()).unwrap();
+        }
+        assert_written("docs/reference/openapi.json", &console::openapi::text(&routes.document()));
+    }
+
+    #[test]
+    fn each_folder_of_pages_is_of_one_part() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web/src/parts");
+        let folders = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        let folders = folders.filter(|entry| entry.file_type().unwrap().is_dir());
+        let mut found: Vec<String> =
+            folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let mut declared: Vec<&str> = parts::ALL.iter().flat_map(|part| part.pages()).copied().collect();
+        found.sort_unstable();
+        declared.sort_unstable();
+        assert_eq!(declared, found);
     }
 }

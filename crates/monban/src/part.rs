@@ -4,24 +4,27 @@
 //! know about it in one [`Part`] implementation; the daemon, the commands `check` and `init`, the API and its description
 //! go through the list of parts and know none by name. What several parts need is in the [`Spine`].
 
+mod command;
+mod route;
+mod running;
 mod spine;
+mod tables;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use finding::{AuditAction, Declaration, Fault, Finding, KeyPath, ProblemCode};
-use prometheus_client::registry::Registry;
-use serde_json::{Map, Value};
+use console::PartRoutes;
+use finding::{Fault, KeyPath};
 
 use crate::config::{Config, Host, Section, SectionType};
 use crate::failure::Failure;
 
-pub use self::spine::{FINDINGS, Recorder, Spine};
-
-/// A future on the heap.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub use self::command::{Context, PartCommand, subcommand, subcommands};
+pub use self::route::Of;
+pub use self::running::{Answer, AnyRunning, BoxFuture, Prepared, Running};
+pub use self::spine::{Declared, FINDINGS, Recorder, Spine};
+pub use self::tables::Tables;
 
 /// A part, as its folder describes it.
 pub trait Part: Send + Sync + 'static {
@@ -31,8 +34,12 @@ pub trait Part: Send + Sync + 'static {
     type Running: Running<Config = Self::Config>;
     /// Its name in logs, errors and on the control socket; also the namespace of its codes.
     const NAME: &'static str;
-    /// The codes that it declares.
+    /// The codes and kinds of events that it declares.
     const TABLES: Tables = Tables::NONE;
+    /// Its commands, `monban NAME …`.
+    const COMMANDS: &'static [PartCommand] = &[];
+    /// Its folders of pages in web/src/parts.
+    const PAGES: &'static [&'static str] = &[];
 
     /// Returns the faults of a configuration and of the files that it names. Creates and changes nothing. Keys are those of the
     /// document.
@@ -62,8 +69,16 @@ pub trait Part: Send + Sync + 'static {
         None
     }
 
-    /// Its commands, `monban NAME …`.
-    const COMMANDS: &'static [PartCommand] = &[];
+    /// Returns its routes of the HTTP API. Each declares its roles, see [`console::Routes`]; handlers get the part by [`Of`].
+    fn routes() -> PartRoutes {
+        PartRoutes::new()
+    }
+
+    /// Returns its lines of the file that `monban init` writes.
+    fn example(setup: &Setup) -> Example {
+        let _ = setup;
+        Example::default()
+    }
 
     /// Starts it.
     fn start(
@@ -72,47 +87,31 @@ pub trait Part: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Running, Failure>> + Send;
 }
 
-/// A command of a part. Its type is a clap enum of subcommands.
-#[derive(Clone, Copy)]
-pub struct PartCommand {
-    /// Its name.
-    pub name: &'static str,
-    /// Its description for clap.
-    pub build: fn(name: &'static str) -> clap::Command,
-    /// Runs it.
-    pub run: fn(&clap::ArgMatches, &Config) -> Result<(), Failure>,
+/// The answers that `monban init` puts into a configuration.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The first site's upstream.
+    pub upstream: String,
+    /// The first site's host name.
+    pub host: String,
+    /// The address of the first listener.
+    pub listen: SocketAddr,
 }
 
-/// Describes a command whose subcommands are those of an enum.
-pub fn subcommands<C: clap::Subcommand>(name: &'static str) -> clap::Command {
-    C::augment_subcommands(clap::Command::new(name)).subcommand_required(true).arg_required_else_help(true)
+/// Lines of a configuration file. Commented keys begin with `#` alone, explanations with `# `.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Example {
+    /// Keys outside tables.
+    pub keys: String,
+    /// Tables.
+    pub tables: String,
 }
 
-/// Reads the subcommand of an enum.
-///
-/// # Errors
-/// Clap has accepted something that the enum does not know: a fault of monban.
-pub fn subcommand<C: clap::Subcommand>(matches: &clap::ArgMatches) -> Result<C, Failure> {
-    C::from_arg_matches(matches)
-        .map_err(|error| Failure::Environment { message: error.to_string(), hint: None })
-}
-
-/// The tables in which a part declares its codes.
-#[derive(Debug, Clone, Copy)]
-pub struct Tables {
-    /// Findings, and messages of other programs that it knows.
-    pub findings: &'static [&'static [Declaration]],
-    /// Error answers of its routes.
-    pub problems: &'static [&'static [ProblemCode]],
-    /// Actions of the audit trail.
-    pub actions: &'static [&'static [AuditAction]],
-    /// Directives of other programs whose values `monban explain` shows with a code.
-    pub settings: &'static [(&'static str, &'static [&'static str])],
-}
-
-impl Tables {
-    /// No codes.
-    pub const NONE: Self = Self { findings: &[], problems: &[], actions: &[], settings: &[] };
+impl Example {
+    /// Lines of tables.
+    pub fn tables(tables: impl Into<String>) -> Self {
+        Self { keys: String::new(), tables: tables.into() }
+    }
 }
 
 /// Remarks about a configuration that can run. A start and a reload log all of them.
@@ -122,81 +121,6 @@ pub struct Remarks {
     pub errors: Vec<Fault>,
     /// Oddities.
     pub warnings: Vec<Fault>,
-}
-
-/// A part that runs.
-pub trait Running: Send + Sync + 'static {
-    /// Its section of the configuration.
-    type Config: Section;
-
-    /// Prepares another configuration: everything that can fail happens here, and nothing changes yet.
-    fn prepare(
-        self: Arc<Self>,
-        config: Arc<Self::Config>,
-        host: Arc<Host>,
-    ) -> impl Future<Output = Result<Prepared, Failure>> + Send;
-
-    /// What is wrong with it now.
-    fn findings(&self) -> Vec<Finding> {
-        Vec::new()
-    }
-
-    /// Adds its metrics to a registry.
-    fn register(self: Arc<Self>, registry: &mut Registry) {
-        let _ = registry;
-    }
-
-    /// Numbers about it for /healthz and `monban reload`, such as `{"rules": 900}`.
-    fn state(&self) -> Map<String, Value> {
-        Map::new()
-    }
-
-    /// Answers a command of the control socket. None: no such command.
-    fn control(self: Arc<Self>, command: &str, arguments: Value) -> BoxFuture<'static, Option<Answer>> {
-        let _ = (command, arguments);
-        Box::pin(std::future::ready(None))
-    }
-
-    /// Does what is due once a minute, such as saving. May block.
-    fn tend(&self) {}
-
-    /// Stops it. Nothing calls it afterwards.
-    fn stop(self: Arc<Self>) -> impl Future<Output = ()> + Send;
-}
-
-/// The answer to a command of the control socket, or why it was refused.
-pub type Answer = Result<Value, String>;
-
-/// A configuration that can be put in force.
-pub struct Prepared {
-    /// Keys that differ and that only a restart puts in force.
-    pub restart: Vec<KeyPath>,
-    /// Puts the rest in force. It cannot fail; dropped, it leaves everything as it was.
-    pub swap: Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>,
-}
-
-impl Prepared {
-    /// Only keys that need a restart.
-    pub fn restart(restart: Vec<KeyPath>) -> Self {
-        Self { restart, swap: Box::new(|| Box::pin(async {})) }
-    }
-
-    /// A swap that waits for nothing.
-    pub fn swap(swap: impl FnOnce() + Send + 'static) -> Self {
-        Self::swap_and(async move { swap() })
-    }
-
-    /// A swap that may wait, such as for connections to end.
-    pub fn swap_and(swap: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self { restart: Vec::new(), swap: Box::new(|| Box::pin(swap)) }
-    }
-
-    /// Adds keys that need a restart.
-    #[must_use]
-    pub fn with_restart(mut self, keys: Vec<KeyPath>) -> Self {
-        self.restart.extend(keys);
-        self
-    }
 }
 
 /// A part without its types, as an element of the list of parts.
@@ -219,30 +143,18 @@ pub trait AnyPart: Send + Sync {
     fn summary(&self, config: &Config) -> Option<String>;
     /// See [`Part::COMMANDS`].
     fn commands(&self) -> &'static [PartCommand];
+    /// See [`Part::PAGES`].
+    fn pages(&self) -> &'static [&'static str];
+    /// See [`Part::routes`].
+    fn routes(&self) -> PartRoutes;
+    /// See [`Part::example`].
+    fn example(&self, setup: &Setup) -> Example;
     /// See [`Part::start`].
     fn start<'a>(
         &'a self,
         config: &'a Config,
         spine: Arc<Spine>,
     ) -> BoxFuture<'a, Result<Arc<dyn AnyRunning>, Failure>>;
-}
-
-/// A running part without its types.
-pub trait AnyRunning: Send + Sync {
-    /// See [`Running::prepare`].
-    fn prepare(self: Arc<Self>, config: &Config) -> BoxFuture<'static, Result<Prepared, Failure>>;
-    /// See [`Running::findings`].
-    fn findings(&self) -> Vec<Finding>;
-    /// See [`Running::register`].
-    fn register(self: Arc<Self>, registry: &mut Registry);
-    /// See [`Running::state`].
-    fn state(&self) -> Map<String, Value>;
-    /// See [`Running::control`].
-    fn control(self: Arc<Self>, command: &str, arguments: Value) -> BoxFuture<'static, Option<Answer>>;
-    /// See [`Running::tend`].
-    fn tend(&self);
-    /// See [`Running::stop`].
-    fn stop(self: Arc<Self>) -> BoxFuture<'static, ()>;
 }
 
 /// Makes an [`AnyPart`] of a [`Part`].
@@ -292,6 +204,18 @@ impl<P: Part> AnyPart for Entry<P> {
         P::COMMANDS
     }
 
+    fn pages(&self) -> &'static [&'static str] {
+        P::PAGES
+    }
+
+    fn routes(&self) -> PartRoutes {
+        P::routes()
+    }
+
+    fn example(&self, setup: &Setup) -> Example {
+        P::example(setup)
+    }
+
     fn start<'a>(
         &'a self,
         config: &'a Config,
@@ -301,35 +225,5 @@ impl<P: Part> AnyPart for Entry<P> {
             let running = P::start(config.shared(), spine).await?;
             Ok(Arc::new(running) as Arc<dyn AnyRunning>)
         })
-    }
-}
-
-impl<R: Running> AnyRunning for R {
-    fn prepare(self: Arc<Self>, config: &Config) -> BoxFuture<'static, Result<Prepared, Failure>> {
-        Box::pin(Running::prepare(self, config.shared(), Arc::clone(&config.host)))
-    }
-
-    fn findings(&self) -> Vec<Finding> {
-        Running::findings(self)
-    }
-
-    fn register(self: Arc<Self>, registry: &mut Registry) {
-        Running::register(self, registry);
-    }
-
-    fn state(&self) -> Map<String, Value> {
-        Running::state(self)
-    }
-
-    fn control(self: Arc<Self>, command: &str, arguments: Value) -> BoxFuture<'static, Option<Answer>> {
-        Running::control(self, command, arguments)
-    }
-
-    fn tend(&self) {
-        Running::tend(self);
-    }
-
-    fn stop(self: Arc<Self>) -> BoxFuture<'static, ()> {
-        Box::pin(Running::stop(self))
     }
 }

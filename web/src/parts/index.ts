@@ -1,12 +1,8 @@
-// The list of parts, one line each. The menu lists their pages in this order.
-import console from "./console";
-import events from "./events";
-import gate from "./gate";
-import notifications from "./notifications";
+// The parts: every folder beside this file. The menu lists their pages by `order`, then by the name of the folder.
+import all from "parts:all";
 import type { PageEntry, Part } from "./part";
-import tuning from "./tuning";
 
-export const PARTS: readonly Part[] = [events, gate, tuning, notifications, console];
+export const PARTS: readonly Part[] = all.toSorted((a, b) => (a.order ?? 0) - (b.order ?? 0));
 
 /** A page with the part that it belongs to. */
 export interface PartPage extends PageEntry {

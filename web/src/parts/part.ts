@@ -54,6 +54,8 @@ export type LoadRow = () => Promise<{ default: ComponentType<RowProps>; title: (
 export interface Part {
   /** Its texts; the shell fetches them with the first piece of the part. */
   texts: Fetched;
+  /** Its place in the menu; 0 if absent. */
+  order?: number;
   pages?: readonly PageEntry[];
   /** Views of evidence, by the evidence's name in an event: the page of an event shows one for each that it has. */
   evidence?: Readonly<Record<string, Load<EventProps>>>;

@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { allParts } from "../../parts.mjs";
 
 const here = import.meta.dirname;
 const tests = readdirSync(here).filter((name) => name.endsWith(".test.ts"));
@@ -15,6 +16,7 @@ try {
     entryPoints: tests.map((name) => join(here, name)),
     outdir: out,
     outExtension: { ".js": ".mjs" },
+    plugins: [allParts],
     bundle: true,
     format: "esm",
     platform: "node",

@@ -5,16 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import commonEn from "../../src/i18n/en";
 import commonJa from "../../src/i18n/ja";
-import consoleEn from "../../src/parts/console/texts.en";
-import consoleJa from "../../src/parts/console/texts.ja";
-import eventsEn from "../../src/parts/events/texts.en";
-import eventsJa from "../../src/parts/events/texts.ja";
-import gateEn from "../../src/parts/gate/texts.en";
-import gateJa from "../../src/parts/gate/texts.ja";
-import notificationsEn from "../../src/parts/notifications/texts.en";
-import notificationsJa from "../../src/parts/notifications/texts.ja";
-import tuningEn from "../../src/parts/tuning/texts.en";
-import tuningJa from "../../src/parts/tuning/texts.ja";
+import parts from "parts:texts";
 
 /** Every text of a table with its dotted name. */
 function flat(table: object, at = ""): [string, string][] {
@@ -23,8 +14,8 @@ function flat(table: object, at = ""): [string, string][] {
   );
 }
 
-const ENGLISH = [commonEn, consoleEn, eventsEn, gateEn, notificationsEn, tuningEn].flatMap((table) => flat(table));
-const JAPANESE = [commonJa, consoleJa, eventsJa, gateJa, notificationsJa, tuningJa].flatMap((table) => flat(table));
+const ENGLISH = [commonEn, ...parts.map((part) => part.en)].flatMap((table) => flat(table));
+const JAPANESE = [commonJa, ...parts.map((part) => part.ja)].flatMap((table) => flat(table));
 
 /** Words of the longest sentence on a page. */
 const MOST_WORDS = 15;

@@ -1,6 +1,7 @@
 mod accounts;
 mod attackers;
 mod every_route;
+mod part_routes;
 mod passkeys;
 mod second_factors;
 mod signing_in;
@@ -58,6 +59,10 @@ impl Bench {
     }
 
     fn new() -> Self {
+        Self::with_routes(crate::Routes::default())
+    }
+
+    fn with_routes(routes: crate::Routes) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::at(Timestamp::from_micros(1_795_000_000_000_000)));
         clock.advance(Duration::from_secs(1_000));
@@ -66,7 +71,7 @@ impl Bench {
         assert_eq!(aside, None);
         let access = Arc::new(access);
         let events = Arc::new(store::EventReader::open(folder.path()).unwrap());
-        let router = crate::router(Console::new(Arc::clone(&access), events));
+        let router = crate::router(Console::new(Arc::clone(&access), events), routes);
         Self { access, clock, router, _folder: folder }
     }
 

@@ -32,7 +32,7 @@ impl Fixture {
         let access = Arc::new(access);
         let console = Console { live, ..Console::new(Arc::clone(&access), events) };
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let server = tokio::spawn(crate::serve(listener, console, async {
+        let server = tokio::spawn(crate::serve(listener, console, crate::Routes::default(), async {
             let _ = stopped.await;
         }));
         Self { journal, address, token, access, stop, server, _data_dir: data_dir }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::settings::{CRS, ENGINE, LIMITS};
+use crate::part::{Example, Setup};
+use crate::parts;
+use crate::settings::{ENGINE, LIMITS};
 
 /// Write a commented configuration, and the rule engine's settings beside it
 #[derive(Debug, Args)]
@@ -64,9 +66,20 @@ pub fn run(arguments: &Arguments, config_file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Returns the configuration: the host's keys, then those of each part.
 fn text(arguments: &Arguments) -> String {
-    let quoted = |text: &str| toml::Value::from(text).to_string();
-    let [setup, rules] = CRS;
+    let data_dir = toml::Value::from(arguments.data_dir.display().to_string());
+    let setup = Setup {
+        upstream: arguments.upstream.clone(),
+        host: arguments.host.clone(),
+        listen: arguments.listen,
+    };
+    // the gate is what most people come for; it starts last
+    let examples: Vec<Example> = parts::ALL.iter().rev().map(|part| part.example(&setup)).collect();
+    let with_space = |text: &String| format!("\n{}\n", text.trim());
+    let all = |pieces: Vec<&String>| -> String {
+        pieces.into_iter().filter(|text| !text.is_empty()).map(with_space).collect()
+    };
     format!(
         r#"# The configuration of monban. `monban check` tests it; `monban reload` puts it in force.
 # Relative paths start at the folder of this file. Every key: docs/user/configuration.md
@@ -79,71 +92,14 @@ data_dir = {data_dir}
 
 # Peers whose X-Forwarded-For is believed.
 #trusted_proxies = ["10.0.0.0/8"]
-
-# A page of your own for blocked requests.
-#block_page = "blocked.html"
-
-[[listen]]
-address = {listen}
-# With a certificate the listener speaks TLS (and HTTP/2). Several are chosen by name.
-#tls = {{ certificate = "fullchain.pem", key = "privkey.pem" }}
-
-[[site]]
-hosts = [{host}]
-upstream = {upstream}
-# "block", "detect" (report only) or "off"
-waf = "block"
-
-[waf]
-# The Core Rule Set of Debian's package modsecurity-crs; your own exceptions go between and after. limits.conf stays last.
-rules = ["engine.conf", "{setup}", "{rules}", "limits.conf"]
-# For fail2ban and other tools that read ModSecurity's logs.
-#error_log = "/var/log/monban/error.log"
-#audit_log = "/var/log/monban/audit.log"
-
-#[access_log]
-#path = "/var/log/monban/access.log"
-#format = "combined"
-
+{keys}
 # Events go when they are older, or when there are more, than this; 0 means no bound.
 [retention]
 days = 90
 mebibytes = 1024
-
-# Where you look at what the gate did. `monban console link` prints a link to your account.
-[console]
-address = "127.0.0.1:8600"
-# How you get there where it is not by that address; passkeys are bound to this name.
-#url = "https://gate.example.org"
-
-# Who is told when it matters: docs/user/notices.md. `monban notify test` tries each.
-#[[notify.slack]]
-#name = "ops"
-#url_file = "/etc/monban/slack.url"
-
-#[[notify.mail]]
-#name = "root"
-#server = "mail.example.org"
-#user = "gate"
-#password_file = "/etc/monban/mail.password"
-#from = "gate@example.org"
-#to = "you@example.org"
-
-# Machines with ModSecurity and mlogc that send their events here: docs/user/modsecurity.md
-#[receiver]
-#address = "127.0.0.1:8602"
-#[[sensors]]
-#name = "web1"
-#password_file = "/etc/monban/web1.password"
-
-# An audit log on this machine that is followed.
-#[[watch]]
-#path = "/var/log/apache2/modsec_audit.log"
-"#,
-        data_dir = quoted(&arguments.data_dir.display().to_string()),
-        listen = quoted(&arguments.listen.to_string()),
-        host = quoted(&arguments.host),
-        upstream = quoted(&arguments.upstream),
+{tables}"#,
+        keys = all(examples.iter().map(|example| &example.keys).collect()),
+        tables = all(examples.iter().map(|example| &example.tables).collect()),
     )
 }
 

@@ -9,20 +9,36 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use ::spine::clock::SystemClock;
+use ::spine::shared::Shared;
+use console::{PartInfo, PartRoutes};
 use event::IdSource;
 use finding::{AuditAction, Finding};
 use store::{EventReader, Intake, Journal, SqliteStore};
 
+use super::running::AnyRunning;
 use crate::config::Host;
 use crate::failure::Failure;
-use crate::part::AnyRunning;
 pub use events::{FINDINGS, Recorder};
 pub use storage::Storage;
+
+/// What all parts declare for the API.
+#[derive(Default)]
+pub struct Declared {
+    /// The tables of audit actions.
+    pub actions: Vec<&'static [AuditAction]>,
+    /// The parts, as the API shows them.
+    pub parts: Vec<PartInfo>,
+    /// Routes by the name of their part.
+    pub routes: Vec<(&'static str, PartRoutes)>,
+}
 
 /// What a part needs from outside.
 pub struct Spine {
     /// The keys of the configuration that all parts share, as they were at the start.
     pub host: Arc<Host>,
+    /// Clock, scheduler, ends, tasks, HTTP client, resolver, address sets and folders of parts.
+    pub shared: Shared,
     /// Takes the events of every gate.
     pub recorder: Arc<Recorder>,
     /// Makes identifiers of events.
@@ -31,8 +47,8 @@ pub struct Spine {
     pub storage: Storage,
     /// Held by whoever changes configuration or rules: a reload, a change of exclusions.
     pub changes: Arc<tokio::sync::Mutex<()>>,
-    /// The tables of audit actions of all parts.
-    pub actions: Vec<&'static [AuditAction]>,
+    /// What all parts declare for the API.
+    pub declared: Declared,
     /// The parts that run, for those that look at all of them.
     running: RwLock<Vec<(&'static str, Arc<dyn AnyRunning>)>>,
     offers: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
@@ -43,17 +59,18 @@ impl Spine {
     ///
     /// # Errors
     /// What is wrong with the data folder.
-    pub fn new(host: &Arc<Host>) -> Result<Self, Failure> {
+    pub fn new(host: &Arc<Host>, declared: Declared) -> Result<Self, Failure> {
         use std::hash::{BuildHasher, Hasher, RandomState};
         let storage = Storage::open(host)?;
         let seed = RandomState::new().build_hasher().finish();
         Ok(Self {
             host: Arc::clone(host),
+            shared: Shared::new(&host.data_dir, Arc::new(SystemClock::default())),
             recorder: Arc::new(Recorder::new(Arc::clone(&storage.journal))),
             ids: Arc::new(IdSource::new(&host.node(), seed)),
             storage,
             changes: Arc::default(),
-            actions: Vec::new(),
+            declared,
             running: RwLock::default(),
             offers: Mutex::default(),
         })
@@ -101,6 +118,11 @@ impl Spine {
         self.running.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns the running part of this type.
+    pub fn part<R: Send + Sync + 'static>(&self) -> Option<Arc<R>> {
+        self.running().into_iter().find_map(|(_, part)| part.as_any().downcast().ok())
+    }
+
     /// Adds a part that has started.
     pub fn started(&self, name: &'static str, part: Arc<dyn AnyRunning>) {
         self.running.write().unwrap_or_else(PoisonError::into_inner).push((name, part));
@@ -113,10 +135,20 @@ impl Spine {
         running
     }
 
-    /// What is wrong with storage and parts.
+    /// Runs short work of a part each minute, such as saving. It may block.
+    ///
+    /// # Errors
+    /// The key is not one of a job.
+    pub fn each_minute(&self, key: &str, work: impl Fn() + Send + Sync + 'static) -> Result<(), Failure> {
+        let added = self.shared.each_minute(key, work);
+        added.map_err(|error| Failure::Environment { message: error.to_string(), hint: None })
+    }
+
+    /// What is wrong with storage, parts and what they share.
     pub fn findings(&self) -> Vec<Finding> {
         let parts = self.running();
         let of_parts = parts.iter().flat_map(|(_, part)| part.findings());
-        self.storage.findings().into_iter().chain(self.recorder.findings()).chain(of_parts).collect()
+        let of_spine = self.storage.findings().into_iter().chain(self.recorder.findings());
+        of_spine.chain(self.shared.findings()).chain(of_parts).collect()
     }
 }

@@ -12,6 +12,7 @@ export const TITLES = {
 
 export default {
   texts: TEXTS,
+  order: 1,
   pages: [
     { path: "/signin", load: () => import("./signin"), title: TITLES.signin, open: true },
     { path: "/setup", load: () => import("./setup"), title: TITLES.setup, open: true },

@@ -12,6 +12,7 @@ export const TITLES = {
 
 export default {
   texts: TEXTS,
+  order: -1,
   pages: [
     { path: "/", load: () => import("./overview"), title: TITLES.overview, group: "monitor", key: "g o" },
     { path: "/events", load: () => import("./events"), title: TITLES.events, group: "monitor", key: "g e" },

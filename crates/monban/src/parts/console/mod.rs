@@ -3,6 +3,7 @@
 mod commands;
 mod config;
 mod control;
+mod ends;
 mod health;
 mod looking;
 
@@ -10,7 +11,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Extension;
 use console::access::Access;
+use console::{PartRoutes, Routes};
 use finding::{Fault, Finding, KeyPath};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -20,7 +23,8 @@ use tokio::task::JoinHandle;
 use crate::config::Host;
 use crate::failure::Failure;
 use crate::part::{
-    Answer, BoxFuture, Part, PartCommand, Prepared, Running, Spine, Tables, subcommand, subcommands,
+    Answer, BoxFuture, Example, Part, PartCommand, Prepared, Running, Setup, Spine, Tables, subcommand,
+    subcommands,
 };
 pub use config::ConsoleConfig;
 
@@ -34,10 +38,11 @@ impl Part for Console {
     type Config = ConsoleConfig;
     type Running = Open;
     const NAME: &'static str = "console";
+    const PAGES: &'static [&'static str] = &["console", "events"];
     const COMMANDS: &'static [PartCommand] = &[PartCommand {
         name: "console",
         build: subcommands::<commands::Command>,
-        run: |matches, config| subcommand::<commands::Command>(matches)?.run(config),
+        run: |matches, context| subcommand::<commands::Command>(matches)?.run(&context.config()?),
     }];
     const TABLES: Tables = Tables {
         findings: console::FINDINGS,
@@ -59,6 +64,14 @@ impl Part for Console {
         vec![(KeyPath::from("console.address"), config.console.address)]
     }
 
+    fn example(_: &Setup) -> Example {
+        Example::tables(config::EXAMPLE)
+    }
+
+    fn routes() -> PartRoutes {
+        ends::routes()
+    }
+
     async fn start(config: Arc<ConsoleConfig>, spine: Arc<Spine>) -> Result<Open, Failure> {
         let keys = &config.console;
         let listener = TcpListener::bind(keys.address).await.map_err(|error| {
@@ -68,24 +81,30 @@ impl Part for Console {
             )
         })?;
         let access = Arc::new(open_access(keys, &spine.host)?);
+        spine.shared.ends.register(Arc::clone(&access) as _);
         spine.offer(Arc::clone(&access));
         let (health, metrics, storage) = (Arc::clone(&spine), Arc::clone(&spine), Arc::clone(&spine));
         let mut console = console::Console {
             health: Arc::new(move || health::health(&health)),
             metrics: Arc::new(move || health::metrics(&metrics)),
             acknowledge: Arc::new(move || storage.storage.acknowledge.all()),
-            actions: spine.actions.clone().into(),
+            actions: spine.declared.actions.clone().into(),
+            parts: spine.declared.parts.clone().into(),
             looking: looking::open(keys, spine.data_dir()).map_err(Failure::of_faults)?,
             ..console::Console::new(Arc::clone(&access), Arc::new(spine.reader()))
         };
-        if let Some(notices) = spine.find::<dyn console::Notices>() {
-            console.notices = notices;
-        }
         if let Some(tuning) = spine.find::<dyn tuning::Tuning>() {
             console.tuning = tuning;
         }
+        let mut routes = Routes::default();
+        for (part, of_part) in &spine.declared.routes {
+            let of_part = of_part.clone().layer(Extension(Arc::clone(&spine)));
+            routes.add(part, of_part).map_err(|error| {
+                Failure::environment(error.to_string(), "this is a fault of monban; please report it")
+            })?;
+        }
         let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(console::serve(listener, console, async {
+        let serving = tokio::spawn(console::serve(listener, console, routes, async {
             // a sender that is dropped means the same
             let _ = stopped.await;
         }));

@@ -16,6 +16,48 @@ use waf::RuleSet;
 
 use super::presets;
 use crate::config::{Host, Section};
+use crate::part::{Example, Setup};
+use crate::settings::CRS;
+
+/// Returns the section in the file that `monban init` writes.
+pub fn example(setup: &Setup) -> Example {
+    let quoted = |text: &str| toml::Value::from(text).to_string();
+    let (listen, host, upstream) =
+        (quoted(&setup.listen.to_string()), quoted(&setup.host), quoted(&setup.upstream));
+    let [setup_rules, rules] = CRS;
+    Example {
+        keys: r#"
+# A page of your own for blocked requests.
+#block_page = "blocked.html"
+"#
+        .to_owned(),
+        tables: format!(
+            r#"
+[[listen]]
+address = {listen}
+# With a certificate the listener speaks TLS (and HTTP/2). Several are chosen by name.
+#tls = {{ certificate = "fullchain.pem", key = "privkey.pem" }}
+
+[[site]]
+hosts = [{host}]
+upstream = {upstream}
+# "block", "detect" (report only) or "off"
+waf = "block"
+
+[waf]
+# The Core Rule Set of Debian's package modsecurity-crs; your own exceptions go between and after. limits.conf stays last.
+rules = ["engine.conf", "{setup_rules}", "{rules}", "limits.conf"]
+# For fail2ban and other tools that read ModSecurity's logs.
+#error_log = "/var/log/monban/error.log"
+#audit_log = "/var/log/monban/audit.log"
+
+#[access_log]
+#path = "/var/log/monban/access.log"
+#format = "combined"
+"#
+        ),
+    }
+}
 
 /// The section of the part.
 #[derive(Debug, Clone, Default, Deserialize)]

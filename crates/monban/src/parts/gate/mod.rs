@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use finding::{Fault, Finding, KeyPath};
+use event::Severity;
+use finding::{EventKind, Fault, Finding, KeyPath, table};
 use gateway::config::{GatewayConfig, WafMode};
 use gateway::{Gateway, Services};
 use prometheus_client::registry::Registry;
@@ -25,11 +26,27 @@ use crate::config::Host;
 use crate::data_folder::unless_full;
 use crate::failure::Failure;
 use crate::metrics::{Asked, Metric};
-use crate::part::{Part, Prepared, Remarks, Running, Spine, Tables};
+use crate::part::{Example, Part, Prepared, Remarks, Running, Setup, Spine, Tables};
 use collections::SavedCollections;
 pub use config::{GateConfig, WafConfig};
 use sink::{Logs, Sink};
 use traffic::TrafficKeeper;
+
+table! {
+    /// The kinds of events of requests. The receiver and the watched files record the same.
+    KINDS: EventKind {
+        /// [`Outcome::Blocked`](event::Outcome::Blocked)
+        BLOCKED = EventKind::new("request.blocked", Severity::Info, "request blocked", "リクエストをブロック");
+        /// [`Outcome::Detected`](event::Outcome::Detected)
+        DETECTED = EventKind::new("request.detected", Severity::Info, "attack detected", "攻撃を検出");
+        /// [`Outcome::Passed`](event::Outcome::Passed)
+        PASSED = EventKind::new("request.passed", Severity::Info, "request passed", "リクエストを通過");
+        /// [`Outcome::Refused`](event::Outcome::Refused)
+        REFUSED = EventKind::new("request.refused", Severity::Info, "request refused", "リクエストを拒否");
+        /// [`Outcome::Failed`](event::Outcome::Failed)
+        FAILED = EventKind::new("request.failed", Severity::Info, "request failed", "リクエストの失敗");
+    }
+}
 
 /// How long running requests may take to end when the daemon stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
@@ -41,9 +58,11 @@ impl Part for Gate {
     type Config = GateConfig;
     type Running = Serving;
     const NAME: &'static str = "gate";
+    const PAGES: &'static [&'static str] = &["gate"];
     const TABLES: Tables = Tables {
         findings: &[sink::FINDINGS, certificates::FINDINGS, modsecurity::MESSAGES],
         settings: modsecurity::SETTINGS,
+        kinds: &[KINDS],
         ..Tables::NONE
     };
 
@@ -78,12 +97,16 @@ impl Part for Gate {
         Some([count(listeners, "listener"), count(sites, "site"), count(rules, "rule")].join(", "))
     }
 
+    fn example(setup: &Setup) -> Example {
+        config::example(setup)
+    }
+
     async fn start(config: Arc<GateConfig>, spine: Arc<Spine>) -> Result<Serving, Failure> {
         let tuner = spine.find::<Tuner>();
         let exclusions = tuner::ExclusionStore::new(spine.data_dir());
         let rules = config.compiled(&exclusions).map_err(Failure::of_faults)?;
         let sink = Arc::new(open_sink(&config, &rules, &spine)?);
-        let collections = SavedCollections::open(spine.data_dir());
+        let collections = Arc::new(SavedCollections::open(spine.data_dir()));
         let services = Services {
             collections: Arc::clone(collections.collections()),
             // not in memory, as /tmp may be
@@ -104,7 +127,15 @@ impl Part for Gate {
             tuner.replace(InForce { config: config.rules(), rules });
         }
         let traffic = TrafficKeeper::start(Arc::clone(gateway.metrics()), spine.store());
-        let certificates = Certificates::of(&config.gateway(&spine.host));
+        let certificates = Arc::new(Certificates::of(&config.gateway(&spine.host)));
+        spine.shared.ends.register(Arc::clone(&certificates) as _);
+        let (saved, logs) = (Arc::clone(&collections), Arc::clone(&sink));
+        spine.each_minute("gate", move || {
+            saved.log_evictions();
+            saved.save();
+            // opens the logs that a full disk did not take at the start
+            logs.findings();
+        })?;
         let serving = Serving {
             in_force: Arc::new(Mutex::new((config, Arc::clone(&spine.host)))),
             gateway,
@@ -125,9 +156,9 @@ pub struct Serving {
     gateway: Arc<Gateway>,
     tuner: Option<Arc<Tuner>>,
     sink: Arc<Sink>,
-    collections: SavedCollections,
+    collections: Arc<SavedCollections>,
     traffic: Mutex<Option<TrafficKeeper>>,
-    certificates: Certificates,
+    certificates: Arc<Certificates>,
 }
 
 impl Serving {
@@ -183,13 +214,6 @@ impl Running for Serving {
     fn state(&self) -> Map<String, Value> {
         let rules = self.tuner.as_ref().map_or(0, |tuner| tuner.rule_count());
         Map::from_iter([("rules".to_owned(), rules.into())])
-    }
-
-    fn tend(&self) {
-        self.collections.log_evictions();
-        self.collections.save();
-        // opens the logs that a full disk did not take at the start
-        self.sink.findings();
     }
 
     async fn stop(self: Arc<Self>) {

@@ -7,6 +7,22 @@ use serde::Deserialize;
 
 use crate::config::{Host, Section};
 
+/// The section in the file that `monban init` writes.
+pub const EXAMPLE: &str = r#"
+# Who is notified when it matters: docs/user/notices.md. `monban notify test` tries each channel.
+#[[notify.slack]]
+#name = "ops"
+#url_file = "/etc/monban/slack.url"
+
+#[[notify.mail]]
+#name = "root"
+#server = "mail.example.org"
+#user = "gate"
+#password_file = "/etc/monban/mail.password"
+#from = "gate@example.org"
+#to = "you@example.org"
+"#;
+
 /// The section of the part.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -2,10 +2,12 @@
 
 mod commands;
 mod config;
+mod routes;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use console::PartRoutes;
 use finding::{Fault, Finding};
 use notify::channel::Channel;
 use notify::service::{StartError, state_path};
@@ -15,7 +17,9 @@ use store::EventReader;
 
 use crate::config::Host;
 use crate::failure::Failure;
-use crate::part::{Part, PartCommand, Prepared, Running, Spine, Tables, subcommand, subcommands};
+use crate::part::{
+    Example, Part, PartCommand, Prepared, Running, Setup, Spine, Tables, subcommand, subcommands,
+};
 pub use config::NotificationsConfig;
 
 /// The part.
@@ -25,22 +29,35 @@ impl Part for Notifications {
     type Config = NotificationsConfig;
     type Running = Notices;
     const NAME: &'static str = "notifications";
+    const PAGES: &'static [&'static str] = &["notifications"];
     const COMMANDS: &'static [PartCommand] = &[PartCommand {
         name: "notify",
         build: subcommands::<commands::Command>,
-        run: |matches, config| subcommand::<commands::Command>(matches)?.run(config),
+        run: |matches, context| subcommand::<commands::Command>(matches)?.run(&context.config()?),
     }];
-    const TABLES: Tables = Tables { findings: &[notify::status::FINDINGS], ..Tables::NONE };
+    const TABLES: Tables = Tables {
+        findings: &[notify::status::FINDINGS],
+        problems: &[routes::PROBLEMS],
+        actions: &[routes::ACTIONS],
+        ..Tables::NONE
+    };
 
     fn check(config: &NotificationsConfig, _host: &Host) -> Vec<Fault> {
         Channel::open_all(&config.notify).err().unwrap_or_default()
+    }
+
+    fn example(_: &Setup) -> Example {
+        Example::tables(config::EXAMPLE)
+    }
+
+    fn routes() -> PartRoutes {
+        routes::routes()
     }
 
     async fn start(config: Arc<NotificationsConfig>, spine: Arc<Spine>) -> Result<Notices, Failure> {
         let (node, data_dir) = (spine.host.node(), spine.host.data_dir.clone());
         let running = open(&config.notify, &node, &data_dir)?.map(|notifier| Arc::new(notifier.start()));
         let channels = Arc::new(Channels(Mutex::new(running)));
-        spine.offer::<dyn console::Notices>(Arc::clone(&channels) as _);
         Ok(Notices { node, data_dir, channels })
     }
 }
@@ -62,6 +79,12 @@ impl Channels {
 
     fn set(&self, handle: Option<Handle>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = handle.map(Arc::new);
+    }
+
+    /// Sends a test notification immediately. None: no such channel; an error: it was not delivered.
+    async fn test(&self, channel: &str) -> Option<Result<(), String>> {
+        let tested = self.handle()?.test(channel).await?;
+        Some(tested.map_err(|error| error.what().to_owned()))
     }
 
     fn status(&self) -> Status {
@@ -108,19 +131,6 @@ impl Running for Notices {
         if let Some(handle) = self.channels.handle() {
             handle.stop().await;
         }
-    }
-}
-
-impl console::Notices for Channels {
-    fn status(&self) -> Status {
-        Channels::status(self)
-    }
-
-    fn test<'a>(&'a self, channel: &'a str) -> console::Tested<'a> {
-        Box::pin(async move {
-            let tested = self.handle()?.test(channel).await?;
-            Some(tested.map_err(|error| error.what().to_owned()))
-        })
     }
 }
 

@@ -18,6 +18,16 @@ const MAX_PASSWORD_BYTES: u64 = 4096;
 /// Bytes of a sensor's password: whoever guesses it writes into the events.
 const MIN_PASSWORD_BYTES: usize = 12;
 
+/// The section in the file that `monban init` writes.
+pub const EXAMPLE: &str = r#"
+# Machines with ModSecurity and mlogc that send their events here: docs/user/modsecurity.md
+#[receiver]
+#address = "127.0.0.1:8602"
+#[[sensors]]
+#name = "web1"
+#password_file = "/etc/monban/web1.password"
+"#;
+
 /// The section of the part.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use crate::certificates;
 use crate::config::Host;
 use crate::failure::Failure;
-use crate::part::{Part, Prepared, Remarks, Running, Spine, Tables};
+use crate::part::{Example, Part, Prepared, Remarks, Running, Setup, Spine, Tables};
 pub use config::ReceiverConfig;
 
 /// The part.
@@ -59,6 +59,10 @@ impl Part for Receiver {
 
     fn is_source(config: &ReceiverConfig) -> bool {
         !config.sensors.is_empty()
+    }
+
+    fn example(_: &Setup) -> Example {
+        Example::tables(config::EXAMPLE)
     }
 
     async fn start(config: Arc<ReceiverConfig>, spine: Arc<Spine>) -> Result<Receiving, Failure> {

@@ -1,6 +1,7 @@
 //! Tuning: exclusions, site modes and replays, around the crate `tuner`.
 
 mod config;
+mod ends;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ impl Part for Tuning {
     type Config = TuningConfig;
     type Running = Changing;
     const NAME: &'static str = "tuning";
+    const PAGES: &'static [&'static str] = &["tuning"];
     const TABLES: Tables = Tables { findings: &[tuner::FINDINGS], ..Tables::NONE };
 
     fn check(_config: &TuningConfig, _host: &Host) -> Vec<Fault> {
@@ -37,6 +39,12 @@ impl Part for Tuning {
         let tuner =
             Tuner::new(store, InForce::default(), user, Arc::clone(&sample), Arc::clone(&spine.changes));
         let tuner = Arc::new(tuner);
+        let (expiring, saved) = (Arc::clone(&tuner), Arc::clone(&sample));
+        spine.each_minute("tuning", move || {
+            expiring.expire();
+            save(&saved);
+        })?;
+        spine.shared.ends.register(Arc::new(ends::Exclusions(tuner.store().clone())));
         spine.offer(Arc::clone(&sample));
         spine.offer(Arc::clone(&tuner));
         spine.offer::<dyn tuning::Tuning>(Arc::clone(&tuner) as _);
@@ -94,11 +102,6 @@ impl Running for Changing {
 
     fn findings(&self) -> Vec<Finding> {
         self.tuner.findings()
-    }
-
-    fn tend(&self) {
-        self.tuner.expire();
-        save(&self.sample);
     }
 
     async fn stop(self: Arc<Self>) {

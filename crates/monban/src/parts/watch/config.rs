@@ -9,6 +9,13 @@ use serde::Deserialize;
 use super::mlogc_log::classic_mistake;
 use crate::config::{Host, Section};
 
+/// The section in the file that `monban init` writes.
+pub const EXAMPLE: &str = r#"
+# An audit log on this machine that is followed.
+#[[watch]]
+#path = "/var/log/apache2/modsec_audit.log"
+"#;
+
 /// The section of the part.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 use crate::config::Host;
 use crate::failure::Failure;
 use crate::metrics::{Asked, Metric};
-use crate::part::{Part, Prepared, Running, Spine, Tables};
+use crate::part::{Example, Part, Prepared, Running, Setup, Spine, Tables};
 pub use config::WatchConfig;
 use watcher::Watcher;
 
@@ -36,6 +36,10 @@ impl Part for Watch {
 
     fn is_source(config: &WatchConfig) -> bool {
         !config.watch.is_empty()
+    }
+
+    fn example(_: &Setup) -> Example {
+        Example::tables(config::EXAMPLE)
     }
 
     async fn start(config: Arc<WatchConfig>, spine: Arc<Spine>) -> Result<Watching, Failure> {

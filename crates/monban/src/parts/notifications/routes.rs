@@ -1,25 +1,23 @@
 //! `/api/notices`: the state of the notification channels, and test notifications.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use axum::extract::{Path, State};
 use axum::response::Json;
+use console::access::Analyst;
+use console::openapi::Failure;
+use console::{Console, PartRoutes, Problem};
+use finding::{AuditAction, ProblemCode, table};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Analyst, Viewer};
-use crate::openapi::Failure;
-use crate::{Console, Problem};
-use finding::{AuditAction, ProblemCode, table};
+use super::Notices;
+use crate::part::Of;
 
 table! {
     /// The error answers of notifications.
-    pub(crate) PROBLEMS: ProblemCode {
+    pub PROBLEMS: ProblemCode {
         /// There is no such channel.
-        pub(crate) NO_SUCH_CHANNEL = ProblemCode::new(
+        NO_SUCH_CHANNEL = ProblemCode::new(
             "notifications.no_such_channel",
             404,
             "There is no such channel.",
@@ -30,40 +28,14 @@ table! {
 
 table! {
     /// The actions of notifications.
-    pub(crate) ACTIONS: AuditAction {
+    pub ACTIONS: AuditAction {
         /// Channel tested.
-        pub(crate) CHANNEL_TESTED = AuditAction::new("notifications.channel_tested", "channel tested", "通知先をテスト");
+        CHANNEL_TESTED = AuditAction::new("notifications.channel_tested", "channel tested", "通知先をテスト");
     }
 }
 
-pub(crate) fn routes() -> OpenApiRouter<Console> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(test))
-}
-
-/// Result of a test notification: none if there is no such channel, an error if it was not delivered.
-pub type Tested<'a> = Pin<Box<dyn Future<Output = Option<Result<(), String>>> + Send + 'a>>;
-
-/// The notification channels, as the console needs them.
-pub trait Notices: Send + Sync {
-    /// Returns the state of the channels.
-    fn status(&self) -> notify::Status;
-
-    /// Sends a test notification by a channel immediately.
-    fn test<'a>(&'a self, channel: &'a str) -> Tested<'a>;
-}
-
-/// No channels.
-#[derive(Debug, Clone, Copy)]
-pub struct NoNotices;
-
-impl Notices for NoNotices {
-    fn status(&self) -> notify::Status {
-        notify::Status::default()
-    }
-
-    fn test<'a>(&'a self, _: &'a str) -> Tested<'a> {
-        Box::pin(async { None })
-    }
+pub fn routes() -> PartRoutes {
+    PartRoutes::new().routes(routes!(list)).routes(routes!(test))
 }
 
 /// Get the state of the notification channels
@@ -72,10 +44,11 @@ impl Notices for NoNotices {
     path = "/api/notices",
     operation_id = "notices",
     tag = "notices",
+    security(("session" = ["viewer"]), ("token" = ["read"])),
     responses((status = 200, body = notify::Status))
 )]
-async fn list(_: Viewer, State(console): State<Console>) -> Json<notify::Status> {
-    Json(console.notices.status())
+async fn list(Of(notices): Of<Notices>) -> Json<notify::Status> {
+    Json(notices.channels.status())
 }
 
 /// Result of a test notification.
@@ -102,10 +75,11 @@ struct TestAnswer {
 )]
 async fn test(
     who: Analyst,
+    Of(notices): Of<Notices>,
     State(console): State<Console>,
     Path(channel): Path<String>,
 ) -> Result<Json<TestAnswer>, Problem> {
-    let tested = console.notices.test(&channel).await;
+    let tested = notices.channels.test(&channel).await;
     let tested = tested.ok_or_else(|| Problem::of(NO_SUCH_CHANNEL))?;
     let answer = match tested {
         Ok(()) => TestAnswer { ok: true, answer: "delivered".to_owned() },
