@@ -16,7 +16,7 @@ export const place = computed<Place>(() => {
   return { path: url.pathname.replace(/(.)\/+$/, "$1"), query: url.searchParams };
 });
 
-/** Opens an address of the console, such as `/events?action=blocked`. `replace` replaces the current history entry. */
+/** Opens an address of the console, such as `/events?outcome=blocked`. `replace` replaces the current history entry. */
 export function navigate(target: string, { replace = false } = {}): void {
   const url = new URL(target, location.href);
   if (url.origin !== location.origin) throw new Error(`not an address of the console: ${target}`);

@@ -50,7 +50,7 @@ async fn count(
 ) -> Result<Json<Count>, Problem> {
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
     let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
-    let query = query(parameters).map_err(bad)?;
+    let query = query(&console.properties, parameters).map_err(bad)?;
     let counted = asked(move || console.events.count_some(&query.filter, query.before)).await?;
     Ok(Json(Count {
         count: counted.count,

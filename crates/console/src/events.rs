@@ -3,6 +3,7 @@
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Json;
+use event::Properties;
 use event::{Event, EventId, Timestamp};
 use serde::Serialize;
 use store::{Condition, ConditionError, StoreError};
@@ -41,10 +42,10 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 
 /// The parameters of a list, in any order:
 ///
-/// - each property of [`store::filter::PROPERTIES`], as [`Condition::parse`] reads it: `site=shop`, `action=!passed`; any of
-///   several values of one property may fit, each inverted one and each text must
-/// - `before`: older than the event of this id, `next` of the page before
-/// - `limit`: how many; 50 where it is not given, at most 1,000
+/// - properties ([`Properties`]) with values as [`Condition::parse`] reads them: `subject=shop`, `outcome=!passed`. An event must
+///   pass any of several values of one property, and each inverted value and each text
+/// - `before`: only events older than the one of this id, `next` of the previous page
+/// - `limit`: the largest number of events, 50 by default and 1,000 at most
 pub type Parameters = Vec<(String, String)>;
 
 /// Parameters as an extractor gives them.
@@ -74,8 +75,8 @@ pub(crate) fn at_least_one(value: &str) -> Result<usize, String> {
 /// Reads [`Parameters`].
 ///
 /// # Errors
-/// Which parameter is wrong, and why.
-pub fn query(parameters: Parameters) -> Result<store::Query, String> {
+/// The first wrong parameter, and why it is wrong.
+pub fn query(properties: &Properties, parameters: Parameters) -> Result<store::Query, String> {
     let mut query = store::Query::newest(store::Filter::default(), 50);
     let mut conditions = Vec::new();
     for (name, value) in parameters {
@@ -89,10 +90,13 @@ pub fn query(parameters: Parameters) -> Result<store::Query, String> {
             "limit" => {
                 query.limit = at_least_one(&value).map_err(wrong)?;
             }
-            property => conditions.push(Condition::parse(property, &value).map_err(|error| match error {
-                ConditionError::UnknownProperty(_) => format!("{error}, before, limit"),
-                ConditionError::BadValue(what) => wrong(what),
-            })?),
+            property => {
+                let condition = Condition::parse(properties, property, &value);
+                conditions.push(condition.map_err(|error| match error {
+                    ConditionError::UnknownProperty { .. } => format!("{error}, before, limit"),
+                    ConditionError::BadValue(what) => wrong(what),
+                })?);
+            }
         }
     }
     query.filter = conditions.into_iter().collect();
@@ -115,7 +119,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Events>, Problem> {
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
     let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
-    let query = query(parameters).map_err(bad)?;
+    let query = query(&console.properties, parameters).map_err(bad)?;
     let mut page = asked(move || console.events.query(&query)).await?;
     page.events.iter_mut().for_each(Event::summarize);
     Ok(Json(Events { events: page.events, next: page.next, searched_to: page.searched_to }))

@@ -16,6 +16,7 @@ use crate::access::{Identity, Role, Viewer};
 use crate::events::Parameters;
 use crate::openapi::Failure;
 use crate::{Console, Input, Problem};
+use event::Properties;
 use finding::{ProblemCode, table};
 
 table! {
@@ -242,7 +243,7 @@ async fn save(
     if new.shared && viewer.role < Role::Analyst {
         return Err(identity::role_needed(Role::Analyst));
     }
-    let new = checked(new)?;
+    let new = checked(&console.properties, new)?;
     let user = viewer.user.clone();
     let saving = tokio::task::spawn_blocking(move || console.looking.filters.add(new, &user)).await;
     let ended =
@@ -277,7 +278,7 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn checked(mut new: NewFilter) -> Result<NewFilter, Problem> {
+fn checked(properties: &Properties, mut new: NewFilter) -> Result<NewFilter, Problem> {
     new.name = new.name.trim().to_owned();
     if new.name.is_empty() || new.name.chars().count() > MAX_NAME {
         return Err(Problem::of(BAD_NAME).value("max", MAX_NAME));
@@ -297,7 +298,7 @@ fn checked(mut new: NewFilter) -> Result<NewFilter, Problem> {
     let spans =
         |(name, value): &(String, String)| matches!(name.as_str(), "since" | "until") && is_span(value);
     let parameters = parameters.into_iter().filter(|parameter| !spans(parameter)).collect();
-    crate::events::query(parameters).map_err(bad)?;
+    crate::events::query(properties, parameters).map_err(bad)?;
     Ok(new)
 }
 
@@ -340,8 +341,8 @@ mod tests {
         let names = |saved: &Saved, user: &str| {
             saved.of(user).into_iter().map(|filter| filter.name).collect::<Vec<_>>()
         };
-        saved.add(new("b", "site=shop", true), "anna").unwrap();
-        let own = saved.add(new("a", "site=blog", false), "anna").unwrap();
+        saved.add(new("b", "subject=shop", true), "anna").unwrap();
+        let own = saved.add(new("a", "subject=blog", false), "anna").unwrap();
         saved.add(new("c", "", false), "bert").unwrap();
         let saved = Saved::open(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -379,7 +380,7 @@ mod tests {
     #[test]
     fn what_is_saved_is_checked() {
         let long = "x".repeat(MAX_NAME + 1);
-        let site = format!("site={}", "x".repeat(MAX_QUERY));
+        let site = format!("subject={}", "x".repeat(MAX_QUERY));
         for (name, query, status) in [
             (" ", "", 422),
             (&*long, "", 422),
@@ -387,21 +388,27 @@ mod tests {
             ("a", "colour=red", 400),
             ("a", "status=x", 400),
             ("a", "limit=3", 400),
-            ("a", "site=a b", 400),
+            ("a", "subject=a b", 400),
             ("a", "since=2w", 400),
             ("a", "since=h", 400),
-            ("a", "site=2h&status=2h", 400),
+            ("a", "subject=2h&status=2h", 400),
         ] {
             assert_eq!(
-                checked(new(name, query, false)).unwrap_err().status().as_u16(),
+                checked(&Properties::default(), new(name, query, false)).unwrap_err().status().as_u16(),
                 status,
                 "{name} {query}"
             );
         }
-        let fine = checked(new(" a ", "?site=shop&action=!passed&text=%22%3E", false)).unwrap();
-        assert_eq!((fine.name.as_str(), fine.query.as_str()), ("a", "site=shop&action=!passed&text=%22%3E"));
-        let spans = checked(new("a", "since=2h&until=!30m&action=blocked", false)).unwrap();
-        assert_eq!(spans.query, "since=2h&until=!30m&action=blocked");
+        let fine =
+            checked(&Properties::default(), new(" a ", "?subject=shop&outcome=!passed&text=%22%3E", false))
+                .unwrap();
+        assert_eq!(
+            (fine.name.as_str(), fine.query.as_str()),
+            ("a", "subject=shop&outcome=!passed&text=%22%3E")
+        );
+        let spans =
+            checked(&Properties::default(), new("a", "since=2h&until=!30m&outcome=blocked", false)).unwrap();
+        assert_eq!(spans.query, "since=2h&until=!30m&outcome=blocked");
         let saved = Saved::default();
         for _ in 0..MAX_FILTERS {
             saved.add(new("a", "", false), "anna").unwrap();

@@ -157,7 +157,9 @@ fn incident(incident: store::Incident) -> Incident {
 
 fn filter(incident: &store::Incident) -> String {
     let after = Timestamp::from_micros(incident.last.as_micros() + 1);
-    let mut filter = format!("client={}&since={}&until={after}&kind=", incident.client, incident.first);
+    // the category of a request, or the kind of another event, which has a dot
+    let property = if incident.kind.contains('.') { "kind" } else { "category" };
+    let mut filter = format!("client={}&since={}&until={after}&{property}=", incident.client, incident.first);
     // tags of rules may hold anything
     for byte in incident.kind.bytes() {
         match byte {
@@ -198,10 +200,17 @@ mod tests {
             assert_eq!((shown.kind.as_str(), shown.target.as_str()), (kind, "shop/a"));
             assert_eq!((shown.course, shown.rules.len()), (vec![1], 1));
             let span = "since=2026-11-24T12:00:00.000001Z&until=2026-11-24T12:00:00.000002Z";
-            assert_eq!(shown.filter, format!("client=2001:db8::1&{span}&kind={written}"));
+            assert_eq!(shown.filter, format!("client=2001:db8::1&{span}&category={written}"));
             let uri = format!("/?{}", shown.filter).parse().unwrap();
             let Query(parameters) = Query::<Parameters>::try_from_uri(&uri).unwrap();
-            assert!(crate::events::query(parameters).unwrap().filter.matches(&event), "{}", shown.filter);
+            assert!(
+                crate::events::query(&event::Properties::default(), parameters)
+                    .unwrap()
+                    .filter
+                    .matches(&event),
+                "{}",
+                shown.filter
+            );
         }
     }
 

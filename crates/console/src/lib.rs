@@ -12,6 +12,7 @@
 //! | `GET /api/openapi.json` | the API's description, OpenAPI 3.1; the same as docs/reference/openapi.json |
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
 //! | `GET /api/events/{id}` | one event, 404 if there is none |
+//! | `GET /api/properties` | the properties of events: the parameters of a filter |
 //! | `GET /api/count` | how many events a filter takes, or a part of that with where to go on |
 //! | `GET /api/overview` | counts by hour or day and what is most frequent |
 //! | `GET /api/incidents` | events that belong together |
@@ -54,6 +55,7 @@ mod overview;
 mod pages;
 mod parts;
 mod problem;
+mod properties;
 pub mod receiver;
 mod routes;
 mod serve;
@@ -132,6 +134,8 @@ pub struct Console {
     pub access: Arc<access::Access>,
     /// The events.
     pub events: Arc<dyn store::EventQuery>,
+    /// The properties of events.
+    pub properties: Arc<event::Properties>,
     /// Exclusions, their history and learning.
     pub tuning: Arc<dyn tuning::Tuning>,
     /// The replays that run.
@@ -154,6 +158,7 @@ impl Console {
             metrics: Arc::new(String::new),
             acknowledge: Arc::new(|| Ok(Vec::new())),
             events,
+            properties: Arc::default(),
             tuning: Arc::new(tuning::NoGate),
             replays: tuning_api::replays::Replays::default(),
             looking: Looking::default(),
@@ -183,7 +188,7 @@ pub async fn serve(
 }
 
 fn router(console: Console, routes: Routes) -> Router {
-    let document: Arc<str> = openapi::text(&routes.document()).into();
+    let document: Arc<str> = openapi::text(&routes.document(&console.properties)).into();
     let api = routes.router(&console);
     api.route("/api/openapi.json", get(move || async move { openapi::answer(&document) }))
         .fallback(pages::serve)
@@ -201,6 +206,7 @@ fn api() -> OpenApiRouter<Console> {
         .merge(access::api::routes())
         .merge(events::routes())
         .merge(count::routes())
+        .merge(properties::routes())
         .merge(overview::routes())
         .merge(incidents::routes())
         .merge(live::routes())

@@ -180,7 +180,7 @@ async fn live(
 ) -> Result<Response, Problem> {
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
     let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
-    let filter = query(parameters).map_err(bad)?.filter;
+    let filter = query(&console.properties, parameters).map_err(bad)?.filter;
     let since = match request.headers.get("last-event-id") {
         None => None,
         Some(id) => {

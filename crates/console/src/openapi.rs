@@ -6,6 +6,7 @@
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use event::Properties;
 use serde::Serialize;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle, PathItem};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
@@ -19,11 +20,12 @@ use crate::access::credentials::Cookie;
 
 /// The description of the console's own routes.
 pub fn document() -> OpenApi {
-    crate::Routes::default().document()
+    crate::Routes::default().document(&Properties::default())
 }
 
 /// Adds what no handler says of itself.
-pub(crate) fn complete(document: &mut OpenApi) {
+pub(crate) fn complete(document: &mut OpenApi, properties: &Properties) {
+    add_properties(document, properties);
     add_refusals(document);
     allow_joining(document);
 }
@@ -146,46 +148,48 @@ pub struct Failure {
     pub values: serde_json::Map<String, serde_json::Value>,
 }
 
-/// The parameters of [`store::filter::PROPERTIES`]. Each may come more than once: any of several values of one property may
-/// fit; each inverted one (`!` in front) and each text must.
+/// The properties of events as parameters. Each may come more than once: an event must pass any of several values of one
+/// property, and each inverted value (`!` in front) and each text.
 pub struct Filter;
 
 impl IntoParams for Filter {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let describe = |name: &str| match name {
-            "since" => "Of this time or later, RFC 3339",
-            "until" => "Before this time, RFC 3339",
-            "client" => "An address or a network (192.0.2.0/24)",
-            "rule" => "Id of a rule that matched",
-            "severity" => "This severity or worse",
-            "tag" => "Tag of a rule that matched",
-            "status" => "Status code of the answer, a class (4xx) or a range (200-399)",
-            "kind" => {
-                "As incidents have it: `attack-xss` and other tags of that form, `protocol`, `scanner`, `other`"
-            }
-            "score" => "The anomaly score is at least this",
-            "host" => "Host that was asked for, without port",
-            "path" => "Path without its query; `*` at the end stands for anything",
-            "text" => "Anywhere in request, answer or what rules found",
-            _ => "",
-        };
-        let parameter = |name: &&str| {
-            let values = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
-            ParameterBuilder::new()
-                .name(*name)
-                .parameter_in(ParameterIn::Query)
-                .required(Required::False)
-                .description(Some(describe(name)).filter(|text| !text.is_empty()))
-                .style(Some(ParameterStyle::Form))
-                .explode(Some(true))
-                .schema(Some(values))
-                .build()
-        };
-        store::filter::PROPERTIES.iter().map(parameter).collect()
+        Properties::default().iter().map(parameter).collect()
     }
 }
 
-/// Which page of a list.
+fn parameter(property: &event::Property) -> Parameter {
+    let values = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
+    ParameterBuilder::new()
+        .name(property.name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(format!("{}: {}", property.en, property.values.form())))
+        .style(Some(ParameterStyle::Form))
+        .explode(Some(true))
+        .schema(Some(values))
+        .build()
+}
+
+fn is_named(parameter: &RefOr<Parameter>, name: &str) -> bool {
+    matches!(parameter, RefOr::T(parameter) if parameter.name == name)
+}
+
+/// Adds the properties of parts to the operations that take a filter.
+fn add_properties(document: &mut OpenApi, properties: &Properties) {
+    let known = Properties::default();
+    let added = properties.iter().filter(|property| known.get(property.name).is_none());
+    let added: Vec<RefOr<Parameter>> = added.map(|property| parameter(property).into()).collect();
+    for operation in document.paths.paths.values_mut().filter_map(|item| item.get.as_mut()) {
+        if let Some(parameters) = &mut operation.parameters
+            && parameters.iter().any(|parameter| is_named(parameter, "fact"))
+        {
+            parameters.extend(added.iter().cloned());
+        }
+    }
+}
+
+/// The page of a list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes parameters that are read one by one")]
@@ -214,6 +218,20 @@ mod tests {
                     "docs/reference/openapi.json is out of date at {name}: `make docs`"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_property_of_a_part_is_a_parameter_of_every_filter() {
+        const PART: &[event::Property] =
+            &[event::Property::fact("cups", event::property::Values::Number, "Cups", "杯数")];
+        let mut document = crate::api().into_openapi();
+        complete(&mut document, &Properties::with([PART]));
+        for (path, item) in document.paths.paths {
+            let parameters = item.get.and_then(|get| get.parameters).unwrap_or_default();
+            let has = |name: &str| parameters.iter().filter(|parameter| is_named(parameter, name)).count();
+            assert_eq!((has("cups"), has("fact")), (has("fact"), has("fact").min(1)), "{path}");
+            assert!(path != "/api/events" || has("cups") == 1);
         }
     }
 

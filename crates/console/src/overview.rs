@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Json;
-use event::Timestamp;
+use event::{Properties, Timestamp};
 use serde::Serialize;
 use store::{OverviewQuery, Step, Test};
 use utoipa::ToSchema;
@@ -142,7 +142,7 @@ async fn overview(
 ) -> Result<Json<Overview>, Problem> {
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
     let Query(parameters) = parameters.map_err(|rejection| bad(rejection.body_text()))?;
-    let mut query = read(parameters, Timestamp::from(SystemTime::now())).map_err(bad)?;
+    let mut query = read(&console.properties, parameters, Timestamp::from(SystemTime::now())).map_err(bad)?;
     if console.looking.geoip.is_some() {
         query.top = CLIENTS;
     }
@@ -155,17 +155,15 @@ async fn overview(
 }
 
 /// `since`, `until` and `step`; the other parameters are the filter.
-fn read(parameters: Parameters, now: Timestamp) -> Result<OverviewQuery, String> {
+fn read(properties: &Properties, parameters: Parameters, now: Timestamp) -> Result<OverviewQuery, String> {
     let (steps, filter): (Parameters, Parameters) =
         parameters.into_iter().partition(|(name, _)| name == "step");
-    let mut filter = query(filter)?.filter;
+    let mut filter = query(properties, filter)?.filter;
     let (mut since, mut until) = (None, None);
     filter.conditions.retain(|condition| {
         match &condition.test {
             Test::Since(time) if !condition.inverted => since = since.max(Some(*time)),
-            Test::Before(time) if !condition.inverted => {
-                until = Some(until.map_or(*time, |t| (*time).min(t)))
-            }
+            Test::Until(time) if !condition.inverted => until = Some(until.map_or(*time, |t| (*time).min(t))),
             _ => return true,
         }
         false
@@ -239,7 +237,7 @@ mod tests {
                 Ok("2026-11-01T00:00:00.000000Z 2026-11-02T00:00:00.000000Z Hour 0"),
             ),
             (
-                &[("since", "2026-11-01T00:00:00Z"), ("site", "a")],
+                &[("since", "2026-11-01T00:00:00Z"), ("subject", "a")],
                 Ok("2026-11-01T00:00:00.000000Z 2026-11-24T12:00:00.000000Z Day 1"),
             ),
             (
@@ -259,7 +257,7 @@ mod tests {
         ] {
             let parameters: Parameters =
                 parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            let found = read(parameters.clone(), now).map(|query| {
+            let found = read(&Properties::default(), parameters.clone(), now).map(|query| {
                 let OverviewQuery { filter, since, until, step, .. } = query;
                 format!("{since} {until} {step:?} {}", filter.conditions.len())
             });

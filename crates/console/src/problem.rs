@@ -190,7 +190,7 @@ pub(crate) async fn in_language(request: axum::extract::Request, next: Next) -> 
 }
 
 /// The language that a client prefers (RFC 9110 §12.5.4); English unless it prefers another one that monban speaks.
-fn preferred(headers: &HeaderMap) -> Language {
+pub(crate) fn preferred(headers: &HeaderMap) -> Language {
     let given = headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
     let mut best = (0.0, Language::English);
     for range in given.flat_map(|value| value.split(',')) {

@@ -114,13 +114,13 @@ impl Routes {
     }
 
     /// The description of all routes.
-    pub fn document(&self) -> OpenApi {
+    pub fn document(&self, properties: &event::Properties) -> OpenApi {
         let mut all = self.own.clone();
         for (routes, _) in &self.parts {
             all = all.merge(routes.clone());
         }
         let mut document = all.into_openapi();
-        openapi::complete(&mut document);
+        openapi::complete(&mut document, properties);
         document
     }
 

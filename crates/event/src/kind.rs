@@ -80,11 +80,14 @@ pub struct Gate(Cow<'static, str>);
 
 open_word!(Gate, is_word, "a gate such as `request`: a small letter, then up to 31 of a-z, 0-9, _ and -");
 
+/// The gates that report requests.
+pub(crate) const REQUESTS: &[&str] = &["request", "mlogc"];
+
 impl Gate {
     /// HTTP requests at monban's own gateway.
-    pub const REQUEST: Self = Self(Cow::Borrowed("request"));
+    pub const REQUEST: Self = Self(Cow::Borrowed(REQUESTS[0]));
     /// HTTP requests that the ModSecurity of another machine reported.
-    pub const MLOGC: Self = Self(Cow::Borrowed("mlogc"));
+    pub const MLOGC: Self = Self(Cow::Borrowed(REQUESTS[1]));
 
     fn known(text: &str) -> Option<Self> {
         [Self::REQUEST, Self::MLOGC].into_iter().find(|gate| gate.0 == text)

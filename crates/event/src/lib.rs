@@ -20,6 +20,7 @@
 //! - [`kind`]: [`Gate`] and [`Kind`], open words
 //! - [`actor`]: [`Actor`], who caused an event
 //! - [`fact`]: [`Fact`], a name and a value to find events by
+//! - [`property`]: [`Property`], a name by which people find events
 //! - [`evidence`]: [`Evidence`] and the trait of its kinds
 //! - [`evidence::request`]: [`RequestEvidence`], an HTTP request, its response and the rules that matched
 //! - [`redaction`]: replaces the secrets of an event
@@ -73,6 +74,7 @@ pub mod modsec;
 mod multipart;
 #[cfg(feature = "openapi")]
 mod openapi;
+pub mod property;
 pub mod redaction;
 pub mod sink;
 pub mod time;
@@ -91,6 +93,7 @@ pub use evidence::{Evidence, EvidenceKind, OtherEvidence};
 pub use fact::{Fact, FactValue};
 pub use id::{EventId, IdSource};
 pub use kind::{Gate, InvalidWord, Kind};
+pub use property::{Properties, Property};
 pub use sink::EventSink;
 pub use time::Timestamp;
 pub use words::{Outcome, Severity, UnknownWord};

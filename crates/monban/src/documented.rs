@@ -160,7 +160,7 @@ fn f23_commands_and_options_in_the_documentation_exist() {
     assert!(commands > 60, "{commands}");
     assert!(wrong.is_empty(), "{wrong}");
     for (code, is_wrong) in [
-        ("monban events list --action detected", false),
+        ("monban events list --outcome detected", false),
         ("sudo /usr/bin/monban check --config=/etc/monban.toml", false),
         ("monban events list --colour", true),
         ("monban bake", true),

@@ -207,7 +207,10 @@ mod tests {
         for part in parts::ALL {
             routes.add(part.name(), part.routes()).unwrap();
         }
-        assert_written("docs/reference/openapi.json", &console::openapi::text(&routes.document()));
+        assert_written(
+            "docs/reference/openapi.json",
+            &console::openapi::text(&routes.document(&crate::parts::properties())),
+        );
     }
 
     #[test]

@@ -28,6 +28,11 @@ pub fn sections() -> Vec<SectionType> {
     ALL.iter().map(|part| part.section()).collect()
 }
 
+/// The properties of events.
+pub fn properties() -> event::Properties {
+    event::Properties::default()
+}
+
 /// Reads a configuration file; checks nothing that it names.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use event::Outcome;
+use event::property::Values;
 use event::written::{one_or_many, time_span};
 use finding::{Fault, KeyPath};
 use jiff::civil::Time;
@@ -167,7 +168,7 @@ impl RuleConfig {
         Self {
             name: "attacks".into(),
             channels: Vec::new(),
-            when: When(Filter::default().with(Test::Action(vec![Outcome::Blocked]))),
+            when: When(Filter::default().with(Test::Outcome(vec![Outcome::Blocked]))),
             digest: ten_minutes(),
             at_once: None,
             through_quiet: false,
@@ -177,8 +178,8 @@ impl RuleConfig {
     }
 }
 
-/// Which events, in the words of `monban events list` and the API: by property ([`store::filter::PROPERTIES`], save times) a value or a list
-/// of values as [`Condition::parse`] reads them, so that `!` inverts.
+/// A filter of events in the words of `monban events list` and the API: for each property ([`event::property`]) except times, a
+/// value or a list of values as [`Condition::parse`] reads them, so that `!` inverts.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct When(pub Filter);
 
@@ -194,39 +195,40 @@ impl<'de> Visitor<'de> for WhenVisitor {
     type Value = When;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a table such as { action = \"blocked\", site = \"!test\" }")
+        f.write_str("a table such as { outcome = \"blocked\", subject = \"!test\" }")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<When, A::Error> {
         let mut conditions = Vec::new();
         while let Some(Property(property)) = map.next_key()? {
-            conditions.extend(map.next_value_seed(Conditions(&property))?);
+            conditions.extend(map.next_value_seed(Conditions(property))?);
         }
         Ok(When(conditions.into_iter().collect()))
     }
 }
 
 /// A key, checked while its place in the file is known.
-struct Property(String);
+struct Property(&'static event::Property);
 
 impl<'de> Deserialize<'de> for Property {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // a rule concerns future events
-        const KNOWN: &[&str] =
-            &["site", "client", "rule", "action", "severity", "status", "method", "text", "node", "gate"];
         let name = String::deserialize(deserializer)?;
-        if KNOWN.contains(&name.as_str()) {
-            Ok(Self(name))
-        } else {
-            Err(serde::de::Error::unknown_field(&name, KNOWN))
-        }
+        let properties = event::Properties::default();
+        // a rule concerns future events
+        let known = |property: &event::Property| property.values != Values::Time;
+        properties.get(&name).filter(|property| known(property)).map(Self).ok_or_else(|| {
+            let known = properties.iter().filter(|property| known(property));
+            let names: Vec<String> = known.map(|property| format!("`{}`", property.name)).collect();
+            // as serde words it, so that the configuration finds the key meant
+            serde::de::Error::custom(format!("unknown field `{name}`, expected one of {}", names.join(", ")))
+        })
     }
 }
 
 /// The values of a property.
-struct Conditions<'a>(&'a str);
+struct Conditions(&'static event::Property);
 
-impl<'de> DeserializeSeed<'de> for Conditions<'_> {
+impl<'de> DeserializeSeed<'de> for Conditions {
     type Value = Vec<Condition>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Condition>, D::Error> {
@@ -238,8 +240,8 @@ impl<'de> DeserializeSeed<'de> for Conditions<'_> {
         }
         let values: Vec<Scalar> = one_or_many(deserializer)?;
         let condition = |value: &Scalar| match value {
-            Scalar::Number(number) => Condition::parse(self.0, &number.to_string()),
-            Scalar::Text(text) => Condition::parse(self.0, text),
+            Scalar::Number(number) => Condition::of(self.0, &number.to_string()),
+            Scalar::Text(text) => Condition::of(self.0, text),
         };
         values.iter().map(|value| condition(value).map_err(serde::de::Error::custom)).collect()
     }
@@ -446,16 +448,16 @@ mod tests {
     #[test]
     fn a_rule_speaks_the_stores_words() {
         let rule = json!({"name": "r", "digest": "1h", "channels": "ops",
-            "when": {"action": ["blocked", "detected"], "severity": "error", "client": "192.0.2.0/24",
-                     "rule": [941_100, 942_100], "status": 403, "site": "!shop", "text": "x"}});
+            "when": {"outcome": ["blocked", "detected"], "severity": "error", "client": "192.0.2.0/24",
+                     "rule": [941_100, 942_100], "status": 403, "subject": "!shop", "text": "x"}});
         let config = read(json!({"slack": [{"name": "ops", "url_env": "URL"}], "rule": [rule]})).unwrap();
         let expected = Filter::default()
-            .with(Test::Action(vec![Outcome::Blocked, Outcome::Detected]))
+            .with(Test::Outcome(vec![Outcome::Blocked, Outcome::Detected]))
             .with(Test::Client(vec!["192.0.2.0/24".parse().unwrap()]))
-            .with(Test::Rule(vec![941_100, 942_100]))
+            .with(Test::fact("rule", [941_100, 942_100]))
             .with(Test::Severity(event::Severity::Error))
-            .without(Test::Site(vec!["shop".into()]))
-            .with(Test::Status(vec![403..=403]))
+            .without(Test::Subject(vec!["shop".into()]))
+            .with(Test::fact("status", [403..=403]))
             .with(Test::Text("x".into()));
         let sorted = |filter: &Filter| {
             let mut texts: Vec<String> =
@@ -475,7 +477,7 @@ mod tests {
             (json!({"console_url": "https://a/>|"}), "not an address such as"),
             (json!({"time_zone": "Asia/Tokio"}), "`Asia/Tokio` is no time zone"),
             (json!({"summary": {"at": "8 o'clock"}}), "not a time of day"),
-            (json!({"rule": [{"name": "r", "when": {"action": "eaten"}}]}), "`eaten` is not an outcome"),
+            (json!({"rule": [{"name": "r", "when": {"outcome": "eaten"}}]}), "`eaten` is not an outcome"),
             (json!({"rule": [{"name": "r", "when": {"severity": "bad"}}]}), "`bad` is not a severity"),
             (json!({"rule": [{"name": "r", "when": {"client": "moon"}}]}), "neither an address"),
             (

@@ -195,22 +195,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let filter = Filter::default;
     let filters = [
         ("all", filter()),
-        ("site", filter().with(Test::Site(vec!["site3".into()]))),
+        ("site", filter().with(Test::Subject(vec!["site3".into()]))),
         ("client", filter().with(Test::Client(vec!["0.0.4.1/32".parse()?]))),
         ("network /24", filter().with(Test::Client(vec!["0.0.4.0/24".parse()?]))),
-        ("common rule", filter().with(Test::Rule(vec![941_100]))),
-        ("rare rule", filter().with(Test::Rule(vec![949_111]))),
+        ("common rule", filter().with(Test::fact("rule", [941_100]))),
+        ("rare rule", filter().with(Test::fact("rule", [949_111]))),
         (
             "rare action, not site3",
-            filter().with(Test::Action(vec![Outcome::Failed])).without(Test::Site(vec!["site3".into()])),
+            filter().with(Test::Outcome(vec![Outcome::Failed])).without(Test::Subject(vec!["site3".into()])),
         ),
-        ("older half", filter().with(Test::Before(middle))),
+        ("older half", filter().with(Test::Until(middle))),
         (
             "rule and site and older half",
             filter()
-                .with(Test::Rule(vec![941_100]))
-                .with(Test::Site(vec!["site3".into()]))
-                .with(Test::Before(middle)),
+                .with(Test::fact("rule", [941_100]))
+                .with(Test::Subject(vec!["site3".into()]))
+                .with(Test::Until(middle)),
         ),
         ("common text", filter().with(Test::Text("<SCRIPT>".into()))),
         ("text that is nowhere", filter().with(Test::Text("no such text".into()))),
@@ -223,13 +223,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("not a common text", filter().without(Test::Text("script".into()))),
         (
             "site and a rare text",
-            filter().with(Test::Site(vec!["site3".into()])).with(Test::Text("/item/33?".into())),
+            filter().with(Test::Subject(vec!["site3".into()])).with(Test::Text("/item/33?".into())),
         ),
-        ("status that is nowhere", filter().with(Test::Status(vec![500..=500]))),
-        ("method that is nowhere", filter().with(Test::Method(vec!["PUT".into()]))),
+        ("status that is nowhere", filter().with(Test::fact("status", [500..=500]))),
+        ("method that is nowhere", filter().with(Test::fact("method", ["PUT"]))),
         (
             "site and action that never meet",
-            filter().with(Test::Site(vec!["site3".into()])).with(Test::Action(vec![Outcome::Failed])),
+            filter().with(Test::Subject(vec!["site3".into()])).with(Test::Outcome(vec![Outcome::Failed])),
         ),
     ];
     for (name, filter) in filters {

@@ -17,10 +17,10 @@
 
 use std::time::Duration;
 
-use event::{Event, Evidence, Gate, MatchedRule, Outcome, Severity, Timestamp};
+use event::{Event, Evidence, Fact, Gate, MatchedRule, Outcome, Severity, Timestamp};
 
 use crate::event_store::{EventStore, Query, Retention};
-use crate::filter::{Filter, Test};
+use crate::filter::{Filter, Pattern, Test};
 use crate::journal::{Position, Record};
 
 mod looking;
@@ -99,7 +99,7 @@ fn keeps_an_event_of_an_unknown_kind(store: &dyn EventStore) {
     let record = record_of(5, event.clone());
     store.ingest(std::slice::from_ref(&record), record.end).unwrap();
     assert_eq!(store.get(event.id).unwrap().map(|kept| kept.to_json()), Some(event.to_json()));
-    let gate = Filter::default().with(Test::Gate(vec![event.gate.clone()]));
+    let gate = Filter::default().with(Test::Gate(vec![event.gate.as_str().into()]));
     assert_eq!(store.query(&Query::newest(gate.clone(), 10)).unwrap().events, std::slice::from_ref(&event));
     assert_eq!(store.count(&gate).unwrap(), 1);
     let text = Filter::default().with(Test::Text("12345678901234567890123".into()));
@@ -151,57 +151,67 @@ fn pages_through_all_events_newest_first(store: &dyn EventStore) {
 /// Tests of every kind, with several members, none and all.
 fn tests() -> Vec<Test> {
     let time = |number: i64| Timestamp::from_micros(EPOCH + number * 1_000_000);
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let words = |words: &[&str]| words.iter().map(|word| Pattern::from(*word)).collect::<Vec<_>>();
     let nets = |nets: &[&str]| nets.iter().map(|net| net.parse().unwrap()).collect::<Vec<_>>();
     vec![
         Test::Since(time(20)),
-        Test::Before(time(20)),
+        Test::Until(time(20)),
         Test::Since(Timestamp::from_micros(EPOCH + 20_000_001)),
         Test::Node(words(&["n"])),
         Test::Node(words(&["m"])),
-        Test::Site(words(&["shop"])),
-        Test::Site(words(&["shop", "blog"])),
-        Test::Site(words(&[])),
-        Test::Gate(vec![Gate::REQUEST]),
-        Test::Gate(vec![Gate::MLOGC, Gate::new("vpn").unwrap()]),
+        Test::Subject(words(&["shop"])),
+        Test::Subject(words(&["shop", "blog"])),
+        Test::Subject(words(&[])),
+        Test::Gate(vec!["request".into()]),
+        Test::Gate(words(&["mlogc", "vpn"])),
         Test::Client(nets(&["203.0.113.1/32"])),
         Test::Client(nets(&["203.0.113.2/31", "2001:db8::/32"])),
         Test::Client(nets(&["0.0.0.0/0"])),
         Test::Client(nets(&["10.0.0.0/8"])),
         Test::Client(nets(&[])),
-        Test::Rule(vec![941_100]),
-        Test::Rule(vec![941_101, 941_102]),
-        Test::Rule(vec![1]),
-        Test::Rule(vec![]),
-        Test::Action(vec![Outcome::Blocked]),
-        Test::Action(vec![Outcome::Passed, Outcome::Failed]),
+        Test::fact("rule", [941_100]),
+        Test::fact("rule", [941_101, 941_102]),
+        Test::fact("rule", [1]),
+        Test::Fact("rule".into(), vec![]),
+        Test::Outcome(vec![Outcome::Blocked]),
+        Test::Outcome(vec![Outcome::Passed, Outcome::Failed]),
         Test::Severity(Severity::Critical),
         Test::Severity(Severity::Warning),
-        Test::Status(vec![403..=403]),
-        Test::Status(vec![200..=200, 502..=502]),
-        Test::Method(words(&["GET"])),
-        Test::Method(words(&["get", "POST"])),
-        Test::Status(vec![400..=499]),
-        Test::Status(vec![100..=199, 200..=299, 502..=502]),
-        Test::Status(vec![]),
-        Test::Path(words(&["/page/1"])),
-        Test::Path(words(&["/page/1*"])),
-        Test::Path(words(&["/page/2", "/page/3*", "/odd\\xff"])),
-        Test::Path(words(&["/odd\\xff"])),
-        Test::Path(words(&["*"])),
-        Test::Path(words(&["/PAGE/1"])),
-        Test::Path(words(&[])),
-        Test::Tag(words(&["attack-sqli"])),
-        Test::Tag(words(&["attack-sqli", "a\\b"])),
-        Test::Tag(words(&["attack"])),
-        Test::Host(words(&["A.test"])),
-        Test::Host(words(&["a.test", "b.test"])),
-        Test::Host(words(&["test"])),
-        Test::Kind(words(&["attack-sqli"])),
-        Test::Kind(words(&["other", "scanner"])),
-        Test::Kind(words(&["scanner"])),
-        Test::Score(5),
-        Test::Score(6),
+        Test::fact("status", [403..=403]),
+        Test::fact("status", [200..=200, 502..=502]),
+        Test::fact("method", ["GET"]),
+        Test::fact("method", ["get", "POST"]),
+        Test::fact("status", [400..=499]),
+        Test::fact("status", [100..=199, 200..=299, 502..=502]),
+        Test::Fact("status".into(), vec![]),
+        Test::fact("path", ["/page/1"]),
+        Test::fact("path", ["/page/1*"]),
+        Test::fact("path", ["/page/2", "/page/3*", "/odd\\xff"]),
+        Test::fact("path", ["/odd\\xff"]),
+        Test::fact("path", ["*"]),
+        Test::fact("path", ["/PAGE/1"]),
+        Test::Fact("path".into(), vec![]),
+        Test::fact("tag", ["attack-sqli"]),
+        Test::fact("tag", ["attack-sqli", "a\\b"]),
+        Test::fact("tag", ["attack"]),
+        Test::fact("host", ["A.test"]),
+        Test::fact("host", ["a.test", "b.test"]),
+        Test::fact("host", ["test"]),
+        Test::fact("category", ["attack-sqli"]),
+        Test::fact("category", ["other", "scanner"]),
+        Test::fact("category", ["scanner"]),
+        Test::fact("score", [5..=i64::MAX]),
+        Test::fact("score", [6..=i64::MAX]),
+        Test::Subject(words(&["sh*", "x"])),
+        Test::Node(words(&["*"])),
+        Test::Kind(words(&["request.blocked"])),
+        Test::Kind(words(&["request.*"])),
+        Test::Kind(words(&["tea.*", "request.p*"])),
+        Test::fact("user", ["alice"]),
+        Test::fact("user", ["a*", "bob"]),
+        Test::fact("cups", [3]),
+        Test::fact("cups", [2..=5, 9..=i64::MAX]),
+        Test::fact("nothing", ["*"]),
         Test::Text("PAGE/1".into()),
         Test::Text("\"><b>".into()),
     ]
@@ -217,6 +227,8 @@ fn filters_as_the_filter_itself_does(store: &dyn EventStore) {
             2 => event.actor = None,
             3 => event.actor.as_mut().unwrap().address = "2001:db8::7".parse().ok(),
             4 => event.gate = Gate::MLOGC,
+            5 => event.facts = vec![Fact::number("cups", number as i64 / 10)],
+            6 => event.actor.as_mut().unwrap().user = Some(["alice", "bob"][number / 8 % 2].into()),
             _ => {}
         }
         #[allow(irrefutable_let_patterns, unreachable_patterns, reason = "more kinds of evidence will come")]
@@ -338,7 +350,7 @@ fn retains_by_age(store: &dyn EventStore) {
     assert_eq!((removed.by_age, removed.by_size, removed.total), (1100, 0, 1100));
     let left = store.query(&Query::newest(Filter::default(), 1000)).unwrap();
     assert_eq!(numbers(&left.events), (1100..1200).rev().collect::<Vec<_>>());
-    assert_eq!(store.count(&Filter::default().with(Test::Rule(vec![941_100]))).unwrap(), 33);
+    assert_eq!(store.count(&Filter::default().with(Test::fact("rule", [941_100]))).unwrap(), 33);
     assert_eq!(store.retain(&retention, now).unwrap().total, 1100);
     let stats = store.stats().unwrap();
     assert_eq!((stats.events, stats.removed), (100, 1100));

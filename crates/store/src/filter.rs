@@ -1,14 +1,16 @@
-//! Which events are wanted: conditions that can be combined and inverted.
+//! Filters of events: conditions that can be combined and inverted.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 
-use event::{ByteString, Event, Gate, Outcome, Severity, Timestamp};
+use event::{Event, Fact, Outcome, Severity, Timestamp};
 use ipnet::IpNet;
 
+mod pattern;
 mod text;
 
-pub use text::{ConditionError, PROPERTIES, inverted};
+pub use pattern::{Pattern, ValuePattern};
+pub use text::{ConditionError, inverted};
 
 /// Conditions that must all hold. An empty filter takes every event.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,121 +22,96 @@ pub struct Filter {
 /// One condition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    /// What is tested.
+    /// The test.
     pub test: Test,
-    /// Whether it must fail instead. An event that lacks what is tested fails the test.
+    /// Whether the test must fail. An event that lacks the tested value fails the test.
     pub inverted: bool,
 }
 
-/// A test of one property. A list is passed by any of its members; an empty list by none.
+/// A test of one property. An event passes a list if it passes any of its members; no event passes an empty list.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
     /// At this time or later.
     Since(Timestamp),
     /// Before this time.
-    Before(Timestamp),
+    Until(Timestamp),
     /// From one of these nodes.
-    Node(Vec<String>),
-    /// For one of these sites.
-    Site(Vec<String>),
+    Node(Vec<Pattern>),
     /// From one of these gates.
-    Gate(Vec<Gate>),
-    /// By a client in one of these networks; a single address is a network of full length.
+    Gate(Vec<Pattern>),
+    /// Of one of these kinds.
+    Kind(Vec<Pattern>),
+    /// With one of these subjects.
+    Subject(Vec<Pattern>),
+    /// With an actor's address in one of these networks; a single address is a network of full length.
     Client(Vec<IpNet>),
-    /// One of these rules matched.
-    Rule(Vec<u64>),
-    /// The gate did one of these.
-    Action(Vec<Outcome>),
+    /// With one of these outcomes.
+    Outcome(Vec<Outcome>),
     /// At least this severe.
     Severity(Severity),
-    /// Answered with a status code in one of these ranges.
-    Status(Vec<RangeInclusive<u16>>),
-    /// Asked with one of these methods, case included.
-    Method(Vec<String>),
-    /// Asked for one of these paths, as they were sent and without their queries; `*` at the end stands for anything.
-    Path(Vec<String>),
-    /// Asked of one of these hosts, without port and without regard to the case of ASCII letters.
-    Host(Vec<String>),
-    /// A rule matched that has one of these tags.
-    Tag(Vec<String>),
-    /// Of one of these kinds (`login.denied`), or in an incident of one of these kinds: see [`crate::incident`].
-    Kind(Vec<String>),
-    /// The anomaly score of the request is at least this.
-    Score(i64),
-    /// Contains this text, without regard to the case of ASCII letters. What is searched is the event's JSON; write the text as
-    /// it was sent, it is escaped as JSON escapes.
+    /// With a fact of this name ([`Event::all_facts`]) and one of these values.
+    Fact(String, Vec<ValuePattern>),
+    /// With this text anywhere in its JSON; the case of ASCII letters does not matter. Write the text as it was sent: the test
+    /// escapes it as JSON does.
     Text(String),
 }
 
 impl Filter {
-    /// This filter with a further condition that must hold.
+    /// Adds a condition that must hold.
     #[must_use]
     pub fn with(mut self, test: Test) -> Self {
         self.conditions.push(Condition { test, inverted: false });
         self
     }
 
-    /// This filter with a further condition that must not hold.
+    /// Adds a condition that must not hold.
     #[must_use]
     pub fn without(mut self, test: Test) -> Self {
         self.conditions.push(Condition { test, inverted: true });
         self
     }
 
-    /// Whether the event is wanted. Backends that cannot ask their engine use this; all must agree with it.
+    /// Returns whether the event passes. Stores that cannot ask their engine use this; all must agree with it.
     pub fn matches(&self, event: &Event) -> bool {
-        self.conditions.iter().all(|condition| condition.holds(event))
+        Condition::all_hold(&self.conditions, event)
     }
 }
 
 impl Condition {
-    pub(crate) fn holds(&self, event: &Event) -> bool {
-        self.test.passes(event) != self.inverted
+    /// Returns whether the event meets all of these conditions.
+    pub(crate) fn all_hold<'a>(conditions: impl IntoIterator<Item = &'a Self>, event: &Event) -> bool {
+        let facts = OnceCell::new();
+        conditions.into_iter().all(|condition| condition.test.passes(event, &facts) != condition.inverted)
     }
 }
 
 impl Test {
-    fn passes(&self, event: &Event) -> bool {
+    /// Makes a test of a fact.
+    pub fn fact<V: Into<ValuePattern>>(name: &str, values: impl IntoIterator<Item = V>) -> Self {
+        Self::Fact(name.to_owned(), values.into_iter().map(Into::into).collect())
+    }
+
+    fn passes(&self, event: &Event, facts: &OnceCell<Vec<Fact>>) -> bool {
+        let any = |patterns: &[Pattern], text: &str| patterns.iter().any(|pattern| pattern.matches(text));
         match self {
             Self::Since(time) => event.time >= *time,
-            Self::Before(time) => event.time < *time,
-            Self::Node(nodes) => nodes.contains(&event.node),
-            Self::Site(sites) => event.subject.as_ref().is_some_and(|site| sites.contains(site)),
-            Self::Gate(gates) => gates.contains(&event.gate),
+            Self::Until(time) => event.time < *time,
+            Self::Node(nodes) => any(nodes, &event.node),
+            Self::Gate(gates) => any(gates, event.gate.as_str()),
+            Self::Kind(kinds) => any(kinds, event.kind.as_str()),
+            Self::Subject(subjects) => event.subject.as_ref().is_some_and(|subject| any(subjects, subject)),
             Self::Client(networks) => event.address().is_some_and(|address| {
                 networks.iter().any(|network| {
                     let (first, last) = (address_key(network.network()), address_key(network.broadcast()));
                     (first..=last).contains(&address_key(address))
                 })
             }),
-            Self::Rule(ids) => {
-                event.request().is_some_and(|request| request.rules.iter().any(|rule| ids.contains(&rule.id)))
-            }
-            Self::Action(actions) => actions.contains(&event.outcome),
+            Self::Outcome(outcomes) => outcomes.contains(&event.outcome),
             Self::Severity(severity) => event.severity <= *severity,
-            Self::Status(ranges) => {
-                status(event).is_some_and(|status| ranges.iter().any(|range| range.contains(&status)))
-            }
-            Self::Method(methods) => method(event).is_some_and(|found| methods.contains(&found)),
-            Self::Path(paths) => event.request().is_some_and(|request| {
-                let path = ByteString::from(request.path()).to_string();
-                paths.iter().any(|wanted| match wanted.strip_suffix('*') {
-                    Some(start) => path.starts_with(start),
-                    None => path == *wanted,
-                })
-            }),
-            Self::Host(hosts) => event.request().and_then(|request| request.host()).is_some_and(|host| {
-                let host = ByteString::from(host).to_string();
-                hosts.iter().any(|wanted| wanted.eq_ignore_ascii_case(&host))
-            }),
-            Self::Kind(kinds) => {
-                let is_of = |kind: &str| kinds.iter().any(|wanted| wanted == kind);
-                is_of(event.kind.as_str()) || crate::incident::kind(event).is_some_and(|kind| is_of(&kind))
-            }
-            Self::Score(least) => event.request().is_some_and(|request| request.scores.inbound >= *least),
-            Self::Tag(tags) => event.request().is_some_and(|request| {
-                request.rules.iter().any(|rule| rule.tags.iter().any(|tag| tags.contains(tag)))
-            }),
+            Self::Fact(name, values) => facts
+                .get_or_init(|| event.all_facts())
+                .iter()
+                .any(|fact| fact.name == *name && values.iter().any(|value| value.matches(&fact.value))),
             Self::Text(text) if text.len() > crate::limits::MAX_TEXT_BYTES => false,
             Self::Text(text) => {
                 let json = event.to_json().to_ascii_lowercase();
@@ -144,7 +121,7 @@ impl Test {
     }
 }
 
-/// An address as 16 bytes that sort, IPv4 as IPv4-mapped IPv6 (RFC 4291 §2.5.5.2).
+/// Returns an address as 16 bytes that sort, IPv4 as IPv4-mapped IPv6 (RFC 4291 §2.5.5.2).
 pub(crate) fn address_key(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
@@ -152,15 +129,7 @@ pub(crate) fn address_key(address: IpAddr) -> [u8; 16] {
     }
 }
 
-pub(crate) fn status(event: &Event) -> Option<u16> {
-    event.request()?.response.as_ref().map(|response| response.status)
-}
-
-pub(crate) fn method(event: &Event) -> Option<String> {
-    event.request().map(|request| ByteString::from(request.method()).to_string())
-}
-
-/// The text as it stands within a JSON string.
+/// Returns the text as it stands within a JSON string.
 pub(crate) fn text_needle(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     quoted[1..quoted.len() - 1].to_owned()

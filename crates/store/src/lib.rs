@@ -10,7 +10,7 @@
 //!
 //! - [`journal`]: append-only segments, their writer and their reader
 //! - [`event_store`]: the traits of a store and their vocabulary
-//! - [`filter`]: which events are wanted
+//! - [`filter`]: [`Filter`], conditions on events
 //! - [`overview`]: counts by hour and day, and what is most frequent
 //! - [`incident`]: events that belong together
 //! - [`sqlite`]: the default store
@@ -71,7 +71,7 @@ pub use event_store::{
     Counted, EventQuery, EventStore, Ingested, Page, Query, Removed, Retention, Stats, StoreError, Traffic,
 };
 pub use files::{regular_file, replace_file};
-pub use filter::{Condition, ConditionError, Filter, Test};
+pub use filter::{Condition, ConditionError, Filter, Pattern, Test, ValuePattern};
 pub use incident::{Incident, IncidentPage, IncidentQuery};
 pub use ingest::{Ingest, IngestHealth, IngestNotice, Ingester};
 pub use intake::{Accepted, Intake, IntakeError, Twin};

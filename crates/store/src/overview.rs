@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use event::{ByteString, Event, Outcome, Timestamp};
 
-use crate::filter::{Filter, status};
+use crate::filter::Filter;
 use crate::limits::{MAX_BUCKETS, MAX_RULE_MESSAGE, MAX_TALLIED_PATH, MAX_TOP};
 
 /// Microseconds of an hour.
@@ -80,7 +80,7 @@ impl OverviewQuery {
         use crate::filter::Test;
         let (first, end) = self.span();
         let time = Timestamp::from_micros;
-        self.filter.clone().with(Test::Since(time(first))).with(Test::Before(time(end)))
+        self.filter.clone().with(Test::Since(time(first))).with(Test::Until(time(end)))
     }
 
     pub(crate) fn top(&self) -> usize {
@@ -156,7 +156,8 @@ pub(crate) fn hour_of(time: Timestamp) -> i64 {
 /// Whether the rules found an attack and the client got an answer of success all the same.
 pub(crate) fn is_answered_attack(event: &Event) -> bool {
     let attack = matches!(event.outcome, Outcome::Blocked | Outcome::Detected);
-    attack && status(event).is_some_and(|status| status < 400)
+    let response = event.request().and_then(|request| request.response.as_ref());
+    attack && response.is_some_and(|response| response.status < 400)
 }
 
 /// The rules that matched, each once.

@@ -299,7 +299,8 @@ mod tests {
             }
             assert_eq!(seen, all, "{limit}");
         }
-        let shop = Filter::default().with(Test::Site(vec!["blog".into()])).without(Test::Rule(vec![941_100]));
+        let shop =
+            Filter::default().with(Test::Subject(vec!["blog".into()])).without(Test::fact("rule", [941_100]));
         let expected: Vec<u64> = (0..40).rev().filter(|number| number % 2 == 1 && number % 3 != 0).collect();
         assert_eq!(numbers(&reader.query(&Query::newest(shop.clone(), 100)).unwrap().events), expected);
         assert_eq!(reader.count(&shop).unwrap(), expected.len() as u64);

@@ -55,7 +55,7 @@ export default async (bench) => {
   await visitor.open(`/events/${events.at(-1).id}`);
   bench.ok((await visitor.text("main")).includes("<img src=x onerror=alert(1)>") || (await visitor.text("main")).includes("%3Cimg"), "it is shown as text");
   // a crafted address
-  for (const address of [`/events?text=${encodeURIComponent(name)}`, `/?site=${encodeURIComponent(name)}`, `/events/${encodeURIComponent(name)}`]) {
+  for (const address of [`/events?text=${encodeURIComponent(name)}`, `/?subject=${encodeURIComponent(name)}`, `/events/${encodeURIComponent(name)}`]) {
     visitor.expect("/api/");
     await visitor.open(address);
     bench.equal(await page.$$eval("main img", (all) => all.length), 0, address);

@@ -7,7 +7,7 @@ export default async (bench) => {
   bench.equal(await bench.request("/quiet"), 200);
   const visitor = await bench.owner();
   const { page } = visitor;
-  await visitor.events(4, "action=blocked");
+  await visitor.events(4, "outcome=blocked");
 
   const blocked = page.locator(".stat.blocked .stat-value").first();
   await page.reload();
@@ -23,7 +23,7 @@ export default async (bench) => {
   await blocked.locator("a").click();
   await page.waitForFunction(() => location.pathname === "/events");
   const query = new URL(page.url()).searchParams;
-  bench.equal(query.get("action"), "blocked");
+  bench.equal(query.get("outcome"), "blocked");
   bench.ok(Date.parse(query.get("since")) < Date.parse(query.get("until")));
   await page.goBack();
   await visitor.settled();
@@ -76,7 +76,7 @@ export default async (bench) => {
   bench.ok((await (await fetch(`${bench.console}/healthz`)).text()).includes("damaged") === false);
 
   // a filter in the address filters everything
-  await visitor.open("/?action=detected");
+  await visitor.open("/?outcome=detected");
   bench.equal(await blocked.innerText(), "0");
 };
 

@@ -76,13 +76,13 @@ export default async (bench) => {
     ["overview", "/", "wide", "light", "en-GB"],
     ["overview-dark", "/?range=7d", "wide", "dark", "en-GB"],
     ["overview-ja", "/", "wide", "light", "ja-JP"],
-    ["events", "/events?action=blocked", "wide", "light", "en-GB"],
+    ["events", "/events?outcome=blocked", "wide", "light", "en-GB"],
     ["event-dark", `/events/${event.id}`, "wide", "dark", "en-GB"],
     ["event-ja", `/events/${event.id}`, "wide", "dark", "ja-JP"],
     ["incidents", "/incidents", "wide", "light", "en-GB"],
     ["phone-overview", "/", "phone", "light", "en-GB"],
     ["phone-event", `/events/${event.id}`, "phone", "dark", "en-GB"],
-    ["phone-events-ja", "/events?action=blocked", "phone", "light", "ja-JP"],
+    ["phone-events-ja", "/events?outcome=blocked", "phone", "light", "ja-JP"],
   ];
   for (const [name, path, size, scheme, locale] of pictures) {
     const visitor = await bench.owner({ ...scale[size], scheme, locale });

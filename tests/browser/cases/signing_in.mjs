@@ -4,7 +4,7 @@ import { OWNER } from "../visitor.mjs";
 export default async (bench) => {
   const visitor = await bench.visitor();
   const { page } = visitor;
-  await visitor.open("/events?action=blocked");
+  await visitor.open("/events?outcome=blocked");
   bench.equal(new URL(page.url()).pathname, "/signin", "who is not signed in comes to the sign-in");
   bench.ok((await visitor.text()).includes("monban console link"), "it tells how the first owner is made");
 

@@ -1,34 +1,12 @@
 /**
  * The query of events: as typed text, as conditions to click, and as parameters of addresses and of the API.
  *
- *     site=shop action=!passed since=2h text="union select"
+ *     subject=shop outcome=!passed since=2h text="union select"
  *
  * `name=value`, separated by spaces; values with spaces in quotes; `!` before a value inverts it, as does `name!=value`;
  * `\!` stands for a literal `!`. A word alone is a text. Times are RFC 3339, dates, or periods back from now.
  */
-import { OUTCOMES, SEVERITIES } from "../api/event";
-
-/** What the API can test; crates/store/src/filter/text.rs has the same. */
-export const PROPERTIES = [
-  "since",
-  "until",
-  "site",
-  "client",
-  "rule",
-  "tag",
-  "kind",
-  "action",
-  "severity",
-  "score",
-  "status",
-  "method",
-  "host",
-  "path",
-  "text",
-  "node",
-  "gate",
-] as const;
-export type Property = (typeof PROPERTIES)[number];
+import { propertyOf, type Property } from "./properties";
 
 export interface Condition {
   property: string;
@@ -44,9 +22,10 @@ export type QueryProblem =
   | "notTime"
   | "notAddress"
   | "notNumber"
-  | "notStatus"
-  | "notAction"
+  | "notNumbers"
+  | "notOutcome"
   | "notSeverity"
+  | "notFact"
   | "tooLong";
 
 export interface QueryError {
@@ -83,14 +62,15 @@ export function parse(text: string): Parsed {
       continue;
     }
     const name = word.name ?? "text";
-    if (!isProperty(name)) {
+    const property = propertyOf(name);
+    if (!property) {
       error("unknownProperty");
       continue;
     }
     const { value, inverted } = word.quoted
       ? { value: word.value, inverted: word.negated }
       : invertedValue(word.value, word.negated);
-    const problem = value === "" ? "noValue" : wrong(name, value);
+    const problem = value === "" ? "noValue" : wrong(property, value);
     if (problem) {
       error(problem, word.valueFrom);
       continue;
@@ -98,10 +78,6 @@ export function parse(text: string): Parsed {
     parsed.conditions.push({ property: name, value, inverted, from: word.from, to: word.to });
   }
   return parsed;
-}
-
-function isProperty(name: string): name is Property {
-  return (PROPERTIES as readonly string[]).includes(name);
 }
 
 interface Word {
@@ -119,7 +95,7 @@ interface Word {
 /** Splits at spaces outside quotes. */
 function words(text: string): Word[] {
   const found: Word[] = [];
-  const pattern = /\s*(?:([A-Za-z_]+)(!?)=)?(!?)(?:"((?:[^"\\]|\\.)*)("?)|(\S*))/suy;
+  const pattern = /\s*(?:([A-Za-z][A-Za-z0-9_-]*)(!?)=)?(!?)(?:"((?:[^"\\]|\\.)*)("?)|(\S*))/suy;
   while (pattern.lastIndex < text.length) {
     const begin = pattern.lastIndex;
     const match = pattern.exec(text);
@@ -152,35 +128,36 @@ function invertedValue(value: string, negated: boolean): { value: string; invert
 }
 
 /** Returns why a value does not fit a property; undefined if it fits. */
-export function wrong(property: Property, value: string): QueryProblem | undefined {
-  const one = (words: readonly string[], problem: QueryProblem): QueryProblem | undefined =>
+export function wrong({ type, words }: Property, value: string): QueryProblem | undefined {
+  const one = (problem: QueryProblem): QueryProblem | undefined =>
     words.includes(value.toLowerCase()) ? undefined : problem;
-  switch (property) {
-    case "since":
-    case "until":
+  switch (type) {
+    case "time":
       return timeOf(value, 0) === undefined ? "notTime" : undefined;
-    case "client":
+    case "network":
       return isNetwork(value) ? undefined : "notAddress";
-    case "score":
-    case "rule":
-      return /^[0-9]{1,18}$/.test(value) ? undefined : "notNumber";
-    case "status":
-      return isStatus(value) ? undefined : "notStatus";
-    case "action":
-      return one(OUTCOMES, "notAction");
+    case "minimum":
+      return /^-?[0-9]{1,18}$/.test(value) ? undefined : "notNumber";
+    case "number":
+      return isNumbers(value) ? undefined : "notNumbers";
+    case "outcome":
+      return one("notOutcome");
     case "severity":
-      return one(SEVERITIES, "notSeverity");
-    case "text":
+      return one("notSeverity");
+    case "fact":
+      return /^[^=]+=/.test(value) ? undefined : "notFact";
+    case "search":
       return new TextEncoder().encode(value).length > TEXT_BYTES ? "tooLong" : undefined;
     default:
       return undefined;
   }
 }
 
-/** `404`, `4xx` or `200-399`. */
-function isStatus(value: string): boolean {
-  const [, first = "", last = first] = /^([1-9](?:[0-9]{2}|xx))(?:(?<!x)-([1-9][0-9]{2}))?$/.exec(value) ?? [];
-  return first !== "" && first <= last;
+/** `404`, `4xx`, `200-399` or `500-`. */
+function isNumbers(value: string): boolean {
+  const [, first = "", last = ""] = /^(-?[0-9]{1,18})-(-?[0-9]{0,18})$/.exec(value) ?? [];
+  if (first !== "") return last !== "-" && (last === "" || Number(first) <= Number(last));
+  return /^(?:-?[0-9]{1,18}|(?=.{1,18}$)[0-9]+x+)$/.test(value);
 }
 
 function isNetwork(value: string): boolean {
@@ -239,16 +216,20 @@ export function conditionText({ property, value, inverted }: Condition): string 
   return `${property}=${inverted ? "!" : ""}${text}`;
 }
 
-/** Returns the parameters of an address: `/events?site=shop&action=!passed`. */
+/** Returns the parameters of an address: `/events?subject=shop&outcome=!passed`. */
 export function toParams(conditions: readonly Condition[]): URLSearchParams {
   return new URLSearchParams(conditions.map((condition) => [condition.property, valueText(condition)]));
+}
+
+function isTime(name: string): boolean {
+  return propertyOf(name)?.type === "time";
 }
 
 /** Returns the parameters of the API: periods and dates become times. */
 export function toApi(conditions: readonly Condition[], now: number): URLSearchParams {
   return toParams(
     conditions.map((condition) =>
-      condition.property === "since" || condition.property === "until"
+      isTime(condition.property)
         ? { ...condition, value: timeOf(condition.value, now) ?? condition.value }
         : condition,
     ),
@@ -261,7 +242,8 @@ export function fromParams(params: URLSearchParams): { conditions: Condition[]; 
   const unknown: string[] = [];
   for (const [name, text] of params) {
     const { value, inverted } = invertedValue(text, false);
-    if (isProperty(name) && value !== "" && !wrong(name, value)) {
+    const property = propertyOf(name);
+    if (property && value !== "" && !wrong(property, value)) {
       conditions.push({ property: name, value, inverted });
     } else {
       unknown.push(`${name}=${text}`);
@@ -279,7 +261,7 @@ export function same(a: Condition, b: Condition): boolean {
  * replaces the earlier time.
  */
 export function withCondition(conditions: readonly Condition[], added: Condition): Condition[] {
-  const single = (added.property === "since" || added.property === "until") && !added.inverted;
+  const single = isTime(added.property) && !added.inverted;
   let placed = false;
   const changed = conditions.flatMap((condition) => {
     const replaced = same(condition, added) || (single && condition.property === added.property && !condition.inverted);

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
+const PROPERTIES = JSON.parse(readFileSync(join(import.meta.dirname, "../unit/properties.json"), "utf8"));
 const dist = join(import.meta.dirname, "../../dist");
 const TYPES = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 export const POLICY =
@@ -32,6 +33,7 @@ export async function startApi(routes) {
       response.on("close", () => tails.delete(response));
       return;
     }
+    if (key === "GET /api/properties") return json(response, 200, PROPERTIES);
     let answer = routes[key] ?? Object.entries(routes).find(([name]) => name.endsWith("*") && key.startsWith(name.slice(0, -1)))?.[1];
     if (typeof answer === "function") answer = await answer(url, body ? JSON.parse(body) : undefined);
     if (answer === undefined) return json(response, 404, { error: `there is no ${key}` });

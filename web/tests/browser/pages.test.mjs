@@ -109,7 +109,7 @@ test("events: the query is typed, completed, faulty, clicked, inverted, shared, 
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Enter");
     const input = page.getByRole("combobox", { name: "Query" });
-    assert.equal(await input.inputValue(), "action=!passed ");
+    assert.equal(await input.inputValue(), "outcome=!passed ");
     await page.keyboard.type("status=99");
     await page.keyboard.press("Enter");
     await page.getByText("Not a status (403)").waitFor();
@@ -117,18 +117,18 @@ test("events: the query is typed, completed, faulty, clicked, inverted, shared, 
     assert.equal(selected, "99");
     await page.keyboard.type("403");
     await page.keyboard.press("Enter");
-    await page.waitForURL("**/events?action=%21passed&status=403");
+    await page.waitForURL("**/events?outcome=%21passed&status=403");
     // clicked together
     await page.locator(".event-client .filtering").first().click();
-    await page.waitForURL("**/events?action=%21passed&status=403&client=203.0.113.7");
+    await page.waitForURL("**/events?outcome=%21passed&status=403&client=203.0.113.7");
     await page.locator(".event-site .filtering").first().click({ modifiers: ["Alt"] });
-    await page.waitForURL("**&site=%21shop");
-    assert.equal(await input.inputValue(), "action=!passed status=403 client=203.0.113.7 site=!shop");
+    await page.waitForURL("**&subject=%21shop");
+    assert.equal(await input.inputValue(), "outcome=!passed status=403 client=203.0.113.7 subject=!shop");
     // inverted and removed
     await page.locator(".chip").first().getByRole("button").first().click();
-    await page.waitForURL("**/events?action=passed&status=403*");
+    await page.waitForURL("**/events?outcome=passed&status=403*");
     await page.getByRole("button", { name: "Remove the filter on status" }).click();
-    await page.waitForURL("**/events?action=passed&client=203.0.113.7&site=%21shop");
+    await page.waitForURL("**/events?outcome=passed&client=203.0.113.7&subject=%21shop");
     await page.getByRole("button", { name: "Copy link" }).click();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), page.url());
     // saved
@@ -138,14 +138,14 @@ test("events: the query is typed, completed, faulty, clicked, inverted, shared, 
     await page.getByRole("button", { name: "Save", exact: true }).click();
     await page.locator(".saved-choice").waitFor();
     assert.deepEqual(saved, [
-      { id: "f1", owner: "ada", name: "mine", query: "action=passed&client=203.0.113.7&site=%21shop", shared: true },
+      { id: "f1", owner: "ada", name: "mine", query: "outcome=passed&client=203.0.113.7&subject=%21shop", shared: true },
     ]);
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Clear filters" }).click();
     await page.waitForURL("**/events");
     await page.getByRole("button", { name: "Saved queries" }).click();
     await page.locator(".saved-choice").click();
-    await page.waitForURL("**/events?action=passed&client=203.0.113.7&site=%21shop");
+    await page.waitForURL("**/events?outcome=passed&client=203.0.113.7&subject=%21shop");
     await page.getByRole("button", { name: "Saved queries" }).click();
     await page.getByRole("button", { name: "Remove saved query" }).click();
     await page.getByText("No saved queries yet.").waitFor();
@@ -158,7 +158,7 @@ test("events: the query is typed, completed, faulty, clicked, inverted, shared, 
 test("events: unknown filters of a link are named", async () => {
   const routes = { "GET /api/events": { events: [], next: null, searched_to: null } };
   await withPage(routes, {}, async (page, api) => {
-    await page.goto(`${api.address}/events?site=shop&colour=${encodeURIComponent(MARKUP + HIDDEN)}`);
+    await page.goto(`${api.address}/events?subject=shop&colour=${encodeURIComponent(MARKUP + HIDDEN)}`);
     await page.getByText("Ignored unknown filters").waitFor();
     assert.ok((await page.locator(".query-errors").innerText()).includes(`colour=${MARKUP}${SHOWN}`));
     await page.getByText("No matching events.").waitFor();
@@ -458,9 +458,9 @@ test("a viewer is offered no change", async () => {
 
 test("live: new events, pause, the newest 500, missed ones, reconnection, refusal", async () => {
   await withPage({}, {}, async (page, api) => {
-    await page.goto(`${api.address}/live?site=shop`);
+    await page.goto(`${api.address}/live?subject=shop`);
     await page.getByText("connected", { exact: true }).waitFor();
-    assert.equal(api.asked.find(({ key }) => key === "GET /api/live").query, "site=shop");
+    assert.equal(api.asked.find(({ key }) => key === "GET /api/live").query, "subject=shop");
     const [older, newer] = [event(), event()];
     api.push("event", older);
     api.push("event", newer);
@@ -506,7 +506,7 @@ test("live: new events, pause, the newest 500, missed ones, reconnection, refusa
     // an ended session leads to the sign-in
     failures[0] = { status: 401, body: { error: "the session has ended", code: "session.ended" } };
     await page.getByRole("button", { name: "Try again" }).click();
-    await page.waitForURL("**/signin?next=%2Flive%3Fsite%3Dshop");
+    await page.waitForURL("**/signin?next=%2Flive%3Fsubject%3Dshop");
     await page.getByText("Your session has ended").waitFor();
   });
 });
@@ -657,7 +657,7 @@ const INCIDENT = {
   highest_score: 45,
   rules: [{ id: 942100, count: 9000 }],
   course: Array.from({ length: 32 }, (_, at) => at),
-  filter: "client=203.0.113.7&site=shop",
+  filter: "client=203.0.113.7&subject=shop",
 };
 
 test("incidents: a scan is one line with its course; it expands, and leads to its events", async () => {
@@ -683,7 +683,7 @@ test("incidents: a scan is one line with its course; it expands, and leads to it
     await page.locator("h1").click();
     await page.keyboard.press("j");
     await page.keyboard.press("Enter");
-    await page.waitForURL(/\/events\?client=203\.0\.113\.7&site=shop$/);
+    await page.waitForURL(/\/events\?client=203\.0\.113\.7&subject=shop$/);
   });
 });
 
@@ -882,7 +882,7 @@ test("learning: modes, proposals by likelihood, accepted", async () => {
     assert.deepEqual(links, [
       `/events/${seen[0].id}`,
       `/events/${seen[1].id}`,
-      "/events?site=shop&rule=941100&action=detected&path=%2Fedit",
+      "/events?subject=shop&rule=941100&outcome=detected&path=%2Fedit",
     ]);
     // in the same dialog, with a replay
     await page.getByRole("button", { name: "Accept 1" }).click();
@@ -1054,7 +1054,7 @@ function hostile() {
         slips_through_count: 2,
       },
       "GET /api/incidents": {
-        incidents: [{ ...INCIDENT, client: bad("client"), target: bad("target"), kind: bad("kind"), filter: `site=${encodeURIComponent(bad("site"))}` }],
+        incidents: [{ ...INCIDENT, client: bad("client"), target: bad("target"), kind: bad("kind"), filter: `subject=${encodeURIComponent(bad("site"))}` }],
         next: null,
         complete: true,
       },

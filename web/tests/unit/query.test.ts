@@ -1,6 +1,8 @@
 // Queries: typed, as conditions, in addresses.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { properties, setProperties } from "../../src/query/properties";
+import table from "./properties.json";
 import { completions } from "../../src/parts/events/query/completion";
 import {
   type Condition,
@@ -15,16 +17,18 @@ import {
   without,
 } from "../../src/query/query";
 
+setProperties(table.properties);
+
 const short = ({ property, value, inverted }: Condition): string => `${inverted ? "not " : ""}${property} ${value}`;
 
 test("typed queries", () => {
   const cases: [string, string[]][] = [
     ["", []],
     ["   ", []],
-    ["site=shop", ["site shop"]],
-    [" site=shop  action=!passed ", ["site shop", "not action passed"]],
-    ["action!=passed", ["not action passed"]],
-    ["action!=!passed", ["action passed"]],
+    ["subject=shop", ["subject shop"]],
+    [" subject=shop  outcome=!passed ", ["subject shop", "not outcome passed"]],
+    ["outcome!=passed", ["not outcome passed"]],
+    ["outcome!=!passed", ["outcome passed"]],
     ["union", ["text union"]],
     ["!union", ["not text union"]],
     ['"union select"', ["text union select"]],
@@ -33,13 +37,15 @@ test("typed queries", () => {
     ["text=\\!x", ["text !x"]],
     ['text="!x"', ["text !x"]],
     ['text=!"!x"', ["not text !x"]],
-    ["SITE=Shop", ["site Shop"]],
+    ["SUBJECT=Shop", ["subject Shop"]],
     ["client=192.0.2.0/24 client=!2001:db8::/32", ["client 192.0.2.0/24", "not client 2001:db8::/32"]],
     ["client=::1 client=::ffff:192.0.2.1", ["client ::1", "client ::ffff:192.0.2.1"]],
     ["since=2h until=2026-11-23", ["since 2h", "until 2026-11-23"]],
     ["since=2026-11-23T09:04:46.454636Z", ["since 2026-11-23T09:04:46.454636Z"]],
     ["text=a=b", ["text a=b"]],
     ["<script>", ["text <script>"]],
+    ["fact=cups=3 fact!=pot=blue*", ["fact cups=3", "not fact pot=blue*"]],
+    ["rule=942xxx status=500- status=-5--1", ["rule 942xxx", "status 500-", "status -5--1"]],
     ["rule=942100 status=403 method=GET gate=request severity=error node=n", [
       "rule 942100",
       "status 403",
@@ -48,13 +54,13 @@ test("typed queries", () => {
       "severity error",
       "node n",
     ]],
-    ["status=4xx status=200-399 path=/admin/* path!=/admin/health tag=attack-sqli kind=scanner score=10 host=a.test", [
+    ["status=4xx status=200-399 path=/admin/* path!=/admin/health tag=attack-sqli category=scanner score=10 host=a.test", [
       "status 4xx",
       "status 200-399",
       "path /admin/*",
       "not path /admin/health",
       "tag attack-sqli",
-      "kind scanner",
+      "category scanner",
       "score 10",
       "host a.test",
     ]],
@@ -70,9 +76,9 @@ test("typed queries", () => {
 
 test("errors say where", () => {
   const cases: [string, string, string][] = [
-    ["site=shop colour=red", "unknownProperty", "colour=red"],
-    ["site=", "noValue", ""],
-    ["site=!", "noValue", "!"],
+    ["subject=shop colour=red", "unknownProperty", "colour=red"],
+    ["subject=", "noValue", ""],
+    ["subject=!", "noValue", "!"],
     ['text="open', "openQuote", '"open'],
     ["since=yesterday", "notTime", "yesterday"],
     ["since=2026-13-01", "notTime", "2026-13-01"],
@@ -81,13 +87,14 @@ test("errors say where", () => {
     ["client=192.0.2.0/33", "notAddress", "192.0.2.0/33"],
     ["client=1:2:3", "notAddress", "1:2:3"],
     ["client=::1::", "notAddress", "::1::"],
-    ["rule=x", "notNumber", "x"],
-    ["score=-1", "notNumber", "-1"],
-    ["status=99", "notStatus", "99"],
-    ["status=4x", "notStatus", "4x"],
-    ["status=4xx-500", "notStatus", "4xx-500"],
-    ["status=399-200", "notStatus", "399-200"],
-    ["action=eaten", "notAction", "eaten"],
+    ["rule=x", "notNumbers", "x"],
+    ["score=high", "notNumber", "high"],
+    ["fact=cups", "notFact", "cups"],
+    ["rule=500--", "notNumbers", "500--"],
+    ["status=x4", "notNumbers", "x4"],
+    ["status=4xx-500", "notNumbers", "4xx-500"],
+    ["status=399-200", "notNumbers", "399-200"],
+    ["outcome=eaten", "notOutcome", "eaten"],
     ["severity=bad", "notSeverity", "bad"],
     [`text=${"é".repeat(2049)}`, "tooLong", "é".repeat(2049)],
   ];
@@ -97,8 +104,8 @@ test("errors say where", () => {
     const [error] = errors;
     assert.equal(text.slice(error?.from, error?.to), word);
   }
-  const mixed = parse("site=shop nonsense=1 action=blocked");
-  assert.deepEqual(mixed.conditions.map(short), ["site shop", "action blocked"]);
+  const mixed = parse("subject=shop nonsense=1 outcome=blocked");
+  assert.deepEqual(mixed.conditions.map(short), ["subject shop", "outcome blocked"]);
 });
 
 test("times", () => {
@@ -116,43 +123,43 @@ test("times", () => {
     ["2026-11-23T25:00:00Z", undefined],
   ];
   for (const [value, expected] of cases) assert.equal(timeOf(value, now), expected, value);
-  const api = toApi(parse("since=2h text=!!x site=\\!y").conditions, now);
-  assert.equal(api.toString(), "since=2026-11-24T10%3A00%3A00.000Z&text=%21%21x&site=%5C%21y");
+  const api = toApi(parse("since=2h text=!!x subject=\\!y").conditions, now);
+  assert.equal(api.toString(), "since=2026-11-24T10%3A00%3A00.000Z&text=%21%21x&subject=%5C%21y");
 });
 
 test("addresses", () => {
-  const { conditions, unknown } = fromParams(new URLSearchParams("site=shop&action=!passed&colour=red&rule=x&text="));
-  assert.deepEqual(conditions.map(short), ["site shop", "not action passed"]);
+  const { conditions, unknown } = fromParams(new URLSearchParams("subject=shop&outcome=!passed&colour=red&rule=x&text="));
+  assert.deepEqual(conditions.map(short), ["subject shop", "not outcome passed"]);
   assert.deepEqual(unknown, ["colour=red", "rule=x", "text="]);
 });
 
 test("conditions are clicked together", () => {
-  const { conditions } = parse("site=shop action=!passed since=2h");
+  const { conditions } = parse("subject=shop outcome=!passed since=2h");
   const added = (text: string): string[] => {
     const [condition] = parse(text).conditions;
     assert.ok(condition);
     return withCondition(conditions, condition).map(short);
   };
-  assert.deepEqual(added("rule=1"), ["site shop", "not action passed", "since 2h", "rule 1"]);
-  assert.deepEqual(added("site=shop"), ["site shop", "not action passed", "since 2h"]);
-  assert.deepEqual(added("action=passed"), ["site shop", "action passed", "since 2h"]);
-  assert.deepEqual(added("since=7d"), ["site shop", "not action passed", "since 7d"]);
-  assert.deepEqual(added("site=blog"), ["site shop", "not action passed", "since 2h", "site blog"]);
-  assert.deepEqual(inverted(conditions, 0).map(short), ["not site shop", "not action passed", "since 2h"]);
-  assert.deepEqual(without(conditions, 1).map(short), ["site shop", "since 2h"]);
+  assert.deepEqual(added("rule=1"), ["subject shop", "not outcome passed", "since 2h", "rule 1"]);
+  assert.deepEqual(added("subject=shop"), ["subject shop", "not outcome passed", "since 2h"]);
+  assert.deepEqual(added("outcome=passed"), ["subject shop", "outcome passed", "since 2h"]);
+  assert.deepEqual(added("since=7d"), ["subject shop", "not outcome passed", "since 7d"]);
+  assert.deepEqual(added("subject=blog"), ["subject shop", "not outcome passed", "since 2h", "subject blog"]);
+  assert.deepEqual(inverted(conditions, 0).map(short), ["not subject shop", "not outcome passed", "since 2h"]);
+  assert.deepEqual(without(conditions, 1).map(short), ["subject shop", "since 2h"]);
 });
 
 test("completions", () => {
   const texts = (text: string, cursor = text.length): string[] =>
-    completions(text, cursor, { site: ["shop", "blog", "my shop"] }).map((one) => one.text);
-  assert.deepEqual(texts("s"), ["since=", "site=", "severity=", "score=", "status="]);
-  assert.deepEqual(texts("action=b"), ["action=blocked"]);
-  assert.deepEqual(texts("action=!p"), ["action=!passed"]);
-  assert.deepEqual(texts("action!=p"), ["action=!passed"]);
-  assert.deepEqual(texts("site="), ["site=shop", "site=blog", 'site="my shop"']);
-  assert.deepEqual(texts("site=shop"), []);
+    completions(text, cursor, { subject: ["shop", "blog", "my shop"] }).map((one) => one.text);
+  assert.deepEqual(texts("s"), ["since=", "severity=", "subject=", "score=", "status="]);
+  assert.deepEqual(texts("outcome=b"), ["outcome=blocked"]);
+  assert.deepEqual(texts("outcome=!p"), ["outcome=!passed"]);
+  assert.deepEqual(texts("outcome!=p"), ["outcome=!passed"]);
+  assert.deepEqual(texts("subject="), ["subject=shop", "subject=blog", 'subject="my shop"']);
+  assert.deepEqual(texts("subject=shop"), []);
   assert.deepEqual(texts("colour="), []);
-  assert.equal(texts("").length, 17);
-  const [middle] = completions("site=s action=blocked", 6, { site: ["shop"] });
-  assert.deepEqual([middle?.text, middle?.from, middle?.to], ["site=shop", 0, 6]);
+  assert.equal(texts("").length, properties().length);
+  const [middle] = completions("subject=s outcome=blocked", 9, { subject: ["shop"] });
+  assert.deepEqual([middle?.text, middle?.from, middle?.to], ["subject=shop", 0, 9]);
 });

@@ -123,7 +123,7 @@ async fn events_come_as_they_happen_and_a_stream_resumes_where_it_was() {
     fixture.append(0..3, 0);
     let mut all = fixture.open("", None).await;
     assert!(all.head.starts_with("HTTP/1.1 200") && all.head.contains("text/event-stream"), "{}", all.head);
-    let mut blocked = fixture.open("action=blocked", None).await;
+    let mut blocked = fixture.open("outcome=blocked", None).await;
     fixture.append(3..9, 0);
     assert_eq!(all.events(3).await, [3, 4, 5]);
     let (_, id, number) = all.next().await;
@@ -140,7 +140,7 @@ async fn events_come_as_they_happen_and_a_stream_resumes_where_it_was() {
     // more than a resuming stream is given: it is told how many, and goes on
     let most = (RESUME_PAGES * PAGE) as i64;
     fixture.append(13..13 + most + 50, 0);
-    let mut late = fixture.open("action=passed", Some(&id)).await;
+    let mut late = fixture.open("outcome=passed", Some(&id)).await;
     // those of 7 to most + 6
     assert_eq!(late.events(most as usize / 2).await.last(), Some(&(most.unsigned_abs() + 5)));
     let (kind, _, count) = late.next().await;

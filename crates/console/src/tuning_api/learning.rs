@@ -97,9 +97,9 @@ struct Events<'a> {
 impl<'a> Events<'a> {
     fn new(console: &'a Console, site: &str, since: Option<Timestamp>) -> Result<Self, Problem> {
         let condition = |name: &str, value: &str| {
-            Condition::parse(name, value).map_err(|error| refused(error.to_string()))
+            Condition::parse(&console.properties, name, value).map_err(|error| refused(error.to_string()))
         };
-        let mut conditions = vec![condition("site", site)?, condition("action", "detected")?];
+        let mut conditions = vec![condition("subject", site)?, condition("outcome", "detected")?];
         if let Some(since) = since {
             conditions.push(condition("since", &since.to_string())?);
         }

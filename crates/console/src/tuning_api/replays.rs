@@ -216,7 +216,7 @@ pub(crate) async fn start(
         return Err(refused(format!("limit takes 1 to {MAX_EVENTS}")));
     }
     let parameters = parameters(&new.filter)?;
-    let filter = crate::events::query(parameters).map_err(refused)?.filter;
+    let filter = crate::events::query(&console.properties, parameters).map_err(refused)?.filter;
     let open = console.replays.open();
     let (id, run) = open.ok_or_else(|| unavailable("enough replays run; wait for one".to_owned()))?;
     tokio::task::spawn_blocking(move || {

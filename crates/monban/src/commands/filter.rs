@@ -1,10 +1,11 @@
-//! The options with which commands choose events.
+//! The options that choose events, one for each property.
 
-use clap::Args;
-use event::Timestamp;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use event::property::{Field, Source, Values};
+use event::{Property, Timestamp};
 use store::{Condition, ConditionError, Filter, Test};
 
-/// A number of things to show, of which there is to be at least one.
+/// Reads a number of things to show, 1 or more.
 pub fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("0 would show nothing; give 1 or more".to_owned()),
@@ -12,86 +13,81 @@ pub fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Every option that is given must fit; one that is given several times fits with any of its values.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Which events; a value with ! in front must not fit: --action '!passed'")]
-pub struct FilterOptions {
-    /// At this time or later: RFC 3339 (2026-11-23T09:00:00Z), a date, or so long ago (90s, 15m, 2h, 7d)
-    #[arg(long, value_name = "TIME", value_parser = |text: &str| time(text, Test::Since))]
-    since: Vec<Condition>,
-    /// Before this time, written as for --since
-    #[arg(long, value_name = "TIME", value_parser = |text: &str| time(text, Test::Before))]
-    until: Vec<Condition>,
-    /// For this site
-    #[arg(long, value_name = "NAME", value_parser = |text: &str| Condition::parse("site", text))]
-    site: Vec<Condition>,
-    /// By a client of this address or network
-    #[arg(long, value_name = "ADDRESS", value_parser = |text: &str| Condition::parse("client", text))]
-    client: Vec<Condition>,
-    /// This rule matched
-    #[arg(long, value_name = "ID", value_parser = |text: &str| Condition::parse("rule", text))]
-    rule: Vec<Condition>,
-    /// A rule matched that has this tag, such as attack-sqli
-    #[arg(long, value_name = "TAG", value_parser = |text: &str| Condition::parse("tag", text))]
-    tag: Vec<Condition>,
-    /// Of this kind, as the console's incidents have it: attack-xss, attack-sqli, scanner, protocol, other
-    #[arg(long, value_name = "KIND", value_parser = |text: &str| Condition::parse("kind", text))]
-    kind: Vec<Condition>,
-    /// The gate did this: blocked, detected, passed, refused or failed
-    #[arg(long, value_name = "ACTION", value_parser = |text: &str| Condition::parse("action", text))]
-    action: Vec<Condition>,
-    /// At least this severe: emergency, alert, critical, error, warning, notice, info or debug
-    #[arg(long, value_name = "SEVERITY", value_parser = |text: &str| Condition::parse("severity", text))]
-    severity: Vec<Condition>,
-    /// The anomaly score of the request is at least this
-    #[arg(long, value_name = "SCORE", value_parser = |text: &str| Condition::parse("score", text))]
-    score: Vec<Condition>,
-    /// Answered with this status, or one of a class (4xx) or range (200-399)
-    #[arg(long, value_name = "CODE", value_parser = |text: &str| Condition::parse("status", text))]
-    status: Vec<Condition>,
-    /// Asked with this method
-    #[arg(long, value_name = "METHOD", value_parser = |text: &str| Condition::parse("method", text))]
-    method: Vec<Condition>,
-    /// Asked of this host
-    #[arg(long, value_name = "NAME", value_parser = |text: &str| Condition::parse("host", text))]
-    host: Vec<Condition>,
-    /// Asked for this path, without its query; `*` at the end stands for anything
-    #[arg(long, value_name = "PATH", value_parser = |text: &str| Condition::parse("path", text))]
-    path: Vec<Condition>,
-    /// From this node
-    #[arg(long, value_name = "NAME", value_parser = |text: &str| Condition::parse("node", text))]
-    node: Vec<Condition>,
-    /// Holds this text anywhere, without regard to the case of ASCII letters; of several, each. \! for a ! in front
-    #[arg(long, value_name = "TEXT", value_parser = |text: &str| Condition::parse("text", text))]
-    text: Vec<Condition>,
-}
+const HEADING: &str = "Filter; `!` before a value excludes it: --outcome '!passed'";
+
+/// A filter of events. An event must pass all options, and any of several values of one option.
+#[derive(Debug)]
+pub struct FilterOptions(Filter);
 
 impl FilterOptions {
-    /// As the store takes it.
+    /// Returns the filter.
     pub fn filter(&self) -> Filter {
-        let all = [
-            &self.since,
-            &self.until,
-            &self.site,
-            &self.client,
-            &self.rule,
-            &self.tag,
-            &self.kind,
-            &self.score,
-            &self.host,
-            &self.action,
-            &self.severity,
-            &self.status,
-            &self.method,
-            &self.path,
-            &self.node,
-            &self.text,
-        ];
-        all.into_iter().flatten().cloned().collect()
+        self.0.clone()
     }
 }
 
-fn time(text: &str, test: fn(Timestamp) -> Test) -> Result<Condition, ConditionError> {
+impl Args for FilterOptions {
+    fn augment_args(command: Command) -> Command {
+        crate::parts::properties().iter().fold(command, |command, property| command.arg(option(property)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for FilterOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let properties = crate::parts::properties();
+        let given = properties.iter().filter_map(|property| matches.get_many::<Condition>(property.name));
+        Ok(Self(given.flatten().cloned().collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn option(property: &'static Property) -> Arg {
+    let form = match property.values {
+        Values::Time => {
+            "RFC 3339 (2026-11-23T09:00:00Z), a date, or a time span before now (90s, 15m, 2h, 7d)"
+        }
+        values => values.form(),
+    };
+    let help = match property.gates {
+        [] => format!("{}: {form}", property.en),
+        gates => format!("{}: {form} [gates: {}]", property.en, gates.join(", ")),
+    };
+    Arg::new(property.name)
+        .long(property.name)
+        .value_name(placeholder(property.values))
+        .help(help)
+        .help_heading(HEADING)
+        .action(ArgAction::Append)
+        .value_parser(move |text: &str| condition(property, text))
+}
+
+fn placeholder(values: Values) -> &'static str {
+    match values {
+        Values::Time => "TIME",
+        Values::Network => "ADDRESS",
+        Values::Number | Values::Minimum => "NUMBER",
+        Values::Text | Values::Lowercase | Values::Search => "TEXT",
+        Values::Outcome => "OUTCOME",
+        Values::Severity => "SEVERITY",
+        Values::Fact => "NAME=VALUE",
+    }
+}
+
+/// Reads a value; a time also as a date or a time span before now.
+fn condition(property: &Property, text: &str) -> Result<Condition, ConditionError> {
+    let test: fn(Timestamp) -> Test = match property.source {
+        Source::Envelope(Field::Since) => Test::Since,
+        Source::Envelope(Field::Until) => Test::Until,
+        _ => return Condition::of(property, text),
+    };
     let (inverted, text) = store::filter::inverted(text);
     let time = parse_time(&text).map_err(ConditionError::BadValue)?;
     Ok(Condition { test: test(time), inverted })
@@ -130,6 +126,50 @@ fn parse_time_at(text: &str, now: jiff::Timestamp) -> Result<Timestamp, String> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn properties_are_listed_in_docs() {
+        use std::fmt::Write;
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/user/events.md");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (before, rest) = text.split_once("<!-- properties:").unwrap();
+        let (command, rest) = rest.split_once("-->\n").unwrap();
+        let (_, after) = rest.split_once("<!-- end of properties").unwrap();
+        let mut table = String::from("| name | value | events |\n|---|---|---|\n");
+        for property in crate::parts::properties().iter() {
+            let gates = if property.gates.is_empty() { "all".to_owned() } else { property.gates.join(", ") };
+            let (name, help, form) = (property.name, property.en, property.values.form());
+            writeln!(table, "| `{name}` | {help}: {form} | {gates} |").unwrap();
+        }
+        let written = format!("{before}<!-- properties:{command}-->\n{table}<!-- end of properties{after}");
+        if std::env::var_os("MONBAN_WRITE_DOCS").is_some() {
+            std::fs::write(&path, &written).unwrap();
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text == written, "docs/user/events.md: MONBAN_WRITE_DOCS=1 cargo test -p monban properties");
+    }
+
+    #[test]
+    fn every_property_has_a_is_an_option() {
+        let properties = crate::parts::properties();
+        let command = FilterOptions::augment_args(Command::new("x"));
+        for property in properties.iter() {
+            let value = match property.values {
+                Values::Time => "2h",
+                Values::Network => "192.0.2.1",
+                Values::Number | Values::Minimum => "5",
+                Values::Text | Values::Lowercase | Values::Search => "x",
+                Values::Outcome => "blocked",
+                Values::Severity => "error",
+                Values::Fact => "cups=3",
+            };
+            let option = format!("--{}", property.name);
+            let matches = command.clone().try_get_matches_from(["x", &option, value]).unwrap();
+            let filter = FilterOptions::from_arg_matches(&matches).unwrap().filter();
+            assert_eq!(filter.conditions.len(), 1, "{option}");
+        }
+        assert_eq!(properties.iter().count(), command.get_arguments().count());
+    }
 
     #[test]
     fn times() {

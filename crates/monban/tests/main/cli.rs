@@ -175,7 +175,7 @@ fn messages_and_exit_codes() {
         ("no-such-option", &["events", "list", "--colour"]),
         ("bad-time", &["events", "list", "--since", "yesterday"]),
         ("bad-client", &["events", "list", "--client", "example.org"]),
-        ("bad-action", &["events", "list", "--action", "eaten"]),
+        ("bad-outcome", &["events", "list", "--outcome", "eaten"]),
         ("events-empty", &["events", "list"]),
         ("events-show-none", &["events", "show", "01KYD00000000000000000000Z"]),
         ("events-show-last-none", &["events", "show", "last"]),

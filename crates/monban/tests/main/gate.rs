@@ -31,11 +31,11 @@ fn the_classic_attack_is_blocked_and_shown() {
         assert!(shown.contains("REQUEST-941-APPLICATION-ATTACK-XSS.conf:"), "{shown}");
         assert!(shown.contains("denied with 403"), "{shown}");
         let listed =
-            text(&monban.command(&["events", "list", "--json", "--rule", "941100", "--action", "blocked"]));
+            text(&monban.command(&["events", "list", "--json", "--rule", "941100", "--outcome", "blocked"]));
         let event = event::Event::from_json(listed.trim().as_bytes()).unwrap();
         assert_eq!(event.request().unwrap().target(), TARGET.as_bytes());
         // filters that the event does not pass
-        for filter in [["--rule", "1"], ["--action", "passed"], ["--until", "1h"], ["--client", "192.0.2.1"]]
+        for filter in [["--rule", "1"], ["--outcome", "passed"], ["--until", "1h"], ["--client", "192.0.2.1"]]
         {
             let listed = text(&monban.command(&["events", "list", "--json", filter[0], filter[1]]));
             assert!(!listed.contains("941100"), "{filter:?}: {listed}");

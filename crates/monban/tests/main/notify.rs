@@ -55,7 +55,7 @@ fn ten_thousand_attacks_are_one_message_one_digest_and_one_mail() {
              [[notify.slack]]\nname = \"ops\"\nurl_file = {url:?}\n\
              [[notify.mail]]\nname = \"root\"\nserver = \"{server}\"\nca = {ca:?}\nuser = \"{USER}\"\n\
              password_file = {password:?}\nfrom = \"monban@test.example\"\nto = \"root@test.example\"\n\
-             [[notify.rule]]\nname = \"attacks\"\nwhen = {{ action = \"blocked\", site = \"!other\" }}\ndigest = \"{digest}\"\n",
+             [[notify.rule]]\nname = \"attacks\"\nwhen = {{ outcome = \"blocked\", subject = \"!other\" }}\ndigest = \"{digest}\"\n",
             url = secret(files.path(), "url", &slack.url()),
             server = postfix.starttls(),
             ca = secret(files.path(), "ca.pem", &ca.certificate()),

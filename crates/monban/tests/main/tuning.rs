@@ -117,7 +117,7 @@ fn a_false_positive_is_mended_and_the_mending_undone() {
     assert!(rule["comment"].as_str().unwrap().starts_with('#') && rule["phase"] == 2, "{rule}");
 
     // what it would change
-    let seen = replay(console, &json!({"add": narrowest, "filter": "action=blocked", "event": event}));
+    let seen = replay(console, &json!({"add": narrowest, "filter": "outcome=blocked", "event": event}));
     assert_eq!(seen["now_pass"][0]["event"], event.as_str(), "{seen}");
     assert_eq!((&seen["slips_through_count"], &seen["changed"]), (&json!(0), &json!(0)));
     assert!(seen["sample_of_passed"].as_u64().unwrap() >= 1);

@@ -53,7 +53,7 @@ fn each_fault_has_its_answer_and_its_event() {
         }
         // what is blocked never gets as far as that
         assert_eq!(daemon.get("/?q=attack").status, 403, "{what}");
-        let failed = daemon.command(&["events", "list", "--action", "failed", "--json"]);
+        let failed = daemon.command(&["events", "list", "--outcome", "failed", "--json"]);
         let failed = stdout(&failed);
         let events: Vec<_> =
             failed.lines().map(|line| event::Event::from_json(line.as_bytes()).unwrap()).collect();

@@ -98,7 +98,7 @@ fn what_goes_on_is_told_once_each_span() {
 fn rules_choose_events_and_channels() {
     let mut value = slack_and_mail();
     value["rule"] = json!([
-        {"name": "shop", "when": {"site": "shop", "client": "!192.0.2.9"}, "channels": ["slack"]},
+        {"name": "shop", "when": {"subject": "shop", "client": "!192.0.2.9"}, "channels": ["slack"]},
         {"name": "severe", "when": {"severity": "alert"}, "channels": ["mail"], "at_once": true},
     ]);
     let mut planner = planner(value);
@@ -217,7 +217,7 @@ fn what_a_full_queue_loses_is_told() {
 fn the_summary_comes_once_a_day_with_all_events() {
     let mut value = slack_and_mail();
     value["summary"] = json!({"at": "08:00", "channels": ["mail"]});
-    value["rule"] = json!([{"name": "none", "when": {"site": "other"}}]);
+    value["rule"] = json!([{"name": "none", "when": {"subject": "other"}}]);
     let mut planner = planner(value);
     let mut told = Vec::new();
     for minute in 0..4320 {

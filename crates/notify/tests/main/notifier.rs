@@ -52,7 +52,7 @@ async fn a_burst_is_one_notice_and_one_digest_across_restarts() {
     let data_dir = folder.path();
     let config = |digest: &str| {
         json!({"webhook": [{"name": "hook", "url": receiver.url()}],
-               "rule": [{"name": "attacks", "when": {"action": "blocked"}, "digest": digest}]})
+               "rule": [{"name": "attacks", "when": {"outcome": "blocked"}, "digest": digest}]})
     };
     let (long, short) = (config("1d"), config("1s"));
     let journal = journal(data_dir);

@@ -96,15 +96,15 @@ fn plainly(events: &[Event], query: &OverviewQuery) -> Overview {
 }
 
 fn queries() -> Vec<OverviewQuery> {
-    let site = |sites: &[&str]| Test::Site(sites.iter().map(|site| (*site).to_owned()).collect());
+    let site = |sites: &[&str]| Test::Subject(sites.iter().map(|site| (*site).into()).collect());
     let filters = [
         Filter::default(),
         Filter::default().with(site(&["shop"])),
         Filter::default().with(site(&["shop", "blog"])).without(site(&["blog"])),
         Filter::default().without(site(&["shop"])),
         Filter::default().with(site(&[])),
-        Filter::default().with(Test::Action(vec![Outcome::Blocked])),
-        Filter::default().with(Test::Rule(vec![941_101])).without(Test::Status(vec![200..=200])),
+        Filter::default().with(Test::Outcome(vec![Outcome::Blocked])),
+        Filter::default().with(Test::fact("rule", [941_101])).without(Test::fact("status", [200..=200])),
         Filter::default().with(Test::Text("wp-admin".into())),
         Filter::default()
             .with(Test::Since(Timestamp::from_micros(EPOCH + 7 * HOUR + 1)))
@@ -251,11 +251,11 @@ pub(super) fn sums_traffic(store: &dyn EventStore) {
     };
     let all = || Filter::default();
     assert_eq!(requests(all()), (vec![Some(13), None, Some(10)], Some(23)));
-    let shop = Test::Site(vec!["shop".into()]);
+    let shop = Test::Subject(vec!["shop".into()]);
     assert_eq!(requests(all().with(shop.clone())), (vec![Some(6), None, Some(10)], Some(16)));
     assert_eq!(requests(all().without(shop.clone())), (vec![Some(7), None, None], Some(7)));
     // of other filters nobody knows how many requests they would take
-    assert_eq!(requests(all().with(Test::Action(vec![Outcome::Blocked]))), (vec![None; 3], None));
+    assert_eq!(requests(all().with(Test::Outcome(vec![Outcome::Blocked]))), (vec![None; 3], None));
     let now = Timestamp::from_micros((hour + 2) * HOUR);
     store.retain(&Retention { max_age: Some(Duration::from_secs(3600)), max_bytes: None }, now).unwrap();
     assert_eq!(requests(all()), (vec![None, None, Some(10)], Some(10)));

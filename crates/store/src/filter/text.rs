@@ -1,67 +1,81 @@
-//! Conditions as people write them: `site`, `shop`; or, for one that must not hold, `site`, `!shop`.
+//! Conditions as people write them: `subject`, `shop`; or `subject`, `!shop` for one that must not hold.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use event::Properties;
+use event::property::{Field, Property, Source, Values};
 use ipnet::IpNet;
 
+use super::pattern::{Pattern, ValuePattern, numbers};
 use super::{Condition, Filter, Test};
 
-/// The names of what [`Condition::parse`] can test.
-pub const PROPERTIES: [&str; 17] = [
-    "since", "until", "site", "client", "rule", "tag", "kind", "action", "severity", "score", "status",
-    "method", "host", "path", "text", "node", "gate",
-];
-
-/// Why a text is no condition.
+/// A text that is not a condition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionError {
     /// There is no property of that name.
-    #[error("there is no property `{0}`; there are {list}", list = PROPERTIES.join(", "))]
-    UnknownProperty(String),
-    /// The value is none of that property.
+    #[error("there is no property `{name}`; there are {known}")]
+    UnknownProperty {
+        /// The name, cut to 64 characters.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// The property does not take the value.
     #[error("{0}")]
     BadValue(String),
 }
 
+fn bad<T>(what: impl Into<String>) -> Result<T, ConditionError> {
+    Err(ConditionError::BadValue(what.into()))
+}
+
 impl Condition {
-    /// Reads one value of a property: a `!` in front inverts the test, and a value that itself begins with `!` is written
-    /// `\!…`. Times are RFC 3339.
+    /// Reads a value of the property of this name: see [`Condition::of`].
     ///
     /// # Errors
     /// See [`ConditionError`].
-    pub fn parse(property: &str, text: &str) -> Result<Self, ConditionError> {
+    pub fn parse(properties: &Properties, name: &str, text: &str) -> Result<Self, ConditionError> {
+        let Some(property) = properties.get(name) else {
+            let (name, known) = (name.chars().take(64).collect(), properties.names());
+            return Err(ConditionError::UnknownProperty { name, known });
+        };
+        Self::of(property, text)
+    }
+
+    /// Reads a value of a property: a `!` in front inverts the test, and a value that itself begins with `!` is written
+    /// `\!…`. Times are RFC 3339.
+    ///
+    /// # Errors
+    /// [`ConditionError::BadValue`].
+    pub fn of(property: &Property, text: &str) -> Result<Self, ConditionError> {
         fn value<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, ConditionError> {
-            text.parse().map_err(|error: T::Err| ConditionError::BadValue(error.to_string()))
+            text.parse().or_else(|error: T::Err| bad(error.to_string()))
         }
         let (inverted, text) = inverted(text);
-        let test = match property {
-            "since" => Test::Since(value(&text)?),
-            "until" => Test::Before(value(&text)?),
-            "site" => Test::Site(vec![text.into_owned()]),
-            "client" => Test::Client(vec![network(&text)?]),
-            "rule" => Test::Rule(vec![value(&text)?]),
-            "action" => Test::Action(vec![value(&text)?]),
-            "severity" => Test::Severity(value(&text)?),
-            "status" => Test::Status(vec![statuses(&text)?]),
-            "method" => Test::Method(vec![text.into_owned()]),
-            "path" => Test::Path(vec![text.into_owned()]),
-            "host" => Test::Host(vec![text.into_owned()]),
-            "tag" => Test::Tag(vec![text.into_owned()]),
-            "kind" => Test::Kind(vec![text.into_owned()]),
-            "score" => Test::Score(value(&text)?),
-            "text" => Test::Text(text.into_owned()),
-            "node" => Test::Node(vec![text.into_owned()]),
-            "gate" => Test::Gate(vec![value(&text)?]),
-            _ => return Err(ConditionError::UnknownProperty(property.chars().take(64).collect())),
+        let patterns = || vec![Pattern::from(&*text)];
+        let test = match property.source {
+            Source::Fact => Test::Fact(property.name.to_owned(), vec![fact_value(property.values, &text)?]),
+            Source::Envelope(field) => match field {
+                Field::Since => Test::Since(value(&text)?),
+                Field::Until => Test::Until(value(&text)?),
+                Field::Node => Test::Node(patterns()),
+                Field::Gate => Test::Gate(patterns()),
+                Field::Kind => Test::Kind(patterns()),
+                Field::Subject => Test::Subject(patterns()),
+                Field::Address => Test::Client(vec![network(&text)?]),
+                Field::Outcome => Test::Outcome(vec![value(&text)?]),
+                Field::Severity => Test::Severity(value(&text)?),
+                Field::Facts => any_fact(&text)?,
+                Field::Json => Test::Text(text.into_owned()),
+            },
         };
         Ok(Self { test, inverted })
     }
 }
 
-/// Whether the text asks for the opposite, and the value itself.
+/// Splits the `!` of an inverted value off.
 pub fn inverted(text: &str) -> (bool, Cow<'_, str>) {
     match text.strip_prefix('!') {
         Some(rest) => (true, Cow::Borrowed(rest)),
@@ -72,29 +86,40 @@ pub fn inverted(text: &str) -> (bool, Cow<'_, str>) {
 
 fn network(text: &str) -> Result<IpNet, ConditionError> {
     let network = text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse());
-    network.map_err(|_| {
-        ConditionError::BadValue("neither an address nor a network such as 192.0.2.0/24".to_owned())
-    })
+    network.or_else(|_| bad("neither an address nor a network such as 192.0.2.0/24"))
 }
 
-/// `404`, `4xx` or `200-399`.
-fn statuses(text: &str) -> Result<RangeInclusive<u16>, ConditionError> {
-    let code = |text: &str| text.parse().ok().filter(|code| (100..1000).contains(code));
-    let range = match (text.strip_suffix("xx"), text.split_once('-')) {
-        (Some(class), _) => code(&format!("{class}00")).map(|first| first..=first + 99),
-        (None, Some((first, last))) => code(first).zip(code(last)).map(|(first, last)| first..=last),
-        (None, None) => code(text).map(|code| code..=code),
-    };
-    range.filter(|range| !range.is_empty()).ok_or_else(|| {
-        ConditionError::BadValue(
-            "neither a status such as 404, nor a class such as 4xx, nor a range such as 200-399".to_owned(),
-        )
-    })
+fn fact_value(values: Values, text: &str) -> Result<ValuePattern, ConditionError> {
+    match values {
+        Values::Number => match numbers(text) {
+            Some(numbers) => Ok(numbers.into()),
+            None => bad(
+                "neither a number such as 404, nor a class such as 4xx, nor a range such as 200-399 or 500-",
+            ),
+        },
+        Values::Minimum => match text.parse::<i64>() {
+            Ok(least) => Ok((least..=i64::MAX).into()),
+            Err(_) => bad("not a whole number"),
+        },
+        Values::Lowercase => Ok(text.to_ascii_lowercase().as_str().into()),
+        _ => Ok(text.into()),
+    }
+}
+
+/// Reads `NAME=VALUE`. The type of the fact is not known: a number fits as a number and as a text.
+fn any_fact(text: &str) -> Result<Test, ConditionError> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => {
+            let value = ValuePattern::either(numbers(value), value.into());
+            Ok(Test::Fact(name.to_owned(), vec![value]))
+        }
+        _ => bad("not a name and a value such as attempts=5"),
+    }
 }
 
 impl FromIterator<Condition> for Filter {
-    /// A filter of conditions as they are listed: of several values of one property any may fit. Inverted ones, texts,
-    /// severities, scores and times must fit each.
+    /// Makes a filter of conditions as somebody lists them: an event must pass any of several values of one property, and each
+    /// inverted value, text, severity and time.
     fn from_iter<T: IntoIterator<Item = Condition>>(conditions: T) -> Self {
         let mut filter = Self::default();
         for condition in conditions {
@@ -112,21 +137,16 @@ impl FromIterator<Condition> for Filter {
 }
 
 impl Test {
-    /// Adds the values of a test of the same property. False where one can't be either of two values.
+    /// Adds the values of a test of the same property. Returns false if the two cannot be alternatives.
     fn join(&mut self, other: &Self) -> bool {
         match (self, other) {
             (Self::Node(all), Self::Node(more))
-            | (Self::Site(all), Self::Site(more))
-            | (Self::Method(all), Self::Method(more))
-            | (Self::Path(all), Self::Path(more))
-            | (Self::Host(all), Self::Host(more))
+            | (Self::Gate(all), Self::Gate(more))
             | (Self::Kind(all), Self::Kind(more))
-            | (Self::Tag(all), Self::Tag(more)) => all.extend_from_slice(more),
-            (Self::Gate(all), Self::Gate(more)) => all.extend_from_slice(more),
+            | (Self::Subject(all), Self::Subject(more)) => all.extend_from_slice(more),
             (Self::Client(all), Self::Client(more)) => all.extend_from_slice(more),
-            (Self::Rule(all), Self::Rule(more)) => all.extend_from_slice(more),
-            (Self::Action(all), Self::Action(more)) => all.extend_from_slice(more),
-            (Self::Status(all), Self::Status(more)) => all.extend_from_slice(more),
+            (Self::Outcome(all), Self::Outcome(more)) => all.extend_from_slice(more),
+            (Self::Fact(name, all), Self::Fact(other, more)) if name == other => all.extend_from_slice(more),
             _ => return false,
         }
         true
@@ -135,86 +155,115 @@ impl Test {
 
 #[cfg(test)]
 mod tests {
+    use event::{Fact, Outcome, Severity};
+
     use super::*;
     use crate::samples;
 
+    fn parse(property: &str, text: &str) -> Result<Condition, ConditionError> {
+        Condition::parse(&Properties::default(), property, text)
+    }
+
     #[test]
     fn conditions() {
+        let texts = |text: &str| vec![Pattern::from(text)];
+        let networks = |text: &str| Test::Client(vec![text.parse().unwrap()]);
+        for (property, text, inverted, expected) in [
+            ("subject", "shop", false, Test::Subject(texts("shop"))),
+            ("subject", "!shop", true, Test::Subject(texts("shop"))),
+            ("subject", "\\!shop", false, Test::Subject(texts("!shop"))),
+            ("text", "!!x", true, Test::Text("!x".into())),
+            ("text", "\\x", false, Test::Text("\\x".into())),
+            ("client", "192.0.2.1", false, networks("192.0.2.1/32")),
+            ("client", "!2001:db8::/32", true, networks("2001:db8::/32")),
+            ("rule", "!942100", true, Test::fact("rule", [942_100])),
+            ("rule", "942xxx", false, Test::fact("rule", [942_000..=942_999])),
+            ("status", "404", false, Test::fact("status", [404])),
+            ("status", "!4xx", true, Test::fact("status", [400..=499])),
+            ("status", "200-399", false, Test::fact("status", [200..=399])),
+            ("path", "!/admin/*", true, Test::fact("path", ["/admin/*"])),
+            ("tag", "attack-sqli", false, Test::fact("tag", ["attack-sqli"])),
+            ("category", "scanner", false, Test::fact("category", ["scanner"])),
+            ("host", "!WWW.example.org", true, Test::fact("host", ["www.example.org"])),
+            ("score", "5", false, Test::fact("score", [5..=i64::MAX])),
+            ("method", "GET", false, Test::fact("method", ["GET"])),
+            ("user", "alice", false, Test::fact("user", ["alice"])),
+            ("outcome", "!Blocked", true, Test::Outcome(vec![Outcome::Blocked])),
+            ("severity", "!warning", true, Test::Severity(Severity::Warning)),
+            ("kind", "login.*", false, Test::Kind(texts("login.*"))),
+            ("node", "!n", true, Test::Node(texts("n"))),
+            ("gate", "request", false, Test::Gate(texts("request"))),
+        ] {
+            assert_eq!(
+                parse(property, text),
+                Ok(Condition { test: expected, inverted }),
+                "{property} {text}"
+            );
+        }
+        let number =
+            "neither a number such as 404, nor a class such as 4xx, nor a range such as 200-399 or 500-";
         for (property, text, expected) in [
-            ("site", "shop", "Site([\"shop\"])"),
-            ("site", "!shop", "not Site([\"shop\"])"),
-            ("site", "\\!shop", "Site([\"!shop\"])"),
-            ("text", "!!x", "not Text(\"!x\")"),
-            ("text", "\\x", "Text(\"\\\\x\")"),
-            ("client", "192.0.2.1", "Client([192.0.2.1/32])"),
-            ("client", "!2001:db8::/32", "not Client([2001:db8::/32])"),
             ("client", "example.org", "neither an address nor a network such as 192.0.2.0/24"),
             ("client", "192.0.2.0/33", "neither an address nor a network such as 192.0.2.0/24"),
-            ("rule", "!942100", "not Rule([942100])"),
-            ("rule", "x", "invalid digit found in string"),
-            ("status", "404", "Status([404..=404])"),
-            ("status", "!4xx", "not Status([400..=499])"),
-            ("status", "200-399", "Status([200..=399])"),
+            ("rule", "x", number),
+            ("status", "399-200", number),
+            ("score", "high", "not a whole number"),
+            ("fact", "cups", "not a name and a value such as attempts=5"),
+            ("fact", "=5", "not a name and a value such as attempts=5"),
             (
-                "status",
-                "399-200",
-                "neither a status such as 404, nor a class such as 4xx, nor a range such as 200-399",
-            ),
-            (
-                "status",
-                "xx",
-                "neither a status such as 404, nor a class such as 4xx, nor a range such as 200-399",
-            ),
-            (
-                "status",
-                "65536",
-                "neither a status such as 404, nor a class such as 4xx, nor a range such as 200-399",
-            ),
-            ("path", "!/admin/*", "not Path([\"/admin/*\"])"),
-            ("tag", "attack-sqli", "Tag([\"attack-sqli\"])"),
-            ("kind", "scanner", "Kind([\"scanner\"])"),
-            ("host", "!www.example.org", "not Host([\"www.example.org\"])"),
-            ("score", "5", "Score(5)"),
-            ("score", "high", "invalid digit found in string"),
-            ("action", "!blocked", "not Action([Blocked])"),
-            (
-                "action",
+                "outcome",
                 "eaten",
                 "`eaten` is not an outcome (one of blocked, detected, passed, refused, failed, accepted, denied, changed, expired)",
             ),
-            ("severity", "!warning", "not Severity(Warning)"),
-            ("method", "GET", "Method([\"GET\"])"),
-            ("node", "!n", "not Node([\"n\"])"),
-            ("gate", "request", "Gate([Gate(\"request\")])"),
             (
                 "colour",
                 "red",
-                "there is no property `colour`; there are since, until, site, client, rule, tag, kind, \
-                 action, severity, score, status, method, host, path, text, node, gate",
+                "there is no property `colour`; there are since, until, node, gate, kind, outcome, severity, \
+                 subject, client, user, device, certificate, fact, text, category, rule, tag, score, status, \
+                 method, host, path",
             ),
         ] {
-            let found = match Condition::parse(property, text) {
-                Ok(condition) => {
-                    let not = if condition.inverted { "not " } else { "" };
-                    format!("{not}{:?}", condition.test)
-                }
-                Err(error) => error.to_string(),
-            };
-            assert_eq!(found, expected, "{property} {text}");
+            assert_eq!(parse(property, text).unwrap_err().to_string(), expected, "{property} {text}");
         }
-        assert!(Condition::parse("since", "2026-11-23T09:00:00Z").is_ok());
-        assert!(Condition::parse("until", "yesterday").is_err());
+        assert!(parse("since", "2026-11-23T09:00:00Z").is_ok());
+        assert!(parse("until", "yesterday").is_err());
+    }
+
+    #[test]
+    fn a_fact_of_any_name_is_tested_as_number_and_as_text() {
+        let mut event = samples::event(0);
+        let value = |name: &'static str, text: &str| Fact::text(name, text);
+        event.facts = vec![Fact::number("cups", 3), value("pot", "blue-1"), value("size", "3")];
+        for (text, passes) in [
+            ("cups=3", true),
+            ("cups=2-4", true),
+            ("cups=4-", false),
+            ("cups=3*", false),
+            ("pot=blue*", true),
+            ("pot=blue", false),
+            ("size=3", true),
+            ("size=2-4", false),
+            ("rule=941100", true),
+            ("path=/page/*", true),
+            ("cup=3", false),
+            ("pot=a=b", false),
+        ] {
+            let filter: Filter = [parse("fact", text).unwrap()].into_iter().collect();
+            assert_eq!(filter.matches(&event), passes, "{text}");
+        }
     }
 
     #[test]
     fn values_of_one_property_are_alternatives_unless_they_are_inverted() {
         for (conditions, expected) in [
             (&[][..], vec![0, 1, 2, 3, 4, 5, 6, 7]),
-            (&[("action", "blocked")], vec![0, 4]),
-            (&[("action", "blocked"), ("action", "passed")], vec![0, 1, 4, 5]),
-            (&[("action", "!blocked"), ("action", "!passed")], vec![2, 3, 6, 7]),
-            (&[("site", "shop"), ("action", "!blocked")], vec![2, 6]),
+            (&[("outcome", "blocked")], vec![0, 4]),
+            (&[("outcome", "blocked"), ("outcome", "passed")], vec![0, 1, 4, 5]),
+            (&[("outcome", "!blocked"), ("outcome", "!passed")], vec![2, 3, 6, 7]),
+            (&[("subject", "shop"), ("outcome", "!blocked")], vec![2, 6]),
+            (&[("subject", "sh*")], vec![0, 2, 4, 6]),
             (&[("rule", "941100"), ("rule", "941101"), ("rule", "!941101")], vec![0, 3, 6]),
+            (&[("fact", "rule=941100"), ("rule", "941101"), ("fact", "path=/page/1")], vec![1]),
             (&[("text", "page/1"), ("text", "GET")], vec![1]),
             (&[("text", "!page/1"), ("text", "!page/2")], vec![0, 3, 4, 5, 6, 7]),
             (&[("client", "203.0.113.0"), ("client", "203.0.113.1")], vec![0, 1, 5, 6]),
@@ -222,12 +271,11 @@ mod tests {
             (&[("path", "/page/1"), ("path", "/page/3")], vec![1, 3]),
             (&[("path", "/page/*"), ("path", "!/page/1*")], vec![0, 2, 3, 4, 5, 6, 7]),
             (&[("path", "/PAGE/1")], vec![]),
-            (&[("host", "A.test"), ("kind", "other"), ("path", "!/page/7")], vec![0, 1, 2, 3, 4, 5, 6]),
+            (&[("host", "A.test"), ("category", "other"), ("path", "!/page/7")], vec![0, 1, 2, 3, 4, 5, 6]),
             (&[("score", "0"), ("score", "!1"), ("path", "/page/7")], vec![7]),
-            (&[("kind", "request.blocked")], vec![0, 4]),
+            (&[("kind", "request.blocked"), ("kind", "login.*")], vec![0, 4]),
         ] {
-            let filter: Filter =
-                conditions.iter().map(|(name, text)| Condition::parse(name, text).unwrap()).collect();
+            let filter: Filter = conditions.iter().map(|(name, text)| parse(name, text).unwrap()).collect();
             let found: Vec<u64> = (0..8).filter(|number| filter.matches(&samples::event(*number))).collect();
             assert_eq!(found, expected, "{conditions:?}");
         }

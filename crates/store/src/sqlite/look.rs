@@ -14,7 +14,7 @@ use super::read_event;
 use super::select::{self, Plan};
 use super::text_index::{self, Group};
 use crate::event_store::{Counted, Query};
-use crate::filter::{Condition, Filter, Test, text_needle};
+use crate::filter::{Condition, Filter, Pattern, Test, ValuePattern, text_needle};
 use crate::limits::{
     COUNT_PAGE, MAX_PAGE_BYTES, MAX_TEXT_BYTES, QUERY_CANDIDATES, QUERY_JSON_COST, QUERY_LOOKUP_COST,
 };
@@ -201,7 +201,7 @@ impl<'a> Look<'a> {
             return Ok(None);
         }
         let event = read_event(json)?;
-        let passes = self.texts.of_events.iter().all(|condition| condition.holds(&event));
+        let passes = Condition::all_hold(self.texts.of_events.iter().copied(), &event);
         Ok(passes.then_some((event, json.len())))
     }
 
@@ -369,7 +369,7 @@ impl<'a> Texts<'a> {
                     texts.unwanted.push(Finder::new(&needle(text)).into_owned());
                 }
                 Test::Text(text) => texts.want(text),
-                Test::Path(_) | Test::Host(_) | Test::Tag(_) | Test::Kind(_) | Test::Score(_) => {
+                test if select::is_in_json(test) => {
                     texts.of_events.push(condition);
                     texts.want(in_json(condition));
                 }
@@ -407,23 +407,25 @@ fn needle(text: &str) -> String {
     text_needle(text).to_ascii_lowercase()
 }
 
-/// A text that all events hold for which the condition holds; may be empty.
+/// Returns a text that stands in the JSON of all events for which the condition holds; may be empty.
 fn in_json(condition: &Condition) -> &str {
-    let name = match &condition.test {
+    let text = match &condition.test {
         _ if condition.inverted => "",
-        Test::Path(names) => single(names).map_or("", |name| name.strip_suffix('*').unwrap_or(name)),
-        Test::Host(names) | Test::Tag(names) => single(names).unwrap_or_default(),
-        Test::Kind(kinds) => match single(kinds) {
-            Some("scanner") => "attack-reputation-scanner",
-            Some(kind) if kind.starts_with("attack-") => kind,
-            _ => "",
-        },
+        Test::Kind(kinds) => single(kinds).map_or("", Pattern::text),
+        Test::Fact(name, values) => {
+            let text = single(values).and_then(ValuePattern::text).map_or("", Pattern::text);
+            match &**name {
+                "category" if text == "scanner" => "attack-reputation-scanner",
+                "category" if !text.starts_with("attack-") => "",
+                _ => text,
+            }
+        }
         _ => "",
     };
     // a backslash may stand there twice
-    name.split('\\').next().unwrap_or_default()
+    text.split('\\').next().unwrap_or_default()
 }
 
-fn single(names: &[String]) -> Option<&str> {
-    if let [name] = names { Some(name) } else { None }
+fn single<T>(values: &[T]) -> Option<&T> {
+    if let [value] = values { Some(value) } else { None }
 }

@@ -1,12 +1,10 @@
 //! Filters to SQL.
 
-use std::ops::RangeInclusive;
-
 use event::{EventId, Timestamp};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::filter::{Condition, Filter, Test, address_key};
+use crate::filter::{Condition, Filter, Pattern, Test, ValuePattern, address_key};
 
 /// How a filter is asked of `events e`: one condition at most drives, whose index gives the order of the identifiers; the rest
 /// is looked at row by row. Texts are left to the reader of the JSON.
@@ -46,20 +44,21 @@ fn rank(condition: &Condition, statuses: bool) -> Option<u8> {
     }
     match &condition.test {
         Test::Client(networks) => single(networks).filter(|network| is_address(network)).map(|_| 0),
-        Test::Rule(ids) => single(ids).map(|_| 1),
-        Test::Status(ranges) if statuses => single(ranges).filter(|range| is_code(range)).map(|_| 2),
-        Test::Site(sites) => single(sites).map(|_| 3),
-        Test::Action(actions) => single(actions).map(|_| 4),
+        Test::Fact(name, ids) if name == "rule" => single_number(ids).map(|_| 1),
+        Test::Fact(name, codes) if name == "status" && statuses => single_number(codes).map(|_| 2),
+        Test::Subject(subjects) => single(subjects).and_then(Pattern::exact).map(|_| 3),
+        Test::Outcome(outcomes) => single(outcomes).map(|_| 4),
         _ => None,
     }
 }
 
-fn single<T>(values: &[T]) -> Option<&T> {
-    if let [value] = values { Some(value) } else { None }
+fn single_number(values: &[ValuePattern]) -> Option<i64> {
+    let range = single(values)?.numbers()?;
+    (range.start() == range.end()).then_some(*range.start())
 }
 
-fn is_code(range: &RangeInclusive<u16>) -> bool {
-    range.start() == range.end()
+fn single<T>(values: &[T]) -> Option<&T> {
+    if let [value] = values { Some(value) } else { None }
 }
 
 fn is_address(network: &ipnet::IpNet) -> bool {
@@ -84,7 +83,7 @@ impl Plan {
             .filter_map(|(number, condition)| rank(condition, statuses).map(|rank| (rank, number)));
         let driver = ranked.min().map(|(_, number)| number);
         let rule = driver.and_then(|number| match &filter.conditions[number].test {
-            Test::Rule(ids) => single(ids).copied(),
+            Test::Fact(name, ids) if name == "rule" => single_number(ids),
             _ => None,
         });
         // CROSS JOIN keeps SQLite to this plan, since it keeps no statistics that would tell it.
@@ -108,7 +107,7 @@ impl Plan {
         plan
     }
 
-    fn condition(&mut self, condition: &Condition, drives: bool, rule: Option<u64>) {
+    fn condition(&mut self, condition: &Condition, drives: bool, rule: Option<i64>) {
         let id = self.id;
         if is_in_json(&condition.test) {
             return;
@@ -117,13 +116,13 @@ impl Plan {
             // Identifiers begin with the time: these bounds let the index skip what is out of range.
             match &condition.test {
                 Test::Since(time) => self.driving.add(format!("{id} >= ?"), [blob(first_id(*time))]),
-                Test::Before(time) => self.driving.add(format!("{id} <= ?"), [blob(last_id(*time))]),
+                Test::Until(time) => self.driving.add(format!("{id} <= ?"), [blob(last_id(*time))]),
                 _ => {}
             }
         }
         let (sql, values) = test(&condition.test);
         match (drives, rule) {
-            (true, Some(rule)) => self.driving.add("r.rule = ?".into(), [Value::Integer(rule.cast_signed())]),
+            (true, Some(rule)) => self.driving.add("r.rule = ?".into(), [Value::Integer(rule)]),
             (true, None) => self.driving.add(sql, values),
             (false, _) if condition.inverted => self.rest.add(format!("NOT coalesce({sql}, 0)"), values),
             (false, _) => self.rest.add(sql, values),
@@ -204,9 +203,8 @@ impl Plan {
         filter.conditions.iter().filter(|condition| !condition.inverted).find_map(|condition| {
             let (from, id, (sql, mut values)) = match &condition.test {
                 Test::Client(_) => ("events e", "e.id", test(&condition.test)),
-                Test::Rule(ids) => {
-                    let ids = ids.iter().map(|id| Value::Integer(id.cast_signed()));
-                    ("event_rules m", "m.event", any_of("m.rule", ids))
+                Test::Fact(name, ids) if name == "rule" => {
+                    ("event_rules m", "m.event", any_range("m.rule", numbers(ids)))
                 }
                 _ => return None,
             };
@@ -219,26 +217,23 @@ impl Plan {
 fn test(test: &Test) -> (String, Vec<Value>) {
     match test {
         Test::Since(time) => ("e.time >= ?".into(), vec![Value::Integer(time.as_micros())]),
-        Test::Before(time) => ("e.time < ?".into(), vec![Value::Integer(time.as_micros())]),
-        Test::Node(nodes) => any_of("e.node", nodes.iter().cloned().map(Value::Text)),
-        Test::Site(sites) => any_of("e.site", sites.iter().cloned().map(Value::Text)),
-        Test::Gate(gates) => any_of("e.gate", gates.iter().map(|gate| Value::Text(gate.as_str().into()))),
-        Test::Action(actions) => {
-            any_of("e.action", actions.iter().map(|action| Value::Text(action.as_str().into())))
+        Test::Until(time) => ("e.time < ?".into(), vec![Value::Integer(time.as_micros())]),
+        Test::Node(nodes) => any_pattern("e.node", nodes),
+        Test::Subject(subjects) => any_pattern("e.site", subjects),
+        Test::Gate(gates) => any_pattern("e.gate", gates),
+        Test::Outcome(outcomes) => {
+            any_of("e.action", outcomes.iter().map(|outcome| Value::Text(outcome.as_str().into())))
         }
         Test::Severity(severity) => {
             ("e.severity <= ?".into(), vec![Value::Integer(severity.number().into())])
         }
-        Test::Status(ranges) => any_range(
-            "e.status",
-            ranges.iter().map(|range| {
-                let value = |code: &u16| Value::Integer((*code).into());
-                (value(range.start()), value(range.end()))
-            }),
-        ),
-        Test::Method(methods) => any_of("e.method", methods.iter().cloned().map(Value::Text)),
-        Test::Rule(ids) => {
-            let (list, values) = any_of("m.rule", ids.iter().map(|id| Value::Integer(id.cast_signed())));
+        Test::Fact(name, codes) if name == "status" => any_range("e.status", numbers(codes)),
+        Test::Fact(name, methods) if name == "method" => {
+            let methods: Vec<Pattern> = methods.iter().filter_map(ValuePattern::text).cloned().collect();
+            any_pattern("e.method", &methods)
+        }
+        Test::Fact(name, ids) if name == "rule" => {
+            let (list, values) = any_range("m.rule", numbers(ids));
             (format!("EXISTS (SELECT 1 FROM event_rules m WHERE m.event = e.id AND {list})"), values)
         }
         Test::Client(networks) => any_range(
@@ -248,16 +243,34 @@ fn test(test: &Test) -> (String, Vec<Value>) {
             }),
         ),
         // looked for in the JSON itself
-        Test::Text(_) | Test::Path(_) | Test::Host(_) | Test::Tag(_) | Test::Kind(_) | Test::Score(_) => {
-            ("1".into(), vec![])
-        }
+        Test::Text(_) | Test::Kind(_) | Test::Fact(..) => ("1".into(), vec![]),
     }
 }
 
 /// Whether no column tells, so that it is looked for in the event's JSON.
 pub(super) fn is_in_json(test: &Test) -> bool {
-    use Test::{Host, Kind, Path, Score, Tag, Text};
-    matches!(test, Text(_) | Path(_) | Host(_) | Tag(_) | Kind(_) | Score(_))
+    match test {
+        Test::Text(_) | Test::Kind(_) => true,
+        Test::Fact(name, _) => !matches!(&**name, "rule" | "status" | "method"),
+        _ => false,
+    }
+}
+
+fn numbers(values: &[ValuePattern]) -> impl Iterator<Item = (Value, Value)> {
+    let ranges = values.iter().filter_map(ValuePattern::numbers);
+    ranges.map(|range| (Value::Integer(*range.start()), Value::Integer(*range.end())))
+}
+
+fn any_pattern(column: &str, patterns: &[Pattern]) -> (String, Vec<Value>) {
+    let (prefixes, whole): (Vec<&Pattern>, Vec<&Pattern>) =
+        patterns.iter().partition(|pattern| pattern.is_prefix());
+    let (mut sql, mut values) =
+        any_of(column, whole.into_iter().map(|pattern| Value::Text(pattern.text().into())));
+    for prefix in prefixes {
+        sql = format!("({sql} OR substr({column}, 1, {}) = ?)", prefix.text().chars().count());
+        values.push(Value::Text(prefix.text().into()));
+    }
+    (sql, values)
 }
 
 /// First and last values, both included.

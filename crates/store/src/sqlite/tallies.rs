@@ -254,7 +254,9 @@ pub(super) fn remove_traffic(transaction: &Transaction<'_>, before: Timestamp) -
 fn site_passes(conditions: &[Condition], site: Option<&str>) -> bool {
     conditions.iter().all(|condition| {
         let passes = match &condition.test {
-            Test::Site(sites) => site.is_some_and(|site| sites.iter().any(|wanted| wanted == site)),
+            Test::Subject(subjects) => {
+                site.is_some_and(|site| subjects.iter().any(|wanted| wanted.matches(site)))
+            }
             _ => false,
         };
         passes != condition.inverted
@@ -271,7 +273,8 @@ pub(super) fn overview(
     query: &OverviewQuery,
     budget: u64,
 ) -> rusqlite::Result<Overview> {
-    let sites_alone = query.filter.conditions.iter().all(|condition| matches!(condition.test, Test::Site(_)));
+    let sites_alone =
+        query.filter.conditions.iter().all(|condition| matches!(condition.test, Test::Subject(_)));
     if sites_alone && query.step != Step::Minute && has(connection, "tallies")? {
         return from_tallies(connection, query);
     }
@@ -406,17 +409,17 @@ fn counted_from(connection: &Connection) -> rusqlite::Result<Timestamp> {
 /// How many events pass a filter of sites and actions alone, by what is counted; none for other filters, or while not all is
 /// counted.
 pub(super) fn count(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option<Counted>> {
-    let tests = |condition: &Condition| matches!(condition.test, Test::Site(_) | Test::Action(_));
+    let tests = |condition: &Condition| matches!(condition.test, Test::Subject(_) | Test::Outcome(_));
     if !filter.conditions.iter().all(tests) || !has(connection, "tallies")? || missing(connection)? > 0 {
         return Ok(None);
     }
     let (actions, sites): (Vec<Condition>, Vec<Condition>) =
-        filter.conditions.iter().cloned().partition(|condition| matches!(condition.test, Test::Action(_)));
+        filter.conditions.iter().cloned().partition(|condition| matches!(condition.test, Test::Outcome(_)));
     let mut sum = 0;
     each(connection, Kind::Action as i64 + BY_DAY, (i64::MIN, i64::MAX), &sites, &mut |_, _, key, count| {
         let action = key.as_str()?;
         let passes = actions.iter().all(|condition| {
-            let Test::Action(wanted) = &condition.test else { return false };
+            let Test::Outcome(wanted) = &condition.test else { return false };
             wanted.iter().any(|wanted| wanted.as_str() == action) != condition.inverted
         });
         sum += if passes { count } else { 0 };

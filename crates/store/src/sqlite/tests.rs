@@ -153,25 +153,28 @@ fn filters_walk_an_index_in_order() {
     ingest(&store, 0..10).unwrap();
     while store.tend().unwrap() > 0 {}
     let network = "203.0.113.1/32".parse().unwrap();
-    let site = || Test::Site(vec!["shop".into()]);
-    let action = || Test::Action(vec![event::Outcome::Blocked]);
+    let site = || Test::Subject(vec!["shop".into()]);
+    let action = || Test::Outcome(vec![event::Outcome::Blocked]);
     let since = || Test::Since(Timestamp::from_micros(samples::EPOCH));
     for (tests, index) in [
         (vec![], "SEARCH e USING PRIMARY KEY (id<?"),
         (vec![site()], "events_by_site (site=? AND id<?"),
         (vec![Test::Client(vec![network])], "events_by_client (client=? AND id<?"),
         (vec![action()], "events_by_action (action=? AND id<?"),
-        (vec![Test::Status(vec![403..=403])], "events_by_status (status=? AND id<?"),
-        (vec![Test::Rule(vec![941_100])], "SEARCH r USING PRIMARY KEY (rule=? AND event<?"),
+        (vec![Test::fact("status", [403..=403])], "events_by_status (status=? AND id<?"),
+        (vec![Test::fact("rule", [941_100])], "SEARCH r USING PRIMARY KEY (rule=? AND event<?"),
         (vec![since()], "SEARCH e USING PRIMARY KEY (id>? AND id<?"),
         // of several, the most selective drives
         (vec![action(), site(), since()], "events_by_site (site=? AND id>? AND id<?"),
-        (vec![action(), Test::Rule(vec![941_100]), site()], "SEARCH r USING PRIMARY KEY (rule=? AND event<?"),
+        (
+            vec![action(), Test::fact("rule", [941_100]), site()],
+            "SEARCH r USING PRIMARY KEY (rule=? AND event<?",
+        ),
         (vec![site(), Test::Client(vec![network])], "events_by_client (client=? AND id<?"),
         (vec![site(), Test::Text("abc".into())], "events_by_site (site=? AND id<?"),
         // what no index orders is looked at in the order of time
-        (vec![Test::Method(vec!["GET".into()])], "SEARCH e USING PRIMARY KEY (id<?"),
-        (vec![Test::Site(vec!["shop".into(), "blog".into()])], "SEARCH e USING PRIMARY KEY (id<?"),
+        (vec![Test::fact("method", ["GET"])], "SEARCH e USING PRIMARY KEY (id<?"),
+        (vec![Test::Subject(vec!["shop".into(), "blog".into()])], "SEARCH e USING PRIMARY KEY (id<?"),
     ] {
         let filter = tests.iter().cloned().fold(Filter::default(), Filter::with);
         let plan = select::Plan::new(&filter, Some(samples::event(9).id), true);
@@ -186,7 +189,7 @@ fn filters_walk_an_index_in_order() {
     // networks and several rules are gathered from their index
     for (test, index) in [
         (Test::Client(vec!["203.0.113.0/24".parse().unwrap()]), "events_by_client (client>? AND client<?"),
-        (Test::Rule(vec![941_100, 941_101]), "PRIMARY KEY (rule=? AND event<?"),
+        (Test::fact("rule", [941_100, 941_101]), "PRIMARY KEY (rule=? AND event<?"),
     ] {
         let filter = Filter::default().with(test.clone());
         let (sql, values) = select::Plan::new(&filter, None, true).list(&filter, None, 10).unwrap();
@@ -248,20 +251,20 @@ fn a_search_that_takes_too_long_says_how_far_it_came_and_goes_on() {
             Filter::default().with(Test::Text("page/7".into())),
             Filter::default().with(Test::Text("page/".into())).without(Test::Text("8".into())),
             Filter::default().with(Test::Text("nowhere".into())),
-            Filter::default().with(Test::Path(vec!["/page/7*".into()])),
-            Filter::default().with(Test::Path(vec!["/page/7".into(), "/page/8".into()])),
+            Filter::default().with(Test::fact("path", ["/page/7*"])),
+            Filter::default().with(Test::fact("path", ["/page/7", "/page/8"])),
             Filter::default()
-                .without(Test::Path(vec!["/page/1*".into()]))
-                .with(Test::Site(vec!["shop".into()])),
-            Filter::default().with(Test::Tag(vec!["nowhere".into()])),
-            Filter::default().with(Test::Method(vec!["POST".into()])),
-            Filter::default().without(Test::Site(vec!["shop".into()])),
+                .without(Test::fact("path", ["/page/1*"]))
+                .with(Test::Subject(vec!["shop".into()])),
+            Filter::default().with(Test::fact("tag", ["nowhere"])),
+            Filter::default().with(Test::fact("method", ["POST"])),
+            Filter::default().without(Test::Subject(vec!["shop".into()])),
             Filter::default()
-                .with(Test::Rule(vec![941_100]))
-                .with(Test::Site(vec!["blog".into()]))
+                .with(Test::fact("rule", [941_100]))
+                .with(Test::Subject(vec!["blog".into()]))
                 .with(Test::Text("page/1".into())),
             Filter::default().with(Test::Client(vec!["203.0.113.0/30".parse().unwrap()])),
-            Filter::default().with(Test::Rule(vec![941_100, 941_102])),
+            Filter::default().with(Test::fact("rule", [941_100, 941_102])),
         ] {
             let expected: Vec<u64> =
                 (0..200).rev().filter(|number| filter.matches(&samples::event(*number))).collect();
@@ -322,7 +325,7 @@ fn a_store_of_an_older_version_is_indexed_in_pieces_while_it_is_asked() {
         transaction.commit().unwrap();
     }
     let text = Filter::default().with(Test::Text("page/77?".into()));
-    let status = Filter::default().with(Test::Status(vec![403..=403]));
+    let status = Filter::default().with(Test::fact("status", [403..=403]));
     // a command may read it before the daemon has brought it to the newest schema
     let reader = SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap();
     assert_eq!(pages(&reader, &text, 10).0, [77]);
@@ -415,15 +418,15 @@ fn counts_that_take_too_long_go_on_where_they_ended() {
         store.budget = budget;
         let mut partial = 0;
         for filter in [
-            Filter::default().with(Test::Status(vec![200..=200])),
-            Filter::default().with(Test::Since(time(100))).with(Test::Site(vec!["blog".into()])),
-            Filter::default().with(Test::Rule(vec![941_101])).with(Test::Site(vec!["blog".into()])),
+            Filter::default().with(Test::fact("status", [200..=200])),
+            Filter::default().with(Test::Since(time(100))).with(Test::Subject(vec!["blog".into()])),
+            Filter::default().with(Test::fact("rule", [941_101])).with(Test::Subject(vec!["blog".into()])),
             Filter::default().with(Test::Client(vec!["203.0.113.0/30".parse().unwrap()])),
             Filter::default().with(Test::Text("page/1".into())),
             Filter::default().without(Test::Text("page/1".into())),
-            Filter::default().with(Test::Path(vec!["/page/1*".into()])),
-            Filter::default().without(Test::Tag(vec!["nowhere".into()])),
-            Filter::default().with(Test::Kind(vec!["other".into()])),
+            Filter::default().with(Test::fact("path", ["/page/1*"])),
+            Filter::default().without(Test::fact("tag", ["nowhere"])),
+            Filter::default().with(Test::fact("category", ["other"])),
         ] {
             let expected = all.iter().filter(|record| filter.matches(&record.event)).count() as u64;
             let (mut count, mut before, mut calls) = (0, None, 0);
@@ -455,7 +458,7 @@ fn counts_that_take_too_long_go_on_where_they_ended() {
             let mut tally = crate::overview::Tally::new(&query);
             all.iter().map(|record| &record.event).filter(|event| seen(event)).for_each(|e| tally.add(e));
             let expected = crate::Overview { counted_to: overview.counted_to, ..tally.finish() };
-            let sites = query.filter.conditions.iter().all(|c| matches!(c.test, Test::Site(_)));
+            let sites = query.filter.conditions.iter().all(|c| matches!(c.test, Test::Subject(_)));
             if !sites && overview.counted_to.is_some() {
                 partial += 1;
             }
@@ -466,8 +469,8 @@ fn counts_that_take_too_long_go_on_where_they_ended() {
     // sites and actions are counted already
     store.budget = 1;
     let filter = Filter::default()
-        .with(Test::Site(vec!["shop".into()]))
-        .without(Test::Action(vec![event::Outcome::Blocked]));
+        .with(Test::Subject(vec!["shop".into()]))
+        .without(Test::Outcome(vec![event::Outcome::Blocked]));
     let expected = all.iter().filter(|record| filter.matches(&record.event)).count() as u64;
     assert_eq!(store.count_some(&filter, None).unwrap(), Counted { count: expected, next: None });
 }

@@ -1,13 +1,13 @@
 //! Events that come and go.
 
-use event::{Event, Evidence, Timestamp};
+use event::{ByteString, Event, Evidence, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::payload::{Payload, Unpacker, payload_bytes};
 use super::quota::{self, Client};
 use super::select::last_id;
 use super::{add_to_number, incidents, read_event, tallies, text_index, time_of};
-use crate::filter::{address_key, method, status};
+use crate::filter::address_key;
 use crate::journal::Record;
 use crate::overview::rules_of;
 
@@ -35,8 +35,8 @@ pub(super) fn insert(
         event.address().map(address_key),
         event.outcome.as_str(),
         event.severity.number(),
-        status(event),
-        method(event),
+        event.request().and_then(|request| request.response.as_ref()).map(|response| response.status),
+        event.request().map(|request| ByteString::from(request.method()).to_string()),
     ])?;
     if new == 0 {
         return Ok(false);

@@ -126,7 +126,7 @@ function Envelope({ event }: { event: Event }) {
         <Fact name={t("event.kind")}>
           <Untrusted text={event.kind} limit={100} />
         </Fact>
-        {subject !== undefined && <Fact name={t("event.subject")}>{linked("site", subject)}</Fact>}
+        {subject !== undefined && <Fact name={t("event.subject")}>{linked("subject", subject)}</Fact>}
         {actor && actorName(actor) !== "" && (
           <Fact name={t("event.actor")}>
             {linked(...actorCondition(actor), 300)}

@@ -197,7 +197,7 @@ function Content({
       items: top.clients.map((one) => named(one, link({ client: one.name }), true)),
     },
     { title: t("overview.paths"), items: top.paths.map((one) => named(one, link({ path: pathsOf(one.name) }), true)) },
-    { title: t("overview.sites"), items: top.sites.map((one) => named(one, link({ site: one.name }))) },
+    { title: t("overview.sites"), items: top.sites.map((one) => named(one, link({ subject: one.name }))) },
   ];
   const countries = top.countries?.map((one) => ({ key: one.code, label: countryName(one.code), count: one.count }));
   return (
@@ -215,14 +215,14 @@ function Content({
           value={totals.blocked}
           partial={!!partial}
           kind="blocked"
-          href={link({ action: "blocked" })}
+          href={link({ outcome: "blocked" })}
         />
         <Stat
           label={t("overview.detected")}
           value={totals.detected}
           partial={!!partial}
           kind="detected"
-          href={link({ action: "detected" })}
+          href={link({ outcome: "detected" })}
         />
         <Stat
           label={t("overview.answered")}
@@ -230,7 +230,7 @@ function Content({
           partial={!!partial}
           kind={totals.attacks_answered_below_400 > 0 ? "blocked" : "good"}
           note={t("overview.answeredNote")}
-          href={link({ action: ["blocked", "detected"], status: "100-399" })}
+          href={link({ outcome: ["blocked", "detected"], status: "100-399" })}
         />
       </ul>
       <Panel

@@ -73,7 +73,7 @@ export function EventRow({
         <Time time={event.time} />
       </span>
       <span class="event-action">
-        <Filtering property="action" value={event.outcome} add={add}>
+        <Filtering property="outcome" value={event.outcome} add={add}>
           <OutcomeBadge outcome={event.outcome} />
         </Filtering>
       </span>
@@ -83,7 +83,7 @@ export function EventRow({
       <span class="event-client">{actor && <ActorCell actor={actor} add={add} />}</span>
       <span class="event-site">
         {subject !== undefined && (
-          <Filtering property="site" value={subject} add={add}>
+          <Filtering property="subject" value={subject} add={add}>
             <Untrusted text={subject} limit={60} />
           </Filtering>
         )}

@@ -190,9 +190,9 @@ function Line({ one }: { one: LearnedProposal }) {
 function Samples({ site, one }: { site: SiteState; one: LearnedProposal }) {
   const path = one.path ? textOf(bytesOf(one.path)) : undefined;
   const all = toParams([
-    { property: "site", value: site.site, inverted: false },
+    { property: "subject", value: site.site, inverted: false },
     { property: "rule", value: String(one.rule), inverted: false },
-    { property: "action", value: "detected", inverted: false },
+    { property: "outcome", value: "detected", inverted: false },
     ...(path ? [{ property: "path" as const, value: path, inverted: false }] : []),
   ]);
   return (

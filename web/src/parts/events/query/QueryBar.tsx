@@ -2,7 +2,8 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { Button, Untrusted, toast, useKeys, visible } from "../../../ui";
 import { type Completion, completions, type Known } from "./completion";
-import { type Condition, conditionText, inverted, parse, PROPERTIES, queryText, type QueryError, without } from "../../../query/query";
+import { type Condition, conditionText, inverted, parse, queryText, type QueryError, without } from "../../../query/query";
+import { isBound, properties, propertyOf } from "../../../query/properties";
 import { SavedFilters } from "./SavedFilters";
 import { t } from "../texts";
 
@@ -145,7 +146,7 @@ export function QueryBar({
                     <Untrusted text={completion.text} limit={80} />
                   </code>
                   {completion.value === undefined && (
-                    <span class="note">{t(`events.property.${completion.property}`)}</span>
+                    <span class="note">{propertyOf(completion.property)?.help}</span>
                   )}
                 </li>
               ))}
@@ -173,7 +174,7 @@ export function QueryBar({
               )}{" "}
               {t(`events.problem.${error.problem}`, {
                 word: visible(error.word.split("=", 1)[0]?.slice(0, 40) ?? ""),
-                names: PROPERTIES.join(", "),
+                names: properties().map(({ name }) => name).join(", "),
               })}
             </li>
           ))}
@@ -196,7 +197,7 @@ export function QueryBar({
               >
                 <span class="chip-property">
                   {condition.property}
-                  {condition.inverted ? " ≠ " : condition.property === "severity" || condition.property === "score" ? " ≥ " : " = "}
+                  {condition.inverted ? " ≠ " : isBound(condition.property) ? " ≥ " : " = "}
                 </span>
                 <Untrusted text={condition.value} limit={80} />
               </button>

@@ -43,9 +43,15 @@ export function knownValues(events: readonly Event[]): Known {
     values.set(String(value), (values.get(String(value)) ?? 0) + 1);
   };
   for (const event of events) {
-    count("site", event.subject);
+    count("subject", event.subject);
     count("node", event.node);
+    count("gate", event.gate);
+    count("kind", event.kind);
     count("client", event.actor?.address);
+    count("user", event.actor?.user);
+    count("device", event.actor?.device);
+    count("certificate", event.actor?.certificate);
+    for (const [name, value] of event.facts ?? []) count(name, value);
     count("status", requestOf(event)?.response?.status);
     for (const rule of requestOf(event)?.rules ?? []) {
       count("rule", rule.id);
