@@ -1,11 +1,12 @@
 //! The recordings of the corpus against the program that they were taken from, and against the rule engine; the console in
-//! Chromium.
+//! Chromium; the walls between crates; a toy part.
 
 #![allow(clippy::unwrap_used, reason = "an integration test fails by panicking")]
 
 mod bodies;
 mod browser;
 mod differential;
+mod toy_part;
 mod walls;
 
 use std::path::Path;
