@@ -107,7 +107,7 @@ fn belongs_elsewhere(names: u64, owner: u32, folder_owner: u32) -> bool {
 fn link(error: Errno) -> io::Error {
     match error {
         Errno::LOOP | Errno::MLINK => refused("is a symbolic link"),
-        Errno::XDEV => refused("a link on its way leads out of the folder"),
+        Errno::XDEV => refused("a link in its path leads out of the folder"),
         error => no_device(error.into()),
     }
 }

@@ -17,7 +17,7 @@ pub fn writable_file(path: &Path) -> Result<(), String> {
 pub fn writable(folder: &Path) -> Result<(), String> {
     let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     if !existing.is_dir() {
-        return Err(format!("{} is no folder", existing.display()));
+        return Err(format!("{} is not a folder", existing.display()));
     }
     access(existing, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
 }

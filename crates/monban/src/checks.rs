@@ -70,7 +70,7 @@ pub fn faults(config: &Config, parts: &[&dyn AnyPart]) -> Vec<Fault> {
     let listening = parts.iter().flat_map(|part| part.addresses(config));
     faults.extend(taken_twice(listening.collect()));
     if !parts.iter().any(|part| part.is_source(config)) {
-        faults.push(Fault::at("", "there is no [[listen]]: nothing would be served"));
+        faults.push(Fault::at("", "no [[listen]] section: monban would serve nothing"));
     }
     faults
 }

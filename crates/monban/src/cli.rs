@@ -9,11 +9,11 @@ use crate::failure::Failure;
 use crate::part::{Context, PartCommand};
 use crate::parts;
 
-/// The gatekeeper of a self-hosted server: a reverse proxy that runs SecLang rules, and what belongs to it.
+/// The gatekeeper of a self-hosted server: a reverse proxy that runs SecLang rules, with an event store and a console.
 #[derive(Debug, Parser)]
 #[command(name = "monban", version, max_term_width = 100)]
 pub struct Cli {
-    /// The configuration file [default: ./monban.toml if there is one, else /etc/monban/monban.toml]
+    /// The configuration file [default: ./monban.toml if it exists, else /etc/monban/monban.toml]
     #[arg(long, global = true, value_name = "FILE", env = "MONBAN_CONFIG")]
     pub config: Option<PathBuf>,
     #[command(subcommand)]

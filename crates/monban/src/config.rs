@@ -148,7 +148,7 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |error: std::io::Error| {
         Failure::environment(
             format!("{}: {error}", path.display()),
-            "`monban init` writes a configuration; `--config FILE` names another one",
+            "`monban init` writes a configuration; `--config FILE` names another file",
         )
     };
     let mut bytes = Vec::new();

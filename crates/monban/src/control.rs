@@ -63,8 +63,8 @@ pub fn ask(data_dir: &Path, request: &Request, hint: Option<&str>) -> Result<Val
         Ok(Answer::Ok(value)) => Ok(value),
         Ok(Answer::Error(message)) => Err(Failure::Refused { message, hint: hint.map(str::to_owned) }),
         Err(error) => Err(Failure::Refused {
-            message: format!("the daemon's answer is not understood: {error}"),
-            hint: Some("is it of another version? Restart it".to_owned()),
+            message: format!("cannot read the daemon's answer: {error}"),
+            hint: Some("if the daemon has another version, restart it".to_owned()),
         }),
     }
 }

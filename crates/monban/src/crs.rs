@@ -158,7 +158,7 @@ impl Releases {
             if !release.files.iter().all(same) {
                 return Err(Failure::Refused {
                     message: format!("{} holds another release {}", path.display(), release.version),
-                    hint: Some("move that folder away, if nothing uses it".to_owned()),
+                    hint: Some("move that folder away if nothing uses it".to_owned()),
                 });
             }
             return Ok(());
@@ -188,13 +188,16 @@ impl Releases {
         if bytes.len() as u64 > HISTORY_BYTES {
             return Err(Failure::environment(
                 format!("{} is longer than {HISTORY_BYTES} bytes", path.display()),
-                "move it away; what it holds cannot be undone then",
+                "move it away; then its installations cannot be undone",
             ));
         }
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let switches: Result<Vec<Switch>, _> = lines.map(serde_json::from_slice).collect();
         switches.map_err(|error| {
-            Failure::environment(format!("{} is damaged: {error}", path.display()), "mend or move it away")
+            Failure::environment(
+                format!("{} is damaged: {error}", path.display()),
+                "repair it or move it away",
+            )
         })
     }
 

@@ -37,7 +37,7 @@ pub fn open_to_others(path: &Path) -> Option<(String, String)> {
     let mode = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_dir)?.permissions().mode();
     (mode & OTHERS != 0).then(|| {
         let path = path.display();
-        (format!("{path}: others may look into it (mode {:o})", mode & 0o7777), format!("chmod 700 {path}"))
+        (format!("{path}: other users may read it (mode {:o})", mode & 0o7777), format!("chmod 700 {path}"))
     })
 }
 
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn e21_a_data_folder_that_others_may_look_into_is_refused_with_the_cure() {
+    fn e21_a_data_folder_that_others_may_read_is_refused_with_the_cure() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/data");
         prepare(&path).unwrap();
@@ -82,7 +82,7 @@ mod tests {
             let prepared = prepare(&path);
             assert_eq!(prepared.is_err(), refused, "{mode:o}");
             if let Err(Failure::Environment { message, hint }) = prepared {
-                assert!(message.contains(&format!("others may look into it (mode {mode:o})")), "{message}");
+                assert!(message.contains(&format!("other users may read it (mode {mode:o})")), "{message}");
                 assert_eq!(hint, Some(format!("chmod 700 {}", path.display())));
             }
         }

@@ -111,7 +111,7 @@ fn page(target: &str, body: &[u8]) -> String {
     format!(
         "<!DOCTYPE html><html lang=\"en\"><head><title>monban demo</title></head><body><h1>A careless site</h1>{greeting}\
          <form><input name=\"name\" autofocus> <button>Greet me</button> <button formmethod=\"post\">by POST</button></form>\
-         <p>It repeats whatever it is told. The gate in front of it looks first.</p></body></html>\n"
+         <p>It repeats all input. The gate in front of it looks first.</p></body></html>\n"
     )
 }
 

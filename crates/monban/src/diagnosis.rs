@@ -49,9 +49,9 @@ table! {
         CONFIGURATION_WARNING = Declaration::new(
             "configuration.warning",
             Severity::Warning,
-            Text::new("The configuration is probably not meant as it is", "設定の要確認箇所"),
+            Text::new("The configuration is probably not as intended", "設定の要確認箇所"),
             Text::new("{what}", "{what}"),
-            Text::new("Check the place. monban runs with it.", "該当箇所を確認してください。monban はこの設定で動作します。"),
+            Text::new("Check the place. monban runs nevertheless.", "該当箇所を確認してください。monban はこの設定で動作します。"),
         );
         /// The configuration cannot be read.
         CONFIGURATION_UNREADABLE = Declaration::new(

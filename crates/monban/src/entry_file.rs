@@ -33,7 +33,7 @@ pub fn open(named: &[u8], index: &Path, storage_dir: Option<&Path>) -> Result<(P
     let text = Safe(named);
     let named = Path::new(OsStr::from_bytes(named));
     if named.components().any(|part| part == Component::ParentDir) {
-        return Err(Missing::Outside(format!("{text}: an index names no files outside its folder")));
+        return Err(Missing::Outside(format!("{text}: an index must not name files outside its folder")));
     }
     let parts: Vec<Component<'_>> =
         named.components().filter(|part| matches!(part, Component::Normal(_))).take(MAX_PARTS + 1).collect();
@@ -66,7 +66,7 @@ pub fn open(named: &[u8], index: &Path, storage_dir: Option<&Path>) -> Result<(P
     // Only whether it is there, so that whoever set it up learns why it is not read.
     if storage_dir.is_none() && named.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
         return Err(Missing::Outside(format!(
-            "{text}: is not beneath {}; name SecAuditLogStorageDir (--storage-dir, or storage_dir in [[watch]])",
+            "{text}: is not inside {}; name SecAuditLogStorageDir (--storage-dir, or storage_dir in [[watch]])",
             beside.display()
         )));
     }
@@ -129,7 +129,7 @@ mod tests {
             ("/link", "symbolic link"),
             ("/up/secret", "leads out"),
             ("/../secret", "outside its folder"),
-            (&outside[..], "is not beneath"),
+            (&outside[..], "is not inside"),
             (&"/a".repeat(40), "folders deep"),
         ] {
             let error = text(named, &at("index"), None).unwrap_err();

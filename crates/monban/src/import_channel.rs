@@ -158,7 +158,7 @@ fn connect(config: &Config) -> Result<BufReader<UnixStream>, Failure> {
     if answer != READY {
         return Err(Failure::Refused {
             message: format!("the daemon does not take imports: {answer}"),
-            hint: Some("is it of another version? Restart it".to_owned()),
+            hint: Some("if the daemon has another version, restart it".to_owned()),
         });
     }
     Ok(stream)

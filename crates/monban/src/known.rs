@@ -28,7 +28,7 @@ table! {
             "exit.success",
             Severity::Info,
             Text::new("The command succeeded", "成功"),
-            Text::new("It did what was asked, also where the reader of its output is gone.", "要求どおりに完了しました。出力先が閉じられた場合も含みます。"),
+            Text::new("The command is done. A closed output pipe is not an error.", "要求どおりに完了しました。出力先が閉じられた場合も含みます。"),
             Text::new("Nothing has to be done.", "対処は不要です。"),
         );
         /// 1
@@ -36,7 +36,7 @@ table! {
             "exit.not_found",
             Severity::Notice,
             Text::new("Nothing was found", "対象が見つからない"),
-            Text::new("There is no event, rule or code of that name, or a file to import holds no entry.", "指定したイベント、ルール、コードが存在しないか、取り込むファイルにエントリーがありません。"),
+            Text::new("No event, rule or code has that name, or a file to import contains no entry.", "指定したイベント、ルール、コードが存在しないか、取り込むファイルにエントリーがありません。"),
             Text::new("Check the id: the message names the nearest ones.", "ID を確認してください。近いものがメッセージに表示されます。"),
         );
         /// 2
@@ -51,9 +51,9 @@ table! {
         ENVIRONMENT = Declaration::new(
             "exit.environment",
             Severity::Error,
-            Text::new("A file, a port or a permission is in the way", "ファイル、ポート、権限の問題"),
+            Text::new("A file, a port or a permission prevents it", "ファイル、ポート、権限の問題"),
             Text::new("A file or folder cannot be read or written, a port is taken, or the store is locked.", "ファイルやフォルダーを読み書きできないか、ポートが使用中か、ストアがロックされています。"),
-            Text::new("Follow the line `hint:`.", "`hint:` の行に従ってください。"),
+            Text::new("Follow the `hint:` line.", "`hint:` の行に従ってください。"),
         );
         /// 4
         REFUSED = Declaration::new(

@@ -45,7 +45,7 @@ finding::table! {
             Severity::Error,
             Text::new("{kind} {subject} ends on {at} and is not renewed", "{kind} {subject} が更新されないまま期限 {at} に近づいています"),
             Text::new("{renewal} should have renewed it. It comes from {source}.", "{renewal} による更新が済んでいません。出所: {source}"),
-            Text::new("Look up why the renewal fails, and renew it by hand until then.", "更新が失敗する原因を調べ、当面は手動で更新してください。"),
+            Text::new("Find out why the renewal fails; until then renew it by hand.", "更新が失敗する原因を調べ、当面は手動で更新してください。"),
         );
         /// Something that has ended.
         pub ENDED = Declaration::new(

@@ -59,7 +59,7 @@ impl Endpoint {
     /// # Errors
     /// The fault, without the text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let uri: Uri = text.parse().map_err(|_| "is no address such as https://host/path".to_owned())?;
+        let uri: Uri = text.parse().map_err(|_| "is not a URL such as https://host/path".to_owned())?;
         let secure = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
@@ -326,8 +326,8 @@ mod tests {
             ("ftp://example.org/", Err("must begin with")),
             ("example.org", Err("must begin with")),
             ("https://u:p@example.org/", Err("must not hold a user")),
-            ("https://example.org/a b", Err("is no address")),
-            ("", Err("is no address")),
+            ("https://example.org/a b", Err("is not a URL")),
+            ("", Err("is not a URL")),
         ] {
             match (Endpoint::parse(text), expected) {
                 (Ok(found), Ok((host, port, target, private))) => {

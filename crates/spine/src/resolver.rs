@@ -70,7 +70,7 @@ impl Default for ResolverConfig {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DnsError {
     /// The text is no domain name.
-    #[error("{0:?} is no domain name")]
+    #[error("{0:?} is not a domain name")]
     Name(String),
     /// The name does not exist (NXDOMAIN).
     #[error("{0} does not exist")]

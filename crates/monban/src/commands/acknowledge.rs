@@ -8,10 +8,10 @@ use crate::config::Config;
 use crate::control::{self, Request};
 use crate::failure::Failure;
 
-/// Acknowledge findings of /healthz that do not pass by themselves
+/// Acknowledge the findings of /healthz that stay until somebody has read them
 ///
-/// Damaged files that were moved aside, a disk that failed to keep events, and lost events. /healthz no longer lists them until it
-/// happens again. Prints one line for each.
+/// These are damaged files that monban moved aside, disk errors while it kept events, and lost events. /healthz lists
+/// them again when they happen again. Prints a line for each.
 #[derive(Debug, Args)]
 pub struct Arguments {}
 

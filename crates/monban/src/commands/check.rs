@@ -12,17 +12,17 @@ use crate::failure::Failure;
 use crate::parts;
 use crate::parts::receiver::{ReceiverConfig, sensor_config};
 
-/// Check the configuration and everything that it names
+/// Check the configuration and all files that it names
 ///
-/// Rules and exclusions load, certificates fit their keys and are valid, upstream addresses are addresses, folders can be written
-/// to: the same checks as those of a start and of a reload. All errors are reported; nothing is started.
+/// Runs the checks of a start and of a reload: rules and exclusions load, certificates are valid and match their keys, upstream
+/// addresses are valid, folders are writable. Prints all errors and starts nothing.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Also check ModSecurity's and mlogc's files of a sensor that is to send here, and the files that they include, in the
-    /// order in which Apache reads them
+    /// Also check the ModSecurity and mlogc files of a sensor that will send events here, and the files that they include; name
+    /// them in the order in which Apache reads them
     #[arg(long, value_name = "FILE")]
     sensor_config: Vec<std::path::PathBuf>,
-    /// Errors and warnings with file, line, column and key, as one JSON object
+    /// Print errors and warnings as one JSON object with file, line, column and key
     #[arg(long)]
     json: bool,
 }

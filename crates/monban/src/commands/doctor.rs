@@ -13,16 +13,16 @@ use crate::diagnosis;
 use crate::failure::Failure;
 use crate::terminal::{Safe, Style, safe_json};
 
-/// Show what is wrong on this host, with cause and cure
+/// Show the problems of this host, each with its cause and cure
 ///
 /// Checks the configuration as `monban check` does, and asks the running daemon for its findings. The exit code is 0 without
-/// findings, 5 where the worst is a warning, 6 where one is an error.
+/// findings, 5 if the worst one is a warning, and 6 if one is an error.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Language of the texts
+    /// The language of the texts
     #[arg(long, value_enum, default_value_t)]
     language: Speaks,
 }

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::terminal::{Safe, Style};
 
-/// Look at events, whether or not the daemon runs
+/// List, show, export and import events; the daemon need not run
 #[derive(Debug, Subcommand)]
 pub enum Command {
     List(events_list::Arguments),

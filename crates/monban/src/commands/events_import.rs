@@ -342,12 +342,7 @@ impl Import {
         let before = report.events;
         self.stream(Box::new(file), &path, false, report)?;
         if report.events == before {
-            report.note(
-                index,
-                line.offset,
-                0,
-                format!("{}: holds no entry that can be read", path.display()),
-            );
+            report.note(index, line.offset, 0, format!("{}: contains no readable entry", path.display()));
         }
         Ok(())
     }

@@ -18,10 +18,10 @@ const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// Rows of foreign messages that are shown for one text.
 const MAX_MATCHES: usize = 3;
 
-/// Explain a log line, a code or a number: cause, cure, and what this host shows of it
+/// Explain a log line, a code or a number: its cause, its cure and the evidence on this host
 ///
 /// Knows monban's own codes (findings, error answers of the API, actions of the audit trail, exit codes), ids of the rules in
-/// force, and messages of mlogc and ModSecurity. The exit code is 1 where nothing is known.
+/// force, and messages of mlogc and ModSecurity. The exit code is 1 if monban does not know the text.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The pasted line, the code or the number; `-` reads it from standard input. Put `--` before a text that begins with a hyphen
@@ -30,7 +30,7 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Language of the texts
+    /// The language of the texts
     #[arg(long, value_enum, default_value_t)]
     language: Speaks,
 }

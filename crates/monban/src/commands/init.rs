@@ -10,13 +10,13 @@ use crate::part::{Example, Setup};
 use crate::parts;
 use crate::settings::{ENGINE, LIMITS};
 
-/// Write a commented configuration, and the rule engine's settings beside it
+/// Write a commented configuration and the settings of the rule engine
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The first site's upstream
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000")]
     upstream: String,
-    /// The first site's host name; * takes any
+    /// The first site's host name; * stands for any
     #[arg(long, value_name = "NAME", default_value = "*")]
     host: String,
     /// The address to listen on

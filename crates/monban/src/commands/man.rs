@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory};
 use crate::cli::Cli;
 use crate::failure::Failure;
 
-/// Print the manual page, or write the pages of all commands to a folder
+/// Print the manual page, or write the manual pages of all commands to a folder
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Write monban.1, monban-up.1 and so on to this folder

@@ -9,13 +9,13 @@ use crate::control::{self, Request};
 use crate::failure::Failure;
 use crate::parts;
 
-/// Have the running daemon read its configuration and rules again
+/// Reload the configuration and the rules of the running daemon
 ///
-/// No connection is dropped. Errors are reported here and in the daemon's log, and then everything stays as it was. Keys that
-/// only a restart puts in force are listed.
+/// Connections stay open. On an error nothing changes, and the error is printed here and in the daemon's log. The command lists
+/// changed keys that need a restart.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The keys that need a restart and the state of each part, as one JSON object
+    /// Print the keys that need a restart and the state of each part as one JSON object
     #[arg(long)]
     json: bool,
 }

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::parts;
 use crate::parts::gate::GateConfig;
 
-/// Check, list and try SecLang rules
+/// Check, list, try and replace SecLang rules
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Check(rules_check::Arguments),

@@ -9,7 +9,7 @@ use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::rules;
 
-/// Load rule files and report every error and warning with its place
+/// Load rule files and report every error and warning with file and line
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Rule files or quoted patterns, in the order of loading [default: those of the configuration]

@@ -19,10 +19,10 @@ use crate::parts::gate::GateConfig;
 use crate::terminal::{Safe, Style};
 use crate::{parts, rules};
 
-/// Show which exclusions would let an event pass, and make the narrowest ones with --apply
+/// Show exclusions that would let an event pass; --apply makes the narrowest ones
 ///
-/// They stand in exclusions.conf in the data folder, as rules that ModSecurity understands, too, and are loaded before all others. The
-/// running daemon takes them at once.
+/// monban writes exclusions to exclusions.conf in the data folder, as rules that ModSecurity also understands, and loads them
+/// before all other rules. A running daemon uses them immediately.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The event's id, as on the block page and in `events list`, or `last` for the newest
@@ -33,10 +33,10 @@ pub struct Arguments {
     /// Make the exclusions
     #[arg(long, requires = "reason")]
     apply: bool,
-    /// Why, for whoever reads the file
+    /// The reason, for readers of the file
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// How long they last; without end where it is not given
+    /// Days until the exclusions end [default: they do not end]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3660))]
     expires: Option<u32>,
     /// As JSON
@@ -76,13 +76,13 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
     let in_force: BTreeSet<String> =
         found.proposals.iter().filter_map(|proposal| Some(proposal.in_force?.to_string())).collect();
     let in_force = in_force.into_iter().collect::<Vec<_>>().join(", ");
-    let already = format!("what matched on event {} is excluded already: {in_force}", event.id);
+    let already = format!("exclusions for event {} exist already: {in_force}", event.id);
     if chosen.is_empty() && !in_force.is_empty() && arguments.apply {
         return Err(Failure::Refused { message: already, hint: None });
     }
     if chosen.is_empty() && in_force.is_empty() {
         let why = match &event.summary {
-            Some(reason) => format!("no rule refused it, but the gate: {reason}"),
+            Some(reason) => format!("the gate refused it, not a rule: {reason}"),
             None => "no rule that may be matched on it".to_owned(),
         };
         let what = format!("nothing can be excluded for event {}: {why}", event.id);
@@ -141,7 +141,7 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         } else if chosen.is_empty() {
             writeln!(out, "{already}")?;
         } else {
-            writeln!(out, "--apply --reason TEXT makes those with *")?;
+            writeln!(out, "--apply --reason TEXT makes the exclusions marked with *")?;
         }
     }
     match told {

@@ -25,14 +25,14 @@ use crate::parts::gate::GateConfig;
 use crate::terminal::Safe;
 use crate::{parts, rules};
 
-/// Install a release of the Core Rule Set beside the present one, and use it
+/// Install a release of the Core Rule Set and use it instead of the present one
 ///
 /// monban rules install coreruleset-4.28.0.tar.gz --signature coreruleset-4.28.0.tar.gz.asc --key crs-key.asc
 ///
-/// The signature is checked, the rules are loaded, and stored events and the sample of passed requests are judged by both. Where
-/// attacks would pass or requests of the sample would be blocked, nothing is switched without --accept. Then `crs/current` in
-/// data_dir points at the release, `[waf] rules` names it, and a running daemon takes it. Your crs-setup.conf and exclusions stay.
-/// `--undo` goes back.
+/// Checks the signature, loads the rules, and runs the old and the new rules on stored events and on the sample of passed
+/// requests. If attacks would pass or requests of the sample would be blocked, it changes nothing without --accept. It then points
+/// `crs/current` in data_dir at the release, names it in `[waf] rules`, and reloads a running daemon. Your crs-setup.conf and
+/// exclusions stay. `--undo` returns to the rules before.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Archive of a release: coreruleset-VERSION.tar.gz, or its -minimal form
@@ -44,19 +44,19 @@ pub struct Arguments {
     /// Public key of the project, as `gpg --export` writes it
     #[arg(long, value_name = "FILE", required_unless_present_any = ["unsigned", "undo"])]
     key: Option<PathBuf>,
-    /// Take the archive without a signature
+    /// Accept the archive without a signature
     #[arg(long, conflicts_with_all = ["signature", "key"])]
     unsigned: bool,
-    /// Check, load and replay, and change nothing
+    /// Check, load and replay without changing anything
     #[arg(long)]
     dry_run: bool,
-    /// Use the release although the replay shows attacks that pass or harmless requests that are blocked
+    /// Use the release even if attacks pass or harmless requests are blocked in the replay
     #[arg(long)]
     accept: bool,
-    /// Go back to the rules before the last install
+    /// Return to the rules before the last installation
     #[arg(long, conflicts_with_all = ["archive", "signature", "key", "unsigned", "accept"])]
     undo: bool,
-    /// Replay at most so many events, the newest
+    /// Number of events to replay at most; the newest come first
     #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
     /// As JSON
@@ -139,7 +139,7 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
     match &outcome.not_switched {
         Some(why) if !arguments.dry_run => Err(Failure::Refused {
             message: format!("the release is not used: {why}"),
-            hint: Some("`monban rules replay` shows the requests; --accept uses it all the same".to_owned()),
+            hint: Some("`monban rules replay` shows the requests; --accept uses it nevertheless".to_owned()),
         }),
         _ => Ok(()),
     }
@@ -175,7 +175,7 @@ fn install(
     let release = Release::read(&bytes).map_err(|error| Failure::Refused {
         message: format!("{}: {error}", archive.display()),
         hint: Some(
-            "take coreruleset-VERSION.tar.gz of github.com/coreruleset/coreruleset/releases".to_owned(),
+            "download coreruleset-VERSION.tar.gz from github.com/coreruleset/coreruleset/releases".to_owned(),
         ),
     })?;
     warnings.extend(about_setup(config, place, &release)?);
@@ -209,7 +209,7 @@ fn undo(
     place: &Place,
 ) -> Result<Outcome, Failure> {
     let history = place.releases.history()?;
-    let nothing = || Failure::NotFound("there is no install to undo".to_owned());
+    let nothing = || Failure::NotFound("there is no installation to undo".to_owned());
     let last = crs::last(&history).ok_or_else(nothing)?;
     if place.state() != last.after {
         return Err(Failure::Refused {
@@ -348,7 +348,8 @@ fn about_setup(config: &Config, place: &Place, release: &Release) -> Result<Vec<
     }
     if !found {
         warnings.push(
-            "no crs-setup.conf stands before the rules in [waf] rules; the release has an example".to_owned(),
+            "[waf] rules names no crs-setup.conf before the rules; the release contains an example"
+                .to_owned(),
         );
     }
     Ok(warnings)
@@ -383,13 +384,13 @@ fn print(outcome: &Outcome, arguments: &Arguments) -> Result<(), Failure> {
     summary(&outcome.report, outcome.replayed, 5, &mut out)?;
     let next = match outcome {
         Outcome { reloaded: true, .. } => "the running daemon uses it",
-        Outcome { switched: true, .. } => "it is used from the next start or `monban reload` on",
+        Outcome { switched: true, .. } => "it takes effect at the next start or `monban reload`",
         Outcome { not_switched: Some(_), .. } => "nothing was changed",
         _ => "nothing was changed (--dry-run)",
     };
     writeln!(out, "{next}")?;
     if outcome.switched {
-        writeln!(out, "`monban rules install --undo` goes back")?;
+        writeln!(out, "`monban rules install --undo` returns to the former rules")?;
     }
     Ok(())
 }

@@ -25,10 +25,10 @@ pub struct Arguments {
     /// Only rules at least this severe: emergency, alert, critical, error, warning, notice, info or debug
     #[arg(long)]
     severity: Option<Severity>,
-    /// Only rules of this file: its path, or the end of it from a / on
+    /// Only rules of this file: its path, or the end of its path after a /
     #[arg(long, value_name = "FILE")]
     file: Option<String>,
-    /// Only rules whose message holds this text
+    /// Only rules whose message contains this text
     #[arg(long)]
     text: Option<String>,
     /// One JSON object a line

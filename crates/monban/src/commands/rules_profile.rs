@@ -26,10 +26,10 @@ use crate::parts;
 use crate::rules;
 use crate::terminal::{Safe, Style, cut};
 
-/// Measure what each rule, operator and transformation costs
+/// Measure the cost of each rule, operator and transformation
 ///
-/// Requests are judged in all phases, their response being an empty one of status 200: once to warm up, --repeat times for
-/// the time of the whole, and as often again with every part measured, which takes longer.
+/// Each request runs through all phases with an empty response of status 200: once to warm up, --repeat times to measure the
+/// whole, and --repeat times to measure every part, which takes longer.
 ///
 /// monban rules profile bench/requests --top 10
 #[derive(Debug, Args)]
@@ -37,23 +37,23 @@ pub struct Arguments {
     /// Files with a raw HTTP/1.1 request each, or folders of such files
     #[arg(required_unless_present = "from_events")]
     requests: Vec<PathBuf>,
-    /// The requests of stored events, the newest first; secrets were taken out of them, and long bodies are cut
+    /// Use the requests of stored events, the newest first; their secrets are removed and their long bodies cut
     #[arg(long)]
     from_events: bool,
-    /// Of events, at most so many
+    /// Number of events at most
     #[arg(long, value_name = "N", default_value_t = 1000, requires = "from_events", value_parser = at_least_one)]
     limit: usize,
-    /// Rule files or quoted patterns, instead of those of the configuration
+    /// Rule files or quoted patterns that replace those of the configuration
     #[arg(long = "rules", value_name = "FILE")]
     rules: Vec<String>,
-    /// How often each request is judged
+    /// Runs of each request
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20,
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     repeat: u32,
-    /// Lines of each table
+    /// Lines in each table
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_one)]
     top: usize,
-    /// What a site's `waf` says: whether rules may block, and so end a phase
+    /// Whether rules may block, as a site's `waf` sets it; a rule that blocks ends its phase
     #[arg(long, value_enum, default_value = "block")]
     mode: RunMode,
     /// As JSON, with all rules
@@ -295,7 +295,7 @@ impl Measured {
             lines.push(style.warn(&format!("and {} others that can't be read", unusable.len() - 20)));
         }
         lines.push(format!(
-            "{} requests, each judged {} times: {:.1} us on the mean, half within {:.1}, 99 % within {:.1}",
+            "{} requests, each judged {} times: mean {:.1} us, median {:.1}, 99th percentile {:.1}",
             self.requests,
             self.runs / self.requests as u64,
             self.mean(),

@@ -22,24 +22,24 @@ use crate::parts::tuning::TuningConfig;
 use crate::terminal::{Progress, Safe, Style, cut};
 use crate::{parts, rules};
 
-/// Judge stored events and the sample of passed requests by other rules: what would they change?
+/// Run other rules on stored events and on the sample of passed requests, and show the differences
 ///
 /// monban rules replay --rules /etc/modsecurity/modsecurity.conf /opt/crs-next/crs-setup.conf '/opt/crs-next/rules/*.conf'
 ///
-/// The exclusions stay before them. What would pass looks like an attack if other rules still match on it, if it matched as
-/// several kinds of attack, by three rules for attacks or with a score of 15, or if the same client's other attacks stay blocked.
+/// The exclusions run before the other rules. A request that would pass counts as an attack if other rules still match, if it
+/// matched several kinds of attack, three rules for attacks or had a score of 15, or if other attacks of its client stay blocked.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Rule files or quoted patterns in the place of those of the configuration
+    /// Rule files or quoted patterns that replace those of the configuration
     #[arg(long = "rules", value_name = "FILE", num_args = 1..)]
     rules: Vec<String>,
     /// Leave out this exclusion
     #[arg(long, value_name = "ID")]
     without: Vec<u64>,
-    /// At most so many events, the newest
+    /// Number of events at most; the newest come first
     #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
-    /// How many of the changed requests are shown of each kind
+    /// Changed requests to show of each kind
     #[arg(long, value_name = "NUMBER", default_value = "20", conflicts_with = "json")]
     show: usize,
     /// As JSON
@@ -115,21 +115,21 @@ pub fn replayed(
 pub fn summary(report: &Report, done: u64, shown: usize, out: &mut impl Write) -> std::io::Result<()> {
     let style = Style::of_stdout();
     let not = report.not_replayed;
-    writeln!(out, "{done} requests, {} of them a sample of those that passed", report.sample_of_passed)?;
+    writeln!(out, "{done} requests, {} of them from the sample of passed requests", report.sample_of_passed)?;
     for (count, what) in [
         (report.now_pass_count, "would now pass"),
         (report.now_pass_detected, "of these were only detected"),
         (report.slips_through_count, "of these look like attacks"),
         (report.newly_blocked_count, "would now be blocked"),
-        (report.changed, "of these are of the sample"),
+        (report.changed, "of these are from the sample"),
         (report.still_blocked, "stay blocked"),
         (report.still_detected, "stay detected: their site does not block"),
         (report.still_pass, "pass as before"),
         (not.truncated, "not judged: only the beginning of the body was kept"),
-        (not.without_rules, "not judged: refused before rules had a say"),
+        (not.without_rules, "not judged: the gate refused them before the rules"),
         (
             not.not_reproduced,
-            "were blocked once and pass now: mended since, or what was kept does not tell why",
+            "were blocked and now pass: the rules have changed, or the kept evidence does not show why",
         ),
     ] {
         writeln!(out, "{count:8} {what}")?;
@@ -145,7 +145,7 @@ pub fn summary(report: &Report, done: u64, shown: usize, out: &mut impl Write) -
             line(changed, out)?;
         }
         if list.len() > shown {
-            writeln!(out, "… --show tells more")?;
+            writeln!(out, "… --show N shows more")?;
         }
     }
     Ok(())

@@ -22,23 +22,23 @@ use crate::parts::gate::presets;
 use crate::rules;
 use crate::terminal::{Safe, Style};
 
-/// Let the rules judge a request, and say why they decide as they do
+/// Run the rules on a request and explain their decision
 ///
 /// monban rules run 'http://localhost/?id=1 OR 1=1' -H 'Accept: */*'
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// An URL (http://host/path), a file with a raw HTTP/1.1 request, or - for one on standard input
+    /// A URL (http://host/path), a file with a raw HTTP/1.1 request, or - for standard input
     request: String,
-    /// The method, with an URL [default: GET, or POST with a body]
+    /// The method, with a URL [default: GET, or POST with a body]
     #[arg(short = 'X', long)]
     method: Option<String>,
-    /// A header field, with an URL
+    /// A header field, with a URL
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
-    /// A body, with an URL; @FILE reads it from a file, without its line breaks, as curl does
+    /// A body, with a URL; @FILE reads it from a file and removes line breaks, as curl does
     #[arg(short, long, value_name = "TEXT")]
     data: Option<String>,
-    /// A body, with an URL; @FILE reads it from a file as it stands
+    /// A body, with a URL; @FILE reads it from a file unchanged
     #[arg(long, value_name = "TEXT", conflicts_with = "data")]
     data_binary: Option<String>,
     /// Run phases 3 and 4 on a response of this status, without fields or a body
@@ -48,13 +48,13 @@ pub struct Arguments {
     /// Run phases 3 and 4 on the raw HTTP/1.1 response in this file, or - for standard input
     #[arg(long, value_name = "FILE")]
     response: Option<String>,
-    /// Rule files or quoted patterns, instead of those of the configuration
+    /// Rule files or quoted patterns that replace those of the configuration
     #[arg(long = "rules", value_name = "FILE")]
     rules: Vec<String>,
     /// The client's address
     #[arg(long, value_name = "ADDRESS", default_value = "192.0.2.1")]
     client: std::net::IpAddr,
-    /// What a site's `waf` says: whether rules may block
+    /// Whether rules may block, as a site's `waf` sets it
     #[arg(long, value_enum, default_value = "block")]
     mode: RunMode,
     /// The site's `preset`: git, webdav, nextcloud or wordpress
@@ -72,7 +72,7 @@ fn preset(name: &str) -> Result<Preset, String> {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum RunMode {
-    /// Rules only tell what they would do
+    /// Rules report what they would do
     Detect,
     /// Rules decide
     Block,
@@ -107,7 +107,7 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
     } else {
         let with_url = [&arguments.method, &arguments.data, &arguments.data_binary];
         if with_url.iter().any(|option| option.is_some()) || !arguments.headers.is_empty() {
-            return Err(usage("-X, -H, -d and --data-binary go with an URL; a raw request has its own"));
+            return Err(usage("-X, -H, -d and --data-binary need a URL; a raw request has its own"));
         }
         if arguments.request == "-" && arguments.response.as_deref() == Some("-") {
             return Err(usage("request and response can't both come from standard input"));
@@ -320,13 +320,13 @@ impl Verdict {
             lines.push(format!("  {}", style.warn(&Safe(fault.to_string().as_bytes()).to_string())));
         }
         if self.rest > 0 {
-            let rest = format!("{} bytes behind the request are not part of it", self.rest);
+            let rest = format!("{} bytes follow the request and are ignored", self.rest);
             lines.push(format!("  {}", style.warn(&rest)));
         }
         let decision = self.decision();
         let decision = if decision == "passed" { style.strong(&decision) } else { style.bad(&decision) };
         lines.push(match &self.refusal {
-            Some(Refusal { before_rules: true, .. }) => format!("{decision}; no rule was asked"),
+            Some(Refusal { before_rules: true, .. }) => format!("{decision} before any rule ran"),
             _ => format!("{decision}; anomaly score {}", score(&gateway::scores(&self.tx))),
         });
         let mut out = std::io::stdout().lock();
@@ -359,7 +359,7 @@ pub fn read(path: &str) -> Result<Vec<u8>, Failure> {
         let file = std::fs::File::open(path).map_err(|error| {
             Failure::environment(
                 format!("{path}: {error}"),
-                "give an URL (http://…), a file, or - for standard input",
+                "give a URL (http://…), a file, or - for standard input",
             )
         })?;
         if file.metadata()?.len() > MAX_MESSAGE_BYTES {
@@ -402,7 +402,7 @@ fn from_flags(arguments: &Arguments) -> Result<Vec<u8>, Failure> {
         let (name, value) =
             header.split_once(':').ok_or_else(|| usage(format!("header `{header}` has no colon")))?;
         if header.contains(['\r', '\n']) {
-            return Err(usage(format!("header `{name}` has a line break; for those, give a raw request")));
+            return Err(usage(format!("header `{name}` has a line break; give a raw request instead")));
         }
         fields.push((name.trim(), value.trim().to_owned()));
     }

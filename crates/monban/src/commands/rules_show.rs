@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::rules;
 use crate::terminal::{Style, safe_lines};
 
-/// Show a rule as it is written, with the links of its chain
+/// Show the text of a rule with the links of its chain
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The rule's id

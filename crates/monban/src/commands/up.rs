@@ -12,12 +12,12 @@ use crate::{checks, daemon, demo, parts};
 
 /// Start the gate, the event store and the console
 ///
-/// Runs in the foreground until TERM or INT, then lets running requests end. HUP reads the configuration again,
-/// as `monban reload` does. The log goes to standard error; MONBAN_LOG=debug tells more.
+/// Runs in the foreground until TERM or INT; running requests may then finish. HUP reloads the configuration, as `monban
+/// reload` does. The log goes to standard error; MONBAN_LOG=debug logs more.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Stand before a built-in demo site on 127.0.0.1:8080, with the console on 127.0.0.1:8600 and data in a temporary
-    /// folder; no configuration file is read
+    /// Protect a built-in demo site on 127.0.0.1:8080, with the console on 127.0.0.1:8600 and data in a temporary
+    /// folder; monban reads no configuration file
     #[arg(long)]
     pub demo: bool,
 }

@@ -40,7 +40,7 @@ pub fn check(archive: &[u8], signature: &[u8], keys: &[u8], key_file: &Path) -> 
     let output = command.output().map_err(|error| {
         Failure::environment(
             format!("cannot run gpgv, which checks signatures: {error}"),
-            "install the Debian package gpgv; --unsigned takes the archive without a check",
+            "install the Debian package gpgv; --unsigned installs the archive without a check",
         )
     })?;
     let status = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -61,16 +61,15 @@ fn verdict(status: &str, success: bool) -> Result<String, String> {
         match words.next().unwrap_or_default() {
             "GOODSIG" => good = true,
             "BADSIG" => {
-                return Err(
-                    "its signature does not fit: it is damaged, or was changed; download it again".to_owned()
-                );
+                return Err("its signature does not match: it is damaged or was changed; download it again"
+                    .to_owned());
             }
             "EXPSIG" => return Err("its signature has expired".to_owned()),
             "EXPKEYSIG" => return Err("the key of its signature has expired; get the current one".to_owned()),
             "REVKEYSIG" => return Err("the key of its signature was revoked".to_owned()),
             "NO_PUBKEY" | "ERRSIG" => {
                 let key = words.next().unwrap_or_default();
-                return Err(format!("it was signed by the key {key}, which is not among those of --key"));
+                return Err(format!("the key {key} signed it, and --key does not contain that key"));
             }
             "VALIDSIG" => valid = Some(words.map(str::to_owned).collect::<Vec<_>>()),
             _ => {}
@@ -84,7 +83,7 @@ fn verdict(status: &str, success: bool) -> Result<String, String> {
             }
             Ok(fields.get(9).or(fields.first()).cloned().unwrap_or_default())
         }
-        _ => Err("the file of its signature holds none".to_owned()),
+        _ => Err("its signature file contains no signature".to_owned()),
     }
 }
 
@@ -101,7 +100,7 @@ fn dearmored(keys: &[u8]) -> Result<Vec<u8>, String> {
         let data: String = lines.filter(|line| !line.starts_with('=')).collect();
         binary.extend(STANDARD.decode(data).map_err(|error| format!("its armor is damaged: {error}"))?);
     }
-    if binary.is_empty() { Err("it holds no public key".to_owned()) } else { Ok(binary) }
+    if binary.is_empty() { Err("it contains no public key".to_owned()) } else { Ok(binary) }
 }
 
 #[cfg(test)]
@@ -113,14 +112,14 @@ mod tests {
         let good = "[GNUPG:] NEWSIG\n[GNUPG:] GOODSIG 38EE OWASP\n[GNUPG:] VALIDSIG AAAA 2026-11-01 1 0 4 0 1 10 00 BBBB\n";
         assert_eq!(verdict(good, true), Ok("BBBB".to_owned()));
         for (status, success, why) in [
-            (good, false, "holds none"),
-            ("", true, "holds none"),
-            ("[GNUPG:] BADSIG 38EE OWASP\n", false, "damaged, or was changed"),
-            ("[GNUPG:] ERRSIG 38EE 1 10 00 1 9\n[GNUPG:] NO_PUBKEY 38EE\n", false, "by the key 38EE"),
+            (good, false, "contains no signature"),
+            ("", true, "contains no signature"),
+            ("[GNUPG:] BADSIG 38EE OWASP\n", false, "damaged or was changed"),
+            ("[GNUPG:] ERRSIG 38EE 1 10 00 1 9\n[GNUPG:] NO_PUBKEY 38EE\n", false, "the key 38EE signed it"),
             ("[GNUPG:] EXPKEYSIG 38EE OWASP\n[GNUPG:] VALIDSIG A 1 1 0 4 0 1 10 00 B\n", true, "has expired"),
             ("[GNUPG:] REVKEYSIG 38EE OWASP\n[GNUPG:] VALIDSIG A 1 1 0 4 0 1 10 00 B\n", true, "was revoked"),
             ("[GNUPG:] GOODSIG 38EE O\n[GNUPG:] VALIDSIG A 1 1 0 4 0 1 2 00 B\n", true, "SHA-1"),
-            ("GOODSIG 38EE O\nVALIDSIG A 1 1 0 4 0 1 10 00 B\n", true, "holds none"),
+            ("GOODSIG 38EE O\nVALIDSIG A 1 1 0 4 0 1 10 00 B\n", true, "contains no signature"),
         ] {
             let error = verdict(status, success).unwrap_err();
             assert!(error.contains(why), "{status}: {error}");

@@ -68,7 +68,7 @@ impl Control {
             }
             Ok(Ok(request)) => self.carry_out(request).await,
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(format!("no request came within {} s", REQUEST_TIMEOUT.as_secs())),
+            Err(_) => Err(format!("no request arrived within {} s", REQUEST_TIMEOUT.as_secs())),
         };
         let answer = match answer {
             Ok(value) => json!({ "ok": value }),
@@ -128,7 +128,7 @@ impl Control {
                 );
             }
             Err(failure) => {
-                tracing::error!("cannot reload, the former configuration stays in force: {failure}")
+                tracing::error!("cannot reload; the former configuration stays in force: {failure}")
             }
         }
         reloaded
@@ -136,7 +136,7 @@ impl Control {
 }
 
 fn unknown(command: &str) -> String {
-    format!("this daemon does not know the command `{command}`; is it of another version? Restart it")
+    format!("the daemon does not know the command `{command}`; if the daemon has another version, restart it")
 }
 
 /// Reads one line of JSON.
@@ -153,7 +153,7 @@ async fn read_request(stream: &mut UnixStream) -> Result<Request, String> {
             return Err(format!("the request is longer than {MAX_REQUEST_BYTES} bytes"));
         }
     }
-    serde_json::from_slice(&line).map_err(|error| format!("the request is not understood: {error}"))
+    serde_json::from_slice(&line).map_err(|error| format!("cannot read the request: {error}"))
 }
 
 /// Accepts connections and serves each on its own task. Logs an error once, until accepting works again.

@@ -67,7 +67,7 @@ fn broken(error: tokio::task::JoinError) -> Failure {
         Err(error) => error.to_string(),
     };
     Failure::environment(
-        format!("it broke while it prepared the reload: {what}"),
+        format!("it panicked while it prepared the reload: {what}"),
         "this is a fault of monban; please report it with the log",
     )
 }

@@ -157,7 +157,10 @@ async fn a_reload_prepares_all_parts_before_any_swaps() {
     assert_eq!(logged(), ["prepare first", "prepare second", "swap first", "swap second"]);
     for (text, failure) in [
         ("second = { fails = \"prepare\" }\n", "second: no room"),
-        ("second = { fails = \"panic\" }\n", "second: it broke while it prepared the reload: a toy breaks"),
+        (
+            "second = { fails = \"panic\" }\n",
+            "second: it panicked while it prepared the reload: a toy breaks",
+        ),
     ] {
         file.write(text);
         let Err(refused) = daemon.control.reload().await else { panic!("it reloads") };

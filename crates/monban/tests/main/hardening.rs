@@ -72,7 +72,7 @@ fn e21_a_data_dir_open_to_others_is_refused_by_check_start_and_import() {
             assert!(!output.status.success(), "{arguments:?}");
             let cure = format!("chmod 700 {}", data.display());
             assert!(
-                said.contains(&format!("others may look into it (mode {mode:o})")),
+                said.contains(&format!("other users may read it (mode {mode:o})")),
                 "{arguments:?} {said}"
             );
             assert!(said.contains(&cure), "{arguments:?} {said}");
@@ -153,7 +153,7 @@ fn f23_a_gate_may_be_missing_where_sensors_send() {
     let config = |text: String| std::fs::write(folder.path().join("monban.toml"), text).unwrap();
     let check = || Command::new(BINARY).arg("check").current_dir(folder.path()).output().unwrap();
     config("data_dir = \"data\"\n".to_owned());
-    assert!(stderr(&check()).contains("there is no [[listen]]"));
+    assert!(stderr(&check()).contains("no [[listen]] section"));
     let sensor = format!("[[sensors]]\nname = \"a\"\npassword_sha256 = \"{}\"\n", "0a".repeat(32));
     config(format!("data_dir = \"data\"\n[console]\naddress = \"{}\"\n{sensor}", free_address()));
     assert_eq!(stderr(&check()), "");

@@ -210,7 +210,7 @@ fn concurrent_logs_by_index_and_by_folder() {
     let found = folder.import(&[&index, "--storage-dir", &storage]);
     assert_eq!(counts(&found), [18, 18, 0, 1, 3]);
     let told = found["files"][0]["damage"].to_string();
-    assert!(told.contains("cut off") && told.contains("names no files outside its folder"), "{told}");
+    assert!(told.contains("cut off") && told.contains("must not name files outside its folder"), "{told}");
     // The folder itself; and the index that lies in it.
     assert_eq!(counts(&folder.import(&[&storage]))[..3], [18, 0, 18]);
     let beside = folder.write("store/index.log", lines.as_bytes());
@@ -350,7 +350,7 @@ fn d20_neither_a_given_log_nor_an_index_opens_anything_but_files() {
     let summary = folder.import(&[&index, &good]);
     assert_eq!(counts(&summary), [1, 0, 1, 0, 3]);
     let told = summary["files"][0]["damage"].to_string();
-    for why in ["is a FIFO", "is a symbolic link", "/etc/passwd: is not beneath"] {
+    for why in ["is a FIFO", "is a symbolic link", "/etc/passwd: is not inside"] {
         assert!(told.contains(why), "{why}: {told}");
     }
 }

@@ -65,7 +65,7 @@ fn a_reload_takes_effect_and_a_wrong_one_changes_nothing() {
         assert!(stderr(&output).contains(message), "{}", stderr(&output));
     }
     assert_eq!(ask("/?q=assault"), 406);
-    assert!(daemon.program.stderr().contains("cannot reload, the former configuration stays in force"));
+    assert!(daemon.program.stderr().contains("cannot reload; the former configuration stays in force"));
 
     // HUP does the same, and the logs are opened anew
     let log = daemon.folder.path().join("error.log");

@@ -176,7 +176,7 @@ fn a9_a_signed_release_is_installed_used_and_taken_back() {
     assert_eq!(gate.config().replace("/private", ""), expected.replace("/private", ""));
 
     let text = stdout(&gate.install(&second, &["--key", &key]));
-    for line in ["Core Rule Set 3.3.8 -> 3.3.9", "signed by ", "0 requests", "goes back"] {
+    for line in ["Core Rule Set 3.3.8 -> 3.3.9", "signed by ", "0 requests", "returns to the former rules"] {
         assert!(text.contains(line), "{line}: {text}");
     }
     assert!(gate.rules().contains("/crs/3.3.9/rules/"));
@@ -189,7 +189,10 @@ fn a9_a_signed_release_is_installed_used_and_taken_back() {
     assert_eq!(gate.config(), before);
     assert!(gate.rules().contains(RULES));
     let nothing = gate.run(&["rules", "install", "--undo"]);
-    assert_eq!((nothing.status.code(), stderr(&nothing).contains("no install to undo")), (Some(1), true));
+    assert_eq!(
+        (nothing.status.code(), stderr(&nothing).contains("no installation to undo")),
+        (Some(1), true)
+    );
 }
 
 #[test]
@@ -208,7 +211,7 @@ fn a9_what_is_not_signed_or_does_not_load_is_refused() {
     refused(&good, &[], 2, "--key");
     refused(&good, &["--key", &key], 3, "cannot read");
     stranger.sign(&good);
-    refused(&good, &["--key", &key], 4, "which is not among those of --key");
+    refused(&good, &["--key", &key], 4, "signed it, and --key does not contain that key");
     signer.sign(&good);
     let signature = format!("{}.asc", good.display());
     std::fs::OpenOptions::new()
@@ -216,7 +219,7 @@ fn a9_what_is_not_signed_or_does_not_load_is_refused() {
         .open(&good)
         .and_then(|mut file| std::io::Write::write_all(&mut file, b"x"))
         .unwrap();
-    refused(&good, &["--key", &key], 4, "damaged, or was changed");
+    refused(&good, &["--key", &key], 4, "damaged or was changed");
     refused(&good, &["--key", &signature], 3, "no public key");
     let broken = archive(archives.path(), "3.3.10", |name, text| {
         Some(if name.contains("941") {

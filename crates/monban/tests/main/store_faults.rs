@@ -184,7 +184,7 @@ fn locked_at_start() {
     let (code, said) = start_fails(&daemon);
     assert_eq!(code, Some(3), "{said}");
     assert!(
-        said.contains("the store is locked by another process") && said.contains("hint: which program"),
+        said.contains("the store is locked by another process") && said.contains("hint: find the program"),
         "{said}"
     );
     drop(other);

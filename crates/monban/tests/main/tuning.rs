@@ -327,7 +327,7 @@ fn the_commands_do_the_same() {
         text.starts_with("* narrowest  1 ARGS:q An attack\n    SecRule REQUEST_FILENAME \"@streq /\""),
         "{text}"
     );
-    assert!(text.ends_with("--apply --reason TEXT makes those with *\n"), "{text}");
+    assert!(text.ends_with("--apply --reason TEXT makes the exclusions marked with *\n"), "{text}");
     let without_reason = daemon.command(&["rules", "exclude", &event, "--apply"]);
     assert_eq!(without_reason.status.code(), Some(2));
 
@@ -354,7 +354,7 @@ fn the_commands_do_the_same() {
     assert!(listed["author"].as_str().unwrap().ends_with(" (command)"), "{listed}");
     assert_eq!(daemon.command(&["rules", "exclude", "last", "--rule", "77"]).status.code(), Some(1));
     let again = daemon.command(&["rules", "exclude", &event, "--apply", "--reason", "again"]);
-    assert!(stderr(&again).contains("is excluded already: 80000"), "{}", stderr(&again));
+    assert!(stderr(&again).contains("exist already: 80000"), "{}", stderr(&again));
     let again = stdout(&daemon.command(&["rules", "exclude", &event]));
     assert!(again.contains("    excluded already: 80000\n") && again.contains("id:80001,"), "{again}");
 

@@ -66,7 +66,7 @@ impl FromStr for Member {
             }
             _ => {}
         }
-        Err("is no address, network, country (JP) or autonomous system (AS64496)".to_owned())
+        Err("is not an address, network, country (JP) or autonomous system (AS64496)".to_owned())
     }
 }
 

@@ -94,7 +94,7 @@ async fn over_tcp(server: SocketAddr, name: &Name, kind: RecordType) -> Result<M
         Ok::<_, std::io::Error>(answer)
     };
     let answer = exchange.await.map_err(|error| error.to_string())?;
-    answers(&question, &answer).ok_or_else(|| "its answer over TCP does not fit the question".to_owned())
+    answers(&question, &answer).ok_or_else(|| "its answer over TCP does not match the question".to_owned())
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl Recorder {
                 let cause = self.journal.health().failure.unwrap_or_default();
                 tracing::error!("the journal waits in memory: {cause}");
             }
-            (true, false) => tracing::info!("the journal is written again"),
+            (true, false) => tracing::info!("the journal writes to the disk again"),
             _ => {}
         }
     }
@@ -92,7 +92,7 @@ impl EventSink for Recorder {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         // a state is logged once, not with each event
         if let (None, Some(why)) = (&*refused, &why) {
-            tracing::error!("an event is not kept: {why}");
+            tracing::error!("cannot keep an event: {why}");
         }
         *refused = why;
     }

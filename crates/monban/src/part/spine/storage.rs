@@ -98,8 +98,8 @@ fn ingest(journal: &Arc<Journal>, store: &Arc<SqliteStore>, host: &Host) -> std:
 
 fn in_store(error: StoreError) -> Failure {
     let hint = match error {
-        StoreError::Locked { .. } => "which program has it open: `fuser -v FILE`",
-        StoreError::Full { .. } => "make room on the disk of `data_dir`",
+        StoreError::Locked { .. } => "find the program that has it open: `fuser -v FILE`",
+        StoreError::Full { .. } => "free space on the disk of `data_dir`",
         _ => "the events are in `data_dir`",
     };
     Failure::environment(error.to_string(), hint)

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use crate::config::Config;
 use crate::failure::Failure;
 
-/// Get into the console: as the owner of this machine, through the running daemon
+/// Give access to the console through the running daemon, as the owner of this machine
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Link(link::Arguments),

@@ -30,7 +30,7 @@ pub fn open(keys: &Keys, data_dir: &Path) -> Result<console::Looking, Vec<Fault>
 pub fn filters(data_dir: &Path) -> Result<Saved, Box<Fault>> {
     let path = data_dir.join("filters.json");
     Saved::open(&path).map_err(|error| {
-        let hint = "it holds the filters that users saved; move the file away to start anew";
+        let hint = "the file contains the filters that users saved; move it away to start anew";
         Box::new(Fault::in_file(&path, None, error.to_string()).hint(hint))
     })
 }

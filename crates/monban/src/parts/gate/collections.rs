@@ -28,7 +28,7 @@ impl SavedCollections {
             if let CollectionsError::Damaged { path, .. } = &error
                 && let Err(error) = store::sqlite::move_aside(path)
             {
-                tracing::error!("the damaged collections are not kept: {error}");
+                tracing::error!("cannot keep the damaged collections: {error}");
             }
         }
         Self { path, collections, evicted: AtomicU64::new(0) }
@@ -42,7 +42,7 @@ impl SavedCollections {
     /// Saves them. An error is logged; the former snapshot stays then.
     pub fn save(&self) {
         if let Err(error) = save(&self.collections, &self.path, crate::now()) {
-            tracing::error!("the persistent collections are not saved: {error}");
+            tracing::error!("cannot save the persistent collections: {error}");
         }
     }
 
@@ -52,8 +52,7 @@ impl SavedCollections {
         let new = holdings.evicted - self.evicted.swap(holdings.evicted, Ordering::Relaxed);
         if new > 0 {
             tracing::warn!(
-                "{new} records of persistent collections (IP, SESSION …) were evicted before they expired: {} are held, {} \
-                 KiB; counters of rules begin anew for those clients",
+                "{new} records of persistent collections (IP, SESSION …) were evicted before they expired: {} remain, {} KiB; the rules' counters start anew for those clients",
                 holdings.records,
                 holdings.bytes / 1024
             );

@@ -204,10 +204,10 @@ pub fn check(config: &GateConfig, host: &Host) -> Vec<Fault> {
     let mut faults = gateway::check(&config.gateway(host));
     // without both, the daemon may serve other sources of events
     if config.listen.is_empty() && !config.site.is_empty() {
-        faults.push(Fault::at("", "there is no [[listen]]: nothing would be served"));
+        faults.push(Fault::at("", "no [[listen]] section: monban would serve nothing"));
     }
     if config.site.is_empty() && !config.listen.is_empty() {
-        faults.push(Fault::at("", "there is no [[site]]: every request would be answered 404"));
+        faults.push(Fault::at("", "no [[site]] section: monban would answer every request with 404"));
     }
     for (key, path) in [("error_log", &config.waf.error_log), ("audit_log", &config.waf.audit_log)] {
         if let Some(path) = path

@@ -114,7 +114,7 @@ impl Part for Gate {
             ..Services::new(Arc::clone(&spine.ids), Arc::<Sink>::clone(&sink))
         };
         let modes = exclusions.modes().unwrap_or_else(|error| {
-            tracing::error!("the modes of sites are those of the configuration: {error}");
+            tracing::error!("the sites use the modes of the configuration: {error}");
             Vec::new()
         });
         let gate = with_modes(config.gateway(&spine.host), &modes);
@@ -218,7 +218,7 @@ impl Running for Serving {
 
     async fn stop(self: Arc<Self>) {
         if !self.gateway.stop(STOP_DEADLINE).await {
-            tracing::warn!("requests were broken off after {} s", STOP_DEADLINE.as_secs());
+            tracing::warn!("requests were cut off after {} s", STOP_DEADLINE.as_secs());
         }
         let traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(traffic) = traffic {
@@ -289,7 +289,7 @@ fn failure(error: gateway::Error) -> Failure {
     match error {
         gateway::Error::Bind { .. } => Failure::environment(
             error.to_string(),
-            "is another program on this port (`ss -ltnp`), or may this user not take ports below 1024?",
+            "another program has this port (`ss -ltnp`), or this user may not use ports below 1024",
         ),
         gateway::Error::Configuration(faults) => Failure::of_faults(faults),
     }

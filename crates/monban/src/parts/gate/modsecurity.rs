@@ -43,7 +43,7 @@ table! {
         WARNING = Declaration::new(
             "modsecurity.warning",
             Severity::Notice,
-            Text::new("A rule matched, and did not deny by itself", "遮断を伴わないルールの一致"),
+            Text::new("A rule matched without denying", "遮断を伴わないルールの一致"),
             Text::new(
                 "The rule logs or adds points to the anomaly score; another rule decides by the sum. With `SecRuleEngine DetectionOnly` no rule denies.",
                 "このルールはログへの記録またはスコアの加点のみを行い、遮断は合計値を見る別のルールが判断します。`SecRuleEngine DetectionOnly` ではどのルールも遮断しません。",
@@ -59,7 +59,7 @@ table! {
             Severity::Warning,
             Text::new("A pattern reached the match limit", "正規表現の照合回数の上限到達"),
             Text::new(
-                "The pattern of a rule needed more steps for this value than `SecPcreMatchLimit` allows, so the rule did not decide. The value is long, or made for that. `MSC_PCRE_LIMITS_EXCEEDED` is set, and rule 200004 or 200005 may deny.",
+                "The pattern of a rule needed more steps for this value than `SecPcreMatchLimit` allows, so the rule did not decide. The value is long, or an attacker made it for that. `MSC_PCRE_LIMITS_EXCEEDED` is set, and rule 200004 or 200005 may deny.",
                 "ルールの正規表現が `SecPcreMatchLimit` の回数内に照合を終えられず、判定できませんでした。値が長いか、意図的に作られたものです。`MSC_PCRE_LIMITS_EXCEEDED` が設定され、ルール 200004 または 200005 が遮断することがあります。",
             ),
             Text::new(
@@ -115,7 +115,7 @@ table! {
         CLIENT_GONE = Declaration::new(
             "modsecurity.client_gone",
             Severity::Notice,
-            Text::new("The client went away while it sent its request", "リクエスト送信中のクライアント切断"),
+            Text::new("The client left while it sent its request", "リクエスト送信中のクライアント切断"),
             Text::new(
                 "The connection ended before the request body did: the visitor left the page, the network failed, or a timeout ended the upload.",
                 "ボディーの受信が終わる前に接続が切れました。利用者の離脱、ネットワーク障害、タイムアウトのいずれかです。",
@@ -167,13 +167,13 @@ table! {
                 "The file or the program of `SecAuditLog` cannot be opened: the folder is missing, or Apache's user may not write there.",
                 "`SecAuditLog` のファイルまたはプログラムを開けません。フォルダーがないか、Apache のユーザーに書き込み権限がありません。",
             ),
-            Text::new("Create the folder and let Apache's user write there. Of a pipe to mlogc check path and permissions of both files.", "フォルダーを作成し、Apache のユーザーに書き込みを許可してください。mlogc へのパイプの場合は、両ファイルのパスと権限を確認してください。"),
+            Text::new("Create the folder and let Apache's user write there. If it is a pipe to mlogc, check path and permissions of both files.", "フォルダーを作成し、Apache のユーザーに書き込みを許可してください。mlogc へのパイプの場合は、両ファイルのパスと権限を確認してください。"),
         ).foreign(&["Failed to open the audit log pipe", "Failed to open the audit log file", "Failed to open the secondary audit log"]);
         /// The PCRE library is another one than at the build.
         PCRE_VERSION = Declaration::new(
             "modsecurity.pcre_version",
             Severity::Warning,
-            Text::new("ModSecurity runs with another PCRE than it was built with", "PCRE のバージョン不一致"),
+            Text::new("ModSecurity uses another PCRE than it was built with", "PCRE のバージョン不一致"),
             Text::new("The PCRE library was updated without ModSecurity, or two of them are installed.", "ModSecurity を更新せずに PCRE が更新されたか、2 つの PCRE がインストールされています。"),
             Text::new("Install the distribution's current package of ModSecurity. Rules work as long as no pattern fails to compile.", "ディストリビューションの最新の ModSecurity パッケージを導入してください。正規表現のコンパイルが失敗しない限り、ルールは動作します。"),
         ).foreign(&["Loaded PCRE do not match with compiled"]);

@@ -70,7 +70,7 @@ table! {
             Severity::Error,
             Text::new("{subject} cannot be written", "ログの書き込み不可（{subject}）"),
             Text::new(
-                "monban cannot write it: {why}. The gate serves on, and events go to the journal.",
+                "monban cannot write it: {why}. The gate continues, and events go to the journal.",
                 "ログに書き込めません: {why}。リクエストの処理は継続しており、イベントはジャーナルに記録されます。",
             ),
             Text::new(
@@ -148,7 +148,7 @@ impl Sink {
             }
             None => {
                 if problems.remove(what).is_some() {
-                    tracing::info!("{what} is written again");
+                    tracing::info!("writing {what} again");
                 }
             }
         }

@@ -73,7 +73,7 @@ impl Counts {
         match self.store.add_traffic(&new) {
             Ok(()) => self.kept = counts.into_iter().collect(),
             // nothing was added: the next time adds it
-            Err(error) => tracing::warn!("requests are not counted in the store for now: {error}"),
+            Err(error) => tracing::warn!("cannot count requests in the store for now: {error}"),
         }
     }
 }

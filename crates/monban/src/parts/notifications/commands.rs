@@ -9,7 +9,7 @@ use super::NotificationsConfig;
 use crate::config::Config;
 use crate::failure::Failure;
 
-/// Try the channels of notices, and see how they fare
+/// Test the channels of notices and show their state
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Test(test::Arguments),

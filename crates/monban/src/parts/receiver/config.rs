@@ -109,7 +109,7 @@ fn read_password(path: &Path) -> Result<Password, String> {
     let file = store::regular_file::open(path).map_err(|error| error.to_string())?;
     let mode = file.metadata().map_err(|error| error.to_string())?.mode();
     if mode & 0o077 != 0 {
-        return Err(format!("others may read it (mode {:o}); chmod 600", mode & 0o777));
+        return Err(format!("other users may read it (mode {:o}); chmod 600", mode & 0o777));
     }
     let mut text = Vec::new();
     file.take(MAX_PASSWORD_BYTES + 1).read_to_end(&mut text).map_err(|error| error.to_string())?;
@@ -190,7 +190,7 @@ mod tests {
             ),
             (
                 format!("[[sensors]]\nname = \"a\"\npassword_file = \"{}\"", file("open", "x", 0o640)),
-                "others may read it (mode 640)",
+                "other users may read it (mode 640)",
             ),
             (
                 format!("[[sensors]]\nname = \"a\"\npassword_file = \"{}\"", file("empty", "\nx", 0o600)),

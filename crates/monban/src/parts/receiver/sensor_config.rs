@@ -110,8 +110,9 @@ impl Reading {
     fn include(&mut self, setting: &Setting, optional: bool, depth: usize) {
         let (value, place) = (&setting.value, setting.place());
         if value.contains("${") {
-            let what =
-                format!("{place}: {value} is not followed: what the variable stands for is not known here");
+            let what = format!(
+                "{place}: monban does not follow {value}: it does not know the value of the variable"
+            );
             return self.found.skipped.push(what);
         }
         let path = self.root.join(value);
@@ -123,11 +124,12 @@ impl Reading {
             }
         };
         if files.is_empty() && !optional {
-            self.found.faults.push(setting.fault(format!("{} is not there", pattern.display())));
+            self.found.faults.push(setting.fault(format!("{} does not exist", pattern.display())));
         }
         for file in files {
             if depth >= MAX_DEPTH || self.files >= MAX_FILES {
-                let limit = format!("more than {MAX_FILES} files, or {MAX_DEPTH} within each other");
+                let limit =
+                    format!("more than {MAX_FILES} files, or more than {MAX_DEPTH} levels of includes");
                 self.found.skipped.push(format!("{place}: {} is not followed: {limit}", file.display()));
                 return;
             }
@@ -165,7 +167,7 @@ impl Settings {
             log.value.trim_start().starts_with('|') && log.value.to_ascii_lowercase().contains("mlogc")
         });
         if let Some(log) = piped {
-            let mend = "mlogc sends nothing of a Serial log: set `SecAuditLogType Concurrent`";
+            let mend = "mlogc cannot send a Serial log: set `SecAuditLogType Concurrent`";
             match &self.audit_log_type {
                 Some(kind) if kind.value.eq_ignore_ascii_case("Concurrent") => {}
                 Some(kind) => fault(
@@ -178,15 +180,13 @@ impl Settings {
                 ),
                 None => fault(
                     log,
-                    format!(
-                        "SecAuditLog pipes to mlogc, and SecAuditLogType is Serial unless it is set; {mend}"
-                    ),
+                    format!("SecAuditLog pipes to mlogc, and SecAuditLogType is Serial by default; {mend}"),
                 ),
             }
             if self.storage_dir.is_none() {
                 fault(
                     log,
-                    "SecAuditLogStorageDir is not set: there is nowhere to keep entries for mlogc".to_owned(),
+                    "SecAuditLogStorageDir is not set, so that entries for mlogc have no folder".to_owned(),
                 );
             }
         }
@@ -250,7 +250,7 @@ mod tests {
                 "",
                 &[
                     "b.conf:1: SecAuditLogType Serial, but SecAuditLog pipes to mlogc (",
-                    "a.conf:4); mlogc sends nothing of a Serial log: set `SecAuditLogType Concurrent`",
+                    "a.conf:4); mlogc cannot send a Serial log: set `SecAuditLogType Concurrent`",
                 ],
             ),
             (
@@ -259,7 +259,7 @@ mod tests {
                 sensors,
                 "",
                 &[
-                    "a.conf:1: SecAuditLog pipes to mlogc, and SecAuditLogType is Serial unless",
+                    "a.conf:1: SecAuditLog pipes to mlogc, and SecAuditLogType is Serial by default",
                     "a.conf:1: SecAuditLogStorageDir is not set",
                 ],
             ),
@@ -336,15 +336,18 @@ mod tests {
         assert_eq!(faults.len(), 2, "{faults:?}");
         assert_eq!(
             faults[0],
-            format!("{}:3: {} is not there", top.display(), folder.path().join("nowhere.conf").display())
+            format!("{}:3: {} does not exist", top.display(), folder.path().join("nowhere.conf").display())
         );
         assert!(
             faults[1].starts_with(&format!("{}:1: SecAuditLogType Serial, but", inner.display())),
             "{faults:?}"
         );
         assert_eq!(skipped.len(), 2, "{skipped:?}");
-        assert!(skipped[0].starts_with(&format!("{}:4: ${{CONFDIR}}/x.conf is not followed", top.display())));
-        assert!(skipped[1].contains("or 16 within each other"), "{skipped:?}");
+        assert!(
+            skipped[0]
+                .starts_with(&format!("{}:4: monban does not follow ${{CONFDIR}}/x.conf", top.display()))
+        );
+        assert!(skipped[1].contains("or more than 16 levels of includes"), "{skipped:?}");
         // From ServerRoot, where there is one.
         let elsewhere = write(
             "elsewhere/top.conf",

@@ -111,7 +111,7 @@ impl Running for Changing {
 
 fn save(sample: &Sample) {
     if let Err(error) = sample.save() {
-        tracing::error!("the sample of passed requests is not saved: {error}");
+        tracing::error!("cannot save the sample of passed requests: {error}");
     }
 }
 

@@ -70,7 +70,7 @@ pub fn check(config: &WatchConfig) -> Vec<Fault> {
             faults.push(Fault::at(key("path"), format!("{path}: {what}")));
         }
         if let Some(folder) = watch.storage_dir.as_ref().filter(|folder| !folder.is_dir()) {
-            faults.push(Fault::at(key("storage_dir"), format!("{} is no folder", folder.display())));
+            faults.push(Fault::at(key("storage_dir"), format!("{} is not a folder", folder.display())));
         }
     }
     faults
@@ -97,7 +97,7 @@ mod tests {
             ),
             (
                 format!("[[watch]]\npath = \"{good}\"\nstorage_dir = \"/nowhere\""),
-                "watch[0].storage_dir: /nowhere is no folder",
+                "watch[0].storage_dir: /nowhere is not a folder",
             ),
             (format!("[[watch]]\npath = \"{}\"", serial.display()), "set `SecAuditLogType Concurrent`"),
         ];

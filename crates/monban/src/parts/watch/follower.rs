@@ -42,7 +42,7 @@ struct Open {
     /// When the last byte came.
     active: Instant,
     settled: bool,
-    /// What it is called if it is not the watched file any more.
+    /// Its name if it is not the watched file any more.
     rotated: Option<PathBuf>,
 }
 
@@ -136,7 +136,7 @@ impl Follower {
             if newest.is_some_and(|newest| *modified > newest)
                 && self.unreadable.insert((path.clone(), *modified))
             {
-                self.telling.damage(&format!("{} is not read: {why}", path.display()));
+                self.telling.damage(&format!("cannot read {}: {why}", path.display()));
             }
         }
         Ok(survey)
@@ -171,8 +171,7 @@ impl Follower {
         // One that was open was read to its end.
         if let Some(Place { offset, .. }) = gone.filter(|_| first) {
             self.telling.damage(&format!(
-                "what was read up to offset {offset} is gone: it is not beside this file, neither under another name nor \
-                 compressed with gzip; what was written behind that offset is not read"
+                "the file that monban read up to offset {offset} is gone, and its folder has no copy under another name or compressed with gzip; entries after that offset are lost"
             ));
         }
         let open =
@@ -180,7 +179,7 @@ impl Follower {
         for file in survey.rotated {
             let offset = places.of(&file.head).map_or(0, |place| place.offset);
             if file.has_more_than(offset) && !self.finished.contains(&file.identity()) {
-                tracing::info!("{} is read from offset {offset} on", file.path.display());
+                tracing::info!("reading {} from offset {offset}", file.path.display());
                 let open = open(file.source, offset, file.head)?;
                 self.open = Some(Open { rotated: Some(file.path), ..open });
                 return Ok(());
@@ -214,7 +213,7 @@ impl Follower {
         let mut piece = vec![0; PIECE];
         let length = match open.source.read_at(&mut piece, open.read) {
             Err(error) if open.source.is_gzip() => {
-                let what = format!("behind offset {}: {error}", open.read);
+                let what = format!("after offset {}: {error}", open.read);
                 self.damage(&what);
                 return Ok(false);
             }
@@ -277,7 +276,7 @@ impl Follower {
             let gone = open.place.head.clone();
             if read > 0 {
                 self.telling.damage(&format!(
-                    "was cut to nothing, and no copy of it is beside it; what was written behind offset {read} is not read"
+                    "was truncated, and its folder has no copy; entries after offset {read} are lost"
                 ));
             }
             self.store(steps, intake, redactor)?;
@@ -353,11 +352,11 @@ impl Follower {
             Ok(read) => read,
             Err(Missing::Gone) => {
                 // mlogc has sent it, or whoever cleans up was quicker.
-                tracing::info!("{}: {place} is not there", self.watch.path.display());
+                tracing::info!("{}: {place} does not exist", self.watch.path.display());
                 return true;
             }
             Err(Missing::Outside(why)) => {
-                self.telling.damage(&format!("{place} is not read: {why}"));
+                self.telling.damage(&format!("cannot read {place}: {why}"));
                 return true;
             }
             Err(Missing::Unreadable(why)) => {
@@ -365,9 +364,9 @@ impl Follower {
                 let waiting = self.places.as_ref().map_or(0, |places| places.later.len());
                 let given_up = line.tries >= MAX_TRIES || waiting >= MAX_LATER;
                 if given_up {
-                    self.telling.damage(&format!("{place} is not read: {why}"));
+                    self.telling.damage(&format!("cannot read {place}: {why}"));
                 } else if line.tries == 1 {
-                    tracing::warn!("{}: {place} will be tried again: {why}", self.watch.path.display());
+                    tracing::warn!("{}: monban will try {place} again: {why}", self.watch.path.display());
                 }
                 return given_up;
             }
@@ -385,7 +384,7 @@ impl Follower {
             }
         }
         if events.len() == before {
-            self.telling.damage(&format!("{}: holds no entry that can be read", path.display()));
+            self.telling.damage(&format!("{}: contains no readable entry", path.display()));
         }
         true
     }

@@ -21,11 +21,11 @@ table! {
             Severity::Error,
             Text::new("A watched log cannot be read", "監視対象のログの読み取り不可"),
             Text::new(
-                "monban cannot follow the log: {why}. Its new entries do not become events for now.",
+                "monban cannot follow the log: {why}. Its new entries do not become events until then.",
                 "ログを追跡できません: {why}。新しいエントリーは現在イベントになりません。",
             ),
             Text::new(
-                "Check that {subject} is there and that monban's user may read it. monban continues where it stopped.",
+                "Check that {subject} exists and that monban's user may read it. monban continues where it stopped.",
                 "{subject} が存在し、monban のユーザーが読み取れることを確認してください。解消後、中断した位置から再開します。",
             ),
         );
@@ -82,7 +82,7 @@ impl Telling {
             Err(_) => {}
             Ok(()) => {
                 if state.failure.take().is_some() {
-                    tracing::info!("{} is followed again", self.path.display());
+                    tracing::info!("following {} again", self.path.display());
                 }
             }
         }
@@ -96,7 +96,7 @@ impl Telling {
             tracing::warn!("{}: {what}", self.path.display());
         }
         if state.damages == MAX_LOGGED {
-            tracing::warn!("{}: further damage is counted only", self.path.display());
+            tracing::warn!("{}: further damage is only counted", self.path.display());
         }
         state.last = Some((Instant::now(), what.to_owned()));
     }

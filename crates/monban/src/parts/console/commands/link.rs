@@ -10,10 +10,10 @@ use crate::failure::Failure;
 
 /// Print a one-time link to the console: to its first account or, with --user, to a new password
 ///
-/// The link is good once, for a day. A new password ends the user's sessions, and second factors go with the old one.
+/// The link works once, within a day. A new password ends the user's sessions and removes the second factors.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The user whose password is lost
+    /// The user who lost the password
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
 }

@@ -14,26 +14,26 @@ use crate::terminal::{Safe, Style};
 
 /// Print a new API token for a script: `Authorization: Bearer TOKEN`
 ///
-/// It is not shown again. The console's owners see its name and delete it.
+/// The token is not shown again. The console's owners see its name and can delete it.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// What it is called
+    /// Its name
     #[arg(long, required = true)]
     name: Option<String>,
-    /// What it may be used for: read; tune, which is to read and to change rules; admin, which is everything
+    /// Its permissions: read; tune (read and change rules); admin (everything)
     #[arg(long, required = true, value_delimiter = ',', value_parser = ["read", "tune", "admin"])]
     scope: Vec<String>,
-    /// How long it lasts; without end where it is not given
+    /// Days until it ends [default: it does not end]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     expires: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List all API tokens: those of commands, and those that users have made
+    /// List all API tokens: those of commands and those of users
     ///
     /// The tokens themselves are stored nowhere.
     List {
@@ -41,7 +41,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Delete an API token, whosever it is; it is good no more at once
+    /// Revoke an API token immediately, whoever owns it
     Delete {
         /// Its id, from the list
         id: i64,
@@ -68,8 +68,8 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
             }
             let unreadable = |error| {
                 Failure::environment(
-                    format!("the daemon's answer is no list of tokens: {error}"),
-                    "is it of another version? Restart it",
+                    format!("the daemon's answer is not a list of tokens: {error}"),
+                    "if the daemon has another version, restart it",
                 )
             };
             list(&mut out, &serde_json::from_value(answer).map_err(unreadable)?)?;

@@ -14,9 +14,9 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::terminal::{Safe, Style};
 
-/// Show how the channels fare: delivered, waiting, failing, lost
+/// Show the state of the channels: delivered, waiting, failing, lost
 ///
-/// It reads what the daemon has saved, at most a few seconds ago, whether or not it runs.
+/// Reads the state that the daemon saves every few seconds; the daemon need not run.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// As one JSON object
@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     let state = State::peek(&path).map_err(|error| {
         Failure::environment(
             format!("{}: {error}", path.display()),
-            "it is read by the user that monban runs as, or root",
+            "only root and monban's own user can read it",
         )
     })?;
     let planner = Planner::new(
@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
         }
     }
     if status.skipped_events > 0 {
-        writeln!(out, "{} events were too old to be told of", status.skipped_events)?;
+        writeln!(out, "{} events were too old for a notice", status.skipped_events)?;
     }
     Ok(())
 }

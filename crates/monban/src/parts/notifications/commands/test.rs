@@ -11,9 +11,9 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::terminal::{Safe, Style};
 
-/// Send a test notice by each channel, or by those that are named
+/// Send a test notice by each channel, or by the named ones
 ///
-/// It is sent at once and from here, whether or not the daemon runs; limits and quiet hours do not count.
+/// This command sends it immediately by itself, whether or not the daemon runs; limits and quiet hours do not apply.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Names of channels
