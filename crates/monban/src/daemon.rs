@@ -56,6 +56,9 @@ impl Parts {
         };
         Declared {
             actions: self.all.iter().flat_map(|part| part.tables().actions.iter().copied()).collect(),
+            properties: Arc::new(event::Properties::with(
+                self.all.iter().flat_map(|part| part.tables().properties.iter().copied()),
+            )),
             parts: self.all.iter().map(info).collect(),
             routes: self.all.iter().map(|part| (part.name(), part.routes())).collect(),
         }

@@ -28,9 +28,9 @@ pub fn sections() -> Vec<SectionType> {
     ALL.iter().map(|part| part.section()).collect()
 }
 
-/// The properties of events.
+/// The properties of events: those of all events, of requests, and of each part.
 pub fn properties() -> event::Properties {
-    event::Properties::default()
+    event::Properties::with(ALL.iter().flat_map(|part| part.tables().properties.iter().copied()))
 }
 
 /// Reads a configuration file; checks nothing that it names.

@@ -27,6 +27,8 @@ pub use storage::Storage;
 pub struct Declared {
     /// The tables of audit actions.
     pub actions: Vec<&'static [AuditAction]>,
+    /// The properties of events.
+    pub properties: Arc<event::Properties>,
     /// The parts, as the API shows them.
     pub parts: Vec<PartInfo>,
     /// Routes by the name of their part.

@@ -289,6 +289,13 @@ fn a_part_is_its_own_folders_and_a_few_lines() {
         let found = house.run(&[&["events", "list", "--json"], *filter].concat());
         assert_eq!(found.lines().count(), *count, "{filter:?}: {found}");
     }
+    let pages = ["bell=back", "bell=front"].map(|filter| {
+        let page = house.get(&format!("/api/events?{filter}"), token).text();
+        serde_json::from_str::<Value>(&page).unwrap()["events"].as_array().unwrap().len()
+    });
+    assert_eq!(pages, [1, 0]);
+    let properties = house.get("/api/properties", token).text();
+    assert!(properties.contains("The bell that rang"), "{properties}");
     let event: Value = serde_json::from_str(&house.get(&format!("/api/events/{id}"), token).text()).unwrap();
     assert_eq!(event["evidence"]["ring"]["message"], "/?password=[redacted]", "{event}");
     assert_eq!(event["facts"], serde_json::json!([["bell", "back"]]));
@@ -316,7 +323,13 @@ fn a_part_is_its_own_folders_and_a_few_lines() {
 }
 
 /// Filters of `monban events list`, and how many of the events they take.
-const FILTERS: &[(&[&str], usize)] = &[(&[], 1), (&["--action", "blocked"], 0)];
+const FILTERS: &[(&[&str], usize)] = &[
+    (&["--bell", "back"], 1),
+    (&["--bell", "front"], 0),
+    (&["--bell", "!front"], 1),
+    (&["--kind", "bell.rung", "--gate", "bell"], 1),
+    (&["--outcome", "blocked"], 0),
+];
 
 #[test]
 fn edits_of_a_page_are_read_and_applied() {

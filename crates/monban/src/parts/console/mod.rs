@@ -90,7 +90,7 @@ impl Part for Console {
             acknowledge: Arc::new(move || storage.storage.acknowledge.all()),
             actions: spine.declared.actions.clone().into(),
             parts: spine.declared.parts.clone().into(),
-            properties: Arc::new(crate::parts::properties()),
+            properties: Arc::clone(&spine.declared.properties),
             looking: looking::open(keys, spine.data_dir()).map_err(Failure::of_faults)?,
             ..console::Console::new(Arc::clone(&access), Arc::new(spine.reader()))
         };
