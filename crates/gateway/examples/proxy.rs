@@ -1,4 +1,4 @@
-//! The gateway alone as a plain proxy: `proxy 127.0.0.1:8080 http://127.0.0.1:8000`. For measurements.
+//! Runs the gateway alone as a plain proxy, for measurements: `proxy 127.0.0.1:8080 http://127.0.0.1:8000`.
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
-//! The access log: one line for each finished request. A thread of its own writes the file, so that no request waits
-//! for the disk.
+//! The access log: one line for each finished request. A separate thread writes the file, so that no request waits for the disk.
 
 use std::fs::File;
 use std::io::Write;
@@ -27,7 +26,7 @@ pub struct Entry<'a> {
     pub line: &'a [u8],
     /// The Host field.
     pub host: &'a [u8],
-    /// Status sent; 0 without an answer.
+    /// Status sent; 0 without a response.
     pub status: u16,
     /// Bytes of the response's body.
     pub bytes: u64,
@@ -39,7 +38,7 @@ pub struct Entry<'a> {
     pub site: &'a str,
     /// The gate's decision.
     pub action: event::Outcome,
-    /// The event's identifier, where there is an event.
+    /// The event's identifier, if the request has an event.
     pub event: Option<event::EventId>,
     /// Time from the request head to the end of the response.
     pub duration: Duration,
@@ -72,7 +71,7 @@ struct State {
     end: bool,
 }
 
-/// A log file that cannot be opened.
+/// An error: the log file cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("access log {}: {source}", path.display())]
 pub struct Error {
@@ -82,7 +81,7 @@ pub struct Error {
     pub source: std::io::Error,
 }
 
-/// Mode of a new file: its owner writes it, and its group, such as that of log readers, reads it.
+/// Mode of a new file: its owner may write it, and its group, such as that of log readers, may read it.
 const MODE: u32 = 0o640;
 
 fn open(path: &Path) -> Result<File, Error> {
@@ -140,7 +139,7 @@ impl Drop for AccessLog {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).end = true;
         self.shared.wake.notify_one();
         if let Some(writer) = self.writer.take() {
-            // a writer that panicked has no lines left to write
+            // a writer that panicked has no more lines to write
             let _ = writer.join();
         }
     }
@@ -170,7 +169,7 @@ fn write_lines(shared: &Shared, mut file: File, lost: &Counter) {
     }
 }
 
-/// `%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i"`, as Apache and nginx write it.
+/// Writes a line as Apache and nginx do: `%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i"`.
 fn combined(out: &mut Vec<u8>, entry: &Entry<'_>) {
     let time = entry.time.to_jiff().strftime("%d/%b/%Y:%H:%M:%S +0000");
     let _ = write!(out, "{} - - [{time}] \"", entry.client);
@@ -236,7 +235,7 @@ fn json(out: &mut Vec<u8>, entry: &Entry<'_>) {
         upstream: entry.upstream,
         not_inspected: entry.not_inspected,
     };
-    // strings and numbers always serialise; a line cut short by a bug would still end here
+    // strings and numbers always serialise; a line cut by a bug would still end here
     let _ = serde_json::to_writer(&mut *out, &line);
     out.push(b'\n');
 }

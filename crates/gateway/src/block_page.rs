@@ -1,4 +1,4 @@
-//! Responses of the gate itself: an HTML page, or JSON for clients that prefer it.
+//! The gate's own responses: an HTML page, or JSON for clients that prefer it.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use http1::{Headers, ResponseHead};
 
 use crate::limits::TEMPLATE_BYTES;
 
-/// The page without a configured template.
+/// The page that is used without a configured template.
 const BUILT_IN: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
 <meta name=\"viewport\" content=\"width=device-width\"><title>{{status}} {{reason}}</title>\
 <style>body{font:16px/1.5 sans-serif;max-width:36em;margin:15vh auto;padding:0 1em}code{user-select:all}</style></head>\n\
@@ -57,7 +57,7 @@ pub enum Error {
         /// The placeholder as written, cut to 32 characters.
         name: String,
     },
-    /// `{{` without `}}`.
+    /// `{{` without a closing `}}`.
     #[error("line {line}: {{{{ without }}}}")]
     Open {
         /// Line, from 1.
@@ -70,7 +70,7 @@ pub enum Error {
 
 impl Default for BlockPage {
     fn default() -> Self {
-        // a test proves that the built-in text has only known placeholders; without them it would still be a page
+        // a test proves that the built-in text has only known placeholders; with others it would still be a page
         Self::parse(BUILT_IN).unwrap_or_else(|_| Self { parts: vec![Part::Text(BUILT_IN.to_owned())] })
     }
 }
@@ -137,7 +137,7 @@ impl BlockPage {
         Bytes::from(format!("{body}\n"))
     }
 
-    /// Returns head and body of a response of the gate itself: JSON if `accept` prefers it, with this Location, if any.
+    /// Returns head and body of the gate's own response: JSON if `accept` prefers it, with this Location, if any.
     pub(crate) fn answer(
         &self,
         facts: &Facts<'_>,
@@ -160,7 +160,7 @@ impl BlockPage {
         .into_iter()
         .chain(location.map(|location| ("Location", location)))
         {
-            // a Location with control characters, from a rule's macro, is left out
+            // drops a Location with control characters, which can come from a rule's macro
             let _ = fields.push(name, value);
         }
         let status = if (200..=599).contains(&facts.status) { facts.status } else { 403 };
@@ -192,8 +192,8 @@ fn escape(page: &mut String, text: &str) {
     }
 }
 
-/// Whether an Accept field prefers JSON to HTML (RFC 9110 §12.5.1): the higher quality wins, and of equal ones the
-/// first; a wildcard alone means HTML.
+/// Whether an Accept field prefers JSON to HTML (RFC 9110 §12.5.1): the higher quality wins; if both are equal, the first; a
+/// single wildcard means HTML.
 pub fn prefers_json(accept: &[u8]) -> bool {
     let mut json = 0.0_f32;
     let mut html = 0.0_f32;
@@ -218,7 +218,7 @@ pub fn prefers_json(accept: &[u8]) -> bool {
     json > html
 }
 
-/// Returns the registered reason phrase (RFC 9110 §15), or a neutral word.
+/// Returns the registered reason phrase (RFC 9110 §15), or a neutral word for an unknown status.
 pub fn reason(status: u16) -> &'static str {
     http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Refused")
 }

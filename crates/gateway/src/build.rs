@@ -21,7 +21,7 @@ use crate::tls::{self, Trust};
 use crate::upgrade;
 use crate::upstream::{Group, Settings, Upstream, UpstreamError};
 
-/// Returns all faults of a configuration and of the files that it names. Takes no port and creates no file.
+/// Returns all faults of a configuration and of the files that it names. Binds no port and creates no file.
 pub fn check(config: &GatewayConfig) -> Vec<Fault> {
     let mut faults = Vec::new();
     listener::settings(config, &mut faults);
@@ -34,8 +34,8 @@ pub fn check(config: &GatewayConfig) -> Vec<Fault> {
     faults
 }
 
-/// Builds the runtime of a configuration, except for its access log, and adds every fault to `faults`. Upstreams with
-/// the same settings as in `before`, the runtime in force, keep their connections.
+/// Builds the runtime of a configuration, except its access log, and adds every fault to `faults`. Upstreams with the same
+/// settings as in `before`, the current runtime, keep their connections.
 pub(crate) fn runtime(
     config: &GatewayConfig,
     rules: Option<Arc<waf::RuleSet>>,
@@ -82,7 +82,7 @@ pub(crate) fn runtime(
     }
 }
 
-/// Adds a fault for each limit of zero: nothing could pass it.
+/// Adds a fault for each limit of zero, which would let nothing pass.
 fn zero_limits(limits: &Limits, faults: &mut Vec<Fault>) {
     for (name, value) in [
         ("connections", limits.connections),
@@ -104,7 +104,7 @@ fn block_page(path: &Path) -> Result<BlockPage, String> {
     let failed = |error: &dyn std::fmt::Display| format!("block page {}: {error}", path.display());
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
-    // one byte more than allowed, so that `BlockPage::parse` notices
+    // one byte more than allowed, so that `BlockPage::parse` detects the excess
     file.take(TEMPLATE_BYTES as u64 + 1).read_to_string(&mut text).map_err(|error| failed(&error))?;
     BlockPage::parse(&text).map_err(|error| failed(&error))
 }
@@ -173,7 +173,7 @@ impl Sites<'_> {
                 _ => element("hosts", index, hosts.len()),
             };
             let fault = Fault::at(key, error.to_string());
-            // a wrong path is wrong for every host
+            // an invalid path is invalid for every host
             if faults.last() != Some(&fault) {
                 faults.push(fault);
             }

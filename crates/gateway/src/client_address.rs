@@ -1,8 +1,8 @@
 //! The client's address: the peer of the connection, or the address that trusted proxies report.
 //!
-//! Each proxy appends the address that it saw, so the list is read from the right: while an address belongs to a
-//! trusted proxy, the address before it is believed; the first other address is the client. The client wrote everything
-//! to the left of it, so that is ignored.
+//! Each proxy appends the address that it saw, so the list is read from the right: while an address belongs to a trusted proxy,
+//! the address before it is trusted too; the first other address is the client's. The client itself may have written everything
+//! to the left of it, so the rest is ignored.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -103,7 +103,7 @@ mod tests {
                 vec![("x-forwarded-for", "198.51.100.9, 192.0.2.7, 10.9.9.9")],
                 "192.0.2.7:0",
             ),
-            // several fields are one list
+            // several fields form one list
             (
                 proxy,
                 XForwardedFor,

@@ -1,7 +1,7 @@
 //! The gateway's configuration as plain structs, read from the command's TOML.
 //!
-//! Every field has a default that suits one person with one small server, except for a listener's address, a site's
-//! upstream and a certificate's two files. serde rejects unknown keys.
+//! Every field has a default for one person with one small server, except a listener's address, a site's upstream and a
+//! certificate's two files. serde rejects unknown keys.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::limits::Limits;
 
-/// The whole configuration of the gate.
+/// The whole configuration of the gateway.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatewayConfig {
@@ -28,8 +28,8 @@ pub struct GatewayConfig {
     /// none.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// The header in which trusted proxies report the client. Only one is trusted: a proxy that writes one of them
-    /// passes on the other as the client sent it.
+    /// The header in which trusted proxies report the client. Only one is trusted: a proxy that sets one of them passes on the
+    /// other as the client sent it.
     pub forwarded_header: ForwardedHeader,
     /// Treatment of a request whose host or path may mean several sites.
     pub ambiguous_path: AmbiguousPath,
@@ -66,7 +66,7 @@ pub struct ListenerConfig {
     /// Certificates. A listener with certificates speaks only TLS.
     #[serde(default, deserialize_with = "one_or_many")]
     pub tls: Vec<CertificateConfig>,
-    /// Expect a PROXY protocol header (version 1 or 2) from trusted proxies. Others are served without one.
+    /// Expects a PROXY protocol header (version 1 or 2) from trusted proxies. Other clients need none.
     #[serde(default)]
     pub proxy_protocol: bool,
     /// HTTP/2: offered by ALPN on a TLS listener, by prior knowledge (RFC 9113 §3.3) on a plain one.
@@ -75,7 +75,7 @@ pub struct ListenerConfig {
 }
 
 impl ListenerConfig {
-    /// A plain listener with every default.
+    /// Returns a plain listener with every default.
     pub fn plain(address: SocketAddr) -> Self {
         Self { address, tls: Vec::new(), proxy_protocol: false, http2: true }
     }
@@ -92,7 +92,7 @@ pub struct CertificateConfig {
     pub key: PathBuf,
 }
 
-/// A site: the requests it takes, their upstreams and their rules.
+/// A site: the requests that it accepts, their upstreams and their rules.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SiteConfig {
@@ -102,11 +102,11 @@ pub struct SiteConfig {
     /// Host names. `*.example.org` matches every name below example.org; `*`, or no host at all, matches any.
     #[serde(default, deserialize_with = "one_or_many")]
     pub hosts: Vec<String>,
-    /// Path prefix: `/app` takes `/app` and `/app/x`, not `/apple`. It is compared after percent-decoding and removal
-    /// of dot segments, so that `/app/../admin` does not match `/app`.
+    /// Path prefix: `/app` matches `/app` and `/app/x`, not `/apple`. It is compared after percent-decoding and removal of dot
+    /// segments, so that `/app/../admin` does not match `/app`.
     #[serde(default = "root_path")]
     pub path: String,
-    /// `http://host:port`, `https://host[:port]` or `unix:/path/to/socket`. Several share the load in turn.
+    /// `http://host:port`, `https://host[:port]` or `unix:/path/to/socket`. Several upstreams share the load in turn.
     #[serde(deserialize_with = "one_or_many")]
     pub upstream: Vec<String>,
     /// The effect of rules on this site.
@@ -118,19 +118,18 @@ pub struct SiteConfig {
     /// HTTP/2 towards the upstream.
     #[serde(default)]
     pub upstream_http2: UpstreamHttp2,
-    /// PEM file with the authorities that https upstreams are verified against; none means the public ones
-    /// (webpki-roots).
+    /// PEM file with the authorities that verify https upstreams; none means the public ones (webpki-roots).
     #[serde(default)]
     pub upstream_ca: Option<PathBuf>,
-    /// Another way to verify the certificates of https upstreams: see [`UpstreamTls`].
+    /// Another way to verify the certificates of https upstreams; see [`UpstreamTls`].
     #[serde(default)]
     pub upstream_tls: Option<UpstreamTls>,
-    /// Protocols that clients may upgrade their connection to, such as `websocket`; an empty list allows none. Default:
-    /// all but those that carry HTTP (`h2c`, `HTTP/…`, `TLS/…`), which are never allowed. Rules see the request and the
+    /// Protocols to which clients may upgrade their connection, such as `websocket`; an empty list allows none. Default: all
+    /// except those that carry HTTP (`h2c`, `HTTP/…`, `TLS/…`), which are never allowed. Rules inspect the request and the
     /// response head, not the data after them.
     #[serde(default, deserialize_with = "some_or_many")]
     pub upgrades: Option<Vec<String>>,
-    /// Active health checks; none means that only failed requests take an upstream out.
+    /// Active health checks; none means that only failed requests disable an upstream.
     #[serde(default)]
     pub health: Option<HealthCheck>,
     /// Timeouts towards the upstream.
@@ -172,12 +171,12 @@ impl SiteConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WafMode {
-    /// Rules judge requests and may block them.
+    /// Rules inspect requests and may block them.
     #[default]
     Block,
-    /// Rules judge and report requests but never block them.
+    /// Rules inspect and report requests but never block them.
     Detect,
-    /// No rules at all.
+    /// No rules run.
     Off,
 }
 
@@ -192,7 +191,7 @@ impl WafMode {
     }
 }
 
-/// A preset of a site. Rules see it as `TX:monban_preset`; the file of the preset makes exceptions for it.
+/// A preset of a site. Rules read it as `TX:monban_preset`; the preset's file makes exceptions for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
@@ -221,14 +220,14 @@ impl Preset {
     }
 }
 
-/// Treatment of a request whose host or path may mean one site to the gate and another to its upstream.
+/// Treatment of a request whose host or path may mean different sites to the gate and to its upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AmbiguousPath {
-    /// The strictest rules of these sites judge the request.
+    /// The strictest rules of these sites apply to the request.
     #[default]
     Strictest,
-    /// The gate answers 400.
+    /// The gate responds with 400.
     Refuse,
 }
 
@@ -236,24 +235,23 @@ pub enum AmbiguousPath {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpstreamHttp2 {
-    /// If an https upstream agrees to it by ALPN.
+    /// Used if an https upstream agrees to it by ALPN.
     #[default]
     Auto,
-    /// Always, by prior knowledge on plain connections (gRPC servers need it).
+    /// Always used, on plain connections by prior knowledge (gRPC servers need it).
     Always,
-    /// Never.
+    /// Never used.
     Never,
 }
 
-/// Verification of https upstreams without an authority: exactly one of the keys.
+/// Verification of https upstreams without an authority. Exactly one of the keys must be set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamTls {
-    /// `false` accepts any certificate: anybody on the way to the upstream can read and change everything. Use it only
-    /// in a network that you trust as much as this machine; `pin` is no more work.
+    /// `false` accepts any certificate: anybody between the gate and the upstream can read and change everything. Use it only in
+    /// a network that you trust as much as this machine; `pin` is no more work.
     pub verify: Option<bool>,
-    /// `sha256:` and the fingerprint of the one certificate that the upstream must present, whatever its names and
-    /// dates.
+    /// `sha256:` and the fingerprint of the only certificate that the upstream may present, with any names and dates.
     pub pin: Option<String>,
 }
 
@@ -266,7 +264,7 @@ pub enum ForwardedHeader {
     XForwardedFor,
     /// `Forwarded: for=client, for=proxy1` (RFC 7239).
     Forwarded,
-    /// No header: only the connection or its PROXY protocol header is used.
+    /// No header: only the connection or its PROXY protocol header identifies the client.
     None,
 }
 
@@ -284,9 +282,9 @@ pub struct HealthCheck {
     /// Time for one check. Default 5 s.
     #[serde(deserialize_with = "time_span")]
     pub timeout: Duration,
-    /// Failures in a row that take an upstream out. Default 2.
+    /// Consecutive failures that disable an upstream. Default 2.
     pub unhealthy_after: u32,
-    /// Successes in a row that bring it back. Default 1.
+    /// Consecutive successes that enable it again. Default 1.
     pub healthy_after: u32,
 }
 
@@ -307,25 +305,25 @@ impl Default for HealthCheck {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientTimeouts {
-    /// From the first byte of a head (or the end of the TCP handshake) to its last. Default 20 s; then 408.
+    /// Time from the first byte of a head (or the end of the TCP handshake) to its last byte. Default 20 s; then 408.
     #[serde(deserialize_with = "time_span")]
     pub header: Duration,
-    /// In each such span of waiting for a body, `body_bytes` must arrive. Default 30 s; then 408.
+    /// While the gate waits for a body, `body_bytes` must arrive in each period of this length. Default 30 s; then 408.
     #[serde(deserialize_with = "time_span")]
     pub body: Duration,
     /// See `body`. Default 1,024 bytes, far less than any modem sends.
     pub body_bytes: u64,
-    /// Between two requests of a connection. Default 60 s; then the connection is closed.
+    /// Time between two requests of a connection. Default 60 s; then the connection is closed.
     #[serde(deserialize_with = "time_span")]
     pub idle: Duration,
-    /// In each such span of waiting for a client to read a response, it must read `write_bytes`. Default 60 s; then the
-    /// connection is closed. Time with nothing to send does not count, so event streams and upgraded connections may be
-    /// silent.
+    /// While the gate waits for a client to read a response, the client must read `write_bytes` in each period of this length.
+    /// Default 60 s; then the connection is closed. Time with nothing to send does not count, so event streams and upgraded
+    /// connections may be silent.
     #[serde(deserialize_with = "time_span")]
     pub write: Duration,
-    /// See `write`. Default 8,192 bytes, which a modem of 1985 manages.
+    /// See `write`. Default 8,192 bytes; a modem from 1985 is faster.
     pub write_bytes: u64,
-    /// Silence in both directions of an upgraded connection. Default 1 h; then it is closed.
+    /// Longest silence in both directions of an upgraded connection. Default 1 h; then it is closed.
     #[serde(deserialize_with = "time_span")]
     pub tunnel: Duration,
 }
@@ -348,22 +346,22 @@ impl Default for ClientTimeouts {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamTimeouts {
-    /// DNS lookup, TCP and TLS handshake together. Default 5 s; then the gate tries the next upstream, and finally
-    /// answers 504.
+    /// Time for DNS lookup, TCP and TLS handshake together. Default 5 s; then the gate tries the next upstream, and finally
+    /// responds with 504.
     #[serde(deserialize_with = "time_span")]
     pub connect: Duration,
-    /// From the end of the request to the response head, and between two pieces of the body. Default 60 s; then
-    /// 504, or the response is cut off. Event streams and gRPC may stay silent for `stream`.
+    /// Time from the end of the request to the response head, and between two pieces of the body. Default 60 s; then 504, or the
+    /// response is cut off. Event streams and gRPC may stay silent for `stream`.
     #[serde(deserialize_with = "time_span")]
     pub response: Duration,
-    /// Silence of an event stream or a gRPC call. Default 1 h.
+    /// Longest silence of an event stream or a gRPC call. Default 1 h.
     #[serde(deserialize_with = "time_span")]
     pub stream: Duration,
     /// Lifetime of an unused connection. Default 4 s: many servers (node, gunicorn) close theirs after 5 s, and a
     /// request sent into a closing connection cannot always be repeated.
     #[serde(deserialize_with = "time_span")]
     pub idle: Duration,
-    /// Pause of an upstream after failed connections (passive check). Default 5 s.
+    /// Time for which an upstream gets no requests after failed connections (passive check). Default 5 s.
     #[serde(deserialize_with = "time_span")]
     pub rest: Duration,
 }
@@ -395,22 +393,22 @@ pub struct AccessLogConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessLogFormat {
-    /// Apache's combined format. Bytes that are not printable ASCII, `"` and `\` are written as `\xhh`.
+    /// Apache's combined format. `"`, `\` and bytes that are not printable ASCII are written as `\xhh`.
     #[default]
     Combined,
-    /// One JSON object a line.
+    /// One JSON object on each line.
     Json,
 }
 
-/// Reads a list of networks; an address stands for the network that contains only it.
+/// Reads a list of networks; a single address stands for the network that contains only it.
 ///
 /// # Errors
-/// An element that is neither.
+/// An element is neither a network nor an address.
 pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     struct Network(IpNet);
     struct Text;
 
-    // a visitor, so that the error is located at its element and not at the list
+    // a visitor, so that an error names its element and not the list
     impl Visitor<'_> for Text {
         type Value = Network;
 
@@ -420,7 +418,7 @@ pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Network, E> {
             let network = match text.parse::<IpAddr>() {
-                // IPv4 clients of a dual-stack socket have IPv4-mapped addresses
+                // an IPv4 client of a dual-stack socket has an IPv4-mapped address
                 Ok(address) => Some(IpNet::from(address.to_canonical())),
                 Err(_) => text.parse().ok(),
             };

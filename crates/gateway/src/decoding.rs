@@ -1,7 +1,7 @@
 //! Content codings of a response, decoded piece by piece for inspection. The client gets the original bytes.
 //!
-//! Memory is bounded: each coding returns at most one byte more than rules inspect, there are at most [`CODINGS`] of
-//! them, and a window has at most 16 MiB (brotli) or [`ZSTD_WINDOW`].
+//! Memory is bounded: each coding returns at most one byte more than rules inspect, a response has at most [`CODINGS`] of them,
+//! and a window has at most 16 MiB (brotli) or [`ZSTD_WINDOW`].
 
 use std::io::{self, Write};
 
@@ -25,20 +25,20 @@ pub enum Step {
     More,
     /// The limit is reached.
     Full,
-    /// The input is not in the declared coding; the bytes before the error are decoded.
+    /// The input violates the declared coding; the bytes before the error are decoded.
     Broken,
 }
 
 /// The codings of one body, in the order of decoding.
 pub struct Decoder(Vec<Coding>);
 
-/// A coding without a decoder.
+/// An error: the coding has no decoder.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UnknownCoding;
 
 enum Coding {
     Gzip(Box<MultiGzDecoder<Sink>>),
-    /// Deflate, before two bytes show whether it is zlib's (RFC 9110 §8.4.1.2) or the bare one that some servers send.
+    /// Deflate, until two bytes show whether it is zlib's format (RFC 9110 §8.4.1.2) or the bare one that some servers send.
     Deflate(Vec<u8>, usize),
     Zlib(Box<ZlibDecoder<Sink>>),
     Bare(Box<DeflateDecoder<Sink>>),
@@ -49,11 +49,11 @@ enum Coding {
 }
 
 impl Decoder {
-    /// Returns the decoder for a response with these fields, or none if rules can read its bytes. `limit`: bytes that
-    /// rules inspect.
+    /// Returns the decoder for a response with these fields; none if rules can read its bytes unchanged. `limit` is the number of
+    /// bytes that rules inspect.
     ///
     /// # Errors
-    /// [`UnknownCoding`], also where there are more than [`CODINGS`].
+    /// [`UnknownCoding`], also for more than [`CODINGS`] codings.
     pub fn new(fields: &Headers, limit: usize) -> Result<Option<Self>, UnknownCoding> {
         let mut codings = Vec::new();
         let limit = limit.saturating_add(1);
@@ -217,8 +217,8 @@ impl Write for Sink {
     }
 }
 
-/// A decoder of Zstandard frames (RFC 8878), block by block: ruzstd decodes all its input at once. It holds back a
-/// window of output until a frame ends.
+/// A decoder of Zstandard frames (RFC 8878), block by block, because ruzstd decodes all its input at once. It holds back a window
+/// of output until a frame ends.
 struct Zstd {
     decoder: FrameDecoder,
     /// Whether a checksum follows the open frame.
@@ -262,7 +262,7 @@ impl Zstd {
         self.block(checksum, out).map_or(Step::Broken, |step| step.max(Step::Broken))
     }
 
-    /// Begins a frame. Returns none if more bytes are needed.
+    /// Begins a frame. Returns none if it needs more bytes.
     fn begin(&mut self) -> Option<Step> {
         let head = match ZstdHead::read(&self.waiting) {
             Ok(head) => head?,
@@ -278,7 +278,7 @@ impl Zstd {
         Some(Step::More)
     }
 
-    /// Decodes one block (§3.1.1.2). Returns none if more bytes are needed.
+    /// Decodes one block (§3.1.1.2). Returns none if it needs more bytes.
     fn block(&mut self, checksum: bool, out: &mut Vec<u8>) -> Option<Step> {
         let [first, second, third, ..] = self.waiting[..] else { return None };
         let header = u32::from_le_bytes([first, second, third, 0]);
@@ -346,7 +346,7 @@ impl ZstdHead {
         let length = size_at + size_bytes;
         let Some(fields) = bytes.get(MAGIC.len() + 1..length) else { return Ok(None) };
         let window = if single {
-            // the window is the content's size
+            // the window has the size of the content
             let mut size = [0; 8];
             size[..size_bytes].copy_from_slice(fields);
             u64::from_le_bytes(size).saturating_add(if size_bytes == 2 { 256 } else { 0 })
@@ -367,7 +367,7 @@ fn transcode(decoder: &mut encoding_rs::Decoder, piece: &[u8], last: bool, out: 
     Step::More
 }
 
-/// Returns the character set of a Content-Type if rules would not see its ASCII.
+/// Returns the character set of a Content-Type if it hides ASCII from the rules.
 fn utf16(content_type: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     let parameters = content_type.split(|b| *b == b';').skip(1);
     let charset = parameters.map(<[u8]>::trim_ascii).find_map(|parameter| {
@@ -380,7 +380,7 @@ fn utf16(content_type: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     (encoding == encoding_rs::UTF_16LE || encoding == encoding_rs::UTF_16BE).then_some(encoding)
 }
 
-/// Returns Accept-Encoding without the codings that cannot be inspected; none if it has none of those.
+/// Returns Accept-Encoding without the codings that cannot be inspected; none if it contains none of those.
 pub(crate) fn inspectable(fields: &Headers) -> Option<Vec<u8>> {
     let known = |element: &[u8]| {
         let name = element.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
@@ -426,7 +426,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// Raw blocks of up to 100 kB in a frame with a window of 1 MiB.
+    /// Returns raw blocks of up to 100 kB in a frame with a window of 1 MiB.
     fn zstd(bytes: &[u8]) -> Vec<u8> {
         let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 10 << 3];
         for block in bytes.chunks(100_000) {
@@ -473,7 +473,7 @@ mod tests {
                 assert!(out == text && step == Step::More, "{coding} by {piece}: {step:?}, {}", out.len());
             }
         }
-        // with a checksum, of one segment
+        // one segment with a checksum
         let single = [&[0x28, 0xb5, 0x2f, 0xfd, 0x24, 5, 0x29, 0, 0][..], b"hello", &[1, 2, 3, 4]].concat();
         for body in [single.clone(), single.repeat(2)] {
             for piece in [1, 10, 100] {

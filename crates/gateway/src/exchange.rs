@@ -1,7 +1,7 @@
-//! One request through all phases, over either protocol.
+//! One request through all phases, over either version of HTTP.
 //!
-//! Rules run inline: a phase takes tens of microseconds to a few milliseconds, for most requests less than a switch of
-//! threads and its effects on the caches.
+//! Rules run inline: a phase takes tens of microseconds to a few milliseconds. For most requests that is less than switching
+//! threads costs, with its effects on the caches.
 
 use std::io;
 use std::pin::pin;
@@ -55,19 +55,19 @@ struct Exchange<'a> {
     peer: Peer,
     trusted: bool,
     site: Arc<Site>,
-    /// The other sites that host and path may mean, if the rules of another site judge.
+    /// The other possible sites for host and path, if the rules of another site apply.
     ambiguity: Option<String>,
     request: Incoming,
     inspection: Option<Inspection>,
     record: Record,
-    /// The client that pays for everything held for this request.
+    /// The client whose share is charged for everything held for this request.
     client: Arc<Client>,
-    /// Charges for the request itself and for the engine's memory.
+    /// The charge for the request itself and for the engine's memory.
     counted: Charge,
     engine: Charge,
-    /// Whether the request has no body or its whole body was read.
+    /// Whether the request has no body, or its whole body has been read.
     body_read: bool,
-    /// Whether no byte after the held part was read, so that an upstream can still get the whole body.
+    /// Whether no byte after the held part has been read, so that an upstream can still get the whole body.
     body_is_whole: bool,
     timer: &'a mut Timer,
 }
@@ -119,7 +119,7 @@ impl<'a> Exchange<'a> {
 
     async fn run<B: RequestBody, W: ResponseWriter>(&mut self, body: &mut B, writer: &mut W) -> Ending {
         if let Err(Spent) = self.counted.set(1, self.runtime.limits.requests) {
-            // the rules have not seen its head
+            // the rules have not inspected its head
             self.inspection = None;
             return self.refuse_spent("requests", writer).await;
         }
@@ -142,7 +142,7 @@ impl<'a> Exchange<'a> {
                 {
                     return self.intervene(intervention, writer).await;
                 }
-                // no version below 1.0 had a version in its request line: the request is malformed, not unsupported
+                // versions below 1.0 have no version in the request line: the request is malformed, not unsupported
                 let status = match self.request.head.version().major {
                     0 => 400,
                     _ => error.fault.status(),
@@ -207,14 +207,14 @@ impl<'a> Exchange<'a> {
         }
         let site = Arc::clone(&self.site);
         match &site.upstreams {
-            // boxed, so that a request that waits for its body is not as large as the future of an upstream exchange
+            // boxed, because otherwise a request that waits for its body would be as large as the future of an upstream exchange
             Some(group) => Box::pin(self.forward(group, &framing, grpc, held, body, writer)).await,
             None => self.refuse(404, "no site for this host and path".to_owned(), writer).await,
         }
     }
 
-    /// gRPC passes without buffering, but only if both sides speak HTTP/2, as gRPC requires: otherwise the content type
-    /// alone would bypass the rules.
+    /// Whether the request is gRPC, which passes without buffering. Both sides must speak HTTP/2, as gRPC requires: otherwise the
+    /// content type alone would bypass the rules.
     fn is_grpc(&self) -> bool {
         self.request.http2
             && self.request.head.headers().get("Content-Type").is_some_and(is_grpc)
@@ -228,7 +228,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Reads the body up to the rules' limit. Returns an ending if the exchange ends here.
+    /// Reads the body up to the rules' limit. Returns an ending if that ends the exchange.
     async fn inspect_request_body<B: RequestBody, W: ResponseWriter>(
         &mut self,
         held: &Held,
@@ -278,7 +278,7 @@ impl<'a> Exchange<'a> {
                 if let Some(inspection) = &mut self.inspection {
                     inspection.rest();
                 }
-                // it shrinks
+                // the charge can only shrink
                 let _ = self.count_engine();
                 next.await
             }
@@ -314,7 +314,7 @@ impl<'a> Exchange<'a> {
         self.refuse(503, format!("this client has used up its share of the {all}"), writer).await
     }
 
-    /// Answers 503 because neither memory nor disk can hold the body.
+    /// Responds with 503 because neither memory nor disk can hold the body.
     async fn not_held<W: ResponseWriter>(&mut self, error: &HoldError, writer: &mut W) -> Ending {
         self.gate.metrics.share_spent("disk");
         if let HoldError::Share(Spent) = error {
@@ -354,7 +354,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// Returns the strictest rules of the sites that a request may mean, and the reason if they are not those of its site.
+/// Returns the strictest rules of the sites that a request may mean, and the reason if they differ from its site's rules.
 fn judged_by(runtime: &Runtime, site: &Site, found: &Found<'_, Arc<Site>>) -> (Rules, Option<String>) {
     if found.others.is_empty() && !found.any {
         return (site.rules, None);
@@ -377,7 +377,7 @@ fn judged_by(runtime: &Runtime, site: &Site, found: &Found<'_, Arc<Site>>) -> (R
 }
 
 fn is_grpc(kind: &[u8]) -> bool {
-    // application/grpc, application/grpc+proto; not application/grpc-web, which is plain HTTP
+    // application/grpc, application/grpc+proto; but not application/grpc-web, which is plain HTTP
     kind.strip_prefix(b"application/grpc")
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }

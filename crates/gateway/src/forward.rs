@@ -1,5 +1,4 @@
-//! The forwarded request head: the inspected bytes without the hop-by-hop fields, and with the fields that identify the
-//! client.
+//! The forwarded request head: the inspected bytes without the hop-by-hop fields, plus the fields that identify the client.
 
 use std::net::IpAddr;
 
@@ -8,8 +7,8 @@ use http1::{RequestHead, Version, is_hop_by_hop};
 
 use crate::decoding;
 
-/// Fields that identify the client. They are dropped unless the peer is a trusted proxy, because applications trust
-/// them. `_` counts as `-`, because CGI makes the same variable of both.
+/// Fields that identify the client. They are dropped unless the peer is a trusted proxy, because applications trust them. `_`
+/// counts as `-`, because CGI maps both to the same variable.
 const FORWARDING: [&str; 6] = [
     "x-forwarded-for",
     "x-forwarded-proto",
@@ -19,12 +18,12 @@ const FORWARDING: [&str; 6] = [
     "forwarded",
 ];
 
-/// The forwarded part of a head.
+/// The forwarded parts of a head.
 #[derive(Debug)]
 pub(crate) struct Forward<'a> {
     head: &'a RequestHead,
     trusted: bool,
-    /// The Host that the request lacks (HTTP/1.0).
+    /// The Host field to add, if the request lacks one (HTTP/1.0).
     host: Option<&'a [u8]>,
     /// Whether Accept-Encoding is replaced.
     reduced: bool,
@@ -32,8 +31,8 @@ pub(crate) struct Forward<'a> {
 }
 
 impl<'a> Forward<'a> {
-    /// Forwards the head of a request from `peer`. `trusted`: the peer is a trusted proxy. `tls`: the request arrived
-    /// over TLS. `authority` is the upstream's own, for a request without a host.
+    /// Forwards the head of a request from `peer`. `trusted` means that the peer is a trusted proxy, `tls` that the request
+    /// arrived over TLS. `authority` is the upstream's own, for a request without a host.
     pub(crate) fn new(
         head: &'a RequestHead,
         peer: IpAddr,
@@ -78,17 +77,17 @@ impl<'a> Forward<'a> {
         self
     }
 
-    /// The head whose fields are forwarded.
+    /// Returns the head whose fields are forwarded.
     pub(crate) fn head(&self) -> &'a RequestHead {
         self.head
     }
 
-    /// The host that the request is for.
+    /// Returns the host of the request.
     pub(crate) fn host(&self) -> &'a [u8] {
         self.host.or_else(|| self.head.host()).unwrap_or(b"localhost")
     }
 
-    /// The fields that are forwarded.
+    /// Returns the forwarded fields.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let kept = self.head.headers().iter().map(|field| (field.name(), field.value()));
         let added = self.added.iter().map(|(name, value)| (name.as_bytes(), &value[..]));
@@ -104,7 +103,7 @@ impl<'a> Forward<'a> {
         }
         let forwarding = FORWARDING.iter().position(|other| same_variable(name, other.as_bytes()));
         match forwarding {
-            // the first is merged into one field above
+            // the first field is merged into one field above
             Some(at) => self.trusted && at != 0,
             None => true,
         }

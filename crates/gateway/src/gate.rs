@@ -1,4 +1,4 @@
-//! State that all connections of a gateway share: the configuration in force, the counts, the services.
+//! State that all connections of a gateway share: the current configuration, the counts, the services.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,27 +26,27 @@ pub(crate) struct Gate {
     pub services: Services,
     pub shares: Arc<Shares>,
     pub connections: Arc<ConnectionCount>,
-    /// Connections, and streams of HTTP/2.
+    /// Tasks of connections, and of HTTP/2 streams.
     pub tasks: TaskTracker,
     /// Cancelled when the last deadline has passed.
     pub aborted: CancellationToken,
 }
 
-/// A configuration in force, with its rules. A clone is cheap.
+/// A configuration in use, with its rules. Cloning it is cheap.
 #[derive(Clone)]
 pub(crate) struct Runtime {
     pub router: Arc<Router<Arc<Site>>>,
-    /// Takes requests that match no site: the rules see them, and the gate answers 404.
+    /// Receives requests that match no site: the rules inspect them, and the gate responds with 404.
     pub unrouted: Arc<Site>,
     pub trusted: Vec<IpNet>,
     pub forwarded_header: ForwardedHeader,
     pub ambiguous_path: AmbiguousPath,
-    /// Rules for a request that may be for any site, or for none.
+    /// Rules for a request that may mean any site, or none.
     pub strictest: Rules,
     pub timeouts: ClientTimeouts,
     pub limits: Limits,
     pub block_page: Arc<BlockPage>,
-    /// None where no rules are loaded.
+    /// None if no rules are loaded.
     pub rules: Option<Arc<waf::RuleSet>>,
     pub access_log: Option<Arc<AccessLog>>,
     pub node: String,
@@ -66,7 +66,7 @@ impl Rules {
     /// Rules for a request that matches no site.
     pub(crate) const UNROUTED: Self = Self { mode: WafMode::Block, preset: None };
 
-    /// Returns the effect that passes only what both pass.
+    /// Returns the effect that lets only those requests pass that both let pass.
     pub(crate) fn stricter(self, other: Self) -> Self {
         let preset = match (self.mode, other.mode) {
             // without rules a preset allows nothing
@@ -78,7 +78,7 @@ impl Rules {
     }
 }
 
-/// A site in force.
+/// A site in use.
 pub(crate) struct Site {
     pub name: Arc<str>,
     pub rules: Rules,

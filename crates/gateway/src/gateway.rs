@@ -1,4 +1,4 @@
-//! The gateway: start, reload in two phases, stop.
+//! The gateway: start, two-phase reload, stop.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -23,13 +23,13 @@ use crate::services::Services;
 use crate::share::Shares;
 use crate::upstream::Upstream;
 
-/// Why a configuration cannot come into force.
+/// An error that prevents a configuration from being used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The configuration has faults; keys are those of [`GatewayConfig`].
     #[error("{}", in_one_line(.0))]
     Configuration(Vec<Fault>),
-    /// A listener's port cannot be taken.
+    /// The port of a listener cannot be bound.
     #[error("listener {address}: {source}")]
     Bind {
         /// The listener's address.
@@ -52,14 +52,14 @@ pub struct Gateway {
     reloading: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// A configuration that can come into force: its files are read, its ports taken. Dropping it gives the ports back.
+/// A configuration ready for use: its files are read, its ports bound. Dropping it frees the ports.
 #[must_use = "the former configuration stays in force until `Gateway::swap`"]
 pub struct Prepared {
     parts: Parts,
     turn: OwnedMutexGuard<()>,
 }
 
-/// The pieces of a configuration that can come into force.
+/// The parts of a configuration that is ready for use.
 struct Parts {
     runtime: Runtime,
     settings: HashMap<SocketAddr, ListenerSettings>,
@@ -68,7 +68,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Does everything that can fail. `before` is the runtime in force, `listeners` are the current listeners.
+    /// Runs all steps that can fail. `before` is the current runtime, `listeners` are the current listeners.
     fn prepare(
         config: &GatewayConfig,
         rules: Option<Arc<waf::RuleSet>>,
@@ -113,11 +113,11 @@ fn bind(
 }
 
 impl Gateway {
-    /// Binds the ports and starts to serve on the current tokio runtime. `rules` judge the requests of every site that
-    /// does not switch them off; without rules, all requests pass.
+    /// Binds the ports and starts serving on the current tokio runtime. `rules` apply to the requests of every site that does not
+    /// disable them; without rules, all requests pass.
     ///
     /// # Errors
-    /// All faults of the configuration, or the port that cannot be taken.
+    /// All faults of the configuration, or a port that cannot be bound.
     pub async fn start(
         config: &GatewayConfig,
         rules: Option<Arc<waf::RuleSet>>,
@@ -143,14 +143,14 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// Does every step of a reload that can fail: reads certificates and templates, builds sites and upstreams, opens
-    /// the access log, binds new ports. The configuration in force stays. Waits while another reload is under way: drop
-    /// the result or pass it to [`Gateway::swap`].
+    /// Runs every step of a reload that can fail: reads certificates and templates, builds sites and upstreams, opens the access
+    /// log, binds new ports. The current configuration stays in use. Waits for another running reload: drop the result or pass it
+    /// to [`Gateway::swap`].
     ///
-    /// New ports queue connections from now on; they are served from the swap on.
+    /// New ports queue connections from now on; they are served after the swap.
     ///
     /// # Errors
-    /// All faults of the configuration, or the port that cannot be taken.
+    /// All faults of the configuration, or a port that cannot be bound.
     pub async fn prepare(
         &self,
         config: &GatewayConfig,
@@ -167,8 +167,8 @@ impl Gateway {
         }
     }
 
-    /// Puts a prepared configuration and its rules in force. Connections go on: their next request is served by the new
-    /// configuration. Returns once retired listeners are closed.
+    /// Puts a prepared configuration and its rules into use. Open connections continue, and their next request uses the new
+    /// configuration. Returns when the retired listeners are closed.
     pub async fn swap(&self, prepared: Prepared) {
         let Prepared { parts: Parts { runtime, settings, bound }, turn } = prepared;
         let runtime = Arc::new(runtime);
@@ -185,16 +185,16 @@ impl Gateway {
         drop(turn);
     }
 
-    /// Replaces the rules and nothing else: no file is read, and upstreams keep their connections and their health.
+    /// Replaces only the rules: reads no file; upstreams keep their connections and their health.
     pub fn replace_rules(&self, rules: Option<Arc<waf::RuleSet>>) {
         self.gate.runtime.rcu(|runtime| Runtime { rules: rules.clone(), ..Runtime::clone(runtime) });
     }
 
-    /// Puts another configuration in force: [`Gateway::prepare`] and [`Gateway::swap`]. Certificates and templates are read
-    /// again and logs are opened again, even if nothing else has changed.
+    /// Puts another configuration into use: [`Gateway::prepare`] and [`Gateway::swap`]. Reads certificates and templates again
+    /// and reopens logs, even if nothing else has changed.
     ///
     /// # Errors
-    /// Those of [`Gateway::prepare`]; then the former configuration stays in force.
+    /// Those of [`Gateway::prepare`]; then the previous configuration stays in use.
     pub async fn reload(
         &self,
         config: &GatewayConfig,
@@ -205,7 +205,7 @@ impl Gateway {
         Ok(())
     }
 
-    /// Starts and changes listeners, and returns those that retire.
+    /// Starts and changes listeners, and returns those to retire.
     fn listen(
         &self,
         settings: HashMap<SocketAddr, ListenerSettings>,
@@ -231,23 +231,23 @@ impl Gateway {
         retired
     }
 
-    /// Addresses of the listeners: configured ones, with the port that the system chose for port 0.
+    /// Returns the addresses of the listeners: the configured ones, with the port that the system chose for port 0.
     pub async fn addresses(&self) -> Vec<SocketAddr> {
         lock(&self.listeners).values().map(Listener::local).collect()
     }
 
-    /// The gateway's metrics.
+    /// Returns the gateway's metrics.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.gate.metrics
     }
 
-    /// Number of open client connections.
+    /// Returns the number of open client connections.
     pub fn open_connections(&self) -> usize {
         self.gate.connections.open()
     }
 
-    /// Stops accepting, lets running requests end for at most `deadline`, then aborts the others. Returns whether it aborted
-    /// none.
+    /// Stops accepting connections, lets running requests finish for at most `deadline`, then aborts the rest. Returns true if it
+    /// aborted none.
     pub async fn stop(&self, deadline: Duration) -> bool {
         {
             let mut listeners = lock(&self.listeners);

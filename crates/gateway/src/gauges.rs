@@ -1,4 +1,4 @@
-//! The gauge of each upstream, which an upstream of the same name takes over at a reload.
+//! Gauges of upstreams. After a reload, an upstream of the same name continues the gauge.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicI64;
@@ -16,8 +16,8 @@ pub(crate) struct UpstreamLabels {
     upstream: Arc<str>,
 }
 
-/// The state of every living upstream, by name. After a reload two of one name live side by side until the last request of
-/// the older one has ended; the gauge shows the newest.
+/// The state of every living upstream, by name. After a reload two upstreams of the same name exist until the last request of the
+/// older one ends; the gauge shows the newer one.
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
     states: Mutex<HashMap<Arc<str>, Vec<State>>>,
@@ -39,7 +39,7 @@ pub(crate) struct UpstreamGauge {
 }
 
 impl UpstreamGauge {
-    /// The entry of a new upstream, which takes requests.
+    /// Adds the entry of a new upstream, which accepts requests.
     pub(crate) fn new(gauges: &Arc<Gauges>, name: &Arc<str>) -> Self {
         let serial = gauges.change(name, |states| {
             let serial = states.last().map_or(0, |newest| newest.serial + 1);
@@ -49,7 +49,7 @@ impl UpstreamGauge {
         Self { gauges: Arc::clone(gauges), name: Arc::clone(name), serial }
     }
 
-    /// Records whether the upstream takes requests.
+    /// Records whether the upstream accepts requests.
     pub(crate) fn set(&self, up: bool) {
         self.gauges.change(&self.name, |states| {
             if let Some(state) = states.iter_mut().find(|state| state.serial == self.serial) {
@@ -66,7 +66,7 @@ impl Drop for UpstreamGauge {
 }
 
 impl Gauges {
-    /// The gauges to register.
+    /// Returns the gauges to register.
     pub(crate) fn family(&self) -> UpstreamFamily {
         self.shown.clone()
     }
@@ -117,7 +117,7 @@ mod tests {
         new.set(true);
         drop(old);
         assert_eq!(shown().as_deref(), Some("1"));
-        // the successor may also be the first to go
+        // the newer upstream may also end first
         let third = UpstreamGauge::new(&gauges, &name);
         third.set(false);
         drop(third);

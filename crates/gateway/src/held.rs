@@ -1,7 +1,7 @@
 //! The inspected part of a body, held back until the rules have decided.
 //!
-//! The beginning stays in memory. Beyond [`HELD_IN_MEMORY`], or when the client's share of memory is used up, the body
-//! moves to an unnamed file (mode 0600, deleted with its descriptor). The bytes that come out are those that went in.
+//! The beginning stays in memory. Beyond [`HELD_IN_MEMORY`], or when the client's share of memory is used up, the body moves to
+//! an unnamed file (mode 0600, deleted with its descriptor). The output has the same bytes as the input.
 
 use std::fs::File;
 use std::io;
@@ -14,13 +14,13 @@ use bytes::{Bytes, BytesMut};
 use crate::limits::{HELD_IN_MEMORY, Limits, SPILL_BYTES};
 use crate::share::{Charge, Client, Resource, Spent};
 
-/// Smaller pieces are joined: each piece has a fixed cost, and a client may send one byte at a time.
+/// Smaller pieces are joined, because each piece has a fixed cost, and a client may send one byte at a time.
 const JOIN_BYTES: usize = 4096;
 
-/// This many pieces are held without a copy, however small: most bodies arrive in one or two.
+/// This many pieces of any size are held without a copy, because most bodies arrive in one or two.
 const FEW_PIECES: usize = 8;
 
-/// The inspected part of a body; [`Held::none`] if there is none.
+/// The inspected part of a body; [`Held::none`] without a body.
 #[derive(Debug)]
 pub(crate) struct Held(Option<Arc<Mutex<Inner>>>);
 
@@ -33,29 +33,29 @@ struct Inner {
     /// The first bytes of a body that is too large for memory.
     file: Option<Arc<File>>,
     spilled: usize,
-    /// The pieces after the file; sent ones are empty.
+    /// The pieces after the file; sent pieces are empty.
     pieces: Vec<Bytes>,
     tail: BytesMut,
     length: usize,
     memory: Charge,
     disk: Charge,
-    /// Bytes read from the file that are being sent.
+    /// The charge for bytes that were read from the file and are being sent.
     reading: Charge,
     next: Position,
-    /// Leading bytes that are kept for an event.
+    /// Number of leading bytes that are kept for an event.
     kept: usize,
-    /// Whether part of the body is gone.
+    /// Whether part of the body has been freed.
     broached: bool,
 }
 
-/// The position of an attempt.
+/// The read position of an attempt.
 #[derive(Debug, Clone, Copy, Default)]
 struct Position {
     in_file: usize,
     piece: usize,
 }
 
-/// Why a body cannot be held.
+/// The reason why a body cannot be held.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HoldError {
     #[error("this client has used up its share of the disk space for held bodies")]
@@ -65,7 +65,7 @@ pub(crate) enum HoldError {
 }
 
 impl Held {
-    /// Starts empty. The first `kept` bytes stay available for an event after they were sent.
+    /// Starts with an empty body. The first `kept` bytes stay available for an event after they are sent.
     pub(crate) fn new(client: &Arc<Client>, kept: usize) -> Self {
         let inner = Inner {
             file: None,
@@ -83,12 +83,12 @@ impl Held {
         Self(Some(Arc::new(Mutex::new(inner))))
     }
 
-    /// Holds no body.
+    /// Returns a value without a body.
     pub(crate) fn none() -> Self {
         Self(None)
     }
 
-    /// Adds a piece. `folder` is where a file may be created.
+    /// Adds a piece. `folder` is the folder for a file.
     pub(crate) async fn push(&self, piece: Bytes, limits: &Limits, folder: &Path) -> Result<(), HoldError> {
         let Some(shared) = &self.0 else { return Ok(()) };
         let spill = {
@@ -100,7 +100,7 @@ impl Held {
             if fits {
                 return Ok(());
             }
-            // charged until it is written
+            // charged until the piece is written
             inner.memory.set_anyway(waiting);
             let spilled = inner.spilled + waiting;
             inner.disk.set(spilled, limits.spilled_bytes)?;
@@ -121,7 +121,7 @@ impl Held {
         Ok(())
     }
 
-    /// Number of bytes added.
+    /// Returns the number of bytes added.
     pub(crate) fn len(&self) -> usize {
         self.0.as_deref().map_or(0, |inner| lock(inner).length)
     }
@@ -145,21 +145,21 @@ impl Held {
         Ok(Some(bytes))
     }
 
-    /// Returns the next piece and lets go of it.
+    /// Returns the next piece and frees it afterwards.
     pub(crate) async fn release(&self) -> io::Result<Option<Bytes>> {
         let piece = self.lend().await?;
         self.settle();
         Ok(piece)
     }
 
-    /// Frees the lent pieces: there will be no other attempt.
+    /// Frees the returned pieces: no other attempt will follow.
     pub(crate) fn settle(&self) {
         if let Some(inner) = &self.0 {
             lock(inner).settle();
         }
     }
 
-    /// Rewinds to the first piece. Returns false if that is gone: then the body cannot be sent again.
+    /// Rewinds to the first piece. Returns false if that is freed: then the body cannot be sent again.
     pub(crate) fn rewind(&self) -> bool {
         let Some(inner) = &self.0 else { return true };
         let mut inner = lock(inner);
@@ -167,7 +167,7 @@ impl Held {
         !inner.broached
     }
 
-    /// Keeps as much as an event may show, even after it was sent.
+    /// Keeps as many bytes as an event may show, even after they are sent.
     pub(crate) fn keep_for_event(&self) {
         if let Some(inner) = &self.0 {
             lock(inner).kept = event::limits::MAX_BODY_BYTES;
@@ -181,7 +181,7 @@ impl Held {
 }
 
 impl Beginning {
-    /// Returns the first `limit` bytes, as far as they are still available.
+    /// Returns those of the first `limit` bytes that are still available.
     pub(crate) fn read(&self, limit: usize) -> Vec<u8> {
         let inner = lock(&self.0);
         let mut bytes = vec![0; inner.spilled.min(limit)];
@@ -227,7 +227,7 @@ impl Inner {
         }
     }
 
-    /// Bytes in memory before any piece was sent.
+    /// Returns the number of bytes in memory before any piece is sent.
     fn waiting(&self) -> usize {
         self.length - self.spilled
     }
@@ -245,7 +245,7 @@ impl Inner {
     }
 
     fn settle(&mut self) {
-        // a file costs no memory, and an event may need it
+        // a file needs no memory, and an event may need it
         let mut before = self.spilled;
         for piece in &mut self.pieces[..self.next.piece] {
             let length = piece.len();

@@ -1,5 +1,4 @@
-//! A request as its connection delivers it: the head, the body, the writer of its response, and the ending of the
-//! exchange.
+//! A request as received from its connection: the head, the body, the writer of its response, and the ending of the exchange.
 
 use std::borrow::Cow;
 use std::io;
@@ -13,12 +12,12 @@ use http1::{BodyFraming, Headers, RequestFraming, RequestHead, ResponseHead};
 use crate::share::Spent;
 use crate::stream::{Reader, Writer};
 
-/// The connection that delivers requests.
+/// The connection on which requests arrive.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer {
-    /// The client, by the socket or a trusted PROXY header.
+    /// The client's address, from the socket or a trusted PROXY header.
     pub address: SocketAddr,
-    /// The address that it connected to.
+    /// The address to which the client connected.
     pub local: SocketAddr,
     /// Whether the connection is TLS.
     pub tls: bool,
@@ -28,9 +27,9 @@ pub(crate) struct Peer {
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub head: RequestHead,
-    /// The meaning of the head, or the reason to refuse it; the rules see it in both cases.
+    /// The meaning of the head, or the reason to refuse it. The rules inspect it in both cases.
     pub framing: Result<RequestFraming, http1::Error>,
-    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`, or the unsupported version for which the head is refused.
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`, or an unsupported version, for which the head is refused.
     pub protocol: Cow<'static, str>,
     /// Whether it arrived over HTTP/2.
     pub http2: bool,
@@ -38,7 +37,7 @@ pub(crate) struct Incoming {
     pub began: Instant,
 }
 
-/// Why a request body is incomplete.
+/// The reason why a request body is incomplete.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     #[error("malformed request body: {0}")]
@@ -55,25 +54,25 @@ pub(crate) enum BodyError {
 pub(crate) trait RequestBody: Send {
     /// Returns the next piece, or none at the end. Cancel safe.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, BodyError>> + Send;
-    /// Allows silence from now on: the client and the upstream talk as they like.
+    /// Allows silences of up to this length from now on, for a conversation between client and upstream.
     fn be_patient(&mut self, silence: Duration);
-    /// From now on the client may send faster than the pieces are read, and its share pays for the buffer. Fails if the
+    /// From now on the client may send faster than the pieces are read, and its share is charged for the buffer. Fails if the
     /// client's share of `limit` is used up.
     fn pass_on(&mut self, length: Option<u64>, limit: usize) -> Result<(), Spent>;
-    /// Waits, after the end of the body, until the client has closed its side.
+    /// Waits, after the end of the body, until the client closes its side.
     fn gone(&mut self) -> impl Future<Output = ()> + Send;
 }
 
 /// The writer of a response to the client. Heads and data may stay in a buffer until `flush` or `end`.
 pub(crate) trait ResponseWriter: Send {
-    /// Sends a 1xx response, if the protocol has them.
+    /// Sends a 1xx response, if the protocol supports them.
     fn interim(&mut self, head: &ResponseHead) -> impl Future<Output = io::Result<()>> + Send;
-    /// Sends the final head, without hop-by-hop fields. `persist`: the connection may carry another request.
+    /// Sends the final head, without hop-by-hop fields. `persist` means that the connection may carry another request.
     fn head(&mut self, head: &ResponseHead, body: BodyFraming, persist: bool) -> io::Result<()>;
     fn data(&mut self, data: Bytes) -> impl Future<Output = io::Result<()>> + Send;
     fn flush(&mut self) -> impl Future<Output = io::Result<()>> + Send;
     fn end(&mut self, trailers: Headers) -> impl Future<Output = io::Result<()>> + Send;
-    /// Waits until the client cancels the response, if the protocol can express that.
+    /// Waits until the client cancels the response, if the protocol can express this.
     fn gone(&mut self) -> impl Future<Output = ()> + Send;
 }
 

@@ -1,4 +1,4 @@
-//! The rule engine's side of a request: every call into crate `waf` is here.
+//! The interface to the rule engine: every call into crate `waf` is here.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use waf::{BodyProgress, Clock, Connection, Decision, Fault, FaultKind, Intervent
 use crate::config::{Preset, WafMode};
 use crate::gate::{Gate, Rules, Runtime};
 
-/// A transaction of the rule engine, and the time of its phases.
+/// A transaction of the rule engine, and the duration of its phases.
 pub(crate) struct Inspection {
     transaction: Transaction,
     phases: [Duration; 5],
@@ -23,7 +23,7 @@ pub(crate) struct Inspection {
 }
 
 impl Inspection {
-    /// Begins an inspection. None if no rules run.
+    /// Starts an inspection. None if no rules run.
     pub(crate) fn begin(
         gate: &Gate,
         runtime: &Runtime,
@@ -55,7 +55,7 @@ impl Inspection {
         })
     }
 
-    /// The site's preset.
+    /// Returns the site's preset.
     pub(crate) fn preset(&self) -> Option<Preset> {
         self.preset
     }
@@ -100,17 +100,17 @@ impl Inspection {
         self.phase(2, |transaction| transaction.request_body_done(now()))
     }
 
-    /// Bytes of the request body that rules have seen.
+    /// Returns the number of bytes of the request body that rules inspected.
     pub(crate) fn inspected_request_bytes(&self) -> usize {
         self.transaction.inspected_request_bytes()
     }
 
-    /// Frees memory before a wait that may be long.
+    /// Frees memory before a possibly long wait.
     pub(crate) fn rest(&mut self) {
         self.transaction.rest();
     }
 
-    /// Bytes that the engine holds.
+    /// Returns the number of bytes that the engine holds.
     pub(crate) fn memory_size(&self) -> usize {
         self.transaction.memory_size()
     }
@@ -130,12 +130,12 @@ impl Inspection {
         self.transaction.inspects_response_body()
     }
 
-    /// Whether rules inspect response bodies, as far as is known before a response.
+    /// Whether rules may inspect the response body. Can be called before the response arrives.
     pub(crate) fn reads_response_bodies(&self) -> bool {
         self.transaction.reads_response_bodies()
     }
 
-    /// Bytes of a response body that rules inspect.
+    /// Returns the number of bytes of a response body that rules inspect.
     pub(crate) fn response_body_limit(&self) -> usize {
         usize::try_from(self.transaction.response_body_limit()).unwrap_or(usize::MAX)
     }
@@ -160,30 +160,30 @@ impl Inspection {
         self.phase(5, |transaction| transaction.logging(now()));
     }
 
-    /// Whether there is something to report: a logged match, a fault or an overrun.
+    /// Whether the inspection has something to report: a logged match, a fault or an overrun.
     pub(crate) fn has_findings(&self) -> bool {
         self.transaction.overrun().is_some()
             || !self.transaction.faults().is_empty()
             || self.transaction.matches().iter().any(|found| found.log)
     }
 
-    /// Faults of the engine.
+    /// Returns the faults of the engine.
     pub(crate) fn faults(&self) -> &[Fault] {
         self.transaction.faults()
     }
 
-    /// The kinds of all faults.
+    /// Returns the kinds of all faults.
     pub(crate) fn fault_kinds(&self) -> impl Iterator<Item = FaultKind> {
         self.transaction.fault_kinds()
     }
 
-    /// Returns where inspection ended because its time was up.
+    /// Returns the rule and phase in which the time limit ended the inspection.
     pub(crate) fn overrun(&self) -> Option<String> {
         let overrun = self.transaction.overrun()?;
         Some(format!("inspection exceeded {:?}: it ended at {overrun}", self.time_limit))
     }
 
-    /// The body limit that ended the transaction.
+    /// Returns the body limit that ended the transaction.
     pub(crate) fn limit_reached(&self) -> Option<&str> {
         self.transaction.limit_reached()
     }
@@ -193,7 +193,7 @@ impl Inspection {
         self.transaction.matches().iter().filter(|found| found.log).map(|found| found.rule.clone()).collect()
     }
 
-    /// Returns the scores: see [`scores`].
+    /// Returns the scores; see [`scores`].
     pub(crate) fn scores(&self) -> Scores {
         scores(&self.transaction)
     }
@@ -210,17 +210,17 @@ impl Inspection {
         self.phases
     }
 
-    /// The delay that rules ask for before the response.
+    /// Returns the delay before the response that rules request.
     pub(crate) fn pause(&self) -> Duration {
         Duration::from_millis(self.transaction.pause_ms())
     }
 
-    /// Values that rules hide in everything recorded of the request.
+    /// Returns the values that rules hide in all records of the request.
     pub(crate) fn hidden(&self) -> Option<Hidden> {
         self.transaction.hidden()
     }
 
-    /// Returns the parts of an audit log entry if rules ask for one.
+    /// Returns the parts of an audit log entry if rules want one.
     pub(crate) fn audit_parts(&self, status: u16) -> Option<String> {
         self.transaction.wants_audit_log(status).then(|| self.transaction.audit_log_parts().to_owned())
     }
@@ -254,8 +254,8 @@ fn now() -> Timestamp {
     Timestamp::from(SystemTime::now())
 }
 
-/// Whether rules run on a request that is refused for the meaning of its head. They do not if even the extent of the
-/// request is uncertain (nor do ModSecurity's under Apache): then the event has the raw head.
+/// Whether rules run on a request that is refused because of its head. They do not if even the extent of the request is uncertain
+/// (as in ModSecurity under Apache): then the event contains the raw head.
 pub fn rules_may_see(fault: http1::Fault) -> bool {
     matches!(
         fault,
@@ -270,7 +270,7 @@ pub fn rules_may_see(fault: http1::Fault) -> bool {
     )
 }
 
-/// Whether this Content-Type is that of server-sent events. Their body never ends, so rules do not see it.
+/// Whether this Content-Type is that of server-sent events. Their body never ends, so rules do not inspect it.
 pub fn is_event_stream(kind: &[u8]) -> bool {
     let media = kind.split(|b| *b == b';').next().unwrap_or_default();
     media.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")

@@ -1,38 +1,38 @@
-//! The gate: listeners, TLS, routing and proxying. It runs the rule engine phase by phase and records an event for
-//! every finding of rules, limits and upstreams.
+//! The gateway: listeners, TLS, routing and proxying. It runs the rule engine phase by phase and records an event for every
+//! finding of rules, limits and upstreams.
 //!
-//! It is no rule engine (`waf`), parses no rules (`seclang`), stores no events (`store`, behind [`RequestSink`]) and
-//! reads no TOML (the command fills [`GatewayConfig`]). HTTP/1 framing is in `http1`; TLS is rustls, HTTP/2 the `h2`
+//! Other crates contain the rule engine (`waf`), the rule parser (`seclang`), the event store (`store`, behind [`RequestSink`])
+//! and HTTP/1 framing (`http1`); the command reads the TOML file and fills [`GatewayConfig`]. TLS is rustls, HTTP/2 the `h2`
 //! crate.
 //!
-//! # The way of a request
+//! # The path of a request
 //!
-//! A listener accepts a connection, counts it, reads a PROXY header from trusted peers, and does the TLS handshake. One
-//! task serves the connection, and with HTTP/2 one more each stream. When the head of a request has arrived, the
-//! exchange begins: it finds the site and the client and runs phase 1, reads the body up to the rules' limit and holds
-//! it, and runs phase 2; only then does it contact an upstream. The forwarded bytes are those that were inspected,
-//! except for the hop-by-hop fields and the added X-Forwarded-*. The rest of a long body streams past without being
-//! held. The response passes phases 3 and 4. The event is recorded before the response head is sent, so that no blocked
-//! request is without one.
+//! A listener accepts a connection, counts it, reads a PROXY header from trusted peers, and does the TLS handshake. One task
+//! serves the connection; with HTTP/2, each stream has another task. When the head of a request has arrived, the exchange begins:
+//! it finds the site and the client and runs phase 1, reads the body up to the rules' limit and holds it, and runs phase 2; only
+//! then does it contact an upstream. The forwarded bytes are the inspected ones, except for the hop-by-hop fields and the added
+//! X-Forwarded-*. The rest of a long body streams past without being held. The response passes phases 3 and 4. The event is
+//! recorded before the response head is sent, so that every blocked request has one.
 //!
-//! WebSocket, event streams and gRPC (HTTP/2 on both sides) are not buffered; event and access log say so.
+//! WebSocket, event streams and gRPC (HTTP/2 on both sides) are not buffered; event and access log record this.
 //!
 //! # Map
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
 //! | [`config`], [`limits`] | the configuration, and every limit |
-//! | `gateway`, `build` | [`Gateway`]: start, reload, stop; from a configuration to what serves by it |
-//! | `gate`, `services` | state that all connections share; services of the owner |
-//! | `listener`, [`tls`], [`proxy_protocol`] | from a socket to a connection |
-//! | `server`, `stream`, `pace`, `timer` | HTTP/1 and HTTP/2 in front; bytes, buffers and timeouts of a connection |
-//! | `incoming` | a request as its connection delivers it |
-//! | [`router`], [`client_address`] | which site, which client |
-//! | `exchange`, `held`, `forward`, `upgrade` | one request through all phases; held bodies; the head as it is forwarded |
-//! | `inspection`, [`decoding`] | every call into `waf`; content codings removed for it |
-//! | `upstream`, `gauges` | addresses, pool, health, HTTP/1 and HTTP/2 behind |
+//! | `gateway`, `build` | [`Gateway`]: start, reload, stop; builds the runtime from a configuration |
+//! | `gate`, `services` | state that all connections share; services that the embedding program passes |
+//! | `listener`, [`tls`], [`proxy_protocol`] | accepts connections |
+//! | `server`, `stream`, `pace`, `timer` | HTTP/1 and HTTP/2 towards clients; bytes, buffers and timeouts of a connection |
+//! | `incoming` | a request as received from its connection |
+//! | [`router`], [`client_address`] | finds the site and the client |
+//! | `exchange`, `held`, `forward`, `upgrade` | one request through all phases; held bodies; the forwarded head |
+//! | `inspection`, [`decoding`] | every call into `waf`; removal of content codings for it |
+//! | `upstream`, `gauges` | addresses, pool, health, HTTP/1 and HTTP/2 towards upstreams |
 //! | `share` | each client's share of memory, disk, connections and requests |
-//! | `record`, [`access_log`], [`metrics`], `quantiles`, [`block_page`] | events, log lines, metrics and the gate's own answers |
+//! | `record`, [`access_log`], [`metrics`], `quantiles`, [`block_page`] | events, log lines, metrics and the gate's own responses
+//! |
 //!
 //! # Example
 //!

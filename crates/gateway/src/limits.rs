@@ -1,6 +1,6 @@
 //! The gateway's limits, and the count of connections.
 //!
-//! Framing limits of a head (lines, lengths) belong to `http1`; the rules limit the inspected part of a body.
+//! `http1` has the framing limits of a head (lines, lengths); the rules limit the inspected part of a body.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,40 +11,39 @@ use serde::Deserialize;
 
 use crate::share::{Charge, Resource, Shares, Spent};
 
-/// Bytes of a PROXY protocol version 1 line, CRLF included (its specification, §2.1): beyond, the connection is
-/// closed.
+/// Bytes of a PROXY protocol version 1 line, CRLF included (its specification, §2.1). Beyond it the connection is closed.
 pub const PROXY_V1_BYTES: usize = 107;
 
-/// Bytes of a PROXY protocol version 2 header with its extensions: beyond, the connection is closed. The
-/// specification asks for 536 at least.
+/// Bytes of a PROXY protocol version 2 header with its extensions. The specification requires at least 536. Beyond it the
+/// connection is closed.
 pub const PROXY_V2_BYTES: usize = 4096;
 
-/// Bytes of a block page template: beyond, it is a configuration error.
+/// Bytes of a block page template. Beyond it the configuration has a fault.
 pub const TEMPLATE_BYTES: usize = 256 * 1024;
 
-/// Bytes of a certificate, key or CA file: beyond, it is a configuration error.
+/// Bytes of a certificate, key or CA file. Beyond it the configuration has a fault.
 pub const PEM_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Forwarding hops that the search for the client reads, from the right.
+/// Forwarding hops that are searched for the client, from the right.
 pub const FORWARDED_HOPS: usize = 32;
 
-/// Size of a read once a connection is busy.
+/// Size of a read on a busy connection.
 pub const READ_BYTES: usize = 16 * 1024;
 
-/// Size of a read for a new head: a slow client occupies no more until it has sent as much.
+/// Size of a read for a new head, so that a slow client occupies no more memory than it needs.
 pub const FIRST_READ_BYTES: usize = 1024;
 
-/// Bytes that wait for a write to a client or an upstream: beyond, reading pauses.
+/// Bytes that wait for a write to a client or an upstream. Beyond it reading pauses.
 pub const WRITE_BYTES: usize = 64 * 1024;
 
-/// Bytes of a request body that are read and discarded after its response, so that the client reads the response
-/// instead of a reset: beyond, the rest stays in the socket for [`LINGER`], then the connection is closed.
+/// Bytes of a request body that are read and discarded after its response, so that the client reads the response instead of a
+/// reset. Beyond it the rest stays in the socket for [`LINGER`], then the connection is closed.
 pub const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 
-/// Silence after the last response of a connection: beyond, the connection is closed (nginx: `lingering_timeout 5s`).
+/// Silence after the last response of a connection, before the connection is closed (nginx: `lingering_timeout 5s`).
 pub const LINGER: Duration = Duration::from_secs(5);
 
-/// Silence on an HTTP/2 stream whose response ended before its request: beyond, the stream is reset.
+/// Silence on an HTTP/2 stream whose response ended before its request, before the stream is reset.
 pub const STREAM_LINGER: Duration = Duration::from_secs(1);
 
 /// Time for a client to read the last response of a connection while it still sends (nginx: `lingering_time 30s`).
@@ -54,106 +53,104 @@ pub const LINGER_IN_ALL: Duration = Duration::from_secs(30);
 /// `Connection: close`. A GOAWAY must be acknowledged within it.
 pub const RETIREMENT: Duration = Duration::from_secs(2);
 
-/// Bytes of a protocol name in an Upgrade field: beyond, it is not forwarded.
+/// Bytes of a protocol name in an Upgrade field. Beyond it the field is not forwarded.
 pub const PROTOCOL_BYTES: usize = 64;
 
-/// Bytes of access log lines that wait for the disk: beyond, lines are dropped and counted.
+/// Bytes of access log lines that wait for the disk. Beyond it lines are dropped and counted.
 pub const ACCESS_LOG_BYTES: usize = 4 * 1024 * 1024;
 
-/// Idle connections of one upstream: beyond, a finished connection is closed.
+/// Idle connections of one upstream. Beyond it a finished connection is closed.
 pub const POOL_CONNECTIONS: usize = 256;
 
-/// Upstream attempts for one request.
+/// Attempts at upstreams for one request.
 pub const ATTEMPTS: usize = 3;
 
-/// Interim (1xx) responses before the final one: beyond, 502.
+/// Interim (1xx) responses before the final one. Beyond it the gate responds with 502.
 pub const INTERIM_RESPONSES: usize = 16;
 
-/// Bytes of head kept in an event of a refused request.
+/// Bytes of the head that an event of a refused request keeps.
 pub const EVIDENCE_BYTES: usize = 64 * 1024;
 
-/// Bytes of a held body that stay in memory: beyond, the body moves to disk. ModSecurity's SecRequestBodyInMemoryLimit
-/// is 128 KiB; this covers pages and forms.
+/// Bytes of a held body that stay in memory, enough for pages and forms. Beyond it the body moves to disk. ModSecurity's
+/// SecRequestBodyInMemoryLimit is 128 KiB.
 pub const HELD_IN_MEMORY: usize = 256 * 1024;
 
 /// Bytes per read or write of a file.
 pub const SPILL_BYTES: usize = 64 * 1024;
 
-/// Bytes of a request body that stay available for an event until the response begins: beyond, sent bytes are freed
-/// unless a rule has matched.
+/// Bytes of a request body that stay available for an event until the response begins. Beyond it sent bytes are freed unless a
+/// rule has matched.
 pub const KEPT_FOR_EVENTS: usize = 16 * 1024;
 
-/// Silence of a client within a body after which its request frees memory. The freed memory is rebuilt when the rest of
-/// the body arrives.
+/// Silence of a client within a body after which its request frees memory. The freed data is rebuilt when the rest of the body
+/// arrives.
 pub const REST_AFTER: Duration = Duration::from_secs(1);
 
-/// Open requests: beyond, a request frees memory as soon as its client is silent.
+/// Number of open requests beyond which a request frees memory as soon as its client is silent.
 pub const REST_AT_ONCE: usize = 32;
 
-/// Bytes of unsent responses on one HTTP/2 connection: beyond, its streams wait.
+/// Bytes of unsent responses on one HTTP/2 connection. Beyond it its streams wait.
 pub const H2_UNSENT_BYTES: usize = 256 * 1024;
 
 /// Bytes of unsent responses on one HTTP/2 connection when the client's share of memory is used up.
 pub const H2_UNSENT_LEAST: usize = 16 * 1024;
 
-/// Nested content codings of one response: beyond, its body is not inspected.
+/// Nested content codings of one response. Beyond it its body is not inspected.
 pub const CODINGS: usize = 2;
 
-/// Window in bytes that a Zstandard frame may ask for (RFC 9659 §3): beyond, it is not inspected.
+/// Bytes of the window that a Zstandard frame may require (RFC 9659 §3). Beyond it the frame is not inspected.
 pub const ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
 
-/// Bytes of a Zstandard block, encoded or decoded (RFC 8878 §3.1.1.2.3): beyond, it is broken.
+/// Bytes of a Zstandard block, encoded or decoded (RFC 8878 §3.1.1.2.3). Beyond it the block is invalid.
 pub const ZSTD_BLOCK: usize = 128 * 1024;
 
-/// Bytes of an encoded response beyond SecResponseBodyLimit that are held until the limit is reached in decoded bytes:
-/// beyond, the rest passes without inspection.
+/// Bytes of an encoded response beyond SecResponseBodyLimit that are held until the limit is reached in decoded bytes. Beyond it
+/// the rest passes without inspection.
 pub const ENCODED_SLACK: usize = 64 * 1024;
 
-/// Bytes of an ambiguous path: a longer one may be for any site.
+/// Bytes of an ambiguous path. A longer path may mean any site.
 pub const AMBIGUOUS_PATH_BYTES: usize = 4096;
 
-/// Readings of one path: a path with more may be for any site.
+/// Readings of one path. A path with more readings may mean any site.
 pub const PATH_READINGS: usize = 64;
 
-/// HTTP/2 streams of one client connection: beyond, the stream is refused (RFC 9113 §5.1.2).
+/// HTTP/2 streams of one client connection. Beyond it the stream is refused (RFC 9113 §5.1.2).
 pub const H2_STREAMS: u32 = 128;
 
-/// HTTP/2 window of a stream in bytes.
+/// HTTP/2 window of a stream, in bytes.
 pub const H2_WINDOW: u32 = 256 * 1024;
 
-/// HTTP/2 window of a connection in bytes: the most that a client can make the gate buffer with all its streams.
+/// HTTP/2 window of a connection in bytes: the most that all streams of a client can make the gate buffer.
 pub const H2_CONNECTION_WINDOW: u32 = 4 * H2_WINDOW;
 
 /// Configurable limits.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Concurrent connections of all clients: beyond, a new one is closed at once. Default 16,384.
+    /// Concurrent connections of all clients. Beyond it a new one is closed immediately. Default 16,384.
     pub connections: usize,
-    /// Concurrent connections of one client (an IPv4 address or an IPv6 /64), and never more than are left for others:
-    /// beyond, a new one is closed at once. Trusted proxies are exempt. Default 512.
+    /// Concurrent connections of one client (an IPv4 address or an IPv6 /64), and never more than remain for others. Beyond it a
+    /// new one is closed immediately. Trusted proxies are exempt. Default 512.
     pub connections_per_client: usize,
-    /// Concurrent requests of all clients; one client may have as many as are left for others: beyond, 503. Default
-    /// 16,384.
+    /// Concurrent requests of all clients. One client may have as many as remain for others. Beyond it the gate responds with
     /// 503. Default 16,384.
     pub requests: usize,
-    /// Bytes of a request or response head. Default 64 KiB; beyond 431, or 502.
+    /// Bytes of a request or response head. Default 64 KiB; beyond it 431, or 502.
     pub head_bytes: usize,
-    /// Fields of a request or response head. Default 100; beyond 431, or 502.
+    /// Fields of a request or response head. Default 100; beyond it 431, or 502.
     pub head_fields: usize,
-    /// Bytes of a request target. Default 16 KiB; beyond 414.
+    /// Bytes of a request target. Default 16 KiB; beyond it 414.
     pub target_bytes: usize,
-    /// Bytes of memory for concurrent requests and responses: held bodies, the rule engine's data, HTTP/2 buffers. One
-    /// client may hold as much as is left for others: beyond, its bodies go to disk, and a request that cannot be
-    /// inspected is answered 503. Default 64 MiB.
+    /// Bytes of memory for concurrent requests and responses: held bodies, the rule engine's data, HTTP/2 buffers. One client may
+    /// hold as much as remains for others. Beyond it its bodies go to disk, and a request that cannot be inspected gets a 503.
+    /// Default 64 MiB.
     pub held_bytes: usize,
-    /// Bytes of bodies held on disk. One client may hold as much as is left for others: beyond, 503. Default 1 GiB.
+    /// Bytes of bodies held on disk. One client may hold as much as remains for others; beyond it 503. Default 1 GiB.
     pub spilled_bytes: usize,
-    /// Requests of one connection: after them it is closed. Default 10,000.
+    /// Requests of one connection, after which it is closed. Default 10,000.
     pub requests_per_connection: u64,
-    /// Time in the rule engine for one request and its response: beyond, the rules' limit action decides
-    /// (SecRequestBodyLimitAction, from phase 3 on SecResponseBodyLimitAction): 503, or no further inspection. Default
-    /// 1 s.
+    /// Time in the rule engine for one request and its response. Beyond it the rules' limit action decides
+    /// (SecRequestBodyLimitAction, from phase 3 on SecResponseBodyLimitAction): 503, or no further inspection. Default 1 s.
     #[serde(deserialize_with = "event::written::time_span")]
     pub inspection_time: Duration,
 }
@@ -186,19 +183,19 @@ impl Limits {
     }
 }
 
-/// The count of open connections, in total and by client.
+/// The number of open connections, in total and by client.
 #[derive(Debug)]
 pub(crate) struct ConnectionCount {
     all: AtomicUsize,
     shares: Arc<Shares>,
 }
 
-/// Why a connection was not admitted.
+/// The reason why a connection was not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Crowded {
     /// The total has reached [`Limits::connections`].
     All,
-    /// The client has [`Limits::connections_per_client`] connections, or as many as are left for all others.
+    /// The client has [`Limits::connections_per_client`] connections, or as many as remain for all others.
     Client,
 }
 
@@ -214,7 +211,7 @@ impl ConnectionCount {
         Self { all: AtomicUsize::new(0), shares: Arc::clone(shares) }
     }
 
-    /// Counts a connection in the total. Its client may not be known before the PROXY header.
+    /// Counts a connection in the total. Its client may be unknown before the PROXY header.
     pub(crate) fn admit(self: &Arc<Self>, limits: &Limits) -> Result<Admission, Crowded> {
         if self.all.fetch_add(1, Ordering::Relaxed) >= limits.connections {
             self.all.fetch_sub(1, Ordering::Relaxed);
@@ -230,14 +227,14 @@ impl ConnectionCount {
 }
 
 impl Admission {
-    /// Counts the connection for its client, too.
+    /// Counts the connection for its client too.
     pub(crate) fn name_client(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Crowded> {
         let client = self.count.shares.client(address);
         if client.held(Resource::Connections) >= limits.connections_per_client {
             return Err(Crowded::Client);
         }
         let mut charge = Charge::new(&client, Resource::Connections);
-        // a client that is alone may have the last connection, too
+        // a single client may also have the last connection
         let limit = limits.connections.saturating_add(1);
         charge.set(1, limit).map_err(|Spent| Crowded::Client)?;
         self.client = Some(charge);

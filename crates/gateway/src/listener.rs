@@ -29,10 +29,10 @@ use crate::tls;
 /// Connections that the kernel completes before the gate accepts them.
 const BACKLOG: i32 = 4096;
 
-/// Pause after a failed accept, most likely for lack of file descriptors.
+/// Pause after a failed accept, whose usual cause is a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Settings that may change while a listener listens.
+/// Settings that may change while a listener is open.
 pub(crate) struct ListenerSettings {
     tls: Option<TlsAcceptor>,
     proxy_protocol: bool,
@@ -83,8 +83,8 @@ fn bind_with(address: SocketAddr, share: bool) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Binds a port that listeners of this process still hold, wholly or in part (`0.0.0.0:80` and `192.0.2.1:80`): both
-/// listen until those stop.
+/// Binds a port that listeners of this process still hold, wholly or in part (`0.0.0.0:80` and `192.0.2.1:80`): both listen until
+/// the others stop.
 pub(crate) fn bind_beside(address: SocketAddr, others: &[&Listener]) -> io::Result<TcpListener> {
     let share = |on| others.iter().try_for_each(|other| SockRef::from(&*other.socket).set_reuse_port(on));
     let bound = share(true).and_then(|()| bind_with(address, true));
@@ -116,7 +116,7 @@ impl Listener {
         Self { local, socket, settings, drain, task }
     }
 
-    /// Whether a socket on `address` would share some of its connections.
+    /// Whether a socket on `address` would receive some of its connections.
     pub(crate) fn overlaps(&self, address: SocketAddr) -> bool {
         let (one, other) = (self.local.ip(), address.ip());
         self.local.port() == address.port()
@@ -138,15 +138,15 @@ impl Listener {
         self.drain.idle.cancel();
     }
 
-    /// Stops accepting while the gate goes on: requests in flight are still served. Returns once the socket is closed,
-    /// so that later clients reach the new listener.
+    /// Stops accepting while the gate continues: requests in flight are still served. Returns when the socket is closed, so that
+    /// later clients reach the new listener.
     pub(crate) async fn retire(self) {
         let Self { socket, drain, task, .. } = self;
         drop(socket);
         drain.last.cancel();
-        // a task that panicked has closed its socket, too
+        // a task that panicked has closed its socket too
         let _ = task.await;
-        // without the socket: unaccepted connections would wait in its queue
+        // closes the socket first: unaccepted connections would wait in its queue
         tokio::spawn(async move {
             tokio::time::sleep(RETIREMENT).await;
             drain.idle.cancel();
@@ -197,7 +197,7 @@ fn admit(
         Err(crowded) => return refuse(gate, crowded, peer),
     };
     let settings = settings.load_full();
-    // behind a trusted proxy the client is known, and counted, later
+    // the client behind a trusted proxy is known, and counted, later
     if !is_trusted(&runtime.trusted, peer.ip())
         && let Err(crowded) = admission.name_client(peer.ip(), &runtime.limits)
     {
@@ -217,7 +217,7 @@ fn admit(
     });
 }
 
-/// Closes a connection beyond the limit without a response, which would cost what the limit saves.
+/// Closes a connection beyond the limit without a response, which would cost as much as the limit saves.
 fn refuse(gate: &Gate, crowded: Crowded, peer: SocketAddr) {
     let reason = match crowded {
         Crowded::All => "all",
@@ -308,7 +308,7 @@ async fn read_proxy_header(
     }
 }
 
-/// Why the connection of a trusted proxy cannot be served.
+/// The reason why the connection of a trusted proxy cannot be served.
 #[derive(Debug, thiserror::Error)]
 enum ProxyError {
     #[error(transparent)]

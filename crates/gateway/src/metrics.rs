@@ -1,4 +1,4 @@
-//! Metrics of the gateway, for the registry of the daemon.
+//! Metrics of the gateway, for the daemon's registry.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -19,11 +19,11 @@ use crate::gauges::Gauges;
 use crate::quantiles::{ClockOf, Quantiles, Told};
 use crate::share::{Resource, Shares};
 
-/// The gateway's metrics. One instance lives as long as the gateway, over all reloads.
+/// The gateway's metrics. One instance lives as long as the gateway and survives all reloads.
 #[derive(Debug)]
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
-    /// Requests by site: a family cannot be listed.
+    /// Requests by site, because the values of a family cannot be listed.
     by_site: RwLock<HashMap<Arc<str>, AtomicU64>>,
     inspection: Family<SiteLabels, Histogram, fn() -> Histogram>,
     quantiles: Arc<Quantiles>,
@@ -82,7 +82,7 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
-/// `1xx` to `5xx`, or `none` for a connection that ended without a response.
+/// The class `1xx` to `5xx`, or `none` for a connection that ended without a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct StatusClass(u8);
 
@@ -135,7 +135,7 @@ impl Metrics {
         }
     }
 
-    /// Adds the metrics to a registry, whose prefix their names get.
+    /// Adds the metrics to a registry, which adds its prefix to their names.
     pub fn register(&self, r: &mut Registry) {
         r.register("requests", "Requests answered, by site, status class and action", self.requests.clone());
         r.register_with_unit(
@@ -272,7 +272,7 @@ impl Metrics {
     }
 }
 
-/// Holdings of all clients, read at each scrape.
+/// Holdings of all clients. Each scrape reads them.
 #[derive(Debug, Clone)]
 struct Holdings {
     shares: Arc<Shares>,

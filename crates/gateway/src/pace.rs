@@ -1,4 +1,4 @@
-//! The pace that a client must keep while it sends a body or reads a response.
+//! The minimum speed of a client that sends a body or reads a response.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::config::ClientTimeouts;
 
-/// Checks that a body or a response makes progress: in each span of waiting for the client, a number of bytes. The time
-/// that the gate or the upstream takes does not count.
+/// Checks that a body or a response progresses: by a number of bytes in each period of waiting for the client. Time that the gate
+/// or the upstream needs does not count.
 #[derive(Debug)]
 pub(crate) struct Pace {
     span: Duration,
@@ -21,29 +21,29 @@ pub(crate) struct Pace {
 pub(crate) struct TooSlow;
 
 impl Pace {
-    /// Returns the pace of a request body.
+    /// Returns the required pace of a request body.
     pub(crate) fn new(timeouts: &ClientTimeouts) -> Self {
         Self { span: timeouts.body, least: timeouts.body_bytes, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// Returns the pace of a response.
+    /// Returns the required pace of a response.
     pub(crate) fn of_answer(timeouts: &ClientTimeouts) -> Self {
         Self { span: timeouts.write, least: timeouts.write_bytes, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// Allows any pace from now on, but no silence of `silence`.
+    /// From now on allows any speed, but no silence of `silence`.
     pub(crate) fn be_patient(&mut self, silence: Duration) {
         *self = Self { span: silence, least: 1, waited: Duration::ZERO, bytes: 0 };
     }
 
-    /// Waits for `step`, which yields a number of bytes.
+    /// Waits for `step`, which returns a number of bytes.
     pub(crate) async fn wait<T>(
         &mut self,
         step: impl Future<Output = T>,
         bytes: impl Fn(&T) -> usize,
     ) -> Result<T, TooSlow> {
         tokio::pin!(step);
-        // most steps are ready at once and need no timer
+        // most steps are ready immediately and need no timer
         let ready = poll_fn(|cx| match step.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
             Poll::Pending => Poll::Ready(None),
@@ -91,7 +91,7 @@ mod tests {
     async fn a_span_with_enough_bytes_begins_another() {
         let mut pace = pace();
         assert_eq!(pace.wait(std::future::ready(10), |n| *n).await, Ok(10));
-        // the first span has its ten bytes, the second none
+        // the first period has its ten bytes, the second has none
         assert_eq!(pace.wait(std::future::pending::<usize>(), |n| *n).await, Err(TooSlow));
         assert_eq!((pace.bytes, pace.waited >= Duration::from_millis(20)), (0, true));
     }
@@ -100,7 +100,7 @@ mod tests {
     async fn c15_a_client_that_trickles_is_too_slow() {
         let mut pace = pace();
         let mut taken = 0;
-        // one byte after each wait: no span has its ten bytes
+        // one byte after each wait: no period has its ten bytes
         let slow = loop {
             let step = async {
                 tokio::time::sleep(Duration::from_millis(7)).await;

@@ -1,5 +1,5 @@
-//! The PROXY protocol, versions 1 and 2 (HAProxy's specification "The PROXY protocol", 2020): a load balancer names the
-//! connection that it forwards. Pure: bytes in, address out.
+//! The PROXY protocol, versions 1 and 2 (HAProxy's specification "The PROXY protocol", 2020), in which a load balancer describes
+//! the connection that it forwards. This module is pure: it turns bytes into addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -12,8 +12,7 @@ const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 pub struct Header {
     /// Its length in bytes.
     pub length: usize,
-    /// Client and destination; none for a connection of the proxy's own (`UNKNOWN`, `LOCAL`) or of a family without IP
-    /// addresses.
+    /// Client and destination; none for the proxy's own connection (`UNKNOWN`, `LOCAL`) or for a family without IP addresses.
     pub addresses: Option<Addresses>,
 }
 
@@ -22,7 +21,7 @@ pub struct Header {
 pub struct Addresses {
     /// The client.
     pub source: SocketAddr,
-    /// The address that the client connected to.
+    /// The address to which the client connected.
     pub destination: SocketAddr,
 }
 
@@ -35,10 +34,10 @@ pub enum Error {
         /// First byte that differs from both signatures.
         at: usize,
     },
-    /// A version 1 line is wrong.
+    /// A version 1 line is invalid.
     #[error("PROXY protocol version 1: {0}")]
     Line(&'static str),
-    /// A version 2 header is wrong.
+    /// A version 2 header is invalid.
     #[error("PROXY protocol version 2: {what} at byte {at}")]
     Binary {
         /// The error.
@@ -48,7 +47,7 @@ pub enum Error {
     },
 }
 
-/// Parses a header at the start of `input`. Returns `Ok(None)` if it needs more bytes, at most [`PROXY_V2_BYTES`].
+/// Parses a header at the start of `input`. Returns `Ok(None)` if it needs more bytes, at most [`PROXY_V2_BYTES`] in total.
 pub fn parse(input: &[u8]) -> Result<Option<Header>, Error> {
     if input.starts_with(V2_SIGNATURE) {
         return parse_v2(input);

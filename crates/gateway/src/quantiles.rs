@@ -1,7 +1,7 @@
-//! Quantiles of durations over the last minutes by site, in constant memory.
+//! Quantiles of recent durations by site, in constant memory.
 //!
-//! Buckets are an eighth of a power of two wide, so that a quantile is at most 12.5 % too high. The counts of the
-//! current span and of the previous one are kept: quantiles cover the last 5 to 10 minutes.
+//! Buckets are an eighth of a power of two wide, so that a quantile is at most 12.5 % too high. The counts of the current period
+//! and of the previous one are kept, so quantiles cover the last 5 to 10 minutes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +13,10 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 use waf::Clock;
 
-/// Length of a span in nanoseconds.
+/// Length of a period in nanoseconds.
 const SPAN: u64 = 300_000_000_000;
 
-/// Buckets of each power of two, as bits.
+/// Base-2 logarithm of the number of buckets for each power of two.
 const BITS: u32 = 3;
 
 /// Number of buckets: the first 8 are 0 to 7 µs, then 8 for each power of two up to 2^38 µs (76 hours).
@@ -28,7 +28,7 @@ const TOLD: [(&str, f64); 2] = [("0.5", 0.5), ("0.99", 0.99)];
 /// Durations of one site.
 #[derive(Debug)]
 struct Spans {
-    /// Number of the span that `now` counts.
+    /// Number of the period that `now` counts.
     number: u64,
     now: [u32; BUCKETS],
     before: [u32; BUCKETS],
@@ -55,7 +55,7 @@ impl Quantiles {
         *bucket = bucket.saturating_add(1);
     }
 
-    /// Returns the quantiles in seconds of each site with a duration.
+    /// Returns the quantiles in seconds of each site that has durations.
     fn told(&self, now: u64) -> Vec<(Arc<str>, [f64; TOLD.len()])> {
         let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
         sites
@@ -82,7 +82,7 @@ impl Spans {
         }
     }
 
-    /// Returns the upper end in seconds of the bucket that holds the quantile; none without a duration.
+    /// Returns the upper bound in seconds of the bucket that contains the quantile; none without durations.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
@@ -105,9 +105,9 @@ impl Spans {
 fn bucket_of(micros: u128) -> usize {
     let micros = u64::try_from(micros).unwrap_or(u64::MAX);
     let small = micros < 1 << BITS;
-    // the number of halvings until 4 binary digits are left
+    // the number of halvings that leave 4 binary digits
     let halved = if small { 0 } else { micros.ilog2() - BITS };
-    // below 16, the digits that are left
+    // below 16, the remaining digits
     let digits = usize::try_from(micros >> halved).unwrap_or(usize::MAX);
     ((halved as usize) << BITS).saturating_add(digits).min(BUCKETS - 1)
 }
@@ -179,10 +179,10 @@ mod tests {
         let told = |now| quantiles.told(now).first().map(|(_, found)| *found);
         let [half, most] = told(SPAN).unwrap();
         assert!((0.000_5..0.000_57).contains(&half) && (0.000_99..0.001_12).contains(&most), "{half} {most}");
-        // the next span still includes them, together with its own
+        // the next period still includes them, together with its own
         quantiles.observe(&site, Duration::from_secs(2), 2 * SPAN);
         assert_eq!(told(2 * SPAN).unwrap()[0], half);
-        // a span later only the slow one is left, then nothing
+        // one period later only the slow one remains, then nothing
         let [half, most] = told(3 * SPAN).unwrap();
         assert!((2.0..2.25).contains(&half) && half == most, "{half} {most}");
         assert_eq!(told(4 * SPAN), None);

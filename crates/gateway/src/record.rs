@@ -25,11 +25,11 @@ use crate::metrics::FinishedRequest;
 #[derive(Debug)]
 pub(crate) struct Record {
     pub id: EventId,
-    /// The client, by the connection or trusted proxies.
+    /// The client, from the connection or from trusted proxies.
     pub client: SocketAddr,
     pub action: Outcome,
     pub reason: Option<String>,
-    /// 0 until an answer begins.
+    /// The status; 0 until a response begins.
     pub status: u16,
     pub response: Option<Arc<ResponseHead>>,
     /// Bytes of the request and response bodies.
@@ -71,7 +71,7 @@ impl Record {
         self.body = held.beginning();
     }
 
-    /// Records a part that the rules did not see.
+    /// Records a part that the rules did not inspect.
     pub(crate) fn not_inspected(&mut self, what: Uninspected, bytes: Option<u64>) {
         self.not_inspected.push(NotInspected { what, bytes, protocol: None });
     }
@@ -85,7 +85,7 @@ impl Record {
         self.not_inspected.push(NotInspected { what, bytes: None, protocol });
     }
 
-    /// Runs phase 5 and records the event, if there is one; once.
+    /// Runs phase 5 and records the event, if the request has one; once.
     pub(crate) fn report(
         &mut self,
         gate: &Gate,
@@ -176,7 +176,7 @@ impl Record {
             ..RequestEvidence::default()
         };
         if let Some(inspection) = inspection {
-            // after a decision of the rules the client got another body
+            // if the rules intervened, the client got another body
             if self.action != Outcome::Blocked
                 && let (Some(response), Some(body)) =
                     (&mut evidence.response, inspection.response_body_evidence())
@@ -211,7 +211,7 @@ impl Record {
         }
     }
 
-    /// Ends the record: phase 5 if it has not run yet, the access log and the metrics.
+    /// Ends the record: runs phase 5 if it has not run yet, and writes the access log and the metrics.
     pub(crate) fn finish(
         &mut self,
         gate: &Gate,
@@ -267,7 +267,7 @@ impl Record {
     }
 }
 
-/// Refuses bytes that are no request head: records an event with them as evidence, and returns the response.
+/// Refuses bytes that are not a request head: records an event with them as evidence, and returns the response.
 pub(crate) fn refuse_unparsed(
     gate: &Gate,
     runtime: &Runtime,
@@ -289,7 +289,7 @@ pub(crate) fn refuse_unparsed(
     };
     let evidence = RequestEvidence {
         line: line.into(),
-        // the bytes after the line cannot be split into fields: they are kept unchanged
+        // the bytes after the line cannot be split into fields, so they are kept unchanged
         body: (!rest.is_empty()).then(|| Body::capture(rest, rest.len() as u64, EVIDENCE_BYTES)),
         response: Some(Response {
             status,
@@ -340,7 +340,7 @@ pub(crate) fn refuse_unparsed(
     (head, page)
 }
 
-/// Returns the request line as sent; for HTTP/2, as HTTP/1.1 would send it.
+/// Returns the request line as sent; for HTTP/2, the equivalent line of HTTP/1.1.
 fn request_line(head: &RequestHead, protocol: &str) -> Vec<u8> {
     match head.raw().iter().position(|b| *b == b'\r') {
         Some(end) => head.raw()[..end].to_vec(),

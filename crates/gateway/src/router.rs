@@ -1,5 +1,5 @@
-//! Finds the site of a request by host name, then by the longest path prefix, and the other sites that it may mean to a
-//! server that reads host or path differently.
+//! Finds the site of a request by host name, then by the longest path prefix. Also finds the other sites that the request means
+//! to servers that read host or path differently.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ mod readings;
 
 pub use readings::{Readings, readings};
 
-/// Sites by host and path. `S` is the gateway's site, or a number in tests.
+/// Sites by host and path. `S` is the gateway's site type, or a number in tests.
 #[derive(Debug)]
 pub struct Router<S> {
     exact: HashMap<String, Vec<Route<S>>>,
@@ -27,24 +27,24 @@ pub struct Found<'a, S> {
     pub site: Option<&'a S>,
     /// The sites of other readings; none stands for no site.
     pub others: Vec<Option<&'a S>>,
-    /// Whether the request may mean any site: its host has an unusual form, or its path too many readings.
+    /// Whether the request may mean any site, because its host has an unusual form or its path has too many readings.
     pub any: bool,
 }
 
 #[derive(Debug)]
 struct Route<S> {
-    /// Without a trailing slash, so `/` is empty.
+    /// The prefix without a trailing slash, so `/` is empty.
     prefix: String,
     site: S,
 }
 
-/// Why a site cannot be added.
+/// The reason why a site cannot be added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Not a host name, address, `*.name` or `*`.
     #[error("`{host}` is not a host name: write a name, an address, `*.example.org` or `*`")]
     Host {
-        /// As written.
+        /// The host as written.
         host: String,
     },
     /// Not an absolute path.
@@ -52,7 +52,7 @@ pub enum Error {
         "`{path}` is not a path: it must begin with / and contain neither `?`, `#`, `%` nor dot segments"
     )]
     Path {
-        /// As written.
+        /// The path as written.
         path: String,
     },
     /// Another site has this host and path.
@@ -72,7 +72,7 @@ impl<S> Default for Router<S> {
 }
 
 impl<S: Clone> Router<S> {
-    /// Adds a site for one host (`*` for any) and path prefix.
+    /// Adds a site for one host (`*` for any) and one path prefix.
     pub fn add(&mut self, host: &str, path: &str, site: S) -> Result<(), Error> {
         if !path.starts_with('/')
             || path.contains(['?', '#', '%'])
@@ -106,7 +106,7 @@ impl<S: Clone> Router<S> {
     pub fn find(&self, host: &[u8], target: &[u8]) -> Found<'_, S> {
         let name = host_name(host);
         let any = !is_usual_host(&name);
-        // the only site of this host takes all paths, whatever the path may mean
+        // the only site of this host gets all paths, whatever they mean
         if !any
             && target.first() == Some(&b'/')
             && let Some(only) = self.routes(&name).next()
@@ -125,7 +125,7 @@ impl<S: Clone> Router<S> {
                 others.push(other);
             }
         };
-        // to a server for which /Admin is /admin
+        // some servers read /Admin as /admin
         if self.mixed_case || paths.first.iter().any(u8::is_ascii_uppercase) {
             note(pick(&paths.first, covers_any_case));
         }
@@ -136,7 +136,7 @@ impl<S: Clone> Router<S> {
         Found { site, others, any: any || !paths.complete }
     }
 
-    /// Returns the routes of a host, the most exact first.
+    /// Returns the routes of a host, the most exact host name first.
     fn routes<'r>(&'r self, name: &str) -> impl Iterator<Item = &'r Route<S>> {
         let exact = self.exact.get(name).into_iter().flatten();
         let dots = if self.wildcard.is_empty() { "" } else { name };
@@ -159,8 +159,8 @@ fn covers_any_case(prefix: &[u8], path: &[u8]) -> bool {
         && matches!(path.get(prefix.len()), None | Some(b'/'))
 }
 
-/// Whether every server reads this name as the same host: a domain name of non-empty labels, or an address in its usual
-/// form. A missing Host is usual.
+/// Whether every server reads this name as the same host: a domain name of non-empty labels, or an address in its usual form. A
+/// missing Host counts as usual.
 fn is_usual_host(name: &str) -> bool {
     if let Some(inner) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         let address = inner.parse::<Ipv6Addr>();
@@ -169,7 +169,7 @@ fn is_usual_host(name: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     };
-    // 127.1, 0x7f.0.0.1 and 2130706433 are addresses to some
+    // some servers read 127.1, 0x7f.0.0.1 and 2130706433 as addresses
     let number = |label: &str| label.bytes().next().is_some_and(|b| b.is_ascii_digit());
     match name.rsplit('.').next() {
         None | Some("") => name.is_empty(),
@@ -279,7 +279,7 @@ mod tests {
             ("a.test:80", "//public/x", Some("public"), &[Some("root")]),
             ("b.test", "/public/..;/admin", Some("only"), &[None]),
             ("b.test", "/x/..;/public", None, &[Some("only")]),
-            // nothing to choose between
+            // only one site to choose
             ("c.test", "/x/..;/%252e//\\#", Some("whole"), &[]),
         ];
         for (host, target, site, others) in cases {

@@ -1,4 +1,4 @@
-//! Services that the gateway gets from its owner: where events go, identifiers, collections, the clock.
+//! Services that the embedding program passes to the gateway: event sink, identifiers, collections, clock.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,16 +6,15 @@ use std::time::Instant;
 
 use event::{Event, EventSink, IdSource};
 
-/// The sink of the gate: it takes events, ModSecurity's audit log and a sample of clean requests. It runs on the task
-/// of the request, before the response is sent if rules or the gate decided it.
+/// A sink for events, ModSecurity's audit log and a sample of clean requests. It runs on the request's task; if the rules or the
+/// gate decided the response, before the response is sent.
 pub trait RequestSink: EventSink {
-    /// Writes an entry of ModSecurity's audit log with these parts (`ABCFHZ`) if the rules ask for one.
+    /// Writes an entry of ModSecurity's audit log with these parts (`ABCFHZ`), if the rules want one.
     fn audit(&self, event: &Event, parts: &str) {
         let _ = (event, parts);
     }
 
-    /// Returns whether `passed` wants a request of this site that rules inspected without an event. Called for each
-    /// one.
+    /// Whether `passed` wants a request of this site that rules inspected without an event. Called for each such request.
     fn wants_passed(&self, site: &str) -> bool {
         let _ = site;
         false
@@ -27,7 +26,7 @@ pub trait RequestSink: EventSink {
     }
 }
 
-/// Services of the gateway's owner.
+/// Services of the embedding program.
 #[derive(Clone)]
 pub struct Services {
     /// Makes the identifiers of events.
@@ -36,14 +35,14 @@ pub struct Services {
     pub sink: Arc<dyn RequestSink>,
     /// The rules' persistent collections (IP, SESSION and so on).
     pub collections: Arc<waf::Collections>,
-    /// Clock that measures and limits inspection. Tests pass one that jumps.
+    /// A clock that measures and limits inspection. Tests pass a clock that jumps.
     pub clock: waf::Clock,
-    /// Folder for bodies held on disk; their files have no names. It should not be in memory, as /tmp may be.
+    /// Folder for bodies held on disk, in unnamed files. It should not be in memory, as /tmp may be.
     pub spill_dir: PathBuf,
 }
 
 impl Services {
-    /// Services with empty collections, the machine's monotonic clock and its folder for temporary files.
+    /// Returns services with empty collections, the system's monotonic clock and its folder for temporary files.
     pub fn new(ids: Arc<IdSource>, sink: Arc<dyn RequestSink>) -> Self {
         Self {
             ids,
@@ -58,6 +57,6 @@ impl Services {
 /// Returns a clock in nanoseconds that never goes back.
 pub(crate) fn monotonic_clock() -> waf::Clock {
     let start = Instant::now();
-    // 64 bits hold the nanoseconds of 584 years
+    // 64 bits are enough for the nanoseconds of 584 years
     Arc::new(move || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX))
 }

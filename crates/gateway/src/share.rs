@@ -1,11 +1,11 @@
 //! Each client's share of common resources: bytes in memory and on disk, connections, open requests.
 //!
-//! One rule for all resources: a client may take more while it then holds no more than is left for the others. A single
-//! client gets half of everything, two get a third each, and however many clients take all they get, the next one finds
-//! as much. So the client that holds most is refused first, and no client is refused for what another one holds.
+//! One rule applies to all resources: a client may use more as long as it then holds no more than remains for the others. A
+//! single client gets half of everything, two get a third each, and if any number of clients use all they can, as much remains
+//! for the next one. So the client that holds most is refused first, and no client is refused because of another one's holdings.
 //! (Switches share their buffers by this rule: Choudhury and Hahne, "Dynamic queue length thresholds", 1998.)
 //!
-//! A client is an IPv4 address or an IPv6 /64, of the connection or as a trusted proxy reports it.
+//! A client is an IPv4 address or an IPv6 /64, of the connection or as reported by a trusted proxy.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -41,7 +41,7 @@ pub(crate) struct Client {
     held: [AtomicUsize; RESOURCES],
 }
 
-/// A client's share is used up.
+/// An error: the client's share is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this client has used up its share")]
 pub(crate) struct Spent;
@@ -66,17 +66,17 @@ impl Shares {
 }
 
 impl Client {
-    /// Whether the client is at this address.
+    /// Whether the client has this address.
     pub(crate) fn is_at(&self, address: IpAddr) -> bool {
         self.network == network_of(address)
     }
 
-    /// Returns its holdings of a resource.
+    /// Returns the client's holdings of a resource.
     pub(crate) fn held(&self, resource: Resource) -> usize {
         self.held[resource as usize].load(Ordering::Relaxed)
     }
 
-    /// Whether it holds less than its share of `limit`.
+    /// Whether the client holds less than its share of `limit`.
     pub(crate) fn has_share(&self, resource: Resource, limit: usize) -> bool {
         limit.checked_sub(self.shares.used(resource)).is_some_and(|left| self.held(resource) < left)
     }
@@ -106,7 +106,7 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         let mut clients = self.shares.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        // another client of the same address may have been added since
+        // another client of the same address may have been added meanwhile
         if clients.get(&self.network).is_some_and(|client| client.strong_count() == 0) {
             clients.remove(&self.network);
         }
@@ -142,7 +142,7 @@ impl Charge {
         Ok(())
     }
 
-    /// Sets the charge whatever the share is: for memory that is already in use and bounded elsewhere.
+    /// Sets the charge regardless of the share, for memory that is already in use and bounded elsewhere.
     pub(crate) fn set_anyway(&mut self, amount: usize) {
         if amount > self.amount {
             self.client.take_anyway(self.resource, amount - self.amount);
@@ -159,7 +159,7 @@ impl Drop for Charge {
     }
 }
 
-/// Returns the network of a client: an IPv6 host owns its /64.
+/// Returns the network of a client. An IPv6 host owns its whole /64.
 pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
@@ -199,7 +199,7 @@ mod tests {
     fn c16_a_thousand_greedy_clients_leave_something_for_the_next() {
         let shares = Arc::new(Shares::default());
         let mut all = Vec::new();
-        // all of them take until none gets more
+        // each client takes until none gets more
         for number in 0..1000_u32 {
             let address = Ipv6Addr::from_bits(u128::from(number) << 64).to_string();
             all.push(Charge::new(&shares.client(address.parse().unwrap()), Resource::Disk));

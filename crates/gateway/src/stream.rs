@@ -23,7 +23,7 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<Rewound<TcpStream>>>),
 }
 
-/// A stream with bytes that were read ahead and put back.
+/// A stream with bytes to read again.
 #[derive(Debug)]
 pub(crate) struct Rewound<T> {
     ahead: BytesMut,
@@ -35,14 +35,14 @@ impl<T> Rewound<T> {
         Self { ahead, io }
     }
 
-    /// Returns the stream with these bytes to be read first, in place of those put back before.
+    /// Returns the stream with these bytes to be read first, instead of any put back before.
     pub(crate) fn put_back(self, ahead: BytesMut) -> Self {
         Self { ahead, io: self.io }
     }
 }
 
 impl Stream {
-    /// Returns the stream with these bytes put back; none if it is TLS.
+    /// Returns the stream with these bytes put back; none for TLS.
     pub(crate) fn rewound(self, ahead: BytesMut) -> Option<Self> {
         match self {
             Self::Tcp(stream) => Some(Self::Tcp(stream.put_back(ahead))),
@@ -144,7 +144,7 @@ pub(crate) fn split(stream: Stream, buf: BytesMut) -> (Reader, Writer) {
     (reader, Writer { io: write, queue: VecDeque::new(), queued: 0, timer: Timer::default() })
 }
 
-/// The reading half, and the bytes that were read and not yet consumed.
+/// The reading half, and the bytes that were read but not consumed yet.
 #[derive(Debug)]
 pub(crate) struct Reader {
     io: ReadHalf<Stream>,
@@ -160,7 +160,7 @@ impl Reader {
         self.io.read_buf(&mut self.buf).await
     }
 
-    /// Does [`Self::fill`] within `limit`.
+    /// Runs [`Self::fill`] within `limit`.
     pub(crate) async fn fill_within(&mut self, limit: Duration) -> io::Result<usize> {
         self.make_room();
         in_time(self.timer.within(limit, self.io.read_buf(&mut self.buf)).await)
@@ -177,12 +177,12 @@ impl Reader {
         }
     }
 
-    /// Does [`Self::fill`] for a peer that sends much.
+    /// Runs [`Self::fill`] for a peer that sends large amounts.
     pub(crate) async fn fill_much(&mut self) -> io::Result<usize> {
         self.fill_by(READ_BYTES).await
     }
 
-    /// Does [`Self::fill`] with room for about this many bytes.
+    /// Runs [`Self::fill`] with space for about this many bytes.
     pub(crate) async fn fill_by(&mut self, room: usize) -> io::Result<usize> {
         if self.buf.capacity() - self.buf.len() < room.div_ceil(4) {
             self.buf.reserve(room);
@@ -190,7 +190,7 @@ impl Reader {
         self.io.read_buf(&mut self.buf).await
     }
 
-    /// Frees memory before a wait that may be long.
+    /// Frees memory before a possibly long wait.
     pub(crate) fn rest(&mut self) {
         if self.buf.is_empty() {
             self.buf = BytesMut::new();
@@ -205,7 +205,7 @@ impl Reader {
         self.buf.is_empty() && Pin::new(&mut self.io).poll_read(&mut cx, &mut buf).is_pending()
     }
 
-    /// Joins the two halves; returns `buf` beside them.
+    /// Joins the two halves; also returns `buf`.
     pub(crate) fn unsplit(self, writer: Writer) -> (Stream, BytesMut) {
         (self.io.unsplit(writer.io), self.buf)
     }
@@ -237,7 +237,7 @@ impl Writer {
         self.queued >= WRITE_BYTES
     }
 
-    /// Writes the whole buffer. `timeout` applies to each write that makes progress, not to the whole.
+    /// Writes the whole buffer. `timeout` applies to each write that makes progress, not to the whole operation.
     pub(crate) async fn flush(&mut self, timeout: Duration) -> io::Result<()> {
         if self.queue.is_empty() {
             return Ok(());
@@ -247,7 +247,7 @@ impl Writer {
             let written = in_time(self.timer.within(timeout, write).await)?;
             self.take_off(written);
         }
-        // TLS holds back records until this
+        // TLS holds back records until a flush
         in_time(self.timer.within(timeout, self.io.flush()).await)
     }
 
@@ -283,7 +283,7 @@ impl Writer {
         }
     }
 
-    /// Closes this side of the connection (FIN, or TLS close_notify first).
+    /// Closes this side of the connection (FIN, after close_notify with TLS).
     pub(crate) async fn shutdown(&mut self, timeout: Duration) -> io::Result<()> {
         in_time(self.timer.within(timeout, self.io.shutdown()).await)
     }
@@ -303,7 +303,7 @@ async fn write_some(io: &mut WriteHalf<Stream>, queue: &VecDeque<Bytes>) -> io::
     }
 }
 
-/// An I/O operation with a timeout of its own.
+/// Runs an I/O operation with its own timeout.
 pub(crate) async fn within<T>(timeout: Duration, io: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     in_time(Timer::default().within(timeout, io).await)
 }
@@ -349,12 +349,12 @@ async fn copy(
         match from.fill_within(idle).await {
             Ok(0) => break,
             Ok(_) => {}
-            // the other direction is busy: silence of this one is no reason to close
+            // the other direction is busy: silence in this direction is no reason to close
             Err(error) if error.kind() == io::ErrorKind::TimedOut && moved.load(Relaxed) != seen => {}
             Err(_) => break,
         }
     }
-    // half-close: the other direction may go on
+    // half-close: the other direction may continue
     let _ = to.shutdown(idle).await;
     total
 }

@@ -1,8 +1,8 @@
-//! A timeout that costs almost nothing while nothing is late.
+//! A timeout that costs almost nothing as long as nothing times out.
 //!
-//! tokio inserts each timer into a wheel under a shared lock and removes it after the wait. This timer stays in the
-//! wheel: a wait that ends in time leaves it there, and when it fires before the deadline of the current wait, it is
-//! set again. So a connection with a thousand requests a second sets its timer about once in each timeout.
+//! tokio inserts each timer into a wheel under a shared lock and removes it after the wait. This timer stays in the wheel: a wait
+//! that ends in time leaves it there. If it fires before the deadline of the current wait, it is set again. So a connection with
+//! a thousand requests a second sets its timer about once in each timeout.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A limit for one wait after another. It allocates at the first wait that is not ready at once.
+/// A timer for consecutive waits. It allocates at the first wait that is not ready immediately.
 #[derive(Debug, Default)]
 pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
@@ -57,7 +57,7 @@ impl Timer {
     }
 }
 
-/// Returns the time that far from now, or a distant one beyond the clock's range.
+/// Returns the time `limit` from now, or a distant time beyond the clock's range.
 fn after(limit: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365))
@@ -84,13 +84,13 @@ mod tests {
             1
         };
         assert_eq!(timer.within(long, after_a_wait).await, Ok(1));
-        // set for an hour by the wait before; this one must not wait for it
+        // set for an hour by the previous wait; this one must not wait for it
         for _ in 0..3 {
             let began = Instant::now();
             assert_eq!(timer.within(short, pending::<()>()).await, Err(Elapsed));
             assert!(began.elapsed() >= short);
         }
-        // set for five milliseconds by the wait before; this one must not end with it
+        // set for five milliseconds by the previous wait; this one must not end with it
         let began = Instant::now();
         let slower = short * 2;
         assert_eq!(timer.within(slower, pending::<()>()).await, Err(Elapsed));

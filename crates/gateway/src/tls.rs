@@ -1,4 +1,4 @@
-//! TLS on both sides: certificates chosen by SNI in front, verified connections behind.
+//! TLS on both sides: certificates chosen by SNI towards clients, verified connections to upstreams.
 
 mod client;
 mod crypto;

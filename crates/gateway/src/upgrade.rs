@@ -1,7 +1,7 @@
-//! Other protocols on a client's connection (RFC 9110 §7.8): which ones are forwarded.
+//! Upgrades of a client's connection to other protocols (RFC 9110 §7.8), and the choice of those to forward.
 //!
-//! Rules see the request for a protocol and the head of the 101 response, but nothing after it. So a protocol that
-//! carries HTTP requests is never forwarded.
+//! Rules inspect the request for a protocol and the head of the 101 response, but nothing after it. So the gate never forwards a
+//! protocol that carries HTTP requests.
 
 use http1::Headers;
 
@@ -10,7 +10,7 @@ use crate::limits::PROTOCOL_BYTES;
 /// Protocols that carry HTTP: their requests would bypass the rules.
 const CARRY_HTTP: [&str; 7] = ["h2c", "h2", "h3", "http", "https", "shttp", "tls"];
 
-/// Returns why a protocol cannot be in a site's `upgrades`.
+/// Returns the reason why a site's `upgrades` must not contain a protocol.
 pub(crate) fn fault(protocol: &str) -> Option<&'static str> {
     if !is_protocol(protocol.as_bytes()) {
         return Some("it is not the name of a protocol, such as `websocket`");
@@ -18,8 +18,8 @@ pub(crate) fn fault(protocol: &str) -> Option<&'static str> {
     carries_http(protocol.as_bytes()).then_some("its requests would bypass the rules")
 }
 
-/// Returns the protocols of the Upgrade field to forward, as one field value; none if there are none. `allowed` is the
-/// site's `upgrades`.
+/// Returns the protocols of the Upgrade field to forward, as one field value; none if it has none. `allowed` is the site's
+/// `upgrades`.
 pub(crate) fn wanted(fields: &Headers, allowed: Option<&[String]>) -> Option<Vec<u8>> {
     let passes = |protocol: &&[u8]| {
         is_protocol(protocol)
@@ -30,8 +30,8 @@ pub(crate) fn wanted(fields: &Headers, allowed: Option<&[String]>) -> Option<Vec
     (!passing.is_empty()).then(|| passing.join(&b", "[..]))
 }
 
-/// Returns the protocol of a 101 response, of those that were forwarded, or an error with the one that was not. If the
-/// 101 names none, the upstream has chosen the first.
+/// Returns the protocol of a 101 response if it is one of the forwarded protocols, else an error that names it. If the response
+/// names none, the upstream has chosen the first.
 pub(crate) fn agreed(fields: &Headers, wanted: &[u8]) -> Result<String, String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let asked = || wanted.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
@@ -43,7 +43,7 @@ pub(crate) fn agreed(fields: &Headers, wanted: &[u8]) -> Result<String, String> 
     Ok(text(first.unwrap_or_default()))
 }
 
-/// `token ["/" token]`.
+/// Whether the bytes are `token ["/" token]`.
 fn is_protocol(protocol: &[u8]) -> bool {
     let mut parts = protocol.splitn(2, |byte| *byte == b'/');
     protocol.len() <= PROTOCOL_BYTES && parts.all(http1::is_token)

@@ -1,4 +1,4 @@
-//! Bodies both ways: framing, streaming, slowness.
+//! Bodies in both directions: framing, streaming, slowness.
 
 use std::io::{Read, Write};
 use std::sync::mpsc;
@@ -120,7 +120,7 @@ fn a_body_reaches_the_upstream_while_it_is_still_being_sent() {
     assert_eq!(client.response().text(), "both");
 }
 
-/// An upstream for one connection that the test writes itself.
+/// Starts an upstream for one connection whose bytes the test writes itself.
 fn raw_upstream(serve: impl FnOnce(std::net::TcpStream) + Send + 'static) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -134,7 +134,7 @@ fn an_early_answer_reaches_a_client_that_is_still_sending() {
         let mut buf = [0; 1024];
         let _ = stream.read(&mut buf).unwrap();
         stream.write_all(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig").unwrap();
-        // it neither reads on nor closes
+        // it neither reads nor closes
         std::thread::sleep(PATIENCE);
     });
     let gate = Gate::start(&config(&upstream));
@@ -199,7 +199,7 @@ fn a_body_that_turns_out_malformed_is_answered_400() {
     let event = &gate.events(1)[0];
     assert_eq!(event.outcome, Outcome::Refused);
     assert!(event.summary.as_deref().unwrap().contains("chunk size"), "{:?}", event.summary);
-    // the upstream has at most the beginning, never a whole request
+    // the upstream received at most the beginning, never a whole request
     assert!(upstream.seen_now().is_empty());
 }
 

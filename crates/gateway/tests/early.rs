@@ -18,7 +18,7 @@ const RULES: &str = r#"
     SecRule REQUEST_HEADERS:X-Bad "@rx ." "id:1,phase:1,deny,status:403"
 "#;
 
-/// The frames' kinds, and the code of a RST_STREAM.
+/// Returns the kinds of the frames, and the code of a RST_STREAM.
 fn kinds(frames: &[Frame]) -> Vec<(u8, u32)> {
     frames.iter().map(|frame| (frame.kind, if frame.kind == RST_STREAM { frame.code() } else { 0 })).collect()
 }
@@ -50,7 +50,7 @@ fn b10_an_answer_before_the_end_of_the_body_is_sent_whole_and_then_no_error() {
         assert!(frames.last().unwrap().ends_stream(), "{name}: {frames:?}");
         frames.push(client.of_stream(1).unwrap());
         assert_eq!(kinds(&frames).last(), Some(&(RST_STREAM, NO_ERROR)), "{name}");
-        // the connection goes on; bytes that the client sends before it reads the reset are no error
+        // the connection continues; bytes that the client sends before it reads the reset are no error
         client.send(DATA, 0, 1, &[b'x'; 10]);
         client.headers(3, &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/")], 1);
         assert_eq!(client.answer(3)[0].kind, HEADERS, "{name}");
@@ -81,7 +81,7 @@ fn b10_a_request_with_trailers_gets_its_answer_and_no_reset() {
             let frames = client.answer(1);
             assert_eq!(frames[0].kind, HEADERS, "{frames:?}");
             assert!(frames.last().unwrap().ends_stream(), "{frames:?}");
-            // the next response arrives before any further frame of this stream
+            // the next response arrives before any other frame of this stream
             client.headers(
                 3,
                 &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/")],
@@ -144,7 +144,7 @@ fn b10_only_reject_refuses_by_the_length() {
         ("# only detects", false, 200),
         ("SecRequestBodyAccess Off", false, 200),
         ("SecRequestBodyLimit 2000", false, 413),
-        // only the other limit is for files
+        // only the other limit applies to files
         ("SecRequestBodyLimit 2000", true, 200),
     ] {
         let mut config = config(&upstream.url());
@@ -216,6 +216,6 @@ fn b10_a_204_has_no_length_and_an_early_hint_no_fields_of_the_hop() {
     client.post(1, &[]);
     client.send(DATA, 1, 1, b"");
     let frames = client.answer(1);
-    // the hint, the head and the body
+    // the interim head, the final head and the body
     assert_eq!(kinds(&frames)[..3], [(HEADERS, 0), (HEADERS, 0), (DATA, 0)], "{frames:?}");
 }

@@ -1,4 +1,4 @@
-//! Rules see responses without their content codings; the client gets the original bytes.
+//! Rules inspect responses without their content codings; the client gets the original bytes.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ fn zlib(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A compressible page of one megabyte with a leak at its start or end.
+/// Returns a compressible page of one megabyte with a leak at its start or end.
 fn page(leak_at: usize) -> Vec<u8> {
     let mut page = vec![b' '; 1_000_000];
     page[leak_at..leak_at + 9].copy_from_slice(b"ORA-00933");

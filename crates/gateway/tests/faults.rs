@@ -1,4 +1,4 @@
-//! Upstreams that are down, slow or garbled: the response, the event, and no leftovers.
+//! Upstreams that are down, slow or broken: the response, the event, and no leftovers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +25,7 @@ fn assert_failed(gate: &Gate, status: u16, word: &str) {
 
 #[test]
 fn an_upstream_that_is_down_is_a_502() {
-    // a port that was free a moment ago
+    // a port that was free before
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gate = Gate::start(&config(&format!("http://{address}")));
     assert_eq!(gate.ask(GET).status, 502);
@@ -100,7 +100,7 @@ fn a_response_that_breaks_off_is_broken_off() {
         let head = client.head();
         assert!(head.starts_with("HTTP/1.1 200"));
         let rest = client.rest();
-        // neither the announced length nor a last chunk: the client notices
+        // neither the announced length nor a last chunk: the client detects the cut
         assert!(rest.len() < 100 && !rest.ends_with(b"0\r\n\r\n"), "{}", rest.escape_ascii());
         assert_failed(&gate, 200, word);
     }
@@ -177,12 +177,12 @@ fn an_upstream_that_stops_reading_is_given_up() {
     let mut client = gate.client();
     client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
     let _held = upstream.accept().unwrap();
-    // far more than the socket buffers hold; the gate responds and closes in the middle of it
+    // far more than the socket buffers hold; the gate responds and closes during the upload
     let _ = std::io::Write::write_all(&mut client.stream, &vec![b'x'; 50_000_000]);
     assert_failed_with(&gate, 504, "no response within");
 }
 
-/// Does `assert_failed` for a client that may have missed its response.
+/// Does the same as `assert_failed` for a client that may have missed its response.
 fn assert_failed_with(gate: &Gate, status: u16, word: &str) {
     let event = &gate.events(1)[0];
     assert!(event.summary.as_deref().unwrap().contains(word), "{:?}", event.summary);

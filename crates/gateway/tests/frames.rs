@@ -1,4 +1,4 @@
-//! HTTP/2 frame by frame (RFC 9113 §4), for frames that the h2 crate hides or never sends.
+//! HTTP/2 frames (RFC 9113 §4), for tests of frames that the h2 crate hides or never sends.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -29,7 +29,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The code at the end of a RST_STREAM or GOAWAY.
+    /// Returns the code at the end of a RST_STREAM or GOAWAY.
     pub fn code(&self) -> u32 {
         let at = if self.kind == GOAWAY { 4 } else { 0 };
         u32::from_be_bytes(self.payload[at..at + 4].try_into().unwrap())
@@ -40,7 +40,7 @@ impl Frame {
     }
 }
 
-/// A server of raw frames: `serve` handles each connection on a thread of its own.
+/// Starts a server of raw frames: `serve` handles each connection on its own thread.
 pub fn serve(serve: impl Fn(Frames) + Send + Sync + 'static) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -58,7 +58,7 @@ pub fn serve(serve: impl Fn(Frames) + Send + Sync + 'static) -> SocketAddr {
 pub struct Frames(Client);
 
 impl Frames {
-    /// A client whose preface has been sent.
+    /// Connects a client and sends its preface.
     pub fn connect(address: SocketAddr) -> Self {
         let mut client = Client::connect(address);
         client.send(PREFACE);
@@ -67,7 +67,7 @@ impl Frames {
         frames
     }
 
-    /// A server that has read the client's preface.
+    /// Accepts a client after reading its preface.
     pub fn accept(stream: TcpStream) -> Self {
         let mut client = Client { stream, buf: Vec::new() };
         assert_eq!(client.exact(PREFACE.len()).as_deref(), Some(PREFACE));
@@ -86,7 +86,7 @@ impl Frames {
         let _ = std::io::Write::write_all(&mut self.0.stream, &bytes);
     }
 
-    /// HEADERS with these fields, each a literal without indexing (RFC 7541 §6.2.2).
+    /// Sends HEADERS with these fields, each a literal without indexing (RFC 7541 §6.2.2).
     pub fn headers(&mut self, stream: u32, fields: &[(&str, &str)], flags: u8) {
         let mut block = Vec::new();
         for (name, value) in fields {
@@ -100,7 +100,7 @@ impl Frames {
         self.send(HEADERS, flags | END_HEADERS, stream, &block);
     }
 
-    /// The head of a request whose body follows.
+    /// Sends the head of a request whose body follows.
     pub fn post(&mut self, stream: u32, more: &[(&str, &str)]) {
         let mut fields =
             vec![(":method", "POST"), (":scheme", "http"), (":authority", "a.test"), (":path", "/x")];
@@ -108,7 +108,7 @@ impl Frames {
         self.headers(stream, &fields, 0);
     }
 
-    /// The next frame; none once the other side has closed.
+    /// Returns the next frame; none after the other side has closed.
     pub fn next(&mut self) -> Option<Frame> {
         let head = self.0.exact(9)?;
         let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
@@ -129,7 +129,7 @@ impl Frames {
         }
     }
 
-    /// The frames of a stream up to the one that ends it: END_STREAM, or RST_STREAM.
+    /// Returns the frames of a stream up to the one that ends it: END_STREAM, or RST_STREAM.
     pub fn answer(&mut self, stream: u32) -> Vec<Frame> {
         let mut frames = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! HTTP/2 in front and behind, by the h2 crate's client and server.
+//! HTTP/2 towards clients and upstreams, with the h2 crate's client and server.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -116,7 +116,7 @@ fn bodies_cookies_and_trailers_cross_between_the_protocols() {
     for hop in ["connection", "keep-alive", "transfer-encoding"] {
         assert!(!answered.headers.contains_key(hop), "{hop}");
     }
-    // A2: a field that only Connection names stays
+    // A2: a field named only in Connection stays
     assert_eq!(answered.headers["set-cookie"], "c=3");
     let seen = &upstream.seen(1)[0];
     assert_eq!(
@@ -213,10 +213,10 @@ fn alpn_offers_both_protocols() {
     assert_eq!(upstream.seen(1)[0].header("x-forwarded-proto"), Some("https"));
 }
 
-/// A request at an HTTP/2 upstream: target, fields, body.
+/// A request received by an HTTP/2 upstream: target, fields, body.
 type Seen = Arc<Mutex<Vec<(String, HeaderMap, Vec<u8>)>>>;
 
-/// An upstream that speaks HTTP/2 by prior knowledge and answers each message of the body at once, as gRPC does.
+/// Starts an upstream that speaks HTTP/2 by prior knowledge and answers each message of the body immediately, as gRPC does.
 async fn h2_upstream() -> (SocketAddr, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -305,7 +305,7 @@ fn http1_clients_reach_an_http2_upstream() {
     assert_eq!(seen.lock().unwrap()[0].0, "http://a.test/x?y");
 }
 
-/// An HTTP/2 upstream that answers every request with these fields (`:status` among them) and no body.
+/// Starts an HTTP/2 upstream that answers every request with these fields (including `:status`) and no body.
 fn bare_upstream(fields: &'static [(&'static str, &'static str)]) -> SocketAddr {
     serve(|mut frames| {
         while let Some(frame) = frames.next() {
@@ -346,7 +346,7 @@ fn b10_an_http1_client_sees_the_end_of_a_response_without_a_body() {
 fn b10_an_http2_upstreams_early_answer_arrives_whole() {
     let body = b"who are you?";
     for with_body in [false, true] {
-        // without WINDOW_UPDATE: most of the request's body cannot be sent
+        // without WINDOW_UPDATE, so most of the request's body cannot be sent
         let upstream = serve(move |mut frames| {
             while let Some(frame) = frames.next() {
                 if frame.kind == HEADERS {

@@ -1,4 +1,4 @@
-//! Crowds and long conversations.
+//! Many clients, and long conversations.
 
 use std::time::Duration;
 
@@ -72,8 +72,8 @@ fn many_slow_clients_hold_little_memory_and_others_are_served() {
     }
     assert_eq!(gate.ask(GET).status, 200);
     let each = resident_bytes().saturating_sub(before) / CLIENTS;
-    // the clients of this test are in the same process, and other tests run beside it: far below a 16 KiB buffer
-    // each would be too sharp, a limit on the order of magnitude is not
+    // the clients of this test are in the same process, and other tests run in parallel: a limit far below a 16 KiB buffer each
+    // would be too strict, but a limit on the order of magnitude is safe
     assert!(each < 64 * 1024, "{each} bytes for each slow client");
     for client in &mut clients {
         client.send("Host: a\r\n\r\n");

@@ -1,4 +1,4 @@
-//! The gateway over real sockets on loopback, before small upstreams written here.
+//! Tests the gateway over real sockets on loopback, in front of small upstreams from this folder.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails its test")]
 
 mod addresses;

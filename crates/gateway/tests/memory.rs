@@ -1,4 +1,4 @@
-//! Memory held for clients: the client that pays, and the effect on others.
+//! Memory held for clients: the charged client, and the effect on others.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -38,7 +38,7 @@ fn nothing_is_held(gate: &Gate) {
     wait_for(|| held(gate) == 0 && spilled(gate) == 0, "nothing held any more");
 }
 
-/// A form with one file of `bytes` bytes, followed by a field.
+/// Returns a form with one file of `size` bytes, followed by a field.
 fn upload(size: usize, field: &str) -> (String, Vec<u8>) {
     let mut body = b"--x\r\nContent-Disposition: form-data; name=f; filename=\"a.bin\"\r\n\r\n".to_vec();
     body.extend((0..size).map(|at| (at % 251) as u8));
@@ -75,7 +75,7 @@ fn c17_a_large_upload_is_inspected_and_passed_on_byte_for_byte_from_disk() {
     assert!(most < 1 << 20, "{most} bytes in memory");
     assert!(upstream.seen(1)[0].body == body);
     nothing_is_held(&gate);
-    // and rules see the field after the file
+    // rules still inspect the field after the file
     let (head, body) = upload(5 << 20, "<script>");
     client.send(&head);
     client.send(&body);
@@ -124,7 +124,7 @@ fn c16_unfinished_uploads_of_one_client_refuse_nobody_else() {
         client.try_send(&body[..body.len() - 10]);
         open.push(client);
     }
-    // its share is used up: requests beyond it are answered
+    // its share is used up: requests beyond it get a response
     let refused = r#"monban_requests_total{site="*",status="5xx",action="refused"}"#;
     wait_for(|| gate.metric(refused).is_some_and(|refused| refused >= 30.0), "refusals");
     assert!(spilled(&gate) <= 2 << 20);
@@ -163,7 +163,7 @@ fn c16_behind_a_trusted_proxy_the_client_that_it_names_has_the_share() {
     wait_for(|| spilled(&gate) > 800_000, "the first body");
     let second = from("192.0.2.1");
     assert!(gate.events(1)[0].summary.as_deref().unwrap().contains("share"));
-    // another /64 has a share of its own
+    // another /64 has its own share
     let mut other = gate.client();
     let (head, body) = upload(400_000, "harmless");
     other.send(head.replace("Host: a", "Host: a\r\nX-Forwarded-For: 2001:db8::1"));
@@ -220,7 +220,7 @@ fn c15_what_the_engine_made_of_a_body_goes_before_the_answer_is_read() {
         open.push(client);
     }
     upstream.seen(10);
-    // nobody reads: the rest waits for the sockets, and the beginnings of the bodies for an event
+    // nobody reads: the rest waits in the sockets, and the beginnings of the bodies wait for an event
     wait_for(|| held(&gate) < 10 * (waf::limits::RELEASED + 300_000), "memory given back");
     drop(open);
     nothing_is_held(&gate);
@@ -243,7 +243,7 @@ fn c15_an_inspected_response_that_is_not_read_is_counted_and_large_ones_are_on_d
     nothing_is_held(&gate);
 }
 
-/// Sends as far as the windows allow.
+/// Sends as much as the windows allow.
 async fn send(stream: &mut h2::SendStream<Bytes>, mut bytes: Bytes, end: bool) {
     while !bytes.is_empty() {
         stream.reserve_capacity(bytes.len());

@@ -6,7 +6,7 @@ use event::Outcome;
 
 use crate::support::{Gate, Upstream, config};
 
-/// (request, status, word in the event's reason)
+/// Request, status, and a word in the event's reason.
 const CASES: &[(&str, u16, &str)] = &[
     ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "both"),
     (
@@ -43,7 +43,7 @@ fn malformed_requests_are_answered_and_kept_as_evidence() {
         client.send(request);
         let response = client.response();
         let shown = request.escape_debug();
-        // clients before HTTP/1.1 expect a close without notice
+        // clients before HTTP/1.1 expect a close without announcement
         let told = (!request.contains("HTTP/0.9")).then_some("close");
         assert_eq!((response.status, response.header("connection")), (*status, told), "{shown}");
         assert!(client.is_closed(), "{shown}");
@@ -80,7 +80,7 @@ fn heads_beyond_a_limit_are_refused() {
         (format!("GET /{megabyte} HTTP/1.1\r\nHost: a\r\n\r\n"), 414),
     ] {
         let mut client = gate.client();
-        // the gate may respond and close before everything is sent
+        // the gate may respond and close before the whole request is sent
         let _ = std::io::Write::write_all(&mut client.stream, request.as_bytes());
         assert_eq!(client.response().status, status);
     }
@@ -107,7 +107,7 @@ fn a_head_that_comes_too_slowly_is_answered_408_and_an_idle_connection_just_clos
         (Outcome::Refused, &b"GET / HTTP/1.1"[..])
     );
 
-    // a connection without a byte, or after a response, needs no response
+    // a connection without any bytes, or after a response, needs no response
     let mut client = gate.client();
     assert!(client.is_closed());
     let mut client = gate.client();

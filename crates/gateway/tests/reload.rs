@@ -236,7 +236,7 @@ fn b13_a_listener_that_moves_cuts_no_request() {
     let mut idle = gate.client();
     idle.send(GET);
     assert_eq!(idle.response().header("connection"), None);
-    // some of these wait in the kernel's queue when the listener goes
+    // some of these wait in the kernel's queue when the listener closes
     let mut waiting: Vec<Client> = (0..100).map(|_| gate.client()).collect();
     config.listeners = vec![ListenerConfig::plain("127.0.0.2:0".parse().unwrap())];
     gate.reload(&config).unwrap();
@@ -261,7 +261,7 @@ fn b13_a_listener_moves_to_an_address_that_includes_its_own() {
         let mut client = Client::connect(format!("{host}:{port}").parse().unwrap());
         client.send(GET);
         assert_eq!(client.response().status, 200, "{next}");
-        // another gate cannot bind a part of it
+        // another process cannot bind a part of it
         let other = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         other.set_reuse_address(true).unwrap();
         let here: std::net::SocketAddr = format!("{host}:{port}").parse().unwrap();

@@ -1,4 +1,4 @@
-//! Requests that go to a second upstream: whole, byte for byte, or not at all.
+//! Requests that are sent to a second upstream: whole, byte for byte, or not at all.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ enum Refusal {
 
 const WINDOW: [u8; 4] = 0x7fff_0000_u32.to_be_bytes();
 
-/// An HTTP/2 upstream that refuses every request after this many bytes of its body, and counts them.
+/// Starts an HTTP/2 upstream that refuses every request after this many bytes of its body, and counts them.
 fn refusing(after: usize, how: Refusal) -> (SocketAddr, Arc<AtomicUsize>) {
     let refused = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&refused);
@@ -55,12 +55,12 @@ fn refusing(after: usize, how: Refusal) -> (SocketAddr, Arc<AtomicUsize>) {
 
 type Bodies = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// An HTTP/2 upstream that answers 200 to every complete request.
+/// Starts an HTTP/2 upstream that responds 200 to every complete request.
 fn taking() -> (SocketAddr, Bodies) {
     taking_after(0)
 }
 
-/// Does [`taking`], but this many connections send GOAWAY at their first request.
+/// Does the same as [`taking`], but this many connections send GOAWAY at their first request.
 fn taking_after(going: usize) -> (SocketAddr, Bodies) {
     let bodies = Bodies::default();
     let all = Arc::clone(&bodies);
@@ -128,7 +128,7 @@ fn b12_a_held_body_is_replayed_whole_or_the_request_not_sent_again() {
                         format!("{length:x}\r\n{sent}\r\n0\r\n\r\n"),
                     ),
                 };
-                // in turn: the first request gets the upstream that refuses, the next the other
+                // in turn: the first request goes to the upstream that refuses, the next to the other
                 let mut statuses = Vec::new();
                 for _ in 0..2 {
                     let mut client = gate.client();
@@ -172,7 +172,7 @@ fn b12_a_body_that_was_not_held_is_never_sent_cut() {
 #[test]
 fn b12_a_failed_connection_costs_no_byte_of_the_body() {
     let down = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    // accepts and closes at once: no HTTP/2 handshake
+    // accepts and closes immediately: no HTTP/2 handshake
     let hasty = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let hasty_address = hasty.local_addr().unwrap();
     std::thread::spawn(move || hasty.incoming().for_each(drop));
@@ -208,7 +208,7 @@ fn b12_a_lone_upstream_that_sends_goaway_gets_the_request_on_a_new_connection() 
         let mut client = gate.client();
         client.send(format!("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{sent}"));
         let status = client.response().status;
-        // bytes that were not held may have gone to the first connection
+        // bytes that were not held may have reached the first connection
         assert!(status == 200 || waf.is_none() && status == 502, "{status}");
         let bodies = bodies.lock().unwrap();
         assert!(bodies.iter().all(|got| got == sent.as_bytes()));

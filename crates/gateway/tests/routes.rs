@@ -1,4 +1,4 @@
-//! Rules that judge a request whose path or host its upstream may read differently.
+//! The choice of rules for a request whose path or host its upstream may read differently.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ fn rules() -> Option<Arc<waf::RuleSet>> {
     Some(Arc::new(waf::RuleSet::compile(&document, &waf::operators::NoFiles).unwrap()))
 }
 
-/// `/` blocks, `/public` is off, `/files` has a preset, `/watch` detects.
+/// Returns a configuration in which `/` blocks, `/public` is off, `/files` has a preset, `/watch` detects.
 fn sites(upstream: &Upstream) -> GatewayConfig {
     let mut config = config(&upstream.url());
     for (path, waf, preset) in [

@@ -183,7 +183,7 @@ fn rules_see_a_request_that_is_refused_for_what_it_means() {
     assert_eq!(gate.ask("GET / HTTP/1.1\r\n\r\n").status, 400);
     assert_eq!(gate.ask("GET /nowhere?x=<script> HTTP/1.1\r\n\r\n").status, 403);
     assert_eq!(gate.ask("GET / HTTP/3.0\r\nHost: a\r\n\r\n").status, 505);
-    // the extent of the request is uncertain here: no rule judges it
+    // the extent of the request is uncertain here, so no rules run
     let smuggling =
         "GET /?x=<script> HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(gate.ask(smuggling).status, 400);
@@ -276,7 +276,7 @@ fn a9_process_partial_lets_bodies_pass_that_go_on_behind_the_limit() {
     for (kind, body, status) in [
         ("multipart/form-data; boundary=x", [file(&"z".repeat(5000)), "--x--\r\n".into()].concat(), 200),
         ("multipart/form-data; boundary=x", [file(&"z\r\n".repeat(2000)), "--x--\r\n".into()].concat(), 200),
-        // the limit falls into a boundary, and into a part's head
+        // the limit falls inside a boundary, and inside a part's head
         (
             "multipart/form-data; boundary=x",
             [file(&"z".repeat(917)), file("y"), "--x--\r\n".into()].concat(),
@@ -297,7 +297,7 @@ fn a9_process_partial_lets_bodies_pass_that_go_on_behind_the_limit() {
             [part("name=\"a\"", &"z".repeat(5000)), "--x--\r\n".into()].concat(),
             200,
         ),
-        // broken before the limit
+        // invalid before the limit
         ("multipart/form-data; boundary=x", format!("--x\r\nno header\r\n\r\n{}", "z".repeat(5000)), 400),
         ("application/json", format!("{{\"a\": \"{}\"}}", "z".repeat(5000)), 200),
         ("application/json", format!("{{\"a\": \"evil\", \"b\": \"{}\"}}", "z".repeat(5000)), 403),
@@ -315,7 +315,7 @@ fn a9_process_partial_lets_bodies_pass_that_go_on_behind_the_limit() {
         if status == 200 {
             assert_eq!(answer.text(), length.to_string());
         } else {
-            // its body was not read to its end
+            // the gate did not read its body to the end
             client = gate.client();
         }
     }
@@ -452,7 +452,7 @@ fn http2_requests_are_judged_alike() {
     assert!(upstream.seen_now().is_empty());
 }
 
-/// A clock that advances an hour at each reading, so that any inspection that reads it exceeds the limit.
+/// Returns a clock that advances an hour at each reading, so that any inspection that reads it exceeds the limit.
 fn jumping_clock() -> Option<waf::Clock> {
     let hours = std::sync::atomic::AtomicU64::new(0);
     Some(Arc::new(move || hours.fetch_add(1, std::sync::atomic::Ordering::Relaxed) * 3_600_000_000_000))

@@ -1,4 +1,4 @@
-//! HTTP/2 from misbehaving clients.
+//! HTTP/2 with misbehaving clients.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -51,7 +51,7 @@ fn b13_what_http1_refuses_is_refused_over_http2_and_told() {
             assert!(String::from_utf8(answered.body).unwrap().contains(&event.id.to_string()), "{word}");
             assert_eq!(event.request().unwrap().protocol, "HTTP/2.0");
         }
-        // one equal `host` is no error
+        // a second, equal host is no error
         let request = Request::get("http://a.test/same").header("host", "A.test").body(()).unwrap();
         assert_eq!(ask(&sender, request, None).await.unwrap().body, b"/same");
     });
@@ -84,7 +84,7 @@ fn b13_an_http2_connection_ends_after_so_many_requests() {
     });
     wait_for(|| gate.gateway.open_connections() == 0, "the connection's end");
 
-    // a client that goes on gets no more than may have been in flight
+    // a client that continues gets no more responses than were possibly in flight
     let mut client = Frames::connect(gate.address);
     let (mut answered, mut refused, mut told) = (0, 0, false);
     for at in 0..200 {
@@ -109,7 +109,7 @@ fn b13_an_http2_connection_ends_after_so_many_requests() {
     assert_eq!((answered, refused), (5 + 128, 200 - 133));
 }
 
-/// A listening socket that completes no further connection: its queue is full.
+/// Returns a listening socket that completes no further connection, because its queue is full.
 fn blackhole() -> (std::net::TcpListener, Vec<TcpStream>) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();

@@ -1,4 +1,4 @@
-//! A gateway, upstreams and raw clients.
+//! A gateway, upstreams and raw clients for the tests.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 /// Longer than any slow machine needs: a test that waits longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Keeps events in memory.
+/// A sink that stores events in memory.
 #[derive(Default)]
 pub struct Events(pub Mutex<Vec<Event>>);
 
@@ -33,7 +33,7 @@ pub struct Gate {
     pub address: SocketAddr,
 }
 
-/// One plain listener, and a site for any host before `upstream`.
+/// Returns a configuration with one plain listener, and a site for any host in front of `upstream`.
 pub fn config(upstream: &str) -> GatewayConfig {
     GatewayConfig {
         listeners: vec![ListenerConfig::plain("127.0.0.1:0".parse().unwrap())],
@@ -78,7 +78,7 @@ impl Gate {
         Self { runtime, gateway, events, address }
     }
 
-    /// Before an upstream, with every default.
+    /// Starts a gateway in front of an upstream, with every default.
     pub fn before(upstream: &Upstream) -> Self {
         Self::start(&config(&upstream.url()))
     }
@@ -87,20 +87,20 @@ impl Gate {
         Client::connect(self.address)
     }
 
-    /// One request on a connection of its own.
+    /// Sends one request on a new connection.
     pub fn ask(&self, request: &str) -> Response {
         let mut client = self.client();
         client.send(request);
         client.response()
     }
 
-    /// The events, once there are `count`.
+    /// Returns the events when `count` of them exist.
     pub fn events(&self, count: usize) -> Vec<Event> {
         wait_for(|| self.events.0.lock().unwrap().len() >= count, "events");
         self.events.0.lock().unwrap().clone()
     }
 
-    /// All metrics, in OpenMetrics' text format.
+    /// Returns all metrics in OpenMetrics' text format.
     pub fn metrics(&self) -> String {
         let mut registry = Registry::with_prefix("monban");
         self.gateway.metrics().register(&mut registry);
@@ -129,7 +129,7 @@ pub fn wait_for(mut what: impl FnMut() -> bool, name: &str) {
     }
 }
 
-/// A request as an upstream saw it.
+/// A request as received by an upstream.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     /// Request line and fields, without the empty line.
@@ -152,17 +152,17 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// An upstream's action after it has read a request.
+/// An upstream's action after it reads a request.
 pub enum Answer {
     /// Writes these bytes and waits for the next request.
     Bytes(Vec<u8>),
     /// Writes these bytes and closes.
     Last(Vec<u8>),
-    /// Hands the connection over.
+    /// Passes the connection to the test.
     Take(Box<dyn FnOnce(TcpStream) + Send>),
 }
 
-/// An upstream that answers each request by a function.
+/// An upstream that answers each request with the result of a function.
 pub struct Upstream {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -191,7 +191,7 @@ impl Upstream {
         Self { address, seen }
     }
 
-    /// Answers every request with 200 and the path.
+    /// Starts an upstream that answers every request with 200 and the path.
     pub fn echo() -> Self {
         Self::start(|seen| Answer::Bytes(ok(seen.head.split(' ').nth(1).unwrap())))
     }
@@ -200,7 +200,7 @@ impl Upstream {
         format!("http://{}", self.address)
     }
 
-    /// The requests, once there are `count`.
+    /// Returns the requests when `count` of them exist.
     pub fn seen(&self, count: usize) -> Vec<Seen> {
         wait_for(|| self.seen.lock().unwrap().len() >= count, "requests at the upstream");
         self.seen.lock().unwrap().clone()
@@ -211,7 +211,7 @@ impl Upstream {
     }
 }
 
-/// An upstream that responds after a request's head, and then closes or reads on.
+/// Starts an upstream that responds after a request's head, and then closes or continues to read.
 pub fn early_upstream(answer: &'static str, closes: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -290,7 +290,7 @@ impl Client {
         Self { stream, buf: Vec::new() }
     }
 
-    /// From another address of this machine, such as 127.0.0.2.
+    /// Connects from another address of this machine, such as 127.0.0.2.
     pub fn from(source: &str, address: SocketAddr) -> Self {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         let source: std::net::IpAddr = source.parse().unwrap();
@@ -339,7 +339,7 @@ impl Client {
         }
     }
 
-    /// Reads this many bytes, or none if the other side closes before.
+    /// Reads this many bytes; none if the other side closes earlier.
     pub fn exact(&mut self, length: usize) -> Option<Vec<u8>> {
         self.try_exact(length)
     }
@@ -386,7 +386,7 @@ impl Client {
         }
     }
 
-    /// One chunk.
+    /// Reads one chunk.
     #[track_caller]
     pub fn chunk(&mut self) -> Vec<u8> {
         let size = usize::from_str_radix(&self.try_line().unwrap(), 16).unwrap();
@@ -395,19 +395,19 @@ impl Client {
         chunk
     }
 
-    /// A head, interim or final.
+    /// Reads a head, interim or final.
     #[track_caller]
     pub fn head(&mut self) -> String {
         self.try_head().expect("a response head")
     }
 
-    /// The next final response to a GET or another method with a body in its response.
+    /// Reads the next final response to GET or another method whose response has a body.
     #[track_caller]
     pub fn response(&mut self) -> Response {
         self.try_response(true).expect("a response")
     }
 
-    /// The next final response to HEAD.
+    /// Reads the next final response to HEAD.
     #[track_caller]
     pub fn response_to_head(&mut self) -> Response {
         self.try_response(false).expect("a response")

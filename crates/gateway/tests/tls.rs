@@ -1,4 +1,4 @@
-//! TLS in front (SNI, reload) and behind (verified).
+//! TLS towards clients (SNI, reload) and to upstreams (verified).
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -36,7 +36,7 @@ impl Authority {
         self.dir.path().join("ca.pem")
     }
 
-    /// Makes a certificate for `names` in files named after `stem`, overwriting older ones.
+    /// Issues a certificate for `names` in files named after `stem`, overwriting older ones.
     pub fn issue(&self, stem: &str, names: &[&str]) -> CertificateConfig {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = rcgen::KeyPair::generate().unwrap();
@@ -64,7 +64,7 @@ impl Authority {
         Arc::new(config)
     }
 
-    /// Connects and returns the stream once the handshake is done.
+    /// Connects, and returns the stream after the handshake.
     pub fn connect(
         &self,
         address: SocketAddr,
@@ -137,7 +137,7 @@ fn certificates_are_reloaded_without_closing_connections() {
     assert_eq!(open.conn.peer_certificates().unwrap()[0], old);
     assert!(get(&mut open).ends_with("/tls"));
 
-    // a key of another certificate: refused, and the old pair stays
+    // a key of another certificate is refused, and the old pair stays
     let other = authority.issue("other", &["a.test"]);
     std::fs::copy(&other.key, &files.key).unwrap();
     let error = gate.reload(&config).unwrap_err().to_string();
@@ -153,7 +153,7 @@ fn plain_text_on_a_tls_port_is_closed_and_counted() {
     let gate = Gate::start(&tls_config(&upstream, vec![authority.issue("a", &["a.test"])]));
     let mut client = gate.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    // an alert at most, no answer
+    // at most an alert, no response
     assert!(client.rest().len() < 16);
     // the connection may close before it is counted
     let counter = "monban_connections_refused_total{reason=\"tls\"}";
@@ -177,7 +177,7 @@ fn the_proxy_protocol_comes_before_tls() {
     assert_eq!(upstream.seen(1)[0].header("x-forwarded-for"), Some("192.0.2.7"));
 }
 
-/// An https upstream for one connection after another, which speaks HTTP/1.1 only.
+/// Starts an https upstream that serves one connection after another and speaks only HTTP/1.1.
 fn tls_upstream(files: &CertificateConfig) -> SocketAddr {
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -238,7 +238,7 @@ fn b10_the_gate_chooses_the_cipher() {
         let mut provider = rustls::crypto::ring::default_provider();
         let of_version = |suite: &&rustls::SupportedCipherSuite| suite.version() == version;
         let preferred = provider.cipher_suites.iter().find(of_version).unwrap().suite();
-        // the weaker ones first
+        // the weaker suites first
         provider.cipher_suites.reverse();
         let mut roots = RootCertStore::empty();
         roots.add(leaf(&authority.ca())).unwrap();
@@ -256,7 +256,7 @@ fn b10_the_gate_chooses_the_cipher() {
     }
 }
 
-/// A self-signed certificate that could be an authority, as `openssl req -x509` makes it, from one day to another.
+/// Writes a self-signed certificate that could be an authority, as `openssl req -x509` makes it, valid between two days.
 fn self_signed(dir: &Path, stem: &str, name: &str, days: std::ops::Range<i64>) -> CertificateConfig {
     let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -280,7 +280,7 @@ fn self_signed(dir: &Path, stem: &str, name: &str, days: std::ops::Range<i64>) -
     files
 }
 
-/// 2030-01-01.
+/// Returns 2030-01-01.
 fn new_year() -> event::Timestamp {
     event::Timestamp::from_micros(1_893_456_000_000_000)
 }
@@ -347,7 +347,7 @@ fn b14_files_that_cannot_be_used_are_told_of_in_plain_words() {
         let (key, what) = (faults[0].key.to_string(), &faults[0].what);
         assert!(what.contains(word) && what.contains("case."), "{word}: {what}");
         assert!(["listen[0].tls.certificate", "listen[0].tls.key"].contains(&key.as_str()), "{key}");
-        // only certificates that load have dates
+        // only certificates that can be loaded have dates
         assert_eq!(gateway::tls::faults(&config, new_year()), CertificateFaults::default());
     }
 }
@@ -361,7 +361,7 @@ fn b14_dates_order_and_names_are_told_with_what_to_do() {
     let chain =
         read(&unordered.certificate) + &read(&self_signed(dir.path(), "x", "other.test", -1..9).certificate);
     let path = dir.path().join("chain.pem");
-    // both are self-signed with the same subject: only another name shows the order
+    // both are self-signed with the same subject: only a different name shows the order
     let mut params = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
     params.distinguished_name.push(rcgen::DnType::CommonName, "somebody else");
     let stranger = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
@@ -398,7 +398,7 @@ fn b14_dates_order_and_names_are_told_with_what_to_do() {
                 assert!(faults[0].what.contains(word), "{word}: {}", faults[0].what);
             }
         }
-        // none of these keeps the gate from serving
+        // none of these prevents the gate from serving
         assert_eq!(gateway::check(&config), []);
     }
 }

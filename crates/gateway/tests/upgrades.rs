@@ -8,7 +8,7 @@ use gateway::config::{AccessLogConfig, AccessLogFormat};
 use crate::rules::rules;
 use crate::support::{Answer, Client, Gate, Upstream, config, early_upstream, ok, wait_for};
 
-/// An upstream that switches to the requested protocol and then echoes.
+/// Starts an upstream that switches to the requested protocol and then echoes.
 fn switching() -> Upstream {
     Upstream::start(|seen| {
         let Some(upgrade) = seen.header("upgrade").map(str::to_owned) else {
@@ -45,7 +45,7 @@ fn b11_any_protocol_becomes_a_tunnel_and_is_told_by_name() {
         let mut config = config(&upstream.url());
         let path = dir.path().join(format!("{at}.log"));
         config.access_log = Some(AccessLogConfig { path: path.clone(), format: AccessLogFormat::Json });
-        // a match, so that there is an event
+        // one match, so that the request has an event
         let gate = Gate::with_rules(&config, rules("SecAction \"id:1,phase:1,pass,log,msg:'seen'\""));
         let mut client = gate.client();
         client.send(ask(protocol));

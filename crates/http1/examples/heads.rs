@@ -1,4 +1,4 @@
-//! The cost of a head, here and in httparse: `cargo run --release -p http1 --example heads`.
+//! Measures the cost of parsing a head, here and in httparse: `cargo run --release -p http1 --example heads`.
 //!
 //! The numbers in docs/adr/0001 come from this program.
 #![allow(clippy::unwrap_used, reason = "a measurement ends when its input is wrong")]

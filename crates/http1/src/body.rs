@@ -12,9 +12,9 @@ use crate::limits::{CHUNK_LINE_BYTES, LENGTH, TRAILER_BYTES, TRAILERS};
 /// The result of [`BodyDecoder::decode`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
-    /// The next bytes of the content, never empty: a slice of the buffer.
+    /// The next bytes of the content, as a slice of the buffer; never empty.
     Data(Bytes),
-    /// More bytes are needed in the buffer.
+    /// The buffer needs more bytes.
     NeedMore,
     /// The body has ended, with these trailer fields. The buffer begins with the bytes after the message.
     End(Headers),
@@ -55,16 +55,16 @@ impl BodyDecoder {
         Self { state, taken: 0, lines: Lines::default(), trailers: Headers::new(), trailer_bytes: 0 }
     }
 
-    /// Whether the whole body was read.
+    /// Whether the whole body has been read.
     pub fn is_end(&self) -> bool {
         self.state == State::End
     }
 
-    /// Takes the next piece from the front of `buf`. Content is never held back or copied; at most [`CHUNK_LINE_BYTES`]
-    /// of a chunk-size line and [`TRAILER_BYTES`] of a trailer field stay in `buf` until the line is complete.
+    /// Takes the next piece from the front of `buf`. Content is never held back or copied; at most [`CHUNK_LINE_BYTES`] of a
+    /// chunk-size line and [`TRAILER_BYTES`] of a trailer field stay in `buf` until the line is complete.
     ///
     /// # Errors
-    /// A malformed chunk or a limit exceeded; the connection must be closed.
+    /// A malformed chunk or an exceeded limit; the connection must be closed.
     pub fn decode(&mut self, buf: &mut BytesMut) -> Result<Decoded, Error> {
         loop {
             match self.state {
@@ -114,10 +114,10 @@ impl BodyDecoder {
         }
     }
 
-    /// Checks, after the connection has closed, that the body ended there.
+    /// Checks, after the connection has closed, that the body ended at that point.
     ///
     /// # Errors
-    /// [`Fault::Truncated`] when more of it was announced.
+    /// [`Fault::Truncated`] if more was announced.
     pub fn closed(&mut self) -> Result<(), Error> {
         match self.state {
             State::End => Ok(()),
@@ -168,7 +168,7 @@ impl BodyDecoder {
         Ok(found?.map(|line| line.end))
     }
 
-    /// Adds a trailer field (RFC 9110 §6.5). A field that would change framing or routing is refused.
+    /// Adds a trailer field (RFC 9110 §6.5). Refuses a field that would change framing or routing.
     fn trailer(&mut self, buf: &mut BytesMut, length: usize) -> Result<(), Error> {
         const FORBIDDEN: [&str; 4] = ["Content-Length", "Transfer-Encoding", "Host", "Trailer"];
         if self.trailers.len() == TRAILERS {
@@ -210,7 +210,7 @@ fn chunk_size(line: &[u8]) -> Result<u64, Error> {
     Ok(size)
 }
 
-/// `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )`; the error is an offset.
+/// Checks `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )`; the error is an offset.
 fn check_extensions(text: &[u8]) -> Result<(), usize> {
     let skip_blanks = |mut at: usize| {
         while text.get(at).copied().is_some_and(is_blank) {
@@ -226,7 +226,7 @@ fn check_extensions(text: &[u8]) -> Result<(), usize> {
     while at < text.len() {
         let semicolon = skip_blanks(at);
         if text.get(semicolon) != Some(&b';') {
-            // "5 " and "5 x" are sizes with something odd behind them, not extensions.
+            // "5 " and "5 x" are sizes with invalid text after them, not extensions.
             return Err(at);
         }
         at = token(skip_blanks(semicolon + 1))?;
@@ -260,7 +260,7 @@ fn is_quotable(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// Decodes `input`, fed in pieces of `step` bytes: content, trailers and the rest.
+    /// Decodes `input` in pieces of `step` bytes. Returns the content, the trailers and the rest.
     fn decode(framing: BodyFraming, input: &[u8], step: usize) -> Result<(Vec<u8>, Headers, usize), Error> {
         let mut decoder = BodyDecoder::new(framing);
         let mut buf = BytesMut::new();

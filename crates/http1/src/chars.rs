@@ -1,10 +1,10 @@
-//! Byte classes of RFC 9110 §5.6.2 and RFC 9112, and splitting and trimming for all parsers.
+//! Byte classes of RFC 9110 §5.6.2 and RFC 9112, and functions to split and trim that all parsers use.
 
 use std::ops::Range;
 
 use crate::error::Fault;
 
-/// `tchar` of RFC 9110 §5.6.2, as a table: every byte of every name is looked up.
+/// `tchar` of RFC 9110 §5.6.2, as a table, because every byte of every name is looked up.
 #[allow(clippy::cast_possible_truncation, reason = "the loop ends at 255")]
 const TCHAR: [bool; 256] = {
     let mut table = [false; 256];
@@ -35,9 +35,9 @@ const fn is_control(byte: u8) -> bool {
     (byte < 0x20 && byte != b'\t') || byte == 0x7f
 }
 
-/// Returns the first control character of a line, except for tab, as a fault with its offset.
+/// Returns the first control character of a line, except tab, as a fault with its offset.
 pub(crate) fn field_fault(bytes: &[u8]) -> Option<(Fault, usize)> {
-    // almost no line has one: without an early exit this loop is vectorised
+    // almost no line has one: without an early exit the compiler vectorises this loop
     if !bytes.iter().fold(false, |found, &byte| found | is_control(byte)) {
         return None;
     }
@@ -51,7 +51,7 @@ pub(crate) fn field_fault(bytes: &[u8]) -> Option<(Fault, usize)> {
     Some((fault, at))
 }
 
-/// Returns `bytes` without spaces and tabs at both ends.
+/// Returns the range of `bytes` without spaces and tabs at both ends.
 pub(crate) fn trim(bytes: &[u8]) -> Range<usize> {
     let Some(start) = bytes.iter().position(|&b| !is_blank(b)) else { return 0..0 };
     let end = bytes.iter().rposition(|&b| !is_blank(b)).map_or(start, |last| last + 1);

@@ -1,4 +1,4 @@
-//! Heads, chunks and trailers as bytes.
+//! Encodes heads, chunks and trailers as bytes.
 
 use bytes::{BufMut, BytesMut};
 
@@ -33,7 +33,7 @@ impl ResponseHead {
     }
 }
 
-/// Appends the size line of a chunk of `length` bytes, which is not zero. The bytes and [`CHUNK_END`] follow it; one
+/// Appends the size line of a chunk of `length` bytes, which must not be zero. The bytes and [`CHUNK_END`] follow it; one
 /// vectored write can send all three.
 pub fn chunk_start(length: usize, out: &mut BytesMut) {
     debug_assert!(length > 0, "a chunk of no bytes ends the body");
@@ -60,7 +60,7 @@ fn encoded_len(headers: &Headers) -> usize {
     headers.iter().map(|h| h.name().len() + h.value().len() + 4).sum::<usize>() + 2
 }
 
-/// The ASCII digit of a number up to 9.
+/// Returns the ASCII digit of a number up to 9.
 fn digit(number: u16) -> u8 {
     b"0123456789"[usize::from(number % 10)]
 }

@@ -1,6 +1,6 @@
-//! Faults of a message: one table of named faults, and [`Error`] with the place.
+//! Faults of a message: one table of named faults, and [`Error`], which adds the position.
 
-/// Declares [`Fault`] from one table, so that name, status and text of a fault are in one line.
+/// Declares [`Fault`] from one table, so that the name, status and text of a fault are on one line.
 macro_rules! faults {
     ($($variant:ident $status:literal $name:literal $text:literal,)*) => {
         /// A named reason to refuse a message.
@@ -19,7 +19,7 @@ macro_rules! faults {
                 match self { $(Fault::$variant => $name,)* }
             }
 
-            /// Returns the status for a request with this fault. A response with a fault is always a 502.
+            /// Returns the status for a request with this fault. A response with a fault always becomes a 502.
             pub const fn status(self) -> u16 {
                 match self { $(Fault::$variant => $status,)* }
             }
@@ -87,7 +87,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// A [`Fault`] and its place.
+/// A [`Fault`] and its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}, at byte {offset}")]
 pub struct Error {

@@ -1,7 +1,7 @@
-//! The meaning of a head for its connection: the end of the body, the host, and what may come next.
+//! The meaning of a head for its connection: the end of the body, the host, and the next message.
 //!
-//! A head that two readers could read in two ways is refused, never repaired (docs/reference/framing.md has every case
-//! beside nginx's answer). The refused head stays available, so that rules can run on it.
+//! A head that two readers could read in two ways is refused, never repaired (docs/reference/framing.md lists every case with
+//! nginx's result). The refused head stays available, so that rules can run on it.
 
 use std::ops::Range;
 
@@ -12,10 +12,10 @@ use crate::limits::LENGTH;
 use crate::request::RequestHead;
 use crate::response::ResponseHead;
 
-/// The end of a body (RFC 9112 §6).
+/// The point at which a body ends (RFC 9112 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFraming {
-    /// No body.
+    /// The message has no body.
     None,
     /// After this many bytes, at most [`LENGTH`].
     Length(u64),
@@ -31,8 +31,8 @@ impl BodyFraming {
         matches!(self, Self::None | Self::Length(0))
     }
 
-    /// Returns the framing of a response body for a client of `version`: a body of unknown length is sent in chunks,
-    /// or, to an HTTP/1.0 client, until the connection closes.
+    /// Returns the framing of a response body for a client of `version`. A body of unknown length is sent in chunks, or, to an
+    /// HTTP/1.0 client, until the connection closes.
     pub fn for_client(self, version: Version) -> Self {
         match self {
             Self::None | Self::Length(_) => self,
@@ -42,12 +42,12 @@ impl BodyFraming {
     }
 }
 
-/// The form of a request target (RFC 9112 §3.2). The authority form comes with CONNECT only, which is refused.
+/// The form of a request target (RFC 9112 §3.2). The authority form occurs only with CONNECT, which is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetForm {
     /// `/path?query`
     Origin,
-    /// `http://host/path?query`: the ranges are of the target.
+    /// `http://host/path?query`, with ranges of the target.
     Absolute {
         /// `host:port`.
         authority: Range<usize>,
@@ -69,7 +69,7 @@ pub struct RequestFraming {
     pub keep_alive: bool,
     /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1).
     pub expect_continue: bool,
-    /// Whether the client asks for another protocol (`Upgrade`, named in `Connection`; RFC 9110 §7.8).
+    /// Whether the client requests another protocol (`Upgrade`, named in `Connection`; RFC 9110 §7.8).
     pub upgrade: bool,
 }
 
@@ -77,8 +77,8 @@ impl RequestHead {
     /// Checks everything about a request that affects the connection.
     ///
     /// # Errors
-    /// The first [`Fault`] found and the offset of its field line in the head: version, target, framing, Host.
-    /// Answer with its status and close the connection; the body, if any, must not be read.
+    /// The first [`Fault`] found and the offset of its field line in the head: version, target, framing, Host. Respond with its
+    /// status and close the connection; do not read the body, if any.
     pub fn framing(&self) -> Result<RequestFraming, Error> {
         let head = Head { raw: self.raw(), version: self.version(), headers: self.headers() };
         head.check_version()?;
@@ -100,8 +100,8 @@ impl RequestHead {
         })
     }
 
-    /// Returns the host of the request as sent, with its port: the authority of an absolute target, else the first
-    /// Host. `None` without either (HTTP/1.0). Check [`RequestHead::framing`] first.
+    /// Returns the host of the request as sent, with its port: the authority of an absolute target, else the first Host. `None`
+    /// without either (HTTP/1.0). Check [`RequestHead::framing`] first.
     pub fn host(&self) -> Option<&[u8]> {
         match absolute(self.target()) {
             Some((authority, _)) => Some(&self.target()[authority]),
@@ -129,7 +129,7 @@ impl RequestHead {
         }
     }
 
-    /// Checks Host (RFC 9112 §3.2): at most one, one in HTTP/1.1, and the same as in an absolute target, because an
+    /// Checks Host (RFC 9112 §3.2): at most one, exactly one in HTTP/1.1, and equal to that of an absolute target, because an
     /// upstream may use either.
     fn check_host(&self, head: &Head<'_>, target: &TargetForm) -> Result<(), Error> {
         let mut hosts = self.headers().get_all("Host");
@@ -161,7 +161,7 @@ impl RequestHead {
 pub struct ResponseFraming {
     /// The end of the body.
     pub body: BodyFraming,
-    /// Whether the connection can carry another exchange once the body has ended.
+    /// Whether the connection can carry another exchange after the body.
     pub keep_alive: bool,
     /// The message after this response.
     pub kind: ResponseKind,
@@ -170,16 +170,16 @@ pub struct ResponseFraming {
 /// The kind of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseKind {
-    /// 1xx but 101: another response to the same request.
+    /// 1xx except 101: another response to the same request follows.
     Interim,
-    /// 101: the other protocol.
+    /// 101: the other protocol follows.
     SwitchingProtocols,
-    /// All others: they end the exchange.
+    /// All other statuses: the exchange ends.
     Final,
 }
 
 impl ResponseHead {
-    /// Checks the end of the response to a request of `method`. `upgrade`: that request asked for another protocol (RFC
+    /// Checks the end of the response to a request of `method`. `upgrade` means that the request asked for another protocol (RFC
     /// 9112 §6.3).
     ///
     /// # Errors
@@ -231,7 +231,7 @@ impl Head<'_> {
         }
     }
 
-    /// CGI and its successors turn `-` into `_`: to them `Content_Length` is Content-Length.
+    /// Refuses disguised names: CGI and its successors turn `-` into `_`, so they read `Content_Length` as Content-Length.
     fn check_disguised(&self) -> Result<(), Error> {
         const FRAMING: [&str; 2] = ["Content-Length", "Transfer-Encoding"];
         let disguised = |name: &[u8], real: &str| {
@@ -248,7 +248,7 @@ impl Head<'_> {
         }
     }
 
-    /// RFC 9112 §6.1 to §6.3, without its permissions to repair.
+    /// Finds the framing by RFC 9112 §6.1 to §6.3, without its permissions to repair.
     fn body(&self) -> Result<Option<BodyFraming>, Error> {
         let mut codings = self.headers.get_all("Transfer-Encoding");
         let mut lengths = self.headers.get_all("Content-Length");
@@ -276,7 +276,7 @@ impl Head<'_> {
                 Err(self.fault(fault, coding))
             }
             (None, Some(length)) => {
-                // equal lengths are refused, too: the sender may mean either (nginx does the same)
+                // equal lengths are refused too: the sender may mean either (nginx does the same)
                 if let Some(second) = lengths.next() {
                     return Err(self.fault(Fault::TwoLengths, second));
                 }
@@ -288,14 +288,14 @@ impl Head<'_> {
         }
     }
 
-    /// RFC 9112 §9.3; `close` wins.
+    /// Whether the connection persists (RFC 9112 §9.3); `close` wins.
     fn keep_alive(&self) -> bool {
         !self.headers.has_token("Connection", "close")
             && (self.version >= Version::HTTP_11 || self.headers.has_token("Connection", "keep-alive"))
     }
 }
 
-/// `1*DIGIT` up to [`LENGTH`].
+/// Parses `1*DIGIT` up to [`LENGTH`].
 fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -324,8 +324,8 @@ fn is_authority(target: &[u8]) -> bool {
     is_host(target) && split_port(target).is_some_and(|(_, port)| !port.is_empty())
 }
 
-/// Checks `host [":" port]` of RFC 9110 §7.2, not empty. A name is RFC 3986's reg-name without comma (two hosts joined
-/// into a list) and percent-encoding (readers differ on decoding it); in brackets an IPv6 address.
+/// Checks `host [":" port]` of RFC 9110 §7.2, which must not be empty. A name is RFC 3986's reg-name without comma (two hosts
+/// joined into a list) and percent-encoding (readers decode it differently); brackets contain an IPv6 address.
 fn is_host(value: &[u8]) -> bool {
     let (host, port) = match split_port(value) {
         Some((host, port)) => (host, port),
@@ -503,7 +503,7 @@ mod tests {
         }
     }
 
-    /// Response, method of the request, whether it asked for an upgrade; body, keep-alive, kind.
+    /// Response, method of the request, whether the request asked for an upgrade; body, keep-alive, kind.
     type ResponseCase = (&'static str, &'static str, bool, Result<(BodyFraming, bool, ResponseKind), Fault>);
 
     #[test]

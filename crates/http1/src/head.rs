@@ -1,8 +1,7 @@
 //! The shared parts of request and response heads: lines, field lines, [`Version`].
 //!
-//! This parser reads field lines, not `httparse`, which accepts a bare LF as the end of a line, gives no place
-//! for an error, and starts again at each call, which is quadratic when a client sends a byte at a time
-//! (measured in `tests/parsers`).
+//! This parser reads field lines itself. `httparse` accepts a bare LF as the end of a line, gives no position for an error, and
+//! starts again at each call, which is quadratic when a client sends one byte at a time (measured in `tests/parsers`).
 
 use std::ops::Range;
 
@@ -28,7 +27,7 @@ impl Version {
     /// HTTP/1.1.
     pub const HTTP_11: Self = Self { major: 1, minor: 1 };
 
-    /// `HTTP-version` of RFC 9112 §2.3, in capitals.
+    /// Parses `HTTP-version` of RFC 9112 §2.3, in capital letters.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] => {
@@ -52,7 +51,7 @@ struct FieldRange {
     value: Range<usize>,
 }
 
-/// Finds the lines of a growing buffer that end in CRLF. It reads each byte once.
+/// A reader of lines that end in CRLF, in a growing buffer. It reads each byte once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines {
     /// Start of the unfinished line.
@@ -62,7 +61,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Returns the next complete line, without its CRLF; `None` until it has ended.
+    /// Returns the next complete line without its CRLF; `None` until its end arrives.
     pub(crate) fn next(&mut self, buf: &[u8]) -> Result<Option<Range<usize>>, Error> {
         let Some(found) = memchr::memchr(b'\n', &buf[self.scanned..]) else {
             self.scanned = buf.len();
@@ -81,14 +80,14 @@ impl Lines {
 
 /// The first line of a kind of head.
 pub(crate) trait StartLine: Sized {
-    /// Empty lines that may come before it.
+    /// Empty lines that may precede it.
     const LEADING_EMPTY_LINES: usize;
-    /// Returns the fault of a message whose first byte cannot begin one.
+    /// The fault of a message whose first byte is invalid.
     const BAD_FIRST_BYTE: Fault;
 
-    /// The longest line in bytes without CRLF, and the fault of a longer one.
+    /// Returns the longest line in bytes without CRLF, and the fault of a longer one.
     fn limit(limits: &HeadLimits) -> (usize, Fault);
-    /// Parses the line, which has no control character but tab; `base` is its offset in the buffer.
+    /// Parses the line, which has no control character except tab; `base` is its offset in the buffer.
     fn parse(line: &[u8], base: usize, limits: &HeadLimits) -> Result<Self, Error>;
 }
 
@@ -118,7 +117,7 @@ pub(crate) struct HeadRanges<S> {
 }
 
 impl<S> HeadRanges<S> {
-    /// Returns the fields as slices of `raw`, the head alone.
+    /// Returns the fields as slices of `raw`, the bytes of the head.
     pub(crate) fn headers(&self, raw: &Bytes) -> Headers {
         let base = self.head.start;
         let mut headers = Headers::with_capacity(self.fields.len());
@@ -135,7 +134,7 @@ impl<S> HeadRanges<S> {
 }
 
 impl<S: StartLine> HeadReader<S> {
-    /// Reads on. `buf` begins with the same bytes as at the last call and may have more.
+    /// Continues reading. `buf` begins with the same bytes as at the last call and may have more.
     pub(crate) fn read(&mut self, buf: &[u8], limits: &HeadLimits) -> Result<Option<HeadRanges<S>>, Error> {
         loop {
             let begin = self.lines.start;
@@ -143,14 +142,14 @@ impl<S: StartLine> HeadReader<S> {
                 Self::check_first_byte(buf, begin)?;
             }
             let line = match self.lines.next(buf) {
-                // the limits come first, so that the result does not depend on how the bytes arrive
+                // limits are checked first, so that the result does not depend on how the bytes arrive
                 Err(error) => {
                     let at = usize::try_from(error.offset).unwrap_or(usize::MAX);
                     self.check_size(begin, at, at, limits)?;
                     return Err(error);
                 }
                 Ok(None) => {
-                    // One byte of an unfinished line may be the CR of its end.
+                    // The last byte of an unfinished line may be the CR of its end.
                     self.check_size(begin, buf.len().saturating_sub(1).max(begin), buf.len(), limits)?;
                     return Ok(None);
                 }
@@ -195,7 +194,7 @@ impl<S: StartLine> HeadReader<S> {
             return Ok(self.start_line.take());
         }
         if self.fields.is_empty() {
-            // as many fields as a browser sends: the list seldom grows
+            // as many fields as a browser sends, so the list rarely grows
             self.fields.reserve(16);
         }
         if self.fields.len() == limits.headers {
@@ -206,7 +205,7 @@ impl<S: StartLine> HeadReader<S> {
         Ok(None)
     }
 
-    /// Refuses a wrong protocol (a TLS hello has no LF) before a line is complete.
+    /// Refuses another protocol (a TLS hello has no LF) before a line is complete.
     fn check_first_byte(buf: &[u8], begin: usize) -> Result<(), Error> {
         match buf[begin..] {
             [b'\r', b'\n', ..] | [b'\r'] | [] => Ok(()),
@@ -217,7 +216,7 @@ impl<S: StartLine> HeadReader<S> {
         }
     }
 
-    /// `line_end` and `seen` are lower bounds: the line's content reaches at least that far.
+    /// Checks the limits. `line_end` and `seen` are lower bounds: the line's content reaches at least this far.
     fn check_size(
         &self,
         begin: usize,
@@ -236,7 +235,7 @@ impl<S: StartLine> HeadReader<S> {
     }
 }
 
-/// Parses a field line (RFC 9112 §5) without its CRLF; the ranges are of the buffer, where it begins at `base`.
+/// Parses a field line (RFC 9112 §5) without its CRLF. It begins at `base` of the buffer, to which the ranges refer.
 pub(crate) fn field_line(line: &[u8], base: usize) -> Result<(Range<usize>, Range<usize>), Error> {
     if let Some((fault, at)) = field_fault(line) {
         return Err(Error::new(fault, base + at));
@@ -261,7 +260,7 @@ pub(crate) fn field_line(line: &[u8], base: usize) -> Result<(Range<usize>, Rang
     Ok((base..base + colon, begin + value.start..begin + value.end))
 }
 
-/// Returns the offset of `part` in `whole`, if it is a slice of it.
+/// Returns the offset of `part`, a slice of `whole`.
 pub(crate) fn offset_within(whole: &[u8], part: &[u8]) -> usize {
     let offset = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
     if offset <= whole.len() { offset } else { 0 }
@@ -278,7 +277,7 @@ mod tests {
         RequestParser::new().parse(&mut BytesMut::from(input), limits)
     }
 
-    /// Returns the result for `input`, after checking that it is the same byte by byte.
+    /// Returns the result for `input`, after checking that it is the same when each byte arrives separately.
     fn fault(input: &[u8], limits: &HeadLimits) -> Option<Fault> {
         let whole = parse(input, limits).map(|head| head.map(|h| h.raw().clone()));
         let mut parser = RequestParser::new();
@@ -361,7 +360,7 @@ mod tests {
         assert_eq!(fault(request(39, 300 - overhead - 39).as_bytes(), &limits), None);
         assert_eq!(fault(request(39, 301 - overhead - 39).as_bytes(), &limits), Some(Fault::HeadTooLarge));
         assert_eq!(fault(request(40, 1).as_bytes(), &limits), Some(Fault::TargetTooLong));
-        // The empty line that is skipped does not count.
+        // The skipped empty line does not count.
         assert_eq!(fault(format!("\r\n{}", request(39, 261 - overhead)).as_bytes(), &limits), None);
         let longest = format!("{} /{} HTTP/1.1\r\n\r\n", "M".repeat(limits::METHOD_BYTES), "t".repeat(39));
         assert_eq!(fault(longest.as_bytes(), &limits), None);

@@ -1,4 +1,4 @@
-//! [`Headers`]: field lines in the order and case they came in.
+//! [`Headers`]: field lines in the order and case in which they arrived.
 
 use bytes::Bytes;
 
@@ -8,8 +8,8 @@ use crate::error::Fault;
 /// Fields that belong to one connection and are never forwarded (RFC 9110 §7.6.1; HTTP2-Settings: RFC 7540 §3.2.1).
 /// `Trailer` stays: it announces fields that are forwarded.
 ///
-/// The list is complete: a field that only `Connection` names stays. Otherwise `Connection: Cookie` would remove a
-/// field that rules have seen and the receiver relies on, and no list of such fields is complete (`X-Api-Key`).
+/// The list is complete: a field named only in `Connection` stays. Otherwise `Connection: Cookie` would remove a field that rules
+/// inspected and the receiver relies on, and no list of such fields is complete (`X-Api-Key`).
 const HOP_BY_HOP: &[&str] =
     &["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Transfer-Encoding", "Upgrade", "HTTP2-Settings"];
 
@@ -18,12 +18,12 @@ pub fn is_hop_by_hop(name: &[u8]) -> bool {
     HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop.as_bytes()))
 }
 
-/// One field line: a name (a token, its case kept) and a value (bytes without CR, LF, NUL and other controls
-/// but tab, and without white space around it).
+/// One field line: a name (a token, with its case) and a value (bytes without CR, LF, NUL and other control characters except
+/// tab, and without surrounding white space).
 #[derive(Clone, Debug)]
 pub struct Header {
-    /// From the name's first byte to the value's last: one slice of the read buffer, because each slice costs a
-    /// reference count.
+    /// From the name's first byte to the value's last, as one slice of the read buffer, because each slice costs a reference
+    /// count.
     line: Bytes,
     name_length: usize,
     value_start: usize,
@@ -38,8 +38,7 @@ impl PartialEq for Header {
 impl Eq for Header {}
 
 impl Header {
-    /// Checks name and value, so that no field built from foreign bytes can end its line early. White space around the
-    /// value is removed.
+    /// Checks name and value, so that no field from foreign bytes can end its line early. Removes white space around the value.
     ///
     /// # Errors
     /// [`Fault::EmptyName`], [`Fault::BadName`], and for the value [`Fault::BareCr`], [`Fault::BareLf`],
@@ -59,8 +58,7 @@ impl Header {
         Ok(Self { line: line.into(), name_length: name.len(), value_start: name.len() })
     }
 
-    /// Creates a field for the parser, which has checked the bytes: `line` begins with the name and ends with the
-    /// value.
+    /// Makes a field for the parser, which has checked the bytes: `line` begins with the name and ends with the value.
     pub(crate) fn trusted(line: Bytes, name_length: usize, value_start: usize) -> Self {
         Self { line, name_length, value_start }
     }
@@ -75,14 +73,14 @@ impl Header {
         &self.line[self.value_start..]
     }
 
-    /// Whether the name is `name`, compared without case.
+    /// Whether the name is `name`, ignoring case.
     pub fn is(&self, name: &str) -> bool {
         self.name().eq_ignore_ascii_case(name.as_bytes())
     }
 }
 
-/// Field lines in order, duplicates included. Names are compared without case and without allocation. A lookup scans
-/// the list: with at most [`crate::limits::HEADERS`] fields nothing is faster.
+/// Field lines in order, including duplicates. Comparisons of names ignore case and do not allocate. A lookup scans the list:
+/// with at most [`crate::limits::HEADERS`] fields nothing is faster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Vec<Header>);
 
@@ -115,28 +113,28 @@ impl Headers {
         self.0.iter()
     }
 
-    /// Returns the value of the first field of this name.
+    /// Returns the value of the first field with this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.iter().find(|h| h.is(name)).map(Header::value)
     }
 
-    /// Returns the values of all fields of this name in order.
+    /// Returns the values of all fields with this name in order.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         self.0.iter().filter(move |h| h.is(name)).map(Header::value)
     }
 
-    /// Whether the list has a field of this name.
+    /// Whether the list has a field with this name.
     pub fn contains(&self, name: &str) -> bool {
         self.0.iter().any(|h| h.is(name))
     }
 
-    /// Returns the non-empty elements of a list field (RFC 9110 §5.6.1) over all its lines. Do not use it for fields
-    /// whose elements may contain quoted commas.
+    /// Returns the non-empty elements of a list field (RFC 9110 §5.6.1) from all its lines. Do not use it for fields whose
+    /// elements may contain quoted commas.
     pub fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         self.get_all(name).flat_map(split_list)
     }
 
-    /// Whether a list field contains `token`, compared without case.
+    /// Whether a list field contains `token`, ignoring case.
     pub fn has_token(&self, name: &str, token: &str) -> bool {
         self.list(name).any(|t| t.eq_ignore_ascii_case(token.as_bytes()))
     }
@@ -144,16 +142,16 @@ impl Headers {
     /// Appends a field line.
     ///
     /// # Errors
-    /// Those of [`Header::new`].
+    /// The errors of [`Header::new`].
     pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), Fault> {
         self.0.push(Header::new(name, value)?);
         Ok(())
     }
 
-    /// Replaces the first field of this name (or appends one) and removes the others.
+    /// Replaces the first field with this name (or appends one) and removes the others.
     ///
     /// # Errors
-    /// Those of [`Header::new`]; then the list is unchanged.
+    /// The errors of [`Header::new`]; then the list is unchanged.
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Fault> {
         let header = Header::new(name, value)?;
         match self.0.iter().position(|h| h.is(name)) {
@@ -171,7 +169,7 @@ impl Headers {
         Ok(())
     }
 
-    /// Removes all fields of this name and returns their number.
+    /// Removes all fields with this name and returns their number.
     pub fn remove(&mut self, name: &str) -> usize {
         let before = self.0.len();
         self.0.retain(|h| !h.is(name));
@@ -183,8 +181,8 @@ impl Headers {
         self.0.retain(keep);
     }
 
-    /// Removes the fields for which [`is_hop_by_hop`] holds, and no others that `Connection` names. A caller that
-    /// forwards a chunked body or an upgrade then adds the fields of its own hop.
+    /// Removes the fields for which [`is_hop_by_hop`] is true, and no others that `Connection` names. A caller that forwards a
+    /// chunked body or an upgrade then adds the fields of its own hop.
     pub fn strip_hop_by_hop(&mut self) {
         self.0.retain(|h| !is_hop_by_hop(h.name()));
     }

@@ -1,19 +1,19 @@
 //! HTTP/1.1 messages without I/O: heads, bodies and framing (RFC 9110 and RFC 9112).
 //!
-//! It is strict where two readers could read a message in two ways (it refuses such a message with a named [`Fault`]
-//! and never repairs it) and tolerant where bytes are merely odd: a request target may contain every byte but controls
-//! and space, because a gate must see what attackers send. See docs/adr/0001 and docs/reference/framing.md.
+//! It is strict where two readers could read a message in two ways: it refuses such a message with a named [`Fault`] and never
+//! repairs it. It is tolerant of bytes that are merely unusual: a request target may contain every byte except control characters
+//! and space, because a gateway must see what attackers send. See docs/adr/0001 and docs/reference/framing.md.
 //!
-//! It is neither client nor server: it never reads, writes, waits or looks at a clock, and knows nothing of HTTP/2, TLS
-//! or URLs beyond the four forms of a target.
+//! It never reads, writes, waits or uses a clock. It supports neither HTTP/2 nor TLS, and of URLs only the four forms of a
+//! target.
 //!
-//! - [`limits`]: every limit, [`HeadLimits`] for those that an operator may set
-//! - `error`: [`Fault`], the table of everything that can be wrong, and [`Error`], which adds the place
+//! - [`limits`]: every limit; [`HeadLimits`] are those that an operator may set
+//! - `error`: [`Fault`], the table of all faults, and [`Error`], which adds the position
 //! - `headers`: [`Headers`], field lines in order, for reading and editing
-//! - `head`, `request`, `response`: [`RequestParser`], [`ResponseParser`] and what they give
-//! - `framing`: what a head means: [`RequestHead::framing`], [`ResponseHead::framing`]
+//! - `head`, `request`, `response`: [`RequestParser`], [`ResponseParser`] and their results
+//! - `framing`: the meaning of a head: [`RequestHead::framing`], [`ResponseHead::framing`]
 //! - `body`: [`BodyDecoder`]
-//! - `encode`: heads, chunks and trailers as bytes
+//! - `encode`: writes heads, chunks and trailers
 //! - `chars`: byte classes
 //!
 //! ```

@@ -24,8 +24,8 @@ impl RequestHead {
     /// Creates a head without the parser, such as one of HTTP/2; [`RequestHead::raw`] is empty.
     ///
     /// # Errors
-    /// [`Fault::BadMethod`] for what is no token, [`Fault::BadTarget`] for an empty target or one with a space,
-    /// and the fault of a control character in it.
+    /// [`Fault::BadMethod`] for a method that is not a token, [`Fault::BadTarget`] for an empty target or one with a space, and
+    /// the fault of a control character in the target.
     pub fn new(
         method: impl Into<Bytes>,
         target: impl Into<Bytes>,
@@ -55,7 +55,7 @@ impl RequestHead {
         &self.method
     }
 
-    /// Returns the target as sent: any byte but controls and space.
+    /// Returns the target as sent: any bytes except control characters and space.
     pub fn target(&self) -> &[u8] {
         &self.target
     }
@@ -65,7 +65,7 @@ impl RequestHead {
         &self.target
     }
 
-    /// Returns the version as sent and unchecked: see [`RequestHead::framing`].
+    /// Returns the version as sent and unchecked; see [`RequestHead::framing`].
     pub fn version(&self) -> Version {
         self.version
     }
@@ -86,7 +86,7 @@ impl RequestHead {
     }
 }
 
-/// Request lines: method, target and version with one space between (RFC 9112 §3).
+/// A request line: method, target and version, with one space between them (RFC 9112 §3).
 #[derive(Clone, Debug)]
 struct RequestLine {
     method: Range<usize>,
@@ -142,7 +142,7 @@ impl StartLine for RequestLine {
 
 /// A parser of request heads in a connection's buffer, one after another.
 ///
-/// It keeps its position between calls, so that a client that sends a byte at a time costs no more than another.
+/// It keeps its position between calls, so that a client that sends one byte at a time costs no more than another.
 #[derive(Clone, Debug, Default)]
 pub struct RequestParser {
     reader: HeadReader<RequestLine>,
@@ -158,8 +158,8 @@ impl RequestParser {
     /// body, a pipelined request) stay in `buf`. Between calls, only append to `buf`.
     ///
     /// # Errors
-    /// Errors of syntax or limits; the bytes stay in `buf` as evidence. The connection
-    /// must be closed, because the start of the next request is unknown.
+    /// Errors of syntax or limits; the bytes stay in `buf` as evidence. The connection must be closed, because the start of the
+    /// next request is unknown.
     pub fn parse(&mut self, buf: &mut BytesMut, limits: &HeadLimits) -> Result<Option<RequestHead>, Error> {
         let Some(ranges) = self.reader.read(buf, limits)? else { return Ok(None) };
         let base = ranges.head.start;
@@ -175,7 +175,7 @@ impl RequestParser {
         }))
     }
 
-    /// Whether no byte of a request has arrived (empty lines do not count): then a close or a timeout ends an idle
+    /// Whether no byte of a request has arrived (empty lines do not count). In this state a close or a timeout ends an idle
     /// connection and needs no response.
     pub fn is_idle(&self, buf: &[u8]) -> bool {
         self.reader.is_idle(buf)

@@ -20,7 +20,7 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// Creates a head without the parser; [`ResponseHead::raw`] is empty, the reason the registered one.
+    /// Creates a head without the parser; [`ResponseHead::raw`] is empty, and the reason is the registered one.
     ///
     /// # Errors
     /// [`Fault::BadStatusLine`] for a status outside 100 to 999.
@@ -32,7 +32,7 @@ impl ResponseHead {
         Ok(Self { version: Version::HTTP_11, status, reason, headers, raw: Bytes::new() })
     }
 
-    /// Returns the version as sent and unchecked: see [`ResponseHead::framing`].
+    /// Returns the version as sent and unchecked; see [`ResponseHead::framing`].
     pub fn version(&self) -> Version {
         self.version
     }
@@ -63,7 +63,7 @@ impl ResponseHead {
     }
 }
 
-/// Status lines: version, three digits, reason (RFC 9112 §4). The space before an absent reason may be absent.
+/// A status line: version, three digits, reason (RFC 9112 §4). Without a reason, the space before it may be missing.
 #[derive(Clone, Debug)]
 struct StatusLine {
     version: Version,
@@ -99,7 +99,7 @@ impl StartLine for StatusLine {
     }
 }
 
-/// A parser of response heads in an upstream connection's buffer, interim ones (1xx) included.
+/// A parser of response heads in an upstream connection's buffer, including interim ones (1xx).
 #[derive(Clone, Debug, Default)]
 pub struct ResponseParser {
     reader: HeadReader<StatusLine>,
@@ -111,12 +111,11 @@ impl ResponseParser {
         Self::default()
     }
 
-    /// Takes a complete head from the front of `buf`; `None` if more bytes are needed. The bytes after it stay in
-    /// `buf`.
+    /// Takes a complete head from the front of `buf`; `None` if more bytes are needed. The bytes after it stay in `buf`.
     ///
     /// # Errors
-    /// Errors of syntax or limits (`target_bytes` does not apply). The answer to the
-    /// client is a 502, and the upstream connection must be closed.
+    /// Errors of syntax or limits (`target_bytes` does not apply). The client gets a 502, and the upstream connection must be
+    /// closed.
     pub fn parse(&mut self, buf: &mut BytesMut, limits: &HeadLimits) -> Result<Option<ResponseHead>, Error> {
         let Some(ranges) = self.reader.read(buf, limits)? else { return Ok(None) };
         let base = ranges.head.start;
@@ -138,7 +137,7 @@ impl ResponseParser {
     }
 }
 
-/// Returns the registered reason phrase of a status (RFC 9110 §15, RFC 6585), empty for others.
+/// Returns the registered reason phrase of a status (RFC 9110 §15, RFC 6585); empty for others.
 pub const fn reason_phrase(status: u16) -> &'static str {
     match status {
         100 => "Continue",

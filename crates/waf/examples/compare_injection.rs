@@ -1,8 +1,8 @@
-//! Compares the detectors with answers of the C libinjection, and the crate libinjectionrs as well.
+//! Compares the detectors with the recorded answers of the C libinjection, and with the crate libinjectionrs.
 //!
-//! `compare_injection sqli|xss < CASES`, each line an escaped input, a tab and the answer, as
-//! `tests/oracle/injection.c` prints them. `make -C crates/waf/tests/oracle compare` runs it; its output
-//! stands in `docs/adr/0003-injection-detectors.md`. Fails if our detector differs anywhere.
+//! Usage: `compare_injection sqli|xss < CASES`. Each line of CASES has an escaped input, a tab and the answer, as
+//! `tests/oracle/injection.c` prints them. `make -C crates/waf/tests/oracle compare` runs it, and
+//! `docs/adr/0003-injection-detectors.md` shows its output. It fails if our detector differs anywhere.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -11,7 +11,7 @@ use std::panic::{catch_unwind, set_hook};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Differences that are shown in full.
+/// Number of differences that are shown in full.
 const SHOWN: usize = 20;
 
 type Detector = fn(&[u8]) -> Option<String>;
@@ -88,7 +88,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The bytes that a line stands for: printable ASCII as it is, all else as `\xHH`.
+/// Returns the bytes that a line encodes: printable ASCII as it is, all other bytes as `\xHH`.
 fn unescape(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut parts = text.split("\\x");

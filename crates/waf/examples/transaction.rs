@@ -1,11 +1,11 @@
 //! Times whole transactions: `transaction RULES N FILE...`
 //!
-//! RULES is a rule file (it may include others), each FILE a raw HTTP/1.1 request with CRLF line ends, N how often each is
-//! timed. All phases run, with a response of status 200 and a short HTML page. Prints a line
-//! `name<TAB>median_us<TAB>passed` (or `blocked`) for each file, in CPU time, then `load_ms` and `peak_rss_kib`, as
-//! bench/libmodsecurity/transaction.c does for the peer. With N = 0 it prints what matched instead.
+//! RULES is a rule file (it may include others). Each FILE is a raw HTTP/1.1 request with CRLF line ends, and is timed N times.
+//! All phases run, with a response of status 200 and a short HTML page. The program prints a line `name<TAB>median_us<TAB>passed`
+//! (or `blocked`) for each file, in CPU time, then `load_ms` and `peak_rss_kib`, as bench/libmodsecurity/transaction.c does for
+//! ModSecurity. With N = 0 it prints the matches instead.
 //!
-//! Only [`run`] is timed, and it is what bench/instructions counts: `valgrind --tool=callgrind
+//! Only [`run`] is timed, and bench/instructions counts only its instructions: `valgrind --tool=callgrind
 //! --toggle-collect=transaction::run`. The transactions before it, which fill caches, call [`judge`].
 
 use std::net::SocketAddr;
@@ -17,11 +17,11 @@ use seclang::load::{Source, SourceError, resolve};
 use waf::operators::DataFiles;
 use waf::{BodyProgress, Collections, Connection, Decision, Mode, RuleSet, Timestamp, Transaction};
 
-/// As in the daemon.
+/// The allocator of the daemon.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Untimed transactions before the timed ones, but no more than those: lazily built automata are then there.
+/// Most untimed transactions before the timed ones. They build the lazy automata.
 const WARM_UP: i64 = 20;
 
 const PAGE: &[u8] =
@@ -46,7 +46,7 @@ impl DataFiles for Disk {
     }
 }
 
-/// A raw request, taken apart.
+/// A parsed raw request.
 struct Request {
     method: Vec<u8>,
     target: Vec<u8>,
@@ -55,7 +55,7 @@ struct Request {
     body: Vec<u8>,
 }
 
-/// Not inlined, since bench/count sees by its calls where the next file begins.
+/// Not inlined, because bench/count finds the start of the next file by this call.
 #[inline(never)]
 fn parse(raw: &[u8]) -> Option<Request> {
     let head_end = raw.windows(4).position(|w| w == b"\r\n\r\n")?;
@@ -76,7 +76,7 @@ fn parse(raw: &[u8]) -> Option<Request> {
     })
 }
 
-/// What is measured: a transaction from its making to its end.
+/// Runs one transaction from start to end. Only this function is measured.
 #[inline(never)]
 fn run(rules: &Arc<RuleSet>, collections: &Arc<Collections>, request: &Request, number: i64) -> bool {
     let tx = judge(rules, collections, request, number);
@@ -173,7 +173,7 @@ fn main() -> Result<(), String> {
     Ok(())
 }
 
-/// This thread's time on a core, in microseconds: what else the machine does is not in it. Linux always has that clock.
+/// Returns the CPU time of this thread in microseconds. Other load on the machine does not count. Linux always has this clock.
 fn cpu_us() -> f64 {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
         .map_or(f64::NAN, |time| time.tv_sec() as f64 * 1e6 + time.tv_nsec() as f64 / 1e3)

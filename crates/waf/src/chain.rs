@@ -1,11 +1,11 @@
-//! Transformation chains as a tree, in which chains share their prefixes.
+//! Transformation chains, stored as a tree in which chains share their prefixes.
 //!
-//! `t:urlDecodeUni,t:lowercase` and `t:urlDecodeUni,t:htmlEntityDecode` share the node of `urlDecodeUni`, so a value is
-//! decoded once for both.
+//! `t:urlDecodeUni,t:lowercase` and `t:urlDecodeUni,t:htmlEntityDecode` share the node of `urlDecodeUni`, so a value is decoded
+//! once for both.
 
 use seclang::transformation::Transformation;
 
-/// A node of a [`ChainTree`]: the chain that leads to it. [`ChainId::NONE`] is the empty one.
+/// A node of a [`ChainTree`], and so the chain that leads to it. [`ChainId::NONE`] is the empty chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ChainId(pub(crate) u16);
 
@@ -24,12 +24,12 @@ pub(crate) struct ChainNode {
 /// All chains of a rule set.
 #[derive(Debug, Default)]
 pub(crate) struct ChainTree {
-    /// Node `n` is at `n - 1`, because the empty chain has none.
+    /// Node `n` is at index `n - 1`, because the empty chain has no node.
     nodes: Vec<ChainNode>,
 }
 
 impl ChainTree {
-    /// Returns the chain that applies `transformations` in their order. Rule sets have some dozens of chains.
+    /// Returns the chain that applies `transformations` in order. Rule sets have some dozens of chains.
     pub(crate) fn intern(&mut self, transformations: &[Transformation]) -> ChainId {
         let mut id = ChainId::NONE;
         for &transformation in transformations {
@@ -38,18 +38,18 @@ impl ChainTree {
                 self.nodes.push(ChainNode { parent: id, transformation });
                 self.nodes.len() - 1
             });
-            // Rules with more than limits::CHAINS do not load.
+            // The compiler refuses more than limits::CHAINS.
             id = ChainId(u16::try_from(index + 1).unwrap_or(u16::MAX));
         }
         id
     }
 
-    /// Returns the last step of a chain; none for the empty one.
+    /// Returns the last step of a chain; none for the empty chain.
     pub(crate) fn node(&self, id: ChainId) -> Option<ChainNode> {
         (id.0 as usize).checked_sub(1).and_then(|index| self.nodes.get(index).copied())
     }
 
-    /// Returns the transformations of a chain as in a rule: `urlDecodeUni,lowercase`; `none` for the empty one.
+    /// Returns the transformations of a chain as in a rule: `urlDecodeUni,lowercase`; `none` for the empty chain.
     pub(crate) fn name(&self, id: ChainId) -> String {
         match self.node(id) {
             None => "none".to_owned(),

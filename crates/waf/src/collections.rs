@@ -3,7 +3,7 @@
 //! All transactions of a gate share them. Each change locks its shard, so counters of concurrent requests add up. The
 //! embedding program saves [`Collections::snapshot`] and restores it with [`Collections::restore`] after a restart.
 //!
-//! The collections have a budget in records and in bytes. When it is spent, the records that would expire first are evicted;
+//! The collections have a budget in records and in bytes. Beyond it, the records that expire first are evicted;
 //! [`Collections::holdings`] counts evictions.
 
 #![expect(clippy::cast_possible_truncation, reason = "any part of a hash selects a shard")]
@@ -32,8 +32,8 @@ pub struct RecordName {
 }
 
 impl RecordName {
-    /// Makes a name from a key of any length. Clients choose keys, such as session cookies, so a long key is replaced by its
-    /// beginning and its hash.
+    /// Makes a name from a key of any length. Clients choose keys, such as session cookies, so the name keeps only the beginning
+    /// and the hash of a long key.
     pub fn new(collection: Variable, mut key: Vec<u8>) -> RecordName {
         if key.len() > limits::COLLECTION_KEY {
             let hash = Sha1::digest(&key);
@@ -60,7 +60,7 @@ pub struct Entry {
     pub deprecated: Option<i64>,
 }
 
-/// The variables of one key, by lower-case name.
+/// The variables of one key, indexed by lower-case name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
     /// Time of creation, in µs since the epoch.
@@ -75,7 +75,7 @@ pub struct Record {
     pub entries: BTreeMap<Vec<u8>, Entry>,
 }
 
-/// Size of the collections, and their evictions.
+/// The size of the collections, and their evictions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Holdings {
     /// Number of records, including expired ones that are not yet removed.
@@ -97,7 +97,7 @@ pub struct Collections {
     bytes: usize,
 }
 
-/// Some of the records, under one lock.
+/// A part of the records, under one lock.
 #[derive(Debug, Default)]
 struct Shard {
     records: HashMap<RecordName, Record>,
@@ -117,7 +117,7 @@ impl Record {
         self.entries.retain(|_, entry| entry.expires.is_none_or(|at| at > now));
     }
 
-    /// Sets or removes a variable. Returns false beyond the limits.
+    /// Sets or removes a variable. Returns false beyond a limit.
     fn change(&mut self, name: Vec<u8>, change: impl FnOnce(Option<&Entry>) -> Option<Entry>) -> bool {
         let known = self.entries.get(&name);
         let Some(entry) = change(known) else {
@@ -140,8 +140,8 @@ impl Record {
 }
 
 impl Shard {
-    /// Removes expired records. If that is too little, it evicts the eighth of the records that would expire first, so that
-    /// the next insertions need no search. Returns the number of evicted records.
+    /// Removes expired records. If that frees too little, it also evicts the eighth of the records that expire first, so that the
+    /// next insertions need no search. Returns the number of evicted records.
     fn make_room(&mut self, keep: &RecordName, now: i64, records: usize, bytes: usize) -> u64 {
         self.drop_where(|name, record| record.expires > now || name == keep);
         let mut evicted = 0;
@@ -177,7 +177,7 @@ impl Shard {
 }
 
 impl Collections {
-    /// Makes empty collections with their own budget.
+    /// Makes empty collections with this budget.
     pub fn within(records: usize, bytes: usize) -> Collections {
         Collections {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -188,7 +188,7 @@ impl Collections {
         }
     }
 
-    /// Returns the size of the collections.
+    /// Returns the size of the collections and their evictions.
     pub fn holdings(&self) -> Holdings {
         let mut holdings = Holdings { evicted: self.evicted.load(Ordering::Relaxed), ..Holdings::default() };
         for shard in &self.shards {
@@ -201,7 +201,7 @@ impl Collections {
 
     fn with<R>(&self, name: &RecordName, f: impl FnOnce(&mut Shard) -> R) -> R {
         let shard = self.hasher.hash_one(name) as usize % self.shards.len();
-        // A poisoned shard holds whole records: each change is one insertion.
+        // A poisoned shard contains only whole records, because each change is one insertion.
         f(&mut self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -228,8 +228,8 @@ impl Collections {
         })
     }
 
-    /// Changes one variable: `change` takes its value and returns the new one, or `None` to remove it. Beyond the limits of a
-    /// shard the record that expires first is evicted. Beyond those of a record the change is not made, and the result is
+    /// Changes one variable: `change` takes its value and returns the new one, or `None` to remove it. If the shard exceeds its
+    /// budget, it evicts the record that expires first. If the record would exceed its limits, nothing changes and the result is
     /// false.
     pub fn change(
         &self,
@@ -298,7 +298,7 @@ impl Collections {
     }
 }
 
-/// Returns the value after `deprecatevar` of `amount` every `period` seconds, and the time up to which that holds.
+/// Returns the value after `deprecatevar` by `amount` every `period` seconds, and the time of the last reduction.
 pub(crate) fn deprecate(entry: &Entry, updated: i64, amount: i64, period: i64, now: i64) -> Entry {
     let since = entry.deprecated.unwrap_or(updated);
     let steps = (now - since).max(0) / (period * SECOND);
@@ -402,7 +402,7 @@ mod tests {
         let budget = 1024 * 1024;
         let collections = Collections::within(limits::COLLECTION_RECORDS, budget);
         for n in 0..5000_i64 {
-            // the first ones live longest
+            // the first records live longest
             let timeout = if n < 10 { 100_000 } else { 3600 };
             collections.change(&name(&n.to_string()), b"v", timeout, n, set(&[b'x'; 1000]));
             assert!(collections.holdings().bytes <= budget);
@@ -418,7 +418,7 @@ mod tests {
         let copied = copy.holdings();
         assert!(copied.bytes <= budget / 2 && copied.records <= 100, "{copied:?}");
         assert_eq!(copied.records as u64 + copied.evicted, holdings.records as u64);
-        // what is counted is what is there
+        // the counts equal the contents
         let counted: usize =
             collections.snapshot(5000).iter().map(|(name, record)| name.cost() + record.cost()).sum();
         assert_eq!(holdings.bytes, counted);

@@ -1,5 +1,5 @@
-//! From the syntax tree to a [`RuleSet`]. Defaults, updates and removals apply in the order of the directives; then each
-//! remaining rule is compiled. All errors are reported together.
+//! Compiles the syntax tree to a [`RuleSet`]. It applies defaults, updates and removals in the order of the directives; then it
+//! compiles each remaining rule. It reports all errors together.
 
 #![expect(clippy::cast_possible_truncation, reason = "rules have fewer than 2^32 steps")]
 
@@ -27,7 +27,7 @@ mod updates;
 
 use updates::{Missed, Named};
 
-/// An error that keeps a rule set from running.
+/// An error that prevents a rule set from loading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompileError {
     /// The file, as named or found.
@@ -46,14 +46,14 @@ impl std::fmt::Display for CompileError {
 
 impl std::error::Error for CompileError {}
 
-/// A place in rules that run, but probably not as their author meant.
+/// A part of the rules that loads, but probably does not do what its author meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompileWarning {
     /// The file, as named or found.
     pub file: String,
     /// The first line of the directive.
     pub line: u32,
-    /// The oddity.
+    /// The problem.
     pub message: String,
     /// What to do next.
     pub hint: String,
@@ -65,7 +65,7 @@ impl std::fmt::Display for CompileWarning {
     }
 }
 
-/// A chain that updates may still change.
+/// A chain that later directives may still change.
 struct Draft {
     id: u64,
     phase: u8,
@@ -78,7 +78,7 @@ struct DraftLink {
     targets: Vec<WrittenTarget>,
     /// The operator; none for SecAction.
     operator: Option<OperatorCall>,
-    /// The default actions of its phase, and its own.
+    /// The default actions of its phase, then its own actions.
     actions: Vec<Written>,
     /// Number of defaults among `actions`.
     defaults: usize,
@@ -96,9 +96,9 @@ struct Compiler<'a> {
     drafts: Vec<Draft>,
     places: Vec<Place>,
     defaults: [Vec<Written>; 5],
-    /// The phase of rules that name none: that of the last SecDefaultAction.
+    /// The phase of rules that name no phase: that of the last SecDefaultAction.
     default_phase: u8,
-    /// Whether the rule before expects a link.
+    /// Whether the previous rule expects a link.
     in_chain: bool,
     errors: Vec<CompileError>,
     missed: Vec<Missed>,
@@ -106,7 +106,7 @@ struct Compiler<'a> {
 }
 
 impl RuleSet {
-    /// Compiles a loaded document. `files` returns the contents of `.data` files and of the unicode map.
+    /// Compiles a loaded document. `files` returns the contents of `.data` files and of the Unicode map.
     pub fn compile(document: &Document, files: &dyn DataFiles) -> Result<RuleSet, Vec<CompileError>> {
         let mut compiler = Compiler {
             document,
@@ -247,7 +247,7 @@ impl Compiler<'_> {
         };
         rules.names.intern_captures();
 
-        // Gives each draft its rule number, then makes the steps of each phase, with the places of markers.
+        // Gives each draft its rule number, then lists the steps of each phase and the positions of markers.
         let mut index_of = vec![None; self.drafts.len()];
         let kept = self.drafts.iter().zip(&mut index_of).filter(|(draft, _)| !draft.removed);
         for (number, (draft, index)) in (0..).zip(kept) {
@@ -272,7 +272,7 @@ impl Compiler<'_> {
                         let (steps, markers) =
                             (&mut rules.phases[phase as usize - 1], &mut markers[phase as usize - 1]);
                         steps.push(Step::Rule(index, plan::Place::Plain));
-                        // `skipAfter` may name a rule, too.
+                        // `skipAfter` may also name a rule.
                         markers.entry(id.to_string().into_bytes()).or_default().push(steps.len() as u32);
                     }
                 }
@@ -320,7 +320,7 @@ impl Compiler<'_> {
                 let Step::Rule(index, _) = *step else { continue };
                 if let Some((span, name)) = wanted[index as usize] {
                     let places = markers.get(&name.to_ascii_lowercase()).map_or(&[][..], Vec::as_slice);
-                    // A rule's own place is right after it.
+                    // A rule's own position is the step after it.
                     let to = places.iter().find(|&&place| place > at + 1).copied();
                     if to.is_none() {
                         lost.push((span, String::from_utf8_lossy(name).into_owned()));
@@ -350,7 +350,7 @@ impl Compiler<'_> {
 }
 
 impl Compiler<'_> {
-    /// Returns the database of the last SecGeoLookupDB, which replaces earlier ones.
+    /// Returns the database of the last SecGeoLookupDB, which overrides earlier ones.
     fn geo_database(&mut self, files: &dyn DataFiles) -> Option<GeoDatabase> {
         let names = |directive: &&Directive| {
             matches!(&directive.kind, DirectiveKind::Setting(Setting::GeoLookupDb(_)))
@@ -367,7 +367,8 @@ impl Compiler<'_> {
         database.map_err(|message| self.error(directive.span, format!("SecGeoLookupDB: {message}"))).ok()
     }
 
-    /// Warns about rules that look up unconditionally. The Core Rule Set has one, which depends on a setting of countries.
+    /// Warns about rules that always look up an address. The Core Rule Set has one such rule, which depends on a setting of
+    /// countries.
     fn tell_lookups_without_database(&mut self) {
         let heads = self.drafts.iter().filter(|draft| !draft.removed).filter_map(|draft| draft.links.first());
         let lookups = heads
@@ -413,5 +414,5 @@ fn phase_of(actions: &[Written]) -> Option<u8> {
     actions.iter().rev().find_map(|a| if let Written::Phase(phase) = a { Some(*phase) } else { None })
 }
 
-/// The index that a removed rule never gets.
+/// The index that stands for a removed rule.
 type DraftIndex = Option<RuleIndex>;

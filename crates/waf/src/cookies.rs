@@ -1,8 +1,8 @@
-//! The Cookie header to names and values, as ModSecurity 2 reads it: without percent decoding; names keep their case; cookies
-//! without a name are dropped.
+//! Parses the Cookie header into names and values, as ModSecurity 2 does: without percent decoding. Names keep their case;
+//! cookies without a name are dropped.
 //!
-//! One call takes one header value. Apache joins several Cookie headers with `, ` before ModSecurity sees them; HTTP/2
-//! requires `; ` (RFC 9113 §8.2.3).
+//! Each call takes one header value. Apache joins several Cookie headers with `, ` before ModSecurity sees them; HTTP/2 requires
+//! `; ` (RFC 9113 §8.2.3).
 //!
 //! ```
 //! use waf::cookies::{CookieFormat, parse};
@@ -15,19 +15,20 @@ use crate::limits::COOKIE_ATTRIBUTE_NAMES;
 use crate::query::Argument;
 use std::borrow::Cow;
 
-/// SecCookieFormat.
+/// The format of cookies, by SecCookieFormat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CookieFormat {
-    /// 0, the Netscape format that browsers use: `;` separates, everything else belongs to a name or a value.
+    /// 0, the Netscape format that browsers use: `;` separates cookies, all other bytes belong to a name or a value.
     #[default]
     Netscape,
-    /// 0 with SecCookieV0Separator: that byte separates.
+    /// 0 with SecCookieV0Separator: that byte separates cookies.
     Separated(u8),
-    /// 1, RFC 2109: `;` or `,` separates, values may be quoted, and `$Path` and the like belong to the cookie before.
+    /// 1, RFC 2109: `;` or `,` separates cookies, values may be quoted, and `$Path` and similar names belong to the cookie
+    /// before.
     Rfc2109,
 }
 
-/// Parses the cookies of one header value, in their order.
+/// Parses the cookies of one header value, in order.
 pub fn parse(header: &[u8], format: CookieFormat) -> Vec<Argument<'_>> {
     match format {
         CookieFormat::Netscape => separated(header, netscape_separator(header)),
@@ -36,7 +37,7 @@ pub fn parse(header: &[u8], format: CookieFormat) -> Vec<Argument<'_>> {
     }
 }
 
-/// ModSecurity uses the comma if there is no semicolon and a space follows the first comma.
+/// Returns the separator. ModSecurity uses the comma if the header has no semicolon and a space follows the first comma.
 fn netscape_separator(header: &[u8]) -> u8 {
     let comma = || memchr::memchr(b',', header).is_some_and(|at| header.get(at + 1) == Some(&b' '));
     if memchr::memchr(b';', header).is_none() && comma() { b',' } else { b';' }
@@ -105,7 +106,7 @@ fn rfc2109(header: &[u8]) -> Vec<Argument<'_>> {
     cookies
 }
 
-/// C's isspace in the C locale.
+/// Whether C's `isspace` accepts the byte in the C locale.
 pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }

@@ -1,4 +1,4 @@
-//! Compiled texts with macros, in which names of TX variables are numbers.
+//! Compiled texts with macros, in which numbers replace the names of TX variables.
 
 use seclang::template::{Part, Template};
 use seclang::variable::Variable;
@@ -24,7 +24,7 @@ pub(crate) enum Piece {
         variable: Variable,
         key: Option<Box<[u8]>>,
     },
-    /// A name that no variable has. It expands to nothing.
+    /// A name that no variable has. It expands to an empty text.
     Unknown,
 }
 
@@ -42,7 +42,7 @@ impl Expression {
         Expression { parts: parts.collect(), text: template.to_text().into() }
     }
 
-    /// Returns the text, if it has no macros.
+    /// Returns the text, if it contains no macros.
     pub(crate) fn literal(&self) -> Option<&[u8]> {
         match &*self.parts {
             [] => Some(b""),

@@ -1,11 +1,11 @@
-//! Compiled SecLang rules and the transactions that they judge.
+//! Compiled SecLang rules, and the transactions that apply them to requests.
 //!
-//! This is the engine, not the gate: bytes in, decisions out. It opens no file and no socket and reads no clock; the caller
-//! passes time and the contents of files. `seclang` reads rule text, and `http1` and `gateway` do HTTP.
+//! This crate is the rule engine, not the gateway: it takes bytes and returns decisions. It opens no file and no socket and reads
+//! no clock; the caller passes the time and the contents of files. `seclang` parses rule text; `http1` and `gateway` handle HTTP.
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
-//! | [`compile`] | from the syntax tree to a [`RuleSet`]: defaults, updates, removals; all errors together |
+//! | [`compile`] | compiles the syntax tree to a [`RuleSet`]: defaults, updates, removals; all errors together |
 //! | [`ruleset`] | compiled rules |
 //! | [`transaction`] | one request and its response: variables, phases, chains, actions, matches |
 //! | [`operators`], [`transformations`], [`injection`] | tests and transformations of values, one file each |

@@ -1,7 +1,7 @@
 //! The bytes of a transaction, and references to them that are plain numbers.
 //!
-//! The arena holds everything that arrives, once. Transformed values that differ from their input are in buffers of their own,
-//! which later transformations reuse. Rules hold references, so no rule copies a value.
+//! The arena stores everything that arrives, once. Transformed values that differ from their input have their own buffers, which
+//! later transformations reuse. Rules hold references, so no rule copies a value.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -35,7 +35,7 @@ impl Slice {
     }
 }
 
-/// The size of a [`Memory`] at some moment.
+/// The size of a [`Memory`] at one time.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mark {
     arena: usize,
@@ -43,7 +43,7 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// Returns this mark with the arena's size of another.
+    /// Returns this mark with the arena size of `other`.
     pub(crate) fn with_arena_of(self, other: Mark) -> Mark {
         Mark { arena: other.arena, ..self }
     }
@@ -76,12 +76,12 @@ impl Memory {
         self.buffers.clear();
     }
 
-    /// Returns the bytes that stay allocated after a clear.
+    /// Returns the number of bytes that stay allocated after [`Memory::clear`].
     pub(crate) fn capacity(&self) -> usize {
         self.arena.capacity() + self.scratch.capacity()
     }
 
-    /// Takes over a transformed value. Leaves the buffer of a small one for the next.
+    /// Takes over a transformed value. Copies a small one and leaves its buffer for the next value.
     pub(crate) fn take(&mut self, buffer: &mut Vec<u8>) -> Slice {
         if buffer.len() <= SMALL { self.store(buffer) } else { self.adopt(std::mem::take(buffer)) }
     }
@@ -105,7 +105,7 @@ impl Memory {
         Slice { source: ARENA, start: start as u32, len: bytes.len() as u32 }
     }
 
-    /// Appends to a slice. If it is not the arena's last, its bytes are copied to the end first.
+    /// Appends to a slice. Unless the slice is the last in the arena, copies its bytes to the end first.
     pub(crate) fn append(&mut self, slice: Slice, bytes: &[u8]) -> Slice {
         let at_end = slice.source == ARENA && (slice.start + slice.len) as usize == self.arena.len();
         let start = if at_end { slice.start as usize } else { self.arena.len() };
@@ -152,7 +152,7 @@ impl Memory {
         self.scratch.clear();
     }
 
-    /// Splits off the arena, so that it can be read while owned values are adopted.
+    /// Splits off the arena, so that the caller can read it while it adopts owned values.
     pub(crate) fn split(&mut self) -> (&[u8], Adopter<'_>) {
         (
             &self.arena,
@@ -176,7 +176,7 @@ impl Memory {
         self.capacity() + self.buffers.iter().map(Vec::capacity).sum::<usize>()
     }
 
-    /// Returns the present size, for [`Memory::release`].
+    /// Returns the current size, for [`Memory::release`].
     pub(crate) fn mark(&self) -> Mark {
         Mark { arena: self.arena.len(), buffers: self.buffers.len() }
     }
@@ -188,7 +188,7 @@ impl Memory {
         self.scratch.shrink_to_fit();
     }
 
-    /// Frees everything that arrived after the mark. Slices of it are then empty or refer to other bytes.
+    /// Frees everything that arrived after the mark. Slices of it become empty or refer to other bytes.
     pub(crate) fn release(&mut self, mark: Mark) {
         self.arena.truncate(mark.arena);
         self.arena.shrink_to(ROOM);
@@ -198,7 +198,7 @@ impl Memory {
     }
 }
 
-/// Converts a parser's results into slices: borrowed parts of the arena as they are, new values as buffers.
+/// Converts a parser's results into slices: parts of the arena stay in place, new values become buffers.
 pub(crate) struct Adopter<'a> {
     base: usize,
     length: usize,
@@ -211,7 +211,7 @@ impl Adopter<'_> {
     pub(crate) fn slice(&mut self, value: Cow<'_, [u8]>) -> Slice {
         match value {
             Cow::Borrowed(bytes) => {
-                // The address identifies a borrowed part of the arena. Other borrowed bytes are copied.
+                // The address shows whether the bytes are part of the arena. Other borrowed bytes are copied.
                 let start = (bytes.as_ptr() as usize).wrapping_sub(self.base);
                 if start <= self.length && bytes.len() <= self.length - start {
                     Slice { source: ARENA, start: start as u32, len: bytes.len() as u32 }
@@ -224,7 +224,7 @@ impl Adopter<'_> {
         }
     }
 
-    /// A form with thousands of fields must not become thousands of buffers.
+    /// Collects small values, so that a form with thousands of fields does not need thousands of buffers.
     fn gather(&mut self, bytes: &[u8]) -> Slice {
         let number = *self.gathered.get_or_insert(self.buffers.len());
         if number == self.buffers.len() {

@@ -1,5 +1,5 @@
-//! Names of TX variables. They get numbers at load time, so that a transaction needs no hashing. A transaction's own names are
-//! in memory that the next one reuses.
+//! Names of TX variables. They get numbers at load time, so that a transaction needs no hashing. The names that a transaction
+//! adds are in memory that the next one reuses.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -10,11 +10,11 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// Numbers for names, in any case.
+/// Numbers for names, ignoring case.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     numbers: HashTable<u32>,
-    /// All names one after the other, and the end of each.
+    /// All names in sequence, and the end of each.
     text: Vec<u8>,
     ends: Vec<usize>,
     /// Random in each process, because clients may choose names.

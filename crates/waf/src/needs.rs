@@ -5,7 +5,7 @@ use seclang::variable::Variable;
 use crate::expression::{Expression, Piece};
 use crate::ruleset::{Action, Change, Disruptive, Key, Link, Rule};
 
-/// Parts that any rule reads.
+/// Parts that some rule reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Needs {
     /// FILES_TMP_CONTENT: the contents of files in a multipart body.
@@ -24,7 +24,7 @@ impl Needs {
         let mut needs = Needs::default();
         for rule in rules {
             each_variable(rule, &mut |variable| needs.note(variable, rule.phase));
-            // Hidden values are searched for in the arguments at the end.
+            // The values to hide are searched for in the arguments at the end.
             let mut actions = rule.links.iter().flat_map(|link| &link.actions);
             needs.request_body_late |= actions.any(|action| matches!(action, Action::Sanitise { .. }));
         }
@@ -65,7 +65,7 @@ fn comes_from_body(variable: Variable) -> bool {
     )
 }
 
-/// Calls back with every variable that a rule names, in targets and in macros.
+/// Calls `note` with every variable in a rule's targets and macros.
 fn each_variable(rule: &Rule, note: &mut impl FnMut(Variable)) {
     let meta = &rule.meta;
     let texts = meta.message.iter().chain(&meta.logdata).chain(&meta.tags).chain(&rule.pause);

@@ -1,20 +1,20 @@
-//! Analysis of rules at load time, so that most rules need not run.
+//! Analysis of rules at load time, so that transactions can skip most rules.
 //!
 //! Over 95 % of rule evaluations do not match. For each rule the plan knows what a value must contain to match: one of some
-//! literals, or one byte of each of some sets. Rules that ask the same of the same values through the same transformations
-//! share a [`Slot`]. One scan of a value serves all slots and sets a bit for each. Where no value of a slot has its bit, the
-//! transaction skips the slot's rules without a look at any value.
+//! literals, or one byte from each of some sets. Rules that apply the same test to the same values through the same
+//! transformations share a [`Slot`]. One scan of a value serves all slots and sets a bit for each. If no value of a slot has its
+//! bit, the transaction skips the slot's rules without reading any value.
 //!
 //! The result is that of plain evaluation, and a differential test compares both
 //! ([`Transaction::set_plain`](crate::Transaction::set_plain)).
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
-//! | [`byte_set`], [`classes`] | sets of bytes, and bytes that no set distinguishes |
-//! | [`requirement`] | what a value must contain for an operator to match |
+//! | [`byte_set`], [`classes`] | sets of bytes, and classes of bytes that no set distinguishes |
+//! | [`requirement`] | the conditions under which an operator can match a value |
 //! | [`triggers`] | the bytes without which a transformation changes nothing |
 //! | [`filter`] | the scan for all slots |
-//! | [`source`], [`interest`] | sources of values, and the slots that look at them |
+//! | [`source`], [`interest`] | sources of values, and the slots that read them |
 
 #![expect(clippy::cast_possible_truncation, reason = "a plan has at most filter::MOST_SLOTS slots")]
 
@@ -47,15 +47,15 @@ pub(crate) struct Plan {
     pub(crate) triggers: Triggers,
     pub(crate) slots: Vec<Slot>,
     pub(crate) families: Vec<Family>,
-    /// Number of questions that several links ask.
+    /// Number of questions that several links share.
     pub(crate) questions: Question,
-    /// For each phase, the sources that its rules read.
+    /// The sources that the rules of each phase read.
     pub(crate) interests: [Vec<Interest>; 5],
-    /// For each chain, the slots that look through it.
+    /// The slots that read through each chain.
     pub(crate) by_chain: Vec<Box<[u64]>>,
 }
 
-/// The same question about the same values through the same chains: one chain, or all that multiMatch tests.
+/// The same test of the same values through the same chains: one chain, or all that multiMatch tests.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     pub(crate) family: u16,
@@ -64,7 +64,7 @@ pub(crate) struct Slot {
     pub(crate) chain_bits: u128,
 }
 
-/// Values that rules read together: the same targets without the same exclusions.
+/// Values that rules read together: the same targets with the same exclusions.
 #[derive(Debug)]
 pub(crate) struct Family {
     /// The targets, with the numbers of their sources.
@@ -73,22 +73,22 @@ pub(crate) struct Family {
     name: String,
 }
 
-/// The place of a link in the plan.
+/// The treatment of a link by the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Place {
-    /// The link is evaluated plainly.
+    /// The link is always evaluated.
     #[default]
     Plain,
-    /// The link is skipped where no value has the slot's bit.
+    /// The link is skipped if no value has the slot's bit.
     Filtered { slot: u16 },
     /// The link compares one TX variable with a number.
     Compared { slot: u32, comparison: Comparison, number: i32 },
-    /// The link asks whether a TX variable is set, by comparing its count (0 or 1) with a number.
+    /// The link tests whether a TX variable is set, by comparing its count (0 or 1) with a number.
     Counted { slot: u32, comparison: Comparison, number: i32 },
 }
 
-/// The number of a question that several links ask: the same operator, values and chains. The answer "no" holds for all of
-/// them until the phase ends.
+/// The number of a question that several links share: the same operator, values and chains. The answer "no" holds for all of them
+/// until the phase ends.
 pub(crate) type Question = u32;
 
 /// Makes the plan, and gives each link its place.
@@ -140,7 +140,7 @@ fn place(link: &Link, plan: &mut Plan, requirements: &mut Vec<Requirement>) -> P
         };
     }
     let chains = link.multi_match.clone().unwrap_or_else(|| vec![link.chain]);
-    // A negated operator matches where it finds nothing, so no literal can tell.
+    // A negated operator matches if it finds nothing, so no literal can decide.
     if test.negated || chains.iter().any(|chain| chain.0 as usize >= triggers::CHAINS) {
         return Place::Plain;
     }
@@ -158,7 +158,7 @@ fn is_quiet(rule: &Rule) -> bool {
 }
 
 impl Plan {
-    /// Returns the family of a link's values; none if some change during a phase, or if there are too many families.
+    /// Returns the family of a link's values; none if some values change during a phase, or if the plan has too many families.
     fn family(&mut self, link: &Link) -> Option<u16> {
         let name = format!("{:?} {:?}", link.targets, link.exclusions);
         if let Some(known) = self.families.iter().position(|family| family.name == name) {
@@ -199,7 +199,7 @@ impl Plan {
         }
     }
 
-    /// Returns the slot of a question; none if there are too many.
+    /// Returns the slot of a question; none if the plan has too many slots.
     fn slot(
         &mut self,
         family: u16,
@@ -222,7 +222,7 @@ impl Plan {
         Some(known.unwrap_or(self.slots.len() - 1) as u16)
     }
 
-    /// Gives the lowest numbers to the slots whose bits single bytes can set: only these need a table by bytes.
+    /// Gives the lowest numbers to the slots whose bits single bytes can set: only these need a table indexed by bytes.
     fn put_in_order(&mut self, rules: &mut [Rule], requirements: &mut Vec<Requirement>) {
         let mut order: Vec<usize> = (0..self.slots.len()).collect();
         order.sort_by_key(|&slot| !filter::is_met_by_bytes(&requirements[slot]));

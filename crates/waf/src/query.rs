@@ -1,7 +1,7 @@
-//! Query strings and urlencoded bodies to arguments.
+//! Parses query strings and urlencoded bodies into arguments.
 //!
 //! The grammar is `application/x-www-form-urlencoded` (WHATWG URL §5.1) as ModSecurity 2 reads it. Every separator ends an
-//! argument, so `&` alone is one argument without name and value. Escapes that are not hexadecimal stay as they are, and so
+//! argument, so `&` by itself is one argument without name and value. Escapes that are not hexadecimal stay unchanged, and so
 //! does `%u0041`, which the transformation urlDecodeUni decodes.
 //!
 //! ```
@@ -14,9 +14,9 @@ use std::borrow::Cow;
 /// A decoded name and value, borrowed from the input if decoding changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Argument<'a> {
-    /// May be empty, and may hold any byte.
+    /// The name. It may be empty, and may contain any byte.
     pub name: Cow<'a, [u8]>,
-    /// Empty if the argument has no `=`.
+    /// The value; empty if the argument has no `=`.
     pub value: Cow<'a, [u8]>,
 }
 
@@ -25,9 +25,9 @@ pub struct Argument<'a> {
 pub struct Arguments<'a> {
     /// The arguments in the order of the input, at most `limit`.
     pub arguments: Vec<Argument<'a>>,
-    /// Whether some `%` begins no escape (variable URLENCODED_ERROR).
+    /// Whether some `%` does not begin an escape (variable URLENCODED_ERROR).
     pub invalid_encoding: bool,
-    /// Whether there were more than `limit` arguments. The text of REQBODY_ERROR_MSG is [`LIMIT_EXCEEDED`].
+    /// Whether the input has more than `limit` arguments. The text of REQBODY_ERROR_MSG is [`LIMIT_EXCEEDED`].
     pub limit_exceeded: bool,
 }
 
@@ -36,7 +36,7 @@ pub const LIMIT_EXCEEDED: &str = "SecArgumentsLimit exceeded";
 
 /// Splits `input` at `separator` (SecArgumentSeparator, `&` by default), and decodes names and values.
 ///
-/// Arguments beyond `limit` are dropped, but their escapes are still checked.
+/// Drops arguments beyond `limit`, but still checks their escapes.
 pub fn arguments(input: &[u8], separator: u8, limit: usize) -> Arguments<'_> {
     let mut arguments = Vec::new();
     let Oddities { invalid_encoding, limit_exceeded } =
@@ -44,7 +44,7 @@ pub fn arguments(input: &[u8], separator: u8, limit: usize) -> Arguments<'_> {
     Arguments { arguments, invalid_encoding, limit_exceeded }
 }
 
-/// Oddities of arguments: see [`Arguments`].
+/// Oddities of the arguments; see [`Arguments`].
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Oddities {
     pub(crate) invalid_encoding: bool,
@@ -63,7 +63,7 @@ pub(crate) fn each_argument<'a>(
     let mut rest = Some(input).filter(|input| !input.is_empty());
     while let Some(input) = rest {
         let (pair, after) = match memchr::memchr(separator, input) {
-            // A separator at the very end begins no further argument.
+            // A separator at the end begins no further argument.
             Some(at) => (&input[..at], Some(&input[at + 1..]).filter(|after| !after.is_empty())),
             None => (input, None),
         };
@@ -84,7 +84,7 @@ pub(crate) fn each_argument<'a>(
     oddities
 }
 
-/// Decodes `+` to a space and `%hh` to its byte. Sets `invalid` for any other `%`, which stays.
+/// Decodes `+` to a space and `%hh` to its byte. Keeps any other `%`, and sets `invalid`.
 fn decode<'a>(input: &'a [u8], invalid: &mut bool) -> Cow<'a, [u8]> {
     let Some(first) = memchr::memchr2(b'%', b'+', input) else {
         return Cow::Borrowed(input);

@@ -1,4 +1,4 @@
-//! Compiled rules: shared by all transactions, never changed.
+//! Compiled rules. All transactions share them, and they never change.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::transaction::Spares;
 use crate::transformations::UnicodeMap;
 use crate::tx::Value;
 
-/// Compiled rules with their settings. [`RuleSet::compile`](crate::compile) makes it; an `Arc` of it is cheap to share.
+/// Compiled rules with their settings. [`RuleSet::compile`](crate::compile) makes them; cloning an `Arc` of them is cheap.
 pub struct RuleSet {
     /// Values of the configuration directives.
     pub settings: Settings,
@@ -39,17 +39,17 @@ pub struct RuleSet {
     pub(crate) by_id: HashMap<u64, RuleIndex>,
     pub(crate) spares: Spares,
     pub(crate) warnings: Vec<CompileWarning>,
-    /// The fields that `sanitiseArg` and the like name in any rule.
+    /// The fields that `sanitiseArg` and similar actions name in any rule.
     pub(crate) sanitised: Vec<(Sanitise, Vec<u8>)>,
 }
 
 /// The index of a rule in [`RuleSet::rules`].
 pub(crate) type RuleIndex = u32;
 
-/// A step of a phase. The steps run in their order.
+/// A step of a phase. The steps run in order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Step {
-    /// A rule, with the plan's place for its first link, so that most rules are skipped without a look at them.
+    /// A rule, with the place of its first link in the plan, so that most rules are skipped without reading them.
     Rule(RuleIndex, Place),
     /// A target of `skipAfter`.
     Marker,
@@ -57,7 +57,7 @@ pub(crate) enum Step {
 
 /// A rule with all links of its chain.
 pub(crate) struct Rule {
-    /// The id; 0 for the rules of ModSecurity 2 that have none.
+    /// The id; 0 for a rule without one, which ModSecurity 2 allows.
     pub(crate) id: u64,
     pub(crate) phase: u8,
     pub(crate) file: u32,
@@ -81,7 +81,7 @@ pub(crate) struct Rule {
 pub(crate) const RULE_KEYS: [&str; 5] = ["id", "rev", "severity", "msg", "logdata"];
 
 impl Rule {
-    /// Returns the value of RULE for one of [`RULE_KEYS`], in any case, as written, without expansion of macros.
+    /// Returns the value of RULE for one of [`RULE_KEYS`], ignoring case, as written, with macros unexpanded.
     pub(crate) fn says(&self, key: &[u8]) -> Option<Vec<u8>> {
         let meta = &self.meta;
         let text = |text: &Option<Expression>| text.as_ref().map(|text| text.text.to_vec());
@@ -102,7 +102,7 @@ pub(crate) struct Meta {
     pub(crate) message: Option<Expression>,
     pub(crate) logdata: Option<Expression>,
     pub(crate) tags: Vec<Expression>,
-    /// The tags as texts if none holds a macro. Matches share them.
+    /// The tags as texts if none contains a macro. Matches share them.
     pub(crate) plain_tags: Option<Arc<Vec<String>>>,
     pub(crate) revision: Vec<u8>,
     pub(crate) version: Vec<u8>,
@@ -126,12 +126,12 @@ pub(crate) struct Link {
     /// The test; none for a SecAction, which always matches.
     pub(crate) test: Option<Test>,
     pub(crate) chain: ChainId,
-    /// For multiMatch: the chains to test, from the bare value to `chain`.
+    /// For multiMatch: the chains to test, from the unchanged value to `chain`.
     pub(crate) multi_match: Option<Vec<ChainId>>,
     pub(crate) capture: bool,
     pub(crate) actions: Vec<Action>,
     pub(crate) place: Place,
-    /// The number of its question, if other links ask the same one.
+    /// The number of its question, if other links ask the same question.
     pub(crate) question: Option<Question>,
 }
 
@@ -139,13 +139,13 @@ pub(crate) struct Link {
 pub(crate) struct Test {
     pub(crate) operator: Operator,
     pub(crate) negated: bool,
-    /// The argument, if it has macros.
+    /// The argument, if it contains macros.
     pub(crate) argument: Option<Expression>,
     /// The text as written, for `monban rules show`.
     pub(crate) text: Vec<u8>,
     /// Work of the test in addition to the value's length, as the deadline counts it.
     pub(crate) work: u32,
-    /// Whether this is `@geoLookup`, for which the transaction looks the value up.
+    /// Whether this is `@geoLookup`, for which the transaction looks up the value.
     pub(crate) looks_up: bool,
 }
 
@@ -163,9 +163,9 @@ pub(crate) enum Disruptive {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Skip {
     No,
-    /// Skip so many rules.
+    /// Skip this number of rules.
     Rules(u32),
-    /// Go to a step of the phase: the one after the marker, or the phase's end if there is no such marker.
+    /// Go to a step of the phase: the step after the marker, or the end of the phase without such a marker.
     To(u32),
 }
 
@@ -216,11 +216,11 @@ pub(crate) enum Action {
 pub(crate) enum Key {
     /// A TX variable whose name is known at load time.
     Slot(u32),
-    /// A name that may hold macros.
+    /// A name that may contain macros.
     Dynamic(Expression),
 }
 
-/// How `setvar` changes a variable.
+/// The change that `setvar` makes.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     Set(Expression),
@@ -229,7 +229,7 @@ pub(crate) enum Change {
     Remove,
 }
 
-/// Changes to this transaction. The rules that they concern are known at load time.
+/// Changes to this transaction. The affected rules are known at load time.
 #[derive(Debug, Clone)]
 pub(crate) enum Ctl {
     RuleEngine(RuleEngine),
@@ -250,7 +250,7 @@ pub(crate) enum Ctl {
 /// `ctl:ruleRemoveTargetBy…`
 #[derive(Debug)]
 pub(crate) struct TargetRemoval {
-    /// In ascending order.
+    /// The rules, in ascending order.
     pub(crate) rules: Box<[RuleIndex]>,
     pub(crate) exclusion: Exclusion,
 }
@@ -261,7 +261,7 @@ impl RuleSet {
         self.rules.len()
     }
 
-    /// Gathers the fields that rules hide by name.
+    /// Collects the fields that rules hide by name.
     pub(crate) fn note_sanitised(&mut self) {
         let links = self.rules.iter().flat_map(|rule| &rule.links);
         self.sanitised = links
@@ -275,17 +275,17 @@ impl RuleSet {
             .collect();
     }
 
-    /// Warnings about rules that probably do not mean what they say, in the order of files and lines.
+    /// Returns warnings about rules that probably do not do what their author meant, in the order of files and lines.
     pub fn warnings(&self) -> &[CompileWarning] {
         &self.warnings
     }
 
-    /// The files of the rules.
+    /// Returns the names of the rule files.
     pub fn files(&self) -> &[String] {
         &self.files
     }
 
-    /// Returns the description of the rule with that id.
+    /// Returns the description of the rule with this id.
     pub fn describe(&self, id: u64) -> Option<RuleDescription<'_>> {
         self.by_id.get(&id).map(|&index| RuleDescription { rules: self, rule: &self.rules[index as usize] })
     }
@@ -294,7 +294,7 @@ impl RuleSet {
         RuleDescription { rules: self, rule: &self.rules[index as usize] }
     }
 
-    /// Returns the descriptions of all rules, in their order in the files.
+    /// Returns the descriptions of all rules, in the order of the files.
     pub fn descriptions(&self) -> impl Iterator<Item = RuleDescription<'_>> {
         self.rules.iter().map(|rule| RuleDescription { rules: self, rule })
     }
@@ -308,31 +308,31 @@ pub struct RuleDescription<'a> {
 }
 
 impl<'a> RuleDescription<'a> {
-    /// The rule's id; 0 if it has none.
+    /// Returns the rule's id; 0 if it has none.
     pub fn id(&self) -> u64 {
         self.rule.id
     }
-    /// The phase, 1 to 5.
+    /// Returns the phase, 1 to 5.
     pub fn phase(&self) -> u8 {
         self.rule.phase
     }
-    /// The file of the rule.
+    /// Returns the name of the rule's file.
     pub fn file(&self) -> &'a str {
         self.rules.files.get(self.rule.file as usize).map_or("", String::as_str)
     }
-    /// The first line of the rule's head.
+    /// Returns the first line of the rule's head.
     pub fn line(&self) -> u32 {
         self.rule.line
     }
-    /// The message as written, macros not expanded.
+    /// Returns the message as written, with macros unexpanded.
     pub fn message(&self) -> Option<String> {
         self.rule.meta.message.as_ref().map(|m| String::from_utf8_lossy(&m.text).into_owned())
     }
-    /// The tags as written.
+    /// Returns the tags as written.
     pub fn tags(&self) -> Vec<String> {
         self.rule.meta.tags.iter().map(|t| String::from_utf8_lossy(&t.text).into_owned()).collect()
     }
-    /// The severity, from 0 (emergency) to 7 (debug).
+    /// Returns the severity, from 0 (emergency) to 7 (debug).
     pub fn severity(&self) -> Option<u8> {
         self.rule.meta.severity
     }
@@ -344,7 +344,7 @@ impl<'a> RuleDescription<'a> {
     pub fn links(&self) -> usize {
         self.rule.links.len()
     }
-    /// The operator of each link, as written; "" for a SecAction.
+    /// Returns the operator of each link, as written; "" for a SecAction.
     pub fn operators(&self) -> Vec<String> {
         let text = |link: &Link| link.test.as_ref().map(|t| String::from_utf8_lossy(&t.text).into_owned());
         self.rule.links.iter().map(|link| text(link).unwrap_or_default()).collect()

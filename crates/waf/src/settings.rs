@@ -25,10 +25,10 @@ pub struct Settings {
     pub arguments_limit: u32,
     /// `SecUploadFileLimit`
     pub upload_file_limit: u32,
-    /// `SecUploadKeepFiles`, `SecTmpSaveUploadedFiles`: monban keeps no file. If one of them is not Off, ModSecurity counts
-    /// files against the limit, and so does monban.
+    /// `SecUploadKeepFiles`. monban keeps no files. If this or `SecTmpSaveUploadedFiles` is not Off, ModSecurity counts files
+    /// against the limit, and so does monban.
     pub upload_keep_files: bool,
-    /// See `upload_keep_files`.
+    /// `SecTmpSaveUploadedFiles`; see `upload_keep_files`.
     pub tmp_save_uploaded_files: bool,
     /// `SecResponseBodyAccess`
     pub response_body_access: bool,
@@ -38,7 +38,7 @@ pub struct Settings {
     pub response_body_limit_action: LimitAction,
     /// `SecResponseBodyMimeType`: lower case, without parameters
     pub response_body_mime_types: BTreeSet<String>,
-    /// Whether a directive has set the types. The first one replaces the defaults, further ones add.
+    /// Whether a directive has set the types. The first directive replaces the defaults, further ones add to them.
     response_body_mime_types_set: bool,
     /// `SecAuditEngine`
     pub audit_engine: AuditEngine,
@@ -56,13 +56,13 @@ pub struct Settings {
     pub argument_separator: u8,
     /// `SecCookieFormat`, and for format 0 `SecCookieV0Separator`
     pub cookie_format: u8,
-    /// See `cookie_format`. Unset: `;`, or `,` where there is none.
+    /// See `cookie_format`. Unset: `;`, or `,` in a header without `;`.
     pub cookie_separator: Option<u8>,
     /// `SecUnicodeMapFile`: the file and the code page
     pub unicode_map: Option<(String, u32)>,
     /// `SecPcreMatchLimit`
     pub pcre_match_limit: u32,
-    /// `SecPcreMatchLimitRecursion`. Unset: the match limit, since ModSecurity's machine code of PCRE2 counts no depth.
+    /// `SecPcreMatchLimitRecursion`. Unset: the match limit, since PCRE2's machine code in ModSecurity does not count the depth.
     pub pcre_depth_limit: Option<u32>,
     /// `SecCollectionTimeout`, seconds
     pub collection_timeout: u32,
@@ -107,7 +107,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Applies one directive. The error is a message.
+    /// Applies one directive. Returns an error message on failure.
     pub(crate) fn apply(&mut self, setting: &Setting) -> Result<(), String> {
         match setting.clone() {
             Setting::RuleEngine(v) => self.rule_engine = v,
@@ -155,7 +155,7 @@ impl Settings {
             Setting::PcreMatchLimitRecursion(v) => self.pcre_depth_limit = Some(v),
             Setting::CollectionTimeout(v) => self.collection_timeout = v,
             Setting::WebAppId(v) => self.web_app_id = v,
-            // Without the key the operator finds nothing, as in ModSecurity.
+            // As in ModSecurity, the operator finds nothing without the key.
             Setting::HttpBlKey(_) => {
                 return Err("SecHttpBlKey is not supported by monban: @rbl asks nobody".into());
             }
@@ -171,7 +171,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Returns how many files of a multipart body are allowed; none where ModSecurity does not count.
+    /// Returns the number of files that a multipart body may contain; none if ModSecurity does not count them.
     pub(crate) fn file_limit(&self) -> Option<usize> {
         (self.upload_keep_files || self.tmp_save_uploaded_files).then_some(self.upload_file_limit as usize)
     }
@@ -182,7 +182,7 @@ impl Settings {
     }
 }
 
-/// Statuses are so few that one test of each turns any pattern into a set.
+/// Returns the statuses that a pattern matches. They are so few that testing each of them is cheap.
 fn relevant_statuses(pattern: &str) -> Result<BTreeSet<u16>, String> {
     let pattern = rule_pattern(pattern).map_err(|error| format!("SecAuditLogRelevantStatus: {error}"))?;
     Ok((0..1000).filter(|status: &u16| means(&pattern, status.to_string().as_bytes())).collect())

@@ -1,4 +1,4 @@
-//! Compiled targets of a rule: the values that it reads.
+//! Compiled targets of a rule: the values that the rule reads.
 
 #![expect(clippy::cast_possible_truncation, reason = "names and targets are counted in 16 and 32 bits")]
 
@@ -16,24 +16,24 @@ use crate::ruleset::RULE_KEYS;
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) variable: Variable,
-    /// `&`: the number of values instead of the values.
+    /// `&`: the rule reads the number of values instead of the values.
     pub(crate) counted: bool,
     pub(crate) selector: Selector,
     /// The name in logs for a value without a key: `&REQUEST_HEADERS:Host`.
     pub(crate) name: Box<str>,
 }
 
-/// The values of a collection that a target reads.
+/// The values of a collection that a target selects.
 #[derive(Debug, Clone)]
 pub(crate) enum Selector {
     All,
-    /// Those with this key, in any case.
+    /// Values with this key, ignoring case.
     Key(Box<[u8]>),
-    /// A TX variable by number.
+    /// The TX variable with this number.
     Slot(u32),
-    /// Those whose key matches.
+    /// Values whose key matches.
     Regex(KeyPattern),
-    /// By index in the rule set's list of expressions.
+    /// The XPath expression with this index in the rule set's list.
     XPath(u16),
 }
 
@@ -41,25 +41,25 @@ pub(crate) enum Selector {
 #[derive(Debug, Clone)]
 pub(crate) struct KeyPattern {
     pattern: Pattern,
-    /// The text of the pattern, if the pattern is a plain text with or without `^`, as most are.
+    /// The text of the pattern, if the pattern is a plain text with or without `^`, as most patterns are.
     text: Option<Box<[u8]>>,
     /// Whether the text must be at the beginning.
     at_start: bool,
-    /// For TX: the names known at load time that the pattern matches. There are hundreds, and most are always set.
+    /// For TX: whether the pattern matches each name known at load time. There are hundreds, and most are always set.
     names: Vec<bool>,
-    /// Whether the pattern matches no known name.
+    /// Whether the pattern matches no name that is known at load time.
     made_only: bool,
-    /// The answer when the pattern reaches a limit. It is chosen so that nothing is hidden: a target reads the value, an
-    /// exclusion keeps it.
+    /// The result when the pattern reaches a limit. It hides nothing from the rules: a target reads the value, an exclusion keeps
+    /// it.
     otherwise: bool,
 }
 
-/// Whether a pattern over keys reached a limit in a transaction.
+/// A flag that a pattern over keys sets when it reaches a limit in a transaction.
 #[derive(Debug, Default)]
 pub(crate) struct KeyFaults(AtomicBool);
 
 impl KeyFaults {
-    /// Whether one did since the last call.
+    /// Returns whether the flag was set since the last call.
     pub(crate) fn take(&mut self) -> bool {
         std::mem::take(self.0.get_mut())
     }
@@ -71,7 +71,7 @@ impl KeyPattern {
         self.names.get(number as usize).copied().unwrap_or_else(|| self.is_match(name, faults))
     }
 
-    /// Whether the pattern matches no name that rules mention.
+    /// Whether the pattern matches no name that the rules contain.
     pub(crate) fn matches_made_only(&self) -> bool {
         self.made_only
     }
@@ -80,7 +80,7 @@ impl KeyPattern {
 impl KeyPattern {
     fn compile(pattern: &str, otherwise: bool) -> Result<KeyPattern, String> {
         let (at_start, text) = pattern.strip_prefix('^').map_or((false, pattern), |text| (true, text));
-        // A part that may be missing at the end decides nothing.
+        // An optional part at the end does not affect the result.
         let text = match text.as_bytes() {
             [.., b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z', b'*'] => &text[..text.len() - 2],
             _ => text,
@@ -105,7 +105,7 @@ impl KeyPattern {
     }
 }
 
-/// Values that a rule does not read.
+/// Values that a rule must not read.
 #[derive(Debug, Clone)]
 pub(crate) struct Exclusion {
     pub(crate) variable: Variable,
@@ -113,7 +113,7 @@ pub(crate) struct Exclusion {
 }
 
 impl Selector {
-    /// Compiles a selector. The error is a message.
+    /// Compiles a selector. Returns an error message on failure.
     pub(crate) fn compile(
         selector: Option<&ast::Selector>,
         variable: Variable,
@@ -130,7 +130,7 @@ impl Selector {
         })
     }
 
-    /// Whether the selector includes a value with that key.
+    /// Whether the selector selects a value with this key.
     pub(crate) fn selects(&self, key: &[u8], faults: &KeyFaults) -> bool {
         match self {
             Selector::All => true,
@@ -141,11 +141,11 @@ impl Selector {
     }
 }
 
-/// The XPath expressions of a rule set, each once. A transaction evaluates all of them when it has parsed a document.
+/// The XPath expressions of a rule set, each once. A transaction evaluates all of them after it parses a document.
 #[derive(Debug, Default)]
 pub(crate) struct Paths {
     known: Vec<(String, XPath)>,
-    /// Prefixes that the `xmlns` actions of the present link declare.
+    /// Prefixes that the `xmlns` actions of the current link declare.
     pub(crate) namespaces: Vec<(String, String)>,
 }
 
@@ -166,22 +166,22 @@ impl Paths {
     }
 }
 
-/// A pattern over keys, tags or messages. It reads as with `@rx`.
+/// Compiles a pattern over keys, tags or messages, with the syntax of `@rx`.
 pub(crate) fn rule_pattern(pattern: &str) -> Result<Pattern, String> {
     Pattern::compile(pattern.as_bytes(), &PatternLimits::default())
         .map_err(|error| format!("invalid pattern: {error}"))
 }
 
-/// Whether a pattern over tags or messages matches `text`. One that reaches a limit does not.
+/// Whether a pattern over tags or messages matches `text`. A pattern that reaches a limit does not match.
 pub(crate) fn means(pattern: &Pattern, text: &[u8]) -> bool {
     pattern.find_at(text, 0, &mut Captures::new(false)).unwrap_or(false)
 }
 
 impl Target {
-    /// Tests a pattern over TX variables on all names, once these are known.
+    /// Tests a pattern over TX variables on all names, when these are known.
     pub(crate) fn learn(&mut self, names: &Names) {
         if let (Variable::Tx, Selector::Regex(keys)) = (self.variable, &mut self.selector) {
-            // The pattern reaches the limit again when a transaction meets the name; here it costs no more than a test.
+            // The pattern reaches the limit again when a transaction reads the name; here it costs no more than a test.
             keys.names = (0..names.len() as u32)
                 .map(|number| keys.is_match(names.name(number), &KeyFaults::default()))
                 .collect();

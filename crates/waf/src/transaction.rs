@@ -1,6 +1,6 @@
-//! A request and its response on their way through the phases.
+//! A transaction: one request and its response, processed phase by phase.
 //!
-//! The embedding program feeds what it reads and asks after each phase what to do:
+//! The embedding program passes what it reads, and each phase returns a decision:
 //!
 //! | call | phase |
 //! |---|---|
@@ -62,7 +62,7 @@ pub type Mode = RuleEngine;
 /// The addresses of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Connection {
-    /// The client, as trusted proxies name it.
+    /// The client's address, as given by trusted proxies.
     pub client: SocketAddr,
     /// The local address.
     pub server: SocketAddr,
@@ -71,16 +71,16 @@ pub struct Connection {
 /// The result of a phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Continue.
+    /// Continue with the next phase.
     Continue,
-    /// Intervene. Of the later phases only [`logging`](Transaction::logging) runs.
+    /// End the transaction. Of the later phases only [`logging`](Transaction::logging) runs.
     Intervene(Intervention),
 }
 
 /// An intervention by a rule or by a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intervention {
-    /// Status of the answer.
+    /// Status of the response.
     pub status: u16,
     /// Kind of the intervention.
     pub action: InterventionAction,
@@ -90,12 +90,12 @@ pub struct Intervention {
     pub phase: u8,
 }
 
-/// How an intervention ends the transaction.
+/// The way in which an intervention ends the transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InterventionAction {
-    /// Answer with the status.
+    /// Respond with the status.
     Deny,
-    /// Close the connection without an answer.
+    /// Close the connection without a response.
     Drop,
     /// Redirect to this address.
     Redirect(Vec<u8>),
@@ -104,11 +104,11 @@ pub enum InterventionAction {
 /// The state of a body after a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyProgress {
-    /// The part was inspected; more may follow.
+    /// The part was inspected; more parts may follow.
     More,
-    /// The body reached its limit. The rest passes without inspection.
+    /// The body reached its limit. The rest is not inspected.
     Full,
-    /// The body exceeded its limit, and the limit action refuses that.
+    /// The body exceeded its limit, and the limit action refuses it.
     Decided(Intervention),
 }
 
@@ -122,27 +122,27 @@ pub struct Transaction {
     unique_id: String,
 
     memory: Memory,
-    /// Bytes held before the request's body, and before the response's body.
+    /// Size of the memory before the request's body, and before the response's body.
     before_body: Mark,
     before_response_body: Before,
     input: Input,
     response: ResponseInput,
     tx: TxVariables,
     values: Values,
-    /// Whether every rule is evaluated without the plan.
+    /// Whether every rule is evaluated without using the plan.
     plain: bool,
     candidates: Candidates,
     deadline: Deadline,
 
     mode: Mode,
     options: Options,
-    /// A bit for each rule that ctl removed; empty if none.
+    /// A bit for each rule that ctl removed; empty if ctl removed none.
     removed: Vec<u64>,
     removed_targets: Vec<Arc<TargetRemoval>>,
     opened: Vec<RecordName>,
     environment: Vec<(Vec<u8>, Vec<u8>)>,
     matched: Option<Matched>,
-    /// Variables that matched after `matched`.
+    /// The variable that matched after `matched`.
     noted: Option<Noted>,
     /// Matches of the current chain.
     matched_in_chain: Vec<Matched>,
@@ -151,7 +151,7 @@ pub struct Transaction {
     user_id: Vec<u8>,
     allowed: Option<AllowScope>,
     intervention: Option<Intervention>,
-    /// The body limit that refused the transaction, in words.
+    /// A description of the body limit that refused the transaction.
     limit_reached: Option<String>,
     matches: Vec<Match>,
     /// GEO, as the last `@geoLookup` set it.
@@ -163,7 +163,7 @@ pub struct Transaction {
     key_faults: KeyFaults,
     phase: u8,
 
-    // Kept between rules, so that their memory is reused.
+    // Kept between rules to reuse their memory.
     items: Vec<Item>,
     captures: Captures,
     text: Vec<u8>,
@@ -190,19 +190,19 @@ struct Matched {
     value: Slice,
 }
 
-/// A variable that matched. Its name and value are built when a rule asks for them.
+/// A variable that matched. Its name and value are built when a rule needs them.
 #[derive(Debug, Clone, Copy)]
 enum Noted {
-    /// A TX variable by number.
+    /// A TX variable by its number.
     Tx { slot: u32, number: i64 },
-    /// The count that is the rule's only target.
+    /// The count of values, the rule's only target.
     Count { rule: RuleIndex, count: i64 },
 }
 
-/// A rule that matched a variable.
+/// A match of a rule on a variable.
 #[derive(Debug, Clone)]
 pub struct Match {
-    /// The rule's data for the event and for ModSecurity's logs.
+    /// The rule's data for events and for ModSecurity's logs.
     pub rule: MatchedRule,
     /// `log`: the match belongs in the error log.
     pub log: bool,
@@ -211,7 +211,7 @@ pub struct Match {
 }
 
 impl Transaction {
-    /// Begins a transaction at the time `now`.
+    /// Starts a transaction at the time `now`.
     pub fn new(
         rules: Arc<RuleSet>,
         connection: Connection,
@@ -277,25 +277,25 @@ impl Transaction {
         }
     }
 
-    /// Sets the mode, whatever `SecRuleEngine` says. ctl:ruleEngine may still change it.
+    /// Sets the mode and overrides `SecRuleEngine`. ctl:ruleEngine may still change it.
     pub fn set_mode(&mut self, mode: Mode) {
         self.mode = mode;
     }
 
-    /// Sets `TX:monban_preset`, the application that the site serves, before the first phase.
+    /// Sets `TX:monban_preset`, the application that the site serves. Call it before the first phase.
     pub fn set_preset(&mut self, preset: &str) {
         let number = self.tx.number_of(b"monban_preset", &self.rules);
         self.tx.set(number, Value::from_text(preset.as_bytes()), &self.rules);
     }
 
-    /// Evaluates every rule on every value, without the plan that skips rules which cannot match. The result is the same;
-    /// tests compare both.
+    /// Evaluates every rule on every value, without the plan, which skips rules that cannot match. The result is the same; tests
+    /// compare both.
     pub fn set_plain(&mut self) {
         self.plain = true;
         self.values.set_plain();
     }
 
-    /// Returns the mode in force, or the last one if the deadline has passed.
+    /// Returns the current mode, or the last one if the deadline has passed.
     pub fn mode(&self) -> Mode {
         self.mode_before_overrun().unwrap_or(self.mode)
     }
@@ -313,7 +313,7 @@ impl Transaction {
         self.mode != Mode::Off && self.options.request_body_access
     }
 
-    /// Parses the body that [`Transaction::request_body`] took, and runs phase 2.
+    /// Parses the body that was passed to [`Transaction::request_body`], and runs phase 2.
     pub fn request_body_done(&mut self, now: Timestamp) -> Decision {
         let mut before = Before::default();
         if self.intervention.is_none() && self.mode != Mode::Off {
@@ -346,14 +346,14 @@ impl Transaction {
         decision
     }
 
-    /// Runs phase 5. It runs once, whatever the decision was, and cannot intervene.
+    /// Runs phase 5. It runs once, after any decision, and cannot intervene.
     pub fn logging(&mut self, now: Timestamp) {
         if self.phase < 5 {
             self.run_phase(5, now);
         }
     }
 
-    /// Returns the matches in their order: one for each matched variable of each rule.
+    /// Returns the matches in order: one for each matched variable of each rule.
     pub fn matches(&self) -> &[Match] {
         &self.matches
     }
@@ -363,13 +363,13 @@ impl Transaction {
         self.intervention.as_ref()
     }
 
-    /// Returns the body limit that refused the transaction, in ModSecurity's words, with the directive that sets it.
+    /// Returns ModSecurity's description of the body limit that refused the transaction, with the directive that sets it.
     pub fn limit_reached(&self) -> Option<&str> {
         self.limit_reached.as_deref()
     }
 
-    /// Whether the audit log takes this transaction: by `SecAuditEngine`, and for RelevantOnly by a match with auditlog or a
-    /// status of SecAuditLogRelevantStatus.
+    /// Whether the audit log includes this transaction: by `SecAuditEngine`, and for RelevantOnly by a match with auditlog or a
+    /// status in SecAuditLogRelevantStatus.
     pub fn wants_audit_log(&self, status: u16) -> bool {
         match self.options.audit_engine {
             AuditEngine::On => true,
@@ -380,7 +380,7 @@ impl Transaction {
         }
     }
 
-    /// Returns the parts of the audit log entry, as ctl:auditLogParts left them.
+    /// Returns the parts of the audit log entry, after ctl:auditLogParts.
     pub fn audit_log_parts(&self) -> &str {
         &self.options.audit_log_parts
     }
@@ -407,7 +407,7 @@ impl Transaction {
         self.memory.get(self.response.body)
     }
 
-    /// Returns the pause before the answer that rules ask for (`pause`), in milliseconds; at most [`crate::limits::PAUSE`].
+    /// Returns the pause before the response that rules request (`pause`), in milliseconds; at most [`crate::limits::PAUSE`].
     pub fn pause_ms(&self) -> u64 {
         self.pause_ms
     }
@@ -417,13 +417,13 @@ impl Transaction {
         &self.environment
     }
 
-    /// Returns the bytes that the transaction holds of requests, responses and transformed values.
+    /// Returns the size in bytes of the stored request, response and transformed values.
     pub fn memory_size(&self) -> usize {
         let reader = self.input.reader.as_ref().map_or(0, |reader| reader.held());
         self.memory.size() + self.values.capacity() + reader
     }
 
-    /// Intervenes, if the mode is On.
+    /// Intervenes in mode On.
     fn intervene(&mut self, intervention: Intervention) {
         if self.mode == Mode::On && self.intervention.is_none() && self.phase < 5 {
             self.intervention = Some(intervention);
@@ -435,7 +435,7 @@ impl Transaction {
     }
 }
 
-/// Returns the transaction's Content-Length, if it has one.
+/// Parses a Content-Length; 0 if it is not a number.
 fn number_of(text: &[u8]) -> u64 {
     leading_number(text).max(0) as u64
 }
@@ -446,7 +446,7 @@ impl std::fmt::Debug for Transaction {
     }
 }
 
-/// Variables that never have a key.
+/// Whether the values of the variable never have a key.
 fn is_single(variable: Variable) -> bool {
     !variable.is_collection()
 }

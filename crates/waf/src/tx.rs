@@ -1,4 +1,4 @@
-//! The TX collection: a transaction's own variables.
+//! The TX collection: the variables of a transaction.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -21,7 +21,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// Returns the text. `buffer` is written only for numbers.
+    /// Returns the text. Writes to `buffer` only for numbers.
     pub(crate) fn bytes<'a>(&'a self, buffer: &'a mut [u8; 20]) -> &'a [u8] {
         match self {
             Value::Number(number) => format_number(*number, buffer),
@@ -29,7 +29,7 @@ impl Value {
         }
     }
 
-    /// Returns the number, as C's `atoi` reads it.
+    /// Returns the number as C's `atoi` reads it.
     pub(crate) fn number(&self) -> i64 {
         match self {
             Value::Number(number) => *number,
@@ -37,7 +37,7 @@ impl Value {
         }
     }
 
-    /// Returns the number, as `@eq` and the like read the text.
+    /// Returns the number as `@eq` and similar operators read the text.
     pub(crate) fn as_c_int(&self) -> i32 {
         match self {
             Value::Number(number) => *number as i32,
@@ -56,7 +56,7 @@ impl Value {
     }
 }
 
-/// Returns the number at the beginning of a text: white space, a sign, digits; else 0. Saturates.
+/// Returns the number at the start of a text: white space, a sign, digits; else 0. Saturates.
 pub(crate) fn leading_number(text: &[u8]) -> i64 {
     let text = text.trim_ascii_start();
     let (negative, digits) = match text {
@@ -71,17 +71,17 @@ pub(crate) fn leading_number(text: &[u8]) -> i64 {
     if negative { -magnitude } else { magnitude }
 }
 
-/// TX variables by number: those that rules name, then those that this transaction made.
+/// TX variables by number: first those that rules name, then those that this transaction added.
 #[derive(Debug, Default)]
 pub(crate) struct TxVariables {
     values: Vec<Option<Value>>,
-    /// Numbers in the order in which the variables were first set.
+    /// Numbers of the variables, in the order in which they were first set.
     order: Vec<u32>,
-    /// Those of them whose names no rule mentions literally.
+    /// Numbers of those variables whose names no rule contains literally, in the same order.
     made_order: Vec<u32>,
-    /// Names that no rule mentions literally.
+    /// Names that no rule contains literally.
     made: Names,
-    /// The values in `order` during a rest: a small number as itself, [`OTHER`] for the next of `resting_others`.
+    /// The values in `order` during a rest: a small number as itself, or [`OTHER`] for the next of `resting_others`.
     resting: Vec<u8>,
     resting_others: Vec<Value>,
 }
@@ -107,8 +107,8 @@ impl TxVariables {
         }
     }
 
-    /// Compacts the variables during a wait; [`TxVariables::wake`] must come before the next use. The Core Rule Set sets some
-    /// hundred variables in phase 1, and most of them are small numbers.
+    /// Compacts the variables during a wait; [`TxVariables::wake`] must precede the next use. The Core Rule Set sets some hundred
+    /// variables in phase 1, and most of them are small numbers.
     pub(crate) fn rest(&mut self) {
         let mut values = std::mem::take(&mut self.values);
         if values.is_empty() {
@@ -192,7 +192,7 @@ impl TxVariables {
         self.order.iter().filter_map(|&number| self.get(number).map(|value| (number, value)))
     }
 
-    /// Returns the variables that are set and whose names no rule mentions literally, oldest first.
+    /// Returns the variables that are set and whose names no rule contains literally, oldest first.
     pub(crate) fn iter_made(&self) -> impl Iterator<Item = (u32, &Value)> {
         self.made_order.iter().filter_map(|&number| self.get(number).map(|value| (number, value)))
     }

@@ -13,8 +13,7 @@ use crate::incoming::{Ending, ResponseWriter};
 use crate::inspection::Inspection;
 
 impl Exchange<'_> {
-    /// Records the event, if there is one, before a final head is sent, so that no blocked request is without its
-    /// event.
+    /// Records the event, if the request has one, before the final head is sent, so that every blocked request has its event.
     pub(super) fn begin_answer(&mut self, head: ResponseHead) -> Arc<ResponseHead> {
         let head = Arc::new(head);
         self.record.status = head.status();
@@ -40,7 +39,7 @@ impl Exchange<'_> {
         let status = intervention.status;
         match intervention.action {
             InterventionAction::Deny => self.answer(status, None, writer).await,
-            // never to the configured upstream
+            // the configured upstream never sees this request
             InterventionAction::Redirect(location) => self.answer(status, Some(location), writer).await,
             InterventionAction::Drop => {
                 self.report();
@@ -60,7 +59,7 @@ impl Exchange<'_> {
         self.answer(status, None, writer).await
     }
 
-    /// Sends a response of the gate itself.
+    /// Sends one of the gate's own responses.
     pub(super) async fn answer<W: ResponseWriter>(
         &mut self,
         status: u16,

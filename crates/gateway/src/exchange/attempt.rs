@@ -1,4 +1,4 @@
-//! Attempts at upstreams: the choice, retries, and both directions of one attempt.
+//! Attempts at upstreams: choice, retries, and both directions of one attempt.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,13 +21,13 @@ use crate::upstream::{Connection, Failure, Group, Upstream, call, h2};
 /// The outcome of an attempt at an upstream.
 enum Attempt {
     Ended(Ending),
-    /// No byte was sent to the client yet.
+    /// Failed before any byte was sent to the client.
     Failed(Failure),
 }
 
 impl Exchange<'_> {
-    /// Forwards the request to an upstream. Tries another if the first fails before it can have seen the request, or
-    /// closes the connection without a response to an idempotent request without a body.
+    /// Forwards the request to an upstream. Tries another one if the first fails before it can have read the request, or closes
+    /// the connection without a response to an idempotent request without a body.
     pub(super) async fn forward<B: RequestBody, W: ResponseWriter>(
         &mut self,
         group: &Group,
@@ -74,7 +74,7 @@ impl Exchange<'_> {
             upstream.report(Some(&failure));
             tracing::debug!(upstream = %upstream.name, %failure, "attempt failed");
             let stale = reused && !anew && failure.is_without_response();
-            // rules that saw one response must not see another
+            // rules that inspected one response must not inspect another
             let unseen = self.record.upstream_time.is_none();
             let repeat = unseen
                 && (failure.is_before_request() || (repeatable && failure.is_without_response()))
@@ -98,7 +98,7 @@ impl Exchange<'_> {
         self.answer(failure.status(), None, writer).await
     }
 
-    /// Records how much of the request body the rules did not see: the part beyond their limit, or all of it.
+    /// Records how much of the request body the rules did not inspect: the part beyond their limit, or all of it.
     fn note_uninspected_request(&mut self, body: BodyFraming, grpc: bool, held: u64) {
         let Some(inspection) = &self.inspection else { return };
         let seen = inspection.inspected_request_bytes() as u64;
@@ -113,7 +113,7 @@ impl Exchange<'_> {
         self.record.not_inspected(Uninspected::RequestBody, length.map(|length| length.saturating_sub(seen)));
     }
 
-    /// Makes one attempt: the request body goes up while the response comes down.
+    /// Makes one attempt: sends the request body while the response arrives.
     async fn attempt<B: RequestBody, W: ResponseWriter>(
         &mut self,
         call: &Call<'_>,

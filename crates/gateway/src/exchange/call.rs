@@ -1,4 +1,4 @@
-//! One attempt at an upstream: its constants, and the outcomes of its response.
+//! One attempt at an upstream: its parameters, and the outcomes of its response.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use waf::Intervention;
 use crate::held::HoldError;
 use crate::upstream::{Failure, Upstream};
 
-/// The constants of an attempt.
+/// The parameters of an attempt.
 pub(super) struct Call<'a> {
     pub upstream: &'a Upstream,
     pub framing: &'a RequestFraming,
@@ -27,9 +27,9 @@ pub(super) enum Received {
     Intervened(Intervention),
     Tunnel,
     ClientGone,
-    /// No byte was sent to the client yet.
+    /// Failed before any byte was sent to the client.
     Failed(Failure),
-    /// The response broke off after its head.
+    /// The response ended early after its head.
     Cut(Failure),
     /// The client has used up its share of memory.
     Spent,

@@ -1,4 +1,4 @@
-//! The response: phases 3 and 4, then to the client.
+//! Receives the response, runs phases 3 and 4, and sends it to the client.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,18 +22,18 @@ use crate::upgrade;
 use crate::upstream::Failure;
 use crate::upstream::call::Receiver;
 
-/// How much of a response body the rules have seen.
+/// The extent to which rules inspected a response body.
 enum Inspected {
     Whole,
     /// The whole body arrived, but not in the coding that its head declares.
     Broken,
     UpToLimit,
-    /// No byte was read: the coding is unknown.
+    /// No byte was inspected, because the coding is unknown.
     Nothing,
 }
 
 impl Exchange<'_> {
-    /// The response: phases 3 and 4, then to the client.
+    /// Receives the response, runs phases 3 and 4, and sends it to the client.
     pub(super) async fn receive<W: ResponseWriter>(
         &mut self,
         call: &Call<'_>,
@@ -115,11 +115,11 @@ impl Exchange<'_> {
         {
             return Received::Intervened(intervention);
         }
-        // it can only shrink
+        // the charge can only shrink
         let _ = self.count_engine();
         if self.inspection.is_some() && !events && !call.grpc {
             match framing.body {
-                // the engine does not say where in the piece the limit was, nor how much follows an error
+                // the engine reports neither the position of the limit in the piece nor the number of bytes after an error
                 _ if limit_met => self.record.not_inspected(Uninspected::ResponseBody, None),
                 BodyFraming::Length(length) if !at_end => {
                     self.record.not_inspected(Uninspected::ResponseBody, Some(length));
@@ -130,14 +130,14 @@ impl Exchange<'_> {
         }
         head.headers_mut().strip_hop_by_hop();
         if head.status() == 204 {
-            // RFC 9110 §8.6: a client that believed it would wait for the next response
+            // RFC 9110 §8.6: a client that trusts this field would wait for the next response
             head.headers_mut().remove("Content-Length");
         }
         let length = head.headers().get("Content-Length").unwrap_or_default();
         let plain = plain_length(b"Content-Length", length);
         if plain.len() < length.len() {
             let plain = plain.to_vec();
-            // digits are a valid value
+            // a number is always a valid value
             let _ = head.headers_mut().set("Content-Length", plain);
         }
         let persist = upload.is_done();
@@ -177,7 +177,7 @@ impl Exchange<'_> {
         writer: &mut W,
     ) -> Result<(), Received> {
         loop {
-            // data that is ready joins the buffer; everything is flushed before a wait
+            // ready data joins the buffer; before a wait the buffer is flushed
             let ready = tokio::select! {
                 biased;
                 piece = receiver.next() => Some(piece),
@@ -213,7 +213,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Passes the body to the rules without its content coding, up to their limit, and holds it.
+    /// Passes the body, without its content coding, to the rules up to their limit, and holds it.
     async fn inspect_response_body<W: ResponseWriter>(
         &mut self,
         head: &ResponseHead,
@@ -244,7 +244,7 @@ impl Exchange<'_> {
                     };
                     let too_long = held.len() > limit.saturating_add(ENCODED_SLACK);
                     if piece.is_some() && (step != Step::More || too_long) {
-                        // the rules get no more after this: flush the decoder for them
+                        // the rules get no more data after this: flush the decoder for them
                         step = step.max(decoder.finish(&mut decoded)).max(Step::Full);
                     }
                     self.show(&decoded)
@@ -273,7 +273,8 @@ impl Exchange<'_> {
         self.inspection.as_mut().map_or(BodyProgress::Full, |inspection| inspection.response_body(piece))
     }
 
-    /// 101: the rules have seen the request and see the head of the answer; what follows is another protocol.
+    /// Handles a 101 response: the rules have inspected the request and inspect this head; the data after it is in another
+    /// protocol.
     async fn switch<W: ResponseWriter>(
         &mut self,
         call: &Call<'_>,
@@ -289,7 +290,7 @@ impl Exchange<'_> {
             }
         };
         if !upload.is_done() {
-            // the rest of the body would be read as bytes of the other protocol
+            // the rest of the body would be read as data of the other protocol
             let reason = format!("the upstream switched to `{protocol}` before the request's body had ended");
             return Received::Failed(Failure::Upgrade(reason));
         }
@@ -309,8 +310,7 @@ impl Exchange<'_> {
         if writer.interim(&head).await.is_err() { Received::ClientGone } else { Received::Tunnel }
     }
 
-    /// Returns the failure of an upstream that switched protocols although the gate did not forward the client's
-    /// Upgrade.
+    /// Returns the failure of an upstream that switched protocols although the gate did not forward the client's Upgrade.
     fn refused_upgrade(&self) -> Failure {
         let asked: Vec<&[u8]> = self.request.head.headers().list("Upgrade").collect();
         let asked = String::from_utf8_lossy(&asked.join(&b", "[..])).chars().take(100).collect::<String>();
@@ -321,7 +321,7 @@ impl Exchange<'_> {
     }
 }
 
-/// Limits one step of a response.
+/// Limits the time of one step of a response.
 async fn in_time<T>(
     timer: &mut Timer,
     limit: Duration,

@@ -1,4 +1,4 @@
-//! The request on its way up: the held part, then the rest from the client.
+//! Sends the request to the upstream: the held part, then the rest from the client.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,25 +12,25 @@ use crate::timer::Timer;
 use crate::upstream::Failure;
 use crate::upstream::call::Sender;
 
-/// Why sending the request ended before the response.
+/// The reason why sending the request ended before the response.
 pub(super) enum Stopped {
     Upstream,
     Client(BodyError),
 }
 
-/// State of the upload that the response needs.
+/// The state of the upload that the response handler needs.
 pub(super) struct Upload {
     pub bytes: AtomicU64,
-    /// Whether more of the body was read than was held: that part cannot be sent again.
+    /// Whether more of the body has been read than is held: that part cannot be sent again.
     pub touched: AtomicBool,
-    /// Whether the response has begun: the request is not retried.
+    /// Whether the response has begun. The request is then not retried.
     pub answered: AtomicBool,
     /// Whether the whole request was sent.
     done: AtomicBool,
-    /// Microseconds from `began` to the end of sending, in success or failure, plus one; 0 before.
+    /// Microseconds from `began` to the end of sending, in success or failure, plus one; 0 while sending.
     ended: AtomicU64,
     began: Instant,
-    /// Notified when the response has become an endless stream: from then on a client that closes is gone.
+    /// Notified when the response becomes an endless stream: from then on a client that closes its side has left.
     pub watch_client: Notify,
 }
 
@@ -53,8 +53,8 @@ impl Upload {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Sends the held part, and unless that is all, the rest from the client. Returns only after a failure or when the
-    /// client leaves a stream.
+    /// Sends the held part, and the rest from the client if there is more. Returns only after a failure or when the client leaves
+    /// a stream.
     pub(super) async fn run<B: RequestBody>(
         &self,
         held: &Held,

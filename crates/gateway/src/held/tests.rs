@@ -100,7 +100,7 @@ async fn c16_a_body_beyond_the_share_of_memory_goes_to_disk_and_beyond_that_is_r
     three.push(vec![3; 9000].into(), &limits, folder.path()).await.unwrap();
     let error = three.push(vec![3; 9000].into(), &limits, folder.path()).await.unwrap_err();
     assert!(matches!(error, HoldError::Share(Spent)), "{error}");
-    // another client is not concerned
+    // another client is not affected
     let other = Held::new(&shares.client("192.0.2.2".parse().unwrap()), 0);
     other.push(vec![4; 4000].into(), &limits, folder.path()).await.unwrap();
     drop((one, two, three, other));

@@ -1,9 +1,9 @@
 //! The paths that a target may mean to different servers.
 //!
-//! If the gate finds the site by one path and the upstream serves another, the rules can be bypassed:
-//! `/public/..;/admin` is below `/public` to nginx and is `/admin` to Tomcat. Servers differ in how often they decode,
-//! which bytes are slashes, where a path ends and whether segments have parameters. [`readings`] lists the paths that
-//! all of them may see.
+//! If the gate finds the site by one path and the upstream serves another, the rules can be bypassed: nginx reads
+//! `/public/..;/admin` as a path below `/public`, Tomcat reads it as `/admin`. Servers differ in how often they decode, which
+//! bytes are slashes, where a path ends and whether segments have parameters. [`readings`] lists the paths that any of them may
+//! read.
 
 use std::borrow::Cow;
 
@@ -24,8 +24,9 @@ pub struct Readings<'a> {
 /// A step that some servers take and others do not. Returns none if it changes nothing.
 type Step = fn(&[u8]) -> Option<Vec<u8>>;
 
-/// Each step is applied to all readings so far, which stay, so that every server's choice of steps is included. The
-/// order is that of servers: they cut out the path, remove its parameters, decode it (again in the next program behind)
+/// Each step applies to all readings so far, which also stay, so that every server's choice of steps is included. The order is
+/// that of servers: they cut out the path, remove its parameters, decode it (again in the program behind them) and map it to a
+/// file.
 /// and map it to a file.
 const STEPS: [Step; 15] = [
     before_number_sign,
@@ -45,8 +46,8 @@ const STEPS: [Step; 15] = [
     merged,
 ];
 
-/// Returns the paths that the target (in origin or absolute form) may mean. It does not allocate for a path of segments
-/// that every server reads alike.
+/// Returns the paths that the target (in origin or absolute form) may mean. It does not allocate if every server reads all
+/// segments alike.
 pub fn readings(target: &[u8]) -> Readings<'_> {
     let path = path_of(target);
     if is_plain(path) {
@@ -69,7 +70,7 @@ pub fn readings(target: &[u8]) -> Readings<'_> {
             }
         }
     }
-    // more nested encodings than steps: the result is unknown
+    // the path has more nested encodings than steps: the result is unknown
     let deepest = [decoded as Step; 3].iter().try_fold(path.to_vec(), |path, decoded| decoded(&path));
     let complete = deepest.is_none_or(|deepest| decoded(&deepest).is_none());
     all.retain(|reading| *reading != first);
@@ -82,7 +83,7 @@ fn path_of(target: &[u8]) -> &[u8] {
     if path.first() == Some(&b'/') { path } else { path_of_absolute_form(path) }
 }
 
-/// `http://host/path` (RFC 9112 §3.2.2) → `/path`; `*` and anything else stays.
+/// Converts `http://host/path` (RFC 9112 §3.2.2) to `/path`; `*` and any other target stays.
 fn path_of_absolute_form(target: &[u8]) -> &[u8] {
     let Some(scheme) = target.windows(3).position(|w| w == b"://") else { return target };
     let rest = &target[scheme + 3..];
@@ -120,7 +121,7 @@ fn before_number_sign(path: &[u8]) -> Option<Vec<u8>> {
     cut(path, |byte| byte == b'#')
 }
 
-/// Ends the path at a NUL, and where a server that parses the decoded path again finds a query or fragment.
+/// Ends the path at a NUL, and at the query or fragment that a second parse of the decoded path would find.
 fn before_terminator(path: &[u8]) -> Option<Vec<u8>> {
     cut(path, |byte| matches!(byte, 0 | b'?' | b'#'))
 }
@@ -129,7 +130,7 @@ fn cut(path: &[u8], end: impl Fn(u8) -> bool) -> Option<Vec<u8>> {
     path.iter().position(|byte| end(*byte)).map(|at| path[..at].to_vec())
 }
 
-/// `/a;x=1/b` → `/a/b`, as Java's servers do.
+/// Converts `/a;x=1/b` to `/a/b`, as Java's servers do.
 fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
     path.contains(&b';')
         .then(|| by_segment(path, |segment| segment.split(|b| *b == b';').next().unwrap_or_default()))
@@ -166,7 +167,7 @@ fn decoded(path: &[u8]) -> Option<Vec<u8>> {
     (decoded != path).then_some(decoded)
 }
 
-/// The byte of a code, of which callers pass none above 255.
+/// Returns the byte of a code. Callers pass no code above 255.
 fn byte_of(code: u32) -> u8 {
     code.to_le_bytes()[0]
 }
@@ -248,7 +249,7 @@ fn with_slashes(path: &[u8]) -> Option<Vec<u8>> {
     path.contains(&b'\\').then(|| path.iter().map(|b| if *b == b'\\' { b'/' } else { *b }).collect())
 }
 
-/// Removes dots and spaces at the end of a name, which Windows ignores, and `::$DATA`, which names the file itself.
+/// Removes dots and spaces at the end of a name, which Windows ignores, and `::$DATA`, which stands for the file's contents.
 fn as_windows_names(path: &[u8]) -> Option<Vec<u8>> {
     let names = by_segment(path, |segment| {
         if matches!(segment, b"." | b"..") {
@@ -262,7 +263,7 @@ fn as_windows_names(path: &[u8]) -> Option<Vec<u8>> {
     (names != path).then_some(names)
 }
 
-/// `//host/path` → `/path`, as a relative URL (RFC 3986 §4.2) is resolved.
+/// Converts `//host/path` to `/path`, as for a relative URL (RFC 3986 §4.2).
 fn without_authority(path: &[u8]) -> Option<Vec<u8>> {
     let rest = path.strip_prefix(b"//")?;
     Some(rest.iter().position(|b| *b == b'/').map_or_else(|| b"/".to_vec(), |at| rest[at..].to_vec()))
@@ -330,7 +331,7 @@ fn by_segment<'a>(path: &'a [u8], change: impl Fn(&'a [u8]) -> &'a [u8]) -> Vec<
 mod tests {
     use super::*;
 
-    /// Target, first reading, and one that must be among the others ("" for none).
+    /// Target, first reading, and a reading that must be among the others ("" for none).
     const CASES: &[(&[u8], &str, &str)] = &[
         (b"/public/..;/admin", "/public/..;/admin", "/admin"),
         (b"/public/..;a=b;c/admin", "/public/..;a=b;c/admin", "/admin"),

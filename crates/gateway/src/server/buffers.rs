@@ -1,8 +1,8 @@
-//! Buffers of an HTTP/2 connection, both ways.
+//! Buffers of an HTTP/2 connection, in both directions.
 //!
-//! The h2 crate buffers responses up to the client's windows, whether or not the client reads: without a bound, a
-//! hundred streams could fill a hundred buffers in front of a full socket. It also buffers requests up to our windows,
-//! whether or not the upstream reads.
+//! The h2 crate buffers responses up to the client's windows, even if the client does not read: without a bound, a hundred
+//! streams could fill a hundred buffers in front of a full socket. It also buffers requests up to our windows, even if the
+//! upstream does not read.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -22,8 +22,7 @@ pub(super) struct Buffers {
     /// Bytes of responses between the streams and the socket.
     waiting: Mutex<Charge>,
     written: Notify,
-    /// Bytes that clients may send before the upstreams read them: the sum of the streams, capped by the connection's
-    /// window.
+    /// Bytes that clients may send before the upstreams read them: the sum over the streams, but at most the connection's window.
     ahead: Mutex<(usize, Charge)>,
 }
 
@@ -37,8 +36,8 @@ impl Buffers {
         }
     }
 
-    /// Charges the body of a stream, of `length` bytes if known, until the guard is dropped. `limit` applies to
-    /// everything held in memory.
+    /// Charges the body of a stream, of `length` bytes if known, until the guard is dropped. `limit` applies to everything held
+    /// in memory.
     pub(super) fn pass_on(self: &Arc<Self>, length: Option<u64>, limit: usize) -> Result<Ahead, Spent> {
         let length = length.map_or(usize::MAX, |length| usize::try_from(length).unwrap_or(usize::MAX));
         let bytes = length.min(H2_WINDOW as usize);
@@ -72,14 +71,14 @@ impl Buffers {
         self.change(|waiting| waiting + bytes);
     }
 
-    /// Subtracts bytes that the socket has taken. Heads and frames are included, so that the count of waiting bytes is
-    /// too low by them.
+    /// Subtracts bytes that the socket has accepted. They include heads and frames, so the count of waiting bytes is too low by
+    /// those.
     fn take_off(&self, bytes: usize) {
         self.change(|waiting| waiting.saturating_sub(bytes));
         self.written.notify_waiters();
     }
 
-    /// Resets the count after the socket has taken everything: the rest belongs to streams that were reset.
+    /// Resets the count when the socket has accepted everything: the rest belongs to streams that were reset.
     fn clear(&self) {
         self.change(|_| 0);
         self.written.notify_waiters();
@@ -93,7 +92,7 @@ impl Buffers {
     }
 }
 
-/// The charge for a stream whose body is passed on as it arrives.
+/// The charge for a stream whose body is forwarded on arrival.
 pub(super) struct Ahead {
     buffers: Arc<Buffers>,
     bytes: usize,
@@ -184,7 +183,7 @@ mod tests {
         buffers.take_off(1);
         assert!(room.as_mut().poll(&mut cx).is_ready());
         drop(room);
-        // a client with its share of memory gets less
+        // a client that has used its share of memory gets less
         let mut other = Charge::new(&client, Resource::Memory);
         other.set_anyway(limit / 2);
         let mut room = Box::pin(buffers.room(limit));

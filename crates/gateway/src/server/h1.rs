@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/1.0 in front: one request of a connection after another.
+//! HTTP/1.1 and HTTP/1.0 towards clients: the requests of a connection, one after another.
 
 use std::borrow::Cow;
 use std::io;
@@ -29,7 +29,7 @@ use crate::timer::Timer;
 pub(crate) enum Protocol {
     /// HTTP/1; the connection has ended.
     Http1,
-    /// HTTP/2: the connection begins with its preface (RFC 9113 §3.4), which is still to be read.
+    /// HTTP/2: the connection begins with its preface (RFC 9113 §3.4), which has not been read yet.
     Http2(Stream),
 }
 
@@ -46,12 +46,12 @@ pub(crate) async fn serve(
     let mut scratch = BytesMut::new();
     let mut timer = Timer::default();
     let mut unsent = Charge::new(client, Resource::Memory);
-    // one for all waits: each would join a list that all connections share
+    // one future for all waits, because each would join a list that all connections share
     let mut drained = pin!(drain.idle.cancelled());
     let mut served: u64 = 0;
     loop {
         let read = {
-            // not held during the wait: the next request uses the configuration in force then
+            // not held during the wait, so that the next request uses the configuration of its time
             let runtime = gate.runtime.load();
             let quiet = if served > 0 { runtime.timeouts.idle } else { runtime.timeouts.header };
             HeadLimits { http1: runtime.limits.head(), quiet, header: runtime.timeouts.header }
@@ -141,7 +141,7 @@ pub(crate) async fn serve(
         match ending {
             Ending::Persist if persists => {}
             Ending::Persist | Ending::Close if request_read && reader.buf.is_empty() => {
-                // nothing is left to do if it fails to close cleanly
+                // nothing is left to do if closing fails
                 let _ = writer.shutdown(runtime.timeouts.write).await;
                 return Protocol::Http1;
             }
@@ -151,7 +151,7 @@ pub(crate) async fn serve(
             }
             Ending::Abort => return Protocol::Http1,
             Ending::Tunnel { upstream, idle } => {
-                // boxed: few connections become a tunnel, and each would hold its room
+                // boxed, because few connections become a tunnel, and every connection would reserve its space
                 Box::pin(stream::tunnel((reader, writer), upstream, idle)).await;
                 return Protocol::Http1;
             }
@@ -168,9 +168,9 @@ struct HeadLimits {
     header: Duration,
 }
 
-/// Why no head was read.
+/// The reason why no head was read.
 enum NoHead {
-    /// The client closed, was idle for too long, or the gate is closing: no response is needed.
+    /// The client closed the connection or was idle for too long, or the gate is closing. It needs no response.
     Quiet,
     Slow,
     Malformed(http1::Error),
@@ -226,7 +226,7 @@ async fn finish_with(
     runtime: &Runtime,
     drain: &Drain,
 ) {
-    // name and value have only valid bytes
+    // name and value contain only valid bytes
     let _ = head.headers_mut().push("Connection", "close");
     let mut answer = BytesMut::new();
     head.encode(&mut answer);
@@ -250,17 +250,17 @@ async fn linger(reader: &mut Reader, writer: &mut Writer, timeout: Duration, dra
             reader.buf.clear();
             match tokio::time::timeout(LINGER, reader.fill_much()).await {
                 Ok(Ok(1..)) => {}
-                // closed, or silent for long enough to have read it
+                // closed, or silent for long enough to have read the response
                 _ => return,
             }
         }
-        // The rest stays in the socket: a client that waits for room to send sees the response meanwhile.
+        // The rest stays in the socket: a client that waits to send more reads the response meanwhile.
         tokio::time::sleep(LINGER).await;
     };
     tokio::select! {
         () = discard => {}
         () = tokio::time::sleep(LINGER_IN_ALL) => {}
-        // a gate that stops waits for one silence at most
+        // a stopping gate waits for one silence at most
         () = async { drain.idle.cancelled().await; tokio::time::sleep(LINGER).await } => {}
     }
 }
@@ -279,7 +279,7 @@ impl RequestBody for Body<'_> {
         loop {
             match self.decoder.decode(&mut self.reader.buf).map_err(BodyError::Malformed)? {
                 Decoded::Data(data) => return Ok(Some(data)),
-                // trailer fields are not forwarded: no rule sees them
+                // trailer fields are not forwarded, because no rule inspects them
                 Decoded::End(_) => return Ok(None),
                 Decoded::NeedMore => {}
             }
@@ -402,7 +402,7 @@ impl ResponseWriter for Answer<'_> {
     }
 
     async fn gone(&mut self) {
-        // the body notices it
+        // the body detects it
         std::future::pending().await
     }
 }

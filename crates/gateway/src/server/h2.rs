@@ -1,7 +1,7 @@
-//! HTTP/2 in front: many requests on one connection, each in a task of its own.
+//! HTTP/2 towards clients: many requests on one connection, each in its own task.
 //!
-//! The h2 crate resets the stream of a request whose target or fields the `http` crate cannot hold (RFC 9113 §8.2.1 and
-//! §8.3.1 allow fewer bytes than HTTP/1.1 does): it leaves no event.
+//! The h2 crate resets the stream of a request whose target or fields the `http` crate cannot represent (RFC 9113 §8.2.1 and
+//! §8.3.1 allow fewer bytes than HTTP/1.1 does). Such a request leaves no event.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -40,7 +40,7 @@ pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, client: &Arc<Client>, st
         .max_concurrent_streams(H2_STREAMS)
         .initial_window_size(H2_WINDOW)
         .initial_connection_window_size(H2_CONNECTION_WINDOW)
-        // The gate records an event for heads up to twice the limit; the h2 crate answers larger ones 431 itself.
+        // The gate records an event for heads up to twice the limit; the h2 crate itself refuses larger ones with 431.
         .max_header_list_size(u32::try_from(runtime.limits.head_bytes.saturating_mul(2)).unwrap_or(u32::MAX))
         .max_send_buffer_size(WRITE_BYTES)
         .handshake::<_, Bytes>(stream);
@@ -51,7 +51,7 @@ pub(crate) async fn serve(gate: &Arc<Gate>, peer: Peer, client: &Arc<Client>, st
     };
     let idle = runtime.timeouts.idle;
     drop(runtime);
-    // each stream holds another reference: with one, the connection is idle
+    // each stream holds another reference: with only one, the connection is idle
     let streams = Arc::new(());
     let mut draining = false;
     let mut served: u64 = 0;
@@ -149,14 +149,14 @@ async fn serve_stream(
     let ending =
         exchange::serve(gate, &runtime, from, incoming, &mut body, &mut answer, &mut Timer::default()).await;
     match ending {
-        // Dropping both sides of the stream resets it with NO_ERROR if its body was not read to the end, after all
-        // queued data is sent (RFC 9113 §8.1). An explicit reset would discard the queued response.
+        // If the body was not read to its end, dropping both sides of the stream resets it with NO_ERROR, after all queued data
+        // is sent (RFC 9113 §8.1). An explicit reset would discard the queued response.
         Ending::Persist | Ending::Close if answer.ended => discard(&mut body.stream).await,
         _ => answer.reset(Reason::INTERNAL_ERROR),
     }
 }
 
-/// Reads on for a while after the response: curl 7.88 reports a reset together with the response as a failure, whatever
+/// Continues to read for a while after the response: curl 7.88 reports a reset together with the response as a failure, whatever
 /// its code.
 async fn discard(stream: &mut RecvStream) {
     let read = async {
@@ -172,7 +172,8 @@ async fn discard(stream: &mut RecvStream) {
     let _ = tokio::time::timeout(LINGER, read).await;
 }
 
-/// Refuses what the h2 crate accepts but a [`RequestHead`] cannot hold. The event has the request line as evidence.
+/// Refuses a request that the h2 crate accepts but a [`RequestHead`] cannot represent. The event has the request line as
+/// evidence.
 fn refuse(
     gate: &Gate,
     runtime: &Runtime,
@@ -193,7 +194,7 @@ fn refuse(
     }
 }
 
-/// Returns the request as HTTP/1.1 would send it: Host from the authority, cookies in one field (RFC 9113 §8.2.3); and
+/// Returns the request as HTTP/1.1 would send it: Host from the authority, cookies in one field (RFC 9113 §8.2.3). Also returns
 /// the fault for which it is refused, if [`RequestHead::framing`] cannot find it.
 fn head(parts: &http::request::Parts, limits: &HeadLimits) -> Result<(RequestHead, Option<Fault>), Fault> {
     let authority = parts.uri.authority();
@@ -219,7 +220,7 @@ fn head(parts: &http::request::Parts, limits: &HeadLimits) -> Result<(RequestHea
             {
                 fault = fault.or(Some(Fault::HostMismatch));
             }
-            // rules and event show everything that was sent
+            // rules and events contain everything that was sent
             if fault.is_some() {
                 first.into_iter().chain(hosts).try_for_each(|host| fields.push("host", host))?;
             }
@@ -245,7 +246,7 @@ fn head(parts: &http::request::Parts, limits: &HeadLimits) -> Result<(RequestHea
     Ok((head, fault))
 }
 
-/// Returns the limit that a head exceeds. HTTP/1.1 checks the same ones while it reads.
+/// Returns the limit that a head exceeds. HTTP/1.1 checks the same limits while it reads.
 fn limit_fault(parts: &http::request::Parts, target: &str, limits: &HeadLimits) -> Option<Fault> {
     if parts.method.as_str().len() > http1::limits::METHOD_BYTES {
         return Some(Fault::MethodTooLong);
@@ -280,7 +281,7 @@ impl RequestBody for Body<'_> {
             .await;
         match read.map_err(|_| BodyError::Slow)? {
             Some(Ok(data)) => {
-                // lets the client send as much again; fails only if the stream has ended
+                // lets the client send the same amount again; fails only if the stream has ended
                 let _ = self.stream.flow_control().release_capacity(data.len());
                 Ok(Some(data))
             }
@@ -299,7 +300,7 @@ impl RequestBody for Body<'_> {
     }
 
     async fn gone(&mut self) {
-        // the writer of the response notices it
+        // the writer of the response detects it
         std::future::pending().await
     }
 }
@@ -309,7 +310,7 @@ struct Answer<'a> {
     stream: Option<SendStream<Bytes>>,
     pace: Pace,
     buffers: &'a Buffers,
-    /// Everything held in memory.
+    /// Limit of everything held in memory.
     limit: usize,
     ended: bool,
 }

@@ -1,4 +1,4 @@
-//! The protocols in front: each turns requests into exchanges.
+//! The protocols towards clients: each turns requests into exchanges.
 
 mod buffers;
 pub(crate) mod h1;
@@ -6,7 +6,7 @@ pub(crate) mod h2;
 
 use tokio_util::sync::CancellationToken;
 
-/// Signals that end the connections of a listener.
+/// Signals that end a listener's connections.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Drain {
     /// The current or next request is the last.

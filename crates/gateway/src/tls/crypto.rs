@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
 
-/// rustls' cryptography, by ring.
+/// Returns rustls' cryptography, implemented by ring.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// The protocols to offer by ALPN, the preferred one first.
+/// Returns the protocols to offer by ALPN, the preferred one first.
 pub(super) fn alpn(http2: bool) -> Vec<Vec<u8>> {
     let mut protocols = vec![b"http/1.1".to_vec()];
     if http2 {

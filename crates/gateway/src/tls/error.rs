@@ -10,7 +10,7 @@ use crate::limits::PEM_BYTES;
 /// An error in a certificate, key or CA file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file that cannot be read.
+    /// A file cannot be read.
     #[error("{}: {source}", path.display())]
     Read {
         /// The file.
@@ -18,13 +18,13 @@ pub enum Error {
         /// The system's error.
         source: std::io::Error,
     },
-    /// A file larger than any certificate chain.
+    /// A file is larger than any certificate chain.
     #[error("{}: larger than {PEM_BYTES} bytes", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
-    /// A file without the expected PEM.
+    /// A file does not contain the expected PEM.
     #[error("{}: {what}", path.display())]
     Pem {
         /// The file.
@@ -32,7 +32,7 @@ pub enum Error {
         /// The error, and what to do.
         what: String,
     },
-    /// A key that does not fit its certificate.
+    /// A key does not match its certificate.
     #[error("{} with {}: {what}", certificate.display(), key.display())]
     Pair {
         /// The certificate's file.
@@ -48,7 +48,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the fault of a certificate with its key, by keys of the table with both.
+    /// Returns the fault of a certificate and its key. Its keys are those of their table.
     pub(crate) fn fault(&self, files: &CertificateConfig) -> Fault {
         let key = match self {
             Self::Read { path, .. } | Self::TooLarge { path } | Self::Pem { path, .. } => {

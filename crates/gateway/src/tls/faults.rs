@@ -1,4 +1,4 @@
-//! Faults of certificates that load: dates, order, uncovered names.
+//! Faults of certificates that can be loaded: dates, order, uncovered names.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use super::pem;
 use super::server::certificate_key;
 use crate::config::{CertificateConfig, GatewayConfig};
 
-/// Time before a certificate's expiry from which it is reported.
+/// Time before a certificate's expiry at which reporting starts.
 pub const NOTICE: Duration = Duration::from_secs(14 * 86_400);
 
 /// A certificate that a listener serves.
@@ -30,7 +30,7 @@ pub struct Certificate {
     pub not_after: Timestamp,
     /// Host names, lower case, with wildcards.
     pub names: Vec<String>,
-    /// Addresses.
+    /// IP addresses.
     pub addresses: Vec<IpAddr>,
     /// Number, from 1, of the first certificate in the chain that the next one did not issue.
     unordered: Option<usize>,
@@ -45,7 +45,7 @@ pub enum Weight {
     Refused,
 }
 
-/// Faults of certificates that load, by keys of [`GatewayConfig`].
+/// Faults of certificates that can be loaded, by keys of [`GatewayConfig`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CertificateFaults {
     /// Faults for which every client refuses the connection.
@@ -63,7 +63,7 @@ impl CertificateFaults {
     }
 }
 
-/// Returns the faults of all certificates that load. [`crate::check`] returns those of the others.
+/// Returns the faults of all certificates that can be loaded. [`crate::check`] returns those of the others.
 pub fn faults(config: &GatewayConfig, now: Timestamp) -> CertificateFaults {
     let mut faults = CertificateFaults::default();
     for (index, listener) in config.listeners.iter().enumerate() {
@@ -82,7 +82,7 @@ pub fn faults(config: &GatewayConfig, now: Timestamp) -> CertificateFaults {
             }
             certificates.push(certificate);
         }
-        // a certificate that does not load may cover a name
+        // a certificate that cannot be loaded may cover a name
         if certificates.is_empty() || certificates.len() < listener.tls.len() {
             continue;
         }
@@ -106,7 +106,7 @@ impl Certificate {
     /// Reads a certificate with its key.
     ///
     /// # Errors
-    /// The error of the pair.
+    /// The first error of the certificate or its key.
     pub fn load(files: &CertificateConfig) -> Result<Self, Error> {
         let pair = pem::load_pair(files, &provider())?;
         Self::of(&pair.cert, &files.certificate)

@@ -1,4 +1,4 @@
-//! Certificates and keys from PEM files, with plain errors.
+//! Reads certificates and keys from PEM files, with errors in plain words.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,7 +14,7 @@ use super::error::Error;
 use crate::config::CertificateConfig;
 use crate::limits::PEM_BYTES;
 
-/// Expected content of a file.
+/// The expected content of a file.
 #[derive(Clone, Copy)]
 enum Wanted {
     Certificate,
@@ -82,7 +82,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     if bytes.len() as u64 > PEM_BYTES { Err(Error::TooLarge { path: path.to_owned() }) } else { Ok(bytes) }
 }
 
-/// Explains why a file has not the expected content, and what to do.
+/// Explains why a file lacks the expected content, and what to do.
 fn diagnose(path: &Path, bytes: &[u8], wanted: Wanted, error: &pem::Error) -> String {
     let shown = path.display();
     let name = match wanted {

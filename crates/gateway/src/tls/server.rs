@@ -1,4 +1,4 @@
-//! TLS towards clients: the certificate is chosen by SNI.
+//! TLS towards clients: SNI chooses the certificate.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -45,7 +45,7 @@ pub(crate) fn listener_config(
     with_resolver(resolver, http2).map_err(|error| vec![Fault::at("tls", error.to_string())])
 }
 
-/// Returns the key of a listener's certificate: `tls`, or with several `tls[1]`.
+/// Returns the key of a listener's certificate: `tls`, or `tls[1]` if it has several.
 pub(super) fn certificate_key(index: usize, certificates: usize) -> KeyPath {
     if certificates > 1 { KeyPath::from(("tls", index)) } else { KeyPath::from("tls") }
 }
@@ -56,7 +56,7 @@ fn with_resolver(resolver: ByName, http2: bool) -> Result<ServerConfig, Error> {
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = alpn(http2);
-    // the provider's order is the stronger one; testssl.sh checks it
+    // the server's order prefers stronger suites; testssl.sh checks it
     config.ignore_client_order = true;
     config.ticketer = ring::Ticketer::new()?;
     Ok(config)

@@ -1,4 +1,4 @@
-//! Trust in the certificates of https upstreams, as a site configures it.
+//! The trust in certificates of https upstreams, as a site configures it.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,22 +10,22 @@ use crate::config::SiteConfig;
 /// The way to verify an upstream's certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Trust {
-    /// A public authority (webpki-roots) issued it, for this name.
+    /// A public authority (webpki-roots) issued the certificate for this name.
     #[default]
     Public,
-    /// An authority in this PEM file issued it, or the file holds the certificate itself, for this name.
+    /// An authority in this PEM file issued the certificate for this name, or the file contains the certificate itself.
     File(PathBuf),
-    /// It has this fingerprint.
+    /// The certificate has this fingerprint.
     Pin(Fingerprint),
-    /// No verification: anybody on the way can read and change everything.
+    /// No verification: anybody between the gate and the upstream can read and change everything.
     Nothing,
 }
 
 impl Trust {
-    /// Returns how a site verifies the certificates of its https upstreams.
+    /// Returns how to verify the certificates of a site's https upstreams.
     ///
     /// # Errors
-    /// `upstream_ca`, `upstream_tls` and its keys that contradict each other, by keys of the site.
+    /// `upstream_ca`, `upstream_tls` or its keys contradict each other. The fault's keys are those of the site.
     pub(crate) fn of_site(site: &SiteConfig) -> Result<Self, Box<Fault>> {
         let by_file = || site.upstream_ca.clone().map_or(Self::Public, Self::File);
         let Some(tls) = &site.upstream_tls else { return Ok(by_file()) };

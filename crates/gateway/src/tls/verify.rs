@@ -19,7 +19,7 @@ use super::error::Error;
 use super::pem;
 use super::trust::{Fingerprint, Trust};
 
-/// Returns the verifier for a trust; none for the public authorities.
+/// Returns the verifier; none for trust in the public authorities.
 pub(super) fn verifier(trust: &Trust) -> Result<Option<Arc<dyn ServerCertVerifier>>, Error> {
     let provider = provider();
     let check = match trust {
@@ -31,13 +31,13 @@ pub(super) fn verifier(trust: &Trust) -> Result<Option<Arc<dyn ServerCertVerifie
     Ok(Some(Arc::new(Verifier { check, provider })))
 }
 
-/// The upstream presents a certificate other than the pinned one.
+/// An error: the upstream presents a certificate other than the pinned one.
 #[derive(Debug, thiserror::Error)]
 #[error("the upstream's certificate has the fingerprint {0}, not the one of `pin`")]
 struct OtherCertificate(Fingerprint);
 
-/// A verifier without the public authorities. The upstream must always have the key of the certificate that it
-/// presents.
+/// A verifier that does not use the public authorities. The upstream must always prove that it has the private key of its
+/// certificate.
 #[derive(Debug)]
 struct Verifier {
     check: Check,
@@ -46,8 +46,8 @@ struct Verifier {
 
 #[derive(Debug)]
 enum Check {
-    /// The authorities in a file, and its certificates themselves: a self-signed certificate may vouch for itself, but
-    /// webpki accepts no authority as a server's certificate.
+    /// The authorities in a file, and the file's certificates themselves: a self-signed certificate may verify itself, but webpki
+    /// accepts no authority as a server's certificate.
     File {
         authorities: Arc<WebPkiServerVerifier>,
         held: Vec<CertificateDer<'static>>,
@@ -124,7 +124,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Verifies name and dates of a certificate that is trusted itself.
+/// Verifies name and dates of a certificate that is itself trusted.
 fn verify_itself(leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), TlsError> {
     verify_server_name(&ParsedCertificate::try_from(leaf)?, name)?;
     let (_, parsed) = X509Certificate::from_der(leaf).map_err(|_| CertificateError::BadEncoding)?;
@@ -138,7 +138,7 @@ fn verify_itself(leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime
     Ok(())
 }
 
-/// Explains why a handshake with an upstream failed, in plain words if the certificate is the reason.
+/// Explains a failed handshake with an upstream, in plain words if the certificate is the reason.
 pub(crate) fn explain(error: &std::io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
     let Some(TlsError::InvalidCertificate(fault)) = inner else { return error.to_string() };

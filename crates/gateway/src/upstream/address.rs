@@ -16,7 +16,7 @@ pub(crate) enum Address {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("upstream `{text}`: {what}; write http://host:port, https://host or unix:/path")]
 pub struct AddressError {
-    /// As written.
+    /// The address as written.
     pub text: String,
     /// The error.
     pub what: &'static str,

@@ -1,4 +1,4 @@
-//! A request and its response on an upstream connection of either protocol.
+//! A request and its response on an upstream connection, over HTTP/1.1 or HTTP/2.
 
 use std::io;
 
@@ -24,7 +24,7 @@ pub(crate) enum Receiver {
     Http2(h2::Receiver),
 }
 
-/// Begins a request on `connection`, and adds the hop-by-hop fields.
+/// Starts a request on `connection`, and adds the hop-by-hop fields.
 pub(crate) fn begin(
     upstream: &Upstream,
     connection: Connection,
@@ -62,7 +62,7 @@ impl Sender {
         matches!(self, Self::Http2(_))
     }
 
-    /// Sends a piece of the body; it may stay in the buffer.
+    /// Sends a piece of the body, which may stay in the buffer.
     pub(crate) async fn data(&mut self, data: Bytes) -> io::Result<()> {
         match self {
             Self::Http1(sender) => sender.data(data).await,
@@ -88,7 +88,7 @@ impl Sender {
 }
 
 impl Receiver {
-    /// Returns the next response head, on HTTP/1.1 possibly an interim one.
+    /// Returns the next response head. On HTTP/1.1 it may be an interim one.
     pub(crate) async fn head(
         &mut self,
         method: &[u8],
@@ -127,7 +127,7 @@ pub(crate) fn keep(upstream: &Upstream, sender: Sender, receiver: Receiver) {
     }
 }
 
-/// Returns the two halves of a connection that switched protocols; only HTTP/1.1 ones can.
+/// Returns the two halves of a connection that switched protocols; none for HTTP/2, which cannot switch.
 pub(crate) fn into_tunnel(sender: Sender, receiver: Receiver) -> Option<(Reader, Writer)> {
     match (sender, receiver) {
         (Sender::Http1(sender), Receiver::Http1(receiver)) => Some(receiver.into_halves(sender)),

@@ -25,7 +25,7 @@ pub(crate) enum Failure {
     Interim,
     #[error("http/2 stream failed: {0}")]
     Stream(::h2::Error),
-    /// The connection accepted no further stream.
+    /// The connection accepted no other stream.
     #[error("http/2 stream failed: {0}")]
     Unsent(::h2::Error),
     #[error("response cut off: {0}")]
@@ -54,7 +54,7 @@ impl Failure {
         }
     }
 
-    /// Returns the status for the client, if it has not got one yet.
+    /// Returns the status for the client, if the client has not received one yet.
     pub(crate) fn status(&self) -> u16 {
         match self {
             Self::ConnectTimeout(_) | Self::ResponseTimeout(_) => 504,
@@ -62,7 +62,7 @@ impl Failure {
         }
     }
 
-    /// Whether no connection was made.
+    /// Whether no connection was established.
     pub(super) fn is_unreachable(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::ConnectTimeout(_) | Self::Tls(_) | Self::Http2(_))
     }
@@ -72,7 +72,7 @@ impl Failure {
         match self {
             _ if self.is_unreachable() => true,
             Self::Unsent(_) => true,
-            // RFC 9113 §8.7: the stream was refused unprocessed, or it is newer than the last stream of a GOAWAY
+            // RFC 9113 §8.7: the stream was refused before processing, or is newer than the last stream of a GOAWAY
             Self::Stream(error) => {
                 error.is_remote()
                     && (error.is_go_away() || error.reason() == Some(::h2::Reason::REFUSED_STREAM))

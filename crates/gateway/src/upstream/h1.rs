@@ -29,7 +29,7 @@ impl Connection {
         self.reader.is_quiet()
     }
 
-    /// Begins a request; `chunked` is the framing of its body.
+    /// Starts a request; `chunked` is the framing of its body.
     pub(crate) fn begin(self, chunked: bool, timeout: Duration) -> (Sender, Receiver) {
         (
             Sender { writer: self.writer, chunked, timeout, scratch: BytesMut::new() },
@@ -78,7 +78,7 @@ impl Sender {
         self.writer.flush(self.timeout).await
     }
 
-    /// Ends the body. Trailer fields of the request are not forwarded: no rule has seen them.
+    /// Ends the body. Trailer fields of the request are not forwarded, because no rule inspects them.
     pub(crate) async fn finish(&mut self) -> io::Result<()> {
         if self.chunked {
             self.writer.queue(Bytes::from_static(LAST_CHUNK));
@@ -97,7 +97,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Returns the next response head, interim ones included.
+    /// Returns the next response head, including interim ones.
     pub(crate) async fn head(
         &mut self,
         method: &[u8],
@@ -158,7 +158,7 @@ impl Receiver {
         (self.reader, sender.writer)
     }
 
-    /// Returns the connection for the next request if nothing of this one is left.
+    /// Returns the connection for the next request if nothing of this exchange is left.
     pub(crate) fn into_connection(mut self, sender: Sender) -> Option<Connection> {
         self.reader.rest();
         (self.body.is_end() && self.reader.buf.is_empty())

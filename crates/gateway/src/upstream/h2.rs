@@ -14,7 +14,7 @@ use super::failure::Failure;
 use crate::forward::Forward;
 use crate::stream::within;
 
-/// Begins a request with Host as its authority.
+/// Starts a request with Host as its authority.
 pub(crate) fn begin(
     mut connection: SendRequest<Bytes>,
     scheme: &str,
@@ -30,7 +30,7 @@ pub(crate) fn begin(
     ))
 }
 
-/// Builds the request. Returns none for a target or a field that HTTP/2 cannot carry.
+/// Builds the request; none if HTTP/2 cannot carry the target or a field.
 fn request<'a>(
     scheme: &str,
     head: &RequestHead,
@@ -43,7 +43,7 @@ fn request<'a>(
     }
     let uri =
         Uri::builder().scheme(scheme).authority(authority).path_and_query(head.target()).build().ok()?;
-    // the http crate may have changed bytes: the upstream would see another target than the rules
+    // the http crate may have changed bytes: the upstream would read another target than the rules
     if uri.path_and_query().is_some_and(|kept| kept.as_str().as_bytes() != head.target()) {
         return None;
     }
@@ -59,7 +59,7 @@ fn request<'a>(
         }
     }
     if grpc {
-        // a field of this hop; gRPC servers require it
+        // a hop-by-hop field that gRPC servers require
         out.insert(http::header::TE, HeaderValue::from_static("trailers"));
     }
     Some(request)
@@ -112,7 +112,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Returns the response head; the h2 crate handles interim ones.
+    /// Returns the response head; the h2 crate handles interim heads.
     pub(crate) async fn head(&mut self, method: &[u8]) -> Result<(ResponseHead, ResponseFraming), Failure> {
         let response = match &mut self.response {
             Some(response) => response.await.map_err(Failure::Stream)?,
@@ -131,7 +131,7 @@ impl Receiver {
                 .map_err(broken)?;
         }
         let mut head = ResponseHead::new(parts.status.as_u16(), fields).map_err(broken)?;
-        // what HTTP/1.1 refuses would be ambiguous to an HTTP/1.1 client
+        // a response that HTTP/1.1 refuses would be ambiguous to an HTTP/1.1 client
         let has_body = !head.framing(method, false).map_err(Failure::Malformed)?.body.is_empty();
         let length =
             head.headers().get("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
@@ -158,7 +158,7 @@ impl Receiver {
         let Some(body) = &mut self.body else { return Ok(None) };
         match poll_fn(|cx| body.poll_data(cx)).await {
             Some(Ok(data)) => {
-                // lets the upstream send as much again; fails only if the stream has ended
+                // lets the upstream send the same amount again; fails only if the stream has ended
                 let _ = body.flow_control().release_capacity(data.len());
                 Ok(Some(data))
             }
@@ -174,7 +174,7 @@ impl Receiver {
     pub(crate) fn trailers(&mut self) -> Headers {
         let mut trailers = Headers::new();
         for (name, value) in self.trailers.take().iter().flatten() {
-            // a value that HTTP/1.1 cannot carry is left out
+            // drops a value that HTTP/1.1 cannot carry
             let _ = trailers.push(
                 Bytes::copy_from_slice(name.as_str().as_bytes()),
                 Bytes::copy_from_slice(value.as_bytes()),

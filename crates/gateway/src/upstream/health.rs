@@ -9,9 +9,9 @@ use crate::gauges::{Gauges, UpstreamGauge};
 #[derive(Debug)]
 pub(super) struct Health {
     began: Instant,
-    /// Milliseconds after `began` until which it pauses after a failed connection; 0 without a pause.
+    /// End of the pause after a failed connection, in milliseconds since `began`; 0 without a pause.
     rests_until: AtomicU64,
-    /// Result of the active checks.
+    /// Whether the active checks failed.
     down: AtomicBool,
     name: Arc<str>,
     gauge: UpstreamGauge,

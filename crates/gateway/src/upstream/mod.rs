@@ -30,7 +30,7 @@ pub(crate) use failure::Failure;
 use health::Health;
 use pool::Pool;
 
-/// Settings of an upstream. Two with the same settings share connections, also across a reload.
+/// Settings of an upstream. Upstreams with equal settings share connections, even across a reload.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Settings {
     pub text: String,
@@ -47,7 +47,7 @@ pub(crate) struct Upstream {
     pub settings: Settings,
     /// The configured address, for events and metrics.
     pub name: Arc<str>,
-    /// Its own host and port, for requests without a host.
+    /// The upstream's own host and port, for requests without a host.
     pub authority: String,
     /// TLS settings, with and without HTTP/2.
     tls: Option<Tls>,
@@ -66,7 +66,7 @@ struct Tls {
 /// The connection of a request.
 #[derive(Debug)]
 pub(crate) enum Connection {
-    /// A connection of its own; `reused` if it has carried a request before.
+    /// A connection for this request alone; `reused` if it has carried another one before.
     Http1 { connection: h1::Connection, reused: bool },
     /// A connection shared with other requests.
     Http2(::h2::client::SendRequest<Bytes>),
@@ -102,12 +102,12 @@ impl Upstream {
         })
     }
 
-    /// Whether connections to it are https.
+    /// Whether connections to it use TLS.
     pub(crate) fn is_tls(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// Whether the upstream certainly speaks HTTP/2, or may.
+    /// Whether the upstream may speak HTTP/2.
     pub(crate) fn may_speak_http2(&self) -> bool {
         match self.settings.http2 {
             UpstreamHttp2::Always => true,
@@ -116,8 +116,8 @@ impl Upstream {
         }
     }
 
-    /// Returns a pooled connection, or a new one. `fresh` asks for a new one, `http1` for HTTP/1.1 (for an upgrade, or
-    /// a target that HTTP/2 cannot carry).
+    /// Returns a pooled connection, or a new one. `fresh` forces a new one, `http1` forces HTTP/1.1 (for an upgrade, or a target
+    /// that HTTP/2 cannot carry).
     pub(crate) async fn connection(&self, http1: bool, fresh: bool) -> Result<Connection, Failure> {
         if fresh {
             return self.connect(http1).await;
@@ -181,7 +181,7 @@ impl Upstream {
         self.pool.put(connection);
     }
 
-    /// Records the result of an attempt for the choice of later upstreams.
+    /// Records the result of an attempt, which affects the choice of upstreams.
     pub(crate) fn report(&self, failure: Option<&Failure>) {
         match failure {
             None => self.health.succeeded(),
@@ -193,24 +193,24 @@ impl Upstream {
         }
     }
 
-    /// Whether it should get requests.
+    /// Whether it should receive requests.
     pub(crate) fn is_up(&self, now: Instant) -> bool {
         self.health.is_up(now)
     }
 }
 
-/// Why an upstream cannot be set up.
+/// The reason why an upstream cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// Its address.
+    /// The address is invalid.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// Its CA file.
+    /// The CA file is invalid.
     #[error(transparent)]
     Tls(#[from] crate::tls::Error),
 }
 
-/// Connects to the first address of `host` that answers.
+/// Connects to the first address of `host` that accepts a connection.
 async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, Failure> {
     let stream = match host.parse::<IpAddr>() {
         Ok(ip) => TcpStream::connect(SocketAddr::new(ip, port)).await,
@@ -239,8 +239,8 @@ impl Group {
         &self.members
     }
 
-    /// Returns the next upstream in turn that is up and not in `tried`. If all are down, returns one of them: the gate
-    /// has no better answer.
+    /// Returns the next upstream in turn that is up and not in `tried`. If all are down, returns one of them, because no upstream
+    /// is better.
     pub(crate) fn choose(&self, tried: &[Arc<str>]) -> Option<Arc<Upstream>> {
         let count = self.members.len();
         if count == 1 {

@@ -13,7 +13,7 @@ use crate::stream::Stream;
 
 #[derive(Debug)]
 pub(super) struct Pool {
-    /// HTTP/1.1 connections. The last used one is at the end and is taken first, so that the others expire.
+    /// HTTP/1.1 connections. The last used one is at the end and is reused first, so that the others expire.
     idle: Mutex<Vec<(Instant, h1::Connection)>>,
     /// The HTTP/2 connection that all requests share.
     shared: Mutex<Option<SendRequest<Bytes>>>,
@@ -25,7 +25,7 @@ impl Pool {
         Self { idle: Mutex::new(Vec::new()), shared: Mutex::new(None), keep }
     }
 
-    /// Returns the last used connection that the upstream has neither closed nor written to.
+    /// Returns the last used connection, if the upstream has neither closed nor written to it.
     pub(super) fn take(&self) -> Option<h1::Connection> {
         let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,14 +58,14 @@ impl Pool {
         match sender.ready().await {
             Ok(sender) => Some(sender),
             Err(_) => {
-                // closed, or GOAWAY: the next request opens a new one
+                // closed, or GOAWAY received: the next request opens a new one
                 self.shared.lock().unwrap_or_else(PoisonError::into_inner).take();
                 None
             }
         }
     }
 
-    /// Makes `stream` the shared HTTP/2 connection. A task drives it until the upstream closes it or all users and the
+    /// Makes `stream` the shared HTTP/2 connection. A task drives it until the upstream closes it, or until all users and the
     /// pool drop it.
     pub(super) async fn share(&self, stream: Stream) -> Result<SendRequest<Bytes>, Failure> {
         let (sender, connection) = h2::client::Builder::new()

@@ -17,7 +17,7 @@ impl Upstream {
     }
 }
 
-/// Checks while anything else refers to the upstream.
+/// Runs the checks until nothing else refers to the upstream.
 fn watch(upstream: &Arc<Upstream>, check: HealthCheck) {
     let weak = Arc::downgrade(upstream);
     tokio::spawn(async move {
@@ -47,7 +47,7 @@ fn watch(upstream: &Arc<Upstream>, check: HealthCheck) {
     });
 }
 
-/// Checks once. Returns none after the upstream is gone.
+/// Runs one check. Returns none if the upstream no longer exists.
 async fn check_once(weak: &Weak<Upstream>, check: &HealthCheck) -> Option<Result<(), Failure>> {
     let upstream = weak.upgrade()?;
     let limit = check.timeout;
@@ -64,7 +64,7 @@ async fn ask(upstream: &Upstream, check: &HealthCheck) -> Result<(), Failure> {
     fields.push("Host", host).map_err(broken)?;
     fields.push("User-Agent", "monban health check").map_err(broken)?;
     let head = RequestHead::new("GET", check.path.clone(), Version::HTTP_11, fields).map_err(broken)?;
-    // HTTP/1.1: a new connection each time, to notice a refused one
+    // HTTP/1.1 uses a new connection each time, to detect an upstream that refuses connections
     let connection = if upstream.may_speak_http2() {
         upstream.connection(false, false).await?
     } else {

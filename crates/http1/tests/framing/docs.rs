@@ -19,14 +19,14 @@ This file is made from `crates/http1/tests/framing/cases.txt`; the tests of that
 After a change: `UPDATE_DOCS=1 cargo test -p http1 --test main docs`.
 ";
 
-/// Code in a table cell: `|` would end the cell, and a backtick the code.
+/// Formats code in a table cell, in which `|` would end the cell, and a backtick the code.
 fn code(text: &str) -> String {
     let text = text.replace('|', "\\|");
     if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }
 
 fn row(case: &Case) -> String {
-    // the common part of all requests is left out
+    // the common part of all requests is omitted
     let source = case.source.replace(" HTTP/1.1\\r\\nHost: a\\r\\n", " … ");
     let nginx = if case.agrees() { case.nginx.clone() } else { format!("**{}**", case.nginx) };
     format!("| {} | {} | {} | {nginx} | {} |\n", case.name, code(&source), case.ours, case.why)

@@ -1,4 +1,4 @@
-//! The table of framing cases: `cases.txt`, which describes its format.
+//! The table of framing cases; `cases.txt` describes its format.
 
 mod docs;
 mod nginx;
@@ -29,7 +29,7 @@ impl Case {
     }
 }
 
-/// All cases of the table.
+/// Returns all cases of the table.
 pub fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     let mut section = String::new();

@@ -1,4 +1,4 @@
-//! nginx's column: each case goes to a running nginx in front of a reflector.
+//! The column of nginx: each case is sent to a running nginx in front of a reflector.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use testkit::{Nginx, Reflector};
 
 use super::cases;
 
-/// The final status of the first answer, `0.9` for an answer without a status line, `closed` for none.
+/// Returns the status of the first final response, `0.9` for a response without a status line, `closed` for none.
 fn answer(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();

@@ -1,4 +1,4 @@
-//! Our column, and invariants of every case however its bytes arrive.
+//! The column of monban, and invariants of every case for any arrival of its bytes.
 
 use bytes::BytesMut;
 use http1::{BodyDecoder, Decoded, Error, HeadLimits, Headers, RequestParser};
@@ -10,11 +10,11 @@ use super::cases;
 struct Request {
     content: Vec<u8>,
     trailers: Headers,
-    /// The bytes after it.
+    /// The bytes after the request.
     rest: Vec<u8>,
 }
 
-/// Returns the first request of a connection with these pieces; `None` if they are incomplete.
+/// Returns the first request of a connection with these pieces; `None` if it is incomplete.
 fn read(pieces: &[&[u8]]) -> Result<Option<Request>, Error> {
     let mut buf = BytesMut::new();
     let mut pieces = pieces.iter();

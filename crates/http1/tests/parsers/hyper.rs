@@ -1,4 +1,4 @@
-//! hyper, as in axum: requests that never reach a handler, and requests that it repairs.
+//! hyper, as used in axum: requests that never reach a handler, and requests that it repairs.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +6,7 @@ use axum::extract::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The request, the status of hyper's answer, and the fields that its handler saw (`None`: no handler ran).
+/// The request, the status of hyper's response, and the fields that its handler received (`None` if no handler ran).
 type Answer = (&'static [u8], &'static str, Option<&'static [(&'static str, &'static str)]>);
 
 const ANSWERS: &[Answer] = &[

@@ -1,11 +1,11 @@
-//! Readings of odd targets and lines by other parsers: the measurements behind docs/adr/0001.
+//! Results of other parsers for unusual targets and lines: the measurements behind docs/adr/0001.
 
 mod hyper;
 
 use bytes::BytesMut;
 use http1::{Fault, HeadLimits, RequestParser};
 
-/// Returns the bytes, except for controls and space, that a parser refuses in a target.
+/// Returns the bytes that a parser refuses in a target, except control characters and space.
 fn refused(accepts: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     (0x21..=0xff).filter(|&b| b != 0x7f).filter(|&b| !accepts(&[b'/', b'?', b, b'x'])).collect()
 }
@@ -45,7 +45,7 @@ fn only_our_parser_lets_every_target_byte_in() {
 
 type Fields = &'static [(&'static str, &'static str)];
 
-/// The text between `Host: a` and the end of the head, httparse's reading of it, and our fault.
+/// The text between `Host: a` and the end of the head, httparse's result, and our fault.
 const LINES: &[(&str, Option<Fields>, Option<Fault>)] = &[
     ("X: b\nY: c\r\n", Some(&[("X", "b"), ("Y", "c")]), Some(Fault::BareLf)),
     ("X: b\r\n\n", Some(&[("X", "b")]), Some(Fault::BareLf)),

@@ -66,8 +66,8 @@ pub(super) fn boundary<'c>(
     Ok(boundary)
 }
 
-/// Content-Type without well-formed parameters after the boundary; ModSecurity takes them for a part of it. A parser that does
-/// the same searches for a longer boundary, and its lines are errors here.
+/// Returns Content-Type without well-formed parameters after the boundary. ModSecurity reads them as a part of the boundary. A
+/// parser that does the same searches for a longer boundary, and its boundary lines are errors here.
 fn without_parameters(content_type: &[u8]) -> &[u8] {
     let value = memchr::memmem::find(content_type, b"boundary")
         .and_then(|at| memchr::memchr(b'=', &content_type[at..]).map(|equals| at + equals + 1));
@@ -82,7 +82,8 @@ fn without_parameters(content_type: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether `text` is parameters (RFC 9110 §5.6.6) that no parser takes for a boundary: no quoted pairs, not that word.
+/// Whether `text` consists of parameters (RFC 9110 §5.6.6) that no parser reads as a boundary: no quoted pairs, no word
+/// `boundary`.
 fn are_parameters(text: &[u8]) -> bool {
     let word = b"boundary";
     if text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)) {
@@ -108,7 +109,7 @@ fn are_parameters(text: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// Returns how often the word occurs with a `=` anywhere after it.
+/// Counts the occurrences of the word that have a `=` anywhere after them.
 fn count_boundaries(text: &[u8]) -> usize {
     let Some(last_equals) = memchr::memrchr(b'=', text) else { return 0 };
     let mut count = 0;

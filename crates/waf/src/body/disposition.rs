@@ -3,8 +3,7 @@
 use super::multipart::Flags;
 use std::borrow::Cow;
 
-/// The error of a value that is well-formed but means different things to different parsers. The numbers from -1 to -15 are
-/// ModSecurity's.
+/// The error for a well-formed value that parsers read in different ways. The numbers from -1 to -15 are ModSecurity's.
 const TWO_READINGS: i32 = -16;
 
 /// `form-data` and its parameters. ModSecurity accepts only `name` and `filename`: applications could read any other
@@ -13,13 +12,13 @@ const TWO_READINGS: i32 = -16;
 pub(super) struct Disposition<'a> {
     pub name: Option<Cow<'a, [u8]>>,
     pub filename: Option<Cow<'a, [u8]>>,
-    /// The last one of each, including duplicates (MULTIPART_NAME, MULTIPART_FILENAME).
+    /// The last of each, including duplicates (MULTIPART_NAME, MULTIPART_FILENAME).
     pub last_name: Option<Cow<'a, [u8]>>,
     pub last_filename: Option<Cow<'a, [u8]>>,
 }
 
 impl<'a> Disposition<'a> {
-    /// Parses a header value as far as possible. The error is ModSecurity's number for the fault.
+    /// Parses a header value until the first fault. The error is ModSecurity's number for the fault.
     pub(super) fn parse(value: &Cow<'a, [u8]>, flags: &mut Flags) -> (Self, Result<(), i32>) {
         let mut disposition = Disposition::default();
         let result = match value {
@@ -38,7 +37,7 @@ impl<'a> Disposition<'a> {
     ) -> Result<(), i32> {
         let rest = text.strip_prefix(b"form-data").ok_or(-1)?;
         if memchr::memchr(b'\t', rest).is_some() {
-            // Django drops tabs, defnull's multipart does not take the text after them for a parameter.
+            // Django drops tabs. defnull's multipart does not read the text after them as a parameter.
             return Err(TWO_READINGS);
         }
         let rest = skip_blanks(rest);
@@ -60,7 +59,7 @@ impl<'a> Disposition<'a> {
             }
             rest = rest.strip_prefix(b"=").ok_or(-13)?;
             if blank || rest.first() == Some(&b' ') {
-                // Werkzeug does not take this for a parameter.
+                // Werkzeug does not read this as a parameter.
                 return Err(TWO_READINGS);
             }
             let (value, quote) = match *rest {
@@ -86,12 +85,12 @@ impl<'a> Disposition<'a> {
                 b"filename" => (&mut self.filename, &mut self.last_filename, -15),
                 _ => return Err(-11),
             };
-            // formidable and multiparty find `name=` and `filename=` wherever they are. formidable also requires that a file
-            // name ends the header or has `; ` after it.
+            // formidable and multiparty find `name=` and `filename=` anywhere. formidable also requires `; ` or the end of the
+            // header after a file name.
             if has_name(value) || (parameter == b"filename" && !matches!(rest, [] | [b';', b' ', ..])) {
                 return Err(TWO_READINGS);
             }
-            // Within double quotes a single one is an apostrophe.
+            // A single quote inside double quotes is an apostrophe.
             flags.invalid_quoting |= quote != Some(b'"') && value.contains(&b'\'');
             let value = keep(Cow::Borrowed(value));
             *last = Some(value.clone());
@@ -115,9 +114,9 @@ impl<'a> Disposition<'a> {
 
 /// Returns the value up to the closing quote, and the rest.
 ///
-/// A backslash before the quote or another backslash is an error: half of the parsers take it for an escape; for the others
-/// `name="a\"` ends there, and another name or file name follows. Browsers write `%22`. Before anything else a backslash
-/// stands for itself, because old browsers sent Windows paths.
+/// A backslash before the quote or another backslash is an error: half of the parsers read it as an escape; the others end
+/// `name="a\"` there, and another name or file name follows. Browsers write `%22`. Before any other character a backslash is
+/// literal, because old browsers sent Windows paths.
 fn unquoted(text: &[u8], quote: u8) -> Result<(&[u8], &[u8]), i32> {
     if text.is_empty() {
         return Err(-7);
@@ -148,7 +147,7 @@ fn has_name(value: &[u8]) -> bool {
     false
 }
 
-/// Whether a backslash precedes a special character. Go takes that for an escape, others for a backslash.
+/// Whether a backslash precedes a special character. Go reads that as an escape, others as a backslash.
 fn has_special_pair(value: &[u8]) -> bool {
     value.windows(2).any(|pair| pair[0] == b'\\' && b"()<>@,;:/[]?=".contains(&pair[1]))
 }
@@ -160,7 +159,7 @@ fn skip_blanks(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Whether this is a character of a token, RFC 2045 §5.1.
+/// Whether this is a token character (RFC 2045 §5.1).
 pub(super) fn is_token(byte: u8) -> bool {
     (33..=126).contains(&byte) && !b"()<>@,;:\\\"/[]?=".contains(&byte)
 }

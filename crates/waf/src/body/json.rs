@@ -1,12 +1,12 @@
-//! The body processor JSON: every scalar becomes an argument, as in ModSecurity 2.9.7 with YAJL 2.1.
+//! The JSON body processor: every scalar becomes an argument, as in ModSecurity 2.9.7 with YAJL 2.1.
 //!
 //! A name consists of the names of the objects and arrays around the value, joined with dots: `{"a":{"b":[1,2]}}` gives
 //! `a.b.b` twice. Numbers keep their text, and null is the empty value. The tokenizer is our own: serde_json refuses what YAJL
 //! accepts (unpaired surrogates, vertical tabs as space) and has none of YAJL's errors; its streaming API recurses; and
 //! arguments must keep order and duplicates without a tree. Nothing recurses: depth costs a few words for each level.
 //!
-//! It differs from ModSecurity where that would hide from rules what an application reads: a key is not cut at a NUL, an
-//! object or array without elements is an argument without a value, a dot in a key does not change the names of later values,
+//! It differs from ModSecurity where ModSecurity would hide from the rules what an application reads: a NUL does not cut a key,
+//! an object or array without elements is an argument without a value, a dot in a key does not change the names of later values,
 //! and half of a surrogate pair does not swallow the escape after it.
 //!
 //! ```
@@ -45,7 +45,7 @@ impl Default for Options {
 /// The contents of a body.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Parsed<'a> {
-    /// The arguments in their order, up to an error. ModSecurity 2 has them in ARGS, but not in ARGS_POST.
+    /// The arguments in order, up to an error. ModSecurity 2 has them in ARGS, but not in ARGS_POST.
     pub arguments: Vec<Argument<'a>>,
     /// REQBODY_ERROR_MSG; with an error REQBODY_ERROR is 1.
     pub error: Option<String>,
@@ -53,7 +53,7 @@ pub struct Parsed<'a> {
     pub incomplete: bool,
 }
 
-/// Parses a whole body. An empty one has no contents and is no error.
+/// Parses a whole body. An empty body has no contents and is no error.
 pub fn parse<'a>(body: &'a [u8], options: &Options) -> Parsed<'a> {
     if body.is_empty() {
         return Parsed::default();
@@ -62,7 +62,7 @@ pub fn parse<'a>(body: &'a [u8], options: &Options) -> Parsed<'a> {
         Arguments { options, list: Vec::new(), prefix: None, opened: Vec::new(), key: None, name_bytes: 0 };
     let mut lexer = Lexer { body, at: 0, finishing: false };
     let error = read(&mut lexer, &mut arguments).err().map(|problem| {
-        // ModSecurity has two wordings, depending on where it notices.
+        // ModSecurity has two texts, depending on where it finds the error.
         let kind = if lexer.finishing { "JSON parser error" } else { "JSON parsing error" };
         match problem {
             Problem::Lexical(text) => format!("{kind}: lexical error: {text}\n"),
@@ -81,7 +81,7 @@ enum Problem {
     Names,
 }
 
-/// What may come next in the innermost object or array.
+/// The tokens that are allowed next in the innermost object or array.
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     ObjectStart,
@@ -92,7 +92,7 @@ enum State {
     ArrayStart,
     ArrayValue,
     ArrayNext,
-    /// The outermost value, before and after it.
+    /// Before or after the outermost value.
     Start,
     Complete,
 }
@@ -181,8 +181,8 @@ fn read<'a>(lexer: &mut Lexer<'a>, arguments: &mut Arguments<'a, '_>) -> Result<
     Ok(())
 }
 
-/// ModSecurity's bookkeeping of names. ModSecurity cuts the prefix at its last dot when an object or array ends, so what
-/// follows a key with a dot gets a wrong name. Here the prefix is restored.
+/// The names of arguments, as ModSecurity builds them. ModSecurity cuts the prefix at its last dot when an object or array ends,
+/// so the values after a key with a dot get a wrong name. This code restores the prefix.
 struct Arguments<'a, 'o> {
     options: &'o Options,
     list: Vec<Argument<'a>>,
@@ -304,9 +304,9 @@ enum Token<'a> {
     CloseArray,
     Colon,
     Comma,
-    /// Without quotes and escapes.
+    /// A string without quotes and escapes.
     String(Cow<'a, [u8]>),
-    /// A number as written, true, false, or nothing for null.
+    /// A number as written, true, false, or an empty text for null.
     Scalar(Cow<'a, [u8]>),
     End,
 }
@@ -314,7 +314,7 @@ enum Token<'a> {
 struct Lexer<'a> {
     body: &'a [u8],
     at: usize,
-    /// Whether the end of the body was reached.
+    /// Whether the lexer reached the end of the body.
     finishing: bool,
 }
 
@@ -488,7 +488,7 @@ impl<'a> Lexer<'a> {
 
 /// Returns the length of the text before the first quote, escape, control character or byte beyond ASCII.
 fn plain(text: &[u8]) -> usize {
-    /// Most strings are shorter; then a test of single bytes is faster.
+    /// Most strings are shorter, and then testing single bytes is faster.
     const SHORT: usize = 24;
     let is_special = |byte: u8| ((byte as i8) < 0x20) | (byte == b'"') | (byte == b'\\');
     let (short, long) = text.split_at(text.len().min(SHORT));
@@ -522,7 +522,7 @@ fn unescape(text: &[u8]) -> Vec<u8> {
                             code = 0x10000 + ((code & 0x3ff) << 10) + (second & 0x3ff);
                             at += 6;
                         }
-                        // YAJL takes any second unit for the other half, and so hides it.
+                        // YAJL accepts any second unit as the other half, and so hides it.
                         _ => {
                             output.push(b'?');
                             continue;

@@ -1,9 +1,9 @@
-//! Processors of request bodies, one file each.
+//! The processors of request bodies, one file each.
 //!
-//! Each processor's `parse` takes the whole inspected body and never fails as a whole. The values before an error are kept
-//! beside the error's text, because rules see both (ModSecurity in DetectionOnly continues with them). A body that was cut at
-//! SecRequestBodyLimit (ProcessPartial) is parsed like a complete one, and like in ModSecurity it mostly ends in an error: an
-//! unfinished JSON or XML document, a missing final boundary.
+//! Each processor's `parse` takes the whole inspected body and always returns a result. It keeps the values before an error
+//! beside the error's text, because rules see both (ModSecurity in DetectionOnly continues with them). It parses a body that was
+//! cut at SecRequestBodyLimit (ProcessPartial) like a complete one. As in ModSecurity, that usually ends in an error: an
+//! unfinished JSON or XML document, or a missing final boundary.
 //!
 //! The texts of errors are those of ModSecurity 2.9.7, since rule 200002 of the recommended configuration logs them.
 

@@ -1,12 +1,12 @@
-//! The body processor MULTIPART: `multipart/form-data` (RFC 7578) as ModSecurity 2.9.7 reads it.
+//! The MULTIPART body processor: `multipart/form-data` (RFC 7578) as ModSecurity 2.9.7 reads it.
 //!
-//! It is a detector of evasions more than a parser: input that applications may read in another way raises one of [`Flags`] or
-//! ends the parsing with an error. Values and file contents are slices of the body.
+//! Its main purpose is to detect evasions: input that applications may read in another way raises one of the [`Flags`] or ends
+//! the parsing with an error. Values and file contents are slices of the body.
 //!
 //! It is stricter than 2.9.7 where parsers of web frameworks disagree (docs/conformance.md has the table): an empty file name
-//! makes a part a file and an argument, a name may have no quoted pair, a part's header no control character, and the whole of
-//! a long line is searched for a boundary. It is more tolerant in two places: other parameters may follow the boundary, and a
-//! line that begins with `--` but is unlike the boundary is distinguished from one that is like it.
+//! makes a part both a file and an argument, a name must not contain a quoted pair, a part's header must not contain a control
+//! character, and the whole of a long line is searched for a boundary. It is more tolerant in two places: other parameters may
+//! follow the boundary, and it distinguishes a line that merely begins with `--` from a line that resembles the boundary.
 //!
 //! [`Reader`] takes the body in pieces and drops the contents of files, unless [`Options::keep_files`] asks for them. Its
 //! memory is bounded by the part headers and the values, not by the files. [`parse`] reads a whole body.
@@ -33,8 +33,8 @@ use std::ops::Range;
 pub struct Options {
     /// The arguments that SecArgumentsLimit still allows after the query string; 1000 by default.
     pub argument_limit: usize,
-    /// SecUploadFileLimit if SecUploadKeepFiles or SecTmpSaveUploadedFiles extracts files, else none: only then does
-    /// ModSecurity count them (measured with 2.9.7 under Apache; FILES_TMP_CONTENT and `@inspectFile` change nothing).
+    /// SecUploadFileLimit if SecUploadKeepFiles or SecTmpSaveUploadedFiles extracts files, else none: ModSecurity counts files
+    /// only then (measured with 2.9.7 under Apache; FILES_TMP_CONTENT and `@inspectFile` change nothing).
     pub file_limit: Option<usize>,
     /// Whether the contents of files are kept. Otherwise only their sizes are known.
     pub keep_files: bool,
@@ -51,7 +51,7 @@ impl Default for Options {
 pub struct Part<'a> {
     /// The parameter `name` of Content-Disposition without quotes and escapes.
     pub name: Cow<'a, [u8]>,
-    /// The parameter `filename`. A part with one is a file (FILES), a part without one an argument (ARGS_POST).
+    /// The parameter `filename`. A part that has it is a file (FILES); a part without it is an argument (ARGS_POST).
     pub filename: Option<Cow<'a, [u8]>>,
     /// Header lines as sent, without line ends; folded lines are joined (MULTIPART_PART_HEADERS).
     pub headers: Vec<Cow<'a, [u8]>>,
@@ -59,9 +59,8 @@ pub struct Part<'a> {
     pub content: &'a [u8],
     /// Whether FILES_TMP_CONTENT has the content: false beyond SecUploadFileLimit, or if files are not extracted.
     pub extracted: bool,
-    /// Whether the part is in ARGS_POST. That is a part without a file name, but also a file whose name is empty (a field to
-    /// Django, busboy and Go, a file to PHP and Werkzeug) or whose Content-Disposition is not UTF-8 (a field to Rust's
-    /// multer).
+    /// Whether the part is in ARGS_POST: a part without a file name, a file whose name is empty (a field to Django, busboy and
+    /// Go, a file to PHP and Werkzeug), or a file whose Content-Disposition is not UTF-8 (a field to Rust's multer).
     pub is_argument: bool,
 }
 
@@ -76,9 +75,9 @@ pub struct Flags {
     pub data_before: bool,
     /// MULTIPART_DATA_AFTER: bytes after the final boundary.
     pub data_after: bool,
-    /// MULTIPART_HEADER_FOLDING
+    /// MULTIPART_HEADER_FOLDING: a header line is folded.
     pub header_folding: bool,
-    /// MULTIPART_CRLF_LINE: a line ended with CR LF, as it ought to.
+    /// MULTIPART_CRLF_LINE: a line ended with CR LF, as it should.
     pub crlf_line: bool,
     /// MULTIPART_LF_LINE: a line ended with LF alone.
     pub lf_line: bool,
@@ -88,17 +87,17 @@ pub struct Flags {
     pub invalid_quoting: bool,
     /// MULTIPART_INVALID_HEADER_FOLDING: folded with characters other than spaces and tabs.
     pub invalid_header_folding: bool,
-    /// MULTIPART_INVALID_PART: a boundary where the content should begin.
+    /// MULTIPART_INVALID_PART: a boundary follows where the content should begin.
     pub invalid_part: bool,
     /// MULTIPART_FILE_LIMIT_EXCEEDED: more files than SecUploadFileLimit.
     pub file_limit_exceeded: bool,
-    /// MULTIPART_UNMATCHED_BOUNDARY is 1: a line has the boundary in its middle, or looks like one that another parser may
-    /// read out of Content-Type.
+    /// MULTIPART_UNMATCHED_BOUNDARY is 1: a line contains the boundary in its middle, or resembles a boundary that another parser
+    /// may read from Content-Type.
     pub unmatched_boundary: bool,
-    /// MULTIPART_UNMATCHED_BOUNDARY is 2 unless it is 1: a line of a value or file begins with `--`, as in PEM, SQL and
-    /// Markdown, and no parser takes it for a boundary. The values are those of libmodsecurity; 2.9.7 has 1 for both.
+    /// MULTIPART_UNMATCHED_BOUNDARY is 2 unless it is 1: a line of a value or file begins with `--`, as in PEM, SQL and Markdown,
+    /// and no parser reads it as a boundary. libmodsecurity has the same values; 2.9.7 has 1 for both.
     pub leading_dashes: bool,
-    /// The parser gave up. This has no variable, but is part of MULTIPART_STRICT_ERROR.
+    /// The parser stopped. No variable shows this, but it is part of MULTIPART_STRICT_ERROR.
     pub fatal: bool,
 }
 
@@ -117,8 +116,8 @@ impl Flags {
         }
     }
 
-    /// MULTIPART_STRICT_ERROR: any of the flags that mean an error. An unmatched boundary is not among them, because it has
-    /// its own rule, 200004.
+    /// MULTIPART_STRICT_ERROR: any of the flags that mean an error. It excludes an unmatched boundary, which has its own rule,
+    /// 200004.
     pub fn strict_error(&self) -> bool {
         self.fatal
             || self.boundary_quoted
@@ -138,7 +137,7 @@ impl Flags {
 /// The contents of a body.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Parsed<'a> {
-    /// The parts in their order that were complete before an error.
+    /// The parts in order that were complete before an error.
     pub parts: Vec<Part<'a>>,
     /// The MULTIPART_* variables.
     pub flags: Flags,
@@ -155,9 +154,8 @@ pub struct Parsed<'a> {
 }
 
 impl<'a> Parsed<'a> {
-    /// Returns ARGS_POST: parts without a file name or with an empty one, at most as many as the limit allows. As in
-    /// ModSecurity it has none when the body could not be parsed to its end, although files and headers of complete parts are
-    /// available.
+    /// Returns ARGS_POST: parts without a file name or with an empty one, at most as many as the limit allows. As in ModSecurity
+    /// it is empty if the parser stopped before the end of the body, although files and headers of complete parts are available.
     pub fn arguments(&self) -> impl Iterator<Item = &Part<'a>> {
         self.parts.iter().filter(|part| part.is_argument).take(self.arguments)
     }
@@ -173,9 +171,9 @@ impl<'a> Parsed<'a> {
     }
 }
 
-/// Parses a whole body under its Content-Type header.
+/// Parses a whole body with its Content-Type header.
 pub fn parse<'a>(body: &'a [u8], content_type: Option<&[u8]>, options: &Options) -> Parsed<'a> {
-    // With everything kept, the reader keeps the body itself.
+    // If it keeps everything, the reader keeps the body itself.
     let mut reader = Reader::new(content_type, Options { keep_files: true, ..options.clone() });
     reader.feed(body);
     let read = reader.finish();
@@ -190,16 +188,16 @@ pub fn parse<'a>(body: &'a [u8], content_type: Option<&[u8]>, options: &Options)
     }
 }
 
-/// Bytes that are taken at a time. The bytes after a file's content in them are moved when the content is dropped.
+/// Number of bytes parsed at a time. Dropping a file's content moves the bytes after it in the same piece.
 const PIECE: usize = 16 * 1024;
 
-/// Contents of files below this length stay: each has a header that is longer.
+/// Contents of files below this length are kept: the headers of each are longer.
 const SMALL_CONTENT: usize = 256;
 
 /// Reads a body piece by piece.
 #[derive(Debug)]
 pub struct Reader {
-    /// Kept bytes of the body, then those that were not parsed yet.
+    /// Kept bytes of the body, then the unparsed bytes.
     kept: Vec<u8>,
     parser: Parser,
     state: State,
@@ -208,10 +206,10 @@ pub struct Reader {
 #[derive(Debug)]
 enum State {
     Reading,
-    /// Whether the final boundary was read.
+    /// The final boundary has been read.
     Ended,
     Failed(Problem),
-    /// Whether there is no boundary to find.
+    /// The header names no usable boundary.
     Refused(String),
 }
 
@@ -298,7 +296,7 @@ impl Text {
         }
     }
 
-    /// Takes the bytes out, to change them.
+    /// Removes and returns the bytes, so that the caller can change them.
     fn take(&mut self, kept: &[u8]) -> Vec<u8> {
         match self {
             Text::Kept(range) => kept[range.clone()].to_vec(),
@@ -308,7 +306,7 @@ impl Text {
 }
 
 impl Reader {
-    /// Makes a reader of a body with this Content-Type header.
+    /// Makes a reader for a body with this Content-Type header.
     pub fn new(content_type: Option<&[u8]>, options: Options) -> Reader {
         let mut flags = Flags::default();
         let (boundary, state) = match boundary(content_type, &mut flags) {
@@ -356,7 +354,7 @@ impl Reader {
         }
     }
 
-    /// Returns the bytes so far that count against SecRequestBodyNoFilesLimit: part headers and values, but not files.
+    /// Returns the number of bytes so far that count against SecRequestBodyNoFilesLimit: part headers and values, but not files.
     pub fn no_files_length(&self) -> usize {
         self.parser.read.no_files_length
     }
@@ -371,7 +369,7 @@ impl Reader {
         self.end(Parser::end)
     }
 
-    /// Ends a body whose rest is beyond the rules' limit: a missing end is no error.
+    /// Ends a body whose rest exceeds the rules' limit: a missing end is no error.
     pub(crate) fn finish_partial(self) -> Read {
         self.end(Parser::cut_off)
     }
@@ -405,7 +403,7 @@ impl Reader {
     }
 }
 
-/// The reason why the parser stopped. ModSecurity does not count a missing boundary as its own error.
+/// The reason why the parser stopped. ModSecurity does not report a missing boundary as a separate error.
 #[derive(Debug)]
 struct Problem {
     text: String,
@@ -422,10 +420,10 @@ fn incomplete<T>(text: &str) -> Result<T, Problem> {
     Err(Problem { text: text.to_owned(), fatal: false })
 }
 
-/// A part whose end was not reached yet.
+/// A part whose end is not parsed yet.
 #[derive(Debug, Default)]
 struct Building {
-    /// Names as sent, and values with folded lines joined. The last one is still growing.
+    /// Names as sent, and values with folded lines joined. The last header may continue.
     headers: Vec<(Text, Text)>,
     lines: Vec<Text>,
     name: Option<Text>,
@@ -459,7 +457,7 @@ struct Parser {
     read: Read,
     /// Start of the next line in the body.
     at: usize,
-    /// Bytes of the body before `at` that are not kept.
+    /// Number of bytes of the body before `at` that are not kept.
     gone: usize,
     starts_line: bool,
     after_bare_lf: bool,
@@ -471,7 +469,7 @@ struct Parser {
 }
 
 impl Parser {
-    /// Parses all complete lines, and drops from `kept` what no rule reads. Returns true after the final boundary.
+    /// Parses all complete lines, and drops from `kept` the bytes that no rule reads. Returns true after the final boundary.
     fn run(&mut self, kept: &mut Vec<u8>) -> Result<bool, Problem> {
         loop {
             let at = self.at - self.gone;
@@ -488,7 +486,7 @@ impl Parser {
                     self.drop_content(kept, from);
                 }
             } else {
-                // Werkzeug takes a bare CR for the line end before a boundary, however long the line is.
+                // Werkzeug reads a bare CR as the line end before a boundary, in a line of any length.
                 let from = if self.starts_line { at + 1 } else { at.saturating_sub(self.boundary.len() + 1) };
                 let window = &kept[from..at + length];
                 self.read.flags.unmatched_boundary |= self.in_line.find(window).is_some();
@@ -547,9 +545,9 @@ impl Parser {
         self.part.as_ref().is_some_and(|part| part.content.is_some())
     }
 
-    /// Handles a boundary line. Returns true if the line was one; after the final one no part is open.
+    /// Handles a boundary line. Returns true if the line was a boundary. No part is open after the final boundary.
     fn boundary_line(&mut self, line: &[u8]) -> Result<bool, Problem> {
-        // Like ModSecurity's strings, boundaries end at a NUL.
+        // Boundaries end at a NUL, as ModSecurity's strings do.
         let text = &line[..memchr::memchr(0, line).unwrap_or(line.len())];
         let boundary = &self.boundary[..];
         let Some(after) = text.strip_prefix(b"--").filter(|_| text.len() > 3) else {
@@ -589,7 +587,7 @@ impl Parser {
         Ok(true)
     }
 
-    /// Handles a line that is no boundary, or a piece of a long one.
+    /// Handles a line that is not a boundary, or a piece of a long line.
     fn other_line(&mut self, kept: &[u8], line: &[u8]) -> Result<(), Problem> {
         let Some(part) = &mut self.part else {
             self.read.flags.data_before = true;
@@ -610,7 +608,7 @@ impl Parser {
                 at
             }
         };
-        // A line end counts as content once something follows it.
+        // A line end counts as content only when more content follows it.
         let from = part.content.as_ref().map_or(at, |content| content.end);
         part.content = Some(start..end);
         if part.is_argument {
@@ -650,7 +648,7 @@ impl Parser {
             flags.header_folding = true;
             let folding = line.iter().take_while(|&&byte| is_space(byte));
             let data = text.get(folding.clone().count()..).unwrap_or_default();
-            // The line end itself belongs to the folding only where nothing else is on the line.
+            // The line end is part of the folding only if the line contains nothing else.
             flags.invalid_header_folding |= folding.clone().any(|byte| !matches!(byte, b' ' | b'\t'));
             let (Some((name, value)), Some(last)) = (part.headers.last_mut(), part.lines.last_mut()) else {
                 return fatal("Invalid part header (folding error).");
@@ -670,8 +668,8 @@ impl Parser {
             Some(0) => return fatal("Invalid part header (header name missing)."),
             Some(colon) => &line[..colon],
         };
-        // ModSecurity 2.9.8 requires this of the name only. Some parsers end a line at a bare CR, or continue after other
-        // controls.
+        // ModSecurity 2.9.8 requires this only of the name. Some parsers end a line at a bare CR, or continue after other control
+        // characters.
         let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
         if !name.iter().all(|byte| byte.is_ascii_graphic()) || text[name.len()..].iter().any(control) {
             return fatal("Invalid part header (contains invalid character)");
@@ -692,7 +690,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Handles the empty line: the Content-Disposition decides what the part is.
+    /// Handles the empty line after the headers: Content-Disposition decides the kind of part.
     fn end_of_headers(&mut self, kept: &[u8]) -> Result<(), Problem> {
         let Some(part) = &mut self.part else { return Ok(()) };
         let header =
@@ -756,7 +754,7 @@ impl Parser {
     }
 }
 
-/// Returns the length of the next piece: a line, or [`MULTIPART_LINE`] bytes of it, one less if that would cut CR LF in two.
+/// Returns the length of the next piece: a line, or [`MULTIPART_LINE`] bytes of it, or one byte less so that CR LF stays whole.
 /// None if the body ends before that.
 fn line_length(rest: &[u8]) -> Option<usize> {
     let window = &rest[..rest.len().min(MULTIPART_LINE)];

@@ -1,4 +1,4 @@
-//! The body processor URLENCODED: the grammar of query strings, in a body.
+//! The URLENCODED body processor: the grammar of query strings, in a body.
 
 use crate::query::{Argument, Arguments, Oddities, arguments, each_argument};
 

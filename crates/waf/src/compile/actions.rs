@@ -1,4 +1,4 @@
-//! Actions of a link that change something other than the request's fate.
+//! Compiles those actions of a link that do not decide about the request.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::ruleset::{Action, Change, Ctl, Key, RuleIndex, TargetRemoval};
 use crate::target::{Exclusion, Paths, rule_pattern};
 use crate::tx::Value;
 
-/// Compiles `action`; none for actions that other code handles.
+/// Compiles `action`; none for actions that other modules compile.
 pub(super) fn compile(
     action: &Written,
     names: &mut Names,
@@ -129,7 +129,7 @@ fn persistent(collection: &Template) -> Result<Variable, String> {
     }
 }
 
-/// Parses `60/300`: an amount for each so many seconds.
+/// Parses a rate such as `60/300`: an amount for each number of seconds.
 fn rate(text: &Template) -> Result<(i64, i64), String> {
     let text = String::from_utf8_lossy(&text.to_text()).into_owned();
     let parsed = text.split_once('/').and_then(|(a, p)| Some((a.parse().ok()?, p.parse().ok()?)));

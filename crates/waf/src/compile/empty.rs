@@ -1,4 +1,4 @@
-//! Warnings about rules that read a variable which never has a value in monban.
+//! Warns about rules that read a variable that never has a value in monban.
 
 use seclang::action::{Action as Written, Change};
 use seclang::template::{Part, Template};
@@ -24,7 +24,7 @@ impl Compiler<'_> {
 }
 
 impl DraftLink {
-    /// Returns the variables that the link's targets and macros name.
+    /// Returns the variables in the link's targets and macros.
     fn asked(&self) -> impl Iterator<Item = Variable> {
         let targets = self.targets.iter().filter(|target| !target.excluded).map(|target| target.variable);
         let argument = self.operator.iter().map(|operator| &operator.argument);
@@ -37,7 +37,7 @@ impl DraftLink {
     }
 }
 
-/// Returns the texts of an action that may hold macros.
+/// Returns the texts of an action that may contain macros.
 fn texts(action: &Written) -> Vec<&Template> {
     match action {
         Written::Msg(text)

@@ -1,4 +1,4 @@
-//! One chain: from a draft to a [`Rule`].
+//! Compiles one chain: from a draft to a [`Rule`].
 
 use seclang::action::Action as Written;
 use seclang::ast::{Document, IdRange};
@@ -68,7 +68,7 @@ pub(super) fn compile(
         links: Vec::with_capacity(draft.links.len()),
     };
     apply_head(head, &mut rule, rules);
-    // As in ModSecurity 2: such a rule would do nothing.
+    // As in ModSecurity 2: such a rule would have no effect.
     if rule.phase == 5
         && matches!(rule.disruptive, Disruptive::Deny | Disruptive::Drop | Disruptive::Redirect(_))
     {
@@ -95,7 +95,7 @@ pub(super) fn compile(
     rule
 }
 
-/// Attributes of the whole chain, from the head's actions. Of contradicting actions the last one applies.
+/// Applies the head's actions, which hold for the whole chain. Of contradicting actions the last one wins.
 fn apply_head(head: &DraftLink, rule: &mut Rule, rules: &mut RuleSet) {
     let (defaults, own) = head.actions.split_at(head.defaults);
     for action in defaults {
@@ -169,7 +169,7 @@ fn compile_link(
     let test = link.operator.as_ref().and_then(|call| {
         let argument =
             call.argument.has_macros().then(|| Expression::compile(&call.argument, &mut rules.names));
-        // The only list that answers nothing without a key.
+        // This is the only list that answers nothing without a key.
         if call.name == OperatorName::Rbl && call.argument.as_literal() != Some(b"dnsbl.httpbl.org") {
             errors.push("@rbl is not supported by monban: it asks no name servers".to_owned());
             return None;

@@ -1,5 +1,5 @@
-//! Directives that change or remove rules. As in ModSecurity 2 they apply to earlier rules. One that applies to none causes a
-//! warning, since its author meant some rule.
+//! Applies directives that change or remove rules. As in ModSecurity 2, they affect earlier rules. A directive that affects no
+//! rule causes a warning, because its author meant some rule.
 
 use seclang::action::Action as Written;
 use seclang::ast::{IdRange, RuleRef, Target as WrittenTarget};
@@ -57,7 +57,7 @@ pub(super) struct Missed {
 }
 
 impl Compiler<'_> {
-    /// Returns the drafts to which a directive applies. Records a directive that applies to none.
+    /// Returns the drafts that a directive affects. Records a directive that affects none.
     fn reach(&mut self, span: Span, directive: &'static str, named: Named) -> Vec<usize> {
         let drafts = self.drafts.iter().enumerate();
         let reached: Vec<usize> =
@@ -126,7 +126,7 @@ impl Compiler<'_> {
                         let message = format!("{DIRECTIVE} {what} can't move rule {id} out of phase {phase}");
                         self.error(span, message);
                     }
-                    // ModSecurity 2 requires `chain` again if the rule has it. Here a chain stays a chain.
+                    // ModSecurity 2 requires `chain` again if the rule has it. monban keeps the chain without it.
                     Written::Chain if is_last => {
                         self.error(span, format!("{DIRECTIVE} {what} can't make rule {id} a chain"));
                     }
@@ -152,7 +152,7 @@ impl Compiler<'_> {
         self.warn(span, message, "links are counted from 0, the rule with the id");
     }
 
-    /// Warns about directives that applied to no rule, and names the place of the rule that they may have meant.
+    /// Warns about directives that affected no rule, and names the place of the rule that their author may have meant.
     pub(super) fn tell_missed(&mut self) {
         for Missed { span, directive, named } in std::mem::take(&mut self.missed) {
             let later = self.drafts.iter().find(|draft| named.means(draft));

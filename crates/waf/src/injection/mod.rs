@@ -1,9 +1,8 @@
 //! The detectors behind `@detectSQLi` and `@detectXSS`.
 //!
-//! They decide exactly as libinjection 3.9.2 does, the C library inside libmodsecurity 3.0.9 and
-//! ModSecurity 2.9.7, quirks included: rules, exclusions and log readers were tuned to its answers.
-//! `docs/adr/0003-injection-detectors.md` says why this is a port and where the vocabulary comes from;
-//! `tests/injection/` holds both against the C library's recorded answers.
+//! They return exactly the results of libinjection 3.9.2, the C library inside libmodsecurity 3.0.9 and ModSecurity 2.9.7, quirks
+//! included: rules, exclusions and log readers were tuned to its results. `docs/adr/0003-injection-detectors.md` explains why
+//! this is a port and where the vocabulary comes from; `tests/injection/` compares both with the C library's recorded results.
 //!
 //! Both run in time linear in the input, allocate nothing and cannot fail.
 //!
@@ -31,11 +30,10 @@ mod tests {
     use super::*;
 
     const MIB: usize = 1 << 20;
-    /// Bytes examined for each byte of input, at most: five readings, a few searches in each, a few names to
-    /// compare with.
+    /// Most bytes examined for each byte of input: five readings, a few searches in each, and comparisons with a few names.
     const FACTOR: usize = 30;
 
-    /// What the loops of the detectors repeat on; a naive search reads the rest of the input for each.
+    /// Texts that the detectors loop over. A naive search reads the rest of the input for each of them.
     #[rustfmt::skip]
     const REPEATED: [&str; 74] = [
         "a", "1", " ", "'", "\"", "`", "\\", "\\'", "''", "(", ")", "((", "{", "}", "{a", "[", "]", ",",
@@ -44,7 +42,7 @@ mod tests {
         "1e", "1.", "select.", "select`", "like`a`", "int`a`", "union select ", "a.b.", "1,-1,", "1+",
         "'a'", "<", "</", "</>", "<a ", "<a", "a=", "a=b ", "<!", "<!--", "-\0", "<!---", "<%", "&#0", "&#",
     ];
-    /// What makes a detector look at the rest.
+    /// Prefixes after which a detector searches the rest of the input.
     #[rustfmt::skip]
     const BEFORE: [&str; 14] = [
         "", "'", "\"", "1 or ", "/*", "q'(", "$a$", "x'", "<!--", "<%", "<![CDATA[", "<a href=", "<a href='", "<\0",
@@ -55,7 +53,7 @@ mod tests {
         let mut cases = 0;
         for before in BEFORE {
             for repeated in REPEATED {
-                // short inputs tell linear from quadratic too, and leave time for all combinations
+                // short inputs distinguish linear from quadratic time too, and leave time for all combinations
                 let length = if before.is_empty() { MIB } else { MIB / 64 };
                 let mut input = before.as_bytes().to_vec();
                 input.extend(repeated.bytes().cycle().take(length));

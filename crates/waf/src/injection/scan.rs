@@ -1,14 +1,14 @@
-//! Searches that both tokenizers are made of.
+//! Searches that both tokenizers use.
 //!
-//! Everything that looks at more than a few bytes goes through here, so that tests can count the bytes
-//! examined and hold the detectors to linear time without a clock.
+//! Every search over more than a few bytes is here, so that tests can count the examined bytes and prove linear time without a
+//! clock.
 
 #[cfg(test)]
 thread_local! {
     static EXAMINED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// Bytes examined while `work` runs on this thread.
+/// Returns the number of bytes examined while `work` runs on this thread.
 #[cfg(test)]
 pub(super) fn examined(work: impl FnOnce()) -> usize {
     let before = EXAMINED.get();
@@ -16,14 +16,14 @@ pub(super) fn examined(work: impl FnOnce()) -> usize {
     EXAMINED.get() - before
 }
 
-/// Counts bytes that are examined elsewhere.
+/// Counts bytes that other code examines.
 #[inline]
 pub(super) fn note(_bytes: usize) {
     #[cfg(test)]
     EXAMINED.set(EXAMINED.get() + _bytes);
 }
 
-/// Index of the first `byte` at or after `from`.
+/// Returns the index of the first `byte` at or after `from`.
 #[inline]
 pub(super) fn byte(input: &[u8], from: usize, byte: u8) -> Option<usize> {
     let rest = input.get(from..)?;
@@ -32,7 +32,7 @@ pub(super) fn byte(input: &[u8], from: usize, byte: u8) -> Option<usize> {
     found.map(|at| from + at)
 }
 
-/// Whether one of two bytes stands in the input.
+/// Whether the input contains one of two bytes.
 #[inline]
 pub(super) fn either(input: &[u8], one: u8, other: u8) -> bool {
     let found = memchr::memchr2(one, other, input);
@@ -40,7 +40,7 @@ pub(super) fn either(input: &[u8], one: u8, other: u8) -> bool {
     found.is_some()
 }
 
-/// Index of the first `needle` that begins at or after `from`.
+/// Returns the index of the first `needle` that begins at or after `from`.
 #[inline]
 pub(super) fn bytes(input: &[u8], from: usize, needle: &[u8]) -> Option<usize> {
     let rest = input.get(from..)?;
@@ -49,7 +49,7 @@ pub(super) fn bytes(input: &[u8], from: usize, needle: &[u8]) -> Option<usize> {
     found.map(|at| from + at)
 }
 
-/// Index of the first byte at or after `from` that `accept` refuses, or the end of the input.
+/// Returns the index of the first byte at or after `from` that `accept` refuses, or the end of the input.
 #[inline]
 pub(super) fn span(input: &[u8], from: usize, accept: impl Fn(u8) -> bool) -> usize {
     let rest = input.get(from..).unwrap_or_default();
@@ -58,7 +58,7 @@ pub(super) fn span(input: &[u8], from: usize, accept: impl Fn(u8) -> bool) -> us
     from + length
 }
 
-/// Number of bytes equal to `byte` that stand directly before `end`, looking back no further than `start`.
+/// Returns the number of bytes equal to `byte` directly before `end`, but not before `start`.
 #[inline]
 pub(super) fn run_before(input: &[u8], start: usize, end: usize, byte: u8) -> usize {
     let before = input.get(start..end).unwrap_or_default();

@@ -6,13 +6,13 @@ use crate::limits;
 
 /// The buffer that [`Operator::matches`](super::Operator::matches) fills.
 ///
-/// Its values are ranges of the input, or short texts of its own. It is filled only if [`wanted`](Captures::wanted).
+/// Its values are ranges of the input, or short texts that it owns. It is filled only if [`wanted`](Captures::wanted) is set.
 #[derive(Debug, Clone, Default)]
 pub struct Captures {
     /// Whether the rule has `capture`. Operators are faster without it.
     pub wanted: bool,
     /// Whether TX.0 to TX.9 keep the values that this match does not set. ModSecurity 2 clears them for most operators;
-    /// `@detectSQLi` and `@detectXSS` set TX.0 and nothing else.
+    /// `@detectSQLi` and `@detectXSS` set only TX.0.
     pub keeps_others: bool,
     values: [Value; limits::CAPTURES],
     count: usize,
@@ -41,12 +41,12 @@ impl Captures {
         self.text.clear();
     }
 
-    /// Returns how many of TX.0 to TX.9 are set, from TX.0 on.
+    /// Returns the number of values that are set, counted from TX.0.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether none is set.
+    /// Whether no value is set.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -77,7 +77,7 @@ impl Captures {
         })
     }
 
-    /// Sets the groups of a regular expression. Those after the last one that took part are not set.
+    /// Sets the groups of a regular expression. Those after the last group that took part in the match stay unset.
     pub(super) fn set_groups(&mut self, groups: impl Iterator<Item = Option<(usize, usize)>>) {
         self.clear();
         for (i, group) in groups.take(limits::CAPTURES).enumerate() {
@@ -91,7 +91,7 @@ impl Captures {
         }
     }
 
-    /// Sets one group, and adds to those already set (`@rxGlobal`).
+    /// Sets one group, and keeps those already set (`@rxGlobal`).
     pub(super) fn set_group(&mut self, index: usize, range: Range<usize>) {
         for value in &mut self.values[self.count.min(index)..index] {
             *value = Value::Empty;
@@ -105,7 +105,7 @@ impl Captures {
         self.set_groups((0..count).map(|_| Some((range.start, range.end))));
     }
 
-    /// Sets TX.0 to a text of its own.
+    /// Sets TX.0 to a text that is not part of the input.
     pub(super) fn set_text(&mut self, text: &[u8], keeps_others: bool) {
         self.clear();
         self.text.extend_from_slice(text);

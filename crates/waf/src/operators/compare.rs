@@ -4,8 +4,8 @@
 
 use std::cmp::Ordering;
 
-/// Parses leading whitespace, a sign and digits; the rest is ignored, and no digits are 0. A number beyond `long` becomes its
-/// limit. The lower 32 bits of the result count.
+/// Parses leading white space, a sign and digits, and ignores the rest. Returns 0 without digits. A number beyond the range of
+/// `long` becomes its limit. The result is the lower 32 bits.
 pub fn atoi(text: &[u8]) -> i32 {
     let start = text.iter().position(|b| !(b.is_ascii_whitespace() || *b == 0x0b)).unwrap_or(text.len());
     let (negative, digits) = match &text[start..] {
@@ -36,7 +36,7 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// Whether `left`, a variable's value, has this relation to `right`, the operator's argument.
+    /// Whether this relation holds between `left`, a variable's value, and `right`, the operator's argument.
     pub fn holds(self, left: i32, right: i32) -> bool {
         let ordering = left.cmp(&right);
         match self {

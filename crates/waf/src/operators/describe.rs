@@ -1,4 +1,4 @@
-//! Pieces of the sentences in which ModSecurity 2 logs a match.
+//! Parts of the sentences in which ModSecurity 2 logs a match.
 
 use crate::limits;
 
@@ -7,7 +7,7 @@ pub(super) fn escape(text: &[u8]) -> Vec<u8> {
     escape_beyond(text, usize::MAX)
 }
 
-/// Escapes as [`escape`], but stops after `length` bytes of output.
+/// Escapes as [`escape`] does, but stops after `length` bytes of output.
 fn escape_beyond(text: &[u8], length: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len().min(length.saturating_add(8)));
     for &byte in text {
@@ -35,9 +35,9 @@ fn escape_beyond(text: &[u8], length: usize) -> Vec<u8> {
     out
 }
 
-/// Escapes as [`escape`], cut to [`limits::LOGGED_PATTERN_BYTES`], with a mark if it was longer.
+/// Escapes as [`escape`] does, cuts the result to [`limits::LOGGED_PATTERN_BYTES`], and marks a cut text.
 pub(super) fn escape_cut(text: &[u8]) -> Vec<u8> {
-    // Patterns of rule sets have kilobytes.
+    // Patterns of rule sets can have kilobytes.
     let mut out = escape_beyond(text, limits::LOGGED_PATTERN_BYTES);
     if out.len() > limits::LOGGED_PATTERN_BYTES {
         out.truncate(limits::LOGGED_PATTERN_BYTES);
@@ -46,7 +46,7 @@ pub(super) fn escape_cut(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Joins the pieces of a sentence.
+/// Joins the parts of a sentence.
 pub(super) fn join(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }

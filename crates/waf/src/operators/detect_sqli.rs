@@ -1,4 +1,4 @@
-//! `@detectSQLi`: libinjection's verdict on SQL. TX.0 is the fingerprint.
+//! `@detectSQLi`: libinjection's detection of SQL. TX.0 is the fingerprint.
 
 use super::Captures;
 use crate::injection::sqli;

@@ -1,4 +1,4 @@
-//! `@detectXSS`: libinjection's verdict on markup. TX.0 is the input, up to its first NUL.
+//! `@detectXSS`: libinjection's detection of markup. TX.0 is the input, up to its first NUL.
 
 use super::Captures;
 use super::phrases::until_nul;

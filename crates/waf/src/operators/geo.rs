@@ -1,4 +1,4 @@
-//! `@geoLookup`: the place of an address, by a database in MaxMind's format (<https://maxmind.github.io/MaxMind-DB/>).
+//! `@geoLookup`: the location of an address, from a database in MaxMind's format (<https://maxmind.github.io/MaxMind-DB/>).
 
 use std::net::IpAddr;
 
@@ -23,7 +23,7 @@ impl GeoDatabase {
     /// Reads a database.
     ///
     /// # Errors
-    /// Its faults, and what to do.
+    /// A fault of the database, and what to do about it.
     pub fn new(name: &str, bytes: Vec<u8>) -> Result<GeoDatabase, String> {
         const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
         const ADVICE: &str = "name a country or city database with the ending .mmdb (GeoLite2, DB-IP Lite)";
@@ -76,12 +76,12 @@ impl GeoDatabase {
     }
 }
 
-/// Returns the sentence of a match, as ModSecurity 2 has it.
+/// Returns the sentence that ModSecurity 2 logs for a match.
 pub(super) fn describe(input: &[u8], variable: &[u8]) -> Vec<u8> {
     join(&[b"Geo lookup for \"", &escape(until_nul(input)), b"\" succeeded at ", variable, b"."])
 }
 
-/// Returns the three letters of a country (ISO 3166-1), which the databases do not have.
+/// Returns the three-letter code of a country (ISO 3166-1), which the databases do not contain.
 fn alpha_3(code: &str) -> Option<&'static str> {
     let at = COUNTRIES.as_bytes().chunks(6).position(|pair| pair.starts_with(code.as_bytes()))?;
     COUNTRIES.get(at * 6 + 2..at * 6 + 5)

@@ -1,6 +1,6 @@
 //! `@ipMatch` and `@ipMatchFromFile`: the input is an address in one of the networks.
 //!
-//! ModSecurity 2 allows prefixes of IPv6 networks up to 64 only; here they reach to 128.
+//! ModSecurity 2 allows prefixes of IPv6 networks only up to 64; monban allows them up to 128.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -93,7 +93,7 @@ impl IpMatch {
         }
     }
 
-    /// Tests an input. One that is no address is an error, so that a negated rule does not match it either.
+    /// Tests an input. An input that is not an address is an error, so that a negated rule does not match it either.
     pub(super) fn matches(&self, input: &[u8]) -> Result<bool, MatchError> {
         let text = until_nul(input);
         match std::str::from_utf8(text).ok().and_then(address) {
@@ -118,7 +118,7 @@ enum Network {
 }
 
 fn address(text: &str) -> Option<IpAddr> {
-    // The type decides the syntax, as with inet_pton: no scope ids, no leading zeros.
+    // The address type decides the syntax, as with inet_pton: no scope ids, no leading zeros.
     if text.contains(':') {
         text.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
     } else {

@@ -1,7 +1,7 @@
-//! Operators: the questions that rules ask of a value with `@`.
+//! Operators: the tests of a value that rules name with `@`.
 //!
-//! An [`Operator`] is compiled once, with the contents of the files that it names passed in, and then asked many
-//! times. Results, captures and the sentences for the log are those of ModSecurity 2.9.7. One file each.
+//! An [`Operator`] is compiled once, with the contents of the files that it names, and then applied many times. Results, captures
+//! and log sentences are those of ModSecurity 2.9.7. Each operator has its own file.
 //!
 //! ```
 //! use seclang::operator::{OperatorCall, OperatorName};
@@ -62,12 +62,12 @@ pub use verify::{Number, Verify};
 
 /// The files that operators name: lists of phrases and of addresses.
 pub trait DataFiles {
-    /// Returns the contents of the file `name`, as a rule in the file `from` names it. Relative names are relative to that
-    /// file's folder. The error says why it cannot be read.
+    /// Returns the contents of the file `name`, as a rule in the file `from` names it. Relative names are relative to that file's
+    /// folder. The error gives the reason why the file cannot be read.
     fn read(&self, name: &str, from: &str) -> Result<Vec<u8>, String>;
 }
 
-/// No files, for rules that name none.
+/// No files, for rules that name no files.
 #[derive(Debug, Clone, Copy)]
 pub struct NoFiles;
 
@@ -77,10 +77,10 @@ impl DataFiles for NoFiles {
     }
 }
 
-/// Error of the compilation of an operator.
+/// An error in the compilation of an operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorError {
-    /// monban knows the operator but does not have it.
+    /// monban knows the operator but does not support it.
     #[error("the operator @{0} is not supported")]
     NotSupported(OperatorName),
     /// The argument is wrong.
@@ -117,7 +117,7 @@ impl OperatorError {
     }
 }
 
-/// Error of the evaluation of an operator. The rule does not match then, with the exceptions below.
+/// An error in the evaluation of an operator. The rule then does not match, with the exceptions below.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MatchError {
     /// PCRE2 reached a limit. A negated rule matches, as in ModSecurity 2.9.7.
@@ -126,7 +126,7 @@ pub enum MatchError {
     /// The expanded text of a pattern with macros does not compile. A negated rule matches, as in ModSecurity 2.9.7.
     #[error("error compiling pattern: {0}")]
     Pattern(PatternError),
-    /// Any other failure, such as an input of `@ipMatch` that is no address.
+    /// Any other failure, such as an input of `@ipMatch` that is not an address.
     #[error("{0}")]
     Failed(String),
 }
@@ -193,7 +193,7 @@ pub enum Kind {
     Verify(Box<Verify>),
     /// `@rbl`
     Rbl,
-    /// `@geoLookup`; a transaction looks the value up in the rule set's [`GeoDatabase`].
+    /// `@geoLookup`; a transaction looks up the value in the rule set's [`GeoDatabase`].
     GeoLookup,
     /// `@unconditionalMatch`
     UnconditionalMatch,
@@ -202,7 +202,7 @@ pub enum Kind {
 }
 
 impl Operator {
-    /// Compiles an operator of the rule file `rule_file`.
+    /// Compiles an operator in the rule file `rule_file`.
     pub fn compile(
         call: &OperatorCall,
         rule_file: &str,
@@ -260,24 +260,24 @@ impl Operator {
         Ok(Operator { name: call.name, written: written.into(), kind })
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn name(&self) -> OperatorName {
         self.name
     }
 
-    /// The argument as written.
+    /// Returns the argument as written.
     pub fn argument(&self) -> &[u8] {
         &self.written
     }
 
-    /// The kind, for those who plan around it.
+    /// Returns the kind, for the plan of a rule set.
     pub fn kind(&self) -> &Kind {
         &self.kind
     }
 
-    /// Tests `input`. `argument` is the expanded argument if it has macros, otherwise `None`.
+    /// Tests `input`. `argument` is the expanded argument if it contains macros, otherwise `None`.
     ///
-    /// `@geoLookup` never matches here: a transaction asks the rule set's database.
+    /// `@geoLookup` never matches here: a transaction looks up the rule set's database.
     pub fn matches(
         &self,
         input: &[u8],
@@ -315,8 +315,8 @@ impl Operator {
         fixed.unwrap_or_else(|| compare::atoi(argument.unwrap_or(&self.written)))
     }
 
-    /// Returns the sentence with which ModSecurity 2 logs a match of `input` at the variable `variable` (`ARGS:name`). With
-    /// `negated`, the rule has `!` and the operator did not match.
+    /// Returns the sentence that ModSecurity 2 logs for a match of `input` at the variable `variable` (`ARGS:name`). `negated`
+    /// means that the rule has `!` and the operator did not match.
     pub fn describe(&self, input: &[u8], argument: Option<&[u8]>, variable: &[u8], negated: bool) -> Vec<u8> {
         if negated {
             let (name, written) = (self.name.name().as_bytes(), describe::escape_cut(&self.written));

@@ -1,12 +1,12 @@
-//! Notation of phrases in `@pm`, `@pmFromFile` and `@strmatch`: `|41 42|` for bytes, and a few escapes.
+//! The notation of phrases in `@pm`, `@pmFromFile` and `@strmatch`: `|41 42|` for bytes, and a few escapes.
 
 #![expect(clippy::cast_possible_truncation, reason = "a hexadecimal digit is below 16")]
 
 /// Parses the notation of ModSecurity 2: bytes as hexadecimal digits between bars, a backslash before `: ; \ "`. Removes
 /// quotes around the whole, and leading blanks.
 ///
-/// Returns none for an empty result or an unknown escape; the operators then use the text as it is. Bars without digits
-/// between them do not count as notation, but still affect the text, as in ModSecurity.
+/// Returns none for an empty result or an unknown escape; the operators then use the text unchanged. Bars without digits between
+/// them do not count as notation, but still affect the text, as in ModSecurity.
 pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let start = text.iter().position(|b| !b.is_ascii_whitespace() && *b != 0x0b).unwrap_or(text.len());
     let mut out = match &text[start..] {
@@ -83,7 +83,7 @@ mod tests {
             (b"  blanks", Some(b"blanks")),
             (b"", None),
             (b"a|b", Some(b"a|b")),
-            // What is left over of bars without digits: odd, and ModSecurity's.
+            // ModSecurity leaves this odd rest of bars without digits.
             (b"x|y|z", Some(b"xzy|z")),
             (b"|fF|", Some(b"\xff")),
         ];

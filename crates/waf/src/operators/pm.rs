@@ -1,7 +1,7 @@
-//! `@pm` and `@pmFromFile`: many phrases at once, in any ASCII case.
+//! `@pm` and `@pmFromFile`: many phrases at once, ignoring ASCII case.
 //!
-//! The reported phrase, which becomes TX.0, is the one that ends first in the input, and of several the longest, as the rule
-//! writes it.
+//! The reported phrase, which becomes TX.0, is the one that ends first in the input; of several, the longest. It is reported as
+//! the rule writes it.
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
@@ -62,7 +62,7 @@ impl Pm {
         Ok(Pm { automaton, phrases })
     }
 
-    /// The phrases in their order. They match in any ASCII case.
+    /// Returns the phrases in order. They match ignoring ASCII case.
     pub fn phrases(&self) -> &[Box<[u8]>] {
         &self.phrases
     }
@@ -90,8 +90,8 @@ fn is_space(b: u8) -> bool {
     b.is_ascii_whitespace() || b == 0x0b
 }
 
-/// Returns the phrases of a file, without empty lines and comments and without blanks at their ends. Like ModSecurity 2 it
-/// drops phrases of one character.
+/// Returns the phrases of a file, without empty lines, comments and surrounding blanks. Like ModSecurity 2 it drops phrases of
+/// one character.
 fn lines(text: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     text.split_inclusive(|&b| b == b'\n').filter_map(|line| {
         let line = until_nul(line);

@@ -1,7 +1,7 @@
-//! `@rbl`: asks DNS lists of addresses. monban asks no name servers.
+//! `@rbl`: queries DNS lists of addresses. monban queries no name servers.
 //!
-//! Only `@rbl dnsbl.httpbl.org` compiles: ModSecurity refuses to ask this list until `SecHttpBlKey` gives it a key, and so does
-//! monban, always. The compiler refuses other lists.
+//! Only `@rbl dnsbl.httpbl.org` compiles: ModSecurity does not query this list until `SecHttpBlKey` gives it a key, and monban
+//! never does. The compiler refuses other lists.
 
 use super::MatchError;
 use super::phrases::until_nul;
@@ -9,7 +9,7 @@ use super::phrases::until_nul;
 /// Evaluates `@rbl dnsbl.httpbl.org` without a key.
 ///
 /// # Errors
-/// The input is an IPv4 address: the list would have been asked.
+/// The input is an IPv4 address, for which ModSecurity would query the list.
 pub(super) fn matches(input: &[u8]) -> Result<bool, MatchError> {
     if is_ipv4(&String::from_utf8_lossy(until_nul(input))) {
         let why = "RBL httpBl called but no key defined: set SecHttpBlKey";

@@ -12,14 +12,14 @@ use crate::limits;
 pub struct Rx {
     source: Source,
     limits: PatternLimits,
-    /// The pattern without macros, as in the log; made at the first match.
+    /// The pattern without macros, as in the log; computed at the first match.
     logged: OnceLock<Vec<u8>>,
 }
 
 #[derive(Debug)]
 enum Source {
     Fixed(Pattern),
-    /// With macros: the text is known only when the rule is evaluated.
+    /// A pattern with macros, whose text is known only at evaluation.
     Expanded(Mutex<VecDeque<Arc<Pattern>>>),
 }
 
@@ -33,7 +33,7 @@ impl Rx {
         Ok(Rx { source, limits, logged: OnceLock::new() })
     }
 
-    /// The expression, unless it has macros.
+    /// Returns the expression, unless it contains macros.
     pub fn pattern(&self) -> Option<&Pattern> {
         match &self.source {
             Source::Fixed(pattern) => Some(pattern),
@@ -60,7 +60,7 @@ impl Rx {
         cache: &Mutex<VecDeque<Arc<Pattern>>>,
         text: &[u8],
     ) -> Result<Arc<Pattern>, MatchError> {
-        // A panic under the lock cannot leave the queue half changed.
+        // A panic under the lock cannot leave a partial change in the queue.
         let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = cache.iter().find(|pattern| pattern.text() == text) {
             return Ok(Arc::clone(known));

@@ -19,7 +19,7 @@ impl RxGlobal {
         all(pattern, input, captures)
     }
 
-    /// The expression, unless it has macros.
+    /// Returns the expression, unless it contains macros.
     pub fn pattern(&self) -> Option<&Pattern> {
         self.0.pattern()
     }

@@ -1,4 +1,4 @@
-//! `@streq`: the input is the text, byte for byte.
+//! `@streq`: the input equals the text, byte for byte.
 
 pub(super) fn matches(input: &[u8], text: &[u8]) -> bool {
     input == text

@@ -22,7 +22,7 @@ impl StrMatch {
         Ok(StrMatch { written: argument.into(), finder: Finder::new(until_nul(&text)).into_owned() })
     }
 
-    /// The text to find.
+    /// Returns the text to find.
     pub fn needle(&self) -> &[u8] {
         self.finder.needle()
     }

@@ -1,4 +1,4 @@
-//! The common argument of operators that compare with a text which may have macros.
+//! The argument of operators that compare with a text, which may contain macros.
 
 use super::describe::{escape, join};
 
@@ -11,7 +11,7 @@ impl Text {
         Text(text.into())
     }
 
-    /// The text as written, with macros.
+    /// Returns the text as written, with macros.
     pub fn as_written(&self) -> &[u8] {
         &self.0
     }
@@ -21,7 +21,7 @@ impl Text {
     }
 }
 
-/// `String match "text" at ARGS:x.`
+/// Returns `String match "text" at ARGS:x.`
 pub(super) fn describe(text: &[u8], variable: &[u8]) -> Vec<u8> {
     join(&[b"String match \"", &escape(text), b"\" at ", variable, b"."])
 }

@@ -30,13 +30,13 @@ impl ValidateByteRange {
         Ok(ValidateByteRange { written: argument.into(), allowed })
     }
 
-    /// The bytes that are allowed.
+    /// Returns the allowed bytes.
     pub fn allowed(&self) -> &[bool; 256] {
         &self.allowed
     }
 
     pub(super) fn matches(&self, input: &[u8]) -> bool {
-        // Sixteen at a time: a branch for each byte would cost more than the table.
+        // Sixteen bytes at a time: a branch for each byte would cost more than the table.
         input.chunks(16).any(|chunk| !chunk.iter().fold(true, |all, &b| all & self.allowed[usize::from(b)]))
     }
 

@@ -2,7 +2,7 @@
 
 use super::describe::join;
 
-/// The fault of a character.
+/// A fault in the encoding of a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     NotEnoughBytes,
@@ -11,7 +11,7 @@ enum Fault {
     Restricted,
 }
 
-/// Returns the first fault, in ModSecurity's order of checks, and the start of its character.
+/// Returns the first fault, in the order of ModSecurity's checks, and the start of its character.
 fn fault(input: &[u8]) -> Option<(Fault, usize)> {
     let mut start = 0;
     while start < input.len() {
@@ -45,7 +45,7 @@ fn character(text: &[u8]) -> Result<usize, Fault> {
     if (0xd800..=0xdfff).contains(&code) {
         return Err(Fault::Restricted);
     }
-    // ModSecurity does not see that F4 90 80 80 is beyond the last code point.
+    // ModSecurity does not notice that F4 90 80 80 is beyond the last code point.
     if code < least { Err(Fault::Overlong) } else { Ok(length) }
 }
 

@@ -1,7 +1,7 @@
 //! `@verifyCC`, `@verifyCPF`, `@verifySSN`: numbers that an expression finds and a check confirms.
 //!
-//! PCRE2 matches the expression with MULTILINE and without empty matches. TX.0, and the variable of each further group, is the
-//! whole number.
+//! PCRE2 matches the expression with MULTILINE and without empty matches. TX.0, and the variable of each further group, contain
+//! the whole number.
 
 use super::describe::join;
 use super::{Captures, MatchError, Pattern, PatternError, PatternLimits};
@@ -123,7 +123,7 @@ mod tests {
         let cases = [
             (Number::CreditCard, r"\d{13,16}", "card 4111111111111111.", Some(5)),
             (Number::CreditCard, r"\d{16}", "4111111111111112", None),
-            // A number within a number: the search goes on one byte after the last.
+            // A number within a number: the search continues one byte after the last start.
             (Number::CreditCard, r"\d{16}", "94111111111111111", Some(1)),
             (Number::CreditCard, r"(?:\d[ -]?){13,16}", "4111-1111-1111-1111", Some(0)),
             (Number::Cpf, r"[\d.-]{11,14}", "cpf 529.982.247-25", Some(4)),

@@ -2,7 +2,7 @@
 
 use super::describe::{escape, join};
 
-/// Up to this size of the text, a test of each place is faster than the preparation of a search: 65,536 comparisons at worst.
+/// Up to this length of the text, testing each position is faster than preparing a search: 65,536 comparisons at most.
 const SHORT: usize = 256;
 
 pub(super) fn matches(input: &[u8], text: &[u8]) -> bool {

@@ -54,7 +54,7 @@ impl ByteSet {
         (0..4).fold(0, |any, i| any | (self.0[i] & other.0[i])) != 0
     }
 
-    /// Calls `f` with each member, by its bits. For small sets this is faster than an iterator.
+    /// Calls `f` with each member. For small sets this is faster than an iterator.
     #[inline]
     pub(crate) fn for_each(self, mut f: impl FnMut(usize)) {
         for (number, mut word) in self.0.into_iter().enumerate() {

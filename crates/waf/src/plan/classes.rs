@@ -1,6 +1,6 @@
 //! Classes of bytes: two bytes that no set of the plan distinguishes are in one class.
 //!
-//! A value's bytes are then a set of few classes, and a table by class shows which rules' sets it meets.
+//! The bytes of a value then form a set of few classes, and a table indexed by class shows which rules' sets they intersect.
 
 #![expect(clippy::cast_possible_truncation, reason = "there are at most 256 classes of bytes")]
 
@@ -10,7 +10,7 @@ use super::byte_set::ByteSet;
 #[derive(Debug, Clone)]
 pub(crate) struct Classes {
     of: [u8; 256],
-    /// The same as sets with one member, so that the set of a value needs no shift.
+    /// The same classes as sets with one member, so that computing the set of a value needs no shift.
     alone: Box<[ByteSet; 256]>,
     count: usize,
 }
@@ -26,7 +26,7 @@ impl Classes {
     pub(crate) fn of_sets<'a>(sets: impl Iterator<Item = &'a ByteSet>) -> Classes {
         let mut classes = Classes::default();
         for set in sets {
-            // Each class that the set splits moves its bytes within the set to a new class.
+            // Each class that the set splits moves its bytes in the set to a new class.
             let mut renamed = [None::<u8>; 256];
             let within = |class: u8, of: &[u8; 256]| {
                 let bytes = || (0..=255u8).filter(|&b| of[b as usize] == class);
@@ -59,7 +59,7 @@ impl Classes {
         value.iter().fold(ByteSet::EMPTY, |set, &byte| set.union(self.alone[byte as usize]))
     }
 
-    /// Returns a set of bytes as a set of classes. It is exact for the sets from which the classes were made.
+    /// Returns a set of bytes as a set of classes. The result is exact for the sets from which the classes were made.
     pub(crate) fn translate(&self, set: ByteSet) -> ByteSet {
         let mut classes = ByteSet::EMPTY;
         for byte in set.iter() {

@@ -11,10 +11,10 @@ use super::byte_set::ByteSet;
 use super::classes::Classes;
 use super::requirement::{LONGEST, Requirement, SHORTEST};
 
-/// Words of bits: as many slots (64 in each) can have a bit. Further links are evaluated plainly.
+/// Number of words of bits, with 64 slots in each. Links without a slot are always evaluated.
 const MOST_WORDS: usize = 64;
 
-/// Sets that one requirement may have.
+/// Number of sets that one requirement may have.
 pub(crate) const LAYERS: usize = 3;
 
 /// Number of slots that can have a bit.
@@ -30,15 +30,15 @@ pub(crate) struct Filter {
     /// The slots of each literal: `owners[starts[n]..starts[n + 1]]`.
     owners: Vec<u16>,
     starts: Vec<u32>,
-    /// Slots that every value might match, as far as is known.
+    /// Slots that may match any value, because no requirement is known.
     always: Vec<u64>,
-    /// The first words, in which single bytes can set a bit: for each class of bytes the slots that it sets.
+    /// The first words, in which single bytes can set a bit: for each class of bytes, the slots that it sets.
     met: Vec<Block>,
     /// Number of their blocks of words.
     met_blocks: usize,
-    /// Classes that set any bit.
+    /// Classes that set at least one bit.
     meeting: ByteSet,
-    /// For each slot the sets from which a value must have one byte each, in addition to what sets its bit.
+    /// For each slot, the sets from which a value must contain one byte each, in addition to what sets its bit.
     rest: Vec<Vec<ByteSet>>,
 }
 
@@ -48,8 +48,8 @@ pub(super) fn is_met_by_bytes(requirement: &Requirement) -> bool {
 }
 
 impl Filter {
-    /// Makes a filter with a bit for each requirement, in their order. It finds letters in both cases, so lower case changes
-    /// nothing. `classes` must distinguish at least the [`folded`](ByteSet::folded) sets.
+    /// Makes a filter with a bit for each requirement, in order. It finds letters in both cases, so lower-casing changes nothing.
+    /// `classes` must distinguish at least the [`folded`](ByteSet::folded) sets.
     pub(crate) fn build(requirements: &[Requirement], classes: &Classes) -> Filter {
         let words = requirements.len().div_ceil(64);
         let met_slots = requirements.iter().rposition(is_met_by_bytes).map_or(0, |last| last + 1);
@@ -83,7 +83,7 @@ impl Filter {
         }
         match automaton {
             Ok(automaton) => filter.automaton = Some(automaton),
-            // Too large to build: every slot stays a candidate, and only its byte sets decide.
+            // The automaton is too large: every slot stays a candidate, and only its byte sets decide.
             Err(_) => filter.always.fill(u64::MAX),
         }
         filter
@@ -102,8 +102,7 @@ impl Filter {
         self.always.len()
     }
 
-    /// Writes the bits of the slots that `value` might match, as far as one scan shows. `present` are the classes of its
-    /// bytes.
+    /// Writes the bits of the slots that `value` might match according to one scan. `present` contains the classes of its bytes.
     pub(crate) fn scan(&self, value: &[u8], present: ByteSet, bits: &mut [u64]) {
         bits.copy_from_slice(&self.always);
         for block in 0..self.met_blocks {
@@ -119,8 +118,8 @@ impl Filter {
         self.find_literals(value, bits);
     }
 
-    /// Whether a value with bytes of the classes `present` has one of each set that a slot requires. It seldom adds to the
-    /// slot's bit, so it comes last.
+    /// Whether a value with bytes of the classes `present` has a byte from each set that a slot requires. The slot's bit usually
+    /// implies this, so it comes last.
     pub(crate) fn has_sets(&self, slot: u16, present: ByteSet) -> bool {
         self.rest.get(slot as usize).is_some_and(|sets| sets.iter().all(|set| set.intersects(present)))
     }
@@ -135,8 +134,8 @@ impl Filter {
         }
     }
 
-    /// Scans `N` parts of a value at a time. A step of the automaton waits for the one before, so a processor has time for
-    /// others meanwhile. Each part reaches so far into the next one that the scan misses no literal which begins in it.
+    /// Scans `N` parts of a value at a time. Each step of the automaton waits for the previous step, so the processor runs the
+    /// other parts meanwhile. Each part overlaps the next one by enough bytes that the scan misses no literal that begins in it.
     fn find_in_parts<const N: usize>(&self, value: &[u8], bits: &mut [u64]) {
         let Some(automaton) = &self.automaton else { return };
         let Ok(start) = automaton.start_state(Anchored::No) else { return };
@@ -210,7 +209,7 @@ mod tests {
         assert_eq!(slots("a<ScRipt>\n"), [0, 1, 3]);
         assert_eq!(slots("UNION x"), [0]);
         assert_eq!(slots("(select"), [0, 2, 4]);
-        // wherever it stands, also across the parts that are read at a time
+        // anywhere in the value, also across the parts that are read at a time
         for length in [7, 23, 24, 60, 95, 96, 200, 1003] {
             for at in 0..=length - 7 {
                 let text = format!("{}<script{}", ".".repeat(at), ".".repeat(length - 7 - at));

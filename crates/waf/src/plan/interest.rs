@@ -1,4 +1,4 @@
-//! The slots that read a source's values in a phase, so that a value is only tested for what some rule asks.
+//! The slots that read a source's values in a phase, so that the scan tests a value only for slots that read it.
 
 use super::source::Source;
 use crate::target::Selector;
@@ -12,13 +12,13 @@ pub(crate) struct Interest {
     pub(crate) source: Source,
     /// Number of the source.
     pub(crate) number: usize,
-    /// Slots that read every value, or some by a pattern.
+    /// Slots that read every value, or values selected by a pattern.
     any: Slots,
     /// Slots that read the values with one key, in lower case.
     keys: Vec<(Box<[u8]>, Slots)>,
     /// A bit for each length of a key; the last one stands for 64 bytes and more.
     lengths: u64,
-    /// The chains through which they read.
+    /// The chains that these slots use.
     pub(crate) chains: u128,
 }
 
@@ -45,7 +45,7 @@ impl Interest {
         self.keys[at].1[word] |= mask;
     }
 
-    /// Returns the slots that read every value, and those that read the value with that key.
+    /// Returns the slots that read every value, and those that read the value with this key.
     pub(crate) fn of_key(&self, key: &[u8]) -> (&[u64], Option<&[u64]>) {
         let named = if self.lengths >> key.len().min(63) & 1 == 1 {
             self.keys.iter().find(|(known, _)| key.eq_ignore_ascii_case(known)).map(|(_, slots)| &**slots)

@@ -1,4 +1,4 @@
-//! What a value must contain for an operator to match: necessary conditions, never sufficient ones.
+//! Conditions that a value must meet for an operator to match. They are necessary, never sufficient.
 
 #![expect(clippy::cast_possible_wrap, reason = "the length is at most LONGEST")]
 
@@ -8,25 +8,25 @@ use super::byte_set::ByteSet;
 use super::filter::LAYERS;
 use crate::operators::{Kind, Operator};
 
-/// Length of the shortest literal in a scan. Shorter ones occur too often to be of use, except pairs of signs.
+/// Length of the shortest literal in a scan. Shorter ones occur too often to help, except pairs of punctuation marks.
 pub(super) const SHORTEST: usize = 2;
 /// Length of the part of a literal that the scan finds.
 pub(super) const LONGEST: usize = 8;
-/// Literals of one alternative during its construction.
+/// Most literals of one alternative during its construction.
 const MOST_LITERALS: usize = 250;
 
 /// A necessary condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Requirement {
-    /// One of these occurs, in any ASCII case, or one of `or_bytes`. They are in lower case and have 2 to 8 bytes.
+    /// One of these occurs, ignoring ASCII case, or one of `or_bytes`. They are in lower case and have 2 to 8 bytes.
     pub(crate) literals: Option<Vec<Vec<u8>>>,
-    /// Substitutes for a literal: alternatives that are one sign, or contain one.
+    /// Substitutes for a literal: alternatives that are one punctuation mark, or contain one.
     pub(crate) or_bytes: ByteSet,
     /// A byte of each of these sets occurs.
     pub(crate) sets: Vec<ByteSet>,
 }
 
-/// Returns the condition of an operator; none if it has no useful one.
+/// Returns the condition of an operator; none if it has no useful condition.
 pub(crate) fn of(operator: &Operator) -> Option<Requirement> {
     let sets = |set: ByteSet| Some(Requirement { sets: vec![set], ..Requirement::default() });
     match operator.kind() {
@@ -54,9 +54,9 @@ pub(crate) fn of(operator: &Operator) -> Option<Requirement> {
         }
         Kind::ValidateUrlEncoding => sets(ByteSet::of(b"%")),
         Kind::ValidateUtf8Encoding => sets(ByteSet::where_(|b| b >= 0x80)),
-        // A lone word or number is no injection; a test in `injection` proves this.
+        // A single word or number is no injection; a test in `injection` proves this.
         Kind::DetectSqli => sets(ByteSet::where_(|b| !b.is_ascii_alphanumeric() && b != b'_')),
-        // Without `<` there is no tag, and without `=` no attribute with a value.
+        // A tag needs `<`, and an attribute with a value needs `=`.
         Kind::DetectXss => sets(ByteSet::of(b"<=")),
         _ => None,
     }
@@ -85,19 +85,19 @@ fn of_pattern(hir: &Hir) -> Requirement {
     }
 }
 
-/// Requires one of `literals`. Those that are too short for the scan are represented by a byte.
+/// Requires one of `literals`. A byte represents each literal that is too short for the scan.
 fn of_literals(literals: Set, sets: Vec<ByteSet>) -> Requirement {
     let (scanned, short): (Set, Set) = literals.into_iter().partition(|literal| is_scanned(literal));
     let or_bytes = short.iter().fold(ByteSet::EMPTY, |set, literal| set.union(rarest(literal, true)));
     Requirement { literals: Some(shorten(scanned)), or_bytes, sets }
 }
 
-/// Whether the scan can find a literal: three bytes, or two signs.
+/// Whether the scan can find a literal: it has at least three bytes, or two punctuation marks.
 fn is_scanned(literal: &[u8]) -> bool {
     literal.len() > SHORTEST || literal.len() == SHORTEST && literal.iter().all(|&b| is_sign(b))
 }
 
-/// Whether ordinary text seldom has this byte.
+/// Whether this byte is rare in ordinary text.
 fn is_rare(byte: u8) -> bool {
     weight(ByteSet::of(&[byte])) <= 2
 }
@@ -106,7 +106,7 @@ fn is_sign(byte: u8) -> bool {
     !byte.is_ascii_alphanumeric() && byte != b' ' && byte < 0x80
 }
 
-/// Returns how selective a literal is; 0 if not at all.
+/// Rates how selective a literal is; 0 if it is not selective.
 fn worth(literal: &[u8]) -> i64 {
     match literal.len().min(LONGEST) {
         0 => 0,
@@ -124,7 +124,7 @@ fn shortest(set: &Set) -> usize {
     set.iter().map(Vec::len).min().unwrap_or(0)
 }
 
-/// Cuts literals to [`LONGEST`] bytes, and drops those that contain another one, which occurs wherever they do.
+/// Cuts literals to [`LONGEST`] bytes, and drops those that contain another one, because that one occurs with them.
 fn shorten(mut set: Set) -> Set {
     for literal in &mut set {
         literal.truncate(LONGEST);
@@ -150,7 +150,7 @@ fn rarest(text: &[u8], folded: bool) -> ByteSet {
     }
 }
 
-/// Returns how likely ordinary values have a byte of the set, on any scale that separates letters from signs.
+/// Rates how frequent the bytes of the set are in ordinary values, on a scale that separates letters from punctuation.
 fn weight(set: ByteSet) -> u32 {
     set.iter()
         .map(|byte| match byte {
@@ -163,7 +163,7 @@ fn weight(set: ByteSet) -> u32 {
         .sum()
 }
 
-/// Alternatives, one of which occurs.
+/// Alternative literals. One of them occurs.
 type Set = Vec<Vec<u8>>;
 
 /// Texts that an expression matches, in lower case.
@@ -185,8 +185,8 @@ impl Literals {
     }
 }
 
-/// Returns the quality of literals: longer is better up to [`LONGEST`], fewer is better, and nothing is above 0 if some
-/// literal is not selective.
+/// Rates literals: longer is better up to [`LONGEST`], fewer is better, and the rating is at most 0 if some literal is not
+/// selective.
 fn score(set: &Set) -> i64 {
     match set.iter().map(|literal| worth(literal)).min() {
         None | Some(0) => 0,
@@ -238,7 +238,7 @@ fn literals(hir: &Hir) -> Literals {
     }
 }
 
-/// Joins exactly known neighbours while they stay few. The best run, or the best part, is required.
+/// Joins neighbours whose texts are all known, while the result stays small. Requires the best run or the best part.
 fn concat(parts: &[Hir]) -> Literals {
     let start = || vec![Vec::new()];
     let mut all_exact = true;
@@ -313,7 +313,7 @@ fn class_bytes(class: &Class) -> Option<ByteSet> {
     }
 }
 
-/// Returns sets from which every matching text has a byte each.
+/// Returns sets such that every matching text contains a byte from each.
 fn byte_sets(hir: &Hir) -> Vec<ByteSet> {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => Vec::new(),

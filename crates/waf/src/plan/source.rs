@@ -11,7 +11,7 @@ pub(crate) enum Source {
     GetNames,
     Post,
     PostNames,
-    /// The values of a JSON body: in ARGS, but not in ARGS_POST.
+    /// The values of a JSON body. They are in ARGS, but not in ARGS_POST.
     Json,
     JsonNames,
     Cookies,
@@ -37,7 +37,7 @@ pub(crate) enum Source {
     ResponseProtocol,
     ResponseContentType,
     StatusLine,
-    /// The selection of the XPath expression with that number.
+    /// The selection of the XPath expression with this number.
     Xml(u16),
 }
 
@@ -75,7 +75,7 @@ impl Source {
         Source::StatusLine,
     ];
 
-    /// Returns the number of the source, from 0, for tables.
+    /// Returns the source's index in tables.
     pub(crate) fn number(self) -> usize {
         match self {
             Source::Xml(path) => Source::FIXED.len() + path as usize,
@@ -84,8 +84,8 @@ impl Source {
     }
 }
 
-/// Returns the sources of a variable, in the order of its values; none for variables that rules change or that are made each
-/// time.
+/// Returns the sources of a variable, in the order of its values; none for variables that rules change or that are computed for
+/// each rule.
 pub(crate) fn of(variable: Variable) -> &'static [Source] {
     use Source as S;
     use Variable as V;

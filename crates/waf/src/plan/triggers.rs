@@ -1,7 +1,7 @@
-//! Triggers of a transformation: bytes, or pairs of bytes, without which it changes nothing.
+//! Triggers of a transformation: bytes, or pairs of bytes. A value without any of them stays unchanged.
 //!
-//! There are two questions. *Exactly*: does the chain leave the value as it is? And *for a scan*: does it leave the result of
-//! a scan, which ignores the case of letters? `t:lowercase` changes many values, but no scan.
+//! There are two kinds of triggers. *Exact* ones: the chain may change the value. And those *for a scan*: the chain may change
+//! the result of a scan, which ignores the case of letters. `t:lowercase` changes many values, but the result of no scan.
 
 #![expect(clippy::cast_possible_truncation, reason = "chains are counted in 16 bits")]
 
@@ -11,7 +11,7 @@ use super::byte_set::ByteSet;
 use super::classes::Classes;
 use crate::chain::{ChainId, ChainTree};
 
-/// Chains with a lower number have a bit. Others count as changing every value.
+/// Chains with a lower number have a bit. Other chains count as changing every value.
 pub(crate) const CHAINS: usize = 128;
 
 /// Kinds of pairs of bytes.
@@ -45,7 +45,7 @@ fn is_blank(b: u8) -> bool {
     matches!(b, 9..=13 | b' ' | 0xa0)
 }
 
-/// A value without any of these bytes and pairs stays as it is.
+/// A value without any of these bytes and pairs stays unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Trigger {
     set: ByteSet,
@@ -100,8 +100,8 @@ fn of(transformation: Transformation) -> Trigger {
     }
 }
 
-/// Returns the triggers for a scan: without them its result stays. Sets of transformations that ignore case contain no letter
-/// or both of its cases, so an earlier lower case makes no difference.
+/// Returns the triggers for a scan: a value without them keeps its result. The triggers of transformations that ignore case
+/// contain no letter or both of its cases, so an earlier lower-casing makes no difference.
 fn of_scan(transformation: Transformation) -> Trigger {
     let exact = of(transformation);
     match transformation {
@@ -112,7 +112,7 @@ fn of_scan(transformation: Transformation) -> Trigger {
     }
 }
 
-/// Chains as bits by their number.
+/// Sets of chains, as bits by their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Touched {
     /// Chains that may change a value.
@@ -122,7 +122,7 @@ pub(crate) struct Touched {
 }
 
 impl Touched {
-    /// Returns every chain but the empty one.
+    /// Every chain except the empty one.
     pub(crate) const ALL: Touched = Touched { exact: !1, scan: !1 };
 
     fn add(&mut self, other: Touched) {
@@ -134,13 +134,13 @@ impl Touched {
 /// Finds the chains that may change a value.
 #[derive(Debug)]
 pub(crate) struct Triggers {
-    /// For each byte the kinds of pairs that it may begin, and those that it may end.
+    /// For each byte, the kinds of pairs that it may begin, and those that it may end.
     first: [u8; 256],
     second: [u8; 256],
     at_start: u8,
     at_end: u8,
     by_class: Vec<Touched>,
-    /// The classes that touch any chain.
+    /// The classes that trigger at least one chain.
     touching: ByteSet,
     by_pair: [Touched; 8],
     always: Touched,
@@ -161,7 +161,7 @@ impl Default for Triggers {
     }
 }
 
-/// The sets that classes must distinguish.
+/// Returns the sets that the classes must distinguish.
 pub(super) fn sets(chains: &ChainTree) -> Vec<ByteSet> {
     let nodes = (1..chains.len()).filter_map(|number| chains.node(ChainId(number as u16)));
     nodes.flat_map(|node| [of(node.transformation).set, of_scan(node.transformation).set]).collect()
@@ -185,8 +185,7 @@ impl Triggers {
                 Position::Start | Position::End => triggers.at_end |= 1 << kind,
             }
         }
-        // A chain has the triggers of each of its steps: where none of them changes anything, the next step sees the same
-        // value.
+        // A chain has the triggers of each of its steps: if one step changes nothing, the next step reads the same value.
         for number in 1..chains.len().min(CHAINS) {
             let mut at = ChainId(number as u16);
             while let Some(node) = chains.node(at) {
@@ -246,7 +245,7 @@ mod tests {
         *state
     }
 
-    /// Values of all bytes, and of those that matter to transformations, in which pairs are frequent.
+    /// Returns a value of all bytes, or of those that affect transformations, in which pairs are frequent.
     fn value(state: &mut u64) -> Vec<u8> {
         const SIGNS: &[u8] = b"aZx0 \t./\\*-<!#,;('\"^%+&\xa0\0";
         let length = next(state) % 12;

@@ -112,7 +112,7 @@ impl Transaction {
         });
     }
 
-    /// Returns the sum. ModSecurity's counters never fall below zero.
+    /// Returns the sum. As in ModSecurity, a counter never falls below zero.
     fn counted(
         &mut self,
         number: u32,
@@ -128,7 +128,7 @@ impl Transaction {
         Value::Number(old.saturating_add(amount.saturating_mul(sign)).max(0))
     }
 
-    /// Returns the number that a text stands for, without making the text: scores are added by `%{tx.critical_anomaly_score}`.
+    /// Returns the numeric value of a text without building the text: rules add scores by `%{tx.critical_anomaly_score}`.
     fn number_of_text(&self, text: &Expression) -> Option<i64> {
         match &*text.parts {
             [Piece::Literal(text)] => Some(leading_number(text)),
@@ -156,7 +156,7 @@ impl Transaction {
         }
     }
 
-    /// Opens a record of a collection for this transaction. The first one stays, as in ModSecurity.
+    /// Opens a record of a collection for this transaction. As in ModSecurity, the first record stays open.
     fn open(&mut self, collection: Variable, key: Vec<u8>) {
         if !key.is_empty() && !self.opened.iter().any(|name| name.collection == collection) {
             self.opened.push(RecordName::new(collection, key));
@@ -257,7 +257,7 @@ impl Transaction {
         }
     }
 
-    /// Sets TX.0 to TX.9 to the operator's captures, and unsets those of an earlier capture.
+    /// Sets TX.0 to TX.9 to the operator's captures, and unsets the rest of an earlier capture.
     pub(super) fn take_captures(&mut self, value: Slice) {
         for number in 0..10u32 {
             let captured = self.captures.get(number as usize, self.memory.get(value));
@@ -272,7 +272,7 @@ impl Transaction {
         }
     }
 
-    /// The row-bearing value of a slice, for variables that are filled late.
+    /// Returns the value of a slice with its number, for variables that are set late.
     pub(super) fn late_single(&mut self, value: Slice) -> Option<Single> {
         self.single_of(value)
     }

@@ -1,4 +1,4 @@
-//! Bodies: the part that is inspected, and the values that processors find in the request's body.
+//! Bodies: the inspected part, and the values that processors find in the request's body.
 
 #![expect(clippy::cast_possible_wrap, reason = "no collection has 2^63 members")]
 
@@ -22,13 +22,13 @@ use crate::tx::Value;
 #[derive(Debug, Default)]
 pub(super) struct MultipartResult {
     pub(super) flags: multipart::Flags,
-    /// Name: the field's. Value: the file's name.
+    /// Name: the field's name. Value: the file's name.
     pub(super) files: Vec<Field>,
-    /// Name: the field's. Value: the content, which is empty unless a rule reads it.
+    /// Name: the field's name. Value: the content, which is empty unless a rule reads it.
     pub(super) contents: Vec<Field>,
     /// Length of each content, in bytes.
     pub(super) sizes: Vec<usize>,
-    /// Name: the part's. Value: a header line.
+    /// Name: the part's name. Value: a header line.
     pub(super) part_headers: Vec<Field>,
     pub(super) last_name: Slice,
     pub(super) last_filename: Slice,
@@ -40,7 +40,7 @@ fn no_files_limit_words(limit: u64) -> String {
     )
 }
 
-/// Content Too Large.
+/// The status for a request beyond its limit (Content Too Large).
 const TOO_LARGE: u16 = 413;
 /// The status for a response beyond its limit.
 const SERVER_ERROR: u16 = 500;
@@ -75,11 +75,11 @@ impl Transaction {
         self.take_request_body(&chunk[..room]).unwrap_or(BodyProgress::Full)
     }
 
-    /// Keeps a part of the body for its processor, or passes it to a processor that reads it as it arrives.
+    /// Stores a part of the body for its processor, or passes it to a processor that reads it on arrival.
     fn take_request_body(&mut self, bytes: &[u8]) -> Option<BodyProgress> {
         self.input.body_length += bytes.len();
         let multipart = self.options.body_processor == Some(BodyProcessor::Multipart);
-        // A body with files is kept whole only if rules read it whole.
+        // A body with files is stored whole only if rules read it whole.
         if !multipart || self.options.force_request_body || self.rules.needs.full_request {
             self.input.body = self.memory.append(self.input.body, bytes);
         }
@@ -109,8 +109,8 @@ impl Transaction {
         None
     }
 
-    /// Refuses a body whose announced length (Content-Length) exceeds the limit before any of it is read, if the limit action
-    /// is `Reject` in mode On. ModSecurity 2.9 does the same (apache2_io.c, `read_request_body`).
+    /// Refuses a body whose announced length (Content-Length) exceeds the limit before reading any of it, if the limit action is
+    /// `Reject` in mode On. ModSecurity 2.9 does the same (apache2_io.c, `read_request_body`).
     pub fn request_body_length(&mut self, length: u64) -> Option<Intervention> {
         if length <= self.request_body_limit()
             || !self.limit_rejects(self.rules.settings.request_body_limit_action)
@@ -124,7 +124,8 @@ impl Transaction {
         }
     }
 
-    /// Returns the most bytes that are inspected. Only multipart bodies, which hold files, may exceed the smaller limit.
+    /// Returns the limit of the inspected part, in bytes. Only multipart bodies, which contain files, may exceed the smaller
+    /// limit.
     fn request_body_limit(&self) -> u64 {
         match self.options.body_processor {
             Some(BodyProcessor::Multipart) => self.options.request_body_limit,
@@ -132,7 +133,7 @@ impl Transaction {
         }
     }
 
-    /// Returns the words for a refusal by [`request_body_limit`](Self::request_body_limit).
+    /// Returns the description of a refusal by [`request_body_limit`](Self::request_body_limit).
     fn request_limit_words(&self) -> String {
         let limit = self.request_body_limit();
         if limit < self.options.request_body_limit {
@@ -204,7 +205,7 @@ impl Transaction {
             let (name, value) = (adopter.slice(name), adopter.slice(value));
             self.input.json.push(self.values.add_field(name, value));
         }
-        // the rest of the text is beyond the limit
+        // the limit cut off the rest of the text
         let cut = self.input.body_truncated && parsed.incomplete;
         if parsed.error.is_some() && !cut {
             self.input.body_error = parsed.error;
@@ -212,7 +213,7 @@ impl Transaction {
     }
 
     fn process_multipart(&mut self) {
-        // an announced but empty body has had no reader
+        // an empty body, although announced, has no reader
         let reader = self.input.reader.take().map_or_else(
             || multipart::Reader::new(self.header(b"content-type"), multipart::Options::default()),
             |reader| *reader,
@@ -274,7 +275,7 @@ impl Transaction {
         self.tell_declared(&declared, &rules);
     }
 
-    /// Sets the TX variables for the declarations of an XML body, if rules name them.
+    /// Sets the TX variables for the declarations of an XML body, if rules name these variables.
     fn tell_declared(&mut self, declared: &xml::Declared, rules: &RuleSet) {
         let number = |count: usize| (count > 0).then_some(Value::Number(count as i64));
         let subset = declared.external_subset.as_ref().map(|name| Value::Bytes(name.as_bytes().into()));
@@ -318,13 +319,13 @@ impl Transaction {
         self.mode != Mode::Off && self.options.response_body_access
     }
 
-    /// Returns the most bytes of a response body that are inspected: `SecResponseBodyLimit`, or the value that ctl set.
+    /// Returns the limit of the inspected part of a response body in bytes: `SecResponseBodyLimit`, or the value that ctl set.
     pub fn response_body_limit(&self) -> u64 {
         self.options.response_body_limit
     }
 
-    /// Whether the response body must be passed to [`Transaction::response_body`]: by SecResponseBodyAccess, and a type in
-    /// SecResponseBodyMimeType. Known after [`Transaction::response_headers_done`].
+    /// Whether the response body must be passed to [`Transaction::response_body`]: SecResponseBodyAccess is On, and the type is
+    /// in SecResponseBodyMimeType. Valid after [`Transaction::response_headers_done`].
     pub fn inspects_response_body(&self) -> bool {
         if !self.reads_response_bodies() {
             return false;
@@ -372,7 +373,7 @@ impl Transaction {
         BodyProgress::More
     }
 
-    /// Whether the limit action for response bodies passes a body that was inspected in part.
+    /// Whether the limit action for response bodies lets a partly inspected body pass.
     pub fn passes_partial_response(&self) -> bool {
         self.rules.settings.response_body_limit_action == LimitAction::ProcessPartial
     }

@@ -1,8 +1,8 @@
-//! Rules of a phase that might match, found value by value before the rules run.
+//! Finds the rules of a phase that might match by scanning the values before the rules run.
 //!
-//! Each value that some rule of the phase reads is scanned once. Transformations leave most values unchanged, so a value's
-//! scan is mostly valid for all chains. Where a chain may change a value, the chain stays *pending*: its forms are made when a
-//! rule first asks for them. Rules of paranoia levels that are off never do.
+//! Each value that some rule of the phase reads is scanned once. Transformations leave most values unchanged, so a value's scan
+//! is usually valid for all chains. A chain that may change a value stays *pending*: its forms are computed when a rule first
+//! needs them. Rules of disabled paranoia levels never do.
 
 #![expect(clippy::cast_possible_truncation, reason = "a phase has fewer than 2^32 rules")]
 
@@ -15,34 +15,34 @@ use crate::plan::{Plan, Question, Slot};
 use crate::ruleset::{Link, Rule, RuleIndex, RuleSet, Test};
 use crate::target::{Exclusion, Selector, Target};
 
-/// The knowledge about this phase.
+/// The scan results of the current phase.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     /// Whether the phase's values were scanned.
     ready: bool,
-    /// Slots that some value might match, as far as is known.
+    /// Slots that some value might match according to the scans so far.
     found: Vec<u64>,
     /// Slots of pending chains.
     undecided: Vec<u64>,
-    /// Chains that may change values whose forms were not scanned yet.
+    /// Chains that may change values and whose forms have not been scanned yet.
     pending: u128,
-    /// Values that might match something, or that pending chains may change, by source.
+    /// Values that might match, or that pending chains may change, by source.
     entries: Vec<Entry>,
-    /// Knowledge by the number of the source.
+    /// The result for each source, by its number.
     sources: Vec<Looked>,
-    /// For each source, the slots that some of its untransformed values might match.
+    /// For each source, the slots that one of its untransformed values might match.
     hits: Vec<u64>,
     /// Questions whose answer is "no".
     denied: Vec<u64>,
 }
 
-/// The knowledge about a source.
+/// The result for a source.
 #[derive(Debug, Clone, Copy, Default)]
 struct Looked {
     /// Range of its entries.
     start: u32,
     end: u32,
-    /// Chains that touch any of its values.
+    /// Chains that may change any of its values.
     touched: u128,
 }
 
@@ -51,16 +51,16 @@ struct Looked {
 struct Entry {
     /// Index in the source.
     index: u32,
-    /// The first value with the same bytes.
+    /// The first value with equal bytes.
     id: ValueId,
-    /// Offset of the bits of its scan.
+    /// Offset of its scan's bits.
     scan: u32,
     /// Chains of its source that may change the result of a scan.
     touched: u128,
 }
 
 impl Candidates {
-    /// Forgets everything, because values may have arrived since the last phase.
+    /// Clears everything, because values may have arrived since the last phase.
     pub(super) fn start_phase(&mut self) {
         self.ready = false;
         self.denied.clear();
@@ -79,7 +79,7 @@ impl Candidates {
 }
 
 impl Transaction {
-    /// Whether some value might match the rules of a slot. The rule at `index` asks.
+    /// Whether some value might match the rules of a slot. `index` is the rule that asks.
     pub(super) fn might_match(&mut self, rules: &RuleSet, slot: u16, index: RuleIndex) -> bool {
         if !self.candidates.ready {
             self.look_at_values(rules, index);
@@ -90,7 +90,7 @@ impl Transaction {
         has_bit(&self.candidates.undecided, slot as usize) && self.decide(rules, slot, index)
     }
 
-    /// Scans the untransformed values that rules of the phase read. Finds nothing once the time is over.
+    /// Scans the untransformed values that rules of the phase read. Finds nothing after the deadline.
     fn look_at_values(&mut self, rules: &RuleSet, rule: RuleIndex) {
         let plan = &rules.plan;
         let mut candidates = std::mem::take(&mut self.candidates);
@@ -223,13 +223,13 @@ impl Transaction {
         matched
     }
 
-    /// Whether a slot might match a value, or one of its forms.
+    /// Whether a value, or one of its forms, might match a slot.
     #[inline]
     fn concerns(&self, chains: u128, slot: u16, entry: &Entry) -> bool {
         entry.touched & chains != 0 || self.values.bit(entry.scan, slot)
     }
 
-    /// Whether a target includes a value, and no exclusion removes it.
+    /// Whether a target selects a value, and no exclusion removes it.
     #[inline]
     fn is_meant(&self, rules: &RuleSet, target: &Target, exclusions: &[Exclusion], item: &Item) -> bool {
         let selected = match (&target.selector, item.name) {
@@ -240,7 +240,7 @@ impl Transaction {
         selected && !exclusions.iter().any(|exclusion| self.is_excluded(item, exclusion, rules))
     }
 
-    /// Tests the forms of one value that might match.
+    /// Tests those forms of one value that might match.
     #[expect(
         clippy::too_many_arguments,
         reason = "one rule's context, all by reference, on the hottest path"
@@ -271,7 +271,7 @@ impl Transaction {
 }
 
 impl Candidates {
-    /// Returns a source, if some of its values might match a slot that looks through `chains`.
+    /// Returns a source, if one of its values might match a slot that reads through `chains`.
     fn looked(&self, number: usize, chains: u128, slot: u16) -> Option<Looked> {
         let looked = *self.sources.get(number)?;
         let hits = self.hits.get(number * self.found.len()..)?;

@@ -1,7 +1,7 @@
-//! The time limit of inspection. Its clock is passed in, and read so rarely that it costs nothing.
+//! The time limit of inspection. The caller passes the clock, and the engine reads it so rarely that its cost is negligible.
 //!
-//! Work is counted in bytes of values that rules read. After each [`limits::WORK_BETWEEN_LOOKS`] of work the clock is read, so
-//! a rule stops between two values, never within one.
+//! Work is counted in bytes of values that rules read. The engine reads the clock after each [`limits::WORK_BETWEEN_LOOKS`] of
+//! work, so a rule stops between two values, never within one.
 
 #![expect(clippy::cast_possible_wrap, reason = "no value has 2^63 bytes")]
 
@@ -12,10 +12,10 @@ use crate::limits;
 use crate::operators::{Kind, Operator};
 use crate::ruleset::{Rule, RuleSet};
 
-/// A clock in nanoseconds since some fixed moment. It never goes back.
+/// A clock in nanoseconds since some fixed time. It never goes back.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// An inspection that ran out of time, and the rule that ran then. That rule matched nothing.
+/// An inspection that exceeded its time, and the rule that ran then. That rule matched nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overrun {
     /// Id of the rule; 0 if it has none.
@@ -34,14 +34,14 @@ impl std::fmt::Display for Overrun {
     }
 }
 
-/// End of the time for inspection.
+/// The end of the time for inspection.
 pub(super) struct Deadline {
     clock: Option<Clock>,
-    /// In the clock's nanoseconds.
+    /// In nanoseconds of the clock.
     at: u64,
-    /// Work until the next reading of the clock; negative for good once the time is over.
+    /// Work until the next reading of the clock; always negative after the deadline.
     left: i64,
-    /// The mode before the time was over.
+    /// The mode before the deadline passed.
     overrun: Option<(Overrun, Mode)>,
 }
 
@@ -52,16 +52,16 @@ impl Default for Deadline {
 }
 
 impl Deadline {
-    /// Whether the time is over.
+    /// Whether the deadline has passed.
     pub(super) fn has_passed(&self) -> bool {
         self.left < 0
     }
 }
 
-/// Status for a request that cannot be inspected in time.
+/// Status of a request whose inspection takes too long.
 const UNAVAILABLE: u16 = 503;
 
-/// Work of one test of a value with `bytes` bytes.
+/// Returns the work of one test in addition to the length of its value.
 pub(crate) fn work_of(operator: &Operator, has_macros: bool) -> u32 {
     let backtracks = match operator.kind() {
         Kind::Rx(rx) => rx.pattern().is_some_and(|pattern| pattern.beyond_automata().is_some()),
@@ -73,8 +73,8 @@ pub(crate) fn work_of(operator: &Operator, has_macros: bool) -> u32 {
 
 impl Transaction {
     /// Ends inspection at `deadline` of `clock`. Then SecRequestBodyLimitAction decides (from phase 3 on
-    /// SecResponseBodyLimitAction): `Reject` in mode On refuses with 503; otherwise rules see nothing more of the transaction.
-    /// Waiting for a body is no inspection, so the program moves the deadline before each call.
+    /// SecResponseBodyLimitAction): `Reject` in mode On refuses with 503; otherwise rules inspect nothing more of the
+    /// transaction. Waiting for a body does not count as inspection, so the caller moves the deadline before each call.
     pub fn set_deadline(&mut self, clock: &Clock, deadline: u64) {
         if self.deadline.clock.is_none() {
             self.deadline.clock = Some(Arc::clone(clock));
@@ -83,12 +83,12 @@ impl Transaction {
         self.deadline.at = deadline;
     }
 
-    /// Returns where the time ran out, if it did.
+    /// Returns the rule and the phase in which the time ended, if it did.
     pub fn overrun(&self) -> Option<&Overrun> {
         self.deadline.overrun.as_ref().map(|(overrun, _)| overrun)
     }
 
-    /// Returns the mode before the time was over.
+    /// Returns the mode before the deadline passed.
     pub(super) fn mode_before_overrun(&self) -> Option<Mode> {
         self.deadline.overrun.as_ref().map(|(_, mode)| *mode)
     }
@@ -98,7 +98,7 @@ impl Transaction {
         self.deadline.left = self.deadline.left.saturating_sub_unsigned(bytes as u64).max(0);
     }
 
-    /// Counts work of a rule. Returns true if the time is over.
+    /// Counts work of a rule. Returns true if the deadline has passed.
     #[inline]
     pub(super) fn is_late(&mut self, rules: &RuleSet, rule: &Rule, bytes: usize) -> bool {
         self.deadline.left -= bytes as i64;
@@ -149,7 +149,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    /// Rule 2 is the one whose values are many, and rule 3 the one that would decide.
+    /// Rule 2 reads many values, and rule 3 would decide.
     const RULES: &str = r#"
 SecRuleEngine On
 SecRequestBodyAccess On
@@ -161,7 +161,7 @@ SecRule RESPONSE_BODY "@rx ^(b+)+\1$" "id:4,phase:4,pass,nolog"
 SecAction "id:5,phase:5,pass,log,msg:'the end'"
 "#;
 
-    /// A clock that goes on by `step` each time it is read, from `start`.
+    /// Returns a clock that starts at `start` and advances by `step` on each reading.
     fn clock(start: u64, step: u64) -> (Clock, Arc<AtomicU64>) {
         let reads = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&reads);
@@ -177,7 +177,7 @@ SecAction "id:5,phase:5,pass,log,msg:'the end'"
         Transaction::new(Arc::new(rules), connection, now, "id", Arc::new(Collections::default()))
     }
 
-    /// Sends a form of 900 fields whose last is an attack; the decision after phase 2.
+    /// Sends a form of 900 fields, the last of which is an attack, and returns the decision after phase 2.
     fn send(tx: &mut Transaction) -> Decision {
         let now = Timestamp::from_micros(0);
         tx.request_line(b"POST", b"/", b"HTTP/1.1");
@@ -217,7 +217,7 @@ SecAction "id:5,phase:5,pass,log,msg:'the end'"
                 assert_eq!(send(&mut tx), expected, "{plain} {mode:?}");
                 assert_eq!(tx.overrun(), Some(&overrun(2, 6, 2)));
                 assert_eq!(tx.mode(), mode);
-                // What rules did before stays, and none runs any more, not even in phase 5.
+                // The effects of earlier rules stay. No rule runs any more, not even in phase 5.
                 assert_eq!(tx.tx_number("seen"), 1);
                 tx.logging(Timestamp::from_micros(0));
                 assert!(tx.matches().is_empty());
@@ -239,7 +239,7 @@ SecAction "id:5,phase:5,pass,log,msg:'the end'"
             let Decision::Intervene(intervention) = send(&mut tx) else { panic!("not seen") };
             assert_eq!((intervention.status, intervention.rule_id), (403, 3));
             assert_eq!(tx.overrun(), None);
-            // 901 tests of a pattern that backtracks, 4 KiB each: once in 16.
+            // 901 tests of a backtracking pattern, 4 KiB each: one reading for 16 tests.
             let reads = reads.load(Ordering::Relaxed);
             assert!((50..70).contains(&reads), "{reads}");
         }

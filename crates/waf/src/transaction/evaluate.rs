@@ -1,4 +1,4 @@
-//! Phases, rules, links: plain evaluation, one rule after the other.
+//! Evaluates phases, rules and links, one rule after the other.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -86,7 +86,7 @@ impl Transaction {
         }
     }
 
-    /// Whether an `allow` ends the running phase.
+    /// Whether an `allow` ends the current phase.
     fn ends_phase(&self) -> bool {
         self.allowed.is_some() && self.phase < 5
     }
@@ -95,7 +95,7 @@ impl Transaction {
         self.removed.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
     }
 
-    /// Whether the plan knows that the rule's first link cannot match.
+    /// Whether the plan shows that the rule's first link cannot match.
     fn passes_over(&mut self, rules: &RuleSet, index: RuleIndex, place: Place) -> bool {
         if self.plain || self.has_removed_targets(index) {
             return false;
@@ -112,7 +112,7 @@ impl Transaction {
         }
     }
 
-    /// Handles a comparison of a TX variable that holds and reports nothing: records the match, and acts.
+    /// Handles a comparison of a TX variable that holds and reports nothing: records the match, and runs the actions.
     fn matches_quietly(&mut self, rules: &RuleSet, rule: &Rule, index: RuleIndex, place: Place) -> bool {
         if self.plain || !rule.is_quiet || !self.removed_targets.is_empty() {
             return false;
@@ -134,7 +134,7 @@ impl Transaction {
         true
     }
 
-    /// Runs a rule with its chain. Returns true if all of it matched.
+    /// Runs a rule with its chain. Returns true if the whole chain matched.
     pub(super) fn evaluate(&mut self, rules: &RuleSet, rule: &Rule, index: RuleIndex) -> bool {
         self.matched_in_chain.clear();
         for (number, link) in rule.links.iter().enumerate() {
@@ -171,7 +171,7 @@ impl Transaction {
             }
             _ => self.evaluate_plainly(rules, rule, index, link, test, is_last),
         };
-        // A failed operator is reported for each rule.
+        // Each rule reports its own failed operator.
         if let Some(question) = question
             && !matched
             && self.faults.failures == failures
@@ -209,12 +209,12 @@ impl Transaction {
         self.removed_targets.iter().any(|removal| removal.rules.binary_search(&index).is_ok())
     }
 
-    /// Whether a link that has matched needs nothing more.
+    /// Whether a link that has matched needs no further tests.
     pub(super) fn is_over(&self) -> bool {
         self.intervention.is_some() && self.phase < 5 || self.ends_phase()
     }
 
-    /// Gathers the values of all targets without the excluded ones.
+    /// Collects the values of all targets, without the excluded ones.
     fn collect_targets(&mut self, rules: &RuleSet, link: &Link, index: RuleIndex, items: &mut Vec<Item>) {
         for (number, target) in link.targets.iter().enumerate() {
             let first = items.len();
@@ -236,8 +236,8 @@ impl Transaction {
         }
     }
 
-    /// Removes the values of the link's own exclusions and of ctl. As in ModSecurity, ctl affects the first link of a chain
-    /// only, because the others have neither id nor tags.
+    /// Removes the values of the link's own exclusions and of ctl. As in ModSecurity, ctl affects only the first link of a chain,
+    /// because the others have neither id nor tags.
     fn exclude(&self, rules: &RuleSet, link: &Link, index: RuleIndex, items: &mut Vec<Item>, first: usize) {
         let is_first = rules.rules[index as usize].links.first().is_some_and(|head| std::ptr::eq(head, link));
         let by_ctl =
@@ -246,7 +246,7 @@ impl Transaction {
         self.take_away(rules, exclusions, items, first);
     }
 
-    /// Removes the values that exclusions name from those after `first`.
+    /// Removes the excluded values from the items after `first`.
     pub(super) fn take_away<'a>(
         &self,
         rules: &RuleSet,
@@ -266,7 +266,7 @@ impl Transaction {
         }
     }
 
-    /// Tests one value (with multiMatch each of its forms), and acts on every match.
+    /// Tests one value (with multiMatch each of its forms), and runs the actions for every match.
     fn test_item(
         &mut self,
         rules: &RuleSet,
@@ -311,7 +311,7 @@ impl Transaction {
         }
         let mut argument = std::mem::take(&mut self.text);
         argument.clear();
-        // A macro without a value leaves nothing in the argument, as in ModSecurity.
+        // As in ModSecurity, a macro without a value expands to an empty text.
         if let Some(expression) = &test.argument {
             self.expand(expression, rules, rule, &mut argument);
         }
@@ -342,8 +342,8 @@ impl Transaction {
         matched
     }
 
-    /// Reports an operator that failed on a value, and returns whether the rule matches nevertheless. It is apart from
-    /// [`Transaction::test_value`], so that the compiler keeps rare code away from the common path.
+    /// Reports an operator that failed on a value, and returns whether the rule matches nevertheless. It is separate from
+    /// [`Transaction::test_value`], so that the compiler keeps rare code out of the common path.
     #[cold]
     #[inline(never)]
     fn test_failed(
@@ -405,7 +405,7 @@ impl Transaction {
         }
     }
 
-    /// Whether multiMatch tests a form: the bare value, and each form that ModSecurity counts as changed.
+    /// Whether multiMatch tests a form: the unchanged value, and each form that ModSecurity counts as changed.
     pub(super) fn multi_match_tests(
         &self,
         rules: &RuleSet,
@@ -421,7 +421,7 @@ impl Transaction {
         }
     }
 
-    /// Returns the value after a chain of transformations. Each step is computed once for each value that stays.
+    /// Returns the value after a chain of transformations. Each step is computed once for each value whose bytes cannot change.
     fn transformed(&mut self, rules: &RuleSet, item: &Item, chain: ChainId) -> Slice {
         if item.id != NO_ID {
             let form = self.values.form(item.id, chain, rules, &mut self.memory);
@@ -438,7 +438,7 @@ impl Transaction {
     }
 }
 
-/// Returns the name of a count's target. Other values get their name from their key.
+/// Returns the target's name for a count. The names of other values contain their key.
 fn target_name<'a>(link: &'a Link, item: &Item) -> &'a str {
     match item.name {
         ItemName::Target(number) => link.targets.get(number as usize).map_or("", |t: &Target| &t.name),
@@ -446,7 +446,7 @@ fn target_name<'a>(link: &'a Link, item: &Item) -> &'a str {
     }
 }
 
-/// Returns the step after the next `count` rules.
+/// Returns the position after the next `count` rules.
 fn behind_rules(steps: &[Step], mut at: usize, count: u32) -> usize {
     let mut left = count;
     while left > 0 && at < steps.len() {

@@ -1,4 +1,4 @@
-//! Macros in messages, arguments and variables' names.
+//! Expands macros in messages, arguments and names of variables.
 
 use seclang::variable::Variable;
 
@@ -7,11 +7,11 @@ use crate::expression::{Expression, Piece};
 use crate::ruleset::{Rule, RuleSet};
 use crate::target::Selector;
 
-/// Capacity for the values of a text's macros, so that few texts move while they grow.
+/// Capacity for the values of a text's macros, so that few texts move when they grow.
 const MACROS: usize = 96;
 
 impl Transaction {
-    /// Appends the expanded text to `out`. Returns false if a macro had no value; it then leaves nothing in the text.
+    /// Appends the expanded text to `out`. A macro without a value adds nothing, and the result is then false.
     pub(super) fn expand(
         &mut self,
         text: &Expression,
@@ -58,7 +58,7 @@ impl Transaction {
         out
     }
 
-    /// Calls `read` with the expanded `text`, which lives no longer.
+    /// Calls `read` with the expanded `text`, which is valid only during the call.
     pub(super) fn with_expanded<T>(
         &mut self,
         text: &Expression,
@@ -81,7 +81,7 @@ impl Transaction {
         rules: &RuleSet,
         out: &mut Vec<u8>,
     ) -> bool {
-        // By far the most common case.
+        // This is by far the most common case.
         if let (Variable::MatchedVar, None, Some(matched)) = (variable, self.noted, &self.matched) {
             out.extend_from_slice(self.memory.get(matched.value));
             return true;

@@ -1,7 +1,7 @@
-//! Faults of the engine: limits that it reached, operators that failed.
+//! Faults of the engine: exceeded limits and failed operators.
 //!
-//! A rule that was not evaluated exactly must not look like one that found nothing. So each fault is reported, and a fault
-//! that may hide something from rules sets a TX variable, as ModSecurity 2.9.7 does for PCRE's limits. Its recommended rule
+//! A rule that was not evaluated exactly must not look like one that found nothing. So each fault is reported, and a fault that
+//! may hide something from rules sets a TX variable, as in ModSecurity 2.9.7 for PCRE's limits. ModSecurity's recommended rule
 //! 200005 (`TX:/^MSC_/ "!@streq 0"`) then refuses the request.
 
 use super::Transaction;
@@ -9,7 +9,7 @@ use crate::limits;
 use crate::operators::{MatchError, PcreLimit};
 use crate::tx::Value;
 
-/// A limit that was reached, or an operator that failed.
+/// An exceeded limit, or a failed operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// Kind of the fault.
@@ -41,12 +41,12 @@ macro_rules! kinds {
             /// Every kind.
             pub const ALL: &[FaultKind] = &[$(FaultKind::$kind),*];
 
-            /// The name in metrics.
+            /// Returns the name in metrics.
             pub fn name(self) -> &'static str {
                 match self { $(FaultKind::$kind => $name,)* }
             }
 
-            /// The TX variable that the fault sets to 1, if it may hide something from rules.
+            /// Returns the TX variable that the fault sets to 1, if it may hide something from rules.
             pub fn flag(self) -> Option<&'static str> {
                 match self { $(FaultKind::$kind => $flag,)* }
             }
@@ -70,9 +70,9 @@ kinds! {
     PcreDepth = "pcre_depth", PCRE_LIMITS;
     /// PCRE2's stack or heap: [`limits::PCRE_JIT_STACK`].
     PcreMemory = "pcre_memory", PCRE_LIMITS;
-    /// The expanded macros of a pattern give no valid pattern.
+    /// Expanding the macros of a pattern gave an invalid pattern.
     Pattern = "pattern", PCRE_ERROR;
-    /// Any other operator that failed, such as `@ipMatch` on a value that is no address.
+    /// Any other operator that failed, such as `@ipMatch` on a value that is not an address.
     Operator = "operator", None;
     /// [`limits::XML_VALUES`].
     XmlValues = "xml_values", XML_LIMITS;
@@ -138,8 +138,8 @@ impl Transaction {
         }
     }
 
-    /// Records an operator that failed on a variable. Returns whether the rule matches nevertheless: a negated one does, as in
-    /// ModSecurity, where nobody knows whether the pattern would have matched.
+    /// Records an operator that failed on a variable. Returns true if the rule matches nevertheless: a negated rule does, as in
+    /// ModSecurity, because the pattern might not have matched.
     #[cold]
     pub(super) fn operator_failed(
         &mut self,

@@ -17,10 +17,10 @@ enum Place {
 }
 
 impl Transaction {
-    /// Returns the values to hide in all records of this transaction; none if there is nothing to hide. Call it after
+    /// Returns the values to hide in all records of this transaction; none if nothing is to be hidden. Call it after
     /// [`Transaction::logging`].
     pub fn hidden(&self) -> Option<Hidden> {
-        // Rules that the deadline kept from running may have hidden something.
+        // Rules that did not run because of the deadline might have hidden something.
         let not_run = self.rules.sanitised.iter().filter(|_| self.overrun().is_some());
         let mut hidden = match &self.hidden {
             Some(hidden) => (**hidden).clone(),
@@ -44,7 +44,7 @@ impl Transaction {
         Some(hidden)
     }
 
-    /// Runs `sanitiseArg` and the like.
+    /// Runs `sanitiseArg` and similar actions.
     pub(super) fn sanitise(&mut self, what: Sanitise, name: &[u8], link: &Link) {
         let mut hidden = self.hidden.take().unwrap_or_default();
         match what {
@@ -65,10 +65,10 @@ impl Transaction {
         self.hidden = Some(hidden);
     }
 
-    /// Hides the field that matched last. With `kept` it hides only the operator's matches, without so many bytes at their
-    /// ends.
+    /// Hides the field that matched last. With `kept` it hides only the operator's matches, except this number of bytes at their
+    /// start and end.
     fn sanitise_matched(&self, hidden: &mut Hidden, kept: Option<(usize, usize)>, link: &Link) {
-        // A variable that is only noted is a number that rules made.
+        // A variable in `noted` is a number that rules computed.
         let Some(matched) = self.matched.as_ref().filter(|_| self.noted.is_none()) else { return };
         let (name, value) = (self.memory.get(matched.name), self.memory.get(matched.value));
         let (collection, selector) = match memchr::memchr(b':', name) {
@@ -101,7 +101,8 @@ impl Transaction {
         }
     }
 
-    /// Returns the parts of a value that the link's operator matches; none if the operator does not say, or matches too many.
+    /// Returns the parts of a value that the link's operator matches; none if the operator does not report them, or if they are
+    /// too many.
     fn matched_parts(&self, value: &[u8], link: &Link) -> Vec<Vec<u8>> {
         let mut parts = Vec::new();
         let Some(test) = link.test.as_ref().filter(|test| !test.negated && test.argument.is_none()) else {
@@ -144,7 +145,7 @@ fn add_name(fields: &mut Vec<HiddenField>, name: &[u8]) {
     }
 }
 
-/// Adds parts of a field. A field that is hidden as a whole stays so, and one without parts becomes so.
+/// Adds parts of a field. A field that is hidden as a whole stays so; without parts, the whole field is hidden.
 fn add_parts(fields: &mut Vec<HiddenField>, name: &[u8], parts: Vec<Vec<u8>>, (first, last): (usize, usize)) {
     if parts.is_empty() {
         return add_name(fields, name);
@@ -164,7 +165,7 @@ fn add_parts(fields: &mut Vec<HiddenField>, name: &[u8], parts: Vec<Vec<u8>>, (f
     }
 }
 
-/// Hides a text wherever it occurs. A short text would occur in innocent text.
+/// Hides a text wherever it occurs. A short text is not hidden, because it occurs in harmless text.
 fn hide_text(hidden: &mut Hidden, text: &[u8]) {
     if text.len() > limits::HIDDEN_TEXT {
         hidden.everything = true;
@@ -173,7 +174,7 @@ fn hide_text(hidden: &mut Hidden, text: &[u8]) {
     }
 }
 
-/// Parses `1/4`: bytes to show at the beginning and at the end.
+/// Parses `1/4`: numbers of bytes to show at the start and at the end.
 fn kept(text: &[u8]) -> (usize, usize) {
     let number = |text: &str| text.trim().parse().unwrap_or(0);
     std::str::from_utf8(text)

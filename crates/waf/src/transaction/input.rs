@@ -1,4 +1,4 @@
-//! Input of a transaction: request line, headers, cookies, arguments, and the response's head.
+//! The input of a transaction: request line, headers, cookies, arguments, and the response's head.
 
 use seclang::transformation::Transformation;
 
@@ -11,7 +11,7 @@ use crate::plan::source::Source;
 use crate::query;
 use crate::transformations::{TransformContext, transform};
 
-/// A named value. `id` is the number of the value; the name's number follows it.
+/// A named value. `id` is the number of the value; the name has the next number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     pub(super) name: Slice,
@@ -41,19 +41,19 @@ pub(super) struct Input {
     pub(super) cookies: Vec<Field>,
     pub(super) get: Vec<Field>,
     pub(super) post: Vec<Field>,
-    /// Values of a JSON body: in ARGS, but not in ARGS_POST, as in ModSecurity 2.
+    /// Values of a JSON body. As in ModSecurity 2, they are in ARGS, but not in ARGS_POST.
     pub(super) json: Vec<Field>,
     pub(super) urlencoded_error: bool,
-    /// The inspected part of the body; empty if its processor has read it as it arrived.
+    /// The inspected part of the body; empty if its processor read it on arrival.
     pub(super) body: Slice,
     /// Length of the inspected part, in bytes.
     pub(super) body_length: usize,
-    /// Reads a multipart body as it arrives.
+    /// A reader that parses a multipart body on arrival.
     pub(super) reader: Option<Box<multipart::Reader>>,
-    /// Whether a body arrived or was announced.
+    /// Whether a body arrived, or the headers announced one.
     pub(super) has_body: bool,
     pub(super) body_truncated: bool,
-    /// REQUEST_BODY, if it is filled.
+    /// REQUEST_BODY, if it has a value.
     pub(super) body_variable: Option<Single>,
     pub(super) body_error: Option<String>,
     pub(super) multipart: Option<super::body::MultipartResult>,
@@ -182,8 +182,8 @@ impl Transaction {
         self.input.protocol = self.single(line.part(target_at + target.len() + 1, line.len()));
         self.input.uri_raw = self.single(target_slice);
 
-        // REQUEST_URI never holds a domain, even if the request line did (absolute form, RFC 9112 §3.2.2). A `#` ends nothing:
-        // the upstream also gets the text after it, and may read it as part of the query.
+        // REQUEST_URI never contains a host, even if the request line does (absolute form, RFC 9112 §3.2.2). A `#` ends nothing:
+        // the upstream also receives the text after it, and may read it as part of the query.
         let path_at = authority_end(target);
         let query_at = target.iter().position(|&b| b == b'?').unwrap_or(target.len());
         let filename = target_slice.part(path_at, query_at);
@@ -203,8 +203,8 @@ impl Transaction {
         self.input.basename = self.single(filename.part(base_at, filename.len()));
     }
 
-    /// From phase 2 on ModSecurity under Apache sees the path decoded once, since Apache decodes it in place. Rules are
-    /// written for that. REQUEST_URI_RAW and REQUEST_LINE stay as sent.
+    /// Decodes the path once. From phase 2 on ModSecurity under Apache sees the decoded path, because Apache decodes it in place,
+    /// and rules are written for that. REQUEST_URI_RAW and REQUEST_LINE stay as sent.
     pub(super) fn decode_path(&mut self) {
         let (Some(uri), Some(filename)) = (self.input.uri, self.input.filename) else { return };
         let context = TransformContext::default();
@@ -267,13 +267,13 @@ impl Transaction {
         }
     }
 
-    /// Returns the first request header of that name.
+    /// Returns the first request header with this name.
     pub(super) fn header(&self, name: &[u8]) -> Option<&[u8]> {
         let field = self.input.headers.iter().find(|f| self.memory.get(f.name).eq_ignore_ascii_case(name))?;
         Some(self.memory.get(field.value))
     }
 
-    /// Returns the host that the request names, without its port.
+    /// Returns the host of the request, without its port.
     pub(super) fn host(&self) -> &[u8] {
         let host = self.header(b"host").unwrap_or(b"");
         let end = host.iter().rposition(|&b| b == b']').unwrap_or(0);
@@ -301,10 +301,10 @@ impl Transaction {
     }
 }
 
-/// Decodes `%hh` to bytes. A `+` stays, unlike in a query. Returns false if nothing changes.
+/// Decodes `%hh` to bytes. A `+` stays, unlike in a query. Returns false if the result equals the input.
 fn percent_decode(raw: &[u8], out: &mut Vec<u8>, context: &TransformContext<'_>) -> bool {
     let mut changed = false;
-    // urlDecode turns `+` into a space, so the pieces between are decoded one by one.
+    // urlDecode turns `+` into a space, so each part between two `+` is decoded by itself.
     for (number, piece) in raw.split(|&b| b == b'+').enumerate() {
         if number > 0 {
             out.push(b'+');
@@ -320,7 +320,7 @@ fn percent_decode(raw: &[u8], out: &mut Vec<u8>, context: &TransformContext<'_>)
     changed
 }
 
-/// Returns the start of the path: after `http://authority` for a target in absolute form.
+/// Returns the start of the path. In absolute form it is after `http://authority`.
 fn authority_end(target: &[u8]) -> usize {
     let scheme = target.iter().position(|b| !b.is_ascii_alphanumeric() && !b"+-.".contains(b)).unwrap_or(0);
     if scheme == 0 || !target[scheme..].starts_with(b"://") {

@@ -1,7 +1,7 @@
-//! Costs of rules and transformations, measured while transactions run.
+//! Costs of rules and transformations, measured in running transactions.
 //!
-//! A profile is given to a transaction, taken back and given to the next. Without one, each evaluated rule and each tested or
-//! transformed value costs one comparison more.
+//! The caller gives a profile to a transaction, takes it back and gives it to the next. Without a profile, each evaluated rule
+//! and each tested or transformed value costs one more comparison.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,10 +40,10 @@ pub struct Profile {
     rules: Arc<RuleSet>,
     clock: Clock,
     by_rule: Vec<Cost>,
-    /// Costs by the address of a link's test: its rule, the link's number, its cost.
+    /// Costs by the address of a link's test: the rule, the link's number, the cost.
     by_test: HashMap<usize, (RuleIndex, usize, Cost)>,
     by_chain: Vec<Cost>,
-    /// Costs of all transformations.
+    /// Time of all transformations.
     chain_nanos: u64,
 }
 
@@ -64,19 +64,19 @@ impl Profile {
         }
     }
 
-    /// Returns each rule with the cost of its evaluation, without transformations. A rule that the plan skipped, that another
-    /// skipped or that was removed is not evaluated.
+    /// Returns each rule with the cost of its evaluation, without transformations. It omits rules that the plan or another rule
+    /// skipped, and removed rules.
     pub fn rules(&self) -> impl Iterator<Item = (RuleDescription<'_>, Cost)> {
         self.rules.descriptions().zip(self.by_rule.iter().copied())
     }
 
-    /// Returns each operator that ran: its rule, the number of its link (from 0), its cost by value.
+    /// Returns each operator that ran: its rule, the number of its link (from 0), its cost for all values.
     pub fn operators(&self) -> impl Iterator<Item = (RuleDescription<'_>, usize, Cost)> {
         let asked = self.by_test.values().filter(|(.., cost)| cost.count > 0);
         asked.map(|(index, link, cost)| (self.rules.description(*index), *link, *cost))
     }
 
-    /// Returns each transformation that ran, named by the whole chain up to it (`urlDecodeUni,lowercase`).
+    /// Returns each transformation that ran, named by the whole chain that it ends (`urlDecodeUni,lowercase`).
     pub fn chains(&self) -> impl Iterator<Item = (String, Cost)> {
         let all = (0..).zip(&self.by_chain).filter(|(_, cost)| cost.count > 0);
         all.map(|(number, cost)| (self.rules.chains.name(ChainId(number)), *cost))
@@ -113,17 +113,17 @@ impl std::fmt::Debug for Profile {
 }
 
 impl Transaction {
-    /// Begins to measure. The profile belongs to the same rule set. [`Transaction::take_profile`] returns it.
+    /// Starts measuring. The profile must belong to the same rule set. [`Transaction::take_profile`] returns it.
     pub fn set_profile(&mut self, profile: Box<Profile>) {
         self.values.profile = Some(profile);
     }
 
-    /// Returns the measurements since [`Transaction::set_profile`], added to those that the profile held.
+    /// Returns the profile, with the measurements since [`Transaction::set_profile`] added.
     pub fn take_profile(&mut self) -> Option<Box<Profile>> {
         self.values.profile.take()
     }
 
-    /// Returns the time now, if the transaction measures.
+    /// Returns the current time, if the transaction has a profile.
     #[inline]
     pub(super) fn profile_start(&self) -> Option<u64> {
         self.values.profile.as_ref().map(|profile| profile.now())
@@ -176,7 +176,7 @@ SecRule ARGS "!@rx ^[a-z]+$" "id:3,phase:1,pass,nolog,chain"
   SecRule ARGS:b "@eq 2" "t:length"
 "#;
 
-    /// Each look at the clock is a nanosecond later.
+    /// Returns a profile whose clock advances by a nanosecond on each reading.
     fn profile(rules: &Arc<RuleSet>) -> Box<Profile> {
         let now = AtomicU64::new(0);
         Box::new(Profile::new(rules, Arc::new(move || now.fetch_add(1, Ordering::Relaxed))))
@@ -201,7 +201,7 @@ SecRule ARGS "!@rx ^[a-z]+$" "id:3,phase:1,pass,nolog,chain"
         }
         let rule: Vec<(u64, u64, u64)> =
             profile.rules().map(|(rule, cost)| (rule.id(), cost.count, cost.hits)).collect();
-        // rule 1 for the first request only, rule 2 never: the plan passes them over
+        // the plan skips rule 1 except in the first request, and always skips rule 2
         assert_eq!(rule, [(1, 1, 1), (2, 0, 0), (3, 2, 1)]);
         let filtered: Vec<bool> = profile.rules().map(|(rule, _)| rule.has_prefilter()).collect();
         assert_eq!(filtered, [true, true, false]);
@@ -213,12 +213,12 @@ SecRule ARGS "!@rx ^[a-z]+$" "id:3,phase:1,pass,nolog,chain"
         // ATTACK; ATTACK, B2, plain; B2's length
         assert_eq!(operators, [(1, 0, 1, 1, 6, 1), (3, 0, 3, 2, 13, 3), (3, 1, 1, 1, 1, 1)]);
         let chains: HashMap<String, Cost> = profile.chains().collect();
-        // ATTACK: case is no matter to the prefilter, so no other value is made lower case
+        // ATTACK; the prefilter ignores case, so no other value is converted to lower case
         let lowercase = chains["lowercase"];
         assert_eq!((lowercase.count, lowercase.hits, lowercase.bytes), (1, 1, 6));
         assert_eq!(chains["length"].count, 1);
         let (_, third) = profile.rules().nth(2).unwrap();
-        // two looks for each of 4 tests, and one between start and end of each of 2; none of the transformation
+        // two readings for each of 4 tests, and one between start and end of each of 2; none for the transformation
         assert_eq!(third.nanos, 4 * 2 + 2 + 1, "{third:?}");
     }
 

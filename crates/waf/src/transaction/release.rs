@@ -1,10 +1,10 @@
-//! Frees a body's memory after the phase that needed it, because a client may take its time over the answer.
+//! Frees a body's memory after the phase that needed it, because a client may read the response slowly.
 
 use super::{Matched, Transaction};
 use crate::limits;
 use crate::memory::Mark;
 
-/// Size of a transaction before it read a body.
+/// The size of a transaction before it read a body.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Before {
     pub(super) mark: Mark,
@@ -30,7 +30,7 @@ impl Transaction {
         self.release(before, matched);
     }
 
-    /// Frees the response's body, unless a rule of phase 5 reads it or a report needs a match in it.
+    /// Frees the response's body, unless a rule of phase 5 reads it or a report contains a match in it.
     pub(super) fn release_response_body(&mut self) {
         if self.rules.needs.response_body_late
             || !self.is_worth_releasing()
@@ -44,7 +44,7 @@ impl Transaction {
         self.release(self.before_response_body, matched);
     }
 
-    /// Frees what can be made again, before a wait that may be long. The transaction stays as it was.
+    /// Frees everything that can be computed again, before a possibly long wait. The transaction behaves as before.
     pub fn rest(&mut self) {
         self.tx.rest();
         self.memory.rest();
@@ -61,7 +61,7 @@ impl Transaction {
         !self.plain && self.memory.size() + self.values.capacity() > limits::RELEASED
     }
 
-    /// MATCHED_VAR and its name outlive the phase. Returns none if they are large; then everything stays.
+    /// Returns copies of MATCHED_VAR and its name, which outlive the phase; none if they are large and everything must stay.
     fn matched_to_keep(&self) -> Option<Option<(Vec<u8>, Vec<u8>)>> {
         let Some(Matched { name, value }) = &self.matched else { return Some(None) };
         let fits = name.len() + value.len() <= limits::KEPT_MATCH;

@@ -1,4 +1,4 @@
-//! The report and the disruptive action of a rule that matched.
+//! Reports a rule that matched, and takes its disruptive action.
 
 #![expect(clippy::cast_sign_loss, reason = "the number is not negative")]
 
@@ -15,11 +15,11 @@ use crate::tx::leading_number;
 
 /// The status of `deny` without `status`.
 const DENIED: u16 = 403;
-/// The status of `redirect` without one.
+/// The status of `redirect` without `status`.
 const REDIRECTED: u16 = 302;
 
 impl Transaction {
-    /// Runs after the last link has matched once: the disruptive action first, then the report, which names it.
+    /// Runs after the last link's first match: first the disruptive action, then the report, which names the action.
     pub(super) fn conclude(&mut self, rules: &RuleSet, rule: &Rule, test: Option<&Test>) {
         if let Some(pause) = &rule.pause {
             let asked = leading_number(&self.expanded(pause, rules, rule)).max(0) as u64;
@@ -106,7 +106,7 @@ impl Transaction {
             disruptive: done,
             ..MatchedRule::default()
         };
-        // A SecAction has no value of its own, but an earlier match may have left one.
+        // A SecAction has no value, but an earlier match may have set one.
         if let (Some(matched), Some(test)) = (self.matched.clone(), test) {
             let argument = test.argument.as_ref().map(|argument| self.expanded(argument, rules, rule));
             let value = self.memory.get(matched.value);

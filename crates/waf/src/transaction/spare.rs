@@ -1,4 +1,4 @@
-//! The memory that a transaction leaves to the next one, so that most transactions allocate little.
+//! Memory that a transaction leaves to the next one, so that most transactions allocate little.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -21,7 +21,7 @@ pub(super) struct Spare {
     pub(super) text: Vec<u8>,
 }
 
-/// Memory that waits for a transaction; at most [`limits::SPARES`].
+/// Memory for later transactions; at most [`limits::SPARES`].
 #[derive(Debug, Default)]
 pub(crate) struct Spares(Mutex<Vec<Spare>>);
 
@@ -40,7 +40,7 @@ impl Spares {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        // The memory of a large body is not kept.
+        // The memory of a large body is freed.
         if self.memory.capacity() + self.values.capacity() > limits::SPARE_SIZE {
             return;
         }

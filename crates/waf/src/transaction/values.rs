@@ -1,5 +1,5 @@
-//! The values of a transaction, and what is known about each: its bytes, its transformed forms, the rules that it might match.
-//! Each fact is computed once, when a rule first asks.
+//! The values of a transaction, and facts about each: its bytes, its transformed forms, the rules that it might match. Each fact
+//! is computed once, when a rule first needs it.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -23,29 +23,29 @@ use crate::transformations::{TransformContext, transform};
 /// The number of a value.
 pub(super) type ValueId = u32;
 
-/// The knowledge about one value.
+/// The facts about one value.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     slice: Slice,
-    /// Offset of the bits of its scan plus one; 0 before the scan.
+    /// Offset of its scan's bits plus one; 0 before the scan.
     scan: u32,
-    /// A value that differs in the case of letters only, so that both scans are the same; itself if there is none.
+    /// A value that differs only in the case of letters and so has the same scan; else the value itself.
     same_scan: ValueId,
     /// Offset of its transformed forms plus one; 0 without forms.
     forms: u32,
-    /// A value with the same bytes; [`UNKNOWN`] before the first question.
+    /// A value with equal bytes; [`UNKNOWN`] before the first search.
     first_equal: ValueId,
-    /// Chains that may change it. The scan finds them, and the classes of its bytes.
+    /// Chains that may change it. The scan and the classes of its bytes show them.
     touched: Touched,
     present: ByteSet,
 }
 
 const UNKNOWN: ValueId = ValueId::MAX;
 
-/// Number of recent values that are remembered, so that equal ones are recognised.
+/// Number of recent values in the table that finds equal values.
 const RECENT: usize = 512;
 
-/// Number of values for which capacity is reserved at the beginning.
+/// Number of values for which capacity is reserved at the start.
 const MANY: usize = 256;
 
 impl Known {
@@ -66,17 +66,18 @@ impl Known {
 #[derive(Debug, Default)]
 pub(super) struct Values {
     known: Vec<Known>,
-    /// For each value a block with one number for each chain that may change it: its form after the chain plus one, or 0.
+    /// For each value, a block with one number for each chain that may change it: the value's form after the chain plus one, or
+    /// 0.
     forms: Vec<u32>,
     bits: Vec<u64>,
-    /// The output buffer of the last transformation, for the next one.
+    /// The output buffer of the last transformation, reused by the next one.
     out: Vec<u8>,
-    /// The last value of each hash modulo [`RECENT`], with the rest of its hash. A value that repeats does so soon, and a
-    /// table of all values would not stay in the processor's caches.
+    /// The last value of each hash modulo [`RECENT`], with the rest of its hash. Most repetitions follow soon, and a table of all
+    /// values would not fit into the processor's caches.
     recent: Vec<(u32, ValueId)>,
-    /// All values while they rest; `known` is empty then.
+    /// All values during a rest; `known` is empty then.
     resting: Vec<Slice>,
-    /// Whether every transformation runs, even where it cannot change anything.
+    /// Whether every transformation runs, even if it cannot change the value.
     plain: bool,
     /// Costs, if the transaction measures them.
     pub(super) profile: Option<Box<Profile>>,
@@ -94,7 +95,7 @@ impl Values {
         self.profile = None;
     }
 
-    /// Returns about how many bytes stay allocated after a clear.
+    /// Returns roughly the number of bytes that stay allocated after [`Values::clear`].
     pub(super) fn capacity(&self) -> usize {
         self.known.capacity() * size_of::<Known>()
             + self.forms.capacity() * 4
@@ -107,7 +108,7 @@ impl Values {
         self.known.len() + self.resting.len()
     }
 
-    /// Keeps the values alone, in little memory; [`Values::wake`] comes before the next use, which finds the rest out anew.
+    /// Keeps only the values, in little memory. [`Values::wake`] must precede the next use, which computes the facts again.
     pub(super) fn rest(&mut self) {
         if self.resting.is_empty() {
             self.resting = self.known.iter().map(|known| known.slice).collect();
@@ -128,7 +129,7 @@ impl Values {
         self.known = (0..).zip(slices).map(|(id, slice)| Known::new(slice, id)).collect();
     }
 
-    /// Forgets the values after the first `count` and everything known about them. It is computed again if a rule asks.
+    /// Removes the values after the first `count`, and all facts about the others, which are computed again if a rule needs them.
     pub(super) fn release(&mut self, count: usize) {
         self.known.truncate(count);
         for (id, known) in (0..).zip(&mut self.known) {
@@ -141,12 +142,12 @@ impl Values {
         self.out = Vec::new();
     }
 
-    /// Reserves capacity for so many further values, so that their data does not move while it grows.
+    /// Reserves capacity for `count` further values, so that their data does not move when it grows.
     pub(super) fn make_room(&mut self, count: usize, rules: &RuleSet) {
         if count < MANY {
             return;
         }
-        // half of them are names, most of which are known and stay unchanged; the others may have forms
+        // half of them are names, most of which are known and stay unchanged; the rest may have forms
         self.known.reserve(count + count / 2);
         self.bits.reserve(count * rules.plan.filter.words());
     }
@@ -171,7 +172,7 @@ impl Values {
         Single { value, id: self.add(value) }
     }
 
-    /// Forgets what is known about a value that has grown.
+    /// Removes the facts about a value that has grown.
     pub(super) fn replace(&mut self, id: ValueId, slice: Slice) {
         if let Some(known) = self.known.get_mut(id as usize) {
             *known = Known::new(slice, id);
@@ -221,7 +222,7 @@ impl Values {
         form
     }
 
-    /// Returns a value's cells in `forms`: one for each chain that may change it, in the order of their numbers.
+    /// Returns a value's cells in `forms`: one for each chain that may change it, in the order of chain numbers.
     fn cells(&mut self, id: ValueId, chains: usize) -> Range<usize> {
         let length = self.cell_of(id, chains);
         let known = &mut self.known[id as usize];
@@ -233,7 +234,7 @@ impl Values {
         start..start + length
     }
 
-    /// Returns how many chains with a lower number may change the value.
+    /// Returns the number of chains with a lower number that may change the value.
     fn cell_of(&self, id: ValueId, chain: usize) -> usize {
         let touched = if self.plain { u128::MAX } else { self.known[id as usize].touched.exact };
         let below = 1u128.checked_shl(chain as u32).map_or(u128::MAX, |bit| bit - 1);
@@ -248,7 +249,7 @@ impl Values {
         }
     }
 
-    /// Adds a transformed value, unless another chain has led to the same one.
+    /// Adds a transformed value, unless another chain gave the same one.
     fn add_form(
         &mut self,
         cells: Range<usize>,
@@ -270,8 +271,8 @@ impl Values {
         form
     }
 
-    /// Returns an earlier value with the same bytes, or the value itself. Knowledge about one is valid for both. Names of JSON
-    /// values and of repeated fields are many and equal.
+    /// Returns an earlier value with equal bytes, or the value itself. Facts about one are valid for both. JSON values and
+    /// repeated fields have many equal names.
     pub(super) fn first_equal(&mut self, id: ValueId, memory: &Memory) -> ValueId {
         let first = self.known[id as usize].first_equal;
         if first != UNKNOWN {
@@ -282,7 +283,7 @@ impl Values {
         let hash = hash(bytes);
         let rest = (hash >> 32) as u32;
         let cell = &mut self.recent[hash as usize % RECENT];
-        // Another value with the same hash does no harm: it is only scanned by itself.
+        // Another value with the same hash only means that this value is scanned separately.
         let first = match *cell {
             (known, before) if known == rest && before != UNKNOWN => before,
             _ => id,
@@ -293,7 +294,7 @@ impl Values {
         first
     }
 
-    /// Scans a value's bytes, once: finds the chains that may change it, and a bit for each slot that it might match.
+    /// Scans a value's bytes once: finds the chains that may change it, and sets a bit for each slot that it might match.
     pub(super) fn look(&mut self, id: ValueId, plan: &Plan, memory: &Memory) -> (Touched, &[u64]) {
         let words = plan.filter.words();
         if self.known[id as usize].scan == 0 {
@@ -341,7 +342,7 @@ impl Values {
     }
 }
 
-/// Hashes by FNV-1a, over words of eight bytes.
+/// Hashes words of eight bytes with FNV-1a.
 fn hash(bytes: &[u8]) -> u64 {
     let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x100_0000_01b3).rotate_left(23);
     let mut words = bytes.chunks_exact(8);

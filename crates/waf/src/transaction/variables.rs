@@ -1,4 +1,4 @@
-//! Variables to their values.
+//! Returns the values of variables.
 
 #![expect(
     clippy::cast_possible_wrap,
@@ -35,26 +35,26 @@ pub(super) struct Item {
 /// The part of a name in logs that follows the variable.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ItemName {
-    /// Nothing.
+    /// No further part.
     Bare,
     /// `:key`
     Key(Slice),
     /// `:name` of a TX variable.
     Tx(u32),
-    /// The name of the rule's target as written, for counts.
+    /// The name of the rule's target as written, used for counts.
     Target(u32),
 }
 
 pub(super) const NO_ID: ValueId = u32::MAX;
 
-/// The data that ModSecurity keeps of each record in addition to the rules' own variables.
+/// The data that ModSecurity stores with each record in addition to the rules' own variables.
 const OWN: [&str; 5] = ["KEY", "IS_NEW", "CREATE_TIME", "UPDATE_COUNTER", "UPDATE_RATE"];
 
 /// Microseconds in a second.
 const SECOND: i64 = 1_000_000;
 
 impl Transaction {
-    /// Adds the values of `variable` that `selector` includes to `items`.
+    /// Adds the values of `variable` that `selector` selects to `items`.
     pub(super) fn collect(
         &mut self,
         variable: Variable,
@@ -102,12 +102,12 @@ impl Transaction {
                     self.values(variable, Source::Xml(*path), &Selector::All, items);
                 }
             }
-            // RULE belongs to a rule; FILES_TMPNAMES has no values here.
+            // RULE is read from the rule; FILES_TMPNAMES has no values here.
             _ => {}
         }
     }
 
-    /// `RULE:id` and the like: attributes of the running rule, macros not expanded.
+    /// Adds `RULE:id` and similar values: attributes of the running rule, with macros unexpanded.
     pub(super) fn rule_value(&mut self, rule: &Rule, selector: &Selector, items: &mut Vec<Item>) {
         let Selector::Key(key) = selector else { return };
         if let Some(value) = rule.says(key) {
@@ -181,7 +181,7 @@ impl Transaction {
         }
     }
 
-    /// Returns the record of an opened collection with deprecation and expiry as of now.
+    /// Returns the record of an opened collection, after deprecation and expiry.
     pub(super) fn record(&self, variable: Variable) -> Option<Record> {
         let name = self.opened.iter().find(|name| name.collection == variable)?;
         Some(self.collections.read(name, self.now.as_micros()).unwrap_or_default())
@@ -231,7 +231,7 @@ impl Transaction {
         });
     }
 
-    /// Returns the matches of the chain so far: each name once, in the place of its first match, with the value of its last.
+    /// Returns the chain's matches so far: each name once, at the position of its first match, with the value of its last.
     fn matched_values(&mut self, variable: Variable, selector: &Selector, items: &mut Vec<Item>) {
         let mut places = HashMap::new();
         for matched in &self.matched_in_chain {
@@ -251,7 +251,7 @@ impl Transaction {
         }
     }
 
-    /// Returns the value of a variable that is no collection; none if it has none now.
+    /// Returns the value of a variable that is not a collection; none if it has no value now.
     fn single_value(&mut self, variable: Variable, rules: &RuleSet) -> Option<Single> {
         use Variable as V;
         let uncached = |value: Slice| Some(Single { value, id: NO_ID });
@@ -310,7 +310,7 @@ impl Transaction {
                 let text = clock(self.now).time();
                 return uncached(self.memory.scratch(text.as_bytes()));
             }
-            // Variables of Apache that a proxy does not have.
+            // Variables of Apache that do not exist in a proxy.
             V::RemoteUser | V::AuthType | V::PathInfo | V::WebserverErrorLog => return None,
             V::ArgsCombinedSize => {
                 let fields = self.input.get.iter().chain(&self.input.post).chain(&self.input.json);
@@ -321,7 +321,7 @@ impl Transaction {
                 sizes.iter().map(|&size| size as i64).sum()
             }
             V::FullRequestLength => {
-                // A body that its processor read as it arrived is not kept.
+                // A body that its processor read on arrival is not stored.
                 let missing = self.input.body_length - self.input.body.len();
                 (self.full_request().len() + missing) as i64
             }
@@ -384,7 +384,7 @@ impl Transaction {
         }
     }
 
-    /// Returns the name of a value as in logs: `ARGS:name`.
+    /// Writes the name of a value as in logs: `ARGS:name`.
     pub(super) fn write_name(&self, item: &Item, rules: &RuleSet, target: &str, out: &mut Vec<u8>) {
         if let ItemName::Target(_) = item.name {
             out.extend_from_slice(target.as_bytes());
@@ -402,7 +402,7 @@ impl Transaction {
         } else {
             out.push(b':');
         }
-        // As ModSecurity names it: unprintable bytes are escaped, so that a log line stays one line.
+        // As in ModSecurity, unprintable bytes are escaped, so that a log entry stays on one line.
         if key.iter().all(|b| matches!(b, b' '..=b'~') && *b != b'\\') {
             out.extend_from_slice(key);
         } else {
@@ -411,10 +411,10 @@ impl Transaction {
     }
 }
 
-/// 2.9.7 in ModSecurity's form: two digits each for major, minor and patch, then release (9) and build.
+/// Version 2.9.7 in ModSecurity's form: two digits each for major, minor and patch, then release (9) and build.
 const MODSEC_BUILD: &[u8] = b"020907900";
 
-/// A moment in UTC by its fields.
+/// The fields of a time in UTC.
 struct Clock {
     year: i64,
     month: i64,
@@ -422,7 +422,7 @@ struct Clock {
     hour: i64,
     minute: i64,
     second: i64,
-    /// 0 for Sunday.
+    /// Day of the week; 0 is Sunday.
     weekday: i64,
 }
 
@@ -432,7 +432,7 @@ impl Clock {
     }
 }
 
-/// The TIME variables are in UTC, so a gate's rules mean the same on every machine.
+/// Returns the fields of `now`. The TIME variables are in UTC, so that rules have the same meaning on every machine.
 fn clock(now: Timestamp) -> Clock {
     let time = jiff::tz::Offset::UTC.to_datetime(now.to_jiff());
     Clock {

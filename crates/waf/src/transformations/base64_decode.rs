@@ -1,4 +1,4 @@
-//! `base64Decode`: strict. Decodes up to the first byte that is not in the alphabet.
+//! `base64Decode`: strict. Decodes up to the first byte outside the alphabet.
 
 use super::Outcome;
 
@@ -14,7 +14,7 @@ pub(super) fn sextet(b: u8) -> Option<u8> {
     }
 }
 
-/// Appends the bytes of whole groups of eight bits. Drops the bits that are left over.
+/// Appends the bytes of whole groups of eight bits. Drops the remaining bits.
 pub(super) fn decode(sextets: impl Iterator<Item = u8>, out: &mut Vec<u8>) {
     let (mut bits, mut count) = (0_u32, 0);
     for sextet in sextets {

@@ -1,6 +1,6 @@
-//! `base64DecodeExt`: lenient. Skips all bytes that are not in the alphabet.
+//! `base64DecodeExt`: lenient. Skips all bytes outside the alphabet.
 //!
-//! Padding that comes too early (after one letter of a group, and not doubled) makes the result empty. A NUL ends the input.
+//! Premature padding (after one letter of a group, and not doubled) makes the result empty. A NUL ends the input.
 
 use super::Outcome;
 use super::base64_decode::{decode, sextet};

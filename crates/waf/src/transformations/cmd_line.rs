@@ -1,4 +1,4 @@
-//! `cmdLine`: undoes what shells ignore. Removes `\ " ' ^`, turns runs of blanks, commas and semicolons into one space,
+//! `cmdLine`: removes characters that shells ignore (`\ " ' ^`), turns runs of blanks, commas and semicolons into one space,
 //! removes a space before `/` and `(`, and converts to lower case. A NUL ends the value.
 
 #![expect(clippy::cast_possible_truncation, reason = "the table has 256 entries")]
@@ -8,10 +8,10 @@ use super::{Outcome, bytes};
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Plain,
-    /// Removes a space before it.
+    /// A byte that removes a space before it.
     Joins,
     Space,
-    /// Becomes a space.
+    /// A byte that becomes a space.
     Blank,
     Dropped,
     End,
@@ -38,7 +38,7 @@ fn class_at(input: &[u8], at: usize) -> Class {
     input.get(at).map_or(Class::Plain, |&b| CLASSES[usize::from(b)])
 }
 
-/// Returns the position of the first byte that changes, case aside; the input's length if none does.
+/// Returns the position of the first byte that changes, ignoring case; the input's length if no byte changes.
 fn first_change(input: &[u8], from: usize, after_space: bool) -> usize {
     if after_space && matches!(class_at(input, from), Class::Space | Class::Blank | Class::Joins) {
         return from;
@@ -47,7 +47,7 @@ fn first_change(input: &[u8], from: usize, after_space: bool) -> usize {
     while at < input.len() {
         let stays = |b: &u8| matches!(CLASSES[usize::from(*b)], Class::Plain | Class::Joins);
         at += input[at..].iter().position(|b| !stays(b)).unwrap_or(input.len() - at);
-        // Most spaces are alone between words.
+        // Most spaces are single spaces between words.
         if class_at(input, at) != Class::Space
             || matches!(class_at(input, at + 1), Class::Space | Class::Blank | Class::Joins)
         {

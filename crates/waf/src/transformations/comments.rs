@@ -6,10 +6,10 @@ fn opens(b: u8) -> bool {
     matches!(b, b'/' | b'*' | b'<' | b'-' | b'#')
 }
 
-/// `removeComments`: removes `/* */` and `<!-- -->`, and everything from `--` or `#` on. An unclosed comment leaves a space.
+/// Runs `removeComments`: removes `/* */` and `<!-- -->`, and the rest after `--` or `#`. An unclosed comment becomes a space.
 ///
-/// The byte after a closed comment is copied without a test, as in ModSecurity: a comment that follows directly stays, and a
-/// comment at the very end leaves a NUL.
+/// Copies the byte after a closed comment without a test, as ModSecurity does: a comment directly after another stays, and a
+/// comment at the end of the input leaves a NUL.
 pub(super) fn remove(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     let Some(first) = bytes::position(input, opens) else { return Outcome::Unchanged };
     out.extend_from_slice(&input[..first]);
@@ -49,7 +49,7 @@ pub(super) fn remove(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     Outcome::Written
 }
 
-/// `replaceComments`: each `/* */` becomes a space, even an unclosed one.
+/// Runs `replaceComments`: each `/* */` becomes a space, even an unclosed one.
 pub(super) fn replace(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     let mut rest = input;
     let mut found = false;
@@ -67,7 +67,7 @@ pub(super) fn replace(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     Outcome::Written
 }
 
-/// `removeCommentsChar`: removes the marks `/*`, `*/`, `<!--`, `-->`, `--` and `#`, but not the text between them.
+/// Runs `removeCommentsChar`: removes the marks `/*`, `*/`, `<!--`, `-->`, `--` and `#`, but not the text between them.
 pub(super) fn remove_markers(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     const MARKERS: [&[u8]; 6] = [b"/*", b"*/", b"<!--", b"-->", b"--", b"#"];
     let mut rest = input;

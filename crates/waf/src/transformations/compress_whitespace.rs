@@ -18,7 +18,7 @@ fn is_blank(b: u8) -> bool {
     BLANKS[usize::from(b)]
 }
 
-/// Returns the position of the first blank that is not a single space; the input's length if there is none.
+/// Returns the position of the first blank that is not a single space; the input's length if every blank is one.
 fn first_change(input: &[u8], from: usize) -> usize {
     let mut at = from;
     while at < input.len() {

@@ -1,8 +1,9 @@
 //! `cssDecode`: decodes escapes of CSS 2 (§4.1.3): a backslash and one to six hexadecimal digits, or a backslash before
 //! another character.
 //!
-//! Only the last two digits count; with four or more (without leading zeros) full-width forms become ASCII. One whitespace
-//! after the digits belongs to the escape. A backslash before a newline is removed with it, and so is one at the end.
+//! Only the last two digits count; with four or more (without leading zeros) full-width forms become ASCII. One white-space
+//! character after the digits belongs to the escape. A backslash before a newline is removed together with the newline, and a
+//! backslash at the end is removed.
 
 use super::Outcome;
 use super::bytes::{self, hex_byte, hex_digit, narrow};

@@ -1,5 +1,5 @@
-//! `escapeSeqDecode`: decodes the escapes of ANSI C: `\a \b \f \n \r \t \v \\ \? \' \"`, `\xHH` and `\OOO`. Before anything
-//! else the backslash is dropped; at the end it stays.
+//! `escapeSeqDecode`: decodes the escapes of ANSI C: `\a \b \f \n \r \t \v
+//! \? \' \"`, `\xHH` and `\OOO`. A backslash before any other character is removed; at the end it stays.
 
 use super::{Outcome, bytes};
 

@@ -1,4 +1,4 @@
-//! `md5` and `sha1`: the digest's raw bytes (rules add `t:hexEncode`).
+//! `md5` and `sha1`: the raw bytes of the digest (rules add `t:hexEncode`).
 
 use super::Outcome;
 

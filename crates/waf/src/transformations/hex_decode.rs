@@ -1,5 +1,5 @@
-//! `hexDecode`: each two characters become a byte. Characters are not checked: other than hexadecimal digits give the result
-//! of the arithmetic. An odd one at the end is dropped.
+//! `hexDecode`: each pair of characters becomes a byte. Characters are not checked: any character takes part in the arithmetic. A
+//! single character at the end is dropped.
 
 use super::{Outcome, bytes};
 

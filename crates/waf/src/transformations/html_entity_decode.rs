@@ -1,5 +1,5 @@
-//! `htmlEntityDecode`: decodes `&#DD;`, `&#xHH;`, and of the names only quot, amp, lt, gt and nbsp (0xA0), in any case. The
-//! semicolon may be missing. Numbers give their lower byte.
+//! `htmlEntityDecode`: decodes `&#DD;`, `&#xHH;`, and only the names quot, amp, lt, gt and nbsp (0xA0), ignoring case. The
+//! semicolon may be missing. A number gives its lower byte.
 
 #![expect(clippy::cast_sign_loss, reason = "ModSecurity keeps the low byte")]
 

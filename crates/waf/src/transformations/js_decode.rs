@@ -1,5 +1,5 @@
 //! `jsDecode`: decodes escapes of JavaScript: `\uHHHH` (its lower byte; full-width forms become ASCII), `\xHH`, `\OOO`, and
-//! one character. A backslash before anything else is dropped; at the end it stays.
+//! single characters. A backslash before any other character is removed; at the end it stays.
 
 #![expect(clippy::cast_possible_truncation, reason = "an octal escape keeps its low byte")]
 
@@ -19,7 +19,7 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> Outcome {
             }
             b'x' if bytes::has_hex(rest, 2, 2) => (bytes::hex_byte(rest[2], rest[3]), 4),
             b'0'..=b'7' => match bytes::octal(rest, 1) {
-                // Three digits that exceed a byte are two digits and a character.
+                // Three digits whose value exceeds a byte are two digits and a character.
                 (value, 3) if value > 0xff => ((value >> 3) as u8, 3),
                 (value, digits) => (value as u8, 1 + digits),
             },

@@ -1,4 +1,4 @@
-//! `lowercase`: ASCII letters only.
+//! `lowercase`: converts ASCII letters only.
 
 use super::{Outcome, bytes};
 

@@ -1,11 +1,11 @@
 //! Transformations: functions from bytes to bytes that rules name with `t:`.
 //!
-//! Each gives ModSecurity 2.9.7's result, byte for byte, even where that is odd (a note says so). `uppercase`, which only
-//! libmodsecurity 3 has, gives the latter's. There is one file for each. The tables of cases that both programs answered are
-//! in `tests/transformations/`.
+//! Each one gives ModSecurity 2.9.7's result, byte for byte, even where that is odd (its comment then says so). `uppercase`,
+//! which only libmodsecurity 3 has, gives libmodsecurity's result. Each transformation has its own file. The tables in
+//! `tests/transformations/` contain cases with the results of both programs.
 //!
-//! Most transformations leave most values unchanged. So every transformation first scans for a byte that it could change, and
-//! returns "unchanged" without writing anything if there is none.
+//! Most transformations leave most values unchanged. So every transformation first scans for a byte that it might change. Without
+//! one it returns "unchanged" and writes nothing.
 //!
 //! ```
 //! use seclang::transformation::Transformation;
@@ -58,10 +58,10 @@ pub struct TransformContext<'a> {
     pub unicode_map: Option<&'a UnicodeMap>,
 }
 
-/// Growth limit: no output is longer than this many times its input plus [`MAX_FIXED`] bytes (`utf8toUnicode` writes up to
-/// seven bytes for two).
+/// Limit of growth: the output is at most this many times the length of the input plus [`MAX_FIXED`] bytes (`utf8toUnicode`
+/// writes up to seven bytes for two).
 pub const MAX_GROWTH: usize = 4;
-/// See [`MAX_GROWTH`]; `length` and `sha1` write up to 20 bytes for an empty input.
+/// Bytes added to the limit of [`MAX_GROWTH`]; `length` and `sha1` write up to 20 bytes for an empty input.
 pub const MAX_FIXED: usize = 24;
 
 /// Applies one transformation.
@@ -113,16 +113,16 @@ pub fn transform(
         T::UrlEncode => url_encode::apply(input, out),
         T::Utf8ToUnicode => utf8_to_unicode::apply(input, out),
     }
-    // An empty `out` is ambiguous only here: either nothing changes, or all of the input is removed.
+    // An empty `out` is ambiguous only here: the transformation changed nothing, or removed the whole input.
     .settle(input, out)
 }
 
-/// Whether ModSecurity 2 counts the step from `input` to `output` as a change for `multiMatch`: it tests the operator after
-/// each change, and at the end once more unless the last step was none.
+/// Whether ModSecurity 2 counts the step from `input` to `output` as a change for `multiMatch`. It tests the operator after each
+/// change, and once more at the end unless the last step was one.
 ///
-/// That is not quite whether the bytes differ. `cmdLine`, `length`, the digests and hexadecimal always count, so an equal
-/// value is tested twice (rule 930110 scores twice). A single tab that `compressWhitespace` turns into a space does not count,
-/// nor does a NUL that `utf8toUnicode` drops.
+/// This is not the same as different bytes. `cmdLine`, `length`, the digests and hexadecimal always count as a change, so an
+/// equal value is tested twice (rule 930110 scores twice). A single tab that `compressWhitespace` turns into a space does not
+/// count, nor does a NUL that `utf8toUnicode` drops.
 pub fn counts_as_change(kind: Transformation, input: &[u8], output: &[u8]) -> bool {
     use Transformation as T;
     match kind {
@@ -139,9 +139,9 @@ pub fn counts_as_change(kind: Transformation, input: &[u8], output: &[u8]) -> bo
 /// The effect of a transformation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// Nothing: a scan found no byte to change.
+    /// No effect: a scan found no byte to change.
     Unchanged,
-    /// `out` has the result, which may equal the input.
+    /// `out` contains the result, which may equal the input.
     Written,
 }
 

@@ -1,7 +1,7 @@
 //! `normalizePath` and `normalizePathWin`: remove empty, `.` and `..` segments.
 //!
-//! A relative path keeps each `..` without a segment before it; an absolute one drops it. A slash at the end stays.
-//! ModSecurity's result for segments that merely end in dots is kept too: `a..` counts as a back-reference that removes only
+//! A relative path keeps each `..` without a segment before it; an absolute path drops it. A slash at the end stays.
+//! ModSecurity's result for segments that only end in dots is kept too: `a..` counts as a back-reference that removes only
 //! itself.
 
 use super::Outcome;
@@ -33,11 +33,11 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>, style: Style) -> Outcome {
     };
     let last = input.len() - 1;
     let relative = !is_separator(input[0]);
-    // A `..` could not be removed yet, so those directly after it stay too.
+    // Whether a `..` had no segment to remove, so that those directly after it stay too.
     let mut at_root = false;
     let mut i = 0;
     while i <= last {
-        // All of a segment but its last byte stays.
+        // The whole segment stays, except its last byte.
         let kept = separator_from(i).unwrap_or(input.len() - i).saturating_sub(1);
         out.extend_from_slice(&input[i..i + kept]);
         i += kept;
@@ -76,7 +76,7 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>, style: Style) -> Outcome {
             }
         }
         if byte == b'/' {
-            // Of several slashes the last is copied. A backslash that is reached this way stays one.
+            // Of several slashes, only the last is copied. If that is a backslash, it stays a backslash.
             while i < last && is_separator(input[i + 1]) {
                 i += 1;
             }

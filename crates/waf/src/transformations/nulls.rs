@@ -1,4 +1,4 @@
-//! `removeNulls` and `replaceNulls`: NUL bytes go, or become spaces.
+//! `removeNulls` and `replaceNulls`: remove NUL bytes, or replace them with spaces.
 
 use super::Outcome;
 

@@ -9,13 +9,13 @@ fn with_parity(input: &[u8], out: &mut Vec<u8>, parity: impl Fn(u8) -> u8) -> Ou
     Outcome::Written
 }
 
-/// The eighth bit such that the parity of all eight is even. ModSecurity takes the parity over the bit that was
-/// there too, so that a byte with it set counts it.
+/// Runs `parityEven7bit`: sets the eighth bit so that the parity of all eight bits is even. ModSecurity computes the parity
+/// including the existing eighth bit.
 pub(super) fn even(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     with_parity(input, out, |b| if b.count_ones() % 2 == 1 { b | 0x80 } else { b & 0x7f })
 }
 
-/// As [`even`], with the opposite bit.
+/// Runs `parityOdd7bit`: like [`even`], with the opposite bit.
 pub(super) fn odd(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     with_parity(input, out, |b| if b.count_ones() % 2 == 1 { b & 0x7f } else { b | 0x80 })
 }

@@ -1,4 +1,4 @@
-//! `removeWhitespace`: all whitespace goes, the no-break space 0xA0 too.
+//! `removeWhitespace`: removes all white space, including the no-break space 0xA0.
 
 use super::{Outcome, bytes};
 

@@ -1,7 +1,7 @@
 //! `sqlHexDecode`: MySQL's `0x4142` becomes `AB`.
 //!
-//! The character after such a literal is copied unseen, so that of two literals in a row only the first is decoded. A
-//! NUL ends the value, a decoded one too.
+//! The character after such a literal is copied without a test, so that only the first of two adjacent literals is decoded. A NUL
+//! ends the value, even a decoded one.
 
 use super::{Outcome, bytes};
 

@@ -1,4 +1,4 @@
-//! `trim`, `trimLeft`, `trimRight`: whitespace at the ends goes (0xA0 is none here).
+//! `trim`, `trimLeft`, `trimRight`: remove white space at the ends (0xA0 does not count here).
 
 use super::Outcome;
 use super::bytes::is_space;

@@ -1,4 +1,4 @@
-//! The table of `SecUnicodeMapFile`: which byte of a code page stands for a code point.
+//! The table of `SecUnicodeMapFile`, which maps code points to bytes of a code page.
 
 /// A mapping from code points to bytes, for one code page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -7,7 +7,7 @@ pub struct UnicodeMap {
     entries: Vec<(u16, u8)>,
 }
 
-/// Why a Unicode map could not be read.
+/// An error in a Unicode map.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnicodeMapError {
     /// The file has no section for the code page.
@@ -18,16 +18,16 @@ pub enum UnicodeMapError {
     BadEntry {
         /// The code page.
         code_page: u32,
-        /// The entry as it stands.
+        /// The faulty entry.
         entry: String,
     },
 }
 
 impl UnicodeMap {
-    /// Reads the section of `code_page` from the text of a map file (`unicode.mapping`): a line that starts with the
-    /// code page's number, then entries `HHHH:HH` separated by blanks.
+    /// Reads the section of `code_page` from the text of a map file (`unicode.mapping`): a line that starts with the code page's
+    /// number, then entries `HHHH:HH` separated by blanks.
     ///
-    /// The full stops of RFC 3490 §3.1 are in every map.
+    /// Every map also contains the full stops of RFC 3490 §3.1.
     pub fn parse(text: &[u8], code_page: u32) -> Result<UnicodeMap, UnicodeMapError> {
         let mut map =
             std::collections::BTreeMap::from([(0x3002, 0x2e), (0xff61, 0x2e), (0xff0e, 0x2e), (0x2e, 0x2e)]);
@@ -47,7 +47,7 @@ impl UnicodeMap {
         Ok(UnicodeMap { entries: map.into_iter().collect() })
     }
 
-    /// The byte for a code point, if the map has one.
+    /// Returns the byte of a code point, if the map contains it.
     pub fn get(&self, code: u16) -> Option<u8> {
         self.entries.binary_search_by_key(&code, |entry| entry.0).ok().map(|at| self.entries[at].1)
     }

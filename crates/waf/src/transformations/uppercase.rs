@@ -1,4 +1,4 @@
-//! `uppercase`: ASCII letters only. ModSecurity 2 does not have it; libmodsecurity 3 does.
+//! `uppercase`: converts ASCII letters only. libmodsecurity 3 has it; ModSecurity 2 does not.
 
 use super::{Outcome, bytes};
 

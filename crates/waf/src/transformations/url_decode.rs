@@ -1,4 +1,4 @@
-//! `urlDecode`: `%HH` and `+`. What is not a valid escape stays as it is.
+//! `urlDecode`: decodes `%HH` and `+`. Invalid escapes stay unchanged.
 
 use super::{Outcome, bytes};
 

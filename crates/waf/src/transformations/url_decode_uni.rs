@@ -1,4 +1,4 @@
-//! `urlDecodeUni`: as `urlDecode`, and `%uHHHH` of Microsoft IIS: by the Unicode map, or else its lower byte
+//! `urlDecodeUni`: like `urlDecode`, and also decodes `%uHHHH` of Microsoft IIS: by the Unicode map, or else to its lower byte
 //! (full-width forms become ASCII). A `%u` without four digits stays.
 
 use super::{Outcome, UnicodeMap, bytes};

@@ -1,4 +1,4 @@
-//! `urlEncode`: all but ASCII letters, digits and `*` becomes `%hh` (lower case), the space `+`.
+//! `urlEncode`: every byte except ASCII letters, digits and `*` becomes `%hh` (lower case); a space becomes `+`.
 
 use super::hex_encode::DIGITS;
 use super::{Outcome, bytes};

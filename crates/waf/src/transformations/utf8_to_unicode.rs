@@ -1,7 +1,7 @@
 //! `utf8toUnicode`: multi-byte UTF-8 becomes `%uHHHH` (lower case, at least four digits).
 //!
-//! Faults keep ModSecurity's results: the lead byte of a broken sequence is dropped, stray continuation bytes are
-//! copied, and an overlong form or a surrogate is written and followed by its lead byte. NUL bytes are dropped.
+//! Invalid sequences give ModSecurity's results: it drops the lead byte of a broken sequence, copies stray continuation bytes,
+//! and writes an overlong form or a surrogate, followed by its lead byte. NUL bytes are dropped.
 
 use super::{Outcome, bytes};
 
@@ -11,7 +11,7 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> Outcome {
     let mut i = first;
     while i < input.len() {
         let lead = input[i];
-        // Length of the sequence, bits of the lead byte, and the least code point that needs this length.
+        // Length of the sequence, bits of the lead byte, and the smallest code point that needs this length.
         let (length, bits, least) = match lead {
             0 => {
                 i += 1;

@@ -1,12 +1,12 @@
-//! Query strings, cookies and bodies against what Apache with ModSecurity 2.9.7 made of them (the `>` lines of the case
-//! files, written by record.py).
+//! Compares query strings, cookies and bodies with the results of Apache with ModSecurity 2.9.7 (the `>` lines of the case files,
+//! written by record.py).
 
 use std::fmt::Write;
 use waf::body::{json, multipart, urlencoded, xml};
 use waf::cookies::{self, CookieFormat};
 use waf::query::{self, Argument};
 
-/// The settings that a case's `site` names, as in record.py.
+/// The settings of a case's `site`, as in record.py.
 struct Site {
     arguments: usize,
     depth: usize,
@@ -29,9 +29,9 @@ struct Case {
     query: Vec<u8>,
     cookies: Vec<Vec<u8>>,
     xpaths: Vec<Vec<u8>>,
-    /// What ModSecurity says.
+    /// The result of ModSecurity.
     expected: String,
-    /// What we say instead, on purpose: lines that begin with `=`.
+    /// Our deliberately different result: lines that begin with `=`.
     ours: String,
 }
 
@@ -109,7 +109,7 @@ fn unescape(text: &str) -> Vec<u8> {
     output
 }
 
-/// The same as record.py's `escape`.
+/// Does the same as record.py's `escape`.
 fn escape(bytes: &[u8]) -> String {
     let mut output = String::new();
     for run in bytes.chunk_by(|a, b| a == b) {
@@ -146,7 +146,7 @@ fn pairs(output: &mut String, kind: &str, arguments: &[Argument<'_>]) {
     }
 }
 
-/// What we make of a case, in the order of dump.lua.
+/// Returns our result for a case, in the order of dump.lua.
 fn answer(case: &Case) -> String {
     let site = if case.site == "small" { &SMALL } else { &DEFAULT };
     let content_type = case.content_type.as_deref().unwrap_or_default().to_ascii_lowercase();
@@ -214,14 +214,14 @@ fn answer(case: &Case) -> String {
     output.push_str(&singles);
     pairs(&mut output, "arg", &get.arguments);
     pairs(&mut output, "arg", &post);
-    // Apache joins header lines of the same name like this before ModSecurity sees them.
+    // Apache joins header lines of the same name this way before ModSecurity reads them.
     pairs(&mut output, "cookie", &cookies::parse(&case.cookies.join(&b", "[..]), site.cookie));
     output.push_str(&items);
     output.push_str(&xpaths);
     output
 }
 
-/// Expressions that are errors when rules are loaded; ModSecurity makes of them what the case files say, mostly nothing.
+/// Expressions that are errors when rules are loaded. ModSecurity's results are in the case files; usually it selects nothing.
 const UNSUPPORTED: &[&str] = &[
     "",
     "*",
@@ -246,7 +246,7 @@ const UNSUPPORTED: &[&str] = &[
     "text()",
 ];
 
-/// ModSecurity's answer without the values of such expressions.
+/// Returns ModSecurity's result without the values of such expressions.
 fn supported(expected: &str) -> String {
     let unsupported = |line: &&str| {
         let Some((_, path)) = line.split_once("xpath ") else { return false };
@@ -307,7 +307,7 @@ fn multipart_items(output: &mut String, parsed: &multipart::Parsed<'_>) {
     }
 }
 
-/// Writes equal lines that follow each other as one with a count.
+/// Replaces equal adjacent lines by one line with a count.
 fn fold(lines: &str) -> String {
     let lines: Vec<&str> = lines.lines().collect();
     let mut output = String::new();

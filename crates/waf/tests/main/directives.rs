@@ -1,4 +1,4 @@
-//! Directives as ModSecurity 2.9.7 takes them: what they replace, what they add to, what they reach.
+//! Directives replace, extend and apply as in ModSecurity 2.9.7.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ fn warnings(rules: &str) -> Vec<String> {
     rules.warnings().iter().map(CompileWarning::to_string).collect()
 }
 
-/// What `GET target` meets: the ids of matches, and the status.
+/// Returns the ids of the rules that match `GET target`, and the status.
 fn answer(rules: &str, target: &str) -> (Vec<u64>, Option<u16>) {
     let mut tx = transaction(&compile(&format!("SecRuleEngine On\n{rules}")), &Arc::default(), 1);
     let now = Timestamp::from_micros(1);
@@ -77,7 +77,7 @@ fn a6_mime_types_replace_the_default_and_add_to_each_other() {
     }
 }
 
-/// A rule that denies, and directives around it that change it.
+/// A rule that denies. The tests surround it with directives that change it.
 const RULE: &str =
     "SecRule ARGS \"@rx x\" \"id:10,phase:1,deny,status:418,msg:'a message',tag:'a/tag',t:urlDecode\"\n";
 

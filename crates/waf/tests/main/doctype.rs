@@ -1,4 +1,4 @@
-//! Document type declarations, as libxml2 takes them.
+//! Document type declarations are accepted and refused as by libxml2.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use waf::body::xml;
 
 const TABLE: &str = include_str!("../body/doctype.txt");
 
-/// The documents, and whether they are well-formed.
+/// Returns the documents, and whether they are well-formed.
 fn documents() -> impl Iterator<Item = (bool, &'static str)> {
     let lines = TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(|line| match line.split_once("    ") {
@@ -24,7 +24,7 @@ fn a9_doctypes_are_well_formed_as_libxml2_has_it() {
     for (well_formed, document) in documents() {
         counts[usize::from(well_formed)] += 1;
         assert_eq!(xml::parse(document.as_bytes()).error.is_none(), well_formed, "{document}");
-        // Cut anywhere, it is read without a panic.
+        // A document cut at any place is read without a panic.
         for end in (0..document.len()).filter(|end| document.is_char_boundary(*end)) {
             let _parsed = xml::parse(&document.as_bytes()[..end]);
         }
@@ -54,7 +54,7 @@ fn a9_declarations_are_bounded_in_depth_text_and_time() {
         format!("<!DOCTYPE a [<!ELEMENT a ({}b{})>]><a/>", "(".repeat(depth), ")".repeat(depth))
     };
     assert!(!failed(&model(128)) && failed(&model(129)) && failed(&model(1_000_000)));
-    // Expansion in attribute defaults, in values and in declarations within a parameter entity.
+    // Expansion in attribute defaults, in values, and in declarations within a parameter entity.
     let levels = |parameter: &str, first: &str| {
         let mut text = format!("<!ENTITY {parameter}e0 \"{first}\">");
         let reference = if parameter.is_empty() { "&" } else { "&#37;" };
@@ -77,7 +77,7 @@ fn a9_declarations_are_bounded_in_depth_text_and_time() {
             &declaration[declaration.len() - 60..]
         );
     }
-    // Each is linear in its length.
+    // The time is linear in the length of each.
     let attributes: String = (0..100_000).map(|number| format!(" a{number} CDATA 'x'")).collect();
     assert!(!failed(&format!("<!DOCTYPE a [<!ATTLIST a{attributes}>]><a/>")));
     let entities: String = (0..100_000).map(|number| format!("<!ENTITY e{number} SYSTEM 'x'>")).collect();

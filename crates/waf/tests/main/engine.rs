@@ -1,6 +1,6 @@
-//! Rule sets of a few lines against one request each: what matched, on what, and what was decided.
+//! Applies rule sets of a few lines to one request each, and compares the matches, the matched variables and the decision.
 //!
-//! The cases stand in `tests/engine/*.txt`:
+//! The cases are in `tests/engine/*.txt`:
 //!
 //! ```text
 //! == what it shows
@@ -27,7 +27,7 @@
 //! => 403 by 1                      (or: => continue)
 //! ```
 //!
-//! What a line of expectation does not name is not compared, but for the matches and the end.
+//! Only the listed details are compared, and always the matches and the end.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ use waf::{BodyProgress, Collections, Connection, Decision, RuleSet, Timestamp, T
 pub struct Case<'a> {
     pub name: &'a str,
     pub rules: String,
-    /// With the seconds before each.
+    /// The requests, each with the seconds before it.
     requests: Vec<(i64, String)>,
     response: Option<(u16, &'a str, String)>,
     pub expected: Vec<&'a str>,
@@ -94,7 +94,7 @@ pub fn compile(rules: &str) -> Arc<RuleSet> {
     Arc::new(RuleSet::compile(&document, &Files).unwrap_or_else(|e| panic!("{e:?}")))
 }
 
-/// The files that rules of cases may name.
+/// The files that the rules of cases name.
 pub struct Files;
 
 impl waf::operators::DataFiles for Files {
@@ -108,7 +108,7 @@ impl waf::operators::DataFiles for Files {
     }
 }
 
-/// `\xhh` in a case's text stands for a byte.
+/// Decodes `\xhh` in a case's text to a byte.
 fn unescape(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text.as_bytes();
@@ -165,7 +165,7 @@ fn run_request(
         let (name, value) = header.split_once(": ").unwrap_or((header, ""));
         tx.request_header(name.as_bytes(), &unescape(value));
     }
-    // As the gate does it: no further phase after an intervention, but logging always.
+    // As in the gateway: no further phase runs after an intervention, except logging.
     (|| {
         if tx.request_headers_done(now) != Decision::Continue {
             return;
@@ -218,7 +218,7 @@ pub fn outcome(case: &Case<'_>, tx: &Transaction) -> Vec<String> {
     lines
 }
 
-/// What a line of expectation asks for, besides matches and the end.
+/// Returns the named detail, for a line of expectation other than the matches and the end.
 fn detail(what: &str, case: &Case<'_>, tx: &Transaction) -> Option<String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let ids = |of: &dyn Fn(&waf::Match) -> bool| {
@@ -275,7 +275,7 @@ fn detail(what: &str, case: &Case<'_>, tx: &Transaction) -> Option<String> {
     Some(format!("{what} = {value}"))
 }
 
-/// The files of cases, by name.
+/// Returns the files of cases, by name.
 pub fn files() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine");
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -372,7 +372,7 @@ fn what_is_not_supported_is_refused_at_load() {
     }
 }
 
-/// Every data file holds one phrase.
+/// Returns one phrase for every data file.
 struct OnePhrase;
 
 impl waf::operators::DataFiles for OnePhrase {

@@ -1,6 +1,6 @@
-//! Bytes in case files: printable ASCII as it is, all else and the backslash as `\xHH`.
+//! Bytes in case files: printable ASCII as it is, all other bytes and the backslash as `\xHH`.
 
-/// The bytes that `text` stands for.
+/// Returns the bytes that `text` encodes.
 pub fn unescape(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! Limits of the engine that are reached, and operators that fail: what rules see of it, and what is reported.
+//! Exceeded limits and failed operators: their effect on rules, and the reports.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use waf::{Collections, FaultKind, Timestamp, Transaction, limits};
 
 use crate::engine::{compile, transaction};
 
-/// The pattern of the attack: `\1` keeps it out of the automata, and the loop within a loop makes it long.
+/// The pattern of the attack: `\1` excludes the automata, and the nested loop makes it slow.
 const SLOW: &str = r"@rx (?:(\w+)x)+\1evil";
 
 fn long() -> String {
@@ -49,10 +49,10 @@ fn a4_the_match_limit_sets_what_rule_200005_denies() {
         tx.faults()[0].to_string(),
         "rule 1: @rx on ARGS:a: PCRE2 reached its match limit (SecPcreMatchLimit)"
     );
-    // Without the attack nothing is set, and what the pattern finds is found.
+    // Without the attack no variable is set, and the pattern still finds its matches.
     assert_eq!(denied_by(&run(&rules, "/?a=xyz")), None);
     assert_eq!(denied_by(&run(&rules, "/?a=aaxaaevil")), Some(1));
-    // In any case of the name, and counted.
+    // The name of the variable matches in any case, and is counted.
     let rules = format!(
         "SecPcreMatchLimit 1000\nSecRule ARGS \"{SLOW}\" \"id:1,phase:1,deny\"\n\
          SecRule &TX:msc_pcre_limits_exceeded \"@eq 1\" \"id:2,phase:2,deny\"\n"
@@ -83,7 +83,7 @@ fn a4_each_operator_with_a_pattern_tells_of_the_limit() {
             );
         }
     }
-    // With a macro the pattern is compiled later, under the same limits.
+    // A pattern with a macro is compiled later, under the same limits.
     let rules = format!(
         "SecPcreMatchLimit 1000\nSecAction \"id:3,phase:1,pass,nolog,setvar:tx.end=evil\"\n\
          SecRule ARGS \"{}%{{tx.end}}\" \"id:1,phase:1,deny\"\n{RULE_200005}",
@@ -97,7 +97,7 @@ fn a4_the_depth_limit_counts_where_it_is_the_smaller_one() {
     let rules = |settings: &str| {
         format!("{settings}\nSecRule ARGS \"@rx ^(?=x)(?:x|y)*z\" \"id:1,phase:1,deny\"\n{RULE_200005}")
     };
-    // The `z` is there, or PCRE2 would not begin.
+    // Without the `z` PCRE2 would not start.
     let target = format!("/?a={}wz", "x".repeat(200));
     let tx = run(&rules("SecPcreMatchLimit 100000\nSecPcreMatchLimitRecursion 20"), &target);
     assert_eq!((denied_by(&tx), kinds(&tx)), (Some(200_005), vec![FaultKind::PcreDepth]));
@@ -112,7 +112,7 @@ fn a4_the_depth_limit_counts_where_it_is_the_smaller_one() {
 
 #[test]
 fn a4_machine_code_has_a_stack_for_ordinary_values() {
-    // 32 KiB of stack, PCRE2's default, are too little for this one.
+    // This pattern needs more than PCRE2's default stack of 32 KiB.
     let rules = |limit: u32| {
         format!(
             "SecPcreMatchLimit {limit}\nSecRule ARGS \"@rx ^(?=x)(?:(x)|y)*z\" \"id:1,phase:1,deny\"\n{RULE_200005}"
@@ -166,7 +166,7 @@ fn a4_beyond_the_number_of_faults_the_kinds_are_known() {
 
 #[test]
 fn a4_what_setvar_and_ctl_cannot_keep_is_told() {
-    // A value that is too long: doubled twenty times.
+    // A value that becomes too long: it doubles twenty times.
     let mut rules = "SecAction \"id:1,phase:1,pass,nolog,setvar:tx.a=xxxx\"\n".to_owned();
     for id in 2..22 {
         rules += &format!("SecAction \"id:{id},phase:1,pass,nolog,setvar:tx.a=%{{tx.a}}%{{tx.a}}\"\n");

@@ -7,7 +7,7 @@ use waf::{CompileError, CompileWarning, RuleSet, Timestamp};
 
 use crate::engine::transaction;
 
-// A file of testkit, which would be much to build for this.
+// A file of testkit, whose whole build would take long.
 #[expect(clippy::expect_used, reason = "a test's own database is well-formed")]
 #[allow(dead_code, reason = "tests of other crates write more kinds of values")]
 #[path = "../../../testkit/src/mmdb.rs"]
@@ -62,7 +62,7 @@ fn load(rules: &str) -> Result<RuleSet, Vec<CompileError>> {
     RuleSet::compile(&document, &Files)
 }
 
-/// The message and detail of each match for a request with this address in a header.
+/// Returns the message and detail of each match for a request with this address in a header.
 fn matches(rules: &str, address: &str) -> (Vec<(String, String)>, usize) {
     let rules = load(&format!("SecRuleEngine On\n{rules}")).unwrap_or_else(|e| panic!("{e:?}"));
     let mut tx = transaction(&Arc::new(rules), &Arc::default(), 1);
@@ -100,7 +100,7 @@ fn a5_geo_lookup_fills_geo() {
         let messages: Vec<&str> = found.iter().map(|(message, _)| message.as_str()).collect();
         match expected {
             Some(place) => {
-                // A macro of what the database does not have stays as it is written.
+                // A macro of a value that the database does not have stays as written.
                 let place = place.split('|').zip(&macros);
                 let place: Vec<&str> =
                     place.map(|(value, name)| if value.is_empty() { name } else { value }).collect();
@@ -163,7 +163,7 @@ fn a5_a_wrong_database_is_an_error_with_its_place() {
             "{errors:?}"
         );
     }
-    // The last one counts.
+    // The last directive wins.
     assert!(load("SecGeoLookupDB missing.mmdb\nSecGeoLookupDB geo.mmdb\n").is_ok());
 }
 

@@ -1,12 +1,12 @@
-//! `@detectSQLi` and `@detectXSS` against the recorded answers of the C libinjection.
+//! Compares `@detectSQLi` and `@detectXSS` with the recorded results of the C libinjection.
 //!
-//! `make -C crates/waf/tests/oracle record` makes `injection/*.tsv` from the seeds beside them.
+//! `make -C crates/waf/tests/oracle record` generates `injection/*.tsv` from the seeds in the same folder.
 
 use waf::injection::{sqli, xss};
 
 use crate::escaped::unescape;
 
-/// Input and answer of each line.
+/// Returns the input and the result of each line.
 fn cases(file: &'static str) -> impl Iterator<Item = (Vec<u8>, &'static str)> {
     file.lines().map(|line| {
         let (input, answer) = line.rsplit_once('\t').unwrap();
@@ -14,8 +14,7 @@ fn cases(file: &'static str) -> impl Iterator<Item = (Vec<u8>, &'static str)> {
     })
 }
 
-/// Holds `detect` to all answers in `file`; returns how many there are, how many are not `-`, and how many
-/// are distinct.
+/// Compares `detect` with all results in `file`. Returns the number of results, of those that are not `-`, and of distinct ones.
 fn compare(file: &'static str, detect: impl Fn(&[u8]) -> String) -> (usize, usize, usize) {
     let mut differences = Vec::new();
     let mut answers = Vec::new();

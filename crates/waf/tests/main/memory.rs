@@ -1,4 +1,4 @@
-//! Memory of a transaction, and when it is freed.
+//! Tests the memory of a transaction, and the points at which it is freed.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ fn begin(rules: &Arc<RuleSet>, content_type: &str) -> Transaction {
 
 const MULTIPART: &str = "multipart/form-data; boundary=x";
 
-/// Feeds a form with one file of so many bytes.
+/// Sends a form with one file of `bytes` bytes.
 fn upload(tx: &mut Transaction, bytes: usize) -> usize {
     let mut most = 0;
     let head = "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.bin\"\r\n\r\n";
@@ -102,7 +102,7 @@ fn c17_fields_beyond_the_limit_are_refused_before_the_body_ends() {
     assert!(fed <= 1_000_000 && tx.memory_size() < 4 * 1024 * 1024, "{fed}");
 }
 
-/// A form of so many bytes in one value with much to transform.
+/// Returns a form of `bytes` bytes in one value that needs many transformations.
 fn form(bytes: usize) -> Vec<u8> {
     let mut body = b"a=".to_vec();
     while body.len() < bytes {
@@ -113,7 +113,7 @@ fn form(bytes: usize) -> Vec<u8> {
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Runs the whole transaction; what it holds after phases 2 and 4.
+/// Runs the whole transaction. Returns it with its memory after phases 2 and 4.
 fn run(rules: &Arc<RuleSet>) -> (Transaction, usize, usize) {
     let mut tx = begin(rules, FORM);
     assert_eq!(tx.request_body(&form(900_000)), BodyProgress::More);
@@ -153,7 +153,7 @@ fn c15_what_a_later_phase_reads_stays() {
     assert!(after_request > 900_000 && after_response > 900_000);
     let matched: Vec<u64> = tx.matches().iter().map(|found| found.rule.id).collect();
     assert_eq!(matched, [10, 11, 11]);
-    // numbers are there without the bodies
+    // numbers remain without the bodies
     let lengths =
         "SecRule RESPONSE_CONTENT_LENGTH|REQUEST_BODY_LENGTH \"@gt 899999\" \"id:12,phase:5,pass\"\n";
     let (tx, after_request, _) = run(&rules(lengths));

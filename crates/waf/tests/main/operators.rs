@@ -1,4 +1,4 @@
-//! Operators against the recorded answers of ModSecurity 2.9.7, and what must not compile.
+//! Compares operators with the recorded results of ModSecurity 2.9.7, and checks that invalid ones do not compile.
 
 use seclang::operator::{OperatorCall, OperatorName};
 use seclang::template::Template;

@@ -1,4 +1,4 @@
-//! Patterns against PCRE2 itself: those of the Core Rule Set as Debian packages it, and generated ones.
+//! Compares patterns with PCRE2: those of the Core Rule Set in Debian's package, and generated ones.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use waf::operators::{Captures, DataFiles, Operator, Pattern, PatternLimits};
 
 use crate::escaped::unescape;
 
-/// Where the package modsecurity-crs puts its rules; the tests need it.
+/// The rules of the package modsecurity-crs, which the tests need.
 const CRS: &str = "/usr/share/modsecurity-crs/rules";
 
 struct Files;
@@ -45,7 +45,7 @@ fn core_rule_set() -> Document {
     seclang::load(&Files, &roots).unwrap()
 }
 
-/// Every operator of the Core Rule Set: the id of its rule (0 for a link of a chain), its file, the call.
+/// Returns every operator of the Core Rule Set: the id of its rule (0 for a link of a chain), its file, the call.
 fn operators(rules: &Document) -> Vec<(u64, &str, &OperatorCall)> {
     let mut found = Vec::new();
     for directive in &rules.directives {
@@ -60,7 +60,7 @@ fn operators(rules: &Document) -> Vec<(u64, &str, &OperatorCall)> {
     found
 }
 
-/// The fixed patterns of the Core Rule Set, each once, with the first id that has it.
+/// Returns the fixed patterns of the Core Rule Set, each once, with the first id that has it.
 fn core_patterns(rules: &Document) -> Vec<(u64, Vec<u8>)> {
     let mut patterns: Vec<(u64, Vec<u8>)> = operators(rules)
         .into_iter()
@@ -72,7 +72,7 @@ fn core_patterns(rules: &Document) -> Vec<(u64, Vec<u8>)> {
     patterns
 }
 
-/// A small generator (xorshift64*): the same cases in each run.
+/// A small generator (xorshift64*), so that each run has the same cases.
 struct Random(u64);
 
 impl Random {
@@ -92,7 +92,7 @@ impl Random {
     }
 }
 
-/// Appends a text that the tree matches, assertions aside.
+/// Appends a text that the tree matches, ignoring assertions.
 fn sample(hir: &Hir, random: &mut Random, out: &mut Vec<u8>) {
     if out.len() > 4000 {
         return;
@@ -141,16 +141,16 @@ fn mutate(text: &mut Vec<u8>, random: &mut Random) {
     if random.below(3) == 0 {
         text.splice(0..0, random.pick(&SPICE).iter().copied());
     }
-    // PCRE2 is asked without DOLLAR_ENDONLY, which only matters at a newline at the end.
+    // PCRE2 runs without DOLLAR_ENDONLY, which matters only for a newline at the end.
     if text.last() == Some(&b'\n') {
         text.push(b'.');
     }
 }
 
-/// The groups of a match up to the last that took part, if there is a match.
+/// The groups of a match up to the last one that took part; none without a match.
 type Groups = Option<Vec<Option<Vec<u8>>>>;
 
-/// What PCRE2 makes of it; an error if it exceeds its limits.
+/// Returns PCRE2's result; an error if it exceeds its limits.
 fn oracle(regex: &pcre2::bytes::Regex, input: &[u8]) -> Result<Groups, pcre2::Error> {
     let mut locations = regex.capture_locations();
     if regex.captures_read(&mut locations, input)?.is_none() {
@@ -173,12 +173,12 @@ fn ours(pattern: &Pattern, input: &[u8]) -> Groups {
     found.then(|| (0..captures.len()).map(|i| captures.get(i, input).map(<[u8]>::to_vec)).collect())
 }
 
-/// Groups that took no part are empty in ours.
+/// Compares the groups. Our groups that took no part are empty.
 fn same(ours: Groups, theirs: Groups) -> bool {
     match (ours, theirs) {
         (None, None) => true,
         (Some(mut ours), Some(mut theirs)) => {
-            // Cut to ten groups, the last of PCRE2's may be one that took no part.
+            // After the cut to ten groups, PCRE2's last group may be one that took no part.
             theirs.iter_mut().for_each(|group| *group = Some(group.take().unwrap_or_default()));
             while ours.len() < theirs.len() {
                 ours.push(Some(Vec::new()));
@@ -189,8 +189,8 @@ fn same(ours: Groups, theirs: Groups) -> bool {
     }
 }
 
-/// Without two optimisations of PCRE2 10.42 that change what matches: it takes `\S` and `\h` for disjoint, though 0xA0
-/// is both, and overlooks empty branches such as `(?s)` when it computes with which bytes a match can start.
+/// Compiles without two optimisations of PCRE2 10.42 that change the result: it treats `\S` and `\h` as disjoint, although 0xA0
+/// is in both, and overlooks empty branches such as `(?s)` when it computes the possible first bytes of a match.
 fn pcre(pattern: &str) -> Result<pcre2::bytes::Regex, pcre2::Error> {
     let pattern = format!("(*NO_AUTO_POSSESS)(*NO_START_OPT){pattern}");
     RegexBuilder::new().dotall(true).jit_if_available(true).build(&pattern)
@@ -261,7 +261,7 @@ fn patterns_of_the_core_rule_set_match_as_in_pcre2() {
     assert!(compared >= 13_000 && matched * 3 > compared, "{matched} of {compared} matched");
 }
 
-/// A random pattern of the constructs that are easily read differently.
+/// Generates a random pattern from constructs that implementations often read differently.
 fn generate(random: &mut Random, depth: usize, out: &mut String) {
     const ATOMS: [&str; 44] = [
         "a",
@@ -349,7 +349,7 @@ fn generated_patterns_match_as_in_pcre2() {
     for _ in 0..PATTERNS {
         let mut text = String::new();
         generate(&mut random, 3, &mut text);
-        // A group's name twice is an error in PCRE2, and of no interest here.
+        // PCRE2 refuses a duplicate group name, which this test does not cover.
         let text = text.replacen("(?<n>", "(?<first>", 1).replace("(?<n>", "(");
         let Ok(hir) = translate(text.as_bytes()) else { continue };
         automata += 1;
@@ -379,7 +379,7 @@ fn generated_patterns_match_as_in_pcre2() {
     );
 }
 
-/// The traps: pattern, input, whether it matches and TX.0, as ModSecurity 2.9.7 says.
+/// Compares the difficult cases: pattern, input, whether it matches and TX.0, as in ModSecurity 2.9.7.
 #[test]
 fn table_of_cases() {
     let text = include_str!("../patterns.tsv");

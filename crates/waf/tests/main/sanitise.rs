@@ -1,4 +1,4 @@
-//! What `sanitise…` actions give out to hide.
+//! Tests the values that `sanitise…` actions hide.
 
 use std::sync::Arc;
 

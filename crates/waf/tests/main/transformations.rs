@@ -1,17 +1,17 @@
-//! Each transformation against the answers of ModSecurity 2.9.7 (and libmodsecurity 3.0.9 where it differs).
+//! Compares each transformation with the results of ModSecurity 2.9.7 (and libmodsecurity 3.0.9 where it differs).
 //!
-//! `transformations/NAME.tsv` holds a case in each line: input, ModSecurity 2's output, and if it differs
-//! libmodsecurity 3's, separated by tabs. `\xHH` is a byte; the rest is printable ASCII.
+//! `transformations/NAME.tsv` has a case on each line: input, ModSecurity 2's output, and libmodsecurity 3's if it differs,
+//! separated by tabs. `\xHH` is a byte; the rest is printable ASCII.
 
 use seclang::transformation::Transformation;
 use waf::transformations::{TransformContext, UnicodeMap, transform};
 
 use crate::escaped::unescape;
 
-/// Fewer cases than this in a table mean that something went wrong with the file.
+/// A table with fewer cases than this is probably damaged.
 const MIN_CASES: usize = 30;
 
-/// The part of Debian's `unicode.mapping` for code page 20127 that the cases of `urlDecodeUni` touch.
+/// The part of Debian's `unicode.mapping` for code page 20127 that the cases of `urlDecodeUni` use.
 const UNICODE_MAP: &[u8] = b"20127 (US-ASCII)\n00e9:65 0100:41 ff0e:2e ff41:61 ff5e:7e\n";
 
 #[test]

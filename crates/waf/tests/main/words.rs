@@ -1,8 +1,8 @@
-//! docs/reference/seclang-tests.md: every word of docs/reference/seclang.md with the test that shows what monban does with it.
+//! docs/reference/seclang-tests.md lists every word of docs/reference/seclang.md with the test of its effect in monban.
 //!
-//! A case of `tests/engine` shows a word if its outcome is another one as soon as the word is taken out of its rules, so
-//! nothing is listed that has no effect; an operator has to differ both from one that always and from one that never
-//! matches. For a new word it is enough to add such a case. Words that act outside of this crate are in [`ELSEWHERE`].
+//! A case of `tests/engine` tests a word if its outcome changes when the word is removed from its rules, so no listed test is
+//! without effect. An operator must differ both from one that always matches and from one that never does. To cover a new word,
+//! add such a case. Words that act outside of this crate are in [`ELSEWHERE`].
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -21,8 +21,8 @@ use crate::escaped::unescape;
 
 const PATH: &str = "docs/reference/seclang-tests.md";
 
-/// Words whose effect no transaction shows: the file of the test from the repository's root, and its name. Its text names
-/// the word.
+/// Words whose effect no transaction shows: the file of the test, from the repository's root, and the test's name. Its text
+/// contains the word.
 const ELSEWHERE: &[(Kind, &str, &str, &str)] = &[
     (
         Kind::Directive,
@@ -94,7 +94,7 @@ const ELSEWHERE: &[(Kind, &str, &str, &str)] = &[
     ),
 ];
 
-/// Words that are an error of the load with some values, and so with all that monban knows.
+/// Words that cause a load error with some values, and so with all that monban knows.
 const REFUSED_BY_ENGINE: &[(Kind, &str, &str)] = &[
     (Kind::Action, "append", "SecAction \"id:1,phase:1,pass,append:'x'\""),
     (Kind::Action, "exec", "SecAction \"id:1,phase:1,pass,exec:/bin/true\""),
@@ -103,7 +103,7 @@ const REFUSED_BY_ENGINE: &[(Kind, &str, &str)] = &[
     (Kind::Directive, "SecHttpBlKey", "SecHttpBlKey abcdefghijkl"),
 ];
 
-/// Words that are accepted and change nothing that rules decide.
+/// Words that monban accepts and that change no decision of rules.
 const WITHOUT_EFFECT: &[(Kind, &str, &str)] = &[
     (Kind::Ctl, "debugLogLevel", "SecAction \"id:1,phase:1,pass,nolog,ctl:debugLogLevel=9\""),
     (Kind::Ctl, "hashEngine", "SecAction \"id:1,phase:1,pass,nolog,ctl:hashEngine=Off\""),
@@ -111,7 +111,7 @@ const WITHOUT_EFFECT: &[(Kind, &str, &str)] = &[
     (Kind::Operator, "rbl", "SecRule REMOTE_ADDR \"@rbl dnsbl.httpbl.org\" \"id:1,phase:1,deny\""),
 ];
 
-/// The rules on which words without effect are tried.
+/// The rules for the tests of words without effect.
 const BASE: &str =
     "SecRuleEngine On\nSecRule ARGS:a \"@streq 1\" \"id:1000,phase:2,deny,msg:'%{MATCHED_VAR}'\"\n";
 
@@ -182,7 +182,7 @@ nothing shows.
     out
 }
 
-/// Operators and transformations with recorded answers: a match and none, a value that is changed.
+/// Adds operators and transformations with recorded results: a match and no match, a changed value.
 fn by_tables(words: &[Word], shown: &mut Shown) {
     let operators = include_str!("../operators.tsv");
     for word in words.iter().filter(|word| word.fate == Fate::Read) {
@@ -216,7 +216,7 @@ fn by_tables(words: &[Word], shown: &mut Shown) {
     }
 }
 
-/// Words that some case needs.
+/// Adds words that some case needs.
 fn by_cases(words: &[Word], shown: &mut Shown) {
     for (file, text) in files() {
         for case in cases(&text) {
@@ -231,7 +231,7 @@ fn by_cases(words: &[Word], shown: &mut Shown) {
     }
 }
 
-/// Words that are an error, that change nothing, or that are always empty: tried here, for their file is the test.
+/// Adds words that cause an error, change nothing, or are always empty. The tests are in this file.
 fn by_load(words: &[Word], shown: &mut Shown) {
     const HERE: &str = "crates/waf/tests/main/words.rs";
     let fails = |text: &str, name: &str| {
@@ -290,7 +290,7 @@ fn by_load(words: &[Word], shown: &mut Shown) {
     }
 }
 
-/// Runs a request, with `text` before the base rules.
+/// Runs a request with `text` before the base rules.
 fn probe(text: &str) -> Vec<String> {
     let case = format!(
         "\n== x\n{text}{BASE}-- request\nGET /?a=1&b=2 HTTP/1.1\nHost: a\n-- expect\naudit = x\nbody = x\n=> x\n"
@@ -303,7 +303,7 @@ fn parse(text: &str) -> Result<Document, String> {
     seclang::load::parse_str("case.conf", text).map_err(|errors| errors[0].to_string())
 }
 
-/// Whether the case comes out as expected, and otherwise without the word.
+/// Whether the case has the expected outcome with the word, and another one without it.
 fn is_needed(case: &Case<'_>, document: &Document, word: &Word) -> bool {
     let without: Vec<Result<Document, String>> = match word.kind {
         Kind::Operator => {
@@ -323,13 +323,13 @@ fn expected(case: &Case<'_>) -> Vec<String> {
     case.expected.iter().map(|line| (*line).to_owned()).collect()
 }
 
-/// `None` if the rules don't load.
+/// Returns the outcome; `None` if the rules do not load.
 fn outcome_of(case: &Case<'_>, document: Result<Document, String>) -> Option<Vec<String>> {
     let rules = RuleSet::compile(&document.ok()?, &Files).ok()?;
     Some(outcome(case, &run(case, &Arc::new(rules))))
 }
 
-/// The actions of each directive of the document that has some.
+/// Returns the actions of each directive of the document that has actions.
 fn actions(document: &mut Document) -> impl Iterator<Item = &mut Vec<Action>> {
     document.directives.iter_mut().filter_map(|directive| match &mut directive.kind {
         DirectiveKind::Rule(rule) => Some(&mut rule.actions),
@@ -338,7 +338,7 @@ fn actions(document: &mut Document) -> impl Iterator<Item = &mut Vec<Action>> {
     })
 }
 
-/// The document without a directive, transformation, action, ctl or body processor; `None` if it has none.
+/// Returns the document without a directive, transformation, action, ctl or body processor; `None` if it has none.
 fn without_word(document: &Document, word: &Word) -> Option<Document> {
     let mut changed = document.clone();
     if word.kind == Kind::Directive {
@@ -363,7 +363,7 @@ fn without_word(document: &Document, word: &Word) -> Option<Document> {
     differs(&changed, document).then_some(changed)
 }
 
-/// The document with another operator.
+/// Returns the document with another operator.
 fn replace_operator(document: &Document, name: &str, by: OperatorName) -> Option<Document> {
     let mut changed = document.clone();
     for directive in &mut changed.directives {
@@ -376,7 +376,7 @@ fn replace_operator(document: &Document, name: &str, by: OperatorName) -> Option
     differs(&changed, document).then_some(changed)
 }
 
-/// The document with a variable that is never set in the place of another, in targets and in macros.
+/// Returns the document with a variable that is never set in place of another, in targets and in macros.
 fn without_variable(case: &Case<'_>, document: &Document, name: &str) -> Option<Result<Document, String>> {
     let (instead, never_set) = if name == "TX" { (Variable::Env, "env") } else { (Variable::Tx, "tx") };
     let mut text = case.rules.clone();

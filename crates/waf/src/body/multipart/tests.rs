@@ -70,7 +70,7 @@ fn upload(size: usize) -> Vec<u8> {
         .to_vec();
     body.extend((0..size).map(|at| b"0123456789\r\n--"[at % 14]));
     if size > 10_000 {
-        // a long line with the boundary where pieces may be cut
+        // a long line that contains the boundary where the reader may cut the line
         body.extend_from_slice(&[b'l'; 3 * MULTIPART_LINE - 3]);
         body.extend_from_slice(b"--x");
     }
@@ -83,7 +83,7 @@ fn c17_a_body_in_pieces_reads_as_the_whole_without_contents_of_files() {
     let content_type = Some(&b"multipart/form-data; boundary=x"[..]);
     for size in [0, 1, 254, 255, 256, 257, 4095, 4096, 40_000] {
         let body = upload(size);
-        // cut short at odd places too: what is missing is missing for both
+        // the body is cut at odd places too: both readers then miss the same bytes
         for end in [body.len(), body.len() - 1, body.len() - 3, body.len() - 60, 100] {
             let body = &body[..end];
             let whole = parse(body, content_type, &Options::default());
@@ -126,7 +126,7 @@ fn c17_what_is_held_does_not_grow_with_files() {
         reader.feed(&small);
     }
     assert!(reader.held() <= 1024 * 1024, "{}", reader.held());
-    // one field of the same length is held whole
+    // a field of the same length is kept whole
     reader.feed(b"\r\n--x\r\nContent-Disposition: form-data; name=b\r\n\r\n");
     for _ in 0..200 {
         reader.feed(&[b'0'; 16 * 1024]);
@@ -150,7 +150,7 @@ fn a1_an_empty_file_name_makes_a_file_and_an_argument() {
     );
     let mut body = disposition("name=\"a\"; filename=\"f\"");
     assert_eq!(parse_x(&body, &Options::default()).arguments().count(), 0);
-    // What is not UTF-8 is no file name to Rust's multer.
+    // Rust's multer does not accept a file name that is not UTF-8.
     let at = body.iter().rposition(|&byte| byte == b'f').unwrap();
     body[at] = 0xff;
     assert_eq!(parse_x(&body, &Options::default()).arguments().count(), 1);
@@ -167,8 +167,8 @@ fn a1_quoted_pairs_of_two_readings_are_refused() {
         "name=\"a\"; filename=\"x\\\"",
         "name=\"a\"; filename=\"x\\\"y\"",
         "name=\"a\\\"; x=\"; filename=\" f\\\"\"",
-        // Werkzeug wants no space around the `=`, Django drops tabs, formidable wants `; ` or nothing behind a
-        // file name, and looks for `name=` wherever it is.
+        // Werkzeug wants no space around the `=`, Django drops tabs, formidable wants `; ` or nothing after a file name, and
+        // finds `name=` anywhere.
         "name=\"a\"; filename= \"x\"",
         "name =\"a\"; filename=\"x\"",
         "name=\"a\tb\"",
@@ -184,7 +184,7 @@ fn a1_quoted_pairs_of_two_readings_are_refused() {
         assert!(parsed.error.is_some_and(|error| error.contains("(-16)")), "{parameters}");
         assert!(parsed.flags.strict_error(), "{parameters}");
     }
-    // Paths of old browsers, and class names in the names of fields.
+    // Paths from old browsers, and class names in field names.
     for parameters in ["name=\"a\"; filename=\"C:\\dir\\x.txt\"", "name=\"App\\Models\\User[id]\""] {
         let body = disposition(parameters);
         assert_eq!(parse_x(&body, &Options::default()).error, None, "{parameters}");

@@ -1,16 +1,16 @@
 //! The character classes of XML 1.0, fifth edition, and a cursor over text that uses them.
 
-/// Char, §2.2.
+/// Whether this matches Char (§2.2).
 pub(super) fn is_char(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// S, §2.3.
+/// Whether this matches S (§2.3).
 pub(super) fn is_space(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\r' | '\n')
 }
 
-/// NameStartChar, §2.3.
+/// Whether this matches NameStartChar (§2.3).
 fn starts_name(character: char) -> bool {
     matches!(character,
         ':' | 'A'..='Z' | '_' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
@@ -19,7 +19,7 @@ fn starts_name(character: char) -> bool {
         | '\u{10000}'..='\u{effff}')
 }
 
-/// NameChar, §2.3.
+/// Whether this matches NameChar (§2.3).
 fn in_name(character: char) -> bool {
     starts_name(character)
         || matches!(character, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')

@@ -1,5 +1,5 @@
-//! Declarations of a document type other than those of entities (XML 1.0 §3.2, §3.3, §4.7), and external identifiers. They
-//! accept what libxml2 2.9.14 accepts.
+//! Declarations in a document type, except those of entities (XML 1.0 §3.2, §3.3, §4.7), and external identifiers. The parsers
+//! accept the same declarations as libxml2 2.9.14.
 
 use super::characters::{Cursor, is_char};
 use super::doctype::Malformed;
@@ -95,7 +95,7 @@ pub(super) fn attributes(
 
 /// AttType, §3.3.1.
 fn attribute_type(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
-    // The longer names first. The caller sees what follows a name without space.
+    // The longer names come first. The caller checks the character after the name.
     const TYPES: [&str; 8] = ["CDATA", "IDREFS", "IDREF", "ID", "ENTITY", "ENTITIES", "NMTOKENS", "NMTOKEN"];
     if TYPES.iter().any(|name| cursor.take(name)) {
         return Ok(());
@@ -129,7 +129,7 @@ pub(super) fn notation(cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
     end(cursor)
 }
 
-/// Parses ExternalID (§4.2.2) and its system literal. That of a notation may have the public part alone.
+/// Parses ExternalID (§4.2.2) and its system literal. A notation may have only the public identifier.
 pub(super) fn external_id<'t>(cursor: &mut Cursor<'t>, strict: bool) -> Result<Option<&'t str>, Malformed> {
     if cursor.take("SYSTEM") {
         required_space(cursor)?;
@@ -152,12 +152,12 @@ pub(super) fn external_id<'t>(cursor: &mut Cursor<'t>, strict: bool) -> Result<O
     if system.chars().all(is_char) { Ok(Some(system)) } else { Err(Malformed) }
 }
 
-/// PubidChar, §2.3.
+/// Whether this matches PubidChar (§2.3).
 fn is_public(character: char) -> bool {
     character.is_ascii_alphanumeric() || " \r\n-'()+,./:=?;!*#@$_%".contains(character)
 }
 
-/// Parses a URI reference (RFC 3986 §4.1) as libxml2 does. Returns whether it has a fragment.
+/// Parses a URI reference (RFC 3986 §4.1) as libxml2 does. Returns true if it has a fragment.
 pub(super) fn uri(text: &str) -> Result<bool, Malformed> {
     let (text, fragment) = match text.split_once('#') {
         Some((text, fragment)) => (text, Some(fragment)),
@@ -183,7 +183,7 @@ pub(super) fn uri(text: &str) -> Result<bool, Malformed> {
             }
             &rest[slash..]
         }
-        // The first segment of a relative path has no colon.
+        // The first segment of a relative path must not contain a colon.
         None if scheme.is_none() && rest.split('/').next().is_some_and(|first| first.contains(':')) => {
             return Err(Malformed);
         }

@@ -23,23 +23,23 @@ pub(super) enum Entity {
 pub(super) struct Doctype {
     pub general: HashMap<String, Entity>,
     parameter: HashMap<String, Entity>,
-    /// Default values of attributes (§3.3.2). Many parsers give them to applications as if the document contained them.
+    /// Default values of attributes (§3.3.2). Many parsers pass them to applications as if the document contained them.
     pub defaults: Vec<String>,
-    /// Whether an unknown entity is no error (§4.1): there is an external subset, or a parameter entity was read. As in
-    /// libxml2, one outside the document, which is not read, does not count.
+    /// Whether an unknown entity is allowed (§4.1): the document has an external subset, or the parser read a parameter entity.
+    /// As in libxml2, a parameter entity outside the document, which is never read, does not count.
     incomplete: bool,
-    /// Whether the document is standalone: then an unknown entity is an error nevertheless.
+    /// Whether the document is standalone: then an unknown entity is an error in any case.
     standalone: bool,
-    /// Bytes of the entities that were read.
+    /// Number of bytes of the entities read so far.
     expanded: usize,
     pub declared: Declared,
 }
 
-/// Not well-formed.
+/// An error: the document is not well-formed.
 pub(super) struct Malformed;
 
 impl Doctype {
-    /// Parses `text`, which is between `<!DOCTYPE` and its `>`.
+    /// Parses `text`, the part between `<!DOCTYPE` and its `>`.
     pub(super) fn parse(text: &str, standalone: bool) -> Result<Doctype, Malformed> {
         let mut doctype = Doctype { standalone, ..Doctype::default() };
         let mut cursor = Cursor::new(text);
@@ -65,7 +65,7 @@ impl Doctype {
         if cursor.rest.is_empty() { Ok(doctype) } else { Err(Malformed) }
     }
 
-    /// Whether a reference to an undeclared entity is no error.
+    /// Whether a reference to an undeclared entity is allowed.
     pub(super) fn may_be_elsewhere(&self) -> bool {
         self.incomplete && !self.standalone
     }
@@ -122,7 +122,7 @@ impl Doctype {
         if depth == XML_ENTITY_DEPTH || self.expanded > XML_EXPANSION { Err(Malformed) } else { Ok(()) }
     }
 
-    /// Parses any declaration but that of an entity.
+    /// Parses any declaration except that of an entity.
     fn declaration(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
         if cursor.take("<!ELEMENT") {
             declarations::element(cursor)
@@ -138,7 +138,7 @@ impl Doctype {
         }
     }
 
-    /// Parses such a declaration within a parameter entity, where references may be between the words (§4.4.8).
+    /// Parses such a declaration within a parameter entity, where references may stand between the words (§4.4.8).
     fn declaration_with_references(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -172,7 +172,7 @@ impl Doctype {
         if whole.rest.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 
-    /// Returns the replacement text of a parameter entity, with those in it.
+    /// Returns the replacement text of a parameter entity, with the parameter entities in it resolved.
     fn parameter_text(&mut self, name: &str, depth: usize, output: &mut String) -> Result<(), Malformed> {
         match self.parameter.get(name).cloned() {
             Some(Entity::Internal(replacement)) => {
@@ -200,7 +200,7 @@ impl Doctype {
             self.declared.external_entities += 1;
             let address = declarations::uri(system);
             if matches!(address, Ok(true)) {
-                // It has a fragment.
+                // The system identifier has a fragment.
                 return Err(Malformed);
             }
             let space = cursor.space();
@@ -213,7 +213,7 @@ impl Doctype {
                 cursor.name();
                 Some(Entity::Unparsed)
             } else if is_parameter && address.is_err() {
-                // As in libxml2 it is not declared at all, so a reference to it is an error.
+                // libxml2 does not declare it at all, so a reference to it is an error.
                 None
             } else {
                 Some(Entity::External)
@@ -224,7 +224,7 @@ impl Doctype {
             Some(Entity::Internal(text.into()))
         };
         declarations::end(cursor)?;
-        // The first declaration counts.
+        // The first declaration of a name wins.
         let table = if is_parameter { &mut self.parameter } else { &mut self.general };
         if let Some(entity) = entity {
             table.entry(name.to_owned()).or_insert(entity);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Elements, their attributes and texts. Comments and processing instructions are not kept.
+/// The elements of a document, their attributes and texts. Comments and processing instructions are not kept.
 #[derive(Debug, Default)]
 pub struct Document<'a> {
     pub(super) source: Cow<'a, str>,
@@ -13,12 +13,12 @@ pub struct Document<'a> {
     pub(super) namespaces: Vec<String>,
 }
 
-/// An index into [`Document::nodes`] and the like. A document of 4 GiB is never parsed.
+/// An index into [`Document::nodes`] and the like. A parsed document is always smaller than 4 GiB.
 pub(super) type Index = u32;
 
 #[derive(Debug)]
 pub(super) struct Node {
-    /// One more than the last node in this one; for a text its own index plus one.
+    /// The index after the last node inside this one; for a text its own index plus one.
     pub end: Index,
     pub kind: Kind,
 }
@@ -30,7 +30,7 @@ pub(super) enum Kind {
         attributes: Range<Index>,
     },
     Text(Value),
-    /// Text of an entity. Expressions do not select it, but it is part of its element's value.
+    /// The text of an entity. Expressions do not select it, but it is part of its element's value.
     Entity(Value),
 }
 
@@ -66,7 +66,7 @@ impl Document<'_> {
         self.source.get(range.start as usize..range.end as usize).unwrap_or_default()
     }
 
-    /// Returns the string-value of a node (XPath 1.0 §5): for an element all text in it.
+    /// Returns the string-value of a node (XPath 1.0 §5): for an element, all text in it.
     pub(super) fn content(&self, index: usize) -> Cow<'_, str> {
         let Some(node) = self.nodes.get(index) else { return Cow::Borrowed("") };
         let within = &self.nodes[index..node.end as usize];

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Returns the text of a body, and whether all of it could be decoded. Otherwise the text ends there (UTF-8) or has U+FFFD.
+/// Returns the text of a body, and whether all of it could be decoded. If not, the text ends at the error (UTF-8) or contains
+/// U+FFFD.
 pub(super) fn decode(body: &[u8]) -> (Cow<'_, str>, bool) {
     let body = match body {
         [0xef, 0xbb, 0xbf, rest @ ..] => rest,
@@ -21,7 +22,7 @@ pub(super) fn decode(body: &[u8]) -> (Cow<'_, str>, bool) {
         }
         Some(label) => match encoding_rs::Encoding::for_label_no_replacement(label) {
             Some(encoding) if encoding == encoding_rs::UTF_8 => utf8(body),
-            // Text that begins with a readable declaration is not UTF-16.
+            // A body that begins with a readable declaration is not UTF-16.
             Some(encoding) if encoding.is_ascii_compatible() => transcode(encoding, body),
             _ => (Cow::Borrowed(""), false),
         },

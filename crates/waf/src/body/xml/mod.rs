@@ -1,8 +1,8 @@
-//! The body processor XML: a document, and the selections of XPath expressions in it, as ModSecurity 2.9.7 with libxml2 2.9.14
-//! and SecXmlExternalEntity Off sees them.
+//! The XML body processor: parses a document and selects nodes by XPath expressions, as ModSecurity 2.9.7 with libxml2 2.9.14 and
+//! SecXmlExternalEntity Off does.
 //!
-//! quick-xml finds the markup. This module checks that it is well-formed (XML 1.0, fifth edition), since quick-xml accepts
-//! much on purpose. Nothing outside the body is ever read: an external entity is empty.
+//! quick-xml finds the markup. This module checks that the markup is well-formed (XML 1.0, fifth edition), because quick-xml
+//! deliberately accepts more. It never reads anything outside the body: an external entity is empty.
 //!
 //! ```
 //! use waf::body::xml;
@@ -27,26 +27,26 @@ pub use xpath::XPath;
 /// The contents of a body.
 #[derive(Debug, Default)]
 pub struct Parsed<'a> {
-    /// The document. After an error it has the part before the error, as with libxml2.
+    /// The document. After an error it contains the part before the error, as with libxml2.
     pub document: Document<'a>,
     /// REQBODY_ERROR_MSG; with an error REQBODY_ERROR is 1.
     pub error: Option<String>,
-    /// Declarations of its document type.
+    /// The declarations of its document type.
     pub declared: Declared,
 }
 
-/// Declarations of a document type, as far as they were read.
+/// The declarations of a document type that were read before any error.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Declared {
     /// Number of declarations of entities, general and parameter.
     pub entities: usize,
-    /// Number of those that are outside the document.
+    /// Number of entity declarations that refer outside the document.
     pub external_entities: usize,
-    /// The system identifier of the external subset, if there is one; cut at [`crate::limits::XML_IDENTIFIER`] bytes.
+    /// The system identifier of the external subset, if the document has one; cut at [`crate::limits::XML_IDENTIFIER`] bytes.
     pub external_subset: Option<String>,
 }
 
-/// Parses a whole body. An empty one has no contents and is no error.
+/// Parses a whole body. An empty body has no contents and is no error.
 pub fn parse(body: &[u8]) -> Parsed<'_> {
     if body.is_empty() {
         return Parsed::default();
@@ -89,19 +89,19 @@ mod tests {
         assert!(failed && length <= crate::limits::XML_EXPANSION);
         let (length, failed) = all_text(&format!("{bomb}]><a x=\"&e29;\"/>"));
         assert!(failed && length == 0);
-        // Quadratic: one large entity, many references.
+        // Quadratic growth: one large entity, many references.
         let body =
             format!("<!DOCTYPE a [<!ENTITY e \"{}\">]><a>{}</a>", "x".repeat(100_000), "&e;".repeat(100_000));
         let (length, failed) = all_text(&body);
         assert!(failed && length <= crate::limits::XML_EXPANSION);
-        // Empty at every level, so that only the work is large.
+        // Every level is empty, so that only the work grows.
         let mut bomb = "<!DOCTYPE a [<!ENTITY e0 \"\">".to_owned();
         for level in 1..30 {
             let reference = format!("&e{};", level - 1).repeat(10);
             bomb.push_str(&format!("<!ENTITY e{level} \"{reference}\">"));
         }
         assert_eq!(all_text(&format!("{bomb}]><a>&e29;</a>")), (0, true));
-        // A parameter entity in the declarations.
+        // A parameter entity within the declarations.
         let body =
             format!("<!DOCTYPE a [<!ENTITY % p \"{}\">{}]><a/>", " ".repeat(100_000), "%p;".repeat(100_000));
         assert!(all_text(&body).1);
@@ -136,7 +136,7 @@ mod tests {
         let body = format!("{}{}{}", "<a>".repeat(200), "x".repeat(1_000_000), "</a>".repeat(200));
         let parsed = parse(body.as_bytes());
         let (values, complete) = XPath::parse("//*").unwrap().values(&parsed.document);
-        // Each is the same text, so all borrow it.
+        // All have the same text, so all borrow it.
         assert_eq!((values.len(), complete), (200, true));
         let body = format!("{}{}{}", "<a>y<b/>".repeat(200), "x".repeat(1_000_000), "</a>".repeat(200));
         let parsed = parse(body.as_bytes());

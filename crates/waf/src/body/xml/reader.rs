@@ -1,4 +1,4 @@
-//! Markup to a document, with a check that it is well-formed.
+//! Reads markup into a document, and checks that it is well-formed.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// Returns the well-formed part of the document, whether that is all of it, and the declarations of its document type.
+/// Returns the well-formed part of the document, whether that is the whole document, and the declarations of its document type.
 pub(super) fn read(source: Cow<'_, str>) -> (Document<'_>, bool, Declared) {
     let mut builder = Builder { source: &source, ..Builder::default() };
     let well_formed = builder.document().is_ok();
@@ -29,7 +29,7 @@ pub(super) fn read(source: Cow<'_, str>) -> (Document<'_>, bool, Declared) {
     (Document { nodes, attributes, namespaces, source }, well_formed, declared)
 }
 
-/// An element without its end tag yet.
+/// An element whose end tag was not read yet.
 struct Open<'s> {
     node: usize,
     name: &'s str,
@@ -50,13 +50,13 @@ struct Builder<'s> {
     attributes: Vec<Attribute>,
     namespaces: Vec<String>,
     open: Vec<Open<'s>>,
-    /// For each prefix its namespaces here and in the elements around.
+    /// The namespaces of each prefix, here and in the enclosing elements.
     scope: HashMap<&'s str, Vec<Option<Index>>>,
     doctype: Option<Doctype>,
     standalone: bool,
     /// Bytes that entities added.
     expanded: usize,
-    /// Whether the last node is a text to which the next one belongs.
+    /// Whether the last node is a text that the next text extends.
     in_text: bool,
 }
 
@@ -153,8 +153,8 @@ impl<'s> Builder<'s> {
         Ok(())
     }
 
-    /// Returns the replacement text of a declared entity; none for one that is not read. `depth` is the number of entities
-    /// around the reference.
+    /// Returns the replacement text of a declared entity; none for an external entity. `depth` is the number of entities around
+    /// the reference.
     fn entity(&mut self, name: &str, depth: usize) -> Result<Option<std::rc::Rc<str>>, Malformed> {
         if Cursor::new(name).name() != Some(name) || depth == XML_ENTITY_DEPTH {
             return Err(Malformed);
@@ -162,7 +162,7 @@ impl<'s> Builder<'s> {
         let doctype = self.doctype.as_ref().ok_or(Malformed)?;
         match doctype.general.get(name) {
             Some(Entity::Internal(replacement)) => {
-                // References within entities cost something even if they stand for nothing.
+                // A reference within an entity has a cost even if its replacement is empty.
                 self.expanded += replacement.len() + if depth > 0 { XML_REFERENCE } else { 0 };
                 if self.expanded > XML_EXPANSION { Err(Malformed) } else { Ok(Some(replacement.clone())) }
             }
@@ -173,7 +173,7 @@ impl<'s> Builder<'s> {
         }
     }
 
-    /// Handles the text of an entity in content, which must be well-formed by itself (§4.3.2).
+    /// Handles an entity's text in content. It must be well-formed by itself (§4.3.2).
     fn content(&mut self, replacement: &str, depth: usize, output: &mut String) -> Result<(), Malformed> {
         let mut reader = reader(replacement);
         let mut open = Vec::new();
@@ -205,7 +205,7 @@ impl<'s> Builder<'s> {
                 }
                 Event::End(_) if open.pop() == Some(end_tag(markup)?) => {}
                 Event::CData(_) => output.push_str(&with_line_ends(cdata(markup)?)),
-                // libxml2 takes comments in entities for text.
+                // libxml2 reads comments in entities as text.
                 Event::Comment(_) => output.push_str(comment(markup)?),
                 Event::PI(_) => instruction(markup)?,
                 Event::Eof if open.is_empty() => return Ok(()),
@@ -272,7 +272,7 @@ impl<'s> Builder<'s> {
     }
 
     /// Adds the default values of attributes to the root's attributes, without a name, so that `//@*` selects them. libxml2 as
-    /// ModSecurity uses it leaves them out; expat and others give them to applications.
+    /// ModSecurity uses it omits them; expat and others pass them to applications.
     fn defaults(&mut self) -> Result<(), Malformed> {
         let defaults = self.doctype.as_mut().map(|doctype| std::mem::take(&mut doctype.defaults));
         for default in defaults.unwrap_or_default() {
@@ -333,7 +333,8 @@ impl<'s> Builder<'s> {
         self.in_text = false;
     }
 
-    /// Resolves a name. An undeclared prefix is part of the name, as in libxml2. Attributes have no default namespace.
+    /// Resolves a name. An undeclared prefix is part of the name, as in libxml2. The default namespace does not apply to
+    /// attributes.
     fn resolve(&mut self, name: &'s str, default: bool) -> Name {
         let (prefix, local) = match name.split_once(':') {
             Some((prefix, local)) if !prefix.is_empty() && !local.is_empty() => (prefix, local),
@@ -365,7 +366,7 @@ impl<'s> Builder<'s> {
         self.append(value)
     }
 
-    /// Adds a text. It joins the one before if there is nothing between them.
+    /// Adds a text. It extends the previous text if nothing stands between them.
     fn append(&mut self, value: Value) -> Result<(), Malformed> {
         let source = self.source;
         let text = |value: &Value| match value {
@@ -388,7 +389,7 @@ impl<'s> Builder<'s> {
         Ok(())
     }
 
-    /// Fails if the document has as many nodes, attributes and namespaces as it may.
+    /// Fails if the document has reached the limit of nodes, attributes and namespaces.
     fn room(&self) -> Result<(), Malformed> {
         let taken = self.nodes.len() + self.attributes.len() + self.namespaces.len();
         if taken < XML_NODES { Ok(()) } else { Err(Malformed) }
@@ -404,7 +405,7 @@ impl<'s> Builder<'s> {
 
 fn reader(text: &str) -> Reader<&[u8]> {
     let mut reader = Reader::from_str(text);
-    // Names are compared here, where the partial document is kept.
+    // This module compares the names itself, so that it can keep the partial document.
     reader.config_mut().check_end_names = false;
     reader.config_mut().allow_unmatched_ends = true;
     reader
@@ -448,7 +449,7 @@ fn is_declaration(markup: &str) -> bool {
     markup.strip_prefix("<?xml").is_some_and(|rest| rest.starts_with(is_space) || rest.starts_with('?'))
 }
 
-/// Parses XMLDecl, §2.8. Returns whether it says standalone.
+/// Parses XMLDecl, §2.8. Returns true if it declares the document standalone.
 fn declaration(markup: &str) -> Result<bool, Malformed> {
     let mut cursor = Cursor::new(inside(markup, "<?xml", "?>")?);
     let version = pseudo_attribute(&mut cursor, "version")?.ok_or(Malformed)?;

@@ -1,16 +1,16 @@
 //! Reduces tokens to the five that make a fingerprint.
 //!
-//! An expression such as `1+2*3` says no more about an attack than `1` does. Folding keeps a window of at most six tokens,
-//! applies rules to two and then three of them from a moving start, and merges or drops tokens that add nothing. The order of
-//! the rules, how far each goes back, and that dropping always takes the newest token of the window (even when a rule meant an
-//! older one) decide the outcome. The fingerprints of attacks were collected with them, so do not tidy them.
+//! An expression such as `1+2*3` reveals no more about an attack than `1` does. Folding keeps a window of at most six tokens,
+//! applies rules to two and then three of them from a moving start, and merges or drops tokens that add nothing. The outcome
+//! depends on the order of the rules, on how far each goes back, and on the fact that a rule always drops the newest token of the
+//! window (even when it meant an older one). The fingerprints of attacks were collected with these rules, so do not tidy them.
 
 use super::token::{Kind, Token};
 use super::tokenizer::Tokenizer;
 
-/// Tokens in a fingerprint.
+/// Number of tokens in a fingerprint.
 pub(super) const LIMIT: usize = 5;
-/// Tokens that are read: one more, to settle the last of the fingerprint.
+/// Number of tokens that are read: one more, to settle the last token of the fingerprint.
 const WINDOW: usize = LIMIT + 1;
 
 /// Words that are functions only when a parenthesis follows.
@@ -30,11 +30,11 @@ const CALLABLE: [&[u8]; 11] = [
 
 /// The outcome of a rule.
 enum Step {
-    /// The window changed. Start again where the rule left the start.
+    /// The window changed. The rules run again from the start that the rule set.
     Again,
-    /// Nothing applies at this start.
+    /// No rule applies at this start.
     Pass,
-    /// The input is evil, whatever else it contains.
+    /// The input is an attack, whatever else it contains.
     Evil,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Folded<'a> {
         self.tokens.get_mut(..self.count).unwrap_or_default()
     }
 
-    /// The result for an input that contains evil.
+    /// Returns the result for an input that contains [`Kind::Evil`].
     pub(super) fn evil() -> Self {
         Self { tokens: [Token::new(Kind::Evil, b"X"); WINDOW], count: 1 }
     }
@@ -101,16 +101,16 @@ struct Window<'a> {
     tokens: [Token<'a>; WINDOW],
     /// Number of tokens in the window; the index of the next one.
     count: usize,
-    /// Where the rules apply. The tokens before are settled for now.
+    /// Index at which the rules apply. The tokens before it are settled for now.
     start: usize,
-    /// The comment read last, unless another token came after it.
+    /// The last comment, unless another token came after it.
     trailing_comment: Option<Token<'a>>,
-    /// Whether the tokenizer may have more.
+    /// Whether the tokenizer may return more tokens.
     more: bool,
 }
 
 impl<'a> Window<'a> {
-    /// Drops comments, opening parentheses, types and unary operators at the very beginning.
+    /// Drops comments, opening parentheses, types and unary operators at the beginning.
     fn skip_prefix(&mut self, tokenizer: &mut Tokenizer<'a>) {
         loop {
             let Some(token) = tokenizer.next() else {
@@ -133,7 +133,7 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Reads until `wanted` tokens are at the start, the window is full, or the input ends.
+    /// Reads tokens until `wanted` of them follow the start, the window is full, or the input ends.
     #[inline]
     fn fill(&mut self, tokenizer: &mut Tokenizer<'a>, wanted: usize) {
         while self.more && self.count < WINDOW && self.count - self.start < wanted {
@@ -158,7 +158,7 @@ impl<'a> Window<'a> {
         self.tokens.get(self.start..self.count)?.first_chunk().copied()
     }
 
-    /// Replaces the token `offset` after the start.
+    /// Replaces the token at `offset` from the start.
     fn set(&mut self, offset: usize, token: Token<'a>) {
         if let Some(slot) = self.tokens.get_mut(self.start + offset) {
             *slot = token;
@@ -179,8 +179,7 @@ impl<'a> Window<'a> {
         Step::Again
     }
 
-    /// Drops an operand in parentheses, which fills the fingerprint without saying anything, and moves the next tokens to its
-    /// place.
+    /// Drops an operand in parentheses, which fills the fingerprint without information, and moves the next tokens to its place.
     fn restart_after_bracketed_operand(&mut self) {
         use Kind::{Bareword, Comma, LeftParenthesis, Number, Operator, RightParenthesis};
         let Some(kinds) = self.tokens.first_chunk::<LIMIT>().filter(|_| self.count >= LIMIT) else {
@@ -208,7 +207,7 @@ impl<'a> Window<'a> {
         use Kind::*;
         let start = self.start;
         match (first.kind, second.kind) {
-            // adjacent strings are one; an empty statement is none
+            // adjacent strings are one string; an empty statement has no effect
             (String, String) | (Semicolon, Semicolon) => return self.drop_newest(1, start),
             (Operator | LogicOperator, SqlType) => return self.drop_newest(1, 0),
             (Operator | LogicOperator, _) if second.is_unary_operator() => return self.drop_newest(1, 0),
@@ -266,7 +265,7 @@ impl<'a> Window<'a> {
             (LeftParenthesis, LeftParenthesis) | (RightParenthesis, RightParenthesis) => {
                 self.drop_newest(1, 0)
             }
-            // {``.``.id} is valid in MySQL and too rare to be honest
+            // {``.``.id} is valid in MySQL and too rare to be harmless
             (LeftBrace, Bareword) if second.text().is_empty() => Step::Evil,
             // {name expression} of ODBC
             (LeftBrace, Bareword) => self.drop_newest(2, 0),
@@ -298,7 +297,7 @@ impl<'a> Window<'a> {
                 self.set(1, third);
                 self.drop_newest(1, 0)
             }
-            // goes back so far that `1,-1` can become `1`
+            // goes so far back that `1,-1` can become `1`
             (Comma, _, Number | Bareword | Variable | String) if unary => {
                 self.set(1, third);
                 self.drop_newest(3, 0)

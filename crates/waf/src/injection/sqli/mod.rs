@@ -1,8 +1,8 @@
 //! Detection of SQL injection.
 //!
-//! An input is read as the SQL fragment that it would be in three places: bare, inside `'…'`, inside `"…"`; in standard SQL
-//! and, where that differs, as MySQL. Each reading is tokenized and folded to at most five tokens, and their letters make the
-//! fingerprint. A fingerprint in the vocabulary of attacks counts, unless further tests find that honest text has it too.
+//! An input is read as the SQL fragment that it would be in three places: bare, inside `'…'`, inside `"…"`; in standard SQL and,
+//! where that differs, as MySQL. Each reading is tokenized and folded to at most five tokens, and their letters make the
+//! fingerprint. A fingerprint in the vocabulary of attacks counts, unless further tests show that harmless text has it too.
 
 mod fold;
 mod plain;
@@ -20,7 +20,7 @@ use super::scan;
 
 /// The shape of an attack: a letter for each of at most five folded tokens.
 ///
-/// ModSecurity writes it to the log and captures it as TX.0.
+/// ModSecurity logs it and captures it as TX.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint {
     letters: [u8; LIMIT],
@@ -52,7 +52,7 @@ impl fmt::Display for Fingerprint {
 
 /// Returns the fingerprint of the attack that `input` contains; none if it looks harmless.
 ///
-/// The input may have any bytes and any length. Mostly its beginning decides.
+/// The input may contain any bytes and have any length. Usually its beginning decides.
 #[must_use]
 pub fn sqli(input: &[u8]) -> Option<Fingerprint> {
     if plain::is_plain(input) {
@@ -73,12 +73,12 @@ fn read_both(input: &[u8], within: Option<u8>) -> Option<Fingerprint> {
     })
 }
 
-/// An input as read in one context.
+/// An input, read in one context.
 struct Reading<'a> {
     input: &'a [u8],
     folded: Folded<'a>,
     fingerprint: Fingerprint,
-    /// Tokens read before folding.
+    /// Number of tokens read before folding.
     produced: usize,
     ambiguous: bool,
 }
@@ -87,7 +87,7 @@ impl<'a> Reading<'a> {
     fn new(input: &'a [u8], dialect: Dialect, within: Option<u8>) -> Self {
         let mut tokenizer = Tokenizer::new(input, dialect, within);
         let mut folded = fold(&mut tokenizer);
-        // an opening backtick at the very end cuts off the rest of a query as a comment does
+        // an opening backtick at the end cuts off the rest of a query, as a comment does
         if let [_, _, .., last] = folded.tokens_mut()
             && last.kind == Kind::Bareword
             && (last.open, last.close) == (b'`', 0)
@@ -107,9 +107,9 @@ impl<'a> Reading<'a> {
         (vocabulary::is_attack(fingerprint.as_bytes()) && !self.is_honest()).then_some(fingerprint)
     }
 
-    /// Whether a fingerprint of attacks is more likely honest text in this input.
+    /// Whether this input is more likely harmless text, although it has the fingerprint of an attack.
     fn is_honest(&self) -> bool {
-        // SQL Server leaves statements with this word out of its log
+        // SQL Server omits statements with this word from its log
         if let [_, .., b'c'] = self.fingerprint.as_bytes()
             && scan::bytes(self.input, 0, b"sp_password").is_some()
         {
@@ -124,7 +124,7 @@ impl<'a> Reading<'a> {
 
     fn is_honest_pair(&self, first: &Token<'_>, second: &Token<'_>) -> bool {
         if second.kind == Kind::Union {
-            // "1 union" is a phrase; only with something folded away is it more
+            // "1 union" is a phrase; it is an attack only if tokens were folded away
             return self.produced == 2;
         }
         if second.first() == b'#' {
@@ -134,7 +134,7 @@ impl<'a> Reading<'a> {
         match first.kind {
             Kind::Bareword if comment && second.first() != b'/' => true,
             Kind::Number if comment => {
-                // "1--" and "1 --", but not what only begins like a number: 1234-ABCD--
+                // "1--" and "1 --", but no text that only begins like a number: 1234-ABCD--
                 let after = self.input.get(first.text().len()..).unwrap_or_default();
                 let separated = match after {
                     [] | [0..=b' ' | 0x80.., ..] => true,
@@ -142,18 +142,18 @@ impl<'a> Reading<'a> {
                 };
                 second.first() != b'/' && self.produced <= 2 && !separated
             }
-            // people write -- in text, so it must end the input
+            // people write -- in text, so it counts only at the end of the input
             _ => second.text().len() > 2 && second.first() == b'-',
         }
     }
 
     fn is_honest_triple(&self, first: &Token<'_>, second: &Token<'_>, third: &Token<'_>) -> bool {
         match self.fingerprint.as_bytes() {
-            // foo' + 'bar continues strings on both sides; anything else is a quotation
+            // foo' + 'bar continues strings on both sides; any other text is a quotation
             b"sos" | b"s&s" => (first.open, third.close) != (0, 0) || first.close != third.open,
             b"s&n" | b"n&1" | b"1&1" | b"1&v" | b"1&s" => self.produced == 3,
             _ => {
-                // of keywords in the middle only INTO OUTFILE and INTO DUMPFILE are dangerous
+                // of the keywords in the middle, only INTO OUTFILE and INTO DUMPFILE are dangerous
                 let text = second.text();
                 let into =
                     text.len() > 4 && text.get(..4).is_some_and(|four| four.eq_ignore_ascii_case(b"INTO"));

@@ -1,22 +1,22 @@
-//! A quick test whether an input can be an attack at all.
+//! A quick test that rules out most harmless inputs.
 //!
-//! Most values are words, numbers and punctuation, and no attack consists of their tokens alone ([`Kind::PLAIN`]). Folding
-//! makes no other tokens of them, except where words make a phrase. This test visits each byte once, and tokens and folding
-//! take twenty times as long. It need not recognise every harmless input, but it must not pass anything that is read as
-//! another token in one of the dialects or contexts.
+//! Most values are words, numbers and punctuation, and no attack consists only of their tokens ([`Kind::PLAIN`]). Folding makes
+//! no other tokens from them, except where words form a phrase. This test visits each byte once; tokenizing and folding take
+//! twenty times as long. It may miss harmless inputs, but it must not pass an input that has another token in one of the dialects
+//! or contexts.
 
 #![expect(clippy::cast_possible_truncation, reason = "the table has 256 classes")]
 
 use super::vocabulary;
 
-/// Length in bytes beyond which the tokenizer decides; it rarely reads all.
+/// Length in bytes beyond which the tokenizer decides, which rarely reads the whole input.
 const LIMIT: usize = 256;
 
 /// Classes of bytes. All others, such as quotes, parentheses and most control characters, are not plain.
 const LETTER: u8 = 1;
 const DIGIT: u8 = 2;
 const BLANK: u8 = 4;
-/// A token when alone; beside another it may begin a comment or make another operator.
+/// A token by itself; next to another one it may begin a comment or form another operator.
 const MARK: u8 = 8;
 const DOT: u8 = 16;
 
@@ -26,7 +26,7 @@ static CLASSES: [u8; 256] = {
     while number < 256 {
         classes[number] = match number as u8 {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => LETTER,
-            // ends words
+            // these end words
             0xa0 => 0,
             0x80.. => LETTER,
             b'0'..=b'9' => DIGIT,
@@ -54,7 +54,7 @@ fn end_of(input: &[u8], mut at: usize, classes: u8) -> usize {
     at
 }
 
-/// Whether all tokens of `input` are plain in every reading, and none begins a phrase. A false "no" costs time.
+/// Whether all tokens of `input` are plain in every reading, and none begins a phrase. A wrong "no" only costs time.
 pub(super) fn is_plain(input: &[u8]) -> bool {
     if input.len() > LIMIT {
         return false;
@@ -75,7 +75,7 @@ pub(super) fn is_plain(input: &[u8]) -> bool {
                 if class_at(input, at) == DOT {
                     at = end_of(input, at + 1, DIGIT);
                 }
-                // an exponent, a suffix or another base changes the reading of what follows
+                // an exponent, a suffix or another base changes how the following bytes are read
                 if let Some(b'e' | b'E' | b'd' | b'D' | b'f' | b'F' | b'x' | b'X' | b'b' | b'B') =
                     input.get(at)
                 {
@@ -102,7 +102,7 @@ mod tests {
     use super::super::tokenizer::{Dialect, Tokenizer};
     use super::*;
 
-    /// Whether what `is_plain` promises holds.
+    /// Whether the promise of `is_plain` holds.
     fn has_plain_tokens(input: &[u8]) -> bool {
         [Dialect::Ansi, Dialect::MySql].into_iter().all(|dialect| {
             let mut tokenizer = Tokenizer::new(input, dialect, None);
@@ -112,7 +112,7 @@ mod tests {
         }) && !input.iter().any(|byte| b"'\"`".contains(byte))
     }
 
-    /// As [`vocabulary::begins_phrase`], without its false positives.
+    /// Does the same as [`vocabulary::begins_phrase`], without its false positives.
     fn begins_phrase(text: &[u8]) -> bool {
         vocabulary::begins_phrase(text)
             && SQL_KEYWORDS.iter().filter(|entry| entry.token_type != b'F').any(|entry| {
@@ -151,7 +151,7 @@ mod tests {
             ];
             pieces.extend(others.map(|piece| piece.as_bytes().to_vec()));
         }
-        // xorshift: the same inputs in every run
+        // xorshift, so that every run has the same inputs
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut below = |limit: usize| {
             state ^= state << 13;

@@ -2,7 +2,7 @@
 
 use super::vocabulary;
 
-/// Bytes of a token's text that are kept. The rest takes no part in any decision.
+/// Number of bytes of a token's text that are kept. No decision uses the rest.
 pub(super) const TEXT_LIMIT: usize = 31;
 
 /// The kind of a token. The discriminant is the kind's letter in a fingerprint.
@@ -33,7 +33,7 @@ pub(super) enum Kind {
     Semicolon = b';',
     Tsql = b'T',
     Unknown = b'?',
-    /// Syntax that cannot be parsed reliably and has no honest use, such as nested comments.
+    /// Syntax that cannot be parsed reliably and has no harmless use, such as nested comments.
     Evil = b'X',
     Backslash = b'\\',
 }
@@ -59,7 +59,7 @@ impl Kind {
         })
     }
 
-    /// Kinds of which no attack consists. Folding makes no other of them, unless words make a phrase.
+    /// Kinds that cannot form an attack alone. Folding turns them into no other kind, unless words form a phrase.
     pub(super) const PLAIN: [Self; 8] = [
         Self::Bareword,
         Self::Number,
@@ -92,15 +92,15 @@ impl Kind {
     }
 }
 
-/// A token of an input; copied freely.
+/// A token of an input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token<'a> {
-    /// At most [`TEXT_LIMIT`] bytes of the input; of a phrase, its entry in the vocabulary.
+    /// At most [`TEXT_LIMIT`] bytes of the input; for a phrase, its entry in the vocabulary.
     text: &'a [u8],
     pub(super) kind: Kind,
-    /// The delimiter that opened a string; 0 when the string began before the input, or is no string.
+    /// The delimiter that opened a string; 0 if the string began before the input, or if this is not a string.
     pub(super) open: u8,
-    /// The delimiter that closed a string; 0 when the input ended first, or is no string.
+    /// The delimiter that closed a string; 0 if the input ended first, or if this is not a string.
     pub(super) close: u8,
 }
 
@@ -127,7 +127,7 @@ impl<'a> Token<'a> {
         self.text.eq_ignore_ascii_case(word)
     }
 
-    /// Whether this is an operator that may precede its operand and leave the expression's shape alone.
+    /// Whether this is an operator that may precede its operand without changing the expression's shape.
     #[inline]
     pub(super) fn is_unary_operator(&self) -> bool {
         self.kind == Kind::Operator
@@ -139,7 +139,7 @@ impl<'a> Token<'a> {
         self.kind == Kind::Operator && matches!(self.text, b"*" | b"/" | b"-" | b"+" | b"%")
     }
 
-    /// Returns the phrase of `self` and `next`, such as UNION ALL or NOT IN, if there is one. Its text is in upper case, and
+    /// Returns the phrase that `self` and `next` form, such as UNION ALL or NOT IN, if they form one. Its text is in upper case;
     /// nothing depends on the case of a text.
     #[inline]
     pub(super) fn merged(&self, next: &Self) -> Option<Self> {

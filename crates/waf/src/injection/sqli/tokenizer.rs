@@ -1,4 +1,4 @@
-//! Bytes to SQL tokens, in a grammar loose enough for all dialects at once.
+//! Splits bytes into SQL tokens, with a grammar loose enough for all dialects at once.
 
 #![expect(clippy::cast_possible_truncation, reason = "the table has 256 classes")]
 
@@ -6,7 +6,7 @@ use super::token::{Kind, TEXT_LIMIT, Token};
 use super::vocabulary;
 use crate::injection::scan;
 
-/// How `#` and `--` are read.
+/// The reading of `#` and `--`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// `--` always begins a comment, `#` is an operator.
@@ -15,21 +15,21 @@ pub(super) enum Dialect {
     MySql,
 }
 
-/// Produces tokens from an input, front to back.
+/// Produces the tokens of an input in order.
 pub(super) struct Tokenizer<'a> {
     input: &'a [u8],
     dialect: Dialect,
     /// The quote that the input is assumed to continue, if any.
     within: Option<u8>,
     position: usize,
-    /// Tokens produced so far, comments included.
+    /// Number of tokens produced so far, comments included.
     pub(super) produced: usize,
-    /// Whether MySQL would read something differently.
+    /// Whether MySQL would read some part differently.
     pub(super) ambiguous: bool,
 }
 
 impl<'a> Tokenizer<'a> {
-    /// Starts on `input`, which is inside a string delimited by `within`, if that is given.
+    /// Starts at the beginning of `input`, which continues a string delimited by `within`, if that is given.
     pub(super) fn new(input: &'a [u8], dialect: Dialect, within: Option<u8>) -> Self {
         Self { input, dialect, within, position: 0, produced: 0, ambiguous: false }
     }
@@ -105,8 +105,8 @@ impl<'a> Tokenizer<'a> {
         token
     }
 
-    /// Reads a string whose text begins at `start` and ends before `quote`, unless an odd number of backslashes or doubling
-    /// escapes that.
+    /// Reads a string whose text begins at `start` and ends before `quote`, unless an odd number of backslashes or a doubled
+    /// quote escapes it.
     fn string(&mut self, start: usize, quote: u8, open: u8) -> Token<'a> {
         let mut from = start;
         while let Some(end) = scan::byte(self.input, from, quote) {
@@ -122,7 +122,7 @@ impl<'a> Tokenizer<'a> {
         self.take_string(start, end, end, (open, 0))
     }
 
-    /// Reads a string that ends with `closing`, without escapes. `delimiter` marks the token.
+    /// Reads a string that ends with `closing` and has no escapes. `delimiter` becomes the token's delimiter.
     fn raw_string(&mut self, start: usize, closing: &[u8], delimiter: u8) -> Token<'a> {
         match scan::bytes(self.input, start, closing) {
             Some(end) => self.take_string(start, end, end + closing.len(), (delimiter, delimiter)),
@@ -139,7 +139,7 @@ impl<'a> Tokenizer<'a> {
         self.string(start + 1, quote, quote)
     }
 
-    /// Reads MySQL's quoted identifier: a bare word, except that a function keeps its meaning.
+    /// Reads MySQL's quoted identifier: a bare word, except that a function stays a function.
     fn backtick(&mut self, start: usize) -> Token<'a> {
         let mut token = self.quoted(start);
         token.kind = match vocabulary::word(token.text()) {
@@ -180,8 +180,8 @@ impl<'a> Tokenizer<'a> {
         token
     }
 
-    /// Reads a division or a comment. PostgreSQL nests comments, and MySQL runs those that begin with `!`. The meaning of such
-    /// an input depends on the server, so both are evil.
+    /// Reads a division or a comment. PostgreSQL nests comments, and MySQL executes those that begin with `!`. The meaning of
+    /// such an input depends on the server, so both are [`Kind::Evil`].
     fn slash(&mut self) -> Token<'a> {
         if self.at(1) != Some(b'*') {
             return self.take(Kind::Operator, 1);
@@ -198,7 +198,7 @@ impl<'a> Tokenizer<'a> {
     }
 
     fn backslash(&mut self) -> Token<'a> {
-        // MySQL's other name for NULL
+        // MySQL's other spelling of NULL
         if self.at(1) == Some(b'N') { self.take(Kind::Number, 2) } else { self.take(Kind::Backslash, 1) }
     }
 
@@ -214,7 +214,7 @@ impl<'a> Tokenizer<'a> {
         self.take(if colon { Kind::Colon } else { Kind::Operator }, 1)
     }
 
-    /// `e'…'` of PostgreSQL and `n'…'` of MySQL.
+    /// Reads `e'…'` of PostgreSQL or `n'…'` of MySQL.
     fn prefixed_string(&mut self) -> Token<'a> {
         if self.has(3) && self.at(1) == Some(b'\'') {
             self.string(self.position + 2, b'\'', b'\'')
@@ -227,7 +227,7 @@ impl<'a> Tokenizer<'a> {
         if self.has(3) && self.at(1) == Some(b'\'') { self.prefixed_string() } else { self.oracle_string(1) }
     }
 
-    /// `q'[…]'` of Oracle, `nq'[…]'` with an offset of 1: the byte after the quote chooses the delimiter.
+    /// Reads `q'[…]'` of Oracle, or `nq'[…]'` with an offset of 1: the byte after the quote chooses the delimiter.
     fn oracle_string(&mut self, offset: usize) -> Token<'a> {
         let delimiter = match (self.at(offset), self.at(offset + 1), self.at(offset + 2)) {
             (Some(b'q' | b'Q'), Some(b'\''), Some(opening @ 33..=127)) => opening,
@@ -243,7 +243,7 @@ impl<'a> Tokenizer<'a> {
         self.raw_string(self.position + offset + 3, &[closing, b'\''], b'q')
     }
 
-    /// `u&'…'`.
+    /// Reads `u&'…'`.
     fn unicode_string(&mut self) -> Token<'a> {
         if self.at(1) != Some(b'&') || self.at(2) != Some(b'\'') {
             return self.word();
@@ -256,7 +256,7 @@ impl<'a> Tokenizer<'a> {
         token
     }
 
-    /// `b'01'` and `x'0F'`.
+    /// Reads `b'01'` or `x'0F'`.
     fn digit_string(&mut self, is_digit: impl Fn(u8) -> bool) -> Token<'a> {
         if self.has(3) && self.at(1) == Some(b'\'') {
             let end = scan::span(self.input, self.position + 2, |byte| byte == 0 || is_digit(byte));
@@ -267,7 +267,7 @@ impl<'a> Tokenizer<'a> {
         self.word()
     }
 
-    /// SQL Server's quoted identifier.
+    /// Reads SQL Server's quoted identifier.
     fn bracket(&mut self) -> Token<'a> {
         let end = scan::byte(self.input, self.position, b']').map_or(self.input.len(), |at| at + 1);
         self.take_to(Kind::Bareword, end)
@@ -276,9 +276,8 @@ impl<'a> Tokenizer<'a> {
     fn word(&mut self) -> Token<'a> {
         let start = self.position;
         let mut end = scan::span(self.input, start, |byte| !is(byte, ENDS_PART));
-        // SELECT.1 and SELECT`a` are a keyword and something else, a.b is one word. Only the kept part is searched, and a
-        // keyword ends the word before the rest is read. On SELECT.SELECT.… the C library reads the whole rest again for each
-        // token.
+        // SELECT.1 and SELECT`a` are a keyword and another token, a.b is one word. Only the kept part is searched, and a keyword
+        // ends the word before the rest is read. For SELECT.SELECT.… the C library reads the whole rest again for each token.
         while let Some(b'.' | b'`') = self.input.get(end) {
             if end - start >= TEXT_LIMIT {
                 end = scan::span(self.input, end, |byte| !is(byte, ENDS_WORD));
@@ -309,7 +308,7 @@ impl<'a> Tokenizer<'a> {
         token
     }
 
-    /// Reads money, PostgreSQL's `$$…$$` and `$tag$…$tag$`, or just a dollar sign.
+    /// Reads an amount of money, PostgreSQL's `$$…$$` or `$tag$…$tag$`, or a single dollar sign.
     fn dollar(&mut self) -> Token<'a> {
         let start = self.position;
         let is_amount = |byte: u8| matches!(byte, 0 | b'0'..=b'9' | b'.' | b',');
@@ -373,15 +372,15 @@ impl<'a> Tokenizer<'a> {
 
 /// Classes of a byte; bits of [`CLASSES`].
 const WHITE: u8 = 1;
-/// Between tokens.
+/// A byte that separates tokens.
 const BLANK: u8 = 1 << 1;
 const DIGIT: u8 = 1 << 2;
 const ENDS_WORD: u8 = 1 << 3;
-/// Ends the part of a word that may be a keyword.
+/// A byte that ends the part of a word that may be a keyword.
 const ENDS_PART: u8 = 1 << 4;
 const ENDS_VARIABLE: u8 = 1 << 5;
 
-/// A lookup of a byte's classes takes one load; the ranges take a dozen comparisons.
+/// The classes of each byte. A lookup takes one load; comparing with the ranges takes a dozen comparisons.
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut number = 0;
@@ -394,7 +393,7 @@ static CLASSES: [u8; 256] = {
 
 const fn classes_of(byte: u8) -> u8 {
     let white = matches!(byte, b' ' | b'\t'..=b'\r' | 0 | 0xa0);
-    // `_` aside, all ASCII punctuation but these three
+    // all ASCII punctuation except `_` and these three
     let ends_word = white || (byte.is_ascii_punctuation() && !matches!(byte, b'.' | b'`' | b'_' | b'$'));
     let ends_variable = match byte {
         0xa0 | b'[' | b']' | b'{' | b'}' => false,

@@ -1,8 +1,8 @@
-//! The detector's knowledge of SQL: 985 words, phrases and operators, and the 8,367 fingerprints of attacks.
+//! The SQL vocabulary of the detector: 985 words, phrases and operators, and the 8,367 fingerprints of attacks.
 //!
-//! The entries are libinjection's, read from the table of the crate `libinjectionrs`; nothing else of that crate is used. The
-//! compiler indexes them (45 KB), so no request waits for it. Most words of honest text are not SQL's; tables of lengths and
-//! letters turn them away before a lookup.
+//! The entries are libinjection's, read from the table of the crate `libinjectionrs`, of which nothing else is used. The index
+//! (45 KB) is built at compile time, so no request waits for it. Most words of harmless text are not in the vocabulary; filters
+//! by length and letters skip the lookup for them.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -13,16 +13,16 @@ use libinjectionrs::sqli::sqli_data::SQL_KEYWORDS;
 
 use super::token::{Kind, TEXT_LIMIT};
 
-/// The letter of those entries that are fingerprints: `0`, then the fingerprint in upper case.
+/// The letter of entries that are fingerprints. Their text is `0`, then the fingerprint in upper case.
 const FINGERPRINT: u8 = b'F';
 
-/// Open addressing: 0 is free, otherwise the index into `SQL_KEYWORDS` plus one. The number of slots is a power of two, and at
-/// least half of them are free.
+/// A hash table with open addressing: 0 is a free slot, another number is the index into `SQL_KEYWORDS` plus one. The number of
+/// slots is a power of two, and at least half of the slots are free.
 static WORDS: [u16; 4096] = index(false);
 static ATTACKS: [u16; 16384] = index(true);
 
-/// Turns away texts that are no entry: a bit for each combination of length and first, second and last letter. Different
-/// combinations may share a bit.
+/// A filter that rejects most texts that are not entries: a bit for each combination of length and first, second and last letter.
+/// Different combinations may share a bit.
 struct Filter<const WORDS: usize>([u32; WORDS]);
 
 /// Entries, and their parts before a space.
@@ -68,7 +68,8 @@ impl<const WORDS: usize> Filter<WORDS> {
         Self(bits)
     }
 
-    /// Returns the word of a bit, and its number there. Five bits of a letter are the same in either case.
+    /// Returns the index of the word that contains the bit, and the bit's number in it. Five bits of a letter are the same in
+    /// either case.
     #[inline]
     const fn place(first: u8, second: u8, last: u8, length: usize) -> (usize, usize) {
         let letters = (first % 32) as usize + (second % 32) as usize * 32 + (last % 32) as usize * 1024;
@@ -76,7 +77,7 @@ impl<const WORDS: usize> Filter<WORDS> {
         (place / 32 % WORDS, place % 32)
     }
 
-    /// Whether the text may be one of those from which the filter was made.
+    /// Whether the filter may contain the text.
     #[inline]
     fn passes(&self, text: &[u8]) -> bool {
         let (Some(&first), Some(&last)) = (text.first(), text.last()) else { return false };
@@ -85,7 +86,7 @@ impl<const WORDS: usize> Filter<WORDS> {
     }
 }
 
-/// Hashes by FNV-1a in any case. The keys are short, and a poor distribution would only cost time on a fixed table.
+/// Hashes with FNV-1a, ignoring case. The keys are short, and on a fixed table a poor distribution would only cost time.
 const fn hash(text: &[u8]) -> usize {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut at = 0;
@@ -96,7 +97,7 @@ const fn hash(text: &[u8]) -> usize {
     (hash ^ (hash >> 32)) as usize
 }
 
-/// Returns the text and the letter of the entry `text`, in any case.
+/// Returns the text and the letter of the entry `text`, ignoring case.
 fn find(slots: &[u16], text: &[u8]) -> Option<(&'static [u8], u8)> {
     let mut slot = hash(text);
     loop {
@@ -110,7 +111,7 @@ fn find(slots: &[u16], text: &[u8]) -> Option<(&'static [u8], u8)> {
     }
 }
 
-/// Returns the kind of a word, phrase or operator, in any case; none if it is not special.
+/// Returns the kind of a word, phrase or operator, ignoring case; none if it has no entry.
 #[inline]
 pub(super) fn word(text: &[u8]) -> Option<Kind> {
     if !ENTRIES.passes(text) {
@@ -133,19 +134,19 @@ pub(super) fn phrase(left: &[u8], right: &[u8]) -> Option<(&'static [u8], Kind)>
     Some((known, Kind::from_letter(letter)?))
 }
 
-/// Whether phrases may begin with `text` and a space. It is wrong for some texts with which none begins.
+/// Whether a phrase may begin with `text` and a space. True for some texts that begin no phrase.
 #[inline]
 pub(super) fn begins_phrase(text: &[u8]) -> bool {
     BEGINNINGS.passes(text)
 }
 
-/// Whether a word is neither the beginning of a phrase nor of a kind that attacks consist of.
+/// Whether a word neither begins a phrase nor has a kind that attacks consist of.
 #[inline]
 pub(super) fn is_plain(text: &[u8]) -> bool {
     !ENTRIES.passes(text) || (!begins_phrase(text) && word(text).is_none_or(Kind::is_plain))
 }
 
-/// Whether a fingerprint, at most five letters in any case, is one of an attack.
+/// Whether a fingerprint of at most five letters, in any case, is that of an attack.
 pub(super) fn is_attack(fingerprint: &[u8]) -> bool {
     let mut text = [b'0'; 6];
     let length = 1 + fingerprint.len();
@@ -160,7 +161,7 @@ pub(super) fn is_attack(fingerprint: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// A newer release of the crate that carries another table must not slip in.
+    /// Fails if a newer release of the crate carries another table.
     #[test]
     fn the_table_is_the_one_that_was_compared_with_the_c_library() {
         let digest = SQL_KEYWORDS.iter().fold(0_u64, |digest, entry| {
@@ -199,7 +200,7 @@ mod tests {
         }
     }
 
-    /// What `sqli` lets pass without folding.
+    /// `sqli` lets plain tokens pass without folding.
     #[test]
     fn no_attack_is_made_of_plain_tokens() {
         let plain = |letter: &u8| Kind::PLAIN.iter().any(|kind| kind.letter().eq_ignore_ascii_case(letter));

@@ -1,6 +1,6 @@
 //! Dangerous markup: tags, attributes and URL schemes.
 //!
-//! Browsers of the past ignored NUL anywhere in a name, so names are compared without it.
+//! Old browsers ignored NUL anywhere in a name, so comparisons of names ignore it.
 
 use crate::injection::scan;
 
@@ -28,13 +28,13 @@ const TAGS: [&[u8]; 20] = [
     b"XSS",
 ];
 
-/// First three letters of families of tags: SVG, and XSL style sheets.
+/// The first three letters of families of tags: SVG, and XSL style sheets.
 const TAG_FAMILIES: [&[u8]; 2] = [b"SVG", b"XSL"];
 
-/// First five letters of attributes that change the meaning of the names of tags and links.
+/// The first five letters of attributes that change the meaning of tag names and links.
 const ATTRIBUTE_FAMILIES: [&[u8]; 2] = [b"XMLNS", b"XLINK"];
 
-/// Attributes whose value is, or may run, code.
+/// Attributes whose value is code, or may run code.
 const ATTRIBUTES: [(&[u8], Danger); 20] = [
     (b"ACTION", Danger::Url),
     (b"ATTRIBUTENAME", Danger::Name),
@@ -58,7 +58,7 @@ const ATTRIBUTES: [(&[u8], Danger); 20] = [
     (b"XLINK:HREF", Danger::Url),
 ];
 
-/// Beginnings of URLs that run or reveal something; JAVA stands for JAVASCRIPT too.
+/// Prefixes of URLs that run or reveal something; JAVA covers JAVASCRIPT too.
 const SCHEMES: [&[u8]; 4] = [b"DATA", b"VIEW-SOURCE", b"JAVA", b"VBSCRIPT"];
 
 /// Largest value of a character reference; beyond it the reference is text.
@@ -116,8 +116,8 @@ fn is_name(name: &[u8], known: &[u8]) -> bool {
     letters.eq(known.iter().copied())
 }
 
-/// Whether `url` begins with `scheme`, with character references decoded, and without NULs, line feeds and control characters
-/// at its beginning.
+/// Whether `url` begins with `scheme`, after decoding character references and removing NULs, line feeds and leading control
+/// characters.
 fn is_scheme(url: &[u8], scheme: &[u8]) -> bool {
     let mut rest = url;
     let mut expected = scheme.iter();
@@ -133,7 +133,7 @@ fn is_scheme(url: &[u8], scheme: &[u8]) -> bool {
             continue;
         }
         leading = false;
-        // C truncates to a byte after the change of case, so U+014A passes for J, and U+016A does not
+        // C truncates to a byte after it changes the case, so U+014A passes for J, and U+016A does not
         let upper = match character {
             0x61..=0x7a => character - 0x20,
             other => other & 0xff,
@@ -147,7 +147,7 @@ fn is_scheme(url: &[u8], scheme: &[u8]) -> bool {
 }
 
 /// Returns the first character of `text`, and the rest. A numeric reference is one character, with or without its semicolon; a
-/// named one is just text.
+/// named one is plain text.
 fn character(text: &[u8]) -> Option<(u32, &[u8])> {
     let (&first, rest) = text.split_first()?;
     let plain = Some((u32::from(first), rest));

@@ -1,14 +1,14 @@
-//! Markup to tokens, as lenient browsers of the past read it.
+//! Splits markup into tokens, as old, lenient browsers read it.
 //!
-//! The states are those of the HTML standard's tokenizer (§13.2.5), reduced to what bounds tags, attributes and comments, with
-//! the old browsers' leniency: NUL is ignored in many places, a backtick quotes, `<%` begins a comment.
+//! The states are those of the HTML standard's tokenizer (§13.2.5), reduced to those that bound tags, attributes and comments,
+//! with the leniency of old browsers: NUL is ignored in many places, a backtick quotes, `<%` begins a comment.
 
 use crate::injection::scan;
 
 /// A piece of markup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
-    /// Text, and whatever ends a tag.
+    /// Text, and the end of a tag.
     Other,
     TagName(&'a [u8]),
     AttributeName(&'a [u8]),
@@ -17,7 +17,7 @@ pub(super) enum Token<'a> {
     Doctype,
 }
 
-/// The place where an input begins.
+/// The context in which an input begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Context {
     /// Between tags.
@@ -42,12 +42,12 @@ enum State {
     End,
 }
 
-/// Produces tokens from an input, front to back.
+/// Produces the tokens of an input in order.
 pub(super) struct Tokenizer<'a> {
     input: &'a [u8],
     position: usize,
     state: State,
-    /// Set between `</` and the end of that tag's name.
+    /// Whether the position is between `</` and the end of that tag's name.
     closing: bool,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Tokenizer<'a> {
         Self { input, position: 0, state, closing: false }
     }
 
-    /// Returns the next token; none at the end, which may come before the end of the input.
+    /// Returns the next token; none after the last, which may come before the end of the input.
     pub(super) fn next(&mut self) -> Option<Token<'a>> {
         match self.state {
             State::Data => self.data(),
@@ -86,7 +86,7 @@ impl<'a> Tokenizer<'a> {
         self.input.get(self.position).copied()
     }
 
-    /// Makes a token of the text from the position to `end`. Reading continues at `next`, in `state`.
+    /// Makes a token of the text from the position to `end`. The tokenizer continues at `next`, in `state`.
     fn take(&mut self, end: usize, next: usize, state: State) -> &'a [u8] {
         let text = self.input.get(self.position..end).unwrap_or_default();
         self.position = next;
@@ -94,7 +94,7 @@ impl<'a> Tokenizer<'a> {
         text
     }
 
-    /// Makes a token of the text up to `end`, if there is one, and skips `skip` bytes after it; otherwise of everything.
+    /// Makes a token of the text up to `end` and skips `skip` bytes after it; without an `end`, makes a token of the whole rest.
     fn take_until(&mut self, end: Option<usize>, skip: usize, state: State) -> &'a [u8] {
         match end {
             Some(end) => self.take(end, end + skip, state),
@@ -142,7 +142,7 @@ impl<'a> Tokenizer<'a> {
 
     fn end_tag_open(&mut self) -> Option<Token<'a>> {
         match self.peek()? {
-            // the state stays "closing": the name of the next tag passes for that of an end tag
+            // the state stays "closing": the name of the next tag is read as that of an end tag
             b'>' => self.data(),
             b'a'..=b'z' | b'A'..=b'Z' => Some(self.tag_name()),
             _ => {
@@ -192,7 +192,7 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// The `>` of a tag that has attributes or closes itself.
+    /// Reads the `>` of a tag that has attributes or closes itself.
     fn tag_end(&mut self) -> Token<'a> {
         self.position += 1;
         self.state = State::Data;
@@ -200,7 +200,7 @@ impl<'a> Tokenizer<'a> {
     }
 
     fn attribute_name(&mut self) -> Token<'a> {
-        // the first byte belongs to the name whatever it is
+        // the first byte always belongs to the name
         let end = scan::span(self.input, self.position + 1, |byte| {
             !is_white(byte) && !matches!(byte, b'/' | b'=' | b'>')
         });
@@ -296,7 +296,7 @@ impl<'a> Tokenizer<'a> {
                 Some([b'-' | b'!', b'>', ..]) => {
                     return Token::Comment(self.take(dash, mark + 2, State::Data));
                 }
-                // the rest is all NUL, or too short for an end
+                // the rest is only NULs, or too short for an end
                 None | Some([] | [b'-' | b'!']) => break,
                 Some(_) => from = dash + 1,
             }

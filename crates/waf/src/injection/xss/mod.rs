@@ -1,7 +1,8 @@
 //! Detection of cross-site scripting.
 //!
-//! An input is read as the HTML fragment that it would be in five places: as text, in a tag after an attribute without quotes,
-//! and inside values quoted by `'`, `"` and backtick. It is an attack if any of these readings has a tag, attribute or comment
+//! An input is read as an HTML fragment in five contexts: as text, in a tag after an attribute without quotes, and inside values
+//! quoted by `'`, `"` and backtick. It is an attack if any of these readings has a tag, attribute or comment that can run or load
+//! something.
 //! that can run or load something.
 
 mod blocklist;
@@ -17,10 +18,10 @@ const CONTEXTS: [Context; 5] =
 
 /// Whether `input` contains markup that runs or loads something.
 ///
-/// The input may have any bytes and any length.
+/// The input may contain any bytes and have any length.
 #[must_use]
 pub fn xss(input: &[u8]) -> bool {
-    // tags, comments and declarations begin with `<`, and attributes have values behind `=`
+    // tags, comments and declarations begin with `<`, and attributes have values after `=`
     scan::either(input, b'<', b'=') && CONTEXTS.iter().any(|&context| is_attack(input, context))
 }
 
@@ -38,7 +39,7 @@ fn is_attack(input: &[u8], context: Context) -> bool {
         if dangerous {
             return true;
         }
-        // a name is judged only when a value follows it directly
+        // a name is tested only if a value follows it directly
         attribute = match token {
             Token::AttributeName(name) => Some(name),
             _ => None,
@@ -56,7 +57,7 @@ fn is_dangerous_value(name: &[u8], value: &[u8]) -> bool {
     }
 }
 
-/// Old versions of Internet Explorer end comments at a backtick, and run conditional and XML ones.
+/// Old versions of Internet Explorer end comments at a backtick, and execute conditional and XML comments.
 fn is_dangerous_comment(text: &[u8]) -> bool {
     scan::byte(text, 0, b'`').is_some()
         || matches!(

@@ -15,7 +15,7 @@ const ALPHA: &[(u8, u8)] = &[(b'A', b'Z'), (b'a', b'z')];
 const ALNUM: &[(u8, u8)] = &[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z')];
 const WORD: &[(u8, u8)] = &[(b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')];
 const XDIGIT: &[(u8, u8)] = &[(b'0', b'9'), (b'A', b'F'), (b'a', b'f')];
-/// With the vertical tab, since Perl 5.18.
+/// White space with the vertical tab, as since Perl 5.18.
 const SPACE: &[(u8, u8)] = &[(0x09, 0x0d), (b' ', b' ')];
 /// Horizontal space of one byte, including 0xA0.
 const HORIZONTAL: &[(u8, u8)] = &[(b'\t', b'\t'), (b' ', b' '), (0xa0, 0xa0)];
@@ -65,7 +65,7 @@ fn posix(name: &[u8]) -> Option<ClassBytes> {
 enum Member {
     Byte(u8),
     Set(ClassBytes),
-    /// `\E` and the like.
+    /// No member, such as `\E`.
     Nothing,
 }
 
@@ -74,7 +74,7 @@ pub(super) fn members(parser: &mut Parser<'_>) -> Result<ClassBytes, Beyond> {
     let mut result = ClassBytes::empty();
     let mut quoted = false;
     let mut first = true;
-    // The byte before, if it may start a range; and whether a set came before, which a hyphen must not follow.
+    // The previous byte, if it may start a range; and whether a set precedes, which a hyphen must not follow.
     let mut previous: Option<u8> = None;
     let mut after_set = false;
     loop {
@@ -161,11 +161,11 @@ fn member(parser: &mut Parser<'_>, quoted: bool) -> Result<Member, Beyond> {
     }
 }
 
-/// Parses `[:name:]`, or an opening bracket that only looks like one.
+/// Parses `[:name:]`, or a literal opening bracket.
 fn bracketed(parser: &mut Parser<'_>) -> Result<Member, Beyond> {
     let Some(name) = posix_name(parser.rest()) else { return Ok(Member::Byte(b'[')) };
     let (negated, plain) = name.strip_prefix(b"^").map_or((false, name), |plain| (true, plain));
-    // Without case, upper and lower become alpha before the negation; the folding here comes after it.
+    // With case ignored, PCRE2 turns upper and lower into alpha before the negation; this code folds after it.
     let foldable = negated && matches!(plain, b"upper" | b"lower");
     match posix(plain).filter(|_| parser.peek() == Some(b':') && !foldable) {
         Some(mut members) => {
@@ -179,8 +179,8 @@ fn bracketed(parser: &mut Parser<'_>) -> Result<Member, Beyond> {
     }
 }
 
-/// Returns the name in `:name:]`, by PCRE2's rule: a closing bracket, or another opening one with the same mark, ends the
-/// search, and the bracket before is a literal.
+/// Returns the name in `:name:]`, by PCRE2's rule: a closing bracket, or another opening one with the same mark, ends the search,
+/// and the bracket before is literal.
 pub(super) fn posix_name(text: &[u8]) -> Option<&[u8]> {
     let (&mark, body) = text.split_first()?;
     let mut at = 0;
@@ -196,7 +196,7 @@ pub(super) fn posix_name(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Parses an escape that stands for one byte, inside and outside brackets, after the backslash.
+/// Parses an escape of one byte, inside or outside brackets, after the backslash.
 pub(super) fn escaped_byte(parser: &mut Parser<'_>) -> Result<u8, Beyond> {
     let Some(letter) = parser.next() else { return parser.beyond("backslash at the end") };
     Ok(match letter {

@@ -1,7 +1,7 @@
 //! Regular expressions with PCRE's meaning, on bytes.
 //!
-//! An expression becomes a finite automaton (crate regex-automata, linear time) if that has exactly the same meaning.
-//! Otherwise PCRE2 runs it, with a limit on its steps.
+//! An expression becomes a finite automaton (crate regex-automata, linear time) if the automaton has exactly the same meaning.
+//! Otherwise PCRE2 runs the expression, with a limit on its steps.
 
 mod class;
 mod pcre;
@@ -22,21 +22,21 @@ use crate::limits;
 pub struct PatternLimits {
     /// Steps in one match.
     pub match_limit: u32,
-    /// Depth of backtracking in one match. Only PCRE2's interpreter counts it, so patterns are not compiled to machine code if
-    /// it is below `match_limit`. Otherwise a match reaches the match limit first, since each level is a step.
+    /// Depth of backtracking in one match. Only PCRE2's interpreter counts it, so a depth limit below `match_limit` prevents
+    /// compilation to machine code. Otherwise a match reaches the match limit first, since each level is a step.
     pub depth_limit: u32,
 }
 
 /// A limit of PCRE2 that a match reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PcreLimit {
-    /// [`PatternLimits::match_limit`].
+    /// See [`PatternLimits::match_limit`].
     #[error("PCRE2 reached its match limit (SecPcreMatchLimit)")]
     Match,
-    /// [`PatternLimits::depth_limit`].
+    /// See [`PatternLimits::depth_limit`].
     #[error("PCRE2 reached its depth limit (SecPcreMatchLimitRecursion)")]
     Depth,
-    /// [`limits::PCRE_JIT_STACK`], or the heap of the interpreter, 20 MB.
+    /// [`limits::PCRE_JIT_STACK`], or the interpreter's heap limit of 20 MB.
     #[error("PCRE2 reached its memory limit")]
     Memory,
 }
@@ -47,7 +47,7 @@ impl Default for PatternLimits {
     }
 }
 
-/// Error of the compilation of an expression.
+/// An error in the compilation of an expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// PCRE2 refuses the expression.
@@ -61,7 +61,7 @@ pub enum PatternError {
     /// The expression is longer than [`limits::PATTERN_BYTES`].
     #[error("the pattern has {0} bytes, more than {max}", max = limits::PATTERN_BYTES)]
     TooLong(usize),
-    /// Neither engine can give the expression its meaning.
+    /// Neither engine supports the expression with its exact meaning.
     #[error("{feature} is not supported (at byte {offset} of the pattern)")]
     NotSupported {
         /// The construct.
@@ -97,7 +97,7 @@ impl Pattern {
         Ok(Pattern { text: text.into(), engine })
     }
 
-    /// Compiles `text` as `@verifyCC` and the like do: with MULTILINE, and without empty matches.
+    /// Compiles `text` as `@verifyCC` and similar operators do: with MULTILINE, and without empty matches.
     pub(super) fn compile_for_numbers(
         text: &[u8],
         limits: &PatternLimits,
@@ -105,7 +105,7 @@ impl Pattern {
         pcre::compile_for_numbers(text, limits)
     }
 
-    /// The expression as written.
+    /// Returns the expression as written.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
@@ -118,7 +118,7 @@ impl Pattern {
         }
     }
 
-    /// Returns the reason why PCRE2 runs it, if it does.
+    /// Returns the reason why PCRE2 runs the expression, if it does.
     pub fn beyond_automata(&self) -> Option<Beyond> {
         match self.engine {
             Engine::Automaton(_) => None,
@@ -126,8 +126,8 @@ impl Pattern {
         }
     }
 
-    /// Returns the bytes of heap that the compiled expression takes, without caches; 0 if PCRE2 runs it, which does not report
-    /// them.
+    /// Returns the heap size in bytes of the compiled expression, without caches; 0 if PCRE2 runs it, which does not report its
+    /// size.
     pub fn memory_usage(&self) -> usize {
         match &self.engine {
             Engine::Automaton(regex) => regex.memory_usage(),
@@ -135,12 +135,12 @@ impl Pattern {
         }
     }
 
-    /// Finds the leftmost match from `start` on. Fills `captures` if they are wanted.
+    /// Finds the leftmost match that begins at or after `start`. Fills `captures` if they are wanted.
     pub fn find_at(&self, input: &[u8], start: usize, captures: &mut Captures) -> Result<bool, MatchError> {
         match &self.engine {
             Engine::Automaton(regex) => {
                 let input = Input::new(input).range(start..);
-                // Most answers are no, and a test needs no slots.
+                // Most values do not match, and a test needs no slots.
                 Ok(regex.is_match(input.clone())
                     && (!captures.wanted || with_groups(regex, &input, captures)))
             }

@@ -1,7 +1,7 @@
 //! Expressions that only PCRE2 can run.
 //!
 //! The crate pcre2 has no settings for DOLLAR_ENDONLY and the limits. PCRE2's own verbs at the start of the expression set the
-//! limits, and `\z` in place of `$` gives its meaning.
+//! limits, and `\z` replaces `$` with the right meaning.
 
 use pcre2::bytes::{Regex, RegexBuilder};
 
@@ -9,12 +9,12 @@ use super::{PatternError, PatternLimits};
 use crate::limits::PCRE_JIT_STACK;
 use crate::operators::{Captures, MatchError};
 
-/// For `@rx`.
+/// Compiles an expression of `@rx`.
 pub(super) fn compile_rx(text: &[u8], limits: &PatternLimits) -> Result<Regex, PatternError> {
     build(&rewrite(text, Dollar::EndOnly)?, "", false, text, limits)
 }
 
-/// For `@verifyCC`, `@verifyCPF`, `@verifySSN`.
+/// Compiles the expression of `@verifyCC`, `@verifyCPF` or `@verifySSN`.
 pub(super) fn compile_for_numbers(text: &[u8], limits: &PatternLimits) -> Result<Regex, PatternError> {
     build(&rewrite(text, Dollar::AsIs)?, "(*NOTEMPTY)", true, text, limits)
 }
@@ -36,7 +36,7 @@ fn build(
             .build(pattern)
     };
     compile(&format!("{verbs}{rewritten}")).map_err(|error| {
-        // An offset in the rewritten text would mislead, so ask again with the author's text.
+        // An offset in the rewritten text would mislead, so compile the author's text for its error.
         let unchanged = std::str::from_utf8(original).ok().and_then(|text| compile(text).err());
         let offset = unchanged.and_then(|error| error.offset()).or(error.offset()).unwrap_or(0);
         let text = error.to_string();
@@ -47,13 +47,13 @@ fn build(
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dollar {
-    /// As PCRE2 reads it without DOLLAR_ENDONLY.
+    /// `$` as PCRE2 reads it without DOLLAR_ENDONLY.
     AsIs,
-    /// At the very end only.
+    /// `$` matches only at the end of the input.
     EndOnly,
 }
 
-/// Returns the expression as text: bytes beyond ASCII as `\xHH`, quotations dissolved, and `$` with its meaning.
+/// Returns the expression as text: bytes beyond ASCII as `\xHH`, quotations resolved, and `$` with its meaning.
 fn rewrite(pattern: &[u8], dollar: Dollar) -> Result<String, PatternError> {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut at = 0;
@@ -83,7 +83,7 @@ fn rewrite(pattern: &[u8], dollar: Dollar) -> Result<String, PatternError> {
             b'\\' => length = 2,
             b'[' if !in_class => {
                 in_class = true;
-                // A closing bracket that comes first is a member.
+                // A closing bracket in first place is a member.
                 length = match rest {
                     [_, b'^', b']', ..] => 3,
                     [_, b'^', ..] | [_, b']', ..] => 2,
@@ -150,7 +150,7 @@ pub(super) fn find_at(
     start: usize,
     captures: &mut Captures,
 ) -> Result<bool, MatchError> {
-    // Most answers are no, and a test needs no block for the groups.
+    // Most values do not match, and a test needs no block for the groups.
     if !regex.is_match_at(input, start).map_err(MatchError::from_pcre)? {
         return Ok(false);
     }

@@ -1,19 +1,19 @@
-//! From PCRE's syntax to [`regex_syntax`]'s tree, byte for byte and with PCRE's meaning.
+//! Translates PCRE's syntax to [`regex_syntax`]'s tree, byte for byte and with PCRE's meaning.
 //!
-//! Patterns mean what ModSecurity 2 makes of them: PCRE2 10.42 with DOTALL and DOLLAR_ENDONLY, without MULTILINE and without
-//! UTF. Because the tree is built directly and not written as another pattern, there is no second reading: `\x{e9}` is a byte,
-//! `\v` the vertical-space class, `[[&&]` three literals, and `a{,3}` plain text.
+//! Patterns mean what ModSecurity 2 makes of them: PCRE2 10.42 with DOTALL and DOLLAR_ENDONLY, without MULTILINE and without UTF.
+//! This code builds the tree directly instead of writing another pattern, so nothing is read twice: `\x{e9}` is a byte, `\v` the
+//! vertical-space class, `[[&&]` three literals, and `a{,3}` plain text.
 //!
 //! [`Beyond`] stands for everything that finite automata cannot express exactly: look-around, back-references, possessive
-//! quantifiers, atomic groups, recursion, conditions, `\Z`, `\R`, `\K`, `^` in multi-line mode. It also stands for patterns
-//! that PCRE may refuse or read in a way that is not worth repeating here; PCRE2 decides about those.
+//! quantifiers, atomic groups, recursion, conditions, `\Z`, `\R`, `\K`, `^` in multi-line mode. It also stands for patterns that
+//! PCRE may refuse or read in a way that is not worth repeating here; PCRE2 decides those.
 
 use regex_syntax::hir::{Capture, Class, ClassBytes, ClassBytesRange, Hir, HirKind, Look, Repetition};
 
 use super::class;
 use crate::limits;
 
-/// A construct that only PCRE2 can run, or judge.
+/// A construct that only PCRE2 can run or check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Beyond {
     /// The construct, in a few words.
@@ -45,7 +45,7 @@ pub(super) struct Parser<'p> {
     pub(super) at: usize,
     depth: usize,
     groups: u32,
-    /// Between `\Q` and `\E`.
+    /// Whether the position is between `\Q` and `\E`.
     quoted: bool,
 }
 
@@ -55,7 +55,7 @@ enum Item {
     Atom(Hir),
     /// An assertion: `^`, `$`, `\b`.
     Look(Look),
-    /// Nothing: a comment or a change of flags. The bool says whether a quantifier would apply to the piece before.
+    /// A comment or a change of flags. The bool says whether a quantifier would apply to the piece before.
     Nothing,
 }
 
@@ -86,7 +86,7 @@ impl<'p> Parser<'p> {
         found
     }
 
-    /// Parses branches up to a closing parenthesis or the end. A flag that one branch sets is valid in those after it.
+    /// Parses branches up to a closing parenthesis or the end. A flag that one branch sets also applies to the branches after it.
     fn alternation(&mut self, mut flags: Flags) -> Result<Hir, Beyond> {
         let mut branches = vec![self.branch(&mut flags)?];
         while self.skip(b"|") {
@@ -133,7 +133,7 @@ impl<'p> Parser<'p> {
             b'(' => self.group(flags)?,
             b'.' if flags.dot_all => Item::Atom(any_byte()),
             b'.' => Item::Atom(class_of(&[(0, b'\n' - 1), (b'\n' + 1, 0xff)])),
-            // PCRE does not match after a newline at the very end, but the automaton would.
+            // PCRE does not match after a newline at the end of the input, but the automaton would.
             b'^' if flags.multi_line => return self.beyond("^ in multi-line mode"),
             b'^' => Item::Look(Look::Start),
             b'$' if flags.multi_line => Item::Look(Look::EndLF),
@@ -147,7 +147,7 @@ impl<'p> Parser<'p> {
         Ok(Some(item))
     }
 
-    /// Skips what may be between an atom and its quantifier: comments and empty quotations.
+    /// Skips comments and empty quotations, which may stand between an atom and its quantifier.
     fn skip_to_quantifier(&mut self) {
         loop {
             if self.quoted {
@@ -182,8 +182,8 @@ impl<'p> Parser<'p> {
         if max == Some(0) {
             return self.beyond("quantifier of zero");
         }
-        // PCRE ends a loop at its first empty round, and keeps the captures of that round; the automaton does neither. The
-        // results are equal only if the empty match comes last and nothing is captured.
+        // PCRE ends a loop at its first empty iteration, and keeps the captures of that iteration; the automaton does neither.
+        // The results are equal only if the empty match comes last and nothing is captured.
         let properties = atom.properties();
         let loops = max != Some(1) && properties.minimum_len() == Some(0);
         if loops && (properties.explicit_captures_len() > 0 || !prefers_text(&atom)) {
@@ -217,7 +217,7 @@ impl<'p> Parser<'p> {
         Ok(Some(range))
     }
 
-    /// Parses `{n}`, `{n,}` or `{n,m}` at `from`, and returns the position after it. Anything else there is literal text.
+    /// Parses `{n}`, `{n,}` or `{n,m}` at `from`, and returns the position after it. Any other text there is literal.
     fn counted(&self, from: usize) -> Option<(u32, Option<u32>, usize)> {
         let text = self.pattern.get(from + 1..)?;
         let close = text.iter().take(24).position(|&b| b == b'}')?;
@@ -226,7 +226,7 @@ impl<'p> Parser<'p> {
             if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
                 return None;
             }
-            // Digits only, so a number that does not parse is too large.
+            // These are all digits, so a number that does not parse is too large.
             Some(std::str::from_utf8(digits).ok()?.parse().unwrap_or(u32::MAX))
         };
         match text[..close].iter().position(|&b| b == b',') {
@@ -284,7 +284,7 @@ impl<'p> Parser<'p> {
         self.groups += 1;
         let index = self.groups;
         let sub = Box::new(self.nested(flags)?);
-        // Rules cannot refer to names, so they are not kept.
+        // Rules cannot refer to names, so the names are dropped.
         Ok(Item::Atom(Hir::capture(Capture { index, name: None, sub })))
     }
 
@@ -300,7 +300,7 @@ impl<'p> Parser<'p> {
         self.capture(flags)
     }
 
-    /// Parses `(?i)` and `(?i:…)`; of the letters only i, s and m.
+    /// Parses `(?i)` and `(?i:…)`. Supports only the letters i, s and m.
     fn flags(&mut self, flags: &mut Flags) -> Result<Item, Beyond> {
         let mut changed = *flags;
         let mut on = true;
@@ -367,7 +367,7 @@ impl<'p> Parser<'p> {
     }
 }
 
-/// Whether an empty match, if there is one, is the last that a search would try.
+/// Whether the search tries an empty match last, if one is possible.
 fn prefers_text(hir: &Hir) -> bool {
     if hir.properties().minimum_len() != Some(0) {
         return true;

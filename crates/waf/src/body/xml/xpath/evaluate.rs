@@ -1,5 +1,5 @@
-//! Evaluation of an expression: the nodes that it selects. Each visited node and each byte of a compared value is work, and
-//! work is bounded.
+//! Evaluates an expression to the nodes that it selects. Each visited node and each byte of a compared value counts as work,
+//! which is limited.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -14,7 +14,7 @@ use super::{Axis, Expr, Operator, Start, Step, Test};
 use crate::body::xml::document::{Attribute, Document, Index, Kind, Name};
 use crate::limits::XPATH_WORK;
 
-/// A node. Nodes are ordered as in the document: an element before its attributes, these before its contents.
+/// A node. Nodes are in document order: an element, then its attributes, then its contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct NodeRef {
     /// 0 for the root of the document, above the root element; else the index of an element or text plus one.
@@ -29,7 +29,7 @@ const ROOT: NodeRef = NodeRef { node: 0, attribute: 0 };
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context {
     pub(super) node: NodeRef,
-    /// From 1.
+    /// Position in the context, from 1.
     pub(super) position: usize,
     pub(super) size: usize,
 }
@@ -37,7 +37,7 @@ pub(super) struct Context {
 pub(super) struct Evaluation<'d> {
     document: &'d Document<'d>,
     work: Cell<usize>,
-    /// The parent of each node; made when an axis first goes up.
+    /// The parent of each node; computed when an axis first goes up.
     parents: OnceCell<Vec<Index>>,
 }
 
@@ -46,12 +46,12 @@ impl<'d> Evaluation<'d> {
         Evaluation { document, work: Cell::new(0), parents: OnceCell::new() }
     }
 
-    /// Whether the evaluation ran out of work.
+    /// Whether the evaluation exceeded the limit of work.
     pub(super) fn is_exhausted(&self) -> bool {
         self.work.get() > XPATH_WORK
     }
 
-    /// Counts work. Returns false if it ran out.
+    /// Counts work. Returns false beyond the limit.
     fn works(&self, amount: usize) -> bool {
         self.work.set(self.work.get().saturating_add(amount));
         !self.is_exhausted()
@@ -116,7 +116,7 @@ impl<'d> Evaluation<'d> {
         }
     }
 
-    /// Compares values. By §3.4 a node-set compares if one of its nodes does.
+    /// Compares values. A node-set satisfies the comparison if one of its nodes does (§3.4).
     fn compares(&self, operator: Operator, left: Value<'d>, right: Value<'d>) -> bool {
         match (left, right) {
             (Value::Boolean(boolean), other) => {
@@ -143,7 +143,7 @@ impl<'d> Evaluation<'d> {
         }
     }
 
-    /// Compares values that are no node-sets.
+    /// Compares values that are not node-sets.
     fn compares_plain(&self, operator: Operator, left: &Value<'d>, right: &Value<'d>) -> bool {
         let number = |value: &Value<'d>| match value {
             Value::Text(text) => number_of(text),
@@ -182,7 +182,7 @@ impl<'d> Evaluation<'d> {
 
     fn step(&self, context: &[NodeRef], step: &Step) -> Vec<NodeRef> {
         let mut selected = Vec::new();
-        // Nodes below this were visited for a context node around this one.
+        // Nodes below this index were visited from an enclosing context node.
         let mut done = 0;
         for &node in context {
             let first = selected.len();
@@ -202,7 +202,7 @@ impl<'d> Evaluation<'d> {
                 break;
             }
         }
-        // Children of nested context nodes come in their parents' order.
+        // Children of nested context nodes follow the order of their parents.
         selected.sort_unstable();
         selected.dedup();
         if !step.positional {
@@ -211,7 +211,7 @@ impl<'d> Evaluation<'d> {
         selected
     }
 
-    /// Returns the nodes of an axis that the test includes, in document order.
+    /// Returns the nodes of an axis that match the test, in document order.
     fn walk(&self, from: NodeRef, step: &Step, done: &mut usize, found: &mut Vec<NodeRef>) {
         let nodes = &self.document.nodes;
         let mut push = |node: NodeRef| {
@@ -219,7 +219,7 @@ impl<'d> Evaluation<'d> {
                 found.push(node);
             }
         };
-        // A node's descendants begin and end at these indices.
+        // A node's descendants have the indices between these two.
         let (below, end) = match from {
             NodeRef { attribute: 1.., .. } => (0, 0),
             ROOT => (0, nodes.len()),
@@ -284,7 +284,7 @@ impl<'d> Evaluation<'d> {
             (_, Kind::Entity(_)) => false,
             (Test::Node, _) => true,
             (Test::Text, kind) => node.attribute == 0 && matches!(kind, Kind::Text(_)),
-            // The principal node type of the axis `attribute` is the attribute, that of others the element (§2.3).
+            // The axis `attribute` selects attributes, every other axis selects elements (§2.3).
             (Test::Name(test), _) if (node.attribute > 0) == (step.axis == Axis::Attribute) => {
                 self.name(node).is_some_and(|name| test.matches(self.document, name))
             }
@@ -364,7 +364,7 @@ fn at(index: usize) -> NodeRef {
     NodeRef { node: index as Index + 1, attribute: 0 }
 }
 
-/// Returns for each node the number of its parent, as in [`NodeRef`].
+/// Returns the parent's number for each node, as in [`NodeRef`].
 fn parents(document: &Document<'_>) -> Vec<Index> {
     let mut parents = Vec::with_capacity(document.nodes.len());
     let mut open: Vec<(Index, Index)> = Vec::new();

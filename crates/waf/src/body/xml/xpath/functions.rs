@@ -66,7 +66,7 @@ functions! {
 }
 
 impl Function {
-    /// Checks the arguments. The error is the rest of a sentence.
+    /// Checks the arguments. The error completes a sentence that begins with the function's name.
     pub(super) fn check(self, arguments: &[Kind]) -> Result<(), String> {
         let (least, most) = self.arguments();
         if !(least..=most).contains(&arguments.len()) {
@@ -165,7 +165,7 @@ impl<'d> Evaluation<'d> {
         }
     }
 
-    /// `string()` of a value.
+    /// Converts a value as `string()` does.
     pub(super) fn text(&self, value: Value<'d>) -> std::borrow::Cow<'d, str> {
         match value {
             Value::Nodes(nodes) => nodes.first().map(|&node| self.string(node)).unwrap_or_default(),
@@ -175,7 +175,7 @@ impl<'d> Evaluation<'d> {
         }
     }
 
-    /// `number()` of a value.
+    /// Converts a value as `number()` does.
     pub(super) fn number(&self, value: Value<'d>) -> f64 {
         match value {
             Value::Number(number) => number,
@@ -185,7 +185,7 @@ impl<'d> Evaluation<'d> {
     }
 }
 
-/// Halves go up (§4.4).
+/// Rounds halves up (§4.4).
 fn round(number: f64) -> f64 {
     (number + 0.5).floor()
 }

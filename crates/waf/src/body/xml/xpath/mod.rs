@@ -1,9 +1,9 @@
 //! XPath 1.0 expressions in targets such as `XML:/*` and `XML://item[@id='7']`: location paths with predicates.
 //!
-//! Our own code, since the documents are those of a lenient, bounded reader, and the work must be bounded too. Some
-//! expressions select nothing in ModSecurity 2, or need data that a [`Document`] does not keep. They do not load: relative
-//! paths, expressions that are no node-set, comments and processing instructions, variables, `id()` and `lang()`, and the axes
-//! `following`, `preceding` and `namespace`.
+//! This is our own code, because the documents come from a lenient, bounded reader, and the work must be bounded too. Some
+//! expressions select nothing in ModSecurity 2, or need data that a [`Document`] does not keep. Rules with these do not load:
+//! relative paths, expressions that are not node-sets, comments and processing instructions, variables, `id()` and `lang()`, and
+//! the axes `following`, `preceding` and `namespace`.
 
 mod evaluate;
 mod functions;
@@ -16,7 +16,7 @@ use evaluate::Evaluation;
 use functions::Function;
 use std::borrow::Cow;
 
-/// A parsed expression. It selects nodes.
+/// A parsed expression that selects nodes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct XPath(Expr);
 
@@ -64,7 +64,7 @@ struct Step {
     axis: Axis,
     test: Test,
     predicates: Vec<Expr>,
-    /// Whether a predicate asks for the position among the nodes that one context node selects.
+    /// Whether a predicate uses the position among the nodes selected from one context node.
     positional: bool,
 }
 
@@ -91,28 +91,28 @@ enum Test {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct NameTest {
-    /// None without a prefix: with `*` any namespace, with a name no namespace.
+    /// None without a prefix. Then `*` matches any namespace, and a name matches only names without a namespace.
     namespace: Option<String>,
     /// None for `*`.
     local: Option<String>,
 }
 
 impl XPath {
-    /// Parses an expression such as `/a/b`, `//a[@id='1']`, `/a/b[2]/text()`, `//a|//b`. The error says what is wrong or not
-    /// supported, and where.
+    /// Parses an expression such as `/a/b`, `//a[@id='1']`, `/a/b[2]/text()`, `//a|//b`. The error names the faulty or
+    /// unsupported part and its place.
     pub fn parse(text: &str) -> Result<XPath, String> {
         XPath::parse_with_namespaces(text, &[])
     }
 
-    /// Parses an expression with prefixes: `namespaces` are pairs of prefix and name, from actions `xmlns`.
+    /// Parses an expression with prefixes. `namespaces` contains pairs of prefix and namespace name, from the actions `xmlns`.
     pub fn parse_with_namespaces(text: &str, namespaces: &[(&str, &str)]) -> Result<XPath, String> {
         parse::parse(text, namespaces).map(XPath)
     }
 
-    /// Returns the string-values of the nodes that it selects, in document order. Those of elements include all text in them.
+    /// Returns the string-values of the selected nodes in document order. The value of an element includes all text in it.
     ///
-    /// It copies at most [`XML_VALUES`] bytes and does at most [`XPATH_WORK`](crate::limits::XPATH_WORK) of work. Beyond that
-    /// it leaves values out, and returns `false`.
+    /// It copies at most [`XML_VALUES`] bytes and does at most [`XPATH_WORK`](crate::limits::XPATH_WORK) of work. Beyond either
+    /// limit it omits values and returns `false`.
     pub fn values<'d>(&self, document: &'d Document<'_>) -> (Vec<Cow<'d, [u8]>>, bool) {
         if document.nodes.is_empty() {
             return (Vec::new(), true);

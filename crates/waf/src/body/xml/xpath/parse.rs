@@ -1,4 +1,4 @@
-//! The text of an expression to its tree (XPath 1.0 §2 and §3).
+//! Parses the text of an expression into its tree (XPath 1.0 §2 and §3).
 
 use super::functions::{Function, Kind};
 use super::{Axis, Expr, NameTest, Operator, Start, Step, Test};
@@ -11,7 +11,7 @@ struct Parser<'t> {
     namespaces: &'t [(&'t str, &'t str)],
     /// Depth of open brackets and parentheses.
     depth: usize,
-    /// Depth of open predicates: a path begins at a node only in one.
+    /// Depth of open predicates. Only in a predicate may a path begin at the context node.
     predicates: usize,
 }
 
@@ -160,7 +160,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Parses a parenthesis, literal, number or call; none where a step begins.
+    /// Parses a parenthesis, literal, number or call; none at the start of a step.
     fn primary(&mut self) -> Result<Option<Expr>> {
         if self.take("(") {
             let inner = self.nested(|this| this.binary(0))?;
@@ -233,7 +233,7 @@ impl<'t> Parser<'t> {
         loop {
             let step = self.step()?;
             match steps.last() {
-                // `//a`: each `a` below, unless its position among its siblings matters.
+                // `//a` selects every `a` below, unless its position among its siblings matters.
                 Some(last) if *last == any_below() && step.axis == Axis::Child && !step.positional => {
                     steps.pop();
                     steps.push(Step { axis: Axis::Descendant, ..step });
@@ -316,7 +316,7 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// Returns `descendant-or-self::node()`, for which `//` stands.
+/// Returns `descendant-or-self::node()`, which `//` abbreviates.
 fn any_below() -> Step {
     Step { axis: Axis::DescendantOrSelf, test: Test::Node, predicates: Vec::new(), positional: false }
 }
@@ -337,7 +337,7 @@ fn kind(expr: &Expr) -> Kind {
     }
 }
 
-/// Whether the predicate itself asks for `position()` or `last()`.
+/// Whether the predicate itself calls `position()` or `last()`.
 fn asks_position(expr: &Expr) -> bool {
     match expr {
         Expr::Call(Function::Position | Function::Last, _) => true,

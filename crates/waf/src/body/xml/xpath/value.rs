@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 #[derive(Debug, Clone)]
 pub(super) enum Value<'d> {
-    /// In document order, each once.
+    /// Nodes in document order, each once.
     Nodes(Vec<NodeRef>),
     Number(f64),
     Text(Cow<'d, str>),
@@ -13,7 +13,7 @@ pub(super) enum Value<'d> {
 }
 
 impl Value<'_> {
-    /// Converts to a boolean, as `boolean()`.
+    /// Converts to a boolean as `boolean()` does.
     pub(super) fn is_true(&self) -> bool {
         match self {
             Value::Nodes(nodes) => !nodes.is_empty(),
@@ -24,8 +24,8 @@ impl Value<'_> {
     }
 }
 
-/// Converts a text to a number, as `number()`: digits with at most one point, and a minus sign before them. Anything else is
-/// NaN.
+/// Converts a text to a number as `number()` does: digits with at most one point, and an optional minus sign before them.
+/// Anything else is NaN.
 pub(super) fn number_of(text: &str) -> f64 {
     let text = text.trim_matches([' ', '\t', '\r', '\n']);
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -33,7 +33,7 @@ pub(super) fn number_of(text: &str) -> f64 {
     if plain { text.parse().unwrap_or(f64::NAN) } else { f64::NAN }
 }
 
-/// Converts a number to a text, as `string()`.
+/// Converts a number to a text as `string()` does.
 pub(super) fn text_of(number: f64) -> String {
     match number {
         number if number.is_infinite() => if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
