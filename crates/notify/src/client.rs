@@ -1,4 +1,4 @@
-//! Posts JSON and judges the answer.
+//! Posts JSON and classifies the response.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use crate::text::shown;
 /// Posts `json` within [`SEND_TIMEOUT`].
 ///
 /// # Errors
-/// See [`judge_status`]; every fault of the connection is worth another try.
+/// See [`judge_status`]; every connection error allows a retry.
 pub async fn post(
     client: &Client,
     endpoint: &Endpoint,

@@ -24,11 +24,11 @@ use spine::secret::Source;
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NotifyConfig {
-    /// The console's address for the owner's browser, such as `https://gate.example.org`: links in notices begin with it.
-    /// None: notices have no link.
+    /// The console's address in the owner's browser, such as `https://gate.example.org`, with which links in notices begin.
+    /// Without it, notices have no links.
     #[serde(deserialize_with = "console_url")]
     pub console_url: Option<String>,
-    /// Time zone of notices, quiet hours and the summary, such as `Asia/Tokyo`. None: the system's.
+    /// Time zone of notices, quiet hours and the summary, such as `Asia/Tokyo`. Default: the system's.
     #[serde(deserialize_with = "time_zone")]
     pub time_zone: Option<TimeZone>,
     /// Slack's incoming webhooks.
@@ -37,9 +37,9 @@ pub struct NotifyConfig {
     pub mail: Vec<MailConfig>,
     /// Webhooks of any other kind.
     pub webhook: Vec<WebhookConfig>,
-    /// The rules that choose events. None: [`RuleConfig::attacks`].
+    /// The rules that choose events. Default: [`RuleConfig::attacks`].
     pub rule: Vec<RuleConfig>,
-    /// The daily summary. None: there is none.
+    /// The daily summary. Without it, no summary is sent.
     pub summary: Option<SummaryConfig>,
 }
 
@@ -51,14 +51,14 @@ pub struct SlackConfig {
     pub name: String,
     /// File (mode 0600) with the webhook's address, which is a secret.
     pub url_file: Option<PathBuf>,
-    /// Or the variable of the environment that holds it.
+    /// Or the environment variable that contains it.
     pub url_env: Option<String>,
-    /// Send the first event of a burst at once.
+    /// Send the first event of a burst immediately.
     #[serde(default = "yes")]
     pub at_once: bool,
     /// Quiet hours.
     pub quiet: Option<Quiet>,
-    /// Notices of events within an hour; further ones wait for later digests.
+    /// Most notices of events within an hour; later events wait for a digest.
     #[serde(default = "max_per_hour")]
     pub max_per_hour: u32,
 }
@@ -69,35 +69,35 @@ pub struct SlackConfig {
 pub struct MailConfig {
     /// Its name in rules and in the status.
     pub name: String,
-    /// `host` or `host:port`; the port is 587 for STARTTLS and 465 for TLS where none is given.
+    /// `host` or `host:port`. The default port is 587 for STARTTLS and 465 for TLS.
     pub server: String,
     /// The connection's encryption.
     #[serde(default)]
     pub security: Security,
-    /// PEM file with the authorities that vouch for the server. None: the public ones.
+    /// PEM file with the authorities that verify the server. Default: the public ones.
     pub ca: Option<PathBuf>,
-    /// Name to authenticate with. None: no authentication.
+    /// User name for authentication. Without it, monban does not authenticate.
     pub user: Option<String>,
     /// File (mode 0600) with the password.
     pub password_file: Option<PathBuf>,
-    /// Or the variable of the environment that holds it.
+    /// Or the environment variable that contains it.
     pub password_env: Option<String>,
     /// Sender: `monban@example.org` or `Monban <monban@example.org>`.
     pub from: String,
     /// Recipients.
     #[serde(deserialize_with = "one_or_many")]
     pub to: Vec<String>,
-    /// Send the first event of a burst at once, too. False: a burst makes one mail, its digest.
+    /// Also send the first event of a burst immediately. With `false` a burst causes one mail, its digest.
     #[serde(default)]
     pub at_once: bool,
     /// Quiet hours.
     pub quiet: Option<Quiet>,
-    /// Notices of events within an hour; further ones wait for later digests.
+    /// Most notices of events within an hour; later events wait for a digest.
     #[serde(default = "max_per_hour")]
     pub max_per_hour: u32,
 }
 
-/// The encryption of a connection to a mail server. There is no plain one.
+/// The encryption of a connection to a mail server. Unencrypted connections are not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Security {
@@ -114,24 +114,24 @@ pub enum Security {
 pub struct WebhookConfig {
     /// Its name in rules and in the status.
     pub name: String,
-    /// `https://` or `http://`; or in a file or variable, where the address itself is a secret.
+    /// `https://` or `http://`. If the address is a secret, use a file or a variable instead.
     pub url: Option<String>,
     /// File (mode 0600) with the address.
     pub url_file: Option<PathBuf>,
-    /// Or the variable of the environment that holds it.
+    /// Or the environment variable that contains it.
     pub url_env: Option<String>,
-    /// PEM file with the authorities that vouch for the server. None: the public ones.
+    /// PEM file with the authorities that verify the server. Default: the public ones.
     pub ca: Option<PathBuf>,
     /// File (mode 0600) with the key of the signature.
     pub secret_file: Option<PathBuf>,
-    /// Or the variable of the environment that holds it. With neither, nothing is signed.
+    /// Or the environment variable that contains it. Without both, nothing is signed.
     pub secret_env: Option<String>,
-    /// Send the first event of a burst at once.
+    /// Send the first event of a burst immediately.
     #[serde(default = "yes")]
     pub at_once: bool,
     /// Quiet hours.
     pub quiet: Option<Quiet>,
-    /// Notices of events within an hour; further ones wait for later digests.
+    /// Most notices of events within an hour; later events wait for a digest.
     #[serde(default = "max_per_hour")]
     pub max_per_hour: u32,
 }
@@ -142,28 +142,28 @@ pub struct WebhookConfig {
 pub struct RuleConfig {
     /// Its name in notices.
     pub name: String,
-    /// Names of channels. None: all.
+    /// Names of channels. Default: all.
     #[serde(default, deserialize_with = "one_or_many")]
     pub channels: Vec<String>,
-    /// Conditions that must all hold for an event. Empty: every event.
+    /// Conditions, all of which an event must meet. Empty: every event.
     #[serde(default)]
     pub when: When,
     /// Time in which events are counted for one digest.
     #[serde(default = "ten_minutes", deserialize_with = "time_span")]
     pub digest: Duration,
-    /// Send the first event of a burst at once. None: as each channel says.
+    /// Send the first event of a burst immediately. Default: the channel's setting.
     pub at_once: Option<bool>,
-    /// Send in quiet hours, too.
+    /// Also send in quiet hours.
     #[serde(default)]
     pub through_quiet: bool,
-    /// Template of the subject. None: the built-in one.
+    /// Template of the subject. Default: the built-in one.
     pub subject: Option<Template>,
-    /// Template of the text. None: the built-in one.
+    /// Template of the text. Default: the built-in one.
     pub body: Option<Template>,
 }
 
 impl RuleConfig {
-    /// Returns the rule of a configuration without rules: blocked requests, to all channels.
+    /// Returns the default rule of a configuration without rules: blocked requests, to all channels.
     pub fn attacks() -> Self {
         Self {
             name: "attacks".into(),
@@ -178,8 +178,8 @@ impl RuleConfig {
     }
 }
 
-/// A filter of events in the words of `monban events list` and the API: for each property ([`event::property`]) except times, a
-/// value or a list of values as [`Condition::parse`] reads them, so that `!` inverts.
+/// Conditions on events, as in `monban events list` and the API: for each property ([`event::property`]) except times, a
+/// value or a list of values that [`Condition::parse`] reads, so that `!` inverts.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct When(pub Filter);
 
@@ -207,7 +207,7 @@ impl<'de> Visitor<'de> for WhenVisitor {
     }
 }
 
-/// A key, checked while its place in the file is known.
+/// A key, checked at its position in the file.
 struct Property(&'static event::Property);
 
 impl<'de> Deserialize<'de> for Property {
@@ -251,28 +251,28 @@ impl<'de> DeserializeSeed<'de> for Conditions {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SummaryConfig {
-    /// When, as `HH:MM` in the time zone.
+    /// The time of day, as `HH:MM` in the time zone.
     #[serde(deserialize_with = "time_of_day")]
     pub at: Time,
-    /// Names of channels. None: all.
+    /// Names of channels. Default: all.
     #[serde(default, deserialize_with = "one_or_many")]
     pub channels: Vec<String>,
 }
 
-/// The settings that all kinds of channels have.
+/// The settings that all kinds of channels share.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Common<'a> {
     /// Its name.
     pub name: &'a str,
     /// `slack`, `mail` or `webhook`.
     pub kind: &'static str,
-    /// Its place among those of its kind, from 0.
+    /// Its index among the channels of its kind, from 0.
     pub index: usize,
-    /// Send the first event of a burst at once.
+    /// Send the first event of a burst immediately.
     pub at_once: bool,
     /// Quiet hours.
     pub quiet: Option<Quiet>,
-    /// Notices of events within an hour.
+    /// Most notices of events within an hour.
     pub max_per_hour: u32,
 }
 
@@ -299,7 +299,7 @@ impl NotifyConfig {
         if self.rule.is_empty() { vec![RuleConfig::attacks()] } else { self.rule.clone() }
     }
 
-    /// Whether there is a channel.
+    /// Whether a channel is configured.
     pub fn is_active(&self) -> bool {
         self.channels().next().is_some()
     }
@@ -317,7 +317,7 @@ impl NotifyConfig {
         }
     }
 
-    /// Returns all faults beyond those of single values. Keys begin with `notify`.
+    /// Returns all faults except those of single values. Keys begin with `notify`.
     pub fn faults(&self) -> Vec<Fault> {
         let key = |list: &str, index: usize| KeyPath::from("notify").key(list).index(index);
         let mut faults = Vec::new();
@@ -374,7 +374,7 @@ impl SlackConfig {
     /// Returns the source of the address.
     ///
     /// # Errors
-    /// If there is none, or two.
+    /// Not exactly one source is given.
     pub fn url(&self) -> Result<Source, String> {
         Source::one_of("url", self.url_file.as_ref(), self.url_env.as_ref())?
             .ok_or_else(|| "needs url_file or url_env".to_owned())

@@ -1,21 +1,21 @@
 //! Notices of events by Slack, mail and webhook.
 //!
-//! The owner's rules choose events; the first of a burst makes a notice at once, later ones a digest. Channels have quiet hours
-//! and limits; a notice that cannot be delivered waits on disk for a retry, and the other channels report a channel that fails.
-//! Events come from the store and the journal, as for any watcher: no gate waits for a notice.
+//! The owner's rules choose events; the first event of a burst causes an immediate notice, later ones a digest. Channels have
+//! quiet hours and limits. A notice that cannot be delivered waits on disk for a retry, and the other channels report the failing
+//! channel. Events come from the store and the journal, as for any watcher: no gate waits for a notice.
 //!
-//! The crate makes no events, and has no part in the console's live view.
+//! The crate creates no events, and the console's live view does not use it.
 //!
 //! # Map
 //!
-//! Pure, the time passed in:
+//! Pure modules, which get the time as an argument:
 //! - [`config`]: the section `[notify]`
 //! - [`planner`]: decides what each channel sends and when
-//! - [`outbox`]: one channel's queue and record; [`retry`]: times of retries
+//! - [`outbox`]: one channel's queue and delivery record; [`retry`]: times of retries
 //! - [`quiet`]: quiet hours; [`tally`]: counts of events; [`notice_event`]: the facts of one event
-//! - [`notice`], [`message`], [`template`], [`text`]: from facts to text
+//! - [`notice`], [`message`], [`template`], [`text`]: write facts as text
 //!
-//! Towards files and peers:
+//! Modules that use files and the network:
 //! - [`state`]: the state that outlives a restart
 //! - [`service`]: the running notifier; [`status`]: the state of the channels
 //! - [`channel`]: the channels by name; [`slack`], [`mail`], [`webhook`]: one kind each

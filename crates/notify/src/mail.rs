@@ -1,6 +1,6 @@
 //! Mail by SMTP (RFC 5321), with STARTTLS (RFC 3207) required or TLS from the first byte (RFC 8314), and authentication.
 //!
-//! The library encodes every header, and a subject has no line end, so nothing in an event can add a header.
+//! The library encodes every header, and a subject contains no line end, so nothing in an event can add a header.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -19,7 +19,7 @@ use crate::retry::SendError;
 use spine::http::AGENT;
 use spine::secret::Source;
 
-/// One server, one sender, some recipients.
+/// A mail channel: one server, one sender, some recipients.
 #[derive(Clone)]
 pub struct Mail {
     server: String,
@@ -35,10 +35,10 @@ impl std::fmt::Debug for Mail {
 }
 
 impl Mail {
-    /// Reads addresses and the secret. No connection is made.
+    /// Reads addresses and the secret. Does not connect.
     ///
     /// # Errors
-    /// The missing or wrong value.
+    /// A value is missing or invalid.
     pub fn open(config: &MailConfig) -> Result<Self, String> {
         let mailbox = |text: &String| {
             text.parse::<Mailbox>()
@@ -80,13 +80,13 @@ impl Mail {
         Ok(Self { server: format!("{host}:{port}"), from, to, transport: builder.build() })
     }
 
-    /// Delivers one message. A mail that is sent twice has the same Message-ID.
+    /// Delivers one message. A repeated mail has the same Message-ID.
     ///
     /// # Errors
     /// A reply of 5xx refuses the message, except for authentication, which the owner can correct; any other error allows a retry.
     pub async fn send(&self, message: &Message) -> Result<(), SendError> {
         let mail = self.mail(message).map_err(|what| SendError::Refused { what })?;
-        // the library's timeout is one for each step
+        // the library's timeout applies to each step
         let sent = tokio::time::timeout(SEND_TIMEOUT, self.transport.send(mail)).await;
         let error = match sent {
             Ok(Ok(_)) => return Ok(()),
@@ -114,7 +114,7 @@ impl Mail {
         }
     }
 
-    /// Returns the mail: text, with the headers that keep robots from answering (RFC 3834 §5).
+    /// Returns the mail: text, with the headers that prevent automatic replies (RFC 3834 §5).
     fn mail(&self, message: &Message) -> Result<lettre::Message, String> {
         let mut body = message.body.clone();
         if let Some(link) = &message.link {
@@ -228,7 +228,7 @@ mod tests {
         let message = Message {
             id: "01X".into(),
             at: event::Timestamp::MIN,
-            // not even one that passes the notice's own cleaning
+            // the mail must be safe even if the notice were not cleaned
             subject: "a\r\nBcc: evil@example.net\r\n\r\nbody é".into(),
             body: "line\n.\nBcc: evil@example.net".into(),
             link: None,

@@ -13,24 +13,24 @@ use crate::notice_event::{NoticeEvent, NoticeRule};
 use crate::tally::Tally;
 use crate::text::{counted, grouped, shown, shown_lines};
 
-/// A notice as text.
+/// A notice, written as text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     /// The notice's id.
     pub id: String,
-    /// When the notice was made.
+    /// Time of the notice.
     pub at: Timestamp,
     /// One line without control characters, up to 200 characters.
     pub subject: String,
     /// Lines without control characters.
     pub body: String,
-    /// The event's page in the console, from the owner's address and the event's id alone.
+    /// The event's page in the console, built only from the owner's address and the event's id.
     pub link: Option<String>,
     /// The notice itself, for machines.
     pub data: serde_json::Value,
 }
 
-/// The values that a template can name: see docs/user/notices.md.
+/// The values for templates; see docs/user/notices.md.
 #[derive(Clone, Debug, Serialize)]
 pub struct Facts {
     kind: &'static str,
@@ -49,7 +49,7 @@ pub struct Facts {
     event: Option<NoticeEvent>,
 }
 
-/// Turns notices into text.
+/// Writes notices as text.
 #[derive(Clone, Debug)]
 pub struct MessageWriter {
     node: String,
@@ -59,7 +59,7 @@ pub struct MessageWriter {
 }
 
 impl MessageWriter {
-    /// Builds the texts' settings from a configuration, on the machine of this name.
+    /// Takes the settings of texts from a configuration. `node` is the name of the machine.
     pub fn new(config: &NotifyConfig, node: &str) -> Self {
         Self {
             node: shown(node.as_bytes(), 64),
@@ -69,7 +69,7 @@ impl MessageWriter {
         }
     }
 
-    /// Returns the text of a notice. The built-in text replaces a template that fails, with a line that says so.
+    /// Returns the text of a notice. If a template fails, uses the built-in text with a line about the failure.
     pub fn message(&self, notice: &Notice) -> Message {
         let (mut subject, mut body, example) = match &notice.kind {
             Kind::Event { rule, event } => {
@@ -147,7 +147,7 @@ impl MessageWriter {
             subject: shown(subject.trim().as_bytes(), 200),
             body: shown_lines(body.trim_end(), MAX_RENDERED_BYTES),
             link,
-            // writing to memory; every key is a text
+            // writing to memory cannot fail, because every key is a text
             data: serde_json::to_value(notice).unwrap_or_default(),
         }
     }
@@ -295,7 +295,7 @@ fn labelled(lines: &[(&str, String)]) -> String {
     lines.map(|(label, text)| format!("{label}: {text}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns one notice of each kind that templates are for, to try them.
+/// Returns one sample notice of each kind that supports templates.
 pub(crate) fn samples() -> Vec<Facts> {
     let seen = NoticeEvent {
         id: EventId::derived(Timestamp::MIN, "sample", "1"),
@@ -403,7 +403,7 @@ pub(crate) mod tests {
              Rules: 941100 XSS Attack Detected (1,234), 941160 (1,234)\nNotifications: all delivered\n\
              Time: 2026-11-23 08:00:00 JST to 2026-11-24 08:00:00 JST"
         );
-        // ten seconds at 200 words a minute are 33 words and as many numbers
+        // ten seconds of reading at 200 words a minute are 33 words, plus as many numbers
         assert!(message.body.split_whitespace().count() < 66 && message.body.lines().count() <= 11);
     }
 

@@ -9,11 +9,11 @@ use crate::tally::Tally;
 /// A notice for one channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
-    /// A unique id, by which receivers recognise a notice that arrives twice.
+    /// A unique id, by which receivers recognise a repeated notice.
     pub id: String,
-    /// When it was made.
+    /// Time of creation.
     pub at: Timestamp,
-    /// Whether it is sent in quiet hours, too.
+    /// Whether it is also sent in quiet hours.
     #[serde(default)]
     pub urgent: bool,
     /// The subject.
@@ -47,7 +47,7 @@ pub enum Kind {
         tally: Box<Tally>,
         /// The day before; none on the first day.
         before: Option<DayBefore>,
-        /// Channels that fail, one line each.
+        /// Failing channels, one line each.
         problems: Vec<String>,
     },
     /// Another channel fails.
@@ -58,7 +58,7 @@ pub enum Kind {
         what: String,
         /// Time of its first failure.
         since: Timestamp,
-        /// Notices that wait for it.
+        /// Number of notices that wait for it.
         waiting: usize,
     },
     /// Another channel delivers again.
@@ -67,7 +67,7 @@ pub enum Kind {
         channel: String,
         /// Time of its first failure.
         since: Timestamp,
-        /// Queued notices that it sends now.
+        /// Number of queued notices that it sends now.
         waiting: usize,
     },
     /// Notices are lost.
@@ -86,14 +86,14 @@ pub enum Kind {
         /// The fault.
         what: String,
     },
-    /// The owner tries the channel.
+    /// The owner tests the channel.
     Test,
 }
 
-/// The numbers of the day before, to compare with.
+/// The numbers of the day before, for comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayBefore {
-    /// Blocked and detected.
+    /// Number of blocked and detected events.
     pub attacks: u64,
 }
 

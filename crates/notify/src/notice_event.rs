@@ -6,43 +6,43 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{MAX_FIELD_CHARS, MAX_NAMED_FACTS, MAX_NAMED_RULES};
 use crate::text::shown;
 
-/// One event, as notices and templates know it. Every text is one line without control characters; a missing value is an empty
+/// One event, as notices and templates use it. Every text is one line without control characters; a missing value is an empty
 /// text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoticeEvent {
-    /// The event's id, which the link ends in.
+    /// The event's id, which is the end of the link.
     pub id: EventId,
     /// Time of the event.
     pub time: Timestamp,
     /// The machine.
     pub node: String,
-    /// What it is about: for a request the site.
+    /// The subject; for a request the site.
     pub subject: String,
     /// The gate that reported it.
     pub gate: Gate,
     /// Its kind.
     pub kind: Kind,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
     /// The severity.
     pub severity: Severity,
-    /// Who caused it: the address, else the user, device or certificate.
+    /// The actor: the address, else the user, device or certificate.
     pub actor: String,
     /// The request line.
     pub request: String,
     /// The target's path.
     pub path: String,
-    /// Status of the answer; 0 where there was none.
+    /// Status of the response; 0 without one.
     pub status: u16,
     /// The rules that matched, each once. Rules that name the attack come first.
     pub rules: Vec<NoticeRule>,
-    /// Number of further rules that matched.
+    /// Number of other rules that matched.
     pub further_rules: usize,
     /// Inbound anomaly score.
     pub score: i64,
-    /// One sentence: the first rule's message, or the event's summary, or its kind.
+    /// One sentence: the first rule's message, else the event's summary, else its kind.
     pub summary: String,
-    /// The event's own facts, of gates that have such: up to [`MAX_NAMED_FACTS`] names and values.
+    /// Facts specific to the event's gate: up to [`MAX_NAMED_FACTS`] names and values.
     #[serde(default)]
     pub facts: Vec<(String, String)>,
 }
@@ -56,7 +56,7 @@ pub struct NoticeRule {
     pub message: String,
 }
 
-/// Rules that add up scores and block, and do not name the attack.
+/// Whether a rule only adds up scores or blocks, and does not name the attack.
 fn is_verdict(id: u64) -> bool {
     matches!(id, 949_000..=949_999 | 959_000..=959_999 | 980_000..=980_999)
 }
@@ -109,7 +109,7 @@ impl From<&Event> for NoticeEvent {
 }
 
 impl NoticeEvent {
-    /// Returns the rules that name the attack, as labels to count by.
+    /// Returns the rules that name the attack, as labels for counting.
     pub(crate) fn labels(&self) -> impl Iterator<Item = String> {
         self.rules
             .iter()
@@ -124,7 +124,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A blocked request of the client 192.0.2.`client`, made at `second`.
+    /// Returns a blocked request of the client 192.0.2.`client` at `time`.
     pub(crate) fn attack(number: u32, client: u8, time: Timestamp) -> Event {
         let rule = |id, message: &str| MatchedRule { id, message: message.into(), ..MatchedRule::default() };
         let evidence = RequestEvidence {

@@ -1,4 +1,4 @@
-//! The queue of one channel, and its record of deliveries. Pure: the time is passed in.
+//! The queue of one channel, and its delivery record. Pure: the time is an argument.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,33 +11,33 @@ use crate::notice::Notice;
 use crate::retry::{SendError, pause};
 use crate::text::shown;
 
-/// One channel's queue and its record. All of it survives a restart.
+/// One channel's queue and delivery record. All of it survives a restart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Outbox {
     /// Queued notices, oldest first; at most [`MAX_QUEUE`].
     pub queue: VecDeque<Notice>,
-    /// Failures in a row.
+    /// Number of consecutive failures.
     pub failures: u32,
-    /// The time before which no delivery is tried.
+    /// Time of the next delivery attempt.
     pub next_try: Timestamp,
-    /// The first of the failures in a row; none after a success.
+    /// Time of the first of the consecutive failures; none after a success.
     pub failing_since: Option<Timestamp>,
     /// The last failure; empty after a success.
     pub last_error: String,
-    /// Whether the other channels know that this one fails.
+    /// Whether the other channels have reported this failure.
     pub told: bool,
-    /// When the other channels last got a notice of it.
+    /// Time of the last notice about it on the other channels.
     pub told_at: Option<Timestamp>,
-    /// Notices delivered.
+    /// Number of delivered notices.
     pub sent: u64,
     /// Time of the last delivery.
     pub last_sent: Option<Timestamp>,
-    /// Failed tries.
+    /// Number of failed attempts.
     pub failed_tries: u64,
     /// Lost notices: refused by the peer, or dropped from a full queue.
     pub lost: Lost,
-    /// Lost notices that the channel's readers do not know of yet.
+    /// Lost notices that no notice on this channel has reported yet.
     pub owed: Lost,
     /// Times of the notices of events within the last hour.
     pub made: VecDeque<Timestamp>,
@@ -60,7 +60,7 @@ impl Lost {
     }
 }
 
-/// The notice that the other channels must get.
+/// The notice that the other channels must send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tell {
     /// Nothing.
@@ -70,17 +70,17 @@ pub enum Tell {
         /// Time of the first failure.
         since: Timestamp,
     },
-    /// This channel delivers again, and its readers missed these.
+    /// This channel delivers again, and its readers missed some notices.
     Recovered {
-        /// Time of the first failure, if the others know of it.
+        /// Time of the first failure, if the other channels have reported it.
         since: Option<Timestamp>,
-        /// Notices lost meanwhile.
+        /// Notices lost during the failure.
         lost: Lost,
     },
 }
 
 impl Outbox {
-    /// Adds a notice. Returns whether the queue dropped its oldest one, for the first time since readers learned of a loss.
+    /// Adds a notice. Returns true if the queue dropped its oldest notice, for the first time since a loss was reported.
     pub fn push(&mut self, notice: Notice) -> bool {
         self.queue.push_back(notice);
         let mut first = false;
@@ -94,9 +94,9 @@ impl Outbox {
         first
     }
 
-    /// Returns the notice to send now; in quiet hours only an urgent one.
+    /// Returns the notice to send now; in quiet hours only if it is urgent.
     pub fn due(&self, now: Timestamp, quiet: bool) -> Option<&Notice> {
-        // A clock that was set back must not silence a channel.
+        // A clock that was set back must not block a channel.
         let waits = now < self.next_try && self.next_try <= later(now, MAX_RETRY_AFTER);
         if waits { None } else { self.queue.iter().find(|notice| notice.urgent || !quiet) }
     }
@@ -114,7 +114,7 @@ impl Outbox {
         if since.is_none() && lost.notices == 0 { Tell::Nothing } else { Tell::Recovered { since, lost } }
     }
 
-    /// Records a failure. A refused notice is dropped; any other stays for a retry.
+    /// Records a failure. A refused notice is dropped; any other stays in the queue for a retry.
     pub fn failed(&mut self, id: &str, error: &SendError, now: Timestamp) -> Tell {
         self.failures = self.failures.saturating_add(1);
         self.failed_tries += 1;
@@ -141,7 +141,8 @@ impl Outbox {
         Tell::Failing { since }
     }
 
-    /// Returns when another notice of events may be made; none if it may now. `limit` counts for an hour.
+    /// Returns the time at which the next notice of events may be created; none if one may be created now. `limit` applies to an
+    /// hour.
     pub fn has_room_at(&mut self, limit: u32, now: Timestamp) -> Option<Timestamp> {
         const HOUR: Duration = Duration::from_secs(3600);
         self.made.retain(|made| *made <= now && now < later(*made, HOUR));
@@ -156,7 +157,7 @@ impl Outbox {
     }
 }
 
-/// Adds a span to a time.
+/// Adds a duration to a time.
 pub(crate) fn later(time: Timestamp, span: Duration) -> Timestamp {
     let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
     Timestamp::from_micros(time.as_micros().saturating_add(micros))
@@ -187,7 +188,7 @@ mod tests {
             assert_eq!(outbox.due(at(now + pause - 1), false), None);
             now += pause;
         }
-        // the others learn of it at the third failure, once
+        // the other channels report it after the third failure, once
         assert_eq!(told, [false, false, true, false]);
         let asks = SendError::Later { what: "answered 429".into(), after: Some(Duration::from_secs(1000)) };
         outbox.failed("1", &asks, at(now));
@@ -216,10 +217,10 @@ mod tests {
         assert_eq!(outbox.due(at(10), false).unwrap().id, "2");
         let lost = Lost { notices: 1, events: 0 };
         assert_eq!(outbox.delivered("2", at(10)), Tell::Recovered { since: Some(at(0)), lost });
-        // a failure within the same hour makes no notice
+        // another failure within the same hour causes no notice
         outbox.push(notice(3));
         assert_eq!(outbox.failed("3", &refused, at(20)), Tell::Nothing);
-        // its readers still learn of the loss
+        // its readers still get a notice of the loss
         outbox.push(notice(4));
         assert_eq!(outbox.delivered("4", at(40)), Tell::Recovered { since: None, lost });
         assert_eq!(outbox.delivered("4", at(41)), Tell::Nothing);

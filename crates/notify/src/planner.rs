@@ -1,11 +1,11 @@
-//! Decides what each channel sends and when: rules, bursts, quiet hours, limits, the daily summary. Pure: it takes events and
+//! Decides what each channel sends, and when: rules, bursts, quiet hours, limits, the daily summary. Pure: it takes events and
 //! the time, and puts notices into the outboxes.
 //!
-//! Each rule has a window for each channel. The first event that matches opens the window, and makes a notice at once if the channel
-//! asks for that. The window counts later events. At its end, a digest reports the counts and the window continues for another
-//! span; a window without events closes, and the next event is a first one again. In quiet hours, beyond the channel's limit, and
-//! while many notices wait for a failing channel, the window stays open and keeps counting: nothing is lost, it arrives later and in
-//! fewer notices.
+//! Each rule has a window for each channel. The first matching event opens the window, and causes an immediate notice if the
+//! channel is configured so. The window counts later events. At its end, a digest reports the counts and the window continues for
+//! another period; a window without events closes, and the next event is a first one again. In quiet hours, beyond the channel's
+//! limit, and while many notices wait for a failing channel, the window stays open and continues to count: nothing is lost, but
+//! it arrives later and in fewer notices.
 
 use std::collections::BTreeMap;
 
@@ -29,9 +29,9 @@ use crate::tally::Tally;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Window {
-    /// When it ends.
+    /// End of the window.
     pub until: Timestamp,
-    /// The events since it opened.
+    /// The events since the window opened.
     pub tally: Tally,
 }
 
@@ -39,13 +39,13 @@ pub struct Window {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Day {
-    /// Its start.
+    /// Start of the day.
     pub since: Timestamp,
-    /// When the summary is due.
+    /// Time at which the summary is due.
     pub until: Timestamp,
-    /// Its events.
+    /// The events of the day.
     pub tally: Tally,
-    /// The day before.
+    /// The numbers of the day before.
     pub before: Option<DayBefore>,
 }
 
@@ -73,8 +73,8 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// Continues from `state` with the rules and channels of `config`, on the machine `node`. Rules and channels that the configuration
-    /// no longer has are dropped from the state.
+    /// Continues from `state` with the rules and channels of `config`, on the machine `node`. Removes from the state the rules
+    /// and channels that the configuration no longer has.
     pub fn new(config: &NotifyConfig, node: &str, mut state: State) -> Self {
         let named = |names: &[String]| match names {
             [] => config.channels().map(|channel| channel.name.to_owned()).collect(),
@@ -110,12 +110,12 @@ impl Planner {
         }
     }
 
-    /// Returns the state, which must outlive a restart.
+    /// Returns the state, which the caller must save.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// Returns the state, to move the cursor.
+    /// Returns the state, for changing the cursor.
     pub fn state_mut(&mut self) -> &mut State {
         &mut self.state
     }
@@ -125,7 +125,7 @@ impl Planner {
         self.state
     }
 
-    /// Returns names and kinds of the channels.
+    /// Returns the names and kinds of the channels.
     pub fn channels(&self) -> impl Iterator<Item = (&str, &'static str)> {
         self.channels.iter().map(|(name, channel)| (name.as_str(), channel.kind))
     }
@@ -179,7 +179,7 @@ impl Planner {
         }
     }
 
-    /// Returns until when the channel must get no notice of this rule's events; none if it may now.
+    /// Returns the time until which the channel must get no notice of this rule's events; none if it may now.
     fn held_until(&mut self, at: usize, name: &str, now: Timestamp) -> Option<Timestamp> {
         let rule = &self.rules[at].config;
         let channel = self.channels.get(name)?;
@@ -191,7 +191,7 @@ impl Planner {
         quiet.max(full).max(failing)
     }
 
-    /// Makes the digests and the summary that are due.
+    /// Creates the digests and the summary that are due.
     pub fn tick(&mut self, now: Timestamp) {
         for at in 0..self.rules.len() {
             for name in self.rules[at].channels.clone() {
@@ -271,12 +271,12 @@ impl Planner {
         self.state.channels.get(name)?.due(now, quiet)
     }
 
-    /// Returns the end of the channel's quiet hours; none outside them.
+    /// Returns the end of the channel's current quiet hours; none outside them.
     pub fn quiet_until(&self, name: &str, now: Timestamp) -> Option<Timestamp> {
         self.channels.get(name)?.quiet?.until(now, &self.zone)
     }
 
-    /// Records the outcome of a delivery, and notifies the other channels if they must know.
+    /// Records the outcome of a delivery, and notifies the other channels if necessary.
     pub fn sent(&mut self, name: &str, id: &str, result: &Result<(), SendError>, now: Timestamp) {
         let Some(outbox) = self.state.channels.get_mut(name) else { return };
         let tell = match result {
@@ -337,8 +337,8 @@ impl Planner {
         }
     }
 
-    /// As [`Planner::push_others`], but only counts a loss that this causes, so that two full queues do not report each other
-    /// for ever.
+    /// Does the same as [`Planner::push_others`], but only counts a loss that this causes, so that two full queues do not report
+    /// each other for ever.
     fn push_others_quietly(&mut self, but: &str, kind: &Kind, now: Timestamp) {
         for (name, outbox) in self.state.channels.iter_mut().filter(|(name, _)| *name != but) {
             self.state.sequence += 1;

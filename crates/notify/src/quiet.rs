@@ -1,11 +1,11 @@
-//! Quiet hours: a span of the day in the owner's time zone, in which a channel stays silent.
+//! Quiet hours: a period of the day in the owner's time zone in which a channel stays silent.
 
 use event::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
 
-/// A span from one time of day to another, across midnight where the second is earlier: `"22:00-07:00"`.
+/// A period from one time of day to another, across midnight if the second is earlier: `"22:00-07:00"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quiet {
     from: Time,
@@ -13,8 +13,8 @@ pub struct Quiet {
 }
 
 impl Quiet {
-    /// Returns the end of the quiet hours that `now` is in; none outside them. On days when the clocks change, a time of day that does
-    /// not exist becomes the next one that does.
+    /// Returns the end of the quiet hours at `now`; none outside them. On days when the clocks change, a time of day that does
+    /// not exist becomes the next existing one.
     pub fn until(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let local = zone.to_datetime(now.to_jiff());
         let (date, time) = (local.date(), local.time());
@@ -26,7 +26,7 @@ impl Quiet {
             (time < self.to).then_some(date)?
         };
         let end = zone.to_timestamp(day.to_datetime(self.to)).ok()?;
-        // Clocks that go back repeat an hour: the end may seem to have passed.
+        // Clocks that go back repeat an hour: the end may seem to be over.
         Some(Timestamp::from(end)).filter(|end| *end > now)
     }
 }
@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for Quiet {
     }
 }
 
-/// `HH:MM`.
+/// Parses `HH:MM`.
 pub fn time_of_day(text: &str) -> Option<Time> {
     let (hour, minute) = text.trim().split_once(':')?;
     let number = |digits: &str| {
@@ -62,7 +62,7 @@ pub fn time_of_day(text: &str) -> Option<Time> {
     Time::new(number(hour)?, number(minute)?, 0, 0).ok()
 }
 
-/// Returns the next moment after `now` at which the zone's clocks show `time`.
+/// Returns the next time after `now` at which the zone's clocks show `time`.
 pub fn next(time: Time, now: Timestamp, zone: &TimeZone) -> Timestamp {
     let today = zone.to_datetime(now.to_jiff()).date();
     let days = [Some(today), today.tomorrow().ok(), today.tomorrow().and_then(|day| day.tomorrow()).ok()];

@@ -6,17 +6,17 @@ use event::Timestamp;
 
 use crate::limits::{FIRST_RETRY, MAX_RETRY, MAX_RETRY_AFTER};
 
-/// Returns the pause after so many failures in a row: 10 s, doubling up to an hour.
+/// Returns the pause after a number of consecutive failures: 10 s, doubling up to an hour.
 pub fn pause(failures: u32) -> Duration {
     FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(MAX_RETRY)
 }
 
-/// Reads a Retry-After header (RFC 9110 §10.2.3): seconds, or a date in any of the three forms of HTTP. At most
-/// [`MAX_RETRY_AFTER`]; a past date is no pause. None for anything else.
+/// Parses a Retry-After header (RFC 9110 §10.2.3): seconds, or a date in any of HTTP's three forms. The result is at most
+/// [`MAX_RETRY_AFTER`], and zero for a past date. None for any other value.
 pub fn retry_after(value: &[u8], now: Timestamp) -> Option<Duration> {
     let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // more digits than the number holds exceed the limit, too
+        // a number with too many digits also exceeds the limit
         let seconds = text.parse().unwrap_or(u64::MAX);
         return Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
     }
@@ -25,25 +25,25 @@ pub fn retry_after(value: &[u8], now: Timestamp) -> Option<Duration> {
     Some(Duration::from_micros(micros.unsigned_abs()).min(MAX_RETRY_AFTER))
 }
 
-/// Why a delivery failed.
+/// The reason why a delivery failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// May succeed later.
+    /// The delivery may succeed later.
     Later {
         /// The error, without secrets.
         what: String,
-        /// The pause that the peer asks for.
+        /// The pause that the peer requests.
         after: Option<Duration>,
     },
     /// The peer refuses this notice and would refuse it again.
     Refused {
-        /// Its answer, without secrets.
+        /// The peer's response, without secrets.
         what: String,
     },
 }
 
 impl SendError {
-    /// An error that may pass, without a pause from the peer.
+    /// Makes a temporary error without a requested pause.
     pub fn later(what: impl Into<String>) -> Self {
         Self::Later { what: what.into(), after: None }
     }
@@ -56,11 +56,11 @@ impl SendError {
     }
 }
 
-/// Judges a delivery by its HTTP status: 2xx is a success; 408, 429 and 5xx allow a retry; any other is a refusal, redirections
-/// included, since a secret must not follow them.
+/// Classifies a delivery by its HTTP status: 2xx is a success; 408, 429 and 5xx allow a retry; any other status is a refusal,
+/// including redirects, because a secret must not follow them.
 ///
 /// # Errors
-/// [`SendError`] for all but 2xx.
+/// [`SendError`] for any status except 2xx.
 pub fn judge_status(
     status: u16,
     after: Option<&[u8]>,

@@ -1,7 +1,7 @@
-//! The running notifier: reads events, asks the planner, saves the state and sends the notices that are due.
+//! The running notifier: reads events, passes them to the planner, saves the state and sends the notices that are due.
 //!
-//! The state is saved before and after each delivery. A process that is killed between the two sends that one notice again, with the
-//! same id; no other notice is sent twice, and none is lost.
+//! The state is saved before and after each delivery. A process that is killed in between sends that one notice again, with the
+//! same id; no other notice is repeated, and none is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -23,13 +23,13 @@ use crate::retry::SendError;
 use crate::state::{self, Loaded, State};
 use crate::status::Status;
 
-/// Pause between two looks at the events and the time.
+/// Pause between two checks of the events and the time.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Pause between two saves of a state without a due notice: until then the journal holds its events.
+/// Interval between saves of a state without a due notice. Until then the journal still has its events.
 const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Events read in one step.
 const PAGE: usize = 500;
-/// Time that running deliveries have to end when the notifier stops.
+/// Time that running deliveries get to finish when the notifier stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Returns the path of the state file in a data folder.
@@ -37,13 +37,13 @@ pub fn state_path(data_dir: &Path) -> PathBuf {
     data_dir.join("notify.json")
 }
 
-/// Why the notifier cannot start.
+/// The reason why the notifier cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration or a secret is wrong.
+    /// The configuration or a secret has faults.
     #[error("{} errors in [notify]", .0.len())]
     Configuration(Vec<finding::Fault>),
-    /// The state cannot be read or moved aside.
+    /// The state cannot be read, or its damaged file cannot be moved aside.
     #[error("{}: {source}", path.display())]
     State {
         /// Its file.
@@ -56,7 +56,7 @@ pub enum StartError {
     Store(#[from] store::StoreError),
 }
 
-/// A notifier that is ready to run, with its place in the journal.
+/// A notifier that is ready to run, with its position in the journal.
 pub struct Notifier {
     node: String,
     path: PathBuf,
@@ -67,9 +67,9 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Reads secrets and state. Notices will cover events from now on, and those since the state was saved; without a state,
-    /// none of the existing events. Returns none where no channel is configured, and removes the state, so that a later configuration
-    /// does not report the events meanwhile.
+    /// Reads secrets and state. Notices will cover events from now on, and those since the last saved state; without a state, no
+    /// existing events. Without a configured channel it returns none and removes the state, so that a later configuration does
+    /// not report the events in between.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -109,7 +109,7 @@ impl Notifier {
         Ok(Some(Self { node: node.to_owned(), path, events, channels: Arc::new(channels), words, planner }))
     }
 
-    /// Runs the notifier in the background, on the current tokio runtime.
+    /// Runs the notifier in the background on the current tokio runtime.
     pub fn start(self) -> Handle {
         let (commands, receiver) = mpsc::channel(8);
         let status = Arc::new(Mutex::new(Status::of(&self.planner, now())));
@@ -147,13 +147,13 @@ impl Handle {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Continues with another configuration, which has at least one channel.
+    /// Continues with another configuration, which must have at least one channel.
     pub async fn replace(&self, config: NotifyConfig, channels: BTreeMap<String, Channel>) {
-        // closed only after the notifier has ended, which it does not do before `stop`
+        // the channel closes only after the notifier has ended, and that requires `stop`
         let _ = self.commands.send(Command::Reload(Box::new((config, channels)))).await;
     }
 
-    /// Sends a test notice by this channel at once, before queued ones. Returns none if there is no such channel.
+    /// Sends a test notice on this channel immediately, before queued ones. Returns none if the channel does not exist.
     ///
     /// # Errors
     /// The cause of a failed delivery.
@@ -165,11 +165,11 @@ impl Handle {
 
     /// Stops the notifier: waits for running deliveries and saves the state.
     pub async fn stop(&self) {
-        // it has ended already
+        // the notifier may have ended already
         let _ = self.commands.send(Command::Stop).await;
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
-            // a panic was printed when it happened
+            // a panic was already logged
             let _ = task.await;
         }
     }
@@ -189,7 +189,7 @@ struct Service {
     commands: mpsc::Receiver<Command>,
     status: Arc<Mutex<Status>>,
     sends: JoinSet<(String, String, Result<(), SendError>)>,
-    /// Channels with a delivery under way: one at a time, so that notices come in order.
+    /// Channels with a running delivery. Each channel has only one at a time, so that notices arrive in order.
     busy: BTreeSet<String>,
     /// The saved state.
     saved: Option<Vec<u8>>,
@@ -225,12 +225,12 @@ impl Service {
                 self.finish(done).await;
             }
         };
-        // a delivery that has not ended by then is repeated after the next start
+        // an unfinished delivery is repeated after the next start
         let _ = tokio::time::timeout(STOP_DEADLINE, ending).await;
         self.save().await;
     }
 
-    /// Reads a page of events. Returns whether there may be more.
+    /// Reads a page of events. Returns true if more may follow.
     async fn take_events(&mut self) -> bool {
         let (events, since) =
             (Arc::clone(&self.notifier.events), Position::from_i64(self.notifier.planner.state().cursor));
@@ -249,7 +249,7 @@ impl Service {
         !records.is_empty()
     }
 
-    /// Starts a delivery on each idle channel for which a notice is due.
+    /// Starts a delivery on each idle channel with a due notice.
     async fn send_due(&mut self, now: Timestamp) {
         let notifier = &self.notifier;
         let due: Vec<(String, Notice)> = notifier
@@ -316,7 +316,7 @@ impl Service {
                 Some(channel) => Some(channel.send(&message).await),
                 None => None,
             };
-            // the caller may be gone
+            // the caller may have left
             let _ = answer.send(result);
         });
     }
@@ -336,7 +336,7 @@ impl Service {
         let json = match self.notifier.planner.state().to_json() {
             Ok(json) if self.saved.as_ref() == Some(&json) => return,
             Ok(json) => json,
-            // no known state fails here
+            // no known state causes an error here
             Err(error) => return self.note_save(Some(error.to_string())),
         };
         let (path, text) = (self.notifier.path.clone(), json.clone());

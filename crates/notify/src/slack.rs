@@ -1,7 +1,7 @@
 //! Slack's incoming webhooks (docs.slack.dev, "Sending messages using incoming webhooks").
 //!
-//! Every text that may hold an attacker's bytes is a `plain_text` object, which Slack does not format, with its `&`, `<` and `>`
-//! escaped, so that it makes no link and no mention. The one link has the owner's address and the event's id.
+//! Every text that may contain an attacker's bytes is a `plain_text` object, which Slack does not format, with its `&`, `<` and
+//! `>` escaped, so that it creates no link and no mention. The only link has the owner's address and the event's id.
 
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::limits::{SLACK_HEADER_CHARS, SLACK_TEXT_CHARS};
 use crate::message::Message;
 use crate::retry::SendError;
 
-/// One webhook.
+/// A webhook of Slack.
 #[derive(Clone, Debug)]
 pub struct Slack {
     endpoint: Endpoint,
@@ -24,7 +24,7 @@ impl Slack {
     /// Reads the secret.
     ///
     /// # Errors
-    /// The missing or wrong value.
+    /// A value is missing or invalid.
     pub fn open(config: &SlackConfig) -> Result<Self, String> {
         let url = config.url()?.read()?;
         let endpoint =
@@ -38,14 +38,14 @@ impl Slack {
     /// Delivers one message.
     ///
     /// # Errors
-    /// [`SendError`], as [`judge_status`](crate::retry::judge_status) says.
+    /// The [`SendError`] that [`judge_status`](crate::retry::judge_status) returns.
     pub async fn send(&self, message: &Message) -> Result<(), SendError> {
         let json = payload(message).to_string().into_bytes();
         client::post(&self.client, &self.endpoint, HeaderMap::new(), json).await
     }
 }
 
-/// Returns the JSON for Slack.
+/// Returns the JSON payload.
 pub fn payload(message: &Message) -> Value {
     let plain = |text: &str, limit| {
         let text = escaped(text, limit);
@@ -61,7 +61,7 @@ pub fn payload(message: &Message) -> Value {
         blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "verbatim": true, "text": text}}));
     }
     json!({
-        // for notifications
+        // shown in Slack's notifications
         "text": escaped(&message.subject, SLACK_TEXT_CHARS),
         "mrkdwn": false,
         "parse": "none",
@@ -85,7 +85,7 @@ pub fn escaped(text: &str, limit: usize) -> String {
             _ => character.encode_utf8(&mut buffer),
         };
         let more = piece.encode_utf16().count();
-        // room for the ellipsis
+        // leaves space for the ellipsis
         if length + more >= limit {
             escaped.push('…');
             break;
@@ -126,7 +126,7 @@ mod tests {
         event.evidence = event::RequestEvidence { line: evil.into(), ..Default::default() }.into();
         let payload = payload(&words(RuleConfig::attacks()).message(&first(&event)));
         let blocks = payload["blocks"].as_array().unwrap();
-        // all texts, but for the one link, are plain and have no bracket
+        // all texts except the one link are plain and contain no bracket
         assert_eq!(blocks.len(), 3);
         for block in &blocks[..2] {
             assert_eq!(block["text"]["type"], "plain_text");
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(blocks[2]["text"], json!({"type": "mrkdwn", "verbatim": true, "text": link}));
         assert!(!payload["text"].as_str().unwrap().contains(['<', '>']));
         assert_eq!((&payload["parse"], &payload["mrkdwn"]), (&json!("none"), &json!(false)));
-        // and the owner reads the payload itself
+        // the owner still sees the payload itself
         let shown = blocks[1]["text"]["text"].as_str().unwrap();
         let read = shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
         assert!(read.contains(evil), "{read}");

@@ -1,6 +1,6 @@
-//! The state that outlives a restart: one JSON file with the place in the journal, the open windows, the queues and the
-//! channels' records. It is replaced atomically, so a process that is killed at any moment continues from a complete state: it handles
-//! no event twice and misses none.
+//! The state that survives a restart: one JSON file with the position in the journal, the open windows, the queues and the
+//! channels' records. The file is replaced atomically, so a process that is killed at any time continues from a complete state:
+//! it handles no event twice and misses none.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -17,11 +17,11 @@ use crate::planner::{Day, Window};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
-    /// Version of the format: [`State::VERSION`].
+    /// Version of the format; see [`State::VERSION`].
     pub version: u32,
-    /// Place in the journal after the last event that was handled ([`Position::to_i64`]).
+    /// Position in the journal after the last handled event ([`Position::to_i64`]).
     pub cursor: i64,
-    /// Number of notices ever made.
+    /// Number of all notices created so far.
     pub sequence: u64,
     /// Number of events that were too old for a notice.
     pub skipped: u64,
@@ -36,7 +36,7 @@ pub struct State {
 /// The content of a state file.
 #[derive(Debug, PartialEq)]
 pub enum Loaded {
-    /// No file: a first start.
+    /// No file exists: this is the first start.
     Nothing,
     /// A complete state.
     State(Box<State>),
@@ -53,12 +53,12 @@ impl State {
     /// The version that this crate writes and reads.
     pub const VERSION: u32 = 1;
 
-    /// Returns a new state that begins at this place in the journal.
+    /// Returns a new state that starts at this position in the journal.
     pub fn beginning_at(cursor: Position) -> Self {
         Self { version: Self::VERSION, cursor: cursor.to_i64(), ..Self::default() }
     }
 
-    /// Reads a state from any source and cuts it to the limits.
+    /// Parses a state from any source and cuts it to the limits.
     ///
     /// # Errors
     /// The fault.
@@ -89,7 +89,7 @@ impl State {
     /// Reads the file. A damaged one is moved aside.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     pub fn load(path: &Path) -> io::Result<Loaded> {
         let what = match read(path) {
             Ok(None) => return Ok(Loaded::Nothing),
@@ -107,16 +107,16 @@ impl State {
     /// Returns the state in the file, for another process; none without a file.
     ///
     /// # Errors
-    /// The system's, and for a damaged file.
+    /// The system's error, or a damaged file.
     pub fn peek(path: &Path) -> io::Result<Option<Self>> {
         let Some(json) = read(path)? else { return Ok(None) };
         Self::from_json(&json).map(Some).map_err(|what| io::Error::new(io::ErrorKind::InvalidData, what))
     }
 
-    /// Returns the content of the file.
+    /// Returns the content for the file.
     ///
     /// # Errors
-    /// None is known: every key is a text.
+    /// No known case, because every key is a text.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(self)
     }
@@ -137,10 +137,10 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(json))
 }
 
-/// Replaces the file as [`store::replace_file`] does.
+/// Replaces the file by [`store::replace_file`].
 ///
 /// # Errors
-/// As that function.
+/// The errors of that function.
 pub fn write(path: &Path, json: &[u8]) -> io::Result<()> {
     store::replace_file(path, |out| out.write_all(json))
 }

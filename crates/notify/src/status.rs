@@ -51,11 +51,11 @@ table! {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = NoticesStatus))]
 pub struct Status {
-    /// By name.
+    /// The channels, by name.
     pub channels: Vec<ChannelStatus>,
-    /// Events that were too old to be told of when they came in.
+    /// Events that were too old for a notice when they arrived.
     pub skipped_events: u64,
-    /// Why the state cannot be saved, or the events not be read; none while all is well.
+    /// The reason why the state cannot be saved or events cannot be read; none without a problem.
     pub problem: Option<String>,
 }
 
@@ -67,32 +67,32 @@ pub struct ChannelStatus {
     pub name: String,
     /// `slack`, `mail` or `webhook`.
     pub kind: &'static str,
-    /// Since when nothing was delivered; none while all is well.
+    /// Start of the failure; none if the channel works.
     pub failing_since: Option<Timestamp>,
-    /// What the last failure was; empty while all is well.
+    /// The last error; empty if the channel works.
     pub last_error: String,
-    /// When it is tried again; none while all is well.
+    /// Time of the next attempt; none if the channel works.
     pub next_try: Option<Timestamp>,
-    /// Until when it is quiet; none outside quiet hours.
+    /// End of the current quiet hours; none outside them.
     pub quiet_until: Option<Timestamp>,
-    /// Notices that wait.
+    /// Number of queued notices.
     pub waiting: usize,
-    /// Events that wait for a digest.
+    /// Number of events that wait for a digest.
     pub waiting_events: u64,
-    /// Notices delivered.
+    /// Number of delivered notices.
     pub sent: u64,
-    /// When the last one was.
+    /// Time of the last delivery.
     pub last_sent: Option<Timestamp>,
-    /// Tries that failed.
+    /// Number of failed attempts.
     pub failed_tries: u64,
-    /// Notices that were refused, or for which there was no room.
+    /// Number of notices that were refused or dropped from a full queue.
     pub lost_notices: u64,
-    /// Events that they told of.
+    /// Number of events in the lost notices.
     pub lost_events: u64,
 }
 
 impl Status {
-    /// As it is at `now`.
+    /// Returns the status at `now`.
     pub fn of(planner: &Planner, now: Timestamp) -> Self {
         let channel = |(name, kind): (&str, &'static str)| {
             let outbox = planner.outbox(name)?;
@@ -120,18 +120,18 @@ impl Status {
         }
     }
 
-    /// As a JSON object.
+    /// Returns the status as a JSON object.
     pub fn to_json(&self) -> String {
-        // every key is a text, so nothing is lost
+        // every key is a text, so this cannot fail
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// The channels that deliver nothing.
+    /// Returns the failing channels.
     pub fn failing(&self) -> impl Iterator<Item = &ChannelStatus> {
         self.channels.iter().filter(|channel| channel.failing_since.is_some())
     }
 
-    /// What is wrong.
+    /// Returns the findings about the channels and the notifier.
     pub fn findings(&self) -> Vec<Finding> {
         let problem = self.problem.as_ref();
         let problem = problem.map(|why| NOTIFIER_FAILS.finding("notifier").with("why", why.as_str()));
@@ -143,7 +143,7 @@ impl Status {
     }
 }
 
-/// Metrics of the channels, for a registry. The function returns the status now.
+/// Metrics of the channels, for a registry. The function returns the current status.
 pub struct Metrics<F>(pub F);
 
 impl<F> fmt::Debug for Metrics<F> {

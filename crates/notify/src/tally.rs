@@ -9,32 +9,32 @@ use crate::limits::{MAX_TALLY_KEYS, TOP};
 use crate::notice_event::NoticeEvent;
 use crate::text::{cut, grouped};
 
-/// Counts of events by several properties. Totals are exact; the tables by value are exact for the values that they name, and
-/// count the rest together.
+/// Counts of events by several properties. Totals are exact. Tables are exact for the values that they name, and count other
+/// values together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tally {
-    /// Events.
+    /// Number of events.
     pub count: u64,
-    /// Time of the earliest.
+    /// Time of the earliest event.
     pub first: Timestamp,
-    /// Time of the latest.
+    /// Time of the latest event.
     pub last: Timestamp,
-    /// By outcome.
+    /// Counts by outcome.
     pub outcomes: BTreeMap<Outcome, u64>,
     /// The worst severity.
     pub worst: Option<Severity>,
-    /// Attacks (blocked or detected) whose answer had a status below 400.
+    /// Number of attacks (blocked or detected) whose response had a status below 400.
     pub answered: u64,
-    /// By kind.
+    /// Counts by kind.
     pub kinds: Counts,
-    /// By actor.
+    /// Counts by actor.
     pub actors: Counts,
-    /// By subject; for requests the site.
+    /// Counts by subject; for requests the site.
     pub subjects: Counts,
-    /// By rule; an event counts for each rule that matched.
+    /// Counts by rule; an event counts for each rule that matched.
     pub rules: Counts,
-    /// By path.
+    /// Counts by path.
     pub paths: Counts,
     /// The first event.
     pub example: Option<NoticeEvent>,
@@ -65,7 +65,7 @@ impl Tally {
         self.outcomes.get(&outcome).copied().unwrap_or(0)
     }
 
-    /// `blocked 9,990, detected 9`.
+    /// Returns `blocked 9,990, detected 9`.
     pub fn outcomes_text(&self) -> String {
         let mut outcomes: Vec<(&Outcome, &u64)> = self.outcomes.iter().collect();
         outcomes.sort_by_key(|(outcome, count)| (std::cmp::Reverse(**count), **outcome));
@@ -84,13 +84,13 @@ impl Tally {
     }
 }
 
-/// Events by one value.
+/// Counts of events by one value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counts {
-    /// By value: the first [`MAX_TALLY_KEYS`] values.
+    /// Counts of the first [`MAX_TALLY_KEYS`] values.
     pub by: BTreeMap<String, u64>,
-    /// Events of all other values.
+    /// Number of events with other values.
     pub others: u64,
 }
 
@@ -109,7 +109,7 @@ impl Counts {
         }
     }
 
-    /// Returns the most frequent values, most frequent first.
+    /// Returns the most frequent values, the most frequent first.
     pub fn top(&self, limit: usize) -> Vec<(&str, u64)> {
         let mut all: Vec<(&str, u64)> =
             self.by.iter().map(|(value, count)| (value.as_str(), *count)).collect();
@@ -118,7 +118,7 @@ impl Counts {
         all
     }
 
-    /// Returns the number of values: `12`, or `100 or more`.
+    /// Returns the number of values, such as `12` or `100 or more`.
     pub fn distinct(&self) -> String {
         let known = grouped(self.by.len() as u64);
         if self.others > 0 { format!("{known} or more") } else { known }

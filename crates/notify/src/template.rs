@@ -1,7 +1,7 @@
-//! The owner's own text for a notice: a minijinja template, compiled and tried when the configuration is read.
+//! The owner's own text for a notice: a minijinja template, compiled and tested when the configuration is read.
 //!
-//! A template reads no files and no other templates; its steps and its output are limited. Its output is plain text: each
-//! channel escapes all of it, so nothing in an event can become a link or a mention.
+//! A template reads no files and no other templates; its steps and its output are limited. The output is plain text: each channel
+//! escapes all of it, so nothing in an event can become a link or a mention.
 
 use std::fmt;
 use std::io;
@@ -15,7 +15,7 @@ use crate::limits::{MAX_RENDERED_BYTES, MAX_TEMPLATE_BYTES, TEMPLATE_FUEL};
 
 const NAME: &str = "template";
 
-/// A compiled template. Cheap to clone.
+/// A compiled template. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Template {
     source: Arc<str>,
@@ -35,7 +35,7 @@ impl Template {
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_fuel(Some(TEMPLATE_FUEL));
-        // filters and functions with large output
+        // removes filters and functions with large output
         environment.remove_global("range");
         environment.remove_filter("indent");
         environment.remove_filter("format");
@@ -46,12 +46,12 @@ impl Template {
     /// Renders the template with these values.
     ///
     /// # Errors
-    /// The fault, with the line in the template; or that the text is longer than [`MAX_RENDERED_BYTES`].
+    /// The fault, with the line in the template; or a text longer than [`MAX_RENDERED_BYTES`].
     pub fn render<T: Serialize>(&self, facts: &T) -> Result<String, String> {
         let template = self.environment.get_template(NAME).map_err(|error| located(&error))?;
         let mut text = Bounded(Vec::new());
         template.render_captured_to(Serde(facts), &mut text).map_err(|error| located(&error))?;
-        // minijinja writes whole pieces of text
+        // minijinja writes whole parts of text
         String::from_utf8(text.0).map_err(|error| error.to_string())
     }
 }

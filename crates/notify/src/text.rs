@@ -1,11 +1,11 @@
-//! Texts from attackers, cleaned for display: no control characters, no changes of text direction, bounded length.
+//! Cleans text from attackers for display: no control characters, no changes of text direction, bounded length.
 
 use std::fmt::Write;
 
-/// Returns bytes as one line of at most `chars` characters. Control characters and characters that change the look of others become
-/// `\x1b` or `\u{202e}`, bytes that are not UTF-8 `\xff`. A longer text ends in an ellipsis.
+/// Returns bytes as one line of at most `chars` characters. Control characters and characters that change the display of others
+/// become `\x1b` or `\u{202e}`, bytes that are not UTF-8 `\xff`. A longer text ends with an ellipsis.
 pub fn shown(bytes: &[u8], chars: usize) -> String {
-    // each byte shows as one character at least, or is part of one of up to four bytes
+    // each byte becomes at least one character, or is part of one with up to four bytes
     let bytes = &bytes[..bytes.len().min(chars.saturating_mul(4).saturating_add(4))];
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -18,7 +18,7 @@ pub fn shown(bytes: &[u8], chars: usize) -> String {
     cut(&text, chars)
 }
 
-/// Returns a text of several lines: as [`shown`], with line feeds kept, up to `bytes` bytes.
+/// Returns a text of several lines, cleaned as by [`shown`] but with line feeds, up to `bytes` bytes.
 pub fn shown_lines(text: &str, bytes: usize) -> String {
     let mut lines = String::new();
     push_shown(&mut lines, &text[..text.floor_char_boundary(bytes)], true);
@@ -40,14 +40,14 @@ fn push_shown(text: &mut String, valid: &str, lines: bool) {
     }
 }
 
-/// Whether a character has no shape of its own and changes the look of others (Unicode TR 36, TR 9).
+/// Whether a character is invisible and changes the display of others (Unicode TR 36, TR 9).
 fn is_format(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Cuts a text to so many characters, with an ellipsis.
+/// Cuts a text to this number of characters, with an ellipsis.
 pub fn cut(text: &str, chars: usize) -> String {
     if text.chars().count() <= chars {
         return text.to_owned();

@@ -1,13 +1,13 @@
-//! Webhooks for any receiver: JSON, signed as Standard Webhooks 1.0.0 says (standardwebhooks.com), so that libraries that check
-//! signatures exist for many languages.
+//! Webhooks for any receiver: JSON, signed by Standard Webhooks 1.0.0 (standardwebhooks.com), because libraries in many languages
+//! check these signatures.
 //!
 //! | header | value |
 //! |---|---|
-//! | `webhook-id` | the notice's id; the same whenever the same notice is sent again |
-//! | `webhook-timestamp` | seconds since 1970 of this try |
+//! | `webhook-id` | the notice's id; a repeated notice has the same id |
+//! | `webhook-timestamp` | time of this attempt, in seconds since 1970 |
 //! | `webhook-signature` | `v1,` and the base64 of HMAC-SHA256(key, `id.timestamp.body`) |
 //!
-//! The key is the secret's bytes; a secret that begins with `whsec_` holds the key in base64.
+//! The key is the bytes of the secret; a secret that begins with `whsec_` contains the key in base64.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,12 +24,12 @@ use crate::config::WebhookConfig;
 use crate::message::Message;
 use crate::retry::SendError;
 
-/// One receiver.
+/// A webhook channel: one receiver.
 #[derive(Clone, Debug)]
 pub struct Webhook {
     endpoint: Endpoint,
     client: Client,
-    /// None: nothing is signed.
+    /// The key of the signature; none without a signature.
     key: Option<hmac::Key>,
 }
 
@@ -37,7 +37,7 @@ impl Webhook {
     /// Reads address and secret.
     ///
     /// # Errors
-    /// The missing or wrong value.
+    /// A value is missing or invalid.
     pub fn open(config: &WebhookConfig) -> Result<Self, String> {
         let hidden = Source::one_of("url", config.url_file.as_ref(), config.url_env.as_ref())?;
         let url = match (&config.url, hidden) {
@@ -55,7 +55,7 @@ impl Webhook {
     /// Delivers one message.
     ///
     /// # Errors
-    /// [`SendError`], as [`judge_status`](crate::retry::judge_status) says.
+    /// The [`SendError`] that [`judge_status`](crate::retry::judge_status) returns.
     pub async fn send(&self, message: &Message) -> Result<(), SendError> {
         let body = payload(message);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
@@ -73,10 +73,10 @@ impl Webhook {
     }
 }
 
-/// Reads the key in a secret.
+/// Returns the key in a secret.
 ///
 /// # Errors
-/// If the text after `whsec_` is not base64.
+/// The text after `whsec_` is not base64.
 pub fn key(secret: &Secret) -> Result<hmac::Key, String> {
     let bytes = match secret.reveal().strip_prefix("whsec_") {
         Some(encoded) => {
@@ -95,7 +95,7 @@ pub fn signature(key: &hmac::Key, id: &str, seconds: u64, body: &[u8]) -> String
     format!("v1,{}", STANDARD.encode(context.sign()))
 }
 
-/// Returns the body: see docs/user/notices.md.
+/// Returns the body; see docs/user/notices.md.
 pub fn payload(message: &Message) -> Vec<u8> {
     let json = json!({
         "version": 1,

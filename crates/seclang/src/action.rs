@@ -4,10 +4,10 @@ use crate::ast::{IdRange, Target};
 use crate::template::Template;
 use crate::transformation::Transformation;
 
-/// An action as written. Those of one rule stand in their order.
+/// An action as written. The actions of a rule keep their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    // What the rule is.
+    // Description of the rule.
     /// `id:N`
     Id(u64),
     /// `phase:N`, 1 to 5 (`request` is 2, `response` 4, `logging` 5).
@@ -28,7 +28,7 @@ pub enum Action {
     Maturity(u8),
     /// `accuracy:N`
     Accuracy(u8),
-    // How it looks.
+    // Inspection of values.
     /// `t:name`
     Transformation(Transformation),
     /// `t:none`: drops the transformations before it, including defaults.
@@ -46,7 +46,7 @@ pub enum Action {
         /// The namespace.
         uri: String,
     },
-    // What happens to the request: the disruptive ones, of which the last counts.
+    // The effect on the request. Of several disruptive actions the last one applies.
     /// `allow`, `allow:phase`, `allow:request`
     Allow(AllowScope),
     /// `block`: the action of SecDefaultAction.
@@ -79,7 +79,7 @@ pub enum Action {
     AuditLog,
     /// `noauditlog`
     NoAuditLog,
-    /// `sanitiseArg:name` and the like.
+    /// `sanitiseArg:name` and similar actions.
     Sanitise {
         /// The kind of field that it hides.
         what: Sanitise,
@@ -89,7 +89,7 @@ pub enum Action {
     // Data.
     /// `setvar:tx.score=+%{tx.critical}`
     SetVar(SetVar),
-    /// `expirevar:ip.x=3600`: removes the variable after so many seconds.
+    /// `expirevar:ip.x=3600`: removes the variable after this number of seconds.
     ExpireVar {
         /// The collection's name.
         collection: Template,
@@ -120,9 +120,9 @@ pub enum Action {
     SetUid(Template),
     /// `setrsc:…`
     SetRsc(Template),
-    /// `setenv:NAME=value`. Without a value, a name that starts with `!` is removed.
+    /// `setenv:NAME=value`. Without a value, `!NAME` removes the variable.
     SetEnv {
-        /// The name; with `!` before it to remove the variable.
+        /// The name; with `!` before it, the action removes the variable.
         name: Template,
         /// The value; "1" without one.
         value: Template,
@@ -148,7 +148,7 @@ pub enum AllowScope {
     Request,
 }
 
-/// What a `sanitise…` action hides in the audit log.
+/// The kind of value that a `sanitise…` action hides in the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sanitise {
     /// `sanitiseArg:name`
@@ -187,7 +187,7 @@ pub enum Change {
     Remove,
 }
 
-/// `ctl:…`: changes this transaction only.
+/// `ctl:…`: changes only this transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ctl {
     /// `auditEngine=On|Off|RelevantOnly`
@@ -198,7 +198,7 @@ pub enum Ctl {
     DebugLogLevel(u8),
     /// `forceRequestBodyVariable=On|Off`
     ForceRequestBodyVariable(bool),
-    /// `hashEngine`, `hashEnforcement`: accepted, without effect (monban has no link hashing).
+    /// `hashEngine`, `hashEnforcement`: accepted without effect (monban has no link hashing).
     HashEngine(bool),
     /// `requestBodyAccess=On|Off`
     RequestBodyAccess(bool),

@@ -1,4 +1,4 @@
-//! The syntax tree: the directives of a set of rule files in their order, with includes resolved.
+//! The syntax tree: the directives of a set of rule files in order, with includes resolved.
 
 use crate::action::Action;
 use crate::operator::OperatorCall;
@@ -7,26 +7,26 @@ use crate::span::{FileId, Span};
 use crate::template::Template;
 use crate::variable::Variable;
 
-/// All files of a load in the order in which their directives take effect.
+/// All files of a load, in the order in which their directives take effect.
 #[derive(Debug, Clone, Default)]
 pub struct Document {
-    /// The files' names as given or found, indexed by [`FileId`].
+    /// The names of the files as given or found, indexed by [`FileId`].
     pub files: Vec<String>,
-    /// The directives. Those of an Include are in its place.
+    /// The directives. Those of an included file stand in place of the Include.
     pub directives: Vec<Directive>,
 }
 
 impl Document {
-    /// The name of a file.
+    /// Returns the name of a file.
     pub fn file(&self, id: FileId) -> &str {
         self.files.get(id.0 as usize).map_or("", String::as_str)
     }
 }
 
-/// One directive and its place.
+/// One directive and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directive {
-    /// Its place.
+    /// Its position.
     pub span: Span,
     /// Its contents.
     pub kind: DirectiveKind,
@@ -53,7 +53,7 @@ pub enum DirectiveKind {
     UpdateTargetById {
         /// The rules.
         rules: RuleRef,
-        /// Targets to add; exclusions remove.
+        /// Targets to add. An exclusion removes its target.
         targets: Vec<Target>,
         /// Targets that `targets` replace, if given.
         replaced: Vec<Target>,
@@ -62,7 +62,7 @@ pub enum DirectiveKind {
     UpdateTargetByTag {
         /// The pattern of the rules' tags.
         pattern: String,
-        /// Targets to add; exclusions remove.
+        /// Targets to add. An exclusion removes its target.
         targets: Vec<Target>,
         /// Targets that `targets` replace, if given.
         replaced: Vec<Target>,
@@ -71,7 +71,7 @@ pub enum DirectiveKind {
     UpdateTargetByMsg {
         /// The pattern of the rules' messages.
         pattern: String,
-        /// Targets to add; exclusions remove.
+        /// Targets to add. An exclusion removes its target.
         targets: Vec<Target>,
         /// Targets that `targets` replace, if given.
         replaced: Vec<Target>,
@@ -90,7 +90,7 @@ pub enum DirectiveKind {
 /// `SecRule`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// The values that it reads.
+    /// The values that the rule reads.
     pub targets: Vec<Target>,
     /// The test of each value.
     pub operator: OperatorCall,
@@ -123,10 +123,10 @@ pub struct RuleRef {
     pub chain_offset: Option<u32>,
 }
 
-/// One target of a rule: `&REQUEST_HEADERS:Host`, `!ARGS:/^x/`, `XML:/*`.
+/// One target of a rule, such as `&REQUEST_HEADERS:Host`, `!ARGS:/^x/` or `XML:/*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// `!`: removes its values from the other targets.
+    /// `!`: removes the target's values from the other targets.
     pub excluded: bool,
     /// `&`: the number of values instead of the values.
     pub counted: bool,
@@ -139,13 +139,13 @@ pub struct Target {
 /// A part of a collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
-    /// A key, in any case. Only a ctl target may have macros.
+    /// A key, ignoring case. Only a ctl target may contain macros.
     Key(Vec<u8>),
-    /// `/pattern/`, quoted or not: the keys that match, in any case.
+    /// `/pattern/`, quoted or not: the keys that match, ignoring case.
     Regex(String),
     /// An XPath expression for `XML`.
     XPath(String),
 }
 
-/// Text that may hold macros, for messages and the like.
+/// Text that may contain macros, for example a message.
 pub type Text = Template;

@@ -1,22 +1,22 @@
-//! The names of directives, the number of their arguments, and what monban does with each.
+//! The names of directives, the number of their arguments, and monban's support for each.
 
-/// What monban does with a directive.
+/// monban's support for a directive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Support {
-    /// It does what ModSecurity does.
+    /// monban does the same as ModSecurity.
     Done,
-    /// It accepts the directive without effect, because stock configurations set it.
+    /// monban accepts the directive without effect, because standard configurations set it.
     Ignored(&'static str),
-    /// It refuses the directive, for this reason.
+    /// monban refuses the directive, for this reason.
     Refused(&'static str),
-    /// It refuses `On`, for this reason, and accepts `Off`.
+    /// monban refuses `On`, for this reason, and accepts `Off`.
     OffOnly(&'static str),
 }
 
 /// A directive of the language.
 #[derive(Debug, Clone, Copy)]
 pub struct DirectiveName {
-    /// The name, in any case.
+    /// The name, which matches in any case.
     pub name: &'static str,
     /// The fewest arguments.
     pub least: usize,
@@ -24,7 +24,7 @@ pub struct DirectiveName {
     pub most: usize,
     /// The arguments, as documentation writes them.
     pub arguments: &'static str,
-    /// What monban does with it.
+    /// monban's support for it.
     pub support: Support,
 }
 
@@ -35,7 +35,7 @@ const fn done(name: &'static str, least: usize, most: usize, arguments: &'static
 }
 
 const fn ignored(name: &'static str, arguments: &'static str, why: &'static str) -> DirectiveName {
-    // Some may have a second one, such as the addresses of SecConnReadStateLimit.
+    // Some may have a second argument, such as the addresses of SecConnReadStateLimit.
     DirectiveName { name, least: 1, most: 2, arguments, support: Support::Ignored(why) }
 }
 
@@ -154,7 +154,7 @@ pub const DIRECTIVES: &[DirectiveName] = &[
 ];
 
 impl DirectiveName {
-    /// Returns the directive of that name, in any case.
+    /// Returns the directive with this name, ignoring case.
     pub fn find(name: &str) -> Option<&'static DirectiveName> {
         DIRECTIVES.iter().find(|directive| directive.name.eq_ignore_ascii_case(name))
     }

@@ -1,4 +1,4 @@
-//! Faults of rule text, with their places.
+//! Faults of rule text, with their positions.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub struct LoadError {
     pub column: u32,
     /// The kind of fault.
     pub kind: LoadErrorKind,
-    /// The text at fault, as written, with bytes that are not UTF-8 replaced. May be empty.
+    /// The faulty text as written, with bytes that are not UTF-8 replaced. It may be empty.
     pub text: String,
 }
 
@@ -29,44 +29,44 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// Kinds of faults. Their text ends without a full stop and quotes rule text in backticks.
+/// The kind of a fault. The message ends without a full stop and quotes rule text in backticks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoadErrorKind {
     /// A file that does not exist.
     #[error("file `{0}` not found")]
     NotFound(String),
-    /// A file that exists and cannot be read.
+    /// A file that exists but cannot be read.
     #[error("cannot read `{path}`: {reason}")]
     Unreadable {
         /// The file.
         path: String,
-        /// The source's message.
+        /// The error message of the source.
         reason: String,
     },
     /// An Include whose pattern matches no file.
     #[error("no file matches `{0}`")]
     NothingMatches(String),
-    /// A file that includes itself, directly or not.
+    /// A file that includes itself, directly or through other files.
     #[error("include cycle: {}", .0.join(" includes "))]
     IncludeCycle(Vec<String>),
-    /// A limit of [`crate::limits`] is exceeded.
+    /// An exceeded limit of [`crate::limits`].
     #[error("{what}: more than {limit}")]
     Limit {
-        /// The thing that is limited, with its unit.
+        /// The limited quantity, with its unit.
         what: &'static str,
         /// The limit.
         limit: u64,
     },
-    /// A byte 0, which no rule can need.
+    /// A NUL byte, which no rule needs.
     #[error("a byte 0 in rule text")]
     NulByte,
-    /// A quote that is not closed.
+    /// An unclosed quote.
     #[error("the quote {0} is not closed")]
     UnclosedQuote(char),
-    /// A word that the language does not have.
+    /// A word that is not part of the language.
     #[error("unknown {what} `{name}`{}", .hint.as_ref().map(|h| format!("; did you mean `{h}`?")).unwrap_or_default())]
     Unknown {
-        /// Kind of word: directive, variable, operator, transformation, action, …
+        /// Kind of the word: directive, variable, operator, transformation, action, …
         what: &'static str,
         /// The name.
         name: String,
@@ -81,38 +81,38 @@ pub enum LoadErrorKind {
         /// The reason.
         reason: &'static str,
     },
-    /// A directive with too few or too many arguments.
+    /// A directive with a wrong number of arguments.
     #[error("`{name}` takes {expected}; found {found}")]
     ArgumentCount {
         /// The directive.
         name: &'static str,
-        /// The number that it takes.
+        /// The allowed number.
         expected: String,
-        /// The number that was given.
+        /// The actual number.
         found: usize,
     },
-    /// A value that a directive or action does not take.
+    /// A value that a directive or action does not accept.
     #[error("`{name}` takes {expected}, not {}", shown(found))]
     Value {
         /// The directive, action (`ctl:` with its name) or operator (with `@`).
         name: String,
-        /// The values that it takes.
+        /// The accepted values.
         expected: String,
-        /// The value that was given.
+        /// The actual value.
         found: String,
     },
-    /// An action or operator without the value that it needs.
+    /// An action or operator without its required value.
     #[error("`{name}` needs {expected}")]
     MissingValue {
         /// The action or operator.
         name: String,
-        /// The value that it needs.
+        /// The required value.
         expected: String,
     },
-    /// A value for an action that takes none.
+    /// A value for an action that accepts none.
     #[error("`{0}` takes no value")]
     UnexpectedValue(&'static str),
-    /// Bytes that are not UTF-8 where text is needed (patterns, file names). Elsewhere they are allowed.
+    /// Bytes that are not UTF-8 in a place for text (patterns, file names). In other places they are allowed.
     #[error("`{0}` takes UTF-8 text only")]
     NotUtf8(&'static str),
     /// Text in place of a separator.
@@ -123,22 +123,22 @@ pub enum LoadErrorKind {
         /// The text.
         found: String,
     },
-    /// A list without a member.
+    /// A list without elements.
     #[error("no {0} given")]
     Nothing(&'static str),
-    /// A part (`ARGS:part`) of a variable that has none.
+    /// A selector (`ARGS:part`) on a variable that is not a collection.
     #[error("variable `{0}` is no collection: it takes no part behind `:`")]
     NoCollection(String),
-    /// `&` before a variable that is no collection.
+    /// `&` before a variable that is not a collection.
     #[error("variable `{0}` is no collection: `&` cannot count it")]
     NotCountable(String),
-    /// `&` and `!` before one variable.
+    /// `&` and `!` before the same variable.
     #[error("`&` and `!` cannot stand before one variable")]
     CountedExclusion,
     /// A rule without an id.
     #[error("a rule needs an `id`")]
     MissingId,
-    /// An id that another rule has already.
+    /// An id that another rule already has.
     #[error("rule id {id} is already used at {first}")]
     DuplicateId {
         /// The id.
@@ -146,7 +146,7 @@ pub enum LoadErrorKind {
         /// Place of its first use, `file:line`.
         first: String,
     },
-    /// An action that is allowed on the first rule of a chain only.
+    /// An action that is allowed only on the first rule of a chain.
     #[error("`{0}` can stand only on the first rule of a chain")]
     NotInLink(&'static str),
     /// An action that is not allowed in a directive.
@@ -157,10 +157,10 @@ pub enum LoadErrorKind {
         /// The directive.
         directive: &'static str,
     },
-    /// A SecDefaultAction that lacks something.
+    /// A SecDefaultAction without a required action.
     #[error("`SecDefaultAction` needs {0}")]
     DefaultActionLacks(&'static str),
-    /// `chain`, followed by something other than a rule.
+    /// `chain` followed by something other than a rule.
     #[error("a `SecRule` or `SecAction` must follow the `chain` of line {line}, not `{found}`")]
     ChainBroken {
         /// The line of the rule with `chain`.
@@ -171,7 +171,7 @@ pub enum LoadErrorKind {
     /// `chain` on the last rule of a file.
     #[error("`chain` on the last rule of the file")]
     ChainAtEnd,
-    /// `</IfModule>` without a beginning.
+    /// `</IfModule>` without a start.
     #[error("`</{0}>` without `<{0}>`")]
     BlockNotOpen(String),
     /// `<IfModule …>` without an end.
@@ -179,12 +179,12 @@ pub enum LoadErrorKind {
     BlockNotClosed(String),
 }
 
-/// Rule text within a message.
+/// Formats rule text for a message.
 fn shown(text: &str) -> String {
     if text.is_empty() { "an empty text".to_owned() } else { format!("`{text}`") }
 }
 
-/// A fault at an offset in a file, before the loader makes a [`LoadError`] of it.
+/// A fault at an offset in a file, before the loader turns it into a [`LoadError`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// Offset in the file's bytes.
@@ -193,10 +193,10 @@ pub(crate) struct Fault {
     pub kind: LoadErrorKind,
 }
 
-/// Returns the name among `known` nearest to `name`, if it is near enough for a typing error.
+/// Returns the known name nearest to `name`, if it is near enough to be a typing error.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_ascii_lowercase();
-    // Nobody mistypes a long text into a name, and the distance takes quadratic time.
+    // Nobody mistypes a name as a long text, and computing the distance takes quadratic time.
     if name.len() > 64 {
         return None;
     }

@@ -1,21 +1,21 @@
-//! Bytes to the words of directives, as Apache reads its configuration (server/util.c, `ap_cfg_getline` and
-//! `ap_getword_conf`), because ModSecurity 2 gets its rules that way.
+//! Splits bytes into the words of directives, as Apache reads its configuration (server/util.c, `ap_cfg_getline` and
+//! `ap_getword_conf`), because Apache passes rules to ModSecurity 2 that way.
 //!
-//! - A backslash before the line end joins the next line, even inside quotes. A comment is a joined line that starts with `#`:
-//!   a backslash at its end makes the next line part of it, and a `#` line in the middle of a continuation is no comment.
-//! - `"` or `'` quote a word. Inside, a backslash before the quote or a backslash gives that byte; before anything else it
-//!   stays. In a word without quotes `\\` gives one backslash. A missing quote is assumed at the line's end.
+//! - A backslash before the line end joins the next line, even inside quotes. A joined line that starts with `#` is a comment: a
+//! backslash at its end makes the next line part of it, and a `#` line in the middle of a continuation is not a comment.
+//! - `"` or `'` quote a word. Inside, a backslash before the quote or before a backslash gives that byte; before any other byte
+//! it stays. In a word without quotes `\\` gives one backslash. A missing closing quote is assumed at the end of the line.
 
 use crate::error::{Fault, LoadErrorKind};
 use crate::limits;
 use crate::span::offset;
 
-/// Bytes with the place of each in the file.
+/// Bytes, each with its offset in the file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Text {
     bytes: Vec<u8>,
     at: Vec<u32>,
-    /// The place directly after it.
+    /// The offset directly after the last byte.
     end: u32,
 }
 
@@ -33,7 +33,7 @@ impl Text {
         self.at.extend(at..self.end);
     }
 
-    /// Makes an empty text at a place.
+    /// Makes an empty text at an offset.
     pub(crate) fn empty(at: u32) -> Text {
         Text { bytes: Vec::new(), at: Vec::new(), end: at }
     }
@@ -52,12 +52,12 @@ pub(crate) struct Fragment<'a> {
 }
 
 impl<'a> Fragment<'a> {
-    /// Its start in the file.
+    /// Returns its start in the file.
     pub(crate) fn start(self) -> u32 {
         self.place(0)
     }
 
-    /// Returns the place of its byte `index` in the file; its end for an index beyond.
+    /// Returns the offset of byte `index` in the file; the end for an index beyond.
     pub(crate) fn place(self, index: usize) -> u32 {
         self.at.get(index).copied().unwrap_or(self.end)
     }
@@ -91,7 +91,7 @@ impl<'a> Fragment<'a> {
         Some((self.slice(0, at), self.from(at + 1)))
     }
 
-    /// Returns the pieces between bytes for which `separates` is true, without empty ones.
+    /// Returns the non-empty parts between bytes for which `separates` is true.
     pub(crate) fn pieces(self, separates: fn(u8) -> bool) -> impl Iterator<Item = Fragment<'a>> {
         let mut rest = self;
         std::iter::from_fn(move || {
@@ -107,7 +107,7 @@ impl<'a> Fragment<'a> {
         })
     }
 
-    /// Returns the text for comparisons with known names and for messages: UTF-8, and not longer than messages show.
+    /// Returns the text for comparisons with known names and for messages: as UTF-8, cut to the length that messages show.
     pub(crate) fn lossy(self) -> String {
         match self.bytes.get(..limits::SHOWN_BYTES) {
             Some(start) => format!("{}…", String::from_utf8_lossy(start)),
@@ -115,7 +115,7 @@ impl<'a> Fragment<'a> {
         }
     }
 
-    /// Makes the fault of a list with too many members, at the first one too many.
+    /// Makes the fault of a list with too many elements, at the first one beyond the limit.
     pub(crate) fn too_many(self, what: &'static str, limit: usize) -> Fault {
         self.fault(LoadErrorKind::Limit { what, limit: limit as u64 })
     }
@@ -128,18 +128,18 @@ impl<'a> Fragment<'a> {
         }
     }
 
-    /// Makes a fault at its start.
+    /// Makes a fault at the start of the fragment.
     pub(crate) fn fault(self, kind: LoadErrorKind) -> Fault {
         Fault { at: self.start(), text: self.lossy(), kind }
     }
 }
 
-/// Apache's isspace, in the C locale.
+/// Whether Apache's isspace in the C locale accepts the byte.
 pub(crate) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
 }
 
-/// A directive's text with its continuation lines joined and the blanks around it removed.
+/// A directive's text with its continuation lines joined and surrounding blanks removed.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub text: Text,
@@ -158,7 +158,7 @@ pub(crate) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// Makes the iterator. `bytes` must not be longer than [`limits::FILE_BYTES`], so that places fit in 32 bits.
+    /// Makes the iterator. `bytes` must not be longer than [`limits::FILE_BYTES`], so that offsets fit in 32 bits.
     pub(crate) fn new(bytes: &'a [u8]) -> Lines<'a> {
         Lines { bytes, position: if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 }, line: 0 }
     }
@@ -192,7 +192,7 @@ impl<'a> Lines<'a> {
                 }
             }
             if is_comment {
-                // Nothing to keep.
+                // A comment is not stored.
             } else if text.bytes.len() + content.len() > limits::LINE_BYTES {
                 let kind =
                     LoadErrorKind::Limit { what: "bytes of a directive", limit: limits::LINE_BYTES as u64 };
@@ -236,8 +236,8 @@ impl Iterator for Lines<'_> {
     }
 }
 
-/// Returns the line and column (both from 1) of a place in a file. `known` is an earlier place and its line. Lines are counted
-/// from there, so that many faults of a long file do not take its length each. The function moves it to the new place.
+/// Returns the line and column (both from 1) of an offset in a file. `known` is an earlier offset and its line. The function
+/// counts lines from there, so that many faults in a long file stay cheap, and updates `known`.
 pub(crate) fn line_and_column(bytes: &[u8], at: u32, known: &mut (usize, u32)) -> (u32, u32) {
     let before = &bytes[..bytes.len().min(at as usize)];
     if known.0 > before.len() {
@@ -252,7 +252,7 @@ pub(crate) fn line_and_column(bytes: &[u8], at: u32, known: &mut (usize, u32)) -
     (line, offset(before.len().saturating_sub(line_start)) + 1)
 }
 
-/// Splits a line into words. The first is the directive's name.
+/// Splits a line into words. The first word is the directive's name.
 pub(crate) fn words(line: Fragment<'_>) -> Result<Vec<Text>, Fault> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
@@ -269,7 +269,7 @@ pub(crate) fn words(line: Fragment<'_>) -> Result<Vec<Text>, Fault> {
     Ok(words)
 }
 
-/// Returns the word at the start of `rest`, which is not empty, and the text after it.
+/// Returns the word at the start of `rest`, which must not be empty, and the text after it.
 fn word(rest: Fragment<'_>) -> (Text, Fragment<'_>) {
     let bytes = rest.bytes;
     let quote = bytes.first().copied().filter(|b| matches!(b, b'"' | b'\''));
@@ -277,7 +277,7 @@ fn word(rest: Fragment<'_>) -> (Text, Fragment<'_>) {
     let mut word = Text::empty(rest.place(index));
     loop {
         let Some(&byte) = bytes.get(index) else {
-            // Apache takes the line's end for the missing quote.
+            // Apache assumes a missing quote at the end of the line.
             return (word, rest.from(index));
         };
         let next = bytes.get(index + 1).copied();

@@ -1,22 +1,22 @@
-//! SecLang, the rule language of ModSecurity: text to a syntax tree with file:line spans, and back to text.
+//! SecLang, the rule language of ModSecurity: parses text to a syntax tree with file:line spans, and writes it back.
 //!
-//! It reads as Apache and ModSecurity 2 do, for which the Core Rule Set is written. It also reads what only libmodsecurity 3
-//! allows, if that has one meaning. Anything unknown is an error with its place and is never skipped, and a load reports all
-//! errors together.
+//! It reads text as Apache and ModSecurity 2 do, for which the Core Rule Set is written. It also accepts the extensions of
+//! libmodsecurity 3, if they have only one meaning. It never skips an unknown word, but reports an error with its position. A
+//! load reports all errors together.
 //!
-//! The crate runs nothing, compiles no patterns and reads no files. The caller implements the trait [`Source`] for included
-//! files and patterns, and the crate `waf` compiles the tree.
+//! The crate runs nothing, compiles no patterns and reads no files. The caller implements the trait [`Source`], which reads
+//! included files, and the crate `waf` compiles the tree.
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
-//! | [`mod@load`] | files to a [`ast::Document`]: includes, blocks, chains, ids |
-//! | [`error`] | faults and their places |
-//! | [`limits`] | how much is read |
-//! | [`span`] | places: file, first line, last line |
+//! | [`mod@load`] | loads files into an [`ast::Document`]: includes, blocks, chains, ids |
+//! | [`error`] | faults and their positions |
+//! | [`limits`] | the limits on rule text |
+//! | [`span`] | positions: file, first line, last line |
 //! | [`ast`] | [`ast::Document`], its directives, rules and targets; each has `to_text()` |
 //! | [`variable`], [`operator`], [`transformation`], [`action`], [`setting`], [`directive`] | the words of the language, with their names |
 //! | [`template`] | text with macros such as `%{tx.score}` |
-//! | `lexer`, `parse`, `text` | not public: bytes to words, words to the tree, the tree to text |
+//! | `lexer`, `parse`, `text` | private: split bytes into words, parse words to the tree, write the tree as text |
 //!
 //! docs/reference/seclang.md lists all words; a test keeps it up to date.
 //!

@@ -1,4 +1,4 @@
-//! Files to a document: includes, blocks, chains and ids.
+//! Loads files into a document: includes, blocks, chains and ids.
 
 use crate::action::Action;
 use crate::ast::{Directive, DirectiveKind, Document};
@@ -12,25 +12,25 @@ use std::collections::{BTreeMap, HashMap};
 
 /// A source of rule text: a file system, or memory in tests.
 pub trait Source {
-    /// Reads a file. An implementation may stop after [`limits::FILE_BYTES`] + 1 bytes: more is refused.
+    /// Reads a file. An implementation may stop after [`limits::FILE_BYTES`] + 1 bytes, because larger files are refused.
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError>;
 
-    /// Returns the files that match a pattern with `*`, `?` and `[…]`, sorted by their bytes. No match is no error.
+    /// Returns the files that match a pattern with `*`, `?` and `[…]`, sorted by their bytes; an empty list without a match.
     fn glob(&self, pattern: &str) -> Result<Vec<String>, SourceError>;
 }
 
-/// Why a source could not read a file.
+/// The reason why a source could not read a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// No file has that name.
+    /// No file has this name.
     #[error("not found")]
     NotFound,
-    /// Anything else: no permission, a folder, a bad pattern.
+    /// Any other reason: no permission, a folder, an invalid pattern.
     #[error("{0}")]
     Other(String),
 }
 
-/// Files in memory, by their names.
+/// Files in memory, by name.
 #[derive(Debug, Clone, Default)]
 pub struct MemorySource {
     files: BTreeMap<String, Vec<u8>>,
@@ -60,7 +60,7 @@ impl Source for MemorySource {
     }
 }
 
-/// Whether a name matches a pattern with `*` and `?`, neither of which matches a slash.
+/// Whether a name matches a pattern with `*` and `?`, which do not match a slash.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     match (pattern, name) {
         ([], []) => true,
@@ -82,7 +82,7 @@ pub fn resolve(file: &str, path: &str) -> String {
     }
 }
 
-/// Loads rule files in the order of `roots`, each of which is a path or a pattern.
+/// Loads rule files in the order of `roots`, each a path or a pattern.
 ///
 /// # Errors
 /// Every fault of all files, in the order of reading; at most [`limits::ERRORS`] of them.
@@ -101,10 +101,10 @@ pub fn load(source: &dyn Source, roots: &[&str]) -> Result<Document, Vec<LoadErr
     loader.finish()
 }
 
-/// Loads one text under a name for errors and spans. An Include in it finds no file.
+/// Loads one text. `name` stands for its file in errors and spans. An Include in it finds no file.
 ///
 /// # Errors
-/// As [`load`].
+/// The errors of [`load`].
 pub fn parse_str(name: &str, text: impl AsRef<[u8]>) -> Result<Document, Vec<LoadError>> {
     let nothing = MemorySource::new();
     let mut loader = Loader::new(&nothing);
@@ -123,7 +123,7 @@ struct Loader<'s> {
     /// The open files, each before the one that it includes.
     open: Vec<String>,
     total_bytes: usize,
-    /// Whether a limit of the whole load was exceeded, so that nothing more is read.
+    /// Whether the load exceeded a limit, so that it reads nothing more.
     stopped: bool,
 }
 
@@ -131,11 +131,11 @@ struct Loader<'s> {
 struct File<'a> {
     id: FileId,
     bytes: &'a [u8],
-    /// Open blocks: name and place.
+    /// Open blocks: name and position.
     blocks: Vec<(String, u32)>,
-    /// Place and line of a rule with `chain` that waits for its link.
+    /// Position and line of a rule with `chain` that still needs its link.
     chain: Option<(u32, u32)>,
-    /// Place of the last fault, and its line.
+    /// Position of the last fault, and its line.
     known: (usize, u32),
 }
 
@@ -172,7 +172,7 @@ impl<'s> Loader<'s> {
         }
     }
 
-    /// Reads a file. Records faults inside it, and returns one of the file as a whole.
+    /// Reads a file. Records the faults in it, and returns a fault of the file as a whole.
     fn file(&mut self, path: &str) -> Result<(), LoadErrorKind> {
         if let Some(at) = self.open.iter().position(|open| open == path) {
             let mut cycle = self.open[at..].to_vec();
@@ -231,7 +231,7 @@ impl<'s> Loader<'s> {
         Ok(())
     }
 
-    /// Reads one directive or one end of a block.
+    /// Reads one directive or the end of a block.
     fn line(&mut self, file: &mut File<'_>, line: &Line) {
         let text = line.text.fragment();
         if text.bytes[0] == b'<' {
@@ -240,7 +240,7 @@ impl<'s> Loader<'s> {
         let words = match words(text) {
             Ok(words) => words,
             Err(fault) => {
-                // Nobody knows whether this was the link that a chain waits for.
+                // The faulty directive may have been the missing link of the chain.
                 file.chain = None;
                 return self.fault(file, fault);
             }
@@ -332,7 +332,7 @@ impl<'s> Loader<'s> {
         }
     }
 
-    /// Handles `<IfModule security2_module>` and its end. Its contents are read as if they were outside.
+    /// Handles `<IfModule security2_module>` and its end. The contents are read as if they were outside the block.
     fn block(&mut self, file: &mut File<'_>, text: Fragment<'_>) {
         let inner = text.bytes.strip_suffix(b">").map_or(text.from(1), |whole| text.slice(1, whole.len()));
         if inner.bytes.first() == Some(&b'/') {

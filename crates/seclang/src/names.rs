@@ -1,13 +1,14 @@
-//! Enums whose members have names in rule text. One table makes both directions.
+//! Enums whose members have names in rule text. One table defines both directions.
 
-/// The functions of every enum of [`named_enum`], for code that works on all of them.
+/// The functions of every enum of [`named_enum`], for generic code.
 pub(crate) trait Named: Copy + 'static {
     const ALL: &'static [Self];
     fn name(self) -> &'static str;
     fn from_name(name: &str) -> Option<Self>;
 }
 
-/// Defines a fieldless enum with `name()`, `aliases()`, `from_name()` (in any case; later names are aliases) and `ALL`.
+/// Defines a fieldless enum with `name()`, `aliases()`, `from_name()` (ignoring case; all names after the first are aliases) and
+/// `ALL`.
 macro_rules! named_enum {
     ($(#[$meta:meta])* $vis:vis enum $enum:ident { $($(#[$vmeta:meta])* $variant:ident = $name:literal $(| $alias:literal)*,)* }) => {
         $(#[$meta])*
@@ -20,11 +21,11 @@ macro_rules! named_enum {
             pub const fn name(self) -> &'static str {
                 match self { $($enum::$variant => $name,)* }
             }
-            /// Returns other names that rule text may use.
+            /// Returns other names that rule text may contain.
             pub const fn aliases(self) -> &'static [&'static str] {
                 match self { $($enum::$variant => &[$($alias,)*],)* }
             }
-            /// Returns the member of that name or alias, in any case.
+            /// Returns the member with this name or alias, ignoring case.
             pub fn from_name(name: &str) -> Option<$enum> {
                 $(if name.eq_ignore_ascii_case($name) $(|| name.eq_ignore_ascii_case($alias))* { return Some($enum::$variant); })*
                 None

@@ -1,10 +1,10 @@
-//! The operators that a rule's second argument names.
+//! The operators in a rule's second argument.
 
 use crate::names::named_enum;
 use crate::template::Template;
 
 named_enum! {
-    /// An operator's name. Rule text has `@` before it. Without one the operator is `@rx`.
+    /// The name of an operator. Rule text writes it with `@`. Without a name the operator is `@rx`.
     pub enum OperatorName {
         BeginsWith = "beginsWith",
         Contains = "contains",
@@ -48,7 +48,7 @@ named_enum! {
 }
 
 impl OperatorName {
-    /// Returns the reason why rules with it are refused, if monban does not have the operator.
+    /// Returns the reason why rules with the operator are refused; none if monban supports it.
     pub const fn refused(self) -> Option<&'static str> {
         use OperatorName::*;
         match self {
@@ -63,7 +63,7 @@ impl OperatorName {
         }
     }
 
-    /// Whether it compares numbers, so that its argument must be a number.
+    /// Whether the operator compares numbers, so that its argument must be a number.
     pub const fn compares_numbers(self) -> bool {
         use OperatorName::*;
         matches!(self, Eq | Ge | Gt | Le | Lt)
@@ -73,7 +73,7 @@ impl OperatorName {
 /// An operator with its argument: `!@rx ^%{tx.allowed}$`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperatorCall {
-    /// Whether `!` precedes it: the rule matches where the operator does not.
+    /// Whether `!` precedes it: the rule then matches if the operator does not.
     pub negated: bool,
     /// The operator.
     pub name: OperatorName,

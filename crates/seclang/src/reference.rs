@@ -1,4 +1,4 @@
-//! docs/reference/seclang.md, written from the tables that the parser uses, so that it is never out of date.
+//! Generates docs/reference/seclang.md from the parser's tables, so that it is always up to date.
 
 use crate::action::BodyProcessor;
 use crate::directive::{DIRECTIVES, Support};
@@ -189,7 +189,7 @@ fn reference_is_up_to_date() {
     );
 }
 
-/// Checks that the code reads each table's words: no directive or action is in a table and missing in the code.
+/// Checks that the code reads every word of its tables: no directive or action is only in a table.
 #[test]
 fn every_word_of_the_tables_is_read() {
     let read = |text: String| crate::parse_str("t", &text).err().unwrap_or_default();
@@ -223,7 +223,7 @@ fn every_word_of_the_tables_is_read() {
         let accepted = values.iter().filter(|value| {
             let id = if *name == "id" { "" } else { "id:7," };
             read(format!("SecAction \"{id}{name}{value}\"")).iter().all(|error| {
-                // The link that `chain` asks for is missing.
+                // The link that `chain` requires is missing.
                 error.kind == crate::LoadErrorKind::ChainAtEnd
             })
         });

@@ -52,7 +52,7 @@ pub enum Setting {
     RequestBodyLimit(u64),
     /// `SecRequestBodyNoFilesLimit`, bytes
     RequestBodyNoFilesLimit(u64),
-    /// `SecRequestBodyInMemoryLimit`, bytes; monban keeps the inspected part in memory and ignores it
+    /// `SecRequestBodyInMemoryLimit`, bytes; monban ignores it and keeps the inspected part in memory
     RequestBodyInMemoryLimit(u64),
     /// `SecRequestBodyLimitAction`
     RequestBodyLimitAction(LimitAction),
@@ -109,8 +109,8 @@ pub enum Setting {
     HttpBlKey(String),
     /// `SecUploadFileLimit`
     UploadFileLimit(u32),
-    /// Accepted because stock configurations set it, without effect in monban (data, temp and upload folders, debug log,
-    /// status engine, …).
+    /// Accepted without effect, because standard configurations set it (data, temp and upload folders, debug log, status engine,
+    /// …).
     Ignored {
         /// The directive.
         name: String,

@@ -1,10 +1,10 @@
-//! Places in the rule text.
+//! Positions in the rule text.
 
 /// The number of a file in [`crate::ast::Document::files`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileId(pub u32);
 
-/// A directive's place: its file and its lines, counted from 1.
+/// A directive's position: its file and its lines, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Span {
     /// The file.
@@ -13,7 +13,7 @@ pub struct Span {
     pub line: u32,
     /// The first column in bytes, counted from 1.
     pub column: u32,
-    /// The last line, equal to `line` for a directive without continuation. ModSecurity 2 logs this one, libmodsecurity 3 the
+    /// The last line, equal to `line` for a directive without continuation. ModSecurity 2 logs this line, libmodsecurity 3 the
     /// first.
     pub end_line: u32,
 }

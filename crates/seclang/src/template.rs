@@ -5,7 +5,7 @@ use crate::variable::Variable;
 /// A text whose macros are expanded when a rule is evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template {
-    /// Literals and macros in their order. Adjacent literals are joined, and empty ones omitted.
+    /// Literals and macros in order. Adjacent literals are joined, and empty ones omitted.
     pub parts: Vec<Part>,
 }
 
@@ -18,12 +18,12 @@ pub enum Part {
     Macro(Macro),
 }
 
-/// A macro. One with an unknown name stays in the output as written.
+/// A macro. If its name is unknown, it stays in the output as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Macro {
     /// The variable; none if the name is unknown (ModSecurity 2 accepts such rules).
     pub variable: Option<Variable>,
-    /// The key after the first `.` or `:`, as written. Keys compare in any case.
+    /// The key after the first `.` or `:`, as written. Keys are compared ignoring case.
     pub key: Option<Vec<u8>>,
     /// The macro as written, with `%{` and `}`.
     pub text: Vec<u8>,
@@ -36,13 +36,13 @@ impl Template {
         Template { parts: if text.is_empty() { Vec::new() } else { vec![Part::Literal(text)] } }
     }
 
-    /// Parses `text`. A `%{` without `}` is literal text, and nothing is an error.
+    /// Parses `text`. Never fails: a `%{` without `}` is literal text.
     pub fn parse(text: &[u8]) -> Template {
         Template::parse_with(text, |rest| rest.iter().position(|&b| b == b'}'))
     }
 
-    /// Parses a regular expression, in which `%{2}` is a percent sign with a quantifier: only `%{`, a name with an optional
-    /// key, and `}` make a macro.
+    /// Parses a regular expression, in which `%{2}` is a percent sign with a quantifier: only `%{`, a name with an optional key,
+    /// and `}` form a macro.
     pub fn parse_pattern(text: &[u8]) -> Template {
         Template::parse_with(text, |rest| {
             let length = rest
@@ -53,7 +53,8 @@ impl Template {
         })
     }
 
-    /// Parses a template. `inner` takes the text after a `%{` and returns the length of the macro's inside, if it is a macro.
+    /// Parses a template. `inner` gets the text after a `%{` and returns the length of the macro's contents; none if it is not a
+    /// macro.
     fn parse_with(text: &[u8], inner: fn(&[u8]) -> Option<usize>) -> Template {
         let mut parts = Vec::new();
         let mut literal_start = 0;
@@ -76,12 +77,12 @@ impl Template {
         Template { parts }
     }
 
-    /// Whether it has macros.
+    /// Whether it contains macros.
     pub fn has_macros(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Macro(_)))
     }
 
-    /// Returns the text, if it has no macros.
+    /// Returns the text, if it contains no macros.
     pub fn as_literal(&self) -> Option<&[u8]> {
         match self.parts.as_slice() {
             [] => Some(b""),

@@ -1,6 +1,6 @@
-//! The tree to rule text, such that parsing the text gives the same tree.
+//! Writes the tree as rule text. Parsing that text gives the same tree.
 //!
-//! Rule files are bytes, so the text is bytes. `Display` replaces what is not UTF-8.
+//! Rule files are bytes, so the text is bytes. `Display` replaces bytes that are not UTF-8.
 
 use crate::action::{Action, AllowScope, Change, Ctl, Sanitise, SetVar};
 use crate::ast::{Directive, DirectiveKind, Document, IdRange, Rule, RuleRef, Selector, Target};
@@ -12,7 +12,7 @@ use crate::variable::Variable;
 use std::fmt;
 
 impl Document {
-    /// Returns all directives, one on each line. Includes and blocks are resolved, and comments are gone.
+    /// Returns all directives, one on each line, without comments and with includes and blocks resolved.
     pub fn to_text(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for directive in &self.directives {
@@ -23,18 +23,18 @@ impl Document {
     }
 }
 
-/// Gives a type `to_text()` and `Display` by its `write`.
+/// Implements `to_text()` and `Display` of a type with its `write`.
 macro_rules! text {
     ($($type:ty),*) => { $(
         impl $type {
-            /// Returns it as rule text, on one line.
+            /// Returns the rule text, on one line.
             pub fn to_text(&self) -> Vec<u8> {
                 let mut out = Vec::new();
                 self.write(&mut out);
                 out
             }
         }
-        /// Writes it as rule text, with bytes that are not UTF-8 replaced.
+        /// Writes the rule text, with bytes that are not UTF-8 replaced.
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&String::from_utf8_lossy(&self.to_text()))
@@ -117,7 +117,7 @@ fn list<T: ToText>(members: &[T], separator: u8) -> Vec<u8> {
     members.iter().map(ToText::text).collect::<Vec<_>>().join(&separator)
 }
 
-/// The members of a [`list`].
+/// An element of a [`list`].
 trait ToText {
     fn text(&self) -> Vec<u8>;
 }
@@ -142,7 +142,7 @@ fn word(text: &[u8]) -> Vec<u8> {
     if bare { text.to_vec() } else { quoted(text) }
 }
 
-/// Writes a directive's argument in double quotes. A backslash needs another one only where it would itself escape.
+/// Writes a directive's argument in double quotes. A backslash is doubled only if it would escape the next byte.
 fn quoted(text: &[u8]) -> Vec<u8> {
     let mut out = vec![b'"'];
     for (index, &byte) in text.iter().enumerate() {
@@ -243,7 +243,7 @@ impl Action {
         }
     }
 
-    /// Returns the action's name, without its value.
+    /// Returns the action's name without its value.
     pub fn name(&self) -> &'static str {
         self.name_and_value().0
     }
@@ -330,7 +330,7 @@ impl Action {
     }
 }
 
-/// Returns a collection's name, as rules write it in actions.
+/// Returns a collection's name as in actions.
 fn lower(variable: Variable) -> Vec<u8> {
     variable.name().to_ascii_lowercase().into_bytes()
 }

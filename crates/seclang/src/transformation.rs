@@ -1,9 +1,9 @@
-//! The transformations that `t:` names.
+//! The transformations of `t:`.
 
 use crate::names::named_enum;
 
 named_enum! {
-    /// A transformation: a function from bytes to bytes. `t:none` clears the list and is no member.
+    /// A transformation: a function from bytes to bytes. `t:none`, which clears the list, is not a member.
     pub enum Transformation {
         Base64Decode = "base64Decode",
         Base64DecodeExt = "base64DecodeExt",

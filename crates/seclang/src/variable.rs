@@ -3,7 +3,7 @@
 use crate::names::named_enum;
 
 named_enum! {
-    /// A variable or collection. Names compare in any case.
+    /// A variable or collection. Names match in any case.
     pub enum Variable {
         Args = "ARGS",
         ArgsCombinedSize = "ARGS_COMBINED_SIZE",
@@ -111,7 +111,7 @@ named_enum! {
 }
 
 impl Variable {
-    /// Whether it is a collection, so that a selector (`ARGS:name`) may follow.
+    /// Whether it is a collection, which may have a selector (`ARGS:name`).
     pub const fn is_collection(self) -> bool {
         use Variable::*;
         matches!(
@@ -148,7 +148,8 @@ impl Variable {
         )
     }
 
-    /// Returns the reason why it never has a value in monban, if it has none. Rules that read it load, and find nothing.
+    /// Returns the reason why the variable never has a value in monban; none if it can have one. Rules that read it load, but
+    /// find nothing.
     pub const fn always_empty(self) -> Option<&'static str> {
         use Variable::*;
         match self {
@@ -160,7 +161,7 @@ impl Variable {
         }
     }
 
-    /// Whether it is one of the collections that outlive a transaction.
+    /// Whether it is a collection that outlives a transaction.
     pub const fn is_persistent(self) -> bool {
         use Variable::*;
         matches!(self, Global | Ip | Resource | Session | User)

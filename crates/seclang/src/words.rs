@@ -1,4 +1,4 @@
-//! Every word of the language, and what monban does with it: for tests and documents that must omit none.
+//! Every word of the language and monban's support for it, for tests and documents that must be complete.
 
 use crate::action::BodyProcessor;
 use crate::directive::{DIRECTIVES, Support};
@@ -8,7 +8,7 @@ use crate::parse::ctl::CTL;
 use crate::transformation::Transformation;
 use crate::variable::Variable;
 
-/// The place of a word.
+/// The position of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// At the beginning of a line.
@@ -38,14 +38,14 @@ pub enum Fate {
     Refused(&'static str),
     /// The parser accepts `Off` without effect, and refuses `On`, for this reason.
     OffOnly(&'static str),
-    /// It never has a value, for this reason.
+    /// The variable never has a value, for this reason.
     Empty(&'static str),
 }
 
 /// A word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Word {
-    /// Its place.
+    /// Its position.
     pub kind: Kind,
     /// The word as the documentation writes it, without `@`.
     pub name: &'static str,

@@ -1,16 +1,16 @@
-//! Cases in files: `> ` before the lines of a rule text, a mark before the lines that come of it, `#` before comments.
+//! Cases in files: `> ` precedes the lines of a rule text, a mark precedes the lines of the result, `#` precedes comments.
 
 use seclang::ast::DirectiveKind;
 use seclang::parse_str;
 
-/// A case: the line of the file it starts on, its rule text, and the lines that are expected.
+/// A case: its line in the file, its rule text, and the expected lines.
 struct Case {
     line: usize,
     text: String,
     expected: Vec<String>,
 }
 
-/// Reads a file of cases; `mark` stands before each expected line.
+/// Reads a file of cases; `mark` precedes each expected line.
 fn read(file: &str, mark: &str) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     let mut open = false;

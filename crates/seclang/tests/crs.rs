@@ -1,4 +1,4 @@
-//! The rules of Debian's package modsecurity-crs, unmodified, where the package puts them.
+//! Loads the unmodified rules of Debian's package modsecurity-crs from their installed place.
 
 use seclang::action::Action;
 use seclang::ast::{DirectiveKind, Document};
@@ -8,7 +8,7 @@ use seclang::span::FileId;
 use seclang::{Source, SourceError, load};
 use std::collections::BTreeSet;
 
-/// Files on disk, with patterns in the last part of the path.
+/// Files on disk, with patterns in the last part of a path.
 pub struct Disk;
 
 impl Source for Disk {
@@ -41,7 +41,7 @@ pub const RULES: &str = "/usr/share/modsecurity-crs/rules/*.conf";
 pub const APACHE: &str = "/etc/apache2/mods-available/security2.conf";
 pub const DEBIAN_LOAD: &str = "/usr/share/modsecurity-crs/owasp-crs.load";
 
-/// Loads, and says what to do if the package is missing.
+/// Loads the rules, and names the package to install if it is missing.
 pub fn crs(roots: &[&str]) -> Document {
     for path in [RECOMMENDED, DEBIAN_LOAD, APACHE] {
         assert!(
@@ -121,7 +121,7 @@ fn count(document: &Document) -> Counts {
     counts
 }
 
-/// What a plain look at the rule files' lines finds: rules, ids.
+/// Counts the rules and ids in the lines of the rule files, without parsing them.
 fn count_lines(document: &Document) -> (usize, usize) {
     let (mut rules, mut ids) = (0, 0);
     for file in &document.files {
@@ -141,8 +141,8 @@ fn count_lines(document: &Document) -> (usize, usize) {
     (rules, ids)
 }
 
-/// Debian's package carries fixes on top of 3.3.4 that add or join a few rules, so the release's own numbers are
-/// compared with a margin, and the files' lines without one.
+/// Compares with a margin: Debian's package contains fixes on top of 3.3.4 that add or join a few rules, so the release's numbers
+/// are approximate. The counts of the files' lines are compared exactly.
 fn assert_near(found: usize, of_the_release: usize, what: &str) {
     assert!(found.abs_diff(of_the_release) <= 6, "{what}: {found}, in the release {of_the_release}");
 }
@@ -162,7 +162,7 @@ fn counts_of_3_3_4() {
     assert_near(counts.rx, 265, "@rx");
     assert_near(counts.rx_patterns.len(), 242, "patterns");
     assert_near(counts.chains.len(), 36, "chains of transformations");
-    // Of the 20 files of the release the rules name 19.
+    // The rules name 19 of the 20 files of the release.
     assert_near(counts.data_files.len(), 20, "data files");
     for (file, name) in &counts.data_files {
         let path = resolve(document.file(*file), &String::from_utf8_lossy(name));
@@ -178,15 +178,15 @@ fn debian_files_load_together() {
     assert_eq!(document.files[0], RECOMMENDED);
     assert!(document.files.iter().any(|file| file == SETUP));
     let counts = count(&document);
-    // The recommended configuration has 6 rules and the set-up one.
+    // The recommended configuration has 6 rules, and the set-up has one.
     assert_eq!(counts.ids, count(&rules).ids + 7);
-    // Apache's own file: a block, the owner's configuration if there is one, and all of CRS.
+    // Apache's own file: a block, the owner's configuration if it exists, and all of CRS.
     let document = crs(&[APACHE]);
     assert!(count(&document).ids > count(&rules).ids);
     assert!(document.files.iter().any(|file| file == DEBIAN_LOAD));
 }
 
-/// CRS 4 is not packaged here, so rules of our own use the syntax that only it needs.
+/// CRS 4 has no package here, so our own rules use the syntax that only CRS 4 needs.
 #[test]
 fn syntax_of_crs_4() {
     let document = match seclang::parse_str("crs4.conf", include_bytes!("crs4.conf")) {
@@ -209,7 +209,7 @@ fn syntax_of_crs_4() {
     let again = seclang::parse_str("again", document.to_text()).map_err(|errors| errors[0].to_string());
     let kinds = |document: &Document| document.directives.iter().map(|d| d.kind.clone()).collect::<Vec<_>>();
     assert_eq!(again.as_ref().map(kinds), Ok(kinds(&document)));
-    // The percent sign with a quantifier is no macro, the variable in the other pattern is one.
+    // The percent sign with a quantifier is not a macro; the variable in the other pattern is one.
     let macros = |id: u64| {
         document.directives.iter().find_map(|directive| match &directive.kind {
             DirectiveKind::Rule(rule) if rule.actions.contains(&Action::Id(id)) => {

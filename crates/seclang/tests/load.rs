@@ -128,7 +128,7 @@ fn a_file_may_be_included_twice_if_nothing_in_it_may_not() {
 
 #[test]
 fn bytes_that_are_no_text() {
-    // Line ends of Windows, a mark of UTF-8 at the start, no line end at the end.
+    // Windows line ends, a UTF-8 byte order mark, no line end at the end.
     let document =
         parse_str("t", b"\xEF\xBB\xBFSecMarker A\r\nSecRule ARGS a \\\r\n id:1\r\nSecMarker B").unwrap();
     assert_eq!(markers(&document), ["A", "B"]);
@@ -139,7 +139,7 @@ fn bytes_that_are_no_text() {
         messages(parse_str("t", b"\xEF\xBB\xBFSecMarke A")),
         ["t:1:1: unknown directive `SecMarke`; did you mean `SecMarker`?"]
     );
-    // Bytes that are not UTF-8 are values like any other, but not in patterns of selectors, tags and file names.
+    // Bytes that are not UTF-8 are allowed as values, but not in patterns of selectors, in tags and in file names.
     let document = parse_str("t", b"SecRule ARGS:\xff \"@rx \xe9\" \"id:1,msg:'\xff\xfe'\"").unwrap();
     assert!(document.to_text().windows(2).any(|w| w == b"\xff\xfe"));
     assert_eq!(
@@ -239,7 +239,7 @@ fn limits_end_in_errors() {
     let ids = format!("SecAction \"id:1,ctl:'ruleRemoveById={}'\"", "1,".repeat(limits::ACTIONS + 1));
     assert_eq!(messages(parse_str("t", &ids)), ["t:1:37: actions: more than 10000"]);
 
-    // A line of faults only, and texts that are too long to be shown.
+    // A line that contains only faults, and texts that are too long to show.
     let found = messages(parse_str("t", format!("SecRule {} a id:1", "ARGZ|".repeat(100_000))));
     assert_eq!(found.len(), limits::ERRORS + 1);
     let errors = parse_str("t", format!("SecAction \"id:1,msg:'{}\"", "é".repeat(100_000))).unwrap_err();
@@ -250,7 +250,7 @@ fn limits_end_in_errors() {
     );
     assert!(errors[0].text.starts_with("'é") && errors[0].text.ends_with('…'));
 
-    // What could take quadratic time: patterns that do not end.
+    // Unterminated patterns, which could take quadratic time.
     let open = format!("SecRule \"{}\" a id:1", "ARGS:/x|".repeat(limits::TARGETS));
     assert!(parse_str("t", open).is_ok());
 
@@ -260,7 +260,7 @@ fn limits_end_in_errors() {
 
 #[test]
 fn a_file_that_doubles_itself_ends() {
-    // 2^20 reads without the limit on files.
+    // Without the limit on files, this would take 2^20 reads.
     let mut source = MemorySource::new().with("f20", "SecMarker x");
     for depth in 0..20 {
         source = source.with(format!("f{depth}"), format!("Include f{0} f{0}", depth + 1));

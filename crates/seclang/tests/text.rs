@@ -1,4 +1,4 @@
-//! Reading what was written gives the same tree: over all of CRS and over generated directives.
+//! Parsing the written text gives the same tree, for all of CRS and for generated directives.
 
 use crate::crs::{DEBIAN_LOAD, RECOMMENDED, crs};
 use seclang::action::{Action, AllowScope, BodyProcessor, Change, Ctl, Sanitise, SetVar};
@@ -30,7 +30,7 @@ fn crs_and_back() {
     assert_eq!(text, again.to_text());
 }
 
-/// Numbers that look random and are the same in every run (splitmix64).
+/// Pseudo-random numbers that are the same in every run (splitmix64).
 struct Numbers(u64);
 
 impl Numbers {
@@ -54,8 +54,8 @@ impl Numbers {
         all[self.below(all.len() as u64) as usize].clone()
     }
 
-    /// Some bytes, the dangerous ones more often; never empty, and without blanks at the ends, which no value keeps
-    /// everywhere.
+    /// Returns some bytes, special ones more often. They are never empty and have no blanks at the ends, because not every place
+    /// keeps those.
     fn bytes(&mut self) -> Vec<u8> {
         const DANGEROUS: &[&[u8]] = &[
             b"\\",
@@ -107,7 +107,7 @@ impl Numbers {
         Template::parse(&self.bytes())
     }
 
-    /// A text without certain bytes, for the places where they separate.
+    /// Returns a text without certain bytes, for places where these separate.
     fn without(&mut self, unwanted: &[u8]) -> Template {
         let bytes: Vec<u8> = self.bytes().into_iter().filter(|b| !unwanted.contains(b)).collect();
         Template::parse(format!("k{}", String::from_utf8_lossy(&bytes).trim_end()).as_bytes())
@@ -127,7 +127,7 @@ impl Numbers {
             (true, _) if self.coin() => Some(Selector::Regex(self.string())),
             (true, _) => {
                 let key = self.bytes();
-                // That is a pattern, by definition.
+                // Such a key is a pattern by definition.
                 let pattern = key.len() > 2 && key.starts_with(b"/") && key.ends_with(b"/");
                 Some(Selector::Key(if pattern { key[1..].to_vec() } else { key }))
             }
@@ -187,7 +187,7 @@ impl Numbers {
         }
     }
 
-    /// An action that may stand in a link of a chain.
+    /// Returns an action that is allowed in a link of a chain.
     fn link_action(&mut self) -> Action {
         let collections = [Variable::Tx, Variable::Ip, Variable::Session, Variable::Global];
         match self.below(26) {
@@ -312,7 +312,7 @@ impl Numbers {
         if self.coin() { Vec::new() } else { self.targets() }
     }
 
-    /// One directive, or a whole chain.
+    /// Adds one directive, or a whole chain.
     fn directives(&mut self, id: u64, out: &mut Vec<DirectiveKind>) {
         match self.below(14) {
             0 => out.push(DirectiveKind::Marker(self.bytes())),

@@ -1,4 +1,4 @@
-//! Apache with ModSecurity 2 and the Core Rule Set: the reference for every decision of the rules.
+//! Apache with ModSecurity 2 and the Core Rule Set, the reference for every decision of rules.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::{crs, process};
 /// Folder of the modules of Debian's apache2.
 const MODULES: &str = "/usr/lib/apache2/modules";
 
-/// Settings of Apache; [`Config::default`] is a blocking gate with the Core Rule Set.
+/// Settings of Apache; [`Config::default`] is a blocking gateway with the Core Rule Set.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Whether ModSecurity is loaded; without it Apache is a plain proxy.
@@ -22,7 +22,7 @@ pub struct Config {
     pub before_rules: String,
     /// Apache and SecLang directives at the end of the configuration.
     pub extra: String,
-    /// `event` for load; `prefork` with one child serves one request after another.
+    /// `event` for load tests; `prefork` with one child serves one request after another.
     pub one_at_a_time: bool,
     /// The upstream of requests.
     pub answers: Answers,
@@ -32,7 +32,7 @@ pub struct Config {
     pub environment: Vec<(String, String)>,
 }
 
-/// The server that answers requests.
+/// The server that responds to requests.
 #[derive(Debug, Clone)]
 pub enum Answers {
     /// The server at this address, by `ProxyPass`.
@@ -42,12 +42,12 @@ pub enum Answers {
 }
 
 impl Config {
-    /// Blocks with the Core Rule Set before `upstream`.
+    /// Returns settings that block with the Core Rule Set in front of `upstream`.
     pub fn new(upstream: SocketAddr) -> Self {
         Self::answered_by(Answers::Upstream(upstream))
     }
 
-    /// Blocks with the Core Rule Set, and answers everything else with `page`.
+    /// Returns settings that block with the Core Rule Set, and respond with `page` to all other requests.
     pub fn with_page(page: &str) -> Self {
         Self::answered_by(Answers::Page(page.into()))
     }
@@ -78,7 +78,7 @@ impl Apache {
     /// Starts Apache on a free loopback port and waits until it accepts connections.
     ///
     /// # Panics
-    /// If a package is missing (with its name) or Apache refuses its configuration (with its message).
+    /// If a package is missing (the message names it), or if Apache refuses its configuration (with Apache's message).
     pub fn start(config: &Config) -> Self {
         crs::require(MODULES, "apache2");
         let folder = folder("testkit-apache-");
@@ -99,28 +99,28 @@ impl Apache {
         self.address
     }
 
-    /// The process id of the parent process.
+    /// Returns the process id of the parent process.
     pub fn pid(&self) -> u32 {
         self.program.pid()
     }
 
-    /// The configuration file, for `apache2 -f`.
+    /// Returns the path of the configuration file, for `apache2 -f`.
     pub fn config_file(&self) -> PathBuf {
         self.folder.path().join("apache.conf")
     }
 
-    /// The error log, with ModSecurity's lines.
+    /// Returns the path of the error log, with ModSecurity's lines.
     pub fn error_log(&self) -> PathBuf {
         self.folder.path().join("error.log")
     }
 
-    /// The access log: client port, status, request line. mod_log_config writes a line after ModSecurity has finished
-    /// the request.
+    /// Returns the path of the access log: client port, status, request line. mod_log_config writes a line after ModSecurity has
+    /// finished the request.
     pub fn access_log(&self) -> PathBuf {
         self.folder.path().join("access.log")
     }
 
-    /// ModSecurity's audit log (serial, native).
+    /// Returns the path of ModSecurity's audit log (serial, native).
     pub fn audit_log(&self) -> PathBuf {
         self.folder.path().join("data").join("audit.log")
     }
@@ -179,12 +179,12 @@ fn configuration(
     text
 }
 
-/// Returns the id of every rule in a log, in the order of its lines, from `[id "941100"]`.
+/// Returns the id of every rule in a log, from `[id "941100"]`, in the order of the lines.
 pub fn rule_ids(log: &str) -> Vec<u32> {
     log.split("[id \"").skip(1).filter_map(|rest| rest.split('"').next()?.parse().ok()).collect()
 }
 
-/// Resident memory of `pid` and its children, in KiB (VmRSS of /proc/PID/status; shared pages count once each).
+/// Returns the resident memory of `pid` and its children in KiB (VmRSS of /proc/PID/status; each process counts shared pages).
 pub fn resident_kib(pid: u32) -> u64 {
     process::family(pid)
         .into_iter()

@@ -1,4 +1,4 @@
-//! BIND's named with zones of a test, and zones that are signed by its tools.
+//! BIND's named with a test's zones, and zones signed by BIND's tools.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
@@ -17,12 +17,12 @@ pub struct Named {
     _folder: tempfile::TempDir,
 }
 
-/// What a named does.
+/// The role of a named.
 #[derive(Clone, Copy, Debug)]
 pub enum Role<'a> {
-    /// Serves these zones, each with its text. A zone without a text has no file, so that named answers SERVFAIL for it.
+    /// Serves these zones, each with its text. A zone without a text has no file, so that named responds with SERVFAIL.
     Authoritative(&'a [(&'a str, Option<&'a str>)]),
-    /// Asks another server on behalf of its clients.
+    /// Forwards its clients' queries to another server.
     Forwarding(SocketAddr),
 }
 
@@ -73,13 +73,13 @@ impl Named {
         Self { _program: program, address, _folder: folder }
     }
 
-    /// The address that it listens on.
+    /// Returns the address of its listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// Whether any answer comes to a question for the root's servers.
+/// Whether the server responds to a query for the root servers.
 fn answers(address: SocketAddr) -> bool {
     let question = b"\x12\x34\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01";
     let Ok(socket) = UdpSocket::bind((address.ip(), 0)) else { return false };
@@ -93,9 +93,9 @@ fn answers(address: SocketAddr) -> bool {
 pub struct SignedZone {
     /// The zone with its keys and signatures.
     pub text: String,
-    /// Its DNSKEY record, in a line.
+    /// Its DNSKEY record, on one line.
     pub key: String,
-    /// The DS record for its parent, in a line.
+    /// The DS record for its parent, on one line.
     pub ds: String,
 }
 

@@ -1,6 +1,6 @@
-//! Request bodies as parsers of other stacks read them, beside what the rule engine inspected.
+//! Request bodies as parsers of other stacks read them, compared with what the rule engine inspected.
 //!
-//! A file of cases is a list of blocks, an empty line between them:
+//! A file of cases is a list of blocks, separated by empty lines:
 //!
 //! ```text
 //! # A comment.
@@ -9,8 +9,9 @@
 //! body: --b\r\nContent-Disposition: form-data; name="a"; filename=""\r\n\r\n1\r\n--b--\r\n
 //! ```
 //!
-//! `type` is the value of Content-Type; lines `header: NAME: VALUE` are further fields of the request. Escapes are `\r`, `\n`, `\t`, `\\` and `\xHH`; a body may go on in further
-//! lines `body:`. [`variants`] adds what a program can make up better than a person.
+//! `type` is the value of Content-Type; lines `header: NAME: VALUE` are further fields of the request. Escapes are `\r`, `\n`,
+//! `\t`, `\\` and `\xHH`; further lines `body:` continue a body. [`variants`] adds combinations that a program generates better
+//! than a person.
 //!
 //! [`stacks::read`] runs the parsers, [`inspected::Gate`] the engine, and [`compare::Table`] compares them.
 
@@ -21,16 +22,16 @@ pub mod variants;
 
 use std::path::Path;
 
-/// Declared type of a body.
+/// The declared type of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// multipart/form-data
     Multipart,
     /// application/x-www-form-urlencoded
     UrlEncoded,
-    /// application/json and its like
+    /// application/json and similar types
     Json,
-    /// text/xml and its like
+    /// text/xml and similar types
     Xml,
 }
 
@@ -38,7 +39,7 @@ impl Kind {
     /// All kinds.
     pub const ALL: [Self; 4] = [Self::Multipart, Self::UrlEncoded, Self::Json, Self::Xml];
 
-    /// Its name, which is also the name of its file of cases.
+    /// Returns the name, which is also the name of its file of cases.
     pub fn name(self) -> &'static str {
         match self {
             Self::Multipart => "multipart",
@@ -48,7 +49,7 @@ impl Kind {
         }
     }
 
-    /// The kind of a Content-Type.
+    /// Returns the kind for a Content-Type.
     fn of(content_type: &[u8]) -> Self {
         let text = String::from_utf8_lossy(content_type).to_ascii_lowercase();
         let essence = text.split(';').next().unwrap_or_default();
@@ -64,7 +65,7 @@ impl Kind {
 /// A request body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
-    /// Its peculiarity, in words.
+    /// A description of its peculiarity.
     pub name: String,
     /// The parsers to run.
     pub kind: Kind,
@@ -77,7 +78,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Creates a case; its kind follows from its type.
+    /// Makes a case, whose kind follows from its type.
     pub fn new(name: impl Into<String>, content_type: impl Into<Vec<u8>>, body: impl Into<Vec<u8>>) -> Self {
         let content_type = content_type.into();
         let kind = Kind::of(&content_type);
@@ -85,10 +86,10 @@ impl Case {
     }
 }
 
-/// Parses a file's text. Without `kind` each case has that of its Content-Type.
+/// Parses a file's text. Without `kind` each case has the kind of its Content-Type.
 ///
 /// # Errors
-/// `LINE: error`, the first one.
+/// The first error, as `LINE: error`.
 pub fn parse(text: &str, kind: Option<Kind>) -> Result<Vec<Case>, String> {
     let mut cases: Vec<Case> = Vec::new();
     let mut open = false;
@@ -132,7 +133,7 @@ pub fn parse(text: &str, kind: Option<Kind>) -> Result<Vec<Case>, String> {
 /// Reads and parses a file.
 ///
 /// # Errors
-/// `FILE:LINE: error`, or why it cannot be read.
+/// `FILE:LINE: error`, or the reason why the file cannot be read.
 pub fn read(path: &Path, kind: Option<Kind>) -> Result<Vec<Case>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     parse(&text, kind).map_err(|error| format!("{}:{error}", path.display()))

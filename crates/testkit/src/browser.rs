@@ -1,4 +1,4 @@
-//! Runs the cases of tests/browser in Chromium, each against a monban of its own.
+//! Runs the cases of tests/browser in Chromium, each with its own monban.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ fn folder() -> PathBuf {
 /// Returns the names of all cases, in order.
 ///
 /// # Panics
-/// If the folder can't be read.
+/// If the folder cannot be read.
 pub fn cases() -> Vec<String> {
     let entries = std::fs::read_dir(folder().join("cases")).expect("the cases of the browser");
     let names = entries.filter_map(|entry| {
@@ -26,7 +26,7 @@ pub fn cases() -> Vec<String> {
     names
 }
 
-/// Returns the folder web/ after checking for Node, Chromium and the npm packages.
+/// Returns the folder web/ after checking that Node, Chromium and the npm packages are installed.
 fn web() -> PathBuf {
     for (program, package) in [("node", "nodejs"), ("chromium", "chromium")] {
         let found =
@@ -39,10 +39,10 @@ fn web() -> PathBuf {
     web
 }
 
-/// Runs the tests of pages over a scripted API: web/tests/browser.
+/// Runs the tests of pages with a scripted API: web/tests/browser.
 ///
 /// # Panics
-/// If one fails, or as [`run`] does.
+/// If a test fails, or for the reasons of [`run`].
 pub fn run_over_fixture() {
     let tests = web().join("tests/browser/pages.test.mjs");
     passed("pages over a fixture", Command::new("node").arg("--test").arg(tests));
@@ -56,9 +56,8 @@ fn passed(name: &str, command: &mut Command) {
     println!("{said}");
 }
 
-/// Starts a demonstration site, monban in front of it with the Core Rule Set and two notification channels (`hook` works,
-/// `dead` fails), and runs the case `name` with Node and Chromium. The message of a failed case names the folder with its
-/// pictures.
+/// Starts a demonstration site, monban in front of it with the Core Rule Set and two notification channels (`hook` works, `dead`
+/// fails), and runs the case `name` with Node and Chromium. The message of a failed case names the folder with its screenshots.
 ///
 /// # Panics
 /// If the case fails, or Node, Chromium or the packages in web/node_modules are missing.

@@ -21,7 +21,7 @@ pub struct Identity {
 }
 
 impl TestCa {
-    /// Makes a new key and signs its own certificate with it (P-256).
+    /// Generates a key and signs its own certificate with it (P-256).
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "testkit CA");
@@ -36,14 +36,14 @@ impl TestCa {
         self.issuer.pem()
     }
 
-    /// Issues a server certificate for `names` (host names, wildcards, IP addresses); the first is its common name.
+    /// Issues a server certificate for `names` (host names, wildcards, IP addresses). The first is its common name.
     pub fn server(&self, names: &[&str]) -> Identity {
         let day = Duration::from_secs(86_400);
         let now = SystemTime::now();
         self.server_between(names, now - day, now + 365 * day)
     }
 
-    /// Issues a server certificate as [`Self::server`], valid from one time to another.
+    /// Issues a server certificate like [`Self::server`], valid between two times.
     pub fn server_between(&self, names: &[&str], from: SystemTime, to: SystemTime) -> Identity {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names.clone()).expect("valid names");

@@ -1,12 +1,12 @@
-//! Raw HTTP/1.1: exact bytes out, a whole response in.
+//! Raw HTTP/1.1: sends exact bytes, receives whole responses.
 //!
-//! The client does not check what it sends; it frames the response by RFC 9112 §6.3.
+//! The client does not check the bytes that it sends. It frames the response by RFC 9112 §6.3.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Time that a read or write may stall before it is an error of the kind [`io::ErrorKind::WouldBlock`].
+/// Time for which a read or write may stall before it fails with [`io::ErrorKind::WouldBlock`].
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A header field: its name and its value, as sent.
@@ -26,7 +26,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// Returns the first field `name`, compared without case; bytes that are not UTF-8 are replaced.
+    /// Returns the first field `name`, ignoring case; bytes that are not UTF-8 are replaced.
     pub fn header(&self, name: &str) -> Option<String> {
         let field = self.headers.iter().find(|(field, _)| field.eq_ignore_ascii_case(name))?;
         Some(String::from_utf8_lossy(&field.1).into_owned())
@@ -38,16 +38,16 @@ impl Response {
     }
 }
 
-/// Sends `request` on a connection of its own and returns the final response; interim ones (1xx) are skipped.
+/// Sends `request` on a new connection and returns the final response, skipping interim ones (1xx).
 ///
 /// # Errors
-/// Errors of the socket; `InvalidData` if the response is not HTTP/1; `UnexpectedEof` if it ends early;
-/// `WouldBlock` if the server says nothing for [`TIMEOUT`].
+/// Errors of the socket; `InvalidData` if the response is not HTTP/1; `UnexpectedEof` if it ends early; `WouldBlock` if the
+/// server is silent for [`TIMEOUT`].
 pub fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<Response> {
     exchange_within(address, request, TIMEOUT)
 }
 
-/// Does [`exchange`] with another timeout.
+/// Does the same as [`exchange`], with another timeout.
 pub fn exchange_within(address: SocketAddr, request: &[u8], timeout: Duration) -> io::Result<Response> {
     Connection::open_within(address, timeout)?.exchange(request)
 }
@@ -65,7 +65,7 @@ impl Connection {
         Self::open_within(address, TIMEOUT)
     }
 
-    /// Does [`Connection::open`] with another timeout.
+    /// Does the same as [`Connection::open`], with another timeout.
     pub fn open_within(address: SocketAddr, timeout: Duration) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -84,9 +84,9 @@ impl Connection {
         self.stream.local_addr().map_or(0, |address| address.port())
     }
 
-    /// Does [`exchange`] as the last exchange of this connection.
+    /// Does the same as [`exchange`], as the last exchange of this connection.
     pub fn exchange(mut self, request: &[u8]) -> io::Result<Response> {
-        // a server may respond and close before it has read everything; its response counts
+        // a server may respond and close before it has read the whole request; its response counts
         let sent = self.send(request);
         let to_head = request.starts_with(b"HEAD ");
         loop {
@@ -103,7 +103,7 @@ impl Connection {
         self.stream.write_all(bytes)
     }
 
-    /// Reads the next response, interim ones included. `to_head`: it answers a HEAD request and so has no body.
+    /// Reads the next response, which may be an interim one. `to_head` means that it responds to HEAD and so has no body.
     pub fn read_response(&mut self, to_head: bool) -> io::Result<Response> {
         let end_of_head = loop {
             if !self.unread.starts_with(b"HTTP/"[..self.unread.len().min(5)].as_ref()) {
@@ -138,13 +138,13 @@ impl Connection {
         Ok(response)
     }
 
-    /// Reads until the server closes, and returns all that has not been read yet.
+    /// Reads until the server closes, and returns the bytes that were not read before.
     pub fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
         while self.fill().map(|()| true).or_else(end_is_fine)? {}
         Ok(std::mem::take(&mut self.unread))
     }
 
-    /// Decodes chunks from `at` on (RFC 9112 §7.1); returns where the body ends.
+    /// Decodes chunks from `at` (RFC 9112 §7.1). Returns the end of the body.
     fn read_chunks(&mut self, mut at: usize, body: &mut Vec<u8>) -> io::Result<usize> {
         loop {
             let line = self.line(at)?;
@@ -171,7 +171,7 @@ impl Connection {
         }
     }
 
-    /// Returns the end of the line that begins at `at` (at its CRLF).
+    /// Returns the end of the line that begins at `at`, the position of its CRLF.
     fn line(&mut self, at: usize) -> io::Result<usize> {
         loop {
             if let Some(end) = find(&self.unread[at..], b"\r\n") {

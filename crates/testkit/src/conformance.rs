@@ -1,14 +1,14 @@
-//! The regression tests of the Core Rule Set: read them, send them, judge the answer and the log.
+//! The regression tests of the Core Rule Set: reads them, sends them, checks the response and the log.
 //!
-//! The tests are the YAML files that the Core Rule Set publishes beside its rules (format of go-ftw and of its
-//! predecessor ftw). Each test is one request or several stages of one. It passes if every expected text is in the log
-//! lines of its request, no forbidden one is, and the status is among those allowed.
+//! The tests are the YAML files that the Core Rule Set publishes with its rules (format of go-ftw and of its predecessor ftw).
+//! Each test has one or more stages with a request each. It passes if the log lines of each request contain every expected text
+//! and no forbidden one, and the status is allowed.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | [`case`] | YAML to [`case::Case`] |
-//! | [`request`] | a stage's input to the bytes that a runner sends |
-//! | [`verdict`] | whether a case passed, and the known failures |
+//! | [`case`] | parses YAML to [`case::Case`] |
+//! | [`request`] | builds the bytes of a stage's request |
+//! | [`verdict`] | whether a case passes, and the known failures |
 
 pub mod case;
 pub mod request;

@@ -1,6 +1,6 @@
 //! Ordinary requests and attacks, with Apache's decision on each.
 //!
-//! A file holds many requests with their exact bytes:
+//! A file contains many requests with their exact bytes:
 //!
 //! ```text
 //! # A line like this is a comment, up to the first request.
@@ -22,14 +22,14 @@
 //!
 //! ```
 //!
-//! - `%rules` gives SecLang text that stands before the Core Rule Set for the whole file (several lines add up).
-//! - `%fields NAME` and the lines up to an empty one are header fields; a head's line `%NAME` stands for them.
-//! - `=== NAME => STATUS IDS…` begins a request. What follows the arrow is what Apache did: its status, 0 for no
-//!   response, and the ids of the rules that matched, in ascending order, phase 5 (980xxx) left out: those rules
-//!   decide nothing. `cargo run -p testkit --bin corpus -- --record FILE…` writes it.
-//! - Every line end in a request, but the last one, stands for CRLF; so a head ends with an empty line, and
-//!   without a body that empty line is followed by the next `===`. `\xHH` is the byte HH, `\x0a` thus a bare line
-//!   feed; every other backslash is itself. `%length` in the head is the body's length in bytes.
+//! - `%rules` is SecLang text before the Core Rule Set for the whole file (several lines are joined).
+//! - `%fields NAME` and the lines up to an empty one are header fields; a line `%NAME` in a head stands for them.
+//! - `=== NAME => STATUS IDS…` begins a request. The text after the arrow is Apache's decision: its status, 0 for no response,
+//! and the ids of the rules that matched, in ascending order, without phase 5 (980xxx), whose rules decide nothing. `cargo run -p
+//! testkit --bin corpus -- --record FILE…` writes it.
+//! - Every line end in a request, except the last one, stands for CRLF. So a head ends with an empty line, and without a body the
+//! next `===` follows that line. `\xHH` is the byte HH, so `\x0a` is a bare line feed; any other backslash is literal. `%length`
+//! in the head is the body's length in bytes.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -37,12 +37,12 @@ use std::path::{Path, PathBuf};
 use crate::apache::rule_ids;
 use crate::target::{self, Outcome, Setup, Target};
 
-/// A file's requests and the rules before them.
+/// The requests of a file, and the rules before them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Corpus {
     /// SecLang text before the Core Rule Set.
     pub rules: String,
-    /// The requests in the file's order.
+    /// The requests in the order of the file.
     pub entries: Vec<Entry>,
 }
 
@@ -62,9 +62,9 @@ pub struct Entry {
 /// The decision on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// The status of the response, 0 if there was none.
+    /// The status of the response; 0 without a response.
     pub status: u16,
-    /// The rules that matched, ascending, without those of phase 5.
+    /// The rules that matched, in ascending order, without those of phase 5.
     pub ids: Vec<u32>,
 }
 
@@ -78,7 +78,7 @@ impl Decision {
         Self { status: outcome.response.as_ref().map_or(0, |response| response.status), ids }
     }
 
-    /// Whether the gate stopped the request itself; false for a response of the upstream.
+    /// Whether the gateway stopped the request itself; false for a response of the upstream.
     pub fn blocked(&self) -> bool {
         matches!(self.status, 0 | 400..=599)
     }
@@ -91,10 +91,10 @@ impl fmt::Display for Decision {
     }
 }
 
-/// Reads a file's text.
+/// Parses a file's text.
 ///
 /// # Errors
-/// `LINE: error`, the first one.
+/// The first error, as `LINE: error`.
 pub fn parse(text: &str) -> Result<Corpus, String> {
     let mut corpus = Corpus::default();
     let mut fields: Vec<(String, Vec<&str>)> = Vec::new();
@@ -132,13 +132,13 @@ pub fn parse(text: &str) -> Result<Corpus, String> {
 /// Reads and parses a file.
 ///
 /// # Errors
-/// `FILE:LINE: error`, or why it cannot be read.
+/// `FILE:LINE: error`, or the reason why the file cannot be read.
 pub fn read(path: &Path) -> Result<Corpus, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     parse(&text).map_err(|error| format!("{}:{error}", path.display()))
 }
 
-/// Returns `text` with `decisions`, one for each request in order, after the arrows.
+/// Returns `text` with `decisions` after the arrows, one for each request in order.
 pub fn record(text: &str, decisions: &[Decision]) -> String {
     let mut decisions = decisions.iter();
     let mut out = String::with_capacity(text.len());
@@ -155,7 +155,7 @@ pub fn record(text: &str, decisions: &[Decision]) -> String {
     out
 }
 
-/// Sends every request of `corpus` to `target`; the decisions in the same order.
+/// Sends every request of `corpus` to `target`, and returns the decisions in the same order.
 pub fn replay(corpus: &Corpus, target: &mut dyn Target) -> Vec<Decision> {
     corpus.entries.iter().map(|entry| Decision::of(&target.exchange(&entry.request))).collect()
 }
@@ -167,21 +167,21 @@ pub struct Report {
     pub requests: usize,
     /// Number of requests that the target blocked.
     pub blocked: usize,
-    /// Blocked instead of let through or the other way round, without being a known difference.
+    /// Requests that were blocked instead of passed or the reverse, and are not known differences.
     pub wrong: Vec<String>,
-    /// The same, known, with the reason.
+    /// The known ones among such differences, with the reason.
     pub known: Vec<String>,
-    /// The same decision by other rules or with another status.
+    /// Requests with the same decision by other rules or with another status.
     pub other: Vec<String>,
 }
 
-/// Sends every file below `folder` (`ordinary`, `attacks` or both) to the target called `name` and compares.
+/// Sends every file below `folder` (`ordinary`, `attacks` or both) to the target `name` and compares.
 ///
-/// `folder`'s `differences.txt`, if there is one and the target is not Apache, names what is decided otherwise on
-/// purpose: `FILE: NAME: REASON` a line.
+/// `differences.txt` in `folder` lists deliberate differences, one `FILE: NAME: REASON` on each line. It is optional, and does
+/// not apply to Apache.
 ///
 /// # Errors
-/// An unreadable file, a target that does not exist or does not start.
+/// An unreadable file, or a target that does not exist or does not start.
 pub fn check(folder: &Path, name: &str) -> Result<Report, String> {
     let known = if name.starts_with("apache") { Vec::new() } else { differences(folder)? };
     let mut report = Report::default();
@@ -212,10 +212,10 @@ pub fn check(folder: &Path, name: &str) -> Result<Report, String> {
     Ok(report)
 }
 
-/// The `.http` files below `folder`, sorted.
+/// Returns the `.http` files below `folder`, sorted.
 ///
 /// # Errors
-/// A folder that cannot be read.
+/// The folder cannot be read.
 pub fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let located = |error| format!("{}: {error}", folder.display());
     let mut files = Vec::new();
@@ -285,7 +285,7 @@ fn bytes(lines: &[&str], fields: &[(String, Vec<&str>)]) -> Result<Vec<u8>, Stri
     Ok(out)
 }
 
-/// Appends `line` with each `\xHH` as its byte.
+/// Appends `line`, with each `\xHH` decoded to its byte.
 fn unescape(line: &str, out: &mut Vec<u8>) {
     let mut rest = line;
     while let Some(at) = rest.find("\\x") {

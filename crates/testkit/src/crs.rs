@@ -1,4 +1,4 @@
-//! Where Debian's packages put ModSecurity's configuration and the Core Rule Set.
+//! Paths of ModSecurity's configuration and the Core Rule Set in Debian's packages.
 //!
 //! The rules are never copied into this repository: tests read them from the installed package.
 
@@ -16,18 +16,18 @@ pub const CRS_RULES: &str = "/usr/share/modsecurity-crs/rules/*.conf";
 /// Returns the lines that load the Core Rule Set: ModSecurity's recommended settings, `before`, the set-up, the rules.
 /// `before` is SecLang text, such as [`CONFORMANCE_ACTION`].
 ///
-/// `before` is SecLang text, such as [`CONFORMANCE_ACTION`]; it stands before the rules and after the settings.
+/// `before` is SecLang text, such as [`CONFORMANCE_ACTION`], between the settings and the rules.
 ///
 /// # Panics
-/// If a package is missing, with its name.
+/// If a package is missing; the message names it.
 pub fn includes(before: &str) -> String {
     require(MODSECURITY_RECOMMENDED, "libapache2-mod-security2");
     require(CRS_SETUP, "modsecurity-crs");
     format!("Include {MODSECURITY_RECOMMENDED}\n{before}\nInclude {CRS_SETUP}\nInclude {CRS_RULES}\n")
 }
 
-/// Returns [`includes`] for libmodsecurity 3, which refuses one of the recommended directives and looks for the Unicode
-/// map beside the file that names it.
+/// Returns [`includes`] for libmodsecurity 3, which refuses one of the recommended directives and looks for the Unicode map in
+/// the folder of the file that names it.
 pub fn includes_for_libmodsecurity(before: &str) -> String {
     require(MODSECURITY_RECOMMENDED, "libapache2-mod-security2");
     let recommended = std::fs::read_to_string(MODSECURITY_RECOMMENDED).expect("a readable file");
@@ -37,7 +37,7 @@ pub fn includes_for_libmodsecurity(before: &str) -> String {
     format!("{recommended}\n{before}\nInclude {CRS_SETUP}\nInclude {CRS_RULES}\n")
 }
 
-/// Returns the files of [`includes`], in the same order, with globs resolved (without `before`).
+/// Returns the files of [`includes`] without `before`, in the same order, with patterns resolved.
 pub fn files() -> Vec<PathBuf> {
     require(MODSECURITY_RECOMMENDED, "libapache2-mod-security2");
     require(CRS_SETUP, "modsecurity-crs");
@@ -51,15 +51,15 @@ pub fn files() -> Vec<PathBuf> {
     [PathBuf::from(MODSECURITY_RECOMMENDED), PathBuf::from(CRS_SETUP)].into_iter().chain(rules).collect()
 }
 
-/// Sets the rules up for their regression tests: log only, paranoia level 4, and limits for the rules that have
-/// none by default.
+/// Sets up the rules for their regression tests: only logging, paranoia level 4, and limits for the rules that have none by
+/// default.
 pub const CONFORMANCE_ACTION: &str = r#"SecAction "id:900005,phase:1,nolog,pass,ctl:ruleEngine=DetectionOnly,ctl:ruleRemoveById=910000,\
   setvar:tx.paranoia_level=4,setvar:tx.crs_validate_utf8_encoding=1,setvar:tx.arg_name_length=100,\
   setvar:tx.arg_length=400,setvar:tx.total_arg_length=64000,setvar:tx.max_num_args=255,\
   setvar:tx.max_file_size=64100,setvar:tx.combined_file_sizes=65535"
 "#;
 
-/// Fails the test if `path` is missing, and names the package that has it.
+/// Fails the test if `path` is missing, and names the package that contains it.
 pub(crate) fn require(path: &str, package: &str) {
     assert!(Path::new(path).exists(), "{path} is missing; install the Debian package {package}");
 }

@@ -1,5 +1,5 @@
-//! The rule engine called directly, without sockets: `http1` reads the request, `waf` judges it, and the response is
-//! that of the reflector.
+//! The rule engine called directly, without sockets: `http1` parses the request, `waf` evaluates it, and the reflector's code
+//! gives the response.
 
 use std::io;
 use std::net::SocketAddr;
@@ -54,7 +54,7 @@ impl InProcess {
     /// Loads the Core Rule Set.
     ///
     /// # Errors
-    /// Every error of the load, one a line.
+    /// Every error of the load, one on each line.
     pub fn start(setup: &Setup) -> Result<Self, String> {
         let folder = process::folder("testkit-rules-");
         let file = folder.path().join("rules.conf");
@@ -71,7 +71,7 @@ impl InProcess {
         })
     }
 
-    /// Returns the same rules, evaluated one by one on every value: the oracle of the engine's plan.
+    /// Returns the same rules without the plan, so that each rule runs on every value: the reference for the engine's plan.
     pub fn plain(&self) -> Self {
         Self {
             rules: Arc::clone(&self.rules),
@@ -175,14 +175,14 @@ struct Request {
     line: String,
     version: String,
     body: Vec<u8>,
-    /// Status for a head that is refused whatever the rules decide. They still run, because they name the error.
+    /// Status for a head that is always refused. The rules still run, because they name the error.
     refused: Option<u16>,
 }
 
-/// Reads a whole request.
+/// Parses a whole request.
 ///
 /// # Errors
-/// What the client gets before any rule is asked: a status for bad syntax, no response while a body stays away.
+/// The result for the client before any rule runs: a status for a syntax error, no response if the body is incomplete.
 fn read(bytes: &[u8]) -> Result<Request, io::Result<Response>> {
     let refused = |error: http1::Error| Ok(bare(error.fault.status()));
     let silent = || Err(io::ErrorKind::WouldBlock.into());

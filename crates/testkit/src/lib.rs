@@ -1,34 +1,34 @@
-//! Real programs as test fixtures: a case first passes against the reference program, then against monban.
+//! Real programs as test fixtures: a case first passes with the reference program, then with monban.
 //!
-//! Every fixture starts its program on a free loopback port, keeps its files in a temporary folder of its own, and
-//! stops the program by pid when dropped. A program that is not installed fails the test with the name of the Debian
-//! package to install; no test is skipped.
+//! Every fixture starts its program on a free loopback port, keeps its files in its own temporary folder, and stops the program
+//! by pid when dropped. If a program is not installed, the test fails with the name of the Debian package to install; no test is
+//! skipped.
 //!
-//! This crate is for tests and benchmarks only: it panics where a product would return an error, and its HTTP code
-//! sends wrong bytes as readily as right ones.
+//! This crate is only for tests and benchmarks: it panics instead of returning errors, and its HTTP code sends invalid bytes as
+//! readily as valid ones.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
 //! | [`apache`] | Apache with ModSecurity 2 and the Core Rule Set, the reference for every decision |
-//! | [`nginx`] | nginx: plain, as proxy, with libmodsecurity 3 |
-//! | [`monban`] | the binary of this workspace, as its users start it |
+//! | [`nginx`] | nginx: plain, as a proxy, with libmodsecurity 3 |
+//! | [`monban`] | the binary of this workspace, started as its users start it |
 //! | [`postfix`] | a mail server with TLS and authentication, and its mailbox |
-//! | [`bind`] | BIND's named with zones of a test, signed or not |
-//! | [`bodies`] | body parsers of other stacks, beside what the rule engine inspects of the same bodies |
-//! | [`browser`] | Chromium before the console: the cases in tests/browser |
-//! | [`receiver`] | a receiver of webhooks that answers as it is told |
-//! | [`reflector`] | an upstream that answers what the request asks for and remembers what it was sent |
-//! | [`client`] | raw HTTP/1.1: exact bytes out, a whole response in |
+//! | [`bind`] | BIND's named with a test's zones, signed or not |
+//! | [`bodies`] | body parsers of other stacks, compared with the rule engine on the same bodies |
+//! | [`browser`] | Chromium with the console: the cases in tests/browser |
+//! | [`receiver`] | a receiver of webhooks that sends scripted responses |
+//! | [`reflector`] | an upstream that responds as the request asks and records requests |
+//! | [`client`] | raw HTTP/1.1: sends exact bytes, receives whole responses |
 //! | [`ca`] | a temporary certificate authority |
-//! | [`crs`] | where Debian's packages put ModSecurity's files, and the usual order of loading them |
-//! | [`conformance`] | the regression tests of the Core Rule Set: read, send, judge |
-//! | [`corpus`] | ordinary requests and attacks with the decision that Apache takes on each |
+//! | [`crs`] | paths of ModSecurity's files in Debian's packages, and their usual loading order |
+//! | [`conformance`] | the regression tests of the Core Rule Set: read, send, check |
+//! | [`corpus`] | ordinary requests and attacks, with Apache's decision on each |
 //! | [`in_process`] | the rule engine called directly, without sockets |
-//! | [`mutation`] | requests made of others, the same for the same seed |
-//! | [`synthetic`] | events as a busy gate makes them, as many as are wanted |
-//! | [`target`] | a program to send requests to, with the log lines that each of them causes |
-//! | [`usage`] | CPU time and memory of programs, and cores to run them on |
-//! | [`mmdb`] | a writer of databases that tell where addresses are |
+//! | [`mutation`] | mutations of requests, reproducible by seed |
+//! | [`synthetic`] | any number of events like those of a busy gate |
+//! | [`target`] | a program that gets requests, with the log lines of each |
+//! | [`usage`] | CPU time and memory of programs, and the choice of their cores |
+//! | [`mmdb`] | a writer of databases of address locations |
 //! | [`process`], [`net`] | a child process that ends with its test; free ports and waiting |
 //!
 //! ```

@@ -13,9 +13,9 @@ pub enum Value {
     Long(u32),
     /// A floating point number.
     Double(f64),
-    /// Keys and values, up to 28.
+    /// Keys and values, up to 28 of them.
     Map(Vec<(&'static str, Value)>),
-    /// A list, up to 28.
+    /// A list of up to 28 values.
     List(Vec<Value>),
 }
 
@@ -52,7 +52,7 @@ impl Value {
     }
 }
 
-/// `{"country": {"iso_code": CODE}}`
+/// Returns `{"country": {"iso_code": CODE}}`.
 pub fn country(code: &str) -> Value {
     Value::Map(vec![("country", Value::Map(vec![("iso_code", code.into())]))])
 }
@@ -62,12 +62,12 @@ pub fn country(code: &str) -> Value {
 enum Child {
     Nothing,
     Node(usize),
-    /// The offset of its data.
+    /// The offset of the network's data.
     Data(usize),
 }
 
-/// Returns a database of these networks (`192.0.2.0/24`, `2001:db8::/32`), which do not overlap. An IPv6 network makes
-/// it an IPv6 tree, with IPv4 below `::/96`.
+/// Returns a database of these networks (`192.0.2.0/24`, `2001:db8::/32`), which must not overlap. If one is IPv6, the database
+/// is an IPv6 tree, with IPv4 below `::/96`.
 pub fn database(networks: &[(&str, Value)]) -> Vec<u8> {
     let parsed: Vec<(IpAddr, u32, &Value)> = networks
         .iter()

@@ -8,25 +8,25 @@ use crate::net::{accepts, free_address};
 use crate::process::{Program, folder};
 use crate::{client, crs};
 
-/// The settings that tests vary. The fields' notes have the defaults.
+/// The settings that tests vary. The comments of the fields give the defaults.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The only site's upstream.
+    /// The upstream of the only site.
     pub upstream: SocketAddr,
     /// The site's `waf`: `block`, `detect` or `off`.
     pub waf: String,
     /// SecLang text after `modsecurity.conf-recommended` and before the Core Rule Set.
     pub before_rules: String,
-    /// SecLang text at the end.
+    /// SecLang text after all rules.
     pub after_rules: String,
-    /// Folder of journal and store, which is kept; none: a temporary one.
+    /// Folder of journal and store, which is not deleted; default: a temporary folder.
     pub data_dir: Option<PathBuf>,
-    /// TOML at the end of the configuration file: further tables, or keys of `[console]`, which comes last.
+    /// TOML at the end of the configuration file: further tables, or keys of `[console]`, which is the last table.
     pub extra: String,
 }
 
 impl Config {
-    /// Blocks with the Core Rule Set before `upstream`.
+    /// Returns settings that block with the Core Rule Set in front of `upstream`.
     pub fn new(upstream: SocketAddr) -> Self {
         Self {
             upstream,
@@ -49,10 +49,10 @@ pub struct Monban {
 }
 
 impl Monban {
-    /// Writes a configuration file, starts the binary and waits until `/healthz` answers 200.
+    /// Writes a configuration file, starts the binary and waits until `/healthz` responds 200.
     ///
     /// # Panics
-    /// If the binary is not built, refuses its configuration or is not ready in time, with its messages.
+    /// If the binary is not built, refuses its configuration or is not ready in time; the message contains its output.
     pub fn start(config: &Config) -> Self {
         let folder = folder("testkit-monban-");
         let (address, console) = (free_address(), free_address());
@@ -72,27 +72,27 @@ impl Monban {
         self.console
     }
 
-    /// The process id.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.program.pid()
     }
 
-    /// The program itself, for signals and its messages.
+    /// Returns the program, for signals and its output.
     pub fn program(&mut self) -> &mut Program {
         &mut self.program
     }
 
-    /// The temporary folder: `monban.toml`, `data`, `error.log`, `audit.log`.
+    /// Returns the temporary folder: `monban.toml`, `data`, `error.log`, `audit.log`.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The configuration file, for `--config`.
+    /// Returns the path of the configuration file, for `--config`.
     pub fn config_file(&self) -> PathBuf {
         self.folder.path().join("monban.toml")
     }
 
-    /// The log with ModSecurity's lines (`[id "941100"]`).
+    /// Returns the path of the log with ModSecurity's lines (`[id "941100"]`).
     pub fn error_log(&self) -> PathBuf {
         self.folder.path().join("error.log")
     }
@@ -120,7 +120,7 @@ impl Monban {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// Runs another command of the binary with this configuration to its end, such as `["events", "list", "--json"]`.
+    /// Runs another command of the binary with this configuration, such as `["events", "list", "--json"]`, and waits for its end.
     pub fn command(&self, arguments: &[&str]) -> std::process::Output {
         Command::new(binary())
             .args(arguments)
@@ -168,10 +168,10 @@ fn configuration(config: &Config, address: SocketAddr, console: SocketAddr, fold
     )
 }
 
-/// Returns the built binary: `CARGO_BIN_EXE_monban` if cargo has set it, else beside the running test's folder.
+/// Returns the path of the built binary: `CARGO_BIN_EXE_monban` if cargo has set it, else next to the running test's folder.
 ///
 /// # Panics
-/// If it is in neither place.
+/// If neither place has it.
 pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("CARGO_BIN_EXE_monban") {
         return path.into();

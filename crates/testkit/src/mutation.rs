@@ -1,16 +1,16 @@
-//! Mutations of requests, for tests that compare two ways to judge them.
+//! Mutations of requests, for tests that compare two ways to evaluate them.
 
 /// A small generator (xorshift64*): the same seed gives the same requests on every machine.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// A generator that starts at `seed`.
+    /// Makes a generator that starts at `seed`.
     pub fn new(seed: u64) -> Random {
         Random(seed | 1)
     }
 
-    /// Returns a number below `bound`; 0 if that is 0.
+    /// Returns a number below `bound`; 0 for a `bound` of 0.
     pub fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -20,7 +20,7 @@ impl Random {
     }
 }
 
-/// Pieces that rules match, or that change how values are read.
+/// Texts that rules match, or that change how values are read.
 const PIECES: &[&[u8]] = &[
     b"'",
     b"\"",
@@ -109,7 +109,7 @@ pub fn mutate(request: &[u8], random: &mut Random) -> Vec<u8> {
     [lines.join(&b"\r\n"[..]), b"\r\n\r\n".to_vec(), body].concat()
 }
 
-/// Splits off the head without its empty line.
+/// Splits off the head, without its empty line.
 fn split_head(request: &[u8]) -> (&[u8], &[u8]) {
     match request.windows(4).position(|w| w == b"\r\n\r\n") {
         Some(end) => (&request[..end], &request[end + 4..]),
@@ -117,7 +117,7 @@ fn split_head(request: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Changes the target: the bytes between the first and the last space.
+/// Changes the target, the bytes between the first and the last space.
 fn change_target(line: &mut Vec<u8>, random: &mut Random) {
     let (Some(first), Some(last)) =
         (line.iter().position(|&b| b == b' '), line.iter().rposition(|&b| b == b' '))
@@ -146,7 +146,7 @@ fn change_field(line: &mut Vec<u8>, random: &mut Random) {
     line.splice(colon + 1.., value);
 }
 
-/// Inserts a piece, drops a run, doubles one, flips a bit or turns a letter's case; bytes in `never` become `_`.
+/// Inserts a text, drops or doubles a run of bytes, flips a bit or changes a letter's case; bytes in `never` become `_`.
 fn change(text: &mut Vec<u8>, random: &mut Random, never: &[u8]) {
     let at = random.below(text.len() + 1);
     let end = (at + random.below(12)).min(text.len());

@@ -1,4 +1,4 @@
-//! Free loopback ports, and waiting for something to become true.
+//! Free loopback ports, and waiting for a condition.
 
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -6,22 +6,22 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Time for a program to start or to stop. It is generous, because test machines are busy; a fixture goes on as soon as
-/// its program is ready.
+/// Time for a program to start or to stop. It is generous, because test machines are busy; a fixture continues as soon as its
+/// program is ready.
 pub const START_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Ports of fixtures: below those that the kernel assigns to outgoing connections and to port 0 (32768 and above), so
+/// Ports of fixtures. They are below those that the kernel assigns to outgoing connections and to port 0 (32768 and above), so
 /// that neither can take a port between our check and the program's bind.
 const PORTS: std::ops::Range<u16> = 15_000..32_000;
 
-/// Locks of the ports that this process has given out. Tests run in many processes at once; a lock file for each port
-/// reserves it until the process ends.
+/// Locks of the ports that this process has reserved. Tests run in many processes at once; a lock file for each port reserves it
+/// until the process ends.
 static GIVEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
-/// Returns a loopback port without a listener that no other test gets while this process lives.
+/// Returns a loopback port that has no listener and that no other test gets while this process lives.
 ///
 /// # Panics
-/// If there is none, or no file can be made in the temporary folder.
+/// If no port is free, or no file can be created in the temporary folder.
 pub fn free_port() -> u16 {
     let folder = std::env::temp_dir().join("monban-testkit-ports");
     std::fs::create_dir_all(&folder).expect("the temporary folder can be written to");
@@ -42,10 +42,10 @@ pub fn free_address() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, free_port()).into()
 }
 
-/// Waits until `condition` holds.
+/// Waits until `condition` is true.
 ///
 /// # Panics
-/// Once `deadline` has passed, with `what` in the message.
+/// After `deadline`, with `what` in the message.
 pub fn wait_until(what: &str, deadline: Duration, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     let mut pause = Duration::from_micros(100);

@@ -1,4 +1,4 @@
-//! nginx: as a plain server, as a proxy, and as a proxy with libmodsecurity 3 and the Core Rule Set.
+//! nginx as a plain server, as a proxy, and as a proxy with libmodsecurity 3 and the Core Rule Set.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::crs;
 use crate::net::{accepts, free_address};
 use crate::process::{Program, find, folder, is_root, shared_folder};
 
-/// Debian's file of libnginx-mod-http-modsecurity.
+/// The module of Debian's package libnginx-mod-http-modsecurity.
 const MODSECURITY_MODULE: &str = "/usr/lib/nginx/modules/ngx_http_modsecurity_module.so";
 
 /// The role of the server.
@@ -18,9 +18,9 @@ pub enum Role {
     Plain(String),
     /// Forwards everything to this address.
     Proxy(SocketAddr),
-    /// The same behind libmodsecurity with the Core Rule Set; the text stands before the rules.
+    /// Forwards through libmodsecurity with the Core Rule Set; the text precedes the rules.
     ModSecurity(SocketAddr, String),
-    /// The same behind libmodsecurity with these rules alone.
+    /// Forwards through libmodsecurity with only these rules.
     Rules(SocketAddr, String),
 }
 
@@ -36,7 +36,7 @@ impl Nginx {
     /// Starts nginx with one worker on a free loopback port and waits until it accepts connections.
     ///
     /// # Panics
-    /// If a package is missing (with its name) or nginx refuses its configuration (with its message).
+    /// If a package is missing (the message names it), or if nginx refuses its configuration (with nginx's message).
     pub fn start(role: &Role) -> Self {
         Self::start_with(role, &[])
     }
@@ -44,7 +44,7 @@ impl Nginx {
     /// Starts nginx with environment variables, such as TZ.
     ///
     /// # Panics
-    /// As [`Nginx::start`].
+    /// For the reasons of [`Nginx::start`].
     pub fn start_with(role: &Role, environment: &[(String, String)]) -> Self {
         let folder = folder("testkit-nginx-");
         let data = shared_folder(folder.path(), "data");
@@ -71,17 +71,18 @@ impl Nginx {
         self.address
     }
 
-    /// The process id of the master process.
+    /// Returns the process id of the master process.
     pub fn pid(&self) -> u32 {
         self.program.pid()
     }
 
-    /// The error log, with libmodsecurity's lines.
+    /// Returns the path of the error log, with libmodsecurity's lines.
     pub fn error_log(&self) -> PathBuf {
         self.folder.path().join("error.log")
     }
 
-    /// ModSecurity's audit log (Serial, in libmodsecurity's native form unless the text before the rules says otherwise).
+    /// Returns the path of ModSecurity's audit log (Serial, in libmodsecurity's native form unless the text before the rules
+    /// changes it).
     pub fn audit_log(&self) -> PathBuf {
         self.folder.path().join("data").join("audit.log")
     }

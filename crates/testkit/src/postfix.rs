@@ -1,4 +1,4 @@
-//! Postfix: a mail server that takes mail only with TLS and authentication, and keeps it in a folder.
+//! Postfix: a mail server that accepts mail only with TLS and authentication, and stores it in a folder.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -9,14 +9,14 @@ use crate::ca::TestCa;
 use crate::net::{START_DEADLINE, accepts, free_address, wait_until};
 use crate::process::{Program, find, folder, is_root, shared_folder};
 
-/// The one user who may send.
+/// The only user who may send mail.
 pub const USER: &str = "monban@test.example";
 /// The user's password.
 pub const PASSWORD: &str = "a pass\u{e9}word & more";
-/// Recipients of this domain have a mailbox; all others are refused.
+/// The only domain whose recipients have a mailbox; all others are refused.
 pub const DOMAIN: &str = "test.example";
 
-/// A running Postfix with a configuration and a queue of its own.
+/// A running Postfix with its own configuration and queue.
 #[derive(Debug)]
 pub struct Postfix {
     program: Program,
@@ -26,12 +26,12 @@ pub struct Postfix {
 }
 
 impl Postfix {
-    /// Starts it on two free loopback ports and waits until both accept connections. Its certificate is for `localhost` and
+    /// Starts Postfix on two free loopback ports and waits until both accept connections. Its certificate is for `localhost` and
     /// 127.0.0.1.
     ///
     /// # Panics
-    /// If a package is missing (with its name), if this is not root (Postfix's master must be), or if Postfix is not ready in
-    /// time.
+    /// If a package is missing (the message names it), if the process is not root (as Postfix's master requires), or if Postfix
+    /// is not ready in time.
     pub fn start(ca: &TestCa) -> Self {
         assert!(is_root(), "Postfix's master process runs as root only");
         let folder = folder("testkit-postfix-");
@@ -55,29 +55,29 @@ impl Postfix {
         Self { program, starttls, tls, folder }
     }
 
-    /// Address of the port that is plain text until STARTTLS.
+    /// Returns the address of the port that is plain text until STARTTLS.
     pub fn starttls(&self) -> SocketAddr {
         self.starttls
     }
 
-    /// Address of the port that is TLS from the first byte.
+    /// Returns the address of the port that is TLS from the first byte.
     pub fn tls(&self) -> SocketAddr {
         self.tls
     }
 
-    /// Stops it; mail stays.
+    /// Stops Postfix; its mail stays.
     pub fn stop(&mut self) {
         self.program.terminate();
-        // its children have the sockets for a moment longer
+        // its children keep the sockets a little longer
         wait_until("Postfix's end", START_DEADLINE, || !accepts(self.starttls) && !accepts(self.tls));
     }
 
-    /// Starts it again at the same addresses.
+    /// Starts Postfix again at the same addresses.
     pub fn start_again(&mut self) {
         self.program = run(self.folder.path(), self.starttls, self.tls);
     }
 
-    /// Returns the delivered mails as they are in the mailbox, in order of arrival.
+    /// Returns the delivered mails as stored in the mailbox, in order of arrival.
     pub fn mails(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.folder.path().join("mail/inbox/new")) else {
             return Vec::new();
@@ -90,7 +90,7 @@ impl Postfix {
             .collect()
     }
 
-    /// Returns its log.
+    /// Returns the log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("data/mail.log")).unwrap_or_default()
     }
@@ -104,7 +104,7 @@ fn run(folder: &Path, starttls: SocketAddr, tls: SocketAddr) -> Program {
     let said = String::from_utf8_lossy(&checked.stderr);
     assert!(checked.status.success(), "postfix check: {said}");
     let mut command = Command::new("/usr/lib/postfix/sbin/master");
-    // -d: it stays in the process group that it is started in, and ends that group when it ends
+    // -d: the master stays in its process group, and ends that group when it ends
     command.arg("-c").arg(folder).arg("-d");
     let mut program = Program::start(&mut command, "postfix", folder);
     program.wait_ready(|| accepts(starttls) && accepts(tls));

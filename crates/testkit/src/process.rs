@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::net::{START_DEADLINE, wait_until};
 
-/// A running program. Dropping it sends TERM, waits, and kills its process group if that was not enough.
+/// A running program. Dropping it sends TERM, waits, and kills its process group if it has not ended.
 #[derive(Debug)]
 pub struct Program {
     name: String,
@@ -17,10 +17,10 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts `command` in a process group of its own, with standard output and error in files in `folder`.
+    /// Starts `command` in a new process group, with standard output and error in files in `folder`.
     ///
     /// # Panics
-    /// If the program is missing; the message names `package`, the Debian package that has it.
+    /// If the program is missing; the message names `package`, the Debian package that contains it.
     pub fn start(command: &mut Command, package: &str, folder: &Path) -> Self {
         let path = PathBuf::from(command.get_program());
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -39,10 +39,10 @@ impl Program {
         }
     }
 
-    /// Waits until `ready` holds.
+    /// Waits until `ready` returns true.
     ///
     /// # Panics
-    /// If the program exits before that or the deadline passes; the message shows what it wrote to standard error.
+    /// If the program exits first or the deadline passes; the message contains the program's standard error.
     pub fn wait_ready(&mut self, mut ready: impl FnMut() -> bool) {
         let mut exited = None;
         let stderr = self.stderr.clone();
@@ -61,7 +61,7 @@ impl Program {
         }
     }
 
-    /// The process id.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -71,7 +71,7 @@ impl Program {
         String::from_utf8_lossy(&std::fs::read(&self.stderr).unwrap_or_default()).into_owned()
     }
 
-    /// Sends `signal` to the program alone.
+    /// Sends `signal` only to the program itself.
     pub fn signal(&self, signal: Signal) {
         // the child is reaped only through &mut self, so its pid still belongs to it
         let _ = kill_process(self.as_pid(), signal);
@@ -102,7 +102,7 @@ impl Program {
         self.wait(START_DEADLINE)
     }
 
-    /// Kills the program and all that it started with SIGKILL, and waits for the end.
+    /// Kills the program and all its descendants with SIGKILL, and waits for the end.
     pub fn kill(&mut self) -> ExitStatus {
         let _ = kill_process_group(self.as_pid(), Signal::KILL);
         self.child.wait().expect("a child can be waited for")
@@ -129,7 +129,7 @@ impl Drop for Program {
     }
 }
 
-/// Finds `name` in the folders where Debian keeps servers, and then in PATH.
+/// Finds `name` in Debian's folders of servers, and then in PATH.
 pub fn find(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     [PathBuf::from("/usr/sbin"), PathBuf::from("/usr/bin")]
@@ -140,7 +140,7 @@ pub fn find(name: &str) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(name))
 }
 
-/// Creates a temporary folder that a server's unprivileged worker can enter, too.
+/// Creates a temporary folder that a server's unprivileged worker can also enter.
 pub fn folder(prefix: &str) -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     tempfile::Builder::new()
@@ -150,7 +150,7 @@ pub fn folder(prefix: &str) -> tempfile::TempDir {
         .expect("a temporary folder")
 }
 
-/// Creates a folder in `parent` that every user may write to (a server started by root drops to www-data).
+/// Creates a folder in `parent` that every user may write to, because a server started by root switches to www-data.
 pub fn shared_folder(parent: &Path, name: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let path = parent.join(name);
@@ -159,7 +159,7 @@ pub fn shared_folder(parent: &Path, name: &str) -> PathBuf {
     path
 }
 
-/// Whether this process runs as root, in which case servers must be told whom to run as.
+/// Whether this process runs as root. Servers then need the name of a user to run as.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
@@ -167,20 +167,20 @@ pub fn is_root() -> bool {
 /// Makes a FIFO.
 ///
 /// # Panics
-/// Where the system refuses.
+/// If the system refuses.
 pub fn fifo(path: &Path) {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a FIFO");
 }
 
-/// `pid` and all its descendants, as /proc shows them at the moment.
+/// Returns `pid` and its current descendants, from /proc.
 pub fn family(pid: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
         .expect("/proc")
         .filter_map(|entry| {
             let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // The name in parentheses may contain spaces; after it come the state and the parent.
+            // The name in parentheses may contain spaces; the state and the parent follow it.
             let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
             Some((pid, parent))
         })

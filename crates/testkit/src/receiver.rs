@@ -24,10 +24,10 @@ impl Request {
         found.map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     ///
     /// # Panics
-    /// If it is none.
+    /// If the body is not JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -50,7 +50,7 @@ impl Receiver {
     /// Starts on a free loopback port.
     ///
     /// # Panics
-    /// If there is none.
+    /// If no port is free.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let receiver = Self { address: listener.local_addr().unwrap(), shared: Arc::default() };
@@ -65,12 +65,12 @@ impl Receiver {
         receiver
     }
 
-    /// Returns a URL to send to, with a path like a secret of Slack's.
+    /// Returns a URL for requests, with a path like one of Slack's secrets.
     pub fn url(&self) -> String {
         format!("http://{}/services/T0/B0/hush", self.address)
     }
 
-    /// Sets whole responses for the next requests, byte for byte; after them, each request gets 200.
+    /// Sets the responses to the next requests, byte for byte. After them, each request gets 200.
     ///
     /// # Panics
     /// If another thread panicked.
@@ -89,7 +89,7 @@ impl Receiver {
     /// Waits for this many requests.
     ///
     /// # Panics
-    /// If they do not come within a minute.
+    /// If they do not arrive within a minute.
     pub fn wait_for(&self, count: usize) -> Vec<Request> {
         crate::wait_until(&format!("{count} requests"), Duration::from_secs(60), || {
             self.requests().len() >= count

@@ -1,7 +1,7 @@
 //! An upstream that responds as the request asks and records requests.
 //!
-//! Any path answers 200 without a body. `POST /reflect` answers by the JSON in its body, all keys optional: `{"status":
-//! 418, "headers": {"Content-Type": "text/plain"}, "body": "text", "encodedBody": "base64"}`. The regression tests of
+//! Any path responds 200 without a body. `POST /reflect` responds as the JSON in its body says; all keys are optional:
+//! `{"status": 418, "headers": {"Content-Type": "text/plain"}, "body": "text", "encodedBody": "base64"}`. The regression tests of
 //! the Core Rule Set expect this upstream.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -32,7 +32,7 @@ struct Shared {
     requests: Mutex<VecDeque<Vec<u8>>>,
 }
 
-/// A request of `/reflect`.
+/// The JSON of a request to `/reflect`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Answer {
@@ -51,7 +51,7 @@ fn ok() -> u16 {
 }
 
 impl Reflector {
-    /// Listens on a free loopback port.
+    /// Starts listening on a free loopback port.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port can be bound");
         let address = listener.local_addr().expect("a bound socket has an address");
@@ -85,7 +85,7 @@ impl Reflector {
         self.shared.requests.lock().expect("no holder panics").iter().cloned().collect()
     }
 
-    /// Forgets the requests so far.
+    /// Clears the recorded requests.
     pub fn forget(&self) {
         self.shared.requests.lock().expect("no holder panics").clear();
     }
@@ -94,7 +94,7 @@ impl Reflector {
 impl Drop for Reflector {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::Relaxed);
-        // wakes the accepting thread to see the flag
+        // wakes the accepting thread, which then checks the flag
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
     }
 }
@@ -189,7 +189,7 @@ fn read_chunks(reader: &mut impl BufRead, raw: &mut Vec<u8>, body: &mut Vec<u8>)
 /// A response: status, fields, body.
 pub type Reply = (u16, BTreeMap<String, String>, Vec<u8>);
 
-/// Returns the response to a request with this first line and body.
+/// Returns the response to a request with this request line and body.
 pub fn answer(request_line: &str, body: &[u8]) -> Reply {
     if request_line.starts_with("POST /reflect ") || request_line.starts_with("POST /reflect?") {
         reflect(body)

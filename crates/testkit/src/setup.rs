@@ -8,22 +8,22 @@ use crate::crs;
 /// The outcome of one request.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The final response, or why there is none.
+    /// The final response, or the reason why none arrived.
     pub response: io::Result<Response>,
     /// The log lines that the request caused.
     pub log: String,
 }
 
-/// A program that gets requests, one after another.
+/// A program that receives requests, one after another.
 pub trait Target: Send {
-    /// Sends `request` on a connection of its own and gathers its log lines.
+    /// Sends `request` on a new connection and collects its log lines.
     fn exchange(&mut self, request: &[u8]) -> Outcome;
 }
 
 /// The set-up of a target. The rules are always ModSecurity's recommended settings and the Core Rule Set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setup {
-    /// Whether the gate blocks or only logs.
+    /// Whether the gateway blocks or only logs.
     pub blocking: bool,
     /// SecLang text before the rules.
     pub before_rules: String,

@@ -1,22 +1,22 @@
 //! Synthetic events like those of a busy gate, for benchmarks of programs that store and show events.
 //!
-//! The same number always gives the same event. Sites, clients, paths, rules, texts and responses vary as in practice:
-//! a few are frequent, most are rare, and scans run for some thousand requests in a row.
+//! The same number always gives the same event. Sites, clients, paths, rules, texts and responses vary as in practice: a few are
+//! frequent, most are rare, and a scan is some thousand consecutive requests.
 
 use event::{
     Actor, Event, Header, IdSource, MatchedRule, Outcome, RequestEvidence, Response, Scores, Severity,
     Timestamp,
 };
 
-/// A text in one event of [`NEEDLE_EVERY`], and in no other.
+/// A text that occurs only in one event of [`NEEDLE_EVERY`].
 pub const NEEDLE: &str = "jndi:ldap://needle-";
-/// See [`NEEDLE`].
+/// Interval between the events with [`NEEDLE`].
 pub const NEEDLE_EVERY: u64 = 100_000;
-/// Events of one scan.
+/// Number of events in one scan.
 const SCAN: u64 = 4000;
-/// Events from the start of one scan to the start of the next.
+/// Number of events from the start of one scan to the start of the next.
 const SCAN_EVERY: u64 = 20_000;
-/// The sites, the first of them the busiest.
+/// The sites, the busiest first.
 pub const SITES: [&str; 8] = ["shop", "blog", "wiki", "mail", "api", "forum", "files", "intranet"];
 
 /// Attacks: tag, first rule id, message, payload.
@@ -84,7 +84,7 @@ pub struct Synthetic {
 }
 
 impl Synthetic {
-    /// Creates a generator of `count` events, spread over the days before `end`.
+    /// Makes a generator of `count` events, spread over the days before `end`.
     pub fn new(count: u64, days: u32, end: Timestamp) -> Self {
         let span = i64::from(days) * 86_400_000_000;
         Self { ids: IdSource::new("bench", 7), start: end.as_micros() - span, span, count: count.max(1) }
@@ -96,7 +96,7 @@ impl Synthetic {
         Timestamp::from_micros(self.start + i64::try_from(part).unwrap_or(0))
     }
 
-    /// Event number `number`, from 0.
+    /// Returns event number `number`, from 0.
     pub fn event(&self, number: u64) -> Event {
         let mut random = Random(number);
         let time = self.time(number);
@@ -199,7 +199,7 @@ fn rule(id: u64, message: &str, tag: &str, variable: &str, value: &str) -> Match
     }
 }
 
-/// SplitMix64.
+/// A SplitMix64 generator.
 struct Random(u64);
 
 impl Random {
@@ -215,7 +215,7 @@ impl Random {
         self.next() % end
     }
 
-    /// Returns a number below `end`; low ones are much more frequent.
+    /// Returns a number below `end`; low numbers are much more frequent.
     fn skewed(&mut self, end: usize) -> usize {
         let part = self.below(1 << 20) as f64 / (1 << 20) as f64;
         ((part * part * part) * end as f64) as usize

@@ -1,4 +1,4 @@
-//! The program under test: its response and its log lines for one request.
+//! The program under test, with its response and its log lines for each request.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,16 +13,16 @@ use crate::net::wait_until;
 use crate::reflector::Reflector;
 pub use crate::setup::{Outcome, Setup, Target};
 
-/// Silence of a target after which the request counts as unanswered. Some tests announce a body that never arrives, so
-/// each run waits this long a few times.
+/// Silence of a target after which a request counts as unanswered. Some tests announce a body that never arrives, so each run
+/// waits this long a few times.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// Returns a target by its name, for the command line: `monban`; `in-process`, its rule engine without sockets;
-/// `apache`; and `apache-unsafe`, an Apache that tolerates odd request lines and bare line feeds as before release
-/// 2.4.25, so that the rules see more of them.
+/// Returns a target by its name on the command line: `monban`; `in-process`, its rule engine without sockets; `apache`; and
+/// `apache-unsafe`, an Apache that tolerates unusual request lines and bare line feeds as before release 2.4.25, so that the
+/// rules inspect more of them.
 ///
 /// # Errors
-/// If there is none of this name.
+/// No target has this name.
 pub fn start(name: &str, setup: &Setup) -> Result<Box<dyn Target>, String> {
     match name {
         "apache" => Ok(Box::new(ApacheTarget::start(setup, ""))),
@@ -33,7 +33,7 @@ pub fn start(name: &str, setup: &Setup) -> Result<Box<dyn Target>, String> {
     }
 }
 
-/// Apache with ModSecurity 2 before a reflector, one request at a time.
+/// Apache with ModSecurity 2 in front of a reflector, one request at a time.
 pub struct ApacheTarget {
     apache: Apache,
     log: Tail,
@@ -42,7 +42,7 @@ pub struct ApacheTarget {
 }
 
 impl ApacheTarget {
-    /// Starts both, Apache with `extra` at the end of its configuration.
+    /// Starts Apache, with `extra` at the end of its configuration, and the reflector.
     pub fn start(setup: &Setup, extra: &str) -> Self {
         let upstream = Reflector::start();
         let mut config = apache::Config::new(upstream.address());
@@ -65,7 +65,7 @@ impl Target for ApacheTarget {
         };
         let port = format!("{} ", connection.local_port());
         let response = connection.exchange(request);
-        // ModSecurity's phase 5 runs after the response; the access log's line comes after phase 5.
+        // ModSecurity's phase 5 runs after the response; the access log's line follows phase 5.
         let mut lines = String::new();
         wait_until("Apache's access log", Duration::from_secs(20), || {
             lines.push_str(&self.access.read());
@@ -75,7 +75,7 @@ impl Target for ApacheTarget {
     }
 }
 
-/// `monban up` before a reflector.
+/// `monban up` in front of a reflector.
 pub struct MonbanTarget {
     monban: Monban,
     log: Tail,
@@ -83,7 +83,7 @@ pub struct MonbanTarget {
 }
 
 impl MonbanTarget {
-    /// Starts both.
+    /// Starts monban and the reflector.
     pub fn start(setup: &Setup) -> Self {
         let upstream = Reflector::start();
         let mut config = monban::Config::new(upstream.address());
@@ -112,7 +112,7 @@ impl Tail {
         Self(File::open(path).expect("the log exists"))
     }
 
-    /// Returns what was added since the last call.
+    /// Returns the text added since the last call.
     fn read(&mut self) -> String {
         let mut bytes = Vec::new();
         self.0.read_to_end(&mut bytes).expect("a readable log");

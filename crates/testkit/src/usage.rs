@@ -1,17 +1,16 @@
-//! Resource usage of running programs: CPU time and memory; and cores to run them on.
+//! Resource usage of running programs: CPU time and memory. Also chooses their cores.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::process::family;
 
-/// Returns the CPU time of `pid` and its descendants in seconds; its resolution is the kernel's clock tick (mostly 10
-/// ms).
+/// Returns the CPU time of `pid` and its descendants in seconds. The resolution is the kernel's clock tick (usually 10 ms).
 pub fn cpu_seconds(pid: u32) -> f64 {
     let ticks: u64 = family(pid)
         .into_iter()
         .filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok())
         .filter_map(|stat| {
-            // After the name: state is field 3, so utime and stime (14 and 15) are 11 and 12 from there.
+            // Counted after the name: state is field 3, so utime and stime (14 and 15) are at index 11 and 12.
             let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
             Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
         })
@@ -19,11 +18,11 @@ pub fn cpu_seconds(pid: u32) -> f64 {
     ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
 
-/// Returns the CPU time of `pid` and its descendants in nanoseconds. Exact for waiting programs with one thread each;
-/// further threads are not counted.
+/// Returns the CPU time of `pid` and its descendants in nanoseconds. It is exact for waiting programs with one thread each; other
+/// threads are not counted.
 ///
 /// # Panics
-/// If the kernel keeps no /proc/PID/schedstat.
+/// If the kernel has no /proc/PID/schedstat.
 pub fn cpu_nanoseconds(pid: u32) -> u64 {
     family(pid)
         .into_iter()
@@ -36,7 +35,7 @@ pub fn cpu_nanoseconds(pid: u32) -> u64 {
         .sum()
 }
 
-/// Returns the memory of `pid` and its descendants in KiB, shared pages in proportion (Pss).
+/// Returns the memory of `pid` and its descendants in KiB, with shared pages in proportion (Pss).
 pub fn memory_kib(pid: u32) -> u64 {
     family(pid)
         .into_iter()
@@ -48,11 +47,11 @@ pub fn memory_kib(pid: u32) -> u64 {
         .sum()
 }
 
-/// Returns the first two cores that this process may use: one for the measured program, one for load and upstream; the
-/// same one twice if it has only one.
+/// Returns the first two cores that this process may use: one for the measured program, one for load and upstream. If it has only
+/// one, returns that core twice.
 ///
 /// # Errors
-/// A message, if the kernel does not tell.
+/// The kernel's error.
 pub fn cores() -> Result<[CpuSet; 2], String> {
     let allowed = sched_getaffinity(None).map_err(|error| format!("cannot ask for cores: {error}"))?;
     let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).map(|core| {
@@ -67,7 +66,7 @@ pub fn cores() -> Result<[CpuSet; 2], String> {
 /// Restricts this thread, and what it starts from now on, to `cores`.
 ///
 /// # Errors
-/// A message, if the kernel refuses.
+/// The kernel's error.
 pub fn pin(cores: &CpuSet) -> Result<(), String> {
     sched_setaffinity(None, cores).map_err(|error| format!("cannot choose a core: {error}"))
 }

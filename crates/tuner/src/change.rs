@@ -26,7 +26,7 @@ pub struct Changes<'a> {
 /// Changes the exclusions. Returns the ids of the added ones, and the rules that now apply.
 ///
 /// # Errors
-/// See [`TuningError`]. The file is then as it was.
+/// See [`TuningError`]. The file is then unchanged.
 pub fn change(
     edit: Edit,
     config: &RuleConfig,
@@ -64,10 +64,10 @@ pub fn change(
     Ok((ids, rules))
 }
 
-/// Removes expired exclusions. Returns the rules that now apply; none if no exclusion has expired.
+/// Removes expired exclusions. Returns the new rules; none if no exclusion has expired.
 ///
 /// # Errors
-/// See [`TuningError`]. The file is then as it was.
+/// See [`TuningError`]. The file is then unchanged.
 pub fn expire(
     store: &ExclusionStore,
     config: &RuleConfig,
@@ -80,10 +80,11 @@ pub fn expire(
     Ok(Some(rules))
 }
 
-/// Completes a change that was killed and removes expired exclusions, before rules are loaded. Returns whether any expired.
+/// Completes a change whose process was killed, and removes expired exclusions, before rules are loaded. Returns whether any
+/// expired.
 ///
 /// # Errors
-/// The disk does not take it.
+/// A file cannot be written.
 pub fn expire_at_start(store: &ExclusionStore, now: Timestamp) -> Result<bool, TuningError> {
     let edit = store.edit(now)?;
     let Some((file, gone)) = edit.file().expire(now) else { return Ok(false) };
@@ -116,22 +117,22 @@ pub fn proposals(
     Ok(tuning::proposals(event, &config.sites(), &catalog, &store.read()?, store.least_id()?))
 }
 
-/// Rules to compare with those in force.
+/// Rules to compare with the current ones.
 pub struct Proposed<'a> {
-    /// Exclusions that they have in addition.
+    /// Exclusions to add.
     pub add: &'a [Exclusion],
-    /// Ids of exclusions that they lack.
+    /// Ids of exclusions to remove.
     pub remove: &'a [u64],
-    /// Rule files in place of the configured ones; empty: the configured ones.
+    /// Rule files that replace the configured ones; empty for the configured ones.
     pub files: &'a [String],
-    /// Source of all rule files but the exclusions.
+    /// Source of all rule files except the exclusions.
     pub source: &'a dyn Source,
 }
 
-/// Returns a replay that compares the rules in force with others. `in_force` spares their loading, if the caller has them.
+/// Returns a replay that compares the current rules with others. Pass `in_force` to avoid loading the current rules again.
 ///
 /// # Errors
-/// Rules do not load, an exclusion cannot be made, or no rules are configured.
+/// Rules do not load, an exclusion cannot be created, or no rules are configured.
 pub fn replay(
     store: &ExclusionStore,
     config: &RuleConfig,

@@ -1,4 +1,4 @@
-//! The rules and sites that the configuration names.
+//! The rules and sites of the configuration.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use crate::exclusions::ExclusionStore;
 use crate::load;
 use crate::rule_files::{Disk, Overlay};
 
-/// The rules and sites that the configuration names, as plain data.
+/// The rules and sites of the configuration, as plain data.
 #[derive(Clone, Default)]
 pub struct RuleConfig {
-    /// Rule files on disk and compiled-in ones.
+    /// Rule files on disk, and compiled-in ones.
     pub disk: Disk,
-    /// Rule files as absolute paths or patterns, in the order of loading. Empty: no rules at all.
+    /// Rule files as absolute paths or patterns, in the order of loading. Empty means no rules at all.
     pub files: Vec<String>,
     /// Rule files of the sites' presets. They are loaded between the exclusions and `files`.
     pub presets: Vec<String>,
-    /// Folders whose rule files a replay over HTTP may use, besides those of `files`.
+    /// Folders, besides those of `files`, whose rule files a replay over HTTP may use.
     pub folders: Vec<PathBuf>,
     /// The sites.
     pub sites: Vec<ConfiguredSite>,
@@ -48,12 +48,12 @@ impl RuleConfig {
         exclusions.into_iter().chain(self.presets.iter().chain(&self.files).cloned()).collect()
     }
 
-    /// Returns the sites as exclusions know them.
+    /// Returns the sites in the form that exclusions use.
     pub fn sites(&self) -> Sites {
         Sites(self.sites.iter().map(|configured| configured.site.clone()).collect())
     }
 
-    /// Loads all rule files, and compiles nothing.
+    /// Loads all rule files without compiling them.
     ///
     /// # Errors
     /// Every fault of all files.
@@ -73,7 +73,7 @@ impl RuleConfig {
         load::load(&self.disk, &paths).map(|rules| Some(Arc::new(rules)))
     }
 
-    /// Loads and compiles all rule files with this text of the exclusions.
+    /// Loads and compiles all rule files with this text in place of the exclusions file.
     pub(crate) fn load_with(
         &self,
         store: &ExclusionStore,
@@ -82,7 +82,7 @@ impl RuleConfig {
         self.load_from(&self.disk, &self.files, store, exclusions)
     }
 
-    /// Loads and compiles other rule files with this text of the exclusions.
+    /// Loads and compiles other rule files with this text in place of the exclusions file.
     pub(crate) fn load_from(
         &self,
         source: &dyn Source,

@@ -1,15 +1,15 @@
 //! The file of exclusions on disk, and the history of changes.
 //!
-//! | in the data folder | holds |
+//! | in the data folder | contents |
 //! |---|---|
 //! | `exclusions.conf` | the exclusions: rules that are loaded before all others; a person may edit it |
 //! | `tuning/history.jsonl` | one JSON object for each change |
 //! | `tuning/versions/VERSION.conf` | the texts before and after each change |
 //! | `tuning/pending.json` | a change in progress |
-//! | `tuning/lock` | lock during a change, by the daemon or a command |
+//! | `tuning/lock` | a lock that the daemon or a command holds during a change |
 //!
-//! A change is noted as pending, then the file is replaced, then the history gets its line. After a kill in between, the next
-//! change, or the next start, tells by the file's version whether the change was made.
+//! A change first writes the pending file, then replaces the exclusions, then appends to the history. If the process is killed in
+//! between, the next change or the next start compares the file's version to find out whether the change was made.
 
 mod edit;
 mod record;
@@ -38,17 +38,17 @@ pub struct ExclusionStore {
 }
 
 impl ExclusionStore {
-    /// Opens the store of a data folder. Its files need not exist yet.
+    /// Opens the store in a data folder. Its files need not exist yet.
     pub fn new(data_dir: &Path) -> Self {
         Self { file: data_dir.join("exclusions.conf"), folder: data_dir.join("tuning") }
     }
 
-    /// The path of the file of exclusions.
+    /// Returns the path of the file of exclusions.
     pub fn path(&self) -> &Path {
         &self.file
     }
 
-    /// Reads the file; without exclusions if it does not exist.
+    /// Reads the file. Returns an empty one if it does not exist.
     ///
     /// # Errors
     /// The file cannot be read, or is longer than [`limits::FILE_BYTES`].
@@ -61,13 +61,13 @@ impl ExclusionStore {
     /// Returns the newest changes, newest first; at most [`LISTED_CHANGES`].
     ///
     /// # Errors
-    /// The history or a kept text cannot be read.
+    /// The history or a stored text cannot be read.
     pub fn history(&self) -> Result<Vec<Change>, TuningError> {
         let records = self.records()?;
         let undone: HashMap<u64, u64> =
             records.iter().filter_map(|record| Some((record.undoes?, record.number))).collect();
         let file = self.read()?;
-        // the text before a change is mostly the text after the next one in the list
+        // the text before a change is usually the text after the next one in the list
         let mut known: Option<(String, Option<Rc<Vec<u8>>>)> = None;
         let mut text = |version: &str| -> Result<Option<Rc<Vec<u8>>>, TuningError> {
             if let Some((known, text)) = &known
@@ -149,15 +149,15 @@ impl ExclusionStore {
         Ok(modes)
     }
 
-    /// Begins a change: waits for others, completes one that was killed, and records an edit by hand.
+    /// Starts a change: waits for others, completes one whose process was killed, and records an edit by hand.
     ///
     /// # Errors
-    /// The disk does not take it.
+    /// A file cannot be written.
     pub fn edit(&self, now: Timestamp) -> Result<Edit, TuningError> {
         Edit::begin(self.clone(), now)
     }
 
-    /// Returns the lowest id that no change has given to an exclusion.
+    /// Returns the lowest id that no exclusion has ever had.
     ///
     /// # Errors
     /// The history cannot be read.
@@ -167,7 +167,7 @@ impl ExclusionStore {
 
     fn records(&self) -> Result<Vec<Record>, TuningError> {
         let bytes = read(&self.history_path(), HISTORY_BYTES)?;
-        // a line that a crash cut off is no change
+        // a line that a crash cut off does not count
         let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
         Ok(lines.collect())
     }
@@ -188,7 +188,7 @@ impl ExclusionStore {
         Ok(self.bytes(version)?.and_then(|bytes| ExclusionFile::read(bytes).ok()))
     }
 
-    /// Reads the text of that version, if it is kept.
+    /// Reads the text of this version, if it is still stored.
     fn bytes(&self, wanted: &str) -> Result<Option<Vec<u8>>, TuningError> {
         let is_version = !wanted.is_empty() && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
         let path = self.version_path(wanted);

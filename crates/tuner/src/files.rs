@@ -1,4 +1,4 @@
-//! Small files: read up to a limit, replaced as a whole.
+//! Small files: reading up to a limit, and atomic replacement.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -21,13 +21,13 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, TuningError> {
     Ok(bytes)
 }
 
-/// Makes a folder that only this user may read.
+/// Makes a folder that only this user can read.
 pub(crate) fn create_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Gives a file that root made to the folder's owner, the daemon's user.
+/// Makes the folder's owner, the daemon's user, the owner of a file that root created.
 pub(crate) fn give_to_owner(path: &Path, folder: Option<&Path>) {
     use std::os::unix::fs::MetadataExt;
     if rustix::process::geteuid().is_root()
@@ -38,8 +38,8 @@ pub(crate) fn give_to_owner(path: &Path, folder: Option<&Path>) {
     }
 }
 
-/// Replaces a file as a whole: a reader finds the old text or the new one. A new file has mode 0600; an existing one keeps
-/// its mode.
+/// Replaces a file atomically: a reader finds the old text or the new one. A new file has mode 0600; an existing one keeps its
+/// mode.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), TuningError> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let write = || -> std::io::Result<()> {

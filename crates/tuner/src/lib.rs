@@ -1,13 +1,13 @@
-//! Tuning on a machine: rule files on disk, changes of exclusions and site modes, and the gate that puts them in force.
+//! Tuning on a machine: rule files on disk, changes of exclusions and site modes, and the gate that uses them.
 //!
-//! `tuning` is the pure half: it says what an exclusion is, writes it as rule text, and judges events again. This crate does
-//! the rest, which reads and writes files. It knows neither the daemon, nor the configuration file, nor the gateway: its
-//! caller passes the rule files and sites ([`RuleConfig`]) and a [`RuleUser`] that puts rules in force.
+//! `tuning` is the pure half: it defines exclusions, writes them as rule text, and evaluates events again. This crate does the
+//! rest, which reads and writes files. It does not depend on the daemon, the configuration file or the gateway: its caller passes
+//! the rule files and sites ([`RuleConfig`]) and a [`RuleUser`] that applies rules.
 //!
-//! # How a change is made
+//! # The steps of a change
 //!
-//! 1. Prepare: lock, build the new file, compile all rules with it. Everything that can fail comes first.
-//! 2. Write: note the change as pending, replace the file, append to the history.
+//! 1. Prepare: lock, build the new file, compile all rules with it. Every step that can fail comes first.
+//! 2. Write: write the pending file, replace the exclusions, append to the history.
 //! 3. Swap: the gate uses the compiled rules. This cannot fail.
 //!
 //! A process that is killed in between leaves the old file or the new one. The next change, or the next start, compares the
@@ -15,15 +15,15 @@
 //!
 //! # Map
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
-//! | [`rule_files`] | rule files on disk: all of them, those in some folders, or one with another text |
-//! | [`mod@load`] | rule files to a document or to compiled rules, with located faults |
-//! | [`written`] | a rule as its file has it |
-//! | [`config`] | the rules and sites that the configuration names |
+//! | [`rule_files`] | rule files on disk: all of them, only those in some folders, or with one text replaced |
+//! | [`mod@load`] | loads rule files into a document or compiled rules, with located faults |
+//! | [`written`] | a rule as written in its file |
+//! | [`config`] | the rules and sites of the configuration |
 //! | [`exclusions`] | the file of exclusions and the history of changes |
-//! | [`change`] | changes that compile before they are written |
-//! | [`service`] | the service that the console asks |
+//! | [`change`] | changes, which compile the rules before they write |
+//! | [`service`] | the service that the console calls |
 //! | [`sample`] | a sample of the requests that passed |
 //! | [`limits`] | every limit |
 //!

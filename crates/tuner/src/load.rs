@@ -1,4 +1,4 @@
-//! Rule files to a document, and to compiled rules.
+//! Loads rule files into a document, and compiles them.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use waf::RuleSet;
 
 use crate::rule_files::Disk;
 
-/// Loads rule files (paths or patterns) in their order.
+/// Loads rule files (paths or patterns) in order.
 ///
 /// # Errors
 /// Every fault of all files.
@@ -32,15 +32,15 @@ pub fn document(source: &dyn Source, files: &[String]) -> Result<Document, Vec<F
 /// Loads and compiles rule files from disk.
 ///
 /// # Errors
-/// Those of [`document`]; if there are none, every rule that cannot run exactly as written.
+/// The errors of [`document`]; if it succeeds, every rule that cannot run exactly as written.
 pub fn load(disk: &Disk, files: &[String]) -> Result<RuleSet, Vec<Fault>> {
     load_from(disk, disk, files)
 }
 
-/// Loads rule files from another source and compiles them. Data files that rules name are on disk.
+/// Loads rule files from another source and compiles them. The data files of the rules are on disk.
 ///
 /// # Errors
-/// As [`load`].
+/// The errors of [`load`].
 pub fn load_from(source: &dyn Source, disk: &Disk, files: &[String]) -> Result<RuleSet, Vec<Fault>> {
     let located = |error: &waf::CompileError| {
         Fault::in_file(&error.file, usize::try_from(error.line).ok(), &error.message)
@@ -61,11 +61,11 @@ mod tests {
             let faults = load(&Disk::default(), std::slice::from_ref(&path)).map(|_| ()).unwrap_err();
             faults.iter().map(|fault| fault.to_string().replace(&path, "a.conf")).collect()
         };
-        // of the text, all of them
+        // all faults of the text
         let of_text = told("SecRule ARGS\n\nSecNonsense 1\n");
         assert_eq!(of_text.len(), 2, "{of_text:?}");
         assert!(of_text[0].starts_with("a.conf:1:") && of_text[1].starts_with("a.conf:3:1: "), "{of_text:?}");
-        // of a rule that cannot run
+        // the fault of a rule that does not compile
         let of_rule = told("\nSecRule ARGS \"@rx (\" \"id:1,phase:2,pass\"\n");
         assert!(of_rule[0].starts_with("a.conf:2: ") && of_rule.len() == 1, "{of_rule:?}");
         let missing = folder.path().join("none.conf").display().to_string();

@@ -1,4 +1,4 @@
-//! Rule files on disk, and the ways in which the loader sees them.
+//! Sources of rule files: the disk, some folders only, or with one text replaced.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use waf::operators::DataFiles;
 
 use crate::limits::DATA_FILE_BYTES;
 
-/// Returns the text of a rule file that is compiled in, by its path.
+/// Returns the text of a compiled-in rule file by its path.
 pub type BuiltIn = fn(&str) -> Option<&'static str>;
 
-/// All rule files on disk, the compiled-in ones, and the data files that rules name.
+/// All rule files on disk, the compiled-in ones, and the data files of rules.
 #[derive(Clone, Copy)]
 pub struct Disk {
     built_in: BuiltIn,
@@ -73,24 +73,24 @@ impl DataFiles for Disk {
     }
 }
 
-/// Rule files (`.conf`, `.conf.example`) in some folders only. An error in a rule file quotes its text, and a client of the
-/// HTTP API may not read any file of the machine that way.
+/// Rule files (`.conf`, `.conf.example`) in some folders only. An error in a rule file quotes its text, so a client of the HTTP
+/// API must not be able to load every file of the machine.
 pub struct Confined {
     disk: Disk,
     folders: Vec<PathBuf>,
 }
 
 impl Confined {
-    /// Allows the folders of these rule files (paths or patterns), these further ones, and folders in them.
+    /// Allows the folders of these rule files (paths or patterns), the further ones, and their subfolders.
     pub fn new(disk: Disk, files: &[String], folders: &[PathBuf]) -> Self {
         let of_files = files.iter().filter_map(|file| folder_of(file));
-        // a folder that does not exist holds nothing
+        // a folder that does not exist contains nothing
         let folders =
             of_files.chain(folders.iter().filter_map(|folder| folder.canonicalize().ok())).collect();
         Self { disk, folders }
     }
 
-    /// Whether the pattern can match in the folders only. Asks the file system about its folder and nothing else.
+    /// Whether the pattern can match only in the folders. Queries the file system only about the pattern's folder.
     pub fn allows(&self, pattern: &str) -> bool {
         let above = pattern.split('/').any(|part| part == "..");
         !above && is_rule_file(pattern) && folder_of(pattern).is_some_and(|folder| self.holds(&folder))
@@ -117,7 +117,7 @@ impl Source for Confined {
         if (self.disk.built_in)(path).is_some() {
             return Source::read(&self.disk, path);
         }
-        // follows links first
+        // resolves links first
         match Path::new(path).canonicalize() {
             Ok(real) if self.holds(&real) && real.to_str().is_some_and(is_rule_file) => {
                 Source::read(&self.disk, path)
@@ -131,13 +131,13 @@ impl Source for Confined {
     }
 }
 
-/// Rule files, one of which has another text than on disk, or is not on disk yet.
+/// Rule files with one text replaced, or added before its file exists.
 pub struct Overlay<'a> {
-    /// Path of that file.
+    /// Path of the replaced file.
     pub path: &'a str,
-    /// Text of that file.
+    /// Its new text.
     pub text: &'a [u8],
-    /// All other files.
+    /// The source of all other files.
     pub others: &'a dyn Source,
 }
 

@@ -1,7 +1,7 @@
 //! A sample of the requests that passed without an event. A replay shows whether other rules still let them pass.
 //!
-//! The sample keeps every request of a quiet site, and one in a hundred of a busy one. It is in memory, and its owner saves
-//! it from time to time.
+//! The sample keeps every request of a quiet site, and one in a hundred of a busy one. It is in memory; its owner saves it
+//! regularly.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use tuning::TuningError;
 use crate::files::replace;
 use crate::limits::{SAMPLE_BYTES, SAMPLE_INTERVAL, SAMPLED_REQUEST_BYTES};
 
-/// Returns the file of the sample in a data folder.
+/// Returns the path of the sample's file in a data folder.
 fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("passed.jsonl")
 }
@@ -53,7 +53,7 @@ impl Kept {
 }
 
 impl Sample {
-    /// Opens the sample that was saved last. Skips requests that cannot be read.
+    /// Opens the last saved sample. Skips requests that cannot be read.
     pub fn open(data_dir: &Path, capacity: u16) -> Self {
         let path = path(data_dir);
         let mut kept = Kept::default();
@@ -68,7 +68,7 @@ impl Sample {
         Self { capacity: capacity.into(), path, seen, kept: Mutex::new(kept), counts: ArcSwap::default() }
     }
 
-    /// Counts a request that passed, and returns whether the sample takes it.
+    /// Counts a request that passed, and returns whether the sample wants it.
     pub fn wants(&self, site: &str) -> bool {
         let counts = self.counts.load();
         if !counts.is_empty()
@@ -94,7 +94,7 @@ impl Sample {
         kept.requests.iter().filter_map(|json| Event::from_json(json.as_bytes()).ok()).collect()
     }
 
-    /// Counts the requests of these sites from now on, and of no others.
+    /// From now on counts the requests of these sites only.
     pub fn count(&self, sites: &[String]) {
         let before = self.counts.load();
         let known = |site: &String| before.get(site).map_or(0, |count| count.load(Ordering::Relaxed));
@@ -107,10 +107,10 @@ impl Sample {
         self.counts.load().get(site).map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
-    /// Saves the sample, if it has changed.
+    /// Saves the sample if it has changed.
     ///
     /// # Errors
-    /// The disk does not take the file.
+    /// The file cannot be written.
     pub fn save(&self) -> Result<(), TuningError> {
         let mut text = String::new();
         {

@@ -1,7 +1,7 @@
-//! The service of tuning over files and a gate.
+//! The service of tuning, with files and a gate.
 //!
-//! Changes and reloads come one after the other. A change compiles all rules first, then writes the file and the history,
-//! then has the gate use the compiled rules, which cannot fail.
+//! Changes and reloads run one at a time. A change first compiles all rules, then writes the file and the history, then passes
+//! the compiled rules to the gate, which cannot fail.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -22,25 +22,26 @@ use crate::rule_files::Confined;
 use crate::sample::Sample;
 use crate::written;
 
-/// The user of the rules: a gate.
+/// A gate that uses the rules.
 pub trait RuleUser: Send + Sync {
-    /// Uses these rules from the next request on; none: every request passes. Cannot fail, so a change is recorded before.
+    /// Uses these rules from the next request on; without rules every request passes. Must not fail, because the change is
+    /// already recorded.
     fn use_rules(&self, rules: Rules);
-    /// Prepares these modes of sites; other sites have the mode of the configuration file. Everything that can fail happens
-    /// here, and the returned function puts the modes in force.
+    /// Prepares these modes of sites; other sites have the mode of the configuration file. Every step that can fail happens here;
+    /// the returned function then applies the modes.
     ///
     /// # Errors
-    /// The gate refuses its configuration, for example because a certificate cannot be read any more.
+    /// The gate refuses its configuration, for example because a certificate can no longer be read.
     fn prepare_modes(&self, modes: &[SiteModeChange]) -> Result<Swap, TuningError>;
 }
 
-/// Puts in force what was prepared. Dropping it instead changes nothing.
+/// Applies prepared modes. Dropping it changes nothing.
 pub type Swap = Box<dyn FnOnce() + Send>;
 
 table! {
     /// The findings of tuning.
     pub FINDINGS: Declaration {
-        /// The file of exclusions cannot be read, or holds a block that monban does not know.
+        /// The file of exclusions cannot be read, or contains a block that monban does not know.
         EXCLUSIONS_FILE = Declaration::new(
             "tuning.exclusions_file",
             Severity::Error,
@@ -54,7 +55,7 @@ table! {
     }
 }
 
-/// The service of tuning over files and a gate.
+/// The service of tuning, with files and a gate.
 pub struct Tuner {
     store: ExclusionStore,
     user: Arc<dyn RuleUser>,
@@ -64,7 +65,7 @@ pub struct Tuner {
     changes: Arc<Mutex<()>>,
 }
 
-/// The configuration and the rules in force.
+/// The current configuration and rules.
 #[derive(Default)]
 pub struct InForce {
     /// The configuration.
@@ -74,8 +75,8 @@ pub struct InForce {
 }
 
 impl Tuner {
-    /// Makes the service of a gate that uses this configuration and these rules. Whoever reloads the configuration holds `changes`
-    /// from before it reads the exclusions until it has called [`Tuner::replace`].
+    /// Makes the service of a gate that uses this configuration and these rules. A reload of the configuration must hold
+    /// `changes` from before it reads the exclusions until after [`Tuner::replace`].
     pub fn new(
         store: ExclusionStore,
         in_force: InForce,
@@ -89,28 +90,28 @@ impl Tuner {
         tuner
     }
 
-    /// Notes the configuration and the rules that a reload has put in force.
+    /// Stores the configuration and the rules that a reload has applied.
     pub fn replace(&self, in_force: InForce) {
         self.in_force.store(Arc::new(in_force));
         self.count_learning();
     }
 
-    /// The configuration and the rules in force.
+    /// Returns the current configuration and rules.
     pub fn in_force(&self) -> Arc<InForce> {
         self.in_force.load_full()
     }
 
-    /// Returns the number of rules in force.
+    /// Returns the number of current rules.
     pub fn rule_count(&self) -> usize {
         self.in_force.load().rules.as_ref().map_or(0, |rules| rules.rule_count())
     }
 
-    /// The file of exclusions and its history.
+    /// Returns the file of exclusions with its history.
     pub fn store(&self) -> &ExclusionStore {
         &self.store
     }
 
-    /// Returns what is wrong with the file of exclusions.
+    /// Returns the problems of the file of exclusions.
     pub fn findings(&self) -> Vec<Finding> {
         let path = self.store.path().display().to_string();
         match self.store.read() {
@@ -125,7 +126,7 @@ impl Tuner {
         }
     }
 
-    /// Removes expired exclusions. Logs an error; the next call tries again.
+    /// Removes expired exclusions. Logs an error; the next call retries.
     pub fn expire(&self) {
         let expire = || {
             if self.store.read()?.expire(now()).is_none() {
@@ -144,7 +145,7 @@ impl Tuner {
         }
     }
 
-    /// Waits for a change in progress and holds up others. Blocks.
+    /// Waits for a running change and blocks others. Blocks the thread.
     fn changing(&self) -> MutexGuard<'_, ()> {
         self.changes.blocking_lock()
     }
@@ -155,7 +156,7 @@ impl Tuner {
         self.in_force.store(Arc::new(InForce { config, rules }));
     }
 
-    /// Records a site's mode and puts it in force.
+    /// Records a site's mode and applies it.
     fn use_mode(
         &self,
         edit: crate::exclusions::Edit,
@@ -186,7 +187,7 @@ fn now() -> Timestamp {
     Timestamp::from(SystemTime::now())
 }
 
-/// Returns the warnings about an exclusion that can be made.
+/// Returns the warnings about a possible exclusion.
 fn warnings(
     exclusion: &Exclusion,
     catalog: &Catalog,

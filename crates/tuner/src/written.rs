@@ -1,11 +1,11 @@
-//! A rule as its file has it.
+//! A rule as written in its file.
 
 use seclang::action::Action;
 use seclang::ast::{Directive, DirectiveKind, Document};
 
 use crate::rule_files::Disk;
 
-/// A rule as its file has it, byte for byte.
+/// A rule as written in its file, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenRule {
     /// The file.
@@ -14,7 +14,7 @@ pub struct WrittenRule {
     pub line: u32,
     /// Last line, with the links of the rule's chain.
     pub end_line: u32,
-    /// These lines.
+    /// The text of these lines.
     pub text: Vec<u8>,
     /// The comment lines directly above them.
     pub comment: Vec<u8>,
@@ -29,7 +29,7 @@ pub fn actions(directive: &Directive) -> &[Action] {
     }
 }
 
-/// Returns the rule with that id; none if no rule has it.
+/// Returns the rule with this id; none if no rule has it.
 ///
 /// # Errors
 /// The rule's file cannot be read again.
@@ -45,7 +45,7 @@ pub fn find(document: &Document, disk: Disk, id: u64) -> std::io::Result<Option<
     }
     let span = document.directives[first].span;
     let (file, end_line) = (document.file(span.file).to_owned(), document.directives[last].span.end_line);
-    // the document keeps neither comments nor the form in which a rule is written
+    // the document contains neither comments nor the original form of a rule
     let text = disk.read_file(&file, seclang::limits::FILE_BYTES as u64)?;
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     let from = (span.line as usize).saturating_sub(1).min(lines.len());

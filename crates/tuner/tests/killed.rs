@@ -1,4 +1,4 @@
-//! A process that is killed in the middle of a change leaves the old state or the new one, never a half.
+//! A process that is killed during a change leaves the old state or the new one, never a mix.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -12,13 +12,13 @@ use tuner::change::Rules;
 use tuner::{ExclusionStore, InForce, RuleConfig, RuleUser, Sample, Swap, Tuner};
 use tuning::{Exclusion, Note, PathMatch, SiteModeChange, Tuning, TuningError, Undoable};
 
-/// Names the data folder to the process that is killed.
+/// Environment variable with the data folder of the process that is killed.
 const FOLDER: &str = "MONBAN_TEST_KILLED_FOLDER";
 
-/// Processes that are killed.
+/// Number of processes that are killed.
 const PROCESSES: u32 = 12;
 
-/// A gate that takes everything.
+/// A gate that accepts everything.
 struct Gate;
 
 impl RuleUser for Gate {
@@ -33,7 +33,7 @@ fn config(folder: &Path) -> RuleConfig {
     RuleConfig { files: vec![folder.join("rules.conf").display().to_string()], ..RuleConfig::default() }
 }
 
-/// Adds and removes exclusions until it is killed.
+/// Adds and removes exclusions until the process is killed.
 fn change_for_ever(folder: &Path) -> ! {
     let (store, config) = (ExclusionStore::new(folder), config(folder));
     let rules = config.load(&store).unwrap();
@@ -74,7 +74,7 @@ fn a_killed_change_leaves_the_old_state_or_the_new_one() {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        // it has made a change of its own; then it dies anywhere in one of the next
+        // it has completed a change; now it is killed anywhere in one of the next
         let begun = Instant::now();
         while store.history().unwrap().first().map_or(0, |change| change.number) <= made {
             assert!(begun.elapsed() < Duration::from_secs(60), "no change was made");
@@ -83,7 +83,7 @@ fn a_killed_change_leaves_the_old_state_or_the_new_one() {
         child.kill().unwrap();
         child.wait().unwrap();
 
-        // the next change finds a whole file and a history that ends with it
+        // the next change finds a complete file and a history that ends with it
         let now = Timestamp::from_micros(1);
         drop(store.edit(now).unwrap());
         let (file, history) = (store.read().unwrap(), store.history().unwrap());

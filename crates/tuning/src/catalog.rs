@@ -24,7 +24,7 @@ struct Facts {
 }
 
 impl Catalog {
-    /// Gathers the rules of a document.
+    /// Collects the rules of a document.
     pub fn new(document: &Document) -> Self {
         let mut rules = HashMap::new();
         for directive in &document.directives {
@@ -45,21 +45,21 @@ impl Catalog {
         Self { rules }
     }
 
-    /// Whether a rule has that id.
+    /// Whether a rule has this id.
     pub fn contains(&self, id: u64) -> bool {
         self.rules.contains_key(&id)
     }
 
-    /// Returns the rule's message, macros not expanded; empty if it has none, or if there is no such rule.
+    /// Returns the rule's message with macros unexpanded; empty if the rule has none or does not exist.
     pub fn message(&self, id: u64) -> &str {
         self.rules.get(&id).map_or("", |facts| &facts.message)
     }
 
-    /// Checks that an exclusion of a variable has an effect: ModSecurity takes it from the first link of a chain only.
+    /// Checks that excluding a variable has an effect: ModSecurity applies the exclusion only to the first link of a chain.
     ///
     /// # Errors
     /// [`Refused::Variable`] if the first link does not read the variable. A rule that is not loaded (another sensor's) is
-    /// assumed to read what it matched on.
+    /// assumed to read the variable that it matched on.
     pub fn check(&self, rule: u64, variable: &ByteString) -> Result<(), Refused> {
         let Some(facts) = self.rules.get(&rule).filter(|facts| facts.is_chain) else { return Ok(()) };
         let (known, _) = variable_of(variable);

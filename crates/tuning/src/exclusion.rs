@@ -1,4 +1,4 @@
-//! An exclusion: a rule no longer reads a parameter of some requests. Also its form as rule text.
+//! Exclusions, which stop a rule from reading a parameter of some requests, and their rule text.
 
 use event::ByteString;
 use seclang::variable::Variable;
@@ -9,29 +9,29 @@ use crate::pattern;
 use crate::refused::Refused;
 use crate::site::Sites;
 
-/// An exclusion of a rule, or of a variable from a rule.
+/// An exclusion of a whole rule, or of one variable from a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Exclusion {
     /// The rule's id.
     pub rule: u64,
-    /// A site's name, or a host. None: all sites.
+    /// A site's name, or a host; none for all sites.
     #[serde(default)]
     pub site: Option<String>,
-    /// The path as clients send it, without a query. None: all paths.
+    /// The path as clients send it, without a query; none for all paths.
     #[serde(default)]
     pub path: Option<ByteString>,
     /// Whether `path` is the whole path or a prefix.
     #[serde(default)]
     pub path_match: PathMatch,
-    /// The variable that the rule no longer reads, as events name it: `ARGS:comment`, `REQUEST_HEADERS:Referer`,
-    /// `REQUEST_URI`. None: the rule does not run at all.
+    /// The variable that the rule no longer reads, with its name in events: `ARGS:comment`, `REQUEST_HEADERS:Referer`,
+    /// `REQUEST_URI`. None means that the rule does not run at all.
     #[serde(default)]
     pub parameter: Option<ByteString>,
 }
 
-/// Comparison of a path.
+/// The way to compare a path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -39,11 +39,11 @@ pub enum PathMatch {
     /// The whole path is equal.
     #[default]
     Exact,
-    /// The path begins so.
+    /// The path begins with it.
     Prefix,
 }
 
-/// Returns the reason why the rule with that id must not be excluded, by the numbers of the Core Rule Set's files.
+/// Returns the reason why the rule with this id must not be excluded, by the numbering of the Core Rule Set's files.
 pub fn is_blocking(rule: u64) -> Option<&'static str> {
     match rule {
         900_000..=901_999 => Some("sets the scores up"),
@@ -55,7 +55,7 @@ pub fn is_blocking(rule: u64) -> Option<&'static str> {
 }
 
 impl Exclusion {
-    /// Whether it covers everything that `other` covers, as far as a comparison of names can tell.
+    /// Whether it covers everything that `other` covers, judged by comparing names.
     pub fn covers(&self, other: &Self) -> bool {
         let path = match (&self.path, &other.path) {
             (None, _) => true,
@@ -72,19 +72,19 @@ impl Exclusion {
             && (self.parameter.is_none() || self.parameter == other.parameter)
     }
 
-    /// Checks that the exclusion may be made.
+    /// Checks that the exclusion is allowed.
     ///
     /// # Errors
-    /// See [`Refused`].
+    /// The reasons in [`Refused`].
     pub fn check(&self, sites: &Sites) -> Result<(), Refused> {
         self.to_seclang(limits::FIRST_ID, sites).map(|_| ())
     }
 
-    /// Returns a rule of phase 1 with this id that excludes, as ASCII text that ModSecurity 2 and libmodsecurity 3 read too.
-    /// It must be loaded before the rule that it excludes.
+    /// Returns a rule of phase 1 with this id that applies the exclusion, as ASCII text that ModSecurity 2 and libmodsecurity 3
+    /// can also read. It must be loaded before the excluded rule.
     ///
     /// # Errors
-    /// See [`Refused`].
+    /// The reasons in [`Refused`].
     pub fn to_seclang(&self, id: u64, sites: &Sites) -> Result<String, Refused> {
         if let Some(why) = is_blocking(self.rule) {
             return Err(Refused::Blocking { rule: self.rule, why });
@@ -114,7 +114,7 @@ impl Exclusion {
             let condition = format!("REQUEST_HEADERS:Host \"{negated}@rx {}\"", host.pattern);
             conditions.push((condition, "t:none,t:lowercase"));
         }
-        // ModSecurity runs ctl as soon as its link matches, so it must be in the last one.
+        // ModSecurity runs ctl as soon as its link matches, so ctl must be in the last link.
         Ok(match &conditions[..] {
             [] => format!("SecAction \"id:{id},phase:1,pass,nolog,t:none,{control}\"\n"),
             [(condition, look)] => {
@@ -133,7 +133,7 @@ impl Exclusion {
     }
 }
 
-/// `REQUEST_FILENAME "…"`.
+/// Returns the condition `REQUEST_FILENAME "…"`.
 fn path_condition(path: &ByteString, path_match: PathMatch) -> Result<String, Refused> {
     let refuse = |why: &'static str| Err(Refused::Path { path: path.clone(), why });
     let bytes = path.as_bytes();
@@ -149,7 +149,7 @@ fn path_condition(path: &ByteString, path_match: PathMatch) -> Result<String, Re
     if bytes.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
         return refuse("no request can have it");
     }
-    // the bytes that @streq takes literally, in every parser
+    // the bytes that @streq reads literally in every parser
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/_-.~!&,;=:@*'".contains(byte);
     if bytes.iter().all(plain) {
         let operator = match path_match {
@@ -158,7 +158,7 @@ fn path_condition(path: &ByteString, path_match: PathMatch) -> Result<String, Re
         };
         return Ok(format!("REQUEST_FILENAME \"@{operator} {}\"", String::from_utf8_lossy(bytes)));
     }
-    // libmodsecurity decodes paths before phase 1; ModSecurity 2 and monban see them as sent
+    // libmodsecurity decodes paths before phase 1; ModSecurity 2 and monban read them as sent
     let end = if path_match == PathMatch::Exact { "\\z" } else { "" };
     let sent = pattern::literal(bytes);
     Ok(match pattern::decoded_path(bytes) {
@@ -169,7 +169,7 @@ fn path_condition(path: &ByteString, path_match: PathMatch) -> Result<String, Re
     })
 }
 
-/// Returns the path and its comparison, from an operator that `path_condition` wrote.
+/// Parses the path and its comparison from an operator that `path_condition` wrote.
 pub(crate) fn path_of(operator: &str, argument: &[u8]) -> Option<(ByteString, PathMatch)> {
     match operator {
         "streq" => Some((argument.into(), PathMatch::Exact)),
@@ -196,7 +196,7 @@ pub(crate) fn path_of(operator: &str, argument: &[u8]) -> Option<(ByteString, Pa
     }
 }
 
-/// Splits a variable, as an event names it, into its two parts.
+/// Splits a variable with its name in events into its two parts.
 pub(crate) fn variable_of(variable: &[u8]) -> (Option<Variable>, Option<&[u8]>) {
     let (name, key) = match variable.iter().position(|byte| *byte == b':') {
         Some(colon) => (&variable[..colon], Some(&variable[colon + 1..])),
@@ -239,16 +239,16 @@ fn targets(variable: &ByteString) -> Result<Vec<String>, Refused> {
                 let limit = limits::PARAMETER_BYTES;
                 return Err(Refused::TooLong { what: "the parameter's name", limit, unit: "bytes" });
             }
-            // the bytes that libmodsecurity's parser takes; ModSecurity 2 takes more, but only in quotes that the other
+            // the bytes that libmodsecurity's parser accepts; ModSecurity 2 accepts more, but only in quotes that the other
             // refuses
             let writable = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:/[]$".contains(byte);
             if key[0] == b'/' || !key.iter().all(writable) {
                 return refuse("the name holds characters that not every ModSecurity can read in a rule");
             }
-            // all of it is ASCII
+            // all bytes are ASCII
             Ok(vec![format!("{known}:{}", String::from_utf8_lossy(key))])
         }
-        // ModSecurity 2 takes only the first, libmodsecurity only the second
+        // ModSecurity 2 accepts only the first, libmodsecurity only the second
         (V::Xml, _) => Ok(vec!["XML".to_owned(), "XML:/*".to_owned()]),
         (
             V::QueryString

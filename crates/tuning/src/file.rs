@@ -1,7 +1,7 @@
-//! The file of exclusions: rule text that a person can edit. monban reads it and adds to it, and leaves unknown text as it is.
+//! The file of exclusions: rule text that a person can edit. monban adds to it and leaves unknown text unchanged.
 //!
-//! An exclusion is a paragraph: it begins with the comment line `# monban exclusion` and ends at an empty line. Comment lines
-//! of the form `#   key: value` give its reason, and the rules after them its effect:
+//! An exclusion is a paragraph: it begins with the comment line `# monban exclusion` and ends at an empty line. Comment lines of
+//! the form `#   key: value` give its reason, and the rules after them define its effect:
 //!
 //! ```text
 //! # monban exclusion
@@ -14,7 +14,7 @@
 //! ```
 //!
 //! In values, control characters and backslashes are written as `\xhh`, so that no value can end its comment. All other text
-//! belongs to the owner and stays byte for byte.
+//! belongs to the owner and stays unchanged byte for byte.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -38,28 +38,28 @@ const HEADER: &[u8] = b"monban exclusion";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Note {
-    /// Reason, for people.
+    /// The reason, for people.
     pub reason: String,
     /// Author.
     pub author: String,
     /// Time of creation.
     pub created: Option<Timestamp>,
-    /// Time of expiry; null: it stays.
+    /// Time of expiry; null if it does not expire.
     pub expires: Option<Timestamp>,
-    /// Event that led to it.
+    /// The event that led to the exclusion.
     pub event: Option<EventId>,
 }
 
 /// An exclusion in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-// the audit trail has entries, too: of two schemas of one name the API's description keeps one
+// the audit trail has entries too: if two schemas have the same name, the API description keeps only one
 #[cfg_attr(feature = "openapi", schema(as = ExclusionEntry))]
 pub struct Entry {
     /// Id of its rule.
     pub id: u64,
-    /// The exclusion, if its text has the form that monban writes: the path of a hand-written pattern is missing, and of
-    /// several excluded rules it has the first. The site is the one in its comment.
+    /// The exclusion, if its text has the form that monban writes. The path of a hand-written pattern is missing, and only the
+    /// first of several excluded rules is given. The site is the one in the comment.
     #[serde(flatten)]
     pub exclusion: Exclusion,
     /// Reason, author and duration.
@@ -73,7 +73,7 @@ pub struct Entry {
     span: Range<usize>,
 }
 
-/// A paragraph that looks like an exclusion and is none, or one that cannot expire.
+/// An error in the file: a paragraph that only looks like an exclusion, or one that cannot expire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = Problem))]
@@ -93,7 +93,7 @@ pub struct ExclusionFile {
 }
 
 impl ExclusionFile {
-    /// Parses the text of a file. Other text than exclusions stays as it is.
+    /// Parses the text of a file. Text other than exclusions stays unchanged.
     ///
     /// # Errors
     /// [`Refused::TooLong`] beyond [`limits::FILE_BYTES`].
@@ -116,36 +116,36 @@ impl ExclusionFile {
         Ok(file)
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// The exclusions in their order.
+    /// Returns the exclusions in order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The errors in the file.
+    /// Returns the errors in the file.
     pub fn problems(&self) -> &[FileProblem] {
         &self.problems
     }
 
-    /// Returns the exclusion with that id.
+    /// Returns the exclusion with this id.
     pub fn find(&self, id: u64) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.id == id)
     }
 
-    /// Returns the version: two texts with one version are equal.
+    /// Returns the version: two texts with the same version are equal.
     pub fn version(&self) -> String {
         version(&self.text)
     }
 
-    /// Returns a file with one more exclusion at its end, and the exclusion's id: the lowest that is neither in the file, nor
+    /// Returns a file with one more exclusion at its end, and the exclusion's id: the lowest id that is neither in the file, nor
     /// below `least`, nor `taken` by another rule.
     ///
     /// # Errors
-    /// See [`Refused`]. The file must load as it is.
+    /// The reasons in [`Refused`]. The file must load without the change.
     pub fn add(
         &self,
         exclusion: &Exclusion,
@@ -174,18 +174,18 @@ impl ExclusionFile {
         self.with_paragraph(paragraph.as_bytes(), id)
     }
 
-    /// Returns the exclusion of the file that covers at least as much as this one. It does not find one that somebody wrote in
-    /// another form than monban's, because nobody can tell for certain what that covers.
+    /// Returns the exclusion of the file that covers at least as much as this one. It ignores hand-written exclusions in another
+    /// form than monban's, because their coverage is uncertain.
     pub fn covering(&self, exclusion: &Exclusion, sites: &Sites) -> Option<&Entry> {
         let covers =
             |entry: &&Entry| entry.exclusion.covers(exclusion) && is_text_of(entry, &entry.exclusion, sites);
         self.entries.iter().find(covers)
     }
 
-    /// Returns the ids of the next exclusions, one after the other: see [`ExclusionFile::add`].
+    /// Returns the ids of the next exclusions in order; see [`ExclusionFile::add`].
     ///
     /// # Errors
-    /// [`Refused::TooMany`], and [`Refused::File`] if the file does not load as it is.
+    /// [`Refused::TooMany`], and [`Refused::File`] if the file does not load without the change.
     pub fn free_ids<'a>(
         &self,
         least: u64,
@@ -207,7 +207,7 @@ impl ExclusionFile {
         Ok(all.filter(move |id| !ids.contains(id) && !taken(*id)))
     }
 
-    /// Adds a paragraph at the end. It must parse as one exclusion, and all others as before.
+    /// Adds a paragraph at the end. It must parse as one exclusion, and all other exclusions must parse as before.
     fn with_paragraph(&self, paragraph: &[u8], id: u64) -> Result<(Self, u64), Refused> {
         let mut text = self.text.clone();
         if !text.is_empty() && !text.ends_with(b"\n") {
@@ -232,7 +232,7 @@ impl ExclusionFile {
         Ok((file, id))
     }
 
-    /// Returns a file without that exclusion.
+    /// Returns a file without the exclusion `id`.
     ///
     /// # Errors
     /// [`Refused::Unknown`].
@@ -241,7 +241,7 @@ impl ExclusionFile {
         Self::read(without(&self.text, &entry.span))
     }
 
-    /// Returns a file without expired exclusions, and these; none if nothing has expired.
+    /// Returns a file without expired exclusions, and these exclusions; none if nothing has expired.
     pub fn expire(&self, now: Timestamp) -> Option<(Self, Vec<Entry>)> {
         let over = |entry: &&Entry| entry.note.expires.is_some_and(|expires| expires <= now);
         let gone: Vec<Entry> = self.entries.iter().filter(over).cloned().collect();
@@ -252,14 +252,14 @@ impl ExclusionFile {
         for entry in gone.iter().rev() {
             text = without(&text, &entry.span);
         }
-        // shorter than a text that was parsed
+        // shorter than a text that was already parsed
         Self::read(text).ok().map(|file| (file, gone))
     }
 
-    /// Checks that a change between these two texts can be undone.
+    /// Checks that a change from `before` to `after` can be undone.
     ///
     /// # Errors
-    /// [`Refused::ChangedSince`] if something that the change added or removed has changed.
+    /// [`Refused::ChangedSince`] if something that the change added or removed has changed since.
     pub fn check_undo(&self, before: &[u8], after: &[u8]) -> Result<(), Refused> {
         if self.text == after {
             return Ok(());
@@ -284,10 +284,10 @@ impl ExclusionFile {
         Ok(())
     }
 
-    /// Returns a file in which a change from `before` to `after` is undone, with all other changes kept.
+    /// Returns a file in which a change from `before` to `after` is undone and all other changes are kept.
     ///
     /// # Errors
-    /// [`Refused::ChangedSince`] if something that the change added or removed has changed; [`Refused::File`] as for `add`.
+    /// [`Refused::ChangedSince`] if something that the change added or removed has changed since; [`Refused::File`] as for `add`.
     pub fn undo(&self, before: &Self, after: &Self) -> Result<Self, Refused> {
         if self.text == after.text {
             return Ok(before.clone());
@@ -310,7 +310,7 @@ impl ExclusionFile {
     }
 }
 
-/// Returns the difference of two texts: removed paragraphs with `-` and added ones with `+` before each line.
+/// Returns the difference of two texts: each line of removed paragraphs with `-`, and of added ones with `+`.
 pub fn difference(before: &[u8], after: &[u8]) -> String {
     let (was, is) = (paragraphs(before), paragraphs(after));
     let mut text = String::new();
@@ -326,8 +326,8 @@ pub fn difference(before: &[u8], after: &[u8]) -> String {
     text
 }
 
-/// Returns the exclusions that a change between two texts removed, and those that it added. Their lines are counted from their
-/// own beginning.
+/// Returns the exclusions that a change between two texts removed, and those that it added. Their line numbers start at their own
+/// first line.
 pub fn changes(before: &[u8], after: &[u8]) -> [Vec<Entry>; 2] {
     let (was, is) = (paragraphs(before), paragraphs(after));
     [less(&was, &is), less(&is, &was)].map(|paragraphs| paragraphs.into_iter().filter_map(alone).collect())
@@ -338,7 +338,7 @@ fn alone(paragraph: &[u8]) -> Option<Entry> {
     ExclusionFile::read(paragraph).ok()?.entries.pop()
 }
 
-/// Whether the rules of an entry are those that monban writes for that exclusion.
+/// Whether the rules of an entry are exactly those that monban writes for this exclusion.
 fn is_text_of(entry: &Entry, exclusion: &Exclusion, sites: &Sites) -> bool {
     exclusion.to_seclang(entry.id, sites).is_ok_and(|rules| entry.seclang.ends_with(rules.trim_end()))
 }
@@ -365,7 +365,7 @@ fn actions(kind: &DirectiveKind) -> &[Action] {
     }
 }
 
-/// Returns those of `from` that are not in `other`, each as often as it is missing.
+/// Returns the elements of `from` that are not in `other`, each as often as it is missing.
 fn less<'a>(from: &[&'a [u8]], other: &[&[u8]]) -> Vec<&'a [u8]> {
     let mut there: HashMap<&[u8], usize> = HashMap::new();
     for paragraph in other {
@@ -396,7 +396,7 @@ fn without(text: &[u8], span: &Range<usize>) -> Vec<u8> {
     [&text[..span.start], &text[end..]].concat()
 }
 
-/// A paragraph: lines up to an empty one, which is no part of it.
+/// A paragraph: lines up to an empty one, which is not part of it.
 struct Block {
     span: Range<usize>,
     line: u32,
@@ -421,7 +421,7 @@ fn blocks(text: &[u8]) -> impl Iterator<Item = Block> {
     })
 }
 
-/// Returns a line with those that its backslash joins to it, as Apache reads them.
+/// A line together with those that its backslash joins to it, as Apache reads them.
 struct LogicalLine {
     span: Range<usize>,
     line: u32,
@@ -513,13 +513,13 @@ fn entry(text: &[u8], block: &Block, problems: &mut Vec<FileProblem>) -> Result<
     Ok(Entry { id, exclusion, note, seclang, line: block.line, span: block.span.clone() })
 }
 
-/// Parses a time of RFC 3339, or a date, which means its beginning in UTC.
+/// Parses a time in the format of RFC 3339, or a date, which means its start in UTC.
 fn time(text: &str) -> Option<Timestamp> {
     let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     if is_date { format!("{text}T00:00:00Z").parse().ok() } else { text.parse().ok() }
 }
 
-/// Returns the exclusion that the rules of a paragraph make.
+/// Returns the exclusion that the rules of a paragraph define.
 fn excluded(document: &seclang::ast::Document) -> Result<Exclusion, &'static str> {
     let mut exclusion =
         Exclusion { rule: 0, site: None, path: None, path_match: PathMatch::Exact, parameter: None };
@@ -554,7 +554,7 @@ fn excluded(document: &seclang::ast::Document) -> Result<Exclusion, &'static str
     }
 }
 
-/// Returns a target as events name the variable.
+/// Returns a target under the variable's name in events.
 fn parameter(target: &Target) -> ByteString {
     let mut text = target.variable.name().as_bytes().to_vec();
     if let Some(Selector::Key(key)) = &target.selector {
@@ -580,8 +580,8 @@ fn paragraph(exclusion: &Exclusion, note: &Note, rules: &str) -> String {
     text + rules
 }
 
-/// Writes control characters and backslashes as `\xhh`, byte by byte. Also other line ends of Unicode, because an editor may
-/// break there.
+/// Writes control characters and backslashes as `\xhh`, byte by byte. Also escapes Unicode's other line ends, at which an editor
+/// may break the line.
 fn escaped(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     for character in value.chars() {

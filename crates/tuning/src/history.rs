@@ -67,7 +67,7 @@ pub enum ChangeKind {
 pub enum Undoable {
     /// The change can be undone.
     Possible,
-    /// The change is undone already.
+    /// The change was already undone.
     Undone,
     /// A later change touched the same exclusions or the same site.
     ChangedSince,
@@ -87,7 +87,7 @@ pub struct ChangedExclusion {
 }
 
 impl fmt::Display for ChangedExclusion {
-    /// Writes names and signs alone, for readers of any language: `80000: 942100 ARGS:text · shop · /comment`.
+    /// Writes only names and signs, for readers of any language: `80000: 942100 ARGS:text · shop · /comment`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Exclusion { rule, site, path, path_match, parameter } = &self.exclusion;
         write!(f, "{}: {rule}", self.id)?;

@@ -1,14 +1,14 @@
-//! Learning: finds false positives that many clients cause in one place, in the events of a site.
+//! Learning: finds false positives in the events of a site, where many clients cause the same match.
 //!
 //! # Likelihood of a false positive
 //!
-//! Matches are grouped by rule, parameter and path. A client is *honest* while its matches stay in few places
-//! ([`HONEST_PLACES`]) and are of few kinds of attack ([`HONEST_KINDS`]); a scanner tries many of both within a minute. With
-//! `h` honest clients of `c` in a group, the likelihood is `h / (h + 2) * h / c`. It is halved if on average more than
-//! [`TELLING_RULES`] rules match on the same parameter at once, as they do on a real attack and hardly on an apostrophe. A
-//! group is proposed from [`LEAST_CLIENTS`] honest clients and a likelihood of [`LEAST_LIKELY`] on.
+//! Matches are grouped by rule, parameter and path. A client is *honest* while its matches stay in few places ([`HONEST_PLACES`])
+//! and are of few kinds of attack ([`HONEST_KINDS`]); a scanner tries many of both within a minute. With `h` honest clients among
+//! the `c` clients of a group, the likelihood is `h / (h + 2) * h / c`. It is halved if on average more than [`TELLING_RULES`]
+//! rules match on the same parameter at once, as on a real attack but rarely on an apostrophe. A group is proposed if it has at
+//! least [`LEAST_CLIENTS`] honest clients and a likelihood of at least [`LEAST_LIKELY`].
 //!
-//! Many clients that attack one parameter and nothing else look the same, so a person must accept a proposal.
+//! Many clients that attack only one parameter look the same, so a person must accept a proposal.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -22,18 +22,18 @@ use crate::limits;
 use crate::propose::{counts, site_of};
 use crate::site::Sites;
 
-/// Places (path and parameter) with matches, up to which a client is honest.
+/// Most places (path and parameter) with matches of an honest client.
 pub const HONEST_PLACES: usize = 3;
-/// Kinds of attack (tags) with matches, up to which a client is honest.
+/// Most kinds of attack (tags) with matches of an honest client.
 pub const HONEST_KINDS: usize = 2;
-/// More rules than this on one parameter at once suggest an attack.
+/// Number of rules on one parameter beyond which the match suggests an attack.
 pub const TELLING_RULES: u64 = 3;
-/// Least number of honest clients for a proposal.
+/// Fewest honest clients for a proposal.
 pub const LEAST_CLIENTS: usize = 3;
-/// Least likelihood for a proposal.
+/// Lowest likelihood for a proposal.
 pub const LEAST_LIKELY: f64 = 0.5;
 
-/// Sample events of a proposal.
+/// Number of sample events of a proposal.
 pub const SAMPLES: usize = 3;
 
 /// Collects the events of one site.
@@ -49,13 +49,13 @@ struct Group {
     message: ByteString,
     clients: HashSet<IpAddr>,
     events: u64,
-    /// Sum over all events of the rules that matched on the parameter.
+    /// Sum of the rules that matched on the parameter, over all events.
     rules: u64,
     /// The first events of different clients.
     samples: Vec<(EventId, IpAddr)>,
 }
 
-/// Spread of a client's matches. Few of each are kept, because more make no difference.
+/// The spread of a client's matches. Only few of each are stored, because more make no difference.
 #[derive(Debug, Default)]
 struct Breadth {
     places: BTreeSet<(ByteString, ByteString)>,
@@ -87,9 +87,9 @@ pub struct Learned {
     pub honest: usize,
     /// Whether as many rules match at once as on an attack.
     pub is_telling: bool,
-    /// Some of the events, of different clients, honest ones first; at most [`SAMPLES`].
+    /// Some of the events, from different clients, honest ones first; at most [`SAMPLES`].
     pub samples: Vec<EventId>,
-    /// Likelihood from 0 to 1; see the module.
+    /// The likelihood from 0 to 1; see the module.
     pub likely: f64,
 }
 
@@ -147,8 +147,8 @@ impl Learning {
         }
     }
 
-    /// Returns the likely false positives that a file does not exclude yet, the likeliest first, with the ids that they would
-    /// get together, none below `least`.
+    /// Returns the likely false positives that a file does not exclude yet, the likeliest first, with the ids that they would get
+    /// together, none below `least`.
     pub fn proposals(
         &self,
         sites: &Sites,
@@ -268,7 +268,7 @@ mod tests {
         for client in 0..20 {
             learning.take(&of(client), &sites());
         }
-        // the scanner tries the same field among a hundred others
+        // the scanner tries the same field and a hundred others
         for number in 0..100 {
             let rules = [
                 (942_100, "ARGS:q", "attack-sqli"),
@@ -285,9 +285,9 @@ mod tests {
         );
         assert!(only.likely > 0.85 && only.likely < 0.9, "{}", only.likely);
         assert_eq!((only.honest, only.is_telling, only.samples.len()), (20, false, SAMPLES));
-        // the scanner's is not shown where there are others
+        // the scanner's event is shown only if there are no others
         assert_eq!(only.samples, [of(0).id, of(1).id, of(2).id]);
-        // what is excluded is not proposed again
+        // an excluded match is not proposed again
         let note = crate::Note { reason: "r".into(), ..crate::Note::default() };
         let file = ExclusionFile::default().add(&only.exclusion, &note, &sites(), 0, &|_| false).unwrap().0;
         assert_eq!(learning.proposals(&sites(), &Catalog::default(), &file, 0), []);

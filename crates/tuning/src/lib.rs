@@ -1,21 +1,21 @@
-//! Tuning of rules: exclusions that avoid a false positive, replays that show what they change, and proposals from the events
-//! of a learning site.
+//! Tuning of rules: exclusions that avoid a false positive, replays that show their effect, and proposals from the events of a
+//! learning site.
 //!
-//! The crate judges no live requests (`waf` does) and reads or writes no files (`tuner` does). The console and the commands show
-//! its results. It is pure: text, events and times come in, values go out.
+//! The crate inspects no live requests (`waf` does) and reads or writes no files (`tuner` does). The console and the commands
+//! show its results. It is pure: it takes text, events and times, and returns values.
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
 //! | [`mod@exclusion`] | an exclusion, and its rule text for every ModSecurity |
 //! | [`site`] | sites and their hosts |
 //! | [`refused`] | reasons why an exclusion cannot be made |
-//! | [`mod@file`] | the file of exclusions: parse, add, undo, with a person's own text kept |
+//! | [`mod@file`] | the file of exclusions: parse, add, undo, without touching a person's own text |
 //! | [`catalog`] | facts about the loaded rules |
-//! | [`propose`] | from an event to exclusions, narrowest first |
+//! | [`propose`] | proposes exclusions for an event, narrowest first |
 //! | [`release`] | an archive of the Core Rule Set |
-//! | [`mod@replay`] | stored requests judged by two sets of rules |
-//! | [`learning`] | many events of a site to the false positives among them |
-//! | [`history`] | changes, as the history shows them |
+//! | [`mod@replay`] | evaluates stored requests with two sets of rules |
+//! | [`learning`] | finds false positives among many events of a site |
+//! | [`history`] | changes as shown in the history |
 //! | [`mode`] | modes of sites |
 //! | [`service`] | the trait for the console and the commands |
 //! | [`limits`] | every limit |

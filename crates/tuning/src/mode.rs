@@ -1,4 +1,4 @@
-//! Modes of sites: whether their rules block, report or learn.
+//! Modes of sites: whether their rules block, only report, or learn.
 
 use event::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SiteMode {
-    /// Rules judge and block.
+    /// Rules inspect requests and block them.
     Block,
-    /// Rules judge and report.
+    /// Rules inspect and report requests.
     Detect,
     /// No rules run.
     Off,
-    /// Rules judge and report, and monban learns from the reports.
+    /// Rules inspect and report requests, and monban learns from the reports.
     Learning,
 }
 
 impl SiteMode {
-    /// The mode's word in JSON and in the history.
+    /// Returns the mode's word in JSON and in the history.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Block => "block",
@@ -30,12 +30,12 @@ impl SiteMode {
     }
 }
 
-/// A site's mode that differs from the configuration file.
+/// A mode of a site that differs from the configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteModeChange {
     /// Name of the site.
     pub site: String,
-    /// Mode in force.
+    /// Current mode.
     pub mode: SiteMode,
     /// Time of the change.
     pub since: Timestamp,
@@ -47,14 +47,14 @@ pub struct SiteModeChange {
 pub struct SiteState {
     /// Name of the site.
     pub site: String,
-    /// Mode in force.
+    /// Current mode.
     pub mode: SiteMode,
     /// Mode of the configuration file, if it differs.
     pub configured: Option<SiteMode>,
-    /// Time of the change, if the mode was changed here.
+    /// Time of the change, if the mode was changed in monban.
     pub since: Option<Timestamp>,
     /// Requests that passed without an event while the site learned.
     pub requests: u64,
-    /// Number of likely false positives that learning found.
+    /// Number of likely false positives that learning has found.
     pub proposals: usize,
 }

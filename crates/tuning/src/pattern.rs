@@ -1,14 +1,14 @@
-//! Literal bytes as regular expressions that every ModSecurity reads in the same way.
+//! Literal bytes as regular expressions with the same meaning in every ModSecurity.
 
 use std::fmt::Write;
 
-/// Bytes that stand for themselves in a pattern, in a directive's quoted argument and in Apache's configuration.
+/// Whether the byte is literal in a pattern, in a directive's quoted argument and in Apache's configuration.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"/_-~!&,;=:@%<>#'`".contains(&byte)
 }
 
-/// Returns a pattern for exactly these bytes. Bytes that a pattern, a quoted argument, a macro or Apache could read as
-/// something else are written as `\xhh`, and the full stop as `\.`.
+/// Returns a pattern for exactly these bytes. Bytes with a special meaning in a pattern, a quoted argument, a macro or Apache are
+/// written as `\xhh`, and the full stop as `\.`.
 pub(crate) fn literal(bytes: &[u8]) -> String {
     let mut pattern = String::with_capacity(bytes.len() + 8);
     for &byte in bytes {
@@ -47,8 +47,8 @@ pub(crate) fn literal_of(pattern: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Decodes `%hh` once, for sensors that see decoded paths. None if nothing is decoded, or if the decoded bytes could be read
-/// as another path: a slash, a dot segment, another escape, the beginning of a query.
+/// Decodes `%hh` once, for sensors that see decoded paths. None if there is nothing to decode, or if the decoded bytes could be
+/// read as another path: a slash, a dot segment, another escape, the start of a query.
 pub(crate) fn decoded_path(path: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path;

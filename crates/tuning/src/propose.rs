@@ -1,4 +1,4 @@
-//! From an event to the exclusions that would have let it pass, the narrowest first.
+//! Proposes exclusions that would have let an event pass, the narrowest first.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::limits;
 use crate::refused::Refused;
 use crate::site::Sites;
 
-/// How much an exclusion covers.
+/// The extent of an exclusion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -27,7 +27,7 @@ pub enum Width {
     Site,
 }
 
-/// An exclusion that may be made.
+/// A possible exclusion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
     /// The exclusion.
@@ -38,30 +38,30 @@ pub struct Proposal {
     pub message: ByteString,
     /// The variable that the rule matched on.
     pub variable: ByteString,
-    /// Its rule text, or the reason why there is none. The narrowest that together let the event pass have the ids that they
-    /// would get.
+    /// Its rule text, or the reason why it has none. The narrowest exclusions that together let the event pass have the ids that
+    /// they would get.
     pub text: Result<String, Refused>,
-    /// The exclusion in force that already covers it.
+    /// The current exclusion that already covers it.
     pub in_force: Option<u64>,
 }
 
 /// The proposals for an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proposals {
-    /// The proposals, narrowest first; of one width in the order in which the rules matched.
+    /// The proposals, narrowest first; those of equal width in the order in which the rules matched.
     pub proposals: Vec<Proposal>,
     /// The rule that blocked the request.
     pub blocking_rule: Option<u64>,
 }
 
 impl Proposals {
-    /// Returns the exclusions that together let the event pass, each as narrow as possible: one for each variable that each
-    /// rule matched on. Leaves out rules that cannot be excluded, and what is excluded already.
+    /// Returns the exclusions that together let the event pass, each as narrow as possible: one for each variable that each rule
+    /// matched on. Omits rules that cannot be excluded, and existing exclusions.
     pub fn narrowest(&self) -> Vec<Exclusion> {
         self.chosen().into_iter().map(|at| self.proposals[at].exclusion.clone()).collect()
     }
 
-    /// Indices of the narrowest ones.
+    /// Returns the indices of the narrowest proposals.
     fn chosen(&self) -> Vec<usize> {
         let mut done: HashSet<(u64, ByteString)> = HashSet::new();
         let mut whole: HashSet<u64> = HashSet::new();
@@ -76,7 +76,7 @@ impl Proposals {
                         chosen.push(at);
                     }
                 }
-                // wider: only if some variable of the rule could not be named
+                // wider only if some variable of the rule has no usable name
                 Width::Path | Width::Site => {
                     let all = self.proposals.iter().filter(|other| other.exclusion.rule == rule);
                     let is_left = all.clone().any(|other| !done.contains(&(rule, other.variable.clone())));
@@ -91,9 +91,9 @@ impl Proposals {
     }
 }
 
-/// Returns the exclusions that would let an event pass. Their ids are not below `least`.
+/// Returns the exclusions that would let an event pass. Their ids are at least `least`.
 ///
-/// Leaves out rules that only report (without severity and without an action), and those that judge the score.
+/// Omits rules that only report (without severity and without a disruptive action), and those that evaluate the score.
 pub fn proposals(
     event: &Event,
     sites: &Sites,
@@ -155,7 +155,7 @@ pub fn proposals(
         }
     }
     found.proposals.sort_by_key(|proposal| proposal.width);
-    // the chosen ones first, so that they have the ids that they would get together
+    // the chosen proposals first, so that they have the ids that they would get together
     let mut order = found.chosen();
     let mut rest: Vec<usize> = (0..found.proposals.len()).filter(|at| !order.contains(at)).collect();
     rest.sort_by_key(|at| found.proposals[*at].in_force.is_some());
@@ -175,12 +175,12 @@ pub fn proposals(
     found
 }
 
-/// Whether a match had a part in the decision about the request.
+/// Whether a match contributed to the decision about the request.
 pub(crate) fn counts(rule: &MatchedRule) -> bool {
     is_blocking(rule.id).is_none() && (rule.severity.is_some() || rule.disruptive.is_some())
 }
 
-/// Returns the site of an event, or the requested host if it is no site of this gate.
+/// Returns the site of an event, or the requested host if that is not a site of this gate.
 pub fn site_of(event: &Event, sites: &Sites) -> Option<String> {
     let host = event
         .request()
@@ -189,7 +189,7 @@ pub fn site_of(event: &Event, sites: &Sites) -> Option<String> {
     event.subject.clone().into_iter().chain(host).find(|name| sites.condition(name).is_ok())
 }
 
-/// A site with a path covers only the paths below it.
+/// Limits an exclusion to the paths of its site, if the site has a path.
 fn below(exclusion: Exclusion, sites: &Sites) -> Exclusion {
     let site = exclusion.site.as_deref().and_then(|name| sites.find(name));
     match site.map(|site| site.path.trim_end_matches('/')) {
@@ -365,7 +365,7 @@ mod tests {
         let at = |site: &str| site_of(&event(site, "GET / HTTP/1.1", &[]), &sites());
         assert_eq!(at("shop").as_deref(), Some("shop"));
         assert_eq!(at("other.example").as_deref(), Some("other.example"));
-        // "-" could be a host name by its letters, but no request has it
+        // the letters of "-" are valid in a host name, but no request has this host
         assert_eq!(at("no host").as_deref(), Some("shop.example"));
         let none = proposals(
             &event("shop", "GET / HTTP/1.1", &[(949_110, "TX:a")]),

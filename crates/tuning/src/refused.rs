@@ -1,21 +1,21 @@
-//! Reasons why an exclusion cannot be made.
+//! Reasons why an exclusion cannot be created.
 
 use event::ByteString;
 
 use crate::limits;
 
-/// Why an exclusion cannot be made. Bytes of requests are shown in their escaped form.
+/// The reason why an exclusion cannot be created. It shows bytes of requests in escaped form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The rule sets up or judges scores.
+    /// The rule sets up or evaluates scores.
     #[error("rule {rule} {why}: without it nothing would be blocked at all")]
     Blocking {
         /// The rule.
         rule: u64,
-        /// Its task.
+        /// The rule's task.
         why: &'static str,
     },
-    /// The rule has no id, and exclusions name ids.
+    /// The rule has no id, which an exclusion needs.
     #[error("a rule without an id cannot be excluded")]
     NoId,
     /// The rule is itself an exclusion.
@@ -24,39 +24,39 @@ pub enum Refused {
     /// The name is neither a site nor a host name.
     #[error("`{site}` is neither a site nor a host name")]
     UnknownSite {
-        /// As given.
+        /// The name as given.
         site: String,
     },
-    /// A rule cannot name the path.
+    /// A rule cannot express the path.
     #[error("path {}: {why}", shown(path))]
     Path {
-        /// As given.
+        /// The path as given.
         path: ByteString,
         /// The reason.
         why: &'static str,
     },
-    /// ModSecurity cannot take the variable from a rule.
+    /// ModSecurity cannot exclude the variable from a rule.
     #[error("{}: {why}", shown(variable))]
     Variable {
-        /// As given.
+        /// The variable as given.
         variable: ByteString,
         /// The reason.
         why: String,
     },
-    /// Something is longer than its limit.
+    /// A value exceeds its limit.
     #[error("{what} is longer than {limit} {unit}")]
     TooLong {
-        /// The thing that is too long.
+        /// The name of the value.
         what: &'static str,
         /// The limit.
         limit: usize,
         /// The unit of the limit.
         unit: &'static str,
     },
-    /// The exclusion would expire before it begins.
+    /// The exclusion would expire before its start.
     #[error("it would expire before it begins")]
     Expired,
-    /// The file has the most exclusions that it may have.
+    /// The file has the maximum number of exclusions.
     #[error(
         "there are {} exclusions already, or no id from {} to {} is free",
         limits::EXCLUSIONS,
@@ -64,16 +64,16 @@ pub enum Refused {
         limits::LAST_ID
     )]
     TooMany,
-    /// The file does not load as it is.
+    /// The file does not load in its current state.
     #[error("the file of exclusions does not load as it stands: {0}")]
     File(String),
-    /// An exclusion in the file is the same.
+    /// The file already has the same exclusion.
     #[error("exclusion {0} excludes the same already")]
     InForce(u64),
     /// No exclusion has the id.
     #[error("there is no exclusion {0}")]
     Unknown(u64),
-    /// A later change touched what is to be undone.
+    /// A later change affected what this change would undo.
     #[error("{0} has been changed since; remove or write it by hand")]
     ChangedSince(String),
 }

@@ -1,7 +1,7 @@
 //! A release of the Core Rule Set as its project publishes it: a tar archive, compressed with gzip.
 //!
-//! Until its signature is checked, the archive is untrusted input: one top folder, regular files and folders only, plain
-//! relative names, all within [`limits`](crate::limits). Nothing is written here.
+//! Until its signature is checked, the archive is untrusted input. It must have one top folder, only regular files and folders,
+//! and plain relative names, all within [`limits`](crate::limits). This module writes nothing.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -23,17 +23,17 @@ pub const FIRST_RULES: &str = "REQUEST-901-INITIALIZATION.conf";
 pub struct Release {
     /// Its version, from its rules: `4.28.0`.
     pub version: String,
-    /// `crs-setup.conf.example`, all of `rules/` and `plugins/`, the licence: paths below the top folder, and contents.
+    /// `crs-setup.conf.example`, all of `rules/` and `plugins/`, and the licence: paths below the top folder, with contents.
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
-/// Why an archive is no release.
+/// The reason why an archive is not a release.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReleaseError {
-    /// The archive is damaged, or none.
+    /// The archive is damaged, or the file is not an archive.
     #[error("not a tar archive compressed with gzip: {0}")]
     Archive(String),
-    /// The name of an entry leads out of the archive.
+    /// The name of an entry points outside the archive.
     #[error("`{name}`: {what}")]
     Name {
         /// The name, cut.
@@ -44,15 +44,15 @@ pub enum ReleaseError {
     /// The archive exceeds a limit.
     #[error("{what}: more than {limit}")]
     Limit {
-        /// The thing that is limited.
+        /// The limited quantity.
         what: &'static str,
         /// The limit.
         limit: u64,
     },
-    /// A file that a release has is missing.
+    /// A required file of a release is missing.
     #[error("{0} is missing: this is no release of the Core Rule Set")]
     Missing(&'static str),
-    /// The rules do not say their version.
+    /// The rules contain no version.
     #[error("{FIRST_RULES} names no version (`OWASP_CRS/4.28.0`)")]
     Version,
 }
@@ -61,7 +61,7 @@ impl Release {
     /// Parses an archive.
     ///
     /// # Errors
-    /// See [`ReleaseError`].
+    /// The reasons in [`ReleaseError`].
     pub fn read(archive: &[u8]) -> Result<Self, ReleaseError> {
         let limit = |what, limit: usize| ReleaseError::Limit { what, limit: limit as u64 };
         let bad = |error: std::io::Error| ReleaseError::Archive(error.to_string());
@@ -80,7 +80,7 @@ impl Release {
                 return Err(limit("entries", RELEASE_ENTRIES));
             }
             let kind = entry.header().entry_type();
-            // git archive's note of the commit
+            // the commit id that git archive adds
             if kind == EntryType::XGlobalHeader {
                 continue;
             }
@@ -119,7 +119,7 @@ impl Release {
         Ok(Self { version, files })
     }
 
-    /// Returns the TX variables that a user's set-up sets and that occur nowhere in this release: settings of another version.
+    /// Returns the TX variables that a user's set-up sets but this release does not use: settings of another version.
     pub fn unknown_settings(&self, setup: &[u8]) -> Vec<String> {
         let mut unknown: Vec<String> = Vec::new();
         for name in set_variables(setup) {
@@ -143,7 +143,7 @@ impl Release {
     }
 }
 
-/// Returns the names of TX variables that rules outside of comments set, in lower case.
+/// Returns the names of the TX variables that rules set, except in comments, in lower case.
 fn set_variables(text: &[u8]) -> Vec<String> {
     let mut names = Vec::new();
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
@@ -164,7 +164,7 @@ fn is_of_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// Returns the parts of a name that stays within its archive.
+/// Returns the parts of a name that stays inside its archive.
 fn parts(name: &str) -> Result<Vec<&str>, &'static str> {
     if name.len() > RELEASE_NAME_BYTES {
         return Err("a name that is too long");
@@ -192,7 +192,7 @@ fn is_kept(parts: &[&str]) -> bool {
     }
 }
 
-/// Returns the version in rules: `4.28.0` or `4.0.0-rc1` after `OWASP_CRS/`, outside of comments.
+/// Returns the version in rules: `4.28.0` or `4.0.0-rc1` after `OWASP_CRS/`, except in comments.
 pub fn version(rules: &[u8]) -> Option<String> {
     let mut lines =
         rules.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
@@ -204,7 +204,7 @@ pub fn version(rules: &[u8]) -> Option<String> {
     (starts && !version.contains("..")).then(|| version.to_owned())
 }
 
-/// Ends reading with an error after so many bytes.
+/// A reader that fails after a number of bytes.
 struct Counted<R> {
     input: R,
     left: usize,
@@ -230,7 +230,7 @@ mod tests {
     const RULES: &str = "# as OWASP_CRS/3.1.0.\nSecAction \"id:901001,phase:1,pass,nolog,ver:'OWASP_CRS/4.28.0'\"\n\
         SecRule TX:blocking_paranoia_level \"@lt 2\" \"id:901002,phase:1,pass,nolog\"\n";
 
-    /// An archive of entries: name, kind, content (the target of a link).
+    /// Returns an archive of entries: name, kind, content (for a link, its target).
     fn archive(entries: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
         let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
         for (name, kind, content) in entries {
@@ -242,7 +242,7 @@ mod tests {
                 header.set_link_name(str::from_utf8(content).unwrap()).unwrap();
             }
             header.set_size(if link { 0 } else { content.len() as u64 });
-            // As it is: the builder would refuse what this reader has to.
+            // Written raw, because the builder would refuse names that this reader must refuse.
             header.as_old_mut().name[..name.len().min(100)]
                 .copy_from_slice(&name.as_bytes()[..name.len().min(100)]);
             header.set_cksum();
@@ -329,7 +329,7 @@ mod tests {
         );
         let error = Release::read(&archive(&many)).unwrap_err();
         assert_eq!(error, ReleaseError::Limit { what: "entries", limit: RELEASE_ENTRIES as u64 });
-        // What is left out counts, too: a small archive may be a large one.
+        // Skipped files count too: a small archive may unpack to a large one.
         let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
         let mut header = tar::Header::new_gnu();
         header.set_path("coreruleset-4.28.0/tests/bomb").unwrap();

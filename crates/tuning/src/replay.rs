@@ -1,21 +1,21 @@
-//! Replays: stored requests judged again, by the rules in force and by other rules.
+//! Replays: evaluate stored requests again, with the current rules and with other rules.
 //!
-//! Both times the same code judges the same evidence, so any difference comes from the rules. A replay differs from the
-//! request itself in three ways: secrets are `[redacted]`, persistent collections are empty, and a response is known only as
-//! far as it was kept. A request that was blocked and passes by both sets of rules is counted apart: it was mended since, or
-//! its evidence does not contain the reason.
+//! The same code evaluates the same evidence both times, so any difference comes from the rules. A replay differs from the
+//! request itself in three ways: secrets are `[redacted]`, persistent collections are empty, and a response contains only its
+//! stored part. A request that was blocked and passes with both sets of rules is counted separately: it was fixed since, or its
+//! evidence does not contain the reason.
 //!
 //! # Attacks that slip through
 //!
-//! Of the requests that would now pass, those with a sign of an attack ([`Sign`]):
+//! Of the requests that would now pass, these are the ones with a sign of an attack ([`Sign`]):
 //!
 //! - another rule with a severity still matches,
 //! - rules for two or more kinds of attack (tags `attack-…`, such as `attack-sqli` and `attack-xss`) matched before,
-//! - [`TELLING_RULES`] rules for attacks or more matched before, where a mere apostrophe has one or two,
-//! - the score was [`TELLING_SCORE`] or more, three times the score that blocks,
+//! - at least [`TELLING_RULES`] rules for attacks matched before; a mere apostrophe has one or two,
+//! - the score was at least [`TELLING_SCORE`], three times the score that blocks,
 //! - or the same client sends other requests that rules for an attack still block.
 //!
-//! No sign proves anything, in either direction: an attack that one rule alone has seen shows none.
+//! A sign proves nothing, and neither does its absence: an attack that only one rule detected shows none.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -34,14 +34,14 @@ pub const TELLING_RULES: usize = 3;
 /// Score that suggests an attack: three critical rules of the Core Rule Set, which blocks at 5.
 pub const TELLING_SCORE: i64 = 15;
 
-/// The judgement of rules on a request.
+/// The result of rules for a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     /// The rule that would block, or 0 for a limit of the rules; none if the request passes.
     pub blocked_by: Option<u64>,
     /// The anomaly score of the request.
     pub score: i64,
-    /// The matches that are logged.
+    /// The logged matches.
     pub rules: Vec<MatchedRule>,
 }
 
@@ -51,7 +51,7 @@ impl Judgement {
         self.blocked_by.is_some()
     }
 
-    /// Returns the kinds of attack that matched, as tags: `attack-sqli`.
+    /// Returns the kinds of attack that matched, as tags such as `attack-sqli`.
     fn attacks(&self) -> BTreeSet<&str> {
         self.rules.iter().flat_map(kinds).collect()
     }
@@ -66,31 +66,31 @@ impl Judgement {
     }
 }
 
-/// Returns the kinds of attack that a rule is for.
+/// Returns the kinds of attack that a rule detects.
 fn kinds(rule: &MatchedRule) -> impl Iterator<Item = &str> {
     let tags = rule.tags.iter().map(String::as_str);
     // general tags, not kinds of attack
     tags.filter(|tag| tag.starts_with("attack-") && !matches!(*tag, "attack-generic" | "attack-protocol"))
 }
 
-/// Why an event cannot be judged again.
+/// The reason why an event cannot be evaluated again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotReplayable {
-    /// The event has no request, or not the bytes of one.
+    /// The event has no request, or not the request's bytes.
     #[error("there is no request in it")]
     NoRequest,
-    /// The gate refused the request for its form, before any rule ran.
+    /// The gate refused the request as malformed before any rule ran.
     #[error("the gate refused it before rules could")]
     Refused,
-    /// Only the beginning of the body was kept.
+    /// The event has only the beginning of the body.
     #[error("only the beginning of its body was kept")]
     Truncated,
 }
 
-/// Judges the request of an event by rules, as a site with `waf = "block"` would.
+/// Evaluates the request of an event by rules, as a site with `waf = "block"` would.
 ///
 /// # Errors
-/// See [`NotReplayable`].
+/// The reasons in [`NotReplayable`].
 pub fn judge(rules: &Arc<RuleSet>, event: &Event) -> Result<Judgement, NotReplayable> {
     let request = event.request().ok_or(NotReplayable::NoRequest)?;
     if event.outcome == Outcome::Refused {
@@ -136,7 +136,7 @@ pub fn judge(rules: &Arc<RuleSet>, event: &Event) -> Result<Judgement, NotReplay
         by = Some(intervention.rule_id);
     }
     by = by.or_else(|| stopped(tx.request_body_done(now)));
-    // a blocked request got the gate's own answer, on which rules did not run
+    // a blocked request got the gate's own response, on which rules do not run
     if let (None, Some(response), false) = (by, &request.response, event.outcome == Outcome::Blocked) {
         tx.response_head(response.status, b"HTTP/1.1");
         for header in &response.headers {
@@ -168,7 +168,7 @@ pub fn judge(rules: &Arc<RuleSet>, event: &Event) -> Result<Judgement, NotReplay
 pub enum Sign {
     /// Other rules still match on it.
     StillMatched {
-        /// Their ids.
+        /// The ids of these rules.
         rules: Vec<u64>,
     },
     /// Rules for several kinds of attack matched.
@@ -176,12 +176,12 @@ pub enum Sign {
         /// Tags, such as `attack-sqli`.
         kinds: Vec<String>,
     },
-    /// Three rules for attacks or more matched: [`TELLING_RULES`].
+    /// At least three rules for attacks matched; see [`TELLING_RULES`].
     SeveralRules {
-        /// Their ids.
+        /// The ids of these rules.
         rules: Vec<u64>,
     },
-    /// The score was 15 or more: [`TELLING_SCORE`].
+    /// The score was at least 15; see [`TELLING_SCORE`].
     HighScore {
         /// The score.
         score: i64,
@@ -203,11 +203,11 @@ impl fmt::Display for Sign {
     }
 }
 
-/// A request that is judged differently.
+/// A request with a different result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Changed {
-    /// The event; for a passed request the id that it would have had.
+    /// The event; for a passed request the id that its event would have had.
     pub event: EventId,
     /// The site.
     pub site: Option<String>,
@@ -216,43 +216,44 @@ pub struct Changed {
     pub client: Option<IpAddr>,
     /// The beginning of the request line, with bytes that are not text escaped.
     pub request: String,
-    /// The anomaly score by the rules in force.
+    /// The anomaly score with the current rules.
     pub score_before: i64,
-    /// The anomaly score by the other rules.
+    /// The anomaly score with the other rules.
     pub score_after: i64,
     /// Whether it looks like an attack; see the module.
     pub attack: bool,
     /// The signs of an attack.
     pub signs: Vec<Sign>,
-    /// The rules that no longer match, or match now.
+    /// The rules that no longer match, or now match.
     pub rules: Vec<u64>,
 }
 
-/// Requests that were not judged again.
+/// Requests that were not evaluated again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NotReplayed {
-    /// Requests of which only the beginning of the body was kept.
+    /// Number of requests of which only the beginning of the body was stored.
     pub truncated: u64,
-    /// Requests on which no rule ran: the gate refused the request, or there is none.
+    /// Number of requests on which no rule ran, because the gate refused the request or the event has none.
     pub without_rules: u64,
-    /// Requests that were blocked once and pass by both: mended since, or their evidence does not contain the reason.
+    /// Number of requests that were blocked and pass with both rule sets: fixed since, or their evidence does not contain the
+    /// reason.
     pub not_reproduced: u64,
 }
 
-/// The result of a replay. Lists hold at most [`limits::LISTED`]; the numbers count all.
+/// The result of a replay. Each list has at most [`limits::LISTED`] entries; the numbers count all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Report {
     /// Stored events that would pass.
     pub now_pass: Vec<Changed>,
-    /// Number of these.
+    /// Number of stored events that would pass.
     pub now_pass_count: u64,
-    /// Number of these that had not been blocked, but only detected.
+    /// Number of these that were not blocked, but only detected.
     pub now_pass_detected: u64,
-    /// Those of these that look like attacks.
+    /// Those of these events that look like attacks.
     pub slips_through: Vec<Changed>,
-    /// Number of those.
+    /// Number of these events that look like attacks.
     pub slips_through_count: u64,
     /// Number of requests that were blocked and still would be.
     pub still_blocked: u64,
@@ -262,37 +263,37 @@ pub struct Report {
     pub still_pass: u64,
     /// Requests that passed and would be blocked.
     pub newly_blocked: Vec<Changed>,
-    /// Number of these.
+    /// Number of requests that passed and would be blocked.
     pub newly_blocked_count: u64,
-    /// Number of sampled passed requests that were judged again.
+    /// Number of sampled requests that were evaluated again.
     pub sample_of_passed: u64,
-    /// Number of these that would be blocked.
+    /// Number of sampled requests that would be blocked.
     pub changed: u64,
-    /// Requests that were not judged.
+    /// Requests that were not evaluated.
     pub not_replayed: NotReplayed,
 }
 
-/// A replay in progress, event by event.
+/// A running replay, which takes one event after another.
 pub struct Replay {
     before: Arc<RuleSet>,
     after: Arc<RuleSet>,
     report: Report,
-    /// Clients with attacks that are still blocked.
+    /// Clients whose attacks are still blocked.
     attackers: HashSet<IpAddr>,
 }
 
 impl Replay {
-    /// Begins a comparison of the rules in force with others.
+    /// Starts a comparison of the current rules with others.
     pub fn new(before: Arc<RuleSet>, after: Arc<RuleSet>) -> Self {
         Self { before, after, report: Report::default(), attackers: HashSet::new() }
     }
 
-    /// Judges a stored event.
+    /// Evaluates a stored event.
     pub fn event(&mut self, event: &Event) {
         self.judge(event);
     }
 
-    /// Judges a request of the sample of passed requests.
+    /// Evaluates a request of the sample of passed requests.
     pub fn passed(&mut self, event: &Event) {
         if let Some(is_changed) = self.judge(event) {
             self.report.sample_of_passed += 1;
@@ -300,7 +301,7 @@ impl Replay {
         }
     }
 
-    /// Judges an event. Returns whether the judgement differs; none if it was not judged.
+    /// Evaluates an event. Returns whether the result differs; none if it was not evaluated.
     fn judge(&mut self, event: &Event) -> Option<bool> {
         let left = &mut self.report.not_replayed;
         let judged = judge(&self.before, event).and_then(|before| Ok((before, judge(&self.after, event)?)));
@@ -358,7 +359,7 @@ impl Replay {
         }
     }
 
-    /// Returns the result. All clients are known now.
+    /// Returns the result. All clients are known at this point.
     pub fn finish(mut self) -> Report {
         for changed in &mut self.report.now_pass {
             if changed.client.is_some_and(|client| self.attackers.contains(&client)) {

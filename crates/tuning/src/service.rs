@@ -1,6 +1,6 @@
-//! The service of tuning: what the console and the commands ask, and the errors that they get.
+//! The interface of tuning for the console and the commands, with its errors.
 //!
-//! The trait stands here, in the pure crate, so that neither side knows the other: `tuner` implements it over files and a
+//! The trait is in this pure crate, so that the two sides do not depend on each other: `tuner` implements it with files and a
 //! gate, `console` offers it over HTTP.
 
 use std::fmt;
@@ -13,13 +13,13 @@ use crate::{
     Change, Exclusion, ExclusionFile, Learned, Note, Proposals, Refused, Replay, SiteMode, SiteState,
 };
 
-/// Tuning of a gate's rules. Every function may block, so call it on a thread that may.
+/// Tuning of a gate's rules. Every function may block, so call it on a thread that is allowed to block.
 pub trait Tuning: Send + Sync {
-    /// Returns a rule in force.
+    /// Returns a current rule.
     fn rule(&self, id: u64) -> Result<RuleText, TuningError>;
     /// Returns the exclusions that would let an event pass.
     fn proposals(&self, event: &Event) -> Result<Proposals, TuningError>;
-    /// Returns the rule texts of exclusions that would replace those with the ids `remove`, in their order.
+    /// Returns the rule texts of exclusions that would replace those with the ids `remove`, in order.
     fn preview(
         &self,
         add: &[Exclusion],
@@ -27,8 +27,8 @@ pub trait Tuning: Send + Sync {
     ) -> Result<Vec<Result<PreviewedRule, Refused>>, TuningError>;
     /// Returns the file of exclusions and its path.
     fn exclusions(&self) -> Result<(ExclusionFile, String), TuningError>;
-    /// Removes exclusions from the file of that version and adds others, all or none, as one change, and puts the rules in
-    /// force. Returns the ids of the added exclusions.
+    /// Removes exclusions from the file with this version and adds others, all or none, as one change, and applies the rules.
+    /// Returns the ids of the added exclusions.
     fn change(
         &self,
         version: &str,
@@ -38,10 +38,10 @@ pub trait Tuning: Send + Sync {
     ) -> Result<Vec<u64>, TuningError>;
     /// Returns the changes, newest first.
     fn history(&self) -> Result<Vec<Change>, TuningError>;
-    /// Undoes a change in the file of that version.
+    /// Undoes a change in the file with this version.
     fn undo(&self, version: &str, author: &str, number: u64) -> Result<(), TuningError>;
-    /// Returns a replay that compares the rules in force with those that `add`, `remove` and `files` make of them. `files`
-    /// replace the configured rule files, unless they are empty.
+    /// Starts a replay that compares the current rules with those after adding `add`, removing `remove` and using `files`.
+    /// `files` replace the configured rule files, unless they are empty.
     fn replay(&self, add: &[Exclusion], remove: &[u64], files: &[String]) -> Result<Replay, TuningError>;
     /// Returns a sample of the requests that passed without an event.
     fn passed(&self) -> Vec<Event>;
@@ -110,13 +110,13 @@ pub enum TuningError {
     /// The file of exclusions has another version.
     #[error("somebody else has changed the exclusions meanwhile: look at them again")]
     Conflict {
-        /// Version of the file now.
+        /// The current version of the file.
         version: String,
     },
-    /// An exclusion cannot be made.
+    /// An exclusion cannot be created.
     #[error(transparent)]
     NotMade(#[from] Refused),
-    /// The rules would not load.
+    /// The rules do not load.
     #[error("{}", Lines(.0))]
     NotLoaded(Vec<Fault>),
     /// The request is not allowed.
@@ -125,7 +125,7 @@ pub enum TuningError {
     /// The subject of the request does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// The disk failed, or something else outside.
+    /// The disk or another external resource failed.
     #[error("{0}")]
     Unavailable(String),
 }
@@ -144,7 +144,7 @@ impl fmt::Display for Lines<'_> {
     }
 }
 
-/// A rule as it is written.
+/// A rule as written.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RuleText {
@@ -158,7 +158,7 @@ pub struct RuleText {
     pub file: String,
     /// First line of the rule.
     pub line: u32,
-    /// Message of the rule, macros not expanded.
+    /// Message of the rule, with macros unexpanded.
     pub message: String,
     /// Tags of the rule.
     pub tags: Vec<String>,
@@ -166,11 +166,11 @@ pub struct RuleText {
     pub severity: Option<Severity>,
     /// Phase, from 1 to 5.
     pub phase: u8,
-    /// Ids of the exclusions that take something from the rule.
+    /// Ids of the exclusions that affect the rule.
     pub disabled_by: Vec<u64>,
 }
 
-/// The rule that an exclusion would become.
+/// The rule text of a future exclusion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreviewedRule {
     /// Id that the exclusion would get.
@@ -181,7 +181,7 @@ pub struct PreviewedRule {
     pub warnings: Vec<ExclusionWarning>,
 }
 
-/// A warning about an exclusion that can be made.
+/// A warning about a possible exclusion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "warning", rename_all = "snake_case")]
@@ -191,7 +191,7 @@ pub enum ExclusionWarning {
         /// The id.
         rule: u64,
     },
-    /// No site of this gate has this name; the exclusion takes it as a host name.
+    /// No site of this gate has this name; the exclusion uses it as a host name.
     UnknownSite {
         /// The name.
         site: String,

@@ -1,4 +1,4 @@
-//! Sites as rules know them: by the Host field of a request.
+//! Sites as rules distinguish them, by the Host field of a request.
 
 use crate::limits;
 use crate::pattern;
@@ -9,7 +9,7 @@ use crate::refused::Refused;
 pub struct Site {
     /// Its name in events.
     pub name: String,
-    /// Its hosts: names, `*.example.org` for all names below, `*` for any. None: any.
+    /// The hosts: names, `*.example.org` for all names below it, `*` for any. An empty list means any.
     pub hosts: Vec<String>,
     /// The path prefix; `/` for all.
     pub path: String,
@@ -29,13 +29,13 @@ pub(crate) struct HostCondition {
 }
 
 impl Sites {
-    /// Returns the site of that name.
+    /// Returns the site with this name.
     pub fn find(&self, name: &str) -> Option<&Site> {
         self.0.iter().find(|site| site.name == name)
     }
 
-    /// Returns the condition on the Host of a request to that site; none if it may be any. A name that is no site's is taken
-    /// as the host itself, because events of other sensors name theirs so.
+    /// Returns the condition on the Host of a request to this site; none if any host is allowed. A name that is not a site's is
+    /// used as the host itself, because events of other sensors name their hosts.
     pub(crate) fn condition(&self, name: &str) -> Result<Option<HostCondition>, Refused> {
         let unknown = || Refused::UnknownSite { site: name.to_owned() };
         let Some(site) = self.find(name) else {
@@ -47,7 +47,7 @@ impl Sites {
             let pattern = pattern_of(&hosts).ok_or_else(unknown)?;
             return Ok(Some(HostCondition { negated: false, pattern }));
         }
-        // It takes what no other site takes.
+        // It gets the requests that no other site gets.
         let others = self.0.iter().filter(|other| !takes_any_host(other) && other.path == "/");
         let others: Vec<&str> = others.flat_map(|other| &other.hosts).map(String::as_str).collect();
         if others.is_empty() {
@@ -62,8 +62,8 @@ fn takes_any_host(site: &Site) -> bool {
     site.hosts.is_empty() || site.hosts.iter().any(|host| host == "*")
 }
 
-/// Returns a pattern for a Host field in lower case, with or without a port. None if a name is no host name, or if there are
-/// too many.
+/// Returns a pattern for a Host field in lower case, with or without a port. None if a name is not a host name, or if there are
+/// too many names.
 fn pattern_of(hosts: &[&str]) -> Option<String> {
     if hosts.len() > limits::HOSTS {
         return None;
@@ -121,7 +121,7 @@ mod tests {
         assert!(condition("odd").is_err());
         assert!(condition("no host name").is_err());
         assert!(condition("").is_err());
-        // "rest" would have to exclude the name that is none
+        // "rest" would have to exclude the invalid name
         assert!(condition("rest").is_err());
         let sites = Sites(vec![site("shop", &["shop.example"], "/"), site("rest", &[], "/")]);
         let rest = sites.condition("rest").unwrap().unwrap();

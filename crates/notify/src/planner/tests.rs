@@ -10,7 +10,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Tuesday at noon in UTC.
+/// Returns a time after Tuesday noon in UTC.
 fn noon(seconds: u64) -> Timestamp {
     later(at("2026-11-24T12:00:00Z"), Duration::from_secs(seconds))
 }
@@ -32,7 +32,7 @@ fn slack_and_mail() -> Value {
            "mail": [{"name": "mail", "server": "m", "from": "a@b", "to": "c@d"}]})
 }
 
-/// What waits for a channel, in short; everything counts as delivered then.
+/// Returns short forms of the notices that wait for a channel, and marks them as delivered.
 fn taken(planner: &mut Planner, name: &str, now: Timestamp) -> Vec<String> {
     let mut texts = Vec::new();
     while let Some(notice) = planner.due(name, now).cloned() {
@@ -75,7 +75,7 @@ fn a_burst_is_one_message_at_once_and_one_digest_and_one_mail() {
         }
     }
     assert_eq!(told, ["600 slack attacks 9999", "600 mail attacks 10000"]);
-    // all is quiet again: the next one is a first one
+    // all windows are closed again: the next event is a first one
     assert!(planner.state().windows.values().all(BTreeMap::is_empty));
     planner.observe(&attack(1, 7, noon(10_000)), noon(10_000));
     assert_eq!(taken(&mut planner, "slack", noon(10_000)), ["attacks event"]);
@@ -135,7 +135,7 @@ fn quiet_hours_hold_everything_but_what_goes_through() {
         planner.tick(now);
         told.extend(taken(&mut planner, "slack", now).iter().map(|text| format!("{minute} {text}")));
     }
-    // at seven, one digest
+    // at seven o'clock, one digest
     assert_eq!(told, ["480 all 6"]);
 }
 
@@ -165,7 +165,7 @@ fn a_channel_that_fails_is_told_of_by_the_others_and_loses_nothing() {
     let mut planner = planner(value);
     let down = Err(SendError::later("connection refused"));
     let (mut slack, mut counted) = (Vec::new(), 0);
-    // the mail server is down for a day, and there is an attack each minute
+    // the mail server is down for a day, with an attack each minute
     for minute in 0..1440_u32 {
         let now = noon(u64::from(minute) * 60);
         planner.tick(now);
@@ -181,7 +181,7 @@ fn a_channel_that_fails_is_told_of_by_the_others_and_loses_nothing() {
         (outbox.queue.len(), outbox.lost, outbox.failing_since),
         (COALESCE_FROM, Lost::default(), Some(noon(0)))
     );
-    // it comes back
+    // it works again
     let now = noon(1440 * 60);
     while let Some(notice) = planner.due("mail", later(now, Duration::from_secs(3600))).cloned() {
         counted += notice.events();
@@ -274,7 +274,7 @@ fn clocks_may_jump() {
     planner.observe(&attack(1, 7, noon(0)), noon(0));
     planner.observe(&attack(2, 7, noon(0)), noon(0));
     taken(&mut planner, "slack", noon(0));
-    // a year back: the digest comes after its span, not after a year
+    // a year back: the digest comes after its normal period, not after a year
     let past = at("2025-11-24T12:00:00Z");
     planner.tick(past);
     assert_eq!(taken(&mut planner, "slack", past), [""; 0]);

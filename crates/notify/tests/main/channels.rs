@@ -1,4 +1,4 @@
-//! Slack and webhook against a receiver that answers as it is told.
+//! Tests Slack and webhook with a receiver that sends scripted responses.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use serde_json::json;
 use testkit::Receiver;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// A file of mode 0600.
+/// Writes a secret to a file with mode 0600.
 pub fn secret(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, text).unwrap();
@@ -26,7 +26,7 @@ pub fn secret(folder: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// A notice of an event with a hostile request line.
+/// Returns a notice of an event with a hostile request line.
 pub fn message() -> Message {
     let now = Timestamp::from_micros(1_795_424_686_000_000);
     let evidence = RequestEvidence {
@@ -98,7 +98,7 @@ async fn answers_decide_what_happens_to_a_notice() {
         ),
         ("this is not HTTP".into(), Err(true), None),
         (String::new(), Err(true), None),
-        // an answer without end is not read without end
+        // an endless response is not read to its end
         (format!("HTTP/1.1 500 Long\r\n\r\n{}", "x".repeat(1 << 20)), Err(true), None),
     ];
     for (answer, expected, after) in cases {
@@ -124,7 +124,7 @@ async fn answers_decide_what_happens_to_a_notice() {
     assert_eq!(receiver.requests().len(), 10);
 }
 
-/// A date from now on, as HTTP writes it.
+/// Returns a date `from_now`, in HTTP's form.
 fn httpdate(from_now: Duration) -> String {
     let time = Timestamp::from(std::time::SystemTime::now() + from_now);
     time.to_jiff().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
@@ -155,7 +155,7 @@ async fn webhooks_are_signed() {
     assert_eq!(body["link"], json!(message.link));
 }
 
-/// A server with TLS that answers 200 to whatever it is sent.
+/// Starts a server with TLS that responds 200 to every request.
 async fn tls_server(identity: &testkit::ca::Identity) -> std::net::SocketAddr {
     let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
@@ -171,13 +171,13 @@ async fn tls_server(identity: &testkit::ca::Identity) -> std::net::SocketAddr {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // a client that does not trust it goes away
+            // a client that does not trust it disconnects
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
             // the end of the JSON
             let mut request = Vec::new();
             while !request.ends_with(b"}") && stream.read_buf(&mut request).await.unwrap() > 0 {}
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
-            // the client may be gone by now
+            // the client may have left already
             let _ = stream.shutdown().await;
         }
     });

@@ -1,4 +1,4 @@
-//! Mail to a real Postfix that takes it only with TLS and authentication.
+//! Tests mail with a real Postfix that accepts it only with TLS and authentication.
 
 use std::time::Duration;
 
@@ -47,13 +47,13 @@ async fn postfix_takes_it_by_starttls_and_by_tls() {
         assert!(head.contains("Auto-Submitted: auto-generated"), "{head}");
         assert!(head.contains("ESMTPSA"), "sent without TLS or authentication: {head}");
         assert!(!head.contains("evil.example"), "{head}");
-        // quoted-printable or not, the payload is text within one line
+        // with or without quoted-printable, the payload is text within one line
         let body = body.replace("=\n", "").replace("=3D", "=");
         assert!(body.contains("\\x0d\\x0aBcc: e@evil.example\\xff"), "{body}");
         assert!(body.contains("https://gate.example.org/events/01"), "{body}");
     }
 
-    // what is refused, and what is worth another try
+    // refusals, and errors that allow a retry
     let cases = [
         (
             "a wrong password",
@@ -84,7 +84,7 @@ async fn postfix_takes_it_by_starttls_and_by_tls() {
     wait_until("the third mail", Duration::from_secs(60), || postfix.mails().len() == 3);
 }
 
-/// A server that offers no STARTTLS is told neither the password nor the notice.
+/// A server without STARTTLS gets neither the password nor the notice.
 #[tokio::test]
 async fn nothing_is_said_in_clear() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -102,7 +102,7 @@ async fn nothing_is_said_in_clear() {
             } else {
                 "250 ok\r\n"
             };
-            // gone: then it has heard all
+            // a client that has left has received everything
             let _ = reader.get_mut().write_all(answer.as_bytes());
             line.clear();
         }

@@ -1,4 +1,4 @@
-//! The whole notifier: a journal, a receiver, restarts at any moment.
+//! Tests the whole notifier: a journal, a receiver, restarts at any time.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ fn start(data_dir: &Path, config: &Value) -> Handle {
     Notifier::open(&config, "vps1", data_dir, events).unwrap().expect("a channel").start()
 }
 
-/// How many events the requests told of.
+/// Returns the number of events in the recorded requests.
 fn told(receiver: &Receiver) -> u64 {
     let count = |notice: &Value| match notice["kind"].as_str().unwrap() {
         "event" => 1,
@@ -68,7 +68,7 @@ async fn a_burst_is_one_notice_and_one_digest_across_restarts() {
     wait_until("all to be counted", PATIENCE, || handle.status().channels[0].waiting_events == 9_999);
     assert_eq!(receiver.requests().len(), 1);
     handle.stop().await;
-    // the window that is open ends as the shorter span says
+    // the open window ends after the shorter period
     let handle = start(data_dir, &short);
     let requests = receiver.wait_for(2);
     assert_eq!(requests[0].json()["notice"]["kind"], "event");
@@ -77,7 +77,7 @@ async fn a_burst_is_one_notice_and_one_digest_across_restarts() {
     wait_until("the record of it", PATIENCE, || handle.status().channels[0].sent == 2);
     assert_eq!(handle.status().channels[0].waiting, 0);
     handle.stop().await;
-    // and nothing more after another start
+    // another start sends nothing more
     let handle = start(data_dir, &short);
     let test = handle.test("hook").await.unwrap();
     assert_eq!(test, Ok(()));
@@ -99,7 +99,7 @@ async fn what_fails_waits_on_disk_and_the_other_channel_tells() {
     let journal = journal(data_dir);
     let handle = start(data_dir, &config);
     attack(&journal, 1);
-    // refused: the other channel tells at once, and the loss is counted
+    // refused: the other channel reports it immediately, and the loss is counted
     let request = other.wait_for(1).remove(0).json();
     assert_eq!(request["blocks"][0]["text"]["text"], "[vps1] Channel “hook” is failing");
     assert!(request["blocks"][1]["text"]["text"].as_str().unwrap().contains("answered 404: gone"));
@@ -137,7 +137,7 @@ async fn what_waits_survives_a_restart_and_comes_once() {
     receiver.wait_for(1);
     wait_until("its record", PATIENCE, || handle.status().channels[0].failing_since.is_some());
     handle.stop().await;
-    // while it does not run, there is another one
+    // another attack while the notifier is stopped
     attack(&journal, 2);
     let handle = start(data_dir, &config);
     let waiting = &handle.status().channels[0];

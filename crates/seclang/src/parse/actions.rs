@@ -1,4 +1,4 @@
-//! `"id:1,phase:2,msg:'It''s',setvar:tx.a=+1"` to actions.
+//! Parses a list of actions: `"id:1,phase:2,msg:'It''s',setvar:tx.a=+1"`.
 
 use crate::action::{Action, AllowScope, Change, Sanitise, SetVar};
 use crate::error::{Fault, LoadErrorKind};
@@ -12,23 +12,23 @@ use crate::transformation::Transformation;
 use crate::variable::Variable;
 use std::mem::discriminant;
 
-/// Whether an action has a value after `:`, and which.
+/// The value of an action after `:`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takes {
     Nothing,
-    /// The value may be missing.
+    /// The value is optional.
     Maybe(&'static str),
     Value(&'static str),
 }
 
-/// The kind of an action, which decides where it is allowed.
+/// The kind of an action, which decides where the action is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Describes the rule: on the first rule of a chain only.
+    /// Describes the rule. Allowed only on the first rule of a chain.
     Metadata,
-    /// Decides about the request: on the first rule of a chain only.
+    /// Decides about the request. Allowed only on the first rule of a chain.
     Disruptive,
-    /// Decides which rule is next: on the first rule of a chain only.
+    /// Chooses the next rule. Allowed only on the first rule of a chain.
     Flow,
     /// Allowed anywhere.
     Other,
@@ -104,10 +104,10 @@ pub(crate) const ACTIONS: &[ActionWord] = {
 pub(crate) const SEVERITIES: [&str; 8] =
     ["EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"];
 
-/// The place of a list of actions.
+/// The directive that contains a list of actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// A SecRule or SecAction that is no link of a chain.
+    /// A SecRule or SecAction that is not a link of a chain.
     Head,
     /// A SecRule or SecAction after one with `chain`.
     Link,
@@ -117,7 +117,7 @@ pub(crate) enum Place {
     Update,
 }
 
-/// A list of actions, and the place of its id.
+/// A list of actions, and the position of its id.
 #[derive(Debug, Default)]
 pub(crate) struct Actions {
     pub list: Vec<Action>,
@@ -152,7 +152,7 @@ pub(crate) fn actions(list: Fragment<'_>, place: Place, faults: &mut Vec<Fault>)
                 item
             }
             Err(fault) => {
-                // Nobody knows where the next action starts.
+                // The start of the next action is unknown.
                 faults.push(fault);
                 result.id_at.get_or_insert(list.start());
                 return result;
@@ -163,14 +163,14 @@ pub(crate) fn actions(list: Fragment<'_>, place: Place, faults: &mut Vec<Fault>)
             continue;
         };
         let name = word.names[0];
-        // `block` means the action of SecDefaultAction, so it means nothing there.
+        // `block` stands for the action of SecDefaultAction, so it has no meaning in SecDefaultAction.
         disruptive |= word.kind == Kind::Disruptive && name != "block";
         names_phase |= name == "phase";
         if let Some(kind) = misplaced(word, place) {
             faults.push(item.name.fault(kind));
             continue;
         }
-        // Of several ids the last counts.
+        // Of several ids the last one applies.
         if name == "id" && result.id_at.replace(item.name.start()).is_some() {
             result.list.retain(|action| !matches!(action, Action::Id(_)));
         }
@@ -203,16 +203,16 @@ fn misplaced(word: &ActionWord, place: Place) -> Option<LoadErrorKind> {
     let not_in = |directive| Some(LoadErrorKind::NotHere { action, directive });
     match place {
         Place::Head => None,
-        // `tag`: ModSecurity 2 lists it with the metadata, but does not refuse it.
+        // `tag`: ModSecurity 2 lists it with the metadata, but does not refuse it here.
         Place::Link if word.kind != Kind::Other && action != "tag" => Some(LoadErrorKind::NotInLink(action)),
         Place::Link => None,
-        // ModSecurity 2 inherits tags too, and warns of severity and logdata.
+        // ModSecurity 2 inherits tags too, and warns about severity and logdata.
         Place::Default if matches!(action, "phase" | "tag" | "severity" | "logdata") => None,
         Place::Default if matches!(word.kind, Kind::Metadata | Kind::Flow) || action == "chain" => {
             not_in("SecDefaultAction")
         }
         Place::Default => None,
-        // `id`, `phase` and `chain` may repeat those of the rule. The compiler checks whether they do.
+        // `id`, `phase` and `chain` may repeat those of the rule. The compiler checks this.
         Place::Update => None,
     }
 }
@@ -284,7 +284,7 @@ fn read(word: &ActionWord, item: &Item<'_>, list: &mut Vec<Action>, faults: &mut
     }
 }
 
-/// Whether the text may be `''`.
+/// Whether the value may be `''`.
 fn may_be_empty(name: &str) -> bool {
     matches!(name, "append" | "logdata" | "msg" | "prepend" | "rev" | "tag" | "ver")
 }
@@ -435,7 +435,7 @@ fn transformation(value: Fragment<'_>) -> Result<Action, Fault> {
     })
 }
 
-/// `collection.key=value`, for the actions that need a value.
+/// Parses `collection.key=value`, for actions that need a value.
 fn variable_value<'a>(
     value: Fragment<'a>,
     name: &'static str,
@@ -472,7 +472,7 @@ fn split_variable(text: Fragment<'_>) -> Option<(Fragment<'_>, Fragment<'_>)> {
     None
 }
 
-/// The collections that rules can change.
+/// Returns a collection that rules can change.
 fn writable(collection: Fragment<'_>, name: &'static str) -> Result<Variable, Fault> {
     Variable::from_name(&collection.lossy())
         .filter(|variable| variable.is_persistent() || *variable == Variable::Tx)
@@ -516,7 +516,7 @@ fn setenv(value: Fragment<'_>, expected: &'static str) -> Result<Action, Fault> 
     Ok(Action::SetEnv { name: Template::parse(name.bytes), value })
 }
 
-/// Whether a list ends its rule with a link to the next.
+/// Whether a list of actions announces a link after its rule.
 pub(crate) fn has_chain(actions: &[Action]) -> bool {
     actions.iter().any(|action| discriminant(action) == discriminant(&Action::Chain))
 }

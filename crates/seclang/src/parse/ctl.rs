@@ -1,4 +1,4 @@
-//! `ctl:name=value` to changes of one transaction.
+//! Parses `ctl:name=value` into changes of one transaction.
 
 use crate::action::Ctl;
 use crate::error::{Fault, LoadErrorKind};
@@ -29,7 +29,7 @@ pub(crate) const CTL: &[(&str, &str)] = &[
     ("ruleRemoveTargetByTag", "a pattern, `;` and targets"),
 ];
 
-/// Reads the value of a `ctl` action. One with several ids or targets gives a change for each.
+/// Reads the value of a `ctl` action. An action with several ids or targets gives a change for each.
 pub(super) fn ctl(text: Fragment<'_>, faults: &mut Vec<Fault>) -> Vec<Ctl> {
     changes(text, faults).unwrap_or_else(|fault| {
         faults.push(fault);
@@ -77,7 +77,7 @@ fn changes(text: Fragment<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Ctl>, Faul
     }])
 }
 
-/// Reads the three `ruleRemoveTargetBy…`: `RULES;TARGETS`.
+/// Reads `RULES;TARGETS` of the three `ruleRemoveTargetBy…`.
 fn remove_target(
     name: &'static str,
     value: Fragment<'_>,
@@ -118,7 +118,7 @@ fn audit_log_parts(value: Fragment<'_>, name: &str) -> Result<Vec<u8>, Fault> {
     Ok(value.bytes.to_ascii_uppercase())
 }
 
-/// The audit log's sections: A to K and Z.
+/// Whether the letter names a section of the audit log: A to K and Z.
 pub(super) fn is_audit_log_part(letter: u8) -> bool {
     matches!(letter.to_ascii_uppercase(), b'A'..=b'K' | b'Z')
 }

@@ -1,4 +1,4 @@
-//! A directive's words to its contents.
+//! Parses the words of a directive into its contents.
 
 use crate::ast::{DirectiveKind, Rule, RuleRef, Target};
 use crate::directive::{DIRECTIVES, DirectiveName};
@@ -10,15 +10,15 @@ use crate::parse::settings::setting;
 use crate::parse::target::targets;
 use crate::parse::value::{id_ranges, number32, unknown};
 
-/// What the loader needs of a directive.
+/// A parsed directive, as the loader needs it.
 pub(crate) struct Parsed {
     /// The contents; several for directives that Apache calls once for each argument.
     pub kinds: Vec<DirectiveKind>,
-    /// The place of its rule id.
+    /// The position of its rule id.
     pub id_at: Option<u32>,
 }
 
-/// Returns the directive that a word names.
+/// Returns the directive with this name.
 pub(crate) fn find(word: Fragment<'_>) -> Result<&'static DirectiveName, Fault> {
     DirectiveName::find(&word.lossy())
         .ok_or_else(|| unknown(word, "directive", DIRECTIVES.iter().map(|directive| directive.name)))
@@ -44,8 +44,8 @@ pub(crate) fn check_count(
     Err(name.fault(LoadErrorKind::ArgumentCount { name: directive.name, expected, found }))
 }
 
-/// Reads a directive whose number of arguments is right. Adds faults to `faults`. A rule with a fault is returned with what
-/// could be read, so that the loader can follow chains.
+/// Reads a directive with a valid number of arguments. Adds faults to `faults`. A rule with a fault is returned with its readable
+/// parts, so that the loader can follow chains.
 pub(crate) fn directive(
     directive: &'static DirectiveName,
     line: Fragment<'_>,
@@ -61,7 +61,7 @@ pub(crate) fn directive(
         "SecRule" => {
             let targets = targets(argument(0), faults);
             let operator = operator(argument(1));
-            // Without actions the fault of a missing id belongs to the rule as a whole.
+            // Without actions, the fault of a missing id refers to the whole rule.
             let list = arguments.get(2).map_or(line.slice(0, 0), Text::fragment);
             let Actions { list: actions, id_at: at } = actions(list, place, faults);
             id_at = at;
@@ -153,7 +153,7 @@ fn rule_ref(text: Fragment<'_>, name: &str) -> Result<RuleRef, Fault> {
     }
 }
 
-/// Makes the fault of a directive that follows a rule with `chain` and is no link.
+/// Makes the fault of a directive that follows a rule with `chain` but is not a link.
 pub(crate) fn chain_broken(name: Fragment<'_>, line: u32) -> Fault {
     name.fault(LoadErrorKind::ChainBroken { line, found: name.lossy() })
 }

@@ -1,4 +1,4 @@
-//! A directive's words to its part of the tree: one file for each part.
+//! Parses a directive's words into its part of the tree: one file for each part.
 
 pub(crate) mod actions;
 pub(crate) mod ctl;

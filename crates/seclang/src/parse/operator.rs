@@ -1,4 +1,4 @@
-//! `!@rx ^a` to an operator call.
+//! Parses an operator with its argument, such as `!@rx ^a`.
 
 use crate::error::{Fault, LoadErrorKind};
 use crate::lexer::{Fragment, is_blank};
@@ -6,7 +6,7 @@ use crate::operator::{OperatorCall, OperatorName};
 use crate::parse::value::{refuse, unknown};
 use crate::template::Template;
 
-/// Reads a rule's second argument. Blanks before `!`, before `@` and before the operator's argument are ignored.
+/// Reads a rule's second argument. Ignores blanks before `!`, before `@` and before the operator's argument.
 pub(super) fn operator(text: Fragment<'_>) -> Result<OperatorCall, Fault> {
     let mut rest = text.trim_start();
     if rest.is_empty() {
@@ -44,13 +44,13 @@ pub(super) fn operator(text: Fragment<'_>) -> Result<OperatorCall, Fault> {
     Ok(OperatorCall { negated, name, argument: parsed })
 }
 
-/// Makes the fault of an unknown operator. Its names have `@`, as rules write them.
+/// Makes the fault of an unknown operator. Its suggestions have `@`, as in rules.
 fn unknown_operator(word: Fragment<'_>) -> Fault {
     let known: Vec<_> = OperatorName::ALL.iter().map(|name| format!("@{name}")).collect();
     unknown(word, "operator", known.iter().map(String::as_str))
 }
 
-/// Returns what an operator requires; none if it takes no argument or an empty one.
+/// Returns the required argument of an operator; none if the argument may be missing or empty.
 pub(crate) fn needs(name: OperatorName) -> Option<&'static str> {
     use OperatorName::*;
     match name {
@@ -69,7 +69,7 @@ pub(crate) fn needs(name: OperatorName) -> Option<&'static str> {
     }
 }
 
-/// Whether a text begins with a whole number. The rest is ignored, as in C's `atoi`: `70.0` is 70.
+/// Whether a text begins with an integer. The rest is ignored, as in C's `atoi`: `70.0` is 70.
 fn begins_with_number(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);

@@ -8,14 +8,14 @@ use crate::parse::ctl;
 use crate::parse::value::{number, number32, on_off, refuse, word};
 use crate::setting::Setting;
 
-/// Reads a setting. The number of its arguments is right.
+/// Reads a setting with a valid number of arguments.
 pub(super) fn setting(
     directive: &'static DirectiveName,
     line: Fragment<'_>,
     arguments: &[Text],
 ) -> Result<Setting, Fault> {
     let name = directive.name;
-    // Only SecResponseBodyMimeTypesClear and refused directives may have none.
+    // Only SecResponseBodyMimeTypesClear and refused directives may have no argument.
     let value = arguments.first().map_or(line.slice(0, 0), Text::fragment);
     match directive.support {
         Support::Refused(reason) => {
@@ -29,7 +29,7 @@ pub(super) fn setting(
             }
             return Ok(Setting::Ignored { name: name.to_owned(), value: "Off".to_owned() });
         }
-        // It has a place in the tree, for it is a number like the other limits.
+        // It is part of the tree, because it is a number like the other limits.
         Support::Ignored(_) if name != "SecRequestBodyInMemoryLimit" => {
             if directive.arguments == "On or Off" {
                 on_off(value, name)?;

@@ -1,4 +1,4 @@
-//! `REQUEST_HEADERS:Host|!ARGS:/^x/|&TX:'/a|b/'|XML:/*` to targets.
+//! Parses targets: `REQUEST_HEADERS:Host|!ARGS:/^x/|&TX:'/a|b/'|XML:/*`.
 
 use crate::ast::{Selector, Target};
 use crate::error::{Fault, LoadErrorKind};
@@ -7,7 +7,7 @@ use crate::limits;
 use crate::parse::value::unknown;
 use crate::variable::Variable;
 
-/// Whether this separates targets: `|` or `,`. Blanks around it are ignored.
+/// Whether the byte separates targets: `|` or `,`. Blanks around it are ignored.
 fn separates(byte: u8) -> bool {
     matches!(byte, b'|' | b',') || is_blank(byte)
 }
@@ -41,7 +41,7 @@ pub(super) fn targets(list: Fragment<'_>, faults: &mut Vec<Fault>) -> Vec<Target
     targets
 }
 
-/// Reads one target, and returns the text after it, even if it has a fault.
+/// Reads one target, and returns the text after it, even after a fault.
 fn target(start: Fragment<'_>) -> (Result<Target, Fault>, Fragment<'_>) {
     let prefix = start.bytes.iter().take_while(|&&b| matches!(b, b'!' | b'&')).count();
     let (marks, rest) = (start.slice(0, prefix), start.from(prefix));
@@ -89,7 +89,7 @@ fn part(rest: Fragment<'_>, variable: Option<Variable>) -> Result<(Text, Fragmen
     if rest.bytes.first() == Some(&b'\'') {
         return quoted(rest);
     }
-    // An XPath expression also starts with a slash, and is no pattern.
+    // An XPath expression also starts with a slash, but is not a pattern.
     let pattern = if variable == Some(Variable::Xml) { None } else { pattern_length(rest.bytes) };
     let length =
         pattern.or_else(|| rest.bytes.iter().position(|&b| separates(b))).unwrap_or(rest.bytes.len());
@@ -101,7 +101,7 @@ fn part(rest: Fragment<'_>, variable: Option<Variable>) -> Result<(Text, Fragmen
 }
 
 /// Returns the length of the `/pattern/` that starts here, with its slashes. It ends at the first slash without a backslash
-/// that a separator or the end follows. Separators inside belong to the pattern.
+/// before a separator or the end. Separators inside belong to the pattern.
 fn pattern_length(bytes: &[u8]) -> Option<usize> {
     if bytes.first() != Some(&b'/') {
         return None;
@@ -118,7 +118,7 @@ fn pattern_length(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// Reads `'…'`, in which `\'` and `\\` stand for the second byte, and returns the text after it.
+/// Reads `'…'`, in which `\'` and `\\` stand for their second byte, and returns the text after it.
 pub(super) fn quoted(start: Fragment<'_>) -> Result<(Text, Fragment<'_>), Fault> {
     let mut text = Text::empty(start.place(1));
     let mut index = 1;

@@ -7,7 +7,7 @@ use crate::limits;
 use crate::names::Named;
 use std::ops::RangeInclusive;
 
-/// Makes a fault: `name` does not take this value.
+/// Makes the fault of a value that `name` does not accept.
 pub(super) fn refuse(value: Fragment<'_>, name: &str, expected: impl Into<String>) -> Fault {
     value.fault(LoadErrorKind::Value {
         name: name.to_owned(),
@@ -16,7 +16,7 @@ pub(super) fn refuse(value: Fragment<'_>, name: &str, expected: impl Into<String
     })
 }
 
-/// Makes a fault: the language does not have this word.
+/// Makes the fault of a word that is not part of the language.
 pub(super) fn unknown<'k>(
     word: Fragment<'_>,
     what: &'static str,
@@ -27,7 +27,7 @@ pub(super) fn unknown<'k>(
     word.fault(LoadErrorKind::Unknown { what, name, hint })
 }
 
-/// Parses decimal digits, and nothing else.
+/// Parses decimal digits only.
 pub(super) fn digits(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_digit) {
         return None;
@@ -35,7 +35,7 @@ pub(super) fn digits(bytes: &[u8]) -> Option<u64> {
     std::str::from_utf8(bytes).ok()?.parse().ok()
 }
 
-/// Parses a number within a range that `T` holds.
+/// Parses a number within a range of values of `T`.
 pub(super) fn number<T: TryFrom<u64>>(
     value: Fragment<'_>,
     name: &str,
@@ -47,7 +47,7 @@ pub(super) fn number<T: TryFrom<u64>>(
         .ok_or_else(|| refuse(value, name, format!("a number from {} to {}", range.start(), range.end())))
 }
 
-/// Parses a number of 32 bits, from 0 or 1.
+/// Parses a 32-bit number, from 0 or 1.
 pub(super) fn number32(value: Fragment<'_>, name: &str, from: u32) -> Result<u32, Fault> {
     number(value, name, from.into()..=u32::MAX.into())
 }

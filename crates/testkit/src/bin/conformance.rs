@@ -1,4 +1,4 @@
-//! Runs the regression tests of the Core Rule Set against a program and reports the failures with their reasons.
+//! Runs the regression tests of the Core Rule Set with a program and reports the failures with their reasons.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
-//! Requests a second, CPU time and memory of gates with the same rules before the same upstream, under wrk.
+//! Measures requests per second, CPU time and memory of gateways with the same rules in front of the same upstream, under wrk.
 //!
-//! Gate on one core, load and upstream on another, one gate after the other. See bench/end-to-end.
+//! The gateway runs on one core, load and upstream on another; one gateway after the other. See bench/end-to-end.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ struct Arguments {
     requests: Vec<PathBuf>,
 }
 
-/// A running gate.
+/// A running gateway.
 struct Gate {
     address: SocketAddr,
     pid: u32,

@@ -1,4 +1,4 @@
-//! Fills the store of a data folder with synthetic events, as the daemon does, and prints the time it took.
+//! Fills the store of a data folder with synthetic events, as the daemon does, and prints the duration.
 //!
 //! usage: fill_store EVENTS DATA_DIR
 
@@ -12,7 +12,7 @@ use store::sqlite::BUSY_TIMEOUT;
 use store::{EventQuery, EventStore, Position, Record, SqliteStore};
 use testkit::synthetic::Synthetic;
 
-/// Events of one transaction, as the daemon has.
+/// Events in one transaction, as in the daemon.
 const BATCH: u64 = store::limits::INGEST_BATCH as u64;
 /// Events between two updates of the text index.
 const INDEX_EVERY: u64 = 100 * BATCH;

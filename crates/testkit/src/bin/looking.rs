@@ -1,9 +1,9 @@
-//! Measures the console's response times over a filled store, and the daemon's memory meanwhile.
+//! Measures the console's response times with a filled store, and the daemon's memory meanwhile.
 //!
 //! usage: looking DATA_DIR
 //!
-//! `monban up` runs with the Core Rule Set and this data folder; each question is an HTTP request like that of the page
-//! in the browser. Prints two tables with fields between tabs: one line for each question, then memory.
+//! Runs `monban up` with the Core Rule Set and this data folder. Each question is an HTTP request as the page in the browser
+//! sends it. Prints two tables with tabs between the columns: one line for each question, then memory.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use testkit::monban::Config;
 use testkit::synthetic::NEEDLE;
 use testkit::{Monban, Reflector, client};
 
-/// Requests of each question.
+/// Number of requests of each question.
 const ROUNDS: usize = 20;
 
 /// The question, and its name in the table.
@@ -73,7 +73,7 @@ fn measure() -> Result<(), Box<dyn Error>> {
     };
     let monban = Monban::start(&config);
     let token = monban.console_token("read");
-    // by then the memory of the start is freed
+    // by then the daemon has freed the memory of its start
     std::thread::sleep(Duration::from_secs(3));
     let idle = memory(monban.pid(), "VmRSS:");
     let since = event::Timestamp::from_micros(
@@ -116,7 +116,7 @@ fn ask(console: SocketAddr, token: &str, question: &str) -> Result<serde_json::V
     Ok(serde_json::from_slice(&answer.body)?)
 }
 
-/// The result in a few words.
+/// Describes the result in a few words.
 fn outline(body: &serde_json::Value) -> String {
     let partial = match (&body["searched_to"], &body["complete"]) {
         (serde_json::Value::String(_), _) | (_, serde_json::Value::Bool(false)) => ", a part",
@@ -132,14 +132,14 @@ fn outline(body: &serde_json::Value) -> String {
     format!("{count}{partial}")
 }
 
-/// Median, 95th of a hundred and longest.
+/// Returns the median, the 95th percentile and the maximum.
 fn figures(times: &mut [Duration]) -> String {
     times.sort_unstable();
     let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
     format!("{:.1}\t{:.1}\t{:.1}", at(50), at(95), at(100))
 }
 
-/// A line of /proc/PID/status, in KiB.
+/// Returns a line of /proc/PID/status, in KiB.
 fn memory(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name));

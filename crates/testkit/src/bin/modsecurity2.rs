@@ -1,6 +1,6 @@
-//! Measures ModSecurity 2 on whole transactions. It runs only in Apache, so Apache's CPU time for a request with its
-//! engine off is subtracted from that with its engine on. Same arguments and output as the example program
-//! `transaction` of the crate `waf`. See bench/compare.
+//! Measures ModSecurity 2 on whole transactions. It runs only in Apache, so Apache's CPU time for a request with the engine off
+//! is subtracted from the time with the engine on. Arguments and output are those of the example program `transaction` of the
+//! crate `waf`. See bench/compare.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -22,10 +22,10 @@ Prints `name<TAB>us<TAB>passed` or `blocked` for each file, then load_ms and pea
 const PAGE: &str =
     "<!doctype html><html><head><title>Hello</title></head><body><p>Hello, world.</p></body></html>";
 
-/// Batches of one request file; the result is the median batch.
+/// Number of batches for each request file; the result is the median batch.
 const BATCHES: u32 = 5;
 
-/// One process that serves one request after another, from one open connection.
+/// One process that serves one request after another, on one open connection.
 const ONE_CONNECTION: &str = "KeepAlive On\nMaxKeepAliveRequests 0\n";
 
 fn main() -> ExitCode {
@@ -119,7 +119,7 @@ fn cpu_us(apache: &Apache, request: &[u8], count: u32) -> Result<(f64, u16), Str
         connection.send(request)?;
         connection.read_response(false)
     };
-    // The first request makes the connection's process, and fills its caches.
+    // The first request starts the connection's process, and fills its caches.
     let status = exchange().map_err(failed)?.status;
     let before = usage::cpu_nanoseconds(apache.pid());
     for _ in 0..count {
@@ -128,7 +128,8 @@ fn cpu_us(apache: &Apache, request: &[u8], count: u32) -> Result<(f64, u16), Str
             return Err(format!("Apache answers {status}, then {} to the same request", answer.status));
         }
     }
-    // Apache logs after its response; the response to one more request would not help, since it waits then, too.
+    // Apache logs after its response; waiting for the response to another request would not help, because Apache logs that after
+    // the response too.
     std::thread::sleep(std::time::Duration::from_millis(20));
     let used = usage::cpu_nanoseconds(apache.pid()) - before;
     Ok((used as f64 / 1e3 / f64::from(count), status))

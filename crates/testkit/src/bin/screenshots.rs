@@ -1,4 +1,4 @@
-//! Takes the pictures of the console for the READMEs: docs/images. See `make screenshots`.
+//! Takes the screenshots of the console for the READMEs in docs/images. See `make screenshots`.
 
 fn main() {
     testkit::browser::run("screenshots");

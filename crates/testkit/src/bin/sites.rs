@@ -1,13 +1,13 @@
-//! Measures monban's memory for several numbers of sites that share the Core Rule Set: `sites N...` prints
-//! `N<TAB>resident KiB` once each site has started and judged a request. Every number of sites gets the same number of
-//! requests, because events take memory, too. See bench/growth.
+//! Measures monban's memory for several numbers of sites that share the Core Rule Set: `sites N...` prints `N<TAB>resident KiB`
+//! after each site has started and served a request. Every number of sites gets the same number of requests, because events need
+//! memory too. See bench/growth.
 
 use std::process::ExitCode;
 
 use testkit::monban::Config;
 use testkit::{Monban, Reflector, apache, client};
 
-/// Minimum number of requests, in turn to each site.
+/// Minimum number of requests, sent to each site in turn.
 const REQUESTS: usize = 100;
 
 fn main() -> ExitCode {
@@ -34,7 +34,7 @@ fn resident_kib(count: usize) -> Result<u64, String> {
     let upstream = Reflector::start();
     let mut config = Config::new(upstream.address());
     config.after_rules = "SecAuditEngine Off\n".into();
-    // the existing site answers for all other names
+    // the existing site gets requests for all other names
     config.extra = (1..count)
         .map(|number| {
             format!(

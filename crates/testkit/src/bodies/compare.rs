@@ -1,4 +1,4 @@
-//! Compares the readings of parsers with those of the rules.
+//! Compares the results of parsers with the values that rules inspected.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,26 +11,26 @@ use super::inspected::Inspected;
 use super::stacks::Reading;
 use super::{Case, Kind};
 
-/// Counts of a parser's readings by outcome.
+/// Counts of a parser's results by outcome.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// Bodies given to it.
+    /// Number of bodies given to the parser.
     pub asked: usize,
-    /// Bodies in which it read a field or a file.
+    /// Number of bodies in which it read a field or a file.
     pub read: usize,
-    /// Bodies with a reading that the settings refuse.
+    /// Number of bodies with a result that the settings refuse.
     pub refused: usize,
-    /// Bodies with a reading that the rules saw completely.
+    /// Number of bodies with a result that the rules inspected completely.
     pub inspected: usize,
-    /// Bodies with a reading that no rule saw.
+    /// Number of bodies with a result that no rule inspected.
     pub unseen: usize,
 }
 
-/// The result: a row for each kind and parser, and the unseen readings.
+/// The comparison: a row for each kind and parser, and the values that no rule inspected.
 #[derive(Debug, Default)]
 pub struct Table {
     rows: BTreeMap<(Kind, String), Row>,
-    /// One line for each case and parser with something unseen.
+    /// One line for each case and parser with a value that no rule inspected.
     pub unseen: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ impl Table {
         self.rows.get(&(kind, stack.to_owned())).copied().unwrap_or_default()
     }
 
-    /// As Markdown.
+    /// Returns the table as Markdown.
     pub fn markdown(&self) -> String {
         let mut text = String::from(
             "| kind | parser | bodies | it reads fields in | of these refused | inspected | unseen |\n\
@@ -106,14 +106,14 @@ fn line(case: &Case, reading: &Reading, seen: &Inspected, missing: &[String]) ->
     )
 }
 
-/// Returns the fields of the reading that rules did not see.
+/// Returns the fields of a parser's result that rules did not inspect.
 fn missing(case: &Case, seen: &Inspected, reading: &Reading) -> Vec<String> {
     let charset = charset(&case.content_type);
     let mut missing = Vec::new();
     for (name, value) in &reading.fields {
         let found = match case.kind {
             Kind::Xml => seen.xml.iter().any(|text| contains(text, value, charset)),
-            // a number, true, false and null have only a name
+            // numbers, true, false and null have only a name
             Kind::Json if value.is_empty() => {
                 seen.arguments.iter().any(|(own, _)| same_name(own, name, charset))
             }
@@ -156,7 +156,7 @@ fn same_pair(
     same_value(own, value, charset) && same_name(own_name, name, charset)
 }
 
-/// Splits name and value as qs does: at the first `]=`, which may be in the value for others.
+/// Splits name and value as qs does: at the first `]=`, which other parsers may read as part of the value.
 fn at_bracket<'v>(name: &[u8], value: &'v [u8]) -> Option<(Vec<u8>, &'v [u8])> {
     let at = value.windows(2).position(|pair| pair == b"]=")?;
     Some(([name, b"=", &value[..at]].concat(), &value[at + 2..]))
@@ -170,8 +170,8 @@ fn charset(content_type: &[u8]) -> Option<&'static Encoding> {
     Encoding::for_label(label.as_bytes())
 }
 
-/// Returns the texts that bytes may encode: UTF-8, windows-1252, and the declared charset. Bytes that are invalid in
-/// UTF-8 are left out together with `?`, because each parser writes them differently.
+/// Returns the texts that bytes may encode: UTF-8, windows-1252, and the declared charset. Drops bytes that are invalid in UTF-8
+/// together with `?`, because each parser writes them differently.
 fn texts(bytes: &[u8], charset: Option<&'static Encoding>) -> Vec<String> {
     let lossy = String::from_utf8_lossy(bytes).replace(['\u{fffd}', '?'], "");
     let mut texts = vec![lossy, bytes.iter().map(|&byte| char::from(byte)).filter(|c| *c != '?').collect()];
@@ -193,7 +193,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace(['\u{fffd}', '?'], "")
 }
 
-/// the limit of a value in a report
+/// Cuts a value for a report.
 fn cut(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(MAX_VALUE_BYTES)]
 }
@@ -203,15 +203,14 @@ fn same_value(own: &[u8], read: &[u8], charset: Option<&'static Encoding>) -> bo
     if own == read {
         return true;
     }
-    // a parser that keeps escapes reads what rules see decoded
+    // rules inspect the decoded form of what a parser that keeps escapes reads
     let decoded = percent_decoded(read);
     own == &*decoded
         || texts(own, charset).contains(&text(read))
         || texts(own, charset).contains(&text(&decoded))
 }
 
-/// Returns a name without the changes that PHP and qs make to brackets, dots and spaces: `a[b][0]`, `a.b` and `a_b` are
-/// equal.
+/// Compares names without the changes that PHP and qs make to brackets, dots and spaces: `a[b][0]`, `a.b` and `a_b` are equal.
 fn same_name(own: &[u8], read: &[u8], charset: Option<&'static Encoding>) -> bool {
     let own_texts = names(own, charset);
     let read_text = text(read);
@@ -221,8 +220,8 @@ fn same_name(own: &[u8], read: &[u8], charset: Option<&'static Encoding>) -> boo
     same(&read_text) || same(&decoded)
 }
 
-/// Returns the texts that a name may stand for. Browsers write quotes and line ends in names as `%22`, `%0D` and `%0A`,
-/// which some parsers undo (HTML, "multipart/form-data encoding algorithm").
+/// Returns the texts that a name may mean. Browsers write quotes and line ends in names as `%22`, `%0D` and `%0A`, which some
+/// parsers undo (HTML, "multipart/form-data encoding algorithm").
 fn names(bytes: &[u8], charset: Option<&'static Encoding>) -> Vec<String> {
     let mut names = texts(bytes, charset);
     for at in 0..names.len() {
@@ -232,7 +231,7 @@ fn names(bytes: &[u8], charset: Option<&'static Encoding>) -> Vec<String> {
     names
 }
 
-/// Whether `part` is `whole` with characters left out: PHP cuts names at NUL and behind a bracket.
+/// Whether `part` is `whole` with characters removed: PHP cuts names at NUL and after a bracket.
 fn is_part(part: &str, whole: &str) -> bool {
     let mut whole = whole.chars();
     part.chars().all(|c| whole.any(|other| other == c))
@@ -259,7 +258,7 @@ fn same_file_name(own: &[u8], read: &[u8], charset: Option<&'static Encoding>) -
     })
 }
 
-/// Whether the text of an XML document contains a value. White space is ignored, because parsers differ in it.
+/// Whether the text of an XML document contains a value. Ignores white space, which parsers treat differently.
 fn contains(own: &[u8], read: &[u8], charset: Option<&'static Encoding>) -> bool {
     let plain =
         |text: &str| -> String { text.chars().filter(|c| !c.is_whitespace() && *c != '\0').collect() };

@@ -1,4 +1,4 @@
-//! The rule engine's reading of a body, under the settings that `monban init` writes.
+//! The values that the rule engine reads from a body, with the settings that `monban init` writes.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -10,7 +10,7 @@ use super::Case;
 use crate::in_process::Disk;
 use crate::{monban, process};
 
-/// Reports every value that rules can inspect. Names come from values, too: a report escapes them.
+/// Reports every value that rules can inspect. Names appear as values too, because a report escapes names.
 const OBSERVER: &str = "\
     SecRule ARGS_NAMES \"@unconditionalMatch\" \"id:1,phase:2,pass,log,noauditlog\"\n\
     SecRule ARGS \"@unconditionalMatch\" \"id:2,phase:2,pass,log,noauditlog\"\n\
@@ -18,20 +18,20 @@ const OBSERVER: &str = "\
     SecRule FILES \"@unconditionalMatch\" \"id:4,phase:2,pass,log,noauditlog\"\n\
     SecRule XML:/*|XML://@* \"@unconditionalMatch\" \"id:5,phase:2,pass,log,noauditlog\"\n";
 
-/// The values that rules saw.
+/// The values that rules inspected.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Inspected {
     /// The rule of the settings that refused the request.
     pub refused: Option<u32>,
     /// ARGS.
     pub arguments: Vec<(Vec<u8>, Vec<u8>)>,
-    /// FILES: the name of the field, the name of the file.
+    /// FILES: the name of the field and the name of the file.
     pub files: Vec<(Vec<u8>, Vec<u8>)>,
     /// XML:/* and XML://@*.
     pub xml: Vec<Vec<u8>>,
 }
 
-/// The engine with those settings.
+/// The rule engine with these settings.
 pub struct Gate {
     rules: Arc<RuleSet>,
 }
@@ -64,7 +64,7 @@ impl Gate {
         self.inspect_pieces(case, usize::MAX)
     }
 
-    /// Does the same with a body in pieces of `size` bytes.
+    /// Does the same with a body in pieces of `piece` bytes.
     pub fn inspect_pieces(&self, case: &Case, piece: usize) -> Inspected {
         let now = Timestamp::from_micros(1_800_000_000_000_000);
         let connection = Connection {

@@ -1,4 +1,4 @@
-//! The body parsers of other stacks: one process each for all bodies. tests/e2e/bodies/stacks has their programs.
+//! The body parsers of other stacks, each in one process for all bodies. tests/e2e/bodies/stacks contains their programs.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use super::{Case, Kind};
 use crate::process::Program;
 use crate::{client, net, process};
 
-/// A parser's reading of a body.
+/// A parser's result for a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// Index of the case in the list.
     pub case: usize,
     /// The parser's name.
     pub stack: String,
-    /// Names and values that an application gets as fields.
+    /// Names and values of the fields that an application receives.
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
     /// Names of fields and of files.
     pub files: Vec<(Vec<u8>, Vec<u8>)>,
@@ -55,7 +55,7 @@ impl Answer {
     }
 }
 
-/// Runs every parser on every body of a kind that it reads.
+/// Runs every parser on every body of the kinds that it supports.
 ///
 /// # Panics
 /// If a program is missing or fails; the message names what to install.
@@ -138,10 +138,10 @@ fn go(folder: &Path, questions: &str) -> Vec<Reading> {
     ask(&mut Command::new(program), "golang-go", questions)
 }
 
-/// Requests after a connection that PHP's server has reset.
+/// Number of repeated requests after PHP's server resets a connection.
 const PHP_RETRIES: usize = 5;
 
-/// PHP parses forms only as a server.
+/// Runs PHP as a server, because only then does it parse forms.
 fn php(folder: &Path, cases: &[Case]) -> Vec<Reading> {
     let place = process::folder("testkit-bodies-php-");
     let address = net::free_address();
@@ -177,7 +177,7 @@ fn php(folder: &Path, cases: &[Case]) -> Vec<Reading> {
             answered = client::exchange(address, &request);
         }
         let response = answered.unwrap_or_else(|error| panic!("php: {error}: {}", case.name));
-        // it answers 400 itself to a header that it rejects
+        // PHP itself responds with 400 to a header that it rejects
         if response.status == 400 {
             readings.push(Reading { case: id, stack: "PHP".into(), fields: Vec::new(), files: Vec::new() });
             continue;
@@ -191,7 +191,7 @@ fn php(folder: &Path, cases: &[Case]) -> Vec<Reading> {
     readings
 }
 
-/// The crates multer, form_urlencoded and serde_json.
+/// Runs the crates multer, form_urlencoded and serde_json.
 fn rust(cases: &[Case]) -> Vec<Reading> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut readings = Vec::new();
@@ -215,7 +215,7 @@ fn rust(cases: &[Case]) -> Vec<Reading> {
     readings
 }
 
-/// Content types that frameworks read as JSON, axum among them.
+/// Whether frameworks such as axum read this content type as JSON.
 fn is_json(content_type: &[u8]) -> bool {
     let text = String::from_utf8_lossy(content_type).to_ascii_lowercase();
     let essence = text.split(';').next().unwrap_or_default().trim().to_owned();
@@ -228,7 +228,7 @@ async fn multer(case: &Case, reading: &mut Reading) {
     let body = Bytes::from(case.body.clone());
     let stream = futures_util::stream::once(async move { Ok::<_, std::io::Error>(body) });
     let mut multipart = multer::Multipart::new(stream, boundary);
-    // the application has already got what was read before an error
+    // the application has already received the fields before the error
     while let Ok(Some(field)) = multipart.next_field().await {
         let name = field.name().unwrap_or_default().as_bytes().to_vec();
         match field.file_name().map(|name| name.as_bytes().to_vec()) {
@@ -246,7 +246,7 @@ async fn multer(case: &Case, reading: &mut Reading) {
     }
 }
 
-/// Returns names and texts within a value; other types have only a name.
+/// Returns the names and texts in a value; other types have only a name.
 fn leaves(value: &serde_json::Value, path: &str, out: &mut Vec<(Vec<u8>, Vec<u8>)>) {
     let mut leaf = |text: &str| out.push((path.as_bytes().to_vec(), text.as_bytes().to_vec()));
     match value {

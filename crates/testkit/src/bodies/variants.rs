@@ -1,5 +1,5 @@
-//! Bodies that differ in one or two places from a plain one: every combination of known disagreements between parsers.
-//! The same on every machine.
+//! Bodies that differ in one or two places from a plain one: every combination of known disagreements between parsers. They are
+//! the same on every machine.
 
 use super::{Case, Kind};
 
@@ -173,7 +173,8 @@ const XML_PIECES: &[&[u8]] = &[
     b"<r>evil</r>",
 ];
 
-/// A field within a file's content for monban, after each form of a line that another parser may read as a boundary.
+/// Returns bodies in which a field is part of a file's content for monban, after each form of a line that another parser may read
+/// as a boundary.
 fn boundaries_in_a_file() -> Vec<Case> {
     let before: [&[u8]; 11] =
         [b"\r\n", b"\n", b"\r", b"\n\r", b"", b"\0\r\n", b"\r\r\n", b"\x0b", b"\x0c", b"\xc2\x85", b" \r\n"];
@@ -202,7 +203,7 @@ fn boundaries_in_a_file() -> Vec<Case> {
     cases
 }
 
-/// A part with a file under one boundary that contains a field under another.
+/// Returns a part with a file under one boundary that contains a field under another.
 fn nested(outer: &str, inner: &str) -> String {
     format!(
         "--{outer}\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\nContent-Type: text/plain\r\n\r\nx\r\n\
@@ -210,7 +211,7 @@ fn nested(outer: &str, inner: &str) -> String {
     )
 }
 
-/// Forms of Content-Type, each with the boundaries that a parser may read from it.
+/// Returns forms of Content-Type, each with the boundaries that a parser may read from it.
 fn content_types() -> Vec<Case> {
     let mut cases = Vec::new();
     for (content_type, boundaries) in BOUNDARIES {
@@ -320,7 +321,7 @@ const BOUNDARIES: &[(&str, &str)] = &[
     ("", "b0"),
 ];
 
-/// Each form of a name with each form of a file name, in both orders.
+/// Returns each form of a name with each form of a file name, in both orders.
 fn dispositions() -> Vec<Case> {
     let mut cases = Vec::new();
     let disposition = |parameters: String| {
@@ -497,7 +498,7 @@ const DISPOSITIONS: &[&str] = &[
     "form-data; name=\"a\"; filename=\"x\"; x=\"; filename=\\\"\\\"\"",
 ];
 
-/// Header lines of a part before and after its Content-Disposition, and its content.
+/// Returns header lines of a part before and after its Content-Disposition, and in its content.
 fn part_headers() -> Vec<Case> {
     let contents: [&[u8]; 5] = [b"evil", b"ZXZpbA==", b"=65=76=69=6C", b"+AGUAdgBpAGw-", b"e\0v\0i\0l\0"];
     let mut cases = Vec::new();
@@ -585,7 +586,7 @@ const PART_HEADERS: &[&str] = &[
     "--",
 ];
 
-/// Every piece in every place, and every byte left out.
+/// Returns the body with every piece inserted at every position, and with each byte removed.
 fn inserted(kind: Kind, content_type: &str, body: &[u8], pieces: &[&[u8]]) -> Vec<Case> {
     let mut cases = Vec::new();
     let mut push = |name: String, body: Vec<u8>| {
@@ -605,7 +606,7 @@ fn inserted(kind: Kind, content_type: &str, body: &[u8], pieces: &[&[u8]]) -> Ve
     cases
 }
 
-/// A text in other encodings, with and without a byte order mark and a charset.
+/// Returns a text in other encodings, with and without a byte order mark and a charset.
 fn encodings(kind: Kind, content_type: &str, text: &str) -> Vec<Case> {
     let wide = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
     let wider = |bytes: fn(u32) -> [u8; 4]| text.chars().flat_map(|c| bytes(c.into())).collect::<Vec<u8>>();
@@ -633,7 +634,7 @@ fn encodings(kind: Kind, content_type: &str, text: &str) -> Vec<Case> {
     cases
 }
 
-/// Types that some parser reads as one of the four kinds.
+/// Returns types that some parser reads as one of the four kinds.
 fn other_types() -> Vec<Case> {
     let form: &[u8] = b"a=1&evil=%3cx%3e";
     let sevens: &[u8] = b"a=1&evil=+ADw-x+AD4-";

@@ -1,4 +1,4 @@
-//! YAML files of regression tests as [`Case`]s.
+//! Parses YAML files of regression tests to [`Case`]s.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ pub struct Case {
     pub title: String,
     /// Its file.
     pub file: PathBuf,
-    /// Requests that are sent one after another, each on a connection of its own.
+    /// Requests that are sent one after another, each on a new connection.
     pub stages: Vec<Stage>,
 }
 
@@ -26,26 +26,26 @@ pub struct Stage {
     pub output: Output,
 }
 
-/// A request; defaults as in ftw.
+/// A request, with the defaults of ftw.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// Not used: everything goes to the target.
+    /// Not used, because every request goes to the target.
     #[serde(default)]
     pub dest_addr: Option<String>,
-    /// Not used: everything goes to the target.
+    /// Not used, because every request goes to the target.
     #[serde(default)]
     pub port: Option<u16>,
-    /// Not used: the target's listener speaks plain HTTP.
+    /// Not used, because the target's listener speaks plain HTTP.
     #[serde(default)]
     pub protocol: Option<String>,
-    /// The method, any bytes.
+    /// The method, which may contain any bytes.
     #[serde(default = "get")]
     pub method: String,
-    /// The request target, any bytes.
+    /// The request target, which may contain any bytes.
     #[serde(default = "root")]
     pub uri: String,
-    /// The version, any bytes.
+    /// The version, which may contain any bytes.
     #[serde(default = "http_1_1")]
     pub version: String,
     /// Header fields in the file's order.
@@ -60,25 +60,25 @@ pub struct Input {
     /// The whole request, which replaces all of the above.
     #[serde(default)]
     pub raw_request: Option<String>,
-    /// Send the fields and the body unchanged, and complete nothing.
+    /// Send the fields and the body unchanged, without additions.
     #[serde(default)]
     pub stop_magic: bool,
 }
 
-/// Expectations; an absent one is not checked.
+/// Expectations. A missing one is not checked.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Output {
     /// The status codes allowed.
     #[serde(default, deserialize_with = "one_or_more")]
     pub status: Vec<u16>,
-    /// A text in the log lines of the request.
+    /// A text that the log lines of the request must contain.
     #[serde(default)]
     pub log_contains: Option<String>,
-    /// A text that is not in the log lines.
+    /// A text that the log lines must not contain.
     #[serde(default)]
     pub no_log_contains: Option<String>,
-    /// A text in the response's head or body.
+    /// A text that the response's head or body must contain.
     #[serde(default)]
     pub response_contains: Option<String>,
     /// No HTTP response is expected.
@@ -110,12 +110,12 @@ struct WrappedStage {
     stage: Stage,
 }
 
-/// Reads every `.yaml` file below `folder`, in the order of the paths. Files whose `meta` says `enabled: false`
-/// are left out, as every runner does.
+/// Reads every `.yaml` file below `folder`, in the order of the paths. Skips files whose `meta` has `enabled: false`, as every
+/// runner does.
 ///
 /// # Errors
-/// The file and what is wrong with it: unreadable, not YAML, an unknown key, or an expectation that is a regular
-/// expression (those of CRS 3.3.4 are all plain text, and are compared as such).
+/// The file and its error: unreadable, not YAML, an unknown key, or an expectation that is a regular expression (those of CRS
+/// 3.3.4 are all plain text, and are compared as such).
 pub fn read(folder: &Path) -> Result<Vec<Case>, String> {
     let mut files = Vec::new();
     collect(folder, &mut files)?;
@@ -129,10 +129,10 @@ pub fn read(folder: &Path) -> Result<Vec<Case>, String> {
     Ok(cases)
 }
 
-/// The cases of one file's text.
+/// Returns the cases in the text of one file.
 ///
 /// # Errors
-/// As [`read`], without the file's name.
+/// The errors of [`read`], without the file's name.
 pub fn parse(text: &str, file: &Path) -> Result<Vec<Case>, String> {
     let parsed: File = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
     if !parsed.meta.enabled {
@@ -182,7 +182,7 @@ fn yes() -> bool {
     true
 }
 
-/// A scalar as it would be written: YAML reads an unquoted 300 as a number.
+/// Reads a scalar as written: YAML parses an unquoted 300 as a number.
 fn scalar<E: serde::de::Error>(value: &Value) -> Result<String, E> {
     match value {
         Value::String(text) => Ok(text.clone()),

@@ -1,17 +1,16 @@
-//! A stage's input as the bytes that a runner of the Core Rule Set's tests sends.
+//! Builds the bytes that a runner of the Core Rule Set's tests sends for a stage.
 //!
-//! Unless `stop_magic` says no, a runner completes the request: a body without a type is a form, form data that
-//! is not yet escaped is escaped, Content-Length and `Connection: close` are added where they are missing. A
-//! multipart body gets CRLF line ends in any case.
+//! Unless `stop_magic` forbids it, a runner completes the request: a body without a type is a form, unescaped form data is
+//! escaped, and missing Content-Length and `Connection: close` are added. A multipart body always gets CRLF line ends.
 
 use base64::Engine;
 
 use super::case::Input;
 
-/// The form type, compared exactly: with parameters the body is left alone.
+/// The form type, compared exactly: with parameters the body stays unchanged.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The bytes of `input`.
+/// Returns the bytes of `input`.
 ///
 /// # Errors
 /// If `encoded_request` is not base64.
@@ -58,8 +57,8 @@ fn get<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
-/// Escapes form data, unless it holds an escape already. Data without a single value (no `=`, or nothing behind
-/// it) is one long name.
+/// Escapes form data, unless it already contains an escape. Data without any value (no `=`, or nothing after it) is one long
+/// name.
 fn escape_form(data: &str) -> String {
     if unescaped(data).is_none_or(|plain| plain != data.as_bytes()) {
         return data.to_owned();
@@ -77,7 +76,7 @@ fn escape_form(data: &str) -> String {
     pairs.join("&")
 }
 
-/// Form unescaping; none if an escape is malformed.
+/// Unescapes form data; none if an escape is malformed.
 fn unescaped(data: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(data.len());
     let mut bytes = data.bytes();
@@ -95,7 +94,7 @@ fn unescaped(data: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Form escaping: letters, digits and `-._~` stay, a space becomes `+`.
+/// Escapes form data: letters, digits and `-._~` stay, a space becomes `+`.
 fn escape(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {

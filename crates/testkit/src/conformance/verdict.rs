@@ -1,4 +1,4 @@
-//! Whether a case passed, and which failures are known.
+//! Decides whether a case passes, and reads the known failures.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,10 +7,10 @@ use super::case::{Case, Output};
 use super::request;
 use crate::target::{Outcome, Target};
 
-/// Sends every stage of `case` and judges it.
+/// Sends every stage of `case` and checks the results.
 ///
 /// # Errors
-/// Expectation of the first failed stage, and its result.
+/// Expectation and result of the first failed stage.
 pub fn run(case: &Case, target: &mut dyn Target) -> Result<(), String> {
     for stage in &case.stages {
         let request = request::bytes(&stage.input)?;
@@ -19,10 +19,10 @@ pub fn run(case: &Case, target: &mut dyn Target) -> Result<(), String> {
     Ok(())
 }
 
-/// Compares what came with what was expected.
+/// Compares the outcome with the expectations.
 ///
 /// # Errors
-/// The first expectation that does not hold.
+/// The first expectation that is not met.
 pub fn judge(expected: &Output, outcome: &Outcome) -> Result<(), String> {
     let answered = match &outcome.response {
         Ok(response) => format!("status {}", response.status),
@@ -60,10 +60,10 @@ pub fn judge(expected: &Output, outcome: &Outcome) -> Result<(), String> {
 /// Known failures and the reason of each.
 pub type Known = BTreeMap<String, String>;
 
-/// Reads known failures: one a line, `TITLE REASON…`; blank lines and lines that begin with `#` do not count.
+/// Reads known failures: `TITLE REASON…` on each line. Ignores blank lines and lines that begin with `#`.
 ///
 /// # Errors
-/// The line, if it has no reason or its title has been named before.
+/// The line, if it has no reason or its title occurred before.
 pub fn read_known(path: &Path) -> Result<Known, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let mut known = Known::new();

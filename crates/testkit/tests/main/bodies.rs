@@ -1,4 +1,5 @@
-//! The body differential bench: what body parsers of other stacks read as a field, rules have seen or the settings refuse.
+//! The body differential bench: rules inspect every field that body parsers of other stacks read, or the settings refuse the
+//! body.
 
 use std::path::{Path, PathBuf};
 
@@ -16,14 +17,13 @@ fn cases(name: &str, kind: Option<Kind>) -> Vec<Case> {
     read(&repository().join("tests/e2e/bodies").join(name).with_extension("txt"), kind).unwrap()
 }
 
-/// The cases that people have written, kind by kind, and the ordinary ones.
+/// Returns the hand-written cases of every kind, and the ordinary ones.
 fn written() -> Vec<Case> {
     let odd = Kind::ALL.into_iter().flat_map(|kind| cases(kind.name(), Some(kind)));
     odd.chain(cases("ordinary", None)).collect()
 }
 
-/// Compares `text` with what stands between the marks in docs/conformance.md, or writes it there if
-/// MONBAN_WRITE_DOCS is set.
+/// Compares `text` with the part between the marks in docs/conformance.md, or writes it there if MONBAN_WRITE_DOCS is set.
 fn check_docs(text: &str) {
     const MARKS: [&str; 2] = ["<!-- bodies: written by the test -->\n", "<!-- end of bodies -->\n"];
     let path = repository().join("docs/conformance.md");
@@ -88,7 +88,7 @@ fn a1_ordinary_bodies_are_not_refused() {
     assert_eq!(refused.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
-/// What Apache's recommended settings refuse, ours refuse too, but for what is told apart on purpose.
+/// Our settings refuse every body that Apache's recommended settings refuse, except for deliberate differences.
 #[test]
 fn a1_what_modsecurity_refuses_is_refused() {
     let gate = Gate::start();
@@ -116,7 +116,7 @@ fn a1_what_modsecurity_refuses_is_refused() {
     assert_eq!(lenient, LENIENT, "tolerated by monban only");
 }
 
-/// Parameters behind the boundary (Firefox sends them so), and lines that begin with `--` (PEM, SQL, Markdown, patches).
+/// Parameters after the boundary (as Firefox sends them), and lines that begin with `--` (PEM, SQL, Markdown, patches).
 const LENIENT: [&str; 5] = [
     "parts within a part",
     "parts within a part, the outer one a file",

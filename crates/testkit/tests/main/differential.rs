@@ -1,5 +1,5 @@
-//! The engine's plan against plain evaluation: the same matches, sentences, scores and decisions, over the corpus and
-//! requests made of it.
+//! Compares the engine's plan with plain evaluation: matches, sentences, scores and decisions must be equal, for the corpus and
+//! for mutations of it.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use testkit::in_process::InProcess;
 use testkit::mutation::{Random, mutate};
 use testkit::target::{Setup, Target};
 
-/// Requests in all, over both settings.
+/// Number of all requests, with both settings.
 const REQUESTS: usize = 100_000;
 
 fn corpus_requests() -> Vec<Vec<u8>> {
@@ -18,7 +18,7 @@ fn corpus_requests() -> Vec<Vec<u8>> {
     entries.map(|entry| entry.request).collect()
 }
 
-/// Sends `count` requests through both; the number of those that matched some rule.
+/// Sends `count` requests through both. Returns the number of those that matched some rule.
 fn compare(setup: &Setup, seed: u64, count: usize) -> usize {
     let requests = corpus_requests();
     assert!(requests.len() >= 440, "only {} requests", requests.len());
@@ -45,7 +45,7 @@ fn plan_and_plain_evaluation_agree_when_blocking() {
     assert!(matched > REQUESTS / 8, "only {matched} requests matched a rule");
 }
 
-/// The rules of the Core Rule Set that only detect, with other ids: each asks what its original asks.
+/// Returns the detecting rules of the Core Rule Set with other ids: each asks the same question as its original.
 fn second_copy() -> String {
     let folder = "/usr/share/modsecurity-crs/rules";
     let files = glob::glob(&format!("{folder}/REQUEST-9[1-4][0-9]-*.conf")).unwrap();

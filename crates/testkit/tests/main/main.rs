@@ -1,5 +1,5 @@
-//! The recordings of the corpus against the program that they were taken from, and against the rule engine; the console in
-//! Chromium; the walls between crates; a toy part.
+//! Compares the recordings of the corpus with Apache, from which they were taken, and with the rule engine; tests the console in
+//! Chromium, the boundaries between crates, and a toy part.
 
 #![allow(clippy::unwrap_used, reason = "an integration test fails by panicking")]
 
@@ -39,6 +39,6 @@ fn the_engine_decides_as_apache_does() {
     let report = check(".", "in-process");
     assert!(report.wrong.is_empty(), "{report:#?}");
     assert!(report.requests >= 440, "only {} requests", report.requests);
-    // Rules and status may differ where Apache itself has refused a request or answers 500 to a broken body.
+    // Rules and status may differ if Apache itself refused a request or responded 500 to an invalid body.
     assert!(report.other.len() <= 20, "{:#?}", report.other);
 }

@@ -1,5 +1,5 @@
-//! The walls of the house: which crate and which folder may use which, read from Cargo.toml files and `use` lines.
-//! docs/architecture.md draws them.
+//! Tests the allowed dependencies of crates and folders, read from Cargo.toml files and `use` lines. docs/architecture.md draws
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ const APART: &[(&str, &[&str])] = &[
     ("console", &["waf", "gateway", "tuner"]),
 ];
 
-/// In monban's sources: a folder, and what its files must not name.
+/// Folders in monban's sources, each with the names that its files must not contain.
 const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["crate::part", "crate::parts", "crate::daemon", "crate::commands", "crate::cli"]),
     ("part", &["crate::parts", "crate::daemon", "crate::commands", "crate::cli"]),
@@ -33,7 +33,7 @@ fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The workspace's crates that a crate depends on, without those of its tests.
+/// Returns the workspace's crates that a crate depends on, without those of its tests.
 fn dependencies(name: &str) -> BTreeSet<String> {
     let manifest = std::fs::read_to_string(top().join("crates").join(name).join("Cargo.toml")).unwrap();
     let all: BTreeSet<&str> = FLOORS.iter().copied().flatten().copied().collect();
@@ -51,7 +51,7 @@ fn dependencies(name: &str) -> BTreeSet<String> {
     found
 }
 
-/// The Rust files of a folder, without tests.
+/// Returns the Rust files of a folder, without tests.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -70,7 +70,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Code without comments and without the tests at the end of the file.
+/// Returns a file's code without comments and without the tests at its end.
 fn code(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap();
     let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
@@ -78,7 +78,7 @@ fn code(path: &Path) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Whether the code names the path: not only a longer word.
+/// Whether the code contains the path, not only as part of a longer word.
 fn names(code: &str, path: &str) -> bool {
     code.match_indices(path).any(|(at, _)| {
         !code[at + path.len()..].starts_with(|next: char| next.is_alphanumeric() || next == '_')
@@ -117,7 +117,7 @@ fn rooms_of_the_daemon_keep_apart() {
     for (room, strangers) in ROOMS {
         let mut files = sources(&source.join(room));
         files.push(source.join(format!("{room}.rs")));
-        // the list of parts is no part
+        // the list of parts is not a part
         for path in files.into_iter().filter(|path| path.exists() && !path.ends_with("src/parts.rs")) {
             count += 1;
             let code = code(&path);

@@ -1,4 +1,4 @@
-//! A change in progress: from the lock to the line in the history.
+//! A change in progress, from taking the lock to appending to the history.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -30,7 +30,7 @@ pub struct ChangeNote {
 }
 
 impl ChangeNote {
-    /// Describes an expiry.
+    /// Describes the expiry of exclusions.
     pub(crate) fn expired(gone: &[tuning::Entry]) -> Self {
         let ids: Vec<String> = gone.iter().map(|entry| entry.id.to_string()).collect();
         Self { author: "monban".into(), what: format!("{EXPIRED}{}", ids.join(", ")), ..Self::default() }
@@ -45,7 +45,7 @@ pub enum Restored {
     Site(String, Option<SiteMode>),
 }
 
-/// A change in progress. It holds the lock, so others wait.
+/// A change in progress. It holds the lock, so that others wait.
 pub struct Edit {
     store: ExclusionStore,
     _lock: File,
@@ -55,7 +55,7 @@ pub struct Edit {
 }
 
 impl Edit {
-    /// Takes the lock, completes a change that was killed, and records an edit by hand.
+    /// Takes the lock, completes a change whose process was killed, and records an edit by hand.
     pub(super) fn begin(store: ExclusionStore, now: Timestamp) -> Result<Self, TuningError> {
         create_private(&store.folder.join("versions")).map_err(|error| failed(&store.folder, &error))?;
         let path = store.folder.join("lock");
@@ -71,17 +71,17 @@ impl Edit {
         Ok(edit)
     }
 
-    /// The store that this change is of.
+    /// Returns the store.
     pub(crate) fn store(&self) -> &ExclusionStore {
         &self.store
     }
 
-    /// The file as it is.
+    /// Returns the file before the change.
     pub fn file(&self) -> &ExclusionFile {
         &self.file
     }
 
-    /// Checks that the file has the version that a change was decided on.
+    /// Checks that the file has the version on which the change is based.
     ///
     /// # Errors
     /// [`TuningError::Conflict`].
@@ -90,12 +90,12 @@ impl Edit {
         if version == wanted { Ok(()) } else { Err(TuningError::Conflict { version }) }
     }
 
-    /// Returns the lowest id that no change has given to an exclusion.
+    /// Returns the lowest id that no exclusion has ever had.
     pub fn least_id(&self) -> u64 {
         least_id(&self.records)
     }
 
-    /// Returns the modes of sites that differ from the configuration file, with this mode of `site`.
+    /// Returns the modes of sites that differ from the configuration file, assuming this mode of `site`.
     ///
     /// # Errors
     /// The history cannot be read.
@@ -111,10 +111,10 @@ impl Edit {
         Ok(modes)
     }
 
-    /// Returns the state that undoing the change of that number restores.
+    /// Returns the state that undoing the change with this number restores.
     ///
     /// # Errors
-    /// There is no such change, it is undone already, or a later change touched the same.
+    /// The change does not exist, is already undone, or a later change affected the same exclusions or site.
     pub fn undo(&self, number: u64) -> Result<Restored, TuningError> {
         let record = self.records.iter().find(|record| record.number == number);
         let record = record.ok_or_else(|| TuningError::NotFound(format!("there is no change {number}")))?;
@@ -142,7 +142,7 @@ impl Edit {
     /// Replaces the file and records the change. Returns its number.
     ///
     /// # Errors
-    /// The disk does not take it. Then the file is as it was; if even that cannot be restored, the next edit completes the
+    /// A file cannot be written. The exclusions then stay unchanged; if even restoring them fails, the next edit completes the
     /// history.
     pub fn commit(mut self, new: &ExclusionFile, note: ChangeNote) -> Result<u64, TuningError> {
         let record = self.record(note, &self.file, new);
@@ -165,7 +165,7 @@ impl Edit {
     /// Records a site's new mode; `None` is the mode of the configuration file. Returns the change's number.
     ///
     /// # Errors
-    /// The disk does not take it.
+    /// The history cannot be written.
     pub fn commit_mode(
         mut self,
         site: &str,
@@ -190,7 +190,7 @@ impl Edit {
         Record { number: self.next_number(), time: self.now, author, what, reason, undoes, subject }
     }
 
-    /// Completes or forgets a change that was killed.
+    /// Completes or drops a change whose process was killed.
     fn recover(&mut self) -> Result<(), TuningError> {
         let path = self.store.pending();
         let bytes = read(&path, PENDING_BYTES)?;
@@ -212,7 +212,7 @@ impl Edit {
         Ok(())
     }
 
-    /// Records the text that somebody wrote into the file since the last change.
+    /// Records what somebody changed in the file by hand since the last change.
     fn record_edit_by_hand(&mut self) -> Result<(), TuningError> {
         let last = self.records.iter().rev().find_map(|record| match &record.subject {
             Subject::Exclusions { after, .. } => Some(after.clone()),
@@ -233,7 +233,7 @@ impl Edit {
         self.append(record)
     }
 
-    /// Keeps a text, so that changes from it and to it can be shown and undone.
+    /// Stores a text, so that changes from it and to it can be shown and undone.
     fn keep_text(&self, file: &ExclusionFile) -> Result<(), TuningError> {
         let path = self.store.version_path(&file.version());
         if path.exists() { Ok(()) } else { replace(&path, file.text()) }
@@ -253,7 +253,7 @@ impl Edit {
                 path.display()
             )));
         }
-        // a crash may have cut the last line off
+        // a crash may have cut off the last line
         let mut last = [b'\n'];
         if length > 0 {
             use std::os::unix::fs::FileExt;
@@ -263,7 +263,7 @@ impl Edit {
             bytes.insert(0, b'\n');
         }
         if let Err(cause) = file.write_all(&bytes).and_then(|()| file.sync_data()) {
-            // half a line would be no change, a whole one that is not on the disk might be
+            // half a line does not count as a change, but a whole line that is not on the disk would
             let _shorter = file.set_len(length);
             return Err(error(cause));
         }

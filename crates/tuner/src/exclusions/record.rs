@@ -4,7 +4,7 @@ use event::Timestamp;
 use serde::{Deserialize, Serialize};
 use tuning::{Change, ChangeKind, SiteMode};
 
-/// `what` of an edit by hand.
+/// The value of `what` for an edit by hand.
 pub(super) const BY_HAND: &str = "edited by hand";
 
 /// Prefix of `what` for expired exclusions.
@@ -37,7 +37,7 @@ pub(super) enum Subject {
 }
 
 impl Record {
-    /// The kind of the change, once `change` holds the exclusions that it added and removed.
+    /// Returns the kind of the change. `change` must already contain the exclusions that it added and removed.
     pub(super) fn kind(&self, change: &Change) -> ChangeKind {
         match (&self.subject, change.removed.is_empty()) {
             _ if self.undoes.is_some() => ChangeKind::Undone,
@@ -51,7 +51,7 @@ impl Record {
     }
 }
 
-/// Returns the lowest id that no change has given to an exclusion.
+/// Returns the lowest id that no exclusion has ever had.
 pub(super) fn least_id(records: &[Record]) -> u64 {
     let ids = records.iter().filter_map(|record| match &record.subject {
         Subject::Exclusions { ids, .. } => ids.iter().max(),

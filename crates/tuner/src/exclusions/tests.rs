@@ -34,7 +34,7 @@ fn changes_are_kept_and_undone() {
     edit.expect(&one.version()).unwrap();
     let less = edit.file().remove(first).unwrap();
     assert_eq!(edit.commit(&less, note("gone")).unwrap(), 2);
-    // an id is not given again, so that an undo finds its place free
+    // an id is never reused, so that an undo finds it free
     assert_eq!(store.edit(now(3)).unwrap().least_id(), first + 1);
     std::fs::write(store.path(), "# mine\n").unwrap();
     let edit = store.edit(now(4)).unwrap();
@@ -50,7 +50,7 @@ fn changes_are_kept_and_undone() {
         shown,
         [
             (4, ChangeKind::Undone, Possible, None),
-            // "# mine" came, which is no exclusion
+            // adds "# mine", which is not an exclusion
             (3, ChangeKind::ByHand, Undoable::ChangedSince, None),
             (2, ChangeKind::Removed, Undone, Some(4)),
             (1, ChangeKind::Excluded, Possible, None)
@@ -108,7 +108,7 @@ fn a_change_that_was_broken_off_is_completed_or_forgotten() {
         (folder.path().join("tuning/history.jsonl"), folder.path().join("tuning/pending.json"));
     let line = std::fs::read(&history).unwrap();
 
-    // killed after the file, before the history; the half of a line that was written is no change
+    // killed after replacing the file, before the history was complete; the half line does not count
     std::fs::write(&history, &line[..20]).unwrap();
     std::fs::write(&pending, &line).unwrap();
     let edit = store.edit(now(2)).unwrap();
@@ -117,12 +117,12 @@ fn a_change_that_was_broken_off_is_completed_or_forgotten() {
     assert!(!pending.exists());
     assert_eq!(store.history().unwrap().len(), 1);
 
-    // killed after the history
+    // killed after the history was written
     std::fs::write(&pending, &line).unwrap();
     drop(store.edit(now(3)).unwrap());
     assert_eq!(store.history().unwrap().len(), 1);
 
-    // killed before the file
+    // killed before the file was replaced
     std::fs::write(&history, "").unwrap();
     std::fs::remove_file(store.path()).unwrap();
     std::fs::write(&pending, &line).unwrap();

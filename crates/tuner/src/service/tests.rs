@@ -7,13 +7,13 @@ use tuning::{PathMatch, Site};
 use super::*;
 use crate::config::ConfiguredSite;
 
-/// A gate that remembers what it uses, and the history at that time.
+/// A gate that records the rules that it uses, and the length of the history at that time.
 #[derive(Default)]
 struct Gate {
     rule_counts: StdMutex<Vec<usize>>,
     modes: StdMutex<Vec<Vec<SiteModeChange>>>,
     refuses: AtomicBool,
-    /// Changes in the history when the gate was asked to swap.
+    /// Number of changes in the history at each swap.
     recorded: Arc<StdMutex<Vec<usize>>>,
     store: Option<ExclusionStore>,
 }
@@ -131,7 +131,7 @@ fn expired_exclusions_go_while_the_gate_runs() {
     let (tuner, gate) = tuner(folder.path());
     let text = "# monban exclusion\n# expires: 2001-01-31\nSecAction \"id:80000,phase:1,pass,ctl:ruleRemoveById=1\"\n";
     std::fs::write(tuner.store().path(), text).unwrap();
-    // what hinders it is no reason to stop, and the file stays
+    // an obstacle is no reason to stop, and the file stays
     std::fs::write(folder.path().join("rules.conf"), "SecRule ARGS\n").unwrap();
     tuner.expire();
     assert_eq!(std::fs::read_to_string(tuner.store().path()).unwrap(), text);

@@ -44,7 +44,7 @@ fn what_is_added_is_read_back_and_what_was_there_stays() {
     let entry = two.find(id).unwrap();
     assert_eq!((&entry.exclusion, &entry.note, entry.line), (&exclusion(942_100), &why, 9));
     assert_eq!(two.find(second).unwrap().note.reason, "\\");
-    // removed again, the text is as it was but for the line that parts paragraphs
+    // after both removals the text is as before, except the empty line that separates paragraphs
     assert_eq!(two.remove(second).unwrap().text(), [one.text(), b"\n"].concat());
     assert!(two.remove(id).unwrap().find(second).is_some());
     assert_eq!(two.remove(7).unwrap_err(), Refused::Unknown(7));
@@ -76,7 +76,7 @@ fn a_file_that_ends_within_something_is_not_added_to() {
         let refused = add(&read(text), &exclusion(1), &note("a"));
         assert!(matches!(refused, Err(Refused::File(_))), "{text}: {refused:?}");
     }
-    // the empty line between is what such a comment takes
+    // such a comment includes the empty line between
     let comment = "# a comment that goes on \\";
     assert_eq!(add(&read(comment), &exclusion(1), &note("a")).unwrap().0.entries()[0].line, 3);
 }
@@ -100,7 +100,7 @@ fn hand_edits_are_read() {
     assert_eq!(file.entries()[1].exclusion.parameter, Some("XML".into()));
     let problems: Vec<u32> = file.problems().iter().map(|problem| problem.line).collect();
     assert_eq!(problems, [10, 12, 15, 18, 22], "{:?}", file.problems());
-    // the paragraph goes as a whole
+    // removing it removes the whole paragraph
     let rest = file.remove(80_007).unwrap();
     assert!(rest.text().starts_with(b"# monban exclusion\n# expires: soon"));
 }
@@ -130,7 +130,7 @@ fn changes_are_undone_though_others_came_since() {
     assert_eq!(one.undo(&empty, &one).unwrap(), empty);
     let undone = two.undo(&empty, &one).unwrap();
     assert!(undone.find(first).is_none() && undone.find(second).is_some());
-    // undoing the removal brings it back as it was
+    // undoing the removal restores it
     let back = undone.undo(&two, &undone).unwrap();
     assert_eq!(back, two);
     let (other, _) = add(&undone, &exclusion(3), &note("three")).unwrap();
@@ -138,7 +138,7 @@ fn changes_are_undone_though_others_came_since() {
     assert_eq!(back.find(first).unwrap().seclang, two.find(first).unwrap().seclang);
     assert!(matches!(back.undo(&two, &undone), Err(Refused::ChangedSince(_))));
     assert!(matches!(undone.undo(&empty, &one), Err(Refused::ChangedSince(_))));
-    // what somebody wrote by hand is not guessed at
+    // hand-written rules are not interpreted
     let mine = read("# mine\n# more\n");
     assert!(matches!(two.undo(&mine, &empty), Err(Refused::ChangedSince(_))));
     assert_eq!(difference(empty.text(), one.text()).lines().next(), Some("+# monban exclusion"));
@@ -153,7 +153,7 @@ fn the_same_is_not_excluded_twice() {
     let refused =
         |file: &ExclusionFile, exclusion: &Exclusion| add(file, exclusion, &note("two")).unwrap_err();
     assert_eq!(refused(&one, &exclusion(1)), Refused::InForce(first));
-    // by whatever name, if it is the same rule text
+    // under any name, if the rule text is the same
     let lower = Exclusion { parameter: Some("args:text".into()), ..exclusion(1) };
     assert_eq!(refused(&one, &lower), Refused::InForce(first));
     let wider = Exclusion { path: None, ..exclusion(1) };
@@ -164,7 +164,7 @@ fn the_same_is_not_excluded_twice() {
     assert_eq!((covering(&one, &wider), covering(&two, &wider)), (None, Some(second)));
     assert_eq!((covering(&one, &exclusion(1)), covering(&one, &exclusion(2))), (Some(first), None));
     assert_eq!(covering(&two.remove(first).unwrap(), &exclusion(1)), Some(second));
-    // another condition, written by hand, is not taken for none
+    // another hand-written condition is not ignored
     let hand = read(
         "# monban exclusion\nSecRule ARGS:x \"@eq 1\" \"id:80000,phase:1,pass,nolog,ctl:ruleRemoveById=1\"\n",
     );
@@ -172,7 +172,7 @@ fn the_same_is_not_excluded_twice() {
     let all = Exclusion { site: None, path: None, parameter: None, ..exclusion(1) };
     assert_eq!(covering(&hand, &all), None);
     assert!(add(&hand, &all, &note("a")).is_ok());
-    // as it is after another has gone in the same change
+    // unchanged after the same change removed another exclusion
     assert!(add(&one.remove(first).unwrap(), &exclusion(1), &note("other words")).is_ok());
 }
 

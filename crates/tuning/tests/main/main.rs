@@ -1,4 +1,4 @@
-//! What exclusions do in rule engines: in monban's own, in Apache with ModSecurity 2 and in nginx with libmodsecurity 3.
+//! Tests exclusions in three rule engines: monban's, Apache with ModSecurity 2, and nginx with libmodsecurity 3.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod own_engine;

@@ -1,4 +1,4 @@
-//! Any exclusion of any request takes exactly what it names from the rules, whatever bytes the request holds.
+//! Any exclusion for any request excludes exactly the values that it names, for any bytes in the request.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use testkit::mutation::Random;
 use tuning::{Catalog, Exclusion, ExclusionFile, Note, Site, Sites, Width};
 use waf::RuleSet;
 
-/// One rule that matches on whatever holds `evil`, and one beside it.
+/// One rule that matches every value with `evil`, and another rule.
 const RULES: &str = "SecRuleEngine On\n\
     SecRule ARGS|ARGS_NAMES|REQUEST_COOKIES|REQUEST_HEADERS:X-A|REQUEST_BASENAME \"@contains evil\" \"id:900,phase:2,deny,severity:2\"\n\
     SecRule ARGS|REQUEST_COOKIES|REQUEST_HEADERS:X-A \"@contains worse\" \"id:901,phase:2,deny,severity:2\"\n";
@@ -31,7 +31,7 @@ fn compiled(before: &[u8]) -> Arc<RuleSet> {
     Arc::new(RuleSet::compile(&document, &waf::operators::NoFiles).unwrap())
 }
 
-/// Bytes that some reader of a rule or of a request may take for something else.
+/// Bytes that some reader of a rule or of a request may interpret.
 const PIECES: &[&[u8]] = &[
     b"a",
     b"B",
@@ -110,7 +110,7 @@ fn what_is_written_parses_and_excludes_exactly_the_event() {
         let host: &[u8] = [&b"shop.example"[..], b"a.SHOP.example:8080", b"SHOP.example.:1"][random.below(3)];
         let event = event(host, &target, b"1", number);
         let judged = tuning::judge(&before, &event).unwrap();
-        // the rules split arguments and cookies by their own lights
+        // the rules split arguments and cookies in their own way
         if judged.blocked_by != Some(900) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! The very file that monban writes, loaded by Apache with ModSecurity 2 and by nginx with libmodsecurity 3.
+//! Loads the file that monban writes into Apache with ModSecurity 2 and into nginx with libmodsecurity 3.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tuning::{Catalog, ExclusionFile, Note, Site, Sites};
 use waf::RuleSet;
 use waf::operators::DataFiles;
 
-/// Requests that the Core Rule Set takes for attacks, which are to pass; and what must stay blocked.
+/// Requests that the Core Rule Set blocks and that must pass after exclusion; and requests that must stay blocked.
 const CASES: &[(&str, &str, &str)] = &[
     // a form field, as in a blog
     ("POST", "/comment", "text=' or 1=1 --"),
@@ -19,7 +19,7 @@ const CASES: &[(&str, &str, &str)] = &[
     // a name of JSF and one of ASP.NET
     ("GET", "/faces?form:q=<script>alert(2)</script>", ""),
     ("GET", "/aspx?ctl00$Main$Q=<script>alert(3)</script>", ""),
-    // a name that no ModSecurity can be told in every version: the rule goes from the path
+    // a name that not every version of ModSecurity accepts: the exclusion removes the whole rule from the path
     ("GET", "/odd?a%20b=<script>alert(4)</script>", ""),
 ];
 
@@ -62,7 +62,7 @@ impl DataFiles for Disk {
     }
 }
 
-/// The Core Rule Set as the packages load it, behind the file of exclusions.
+/// Returns the Core Rule Set as the packages load it, after the file of exclusions.
 fn rules(exclusions: &str) -> (seclang::ast::Document, Arc<RuleSet>) {
     let mut source = seclang::MemorySource::new().with("exclusions.conf", exclusions);
     let mut roots = vec!["exclusions.conf".to_owned()];
