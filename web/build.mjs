@@ -1,6 +1,6 @@
-// Builds src/ into dist/: files with hashed names, each compressed with gzip and with brotli, and index.html that names them.
-// The binary embeds dist/ as it is.
-// Fails if all files together exceed the limit. Does not rewrite a file whose content is the same.
+// Builds src/ into dist/: files with hashed names, each compressed with gzip and with brotli, and index.html that names them. The
+// binary embeds dist/ unchanged.
+// Fails if all files together exceed the limit. Does not rewrite unchanged files.
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -21,7 +21,7 @@ const partStyles = parts.filter((name) => name.endsWith(".css")).sort();
 const styles = ["style/main.css", ...partStyles.map((name) => `parts/${name}`)].map((path) => `@import "./${path}";`).join("\n");
 
 // esbuild makes a chunk for each set of entry points that share a module. Every page therefore imports the shell, so that the
-// shell is one chunk instead of a dozen: each would cost an answer with its header lines.
+// shell is one chunk instead of a dozen. Each chunk costs a response with its header lines.
 const withShell = {
   name: "with-shell",
   setup(build) {

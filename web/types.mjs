@@ -1,4 +1,4 @@
-// Generates src/api/types.ts from the API's description. The file is not committed, so it is never out of date.
+// Generates src/api/types.ts from the API's description. The file is not committed, so that it is always up to date.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import openapi, { astToString } from "openapi-typescript";

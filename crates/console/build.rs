@@ -1,6 +1,6 @@
-//! Makes a table of the files in web/dist, which `make web` builds: name, type, compressed content.
+//! Generates a table of the files in web/dist, which `make web` builds: name, type, compressed content.
 //!
-//! Without `make web` the table is empty, and [`pages`](src/pages.rs) answers with an instruction to run it.
+//! Without `make web` the table is empty, and [`pages`](src/pages.rs) responds with an instruction to run it.
 
 use std::error::Error;
 use std::fmt::Write;

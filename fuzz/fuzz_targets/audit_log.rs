@@ -1,5 +1,5 @@
-//! Any bytes as the log of another sensor: no panic, the same steps however the bytes are split, positions within the
-//! log, and events that survive writing and reading.
+//! Any bytes as the log of another sensor: no panic, the same steps for any split of the bytes, positions within the log, and
+//! events that survive writing and reading.
 #![no_main]
 
 use event::Event;

@@ -1,5 +1,4 @@
-//! Any bytes as an encoded response: no panic, no more output than the limit, and the same result however the bytes are
-//! split.
+//! Any bytes as an encoded response: no panic, no more output than the limit, and the same result for any split of the bytes.
 #![no_main]
 
 use gateway::decoding::{Decoder, Step};

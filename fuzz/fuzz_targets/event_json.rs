@@ -1,5 +1,5 @@
-//! Text that may be an event: no panic; an event that is read and written reads as the same event, its redaction is
-//! idempotent, and every log of ModSecurity can be written from it.
+//! Text that may be an event: no panic; an event that was read, written and read again is the same event, its redaction is
+//! idempotent, and it can be written as every log of ModSecurity.
 #![no_main]
 
 use event::modsec::{AuditParts, IndexEntry, Process, entry_path, error_log, index, json, native};

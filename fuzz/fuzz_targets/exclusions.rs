@@ -1,5 +1,5 @@
-//! A file of exclusions in any form: reading never panics, and adding, removing and undoing change only their own
-//! paragraph. The exclusion of any request is one paragraph of rule text.
+//! Any text as a file of exclusions: reading never panics, and adding, removing and undoing change only their own paragraph. The
+//! exclusion of any request is one paragraph of rule text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

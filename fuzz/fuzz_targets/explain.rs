@@ -1,5 +1,5 @@
-//! Any text as a pasted log line: no panic, the longest message first, and a message that stands in the text as words of its own
-//! is found.
+//! Any text as a pasted log line: no panic, the longest message first, and every message that occurs in the text as separate
+//! words is found.
 #![no_main]
 
 use event::Severity;

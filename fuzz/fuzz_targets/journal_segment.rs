@@ -1,4 +1,4 @@
-//! A journal segment of any bytes: no panic, it ends, and skipped parts are inside it and never overlap.
+//! A journal segment of any bytes: no panic, no endless loop, and skipped parts are inside the segment and never overlap.
 #![no_main]
 
 use std::io::Cursor;

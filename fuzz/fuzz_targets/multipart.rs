@@ -1,6 +1,6 @@
-//! Multipart bodies, the Content-Type header first and the body after the first NUL: no panic, no more output than
-//! input, every part an argument or a file, the same parts with a parameter after the boundary, and the same counts in
-//! pieces as in one.
+//! Multipart bodies, the Content-Type header first and the body after the first NUL: no panic, no more output than input, every
+//! part is an argument or a file, a parameter after the boundary does not change the parts, and reading in pieces gives the same
+//! counts.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -27,20 +27,20 @@ fuzz_target!(|data: &[u8]| {
         assert!(part.filename.is_none() || std::str::from_utf8(&part.name).is_ok() || part.is_argument);
         assert!(part.headers.len() <= MULTIPART_PART_HEADERS);
         names += part.name.len() + part.filename.as_ref().map_or(0, |name| name.len());
-        // A folded line gets a colon and a space where there may have been only the colon.
+        // A folded line gets a colon and a space, even if it had only the colon.
         headers += part.headers.iter().map(|line| line.len().saturating_sub(1)).sum::<usize>();
         contents += part.content.len();
     }
     assert!(names <= body.len() && headers <= body.len() && contents <= body.len());
 
-    // A well-formed Content-Type stays so with a charset after it.
+    // A well-formed Content-Type stays well-formed with a charset after it.
     let longer = [content_type, b";charset=utf-8"].concat();
     let again = parse(body, Some(&longer), &options);
     if parsed.error.is_none() && again.error.is_none() {
         assert_eq!(parsed.parts, again.parts);
     }
 
-    // In pieces, without the contents of files: the same counts, and no more memory than the body
+    // In pieces and without the contents of files: the same counts, and no more memory than the body
     let mut reader = Reader::new(Some(content_type), Options { keep_files: false, ..options });
     let length = usize::from(data.first().copied().unwrap_or(0)) + 1;
     body.chunks(length).for_each(|piece| reader.feed(piece));

@@ -1,5 +1,5 @@
-//! Foreign input of the notifier: a Retry-After header, its own state file, and an event in a template for Slack's
-//! JSON. No panic; spans and sizes stay within their limits; no bracket reaches Slack unescaped.
+//! Foreign input of the notifier: a Retry-After header, its own state file, and an event in a template for Slack's JSON. No
+//! panic; durations and sizes stay within their limits; no bracket reaches Slack unescaped.
 #![no_main]
 
 use event::{Event, EventId, Outcome, RequestEvidence, Timestamp};

@@ -1,6 +1,6 @@
-//! A pattern and an input, separated by the first NUL: the automaton and PCRE2 find the same.
+//! A pattern and an input, separated by the first NUL: the automaton and PCRE2 find the same match.
 //!
-//! Without two optimisations of PCRE2 that change what matches, and where it exceeds no limit.
+//! PCRE2 runs without two optimisations that change the result. Matches that exceed its limits are ignored.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(pattern) = Pattern::compile(text, &PatternLimits::default()) else { return };
     let mut captures = Captures::new(true);
     let Ok(found) = pattern.find_at(input, 0, &mut captures) else { return };
-    // PCRE2 is asked without DOLLAR_ENDONLY, which only matters at a newline at the end.
+    // PCRE2 runs without DOLLAR_ENDONLY, which matters only for a newline at the end.
     let Some(text) = std::str::from_utf8(text).ok().filter(|_| input.last() != Some(&b'\n')) else { return };
     if pattern.beyond_automata().is_some() {
         return;

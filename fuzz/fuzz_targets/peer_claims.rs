@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    // a header's reading does not depend on the bytes after it, and it needs no more than its limit
+    // the result for a header does not depend on the bytes after it, and needs no more bytes than its limit
     match proxy_protocol::parse(data) {
         Ok(Some(header)) => {
             assert!(header.length <= data.len().min(PROXY_V2_BYTES));
@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
         Err(_) => {}
     }
 
-    // an untrusted peer can name only itself; behind a trusted one, the client is the first address that is not trusted
+    // an untrusted peer is itself the client; behind a trusted one, the client is the first address that is not trusted
     let trusted: Vec<IpNet> = ["10.0.0.0/8".parse(), "::1/128".parse()].into_iter().flatten().collect();
     let stranger = SocketAddr::from(([192, 0, 2, 1], 1));
     let proxy = SocketAddr::from(([10, 0, 0, 1], 1));

@@ -1,4 +1,4 @@
-//! Any request: redaction does not panic, and a secret in a well-formed place is gone whatever surrounds it.
+//! Any request: redaction does not panic, and removes a secret in a well-formed place from any surroundings.
 #![no_main]
 
 use event::redaction::{RedactionOptions, Redactor};
@@ -44,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
     if !holds(data) {
         assert!(!holds(&request.line), "{:?}", request.line);
         assert!(request.headers.iter().all(|header| !holds(&header.value)));
-        // Other types by their first byte, and multipart bodies that end early, are read by their content.
+        // Other types, recognised by their first byte, and multipart bodies that end early are read by their content.
         let plain = !matches!(data.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'));
         let ends = data.windows(8).any(|window| window == b"--fz-b--");
         if (kind % 4 == 0 && plain) || (kind % 4 == 1 && !ends) || kind % 4 == 2 {

@@ -1,5 +1,5 @@
-//! An archive of the Core Rule Set: reading never panics, and kept files have plain names. Half of the inputs are
-//! compressed here, to reach the tar archive within.
+//! An archive of the Core Rule Set: reading never panics, and kept files have plain names. The target compresses half of the
+//! inputs, to reach the tar archive inside.
 #![no_main]
 
 use std::io::Write;

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use http1::{Error, HeadLimits, RequestHead, RequestParser};
 use libfuzzer_sys::fuzz_target;
 
-/// Small, so that the input reaches the limits.
+/// Small limits, so that the input reaches them.
 const LIMITS: HeadLimits = HeadLimits { head_bytes: 512, headers: 8, target_bytes: 128 };
 
 fn parse(data: &[u8], step: usize) -> Result<Option<(RequestHead, usize)>, Error> {
@@ -48,7 +48,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!((again.method(), again.target()), (head.method(), head.target()));
     assert_eq!(again.headers(), head.headers());
     if let Ok(framing) = framing {
-        // 1.0 goes out as 1.1, which may then lack its Host; the body must stay the same.
+        // A 1.0 head is forwarded as 1.1, which may then lack its Host; the body must stay the same.
         if let Ok(again) = again.framing() {
             assert_eq!((again.body, &again.target), (framing.body, &framing.target));
         } else {

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use http1::{BodyFraming, Error, HeadLimits, ResponseHead, ResponseKind, ResponseParser};
 use libfuzzer_sys::fuzz_target;
 
-/// Small, so that the input reaches the limits.
+/// Small limits, so that the input reaches them.
 const LIMITS: HeadLimits = HeadLimits { head_bytes: 512, headers: 8, target_bytes: 128 };
 
 fn parse(data: &[u8], step: usize) -> Result<Option<(ResponseHead, usize)>, Error> {

@@ -1,4 +1,4 @@
-//! Rule text: no panic, every fault is at a place in the text, and a tree that is written reads as the same tree.
+//! Rule text: no panic, every fault is located in the text, and parsing a written tree gives the same tree.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
-    // Two files that include any file that the text names, themselves included.
+    // Two files that include any file named in the text, even themselves.
     let source = MemorySource::new().with("a", data).with("b", data);
     if let Err(errors) = load(&source, &["a", "b"]) {
         assert!(!errors.iter().any(|error| matches!(error.kind, LoadErrorKind::Unreadable { .. })));

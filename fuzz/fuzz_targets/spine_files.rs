@@ -1,4 +1,4 @@
-//! The files of address sets and of the scheduler: none panics, and an entry that is read is found again.
+//! The files of address sets and of the scheduler: reading never panics, and every entry that was read is found again.
 #![no_main]
 
 use event::Timestamp;

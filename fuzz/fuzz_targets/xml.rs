@@ -10,7 +10,7 @@ fuzz_target!(|data: &[u8]| {
         Some(end) => (&data[..end], &data[end + 1..]),
         None => (&b"//*"[..], data),
     };
-    // The same as declarations of a document type, which random markup seldom becomes.
+    // The same bytes as declarations of a document type, which random markup rarely contains.
     let declared = [b"<!DOCTYPE a [<!ENTITY % p '<!ENTITY e \"x\">'>%p;", body, b"]><a b='&e;'>&e;</a>"].concat();
     let declared = parse(&declared);
     if let Ok(all) = XPath::parse("/*") {
@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
         let (values, _) = path.values(&parsed.document);
         let owned: usize =
             values.iter().filter(|value| matches!(value, std::borrow::Cow::Owned(_))).map(|value| value.len()).sum();
-        // Transcoding makes up to three bytes of one.
+        // Transcoding makes up to three bytes from one.
         assert!(owned <= XML_VALUES + XML_EXPANSION + 3 * body.len());
     }
 });

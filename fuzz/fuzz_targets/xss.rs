@@ -5,11 +5,11 @@ use libfuzzer_sys::fuzz_target;
 use waf::injection::xss;
 
 fuzz_target!(|data: &[u8]| {
-    // there is neither a tag nor an attribute with a value
+    // the input contains neither a tag nor an attribute with a value
     if !data.contains(&b'<') && !data.contains(&b'=') {
         assert!(!xss(data));
     }
-    // an attribute follows a value that was closed, whatever the value is
+    // an attribute follows any value that was closed
     for quote in [b'\'', b'"', b'`'] {
         let mut input: Vec<u8> = data.iter().copied().filter(|&byte| byte != quote).collect();
         input.push(quote);

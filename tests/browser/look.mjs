@@ -1,6 +1,6 @@
 // Checks for every page.
 
-/** Returns elements that overflow the window sideways; empty if nothing scrolls. */
+/** Returns elements that overflow the window sideways; empty if nothing overflows. */
 export async function stickingOut(page) {
   return page.evaluate(() => {
     const width = document.documentElement.clientWidth;
@@ -14,7 +14,7 @@ export async function stickingOut(page) {
 }
 
 /**
- * Moves through the page by Tab. Returns controls that it does not reach, and controls that do not show the focus.
+ * Moves through the page by Tab. Returns controls that Tab does not reach, and controls that do not show the focus.
  */
 export async function byKeyboard(page) {
   const wanted = await page.evaluate(() => {
@@ -42,7 +42,7 @@ export async function byKeyboard(page) {
     if (unseen) hidden.add(unseen);
   }
   const missed = await page.evaluate(() => {
-    // of radio buttons only the selected one is a tab stop
+    // of several radio buttons only the selected one is a tab stop
     const isStop = (one) => !(one instanceof HTMLInputElement && one.type === "radio");
     return globalThis.wanted
       .filter((one) => one.isConnected && isStop(one) && !globalThis.reached.has(one))

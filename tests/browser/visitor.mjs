@@ -1,4 +1,4 @@
-// Browser windows in front of one monban; each records what must never happen in it.
+// Browser windows in front of one monban. Each records problems that must never occur.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import http from "node:http";
@@ -25,7 +25,7 @@ export class Bench {
     bench.folder = environment.MONBAN_FOLDER;
     bench.binary = environment.MONBAN_BINARY;
     bench.config = environment.MONBAN_CONFIG;
-    // each window has a context of its own in a new profile, which playwright creates and removes
+    // each window has its own context in a new profile, which playwright creates and removes
     bench.browser = await chromium.launch({
       executablePath: environment.MONBAN_CHROMIUM ?? "/usr/bin/chromium",
       args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
@@ -160,7 +160,7 @@ export class Visitor {
     this.#expected.push(part);
   }
 
-  /** Opens an address of the console and waits until the page has loaded. */
+  /** Opens an address of the console and waits until the page is loaded. */
   async open(path) {
     await this.page.goto(this.bench.console + path);
     await this.settled();

@@ -18,10 +18,10 @@ import { Button, Loading, Page, Problem, toast, errorText, visible } from "./ui"
 const helpShown = signal(false);
 const menuShown = signal(false);
 
-/** Whether no page was shown yet; on the first one the browser chooses the focus. */
+/** Whether no page has been shown yet; on the first page the browser chooses the focus. */
 let firstView = true;
 
-/** The page at the current address, once its code is here. */
+/** The page at the current address, after its code has loaded. */
 function Current({ page, params }: { page: PartPage; params: Record<string, string> }) {
   const { Content, failed, again } = usePiece(page.part, page.load);
   const path = place.value.path;

@@ -7,7 +7,7 @@ declare module "parts:texts" {
   const texts: readonly { en: object; ja: object }[];
   export default texts;
 }
-// The address under which a file is served, as esbuild exports it.
+// The address of a served file, as esbuild exports it.
 declare module "*.svg" {
   const address: string;
   export default address;

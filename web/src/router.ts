@@ -1,9 +1,10 @@
-// The router, on the history API. Links are ordinary <a href>; the router handles clicks on links to pages of the console.
+// The router, which uses the history API. Links are ordinary <a href>; the router handles clicks on links to pages of the
+// console.
 import { computed, signal } from "@preact/signals";
 
 /** The part of an address that selects a page and its content. */
 export interface Place {
-  /** `/events/01J…`, without a trailing slash. */
+  /** The path, such as `/events/01J…`, without a trailing slash. */
   path: string;
   query: URLSearchParams;
 }
@@ -77,7 +78,7 @@ export function startRouter(): void {
     const url = new URL(link.href);
     const served = /^\/(api|assets|healthz|metrics)(\/|$)/.test(url.pathname);
     if (url.origin !== location.origin || served) return;
-    // the skip link and the like
+    // the skip link and similar links
     if (url.hash && url.pathname === location.pathname && url.search === location.search) return;
     event.preventDefault();
     navigate(link.href);

@@ -24,7 +24,7 @@ export function may(role: Role): boolean {
 /** Whether the visitor may tune rules. */
 export const mayTune = computed(() => may("analyst"));
 
-/** Takes the response to a sign-in and opens the page that the visitor wanted. */
+/** Stores the response to a sign-in and opens the page that the visitor wanted. */
 export function signedIn(answer: Session): void {
   csrf.value = answer.csrf;
   session.value = answer;

@@ -7,7 +7,7 @@ const STORED = "monban.theme";
 
 /** The chosen theme. */
 export const theme = signal<Theme>("system");
-/** Counts changes of the colours, by choice or by the system. Canvases redraw when it changes. */
+/** Counts changes of the colours, made by the visitor or the system. Canvases redraw when it changes. */
 export const coloursChanged = signal(0);
 
 /** Sets the theme and remembers it in this browser. */

@@ -1,5 +1,5 @@
-//! Sends events to a receiver as the mlogcs of five machines do, by ten connections each, and prints how many a second are
-//! stored. With `log` it prints the same events as an audit log instead.
+//! Sends events to a receiver as the mlogcs of five machines do, on ten connections each, and prints the number of events stored
+//! per second. With `log` it prints the same events as an audit log instead.
 //!
 //!     cargo run --release -p console --example receive -- EVENTS [log | DATA_DIR]
 
@@ -15,10 +15,11 @@ use md5::{Digest, Md5};
 use store::sqlite::BUSY_TIMEOUT;
 use store::{EventQuery, Filter, Ingester, Intake, Journal, JournalOptions, Retention, SqliteStore};
 
-/// mlogc has up to ten connections (MaxConnections); a connection waits for its answer before it sends again.
+/// mlogc has up to ten connections (MaxConnections); each waits for its response before it sends again.
 const SENDERS: usize = 50;
 
-/// An entry of about 7 kB, as a blocked request makes with the Core Rule Set; a fifth of a millisecond after the one before.
+/// Returns an entry of about 7 kB, as a blocked request causes with the Core Rule Set, a fifth of a millisecond after the
+/// previous one.
 fn entry(id: usize) -> String {
     let (second, microsecond) = (id / 5000, id % 5000 * 200);
     let (hour, minute, second) = (second / 3600 % 24, second / 60 % 60, second % 60);

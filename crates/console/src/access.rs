@@ -1,7 +1,7 @@
 //! Access control of the console: accounts, sessions, roles, tokens and the audit trail.
 //!
-//! The type of a handler's first argument is the least role that it needs. The role is checked before the rest of the request, so
-//! that a refused client learns nothing about the rest.
+//! The type of a handler's first argument is the lowest role that may call it. The role is checked before the rest of the
+//! request, so that a refused client learns nothing else.
 //!
 //! ```text
 //! async fn list(_: Viewer, State(console): State<Console>) -> Json<Events>
@@ -9,7 +9,8 @@
 //! ```
 //!
 //! A person signs in and has a session cookie. A request that changes something needs the session's `X-CSRF-Token` and must come
-//! from a page of the console ([`guard`]). A script sends an API token in `Authorization: Bearer`. docs/adr/0008 has the reasons.
+//! from a page of the console ([`guard`]). A script sends an API token in `Authorization: Bearer`. docs/adr/0008 gives the
+//! reasons.
 //!
 //! | module | |
 //! |---|---|
@@ -19,7 +20,7 @@
 //! | `guard` | host names, cross-site requests, headers of every response |
 //! | `database`, `users`, `sessions`, `links`, `tokens`, `audit` | `console.sqlite` and its tables |
 //! | `password`, `second_factor`, `passkeys` | argon2id; codes of apps and recovery codes; WebAuthn |
-//! | `attempts`, `devices`, `secret` | limits of attempts, known browsers, random secrets |
+//! | `attempts`, `devices`, `secret` | rate limits of attempts, known browsers, random secrets |
 //! | `api` | the routes |
 //! | [`limits`] | all limits |
 
@@ -73,7 +74,7 @@ use passkeys::Ceremonies;
 use password::Hasher;
 
 table! {
-    /// The error answers of attempts.
+    /// The error responses to attempts.
     pub(crate) PROBLEMS: ProblemCode {
         /// Too many attempts.
         pub(crate) TOO_MANY_ATTEMPTS = ProblemCode::new(
@@ -119,7 +120,7 @@ table! {
     }
 }
 
-/// Access control: the accounts and all that signs in.
+/// Access control: accounts, sessions and tokens.
 pub struct Access {
     database: Database,
     clock: Arc<dyn Clock>,
@@ -141,7 +142,7 @@ impl std::fmt::Debug for Access {
 
 impl Access {
     /// Opens `console.sqlite` in the data folder, which must exist. Moves a damaged file aside and returns its new path as the
-    /// second value. `url` is the console's address as its owner sees it.
+    /// second value. `url` is the console's address in the owner's browser.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -170,7 +171,7 @@ impl Access {
         *self.url.write().unwrap_or_else(PoisonError::into_inner) = url;
     }
 
-    /// The console's address as its owner sees it.
+    /// Returns the console's address in the owner's browser.
     pub fn url(&self) -> Url {
         self.url.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -190,7 +191,7 @@ impl Access {
         credentials::client_address(parts, &self.trusted.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns what is wrong with the accounts and the audit trail.
+    /// Returns the problems of the accounts and the audit trail.
     pub fn findings(&self) -> Vec<Finding> {
         let file = "console.sqlite";
         if let Some(why) = self.database.problem() {
@@ -200,7 +201,7 @@ impl Access {
         unrecorded.iter().map(|why| AUDIT_UNWRITTEN.finding(file).with("why", why.as_str())).collect()
     }
 
-    /// Whether there is an owner who can sign in. Blocks.
+    /// Whether an owner exists who can sign in. Blocks.
     ///
     /// # Errors
     /// The database cannot be used.
@@ -208,7 +209,7 @@ impl Access {
         self.blocking(|db, _| Ok(users::has_owner(db)?))
     }
 
-    /// Makes a one-time link to the first account; none once an owner exists. Blocks.
+    /// Creates a one-time link for the first account; none if an owner exists. Blocks.
     ///
     /// # Errors
     /// The database cannot be used.
@@ -222,11 +223,11 @@ impl Access {
         .map(|token| token.map(|token| self.link(&token)))
     }
 
-    /// Makes a one-time link for the server's owner: to the first account or, once an owner exists, to a new password for `user`.
-    /// A new password removes the user's second factors. Blocks.
+    /// Creates a one-time link for the server's owner: for the first account or, if an owner exists, for a new password of
+    /// `user`. A new password removes the user's second factors. Blocks.
     ///
     /// # Errors
-    /// 409 if an owner exists and no user is named, 404 if there is no such user.
+    /// 409 if an owner exists and no user is named, 404 if the user does not exist.
     pub fn command_link(&self, user: Option<&str>) -> Result<String, Problem> {
         let token = self.blocking(|db, now| match user {
             None if users::has_owner(db)? => Err(Problem::new(
@@ -251,10 +252,10 @@ impl Access {
         Ok(self.link(&token))
     }
 
-    /// Makes an API token of the server's owner. Blocks.
+    /// Creates an API token of the server's owner. Blocks.
     ///
     /// # Errors
-    /// 422 for a wrong name, scope or lifetime, 409 at the limit of tokens.
+    /// 422 for an invalid name, scope or lifetime, 409 at the limit of tokens.
     pub fn command_token(
         &self,
         name: &str,
@@ -279,7 +280,7 @@ impl Access {
     /// Deletes an API token of any user. Returns its name. Blocks.
     ///
     /// # Errors
-    /// 404 if there is no such token.
+    /// 404 if the token does not exist.
     pub fn command_delete_token(&self, id: i64) -> Result<String, Problem> {
         self.blocking(|db, now| {
             let name = tokens::delete_any(db, id)?.ok_or_else(|| tokens::none(id))?;
@@ -302,21 +303,21 @@ impl Access {
             .map_err(|wait| Problem::of(TOO_MANY_ATTEMPTS).retry_after(wait))
     }
 
-    /// The browser of a request, if a user has signed in there before.
+    /// Returns the browser of a request, if a user has signed in there before.
     async fn device(self: &Arc<Self>, headers: &HeaderMap) -> Result<Option<devices::Device>, Problem> {
         let Some(value) = Cookie::Device.read(headers, self.url().is_https()) else { return Ok(None) };
         let value = value.to_owned();
         self.run(move |db, _| devices::Device::read(db, &value)).await
     }
 
-    /// The source that attempts without a user name count for: the browser if it is known, else the network.
+    /// Returns the source for which attempts without a user name count: the browser if it is known, else the network.
     async fn source(self: &Arc<Self>, parts: &Parts) -> Result<Source, Problem> {
         let device = self.device(&parts.headers).await?;
         let network = || Source::network(self.client_address(parts));
         Ok(device.map_or_else(network, |device| Source::Device(device.id().to_owned())))
     }
 
-    /// The page that takes the token of a one-time link.
+    /// Returns the address of the page for the token of a one-time link.
     fn link(&self, token: &str) -> String {
         format!("{}/setup#{token}", self.url())
     }

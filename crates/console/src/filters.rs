@@ -20,7 +20,7 @@ use event::Properties;
 use finding::{ProblemCode, table};
 
 table! {
-    /// The error answers of saved filters.
+    /// The error responses about saved filters.
     pub(crate) PROBLEMS: ProblemCode {
         /// The name of a filter has 1 to {max} characters.
         pub(crate) BAD_NAME = ProblemCode::new(
@@ -68,7 +68,7 @@ const MAX_ALL: usize = 2000;
 const MAX_NAME: usize = 100;
 /// Bytes of a query string; a longer one is refused.
 const MAX_QUERY: usize = 4096;
-/// Bytes of the file; a longer one is not read.
+/// Bytes of the file; a larger one is not read.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
@@ -97,7 +97,7 @@ pub struct NewFilter {
     /// Name, up to 100 characters.
     pub name: String,
     /// The query string of `/api/events`, without `before` and `limit`; up to 4,096 bytes. `since` and `until` may also be
-    /// spans back from now: `2h`, `7d` (s, m, h or d).
+    /// durations before now: `2h`, `7d` (s, m, h or d).
     pub query: String,
     /// Whether to share it with all users; only analysts and owners may.
     #[serde(default)]
@@ -107,21 +107,21 @@ pub struct NewFilter {
 /// The filters of a user.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Filters {
-    /// By name.
+    /// The filters, by name.
     pub filters: Vec<SavedFilter>,
 }
 
 /// All saved filters. Each change replaces their JSON file (mode 0600) as a whole.
 #[derive(Debug, Default)]
 pub struct Saved {
-    /// Path of the file; none: in memory only.
+    /// Path of the file; none for filters in memory only.
     path: Option<PathBuf>,
     list: Mutex<List>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct List {
-    /// Id of the next filter: ids are not reused.
+    /// Id of the next filter. Ids are not reused.
     next: u64,
     filters: Vec<SavedFilter>,
 }
@@ -153,7 +153,7 @@ impl Saved {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the filters that a user sees.
+    /// Returns the filters that a user can see.
     fn of(&self, user: &str) -> Vec<SavedFilter> {
         let mut filters = self.list().filters.clone();
         filters.retain(|filter| filter.shared || filter.owner == user);
@@ -263,7 +263,7 @@ async fn save(
     responses(
         (status = 204),
         (status = 403, body = Failure, description = "The filter belongs to another user"),
-        (status = 404, body = Failure, description = "There is no such id")
+        (status = 404, body = Failure, description = "The id does not exist")
     )
 )]
 async fn delete(

@@ -1,5 +1,5 @@
-//! The description of the HTTP API, as OpenAPI 3.1. It is made from the handlers: each has `#[utoipa::path]`, each module
-//! gives an [`OpenApiRouter`](utoipa_axum::router::OpenApiRouter), and a path that is served is described by that.
+//! The description of the HTTP API, as OpenAPI 3.1, generated from the handlers: each has `#[utoipa::path]`, and each module
+//! returns an [`OpenApiRouter`](utoipa_axum::router::OpenApiRouter), so that every route is described.
 //!
 //! docs/reference/openapi.json describes these routes and those of all parts; a test of crates/monban writes it:
 //! `MONBAN_WRITE_DOCS=1 cargo test -p monban --bin monban known`.
@@ -18,19 +18,19 @@ use utoipa::{IntoParams, Modify, ToSchema};
 
 use crate::access::credentials::Cookie;
 
-/// The description of the console's own routes.
+/// Returns the description of the console's own routes.
 pub fn document() -> OpenApi {
     crate::Routes::default().document(&Properties::default())
 }
 
-/// Adds what no handler says of itself.
+/// Adds the parts that no handler describes.
 pub(crate) fn complete(document: &mut OpenApi, properties: &Properties) {
     add_properties(document, properties);
     add_refusals(document);
     allow_joining(document);
 }
 
-/// Types that are part of others (`allOf`) forbid no further fields: those of the others are some.
+/// Allows further fields in types that are part of others (`allOf`), because the others' fields are further ones.
 fn allow_joining(document: &mut OpenApi) {
     let Some(components) = &mut document.components else { return };
     let joined: Vec<String> = components
@@ -48,14 +48,14 @@ fn allow_joining(document: &mut OpenApi) {
     }
 }
 
-/// The refusals of the guard before all handlers, and of bodies that can't be read.
+/// Adds the refusals of the guard in front of all handlers, and those of unreadable bodies.
 fn add_refusals(document: &mut OpenApi) {
     for item in document.paths.paths.values_mut() {
         let PathItem { get, put, post, delete, patch, .. } = item;
         for (operation, changes) in [(get, false), (put, true), (post, true), (delete, true), (patch, true)] {
             let Some(operation) = operation else { continue };
             let mut refusals = vec![("503", "What keeps it does not work just now")];
-            // an empty requirement says that nobody has to sign in
+            // an empty requirement means that no sign-in is needed
             let open = |needed: &Vec<SecurityRequirement>| needed.contains(&SecurityRequirement::default());
             if !operation.security.as_ref().is_some_and(open) {
                 refusals.extend([
@@ -87,7 +87,7 @@ fn refusal(what: &str) -> utoipa::openapi::Response {
     ResponseBuilder::new().description(what).content("application/json", body).build()
 }
 
-/// What the description says of the API as a whole.
+/// The general part of the description.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -101,8 +101,8 @@ fn refusal(what: &str) -> utoipa::openapi::Response {
 )]
 struct Head;
 
-/// How requests prove who asks. An operation's `security` names the least role for a session, and the scope that amounts to
-/// it; where it has none, a viewer may.
+/// The ways to authenticate. An operation's `security` names the lowest role for a session, and the scope with the same
+/// permissions; without it, a viewer may call the operation.
 struct Schemes;
 
 impl Modify for Schemes {
@@ -125,7 +125,7 @@ pub(crate) fn head() -> OpenApi {
 
 /// Writes a description as JSON.
 pub fn text(document: &OpenApi) -> String {
-    // A description is maps with texts as keys, which always serialise.
+    // A description is made of maps with texts as keys, which always serialise.
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
@@ -135,21 +135,21 @@ pub(crate) fn answer(document: &str) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], document.to_owned()).into_response()
 }
 
-/// The body of every answer of 400 and above.
+/// The body of every response with status 400 or above.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
 pub struct Failure {
     /// Error message, in Japanese where `Accept-Language` prefers it, else in English.
     pub error: String,
-    /// Namespaced word for what is wrong: `events.no_such_event`. docs/reference/codes.md lists all; codes may be added.
+    /// Namespaced code of the error, such as `events.no_such_event`. docs/reference/codes.md lists all; new codes may be added.
     pub code: String,
-    /// Values that the text names: `{"role": "owner"}`. Texts and numbers; missing where the text names none.
+    /// Values in the text, such as `{"role": "owner"}`: texts and numbers. Missing if the text contains none.
     #[schema(required = false)]
     pub values: serde_json::Map<String, serde_json::Value>,
 }
 
-/// The properties of events as parameters. Each may come more than once: an event must pass any of several values of one
-/// property, and each inverted value (`!` in front) and each text.
+/// The properties of events as parameters. Each may occur more than once: an event matches any of several values of one
+/// property, but must match each inverted value (`!` in front) and each text.
 pub struct Filter;
 
 impl IntoParams for Filter {
@@ -194,10 +194,10 @@ fn add_properties(document: &mut OpenApi, properties: &Properties) {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes parameters that are read one by one")]
 pub struct Paging {
-    /// Older than the one of this id: `next` of the page before.
+    /// Only events older than the one with this id: `next` of the previous page.
     #[param(required = false)]
     before: Option<String>,
-    /// How many; 50 where it is not given, at most 1,000.
+    /// Number of events; 50 by default, at most 1,000.
     #[param(required = false, minimum = 1, maximum = 1000)]
     limit: Option<u16>,
 }
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn every_type_has_its_own_name() {
-        // of two types of one name the document would hold one only, without a word
+        // of two types with the same name the document would silently contain only one
         let mut names: std::collections::BTreeMap<String, String> = Default::default();
         let mut add = |source: &str, place: &str| {
             for item in

@@ -1,7 +1,7 @@
 //! The console's page, embedded from `web/dist` by build.rs.
 //!
-//! The name of a file below `/assets/` holds a hash of its content, so browsers cache it forever. Every other address is a page
-//! of the program and gets `index.html`, which names the files of this build; browsers do not cache it.
+//! The name of a file below `/assets/` contains a hash of its content, so browsers cache it forever. Every other address is a
+//! page of the program and gets `index.html`, which names the files of this build; browsers do not cache it.
 
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +10,7 @@ use crate::Problem;
 use finding::{ProblemCode, table};
 
 table! {
-    /// The error answers of the pages.
+    /// The error responses of the pages.
     pub(crate) PROBLEMS: ProblemCode {
         /// There is nothing here.
         pub(crate) NOTHING_HERE = ProblemCode::new(
@@ -31,24 +31,24 @@ table! {
 
 /// An embedded file.
 struct Asset {
-    /// `app-4JX2.js`
+    /// The name, such as `app-4JX2.js`.
     name: &'static str,
     /// Its Content-Type, without the character set.
     kind: &'static str,
     /// Its content, compressed. A client that sends no Accept-Encoding accepts every coding (RFC 9110 §12.5.3).
     gzip: &'static [u8],
-    /// The same with brotli, some 10 % smaller. Browsers accept it over HTTPS and from localhost.
+    /// The same content, compressed with brotli, some 10 % smaller. Browsers accept it over HTTPS and from localhost.
     brotli: &'static [u8],
 }
 
 include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 
-/// Allows scripts and styles from files alone and no conversion of text into markup or code: bytes of an attacker stay text
-/// even if the program has a bug.
+/// Allows scripts and styles only from files and no conversion of text into markup or code: bytes of an attacker stay text even
+/// if the program has a bug.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// Answers requests that no other route takes.
+/// Serves requests that no other route handles.
 pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
     let is_page = !["/api", "/assets", "/rpc"]
@@ -90,7 +90,7 @@ fn index(page: Option<&'static [u8]>) -> Response {
     (headers, page).into_response()
 }
 
-/// Returns whether the client names brotli among the codings that it accepts (RFC 9110 §12.5.3).
+/// Whether the client names brotli among the codings that it accepts (RFC 9110 §12.5.3).
 fn accepts_brotli(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|coding| {
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(missing.status(), 503);
     }
 
-    /// Bytes that a browser can ever fetch, as the console sends them.
+    /// Most bytes that a browser can ever fetch, as the console sends them.
     const LIMIT_BYTES: usize = 300_000;
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
         }
     }
 
-    /// Every file that the page names is embedded.
+    /// Checks that every file named by the page is embedded.
     #[test]
     fn the_page_is_whole() {
         let Some(page) = INDEX else { return };

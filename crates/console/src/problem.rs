@@ -1,4 +1,4 @@
-//! Error answers.
+//! Error responses.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use finding::{ProblemCode, Text, table};
 use serde_json::{Map, Value};
 
 table! {
-    /// Error answers whose text comes from the code that fails: one for each status.
+    /// Error responses whose text comes from the failing code: one for each status.
     pub(crate) PROBLEMS: ProblemCode {
         /// The request is wrong.
         BAD = ProblemCode::new("request.bad", 400, "{why}", "リクエストに誤りがあります: {why}");
@@ -29,8 +29,8 @@ table! {
     }
 }
 
-/// An error answer: `{"error": "…", "code": "…"}`, with `values` where the text names some, and further fields where the API
-/// describes them. [`in_language`] writes the text in the client's language.
+/// An error response: `{"error": "…", "code": "…"}`, with `values` if the text contains some, and further fields that the API
+/// describes. [`in_language`] writes the text in the client's language.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Inner>);
 
@@ -39,16 +39,16 @@ pub struct Problem(Box<Inner>);
 struct Inner {
     status: StatusCode,
     code: ProblemCode,
-    /// Values that the text names.
+    /// The values in the text.
     values: Map<String, Value>,
-    /// Values that have a text of their own, by name.
+    /// Values that are translated words, by name.
     words: Vec<(&'static str, Text)>,
     fields: Map<String, Value>,
     retry_after: Option<u64>,
 }
 
 impl Problem {
-    /// An answer with this status. `why` is a text for people, in English.
+    /// Makes a response with this status. `why` is a text for people, in English.
     pub fn new(status: StatusCode, why: impl Into<String>) -> Self {
         let code = match status {
             StatusCode::FORBIDDEN => FORBIDDEN,
@@ -64,28 +64,28 @@ impl Problem {
         problem.value("why", why.into())
     }
 
-    /// An answer with this code and its status.
+    /// Makes a response with this code and its status.
     pub fn of(code: ProblemCode) -> Self {
         let status = StatusCode::from_u16(code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let (values, words, fields) = Default::default();
         Self(Box::new(Inner { status, code, values, words, fields, retry_after: None }))
     }
 
-    /// Adds a value that the text names.
+    /// Adds a value that the text contains.
     #[must_use]
     pub fn value(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.values.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Adds a value that the text names by a word of each language.
+    /// Adds a value that the text contains as a translated word.
     #[must_use]
     pub fn word(mut self, name: &'static str, value: &str, text: Text) -> Self {
         self.0.words.push((name, text));
         self.value(name, value)
     }
 
-    /// Adds a further field to the answer.
+    /// Adds another field to the response.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.fields.insert(name.to_owned(), value.into());
@@ -99,12 +99,12 @@ impl Problem {
         self
     }
 
-    /// The text in English.
+    /// Returns the text in English.
     pub fn error(&self) -> String {
         self.text(Language::English)
     }
 
-    /// The text.
+    /// Returns the text in a language.
     pub fn text(&self, language: Language) -> String {
         let mut values = self.0.values.clone();
         for (name, text) in &self.0.words {
@@ -113,17 +113,17 @@ impl Problem {
         self.0.code.text.filled(language, &values)
     }
 
-    /// The status.
+    /// Returns the status.
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// The code.
+    /// Returns the code.
     pub fn code(&self) -> &'static str {
         self.0.code.code
     }
 
-    /// The values that the text names.
+    /// Returns the values in the text.
     pub(crate) fn values(&self) -> &Map<String, Value> {
         &self.0.values
     }
@@ -164,7 +164,7 @@ impl From<store::StoreError> for Problem {
     }
 }
 
-/// In English; [`in_language`] finds the problem among the extensions.
+/// The response is in English; [`in_language`] finds the problem among the extensions.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.response(Language::English);
@@ -173,7 +173,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Writes error answers in the language that `Accept-Language` prefers.
+/// Writes error responses in the language that `Accept-Language` prefers.
 pub(crate) async fn in_language(request: axum::extract::Request, next: Next) -> Response {
     let language = preferred(request.headers());
     let mut response = next.run(request).await;
@@ -189,7 +189,8 @@ pub(crate) async fn in_language(request: axum::extract::Request, next: Next) -> 
     }
 }
 
-/// The language that a client prefers (RFC 9110 §12.5.4); English unless it prefers another one that monban speaks.
+/// Returns the language that a client prefers (RFC 9110 §12.5.4); English unless it prefers another language that monban
+/// supports.
 pub(crate) fn preferred(headers: &HeaderMap) -> Language {
     let given = headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
     let mut best = (0.0, Language::English);
@@ -207,7 +208,7 @@ pub(crate) fn preferred(headers: &HeaderMap) -> Language {
     best.1
 }
 
-/// A request's body as JSON. Another body gets an error answer in the API's form.
+/// A request's body as JSON. Any other body gets an error response in the API's form.
 pub struct Input<T>(pub T);
 
 impl<T: serde::de::DeserializeOwned, S: Send + Sync> axum::extract::FromRequest<S> for Input<T> {

@@ -3,22 +3,23 @@
 //! The receiver has its own router and listener, because sensors are on other machines while the console stays on loopback. Every
 //! request names its sensor (HTTP Basic). The sensor's name is the `node` of its events.
 //!
-//! | answer | when | what mlogc does |
+//! | response | condition | effect on mlogc |
 //! |---|---|---|
 //! | 200 | the event is safe: in the journal, and synced to disk | deletes its file |
-//! | 409 | the event is already stored | forgets the entry and leaves its file |
-//! | 400 | the body does not match `X-Content-Hash`, or that is not a hash; or the request has neither an entry nor a summary | keeps it, tries again |
+//! | 409 | the event is already stored | drops the entry and leaves its file |
+//! | 400 | the body does not match `X-Content-Hash`, or that is not a hash; or the request has neither an entry nor a summary |
+//! keeps it, tries again |
 //! | 401 | unknown sensor or wrong password | keeps it, tries again |
 //! | 408 | the body is incomplete or too slow | keeps it, tries again |
 //! | 413 | the body is longer than [`MAX_BODY_BYTES`] | keeps it, tries again |
-//! | 429 | the sensor sends more events a second than it may; `Retry-After` | keeps it, tries again |
+//! | 429 | the sensor exceeds its rate of events per second; `Retry-After` | keeps it, tries again |
 //! | 503 | the journal cannot be written, or too many bytes are in transit; `Retry-After` | keeps it, tries again |
 //!
-//! An entry that was damaged before mlogc sent it (its hash is right) still becomes an event: from its readable part, else from the
-//! summary that mlogc sends along. Its `reason` names the damage. If the receiver refused it, mlogc would send it forever. The
-//! entry is stored once, whether it arrives whole, damaged or as a summary: see [`entry`].
+//! An entry that was damaged before mlogc sent it (its hash matches) still becomes an event: from its readable part, else from
+//! the summary that mlogc sends with it. Its `reason` names the damage. If the receiver refused it, mlogc would send it forever.
+//! The entry is stored once, whether it arrives whole, damaged or as a summary; see [`entry`].
 //!
-//! libmodsecurity 3 with `SecAuditLogType HTTPS` posts JSON without a hash to the same address; the receiver takes that, too.
+//! libmodsecurity 3 with `SecAuditLogType HTTPS` posts JSON without a hash to the same address, which the receiver also accepts.
 //! Events that arrive at the same time share one write to the journal and one disk sync.
 
 mod committer;
@@ -51,18 +52,18 @@ use entry::Sent;
 use refusals::Refusals;
 pub use sensors::{InvalidHash, Password, Sensor};
 
-/// The path that mlogc sends to.
+/// The path to which mlogc sends.
 pub const PATH: &str = "/rpc/auditLogReceiver";
 /// Bytes of a request's body: the limit of the audit log reader for one entry.
 pub const MAX_BODY_BYTES: usize = event::limits::MAX_AUDIT_ENTRY_BYTES;
 /// Bytes of all bodies in transit. Further requests wait, at most [`BODY_TIMEOUT`].
 pub const MAX_BYTES_UNDER_WAY: usize = 4 * MAX_BODY_BYTES;
-/// How long a body may take.
+/// Time limit of a body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Delay of the answer to a wrong password.
+/// Delay of the response to a wrong password.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(500);
 
-/// The receiver of sensors' events. Cheap to clone.
+/// The receiver of sensors' events. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Receiver(Arc<Inner>);
 
@@ -75,7 +76,7 @@ impl std::fmt::Debug for Receiver {
 struct Inner {
     settings: RwLock<Arc<Settings>>,
     committer: Committer,
-    /// Room for bodies; one permit is 1 KiB.
+    /// Space for bodies; one permit is 1 KiB.
     room: Semaphore,
     body_timeout: Duration,
     counts: Counts,
@@ -102,9 +103,9 @@ pub struct Received {
     pub new: u64,
     /// Events that were already stored.
     pub known: u64,
-    /// Events of damaged entries, which count as new, too.
+    /// Events of damaged entries, which also count as new.
     pub unreadable: u64,
-    /// Requests answered with another status than 200 and 409.
+    /// Requests with a status other than 200 and 409.
     pub refused: u64,
 }
 
@@ -147,7 +148,7 @@ impl Receiver {
         Received { new, known, unreadable, refused }
     }
 
-    /// Returns what is wrong.
+    /// Returns the receiver's problems.
     pub fn findings(&self) -> Vec<Finding> {
         let failing = self.0.refusals.failing(Instant::now());
         failing.map(|why| REFUSES.finding("receiver").with("why", why)).into_iter().collect()
@@ -177,7 +178,7 @@ pub async fn serve(
     crate::serve::serve(listener, tls, router(receiver), |_| false, stop).await
 }
 
-/// The routes of the receiver, and 404 for everything else.
+/// Returns the routes of the receiver, and 404 for everything else.
 pub fn router(receiver: Receiver) -> Router {
     let receive = axum::routing::put(receive).post(receive);
     let nothing = async || (StatusCode::NOT_FOUND, "audit logs are taken at /rpc/auditLogReceiver\n");
@@ -214,7 +215,7 @@ async fn receive(State(receiver): State<Receiver>, request: Request<Body>) -> Re
     }
 }
 
-/// Reason why an event was refused.
+/// The reason why an event was refused.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error("unknown sensor or wrong password")]
@@ -284,7 +285,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// `sender` is an address, and becomes the sensor's name where that is certain.
+/// Handles a request. `sender` is an address, and becomes the sensor's name when that is certain.
 async fn take(receiver: &Receiver, request: Request<Body>, sender: &mut String) -> Result<Accepted, Refusal> {
     let settings = receiver.settings();
     let (head, body) = request.into_parts();

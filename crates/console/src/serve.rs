@@ -22,10 +22,10 @@ use tokio_rustls::rustls::ServerConfig;
 
 use crate::Problem;
 
-/// Open connections of a listener; further ones wait. An mlogc keeps ten, a browser six.
+/// Open connections of a listener; more connections wait. An mlogc keeps ten, a browser six.
 const MAX_CONNECTIONS: usize = 512;
-/// Open connections of one client (IPv6: a /64); further ones are closed. Connections from this machine and from trusted proxies
-/// do not count, because they carry many clients.
+/// Open connections of one client (IPv6: a /64); more are closed. Connections from this machine and from trusted proxies do not
+/// count, because they carry many clients.
 const MAX_OF_CLIENT: usize = 64;
 /// Time limit for a request's head and the idle time before it. Clients reconnect when they need to.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -43,7 +43,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Serves until `stop` completes, then waits for running requests. Handlers find the peer as [`ConnectInfo`]. `is_shared` says
-/// whether a peer is a proxy that carries many clients.
+/// whether a peer is a proxy for many clients.
 ///
 /// # Errors
 /// The socket fails.
@@ -66,7 +66,7 @@ pub(crate) async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(_) => {
-                    // Probably out of descriptors: other connections must end first.
+                    // Probably no file descriptors are left: other connections must end first.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
@@ -75,7 +75,7 @@ pub(crate) async fn serve(
         let Some(place) = clients.enter(peer.ip(), is_shared(peer.ip())) else { continue };
         let busy = room.available_permits() < MAX_CONNECTIONS / 2;
         let head_timeout = if busy { BUSY_HEAD_TIMEOUT } else { HEAD_TIMEOUT };
-        // Answers are small, and clients wait for each.
+        // Responses are small, and clients wait for each.
         let _ = stream.set_nodelay(true);
         let (tls, stopped) = (tls.clone(), stopped.clone());
         let router = router.clone().layer(Extension(ConnectInfo(peer)));
@@ -92,7 +92,7 @@ pub(crate) async fn serve(
             drop((permit, place));
         });
     }
-    // All connections have seen it, or are closed.
+    // All connections have received the signal, or are closed.
     let _ = stopping.send(true);
     drop(stopped);
     let _ = tokio::time::timeout(STOP_DEADLINE, stopping.closed()).await;
@@ -111,7 +111,7 @@ async fn connection(
     tokio::pin!(connection);
     // The client notices a broken connection itself.
     let stop = async {
-        // An error means that the listener is gone, which ends the connection, too.
+        // An error means that the listener no longer exists, which also ends the connection.
         drop(stopped.wait_for(|stopped| *stopped).await);
     };
     tokio::select! {

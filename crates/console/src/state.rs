@@ -29,12 +29,12 @@ table! {
 /// The state of the daemon.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Health {
-    /// `ok`, or `degraded` while there are findings.
+    /// `ok`, or `degraded` if there are findings.
     pub status: Status,
     /// Findings, the worst first.
     #[schema(value_type = Vec<ShownFinding>)]
     pub findings: Vec<Finding>,
-    /// Events that wait in memory because the disk takes none.
+    /// Events that wait in memory because the disk accepts none.
     pub waiting: usize,
     /// Events lost since the start because neither disk nor memory had room.
     pub lost: u64,
@@ -42,16 +42,16 @@ pub struct Health {
     pub ingested: u64,
     /// Events that the retention has removed so far.
     pub removed: u64,
-    /// Stored events that are not indexed yet; until they are, text searches and overviews take longer.
+    /// Stored events that are not indexed yet. Until then, text searches and overviews take longer.
     pub unindexed: u64,
-    /// Numbers about the parts that run, by name: `{"gate": {"rules": 900}}`.
+    /// Numbers of the running parts, by name: `{"gate": {"rules": 900}}`.
     pub parts: Map<String, Value>,
 }
 
 table! {
     /// The findings of the console.
     pub FINDINGS: Declaration {
-        /// Strangers learn that there are findings, but not which.
+        /// Strangers see the number of findings, but no details.
         HIDDEN = Declaration::new(
             "console.findings_hidden",
             Severity::Notice,
@@ -66,10 +66,10 @@ table! {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// All is well.
+    /// Everything works.
     #[default]
     Ok,
-    /// The gate serves, but something is wrong.
+    /// The gate serves, but has a problem.
     Degraded,
 }
 
@@ -84,10 +84,10 @@ struct Acknowledged {
     acknowledged: Vec<String>,
 }
 
-/// Acknowledge findings of /healthz that do not pass by themselves
+/// Acknowledge findings of /healthz that do not resolve by themselves
 ///
-/// Damaged files that were moved aside, a disk that failed to keep events, and lost events. /healthz no longer lists them, until
-/// it happens again.
+/// These are damaged files that were moved aside, a disk that failed to store events, and lost events. /healthz no longer lists
+/// them until they occur again.
 #[utoipa::path(
     post,
     path = "/api/findings/acknowledge",
@@ -112,7 +112,8 @@ async fn acknowledge(who: Owner, State(console): State<Console>) -> Result<Json<
 
 /// Get the state of the daemon
 ///
-/// Answers 200 while the process serves. This machine and users who may read get the findings; others get their number.
+/// Responds with 200 as long as the process serves. This machine and users who may read get the findings; others get their
+/// number.
 #[utoipa::path(get, path = "/healthz", tag = "state", security(()), responses((status = 200, body = Health)))]
 async fn healthz(State(console): State<Console>, parts: Parts) -> Json<Health> {
     let mut health = (console.health)();

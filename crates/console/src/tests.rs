@@ -52,7 +52,7 @@ async fn answers() {
         let _ = stopped.await;
     }));
 
-    // target, status, what the answer holds, what it does not
+    // target, status, a text in the response, a text that is not in it
     let one = format!("/api/events/{}", ids[1]);
     let page = format!("/api/events?before={}", ids[2]);
     let cases: &[(&str, u16, &[&str], &[&str])] = &[

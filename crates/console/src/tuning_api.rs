@@ -1,7 +1,7 @@
 //! HTTP API of tuning: exclusions, their history, replays and learning.
 //!
-//! Rules and files are behind the trait [`tuning::Tuning`]. This module holds the routes, the shapes of their answers and the
-//! replays in progress.
+//! The trait [`tuning::Tuning`] hides rules and files. This module contains the routes, the types of their responses and the
+//! running replays.
 //!
 //! | path | module |
 //! |---|---|
@@ -28,7 +28,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{Console, Problem};
 
 table! {
-    /// The error answers of tuning.
+    /// The error responses of tuning.
     pub(crate) PROBLEMS: ProblemCode {
         /// Somebody else has changed the exclusions.
         pub(crate) EXCLUSIONS_CHANGED = ProblemCode::new(
@@ -124,12 +124,12 @@ table! {
     }
 }
 
-/// Reason why an exclusion cannot be made, in both languages.
+/// The reason why an exclusion cannot be created, in both languages.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Refusal {
-    /// Reason for people.
+    /// The reason, for people.
     pub error: Translated,
-    /// Code of the reason: `tuning.rule_blocks`.
+    /// Code of the reason, such as `tuning.rule_blocks`.
     pub code: String,
     /// Values that the text contains, by name.
     pub values: serde_json::Map<String, serde_json::Value>,
@@ -182,26 +182,26 @@ impl From<TuningError> for Problem {
     }
 }
 
-/// The body of an answer of 409.
+/// The body of a 409 response.
 #[derive(Serialize, ToSchema)]
 pub struct Conflict {
-    /// Reason for people.
+    /// The reason, for people.
     pub error: String,
     /// `tuning.exclusions_changed`.
     pub code: String,
-    /// Version of the file now.
+    /// The current version of the file.
     pub version: String,
 }
 
-/// The rule that an exclusion would become, or the reason why it cannot be made.
+/// The rule text of a future exclusion, or the reason why the exclusion cannot be created.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = PreviewedExclusion)]
 pub struct Previewed {
-    /// Id that the exclusion would get; null if it cannot be made.
+    /// Id that the exclusion would get; null if it cannot be created.
     pub id: Option<u64>,
-    /// Text of the rule; empty if the exclusion cannot be made.
+    /// Text of the rule; empty if the exclusion cannot be created.
     pub seclang: String,
-    /// Reason why the exclusion cannot be made.
+    /// The reason why the exclusion cannot be created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refusal>,
     /// Warnings about the exclusion.

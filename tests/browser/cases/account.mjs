@@ -21,7 +21,7 @@ export default async (bench) => {
   const { page } = visitor;
   const other = await bench.owner();
 
-  // sessions: that of the other browser is listed, and ended
+  // sessions: that of the other browser is listed, then ended
   await visitor.open("/account");
   const sessions = page.locator(".panel", { hasText: "Sessions" });
   const focused = (what) => page.waitForFunction((what) => document.activeElement?.matches(`dialog ${what}`), what);
@@ -55,7 +55,7 @@ export default async (bench) => {
   await page.locator("dialog .button.primary").click();
   await tokens.locator("text=grafana").waitFor();
   await tokens.locator("button", { hasText: "Remove" }).click();
-  // a stray Enter does not confirm what can't be undone
+  // a stray Enter does not confirm an action that can't be undone
   await page.waitForFunction(() => document.activeElement?.textContent === "Cancel");
   await page.locator("dialog .button.danger").click();
   await tokens.locator("text=No tokens yet").waitFor();
@@ -135,7 +135,7 @@ export default async (bench) => {
   bench.equal(await secondStep(old[0]), false, "a recovery code of the old set");
   bench.equal(await secondStep(recovery[0]), true, "a recovery code");
   bench.equal(await secondStep(recovery[0]), false, "a recovery code is good once");
-  // the code of the set-up is used; the code of the next step works already, because clocks differ
+  // the code of the set-up is used up; the code of the next step already works, because clocks differ
   bench.equal(await secondStep(totp(secret, 1)), true, "a code of the app");
 
   await visitor.open("/account");

@@ -1,5 +1,5 @@
-// Every page in both languages, wide and at phone width, light and dark: nothing overflows, the keyboard reaches everything,
-// texts have contrast, and (as in every case) the browser reports no problem.
+// Every page in both languages, wide and at phone width, light and dark: nothing overflows, the keyboard reaches every control,
+// texts have enough contrast, and (as in every case) the browser reports no problem.
 import { byKeyboard, faint, stickingOut } from "../look.mjs";
 
 const JAPANESE = /[\u3040-\u30ff\u4e00-\u9fff]/;

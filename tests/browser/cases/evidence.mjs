@@ -1,4 +1,4 @@
-// Matches are marked in the bytes that were sent: in queries, forms, JSON, multipart, headers and cookies.
+// Matches are marked in the bytes as sent: in queries, forms, JSON, multipart, headers and cookies.
 const SCRIPT = "<script>alert(1)</script>";
 
 export default async (bench) => {
@@ -47,7 +47,7 @@ export default async (bench) => {
     await page.keyboard.press("v");
     const decoded = (await page.locator("mark.chosen").allInnerTexts()).join("");
     bench.ok(decoded.includes("<script") || decoded.includes("%3Cscript"), `${path}: decoded ${decoded}`);
-    // every rule of the Core Rule Set that matched can be read
+    // every matching rule of the Core Rule Set can be read
     await page.locator(".match-line", { hasText: "941110" }).first().getByRole("button", { name: "Show rule" }).click();
     await page.locator(".rule-text .rule-code", { hasText: "941110" }).waitFor();
     bench.ok(/REQUEST-941-.*\.conf:\d+/.test(await visitor.text(".rule-text")), "file and line");

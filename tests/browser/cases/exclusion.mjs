@@ -1,6 +1,6 @@
-// A false positive is fixed: from the event in the live view, three clicks lead through the replay to an exclusion; the
-// same request, made harmless, passes, and another attack does not. Then the exclusion is edited, changed by two browsers
-// at once, and undone.
+// A false positive is fixed: from the event in the live view, three clicks lead through the replay to an exclusion. Then the same
+// request in a harmless form passes, and another attack does not. Finally the exclusion is edited, changed by two browsers at
+// once, and undone.
 export default async (bench) => {
   const visitor = await bench.owner();
   const other = await bench.owner();
@@ -103,7 +103,7 @@ export default async (bench) => {
   await page.keyboard.press("Escape");
   await bench.attack(line, { headers });
 
-  // one click and a confirmation undo a change; undo is not offered for one that later changes touched
+  // one click and a confirmation undo a change; a change that later changes affected has no undo button
   await visitor.open("/history");
   bench.equal(await page.locator(".change").count(), 3);
   const first = page.locator(".change").last();

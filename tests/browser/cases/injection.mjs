@@ -47,7 +47,7 @@ export default async (bench) => {
       foreign: [...document.querySelectorAll("main script, main iframe, main img, main svg[onload], main [onerror], main [onload], main object, main embed")]
         .map((one) => one.outerHTML.slice(0, 100)),
       links: [...document.querySelectorAll("a[href]")].map((one) => one.protocol).filter((one) => !/^https?:$/.test(one)),
-      // characters that reverse a line, or control a terminal they are copied to
+      // characters that reverse a line, or that control a terminal into which they are pasted
       hidden: [...(document.body.innerText + document.title).matchAll(/[\u202a-\u202e\u2066-\u2069\u0007\u001b\u200b-\u200f]/g)].length,
     }));
     bench.equal(made, { foreign: [], links: [], hidden: 0 }, path);

@@ -36,12 +36,12 @@ export default async (bench) => {
   await visitor.context.setOffline(false);
   await page.locator(".event-row", { hasText: "/offline" }).waitFor();
 
-  // open the event by keyboard
+  // opens the event by keyboard
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
   await page.waitForURL("**/events/*");
 
-  // the session is ended elsewhere: the sign-in page says so, and leads back
+  // the session is ended in another browser: the sign-in page says so, and leads back
   await visitor.open("/live");
   await page.locator(".badge.good [role=status]").waitFor();
   visitor.expect(" 401 ");

@@ -29,7 +29,7 @@ export default async (bench) => {
   await visitor.settled();
   await page.waitForSelector(".chart canvas");
 
-  // dragging over the last third
+  // drags over the last third
   const box = await page.locator(".u-over").boundingBox();
   await page.mouse.move(box.x + box.width * 0.66, box.y + 40);
   await page.mouse.down();
@@ -43,7 +43,7 @@ export default async (bench) => {
   await visitor.settled();
   bench.equal(await blocked.innerText(), "4", "the attacks are within");
 
-  // by keyboard: select the last bar, zoom in
+  // by keyboard: selects the last bar and zooms in
   await page.focus(".chart-frame");
   await page.keyboard.press("End");
   await page.waitForSelector(".chart-reading time");

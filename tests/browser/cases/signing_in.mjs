@@ -1,4 +1,4 @@
-// The first owner by the printed link, wrong passwords, return to the wanted page, signing out, and a stolen session.
+// The first owner uses the printed link; wrong passwords, return to the requested page, signing out, and a stolen session.
 import { OWNER } from "../visitor.mjs";
 
 export default async (bench) => {
@@ -22,7 +22,7 @@ export default async (bench) => {
   bench.equal(new URL(page.url()).hash, "", "the link's token leaves the address");
   bench.ok((await visitor.text("nav")).includes(OWNER.user));
 
-  // a used link says so before anything is typed; in Japanese, too
+  // a used link says so before anything is typed, also in Japanese
   const second = await bench.visitor();
   const japanese = await bench.visitor({ locale: "ja-JP" });
   for (const [one, told] of [
@@ -35,7 +35,7 @@ export default async (bench) => {
     bench.equal(await one.page.$("form, .shell"), null, "a used link asks for nothing and opens nothing");
   }
 
-  // wrong password, then the right one; the wanted page opens
+  // a wrong password, then the right one; the requested page opens
   second.expect("/api/session Failed");
   await second.open("/audit?x=1");
   bench.equal(new URL(second.page.url()).pathname, "/signin");

@@ -1,5 +1,5 @@
-// Users: an invitation is accepted, a viewer has the permissions of a viewer only, a role changes, a user is removed; the audit
-// log lists all of it.
+// Users: an invitation is accepted, a viewer has only a viewer's permissions, a role changes, a user is removed; the audit log
+// lists all changes.
 export default async (bench) => {
   const owner = await bench.owner();
   const { page } = owner;
@@ -79,6 +79,6 @@ export default async (bench) => {
   for (const word of ["user invited", "role changed", "user removed", "token removed", "sora"]) {
     bench.ok(trail.includes(word), `${word}: ${trail}`);
   }
-  // every word of the log has a text
+  // every word of the log is translated
   bench.equal(/\b[a-z]+_[a-z_]+\b/.exec(trail)?.[0] ?? null, null);
 };

@@ -20,12 +20,12 @@ export class ApiError extends Error {
   /** Whether {@link useRetry} retries the request. */
   retrying = false;
 
-  /** Whether a retry may succeed: no response, too many requests, or a failure outside. */
+  /** Whether a retry may succeed: no response, too many requests, or an external failure. */
   get transient(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 502;
   }
 
-  /** The code of the error: `session.ended`. */
+  /** The code of the error, such as `session.ended`. */
   get code(): string | undefined {
     return typeof this.body.code === "string" ? this.body.code : undefined;
   }
@@ -80,7 +80,7 @@ async function ask<T>(method: string, path: string, body?: unknown, abort?: Abor
   throw failure(path, method, response, answer);
 }
 
-/** Returns why a stream of `path` does not start; undefined if it would start now. */
+/** Returns the reason why a stream of `path` does not start; undefined if it would start now. */
 export async function whyRefused(path: string): Promise<ApiError | undefined> {
   const abort = new AbortController();
   try {

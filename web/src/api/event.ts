@@ -7,7 +7,7 @@ export const OUTCOMES = ["blocked", "detected", "passed", "refused", "failed", "
 export const SEVERITIES = ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-/** Who caused an event: whichever of these the gate knows. */
+/** The actor of an event: the fields that the gate knows. */
 export interface Actor {
   address?: string;
   port?: number;
@@ -25,20 +25,20 @@ export interface Event {
   id: string;
   time: string;
   node: string;
-  /** `request`, `login`: an open word. */
+  /** The gate, such as `request` or `login`. New words may be added. */
   gate: string;
-  /** `request.blocked`, `login.accepted`: an open word. */
+  /** The kind, such as `request.blocked` or `login.accepted`. New words may be added. */
   kind: string;
   outcome: string;
   severity: Severity;
-  /** What it is about: the site of a request, the service of a login. */
+  /** The subject: the site of a request, the service of a login. */
   subject?: string;
   actor?: Actor;
   /** One sentence for people. */
   summary?: string;
   origin_id?: string;
   facts?: Fact[];
-  /** What the gate saw, by the evidence's name. */
+  /** The gate's observations, by the name of the evidence. */
   evidence?: Record<string, unknown>;
 }
 
@@ -52,7 +52,7 @@ export function actorName({ user, device, address, certificate }: Actor): string
   return user ?? device ?? address ?? certificate ?? "";
 }
 
-/** The names that version 1 of the form gave to fields. */
+/** The names of fields in version 1 of the form. */
 interface Version1 {
   v: 1;
   site?: string;

@@ -1,4 +1,5 @@
-// Names for the API's objects. `types.ts` is generated from its description; types written in full here are not described there yet.
+// Names for the API's objects. `types.ts` is generated from its description; types written in full here are not described there
+// yet.
 import type { components } from "./types";
 
 type Schemas = components["schemas"];
@@ -10,7 +11,7 @@ export type Finding = Schemas["Finding"];
 export type Notices = Schemas["NoticesStatus"];
 export type Channel = Schemas["ChannelStatus"];
 
-/** A role: a viewer reads, an analyst also tunes, an owner does everything. */
+/** A role: a viewer reads, an analyst also tunes, an owner may do everything. */
 export type Role = Schemas["Role"];
 export type Scope = Schemas["Scope"];
 /** `GET /api/session` */

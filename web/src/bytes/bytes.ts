@@ -15,7 +15,7 @@ export function textOf(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
-/** Returns the bytes of a text. A backslash that starts no escape stands for itself. */
+/** Returns the bytes of a text. A backslash that starts no escape is literal. */
 export function bytesOf(text: ByteText | undefined): Uint8Array {
   if (text === undefined) {
     return new Uint8Array(0);
@@ -49,7 +49,7 @@ export function bytesOf(text: ByteText | undefined): Uint8Array {
 const BACKSLASH = 0x5c;
 const LOWER_X = 0x78;
 
-/** Returns the byte at a place; -1 beyond the end. */
+/** Returns the byte at an index; -1 beyond the end. */
 export function byteAt(bytes: Uint8Array, at: number): number {
   return bytes[at] ?? -1;
 }
@@ -63,7 +63,7 @@ export function hexDigit(byte: number): number {
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
 
-/** Returns the byte of two hexadecimal digits; -1 for anything else. */
+/** Returns the byte of two hexadecimal digits; -1 for other bytes. */
 export function hexPair(bytes: Uint8Array, at: number): number {
   const high = hexDigit(byteAt(bytes, at));
   const low = hexDigit(byteAt(bytes, at + 1));
@@ -111,8 +111,8 @@ export interface Span {
 }
 
 /**
- * Bytes derived from a source: byte `i` comes from `starts[i]` up to, but not including, `ends[i]`. Both are non-decreasing,
- * so that a piece of the bytes comes from one piece of the source.
+ * Bytes derived from a source: byte `i` comes from `starts[i]` up to, but not including, `ends[i]`. Both arrays are
+ * non-decreasing, so that a part of the bytes comes from one part of the source.
  */
 export class Mapped {
   constructor(
@@ -121,7 +121,7 @@ export class Mapped {
     readonly ends: Uint32Array,
   ) {}
 
-  /** The bytes themselves, from `span` of the source. */
+  /** Returns the bytes of `span` in the source, unchanged. */
   static of(source: Uint8Array, span: Span = { from: 0, to: source.length }): Mapped {
     const bytes = source.subarray(span.from, span.to);
     const starts = new Uint32Array(bytes.length).map((_, at) => span.from + at);
@@ -136,7 +136,7 @@ export class Mapped {
     return new Mapped(this.bytes.subarray(from, to), this.starts.subarray(from, to), this.ends.subarray(from, to));
   }
 
-  /** Returns the source of a piece; undefined for an empty one. */
+  /** Returns the source of a part; undefined for an empty part. */
   span(from = 0, to = this.length): Span | undefined {
     const start = this.starts[from];
     const end = this.ends[to - 1];

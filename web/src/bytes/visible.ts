@@ -12,7 +12,7 @@ function hidden(character: string): boolean {
 
 export interface Piece {
   text: string;
-  /** Whether the text is an escape of what stands there. */
+  /** Whether the text is an escape. */
   escape: boolean;
   /** The bytes that it shows. */
   from: number;
@@ -23,8 +23,8 @@ export interface Piece {
 const TOLD_APART = 64 * 1024;
 
 /**
- * Returns the bytes of a span in pieces. `lines` keeps line ends and tabs. A piece ends at each of `cuts`
- * (ascending, at [`boundary`]s).
+ * Returns the bytes of a span in pieces. `lines` keeps line ends and tabs. A piece ends at each of `cuts` (ascending, at
+ * [`boundary`]s).
  */
 export function pieces(bytes: Uint8Array, span: Span, cuts: number[], lines: boolean): Piece[] {
   const out: Piece[] = [];
@@ -56,7 +56,7 @@ export function pieces(bytes: Uint8Array, span: Span, cuts: number[], lines: boo
   return out;
 }
 
-/** Returns the place, or the begin or end of the character around it. */
+/** Returns the index, or the beginning or end of the character around it. */
 export function boundary(bytes: Uint8Array, at: number, side: "begin" | "end"): number {
   for (let back = 1; back < 4 && back <= at; back += 1) {
     const { length } = characterAt(bytes, at - back, bytes.length);
@@ -67,7 +67,7 @@ export function boundary(bytes: Uint8Array, at: number, side: "begin" | "end"): 
   return at;
 }
 
-/** Returns the character at a place and its length in UTF-8 (RFC 3629); code -1 and length 1 for an invalid byte. */
+/** Returns the character at an index and its length in UTF-8 (RFC 3629); code -1 and length 1 for an invalid byte. */
 export function characterAt(bytes: Uint8Array, at: number, end: number): { code: number; length: number } {
   const lead = byteAt(bytes, at);
   if (lead < 0x80) {

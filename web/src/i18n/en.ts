@@ -1,4 +1,4 @@
-// English texts of the shell and of what several parts share. Each part keeps its own texts beside its pages.
+// English texts of the shell, and those that several parts share. Each part keeps its own texts in its folder.
 export default {
   shell: {
     skip: "Skip to content",

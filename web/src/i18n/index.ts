@@ -1,5 +1,5 @@
-// Texts in the visitor's language. Each part has its own texts; a table is fetched with the first page of its part, in the
-// language of the page alone. English names the keys; a missing Japanese text does not compile.
+// Texts in the visitor's language. Each part has its own texts; a table is fetched with the first page of its part, only in the
+// language of the page. English defines the keys; a missing Japanese text does not compile.
 import { signal } from "@preact/signals";
 import type english from "./en";
 
@@ -24,7 +24,7 @@ export type Bilingual = Readonly<Record<Language, string>>;
 /** The language of the page. */
 export const language = signal<Language>("en");
 
-/** Values for a text's `{name}`; numbers are written as the language writes them. */
+/** Values for `{name}` in a text; numbers are formatted for the language. */
 export type Values = Record<string, string | number>;
 
 /** The functions that fetch the tables of a part. */
@@ -35,19 +35,19 @@ export interface Loaders<T> {
 
 /** Tables that are fetched when they are needed. */
 export interface Fetched {
-  /** Fetches the table of `chosen`, unless it is here. */
+  /** Fetches the table of `chosen`, unless it is loaded. */
   load: (chosen?: Language) => Promise<void>;
-  /** Returns whether the table of the page's language is here. Reads a signal. */
+  /** Returns whether the table of the page's language is loaded. Reads a signal. */
   ready: () => boolean;
 }
 
 /** The texts of a part. */
 export interface TextSet<K extends string> extends Fetched {
   /**
-   * Returns the text of `key`. `{name}` becomes a value; `{n|event|events}` one of two words, the first where n is 1.
+   * Returns the text of `key`. `{name}` becomes a value; `{n|event|events}` becomes one of two words, the first if n is 1.
    */
   t: (key: K | Key, values?: Values) => string;
-  /** Returns whether there is such a text: for keys made of words of the API, such as `outcome.blocked`. */
+  /** Returns whether a text exists, for keys built from words of the API such as `outcome.blocked`. */
   has: (key: string) => key is K | Key;
 }
 
@@ -86,7 +86,7 @@ function textIn(table: object | undefined, key: string): string | undefined {
   return typeof found === "string" ? found : undefined;
 }
 
-/** Replaces the `{name}`s of a text. */
+/** Replaces every `{name}` in a text. */
 export function fill(text: string, values: Values): string {
   return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (whole, name: string, one?: string, more?: string) => {
     const value = values[name];
@@ -96,7 +96,7 @@ export function fill(text: string, values: Values): string {
   });
 }
 
-/** Changes the language for this browser, once all texts in use are here. Throws where they can't be fetched. */
+/** Changes the language in this browser after fetching all texts in use. Throws if they can't be fetched. */
 export async function setLanguage(chosen: Language, remember = true): Promise<void> {
   const fetched = (async () => {
     common[chosen] ??= (await (chosen === "en" ? import("./en") : import("./ja"))).default;
@@ -114,7 +114,7 @@ export function startLanguage(): Promise<void> {
   return setLanguage(wanted !== undefined && wanted in LANGUAGES ? (wanted as Language) : "en", false);
 }
 
-/** Returns a text of both languages in the page's. */
+/** Returns a bilingual text in the page's language. */
 export function say(text: Bilingual): string {
   return text[language.value];
 }
@@ -130,17 +130,17 @@ function format<T extends Intl.DateTimeFormat | Intl.NumberFormat | Intl.Relativ
   return made;
 }
 
-/** The name of the page's language for `Intl`. */
+/** Returns the name of the page's language for `Intl`. */
 export function locale(): string {
   return language.value === "ja" ? "ja-JP" : "en-GB";
 }
 
-/** 12,345 */
+/** Formats a number: 12,345. */
 export function number(value: number): string {
   return format("number", (one) => new Intl.NumberFormat(one)).format(value);
 }
 
-/** 0.42 -> 42 % */
+/** Formats a ratio: 0.42 becomes 42 %. */
 export function percent(value: number): string {
   return format("percent", (one) => new Intl.NumberFormat(one, { style: "percent" })).format(value);
 }
@@ -152,17 +152,17 @@ function day(): Intl.DateTimeFormatOptions {
   return { year: "numeric", month: language.value === "ja" ? "2-digit" : "short", day: "2-digit" };
 }
 
-/** A time of the API (RFC 3339) or of the browser, in the browser's zone, to the second. */
+/** Formats a time of the API (RFC 3339) or of the browser, in the browser's zone, to the second. */
 export function dateTime(time: string | number | Date): string {
   return format("time", (one) => new Intl.DateTimeFormat(one, { ...day(), ...CLOCK })).format(new Date(time));
 }
 
-/** As {@link dateTime}, the day alone. */
+/** Formats only the day, otherwise like {@link dateTime}. */
 export function date(time: string | number | Date): string {
   return format("day", (one) => new Intl.DateTimeFormat(one, day())).format(new Date(time));
 }
 
-/** As {@link dateTime}, without the day. */
+/** Formats only the time of day, otherwise like {@link dateTime}. */
 export function clock(time: string | number | Date): string {
   return format("clock", (one) => new Intl.DateTimeFormat(one, CLOCK)).format(new Date(time));
 }
@@ -174,7 +174,7 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["second", 1],
 ];
 
-/** "3 minutes ago", "in 5 days". */
+/** Formats a time relative to now: "3 minutes ago", "in 5 days". */
 export function ago(time: string | number | Date, now = Date.now()): string {
   const seconds = Math.round((new Date(time).getTime() - now) / 1000);
   const [unit, size] = STEPS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];

@@ -4,7 +4,7 @@ import type { PageEntry, Part } from "./part";
 
 export const PARTS: readonly Part[] = all.toSorted((a, b) => (a.order ?? 0) - (b.order ?? 0));
 
-/** A page with the part that it belongs to. */
+/** A page with its part. */
 export interface PartPage extends PageEntry {
   part: Part;
 }

@@ -7,13 +7,13 @@ import { type Add } from "../query/Filtering";
 
 /** The properties of a page. */
 export interface PageProps {
-  /** The `:name` parts of the path. */
+  /** The values of the `:name` segments of the path. */
   params: Record<string, string>;
   /** The page's title in the visitor's language. */
   title: string;
 }
 
-/** Fetches a module with a component. The shell remembers it by this very function. */
+/** Fetches a module with a component. The shell caches the module by this function. */
 export type Load<P> = () => Promise<{ default: ComponentType<P> }>;
 
 /** A group of the menu. */
@@ -21,33 +21,36 @@ export type Group = "monitor" | "tune" | "settings";
 
 /** A page of a part. */
 export interface PageEntry {
-  /** `/events/:id`: `:name` is any one part. */
+  /** The path, such as `/events/:id`. `:name` matches any one segment. */
   path: string;
   load: Load<PageProps>;
-  /** Its name in the menu, in the help and over the page. */
+  /** Its title in the menu, in the help and on the page. */
   title: Bilingual;
-  /** Its group in the menu; other pages link to one without. */
+  /** Its group in the menu; pages without a group are reached by links. */
   group?: Group;
   /** The shortcut that opens it: "g e". */
   key?: string;
-  /** The role that it needs; any, if absent. */
+  /** The role that it requires; missing if any role suffices. */
   role?: Role;
-  /** Whether it needs no session. It stands alone on the screen. */
+  /** Whether it needs no session. It is then shown without the menu. */
   open?: true;
 }
 
-/** The properties of what a part shows of an event. */
+/** The properties of a part's views of an event. */
 export interface EventProps {
   event: Event;
 }
 
 /** The properties of an event's row in a list. */
 export interface RowProps extends EventProps {
-  /** Narrows the list to a value; absent where a list has no query. */
+  /** Filters the list by a value; missing if the list has no query. */
   add?: Add | undefined;
 }
 
-/** Fetches how a part shows its evidence in lists: the cells for what happened, why, and a number; and the title of its page. */
+/**
+ * Fetches a part's view of its evidence in lists: the cells for what happened, why, and a number; and the title of the
+ * event's page.
+ */
 export type LoadRow = () => Promise<{ default: ComponentType<RowProps>; title: (event: Event) => string }>;
 
 /** A part of the daemon in the browser. */
@@ -57,10 +60,10 @@ export interface Part {
   /** Its place in the menu; 0 if absent. */
   order?: number;
   pages?: readonly PageEntry[];
-  /** Views of evidence, by the evidence's name in an event: the page of an event shows one for each that it has. */
+  /** Views of evidence, by the evidence's name. The page of an event shows one for each kind of evidence in it. */
   evidence?: Readonly<Record<string, Load<EventProps>>>;
-  /** Rows of lists, by the evidence's name; a plain row shows kind, subject and summary. */
+  /** Rows of lists, by the evidence's name; the default row shows kind, subject and summary. */
   rows?: Readonly<Record<string, LoadRow>>;
-  /** Buttons on the page of an event, by the name of the evidence that they are for. */
+  /** Buttons on the page of an event, by the name of the evidence. */
   actions?: Readonly<Record<string, Load<EventProps>>>;
 }

@@ -17,7 +17,7 @@ export function Button({ kind = "plain", busy = false, type = "button", disabled
   );
 }
 
-/** A label with a control and, below, help or an error. `children` renders the control with the given attributes. */
+/** A label with a control and, below it, help or an error. `children` renders the control with the given attributes. */
 export function Field({
   label,
   help,
@@ -127,7 +127,7 @@ export function Checkbox({
   );
 }
 
-/** Returns the text of an error for people. */
+/** Returns the message of an error. */
 export function errorText(error: unknown): string {
   if (!(error instanceof ApiError)) return String(error);
   if (error.status === 0) return t("ui.unreachable");
@@ -135,7 +135,7 @@ export function errorText(error: unknown): string {
   return t("ui.retryAfter", { problem: error.message, n: error.retryAfter });
 }
 
-/** Runs one action at a time and reports whether it is running and why it failed. */
+/** Runs one action at a time, and reports whether it is running and the error if it failed. */
 export function useAction(): {
   busy: boolean;
   error: string | undefined;
@@ -165,7 +165,7 @@ export function useAction(): {
   return { busy, error, run, clear: () => setError(undefined) };
 }
 
-/** A form with its error; `onSubmit` runs once at a time. */
+/** A form with its error; `onSubmit` never runs twice at a time. */
 export function Form({
   onSubmit,
   error,

@@ -7,8 +7,7 @@ import { Button, useAction } from "./controls";
 
 /**
  * Returns the element that gets the focus when a dialog opens: the first field, else the main button. A dialog that must be
- * answered focuses its heading, so that a stray Enter does not answer it. If the action can't be undone, Cancel gets the
- * focus.
+ * answered focuses its heading, so that a stray Enter does not answer it. If the action can't be undone, Cancel gets the focus.
  */
 function beginning(dialog: HTMLElement, mustAnswer: boolean): HTMLElement | null {
   const fields = "form :is(input, select, textarea):not(:disabled, [readonly], [tabindex='-1'], [type=radio]:not(:checked))";
@@ -19,8 +18,8 @@ function beginning(dialog: HTMLElement, mustAnswer: boolean): HTMLElement | null
 }
 
 /**
- * A modal dialog. Escape and a click outside call `onClose`; closing returns the focus to where it was. Without
- * `onClose` only its own buttons close it.
+ * A modal dialog. Escape and a click outside call `onClose`; closing returns the focus to the previous element. Without `onClose`
+ * only its own buttons close it.
  */
 export function Dialog({
   title,
@@ -45,7 +44,7 @@ export function Dialog({
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);
-  // the focused element may have gone, or a better one may have loaded since
+  // the focused element may be removed, or a better one may have loaded
   useEffect(() => {
     const [shown, focused] = [element.current, document.activeElement];
     if (!shown || (shown.contains(focused) && focused !== shown && focused?.tagName !== "H2")) return;
@@ -134,7 +133,7 @@ interface Toast {
 }
 const toasts = signal<Toast[]>([]);
 let nextToast = 0;
-/** Milliseconds that a toast stays. One about a failure stays until the visitor closes it. */
+/** Milliseconds for which a toast stays. A toast about a failure stays until the visitor closes it. */
 const TOAST_MS = 6_000;
 
 /** Shows a short message. */
@@ -148,7 +147,7 @@ function close(id: number): void {
   toasts.value = toasts.value.filter((one) => one.id !== id);
 }
 
-/** The place where {@link toast} shows its messages; once in the shell. */
+/** The container in which {@link toast} shows its messages; once in the shell. */
 export function Toasts() {
   return (
     <div class="toasts" role="status" aria-live="polite">

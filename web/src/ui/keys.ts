@@ -1,4 +1,4 @@
-// Keyboard shortcuts: single keys (`j`, `/`, `?`, `Enter`) and two in a row (`g e`). Each component registers its own.
+// Keyboard shortcuts: single keys (`j`, `/`, `?`, `Enter`) and sequences of two (`g e`). Each component registers its own.
 import { useEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
 
@@ -9,15 +9,18 @@ export interface Shortcut {
   run: (event: KeyboardEvent) => void;
 }
 
-/** Keys as one types them: `{ "g e": …, j: …, Enter: … }`. */
+/** Shortcuts by the keys as typed: `{ "g e": …, j: …, Enter: … }`. */
 export type Shortcuts = Record<string, Shortcut>;
 
-/** Milliseconds within which the second key of two must follow. */
+/** Milliseconds within which the second key of a sequence must follow. */
 const SEQUENCE_MS = 1_200;
 const STORED = "monban.keys";
 
 const layers = signal<Shortcuts[]>([]);
-/** Whether single-character shortcuts are enabled (WCAG 2.1.4 requires a switch: dictation software types them by accident). */
+/**
+ * Whether single-character shortcuts are enabled (WCAG 2.1.4 requires a switch, because dictation software types them by
+ * accident).
+ */
 export const keysEnabled = signal(localStorage.getItem(STORED) !== "off");
 
 export function setKeysEnabled(enabled: boolean): void {
@@ -31,7 +34,7 @@ export function useKeys(shortcuts: Shortcuts): void {
   newest.current = shortcuts;
   const names = Object.keys(shortcuts).join("\n");
   useEffect(() => {
-    // each render may change a label and what runs; the keys seldom change
+    // each render may change a label and an action; the keys rarely change
     const layer: Shortcuts = {};
     for (const keys of Object.keys(newest.current)) {
       layer[keys] = {

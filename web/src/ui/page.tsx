@@ -1,4 +1,4 @@
-// The layout of pages, and small things in it.
+// The layout of pages, and small components for it.
 import { type ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Finding } from "../api";
@@ -68,7 +68,7 @@ export function Fact({ name, children }: { name: string; children: ComponentChil
   );
 }
 
-/** The notice that something is loading. */
+/** The notice that the page is loading. */
 export function Loading() {
   return (
     <p class="loading" role="status">
@@ -77,7 +77,7 @@ export function Loading() {
   );
 }
 
-/** The notice that something failed, with a way to retry. */
+/** The notice that a request failed, with a button to retry. */
 export function Problem({ error, retry }: { error: ApiError | Error | string; retry?: () => void }) {
   return (
     <div class="problem" role="alert">
@@ -90,7 +90,7 @@ export function Problem({ error, retry }: { error: ApiError | Error | string; re
   );
 }
 
-/** The findings of /healthz, each with cause and cure, and a link to the page about it. Owners can acknowledge lasting ones. */
+/** The findings of /healthz, each with cause and cure, and a link to its page. Owners can acknowledge lasting ones. */
 export function Findings({ findings, changed }: { findings: readonly Finding[] | undefined; changed: () => void }) {
   const { busy, error, run } = useAction();
   if (!findings?.length) return null;
@@ -146,17 +146,17 @@ export function Time({ time, relative = false }: { time: string; relative?: bool
   );
 }
 
-/** How an event ended, in a colour and in words: `blocked`, `detected`, `accepted`, … */
+/** The outcome of an event, as a colour and a word: `blocked`, `detected`, `accepted`, … */
 export function OutcomeBadge({ outcome }: { outcome: string }) {
   return <WordBadge group="outcome" word={outcome} />;
 }
 
-/** How bad an event is: `critical`, `error`, `warning`, `notice`, … */
+/** The severity of an event: `critical`, `error`, `warning`, `notice`, … */
 export function SeverityBadge({ severity }: { severity: string }) {
   return <WordBadge group="severity" word={severity} />;
 }
 
-/** A word of the API with a text and a colour of its own; an unknown word is shown as it is. */
+/** A word of the API, translated and coloured; an unknown word is shown unchanged. */
 function WordBadge({ group, word }: { group: "outcome" | "severity"; word: string }) {
   const key = `${group}.${word}`;
   if (!has(key)) {

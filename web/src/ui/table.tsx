@@ -55,7 +55,7 @@ export function Table<R>({
   );
 }
 
-/** The class The class `actions` alone is a row of buttons elsewhere. */
+/** Returns the class of a column. Outside tables, the class `actions` is a row of buttons. */
 function classOf(kind: Column<unknown>["kind"]): string {
   return kind === "actions" ? "cell-actions" : (kind ?? "");
 }

@@ -1,7 +1,7 @@
-// Untrusted text. It only ever becomes text nodes; characters that are invisible or reverse the line become escapes.
+// Untrusted text. It becomes only text nodes; characters that are invisible or reverse the line become escapes.
 import { type ComponentChildren } from "preact";
 
-// C0 and C1 controls, soft hyphen, bidirectional and zero-width characters, line separators, tags, surrogates alone
+// C0 and C1 controls, soft hyphen, bidirectional and zero-width characters, line separators, tags, single surrogates
 const HIDDEN =
   // eslint-disable-next-line no-control-regex
   /[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}\ud800-\udfff]/u;
@@ -22,7 +22,7 @@ export function visible(text: string): string {
   return written;
 }
 
-/** Untrusted text of at most `limit` characters. Escapes are marked, so that they differ from the same letters typed. */
+/** Untrusted text of at most `limit` characters. Escapes are marked, so that they differ from the same letters as typed text. */
 export function Untrusted({ text, limit = 2_000 }: { text: string; limit?: number }) {
   const parts: ComponentChildren[] = [];
   let plain = "";

@@ -1,6 +1,5 @@
-// A scripted API, for what a real gate shows only under load or by chance, such as long counts, a live view that
-// loses events, two browsers that change the same exclusion. It serves the built page with the policy of the real
-// console.
+// A scripted API, for situations that a real gate shows only under load or by chance, such as long counts, a live view that loses
+// events, or two browsers that change the same exclusion. It serves the built page with the policy of the real console.
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +10,7 @@ const TYPES = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg
 export const POLICY =
   "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/** Starts it. `routes` maps `METHOD /path` to JSON, or to a function of the URL and the body that returns it. */
+/** Starts the API. `routes` maps `METHOD /path` to JSON, or to a function of the URL and the body that returns it. */
 export async function startApi(routes) {
   const asked = [];
   const tails = new Set();

@@ -1,10 +1,10 @@
-// Pages of events, incidents, the live view and tuning over a scripted API.
+// Pages of events, incidents, the live view and tuning, with a scripted API.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 import { event, HEALTH, SESSION, startApi } from "./api.fixture.mjs";
 
-/** Markup that would run as markup, and characters that would act unless escaped. */
+/** Text that would run as markup, and characters that would have an effect unless escaped. */
 const MARKUP = `"'><img src=x onerror=window.ran=1><script>window.ran=1</script><svg/onload=window.ran=1>`;
 const HIDDEN = "\u202e\u2066\u200b\u001b[31m\u001b]0;x\u0007\u0000\u0085\u2028\ufeff";
 const SHOWN = "\\u{202e}\\u{2066}\\u{200b}\\x1b[31m\\x1b]0;x\\x07\\x00\\x85\\u{2028}\\u{feff}";
@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => browser?.close());
 
-/** Opens a page over the API; fails the test if anything ran, was blocked by the policy, or threw. */
+/** Opens a page with the API. Fails the test if any script ran, the policy blocked anything, or the page threw an error. */
 async function withPage(routes, options, run) {
   const api = await startApi({
     "GET /api/session": SESSION,
@@ -251,7 +251,7 @@ test("event: matches in text, hex and decoded; rule; curl; neighbours; keys", as
 
 const WIDTHS = ["narrowest", "parameter", "path", "site"];
 
-/** Proposals for an event: two rules, each in every width. */
+/** Returns proposals for an event: two rules, each in every width. */
 function proposals() {
   const of = (rule, width) => ({
     rule,
@@ -273,7 +273,7 @@ function proposals() {
 /** A refusal with an unknown code. */
 const refusal = (error) => ({ error: { en: error, ja: error }, code: "tuning.refused", values: {} });
 
-/** The rule texts of a request, with IDs from 80003 on. */
+/** Returns the rule texts for a request, with IDs from 80003. */
 function previewed(_, { add }) {
   const one = ({ rule, path, parameter }, at) =>
     rule === 949110
@@ -343,7 +343,7 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
     await page.goto(`${api.address}/events/${one.id}`);
     await page.getByRole("button", { name: "Add exclusion…" }).click();
     await page.waitForFunction(() => document.activeElement?.matches("dialog form input"));
-    // the replay of the narrowest scope starts on its own, with its event
+    // the replay of the narrowest scope starts automatically, with its event
     await page.getByText("This event itself looks like an attack.").waitFor();
     await page.getByText("2 of the requests that would pass look like attacks.").waitFor();
     const scope = (rule) => ({ rule, path_match: "exact", site: "shop", path: "/search", parameter: "ARGS:name" });
@@ -418,7 +418,7 @@ test("exclusion: proposed, replayed and applied with two clicks from the event; 
     assert.equal(all.reason, "Cross-site scripting rules on ARGS:name of shop /search");
     assert.ok(all.expires.startsWith("2031-02-03T") || all.expires.startsWith("2031-02-04T"), all.expires);
     assert.equal(posted.length, 1);
-    // everything is excluded by now
+    // everything is excluded now
     for (const proposal of now.proposals) proposal.in_force = 80000;
     api.routes[`GET /api/events/${one.id}/exclusions`] = { ...now, version: "v10", in_force: [theirs] };
     await page.keyboard.press("x");
@@ -561,7 +561,7 @@ test("a page whose code fails to load appears once monban responds", async () =>
     await page.unroute("**/assets/channels-*");
     api.routes["GET /healthz"] = { status: 200, body: HEALTH };
     await page.getByText("No channels yet").waitFor();
-    // if monban responds and the file is gone, it was updated
+    // if monban responds and the file is missing, monban was updated
     await page.route("**/assets/account-*", (route) => route.fulfill({ status: 404 }));
     await page.keyboard.press("g");
     await page.keyboard.press("a");
@@ -594,7 +594,7 @@ test("texts come with their part, in one language; another language is fetched w
     await page.selectOption("nav [aria-label=Language]", "ja");
     await page.getByText("除外はありません。").waitFor();
     assert.ok(fetched.includes("texts.ja") && fetched.filter((name) => name === "ja").length > 0, fetched.join());
-    // a page of another part comes in the new language
+    // a page of another part is loaded in the new language
     await page.click("nav a[href='/events']");
     await page.getByText("イベントはまだありません。").waitFor();
   });
@@ -777,7 +777,7 @@ test("tuning: list, edit with preview and replay, conflict, removal, another rul
       { version: "v2", add: [edited], remove: [10000], reason: "our editor", expires: EXCLUSION.expires },
     ]);
     posted.splice(0);
-    // another user has changed it meanwhile
+    // another user has changed it
     await page.locator(".exclusion").getByRole("button", { name: "Edit" }).click();
     await page.getByText("2 stored events would now pass").waitFor();
     conflict = true;
@@ -900,7 +900,7 @@ test("learning: modes, proposals by likelihood, accepted", async () => {
   });
 });
 
-/** An event of a gate that this version does not know. */
+/** Returns an event of a gate that this version does not know. */
 function login(change = {}) {
   const { evidence, ...envelope } = event({
     gate: "login",
@@ -955,7 +955,7 @@ test("an event of an unknown kind: in the list, live, and on its page with facts
   }
 });
 
-/** An event and an API with an attack in each field that a page shows. */
+/** Returns an event and an API with an attack in each field that a page shows. */
 function hostile() {
   const bad = (name) => `${name}:${MARKUP}${HIDDEN}`;
   const bytes = { escaped: `${bad("bytes").replaceAll("\\", "\\\\")}\\xff\\xfe` };
@@ -1088,7 +1088,7 @@ function hostile() {
   };
 }
 
-/** Asserts that no text and no visible attribute on the page holds a control or invisible character. */
+/** Asserts that no text and no visible attribute on the page contains a control or invisible character. */
 async function assertLiteral(page, what) {
   const found = await page.evaluate(() => {
     const hidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;

@@ -1,4 +1,4 @@
-// Bytes of events: parsed, shown, summed up, sent again.
+// Bytes of events: parsing, display, scores, curl commands.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";

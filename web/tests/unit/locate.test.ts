@@ -1,4 +1,4 @@
-// Matches are located in the bytes that were sent.
+// Matches are located in the bytes as sent.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes";
@@ -12,7 +12,7 @@ interface Case {
   body?: string | { escaped: string };
   response?: RequestEvidence["response"];
   rule: Partial<MatchedRule>;
-  /** The text of what is marked. */
+  /** The marked text. */
   marked: string[];
   certainty: Certainty;
 }

@@ -1,4 +1,4 @@
-// What the page makes of the API's errors and of the audit trail.
+// The page's texts for the API's errors and the audit trail.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ApiError } from "../../src/api/client";

@@ -1,4 +1,4 @@
-// Texts of all parts: how they are written in each language.
+// The style of texts in each language, for all parts.
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import commonEn from "../../src/i18n/en";
 import commonJa from "../../src/i18n/ja";
 import parts from "parts:texts";
 
-/** Every text of a table with its dotted name. */
+/** Returns every text of a table with its dotted name. */
 function flat(table: object, at = ""): [string, string][] {
   return Object.entries(table).flatMap(([key, value]) =>
     typeof value === "string" ? ([[`${at}${key}`, value]] as [string, string][]) : flat(value as object, `${at}${key}.`),
@@ -17,14 +17,14 @@ function flat(table: object, at = ""): [string, string][] {
 const ENGLISH = [commonEn, ...parts.map((part) => part.en)].flatMap((table) => flat(table));
 const JAPANESE = [commonJa, ...parts.map((part) => part.ja)].flatMap((table) => flat(table));
 
-/** Words of the longest sentence on a page. */
+/** Most words in a sentence on a page. */
 const MOST_WORDS = 15;
 
 test("no English sentence is longer than fifteen words", () => {
   assert.ok(ENGLISH.length > 300);
   const long: string[] = [];
   for (const [key, text] of ENGLISH) {
-    // one of two words is shown; a command is one word
+    // only one of two words is shown; a command counts as one word
     const shown = text.replace(/\{\w+\|([^|}]*)\|[^}]*\}/g, "$1").replace(/`[^`]*`/g, "command");
     for (const sentence of shown.split(/(?<=[.?!:;])\s+/)) {
       if (sentence.split(/\s+/).length > MOST_WORDS) long.push(`${key}: ${sentence}`);
@@ -52,7 +52,7 @@ test("both languages fill the same places", () => {
   }
 });
 
-/** Keys that code builds from words of the API. */
+/** Keys that the code builds from words of the API. */
 const BUILT = /^(audit\.(did|how|via)|outcome|severity|attack|role|scope|mode|shell\.forbidden|request\.uninspected)\./;
 
 test("every text is used", () => {

@@ -33,13 +33,13 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
 
-/// The header that sets or removes a session cookie.
+/// Returns the header that sets or removes a session cookie.
 fn session_cookie(url: &Url, secret: Option<&str>) -> Result<HeaderValue, Problem> {
     let (value, age) = secret.map_or(("", Duration::ZERO), |secret| (secret, SESSION_AGE));
     set_cookie(url, Cookie::Session, value, age)
 }
 
-/// A value of `Set-Cookie`.
+/// Returns a value of `Set-Cookie`.
 fn set_cookie(url: &Url, cookie: Cookie, value: &str, age: Duration) -> Result<HeaderValue, Problem> {
     let secure = if url.is_https() { "; Secure" } else { "" };
     let (name, age) = (cookie.name(url.is_https()), age.as_secs());

@@ -1,8 +1,8 @@
-//! Rate limits of attempts to sign in: token buckets in memory. They use the uptime of the machine, so that a change of the clock
+//! Rate limits of attempts to sign in: token buckets in memory. They use the uptime of the machine, so that changing the clock
 //! neither locks a user out nor lets an attacker in.
 //!
-//! A stranger cannot lock a user out: wrong passwords count for the pair of user *and* source network. A browser in which the user
-//! has signed in before ([`devices`](super::devices)) has buckets of its own.
+//! A stranger cannot lock a user out: wrong passwords count for the pair of user *and* source network. A browser in which the
+//! user has signed in before ([`devices`](super::devices)) has its own buckets.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -18,14 +18,14 @@ pub struct Attempts(Mutex<HashMap<Key, Bucket>>);
 /// The source of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// An IPv4 address, or an IPv6 /64, since a client can use all addresses of one.
+    /// An IPv4 address, or an IPv6 /64, because a client can use all addresses of a /64.
     Network(IpAddr),
     /// A browser in which the user has signed in before.
     Device(String),
 }
 
 impl Source {
-    /// The network of an address.
+    /// Returns the network of an address.
     pub fn network(address: IpAddr) -> Self {
         Self::Network(match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -44,7 +44,7 @@ pub enum Key {
     Password(Source, String),
     /// Passwords of any user from one source: one password tried on many names.
     Passwords(Source),
-    /// Codes of one user, after the right password.
+    /// Codes of one user, after a correct password.
     Code(i64),
     /// Answers of passkeys from one source.
     Passkey(Source),
@@ -57,14 +57,14 @@ pub enum Key {
 }
 
 impl Key {
-    /// The counter of passwords for this user name, whatever its case.
+    /// Returns the counters of passwords for this user name, ignoring its case.
     pub fn passwords(source: Source, user: &str) -> Vec<Self> {
         let user = user.chars().take(64).collect::<String>().to_lowercase();
         let of_network = matches!(source, Source::Network(_)).then(|| Self::Passwords(source.clone()));
         std::iter::once(Self::Password(source, user)).chain(of_network).collect()
     }
 
-    /// The size of the bucket, and the time until it allows one more attempt.
+    /// Returns the size of the bucket, and the time until it allows another attempt.
     fn limit(&self) -> (u32, Duration) {
         match self {
             Self::Passwords(_) => (NETWORK_ATTEMPTS, NETWORK_ATTEMPT_EVERY),
@@ -73,7 +73,7 @@ impl Key {
     }
 }
 
-/// When the bucket would be full again; it is full while that is past.
+/// The time at which the bucket is full again. A time in the past means that it is full.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     full_at: Duration,
@@ -83,7 +83,7 @@ impl Attempts {
     /// Counts an attempt in each of these buckets.
     ///
     /// # Errors
-    /// The time to wait. Nothing is counted then.
+    /// The time to wait. Nothing is counted in this case.
     pub fn take(&self, keys: &[Key], uptime: Duration) -> Result<(), Duration> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut wait = Duration::ZERO;
@@ -105,7 +105,7 @@ impl Attempts {
         Ok(())
     }
 
-    /// Takes a counted attempt back, because it succeeded.
+    /// Removes a counted attempt, because it succeeded.
     pub fn give_back(&self, keys: &[Key]) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for key in keys {
@@ -116,7 +116,7 @@ impl Attempts {
     }
 }
 
-/// Makes room: all that are full again, else the one that is nearest to it.
+/// Makes space: removes all full buckets, or else the one that will be full first.
 fn forget_one(buckets: &mut HashMap<Key, Bucket>, uptime: Duration) {
     buckets.retain(|_, bucket| bucket.full_at > uptime);
     if buckets.len() >= MAX_COUNTED
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(take(network(2), "anna"), Ok(()), "from elsewhere");
         assert_eq!(take(network(1), "bert"), Ok(()), "somebody else");
         assert_eq!(take(Source::Device("d".into()), "anna"), Ok(()), "a browser that is known");
-        // One password on many names.
+        // One password for many names.
         let names = (0..NETWORK_ATTEMPTS).take_while(|name| take(network(3), &name.to_string()).is_ok());
         assert_eq!(names.count(), NETWORK_ATTEMPTS as usize);
         assert_eq!(take(network(3), "anna"), Err(NETWORK_ATTEMPT_EVERY));
@@ -192,7 +192,7 @@ mod tests {
         }
         assert_eq!(attempts.0.lock().unwrap().len(), MAX_COUNTED);
         assert!(attempts.take(&of(u32::MAX), START).is_err());
-        // All others are full again.
+        // All other buckets are full again.
         attempts.take(&of(MAX_COUNTED as u32 + 10), START + ATTEMPT_EVERY).unwrap();
         assert_eq!(attempts.0.lock().unwrap().len(), 2);
     }

@@ -1,4 +1,4 @@
-//! The audit trail: who changed what, and who was refused.
+//! The audit trail: who changed what, and whose attempts were refused.
 
 use event::Timestamp;
 use finding::{AuditAction, table};
@@ -26,17 +26,17 @@ pub struct Entry {
     pub id: i64,
     /// Time of the action.
     pub time: Timestamp,
-    /// User name; of a failed sign-in, the name that was tried.
+    /// User name; for a failed sign-in, the name that was tried.
     pub user: String,
-    /// How the user proved who it was.
+    /// The way in which the user authenticated.
     pub via: Via,
     /// Address of the client.
     pub address: String,
-    /// Code of the action: `account.password_changed`. Codes may be added.
+    /// Code of the action, such as `account.password_changed`. New codes may be added.
     pub what: String,
     /// Details for people.
     pub detail: String,
-    /// Number of times: refused attempts of one user from one address within an hour share an entry.
+    /// Number of occurrences: refused attempts of one user from one address within an hour share an entry.
     pub count: u64,
     /// Time of the last one, if the entry counts several.
     pub last: Option<Timestamp>,
@@ -80,7 +80,7 @@ pub fn record(
     Ok(())
 }
 
-/// Deletes the oldest entries. Refused attempts have a limit of their own.
+/// Deletes the oldest entries. Refused attempts have a separate limit.
 fn trim(db: &Connection, entries: i64, refusals: i64) -> rusqlite::Result<()> {
     let refused = SIGN_IN_REFUSED.code;
     for (is, most) in [("=", refusals), ("<>", entries)] {

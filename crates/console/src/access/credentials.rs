@@ -20,8 +20,8 @@ pub enum Cookie {
 }
 
 impl Cookie {
-    /// The cookie's name. Browsers accept a name that begins with `__Host-` only from this host over HTTPS (RFC 6265bis
-    /// §4.1.3.2), so that neither a neighbouring site nor an attacker on the network can plant a cookie.
+    /// Returns the cookie's name. Browsers accept a name that begins with `__Host-` only from this host over HTTPS (RFC 6265bis
+    /// §4.1.3.2), so that neither a neighbouring site nor an attacker on the network can set such a cookie.
     pub fn name(self, is_https: bool) -> &'static str {
         match (self, is_https) {
             (Self::Session, true) => "__Host-monban_session",
@@ -39,10 +39,10 @@ impl Cookie {
         pairs.find(|(name, _)| *name == self.name(is_https)).map(|(_, value)| value)
     }
 }
-/// Characters of a secret: 256 bits in base64url.
+/// Length of a secret in characters: 256 bits in base64url.
 const SECRET_CHARS: usize = 43;
 
-/// Credentials of a request. They have the right form; whether they are valid is checked later.
+/// Credentials of a request. They are well-formed; a later step checks whether they are valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// No credentials.
@@ -51,12 +51,12 @@ pub enum Credentials {
     Token(String),
     /// The session cookie's value.
     Session(String),
-    /// Malformed: another scheme, two headers, another form.
+    /// Malformed: another scheme, two headers, or another form.
     Malformed,
 }
 
 impl Credentials {
-    /// Reads the headers. `is_https` says whether the console is at an https address. `Authorization` takes precedence over the
+    /// Reads the headers. `is_https` says whether the console has an https address. `Authorization` takes precedence over the
     /// cookie; of several cookies the first counts.
     pub fn read(headers: &HeaderMap, is_https: bool) -> Self {
         let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
@@ -95,7 +95,7 @@ fn is_secret(text: &str) -> bool {
 pub struct TrustedProxies {
     /// Proxies whose `X-Forwarded-For` is trusted; loopback addresses by default, for monban's own gate.
     pub console: Vec<IpNet>,
-    /// Proxies in front of the gate, whose addresses are not clients' either.
+    /// Proxies in front of the gate, whose addresses are not those of clients either.
     pub gate: Vec<IpNet>,
 }
 
@@ -120,8 +120,8 @@ fn holds(nets: &[IpNet], address: IpAddr) -> bool {
 }
 
 /// Returns the client's address, for limits and the audit trail. `X-Forwarded-For` counts if a trusted proxy sent it. Each proxy
-/// appends the address that it saw, so the client is the last address that is not a trusted proxy's. The client can invent
-/// everything before that.
+/// appends the address that it saw, so the client's is the last address that does not belong to a trusted proxy. The client can
+/// invent everything before it.
 pub fn client_address(parts: &Parts, trusted: &TrustedProxies) -> IpAddr {
     let peer = peer(parts);
     if !trusted.believes(peer) {
@@ -143,7 +143,7 @@ pub fn client_address(parts: &Parts, trusted: &TrustedProxies) -> IpAddr {
     client
 }
 
-/// Whether the request comes from this machine and not through a proxy. Health and metrics need no sign-in then.
+/// Whether the request comes directly from this machine, not through a proxy. Health and metrics then need no sign-in.
 pub fn is_local(parts: &Parts) -> bool {
     let proxied = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -250,14 +250,14 @@ mod tests {
         let elsewhere = TrustedProxies { console: nets(&["192.0.2.80/32"]), gate: Vec::new() };
         let nobody = TrustedProxies { console: Vec::new(), gate: nets(&["10.0.0.0/8"]) };
         for (trusted, peer, fields, client) in [
-            // The gate appends the balancer's address to what that one said.
+            // The gate appends the balancer's address to the balancer's header.
             (&behind, "127.0.0.1:1", &["198.51.100.7, 10.0.0.1"][..], "198.51.100.7"),
             (&behind, "127.0.0.1:1", &["198.51.100.7", "10.0.0.1"], "198.51.100.7"),
             (&behind, "127.0.0.1:1", &["1.2.3.4, 198.51.100.7, 10.0.0.1, 10.9.9.9"], "198.51.100.7"),
             (&behind, "127.0.0.1:1", &["10.0.0.1"], "10.0.0.1"),
             (&behind, "127.0.0.1:1", &["198.51.100.7, nonsense, 10.0.0.1"], "10.0.0.1"),
             (&behind, "127.0.0.1:1", &[], "127.0.0.1"),
-            // A balancer that reaches the console itself is not one of the console's proxies.
+            // A balancer that connects to the console directly is not one of the console's proxies.
             (&behind, "10.0.0.1:1", &["198.51.100.7"], "10.0.0.1"),
             (&elsewhere, "192.0.2.80:1", &["1.2.3.4, 198.51.100.7"], "198.51.100.7"),
             (&elsewhere, "127.0.0.1:1", &["198.51.100.7"], "127.0.0.1"),

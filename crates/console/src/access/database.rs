@@ -13,17 +13,17 @@ use rusqlite::Connection;
 use super::limits::CACHE_KIBIBYTES;
 use crate::Problem;
 
-/// Path of the file in the data folder.
+/// Returns the path of the file in the data folder.
 pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("console.sqlite")
 }
 
-/// How long another process, such as a backup, may lock the file.
+/// Time for which another process, such as a backup, may lock the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Migrations. Each raises the version of the file (`PRAGMA user_version`) by one.
 const MIGRATIONS: [&str; 3] = [
-    // Times are microseconds since 1970; secrets are SHA-256 only.
+    // Times are microseconds since 1970; of secrets only the SHA-256 is stored.
     "CREATE TABLE users (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL UNIQUE COLLATE NOCASE,
@@ -100,14 +100,14 @@ const MIGRATIONS: [&str; 3] = [
         last_used INTEGER
     ) STRICT;
     CREATE INDEX passkeys_of_user ON passkeys (user);",
-    // Known browsers; counted refusals.
+    // Known browsers; counts of refusals.
     "CREATE TABLE keys (name TEXT PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID;
     ALTER TABLE users ADD COLUMN devices_since INTEGER NOT NULL DEFAULT 0; -- seconds: earlier ones are not known
     ALTER TABLE audit ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
     ALTER TABLE audit ADD COLUMN last INTEGER; -- of several: when the last one was",
 ];
 
-/// Reason why the file cannot be opened.
+/// The reason why the file cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The operating system refused.
@@ -139,7 +139,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether the disk has no room to open the file.
+    /// Whether the file cannot be opened because the disk is full.
     pub fn is_no_room(&self) -> bool {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         match self {
@@ -163,7 +163,7 @@ impl OpenError {
 #[derive(Debug)]
 pub struct Database {
     path: PathBuf,
-    /// None while the disk has no room to open it.
+    /// The connection; none if the disk is too full to open it.
     connection: Mutex<Option<Connection>>,
 }
 
@@ -177,9 +177,9 @@ impl Database {
         Ok(Self { path: path.to_owned(), connection })
     }
 
-    /// Opens the file. Moves a damaged one aside, creates a new one and returns the path of the old one: the gate starts without
-    /// accounts, and only the server's owner sees the link to a new first one. On a full disk, opens the file as soon as there is
-    /// room.
+    /// Opens the file. Moves a damaged one aside, creates a new one and returns the path of the old one: the gate then starts
+    /// without accounts, and only the server's owner sees the link to a new first one. On a full disk, opens the file when space
+    /// becomes available.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -196,7 +196,7 @@ impl Database {
                 for suffix in ["-wal", "-shm"] {
                     let mut name = path.as_os_str().to_owned();
                     name.push(suffix);
-                    // there may be none
+                    // the file may not exist
                     let _ = std::fs::remove_file(PathBuf::from(name));
                 }
                 Self::open(path).map(|database| (database, Some(aside)))
@@ -208,7 +208,7 @@ impl Database {
     /// Runs `work` with the file. Blocks while another thread uses it.
     ///
     /// # Errors
-    /// Those of `work`, and 503 while the file cannot be opened.
+    /// Those of `work`, and 503 if the file cannot be opened.
     pub fn with<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T, Problem>) -> Result<T, Problem> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = match &mut *connection {
@@ -220,9 +220,9 @@ impl Database {
         work(connection)
     }
 
-    /// Returns why the file cannot be used. Tries to open it if it is not open.
+    /// Returns the reason why the file cannot be used. Tries to open it if it is not open.
     pub fn problem(&self) -> Option<String> {
-        // The holder of the lock owns the file.
+        // If another thread has the lock, the file is in use and works.
         let mut connection = self.connection.try_lock().ok()?;
         if connection.is_some() {
             return None;
@@ -240,7 +240,7 @@ impl Database {
 fn connect(path: &Path) -> Result<Connection, OpenError> {
     let in_file = |error| OpenError::File { path: path.to_owned(), error };
     let in_sqlite = |error| OpenError::Sqlite { path: path.to_owned(), error };
-    // SQLite gives its further files the mode of this one.
+    // SQLite gives its other files the mode of this one.
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
     file.and_then(|file| file.set_permissions(std::fs::Permissions::from_mode(0o600))).map_err(in_file)?;
@@ -257,7 +257,7 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
 fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // A session that was ended must not come back after a power cut.
+    // A session that was ended must not come back after a power failure.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "secure_delete", true)?;

@@ -1,6 +1,6 @@
 //! Known browsers: a signed cookie marks a browser in which a user has signed in, so that wrong passwords of strangers do not
-//! lock it out (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). The cookie proves nothing else: signing in needs
-//! the same credentials with it.
+//! lock it out (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). The cookie proves nothing else: a known browser
+//! needs the same credentials to sign in.
 //!
 //! Its form is `ID.USER:SECONDS.….MAC`: a random name, up to [`MAX_DEVICE_USERS`] users with the time of their last sign-in, and an
 //! HMAC-SHA-256 of the text before it, with a key in `console.sqlite`.
@@ -24,7 +24,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// Parses a cookie's value; none if the signature is wrong.
+    /// Parses a cookie's value; none if the signature is invalid.
     ///
     /// # Errors
     /// The database cannot be used.
@@ -49,7 +49,7 @@ impl Device {
         Some(Self { id, users: users.collect::<Option<_>>()? })
     }
 
-    /// The random name.
+    /// Returns the random name.
     pub fn id(&self) -> &str {
         &self.id
     }

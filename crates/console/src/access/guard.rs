@@ -1,4 +1,4 @@
-//! The guard before every route. It answers only to the console's own host names, refuses changes from other sites' pages, and
+//! The guard in front of every route. It serves only the console's own host names, refuses changes from other sites' pages, and
 //! adds security headers to every response.
 
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use crate::{Console, Problem};
 use finding::{ProblemCode, table};
 
 table! {
-    /// The error answers of the guard before all routes.
+    /// The error responses of the guard.
     pub(crate) PROBLEMS: ProblemCode {
         /// The console does not answer to this host name.
         pub(crate) FOREIGN_HOST = ProblemCode::new(
@@ -35,7 +35,7 @@ table! {
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
     font-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Headers of every answer.
+/// Headers of every response.
 const FIXED: [(HeaderName, &str); 8] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -65,7 +65,7 @@ pub(crate) async fn guard(State(console): State<Console>, request: Request, next
     if url.is_https() {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
-    // Files of the page have a hash in their names and may be cached.
+    // The page's files have a hash in their names and may be cached.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -1,4 +1,4 @@
-//! The user behind a request, and the extractors that demand a role.
+//! The user behind a request, and the extractors that require a role.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Deref;
@@ -16,7 +16,7 @@ use crate::{Console, Problem};
 use finding::{ProblemCode, table};
 
 table! {
-    /// The error answers of every route.
+    /// The error responses of every route.
     pub(crate) PROBLEMS: ProblemCode {
         /// The request needs the session’s X-CSRF-Token, from a page of the console.
         pub(crate) CSRF_TOKEN = ProblemCode::new(
@@ -56,7 +56,7 @@ table! {
     }
 }
 
-/// How a user proved who it is.
+/// The way in which a user authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
@@ -73,9 +73,9 @@ pub enum Via {
 pub struct Identity {
     /// The user's name; `token NAME` for a token that a command on this machine made.
     pub user: String,
-    /// What the user may do here: with a token, no more than its scopes.
+    /// The effective permissions: with a token, at most its scopes.
     pub role: Role,
-    /// How the user proved who it is.
+    /// The way in which the user authenticated.
     pub via: Via,
     /// Address of the client.
     pub address: IpAddr,
@@ -86,7 +86,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Refuses a token to create an owner or a way to become one, so that a leaked token gives no lasting access.
+    /// Refuses a token that tries to create an owner or a way to become one, so that a leaked token gives no lasting access.
     ///
     /// # Errors
     /// 403 for a token.
@@ -97,7 +97,7 @@ impl Identity {
         }
     }
 
-    /// The identity behind a command on the control socket: the server's owner.
+    /// Returns the identity behind a command on the control socket: the server's owner.
     pub fn command() -> Self {
         Self {
             user: "machine".to_owned(),
@@ -122,7 +122,7 @@ pub struct Analyst(pub Identity);
 #[derive(Debug, Clone)]
 pub struct Owner(pub Identity);
 
-/// The answer to a user below this role.
+/// Returns the response to a user below this role.
 pub(crate) fn role_needed(role: Role) -> Problem {
     Problem::of(ROLE_NEEDED).word("role", role.as_str(), role.text())
 }

@@ -1,4 +1,4 @@
-//! One-time links: to the first account, to an invited account, to a new password. The token is in the fragment (`#`), which
+//! One-time links: for the first account, an invited account, or a new password. The token is in the fragment (`#`), which
 //! browsers do not send, so that no proxy sees it. Only its hash is stored.
 
 use event::Timestamp;
@@ -58,7 +58,7 @@ pub fn create(db: &Connection, purpose: Purpose, now: Timestamp) -> Result<Strin
     Ok(token)
 }
 
-/// Returns the purpose of a valid token. A token is invalid before its creation time, too: the clock went back.
+/// Returns the purpose of a valid token. A token is also invalid before its creation time, because the clock then went back.
 pub fn find(db: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Option<Purpose>> {
     let earliest = now.as_micros() + CLOCK_STEP.as_micros() as i64;
     let query = "SELECT purpose, user FROM links WHERE hash = ? AND expires > ? AND created < ?";

@@ -33,7 +33,7 @@ use crate::Problem;
 use finding::{ProblemCode, table};
 
 table! {
-    /// The error answers of passkeys.
+    /// The error responses about passkeys.
     pub(crate) PROBLEMS: ProblemCode {
         /// This passkey is not registered, or its answer is wrong or too late.
         pub(crate) UNKNOWN = ProblemCode::new(
@@ -103,7 +103,7 @@ table! {
 
 type PublicKey = CompressedPubKey<[u8; 32], [u8; 32], [u8; 48], Vec<u8>>;
 
-/// Running ceremonies of one kind, the oldest first. They are in memory; after a restart the user begins again.
+/// Running ceremonies of one kind, the oldest first. They are in memory; after a restart the user starts again.
 #[derive(Debug)]
 pub struct Ceremonies<T>(Mutex<VecDeque<Begun<T>>>);
 
@@ -135,7 +135,7 @@ impl<T> Ceremonies<T> {
         Ok(id)
     }
 
-    /// Removes a ceremony and returns it: each takes one answer.
+    /// Removes a ceremony and returns it: each accepts only one answer.
     pub(super) fn take(&self, id: &str, uptime: Duration) -> Option<T> {
         let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = begun.iter().position(|begun| secret::same(&begun.id, id))?;
@@ -143,7 +143,7 @@ impl<T> Ceremonies<T> {
     }
 }
 
-/// A passkey that is being added.
+/// A passkey that is being registered.
 #[derive(Debug)]
 pub struct Adding {
     user: i64,
@@ -159,10 +159,10 @@ pub struct Options {
     pub state: String,
 }
 
-/// Returns the host name that passkeys are bound to.
+/// Returns the host name to which passkeys are bound.
 ///
 /// # Errors
-/// 409 if the console is at an IP address.
+/// 409 if the console has an IP address instead of a host name.
 pub fn relying_party(url: &Url) -> Result<RpId, Problem> {
     let domain = match url.host().parse::<std::net::IpAddr>() {
         Ok(_) => None,
@@ -171,10 +171,10 @@ pub fn relying_party(url: &Url) -> Result<RpId, Problem> {
     domain.map(RpId::Domain).ok_or_else(|| Problem::of(NEED_NAME))
 }
 
-/// Checks that the page's `Host` is the name that passkeys are bound to.
+/// Checks that the page's `Host` is the name to which passkeys are bound.
 ///
 /// # Errors
-/// 409 with the right address.
+/// 409 with the correct address.
 pub fn check_host(url: &Url, host: &str) -> Result<(), Problem> {
     if super::guard::host_name(host).eq_ignore_ascii_case(url.host()) {
         return Ok(());
@@ -182,10 +182,10 @@ pub fn check_host(url: &Url, host: &str) -> Result<(), Problem> {
     Err(Problem::of(ELSEWHERE).value("url", url.to_string()))
 }
 
-/// Begins to register a passkey.
+/// Starts the registration of a passkey.
 ///
 /// # Errors
-/// 409 at the limit of passkeys or at an IP address, 422 for a wrong name.
+/// 409 at the limit of passkeys or for an IP address, 422 for an invalid name.
 pub fn begin_adding(
     db: &Connection,
     ceremonies: &Ceremonies<Adding>,
@@ -213,13 +213,13 @@ pub fn begin_adding(
     });
     let rp = relying_party(url)?;
     let handle = handle_of(db, user)?;
-    // The profile for user names takes fewer characters than ours; this one is only shown by the authenticator.
+    // The profile for user names allows fewer characters than ours; only the authenticator shows this name.
     let entity_name =
         Username::try_from(user_name).or_else(|_| Username::try_from("monban")).map_err(failed)?;
     let entity = PublicKeyCredentialUserEntity { name: entity_name, id: &handle, display_name: None };
     let mut options = PublicKeyCredentialCreationOptions::passkey(&rp, entity, known.collect());
-    // Wished for, not demanded: browsers refuse where an authenticator knows no such protection, as most of telephones and
-    // operating systems do. Whoever signs in is asked to verify himself anyway.
+    // Preferred, not required: browsers refuse authenticators without such protection, which most phones and operating systems
+    // lack. Signing in requires user verification anyway.
     options.extensions.cred_protect =
         CredProtect::UserVerificationRequired(ExtensionInfo::AllowDontEnforceValue);
     let (server, client) = options.start_ceremony().map_err(failed)?;
@@ -231,7 +231,7 @@ pub fn begin_adding(
 /// Registers the passkey in the authenticator's answer. Returns its key and name.
 ///
 /// # Errors
-/// 422 if the ceremony is unknown or over, or the answer does not fit it; 409 if the passkey is registered already.
+/// 422 if the ceremony is unknown or over, or the answer does not match it; 409 if the passkey is already registered.
 pub fn finish_adding(
     db: &Connection,
     ceremonies: &Ceremonies<Adding>,
@@ -251,7 +251,7 @@ pub fn finish_adding(
     let origins = [Origin(url.to_string().into())];
     let options = RegistrationVerificationOptions::<Origin<'_>, Origin<'_>> {
         allowed_origins: &origins,
-        // Some browsers add unrequested extensions; none is used.
+        // Some browsers add unrequested extensions, which are ignored.
         error_on_unsolicited_extensions: false,
         ..RegistrationVerificationOptions::default()
     };
@@ -272,10 +272,10 @@ pub fn finish_adding(
     Ok((db.last_insert_rowid(), adding.name))
 }
 
-/// Begins to sign in. The authenticator knows the user.
+/// Starts to sign in. The authenticator knows the user.
 ///
 /// # Errors
-/// 409 if the console is at an IP address.
+/// 409 if the console has an IP address instead of a host name.
 pub fn begin_signing_in(
     ceremonies: &Ceremonies<DiscoverableAuthenticationServerState>,
     url: &Url,
@@ -288,7 +288,7 @@ pub fn begin_signing_in(
     Ok(Options { public_key, state: ceremonies.begin(server, uptime)? })
 }
 
-/// Key of the user whose passkey answered; none if the answer does not fit the ceremony.
+/// Returns the key of the user whose passkey answered; none if the answer does not match the ceremony.
 ///
 /// # Errors
 /// The database cannot be used.
@@ -340,7 +340,7 @@ pub fn delete(db: &Connection, user: i64, id: i64) -> rusqlite::Result<Option<St
     db.query_row(query, [id, user], |row| row.get(0)).optional()
 }
 
-/// Returns the handle by which authenticators know a user: random, one for all passkeys of the user.
+/// Returns the handle that authenticators store for a user: random, the same for all passkeys of the user.
 fn handle_of(db: &Connection, user: i64) -> Result<UserHandle64, Problem> {
     let fresh = secret::random::<USER_HANDLE_MAX_LEN>()?;
     db.execute("UPDATE users SET handle = ? WHERE id = ? AND handle IS NULL", params![fresh, user])?;

@@ -17,7 +17,7 @@ use crate::Problem;
 use finding::{ProblemCode, table};
 
 table! {
-    /// The error answers of passwords.
+    /// The error responses about passwords.
     pub(crate) PROBLEMS: ProblemCode {
         /// Too many users are signing in at the moment.
         pub(crate) BUSY = ProblemCode::new(
@@ -57,7 +57,7 @@ table! {
     }
 }
 
-/// A hash that fits no password. Checking it takes as long as a real one.
+/// A hash that no password matches. Checking it takes as long as a real one.
 const NOBODYS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdCE$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -69,7 +69,7 @@ pub struct Hasher {
     waiting: [AtomicUsize; 2],
 }
 
-/// Kind of waiting client. Each kind has a queue of its own, so that strangers block no user.
+/// The kind of a waiting client. Each kind has its own queue, so that strangers do not block users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
     /// A stranger.
@@ -88,7 +88,7 @@ impl Hasher {
     /// Hashes a new password. Returns a PHC string.
     ///
     /// # Errors
-    /// 422 if the password is too short, too long or close to the user name; 429 if too many clients wait.
+    /// 422 if the password is too short, too long or too close to the user name; 429 if too many clients wait.
     pub async fn hash(&self, user: &str, password: String) -> Result<String, Problem> {
         acceptable(user, &password)?;
         let hashed = self.in_turn(Who::Known, move || {
@@ -97,7 +97,7 @@ impl Hasher {
         hashed.await?.map_err(|error| failed(&error))
     }
 
-    /// Whether the password fits the hash. Without a hash the answer is no, after the same time.
+    /// Whether the password matches the hash. Without a hash the result is false, after the same time.
     ///
     /// # Errors
     /// 429 if too many clients wait.
@@ -145,7 +145,7 @@ impl Hasher {
 }
 
 fn argon2() -> Argon2<'static> {
-    // Constants that are within argon2's bounds; its own defaults are the same.
+    // The constants are within argon2's bounds; its own defaults are the same.
     let params = Params::new(HASH_KIBIBYTES, HASH_PASSES, 1, None).unwrap_or_default();
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }

@@ -8,19 +8,19 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Reads.
+    /// May read everything.
     Viewer,
-    /// Tunes rules and tries channels.
+    /// May also tune rules and test channels.
     Analyst,
-    /// Everything, accounts included.
+    /// May do everything, including managing accounts.
     Owner,
 }
 
 impl Role {
-    /// All of them.
+    /// Every role.
     pub const ALL: [Self; 3] = [Self::Viewer, Self::Analyst, Self::Owner];
 
-    /// The word of the API.
+    /// Returns the role's word in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -29,7 +29,7 @@ impl Role {
         }
     }
 
-    /// The name in both languages.
+    /// Returns the role's name in both languages.
     pub(crate) fn text(self) -> Text {
         match self {
             Self::Viewer => Text::new("viewer", "閲覧者"),
@@ -38,7 +38,7 @@ impl Role {
         }
     }
 
-    /// Returns the one with this word of the API.
+    /// Returns the role with this word in the API.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == word)
     }
@@ -48,19 +48,19 @@ impl Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// As a viewer.
+    /// The permissions of a viewer.
     Read,
-    /// As an analyst.
+    /// The permissions of an analyst.
     Tune,
-    /// As an owner.
+    /// The permissions of an owner.
     Admin,
 }
 
 impl Scope {
-    /// All of them.
+    /// Every scope.
     pub const ALL: [Self; 3] = [Self::Read, Self::Tune, Self::Admin];
 
-    /// The word of the API.
+    /// Returns the scope's word in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -69,7 +69,7 @@ impl Scope {
         }
     }
 
-    /// The name in both languages.
+    /// Returns the scope's name in both languages.
     pub(crate) fn text(self) -> Text {
         match self {
             Self::Read => Text::new("read", "閲覧"),
@@ -78,12 +78,12 @@ impl Scope {
         }
     }
 
-    /// Returns the one with this word of the API.
+    /// Returns the scope with this word in the API.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == word)
     }
 
-    /// The role with the same permissions.
+    /// Returns the role with the same permissions.
     pub fn role(self) -> Role {
         match self {
             Self::Read => Role::Viewer,

@@ -1,4 +1,4 @@
-//! The second factor beside a password: codes of an authenticator app (TOTP, RFC 6238), and recovery codes in case the user loses
+//! The second factor after a password: codes of an authenticator app (TOTP, RFC 6238), and recovery codes in case the user loses
 //! the app.
 
 use axum::http::StatusCode;
@@ -13,7 +13,7 @@ use crate::Problem;
 use finding::{ProblemCode, table};
 
 table! {
-    /// The error answers of authenticator apps.
+    /// The error responses about authenticator apps.
     pub(crate) PROBLEMS: ProblemCode {
         /// The authenticator app is already enabled.
         pub(crate) TOTP_ON_ALREADY = ProblemCode::new(
@@ -48,7 +48,7 @@ table! {
 
 /// Seconds of a time step (RFC 6238 §5.2).
 const STEP_SECONDS: i64 = 30;
-/// Time steps before and after the current one that are accepted, because the app's clock may be off.
+/// Accepted time steps before and after the current one, because the app's clock may be wrong.
 const SKEW: u16 = 1;
 /// Bytes of a secret: the length of an HMAC-SHA-1 (RFC 4226 §4).
 const SECRET_BYTES: usize = 20;
@@ -63,7 +63,7 @@ pub struct Offer {
     pub qr_svg: Option<String>,
 }
 
-/// Creates a secret for a user. It counts once [`confirm`] has checked a code of it.
+/// Creates a secret for a user. It becomes valid when [`confirm`] has checked one of its codes.
 ///
 /// # Errors
 /// 409 if the app is already enabled.
@@ -74,7 +74,7 @@ pub fn offer(db: &Connection, user: i64, name: &str, host: &str) -> Result<Offer
     if changed == 0 {
         return Err(Problem::of(TOTP_ON_ALREADY));
     }
-    // A colon separates the parts of the label. Names have none, IPv6 addresses do.
+    // A colon separates the parts of the label. IPv6 addresses contain colons; names do not.
     let issuer = format!("monban {}", host.replace(':', "."));
     let totp = Builder::new().with_skew(SKEW).with_secret(secret.to_vec()).with_account_name(name);
     let totp = totp.with_issuer(Some(issuer)).build().map_err(failed)?;
@@ -82,7 +82,7 @@ pub fn offer(db: &Connection, user: i64, name: &str, host: &str) -> Result<Offer
     Ok(Offer { secret: totp.secret().to_base32(), qr_svg: qr_svg(&url), url })
 }
 
-/// Enables the app if the code is right. Returns the recovery codes; none if the code is wrong.
+/// Enables the app if the code is correct. Returns the recovery codes; none if the code is wrong.
 ///
 /// # Errors
 /// 409 if no set-up was started.
@@ -136,7 +136,7 @@ pub fn forget(db: &Connection, user: i64) -> rusqlite::Result<()> {
     db.execute("DELETE FROM recovery_codes WHERE user = ?", [user]).map(drop)
 }
 
-/// Kind of a code.
+/// The kind of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
     /// A code of the app.
@@ -145,7 +145,7 @@ pub enum Fit {
     Recovery,
 }
 
-/// Uses a user's code up. Returns its kind; none if the code is wrong or was used before.
+/// Consumes a user's code. Returns its kind; none if the code is wrong or was already used.
 ///
 /// # Errors
 /// The database cannot be used.
@@ -166,7 +166,7 @@ pub fn take(db: &Connection, user: i64, code: &str, now: Timestamp) -> Result<Op
 }
 
 /// Whether a time step is later than the last used one. A last step in the future does not count: the clock was set back since,
-/// and the user could not sign in until then.
+/// and the user could not sign in until that time.
 fn is_new(step: i64, last: Option<i64>, now: Timestamp) -> bool {
     let latest = now.as_micros() / 1_000_000 / STEP_SECONDS + i64::from(SKEW);
     last.is_none_or(|last| step > last || last > latest)
@@ -183,7 +183,7 @@ fn step_of(secret: &[u8], code: &str, now: Timestamp) -> Result<Option<i64>, tot
     Ok(totp.check(&code, seconds).and_then(|step| i64::try_from(step).ok()))
 }
 
-/// Returns a new recovery code: 80 random bits, without letters that look alike, as `abcd-efgh-jkmn-pq23`.
+/// Returns a new recovery code: 80 random bits without letters that look alike, such as `abcd-efgh-jkmn-pq23`.
 fn recovery_code() -> Result<String, Problem> {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut code = String::new();
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn codes_of_the_rfc() {
-        // RFC 6238, appendix B, SHA-1; its codes have eight digits, of which ours are the last six
+        // RFC 6238, appendix B, SHA-1. Its codes have eight digits; ours are the last six
         let secret = b"12345678901234567890";
         for (seconds, code) in [
             (59, "287082"),

@@ -1,5 +1,5 @@
-//! Random secrets of 256 bits as text. Only their SHA-256 is stored, so that a reader of the file cannot use them. They need neither
-//! salt nor a slow hash, because nobody can guess 256 bits.
+//! Random secrets of 256 bits as text. Only their SHA-256 is stored, so that a reader of the file cannot use them. They need
+//! neither salt nor a slow hash, because nobody can guess 256 bits.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,10 +11,10 @@ use crate::Problem;
 /// The stored hash of a secret.
 pub type Hash = [u8; 32];
 
-/// Returns random bytes of the operating system.
+/// Returns random bytes from the operating system.
 ///
 /// # Errors
-/// 503 if the operating system has none.
+/// 503 if the operating system provides none.
 pub fn random<const N: usize>() -> Result<[u8; N], Problem> {
     let mut bytes = [0; N];
     match ring::rand::SystemRandom::new().fill(&mut bytes) {
@@ -26,7 +26,7 @@ pub fn random<const N: usize>() -> Result<[u8; N], Problem> {
     }
 }
 
-/// Returns a new secret: 43 characters that need no escaping anywhere.
+/// Returns a new secret: 43 characters that never need escaping.
 ///
 /// # Errors
 /// See [`random`].

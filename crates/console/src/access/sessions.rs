@@ -41,7 +41,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
 
 const COLUMNS: &str = "id, created, last_seen, address, user_agent";
 
-/// Begins a session. Returns its secret, which is not stored.
+/// Starts a session. Returns its secret, which is not stored.
 ///
 /// # Errors
 /// The database or the random generator fails.
@@ -67,7 +67,7 @@ pub fn begin(
     Ok(secret)
 }
 
-/// Returns the session of a secret and its user. Deletes an expired session.
+/// Returns the session with this secret, and its user. Deletes an expired session.
 pub fn find(db: &Connection, secret: &str, now: Timestamp) -> rusqlite::Result<Option<(Session, i64)>> {
     let query = format!("SELECT {COLUMNS}, user FROM sessions WHERE hash = ?");
     let found = db
@@ -86,7 +86,7 @@ pub fn find(db: &Connection, secret: &str, now: Timestamp) -> rusqlite::Result<O
     Ok(Some((session, user)))
 }
 
-/// Whether a session is valid. It is not if the clock went back more than [`CLOCK_STEP`], because its age is unknown then.
+/// Whether a session is valid. If the clock went back by more than [`CLOCK_STEP`], it is not, because its age is unknown.
 fn lasts(created: Timestamp, last_seen: Timestamp, now: Timestamp) -> bool {
     let since = |then: Timestamp| now.as_micros() - then.as_micros();
     since(created) < SESSION_AGE.as_micros() as i64
@@ -106,12 +106,12 @@ pub fn of_user(db: &Connection, user: i64, current: i64, now: Timestamp) -> rusq
     Ok(sessions)
 }
 
-/// Ends a session of a user. Returns false if there is no such session.
+/// Ends a session of a user. Returns false if the session does not exist.
 pub fn end(db: &Connection, user: i64, id: i64) -> rusqlite::Result<bool> {
     db.execute("DELETE FROM sessions WHERE id = ? AND user = ?", [id, user]).map(|ended| ended > 0)
 }
 
-/// Ends all of a user's sessions but one.
+/// Ends all of a user's sessions except `but`.
 pub fn end_others(db: &Connection, user: i64, but: Option<i64>) -> rusqlite::Result<()> {
     db.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", params![user, but]).map(drop)
 }

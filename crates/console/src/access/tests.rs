@@ -36,7 +36,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// The session that the answer begins.
+    /// Returns the session that the response started.
     fn browser(&self) -> Browser {
         let cookie = self.headers[header::SET_COOKIE].to_str().unwrap();
         let cookie = cookie.split(';').next().unwrap().to_owned();
@@ -44,7 +44,7 @@ impl Answer {
     }
 }
 
-/// Somebody who has signed in.
+/// A browser with a session.
 #[derive(Clone)]
 struct Browser {
     cookie: String,
@@ -75,7 +75,7 @@ impl Bench {
         Self { access, clock, router, _folder: folder }
     }
 
-    /// With an account of this role and this password.
+    /// Creates a bench with an account of this role and this password.
     async fn with_user(&self, name: &str, role: Role) {
         let hash = self.access.hasher.hash(name, PASSWORD.to_owned()).await.unwrap();
         let create = |db: &Transaction<'_>, now| {
@@ -85,7 +85,7 @@ impl Bench {
         self.access.blocking(create).unwrap();
     }
 
-    /// A new account without a usable password, signed in.
+    /// Creates an account without a usable password and signs it in.
     fn signed_in(&self, name: &str, role: Role) -> Browser {
         let begin = |db: &Transaction<'_>, now| {
             let id = users::create(db, name, role, now)?;
@@ -97,12 +97,12 @@ impl Bench {
         Browser { cookie: format!("{name}={secret}"), csrf: secret::csrf(&secret) }
     }
 
-    /// A request of a script without credentials.
+    /// Sends a request as a script without credentials.
     async fn ask(&self, method: &str, target: &str, body: Option<Value>) -> Answer {
         self.send(method, target, &[], body).await
     }
 
-    /// A request of a page of the console.
+    /// Sends a request as a page of the console.
     async fn by(&self, browser: &Browser, method: &str, target: &str, body: Option<Value>) -> Answer {
         let origin = format!("https://{NAME}");
         let headers = [("cookie", &*browser.cookie), ("x-csrf-token", &browser.csrf), ("origin", &origin)];
@@ -154,14 +154,14 @@ impl Bench {
         self.ask("POST", "/api/session", Some(json!({"user": name, "password": password}))).await
     }
 
-    /// What the audit trail says, the newest first: user, what, detail.
+    /// Returns the audit trail, newest first: user, action, detail.
     fn trail(&self) -> Vec<(String, String, String)> {
         let entries = self.access.blocking(|db, _| Ok(audit::list(db, None, 100)?)).unwrap();
         entries.into_iter().map(|entry| (entry.user, entry.what, entry.detail)).collect()
     }
 }
 
-/// The token behind a link's `#`.
+/// Returns the token after a link's `#`.
 fn token_of(link: &str) -> String {
     let (url, token) = link.split_once('#').unwrap();
     assert_eq!(url, format!("https://{NAME}/setup"));

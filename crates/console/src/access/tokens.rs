@@ -14,7 +14,7 @@ use crate::Problem;
 use finding::{AuditAction, ProblemCode, table};
 
 table! {
-    /// The error answers of API tokens.
+    /// The error responses about API tokens.
     pub(crate) PROBLEMS: ProblemCode {
         /// The name of a token has 1 to {max} characters.
         pub(crate) BAD_NAME = ProblemCode::new(
@@ -71,7 +71,7 @@ table! {
     }
 }
 
-/// Prefix of every token, by which scanners for secrets recognise a leaked one.
+/// Prefix of every token, by which secret scanners recognise a leaked one.
 pub const PREFIX: &str = "monban_";
 
 /// A token, as its user sees it.
@@ -79,17 +79,17 @@ pub const PREFIX: &str = "monban_";
 pub struct Token {
     /// Key.
     pub id: i64,
-    /// Name that its user gave it.
+    /// Name given by its user.
     pub name: String,
     /// Its scopes.
     pub scopes: Vec<Scope>,
     /// Time of its creation.
     pub created: Timestamp,
-    /// Time of its expiry; null: never.
+    /// Time of its expiry; null if it never expires.
     pub expires: Option<Timestamp>,
     /// Time of the last use, to the minute.
     pub last_used: Option<Timestamp>,
-    /// Whether a command on the server made it. Owners see these, too.
+    /// Whether a command on the server created it. Owners see these tokens too.
     pub machine: bool,
 }
 
@@ -110,18 +110,18 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Token> {
 /// A token to create.
 #[derive(Debug, Clone)]
 pub struct NewToken<'a> {
-    /// Name that its user gave it.
+    /// Name given by its user.
     pub name: &'a str,
     /// Its scopes.
     pub scopes: &'a [Scope],
-    /// Days until it expires; none: never.
+    /// Days until it expires; none if it never expires.
     pub expires_days: Option<u32>,
 }
 
 /// Creates a token of a user or of the server. Returns its key and the token, which is not stored.
 ///
 /// # Errors
-/// 422 for a wrong name, scope or lifetime, 409 at the limit of tokens.
+/// 422 for an invalid name, scope or lifetime, 409 at the limit of tokens.
 pub fn create(
     db: &Connection,
     user: Option<i64>,
@@ -156,7 +156,8 @@ pub fn create(
     Ok((db.last_insert_rowid(), token))
 }
 
-/// Returns a valid token and its user. A token that expires is invalid before its creation time, too: the clock went back.
+/// Returns a valid token and its user. A token with an expiry is also invalid before its creation time, because the clock then
+/// went back.
 pub fn find(db: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Option<(Token, Option<i64>)>> {
     let query = format!("SELECT {COLUMNS} FROM tokens WHERE hash = ?");
     let row = |row: &Row<'_>| Ok((read(row)?, row.get::<_, Option<i64>>(6)?));
@@ -176,7 +177,7 @@ pub fn find(db: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Op
     Ok(Some((token, user)))
 }
 
-/// Returns the tokens of a user, and of the server on request, the newest first.
+/// Returns the tokens of a user, and on request those of the server, newest first.
 pub fn all(db: &Connection, user: i64, of_machine: bool) -> rusqlite::Result<Vec<Token>> {
     let query =
         format!("SELECT {COLUMNS} FROM tokens WHERE user = ? OR (? AND user IS NULL) ORDER BY id DESC");
@@ -193,7 +194,7 @@ pub struct TokenOf {
     pub user: Option<String>,
 }
 
-/// Returns the tokens of all users, the newest first.
+/// Returns the tokens of all users, newest first.
 pub fn of_all(db: &Connection) -> rusqlite::Result<Vec<TokenOf>> {
     let query = format!(
         "SELECT {COLUMNS}, (SELECT users.name FROM users WHERE users.id = tokens.user) FROM tokens ORDER BY id DESC"
@@ -207,7 +208,7 @@ pub fn delete_any(db: &Connection, id: i64) -> rusqlite::Result<Option<String>> 
     db.query_row("DELETE FROM tokens WHERE id = ? RETURNING name", [id], |row| row.get(0)).optional()
 }
 
-/// The answer to an unknown key of a token.
+/// Returns the response to an unknown key of a token.
 pub fn none(id: i64) -> Problem {
     Problem::of(NOT_FOUND).value("id", id)
 }

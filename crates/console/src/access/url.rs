@@ -1,4 +1,4 @@
-//! The console's address as its owner sees it: `https://gate.example.org`.
+//! The console's address in the owner's browser: `https://gate.example.org`.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,23 +6,23 @@ use std::str::FromStr;
 
 use axum::http::Uri;
 
-/// Scheme, host and port. It prints without a slash at its end.
+/// Scheme, host and port. It is displayed without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     https: bool,
-    /// In lower case, without the brackets of an IPv6 address.
+    /// The host in lower case, without the brackets of an IPv6 address.
     host: String,
     port: Option<u16>,
 }
 
-/// Reason why a text is not an address of the console.
+/// An error: the text is not an address of the console.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an address such as \"https://gate.example.org\", without a path")]
 pub struct InvalidUrl;
 
 impl Url {
-    /// The address of a console without `[console] url`. A loopback address becomes localhost, because passkeys need a host
-    /// name.
+    /// Returns the address of a console without `[console] url`. A loopback address becomes localhost, because passkeys need a
+    /// host name.
     pub fn of_listener(address: SocketAddr) -> Self {
         let ip = address.ip().to_canonical();
         let host =
@@ -30,12 +30,12 @@ impl Url {
         Self { https: false, host, port: Some(address.port()) }
     }
 
-    /// Whether the address is an https one. Cookies are marked `Secure` then.
+    /// Whether this is an https address. Cookies are then marked `Secure`.
     pub fn is_https(&self) -> bool {
         self.https
     }
 
-    /// The host, in lower case, without the brackets of an IPv6 address.
+    /// Returns the host in lower case, without the brackets of an IPv6 address.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -59,7 +59,7 @@ impl FromStr for Url {
         let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
         let host = match literal.unwrap_or(host).parse::<IpAddr>() {
-            // An IPv6 address can be written in many ways, and is compared as text.
+            // An IPv6 address has many spellings, but is compared as text.
             Ok(address) => address.to_string(),
             Err(_) if !host.is_empty() && host.bytes().all(is_name) => host.to_ascii_lowercase(),
             Err(_) => return Err(InvalidUrl),

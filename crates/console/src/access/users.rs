@@ -10,7 +10,7 @@ use crate::Problem;
 use finding::{ProblemCode, table};
 
 table! {
-    /// The error answers of users.
+    /// The error responses about users.
     pub(crate) PROBLEMS: ProblemCode {
         /// This account no longer exists.
         pub(crate) ACCOUNT_GONE = ProblemCode::new(
@@ -57,12 +57,12 @@ table! {
     }
 }
 
-/// A row.
+/// A row of the table.
 #[derive(Debug, Clone)]
 pub struct User {
     /// Key.
     pub id: i64,
-    /// Name; unique without regard to case.
+    /// Name; unique, ignoring case.
     pub name: String,
     /// Role of the user.
     pub role: Role,
@@ -94,12 +94,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<User> {
     })
 }
 
-/// Reads a stored role. An unknown word is the least role.
+/// Parses a stored role. An unknown word is the lowest role.
 pub fn role(word: &str) -> Role {
     Role::from_word(word).unwrap_or(Role::Viewer)
 }
 
-/// Whether there is an owner who can sign in.
+/// Whether an owner exists who can sign in.
 pub fn has_owner(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row(
         "SELECT EXISTS (SELECT 1 FROM users WHERE role = 'owner' AND password IS NOT NULL)",
@@ -126,7 +126,7 @@ pub fn all(db: &Connection) -> rusqlite::Result<Vec<User>> {
 /// Creates an account. Returns its key.
 ///
 /// # Errors
-/// 422 for a wrong name, 409 for a taken name or at the limit of users.
+/// 422 for an invalid name, 409 for a taken name or at the limit of users.
 pub fn create(db: &Connection, name: &str, role: Role, now: Timestamp) -> Result<i64, Problem> {
     let chars = name.chars().count();
     let fits = |char: char| char.is_alphanumeric() || ".-_@+".contains(char);
@@ -155,7 +155,7 @@ pub fn set_password(db: &Connection, id: i64, hash: &str) -> rusqlite::Result<()
 /// Sets the role.
 ///
 /// # Errors
-/// 409 if no owner would be left.
+/// 409 if no owner would remain.
 pub fn set_role(db: &Connection, id: i64, role: Role) -> Result<(), Problem> {
     db.execute("UPDATE users SET role = ? WHERE id = ?", params![role.as_str(), id])?;
     keep_an_owner(db)
@@ -164,13 +164,13 @@ pub fn set_role(db: &Connection, id: i64, role: Role) -> Result<(), Problem> {
 /// Deletes an account with its sessions, tokens, passkeys and links.
 ///
 /// # Errors
-/// 409 if no owner would be left.
+/// 409 if no owner would remain.
 pub fn delete(db: &Connection, id: i64) -> Result<(), Problem> {
     db.execute("DELETE FROM users WHERE id = ?", [id])?;
     keep_an_owner(db)
 }
 
-/// Checks that an owner is left. Call it at the end of a transaction, so that an error rolls it back.
+/// Checks that an owner remains. Call it at the end of a transaction, so that an error rolls it back.
 fn keep_an_owner(db: &Connection) -> Result<(), Problem> {
     if has_owner(db)? {
         return Ok(());

@@ -1,5 +1,5 @@
-//! Writes received events to the journal. All waiting events share one write and one disk sync; their requests are answered after
-//! that.
+//! Writes received events to the journal. All waiting events share one write and one disk sync; their requests get a response
+//! after that.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Events in the queue. Beyond it, requests wait.
 const QUEUE: usize = 1024;
-/// Events of one write.
+/// Events in one write.
 const BATCH: usize = 512;
 
 type Answer = Result<Accepted, String>;
@@ -29,7 +29,7 @@ impl Committer {
         Ok(Self { queue })
     }
 
-    /// Returns once the event is on disk, or known already.
+    /// Returns when the event is on disk, or was already stored.
     pub async fn commit(&self, event: Event, twin: Option<Twin>) -> Answer {
         let (answer, answered) = oneshot::channel();
         let ended = || "the writing thread has ended".to_owned();
@@ -51,7 +51,7 @@ fn run(intake: &Intake, mut waiting: mpsc::Receiver<Waiting>) {
                 }
                 Err(error) => Err(error.clone()),
             };
-            // the client may be gone; the event is stored anyway
+            // the client may have left; the event is stored anyway
             let _ = answer.send(one);
         }
     }

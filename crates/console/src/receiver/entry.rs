@@ -1,8 +1,9 @@
-//! Makes an event of the body and the headers of a request.
+//! Makes an event from the body and the headers of a request.
 //!
-//! The id of an event comes from the sensor's name, the unique id and the time in part A, so that an entry has the same id from every
-//! source. Its summary has another time, some milliseconds later. To store an entry only once, the whole entry also matches the id
-//! that its summary would get, and a summary matches any event with the same unique id in the minute before. The first one stays.
+//! The id of an event comes from the sensor's name, the unique id and the time in part A, so that an entry has the same id from
+//! every source. Its summary has another time, some milliseconds later. To store an entry only once, the receiver also searches
+//! for the id that the entry's summary would have, and for a summary any event with the same unique id in the minute before. The
+//! first one stays.
 
 use axum::http::HeaderMap;
 use event::audit_log::{self, IndexLine};
@@ -12,10 +13,10 @@ use store::Twin;
 
 use super::Refusal;
 
-/// Greatest time between an entry and its summary, in both directions: some summaries have whole seconds only.
+/// Longest time between an entry and its summary, in both directions: some summaries have only whole seconds.
 const SUMMARY_DELAY_MICROS: i64 = 60_000_000;
 
-/// An entry as it was sent. The event of a damaged one has a `reason`.
+/// An entry as sent. The event of a damaged one has a `reason`.
 pub(super) struct Sent {
     pub event: Event,
     /// Another id under which the event may be stored.

@@ -1,10 +1,10 @@
-//! Logs refusals of sensors without flooding the log: the first of a kind immediately, the others as a count.
+//! Logs refusals of sensors without flooding the log: the first of a kind immediately, later ones as a count.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Least time between log lines of one kind of refusal of one sender.
+/// Shortest time between log lines of one kind of refusal of one sender.
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Pairs of sender and kind that are tracked. Beyond them, refusals are not logged until older pairs expire.
 const MAX_KINDS: usize = 256;
@@ -23,7 +23,7 @@ struct State {
 }
 
 impl Refusals {
-    /// Counts a refusal. If it is to be logged, returns how many earlier ones were not.
+    /// Counts a refusal. If it must be logged, returns the number of earlier ones that were not.
     pub fn note(&self, sender: &str, kind: &'static str, now: Instant) -> Option<u64> {
         let kinds = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).kinds;
         let key = (sender.to_owned(), kind);
@@ -45,17 +45,17 @@ impl Refusals {
         Some(0)
     }
 
-    /// Notes that an event could not be stored.
+    /// Records that an event could not be stored.
     pub fn failed(&self, why: &str, now: Instant) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failing = Some((now, why.to_owned()));
     }
 
-    /// Notes that an event was stored.
+    /// Records that an event was stored.
     pub fn stored(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failing = None;
     }
 
-    /// Returns why events cannot be stored, if the last failure is recent.
+    /// Returns the reason why events cannot be stored, if the last failure is recent.
     pub fn failing(&self, now: Instant) -> Option<String> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, why) = state.failing.as_ref()?;
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(refusals.note("web2", "credentials", start), Some(0));
         assert_eq!(refusals.note("web1", "credentials", start + INTERVAL), Some(2));
         assert_eq!(refusals.note("web1", "credentials", start + INTERVAL), None);
-        // many senders do not fill the memory, nor the log
+        // many senders fill neither the memory nor the log
         let told = (0..1000).filter(|n| refusals.note(&n.to_string(), "hash", start).is_some()).count();
         assert!(told < MAX_KINDS);
         assert_eq!(refusals.note("web9", "hash", start + INTERVAL * 3), Some(0));

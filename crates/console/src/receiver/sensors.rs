@@ -16,7 +16,7 @@ pub struct Sensor {
     /// User name of its credentials, and `node` of its events.
     pub name: String,
     password: Password,
-    /// Events per second; 0: no limit.
+    /// Most events per second; 0 for no limit.
     events_per_second: u32,
     bucket: Mutex<Bucket>,
 }
@@ -28,7 +28,7 @@ struct Bucket {
 }
 
 impl Sensor {
-    /// A sensor with a rate in events per second and a burst of four times that; 0: no limit.
+    /// Makes a sensor with a rate in events per second and a burst of four times that; 0 for no limit.
     pub fn new(name: impl Into<String>, password: Password, events_per_second: u32) -> Self {
         Self {
             name: name.into(),
@@ -69,7 +69,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// The text is not a SHA-256.
+/// An error: the text is not a SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a SHA-256: 64 hexadecimal digits, such as `printf %s PASSWORD | sha256sum` prints")]
 pub struct InvalidHash;

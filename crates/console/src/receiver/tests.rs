@@ -27,7 +27,7 @@ async fn served(sensors: Vec<Sensor>) -> Served {
     let journal = Arc::new(journal.unwrap());
     let intake = Arc::new(Intake::new(Arc::clone(&journal), store));
     let redactor = Redactor::new(&RedactionOptions::default());
-    // Only a body that never comes waits for it.
+    // Only a body that never arrives waits for this time.
     let receiver = Receiver::start_with(intake, sensors, redactor, Duration::from_secs(2)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -60,7 +60,7 @@ fn hash(body: &str) -> String {
     Md5::digest(body).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A request as mlogc sends it, with these lines instead of some of its own.
+/// Returns a request as mlogc sends it, with these values in some of its lines.
 fn request(method: &str, credentials: &str, hash: &str, summary: &str, body: &str) -> String {
     format!(
         "{method} /rpc/auditLogReceiver HTTP/1.1\r\nHost: 127.0.0.1:18102\r\nAuthorization: Basic {}\r\nAccept: */*\r\n\
@@ -75,12 +75,12 @@ fn mlogc(id: &str) -> String {
     request("PUT", "web1:s3cret:with-colon", &hash(&body), &summary(id), &body)
 }
 
-/// On a connection that is kept.
+/// Returns a request for a connection that stays open.
 fn kept(id: &str) -> String {
     mlogc(id).replace("Connection: close\r\n", "")
 }
 
-/// Sends on a connection of its own; the status and the whole answer.
+/// Sends on a new connection. Returns the status and the whole response.
 async fn exchange(address: SocketAddr, request: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -192,7 +192,7 @@ async fn answers_tell_what_is_wrong() {
     assert_eq!(served.receiver.received().unreadable, 1);
 }
 
-/// However an entry comes first, it is one event, and the first that came stays.
+/// An entry is one event in any order of arrival, and the first one stays.
 #[tokio::test]
 async fn whole_cut_and_as_a_summary_it_is_the_same_event() {
     let body = entry("ID");
@@ -215,7 +215,8 @@ async fn whole_cut_and_as_a_summary_it_is_the_same_event() {
             assert!(event.summary.as_deref().unwrap_or_default().contains(what_is_left), "{event:?}");
             assert_eq!(event.summary.is_none(), first == 0);
             let request = event.request().unwrap();
-            // Cut within its last line, an entry has all its evidence; of little, the summary tells the request and the answer.
+            // An entry cut within its last line has all its evidence. If little remains, the summary gives the request and the
+            // response.
             assert_eq!((request.headers.len(), request.rules.len()), if first < 2 { (1, 1) } else { (0, 0) });
             assert!(request.line.starts_with(b"GET /"), "{event:?}");
             assert_eq!(event.outcome == event::Outcome::Blocked, first > 1, "{event:?}");
@@ -228,7 +229,7 @@ async fn a_connection_is_kept_and_a_limit_of_rate_holds() {
     let served = served(vec![Sensor::new("web1", Password::clear(b"s3cret:with-colon"), 1)]).await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     let mut statuses = Vec::new();
-    // One event a second and four at once: the fifth is too many, however slow this machine is, within ten tries.
+    // One event a second and four at once: the fifth exceeds the rate, on any slow machine, within ten attempts.
     for number in 0..200 {
         stream.write_all(kept(&format!("id{number}")).as_bytes()).await.unwrap();
         let mut answer = vec![0; 1024];
@@ -246,7 +247,7 @@ async fn a_connection_is_kept_and_a_limit_of_rate_holds() {
     }
     assert!(statuses.len() > 4 && statuses.ends_with(&[429]), "{statuses:?}");
     assert_eq!(journaled(&served).len(), statuses.len() - 1);
-    // Other sensors from now on.
+    // From here on other sensors are configured.
     served.receiver.replace(vec![], Redactor::new(&RedactionOptions::default()));
     assert_eq!(exchange(served.address, &mlogc("later")).await.0, 401);
 }
@@ -257,7 +258,7 @@ async fn what_comes_at_the_same_time_is_taken_together() {
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..64 {
         let address = served.address;
-        // Each event is sent by two at the same time: one is answered 200, one 409.
+        // Two tasks send each event at the same time: one gets 200, one 409.
         tasks.spawn(async move { exchange(address, &mlogc(&format!("id{}", number / 2))).await.0 });
     }
     let mut statuses = tasks.join_all().await;

@@ -29,25 +29,25 @@ table! {
     }
 }
 
-/// The longest that an exclusion may last, in days; beyond it, one without an end says so more honestly.
+/// Longest lifetime of an exclusion in days. For a longer one, choose no expiry.
 pub const MAX_DAYS: u32 = 3_660;
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list, change)).routes(routes!(remove)).routes(routes!(preview))
 }
 
-/// The exclusions that are in force.
+/// The current exclusions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Exclusions {
-    /// Names this state of the file; changes have to name it.
+    /// Version of the file. Changes must name it.
     pub version: String,
-    /// In the order of the file.
+    /// The exclusions, in the order of the file.
     pub exclusions: Vec<Shown>,
-    /// What is wrong with the file.
+    /// Errors in the file.
     pub problems: Vec<FileProblem>,
 }
 
-/// An exclusion and where it stands.
+/// An exclusion and its file.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ShownExclusion)]
 pub struct Shown {
@@ -58,44 +58,44 @@ pub struct Shown {
     pub file: String,
 }
 
-/// A change of the exclusions: all of it is made, or nothing.
+/// A change of the exclusions, applied as a whole or not at all.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewExclusions {
-    /// The version of the file that this was decided on.
+    /// The version of the file on which the change is based.
     pub version: String,
-    /// The exclusions that are to be made; at least one, at most 200.
+    /// The exclusions to add; at least one, at most 200.
     pub add: Vec<NewExclusion>,
-    /// The ids of those whose place they take.
+    /// The ids of the exclusions that they replace.
     #[serde(default)]
     pub remove: Vec<u64>,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
-    /// From now; null: they stay until they are removed, or until `expires`.
+    /// Days until they expire; null if they stay until they are removed, or until `expires`.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 3660)]
     pub expires_days: Option<u32>,
-    /// When they end, in the place of `expires_days`.
+    /// Time of expiry, instead of `expires_days`.
     #[serde(default)]
     pub expires: Option<Timestamp>,
 }
 
-/// An exclusion that is to be made.
+/// An exclusion to add.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewExclusion {
     /// The rule.
     pub rule: u64,
-    /// A site's name, or a host; null: all.
+    /// A site's name, or a host; null for all sites.
     #[serde(default)]
     pub site: Option<String>,
-    /// The path as clients send it, without a query; null: all.
+    /// The path as clients send it, without a query; null for all paths.
     #[serde(default)]
     pub path: Option<ByteString>,
-    /// How the path is compared.
+    /// The way to compare the path.
     #[serde(default)]
     pub path_match: PathMatch,
-    /// The variable, as events name it (`ARGS:comment`); null: the whole rule.
+    /// The variable under its name in events (`ARGS:comment`); null for the whole rule.
     #[serde(default)]
     pub parameter: Option<ByteString>,
     /// The event that led to it.
@@ -103,23 +103,23 @@ pub struct NewExclusion {
     pub event: Option<EventId>,
 }
 
-/// What was made.
+/// The added exclusions.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AddedExclusions)]
 pub struct Added {
-    /// The version of the file now.
+    /// The new version of the file.
     pub version: String,
-    /// The exclusions, in the order in which they were named.
+    /// The exclusions, in the order of the request.
     pub exclusions: Vec<Shown>,
 }
 
-/// What is to be shown as rule text.
+/// Exclusions to show as rule text.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPreview {
     /// The exclusions; at most 200.
     pub add: Vec<Exclusion>,
-    /// The ids of those whose place they would take.
+    /// The ids of the exclusions that they would replace.
     #[serde(default)]
     pub remove: Vec<u64>,
 }
@@ -131,24 +131,24 @@ pub struct Version {
     pub version: String,
 }
 
-/// The version that a change is meant for.
+/// The version on which a change is based.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct OfVersion {
-    /// The version of the file that this was decided on.
+    /// The version of the file on which the change is based.
     pub version: String,
 }
 
-/// Rule texts, or why there are none.
+/// Rule texts, or the reasons why there are none.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Preview {
-    /// One for each exclusion, in their order, with the ids that they would get together.
+    /// One entry for each exclusion, in order, with the ids that they would get together.
     pub exclusions: Vec<Previewed>,
 }
 
 const DAY: i64 = 86_400 * 1_000_000;
 
-/// A note that begins now, without an event.
+/// Returns a note with the current time and without an event.
 fn note(author: &str, new: &NewExclusions) -> Result<Note, Problem> {
     let refuse = |what: String| Err(refused(what));
     if new.reason.trim().is_empty() {
@@ -172,7 +172,7 @@ fn note(author: &str, new: &NewExclusions) -> Result<Note, Problem> {
     Ok(Note { reason, author, created: Some(now), expires, event: None })
 }
 
-/// Refuses more exclusions at once than a change may have.
+/// Refuses more exclusions than one change may contain.
 pub(crate) fn within_limit(count: usize) -> Result<(), Problem> {
     match count {
         0..=CHANGED => Ok(()),
@@ -184,7 +184,7 @@ pub(crate) fn shown(file: &ExclusionFile, path: &str) -> Vec<Shown> {
     file.entries().iter().map(|entry| Shown { entry: entry.clone(), file: path.to_owned() }).collect()
 }
 
-/// Exclusions for the audit trail: the first ones, and how many more.
+/// Describes exclusions for the audit trail: the first ones, and the number of others.
 pub(crate) fn described(entries: &[ChangedExclusion]) -> String {
     const NAMED: usize = 10;
     let more = entries.len().saturating_sub(NAMED);
@@ -199,7 +199,7 @@ fn changed(entry: &Entry) -> ChangedExclusion {
     ChangedExclusion { id: entry.id, exclusion: entry.exclusion.clone() }
 }
 
-/// The exclusions in force, and the version of their file
+/// List the current exclusions and the version of their file
 #[utoipa::path(
     get,
     path = "/api/exclusions",
@@ -217,7 +217,7 @@ pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Js
     .map(Json)
 }
 
-/// Makes exclusions, in the place of others if so wanted, as one change, and has the gate use them
+/// Add exclusions, optionally in place of others, as one change, and apply them
 #[utoipa::path(
     post,
     path = "/api/exclusions",
@@ -227,12 +227,12 @@ pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Js
     request_body = NewExclusions,
     responses(
         (status = 201, body = Added),
-        (status = 404, body = crate::openapi::Failure, description = "One that is to go is not there"),
-        (status = 409, body = Conflict, description = "The file has another version by now: nothing is done"),
+        (status = 404, body = crate::openapi::Failure, description = "An exclusion to remove does not exist"),
+        (status = 409, body = Conflict, description = "The file has another version; nothing was changed"),
         (
             status = 422,
             body = crate::openapi::Failure,
-            description = "One is refused, or the rules would not load: nothing is done"
+            description = "An exclusion is refused, or the rules would not load; nothing was changed"
         )
     )
 )]
@@ -271,7 +271,7 @@ pub(crate) async fn change(
     .map(|added| (StatusCode::CREATED, Json(added)))
 }
 
-/// Removes an exclusion
+/// Remove an exclusion
 #[utoipa::path(
     delete,
     path = "/api/exclusions/{id}",
@@ -282,7 +282,7 @@ pub(crate) async fn change(
     responses(
         (status = 200, body = Version),
         (status = 404, body = crate::openapi::Failure),
-        (status = 409, body = Conflict, description = "The file has another version by now")
+        (status = 409, body = Conflict, description = "The file has another version")
     )
 )]
 pub(crate) async fn remove(
@@ -304,7 +304,7 @@ pub(crate) async fn remove(
     .map(Json)
 }
 
-/// The rule texts that exclusions would get
+/// Preview the rule texts of exclusions
 #[utoipa::path(
     post,
     path = "/api/exclusions/preview",
@@ -313,7 +313,7 @@ pub(crate) async fn remove(
     request_body = NewPreview,
     responses(
         (status = 200, body = Preview),
-        (status = 404, body = crate::openapi::Failure, description = "One that is to go is not there")
+        (status = 404, body = crate::openapi::Failure, description = "An exclusion to remove does not exist")
     )
 )]
 pub(crate) async fn preview(

@@ -26,24 +26,24 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(undo))
 }
 
-/// What was changed.
+/// The changes.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Changes {
-    /// Names the state of the file of exclusions; undoing has to name it.
+    /// Version of the file of exclusions. Undoing must name it.
     pub version: String,
-    /// The newest first, at most 500.
+    /// The changes, newest first; at most 500.
     pub changes: Vec<Change>,
 }
 
-/// The version that a change is meant for.
+/// The version on which a change is based.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Undo {
-    /// The version of the file that this was decided on.
+    /// The version of the file on which the change is based.
     pub version: String,
 }
 
-/// A change for the audit trail, in names and signs alone.
+/// Describes a change for the audit trail, in names and signs only.
 fn described(change: &Change) -> String {
     let mut text = format!("#{}", change.number);
     for (sign, exclusions) in [("−", &change.removed), ("+", &change.added)] {
@@ -57,7 +57,7 @@ fn described(change: &Change) -> String {
     text
 }
 
-/// Every change of the exclusions and of what sites' rules do
+/// List the changes of exclusions and site modes
 #[utoipa::path(
     get,
     path = "/api/history",
@@ -67,7 +67,7 @@ fn described(change: &Change) -> String {
 )]
 pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Json<Changes>, Problem> {
     asked(console, |console| {
-        // the older of the two, if there is a change between
+        // read first, so that a change in between makes the version out of date
         let version = console.tuning.exclusions()?.0.version();
         Ok(Changes { version, changes: console.tuning.history()? })
     })
@@ -75,7 +75,7 @@ pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Js
     .map(Json)
 }
 
-/// Takes a change back, whatever came after it
+/// Undo a change, even if later changes exist
 #[utoipa::path(
     post,
     path = "/api/history/{number}/undo",
@@ -87,8 +87,8 @@ pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Js
     responses(
         (status = 200, body = Version),
         (status = 404, body = crate::openapi::Failure),
-        (status = 409, body = Conflict, description = "The file has another version by now"),
-        (status = 422, body = crate::openapi::Failure, description = "What it changed has been changed since")
+        (status = 409, body = Conflict, description = "The file has another version"),
+        (status = 422, body = crate::openapi::Failure, description = "A later change affected the same exclusions or site")
     )
 )]
 pub(crate) async fn undo(

@@ -23,7 +23,7 @@ table! {
     }
 }
 
-/// Events of a site that are looked at, the newest.
+/// Newest events of a site that are read.
 pub const EVENTS: usize = 50_000;
 /// Events that are read from the store at a time.
 const PAGE: usize = 500;
@@ -36,11 +36,11 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LearningSites)]
 pub struct Sites {
-    /// In the order of the configuration.
+    /// The sites, in the order of the configuration.
     pub sites: Vec<SiteState>,
 }
 
-/// What a site's rules shall do.
+/// The new mode of a site's rules.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewMode {
@@ -48,13 +48,13 @@ pub struct NewMode {
     pub mode: SiteMode,
 }
 
-/// What a site has learned.
+/// The results of learning for a site.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LearnedProposals)]
 pub struct Proposals {
-    /// Names the state of the file of exclusions that they were found for.
+    /// Version of the file of exclusions for which they were found.
     pub version: String,
-    /// The likeliest first.
+    /// The proposals, the likeliest first.
     pub proposals: Vec<Proposal>,
 }
 
@@ -62,30 +62,30 @@ pub struct Proposals {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LearnedProposal)]
 pub struct Proposal {
-    /// What would mend it.
+    /// The exclusion that would avoid it.
     #[serde(flatten)]
     pub exclusion: Exclusion,
     /// The rule's message.
     pub message: ByteString,
-    /// What the rule matched on.
+    /// The variable that the rule matched on.
     pub variable: ByteString,
-    /// Clients that it hit.
+    /// Number of affected clients.
     pub clients: usize,
-    /// Events that it caused.
+    /// Number of events that it caused.
     pub events: u64,
     /// Its rule text.
     pub seclang: String,
-    /// From 0 to 1: how likely it is one.
+    /// Likelihood of a false positive, from 0 to 1.
     pub likely: f64,
-    /// How many of the clients match in at most three places and kinds, as scanners do not.
+    /// Number of clients that match in at most three places and kinds, unlike scanners.
     pub honest: usize,
-    /// Whether so many rules match at once as on an attack.
+    /// Whether as many rules match at once as on an attack.
     pub many_rules: bool,
-    /// Some of the events, of different clients.
+    /// Some of the events, from different clients.
     pub samples: Vec<EventId>,
 }
 
-/// The events of a site while it learned, the newest first. Ends at the first that cannot be read.
+/// The events of a site since it learns, newest first. Ends at the first event that cannot be read.
 struct Events<'a> {
     console: &'a Console,
     query: Option<store::Query>,
@@ -150,7 +150,7 @@ fn find(console: &Console, name: &str) -> Result<SiteState, Problem> {
     site.ok_or_else(|| not_found(format!("there is no site `{name}`")))
 }
 
-/// The sites, and what their rules do
+/// List the sites and their modes
 #[utoipa::path(
     get,
     path = "/api/learning",
@@ -170,7 +170,7 @@ pub(crate) async fn list(_: Viewer, State(console): State<Console>) -> Result<Js
     .map(Json)
 }
 
-/// Has a site learn, detect or block
+/// Set a site's mode: learning, detecting or blocking
 #[utoipa::path(
     post,
     path = "/api/learning/{site}",
@@ -199,7 +199,7 @@ pub(crate) async fn set(
     .map(Json)
 }
 
-/// The likely false positives that a site has learned
+/// List the likely false positives that a site has learned
 #[utoipa::path(
     get,
     path = "/api/learning/{site}/proposals",
@@ -214,7 +214,7 @@ pub(crate) async fn proposals(
     Path(site): Path<String>,
 ) -> Result<Json<Proposals>, Problem> {
     asked(console, move |console| {
-        // before they are found: whoever changes the file meanwhile makes them out of date
+        // read before the proposals, so that a change in between makes the version out of date
         let version = console.tuning.exclusions()?.0.version();
         let found = learned(console, &find(console, &site)?)?;
         let proposals = found.into_iter().map(|learned| {

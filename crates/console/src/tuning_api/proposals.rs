@@ -18,23 +18,23 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(rule)).routes(routes!(proposals))
 }
 
-/// What an event suggests.
+/// The proposals for an event.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ExclusionProposals)]
 pub struct Proposals {
-    /// Names the state of the file of exclusions that they were made for.
+    /// Version of the file of exclusions for which they were made.
     pub version: String,
-    /// The narrowest first.
+    /// The proposals, narrowest first.
     pub proposals: Vec<Proposal>,
-    /// The rule that answered for the upstream.
+    /// The rule that blocked the request.
     pub blocking_rule: Option<u64>,
-    /// The exclusions that together let the event pass, each as narrow as can be.
+    /// The exclusions that together let the event pass, each as narrow as possible.
     pub narrowest: Vec<Exclusion>,
-    /// The exclusions in force that take as much as some of the proposals.
+    /// The current exclusions that cover some of the proposals.
     pub in_force: Vec<Shown>,
 }
 
-/// An exclusion that may be made.
+/// A possible exclusion.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ExclusionProposal)]
 pub struct Proposal {
@@ -42,36 +42,36 @@ pub struct Proposal {
     pub rule: u64,
     /// Its message.
     pub message: ByteString,
-    /// What it matched on.
+    /// The variable that it matched on.
     pub variable: ByteString,
-    /// What would be excluded.
+    /// The scope of the exclusion.
     pub scope: Scope,
-    /// How its path is compared.
+    /// The way to compare its path.
     pub path_match: PathMatch,
-    /// Its rule text; empty where it is refused. The narrowest have the ids that they would get together.
+    /// Its rule text; empty if it is refused. The narrowest have the ids that they would get together.
     pub seclang: String,
-    /// How much it takes away.
+    /// The extent of the exclusion.
     pub width: Width,
-    /// Why it cannot be made.
+    /// The reason why it cannot be created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refusal>,
-    /// The id of the exclusion in force that takes as much already.
+    /// The id of the current exclusion that already covers it.
     pub in_force: Option<u64>,
 }
 
-/// Which requests and what of them.
+/// The requests, and the variable in them.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ExclusionScope)]
 pub struct Scope {
-    /// A site's name, or a host; null: all.
+    /// A site's name, or a host; null for all sites.
     pub site: Option<String>,
-    /// The path; null: all.
+    /// The path; null for all paths.
     pub path: Option<ByteString>,
-    /// The variable; null: the whole rule.
+    /// The variable; null for the whole rule.
     pub parameter: Option<ByteString>,
 }
 
-/// A rule as it is written, with the comment above it
+/// Get a rule as written, with the comment above it
 #[utoipa::path(
     get,
     path = "/api/rules/{id}",
@@ -89,7 +89,7 @@ pub(crate) async fn rule(
     asked(console, move |console| Ok(console.tuning.rule(id)?)).await.map(Json)
 }
 
-/// The exclusions that would have let an event pass
+/// List the exclusions that would have let an event pass
 #[utoipa::path(
     get,
     path = "/api/events/{id}/exclusions",
@@ -107,7 +107,7 @@ pub(crate) async fn proposals(
     asked(console, move |console| {
         let event = console.events.get(id)?;
         let event = event.ok_or_else(|| not_found(format!("there is no event {id}")))?;
-        // before they are made: whoever changes the file meanwhile makes them out of date
+        // read before the proposals, so that a change in between makes the version out of date
         let (file, path) = console.tuning.exclusions()?;
         let found = console.tuning.proposals(&event)?;
         let is_in_force = |id: u64| found.proposals.iter().any(|proposal| proposal.in_force == Some(id));

@@ -1,4 +1,4 @@
-//! `/api/replays`: replays that run, and what they found.
+//! `/api/replays`: running replays, and their results.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,11 +19,11 @@ use super::{asked, not_found, refused, unavailable};
 use crate::access::{Analyst, Role, Viewer};
 use crate::{Console, Input, Problem};
 
-/// Replays that may run at a time: each takes a core.
+/// Replays that may run at the same time. Each uses a core.
 pub const RUNNING: usize = 2;
-/// Replays whose findings are kept.
+/// Replays whose results are kept.
 pub const KEPT: usize = 20;
-/// Events of a replay where nothing is said.
+/// Default number of events of a replay.
 pub const EVENTS: u64 = 10_000;
 /// The most events of a replay.
 pub const MAX_EVENTS: u64 = 1_000_000;
@@ -34,7 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(start)).routes(routes!(show, cancel))
 }
 
-/// What is to be tried.
+/// A replay to start.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(as = NewReplay)]
@@ -43,54 +43,54 @@ pub struct New {
     pub add: Vec<Exclusion>,
     /// Exclusions that would be removed.
     pub remove: Vec<u64>,
-    /// Rule files or patterns on the gate's machine that would take the place of all others; takes the role owner.
+    /// Rule files or patterns on the gate's machine that would replace all others; requires the role owner.
     pub rules: Vec<String>,
-    /// The event that it is about: it is judged first, whatever the others are.
+    /// The event in question, which is evaluated first, whatever the filter.
     pub event: Option<EventId>,
-    /// Which events, as the query of /api/events; all where it is empty.
+    /// The events to evaluate, as the query of /api/events; empty for all.
     pub filter: String,
-    /// How many events at most, the newest; 10,000 where nothing is said.
+    /// Most events, newest first; 10,000 by default.
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub limit: Option<u64>,
 }
 
-/// The name of a replay.
+/// The id of a replay.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ReplayStarted)]
 pub struct Started {
-    /// For /api/replays/{id}.
+    /// The id, for /api/replays/{id}.
     pub id: String,
 }
 
-/// How far a replay is.
+/// The state of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = ReplayState)]
 pub enum RunState {
-    /// It runs.
+    /// The replay is running.
     Running,
-    /// It has come to its end.
+    /// The replay has finished.
     Done,
-    /// It has not: see `error`.
+    /// The replay has failed; see `error`.
     Failed,
 }
 
-/// A replay and what it has found.
+/// A replay and its results.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = ReplayShown)]
 pub struct Shown {
-    /// Its name.
+    /// Its id.
     pub id: String,
-    /// How far it is.
+    /// Its state.
     pub state: RunState,
-    /// Requests judged so far.
+    /// Number of requests evaluated so far.
     pub done: u64,
-    /// Requests in all, as far as known.
+    /// Number of all requests, if known.
     pub total: u64,
-    /// Why it failed.
+    /// The reason why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What was found; empty until it is done.
+    /// The results; empty until it has finished.
     #[serde(flatten)]
     pub report: Report,
 }
@@ -108,7 +108,7 @@ struct Run {
 }
 
 impl Replays {
-    /// A new one; none where too many run.
+    /// Adds a replay; none if too many are running.
     fn open(&self) -> Option<(u64, Arc<Run>)> {
         let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if runs.values().filter(|run| run.is_running()).count() >= RUNNING {
@@ -141,7 +141,7 @@ impl Run {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    /// Judges all. The error of a replay that was cancelled says so.
+    /// Evaluates all events. A cancelled replay returns an error that says so.
     fn run(&self, console: &Console, new: &New, filter: store::Filter) -> Result<Report, Problem> {
         let mut replay = console.tuning.replay(&new.add, &new.remove, &new.rules)?;
         let limit = new.limit.unwrap_or(EVENTS);
@@ -188,7 +188,7 @@ impl Run {
     }
 }
 
-/// Begins a replay of stored events and of the sample of passed requests
+/// Start a replay of stored events and of the sample of passed requests
 #[utoipa::path(
     post,
     path = "/api/replays",
@@ -199,7 +199,7 @@ impl Run {
     responses(
         (status = 202, body = Started),
         (status = 422, body = crate::openapi::Failure),
-        (status = 503, body = crate::openapi::Failure, description = "Enough replays run")
+        (status = 503, body = crate::openapi::Failure, description = "Too many replays are running")
     )
 )]
 pub(crate) async fn start(
@@ -207,7 +207,7 @@ pub(crate) async fn start(
     State(console): State<Console>,
     Input(new): Input<New>,
 ) -> Result<(StatusCode, Json<Started>), Problem> {
-    // what is wrong with a file is told with its text, and that could be any file
+    // an error in a file quotes its text, and that could be any file
     if !new.rules.is_empty() && who.role < Role::Owner {
         return Err(refused("other rule files take the role owner".to_owned()));
     }
@@ -230,7 +230,7 @@ pub(crate) async fn start(
     Ok((StatusCode::ACCEPTED, Json(Started { id: id.to_string() })))
 }
 
-/// A query string as the parameters that the list of events reads.
+/// Parses a query string into the parameters of the list of events.
 pub(crate) fn parameters(query: &str) -> Result<crate::events::Parameters, Problem> {
     let uri = format!("/?{}", query.trim_start_matches('?'));
     let uri: axum::http::Uri = uri.parse().map_err(|_| refused("filter: not a query".to_owned()))?;
@@ -239,13 +239,13 @@ pub(crate) fn parameters(query: &str) -> Result<crate::events::Parameters, Probl
     Ok(parameters.into_iter().filter(|(name, _)| !matches!(name.as_str(), "before" | "limit")).collect())
 }
 
-/// How far a replay is, and what it found
+/// Get the state of a replay, and its results
 #[utoipa::path(
     get,
     path = "/api/replays/{id}",
     operation_id = "replay",
     tag = "tuning",
-    params(("id" = String, Path, description = "The replay's name")),
+    params(("id" = String, Path, description = "The replay's id")),
     responses((status = 200, body = Shown), (status = 404, body = crate::openapi::Failure))
 )]
 pub(crate) async fn show(
@@ -268,14 +268,14 @@ pub(crate) async fn show(
     .map(Json)
 }
 
-/// Ends a replay; what it found is gone
+/// Cancel or delete a replay; its results are lost
 #[utoipa::path(
     delete,
     path = "/api/replays/{id}",
     security(("session" = ["analyst"]), ("token" = ["tune"])),
     operation_id = "cancel_replay",
     tag = "tuning",
-    params(("id" = String, Path, description = "The replay's name")),
+    params(("id" = String, Path, description = "The replay's id")),
     responses((status = 204), (status = 404, body = crate::openapi::Failure))
 )]
 pub(crate) async fn cancel(

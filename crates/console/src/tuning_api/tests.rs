@@ -18,7 +18,7 @@ use crate::Input;
 use crate::access::{Access, Analyst, Identity, Role, Url, Via, Viewer};
 use spine::clock::SystemClock;
 
-/// Gives rules when it is told to: those of a gate that lets pass what holds "a", and others.
+/// A rule source that blocks until released: rules of a gate that lets requests with "a" pass, and other rules.
 struct Rules {
     may_go: Mutex<Receiver<()>>,
 }
@@ -89,7 +89,7 @@ fn event(number: i64, line: &str) -> Event {
     Event { ..Event::of_request(id, time, "n", Outcome::Blocked, evidence) }
 }
 
-/// A console with 450 events, of which every third is of "GET /other", and what lets its replays go.
+/// Returns a console with 450 events, of which every third is of "GET /other", and a sender that releases its replays.
 fn console() -> (Console, Sender<()>, tempfile::TempDir) {
     let data_dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(&store::journal_folder(data_dir.path()), JournalOptions::default()).unwrap();
@@ -162,7 +162,7 @@ async fn replays_run_page_by_page_and_tell_how_far_they_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_event_that_it_is_about_is_judged_first_and_once() {
     let (console, go, _folder) = console();
-    // the oldest of all, which no other filter or limit lets in
+    // the oldest of all, which no other filter or limit includes
     let oldest = event(0, "POST /other?x=b HTTP/1.1").id;
     for (limit, events) in [(3, 4), (1_000, 450)] {
         let new = New { event: Some(oldest), limit: Some(limit), ..New::default() };
@@ -182,7 +182,7 @@ async fn replays_are_limited_cancelled_and_forgotten() {
     let first = begin(&console, Role::Analyst, new()).await.unwrap();
     let second = begin(&console, Role::Analyst, new()).await.unwrap();
     assert_eq!(begin(&console, Role::Analyst, new()).await.unwrap_err().status(), 503);
-    // both, before either goes on: which of them takes a turn is not said
+    // reads both before either continues: their order is not defined
     for id in [&first, &second] {
         let who = Analyst(identity(Role::Analyst));
         cancel(who, State(console.clone()), Path(id.clone())).await.unwrap();
@@ -205,7 +205,7 @@ async fn replays_are_limited_cancelled_and_forgotten() {
     assert!(look(&console, "22").await.is_ok());
     assert_eq!(look(&console, "x").await.unwrap_err().status(), 404);
 
-    // what breaks down is told, and does not stay as running
+    // a replay that panics is reported, and does not stay in the state "running"
     let id = begin(&console, Role::Owner, New { rules: vec!["panic".into()], ..new() }).await.unwrap();
     go.send(()).unwrap();
     let shown = ended(&console, &id).await;
@@ -257,7 +257,7 @@ async fn a_change_says_what_why_and_until_when() {
         (NewExclusions { expires_days: Some(MAX_DAYS + 1), ..new() }, "expires_days"),
         (NewExclusions { expires: Some(far), ..new() }, "3660 days"),
         (NewExclusions { expires_days: Some(1), expires: Some(far), ..new() }, "not both"),
-        // nothing is wrong but that there is no gate
+        // the only error is the missing gate
         (new(), "no gate"),
     ] {
         let who = Analyst(identity(Role::Analyst));

@@ -10,13 +10,13 @@ export function worded(group: "audit.how" | "audit.via" | "role" | "scope" | "mo
   return has(key) ? t(key) : word;
 }
 
-/** Returns who acted: a user's name, or the server for a command. */
+/** Returns the name of the actor: a user's name, or the server for a command. */
 export function actor({ user, via }: Entry): string {
   if (via === "command" && user === "machine") return t("audit.machine");
   return user || "–";
 }
 
-/** Returns the details of an entry: names as they are, words of monban as texts. */
+/** Returns the details of an entry: names unchanged, words of monban translated. */
 export function detailed({ what, detail }: Entry): string {
   switch (what) {
     case "console.signed_in":

@@ -14,7 +14,7 @@ import { t } from "./texts";
 export const PASSWORD_MIN = 12;
 
 export default function Setup({ title }: PageProps) {
-  // the token follows `#`, so no server between logs it; reading the place rerenders when the link opens in this page
+  // the token follows `#`, so no server on the way logs it; reading `place` rerenders the page when the link opens in it
   const token = place.value && location.hash.slice(1);
   return (
     <Page title={title}>

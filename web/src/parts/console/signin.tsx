@@ -1,4 +1,4 @@
-// The sign-in page: by password, with a code if one is set up, or by passkey.
+// The sign-in page: by password, with a code if the account has an authenticator app, or by passkey.
 import { useEffect, useState } from "preact/hooks";
 import { type Session } from "../../api";
 import { ApiError, send } from "../../api/client";

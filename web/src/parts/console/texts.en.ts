@@ -131,7 +131,7 @@ export default {
     via: { session: "browser", token: "token", command: "command" },
     machine: "server",
     times: "× {n}, last {time}",
-    /** How somebody signed in, and what a link was for. */
+    /** Methods of signing in, and purposes of links. */
     how: {
       password: "by password",
       code: "by code",

@@ -1,4 +1,4 @@
-// The gate: requests and what the rules found in them.
+// The gate: requests and the matches of rules.
 import type { Part } from "../part";
 import { TEXTS } from "./texts";
 

@@ -1,4 +1,4 @@
-// A request: what was asked and answered, what matched and where, and how the score came about.
+// A request: request and response, the matches and their positions, and the calculation of the score.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { EventProps } from "../part";
 import { bytesOf } from "../../bytes/bytes";
@@ -57,7 +57,7 @@ function CurlNotes({ left, cut, redacted }: { left: string[]; cut: boolean; reda
   return notes.length > 0 ? <p class="note">{notes.join(" ")}</p> : null;
 }
 
-/** Matches listed before "show all". */
+/** Number of matches listed before "show all". */
 const LISTED = 50;
 
 function Matches({
@@ -124,7 +124,7 @@ function Matches({
   );
 }
 
-/** Why a mark is not exactly the matching bytes. */
+/** The reason why a mark is not exactly the matching bytes. */
 function Certainty({ location }: { location: Location | undefined }) {
   if (!location || location.certainty === "bytes") return null;
   return <span class="note">{t(`request.certainty.${location.certainty}`)}</span>;

@@ -1,4 +1,4 @@
-// A request in a list: what was asked and answered, the rule that tells most, the score.
+// A request in a list: request and response, the most important rule, the score.
 import { useMemo } from "preact/hooks";
 import { type Event, SEVERITIES } from "../../api/event";
 import { bytesOf, textOf } from "../../bytes/bytes";
@@ -11,7 +11,7 @@ import { type MatchedRule, requestOf } from "./evidence/request";
 import { judges } from "./evidence/score";
 import { t } from "./texts";
 
-/** Returns the rule that tells most of an event: the worst, and of those the first. Blocking rules come last. */
+/** Returns the most important rule of an event: the first of those with the worst severity. Blocking rules come last. */
 export function topRule(event: Event): MatchedRule | undefined {
   const rules = requestOf(event)?.rules ?? [];
   const rank = (rule: MatchedRule): number =>
@@ -19,7 +19,7 @@ export function topRule(event: Event): MatchedRule | undefined {
   return rules.reduce<MatchedRule | undefined>((top, rule) => (top && rank(top) <= rank(rule) ? top : rule), undefined);
 }
 
-/** Returns what was asked, for the heading of the event's page. */
+/** Returns the request, for the heading of the event's page. */
 export function title(event: Event): string {
   const { method, path } = methodAndPath(event, 100);
   return path.length > 0 ? visible(`${textOf(method)} ${textOf(path)}`) : "";

@@ -16,31 +16,31 @@ import { t } from "./texts";
 /** Characters of a reason: crates/tuning/src/limits.rs. */
 const REASON = 1_000;
 
-/** Returns why a change was refused, in words. */
+/** Returns the text of the reason why a change was refused. */
 export function refusal(error: unknown): string {
   if (error instanceof ApiError && error.status === 409) return t("exclude.conflict");
   if (error instanceof ApiError && error.status === 422) return t("exclude.refused", { why: errorText(error) });
   return errorText(error);
 }
 
-/** Returns why an exclusion is not possible, in the page's language. */
+/** Returns the reason why an exclusion is not possible, in the page's language. */
 export function refusedText({ error }: NonNullable<ExclusionPreview["exclusions"][number]["refused"]>): string {
   return say(error);
 }
 
 export interface ApplyProps {
-  /** The version of the file that `add` was chosen for. */
+  /** The version of the file on which `add` is based. */
   version: string;
   add: readonly Wanted[];
   /** The IDs of the exclusions that they replace. */
   remove?: readonly number[];
-  /** The event that it is about. */
+  /** The event in question. */
   event?: string;
-  /** What the visitor must do before there is something to apply. */
+  /** The visitor's next step before anything can be applied. */
   missing?: string | undefined;
   /** Reason and expiry of an edited exclusion. */
   before?: { reason: string; expires?: string | null | undefined };
-  /** Whether `add` is typed: requests then wait for a pause. */
+  /** Whether `add` is typed, so that requests wait for a pause. */
   typed?: boolean;
   /** Returns the attack type of a rule. */
   kindOf?: (rule: number) => string | undefined;
@@ -48,7 +48,7 @@ export interface ApplyProps {
   onStale: () => void;
   onApplied: (count: number) => void;
   onClose: () => void;
-  /** The controls that choose `add`. */
+  /** The controls that change `add`. */
   children: ComponentChildren;
 }
 
@@ -184,7 +184,7 @@ function Warnings({ list }: { list: ExclusionWarning[] }) {
   );
 }
 
-/** Milliseconds of pause before a request about typed input. */
+/** Milliseconds of pause before a request for typed input. */
 const REST = 400;
 
 interface Previewed {
@@ -192,7 +192,7 @@ interface Previewed {
   error?: string;
 }
 
-/** Returns the rule texts for `wanted`, and nothing for an earlier `wanted`. */
+/** Returns the rule texts for `wanted`, never those for an earlier `wanted`. */
 function usePreview(wanted: string | undefined, version: string, rest: number): Previewed {
   const [state, setState] = useState<Previewed & { of?: string }>({});
   const key = wanted && `${version} ${wanted}`;

@@ -1,4 +1,4 @@
-// The way from an event to an exclusion: proposed, replayed, applied.
+// The steps from an event to an exclusion: proposed, replayed, applied.
 import { useMemo, useState } from "preact/hooks";
 import type { ExclusionProposal, ExclusionProposals } from "../../api";
 import { useLoad } from "../../api/client";
@@ -127,7 +127,7 @@ function Choose({
   );
 }
 
-/** Returns the attack type of a rule of the event, in words. */
+/** Returns the translated attack type of a rule of the event. */
 function kindOf(event: Event, rule: number): string | undefined {
   const tags = requestOf(event)?.rules?.find(({ id }) => id === rule)?.tags ?? [];
   const tag = tags.find((one) => one.startsWith("attack-") && one !== "attack-generic");

@@ -102,7 +102,7 @@ export default function History({ title }: PageProps) {
   );
 }
 
-/** Returns what a change did, in a few words. */
+/** Returns a short description of a change. */
 function headline({ what, undoes, site }: Change): string {
   if (what === "undone") return t("history.what.undone", { n: String(undoes) });
   if (what !== "site_mode" || !site) return t(`history.what.${what === "site_mode" ? "by_hand" : what}`);
@@ -113,7 +113,7 @@ function modeText(mode: NonNullable<Change["site"]>["after"]): string {
   return mode ? t(`mode.${mode}`) : t("history.asConfigured");
 }
 
-/** Number of exclusions shown of a change; the others are in its diff. */
+/** Number of exclusions shown for a change; the diff shows the others. */
 const ABOUT = 8;
 
 /** The exclusions that a change added and removed. */
@@ -139,7 +139,7 @@ function About({ change }: { change: Change }) {
   );
 }
 
-/** Lines of a diff shown at first. */
+/** Number of diff lines shown at first. */
 const FOLDED = 200;
 
 export function Diff({ text }: { text: string | null | undefined }) {

@@ -1,4 +1,4 @@
-// Tuning: exclusions, learning mode, the history of changes; on an event the way to a new exclusion.
+// Tuning: exclusions, learning mode, the history of changes, and the button on an event that creates an exclusion.
 import type { Part } from "../part";
 import { TEXTS } from "./texts";
 

@@ -1,4 +1,5 @@
-// Learning mode: a site only detects while likely false positives are collected, until the visitor accepts them and switches to blocking.
+// Learning mode: a site only detects while monban collects likely false positives, until the visitor accepts them and switches to
+// blocking.
 import { useState } from "preact/hooks";
 import type { LearnedProposal, LearnedProposals, LearningSites, SiteState } from "../../api";
 import { send, useLoad } from "../../api/client";
@@ -95,7 +96,7 @@ function SitePanel({ site, onChange }: { site: SiteState; onChange: () => void }
   );
 }
 
-/** Likelihood from which a proposal is preselected. */
+/** Lowest likelihood of a preselected proposal. */
 const LIKELY = 0.5;
 
 function Proposals({ site, onAccepted }: { site: SiteState; onAccepted: () => void }) {
@@ -171,7 +172,7 @@ function Proposals({ site, onAccepted }: { site: SiteState; onAccepted: () => vo
   );
 }
 
-/** Returns how the clients differ from scanners; empty if they do not. */
+/** Returns the difference between the clients and scanners; empty if there is none. */
 function honestText({ clients, honest }: LearnedProposal): string {
   if (honest === 0) return "";
   if (honest < clients) return t("learning.honestSome", { honest, clients });
@@ -186,7 +187,7 @@ function Line({ one }: { one: LearnedProposal }) {
   );
 }
 
-/** Links to events of a proposal: some of different clients, and all. */
+/** Links to events of a proposal: some from different clients, and all. */
 function Samples({ site, one }: { site: SiteState; one: LearnedProposal }) {
   const path = one.path ? textOf(bytesOf(one.path)) : undefined;
   const all = toParams([

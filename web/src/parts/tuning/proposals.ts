@@ -15,7 +15,7 @@ export function scopeOf({ rule, scope, path_match }: ExclusionProposal): Scope {
   return withoutNothing({ rule, path_match, ...scope });
 }
 
-/** Drops absent fields, which the API sends as null. */
+/** Drops missing fields, which the API sends as null. */
 export function withoutNothing({ rule, path_match, site, path, parameter }: Exclusion): Scope {
   return {
     rule,
@@ -27,9 +27,9 @@ export function withoutNothing({ rule, path_match, site, path, parameter }: Excl
 }
 
 /**
- * Returns the proposals that let the event pass together, none wider than needed and none narrower than `width`: for each
- * rule and variable the first that is not refused. One for a whole rule replaces those for its variables. Existing exclusions
- * are left out.
+ * Returns the proposals that let the event pass together, none wider than needed and none narrower than `width`: for each rule
+ * and variable the first that is not refused. A proposal for a whole rule replaces those for its variables. Existing exclusions
+ * are omitted.
  */
 export function chosenProposals(proposals: readonly ExclusionProposal[], width: Width): ExclusionProposal[] {
   const least = WIDTHS.indexOf(width);

@@ -4,14 +4,14 @@ import { bytesOf, textOf } from "../../bytes/bytes";
 import { visible } from "../../ui/untrusted";
 import { t } from "./texts";
 
-/** Characters of a name in a reason. */
+/** Most characters of a name in a reason. */
 const NAME = 80;
-/** Rules, types and parameters named in a reason; more are counted. */
+/** Most rules, types and parameters named in a reason; more are counted. */
 const NAMED = 3;
 
 /**
- * Returns a reason made of the scope: "XSS rules on ARGS:name of shop /search". `kindOf` returns the attack type of a rule,
- * if known.
+ * Returns a reason built from the scope: "XSS rules on ARGS:name of shop /search". `kindOf` returns the attack type of a rule, if
+ * known.
  */
 export function composedReason(add: readonly Exclusion[], kindOf: (rule: number) => string | undefined): string {
   const distinct = <V,>(values: V[]): V[] => [...new Set(values)];
@@ -35,7 +35,7 @@ export function composedReason(add: readonly Exclusion[], kindOf: (rule: number)
   const where = distinct(
     add.map((one) => {
       const path = bytes(one.path) + (one.path && one.path_match === "prefix" ? "…" : "");
-      // the site of any host
+      // the site that matches any host
       return [one.site && one.site !== "*" ? short(one.site) : "", path].filter((part) => part !== "").join(" ");
     }),
   );

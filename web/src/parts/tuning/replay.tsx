@@ -29,7 +29,7 @@ export function useReplay(
     const cancel = (): void => {
       if (id) send("DELETE", `/api/replays/${encodeURIComponent(id)}`).catch(() => undefined);
     };
-    // replays cancelled just now still count
+    // recently cancelled replays still count
     const start = async (tries: number): Promise<string> => {
       try {
         return (await send<{ id: string }>("POST", "/api/replays", JSON.parse(asked))).id;
@@ -74,7 +74,7 @@ export function ReplayResult({
 }: {
   replay: Replay | undefined;
   error: string | undefined;
-  /** The event that it is about. */
+  /** The event in question. */
   about?: string | undefined;
   retry?: () => void;
 }) {
@@ -146,13 +146,13 @@ function Outcome({ replay, about }: { replay: Replay; about: string | undefined 
   );
 }
 
-/** Returns the attack type of a rule's tag, in words. */
+/** Returns the translated attack type of a rule's tag. */
 export function kindText(tag: string): string {
   const key = `attack.${tag.replace(/^attack-/, "")}`;
   return has(key) ? t(key) : tag;
 }
 
-/** Why a request looks like an attack. */
+/** The signs that a request is an attack. */
 function Signs({ list }: { list: AttackSign[] }) {
   const texts = list.map((one) => {
     if (one.sign === "still_matched") return t("replay.sign.stillMatched", { n: one.rules.length, rules: one.rules.join(", ") });

@@ -1,4 +1,4 @@
-// Exclusions: what rules skip, why, and until when.
+// Exclusions, with their scopes, reasons and expiries.
 import { useEffect, useState } from "preact/hooks";
 import type { Exclusions, NewReplay, ShownExclusion } from "../../api";
 import { send, useLoad } from "../../api/client";
@@ -16,7 +16,7 @@ import { ScopeText } from "./scope";
 import { TITLES } from "./index";
 import { t } from "./texts";
 
-/** Milliseconds before its expiry in which an exclusion is marked. */
+/** Time before its expiry, in milliseconds, in which an exclusion is marked. */
 const SOON = 7 * 86_400_000;
 
 export default function Tuning({ title }: PageProps) {
@@ -238,7 +238,7 @@ function Edit({
 }: {
   version: string;
   exclusion: ShownExclusion | undefined;
-  /** Whether another user changed or removed it meanwhile. */
+  /** Whether another user has changed or removed it. */
   gone: boolean;
   onClose: () => void;
   onStale: () => void;

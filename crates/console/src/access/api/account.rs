@@ -20,7 +20,7 @@ use crate::{Console, Input, Problem};
 use finding::{AuditAction, ProblemCode, table};
 
 table! {
-    /// The error answers of a user’s own account.
+    /// The error responses about a user's own account.
     pub(crate) PROBLEMS: ProblemCode {
         /// The password is wrong.
         pub(crate) WRONG_PASSWORD = ProblemCode::new(
@@ -77,7 +77,7 @@ struct Own {
 struct Passkey {
     /// Key.
     id: i64,
-    /// Name that its user gave it.
+    /// Name given by its user.
     name: String,
     /// Time of its registration.
     created: Timestamp,
@@ -137,7 +137,7 @@ struct NewPassword {
     responses(
         (status = 204),
         (status = 422, body = Failure, description = "The current password is wrong, or the new one is not allowed"),
-        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+        (status = 429, body = Failure, description = "Too many attempts; see Retry-After"),
     )
 )]
 async fn change_password(
@@ -182,7 +182,7 @@ pub(crate) async fn check_password(
 /// A user's sessions.
 #[derive(Serialize, ToSchema)]
 struct Sessions {
-    /// The last used one first.
+    /// The sessions, the last used one first.
     sessions: Vec<Session>,
 }
 
@@ -210,7 +210,7 @@ async fn list_sessions(who: Account, State(console): State<Console>) -> Result<J
     tag = "account",
     security(("session" = ["viewer"])),
     params(("id" = i64, Path)),
-    responses((status = 204), (status = 404, body = Failure, description = "There is no such id"))
+    responses((status = 204), (status = 404, body = Failure, description = "The id does not exist"))
 )]
 async fn end_session(
     who: Account,

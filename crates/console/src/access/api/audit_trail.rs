@@ -35,7 +35,7 @@ struct Page {
 struct ShownEntry {
     #[serde(flatten)]
     entry: Entry,
-    /// The action in a few words; its code if this monban does not know it.
+    /// The action in a few words; its code if this version does not know it.
     action: Translated,
 }
 
@@ -53,13 +53,13 @@ impl ShownEntry {
 /// A page of the audit trail.
 #[derive(Serialize, ToSchema)]
 struct Entries {
-    /// The newest first.
+    /// The entries, newest first.
     entries: Vec<ShownEntry>,
     /// `before` of the next page; null on the last page.
     next: Option<i64>,
 }
 
-/// List the audit trail: who changed what, and who was refused
+/// List the audit trail: changes and refused attempts
 #[utoipa::path(
     get,
     path = "/api/audit",
@@ -67,7 +67,7 @@ struct Entries {
     tag = "users",
     security(("session" = ["owner"]), ("token" = ["admin"])),
     params(Page),
-    responses((status = 200, body = Entries), (status = 400, body = Failure, description = "A parameter is wrong"))
+    responses((status = 200, body = Entries), (status = 400, body = Failure, description = "A parameter is invalid"))
 )]
 async fn list(
     _: Owner,

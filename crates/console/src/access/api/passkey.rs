@@ -44,7 +44,7 @@ struct Begun {
     #[serde(rename = "publicKey")]
     #[schema(value_type = Object)]
     public_key: Value,
-    /// Key of the ceremony; send it back with the answer, within five minutes.
+    /// Key of the ceremony. Send it back with the answer within five minutes.
     state: String,
 }
 
@@ -81,8 +81,8 @@ fn check_host(console: &Console, headers: &HeaderMap) -> Result<(), Problem> {
     security(()),
     responses(
         (status = 200, body = Begun),
-        (status = 409, body = Failure, description = "Passkeys do not work at this address; the text names the right one"),
-        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+        (status = 409, body = Failure, description = "Passkeys do not work at this address; the text names the correct one"),
+        (status = 429, body = Failure, description = "Too many attempts; see Retry-After"),
     )
 )]
 async fn begin_signing_in(State(console): State<Console>, parts: Parts) -> Result<Json<Begun>, Problem> {
@@ -104,7 +104,7 @@ async fn begin_signing_in(State(console): State<Console>, parts: Parts) -> Resul
     responses(
         (status = 200, body = SignedIn, description = "With the session's cookie"),
         (status = 401, body = Failure, description = "The passkey is not registered, or its answer is wrong or too late"),
-        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+        (status = 429, body = Failure, description = "Too many attempts; see Retry-After"),
     )
 )]
 async fn finish_signing_in(
@@ -119,7 +119,7 @@ async fn finish_signing_in(
     access.attempt(&attempt)?;
     let uptime = access.clock.uptime();
     let unknown = || Problem::of(passkeys::UNKNOWN);
-    // Strangers can invent ceremonies, so the trail records none that did not begin.
+    // Anybody can invent ceremonies, so the trail records only those that were started.
     let ceremony = access.signing_in.take(&answer.state, uptime).ok_or_else(unknown)?;
     let finish = move |db: &rusqlite::Transaction<'_>, now| {
         passkeys::finish_signing_in(db, ceremony, &url, &answer.credential, now)
@@ -136,7 +136,7 @@ async fn finish_signing_in(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPasskey {
-    /// Name that its user gave it.
+    /// Name given by its user.
     name: String,
 }
 
@@ -150,7 +150,7 @@ struct NewPasskey {
     request_body = NewPasskey,
     responses(
         (status = 200, body = Begun),
-        (status = 409, body = Failure, description = "Passkeys do not work at this address; the text names the right one"),
+        (status = 409, body = Failure, description = "Passkeys do not work at this address; the text names the correct one"),
         (status = 422, body = Failure, description = "The name is not allowed"),
     )
 )]
@@ -176,7 +176,7 @@ async fn begin_adding(
 struct Added {
     /// Key.
     id: i64,
-    /// Name that its user gave it.
+    /// Name given by its user.
     name: String,
 }
 
@@ -219,7 +219,7 @@ async fn finish_adding(
     tag = "account",
     security(("session" = ["viewer"])),
     params(("id" = i64, Path)),
-    responses((status = 204), (status = 404, body = Failure, description = "There is no such id"))
+    responses((status = 204), (status = 404, body = Failure, description = "The id does not exist"))
 )]
 async fn delete(
     who: Account,

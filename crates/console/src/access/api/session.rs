@@ -26,7 +26,7 @@ use crate::{Console, Input, Problem};
 use finding::{AuditAction, ProblemCode, table};
 
 table! {
-    /// The error answers of signing in.
+    /// The error responses to signing in.
     pub(crate) PROBLEMS: ProblemCode {
         /// Wrong user name or password.
         pub(crate) WRONG_CREDENTIALS = ProblemCode::new(
@@ -97,7 +97,7 @@ impl SignedIn {
     security(("session" = ["viewer"])),
     responses(
         (status = 200, body = SignedIn),
-        (status = 401, body = Failure, description = "No session; `setup` is true while there is no owner"),
+        (status = 401, body = Failure, description = "No session; `setup` is true if no owner exists"),
     )
 )]
 async fn show(who: Account, State(console): State<Console>) -> Result<Json<SignedIn>, Problem> {
@@ -111,11 +111,11 @@ async fn show(who: Account, State(console): State<Console>) -> Result<Json<Signe
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Credentials {
-    /// User name, in any case.
+    /// User name, ignoring case.
     user: String,
     /// The password.
     password: String,
-    /// Six digits of the authenticator app, or a recovery code, if the account needs one.
+    /// Six digits of the authenticator app, or a recovery code, if the account requires one.
     code: Option<String>,
 }
 
@@ -130,7 +130,7 @@ struct Credentials {
     responses(
         (status = 200, body = SignedIn, description = "With the session's cookie"),
         (status = 401, body = Failure, description = "Wrong credentials; `second_factor_needed` is true if only the code is missing"),
-        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+        (status = 429, body = Failure, description = "Too many attempts; see Retry-After"),
     )
 )]
 async fn sign_in(
@@ -199,7 +199,7 @@ async fn sign_in(
     begin(&console, user.id, address, &parts.headers, SIGNED_IN, how).await
 }
 
-/// Counts a wrong attempt and records it. An unknown name is not recorded: it may be a password in the wrong field.
+/// Counts and records a wrong attempt. An unknown name is not recorded, because it may be a password in the wrong field.
 pub(super) async fn refuse(
     console: &Console,
     address: IpAddr,
@@ -222,7 +222,7 @@ pub(super) async fn refuse(
     console.access.run(record).await
 }
 
-/// Begins a session. The answer sets its cookie and that of a known browser.
+/// Starts a session. The response sets its cookie and that of a known browser.
 pub(super) async fn begin(
     console: &Console,
     user: i64,

@@ -23,7 +23,7 @@ use crate::{Console, Input, Problem};
 use finding::{AuditAction, ProblemCode, table};
 
 table! {
-    /// The error answers of one-time links.
+    /// The error responses about one-time links.
     pub(crate) PROBLEMS: ProblemCode {
         /// This link has expired or was already used.
         pub(crate) GONE = ProblemCode::new(
@@ -94,16 +94,16 @@ async fn find(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct OneTimeLink {
-    /// The link's token, after its `#`.
+    /// The link's token, the part after `#`.
     token: String,
 }
 
 /// Purpose of a one-time link.
 #[derive(Serialize, ToSchema)]
 struct LinkPurpose {
-    /// User of the link; null for the first account, whose name is still open.
+    /// User of the link; null for the first account, whose name is not chosen yet.
     user: Option<String>,
-    /// Number of API tokens that the new password deletes; 0 for other links.
+    /// The API tokens that the new password deletes; empty for other links.
     tokens: Vec<Token>,
 }
 
@@ -118,7 +118,7 @@ struct LinkPurpose {
     responses(
         (status = 200, body = LinkPurpose),
         (status = 401, body = Failure, description = "The link has expired or was already used"),
-        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+        (status = 429, body = Failure, description = "Too many attempts; see Retry-After"),
     )
 )]
 async fn check(
@@ -139,9 +139,9 @@ async fn check(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Setup {
-    /// The link's token, after its `#`.
+    /// The link's token, the part after `#`.
     token: String,
-    /// User name: a new one for the first account; otherwise the user's name, or nothing.
+    /// User name: a new one for the first account; otherwise the user's name, or null.
     user: Option<String>,
     /// The new password, of at least 12 characters.
     password: String,
@@ -160,7 +160,7 @@ struct Setup {
         (status = 401, body = Failure, description = "The link has expired or was already used"),
         (status = 409, body = Failure, description = "The name is taken"),
         (status = 422, body = Failure, description = "The name or the password is not allowed; the link stays valid"),
-        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+        (status = 429, body = Failure, description = "Too many attempts; see Retry-After"),
     )
 )]
 async fn setup(
@@ -185,7 +185,7 @@ async fn setup(
     let token = setup.token;
     let id = access
         .run(move |db, now| {
-            // Hashing takes time: another request may have used the link.
+            // Hashing takes time, and another request may have used the link meanwhile.
             if links::find(db, &token, now)? != Some(purpose) {
                 return Err(gone());
             }
@@ -214,7 +214,7 @@ async fn setup(
     session::begin(&console, id, address, &parts.headers, LINK_USED, detail).await
 }
 
-/// Deletes a user's API tokens, because an attacker with the old password may have made one.
+/// Deletes a user's API tokens, because an attacker with the old password may have created one.
 fn revoke_tokens(
     db: &rusqlite::Transaction<'_>,
     id: i64,

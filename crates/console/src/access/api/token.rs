@@ -22,7 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<Console> {
 /// API tokens.
 #[derive(Serialize, ToSchema)]
 struct Tokens {
-    /// The newest first. Owners also see tokens that commands on the server made.
+    /// The tokens, newest first. Owners also see tokens that commands on the server created.
     tokens: Vec<Token>,
 }
 
@@ -45,11 +45,11 @@ async fn list(who: Account, State(console): State<Console>) -> Result<Json<Token
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    /// Name that its user gave it.
+    /// Name given by its user.
     name: String,
     /// Its scopes. A token can never do more than its user.
     scopes: Vec<Scope>,
-    /// Days until it expires; without a number it never does.
+    /// Days until it expires; null if it never expires.
     expires_days: Option<u32>,
 }
 
@@ -102,7 +102,7 @@ async fn create(
     tag = "account",
     security(("session" = ["viewer"])),
     params(("id" = i64, Path)),
-    responses((status = 204), (status = 404, body = Failure, description = "There is no such id"))
+    responses((status = 204), (status = 404, body = Failure, description = "The id does not exist"))
 )]
 async fn delete(
     who: Account,

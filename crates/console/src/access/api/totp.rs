@@ -32,7 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(begin, confirm, remove)).routes(routes!(renew))
 }
 
-/// A new secret for an authenticator app. It counts once a code of it is confirmed.
+/// A new secret for an authenticator app. It becomes valid when one of its codes is confirmed.
 #[derive(Serialize, ToSchema)]
 struct TotpBegun {
     /// The secret in base 32; it is not shown again.
@@ -71,7 +71,7 @@ struct Code {
 /// Recovery codes, in case the user loses the app.
 #[derive(Serialize, ToSchema)]
 struct RecoveryCodes {
-    /// Each works once. They are not shown again.
+    /// The codes. Each works once. They are not shown again.
     recovery_codes: Vec<String>,
 }
 
@@ -87,7 +87,7 @@ struct RecoveryCodes {
         (status = 200, body = RecoveryCodes),
         (status = 409, body = Failure, description = "No set-up was started"),
         (status = 422, body = Failure, description = "The code is wrong"),
-        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+        (status = 429, body = Failure, description = "Too many attempts; see Retry-After"),
     )
 )]
 async fn confirm(
@@ -130,7 +130,7 @@ struct Password {
     responses(
         (status = 204),
         (status = 422, body = Failure, description = "The password is wrong"),
-        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+        (status = 429, body = Failure, description = "Too many attempts; see Retry-After"),
     )
 )]
 async fn remove(
@@ -159,7 +159,7 @@ async fn remove(
         (status = 200, body = RecoveryCodes),
         (status = 409, body = Failure, description = "The authenticator app is not enabled"),
         (status = 422, body = Failure, description = "The password is wrong"),
-        (status = 429, body = Failure, description = "Too many attempts: see Retry-After"),
+        (status = 429, body = Failure, description = "Too many attempts; see Retry-After"),
     )
 )]
 async fn renew(

@@ -37,7 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<Console> {
 /// All accounts.
 #[derive(Serialize, ToSchema)]
 struct Users {
-    /// By name.
+    /// The accounts, by name.
     users: Vec<Listed>,
 }
 
@@ -97,7 +97,7 @@ struct Invitation {
 /// A one-time link.
 #[derive(Serialize, ToSchema)]
 struct Link {
-    /// The link, for its receiver only. It is not shown again.
+    /// The link, which only its receiver should see. It is not shown again.
     link: String,
 }
 
@@ -153,9 +153,9 @@ struct NewRole {
     request_body = NewRole,
     responses(
         (status = 204),
-        (status = 403, body = Failure, description = "A token can neither make nor change an owner"),
-        (status = 404, body = Failure, description = "There is no such user"),
-        (status = 409, body = Failure, description = "No owner would be left"),
+        (status = 403, body = Failure, description = "A token can neither create nor change an owner"),
+        (status = 404, body = Failure, description = "The user does not exist"),
+        (status = 409, body = Failure, description = "No owner would remain"),
     )
 )]
 async fn change(
@@ -171,7 +171,7 @@ async fn change(
         }
         users::set_role(db, user.id, role)?;
         if role > user.role {
-            // An open link was made for a user with a lower role.
+            // An open link belongs to a user with the previous role.
             links::forget(db, user.id)?;
         }
         let detail = format!("{}: {} to {}", user.name, user.role.as_str(), role.as_str());
@@ -191,9 +191,9 @@ async fn change(
     params(("user" = String, Path)),
     responses(
         (status = 204),
-        (status = 403, body = Failure, description = "A token can neither make nor change an owner"),
-        (status = 404, body = Failure, description = "There is no such user"),
-        (status = 409, body = Failure, description = "No owner would be left"),
+        (status = 403, body = Failure, description = "A token can neither create nor change an owner"),
+        (status = 404, body = Failure, description = "The user does not exist"),
+        (status = 409, body = Failure, description = "No owner would remain"),
     )
 )]
 async fn delete(
@@ -213,7 +213,7 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Make a link to a new password, or a new invitation; using it removes the second factors
+/// Create a link to a new password, or a new invitation; using it removes the second factors
 #[utoipa::path(
     post,
     path = "/api/users/{user}/reset",
@@ -223,8 +223,8 @@ async fn delete(
     params(("user" = String, Path)),
     responses(
         (status = 200, body = Link),
-        (status = 403, body = Failure, description = "A token cannot make a link for an owner"),
-        (status = 404, body = Failure, description = "There is no such user"),
+        (status = 403, body = Failure, description = "A token cannot create a link for an owner"),
+        (status = 404, body = Failure, description = "The user does not exist"),
     )
 )]
 async fn reset(

@@ -35,7 +35,7 @@ async fn owners_invite_and_the_invited_choose_a_password() {
     let listed = bench.by(&owner, "GET", "/api/users", None).await.body;
     assert_eq!(find(&listed).unwrap()["invited"], false);
 
-    // Roles change at once, for sessions that run.
+    // A role changes immediately, also for existing sessions.
     assert_eq!(bench.by(&bert, "GET", "/api/users", None).await.status, 403);
     let role = |role: &str| Some(json!({"role": role}));
     assert_eq!(bench.by(&owner, "PATCH", "/api/users/bert", role("owner")).await.status, 204);
@@ -114,7 +114,7 @@ async fn a_token_may_what_its_scopes_and_its_user_may() {
     assert_eq!(status(&admin, "GET", "/api/users", None).await, 401, "expired");
     assert_eq!(status(&read, "GET", "/api/events", None).await, 200);
 
-    // What the machine's owner made, owners see and delete; others do not.
+    // Owners see and delete the tokens of the server's owner; others do not.
     let (owner, analyst) = (bench.signed_in("dora", Role::Owner), bench.signed_in("emil", Role::Analyst));
     let machine = format!("Bearer {}", bench.access.command_token("backup", &[Scope::Tune], None).unwrap());
     assert_eq!(status(&machine, "GET", "/api/events", None).await, 200);
@@ -135,7 +135,7 @@ async fn a_token_may_what_its_scopes_and_its_user_may() {
     assert_eq!(bench.by(&owner, "DELETE", &target, None).await.status, 204);
     assert_eq!(status(&machine, "GET", "/api/events", None).await, 401);
 
-    // The machine's owner sees and deletes everybody's.
+    // The server's owner sees and deletes everybody's tokens.
     make(&analyst, json!(["read"]), None).await.1.unwrap();
     bench.access.command_token("backup", &[Scope::Tune], None).unwrap();
     let all = bench.access.command_tokens().unwrap();

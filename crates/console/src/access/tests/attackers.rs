@@ -1,9 +1,9 @@
-//! Attacks of strangers on account holders, all without effect.
+//! Attacks of strangers on account holders. None of them succeeds.
 
 use super::*;
 use crate::access::audit;
 
-/// The cookie by which a browser is known.
+/// Returns the cookie that marks a known browser.
 fn device(answer: &Answer) -> String {
     let cookies: Vec<&str> =
         answer.headers.get_all(header::SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap()).collect();
@@ -15,7 +15,7 @@ fn device(answer: &Answer) -> String {
 }
 
 impl Bench {
-    /// Behind a proxy that is believed.
+    /// Creates a bench behind a trusted proxy.
     fn behind_proxy() -> Self {
         let bench = Self::new();
         let console = vec!["198.51.100.7/32".parse().unwrap()];
@@ -39,7 +39,7 @@ async fn e21_wrong_passwords_lock_nobody_else_out() {
         bench.with_user(name, Role::Viewer).await;
     }
     let known = device(&bench.sign_in_from("203.0.113.1", None, "anna", PASSWORD).await);
-    // A stranger in the same network, and one elsewhere.
+    // A stranger in the same network, and one in another network.
     for attacker in ["203.0.113.1", "203.0.113.66"] {
         for _ in 0..limits::ATTEMPTS {
             assert_eq!(bench.sign_in_from(attacker, None, "anna", "wrong horse battery").await.status, 401);
@@ -50,7 +50,7 @@ async fn e21_wrong_passwords_lock_nobody_else_out() {
         ("203.0.113.1", Some(known.as_str()), "anna", 200),
         ("203.0.113.2", None, "anna", 200),
         ("203.0.113.1", None, "bert", 200),
-        // Known is a browser for those who have signed in there.
+        // A browser is known only for users who have signed in there.
         ("203.0.113.66", Some(&known), "anna", 200),
         ("203.0.113.66", None, "anna", 429),
         ("203.0.113.66", Some("__Host-monban_device=forged.1:1795000000.AAAA"), "anna", 429),
@@ -59,7 +59,7 @@ async fn e21_wrong_passwords_lock_nobody_else_out() {
         let found = bench.sign_in_from(address, cookie, user, PASSWORD).await;
         assert_eq!(found.status, status, "{address} {cookie:?} {user}");
     }
-    // A stolen cookie of that kind is no free pass either.
+    // A stolen cookie of a known browser does not help either.
     for _ in 0..limits::ATTEMPTS {
         let guess = bench.sign_in_from("203.0.113.9", Some(&known), "anna", "wrong horse battery").await;
         assert_eq!(guess.status, 401);
@@ -160,7 +160,7 @@ async fn e21_the_audit_trail_is_not_flushed_by_refusals() {
         (limits::MAX_AUDIT_REFUSALS..=limits::MAX_AUDIT_REFUSALS + limits::AUDIT_SLACK).contains(&kept),
         "{kept}"
     );
-    // Attempts of one address within an hour are one entry.
+    // Attempts from one address within an hour share one entry.
     let twice = |db: &Transaction<'_>, now| {
         for _ in 0..500 {
             audit::record(db, now, &stranger(7), audit::SIGN_IN_REFUSED, "password")?;
@@ -171,7 +171,7 @@ async fn e21_the_audit_trail_is_not_flushed_by_refusals() {
     let entries = bench.access.blocking(twice).unwrap();
     assert_eq!(entries.iter().map(|entry| entry.count).collect::<Vec<_>>(), [500, 500]);
     assert!(entries.iter().all(|entry| entry.last == Some(entry.time)));
-    // Among so many others it is not looked for.
+    // Among so many other entries the shared one is not searched.
     let among = |db: &Transaction<'_>, now| {
         for number in 0..limits::AUDIT_TOGETHER_AMONG as u32 {
             audit::record(db, now, &stranger(100_000 + number), audit::SIGN_IN_REFUSED, "password")?;
@@ -272,6 +272,6 @@ async fn e21_finishing_with_a_passkey_is_limited_and_what_was_never_begun_is_not
     assert_eq!(finish(None).await, 429);
     assert_eq!(bench.trail().len(), before);
     assert_eq!(finish(Some(&known)).await, 401, "a browser that is known");
-    // Passwords do not count with them, nor they with passwords.
+    // Passwords and passkeys have separate counters.
     assert_eq!(bench.sign_in_from("203.0.113.1", None, "anna", PASSWORD).await.status, 200);
 }

@@ -1,9 +1,9 @@
-//! Each route × each caller. The routes are those of the API's description, so a new one that forgets its role fails here.
+//! Sends each kind of caller to each route. The routes come from the API's description, so a new route without a role fails here.
 
 use super::*;
 
-/// What an operation's `security` says: the least role of a session, and the least role that a token has to amount to; None
-/// for neither where anybody may.
+/// Returns the `security` of an operation: the lowest role of a session, and the lowest role that a token's scope must correspond
+/// to; none if anybody may call it.
 fn demanded(document: &Value, operation: &Value) -> Option<(Role, Option<Role>)> {
     let security = operation.get("security").unwrap_or(&document["security"]).as_array().unwrap();
     let words = |scheme: &str| {
@@ -17,7 +17,7 @@ fn demanded(document: &Value, operation: &Value) -> Option<(Role, Option<Role>)>
     Some((session, token))
 }
 
-/// Neither 401 nor 403: what the request is worth otherwise, other tests tell.
+/// Whether the status is neither 401 nor 403. Other tests check the rest of the response.
 fn let_in(status: u16) -> bool {
     status != 401 && status != 403
 }
@@ -88,7 +88,7 @@ async fn every_route_takes_those_that_it_says_and_nobody_else() {
 }
 
 impl Bench {
-    /// The status of a request of a page of the console; what it answers is not read, because it may have no end.
+    /// Returns the status of a request from a page of the console. Does not read the body, which may be endless.
     async fn by_response(&self, browser: &Browser, method: &str, target: &str, body: Option<Value>) -> u16 {
         let origin = format!("https://{NAME}");
         let headers = [("cookie", &*browser.cookie), ("x-csrf-token", &browser.csrf), ("origin", &origin)];

@@ -1,4 +1,4 @@
-//! With an authenticator made here: ES256 by ring, attestation "none", its CBOR written by hand.
+//! Tests passkeys with our own authenticator: ES256 by ring, attestation "none", hand-written CBOR.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ const PRESENT: u8 = 0x01;
 const VERIFIED: u8 = 0x04;
 const WITH_CREDENTIAL: u8 = 0x40;
 
-/// One passkey in an authenticator.
+/// An authenticator with one passkey.
 struct Authenticator {
     id: [u8; 32],
     key: EcdsaKeyPair,
@@ -142,7 +142,7 @@ async fn a_passkey_is_added_and_signs_in() {
     assert_eq!(bench.finish_signing_in(&begun, credential).await.status, 401, "a ceremony is good once");
     assert!(bench.trail().contains(&("anna".into(), "console.signed_in".into(), "passkey".into())));
 
-    // a second one of the same user has the same handle, and the first is not to be made again
+    // a second passkey of the same user has the same handle, and the authenticator must not register the first again
     let options = bench.begin(&browser).await["publicKey"].clone();
     assert_eq!(options["user"]["id"].as_str(), authenticator.handle.as_deref());
     assert_eq!(options["excludeCredentials"][0]["id"], URL_SAFE_NO_PAD.encode(authenticator.id));

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The code of a secret at the bench's time.
+/// Returns the code of a secret at the bench's time.
 fn code(bench: &Bench, secret: &str) -> String {
     let secret = totp_rs::Secret::try_from_base32(secret).unwrap();
     let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
@@ -57,7 +57,7 @@ async fn a_code_is_asked_for_and_good_once() {
         "password and recovery code".into()
     )));
 
-    // a new set takes the place of the old one, for whoever knows the password
+    // with the password, a user replaces the codes by a new set
     let renew = async |password: &str| {
         let body = Some(json!({"password": password}));
         bench.by(&browser, "POST", "/api/account/totp/recovery-codes", body).await

@@ -19,7 +19,7 @@ async fn the_first_link_makes_the_owner_once() {
         (setup(&token, "anna", PASSWORD), 200, ""),
         (setup(&token, "bert", PASSWORD), 401, "link.gone"),
     ] {
-        // asked before, a link says the same of itself, and is not used by that
+        // checking a link shows the same purpose and does not use the link
         let check = bench.ask("POST", "/api/setup/check", Some(json!({"token": body["token"]}))).await;
         let gone = code == "link.gone";
         assert_eq!((check.status, check.body["code"] == "link.gone"), (if gone { 401 } else { 200 }, gone));

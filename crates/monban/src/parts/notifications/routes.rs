@@ -14,7 +14,7 @@ use super::Notices;
 use crate::part::Of;
 
 table! {
-    /// The error answers of notifications.
+    /// The error responses about notifications.
     pub PROBLEMS: ProblemCode {
         /// There is no such channel.
         NO_SUCH_CHANNEL = ProblemCode::new(
@@ -56,7 +56,7 @@ async fn list(Of(notices): Of<Notices>) -> Json<notify::Status> {
 struct TestAnswer {
     /// Whether it was delivered.
     ok: bool,
-    /// The channel's answer, or the error.
+    /// The channel's response, or the error.
     answer: String,
 }
 
@@ -70,7 +70,7 @@ struct TestAnswer {
     params(("channel" = String, Path)),
     responses(
         (status = 200, body = TestAnswer),
-        (status = 404, body = Failure, description = "There is no such channel"),
+        (status = 404, body = Failure, description = "The channel does not exist"),
     )
 )]
 async fn test(

@@ -167,7 +167,7 @@ function TotpSetup({
   );
 }
 
-/** The QR code of the API, drawn from its path alone, so that no text becomes markup. */
+/** The QR code of the API, drawn only from its path, so that no text becomes markup. */
 function Qr({ svg }: { svg: string }) {
   const box = /viewBox="([\d. ]+)"/.exec(svg)?.[1];
   const path = /<path[^>]*\sd="([MmHhVvLlZz\d\s.,-]+)"/.exec(svg)?.[1];

@@ -43,7 +43,7 @@ export function curl(event: Event): Curl | undefined {
     words.push(...(piped ? ["--data-binary", "@-"] : ["--data-raw", quoted(body)]));
   }
   const origin = `${scheme(event)}://${host(message, request.server)}`;
-  // a target that curl would change goes into an option of its own
+  // a target that curl would change goes into a separate option
   const plain = /^\/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*$/.test(textOf(asked));
   if (!plain) {
     words.push("--request-target", quoted(asked));
@@ -104,8 +104,8 @@ function host(message: Message, server: string | undefined): string {
 }
 
 /**
- * Quotes a word for a shell: in single quotes, or, unless it is printable ASCII, in `$'…'` with octal escapes
- * (bash, zsh, ksh and busybox know them). The result has no control characters.
+ * Quotes a word for a shell: in single quotes, or, unless it is printable ASCII, in `$'…'` with octal escapes (which bash, zsh,
+ * ksh and busybox support). The result has no control characters.
  */
 export function quoted(bytes: Uint8Array): string {
   if (bytes.every((byte) => byte >= 0x20 && byte < 0x7f)) {

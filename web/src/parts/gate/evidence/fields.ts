@@ -1,4 +1,4 @@
-// Names and values of queries, forms, cookies, multipart and JSON bodies, each byte with its place in the message.
+// Names and values of queries, forms, cookies, multipart and JSON bodies, each byte mapped to its position in the message.
 import { byteAt, find, lower, Mapped, MappedBuilder, type Span, startsWith, textOf, utf8 } from "../../../bytes/bytes";
 import { headerText, indexOf, type Message, part, target } from "./message";
 import { formDecode } from "./transformations";
@@ -50,7 +50,7 @@ export function cookies(source: Uint8Array, span: Span): Field[] {
 }
 
 export interface Part extends Field {
-  /** Of files. */
+  /** The file name; undefined for other fields. */
   filename: Mapped | undefined;
   headers: Mapped[];
 }
@@ -139,7 +139,7 @@ function parameter(source: Uint8Array, line: Span, name: string): Mapped | undef
   return undefined;
 }
 
-/** Bytes of all names of a JSON body together. */
+/** Most bytes of all names of a JSON body together. */
 const JSON_NAME_BYTES = 1_000_000;
 
 /**
@@ -299,7 +299,7 @@ export interface Decoded {
   parts: Part[];
 }
 
-/** Returns everything that has a name in a request. */
+/** Returns all named values of a request. */
 export function decoded(message: Message): Decoded {
   const { query } = target(message);
   const result: Decoded = { query: [], cookies: [], body: [], kind: "other", parts: [] };

@@ -1,9 +1,9 @@
 /**
- * Locates the match of a rule in the bytes that were sent.
+ * Locates the match of a rule in the bytes as sent.
  *
- * An event holds the variable (`ARGS:name`), its value after the rule's transformations, and the part that matched, but not
- * the transformations. This module tries which chain of transformations turns the bytes into the value, and traces the match
- * back through it.
+ * An event contains the variable (`ARGS:name`), its value after the rule's transformations, and the part that matched, but not
+ * the transformations. This module searches for a chain of transformations that turns the bytes into the value, and traces the
+ * match back through the chain.
  */
 import { bytesOf, equal, find, lower, Mapped, type Span, startsWith, textOf, utf8 } from "../../../bytes/bytes";
 import type { Event } from "../../../api/event";
@@ -12,7 +12,7 @@ import { type Decoded, decoded, type Field } from "./fields";
 import { type Message, requestMessage, responseMessage, target } from "./message";
 import { percentDecode, TRANSFORMATIONS } from "./transformations";
 
-/** How exact the marks are. */
+/** The accuracy of the marks. */
 export type Certainty =
   /** These bytes matched. */
   | "bytes"
@@ -29,7 +29,7 @@ export type Certainty =
 
 export interface Location {
   side: "request" | "response";
-  /** In the message's bytes. */
+  /** Spans of the message's bytes. */
   spans: Span[];
   certainty: Certainty;
 }
@@ -44,11 +44,11 @@ export interface Messages {
   search: Search;
 }
 
-/** Bytes searched and transformed for one event: one or two seconds. Beyond that whole values are marked. */
+/** Bytes that may be searched and transformed for one event: one or two seconds. Beyond it whole values are marked. */
 const WORK = 24_000_000;
 
 class Search {
-  /** Bytes so far. */
+  /** Bytes used so far. */
   done = 0;
 
   /** Returns whether the budget allows another search, and spends it. */
@@ -117,7 +117,7 @@ export function locate(all: Messages, rule: MatchedRule): Location {
 
 const REDACTED = "[redacted]";
 
-/** Picks among several values: those that contain the transformed one, ignoring case, else all. */
+/** Chooses among several values: those that contain the transformed one, ignoring case, else all. */
 function closest(values: Candidate[], value: Uint8Array): Candidate[] {
   if (value.length === 0 || values.length === 1) {
     return values;
@@ -152,9 +152,9 @@ function explain(values: Candidate[], value: Uint8Array): Mapped | undefined {
 
 interface Chain {
   names: string[];
-  /** Its result for the first [`TRIED`] bytes of the value. */
+  /** The chain's result for the first [`TRIED`] bytes of the value. */
   made: Mapped;
-  /** Its result for the whole value, computed on demand. */
+  /** The chain's result for the whole value, computed on demand. */
   whole?: Mapped;
 }
 
@@ -179,7 +179,7 @@ class Candidate implements Iterable<Chain> {
   *[Symbol.iterator](): Iterator<Chain> {
     for (let at = 0; ; at += 1) {
       while (at >= this.chains.length && this.expand()) {
-        // until there is one more, or none is left
+        // repeats until one more result exists, or no chain is left
       }
       const chain = this.chains[at];
       if (!chain) {
@@ -219,7 +219,7 @@ class Candidate implements Iterable<Chain> {
     }
     this.expanded += 1;
     for (const [name, transformation] of Object.entries(TRANSFORMATIONS)) {
-      // other text decodes to noise, which needs no further steps
+      // other text decodes to random bytes, which need no further steps
       if (chain.names.includes("base64Decode") || (name === "base64Decode" && chain.names.length > 1)) {
         continue;
       }
@@ -255,7 +255,7 @@ export function needle(rule: MatchedRule): Uint8Array | undefined {
   return undefined;
 }
 
-/** Returns the places of the match in a transformed value. */
+/** Returns the spans of the match in a transformed value. */
 function matchedSpans(value: Mapped, rule: MatchedRule): Span[] | undefined {
   if (rule.operator === "validateByteRange") {
     return outside(value, textOf(bytesOf(rule.argument)));
@@ -277,7 +277,7 @@ function findInAnyCase(bytes: Uint8Array, what: Uint8Array): number {
 /** Locates the match in a value whose transformed form is unknown. */
 function searched(values: Candidate[], rule: MatchedRule): Span[] | undefined {
   const what = needle(rule);
-  // a short match occurs anywhere, so it is searched only if there is a single value
+  // a short match occurs anywhere, so it is searched only if there is just one value
   if (!what || (what.length < 3 && values.length > 1)) {
     return undefined;
   }
@@ -303,7 +303,7 @@ function spanOf(value: Mapped, what: Uint8Array): Span | undefined {
   return at < 0 ? undefined : value.span(at, at + what.length);
 }
 
-/** The bytes that `@validateByteRange` refuses: `32-126,9`. */
+/** Returns the bytes that `@validateByteRange` refuses: `32-126,9`. */
 function outside(value: Mapped, ranges: string): Span[] | undefined {
   const allowed = new Uint8Array(256);
   for (const range of ranges.split(",")) {
@@ -358,7 +358,7 @@ function candidates(all: Messages, variable: string): Candidates | undefined {
       name: Mapped.of(message?.bytes ?? new Uint8Array(), line.name),
       value: Mapped.of(message?.bytes ?? new Uint8Array(), line.value),
     }));
-  // what is kept of a long body around matches, in which no field can be told
+  // the stored parts of a long body around matches, whose fields are unknown
   const windows = (message: Message | undefined): Mapped[] =>
     message ? message.windows.map(({ span }) => Mapped.of(message.bytes, span)) : [];
   const files = parts.filter((part) => part.filename !== undefined);
@@ -443,7 +443,7 @@ function decodedUri(message: Message, at: ReturnType<typeof target>): Mapped {
   return new Mapped(bytes, join(path.starts, rest.starts), join(path.ends, rest.ends));
 }
 
-/** Returns the fields of a name; if none matches exactly, ignores case and the prefix that other engines add to JSON names. */
+/** Returns the fields with a name. If none matches exactly, ignores case and the prefix that other engines add to JSON names. */
 function pick<T extends Field>(fields: T[], selector: string | undefined): T[] {
   if (selector === undefined) {
     return fields;

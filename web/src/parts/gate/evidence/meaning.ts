@@ -5,7 +5,7 @@ import { base64Decode } from "./transformations";
 import type { Mark, Marked } from "./view";
 import { pieces } from "../../../bytes/visible";
 
-/** Returns the value in pieces, marked where its bytes come from marked ones. */
+/** Returns the value in pieces; a piece is marked if its bytes come from marked bytes. */
 export function markedValue(value: Mapped, marks: Mark[]): Marked[] {
   const whole = value.span();
   const near = whole ? marks.filter((mark) => mark.span.from < whole.to && mark.span.to > whole.from) : [];
@@ -33,7 +33,7 @@ export function markedValue(value: Mapped, marks: Mark[]): Marked[] {
   }));
 }
 
-/** Bytes of a value tried as base64. */
+/** Most bytes of a value that are tried as base64. */
 const MOST_BASE64 = 2000;
 
 /** Returns the text of a value that looks like base64; undefined otherwise. */
@@ -45,10 +45,10 @@ export function plausibleBase64(value: Mapped): string | undefined {
   return bytes.length > 4 && printable.length === bytes.length ? textOf(bytes) : undefined;
 }
 
-/** Characters of formatted JSON. */
+/** Most characters of formatted JSON. */
 const MOST_LAID_OUT = 1_000_000;
 
-/** Returns a JSON body formatted; undefined if it is not JSON, or truncated. */
+/** Returns a formatted JSON body; undefined if it is not JSON, or truncated. */
 export function prettyJson(message: Message): string | undefined {
   if (!message.body || !/json/i.test(headerText(message, "content-type"))) return undefined;
   const text = textOf(part(message, message.body));

@@ -1,4 +1,4 @@
-// A request or a response as one run of bytes, with the places of its parts.
+// A request or a response as one array of bytes, with the spans of its parts.
 import { byteAt, bytesOf, find, lower, type Span, textOf, utf8 } from "../../../bytes/bytes";
 import type { Body, Header, RequestEvidence, Response } from "./request";
 
@@ -15,9 +15,9 @@ export interface Message {
   bytes: Uint8Array;
   start: Span;
   headers: Line[];
-  /** The stored beginning; undefined without one. */
+  /** The stored beginning; undefined if nothing is stored. */
   body: Span | undefined;
-  /** The other stored stretches of the body, behind it in `bytes`; `missing` bytes before each are not stored. */
+  /** The other stored parts of the body, after it in `bytes`; `missing` bytes before each are not stored. */
   windows: { span: Span; missing: number }[];
 }
 
@@ -77,7 +77,7 @@ export function part(message: Message, span: Span): Uint8Array {
   return message.bytes.subarray(span.from, span.to);
 }
 
-/** Returns the value of the first header of a name (lower case), as text. */
+/** Returns the value of the first header with this name (lower case), as text. */
 export function headerText(message: Message, name: string): string {
   const line = message.headers.find((line) => textOf(lower(part(message, line.name))) === name);
   return line ? textOf(part(message, line.value)) : "";
@@ -86,12 +86,12 @@ export function headerText(message: Message, name: string): string {
 /** The parts of a request line. */
 export interface Target {
   method: Span;
-  /** As sent. */
+  /** The target as sent. */
   target: Span;
-  /** Without scheme and authority. */
+  /** The target without scheme and authority. */
   uri: Span;
   path: Span;
-  /** After the last slash or backslash. */
+  /** The part after the last slash or backslash. */
   base: Span;
   query: Span | undefined;
   protocol: Span;
@@ -125,13 +125,13 @@ export function target(message: Message): Target {
   };
 }
 
-/** Returns the first place of a byte; `to` if there is none. */
+/** Returns the index of the first occurrence of a byte; `to` if there is none. */
 export function indexOf(bytes: Uint8Array, byte: number, from: number, to: number): number {
   const at = bytes.indexOf(byte, from);
   return at < 0 || at > to ? to : at;
 }
 
-/** Returns where the path begins: after `http://authority` (RFC 9112 §3.2.2). */
+/** Returns the start of the path: after `http://authority` (RFC 9112 §3.2.2). */
 function authorityEnd(bytes: Uint8Array, target: Span): number {
   const scheme = /^[a-z0-9+.-]+:\/\//i.exec(textOf(bytes.subarray(target.from, Math.min(target.to, target.from + 64))));
   if (!scheme) {

@@ -1,4 +1,4 @@
-// The JSON of a request's evidence, as crates/event writes it, as far as the pages show it.
+// The JSON of a request's evidence, as written by crates/event, with the fields that the pages show.
 import type { ByteText } from "../../../bytes/bytes";
 import type { Event, Severity } from "../../../api/event";
 
@@ -7,7 +7,7 @@ export interface Body {
   /** Bytes of the whole body. */
   total: number;
   truncated?: boolean;
-  /** What is kept behind `bytes`, around matches; in order and apart. */
+  /** The stored parts after `bytes`, around matches; in order and disjoint. */
   windows?: { offset: number; bytes: ByteText }[];
 }
 
@@ -28,7 +28,7 @@ export interface MatchedRule {
   detail?: ByteText;
   /** `ARGS:name` */
   variable?: ByteText;
-  /** After the transformations, at most 4 KiB. */
+  /** The value after the transformations, at most 4 KiB. */
   value?: ByteText;
   matched?: ByteText;
   disruptive?: unknown;
@@ -56,11 +56,11 @@ export interface RequestEvidence {
   protocol?: string;
   upstream?: string;
   engine: "on" | "detection_only" | "off";
-  /** What a large event was kept without. */
+  /** The parts that were dropped from a large event. */
   omitted?: { headers: number; rules: number; texts: number };
 }
 
-/** Returns the request that an event is about, if it is one. */
+/** Returns the request of an event; undefined for an event of another kind. */
 export function requestOf(event: Event): RequestEvidence | undefined {
   return event.evidence?.request as RequestEvidence | undefined;
 }

@@ -1,4 +1,4 @@
-// The sum behind an anomaly score.
+// The calculation of an anomaly score.
 import { bytesOf, textOf } from "../../../bytes/bytes";
 import type { Severity } from "../../../api/event";
 import type { MatchedRule, RequestEvidence } from "./request";
@@ -11,18 +11,18 @@ export interface Contribution {
   message: string;
   severity: Severity;
   paranoia: number | undefined;
-  /** Matches of this rule; each adds its points. */
+  /** Number of matches of this rule; each adds its points. */
   matches: number;
   points: number;
 }
 
 export interface Arithmetic {
-  /** In the order of their first match. */
+  /** The contributions, in the order of their first match. */
   contributions: Contribution[];
   sum: number;
   /** The score that the rules counted. */
   total: number;
-  /** The score from which rules block, if a blocking rule matched and logged it. */
+  /** The blocking threshold, if a blocking rule matched and logged it. */
   threshold: number | undefined;
   categories: [string, number][];
 }
@@ -37,7 +37,7 @@ function paranoia(rule: MatchedRule): number | undefined {
   return tag ? Number(tag) : undefined;
 }
 
-/** Returns the sum for the request (phases 1 and 2) or the response (3 and 4); undefined if rules kept no score. */
+/** Returns the calculation for the request (phases 1 and 2) or the response (3 and 4); undefined without a score. */
 export function arithmetic(request: RequestEvidence, direction: "inbound" | "outbound"): Arithmetic | undefined {
   const total = request.scores?.[direction] ?? 0;
   if (total === 0) {

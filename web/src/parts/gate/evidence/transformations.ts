@@ -1,6 +1,6 @@
 /**
- * SecLang transformations on mapped bytes, as in crates/waf, so that a match in a transformed value can be located in
- * the bytes that were sent. Transformations that keep no order (hashes, lengths) are missing.
+ * SecLang transformations on mapped bytes, as in crates/waf, so that a match in a transformed value can be located in the bytes
+ * as sent. Transformations that do not keep the order (hashes, lengths) are missing.
  */
 import { byteAt, hexDigit, hexPair, Mapped, MappedBuilder } from "../../../bytes/bytes";
 
@@ -12,7 +12,7 @@ function isSpace(byte: number): boolean {
   return byte === 0x20 || (byte >= 9 && byte <= 13);
 }
 
-/** A step of a decoder: the byte and how many bytes it replaces; byte -1 for none. */
+/** A step of a decoder: the byte, and the number of bytes that it replaces; byte -1 for none. */
 type Step = [byte: number, length: number];
 
 function decoder(step: (bytes: Uint8Array, at: number) => Step): Transformation {
@@ -29,12 +29,12 @@ function decoder(step: (bytes: Uint8Array, at: number) => Step): Transformation 
   };
 }
 
-/** `%uFF01` to `%uFF5E` are the full-width forms of ASCII; other codes keep their lower byte. */
+/** Decodes `%uFF01` to `%uFF5E`, the full-width forms of ASCII; other codes keep their lower byte. */
 function narrow(high: number, low: number): number {
   return high === 0xff && low > 0 && low < 0x5f ? low + 0x20 : low;
 }
 
-/** `%hh` and `+`: fields of forms and queries. */
+/** Decodes `%hh` and `+`, as in forms and queries. */
 export const formDecode = decoder((bytes, at) => {
   const byte = byteAt(bytes, at);
   if (byte === 0x2b) {
@@ -44,7 +44,7 @@ export const formDecode = decoder((bytes, at) => {
   return pair < 0 ? [byte, 1] : [pair, 3];
 });
 
-/** `%hh`; a `+` stays: paths. */
+/** Decodes `%hh` and keeps `+`, as in paths. */
 export const percentDecode = decoder((bytes, at) => {
   const byte = byteAt(bytes, at);
   const pair = byte === 0x25 ? hexPair(bytes, at + 1) : -1;
@@ -317,7 +317,7 @@ function base64Digit(byte: number): number {
   return "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".indexOf(String.fromCharCode(byte));
 }
 
-/** Decodes standard and URL-safe digits up to the first other byte. Each byte maps to the digits that hold its bits. */
+/** Decodes standard and URL-safe digits up to the first other byte. Each byte maps to the digits that contain its bits. */
 export const base64Decode: Transformation = (value) => {
   const out = new MappedBuilder(value);
   let bits = 0;

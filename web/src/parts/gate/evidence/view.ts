@@ -6,7 +6,7 @@ import { boundary, pieces } from "../../../bytes/visible";
 export interface Marked {
   text: string;
   escape: boolean;
-  /** Numbers of the matches that these bytes belong to. */
+  /** Numbers of the matches that include these bytes. */
   marks: number[];
 }
 
@@ -77,11 +77,11 @@ export function hexView(bytes: Uint8Array, span: Span, width: number, marks: Mar
   return out;
 }
 
-/** Bytes shown at the beginning of a long message. */
+/** Bytes shown from the beginning of a long message. */
 export const FOLDED_HEAD = 4096;
-/** Bytes shown around a mark beyond that. */
+/** Bytes shown around each further mark. */
 const AROUND = 256;
-/** Number of places shown of a long message. */
+/** Most marks that are shown in a long message. */
 const MOST_PLACES = 20;
 
 /** Returns the visible parts of a folded span: its beginning, and the bytes around marks; ascending, without overlap. */
