@@ -232,7 +232,7 @@ impl Access {
         let token = self.blocking(|db, now| match user {
             None if users::has_owner(db)? => Err(Problem::new(
                 StatusCode::CONFLICT,
-                "there is an owner already; name the user whose password is lost",
+                "an owner already exists; name the user who lost the password",
             )),
             None => {
                 audit::record(db, now, &Identity::command(), links::LINK_CREATED, "first account")?;

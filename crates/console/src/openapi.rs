@@ -54,24 +54,24 @@ fn add_refusals(document: &mut OpenApi) {
         let PathItem { get, put, post, delete, patch, .. } = item;
         for (operation, changes) in [(get, false), (put, true), (post, true), (delete, true), (patch, true)] {
             let Some(operation) = operation else { continue };
-            let mut refusals = vec![("503", "What keeps it does not work just now")];
+            let mut refusals = vec![("503", "The storage is not available at the moment")];
             // an empty requirement means that no sign-in is needed
             let open = |needed: &Vec<SecurityRequirement>| needed.contains(&SecurityRequirement::default());
             if !operation.security.as_ref().is_some_and(open) {
                 refusals.extend([
-                    ("401", "Nobody is signed in, or no longer"),
-                    ("403", "Not with this role or scope"),
+                    ("401", "No sign-in, or the session has ended"),
+                    ("403", "The role or the scope does not allow this"),
                 ]);
             } else if changes {
-                refusals.push(("403", "Another site's page asks"));
+                refusals.push(("403", "A page of another site sent the request"));
             }
             if operation.request_body.is_some() {
                 refusals.extend([
                     ("400", "The body is not JSON"),
-                    ("408", "The body did not come in time"),
+                    ("408", "The body did not arrive in time"),
                     ("413", "The body is too long"),
-                    ("415", "The body is not called application/json"),
-                    ("422", "The body does not say what it should, or it cannot be done"),
+                    ("415", "The Content-Type is not application/json"),
+                    ("422", "The body has the wrong fields, or the request cannot be fulfilled"),
                 ]);
             }
             for (status, what) in refusals {
@@ -109,7 +109,7 @@ impl Modify for Schemes {
     fn modify(&self, document: &mut OpenApi) {
         let cookie = ApiKeyValue::with_description(
             Cookie::Session.name(false),
-            "By signing in; where the console is at https, its name begins with `__Host-`. What changes something takes `X-CSRF-Token` as well, from `GET /api/session`.",
+            "Signing in sets it. If the console has an https address, its name begins with `__Host-`. Every change also needs the `X-CSRF-Token` of `GET /api/session`.",
         );
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.description = Some("An API token. The scopes are read, tune and admin.".to_owned());
@@ -139,7 +139,7 @@ pub(crate) fn answer(document: &str) -> Response {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
 pub struct Failure {
-    /// Error message, in Japanese where `Accept-Language` prefers it, else in English.
+    /// Error message, in Japanese if `Accept-Language` prefers it, else in English.
     pub error: String,
     /// Namespaced code of the error, such as `events.no_such_event`. docs/reference/codes.md lists all; new codes may be added.
     pub code: String,

@@ -181,7 +181,7 @@ pub async fn serve(
 /// Returns the routes of the receiver, and 404 for everything else.
 pub fn router(receiver: Receiver) -> Router {
     let receive = axum::routing::put(receive).post(receive);
-    let nothing = async || (StatusCode::NOT_FOUND, "audit logs are taken at /rpc/auditLogReceiver\n");
+    let nothing = async || (StatusCode::NOT_FOUND, "audit logs are accepted only at /rpc/auditLogReceiver\n");
     Router::new().route(PATH, receive).fallback(nothing).with_state(receiver)
 }
 
@@ -197,7 +197,7 @@ async fn receive(State(receiver): State<Receiver>, request: Request<Body>) -> Re
         }
         Ok(Accepted::Known) => {
             counts.known.fetch_add(1, Ordering::Relaxed);
-            (StatusCode::CONFLICT, "stored before\n").into_response()
+            (StatusCode::CONFLICT, "already stored\n").into_response()
         }
         Err(refusal) => {
             counts.refused.fetch_add(1, Ordering::Relaxed);
@@ -207,7 +207,7 @@ async fn receive(State(receiver): State<Receiver>, request: Request<Body>) -> Re
             }
             match refusals.note(&sender, refusal.kind(), now) {
                 Some(0) => tracing::warn!("refused to {sender}: {refusal}"),
-                Some(untold) => tracing::warn!("refused to {sender}: {refusal} (and {untold} like it)"),
+                Some(untold) => tracing::warn!("refused to {sender}: {refusal} (and {untold} similar ones)"),
                 None => {}
             }
             refusal.into_response()
@@ -222,17 +222,17 @@ enum Refusal {
     Credentials,
     #[error("longer than {MAX_BODY_BYTES} bytes")]
     TooLong,
-    #[error("the body did not come whole, or not in time")]
+    #[error("the body is incomplete or too slow")]
     Incomplete,
-    #[error("the body is not the one that X-Content-Hash is of; was it changed on its way?")]
+    #[error("the body does not match X-Content-Hash; was it changed on the way?")]
     Hash,
     #[error("X-Content-Hash is not `md5:` and 32 hexadecimal digits")]
     MalformedHash,
-    #[error("the body is no audit log entry ({0}) and there is no X-ForensicLog-Summary to tell what it was")]
+    #[error("the body is not an audit log entry ({0}) and the request has no X-ForensicLog-Summary")]
     Unreadable(String),
-    #[error("{0}: more events a second than this sensor may send")]
+    #[error("{0}: this sensor exceeds its rate of events per second")]
     TooMany(String),
-    #[error("too much is under way; try again")]
+    #[error("too many bytes are in transit; try again")]
     Busy,
     #[error("not stored: {0}")]
     Journal(String),

@@ -177,7 +177,7 @@ pub(crate) async fn whole_body(request: Request, next: Next) -> Response {
             refused(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {MAX_BODY_BYTES} bytes"))
         }
         Ok(Err(error)) => refused(StatusCode::BAD_REQUEST, format!("the body: {error}")),
-        Err(_) => refused(StatusCode::REQUEST_TIMEOUT, "the body did not come in time".to_owned()),
+        Err(_) => refused(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time".to_owned()),
     }
 }
 

@@ -146,7 +146,7 @@ impl Sites<'_> {
         for (index, protocol) in upgrades.iter().enumerate() {
             if let Some(what) = upgrade::fault(protocol) {
                 let key = element("upgrades", index, upgrades.len());
-                faults.push(Fault::at(key, format!("`upgrades` cannot have `{protocol}`: {what}")));
+                faults.push(Fault::at(key, format!("`upgrades` cannot contain `{protocol}`: {what}")));
             }
         }
         let members = match Trust::of_site(config) {

@@ -175,7 +175,7 @@ impl<'a> Exchange<'a> {
                 return self.intervene(intervention, writer).await;
             }
             if framing.expect_continue && self.send_continue(writer).await.is_err() {
-                return self.client_gone("client went away before its request body");
+                return self.client_gone("client disconnected before its request body arrived");
             }
         }
         if inspects {
@@ -371,7 +371,7 @@ fn judged_by(runtime: &Runtime, site: &Site, found: &Found<'_, Arc<Site>>) -> (R
     }
     let refused = runtime.ambiguous_path == AmbiguousPath::Refuse;
     let ambiguity = (rules != site.rules || refused).then(|| {
-        format!("host and path may mean `{}` or {}: the strictest rules judge", site.name, names.join(", "))
+        format!("host and path may mean `{}` or {}: the strictest rules apply", site.name, names.join(", "))
     });
     (rules, ambiguity)
 }

@@ -44,7 +44,7 @@ pub(crate) enum BodyError {
     Malformed(http1::Error),
     #[error("the client sent the request body too slowly")]
     Slow,
-    #[error("client went away: {0}")]
+    #[error("client disconnected: {0}")]
     Gone(io::Error),
     #[error("cannot read the held body back: {0}")]
     Lost(io::Error),

@@ -172,7 +172,7 @@ impl Metrics {
             "Failed attempts to reach an upstream, by upstream and reason",
             self.upstream_errors.clone(),
         );
-        r.register("upstream_up", "1 while the upstream takes requests", self.upstreams.family());
+        r.register("upstream_up", "1 if the upstream accepts requests", self.upstreams.family());
         r.register("connections", "Connections accepted", self.connections.clone());
         r.register(
             "connections_refused",

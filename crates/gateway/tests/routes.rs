@@ -63,7 +63,7 @@ fn a8_the_strictest_site_that_a_path_may_mean_judges() {
     let event = event.unwrap();
     assert_eq!(
         (event.subject.as_deref(), event.summary.as_deref()),
-        (Some("*/public"), Some("host and path may mean `*/public` or `*`: the strictest rules judge"))
+        (Some("*/public"), Some("host and path may mean `*/public` or `*`: the strictest rules apply"))
     );
 }
 

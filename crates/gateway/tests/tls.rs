@@ -316,7 +316,7 @@ fn b14_files_that_cannot_be_used_are_told_of_in_plain_words() {
             "the file ends inside",
         ),
         (certificate.as_bytes(), &key.as_bytes()[..cut_key], "the file ends inside a key; copy it again"),
-        (chain.as_bytes(), key.as_bytes(), "the wrong order: the key belongs to certificate 2"),
+        (chain.as_bytes(), key.as_bytes(), "wrong order: the key belongs to certificate 2"),
         (key.as_bytes(), certificate.as_bytes(), "are `certificate` and `key` the wrong way round?"),
         (certificate.as_bytes(), certificate.as_bytes(), "holds a certificate and no private key"),
         (&der, key.as_bytes(), "the file is DER, not PEM; `openssl x509 -inform DER"),

@@ -339,7 +339,7 @@ impl NotifyConfig {
             if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
                 faults.push(Fault::at(
                     key(kind, *index).key("name"),
-                    format!("{name:?} is no name: use 1 to 64 letters, digits, hyphens, underscores or dots"),
+                    format!("{name:?} is not a valid name: use 1 to 64 letters, digits, hyphens, underscores or dots"),
                 ));
             }
             let has_same_name = |(other, _, earlier): &(&str, usize, &str)| {
@@ -413,7 +413,7 @@ fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeZo
     let name = String::deserialize(deserializer)?;
     TimeZone::get(&name).map(Some).map_err(|_| {
         serde::de::Error::custom(format_args!(
-            "`{}` is no time zone of the system, such as \"Asia/Tokyo\"",
+            "`{}` is not a time zone of the system, such as \"Asia/Tokyo\"",
             crate::text::cut(&name, 64)
         ))
     })
@@ -515,7 +515,7 @@ mod tests {
             (
                 json!({"slack": [slack("a b")]}),
                 "notify.slack[0].name",
-                "\"a b\" is no name: use 1 to 64 letters",
+                "\"a b\" is not a valid name: use 1 to 64 letters",
             ),
             (
                 json!({"slack": [{"name": "a", "max_per_hour": 0}]}),

@@ -42,19 +42,19 @@ impl Mail {
     pub fn open(config: &MailConfig) -> Result<Self, String> {
         let mailbox = |text: &String| {
             text.parse::<Mailbox>()
-                .map_err(|error| format!("`{}` is no mail address: {error}", crate::text::cut(text, 80)))
+                .map_err(|error| format!("`{}` is not a mail address: {error}", crate::text::cut(text, 80)))
         };
         let from = mailbox(&config.from)?;
         let to = config.to.iter().map(mailbox).collect::<Result<Vec<_>, _>>()?;
         if to.is_empty() {
-            return Err("`to` names nobody".to_owned());
+            return Err("`to` names no recipient".to_owned());
         }
         let default_port = match config.security {
             Security::Starttls => 587,
             Security::Tls => 465,
         };
         let (host, port) = host_and_port(&config.server, default_port).ok_or_else(|| {
-            format!("server `{}` is no host or host:port", crate::text::cut(&config.server, 80))
+            format!("server `{}` is not a host or host:port", crate::text::cut(&config.server, 80))
         })?;
         let parameters = tls(host, config.ca.as_deref())?;
         let tls = match config.security {
@@ -92,7 +92,7 @@ impl Mail {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(error)) => error,
             Err(_) => {
-                let what = format!("{}: no answer within {} s", self.server, SEND_TIMEOUT.as_secs());
+                let what = format!("{}: no response within {} s", self.server, SEND_TIMEOUT.as_secs());
                 return Err(SendError::later(what));
             }
         };
@@ -167,7 +167,7 @@ fn tls(host: &str, ca: Option<&Path>) -> Result<TlsParameters, String> {
             let fault = |what: String| format!("{}: {what}", path.display());
             let pem = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
             if !pem.windows(10).any(|window| window == b"-----BEGIN") {
-                return Err(fault("holds no certificate".to_owned()));
+                return Err(fault("contains no certificate".to_owned()));
             }
             let certificate = Certificate::from_pem(&pem).map_err(|error| fault(error.to_string()))?;
             builder.certificate_store(CertificateStore::None).add_root_certificate(certificate)
@@ -209,9 +209,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_before_anything_is_sent() {
         for (expected, key, value) in [
-            ("`monban` is no mail address", "from", json!("monban")),
-            ("`to` names nobody", "to", json!([])),
-            ("is no host or host:port", "server", json!("a b")),
+            ("`monban` is not a mail address", "from", json!("monban")),
+            ("`to` names no recipient", "to", json!([])),
+            ("is not a host or host:port", "server", json!("a b")),
             ("user needs password_file", "user", json!("x")),
             ("/nonexistent/ca.pem", "ca", json!("/nonexistent/ca.pem")),
             ("a password needs a user", "password_env", json!("PATH")),

@@ -190,7 +190,7 @@ mod tests {
         }
         // the other channels report it after the third failure, once
         assert_eq!(told, [false, false, true, false]);
-        let asks = SendError::Later { what: "answered 429".into(), after: Some(Duration::from_secs(1000)) };
+        let asks = SendError::Later { what: "responded 429".into(), after: Some(Duration::from_secs(1000)) };
         outbox.failed("1", &asks, at(now));
         assert_eq!(outbox.due(at(now + 999), false), None);
         assert!(outbox.due(at(now + 1000), false).is_some());
@@ -211,7 +211,7 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push(notice(1));
         outbox.push(notice(2));
-        let refused = SendError::Refused { what: "answered 404: no_service".into() };
+        let refused = SendError::Refused { what: "responded 404: no_service".into() };
         assert_eq!(outbox.failed("1", &refused, at(0)), Tell::Failing { since: at(0) });
         assert_eq!(outbox.lost, Lost { notices: 1, events: 0 });
         assert_eq!(outbox.due(at(10), false).unwrap().id, "2");

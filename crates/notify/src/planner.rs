@@ -332,7 +332,7 @@ impl Planner {
         let Some(outbox) = self.state.channels.get_mut(name) else { return };
         let first_loss = outbox.push(Notice { id: id.to_string(), at: now, urgent, kind });
         if first_loss {
-            let kind = dropped(name, outbox.owed, "too many wait for it, and the oldest go");
+            let kind = dropped(name, outbox.owed, "too many notices are queued, and the oldest are dropped");
             self.push_others_quietly(name, &kind, now);
         }
     }

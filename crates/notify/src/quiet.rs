@@ -36,11 +36,13 @@ impl std::str::FromStr for Quiet {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
-            || format!("`{}` is no span of the day such as \"22:00-07:00\"", crate::text::cut(text, 40));
+            || format!("`{}` is not a period of the day such as \"22:00-07:00\"", crate::text::cut(text, 40));
         let (from, to) = text.split_once('-').ok_or_else(wrong)?;
         let (from, to) = (time_of_day(from).ok_or_else(wrong)?, time_of_day(to).ok_or_else(wrong)?);
         if from == to {
-            return Err(format!("`{text}` begins when it ends: leave it out, or leave the channel out"));
+            return Err(format!(
+                "`{text}` starts and ends at the same time: remove it, or remove the channel"
+            ));
         }
         Ok(Self { from, to })
     }

@@ -68,13 +68,13 @@ pub fn judge_status(
     now: Timestamp,
 ) -> Result<(), SendError> {
     let said = if answer.is_empty() { String::new() } else { format!(": {answer}") };
-    let what = format!("answered {status}{said}");
+    let what = format!("responded {status}{said}");
     match status {
         200..=299 => Ok(()),
         408 | 429 | 500..=599 => {
             Err(SendError::Later { what, after: after.and_then(|value| retry_after(value, now)) })
         }
-        300..=399 => Err(SendError::Refused { what: format!("{what} (redirections are not followed)") }),
+        300..=399 => Err(SendError::Refused { what: format!("{what} (monban follows no redirects)") }),
         _ => Err(SendError::Refused { what }),
     }
 }
@@ -124,7 +124,7 @@ mod tests {
         }
         for status in [408, 429, 500, 502, 503, 599] {
             let after = Some(Duration::from_secs(9));
-            let expected = Err(SendError::Later { what: format!("answered {status}: x"), after });
+            let expected = Err(SendError::Later { what: format!("responded {status}: x"), after });
             assert_eq!(judge_status(status, Some(b"9"), "x", now), expected);
         }
         for status in [301, 307, 400, 401, 403, 404, 410, 413, 422, 600] {

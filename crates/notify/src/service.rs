@@ -98,7 +98,7 @@ impl Notifier {
             }
         };
         if Position::from_i64(state.cursor) > end {
-            tracing::warn!("the journal begins anew: notices go on with what comes from now on");
+            tracing::warn!("the journal starts anew: notices cover only events from now on");
             state.cursor = end.to_i64();
         }
         let mut planner = Planner::new(config, node, state);
@@ -322,7 +322,7 @@ impl Service {
     }
 
     fn note_read(&mut self, error: String) -> bool {
-        let problem = format!("notices wait, since events cannot be read: {error}");
+        let problem = format!("notices are delayed, because events cannot be read: {error}");
         if self.read_problem.as_ref() != Some(&problem) {
             tracing::error!("{problem}");
         }
@@ -353,7 +353,7 @@ impl Service {
     fn note_save(&mut self, error: Option<String>) {
         let path = self.notifier.path.display();
         let problem =
-            error.map(|error| format!("{path}: {error}; after a restart some notices may come again"));
+            error.map(|error| format!("{path}: {error}; after a restart some notices may be sent again"));
         if let Some(problem) = problem.as_ref().filter(|problem| self.save_problem.as_ref() != Some(*problem))
         {
             tracing::error!("{problem}");

@@ -80,7 +80,7 @@ impl Webhook {
 pub fn key(secret: &Secret) -> Result<hmac::Key, String> {
     let bytes = match secret.reveal().strip_prefix("whsec_") {
         Some(encoded) => {
-            STANDARD.decode(encoded).map_err(|_| "what follows whsec_ is no base64".to_owned())?
+            STANDARD.decode(encoded).map_err(|_| "the text after whsec_ is not base64".to_owned())?
         }
         None => secret.reveal().as_bytes().to_vec(),
     };

@@ -50,9 +50,9 @@ const fn off_only(name: &'static str, arguments: &'static str, why: &'static str
 const FOLDERS: &str = "monban keeps its data in its own data_dir";
 const OWN_LOG: &str = "`audit_log` in monban's configuration names the file";
 const LOGGING: &str = "monban writes its own log";
-const SERVER: &str = "a matter of the web server that ModSecurity lives in";
+const SERVER: &str = "it concerns the web server that hosts ModSecurity";
 const COUNTED: &str =
-    "no upload is written to disk; but where it is not Off, SecUploadFileLimit counts, as in ModSecurity";
+    "no upload is written to disk; if it is not Off, SecUploadFileLimit applies, as in ModSecurity";
 const MEMORY: &str = "monban keeps the inspected part of a body in memory and writes no upload to disk";
 const HASH: &str = "monban has no link hashing";
 
@@ -110,8 +110,8 @@ pub const DIRECTIVES: &[DirectiveName] = &[
     done("SecPcreMatchLimit", 1, 1, "NUMBER"),
     done("SecPcreMatchLimitRecursion", 1, 1, "NUMBER"),
     ignored("SecReadStateLimit", "NUMBER", "connection limits are set in monban's configuration"),
-    refused("SecRemoteRules", "KEY URL", "rules come from files only"),
-    ignored("SecRemoteRulesFailAction", "Abort or Warn", "rules come from files only"),
+    refused("SecRemoteRules", "KEY URL", "rules come only from files"),
+    ignored("SecRemoteRulesFailAction", "Abort or Warn", "rules come only from files"),
     done("SecRequestBodyAccess", 1, 1, "On or Off"),
     DirectiveName { most: 1, ..ignored("SecRequestBodyInMemoryLimit", "BYTES", MEMORY) },
     done("SecRequestBodyJsonDepthLimit", 1, 1, "NUMBER"),
@@ -127,7 +127,7 @@ pub const DIRECTIVES: &[DirectiveName] = &[
     done("SecRule", 2, 3, "TARGETS \"OPERATOR\" [\"ACTIONS\"]"),
     done("SecRuleEngine", 1, 1, "On, DetectionOnly or Off"),
     ignored("SecRuleInheritance", "On or Off", "one set of rules serves all sites"),
-    ignored("SecRulePerfTime", "MICROSECONDS", "monban measures by itself"),
+    ignored("SecRulePerfTime", "MICROSECONDS", "monban measures the performance itself"),
     done("SecRuleRemoveById", 1, MANY, "ID or RANGE…"),
     done("SecRuleRemoveByMsg", 1, MANY, "PATTERN…"),
     done("SecRuleRemoveByTag", 1, MANY, "PATTERN…"),
@@ -137,10 +137,10 @@ pub const DIRECTIVES: &[DirectiveName] = &[
     done("SecRuleUpdateTargetByMsg", 2, 3, "PATTERN \"TARGETS\" [\"REPLACED\"]"),
     done("SecRuleUpdateTargetByTag", 2, 3, "PATTERN \"TARGETS\" [\"REPLACED\"]"),
     ignored("SecSensorId", "NAME", "`node` in monban's configuration names the gate"),
-    ignored("SecServerSignature", "TEXT", "answers keep the upstream's Server field, and monban sends none"),
-    ignored("SecStatusEngine", "On or Off", "monban reports to nobody"),
-    ignored("SecStreamInBodyInspection", "On or Off", "there is no STREAM_INPUT_BODY"),
-    ignored("SecStreamOutBodyInspection", "On or Off", "there is no STREAM_OUTPUT_BODY"),
+    ignored("SecServerSignature", "TEXT", "responses keep the upstream's Server field, and monban adds none"),
+    ignored("SecStatusEngine", "On or Off", "monban sends no reports"),
+    ignored("SecStreamInBodyInspection", "On or Off", "monban does not have STREAM_INPUT_BODY"),
+    ignored("SecStreamOutBodyInspection", "On or Off", "monban does not have STREAM_OUTPUT_BODY"),
     ignored("SecTmpDir", "FOLDER", FOLDERS),
     ignored("SecTmpSaveUploadedFiles", "On or Off", COUNTED),
     done("SecUnicodeMapFile", 1, 2, "FILE [CODEPAGE]"),

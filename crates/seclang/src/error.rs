@@ -58,7 +58,7 @@ pub enum LoadErrorKind {
         limit: u64,
     },
     /// A NUL byte, which no rule needs.
-    #[error("a byte 0 in rule text")]
+    #[error("a NUL byte in rule text")]
     NulByte,
     /// An unclosed quote.
     #[error("the quote {0} is not closed")]
@@ -113,7 +113,7 @@ pub enum LoadErrorKind {
     #[error("`{0}` takes no value")]
     UnexpectedValue(&'static str),
     /// Bytes that are not UTF-8 in a place for text (patterns, file names). In other places they are allowed.
-    #[error("`{0}` takes UTF-8 text only")]
+    #[error("`{0}` accepts only UTF-8 text")]
     NotUtf8(&'static str),
     /// Text in place of a separator.
     #[error("expected `{expected}` before `{found}`")]
@@ -127,13 +127,13 @@ pub enum LoadErrorKind {
     #[error("no {0} given")]
     Nothing(&'static str),
     /// A selector (`ARGS:part`) on a variable that is not a collection.
-    #[error("variable `{0}` is no collection: it takes no part behind `:`")]
+    #[error("variable `{0}` is not a collection, so `:` cannot follow it")]
     NoCollection(String),
     /// `&` before a variable that is not a collection.
-    #[error("variable `{0}` is no collection: `&` cannot count it")]
+    #[error("variable `{0}` is not a collection, so `&` cannot count it")]
     NotCountable(String),
     /// `&` and `!` before the same variable.
-    #[error("`&` and `!` cannot stand before one variable")]
+    #[error("`&` and `!` cannot be combined before a variable")]
     CountedExclusion,
     /// A rule without an id.
     #[error("a rule needs an `id`")]
@@ -147,10 +147,10 @@ pub enum LoadErrorKind {
         first: String,
     },
     /// An action that is allowed only on the first rule of a chain.
-    #[error("`{0}` can stand only on the first rule of a chain")]
+    #[error("`{0}` is allowed only on the first rule of a chain")]
     NotInLink(&'static str),
     /// An action that is not allowed in a directive.
-    #[error("`{action}` cannot stand in `{directive}`")]
+    #[error("`{action}` is not allowed in `{directive}`")]
     NotHere {
         /// The action.
         action: &'static str,
@@ -169,7 +169,7 @@ pub enum LoadErrorKind {
         found: String,
     },
     /// `chain` on the last rule of a file.
-    #[error("`chain` on the last rule of the file")]
+    #[error("the last rule of the file has `chain`, but no rule follows")]
     ChainAtEnd,
     /// `</IfModule>` without a start.
     #[error("`</{0}>` without `<{0}>`")]

@@ -355,8 +355,7 @@ impl<'s> Loader<'s> {
         file.blocks.push((name.clone(), text.start()));
         let condition_holds = ["security2_module", "mod_security2.c"].contains(&condition.as_str());
         if !name.eq_ignore_ascii_case("IfModule") {
-            let reason =
-                "rules stand outside of Apache's blocks here; choose sites in monban's configuration";
+            let reason = "rules must be outside of Apache's blocks; choose sites in monban's configuration";
             self.fault(file, text.fault(LoadErrorKind::Refused { name: format!("<{name}>"), reason }));
         } else if !condition_holds {
             let reason = "only the condition `security2_module` is known";

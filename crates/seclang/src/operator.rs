@@ -56,7 +56,7 @@ impl OperatorName {
             GsbLookup => Some("Google's Safe Browsing lists are no longer published in that form"),
             InspectFile => Some("monban starts no programs for uploads"),
             ValidateDtd | ValidateSchema => Some("monban validates no XML against DTDs and schemas"),
-            Rsub => Some("it changes only the variables STREAM_*, which monban has not"),
+            Rsub => Some("it changes only the variables STREAM_*, which monban does not have"),
             ValidateHash => Some("monban has no link hashing"),
             VerifySvnr => Some("monban does not know Austrian social security numbers"),
             _ => None,

@@ -15,56 +15,57 @@ const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/se
 
 const INTRODUCTION: &str = "# SecLang: what monban reads
 
-The words of the rule language that monban's parser knows. Case does not matter in any of them. Every other word is an
-error with its file, line, column and, if there is one that is near, the word that was meant. Nothing
-is skipped silently: what is ignored is listed here as such, and what is refused is an error with its place.
+The words of the rule language that monban's parser knows. Case does not matter in any of them. Any other word is an error
+with file, line and column; if a known word is similar, the error suggests it. Nothing is skipped silently: ignored words
+are listed here, and refused ones cause an error with their position.
 
-This file is generated: `SECLANG_REFERENCE=write cargo test -p seclang reference` writes it anew.
+This file is generated: `SECLANG_REFERENCE=write cargo test -p seclang reference` updates it.
 
 ## How text is read
 
-As Apache reads its configuration and ModSecurity 2 its arguments:
+monban reads text as Apache reads its configuration and ModSecurity 2 its arguments:
 
-- A backslash before the line end joins the next line, inside quotes too. A line that starts with `#` is a comment; a
-  backslash at its end makes the next line part of the comment, and a `#` line in the middle of joined lines is none.
-- Arguments stand in `\"` or `'` if they contain blanks. Inside, `\\\"` (or `\\'`) and `\\\\` stand for the second
+- A backslash before the line end joins the next line, even inside quotes. A line that starts with `#` is a comment; a
+  backslash at its end makes the next line part of the comment. A `#` line in the middle of joined lines is not a comment.
+- Arguments that contain blanks need `\"` or `'` around them. Inside, `\\\"` (or `\\'`) and `\\\\` stand for the second
   character; any other backslash stays. Without quotes `\\\\` stands for one backslash.
-- Values of actions and parts of targets stand in `'` if they contain `,`, `|` or blanks. Inside, `\\'` and `\\\\` stand
-  for the second character. A target's `/pattern/` may go without the quotes, even with `,` and `|` in it.
-- A rule needs an `id`, each only once in all files. In a chain the id, the other metadata (but `tag`), the phase, the
-  disruptive action and `skip`, `skipAfter` stand on the first rule only, and the links follow at once in the same file.
-- SecDefaultAction holds for the rules of its phase behind it, as in libmodsecurity; in ModSecurity 2 the last one holds for all phases.
-  A rule without `phase` has that of the last one. It takes tags, and needs a disruptive action other than `block`.
-- Directives that update or remove rules reach those that stand before them, as in ModSecurity 2. One that reaches none is a
-  warning that names the rule behind it. An update's transformations follow those of the rule. `chain`, `id` and `phase` may
-  repeat what the rule has; a chain stays one without `chain`.
-- A rule of phase 5 that would deny, drop or redirect is an error, as in ModSecurity 2: the answer has been sent.
-- `Include` is relative to the file it stands in. `<IfModule security2_module>` is read as if it were not there; any
-  other block of Apache is an error.
-- In `@rx`, `%{` makes a macro only before a name and `}`: `%{2}` is a percent sign with a quantifier. A macro without a
-  value leaves nothing in its place, and the operator is asked all the same.
-- The patterns of targets (`ARGS:/^x/`) and those over tags and messages are read as `@rx` reads them, look-around included;
-  those of targets do not mind case, those over tags and messages do.
-- `RULE` needs one of `id`, `rev`, `severity`, `msg`, `logdata` behind `:`; the texts are as written, macros not expanded.
-- A missing quote stands at the line's end. Of several ids of a rule the last counts. A number is what its text begins with:
-  `@gt 70.0` compares with 70.
+- Values of actions and parts of targets that contain `,`, `|` or blanks need `'` around them. Inside, `\\'` and `\\\\` stand
+  for the second character. A target's `/pattern/` needs no quotes, even if it contains `,` and `|`.
+- A rule needs an `id`, which must be unique in all files. In a chain the id, the other metadata (except `tag`), the phase, the
+  disruptive action, `skip` and `skipAfter` are allowed only on the first rule, and the links must follow directly in the same file.
+- SecDefaultAction applies to later rules of its phase, as in libmodsecurity; in ModSecurity 2 the last one applies to all phases.
+  A rule without `phase` has the phase of the last SecDefaultAction. SecDefaultAction accepts tags, and needs a disruptive action
+  other than `block`.
+- Directives that update or remove rules affect earlier rules, as in ModSecurity 2. A directive that affects none causes a
+  warning, which names a matching later rule if there is one. An update's transformations are added to those of the rule.
+  `chain`, `id` and `phase` may repeat those of the rule; a chain stays a chain without `chain`.
+- A rule of phase 5 that would deny, drop or redirect is an error, as in ModSecurity 2, because the response was already sent.
+- `Include` is relative to the file that contains it. `<IfModule security2_module>` has no effect; any other block of
+  Apache is an error.
+- In `@rx`, `%{` starts a macro only before a name and `}`: `%{2}` is a percent sign with a quantifier. A macro without a
+  value expands to an empty text, and the operator still runs.
+- The patterns of targets (`ARGS:/^x/`) and those over tags and messages have the syntax of `@rx`, including look-around.
+  Patterns of targets ignore case; those over tags and messages do not.
+- `RULE` needs one of the keys `id`, `rev`, `severity`, `msg` and `logdata`; the texts are as written, with macros unexpanded.
+- A missing closing quote is assumed at the end of the line. Of several ids of a rule the last one applies. A number is the
+  number at the start of its text: `@gt 70.0` compares with 70.
 
 ## XPath in targets
 
-`XML:` takes an XPath 1.0 expression that selects nodes: absolute paths such as `/a/b`, `//a`, `//@*`, `//a/text()`, with
+`XML:` accepts an XPath 1.0 expression that selects nodes: absolute paths such as `/a/b`, `//a`, `//@*`, `//a/text()`, with
 the axes ancestor, ancestor-or-self, attribute, child, descendant, descendant-or-self, following-sibling, parent,
 preceding-sibling and self; predicates such as `[1]`, `[last()]`, `[@id='7']`, `[text()]`, `[local-name()='x']`; unions (`|`),
-`(//a)[2]`, and the operators and functions of XPath's core, save `id` and `lang`. Prefixes are declared by `xmlns`. An
-error at load is what selects nothing in ModSecurity 2 either: relative paths, expressions that give a number or a text; and
-what monban does not keep of a document: comments, processing instructions, namespace nodes. An expression with `|`, `,` or
-blanks stands in quotes: `SecRule \"XML:'//a|//b'\" …`.
+`(//a)[2]`, and the core operators and functions of XPath except `id` and `lang`. `xmlns` declares prefixes. Expressions
+that select nothing in ModSecurity 2 are errors at load: relative paths, and expressions whose result is a number or a text.
+So are those that need parts of a document that monban does not keep: comments, processing instructions, namespace nodes.
+An expression with `|`, `,` or blanks needs quotes: `SecRule \"XML:'//a|//b'\" …`.
 
 ";
 
 fn text() -> Result<String, std::fmt::Error> {
     let mut out = INTRODUCTION.to_owned();
 
-    out += "## Directives\n\n| directive | arguments | what monban does |\n|---|---|---|\n";
+    out += "## Directives\n\n| directive | arguments | support |\n|---|---|---|\n";
     for directive in DIRECTIVES {
         let support = match directive.support {
             Support::Done => "supported".to_owned(),
@@ -76,11 +77,11 @@ fn text() -> Result<String, std::fmt::Error> {
         writeln!(out, "| {} | {arguments} | {support} |", directive.name)?;
     }
 
-    out += "\n## Variables\n\n`:part` may follow a collection, `&` may stand before it. Collections that are kept over \
-            transactions are marked. `monban check` warns of rules that ask for a variable that is always empty.\n\n| variable | other names | kind |\n|---|---|---|\n";
+    out += "\n## Variables\n\n`:part` may follow a collection, and `&` may precede it. Persistent collections outlive a transaction. \
+            `monban check` warns about rules that read a variable that is always empty.\n\n| variable | other names | kind |\n|---|---|---|\n";
     for variable in Variable::ALL {
         let kind = match (variable.is_persistent(), variable.is_collection()) {
-            (true, _) => "collection, kept",
+            (true, _) => "persistent collection",
             (false, true) => "collection",
             (false, false) => "single value",
         };
@@ -91,8 +92,8 @@ fn text() -> Result<String, std::fmt::Error> {
         writeln!(out, "| {variable} | {} | {kind} |", variable.aliases().join(", "))?;
     }
 
-    out += "\n## Operators\n\nWithout a name the operator is `@rx`; `!` before it negates it. Every argument may have \
-            macros.\n\n| operator | other names | argument | what monban does |\n|---|---|---|---|\n";
+    out += "\n## Operators\n\nWithout a name the operator is `@rx`; `!` before it negates it. Every argument may contain \
+            macros.\n\n| operator | other names | argument | support |\n|---|---|---|---|\n";
     for operator in OperatorName::ALL {
         let aliases: Vec<_> = operator.aliases().iter().map(|alias| format!("@{alias}")).collect();
         let argument = needs(*operator).unwrap_or("none, or text that may be empty");
@@ -101,34 +102,35 @@ fn text() -> Result<String, std::fmt::Error> {
         writeln!(out, "| @{operator} | {} | {argument} | {support} |", aliases.join(", "))?;
     }
 
-    out += "\n## Transformations\n\n`t:none` drops the ones before it, those of SecDefaultAction included.\n\n\
+    out += "\n## Transformations\n\n`t:none` drops the transformations before it, including those of SecDefaultAction.\n\n\
             | transformation | other names |\n|---|---|\n";
     for transformation in Transformation::ALL {
         writeln!(out, "| {transformation} | {} |", transformation.aliases().join(", "))?;
     }
 
-    out += "\n## Read, but refused by the engine\n\n\
-        These are errors of the load too, with file and line, since monban would not do what they ask for: the actions\n\
-        `exec`, `proxy`, `append` and `prepend`; `@rbl` (but for `dnsbl.httpbl.org`, which answers nobody without a key);\n\
+    out += "\n## Parsed, but refused by the engine\n\n\
+        These are also errors at load, with file and line, because monban would not do what they require: the actions\n\
+        `exec`, `proxy`, `append` and `prepend`; `@rbl` (except for `dnsbl.httpbl.org`, which answers nothing without a key);\n\
         `SecHttpBlKey` and `SecAuditLogType HTTPS`.\n\n\
-        ## Where an address is\n\n\
-        `SecGeoLookupDB` names a database in MaxMind's format (`.mmdb`: GeoLite2, DB-IP Lite), which is read anew at each reload;\n\
-        the legacy `.dat` files are an error. `@geoLookup` looks an address up (no host names) and fills GEO: COUNTRY_CODE,\n\
-        COUNTRY_CODE3, COUNTRY_NAME, COUNTRY_CONTINENT (two letters), REGION, CITY, POSTAL_CODE, LATITUDE, LONGITUDE and DMA_CODE, as\n\
-        far as the database has them. Without a database a rule that asks at once is a warning; behind another link of its chain it\n\
-        is a fault of the request, and does not match.\n\n\
-        ## What an XML body declares\n\n\
-        Where rules name them, these TX variables tell of a document type declaration that the body processor XML has read, in any\n\
-        encoding: TX:MONBAN_XML_ENTITIES and TX:MONBAN_XML_EXTERNAL_ENTITIES, how many entities it declares and how many of them stand\n\
-        outside; TX:MONBAN_XML_EXTERNAL_SUBSET, the address of a DTD. They are not set where there is none, and ModSecurity never\n\
-        sets them: rules that use them load there and do not match. The settings that `monban init` writes have rules 440010 to\n\
-        440012 for them; 440000 to 440999 are monban's own.\n\n\
-        ## What is hidden\n\n\
-        `sanitiseArg` and the like hide in events, notices, the audit, error and access log, and in kept samples: in the query, in form,\n\
-        multipart and JSON bodies, in headers, in messages and in matched values. `sanitiseMatched` hides the matched argument or\n\
-        header as a whole, and the value of any other variable wherever it stands; `sanitiseMatchedBytes` hides what the operator found,\n\
-        but for the bytes at its ends that it names, and all of a value in which that does not stand as it was found. ModSecurity 2\n\
-        writes `*` for each byte and leaves messages as they are; here it is `[redacted]`.\n";
+        ## Locations of addresses\n\n\
+        `SecGeoLookupDB` names a database in MaxMind's format (`.mmdb`: GeoLite2, DB-IP Lite), which monban reads again at each\n\
+        reload; the legacy `.dat` files are an error. `@geoLookup` looks up an address (not a host name) and fills GEO:\n\
+        COUNTRY_CODE, COUNTRY_CODE3, COUNTRY_NAME, COUNTRY_CONTINENT (two letters), REGION, CITY, POSTAL_CODE, LATITUDE,\n\
+        LONGITUDE and DMA_CODE, if the database has them. Without a database, a rule that always looks up an address causes a\n\
+        warning; one that does so in a later link of its chain causes a fault of the request, and does not match.\n\n\
+        ## Declarations in an XML body\n\n\
+        If rules name them, these TX variables describe the document type declaration that the XML body processor has read, in\n\
+        any encoding. TX:MONBAN_XML_ENTITIES is the number of declared entities, TX:MONBAN_XML_EXTERNAL_ENTITIES the number of\n\
+        those outside the document, and TX:MONBAN_XML_EXTERNAL_SUBSET the address of a DTD. Without a declaration they are not\n\
+        set. ModSecurity never sets them: rules that use them load there and do not match. The settings that `monban init` writes\n\
+        contain the rules 440010 to 440012 for them; the ids 440000 to 440999 are monban's own.\n\n\
+        ## Hidden values\n\n\
+        `sanitiseArg` and similar actions hide values in events, notifications, the audit, error and access log, and in stored\n\
+        samples: in the query, in form, multipart and JSON bodies, in headers, in messages and in matched values. `sanitiseMatched`\n\
+        hides the matched argument or header as a whole, and the value of any other variable wherever it occurs.\n\
+        `sanitiseMatchedBytes` hides what the operator found, except the given number of bytes at its ends; if a value does not\n\
+        contain the found text literally, it hides the whole value. ModSecurity 2 writes `*` for each byte and leaves messages\n\
+        unchanged; monban writes `[redacted]`.\n";
 
     out += "\n## Actions\n\n| action | other names | value | kind |\n|---|---|---|---|\n";
     for action in ACTIONS {
@@ -154,22 +156,22 @@ fn text() -> Result<String, std::fmt::Error> {
     let processors: Vec<_> = BodyProcessor::ALL.iter().map(|processor| processor.name()).collect();
     writeln!(out, "\nBody processors: {}.", processors.join(", "))?;
 
-    out += "\n## Limits\n\nBeyond each the load fails with an error that names it.\n\n| what | limit |\n|---|---|\n";
+    out += "\n## Limits\n\nBeyond each limit the load fails with an error that names it.\n\n| what | limit |\n|---|---|\n";
     for (what, limit) in [
         ("bytes of a file", limits::FILE_BYTES as u64),
         ("bytes of all files", limits::TOTAL_BYTES as u64),
-        ("files, each as often as it is included", limits::FILES as u64),
+        ("files, counting each inclusion", limits::FILES as u64),
         ("includes inside includes", limits::INCLUDE_DEPTH as u64),
         ("bytes of a directive", limits::LINE_BYTES as u64),
         ("bytes of an argument", limits::ARGUMENT_BYTES as u64),
         ("targets of a list", limits::TARGETS as u64),
         ("actions of a list", limits::ACTIONS as u64),
         ("directives", limits::DIRECTIVES as u64),
-        ("errors that are reported", limits::ERRORS as u64),
+        ("reported errors", limits::ERRORS as u64),
         ("rule id", limits::RULE_ID),
-        ("bytes that a body limit may allow", limits::BODY_LIMIT),
-        ("depth that SecRequestBodyJsonDepthLimit may allow", limits::JSON_DEPTH),
-        ("seconds that SecCollectionTimeout may say", limits::COLLECTION_TIMEOUT),
+        ("maximum of a body limit, in bytes", limits::BODY_LIMIT),
+        ("maximum of SecRequestBodyJsonDepthLimit", limits::JSON_DEPTH),
+        ("maximum of SecCollectionTimeout, in seconds", limits::COLLECTION_TIMEOUT),
     ] {
         writeln!(out, "| {what} | {limit} |")?;
     }

@@ -153,10 +153,10 @@ impl Variable {
     pub const fn always_empty(self) -> Option<&'static str> {
         use Variable::*;
         match self {
-            AuthType | RemoteUser => Some("monban authenticates nobody for the upstream"),
+            AuthType | RemoteUser => Some("monban does not authenticate users for the upstream"),
             FilesTmpNames => Some("no upload is written to disk; FILES_TMP_CONTENT has the content"),
-            PathInfo => Some("only the upstream knows which part of the path is a script's"),
-            WebserverErrorLog => Some("there is no web server around monban"),
+            PathInfo => Some("only the upstream knows which part of the path belongs to a script"),
+            WebserverErrorLog => Some("monban does not run inside a web server"),
             _ => None,
         }
     }

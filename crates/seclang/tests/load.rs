@@ -70,11 +70,11 @@ fn faults_of_all_files_are_reported_together() {
         )),
         [
             "b.conf:1:11: rule id 1 is already used at a.conf:1",
-            "b.conf:2:1: `chain` on the last rule of the file",
+            "b.conf:2:1: the last rule of the file has `chain`, but no rule follows",
             "a.conf:3:11: cannot read `locked.conf`: permission denied",
             "a.conf:3:23: file `missing.conf` not found",
             "a.conf:4:9: cannot read `[.conf`: bad pattern",
-            "c.conf:1:1: `chain` on the last rule of the file",
+            "c.conf:1:1: the last rule of the file has `chain`, but no rule follows",
             "d.conf:1:1: a rule needs an `id`",
             "gone.conf: file `gone.conf` not found",
             "gone-*.conf: no file matches `gone-*.conf`",
@@ -148,15 +148,15 @@ fn bytes_that_are_no_text() {
             b"SecRule ARGS:/a\xff/ a id:1\nSecRuleRemoveByTag x\xffy\nInclude \xff\nSecAuditLogStorageDir \xff"
         )),
         [
-            "t:1:16: `ARGS` takes UTF-8 text only",
-            "t:2:21: `SecRuleRemoveByTag` takes UTF-8 text only",
-            "t:3:9: `Include` takes UTF-8 text only",
-            "t:4:23: `SecAuditLogStorageDir` takes UTF-8 text only",
+            "t:1:16: `ARGS` accepts only UTF-8 text",
+            "t:2:21: `SecRuleRemoveByTag` accepts only UTF-8 text",
+            "t:3:9: `Include` accepts only UTF-8 text",
+            "t:4:23: `SecAuditLogStorageDir` accepts only UTF-8 text",
         ]
     );
     assert_eq!(
         messages(parse_str("t", b"# \0\nSecMarker A\n SecMarker \0B\n")),
-        ["t:3:12: a byte 0 in rule text"]
+        ["t:3:12: a NUL byte in rule text"]
     );
     assert_eq!(
         messages(parse_str("t", b"Sec\xffRule ARGS a")),

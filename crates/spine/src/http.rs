@@ -101,7 +101,7 @@ impl Endpoint {
 /// Builds the TLS settings of a client that trusts the authorities in the PEM file `ca`, or else the public ones.
 ///
 /// # Errors
-/// If the file cannot be read or holds no certificate.
+/// If the file cannot be read or contains no certificate.
 pub fn tls(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     match ca {
@@ -111,7 +111,7 @@ pub fn tls(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
                 .map_err(|error| format!("{}: {error}", path.display()))?;
             if certificates.is_empty() {
-                return Err(format!("{}: holds no certificate", path.display()));
+                return Err(format!("{}: contains no certificate", path.display()));
             }
             for certificate in certificates {
                 roots.add(certificate).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -424,7 +424,7 @@ mod tests {
     fn a_file_without_certificates_is_refused() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"no certificate").unwrap();
-        assert!(tls(Some(file.path())).unwrap_err().ends_with("holds no certificate"));
+        assert!(tls(Some(file.path())).unwrap_err().ends_with("contains no certificate"));
         assert!(tls(Some(Path::new("/nonexistent"))).unwrap_err().starts_with("/nonexistent: "));
     }
 }

@@ -71,7 +71,7 @@ impl Catalog {
             return Ok(());
         }
         let why = format!(
-            "rule {rule} is a chain whose first link does not look at it, and ModSecurity takes nothing from other links"
+            "rule {rule} is a chain whose first link does not read it, and ModSecurity applies exclusions only to the first link"
         );
         Err(Refused::Variable { variable: variable.clone(), why })
     }

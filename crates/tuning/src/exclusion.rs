@@ -147,7 +147,7 @@ fn path_condition(path: &ByteString, path_match: PathMatch) -> Result<String, Re
         return refuse("a path ends before its query");
     }
     if bytes.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
-        return refuse("no request can have it");
+        return refuse("no request can have this path");
     }
     // the bytes that @streq reads literally in every parser
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/_-.~!&,;=:@*'".contains(byte);
@@ -210,10 +210,10 @@ fn targets(variable: &ByteString) -> Result<Vec<String>, Refused> {
     use Variable as V;
     let refuse = |why: &str| Err(Refused::Variable { variable: variable.clone(), why: why.to_owned() });
     if variable.starts_with(b"&") {
-        return refuse("a count is not a value that can be taken from a rule");
+        return refuse("a count cannot be excluded from a rule");
     }
     let (known, key) = variable_of(variable);
-    let Some(known) = known else { return refuse("no variable that ModSecurity knows") };
+    let Some(known) = known else { return refuse("ModSecurity does not know this variable") };
     match (known, key) {
         (
             V::Args
@@ -233,7 +233,7 @@ fn targets(variable: &ByteString) -> Result<Vec<String>, Refused> {
             key,
         ) => {
             let Some(key) = key.filter(|key| !key.is_empty()) else {
-                return refuse("has no name, so every parameter would be taken from the rule");
+                return refuse("has no name, so every parameter would be excluded from the rule");
             };
             if key.len() > limits::PARAMETER_BYTES {
                 let limit = limits::PARAMETER_BYTES;
@@ -243,7 +243,7 @@ fn targets(variable: &ByteString) -> Result<Vec<String>, Refused> {
             // refuses
             let writable = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:/[]$".contains(byte);
             if key[0] == b'/' || !key.iter().all(writable) {
-                return refuse("the name holds characters that not every ModSecurity can read in a rule");
+                return refuse("the name contains characters that not every ModSecurity can read in a rule");
             }
             // all bytes are ASCII
             Ok(vec![format!("{known}:{}", String::from_utf8_lossy(key))])
@@ -263,7 +263,7 @@ fn targets(variable: &ByteString) -> Result<Vec<String>, Refused> {
             | V::ResponseBody,
             None,
         ) => Ok(vec![known.to_string()]),
-        _ => refuse("is not a parameter of the request, so it cannot be taken from a rule"),
+        _ => refuse("is not a parameter of the request, so it cannot be excluded from a rule"),
     }
 }
 

@@ -486,7 +486,7 @@ fn entry(text: &[u8], block: &Block, problems: &mut Vec<FileProblem>) -> Result<
             b"reason" => note.reason = value,
             b"author" => note.author = value,
             b"created" => note.created = time("created"),
-            b"expires" => note.expires = time("expires, so it stays"),
+            b"expires" => note.expires = time("expires (the exclusion stays without it)"),
             b"event" => note.event = value.parse().ok(),
             b"site" => site = Some(value),
             _ => {}
@@ -548,7 +548,7 @@ fn excluded(document: &seclang::ast::Document) -> Result<Exclusion, &'static str
         }
     }
     if exclusion.rule == 0 {
-        Err("an exclusion that takes nothing from a rule with an id")
+        Err("an exclusion that excludes nothing from a rule with an id")
     } else {
         Ok(exclusion)
     }

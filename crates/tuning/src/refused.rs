@@ -65,16 +65,16 @@ pub enum Refused {
     )]
     TooMany,
     /// The file does not load in its current state.
-    #[error("the file of exclusions does not load as it stands: {0}")]
+    #[error("the file of exclusions does not load in its current state: {0}")]
     File(String),
     /// The file already has the same exclusion.
-    #[error("exclusion {0} excludes the same already")]
+    #[error("exclusion {0} already excludes the same")]
     InForce(u64),
     /// No exclusion has the id.
     #[error("there is no exclusion {0}")]
     Unknown(u64),
     /// A later change affected what this change would undo.
-    #[error("{0} has been changed since; remove or write it by hand")]
+    #[error("{0} was changed afterwards; remove or restore it by hand")]
     ChangedSince(String),
 }
 

@@ -50,10 +50,10 @@ pub enum ReleaseError {
         limit: u64,
     },
     /// A required file of a release is missing.
-    #[error("{0} is missing: this is no release of the Core Rule Set")]
+    #[error("{0} is missing: this is not a release of the Core Rule Set")]
     Missing(&'static str),
     /// The rules contain no version.
-    #[error("{FIRST_RULES} names no version (`OWASP_CRS/4.28.0`)")]
+    #[error("{FIRST_RULES} contains no version (`OWASP_CRS/4.28.0`)")]
     Version,
 }
 
@@ -177,7 +177,7 @@ fn parts(name: &str) -> Result<Vec<&str>, &'static str> {
     }
     let parts: Vec<&str> = name.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     if parts.contains(&"..") {
-        return Err("a path that leads out of the archive");
+        return Err("a path that points outside the archive");
     }
     Ok(parts)
 }

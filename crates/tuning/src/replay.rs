@@ -77,13 +77,13 @@ fn kinds(rule: &MatchedRule) -> impl Iterator<Item = &str> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotReplayable {
     /// The event has no request, or not the request's bytes.
-    #[error("there is no request in it")]
+    #[error("the event has no request")]
     NoRequest,
     /// The gate refused the request as malformed before any rule ran.
-    #[error("the gate refused it before rules could")]
+    #[error("the gate refused it before any rule ran")]
     Refused,
     /// The event has only the beginning of the body.
-    #[error("only the beginning of its body was kept")]
+    #[error("only the beginning of its body was stored")]
     Truncated,
 }
 
@@ -198,7 +198,7 @@ impl fmt::Display for Sign {
             Self::SeveralKinds { kinds } => write!(f, "matched as {}", kinds.join(" and ")),
             Self::SeveralRules { rules } => write!(f, "matched by {} rules for attacks", rules.len()),
             Self::HighScore { score } => write!(f, "score {score}"),
-            Self::SameClient => f.write_str("the same client's attacks on other places stay blocked"),
+            Self::SameClient => f.write_str("other attacks of the same client stay blocked"),
         }
     }
 }

@@ -108,7 +108,7 @@ impl Tuning for NoGate {
 #[derive(Debug, thiserror::Error)]
 pub enum TuningError {
     /// The file of exclusions has another version.
-    #[error("somebody else has changed the exclusions meanwhile: look at them again")]
+    #[error("somebody else has changed the exclusions: check them and try again")]
     Conflict {
         /// The current version of the file.
         version: String,

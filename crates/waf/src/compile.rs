@@ -331,9 +331,9 @@ impl Compiler<'_> {
         }
         for (span, name) in lost {
             let message = format!(
-                "skipAfter:{name} skips the rest of the phase: no such marker or rule stands behind it"
+                "skipAfter:{name} skips the rest of the phase, because no such marker or rule follows it"
             );
-            self.warn(span, message, format!("write `SecMarker {name}` where the rules go on"));
+            self.warn(span, message, format!("write `SecMarker {name}` before the rule to continue with"));
         }
     }
 

@@ -157,7 +157,7 @@ impl Settings {
             Setting::WebAppId(v) => self.web_app_id = v,
             // As in ModSecurity, the operator finds nothing without the key.
             Setting::HttpBlKey(_) => {
-                return Err("SecHttpBlKey is not supported by monban: @rbl asks nobody".into());
+                return Err("SecHttpBlKey is not supported by monban: @rbl queries no lists".into());
             }
             Setting::Ignored { name, value } if name == "SecUploadKeepFiles" => {
                 self.upload_keep_files = !value.eq_ignore_ascii_case("off");

@@ -198,7 +198,7 @@ impl Target {
         let is_rule_key =
             |key: &[u8]| RULE_KEYS.iter().any(|known| key.eq_ignore_ascii_case(known.as_bytes()));
         if target.variable == Variable::Rule && !matches!(&selector, Selector::Key(key) if is_rule_key(key)) {
-            return Err(format!("RULE is empty but for one of {}: RULE:id", RULE_KEYS.join(", ")));
+            return Err(format!("RULE needs one of the keys {}, such as RULE:id", RULE_KEYS.join(", ")));
         }
         let key = match &target.selector {
             None => String::new(),

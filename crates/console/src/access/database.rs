@@ -127,7 +127,7 @@ pub enum OpenError {
         error: rusqlite::Error,
     },
     /// A newer monban wrote the file.
-    #[error("{}: of version {found}, and this monban knows {known}; start a newer one", .path.display())]
+    #[error("{}: the file has version {found}, but this monban supports only {known}; start a newer monban", .path.display())]
     Newer {
         /// Path of the file.
         path: PathBuf,

@@ -74,7 +74,7 @@ table! {
         pub(crate) TOO_LATE = ProblemCode::new(
             "passkey.too_late",
             422,
-            "The time is over. Start again.",
+            "The time limit has passed. Start again.",
             "時間切れです。もう一度最初から操作してください。",
         );
         /// The passkey cannot be added: {why}.

@@ -21,7 +21,7 @@ pub fn random<const N: usize>() -> Result<[u8; N], Problem> {
         Ok(()) => Ok(bytes),
         Err(_) => Err(Problem::new(
             axum::http::StatusCode::SERVICE_UNAVAILABLE,
-            "the operating system gives no random numbers",
+            "the operating system provides no random numbers",
         )),
     }
 }

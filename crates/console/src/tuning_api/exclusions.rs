@@ -164,7 +164,7 @@ fn note(author: &str, new: &NewExclusions) -> Result<Note, Problem> {
         }
         (Some(_), None) => return refuse(format!("expires_days takes 1 to {MAX_DAYS}")),
         (None, Some(expires)) if expires > last => {
-            return refuse(format!("expires lies beyond {MAX_DAYS} days"));
+            return refuse(format!("expires is more than {MAX_DAYS} days away"));
         }
         (None, expires) => expires,
     };

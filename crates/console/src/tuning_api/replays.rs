@@ -132,7 +132,7 @@ impl Replays {
     fn find(&self, id: &str) -> Result<(u64, Arc<Run>), Problem> {
         let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = id.parse().ok().and_then(|id: u64| runs.get(&id).map(|run| (id, Arc::clone(run))));
-        found.ok_or_else(|| not_found("there is no such replay, or no longer".to_owned()))
+        found.ok_or_else(|| not_found("the replay does not exist or was removed".to_owned()))
     }
 }
 
@@ -209,7 +209,7 @@ pub(crate) async fn start(
 ) -> Result<(StatusCode, Json<Started>), Problem> {
     // an error in a file quotes its text, and that could be any file
     if !new.rules.is_empty() && who.role < Role::Owner {
-        return Err(refused("other rule files take the role owner".to_owned()));
+        return Err(refused("other rule files require the role owner".to_owned()));
     }
     within_limit(new.add.len().max(new.remove.len()))?;
     if new.limit.is_some_and(|limit| !(1..=MAX_EVENTS).contains(&limit)) {
@@ -218,12 +218,13 @@ pub(crate) async fn start(
     let parameters = parameters(&new.filter)?;
     let filter = crate::events::query(&console.properties, parameters).map_err(refused)?.filter;
     let open = console.replays.open();
-    let (id, run) = open.ok_or_else(|| unavailable("enough replays run; wait for one".to_owned()))?;
+    let (id, run) =
+        open.ok_or_else(|| unavailable("too many replays are running; wait until one finishes".to_owned()))?;
     tokio::task::spawn_blocking(move || {
         let found = std::panic::AssertUnwindSafe(|| run.run(&console, &new, filter));
         let outcome = match std::panic::catch_unwind(found) {
             Ok(outcome) => outcome.map_err(|problem| problem.error().to_owned()),
-            Err(_) => Err("the replay broke down; please report it".to_owned()),
+            Err(_) => Err("the replay failed unexpectedly; please report it".to_owned()),
         };
         *run.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
     });

@@ -56,7 +56,7 @@ impl Exchange<'_> {
             let connected = tokio::select! {
                 biased;
                 connected = upstream.connection(http1, anew) => connected,
-                () = writer.gone() => return self.client_gone("client went away before its request was sent on"),
+                () = writer.gone() => return self.client_gone("client disconnected before its request was forwarded"),
             };
             let (attempt, reused) = match connected {
                 Ok(connection) => {
@@ -176,7 +176,7 @@ impl Exchange<'_> {
                 Attempt::Ended(Ending::Abort)
             }
             Ok(Received::ClientGone) => {
-                Attempt::Ended(self.client_gone("client went away during the response"))
+                Attempt::Ended(self.client_gone("client disconnected during the response"))
             }
             Ok(Received::Intervened(intervention)) => {
                 Attempt::Ended(self.intervene(intervention, writer).await)

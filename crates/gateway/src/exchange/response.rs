@@ -315,8 +315,7 @@ impl Exchange<'_> {
         let asked: Vec<&[u8]> = self.request.head.headers().list("Upgrade").collect();
         let asked = String::from_utf8_lossy(&asked.join(&b", "[..])).chars().take(100).collect::<String>();
         Failure::Upgrade(format!(
-            "the upstream switched protocols, but the client's Upgrade `{asked}` was not passed on: protocols that carry \
-             HTTP never are, others as the site's `upgrades` says"
+            "the upstream switched protocols, but the client's Upgrade `{asked}` was not forwarded: the gate never forwards protocols that carry HTTP, and others only if the site's `upgrades` allows them"
         ))
     }
 }

@@ -190,7 +190,7 @@ fn refuse(
         stream.send_data(page, true).map_err(io::Error::other)
     });
     if let Err(error) = sent {
-        tracing::debug!(%error, "http/2 request refused without an answer");
+        tracing::debug!(%error, "http/2 request refused without a response");
     }
 }
 

@@ -40,12 +40,11 @@ pub(super) fn load_pair(files: &CertificateConfig, provider: &CryptoProvider) ->
     CertifiedKey::from_der(chain.clone(), key.clone_key(), provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => match of_other(&key) {
             Some((at, _)) => pair(format!(
-                "the wrong order: the key belongs to certificate {} of the file; put that one first, and after it those \
-                 that vouch for it",
+                "wrong order: the key belongs to certificate {} of the file; put that one first, followed by its issuers",
                 at + 1
             )),
             None => pair(
-                "the key belongs to another certificate; take both files of the same renewal".to_owned(),
+                "the key belongs to another certificate; use both files of the same renewal".to_owned(),
             ),
         },
         rustls::Error::InvalidCertificate(CertificateError::BadEncoding) => Error::Pem {
@@ -54,7 +53,7 @@ pub(super) fn load_pair(files: &CertificateConfig, provider: &CryptoProvider) ->
         },
         rustls::Error::General(_) => Error::Pem {
             path: files.key.clone(),
-            what: "a key of a kind that is not supported; take RSA with 2,048 to 8,192 bits, ECDSA with P-256 or P-384, or \
+            what: "unsupported kind of key; use RSA with 2,048 to 8,192 bits, ECDSA with P-256 or P-384, or \
                    Ed25519"
                 .to_owned(),
         },
@@ -125,15 +124,15 @@ fn diagnose(path: &Path, bytes: &[u8], wanted: Wanted, error: &pem::Error) -> St
         }
         _ => match wanted {
             Wanted::Key if has("CERTIFICATE") => {
-                "it holds a certificate and no private key; are `certificate` and `key` the wrong way round?"
+                "it contains a certificate but no private key; are `certificate` and `key` swapped?"
                     .to_owned()
             }
             Wanted::Certificate if has("CERTIFICATE REQUEST") => {
-                "it holds a request for a certificate; take the certificate that the authority made of it"
+                "it contains a certificate request; use the certificate that the authority issued for it"
                     .to_owned()
             }
             Wanted::Certificate if has("PRIVATE KEY") => {
-                "it holds a private key and no certificate; are `certificate` and `key` the wrong way round?"
+                "it contains a private key but no certificate; are `certificate` and `key` swapped?"
                     .to_owned()
             }
             _ => format!("no {name} in PEM form (-----BEGIN …-----)"),

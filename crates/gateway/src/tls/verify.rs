@@ -33,7 +33,7 @@ pub(super) fn verifier(trust: &Trust) -> Result<Option<Arc<dyn ServerCertVerifie
 
 /// An error: the upstream presents a certificate other than the pinned one.
 #[derive(Debug, thiserror::Error)]
-#[error("the upstream's certificate has the fingerprint {0}, not the one of `pin`")]
+#[error("the upstream's certificate has the fingerprint {0}, which differs from `pin`")]
 struct OtherCertificate(Fingerprint);
 
 /// A verifier that does not use the public authorities. The upstream must always prove that it has the private key of its

@@ -5,18 +5,18 @@ use super::{Case, cases};
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/framing.md");
 
 const INTRODUCTION: &str = "\
-# Framing: what is let in and what is refused
+# Framing: accepted and refused messages
 
-A request that two readers could read in two ways is how one of them is made to miss an attack. monban refuses such a
-request with a status and an event that names the fault, and never repairs it; bytes that are merely odd are let in, so
-that the rules can see them. Each case below was sent to nginx 1.22.1 as well, as a proxy with its default settings.
+If two readers read a request differently, an attacker can hide an attack from one of them. monban refuses such a request
+with a status and an event that names the fault, and never repairs it. It accepts bytes that are merely unusual, so that the
+rules can inspect them. Each case below was also sent to nginx 1.22.1, as a proxy with its default settings.
 
-*accept 3+27* means: let in, with 3 bytes of content, and 27 bytes left for the next request. *0.9* is an answer without
-a status line. A fault of version, target, Host or length leaves a parsed head, on which the rules still run; the others
-are found while the head is read. Behind such an answer the connection is closed.
+*accept 3+27* means: accepted, with 3 bytes of content, and 27 bytes left for the next request. *0.9* is a response without
+a status line. A fault of version, target, Host or length leaves a parsed head, on which the rules still run; the other
+faults are found while the head is parsed. After such a response the connection is closed.
 
-This file is made from `crates/http1/tests/framing/cases.txt`; the tests of that crate check both columns.
-After a change: `UPDATE_DOCS=1 cargo test -p http1 --test main docs`.
+This file is generated from `crates/http1/tests/framing/cases.txt`; the tests of that crate check both columns.
+After a change run `UPDATE_DOCS=1 cargo test -p http1 --test main docs`.
 ";
 
 /// Formats code in a table cell, in which `|` would end the cell, and a backtick the code.

@@ -120,8 +120,8 @@ fn a_channel_that_fails_is_shown_and_the_commands_tell() {
     attack(&daemon, 1);
     let told = good.wait_for(1)[0].json();
     assert_eq!(told["notice"]["kind"], "failing");
-    assert_eq!(told["notice"]["what"], "answered 404: no_service");
-    daemon.wait_health("The last delivery failed: answered 404: no_service. 0 notifications are queued");
+    assert_eq!(told["notice"]["what"], "responded 404: no_service");
+    daemon.wait_health("The last delivery failed: responded 404: no_service. 0 notifications are queued");
     assert!(daemon.health().to_string().contains("degraded"));
     let status = |arguments: &[&str]| {
         let output = daemon.command(&[&["notify", "status"], arguments].concat());
@@ -135,7 +135,7 @@ fn a_channel_that_fails_is_shown_and_the_commands_tell() {
         line.split_whitespace().collect::<Vec<_>>(),
         ["bad", "webhook", "failing", "0", "0", "1", "never"]
     );
-    assert!(shown.contains(": answered 404: no_service; next try 20"), "{shown}");
+    assert!(shown.contains(": responded 404: no_service; next try 20"), "{shown}");
     let json: Value = serde_json::from_str(&status(&["--json"])).unwrap();
     assert_eq!(json["channels"][0]["lost_events"], 1);
 
@@ -143,7 +143,7 @@ fn a_channel_that_fails_is_shown_and_the_commands_tell() {
     bad.answer(&["HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"]);
     let output = daemon.command(&["notify", "test"]);
     assert_eq!(output.status.code(), Some(4));
-    assert_eq!(stdout(&output), "bad: failed: answered 500\ngood: delivered\n");
+    assert_eq!(stdout(&output), "bad: failed: responded 500\ngood: delivered\n");
     assert_eq!(stderr(&output), "error: not delivered by bad\n");
     let output = daemon.command(&["notify", "test", "good"]);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "good: delivered\n"));

@@ -116,7 +116,7 @@ async fn answers_decide_what_happens_to_a_notice() {
                 assert!(what.len() < 400 && !what.contains("hush"), "{head}: {what}");
             }
             (Err(SendError::Refused { what }), Err(false)) => {
-                assert!(!head.contains("404") || what == "answered 404: no_service", "{head}: {what}");
+                assert!(!head.contains("404") || what == "responded 404: no_service", "{head}: {what}");
             }
             _ => panic!("{head}: {result:?}"),
         }
@@ -237,7 +237,7 @@ fn what_cannot_be_opened_is_told_all_at_once() {
         "notify.slack[0]: channel `a`: the webhook's address is a secret: it must begin with https://",
         "open: others may read this secret (mode 0644); chmod 600",
         "notify.slack[2]: channel `c`: needs url_file or url_env",
-        "notify.mail[0]: channel `f`: `x` is no mail address",
+        "notify.mail[0]: channel `f`: `x` is not a mail address",
         "notify.webhook[0]: channel `d`: the address must begin with https:// or http://",
         "notify.webhook[1]: channel `e`: needs url, url_file or url_env",
     ];

@@ -102,14 +102,14 @@ async fn what_fails_waits_on_disk_and_the_other_channel_tells() {
     // refused: the other channel reports it immediately, and the loss is counted
     let request = other.wait_for(1).remove(0).json();
     assert_eq!(request["blocks"][0]["text"]["text"], "[vps1] Channel “hook” is failing");
-    assert!(request["blocks"][1]["text"]["text"].as_str().unwrap().contains("answered 404: gone"));
+    assert!(request["blocks"][1]["text"]["text"].as_str().unwrap().contains("responded 404: gone"));
     let status = handle.status();
     let failing = status.channels.iter().find(|channel| channel.name == "hook").unwrap();
     assert_eq!((failing.lost_notices, failing.lost_events, failing.failed_tries), (1, 1, 1));
     let found = status.findings();
     assert_eq!((found[0].code(), found[0].subject.as_str()), ("notifications.channel_fails", "hook"));
     assert!(
-        found[0].to_string().contains("is failing: The last delivery failed: answered 404: gone."),
+        found[0].to_string().contains("is failing: The last delivery failed: responded 404: gone."),
         "{}",
         found[0]
     );
@@ -141,7 +141,7 @@ async fn what_waits_survives_a_restart_and_comes_once() {
     attack(&journal, 2);
     let handle = start(data_dir, &config);
     let waiting = &handle.status().channels[0];
-    assert_eq!((waiting.waiting, waiting.failed_tries, waiting.last_error.as_str()), (1, 1, "answered 429"));
+    assert_eq!((waiting.waiting, waiting.failed_tries, waiting.last_error.as_str()), (1, 1, "responded 429"));
     let requests = receiver.wait_for(2);
     assert_eq!(requests[0].header("webhook-id"), requests[1].header("webhook-id"));
     wait_until("its record", PATIENCE, || handle.status().channels[0].sent == 1);

@@ -184,7 +184,7 @@ pub(crate) fn actions(list: Fragment<'_>, place: Place, faults: &mut Vec<Fault>)
             }
             if !disruptive {
                 faults.push(list.fault(LoadErrorKind::DefaultActionLacks(
-                    "a disruptive action such as `pass` or `deny`, which `block` then stands for",
+                    "a disruptive action such as `pass` or `deny`, as the meaning of `block`",
                 )));
             }
         }

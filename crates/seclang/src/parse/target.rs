@@ -138,7 +138,7 @@ pub(super) fn quoted(start: Fragment<'_>) -> Result<(Text, Fragment<'_>), Fault>
 fn selector(part: Fragment<'_>, variable: Variable) -> Result<Selector, Fault> {
     let length = part.bytes.len();
     if length == 0 {
-        return Err(part.fault(LoadErrorKind::Nothing("part behind `:`")));
+        return Err(part.fault(LoadErrorKind::Nothing("part after `:`")));
     }
     if variable == Variable::Xml {
         return Ok(Selector::XPath(part.utf8("XML")?));

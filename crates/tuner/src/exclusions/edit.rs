@@ -119,7 +119,7 @@ impl Edit {
         let record = self.records.iter().find(|record| record.number == number);
         let record = record.ok_or_else(|| TuningError::NotFound(format!("there is no change {number}")))?;
         if let Some(undone) = self.records.iter().find(|other| other.undoes == Some(number)) {
-            return Err(TuningError::Refused(format!("change {} has undone it already", undone.number)));
+            return Err(TuningError::Refused(format!("change {} already undid it", undone.number)));
         }
         match &record.subject {
             Subject::Site { name, before, .. } => {
@@ -203,7 +203,7 @@ impl Edit {
             && self.records.iter().all(|known| known.number != record.number)
         {
             tracing::info!(
-                "completing the history: change {} of the exclusions was killed after the file",
+                "completing the history: change {} of the exclusions had replaced the file when monban was killed",
                 record.number
             );
             self.append(record)?;

@@ -196,7 +196,7 @@ fn what_a_change_was_about_and_whether_it_can_be_undone() {
         assert_eq!(checked.is_ok(), file.undo(before, after).is_ok());
         checked.map_err(|refused| refused.to_string())
     };
-    let changed = |id| Err(format!("exclusion {id} has been changed since; remove or write it by hand"));
+    let changed = |id| Err(format!("exclusion {id} was changed afterwards; remove or restore it by hand"));
     assert_eq!(since(&two, &empty, &one), Ok(()));
     assert_eq!(since(&edited, &two, &edited), Ok(()));
     assert_eq!(edited.undo(&two, &edited).unwrap(), two);

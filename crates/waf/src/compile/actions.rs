@@ -51,7 +51,7 @@ pub(super) fn compile(
         }
         Written::InitCol { collection, key } => {
             if !collection.is_persistent() {
-                return Err(format!("initcol: {collection} is no persistent collection"));
+                return Err(format!("initcol: {collection} is not a persistent collection"));
             }
             Action::InitCol { collection: *collection, key: text(key) }
         }
@@ -125,7 +125,7 @@ fn persistent(collection: &Template) -> Result<Variable, String> {
     let name = String::from_utf8_lossy(&collection.to_text()).into_owned();
     match Variable::from_name(&name) {
         Some(variable) if variable.is_persistent() || variable == Variable::Tx => Ok(variable),
-        _ => Err(format!("{name} is no collection that can expire")),
+        _ => Err(format!("{name} is not a collection whose variables can expire")),
     }
 }
 

@@ -18,7 +18,7 @@ impl Compiler<'_> {
         }
         for (span, variable) in found {
             let why = variable.always_empty().unwrap_or_default();
-            self.warn(span, format!("{variable} is always empty: {why}"), "the rule finds nothing there");
+            self.warn(span, format!("{variable} is always empty: {why}"), "the rule finds no value in it");
         }
     }
 }

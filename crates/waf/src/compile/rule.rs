@@ -76,7 +76,7 @@ pub(super) fn compile(
             file: document.file(head.span.file).to_owned(),
             line: head.span.line,
             message: format!(
-                "rule {} denies, drops or redirects in phase 5, where the answer has been sent; use pass, or another phase",
+                "rule {} denies, drops or redirects in phase 5, after the response was sent; use pass, or another phase",
                 draft.id
             ),
         });
@@ -171,7 +171,7 @@ fn compile_link(
             call.argument.has_macros().then(|| Expression::compile(&call.argument, &mut rules.names));
         // This is the only list that answers nothing without a key.
         if call.name == OperatorName::Rbl && call.argument.as_literal() != Some(b"dnsbl.httpbl.org") {
-            errors.push("@rbl is not supported by monban: it asks no name servers".to_owned());
+            errors.push("@rbl is not supported by monban: it queries no name servers".to_owned());
             return None;
         }
         match Operator::compile(call, document.file(link.span.file), files, limits) {

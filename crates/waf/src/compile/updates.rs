@@ -99,7 +99,11 @@ impl Compiler<'_> {
             } else {
                 let names: Vec<String> = replaced.iter().map(ToString::to_string).collect();
                 let message = format!("{directive} {what}: rule {id} has no target {}", names.join(","));
-                self.warn(span, message, "name a target as the rule has it; nothing is replaced now");
+                self.warn(
+                    span,
+                    message,
+                    "name a target exactly as the rule does; currently nothing is replaced",
+                );
             }
         }
     }
@@ -162,12 +166,12 @@ impl Compiler<'_> {
                     let place = place.map(|at| format!("{}:{}", self.document.file(at.file), at.line));
                     let place = place.unwrap_or_default();
                     (
-                        format!("{directive} {named} does nothing: it reaches only rules before it"),
+                        format!("{directive} {named} has no effect: it changes only earlier rules"),
                         format!("move it behind rule {} at {place}", draft.id),
                     )
                 }
                 None => (
-                    format!("{directive} {named} does nothing: there is no such rule"),
+                    format!("{directive} {named} has no effect: no such rule exists"),
                     match named {
                         Named::Ids(_) => "check the id, or remove this line",
                         Named::Tag(..) => "check the tag, or remove this line",

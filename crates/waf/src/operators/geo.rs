@@ -31,9 +31,11 @@ impl GeoDatabase {
             let legacy = name.len() >= 4 && name[name.len() - 4..].eq_ignore_ascii_case(".dat");
             return Err(match legacy {
                 true => {
-                    format!("legacy GeoIP databases (.dat) are not read, and no longer published; {ADVICE}")
+                    format!(
+                        "legacy GeoIP databases (.dat) are not supported and no longer published; {ADVICE}"
+                    )
                 }
-                false => format!("this is no MaxMind database; {ADVICE}"),
+                false => format!("the file is not a MaxMind database; {ADVICE}"),
             });
         }
         let reader =

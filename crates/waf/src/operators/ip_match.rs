@@ -27,7 +27,7 @@ impl IpMatch {
         let entries = argument.split(|&b| b == b',').filter(|entry| !entry.is_empty());
         let networks = entries.map(|entry| {
             network(entry).ok_or_else(|| {
-                let text = format!("{:?} is no address or network", String::from_utf8_lossy(entry));
+                let text = format!("{:?} is not an address or network", String::from_utf8_lossy(entry));
                 OperatorError::argument(OperatorName::IpMatch, &text)
             })
         });
@@ -100,7 +100,7 @@ impl IpMatch {
             Some(address) => Ok(self.contains(address)),
             None => {
                 let version = if text.contains(&b':') { 6 } else { 4 };
-                Err(MatchError::Failed(format!("the value is no IPv{version} address")))
+                Err(MatchError::Failed(format!("the value is not an IPv{version} address")))
             }
         }
     }
@@ -144,7 +144,7 @@ fn network(entry: &[u8]) -> Option<Network> {
 
 fn bad_line(name: &[u8], number: usize, line: &[u8]) -> OperatorError {
     let (name, line) = (String::from_utf8_lossy(name), String::from_utf8_lossy(line));
-    let text = format!("{name}:{}: {line:?} is no address or network", number + 1);
+    let text = format!("{name}:{}: {line:?} is not an address or network", number + 1);
     OperatorError::argument(OperatorName::IpMatchFromFile, &text)
 }
 
@@ -196,6 +196,9 @@ mod tests {
         assert_eq!(list.matches(b"192.168.1.1"), Ok(true));
         assert_eq!(list.matches(b"2001:db8::7"), Ok(true));
         let error = IpMatch::from_file(b"ip.data", "r.conf", &One(b"1.2.3.4\nnonsense\n")).unwrap_err();
-        assert_eq!(error.to_string(), "@ipMatchFromFile: ip.data:2: \"nonsense\" is no address or network");
+        assert_eq!(
+            error.to_string(),
+            "@ipMatchFromFile: ip.data:2: \"nonsense\" is not an address or network"
+        );
     }
 }

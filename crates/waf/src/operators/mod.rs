@@ -365,7 +365,7 @@ fn read_file(
 ) -> Result<Vec<u8>, OperatorError> {
     let name = String::from_utf8_lossy(name).into_owned();
     if name.starts_with("http://") || name.starts_with("https://") {
-        return Err(OperatorError::argument(operator, "lists are read from files only, not from addresses"));
+        return Err(OperatorError::argument(operator, "lists can be read only from files, not from URLs"));
     }
     files.read(&name, rule_file).map_err(|message| OperatorError::File { operator, name, message })
 }

@@ -22,7 +22,7 @@ impl ValidateByteRange {
             };
             let bounds = usize::try_from(start).ok().zip(usize::try_from(end).ok());
             let Some((start, end)) = bounds.filter(|(start, end)| start <= end && *end < 256) else {
-                let text = format!("{:?} is no range of bytes", String::from_utf8_lossy(range));
+                let text = format!("{:?} is not a range of bytes", String::from_utf8_lossy(range));
                 return Err(OperatorError::argument(OperatorName::ValidateByteRange, &text));
             };
             allowed[start..=end].fill(true);

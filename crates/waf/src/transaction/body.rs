@@ -269,7 +269,7 @@ impl Transaction {
         }
         if !all_complete {
             self.note_fault(FaultKind::XmlValues, 0, || {
-                format!("an XPath expression selects more than {XML_VALUES} bytes: the rest is left out")
+                format!("an XPath expression selects more than {XML_VALUES} bytes: the rest is omitted")
             });
         }
         self.tell_declared(&declared, &rules);

@@ -14,7 +14,7 @@ pub enum UnicodeMapError {
     #[error("code page {0} is not in the unicode map")]
     CodePageNotFound(u32),
     /// An entry of the section is not `HHHH:HH`.
-    #[error("entry {entry:?} of code page {code_page} is not of the form HHHH:HH")]
+    #[error("entry {entry:?} of code page {code_page} does not have the form HHHH:HH")]
     BadEntry {
         /// The code page.
         code_page: u32,
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(UnicodeMap::parse(TEXT, 7), Err(UnicodeMapError::CodePageNotFound(7)));
         assert_eq!(
             UnicodeMap::parse(TEXT, 9999).unwrap_err().to_string(),
-            "entry \"12345:1\" of code page 9999 is not of the form HHHH:HH"
+            "entry \"12345:1\" of code page 9999 does not have the form HHHH:HH"
         );
     }
 }

@@ -110,7 +110,7 @@ fn a6_updates_and_removals_reach_the_rules_before_them() {
 #[test]
 fn a6_what_reaches_no_rule_is_told() {
     for (directive, expected) in [
-        ("SecRuleRemoveById 10 11 20-30", "SecRuleRemoveById 11 does nothing: there is no such rule"),
+        ("SecRuleRemoveById 10 11 20-30", "SecRuleRemoveById 11 has no effect: no such rule exists"),
         ("SecRuleRemoveByTag other", "SecRuleRemoveByTag `other` does nothing"),
         ("SecRuleRemoveByMsg other", "SecRuleRemoveByMsg `other` does nothing"),
         ("SecRuleUpdateTargetById 10:1 !ARGS:q", "the chain of rule 10 has no link 1"),

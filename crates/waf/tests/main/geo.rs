@@ -152,7 +152,7 @@ fn a5_country_rules_as_the_core_rule_set_has_them() {
 fn a5_a_wrong_database_is_an_error_with_its_place() {
     for (name, expected) in [
         ("missing.mmdb", "missing.mmdb: not found"),
-        ("empty", "this is no MaxMind database; name a country or city database"),
+        ("empty", "the file is not a MaxMind database; name a country or city database"),
         ("GeoIP.dat", "legacy GeoIP databases (.dat) are not read"),
         ("damaged.mmdb", "damaged database"),
     ] {

@@ -108,11 +108,11 @@ fn what_cannot_be_built_says_so() {
             "@rx: (?m) or (?x) with $ and back-tracking is not supported (at byte 0 of the pattern)",
         ),
         ("pmFromFile", "no.data", "@pmFromFile: cannot read no.data: no such file"),
-        ("pmFromFile", "https://x/y", "@pmFromFile: lists are read from files only, not from addresses"),
+        ("pmFromFile", "https://x/y", "@pmFromFile: lists can be read only from files, not from URLs"),
         ("pmFromFile", " ", "@pmFromFile: the name of a file is missing"),
         ("pm", "", "@pm: a phrase is missing"),
-        ("ipMatch", "10.0.0.1,x", "@ipMatch: \"x\" is no address or network"),
-        ("validateByteRange", "1-999", "@validateByteRange: \"1-999\" is no range of bytes"),
+        ("ipMatch", "10.0.0.1,x", "@ipMatch: \"x\" is not an address or network"),
+        ("validateByteRange", "1-999", "@validateByteRange: \"1-999\" is not a range of bytes"),
         ("strmatch", "a\\b", "@strmatch: the text is missing or has an unknown escape"),
     ];
     for (name, argument, expected) in cases {

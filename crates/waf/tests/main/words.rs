@@ -152,14 +152,13 @@ fn root() -> std::path::PathBuf {
 }
 
 fn table(words: &[Word], shown: &Shown) -> String {
-    let mut out = "# SecLang: which test shows each word
+    let mut out = "# SecLang: the test of each word
 
-Each word of [seclang.md](seclang.md) with the first test that shows what monban does with it. A case of
-`crates/waf/tests/engine` stands here only if its outcome changes when the word is taken out of its rules; tables hold
-recorded answers of ModSecurity 2.9.7.
+Each word of [seclang.md](seclang.md) with the first test of its effect. A case of `crates/waf/tests/engine` is listed only if
+its outcome changes when the word is removed from its rules; the tables contain recorded results of ModSecurity 2.9.7.
 
-This file is generated: `SECLANG_REFERENCE=write cargo test -p waf words` writes it anew. The test fails for a word that
-nothing shows.
+This file is generated: `SECLANG_REFERENCE=write cargo test -p waf words` updates it. The test fails for a word without a
+test.
 "
     .to_owned();
     let mut kind = None;
@@ -174,7 +173,7 @@ nothing shows.
                 Kind::Ctl => "ctl",
                 Kind::BodyProcessor => "Body processors",
             };
-            write!(out, "\n## {title}\n\n| word | shown by |\n|---|---|\n").unwrap();
+            write!(out, "\n## {title}\n\n| word | test |\n|---|---|\n").unwrap();
         }
         let by = &shown[&(word.kind, word.name)];
         writeln!(out, "| {} | {} |", word.name, by.replace('|', "\\|")).unwrap();

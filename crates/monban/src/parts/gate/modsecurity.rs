@@ -111,7 +111,7 @@ table! {
             "REQBODY_ERROR",
             "Multipart request body failed strict validation",
         ]);
-        /// A client went away while it sent.
+        /// A client disconnected while it sent.
         CLIENT_GONE = Declaration::new(
             "modsecurity.client_gone",
             Severity::Notice,

@@ -81,7 +81,7 @@ impl Function {
             Function::Count | Function::Sum | Function::LocalName | Function::Name | Function::NamespaceUri
         );
         match arguments.first() {
-            Some(kind) if wants_nodes && *kind != Kind::Nodes => Err("wants a node-set".to_owned()),
+            Some(kind) if wants_nodes && *kind != Kind::Nodes => Err("needs a node-set".to_owned()),
             _ => Ok(()),
         }
     }

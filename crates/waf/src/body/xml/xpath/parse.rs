@@ -26,7 +26,9 @@ pub(super) fn parse(text: &str, namespaces: &[(&str, &str)]) -> Result<Expr> {
     }
     match kind(&expr) {
         Kind::Nodes => Ok(expr),
-        _ => Err(format!("the XPath expression `{text}` selects no nodes: as a target it would be empty")),
+        _ => Err(format!(
+            "the XPath expression `{text}` selects no nodes, so the target would always be empty"
+        )),
     }
 }
 
@@ -116,7 +118,7 @@ impl<'t> Parser<'t> {
             all.push(self.path()?);
         }
         if all.len() > 1 && all.iter().any(|expr| kind(expr) != Kind::Nodes) {
-            return Err(self.error("`|` between what is no node-set"));
+            return Err(self.error("`|` between values that are not node-sets"));
         }
         Ok(if all.len() == 1 { all.remove(0) } else { Expr::Union(all) })
     }
@@ -156,7 +158,7 @@ impl<'t> Parser<'t> {
         }
         match kind(&primary) {
             Kind::Nodes => Ok(Expr::Path(Start::Filter(Box::new(primary), predicates), steps)),
-            _ => Err(self.error("a step or predicate behind what is no node-set")),
+            _ => Err(self.error("a step or predicate after a value that is not a node-set")),
         }
     }
 
