@@ -126,6 +126,31 @@ export function Confirm({
   );
 }
 
+/** The buttons that end a form in a dialog. */
+export function DialogActions({
+  action,
+  kind = "primary",
+  busy,
+  disabled = false,
+  onClose,
+}: {
+  /** The label of the submit button. */
+  action: string;
+  kind?: "primary" | "danger";
+  busy: boolean;
+  disabled?: boolean;
+  onClose: () => void;
+}) {
+  return (
+    <div class="actions">
+      <Button onClick={onClose}>{t("ui.cancel")}</Button>
+      <Button type="submit" kind={kind} busy={busy} disabled={disabled}>
+        {action}
+      </Button>
+    </div>
+  );
+}
+
 interface Toast {
   id: number;
   text: string;

@@ -1,6 +1,6 @@
 // Components that pages use.
 export { Button, Checkbox, Field, Form, Input, Select, errorText, useAction } from "./controls";
-export { Confirm, Dialog, toast } from "./dialog";
+export { Confirm, Dialog, DialogActions, toast } from "./dialog";
 export { activeShortcuts, useKeys, type Shortcut, type Shortcuts } from "./keys";
 export { OutcomeBadge, Badge, Empty, Fact, Findings, Loading, Page, Panel, Problem, SeverityBadge, Time } from "./page";
 export { Table, type Column } from "./table";

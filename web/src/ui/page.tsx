@@ -137,8 +137,9 @@ export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>;
 }
 
-/** A time. `relative` shows it as "3 minutes ago", with the exact time as a tooltip. */
-export function Time({ time, relative = false }: { time: string; relative?: boolean }) {
+/** A time, "never" without one. `relative` shows it as "3 minutes ago", with the exact time as a tooltip. */
+export function Time({ time, relative = false }: { time: string | null | undefined; relative?: boolean }) {
+  if (!time) return <>{t("ui.never")}</>;
   return (
     <time dateTime={time} title={relative ? dateTime(time) : time}>
       {relative ? ago(time) : dateTime(time)}

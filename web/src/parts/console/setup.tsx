@@ -5,8 +5,9 @@ import { ApiError, send, useRetry } from "../../api/client";
 import { say } from "../../i18n";
 import { place } from "../../router";
 import { signedIn } from "../../session";
-import { Button, Form, Input, Loading, Page, Problem, Untrusted, useAction } from "../../ui";
+import { Button, Form, Loading, Page, Problem, Untrusted, useAction } from "../../ui";
 import type { PageProps } from "../part";
+import { NewPasswordField, UserField } from "./fields";
 import { TITLES } from "./index";
 import { t } from "./texts";
 
@@ -86,36 +87,23 @@ function Choice({ token, purpose }: { token: string; purpose: LinkPurpose }) {
         </>
       )}
       <Form onSubmit={() => void submit()} error={error} label={say(TITLES.setup)}>
-        <Input
+        <UserField
           label={t("setup.user")}
           help={invited === undefined ? t("setup.userHelp") : t("setup.invitedHelp")}
-          name="username"
-          autoComplete="username"
-          autoCapitalize="none"
-          spellcheck={false}
           autofocus={invited === undefined}
           readOnly={invited !== undefined}
-          required
           value={user}
           onValue={setUser}
         />
-        <Input
-          label={t("setup.password")}
+        <NewPasswordField
           help={t("setup.passwordHelp", { n: PASSWORD_MIN })}
-          name="password"
-          type="password"
-          autoComplete="new-password"
           autofocus={invited !== undefined}
-          required
           value={password}
           onValue={setPassword}
         />
-        <Input
+        <NewPasswordField
           label={t("setup.again")}
           name="again"
-          type="password"
-          autoComplete="new-password"
-          required
           value={again}
           onValue={setAgain}
           error={again && password !== again ? t("setup.different") : undefined}

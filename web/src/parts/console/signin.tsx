@@ -4,8 +4,9 @@ import { type Session } from "../../api";
 import { ApiError, send } from "../../api/client";
 import { needsSetup, session, sessionEnded, signedIn } from "../../session";
 import { navigate } from "../../router";
-import { Button, Form, Input, Page, useAction } from "../../ui";
+import { Button, Form, Page, useAction } from "../../ui";
 import type { PageProps } from "../part";
+import { CodeField, PasswordField, UserField, withoutSpaces } from "./fields";
 import { getCredential } from "./webauthn";
 import { t } from "./texts";
 
@@ -26,7 +27,7 @@ export default function SignIn({ title }: PageProps) {
   const signIn = () =>
     run(async () => {
       try {
-        const credentials = { user, password, ...(step === "code" ? { code: code.replace(/\s/g, "") } : {}) };
+        const credentials = { user, password, ...(step === "code" ? { code: withoutSpaces(code) } : {}) };
         signedIn(await send<Session>("POST", "/api/session", credentials));
       } catch (failure) {
         const wantsCode = failure instanceof ApiError && failure.body.second_factor_needed === true;
@@ -54,26 +55,8 @@ export default function SignIn({ title }: PageProps) {
       <Form onSubmit={() => void signIn()} error={error} label={title}>
         {step === "password" ? (
           <>
-            <Input
-              label={t("signin.user")}
-              name="username"
-              autoComplete="username"
-              autoCapitalize="none"
-              spellcheck={false}
-              autofocus
-              required
-              value={user}
-              onValue={setUser}
-            />
-            <Input
-              label={t("signin.password")}
-              name="password"
-              type="password"
-              autoComplete="current-password"
-              required
-              value={password}
-              onValue={setPassword}
-            />
+            <UserField autofocus value={user} onValue={setUser} />
+            <PasswordField value={password} onValue={setPassword} />
             <div class="actions stacked">
               <Button type="submit" kind="primary" busy={busy}>
                 {t("signin.submit")}
@@ -85,14 +68,10 @@ export default function SignIn({ title }: PageProps) {
           </>
         ) : (
           <>
-            <Input
-              label={t("signin.code")}
+            <CodeField
               help={t("signin.codeHelp")}
-              name="code"
-              autoComplete="one-time-code"
               autoCapitalize="none"
               spellcheck={false}
-              required
               value={code}
               onValue={setCode}
             />

@@ -8,8 +8,8 @@ import {
   Button,
   Confirm,
   Dialog,
+  DialogActions,
   Form,
-  Input,
   Loading,
   Page,
   Panel,
@@ -21,6 +21,7 @@ import {
   useAction,
 } from "../../ui";
 import type { PageProps } from "../part";
+import { UserField } from "./fields";
 import { Secret } from "./secret";
 import { t } from "./texts";
 
@@ -98,7 +99,7 @@ export default function UsersPage({ title }: PageProps) {
               },
               {
                 title: t("users.lastSeen"),
-                cell: (one) => (one.last_seen ? <Time time={one.last_seen} relative /> : t("ui.never")),
+                cell: (one) => <Time time={one.last_seen} relative />,
               },
               {
                 title: t("users.actions"),
@@ -178,13 +179,10 @@ function Invitation({
   return (
     <Dialog title={t("users.invite")} onClose={onClose}>
       <Form onSubmit={() => void submit()} error={error}>
-        <Input
+        <UserField
           label={t("users.user")}
           name="user"
-          autoCapitalize="none"
           autoComplete="off"
-          spellcheck={false}
-          required
           maxLength={64}
           value={user}
           onValue={setUser}
@@ -196,12 +194,7 @@ function Invitation({
           onValue={setRole}
           options={ROLES.map((one) => ({ value: one, label: t(`role.${one}`) }))}
         />
-        <div class="actions">
-          <Button onClick={onClose}>{t("ui.cancel")}</Button>
-          <Button type="submit" kind="primary" busy={busy}>
-            {t("users.inviteMake")}
-          </Button>
-        </div>
+        <DialogActions action={t("users.inviteMake")} busy={busy} onClose={onClose} />
       </Form>
     </Dialog>
   );

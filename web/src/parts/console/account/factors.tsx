@@ -2,11 +2,13 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Account, type TotpBegun } from "../../../api";
 import { ApiError, send } from "../../../api/client";
-import { Badge, Button, Confirm, Dialog, Form, Input, Panel, Table, Time, Untrusted, toast, useAction } from "../../../ui";
+import { Badge, Button, Dialog, DialogActions, Form, Input, Panel, toast, useAction } from "../../../ui";
+import { CodeField, NewPasswordField, PasswordField, withoutSpaces } from "../fields";
 import { Copy, Secret } from "../secret";
 import { createCredential, hasPasskeys } from "../webauthn";
 import { PASSWORD_MIN } from "../setup";
 import { t } from "../texts";
+import { OwnedTable } from "./owned";
 
 export function Password({ account }: { account: Account }) {
   const [old, setOld] = useState("");
@@ -25,22 +27,11 @@ export function Password({ account }: { account: Account }) {
       <Form onSubmit={() => void submit()} error={error} label={t("account.password")}>
         {/* password managers need the user name */}
         <input class="hidden" type="text" autoComplete="username" value={account.user} readOnly tabIndex={-1} aria-hidden />
-        <Input
-          label={t("account.oldPassword")}
-          name="old"
-          type="password"
-          autoComplete="current-password"
-          required
-          value={old}
-          onValue={setOld}
-        />
-        <Input
+        <PasswordField label={t("account.oldPassword")} name="old" value={old} onValue={setOld} />
+        <NewPasswordField
           label={t("account.newPassword")}
           help={t("setup.passwordHelp", { n: PASSWORD_MIN })}
           name="new"
-          type="password"
-          autoComplete="new-password"
-          required
           value={next}
           onValue={setNext}
         />
@@ -137,7 +128,7 @@ function TotpSetup({
   const { busy, error, run } = useAction();
   const submit = () =>
     run(async () => {
-      const body = { code: code.replace(/\s/g, "") };
+      const body = { code: withoutSpaces(code) };
       const answer = await send<{ recovery_codes: string[] }>("PUT", "/api/account/totp", body);
       onDone(answer.recovery_codes);
     });
@@ -147,21 +138,8 @@ function TotpSetup({
       {begun.qr_svg && <Qr svg={begun.qr_svg} />}
       <Secret text={begun.secret} label={t("account.totpSecret")} />
       <Form onSubmit={() => void submit()} error={error}>
-        <Input
-          label={t("signin.code")}
-          name="code"
-          inputMode="numeric"
-          autoComplete="one-time-code"
-          required
-          value={code}
-          onValue={setCode}
-        />
-        <div class="actions">
-          <Button onClick={onClose}>{t("ui.cancel")}</Button>
-          <Button type="submit" kind="primary" busy={busy}>
-            {t("account.totpConfirm")}
-          </Button>
-        </div>
+        <CodeField inputMode="numeric" value={code} onValue={setCode} />
+        <DialogActions action={t("account.totpConfirm")} busy={busy} onClose={onClose} />
       </Form>
     </Dialog>
   );
@@ -223,21 +201,8 @@ function WithPassword({
     <Dialog title={title} onClose={onClose}>
       {note && <p>{note}</p>}
       <Form onSubmit={() => void run(() => onSubmit(password))} error={error}>
-        <Input
-          label={t("signin.password")}
-          name="password"
-          type="password"
-          autoComplete="current-password"
-          required
-          value={password}
-          onValue={setPassword}
-        />
-        <div class="actions">
-          <Button onClick={onClose}>{t("ui.cancel")}</Button>
-          <Button type="submit" kind="danger" busy={busy}>
-            {title}
-          </Button>
-        </div>
+        <PasswordField value={password} onValue={setPassword} />
+        <DialogActions action={title} kind="danger" busy={busy} onClose={onClose} />
       </Form>
     </Dialog>
   );
@@ -245,7 +210,6 @@ function WithPassword({
 
 export function Passkeys({ account, reload }: { account: Account; reload: () => void }) {
   const [name, setName] = useState("");
-  const [removing, setRemoving] = useState<Account["passkeys"][number]>();
   const { busy, error, run } = useAction();
   const add = () =>
     run(async () => {
@@ -264,27 +228,12 @@ export function Passkeys({ account, reload }: { account: Account; reload: () => 
   return (
     <Panel title={t("account.passkeys")} note={t("account.passkeysNote")}>
       {account.passkeys.length > 0 && (
-        <Table
+        <OwnedTable
           caption={t("account.passkeys")}
           rows={account.passkeys}
-          rowKey={(one) => one.id}
-          columns={[
-            { title: t("account.name"), cell: (one) => <Untrusted text={one.name} /> },
-            { title: t("account.created"), cell: (one) => <Time time={one.created} relative /> },
-            {
-              title: t("account.lastUsed"),
-              cell: (one) => (one.last_used ? <Time time={one.last_used} relative /> : t("ui.never")),
-            },
-            {
-              title: t("ui.remove"),
-              kind: "actions",
-              cell: (one) => (
-                <Button kind="quiet" onClick={() => setRemoving(one)} aria-label={`${t("ui.remove")}: ${one.name}`}>
-                  {t("ui.remove")}
-                </Button>
-              ),
-            },
-          ]}
+          path="/api/account/passkeys"
+          question={(name) => t("account.passkeyRemove", { name })}
+          reload={reload}
         />
       )}
       {hasPasskeys() ? (
@@ -305,17 +254,6 @@ export function Passkeys({ account, reload }: { account: Account; reload: () => 
         </Form>
       ) : (
         <p class="note">{t("account.passkeysUnsupported")}</p>
-      )}
-      {removing && (
-        <Confirm
-          title={t("account.passkeyRemove", { name: removing.name })}
-          action={t("ui.remove")}
-          onClose={() => setRemoving(undefined)}
-          onConfirm={async () => {
-            await send("DELETE", `/api/account/passkeys/${encodeURIComponent(removing.id)}`);
-            reload();
-          }}
-        />
       )}
     </Panel>
   );

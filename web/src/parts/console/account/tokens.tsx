@@ -7,8 +7,8 @@ import {
   Badge,
   Button,
   Checkbox,
-  Confirm,
   Dialog,
+  DialogActions,
   Empty,
   Form,
   Input,
@@ -16,13 +16,12 @@ import {
   Panel,
   Problem,
   Select,
-  Table,
   Time,
-  Untrusted,
   useAction,
 } from "../../../ui";
 import { Secret } from "../secret";
 import { t } from "../texts";
+import { OwnedTable } from "./owned";
 
 const SCOPES: readonly { scope: Scope; role: "viewer" | "analyst" | "owner" }[] = [
   { scope: "read", role: "viewer" },
@@ -34,7 +33,6 @@ const EXPIRIES = ["30", "90", "365", ""] as const;
 export function TokenList() {
   const { data, error, reload } = useLoad<Tokens>("/api/account/tokens");
   const [making, setMaking] = useState(false);
-  const [removing, setRemoving] = useState<Tokens["tokens"][number]>();
   return (
     <Panel
       title={t("account.tokens")}
@@ -45,49 +43,22 @@ export function TokenList() {
       {!data && !error && <Loading />}
       {data?.tokens.length === 0 && <Empty>{t("account.tokensNone")}</Empty>}
       {data && data.tokens.length > 0 && (
-        <Table
+        <OwnedTable
           caption={t("account.tokens")}
           rows={data.tokens}
-          rowKey={(one) => one.id}
           columns={[
-            { title: t("account.name"), cell: (one) => <Untrusted text={one.name} /> },
             {
               title: t("account.scopes"),
               cell: (one) => one.scopes.map((scope) => <Badge key={scope}>{t(`scope.${scope}`)}</Badge>),
             },
-            { title: t("account.created"), cell: (one) => <Time time={one.created} relative /> },
-            {
-              title: t("account.expires"),
-              cell: (one) => (one.expires ? <Time time={one.expires} relative /> : t("ui.never")),
-            },
-            {
-              title: t("account.lastUsed"),
-              cell: (one) => (one.last_used ? <Time time={one.last_used} relative /> : t("ui.never")),
-            },
-            {
-              title: t("ui.remove"),
-              kind: "actions",
-              cell: (one) => (
-                <Button kind="quiet" onClick={() => setRemoving(one)} aria-label={`${t("ui.remove")}: ${one.name}`}>
-                  {t("ui.remove")}
-                </Button>
-              ),
-            },
+            { title: t("account.expires"), cell: (one) => <Time time={one.expires} relative /> },
           ]}
+          path="/api/account/tokens"
+          question={(name) => t("account.tokenRemove", { name })}
+          reload={reload}
         />
       )}
       {making && <NewToken onClose={() => setMaking(false)} onMade={reload} />}
-      {removing && (
-        <Confirm
-          title={t("account.tokenRemove", { name: removing.name })}
-          action={t("ui.remove")}
-          onClose={() => setRemoving(undefined)}
-          onConfirm={async () => {
-            await send("DELETE", `/api/account/tokens/${encodeURIComponent(removing.id)}`);
-            reload();
-          }}
-        />
-      )}
     </Panel>
   );
 }
@@ -146,12 +117,12 @@ function NewToken({ onClose, onMade }: { onClose: () => void; onMade: () => void
             label: value ? t("account.days", { n: Number(value) }) : t("ui.never"),
           }))}
         />
-        <div class="actions">
-          <Button onClick={onClose}>{t("ui.cancel")}</Button>
-          <Button type="submit" kind="primary" busy={busy} disabled={scopes.length === 0}>
-            {t("account.tokenMake")}
-          </Button>
-        </div>
+        <DialogActions
+          action={t("account.tokenMake")}
+          busy={busy}
+          disabled={scopes.length === 0}
+          onClose={onClose}
+        />
       </Form>
     </Dialog>
   );
