@@ -78,9 +78,9 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 /// A saved filter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SavedFilter {
-    /// Id.
+    /// Id of the filter.
     pub id: u64,
-    /// Name.
+    /// Name of the filter.
     pub name: String,
     /// The query string of `/api/events`, without `before` and `limit`.
     pub query: String,

@@ -1,9 +1,9 @@
 //! The owner's interface over HTTP: the page, the JSON API, health and metrics.
 //!
-//! It does not serve the gate's clients. It listens on loopback by default, and answers only requests whose Host is a loopback name,
-//! an IP address or its own name, which prevents DNS rebinding. [`access`] decides who may do what.
+//! It does not serve the gate's clients. It listens on loopback by default, and serves only requests whose Host is a loopback
+//! name, an IP address or its own name, which prevents DNS rebinding. [`access`] decides about permissions.
 //!
-//! | path | answer |
+//! | path | response |
 //! |---|---|
 //! | `GET /healthz` | [`Health`] as JSON, always 200 while the process serves; `status` is `ok` or `degraded` |
 //! | `GET /metrics` | metrics in OpenMetrics' text format, for this machine and for users who may read |
@@ -11,18 +11,18 @@
 //! | `GET /api/parts` | the parts of the daemon; each may have further routes ([`Routes`]) |
 //! | `GET /api/openapi.json` | the API's description, OpenAPI 3.1; the same as docs/reference/openapi.json |
 //! | `GET /api/events` | the newest events, see [`events::Parameters`] |
-//! | `GET /api/events/{id}` | one event, 404 if there is none |
+//! | `GET /api/events/{id}` | one event, or 404 |
 //! | `GET /api/properties` | the properties of events: the parameters of a filter |
-//! | `GET /api/count` | how many events a filter takes, or a part of that with where to go on |
-//! | `GET /api/overview` | counts by hour or day and what is most frequent |
-//! | `GET /api/incidents` | events that belong together |
-//! | `GET /api/live` | events as they come ([`live`]) |
-//! | `/api/filters` | filters that users have saved ([`filters`]) |
+//! | `GET /api/count` | the number of events that match a filter, or a part of it with the place to continue |
+//! | `GET /api/overview` | counts by hour or day, and the most frequent values |
+//! | `GET /api/incidents` | groups of related events |
+//! | `GET /api/live` | events as they arrive ([`live`]) |
+//! | `/api/filters` | saved filters ([`filters`]) |
 //! | `/api/rules`, `/api/exclusions`, `/api/history`, `/api/replays`, `/api/learning` | see [`tuning_api`] |
 //! | `/api/session`, `/api/setup`, `/api/account`, `/api/users`, `/api/audit` | [`access`] |
 //! | `GET` of anything else | the page; links in notifications lead to its `/events/{id}` |
 //!
-//! What other sensors report comes in by [`receiver`], on a listener of its own.
+//! [`receiver`] accepts the events of other sensors, on its own listener.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -79,7 +79,7 @@ pub use state::{Health, Status};
 /// The tables of findings of this crate.
 pub const FINDINGS: &[&[finding::Declaration]] = &[state::FINDINGS, access::FINDINGS];
 
-/// The tables of error answers of this crate.
+/// The tables of error responses of this crate.
 pub const PROBLEMS: &[&[ProblemCode]] = &[
     problem::PROBLEMS,
     pages::PROBLEMS,
@@ -117,20 +117,21 @@ pub const ACTIONS: &[&[AuditAction]] = &[
     tuning_api::learning::ACTIONS,
 ];
 
-/// What the console shows; the functions are asked for each request.
+/// The data that the console shows. Each request calls the functions.
 #[derive(Clone)]
 pub struct Console {
-    /// The state now.
+    /// Returns the current state.
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
-    /// The metrics now, in Prometheus' text format.
+    /// Returns the current metrics, in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// Acknowledges the findings that do not pass by themselves. Returns one line for each, or why it cannot. May block.
+    /// Acknowledges the findings that do not resolve by themselves. Returns one line for each, or the reason why it cannot. May
+    /// block.
     pub acknowledge: Arc<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>,
-    /// The tables of actions that the audit trail may name.
+    /// The tables of actions that the audit trail may contain.
     pub actions: Arc<[&'static [AuditAction]]>,
     /// The parts of the daemon.
     pub parts: Arc<[PartInfo]>,
-    /// Who may use it.
+    /// Accounts, sessions and tokens.
     pub access: Arc<access::Access>,
     /// The events.
     pub events: Arc<dyn store::EventQuery>,
@@ -138,17 +139,17 @@ pub struct Console {
     pub properties: Arc<event::Properties>,
     /// Exclusions, their history and learning.
     pub tuning: Arc<dyn tuning::Tuning>,
-    /// The replays that run.
+    /// The running replays.
     pub replays: tuning_api::replays::Replays,
-    /// What looking at events needs besides.
+    /// Data that pages about events need besides the events.
     pub looking: Looking,
-    /// Those who watch events come.
+    /// The open live views.
     pub live: live::Live,
 }
 
 impl Console {
-    /// A console of these events. Of the rest it shows what there is without a daemon:
-    /// `Console { health, ..Console::new(access, events) }`.
+    /// Makes a console of these events. The other fields have values without a daemon; set them with `Console { health,
+    /// ..Console::new(access, events) }`.
     pub fn new(access: Arc<access::Access>, events: Arc<dyn store::EventQuery>) -> Self {
         Self {
             access,
@@ -167,10 +168,10 @@ impl Console {
     }
 }
 
-/// Serves the routes until `stop` is done, then lets running requests end.
+/// Serves the routes until `stop` completes, then waits for running requests.
 ///
 /// # Errors
-/// Those of the socket.
+/// The socket fails.
 pub async fn serve(
     listener: tokio::net::TcpListener,
     console: Console,
@@ -198,7 +199,7 @@ fn router(console: Console, routes: Routes) -> Router {
         .with_state(console)
 }
 
-/// The console's own routes.
+/// Returns the console's own routes.
 fn api() -> OpenApiRouter<Console> {
     OpenApiRouter::with_openapi(openapi::head())
         .merge(state::routes())

@@ -199,7 +199,7 @@ pub enum Preset {
     Git,
     /// WebDAV, CalDAV and CardDAV.
     Webdav,
-    /// Nextcloud.
+    /// The Nextcloud server.
     Nextcloud,
     /// WordPress.
     Wordpress,

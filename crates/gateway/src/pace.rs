@@ -31,7 +31,7 @@ impl Pace {
         Self { span: timeouts.write, least: timeouts.write_bytes, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// From now on allows any speed, but no silence of `silence`.
+    /// From now on, allows any speed, but fails after a silence of `silence`.
     pub(crate) fn be_patient(&mut self, silence: Duration) {
         *self = Self { span: silence, least: 1, waited: Duration::ZERO, bytes: 0 };
     }

@@ -56,7 +56,7 @@ fn a_check_returns_every_fault_with_its_key() {
         ("limits.requests", "`requests` is zero"),
         ("limits.held_bytes", "`held_bytes` is zero"),
         ("site[0].upstream", "unknown scheme"),
-        ("site[1].upgrades", "cannot have `h2c`"),
+        ("site[1].upgrades", "cannot contain `h2c`"),
         ("site[1].upstream[1]", "unknown scheme"),
         ("site[1].hosts[1]", "`a b` is not a host name"),
         ("site[1].hosts[2]", "another site"),

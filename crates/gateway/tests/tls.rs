@@ -317,16 +317,16 @@ fn b14_files_that_cannot_be_used_are_told_of_in_plain_words() {
         ),
         (certificate.as_bytes(), &key.as_bytes()[..cut_key], "the file ends inside a key; copy it again"),
         (chain.as_bytes(), key.as_bytes(), "wrong order: the key belongs to certificate 2"),
-        (key.as_bytes(), certificate.as_bytes(), "are `certificate` and `key` the wrong way round?"),
-        (certificate.as_bytes(), certificate.as_bytes(), "holds a certificate and no private key"),
+        (key.as_bytes(), certificate.as_bytes(), "are `certificate` and `key` swapped?"),
+        (certificate.as_bytes(), certificate.as_bytes(), "contains a certificate but no private key"),
         (&der, key.as_bytes(), "the file is DER, not PEM; `openssl x509 -inform DER"),
-        (request.as_bytes(), key.as_bytes(), "a request for a certificate"),
+        (request.as_bytes(), key.as_bytes(), "a certificate request"),
         (b"", key.as_bytes(), "the file is empty"),
         (b"hello", key.as_bytes(), "no certificate in PEM form"),
         (
             certificate.as_bytes(),
             certificate.replace("CERTIFICATE", "PRIVATE KEY").into_bytes().leak(),
-            "not supported",
+            "unsupported kind of key",
         ),
         (certificate.replace("MII", "!!!").into_bytes().leak(), key.as_bytes(), "the certificate is damaged"),
         (
@@ -427,7 +427,7 @@ fn b14_https_upstreams_without_an_authority() {
         (&own, by(None, Some(pin(&own))), Ok(())),
         (&misnamed, by(Some(true), Some(pin(&misnamed))), Ok(())),
         (&expired, by(None, Some(pin(&expired))), Ok(())),
-        (&own, by(None, Some(pin(&other))), Err("not the one of `pin`")),
+        (&own, by(None, Some(pin(&other))), Err("differs from `pin`")),
         (&misnamed, by(Some(false), None), Ok(())),
     ] {
         let address = tls_upstream(files);

@@ -112,7 +112,7 @@ fn b11_a_switch_that_was_not_asked_for_is_refused_with_its_reason() {
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
     let unfinished = body.replace("h2c", "tcp");
     for (request, answer, word) in [
-        (ask("h2c"), TO_H2C, "Upgrade `h2c` was not passed on"),
+        (ask("h2c"), TO_H2C, "Upgrade `h2c` was not forwarded"),
         (ask("tcp"), TO_H2C, "switched to `h2c`, which the gate did not request"),
         (ask("tcp").replace("Upgrade: tcp\r\n", ""), TO_H2C, "101 without a request"),
         (unfinished, &TO_H2C.replace("h2c", "tcp"), "before the request's body had ended"),
@@ -149,6 +149,6 @@ fn b11_a_site_cannot_allow_what_carries_http() {
         config.sites[0].upgrades = Some(vec!["websocket".to_owned(), protocol.to_owned()]);
         let faults = gateway::check(&config);
         assert_eq!((faults.len(), faults[0].key.to_string()), (1, "site[0].upgrades[1]".to_owned()));
-        assert!(faults[0].what.contains(&format!("cannot have `{protocol}`")), "{faults:?}");
+        assert!(faults[0].what.contains(&format!("cannot contain `{protocol}`")), "{faults:?}");
     }
 }

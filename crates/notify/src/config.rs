@@ -84,7 +84,7 @@ pub struct MailConfig {
     pub password_env: Option<String>,
     /// Sender: `monban@example.org` or `Monban <monban@example.org>`.
     pub from: String,
-    /// Recipients.
+    /// The recipients.
     #[serde(deserialize_with = "one_or_many")]
     pub to: Vec<String>,
     /// Also send the first event of a burst immediately. With `false` a burst causes one mail, its digest.
@@ -475,7 +475,7 @@ mod tests {
             (json!({"console_url": "gate.example.org"}), "not an address such as"),
             (json!({"console_url": "https://u:p@gate"}), "not an address such as"),
             (json!({"console_url": "https://a/>|"}), "not an address such as"),
-            (json!({"time_zone": "Asia/Tokio"}), "`Asia/Tokio` is no time zone"),
+            (json!({"time_zone": "Asia/Tokio"}), "`Asia/Tokio` is not a time zone"),
             (json!({"summary": {"at": "8 o'clock"}}), "not a time of day"),
             (json!({"rule": [{"name": "r", "when": {"outcome": "eaten"}}]}), "`eaten` is not an outcome"),
             (json!({"rule": [{"name": "r", "when": {"severity": "bad"}}]}), "`bad` is not a severity"),
@@ -492,7 +492,7 @@ mod tests {
                 json!({"rule": [{"name": "r", "subject": "{{ cuont }}"}]}),
                 "line 1 of the template: undefined value",
             ),
-            (json!({"slack": [{"name": "s", "quiet": "night"}]}), "no span of the day"),
+            (json!({"slack": [{"name": "s", "quiet": "night"}]}), "not a period of the day"),
             (json!({"slack": [{"name": "s", "colour": 1}]}), "unknown field `colour`"),
         ];
         for (value, expected) in cases {

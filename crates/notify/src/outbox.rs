@@ -47,9 +47,9 @@ pub struct Outbox {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Lost {
-    /// Notices.
+    /// Number of notices.
     pub notices: u64,
-    /// Events in these notices.
+    /// Number of events in these notices.
     pub events: u64,
 }
 
@@ -63,7 +63,7 @@ impl Lost {
 /// The notice that the other channels must send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tell {
-    /// Nothing.
+    /// No notice.
     Nothing,
     /// This channel fails.
     Failing {

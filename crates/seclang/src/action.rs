@@ -65,7 +65,7 @@ pub enum Action {
     Pause(Template),
     /// `status:N`, for deny and redirect.
     Status(u16),
-    // Flow.
+    // Control flow.
     /// `skip:N`
     Skip(u32),
     /// `skipAfter:MARKER`
@@ -86,7 +86,7 @@ pub enum Action {
         /// The argument's or header's name; for `sanitiseMatchedBytes` the bytes to keep, such as `1/4`; else empty.
         name: Vec<u8>,
     },
-    // Data.
+    // Changes of variables.
     /// `setvar:tx.score=+%{tx.critical}`
     SetVar(SetVar),
     /// `expirevar:ip.x=3600`: removes the variable after this number of seconds.

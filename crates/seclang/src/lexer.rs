@@ -2,9 +2,9 @@
 //! `ap_getword_conf`), because Apache passes rules to ModSecurity 2 that way.
 //!
 //! - A backslash before the line end joins the next line, even inside quotes. A joined line that starts with `#` is a comment: a
-//! backslash at its end makes the next line part of it, and a `#` line in the middle of a continuation is not a comment.
+//!   backslash at its end makes the next line part of it, and a `#` line in the middle of a continuation is not a comment.
 //! - `"` or `'` quote a word. Inside, a backslash before the quote or before a backslash gives that byte; before any other byte
-//! it stays. In a word without quotes `\\` gives one backslash. A missing closing quote is assumed at the end of the line.
+//!   it stays. In a word without quotes `\\` gives one backslash. A missing closing quote is assumed at the end of the line.
 
 use crate::error::{Fault, LoadErrorKind};
 use crate::limits;

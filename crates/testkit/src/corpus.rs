@@ -25,11 +25,11 @@
 //! - `%rules` is SecLang text before the Core Rule Set for the whole file (several lines are joined).
 //! - `%fields NAME` and the lines up to an empty one are header fields; a line `%NAME` in a head stands for them.
 //! - `=== NAME => STATUS IDS…` begins a request. The text after the arrow is Apache's decision: its status, 0 for no response,
-//! and the ids of the rules that matched, in ascending order, without phase 5 (980xxx), whose rules decide nothing. `cargo run -p
-//! testkit --bin corpus -- --record FILE…` writes it.
+//!   and the ids of the rules that matched, in ascending order, without phase 5 (980xxx), whose rules decide nothing. `cargo run -p
+//!   testkit --bin corpus -- --record FILE…` writes it.
 //! - Every line end in a request, except the last one, stands for CRLF. So a head ends with an empty line, and without a body the
-//! next `===` follows that line. `\xHH` is the byte HH, so `\x0a` is a bare line feed; any other backslash is literal. `%length`
-//! in the head is the body's length in bytes.
+//!   next `===` follows that line. `\xHH` is the byte HH, so `\x0a` is a bare line feed; any other backslash is literal. `%length`
+//!   in the head is the body's length in bytes.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

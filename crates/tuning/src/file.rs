@@ -40,7 +40,7 @@ const HEADER: &[u8] = b"monban exclusion";
 pub struct Note {
     /// The reason, for people.
     pub reason: String,
-    /// Author.
+    /// The author.
     pub author: String,
     /// Time of creation.
     pub created: Option<Timestamp>,

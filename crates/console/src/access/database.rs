@@ -337,6 +337,7 @@ mod tests {
         database.with(|connection| Ok(connection.pragma_update(None, "user_version", 99)?)).unwrap();
         drop(database);
         let error = Database::open_or_start_over(&file, Timestamp::MIN).unwrap_err().to_string();
-        assert!(error.ends_with("of version 99, and this monban knows 3; start a newer one"), "{error}");
+        let expected = "the file has version 99, but this monban supports only 3; start a newer monban";
+        assert!(error.ends_with(expected), "{error}");
     }
 }

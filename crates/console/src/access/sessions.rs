@@ -14,7 +14,7 @@ use crate::Problem;
 /// A session, as its user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Session {
-    /// Key.
+    /// Id in the database.
     pub id: i64,
     /// Time of the sign-in.
     pub created: Timestamp,

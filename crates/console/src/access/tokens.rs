@@ -77,7 +77,7 @@ pub const PREFIX: &str = "monban_";
 /// A token, as its user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Token {
-    /// Key.
+    /// Id in the database.
     pub id: i64,
     /// Name given by its user.
     pub name: String,

@@ -60,7 +60,7 @@ table! {
 /// A row of the table.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// Key.
+    /// Id in the database.
     pub id: i64,
     /// Name; unique, ignoring case.
     pub name: String,

@@ -162,9 +162,9 @@ async fn answers_tell_what_is_wrong() {
             request("PUT", good, &hash(&body), "-", &body[..100])
                 .replace("Content-Length: 100", "Content-Length: 9000"),
             408,
-            "did not come whole",
+            "incomplete or too slow",
         ),
-        ("other path", mlogc("one").replace("/rpc/", "/"), 404, "audit logs are taken at"),
+        ("other path", mlogc("one").replace("/rpc/", "/"), 404, "audit logs are accepted only at"),
         ("get", mlogc("one").replacen("PUT", "GET", 1), 405, ""),
         (
             "stray bytes behind the hash",
@@ -239,7 +239,7 @@ async fn a_connection_is_kept_and_a_limit_of_rate_holds() {
         statuses.push(status);
         if status == 429 {
             assert!(
-                answer.contains("retry-after: 1") && answer.contains("web1: more events a second"),
+                answer.contains("retry-after: 1") && answer.contains("web1: this sensor exceeds its rate"),
                 "{answer}"
             );
             break;

@@ -315,7 +315,8 @@ impl Exchange<'_> {
         let asked: Vec<&[u8]> = self.request.head.headers().list("Upgrade").collect();
         let asked = String::from_utf8_lossy(&asked.join(&b", "[..])).chars().take(100).collect::<String>();
         Failure::Upgrade(format!(
-            "the upstream switched protocols, but the client's Upgrade `{asked}` was not forwarded: the gate never forwards protocols that carry HTTP, and others only if the site's `upgrades` allows them"
+            "the upstream switched protocols, but the client's Upgrade `{asked}` was not forwarded: \
+             the gate never forwards protocols that carry HTTP, and others only if the site's `upgrades` allows them"
         ))
     }
 }

@@ -90,7 +90,8 @@ pub fn faults(config: &GatewayConfig, now: Timestamp) -> CertificateFaults {
             for host in site.hosts.iter().filter(|host| *host != "*") {
                 if !certificates.iter().any(|certificate| certificate.covers(host)) {
                     let what = format!(
-                        "no certificate covers `{host}` of site `{}`: clients refuse the connection; add the name to a certificate, or add a certificate for it",
+                        "no certificate covers `{host}` of site `{}`: clients refuse the connection; add the name to a \
+                         certificate, or add a certificate for it",
                         site.shown_name()
                     );
                     faults.push(Weight::Warning, Fault::at("tls", what).below(("listen", index)));
@@ -168,7 +169,8 @@ impl Certificate {
     fn order_fault(&self) -> Option<String> {
         let at = self.unordered?;
         Some(format!(
-            "certificate {} does not vouch for certificate {at}, which stands before it: some clients refuse the chain; put each certificate before its issuer's",
+            "certificate {} does not vouch for certificate {at}, which stands before it: some clients refuse the chain; put each \
+             certificate before its issuer's",
             at + 1
         ))
     }

@@ -52,7 +52,7 @@ fn b14_check_tells_what_clients_refuse_and_where() {
             2,
             "FOLDER/x.pem: valid only from ",
         ),
-        (swapped, "a.test", 2, "are `certificate` and `key` the wrong way round?"),
+        (swapped, "a.test", 2, "are `certificate` and `key` swapped?"),
     ] {
         let tls = write(folder.path(), "x", &identity);
         let path = folder.path().join("monban.toml");

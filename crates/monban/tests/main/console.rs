@@ -56,7 +56,7 @@ fn a_link_of_the_command_makes_the_owner_and_a_token_reads() {
     assert_eq!(seen.status, 401, "{}", seen.text());
 
     for (arguments, code, told) in [
-        (&["console", "link"][..], 4, "name the user whose password is lost"),
+        (&["console", "link"][..], 4, "name the user who lost the password"),
         (&["console", "link", "--user", "nobody"], 4, "There is no user nobody."),
         (&["console", "link", "--user", "anna"], 0, ""),
         (&["console", "token", "--name", "x", "--scope", "write"], 2, "invalid value 'write'"),

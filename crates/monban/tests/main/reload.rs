@@ -93,7 +93,7 @@ fn a6_start_and_reload_log_what_rules_hardly_mean() {
     let upstream = Reflector::start();
     let daemon = Daemon::start(upstream.address(), None, "");
     let rules = daemon.folder.path().join("rules.conf");
-    let warned = || daemon.program.stderr().matches("SecRuleRemoveById 9 does nothing").count();
+    let warned = || daemon.program.stderr().matches("SecRuleRemoveById 9 has no effect").count();
     for (extra, times) in [("SecRuleRemoveById 9\n", 1), ("", 1), ("SecRuleRemoveById 9\n", 2)] {
         std::fs::write(&rules, format!("{extra}{RULES}")).unwrap();
         assert_eq!(daemon.command(&["reload"]).status.code(), Some(0));

@@ -1,5 +1,5 @@
-//! Compares the recordings of the corpus with Apache, from which they were taken, and with the rule engine; tests the console in
-//! Chromium, the boundaries between crates, and a toy part.
+//! Compares the recordings of the corpus with Apache, their source, and with the rule engine. Tests the console in Chromium, the
+//! boundaries between crates, and a toy part.
 
 #![allow(clippy::unwrap_used, reason = "an integration test fails by panicking")]
 

@@ -111,8 +111,8 @@ fn a6_updates_and_removals_reach_the_rules_before_them() {
 fn a6_what_reaches_no_rule_is_told() {
     for (directive, expected) in [
         ("SecRuleRemoveById 10 11 20-30", "SecRuleRemoveById 11 has no effect: no such rule exists"),
-        ("SecRuleRemoveByTag other", "SecRuleRemoveByTag `other` does nothing"),
-        ("SecRuleRemoveByMsg other", "SecRuleRemoveByMsg `other` does nothing"),
+        ("SecRuleRemoveByTag other", "SecRuleRemoveByTag `other` has no effect"),
+        ("SecRuleRemoveByMsg other", "SecRuleRemoveByMsg `other` has no effect"),
         ("SecRuleUpdateTargetById 10:1 !ARGS:q", "the chain of rule 10 has no link 1"),
         ("SecRuleUpdateActionById 10:1 pass", "the chain of rule 10 has no link 1"),
         ("SecRuleUpdateTargetById 10 REQUEST_METHOD ARGS_NAMES", "rule 10 has no target ARGS_NAMES"),

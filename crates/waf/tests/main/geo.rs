@@ -153,7 +153,7 @@ fn a5_a_wrong_database_is_an_error_with_its_place() {
     for (name, expected) in [
         ("missing.mmdb", "missing.mmdb: not found"),
         ("empty", "the file is not a MaxMind database; name a country or city database"),
-        ("GeoIP.dat", "legacy GeoIP databases (.dat) are not read"),
+        ("GeoIP.dat", "legacy GeoIP databases (.dat) are not supported"),
         ("damaged.mmdb", "damaged database"),
     ] {
         let errors = load(&format!("\nSecGeoLookupDB {name}\n{LOOKUP}")).unwrap_err();

@@ -75,7 +75,7 @@ struct Own {
 /// A passkey, as its user sees it.
 #[derive(Serialize, ToSchema)]
 struct Passkey {
-    /// Key.
+    /// Id in the database.
     id: i64,
     /// Name given by its user.
     name: String,

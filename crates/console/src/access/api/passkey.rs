@@ -174,7 +174,7 @@ async fn begin_adding(
 #[derive(Serialize, ToSchema)]
 #[schema(as = PasskeyAdded)]
 struct Added {
-    /// Key.
+    /// Id in the database.
     id: i64,
     /// Name given by its user.
     name: String,

@@ -107,7 +107,7 @@ async fn show(who: Account, State(console): State<Console>) -> Result<Json<Signe
     Ok(Json(SignedIn::new(user, who.csrf)))
 }
 
-/// Credentials.
+/// The credentials to sign in.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Credentials {

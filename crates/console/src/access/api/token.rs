@@ -56,7 +56,7 @@ struct Wanted {
 /// A new token.
 #[derive(Serialize, ToSchema)]
 struct Made {
-    /// Key.
+    /// Id in the database.
     id: i64,
     /// The token, for `Authorization: Bearer`. It is not shown again.
     token: String,
