@@ -2,13 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::daemon::socket_path;
 use crate::failure::Failure;
 
 /// Bytes of a request; the daemon reads no more.
@@ -17,6 +16,11 @@ pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 /// Rules of any size load within this time.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Returns the path of the control socket in a data folder.
+pub fn socket_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("monban.sock")
+}
 
 /// A request to the daemon, or to one of its parts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -56,7 +60,20 @@ enum Answer {
 /// # Errors
 /// No daemon runs, or it refuses; then `hint` says what to do.
 pub fn ask(data_dir: &Path, request: &Request, hint: Option<&str>) -> Result<Value, Failure> {
-    let mut stream = connect(data_dir, request)?;
+    read_answer(connect(data_dir, request)?, hint)
+}
+
+/// Sends a request and returns the answer, which has to come within `time`.
+///
+/// # Errors
+/// No daemon runs, it refuses, or it does not answer.
+pub fn ask_within(data_dir: &Path, request: &Request, time: Duration) -> Result<Value, Failure> {
+    let stream = connect(data_dir, request)?;
+    stream.get_ref().set_read_timeout(Some(time))?;
+    read_answer(stream, None)
+}
+
+fn read_answer(mut stream: BufReader<UnixStream>, hint: Option<&str>) -> Result<Value, Failure> {
     let mut line = String::new();
     stream.by_ref().take(MAX_ANSWER_BYTES).read_line(&mut line)?;
     match serde_json::from_str(&line) {

@@ -14,11 +14,12 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
+use self::control::Control;
 use crate::config::Config;
+use crate::control::socket_path;
 use crate::data_folder::{self, unless_full};
 use crate::failure::Failure;
 use crate::part::{AnyPart, Declared, Spine};
-use control::Control;
 
 /// How often the daemon looks whether its control socket exists.
 const SOCKET_INTERVAL: Duration = Duration::from_secs(60);
@@ -30,11 +31,6 @@ const BLOCKING_DEADLINE: Duration = Duration::from_secs(2);
 /// The file that names the daemon's process, in the data folder.
 pub fn pid_path(data_dir: &Path) -> PathBuf {
     data_dir.join("monban.pid")
-}
-
-/// The control socket, in the data folder.
-pub fn socket_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("monban.sock")
 }
 
 /// The list of parts and how their configuration is read.

@@ -1,7 +1,5 @@
 //! Collects the findings of this host: of the configuration, of the running daemon, and of what can be checked without one.
 
-use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,12 +9,10 @@ use serde::Deserialize;
 
 use crate::checks::{self, Examined};
 use crate::config::Located;
-use crate::parts::console::ConsoleConfig;
+use crate::control::{Request, ask_within, socket_path};
 
-/// How long the daemon may take for each step of an answer.
-const TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of an answer of `/healthz`; a longer one is refused.
-const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
+/// How long the daemon may take for its answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of another program's file that are searched for settings.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Where distributions keep the files of ModSecurity and mlogc.
@@ -69,10 +65,10 @@ table! {
             "daemon.not_running",
             Severity::Warning,
             Text::new("The daemon does not answer", "デーモンの応答なし"),
-            Text::new("Nothing answers at http://{subject}/healthz: {why}.", "http://{subject}/healthz に応答がありません: {why}。"),
+            Text::new("Nothing answers on the control socket {subject}: {why}.", "制御ソケット {subject} に応答がありません: {why}。"),
             Text::new(
-                "Start it with `systemctl start monban` or `monban up`. If it does not start, `journalctl -u monban` says why.",
-                "`systemctl start monban` または `monban up` で起動してください。起動しない場合は `journalctl -u monban` で理由を確認してください。",
+                "If it runs, repeat the command as monban's user or as root. Else start it with `systemctl start monban` or `monban up`; if it does not start, `journalctl -u monban` says why.",
+                "動作中の場合は、monban のユーザーまたは root でもう一度実行してください。停止中の場合は `systemctl start monban` または `monban up` で起動してください。起動しない場合は `journalctl -u monban` で理由を確認してください。",
             ),
         );
     }
@@ -102,18 +98,19 @@ pub fn examine(config_file: &Path) -> Diagnosis {
         }
         Ok(Examined { config, faults, errors, warnings }) => {
             found.extend(located(CONFIGURATION_FAULT, &faults));
-            let address = config.map(|config| reachable(config.section::<ConsoleConfig>().console.address));
-            match address.map(|address| (address, ask_health(address))) {
-                Some((_, Ok(health))) => {
+            let data_dir = config.map(|config| config.host.data_dir.clone());
+            match data_dir.map(|data_dir| (ask_daemon(&data_dir), data_dir)) {
+                Some((Ok(of_daemon), _)) => {
                     diagnosis.is_running = true;
-                    found.extend(health);
+                    found.extend(of_daemon);
                 }
                 // a running daemon reports these itself
                 other => {
                     found.extend(located(CONFIGURATION_FAULT, &errors));
                     found.extend(located(CONFIGURATION_WARNING, &warnings));
-                    if let Some((address, Err(why))) = other {
-                        found.push(NOT_RUNNING.finding(address.to_string()).with("why", why).shown());
+                    if let Some((Err(why), data_dir)) = other {
+                        let socket = socket_path(&data_dir).display().to_string();
+                        found.push(NOT_RUNNING.finding(socket).with("why", why).shown());
                     }
                 }
             }
@@ -124,50 +121,12 @@ pub fn examine(config_file: &Path) -> Diagnosis {
     diagnosis
 }
 
-/// The loopback address of a listener on all addresses.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
-}
-
-/// The part of `/healthz` that is read.
-#[derive(Deserialize)]
-struct Health {
-    findings: Vec<ShownFinding>,
-}
-
-/// Asks a daemon for its findings.
-fn ask_health(address: SocketAddr) -> Result<Vec<ShownFinding>, String> {
-    let ask = || -> std::io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
-        // version 1.0: the answer is neither chunked nor followed by another
-        write!(stream, "GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-        let mut answer = Vec::new();
-        stream.take(MAX_ANSWER_BYTES + 1).read_to_end(&mut answer)?;
-        Ok(answer)
-    };
-    let answer = ask().map_err(|error| error.to_string())?;
-    read_health(&answer)
-}
-
-fn read_health(answer: &[u8]) -> Result<Vec<ShownFinding>, String> {
-    if answer.len() as u64 > MAX_ANSWER_BYTES {
-        return Err(format!("the answer is longer than {MAX_ANSWER_BYTES} bytes"));
-    }
-    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").ok_or("the answer is not HTTP")?;
-    let (head, body) = (&answer[..end], &answer[end + 4..]);
-    if !head.starts_with(b"HTTP/1.") || head.get(9..12) != Some(b"200") {
-        return Err("another program answers".to_owned());
-    }
-    serde_json::from_slice::<Health>(body)
-        .map(|health| health.findings)
-        .map_err(|error| format!("another program answers, or another version of monban: {error}"))
+/// Asks the daemon of a data folder for its findings, which are those of /healthz.
+fn ask_daemon(data_dir: &Path) -> Result<Vec<ShownFinding>, String> {
+    let answer = ask_within(data_dir, &Request::daemon("findings"), TIMEOUT);
+    let answer = answer.map_err(|failure| failure.to_string())?;
+    Vec::deserialize(answer)
+        .map_err(|error| format!("cannot read the daemon's answer, which has another version: {error}"))
 }
 
 /// Returns the lines of ModSecurity's and mlogc's files on this host that set one of the directives, as
@@ -203,26 +162,6 @@ fn settings_in(directives: &[&str], files: &[PathBuf]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_answer_of_health_is_read_and_others_are_named() {
-        let finding = NOT_RUNNING.finding("x").with("why", "y");
-        let body = serde_json::json!({"status": "degraded", "findings": [finding], "rules": 1});
-        let good = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{body}");
-        assert_eq!(read_health(good.as_bytes()), Ok(vec![finding.shown()]));
-        for (answer, why) in [
-            ("", "not HTTP"),
-            ("SSH-2.0-OpenSSH\r\n\r\n", "another program"),
-            ("HTTP/1.1 404 Not Found\r\n\r\n{}", "another program"),
-            ("HTTP/1.1 200 OK\r\n\r\n{}", "findings"),
-        ] {
-            assert!(read_health(answer.as_bytes()).unwrap_err().contains(why), "{answer}");
-        }
-        let long = vec![b' '; MAX_ANSWER_BYTES as usize + 1];
-        assert!(read_health(&long).unwrap_err().contains("longer than"));
-        assert_eq!(reachable("0.0.0.0:1".parse().unwrap()), "127.0.0.1:1".parse().unwrap());
-        assert_eq!(reachable("[::]:1".parse().unwrap()), "[::1]:1".parse().unwrap());
-    }
 
     #[test]
     fn settings_of_other_programs_are_shown_with_their_place() {

@@ -15,11 +15,11 @@ use crate::part::{AnyPart, Entry};
 
 /// All parts, in the order in which they start. They stop in the opposite order.
 pub const ALL: &[&dyn AnyPart] = &[
+    &Entry::<tuning::Tuning>::new(),
+    &Entry::<console::Console>::new(),
     &Entry::<notifications::Notifications>::new(),
     &Entry::<receiver::Receiver>::new(),
     &Entry::<watch::Watch>::new(),
-    &Entry::<tuning::Tuning>::new(),
-    &Entry::<console::Console>::new(),
     &Entry::<gate::Gate>::new(),
 ];
 

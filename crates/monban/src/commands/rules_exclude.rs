@@ -104,7 +104,7 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         let changes = Changes { author: &note.author, add: &wanted, remove: &[] };
         let edit = store.edit(now).map_err(failure)?;
         made = change::change(edit, &rule_config, &changes).map_err(failure)?.0;
-        let runs = crate::daemon::socket_path(&config.host.data_dir).exists();
+        let runs = control::socket_path(&config.host.data_dir).exists();
         told = runs.then(|| {
             control::ask(&config.host.data_dir, &Request::daemon("reload"), Some("the file has been written"))
         });

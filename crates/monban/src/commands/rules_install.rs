@@ -294,7 +294,7 @@ fn switch(
     let history = place.releases.history()?;
     let number = history.last().map_or(0, |switch| switch.number) + 1;
     place.set(&after)?;
-    if crate::daemon::socket_path(&config.host.data_dir).exists() {
+    if control::socket_path(&config.host.data_dir).exists() {
         match control::ask(
             &config.host.data_dir,
             &Request::daemon("reload"),

@@ -7,7 +7,8 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use console::{Console, Problem};
 
-use super::{Running, Spine};
+use super::running::Running;
+use super::spine::Spine;
 
 /// The running part, as an argument of its routes' handlers: `async fn list(Of(toy): Of<Toy>) -> Json<…>`.
 pub struct Of<R>(pub Arc<R>);

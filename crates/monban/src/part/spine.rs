@@ -35,6 +35,9 @@ pub struct Declared {
     pub routes: Vec<(&'static str, PartRoutes)>,
 }
 
+/// The address of the console in the owner's browser, which the console offers; none where the configuration has none.
+pub struct ConsoleUrl(pub Option<String>);
+
 /// What a part needs from outside.
 pub struct Spine {
     /// The keys of the configuration that all parts share, as they were at the start.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use spine::geoip::Geoip;
 
 use crate::config::{Host, Section};
+use crate::part::ConsoleUrl;
 
 /// The section in the file that `monban init` writes.
 pub const EXAMPLE: &str = r#"
@@ -69,6 +70,11 @@ impl Keys {
     /// The address in the owner's browser.
     pub fn url(&self) -> Url {
         self.url.clone().unwrap_or_else(|| Url::of_listener(self.address))
+    }
+
+    /// The address for other parts.
+    pub fn offered(&self) -> ConsoleUrl {
+        ConsoleUrl(self.url.as_ref().map(ToString::to_string))
     }
 
     /// Proxies that may name a client's address.

@@ -83,6 +83,7 @@ impl Part for Console {
         let access = Arc::new(open_access(keys, &spine.host)?);
         spine.shared.ends.register(Arc::clone(&access) as _);
         spine.offer(Arc::clone(&access));
+        spine.offer(Arc::new(keys.offered()));
         let (health, metrics, storage) = (Arc::clone(&spine), Arc::clone(&spine), Arc::clone(&spine));
         let mut console = console::Console {
             health: Arc::new(move || health::health(&health)),
@@ -109,7 +110,7 @@ impl Part for Console {
             // a sender that is dropped means the same
             let _ = stopped.await;
         }));
-        Ok(Open { config: Mutex::new(config), access, serving: Mutex::new(Some((serving, stop))) })
+        Ok(Open { config: Mutex::new(config), spine, access, serving: Mutex::new(Some((serving, stop))) })
     }
 }
 
@@ -137,6 +138,7 @@ type Serving = (JoinHandle<std::io::Result<()>>, oneshot::Sender<()>);
 pub struct Open {
     /// The configuration in force.
     config: Mutex<Arc<ConsoleConfig>>,
+    spine: Arc<Spine>,
     access: Arc<Access>,
     /// None once it has ended.
     serving: Mutex<Option<Serving>>,
@@ -162,6 +164,7 @@ impl Running for Open {
         }
         Ok(Prepared::swap(move || {
             self.access.set_url(config.console.url());
+            self.spine.offer(Arc::new(config.console.offered()));
             self.access.set_trusted(config.console.trusted(&host));
             let (address, geoip) = (now.console.address, now.console.geoip.clone());
             let in_force =

@@ -1,4 +1,5 @@
-//! Notifications: tells people about events. It starts before the gates, so that it misses no event, and stops after them.
+//! Notifications: tells people about events. It starts before the gates, so that it misses no event, and stops after them; and after
+//! the console, whose address its messages link to.
 
 mod commands;
 mod config;
@@ -18,7 +19,7 @@ use store::EventReader;
 use crate::config::Host;
 use crate::failure::Failure;
 use crate::part::{
-    Example, Part, PartCommand, Prepared, Running, Setup, Spine, Tables, subcommand, subcommands,
+    ConsoleUrl, Example, Part, PartCommand, Prepared, Running, Setup, Spine, Tables, subcommand, subcommands,
 };
 pub use config::NotificationsConfig;
 
@@ -56,9 +57,10 @@ impl Part for Notifications {
 
     async fn start(config: Arc<NotificationsConfig>, spine: Arc<Spine>) -> Result<Notices, Failure> {
         let (node, data_dir) = (spine.host.node(), spine.host.data_dir.clone());
-        let running = open(&config.notify, &node, &data_dir)?.map(|notifier| Arc::new(notifier.start()));
+        let notify = with_url(config.notify.clone(), &spine);
+        let running = open(&notify, &node, &data_dir)?.map(|notifier| Arc::new(notifier.start()));
         let channels = Arc::new(Channels(Mutex::new(running)));
-        Ok(Notices { node, data_dir, channels })
+        Ok(Notices { node, data_dir, channels, spine })
     }
 }
 
@@ -67,6 +69,7 @@ pub struct Notices {
     node: String,
     data_dir: PathBuf,
     channels: Arc<Channels>,
+    spine: Arc<Spine>,
 }
 
 /// The running notifier, or none while no channel is configured.
@@ -104,7 +107,10 @@ impl Running for Notices {
         let is_active = config.notify.is_active();
         Ok(match self.channels.handle() {
             Some(handle) if is_active => {
-                Prepared::swap_and(async move { handle.replace(config.notify.clone(), channels).await })
+                // the console has put its own address in force before
+                Prepared::swap_and(async move {
+                    handle.replace(with_url(config.notify.clone(), &self.spine), channels).await;
+                })
             }
             Some(handle) => Prepared::swap_and(async move {
                 handle.stop().await;
@@ -114,7 +120,12 @@ impl Running for Notices {
             }),
             None => {
                 let notifier = open(&config.notify, &self.node, &self.data_dir)?;
-                Prepared::swap_and(async move { self.channels.set(notifier.map(Notifier::start)) })
+                Prepared::swap_and(async move {
+                    self.channels.set(notifier.map(Notifier::start));
+                    if let Some(handle) = self.channels.handle() {
+                        handle.replace(with_url(config.notify.clone(), &self.spine), channels).await;
+                    }
+                })
             }
         })
     }
@@ -132,6 +143,14 @@ impl Running for Notices {
             handle.stop().await;
         }
     }
+}
+
+/// Adds the console's address where the section has none.
+fn with_url(mut notify: NotifyConfig, spine: &Spine) -> NotifyConfig {
+    if notify.console_url.is_none() {
+        notify.console_url = spine.find::<ConsoleUrl>().and_then(|url| url.0.clone());
+    }
+    notify
 }
 
 /// Opens the state and the channels. Events that come in from now on are notified of.
