@@ -261,6 +261,20 @@ pub enum StoreError {
         /// Ours.
         known: u32,
     },
+    /// Written by a version before the first release.
+    #[error(
+        "{}: written by a monban before its first release (schema {found}, this one has {known}); move the file \
+         away, and monban starts an empty store",
+        path.display()
+    )]
+    OlderSchema {
+        /// The store.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
     /// Anything else.
     #[error("{}: {doing}: {what}", path.display())]
     Engine {

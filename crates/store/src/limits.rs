@@ -60,6 +60,9 @@ pub const QUERY_LOOKUP_COST: u64 = 5;
 /// events are looked at one by one in their order instead, for then one that passes is not far.
 pub const QUERY_CANDIDATES: usize = 20_000;
 
+/// Values of a fact that the index of facts is asked for; where more fit a pattern, events are read instead.
+pub const MOST_FACT_VALUES: usize = 32;
+
 /// Trigrams of a text that the index is asked for; of a longer text only every second, third and so on.
 pub const TEXT_TRIGRAMS: usize = 24;
 
@@ -82,7 +85,10 @@ pub const LEAST_CLIENT_SHARE: i64 = 1024 * 1024;
 /// Bytes that an event is counted with beyond its payload: its rows in tables and indices.
 pub const EVENT_OVERHEAD_BYTES: usize = 1024;
 
-/// Bytes of a path as it is counted; what is longer is counted under its beginning.
+/// Facts of one event that are counted for overviews; further ones are not.
+pub const TALLIED_FACTS: usize = 16;
+
+/// Bytes of a path or a fact as it is counted; a longer one is counted under its beginning.
 pub const MAX_TALLIED_PATH: usize = 200;
 
 /// Bytes of a rule's message in an overview; the rest is cut off.
@@ -103,9 +109,6 @@ pub const MAX_TARGET: usize = 100;
 
 /// Incidents of one page; a larger limit is cut to it.
 pub const MAX_INCIDENTS: usize = 500;
-
-/// Events of an older store that are counted for overviews and grouped in incidents in one transaction.
-pub const TEND_EVENTS: usize = 512;
 
 /// Events that are read at once while many are counted: about 10 MB.
 pub const COUNT_PAGE: usize = 250;

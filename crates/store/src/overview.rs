@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use event::{ByteString, Event, Outcome, Timestamp};
 
 use crate::filter::Filter;
-use crate::limits::{MAX_BUCKETS, MAX_RULE_MESSAGE, MAX_TALLIED_PATH, MAX_TOP};
+use crate::limits::{MAX_BUCKETS, MAX_RULE_MESSAGE, MAX_TALLIED_PATH, MAX_TOP, TALLIED_FACTS};
 
 /// Microseconds of an hour.
 pub(crate) const HOUR: i64 = 3_600_000_000;
@@ -101,8 +101,12 @@ pub struct Overview {
     pub clients: Vec<(IpAddr, u64)>,
     /// The paths of most events, without their queries and cut to [`MAX_TALLIED_PATH`] bytes.
     pub paths: Vec<(String, u64)>,
-    /// The sites of most events.
+    /// The sites of most events, or what else they are about.
     pub sites: Vec<(String, u64)>,
+    /// The gates and kinds of most events.
+    pub kinds: Vec<((String, String), u64)>,
+    /// The facts of most events other than requests: name and value, with `=` between.
+    pub facts: Vec<(String, u64)>,
     /// Where the counting ended before all events were looked at: those of this time and later are counted. None: all are.
     pub counted_to: Option<Timestamp>,
 }
@@ -176,6 +180,21 @@ pub(crate) fn path_of(event: &Event) -> Option<String> {
     Some(cut(path, MAX_TALLIED_PATH))
 }
 
+/// Returns the facts of an event as they are counted; none of a request, which has counters of its own.
+pub(crate) fn facts_of(event: &Event) -> Vec<String> {
+    if event.request().is_some() {
+        return Vec::new();
+    }
+    let mut facts: Vec<String> = event
+        .all_facts()
+        .into_iter()
+        .take(TALLIED_FACTS)
+        .map(|fact| cut(format!("{}={}", fact.name, fact.value), MAX_TALLIED_PATH))
+        .collect();
+    facts.dedup();
+    facts
+}
+
 /// A rule's message as it is shown.
 pub(crate) fn message_of(message: &ByteString) -> String {
     cut(message.to_string(), MAX_RULE_MESSAGE)
@@ -213,6 +232,8 @@ pub struct Tally {
     clients: HashMap<IpAddr, u64>,
     paths: HashMap<String, u64>,
     sites: BTreeMap<String, u64>,
+    kinds: HashMap<(String, String), u64>,
+    facts: HashMap<String, u64>,
 }
 
 impl Tally {
@@ -237,6 +258,8 @@ impl Tally {
             clients: HashMap::new(),
             paths: HashMap::new(),
             sites: BTreeMap::new(),
+            kinds: HashMap::new(),
+            facts: HashMap::new(),
         }
     }
 
@@ -269,6 +292,11 @@ impl Tally {
         }
         if let Some(site) = &event.subject {
             *self.sites.entry(site.clone()).or_default() += 1;
+        }
+        let kind = (event.gate.as_str().to_owned(), event.kind.as_str().to_owned());
+        *self.kinds.entry(kind).or_default() += 1;
+        for fact in facts_of(event) {
+            *self.facts.entry(fact).or_default() += 1;
         }
     }
 
@@ -326,6 +354,8 @@ impl Tally {
             clients: largest(self.clients, self.top),
             paths: largest(self.paths, self.top),
             sites: largest(self.sites, self.top),
+            kinds: largest(self.kinds, self.top),
+            facts: largest(self.facts, self.top),
             counted_to: None,
         }
     }

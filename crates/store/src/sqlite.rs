@@ -5,6 +5,7 @@
 //! because it is deleted only after [`EventStore::sync`](crate::EventStore::sync).
 
 mod connection;
+mod facts;
 mod incidents;
 mod look;
 mod payload;
@@ -67,7 +68,7 @@ struct Readers {
 /// Idle connections that are kept. Each has a page cache of its own.
 const IDLE_READERS: usize = 2;
 impl SqliteStore {
-    /// Opens the file, makes it (mode 0600) where it does not exist, and brings its tables to the newest schema.
+    /// Opens the file, makes it (mode 0600) where it does not exist, with its tables.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -118,14 +119,8 @@ impl SqliteStore {
     pub fn open_read_only(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
         let store = Self::read_later(path, busy_timeout);
         store
-            .read("open", |connection| {
-                let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-                Ok(found)
-            })
-            .and_then(|found| match found as usize {
-                found_schema if found_schema > schema::MIGRATIONS.len() => Err(store.newer(found)),
-                _ => Ok(()),
-            })?;
+            .read("open", |connection| connection.query_row("PRAGMA user_version", [], |row| row.get(0)))
+            .and_then(|found| connection::check_version(path, found))?;
         Ok(store)
     }
 
@@ -184,10 +179,6 @@ impl SqliteStore {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    fn newer(&self, found: u32) -> StoreError {
-        StoreError::NewerSchema { path: self.path.clone(), found, known: schema::MIGRATIONS.len() as u32 }
     }
 
     fn writer(&self) -> Result<MutexGuard<'_, Option<Connection>>, StoreError> {
@@ -303,7 +294,7 @@ impl EventQuery for SqliteStore {
     fn query(&self, query: &Query) -> Result<Page, StoreError> {
         let limit = query.limit.min(MAX_PAGE);
         let found =
-            self.read("query", |connection| Look::new(connection, query, limit + 1, self.budget).find())?;
+            self.read("query", |connection| Look::new(connection, query, limit + 1, self.budget)?.find())?;
         let mut events = found.events;
         if events.len() > limit || found.full {
             events.truncate(limit);
@@ -319,18 +310,18 @@ impl EventQuery for SqliteStore {
             return Ok(self.stats()?.events);
         }
         let query = Query::newest(filter.clone(), 0);
-        self.read("count", |connection| Look::new(connection, &query, usize::MAX, u64::MAX).count())
+        self.read("count", |connection| Look::new(connection, &query, usize::MAX, u64::MAX)?.count())
     }
 
     fn count_some(&self, filter: &Filter, before: Option<EventId>) -> Result<Counted, StoreError> {
         let query = Query { filter: filter.clone(), before, limit: 0 };
         self.read("count", |connection| {
             if before.is_none()
-                && let Some(counted) = tallies::count(connection, filter)?
+                && let Some(count) = tallies::count(connection, filter)?
             {
-                return Ok(counted);
+                return Ok(Counted { count, next: None });
             }
-            Look::new(connection, &query, usize::MAX, self.budget).count_some()
+            Look::new(connection, &query, usize::MAX, self.budget)?.count_some()
         })
     }
 
@@ -399,8 +390,9 @@ impl EventStore for SqliteStore {
         self.write("ingest", |transaction| {
             let mut new = Vec::with_capacity(records.len());
             let mut quotas = quota::Changes::default();
+            let mut names = facts::Names::default();
             for record in records {
-                if insert(transaction, record, &mut quotas)? {
+                if insert(transaction, record, &mut quotas, &mut names)? {
                     new.push(&record.event);
                 }
             }
@@ -490,19 +482,13 @@ impl EventStore for SqliteStore {
 
     fn tend(&self) -> Result<u64, StoreError> {
         // By the reader, so that nothing is locked while there is nothing to do.
-        let (newest, missing, untallied) = self.read("index", |connection| {
-            let newest = schema::is_newest(connection)?;
-            Ok((newest, text_index::missing(connection)?, tallies::missing(connection)?))
-        })?;
-        if newest && missing < text_index::GROUP as u64 && untallied == 0 {
+        if self.read("index", text_index::missing)? < text_index::GROUP as u64 {
             return Ok(0);
         }
         self.write("index", |transaction| {
-            transaction.execute_batch(schema::LATE)?;
             text_index::extend(transaction, TEND_GROUPS)?;
-            tallies::extend(transaction)?;
             let missing = text_index::missing(transaction)?;
-            Ok((missing - missing % text_index::GROUP as u64).max(tallies::missing(transaction)?))
+            Ok(missing - missing % text_index::GROUP as u64)
         })
     }
 

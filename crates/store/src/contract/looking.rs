@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use event::{Actor, Event, EventId, MatchedRule, Outcome, RequestEvidence, Response, Timestamp};
+use event::{
+    Actor, Event, EventId, Fact, Gate, Kind, MatchedRule, Outcome, RequestEvidence, Response, Timestamp,
+};
 
 use super::{numbers, record_of, tend};
 use crate::event_store::{EventStore, Query, Retention, Traffic};
@@ -32,7 +34,28 @@ impl Numbers {
 /// Events of five days, in no order.
 fn events(count: u64, seed: u64) -> Vec<Event> {
     let mut numbers = Numbers(seed);
-    (0..count).map(|number| event(number, &mut numbers)).collect()
+    (0..count)
+        .map(|number| if number % 10 == 9 { tea(number, &mut numbers) } else { event(number, &mut numbers) })
+        .collect()
+}
+
+/// An event of a gate that no part of this program knows.
+fn tea(number: u64, numbers: &mut Numbers) -> Event {
+    let time = Timestamp::from_micros(EPOCH + numbers.below(5 * 24 * HOUR as u64).cast_signed());
+    let (word, outcome) = numbers.one_of(&[("brewed", Outcome::Changed), ("spilt", Outcome::Failed)]);
+    let kind = Kind::new(format!("tea.{word}")).unwrap();
+    let id = EventId::derived(time, "n", &number.to_string());
+    let actor = Actor {
+        address: numbers.one_of(&[None, Some([192, 0, 2, 1].into())]),
+        user: numbers.one_of(&[None, Some("alice".to_owned()), Some("bob".to_owned())]),
+        ..Actor::default()
+    };
+    Event {
+        subject: numbers.one_of(&[None, Some("shop".to_owned()), Some("pot".to_owned())]),
+        actor: Some(actor),
+        facts: vec![Fact::number("cups", numbers.below(4).cast_signed())],
+        ..Event::new(id, time, "n", Gate::new("tea").unwrap(), kind, outcome)
+    }
 }
 
 fn event(number: u64, numbers: &mut Numbers) -> Event {
@@ -103,6 +126,9 @@ fn queries() -> Vec<OverviewQuery> {
         Filter::default().with(site(&["shop", "blog"])).without(site(&["blog"])),
         Filter::default().without(site(&["shop"])),
         Filter::default().with(site(&[])),
+        Filter::default().with(Test::Gate(vec!["request".into()])),
+        Filter::default().with(Test::Gate(vec!["tea".into()])).without(site(&["shop"])),
+        Filter::default().with(Test::Kind(vec!["tea.brewed".into()])),
         Filter::default().with(Test::Outcome(vec![Outcome::Blocked])),
         Filter::default().with(Test::fact("rule", [941_101])).without(Test::fact("status", [200..=200])),
         Filter::default().with(Test::Text("wp-admin".into())),

@@ -27,20 +27,24 @@ pub(super) fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connect
         // Bytes of the WAL that stay on disk after a checkpoint.
         connection.pragma_update_and_check(None, "journal_size_limit", 8 * 1024 * 1024, |_| Ok(()))?;
         connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-        let migrated = schema::migrate(connection)?;
-        if migrated.is_ok() {
+        let found = schema::create(connection)?;
+        if found == schema::VERSION {
             // Shows damage now rather than at the first event.
             number(connection, "checkpoint")?;
         }
-        Ok(migrated)
+        Ok(found)
     };
-    match set_up(&mut connection).map_err(|error| fail(&error))? {
-        Ok(()) => Ok(connection),
-        Err(found) => Err(StoreError::NewerSchema {
-            path: path.to_path_buf(),
-            found,
-            known: schema::MIGRATIONS.len() as u32,
-        }),
+    let found = set_up(&mut connection).map_err(|error| fail(&error))?;
+    check_version(path, found).map(|()| connection)
+}
+
+/// Refuses tables of another version. A file that another process is just making has none.
+pub(super) fn check_version(path: &Path, found: u32) -> Result<(), StoreError> {
+    let (path, known) = (path.to_path_buf(), schema::VERSION);
+    match found {
+        0 | schema::VERSION => Ok(()),
+        older if older < known => Err(StoreError::OlderSchema { path, found, known }),
+        _ => Err(StoreError::NewerSchema { path, found, known }),
     }
 }
 

@@ -9,6 +9,7 @@ use memchr::memmem::Finder;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params, params_from_iter};
 
+use super::facts::{self, Indexed};
 use super::payload::Unpacker;
 use super::read_event;
 use super::select::{self, Plan};
@@ -46,7 +47,7 @@ pub(super) fn walk(
 ) -> rusqlite::Result<Option<[u8; 16]>> {
     let mut query = Query { filter: filter.clone(), before, limit: COUNT_PAGE };
     loop {
-        let found = Look::new(connection, &query, COUNT_PAGE, budget).find()?;
+        let found = Look::new(connection, &query, COUNT_PAGE, budget)?.find()?;
         let full = found.full;
         budget = found.left.saturating_sub(cost * found.events.len() as u64);
         let last = found.events.last().map(|event| event.id);
@@ -69,22 +70,31 @@ pub(super) struct Look<'a> {
     /// Ends when so many are found.
     limit: usize,
     budget: u64,
+    /// How the index of facts answers each condition.
+    facts: Vec<Option<Indexed>>,
     texts: Texts<'a>,
     unpacker: Unpacker,
 }
 
 impl<'a> Look<'a> {
-    pub fn new(connection: &'a Connection, query: &'a Query, limit: usize, budget: u64) -> Self {
-        let texts = Texts::of(&query.filter);
-        Self {
+    pub fn new(
+        connection: &'a Connection,
+        query: &'a Query,
+        limit: usize,
+        budget: u64,
+    ) -> rusqlite::Result<Self> {
+        let facts = facts::resolve(connection, &query.filter)?;
+        let texts = Texts::of(&query.filter, &facts);
+        Ok(Self {
             connection,
             filter: &query.filter,
             before: query.before,
             limit,
             budget,
+            facts,
             texts,
             unpacker: Unpacker::default(),
-        }
+        })
     }
 
     /// The newest events that pass.
@@ -100,7 +110,7 @@ impl<'a> Look<'a> {
         if let Some((groups, end)) = self.candidates(QUERY_CANDIDATES)? {
             return self.in_groups(&groups, end);
         }
-        let plan = Plan::new(self.filter, self.before, select::has(self.connection, select::BY_STATUS)?);
+        let plan = Plan::new(self.filter, self.before, self.facts.clone());
         match self.listed(&plan)? {
             Some(ids) => self.in_list(&plan, &ids),
             None => self.along(&plan),
@@ -118,7 +128,7 @@ impl<'a> Look<'a> {
             let next = walk(self.connection, self.filter, self.before, self.budget, 0, take)?;
             return Ok(Counted { count, next: next.map(EventId::from_bytes) });
         }
-        let plan = Plan::new(self.filter, self.before, select::has(self.connection, select::BY_STATUS)?);
+        let plan = Plan::new(self.filter, self.before, self.facts.clone());
         if let Some(ids) = self.listed(&plan)? {
             let mut statement = self.connection.prepare_cached(&plan.passing_row())?;
             for id in ids {
@@ -130,7 +140,7 @@ impl<'a> Look<'a> {
             }
             return Ok(Counted { count, next: None });
         }
-        let cost = if plan.looks_up() { QUERY_LOOKUP_COST } else { 1 };
+        let cost = plan.cost();
         let mut statement = self.connection.prepare_cached(&plan.passing_rows())?;
         let mut rows = statement.query(params_from_iter(plan.values()))?;
         while let Some(row) = rows.next()? {
@@ -149,7 +159,7 @@ impl<'a> Look<'a> {
             return Ok(0);
         }
         if self.texts.is_empty() {
-            let plan = Plan::new(self.filter, self.before, true);
+            let plan = Plan::new(self.filter, self.before, self.facts.clone());
             let mut statement = self.connection.prepare_cached(&plan.count())?;
             return statement.query_row(params_from_iter(plan.values()), |row| row.get(0));
         }
@@ -163,7 +173,7 @@ impl<'a> Look<'a> {
             }
             return Ok(count);
         }
-        let plan = Plan::new(self.filter, self.before, select::has(self.connection, select::BY_STATUS)?);
+        let plan = Plan::new(self.filter, self.before, self.facts.clone());
         let mut statement = self.connection.prepare_cached(&plan.rows())?;
         let mut rows = statement.query(params_from_iter(plan.values()))?;
         while let Some(row) = rows.next()? {
@@ -207,7 +217,7 @@ impl<'a> Look<'a> {
 
     /// Walks the plan's index.
     fn along(&mut self, plan: &Plan) -> rusqlite::Result<Found> {
-        let cost = if plan.looks_up() { QUERY_LOOKUP_COST } else { 1 };
+        let cost = plan.cost();
         let mut statement = self.connection.prepare_cached(&plan.rows())?;
         let mut rows = statement.query(params_from_iter(plan.values()))?;
         let mut found = Found::default();
@@ -273,7 +283,7 @@ impl<'a> Look<'a> {
     /// The groups that may hold the texts, and where the index ends; none where that would be too many, or too many events
     /// are not indexed.
     fn candidates(&self, most: usize) -> rusqlite::Result<Option<(Vec<Group>, i64)>> {
-        if self.texts.indexed.is_empty() || !select::has(self.connection, "text_index")? {
+        if self.texts.indexed.is_empty() {
             return Ok(None);
         }
         let end = text_index::end(self.connection)?;
@@ -345,7 +355,7 @@ struct Texts<'a> {
     unwanted: Vec<Finder<'static>>,
     /// Those wanted that the index can help with.
     indexed: Vec<String>,
-    /// Whether one is wanted that no event holds.
+    /// Whether no event passes.
     impossible: bool,
     /// Those for which the JSON has to be read; what of them is a text is also among the wanted.
     of_events: Vec<&'a Condition>,
@@ -353,7 +363,7 @@ struct Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    fn of(filter: &'a Filter) -> Self {
+    fn of(filter: &'a Filter, facts: &[Option<Indexed>]) -> Self {
         let mut texts = Self {
             wanted: Vec::new(),
             unwanted: Vec::new(),
@@ -362,14 +372,17 @@ impl<'a> Texts<'a> {
             of_events: Vec::new(),
             lower: Vec::new(),
         };
-        for condition in &filter.conditions {
+        for (condition, fact) in filter.conditions.iter().zip(facts) {
+            // no event has a value that fits
+            let empty = fact.as_ref().is_some_and(|fact| fact.values.is_empty());
+            texts.impossible |= empty && !condition.inverted;
             match &condition.test {
                 Test::Text(text) if text.len() > MAX_TEXT_BYTES => texts.impossible |= !condition.inverted,
                 Test::Text(text) if condition.inverted => {
                     texts.unwanted.push(Finder::new(&needle(text)).into_owned());
                 }
                 Test::Text(text) => texts.want(text),
-                test if select::is_in_json(test) => {
+                test if select::is_in_json(test, fact.as_ref()) => {
                     texts.of_events.push(condition);
                     texts.want(in_json(condition));
                 }
@@ -411,7 +424,6 @@ fn needle(text: &str) -> String {
 fn in_json(condition: &Condition) -> &str {
     let text = match &condition.test {
         _ if condition.inverted => "",
-        Test::Kind(kinds) => single(kinds).map_or("", Pattern::text),
         Test::Fact(name, values) => {
             let text = single(values).and_then(ValuePattern::text).map_or("", Pattern::text);
             match &**name {

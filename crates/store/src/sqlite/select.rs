@@ -1,10 +1,11 @@
 //! Filters to SQL.
 
 use event::{EventId, Timestamp};
-use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::filter::{Condition, Filter, Pattern, Test, ValuePattern, address_key};
+use super::facts::Indexed;
+use crate::filter::{Condition, Filter, Pattern, Test, address_key};
+use crate::limits::QUERY_LOOKUP_COST;
 
 /// How a filter is asked of `events e`: one condition at most drives, whose index gives the order of the identifiers; the rest
 /// is looked at row by row. Texts are left to the reader of the JSON.
@@ -17,6 +18,10 @@ pub(super) struct Plan {
     rest: Conditions,
     /// Whether it walks less than all events.
     drives: bool,
+    /// Values of facts to look up for each row.
+    lookups: u64,
+    /// How the index of facts answers each condition.
+    facts: Vec<Option<Indexed>>,
 }
 
 /// SQL conditions and the values of their parameters.
@@ -37,24 +42,23 @@ impl Conditions {
     }
 }
 
-/// Conditions that an index can answer in order, the most selective first.
-fn rank(condition: &Condition, statuses: bool) -> Option<u8> {
+/// Ranks conditions that an index answers in order, the most selective first.
+fn rank(condition: &Condition, fact: Option<&Indexed>) -> Option<u8> {
     if condition.inverted {
         return None;
     }
     match &condition.test {
         Test::Client(networks) => single(networks).filter(|network| is_address(network)).map(|_| 0),
-        Test::Fact(name, ids) if name == "rule" => single_number(ids).map(|_| 1),
-        Test::Fact(name, codes) if name == "status" && statuses => single_number(codes).map(|_| 2),
+        Test::Fact(name, _) => single(&fact?.values).map(|_| match &**name {
+            "rule" => 1,
+            // most events share one
+            "method" => 5,
+            _ => 2,
+        }),
         Test::Subject(subjects) => single(subjects).and_then(Pattern::exact).map(|_| 3),
         Test::Outcome(outcomes) => single(outcomes).map(|_| 4),
         _ => None,
     }
-}
-
-fn single_number(values: &[ValuePattern]) -> Option<i64> {
-    let range = single(values)?.numbers()?;
-    (range.start() == range.end()).then_some(*range.start())
 }
 
 fn single<T>(values: &[T]) -> Option<&T> {
@@ -65,30 +69,17 @@ fn is_address(network: &ipnet::IpNet) -> bool {
     network.prefix_len() == network.max_prefix_len()
 }
 
-/// Whether this table or index is there. Older stores get theirs when they are opened for writing, or in the background.
-pub(super) fn has(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
-    connection.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = ?")?.exists([name])
-}
-
-/// The index that `LATE` makes.
-pub(super) const BY_STATUS: &str = "events_by_status";
-
 impl Plan {
-    /// `before`: only older events than this one.
-    pub fn new(filter: &Filter, before: Option<EventId>, statuses: bool) -> Self {
-        let ranked = filter
-            .conditions
-            .iter()
-            .enumerate()
-            .filter_map(|(number, condition)| rank(condition, statuses).map(|rank| (rank, number)));
+    /// Makes a plan. `facts`: how the index of facts answers each condition. `before`: only older events than this one.
+    pub fn new(filter: &Filter, before: Option<EventId>, facts: Vec<Option<Indexed>>) -> Self {
+        let ranked = filter.conditions.iter().zip(&facts).enumerate();
+        let ranked =
+            ranked.filter_map(|(number, (condition, fact))| Some((rank(condition, fact.as_ref())?, number)));
         let driver = ranked.min().map(|(_, number)| number);
-        let rule = driver.and_then(|number| match &filter.conditions[number].test {
-            Test::Fact(name, ids) if name == "rule" => single_number(ids),
-            _ => None,
-        });
+        let fact = driver.and_then(|number| facts[number].clone());
         // CROSS JOIN keeps SQLite to this plan, since it keeps no statistics that would tell it.
-        let (from, id) = match rule {
-            Some(_) => ("event_rules r CROSS JOIN events e ON e.id = r.event", "r.event"),
+        let (from, id) = match fact {
+            Some(_) => ("facts f CROSS JOIN events e ON e.id = f.event", "f.event"),
             None => ("events e", "e.id"),
         };
         let mut plan = Self {
@@ -97,19 +88,27 @@ impl Plan {
             driving: Conditions::default(),
             rest: Conditions::default(),
             drives: driver.is_some(),
+            lookups: 0,
+            facts,
         };
         if let Some(before) = before {
             plan.driving.add(format!("{id} < ?"), [blob(before.to_bytes())]);
         }
         for (number, condition) in filter.conditions.iter().enumerate() {
-            plan.condition(condition, driver == Some(number), rule);
+            plan.condition(condition, number, driver == Some(number));
         }
         plan
     }
 
-    fn condition(&mut self, condition: &Condition, drives: bool, rule: Option<i64>) {
+    fn condition(&mut self, condition: &Condition, number: usize, drives: bool) {
         let id = self.id;
-        if is_in_json(&condition.test) {
+        let fact = self.facts[number].as_ref();
+        if is_in_json(&condition.test, fact) {
+            return;
+        }
+        if let (Some(Indexed { name, values }), true) = (fact, drives) {
+            let values = [Value::Integer(*name)].into_iter().chain(values.iter().cloned());
+            self.driving.add("f.name = ? AND f.value = ?".into(), values);
             return;
         }
         if !condition.inverted {
@@ -120,18 +119,26 @@ impl Plan {
                 _ => {}
             }
         }
-        let (sql, values) = test(&condition.test);
-        match (drives, rule) {
-            (true, Some(rule)) => self.driving.add("r.rule = ?".into(), [Value::Integer(rule)]),
-            (true, None) => self.driving.add(sql, values),
-            (false, _) if condition.inverted => self.rest.add(format!("NOT coalesce({sql}, 0)"), values),
-            (false, _) => self.rest.add(sql, values),
+        self.lookups += fact.map_or(0, |fact| fact.values.len() as u64);
+        let (sql, values) = match fact {
+            Some(fact) => {
+                let (list, values) = fact_in("m", fact);
+                (format!("EXISTS (SELECT 1 FROM facts m WHERE {list} AND m.event = e.id)"), values)
+            }
+            None => test(&condition.test),
+        };
+        match (drives, condition.inverted) {
+            (true, _) => self.driving.add(sql, values),
+            (false, true) => self.rest.add(format!("NOT coalesce({sql}, 0)"), values),
+            (false, false) => self.rest.add(sql, values),
         }
     }
 
-    /// Whether for each row of the index that it walks, the event has to be looked up elsewhere.
-    pub fn looks_up(&self) -> bool {
-        self.drives && !self.rest.sql.is_empty()
+    /// Returns what a row costs, in rows of an index.
+    pub fn cost(&self) -> u64 {
+        // the index that it walks has no other column, so the event is looked up elsewhere
+        let looks_up = self.drives && !self.rest.sql.is_empty();
+        self.lookups + if looks_up { QUERY_LOOKUP_COST } else { 1 }
     }
 
     /// Each row that the driving conditions leave, newest first: its identifier, and its JSON where it passes the rest.
@@ -200,12 +207,11 @@ impl Plan {
         if self.drives {
             return None;
         }
-        filter.conditions.iter().filter(|condition| !condition.inverted).find_map(|condition| {
-            let (from, id, (sql, mut values)) = match &condition.test {
-                Test::Client(_) => ("events e", "e.id", test(&condition.test)),
-                Test::Fact(name, ids) if name == "rule" => {
-                    ("event_rules m", "m.event", any_range("m.rule", numbers(ids)))
-                }
+        let conditions = filter.conditions.iter().zip(&self.facts);
+        conditions.filter(|(condition, _)| !condition.inverted).find_map(|(condition, fact)| {
+            let (from, id, (sql, mut values)) = match (&condition.test, fact) {
+                (Test::Client(_), _) => ("events e", "e.id", test(&condition.test)),
+                (Test::Fact(..), Some(fact)) => ("facts m", "m.event", fact_in("m", fact)),
                 _ => return None,
             };
             values.push(blob(before.map_or([0xff; 16], EventId::to_bytes)));
@@ -219,46 +225,39 @@ fn test(test: &Test) -> (String, Vec<Value>) {
         Test::Since(time) => ("e.time >= ?".into(), vec![Value::Integer(time.as_micros())]),
         Test::Until(time) => ("e.time < ?".into(), vec![Value::Integer(time.as_micros())]),
         Test::Node(nodes) => any_pattern("e.node", nodes),
-        Test::Subject(subjects) => any_pattern("e.site", subjects),
+        Test::Subject(subjects) => any_pattern("e.subject", subjects),
         Test::Gate(gates) => any_pattern("e.gate", gates),
         Test::Outcome(outcomes) => {
-            any_of("e.action", outcomes.iter().map(|outcome| Value::Text(outcome.as_str().into())))
+            any_of("e.outcome", outcomes.iter().map(|outcome| Value::Text(outcome.as_str().into())))
         }
         Test::Severity(severity) => {
             ("e.severity <= ?".into(), vec![Value::Integer(severity.number().into())])
         }
-        Test::Fact(name, codes) if name == "status" => any_range("e.status", numbers(codes)),
-        Test::Fact(name, methods) if name == "method" => {
-            let methods: Vec<Pattern> = methods.iter().filter_map(ValuePattern::text).cloned().collect();
-            any_pattern("e.method", &methods)
-        }
-        Test::Fact(name, ids) if name == "rule" => {
-            let (list, values) = any_range("m.rule", numbers(ids));
-            (format!("EXISTS (SELECT 1 FROM event_rules m WHERE m.event = e.id AND {list})"), values)
-        }
+        Test::Kind(kinds) => any_pattern("e.kind", kinds),
         Test::Client(networks) => any_range(
             "e.client",
             networks.iter().map(|network| {
                 (blob(address_key(network.network())), blob(address_key(network.broadcast())))
             }),
         ),
-        // looked for in the JSON itself
-        Test::Text(_) | Test::Kind(_) | Test::Fact(..) => ("1".into(), vec![]),
+        // read from the event, or answered by the index of facts
+        Test::Text(_) | Test::Fact(..) => ("1".into(), vec![]),
     }
 }
 
-/// Whether no column tells, so that it is looked for in the event's JSON.
-pub(super) fn is_in_json(test: &Test) -> bool {
+/// Returns whether the event's JSON has to be read for a test.
+pub(super) fn is_in_json(test: &Test, fact: Option<&Indexed>) -> bool {
     match test {
-        Test::Text(_) | Test::Kind(_) => true,
-        Test::Fact(name, _) => !matches!(&**name, "rule" | "status" | "method"),
+        Test::Text(_) => true,
+        Test::Fact(..) => fact.is_none(),
         _ => false,
     }
 }
 
-fn numbers(values: &[ValuePattern]) -> impl Iterator<Item = (Value, Value)> {
-    let ranges = values.iter().filter_map(ValuePattern::numbers);
-    ranges.map(|range| (Value::Integer(*range.start()), Value::Integer(*range.end())))
+fn fact_in(table: &str, Indexed { name, values }: &Indexed) -> (String, Vec<Value>) {
+    let (list, values) = any_of(&format!("{table}.value"), values.iter().cloned());
+    let all = [Value::Integer(*name)].into_iter().chain(values);
+    (format!("{table}.name = ? AND {list}"), all.collect())
 }
 
 fn any_pattern(column: &str, patterns: &[Pattern]) -> (String, Vec<Value>) {

@@ -123,7 +123,7 @@ fn a_full_store_says_so_and_keeps_what_it_has() {
 }
 
 #[test]
-fn damaged_and_newer_files_are_told_apart() {
+fn damaged_older_and_newer_files_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.db");
     std::fs::write(&path, "this is no database, but long enough to be taken for one".repeat(100)).unwrap();
@@ -132,8 +132,15 @@ fn damaged_and_newer_files_are_told_apart() {
     assert!(aside.ends_with("events.db.damaged-1") && aside.exists());
     drop(SqliteStore::open(&path, BUSY_TIMEOUT).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    for result in [SqliteStore::open(&path, BUSY_TIMEOUT), SqliteStore::open_read_only(&path, BUSY_TIMEOUT)] {
+    let opened =
+        || [SqliteStore::open(&path, BUSY_TIMEOUT), SqliteStore::open_read_only(&path, BUSY_TIMEOUT)];
+    for result in opened() {
         assert!(matches!(result, Err(StoreError::NewerSchema { found: 99, .. })));
+    }
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 4).unwrap();
+    for result in opened() {
+        let error = result.unwrap_err().to_string();
+        assert!(error.ends_with("move the file away, and monban starts an empty store"), "{error}");
     }
 }
 
@@ -158,26 +165,28 @@ fn filters_walk_an_index_in_order() {
     let since = || Test::Since(Timestamp::from_micros(samples::EPOCH));
     for (tests, index) in [
         (vec![], "SEARCH e USING PRIMARY KEY (id<?"),
-        (vec![site()], "events_by_site (site=? AND id<?"),
+        (vec![site()], "events_by_subject (subject=? AND id<?"),
         (vec![Test::Client(vec![network])], "events_by_client (client=? AND id<?"),
-        (vec![action()], "events_by_action (action=? AND id<?"),
-        (vec![Test::fact("status", [403..=403])], "events_by_status (status=? AND id<?"),
-        (vec![Test::fact("rule", [941_100])], "SEARCH r USING PRIMARY KEY (rule=? AND event<?"),
+        (vec![action()], "events_by_outcome (outcome=? AND id<?"),
+        (vec![Test::fact("method", ["GET"])], "SEARCH f USING PRIMARY KEY (name=? AND value=? AND event<?"),
+        (vec![Test::fact("rule", [941_100])], "SEARCH f USING PRIMARY KEY (name=? AND value=? AND event<?"),
         (vec![since()], "SEARCH e USING PRIMARY KEY (id>? AND id<?"),
         // of several, the most selective drives
-        (vec![action(), site(), since()], "events_by_site (site=? AND id>? AND id<?"),
+        (vec![action(), site(), since()], "events_by_subject (subject=? AND id>? AND id<?"),
         (
             vec![action(), Test::fact("rule", [941_100]), site()],
-            "SEARCH r USING PRIMARY KEY (rule=? AND event<?",
+            "SEARCH f USING PRIMARY KEY (name=? AND value=? AND event<?",
         ),
         (vec![site(), Test::Client(vec![network])], "events_by_client (client=? AND id<?"),
-        (vec![site(), Test::Text("abc".into())], "events_by_site (site=? AND id<?"),
+        (vec![site(), Test::Text("abc".into())], "events_by_subject (subject=? AND id<?"),
         // what no index orders is looked at in the order of time
-        (vec![Test::fact("method", ["GET"])], "SEARCH e USING PRIMARY KEY (id<?"),
+        (vec![Test::Node(vec!["n".into()])], "SEARCH e USING PRIMARY KEY (id<?"),
+        (vec![Test::fact("score", [5])], "SEARCH e USING PRIMARY KEY (id<?"),
         (vec![Test::Subject(vec!["shop".into(), "blog".into()])], "SEARCH e USING PRIMARY KEY (id<?"),
     ] {
         let filter = tests.iter().cloned().fold(Filter::default(), Filter::with);
-        let plan = select::Plan::new(&filter, Some(samples::event(9).id), true);
+        let facts = store.read("test", |c| facts::resolve(c, &filter)).unwrap();
+        let plan = select::Plan::new(&filter, Some(samples::event(9).id), facts);
         let found = explained(&store, &plan.rows(), plan.values().cloned().collect());
         assert!(found.iter().any(|step| step.contains(index)), "{tests:?}: {found:?}");
         assert!(!found.iter().any(|step| step.contains("TEMP B-TREE")), "{tests:?}: {found:?}");
@@ -189,10 +198,11 @@ fn filters_walk_an_index_in_order() {
     // networks and several rules are gathered from their index
     for (test, index) in [
         (Test::Client(vec!["203.0.113.0/24".parse().unwrap()]), "events_by_client (client>? AND client<?"),
-        (Test::fact("rule", [941_100, 941_101]), "PRIMARY KEY (rule=? AND event<?"),
+        (Test::fact("rule", [941_100, 941_101]), "PRIMARY KEY (name=? AND value=? AND event<?"),
     ] {
         let filter = Filter::default().with(test.clone());
-        let (sql, values) = select::Plan::new(&filter, None, true).list(&filter, None, 10).unwrap();
+        let facts = store.read("test", |c| facts::resolve(c, &filter)).unwrap();
+        let (sql, values) = select::Plan::new(&filter, None, facts).list(&filter, None, 10).unwrap();
         let found = explained(&store, &sql, values);
         assert!(found.iter().any(|step| step.contains(index)), "{test:?}: {found:?}");
     }
@@ -307,71 +317,57 @@ fn only_groups_that_may_hold_a_text_are_read() {
 }
 
 #[test]
-fn a_store_of_an_older_version_is_indexed_in_pieces_while_it_is_asked() {
+fn texts_are_indexed_in_pieces_behind_the_ingest() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("events.db");
-    let old = Connection::open(&path).unwrap();
-    old.execute_batch(schema::MIGRATIONS[0]).unwrap();
-    old.pragma_update(None, "user_version", 1).unwrap();
-    drop(old);
-    {
-        // as the former version has filled it
-        let mut connection = Connection::open(&path).unwrap();
-        let transaction = connection.transaction().unwrap();
-        for record in records(0..5000) {
-            assert!(insert(&transaction, &record, &mut quota::Changes::default()).unwrap());
-        }
-        add_to_number(&transaction, "events", 5000).unwrap();
-        transaction.commit().unwrap();
+    let store = SqliteStore::open(&folder.path().join("events.db"), BUSY_TIMEOUT).unwrap();
+    for batch in records(0..1500).chunks(500) {
+        store.ingest(batch, batch[batch.len() - 1].end).unwrap();
     }
     let text = Filter::default().with(Test::Text("page/77?".into()));
-    let status = Filter::default().with(Test::fact("status", [403..=403]));
-    // a command may read it before the daemon has brought it to the newest schema
-    let reader = SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap();
-    assert_eq!(pages(&reader, &text, 10).0, [77]);
-    assert_eq!((reader.count(&text).unwrap(), reader.count(&status).unwrap()), (1, 0));
-    let query = crate::OverviewQuery {
-        filter: Filter::default(),
-        since: Timestamp::from_micros(samples::EPOCH),
-        until: Timestamp::from_micros(samples::EPOCH + 6_000_000_000),
-        step: crate::Step::Hour,
-        top: 9,
-    };
-    let overview = reader.overview(&query).unwrap();
-    let since = Filter::default().with(Test::Since(overview.counted_to.unwrap()));
-    assert_eq!(overview.totals.events, reader.count(&since).unwrap());
-    assert_eq!(reader.incidents(&Default::default()).unwrap(), crate::IncidentPage::default());
-    let store = SqliteStore::open(&path, BUSY_TIMEOUT).unwrap();
     let mut left = Vec::new();
-    loop {
+    while left.last() != Some(&0) {
         assert_eq!(pages(&store, &text, 10).0, [77]);
-        assert_eq!(store.count(&status).unwrap(), 0);
         left.push(store.tend().unwrap());
-        // the newest are counted first, and it says from when on
-        let overview = store.overview(&query).unwrap();
-        let counted = 5000 - left.last().unwrap();
-        assert_eq!(overview.totals.events, counted);
-        let from = (counted < 5000).then(|| samples::event(5000 - counted).time);
-        assert_eq!(overview.counted_to, from);
-        let page = store.incidents(&crate::IncidentQuery { limit: 100, ..Default::default() }).unwrap();
-        assert_eq!(page.incidents.iter().map(|incident| incident.events).sum::<u64>(), counted);
-        assert_eq!(page.complete, counted == 5000);
-        if left.last() == Some(&0) {
-            break;
-        }
     }
     let piece = (TEND_GROUPS * text_index::GROUP) as u64;
-    let expected: Vec<u64> = (1..=9).map(|round| 5000 - round * piece).chain([0]).collect();
-    assert_eq!(left, expected);
-    // it goes on where it was
-    ingest(&store, 5000..5007).unwrap();
+    assert_eq!(left, [1496 - piece, 1496 - 2 * piece, 0]);
+    // an unfinished group waits
+    ingest(&store, 1500..1503).unwrap();
     assert_eq!(store.tend().unwrap(), 0);
-    ingest(&store, 5007..5009).unwrap();
+    ingest(&store, 1503..1505).unwrap();
     assert_eq!(store.tend().unwrap(), 0);
-    let groups: i64 = store
-        .read("test", |c| c.query_row("SELECT count(*) FROM text_groups", [], |row| row.get(0)))
-        .unwrap();
-    assert_eq!(groups, 626);
+    let groups = "SELECT count(*) FROM text_groups";
+    assert_eq!(store.read("test", |c| c.query_row(groups, [], |row| row.get::<_, u64>(0))).unwrap(), 188);
+}
+
+#[test]
+fn ranges_with_many_values_are_read_from_the_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("events.db"), BUSY_TIMEOUT).unwrap();
+    let most = crate::limits::MOST_FACT_VALUES;
+    let mut all = records(0..2 * most as u64);
+    for (record, number) in all.iter_mut().zip(0..) {
+        record.event.facts =
+            vec![event::Fact::number("n", number), event::Fact::text("t", format!("t{number:03}"))];
+    }
+    store.ingest(&all, all[all.len() - 1].end).unwrap();
+    for count in [most - 1, most, most + 1, 2 * most] {
+        let numbers = Filter::default().with(Test::fact("n", [0..=count as i64 - 1]));
+        let by_index = store.read("test", |c| facts::resolve(c, &numbers)).unwrap()[0].is_some();
+        assert_eq!(by_index, count <= most, "{count}");
+        assert_eq!(store.count(&numbers).unwrap(), count as u64);
+        assert_eq!(pages(&store, &numbers, 7).0.len(), count);
+    }
+    for (texts, count, by_index) in [("t00*", 10, true), ("t0*", 2 * most, false), ("*", 2 * most, false)] {
+        let filter = Filter::default().with(Test::fact("t", [texts]));
+        assert_eq!(store.read("test", |c| facts::resolve(c, &filter)).unwrap()[0].is_some(), by_index);
+        assert_eq!(store.count(&filter).unwrap(), count as u64, "{texts}");
+    }
+    // a name that no event has costs nothing
+    let mut store = store;
+    store.budget = 1;
+    let nothing = Filter::default().with(Test::fact("unknown", [1]));
+    assert_eq!(store.query(&Query::newest(nothing, 1)).unwrap(), Page::default());
 }
 
 #[test]
@@ -386,7 +382,7 @@ fn what_retention_deletes_leaves_no_trace() {
         store.read("test", |c| c.query_row(&sql, [], |row| row.get::<_, u64>(0))).unwrap()
     };
     assert_eq!((rows("text_groups"), rows("text_index")), (125, 125));
-    assert!(rows("event_rules") > 1000);
+    assert!(rows("facts") > 3000);
     let at = |number: i64| Timestamp::from_micros(samples::EPOCH + number * 1_000_000);
     let keep = |seconds| Retention { max_age: Some(Duration::from_secs(seconds)), max_bytes: None };
     store.retain(&keep(100), at(1003)).unwrap();
@@ -398,7 +394,7 @@ fn what_retention_deletes_leaves_no_trace() {
     assert_eq!(pages(&store, &filter, 100).0, (950..960).rev().collect::<Vec<_>>());
     store.retain(&keep(0), at(2000)).unwrap();
     assert_eq!((rows("text_groups"), rows("text_index")), (0, 0));
-    assert_eq!((rows("events"), rows("payloads"), rows("event_rules"), rows("tallies")), (0, 0, 0, 0));
+    assert_eq!((rows("events"), rows("payloads"), rows("facts"), rows("tallies")), (0, 0, 0, 0));
     assert_eq!(store.read("test", text_index::missing).unwrap(), 0);
     ingest(&store, 3000..3016).unwrap();
     while store.tend().unwrap() > 0 {}
@@ -498,7 +494,7 @@ fn the_rarest_paths_of_an_hour_are_forgotten_and_totals_are_not() {
         store.ingest(batch, batch[batch.len() - 1].end).unwrap();
     }
     let rows = |store: &SqliteStore| {
-        let sql = "SELECT count(*) FROM tallies WHERE kind IN (4, 20)";
+        let sql = "SELECT count(*) FROM tallies WHERE counter IN (4, 20)";
         store.read("test", |c| c.query_row(sql, [], |row| row.get::<_, u64>(0))).unwrap()
     };
     assert!((2 * keys..=4 * keys).contains(&rows(&store)), "{}", rows(&store));

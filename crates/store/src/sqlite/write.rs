@@ -1,15 +1,14 @@
 //! Events that come and go.
 
-use event::{ByteString, Event, Evidence, Timestamp};
+use event::{Event, Evidence, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::payload::{Payload, Unpacker, payload_bytes};
 use super::quota::{self, Client};
 use super::select::last_id;
-use super::{add_to_number, incidents, read_event, tallies, text_index, time_of};
+use super::{add_to_number, facts, incidents, read_event, tallies, text_index, time_of};
 use crate::filter::address_key;
 use crate::journal::Record;
-use crate::overview::rules_of;
 
 /// Events that retention deletes in one transaction.
 pub(super) const REMOVE_BATCH: u64 = 500;
@@ -19,12 +18,13 @@ pub(super) fn insert(
     transaction: &Transaction<'_>,
     record: &Record,
     quotas: &mut quota::Changes,
+    names: &mut facts::Names,
 ) -> rusqlite::Result<bool> {
     let event = &record.event;
     let id = event.id.to_bytes();
     let seq = record.end.to_i64();
-    let sql = "INSERT INTO events (id, seq, time, node, site, gate, client, action, severity, status, method)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+    let sql = "INSERT INTO events (id, seq, time, node, subject, gate, kind, client, outcome, severity)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
     let new = transaction.prepare_cached(sql)?.execute(params![
         id,
         seq,
@@ -32,11 +32,10 @@ pub(super) fn insert(
         event.node,
         event.subject,
         event.gate.as_str(),
+        event.kind.as_str(),
         event.address().map(address_key),
         event.outcome.as_str(),
         event.severity.number(),
-        event.request().and_then(|request| request.response.as_ref()).map(|response| response.status),
-        event.request().map(|request| ByteString::from(request.method()).to_string()),
     ])?;
     if new == 0 {
         return Ok(false);
@@ -47,12 +46,7 @@ pub(super) fn insert(
     transaction
         .prepare_cached("INSERT OR REPLACE INTO payloads (seq, json) VALUES (?, ?)")?
         .execute(params![seq, payload])?;
-    let rules = event.request().map(|request| &request.rules[..]).unwrap_or_default();
-    let mut statement =
-        transaction.prepare_cached("INSERT OR IGNORE INTO event_rules (rule, event) VALUES (?, ?)")?;
-    for rule in rules {
-        statement.execute(params![rule.id.cast_signed(), id])?;
-    }
+    facts::insert(transaction, event, names)?;
     Ok(true)
 }
 
@@ -104,34 +98,33 @@ pub(super) fn remove_oldest_of(
 /// Deletes events, given by identifier and `seq`.
 fn remove(transaction: &Transaction<'_>, events: &[([u8; 16], i64)]) -> rusqlite::Result<()> {
     let mut event = transaction.prepare_cached("DELETE FROM events WHERE id = ?")?;
-    let mut rules = transaction.prepare_cached("DELETE FROM event_rules WHERE rule = ? AND event = ?")?;
     let mut payload = transaction.prepare_cached("DELETE FROM payloads WHERE seq = ? RETURNING json")?;
     let mut unpacker = Unpacker::default();
     let mut quotas = quota::Changes::default();
-    let mut gone: Vec<(i64, Option<Event>)> = Vec::new();
+    let mut names = facts::Names::default();
+    let mut gone: Vec<Event> = Vec::new();
     for (id, seq) in events {
         let unpack = |row: &Row<'_>| {
             let payload = row.get_ref(0)?;
             Ok((payload_bytes(payload), unpacker.json(payload).and_then(read_event).ok()))
         };
         let (bytes, read) = payload.query_row([seq], unpack).optional()?.unwrap_or_default();
-        // the store checks events when it takes them; of one that can't be read all the same, rows of rules stay that lead nowhere
-        for rule in read.as_ref().map(rules_of).unwrap_or_default() {
-            rules.execute(params![rule.cast_signed(), id])?;
+        // The store checks events when it takes them. Rows of facts stay, without effect, of one that cannot be read all the same.
+        if let Some(event) = &read {
+            facts::remove(transaction, event, &mut names)?;
         }
-        let read = read.map(|mut event| {
+        gone.extend(read.map(|mut event| {
             quotas.add(&event, bytes, -1);
             // what follows reads no bodies, which may take many bytes together
             if let Evidence::Request(request) = &mut event.evidence {
                 request.body = None;
             }
             event
-        });
+        }));
         event.execute([id])?;
-        gone.push((*seq, read));
     }
     text_index::remove(transaction, &events.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())?;
-    tallies::remove(transaction, &gone)?;
+    tallies::Deltas::of(&gone, -1).apply(transaction)?;
     quotas.apply(transaction)?;
     let count = events.len() as u64;
     add_to_number(transaction, "events", -count.cast_signed())?;
