@@ -46,6 +46,7 @@ pub(crate) mod users;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -118,6 +119,11 @@ table! {
             ),
         );
     }
+}
+
+/// Returns a period in microseconds, the unit of the database.
+fn micros(period: Duration) -> i64 {
+    i64::try_from(period.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Access control: accounts, sessions and tokens.

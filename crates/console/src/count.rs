@@ -20,7 +20,7 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 
 /// A count, or a part of it.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Count {
+pub(crate) struct Count {
     /// Events that pass, of those that were looked at.
     pub count: u64,
     /// Whether that is all of them.

@@ -26,7 +26,7 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 
 /// Some incidents.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Incidents {
+pub(crate) struct Incidents {
     /// The one with the newest event first.
     pub incidents: Vec<Incident>,
     /// For `before` of the next page; null at the end.
@@ -37,7 +37,7 @@ pub struct Incidents {
 
 /// Events that belong together: of one client and one kind, without a pause of 30 minutes.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Incident {
+pub(crate) struct Incident {
     /// Stays the same while events are added.
     pub id: String,
     /// The address.
@@ -70,7 +70,7 @@ pub struct Incident {
 
 /// A rule and in how many events it matched.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RuleEvents {
+pub(crate) struct RuleEvents {
     /// Its id.
     pub id: u64,
     /// Events.

@@ -32,7 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 
 /// Counts over a span of time.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Overview {
+pub(crate) struct Overview {
     /// One for each step, the oldest first, without gaps.
     pub series: Vec<Bucket>,
     /// All together.
@@ -47,7 +47,7 @@ pub struct Overview {
 
 /// A minute, an hour or a day.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Bucket {
+pub(crate) struct Bucket {
     /// Its beginning.
     pub time: Timestamp,
     /// Requests, with those of which there is no event; null where that is not known.
@@ -62,7 +62,7 @@ pub struct Bucket {
 
 /// All together.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// Requests, of the hours or days of which they are known; null where of none.
     pub requests: Option<u64>,
     /// Events.
@@ -77,7 +77,7 @@ pub struct Totals {
 
 /// What is most frequent.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Top {
+pub(crate) struct Top {
     /// The rules that matched in most events; without those that add up scores, block by them or report them.
     pub rules: Vec<RuleCount>,
     /// The clients of most events.
@@ -92,7 +92,7 @@ pub struct Top {
 
 /// A rule and in how many events it matched.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RuleCount {
+pub(crate) struct RuleCount {
     /// Its id.
     pub id: u64,
     /// One of its messages.
@@ -103,7 +103,7 @@ pub struct RuleCount {
 
 /// A name and its events.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct NameCount {
+pub(crate) struct NameCount {
     /// What has so many.
     pub name: String,
     /// Events.
@@ -112,7 +112,7 @@ pub struct NameCount {
 
 /// A country and its events.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CountryCount {
+pub(crate) struct CountryCount {
     /// ISO 3166-1, two letters.
     pub code: String,
     /// Events.

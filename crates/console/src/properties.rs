@@ -20,14 +20,14 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 
 /// The properties by which events can be filtered.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Properties {
+pub(crate) struct Properties {
     /// The properties of all events first, then those of single gates.
     pub properties: Vec<Property>,
 }
 
 /// A property of events: the name of a parameter of `/api/events`.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Property {
+pub(crate) struct Property {
     /// Name.
     pub name: &'static str,
     /// Type of its values: `time`, `network`, `number`, `minimum`, `text`, `lowercase`, `outcome`, `severity`, `fact` or `search`.

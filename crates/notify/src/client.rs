@@ -14,7 +14,7 @@ use crate::text::shown;
 ///
 /// # Errors
 /// See [`judge_status`]; every connection error allows a retry.
-pub async fn post(
+pub(crate) async fn post(
     client: &Client,
     endpoint: &Endpoint,
     mut headers: HeaderMap,

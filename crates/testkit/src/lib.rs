@@ -38,6 +38,16 @@
 //! assert_eq!(response.status, 200);
 //! assert_eq!(upstream.requests(), [request]);
 //! ```
+#![warn(unreachable_pub, clippy::await_holding_lock)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -30,13 +30,13 @@ impl Value {
         match self {
             Value::Text(text) => {
                 assert!(text.len() <= 28, "longer texts need another length");
-                [&[0x40 | text.len() as u8][..], text.as_bytes()].concat()
+                [&[0x40 | small(text.len())][..], text.as_bytes()].concat()
             }
             Value::Short(number) => [&[0xa2][..], &number.to_be_bytes()].concat(),
             Value::Long(number) => [&[0xc4][..], &number.to_be_bytes()].concat(),
             Value::Double(number) => [&[0x68][..], &number.to_be_bytes()].concat(),
             Value::Map(entries) => {
-                let mut bytes = vec![0xe0 | entries.len() as u8];
+                let mut bytes = vec![0xe0 | small(entries.len())];
                 for (key, value) in entries {
                     bytes.extend(Value::from(*key).bytes());
                     bytes.extend(value.bytes());
@@ -44,7 +44,7 @@ impl Value {
                 bytes
             }
             Value::List(values) => {
-                let mut bytes = vec![values.len() as u8, 0x04];
+                let mut bytes = vec![small(values.len()), 0x04];
                 bytes.extend(values.iter().flat_map(Value::bytes));
                 bytes
             }
@@ -108,7 +108,7 @@ pub fn database(networks: &[(&str, Value)]) -> Vec<u8> {
             Child::Node(node) => *node,
             Child::Data(offset) => count + 16 + offset,
         };
-        bytes.extend(&(record as u32).to_be_bytes()[1..]);
+        bytes.extend(&u32::try_from(record).expect("a small tree").to_be_bytes()[1..]);
     }
     bytes.extend([0; 16]);
     bytes.extend(data);
@@ -121,13 +121,17 @@ pub fn database(networks: &[(&str, Value)]) -> Vec<u8> {
         ("description", Value::Map(vec![("en", "test".into())]).bytes()),
         ("ip_version", Value::Short(version).bytes()),
         ("languages", Value::List(Vec::new()).bytes()),
-        ("node_count", [&[0xc4][..], &(count as u32).to_be_bytes()].concat()),
+        ("node_count", [&[0xc4][..], &u32::try_from(count).expect("a small tree").to_be_bytes()].concat()),
         ("record_size", Value::Short(24).bytes()),
     ];
-    bytes.push(0xe0 | entries.len() as u8);
+    bytes.push(0xe0 | small(entries.len()));
     for (key, value) in entries {
         bytes.extend(Value::from(key).bytes());
         bytes.extend(value);
     }
     bytes
+}
+
+fn small(length: usize) -> u8 {
+    u8::try_from(length).expect("a length that one byte can hold")
 }

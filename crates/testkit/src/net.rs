@@ -26,7 +26,8 @@ pub fn free_port() -> u16 {
     let folder = std::env::temp_dir().join("monban-testkit-ports");
     std::fs::create_dir_all(&folder).expect("the temporary folder can be written to");
     let count = usize::from(PORTS.end - PORTS.start);
-    let start = RandomState::new().build_hasher().finish() as usize % count;
+    let start = RandomState::new().build_hasher().finish() % u64::from(PORTS.end - PORTS.start);
+    let start = usize::try_from(start).expect("fewer than 2^16 ports");
     for port in PORTS.cycle().skip(start).take(count) {
         let lock = File::create(folder.join(port.to_string())).expect("a lock file can be made");
         if lock.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {

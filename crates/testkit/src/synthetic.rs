@@ -110,14 +110,14 @@ impl Synthetic {
             _ => Outcome::Failed,
         };
         let address = match scan {
-            Some(scan) => 0xc633_0000 + scan as u32 % 65_536,
-            None if random.below(4) == 0 => 0xcb00_7100 + random.skewed(50) as u32,
-            None => 0x0100_0000 + random.skewed(400_000) as u32,
+            Some(scan) => 0xc633_0000 + low(scan % 65_536),
+            None if random.below(4) == 0 => 0xcb00_7100 + low(random.skewed(50) as u64),
+            None => 0x0100_0000 + low(random.skewed(400_000) as u64),
         };
         let (status, attacks) = match action {
             Outcome::Blocked => (403, 1 + random.below(3)),
-            Outcome::Detected => ([200, 200, 302, 404][random.below(4) as usize], 1 + random.below(2)),
-            Outcome::Passed => ([200, 200, 304, 404, 500][random.below(5) as usize], random.below(2)),
+            Outcome::Detected => (random.pick(&[200, 200, 302, 404]), 1 + random.below(2)),
+            Outcome::Passed => (random.pick(&[200, 200, 304, 404, 500]), random.below(2)),
             Outcome::Refused => (400, 0),
             _ => (502, 0),
         };
@@ -127,13 +127,13 @@ impl Synthetic {
         };
         let (tag, first_rule, message, payload) = ATTACKS[attack];
         let path = match scan {
-            Some(_) => format!("/{}/{:08x}.php", WORDS[random.below(24) as usize], random.below(1 << 32)),
+            Some(_) => format!("/{}/{:08x}.php", random.pick(&WORDS), random.below(1 << 32)),
             None => {
                 let word = |random: &mut Random| WORDS[random.skewed(24)];
                 format!("/{}/{}/{}", word(&mut random), word(&mut random), random.skewed(40))
             }
         };
-        let parameter = WORDS[random.below(24) as usize];
+        let parameter = random.pick(&WORDS);
         let value = match number % NEEDLE_EVERY {
             4711 => format!("{NEEDLE}{number}/a"),
             _ => format!("{payload}{:06x}", random.below(1 << 24)),
@@ -154,7 +154,7 @@ impl Synthetic {
                 &(5 * attacks).to_string(),
             ));
         }
-        let method = ["GET", "GET", "GET", "POST", "HEAD"][random.below(5) as usize];
+        let method = random.pick(&["GET", "GET", "GET", "POST", "HEAD"]);
         let evidence = RequestEvidence {
             line: format!("{method} {path}?{parameter}={value} HTTP/1.1").into(),
             headers: vec![
@@ -199,6 +199,10 @@ fn rule(id: u64, message: &str, tag: &str, variable: &str, value: &str) -> Match
     }
 }
 
+fn low(number: u64) -> u32 {
+    u32::try_from(number).expect("a number below 2^32")
+}
+
 /// A SplitMix64 generator.
 struct Random(u64);
 
@@ -215,7 +219,17 @@ impl Random {
         self.next() % end
     }
 
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[usize::try_from(self.below(from.len() as u64)).expect("an index")]
+    }
+
     /// Returns a number below `end`; low numbers are much more frequent.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a fraction of a small number"
+    )]
     fn skewed(&mut self, end: usize) -> usize {
         let part = self.below(1 << 20) as f64 / (1 << 20) as f64;
         ((part * part * part) * end as f64) as usize

@@ -5,6 +5,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use crate::process::family;
 
 /// Returns the CPU time of `pid` and its descendants in seconds. The resolution is the kernel's clock tick (usually 10 ms).
+#[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 ticks")]
 pub fn cpu_seconds(pid: u32) -> f64 {
     let ticks: u64 = family(pid)
         .into_iter()

@@ -13,11 +13,11 @@ use super::limits::{ATTEMPT_EVERY, ATTEMPTS, MAX_COUNTED, NETWORK_ATTEMPT_EVERY,
 
 /// Counts attempts in memory.
 #[derive(Debug, Default)]
-pub struct Attempts(Mutex<HashMap<Key, Bucket>>);
+pub(crate) struct Attempts(Mutex<HashMap<Key, Bucket>>);
 
 /// The source of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Source {
+pub(crate) enum Source {
     /// An IPv4 address, or an IPv6 /64, because a client can use all addresses of a /64.
     Network(IpAddr),
     /// A browser in which the user has signed in before.
@@ -26,7 +26,7 @@ pub enum Source {
 
 impl Source {
     /// Returns the network of an address.
-    pub fn network(address: IpAddr) -> Self {
+    pub(crate) fn network(address: IpAddr) -> Self {
         Self::Network(match address.to_canonical() {
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();
@@ -39,7 +39,7 @@ impl Source {
 
 /// Attempts that count together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Key {
+pub(crate) enum Key {
     /// Passwords of one user from one source.
     Password(Source, String),
     /// Passwords of any user from one source: one password tried on many names.
@@ -58,7 +58,7 @@ pub enum Key {
 
 impl Key {
     /// Returns the counters of passwords for this user name, ignoring its case.
-    pub fn passwords(source: Source, user: &str) -> Vec<Self> {
+    pub(crate) fn passwords(source: Source, user: &str) -> Vec<Self> {
         let user = user.chars().take(64).collect::<String>().to_lowercase();
         let of_network = matches!(source, Source::Network(_)).then(|| Self::Passwords(source.clone()));
         std::iter::once(Self::Password(source, user)).chain(of_network).collect()
@@ -84,7 +84,7 @@ impl Attempts {
     ///
     /// # Errors
     /// The time to wait. Nothing is counted in this case.
-    pub fn take(&self, keys: &[Key], uptime: Duration) -> Result<(), Duration> {
+    pub(crate) fn take(&self, keys: &[Key], uptime: Duration) -> Result<(), Duration> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut wait = Duration::ZERO;
         for key in keys {
@@ -106,7 +106,7 @@ impl Attempts {
     }
 
     /// Removes a counted attempt, because it succeeded.
-    pub fn give_back(&self, keys: &[Key]) {
+    pub(crate) fn give_back(&self, keys: &[Key]) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for key in keys {
             if let Some(bucket) = buckets.get_mut(key) {

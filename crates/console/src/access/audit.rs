@@ -21,7 +21,7 @@ table! {
 
 /// An entry of the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Id; later entries have higher ids.
     pub id: i64,
     /// Time of the action.
@@ -43,7 +43,7 @@ pub struct Entry {
 }
 
 /// Adds an entry. A refused attempt increments the count of a recent entry of the same kind.
-pub fn record(
+pub(crate) fn record(
     db: &Connection,
     now: Timestamp,
     who: &Identity,
@@ -58,7 +58,7 @@ pub fn record(
     let detail = &detail[..detail.floor_char_boundary(MAX_KEPT_BYTES)];
     let (micros, address) = (now.as_micros(), who.address.to_string());
     if what == SIGN_IN_REFUSED {
-        let since = micros - AUDIT_TOGETHER.as_micros() as i64;
+        let since = micros - super::micros(AUDIT_TOGETHER);
         let counted = db
             .prepare_cached(
                 "UPDATE audit SET count = count + 1, last = ?1 WHERE id =
@@ -94,7 +94,7 @@ fn trim(db: &Connection, entries: i64, refusals: i64) -> rusqlite::Result<()> {
 }
 
 /// Returns up to `limit` entries before an entry, the newest first.
-pub fn list(db: &Connection, before: Option<i64>, limit: u32) -> rusqlite::Result<Vec<Entry>> {
+pub(crate) fn list(db: &Connection, before: Option<i64>, limit: u32) -> rusqlite::Result<Vec<Entry>> {
     let read = |row: &Row<'_>| {
         Ok(Entry {
             id: row.get(0)?,

@@ -161,7 +161,7 @@ impl OpenError {
 
 /// The open file. One thread uses it at a time.
 #[derive(Debug)]
-pub struct Database {
+pub(crate) struct Database {
     path: PathBuf,
     /// The connection; none if the disk is too full to open it.
     connection: Mutex<Option<Connection>>,
@@ -172,7 +172,7 @@ impl Database {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         let connection = Mutex::new(Some(connect(path)?));
         Ok(Self { path: path.to_owned(), connection })
     }
@@ -183,7 +183,10 @@ impl Database {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open_or_start_over(path: &Path, now: Timestamp) -> Result<(Self, Option<PathBuf>), OpenError> {
+    pub(crate) fn open_or_start_over(
+        path: &Path,
+        now: Timestamp,
+    ) -> Result<(Self, Option<PathBuf>), OpenError> {
         match Self::open(path) {
             Err(error) if error.is_no_room() => {
                 Ok((Self { path: path.to_owned(), connection: Mutex::default() }, None))
@@ -209,7 +212,10 @@ impl Database {
     ///
     /// # Errors
     /// Those of `work`, and 503 if the file cannot be opened.
-    pub fn with<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T, Problem>) -> Result<T, Problem> {
+    pub(crate) fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = match &mut *connection {
             Some(connection) => connection,
@@ -221,7 +227,7 @@ impl Database {
     }
 
     /// Returns the reason why the file cannot be used. Tries to open it if it is not open.
-    pub fn problem(&self) -> Option<String> {
+    pub(crate) fn problem(&self) -> Option<String> {
         // If another thread has the lock, the file is in use and works.
         let mut connection = self.connection.try_lock().ok()?;
         if connection.is_some() {
@@ -275,7 +281,7 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<usize> {
     for migration in &MIGRATIONS[found..] {
         transaction.execute_batch(migration)?;
     }
-    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    transaction.pragma_update(None, "user_version", i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))?;
     transaction.commit()?;
     Ok(MIGRATIONS.len())
 }

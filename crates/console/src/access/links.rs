@@ -19,7 +19,7 @@ table! {
 
 /// The purpose of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// Creates the first account, an owner with any name.
     Owner,
     /// Opens the account of an invited user.
@@ -42,11 +42,11 @@ impl Purpose {
 ///
 /// # Errors
 /// The database or the random generator fails.
-pub fn create(db: &Connection, purpose: Purpose, now: Timestamp) -> Result<String, Problem> {
+pub(crate) fn create(db: &Connection, purpose: Purpose, now: Timestamp) -> Result<String, Problem> {
     let token = secret::new()?;
     let (word, user) = purpose.parts();
     let age = if word == "invitation" { INVITATION_AGE } else { LINK_AGE };
-    let expires = now.as_micros() + age.as_micros() as i64;
+    let expires = now.as_micros() + super::micros(age);
     db.execute(
         "DELETE FROM links WHERE (purpose = ? AND user IS ?) OR expires <= ?",
         params![word, user, now.as_micros()],
@@ -59,8 +59,8 @@ pub fn create(db: &Connection, purpose: Purpose, now: Timestamp) -> Result<Strin
 }
 
 /// Returns the purpose of a valid token. A token is also invalid before its creation time, because the clock then went back.
-pub fn find(db: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Option<Purpose>> {
-    let earliest = now.as_micros() + CLOCK_STEP.as_micros() as i64;
+pub(crate) fn find(db: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Option<Purpose>> {
+    let earliest = now.as_micros() + super::micros(CLOCK_STEP);
     let query = "SELECT purpose, user FROM links WHERE hash = ? AND expires > ? AND created < ?";
     let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?));
     let found =
@@ -74,11 +74,11 @@ pub fn find(db: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Op
 }
 
 /// Deletes a token after its use.
-pub fn delete(db: &Connection, token: &str) -> rusqlite::Result<()> {
+pub(crate) fn delete(db: &Connection, token: &str) -> rusqlite::Result<()> {
     db.execute("DELETE FROM links WHERE hash = ?", [secret::hash(token)]).map(drop)
 }
 
 /// Revokes a user's links to a new password.
-pub fn forget(db: &Connection, user: i64) -> rusqlite::Result<()> {
+pub(crate) fn forget(db: &Connection, user: i64) -> rusqlite::Result<()> {
     db.execute("DELETE FROM links WHERE user = ? AND purpose = 'reset'", [user]).map(drop)
 }

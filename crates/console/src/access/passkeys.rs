@@ -105,7 +105,7 @@ type PublicKey = CompressedPubKey<[u8; 32], [u8; 32], [u8; 48], Vec<u8>>;
 
 /// Running ceremonies of one kind, the oldest first. They are in memory; after a restart the user starts again.
 #[derive(Debug)]
-pub struct Ceremonies<T>(Mutex<VecDeque<Begun<T>>>);
+pub(crate) struct Ceremonies<T>(Mutex<VecDeque<Begun<T>>>);
 
 #[derive(Debug)]
 struct Begun<T> {
@@ -145,14 +145,14 @@ impl<T> Ceremonies<T> {
 
 /// A passkey that is being registered.
 #[derive(Debug)]
-pub struct Adding {
+pub(crate) struct Adding {
     user: i64,
     name: String,
     state: RegistrationServerState<USER_HANDLE_MAX_LEN>,
 }
 
 /// The start of a ceremony: options for `navigator.credentials`, and the ceremony's key.
-pub struct Options {
+pub(crate) struct Options {
     /// `PublicKeyCredentialCreationOptionsJSON` or `PublicKeyCredentialRequestOptionsJSON`.
     pub public_key: Value,
     /// Key of the ceremony, for the answer.
@@ -163,7 +163,7 @@ pub struct Options {
 ///
 /// # Errors
 /// 409 if the console has an IP address instead of a host name.
-pub fn relying_party(url: &Url) -> Result<RpId, Problem> {
+pub(crate) fn relying_party(url: &Url) -> Result<RpId, Problem> {
     let domain = match url.host().parse::<std::net::IpAddr>() {
         Ok(_) => None,
         Err(_) => AsciiDomain::try_from(url.host().to_owned()).ok(),
@@ -175,7 +175,7 @@ pub fn relying_party(url: &Url) -> Result<RpId, Problem> {
 ///
 /// # Errors
 /// 409 with the correct address.
-pub fn check_host(url: &Url, host: &str) -> Result<(), Problem> {
+pub(crate) fn check_host(url: &Url, host: &str) -> Result<(), Problem> {
     if super::guard::host_name(host).eq_ignore_ascii_case(url.host()) {
         return Ok(());
     }
@@ -186,7 +186,7 @@ pub fn check_host(url: &Url, host: &str) -> Result<(), Problem> {
 ///
 /// # Errors
 /// 409 at the limit of passkeys or for an IP address, 422 for an invalid name.
-pub fn begin_adding(
+pub(crate) fn begin_adding(
     db: &Connection,
     ceremonies: &Ceremonies<Adding>,
     url: &Url,
@@ -232,7 +232,7 @@ pub fn begin_adding(
 ///
 /// # Errors
 /// 422 if the ceremony is unknown or over, or the answer does not match it; 409 if the passkey is already registered.
-pub fn finish_adding(
+pub(crate) fn finish_adding(
     db: &Connection,
     ceremonies: &Ceremonies<Adding>,
     url: &Url,
@@ -276,7 +276,7 @@ pub fn finish_adding(
 ///
 /// # Errors
 /// 409 if the console has an IP address instead of a host name.
-pub fn begin_signing_in(
+pub(crate) fn begin_signing_in(
     ceremonies: &Ceremonies<DiscoverableAuthenticationServerState>,
     url: &Url,
     uptime: Duration,
@@ -292,7 +292,7 @@ pub fn begin_signing_in(
 ///
 /// # Errors
 /// The database cannot be used.
-pub fn finish_signing_in(
+pub(crate) fn finish_signing_in(
     db: &Connection,
     ceremony: DiscoverableAuthenticationServerState,
     url: &Url,
@@ -335,7 +335,7 @@ pub fn finish_signing_in(
 }
 
 /// Deletes a passkey of a user. Returns its name.
-pub fn delete(db: &Connection, user: i64, id: i64) -> rusqlite::Result<Option<String>> {
+pub(crate) fn delete(db: &Connection, user: i64, id: i64) -> rusqlite::Result<Option<String>> {
     let query = "DELETE FROM passkeys WHERE id = ? AND user = ? RETURNING name";
     db.query_row(query, [id, user], |row| row.get(0)).optional()
 }

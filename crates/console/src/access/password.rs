@@ -63,7 +63,7 @@ const NOBODYS: &str =
 
 /// Hashes and checks passwords.
 #[derive(Debug)]
-pub struct Hasher {
+pub(crate) struct Hasher {
     turns: Arc<Semaphore>,
     /// Number of waiting clients of each kind.
     waiting: [AtomicUsize; 2],
@@ -71,7 +71,7 @@ pub struct Hasher {
 
 /// The kind of a waiting client. Each kind has its own queue, so that strangers do not block users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who {
+pub(crate) enum Who {
     /// A stranger.
     Stranger,
     /// A client with a session, a known browser or a one-time link.
@@ -89,7 +89,7 @@ impl Hasher {
     ///
     /// # Errors
     /// 422 if the password is too short, too long or too close to the user name; 429 if too many clients wait.
-    pub async fn hash(&self, user: &str, password: String) -> Result<String, Problem> {
+    pub(crate) async fn hash(&self, user: &str, password: String) -> Result<String, Problem> {
         acceptable(user, &password)?;
         let hashed = self.in_turn(Who::Known, move || {
             argon2().hash_password(password.as_bytes()).map(|hash| hash.to_string())
@@ -101,7 +101,12 @@ impl Hasher {
     ///
     /// # Errors
     /// 429 if too many clients wait.
-    pub async fn verify(&self, who: Who, password: String, hash: Option<String>) -> Result<bool, Problem> {
+    pub(crate) async fn verify(
+        &self,
+        who: Who,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<bool, Problem> {
         if password.len() > MAX_PASSWORD_BYTES {
             return Ok(false);
         }

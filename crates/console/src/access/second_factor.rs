@@ -54,7 +54,7 @@ const SKEW: u16 = 1;
 const SECRET_BYTES: usize = 20;
 
 /// A new secret for an authenticator app.
-pub struct Offer {
+pub(crate) struct Offer {
     /// The secret in base 32.
     pub secret: String,
     /// The secret and its user, as an `otpauth:` URL.
@@ -67,7 +67,7 @@ pub struct Offer {
 ///
 /// # Errors
 /// 409 if the app is already enabled.
-pub fn offer(db: &Connection, user: i64, name: &str, host: &str) -> Result<Offer, Problem> {
+pub(crate) fn offer(db: &Connection, user: i64, name: &str, host: &str) -> Result<Offer, Problem> {
     let secret = secret::random::<SECRET_BYTES>()?;
     let changed =
         db.execute("UPDATE users SET totp_offered = ? WHERE id = ? AND totp IS NULL", params![secret, user])?;
@@ -86,7 +86,7 @@ pub fn offer(db: &Connection, user: i64, name: &str, host: &str) -> Result<Offer
 ///
 /// # Errors
 /// 409 if no set-up was started.
-pub fn confirm(
+pub(crate) fn confirm(
     db: &Connection,
     user: i64,
     code: &str,
@@ -109,7 +109,7 @@ pub fn confirm(
 ///
 /// # Errors
 /// 409 if the app is not enabled.
-pub fn renew(db: &Connection, user: i64) -> Result<Vec<String>, Problem> {
+pub(crate) fn renew(db: &Connection, user: i64) -> Result<Vec<String>, Problem> {
     let on: bool =
         db.query_row("SELECT totp IS NOT NULL FROM users WHERE id = ?", [user], |row| row.get(0))?;
     if !on {
@@ -131,14 +131,14 @@ fn new_codes(db: &Connection, user: i64) -> Result<Vec<String>, Problem> {
 }
 
 /// Disables the app.
-pub fn forget(db: &Connection, user: i64) -> rusqlite::Result<()> {
+pub(crate) fn forget(db: &Connection, user: i64) -> rusqlite::Result<()> {
     db.execute("UPDATE users SET totp = NULL, totp_step = NULL, totp_offered = NULL WHERE id = ?", [user])?;
     db.execute("DELETE FROM recovery_codes WHERE user = ?", [user]).map(drop)
 }
 
 /// The kind of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fit {
+pub(crate) enum Fit {
     /// A code of the app.
     App,
     /// A recovery code.
@@ -149,7 +149,7 @@ pub enum Fit {
 ///
 /// # Errors
 /// The database cannot be used.
-pub fn take(db: &Connection, user: i64, code: &str, now: Timestamp) -> Result<Option<Fit>, Problem> {
+pub(crate) fn take(db: &Connection, user: i64, code: &str, now: Timestamp) -> Result<Option<Fit>, Problem> {
     let row =
         |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get::<_, Option<i64>>(1)?));
     let found = db.query_row("SELECT totp, totp_step FROM users WHERE id = ?", [user], row).optional()?;

@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 use crate::Problem;
 
 /// The stored hash of a secret.
-pub type Hash = [u8; 32];
+pub(crate) type Hash = [u8; 32];
 
 /// Returns random bytes from the operating system.
 ///
 /// # Errors
 /// 503 if the operating system provides none.
-pub fn random<const N: usize>() -> Result<[u8; N], Problem> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Problem> {
     let mut bytes = [0; N];
     match ring::rand::SystemRandom::new().fill(&mut bytes) {
         Ok(()) => Ok(bytes),
@@ -30,24 +30,24 @@ pub fn random<const N: usize>() -> Result<[u8; N], Problem> {
 ///
 /// # Errors
 /// See [`random`].
-pub fn new() -> Result<String, Problem> {
+pub(crate) fn new() -> Result<String, Problem> {
     Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
 }
 
 /// Hashes a secret for the file.
-pub fn hash(secret: &str) -> Hash {
+pub(crate) fn hash(secret: &str) -> Hash {
     Sha256::digest(secret.as_bytes()).into()
 }
 
 /// Derives the `X-CSRF-Token` of a session from its secret. The secret cannot be derived from it.
-pub fn csrf(session: &str) -> String {
+pub(crate) fn csrf(session: &str) -> String {
     let digest: Hash =
         Sha256::new().chain_update(b"csrf\0").chain_update(session.as_bytes()).finalize().into();
     URL_SAFE_NO_PAD.encode(digest)
 }
 
 /// Compares two texts in a time that depends only on their lengths.
-pub fn same(one: &str, other: &str) -> bool {
+pub(crate) fn same(one: &str, other: &str) -> bool {
     subtle::ConstantTimeEq::ct_eq(one.as_bytes(), other.as_bytes()).into()
 }
 

@@ -13,7 +13,7 @@ use crate::Problem;
 
 /// A session, as its user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Session {
+pub(crate) struct Session {
     /// Id in the database.
     pub id: i64,
     /// Time of the sign-in.
@@ -45,7 +45,7 @@ const COLUMNS: &str = "id, created, last_seen, address, user_agent";
 ///
 /// # Errors
 /// The database or the random generator fails.
-pub fn begin(
+pub(crate) fn begin(
     db: &Connection,
     user: i64,
     address: IpAddr,
@@ -68,7 +68,11 @@ pub fn begin(
 }
 
 /// Returns the session with this secret, and its user. Deletes an expired session.
-pub fn find(db: &Connection, secret: &str, now: Timestamp) -> rusqlite::Result<Option<(Session, i64)>> {
+pub(crate) fn find(
+    db: &Connection,
+    secret: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Option<(Session, i64)>> {
     let query = format!("SELECT {COLUMNS}, user FROM sessions WHERE hash = ?");
     let found = db
         .query_row(&query, [secret::hash(secret)], |row| Ok((read(row)?, row.get::<_, i64>(5)?)))
@@ -79,7 +83,7 @@ pub fn find(db: &Connection, secret: &str, now: Timestamp) -> rusqlite::Result<O
         return Ok(None);
     }
     let since_seen = now.as_micros() - session.last_seen.as_micros();
-    if since_seen >= SEEN_EVERY.as_micros() as i64 {
+    if since_seen >= super::micros(SEEN_EVERY) {
         db.execute("UPDATE sessions SET last_seen = ? WHERE id = ?", params![now.as_micros(), session.id])?;
         db.execute("UPDATE users SET last_seen = ? WHERE id = ?", params![now.as_micros(), user])?;
     }
@@ -89,13 +93,18 @@ pub fn find(db: &Connection, secret: &str, now: Timestamp) -> rusqlite::Result<O
 /// Whether a session is valid. If the clock went back by more than [`CLOCK_STEP`], it is not, because its age is unknown.
 fn lasts(created: Timestamp, last_seen: Timestamp, now: Timestamp) -> bool {
     let since = |then: Timestamp| now.as_micros() - then.as_micros();
-    since(created) < SESSION_AGE.as_micros() as i64
-        && since(last_seen) < SESSION_IDLE.as_micros() as i64
-        && since(created.max(last_seen)) > -(CLOCK_STEP.as_micros() as i64)
+    since(created) < super::micros(SESSION_AGE)
+        && since(last_seen) < super::micros(SESSION_IDLE)
+        && since(created.max(last_seen)) > -super::micros(CLOCK_STEP)
 }
 
 /// Returns a user's valid sessions, the last used one first.
-pub fn of_user(db: &Connection, user: i64, current: i64, now: Timestamp) -> rusqlite::Result<Vec<Session>> {
+pub(crate) fn of_user(
+    db: &Connection,
+    user: i64,
+    current: i64,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Session>> {
     let query = format!("SELECT {COLUMNS} FROM sessions WHERE user = ? ORDER BY last_seen DESC, id DESC");
     let sessions: rusqlite::Result<Vec<Session>> = db.prepare(&query)?.query_map([user], read)?.collect();
     let mut sessions = sessions?;
@@ -107,12 +116,12 @@ pub fn of_user(db: &Connection, user: i64, current: i64, now: Timestamp) -> rusq
 }
 
 /// Ends a session of a user. Returns false if the session does not exist.
-pub fn end(db: &Connection, user: i64, id: i64) -> rusqlite::Result<bool> {
+pub(crate) fn end(db: &Connection, user: i64, id: i64) -> rusqlite::Result<bool> {
     db.execute("DELETE FROM sessions WHERE id = ? AND user = ?", [id, user]).map(|ended| ended > 0)
 }
 
 /// Ends all of a user's sessions except `but`.
-pub fn end_others(db: &Connection, user: i64, but: Option<i64>) -> rusqlite::Result<()> {
+pub(crate) fn end_others(db: &Connection, user: i64, but: Option<i64>) -> rusqlite::Result<()> {
     db.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", params![user, but]).map(drop)
 }
 

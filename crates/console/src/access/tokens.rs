@@ -72,7 +72,7 @@ table! {
 }
 
 /// Prefix of every token, by which secret scanners recognise a leaked one.
-pub const PREFIX: &str = "monban_";
+pub(crate) const PREFIX: &str = "monban_";
 
 /// A token, as its user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -109,7 +109,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Token> {
 
 /// A token to create.
 #[derive(Debug, Clone)]
-pub struct NewToken<'a> {
+pub(crate) struct NewToken<'a> {
     /// Name given by its user.
     pub name: &'a str,
     /// Its scopes.
@@ -122,7 +122,7 @@ pub struct NewToken<'a> {
 ///
 /// # Errors
 /// 422 for an invalid name, scope or lifetime, 409 at the limit of tokens.
-pub fn create(
+pub(crate) fn create(
     db: &Connection,
     user: Option<i64>,
     wanted: &NewToken<'_>,
@@ -147,7 +147,7 @@ pub fn create(
     scopes.dedup();
     let scopes: Vec<&str> = scopes.into_iter().map(Scope::as_str).collect();
     let token = format!("{PREFIX}{}", secret::new()?);
-    let day = Duration::from_secs(86_400).as_micros() as i64;
+    let day = super::micros(Duration::from_secs(86_400));
     let expires = wanted.expires_days.map(|days| now.as_micros() + i64::from(days) * day);
     db.execute(
         "INSERT INTO tokens (user, hash, name, scopes, created, expires) VALUES (?, ?, ?, ?, ?, ?)",
@@ -158,19 +158,23 @@ pub fn create(
 
 /// Returns a valid token and its user. A token with an expiry is also invalid before its creation time, because the clock then
 /// went back.
-pub fn find(db: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Option<(Token, Option<i64>)>> {
+pub(crate) fn find(
+    db: &Connection,
+    token: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Option<(Token, Option<i64>)>> {
     let query = format!("SELECT {COLUMNS} FROM tokens WHERE hash = ?");
     let row = |row: &Row<'_>| Ok((read(row)?, row.get::<_, Option<i64>>(6)?));
     let Some((token, user)) = db.query_row(&query, [secret::hash(token)], row).optional()? else {
         return Ok(None);
     };
-    let back = token.created.as_micros() - now.as_micros() > CLOCK_STEP.as_micros() as i64;
+    let back = token.created.as_micros() - now.as_micros() > super::micros(CLOCK_STEP);
     if token.expires.is_some_and(|expires| expires <= now || back) {
         return Ok(None);
     }
     let unseen = token
         .last_used
-        .is_none_or(|used| now.as_micros().abs_diff(used.as_micros()) >= SEEN_EVERY.as_micros() as u64);
+        .is_none_or(|used| (now.as_micros() - used.as_micros()).abs() >= super::micros(SEEN_EVERY));
     if unseen {
         db.execute("UPDATE tokens SET last_used = ? WHERE id = ?", params![now.as_micros(), token.id])?;
     }
@@ -178,7 +182,7 @@ pub fn find(db: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Op
 }
 
 /// Returns the tokens of a user, and on request those of the server, newest first.
-pub fn all(db: &Connection, user: i64, of_machine: bool) -> rusqlite::Result<Vec<Token>> {
+pub(crate) fn all(db: &Connection, user: i64, of_machine: bool) -> rusqlite::Result<Vec<Token>> {
     let query =
         format!("SELECT {COLUMNS} FROM tokens WHERE user = ? OR (? AND user IS NULL) ORDER BY id DESC");
     db.prepare(&query)?.query_map(params![user, of_machine], read)?.collect()
@@ -195,7 +199,7 @@ pub struct TokenOf {
 }
 
 /// Returns the tokens of all users, newest first.
-pub fn of_all(db: &Connection) -> rusqlite::Result<Vec<TokenOf>> {
+pub(crate) fn of_all(db: &Connection) -> rusqlite::Result<Vec<TokenOf>> {
     let query = format!(
         "SELECT {COLUMNS}, (SELECT users.name FROM users WHERE users.id = tokens.user) FROM tokens ORDER BY id DESC"
     );
@@ -204,17 +208,22 @@ pub fn of_all(db: &Connection) -> rusqlite::Result<Vec<TokenOf>> {
 }
 
 /// Deletes a token of any user. Returns its name.
-pub fn delete_any(db: &Connection, id: i64) -> rusqlite::Result<Option<String>> {
+pub(crate) fn delete_any(db: &Connection, id: i64) -> rusqlite::Result<Option<String>> {
     db.query_row("DELETE FROM tokens WHERE id = ? RETURNING name", [id], |row| row.get(0)).optional()
 }
 
 /// Returns the response to an unknown key of a token.
-pub fn none(id: i64) -> Problem {
+pub(crate) fn none(id: i64) -> Problem {
     Problem::of(NOT_FOUND).value("id", id)
 }
 
 /// Deletes one of the tokens that [`all`] returns. Returns its name.
-pub fn delete(db: &Connection, user: i64, of_machine: bool, id: i64) -> rusqlite::Result<Option<String>> {
+pub(crate) fn delete(
+    db: &Connection,
+    user: i64,
+    of_machine: bool,
+    id: i64,
+) -> rusqlite::Result<Option<String>> {
     let query = "DELETE FROM tokens WHERE id = ? AND (user = ? OR (? AND user IS NULL)) RETURNING name";
     db.query_row(query, params![id, user, of_machine], |row| row.get(0)).optional()
 }

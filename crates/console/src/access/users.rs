@@ -59,7 +59,7 @@ table! {
 
 /// A row of the table.
 #[derive(Debug, Clone)]
-pub struct User {
+pub(crate) struct User {
     /// Id in the database.
     pub id: i64,
     /// Name; unique, ignoring case.
@@ -95,12 +95,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<User> {
 }
 
 /// Parses a stored role. An unknown word is the lowest role.
-pub fn role(word: &str) -> Role {
+pub(crate) fn role(word: &str) -> Role {
     Role::from_word(word).unwrap_or(Role::Viewer)
 }
 
 /// Whether an owner exists who can sign in.
-pub fn has_owner(db: &Connection) -> rusqlite::Result<bool> {
+pub(crate) fn has_owner(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row(
         "SELECT EXISTS (SELECT 1 FROM users WHERE role = 'owner' AND password IS NOT NULL)",
         [],
@@ -109,17 +109,17 @@ pub fn has_owner(db: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// Returns the user with this name.
-pub fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<User>> {
+pub(crate) fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<User>> {
     db.query_row(&format!("SELECT {COLUMNS} FROM users WHERE name = ?"), [name], read).optional()
 }
 
 /// Returns the user with this key.
-pub fn get(db: &Connection, id: i64) -> rusqlite::Result<Option<User>> {
+pub(crate) fn get(db: &Connection, id: i64) -> rusqlite::Result<Option<User>> {
     db.query_row(&format!("SELECT {COLUMNS} FROM users WHERE id = ?"), [id], read).optional()
 }
 
 /// Returns all users, by name.
-pub fn all(db: &Connection) -> rusqlite::Result<Vec<User>> {
+pub(crate) fn all(db: &Connection) -> rusqlite::Result<Vec<User>> {
     db.prepare(&format!("SELECT {COLUMNS} FROM users ORDER BY name"))?.query_map([], read)?.collect()
 }
 
@@ -127,7 +127,7 @@ pub fn all(db: &Connection) -> rusqlite::Result<Vec<User>> {
 ///
 /// # Errors
 /// 422 for an invalid name, 409 for a taken name or at the limit of users.
-pub fn create(db: &Connection, name: &str, role: Role, now: Timestamp) -> Result<i64, Problem> {
+pub(crate) fn create(db: &Connection, name: &str, role: Role, now: Timestamp) -> Result<i64, Problem> {
     let chars = name.chars().count();
     let fits = |char: char| char.is_alphanumeric() || ".-_@+".contains(char);
     if chars == 0 || chars > MAX_NAME_CHARS || !name.chars().all(fits) {
@@ -148,7 +148,7 @@ pub fn create(db: &Connection, name: &str, role: Role, now: Timestamp) -> Result
 }
 
 /// Sets the hash of the password.
-pub fn set_password(db: &Connection, id: i64, hash: &str) -> rusqlite::Result<()> {
+pub(crate) fn set_password(db: &Connection, id: i64, hash: &str) -> rusqlite::Result<()> {
     db.execute("UPDATE users SET password = ? WHERE id = ?", params![hash, id]).map(drop)
 }
 
@@ -156,7 +156,7 @@ pub fn set_password(db: &Connection, id: i64, hash: &str) -> rusqlite::Result<()
 ///
 /// # Errors
 /// 409 if no owner would remain.
-pub fn set_role(db: &Connection, id: i64, role: Role) -> Result<(), Problem> {
+pub(crate) fn set_role(db: &Connection, id: i64, role: Role) -> Result<(), Problem> {
     db.execute("UPDATE users SET role = ? WHERE id = ?", params![role.as_str(), id])?;
     keep_an_owner(db)
 }
@@ -165,7 +165,7 @@ pub fn set_role(db: &Connection, id: i64, role: Role) -> Result<(), Problem> {
 ///
 /// # Errors
 /// 409 if no owner would remain.
-pub fn delete(db: &Connection, id: i64) -> Result<(), Problem> {
+pub(crate) fn delete(db: &Connection, id: i64) -> Result<(), Problem> {
     db.execute("DELETE FROM users WHERE id = ?", [id])?;
     keep_an_owner(db)
 }
@@ -179,7 +179,7 @@ fn keep_an_owner(db: &Connection) -> Result<(), Problem> {
 }
 
 /// Removes the second factors of a user: the app, recovery codes and passkeys.
-pub fn forget_factors(db: &Connection, id: i64) -> rusqlite::Result<()> {
+pub(crate) fn forget_factors(db: &Connection, id: i64) -> rusqlite::Result<()> {
     second_factor::forget(db, id)?;
     db.execute("DELETE FROM passkeys WHERE user = ?", [id]).map(drop)
 }

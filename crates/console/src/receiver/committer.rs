@@ -23,14 +23,14 @@ type Waiting = ((Event, Option<Twin>), oneshot::Sender<Answer>);
 
 impl Committer {
     /// Starts the thread. It ends when the last handle of its queue is dropped.
-    pub fn start(intake: Arc<Intake>) -> std::io::Result<Self> {
+    pub(crate) fn start(intake: Arc<Intake>) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         std::thread::Builder::new().name("receiver".into()).spawn(move || run(&intake, waiting))?;
         Ok(Self { queue })
     }
 
     /// Returns when the event is on disk, or was already stored.
-    pub async fn commit(&self, event: Event, twin: Option<Twin>) -> Answer {
+    pub(crate) async fn commit(&self, event: Event, twin: Option<Twin>) -> Answer {
         let (answer, answered) = oneshot::channel();
         let ended = || "the writing thread has ended".to_owned();
         self.queue.send(((event, twin), answer)).await.map_err(|_| ended())?;

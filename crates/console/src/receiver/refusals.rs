@@ -24,7 +24,7 @@ struct State {
 
 impl Refusals {
     /// Counts a refusal. If it must be logged, returns the number of earlier ones that were not.
-    pub fn note(&self, sender: &str, kind: &'static str, now: Instant) -> Option<u64> {
+    pub(crate) fn note(&self, sender: &str, kind: &'static str, now: Instant) -> Option<u64> {
         let kinds = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).kinds;
         let key = (sender.to_owned(), kind);
         if let Some((told, untold)) = kinds.get_mut(&key) {
@@ -46,17 +46,17 @@ impl Refusals {
     }
 
     /// Records that an event could not be stored.
-    pub fn failed(&self, why: &str, now: Instant) {
+    pub(crate) fn failed(&self, why: &str, now: Instant) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failing = Some((now, why.to_owned()));
     }
 
     /// Records that an event was stored.
-    pub fn stored(&self) {
+    pub(crate) fn stored(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failing = None;
     }
 
     /// Returns the reason why events cannot be stored, if the last failure is recent.
-    pub fn failing(&self, now: Instant) -> Option<String> {
+    pub(crate) fn failing(&self, now: Instant) -> Option<String> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, why) = state.failing.as_ref()?;
         (now.saturating_duration_since(*at) < FAILING).then(|| why.clone())

@@ -107,7 +107,8 @@ impl Gate {
             names.into_iter().zip(texts).collect()
         };
         Inspected {
-            refused: stopped.map(|intervention| intervention.rule_id as u32),
+            refused: stopped
+                .map(|intervention| u32::try_from(intervention.rule_id).expect("an id below 2^32")),
             arguments: pairs(1, 2),
             files: pairs(3, 4),
             xml: values(5),
