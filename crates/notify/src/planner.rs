@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use event::{Event, EventId, Outcome, Timestamp};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
 use store::Filter;
 
 use crate::config::{Common, NotifyConfig, RuleConfig};
@@ -22,32 +21,8 @@ use crate::notice_event::NoticeEvent;
 use crate::outbox::{Lost, Outbox, Tell, later};
 use crate::quiet::{self, Quiet};
 use crate::retry::SendError;
-use crate::state::State;
+use crate::state::{Day, State, Window};
 use crate::tally::Tally;
-
-/// The events of one rule that wait for one channel's digest.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Window {
-    /// End of the window.
-    pub until: Timestamp,
-    /// The events since the window opened.
-    pub tally: Tally,
-}
-
-/// The day that the next summary covers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Day {
-    /// Start of the day.
-    pub since: Timestamp,
-    /// Time at which the summary is due.
-    pub until: Timestamp,
-    /// The events of the day.
-    pub tally: Tally,
-    /// The numbers of the day before.
-    pub before: Option<DayBefore>,
-}
 
 struct Rule {
     config: RuleConfig,

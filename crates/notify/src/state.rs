@@ -6,12 +6,38 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use event::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::Position;
 
 use crate::limits::{MAX_CHANNELS, MAX_RULES, MAX_STATE_BYTES};
+use crate::notice::DayBefore;
 use crate::outbox::Outbox;
-use crate::planner::{Day, Window};
+use crate::tally::Tally;
+
+/// The events of one rule that wait for one channel's digest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Window {
+    /// End of the window.
+    pub until: Timestamp,
+    /// The events since the window opened.
+    pub tally: Tally,
+}
+
+/// The day that the next summary covers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Day {
+    /// Start of the day.
+    pub since: Timestamp,
+    /// Time at which the summary is due.
+    pub until: Timestamp,
+    /// The events of the day.
+    pub tally: Tally,
+    /// The numbers of the day before.
+    pub before: Option<DayBefore>,
+}
 
 /// The notifier's state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The actions of a rule.
 
-use crate::ast::{IdRange, Target};
+use crate::target::{IdRange, Target};
 use crate::template::Template;
 use crate::transformation::Transformation;
 

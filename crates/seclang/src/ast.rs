@@ -4,8 +4,7 @@ use crate::action::Action;
 use crate::operator::OperatorCall;
 use crate::setting::Setting;
 use crate::span::{FileId, Span};
-use crate::template::Template;
-use crate::variable::Variable;
+pub use crate::target::{IdRange, Selector, Target};
 
 /// All files of a load, in the order in which their directives take effect.
 #[derive(Debug, Clone, Default)]
@@ -98,22 +97,6 @@ pub struct Rule {
     pub actions: Vec<Action>,
 }
 
-/// An inclusive range of rule ids; a single id is a range of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct IdRange {
-    /// The first id.
-    pub first: u64,
-    /// The last id, not less than the first.
-    pub last: u64,
-}
-
-impl IdRange {
-    /// Whether the range includes `id`.
-    pub fn contains(self, id: u64) -> bool {
-        (self.first..=self.last).contains(&id)
-    }
-}
-
 /// The rules of an update: ids, and the link within a chain, counted from the head (0).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleRef {
@@ -122,30 +105,3 @@ pub struct RuleRef {
     /// The link of the chain, if one was named.
     pub chain_offset: Option<u32>,
 }
-
-/// One target of a rule, such as `&REQUEST_HEADERS:Host`, `!ARGS:/^x/` or `XML:/*`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// `!`: removes the target's values from the other targets.
-    pub excluded: bool,
-    /// `&`: the number of values instead of the values.
-    pub counted: bool,
-    /// The variable.
-    pub variable: Variable,
-    /// The part of a collection.
-    pub selector: Option<Selector>,
-}
-
-/// A part of a collection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selector {
-    /// A key, ignoring case. Only a ctl target may contain macros.
-    Key(Vec<u8>),
-    /// `/pattern/`, quoted or not: the keys that match, ignoring case.
-    Regex(String),
-    /// An XPath expression for `XML`.
-    XPath(String),
-}
-
-/// Text that may contain macros, for example a message.
-pub type Text = Template;

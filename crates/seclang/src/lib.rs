@@ -71,6 +71,7 @@ mod names;
 mod parse;
 #[cfg(test)]
 mod reference;
+mod target;
 mod text;
 
 pub use error::{LoadError, LoadErrorKind};

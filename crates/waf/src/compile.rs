@@ -15,13 +15,15 @@ use crate::limits::CHAINS;
 use crate::needs::Needs;
 use crate::operators::{DataFiles, GeoDatabase, Pattern, PatternLimits};
 use crate::plan;
-use crate::ruleset::{RuleIndex, RuleSet, Skip, Step};
+use crate::rule::{RuleIndex, Skip, Step};
+use crate::ruleset::{CompileWarning, RuleSet};
 use crate::settings::Settings;
 use crate::target::means;
 use crate::transformations::UnicodeMap;
 
 mod actions;
 mod empty;
+mod lookup;
 mod rule;
 mod updates;
 
@@ -45,25 +47,6 @@ impl std::fmt::Display for CompileError {
 }
 
 impl std::error::Error for CompileError {}
-
-/// A part of the rules that loads, but probably does not do what its author meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CompileWarning {
-    /// The file, as named or found.
-    pub file: String,
-    /// The first line of the directive.
-    pub line: u32,
-    /// The problem.
-    pub message: String,
-    /// What to do next.
-    pub hint: String,
-}
-
-impl std::fmt::Display for CompileWarning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}: {}; {}", self.file, self.line, self.message, self.hint)
-    }
-}
 
 /// A chain that later directives may still change.
 struct Draft {
@@ -271,7 +254,7 @@ impl Compiler<'_> {
                         let Draft { id, phase, .. } = self.drafts[*draft];
                         let (steps, markers) =
                             (&mut rules.phases[phase as usize - 1], &mut markers[phase as usize - 1]);
-                        steps.push(Step::Rule(index, plan::Place::Plain));
+                        steps.push(Step::Rule(index, crate::rule::Place::Plain));
                         // `skipAfter` may also name a rule.
                         markers.entry(id.to_string().into_bytes()).or_default().push(steps.len() as u32);
                     }
@@ -279,7 +262,7 @@ impl Compiler<'_> {
             }
         }
 
-        let lookup = rule::Lookup::new(&self.drafts, &index_of);
+        let lookup = lookup::Lookup::new(&self.drafts, &index_of);
         let mut errors = Vec::new();
         for draft in self.drafts.iter().filter(|draft| !draft.removed) {
             let compiled =

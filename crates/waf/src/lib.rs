@@ -61,13 +61,15 @@ mod memory;
 mod names;
 mod needs;
 mod plan;
+mod rule;
+mod spares;
 mod target;
 mod tx;
 
 pub use collections::Collections;
-pub use compile::{CompileError, CompileWarning};
+pub use compile::CompileError;
 pub use event::Timestamp;
-pub use ruleset::RuleSet;
+pub use ruleset::{CompileWarning, RuleSet};
 pub use transaction::{
     BodyProgress, Clock, Connection, Cost, Decision, Fault, FaultKind, Intervention, InterventionAction,
     Match, Mode, Overrun, Profile, Transaction,

@@ -3,7 +3,7 @@
 use seclang::variable::Variable;
 
 use crate::expression::{Expression, Piece};
-use crate::ruleset::{Action, Change, Disruptive, Key, Link, Rule};
+use crate::rule::{Action, Change, Disruptive, Key, Link, Rule};
 
 /// Parts that some rule reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -29,8 +29,8 @@ pub(crate) mod triggers;
 use std::collections::BTreeMap;
 
 use crate::chain::{ChainId, ChainTree};
-use crate::operators::{Comparison, Kind};
-use crate::ruleset::{Disruptive, Link, Rule, Step};
+use crate::operators::Kind;
+use crate::rule::{Disruptive, Link, Place, Question, Rule, Step};
 use crate::target::{Exclusion, Selector, Target};
 use classes::Classes;
 use filter::Filter;
@@ -72,24 +72,6 @@ pub(crate) struct Family {
     pub(crate) exclusions: Vec<Exclusion>,
     name: String,
 }
-
-/// The treatment of a link by the plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Place {
-    /// The link is always evaluated.
-    #[default]
-    Plain,
-    /// The link is skipped if no value has the slot's bit.
-    Filtered { slot: u16 },
-    /// The link compares one TX variable with a number.
-    Compared { slot: u32, comparison: Comparison, number: i32 },
-    /// The link tests whether a TX variable is set, by comparing its count (0 or 1) with a number.
-    Counted { slot: u32, comparison: Comparison, number: i32 },
-}
-
-/// The number of a question that several links share: the same operator, values and chains. The answer "no" holds for all of them
-/// until the phase ends.
-pub(crate) type Question = u32;
 
 /// Makes the plan, and gives each link its place.
 pub(crate) fn make(

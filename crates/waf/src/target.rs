@@ -10,7 +10,9 @@ use seclang::variable::Variable;
 use crate::body::xml::XPath;
 use crate::names::Names;
 use crate::operators::{Captures, Pattern, PatternLimits};
-use crate::ruleset::RULE_KEYS;
+
+/// The keys of RULE.
+pub(crate) const RULE_KEYS: [&str; 5] = ["id", "rev", "severity", "msg", "logdata"];
 
 /// One target.
 #[derive(Debug, Clone)]

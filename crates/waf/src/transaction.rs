@@ -23,14 +23,15 @@ use seclang::variable::Variable;
 use crate::collections::{Collections, RecordName};
 use crate::memory::{Mark, Memory, Slice};
 use crate::operators::{Captures, Place};
-use crate::ruleset::{RuleIndex, RuleSet, TargetRemoval};
+use crate::rule::{RuleIndex, TargetRemoval};
+use crate::ruleset::RuleSet;
 use crate::target::KeyFaults;
 use crate::tx::{TxVariables, Value, leading_number};
 
 mod act;
 mod body;
 mod candidates;
-pub(crate) mod deadline;
+mod deadline;
 mod evaluate;
 mod expand;
 mod faults;
@@ -52,7 +53,6 @@ use input::{Input, ResponseInput};
 pub use profile::{Cost, Profile};
 use release::Before;
 use spare::Spare;
-pub(crate) use spare::Spares;
 use values::Values;
 use variables::Item;
 
@@ -230,7 +230,7 @@ impl Transaction {
             audit_engine: settings.audit_engine,
             audit_log_parts: settings.audit_log_parts.clone(),
         };
-        let Spare { mut memory, tx, values, candidates, items, text } = rules.spares.take();
+        let Spare { mut memory, tx, values, candidates, items, text } = *rules.spares.take::<Spare>();
         memory.make_room();
         Transaction {
             mode: settings.rule_engine,
@@ -284,8 +284,8 @@ impl Transaction {
 
     /// Sets `TX:monban_preset`, the application that the site serves. Call it before the first phase.
     pub fn set_preset(&mut self, preset: &str) {
-        let number = self.tx.number_of(b"monban_preset", &self.rules);
-        self.tx.set(number, Value::from_text(preset.as_bytes()), &self.rules);
+        let number = self.tx.number_of(b"monban_preset", &self.rules.names);
+        self.tx.set(number, Value::from_text(preset.as_bytes()), &self.rules.names);
     }
 
     /// Evaluates every rule on every value, without the plan, which skips rules that cannot match. The result is the same; tests
@@ -387,13 +387,13 @@ impl Transaction {
 
     /// Returns a TX variable as a number; 0 if it is not set.
     pub fn tx_number(&self, name: &str) -> i64 {
-        let number = self.tx.find(name.as_bytes(), &self.rules);
+        let number = self.tx.find(name.as_bytes(), &self.rules.names);
         number.and_then(|number| self.tx.get(number)).map_or(0, |value| value.number())
     }
 
     /// Returns the text of a TX variable, if it is set.
     pub fn tx_text(&self, name: &str) -> Option<Vec<u8>> {
-        let value = self.tx.get(self.tx.find(name.as_bytes(), &self.rules)?)?;
+        let value = self.tx.get(self.tx.find(name.as_bytes(), &self.rules.names)?)?;
         Some(value.bytes(&mut [0; 20]).to_vec())
     }
 

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use crate::memory::format_number;
 use crate::names::Names;
 use crate::operators::compare::atoi;
-use crate::ruleset::RuleSet;
 
 /// The value of a TX variable. Scores are added and compared, so they stay numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,20 +89,20 @@ pub(crate) struct TxVariables {
 const OTHER: u8 = u8::MAX;
 
 impl TxVariables {
-    /// Returns the number of a name. Gives a new name the next number.
-    pub(crate) fn number_of(&mut self, name: &[u8], rules: &RuleSet) -> u32 {
-        rules.names.find(name).unwrap_or_else(|| rules.names.len() as u32 + self.made.intern(name))
+    /// Returns the number of a name. `known` are the names that rules contain. Gives a new name the next number.
+    pub(crate) fn number_of(&mut self, name: &[u8], known: &Names) -> u32 {
+        known.find(name).unwrap_or_else(|| known.len() as u32 + self.made.intern(name))
     }
 
     /// Returns the number of a name, if it has one.
-    pub(crate) fn find(&self, name: &[u8], rules: &RuleSet) -> Option<u32> {
-        rules.names.find(name).or_else(|| self.made.find(name).map(|n| n + rules.names.len() as u32))
+    pub(crate) fn find(&self, name: &[u8], known: &Names) -> Option<u32> {
+        known.find(name).or_else(|| self.made.find(name).map(|n| n + known.len() as u32))
     }
 
-    pub(crate) fn name<'a>(&'a self, number: u32, rules: &'a RuleSet) -> &'a [u8] {
-        match number.checked_sub(rules.names.len() as u32) {
+    pub(crate) fn name<'a>(&'a self, number: u32, known: &'a Names) -> &'a [u8] {
+        match number.checked_sub(known.len() as u32) {
             Some(made) => self.made.name(made),
-            None => rules.names.name(number),
+            None => known.name(number),
         }
     }
 
@@ -155,14 +154,14 @@ impl TxVariables {
         self.values.get(number as usize).and_then(Option::as_ref)
     }
 
-    pub(crate) fn set(&mut self, number: u32, value: Value, rules: &RuleSet) {
+    pub(crate) fn set(&mut self, number: u32, value: Value, known: &Names) {
         let index = number as usize;
         if index >= self.values.len() {
             self.values.resize(index + 1, None);
         }
         if self.values[index].is_none() {
             self.order.push(number);
-            if index >= rules.names.len() {
+            if index >= known.len() {
                 self.made_order.push(number);
             }
         }
@@ -224,16 +223,15 @@ mod tests {
 
     #[test]
     fn c15_values_come_out_of_a_rest_as_they_went_in() {
-        let document = seclang::load::parse_str("none.conf", "").unwrap();
-        let rules = RuleSet::compile(&document, &crate::operators::NoFiles).unwrap();
+        let names = Names::default();
         let mut tx = TxVariables::default();
         for (name, text) in
             [("a", "0"), ("b", "254"), ("gone", "1"), ("c", "255"), ("d", "text"), ("e", "-1"), ("f", "7")]
         {
-            let number = tx.number_of(name.as_bytes(), &rules);
-            tx.set(number, Value::from_text(text.as_bytes()), &rules);
+            let number = tx.number_of(name.as_bytes(), &names);
+            tx.set(number, Value::from_text(text.as_bytes()), &names);
         }
-        let gone = tx.find(b"gone", &rules).unwrap();
+        let gone = tx.find(b"gone", &names).unwrap();
         tx.remove(gone);
         let all =
             |tx: &TxVariables| tx.iter().map(|(number, value)| (number, value.clone())).collect::<Vec<_>>();

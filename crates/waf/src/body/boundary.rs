@@ -1,7 +1,7 @@
 //! The boundary of a multipart body, from Content-Type.
 
 use super::disposition::is_token;
-use super::multipart::Flags;
+use super::flags::Flags;
 use crate::cookies::is_space;
 use crate::limits::MULTIPART_CONTENT_TYPE;
 

@@ -1,6 +1,6 @@
 //! The Content-Disposition header of a part in a multipart body.
 
-use super::multipart::Flags;
+use super::flags::Flags;
 use std::borrow::Cow;
 
 /// The error for a well-formed value that parsers read in different ways. The numbers from -1 to -15 are ModSecurity's.

@@ -9,6 +9,7 @@
 
 mod boundary;
 mod disposition;
+mod flags;
 pub mod json;
 pub mod multipart;
 pub mod urlencoded;

@@ -7,10 +7,10 @@ use seclang::ast::Target;
 use seclang::template::Template;
 use seclang::variable::Variable;
 
-use super::rule::Lookup;
+use super::lookup::Lookup;
 use crate::expression::Expression;
 use crate::names::Names;
-use crate::ruleset::{Action, Change, Ctl, Key, RuleIndex, TargetRemoval};
+use crate::rule::{Action, Change, Ctl, Key, RuleIndex, TargetRemoval};
 use crate::target::{Exclusion, Paths, rule_pattern};
 use crate::tx::Value;
 

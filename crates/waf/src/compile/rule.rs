@@ -1,45 +1,17 @@
 //! Compiles one chain: from a draft to a [`Rule`].
 
 use seclang::action::Action as Written;
-use seclang::ast::{Document, IdRange};
+use seclang::ast::Document;
 use seclang::operator::OperatorName;
 use seclang::transformation::Transformation;
 
-use super::{CompileError, Draft, DraftIndex, DraftLink, actions};
+use super::lookup::Lookup;
+use super::{CompileError, Draft, DraftLink, actions};
 use crate::expression::Expression;
-use crate::operators::{DataFiles, Operator, Pattern, PatternLimits};
-use crate::plan::Place;
-use crate::ruleset::{Disruptive, Link, Meta, Rule, RuleIndex, RuleSet, Skip, Test};
+use crate::operators::{DataFiles, Kind, Operator, PatternLimits};
+use crate::rule::{Disruptive, Link, Meta, Place, Rule, Skip, Test};
+use crate::ruleset::RuleSet;
 use crate::target::{Exclusion, Target};
-use crate::transaction::deadline::work_of;
-
-/// Finds rules for ctl actions, which may name later rules.
-pub(super) struct Lookup<'a> {
-    drafts: Vec<(&'a Draft, RuleIndex)>,
-}
-
-impl<'a> Lookup<'a> {
-    pub(super) fn new(drafts: &'a [Draft], index_of: &[DraftIndex]) -> Lookup<'a> {
-        let kept = drafts.iter().zip(index_of).filter_map(|(draft, index)| index.map(|index| (draft, index)));
-        Lookup { drafts: kept.collect() }
-    }
-
-    fn find(&self, means: impl Fn(&Draft) -> bool) -> Box<[RuleIndex]> {
-        self.drafts.iter().filter(|(draft, _)| means(draft)).map(|&(_, index)| index).collect()
-    }
-
-    pub(super) fn by_id(&self, range: IdRange) -> Box<[RuleIndex]> {
-        self.find(|draft| draft.id != 0 && range.contains(draft.id))
-    }
-
-    pub(super) fn by_tag(&self, pattern: &Pattern) -> Box<[RuleIndex]> {
-        self.find(|draft| draft.has_tag(pattern))
-    }
-
-    pub(super) fn by_message(&self, pattern: &Pattern) -> Box<[RuleIndex]> {
-        self.find(|draft| draft.has_message(pattern))
-    }
-}
 
 pub(super) fn compile(
     draft: &Draft,
@@ -245,3 +217,13 @@ fn operator_text(call: &OperatorCallRef) -> Vec<u8> {
 }
 
 type OperatorCallRef = seclang::operator::OperatorCall;
+
+/// Returns the work of one test in addition to the length of its value.
+fn work_of(operator: &Operator, has_macros: bool) -> u32 {
+    let backtracks = match operator.kind() {
+        Kind::Rx(rx) => rx.pattern().is_some_and(|pattern| pattern.beyond_automata().is_some()),
+        Kind::RxGlobal(_) => true,
+        _ => false,
+    };
+    if backtracks || has_macros { crate::limits::WORK_OF_BACKTRACKING } else { crate::limits::WORK_OF_TEST }
+}

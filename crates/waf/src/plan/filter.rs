@@ -14,9 +14,6 @@ use super::requirement::{LONGEST, Requirement, SHORTEST};
 /// Number of words of bits, with 64 slots in each. Links without a slot are always evaluated.
 const MOST_WORDS: usize = 64;
 
-/// Number of sets that one requirement may have.
-pub(crate) const LAYERS: usize = 3;
-
 /// Number of slots that can have a bit.
 pub(crate) const MOST_SLOTS: usize = MOST_WORDS * 64;
 

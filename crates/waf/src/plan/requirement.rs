@@ -5,13 +5,14 @@
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::byte_set::ByteSet;
-use super::filter::LAYERS;
 use crate::operators::{Kind, Operator};
 
 /// Length of the shortest literal in a scan. Shorter ones occur too often to help, except pairs of punctuation marks.
 pub(super) const SHORTEST: usize = 2;
 /// Length of the part of a literal that the scan finds.
 pub(super) const LONGEST: usize = 8;
+/// Number of sets that one requirement may have.
+pub(super) const LAYERS: usize = 3;
 /// Most literals of one alternative during its construction.
 const MOST_LITERALS: usize = 250;
 

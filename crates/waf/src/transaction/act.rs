@@ -2,12 +2,13 @@
 
 use seclang::variable::Variable;
 
-use super::{FaultKind, Transaction, input::Single};
+use super::{FaultKind, Transaction, values::Single};
 use crate::collections::{Entry, RecordName};
 use crate::expression::{Expression, Piece};
 use crate::limits;
 use crate::memory::Slice;
-use crate::ruleset::{Action, Change, Ctl, Key, Link, Rule, RuleSet};
+use crate::rule::{Action, Change, Ctl, Key, Link, Rule};
+use crate::ruleset::RuleSet;
 use crate::tx::{Value, leading_number};
 
 /// Microseconds in a second.
@@ -22,9 +23,9 @@ impl Transaction {
                 Action::SetVar { collection: Variable::Tx, key, change } => {
                     let number = match key {
                         Key::Slot(number) => *number,
-                        Key::Dynamic(name) => {
-                            self.with_expanded(name, rules, rule, |this, name| this.tx.number_of(name, rules))
-                        }
+                        Key::Dynamic(name) => self.with_expanded(name, rules, rule, |this, name| {
+                            this.tx.number_of(name, &rules.names)
+                        }),
                     };
                     self.set_tx(number, change, rules, rule);
                 }
@@ -101,7 +102,7 @@ impl Transaction {
         if too_long || (self.tx.get(number).is_none() && self.tx.len() >= limits::TX_VARIABLES) {
             return self.tx_is_full(rule.id);
         }
-        self.tx.set(number, value, &self.rules);
+        self.tx.set(number, value, &self.rules.names);
     }
 
     #[cold]
@@ -139,7 +140,7 @@ impl Transaction {
 
     fn key_text(&mut self, key: &Key, rules: &RuleSet, rule: &Rule) -> Vec<u8> {
         match key {
-            Key::Slot(number) => self.tx.name(*number, rules).to_vec(),
+            Key::Slot(number) => self.tx.name(*number, &rules.names).to_vec(),
             Key::Dynamic(name) => self.expanded(name, rules, rule),
         }
     }
@@ -264,7 +265,7 @@ impl Transaction {
             match captured {
                 Some(bytes) => {
                     let value = Value::Bytes(bytes.into());
-                    self.tx.set(number, value, &self.rules);
+                    self.tx.set(number, value, &self.rules.names);
                 }
                 None if self.captures.keeps_others => {}
                 None => self.tx.remove(number),

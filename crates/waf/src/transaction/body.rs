@@ -8,7 +8,7 @@ use seclang::action::BodyProcessor;
 use seclang::setting::LimitAction;
 use seclang::variable::Variable;
 
-use super::input::{Field, Single};
+use super::values::{Field, Single};
 use super::{BodyProgress, FaultKind, Intervention, InterventionAction, Mode, Transaction};
 use crate::body::multipart::Text;
 use crate::body::{json, multipart, urlencoded, xml};
@@ -285,7 +285,7 @@ impl Transaction {
             ("monban_xml_external_subset", subset),
         ] {
             if let (Some(value), Some(slot)) = (value, rules.names.find(name.as_bytes())) {
-                self.tx.set(slot, value, rules);
+                self.tx.set(slot, value, &rules.names);
             }
         }
     }

@@ -11,8 +11,9 @@ use super::input::inputs;
 use super::values::ValueId;
 use super::variables::{Item, ItemName};
 use crate::plan::source::Source;
-use crate::plan::{Plan, Question, Slot};
-use crate::ruleset::{Link, Rule, RuleIndex, RuleSet, Test};
+use crate::plan::{Plan, Slot};
+use crate::rule::{Link, Question, Rule, RuleIndex, Test};
+use crate::ruleset::RuleSet;
 use crate::target::{Exclusion, Selector, Target};
 
 /// The scan results of the current phase.

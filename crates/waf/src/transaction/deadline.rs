@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::{Intervention, InterventionAction, Mode, Transaction};
 use crate::limits;
-use crate::operators::{Kind, Operator};
-use crate::ruleset::{Rule, RuleSet};
+use crate::rule::Rule;
+use crate::ruleset::RuleSet;
 
 /// A clock in nanoseconds since some fixed time. It never goes back.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -60,16 +60,6 @@ impl Deadline {
 
 /// Status of a request whose inspection takes too long.
 const UNAVAILABLE: u16 = 503;
-
-/// Returns the work of one test in addition to the length of its value.
-pub(crate) fn work_of(operator: &Operator, has_macros: bool) -> u32 {
-    let backtracks = match operator.kind() {
-        Kind::Rx(rx) => rx.pattern().is_some_and(|pattern| pattern.beyond_automata().is_some()),
-        Kind::RxGlobal(_) => true,
-        _ => false,
-    };
-    if backtracks || has_macros { limits::WORK_OF_BACKTRACKING } else { limits::WORK_OF_TEST }
-}
 
 impl Transaction {
     /// Ends inspection at `deadline` of `clock`. Then SecRequestBodyLimitAction decides (from phase 3 on

@@ -4,7 +4,8 @@ use seclang::variable::Variable;
 
 use super::{Transaction, is_single};
 use crate::expression::{Expression, Piece};
-use crate::ruleset::{Rule, RuleSet};
+use crate::rule::Rule;
+use crate::ruleset::RuleSet;
 use crate::target::Selector;
 
 /// Capacity for the values of a text's macros, so that few texts move when they grow.

@@ -128,8 +128,8 @@ impl Transaction {
             self.faults.kinds |= 1 << kind as u32;
             if let Some(flag) = kind.flag() {
                 let rules = std::sync::Arc::clone(&self.rules);
-                let number = self.tx.number_of(flag.as_bytes(), &rules);
-                self.tx.set(number, Value::Number(1), &rules);
+                let number = self.tx.number_of(flag.as_bytes(), &rules.names);
+                self.tx.set(number, Value::Number(1), &rules.names);
             }
         }
         let told = &mut self.faults.told;

@@ -7,7 +7,7 @@ use super::Transaction;
 use crate::limits;
 use crate::operators::Captures;
 use crate::plan::source::Source;
-use crate::ruleset::Link;
+use crate::rule::Link;
 
 /// Fields of a matched variable.
 enum Place {

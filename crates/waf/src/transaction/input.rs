@@ -3,28 +3,13 @@
 use seclang::transformation::Transformation;
 
 use super::Transaction;
-use super::values::ValueId;
+use super::values::{Field, Single, ValueId};
 use crate::body::multipart;
 use crate::cookies::{self, CookieFormat};
 use crate::memory::{Memory, Slice};
 use crate::plan::source::Source;
 use crate::query;
 use crate::transformations::{TransformContext, transform};
-
-/// A named value. `id` is the number of the value; the name has the next number.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Field {
-    pub(super) name: Slice,
-    pub(super) value: Slice,
-    pub(super) id: ValueId,
-}
-
-/// A value without a name.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Single {
-    pub(super) value: Slice,
-    pub(super) id: ValueId,
-}
 
 /// The request.
 #[derive(Debug, Default)]

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::{Clock, Transaction};
 use crate::chain::ChainId;
-use crate::ruleset::{Rule, RuleDescription, RuleIndex, RuleSet, Test};
+use crate::rule::{Rule, RuleIndex, Test};
+use crate::ruleset::{RuleDescription, RuleSet};
 
 /// Cost of one rule, operator or transformation over all transactions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use seclang::action::AllowScope;
 use super::{FaultKind, Intervention, InterventionAction, Match, Mode, Transaction};
 use crate::expression::Expression;
 use crate::limits;
-use crate::ruleset::{Disruptive, Rule, RuleSet, Test};
+use crate::rule::{Disruptive, Rule, Test};
+use crate::ruleset::RuleSet;
 use crate::tx::leading_number;
 
 /// The status of `deny` without `status`.

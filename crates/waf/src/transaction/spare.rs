@@ -1,6 +1,4 @@
-//! Memory that a transaction leaves to the next one, so that most transactions allocate little.
-
-use std::sync::{Mutex, PoisonError};
+//! The memory that a transaction leaves to a later one, so that most transactions allocate little.
 
 use super::Transaction;
 use super::candidates::Candidates;
@@ -19,23 +17,6 @@ pub(super) struct Spare {
     pub(super) candidates: Candidates,
     pub(super) items: Vec<Item>,
     pub(super) text: Vec<u8>,
-}
-
-/// Memory for later transactions; at most [`limits::SPARES`].
-#[derive(Debug, Default)]
-pub(crate) struct Spares(Mutex<Vec<Spare>>);
-
-impl Spares {
-    pub(super) fn take(&self) -> Spare {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    fn give(&self, spare: Spare) {
-        let mut spares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if spares.len() < limits::SPARES {
-            spares.push(spare);
-        }
-    }
 }
 
 impl Drop for Transaction {

@@ -10,7 +10,6 @@ use std::ops::Range;
 
 use seclang::transformation::Transformation;
 
-use super::input::{Field, Single};
 use super::profile::Profile;
 use crate::chain::ChainId;
 use crate::memory::{Memory, Slice};
@@ -22,6 +21,21 @@ use crate::transformations::{TransformContext, transform};
 
 /// The number of a value.
 pub(super) type ValueId = u32;
+
+/// A named value. `id` is the number of the value; the name has the next number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field {
+    pub(super) name: Slice,
+    pub(super) value: Slice,
+    pub(super) id: ValueId,
+}
+
+/// A value without a name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Single {
+    pub(super) value: Slice,
+    pub(super) id: ValueId,
+}
 
 /// The facts about one value.
 #[derive(Debug, Clone, Copy)]

@@ -12,14 +12,14 @@ use std::collections::hash_map::Entry;
 use event::Timestamp;
 use seclang::variable::Variable;
 
-use super::input::Single;
-use super::values::ValueId;
+use super::values::{Single, ValueId};
 use super::{Noted, Transaction, is_single};
 use crate::body::escape_for_log;
 use crate::collections::{Record, deprecate};
 use crate::memory::Slice;
 use crate::plan::source::{self, Source};
-use crate::ruleset::{Rule, RuleSet};
+use crate::rule::Rule;
+use crate::ruleset::RuleSet;
 use crate::target::{Exclusion, Selector};
 
 /// One value that a rule reads.
@@ -161,14 +161,14 @@ impl Transaction {
             }
             Selector::Regex(keys) if keys.matches_made_only() => {
                 for (number, value) in self.tx.iter_made() {
-                    if keys.matches_tx(number, self.tx.name(number, rules), &self.key_faults) {
+                    if keys.matches_tx(number, self.tx.name(number, &rules.names), &self.key_faults) {
                         push(number, value);
                     }
                 }
             }
             _ => {
                 for (number, value) in self.tx.iter() {
-                    let name = self.tx.name(number, rules);
+                    let name = self.tx.name(number, &rules.names);
                     let selected = match selector {
                         Selector::Regex(keys) => keys.matches_tx(number, name, &self.key_faults),
                         selector => selector.selects(name, &self.key_faults),
@@ -279,7 +279,7 @@ impl Transaction {
             },
             V::MatchedVarName => match (self.noted, &self.matched) {
                 (Some(Noted::Tx { slot, .. }), _) => {
-                    let name = [b"TX:", self.tx.name(slot, rules)].concat();
+                    let name = [b"TX:", self.tx.name(slot, &rules.names)].concat();
                     return uncached(self.memory.scratch(&name));
                 }
                 (Some(Noted::Count { rule, .. }), _) => {
@@ -376,7 +376,7 @@ impl Transaction {
             (Selector::All, _) => true,
             (Selector::Slot(wanted), ItemName::Tx(number)) => *wanted == number,
             (selector, ItemName::Tx(number)) => {
-                selector.selects(self.tx.name(number, rules), &self.key_faults)
+                selector.selects(self.tx.name(number, &rules.names), &self.key_faults)
             }
             (selector, ItemName::Key(key)) => selector.selects(self.memory.get(key), &self.key_faults),
             (Selector::XPath(_), _) => true,
@@ -393,7 +393,7 @@ impl Transaction {
         out.extend_from_slice(item.variable.name().as_bytes());
         let key = match item.name {
             ItemName::Key(key) => self.memory.get(key),
-            ItemName::Tx(number) => self.tx.name(number, rules),
+            ItemName::Tx(number) => self.tx.name(number, &rules.names),
             ItemName::Bare | ItemName::Target(_) => return,
         };
         if matches!(item.variable, Variable::MatchedVars | Variable::MatchedVarsNames) {

@@ -25,6 +25,9 @@ fn in_name(character: char) -> bool {
         || matches!(character, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
 }
 
+/// An error: the document is not well-formed.
+pub(super) struct Malformed;
+
 /// A cursor over text.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'t> {

@@ -1,8 +1,7 @@
 //! Declarations in a document type, except those of entities (XML 1.0 §3.2, §3.3, §4.7), and external identifiers. The parsers
 //! accept the same declarations as libxml2 2.9.14.
 
-use super::characters::{Cursor, is_char};
-use super::doctype::Malformed;
+use super::characters::{Cursor, Malformed, is_char};
 
 /// Depth of parentheses in a content model, as in libxml2.
 const CONTENT_DEPTH: usize = 128;

@@ -1,7 +1,7 @@
 //! The document type declaration (XML 1.0 §2.8): its syntax, and the entities that it declares.
 
 use super::Declared;
-use super::characters::{Cursor, is_char, is_space};
+use super::characters::{Cursor, Malformed, is_char, is_space};
 use super::declarations::{self, external_id, required_space};
 use crate::limits::{XML_ENTITY_DEPTH, XML_EXPANSION, XML_IDENTIFIER, XML_REFERENCE};
 use std::collections::HashMap;
@@ -34,9 +34,6 @@ pub(super) struct Doctype {
     expanded: usize,
     pub declared: Declared,
 }
-
-/// An error: the document is not well-formed.
-pub(super) struct Malformed;
 
 impl Doctype {
     /// Parses `text`, the part between `<!DOCTYPE` and its `>`.

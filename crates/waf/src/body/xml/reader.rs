@@ -6,8 +6,8 @@
 )]
 
 use super::Declared;
-use super::characters::{Cursor, is_char, is_space};
-use super::doctype::{Doctype, Entity, Malformed, character, predefined};
+use super::characters::{Cursor, Malformed, is_char, is_space};
+use super::doctype::{Doctype, Entity, character, predefined};
 use super::document::{Attribute, Document, Index, Kind, Name, Node, Value};
 use crate::limits::{XML_DEPTH, XML_ENTITY_DEPTH, XML_EXPANSION, XML_NODES, XML_REFERENCE};
 use quick_xml::Reader;

@@ -5,7 +5,8 @@
 //! depends on the order of the rules, on how far each goes back, and on the fact that a rule always drops the newest token of the
 //! window (even when it meant an older one). The fingerprints of attacks were collected with these rules, so do not tidy them.
 
-use super::token::{Kind, Token};
+use super::kind::Kind;
+use super::token::Token;
 use super::tokenizer::Tokenizer;
 
 /// Number of tokens in a fingerprint.

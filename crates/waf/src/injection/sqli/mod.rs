@@ -5,6 +5,7 @@
 //! fingerprint. A fingerprint in the vocabulary of attacks counts, unless further tests show that harmless text has it too.
 
 mod fold;
+mod kind;
 mod plain;
 mod token;
 mod tokenizer;
@@ -13,7 +14,8 @@ mod vocabulary;
 use std::fmt;
 
 use fold::{Folded, LIMIT, fold};
-use token::{Kind, Token};
+use kind::Kind;
+use token::Token;
 use tokenizer::{Dialect, Tokenizer};
 
 use super::scan;

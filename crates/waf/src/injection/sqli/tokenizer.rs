@@ -2,7 +2,8 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "the table has 256 classes")]
 
-use super::token::{Kind, TEXT_LIMIT, Token};
+use super::kind::{Kind, TEXT_LIMIT};
+use super::token::Token;
 use super::vocabulary;
 use crate::injection::scan;
 

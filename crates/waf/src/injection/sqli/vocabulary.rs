@@ -11,7 +11,7 @@
 
 use libinjectionrs::sqli::sqli_data::SQL_KEYWORDS;
 
-use super::token::{Kind, TEXT_LIMIT};
+use super::kind::{Kind, TEXT_LIMIT};
 
 /// The letter of entries that are fingerprints. Their text is `0`, then the fingerprint in upper case.
 const FINGERPRINT: u8 = b'F';

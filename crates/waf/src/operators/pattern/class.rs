@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::{ClassBytes, ClassBytesRange};
 
-use super::translate::{Beyond, Parser};
+use super::parser::{Beyond, Parser};
 
 fn set(ranges: &[(u8, u8)]) -> ClassBytes {
     ClassBytes::new(ranges.iter().map(|&(start, end)| ClassBytesRange::new(start, end)))

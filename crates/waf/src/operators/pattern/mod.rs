@@ -4,6 +4,7 @@
 //! Otherwise PCRE2 runs the expression, with a limit on its steps.
 
 mod class;
+mod parser;
 mod pcre;
 mod translate;
 

@@ -11,16 +11,9 @@
 use regex_syntax::hir::{Capture, Class, ClassBytes, ClassBytesRange, Hir, HirKind, Look, Repetition};
 
 use super::class;
+pub use super::parser::Beyond;
+use super::parser::Parser;
 use crate::limits;
-
-/// A construct that only PCRE2 can run or check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Beyond {
-    /// The construct, in a few words.
-    pub feature: &'static str,
-    /// Offset in bytes from the start of the pattern.
-    pub offset: usize,
-}
 
 /// Settings that `(?i)` and the like change up to the end of the group.
 #[derive(Debug, Clone, Copy)]
@@ -40,15 +33,6 @@ pub fn translate(pattern: &[u8]) -> Result<Hir, Beyond> {
     Ok(hir)
 }
 
-pub(super) struct Parser<'p> {
-    pub(super) pattern: &'p [u8],
-    pub(super) at: usize,
-    depth: usize,
-    groups: u32,
-    /// Whether the position is between `\Q` and `\E`.
-    quoted: bool,
-}
-
 /// A piece of a branch.
 enum Item {
     /// An atom that a quantifier may follow.
@@ -60,32 +44,6 @@ enum Item {
 }
 
 impl<'p> Parser<'p> {
-    pub(super) fn beyond<T>(&self, feature: &'static str) -> Result<T, Beyond> {
-        Err(Beyond { feature, offset: self.at })
-    }
-
-    pub(super) fn rest(&self) -> &'p [u8] {
-        &self.pattern[self.at.min(self.pattern.len())..]
-    }
-
-    pub(super) fn peek(&self) -> Option<u8> {
-        self.rest().first().copied()
-    }
-
-    pub(super) fn next(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    pub(super) fn skip(&mut self, text: &[u8]) -> bool {
-        let found = self.rest().starts_with(text);
-        if found {
-            self.at += text.len();
-        }
-        found
-    }
-
     /// Parses branches up to a closing parenthesis or the end. A flag that one branch sets also applies to the branches after it.
     fn alternation(&mut self, mut flags: Flags) -> Result<Hir, Beyond> {
         let mut branches = vec![self.branch(&mut flags)?];

@@ -9,19 +9,10 @@
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 
-use super::value::{Value, number_of};
+use super::value::{NodeRef, Value, number_of};
 use super::{Axis, Expr, Operator, Start, Step, Test};
 use crate::body::xml::document::{Attribute, Document, Index, Kind, Name};
 use crate::limits::XPATH_WORK;
-
-/// A node. Nodes are in document order: an element, then its attributes, then its contents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct NodeRef {
-    /// 0 for the root of the document, above the root element; else the index of an element or text plus one.
-    node: Index,
-    /// 0 for the node itself; else the number of one of its attributes plus one.
-    attribute: Index,
-}
 
 const ROOT: NodeRef = NodeRef { node: 0, attribute: 0 };
 

@@ -1,7 +1,17 @@
 //! Results of expressions, and conversions between their types (XPath 1.0 §4).
 
-use super::evaluate::NodeRef;
 use std::borrow::Cow;
+
+use crate::body::xml::document::Index;
+
+/// A node. Nodes are in document order: an element, then its attributes, then its contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct NodeRef {
+    /// 0 for the root of the document, above the root element; else the index of an element or text plus one.
+    pub(super) node: Index,
+    /// 0 for the node itself; else the number of one of its attributes plus one.
+    pub(super) attribute: Index,
+}
 
 #[derive(Debug, Clone)]
 pub(super) enum Value<'d> {
