@@ -102,7 +102,7 @@ test("events: the query is typed, completed, faulty, clicked, inverted, shared, 
     await page.goto(`${api.address}/events`);
     await rows(page).first().waitFor();
     await page.keyboard.press("/");
-    await page.keyboard.type("acti");
+    await page.keyboard.type("outc");
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Enter");
     await page.keyboard.type("!pas");
@@ -110,11 +110,11 @@ test("events: the query is typed, completed, faulty, clicked, inverted, shared, 
     await page.keyboard.press("Enter");
     const input = page.getByRole("combobox", { name: "Query" });
     assert.equal(await input.inputValue(), "outcome=!passed ");
-    await page.keyboard.type("status=99");
+    await page.keyboard.type("status=ninety");
     await page.keyboard.press("Enter");
-    await page.getByText("Not a status (403)").waitFor();
+    await page.getByText("Not a number (403)").waitFor();
     const selected = await input.evaluate((one) => one.value.slice(one.selectionStart, one.selectionEnd));
-    assert.equal(selected, "99");
+    assert.equal(selected, "ninety");
     await page.keyboard.type("403");
     await page.keyboard.press("Enter");
     await page.waitForURL("**/events?outcome=%21passed&status=403");
