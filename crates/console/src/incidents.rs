@@ -31,21 +31,21 @@ pub(crate) struct Incidents {
     pub incidents: Vec<Incident>,
     /// For `before` of the next page; null at the end.
     pub next: Option<String>,
-    /// Whether all events are grouped; after an update from a version that did not group them it takes a while.
-    pub complete: bool,
 }
 
-/// Events that belong together: of one client and one kind, without a pause of 30 minutes.
+/// Events that belong together: those of one actor without a pause of 30 minutes.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Incident {
     /// Stays the same while events are added.
     pub id: String,
-    /// The address.
-    pub client: String,
-    /// What all events have in common: `shop/basket` (site and first segment of the path), `shop`, or `many`.
+    /// Property of the actor: `client`, `user`, `device`, `certificate` or `subject`.
+    pub property: String,
+    /// The actor: an address, an IPv6 /64 (`2001:db8::/64`), or a name.
+    pub actor: String,
+    /// The target of all events: `shop/basket` (subject and first segment of the path), `shop`, or `many`.
     pub target: String,
-    /// `attack-xss` and whatever tags of that form rules have, `protocol`, `scanner` or `other`.
-    pub kind: String,
+    /// The categories, those of most events first: `attack-xss`, `scanner`, `login.denied`.
+    pub categories: Vec<CategoryEvents>,
     /// Time of the first event.
     pub first: Timestamp,
     /// Time of the last event.
@@ -68,7 +68,16 @@ pub(crate) struct Incident {
     pub filter: String,
 }
 
-/// A rule and in how many events it matched.
+/// A category and the number of its events.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CategoryEvents {
+    /// Category.
+    pub category: String,
+    /// Events.
+    pub count: u64,
+}
+
+/// A rule and the number of events in which it matched.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RuleEvents {
     /// Its id.
@@ -77,7 +86,7 @@ pub(crate) struct RuleEvents {
     pub count: u64,
 }
 
-/// Events grouped by client, target and kind
+/// Events grouped by actor
 #[utoipa::path(
     get,
     path = "/api/incidents",
@@ -103,7 +112,6 @@ async fn list(
     Ok(Json(Incidents {
         incidents: page.incidents.into_iter().map(incident).collect(),
         next: page.next.map(|(last, id)| format!("{}-{id}", last.as_micros())),
-        complete: page.complete,
     }))
 }
 
@@ -132,15 +140,18 @@ fn read(parameters: Parameters) -> Result<IncidentQuery, String> {
 }
 
 fn incident(incident: store::Incident) -> Incident {
-    let target = match (&incident.site, &incident.path) {
-        (Some(site), Some(path)) => format!("{site}{path}"),
-        (Some(site), None) => site.clone(),
+    let target = match (&incident.subject, &incident.path) {
+        (Some(subject), Some(path)) => format!("{subject}{path}"),
+        (Some(subject), None) => subject.clone(),
         (None, _) => "many".to_owned(),
     };
     Incident {
         id: incident.id.to_string(),
-        client: incident.client.to_string(),
         target,
+        categories: store::overview::largest(incident.categories.clone(), usize::MAX)
+            .into_iter()
+            .map(|(category, count)| CategoryEvents { category, count })
+            .collect(),
         first: incident.first,
         last: incident.last,
         events: incident.events,
@@ -151,21 +162,34 @@ fn incident(incident: store::Incident) -> Incident {
         course_start: incident.course.start(),
         course_step: incident.course.step_seconds(),
         filter: filter(&incident),
-        kind: incident.kind,
+        property: incident.actor.property,
+        actor: incident.actor.value,
     }
 }
 
+/// Returns the filter of an incident's events. It has no categories if the incident has more than it counts.
 fn filter(incident: &store::Incident) -> String {
     let after = Timestamp::from_micros(incident.last.as_micros() + 1);
-    // the category of a request, or the kind of another event, which has a dot
-    let property = if incident.kind.contains('.') { "kind" } else { "category" };
-    let mut filter = format!("client={}&since={}&until={after}&{property}=", incident.client, incident.first);
-    // tags of rules may hold anything
-    for byte in incident.kind.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => filter.push(char::from(byte)),
-            other => filter += &format!("%{other:02X}"),
+    let mut filter = String::new();
+    let mut add = |property: &str, value: &str| {
+        let separator = if filter.is_empty() { "" } else { "&" };
+        filter += &format!("{separator}{property}=");
+        // a value that begins with `!` would be inverted
+        filter += if value.starts_with('!') { "%5C" } else { "" };
+        for byte in value.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' | b'/' => {
+                    filter.push(char::from(byte));
+                }
+                other => filter += &format!("%{other:02X}"),
+            }
         }
+    };
+    add(&incident.actor.property, &incident.actor.value);
+    add("since", &incident.first.to_string());
+    add("until", &after.to_string());
+    if incident.categories.len() < store::limits::INCIDENT_CATEGORIES {
+        incident.categories.keys().for_each(|category| add("category", category));
     }
     filter
 }
@@ -197,10 +221,10 @@ mod tests {
                 ..Event::of_request(EventId::derived(time, "n", ""), time, "n", Outcome::Blocked, evidence)
             };
             let shown = incident(store::Incident::of(&event).unwrap());
-            assert_eq!((shown.kind.as_str(), shown.target.as_str()), (kind, "shop/a"));
+            assert_eq!((shown.categories[0].category.as_str(), shown.target.as_str()), (kind, "shop/a"));
             assert_eq!((shown.course, shown.rules.len()), (vec![1], 1));
             let span = "since=2026-11-24T12:00:00.000001Z&until=2026-11-24T12:00:00.000002Z";
-            assert_eq!(shown.filter, format!("client=2001:db8::1&{span}&category={written}"));
+            assert_eq!(shown.filter, format!("client=2001:db8::/64&{span}&category={written}"));
             let uri = format!("/?{}", shown.filter).parse().unwrap();
             let Query(parameters) = Query::<Parameters>::try_from_uri(&uri).unwrap();
             assert!(
@@ -211,6 +235,25 @@ mod tests {
                 "{}",
                 shown.filter
             );
+        }
+    }
+
+    #[test]
+    fn the_filter_of_a_name_keeps_every_character() {
+        let time: Timestamp = "2026-11-24T12:00:00.000001Z".parse().unwrap();
+        for user in ["alice", "!bob", "a&b=c d+é%41"] {
+            let kind = event::Kind::new("login.denied").unwrap();
+            let id = EventId::derived(time, "n", user);
+            let event = Event {
+                actor: Some(Actor { user: Some(user.to_owned()), ..Actor::default() }),
+                ..Event::new(id, time, "n", event::Gate::new("login").unwrap(), kind, Outcome::Denied)
+            };
+            let shown = incident(store::Incident::of(&event).unwrap());
+            assert_eq!((shown.property.as_str(), shown.actor.as_str()), ("user", user));
+            let uri = format!("/?{}", shown.filter).parse().unwrap();
+            let Query(parameters) = Query::<Parameters>::try_from_uri(&uri).unwrap();
+            let filter = crate::events::query(&event::Properties::default(), parameters).unwrap().filter;
+            assert!(filter.matches(&event), "{}", shown.filter);
         }
     }
 

@@ -84,8 +84,12 @@ pub(crate) struct Top {
     pub clients: Vec<NameCount>,
     /// The paths of most events.
     pub paths: Vec<NameCount>,
-    /// The sites of most events.
+    /// The sites or other subjects of most events.
     pub sites: Vec<NameCount>,
+    /// The kinds of most events.
+    pub kinds: Vec<KindCount>,
+    /// The facts of most events other than requests: name and value, with `=` between.
+    pub facts: Vec<NameCount>,
     /// The countries of most events, by the thousand clients of most events; null where `[console] geoip` names no database.
     pub countries: Option<Vec<CountryCount>>,
 }
@@ -110,6 +114,17 @@ pub(crate) struct NameCount {
     pub count: u64,
 }
 
+/// A gate and a kind, and their events.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KindCount {
+    /// Gate.
+    pub gate: String,
+    /// Kind, such as `request.blocked`.
+    pub kind: String,
+    /// Events.
+    pub count: u64,
+}
+
 /// A country and its events.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CountryCount {
@@ -121,9 +136,9 @@ pub(crate) struct CountryCount {
 
 /// Counts by hour or by day, and what is most frequent
 ///
-/// The span is widened to whole minutes, hours or days (UTC). Filters of sites alone are answered at once by hour and by day, however
-/// many events there are; with others, and by minute, the newest events are counted, as far as it goes in about 0.1 s: then
-/// `complete` is false. Requests are not counted by minute.
+/// The span is widened to whole minutes, hours or days (UTC). Filters of gates and subjects alone are answered at once by hour and by day. With other
+/// filters, and by minute, the newest events are counted for about 0.1 s; if there are more, `complete` is false. Requests are not
+/// counted by minute.
 #[utoipa::path(
     get,
     path = "/api/overview",
@@ -216,6 +231,13 @@ fn answer(counts: store::Overview, countries: Option<Vec<CountryCount>>) -> Over
                 .collect(),
             paths: counts.paths.into_iter().take(TOP).map(named).collect(),
             sites: counts.sites.into_iter().take(TOP).map(named).collect(),
+            kinds: counts
+                .kinds
+                .into_iter()
+                .take(TOP)
+                .map(|((gate, kind), count)| KindCount { gate, kind, count })
+                .collect(),
+            facts: counts.facts.into_iter().take(TOP).map(named).collect(),
             countries,
         },
         complete: counts.counted_to.is_none(),

@@ -270,8 +270,8 @@ impl Event {
         self.actor.as_ref()?.address
     }
 
-    /// Returns the facts of the event, sorted, each once: its own, those of the actor (`user`, `device`, `certificate`) and
-    /// those of a request's evidence. At most [`limits::MAX_FACTS`] of its own count, and only those that a store can index.
+    /// Returns the facts of the event, sorted, each once: its own, those of the actor (`user`, `device`, `certificate`), its
+    /// `category` ([`Event::category`]) and those of a request's evidence. At most [`limits::MAX_FACTS`] of its own count, and only those that a store can index.
     pub fn all_facts(&self) -> Vec<Fact> {
         let mut facts: Vec<Fact> =
             self.facts.iter().filter(|fact| fact.is_plain()).take(limits::MAX_FACTS).cloned().collect();
@@ -285,9 +285,30 @@ impl Event {
         if let Evidence::Request(request) = &self.evidence {
             facts.extend(request.facts(self.outcome));
         }
+        facts.extend(self.category().map(|category| Fact::text("category", category)));
         facts.sort_unstable();
         facts.dedup();
         facts
+    }
+
+    /// Returns the category by which events are grouped into incidents; none for an event that is in no incident.
+    ///
+    /// The category of a request that rules matched or that the gate stopped is:
+    ///
+    /// - `scanner` if a rule with the tag `attack-reputation-scanner` matched;
+    /// - else the tag `attack-…` that most matched rules have, of equals the first in the alphabet. `attack-protocol`, here
+    ///   `protocol`, counts only if there is no other, and `attack-generic`, the tag of the rules that add up scores, only
+    ///   if there is neither;
+    /// - without such a tag, `protocol` for a refused request, and `other` for any other.
+    ///
+    /// The category of an event of another kind that was blocked, detected, denied or refused, or that failed, is its kind.
+    pub fn category(&self) -> Option<&str> {
+        use Outcome::{Blocked, Denied, Detected, Failed, Refused};
+        match self.request() {
+            Some(request) => request.category(self.outcome),
+            None => matches!(self.outcome, Blocked | Detected | Denied | Refused | Failed)
+                .then(|| self.kind.as_str()),
+        }
     }
 
     /// Returns the event as one line of JSON, without the line end.

@@ -223,6 +223,13 @@ pub const ENVELOPE: &[Property] = &[
     .seen(),
     Property::envelope("client", Field::Address, "The address of the client", "クライアントのアドレス")
         .seen(),
+    Property::fact(
+        "category",
+        Values::Text,
+        "The category in incidents: an attack such as attack-xss, or the kind of another refused event",
+        "インシデントの分類（attack-xss などの攻撃、または拒否されたイベントの種類）",
+    )
+    .words(&["attack-xss", "attack-sqli", "attack-rce", "attack-lfi", "scanner", "protocol", "other"]),
     Property::fact("user", Values::Text, "The user", "ユーザー").seen(),
     Property::fact("device", Values::Text, "The device", "デバイス").seen(),
     Property::fact("certificate", Values::Text, "The client certificate", "クライアント証明書").seen(),
@@ -237,14 +244,6 @@ pub const ENVELOPE: &[Property] = &[
 
 /// The properties of requests.
 pub const REQUEST: &[Property] = &[
-    Property::fact(
-        "category",
-        Values::Text,
-        "The category of attack, such as attack-xss",
-        "攻撃の分類（attack-xss など）",
-    )
-    .at(REQUESTS)
-    .words(&["attack-xss", "attack-sqli", "attack-rce", "attack-lfi", "scanner", "protocol", "other"]),
     Property::fact("rule", Values::Number, "The id of a matched rule", "一致したルールの ID")
         .at(REQUESTS)
         .seen(),

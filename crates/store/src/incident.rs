@@ -1,23 +1,21 @@
 //! Incidents: events that belong together, so that a scan of 10,000 requests is one line.
 //!
-//! The rules, in one place:
-//!
-//! - **Kind** ([`kind`]): the category of a request ([`event::RequestEvidence::category`]: `attack-xss`, `scanner`, `protocol`,
-//!   `other`); the kind of another event (`login.denied`) that was blocked, detected, denied or refused, or that failed. Events
-//!   without such a kind and events without an address belong to no incident.
-//! - **Grouping**: events of one client and one kind belong together while less than [`GAP`] lies between one and the next.
-//!   It does not matter in which order they come.
-//! - **Target**: the site (where there is none: the host asked for, else the node) and the first segment of the path, as
-//!   far as all events of the incident have the same.
-//! - **Course** ([`Course`]): how many events fell into each of up to 32 equal stretches of time.
-//! - An incident goes when retention has taken the last of its events.
+//! - **Actor** ([`Actor`]): the address (of IPv6 the /64), else the user, the device or the certificate; of an event without an
+//!   actor the subject. An event without any of these belongs to no incident.
+//! - **Category** ([`event::Event::category`]): an event without a category belongs to no incident. An incident may have several.
+//! - **Grouping**: events of one actor belong together while less than [`GAP`] lies between one and the next. Their order
+//!   does not matter.
+//! - **Target**: the subject (without one, the host of the request or the node) and the first segment of the path, if all
+//!   events of the incident share them.
+//! - **Course** ([`Course`]): the number of events in each of up to 32 equal stretches of time.
+//! - An incident goes when retention has removed the last of its events.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use event::{ByteString, Event, Outcome, Timestamp};
 
-use crate::limits::{INCIDENT_RULES, MAX_TARGET};
+use crate::limits::{INCIDENT_CATEGORIES, INCIDENT_RULES, MAX_TARGET};
 use crate::overview::{cut, largest, rules_of};
 
 /// So much time without an event ends an incident: microseconds.
@@ -26,18 +24,57 @@ pub const GAP: i64 = 30 * 60 * 1_000_000;
 /// Numbers of a course.
 pub const COURSE: usize = 32;
 
+/// The actor of an incident, as a condition of a filter: `client`, `203.0.113.7`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Actor {
+    /// The property: `client`, `user`, `device`, `certificate` or `subject`.
+    pub property: String,
+    /// Its value: of an IPv6 address the network, `2001:db8:0:1::/64`.
+    pub value: String,
+}
+
+impl Actor {
+    /// Returns the actor of an event.
+    pub fn of(event: &Event) -> Option<Self> {
+        if let Some(address) = event.address() {
+            return Some(Self::at(address));
+        }
+        let actor = event.actor.clone().unwrap_or_default();
+        [
+            ("user", actor.user),
+            ("device", actor.device),
+            ("certificate", actor.certificate),
+            ("subject", event.subject.clone()),
+        ]
+        .into_iter()
+        .find_map(|(property, value)| Some(Self { property: property.to_owned(), value: value? }))
+    }
+
+    /// Returns the actor of an address: the address, or of IPv6 the /64.
+    pub(crate) fn at(address: IpAddr) -> Self {
+        let value = match address.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+        };
+        Self { property: "client".to_owned(), value }
+    }
+}
+
 /// Events that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
     /// Its number in the store; 0 where it has none yet. It stays while events are added.
     pub id: i64,
-    /// Who.
-    pub client: IpAddr,
-    /// What: see the module.
-    pub kind: String,
-    /// The site that all events have; none where they have several.
-    pub site: Option<String>,
-    /// The first segment of the path that all events have, with its slash; none where they have several.
+    /// The actor.
+    pub actor: Actor,
+    /// The number of events of each category; of the first [`INCIDENT_CATEGORIES`] categories.
+    pub categories: BTreeMap<String, u64>,
+    /// The subject that all events share; none if they have several.
+    pub subject: Option<String>,
+    /// The first segment of the path that all events share, with its slash; none if they have several.
     pub path: Option<String>,
     /// Time of the first event.
     pub first: Timestamp,
@@ -75,24 +112,22 @@ pub struct IncidentPage {
     pub incidents: Vec<Incident>,
     /// Where the next page begins: time of the last event and number; none at the end.
     pub next: Option<(Timestamp, i64)>,
-    /// Whether all events are grouped; after an update from a version that did not group them it takes a while.
-    pub complete: bool,
 }
 
 impl Incident {
-    /// The incident of one event; none where it belongs to none.
+    /// Makes the incident of one event; none if the event belongs to no incident.
     pub fn of(event: &Event) -> Option<Self> {
-        let client = event.address()?.to_canonical();
+        let category = event.category()?;
         let request = event.request();
-        let site = event.subject.clone().or_else(|| {
+        let subject = event.subject.clone().or_else(|| {
             let host = request.and_then(|request| request.host())?;
             Some(ByteString::from(host).to_string().to_ascii_lowercase())
         });
         Some(Self {
             id: 0,
-            client,
-            kind: kind(event)?,
-            site: Some(cut(site.unwrap_or_else(|| event.node.clone()), MAX_TARGET)),
+            actor: Actor::of(event)?,
+            categories: BTreeMap::from([(category.to_owned(), 1)]),
+            subject: Some(cut(subject.unwrap_or_else(|| event.node.clone()), MAX_TARGET)),
             path: Some(request.map_or_else(String::new, |request| segment(request.path()))),
             first: event.time,
             last: event.time,
@@ -104,7 +139,7 @@ impl Incident {
         })
     }
 
-    /// Whether the two belong together, if client and kind are the same.
+    /// Returns whether the two belong together, if they have the same actor.
     pub(crate) fn touches(&self, other: &Self) -> bool {
         self.first.as_micros() - other.last.as_micros() < GAP
             && other.first.as_micros() - self.last.as_micros() < GAP
@@ -117,33 +152,29 @@ impl Incident {
         self.events += other.events;
         self.blocked += other.blocked;
         self.highest_score = self.highest_score.max(other.highest_score);
-        if self.site != other.site {
-            self.site = None;
+        if self.subject != other.subject {
+            self.subject = None;
         }
-        if self.site.is_none() || self.path != other.path {
+        if self.subject.is_none() || self.path != other.path {
             self.path = None;
         }
-        for (id, count) in &other.rules {
-            if self.rules.len() < INCIDENT_RULES || self.rules.contains_key(id) {
-                *self.rules.entry(*id).or_default() += count;
-            }
-        }
+        add(&mut self.rules, &other.rules, INCIDENT_RULES);
+        add(&mut self.categories, &other.categories, INCIDENT_CATEGORIES);
         self.course.merge(&other.course);
     }
 
-    /// The rules that matched in most events.
+    /// Returns the rules that matched in most events.
     pub fn top_rules(&self, top: usize) -> Vec<(u64, u64)> {
         largest(self.rules.iter().map(|(id, count)| (*id, *count)), top)
     }
 }
 
-/// Returns the kind of the incident that an event belongs to: see the module.
-pub fn kind(event: &Event) -> Option<String> {
-    use Outcome::{Blocked, Denied, Detected, Failed, Refused};
-    match event.request() {
-        Some(request) => request.category(event.outcome).map(str::to_owned),
-        None => matches!(event.outcome, Blocked | Detected | Denied | Refused | Failed)
-            .then(|| event.kind.to_string()),
+/// Adds counts; keys beyond `most` are left out.
+fn add<K: Ord + Clone>(all: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>, most: usize) {
+    for (key, count) in more {
+        if all.len() < most || all.contains_key(key) {
+            *all.entry(key.clone()).or_default() += count;
+        }
     }
 }
 
@@ -154,11 +185,11 @@ fn segment(path: &[u8]) -> String {
     cut(ByteString::from(&path[..end.min(MAX_TARGET)]).to_string(), MAX_TARGET)
 }
 
-/// Groups events: the plain definition of incidents, in the order of client, kind and time.
+/// Groups events: the plain definition of incidents, in the order of actor and time.
 pub fn group<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Incident> {
-    let mut single: HashMap<(IpAddr, String), Vec<Incident>> = HashMap::new();
+    let mut single: HashMap<Actor, Vec<Incident>> = HashMap::new();
     for incident in events.into_iter().filter_map(Incident::of) {
-        single.entry((incident.client, incident.kind.clone())).or_default().push(incident);
+        single.entry(incident.actor.clone()).or_default().push(incident);
     }
     let mut grouped: Vec<Incident> = Vec::new();
     for (_, mut incidents) in single {
@@ -171,7 +202,7 @@ pub fn group<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Incident> {
             }
         }
     }
-    grouped.sort_by(|a, b| (a.client, &a.kind, a.first).cmp(&(b.client, &b.kind, b.first)));
+    grouped.sort_by(|a, b| (&a.actor, a.first).cmp(&(&b.actor, b.first)));
     grouped
 }
 
@@ -264,7 +295,7 @@ impl Course {
 
 #[cfg(test)]
 mod tests {
-    use event::{Actor, MatchedRule, RequestEvidence};
+    use event::{MatchedRule, RequestEvidence};
 
     use super::*;
     use crate::samples::EPOCH;
@@ -283,13 +314,13 @@ mod tests {
         };
         Event {
             subject: Some("shop".into()),
-            actor: Some(Actor::at([192, 0, 2, 1].into(), None)),
+            actor: Some(event::Actor::at([192, 0, 2, 1].into(), None)),
             ..Event::of_request(event::EventId::derived(time, "n", path), time, "n", action, evidence)
         }
     }
 
     #[test]
-    fn kinds() {
+    fn categories() {
         let (blocked, passed) = (Outcome::Blocked, Outcome::Passed);
         for (action, tags, expected) in [
             (blocked, &[&["OWASP_CRS", "attack-xss"][..], &["attack-generic"]][..], Some("attack-xss")),
@@ -305,7 +336,7 @@ mod tests {
             (passed, &[], None),
             (Outcome::Failed, &[], None),
         ] {
-            assert_eq!(kind(&event(0, "/", action, tags)).as_deref(), expected, "{tags:?}");
+            assert_eq!(event(0, "/", action, tags).category(), expected, "{tags:?}");
         }
     }
 
@@ -317,15 +348,50 @@ mod tests {
             let kind = event::Kind::new(format!("login.{outcome}")).unwrap();
             Event {
                 subject: Some("sshd".into()),
-                actor: Some(Actor::at([192, 0, 2, 1].into(), None)),
+                actor: Some(event::Actor::at([192, 0, 2, 1].into(), None)),
                 ..Event::new(id, time, "n", event::Gate::new("login").unwrap(), kind, outcome)
             }
         };
         let events = [login(0, Outcome::Denied), login(60, Outcome::Denied), login(61, Outcome::Accepted)];
         let found = group(&events);
         let [incident] = &found[..] else { panic!("{found:?}") };
-        assert_eq!((incident.kind.as_str(), incident.events), ("login.denied", 2));
-        assert_eq!(incident.site.as_deref(), Some("sshd"));
+        assert_eq!(incident.categories, BTreeMap::from([("login.denied".to_owned(), 2)]));
+        assert_eq!((incident.events, incident.subject.as_deref()), (2, Some("sshd")));
+    }
+
+    #[test]
+    fn an_actor_is_an_address_or_a_name_or_else_the_subject() {
+        let actor =
+            |address: Option<&str>, user: Option<&str>, device: Option<&str>, subject: Option<&str>| {
+                let mut event = event(0, "/", Outcome::Blocked, &[]);
+                event.actor = Some(event::Actor {
+                    address: address.map(|address| address.parse().unwrap()),
+                    user: user.map(str::to_owned),
+                    device: device.map(str::to_owned),
+                    ..Default::default()
+                });
+                event.subject = subject.map(str::to_owned);
+                Incident::of(&event)
+                    .map(|incident| format!("{}={}", incident.actor.property, incident.actor.value))
+            };
+        for (address, user, device, subject, expected) in [
+            (Some("192.0.2.1"), Some("alice"), None, Some("shop"), Some("client=192.0.2.1")),
+            (Some("2001:db8:0:1:f::7"), None, None, None, Some("client=2001:db8:0:1::/64")),
+            (Some("::ffff:192.0.2.1"), None, None, None, Some("client=192.0.2.1")),
+            (None, Some("alice"), Some("phone"), None, Some("user=alice")),
+            (None, None, Some("phone"), Some("vpn"), Some("device=phone")),
+            (None, None, None, Some("shop.example"), Some("subject=shop.example")),
+            (None, None, None, None, None),
+        ] {
+            assert_eq!(actor(address, user, device, subject).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn counts_of_categories_are_bounded() {
+        let mut all = BTreeMap::from([("a".to_owned(), 1)]);
+        add(&mut all, &BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1), ("c".to_owned(), 1)]), 2);
+        assert_eq!(all, BTreeMap::from([("a".to_owned(), 3), ("b".to_owned(), 1)]));
     }
 
     #[test]
@@ -339,15 +405,16 @@ mod tests {
         events.push(event(5, "/shop", Outcome::Blocked, &[&["attack-sqli"]]));
         events.push(event(5, "/shop", Outcome::Passed, &[]));
         let found = group(&events);
-        let [sqli, scan, later] = &found[..] else { panic!("{found:?}") };
-        assert_eq!((sqli.kind.as_str(), sqli.events), ("attack-sqli", 1));
-        assert_eq!((scan.events, scan.blocked), (10_001, 10_000));
-        assert_eq!((scan.site.as_deref(), scan.path.as_deref()), (Some("shop"), Some("/shop")));
-        assert_eq!((later.site.as_deref(), later.path.as_deref()), (Some("shop"), None));
+        let [scan, later] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((scan.events, scan.blocked), (10_002, 10_001));
+        let categories = [("attack-sqli".to_owned(), 1), ("attack-xss".to_owned(), 10_001)];
+        assert_eq!(scan.categories, BTreeMap::from(categories));
+        assert_eq!((scan.subject.as_deref(), scan.path.as_deref()), (Some("shop"), Some("/shop")));
+        assert_eq!((later.subject.as_deref(), later.path.as_deref()), (Some("shop"), None));
         // 11,799 seconds are 24 stretches of 512 seconds
-        assert_eq!((scan.course.step_seconds(), scan.course.counts().iter().sum::<u64>()), (512, 10_001));
+        assert_eq!((scan.course.step_seconds(), scan.course.counts().iter().sum::<u64>()), (512, 10_002));
         assert!(scan.course.start() <= scan.first && scan.course.counts().len() <= COURSE);
-        assert_eq!(scan.top_rules(1), [(1, 10_001)]);
+        assert_eq!(scan.top_rules(1), [(1, 10_002)]);
         // In whatever order.
         events.reverse();
         assert_eq!(group(&events), found);

@@ -104,7 +104,10 @@ pub const TALLY_KEYS: usize = 1000;
 /// Different rules of which an incident knows in how many of its events they matched; further ones are left out.
 pub const INCIDENT_RULES: usize = 256;
 
-/// Bytes of an incident's site, path segment and kind; the rest is cut off.
+/// Categories of an incident; further ones are left out.
+pub const INCIDENT_CATEGORIES: usize = 32;
+
+/// Bytes of an incident's subject and path segment; the rest is cut off.
 pub const MAX_TARGET: usize = 100;
 
 /// Incidents of one page; a larger limit is cut to it.

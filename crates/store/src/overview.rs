@@ -188,6 +188,7 @@ pub(crate) fn facts_of(event: &Event) -> Vec<String> {
     let mut facts: Vec<String> = event
         .all_facts()
         .into_iter()
+        .filter(|fact| fact.name != "category")
         .take(TALLIED_FACTS)
         .map(|fact| cut(format!("{}={}", fact.name, fact.value), MAX_TALLIED_PATH))
         .collect();
@@ -206,8 +207,8 @@ pub(crate) fn cut(mut text: String, bytes: usize) -> String {
     text
 }
 
-/// The `top` largest counts, the largest first; of equal ones the lower key first.
-pub(crate) fn largest<K: Ord>(counts: impl IntoIterator<Item = (K, u64)>, top: usize) -> Vec<(K, u64)> {
+/// Returns the `top` largest counts, the largest first; of equal ones the lower key first.
+pub fn largest<K: Ord>(counts: impl IntoIterator<Item = (K, u64)>, top: usize) -> Vec<(K, u64)> {
     let mut counts: Vec<(K, u64)> = counts.into_iter().collect();
     let order = |a: &(K, u64), b: &(K, u64)| (b.1, &a.0).cmp(&(a.1, &b.0));
     if counts.len() > top && top > 0 {

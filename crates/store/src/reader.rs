@@ -189,7 +189,7 @@ impl EventQuery for EventReader {
     fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, StoreError> {
         match self.store()? {
             Some(store) => store.incidents(query),
-            None => Ok(IncidentPage { complete: true, ..Default::default() }),
+            None => Ok(IncidentPage::default()),
         }
     }
 

@@ -51,26 +51,3 @@ export function evidenceNames(event: Event): string[] {
 export function actorName({ user, device, address, certificate }: Actor): string {
   return user ?? device ?? address ?? certificate ?? "";
 }
-
-/** The names of fields in version 1 of the form. */
-interface Version1 {
-  v: 1;
-  site?: string;
-  client?: Actor;
-  action: string;
-  reason?: string;
-}
-
-/** Reads an event of the API in either version of the form. */
-export function readEvent(event: Event | (Omit<Event, "v"> & Version1)): Event {
-  if (!("action" in event)) return event;
-  const { site, client, action, reason, ...rest } = event;
-  return {
-    ...rest,
-    kind: `request.${action}`,
-    outcome: action,
-    ...(site === undefined ? {} : { subject: site }),
-    ...(client === undefined ? {} : { actor: client }),
-    ...(reason === undefined ? {} : { summary: reason }),
-  };
-}

@@ -46,6 +46,8 @@ export interface Overview {
     clients: { name: string; count: number }[];
     paths: { name: string; count: number }[];
     sites: { name: string; count: number }[];
+    kinds: { gate: string; kind: string; count: number }[];
+    facts: { name: string; count: number }[];
     countries?: { code: string; count: number }[] | null;
   };
   complete: boolean;

@@ -613,7 +613,7 @@ test("the daemon's findings, in both languages, with a link to the page about th
     undo: null,
     lasting: false,
   };
-  const counted = { totals: {}, series: [], top: { rules: [], clients: [], paths: [], sites: [] }, complete: true };
+  const counted = { totals: {}, series: [], top: { rules: [], clients: [], paths: [], sites: [], kinds: [], facts: [] }, complete: true };
   for (const [locale, language] of [
     ["en-GB", "en"],
     ["ja-JP", "ja"],
@@ -647,9 +647,14 @@ test("live: leaving the page closes its connection", async () => {
 
 const INCIDENT = {
   id: "i1",
-  client: "203.0.113.7",
+  property: "client",
+  actor: "203.0.113.7",
   target: "shop /login",
-  kind: "attack-sqli",
+  categories: [
+    { category: "attack-sqli", count: 9000 },
+    { category: "login.denied", count: 900 },
+    { category: "scanner", count: 100 },
+  ],
   first: "2026-11-24T08:00:00Z",
   last: "2026-11-24T09:00:00Z",
   events: 10000,
@@ -662,7 +667,7 @@ const INCIDENT = {
 
 test("incidents: a scan is one line with its course; it expands, and leads to its events", async () => {
   const routes = {
-    "GET /api/incidents": { incidents: [INCIDENT, { ...INCIDENT, id: "i2", blocked: 10000 }], next: null, complete: false },
+    "GET /api/incidents": { incidents: [INCIDENT, { ...INCIDENT, id: "i2", blocked: 10000 }], next: null },
     "GET /api/events": { events: [], next: null, searched_to: null },
   };
   await withPage(routes, {}, async (page, api) => {
@@ -670,14 +675,14 @@ test("incidents: a scan is one line with its course; it expands, and leads to it
     const line = page.locator(".incident-line").first();
     await line.waitFor();
     const text = await line.innerText();
-    for (const part of ["SQL injection", "203.0.113.7", "shop /login", "10,000", "1 not blocked"]) assert.ok(text.includes(part), text);
+    for (const part of ["SQL injection, login.denied +1", "203.0.113.7", "shop /login", "10,000", "1 not blocked"]) assert.ok(text.includes(part), text);
     assert.equal(await line.locator("svg rect").count(), 32);
     const heights = await line.locator("svg rect").evaluateAll((bars) => bars.map((bar) => Number(bar.getAttribute("height"))));
     assert.ok(heights[31] === 20 && heights[0] === 0 && heights[1] === 2, String(heights));
-    await page.getByText("Older events are still being grouped.").waitFor();
     await page.keyboard.press("j");
     await page.keyboard.press("o");
     await page.getByText("942100 × 9,000").waitFor();
+    await page.getByText("login.denied × 900").waitFor();
     await page.getByLabel("Time range", { exact: true }).selectOption("24h");
     await page.waitForURL("**/incidents?span=24h");
     await page.locator("h1").click();
@@ -864,7 +869,7 @@ test("learning: modes, proposals by likelihood, accepted", async () => {
   const routes = {
     "GET /api/learning": {
       sites: [{ site: "shop", mode: "learning", configured: "block", since: "2026-11-20T08:00:00Z", requests: 1000, proposals: 2 }],
-    },
+     },
     "GET /api/learning/shop/proposals": { version: "v1", proposals: [of(941100, 0.9), of(942100, 0.2)] },
     "POST /api/exclusions/preview": previewed,
     "POST /api/replays": { id: "r1" },
@@ -1054,9 +1059,8 @@ function hostile() {
         slips_through_count: 2,
       },
       "GET /api/incidents": {
-        incidents: [{ ...INCIDENT, client: bad("client"), target: bad("target"), kind: bad("kind"), filter: `subject=${encodeURIComponent(bad("site"))}` }],
+        incidents: [{ ...INCIDENT, actor: bad("client"), target: bad("target"), categories: [{ category: bad("kind"), count: 1 }], filter: `subject=${encodeURIComponent(bad("site"))}` }],
         next: null,
-        complete: true,
       },
       "GET /api/exclusions": {
         version: "v1",

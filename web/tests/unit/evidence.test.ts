@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { bytesOf, utf8 } from "../../src/bytes/bytes";
 import { curl, quoted } from "../../src/parts/gate/evidence/curl";
-import { type Event, readEvent } from "../../src/api/event";
+import { type Event } from "../../src/api/event";
 import type { RequestEvidence } from "../../src/parts/gate/evidence/request";
 import { arithmetic } from "../../src/parts/gate/evidence/score";
 import { folded, hexView, textView } from "../../src/parts/gate/evidence/view";
@@ -181,9 +181,5 @@ test("a shell gives back what was quoted", () => {
   assert.equal(stdout.toString(), "-e %d\0\\x41'é\r\n");
 });
 
-test("events of version 1 have the names of version 2", () => {
-  const { subject, actor, outcome, summary, kind, ...rest } = { ...event({}), subject: "shop", actor: { address: "::1" }, summary: "why" };
-  const first = { ...rest, v: 1 as const, site: subject, client: actor, action: outcome, reason: summary };
-  assert.deepEqual(readEvent(first), { ...rest, v: 1, subject, actor, outcome, summary, kind });
   assert.equal(readEvent(event({})).kind, "request.passed");
 });

@@ -143,15 +143,8 @@ impl RequestEvidence {
         ids
     }
 
-    /// Returns the category of the attack; none for a request that no rule matched and no gate stopped.
-    ///
-    /// - `scanner` where a rule with the tag `attack-reputation-scanner` matched;
-    /// - else the tag `attack-…` that most matched rules have, of equals the first in the alphabet. `attack-protocol`, here
-    ///   `protocol`, counts only where there is no other, and `attack-generic`, the tag of the rules that add up scores, only
-    ///   where there is neither;
-    /// - without such a tag, `protocol` for a refused request, and `other` for one that was blocked or detected or that a
-    ///   rule matched.
-    pub fn category(&self, outcome: Outcome) -> Option<&str> {
+    /// Returns the category of the attack: see [`crate::Event::category`].
+    pub(crate) fn category(&self, outcome: Outcome) -> Option<&str> {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for tag in
             self.rules.iter().flat_map(|rule| rule.tags.iter()).filter(|tag| tag.starts_with("attack-"))
@@ -189,9 +182,8 @@ impl EvidenceKind for RequestEvidence {
         message.unwrap_or_else(|| format!("request {outcome}"))
     }
 
-    /// Returns `rule` for each rule that matched, `tag` for each of their tags, `category` ([`RequestEvidence::category`]),
-    /// `status`, `method`, `host`, `path` without its query, and `score`.
-    fn facts(&self, outcome: Outcome) -> Vec<Fact> {
+    /// Returns `rule` for each rule that matched, `tag` for each of their tags, `status`, `method`, `host`, `path` without its query, and `score`.
+    fn facts(&self, _: Outcome) -> Vec<Fact> {
         let text =
             |bytes: &[u8]| ByteString::from(&bytes[..bytes.len().min(limits::MAX_FACT_BYTES)]).to_string();
         let mut facts: Vec<Fact> =
@@ -200,7 +192,6 @@ impl EvidenceKind for RequestEvidence {
         tags.sort_unstable();
         tags.dedup();
         facts.extend(tags.into_iter().map(|tag| Fact::text("tag", tag)));
-        facts.extend(self.category(outcome).map(|category| Fact::text("category", category)));
         facts.extend(self.response.as_ref().map(|response| Fact::number("status", response.status.into())));
         facts.push(Fact::text("method", text(self.method())));
         facts.extend(self.host().map(|host| Fact::text("host", text(host).to_ascii_lowercase())));

@@ -176,7 +176,6 @@ fn incidents(store: &dyn EventStore, limit: usize) -> Vec<Incident> {
     let mut all: Vec<Incident> = Vec::new();
     loop {
         let page = store.incidents(&query).unwrap();
-        assert!(page.complete);
         assert!(page.next.is_none() || page.incidents.len() == limit);
         all.extend(page.incidents);
         query.before = page.next;
@@ -188,7 +187,7 @@ fn incidents(store: &dyn EventStore, limit: usize) -> Vec<Incident> {
     for incident in &mut all {
         incident.id = 0;
     }
-    all.sort_by(|a, b| (a.client, &a.kind, a.first).cmp(&(b.client, &b.kind, b.first)));
+    all.sort_by(|a, b| (&a.actor, a.first).cmp(&(&b.actor, b.first)));
     all
 }
 
@@ -252,7 +251,7 @@ pub(super) fn agrees_with_what_is_left(store: &dyn EventStore, left: &[Event], s
     let expected = incident::group(left);
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(&expected) {
-        assert_eq!((found.client, &found.kind, found.last), (expected.client, &expected.kind, expected.last));
+        assert_eq!((&found.actor, found.last), (&expected.actor, expected.last));
         // one that lasts on keeps the count of what has gone
         assert!(found.events >= expected.events);
     }

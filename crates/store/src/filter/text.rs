@@ -219,7 +219,7 @@ mod tests {
                 "colour",
                 "red",
                 "there is no property `colour`; there are since, until, node, gate, kind, outcome, severity, \
-                 subject, client, user, device, certificate, fact, text, category, rule, tag, score, status, \
+                 subject, client, category, user, device, certificate, fact, text, rule, tag, score, status, \
                  method, host, path",
             ),
         ] {

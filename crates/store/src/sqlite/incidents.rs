@@ -6,32 +6,30 @@ use event::{Event, Timestamp};
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::quota::Client;
-use super::tallies;
-use crate::filter::address_key;
-use crate::incident::{Course, GAP, Incident, IncidentPage, IncidentQuery, group};
+use super::tallies::address;
+use crate::incident::{Actor, Course, GAP, Incident, IncidentPage, IncidentQuery, group};
 use crate::limits::MAX_INCIDENTS;
 
-const COLUMNS: &str =
-    "id, client, kind, site, path, first, last, events, blocked, highest_score, rules, course";
+const COLUMNS: &str = "id, property, actor, categories, subject, path, first, last, events, blocked, highest_score, rules, course";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Incident> {
     let damaged =
         |column| rusqlite::Error::InvalidColumnType(column, "incidents".into(), rusqlite::types::Type::Blob);
     let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-    let rules = row.get_ref(10)?.as_blob()?.chunks_exact(16);
+    let rules = row.get_ref(11)?.as_blob()?.chunks_exact(16);
     Ok(Incident {
         id: row.get(0)?,
-        client: tallies::address(row.get_ref(1)?.as_blob()?),
-        kind: row.get(2)?,
-        site: row.get(3)?,
-        path: row.get(4)?,
-        first: Timestamp::from_micros(row.get(5)?),
-        last: Timestamp::from_micros(row.get(6)?),
-        events: row.get(7)?,
-        blocked: row.get(8)?,
-        highest_score: row.get(9)?,
+        actor: Actor { property: row.get(1)?, value: row.get(2)? },
+        categories: serde_json::from_str(row.get_ref(3)?.as_str()?).map_err(|_| damaged(3))?,
+        subject: row.get(4)?,
+        path: row.get(5)?,
+        first: Timestamp::from_micros(row.get(6)?),
+        last: Timestamp::from_micros(row.get(7)?),
+        events: row.get(8)?,
+        blocked: row.get(9)?,
+        highest_score: row.get(10)?,
         rules: rules.map(|pair| (number(&pair[..8]), number(&pair[8..]))).collect::<BTreeMap<u64, u64>>(),
-        course: Course::from_bytes(row.get_ref(11)?.as_blob()?).ok_or_else(|| damaged(11))?,
+        course: Course::from_bytes(row.get_ref(12)?.as_blob()?).ok_or_else(|| damaged(12))?,
     })
 }
 
@@ -41,15 +39,14 @@ pub(super) fn add<'a>(
     events: impl IntoIterator<Item = &'a Event>,
 ) -> rusqlite::Result<()> {
     let mut neighbours = transaction.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM incidents WHERE client = ? AND kind = ? AND last > ? ORDER BY last"
+        "SELECT {COLUMNS} FROM incidents WHERE property = ? AND actor = ? AND last > ? ORDER BY last"
     ))?;
     let mut delete = transaction.prepare_cached("DELETE FROM incidents WHERE id = ?")?;
     for mut incident in group(events) {
-        let client = address_key(incident.client);
         let from = incident.first.as_micros() - GAP;
         let mut found = Vec::new();
-        let mut rows = neighbours.query(params![client, incident.kind, from])?;
-        // Those of one client and kind do not overlap: once one lies behind, all do.
+        let mut rows = neighbours.query(params![incident.actor.property, incident.actor.value, from])?;
+        // Those of one actor do not overlap: once one lies behind, all do.
         while let Some(row) = rows.next()? {
             let neighbour = read(row)?;
             if !neighbour.touches(&incident) {
@@ -79,16 +76,19 @@ fn write(transaction: &Transaction<'_>, id: Option<i64>, incident: &Incident) ->
         .flatten()
         .collect();
     let course = incident.course.to_bytes();
+    // a map of texts and numbers always serialises
+    let categories = serde_json::to_string(&incident.categories).unwrap_or_default();
     let (first, last) = (incident.first.as_micros(), incident.last.as_micros());
     match id {
         None => transaction
             .prepare_cached(&format!(
-                "INSERT INTO incidents ({COLUMNS}) VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?)"
+                "INSERT INTO incidents ({COLUMNS}) VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?)"
             ))?
             .execute(params![
-                address_key(incident.client),
-                incident.kind,
-                incident.site,
+                incident.actor.property,
+                incident.actor.value,
+                categories,
+                incident.subject,
                 incident.path,
                 first,
                 last,
@@ -100,11 +100,12 @@ fn write(transaction: &Transaction<'_>, id: Option<i64>, incident: &Incident) ->
             ]),
         Some(id) => transaction
             .prepare_cached(
-                "UPDATE incidents SET site = ?, path = ?, first = ?, last = ?, events = ?, blocked = ?,
+                "UPDATE incidents SET categories = ?, subject = ?, path = ?, first = ?, last = ?, events = ?, blocked = ?,
                  highest_score = ?, rules = ?, course = ? WHERE id = ?",
             )?
             .execute(params![
-                incident.site,
+                categories,
+                incident.subject,
                 incident.path,
                 first,
                 last,
@@ -131,10 +132,11 @@ pub(super) fn remove_of(
     client: Client,
     oldest: Option<Timestamp>,
 ) -> rusqlite::Result<()> {
+    let actor = Actor::at(address(&client.0));
     let oldest = oldest.map_or(i64::MAX, Timestamp::as_micros);
     transaction
-        .prepare_cached("DELETE FROM incidents WHERE client BETWEEN ? AND ? AND last < ?")?
-        .execute(params![client.0, client.1, oldest])
+        .prepare_cached("DELETE FROM incidents WHERE property = ? AND actor = ? AND last < ?")?
+        .execute(params![actor.property, actor.value, oldest])
         .map(drop)
 }
 
@@ -153,5 +155,5 @@ pub(super) fn page(connection: &Connection, query: &IncidentQuery) -> rusqlite::
     let more = incidents.len() > limit;
     incidents.truncate(limit);
     let next = incidents.last().filter(|_| more).map(|incident| (incident.last, incident.id));
-    Ok(IncidentPage { incidents, next, complete: true })
+    Ok(IncidentPage { incidents, next })
 }

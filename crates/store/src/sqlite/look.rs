@@ -426,11 +426,8 @@ fn in_json(condition: &Condition) -> &str {
         _ if condition.inverted => "",
         Test::Fact(name, values) => {
             let text = single(values).and_then(ValuePattern::text).map_or("", Pattern::text);
-            match &**name {
-                "category" if text == "scanner" => "attack-reputation-scanner",
-                "category" if !text.starts_with("attack-") => "",
-                _ => text,
-            }
+            // no text of the event says `protocol` or `other`
+            if name == "category" { "" } else { text }
         }
         _ => "",
     };

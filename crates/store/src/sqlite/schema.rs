@@ -78,9 +78,10 @@ const TABLES: &str = "
     -- see incidents.rs
     CREATE TABLE incidents (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        client BLOB NOT NULL,       -- 16 bytes, IPv4 mapped
-        kind TEXT NOT NULL,
-        site TEXT,
+        property TEXT NOT NULL,     -- incident::Actor
+        actor TEXT NOT NULL,
+        categories TEXT NOT NULL,   -- JSON: counts by category
+        subject TEXT,
         path TEXT,
         first INTEGER NOT NULL,     -- microseconds since 1970
         last INTEGER NOT NULL,
@@ -90,7 +91,7 @@ const TABLES: &str = "
         rules BLOB NOT NULL,        -- pairs of rule and count, 8 bytes each
         course BLOB NOT NULL        -- Course::to_bytes
     );
-    CREATE INDEX incidents_by_client ON incidents (client, kind, last);
+    CREATE INDEX incidents_by_actor ON incidents (property, actor, last);
     CREATE INDEX incidents_by_last ON incidents (last, id);
     -- see quota.rs
     CREATE TABLE client_bytes (

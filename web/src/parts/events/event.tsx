@@ -1,6 +1,6 @@
 // One event of any gate: its facts, a view of each evidence, what happened around it, and its JSON.
 import { useMemo, useState } from "preact/hooks";
-import { actorName, type Event, evidenceNames, readEvent } from "../../api/event";
+import { actorName, type Event, evidenceNames } from "../../api/event";
 import { useLoad } from "../../api/client";
 import { toParams } from "../../query/query";
 import { OutcomeBadge, Button, Fact, Loading, Page, Panel, Problem, SeverityBadge, Time, Untrusted, visible } from "../../ui";
@@ -28,7 +28,7 @@ export default function EventPage({ params, title }: PageProps) {
     );
   }
   if (!data || data.id !== id) return <Loading />;
-  const event = readEvent(data);
+  const event = data;
   const row = rowOf(event);
   return row ? <Titled key={id} event={event} {...row} /> : <Shown key={id} event={event} title={plainTitle(event)} />;
 }

@@ -1,7 +1,7 @@
 // The list of events, newest first, by any query.
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, get, useRetry } from "../../api/client";
-import { type Event, readEvent } from "../../api/event";
+import { type Event } from "../../api/event";
 import { dateTime } from "../../i18n";
 import type { PageProps } from "../part";
 import { QueryBar } from "./query/QueryBar";
@@ -122,7 +122,7 @@ function useEvents(api: string, turn: number): List {
       get<EventPage>(`/api/events?${query}`, { signal: controller.signal }).then(
         (page) => {
           if (controller.signal.aborted) return;
-          const events = [...kept, ...page.events.map(readEvent)];
+          const events = [...kept, ...page.events];
           setState({ events, next: page.next, searchedTo: page.searched_to, loading: false, error: undefined });
         },
         (error: unknown) => {

@@ -1,4 +1,4 @@
-// Incidents: events grouped by actor, target and kind, each with its course over time.
+// Incidents: events grouped by actor, each with its course over time.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, get, useRetry } from "../../api/client";
 import { number } from "../../i18n";
@@ -9,9 +9,12 @@ import { has, t } from "./texts";
 
 interface Incident {
   id: string;
-  client: string | null;
+  /** The property and the value of the actor: `client`, `203.0.113.7`. */
+  property: string;
+  actor: string;
   target: string;
-  kind: string;
+  /** The categories, those of most events first. */
+  categories: { category: string; count: number }[];
   first: string;
   last: string;
   events: number;
@@ -27,7 +30,6 @@ interface Incident {
 interface IncidentPage {
   incidents: Incident[];
   next: string | null;
-  complete: boolean;
 }
 
 const SPANS = { "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000, all: 0 } as const;
@@ -84,7 +86,6 @@ export default function Incidents({ title }: PageProps) {
       {list.error && <Problem error={list.error} retry={() => setTurn(turn + 1)} />}
       {list.loading && <Loading />}
       {!list.loading && !list.error && list.incidents.length === 0 && <Empty>{t("incidents.none")}</Empty>}
-      {!list.loading && !list.complete && <p class="note">{t("incidents.incomplete")}</p>}
       {list.next && !list.loading && (
         <p class="search-state">
           <Button onClick={list.more}>{t("incidents.older")}</Button>
@@ -94,9 +95,18 @@ export default function Incidents({ title }: PageProps) {
   );
 }
 
-export function kindText(kind: string): string {
-  const key = `attack.${kind.replace(/^attack-/, "")}`;
-  return has(key) ? t(key) : visible(kind);
+export function categoryText(category: string): string {
+  const key = `attack.${category.replace(/^attack-/, "")}`;
+  return has(key) ? t(key) : visible(category);
+}
+
+/** Categories that a line names; the others are in its details. */
+const NAMED = 2;
+
+function Categories({ categories }: { categories: Incident["categories"] }) {
+  const texts = categories.slice(0, NAMED).map(({ category }) => categoryText(category));
+  const more = categories.length - texts.length;
+  return <span class="incident-kind">{texts.join(", ") + (more > 0 ? ` +${number(more)}` : "")}</span>;
 }
 
 function Line({
@@ -114,8 +124,10 @@ function Line({
   return (
     <li class={selected ? "incident selected" : "incident"} aria-current={selected ? "true" : undefined}>
       <button type="button" class="incident-line" aria-expanded={open} onClick={onToggle}>
-        <span class="incident-kind">{kindText(incident.kind)}</span>
-        <code class="incident-client">{incident.client === null ? "—" : <Untrusted text={incident.client} limit={60} />}</code>
+        <Categories categories={incident.categories} />
+        <code class="incident-client">
+          <Untrusted text={incident.actor} limit={60} />
+        </code>
         <span class="incident-target">
           {incident.target === "many" ? t("incidents.many") : <Untrusted text={incident.target} limit={120} />}
         </span>
@@ -154,10 +166,20 @@ function Line({
               <dd>{number(incident.highest_score)}</dd>
             </div>
             <div class="wide">
+              <dt>{t("incidents.categories")}</dt>
+              <dd class="rule-counts">
+                {incident.categories.map(({ category, count }) => (
+                  <a key={category} href={`/events?${withOnly(incident.filter, "category", category)}`}>
+                    {categoryText(category)} × {number(count)}
+                  </a>
+                ))}
+              </dd>
+            </div>
+            <div class="wide">
               <dt>{t("incidents.rules")}</dt>
               <dd class="rule-counts">
                 {incident.rules.map(({ id, count }) => (
-                  <a key={id} href={`/events?${withRule(incident.filter, id)}`}>
+                  <a key={id} href={`/events?${withOnly(incident.filter, "rule", String(id))}`}>
                     <code>{id}</code> × {number(count)}
                   </a>
                 ))}
@@ -173,9 +195,10 @@ function Line({
   );
 }
 
-function withRule(filter: string, rule: number): string {
+/** Returns the filter with this value alone of a property. */
+function withOnly(filter: string, property: string, value: string): string {
   const query = new URLSearchParams(filter);
-  query.set("rule", String(rule));
+  query.set(property, value);
   return query.toString();
 }
 
@@ -208,7 +231,7 @@ interface State extends IncidentPage {
   error: ApiError | undefined;
 }
 
-const NOTHING: State = { incidents: [], next: null, complete: true, loading: true, error: undefined };
+const NOTHING: State = { incidents: [], next: null, loading: true, error: undefined };
 
 function useIncidents(span: Spans, turn: number): State & { more: () => void } {
   const [state, setState] = useState<State>(NOTHING);

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { batch, signal } from "@preact/signals";
 import { ApiError, get, useRetry, whyRefused } from "../../api/client";
-import { type Event, readEvent } from "../../api/event";
+import { type Event } from "../../api/event";
 import type { PageProps } from "../part";
 import { QueryBar } from "./query/QueryBar";
 import { toParams } from "../../query/query";
@@ -117,7 +117,7 @@ function useTail(api: string) {
       });
     });
     source.addEventListener("event", (message: MessageEvent<string>) => {
-      arrived.push(readEvent(JSON.parse(message.data) as Event));
+      arrived.push(JSON.parse(message.data) as Event);
       if (arrived.length > MOST) arrived.shift();
       drawing ||= window.setTimeout(draw, 50);
     });

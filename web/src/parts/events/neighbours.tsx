@@ -1,7 +1,7 @@
 // Events just before and after one, by the same actor, rule or path.
 import { useEffect, useState } from "preact/hooks";
 import { type ApiError, useLoad } from "../../api/client";
-import { type Event, readEvent } from "../../api/event";
+import { type Event } from "../../api/event";
 import { type Condition, queryText, toApi, toParams } from "../../query/query";
 import { Panel, Problem, visible } from "../../ui";
 import { actorCondition, EventRows } from "./rows";
@@ -28,7 +28,7 @@ export function NeighbourList({ title, event, same }: { title: string; event: Ev
   );
   const after = useNearestAfter(event, same);
   const error = before.error ?? after.error;
-  const found = before.data && after.events ? [...after.events, event, ...before.data.events.map(readEvent)] : undefined;
+  const found = before.data && after.events ? [...after.events, event, ...before.data.events] : undefined;
   return (
     <Panel
       title={title}
@@ -70,7 +70,7 @@ function useNearestAfter(
   const span = SPANS[tried] ?? NEAR;
   const path = `/api/events?${toApi([same, ...spanOf(event, 0, span)], 0)}&limit=50`;
   const { data, error, reload } = useLoad<{ events: Event[] }>(path);
-  const events = data?.events.map(readEvent).filter((other) => other.id > event.id);
+  const events = data?.events.filter((other) => other.id > event.id);
   const enough = events && (events.length >= SIDE || tried >= SPANS.length - 1);
   useEffect(() => {
     if (events && !enough) setTried(tried + 1);

@@ -198,6 +198,16 @@ function Content({
     },
     { title: t("overview.paths"), items: top.paths.map((one) => named(one, link({ path: pathsOf(one.name) }), true)) },
     { title: t("overview.sites"), items: top.sites.map((one) => named(one, link({ subject: one.name }))) },
+    {
+      title: t("overview.kinds"),
+      items: top.kinds.map(({ gate, kind, count }) => ({
+        ...named({ name: kind, count }, link({ gate, kind }), true),
+        key: `${gate} ${kind}`,
+      })),
+    },
+    ...(top.facts.length > 0
+      ? [{ title: t("overview.facts"), items: top.facts.map((one) => named(one, link({ fact: one.name }), true)) }]
+      : []),
   ];
   const countries = top.countries?.map((one) => ({ key: one.code, label: countryName(one.code), count: one.count }));
   return (
