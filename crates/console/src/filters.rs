@@ -209,7 +209,7 @@ impl Saved {
     }
 }
 
-/// List the own and the shared filters
+/// List the caller's and the shared filters
 #[utoipa::path(
     get,
     path = "/api/filters",

@@ -58,7 +58,7 @@ pub struct SlackConfig {
     pub at_once: bool,
     /// Quiet hours.
     pub quiet: Option<Quiet>,
-    /// Most notices of events within an hour; later events wait for a digest.
+    /// The maximum number of notices of events within an hour; later events wait for a digest.
     #[serde(default = "max_per_hour")]
     pub max_per_hour: u32,
 }
@@ -92,7 +92,7 @@ pub struct MailConfig {
     pub at_once: bool,
     /// Quiet hours.
     pub quiet: Option<Quiet>,
-    /// Most notices of events within an hour; later events wait for a digest.
+    /// The maximum number of notices of events within an hour; later events wait for a digest.
     #[serde(default = "max_per_hour")]
     pub max_per_hour: u32,
 }
@@ -131,7 +131,7 @@ pub struct WebhookConfig {
     pub at_once: bool,
     /// Quiet hours.
     pub quiet: Option<Quiet>,
-    /// Most notices of events within an hour; later events wait for a digest.
+    /// The maximum number of notices of events within an hour; later events wait for a digest.
     #[serde(default = "max_per_hour")]
     pub max_per_hour: u32,
 }
@@ -272,7 +272,7 @@ pub struct Common<'a> {
     pub at_once: bool,
     /// Quiet hours.
     pub quiet: Option<Quiet>,
-    /// Most notices of events within an hour.
+    /// The maximum number of notices of events within an hour.
     pub max_per_hour: u32,
 }
 

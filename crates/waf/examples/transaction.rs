@@ -21,7 +21,7 @@ use waf::{BodyProgress, Collections, Connection, Decision, Mode, RuleSet, Timest
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Most untimed transactions before the timed ones. They build the lazy automata.
+/// The number of untimed transactions before the timed ones, at most. They build the lazy automata.
 const WARM_UP: i64 = 20;
 
 const PAGE: &[u8] =

@@ -51,7 +51,7 @@ export interface TextSet<K extends string> extends Fetched {
   has: (key: string) => key is K | Key;
 }
 
-/** Sets with a table: a change of the language fetches the new one for each. */
+/** The sets whose texts have been fetched. When the language changes, each fetches its texts in the new language. */
 const used = new Set<Fetched>();
 
 /** Makes the set of a part's texts. Nothing is fetched yet. */

@@ -85,7 +85,7 @@ struct Passkey {
     last_used: Option<Timestamp>,
 }
 
-/// Get the own account
+/// Get the caller's account
 #[utoipa::path(
     get,
     path = "/api/account",
@@ -186,7 +186,7 @@ struct Sessions {
     sessions: Vec<Session>,
 }
 
-/// List the own sessions
+/// List the caller's sessions
 #[utoipa::path(
     get,
     path = "/api/account/sessions",
@@ -202,7 +202,7 @@ async fn list_sessions(who: Account, State(console): State<Console>) -> Result<J
     Ok(Json(Sessions { sessions: console.access.run(list).await? }))
 }
 
-/// End one of the own sessions
+/// End one of the caller's sessions
 #[utoipa::path(
     delete,
     path = "/api/account/sessions/{id}",

@@ -140,7 +140,7 @@ struct NewPasskey {
     name: String,
 }
 
-/// Begin to register a passkey of the own account
+/// Begin to register a passkey of the caller's account
 #[utoipa::path(
     post,
     path = "/api/account/passkeys/begin",
@@ -180,7 +180,7 @@ struct Added {
     name: String,
 }
 
-/// Register a passkey of the own account
+/// Register a passkey of the caller's account
 #[utoipa::path(
     post,
     path = "/api/account/passkeys/finish",
@@ -211,7 +211,7 @@ async fn finish_adding(
     access.run(finish).await.map(Json)
 }
 
-/// Delete a passkey of the own account
+/// Delete a passkey of the caller's account
 #[utoipa::path(
     delete,
     path = "/api/account/passkeys/{id}",

@@ -26,7 +26,7 @@ struct Tokens {
     tokens: Vec<Token>,
 }
 
-/// List the own API tokens
+/// List the caller's API tokens
 #[utoipa::path(
     get,
     path = "/api/account/tokens",
