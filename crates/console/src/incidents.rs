@@ -70,7 +70,7 @@ pub(crate) struct Incident {
 
 /// A category and the number of its events.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CategoryEvents {
+pub(crate) struct CategoryEvents {
     /// Category.
     pub category: String,
     /// Events.

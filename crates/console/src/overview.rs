@@ -116,7 +116,7 @@ pub(crate) struct NameCount {
 
 /// A gate and a kind, and their events.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct KindCount {
+pub(crate) struct KindCount {
     /// Gate.
     pub gate: String,
     /// Kind, such as `request.blocked`.

@@ -314,11 +314,11 @@ async fn take(receiver: &Receiver, request: Request<Body>, sender: &mut String) 
         Ok(Err(_)) | Err(_) => return Err(Refusal::Incomplete),
     };
     entry::check_hash(&head.headers, &body)?;
-    let Sent { mut event, twin } = entry::read(&sensor.name, &body, &head.headers)?;
+    let Sent { mut event, alias } = entry::read(&sensor.name, &body, &head.headers)?;
     settings.redactor.redact(&mut event);
     event.shrink();
     let damaged = event.summary.is_some();
-    let accepted = receiver.0.committer.commit(event, twin).await.map_err(Refusal::Journal)?;
+    let accepted = receiver.0.committer.commit(event, alias).await.map_err(Refusal::Journal)?;
     if damaged && accepted == Accepted::New {
         receiver.0.counts.unreadable.fetch_add(1, Ordering::Relaxed);
     }

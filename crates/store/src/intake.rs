@@ -18,7 +18,7 @@ use crate::sqlite::SqliteStore;
 /// How long [`Intake::wait_for_room`] waits for a store that does not get on.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// What became of a received event.
+/// The fate of a received event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Accepted {
     /// It is safe in the journal now.
@@ -27,14 +27,13 @@ pub enum Accepted {
     Known,
 }
 
-/// Under which other identifier an event may have been taken already: of one that came as no more than its summary, the exact time
-/// is not known.
+/// Another identifier under which the same event may be stored: a sensor's summary of it does not have the exact time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Twin {
-    /// This one.
+pub enum Alias {
+    /// This identifier.
     Id(EventId),
     /// One of the same node and origin, within these times.
-    Between(Timestamp, Timestamp),
+    SameOrigin(Timestamp, Timestamp),
 }
 
 /// Why events were not taken. The sender may try again.
@@ -90,27 +89,27 @@ impl Intake {
         self.accept_unless(events, &none, durable)
     }
 
-    /// The same, where each event may also be known by its twin.
+    /// Takes events as [`Intake::accept`] does; an event is also known if its alias is.
     ///
     /// # Errors
     /// See [`IntakeError`].
     pub fn accept_unless(
         &self,
         events: Vec<Event>,
-        twins: &[Option<Twin>],
+        aliases: &[Option<Alias>],
         durable: bool,
     ) -> Result<Vec<Accepted>, IntakeError> {
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
-        // Without twins as fast as ever, with them one more look each.
+        // An alias costs one more look.
         let others =
-            twins.iter().filter_map(|twin| if let Some(Twin::Id(id)) = twin { Some(*id) } else { None });
+            aliases.iter().filter_map(|alias| if let Some(Alias::Id(id)) = alias { Some(*id) } else { None });
         let mut known = self.known(&ids.iter().copied().chain(others).collect::<Vec<_>>())?;
         let mut of_others = known.split_off(ids.len()).into_iter();
-        for ((id, known), twin) in ids.iter().zip(&mut known).zip(twins) {
-            *known |= match twin {
+        for ((id, known), alias) in ids.iter().zip(&mut known).zip(aliases) {
+            *known |= match alias {
                 None => false,
-                Some(Twin::Id(_)) => of_others.next() == Some(true),
-                Some(Twin::Between(since, until)) => self.has_same_origin(*id, *since, *until)?,
+                Some(Alias::Id(_)) => of_others.next() == Some(true),
+                Some(Alias::SameOrigin(since, until)) => self.has_same_origin(*id, *since, *until)?,
             };
         }
         let mut within = HashSet::new();
@@ -232,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_known_by_its_twin() {
+    fn an_event_is_known_by_its_alias() {
         let folder = tempfile::tempdir().unwrap();
         let path = crate::database_path(folder.path());
         let store = Arc::new(SqliteStore::open(&path, BUSY_TIMEOUT).unwrap());
@@ -244,7 +243,7 @@ mod tests {
         };
         let around = |event: &Event| {
             let micros = event.time.as_micros();
-            Twin::Between(Timestamp::from_micros(micros - 10_000), Timestamp::from_micros(micros))
+            Alias::SameOrigin(Timestamp::from_micros(micros - 10_000), Timestamp::from_micros(micros))
         };
         let taken = [at("a", 0), at("b", 0)];
         let intake =
@@ -260,12 +259,13 @@ mod tests {
                 (late.clone(), Some(around(&late)), Accepted::Known),
                 (far.clone(), Some(around(&far)), Accepted::New),
                 (other.clone(), Some(around(&other)), Accepted::New),
-                (at("b", 5), Some(Twin::Id(taken[1].id)), Accepted::Known),
-                (at("d", 5 * round), Some(Twin::Id(at("d", 0).id)), Accepted::New),
+                (at("b", 5), Some(Alias::Id(taken[1].id)), Accepted::Known),
+                (at("d", 5 * round), Some(Alias::Id(at("d", 0).id)), Accepted::New),
                 (taken[0].clone(), None, Accepted::Known),
             ];
-            let twins = cases.clone().map(|(_, twin, _)| twin);
-            let accepted = intake.accept_unless(cases.clone().map(|(event, ..)| event).into(), &twins, false);
+            let aliases = cases.clone().map(|(_, alias, _)| alias);
+            let accepted =
+                intake.accept_unless(cases.clone().map(|(event, ..)| event).into(), &aliases, false);
             assert_eq!(accepted.unwrap(), cases.map(|(.., what)| what), "round {round}");
             ingest.catch_up(&mut |notice| panic!("{notice}")).unwrap();
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use event::Event;
-use store::{Accepted, Intake, Twin};
+use store::{Accepted, Alias, Intake};
 use tokio::sync::{mpsc, oneshot};
 
 /// Events in the queue. Beyond it, requests wait.
@@ -19,7 +19,7 @@ pub(super) struct Committer {
     queue: mpsc::Sender<Waiting>,
 }
 
-type Waiting = ((Event, Option<Twin>), oneshot::Sender<Answer>);
+type Waiting = ((Event, Option<Alias>), oneshot::Sender<Answer>);
 
 impl Committer {
     /// Starts the thread. It ends when the last handle of its queue is dropped.
@@ -30,10 +30,10 @@ impl Committer {
     }
 
     /// Returns when the event is on disk, or was already stored.
-    pub(crate) async fn commit(&self, event: Event, twin: Option<Twin>) -> Answer {
+    pub(crate) async fn commit(&self, event: Event, alias: Option<Alias>) -> Answer {
         let (answer, answered) = oneshot::channel();
         let ended = || "the writing thread has ended".to_owned();
-        self.queue.send(((event, twin), answer)).await.map_err(|_| ended())?;
+        self.queue.send(((event, alias), answer)).await.map_err(|_| ended())?;
         answered.await.unwrap_or_else(|_| Err(ended()))
     }
 }
@@ -42,8 +42,8 @@ fn run(intake: &Intake, mut waiting: mpsc::Receiver<Waiting>) {
     let mut taken = Vec::new();
     while waiting.blocking_recv_many(&mut taken, BATCH) > 0 {
         let (events, answers): (Vec<_>, Vec<oneshot::Sender<Answer>>) = taken.drain(..).unzip();
-        let (events, twins): (Vec<Event>, Vec<Option<Twin>>) = events.into_iter().unzip();
-        let accepted = intake.accept_unless(events, &twins, true).map_err(|error| error.to_string());
+        let (events, aliases): (Vec<Event>, Vec<Option<Alias>>) = events.into_iter().unzip();
+        let accepted = intake.accept_unless(events, &aliases, true).map_err(|error| error.to_string());
         for (place, answer) in answers.into_iter().enumerate() {
             let one = match &accepted {
                 Ok(accepted) => {

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use event::audit_log::{self, IndexLine};
 use event::{Event, EventId, Timestamp};
 use md5::{Digest, Md5};
-use store::Twin;
+use store::Alias;
 
 use super::Refusal;
 
@@ -20,7 +20,7 @@ const SUMMARY_DELAY_MICROS: i64 = 60_000_000;
 pub(super) struct Sent {
     pub event: Event,
     /// Another id under which the event may be stored.
-    pub twin: Option<Twin>,
+    pub alias: Option<Alias>,
 }
 
 /// Compares the body with `X-Content-Hash: md5:…`, if present. Some builds of mlogc append stray bytes to the digest.
@@ -43,11 +43,11 @@ pub(super) fn read(sensor: &str, body: &[u8], headers: &HeaderMap) -> Result<Sen
             if let Some(line) = summary.as_ref().filter(|_| event.summary.is_some()) {
                 line.complete(&mut event);
             }
-            let twin = summary.and_then(|line| {
+            let alias = summary.and_then(|line| {
                 let id = EventId::derived(line.time?, sensor, &line.origin_id.to_string());
-                Some(Twin::Id(id)).filter(|_| id != event.id)
+                Some(Alias::Id(id)).filter(|_| id != event.id)
             });
-            return Ok(Sent { event, twin });
+            return Ok(Sent { event, alias });
         }
         Err(damage) => damage,
     };
@@ -55,6 +55,6 @@ pub(super) fn read(sensor: &str, body: &[u8], headers: &HeaderMap) -> Result<Sen
     let event = summary.and_then(|line| line.event(sensor, reason).ok());
     let event = event.ok_or_else(|| Refusal::Unreadable(damage.to_string()))?;
     let at = |micros: i64| Timestamp::from_micros(event.time.as_micros().saturating_add(micros));
-    let twin = Some(Twin::Between(at(-SUMMARY_DELAY_MICROS), at(SUMMARY_DELAY_MICROS)));
-    Ok(Sent { event, twin })
+    let alias = Some(Alias::SameOrigin(at(-SUMMARY_DELAY_MICROS), at(SUMMARY_DELAY_MICROS)));
+    Ok(Sent { event, alias })
 }
