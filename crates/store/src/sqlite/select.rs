@@ -150,7 +150,7 @@ impl Plan {
 
     /// As [`Plan::rows`], but only whether the event passes the rest: 1 or 0.
     pub fn passing_rows(&self) -> String {
-        let (id, from) = (self.id, self.from_for_rest());
+        let (id, from) = (self.id, self.tables_of_rest());
         let (rest, driving) = (self.rest.sql(), self.driving.sql());
         format!("SELECT {id}, coalesce({rest}, 0) FROM {from} WHERE {driving} ORDER BY {id} DESC")
     }
@@ -160,14 +160,14 @@ impl Plan {
         format!(
             "SELECT count(CASE WHEN {} THEN 1 END) FROM {} WHERE {}",
             self.rest.sql(),
-            self.from_for_rest(),
+            self.tables_of_rest(),
             self.driving.sql()
         )
     }
 
     /// Returns the tables that the conditions need, without those that only the payload needs. The driving conditions of facts
     /// test columns of `facts` alone.
-    fn from_for_rest(&self) -> &'static str {
+    fn tables_of_rest(&self) -> &'static str {
         if self.rest.sql.is_empty() && self.id == "f.event" { "facts f" } else { self.from }
     }
 
