@@ -170,5 +170,5 @@ fuzz: install-run-deps
 
 # Writes the reference of the commands and the snapshots of their messages anew; look at the difference.
 docs:
-	MONBAN_WRITE_DOCS=1 cargo test -p monban --bin monban known::
+	MONBAN_WRITE_DOCS=1 cargo test -p monban --bin monban -- known:: reference
 	MONBAN_WRITE_DOCS=1 cargo test -p monban --test main cli::

@@ -17,6 +17,16 @@
 //! - [`lookup`]: finds rows by messages of other programs
 //! - [`mod@table`]: the macro that declares a table, and the check of its rows
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub, clippy::await_holding_lock)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
 
 pub mod declaration;
 pub mod event_kind;

@@ -30,8 +30,6 @@ enum Command {
     Reload(commands::reload::Arguments),
     Acknowledge(commands::acknowledge::Arguments),
     #[command(subcommand)]
-    Rules(commands::rules::Command),
-    #[command(subcommand)]
     Events(commands::events::Command),
     #[command(flatten)]
     Part(OfPart),
@@ -96,10 +94,11 @@ impl Cli {
             Command::Init(arguments) => commands::init::run(arguments, &file),
             Command::Check(arguments) => commands::check::run(arguments, &file),
             Command::Doctor(arguments) => commands::doctor::run(arguments, &file),
-            Command::Explain(arguments) => commands::explain::run(arguments, &self),
+            Command::Explain(arguments) => {
+                commands::explain::run(arguments, &Context { config_file: file, read: parts::config })
+            }
             Command::Reload(arguments) => commands::reload::run(arguments, &file),
             Command::Acknowledge(_) => commands::acknowledge::run(&parts::config(&file)?),
-            Command::Rules(command) => command.run(&self),
             Command::Events(command) => command.run(&parts::config(&file)?),
             Command::Part(OfPart { command, matches }) => {
                 (command.run)(matches, &Context { config_file: file, read: parts::config })

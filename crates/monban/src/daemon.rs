@@ -2,6 +2,7 @@
 //! It knows none of them by name.
 
 mod control;
+mod parts;
 mod reload;
 mod systemd;
 
@@ -9,17 +10,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use console::PartInfo;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
 use self::control::Control;
+pub use self::parts::Parts;
 use crate::config::Config;
 use crate::control::socket_path;
 use crate::data_folder::{self, unless_full};
 use crate::failure::Failure;
-use crate::part::{AnyPart, Declared, Spine};
+use crate::part::Spine;
 
 /// How often the daemon looks whether its control socket exists.
 const SOCKET_INTERVAL: Duration = Duration::from_secs(60);
@@ -31,34 +32,6 @@ const BLOCKING_DEADLINE: Duration = Duration::from_secs(2);
 /// The file that names the daemon's process, in the data folder.
 pub fn pid_path(data_dir: &Path) -> PathBuf {
     data_dir.join("monban.pid")
-}
-
-/// The list of parts and how their configuration is read.
-#[derive(Clone, Copy)]
-pub struct Parts {
-    /// In the order in which they start.
-    pub all: &'static [&'static dyn AnyPart],
-    /// Reads a configuration file and checks everything that it names.
-    pub load: fn(&Path) -> Result<Config, Failure>,
-}
-
-impl Parts {
-    /// Collects what the parts declare for the API.
-    fn declared(self) -> Declared {
-        let info = |part: &&dyn AnyPart| PartInfo {
-            name: part.name(),
-            pages: part.pages(),
-            kinds: part.tables().kinds.iter().copied().flatten().map(Into::into).collect(),
-        };
-        Declared {
-            actions: self.all.iter().flat_map(|part| part.tables().actions.iter().copied()).collect(),
-            properties: Arc::new(event::Properties::with(
-                self.all.iter().flat_map(|part| part.tables().properties.iter().copied()),
-            )),
-            parts: self.all.iter().map(info).collect(),
-            routes: self.all.iter().map(|part| (part.name(), part.routes())).collect(),
-        }
-    }
 }
 
 /// Runs the parts until TERM or INT. `ready` is called once all have started.

@@ -130,6 +130,17 @@ pub fn directives(code: &str) -> &'static [&'static str] {
     settings.find(|(of, _)| *of == code).map_or(&[], |(_, directives)| *directives)
 }
 
+/// Compares a generated file with its text, or writes it.
+#[cfg(test)]
+pub fn assert_written(name: &str, text: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
+    if std::env::var_os("MONBAN_WRITE_DOCS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == text, "{name} is out of date: make docs");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,16 +200,6 @@ mod tests {
         section("Kinds of events", "| kind | severity | event |", kinds.collect());
         section("Actions of the audit trail", "| code | action |", actions.collect());
         assert_written("docs/reference/codes.md", &text);
-    }
-
-    /// Compares a generated file with its text, or writes it.
-    fn assert_written(name: &str, text: &str) {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
-        if std::env::var_os("MONBAN_WRITE_DOCS").is_some() {
-            std::fs::write(&path, text).unwrap();
-        }
-        let written = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(written == text, "{name} is out of date: make docs");
     }
 
     #[test]

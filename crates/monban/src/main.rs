@@ -3,6 +3,18 @@
 //! One file for each command in [`commands`]: its arguments, its help (the doc comments) and its `run`. [`failure`] says
 //! what can go wrong and with which exit code.
 
+// `unreachable_pub` has no use in a program: the compiler finds unused items there without it.
+#![warn(clippy::await_holding_lock)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
+
 mod access;
 mod certificates;
 mod checks;
@@ -18,7 +30,9 @@ mod diagnosis;
 #[cfg(test)]
 mod documented;
 mod entry_file;
+mod events;
 mod failure;
+mod filter;
 mod import_channel;
 mod known;
 mod message;

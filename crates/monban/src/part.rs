@@ -38,6 +38,9 @@ pub trait Part: Send + Sync + 'static {
     const TABLES: Tables = Tables::NONE;
     /// Its commands, `monban NAME …`.
     const COMMANDS: &'static [PartCommand] = &[];
+    /// Its keys in Markdown, for docs/user/configuration.md: a heading and a table for each table of the section.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test makes the page of it"))]
+    const REFERENCE: &'static str;
     /// Its folders of pages in web/src/parts.
     const PAGES: &'static [&'static str] = &[];
 
@@ -143,6 +146,9 @@ pub trait AnyPart: Send + Sync {
     fn summary(&self, config: &Config) -> Option<String>;
     /// See [`Part::COMMANDS`].
     fn commands(&self) -> &'static [PartCommand];
+    /// See [`Part::REFERENCE`].
+    #[cfg(test)]
+    fn reference(&self) -> &'static str;
     /// See [`Part::PAGES`].
     fn pages(&self) -> &'static [&'static str];
     /// See [`Part::routes`].
@@ -202,6 +208,11 @@ impl<P: Part> AnyPart for Entry<P> {
 
     fn commands(&self) -> &'static [PartCommand] {
         P::COMMANDS
+    }
+
+    #[cfg(test)]
+    fn reference(&self) -> &'static str {
+        P::REFERENCE
     }
 
     fn pages(&self) -> &'static [&'static str] {

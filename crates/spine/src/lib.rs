@@ -19,6 +19,16 @@
 //! - [`findings`]: the findings of these pieces
 //! - [`limits`]: every limit of this crate
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub, clippy::await_holding_lock)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
 
 pub mod address_sets;
 pub mod clock;

@@ -501,6 +501,7 @@ fn retry_pause(failures: u32, plan: Plan) -> Duration {
 
 /// A random duration up to `most`. Not for secrets.
 fn random_up_to(most: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish() >> 32;
-    most.mul_f64(random as f64 / f64::from(u32::MAX))
+    // the upper half of the number always fits
+    let random = u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or(u32::MAX);
+    most.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }

@@ -7,10 +7,10 @@ use clap::Args;
 use store::{EventQuery, EventReader, Query, Test};
 use tempfile::NamedTempFile;
 
-use super::events;
-use super::filter::{FilterOptions, at_least_one};
 use crate::config::Config;
+use crate::events;
 use crate::failure::Failure;
+use crate::filter::{FilterOptions, at_least_one};
 use crate::terminal::{Progress, safe_json};
 
 /// Write all events that fit as JSON, one object a line, newest first

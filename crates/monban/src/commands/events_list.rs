@@ -6,10 +6,10 @@ use clap::Args;
 use event::Event;
 use store::{EventQuery, Query};
 
-use super::events::{self, outcome, what};
-use super::filter::{FilterOptions, at_least_one};
 use crate::config::Config;
+use crate::events::{self, outcome, what};
 use crate::failure::Failure;
+use crate::filter::{FilterOptions, at_least_one};
 use crate::terminal::{Safe, Style, cut, fit, safe_json, width};
 
 /// List events, newest first

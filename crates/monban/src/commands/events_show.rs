@@ -3,11 +3,10 @@
 use std::io::Write;
 
 use clap::Args;
-use event::{Body, Disruptive, Event, Evidence, Header, MatchedRule};
-use store::{EventQuery, EventReader};
+use event::{Body, Event, Evidence, Header};
 
-use super::events;
 use crate::config::Config;
+use crate::events::{self, find, rule};
 use crate::failure::Failure;
 use crate::terminal::{Safe, Style, safe_json, safe_lines};
 
@@ -34,16 +33,6 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
         write!(out, "{}", text(&event, Style::of_stdout(), arguments.full))?;
     }
     Ok(())
-}
-
-/// The event of that id, or the newest for `last`.
-pub fn find(id: &str, reader: &EventReader) -> Result<Event, Failure> {
-    if matches!(id, "last" | "latest") {
-        return events::last(reader)?.ok_or_else(|| Failure::NotFound("there is no event yet".to_owned()));
-    }
-    let id = id.trim().parse().map_err(|error| Failure::NotFound(format!("{error}")))?;
-    let found = reader.get(id).map_err(events::failure)?;
-    found.ok_or_else(|| Failure::NotFound(format!("there is no event {id}; retention may have removed it")))
 }
 
 /// The event for people. All that a client sent is made harmless for terminals. Of a body that is long or no text there is a
@@ -221,32 +210,6 @@ fn hex(from: u64, row: usize, bytes: &[u8]) -> String {
     }
     let printable = |byte: &u8| if matches!(byte, 0x20..=0x7e) { char::from(*byte) } else { '.' };
     line + "  |" + &bytes.iter().map(printable).collect::<String>() + "|"
-}
-
-/// A matched rule: id and message, what matched, and where the rule stands.
-pub fn rule(lines: &mut Vec<String>, rule: &MatchedRule, style: Style) {
-    let severity = rule.severity.map(|severity| format!(" ({})", severity.as_str())).unwrap_or_default();
-    lines.push(format!("  {} {}{severity}", style.warn(&rule.id.to_string()), Safe(&rule.message)));
-    if !rule.variable.is_empty() {
-        lines.push(format!("    {} = {}", Safe(&rule.variable), Safe(&rule.value)));
-    }
-    if !rule.matched.is_empty() && rule.matched != rule.value {
-        lines.push(format!("    matched {}", Safe(&rule.matched)));
-    }
-    if !rule.data.is_empty() {
-        lines.push(format!("    {}", Safe(&rule.data)));
-    }
-    let decision = match &rule.disruptive {
-        Some(Disruptive::Deny { status }) => format!(", denied with {status}"),
-        Some(Disruptive::Drop) => ", dropped".to_owned(),
-        Some(Disruptive::Redirect { status, location }) => {
-            format!(", redirected with {status} to {}", Safe(location))
-        }
-        Some(_) => ", allowed".to_owned(),
-        None => String::new(),
-    };
-    let place = format!("phase {}, {}:{}{decision}", rule.phase, Safe(rule.file.as_bytes()), rule.line);
-    lines.push(format!("    {}", style.faint(&place)));
 }
 
 #[cfg(test)]

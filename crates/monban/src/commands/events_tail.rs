@@ -8,11 +8,11 @@ use clap::Args;
 use event::{Event, EventId};
 use store::{EventQuery, EventReader, Filter, Query};
 
-use super::events;
 use super::events_list::Layout;
-use super::filter::{FilterOptions, at_least_one};
 use crate::config::Config;
+use crate::events;
 use crate::failure::Failure;
+use crate::filter::{FilterOptions, at_least_one};
 use crate::terminal::{Style, safe_json, width};
 
 /// Print events as they come in

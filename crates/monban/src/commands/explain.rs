@@ -8,8 +8,9 @@ use finding::{ShownFinding, Translated, lookup};
 use serde::Serialize;
 use serde_json::Map;
 
-use crate::cli::Cli;
 use crate::failure::Failure;
+use crate::part::Context;
+use crate::parts::gate::rule_files;
 use crate::terminal::{Safe, Style, safe_json};
 use crate::{diagnosis, known, rules};
 
@@ -76,14 +77,14 @@ struct Explanation {
     evidence: Vec<String>,
 }
 
-pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let text = read(&arguments.text)?;
     let mut found = explain(&text);
-    found.extend(rule_ids(&text).into_iter().filter_map(|id| of_rule(id, cli)));
+    found.extend(rule_ids(&text).into_iter().filter_map(|id| of_rule(id, context)));
     if found.is_empty() {
         return Err(Failure::NotFound(unknown(&text)));
     }
-    add_evidence(&mut found, cli);
+    add_evidence(&mut found, context);
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let object = serde_json::json!({ "text": text, "explanations": found });
@@ -197,8 +198,8 @@ fn rule_ids(text: &str) -> Vec<u64> {
 }
 
 /// The rule with this id among those of the configuration. None where there is none, or the rules do not load.
-fn of_rule(id: u64, cli: &Cli) -> Option<Explanation> {
-    let files = super::rules::files(&[], cli).ok()?;
+fn of_rule(id: u64, context: &Context) -> Option<Explanation> {
+    let files = rule_files::files(&[], context).ok()?;
     let document = tuner::load::document(&rules::disk(), &files).ok()?;
     let written = tuner::written::find(&document, rules::disk(), id).ok()??;
     let place = format!("{}:{}", written.file, written.line);
@@ -229,11 +230,11 @@ fn of_rule(id: u64, cli: &Cli) -> Option<Explanation> {
 }
 
 /// Adds what this host shows: findings of the same code now, and settings of the programs concerned.
-fn add_evidence(found: &mut [Explanation], cli: &Cli) {
+fn add_evidence(found: &mut [Explanation], context: &Context) {
     let mut now = None;
     for explanation in found.iter_mut().filter(|explanation| explanation.kind == "finding") {
         explanation.evidence.extend(diagnosis::settings(known::directives(&explanation.code)));
-        let now = now.get_or_insert_with(|| diagnosis::examine(&cli.config_file()).findings);
+        let now = now.get_or_insert_with(|| diagnosis::examine(&context.config_file).findings);
         let same = now.iter().filter(|finding| finding.code == explanation.code);
         explanation
             .evidence

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::parts;
 use crate::parts::gate::GateConfig;
@@ -11,16 +13,21 @@ pub fn parse(name: &str, text: &[u8]) -> Result<Config, Vec<String>> {
     }
 }
 
-/// Cases in `faults.txt`: TOML, a line `=>`, the messages, a line `----`.
+/// Cases in `faults.txt`: TOML, a line `=>`, the messages, a line `----`. `{keys}` stands for the keys outside tables.
 const FAULTS: &str = include_str!("faults.txt");
 
 #[test]
 fn every_fault_is_told_with_its_place() {
     let cases: Vec<&str> = FAULTS.split("----\n").filter(|case| !case.trim().is_empty()).collect();
     assert!(cases.len() >= 40, "{} cases", cases.len());
+    let sections = parts::sections();
+    let keys: Vec<&str> =
+        sections.iter().flat_map(|section| section.keys).chain(Host::KEYS).copied().collect();
+    let keys = keys.join(", ");
     let mut wrong = String::new();
     for case in cases {
         let (text, expected) = case.split_once("=>\n").unwrap();
+        let expected = expected.replace("{keys}", &keys);
         let found = match parse("monban.toml", text.as_bytes()) {
             Ok(_) => "no fault\n".to_owned(),
             Err(faults) => faults.iter().map(|fault| format!("{fault}\n")).collect(),
@@ -67,10 +74,10 @@ fn paths_start_at_the_folder_of_the_file() {
 }
 
 /// Keys of the reference (`waf.rules`), which has them as `| `key` | type | default | …`, by section.
-pub fn documented_keys() -> std::collections::BTreeSet<String> {
+pub fn documented_keys() -> BTreeSet<String> {
     let reference = include_str!("../../../../docs/user/configuration.md");
     let mut section = String::new();
-    let mut documented = std::collections::BTreeSet::new();
+    let mut documented = BTreeSet::new();
     for line in reference.lines() {
         if let Some(heading) = line.strip_prefix("## ") {
             section = heading.split('`').nth(1).unwrap_or_default().trim_matches(['[', ']']).to_owned();
@@ -81,77 +88,53 @@ pub fn documented_keys() -> std::collections::BTreeSet<String> {
     documented
 }
 
-#[test]
-fn the_reference_has_every_key() {
-    let documented = documented_keys();
-    // What serde knows, as it tells when asked for a key that nothing has.
-    let mut known = std::collections::BTreeSet::new();
-    for (section, prefix) in [
-        ("", ""),
-        ("listen", "[[listen]]\naddress = \"127.0.0.1:1\"\n"),
-        ("listen.tls", "[[listen]]\naddress = \"127.0.0.1:1\"\n[listen.tls]\n"),
-        ("site", "[[site]]\nupstream = \"http://a\"\n"),
-        ("site.health", "[[site]]\nupstream = \"http://a\"\n[site.health]\n"),
-        ("site.upstream_tls", "[[site]]\nupstream = \"http://a\"\n[site.upstream_tls]\n"),
-        ("site.timeouts", "[[site]]\nupstream = \"http://a\"\n[site.timeouts]\n"),
-        ("waf", "[waf]\n"),
-        ("console", "[console]\n"),
-        ("tuning", "[tuning]\n"),
-        ("retention", "[retention]\n"),
-        ("timeouts", "[timeouts]\n"),
-        ("limits", "[limits]\n"),
-        ("access_log", "[access_log]\npath = \"a\"\n"),
-        ("redaction", "[redaction]\n"),
-        ("receiver", "[receiver]\n"),
-        ("receiver.tls", "[receiver.tls]\ncertificate = \"a\"\nkey = \"a\"\n"),
-        ("sensors", "[[sensors]]\nname = \"a\"\n"),
-        ("watch", "[[watch]]\npath = \"a\"\n"),
-        ("notify", "[notify]\n"),
-        ("notify.slack", "[[notify.slack]]\nname = \"a\"\n"),
-        ("notify.mail", "[[notify.mail]]\nname = \"a\"\nserver = \"a\"\nfrom = \"a\"\nto = \"a\"\n"),
-        ("notify.webhook", "[[notify.webhook]]\nname = \"a\"\n"),
-        ("notify.rule", "[[notify.rule]]\nname = \"a\"\n"),
-        ("notify.summary", "[notify.summary]\nat = \"08:00\"\n"),
-    ] {
-        let text = format!("{prefix}zzzzzzzzzzzzzzzzzzzzzzzzzzzz = 1\n");
-        let keys: Vec<String> = match section {
-            // behind a choice of one or many, where serde does not tell
-            "listen.tls" => vec!["certificate".into(), "key".into()],
-            _ => {
-                let faults = parse("a", text.as_bytes()).unwrap_err();
-                let list = faults[0].split_once("; known: ").unwrap_or_else(|| panic!("{faults:?}")).1;
-                list.split(", ").map(str::to_owned).collect()
+/// The keys that a table takes, as serde names them when it meets a key that nothing has; none where the header is no table.
+fn known_keys(header: &str) -> Option<Vec<String>> {
+    let faults = parse("a", format!("{header}\nzzzzzzzzzzzzzzzz = 1\n").as_bytes()).err()?;
+    let list = faults.iter().find(|fault| fault.contains("unknown key `zzzzzzzzzzzzzzzz`"))?;
+    Some(list.split_once("; known: ")?.1.split(", ").map(str::to_owned).collect())
+}
+
+/// Adds the keys of a table and of the tables in it: `waf.rules`. A table that the reference has as one key is one.
+fn add_keys(
+    header: &str,
+    path: &str,
+    keys: Vec<String>,
+    documented: &BTreeSet<String>,
+    known: &mut BTreeSet<String>,
+) {
+    for key in keys {
+        let full = if path.is_empty() { key } else { format!("{path}.{key}") };
+        if documented.contains(&full) {
+            known.insert(full);
+            continue;
+        }
+        let tables = [format!("{header}\n[{full}]"), format!("{header}\n[[{full}]]")];
+        match tables.iter().find_map(|table| Some((table, known_keys(table)?))) {
+            Some((table, keys)) => add_keys(table, &full, keys, documented, known),
+            // a choice of one or many, where serde does not name the keys
+            None if full == "listen.tls" => {
+                known.extend(["certificate", "key"].map(|key| format!("{full}.{key}")));
             }
-        };
-        let tables = [
-            "listen",
-            "site",
-            "waf",
-            "console",
-            "retention",
-            "timeouts",
-            "limits",
-            "access_log",
-            "redaction",
-            "receiver",
-            "sensors",
-            "watch",
-            "notify",
-            "tuning",
-        ];
-        for key in keys {
-            let table = match section {
-                "" => tables.contains(&key.as_str()),
-                "listen" | "receiver" => key == "tls",
-                "site" => ["health", "timeouts", "upstream_tls"].contains(&key.as_str()),
-                "notify" => ["slack", "mail", "webhook", "rule", "summary"].contains(&key.as_str()),
-                _ => false,
-            };
-            if !table {
-                known.insert(if section.is_empty() { key } else { format!("{section}.{key}") });
-            }
+            None => drop(known.insert(full)),
         }
     }
+}
+
+#[test]
+fn the_reference_has_every_key() {
+    let mut known = BTreeSet::new();
+    let sections = parts::sections();
+    let keys = sections.iter().flat_map(|section| section.keys).chain(Host::KEYS);
+    let documented = documented_keys();
+    add_keys("", "", keys.map(|key| (*key).to_owned()).collect(), &documented, &mut known);
     assert!(known.len() >= 50, "{}", known.len());
     assert_eq!(documented, known);
+}
+
+#[test]
+fn the_reference_in_docs_is_that_of_the_parts() {
+    let of_parts = parts::ALL.iter().rev().map(|part| part.reference());
+    let pieces: Vec<&str> = [include_str!("reference.md")].into_iter().chain(of_parts).collect();
+    crate::known::assert_written("docs/user/configuration.md", &pieces.join("\n"));
 }

@@ -16,7 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::Parts;
+use super::parts::Parts;
 use super::reload::{Reloaded, reload};
 use crate::config::Config;
 use crate::control::{MAX_REQUEST_BYTES, Request};

@@ -58,6 +58,7 @@ macro_rules! toy {
             type Config = $config;
             type Running = $running;
             const NAME: &'static str = stringify!($name);
+            const REFERENCE: &'static str = "";
 
             fn check(_: &$config, _: &Host) -> Vec<Fault> {
                 Vec::new()

@@ -14,7 +14,7 @@ use crate::limits::{DNS_ATTEMPTS, DNS_UDP_BYTES};
 /// Asks a server for a name of its own zones; returns the answer section, empty where the name or the type does not exist.
 ///
 /// An answer with another id or another question is no answer: whoever sends it cannot see the question.
-pub async fn ask(
+pub(super) async fn ask(
     server: SocketAddr,
     name: &Name,
     kind: RecordType,

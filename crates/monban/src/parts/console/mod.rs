@@ -38,6 +38,7 @@ impl Part for Console {
     type Config = ConsoleConfig;
     type Running = Open;
     const NAME: &'static str = "console";
+    const REFERENCE: &'static str = include_str!("reference.md");
     const PAGES: &'static [&'static str] = &["console", "events"];
     const COMMANDS: &'static [PartCommand] = &[PartCommand {
         name: "console",

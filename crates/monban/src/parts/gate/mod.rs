@@ -1,9 +1,11 @@
 //! The gate: a reverse proxy that runs SecLang rules over every request, around the crate `gateway`.
 
 mod collections;
+mod commands;
 mod config;
 mod modsecurity;
 pub mod presets;
+pub mod rule_files;
 mod sink;
 mod traffic;
 
@@ -26,7 +28,9 @@ use crate::config::Host;
 use crate::data_folder::unless_full;
 use crate::failure::Failure;
 use crate::metrics::{Asked, Metric};
-use crate::part::{Example, Part, Prepared, Remarks, Running, Setup, Spine, Tables};
+use crate::part::{
+    Example, Part, PartCommand, Prepared, Remarks, Running, Setup, Spine, Tables, subcommand, subcommands,
+};
 use collections::SavedCollections;
 pub use config::{GateConfig, WafConfig};
 use sink::{Logs, Sink};
@@ -58,7 +62,13 @@ impl Part for Gate {
     type Config = GateConfig;
     type Running = Serving;
     const NAME: &'static str = "gate";
+    const REFERENCE: &'static str = include_str!("reference.md");
     const PAGES: &'static [&'static str] = &["gate"];
+    const COMMANDS: &'static [PartCommand] = &[PartCommand {
+        name: "rules",
+        build: subcommands::<commands::Command>,
+        run: |matches, context| subcommand::<commands::Command>(matches)?.run(context),
+    }];
     const TABLES: Tables = Tables {
         findings: &[sink::FINDINGS, certificates::FINDINGS, modsecurity::MESSAGES],
         settings: modsecurity::SETTINGS,

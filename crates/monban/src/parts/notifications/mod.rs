@@ -30,6 +30,7 @@ impl Part for Notifications {
     type Config = NotificationsConfig;
     type Running = Notices;
     const NAME: &'static str = "notifications";
+    const REFERENCE: &'static str = include_str!("reference.md");
     const PAGES: &'static [&'static str] = &["notifications"];
     const COMMANDS: &'static [PartCommand] = &[PartCommand {
         name: "notify",

@@ -29,6 +29,7 @@ impl Part for Receiver {
     type Config = ReceiverConfig;
     type Running = Receiving;
     const NAME: &'static str = "receiver";
+    const REFERENCE: &'static str = include_str!("reference.md");
     const TABLES: Tables = Tables {
         findings: &[receiver::FINDINGS, mlogc::MESSAGES],
         settings: mlogc::SETTINGS,

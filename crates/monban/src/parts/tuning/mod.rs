@@ -24,6 +24,7 @@ impl Part for Tuning {
     type Config = TuningConfig;
     type Running = Changing;
     const NAME: &'static str = "tuning";
+    const REFERENCE: &'static str = include_str!("reference.md");
     const PAGES: &'static [&'static str] = &["tuning"];
     const TABLES: Tables = Tables { findings: &[tuner::FINDINGS], ..Tables::NONE };
 

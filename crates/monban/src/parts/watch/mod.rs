@@ -28,6 +28,7 @@ impl Part for Watch {
     type Config = WatchConfig;
     type Running = Watching;
     const NAME: &'static str = "watch";
+    const REFERENCE: &'static str = include_str!("reference.md");
     const TABLES: Tables = Tables { findings: &[telling::FINDINGS], ..Tables::NONE };
 
     fn check(config: &WatchConfig, _host: &Host) -> Vec<Fault> {

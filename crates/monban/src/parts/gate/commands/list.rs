@@ -5,9 +5,9 @@ use std::io::Write;
 use clap::Args;
 use event::Severity;
 
-use super::rules::files;
-use crate::cli::Cli;
 use crate::failure::Failure;
+use crate::part::Context;
+use crate::parts::gate::rule_files::files;
 use crate::rules;
 use crate::terminal::{Safe, Style, cut};
 
@@ -36,8 +36,8 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
-    let rules = rules::load_or_fail(&files(&arguments.files, cli)?)?;
+pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
+    let rules = rules::load_or_fail(&files(&arguments.files, context)?)?;
     let style = Style::of_stdout();
     let mut out = std::io::stdout().lock();
     if !arguments.json {

@@ -9,15 +9,15 @@ use serde_json::json;
 use tuner::change::{self, Changes};
 use tuning::{Note, Proposal, Refused, TuningError};
 
-use super::{events, events_show};
+use crate::events;
 use tuner::ExclusionStore;
 
-use crate::cli::Cli;
 use crate::control::{self, Request};
 use crate::failure::Failure;
+use crate::part::Context;
 use crate::parts::gate::GateConfig;
+use crate::rules;
 use crate::terminal::{Safe, Style};
-use crate::{parts, rules};
 
 /// Show exclusions that would let an event pass; --apply makes the narrowest ones
 ///
@@ -65,9 +65,9 @@ fn author() -> String {
     format!("{} (command)", name.unwrap_or_else(|| "somebody".to_owned()))
 }
 
-pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
-    let config = parts::config(&cli.config_file())?;
-    let event = events_show::find(&arguments.event, &events::open(&config)?)?;
+pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
+    let config = context.config()?;
+    let event = events::find(&arguments.event, &events::open(&config)?)?;
     let (store, rule_config) =
         (ExclusionStore::new(&config.host.data_dir), config.section::<GateConfig>().rules());
     let mut found = change::proposals(&store, &rule_config, &event).map_err(failure)?;

@@ -6,9 +6,9 @@ use clap::Args;
 use seclang::action::Action;
 use tuner::written::{self, WrittenRule};
 
-use super::rules::files;
-use crate::cli::Cli;
 use crate::failure::Failure;
+use crate::part::Context;
+use crate::parts::gate::rule_files::files;
 use crate::rules;
 use crate::terminal::{Style, safe_lines};
 
@@ -35,8 +35,8 @@ fn nearest(id: u64, ids: impl Iterator<Item = u64>) -> Vec<u64> {
     ids
 }
 
-pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
-    let files = files(&arguments.files, cli)?;
+pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
+    let files = files(&arguments.files, context)?;
     let document = tuner::load::document(&rules::disk(), &files).map_err(rules::failure)?;
     let Some(written) = written::find(&document, rules::disk(), arguments.id)? else {
         let ids = document.directives.iter().flat_map(written::actions).filter_map(|action| match action {

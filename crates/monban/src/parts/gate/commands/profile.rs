@@ -1,5 +1,7 @@
 //! `monban rules profile`
 
+#![allow(clippy::cast_precision_loss, reason = "figures for people, of which a few digits are printed")]
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,15 +16,14 @@ use store::{EventQuery, Query};
 use waf::ruleset::RuleDescription;
 use waf::{Collections, Connection, Cost, Mode, Profile, RuleSet, Transaction};
 
-use super::events;
-use super::filter::{FilterOptions, at_least_one};
-use super::rules::files;
-use super::rules_run::{RunMode, judge, read, usage};
-use crate::cli::Cli;
+use super::run::{RunMode, judge, read, usage};
 use crate::config::Config;
+use crate::events;
 use crate::failure::Failure;
+use crate::filter::{FilterOptions, at_least_one};
 use crate::message::{self, Request, Response};
-use crate::parts;
+use crate::part::Context;
+use crate::parts::gate::rule_files::files;
 use crate::rules;
 use crate::terminal::{Safe, Style, cut};
 
@@ -160,19 +161,19 @@ fn raw_request(event: &Event) -> Option<Vec<u8>> {
     Some(raw)
 }
 
-pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let mut requests = Requests::default();
     for path in &arguments.requests {
         requests.add_path(path)?;
     }
     if arguments.from_events {
-        requests.add_events(arguments, &parts::config(&cli.config_file())?)?;
+        requests.add_events(arguments, &context.config()?)?;
     }
     if requests.usable.is_empty() {
         let found = requests.unusable.into_iter().take(20);
         return Err(Failure::Configuration(found.chain(["no request to measure".to_owned()]).collect()));
     }
-    let rules = Arc::new(rules::load_or_fail(&files(&arguments.rules, cli)?)?);
+    let rules = Arc::new(rules::load_or_fail(&files(&arguments.rules, context)?)?);
     let measured = Measured::new(&rules, &requests.usable, arguments);
     let mut out = std::io::stdout().lock();
     if arguments.json {
@@ -201,7 +202,7 @@ struct Measured {
 impl Measured {
     fn new(rules: &Arc<RuleSet>, requests: &[Request], arguments: &Arguments) -> Self {
         let start = Instant::now();
-        let clock = Arc::new(move || start.elapsed().as_nanos() as u64);
+        let clock = Arc::new(move || nanos_since(start));
         let mut profile = Some(Box::new(Profile::new(rules, clock)));
         for request in requests {
             judge_once(rules, request, arguments.mode, &mut None);
@@ -220,9 +221,9 @@ impl Measured {
         Self { requests: requests.len(), runs: times.len() as u64, times, total, profile }
     }
 
-    /// Microseconds that the given share of requests did not exceed.
-    fn quantile(&self, quantile: f64) -> f64 {
-        let rank = (quantile * self.times.len() as f64).ceil() as usize;
+    /// Microseconds that this percentage of the requests did not exceed.
+    fn percentile(&self, percent: usize) -> f64 {
+        let rank = (self.times.len() * percent).div_ceil(100);
         self.times.get(rank.saturating_sub(1)).map_or(0.0, |nanos| micros(*nanos))
     }
 
@@ -267,8 +268,8 @@ impl Measured {
             "unusable": unusable,
             "judged": self.runs,
             "mean_us": self.mean(),
-            "p50_us": self.quantile(0.5),
-            "p99_us": self.quantile(0.99),
+            "p50_us": self.percentile(50),
+            "p99_us": self.percentile(99),
             "measured_us": micros(self.total),
             "rules_us": micros(rules),
             "transformations_us": micros(chains),
@@ -299,8 +300,8 @@ impl Measured {
             self.requests,
             self.runs / self.requests as u64,
             self.mean(),
-            self.quantile(0.5),
-            self.quantile(0.99)
+            self.percentile(50),
+            self.percentile(99)
         ));
         let (rules, chains) = self.parts();
         lines.push(format!(
@@ -407,9 +408,14 @@ fn judge_once(
         tx.set_profile(profile);
     }
     judge(&mut tx, request, response.as_ref(), now);
-    let nanos = started.elapsed().as_nanos() as u64;
+    let nanos = nanos_since(started);
     *profile = tx.take_profile();
     nanos
+}
+
+/// Nanoseconds since a time, 584 years at most.
+fn nanos_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Those that cost most first; of equal cost in their order.

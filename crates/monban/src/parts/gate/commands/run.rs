@@ -13,12 +13,12 @@ use gateway::decoding::{Decoder, UnknownCoding};
 use http1::{Headers, ResponseHead};
 use waf::{BodyProgress, Collections, Connection, Decision, InterventionAction, Mode, Transaction};
 
-use super::events_show::rule;
-use super::rules::files;
-use crate::cli::Cli;
+use crate::events::rule;
 use crate::failure::Failure;
 use crate::message::{self, Request, Response};
+use crate::part::Context;
 use crate::parts::gate::presets;
+use crate::parts::gate::rule_files::files;
 use crate::rules;
 use crate::terminal::{Safe, Style};
 
@@ -101,7 +101,7 @@ struct Verdict {
     rest: usize,
 }
 
-pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let raw = if arguments.request.starts_with("http://") || arguments.request.starts_with("https://") {
         from_flags(arguments)?
     } else {
@@ -114,7 +114,7 @@ pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
         }
         read(&arguments.request)?
     };
-    let mut files = files(&arguments.rules, cli)?;
+    let mut files = files(&arguments.rules, context)?;
     if let Some(preset) = arguments.preset {
         let own = presets::path(preset);
         if !files.contains(&own) {

@@ -9,18 +9,17 @@ use tuner::change::{self, Proposed};
 use tuning::Replay;
 use tuning::replay::{Changed, Report};
 
-use super::events;
-use super::filter::FilterOptions;
-use super::rules_exclude::failure;
+use super::exclude::failure;
+use crate::events;
+use crate::filter::FilterOptions;
 use tuner::ExclusionStore;
 
-use crate::cli::Cli;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::part::Context;
 use crate::parts::gate::GateConfig;
-use crate::parts::tuning::TuningConfig;
+use crate::rules;
 use crate::terminal::{Progress, Safe, Style, cut};
-use crate::{parts, rules};
 
 /// Run other rules on stored events and on the sample of passed requests, and show the differences
 ///
@@ -52,8 +51,8 @@ pub struct Arguments {
 /// Events that are read from the store at a time.
 const PAGE: usize = 200;
 
-pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
-    let config = parts::config(&cli.config_file())?;
+pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
+    let config = context.config()?;
     let files = absolute(&arguments.rules)?;
     let proposed = Proposed { add: &[], remove: &arguments.without, files: &files, source: &rules::disk() };
     let (store, rule_config) =
@@ -83,8 +82,7 @@ pub fn replayed(
     filter: &Filter,
     limit: u64,
 ) -> Result<(Report, u64), Failure> {
-    let passed =
-        Sample::open(&config.host.data_dir, config.section::<TuningConfig>().tuning.sample).requests();
+    let passed = Sample::open(&config.host.data_dir, u16::MAX).requests();
     let total = || Some(reader.count(filter).ok()?.min(limit) + passed.len() as u64);
     let mut progress = Progress::start(total);
     let (mut done, mut left) = (0, limit);

@@ -12,18 +12,18 @@ use tuner::change::{self, Proposed};
 use tuning::Release;
 use tuning::replay::Report;
 
-use super::events;
-use super::rules_replay::{replayed, summary};
+use super::replay::{replayed, summary};
+use crate::events;
 use tuner::ExclusionStore;
 
-use crate::cli::Cli;
 use crate::config::Config;
 use crate::control::{self, Request};
 use crate::crs::{self, Entries, Releases, State, Switch, signature};
 use crate::failure::Failure;
+use crate::part::Context;
 use crate::parts::gate::GateConfig;
+use crate::rules;
 use crate::terminal::Safe;
-use crate::{parts, rules};
 
 /// Install a release of the Core Rule Set and use it instead of the present one
 ///
@@ -124,9 +124,9 @@ impl Place {
     }
 }
 
-pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
-    let config_file = cli.config_file();
-    let config = parts::config(&config_file)?;
+pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
+    let config_file = context.config_file.clone();
+    let config = context.config()?;
     crate::data_folder::create(&config.host.data_dir)?;
     let releases = Releases::new(&config.host.data_dir);
     let _lock = releases.lock()?;

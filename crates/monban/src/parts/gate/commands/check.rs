@@ -4,9 +4,9 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::rules::files;
-use crate::cli::Cli;
 use crate::failure::Failure;
+use crate::part::Context;
+use crate::parts::gate::rule_files::files;
 use crate::rules;
 
 /// Load rule files and report every error and warning with file and line
@@ -19,8 +19,8 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments, cli: &Cli) -> Result<(), Failure> {
-    let rules = rules::load_or_fail(&files(&arguments.files, cli)?)?;
+pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
+    let rules = rules::load_or_fail(&files(&arguments.files, context)?)?;
     let mut phases = [0_usize; 5];
     let mut links = 0;
     for rule in rules.descriptions() {
