@@ -1,12 +1,13 @@
 //! Named sets of addresses, networks, countries and autonomous systems.
 //!
-//! A set, such as `blocked`, has entries of several sources: the owner, a blocklist, a part that bans. Each entry has a reason
-//! and may have an end. The gate asks [`AddressSets::find`]; nftables follows [`AddressSets::changes`] and compares snapshots.
+//! A set, such as `blocked`, has entries from several sources: the owner, a blocklist, a part that bans. Each entry has
+//! a reason and may have an end. The gate calls [`AddressSets::find`]; nftables follows [`AddressSets::changes`] and
+//! compares snapshots.
 //!
-//! Each source of a set is a table of its own: a file `SET.SOURCE.json`, and in memory a prefix trie that is replaced as a whole.
-//! A lookup takes no lock. A change copies the table of its source, some 5 µs for each entry, so whoever bans many adds them together.
-//! A change is in force at once and on disk after [`AddressSets::flush`], which [`AddressSets::run`]
-//! calls within [`FLUSH_DELAY`].
+//! Each source of a set has its own table: a file `SET.SOURCE.json`, and in memory a prefix trie that each change
+//! replaces as a whole. A lookup takes no lock. A change copies the table of its source, which takes about 5 µs per
+//! entry, so a caller with many bans adds them together. A change takes effect at once and reaches the disk with
+//! [`AddressSets::flush`], which [`AddressSets::run`] calls within [`FLUSH_DELAY`].
 //!
 //! ```
 //! use std::sync::Arc;
@@ -51,11 +52,11 @@ pub use table::{Entry, Member, Table, UndoId};
 /// An entry to add.
 #[derive(Clone, Debug)]
 pub struct NewEntry {
-    /// What it covers.
+    /// The addresses that the entry covers.
     pub member: Member,
-    /// Why, for people; cut to [`MAX_REASON_BYTES`](crate::limits::MAX_REASON_BYTES).
+    /// The reason, as readable text, cut to [`MAX_REASON_BYTES`](crate::limits::MAX_REASON_BYTES).
     pub reason: String,
-    /// When it leaves the set; none if it stays.
+    /// The time at which the entry leaves the set; none if it stays.
     pub ends: Option<Timestamp>,
 }
 
@@ -64,25 +65,25 @@ pub struct NewEntry {
 pub struct Found {
     /// The source of the entry.
     pub source: Arc<str>,
-    /// What the entry covers.
+    /// The addresses that the entry covers.
     pub member: Member,
     /// The entry.
     pub entry: Entry,
 }
 
-/// Why a change is refused or a file cannot be read or written.
+/// An error of a change, or of reading or writing a file.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressSetsError {
     /// A name cannot be part of a file's name.
     #[error("the name {0:?} must be 1 to {MAX_NAME_BYTES} lower-case letters, digits, dashes or underscores")]
     Name(String),
-    /// There would be too many entries.
+    /// The change would exceed the number of entries.
     #[error("more than {MAX_ENTRIES} entries in all sets; remove a source first")]
     TooManyEntries,
-    /// There would be too many sources of sets.
+    /// The change would exceed the number of sources.
     #[error("more than {MAX_TABLES} sources of sets")]
     TooManyTables,
-    /// The reasons would take too many bytes.
+    /// The reasons would exceed their limit in bytes.
     #[error("the reasons of all entries take more than {MAX_REASONS_BYTES} bytes; shorten or share them")]
     TooManyReasons,
     /// A file cannot be read or written.
@@ -95,7 +96,7 @@ pub enum AddressSetsError {
     },
 }
 
-/// Set and source of a table.
+/// The set and the source of a table.
 type Place = (Arc<str>, Arc<str>);
 
 /// All entries at one moment.
@@ -137,7 +138,7 @@ impl Snapshot {
 
 #[derive(Debug, Default)]
 struct Writer {
-    /// Tables whose files are older than they are.
+    /// Tables that are newer than their files.
     unwritten: BTreeSet<Place>,
     last_undo: u64,
 }
@@ -150,14 +151,14 @@ pub struct AddressSets {
     current: ArcSwap<BTreeMap<Place, Arc<Table>>>,
     /// Serialises changes; a lookup never takes it.
     writer: Mutex<Writer>,
-    /// One writer of files at a time.
+    /// Allows one writer of files at a time.
     flushing: Mutex<()>,
     geoip: ArcSwap<Vec<Arc<Geoip>>>,
     changes: watch::Sender<u64>,
 }
 
 impl AddressSets {
-    /// Reads the sets of a folder, which belongs to this process ([`crate::folder`]).
+    /// Reads the sets of a folder, which this process must own ([`crate::folder`]).
     ///
     /// # Errors
     /// If a file cannot be read, is damaged or exceeds a limit.
@@ -191,13 +192,13 @@ impl AddressSets {
         })
     }
 
-    /// Sets the databases that tell countries and autonomous systems. The first that knows an address counts.
+    /// Sets the databases of countries and autonomous systems. The first database that knows an address decides.
     pub fn set_geoip(&self, databases: Vec<Arc<Geoip>>) {
         self.geoip.store(Arc::new(databases));
     }
 
-    /// Returns the entry of a set that covers an address at `now`: that of the longest prefix, else that of its autonomous system, else
-    /// that of its country.
+    /// Returns the entry of a set that covers an address at `now`: first by the longest prefix, then by autonomous
+    /// system, then by country.
     pub fn find(&self, set: &str, address: IpAddr, now: Timestamp) -> Option<Found> {
         let current = self.current.load();
         let address = address.to_canonical();
@@ -236,10 +237,10 @@ impl AddressSets {
         with(&by_asn).or_else(|| with(&by_country))
     }
 
-    /// Adds a batch of entries. An entry of the same set, source and member is replaced.
+    /// Adds a batch of entries. A new entry replaces one with the same set, source and member.
     ///
     /// # Errors
-    /// For a name that cannot be used, and beyond a limit; then nothing is added.
+    /// If a name is invalid or the batch exceeds a limit; then nothing is added.
     pub fn add(
         &self,
         set: &str,
@@ -249,7 +250,7 @@ impl AddressSets {
         self.put(set, source, entries, true)
     }
 
-    /// Replaces all entries of a source: a blocklist that was fetched anew.
+    /// Replaces all entries of a source, for example of a newly fetched blocklist.
     ///
     /// # Errors
     /// See [`AddressSets::add`].
@@ -262,22 +263,23 @@ impl AddressSets {
         self.put(set, source, entries, false)
     }
 
-    /// Removes one entry; returns whether there was one.
+    /// Removes one entry. Returns whether it existed.
     pub fn remove(&self, set: &str, source: &str, member: Member) -> bool {
         self.retain(|place, of, _| *of != member || (&*place.0, &*place.1) != (set, source)) > 0
     }
 
-    /// Removes all entries of a source from a set; returns their number.
+    /// Removes all entries of a source from a set. Returns their number.
     pub fn remove_source(&self, set: &str, source: &str) -> usize {
         self.retain(|place, _, _| (&*place.0, &*place.1) != (set, source))
     }
 
-    /// Removes the entries of a batch; returns their number. An entry that the batch had replaced does not come back.
+    /// Removes the entries of a batch. Returns their number. An entry that the batch replaced does not come back.
     pub fn undo(&self, batch: UndoId) -> usize {
         self.retain(|_, _, entry| entry.undo != batch)
     }
 
-    /// Removes the entries whose end is past; returns their number. [`AddressSets::find`] leaves them out by itself.
+    /// Removes the entries whose end is past. Returns their number. [`AddressSets::find`] ignores such entries in any
+    /// case.
     pub fn expire(&self) -> usize {
         let now = self.clock.now();
         self.retain(|_, _, entry| entry.holds_at(now))
@@ -289,13 +291,13 @@ impl AddressSets {
         current.values().flat_map(|table| table.iter().filter_map(|(_, entry)| entry.ends)).min()
     }
 
-    /// Returns all entries of this moment.
+    /// Returns a snapshot of all current entries.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot(self.current.load_full())
     }
 
-    /// Returns a receiver that is notified of each change. A reader then takes a [`snapshot`](Self::snapshot) and compares it with the one
-    /// before, so that a slow reader misses nothing.
+    /// Returns a receiver that is notified of each change. A reader then takes a [`snapshot`](Self::snapshot) and
+    /// compares it with the previous one, so that a slow reader misses nothing.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -303,7 +305,7 @@ impl AddressSets {
     /// Writes the files of the tables that have changed.
     ///
     /// # Errors
-    /// If a file cannot be written: it is tried again at the next call.
+    /// If a file cannot be written. The next call tries again.
     pub fn flush(&self) -> Result<(), AddressSetsError> {
         let _flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         let (unwritten, current) = {
@@ -328,7 +330,8 @@ impl AddressSets {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Removes entries at their end and writes changes to disk, without end. Call [`flush`](Self::flush) after it is dropped.
+    /// Removes entries at their end and writes changes to disk, without end. Call [`flush`](Self::flush) after dropping
+    /// the future.
     pub async fn run(self: Arc<Self>) {
         let mut changes = self.changes();
         loop {
@@ -372,7 +375,7 @@ impl AddressSets {
         let mut table = former.map_or_else(Table::default, |table| Table::clone(table));
         for entry in entries {
             table.insert(entry.member, &entry.reason, now, entry.ends, undo);
-            // not more is kept of an endless list
+            // stop early on an endless list
             if table.len() > MAX_ENTRIES {
                 return Err(AddressSetsError::TooManyEntries);
             }
@@ -384,7 +387,7 @@ impl AddressSets {
         Ok(undo)
     }
 
-    /// Keeps the entries for which `keep` holds; returns the number of the others.
+    /// Keeps the entries for which `keep` holds. Returns the number of removed entries.
     fn retain(&self, keep: impl Fn(&Place, &Member, &Entry) -> bool) -> usize {
         let writer = self.writer();
         let mut tables = BTreeMap::clone(&self.current.load());
@@ -421,7 +424,7 @@ impl AddressSets {
     }
 }
 
-/// The entries of the next [`MAX_SET_ENDS`] ends.
+/// Lists the entries with the next [`MAX_SET_ENDS`] ends.
 impl Expiring for AddressSets {
     fn ends(&self) -> Vec<End> {
         let current = self.current.load();
@@ -447,7 +450,7 @@ impl Expiring for AddressSets {
     }
 }
 
-/// The tables of a set. There are few, so that a lookup goes through all of them and allocates nothing.
+/// Returns the tables of a set. There are few, so a lookup goes through all of them and allocates nothing.
 fn tables_of<'a>(
     tables: &'a BTreeMap<Place, Arc<Table>>,
     set: &str,

@@ -1,7 +1,7 @@
-//! Time: the machine's clock, and one that a test moves.
+//! Time: the machine's clock, and a clock that a test controls.
 //!
-//! Code that waits or compares times takes a [`Clock`], so that its tests neither wait nor depend on the time of day. Wall
-//! time may be set at any moment, forwards or back; [`Clock::uptime`] never goes back.
+//! Code that waits or compares times takes a [`Clock`], so that its tests neither wait nor depend on the time of day.
+//! Wall time may jump forwards or back at any moment; [`Clock::uptime`] never goes back.
 
 use std::fmt;
 use std::future::Future;
@@ -22,10 +22,10 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Returns the wall time.
     fn now(&self) -> Timestamp;
 
-    /// Returns the time since some fixed moment. It never goes back.
+    /// Returns the time since a fixed moment. It never goes back.
     fn uptime(&self) -> Duration;
 
-    /// Waits until the wall time is `when` or later, or the clock goes back: then the caller decides anew.
+    /// Waits until the wall time is `when` or later, or until the clock goes back; then the caller decides again.
     ///
     /// The wait notices within [`CLOCK_CHECK`] that the clock was set or that the machine woke from sleep.
     fn sleep_until(&self, when: Timestamp) -> BoxFuture<'_, ()>;
@@ -37,7 +37,7 @@ pub fn after(time: Timestamp, delay: Duration) -> Timestamp {
     Timestamp::from_micros(time.as_micros().saturating_add(micros))
 }
 
-/// Returns the time from `earlier` to `later`; zero where `later` is the earlier one.
+/// Returns the time from `earlier` to `later`, or zero if `later` is not after `earlier`.
 pub fn between(earlier: Timestamp, later: Timestamp) -> Duration {
     let micros = later.as_micros().saturating_sub(earlier.as_micros());
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
@@ -78,7 +78,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until a test moves it.
+/// A clock that stands still until a test advances it.
 #[derive(Debug)]
 pub struct TestClock {
     uptime: Mutex<Duration>,
@@ -86,18 +86,18 @@ pub struct TestClock {
 }
 
 impl TestClock {
-    /// A clock that shows `now`.
+    /// Creates a clock that shows `now`.
     pub fn at(now: Timestamp) -> Self {
         Self { uptime: Mutex::default(), wall: watch::Sender::new(now) }
     }
 
-    /// Lets time pass: moves wall time and uptime.
+    /// Advances wall time and uptime.
     pub fn advance(&self, by: Duration) {
         *self.uptime.lock().unwrap_or_else(PoisonError::into_inner) += by;
         self.wall.send_modify(|now| *now = after(*now, by));
     }
 
-    /// Sets the wall clock, as an administrator or NTP does. The uptime stays.
+    /// Sets the wall clock, as an administrator or NTP does. The uptime does not change.
     pub fn set(&self, now: Timestamp) {
         self.wall.send_replace(now);
     }
@@ -116,7 +116,7 @@ impl Clock for TestClock {
         let mut wall = self.wall.subscribe();
         let mut latest = *wall.borrow();
         Box::pin(async move {
-            // The sender lives as long as the borrow of `self`, so this ends only with the condition.
+            // The sender lives as long as the borrow of `self`, so this ends only when the condition holds.
             let _ = wall
                 .wait_for(|now| {
                     let back = *now < latest;

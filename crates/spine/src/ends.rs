@@ -1,7 +1,7 @@
 //! Everything that expires, in one list.
 //!
-//! A part that owns such things implements [`Expiring`] and registers it with [`Ends`]: certificates, exclusions, tokens,
-//! entries of address sets.
+//! A part with expiring things, such as certificates, exclusions, tokens or entries of address sets, implements
+//! [`Expiring`] and registers it with [`Ends`].
 //!
 //! ```
 //! use std::sync::Arc;
@@ -41,47 +41,47 @@ use crate::clock::between;
 use crate::findings::{ENDED, ENDS_SOON, RENEWAL_LATE};
 use crate::limits::MAX_ENDS;
 
-/// Time before its end at which a thing that somebody renews by hand becomes a finding.
+/// Time before an end that is renewed by hand at which it becomes a finding.
 pub const SOON: Duration = Duration::from_secs(14 * 86_400);
-/// Time before its end at which a thing that something renews by itself becomes a finding.
+/// Time before an automatically renewed end at which it becomes a finding.
 pub const RENEWAL_DUE: Duration = Duration::from_secs(3 * 86_400);
 
-/// A thing that ends.
+/// A thing that expires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct End {
-    /// What it is, such as `certificate`.
+    /// The kind, such as `certificate`.
     pub kind: &'static str,
-    /// Which one: a name, an address.
+    /// The name or address.
     pub subject: String,
-    /// When it ends.
+    /// The time of the end.
     pub at: Timestamp,
-    /// Where it comes from: a file, an import, a user.
+    /// The origin: a file, an import, a user.
     pub source: String,
-    /// What happens at the end.
+    /// The kind of renewal.
     pub renewal: Renewal,
 }
 
-/// What renews a thing before its end.
+/// The way in which a thing is renewed before its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Renewal {
-    /// Something does so by itself: its name, such as `acme`.
+    /// A named component, such as `acme`, renews it.
     Automatic(String),
-    /// Somebody has to.
+    /// A person renews it.
     ByHand,
-    /// Somebody has to, and the part that owns it has a finding of its own about that.
+    /// A person renews it, and the part that owns it reports its own finding.
     Reported,
-    /// The end is meant: a ban, an exclusion for a week.
+    /// The end is intended, as of a ban or of an exclusion for a week.
     Intended,
 }
 
-/// A source of things that end.
+/// A source of expiring things.
 pub trait Expiring: Send + Sync {
-    /// Returns all of them, in any order.
+    /// Returns all ends, in any order.
     fn ends(&self) -> Vec<End>;
 }
 
-/// The list of all that ends.
+/// The list of all sources of ends.
 #[derive(Default)]
 pub struct Ends(RwLock<Vec<Arc<dyn Expiring>>>);
 
@@ -97,9 +97,9 @@ impl Ends {
         self.0.write().unwrap_or_else(PoisonError::into_inner).push(source);
     }
 
-    /// Returns what ends, the soonest first: at most [`MAX_ENDS`].
+    /// Returns the soonest [`MAX_ENDS`] ends, in ascending order.
     pub fn list(&self) -> Vec<End> {
-        // the sources are asked without the lock
+        // query the sources without holding the lock
         let sources = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut ends: Vec<End> = sources.iter().flat_map(|source| source.ends()).collect();
         ends.sort_by(|a, b| (a.at, a.kind, &a.subject).cmp(&(b.at, b.kind, &b.subject)));
@@ -107,7 +107,7 @@ impl Ends {
         ends
     }
 
-    /// Returns a finding for each thing whose end is near or past, the soonest first. Intended ends are none.
+    /// Returns a finding for each end that is near or past, the soonest first. Intended ends have no finding.
     pub fn findings(&self, now: Timestamp) -> Vec<Finding> {
         self.list().iter().filter_map(|end| finding(end, now)).collect()
     }
@@ -189,7 +189,7 @@ mod tests {
             let findings = ends.findings(now);
             let codes: Vec<_> = findings.iter().map(Finding::code).collect();
             assert_eq!(codes, Vec::from_iter(code), "{left:?} {renewal:?}");
-            // each text has all of its values
+            // each text has values for all its placeholders
             for finding in findings {
                 let shown = serde_json::to_string(&finding).unwrap();
                 assert!(!shown.contains("{kind}") && !shown.contains("{renewal}"), "{shown}");

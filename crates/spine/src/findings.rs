@@ -6,7 +6,7 @@ use finding::{Declaration, Text};
 finding::table! {
     /// Every finding of this crate.
     pub FINDINGS: Declaration {
-        /// A job of the scheduler that fails again and again.
+        /// A job of the scheduler fails repeatedly.
         pub JOB_FAILING = Declaration::new(
             "scheduler.job_failing",
             Severity::Warning,
@@ -20,7 +20,7 @@ finding::table! {
                 "エラーが示す原因を取り除いてください。次の実行は {due} です。",
             ),
         );
-        /// A task of monban that panicked.
+        /// A task of monban panicked.
         pub TASK_PANICKED = Declaration::new(
             "tasks.panicked",
             Severity::Error,
@@ -31,7 +31,7 @@ finding::table! {
                 "monban を再起動し、このメッセージと直前のログを報告してください。",
             ),
         );
-        /// Something that ends within days and that nothing renews by itself.
+        /// Something ends within days, and nothing renews it automatically.
         pub ENDS_SOON = Declaration::new(
             "ends.soon",
             Severity::Warning,
@@ -39,7 +39,7 @@ finding::table! {
             Text::new("Nothing renews it by itself. It comes from {source}.", "自動では更新されません。出所: {source}"),
             Text::new("Renew it, or remove it if nobody needs it.", "更新するか、不要であれば削除してください。"),
         );
-        /// Something that ends within hours or days although something should have renewed it.
+        /// Something ends within hours or days although it should have been renewed automatically.
         pub RENEWAL_LATE = Declaration::new(
             "ends.renewal_late",
             Severity::Error,
@@ -47,7 +47,7 @@ finding::table! {
             Text::new("{renewal} should have renewed it. It comes from {source}.", "{renewal} による更新が済んでいません。出所: {source}"),
             Text::new("Find out why the renewal fails; until then renew it by hand.", "更新が失敗する原因を調べ、当面は手動で更新してください。"),
         );
-        /// Something that has ended.
+        /// Something has ended.
         pub ENDED = Declaration::new(
             "ends.ended",
             Severity::Critical,

@@ -1,7 +1,7 @@
 //! The data folder of one part, with a schema version and migrations.
 //!
-//! [`Folder::open`] makes `DATA_DIR/NAME` (mode 0700), takes its lock and brings its content to the newest schema. The files
-//! `schema` and `lock` are the folder's own; the rest belongs to the part.
+//! [`Folder::open`] creates `DATA_DIR/NAME` (mode 0700), takes its lock and migrates its content to the newest schema.
+//! This module owns the files `schema` and `lock`; the rest belongs to the part.
 //!
 //! ```
 //! use spine::folder::{Folder, Migration};
@@ -37,8 +37,8 @@ const LOCK: &str = "lock";
 pub struct Migration {
     /// The change, for errors and the log.
     pub name: &'static str,
-    /// Changes the content of the folder. It must do no harm when it runs again: a crash may come after it ends and before the
-    /// new schema is noted.
+    /// Changes the content of the folder. It must be idempotent: a crash may happen after it ends and before the new
+    /// schema is stored.
     pub run: fn(&Path) -> io::Result<()>,
 }
 
@@ -49,10 +49,10 @@ pub struct Folder {
     _lock: File,
 }
 
-/// Why a folder cannot be opened.
+/// The failure to open a folder.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// The system refuses a step.
+    /// A system call failed.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file or folder.
@@ -60,13 +60,13 @@ pub enum FolderError {
         /// The system's error.
         source: io::Error,
     },
-    /// Another process has the folder.
+    /// Another process uses the folder.
     #[error("{}: another process uses this folder; if it is the daemon, let the daemon do it or stop it first", path.display())]
     InUse {
         /// The folder.
         path: PathBuf,
     },
-    /// The content has a schema that this version does not know.
+    /// The content has a schema that is newer than this version.
     #[error(
         "{}: a newer version of monban wrote schema {found} here, and this one reads up to {known}; \
          install the newer version again, or restore a backup",
@@ -80,7 +80,7 @@ pub enum FolderError {
         /// Newest schema of this version.
         known: u32,
     },
-    /// The schema file is missing or damaged in a folder with content.
+    /// The schema file is missing or damaged although the folder has content.
     #[error("{}: the file names no schema; restore it from a backup, or move the folder away to start anew", path.display())]
     NoSchema {
         /// The schema file.
@@ -91,7 +91,7 @@ pub enum FolderError {
     Migration {
         /// The folder.
         path: PathBuf,
-        /// Schema that it leads to.
+        /// The schema after the migration.
         to: u32,
         /// [`Migration::name`].
         name: &'static str,
@@ -101,11 +101,12 @@ pub enum FolderError {
 }
 
 impl Folder {
-    /// Opens the folder `name` of `data_dir` and migrates its content. Content starts at schema 1, and each migration leads to
-    /// the next schema: the newest is the number of migrations plus 1. A new folder starts with the newest.
+    /// Opens the folder `name` of `data_dir` and migrates its content. Content starts at schema 1, and each migration
+    /// leads to the next schema, so the newest schema is the number of migrations plus 1. A new folder starts with the
+    /// newest schema.
     ///
     /// # Errors
-    /// [`FolderError`]; then no later migration has run.
+    /// [`FolderError`]; then no later migration runs.
     pub fn open(data_dir: &Path, name: &str, migrations: &[Migration]) -> Result<Self, FolderError> {
         let path = data_dir.join(name);
         let at = |path: &Path| {
@@ -159,7 +160,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Schema of the content; none in a folder that holds nothing yet.
+    /// Returns the schema of the content, or none if the folder is empty.
     fn schema(&self) -> Result<Option<u32>, FolderError> {
         let path = self.path.join(SCHEMA);
         let io = |source| FolderError::Io { path: self.path.clone(), source };
@@ -172,7 +173,7 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 for entry in std::fs::read_dir(&self.path).map_err(io)? {
                     let name = entry.map_err(io)?.file_name();
-                    // `schema.new`: a crash while the first schema was noted
+                    // `schema.new`: left by a crash while the first schema was stored
                     if name != LOCK && name != "schema.new" {
                         return Err(FolderError::NoSchema { path });
                     }
@@ -190,16 +191,16 @@ impl Folder {
     }
 }
 
-/// Opens a lock file, or makes it, without following a link.
+/// Opens or creates a lock file without following a link.
 pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
     let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
     let flags = i32::try_from(flags).unwrap_or(0);
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(flags).open(path)
 }
 
-/// Tests a part's migrations in the empty folder `scratch`: `old` writes content of schema 1, and `check` asserts that the
-/// content has become that of the newest schema. The migrations run without a stop; and for each of them, again with a crash after
-/// it, before its schema was noted.
+/// Tests the migrations of a part in the empty folder `scratch`: `old` writes content of schema 1, and `check` asserts
+/// that the content has the newest schema. The migrations run once without interruption, and once for each migration
+/// with a crash after it and before its schema is stored.
 ///
 /// # Panics
 /// If a migration or `check` fails.
@@ -320,7 +321,7 @@ mod tests {
 
     const CHILD: &str = "SPINE_TEST_FOLDER_OF_CHILD";
 
-    /// The process that `kill_9_between_two_migrations_resumes` kills; without it, nothing happens.
+    /// The process that `kill_9_between_two_migrations_resumes` kills. On its own, this test does nothing.
     #[test]
     fn a_child_that_hangs_in_its_second_migration() {
         let Some(data_dir) = std::env::var_os(CHILD) else { return };

@@ -23,7 +23,7 @@ impl Geoip {
     /// Reads a database.
     ///
     /// # Errors
-    /// If the file is no database, with its path.
+    /// If the file is not a database; the error names its path.
     pub fn open(path: &Path) -> Result<Self, String> {
         let failed = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
         let file = files::regular_file::open(path).map_err(|error| failed(&error))?;
@@ -35,21 +35,21 @@ impl Geoip {
         Reader::from_source(bytes).map(Self).map_err(|error| failed(&error))
     }
 
-    /// Returns the country of an address, as two letters (ISO 3166-1).
+    /// Returns the country of an address as two letters (ISO 3166-1).
     pub fn country(&self, address: IpAddr) -> Option<String> {
         let path = [PathElement::Key("country"), PathElement::Key("iso_code")];
-        // an address of the other version, or a damaged entry: unknown
+        // an address of the other IP version, or a damaged entry: unknown
         let code: String = self.0.lookup(address.to_canonical()).ok()?.decode_path(&path).ok()??;
         (code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic())).then_some(code)
     }
 
-    /// Returns the number of the autonomous system that an address belongs to.
+    /// Returns the number of the autonomous system of an address.
     pub fn asn(&self, address: IpAddr) -> Option<u32> {
         let path = [PathElement::Key("autonomous_system_number")];
         self.0.lookup(address.to_canonical()).ok()?.decode_path(&path).ok()?
     }
 
-    /// Sums counts by country and returns the largest first.
+    /// Sums counts by country and returns the sums in descending order.
     pub fn countries(&self, clients: impl Iterator<Item = (IpAddr, u64)>) -> Vec<(String, u64)> {
         let mut sums: HashMap<String, u64> = HashMap::new();
         for (client, count) in clients {
@@ -67,7 +67,7 @@ impl Geoip {
 mod tests {
     use super::*;
 
-    /// A database of these IPv4 networks, which do not overlap.
+    /// Builds a database of these IPv4 networks, which do not overlap.
     fn database(networks: &[(&str, &str)]) -> Vec<u8> {
         let networks: Vec<_> =
             networks.iter().map(|(network, code)| (*network, testkit::mmdb::country(code))).collect();
@@ -125,7 +125,7 @@ mod tests {
             assert!(error.contains("country.mmdb: "), "{error}");
         }
         assert!(Geoip::open(&folder.path().join("none")).unwrap_err().contains("none: "));
-        // a database that is cut anywhere is refused, or does not know the address; nothing panics
+        // a database that is cut anywhere is refused or does not know the address; nothing panics
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
             if let Ok(geoip) = Geoip::open(&path) {

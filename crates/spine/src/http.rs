@@ -1,6 +1,7 @@
-//! One HTTP request and its answer: no pool, no redirections, no proxies, no cookies.
+//! A single HTTP request and its answer, without pool, redirects, proxies or cookies.
 //!
-//! The whole exchange has one deadline and the answer's body one limit. Names are resolved by the client's [`Resolve`].
+//! One deadline covers the whole exchange, and one limit the body of the answer. The client's [`Resolve`] resolves
+//! names.
 //!
 //! ```no_run
 //! use spine::http::{Client, Endpoint, Request};
@@ -37,7 +38,7 @@ use crate::limits::{CONNECT_TIMEOUT, MAX_ADDRESSES, MAX_HEAD_BYTES};
 /// The User-Agent of monban's requests.
 pub const AGENT: &str = concat!("monban/", env!("CARGO_PKG_VERSION"));
 
-/// The address of a resource. Its path may be a secret: neither Debug nor any error shows it.
+/// The URL of a resource. Its path may be a secret: Debug output and errors never show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     secure: bool,
@@ -54,10 +55,10 @@ impl std::fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `https://host[:port]/path` or the same with http.
+    /// Parses `https://host[:port]/path` or the same with http.
     ///
     /// # Errors
-    /// The fault, without the text.
+    /// A description of the fault, without the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let uri: Uri = text.parse().map_err(|_| "is not a URL such as https://host/path".to_owned())?;
         let secure = match uri.scheme_str() {
@@ -78,18 +79,18 @@ impl Endpoint {
         Ok(Self { secure, host, port, target })
     }
 
-    /// Whether the connection is encrypted, or does not leave this machine.
+    /// Returns whether the connection is encrypted or stays on this machine.
     pub fn is_private(&self) -> bool {
         let address = self.bare_host().parse::<IpAddr>();
         self.secure || self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 
-    /// The host without the brackets of IPv6.
+    /// Returns the host without the brackets of IPv6.
     fn bare_host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// The value of the Host field.
+    /// Returns the value of the Host field.
     fn authority(&self) -> String {
         match (self.secure, self.port) {
             (true, 443) | (false, 80) => self.host.clone(),
@@ -98,7 +99,8 @@ impl Endpoint {
     }
 }
 
-/// Builds the TLS settings of a client that trusts the authorities in the PEM file `ca`, or else the public ones.
+/// Builds the TLS settings of a client that trusts the authorities in the PEM file `ca`, or the public ones without a
+/// file.
 ///
 /// # Errors
 /// If the file cannot be read or contains no certificate.
@@ -125,9 +127,9 @@ pub fn tls(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
-/// A source of the addresses of a name.
+/// A name resolver.
 pub trait Resolve: std::fmt::Debug + Send + Sync {
-    /// Returns the addresses of a name, in the order to try them.
+    /// Returns the addresses of a name, in the order in which to try them.
     fn addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>>;
 }
 
@@ -144,22 +146,22 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// What a client sends, and the bounds of its answer.
+/// The content of a request, and the limits of its answer.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// GET by default.
     pub method: Method,
-    /// Fields besides Host and User-Agent. A Host or User-Agent given here takes the place of the client's.
+    /// Fields other than Host and User-Agent. A Host or User-Agent here replaces the client's.
     pub headers: HeaderMap,
-    /// The content; empty by default.
+    /// The body; empty by default.
     pub body: Bytes,
-    /// Bytes of the answer's content that are read; the rest is left.
+    /// Bytes of the answer's body that the client reads; it leaves the rest unread.
     pub max_answer: usize,
-    /// Time from the name's resolution to the end of the answer.
+    /// Time limit from the resolution of the name to the end of the answer.
     pub deadline: Duration,
 }
 
-/// A GET with up to 64 KiB of answer within 30 s.
+/// A GET request that accepts up to 64 KiB of answer within 30 s.
 impl Default for Request {
     fn default() -> Self {
         Self {
@@ -179,19 +181,19 @@ pub struct Answer {
     pub status: StatusCode,
     /// The fields.
     pub headers: HeaderMap,
-    /// The content, up to [`Request::max_answer`].
+    /// The body, up to [`Request::max_answer`].
     pub body: Bytes,
-    /// Whether `body` is all of the content: false where it is longer or the connection broke within it.
+    /// Whether `body` is complete: false if the body is longer or the connection broke within it.
     pub complete: bool,
 }
 
-/// Why there is no answer. The text names the host and the step, and never the path.
+/// The failure of a request. Its text names the host and the step, but never the path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{peer}: {what}")]
 pub struct HttpError {
     /// `host:port`
     pub peer: String,
-    /// The step and its fault.
+    /// The step and its error.
     pub what: String,
 }
 
@@ -203,7 +205,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that trusts the authorities in the PEM file `ca`, or else the public ones, and asks the system for addresses.
+    /// Creates a client that trusts the authorities in the PEM file `ca`, or the public ones without a file, and uses
+    /// the system's resolver.
     ///
     /// # Errors
     /// See [`tls`].
@@ -211,16 +214,16 @@ impl Client {
         Ok(Self { tls: tls(ca)?, resolver: Arc::new(SystemResolver) })
     }
 
-    /// Asks another resolver for addresses.
+    /// Replaces the resolver.
     #[must_use]
     pub fn with_resolver(self, resolver: Arc<dyn Resolve>) -> Self {
         Self { resolver, ..self }
     }
 
-    /// Sends a request and reads the answer, whatever its status.
+    /// Sends a request and reads the answer, regardless of its status.
     ///
     /// # Errors
-    /// If there is no connection, no TLS session or no answer within the deadline.
+    /// If no connection, no TLS session or no answer comes within the deadline.
     pub async fn send(&self, endpoint: &Endpoint, request: Request) -> Result<Answer, HttpError> {
         let failed = |what| HttpError { peer: format!("{}:{}", endpoint.host, endpoint.port), what };
         let deadline = request.deadline;
@@ -282,7 +285,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| error.to_string())?;
-    // The task ends with this exchange. The exchange itself returns the connection's error.
+    // The task ends with this exchange. The exchange itself returns the error of the connection.
     let mut connected = tokio::task::JoinSet::new();
     connected.spawn(connection);
     let response = sender.send_request(message).await.map_err(|error| error.to_string())?;

@@ -1,22 +1,22 @@
-//! The pieces that every part of the daemon is given, each built once.
+//! Services that every part of the daemon shares, each created once.
 //!
-//! A part gets its time, data folder, secrets, network clients and lists from here, so that none of them is written twice and
-//! each has its tests with an injected clock. The crate knows no part, no store and no configuration.
+//! A part takes its time, data folder, secrets, network clients and lists from here, so that each service has one
+//! implementation and one set of tests with an injected clock. The crate knows no part, no store and no configuration.
 //!
 //! # Map
 //!
 //! - [`clock`]: wall time and uptime, of the machine or of a test
 //! - [`folder`]: a part's data folder with its schema and migrations
-//! - [`scheduler`]: jobs at due times that outlive restarts and clocks that are set
+//! - [`scheduler`]: jobs at due times that survive restarts and clock changes
 //! - [`address_sets`]: named sets of addresses, networks, countries and autonomous systems
 //! - [`ends`]: everything that expires
 //! - [`tasks`]: named tasks that stop in reverse order
 //! - [`secret`]: secrets from files and the environment
 //! - [`http`]: one HTTP request and its answer
-//! - [`resolver`]: DNS questions to recursive and authoritative servers, with DNSSEC
+//! - [`resolver`]: DNS queries to recursive and authoritative servers, with DNSSEC
 //! - [`geoip`]: country and network operator of an address
-//! - [`shared`]: the pieces together
-//! - [`findings`]: the findings of these pieces
+//! - [`shared`]: all services together
+//! - [`findings`]: the findings of these services
 //! - [`limits`]: every limit of this crate
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub, clippy::await_holding_lock)]

@@ -1,4 +1,4 @@
-//! DNS questions: to recursive servers, with DNSSEC validation, and to a zone's own servers.
+//! DNS queries to recursive servers, with DNSSEC validation, and to the authoritative servers of a zone.
 //!
 //! | method | asks | for |
 //! |---|---|---|
@@ -46,53 +46,53 @@ use crate::clock::BoxFuture;
 use crate::http::Resolve;
 use crate::limits::{DNS_ATTEMPTS, DNS_CACHE, DNS_TIMEOUT, MAX_NAME_SERVERS};
 
-/// Which servers to ask, and how long.
+/// The servers to query and the time limit.
 #[derive(Clone, Debug)]
 pub struct ResolverConfig {
-    /// The recursive servers; empty for those of /etc/resolv.conf.
+    /// The recursive servers; empty for the servers in /etc/resolv.conf.
     pub servers: Vec<SocketAddr>,
-    /// A file with the DNSKEY records that validation starts from; none for the keys of the root zone.
+    /// A file with the DNSKEY records of the trust anchor; none for the keys of the root zone.
     pub trust_anchor: Option<PathBuf>,
-    /// Time for one server's answer.
+    /// Time limit for the answer of one server.
     pub timeout: Duration,
     /// The port of authoritative servers.
     pub authoritative_port: u16,
 }
 
-/// The system's servers, the root's keys, 5 s and port 53.
+/// The system's servers, the root zone's keys, 5 s and port 53.
 impl Default for ResolverConfig {
     fn default() -> Self {
         Self { servers: Vec::new(), trust_anchor: None, timeout: DNS_TIMEOUT, authoritative_port: 53 }
     }
 }
 
-/// Why there is no answer.
+/// The failure of a query.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DnsError {
-    /// The text is no domain name.
+    /// The text is not a domain name.
     #[error("{0:?} is not a domain name")]
     Name(String),
     /// The name does not exist (NXDOMAIN).
     #[error("{0} does not exist")]
     NoName(Name),
-    /// The name exists and has no record of this type.
+    /// The name exists but has no record of this type.
     #[error("{0} has no {1} record")]
     NoRecords(Name, RecordType),
-    /// Signatures are missing or wrong where the zone's parent says that it is signed.
+    /// Signatures are missing or wrong although the parent zone says that the zone is signed.
     #[error(
         "the answer for {0} is not validly signed (DNSSEC): it is forged, or the zone's signatures are broken"
     )]
     Bogus(Name),
-    /// The server answered with an error, such as SERVFAIL.
+    /// The server returned an error, such as SERVFAIL.
     #[error("the server answered {1} for {0}")]
     Refused(Name, ResponseCode),
-    /// The server that the zone names does not serve it.
+    /// A server in the zone's NS records does not serve the zone.
     #[error("the server does not serve the zone of {0}")]
     NotAuthoritative(Name),
     /// No server answered in time.
     #[error("no server answered for {0} in time")]
     Timeout(Name),
-    /// No server could be asked, or an answer could not be read.
+    /// No server could be queried, or an answer could not be read.
     #[error("{0}: {1}")]
     Failed(Name, String),
     /// The configuration of the system or of the resolver cannot be used.
@@ -100,34 +100,34 @@ pub enum DnsError {
     Config(String),
 }
 
-/// What validation says of an answer. A forged answer is an error.
+/// The validation status of an answer. A forged answer is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
-    /// Signed, with an unbroken chain from the trust anchor.
+    /// The answer is signed, with an unbroken chain from the trust anchor.
     Secure,
-    /// Provably without signatures.
+    /// The zone is provably unsigned.
     Insecure,
-    /// The server gave too little to decide.
+    /// The server returned too few records to decide.
     Unknown,
 }
 
 /// Records with their DNSSEC status.
 #[derive(Clone, Debug)]
 pub struct Validated {
-    /// The records of the asked type.
+    /// The records of the queried type.
     pub records: Vec<Record>,
-    /// The lowest status of them.
+    /// The lowest status among the records.
     pub security: Security,
 }
 
-/// What one authoritative server says.
+/// The answer of one authoritative server.
 #[derive(Clone, Debug)]
 pub struct ServerAnswer {
     /// The server's name in the zone's NS records.
     pub name: Name,
-    /// Its address, where it has one.
+    /// The server's address, if it has one.
     pub address: Option<SocketAddr>,
-    /// The answer section as the server sent it, CNAME records included; empty where the name or the type does not exist.
+    /// The answer section as the server sent it, with CNAME records; empty if the name or the type does not exist.
     pub result: Result<Vec<Record>, DnsError>,
 }
 
@@ -136,12 +136,12 @@ pub struct ServerAnswer {
 pub struct Resolver {
     config: ResolverConfig,
     plain: TokioResolver,
-    /// Made when first asked: most parts never validate.
+    /// Created on first use: most parts never validate.
     validating: OnceCell<TokioResolver>,
 }
 
 impl Resolver {
-    /// A resolver for these servers. Nothing is sent.
+    /// Creates a resolver for the configured servers. Sends nothing.
     ///
     /// # Errors
     /// If /etc/resolv.conf is needed and cannot be read.
@@ -150,19 +150,19 @@ impl Resolver {
         Ok(Self { config, plain, validating: OnceCell::new() })
     }
 
-    /// Returns the records of a type, after CNAMEs were followed.
+    /// Returns the records of a type after following CNAMEs.
     ///
     /// # Errors
-    /// [`DnsError`]: also where there are none.
+    /// [`DnsError`], also if no record exists.
     pub async fn lookup(&self, name: &str, kind: RecordType) -> Result<Vec<Record>, DnsError> {
         let name = parse(name)?;
         records(&self.plain, name, kind).await
     }
 
-    /// Returns the records of a type with their DNSSEC status. The recursive servers must pass signatures on; most do.
+    /// Returns the records of a type with their DNSSEC status. The recursive servers must forward signatures; most do.
     ///
     /// # Errors
-    /// [`DnsError::Bogus`] for a forged answer; others as for [`Resolver::lookup`].
+    /// [`DnsError::Bogus`] for a forged answer; otherwise as for [`Resolver::lookup`].
     pub async fn validated(&self, name: &str, kind: RecordType) -> Result<Validated, DnsError> {
         let name = parse(name)?;
         let validating = self
@@ -192,11 +192,12 @@ impl Resolver {
         Ok(Validated { records, security })
     }
 
-    /// Asks each authoritative server of the zone that holds `name` directly, all at once: up to [`MAX_NAME_SERVERS`] addresses.
-    /// CNAMEs are not followed. The recursive servers tell the zone and its servers' addresses.
+    /// Queries the authoritative servers of the zone that holds `name`, directly and in parallel: up to
+    /// [`MAX_NAME_SERVERS`] addresses. Does not follow CNAMEs. The recursive servers supply the zone and the addresses
+    /// of its servers.
     ///
     /// # Errors
-    /// If the zone and its servers cannot be found. What a single server does is in its [`ServerAnswer::result`].
+    /// If the zone or its servers cannot be found. [`ServerAnswer::result`] contains the error of a single server.
     pub async fn authoritative(&self, name: &str, kind: RecordType) -> Result<Vec<ServerAnswer>, DnsError> {
         let name = parse(name)?;
         let servers = self.name_servers(&name).await?;
@@ -227,7 +228,7 @@ impl Resolver {
         Ok(answers)
     }
 
-    /// The names in the NS records of the nearest zone at or above `name`.
+    /// Returns the names in the NS records of the nearest zone at or above `name`.
     async fn name_servers(&self, name: &Name) -> Result<Vec<Name>, DnsError> {
         let mut zone = name.clone();
         loop {
@@ -265,7 +266,7 @@ impl Resolver {
     }
 }
 
-/// Addresses for [`crate::http`], from the configured servers and /etc/hosts.
+/// Resolves addresses for [`crate::http`] with the configured servers and /etc/hosts.
 impl Resolve for Resolver {
     fn addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
         Box::pin(async move {
@@ -278,7 +279,7 @@ impl Resolve for Resolver {
     }
 }
 
-/// Returns the text of each TXT record, its strings joined.
+/// Returns the text of each TXT record, with its strings joined.
 pub fn texts(records: &[Record]) -> Vec<Vec<u8>> {
     let texts = records.iter().filter_map(|record| match &record.data {
         RData::TXT(text) => Some(text.txt_data.concat()),
@@ -314,7 +315,7 @@ fn build(config: &ResolverConfig, anchors: Option<Arc<TrustAnchors>>) -> Result<
     builder.build().map_err(failed)
 }
 
-/// A complete name: no search list applies to it.
+/// Parses a fully qualified name, to which no search list applies.
 fn parse(name: &str) -> Result<Name, DnsError> {
     let mut parsed = Name::from_utf8(name).map_err(|_| DnsError::Name(name.to_owned()))?;
     parsed.set_fqdn(true);

@@ -1,8 +1,8 @@
-//! Jobs that run at due times, which outlive restarts, sleep and clocks that are set.
+//! Jobs that run at due times and survive restarts, sleep and clock changes.
 //!
-//! Each job has a key, a [`Plan`] and its work. Its state, with the due time, is the file `KEY.job`; the file `KEY.lock` is
-//! locked during a run, so that a job runs once across processes. A command that does the job itself takes the same lock
-//! ([`Scheduler::run_here`]).
+//! Each job has a key, a [`Plan`] and its work. The file `KEY.job` stores its state, including the due time. A run
+//! locks the file `KEY.lock`, so that a job runs once across processes. A command that does the work of a job itself
+//! takes the same lock ([`Scheduler::run_here`]).
 //!
 //! | case | effect |
 //! |---|---|
@@ -66,18 +66,18 @@ use crate::limits::{
 };
 pub use state::{JobState, LastRun};
 
-/// When a job runs and for how long.
+/// The interval, jitter and time limit of a job.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Time from the end of a run to the next, at least 1 s. A new job is due at once.
+    /// Time from the end of a run to the next run, at least 1 s. A new job is due at once.
     pub every: Duration,
-    /// Longest random delay that is added to each due time, so that many hosts do not ask one server at the same moment.
+    /// Longest random delay added to each due time, so that many hosts do not ask one server at the same moment.
     pub jitter: Duration,
-    /// Time limit of a run. The run's future is dropped then; work on a blocking thread must end by itself.
+    /// Time limit of a run. The scheduler then drops the run's future; work on a blocking thread must end by itself.
     pub timeout: Duration,
 }
 
-/// When a job runs after a success.
+/// The next due time after a success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// After [`Plan::every`].
@@ -86,12 +86,12 @@ pub enum Next {
     At(Timestamp),
 }
 
-/// Why a run failed.
+/// The failure of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobError {
-    /// The cause, for people.
+    /// The cause, as readable text.
     pub what: String,
-    /// When to try again, where the job knows better than the scheduler; Retry-After, for one.
+    /// Time of the next attempt, if the job knows better than the scheduler, for example from Retry-After.
     pub retry_at: Option<Timestamp>,
 }
 
@@ -106,7 +106,7 @@ pub type JobResult = Result<Next, JobError>;
 
 type Work = Arc<dyn Fn() -> BoxFuture<'static, JobResult> + Send + Sync>;
 
-/// Why a job is not added or not run.
+/// The reason why the scheduler refuses to add or run a job.
 #[derive(Debug, thiserror::Error)]
 pub enum SchedulerError {
     /// The key cannot name a file.
@@ -120,7 +120,7 @@ pub enum SchedulerError {
     /// Another process, or another task of this one, runs the job now.
     #[error("the job {0} runs already; wait for its end")]
     Busy(String),
-    /// The system refuses a step.
+    /// A system call failed.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file or folder.
@@ -133,9 +133,9 @@ pub enum SchedulerError {
 /// A job as a status page shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct JobStatus {
-    /// Its key.
+    /// The key.
     pub key: String,
-    /// Whether it runs now.
+    /// Whether the job runs now.
     pub running: bool,
     /// Due time, failures and the last run.
     #[serde(flatten)]
@@ -146,7 +146,7 @@ struct Job {
     plan: Plan,
     work: Work,
     state: JobState,
-    /// Whether the state is on disk, and a run takes the lock.
+    /// Whether the state is on disk and a run takes the lock.
     is_stored: bool,
     running: bool,
 }
@@ -158,7 +158,7 @@ struct Run {
     work: Work,
 }
 
-/// Runs jobs at their due times.
+/// A scheduler that runs jobs at their due times.
 pub struct Scheduler {
     folder: PathBuf,
     clock: Arc<dyn Clock>,
@@ -173,15 +173,17 @@ impl std::fmt::Debug for Scheduler {
 }
 
 impl Scheduler {
-    /// A scheduler with the states of a folder, which several processes may share. The first run of a job makes the folder.
+    /// Creates a scheduler that keeps states in `folder`, which several processes may share. The first run of a job
+    /// creates the folder.
     pub fn new(folder: &Path, clock: Arc<dyn Clock>) -> Self {
         Self { folder: folder.to_owned(), clock, jobs: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Adds a job, or gives the job of this key another plan and work. The due time and the last result come from the job's file.
+    /// Adds a job, or replaces the plan and work of the job with this key. The due time and the last result come from
+    /// the job's file.
     ///
     /// # Errors
-    /// For a key that cannot name a file, and beyond [`MAX_JOBS`].
+    /// If the key cannot name a file, or there are already [`MAX_JOBS`] jobs.
     pub fn add<F, W>(&self, key: &str, plan: Plan, work: W) -> Result<(), SchedulerError>
     where
         W: Fn() -> F + Send + Sync + 'static,
@@ -190,8 +192,8 @@ impl Scheduler {
         self.insert(key, plan, true, Arc::new(move || Box::pin(work())))
     }
 
-    /// Adds a job as [`Scheduler::add`] does, with its state in memory alone: for work that belongs to this process, such as
-    /// saving. It takes no lock.
+    /// Adds a job as [`Scheduler::add`] does, but keeps its state in memory only. It takes no lock. Use it for work
+    /// that belongs to this process, such as saving.
     ///
     /// # Errors
     /// As for [`Scheduler::add`].
@@ -223,17 +225,18 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Removes a job and its state. A run that is under way goes to its end, and its result is dropped.
+    /// Removes a job and its state. A run in progress continues to its end, and the scheduler drops its result.
     pub fn remove(&self, key: &str) {
         if self.jobs().remove(key).is_some() {
             for ending in ["job", "lock"] {
-                // a file that stays does no harm
+                // a leftover file does no harm
                 let _ = std::fs::remove_file(self.path(key, ending));
             }
         }
     }
 
-    /// Makes a job due now; returns whether there is one of this key. A job that runs at the moment is not run again.
+    /// Makes a job due now. Returns whether a job with this key exists. A job that is already running does not run
+    /// again.
     pub fn run_now(&self, key: &str) -> bool {
         let now = self.clock.now();
         let mut jobs = self.jobs();
@@ -252,7 +255,7 @@ impl Scheduler {
             .collect()
     }
 
-    /// Returns a finding for each job that failed [`FAILING_AFTER`] times in a row or more.
+    /// Returns a finding for each job with at least [`FAILING_AFTER`] failures in a row.
     pub fn findings(&self) -> Vec<Finding> {
         let jobs = self.jobs();
         let failing = jobs.iter().filter(|(_, job)| job.state.failures >= FAILING_AFTER);
@@ -268,10 +271,11 @@ impl Scheduler {
             .collect()
     }
 
-    /// Runs jobs when they are due, without end. Dropping the future stops the jobs that run; they are due again at the next start.
+    /// Runs jobs when they are due, without end. Dropping the future stops the running jobs; they are due again at the
+    /// next start.
     pub async fn run(self: Arc<Self>) {
         let mut running: JoinSet<()> = JoinSet::new();
-        // a former call of this may have been dropped while jobs ran
+        // an earlier call of this function may have been dropped while jobs ran
         self.jobs().values_mut().for_each(|job| job.running = false);
         loop {
             let next = self.start_due(&mut running);
@@ -289,11 +293,11 @@ impl Scheduler {
         }
     }
 
-    /// Runs a job in this process, due or not, for a command while no daemon runs. The result and the next due time are stored as
-    /// if the daemon had run it.
+    /// Runs a job in this process, due or not, for a command while no daemon runs. Stores the result and the next due
+    /// time as the daemon would.
     ///
     /// # Errors
-    /// If the job runs already, and if its files cannot be written.
+    /// If the job already runs, or its files cannot be written.
     pub async fn run_here<F>(
         &self,
         key: &str,
@@ -312,7 +316,7 @@ impl Scheduler {
         Ok(state)
     }
 
-    /// Starts what is due, as far as there is room, and returns the next due time of the rest.
+    /// Starts due jobs up to the limit and returns the next due time of the others.
     fn start_due(self: &Arc<Self>, running: &mut JoinSet<()>) -> Option<Timestamp> {
         let now = self.clock.now();
         let mut next = None;
@@ -327,7 +331,7 @@ impl Scheduler {
                 next = Some(job.state.due);
                 break;
             }
-            // the end of a running job comes back here
+            // the end of a running job calls this again
             if running.len() >= MAX_RUNNING {
                 break;
             }
@@ -397,7 +401,7 @@ impl Scheduler {
         F: Future<Output = JobResult> + Send + 'static,
     {
         let started = self.clock.now();
-        // A task of its own, so that a panic ends nothing else. Dropping the set aborts it.
+        // A separate task, so that a panic ends nothing else. Dropping the set aborts it.
         let mut task = JoinSet::new();
         task.spawn(async move { work().await });
         let result = match tokio::time::timeout(plan.timeout, task.join_next()).await {
@@ -417,7 +421,7 @@ impl Scheduler {
                 (retry, Some(error.what))
             }
         };
-        // a time in the past would run the job without a pause
+        // a due time in the past would run the job without a pause
         state.ended(started, now, due.max(after(now, Duration::from_secs(1))), error)
     }
 
@@ -448,7 +452,7 @@ impl Scheduler {
                 Err(TryLockError::WouldBlock) => return Err(SchedulerError::Busy(key.to_owned())),
                 Err(TryLockError::Error(source)) => return Err(io(source)),
             }
-            // `remove` may have taken the file away between the two steps
+            // `remove` may have deleted the file between the two steps
             let now = std::fs::metadata(&path).map(|found| found.ino());
             if now.is_ok_and(|now| file.metadata().is_ok_and(|locked| locked.ino() == now)) {
                 return Ok(file);
@@ -456,7 +460,7 @@ impl Scheduler {
         }
     }
 
-    /// The stored state; none where there is none that can be read.
+    /// Returns the stored state, or none if no readable state exists.
     fn read(&self, key: &str) -> Option<JobState> {
         let path = self.path(key, "job");
         let parsed = match files::regular_file::read(&path, MAX_STATE_BYTES + 1) {
@@ -467,7 +471,7 @@ impl Scheduler {
         parsed.inspect_err(|error| tracing::warn!("{}: {error}; the job starts anew", path.display())).ok()
     }
 
-    /// Writes a state without blocking other tasks. Where that fails, the state is kept in memory.
+    /// Writes a state without blocking other tasks. If the write fails, the state stays in memory.
     async fn store(self: &Arc<Self>, key: &str, state: &JobState) {
         let (this, of, state) = (Arc::clone(self), key.to_owned(), state.clone());
         let written = tokio::task::spawn_blocking(move || this.write(&of, &state)).await;
@@ -492,14 +496,14 @@ fn check_key(key: &str) -> Result<(), SchedulerError> {
     }
 }
 
-/// The pause after so many failures in a row, with up to a quarter more by chance.
+/// Returns the pause after `failures` failures in a row, plus a random part of up to a quarter.
 fn retry_pause(failures: u32, plan: Plan) -> Duration {
     let pause = FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(16));
     let pause = pause.min(MAX_RETRY).min(plan.every.max(Duration::from_secs(1)));
     pause + random_up_to(pause / 4)
 }
 
-/// A random duration up to `most`. Not for secrets.
+/// Returns a random duration up to `most`. Do not use it for secrets.
 fn random_up_to(most: Duration) -> Duration {
     // the upper half of the number always fits
     let random = u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or(u32::MAX);

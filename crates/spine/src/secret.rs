@@ -1,4 +1,4 @@
-//! Secrets from a file of mode 0600 or from the environment, never shown.
+//! Secrets from a file of mode 0600 or from the environment, which are never shown.
 
 use std::fmt;
 use std::io::Read;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::limits::MAX_SECRET_BYTES;
 
-/// A text that neither Debug nor any error shows.
+/// A text that Debug output and errors never show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -29,20 +29,20 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The place of a secret.
+/// The location of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The content of a file without the line end. Only its owner may have rights to it.
+    /// A file, whose content is the secret without the line end. Only its owner may have rights to it.
     File(PathBuf),
-    /// A variable of the environment.
+    /// An environment variable.
     Environment(String),
 }
 
 impl Source {
-    /// Returns the source that is given. `key` begins the names of the two configuration keys.
+    /// Returns the source that is set. `key` is the prefix of the two configuration keys.
     ///
     /// # Errors
-    /// If both are given.
+    /// If both are set.
     pub fn one_of(
         key: &str,
         file: Option<&PathBuf>,
@@ -59,7 +59,7 @@ impl Source {
     /// Reads the secret, without the line end.
     ///
     /// # Errors
-    /// The fault, without the secret.
+    /// A description of the fault, without the secret.
     pub fn read(&self) -> Result<Secret, String> {
         let text = match self {
             Self::File(path) => read_file(path)
@@ -80,10 +80,10 @@ impl Source {
     }
 }
 
-/// Reads a file that only its owner may read, up to [`MAX_SECRET_BYTES`]. A FIFO or device is refused and never waited for.
+/// Reads a file that only its owner may read, up to [`MAX_SECRET_BYTES`]. Refuses a FIFO or device without waiting.
 ///
 /// # Errors
-/// The fault, without the path and the content.
+/// A description of the fault, without the path and the content.
 pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     let file = files::regular_file::open(path).map_err(|error| error.to_string())?;
     let mode = file.metadata().map_err(|error| error.to_string())?.mode();

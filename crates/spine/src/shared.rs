@@ -1,4 +1,4 @@
-//! The pieces together, each built once: those that cost memory or disk when a part first asks for them.
+//! The shared services of all parts, each created once. A service that costs memory or disk is created on first use.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -28,42 +28,42 @@ use crate::resolver::{DnsError, Resolver, ResolverConfig};
 use crate::scheduler::{Next, Plan, Scheduler, SchedulerError};
 use crate::tasks::Tasks;
 
-/// Pause between two runs of [`Shared::each_minute`].
+/// Interval of [`Shared::each_minute`].
 const MINUTE: Duration = Duration::from_secs(60);
-/// Time limit of a run of [`Shared::each_minute`]. A disk that hangs holds up its thread for longer, and no second one.
+/// Time limit of a run of [`Shared::each_minute`]. A hanging disk blocks its thread for longer, but never a second one.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
-/// The pieces that all parts share.
+/// The services that all parts share.
 pub struct Shared {
     data_dir: PathBuf,
     /// The time of day and the uptime.
     pub clock: Arc<dyn Clock>,
-    /// Jobs at due times.
+    /// The scheduler of jobs.
     pub scheduler: Arc<Scheduler>,
-    /// All that expires.
+    /// The list of everything that expires.
     pub ends: Ends,
     /// Tasks that stop with the daemon.
     pub tasks: Tasks,
     http: OnceLock<Client>,
     resolver: OnceLock<Arc<Resolver>>,
     address_sets: Mutex<Option<(Arc<AddressSets>, Folder)>>,
-    /// Held by work of [`Shared::each_minute`] while it runs.
+    /// Locked by the work of [`Shared::each_minute`] while it runs.
     working: Arc<Mutex<()>>,
 }
 
-/// Why the address sets cannot be used.
+/// The failure to open the address sets.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Their folder.
+    /// The folder cannot be opened.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// Their files.
+    /// The files cannot be read.
     #[error(transparent)]
     AddressSets(#[from] AddressSetsError),
 }
 
 impl Shared {
-    /// The pieces for a data folder. Nothing is opened yet.
+    /// Creates the services for a data folder. Opens nothing yet.
     pub fn new(data_dir: &Path, clock: Arc<dyn Clock>) -> Self {
         Self {
             data_dir: data_dir.to_owned(),
@@ -78,7 +78,7 @@ impl Shared {
         }
     }
 
-    /// Starts the scheduler, as a task of [`Shared::tasks`].
+    /// Starts the scheduler as a task of [`Shared::tasks`].
     pub fn start(&self) {
         let scheduler = Arc::clone(&self.scheduler);
         self.tasks.spawn("scheduler", |stop| async move {
@@ -89,7 +89,7 @@ impl Shared {
         });
     }
 
-    /// Stops the tasks, and waits for work of [`Shared::each_minute`]: both within `deadline`.
+    /// Stops the tasks and waits for work of [`Shared::each_minute`], both within `deadline`.
     pub async fn stop(&self, deadline: Duration) {
         self.tasks.stop(deadline).await;
         let working = Arc::clone(&self.working);
@@ -105,8 +105,8 @@ impl Shared {
         Folder::open(&self.data_dir, name, migrations)
     }
 
-    /// Runs short work each minute on a thread that may block, such as saving. Its due time is not stored. At most one piece of
-    /// such work runs at a time, and none while [`Shared::stop`] returns in time.
+    /// Runs short work each minute, such as saving, on a thread that may block. Its due time is not stored. At most one
+    /// such run is in progress at a time, and none after [`Shared::stop`] has returned in time.
     ///
     /// # Errors
     /// See [`Scheduler::add`].
@@ -130,7 +130,7 @@ impl Shared {
         })
     }
 
-    /// Returns the HTTP client, which trusts the public authorities.
+    /// Returns the HTTP client, which trusts the public certificate authorities.
     ///
     /// # Errors
     /// See [`Client::new`].
@@ -145,7 +145,7 @@ impl Shared {
         Ok(client.clone())
     }
 
-    /// Returns the resolver, which asks the system's DNS servers.
+    /// Returns the resolver, which queries the system's DNS servers.
     ///
     /// # Errors
     /// See [`Resolver::new`].
@@ -160,11 +160,11 @@ impl Shared {
         Ok(Arc::clone(resolver))
     }
 
-    /// Returns the address sets. The first call reads them from the data folder. [`AddressSets::run`] has to be started by whoever
-    /// adds entries that end.
+    /// Returns the address sets. The first call reads them from the data folder. A caller that adds entries with an end
+    /// must start [`AddressSets::run`].
     ///
     /// # Errors
-    /// The folder or a file in it cannot be read.
+    /// If the folder or a file in it cannot be read.
     pub fn address_sets(&self) -> Result<Arc<AddressSets>, OpenError> {
         let mut opened = self.address_sets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((sets, _)) = &*opened {
@@ -177,7 +177,7 @@ impl Shared {
         Ok(sets)
     }
 
-    /// Returns what is wrong with jobs and tasks, and what ends soon.
+    /// Returns the findings of jobs, tasks and ends.
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings = self.scheduler.findings();
         findings.extend(self.tasks.findings());
@@ -238,7 +238,7 @@ mod tests {
                 clock.advance(MINUTE);
             }
         }
-        // the third run is under way: the stop waits for it
+        // the third run is in progress: the stop waits for it
         let stopping = tokio::spawn(async move { shared.stop(Duration::from_secs(60)).await });
         gate.wait();
         stopping.await.unwrap();

@@ -1,6 +1,7 @@
-//! Tasks of a part: started by name, stopped in reverse order within a deadline.
+//! Named tasks of a part, which stop in reverse order within a deadline.
 //!
-//! A task gets a token that tells it to stop. A panic ends the task alone; it is logged and becomes a finding.
+//! Each task receives a token that signals the stop. A panic ends only its own task; it is logged and becomes a
+//! finding.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -48,7 +49,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Tasks {
-    /// Starts a task. `task` gets the token that is cancelled when the task shall stop.
+    /// Starts a task. `task` receives the token that is cancelled when the task must stop.
     pub fn spawn<F>(&self, name: impl Into<String>, task: impl FnOnce(CancellationToken) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -76,13 +77,13 @@ impl Tasks {
         tasks.push(Task { name, stop, handle });
     }
 
-    /// Names of the tasks that run, oldest first.
+    /// Returns the names of the running tasks, the oldest first.
     pub fn running(&self) -> Vec<String> {
         let tasks = locked(&self.tasks);
         tasks.iter().filter(|task| !task.handle.is_finished()).map(|task| task.name.clone()).collect()
     }
 
-    /// Returns a finding for each task that panicked, the newest [`MAX_PANICS`] of them.
+    /// Returns a finding for each of the newest [`MAX_PANICS`] panicked tasks.
     pub fn findings(&self) -> Vec<Finding> {
         let panics = locked(&self.panics);
         panics
@@ -91,15 +92,15 @@ impl Tasks {
             .collect()
     }
 
-    /// Stops the tasks one by one, newest first, all of them within `deadline`. A task that does not end in its share of the
-    /// rest of that time is aborted; returns the names of those.
+    /// Stops the tasks one by one, the newest first, all of them within `deadline`. Aborts a task that does not end in
+    /// its share of the remaining time, and returns the names of the aborted tasks.
     pub async fn stop(&self, deadline: Duration) -> Vec<String> {
         let tasks = std::mem::take(&mut *locked(&self.tasks));
         let end = tokio::time::Instant::now() + deadline;
         let mut aborted = Vec::new();
         for (before, mut task) in tasks.into_iter().enumerate().rev() {
             task.stop.cancel();
-            // a fair share of the rest, so that a deaf task leaves time to those before it
+            // a fair share of the remaining time, so that a hanging task leaves time for the earlier ones
             let rest = end.saturating_duration_since(tokio::time::Instant::now());
             let share = rest / u32::try_from(before + 1).unwrap_or(u32::MAX);
             if tokio::time::timeout(share, &mut task.handle).await.is_err() {
@@ -120,7 +121,7 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// The message of a panic.
+/// Returns the message of a panic.
 pub(crate) fn panic_text(error: JoinError) -> String {
     match error.try_into_panic() {
         Ok(panic) => match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
@@ -144,7 +145,7 @@ mod tests {
             let ended = Arc::clone(&ended);
             tasks.spawn(name, |stop| async move {
                 stop.cancelled().await;
-                // a later one that ends slowly still ends before an earlier one
+                // a later task that ends slowly still ends before an earlier one
                 tokio::time::sleep(Duration::from_secs(if name == "third" { 3 } else { 1 })).await;
                 locked(&ended).push(name);
             });

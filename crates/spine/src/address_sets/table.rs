@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::limits::{MAX_ENTRIES, MAX_NAME_BYTES, MAX_REASON_BYTES, MAX_SET_FILE_BYTES};
 
-/// What an entry of a set covers.
+/// The addresses that an entry covers.
 ///
 /// As text: `192.0.2.1`, `2001:db8::/32`, `JP` (a country, ISO 3166-1), `AS64496` (an autonomous system).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,25 +96,25 @@ impl<'de> Deserialize<'de> for Member {
     }
 }
 
-/// The number of a batch of entries, by which the batch is undone.
+/// The number of a batch of entries, which identifies the batch for an undo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct UndoId(pub(super) u64);
 
-/// What is known of a member.
+/// The attributes of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Why it is in the set, for people.
+    /// The reason, as readable text.
     pub reason: Arc<str>,
-    /// When it was added.
+    /// The time at which it was added.
     pub added: Timestamp,
-    /// When it leaves the set; none if it stays.
+    /// The time at which it leaves the set; none if it stays.
     pub ends: Option<Timestamp>,
-    /// Its batch.
+    /// The batch that added it.
     pub undo: UndoId,
 }
 
 impl Entry {
-    /// Whether the entry counts at this time.
+    /// Returns whether the entry applies at `now`.
     pub fn holds_at(&self, now: Timestamp) -> bool {
         self.ends.is_none_or(|ends| now < ends)
     }
@@ -126,13 +126,13 @@ pub struct Table {
     pub(super) networks: JointPrefixMap<IpNet, Entry>,
     pub(super) countries: BTreeMap<[u8; 2], Entry>,
     pub(super) asns: BTreeMap<u32, Entry>,
-    /// Each reason once.
+    /// The distinct reasons.
     reasons: HashSet<Arc<str>>,
     reason_bytes: usize,
 }
 
 impl Table {
-    /// Adds an entry in place of one with the same member.
+    /// Adds an entry, and replaces one with the same member.
     pub(super) fn insert(
         &mut self,
         member: Member,
@@ -159,7 +159,7 @@ impl Table {
         }
     }
 
-    /// The entries for which `keep` holds; none if all of them do.
+    /// Returns the entries for which `keep` holds, or none if all of them do.
     pub(super) fn retained(&self, keep: impl Fn(&Member, &Entry) -> bool) -> Option<Self> {
         if self.iter().all(|(member, entry)| keep(&member, entry)) {
             return None;
@@ -179,17 +179,17 @@ impl Table {
         networks.chain(countries).chain(asns)
     }
 
-    /// Number of entries.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.networks.len() + self.countries.len() + self.asns.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether the table has no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Bytes of the reasons, each counted once.
+    /// Returns the bytes of the distinct reasons.
     pub(super) fn reason_bytes(&self) -> usize {
         self.reason_bytes
     }
@@ -197,7 +197,7 @@ impl Table {
     /// Reads the file of a table.
     ///
     /// # Errors
-    /// If the text is longer than [`MAX_SET_FILE_BYTES`], is no table or has more than [`MAX_ENTRIES`] entries.
+    /// If the text is longer than [`MAX_SET_FILE_BYTES`], is not a table or has more than [`MAX_ENTRIES`] entries.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         if text.len() as u64 > MAX_SET_FILE_BYTES {
             return Err(format!("longer than {MAX_SET_FILE_BYTES} bytes"));
@@ -251,7 +251,7 @@ struct StoredEntry<'a> {
     undo: UndoId,
 }
 
-/// Whether a text can name a set or a source: it is part of a file's name.
+/// Returns whether a text can name a set or a source. The name becomes part of a file name.
 pub(super) fn is_name(name: &str) -> bool {
     let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
     (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(good)

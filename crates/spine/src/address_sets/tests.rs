@@ -167,7 +167,7 @@ fn sets_outlive_a_restart_and_empty_files_go() {
     let found = again.find("blocked", "192.0.2.1".parse().unwrap(), start());
     assert_eq!(found, rig.sets.find("blocked", "192.0.2.1".parse().unwrap(), start()));
     assert!(found.is_some());
-    // a clock that went back makes no number twice
+    // a clock that went back creates no number twice
     rig.clock.set(Timestamp::MIN);
     assert!(again.add("blocked", "owner", [entry("DE")]).unwrap() > undo);
     assert_eq!(again.undo(undo), 2);

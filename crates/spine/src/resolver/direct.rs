@@ -1,4 +1,4 @@
-//! One question to one server: over UDP, and over TCP where the answer was cut.
+//! A single query to one server: over UDP, and over TCP if the answer is truncated.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -11,9 +11,10 @@ use tokio::net::{TcpStream, UdpSocket};
 use super::DnsError;
 use crate::limits::{DNS_ATTEMPTS, DNS_UDP_BYTES};
 
-/// Asks a server for a name of its own zones; returns the answer section, empty where the name or the type does not exist.
+/// Queries a server for a name of its own zones. Returns the answer section, which is empty if the name or the type
+/// does not exist.
 ///
-/// An answer with another id or another question is no answer: whoever sends it cannot see the question.
+/// Ignores an answer with another id or another question, because its sender has not seen the query.
 pub(super) async fn ask(
     server: SocketAddr,
     name: &Name,
@@ -70,7 +71,7 @@ async fn over_udp(server: SocketAddr, name: &Name, kind: RecordType) -> Result<M
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let (question, bytes) = question(name, kind)?;
-    // a new port for each question, which the kernel draws
+    // a new random port for each query, chosen by the kernel
     let socket = UdpSocket::bind((any, 0)).await.map_err(|error| error.to_string())?;
     socket.connect(server).await.map_err(|error| error.to_string())?;
     socket.send(&bytes).await.map_err(|error| error.to_string())?;
@@ -107,7 +108,7 @@ mod tests {
         Name::from_ascii("www.example.org.").unwrap()
     }
 
-    /// A server that sends these for one question; each is made from the question.
+    /// Starts a server that sends these answers to one query. Each answer is built from the query.
     async fn server(answers: Vec<fn(Message) -> Vec<u8>>) -> SocketAddr {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
@@ -156,7 +157,7 @@ mod tests {
                 question.metadata.message_type = MessageType::Response;
                 bytes(question)
             },
-            // the question itself, sent back
+            // the query itself, sent back
             bytes,
             |question| bytes(answer(question, [192, 0, 2, 1])),
         ];

@@ -6,37 +6,37 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{after, between};
 use crate::limits::{MAX_ERROR_CHARS, MAX_STATE_BYTES};
 
-/// Due time, failures and last run of a job; its file is this as JSON.
+/// Due time, failures and last run of a job. The state file contains it as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobState {
-    /// The next run.
+    /// The time of the next run.
     pub due: Timestamp,
-    /// The wall time when `due` was set. A clock that shows less has gone back.
+    /// The wall time when `due` was set. If the clock shows less, it has gone back.
     pub set_at: Timestamp,
     /// Failures in a row.
     #[serde(default)]
     pub failures: u32,
-    /// The last run, if there was one.
+    /// The last run, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LastRun>,
 }
 
-/// A run that has ended.
+/// A completed run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LastRun {
-    /// Its start.
+    /// The start.
     pub started: Timestamp,
-    /// Its end.
+    /// The end.
     pub ended: Timestamp,
-    /// Why it failed; none after a success.
+    /// The error; none after a success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 impl JobState {
-    /// A job that has not run yet.
+    /// Returns the state of a job that has not run yet.
     pub(super) fn due_at(due: Timestamp, now: Timestamp) -> Self {
         Self { due, set_at: now, ..Self::default() }
     }
@@ -44,7 +44,7 @@ impl JobState {
     /// Reads a state file.
     ///
     /// # Errors
-    /// If the text is longer than [`MAX_STATE_BYTES`] or is no state.
+    /// If the text is longer than [`MAX_STATE_BYTES`] or is not a state.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         if text.len() as u64 > MAX_STATE_BYTES {
             return Err(format!("longer than {MAX_STATE_BYTES} bytes"));
@@ -52,7 +52,8 @@ impl JobState {
         serde_json::from_slice(text).map_err(|error| error.to_string())
     }
 
-    /// After the clock has gone back, counts the remaining delay from the new time: a job that was due in an hour still is.
+    /// After the clock has gone back, counts the remaining delay from the new time: a job due in an hour stays due in
+    /// an hour.
     pub fn follow_clock(&mut self, now: Timestamp) {
         if now < self.set_at {
             self.due = after(now, between(self.set_at, self.due));
@@ -60,7 +61,7 @@ impl JobState {
         }
     }
 
-    /// The state after a run.
+    /// Returns the state after a run.
     pub(super) fn ended(
         self,
         started: Timestamp,

@@ -28,13 +28,13 @@ impl Rig {
         Self { folder, clock, scheduler }
     }
 
-    /// The same folder after a restart.
+    /// Returns the rig with the same folder after a restart.
     fn restarted(self) -> Self {
         let scheduler = Arc::new(Scheduler::new(self.folder.path(), Arc::clone(&self.clock) as _));
         Self { scheduler, ..self }
     }
 
-    /// A job that sends its number of runs, and fails while it has so many failures to go.
+    /// Adds a job that sends its number of runs and fails in its first `failures` runs.
     fn job(&self, key: &str, failures: usize) -> mpsc::UnboundedReceiver<usize> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let runs = Arc::new(AtomicUsize::new(0));
@@ -118,7 +118,7 @@ async fn a_clock_that_jumps_a_year_both_ways_makes_one_run_each() {
     assert_eq!(runs.recv().await, Some(2));
     rig.settled().await;
     assert!(runs.try_recv().is_err());
-    // back: due within its interval, not in a year
+    // the clock goes back: due within its interval, not in a year
     rig.clock.advance(HOUR / 4);
     rig.clock.set(start());
     let follows = async {
@@ -129,7 +129,7 @@ async fn a_clock_that_jumps_a_year_both_ways_makes_one_run_each() {
     follows.await;
     rig.clock.advance(HOUR);
     assert_eq!(runs.recv().await, Some(3));
-    // a year back while no daemon runs
+    // the clock goes back a year while no daemon runs
     rig.settled().await;
     running.abort();
     rig.clock.set(Timestamp::MIN);
@@ -280,7 +280,7 @@ async fn a_command_takes_the_lock_and_stores_its_run() {
     go.send(()).unwrap();
     let state = command.await.unwrap().unwrap();
     assert_eq!(state.due, after(start(), HOUR));
-    // the daemon finds that the work is done
+    // the daemon finds the work done
     rig.clock.advance(BUSY_RETRY);
     rig.settled().await;
     assert_eq!(rig.state("list"), state);
@@ -290,7 +290,7 @@ async fn a_command_takes_the_lock_and_stores_its_run() {
 
 const CHILD: &str = "SPINE_TEST_SCHEDULER_OF_CHILD";
 
-/// The process that `many_processes_run_a_job_once` starts; without it, nothing happens.
+/// The process that `many_processes_run_a_job_once` starts. On its own, this test does nothing.
 #[tokio::test]
 async fn a_child_that_runs_the_job_when_due() {
     let Some(folder) = std::env::var_os(CHILD).map(PathBuf::from) else { return };

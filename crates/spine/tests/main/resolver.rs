@@ -12,7 +12,7 @@ fn zone(name: &str, records: &str) -> String {
     )
 }
 
-/// A named with the zones of a small internet, one that asks it for others, and a second server of plain.test.
+/// A named server with the zones of a small internet, a resolver that queries it, and a second server of plain.test.
 struct Rig {
     zones: Named,
     recursive: Named,
@@ -76,7 +76,7 @@ impl Rig {
         .unwrap()
     }
 
-    /// Starts the second server of plain.test, with records of its own.
+    /// Starts the second server of plain.test, with its own records.
     fn second(&mut self, records: &str) {
         let address = SocketAddr::from((Ipv6Addr::LOCALHOST, self.zones.address().port()));
         let text = zone("plain.test.", records);
@@ -102,7 +102,7 @@ async fn recursive_answers_and_their_errors() {
     ] {
         assert_eq!(data(resolver.lookup(name, kind).await.unwrap()), [expected], "{name}");
     }
-    // the answer over UDP is cut
+    // the answer over UDP is truncated
     let long = texts(&resolver.lookup("long.plain.test", RecordType::TXT).await.unwrap());
     assert_eq!(long.len(), 60);
     assert!(matches!(resolver.lookup("no.plain.test", RecordType::A).await, Err(DnsError::NoName(_))));
@@ -162,9 +162,9 @@ async fn each_authoritative_server_is_asked() {
     let answers = resolver.authoritative("_acme-challenge.plain.test", RecordType::TXT).await.unwrap();
     let values: Vec<_> = answers.iter().map(|answer| texts(answer.result.as_ref().unwrap())).collect();
     assert_eq!(values, [[b"one-two".to_vec()], [b"old".to_vec()]]);
-    // the child has a server of its own; absence is no error
+    // the child zone has its own server; absence is no error
     assert_eq!(said("_acme-challenge.child.plain.test").await, [("ns1.plain.test.".to_owned(), Ok(vec![]))]);
-    // a CNAME is shown, not followed
+    // a CNAME is returned, not followed
     let alias = said("_acme-challenge.alias.plain.test").await;
     assert_eq!(alias[0], ("ns1.plain.test.".to_owned(), Ok(vec!["elsewhere.signed.test.".to_owned()])));
     assert_eq!(alias[1], ("ns2.plain.test.".to_owned(), Ok(vec![])));
