@@ -4,7 +4,7 @@ use event::Severity;
 
 use crate::{Finding, Text};
 
-/// A row of a part's table: one code, and what monban knows about it.
+/// A row of a part's table: one code with its severity and texts.
 ///
 /// ```
 /// use event::Severity;
@@ -23,39 +23,39 @@ use crate::{Finding, Text};
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Declaration {
-    /// Namespaced word: the part, a stop and the case, such as `gate.upstream_down`.
+    /// Namespaced word: the part, a dot and the case, such as `gate.upstream_down`.
     pub code: &'static str,
     /// Severity of a finding with this code.
     pub severity: Severity,
-    /// The fact in one line, without a stop.
+    /// The fact in one line, without a full stop.
     pub title: Text,
-    /// Why it happens, in sentences.
+    /// The reason, in sentences.
     pub cause: Text,
-    /// What to do, in sentences.
+    /// The remedy, in sentences.
     pub cure: Text,
-    /// How to take the cure back, where that is not obvious.
+    /// The way to revert the remedy, if that is not obvious.
     pub undo: Option<Text>,
-    /// Messages of other programs that mean this: parts of their text, in any case; `*` stands for anything.
-    /// `monban explain` looks for them.
+    /// Equivalent messages of other programs, as parts of their text in any case; `*` matches anything. `monban
+    /// explain` searches for them.
     pub foreign: &'static [&'static str],
     /// Whether the finding stays until the owner acknowledges it.
     pub lasting: bool,
 }
 
 impl Declaration {
-    /// A row without undo and foreign messages, whose finding passes with its cause.
+    /// Creates a row without undo and foreign messages, whose finding disappears with its cause.
     pub const fn new(code: &'static str, severity: Severity, title: Text, cause: Text, cure: Text) -> Self {
         Self { code, severity, title, cause, cure, undo: None, foreign: &[], lasting: false }
     }
 
-    /// Adds how to take the cure back.
+    /// Adds the way to revert the remedy.
     #[must_use]
     pub const fn undo(mut self, undo: Text) -> Self {
         self.undo = Some(undo);
         self
     }
 
-    /// Adds messages of other programs that mean this.
+    /// Adds equivalent messages of other programs.
     #[must_use]
     pub const fn foreign(mut self, foreign: &'static [&'static str]) -> Self {
         self.foreign = foreign;
@@ -69,7 +69,7 @@ impl Declaration {
         self
     }
 
-    /// A finding with this code.
+    /// Creates a finding with this code.
     pub fn finding(&self, subject: impl Into<String>) -> Finding {
         Finding::new(*self, subject.into())
     }

@@ -7,16 +7,16 @@ use crate::Text;
 /// A kind of event that a part records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventKind {
-    /// The word in an event's `kind`: the gate, a stop and the case, such as `login.accepted`.
+    /// The value of an event's `kind`: the gate, a dot and the case, such as `login.accepted`.
     pub name: &'static str,
     /// The severity of most events of this kind.
     pub severity: Severity,
-    /// Its name for people, in a few words.
+    /// The display name, in a few words.
     pub title: Text,
 }
 
 impl EventKind {
-    /// A row.
+    /// Creates a row.
     pub const fn new(name: &'static str, severity: Severity, en: &'static str, ja: &'static str) -> Self {
         Self { name, severity, title: Text::new(en, ja) }
     }

@@ -1,4 +1,4 @@
-//! Faults of a configuration, each with its place.
+//! Faults of a configuration and their locations.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,23 +7,23 @@ use std::path::PathBuf;
 /// An error in a configuration. A check returns all of them at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The key with the error; empty for the document as a whole.
+    /// The key with the error; empty for the whole document.
     pub key: KeyPath,
-    /// Where the error is.
+    /// The location of the error.
     pub place: Place,
-    /// The error, in one line.
+    /// The error in one line.
     pub what: String,
-    /// What to do next.
+    /// The remedy.
     pub hint: Option<String>,
 }
 
-/// Where a fault is.
+/// The location of a fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Place {
-    /// At the fault's key, in the configuration file: the document that was read knows where.
+    /// At the fault's key in the configuration file. The parsed document locates the key.
     #[default]
     Key,
-    /// In the configuration file, at these bytes.
+    /// In the configuration file, at this byte range.
     Span(Range<usize>),
     /// In another file, such as a rule file that the configuration names.
     File {
@@ -37,25 +37,25 @@ pub enum Place {
 }
 
 impl Fault {
-    /// A fault of the value at a key.
+    /// Creates a fault of the value at a key.
     pub fn at(key: impl Into<KeyPath>, what: impl Into<String>) -> Self {
         Self { key: key.into(), place: Place::Key, what: what.into(), hint: None }
     }
 
-    /// A fault in another file.
+    /// Creates a fault in another file.
     pub fn in_file(path: impl Into<PathBuf>, line: Option<usize>, what: impl Into<String>) -> Self {
         let place = Place::File { path: path.into(), line, column: None };
         Self { key: KeyPath::default(), place, what: what.into(), hint: None }
     }
 
-    /// Adds what to do next.
+    /// Adds the remedy.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Puts the fault below a key: a check of one section returns keys as that section has them.
+    /// Prepends a key to the fault's key, because a check of one section returns keys relative to that section.
     #[must_use]
     pub fn below(mut self, key: impl Into<KeyPath>) -> Self {
         let mut path = key.into();
@@ -82,7 +82,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The way from the document to a value: names of tables and indices of lists.
+/// The path from the document to a value: names of tables and indices of lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyPath(pub Vec<Key>);
 
@@ -96,14 +96,14 @@ pub enum Key {
 }
 
 impl KeyPath {
-    /// The path with a further key.
+    /// Appends a key.
     #[must_use]
     pub fn key(mut self, name: impl Into<String>) -> Self {
         self.0.push(Key::Name(name.into()));
         self
     }
 
-    /// The path with an index.
+    /// Appends an index.
     #[must_use]
     pub fn index(mut self, index: usize) -> Self {
         self.0.push(Key::Index(index));
@@ -111,7 +111,7 @@ impl KeyPath {
     }
 }
 
-/// Reads names with dots between them: `notify.slack`.
+/// Parses names separated by dots: `notify.slack`.
 impl From<&str> for KeyPath {
     fn from(path: &str) -> Self {
         Self(path.split('.').filter(|name| !name.is_empty()).map(|name| Key::Name(name.to_owned())).collect())
@@ -124,7 +124,7 @@ impl From<(&str, usize)> for KeyPath {
     }
 }
 
-/// `listen[0].tls.key`
+/// Writes a path such as `listen[0].tls.key`.
 impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, key) in self.0.iter().enumerate() {

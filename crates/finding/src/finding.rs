@@ -1,4 +1,4 @@
-//! Findings, and the form in which they are shown.
+//! Findings, and their displayed form.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 
 use crate::{Declaration, Text};
 
-/// Something wrong with a host, found by a check.
+/// A problem of a host that a check found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// The row of its code.
+    /// The declaration of the code.
     pub declaration: Declaration,
-    /// The thing that it is about: a file, a channel, an address.
+    /// The subject: a file, a channel, an address.
     pub subject: String,
-    /// What the check saw, by name. The texts of the row name these values.
+    /// The values that the check saw, by name. The texts of the declaration name these values.
     pub evidence: Map<String, Value>,
 }
 
@@ -32,17 +32,17 @@ impl Finding {
         self
     }
 
-    /// The code.
+    /// Returns the code.
     pub fn code(&self) -> &'static str {
         self.declaration.code
     }
 
-    /// The severity.
+    /// Returns the severity.
     pub fn severity(&self) -> Severity {
         self.declaration.severity
     }
 
-    /// The finding with its texts filled in.
+    /// Returns the finding with its texts filled in.
     pub fn shown(&self) -> ShownFinding {
         let mut values = self.evidence.clone();
         values.insert("subject".to_owned(), self.subject.as_str().into());
@@ -62,7 +62,7 @@ impl Finding {
     }
 }
 
-/// The title and the cause in English, in one line.
+/// Writes the title and the cause in English, in one line.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ShownFinding { title, cause, .. } = self.shown();

@@ -1,20 +1,21 @@
 //! Results of monban's checks, in two shapes.
 //!
-//! A [`Fault`] is an error in a configuration: it names the key, its place in the file, and the remedy. A [`Finding`] is
-//! something wrong with a running host: it names the cause, the cure and how to undo the cure, in English and Japanese.
+//! A [`Fault`] is an error in a configuration, with its key, its location in the file, and the remedy. A [`Finding`] is
+//! a problem of a running host, with its cause, its remedy and a way to revert the remedy, in English and Japanese.
 //!
 //! The crate checks nothing itself. Each part of the daemon declares the codes of its findings as rows of a table
-//! ([`Declaration`]); library crates return findings by those codes. The crate is pure: no files, sockets or clock.
+//! ([`Declaration`]); library crates return findings by those codes. The crate is pure: it uses no files, sockets or
+//! clock.
 //!
 //! # Map
 //!
-//! - [`fault`]: [`Fault`], [`KeyPath`] and the place of a fault
-//! - [`text`]: [`Text`], a text in both languages with places for values
+//! - [`fault`]: [`Fault`], [`KeyPath`] and the location of a fault
+//! - [`text`]: [`Text`], a text in both languages with placeholders for values
 //! - [`declaration`]: [`Declaration`], a row of a part's table of findings
 //! - [`finding`]: [`Finding`], and [`ShownFinding`] with its texts filled in
 //! - [`event_kind`]: [`EventKind`], a row of a part's table of events
 //! - [`problem`]: [`ProblemCode`] and [`AuditAction`], rows of the tables of a part's API
-//! - [`lookup`]: finds rows by messages of other programs
+//! - [`lookup`]: a search for rows by messages of other programs
 //! - [`mod@table`]: the macro that declares a table, and the check of its rows
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub, clippy::await_holding_lock)]

@@ -1,11 +1,11 @@
-//! Finds the rows of a table that know a message of another program.
+//! A search for the rows of a table that know a message of another program.
 
 use crate::Declaration;
 
-/// Returns the rows whose foreign messages stand in a text, the row with the longest message first.
+/// Returns the rows whose foreign messages occur in a text, the row with the longest message first.
 ///
-/// A message matches in any case, and as whole words: `809` does not match in `18090`. `*` in it stands for anything. The cost
-/// is proportional to the length of the text for each message.
+/// A message matches in any case and as whole words: `809` does not match in `18090`. `*` in it matches anything. The
+/// cost of each message is proportional to the length of the text.
 ///
 /// ```
 /// use event::Severity;
@@ -28,7 +28,7 @@ pub fn known<'a>(rows: impl IntoIterator<Item = &'a Declaration>, text: &str) ->
     found.into_iter().map(|(_, row)| row).collect()
 }
 
-/// Whether a text holds a message; both in lower case.
+/// Returns whether a text contains a message. Both are in lower case.
 fn holds(text: &str, message: &str) -> bool {
     let pieces: Vec<&str> = message.split('*').map(str::trim).filter(|piece| !piece.is_empty()).collect();
     let Some((first, rest)) = pieces.split_first() else { return false };
@@ -63,7 +63,7 @@ fn ends_word(text: &str, end: usize, piece: &str) -> bool {
     !(within(piece.chars().next_back()) && within(text[end..].chars().next()))
 }
 
-/// Languages without spaces have no words to keep whole.
+/// Returns whether a character is part of a word. Languages without spaces have no words to keep whole.
 fn is_of_word(character: char) -> bool {
     character.is_ascii_alphanumeric()
 }

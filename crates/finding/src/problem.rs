@@ -2,21 +2,21 @@
 
 use crate::Text;
 
-/// An error answer of the API: one code, its status, and the text that a person reads.
+/// An error response of the API: one code, its status, and its text.
 ///
-/// `{name}` in the text stands for a value of the answer.
+/// `{name}` in the text is a placeholder for a value of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProblemCode {
-    /// Namespaced word: the API, a stop and the case, such as `account.wrong_password`.
+    /// Namespaced word: the API, a dot and the case, such as `account.wrong_password`.
     pub code: &'static str,
     /// HTTP status, 400 to 599.
     pub status: u16,
-    /// What is wrong, in sentences.
+    /// The problem, in sentences.
     pub text: Text,
 }
 
 impl ProblemCode {
-    /// A row.
+    /// Creates a row.
     pub const fn new(code: &'static str, status: u16, en: &'static str, ja: &'static str) -> Self {
         Self { code, status, text: Text::new(en, ja) }
     }
@@ -25,14 +25,14 @@ impl ProblemCode {
 /// An action of the audit trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditAction {
-    /// Namespaced word: the part, a stop and the action, such as `console.signed_in`.
+    /// Namespaced word: the part, a dot and the action, such as `console.signed_in`.
     pub code: &'static str,
     /// The action in a few words.
     pub text: Text,
 }
 
 impl AuditAction {
-    /// A row.
+    /// Creates a row.
     pub const fn new(code: &'static str, en: &'static str, ja: &'static str) -> Self {
         Self { code, text: Text::new(en, ja) }
     }

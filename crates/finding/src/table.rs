@@ -1,10 +1,10 @@
-//! Tables of declared rows, and what holds for all of them.
+//! Tables of declared rows, and the rules for all of them.
 
 use std::collections::BTreeSet;
 
 use crate::{AuditAction, Declaration, EventKind, ProblemCode, Text};
 
-/// Declares rows as constants, and a table of them all, so that no row is missing from it.
+/// Declares rows as constants, and a table that contains all of them.
 ///
 /// ```
 /// use finding::{AuditAction, table};
@@ -30,10 +30,10 @@ macro_rules! table {
     };
 }
 
-/// Returns what is wrong with the rows of a table: for tests.
+/// Returns the errors in the rows of a table, for tests.
 ///
-/// A code is two words of `a`-`z`, digits and `_` with a stop between them; both languages have a text, and name the same
-/// values.
+/// A code consists of two words of `a`-`z`, digits and `_` with a dot between them. Both languages have a text with the
+/// same placeholders.
 pub fn faults<T: Row>(rows: &[T]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut codes = BTreeSet::new();
@@ -63,9 +63,9 @@ pub fn faults<T: Row>(rows: &[T]) -> Vec<String> {
 
 /// A row that [`faults`] can check.
 pub trait Row {
-    /// Its code.
+    /// Returns the code.
     fn code(&self) -> &'static str;
-    /// All its texts.
+    /// Returns all texts.
     fn texts(&self) -> Vec<Text>;
 }
 
@@ -109,7 +109,7 @@ impl Row for AuditAction {
     }
 }
 
-/// Names of the values in a text.
+/// Returns the names of the placeholders in a text.
 fn names(text: &str) -> BTreeSet<&str> {
     text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect()
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::Translated;
 
-/// A text in English and Japanese. `{name}` stands for a value of that name.
+/// A text in English and Japanese. `{name}` is a placeholder for the value of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Text {
     /// English.
@@ -15,12 +15,12 @@ pub struct Text {
 }
 
 impl Text {
-    /// A text in both languages.
+    /// Creates a text from both languages.
     pub const fn new(en: &'static str, ja: &'static str) -> Self {
         Self { en, ja }
     }
 
-    /// The text as it is declared.
+    /// Returns the text of a language, with its placeholders.
     pub fn in_language(&self, language: Language) -> &'static str {
         match language {
             Language::English => self.en,
@@ -28,22 +28,22 @@ impl Text {
         }
     }
 
-    /// The text with its values. A name without a value stays as it is.
+    /// Returns the text with its values. A placeholder without a value stays unchanged.
     pub fn filled(&self, language: Language, values: &Map<String, Value>) -> String {
         filled(self.in_language(language), values)
     }
 
-    /// Both texts with their values.
+    /// Returns both texts with their values.
     pub fn translated(&self, values: &Map<String, Value>) -> Translated {
         Translated { en: self.english(values), ja: self.japanese(values) }
     }
 
-    /// The English text with its values. A name without a value stays as it is.
+    /// Returns the English text with its values. A placeholder without a value stays unchanged.
     pub fn english(&self, values: &Map<String, Value>) -> String {
         filled(self.en, values)
     }
 
-    /// The Japanese text with its values.
+    /// Returns the Japanese text with its values.
     pub fn japanese(&self, values: &Map<String, Value>) -> String {
         filled(self.ja, values)
     }
@@ -60,10 +60,10 @@ pub enum Language {
 }
 
 impl Language {
-    /// All of them.
+    /// All languages.
     pub const ALL: [Self; 2] = [Self::English, Self::Japanese];
 
-    /// The code of ISO 639: `en`.
+    /// Returns the ISO 639 code, such as `en`.
     pub fn code(self) -> &'static str {
         match self {
             Self::English => "en",
