@@ -1,7 +1,8 @@
-//! Files: opens those that somebody else names, and replaces small ones as a whole.
+//! File access: opening files with untrusted names, and replacing small files atomically.
 //!
-//! [`regular_file`] opens regular files without waiting and without following links out of a folder. [`replace_file`] writes
-//! a file so that a reader finds the old content or the new one. The crate is synchronous and depends on nothing of monban.
+//! [`regular_file`] opens regular files without blocking and without following links out of a folder. [`replace_file`]
+//! writes a file so that a reader sees either the old or the new content. The crate is synchronous and depends on no
+//! other crate of monban.
 //!
 //! ```
 //! use std::io::Write;

@@ -1,7 +1,7 @@
-//! Opens regular files by names from configurations, indexes and logs.
+//! Functions that open regular files by names from configurations, indexes and logs.
 //!
-//! Such a name may lead to a FIFO, which blocks its reader until somebody writes, to a device, or through a link out of its folder.
-//! [`open`] opens regular files only; [`open_beneath`] also refuses everything outside a folder.
+//! Such a name may lead to a FIFO, which blocks its reader until another process writes, to a device, or through a link
+//! out of its folder. [`open`] opens regular files only; [`open_beneath`] also refuses everything outside a folder.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -13,15 +13,15 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-/// Flags of an open that never blocks and never makes a terminal the controlling one.
+/// Returns flags for an open that never blocks and never sets the controlling terminal.
 fn flags() -> OFlags {
     OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC
 }
 
-/// Opens a regular file for reading. Links are followed.
+/// Opens a regular file for reading. Follows links.
 ///
 /// # Errors
-/// The system's; `InvalidInput`, with the kind of file, for a FIFO, a folder, a socket or a device.
+/// The system's error; `InvalidInput`, with the kind of file, for a FIFO, a folder, a socket or a device.
 pub fn open(path: &Path) -> io::Result<File> {
     let bits = i32::try_from((flags() - OFlags::CLOEXEC).bits()).unwrap_or(0);
     let file = std::fs::OpenOptions::new().read(true).custom_flags(bits).open(path).map_err(no_device)?;
@@ -40,20 +40,20 @@ pub fn open_no_link(path: &Path) -> io::Result<File> {
 /// Reads a regular file up to `limit` bytes.
 ///
 /// # Errors
-/// As [`open`], and those of reading.
+/// As [`open`], and errors of reading.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Opens a regular file beneath a folder. No part of `relative` may be `..` or lead out of the folder by a link, and the file
-/// itself must not be a link. Without openat2(2) (before Linux 5.6, or in a sandbox that forbids it), no folder on the way may be a
-/// link either. A file with several hard links must have the owner of its folder: anybody who may write to the folder can link
-/// somebody else's file there.
+/// Opens a regular file beneath a folder. No component of `relative` may be `..` or lead out of the folder through a
+/// link, and the file itself must not be a link. Without openat2(2) (before Linux 5.6, or in a sandbox that forbids
+/// it), no folder on the path may be a link either. A file with several hard links must have the same owner as its
+/// folder, because anyone who may write to the folder can link another user's file there.
 ///
 /// # Errors
-/// The system's; `NotFound` for a missing file; `InvalidInput`, with the reason, for a refused one.
+/// The system's error; `NotFound` for a missing file; `InvalidInput`, with the reason, for a refused file.
 pub fn open_beneath(folder: &Path, relative: &Path) -> io::Result<File> {
     let mut parts = Vec::new();
     for part in relative.components() {
@@ -69,7 +69,7 @@ pub fn open_beneath(folder: &Path, relative: &Path) -> io::Result<File> {
     open_in(&folder, name)
 }
 
-/// Flags for a folder on the way, which need not be readable.
+/// Flags for a folder on the path, which need not be readable.
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 fn folder_beneath(root: OwnedFd, folders: &[&OsStr]) -> io::Result<OwnedFd> {
@@ -77,7 +77,7 @@ fn folder_beneath(root: OwnedFd, folders: &[&OsStr]) -> io::Result<OwnedFd> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     match rustix::fs::openat2(&root, &path, FOLDER, Mode::empty(), resolve) {
         Err(Errno::NOSYS | Errno::PERM) => folder_step_by_step(root, folders),
-        // A loop of links is not refused for good: its owner may repair it.
+        // A loop of links is not refused permanently: its owner may repair it.
         Err(Errno::LOOP) => Err(Errno::LOOP.into()),
         opened => opened.map_err(link),
     }
@@ -89,7 +89,7 @@ fn folder_step_by_step(root: OwnedFd, folders: &[&OsStr]) -> io::Result<OwnedFd>
     })
 }
 
-/// Opens a name of one component in a folder.
+/// Opens a file by a name of one component in a folder.
 fn open_in(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
     let file = rustix::fs::openat(folder, name, flags() | OFlags::NOFOLLOW, Mode::empty()).map_err(link)?;
     let file = only_regular(file.into())?;
@@ -112,7 +112,7 @@ fn link(error: Errno) -> io::Error {
     }
 }
 
-/// Names the kind of file where the system refuses a socket, or a device without a driver.
+/// Returns an error with the kind of file if the system refuses a socket, or a device without a driver.
 fn no_device(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) if code == Errno::NXIO.raw_os_error() => {
@@ -146,7 +146,7 @@ mod tests {
             .unwrap();
     }
 
-    /// A folder with a file of each kind, and links in all directions.
+    /// Creates a folder with a file of each kind, and links inside and out of it.
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);

@@ -1,22 +1,23 @@
-//! Atomic replacement of small files: a reader finds the old content or the new one, never a part.
+//! Atomic replacement of small files: a reader sees the old or the new content, never a part.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Replaces the file, or makes it, with the output of `write`; mode 0600. The content survives a power cut once this returns.
-/// Meanwhile the new content is in `NAME.new` beside it, so a file must have one writer at a time.
+/// Creates or replaces a file with the output of `write`, with mode 0600. The content survives a power failure once
+/// this returns. Until then, the new content is in `NAME.new` beside the file, so a file must have one writer at a
+/// time.
 ///
 /// # Errors
-/// Those of the system and of `write`; then the former file is still there.
+/// Errors of the system and of `write`; then the previous file remains.
 pub fn replace_file(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
-    // A leftover of a crash, or a link that somebody planted: it is neither followed nor kept.
+    // A leftover of a crash, or a link that an attacker created. It is neither followed nor kept.
     match std::fs::remove_file(&beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
