@@ -28,12 +28,12 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Returns an actor of whom only the address is known, and its port where there is one.
+    /// Returns an actor with an address, an optional port and nothing else.
     pub fn at(address: IpAddr, port: Option<u16>) -> Self {
         Self { address: Some(address), port, ..Self::default() }
     }
 
-    /// Returns the name to show: the user, else the device, the address or the certificate; empty where none is known.
+    /// Returns the name to show: the user, else the device, the address or the certificate; empty if none is known.
     pub fn name(&self) -> String {
         let address = self.address.map(|address| address.to_string());
         let named = [&self.user, &self.device, &address, &self.certificate].into_iter().flatten().next();

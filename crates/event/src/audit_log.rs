@@ -1,27 +1,29 @@
-//! Reads the audit logs of other sensors: bytes of a log come in, [`Event`]s come out.
+//! Reads the audit logs of other sensors: takes the bytes of a log and returns [`Event`]s.
 //!
-//! | form | written by |
+//! | format | written by |
 //! |---|---|
 //! | sections between boundaries | ModSecurity 2 (`SecAuditLogFormat Native`), libmodsecurity 3, monban ([`crate::modsec`]) |
 //! | JSON, one object a line | ModSecurity 2 (`SecAuditLogFormat JSON`), libmodsecurity 3, Coraza 3, monban |
 //! | index lines of a Concurrent log | both ModSecurities: they name the file of each entry |
 //!
-//! [`Reader`] finds out by itself what it is given, and forms may follow each other in one file. It takes the bytes in
-//! pieces of any size, keeps a bounded part of them ([`limits`]), and goes on behind damage: what is no
-//! entry is told as [`Damage`] with its place.
+//! [`Reader`] recognises the format; one file may mix formats. The reader takes the bytes in pieces of any size and
+//! keeps a bounded part of them ([`limits`]). It continues after damage: it reports bytes that are not an entry as
+//! [`Damage`], with their place.
 //!
-//! Entries of another sensor become events of gate [`Gate::MLOGC`](crate::Gate::MLOGC) whose `node` is the sensor's name,
-//! whose `origin_id` is the sensor's unique id, and whose identifier is [`EventId::derived`](crate::EventId::derived) from
-//! both and the time: the same entry, however often and in whatever form it comes, is the same event. What monban itself
-//! wrote keeps its own identifier. Redact an event before it is kept.
+//! Entries of another sensor become events of gate [`Gate::MLOGC`](crate::Gate::MLOGC). Their `node` is the sensor's
+//! name, their `origin_id` is the sensor's unique id, and their identifier is
+//! [`EventId::derived`](crate::EventId::derived) from both and the time. The same entry is therefore the same event,
+//! however often and in whatever format it arrives. Entries that monban wrote keep their own identifier. Redact an
+//! event before storing it.
 //!
-//! # What the formats do not tell
+//! # Information that the formats lack
 //!
-//! - The phase of a rule that only warned: it is 0.
+//! - The phase of a rule that only warned: the reader sets 0.
 //! - Time zones (libmodsecurity 3, JSON): local time without an offset. Its unique ids begin with the second of the
-//!   transaction, which decides; where a server gives its own ids, the time is taken as UTC.
-//! - Whether libmodsecurity 3 denied (JSON up to 3.0.12): it did where its engine was on and a rule of CRS's blocking
-//!   evaluation (949xxx, 959xxx) matched, or the status is 403 and a rule matched.
+//!   transaction in UTC, from which the reader computes the offset. If a server assigns its own ids, the reader takes
+//!   the time as UTC.
+//! - Whether libmodsecurity 3 denied the request (JSON up to 3.0.12). The reader assumes that it did if its engine was
+//!   on and a rule of CRS's blocking evaluation (949xxx, 959xxx) matched, or if the status is 403 and a rule matched.
 //!
 //! ```
 //! use event::audit_log::{Reader, Step};
@@ -56,29 +58,29 @@ pub use reader::Reader;
 
 use crate::{Event, limits};
 
-/// What a [`Reader`] found.
+/// One result of a [`Reader`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// An entry.
     Entry(Box<Entry>),
-    /// A line of a Concurrent log's index: the entry is in the file that it names.
+    /// A line of a Concurrent log's index, which names the file of the entry.
     Index(Box<IndexLine>),
-    /// Bytes that are no entry, or an entry of which a part is missing.
+    /// Bytes that are not an entry, or an entry with a missing part.
     Damage(Damage),
 }
 
 /// An entry and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// The event. One with a `reason` is of an entry that was damaged: it holds what could be read of it.
+    /// The event. An event with a `reason` comes from a damaged entry and holds its readable part.
     pub event: Event,
-    /// Where the entry begins in the log, in bytes.
+    /// The offset of the entry in the log, in bytes.
     pub offset: u64,
-    /// In which form it stood.
+    /// The format of the entry.
     pub format: Format,
 }
 
-/// The forms of an entry.
+/// The formats of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Sections between boundaries, of ModSecurity 2 or monban.
@@ -105,55 +107,55 @@ impl fmt::Display for Format {
     }
 }
 
-/// A stretch of a log that could not be read, or not wholly.
+/// A range of a log that is not readable, or only in part.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{length} bytes at offset {offset}: {fault}")]
 pub struct Damage {
-    /// Where it begins, in bytes.
+    /// The offset of the range, in bytes.
     pub offset: u64,
-    /// How long it is.
+    /// The length of the range, in bytes.
     pub length: u64,
-    /// What is wrong.
+    /// The fault.
     pub fault: Fault,
 }
 
 impl Damage {
-    /// The event of an entry that has this damage, which says so.
+    /// Returns `event` with a `reason` that describes this damage.
     fn told_in(&self, event: Event) -> Event {
         Event { summary: Some(format!("the audit log entry was damaged: {self}")), ..event }
     }
 }
 
-/// What can be wrong with a stretch of a log.
+/// The faults of a range of a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// Not an entry.
     #[error("not an audit log entry of a known format")]
     UnknownFormat,
-    /// The log of an mlogc that is fed with a Serial log, which it cannot read. It has sent none of it.
+    /// The log of an mlogc that reads a Serial log, a format that mlogc cannot parse. mlogc has sent none of it.
     #[error(
         "this is mlogc's own log, and it was given a Serial audit log, of which it sends nothing: set `SecAuditLogType \
          Concurrent` and `SecAuditLogStorageDir` where `SecAuditLog` pipes to mlogc"
     )]
     SerialForMlogc,
-    /// The entry ends before its part Z. What there was of it is an event all the same, if its part A was there.
+    /// The entry ends before its part Z. It still becomes an event if its part A is complete.
     #[error("the entry is cut off")]
     CutOff,
-    /// A part that an event cannot do without is missing.
+    /// A part that every event needs is missing.
     #[error("the entry has no {0}")]
     Missing(&'static str),
-    /// A field that an event cannot do without is malformed.
+    /// A field that every event needs is malformed.
     #[error("{what} is malformed: `{text}`")]
     Malformed {
-        /// Which.
+        /// The name of the field.
         what: &'static str,
-        /// Its text, cut to 64 characters.
+        /// The text of the field, cut to 64 characters.
         text: String,
     },
-    /// JSON that is none, or not that of an audit log.
+    /// Invalid JSON, or JSON that is not of an audit log.
     #[error("not the JSON of an audit log: {0}")]
     Json(String),
-    /// One line is longer than [`limits::MAX_AUDIT_ENTRY_BYTES`].
+    /// A line longer than [`limits::MAX_AUDIT_ENTRY_BYTES`].
     #[error("longer than {} bytes", limits::MAX_AUDIT_ENTRY_BYTES)]
     TooLong,
 }
@@ -164,10 +166,10 @@ impl Fault {
     }
 }
 
-/// Reads one entry, as a sensor sends it: the first that stands in `bytes`. If it was damaged, its event has a `reason`.
+/// Reads the first entry in `bytes`, as a sensor sends it. The event of a damaged entry has a `reason`.
 ///
 /// # Errors
-/// What is wrong with the bytes when there is no entry in them.
+/// The damage, if the bytes hold no entry.
 pub fn read_entry(sensor: &str, bytes: &[u8]) -> Result<Entry, Damage> {
     let mut found = None;
     let mut damage = None;

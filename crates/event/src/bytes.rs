@@ -1,4 +1,4 @@
-//! Bytes as they were sent, and their form in JSON.
+//! Bytes from the network, and their form in JSON.
 
 use std::fmt;
 use std::ops::Deref;
@@ -15,11 +15,11 @@ use crate::limits::BASE64_FROM_BYTES;
 ///
 /// # In JSON
 ///
-/// Bytes that are valid UTF-8 are a JSON string of that text. All others are an object with one field, `escaped`: the
-/// text in which each byte that is no part of a valid UTF-8 sequence stands as `\x` and two lowercase hexadecimal digits,
-/// and each backslash is doubled. Where either form would take more than twice as many bytes of JSON as there are bytes, and
-/// there are [`BASE64_FROM_BYTES`] or more, the object has the field `base64` instead (RFC 4648 §4). All forms give back
-/// every byte, ordinary text stays readable, and no long value grows by more than its own length:
+/// Bytes that are valid UTF-8 become a JSON string with that text. All others become an object with one field,
+/// `escaped`: a text in which each byte outside a valid UTF-8 sequence is `\x` and two lowercase hexadecimal digits,
+/// and each backslash is doubled. If either form would need more than twice as many bytes of JSON as there are bytes,
+/// and there are [`BASE64_FROM_BYTES`] or more, the object has the field `base64` instead (RFC 4648 §4). All forms
+/// preserve every byte, ordinary text stays readable, and no long value grows by more than its own length:
 ///
 /// ```
 /// use event::ByteString;
@@ -34,17 +34,18 @@ use crate::limits::BASE64_FROM_BYTES;
 pub struct ByteString(Vec<u8>);
 
 impl ByteString {
-    /// The bytes.
+    /// Returns the bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes, owned.
+    /// Returns the bytes, owned.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 
-    /// The escaped form: see the type. It is also what tables and terminals show, after control characters are dealt with.
+    /// Returns the escaped form, which the type describes. Tables and terminals show it after escaping control
+    /// characters.
     pub fn escaped(&self) -> String {
         let mut text = String::with_capacity(self.0.len());
         for chunk in self.0.utf8_chunks() {
@@ -62,7 +63,7 @@ impl ByteString {
         text
     }
 
-    /// Reads the escaped form. None where a backslash is neither doubled nor followed by `x` and two hexadecimal digits.
+    /// Parses the escaped form; none if a backslash is neither doubled nor followed by `x` and two hexadecimal digits.
     pub fn from_escaped(text: &str) -> Option<Self> {
         let mut bytes = Vec::with_capacity(text.len());
         let mut rest = text.as_bytes();
@@ -89,7 +90,8 @@ impl ByteString {
     }
 }
 
-/// Whether these bytes stand in JSON as base64. `utf8`: they are text, whose backslashes and quotes stand as JSON has them.
+/// Returns whether JSON has these bytes as base64. `utf8` means that they are text, whose backslashes and quotes JSON
+/// escapes.
 fn needs_base64(bytes: &[u8], utf8: bool) -> bool {
     if bytes.len() < BASE64_FROM_BYTES {
         return false;
@@ -163,7 +165,7 @@ impl fmt::Debug for ByteString {
     }
 }
 
-/// Lossy: for people. Bytes that are no UTF-8 show as `\xhh`; a backslash stays single.
+/// Lossy, for people. Bytes that are not UTF-8 become `\xhh`; a backslash stays single.
 impl fmt::Display for ByteString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {

@@ -1,4 +1,4 @@
-//! Evidence: what a gate saw. Each gate has a kind of its own; a reader keeps the kinds that it does not know.
+//! The evidence of an event: the data that a gate recorded. Each gate has its own kind; a reader keeps unknown kinds.
 
 pub mod request;
 
@@ -41,35 +41,35 @@ use request::RequestEvidence;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait EvidenceKind: Serialize + DeserializeOwned {
-    /// The name in an event's JSON, `{"evidence":{"NAME":…}}`: a word as [`crate::Gate`] is one.
+    /// The name in an event's JSON, `{"evidence":{"NAME":…}}`: a word of the same form as a [`crate::Gate`].
     const NAME: &'static str;
 
-    /// Returns one sentence for people. It holds no bytes that somebody else chose.
+    /// Returns one sentence for people. It contains no bytes that a client chose.
     fn summary(&self, outcome: Outcome) -> String;
 
-    /// Returns the names and values by which the event is found and counted.
+    /// Returns the names and values by which people find and count the event.
     fn facts(&self, outcome: Outcome) -> Vec<Fact>;
 
     /// Replaces the secrets.
     fn redact(&mut self, redactor: &Redactor);
 
-    /// Cuts what is least worth keeping until the texts together have at most about so many bytes.
+    /// Cuts the least valuable texts until all texts together have at most about this many bytes.
     fn shrink(&mut self, bytes: usize);
 }
 
-/// The evidence of an event. In JSON an object with one field, named as its kind.
+/// The evidence of an event. In JSON an object with one field, named after its kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Evidence {
-    /// Nothing beyond the envelope.
+    /// No evidence beyond the envelope.
     #[default]
     None,
-    /// An HTTP request and its answer.
+    /// An HTTP request and its response.
     Request(Box<RequestEvidence>),
     /// Evidence of any other kind.
     Other(OtherEvidence),
 }
 
-/// Evidence of a kind that this crate does not know, as its JSON. [`Evidence::get`] reads it as its type.
+/// Evidence of a kind that this crate does not know, as JSON. [`Evidence::get`] deserialises it.
 #[derive(Clone, Debug)]
 pub struct OtherEvidence {
     name: Cow<'static, str>,
@@ -82,12 +82,13 @@ impl OtherEvidence {
         &self.name
     }
 
-    /// Returns its JSON, which has no line end.
+    /// Returns its JSON, which contains no line end.
     pub fn json(&self) -> &str {
         self.json.get()
     }
 
-    /// Returns it without its secrets, found by the names of fields and by their form; none where there is none.
+    /// Returns the evidence without its secrets, which it finds by the names of fields and by their form. Returns none
+    /// if it found no secret.
     pub(crate) fn redacted(&self, redactor: &Redactor) -> Option<Self> {
         let json = redactor.redacted_json(self.json())?;
         Some(Self { name: self.name.clone(), json: RawValue::from_string(json).ok()? })
@@ -101,10 +102,10 @@ impl PartialEq for OtherEvidence {
 }
 
 impl Evidence {
-    /// Makes evidence of a kind of its own.
+    /// Makes evidence of a gate's own kind.
     ///
     /// # Errors
-    /// [`EventError::Evidence`] where the type does not serialise.
+    /// [`EventError::Evidence`] if serialising fails.
     pub fn of<K: EvidenceKind>(evidence: &K) -> Result<Self, EventError> {
         let failed =
             |error: serde_json::Error| EventError::Evidence { name: K::NAME, message: error.to_string() };
@@ -124,10 +125,10 @@ impl Evidence {
         }
     }
 
-    /// Reads evidence of a kind of its own; none where it is of another.
+    /// Deserialises evidence of a gate's own kind; none for another kind.
     ///
     /// # Errors
-    /// [`EventError::Evidence`] where its JSON does not fit the type.
+    /// [`EventError::Evidence`] if its JSON does not fit the type.
     pub fn get<K: EvidenceKind>(&self) -> Result<Option<K>, EventError> {
         match self {
             Self::Other(other) if other.name == K::NAME => serde_json::from_str(other.json())
@@ -191,7 +192,7 @@ impl<'de> Deserialize<'de> for Evidence {
     }
 }
 
-/// Puts spaces for line ends, which in JSON can only stand between tokens: an event is one line.
+/// Replaces line ends with spaces: in JSON they only occur between tokens, and an event is one line.
 fn one_line(json: Box<RawValue>) -> Box<RawValue> {
     if memchr::memchr2(b'\n', b'\r', json.get().as_bytes()).is_none() {
         return json;

@@ -1,4 +1,4 @@
-//! Facts of an event: names and values by which events are found and counted.
+//! Facts of an event: names and values by which people find and count events.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,8 +10,8 @@ use crate::limits::MAX_FACT_BYTES;
 /// One fact of an event. In JSON an array of two: `["service","sshd"]`, `["attempts",5]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fact {
-    /// The name: a small letter, then small letters, digits, `_` and `-`, 32 bytes at most. One event may have several facts
-    /// of one name.
+    /// The name: a lowercase letter, then lowercase letters, digits, `_` and `-`, at most 32 bytes. One event may have
+    /// several facts with the same name.
     pub name: Cow<'static, str>,
     /// The value.
     pub value: FactValue,
@@ -20,27 +20,27 @@ pub struct Fact {
 /// The value of a fact.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FactValue {
-    /// A whole number.
+    /// An integer.
     Number(i64),
     /// A text of at most [`MAX_FACT_BYTES`] bytes.
     Text(String),
 }
 
 impl Fact {
-    /// Makes a fact of a number.
+    /// Makes a fact with a number.
     pub fn number(name: &'static str, value: i64) -> Self {
         Self { name: Cow::Borrowed(name), value: FactValue::Number(value) }
     }
 
-    /// Makes a fact of a text; of a longer one than [`MAX_FACT_BYTES`] it keeps the beginning.
+    /// Makes a fact with a text, and cuts a text longer than [`MAX_FACT_BYTES`].
     pub fn text(name: &'static str, value: impl Into<String>) -> Self {
         let mut value = value.into();
         value.truncate(value.floor_char_boundary(MAX_FACT_BYTES));
         Self { name: Cow::Borrowed(name), value: FactValue::Text(value) }
     }
 
-    /// Whether a store can index it: the name is a word and the value is no longer than [`MAX_FACT_BYTES`]. What a later
-    /// version wrote may not be.
+    /// Returns whether a store can index it: the name is a word and the value has at most [`MAX_FACT_BYTES`]. A later
+    /// version may write other facts.
     pub fn is_plain(&self) -> bool {
         let short = match &self.value {
             FactValue::Number(_) => true,

@@ -1,8 +1,8 @@
-//! Identifiers of events: ULIDs, made without a clock or a random source of their own.
+//! Identifiers of events: ULIDs, made without a clock or a random source.
 //!
-//! A ULID (<https://github.com/ulid/spec>) is 48 bits of milliseconds since 1970 and 80 bits that make it unique, printed
-//! as 26 characters of Crockford's base 32, so that its text sorts as it does. The 80 bits are here, from the top: 24 bits
-//! of a hash of the node's name, a counter of 24 bits, and 32 bits from the seed of the process.
+//! A ULID (<https://github.com/ulid/spec>) has 48 bits of milliseconds since 1970 and 80 bits that make it unique. It
+//! prints as 26 characters of Crockford's base 32, so that texts sort like identifiers. From the top, the 80 bits are:
+//! 24 bits of a hash of the node's name, a counter of 24 bits, and 32 bits from the seed of the process.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,9 +21,10 @@ const TEXT_LENGTH: usize = 26;
 pub struct EventId(u128);
 
 impl EventId {
-    /// The identifier of an event of another sensor: the same arguments always give the same one, so an event that comes
-    /// twice is known. `origin` is the sensor's own identifier (ModSecurity's unique id). Below the time stands what is derived
-    /// from the other two, so that an event is known again also where its time is not known as exactly.
+    /// Derives the identifier of another sensor's event. The same arguments give the same identifier, so that an event
+    /// that arrives twice is recognised. `origin` is the sensor's own identifier (ModSecurity's unique id). The bits
+    /// below the time depend on the other two arguments only, so that an event is recognised even if its time is less
+    /// exact.
     pub fn derived(time: Timestamp, node: &str, origin: &str) -> Self {
         let mut hash = Sha1::new();
         hash.update(node.as_bytes());
@@ -34,23 +35,23 @@ impl EventId {
         Self(milliseconds(time) << 80 | unique)
     }
 
-    /// The time of its event, to the millisecond.
+    /// Returns the time of its event, in milliseconds.
     pub fn time(self) -> Timestamp {
         let milliseconds = i64::try_from(self.0 >> 80).unwrap_or(i64::MAX);
         Timestamp::from_micros(milliseconds.saturating_mul(1000))
     }
 
-    /// Whether both are of the same node and origin, at whatever times, if they are derived.
+    /// Returns whether two derived identifiers have the same node and origin, whatever their times.
     pub fn is_same_origin(self, other: Self) -> bool {
         (self.0 ^ other.0) << 48 == 0
     }
 
-    /// The 16 bytes, most significant first: they sort as the text does.
+    /// Returns the 16 bytes, most significant first: they sort like the text.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
 
-    /// From 16 bytes, most significant first.
+    /// Makes an identifier from 16 bytes, most significant first.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }
@@ -79,7 +80,7 @@ impl fmt::Debug for EventId {
     }
 }
 
-/// A text that is not the identifier of an event.
+/// An error: a text is not the identifier of an event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an event id (26 characters of 0-9 and A-Z without I, L, O, U; the first is 0 to 7)")]
 pub struct InvalidEventId(String);
@@ -87,7 +88,7 @@ pub struct InvalidEventId(String);
 impl FromStr for EventId {
     type Err = InvalidEventId;
 
-    /// Reads 26 characters in either case.
+    /// Parses 26 characters in either case.
     fn from_str(text: &str) -> Result<Self, InvalidEventId> {
         let invalid = || InvalidEventId(text.chars().take(64).collect());
         if text.len() != TEXT_LENGTH {
@@ -97,7 +98,7 @@ impl FromStr for EventId {
         for (position, byte) in text.bytes().enumerate() {
             let upper = byte.to_ascii_uppercase();
             let value = ALPHABET.iter().position(|letter| *letter == upper).ok_or_else(invalid)?;
-            // 26 letters are 130 bits: the first letter has only three.
+            // 26 letters have 130 bits, so the first letter has only three.
             if position == 0 && value > 7 {
                 return Err(invalid());
             }
@@ -120,7 +121,7 @@ impl<'de> Deserialize<'de> for EventId {
     }
 }
 
-/// Makes the identifiers of one process. Shared between threads.
+/// Makes the identifiers of one process. Threads may share it.
 #[derive(Debug)]
 pub struct IdSource {
     node: u128,
@@ -129,16 +130,16 @@ pub struct IdSource {
 }
 
 impl IdSource {
-    /// A source for the node of this name. `seed` must differ between two runs of the process: take it from the operating
-    /// system's random source.
+    /// Makes a source for the node with this name. `seed` must differ between two runs of the process: take it from the
+    /// operating system's random source.
     pub fn new(node: &str, seed: u64) -> Self {
         let digest = Sha1::digest(node.as_bytes());
         let node = digest.iter().take(3).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
         Self { node, seed, counter: AtomicU64::new(0) }
     }
 
-    /// The next identifier, for an event of this time. Two of the same millisecond sort in the order of their making,
-    /// up to the wrap of the counter after 2^24 events.
+    /// Returns the next identifier, for an event of this time. Two identifiers of the same millisecond sort in the
+    /// order of creation, until the counter wraps after 2^24 events.
     pub fn next(&self, time: Timestamp) -> EventId {
         let count = self.counter.fetch_add(1, Ordering::Relaxed);
         let random = mix(self.seed ^ mix(count));
@@ -151,7 +152,7 @@ impl IdSource {
     }
 }
 
-/// The finaliser of SplitMix64: spreads a counter over all bits.
+/// Spreads a counter over all bits: the finaliser of SplitMix64.
 fn mix(value: u64) -> u64 {
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,4 +1,4 @@
-//! Gates and kinds of events: open words, so that a new gate needs no change here.
+//! Gates and kinds of events. They are open words, so that a new gate needs no change here.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,31 +9,31 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::Outcome;
 use crate::limits::MAX_WORD_BYTES;
 
-/// A text that is not a word of its form.
+/// An error: a text is not a word of the expected form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not {expected}")]
 pub struct InvalidWord {
     /// The text, cut to 64 characters.
     pub text: String,
-    /// The form that it should have, with an example.
+    /// The expected form, with an example.
     pub expected: &'static str,
 }
 
-/// Whether a text is a word: a small letter, then up to 31 small letters, digits, `_` and `-`.
+/// Returns whether a text is a word: a lowercase letter, then up to 31 lowercase letters, digits, `_` and `-`.
 pub(crate) fn is_word(text: &str) -> bool {
     text.len() <= MAX_WORD_BYTES
         && text.starts_with(|first: char| first.is_ascii_lowercase())
         && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
-/// Implements what both words have in common.
+/// Implements the methods that both words share.
 macro_rules! open_word {
     ($type:ident, $is_valid:expr, $expected:literal) => {
         impl $type {
-            /// Makes it of a text.
+            /// Makes the word from a text.
             ///
             /// # Errors
-            /// [`InvalidWord`].
+            /// [`InvalidWord`] for a text of another form.
             pub fn new(text: impl Into<Cow<'static, str>>) -> Result<Self, InvalidWord> {
                 let text = text.into();
                 let is_valid: fn(&str) -> bool = $is_valid;
@@ -74,7 +74,7 @@ macro_rules! open_word {
     };
 }
 
-/// The gate that reported an event: `request`, `mlogc`, `login`. A part names its own.
+/// The gate that reported an event: `request`, `mlogc`, `login`. Each part names its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Gate(Cow<'static, str>);
 
@@ -86,7 +86,7 @@ pub(crate) const REQUESTS: &[&str] = &["request", "mlogc"];
 impl Gate {
     /// HTTP requests at monban's own gateway.
     pub const REQUEST: Self = Self(Cow::Borrowed(REQUESTS[0]));
-    /// HTTP requests that the ModSecurity of another machine reported.
+    /// HTTP requests that ModSecurity on another machine reported.
     pub const MLOGC: Self = Self(Cow::Borrowed(REQUESTS[1]));
 
     fn known(text: &str) -> Option<Self> {
@@ -94,7 +94,7 @@ impl Gate {
     }
 }
 
-/// The kind of an event: two words, what it is about and what happened to it (`request.blocked`, `login.accepted`).
+/// The kind of an event: two words, the topic and the change (`request.blocked`, `login.accepted`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Kind(Cow<'static, str>);
 
@@ -124,7 +124,7 @@ impl Kind {
         Outcome::ALL[..5].iter().map(|outcome| Self::of_request(*outcome)).find(|kind| kind.0 == text)
     }
 
-    /// Returns the first word: what it is about.
+    /// Returns the first word, the topic.
     pub fn about(&self) -> &str {
         self.0.split('.').next().unwrap_or_default()
     }

@@ -1,24 +1,24 @@
-//! The events of monban: what a gate reports and what a watcher reads.
+//! The events of monban: gates report them, watchers read them.
 //!
-//! Gates make [`Event`]s, watchers read them; nothing else couples the two. This crate defines the event, its JSON, the
-//! redaction of secrets, and its form in ModSecurity's logs.
+//! Gates make [`Event`]s and watchers read them; nothing else couples the two. This crate defines the event, its JSON,
+//! the redaction of secrets, and its form in ModSecurity's logs.
 //!
-//! The crate `store` keeps events, `waf` judges requests. This crate is pure: it has no files, sockets, clock or randomness.
-//! The caller passes the time and a random seed.
+//! The crate `store` keeps events, `waf` judges requests. This crate is pure: it uses no files, sockets, clock or
+//! randomness. The caller passes the time and a random seed.
 //!
 //! # The envelope and the evidence
 //!
-//! Every event has the same envelope: when, where, [`Gate`], [`Kind`], [`Outcome`], [`Severity`], subject, [`Actor`], a
-//! sentence for people, and [`Fact`]s to find it by. What a gate saw beyond that is its [`Evidence`], by a type of the gate's
-//! own ([`EvidenceKind`]). A reader keeps and shows evidence of a kind that it does not know as its JSON.
+//! Every event has the same envelope: time, node, [`Gate`], [`Kind`], [`Outcome`], [`Severity`], subject, [`Actor`], a
+//! sentence for people, and [`Fact`]s by which people find it. All other data of a gate is its [`Evidence`], with a
+//! type of the gate's own ([`EvidenceKind`]). A reader keeps evidence of an unknown kind and shows it as JSON.
 //!
 //! # Map
 //!
 //! - [`id`]: [`EventId`], a ULID, and [`IdSource`], which makes them
 //! - [`time`]: [`Timestamp`], microseconds in UTC
-//! - [`bytes`]: [`ByteString`], bytes as they were sent, and their form in JSON
+//! - [`bytes`]: [`ByteString`], bytes from the network, and their form in JSON
 //! - [`kind`]: [`Gate`] and [`Kind`], open words
-//! - [`actor`]: [`Actor`], who caused an event
+//! - [`actor`]: [`Actor`], the cause of an event
 //! - [`fact`]: [`Fact`], a name and a value to find events by
 //! - [`property`]: [`Property`], a name by which people find events
 //! - [`evidence`]: [`Evidence`] and the trait of its kinds
@@ -36,7 +36,7 @@
 //! ignores fields that it does not know and refuses a `v` above its own. Absent optional fields are left out. Times are
 //! RFC 3339 in UTC with six decimals; fields that end in `_us` are microseconds. Bytes follow [`ByteString`].
 //!
-//! Version 1 knew requests alone. Its names are read as well: `site` is `subject`, `client` is `actor`, `action` is
+//! Version 1 only had requests. Readers also accept its names: `site` is `subject`, `client` is `actor`, `action` is
 //! `outcome`, `reason` is `summary`; `kind` follows from the outcome.
 //!
 //! ```
@@ -143,7 +143,7 @@ pub struct Event {
     pub evidence: Evidence,
 }
 
-/// The fields of an event as JSON has them, in this version and the one before.
+/// The fields of an event in JSON, in this version and the previous one.
 #[derive(Deserialize)]
 struct WrittenEvent {
     v: FormatVersion,
@@ -229,7 +229,8 @@ impl Event {
         }
     }
 
-    /// Makes an event of a request at our own gateway, with severity [`Severity::Info`], without subject and actor.
+    /// Makes an event of a request at monban's own gateway, with severity [`Severity::Info`], without subject and
+    /// actor.
     pub fn of_request(
         id: EventId,
         time: Timestamp,
@@ -241,10 +242,11 @@ impl Event {
         Self { evidence: evidence.into(), ..event }
     }
 
-    /// Adds evidence of a gate's own kind: without its secrets, cut to about `bytes`, with its summary and its facts.
+    /// Adds evidence of a gate's own kind, without its secrets and cut to about `bytes`, and sets the summary and the
+    /// facts.
     ///
     /// # Errors
-    /// [`EventError::Evidence`] where the type does not serialise.
+    /// [`EventError::Evidence`] if serialising fails.
     pub fn with<K: EvidenceKind>(
         self,
         mut evidence: K,
@@ -259,7 +261,7 @@ impl Event {
         Ok(Self { evidence: Evidence::of(&evidence)?, facts, summary, ..self })
     }
 
-    /// Changes the outcome of a request, and its kind with it.
+    /// Changes the outcome of a request, and its kind accordingly.
     pub fn set_request_outcome(&mut self, outcome: Outcome) {
         self.outcome = outcome;
         self.kind = Kind::of_request(outcome);
@@ -270,8 +272,9 @@ impl Event {
         self.actor.as_ref()?.address
     }
 
-    /// Returns the facts of the event, sorted, each once: its own, those of the actor (`user`, `device`, `certificate`), its
-    /// `category` ([`Event::category`]) and those of a request's evidence. At most [`limits::MAX_FACTS`] of its own count, and only those that a store can index.
+    /// Returns the facts of the event, sorted, without duplicates: its own, those of the actor (`user`, `device`,
+    /// `certificate`), its `category` ([`Event::category`]) and those of a request's evidence. Of its own facts, it
+    /// includes at most [`limits::MAX_FACTS`], and only those that a store can index.
     pub fn all_facts(&self) -> Vec<Fact> {
         let mut facts: Vec<Fact> =
             self.facts.iter().filter(|fact| fact.is_plain()).take(limits::MAX_FACTS).cloned().collect();
@@ -291,17 +294,18 @@ impl Event {
         facts
     }
 
-    /// Returns the category by which events are grouped into incidents; none for an event that is in no incident.
+    /// Returns the category, by which events are grouped into incidents; none for an event outside any incident.
     ///
     /// The category of a request that rules matched or that the gate stopped is:
     ///
     /// - `scanner` if a rule with the tag `attack-reputation-scanner` matched;
-    /// - else the tag `attack-…` that most matched rules have, of equals the first in the alphabet. `attack-protocol`, here
-    ///   `protocol`, counts only if there is no other, and `attack-generic`, the tag of the rules that add up scores, only
-    ///   if there is neither;
+    /// - otherwise, the most frequent tag `attack-…` of the matched rules; of equally frequent ones, the first in the
+    ///   alphabet. `attack-protocol`, here `protocol`, counts only without other tags, and `attack-generic`, the tag of
+    ///   the rules that add up scores, only without either;
     /// - without such a tag, `protocol` for a refused request, and `other` for any other.
     ///
-    /// The category of an event of another kind that was blocked, detected, denied or refused, or that failed, is its kind.
+    /// The category of an event of another kind that was blocked, detected, denied or refused, or that failed, is its
+    /// kind.
     pub fn category(&self) -> Option<&str> {
         use Outcome::{Blocked, Denied, Detected, Failed, Refused};
         match self.request() {
@@ -320,10 +324,10 @@ impl Event {
         serde_json::to_string(self).expect("an event serialises")
     }
 
-    /// Reads one event.
+    /// Parses one event.
     ///
     /// # Errors
-    /// [`EventError::TooLong`] beyond [`limits::MAX_JSON_BYTES`]; [`EventError::Json`] with line and column for text
+    /// [`EventError::TooLong`] beyond [`limits::MAX_JSON_BYTES`]; [`EventError::Json`], with line and column, for text
     /// that is not an event of a version that this crate knows.
     pub fn from_json(json: &[u8]) -> Result<Self, EventError> {
         if json.len() > limits::MAX_JSON_BYTES {
@@ -336,16 +340,16 @@ impl Event {
         })
     }
 
-    /// Cuts the evidence of a request to its budget, [`limits::MAX_EVIDENCE_BYTES`] of JSON. Redact the event first: what
-    /// stands around a secret tells that it is one. A second call changes nothing.
+    /// Cuts the evidence of a request to its budget, [`limits::MAX_EVIDENCE_BYTES`] of JSON. Redact the event first,
+    /// because redaction recognises secrets by the text around them. A second call changes nothing.
     pub fn shrink(&mut self) {
         if let Evidence::Request(request) = &mut self.evidence {
             request.shrink_to(limits::MAX_EVIDENCE_BYTES);
         }
     }
 
-    /// Cuts the event to what a list shows: bodies go, save how long they are, and long texts and lists are cut. Evidence of
-    /// an unknown kind goes where it is long.
+    /// Cuts the event for a list: removes bodies but keeps their lengths, and cuts long texts and lists. Removes long
+    /// evidence of an unknown kind.
     pub fn summarize(&mut self) {
         match &mut self.evidence {
             Evidence::Request(request) => request.summarize(),
@@ -356,7 +360,7 @@ impl Event {
         }
     }
 
-    /// Counts the bytes that the event takes, about.
+    /// Estimates the size of the event in bytes.
     pub fn rough_bytes(&self) -> usize {
         let evidence = match &self.evidence {
             Evidence::Request(request) => request.rough_bytes(),
@@ -374,7 +378,7 @@ impl Event {
         }
     }
 
-    /// Returns the evidence of a request, to change it.
+    /// Returns the evidence of a request for changing.
     pub fn request_mut(&mut self) -> Option<&mut RequestEvidence> {
         match &mut self.evidence {
             Evidence::Request(request) => Some(request),
@@ -383,41 +387,41 @@ impl Event {
     }
 }
 
-/// An event that cannot be read or made.
+/// An error in reading or making an event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
-    /// Evidence does not serialise, or does not fit the type of its kind.
+    /// Evidence fails to serialise, or does not fit the type of its kind.
     #[error("evidence `{name}`: {message}")]
     Evidence {
-        /// Name of the kind.
+        /// The name of the kind.
         name: &'static str,
-        /// The fault.
+        /// The cause.
         message: String,
     },
-    /// Longer than [`limits::MAX_JSON_BYTES`].
+    /// The JSON is longer than [`limits::MAX_JSON_BYTES`].
     #[error("event of {length} bytes is longer than the limit of {} bytes", limits::MAX_JSON_BYTES)]
     TooLong {
-        /// Bytes given.
+        /// The length in bytes.
         length: usize,
     },
-    /// Not JSON, or not the JSON of an event.
+    /// The text is not JSON, or not the JSON of an event.
     #[error("not an event: {message}")]
     Json {
-        /// Line, from 1.
+        /// The line, from 1.
         line: usize,
-        /// Column, from 1 (0 at the start of a line).
+        /// The column, from 1 (0 at the start of a line).
         column: usize,
-        /// What is wrong, with line and column.
+        /// The cause, with line and column.
         message: String,
     },
 }
 
-/// The `v` of an event: in memory always [`FormatVersion::CURRENT`].
+/// The `v` of an event, in memory always [`FormatVersion::CURRENT`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FormatVersion;
 
 impl FormatVersion {
-    /// The version that this crate writes, and the highest that it reads.
+    /// The version that this crate writes, and the highest one that it reads.
     pub const CURRENT: u32 = 2;
 }
 
@@ -475,11 +479,11 @@ mod tests {
             Fact::text("user", "alice"),
         ];
         assert_eq!(event.all_facts(), facts);
-        // Line ends, which an export by another program may have, go; an event is one line.
+        // Line ends, which an export of another program may have, are removed: an event is one line.
         let pretty = UNKNOWN.replace("[{", "[\n  {").replace(":1.50", ": 1.50");
         let read = Event::from_json(pretty.as_bytes()).unwrap();
         assert!(!read.to_json().contains('\n'), "{}", read.to_json());
-        // Without evidence, too.
+        // The same without evidence.
         let bare = r#"{"v":2,"id":"01KYD00000000000000000000Z","time":"2026-11-23T09:04:46.000000Z","node":"n","gate":"tea","kind":"tea.brewed","outcome":"changed","severity":"notice"}"#;
         assert_eq!(Event::from_json(bare.as_bytes()).unwrap().to_json(), bare);
     }

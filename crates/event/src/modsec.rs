@@ -1,18 +1,18 @@
-//! Events as ModSecurity 2 writes them, for tools that read its logs.
+//! Writes events in the formats of ModSecurity 2, for tools that read its logs.
 //!
 //! - [`error_log`]: lines of Apache's error log, as fail2ban and CRS's test runner read them
 //! - [`native`] and [`json`]: an entry of the audit log, in both formats of SecAuditLogFormat
-//! - [`index`]: the line of the index and the path of the file, for SecAuditLogType Concurrent
-//! - [`message`]: the sentences inside all of them
+//! - [`index`]: the index line and the path of the file, for SecAuditLogType Concurrent
+//! - [`message`]: the sentences in all of them
 //!
-//! The forms are those of ModSecurity 2.9.7 under Apache 2.4, its escapes and its cuts included; each was compared with
-//! what that pair writes for the same requests. Where ours differ:
+//! The formats are those of ModSecurity 2.9.7 under Apache 2.4, including its escapes and its cuts; each was compared
+//! with the output of that pair for the same requests. The differences are:
 //!
-//! - headers stand as they were sent; Apache joins those of one name;
-//! - `Apache-Error`, `Apache-Handler` and `Response-Body-Transformed` are left out: there is no Apache;
-//! - bytes that are no UTF-8 stand in JSON as `\xhh`; ModSecurity writes them raw, which is no JSON;
-//! - part K rebuilds each rule from what the event keeps of it;
-//! - part D does not exist, as in ModSecurity; part G neither.
+//! - headers are written as they were sent; Apache joins those with the same name;
+//! - `Apache-Error`, `Apache-Handler` and `Response-Body-Transformed` are left out, because there is no Apache;
+//! - bytes that are not UTF-8 become `\xhh` in JSON; ModSecurity writes them raw, which is invalid JSON;
+//! - part K rebuilds each rule from the event's fields;
+//! - parts D and G do not exist; ModSecurity does not write part D either.
 //!
 //! Redact an event before writing it here.
 
@@ -36,19 +36,20 @@ use jiff::tz::Offset;
 
 use crate::{Event, Timestamp};
 
-/// What the lines tell of the process that writes them.
+/// The writing process, as log lines describe it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// Process id.
+    /// The process id.
     pub pid: u32,
-    /// Thread id.
+    /// The thread id.
     pub tid: u64,
-    /// Seconds that local time is ahead of UTC. Apache writes local time and fail2ban expects it. Beyond 25 hours: UTC.
+    /// Offset of local time from UTC in seconds. Apache writes local time and fail2ban expects it. Beyond 25 hours, UTC
+    /// is used.
     pub utc_offset_seconds: i32,
 }
 
 impl Process {
-    /// `23/Nov/2026:09:04:46.454636 +0000`
+    /// Formats a time as `23/Nov/2026:09:04:46.454636 +0000`.
     fn audit_time(self, time: Timestamp) -> String {
         let minutes = self.offset().seconds() / 60;
         let sign = if minutes < 0 { '-' } else { '+' };
@@ -65,12 +66,12 @@ impl Process {
     }
 }
 
-/// Which parts an audit log entry has: the letters of SecAuditLogParts. A and Z are always there.
+/// The parts of an audit log entry: the letters of SecAuditLogParts. A and Z are always present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditParts(String);
 
 impl AuditParts {
-    /// Reads the letters, in any order. None where one is not of A to K or Z, or A or Z is missing.
+    /// Parses the letters, in any order; none if a letter is not one of A to K or Z, or if A or Z is missing.
     pub fn new(letters: &str) -> Option<Self> {
         let upper = letters.to_ascii_uppercase();
         let known = upper.bytes().all(|letter| matches!(letter, b'A'..=b'K' | b'Z'));
@@ -83,18 +84,18 @@ impl AuditParts {
 }
 
 impl Default for AuditParts {
-    /// `ABCFHZ`, ModSecurity's default.
+    /// Returns `ABCFHZ`, ModSecurity's default.
     fn default() -> Self {
         Self("ABCFHZ".into())
     }
 }
 
-/// Who made the entry: line `Producer`.
+/// Returns the value of the line `Producer`: the program that made the entry.
 fn producer() -> String {
     format!("monban/{} (ModSecurity 2.9 format)", env!("CARGO_PKG_VERSION"))
 }
 
-/// Address, port, and the server's, as parts A and `transaction` need them.
+/// Returns the address and port of the client, then those of the server, as part A and `transaction` need them.
 fn endpoints(event: &Event) -> [(String, u16); 2] {
     let client =
         event.actor.as_ref().and_then(|actor| Some((actor.address?.to_string(), actor.port.unwrap_or(0))));
@@ -104,7 +105,7 @@ fn endpoints(event: &Event) -> [(String, u16); 2] {
     [client.unwrap_or_else(unknown), server.unwrap_or_else(unknown)]
 }
 
-/// A form body of the fields of a multipart body, files left out: part I.
+/// Returns part I: a form body with the fields of a multipart body, without files.
 fn fake_body(request: &crate::RequestEvidence) -> Option<Vec<u8>> {
     let parts = multipart_parts(request)?;
     let mut form = Vec::new();

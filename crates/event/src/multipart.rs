@@ -1,24 +1,24 @@
 //! The parts of a `multipart/form-data` body (RFC 7578), for redaction and the audit log.
 //!
-//! It is not the parser that rules see: it only has to find names, file names and values in bodies that may be cut off or
+//! The rules use another parser. This one only finds names, file names and values in bodies that may be cut off or
 //! malformed, and never fails.
 
 use crate::limits::MAX_MULTIPART_PARTS;
 
-/// One part. Slices of the body.
+/// One part, as slices of the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Part<'a> {
-    /// `name` of its Content-Disposition; empty where there is none.
+    /// The `name` of its Content-Disposition; empty if there is none.
     pub name: &'a [u8],
-    /// `filename` of its Content-Disposition.
+    /// The `filename` of its Content-Disposition.
     pub filename: Option<&'a [u8]>,
-    /// Where its value begins in the body.
+    /// The offset of its value in the body.
     pub start: usize,
-    /// Its value.
+    /// The value.
     pub value: &'a [u8],
 }
 
-/// The parts of the body, or none where the content type is not multipart or names no boundary. Parts beyond
+/// Returns the parts of the body; none if the content type is not multipart or has no boundary. Parts beyond
 /// [`MAX_MULTIPART_PARTS`] are joined to the last one.
 pub(crate) fn parts<'a>(content_type: &[u8], body: &'a [u8]) -> Option<Vec<Part<'a>>> {
     let lower = content_type.to_ascii_lowercase();
@@ -32,7 +32,7 @@ pub(crate) fn parts<'a>(content_type: &[u8], body: &'a [u8]) -> Option<Vec<Part<
     Some(parts_between(&[b"--", boundary].concat(), body))
 }
 
-/// The parts of a body that looks like multipart, where the content type does not tell: its first line is the delimiter.
+/// Returns the parts of a body that looks like multipart, without a content type: its first line is the delimiter.
 pub(crate) fn guessed_parts(body: &[u8]) -> Option<Vec<Part<'_>>> {
     let delimiter = body[..memchr::memchr(b'\n', body)?].trim_ascii_end();
     let head = body[delimiter.len()..].trim_ascii_start();
@@ -43,7 +43,7 @@ pub(crate) fn guessed_parts(body: &[u8]) -> Option<Vec<Part<'_>>> {
 
 fn parts_between<'a>(delimiter: &[u8], body: &'a [u8]) -> Vec<Part<'a>> {
     let finder = memchr::memmem::Finder::new(delimiter);
-    // Delimiters stand at the beginning of a line.
+    // Delimiters are at the beginning of a line.
     let mut delimiters = finder.find_iter(body).filter(|at| *at == 0 || body[at - 1] == b'\n').peekable();
     let mut parts = Vec::new();
     while let Some(at) = delimiters.next() {
@@ -61,7 +61,7 @@ fn parts_between<'a>(delimiter: &[u8], body: &'a [u8]) -> Vec<Part<'a>> {
     parts
 }
 
-/// The part whose headers begin at `start` and whose value reaches to the line end before `end`.
+/// Returns the part whose headers begin at `start` and whose value ends at the line end before `end`.
 fn part(body: &[u8], start: usize, end: usize) -> Part<'_> {
     let mut part = Part { name: &[], filename: None, start: end, value: &[] };
     let mut line_start = start;
@@ -86,7 +86,7 @@ fn part(body: &[u8], start: usize, end: usize) -> Part<'_> {
     part
 }
 
-/// The value of a parameter (`; name=value` or `; name="value"`) of a header, quotes taken off.
+/// Returns the value of a header's parameter (`; name=value` or `; name="value"`), without quotes.
 fn parameter<'a>(header: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut at = memchr::memchr(b';', header)? + 1;
     while at < header.len() {

@@ -1,4 +1,4 @@
-//! Schemas of the types that are written in another form than they are kept in. The others derive theirs.
+//! Schemas of the types whose JSON differs from their fields. The other types derive theirs.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
 //! Properties: the names by which people find events, in queries, command-line options and the API.
 //!
-//! A property is one row of a table: its name, the values that it takes, help, and where its value stands in an event.
+//! A property is one row of a table: its name, the form of its values, help, and the place of its value in an event.
 //! [`ENVELOPE`] has the properties of all events, [`REQUEST`] those of requests. A part declares the facts of its own events in
 //! a table of its own, and [`Properties`] holds all tables of a program.
 //!
@@ -24,9 +24,9 @@ use crate::kind::REQUESTS;
 pub struct Property {
     /// The name: a small letter, then small letters, digits, `_` and `-`.
     pub name: &'static str,
-    /// Where its value stands in an event.
+    /// The place of its value in an event.
     pub source: Source,
-    /// The values that it takes.
+    /// The form of its values.
     pub values: Values,
     /// The gates whose events have it; empty for all gates.
     pub gates: &'static [&'static str],
@@ -34,7 +34,7 @@ pub struct Property {
     pub en: &'static str,
     /// Help in Japanese.
     pub ja: &'static str,
-    /// Values to offer while somebody types.
+    /// Values to offer while a user types.
     pub completion: Completion,
 }
 
@@ -43,16 +43,16 @@ pub struct Property {
 pub enum Source {
     /// A field of the envelope.
     Envelope(Field),
-    /// The facts that have the name of the property ([`crate::Event::all_facts`]).
+    /// The facts with the name of the property ([`crate::Event::all_facts`]).
     Fact,
 }
 
 /// A field of the envelope, as a property tests it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// The time, not before the value.
+    /// A time at or after the value.
     Since,
-    /// The time, before the value.
+    /// A time before the value.
     Until,
     /// The node.
     Node,
@@ -62,19 +62,19 @@ pub enum Field {
     Kind,
     /// The outcome.
     Outcome,
-    /// The severity, at least the value.
+    /// The severity, which must be at least the value.
     Severity,
     /// The subject.
     Subject,
     /// The actor's address.
     Address,
-    /// Any fact, whose name the value gives.
+    /// Any fact. The value contains its name.
     Facts,
     /// The whole event as JSON.
     Json,
 }
 
-/// The values that a property takes.
+/// The form of a property's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Values {
     /// A time in RFC 3339. Commands and the page also read dates and time spans before now.
@@ -83,19 +83,19 @@ pub enum Values {
     Network,
     /// A number (`404`), a class (`4xx`, `942xxx`) or a range (`200-399`, `500-`).
     Number,
-    /// The smallest number that passes.
+    /// A minimum number.
     Minimum,
-    /// A text; `*` at the end stands for anything.
+    /// A text; `*` at the end matches any ending.
     Text,
-    /// A text, as [`Values::Text`], whose value in an event is in lower case. Case does not matter.
+    /// A text like [`Values::Text`], for a value that is lowercase in an event. Ignores case.
     Lowercase,
     /// One of [`crate::Outcome::ALL`].
     Outcome,
-    /// One of [`crate::Severity::ALL`]; worse severities pass, too.
+    /// One of [`crate::Severity::ALL`]; worse severities also pass.
     Severity,
-    /// A name and a value, with `=` between: `attempts=5-`, `service=ssh*`.
+    /// A name and a value, separated by `=`: `attempts=5-`, `service=ssh*`.
     Fact,
-    /// A text that stands anywhere. Case does not matter.
+    /// A text anywhere in the event. Ignores case.
     Search,
 }
 
@@ -134,10 +134,10 @@ impl Values {
     }
 }
 
-/// Values to offer while somebody types.
+/// Values to offer while a user types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completion {
-    /// None.
+    /// No values.
     None,
     /// These words.
     Words(&'static [&'static str]),
@@ -146,7 +146,7 @@ pub enum Completion {
 }
 
 impl Property {
-    /// Makes the property of the facts of this name.
+    /// Makes the property of the facts with this name.
     pub const fn fact(name: &'static str, values: Values, en: &'static str, ja: &'static str) -> Self {
         let (gates, completion) = (&[], Completion::None);
         Self { name, source: Source::Fact, values, gates, en, ja, completion }
@@ -291,23 +291,23 @@ impl Default for Properties {
 }
 
 impl Properties {
-    /// Adds tables to [`ENVELOPE`] and [`REQUEST`]. Of several rows of one name the first counts.
+    /// Adds tables to [`ENVELOPE`] and [`REQUEST`]. The first of several rows with the same name counts.
     pub fn with(tables: impl IntoIterator<Item = &'static [Property]>) -> Self {
         Self([ENVELOPE, REQUEST].into_iter().chain(tables).collect())
     }
 
-    /// Returns all properties, each name once.
+    /// Returns all properties, without duplicate names.
     pub fn iter(&self) -> impl Iterator<Item = &'static Property> {
         let all = self.0.iter().flat_map(|table| table.iter());
         all.filter(|property| self.get(property.name).is_some_and(|first| std::ptr::eq(first, *property)))
     }
 
-    /// Returns the property of this name.
+    /// Returns the property with this name.
     pub fn get(&self, name: &str) -> Option<&'static Property> {
         self.0.iter().flat_map(|table| table.iter()).find(|property| property.name == name)
     }
 
-    /// Returns all names, with commas between.
+    /// Returns all names, separated by commas.
     pub fn names(&self) -> String {
         self.iter().map(|property| property.name).collect::<Vec<_>>().join(", ")
     }

@@ -1,35 +1,37 @@
-//! Secrets out of an event, before it is kept.
+//! Removes secrets from an event before it is stored.
 //!
-//! What is taken out, and replaced by [`REDACTED`]:
+//! Redaction replaces these by [`REDACTED`]:
 //!
 //! - credentials in `Authorization` and `Proxy-Authorization` (a known scheme stays);
 //! - values of cookies in `Cookie` and `Set-Cookie` (names and attributes stay);
-//! - values of fields that are named like secrets (see [`names`](self#names)), in query and fragment of the request line and
-//!   of other headers (`Referer`), in form, multipart, JSON (however deep) and XML bodies of request and response, and in
+//! - values of fields with secret names (see [`names`](self#names)), in query and fragment of the request line and of
+//!   other headers (`Referer`), in form, multipart, JSON (at any depth) and XML bodies of request and response, and in
 //!   headers (`X-Api-Key`);
 //! - session identifiers in paths (`;jsessionid=…`);
-//! - payment card numbers anywhere that stand alone, with a prefix, a length and a check digit of an issuer, also in groups;
-//! - what is known by its form anywhere: signed tokens (JWT), private keys in PEM, keys of well-known services
-//!   (`ghp_…`), passwords in URLs (`https://user:password@host`);
-//! - in matched rules: all of the above where the matched variable is such a field, cookie or header, and elsewhere every
+//! - payment card numbers that are not part of a longer word, with a prefix, a length and a check digit of an issuer,
+//!   also in groups;
+//! - credentials that are recognisable by their form, anywhere: signed tokens (JWT), private keys in PEM, keys of
+//!   well-known services (`ghp_…`), passwords in URLs (`https://user:password@host`);
+//! - in matched rules: all of the above if the matched variable is such a field, cookie or header, and otherwise every
 //!   secret of four bytes or more that was found in this request.
 //!
-//! Everything else stays as it was sent, byte for byte, so that an attack in any other field remains to be seen. Bodies that
-//! are cut off, malformed or of a wrong type are read as far as they go; nothing fails. A body keeps its `total`, which is
-//! no longer the length of what is shown.
+//! Everything else stays byte for byte, so that an attack in any other field stays visible. Bodies that are cut off,
+//! malformed or of a wrong type are read as far as possible, without an error. A body keeps its `total`, which is then
+//! not the length of the shown text.
 //!
-//! Rules may want more hidden (`sanitiseArg` and the like): [`Hidden`] says what, for one request.
+//! Rules can hide more (`sanitiseArg` and the like): [`Hidden`] lists it for one request.
 //!
 //! # Names
 //!
-//! A name is split into words at non-alphanumeric characters and capital letters, trailing digits are dropped. It is a secret
-//! when a word or a phrase is one of some 200 in many languages: `user[newPassword]`, `pass1`, `client_secret`,
-//! `X-CSRF-Token`, `pin`, `senha`, `mot_de_passe`, `暗証番号`. Words that only hold one (`shopping`) are none. Configuration adds
-//! names, which are compared as a whole without regard to case.
+//! A name is split into words at non-alphanumeric characters and capital letters, and trailing digits are removed. It
+//! is a secret if a word or a phrase is one of about 200 in many languages: `user[newPassword]`, `pass1`,
+//! `client_secret`, `X-CSRF-Token`, `pin`, `senha`, `mot_de_passe`, `暗証番号`. Words that only contain one (`shopping`)
+//! are not. The configuration adds names, which must match as a whole; case is ignored.
 //!
-//! # What it cannot know
+//! # Limitations
 //!
-//! A secret in a field of an innocent name, in a path, in plain text, or encoded once more (base64 in a JSON string).
+//! Redaction does not recognise a secret in a field with an innocent name, in a path, in plain text, or with another
+//! encoding (base64 in a JSON string).
 
 mod cards;
 mod credentials;
@@ -47,14 +49,16 @@ use hidden::Secrets;
 pub use hidden::{Hidden, HiddenField, HiddenPart};
 use names::Names;
 
-/// What stands in place of a secret.
+/// The text that replaces a secret.
 pub const REDACTED: &str = "[redacted]";
 
-/// Secrets shorter than this are not looked for in matched rules: they would be found in innocent text.
+/// Shortest secret that is searched in matched rules, in bytes: a shorter one would occur in innocent text.
 const SHORTEST_SECRET: usize = 4;
-/// Shorter secrets are replaced in matched rules only where they stand alone: `true` is no part of `construe`.
+/// Shortest secret that is replaced inside words of matched rules, in bytes. A shorter one must be a whole word: `true`
+/// is not replaced in `construe`.
 const SHORTEST_WITHIN: usize = 8;
-/// Schemes of `Authorization` that stay (IANA's registry and others in use); any other first word may be the secret.
+/// Schemes of `Authorization` that stay (from IANA's registry, and others in use); any other first word may be the
+/// secret.
 const SCHEMES: &[&str] = &[
     "basic",
     "bearer",
@@ -84,19 +88,19 @@ const SCHEMES: &[&str] = &[
     "googlelogin",
     "jwt",
 ];
-/// Secrets of one request that are looked for in its matched rules. Each costs a search in every text of every rule.
+/// Secrets of one request that are searched in its matched rules. Each costs a search in every text of every rule.
 const MOST_SECRETS: usize = 64;
 
-/// What configuration adds to the secrets that are known anyway.
+/// Secret names that the configuration adds to the built-in ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedactionOptions {
-    /// Names of further fields.
+    /// Names of additional fields.
     pub fields: Vec<String>,
-    /// Names of further headers.
+    /// Names of additional headers.
     pub headers: Vec<String>,
 }
 
-/// Takes secrets out of events.
+/// Removes secrets from events.
 ///
 /// ```
 /// use event::redaction::{RedactionOptions, Redactor};
@@ -116,24 +120,25 @@ pub struct Redactor {
 /// The secrets that were found in one request.
 #[derive(Debug, Default)]
 struct Found {
-    /// In lower case.
+    /// The secrets, in lower case.
     secrets: Vec<Vec<u8>>,
-    /// Texts that rules hide, in lower case, with their replacements. They go before the secrets, however short they are.
+    /// Texts that rules hide, in lower case, with their replacements. They are replaced before the secrets, at any
+    /// length.
     hidden: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Rules want more hidden than is looked for: no text of a rule is shown.
+    /// Whether rules hide more than redaction searches for. If so, no text of a rule is shown.
     too_many: bool,
 }
 
 impl Found {
-    /// Adds what rules want hidden.
+    /// Adds a text that rules hide, with its replacement.
     fn add_hidden(&mut self, text: &[u8], shown: Vec<u8>) {
         let text = text.trim_ascii().to_ascii_lowercase();
         let known = self.hidden.iter().any(|(known, _)| *known == text);
-        // No part of the replacement, or redacting again would go on.
+        // Parts of the replacement are skipped; otherwise a second redaction would replace them again.
         if known || memmem::find(REDACTED.as_bytes(), &text).is_some() {
             return;
         }
-        // Rules' values are cut: what is longer would not be found there.
+        // Values in rules are cut, so a longer text would not be found there.
         if self.hidden.len() == MOST_SECRETS || text.len() > crate::limits::MAX_VALUE_BYTES {
             self.too_many = true;
         } else {
@@ -141,7 +146,7 @@ impl Found {
         }
     }
 
-    /// The longest first, so that one which holds another goes as a whole.
+    /// Sorts by length, the longest first, so that a text is replaced before texts that it contains.
     fn sort(&mut self) {
         self.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         self.hidden.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
@@ -151,7 +156,7 @@ impl Found {
         let secret = secret.trim_ascii().to_ascii_lowercase();
         if secret.len() >= SHORTEST_SECRET
             && self.secrets.len() < MOST_SECRETS
-            // Also no part of it, or redacting again would go on.
+            // Parts of the replacement are skipped; otherwise a second redaction would replace them again.
             && memmem::find(REDACTED.as_bytes(), &secret).is_none()
             && !self.secrets.contains(&secret)
         {
@@ -159,7 +164,7 @@ impl Found {
         }
     }
 
-    /// Replaces every secret in the text, without regard to case (rules often see lowercased values).
+    /// Replaces every secret in the text. Ignores case, because rules often see lowercase values.
     fn replace(&self, text: &mut ByteString) {
         let mut lower = text.to_ascii_lowercase();
         let hidden = self.hidden.iter().map(|(text, shown)| (text, shown.as_slice()));
@@ -185,7 +190,7 @@ impl Found {
 }
 
 impl Default for Redactor {
-    /// A redactor without additions.
+    /// Makes a redactor without additions.
     fn default() -> Self {
         Self::new(&RedactionOptions::default())
     }
@@ -200,12 +205,12 @@ impl Redactor {
         }
     }
 
-    /// Takes the secrets out of the event. Doing so again changes nothing.
+    /// Removes the secrets from the event. A second call changes nothing.
     pub fn redact(&self, event: &mut Event) {
         self.redact_with(event, None);
     }
 
-    /// Takes out the secrets, and what rules of this request want hidden.
+    /// Removes the secrets, and the texts that rules of this request hide.
     ///
     /// ```
     /// use event::redaction::{Hidden, HiddenField, Redactor};
@@ -230,14 +235,14 @@ impl Redactor {
         }
     }
 
-    /// Replaces the secrets in a text that are known by their form, and in its query if it is a URL.
+    /// Replaces the secrets in a text that are recognisable by their form, and those in its query if it is a URL.
     pub fn redact_text(&self, text: &mut String) {
         let mut bytes = ByteString::from(text.as_str());
         self.url(&mut bytes, self.secrets(None), &mut Found::default());
         *text = String::from_utf8_lossy(&bytes).into_owned();
     }
 
-    /// A request line or a URL without its secrets, for a log of another kind.
+    /// Returns a request line or a URL without its secrets, for a log of another kind.
     ///
     /// ```
     /// let redactor = event::redaction::Redactor::new(&Default::default());
@@ -247,7 +252,7 @@ impl Redactor {
         self.redacted_url_with(url, None)
     }
 
-    /// As [`Redactor::redacted_url`], also without what rules of this request want hidden.
+    /// Does the same as [`Redactor::redacted_url`], and removes the texts that rules of this request hide.
     pub fn redacted_url_with(&self, url: impl Into<ByteString>, hidden: Option<&Hidden>) -> ByteString {
         let mut url = url.into();
         self.url(&mut url, self.secrets(hidden), &mut Found::default());
@@ -257,8 +262,8 @@ impl Redactor {
         url
     }
 
-    /// Replaces the secrets in a JSON text: the values of fields with secret names, and what is known by its form. Returns
-    /// none where it found no secret. JSON that nests deeper than 128 levels is replaced as a whole.
+    /// Replaces the secrets in a JSON text: the values of fields with secret names, and secrets that are recognisable
+    /// by their form. Returns none if it found no secret. Replaces JSON that nests deeper than 128 levels as a whole.
     pub(crate) fn redacted_json(&self, json: &str) -> Option<String> {
         let Ok(mut value) = serde_json::from_str::<Value>(json) else {
             return Some(Value::from(REDACTED).to_string());
@@ -338,13 +343,13 @@ impl Redactor {
         }
     }
 
-    /// A request line or a URL: its query and its fragment are forms. The protocol of a request line stays.
+    /// Redacts a request line or a URL, whose query and fragment are forms. The protocol of a request line stays.
     fn url(&self, url: &mut ByteString, names: Secrets<'_>, found: &mut Found) {
         fields::session_in_path(url, found);
         if let Some(start) = memchr::memchr2(b'?', b'#', url) {
             let end = memmem::rfind(url, b" HTTP/").filter(|at| *at > start).unwrap_or(url.len());
             let mut redacted = url[..start].to_vec();
-            // `?a=1#b=2`: at most one of each counts, what looks like more belongs to a value.
+            // In `?a=1#b=2`, at most one `?` and one `#` count; further ones belong to a value.
             let hash = memchr::memchr(b'#', &url[start..end]).map_or(end, |hash| start + hash);
             for (from, to) in [(start, hash), (hash, end)] {
                 if from < to {
@@ -383,7 +388,7 @@ impl Redactor {
                     found.add(value);
                     *value = REDACTED.into();
                 }
-                // Many hold URLs: Referer, Location, Refresh, Link, X-Original-URL.
+                // Many headers contain URLs: Referer, Location, Refresh, Link, X-Original-URL.
                 _ => self.url(value, names, found),
             }
         }
@@ -405,7 +410,7 @@ impl Redactor {
         let first = body.bytes.trim_ascii_start().first().copied();
         let has = |word: &[u8]| memmem::find(&lower, word).is_some();
         let parts = crate::multipart::parts(content_type, &body.bytes);
-        // A body whose type is not told, or names no boundary, may be one all the same.
+        // A body without a content type, or without a boundary in it, may still be multipart.
         let guess = || {
             let untold = lower.is_empty() || lower.starts_with(b"multipart/");
             untold.then(|| crate::multipart::guessed_parts(&body.bytes)).flatten()
@@ -438,7 +443,8 @@ impl Redactor {
         } else if let Some(field) = hidden {
             rule.value = field.shown(&rule.value).into();
         } else {
-            // Values that hold whole fields: secrets too short to be looked for stand there behind their names.
+            // Values that contain whole fields: short secrets, which are not searched, are recognised by their names
+            // there.
             let mut already = Found::default();
             match collection(&rule.variable).0.to_ascii_uppercase().as_slice() {
                 b"QUERY_STRING" => rule.value = fields::form(&rule.value, names, &mut already).into(),
@@ -460,7 +466,7 @@ impl Redactor {
         }
     }
 
-    /// Whether a variable (`ARGS:password`, `REQUEST_COOKIES:sid`) is a secret as a whole.
+    /// Returns whether a variable (`ARGS:password`, `REQUEST_COOKIES:sid`) is a secret as a whole.
     fn secret_variable(&self, variable: &[u8], names: Secrets<'_>) -> bool {
         let (collection, selector) = collection(variable);
         let Some(selector) = selector else { return collection.eq_ignore_ascii_case(b"REQUEST_COOKIES") };
@@ -472,19 +478,19 @@ impl Redactor {
                     [b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"];
                 credentials.contains(&lower.as_slice()) || self.secret_header(&lower)
             }
-            // Names of arguments are names, not values.
+            // These collections contain names of arguments, not values.
             b"ARGS" | b"ARGS_GET" | b"ARGS_POST" | b"FILES" | b"XML" => names.secret_argument(selector),
             _ => false,
         }
     }
 }
 
-/// Replaces places of a text, which are in order and apart.
+/// Replaces ranges of a text. They must be in order and must not overlap.
 fn replace(text: &mut ByteString, places: &[Range<usize>]) {
     replace_by(text, places, REDACTED.as_bytes());
 }
 
-/// Replaces them by a text of the caller's.
+/// Does the same with another replacement.
 fn replace_by(text: &mut ByteString, places: &[Range<usize>], shown: &[u8]) {
     if places.is_empty() {
         return;
@@ -500,13 +506,13 @@ fn replace_by(text: &mut ByteString, places: &[Range<usize>], shown: &[u8]) {
     *text = replaced.into();
 }
 
-/// Replaces what is known by its form alone.
+/// Replaces secrets that are recognisable by their form alone.
 fn by_form(text: &mut ByteString) {
     credentials::redact(text);
     cards::redact(text);
 }
 
-/// `ARGS:name` as collection and selector.
+/// Splits `ARGS:name` into collection and selector.
 fn collection(variable: &[u8]) -> (&[u8], Option<&[u8]>) {
     match memchr::memchr(b':', variable) {
         Some(colon) => (&variable[..colon], Some(&variable[colon + 1..])),

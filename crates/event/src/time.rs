@@ -1,11 +1,11 @@
-//! Points in time: microseconds since 1970 in UTC.
+//! Points in time, in microseconds since 1970 in UTC.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A point in time in microseconds since 1970-01-01T00:00:00Z, from then to the end of the year 9999.
+/// A point in time, in microseconds since 1970-01-01T00:00:00Z, until the end of the year 9999.
 ///
 /// It prints as RFC 3339 with six decimals, always in UTC: `2026-11-23T09:04:46.454636Z`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,20 +14,21 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const MIN: Self = Self(0);
-    /// 9999-12-30T22:00:00Z: the last second that every time zone can still print.
+    /// 9999-12-30T22:00:00Z, the last second that every time zone can print.
     pub const MAX: Self = Self(253_402_207_200_000_000);
 
-    /// From microseconds since 1970; what lies outside [`Timestamp::MIN`] to [`Timestamp::MAX`] becomes the nearer end.
+    /// Makes a time from microseconds since 1970. A value outside [`Timestamp::MIN`] to [`Timestamp::MAX`] becomes the
+    /// nearer limit.
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(Self::MIN.0, Self::MAX.0))
     }
 
-    /// Microseconds since 1970.
+    /// Returns the microseconds since 1970.
     pub fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// The same instant for the date library, to print it in other forms.
+    /// Returns the same instant as a type of the date library, which prints it in other formats.
     #[expect(clippy::expect_used, reason = "the range of this type lies within jiff's")]
     pub fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_microsecond(self.0).expect("within jiff's range")
@@ -56,7 +57,7 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = jiff::Error;
 
-    /// Reads RFC 3339 with any offset and up to nanoseconds, which are cut to microseconds.
+    /// Parses RFC 3339 with any offset. Truncates nanoseconds to microseconds.
     fn from_str(text: &str) -> Result<Self, jiff::Error> {
         text.parse::<jiff::Timestamp>().map(Self::from)
     }

@@ -1,12 +1,12 @@
-//! Closed vocabularies of an event: outcomes and severities. Each word has one spelling, in JSON, on the command line and in
-//! the store. Gates and kinds are open words: see [`crate::kind`].
+//! Closed vocabularies of an event: outcomes and severities. JSON, the command line and the store spell each word the
+//! same way. Gates and kinds are open words: see [`crate::kind`].
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A word outside its vocabulary.
+/// An error: a word is not in its vocabulary.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{word}` is not {what} (one of {known})")]
 pub struct UnknownWord {
@@ -18,7 +18,7 @@ pub struct UnknownWord {
     pub known: String,
 }
 
-/// Implements for an enum of plain variants: `ALL`, `as_str`, `Display` and `FromStr` (in any case).
+/// Implements `ALL`, `as_str`, `Display` and `FromStr` (in any case) for an enum of plain variants.
 macro_rules! words {
     ($type:ident, $what:literal, { $($variant:ident => $word:literal),+ $(,)? }) => {
         impl $type {
@@ -112,12 +112,12 @@ words!(Severity, "a severity", {
 });
 
 impl Severity {
-    /// 0 (emergency) to 7 (debug).
+    /// Returns the number from 0 (emergency) to 7 (debug).
     pub fn number(self) -> u8 {
         self as u8
     }
 
-    /// The severity of a number from 0 to 7.
+    /// Returns the severity of a number from 0 to 7.
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
     }

@@ -1,4 +1,4 @@
-//! Values as the owner writes them in configuration: a list or its only member, and time spans.
+//! Values of the configuration in the forms that an owner may write: a list or its only member, and time spans.
 //!
 //! For serde's `deserialize_with`.
 
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-/// The longest time span, a year: anything beyond is a slip of the pen.
+/// The longest time span, one year. A longer one is probably a typing error.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 /// Reads one value or a list of them.
 ///
 /// # Errors
-/// What is neither.
+/// The error of a value that is neither.
 pub fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -33,7 +33,7 @@ where
 /// Reads a number of seconds, or a text of a number and one of the units ms, s, m, h, d.
 ///
 /// # Errors
-/// What is no time span; also 0, and more than 366 days.
+/// An error for a value that is not a time span, for 0, and for more than 366 days.
 pub fn time_span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

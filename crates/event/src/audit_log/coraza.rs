@@ -133,7 +133,8 @@ impl From<Log> for Draft {
     }
 }
 
-/// Nanoseconds; seconds in early versions. None where it is not given.
+/// Returns the time of a Unix timestamp in nanoseconds, or in seconds as early versions write it; none if it is
+/// missing.
 fn unix(number: i64) -> Option<Timestamp> {
     match number {
         ..=0 => None,
@@ -142,7 +143,8 @@ fn unix(number: i64) -> Option<Timestamp> {
     }
 }
 
-/// `data` has the fields, `error_message` (`[client "…"] Coraza: Warning. …`) the sentence.
+/// Returns the matched rule. `data` has the fields, `error_message` (`[client "…"] Coraza: Warning. …`) has the
+/// sentence.
 fn rule(Message { error_message, data }: Message) -> MatchedRule {
     let text = &error_message.0;
     let start = memmem::find(text, b"Coraza: ").unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! The forms of time in audit logs.
+//! Time formats in audit logs.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
@@ -8,7 +8,7 @@ use crate::Timestamp;
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
-/// `23/Nov/2026:09:04:46.454636 +0000`, with or without the fraction; without an offset it is UTC.
+/// Parses `23/Nov/2026:09:04:46.454636 +0000`, with or without the fraction. A time without an offset is UTC.
 pub(super) fn clf(text: &[u8]) -> Option<Timestamp> {
     let (date, offset) = match memchr::memchr(b' ', text) {
         Some(space) => (&text[..space], utc_offset(&text[space + 1..])?),
@@ -21,7 +21,7 @@ pub(super) fn clf(text: &[u8]) -> Option<Timestamp> {
     at(number(year)?, month_of(month)?, number(day)?, time, offset)
 }
 
-/// `Mon Nov 23 09:05:01 2026`, as ctime(3) writes it, taken as UTC.
+/// Parses `Mon Nov 23 09:05:01 2026`, as ctime(3) writes it, as UTC.
 pub(super) fn ctime(text: &[u8]) -> Option<Timestamp> {
     let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).skip(1);
     let (month, day) = (month_of(words.next()?)?, number(words.next()?)?);
@@ -29,7 +29,7 @@ pub(super) fn ctime(text: &[u8]) -> Option<Timestamp> {
     at(number(words.next()?)?, month, day, time, Offset::UTC)
 }
 
-/// `2026/11/23 09:05:01`, taken as UTC.
+/// Parses `2026/11/23 09:05:01` as UTC.
 pub(super) fn slashed(text: &[u8]) -> Option<Timestamp> {
     let (date, time) = (text.get(..10)?, text.get(11..)?);
     let mut numbers = date.split(|byte| *byte == b'/');
@@ -43,7 +43,7 @@ fn at(year: u32, month: u32, day: u32, time: Time, offset: Offset) -> Option<Tim
     offset.to_timestamp(DateTime::from_parts(date, time)).ok().map(Timestamp::from)
 }
 
-/// `09:04:46.454636`
+/// Parses `09:04:46.454636`.
 fn clock(text: &[u8]) -> Option<Time> {
     let (whole, fraction) = match memchr::memchr(b'.', text) {
         Some(dot) => (&text[..dot], &text[dot + 1..]),
@@ -58,12 +58,13 @@ fn clock(text: &[u8]) -> Option<Time> {
     for _ in fraction.len()..9 {
         nanoseconds *= 10;
     }
-    // A leap second stands with the second before it.
+    // A leap second counts as the second before it.
     let small = |number: u32| i8::try_from(number).ok();
     Time::new(small(hour)?, small(minute)?, small(second.min(59))?, i32::try_from(nanoseconds).ok()?).ok()
 }
 
-/// `+0900`, `+09:00`, `Z`; also `--0500` and `--03-30`: ModSecurity 2 gives hours and minutes west of Greenwich a sign each.
+/// Parses `+0900`, `+09:00` or `Z`; also `--0500` and `--03-30`, because ModSecurity 2 writes a sign before both the
+/// hours and the minutes west of Greenwich.
 fn utc_offset(text: &[u8]) -> Option<Offset> {
     if text == b"Z" {
         return Some(Offset::UTC);
@@ -83,7 +84,7 @@ fn month_of(name: &[u8]) -> Option<u32> {
     u32::try_from(at + 1).ok()
 }
 
-/// Up to nine digits.
+/// Parses up to nine digits.
 fn number(text: &[u8]) -> Option<u32> {
     let digits = (1..=9).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
     digits.then(|| text.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))

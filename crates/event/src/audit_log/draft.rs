@@ -1,4 +1,4 @@
-//! What all formats have in common: from the fields of an entry to an event.
+//! Makes events from the fields of entries, for all formats.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,28 +11,28 @@ use crate::{
     Scores, Severity, Timestamp,
 };
 
-/// An entry on its way to become an event.
+/// The fields of an entry, from which an event is made.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    /// None where it is missing or malformed.
+    /// The time; none if it is missing or malformed.
     pub time: Option<Timestamp>,
     /// The sensor's identifier.
     pub unique_id: ByteString,
-    /// Who asked.
+    /// The client.
     pub client: Option<Actor>,
-    /// All that stands in the evidence.
+    /// The evidence.
     pub request: RequestEvidence,
-    /// The sensor stopped the transaction.
+    /// Whether the sensor stopped the transaction.
     pub intercepted: bool,
-    /// The entry is monban's own: its unique id is an [`EventId`].
+    /// Whether monban wrote the entry: its unique id is then an [`EventId`].
     pub own: bool,
 }
 
 impl Draft {
-    /// The event.
+    /// Returns the event.
     ///
     /// # Errors
-    /// [`Fault::Missing`] and [`Fault::Malformed`] for time and unique id.
+    /// [`Fault::Missing`] and [`Fault::Malformed`] for the time and the unique id.
     pub fn into_event(mut self, sensor: &str) -> Result<Event, Fault> {
         let time = self.time.ok_or(Fault::Missing("time that can be read"))?;
         if self.unique_id.is_empty() {
@@ -65,7 +65,7 @@ impl Draft {
     }
 }
 
-/// The last word of a request line, where it is a protocol.
+/// Returns the last word of a request line if it is a protocol.
 pub(super) fn protocol(line: &[u8]) -> String {
     let last = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
     match last {
@@ -76,23 +76,23 @@ pub(super) fn protocol(line: &[u8]) -> String {
     }
 }
 
-/// A client's address, as far as the text is one.
+/// Parses a client's address; none if the text is not an address.
 pub(super) fn client(address: &[u8], port: Option<u16>) -> Option<Actor> {
     let address: IpAddr = str::from_utf8(address).ok()?.parse().ok()?;
     Some(Actor::at(address, port.filter(|port| *port != 0)))
 }
 
-/// The server's address, as far as the texts are one.
+/// Parses the server's address; none if a text is invalid.
 pub(super) fn server(address: &[u8], port: Option<u16>) -> Option<SocketAddr> {
     Some(SocketAddr::new(str::from_utf8(address).ok()?.parse().ok()?, port?))
 }
 
-/// A whole body; none for an empty one.
+/// Returns a whole body; none for an empty one.
 pub(super) fn body(bytes: &[u8]) -> Option<Body> {
     (!bytes.is_empty()).then(|| Body::capture(bytes, bytes.len() as u64, usize::MAX))
 }
 
-/// `ENABLED` and `On`, `DETECTION_ONLY` and `DetectionOnly`.
+/// Parses the engine's mode: `ENABLED` and `On`, `DETECTION_ONLY` and `DetectionOnly`.
 pub(super) fn engine(word: &[u8]) -> Engine {
     let word = word.to_ascii_lowercase();
     match word.as_slice() {
@@ -102,12 +102,12 @@ pub(super) fn engine(word: &[u8]) -> Engine {
     }
 }
 
-/// Whether a rule is one of CRS's that deny by the score.
+/// Whether a rule is one of CRS's rules that deny by score.
 pub(super) fn is_blocking_rule(rule: &MatchedRule) -> bool {
     matches!(rule.id / 1000, 949 | 959)
 }
 
-/// Marks the rule of CRS that denied, for formats that do not tell which.
+/// Marks the CRS rule that denied, for formats that do not name it.
 pub(super) fn mark_blocking_rule(rules: &mut [MatchedRule], status: u16) {
     if rules.iter().all(|rule| rule.disruptive.is_none())
         && let Some(rule) = rules.iter_mut().find(|rule| is_blocking_rule(rule))
@@ -116,7 +116,7 @@ pub(super) fn mark_blocking_rule(rules: &mut [MatchedRule], status: u16) {
     }
 }
 
-/// The scores that CRS's messages tell: `(Total Score: 20)` of 949xxx and 959xxx, and `SQLI=0,XSS=20` of 980xxx.
+/// Returns the scores in CRS's messages: `(Total Score: 20)` of 949xxx and 959xxx, and `SQLI=0,XSS=20` of 980xxx.
 fn scores(rules: &[MatchedRule]) -> Scores {
     let mut scores = Scores::default();
     for rule in rules {

@@ -1,4 +1,4 @@
-//! Lines of a Concurrent log's index, which are also what mlogc reads and sends as `X-ForensicLog-Summary`.
+//! Lines of a Concurrent log's index. mlogc reads them and sends them as `X-ForensicLog-Summary`.
 
 use memchr::memmem;
 
@@ -6,34 +6,35 @@ use super::draft::{self, Draft};
 use super::{Fault, dates, message};
 use crate::{Actor, ByteString, Engine, Event, Evidence, Outcome, RequestEvidence, Response, Timestamp};
 
-/// What an index line tells of an entry.
+/// A parsed line of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexLine {
-    /// Where the line begins in its file, in bytes.
+    /// The offset of the line in its file, in bytes.
     pub offset: u64,
-    /// When the entry was written; a little later than the time in the entry itself.
+    /// The time when the entry was written, a little later than the time in the entry.
     pub time: Option<Timestamp>,
-    /// Who asked.
+    /// The client.
     pub client: Option<Actor>,
     /// The request line.
     pub line: ByteString,
-    /// Status of the answer; 0 where it is not told.
+    /// The status of the response; 0 if the line has none.
     pub status: u16,
     /// The sensor's unique id.
     pub origin_id: ByteString,
-    /// The entry's file. ModSecurity 2: below SecAuditLogStorageDir, with a slash in front. libmodsecurity 3: the whole path.
+    /// The entry's file. In ModSecurity 2, a path below SecAuditLogStorageDir with a leading slash. In libmodsecurity
+    /// 3, the whole path.
     pub path: ByteString,
-    /// Bytes of the file.
+    /// The size of the file in bytes.
     pub size: u64,
-    /// MD5 of the file.
+    /// The MD5 of the file.
     pub md5: [u8; 16],
 }
 
 impl IndexLine {
-    /// Reads a line, without its line end or with it. None for any other line.
+    /// Parses a line, with or without its line end; none for any other line.
     pub fn parse(line: &[u8], offset: u64) -> Option<Self> {
         let line = line.trim_ascii();
-        // From the end: what a client can put into the line stands in front.
+        // Reads from the end, because the fields that a client controls are at the beginning.
         let mut words = line.rsplit(|byte| *byte == b' ');
         let md5 = digest(words.next()?.strip_prefix(b"md5:")?)?;
         let size = words.next()?;
@@ -70,10 +71,10 @@ impl IndexLine {
         })
     }
 
-    /// What the line alone tells, as an event: for an entry that cannot be read. `reason` says why.
+    /// Returns an event with the data of the line alone, for an entry that is unreadable. `reason` gives the cause.
     ///
     /// # Errors
-    /// [`Fault`] for a line without a time or a unique id.
+    /// [`Fault`] if the line has no time or no unique id.
     pub fn event(&self, sensor: &str, reason: String) -> Result<Event, Fault> {
         let response = (self.status != 0).then(|| Response { status: self.status, ..Response::default() });
         let draft = Draft {
@@ -92,7 +93,7 @@ impl IndexLine {
         Ok(Event { summary: Some(reason), ..draft.into_event(sensor)? })
     }
 
-    /// Adds to the event of a damaged entry what is missing in it and stands in its line.
+    /// Adds fields of the line that the event of a damaged entry lacks.
     pub fn complete(&self, event: &mut Event) {
         if event.origin_id.as_deref().map(str::as_bytes) != Some(&self.origin_id[..]) {
             return;
@@ -104,7 +105,7 @@ impl IndexLine {
         }
         if request.response.is_none() && self.status != 0 {
             request.response = Some(Response { status: self.status, ..Response::default() });
-            // Matched rules, where the entry has them, say who answered.
+            // The matched rules of the entry, if it has any, show who responded.
             if self.status == 403 && request.rules.is_empty() {
                 event.set_request_outcome(Outcome::Blocked);
             }
@@ -176,7 +177,7 @@ mod tests {
         let event = IndexLine::parse(text, 0).unwrap().event("web3", "why".into()).unwrap();
         assert_eq!((event.summary.as_deref(), event.origin_id.as_deref()), (Some("why"), Some("id1")));
         assert_eq!(event.request().unwrap().response.as_ref().unwrap().status, 403);
-        // And what an entry lacks of which little is left; only of its own.
+        // A damaged entry also gets its missing fields, but only from its own line.
         let little = |id: &str| {
             let log = format!("--0a-A--\n[23/Nov/2026:09:04:54.0 +0000] {id} 203.0.113.7 1 192.0.2.1 443\n");
             super::super::read_entry("web3", log.as_bytes()).unwrap().event

@@ -1,4 +1,4 @@
-//! What the JSON forms share: texts of bytes, lenient numbers, lists and headers with their limits.
+//! Helpers that the JSON formats share: texts of bytes, lenient numbers, lists and headers with their limits.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use super::draft::Draft;
 use crate::limits::MAX_AUDIT_ITEMS;
 use crate::{ByteString, Header};
 
-/// The visitor's answer to all scalars but texts.
+/// Implements the visitor methods for all scalars but texts.
 macro_rules! no_texts {
     ($type:ty, $value:expr) => {
         fn visit_bool<E>(self, _: bool) -> Result<$type, E> {
@@ -36,7 +36,7 @@ macro_rules! no_texts {
     };
 }
 
-/// The visitor's answer to all scalars.
+/// Implements the visitor methods for all scalars.
 macro_rules! scalars {
     ($type:ty, $value:expr) => {
         no_texts!($type, $value);
@@ -47,10 +47,10 @@ macro_rules! scalars {
     };
 }
 
-/// Reads one line as `T` and makes a draft of it.
+/// Parses one line as `T` and converts it to a draft.
 ///
-/// ModSecurity 2 writes the bytes of a request as they are, also where they are no UTF-8, which is no JSON. They are
-/// carried through the parser as the last characters of Unicode's private use and become bytes again in the draft.
+/// ModSecurity 2 writes the bytes of a request unchanged, even if they are not UTF-8, which is invalid JSON. The parser
+/// sees such bytes as the last characters of Unicode's private use area; the draft has the bytes again.
 pub(super) fn read<'a, T: Deserialize<'a> + Into<Draft>>(
     line: &'a [u8],
     room: &'a mut String,
@@ -68,10 +68,10 @@ pub(super) fn read<'a, T: Deserialize<'a> + Into<Draft>>(
     Ok(draft)
 }
 
-/// What is whole of JSON that was cut off, closed where it is open.
+/// Returns the complete values of JSON that was cut off, with closing brackets added.
 pub(super) fn closed(text: &[u8]) -> Vec<u8> {
     let mut closers = Vec::new();
-    // Up to here all values are whole. Brackets move it, so that the closers are those of this place.
+    // Everything before this offset is complete. Each bracket moves the offset, so that the closers match it.
     let mut whole = 0;
     let mut within = false;
     let mut escaped = false;
@@ -96,7 +96,7 @@ pub(super) fn closed(text: &[u8]) -> Vec<u8> {
     text[..whole].iter().chain(closers.iter().rev()).copied().collect()
 }
 
-/// U+10FF80 to U+10FFFF back to the bytes 80 to FF.
+/// Converts U+10FF80 to U+10FFFF back to the bytes 80 to FF.
 fn unmark(text: &mut ByteString) {
     if memchr::memchr(0xf4, text).is_none() {
         return;
@@ -115,27 +115,27 @@ fn unmark(text: &mut ByteString) {
     *text = bytes.into();
 }
 
-/// Text, or a scalar as text; null is empty.
+/// A text, or a scalar as text. Null is the empty text.
 #[derive(Debug, Default)]
 pub(super) struct Text(pub Vec<u8>);
 
 impl Text {
-    /// As bytes of an event.
+    /// Returns the bytes.
     pub fn bytes(self) -> ByteString {
         self.0.into()
     }
 
-    /// As text.
+    /// Returns the text.
     pub fn string(self) -> String {
         String::from_utf8(self.0).unwrap_or_default()
     }
 
-    /// As a yes or no.
+    /// Returns whether the text is `true` or `1`.
     pub fn is_true(&self) -> bool {
         matches!(&self.0[..], b"true" | b"1")
     }
 
-    /// As a number: 0 where it is none.
+    /// Returns the number, or 0 if the text is not a number.
     pub fn number<T: std::str::FromStr + Default>(&self) -> T {
         str::from_utf8(&self.0).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
     }
@@ -203,7 +203,8 @@ fn ignore_object<'de, T: Default, A: MapAccess<'de>>(mut map: A) -> Result<T, A:
     Ok(T::default())
 }
 
-/// An object as `T`; what is none is as good as missing. Versions differ in what they write for nothing: null, a text, a list.
+/// Deserialises an object as `T`; any other value counts as missing. Versions write an absent object differently: null,
+/// a text, a list.
 pub(super) fn object<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Deserialize<'de> + Default,
@@ -212,7 +213,7 @@ where
     optional(deserializer).map(Option::unwrap_or_default)
 }
 
-/// The same where it makes a difference whether there is one.
+/// Does the same, and distinguishes a missing object from an empty one.
 pub(super) fn optional<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
@@ -241,7 +242,8 @@ where
     deserializer.deserialize_any(ObjectVisitor(PhantomData))
 }
 
-/// A list of which the first [`MAX_AUDIT_ITEMS`] are kept; a single text is a list of one, anything else an empty one.
+/// A list, of which the first [`MAX_AUDIT_ITEMS`] are kept. A single text is a list of one; any other value is an empty
+/// list.
 #[derive(Debug)]
 pub(super) struct Items<T>(pub Vec<T>);
 
@@ -290,7 +292,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
     }
 }
 
-/// Headers: names to a text or, in Coraza's form, to a list of texts. In their order.
+/// Headers in their order. The values are texts or, in Coraza's format, lists of texts.
 #[derive(Debug, Default)]
 pub(super) struct Headers(pub Vec<Header>);
 
@@ -381,7 +383,7 @@ impl<'de> Deserialize<'de> for OneOrMany {
     }
 }
 
-/// `1.1` as `HTTP/1.1`, `2` as `HTTP/2.0`; what has a name already keeps it.
+/// Returns `HTTP/1.1` for `1.1` and `HTTP/2.0` for `2`; a version with a protocol name stays unchanged.
 pub(super) fn protocol(version: &[u8]) -> Vec<u8> {
     if version.is_empty() || version.starts_with(b"HTTP/") {
         return version.to_vec();
@@ -390,7 +392,7 @@ pub(super) fn protocol(version: &[u8]) -> Vec<u8> {
     [b"HTTP/", version, minor].concat()
 }
 
-/// A request line of its words; the protocol may be missing.
+/// Joins the parts of a request line; the protocol may be missing.
 pub(super) fn request_line(method: &[u8], uri: &[u8], protocol: &[u8]) -> Vec<u8> {
     let space: &[u8] = if protocol.is_empty() { b"" } else { b" " };
     [method, b" ", uri, space, protocol].concat()

@@ -1,4 +1,4 @@
-//! The JSON of ModSecurity 2 (`SecAuditLogFormat JSON`), which monban writes too.
+//! The JSON of ModSecurity 2 (`SecAuditLogFormat JSON`), which monban also writes.
 
 use serde::Deserialize;
 

@@ -23,7 +23,7 @@ struct Transaction {
     host_ip: Text,
     host_port: Text,
     unique_id: Text,
-    /// From 3.0.13 on.
+    /// Present since 3.0.13.
     is_interrupted: Option<Text>,
     #[serde(default, deserialize_with = "json_text::object")]
     request: Request,
@@ -89,7 +89,7 @@ impl From<Log> for Draft {
         let status = answer.http_code.number();
         let mut rules: Vec<MatchedRule> = transaction.messages.0.into_iter().map(rule).collect();
         let engine = match draft::engine(&transaction.producer.secrules_engine.0) {
-            // Left out with part H.
+            // Missing if the log has no part H.
             Engine::Off => Engine::On,
             told => told,
         };
@@ -135,7 +135,7 @@ fn rule(Message { message, details }: Message) -> MatchedRule {
         tags: Arc::new(details.tags.0.into_iter().map(Text::string).collect()),
         rev: details.rev.string(),
         ver: details.ver.string(),
-        // 0 stands for none, too.
+        // 0 also means that the rule has none.
         maturity: Some(details.maturity.number()).filter(|maturity| *maturity != 0),
         accuracy: Some(details.accuracy.number()).filter(|accuracy| *accuracy != 0),
         file: details.file.string(),
@@ -146,10 +146,11 @@ fn rule(Message { message, details }: Message) -> MatchedRule {
     rule
 }
 
-/// The largest distance of local time from UTC.
+/// The largest offset of local time from UTC.
 const MOST_OFFSET_SECONDS: i64 = 14 * 3600;
 
-/// The time stamp is local time; a unique id of the library's own making begins with the ten digits of the second in UTC.
+/// Returns the time in UTC. The time stamp is local time; a unique id that the library made begins with the ten digits
+/// of the second in UTC.
 fn time(stamp: &[u8], unique_id: &[u8]) -> Option<Timestamp> {
     let local = dates::ctime(stamp)?;
     let own = |digits: &[u8]| str::from_utf8(digits).ok()?.parse::<i64>().ok();
@@ -158,7 +159,7 @@ fn time(stamp: &[u8], unique_id: &[u8]) -> Option<Timestamp> {
     match utc {
         Some(seconds) if own_form => {
             let ahead = local.as_micros() / 1_000_000 - seconds;
-            // Zones are whole quarters of an hour; the transaction may end in a later second than it began.
+            // Time zones differ by whole quarters of an hour; the transaction may end in a later second than it began.
             let quarter = (ahead + 2).rem_euclid(900) <= 4;
             let zone = quarter && ahead.abs() <= MOST_OFFSET_SECONDS + 2;
             Some(if zone { Timestamp::from_micros(seconds * 1_000_000) } else { local })
@@ -179,7 +180,7 @@ mod tests {
             ("Mon Nov 23 09:05:01 2026", "179542470119.730237", "2026-11-23T09:05:01.000000Z"),
             ("Mon Nov 23 18:05:01 2026", "179542470119.730237", "2026-11-23T09:05:01.000000Z"),
             ("Mon Nov 23 05:35:02 2026", "179542470119.730237", "2026-11-23T09:05:01.000000Z"),
-            // Ids of the server's making, and one that has nothing to do with the time.
+            // Ids that the server made, and one that does not contain the time.
             ("Mon Nov 23 18:05:01 2026", "awQBtukx6p8Eu3yrXMDSHQ", "2026-11-23T18:05:01.000000Z"),
             ("Mon Nov 23 18:05:01 2026", "1795424701", "2026-11-23T18:05:01.000000Z"),
             ("Mon Nov 23 18:05:01 2026", "111111111119.730237", "2026-11-23T18:05:01.000000Z"),

@@ -1,4 +1,4 @@
-//! A rule's message, as it stands in part H, in `audit_data.messages` and in error logs, back to a [`MatchedRule`].
+//! Parses a rule's message, from part H, `audit_data.messages` or an error log, to a [`MatchedRule`].
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use memchr::memmem;
 use crate::limits::MAX_AUDIT_ITEMS;
 use crate::{ByteString, Disruptive, MatchedRule, Severity};
 
-/// Reads `Warning. Pattern match "…" at ARGS:x. [file "…"] [line "…"] [id "…"] …`. Fails never: what is not understood
-/// stays in `detail`. A message that ModSecurity has cut (at 1,023 bytes) lacks what was behind.
+/// Parses `Warning. Pattern match "…" at ARGS:x. [file "…"] [line "…"] [id "…"] …`. Never fails: unknown text stays in
+/// `detail`. A message that ModSecurity cut at 1,023 bytes lacks the remaining fields.
 pub(super) fn parse(message: &[u8]) -> MatchedRule {
     let message = [&b"ModSecurity: "[..], b"Coraza: "]
         .iter()
@@ -16,7 +16,7 @@ pub(super) fn parse(message: &[u8]) -> MatchedRule {
         .unwrap_or(message);
     let mut rule = MatchedRule::default();
     let rest = disposition(message, &mut rule);
-    // Whatever a request can bring into the text in front of it has its quotes escaped, or stands before the file.
+    // Text from the request has its quotes escaped, or is before the file.
     let start = memmem::rfind(rest, b" [file \"").or_else(|| memmem::rfind(rest, b" [id \""));
     let (detail, fields) = rest.split_at(start.unwrap_or(rest.len()));
     metadata(fields, &mut rule);
@@ -24,10 +24,10 @@ pub(super) fn parse(message: &[u8]) -> MatchedRule {
     rule
 }
 
-/// What was done, of the words between the known ones and the phase.
+/// Parses the action from the text between the known words and the phase.
 type Done = fn(&[u8]) -> Option<Disruptive>;
 
-/// What was done, and the rest of the message.
+/// Parses the disruptive action, and returns the rest of the message.
 fn disposition<'a>(message: &'a [u8], rule: &mut MatchedRule) -> &'a [u8] {
     if let Some(rest) = message.strip_prefix(b"Warning. ") {
         return rest;
@@ -40,7 +40,7 @@ fn disposition<'a>(message: &'a [u8], rule: &mut MatchedRule) -> &'a [u8] {
             let status = leading_number(&rest[end + 14..])?;
             Some(Disruptive::Redirect { status, location: unescape(&rest[..end]) })
         }),
-        // Coraza, which does not say with what.
+        // Coraza's form, without the status.
         (b"Access denied", |_| Some(Disruptive::Deny { status: 0 })),
         (b"Access allowed", |_| Some(Disruptive::Allow)),
         (b"Access to phase allowed", |_| Some(Disruptive::AllowPhase)),
@@ -51,7 +51,7 @@ fn disposition<'a>(message: &'a [u8], rule: &mut MatchedRule) -> &'a [u8] {
             && let Some(at) = memmem::find(rest, b" (phase ")
             && let Some(end) = memmem::find(&rest[at..], b"). ")
         {
-            // A location may hold anything; its own parenthesis is not followed by a digit and `). `.
+            // A location may contain any text; a parenthesis in it is not followed by a digit and `). `.
             rule.disruptive = read(&rest[..at]);
             rule.phase = leading_number(&rest[at + 8..]).unwrap_or(0);
             return &rest[at + end + 3..];
@@ -65,7 +65,7 @@ fn leading_number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     str::from_utf8(&text[..digits]).ok()?.parse().ok()
 }
 
-/// ` [file "…"] [line "…"] …`
+/// Parses ` [file "…"] [line "…"] …`.
 fn metadata(mut fields: &[u8], rule: &mut MatchedRule) {
     while let Some(rest) = fields.strip_prefix(b" [") {
         let Some(open) = memmem::find(rest, b" \"") else { return };
@@ -76,7 +76,7 @@ fn metadata(mut fields: &[u8], rule: &mut MatchedRule) {
     }
 }
 
-/// Where `"]` stands outside an escape, or the end of a text that was cut.
+/// Returns the offset of the first `"]` outside an escape, or the length of a text that was cut.
 fn closing_quote(value: &[u8]) -> usize {
     let mut at = 0;
     while at < value.len() {
@@ -108,7 +108,7 @@ fn field(name: &[u8], value: &[u8], rule: &mut MatchedRule) {
     }
 }
 
-/// `CRITICAL` (ModSecurity 2) or `2` (libmodsecurity 3).
+/// Parses `CRITICAL` (ModSecurity 2) or `2` (libmodsecurity 3).
 pub(super) fn severity(value: &[u8]) -> Option<Severity> {
     match value {
         [digit @ b'0'..=b'7'] => Severity::from_number(digit - b'0'),
@@ -116,7 +116,7 @@ pub(super) fn severity(value: &[u8]) -> Option<Severity> {
     }
 }
 
-/// Undoes ModSecurity's escapes: `\xhh`, `\\`, `\"` and letters for control characters. What is no escape stays.
+/// Undoes ModSecurity's escapes: `\xhh`, `\\`, `\"` and letters for control characters. Other text stays unchanged.
 pub(super) fn unescape(text: &[u8]) -> ByteString {
     if memchr::memchr(b'\\', text).is_none() {
         return text.into();
@@ -156,13 +156,14 @@ pub(super) fn unescape(text: &[u8]) -> ByteString {
     bytes.into()
 }
 
-/// The byte of two hexadecimal digits.
+/// Returns the byte of two hexadecimal digits.
 pub(super) fn hex(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     u8::try_from(digit(high)? << 4 | digit(low)?).ok()
 }
 
-/// Takes operator, argument and variable out of the sentence that tells of a match, and the value out of CRS's logdata.
+/// Extracts the operator, its argument and the variable from the sentence about a match, and the value from CRS's
+/// logdata.
 pub(super) fn explain(detail: &[u8], rule: &mut MatchedRule) {
     if detail.starts_with(b"Unconditional match in SecAction") {
         rule.operator = "unconditionalMatch".into();
@@ -174,7 +175,7 @@ pub(super) fn explain(detail: &[u8], rule: &mut MatchedRule) {
 }
 
 fn operator(detail: &[u8], rule: &mut MatchedRule) {
-    // ModSecurity 2: `Pattern match "…" at ARGS:x.`
+    // The sentence of ModSecurity 2: `Pattern match "…" at ARGS:x.`
     let quoted: [(&[u8], &str); 4] = [
         (b"Pattern match \"", "rx"),
         (b"Matched phrase \"", "pm"),
@@ -230,7 +231,7 @@ fn operator(detail: &[u8], rule: &mut MatchedRule) {
     }
 }
 
-/// libmodsecurity 3: `` Rx' with parameter `…' against variable `ARGS:x' (Value: `…' ) ``
+/// Parses libmodsecurity 3's `` Rx' with parameter `…' against variable `ARGS:x' (Value: `…' ) ``.
 fn operator_v3(rest: &[u8], rule: &mut MatchedRule) {
     let (name, rest) = split(rest, b"' with parameter `");
     let mut name = ByteString::from(name).to_string();
@@ -246,7 +247,7 @@ fn operator_v3(rest: &[u8], rule: &mut MatchedRule) {
     rule.value = MatchedRule::capture_value(value.strip_suffix(b"' )").unwrap_or(value));
 }
 
-/// What stands before and behind the first `separator`; all and nothing where it does not occur.
+/// Splits at the first `separator`. Without one, returns the whole text and an empty one.
 fn split<'a>(text: &'a [u8], separator: &[u8]) -> (&'a [u8], &'a [u8]) {
     match memmem::find(text, separator) {
         Some(at) => (&text[..at], &text[at + separator.len()..]),
@@ -258,7 +259,7 @@ fn without_stop(text: &[u8]) -> &[u8] {
     text.strip_suffix(b".").unwrap_or(text)
 }
 
-/// CRS: `Matched Data: <script found within ARGS:x: "><script>`
+/// Parses CRS's `Matched Data: <script found within ARGS:x: "><script>`.
 fn from_logdata(rule: &mut MatchedRule) {
     let Some(data) = rule.data.strip_prefix(b"Matched Data: ") else { return };
     let within = b" found within ";
@@ -363,7 +364,7 @@ mod tests {
 
     #[test]
     fn metadata_cannot_be_forged_by_what_a_request_brings() {
-        // The name of an argument stands unescaped in the sentence; data and msg have their quotes escaped.
+        // The sentence has the name of an argument unescaped; data and msg have their quotes escaped.
         let text = br#"Warning. Pattern match "x" at ARGS:a [file "/evil"] [id "1"] [msg "no"]. [file "/real"] [line "5"] [id "941100"] [msg "a \"quoted\" \\ one"] [data "Matched Data: x\x22] [id \x229\x22 found within ARGS:b: \x5cx41\xff"] [severity "CRITICAL"] [ver "OWASP_CRS/3.3.4"] [maturity "4"] [accuracy "5"] [tag "a"] [tag "b"] [hostname "h"] [uri "/"] [unique_id "u"]"#;
         let rule = parse(text);
         assert_eq!((rule.id, &rule.file[..], rule.line), (941_100, "/real", 5));

@@ -1,4 +1,4 @@
-//! Sections between boundaries: `--1a2b3c4d-A--` to `--1a2b3c4d-Z--`.
+//! Native entries: sections between boundaries, `--1a2b3c4d-A--` to `--1a2b3c4d-Z--`.
 
 use memchr::memmem;
 
@@ -7,7 +7,7 @@ use super::{Damage, Fault, dates, message};
 use crate::limits::{MAX_AUDIT_ITEMS, MAX_AUDIT_PART_BYTES, MAX_BODY_BYTES};
 use crate::{Body, ByteString, Disruptive, Durations, Engine, Header, MatchedRule, Response};
 
-/// The boundary and the letter of a line such as `--1a2b3c4d-A--`, without its line end.
+/// Returns the boundary and the letter of a line such as `--1a2b3c4d-A--`, without its line end.
 pub(super) fn boundary(line: &[u8]) -> Option<(&[u8], u8)> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let [boundary @ .., b'-', letter @ b'A'..=b'Z'] = line.strip_prefix(b"--")?.strip_suffix(b"--")? else {
@@ -30,9 +30,9 @@ pub(super) struct Native {
     response: Part,
     response_body: Part,
     trailer: Part,
-    /// What is of no use here: D, G, J, K.
+    /// The sections that events do not use: D, G, J, K.
     other: Part,
-    /// The first boundary within it that was damaged.
+    /// The first damaged boundary of the entry.
     damage: Option<Damage>,
 }
 
@@ -57,9 +57,9 @@ impl Part {
 }
 
 impl Native {
-    /// Begins at a line A.
+    /// Starts an entry at its line A.
     pub fn new(boundary: &[u8]) -> Self {
-        // One more for the line end that follows a body.
+        // Two more bytes, for the line end that follows a body.
         let body = || Part::new(MAX_BODY_BYTES + 2);
         let part = || Part::new(MAX_AUDIT_PART_BYTES);
         Self {
@@ -77,13 +77,14 @@ impl Native {
         }
     }
 
-    /// Whether a boundary is that of this entry.
+    /// Returns whether a boundary belongs to this entry.
     pub fn is_own(&self, boundary: &[u8]) -> bool {
         self.boundary == boundary
     }
 
-    /// The letter of the section that begins here, where a line is what damage has left of a boundary: it begins as the entry's own
-    /// ones do (`--1a2b3c4d-BB--`), which nobody who sends a body can know; or it has the form of one, where no body is.
+    /// Returns the letter of the section that begins at a damaged boundary. The line begins like the entry's own
+    /// boundaries (`--1a2b3c4d-BB--`), which the sender of a body cannot know, or it has the form of a boundary and is
+    /// outside a body.
     pub fn damaged_boundary(&self, line: &[u8]) -> Option<u8> {
         let rest = line.strip_prefix(b"--")?;
         if let Some(rest) = rest.strip_prefix(&self.boundary[..]).and_then(|rest| rest.strip_prefix(b"-")) {
@@ -93,30 +94,30 @@ impl Native {
         (letter != b'A').then_some(letter)
     }
 
-    /// Whether a line without its end is how one of the entry's own boundaries begins.
+    /// Returns whether a line without a line end is the beginning of one of the entry's own boundaries.
     pub fn is_boundary_begun(&self, line: &[u8]) -> bool {
         let own = [b"--", &self.boundary[..], b"-"].concat();
         let common = line.len().min(own.len());
         (3..own.len() + 3).contains(&line.len()) && line[..common] == own[..common]
     }
 
-    /// Notes that a boundary was damaged.
+    /// Records a damaged boundary, if it is the first.
     pub fn damaged(&mut self, damage: Damage) {
         self.damage.get_or_insert(damage);
     }
 
-    /// The first boundary that was damaged.
+    /// Returns the damage of the first damaged boundary.
     pub fn damage(&self) -> Option<&Damage> {
         self.damage.as_ref()
     }
 
-    /// A new section begins.
+    /// Starts a new section.
     pub fn section(&mut self, letter: u8) {
         self.letter = letter;
         self.part().seen = true;
     }
 
-    /// Content of the current section.
+    /// Adds content to the current section.
     pub fn add(&mut self, bytes: &[u8]) {
         self.part().add(bytes);
     }
@@ -134,29 +135,30 @@ impl Native {
         }
     }
 
-    /// Whether the current section holds what a client or a server sent, which may look like anything.
+    /// Returns whether the current section is a body that a client or a server sent, which may contain anything.
     pub fn in_body(&self) -> bool {
         !matches!(self.letter, b'A' | b'B' | b'F' | b'H')
     }
 
-    /// Whether libmodsecurity 3 wrote it.
+    /// Returns whether libmodsecurity 3 wrote the entry.
     pub fn is_v3(&self) -> bool {
         self.boundary.starts_with(b"-")
     }
 
-    /// What the sections tell; of an entry that was `cut` off, those that there are.
+    /// Returns the fields of all sections, or of the sections that a `cut` entry has.
     ///
     /// # Errors
-    /// [`Fault::Malformed`] for a part A that is none, [`Fault::CutOff`] for one that is not whole.
+    /// [`Fault::Malformed`] for an invalid part A, [`Fault::CutOff`] for an incomplete one.
     pub fn draft(self, cut: bool) -> Result<Draft, Fault> {
         let v3 = self.is_v3();
         let mut draft = header(&self.header.bytes)?;
-        // Behind time, zone, unique id, client and port more has to follow, or the last one might be a part of one only.
+        // A cut entry must continue after time, zone, unique id, client and port; otherwise the last of them might be
+        // incomplete.
         let words = self.header.bytes.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         if cut && words.count() < 6 {
             return Err(Fault::CutOff);
         }
-        // Where the boundary of part B is not to be recognized any more, its lines stand behind that of part A.
+        // If the boundary of part B is unrecognisable, its lines follow those of part A.
         let request = if self.request.seen { &self.request.bytes } else { behind_header(&self.header.bytes) };
         let (line, headers) = head(request);
         draft.request.line = line.into();
@@ -183,7 +185,7 @@ impl Native {
             match self.letter {
                 b'C' | b'I' => draft.request.body.iter_mut().for_each(|body| body.truncated = true),
                 b'E' => response.into_iter().for_each(|body| body.truncated = true),
-                // Of the message that it was cut off in, the rule is not known.
+                // The last message is incomplete and lacks its rule.
                 b'H' if draft.request.rules.last().is_some_and(|rule| rule.id == 0) => {
                     draft.request.rules.pop();
                 }
@@ -193,13 +195,13 @@ impl Native {
         Ok(draft)
     }
 
-    /// Whether more stands in part A than its one line.
+    /// Returns whether part A has content after its one line.
     pub fn header_goes_on(&self) -> bool {
         !behind_header(&self.header.bytes).trim_ascii().is_empty()
     }
 }
 
-/// What stands behind the first line that is not empty, and behind what may once have been a boundary.
+/// Returns the text after the first line that is not empty, and after lines that may have been a boundary.
 fn behind_header(part: &[u8]) -> &[u8] {
     let mut rest = part;
     let mut seen = false;
@@ -214,7 +216,7 @@ fn behind_header(part: &[u8]) -> &[u8] {
     if seen { rest } else { &[] }
 }
 
-/// `[23/Nov/2026:09:04:46.454636 +0000] id client port server port`
+/// Parses `[23/Nov/2026:09:04:46.454636 +0000] id client port server port`.
 fn header(part: &[u8]) -> Result<Draft, Fault> {
     let line = lines(part).find(|line| !line.is_empty()).unwrap_or_default();
     let malformed = || Fault::malformed("part A", line);
@@ -230,7 +232,7 @@ fn header(part: &[u8]) -> Result<Draft, Fault> {
     Ok(draft)
 }
 
-/// The first line and the headers.
+/// Returns the first line and the headers.
 fn head(part: &[u8]) -> (&[u8], Vec<Header>) {
     let mut lines = lines(part).skip_while(|line| line.is_empty());
     let first = lines.next().unwrap_or_default();
@@ -246,7 +248,7 @@ fn lines(part: &[u8]) -> impl Iterator<Item = &[u8]> {
     part.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
-/// A body without the line end that follows it, and the empty line of libmodsecurity 3; none for an empty one.
+/// Returns a body without the line end that follows it and the empty line of libmodsecurity 3; none for an empty body.
 fn body(part: Part, v3: bool) -> Option<Body> {
     let mut bytes = &part.bytes[..];
     let mut total = part.total;
@@ -265,15 +267,15 @@ fn body(part: Part, v3: bool) -> Option<Body> {
     }
     if v3 {
         let plain = unescape_v3(bytes);
-        // As long as the escapes shrink what is there, the rest is not known any better.
+        // Only the escapes in the kept part reduce the total; the length of the rest stays as it was logged.
         total -= (bytes.len() - plain.len()) as u64;
         return Some(Body::capture(&plain, total, usize::MAX));
     }
     Some(Body::capture(bytes, total, usize::MAX))
 }
 
-/// libmodsecurity 3 writes unprintable bytes as `\xhh` and leaves backslashes alone: only the escape of an unprintable byte
-/// is one.
+/// Undoes libmodsecurity 3's escapes. It writes unprintable bytes as `\xhh` and does not escape backslashes, so only
+/// the escape of an unprintable byte is decoded.
 fn unescape_v3(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -291,11 +293,11 @@ fn unescape_v3(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Part H.
+/// Parses part H.
 fn trailer(part: &[u8], v3: bool, draft: &mut Draft) {
     let request = &mut draft.request;
     if v3 {
-        // It does not tell.
+        // Part H of libmodsecurity 3 does not contain the mode.
         request.engine = Engine::On;
     }
     for line in lines(part) {
@@ -326,7 +328,7 @@ fn unquoted(text: &[u8]) -> &[u8] {
     text.strip_suffix(b"\"").unwrap_or(text)
 }
 
-/// `1795424686454636 14253; combined=1641, p1=494, p2=1039, …`
+/// Parses `1795424686454636 14253; combined=1641, p1=494, p2=1039, …`.
 fn durations(value: &[u8]) -> Durations {
     let mut durations = Durations::default();
     let words = value.split(|byte| matches!(byte, b' ' | b',' | b';')).filter(|word| !word.is_empty());

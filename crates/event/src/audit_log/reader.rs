@@ -2,11 +2,12 @@
 //!
 //! # Damage and forgery
 //!
-//! A native entry holds bodies as they were sent, so a body may hold what looks like another entry. Within a body only the
-//! entry's own boundary counts, which its sender cannot know. When a log was cut off in the middle of a body, though, the
-//! own boundary never comes, and what looks like another entry is one. So from the first such line on, the bytes are also
-//! held back: the own boundary ends the doubt; the end of the log, [`MAX_AUDIT_ENTRY_BYTES`], or [`Reader::settle`] decide
-//! that the entry was cut off, and what was held back is read again.
+//! A native entry contains bodies as they were sent, so a body may contain text that looks like another entry. Within a
+//! body, only the entry's own boundary counts, which its sender cannot know. If a log was cut off in the middle of a
+//! body, however, the entry's own boundary never follows, and the apparent entry is a real one. The reader therefore
+//! holds back the bytes from the first such line on. If the entry's own boundary follows, the held bytes are part of
+//! the body. At the end of the log, after [`MAX_AUDIT_ENTRY_BYTES`], or at [`Reader::settle`], the entry counts as cut
+//! off, and the reader reads the held bytes again.
 
 use memchr::memchr;
 
@@ -15,23 +16,23 @@ use super::native::{Native, boundary};
 use super::{Damage, Entry, Fault, Format, IndexLine, Step, coraza, json_text, json_v2, json_v3};
 use crate::limits::{MAX_AUDIT_ENTRY_BYTES, MAX_AUDIT_LINE_BYTES};
 
-/// Reads the audit log of one sensor; see the [module](super).
+/// A reader of one sensor's audit log; see the [module](super).
 ///
-/// Its memory is bounded: the line that is being read (64 KiB, or 16 MiB of JSON), the kept parts of one entry (6 MiB), and
-/// what is held back while an entry's end is in doubt (16 MiB).
+/// Its memory is bounded: the current line (64 KiB, or 16 MiB of JSON), the kept parts of one entry (6 MiB), and the
+/// bytes that are held back while the end of an entry is uncertain (16 MiB).
 #[derive(Debug)]
 pub struct Reader {
     sensor: String,
-    /// Where the next byte that is pushed stands in the log.
+    /// The offset of the next byte in the log.
     offset: u64,
-    /// The beginning of a line whose end has not come.
+    /// The beginning of an incomplete line.
     carry: Vec<u8>,
-    /// The beginning of this line was already dealt with.
+    /// Whether the beginning of the current line was already processed.
     mid_line: bool,
     native: Option<Open>,
-    /// Damage that may go on.
+    /// The last damage, which the next bytes may extend.
     damage: Option<Damage>,
-    /// What was held back is being read again: whatever looks like an entry is one.
+    /// Whether held bytes are being read again, so that every apparent entry is a real one.
     trusting: bool,
 }
 
@@ -51,12 +52,12 @@ struct Doubt {
 type Each<'a> = &'a mut dyn FnMut(Step);
 
 impl Reader {
-    /// A reader of the log of a sensor of this name, from the log's beginning.
+    /// Makes a reader that begins at the start of the log. `sensor` is the sensor's name.
     pub fn new(sensor: impl Into<String>) -> Self {
         Self::at(sensor, 0)
     }
 
-    /// The same from this offset on: one that [`Reader::resume_offset`] gave.
+    /// Makes a reader that begins at this offset, which must come from [`Reader::resume_offset`].
     pub fn at(sensor: impl Into<String>, offset: u64) -> Self {
         Self {
             sensor: sensor.into(),
@@ -69,7 +70,7 @@ impl Reader {
         }
     }
 
-    /// Everything before this offset has been told: a new reader may begin here.
+    /// Returns the offset before which everything was reported: a new reader may begin here.
     pub fn resume_offset(&self) -> u64 {
         let line = self.offset - self.carry.len() as u64;
         match (&self.native, &self.damage) {
@@ -79,10 +80,10 @@ impl Reader {
         }
     }
 
-    /// Takes the next bytes of the log.
+    /// Reads the next bytes of the log.
     pub fn push(&mut self, mut bytes: &[u8], each: Each<'_>) {
         while !bytes.is_empty() {
-            // Never more at once than a line may have, so that a line without an end costs no more.
+            // At most the length of a line at once, so that a line without an end uses no more memory.
             let window = &bytes[..bytes.len().min(MAX_AUDIT_LINE_BYTES)];
             let (piece, ended) = match memchr(b'\n', window) {
                 Some(end) => (&bytes[..=end], true),
@@ -111,7 +112,7 @@ impl Reader {
         }
     }
 
-    /// The log has ended: an entry that is not whole is cut off.
+    /// Ends the log: an incomplete entry counts as cut off.
     pub fn finish(&mut self, each: Each<'_>) {
         let line = std::mem::take(&mut self.carry);
         let begun = self.native.as_ref().is_some_and(|open| open.entry.is_boundary_begun(&line));
@@ -124,8 +125,8 @@ impl Reader {
         self.flush(each);
     }
 
-    /// No more bytes have come for so long that whoever wrote the open entry will not go on: if its end is in doubt, it was
-    /// cut off.
+    /// Decides that an entry with an uncertain end was cut off. Call it if no bytes have arrived for a long time, so
+    /// that the writer of the entry will not continue.
     pub fn settle(&mut self, each: Each<'_>) {
         let Some(Doubt { offset, held }) = self.native.as_mut().and_then(|open| open.doubt.take()) else {
             return;
@@ -140,7 +141,7 @@ impl Reader {
         self.trusting = false;
     }
 
-    /// Bytes of memory that are in use for unread lines.
+    /// Returns the bytes of memory in use for unread lines.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         let doubt = self.native.as_ref().and_then(|open| open.doubt.as_ref());
@@ -155,7 +156,7 @@ impl Reader {
         }
     }
 
-    /// A line with its end, or the beginning of one that is too long, or the log's last.
+    /// Processes a line with its end, the beginning of a line that is too long, or the log's last line.
     fn line(&mut self, line: &[u8], offset: u64, each: Each<'_>) {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
         let Some(open) = &mut self.native else { return self.outside(line, text, offset, each) };
@@ -186,7 +187,7 @@ impl Reader {
         self.content(line, each);
     }
 
-    /// The section of this letter begins; behind Z there is none.
+    /// Starts the section of this letter. Z ends the entry.
     fn section(&mut self, letter: u8, end: u64, each: Each<'_>) {
         if letter != b'Z' {
             self.native.iter_mut().for_each(|open| open.entry.section(letter));
@@ -195,7 +196,7 @@ impl Reader {
         }
     }
 
-    /// The rest of a line that was too long to be looked at as a whole.
+    /// Processes the rest of a line that was too long to be processed as a whole.
     fn rest_of_line(&mut self, piece: &[u8], offset: u64, each: Each<'_>) {
         if self.native.is_some() {
             self.content(piece, each);
@@ -218,7 +219,7 @@ impl Reader {
     fn outside(&mut self, line: &[u8], text: &[u8], offset: u64, each: Each<'_>) {
         let length = line.len() as u64;
         if text.trim_ascii().is_empty() {
-            // Empty lines stand between entries; within damage they are part of it.
+            // Empty lines separate entries; within damage they are part of it.
             if self.damage.is_some() {
                 self.damaged(offset, length, Fault::UnknownFormat, each);
             }
@@ -246,8 +247,8 @@ impl Reader {
         }
     }
 
-    /// A line of JSON that was cut off, perhaps more than once: what comes next then follows without a line end. Within texts
-    /// quotes are escaped, so they cannot hold the beginning of an entry.
+    /// Processes a line of JSON that was cut off, perhaps more than once, so that the next entry follows without a line
+    /// end. Quotes within texts are escaped, so texts cannot contain the beginning of an entry.
     fn damaged_json(&mut self, line: &[u8], text: &[u8], offset: u64, fault: &Fault, each: Each<'_>) {
         let places = memchr::memmem::find_iter(text, b"\"transaction\":{")
             .filter(|at| *at > 1 && text[at - 1] == b'{');
@@ -316,8 +317,8 @@ impl Reader {
         }
     }
 
-    /// The open entry, if there is one, ends here without its part Z. What can be read of it is an event, if the line is whole
-    /// that makes it known again: should the whole entry come later, it is the same event and not stored a second time.
+    /// Ends the open entry, if there is one, without its part Z. Its readable part becomes an event if the line that
+    /// identifies it is complete. If the whole entry arrives later, it is the same event and is not stored twice.
     fn cut_off(&mut self, end: u64, each: Each<'_>) {
         let Some(open) = self.native.take() else { return };
         let offset = open.offset;
@@ -330,7 +331,7 @@ impl Reader {
         self.flush(each);
     }
 
-    /// Notes damage. What follows on damage of the same kind is part of it.
+    /// Records damage. Adjacent damage of the same kind extends the previous one.
     fn damaged(&mut self, offset: u64, length: u64, fault: Fault, each: Each<'_>) {
         if let Some(damage) = &mut self.damage {
             let goes_on = damage.offset + damage.length == offset;
@@ -351,7 +352,7 @@ impl Reader {
     }
 }
 
-/// A line of JSON in one of its three forms, told apart by the name of the unique id.
+/// Parses a line of JSON in one of its three formats, which differ in the name of the unique id.
 fn json(line: &[u8]) -> Result<(Draft, Format), Fault> {
     let mut room = String::new();
     Ok(match form(line) {
@@ -361,12 +362,13 @@ fn json(line: &[u8]) -> Result<(Draft, Format), Fault> {
     })
 }
 
-/// Looks into the object `transaction` only: within texts quotes are escaped, so a request cannot bring its name.
+/// Returns the format of a line. Searches the object `transaction` only: quotes within texts are escaped, so a request
+/// cannot contain its name.
 fn form(line: &[u8]) -> Format {
     let mut places =
         memchr::memmem::find_iter(line, b"\"transaction\":{").filter(|at| *at == 0 || line[at - 1] != b'\\');
     let inside = places.next().map_or(&b""[..], |at| &line[at..]);
-    // ModSecurity 2's object ends before the request begins; the others hold the request.
+    // ModSecurity 2's object ends before the request begins; the other formats have the request inside it.
     let head = memchr::memmem::find(inside, b"\"request\":").map_or(inside, |end| &inside[..end]);
     let has = |name: &[u8]| memchr::memmem::find(head, name).is_some();
     match () {

@@ -2,7 +2,7 @@ use super::*;
 use crate::limits::{MAX_AUDIT_ENTRY_BYTES, MAX_AUDIT_ITEMS, MAX_BODY_BYTES, MAX_ORIGIN_ID_BYTES};
 use crate::{Engine, Outcome, Severity};
 
-/// All steps of a log, given in pieces of this size.
+/// Returns all steps of a log that is read in pieces of this size.
 fn steps_of(log: &[u8], piece: usize) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut reader = Reader::new("web3");
@@ -13,7 +13,7 @@ fn steps_of(log: &[u8], piece: usize) -> Vec<Step> {
     steps
 }
 
-/// Events and damages of a log, which must not depend on how it is cut into pieces.
+/// Returns the events and damages of a log, which must not depend on the size of the pieces.
 fn read(log: &[u8]) -> (Vec<Event>, Vec<Damage>) {
     let whole = steps_of(log, log.len().max(1));
     if log.len() < 100_000 {
@@ -32,7 +32,7 @@ fn read(log: &[u8]) -> (Vec<Event>, Vec<Damage>) {
     found
 }
 
-/// A native entry of ModSecurity 2 with one rule and a body.
+/// Returns a native entry of ModSecurity 2 with one rule and a body.
 fn entry(boundary: &str, id: &str, body: &str) -> String {
     format!(
         "--{boundary}-A--\n[23/Nov/2026:09:04:46.454636 +0000] {id} 203.0.113.7 38596 192.0.2.1 443\n--{boundary}-B--\n\
@@ -145,7 +145,8 @@ fn json_of_three_programs() {
     assert_eq!(events[2].time.to_string(), "2026-11-23T09:05:01.123456Z");
 }
 
-/// The JSON of each program, what is replaced in it, and by what: the forms that versions and modules give the same field.
+/// The JSON of each program, a text in it, and its replacements: the forms in which versions and modules write the same
+/// field.
 const VARIANTS: &[(&str, &str, &[&str])] = &[
     (
         JSON_V2,
@@ -250,7 +251,7 @@ fn behind_a_cut_off_entry_the_next_one_is_found() {
         let (events, damages) = read(log.as_bytes());
         let found = ids(&events);
         assert_eq!(found[found.len() - 2..], ["two", "three"], "cut at {cut}");
-        // The time and the unique id are there.
+        // The time and the unique id are present.
         assert_eq!(found.len() == 3, cut >= known, "cut at {cut}");
         let told: Vec<(u64, &Fault)> = damages.iter().map(|damage| (damage.offset, &damage.fault)).collect();
         if cut < 14 {
@@ -267,7 +268,7 @@ fn behind_a_cut_off_entry_the_next_one_is_found() {
     }
 }
 
-/// What is left of an entry is an event, with the identifier of the whole one and what was whole in it.
+/// The readable part of an entry is an event with the identifier of the whole entry.
 #[test]
 fn a_cut_off_entry_is_what_can_be_read_of_it() {
     let whole = entry("1a2b3c4d", "one", "a=b&c=d");
@@ -286,11 +287,11 @@ fn a_cut_off_entry_is_what_can_be_read_of_it() {
         assert_eq!(event.summary, Some(format!("the audit log entry was damaged: {damage}")), "{text}");
         event
     };
-    // In the last boundary: nothing is missing but that.
+    // A cut in the last boundary loses nothing else.
     let last = Event { summary: None, ..cut_at("-Z--") };
     assert_eq!(last, of_whole);
     let request = |event: &Event| event.request().unwrap().clone();
-    // In the second message: the first one is there.
+    // A cut in the second message leaves the first one.
     let judged = cut_at("9\"] [id \"949110");
     assert_eq!((judged.severity, request(&judged).rules.len()), (Severity::Critical, 1));
     assert_eq!(request(&cut_at("HTTP/1.1 403")).body.unwrap().bytes, "a=b&c=d".into());
@@ -298,7 +299,7 @@ fn a_cut_off_entry_is_what_can_be_read_of_it() {
     assert_eq!((body.bytes.to_string(), body.truncated), ("a=b&".to_owned(), true));
     assert_eq!(request(&cut_at("Content-Type")).host(), Some(&b"a.test"[..]));
     assert_eq!(request(&cut_at("POST")).line, "".into());
-    // The unique id might be a part of one.
+    // The unique id might be incomplete.
     let header = &whole[..whole.find(" 203.0.113.7").unwrap()];
     assert_eq!(read(header.as_bytes()).0, []);
 }
@@ -309,7 +310,7 @@ fn json_that_was_cut_off_is_what_is_whole_of_it() {
         let of_whole = read(whole.as_bytes()).0.remove(0);
         let mut found = 0;
         for cut in (2..whole.len()).step_by(3) {
-            // Behind the cut the next one follows at once, or on the next line, or nothing does.
+            // The next entry follows the cut immediately or on the next line, or no entry follows.
             for behind in ["", "\n"] {
                 let log = [&whole[..cut], behind, &JSON_V2.replace("awQBt7Lb", "next"), "\n", &whole[..cut]]
                     .concat();
@@ -371,13 +372,13 @@ fn a_damaged_boundary_is_told_and_begins_its_section() {
         assert_eq!(events[0].summary, Some(format!("the audit log entry was damaged: {damage}")), "{to}");
         let mut event = Event { summary: None, ..events[0].clone() };
         if !place {
-            // Where a body begins is not told then.
+            // The beginning of a body is unknown in that case.
             assert_eq!(event.request().unwrap().headers, of_good.request().unwrap().headers);
             event = of_good.clone();
         }
         assert_eq!(event, of_good, "{to}");
     }
-    // Within a body only the entry's own boundary counts.
+    // Within a body, only the entry's own boundary counts.
     let body = "--9f9f9f9f-H--\n--9f9f9f9f-HH--\n--1a2b3c4d\n--1a2b3c4d-\n";
     let (events, damages) = read(entry("1a2b3c4d", "one", body).as_bytes());
     assert_eq!(
@@ -390,7 +391,7 @@ fn a_damaged_boundary_is_told_and_begins_its_section() {
 fn at_the_end_of_a_log_an_unfinished_entry_waits() {
     let whole = entry("1a2b3c4d", "one", "x");
     let judged = whole.find("--1a2b3c4d-Z--").unwrap();
-    // Followed instead of finished, it is told when the rest has come, and reading may begin again at its start.
+    // Without `finish`, the entry is reported when the rest has arrived, and reading may begin again at its start.
     let mut steps = 0;
     let mut reader = Reader::new("web3");
     reader.push(&whole.as_bytes()[..judged - 2], &mut |_| steps += 1);
@@ -458,14 +459,14 @@ fn the_log_of_an_mlogc_that_is_fed_serial_entries_is_known() {
 
 #[test]
 fn beyond_the_limits() {
-    // A body: its beginning is kept, its length is told.
+    // The event keeps the beginning of a body, and its length.
     let body = "b".repeat(MAX_BODY_BYTES + 5);
     let log = entry("1a2b3c4d", "one", &body) + &entry("2b3c4d5e", "two", "y");
     let (events, damages) = read(log.as_bytes());
     assert_eq!((ids(&events), damages), (vec!["one", "two"], vec![]));
     let kept = events[0].request().unwrap().body.clone().unwrap();
     assert_eq!((kept.bytes.len(), kept.total, kept.truncated), (MAX_BODY_BYTES, body.len() as u64, true));
-    // A line of JSON: told, and the next line is read.
+    // A line of JSON that is too long is reported, and the next line is read.
     let long = format!("{{\"transaction\":{{\"x\":\"{}\"}}}}\n", "x".repeat(MAX_AUDIT_ENTRY_BYTES));
     let (events, damages) = read((long.clone() + JSON_V2).as_bytes());
     assert_eq!(ids(&events), ["awQBt7Lb"]);
@@ -481,7 +482,7 @@ fn beyond_the_limits() {
     let many: String = (0..MAX_AUDIT_ITEMS + 5).map(|number| format!("\"h{number}\":\"v\",")).collect();
     let log = JSON_V2.replace("\"Host\":\"localhost\",", &many);
     assert_eq!(read(log.as_bytes()).0[0].request().unwrap().headers.len(), MAX_AUDIT_ITEMS);
-    // Everything large at once: the event still fits where events are kept.
+    // With every field at its largest, the event still fits in the store.
     let (big, control) = ("h".repeat(1_000_000), "\u{1}".repeat(1_000_000));
     let log = entry("1a2b3c4d", "one", &control)
         .replace("Host: a.test", &format!("Host: a.test\nX: {control}"))
@@ -501,12 +502,12 @@ fn beyond_the_limits() {
     let (events, damages) = read(log.as_bytes());
     assert_eq!((events.len(), damages.len()), (1, 0));
     assert!(events[0].to_json().len() <= crate::limits::MAX_JSON_BYTES);
-    // Nesting.
+    // Deep nesting.
     let deep = format!("{{\"transaction\":{{\"x\":{}\n", "[".repeat(100_000));
     assert!(matches!(read(deep.as_bytes()).1[0].fault, Fault::Json(_)));
 }
 
-/// 1 GB as 64 KiB a thousandfold, here a little less: what is kept does not grow.
+/// 1 GB as a thousand times 64 KiB, here a little less: the memory in use does not grow.
 #[test]
 fn a_huge_log_of_no_known_form_needs_little_memory() {
     let mut reader = Reader::new("web3");
@@ -540,7 +541,7 @@ fn a_cut_off_entry_is_given_up_after_a_bounded_wait() {
         });
     }
     assert!(steps > entries - 10, "{steps} of {entries}");
-    // Or at once, when nothing more comes.
+    // `settle` has the same result immediately.
     let mut reader = Reader::new("web3");
     let mut found = Vec::new();
     reader.push((cut.to_owned() + &entry("2b3c4d5e", "two", "y")).as_bytes(), &mut |step| found.push(step));

@@ -90,7 +90,7 @@ impl Omitted {
 }
 
 impl RequestEvidence {
-    /// The first header of this name, in any case.
+    /// Returns the first header with this name; ignores case.
     pub fn header(&self, name: &str) -> Option<&ByteString> {
         self.headers
             .iter()
@@ -98,12 +98,12 @@ impl RequestEvidence {
             .map(|header| &header.value)
     }
 
-    /// The method: the request line up to its first space.
+    /// Returns the method: the request line up to its first space.
     pub fn method(&self) -> &[u8] {
         self.line.split(|byte| *byte == b' ').next().unwrap_or_default()
     }
 
-    /// The target: what stands between the first and the last space of the request line, or after the only one.
+    /// Returns the target: the text between the first and the last space of the request line, or after the only one.
     pub fn target(&self) -> &[u8] {
         let Some(first) = self.line.iter().position(|byte| *byte == b' ') else { return &[] };
         let rest = &self.line[first + 1..];
@@ -113,7 +113,8 @@ impl RequestEvidence {
         }
     }
 
-    /// The target without its query, and without scheme and authority where it is in absolute form (RFC 9112 §3.2).
+    /// Returns the target without its query, and without scheme and authority if it is in absolute form (RFC 9112
+    /// §3.2).
     pub fn path(&self) -> &[u8] {
         let target = self.target();
         let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
@@ -126,16 +127,16 @@ impl RequestEvidence {
         }
     }
 
-    /// The host that the client asked for: the Host header without its port.
+    /// Returns the host from the Host header, without its port.
     pub fn host(&self) -> Option<&[u8]> {
         let value = self.header("host")?.as_bytes();
-        // The colons of an IPv6 literal stand within brackets.
+        // The colons of an IPv6 literal are inside brackets.
         let end = value.iter().rposition(|byte| *byte == b']').map_or(0, |bracket| bracket + 1);
         let port = value[end..].iter().position(|byte| *byte == b':');
         Some(port.map_or(value, |port| &value[..end + port]))
     }
 
-    /// Returns the ids of the rules that matched, sorted, each once.
+    /// Returns the ids of the rules that matched, sorted, without duplicates.
     pub fn rule_ids(&self) -> Vec<u64> {
         let mut ids: Vec<u64> = self.rules.iter().map(|rule| rule.id).collect();
         ids.sort_unstable();
@@ -182,7 +183,8 @@ impl EvidenceKind for RequestEvidence {
         message.unwrap_or_else(|| format!("request {outcome}"))
     }
 
-    /// Returns `rule` for each rule that matched, `tag` for each of their tags, `status`, `method`, `host`, `path` without its query, and `score`.
+    /// Returns `rule` for each rule that matched, `tag` for each of their tags, `status`, `method`, `host`, `path`
+    /// without its query, and `score`.
     fn facts(&self, _: Outcome) -> Vec<Fact> {
         let text =
             |bytes: &[u8]| ByteString::from(&bytes[..bytes.len().min(limits::MAX_FACT_BYTES)]).to_string();
@@ -228,7 +230,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// A header of this name and value.
+    /// Makes a header with this name and value.
     pub fn new(name: impl Into<ByteString>, value: impl Into<ByteString>) -> Self {
         Self { name: name.into(), value: value.into() }
     }
@@ -274,20 +276,20 @@ pub struct BodyWindow {
 }
 
 impl Body {
-    /// Keeps up to `limit` bytes (and never more than [`limits::MAX_BODY_BYTES`]) of a body of which `seen` is the
-    /// beginning and `total` the whole length.
+    /// Makes a body with up to `limit` bytes (and at most [`limits::MAX_BODY_BYTES`]) of `seen`, the beginning of a
+    /// body with `total` bytes.
     pub fn capture(seen: &[u8], total: u64, limit: usize) -> Self {
         let kept = &seen[..seen.len().min(limit).min(limits::MAX_BODY_BYTES)];
         Self { bytes: kept.into(), total, truncated: (kept.len() as u64) < total, windows: Vec::new() }
     }
 
-    /// Returns all that is kept, as offset and bytes: the beginning, then the windows.
+    /// Returns all kept bytes with their offsets: the beginning, then the windows.
     pub fn stretches(&self) -> impl Iterator<Item = (u64, &ByteString)> {
         let windows = self.windows.iter().map(|window| (window.offset, &window.bytes));
         std::iter::once((0, &self.bytes)).chain(windows)
     }
 
-    /// Counts the bytes that are kept.
+    /// Returns the number of kept bytes.
     pub fn kept(&self) -> usize {
         self.stretches().map(|(_, bytes)| bytes.len()).sum()
     }
@@ -384,7 +386,7 @@ pub struct MatchedRule {
 }
 
 impl MatchedRule {
-    /// A value as it is kept: at most [`limits::MAX_VALUE_BYTES`].
+    /// Returns a value cut to at most [`limits::MAX_VALUE_BYTES`].
     pub fn capture_value(value: &[u8]) -> ByteString {
         value[..value.len().min(limits::MAX_VALUE_BYTES)].into()
     }

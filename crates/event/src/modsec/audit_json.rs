@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{ByteString, Event, Header, MatchedRule, RequestEvidence};
 
-/// An entry as one line of JSON, with its line end; Serial and Concurrent logs have the same. Empty for an event that is
+/// Returns an entry as one line of JSON, with its line end, for Serial and Concurrent logs. Empty for an event that is
 /// not about a request.
 ///
-/// Headers of one name are joined with `, `, as Apache joins them, since they are names of an object.
+/// Joins headers with the same name with `, `, as Apache does, because they are names of an object.
 pub fn json(event: &Event, parts: &AuditParts, process: Process) -> String {
     let Some(request) = event.request() else { return String::new() };
     let [(client, client_port), (server, server_port)] = endpoints(event);

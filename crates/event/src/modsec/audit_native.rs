@@ -1,4 +1,4 @@
-//! Audit log entries in ModSecurity's own format: sections between boundaries.
+//! Audit log entries in ModSecurity's native format: sections between boundaries.
 
 use super::escape::quoted;
 use super::{
@@ -7,16 +7,16 @@ use super::{
 };
 use crate::{Disruptive, Engine, Event, Header, MatchedRule, RequestEvidence};
 
-/// An entry as it stands in a Serial log: [`native`] and an empty line.
+/// Returns an entry of a Serial log: [`native`] and an empty line.
 pub fn serial(event: &Event, parts: &AuditParts, process: Process) -> Vec<u8> {
     let mut entry = native(event, parts, process);
     entry.push(b'\n');
     entry
 }
 
-/// An entry as it stands in its own file in a Concurrent log. Empty for an event that is not about a request.
+/// Returns the file of an entry in a Concurrent log. Empty for an event that is not about a request.
 ///
-/// The boundary is taken from the event's identifier, and is another one where the entry's own text would hold it.
+/// The boundary comes from the event's identifier, or is another one if the entry's text contains it.
 pub fn native(event: &Event, parts: &AuditParts, process: Process) -> Vec<u8> {
     let Some(request) = event.request() else { return Vec::new() };
     let sections = sections(event, request, parts, process);
@@ -29,7 +29,7 @@ pub fn native(event: &Event, parts: &AuditParts, process: Process) -> Vec<u8> {
     entry
 }
 
-/// Eight hexadecimal digits that no section holds behind two dashes.
+/// Returns eight hexadecimal digits that no section contains after two dashes.
 fn boundary(event: &Event, sections: &[(char, Vec<u8>)]) -> String {
     let [.., b0, b1, b2, b3] = event.id.to_bytes();
     let first = u32::from_be_bytes([b0, b1, b2, b3]);
@@ -37,7 +37,7 @@ fn boundary(event: &Event, sections: &[(char, Vec<u8>)]) -> String {
         let marker = format!("--{candidate}-");
         sections.iter().all(|(_, text)| memchr::memmem::find(text, marker.as_bytes()).is_none())
     };
-    // An entry of n bytes cannot hold n different ones, so this ends early in the sequence.
+    // An entry of n bytes cannot contain n different boundaries, so the search ends early.
     let mut candidates = (0..=u32::MAX).map(|step| format!("{:08x}", first.wrapping_add(step)));
     candidates.find(free).unwrap_or_default()
 }
@@ -56,7 +56,7 @@ fn sections(
         sections.push(('B', head(&request.line, &request.headers)));
     }
     if let Some(body) = &request.body {
-        // I stands in place of C for a multipart body; for others ModSecurity writes C for either letter.
+        // Part I replaces C for a multipart body; for other bodies ModSecurity writes C for either letter.
         let form = if parts.has('I') { fake_body(request) } else { None };
         if parts.has('C') || (parts.has('I') && form.is_none()) {
             sections.push(('C', with_line_end(&body.bytes)));
@@ -130,12 +130,12 @@ fn trailer(event: &Event, request: &RequestEvidence) -> String {
     lines
 }
 
-/// `; OWASP_CRS/3.3.4`: the versions of the rules that matched.
+/// Returns `; OWASP_CRS/3.3.4`: the versions of the rules that matched.
 fn components(request: &RequestEvidence) -> String {
     versions(request).map(|version| format!("; {version}")).collect()
 }
 
-/// The distinct `ver` of the rules that matched.
+/// Returns the distinct `ver` of the rules that matched.
 pub(super) fn versions(request: &RequestEvidence) -> impl Iterator<Item = &str> {
     let mut seen = std::collections::BTreeSet::new();
     let versions = request.rules.iter().map(|rule| rule.ver.as_str());
@@ -150,7 +150,7 @@ pub(super) fn engine_mode(engine: Engine) -> &'static str {
     }
 }
 
-/// The rule that stopped the transaction.
+/// Returns the rule that stopped the transaction.
 pub(super) fn intercepted_by(request: &RequestEvidence) -> Option<&MatchedRule> {
     let stops = |disruptive: &Disruptive| {
         matches!(disruptive, Disruptive::Deny { .. } | Disruptive::Drop | Disruptive::Redirect { .. })
@@ -158,7 +158,7 @@ pub(super) fn intercepted_by(request: &RequestEvidence) -> Option<&MatchedRule> 
     request.rules.iter().find(|rule| rule.disruptive.as_ref().is_some_and(stops))
 }
 
-/// Part J: number, size and name of each uploaded file, and the sum of the sizes.
+/// Returns part J: number, size and name of each uploaded file, and the sum of the sizes.
 fn files(request: &RequestEvidence) -> Option<Vec<u8>> {
     let parts = multipart_parts(request)?;
     let mut text = Vec::new();
@@ -180,7 +180,7 @@ fn files(request: &RequestEvidence) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// A rule rebuilt from what the event keeps of it: one line of SecLang.
+/// Rebuilds a rule from the event's fields, as one line of SecLang.
 pub(super) fn rule_text(rule: &MatchedRule) -> String {
     let not = if rule.negated { "!" } else { "" };
     let mut actions = format!("phase:{},id:{}", rule.phase, rule.id);

@@ -1,14 +1,14 @@
-//! ModSecurity's and Apache's ways of making bytes printable.
+//! The escapes that ModSecurity and Apache use to make bytes printable.
 
 use super::super::bytes::push_hex;
 
-/// ModSecurity's `log_escape`: letters for the usual control characters, `\xhh` for other bytes outside printable ASCII,
-/// backslashes doubled, and double quotes escaped.
+/// Escapes like ModSecurity's `log_escape`: letters for the usual control characters, `\xhh` for other bytes outside
+/// printable ASCII, doubled backslashes, and escaped double quotes.
 pub(super) fn quoted(bytes: &[u8]) -> String {
     escape(bytes, true)
 }
 
-/// The same without escaping double quotes (`log_escape_nq`): for names of variables.
+/// Does the same without escaping double quotes (`log_escape_nq`), for names of variables.
 pub(super) fn unquoted(bytes: &[u8]) -> String {
     escape(bytes, false)
 }
@@ -25,8 +25,8 @@ fn escape(bytes: &[u8], quotes: bool) -> String {
     text
 }
 
-/// ModSecurity's `log_escape_hex`, which `logdata` goes through: `\xhh` for everything but printable ASCII, and for double
-/// quotes and backslashes too.
+/// Escapes like ModSecurity's `log_escape_hex`, which it applies to `logdata`: `\xhh` for everything but printable
+/// ASCII, and for double quotes and backslashes.
 pub(super) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() + 8);
     for &byte in bytes {
@@ -41,7 +41,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// What Apache does to each line of its error log (`ap_escape_errorlog_item`): as [`unquoted`].
+/// Escapes a line of the error log like Apache (`ap_escape_errorlog_item`): the same as [`unquoted`].
 pub(super) fn error_log_item(text: &str) -> String {
     escape(text.as_bytes(), false)
 }
@@ -63,7 +63,8 @@ fn push_plain(text: &mut String, byte: u8) {
     text.push(letter);
 }
 
-/// `application/x-www-form-urlencoded`, as ModSecurity writes part I: letters, digits and `*` stay, space becomes `+`.
+/// Encodes as `application/x-www-form-urlencoded`, as ModSecurity does in part I: letters, digits and `*` stay, a space
+/// becomes `+`.
 pub(super) fn form_encode(form: &mut Vec<u8>, bytes: &[u8]) {
     for &byte in bytes {
         match byte {
@@ -79,7 +80,7 @@ pub(super) fn form_encode(form: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// Decodes `%hh`; what is no such escape stays.
+/// Decodes `%hh`; other text stays unchanged.
 pub(crate) fn percent_decode(bytes: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes;

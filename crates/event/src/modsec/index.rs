@@ -3,26 +3,27 @@
 use super::{Process, escape};
 use crate::Event;
 
-/// What an index line tells of the entry's file.
+/// The entry's file, as an index line describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexEntry<'a> {
-    /// Its path below SecAuditLogStorageDir: [`entry_path`].
+    /// The path below SecAuditLogStorageDir: [`entry_path`].
     pub path: &'a str,
-    /// Its bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// The MD5 of its bytes, 32 hexadecimal digits.
+    /// The MD5 of its bytes, as 32 hexadecimal digits.
     pub md5: &'a str,
 }
 
-/// The path of an event's file below SecAuditLogStorageDir, in folders by day and minute:
+/// Returns the path of an event's file below SecAuditLogStorageDir, in folders by day and minute:
 /// `/20261123/20261123-0904/20261123-090454-01KAR…`.
 pub fn entry_path(event: &Event, process: Process) -> String {
     let name = process.local(event.time).strftime("/%Y%m%d/%Y%m%d-%H%M/%Y%m%d-%H%M%S").to_string();
     format!("{name}-{}", event.id)
 }
 
-/// The index line of an event, with its line end, in the order that mlogc's pattern expects: host, client, remote user, local
-/// user, time, request line, status, bytes, referrer, agent, unique id, session, file, offset, size, hash.
+/// Returns the index line of an event, with its line end, in the order that mlogc's pattern expects: host, client,
+/// remote user, local user, time, request line, status, bytes, referrer, agent, unique id, session, file, offset, size,
+/// hash.
 pub fn index(event: &Event, entry: &IndexEntry<'_>, process: Process) -> String {
     let request = event.request();
     let host = request.and_then(|request| request.host()).filter(|host| !host.is_empty());

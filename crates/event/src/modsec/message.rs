@@ -1,16 +1,16 @@
-//! The sentences of the logs: what a rule found, and the rule's metadata.
+//! The sentences of the logs: the finding of a rule, and the rule's metadata.
 
 use super::audit_native::intercepted_by;
 use super::escape;
 use crate::{Disruptive, Event, MatchedRule, Outcome, Severity};
 
-/// Bytes of escaped logdata that are shown: ModSecurity cuts ` [data "` and 512 bytes to end in `..."]`.
+/// Bytes of escaped logdata: ModSecurity cuts ` [data "` and 512 bytes to end in `..."]`.
 const SHOWN_DATA: usize = 512;
-/// Bytes of a whole message (its buffer has 1024 with the ending zero).
+/// Bytes of a whole message (its buffer has 1,024 bytes with the terminating zero).
 const SHOWN_MESSAGE: usize = 1023;
 
-/// The whole message for a rule, as it stands in part H and, with more behind it, in the error log: what was done, what
-/// was found, and the metadata. Cut to 1,023 bytes, as ModSecurity does.
+/// Returns the whole message of a rule, as in part H and, with more text after it, in the error log: the action, the
+/// finding and the metadata. Cuts it to 1,023 bytes, as ModSecurity does.
 pub fn message(rule: &MatchedRule) -> String {
     let phase = rule.phase;
     let done = match &rule.disruptive {
@@ -26,19 +26,20 @@ pub fn message(rule: &MatchedRule) -> String {
         Some(Disruptive::AllowRequest) => format!("Access to request allowed (phase {phase})."),
     };
     let mut message = format!("{done} {}{}", sentence(rule), metadata(rule));
-    // Everything in it is ASCII by now, save for file names and tags of odd rules.
+    // Everything in the message is ASCII, except file names and tags of unusual rules.
     message.truncate(message.floor_char_boundary(SHOWN_MESSAGE));
     message
 }
 
-/// The message for what the rule engine could not do, in ModSecurity's words. It has no `[id "…"]`: no rule matched.
+/// Returns the message for a failure of the rule engine, in ModSecurity's words. It has no `[id "…"]`, because no rule
+/// matched.
 pub fn execution_error(fault: &str) -> String {
     let mut message = format!("Execution error - {}.", escape::quoted(fault.as_bytes()));
     message.truncate(message.floor_char_boundary(SHOWN_MESSAGE));
     message
 }
 
-/// The message for a request that a limit refused rather than a rule, as ModSecurity words it:
+/// Returns the message for a request that a limit refused, not a rule, in ModSecurity's words:
 /// `Request body is larger than the configured limit (…). Deny with code (413)`.
 pub(super) fn limit_message(event: &Event) -> Option<String> {
     let request = event.request()?;
@@ -51,8 +52,8 @@ pub(super) fn limit_message(event: &Event) -> Option<String> {
     Some(format!("{}{rest}. Deny with code ({status})", first.to_ascii_uppercase()))
 }
 
-/// What the operator found, as [`MatchedRule::detail`] has it; a SecAction has nothing to find. The detail is escaped
-/// already; what a foreign sensor left unescaped is escaped here, so that a log line stays one line.
+/// Returns the finding of the operator, from [`MatchedRule::detail`], or a fixed text for a SecAction. The detail is
+/// already escaped; bytes that a foreign sensor left unescaped are escaped here, so that a log line stays one line.
 pub fn sentence(rule: &MatchedRule) -> String {
     match &rule.detail[..] {
         b"" => "Unconditional match in SecAction.".to_owned(),
@@ -66,7 +67,7 @@ pub fn sentence(rule: &MatchedRule) -> String {
     }
 }
 
-/// The rule's metadata, each field with a space before it: ` [file "…"] [line "…"] [id "…"]…`
+/// Returns the rule's metadata, each field with a space before it: ` [file "…"] [line "…"] [id "…"]…`.
 pub fn metadata(rule: &MatchedRule) -> String {
     let mut text = String::new();
     let mut field = |name: &str, value: &str| {
@@ -92,7 +93,7 @@ pub fn metadata(rule: &MatchedRule) -> String {
     if !rule.data.is_empty() {
         let mut data = escape::hex(&rule.data);
         if data.len() > SHOWN_DATA - 1 {
-            // ASCII only: the escape leaves nothing else.
+            // The escaped text is ASCII, so any offset is a character boundary.
             data.truncate(SHOWN_DATA - 3);
             data.push_str("...");
         }

@@ -21,7 +21,7 @@ fn rule(id: u64, operator: &str, argument: &str, detail: &str) -> MatchedRule {
     }
 }
 
-/// A blocked form post: the shape of the reference samples, shortened.
+/// Returns a blocked form post, like the reference samples but shorter.
 fn attack() -> Event {
     let time = Timestamp::from_micros(1_795_424_686_454_636);
     let evidence = RequestEvidence {
@@ -118,7 +118,7 @@ fn multipart_bodies_stand_in_part_i_and_files_in_j() {
     assert!(!entry.contains("-C--"));
     let entry = text(&native(&upload(), &AuditParts::new("ABCJZ").unwrap(), PROCESS));
     assert!(entry.contains("-C--\n--b\r\n") && !entry.contains("-I--"), "{entry}");
-    // For other bodies either letter is C.
+    // For other bodies, either letter writes part C.
     let entry = text(&native(&attack(), &AuditParts::new("ABIJZ").unwrap(), PROCESS));
     assert!(entry.contains("-C--\nname=") && !entry.contains("-J--"), "{entry}");
 }
@@ -190,7 +190,7 @@ fn what_a_rule_did() {
 
 #[test]
 fn escapes_and_cuts_are_those_of_modsecurity() {
-    // As the reference wrote it for this argument.
+    // The text that the reference wrote for this argument.
     let odd = b"xy\"\\\n\x01\xc3\xa9:z";
     let text = metadata(&MatchedRule {
         message: odd[..].into(),
@@ -251,7 +251,7 @@ impl ReplaceVersion for [u8] {
     }
 }
 
-/// What these logs keep of an event.
+/// Returns the event with only the data that these logs keep.
 fn comparable(event: &Event, json: bool) -> Event {
     let mut event = event.clone();
     event.node = "vps1".into();
@@ -286,7 +286,7 @@ fn what_is_written_is_read_back() {
     let tokyo = Process { utc_offset_seconds: 9 * 3600, ..PROCESS };
     assert_eq!(read(&native(&event, &parts, tokyo)), comparable(&event, false));
     assert_eq!(read(json(&event, &parts, tokyo).as_bytes()), comparable(&event, true));
-    // What a body holds changes nothing.
+    // The content of a body has no effect.
     let mut forging = attack();
     let request = forging.request_mut().unwrap();
     let body = serial(&event, &parts, PROCESS).repeat(3);
@@ -324,7 +324,7 @@ fn a9_a_limit_that_refused_a_request_is_told_as_modsecurity_does() {
     assert!(entry.contains(&format!("\nMessage: {told}\n")), "{entry}");
     let entry = json(&event, &parts, PROCESS);
     assert!(entry.contains(&format!("\"messages\":[\"{told}\"]")), "{entry}");
-    // nothing to tell of a request that passed, whatever its reason
+    // No line for a request that passed, whatever its reason.
     event.outcome = Outcome::Passed;
     assert_eq!(error_log(&event, &[], PROCESS), "");
 }

@@ -1,15 +1,15 @@
-//! Payment card numbers (ISO/IEC 7812): known by the issuer's prefix, its lengths and the check digit (Luhn).
+//! Payment card numbers (ISO/IEC 7812), recognised by the issuer's prefix, its lengths and the check digit (Luhn).
 //!
-//! A number is one where it stands alone: neither a letter nor a digit (ASCII) touches it, so no part of a hash, an identifier
-//! or a longer number is taken for one. Escapes are no letters: `%3D4111…`, `\n4111…`. Digits are written in one piece, or in
-//! the groups in which cards are embossed, with single separators between them.
+//! A card number is not adjacent to a letter or a digit (ASCII), so that no part of a hash, an identifier or a longer
+//! number counts as one. Escapes are not letters: `%3D4111…`, `\n4111…`. The digits are in one piece, or in the groups
+//! of embossed cards with single separators between them.
 
 use crate::ByteString;
 
 const SHORTEST: usize = 13;
 const LONGEST: usize = 19;
 
-/// Digits of the groups in which numbers are embossed or typed, the longest number first.
+/// Numbers of digits in the groups of embossed or typed numbers, the longest number first.
 const GROUPINGS: &[&[usize]] = &[
     &[4, 4, 4, 4, 3],
     &[6, 13],
@@ -31,7 +31,7 @@ const MAESTRO: &[usize] = &[13, 14, 15, 16, 17, 18, 19];
 
 /// Prefixes of issuers, from and to, and the lengths of their numbers (ISO/IEC 7812; the networks' own tables).
 const ISSUERS: &[(u32, u32, &[usize])] = &[
-    // Visa; 13 digits are out of use but not out of the world
+    // Visa; issuers no longer use 13 digits, but such cards still exist
     (4, 4, &[13, 16, 19]),
     // Mastercard
     (51, 55, &[16]),
@@ -88,7 +88,7 @@ enum Separator {
     Dot,
 }
 
-/// Separators as they are written, plain and encoded.
+/// The text of each separator, plain and encoded.
 const SEPARATORS: &[(&str, Separator)] = &[
     (" ", Separator::Space),
     ("+", Separator::Space),
@@ -119,7 +119,7 @@ pub(super) fn redact(text: &mut ByteString) {
     let bytes = text.as_bytes();
     let mut places = Vec::new();
     let mut at = 0;
-    // Whether a letter or a digit stands before `at`.
+    // Whether a letter or a digit is before `at`.
     let mut adjoins = false;
     while at < bytes.len() {
         let length = digit(&bytes[at..]).map(|(_, length)| length);
@@ -146,7 +146,8 @@ pub(super) fn redact(text: &mut ByteString) {
     super::replace(text, &places);
 }
 
-/// A digit, and how many bytes it takes: ASCII or full width (U+FF10 to U+FF19, also percent-encoded).
+/// Returns the digit at the start of the text and its length in bytes: ASCII or full width (U+FF10 to U+FF19, also
+/// percent-encoded).
 fn digit(text: &[u8]) -> Option<(u8, usize)> {
     match text {
         [digit @ b'0'..=b'9', ..] => Some((digit - b'0', 1)),
@@ -167,7 +168,8 @@ fn digit(text: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// How long the escape is that the text begins with: percent-encoded, or of JSON; none for one of a letter or digit.
+/// Returns the length of the escape at the start of the text, percent-encoded or of JSON; none for an escaped letter or
+/// digit.
 fn escape(text: &[u8]) -> Option<usize> {
     let (code, length) = match text {
         [b'%', hex @ ..] => (code(hex.get(..2)?)?, 3),
@@ -183,16 +185,17 @@ fn code(hex: &[u8]) -> Option<u32> {
     hex.iter().try_fold(0, |code, digit| Some(code * 16 + char::from(*digit).to_digit(16)?))
 }
 
-/// Digits in one piece.
+/// A group of digits without separators.
 struct Group {
     start: usize,
     end: usize,
     digits: usize,
-    /// Separator from the group before.
+    /// The separator before the group.
     before: Separator,
 }
 
-/// The groups of digits that single separators join, from the digit at `start` on, which takes `length` bytes.
+/// Returns the groups of digits with single separators between them, from the digit at `start`, which has `length`
+/// bytes.
 fn groups(bytes: &[u8], start: usize, length: usize) -> Vec<Group> {
     let mut groups = Vec::new();
     let (mut start, mut end, mut before) = (start, start + length, Separator::None);
@@ -215,7 +218,7 @@ fn groups(bytes: &[u8], start: usize, length: usize) -> Vec<Group> {
     }
 }
 
-/// How many groups from the first one on are a card number.
+/// Returns the number of groups, from `first` on, that are a card number.
 fn card(bytes: &[u8], groups: &[Group], first: usize) -> Option<usize> {
     let single = groups[first].digits;
     if (SHORTEST..=LONGEST).contains(&single) && !is_other(bytes, groups, first) {
@@ -231,14 +234,14 @@ fn card(bytes: &[u8], groups: &[Group], first: usize) -> Option<usize> {
     GROUPINGS.iter().find(fits).map(|grouping| grouping.len())
 }
 
-/// Whether so many groups from the first one on stand alone and are a number of an issuer.
+/// Returns whether `count` groups, from `first` on, are a number of an issuer and not part of a longer word.
 fn is_card(bytes: &[u8], groups: &[Group], first: usize, count: usize) -> bool {
     let (from, to) = (&groups[first], &groups[first + count - 1]);
     let alone = match groups.get(first + count) {
         Some(next) => next.before != Separator::Dot,
         None => !bytes.get(to.end).is_some_and(u8::is_ascii_alphanumeric),
     };
-    // A number with a decimal point is no card.
+    // A number with a decimal point is not a card.
     if !alone || from.before == Separator::Dot || matches!(&bytes[..from.start], [.., b'0'..=b'9', b'.']) {
         return false;
     }
@@ -253,7 +256,8 @@ fn is_card(bytes: &[u8], groups: &[Group], first: usize, count: usize) -> bool {
     issued(&digits) && luhn(&digits) && !(digits.len() == 13 && ean(&digits))
 }
 
-/// Whether a number in one piece is of another kind: a telephone number (`+49…`), the span of a trace (`HEX-4111…-01`).
+/// Returns whether a number in one piece is of another kind: a telephone number (`+49…`) or the span of a trace
+/// (`HEX-4111…-01`).
 fn is_other(bytes: &[u8], groups: &[Group], first: usize) -> bool {
     let Group { start, digits, .. } = groups[first];
     let before = &bytes[..start];
@@ -265,12 +269,12 @@ fn is_other(bytes: &[u8], groups: &[Group], first: usize) -> bool {
     hex.iter().rev().take_while(|byte| byte.is_ascii_hexdigit()).count() >= 16
 }
 
-/// Whether the first group of a bank account number (IBAN, ISO 13616) stands before: `DE89 `.
+/// Returns whether the text before ends with the first group of a bank account number (IBAN, ISO 13616): `DE89 `.
 fn follows_iban_head(before: &[u8]) -> bool {
     matches!(before, [.., b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9', b'0'..=b'9', b' ' | b'-' | b'+'])
 }
 
-/// Whether an issuer has numbers that begin so and are as long.
+/// Returns whether an issuer has numbers with this prefix and length.
 fn issued(digits: &[u8]) -> bool {
     ISSUERS.iter().any(|(from, to, lengths)| {
         let prefix_length = from.ilog10() as usize + 1;
@@ -279,7 +283,8 @@ fn issued(digits: &[u8]) -> bool {
     })
 }
 
-/// Whether the check digit is that of an article number (EAN-13): shops have more of these than of cards with 13 digits.
+/// Returns whether the check digit is that of an article number (EAN-13). Shops have more of these than of cards with
+/// 13 digits.
 fn ean(digits: &[u8]) -> bool {
     let weigh = |(place, digit): (usize, &u8)| u32::from(*digit) * if place % 2 == 1 { 3 } else { 1 };
     digits.iter().enumerate().map(weigh).sum::<u32>().is_multiple_of(10)
@@ -331,7 +336,8 @@ mod tests {
             ("6304000000000000000", "[redacted]"),
             ("4222222222222", "[redacted]"),
             ("card_4111111111111111.", "card_[redacted]."),
-            // Not: wrong check digit, too long, too short, other beginnings and lengths, fractions, other groups.
+            // Harmless numbers: wrong check digit, too long, too short, other prefixes and lengths, fractions, other
+            // groups.
             ("4111111111111112", "4111111111111112"),
             ("41111111111111111111", "41111111111111111111"),
             ("411111111111", "411111111111"),
@@ -356,7 +362,7 @@ mod tests {
         }
     }
 
-    /// Cards that issuers and payment services publish for tests.
+    /// Test cards that issuers and payment services publish.
     const CARDS: &[&str] = &[
         "4111111111111111",
         "4012888888881881",
@@ -386,7 +392,7 @@ mod tests {
         "2200000000000004",
     ];
 
-    /// A number in the groups that are embossed.
+    /// Returns a number in the groups of embossed cards.
     fn grouped(number: &str, separator: &str) -> String {
         let grouping =
             GROUPINGS.iter().find(|grouping| grouping.iter().sum::<usize>() == number.len()).unwrap();
@@ -433,7 +439,7 @@ mod tests {
         assert!(checked >= 2000, "{checked}");
     }
 
-    /// Tokens that are no cards, made from hashes of their numbers.
+    /// Returns a token that is not a card number, made from a hash of its number.
     fn harmless(number: u64) -> String {
         let hash = Sha1::digest(number.to_le_bytes());
         let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();

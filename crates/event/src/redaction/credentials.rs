@@ -1,11 +1,11 @@
-//! Credentials that are known by their form, wherever they stand: signed tokens, private keys, keys of well-known services,
+//! Credentials that are recognisable by their form, anywhere: signed tokens, private keys, keys of well-known services,
 //! passwords in URLs.
 
 use memchr::memmem;
 
 use crate::ByteString;
 
-/// How keys of services begin, and how many characters follow at least.
+/// Prefixes of services' keys, and the least number of characters after them.
 const KEYS: &[(&[u8], usize)] = &[
     (b"ghp_", 30),
     (b"gho_", 30),
@@ -39,7 +39,7 @@ pub(super) fn redact(text: &mut ByteString) {
     let bytes = text.as_bytes();
     let mut places = Vec::new();
     let mut at = 0;
-    // Whether a character of a token stands before `at`.
+    // Whether a character of a token is before `at`.
     let mut adjoins = false;
     while at < bytes.len() {
         let found = match bytes[at] {
@@ -67,7 +67,7 @@ pub(super) fn redact(text: &mut ByteString) {
     super::replace(text, &places);
 }
 
-/// Characters of base64 for URLs (RFC 4648 §5).
+/// Returns whether a byte is in the alphabet of base64 for URLs (RFC 4648 §5).
 fn is_of_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
@@ -76,7 +76,8 @@ fn token_length(text: &[u8]) -> usize {
     text.iter().take_while(|byte| is_of_token(**byte)).count()
 }
 
-/// A JSON Web Token (RFC 7519), signed or encrypted. Its header, which names the algorithm, stays: attacks stand there.
+/// Returns the range of a JSON Web Token (RFC 7519), signed or encrypted, without its header. The header names the
+/// algorithm and stays, because attacks use it.
 fn signed(text: &[u8]) -> Option<(usize, usize)> {
     // `{"`
     if !text.starts_with(b"eyJ") {
@@ -98,7 +99,7 @@ fn key(text: &[u8]) -> Option<(usize, usize)> {
     (length >= *least).then_some((start.len(), start.len() + length))
 }
 
-/// A private key in PEM (RFC 7468), also cut off: what stands between its lines.
+/// Returns the range between the lines of a private key in PEM (RFC 7468), which may be cut off.
 fn private_key(text: &[u8]) -> Option<(usize, usize)> {
     let label = &text[BEGIN.len()..];
     let label_end = memmem::find(&label[..label.len().min(64)], DASHES)?;
@@ -110,7 +111,7 @@ fn private_key(text: &[u8]) -> Option<(usize, usize)> {
     (start < end).then_some((start, end))
 }
 
-/// `://user:password@host` (RFC 3986 §3.2.1).
+/// Returns the range of the password in `://user:password@host` (RFC 3986 §3.2.1).
 fn password(text: &[u8]) -> Option<(usize, usize)> {
     const LONGEST_USERINFO: usize = 512;
     let authority = text.strip_prefix(b"://")?;
@@ -145,7 +146,7 @@ mod tests {
             ("k=ghp_0123456789abcdefghijklmnopqrstuvwxyz;", "k=ghp_[redacted];"),
             ("https://bob:s3cr3t@a.example/b", "https://bob:[redacted]@a.example/b"),
             ("postgres://bob:a@b@db:5432/x", "postgres://bob:[redacted]@db:5432/x"),
-            // Not.
+            // Texts that are not credentials.
             ("eyJhbGci", "eyJhbGci"),
             ("xeyJhbGciOiJIUzI1NiJ9.e30.c2ln", "xeyJhbGciOiJIUzI1NiJ9.e30.c2ln"),
             (

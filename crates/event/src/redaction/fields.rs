@@ -1,11 +1,11 @@
-//! Names and values in forms, cookies, multipart bodies, JSON and XML. Each function gives the text back with the values of
-//! secret fields replaced and every other byte as it was. None keeps a stack, so depth costs nothing.
+//! Names and values in forms, cookies, multipart bodies, JSON and XML. Each function returns the text with the values
+//! of secret fields replaced and every other byte unchanged. None uses a stack, so nesting costs no memory.
 
 use super::hidden::Secrets;
 use super::{Found, REDACTED};
 use crate::multipart::Part;
 
-/// `application/x-www-form-urlencoded`, also the query of a URL.
+/// Redacts `application/x-www-form-urlencoded`, also in the query of a URL.
 pub(super) fn form(text: &[u8], names: Secrets<'_>, found: &mut Found) -> Vec<u8> {
     pairs(text, b'&', found, |name, value| {
         let name = form_decode(name);
@@ -13,12 +13,12 @@ pub(super) fn form(text: &[u8], names: Secrets<'_>, found: &mut Found) -> Vec<u8
     })
 }
 
-/// The value of a Cookie header: every value goes.
+/// Redacts every value of a Cookie header.
 pub(super) fn cookies(text: &[u8], found: &mut Found) -> Vec<u8> {
     pairs(text, b';', found, |_, _| Some(REDACTED.into()))
 }
 
-/// The value of a Set-Cookie header: the first value goes, the attributes stay.
+/// Redacts the first value of a Set-Cookie header; the attributes stay.
 pub(super) fn set_cookie(text: &[u8], found: &mut Found) -> Vec<u8> {
     let end = memchr::memchr(b';', text).unwrap_or(text.len());
     let mut redacted = cookies(&text[..end], found);
@@ -26,7 +26,7 @@ pub(super) fn set_cookie(text: &[u8], found: &mut Found) -> Vec<u8> {
     redacted
 }
 
-/// `secret` says what stands in place of a value that is a secret, by its name.
+/// Redacts pairs of names and values. `secret` returns the replacement of a secret value; none for other values.
 fn pairs(
     text: &[u8],
     separator: u8,
@@ -38,13 +38,13 @@ fn pairs(
         if number > 0 {
             redacted.push(separator);
         }
-        // A cookie without a name is all value (RFC 6265bis §5.5).
+        // A cookie without a name is a value (RFC 6265bis §5.5).
         if separator == b';' && !pair.contains(&b'=') && !pair.trim_ascii().is_empty() {
             found.add(pair);
             redacted.extend_from_slice(REDACTED.as_bytes());
             continue;
         }
-        // A value may hold pairs itself: `a=1;password=2`, `next=/login?password=2`. The first name that is a secret counts.
+        // A value may contain pairs: `a=1;password=2`, `next=/login?password=2`. The first secret name counts.
         let mut name_at = 0;
         let (mut shown, mut instead) = (pair.len(), None);
         while let Some(equals) = memchr::memchr(b'=', &pair[name_at..]).map(|equals| name_at + equals) {
@@ -70,7 +70,7 @@ fn pairs(
     redacted
 }
 
-/// Session identifiers that stand in a path: `/shop;jsessionid=1A2B?q=x`.
+/// Redacts session identifiers in paths: `/shop;jsessionid=1A2B?q=x`.
 pub(super) fn session_in_path(url: &mut crate::ByteString, found: &mut Found) {
     let path_end = memchr::memchr2(b'?', b'#', url).unwrap_or(url.len());
     let mut at = 0;
@@ -88,13 +88,13 @@ pub(super) fn session_in_path(url: &mut crate::ByteString, found: &mut Found) {
             found.add(value);
             let redacted = [&url[..at], REDACTED.as_bytes(), &url[at + length..]].concat();
             *url = redacted.into();
-            // One path names one session.
+            // One path has one session.
             return;
         }
     }
 }
 
-/// Parameters of paths that name a session: of Java's containers (Servlet 6 §7.1.3), PHP, ColdFusion.
+/// Path parameters with a session identifier, of Java's containers (Servlet 6 §7.1.3), PHP and ColdFusion.
 const SESSIONS: [&[u8]; 5] = [b"jsessionid", b"phpsessid", b"sessionid", b"sid", b"cftoken"];
 
 fn form_decode(text: &[u8]) -> Vec<u8> {
@@ -102,7 +102,7 @@ fn form_decode(text: &[u8]) -> Vec<u8> {
     crate::modsec::percent_decode(&spaced)
 }
 
-/// The parts of a multipart body.
+/// Redacts the parts of a multipart body.
 pub(super) fn multipart(text: &[u8], parts: &[Part<'_>], names: Secrets<'_>, found: &mut Found) -> Vec<u8> {
     let mut redacted = Vec::with_capacity(text.len());
     let mut rest = 0;
@@ -129,10 +129,10 @@ pub(super) fn multipart(text: &[u8], parts: &[Part<'_>], names: Secrets<'_>, fou
     redacted
 }
 
-/// Names of members and elements that hold the name of a field, whose value stands beside: `{"name":"pin","value":"1"}`.
+/// Names of members and elements that contain the name of a field, next to its value: `{"name":"pin","value":"1"}`.
 const NAMING: [&[u8]; 5] = [b"name", b"key", b"field", b"param", b"id"];
 
-/// Whether a member or element of this name holds the value beside a name.
+/// Returns whether a member or element with this name contains the value next to a name.
 fn is_value(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"value") || name.eq_ignore_ascii_case(b"val")
 }
@@ -141,11 +141,11 @@ fn is_naming(name: &[u8]) -> bool {
     NAMING.iter().any(|naming| name.eq_ignore_ascii_case(naming))
 }
 
-/// JSON, also cut off or malformed: a string before a colon is a name, and what follows it is its value.
+/// Redacts JSON, which may be cut off or malformed: a string before a colon is a name, and its value follows.
 pub(super) fn json(text: &[u8], names: Secrets<'_>, found: &mut Found) -> Vec<u8> {
     let mut redacted = Vec::with_capacity(text.len());
     let mut at = 0;
-    // Whether the object names a secret field whose value is yet to come.
+    // Whether the object has the name of a secret field and its value is still missing.
     let mut named = false;
     while at < text.len() {
         let Some(quote) = memchr::memchr(b'"', &text[at..]).map(|quote| at + quote) else { break };
@@ -193,7 +193,7 @@ pub(super) fn json(text: &[u8], names: Secrets<'_>, found: &mut Found) -> Vec<u8
     redacted
 }
 
-/// Behind the string that begins at `quote`.
+/// Returns the offset after the string that begins at `quote`.
 fn string_end(text: &[u8], quote: usize) -> usize {
     let mut at = quote + 1;
     while let Some(found) = memchr::memchr2(b'"', b'\\', &text[at.min(text.len())..]) {
@@ -211,7 +211,7 @@ fn skip_space(text: &[u8], from: usize) -> usize {
     from + rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
 }
 
-/// Behind the value that begins at `start`: a string, an object or array with all that is in it, or a word.
+/// Returns the offset after the value that begins at `start`: a string, a whole object or array, or a word.
 fn value_end(text: &[u8], start: usize) -> usize {
     match text[start] {
         b'"' => string_end(text, start),
@@ -243,12 +243,12 @@ fn value_end(text: &[u8], start: usize) -> usize {
     }
 }
 
-/// A JSON string; what is no UTF-8 is replaced.
+/// Encodes a JSON string. Replaces bytes that are not UTF-8.
 fn json_string(text: &[u8]) -> Vec<u8> {
     serde_json::Value::from(String::from_utf8_lossy(text)).to_string().into_bytes()
 }
 
-/// Takes off the escapes of a JSON string, as well as they go.
+/// Decodes the escapes of a JSON string. Returns an invalid string unchanged.
 fn json_unescape(text: &[u8]) -> Vec<u8> {
     if memchr::memchr(b'\\', text).is_none() {
         return text.to_vec();
@@ -257,8 +257,9 @@ fn json_unescape(text: &[u8]) -> Vec<u8> {
     serde_json::from_slice::<String>(&quoted).map_or_else(|_| text.to_vec(), String::into_bytes)
 }
 
-/// XML and HTML: all that stands in elements with secret names, and the values of attributes with secret names; in HTML, the
-/// `value` of an input with a secret name; the text of what a `<name>` or `name="…"` calls a secret (XML-RPC, plist).
+/// Redacts XML and HTML: the content of elements with secret names, and the values of attributes with secret names; in
+/// HTML, the `value` of an input with a secret name; the text after a `<name>` or `name="…"` with a secret name
+/// (XML-RPC, plist).
 pub(super) fn xml(text: &[u8], names: Secrets<'_>, found: &mut Found) -> Vec<u8> {
     let mut redacted = Vec::with_capacity(text.len());
     let mut at = 0;
@@ -310,17 +311,19 @@ pub(super) fn xml(text: &[u8], names: Secrets<'_>, found: &mut Found) -> Vec<u8>
     redacted
 }
 
-/// Elements of HTML that hold no text (HTML §13.1.2).
+/// Elements of HTML without content (HTML §13.1.2).
 const VOID: [&[u8]; 4] = [b"input", b"meta", b"param", b"link"];
 
-/// How often the end tag of a secret element is looked for in vain: each search may go through the whole text.
+/// Failed searches for the end tag of a secret element before redaction stops searching; each one may scan the whole
+/// text.
 const MAX_UNCLOSED: usize = 16;
 
-/// A tag with the values of its secret attributes replaced, and whether `name="password"` or its like calls it a secret field.
+/// Returns a tag with the values of its secret attributes replaced, and whether an attribute such as `name="password"`
+/// makes it a secret field.
 fn attributes(tag: &[u8], names: Secrets<'_>, found: &mut Found) -> (Vec<u8>, bool) {
     let mut redacted = Vec::with_capacity(tag.len());
     let mut at = 0;
-    // `name="password"` makes the `value` beside it a secret.
+    // `name="password"` makes the `value` next to it a secret.
     let mut secret_field = false;
     while let Some(equals) = memchr::memchr(b'=', &tag[at..]).map(|equals| at + equals) {
         let before = tag[at..equals].trim_ascii_end();

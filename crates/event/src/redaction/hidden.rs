@@ -8,10 +8,10 @@ use super::names::Names;
 use super::{Found, REDACTED, collection};
 use crate::{ByteString, RequestEvidence};
 
-/// Fields of one request that its rules want hidden, as names and as what stands in them.
+/// Fields of one request that its rules hide, as names and as values.
 ///
-/// Names compare without case, as ModSecurity 2 compares them. An argument of a JSON body is named by its path, whose last
-/// part is looked for in the body.
+/// Names are compared without case, as in ModSecurity 2. The name of an argument in a JSON body is its path, whose last
+/// part is searched in the body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hidden {
     /// Arguments.
@@ -20,36 +20,38 @@ pub struct Hidden {
     pub request_headers: Vec<HiddenField>,
     /// Headers of the response.
     pub response_headers: Vec<HiddenField>,
-    /// Texts that are hidden wherever they stand.
+    /// Texts to hide everywhere.
     pub texts: Vec<Vec<u8>>,
-    /// More than is kept: hides every argument, the request's body and the texts of rules.
+    /// Whether rules hide more than the limit. If so, every argument, the request's body and the texts of rules are
+    /// hidden.
     pub everything: bool,
 }
 
-/// A field of a request or response that is hidden.
+/// A hidden field of a request or response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HiddenField {
     /// The field's name.
     pub name: Vec<u8>,
-    /// The values that it has, decoded.
+    /// Its values, decoded.
     pub values: Vec<Vec<u8>>,
-    /// If not empty, only these parts of the values are hidden; where none of them stands in a value, all of it is.
+    /// If not empty, only these parts of the values are hidden; a value that contains none of them is hidden as a
+    /// whole.
     pub parts: Vec<HiddenPart>,
 }
 
-/// A part of a value, as `sanitiseMatchedBytes` names it.
+/// A part of a value, from `sanitiseMatchedBytes`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HiddenPart {
-    /// The part.
+    /// The text of the part.
     pub text: Vec<u8>,
-    /// Bytes at its beginning that are shown.
+    /// Bytes at its beginning that stay visible.
     pub first: usize,
-    /// Bytes at its end that are shown.
+    /// Bytes at its end that stay visible.
     pub last: usize,
 }
 
 impl Hidden {
-    /// Whether nothing is hidden.
+    /// Returns whether nothing is hidden.
     pub fn is_empty(&self) -> bool {
         self.arguments.is_empty()
             && self.request_headers.is_empty()
@@ -58,7 +60,7 @@ impl Hidden {
             && !self.everything
     }
 
-    /// Replaces the texts that are hidden wherever they stand.
+    /// Replaces the texts to hide everywhere.
     pub(super) fn replace_texts(&self, text: &mut ByteString) {
         if !self.texts.is_empty() {
             let mut found = Found::default();
@@ -68,7 +70,7 @@ impl Hidden {
         }
     }
 
-    /// Does so in all that a request and its response are made of.
+    /// Replaces them in every text of a request and its response.
     pub(super) fn replace_texts_in(&self, request: &mut RequestEvidence) {
         if let Some(body) = request.body.as_mut().filter(|_| self.everything) {
             body.bytes = REDACTED.into();
@@ -88,7 +90,7 @@ impl Hidden {
         }
     }
 
-    /// Values to find in the texts of rules.
+    /// Adds the values to search in the texts of rules.
     pub(super) fn find_in_texts(&self, found: &mut Found) {
         found.too_many |= self.everything;
         for field in self.arguments.iter().chain(&self.request_headers).chain(&self.response_headers) {
@@ -110,11 +112,11 @@ impl HiddenField {
         self.name.eq_ignore_ascii_case(name)
     }
 
-    /// Replacement of a value.
+    /// Returns the replacement of a value.
     pub fn shown(&self, value: &[u8]) -> Vec<u8> {
         let mut shown = Cow::Borrowed(value);
         let mut parts: Vec<&HiddenPart> = self.parts.iter().filter(|part| !part.text.is_empty()).collect();
-        // The longest first, so that one which holds another goes as a whole.
+        // The longest part first, so that it is replaced before parts that it contains.
         parts.sort_by_key(|part| std::cmp::Reverse(part.text.len()));
         for part in parts {
             let lower = shown.to_ascii_lowercase();
@@ -134,7 +136,7 @@ impl HiddenField {
         }
         match shown {
             Cow::Owned(shown) => shown,
-            // A value that was cut already has nothing of the part any more.
+            // In a value that was already cut, the part is missing.
             Cow::Borrowed(value) if memmem::find(value, REDACTED.as_bytes()).is_some() => value.to_vec(),
             Cow::Borrowed(_) => REDACTED.into(),
         }
@@ -146,7 +148,7 @@ impl HiddenPart {
         self.cut(&self.text)
     }
 
-    /// The text with its middle replaced; all of it where the ends would meet.
+    /// Replaces the middle of the text, or all of it if the visible ends would meet.
     fn cut(&self, text: &[u8]) -> Vec<u8> {
         match self.first.checked_add(self.last) {
             Some(kept) if kept < text.len() => {
@@ -157,7 +159,7 @@ impl HiddenPart {
     }
 }
 
-/// The names that are secret in one request: those of the configuration, and those that rules want hidden.
+/// The secret names of one request, from the configuration and from its rules.
 #[derive(Clone, Copy)]
 pub(super) struct Secrets<'a> {
     pub names: &'a Names,
@@ -165,17 +167,17 @@ pub(super) struct Secrets<'a> {
 }
 
 impl<'a> Secrets<'a> {
-    /// Whether a field of this (decoded) name holds a secret.
+    /// Returns whether a field with this (decoded) name is a secret.
     pub fn secret(&self, name: &[u8]) -> bool {
         self.field(name).is_some() || self.secret_argument(name)
     }
 
-    /// As [`Secrets::secret`], without those that rules name.
+    /// Does the same as [`Secrets::secret`], without the names from rules.
     pub fn secret_argument(&self, name: &[u8]) -> bool {
         self.hidden.is_some_and(|hidden| hidden.everything) || self.names.secret(name)
     }
 
-    /// The field that a variable (`ARGS:pin`) is, among those that rules want hidden.
+    /// Returns the hidden field that a variable (`ARGS:pin`) names, from the rules.
     pub fn variable(&self, variable: &[u8]) -> Option<&'a HiddenField> {
         let hidden = self.hidden?;
         let (collection, selector) = collection(variable);
@@ -188,7 +190,7 @@ impl<'a> Secrets<'a> {
         named(fields, selector?)
     }
 
-    /// As [`Secrets::secret`], for a key in JSON, which may be the last part of an argument's name.
+    /// Does the same as [`Secrets::secret`] for a key in JSON, which may be the last part of an argument's name.
     pub fn secret_key(&self, key: &[u8]) -> bool {
         self.secret(key)
             || self.hidden.is_some_and(|hidden| {
@@ -196,7 +198,7 @@ impl<'a> Secrets<'a> {
             })
     }
 
-    /// Replacement of a secret field's value.
+    /// Returns the replacement of a secret field's value.
     pub fn shown(&self, name: &[u8], value: &[u8]) -> Vec<u8> {
         match self.field(name) {
             Some(field) if !self.names.secret(name) => field.shown(value),
@@ -204,7 +206,7 @@ impl<'a> Secrets<'a> {
         }
     }
 
-    /// Replacement of a JSON string that is the value of a hidden argument.
+    /// Returns the replacement of a JSON string that is the value of a hidden argument.
     pub fn shown_value(&self, value: &[u8]) -> Option<Vec<u8>> {
         let hidden = self.hidden.filter(|_| !value.is_empty())?;
         let field = hidden.arguments.iter().find(|field| field.values.iter().any(|known| known == value))?;
@@ -216,7 +218,7 @@ impl<'a> Secrets<'a> {
     }
 }
 
-/// The field of that name among those that rules want hidden.
+/// Returns the hidden field with this name.
 pub(super) fn named<'a>(hidden: &'a [HiddenField], name: &[u8]) -> Option<&'a HiddenField> {
     hidden.iter().find(|field| field.is_named(name))
 }

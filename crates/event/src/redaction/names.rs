@@ -1,9 +1,10 @@
-//! Which names are names of secrets.
+//! Recognises names of secrets.
 //!
-//! A name is split into words at everything that is no letter or digit and at capital letters (`userPin`, `APIKey`); digits at
-//! a word's end, accents and the difference between full and half width are dropped. A word, or up to [`LONGEST_PHRASE`]
-//! words in a row, make the name a secret: `mot_de_passe`, `api-key`, `codigoPin`. A part of a word does not (`shopping`),
-//! save for the few that stand in no other word ([`CONTAINED`], [`ENDINGS`]).
+//! A name is split into words at characters that are not letters or digits and at capital letters (`userPin`,
+//! `APIKey`). Digits at a word's end, accents and the difference between full and half width are ignored. The name is a
+//! secret if it contains a known word or a known phrase of up to [`LONGEST_PHRASE`] words: `mot_de_passe`, `api-key`,
+//! `codigoPin`. A part of a word is not enough (`shopping`), except for the few that occur in no other word
+//! ([`CONTAINED`], [`ENDINGS`]).
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,9 +13,9 @@ use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GBK, SHIFT_JIS, WINDOWS_1251, 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Words and phrases, each language in a line of its own.
+/// Words and phrases, grouped by language.
 const PHRASES: &[&str] = &[
-    // English and what programs call them
+    // English and technical terms
     "pass",
     "passw",
     "passwd",
@@ -216,7 +217,7 @@ const ENDINGS: &[&str] = &[
     "sessionid",
 ];
 
-/// Parts that make a word secret wherever they stand: they occur in no other words, or in languages without spaces.
+/// Parts that make a word secret at any position: they occur in no other words, or in languages without spaces.
 const CONTAINED: &[&str] = &[
     "password",
     "passwd",
@@ -242,7 +243,7 @@ const CONTAINED: &[&str] = &[
     "รหัสพิน",
 ];
 
-/// Phrases that are none although a word in them is.
+/// Phrases that are not secrets although they contain a secret word.
 const HARMLESS: &[&str] = &[
     "token type",
     "token type hint",
@@ -256,10 +257,10 @@ const HARMLESS: &[&str] = &[
     "parole chiave",
 ];
 
-/// Words of the longest phrase.
+/// Number of words in the longest phrase.
 const LONGEST_PHRASE: usize = 4;
 
-/// In which a name is read that is not UTF-8: each is tried.
+/// Encodings to try for a name that is not UTF-8.
 const ENCODINGS: [&Encoding; 7] = [WINDOWS_1252, WINDOWS_1251, SHIFT_JIS, EUC_JP, GBK, BIG5, EUC_KR];
 
 /// Names of secrets.
@@ -269,7 +270,7 @@ pub(super) struct Names {
     harmless: HashSet<String>,
     endings: Vec<String>,
     contained: Vec<String>,
-    /// Lowercase.
+    /// The names from the configuration, in lower case.
     added: Vec<String>,
 }
 
@@ -285,12 +286,12 @@ impl Names {
         }
     }
 
-    /// Whether a field of this (decoded) name holds a secret.
+    /// Returns whether a field with this (decoded) name is a secret.
     pub fn secret(&self, name: &[u8]) -> bool {
         if let Ok(name) = str::from_utf8(name) {
             return self.is_secret(name);
         }
-        // Replacement characters separate words, so what is UTF-8 around them counts.
+        // Replacement characters separate words, so the UTF-8 around them counts.
         self.is_secret(&String::from_utf8_lossy(name))
             || ENCODINGS.iter().any(|encoding| {
                 let read = encoding.decode_without_bom_handling_and_without_replacement(name);
@@ -329,7 +330,7 @@ impl Names {
     }
 }
 
-/// How many of the first words are a phrase, joined; the longest one.
+/// Returns the number of words in the longest phrase at the start of `words`.
 fn longest(words: &[String], phrases: &HashSet<String>) -> Option<usize> {
     let mut phrase = String::new();
     let mut found = None;
@@ -342,7 +343,8 @@ fn longest(words: &[String], phrases: &HashSet<String>) -> Option<usize> {
     found
 }
 
-/// `user[newPassword]` to `user`, `new`, `password`; `APIKey` to `api`, `key`; `Contraseña` to `contrasena`.
+/// Splits `user[newPassword]` into `user`, `new`, `password`; `APIKey` into `api`, `key`; `Contraseña` into
+/// `contrasena`.
 fn words(name: &str) -> Vec<String> {
     let name = if name.is_ascii() {
         Cow::Borrowed(name)

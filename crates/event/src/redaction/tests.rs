@@ -85,7 +85,7 @@ fn headers_of_request_and_response() {
 
 const MULTIPART: &str = "multipart/form-data; boundary=b";
 
-/// Content type, body, expected.
+/// Content type, body, and the body without secrets.
 const BODIES: &[(&str, &str, &str)] = &[
     (
         "application/x-www-form-urlencoded",

@@ -1,7 +1,7 @@
 //! Cuts the evidence of a request to its budget in bytes.
 //!
-//! Bodies are cut to their beginning and the windows around matches in any case. What is larger than the budget after that is
-//! cut in [`STEPS`], each coarser than the one before; most events meet none of them.
+//! Bodies are always cut to their beginning and the windows around matches. Evidence that is still above the budget is
+//! cut in [`STEPS`], each coarser than the previous one; most events need none of them.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::{Disruptive, Header, MatchedRule, RequestEvidence, Response};
 use crate::ByteString;
 use crate::limits::{KEPT_BODY_BYTES, MAX_BODY_WINDOWS};
 
-/// What is kept in a step.
+/// The limits of one step.
 struct Step {
     /// Bytes from the beginning of each body.
     request_body: usize,
@@ -20,7 +20,7 @@ struct Step {
     windows: usize,
     /// Bytes of each other text.
     text: usize,
-    /// Headers of each message, matched rules and what else there are many of.
+    /// Headers of each message, matched rules and items of other lists.
     items: usize,
     /// Tags of a rule.
     tags: usize,
@@ -47,26 +47,26 @@ const STEPS: [Step; 4] = [
     Step { request_body: 1024, response_body: 1024, windows: 4, text: 128, items: 32, tags: 8 },
 ];
 
-/// What a list shows of an event.
+/// The limits of an event in a list.
 const SUMMARY: Step = Step { request_body: 0, response_body: 0, windows: 0, text: 512, items: 32, tags: 16 };
 
-/// The most bytes of JSON that a byte takes (`\u0000`).
+/// The largest number of bytes in JSON for one byte (`\u0000`).
 const WORST_ESCAPE: usize = 6;
 
 impl RequestEvidence {
-    /// Cuts bodies to what is kept of them, and the rest until its JSON has at most `limit` bytes.
+    /// Cuts bodies to their beginning and windows, and the rest until the JSON has at most `limit` bytes.
     pub fn shrink_to(&mut self, limit: usize) {
         self.cut_bodies(KEPT_BODY_BYTES, KEPT_BODY_BYTES, MAX_BODY_WINDOWS);
         self.cut(limit, true);
     }
 
-    /// Cuts all but the bodies until the JSON has at most `limit` bytes, which leaves room for two bodies: for a request whose
-    /// secrets are still to be found.
+    /// Cuts everything but the bodies until the JSON has at most `limit` bytes, which must leave room for two bodies.
+    /// For a request whose secrets are not replaced yet.
     pub(crate) fn bound(&mut self, limit: usize) {
         self.cut(limit, false);
     }
 
-    /// Cuts it to what a list shows.
+    /// Cuts the evidence for a list.
     pub(crate) fn summarize(&mut self) {
         let omitted = self.omitted;
         for body in
@@ -93,7 +93,7 @@ impl RequestEvidence {
             }
             self.cut_texts(step);
         }
-        // What is left besides these is far below the limit.
+        // The rest is far below the limit.
         let mut items = STEPS[STEPS.len() - 1].items;
         while items > 0 && !self.fits(limit) {
             items /= 2;
@@ -111,7 +111,7 @@ impl RequestEvidence {
         }
     }
 
-    /// Counts the bytes of all texts, with an allowance for what stands around each.
+    /// Estimates the bytes of all texts, with an allowance for the syntax around each.
     pub(crate) fn rough_bytes(&self) -> usize {
         let mut bytes = 2048 + self.line.len() + self.protocol.len();
         bytes += self.upstream.as_deref().map_or(0, str::len) + self.preset.as_deref().map_or(0, str::len);
@@ -132,12 +132,12 @@ impl RequestEvidence {
         bytes
     }
 
-    /// Whether it fits whatever its bytes are: counted without writing them.
+    /// Returns whether the JSON fits for any values of its bytes, without serialising it.
     fn surely_fits(&self, limit: usize) -> bool {
         self.rough_bytes() * WORST_ESCAPE <= limit
     }
 
-    /// Whether its JSON fits; ends where it does not.
+    /// Returns whether the JSON fits. Stops serialising at the limit.
     fn fits(&self, limit: usize) -> bool {
         struct Room(usize);
         impl Write for Room {
@@ -192,7 +192,8 @@ impl RequestEvidence {
         self.omitted.texts += texts + (names - self.scores.categories.len()) as u64;
     }
 
-    /// Returns the texts of the request, the response and the rules: everything that may hold bytes that are not UTF-8.
+    /// Returns the texts of the request, the response and the rules: every field that may contain bytes that are not
+    /// UTF-8.
     pub(crate) fn texts(&mut self) -> impl Iterator<Item = &mut ByteString> {
         let (response, mut headers) = match &mut self.response {
             Some(response) => (response.body.as_mut(), vec![&mut response.headers]),
@@ -231,14 +232,14 @@ fn rule_bytes(rule: &MatchedRule) -> usize {
         + 64
 }
 
-/// How many were left out.
+/// Cuts a list and returns the number of removed items.
 fn cut_list<T>(list: &mut Vec<T>, most: usize) -> u64 {
     let before = list.len();
     list.truncate(most);
     (before - list.len()) as u64
 }
 
-/// Cuts texts, and counts those that it has cut.
+/// Cuts texts and counts the ones that it cut.
 struct Cutter {
     length: usize,
     count: usize,
@@ -275,7 +276,7 @@ impl Cutter {
         for text in [&mut rule.rev, &mut rule.ver, &mut rule.file, &mut rule.operator] {
             self.string(text);
         }
-        // shared with other matches of the rule: copied only where something is cut
+        // other matches of the rule share the tags, so they are copied only for a cut
         if rule.tags.len() > tags || rule.tags.iter().any(|tag| tag.len() > self.length) {
             let own = Arc::make_mut(&mut rule.tags);
             self.count += own.len().saturating_sub(tags);
@@ -308,7 +309,7 @@ mod tests {
         Some(Body::capture(&vec![byte; MAX_BODY_BYTES], 1 << 40, usize::MAX))
     }
 
-    /// What surrounds the evidence in an event here.
+    /// Bytes of the envelope around the evidence in this test's events.
     const ENVELOPE: usize = 400;
 
     #[test]

@@ -1,8 +1,9 @@
-//! Finds the matches of rules in a body, and cuts the body to its beginning and the stretches around them.
+//! Finds the matches of rules in a body, and cuts the body to its beginning and windows around the matches.
 //!
-//! Rules see values after decoding and transformations, so a match is looked for in the body decoded as its first byte tells
-//! (JSON, else as a form) and as it was sent, in lower case. A value that a transformation has changed further is not found;
-//! then the name of its field is, where the variable has one.
+//! Rules see values after decoding and transformations, so the search covers two forms of the body in lower case: the
+//! decoded body (JSON or a form, depending on its first byte) and the body as it was sent. A value that a
+//! transformation changed further is not found; the search then looks for the name of its field, if the variable has
+//! one.
 
 use std::ops::Range;
 
@@ -11,13 +12,14 @@ use memchr::memmem;
 use super::{Body, BodyWindow, MatchedRule};
 use crate::limits::{LOCATED_MATCHES, WINDOW_MARGIN_BYTES};
 
-/// Bytes from the beginning of a value that are looked for: enough to tell it from others.
+/// Bytes from the beginning of a value to search for: enough to distinguish it.
 const PROBE_BYTES: usize = 64;
-/// Shorter values are looked for behind the name of their field only: alone they stand in innocent text.
+/// Shortest value that is searched anywhere, in bytes. A shorter one is only searched after the name of its field,
+/// because it would occur in innocent text.
 const SHORTEST_PROBE: usize = 4;
-/// Decoded bytes for each place of the body that a [`Reading`] notes.
+/// Decoded bytes per recorded offset in a [`Reading`].
 const NOTED_EACH: usize = 64;
-/// Variables whose values stem from a body.
+/// Variables with values from a body.
 const OF_BODIES: [&[u8]; 8] = [
     b"ARGS",
     b"REQUEST_BODY",
@@ -29,8 +31,8 @@ const OF_BODIES: [&[u8]; 8] = [
     b"MATCHED_VAR",
 ];
 
-/// Cuts a body to its first `head` bytes and up to `most` windows around matches further on. `rules`: those that may have
-/// matched in it. Windows that are there already stay as far as there is room, behind the new ones.
+/// Cuts a body to its first `head` bytes and up to `most` windows around later matches. `rules` are those that may have
+/// matched in it. Existing windows stay if there is room, after the new ones.
 pub(super) fn cut<'a>(
     body: &mut Body,
     head: usize,
@@ -67,7 +69,7 @@ pub(super) fn cut<'a>(
     }
 }
 
-/// Joins places that touch, and puts them in order.
+/// Sorts ranges and joins those that touch.
 fn merge(places: &mut Vec<Range<usize>>) {
     places.sort_by_key(|place| place.start);
     places.dedup_by(|next, before| {
@@ -79,13 +81,13 @@ fn merge(places: &mut Vec<Range<usize>>) {
     });
 }
 
-/// The place itself, or where the character that it stands within begins, so that text stays text.
+/// Returns the offset, or the start of the character around it, so that text stays valid.
 pub(super) fn boundary(bytes: &[u8], at: usize) -> usize {
     let is_continuation = |at: usize| bytes.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
     (0..4).map(|back| at.saturating_sub(back)).find(|at| !is_continuation(*at)).unwrap_or(at)
 }
 
-/// Where the matches stand in the body, as far as they are found, in the order of the rules.
+/// Returns the ranges of the matches that it finds in the body, in the order of the rules.
 fn matches<'a>(body: &[u8], rules: impl Iterator<Item = &'a MatchedRule>) -> Vec<Range<usize>> {
     let mut readings: Option<[Reading; 2]> = None;
     let mut found = Vec::new();
@@ -111,10 +113,10 @@ fn matches<'a>(body: &[u8], rules: impl Iterator<Item = &'a MatchedRule>) -> Vec
     found
 }
 
-/// A body in lower case, as rules may have read it.
+/// A body in lower case, in a form that rules may have read.
 struct Reading {
     bytes: Vec<u8>,
-    /// The place in the body of each [`NOTED_EACH`]th byte; none where the places are the same.
+    /// The offset in the body of each [`NOTED_EACH`]th byte; none if the offsets are equal.
     places: Option<Vec<u32>>,
     length: usize,
 }
@@ -143,7 +145,8 @@ impl Reading {
         Self { bytes, places: Some(places), length: body.len() }
     }
 
-    /// The place in the body, by `find` in this reading; up to [`NOTED_EACH`] decoded bytes more on either side.
+    /// Returns the range in the body of the result of `find` in this reading, with up to [`NOTED_EACH`] more decoded
+    /// bytes on either side.
     fn place(
         &self,
         rule: &MatchedRule,
@@ -155,12 +158,12 @@ impl Reading {
         Some(noted(found.start)..noted(found.end + NOTED_EACH))
     }
 
-    /// Where what matched stands within the value, or the value.
+    /// Returns the range of the match within the value, or of the value.
     fn value(&self, rule: &MatchedRule) -> Option<Range<usize>> {
         let from = self.name(rule).map_or(0, |name| name.end);
         let (value, matched) = (rule.value.to_ascii_lowercase(), rule.matched.to_ascii_lowercase());
         let probe = |text: &[u8]| text[..text.len().min(PROBE_BYTES)].to_vec();
-        // behind the name of its field first, then anywhere
+        // after the name of its field first, then anywhere
         for from in [from, 0] {
             let shortest = if from > 0 { 1 } else { SHORTEST_PROBE };
             let find = |text: &[u8], from: usize| {
@@ -170,7 +173,7 @@ impl Reading {
             };
             let value = find(&value, from);
             let matched = match &value {
-                // beyond a value that was cut, what matched may stand further on
+                // after a value that was cut, the match may be further on
                 Some(value) => find(&matched, value.start),
                 None => find(&matched, from),
             };
@@ -181,7 +184,7 @@ impl Reading {
         None
     }
 
-    /// Where the name of the field stands: `name=`, `"name"`, and the last part of `json.a.name`.
+    /// Returns the range of the field's name: `name=`, `"name"`, or the last part of `json.a.name`.
     fn name(&self, rule: &MatchedRule) -> Option<Range<usize>> {
         let colon = memchr::memchr(b':', &rule.variable)?;
         let name = rule.variable[colon + 1..].to_ascii_lowercase();
@@ -196,7 +199,7 @@ impl Reading {
     }
 }
 
-/// What some bytes mean: up to three of UTF-8.
+/// The decoded form of some bytes: up to three bytes of UTF-8.
 struct Decoded([u8; 4], usize);
 
 impl Decoded {
@@ -213,7 +216,7 @@ fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
 }
 
-/// The first byte of a form (`%41`, `+`), and how many bytes of it that takes.
+/// Decodes the first byte of a form (`%41`, `+`), and returns its length in the form.
 fn form(rest: &[u8]) -> (Decoded, usize) {
     match rest {
         [b'+', ..] => (Decoded::byte(b' '), 1),
@@ -225,7 +228,7 @@ fn form(rest: &[u8]) -> (Decoded, usize) {
     }
 }
 
-/// The first character of JSON (`\n`, `\u0041`), and how many bytes of it that takes.
+/// Decodes the first character of JSON (`\n`, `\u0041`), and returns its length in the JSON.
 fn json(rest: &[u8]) -> (Decoded, usize) {
     match rest {
         [b'\\', b'u', digits @ ..] if digits.len() >= 4 => match hex(&digits[..4]).and_then(char::from_u32) {
@@ -306,14 +309,14 @@ mod tests {
                 "xxxxxx",
                 "<script",
             ),
-            // only the name is left of what a transformation has changed
+            // only the name is found if a transformation changed the value
             (
                 format!("a={}&bb=PHNjcmlwdD4={}", fill("x", far), fill("y", far)),
                 "ARGS:bb",
                 "<script>",
                 "<script",
             ),
-            // short values behind their name
+            // short values after their name
             (format!("a={}&bb=1'&c={}", fill("x", far), fill("y", far)), "ARGS:bb", "1'", "'"),
         ];
         for (text, variable, value, matched) in cases {
