@@ -1,8 +1,8 @@
-//! Fills a store with events of the usual size and prints how long appending, ingesting and asking take.
+//! Fills a store with events of the usual size and prints the time of appending, ingesting and querying.
 //!
 //!     cargo run --release -p store --example measure -- EVENTS [DATA_DIR [slim]]
 //!
-//! `slim`: events of about 1 kB (one rule, three headers, no body) in place of 4 kB, for stores of very many.
+//! `slim`: events of about 1 kB (one rule, three headers, no body) instead of 4 kB, for stores with very many events.
 
 use std::error::Error;
 use std::path::Path;
@@ -21,7 +21,8 @@ use store::{
 
 const START: i64 = 1_795_424_686_000_000;
 
-/// About 4 kB of JSON, as a blocked request makes with the Core Rule Set: five matched rules, browser headers, a form body.
+/// Returns an event of about 4 kB of JSON, like that of a blocked request with the Core Rule Set: five matched rules,
+/// browser headers, a form body.
 fn event(ids: &IdSource, number: u64) -> Event {
     let time = Timestamp::from_micros(START + number.cast_signed() * 250_000);
     let rule = |id: u64| MatchedRule {
@@ -89,7 +90,7 @@ fn event(ids: &IdSource, number: u64) -> Event {
     }
 }
 
-/// About 1 kB of JSON.
+/// Shortens an event to about 1 kB of JSON.
 fn slim(mut event: Event) -> Event {
     if let event::Evidence::Request(request) = &mut event.evidence {
         request.rules.drain(..4);
@@ -99,15 +100,15 @@ fn slim(mut event: Event) -> Event {
     event
 }
 
-/// Processor time of this process so far: what counts on a machine that has other work, too.
+/// Returns this process's CPU time so far, which other load on the machine does not distort.
 fn processor() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // utime and stime behind the name in brackets, in hundredths of a second (proc(5))
+    // utime and stime after the name in parentheses, in hundredths of a second (proc(5))
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
     Duration::from_millis(10 * fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>())
 }
 
-/// Time by the clock and by the processor.
+/// A stopwatch of wall-clock time and CPU time.
 #[derive(Clone, Copy)]
 struct Watch(Instant, Duration);
 

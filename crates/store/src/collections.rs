@@ -1,10 +1,11 @@
-//! The rule engine's persistent collections (IP, GLOBAL, SESSION, USER, RESOURCE) across a restart.
+//! Saves the rule engine's persistent collections (IP, GLOBAL, SESSION, USER, RESOURCE) across a restart.
 //!
-//! The engine keeps them in memory; the daemon saves a snapshot now and then and at its end, and loads it at its start. What
-//! changed since the last snapshot is lost when the process is killed: they are counters of recent behaviour, not evidence.
+//! The engine keeps them in memory. The daemon saves a snapshot at intervals and when it stops, and loads it when it
+//! starts. A killed process loses the changes since the last snapshot: they are counters of recent behaviour, not
+//! evidence.
 //!
-//! The file is one JSON object, `{"v":1,"records":[…]}`, of mode 0600. A snapshot replaces it as a whole: written beside it,
-//! synced, renamed.
+//! The file is one JSON object, `{"v":1,"records":[…]}`, with mode 0600. A new snapshot replaces the whole file: it is
+//! written beside it, synced and renamed.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,20 +20,20 @@ use files::replace_file;
 /// One instance of a collection, such as IP for one address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectionRecord {
-    /// `ip`, `global`, `session`, `user`, `resource`, or whatever `initcol` names.
+    /// `ip`, `global`, `session`, `user`, `resource`, or another name given to `initcol`.
     pub collection: String,
-    /// Which instance: the value that `initcol` was given.
+    /// Key of the instance: the value given to `initcol`.
     pub key: ByteString,
-    /// When it was made; none in files of versions that did not keep it.
+    /// Time of creation; none in files of versions that did not save it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
-    /// When it last changed; none as above.
+    /// Time of the last change; none in files of versions that did not save it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated: Option<Timestamp>,
-    /// How often it has changed.
+    /// Number of changes.
     #[serde(default)]
     pub updates: u64,
-    /// When the whole instance expires; none: never.
+    /// Time at which the whole instance expires; none: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
     /// Its variables.
@@ -46,33 +47,33 @@ pub struct CollectionVariable {
     pub name: ByteString,
     /// Its value.
     pub value: ByteString,
-    /// When it expires (`expirevar`); none: with its instance.
+    /// Time at which the variable expires (`expirevar`); none: with its instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
-    /// Up to when `deprecatevar` has taken something off it; none: not yet.
+    /// Time up to which `deprecatevar` has decreased the value; none: not yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecated: Option<Timestamp>,
 }
 
-/// Why collections were not loaded or saved.
+/// An error while loading or saving collections.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectionsError {
     /// A file operation failed.
     #[error("{}: {doing}: {source}", path.display())]
     Io {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// To which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file is no snapshot. It is left where it is; the next save replaces it, unless it is moved aside.
+    /// The file is not a snapshot. It stays in place, and the next save replaces it unless it is moved aside.
     #[error("{}: not a snapshot of collections: {what}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The fault and its location.
         what: String,
     },
 }
@@ -89,10 +90,10 @@ struct OwnedSnapshot {
     records: Vec<CollectionRecord>,
 }
 
-/// Loads what was saved last, without what has expired at `now`. Nothing where the file does not exist.
+/// Loads the last snapshot, without anything that has expired at `now`. Returns nothing if the file does not exist.
 ///
 /// # Errors
-/// [`CollectionsError`]; go on with empty collections.
+/// [`CollectionsError`]; the caller continues with empty collections.
 pub fn load(path: &Path, now: Timestamp) -> Result<Vec<CollectionRecord>, CollectionsError> {
     load_within(path, now, MAX_COLLECTIONS_BYTES)
 }
@@ -124,7 +125,7 @@ fn load_within(path: &Path, now: Timestamp, limit: u64) -> Result<Vec<Collection
     Ok(records)
 }
 
-/// Replaces what was saved before. After an error the former snapshot still stands.
+/// Replaces the last snapshot. After an error the former snapshot remains.
 ///
 /// # Errors
 /// [`CollectionsError::Io`].

@@ -1,4 +1,4 @@
-//! What every store of events must do, as a test suite that each backend runs.
+//! The test suite that every store must pass.
 //!
 //! ```
 //! use store::{SqliteStore, contract};
@@ -26,10 +26,10 @@ use crate::journal::{Position, Record};
 mod looking;
 use crate::samples::{self, EPOCH};
 
-/// Runs the whole suite. `make` gives an empty store each time.
+/// Runs the whole suite. `make` returns a new, empty store on each call.
 ///
 /// # Panics
-/// Where the store does not do what it must.
+/// Panics if the store fails a test.
 pub fn check(make: &dyn Fn() -> Box<dyn EventStore>) {
     keeps_events_whole(&*make());
     keeps_an_event_of_an_unknown_kind(&*make());
@@ -85,7 +85,7 @@ fn keeps_events_whole(store: &dyn EventStore) {
     store.sync().unwrap();
 }
 
-/// An event of a gate that no part of this program knows.
+/// Returns an event of a gate that no part of this program knows.
 fn unknown() -> Event {
     let json = r#"{"v":2,"id":"01KYD00000000000000000000Z","time":"2026-11-23T09:04:46.000000Z","node":"n","gate":"tea",
         "kind":"tea.brewed","outcome":"changed","severity":"notice","subject":"pot","actor":{"user":"alice"},
@@ -117,14 +117,14 @@ fn knows_events_by_their_identifier(store: &dyn EventStore) {
     assert_eq!(store.get(changed.event.id).unwrap().unwrap().summary, None);
     assert_eq!(store.count(&Filter::default()).unwrap(), 6);
     assert_eq!(store.checkpoint().unwrap(), changed.end);
-    // The journal may hold nothing but damage for a while.
+    // The journal may hold only damage for a while.
     let further = Position { segment: 9, offset: 8 };
     store.ingest(&[], further).unwrap();
     assert_eq!(store.checkpoint().unwrap(), further);
 }
 
 fn pages_through_all_events_newest_first(store: &dyn EventStore) {
-    // They come in another order than they happened.
+    // The events arrive in another order than they happened.
     fill(store, (0..25).rev());
     fill(store, 25..50);
     let mut query = Query::newest(Filter::default(), 7);
@@ -148,7 +148,7 @@ fn pages_through_all_events_newest_first(store: &dyn EventStore) {
     assert_eq!(store.query(&Query::newest(Filter::default(), 0)).unwrap().events, []);
 }
 
-/// Tests of every kind, with several members, none and all.
+/// Returns tests of every kind: with several members, with none, and with a match for every event.
 fn tests() -> Vec<Test> {
     let time = |number: i64| Timestamp::from_micros(EPOCH + number * 1_000_000);
     let words = |words: &[&str]| words.iter().map(|word| Pattern::from(*word)).collect::<Vec<_>>();
@@ -220,7 +220,7 @@ fn tests() -> Vec<Test> {
 fn filters_as_the_filter_itself_does(store: &dyn EventStore) {
     let mut records: Vec<Record> = (0..40).map(record).collect();
     for (number, record) in records.iter_mut().enumerate() {
-        // Some without what is filtered for, some with more of it.
+        // Some events lack the tested properties, and some have more values of them.
         let event = &mut record.event;
         match number % 8 {
             1 => event.subject = None,
@@ -248,7 +248,7 @@ fn filters_as_the_filter_itself_does(store: &dyn EventStore) {
             }
         }
     }
-    // Some known to the store's indices, some not yet, some perhaps not.
+    // Some events are in the store's indices, some are not yet, and some may be.
     store.ingest(&records[..20], records[19].end).unwrap();
     tend(store);
     store.ingest(&records[20..], records[39].end).unwrap();
@@ -368,21 +368,21 @@ fn retains_by_size(store: &dyn EventStore) {
     assert!(stats.bytes <= before / 2, "{} of {before}", stats.bytes);
     assert!((200..1800).contains(&removed.by_size), "{removed:?}");
     assert_eq!(stats.events, 2000 - removed.by_size);
-    // The newest are those that stay.
+    // The newest events stay.
     assert_eq!(stats.oldest, Some(samples::event(removed.by_size).time));
     let all = store.retain(&Retention { max_age: None, max_bytes: Some(0) }, Timestamp::MAX).unwrap();
     assert_eq!(all.total, 2000);
     assert_eq!(store.stats().unwrap().events, 0);
 }
 
-/// A client that sends 2,000 large events in a minute takes its own events' room, not that of 90 days of another.
+/// Checks that a client with 2,000 large events in a minute pushes out its own events, not another client's of 90 days.
 fn one_client_pushes_nobody_out(store: &dyn EventStore) {
     let day = |number: u64| number * 86_400;
     let quiet: Vec<Record> = (0..90).map(|number| from("198.51.100.7", number, day(number), 0)).collect();
     store.ingest(&quiet, quiet[89].end).unwrap();
     let retention = Retention { max_age: Some(Duration::from_secs(day(91))), max_bytes: Some(6 << 20) };
     let now = Timestamp::from_micros(EPOCH + day(90).cast_signed() * 1_000_000);
-    // one address, and a network whose addresses take turns
+    // one flood comes from one address, the other from several addresses of one network
     let mut all = quiet.clone();
     let mut number = 90;
     for addresses in [&["203.0.113.7"][..], &["2001:db8:0:1::1", "2001:db8:0:1:2::2", "2001:db8:0:1:f::3"]] {
@@ -405,7 +405,7 @@ fn one_client_pushes_nobody_out(store: &dyn EventStore) {
     for record in &all {
         left.extend(store.get(record.event.id).unwrap());
     }
-    // the newest of each are there, and those that are gone are older
+    // the newest events of each flood remain; the deleted ones are older
     for network in ["203.0.113.7/32", "2001:db8:0:1::/64"] {
         let filter = of(network);
         let events: Vec<&Event> =
@@ -417,13 +417,13 @@ fn one_client_pushes_nobody_out(store: &dyn EventStore) {
     }
     assert_eq!(store.stats().unwrap().events, left.len() as u64);
     looking::agrees_with_what_is_left(store, &left, EPOCH, now.as_micros());
-    // where nobody takes more than the share, the oldest of all go
+    // if no client exceeds its share, the oldest of all are deleted
     let small = Retention { max_age: None, max_bytes: Some(store.stats().unwrap().bytes / 8) };
     store.retain(&small, now).unwrap();
     assert!(store.stats().unwrap().bytes <= small.max_bytes.unwrap());
 }
 
-/// An event of this client, some seconds after the beginning, with a body of so many bytes that nothing compresses.
+/// Returns an event of this client, `seconds` after the start, with an incompressible body of `body` bytes.
 fn from(client: &str, number: u64, seconds: u64, body: usize) -> Record {
     let mut event = samples::event(number);
     let time = Timestamp::from_micros(EPOCH + seconds.cast_signed() * 1_000_000);

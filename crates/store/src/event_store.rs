@@ -1,4 +1,4 @@
-//! What every store of events can do.
+//! The interface that every event store implements.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,282 +10,283 @@ use crate::incident::{IncidentPage, IncidentQuery};
 use crate::journal::{JournalError, Position, Record};
 use crate::overview::{Overview, OverviewQuery};
 
-/// Asking a store. Shared between threads.
+/// Read access to a store. Threads can share it.
 pub trait EventQuery: Send + Sync {
-    /// The newest events that pass the filter, newest first. The order is that of the identifiers, which is that of time to
-    /// the millisecond. It does not take long: where events that pass are rare and no index knows them, the page ends before
-    /// it is full and says how far the search has come ([`Page::searched_to`]).
+    /// Returns the newest events that pass the filter, newest first. Events are ordered by identifier, and thus by time
+    /// to the millisecond. The time of a query is bounded: if few events pass and no index covers the filter, the page
+    /// ends before it is full and reports how far the search got ([`Page::searched_to`]).
     ///
     /// # Errors
     /// See [`StoreError`].
     fn query(&self, query: &Query) -> Result<Page, StoreError>;
 
-    /// How many events pass the filter.
+    /// Counts the events that pass the filter.
     ///
     /// # Errors
     /// See [`StoreError`].
     fn count(&self, filter: &Filter) -> Result<u64, StoreError>;
 
-    /// How many events pass the filter, counted from the newest on, or from `before` on, as far as it does not take long.
-    /// Whoever wants to know all goes on with [`Counted::next`] and adds up.
+    /// Counts the events that pass the filter, from the newest or from `before` backwards, within a bounded time. For
+    /// the full count, call it again with [`Counted::next`] and add up the results.
     ///
     /// # Errors
     /// See [`StoreError`].
     fn count_some(&self, filter: &Filter, before: Option<EventId>) -> Result<Counted, StoreError>;
 
-    /// Counts by hour or by day, and what is most frequent: the same as a [`crate::overview::Tally`] of all events that pass. It
-    /// does not take long: where the filter tests more than sites, the newest events are looked at as far as it goes
-    /// ([`Overview::counted_to`]).
+    /// Returns counts by hour or by day, and the most frequent values: the same as a [`crate::overview::Tally`] of all
+    /// events that pass. The time of the call is bounded: if the filter tests more than sites, the store reads the
+    /// newest events first and may stop early ([`Overview::counted_to`]).
     ///
     /// # Errors
     /// See [`StoreError`].
     fn overview(&self, query: &OverviewQuery) -> Result<Overview, StoreError>;
 
-    /// Events that belong together, as [`crate::incident`] tells, the newest incident first.
+    /// Returns groups of related events, as [`crate::incident`] defines them, the newest incident first.
     ///
     /// # Errors
     /// See [`StoreError`].
     fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, StoreError>;
 
-    /// The event of this identifier.
+    /// Returns the event with this identifier.
     ///
     /// # Errors
     /// See [`StoreError`].
     fn get(&self, id: EventId) -> Result<Option<Event>, StoreError>;
 
-    /// Up to `limit` events that came in after `since`, in the order of their coming; fewer where they are large
-    /// ([`crate::limits::MAX_PAGE_BYTES`]). There are no more where there are none.
+    /// Returns up to `limit` events that arrived after `since`, in the order of arrival; fewer if they are large
+    /// ([`crate::limits::MAX_PAGE_BYTES`]). An empty result means that no further event has arrived.
     ///
     /// # Errors
     /// See [`StoreError`].
     fn tail(&self, since: Position, limit: usize) -> Result<Vec<Record>, StoreError>;
 
-    /// The position of the newest event: `since` for a tail of what is yet to come.
+    /// Returns the position of the newest event: the `since` of a tail that starts with the next event.
     ///
     /// # Errors
     /// See [`StoreError`].
     fn end(&self) -> Result<Position, StoreError>;
 
-    /// Numbers about the store.
+    /// Returns statistics about the store.
     ///
     /// # Errors
     /// See [`StoreError`].
     fn stats(&self) -> Result<Stats, StoreError>;
 }
 
-/// Filling a store and emptying it. One thread does so.
+/// Write access to a store. One thread uses it.
 pub trait EventStore: EventQuery {
-    /// Stores the records and notes that the journal is ingested up to `checkpoint`: both or neither. An event whose
-    /// identifier is already there is left as it is.
+    /// Stores the records and the position `checkpoint` up to which the journal is ingested: both or neither. An event
+    /// whose identifier is already stored stays unchanged.
     ///
     /// # Errors
-    /// See [`StoreError`]; then nothing has changed.
+    /// See [`StoreError`]; the store is unchanged then.
     fn ingest(&self, records: &[Record], checkpoint: Position) -> Result<Ingested, StoreError>;
 
-    /// Up to where the journal is ingested; [`Position::START`] for a new store.
+    /// Returns the position up to which the journal is ingested; [`Position::START`] for a new store.
     ///
     /// # Errors
     /// See [`StoreError`].
     fn checkpoint(&self) -> Result<Position, StoreError>;
 
-    /// Returns when what has been ingested survives a power cut.
+    /// Returns once everything ingested survives a power cut.
     ///
     /// # Errors
     /// See [`StoreError`].
     fn sync(&self) -> Result<(), StoreError>;
 
-    /// Adds requests of an hour (hours since 1970) and site, with those of which there is no event. They go with the
-    /// retention by age.
+    /// Adds the requests of an hour (hours since 1970) and a site, including requests without an event. Retention by
+    /// age removes them.
     ///
     /// # Errors
-    /// See [`StoreError`]; then nothing was added.
+    /// See [`StoreError`]; nothing is added then.
     fn add_traffic(&self, requests: &[Traffic]) -> Result<(), StoreError>;
 
-    /// Does a piece of the work that can wait, such as filling an index behind the ingest: a short one, so that events can be
-    /// ingested between. Returns how many events it is behind; 0 where there is nothing to do.
+    /// Does a part of the deferred work, such as extending an index that lags behind the ingest. Each part is short, so
+    /// that events can be ingested between two of them. Returns the number of events still to process; 0 if nothing is
+    /// left to do.
     ///
     /// # Errors
-    /// See [`StoreError`]; then that piece is still to do.
+    /// See [`StoreError`]; that part is still to be done then.
     fn tend(&self) -> Result<u64, StoreError> {
         Ok(0)
     }
 
-    /// Deletes the oldest events, as far as the retention demands at the time `now`.
+    /// Deletes the oldest events that exceed the retention at the time `now`.
     ///
     /// # Errors
-    /// See [`StoreError`]; what was deleted until then stays deleted.
+    /// See [`StoreError`]; events already deleted stay deleted.
     fn retain(&self, retention: &Retention, now: Timestamp) -> Result<Removed, StoreError>;
 
-    /// Moves a damaged store aside and starts an empty one in its place. Returns where the damaged one is.
+    /// Moves a damaged store aside and starts an empty one in its place. Returns the new path of the damaged store.
     ///
     /// # Errors
     /// See [`StoreError`].
     fn start_over(&self) -> Result<PathBuf, StoreError>;
 }
 
-/// What to look for.
+/// A search for events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
-    /// Which events.
+    /// The events to find.
     pub filter: Filter,
-    /// Only events that are older than this one: `next` of the page before.
+    /// Returns only events older than this one: `next` of the previous page.
     pub before: Option<EventId>,
-    /// How many; at most [`crate::limits::MAX_PAGE`], a larger number is cut to it. Fewer where they are large
-    /// ([`crate::limits::MAX_PAGE_BYTES`]).
+    /// Number of events; at most [`crate::limits::MAX_PAGE`], and larger values are reduced to it. The page holds fewer
+    /// events if they are large ([`crate::limits::MAX_PAGE_BYTES`]).
     pub limit: usize,
 }
 
 impl Query {
-    /// The newest `limit` events that pass the filter.
+    /// Returns a query for the newest `limit` events that pass the filter.
     pub fn newest(filter: Filter, limit: usize) -> Self {
         Self { filter, before: None, limit }
     }
 }
 
-/// Some of the events that were looked for.
+/// One page of the events found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     /// The events, newest first.
     pub events: Vec<Event>,
-    /// Where the next page begins (`before` of its query); none where there is no further event.
+    /// The start of the next page (`before` of its query); none if there is no further event.
     pub next: Option<EventId>,
-    /// Where the search was ended before it had found as many as it was asked for: all events of this time or later were looked
-    /// at, and the next page goes on.
+    /// Set if the search stopped before it found the requested number of events: it covered all events of this time or
+    /// later, and the next page continues.
     pub searched_to: Option<Timestamp>,
 }
 
-/// A part of a count.
+/// A partial count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// Events that pass, of those looked at.
+    /// Number of passing events among those examined.
     pub count: u64,
-    /// Where to go on (`before`); none where all were looked at.
+    /// The event to continue from (`before`); none if all events were examined.
     pub next: Option<EventId>,
 }
 
 impl Counted {
-    /// How far it came: all events of this time or later are counted. None: all are.
+    /// Returns the time back to which all events are counted. None: all events are counted.
     pub fn searched_to(&self) -> Option<Timestamp> {
         self.next.map(EventId::time)
     }
 }
 
-/// Requests that a site got in an hour.
+/// The requests to a site in an hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traffic {
     /// Hours since 1970.
     pub hour: i64,
     /// Name of the site.
     pub site: String,
-    /// How many.
+    /// Number of requests.
     pub requests: u64,
 }
 
-/// What became of ingested records.
+/// The result of an ingest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ingested {
-    /// New events.
+    /// Number of new events.
     pub new: usize,
-    /// Events that were there already.
+    /// Number of events that were already stored.
     pub known: usize,
 }
 
-/// How long events are kept. The oldest go first.
+/// How long events are kept. The oldest events are deleted first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Events older than this go. None: any age may stay.
+    /// Events older than this are deleted. None: events of any age are kept.
     pub max_age: Option<Duration>,
-    /// While the store is larger than this many bytes, events go: first the oldest of a client that takes more than its share
-    /// ([`crate::limits::CLIENT_SHARE`]), then the oldest of all. None: any size.
+    /// While the store is larger than this many bytes, it deletes events: first the oldest of a client that exceeds its
+    /// share ([`crate::limits::CLIENT_SHARE`]), then the oldest of all. None: any size.
     pub max_bytes: Option<u64>,
 }
 
-/// What went.
+/// The number of deleted events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// Events that were too old.
+    /// Events deleted because of their age.
     pub by_age: u64,
-    /// Events for which there was no room.
+    /// Events deleted because of the store's size.
     pub by_size: u64,
-    /// All events that ever went from this store.
+    /// All events ever deleted from this store.
     pub total: u64,
 }
 
-/// Numbers about a store.
+/// Statistics about a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Events that can be found.
+    /// Number of searchable events.
     pub events: u64,
-    /// Bytes that they use on disk.
+    /// Bytes that the store uses on disk.
     pub bytes: u64,
-    /// Time of the oldest.
+    /// Time of the oldest event.
     pub oldest: Option<Timestamp>,
-    /// Time of the newest.
+    /// Time of the newest event.
     pub newest: Option<Timestamp>,
-    /// All events that ever went by retention.
+    /// All events that retention ever deleted.
     pub removed: u64,
-    /// Up to where the journal is ingested.
+    /// The position up to which the journal is ingested.
     pub checkpoint: Position,
 }
 
-/// Why a store did not do what it was asked. [`StoreError::Locked`] and [`StoreError::Full`] pass; try again.
+/// An error of a store. [`StoreError::Locked`] and [`StoreError::Full`] are temporary; try again.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another process holds the store for longer than the busy timeout.
+    /// Another process locks the store for longer than the busy timeout.
     #[error("{}: the store is locked by another process", path.display())]
     Locked {
-        /// The store.
+        /// Path of the store.
         path: PathBuf,
     },
-    /// No room on the disk.
+    /// The disk is full.
     #[error("{}: the disk is full", path.display())]
     Full {
-        /// The store.
+        /// Path of the store.
         path: PathBuf,
     },
     /// The store's file is damaged.
     #[error("{}: the store is damaged: {what}", path.display())]
     Corrupt {
-        /// The store.
+        /// Path of the store.
         path: PathBuf,
-        /// What the engine says.
+        /// The engine's message.
         what: String,
     },
-    /// Written by a later version.
+    /// A later version wrote the store.
     #[error("{}: written by a newer monban (schema {found}, this one knows up to {known})", path.display())]
     NewerSchema {
-        /// The store.
+        /// Path of the store.
         path: PathBuf,
-        /// Its schema.
+        /// Schema version of the store.
         found: u32,
-        /// Ours.
+        /// Newest schema version that this version knows.
         known: u32,
     },
-    /// Written by a version before the first release.
+    /// A version before the first release wrote the store.
     #[error(
         "{}: written by a monban before its first release (schema {found}, this one has {known}); move the file \
          away, and monban starts an empty store",
         path.display()
     )]
     OlderSchema {
-        /// The store.
+        /// Path of the store.
         path: PathBuf,
-        /// Its schema.
+        /// Schema version of the store.
         found: u32,
-        /// Ours.
+        /// Schema version of this version.
         known: u32,
     },
-    /// Anything else.
+    /// Any other error.
     #[error("{}: {doing}: {what}", path.display())]
     Engine {
-        /// The store.
+        /// Path of the store.
         path: PathBuf,
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// What the engine says.
+        /// The engine's message.
         what: String,
     },
-    /// Reading the journal.
+    /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }

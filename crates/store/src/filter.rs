@@ -12,7 +12,7 @@ mod text;
 pub use pattern::{Pattern, ValuePattern};
 pub use text::{ConditionError, inverted};
 
-/// Conditions that must all hold. An empty filter takes every event.
+/// A list of conditions that must all hold. An empty filter matches every event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
     /// The conditions.
@@ -28,31 +28,31 @@ pub struct Condition {
     pub inverted: bool,
 }
 
-/// A test of one property. An event passes a list if it passes any of its members; no event passes an empty list.
+/// A test of one property. An event passes a list if it matches any of its members; no event passes an empty list.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
-    /// At this time or later.
+    /// The event's time is this time or later.
     Since(Timestamp),
-    /// Before this time.
+    /// The event's time is before this time.
     Until(Timestamp),
-    /// From one of these nodes.
+    /// The event comes from one of these nodes.
     Node(Vec<Pattern>),
-    /// From one of these gates.
+    /// The event comes from one of these gates.
     Gate(Vec<Pattern>),
-    /// Of one of these kinds.
+    /// The event has one of these kinds.
     Kind(Vec<Pattern>),
-    /// With one of these subjects.
+    /// The event has one of these subjects.
     Subject(Vec<Pattern>),
-    /// With an actor's address in one of these networks; a single address is a network of full length.
+    /// The actor's address lies in one of these networks; a single address is a network of full length.
     Client(Vec<IpNet>),
-    /// With one of these outcomes.
+    /// The event has one of these outcomes.
     Outcome(Vec<Outcome>),
-    /// At least this severe.
+    /// The event is at least this severe.
     Severity(Severity),
-    /// With a fact of this name ([`Event::all_facts`]) and one of these values.
+    /// The event has a fact of this name ([`Event::all_facts`]) with one of these values.
     Fact(String, Vec<ValuePattern>),
-    /// With this text anywhere in its JSON; the case of ASCII letters does not matter. Write the text as it was sent: the test
-    /// escapes it as JSON does.
+    /// The event's JSON contains this text; the case of ASCII letters does not matter. Write the text as it was sent:
+    /// the test escapes it as JSON does.
     Text(String),
 }
 
@@ -71,7 +71,8 @@ impl Filter {
         self
     }
 
-    /// Returns whether the event passes. Stores that cannot ask their engine use this; all must agree with it.
+    /// Returns whether the event passes. Stores whose engine cannot evaluate a condition use this; all stores must
+    /// agree with it.
     pub fn matches(&self, event: &Event) -> bool {
         Condition::all_hold(&self.conditions, event)
     }
@@ -86,7 +87,7 @@ impl Condition {
 }
 
 impl Test {
-    /// Makes a test of a fact.
+    /// Returns a test of a fact.
     pub fn fact<V: Into<ValuePattern>>(name: &str, values: impl IntoIterator<Item = V>) -> Self {
         Self::Fact(name.to_owned(), values.into_iter().map(Into::into).collect())
     }
@@ -121,7 +122,7 @@ impl Test {
     }
 }
 
-/// Returns an address as 16 bytes that sort, IPv4 as IPv4-mapped IPv6 (RFC 4291 §2.5.5.2).
+/// Returns an address as 16 sortable bytes, with IPv4 as IPv4-mapped IPv6 (RFC 4291 §2.5.5.2).
 pub(crate) fn address_key(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
@@ -129,7 +130,7 @@ pub(crate) fn address_key(address: IpAddr) -> [u8; 16] {
     }
 }
 
-/// Returns the text as it stands within a JSON string.
+/// Returns the text as it appears within a JSON string.
 pub(crate) fn text_needle(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     quoted[1..quoted.len() - 1].to_owned()

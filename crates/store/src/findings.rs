@@ -22,7 +22,7 @@ table! {
                 "データフォルダーのディスクの空き容量を増やすか、書き込めるようにしてください。解消後、イベントは自動的に書き込まれます。",
             ),
         );
-        /// Events were lost.
+        /// The journal lost events.
         EVENTS_LOST = Declaration::new(
             "store.events_lost",
             Severity::Critical,
@@ -36,7 +36,7 @@ table! {
                 "データフォルダーのディスクの空き容量を増やし、`monban acknowledge` を実行してください。",
             ),
         ).lasting();
-        /// The disk failed to keep what it had taken.
+        /// The disk failed to keep written data.
         DISK_FAILED = Declaration::new(
             "store.disk_failed",
             Severity::Critical,
@@ -50,7 +50,7 @@ table! {
                 "ディスクの状態（`dmesg`、`smartctl -a`）を確認し、再発する場合は交換してください。その後 `monban acknowledge` を実行してください。",
             ),
         ).lasting();
-        /// The store takes no events.
+        /// The store accepts no events.
         WAITS = Declaration::new(
             "store.waits",
             Severity::Error,
@@ -81,11 +81,11 @@ table! {
     }
 }
 
-/// What findings of the journal are about.
+/// The subject of the journal's findings.
 const JOURNAL: &str = "journal";
 
 impl JournalHealth {
-    /// The findings that pass by themselves.
+    /// Returns the findings that end by themselves.
     pub fn findings(&self) -> Vec<Finding> {
         let waits = |why: &String| {
             JOURNAL_WAITS.finding(JOURNAL).with("why", why.as_str()).with("waiting", self.waiting)
@@ -93,7 +93,7 @@ impl JournalHealth {
         self.failure.iter().map(waits).collect()
     }
 
-    /// The findings that stay until they are acknowledged; `known_lost` lost events are.
+    /// Returns the findings that stay until somebody acknowledges them; `known_lost` lost events are acknowledged.
     pub fn lasting_findings(&self, known_lost: u64) -> Vec<Finding> {
         let failed = self.sync_failure.as_ref();
         let failed = failed.map(|why| DISK_FAILED.finding(JOURNAL).with("why", why.as_str()));
@@ -104,7 +104,7 @@ impl JournalHealth {
 }
 
 impl IngestHealth {
-    /// The findings of the store behind the journal.
+    /// Returns the findings of the store behind the journal.
     pub fn findings(&self) -> Vec<Finding> {
         let waits = |why: &String| WAITS.finding("events.db").with("why", why.as_str());
         self.failure.iter().map(waits).collect()

@@ -1,14 +1,15 @@
-//! Incidents: events that belong together, so that a scan of 10,000 requests is one line.
+//! Incidents: groups of related events, so that a scan of 10,000 requests is one line.
 //!
-//! - **Actor** ([`Actor`]): the address (of IPv6 the /64), else the user, the device or the certificate; of an event without an
-//!   actor the subject. An event without any of these belongs to no incident.
-//! - **Category** ([`event::Event::category`]): an event without a category belongs to no incident. An incident may have several.
-//! - **Grouping**: events of one actor belong together while less than [`GAP`] lies between one and the next. Their order
-//!   does not matter.
-//! - **Target**: the subject (without one, the host of the request or the node) and the first segment of the path, if all
-//!   events of the incident share them.
-//! - **Course** ([`Course`]): the number of events in each of up to 32 equal stretches of time.
-//! - An incident goes when retention has removed the last of its events.
+//! - **Actor** ([`Actor`]): the address (the /64 of an IPv6 address), else the user, the device or the certificate,
+//!   else the subject. An event without any of these belongs to no incident.
+//! - **Category** ([`event::Event::category`]): an event without a category belongs to no incident. An incident may
+//!   have several.
+//! - **Grouping**: events of one actor belong together while less than [`GAP`] lies between one and the next. Their
+//!   order does not matter.
+//! - **Target**: the subject (without one, the host of the request or the node) and the first segment of the path, if
+//!   all events of the incident share them.
+//! - **Course** ([`Course`]): the number of events in each of up to 32 equal time intervals.
+//! - **Retention**: the store deletes an incident when retention has deleted the last of its events.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -18,10 +19,10 @@ use event::{ByteString, Event, Outcome, Timestamp};
 use crate::limits::{INCIDENT_CATEGORIES, INCIDENT_RULES, MAX_TARGET};
 use crate::overview::{cut, largest, rules_of};
 
-/// So much time without an event ends an incident: microseconds.
+/// Microseconds without an event after which an incident ends.
 pub const GAP: i64 = 30 * 60 * 1_000_000;
 
-/// Numbers of a course.
+/// Number of counts in a course.
 pub const COURSE: usize = 32;
 
 /// The actor of an incident, as a condition of a filter: `client`, `203.0.113.7`.
@@ -29,7 +30,7 @@ pub const COURSE: usize = 32;
 pub struct Actor {
     /// The property: `client`, `user`, `device`, `certificate` or `subject`.
     pub property: String,
-    /// Its value: of an IPv6 address the network, `2001:db8:0:1::/64`.
+    /// Its value; of an IPv6 address the network, such as `2001:db8:0:1::/64`.
     pub value: String,
 }
 
@@ -50,7 +51,7 @@ impl Actor {
         .find_map(|(property, value)| Some(Self { property: property.to_owned(), value: value? }))
     }
 
-    /// Returns the actor of an address: the address, or of IPv6 the /64.
+    /// Returns the actor of an address: the address itself, or the /64 of an IPv6 address.
     pub(crate) fn at(address: IpAddr) -> Self {
         let value = match address.to_canonical() {
             IpAddr::V4(address) => address.to_string(),
@@ -63,14 +64,14 @@ impl Actor {
     }
 }
 
-/// Events that belong together.
+/// A group of related events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
-    /// Its number in the store; 0 where it has none yet. It stays while events are added.
+    /// Identifier in the store; 0 before it is stored. It stays the same when events are added.
     pub id: i64,
     /// The actor.
     pub actor: Actor,
-    /// The number of events of each category; of the first [`INCIDENT_CATEGORIES`] categories.
+    /// Number of events in each category, for the first [`INCIDENT_CATEGORIES`] categories.
     pub categories: BTreeMap<String, u64>,
     /// The subject that all events share; none if they have several.
     pub subject: Option<String>,
@@ -80,42 +81,42 @@ pub struct Incident {
     pub first: Timestamp,
     /// Time of the last event.
     pub last: Timestamp,
-    /// How many.
+    /// Number of events.
     pub events: u64,
-    /// How many of them were blocked.
+    /// Number of blocked events.
     pub blocked: u64,
     /// The highest anomaly score of a request.
     pub highest_score: i64,
-    /// In how many events each rule matched; of the first [`INCIDENT_RULES`] different rules.
+    /// Number of events in which each rule matched, for the first [`INCIDENT_RULES`] different rules.
     pub rules: BTreeMap<u64, u64>,
-    /// How many events at which time.
+    /// Number of events over time.
     pub course: Course,
 }
 
-/// Which incidents.
+/// A search for incidents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IncidentQuery {
-    /// Those whose last event is of this time or later.
+    /// Finds incidents whose last event is at this time or later.
     pub since: Option<Timestamp>,
-    /// Those whose last event is before this time.
+    /// Finds incidents whose last event is before this time.
     pub until: Option<Timestamp>,
-    /// Those after this one: `next` of the page before.
+    /// Returns only incidents after this one: `next` of the previous page.
     pub before: Option<(Timestamp, i64)>,
-    /// How many; at most [`crate::limits::MAX_INCIDENTS`], a larger number is cut to it.
+    /// Number of incidents; at most [`crate::limits::MAX_INCIDENTS`], and larger values are reduced to it.
     pub limit: usize,
 }
 
-/// Some incidents.
+/// One page of incidents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IncidentPage {
-    /// The one with the newest event first.
+    /// The incidents, the one with the newest event first.
     pub incidents: Vec<Incident>,
-    /// Where the next page begins: time of the last event and number; none at the end.
+    /// The start of the next page: time of the last event and identifier; none at the end.
     pub next: Option<(Timestamp, i64)>,
 }
 
 impl Incident {
-    /// Makes the incident of one event; none if the event belongs to no incident.
+    /// Returns the incident of one event; none if the event belongs to no incident.
     pub fn of(event: &Event) -> Option<Self> {
         let category = event.category()?;
         let request = event.request();
@@ -139,13 +140,13 @@ impl Incident {
         })
     }
 
-    /// Returns whether the two belong together, if they have the same actor.
+    /// Returns whether two incidents of the same actor belong together.
     pub(crate) fn touches(&self, other: &Self) -> bool {
         self.first.as_micros() - other.last.as_micros() < GAP
             && other.first.as_micros() - self.last.as_micros() < GAP
     }
 
-    /// Takes in the events of the other one.
+    /// Adds the events of another incident.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
@@ -163,13 +164,13 @@ impl Incident {
         self.course.merge(&other.course);
     }
 
-    /// Returns the rules that matched in most events.
+    /// Returns the rules that matched in the most events.
     pub fn top_rules(&self, top: usize) -> Vec<(u64, u64)> {
         largest(self.rules.iter().map(|(id, count)| (*id, *count)), top)
     }
 }
 
-/// Adds counts; keys beyond `most` are left out.
+/// Adds counts, for at most `most` keys; further keys are left out.
 fn add<K: Ord + Clone>(all: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>, most: usize) {
     for (key, count) in more {
         if all.len() < most || all.contains_key(key) {
@@ -178,14 +179,14 @@ fn add<K: Ord + Clone>(all: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>, most
     }
 }
 
-/// `/shop` of `/shop/basket`.
+/// Returns the first segment of a path: `/shop` of `/shop/basket`.
 fn segment(path: &[u8]) -> String {
     let slash = usize::from(path.starts_with(b"/"));
     let end = path[slash..].iter().position(|byte| *byte == b'/').map_or(path.len(), |end| slash + end);
     cut(ByteString::from(&path[..end.min(MAX_TARGET)]).to_string(), MAX_TARGET)
 }
 
-/// Groups events: the plain definition of incidents, in the order of actor and time.
+/// Groups events into incidents, in the order of actor and time: the reference definition.
 pub fn group<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Incident> {
     let mut single: HashMap<Actor, Vec<Incident>> = HashMap::new();
     for incident in events.into_iter().filter_map(Incident::of) {
@@ -206,14 +207,14 @@ pub fn group<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Incident> {
     grouped
 }
 
-/// How many events fell into each of up to [`COURSE`] equal stretches of time, the oldest first. A stretch is a power of two
-/// of seconds, the shortest with which they are enough, and begins at a multiple of it since 1970; so it does not matter in
-/// which order events come.
+/// The number of events in each of up to [`COURSE`] equal time intervals, the oldest first. An interval lasts a power
+/// of two of seconds, the shortest that suffices, and starts at a multiple of its length since 1970; so the order in
+/// which events are added does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Course {
-    /// A stretch is `1 << shift` seconds.
+    /// An interval lasts `1 << shift` seconds.
     shift: u32,
-    /// The first stretch, in stretches since 1970.
+    /// The first interval, counted in intervals since 1970.
     first: i64,
     counts: Vec<u64>,
 }
@@ -223,17 +224,17 @@ impl Course {
         Self { shift: 0, first: time.as_micros().div_euclid(1_000_000), counts: vec![1] }
     }
 
-    /// When the first stretch begins.
+    /// Returns the start of the first interval.
     pub fn start(&self) -> Timestamp {
         Timestamp::from_micros((self.first << self.shift) * 1_000_000)
     }
 
-    /// Seconds of a stretch.
+    /// Returns the length of an interval in seconds.
     pub fn step_seconds(&self) -> u64 {
         1 << self.shift
     }
 
-    /// The counts.
+    /// Returns the counts.
     pub fn counts(&self) -> &[u64] {
         &self.counts
     }
@@ -274,7 +275,7 @@ impl Course {
         *self = Self { shift, first, counts };
     }
 
-    /// As bytes, for a store.
+    /// Encodes the course as bytes, for a store.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![self.shift as u8];
         bytes.extend(self.first.to_be_bytes());
@@ -282,7 +283,7 @@ impl Course {
         bytes
     }
 
-    /// Reads the bytes; none where they are no course.
+    /// Decodes the bytes; none if they are not a course.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (shift, rest) = bytes.split_first()?;
         let (first, counts) = rest.split_first_chunk()?;
@@ -411,11 +412,11 @@ mod tests {
         assert_eq!(scan.categories, BTreeMap::from(categories));
         assert_eq!((scan.subject.as_deref(), scan.path.as_deref()), (Some("shop"), Some("/shop")));
         assert_eq!((later.subject.as_deref(), later.path.as_deref()), (Some("shop"), None));
-        // 11,799 seconds are 24 stretches of 512 seconds
+        // 11,799 seconds are 24 intervals of 512 seconds
         assert_eq!((scan.course.step_seconds(), scan.course.counts().iter().sum::<u64>()), (512, 10_002));
         assert!(scan.course.start() <= scan.first && scan.course.counts().len() <= COURSE);
         assert_eq!(scan.top_rules(1), [(1, 10_002)]);
-        // In whatever order.
+        // The order of the events does not matter.
         events.reverse();
         assert_eq!(group(&events), found);
         for incident in &found {

@@ -1,9 +1,10 @@
-//! From the journal to the store, exactly once.
+//! Moves events from the journal to the store, exactly once.
 //!
-//! The store keeps the position up to which the journal is ingested, and changes it in the same transaction as the events.
-//! A segment is deleted when all of it is ingested and the store has synced. So a crash at any point loses no event and
-//! doubles none. While the store cannot take events (locked, disk full), the journal keeps them and the ingester tries
-//! again. A damaged store is moved aside and kept, and a new one is filled with what the journal still has.
+//! The store holds the position up to which the journal is ingested, and updates it in the same transaction as the
+//! events. A segment is deleted once all of it is ingested and the store has synced. So a crash at any point neither
+//! loses nor duplicates an event. While the store cannot accept events (locked, disk full), the journal keeps them and
+//! the ingester retries. A damaged store is moved aside and kept, and a new one is filled with the events still in the
+//! journal.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,37 +19,37 @@ use crate::event_store::{EventStore, Removed, Retention, StoreError};
 use crate::journal::{Damage, Journal, JournalReader, Position, Record, Step, delete_segments_before};
 use crate::limits::{INGEST_BATCH, INGEST_BATCH_BYTES};
 
-/// How long the ingester sleeps when there is nothing to do; an append wakes it.
+/// How long the ingester sleeps if there is nothing to do; an append wakes it.
 const IDLE: Duration = Duration::from_secs(1);
-/// How long it waits before it tries a failing store again.
+/// How long it waits before it retries a failing store.
 const RETRY: Duration = Duration::from_secs(1);
-/// Events that the indices may be behind before it is told.
+/// Number of events by which the indices may lag before the ingester reports it.
 const NOTABLE: u64 = 10_000;
-/// How often it is told.
+/// The interval between two such reports.
 const INDEXING_INTERVAL: Duration = Duration::from_secs(30);
-/// How often it looks at the retention.
+/// The interval between two runs of the retention.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Something that the owner should know.
+/// A notice for the operator.
 #[derive(Debug)]
 pub enum IngestNotice {
-    /// A stretch of the journal holds no event.
+    /// A range of the journal holds no event.
     Damaged(Damage),
-    /// A damaged store was moved aside and a new one was started.
+    /// A damaged store was moved aside and a new one was created.
     StartedOver {
-        /// What was wrong.
+        /// The damage.
         cause: StoreError,
-        /// Where the damaged one is.
+        /// The new path of the damaged store.
         aside: PathBuf,
     },
-    /// The store takes no events for now. Told once, until it does again.
+    /// The store accepts no events for now. Reported once, until it accepts them again.
     Failing(StoreError),
-    /// It takes events again.
+    /// The store accepts events again.
     Recovered,
     /// Retention deleted events.
     Removed(Removed),
-    /// The store's indices are behind by so many events, as after an update from a version that had none. Until they are not,
-    /// searches for texts take longer. Told now and then.
+    /// The store's indices lag by this many events, for example after an update from a version without them. Until they
+    /// catch up, text searches take longer. Reported at intervals.
     Indexing(u64),
     /// The indices have caught up.
     Indexed,
@@ -74,12 +75,12 @@ impl fmt::Display for IngestNotice {
     }
 }
 
-/// Ingests on the calling thread. [`Ingester`] runs one in the background.
+/// Ingests on the calling thread. [`Ingester`] does so in the background.
 pub struct Ingest {
     folder: PathBuf,
     store: Arc<dyn EventStore>,
     reader: JournalReader,
-    /// Read but not yet in the store.
+    /// Records that are read but not yet in the store.
     batch: Vec<Record>,
     /// Everything before this position is in the store.
     checkpoint: Position,
@@ -87,15 +88,15 @@ pub struct Ingest {
     damaged: u64,
     /// See [`Ingest::keep_below`].
     max_bytes: Option<u64>,
-    /// Events that went for room, and all that ever went, where any did.
+    /// Events deleted for the size limit, and the total ever deleted; none if no event was deleted.
     removed: Option<Removed>,
 }
 
 impl Ingest {
-    /// Goes on where the store's checkpoint stands.
+    /// Returns an ingest that continues at the store's checkpoint.
     ///
     /// # Errors
-    /// Those of reading the checkpoint, save that a damaged store is started over.
+    /// Errors of reading the checkpoint, except that a damaged store is replaced.
     pub fn new(journal_folder: &Path, store: Arc<dyn EventStore>) -> Result<Self, StoreError> {
         let checkpoint = match store.checkpoint() {
             Err(StoreError::Corrupt { .. }) => Position::START,
@@ -114,26 +115,26 @@ impl Ingest {
         })
     }
 
-    /// Has the oldest events go after each batch while the store has more bytes than that, so that a burst or an import
-    /// exceeds it by no more than a batch. None: any size.
+    /// Sets the size limit of the store in bytes. After each batch, the store deletes its oldest events while it
+    /// exceeds the limit, so that a burst or an import exceeds it by at most one batch. None: any size.
     pub fn keep_below(&mut self, max_bytes: Option<u64>) {
         self.max_bytes = max_bytes;
     }
 
-    /// Evictions since the last call.
+    /// Returns the evictions since the last call.
     fn take_removed(&mut self) -> Option<Removed> {
         self.removed.take()
     }
 
-    /// Up to where the journal is in the store.
+    /// Returns the position up to which the journal is in the store.
     pub fn checkpoint(&self) -> Position {
         self.checkpoint
     }
 
-    /// Ingests until the end of the journal. Returns how many new events came in.
+    /// Ingests until the end of the journal. Returns the number of new events.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing is lost, the next call goes on.
+    /// [`StoreError`]; nothing is lost, and the next call continues.
     pub fn catch_up(&mut self, notify: &mut dyn FnMut(IngestNotice)) -> Result<u64, StoreError> {
         let before = self.ingested;
         loop {
@@ -165,7 +166,8 @@ impl Ingest {
         Ok(false)
     }
 
-    /// Stores the batch. Returns whether a new store was started instead, which is to be filled from the journal's start.
+    /// Stores the batch. Returns whether a new store replaced a damaged one instead; the ingest then restarts at the
+    /// journal's start.
     fn store_batch(&mut self, notify: &mut dyn FnMut(IngestNotice)) -> Result<bool, StoreError> {
         let position = self.reader.position();
         if position == self.checkpoint {
@@ -192,7 +194,7 @@ impl Ingest {
         }
         if self.max_bytes.is_some() {
             let size = Retention { max_age: None, max_bytes: self.max_bytes };
-            // without an age the time does not matter
+            // without a maximum age the time does not matter
             let removed = self.store.retain(&size, Timestamp::MIN)?;
             if removed.by_size > 0 {
                 let by_size = removed.by_size + self.removed.map_or(0, |before| before.by_size);
@@ -203,26 +205,26 @@ impl Ingest {
     }
 }
 
-/// The state of the ingester, as `/healthz` shows it.
+/// The state of the ingester, as `/healthz` reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IngestHealth {
-    /// Why the store takes no events; none while all is well.
+    /// The reason why the store accepts no events; none in normal operation.
     pub failure: Option<String>,
-    /// Up to where the journal is in the store.
+    /// The position up to which the journal is in the store.
     pub checkpoint: Position,
-    /// Events that came in since the start.
+    /// Number of new events in the store since the start.
     pub ingested: u64,
-    /// Damaged stretches of the journal since the start.
+    /// Number of damaged ranges in the journal since the start.
     pub damaged: u64,
-    /// Stores that were moved aside since the start.
+    /// Number of stores that were moved aside since the start.
     pub started_over: u64,
-    /// Events that retention ever deleted.
+    /// Number of events that retention ever deleted.
     pub removed: u64,
-    /// Events that the store's indices do not have yet.
+    /// Number of events that are not in the store's indices yet.
     pub unindexed: u64,
 }
 
-/// A thread that ingests, keeps the retention, and lets the journal write what waits in memory.
+/// A thread that ingests, applies the retention, and makes the journal write its waiting records.
 pub struct Ingester {
     stop: Arc<AtomicBool>,
     health: Arc<Mutex<IngestHealth>>,
@@ -230,10 +232,10 @@ pub struct Ingester {
 }
 
 impl Ingester {
-    /// Starts the thread. `notify` runs on it.
+    /// Starts the thread. It calls `notify` for each notice.
     ///
     /// # Errors
-    /// Those of starting a thread.
+    /// Errors of starting a thread.
     pub fn start(
         journal: Arc<Journal>,
         store: Arc<dyn EventStore>,
@@ -257,12 +259,13 @@ impl Ingester {
         Ok(Self { stop, health, thread: Some(thread) })
     }
 
-    /// The state now.
+    /// Returns the current state.
     pub fn health(&self) -> IngestHealth {
         lock(&self.health).clone()
     }
 
-    /// Ingests what is there, then ends the thread. It gives up at the first failure: the journal keeps the rest.
+    /// Ingests the events already in the journal, then ends the thread. It gives up at the first failure: the journal
+    /// keeps the rest.
     pub fn stop(mut self) {
         self.end();
     }
@@ -271,7 +274,7 @@ impl Ingester {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // A panic of the thread was already printed; the journal keeps what it had not ingested.
+            // A panic of the thread was already printed; the journal keeps the events that it had not ingested.
             let _ended = thread.join();
         }
     }
@@ -296,14 +299,14 @@ struct Worker {
     health: Arc<Mutex<IngestHealth>>,
     ingest: Option<Ingest>,
     retained: Option<Instant>,
-    /// When it was told that the indices are behind; none while they are not.
+    /// The time of the last report that the indices lag; none while they do not.
     told: Option<Instant>,
 }
 
 impl Worker {
     fn run(mut self) {
         loop {
-            // Read before the work: what is appended before the stop is still ingested.
+            // Read before the work, so that events appended before the stop are still ingested.
             let stopping = self.stop.load(Ordering::Relaxed);
             self.journal.retry();
             let result = self.round();
@@ -321,7 +324,7 @@ impl Worker {
         }
     }
 
-    /// Waits for an append, in short naps so that a stop is soon seen.
+    /// Waits for an append, in short intervals so that it notices a stop soon.
     fn wait(&self, position: Position) {
         let until = Instant::now() + IDLE;
         while Instant::now() < until && !self.stop.load(Ordering::Relaxed) {
@@ -361,7 +364,7 @@ impl Worker {
         self.tend()
     }
 
-    /// A piece of what can wait; the next round comes at once while there is more.
+    /// Does a part of the deferred work; while more is left, the next round follows immediately.
     fn tend(&mut self) -> Result<(), StoreError> {
         let left = self.store.tend()?;
         lock(&self.health).unindexed = left;
@@ -380,7 +383,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Keeps the health and tells of changes. Returns whether the store is failing.
+    /// Updates the health and reports changes. Returns whether the store is failing.
     fn note(&mut self, error: Option<StoreError>) -> bool {
         let mut health = lock(&self.health);
         if let Some(ingest) = &self.ingest {

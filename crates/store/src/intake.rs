@@ -1,8 +1,8 @@
-//! Events of other sensors, each once: what mlogc sends, what is imported, what a watched file brings.
+//! Receives events from other sensors, each once: from mlogc, from imports and from watched files.
 //!
-//! Their identifiers are derived from what the sensor says ([`event::EventId::derived`]), so an event that comes twice is
-//! known by it: because the store has it, or because it was taken a moment ago. Either way the store keeps one; this module
-//! is there to know which, and to take them without holding up the gate's own.
+//! The identifier of such an event is derived from the sensor's data ([`event::EventId::derived`]), so a duplicate has
+//! the same identifier as an event that is in the store or was accepted a moment ago. The store keeps only one in any
+//! case; this module recognises duplicates, and accepts events without delaying the gate's own.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,39 +15,39 @@ use crate::journal::{Journal, JournalError};
 use crate::limits::{MAX_LAG_BYTES, RECENT_IDS};
 use crate::sqlite::SqliteStore;
 
-/// How long [`Intake::wait_for_room`] waits for a store that does not get on.
+/// The time for which [`Intake::wait_for_room`] waits for a store that makes no progress.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// The fate of a received event.
+/// The result for one received event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Accepted {
-    /// It is safe in the journal now.
+    /// The event is new and safe in the journal.
     New,
-    /// It was there already.
+    /// The event was already known.
     Known,
 }
 
-/// Another identifier under which the same event may be stored: a sensor's summary of it does not have the exact time.
+/// Another identifier under which the same event may be stored: a sensor's summary of it lacks the exact time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alias {
-    /// This identifier.
+    /// The event with this identifier.
     Id(EventId),
-    /// One of the same node and origin, within these times.
+    /// An event with the same node and origin, within these times.
     SameOrigin(Timestamp, Timestamp),
 }
 
-/// Why events were not taken. The sender may try again.
+/// An error while accepting events. The sender may try again.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// The journal did not take them.
+    /// The journal did not accept the events.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The store could not be asked.
+    /// The store could not be queried.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Takes events of other sensors. Shared between threads.
+/// Accepts events from other sensors. Threads can share it.
 pub struct Intake {
     journal: Arc<Journal>,
     store: SqliteStore,
@@ -74,22 +74,23 @@ impl Recent {
 }
 
 impl Intake {
-    /// Into this journal, before this store, which is only read.
+    /// Returns an intake that writes into `journal` and only reads `store`, which is behind it.
     pub fn new(journal: Arc<Journal>, store: SqliteStore) -> Self {
         Self { journal, store, recent: Mutex::default() }
     }
 
-    /// Takes the events that are not known yet, with one write, and with one disk sync if they are to be `durable`. Returns
-    /// what became of each, in their order.
+    /// Appends the events that are not known yet, with one write, and with one disk sync if they must be `durable`.
+    /// Returns the result for each event, in order.
     ///
     /// # Errors
-    /// See [`IntakeError`]; then none of them was taken, save that after a failed sync they are known, and not durable yet.
+    /// See [`IntakeError`]. No event was accepted then, except that after a failed sync the events count as known but
+    /// are not durable yet.
     pub fn accept(&self, events: Vec<Event>, durable: bool) -> Result<Vec<Accepted>, IntakeError> {
         let none = vec![None; events.len()];
         self.accept_unless(events, &none, durable)
     }
 
-    /// Takes events as [`Intake::accept`] does; an event is also known if its alias is.
+    /// Accepts events as [`Intake::accept`] does; an event also counts as known if its alias is known.
     ///
     /// # Errors
     /// See [`IntakeError`].
@@ -100,7 +101,7 @@ impl Intake {
         durable: bool,
     ) -> Result<Vec<Accepted>, IntakeError> {
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
-        // An alias costs one more look.
+        // An alias costs one more lookup.
         let others =
             aliases.iter().filter_map(|alias| if let Some(Alias::Id(id)) = alias { Some(*id) } else { None });
         let mut known = self.known(&ids.iter().copied().chain(others).collect::<Vec<_>>())?;
@@ -125,7 +126,7 @@ impl Intake {
             recent.add(event.id, RECENT_IDS);
         }
         drop(recent);
-        // Also where all are known: the sync of those that came before may have failed.
+        // Syncs even if all events are known: the sync of the earlier ones may have failed.
         if durable {
             self.journal.sync()?;
         }
@@ -133,15 +134,16 @@ impl Intake {
     }
 
     fn known(&self, ids: &[EventId]) -> Result<Vec<bool>, IntakeError> {
-        // The recent ones first: what the ingester moves meanwhile is then found in the store.
+        // The recent identifiers come first: an event that the ingester moves in the meantime is then found in the
+        // store.
         let mut known: Vec<bool> = {
             let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
             ids.iter().map(|id| recent.ids.contains(id)).collect()
         };
         let stored = match self.store.known(ids) {
             Ok(stored) => stored,
-            // A store that is just being replaced or held by another process knows nothing for now; an event that comes
-            // twice meanwhile is kept once, when it is ingested.
+            // A store that is being replaced, or that another process holds, cannot answer now. A duplicate accepted in
+            // the meantime is dropped when it is ingested.
             Err(StoreError::Corrupt { .. } | StoreError::Locked { .. }) => return Ok(known),
             Err(error) => return Err(error.into()),
         };
@@ -162,8 +164,8 @@ impl Intake {
         }
     }
 
-    /// Waits while the store is far behind the journal, so that a large import does not fill the disk with a second copy.
-    /// Gives up waiting when the store does not get on: the journal then takes what comes.
+    /// Waits while the store is far behind the journal, so that a large import does not fill the disk with a second
+    /// copy. It stops waiting if the store makes no progress: the journal then accepts further events.
     pub fn wait_for_room(&self) {
         let mut progress = None;
         let mut since = Instant::now();
@@ -183,7 +185,7 @@ impl Intake {
         }
     }
 
-    /// Returns when everything that was taken survives a power cut.
+    /// Returns once every accepted event survives a power cut.
     ///
     /// # Errors
     /// [`JournalError::Io`].
@@ -221,7 +223,7 @@ mod tests {
         assert_eq!(count(intake.accept(events(0..12), false).unwrap(), Accepted::Known), 12);
         let mut ingest = Ingest::new(journal.folder(), Arc::<SqliteStore>::clone(&store)).unwrap();
         ingest.catch_up(&mut |notice| panic!("{notice}")).unwrap();
-        // As after a restart: nothing is recent.
+        // As after a restart, no identifier is recent.
         let intake = Intake::new(Arc::clone(&journal), reading());
         assert_eq!(count(intake.accept(events(0..14), false).unwrap(), Accepted::New), 2);
         ingest.catch_up(&mut |notice| panic!("{notice}")).unwrap();
@@ -253,7 +255,7 @@ mod tests {
         let again =
             Intake::new(Arc::clone(&journal), SqliteStore::open_read_only(&path, BUSY_TIMEOUT).unwrap());
         for (round, intake) in (1..).zip([&intake, &again]) {
-            // Of another time, and of another origin.
+            // One event with another time, and one with another origin.
             let (late, far, other) = (at("a", 5), at("a", 11 * round), at(&format!("c{round}"), 5));
             let cases = [
                 (late.clone(), Some(around(&late)), Accepted::Known),
@@ -274,7 +276,7 @@ mod tests {
 
     #[test]
     fn f22_a_known_event_is_durable_as_well() {
-        // A durable batch of known events waits for the disk: the journal has nothing that is not synced afterwards.
+        // A durable batch of known events waits for the disk: afterwards everything in the journal is synced.
         let folder = tempfile::tempdir().unwrap();
         let path = crate::database_path(folder.path());
         drop(SqliteStore::open(&path, BUSY_TIMEOUT).unwrap());

@@ -1,44 +1,46 @@
-//! The journal: every event, in the order of its making, in append-only files.
+//! The journal: all events, in the order of their creation, in append-only files.
 //!
-//! A gate appends its event before it answers. [`Journal::append`] is one `write(2)`; when it returns, the event is in the
-//! kernel's page cache and outlives the process however that ends. It does not outlive a power cut of the next half
-//! minute or so, unless [`Fsync::Always`] is set.
+//! A gate appends its event before it answers. [`Journal::append`] is one `write(2)`; once it returns, the event is in
+//! the kernel's page cache and survives the end of the process, even a crash. It does not survive a power cut within
+//! the next half minute or so, unless [`Fsync::Always`] is set.
 //!
 //! # Cost
 //!
-//! Appending an event of 4 kB took 20 µs in all (serialising, checksum, write) in a release build on a busy machine of two
-//! cores (`cargo run --release -p store --example measure`); a disk sync on top takes what the disk takes, usually
-//! milliseconds. So an async task may call [`Journal::append`] directly with the default [`Fsync::Never`], and should use a
-//! blocking thread with [`Fsync::Always`]. Writers take turns at one lock that is held during the write only.
+//! An append of a 4 kB event took 20 µs in all (serialising, checksum, write) in a release build on a busy machine with
+//! two cores (`cargo run --release -p store --example measure`). A disk sync adds the disk's own time, usually
+//! milliseconds. So an async task may call [`Journal::append`] directly with the default [`Fsync::Never`], and should
+//! use a blocking thread with [`Fsync::Always`]. Writers share one lock, which is held only during the write.
 //!
 //! # Files
 //!
-//! A folder (mode 0700) holds `lock`, on which the one writing process holds an exclusive lock, and segments
-//! `00000001.journal`, `00000002.journal` and so on (mode 0600). A process never appends to a segment of an earlier one, so a
-//! torn record can only stand at the end of a segment. A segment begins with the eight bytes `monbanJ1`; then come records:
+//! A folder (mode 0700) contains `lock`, on which the one writing process holds an exclusive lock, and the segments
+//! `00000001.journal`, `00000002.journal` and so on (mode 0600). A process never appends to a segment of an earlier
+//! process, so a torn record can only be at the end of a segment. A segment starts with the eight bytes `monbanJ1`,
+//! followed by records:
 //!
-//! | bytes | what |
+//! | bytes | content |
 //! |---|---|
 //! | 4 | the marker `ff 4d 4a 01` |
 //! | 4 | length of the payload, little-endian, at most [`limits::MAX_RECORD_BYTES`](crate::limits::MAX_RECORD_BYTES) |
 //! | 4 | CRC-32 (IEEE) of the length's four bytes and the payload, little-endian |
 //! | length | the event's JSON |
 //!
-//! The marker holds a byte that UTF-8 never has, so it cannot stand in a payload: a reader that meets damage finds the next
-//! whole record by looking for it.
+//! The marker contains a byte that never occurs in UTF-8, so it cannot occur in a payload: after damage, a reader
+//! searches for the marker to find the next whole record.
 //!
 //! # A full disk
 //!
-//! A record that the disk does not take waits in memory, up to `fallback_bytes`; a partly written one is cut off again. Each
-//! later append, and [`Journal::retry`], writes the waiting records first, in order. What does not fit in memory is lost,
-//! counted in [`JournalHealth::lost`] and reported as [`JournalError::Lost`]. A process that is killed meanwhile loses what
-//! waits. A journal that is opened on a full disk begins in memory and makes its first segment when there is room.
+//! A record that the disk does not accept waits in memory, up to `fallback_bytes`; a partly written one is truncated.
+//! Each later append, and [`Journal::retry`], writes the waiting records first, in order. Records beyond the memory
+//! limit are lost, counted in [`JournalHealth::lost`] and reported as [`JournalError::Lost`]. A process killed in the
+//! meantime loses the waiting records. A journal that is opened on a full disk starts in memory and creates its first
+//! segment once there is room.
 //!
 //! # A disk that fails
 //!
-//! A sync does not hold up appends. Where it fails, the segment is given up: its records are written again to a new segment,
-//! which is synced in its place, and [`JournalHealth::sync_failure`] says so until somebody acknowledges it. A sync that
-//! returns without an error has kept everything that was appended before it.
+//! A sync does not block appends. If it fails, the journal gives the segment up: it writes the records again to a new
+//! segment and syncs that one instead, and [`JournalHealth::sync_failure`] reports the failure until somebody
+//! acknowledges it. After a sync without an error, everything appended before it is on disk.
 
 mod disk;
 mod reader;
@@ -60,27 +62,27 @@ const SEGMENT_MAGIC: &[u8; 8] = b"monbanJ1";
 const RECORD_MARKER: &[u8; 4] = &[0xff, b'M', b'J', 1];
 const RECORD_HEADER_BYTES: usize = 12;
 
-/// A place in the journal.
+/// A position in the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// Number of the segment, from 1; 0 stands before every segment.
+    /// Number of the segment, from 1; 0 means before every segment.
     pub segment: u64,
     /// Byte offset in the segment.
     pub offset: u64,
 }
 
 impl Position {
-    /// Before the first event.
+    /// The position before the first event.
     pub const START: Self = Self { segment: 0, offset: 0 };
 
-    /// One integer that sorts as positions do: 31 bits of segment, 32 bits of offset. Larger parts become the largest.
+    /// Returns an integer that sorts as positions do: 31 bits of segment, 32 bits of offset. Larger parts are capped.
     pub fn to_i64(self) -> i64 {
         let segment = self.segment.min(0x7fff_ffff);
         let offset = self.offset.min(0xffff_ffff);
         (segment << 32 | offset).cast_signed()
     }
 
-    /// From the integer of [`Position::to_i64`]; a negative one is [`Position::START`].
+    /// Unpacks the integer of [`Position::to_i64`]; a negative one gives [`Position::START`].
     pub fn from_i64(packed: i64) -> Self {
         let packed = packed.max(0).cast_unsigned();
         Self { segment: packed >> 32, offset: packed & 0xffff_ffff }
@@ -93,26 +95,26 @@ impl fmt::Display for Position {
     }
 }
 
-/// An event and its place in the journal.
+/// An event and its position in the journal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// Where the record ends, which is where the next one begins: reading may go on from here.
+    /// The end of the record and the start of the next one: reading may continue from here.
     pub end: Position,
     /// The event.
     pub event: Event,
 }
 
-/// Why the journal could not be opened, read or written.
+/// An error while opening, reading or writing the journal.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// A file operation failed.
     #[error("{}: {doing}: {source}", path.display())]
     Io {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// To which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Another process writes this journal.
@@ -121,7 +123,7 @@ pub enum JournalError {
         /// The lock file.
         path: PathBuf,
     },
-    /// A segment of a newer form.
+    /// The segment has a newer format.
     #[error("{}: written by a newer monban (journal form {form:?}, this one reads {:?})",
         path.display(), String::from_utf8_lossy(SEGMENT_MAGIC))]
     NewerForm {
@@ -141,20 +143,20 @@ pub enum JournalError {
         /// Bytes of its JSON.
         length: usize,
     },
-    /// Neither the disk nor the memory took the event.
+    /// Neither the disk nor the memory accepted the event.
     #[error("event {id} is lost: the disk takes none ({cause}) and {waiting} bytes already wait in memory")]
     Lost {
         /// Its identifier.
         id: event::EventId,
-        /// What the system said to the last write.
+        /// The system's error for the last write.
         cause: String,
-        /// Bytes that wait.
+        /// Bytes of the waiting records.
         waiting: usize,
     },
 }
 
 impl JournalError {
-    /// Whether the disk had no room.
+    /// Returns whether the disk was full.
     pub fn is_no_room(&self) -> bool {
         let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
         matches!(self, Self::Io { source, .. } if full.contains(&source.kind()))
@@ -170,7 +172,7 @@ fn segment_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:08}.journal"))
 }
 
-/// Numbers of the segments in the folder, ascending. A folder that does not exist has none.
+/// Returns the numbers of the segments in the folder, ascending; none if the folder does not exist.
 fn segments(folder: &Path) -> Result<Vec<u64>, JournalError> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -190,10 +192,10 @@ fn segments(folder: &Path) -> Result<Vec<u64>, JournalError> {
     Ok(numbers)
 }
 
-/// Deletes the segments before `position`. Returns how many.
+/// Deletes the segments before `position`. Returns the number of deleted segments.
 ///
 /// # Errors
-/// [`JournalError::Io`] at the first that cannot be deleted.
+/// [`JournalError::Io`] for the first segment that cannot be deleted.
 pub fn delete_segments_before(folder: &Path, position: Position) -> Result<usize, JournalError> {
     let mut deleted = 0;
     for number in segments(folder)?.into_iter().filter(|number| *number < position.segment) {

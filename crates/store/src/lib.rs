@@ -1,25 +1,25 @@
-//! Where events are kept: the journal, the store behind it, and what else must outlive a restart.
+//! Storage of events: the journal, the event store, and other state that outlives a restart.
 //!
-//! An event is first appended to the [`journal`], with one write, before the gate answers. Behind it the [`ingest`]er moves
-//! the journal into an [`EventStore`] that can be searched: [`sqlite`] by default. [`reader`] sees both together, from any
+//! The gate appends an event to the [`journal`], with one write, before it answers. In the background the [`ingest`]er
+//! moves the journal into a searchable [`EventStore`]: [`sqlite`] by default. [`reader`] reads both together, from any
 //! process, whether or not the daemon runs. The crate is synchronous: threads and files, no async runtime.
 //!
-//! It does not say what an event is (that is `event`) and it does not decide which events are made.
+//! The crate does not define events (`event` does), and it does not decide which events are recorded.
 //!
 //! # Map
 //!
 //! - [`journal`]: append-only segments, their writer and their reader
 //! - [`event_store`]: the traits of a store and their vocabulary
 //! - [`filter`]: [`Filter`], conditions on events
-//! - [`overview`]: counts by hour and day, and what is most frequent
-//! - [`incident`]: events that belong together
+//! - [`overview`]: counts by hour and day, and the most frequent values
+//! - [`incident`]: groups of related events
 //! - [`sqlite`]: the default store
 //! - `contract`: the test suite of every store (feature `contract`)
-//! - [`intake`]: events of other sensors, each once
-//! - [`ingest`]: from the journal to the store, exactly once
-//! - [`reader`]: store and journal as one, for commands and the console
+//! - [`intake`]: events from other sensors, without duplicates
+//! - [`ingest`]: moves events from the journal to the store, exactly once
+//! - [`reader`]: reads store and journal together, for commands and the console
 //! - [`collections`]: the rule engine's persistent collections
-//! - [`findings`]: what is wrong with journal and store
+//! - [`findings`]: faults of journal and store
 //! - [`logs`]: files in ModSecurity's formats
 //! - [`limits`]: every limit of this crate
 //!
@@ -80,17 +80,17 @@ pub use overview::{Overview, OverviewQuery, Step};
 pub use reader::EventReader;
 pub use sqlite::SqliteStore;
 
-/// The journal's folder in a data folder.
+/// Returns the journal's folder in a data folder.
 pub fn journal_folder(data_dir: &Path) -> PathBuf {
     data_dir.join("journal")
 }
 
-/// The SQLite file of the events in a data folder.
+/// Returns the path of the SQLite file with the events in a data folder.
 pub fn database_path(data_dir: &Path) -> PathBuf {
     data_dir.join("events.db")
 }
 
-/// The file of the persistent collections in a data folder.
+/// Returns the path of the file with the persistent collections in a data folder.
 pub fn collections_path(data_dir: &Path) -> PathBuf {
     data_dir.join("collections.json")
 }

@@ -1,7 +1,7 @@
-//! ModSecurity's logs as files: the error log, and the audit log in its four forms.
+//! ModSecurity's log files: the error log, and the audit log in its four forms.
 //!
-//! Every entry is one `write(2)` to a file opened for appending, so entries of several threads or processes do not mix. Call
-//! `reopen` after logrotate has renamed a file.
+//! Every entry is one `write(2)` to a file opened for appending, so entries of several threads or processes do not mix.
+//! Call `reopen` after logrotate has renamed a file.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,20 +14,20 @@ use event::{Event, MatchedRule};
 use md5::{Digest, Md5};
 use rustix::fs::OFlags;
 
-/// Mode of log files: owner and group, so that the group of log readers sees them.
+/// Mode of log files: owner and group, so that the group of log readers can read them.
 const LOG_MODE: u32 = 0o640;
 /// Mode of the folders of a Concurrent audit log.
 const FOLDER_MODE: u32 = 0o750;
 
-/// A log that could not be opened or written.
+/// An error while opening or writing a log.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {doing}: {source}", path.display())]
 pub struct LogError {
-    /// What was being done.
+    /// The operation that failed.
     pub doing: &'static str,
-    /// To which file.
+    /// The file or folder.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
@@ -36,7 +36,7 @@ fn fail(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError 
     move |source| LogError { doing, path, source }
 }
 
-/// A file that only grows.
+/// A file that is only appended to.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
@@ -44,7 +44,7 @@ pub struct LogFile {
 }
 
 impl LogFile {
-    /// Opens the file, or makes it with mode 0640.
+    /// Opens the file, or creates it with mode 0640.
     ///
     /// # Errors
     /// [`LogError`].
@@ -52,10 +52,10 @@ impl LogFile {
         Ok(Self { path: path.to_path_buf(), file: Mutex::new(open_append(path)?) })
     }
 
-    /// Appends with one write. Empty text is not written.
+    /// Appends with one write. Does nothing for empty text.
     ///
     /// # Errors
-    /// [`LogError`], also when the disk took only a part.
+    /// [`LogError`], also if the disk accepted only a part.
     pub fn append(&self, text: &[u8]) -> Result<(), LogError> {
         if text.is_empty() {
             return Ok(());
@@ -64,7 +64,7 @@ impl LogFile {
         file.write_all(text).map_err(fail("append", &self.path))
     }
 
-    /// Opens the path anew, after the file was renamed. On failure goes on with the former file.
+    /// Opens the path again, after the file was renamed. On failure it keeps the former file.
     ///
     /// # Errors
     /// [`LogError`].
@@ -76,7 +76,7 @@ impl LogFile {
 }
 
 fn open_append(path: &Path) -> Result<File, LogError> {
-    // A FIFO that nobody reads is an error, not a daemon that never starts; writing waits for its reader as ever.
+    // A FIFO without a reader gives an error instead of blocking the daemon's start; writes still wait for the reader.
     let bits = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
     let opened = OpenOptions::new().append(true).create(true).mode(LOG_MODE).custom_flags(bits).open(path);
     let file = opened.map_err(fail("open", path))?;
@@ -86,7 +86,7 @@ fn open_append(path: &Path) -> Result<File, LogError> {
     Ok(file)
 }
 
-/// ModSecurity's lines in the form of Apache's error log: see [`modsec::error_log`].
+/// The error log: ModSecurity's lines in the format of Apache's error log (see [`modsec::error_log`]).
 #[derive(Debug)]
 pub struct ErrorLog {
     file: LogFile,
@@ -94,7 +94,7 @@ pub struct ErrorLog {
 }
 
 impl ErrorLog {
-    /// Opens the file, or makes it with mode 0640.
+    /// Opens the file, or creates it with mode 0640.
     ///
     /// # Errors
     /// [`LogError`].
@@ -102,7 +102,7 @@ impl ErrorLog {
         Ok(Self { file: LogFile::open(path)?, process })
     }
 
-    /// Writes a line for each of the rules, all in one write.
+    /// Writes a line for each of the rules, with one write.
     ///
     /// # Errors
     /// [`LogError`].
@@ -110,7 +110,7 @@ impl ErrorLog {
         self.file.append(modsec::error_log(event, rules, self.process).as_bytes())
     }
 
-    /// See [`LogFile::reopen`].
+    /// Opens the path again, as [`LogFile::reopen`] does.
     ///
     /// # Errors
     /// [`LogError`].
@@ -119,7 +119,7 @@ impl ErrorLog {
     }
 }
 
-/// SecAuditLogFormat.
+/// The format of the audit log (SecAuditLogFormat).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AuditFormat {
     /// Sections between boundaries.
@@ -129,7 +129,7 @@ pub enum AuditFormat {
     Json,
 }
 
-/// The audit log. What is to be written (SecAuditEngine, SecAuditLogRelevantStatus) its caller decides.
+/// The audit log. The caller decides which events to write (SecAuditEngine, SecAuditLogRelevantStatus).
 #[derive(Debug)]
 pub struct AuditLog {
     file: LogFile,
@@ -141,7 +141,7 @@ pub struct AuditLog {
 }
 
 impl AuditLog {
-    /// A log in which the entries follow one another.
+    /// Opens a log that holds all entries in one file.
     ///
     /// # Errors
     /// [`LogError`].
@@ -154,7 +154,7 @@ impl AuditLog {
         Ok(Self { file: LogFile::open(path)?, storage: None, format, parts, process })
     }
 
-    /// A log with a file for each entry below `storage`, and an index of them.
+    /// Opens a log with one file per entry below `storage`, and an index of these files.
     ///
     /// # Errors
     /// [`LogError`].
@@ -168,7 +168,7 @@ impl AuditLog {
         Ok(Self { file: LogFile::open(index)?, storage: Some(storage.to_path_buf()), format, parts, process })
     }
 
-    /// Writes the entry of an event about a request; others have none.
+    /// Writes the entry of an event about a request; other events have no entry.
     ///
     /// # Errors
     /// [`LogError`].
@@ -176,7 +176,8 @@ impl AuditLog {
         self.write_parts(event, &self.parts)
     }
 
-    /// [`AuditLog::write`] with other parts than the log's own: `ctl:auditLogParts` sets them for one transaction.
+    /// Writes an entry as [`AuditLog::write`] does, with other parts than the log's own: `ctl:auditLogParts` sets them
+    /// for one transaction.
     ///
     /// # Errors
     /// [`LogError`].
@@ -202,13 +203,13 @@ impl AuditLog {
         let opened = OpenOptions::new().write(true).create_new(true).mode(LOG_MODE).open(&file_path);
         let mut file = opened.map_err(fail("create", &file_path))?;
         file.write_all(&entry).map_err(fail("write", &file_path))?;
-        // The index comes last: mlogc reads the file as soon as it is told of it.
+        // The index comes last, because mlogc reads the file as soon as the index names it.
         let md5: String = Md5::digest(&entry).iter().map(|byte| format!("{byte:02x}")).collect();
         let line = IndexEntry { path: &path, size: entry.len() as u64, md5: &md5 };
         self.file.append(modsec::index(event, &line, self.process).as_bytes())
     }
 
-    /// See [`LogFile::reopen`].
+    /// Opens the path again, as [`LogFile::reopen`] does.
     ///
     /// # Errors
     /// [`LogError`].
@@ -288,7 +289,7 @@ mod tests {
             let md5: String = Md5::digest(&entry).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(hash, format!("md5:{md5}"));
         }
-        // The same event again would overwrite evidence.
+        // Writing the same event again would overwrite evidence.
         assert!(log.write(&samples::event(0)).unwrap_err().to_string().contains(": create: "));
     }
 }

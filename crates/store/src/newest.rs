@@ -1,4 +1,4 @@
-//! The newest events of some that come in any order, as many as a page may have.
+//! Collects the newest events from a sequence in any order, up to the size of a page.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::limits::MAX_PAGE_BYTES;
 /// A page that is being filled.
 #[derive(Debug, Default)]
 pub(crate) struct Newest {
-    /// With the bytes of each.
+    /// The events, each with its bytes.
     events: BTreeMap<EventId, (Event, usize)>,
     bytes: usize,
     limit: usize,
@@ -17,12 +17,12 @@ pub(crate) struct Newest {
 }
 
 impl Newest {
-    /// An empty page of up to `limit` events and [`MAX_PAGE_BYTES`].
+    /// Returns an empty page for up to `limit` events and [`MAX_PAGE_BYTES`].
     pub fn new(limit: usize) -> Self {
         Self { limit, ..Self::default() }
     }
 
-    /// Adds an event of so many bytes where there is room for it and none of this identifier.
+    /// Adds an event of `bytes` bytes, if there is room for it and its identifier is new.
     pub fn add(&mut self, event: Event, bytes: usize) {
         if self.left_out.is_some_and(|newest| event.id <= newest) || self.events.contains_key(&event.id) {
             return;
@@ -36,18 +36,18 @@ impl Newest {
         }
     }
 
-    /// The oldest, where no older one has room.
+    /// Returns the oldest event on the page, if there is no room for an older one.
     pub fn full_above(&self) -> Option<EventId> {
         let full = self.events.len() >= self.limit || self.left_out.is_some();
         self.events.keys().next().copied().filter(|_| full)
     }
 
-    /// The newest that there was no room for; all on the page are newer.
+    /// Returns the newest event without room; all events on the page are newer.
     pub fn left_out(&self) -> Option<EventId> {
         self.left_out
     }
 
-    /// The events.
+    /// Returns the events, newest first.
     pub fn newest_first(self) -> impl Iterator<Item = Event> {
         self.events.into_values().rev().map(|(event, _)| event)
     }

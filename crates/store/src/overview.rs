@@ -1,4 +1,4 @@
-//! Counts of events over a span of time: what they are, in the plain definition that every store must agree with.
+//! Counts of events over a time span: the reference definition that every store must agree with.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -8,22 +8,22 @@ use event::{ByteString, Event, Outcome, Timestamp};
 use crate::filter::Filter;
 use crate::limits::{MAX_BUCKETS, MAX_RULE_MESSAGE, MAX_TALLIED_PATH, MAX_TOP, TALLIED_FACTS};
 
-/// Microseconds of an hour.
+/// Microseconds per hour.
 pub(crate) const HOUR: i64 = 3_600_000_000;
 
 /// The width of the buckets of an [`Overview`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Minutes of the clock. Only events are counted by them, not requests, and within the budget of a page.
+    /// Clock minutes. They count events only, not requests, and within the budget of a page.
     Minute,
-    /// Hours of the clock.
+    /// Clock hours.
     Hour,
-    /// Days of UTC.
+    /// UTC days.
     Day,
 }
 
 impl Step {
-    /// Microseconds of a bucket.
+    /// Returns the width of a bucket in microseconds.
     pub(crate) fn width(self) -> i64 {
         match self {
             Self::Minute => HOUR / 60,
@@ -33,49 +33,49 @@ impl Step {
     }
 }
 
-/// What to count.
+/// A request for an overview.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OverviewQuery {
-    /// Which events.
+    /// The events to count.
     pub filter: Filter,
-    /// From the bucket that holds this time.
+    /// The start: counting begins with the bucket that contains this time.
     pub since: Timestamp,
-    /// Up to the bucket that holds what is just before this time, with all of it.
+    /// The end, exclusive: counting includes all of the bucket that contains the moment before this time.
     pub until: Timestamp,
-    /// The buckets. There are at most [`MAX_BUCKETS`]; of a longer span only the last are counted.
+    /// The width of the buckets. There are at most [`MAX_BUCKETS`]; of a longer span only the last are counted.
     pub step: Step,
-    /// How many rules, clients, paths and sites are named; at most [`MAX_TOP`], a larger number is cut to it.
+    /// Number of rules, clients, paths and sites to list; at most [`MAX_TOP`], and larger values are reduced to it.
     pub top: usize,
 }
 
 impl OverviewQuery {
-    /// How many buckets `since` and `until` ask for.
+    /// Returns the number of buckets between `since` and `until`.
     pub fn buckets(&self) -> u64 {
         let (first, end) = self.asked();
         (end - first).max(0).unsigned_abs()
     }
 
-    /// The buckets asked for, as multiples of the step since 1970; the second is the first beyond.
+    /// Returns the requested buckets, as multiples of the step since 1970; the second value is exclusive.
     fn asked(&self) -> (i64, i64) {
         let width = self.step.width();
         let end = (self.until.as_micros() + width - 1).div_euclid(width);
         (self.since.as_micros().div_euclid(width), end)
     }
 
-    /// The span that is counted, in microseconds since 1970; the second is the first beyond.
+    /// Returns the counted span, in microseconds since 1970; the second value is exclusive.
     pub(crate) fn span(&self) -> (i64, i64) {
         let (first, end) = self.asked();
         let first = first.max(end - MAX_BUCKETS);
         (first.min(end) * self.step.width(), end * self.step.width())
     }
 
-    /// The span in hours since 1970, where the step is made of hours.
+    /// Returns the span in hours since 1970, for a step of whole hours.
     pub(crate) fn hours(&self) -> (i64, i64) {
         let (first, end) = self.span();
         (first.div_euclid(HOUR), end.div_euclid(HOUR))
     }
 
-    /// Its filter within the span that is counted.
+    /// Returns the filter, limited to the counted span.
     pub(crate) fn within(&self) -> Filter {
         use crate::filter::Test;
         let (first, end) = self.span();
@@ -88,83 +88,84 @@ impl OverviewQuery {
     }
 }
 
-/// Counts over a span of time.
+/// Counts over a time span.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overview {
-    /// One for each step, the oldest first, without gaps.
+    /// One bucket for each step, the oldest first, without gaps.
     pub series: Vec<Bucket>,
-    /// All together.
+    /// The sums of all buckets.
     pub totals: Totals,
-    /// The rules that matched in most events.
+    /// The rules that matched in the most events.
     pub rules: Vec<RuleCount>,
-    /// The clients of most events.
+    /// The clients with the most events.
     pub clients: Vec<(IpAddr, u64)>,
-    /// The paths of most events, without their queries and cut to [`MAX_TALLIED_PATH`] bytes.
+    /// The paths with the most events, without their queries and cut to [`MAX_TALLIED_PATH`] bytes.
     pub paths: Vec<(String, u64)>,
-    /// The sites of most events, or what else they are about.
+    /// The sites, or other subjects, with the most events.
     pub sites: Vec<(String, u64)>,
-    /// The gates and kinds of most events.
+    /// The gates and kinds with the most events.
     pub kinds: Vec<((String, String), u64)>,
-    /// The facts of most events other than requests: name and value, with `=` between.
+    /// The most frequent facts of events other than requests: name and value, joined by `=`.
     pub facts: Vec<(String, u64)>,
-    /// Where the counting ended before all events were looked at: those of this time and later are counted. None: all are.
+    /// Set if counting stopped before all events were examined: the counts cover events of this time and later. None:
+    /// all events are counted.
     pub counted_to: Option<Timestamp>,
 }
 
-/// The counts of one step.
+/// The counts of one bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    /// Its beginning.
+    /// Start of the bucket.
     pub time: Timestamp,
-    /// Requests, with those of which there is no event; none where that is not known.
+    /// Number of requests, including those without an event; none if unknown.
     pub requests: Option<u64>,
-    /// Events.
+    /// Number of events.
     pub events: u64,
-    /// Events of the action `blocked`.
+    /// Number of events with the action `blocked`.
     pub blocked: u64,
-    /// Events of the action `detected`.
+    /// Number of events with the action `detected`.
     pub detected: u64,
 }
 
-/// The counts of all steps together.
+/// The sums of all buckets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// As [`Bucket::requests`]; of those steps where it is known.
+    /// The sum of [`Bucket::requests`] over the buckets where it is known.
     pub requests: Option<u64>,
-    /// Events.
+    /// Number of events.
     pub events: u64,
-    /// Events of the action `blocked`.
+    /// Number of events with the action `blocked`.
     pub blocked: u64,
-    /// Events of the action `detected`.
+    /// Number of events with the action `detected`.
     pub detected: u64,
-    /// Events of the action `blocked` or `detected` whose answer had a status below 400.
+    /// Number of events with the action `blocked` or `detected` whose response had a status below 400.
     pub attacks_answered_below_400: u64,
 }
 
-/// A rule and in how many events it matched.
+/// A rule and the number of events in which it matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleCount {
-    /// Its id.
+    /// Identifier of the rule.
     pub id: u64,
-    /// One of its messages, cut to [`MAX_RULE_MESSAGE`] bytes; empty where it has none.
+    /// One of the rule's messages, cut to [`MAX_RULE_MESSAGE`] bytes; empty if it has none.
     pub message: String,
-    /// Events.
+    /// Number of events.
     pub count: u64,
 }
 
-/// The hour of a time, in hours since 1970.
+/// Returns the hour of a time, in hours since 1970.
 pub(crate) fn hour_of(time: Timestamp) -> i64 {
     time.as_micros().div_euclid(HOUR)
 }
 
-/// Whether the rules found an attack and the client got an answer of success all the same.
+/// Returns whether the rules found an attack and the client still got a response with a status below 400.
 pub(crate) fn is_answered_attack(event: &Event) -> bool {
     let attack = matches!(event.outcome, Outcome::Blocked | Outcome::Detected);
     let response = event.request().and_then(|request| request.response.as_ref());
     attack && response.is_some_and(|response| response.status < 400)
 }
 
-/// The rules that matched, each once.
+/// Returns the rules that matched, each once.
 pub(crate) fn rules_of(event: &Event) -> Vec<u64> {
     let rules = event.request().map(|request| &request.rules[..]).unwrap_or_default();
     let mut ids: Vec<u64> = rules.iter().map(|rule| rule.id).collect();
@@ -173,14 +174,15 @@ pub(crate) fn rules_of(event: &Event) -> Vec<u64> {
     ids
 }
 
-/// The path as it is counted.
+/// Returns the path in the form in which it is counted.
 pub(crate) fn path_of(event: &Event) -> Option<String> {
     let path = event.request()?.path();
     let path = ByteString::from(&path[..path.len().min(MAX_TALLIED_PATH)]).to_string();
     Some(cut(path, MAX_TALLIED_PATH))
 }
 
-/// Returns the facts of an event as they are counted; none of a request, which has counters of its own.
+/// Returns the facts of an event in the form in which they are counted; none for a request, which has counters of its
+/// own.
 pub(crate) fn facts_of(event: &Event) -> Vec<String> {
     if event.request().is_some() {
         return Vec::new();
@@ -196,18 +198,18 @@ pub(crate) fn facts_of(event: &Event) -> Vec<String> {
     facts
 }
 
-/// A rule's message as it is shown.
+/// Returns a rule's message, cut for display.
 pub(crate) fn message_of(message: &ByteString) -> String {
     cut(message.to_string(), MAX_RULE_MESSAGE)
 }
 
-/// At most so many bytes of a text.
+/// Cuts a text to at most `bytes` bytes.
 pub(crate) fn cut(mut text: String, bytes: usize) -> String {
     text.truncate(text.floor_char_boundary(bytes));
     text
 }
 
-/// Returns the `top` largest counts, the largest first; of equal ones the lower key first.
+/// Returns the `top` largest counts, the largest first; among equal counts the lower key comes first.
 pub fn largest<K: Ord>(counts: impl IntoIterator<Item = (K, u64)>, top: usize) -> Vec<(K, u64)> {
     let mut counts: Vec<(K, u64)> = counts.into_iter().collect();
     let order = |a: &(K, u64), b: &(K, u64)| (b.1, &a.0).cmp(&(a.1, &b.0));
@@ -219,12 +221,12 @@ pub fn largest<K: Ord>(counts: impl IntoIterator<Item = (K, u64)>, top: usize) -
     counts
 }
 
-/// Counts one event after another. What it holds grows with the different clients, paths, sites and rules.
+/// Counts one event after another. Its memory grows with the number of different clients, paths, sites and rules.
 #[derive(Debug)]
 pub struct Tally {
-    /// In microseconds since 1970.
+    /// Start of the first bucket, in microseconds since 1970.
     first: i64,
-    /// Microseconds of a bucket.
+    /// Width of a bucket in microseconds.
     width: i64,
     top: usize,
     series: Vec<Bucket>,
@@ -238,7 +240,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Nothing counted yet.
+    /// Returns a tally without any counts.
     pub fn new(query: &OverviewQuery) -> Self {
         let (first, end) = query.span();
         let width = query.step.width();
@@ -269,7 +271,7 @@ impl Tally {
         self.series.get_mut(usize::try_from(after.div_euclid(self.width)).ok()?)
     }
 
-    /// Counts an event that passes the query's filter; one of another time is left out.
+    /// Counts an event that passes the query's filter; ignores one outside the query's span.
     pub fn add(&mut self, event: &Event) {
         if !self.add_events(event.time, event.outcome.as_str(), 1) {
             return;
@@ -301,7 +303,7 @@ impl Tally {
         }
     }
 
-    /// Counts events of a bucket in the series and the totals alone. Returns whether the time is in the query's span.
+    /// Adds to the series and the totals only. Returns whether the time lies in the query's span.
     pub(crate) fn add_events(&mut self, time: Timestamp, action: &str, count: u64) -> bool {
         let Some(bucket) = self.bucket(time) else { return false };
         bucket.events += count;
@@ -321,14 +323,14 @@ impl Tally {
         *self.sites.entry(site.to_owned()).or_default() += count;
     }
 
-    /// Counts requests.
+    /// Adds requests to the bucket of this time.
     pub fn add_requests(&mut self, time: Timestamp, count: u64) {
         if let Some(bucket) = self.bucket(time) {
             *bucket.requests.get_or_insert(0) += count;
         }
     }
 
-    /// The counts.
+    /// Returns the counts.
     pub fn finish(self) -> Overview {
         let sum = |of: fn(&Bucket) -> u64| self.series.iter().map(of).sum();
         let known = self.series.iter().filter_map(|bucket| bucket.requests);
@@ -401,13 +403,13 @@ mod tests {
         for number in 0..10 {
             tally.add(&samples::event(number));
         }
-        tally.add(&samples::event(1_000_000)); // far beyond
+        tally.add(&samples::event(1_000_000)); // far beyond the span
         tally.add_requests(Timestamp::from_micros(epoch + HOUR), 7);
         let overview = tally.finish();
         assert_eq!(overview.series.len(), 3);
         let mut by_minute = Tally::new(&query(epoch, epoch + 60_000_000, Step::Minute));
         (0..60).for_each(|number| by_minute.add(&samples::event(number)));
-        // the first minute began 46 seconds before
+        // the first minute began 46 seconds earlier
         assert_eq!(
             by_minute.finish().series.iter().map(|bucket| bucket.events).collect::<Vec<_>>(),
             [14, 46]

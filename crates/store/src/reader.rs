@@ -1,8 +1,8 @@
-//! The store and the journal behind which it lags, as one.
+//! Reads the store and the journal, which is ahead of it, as one.
 //!
-//! A command that lists events may run while the daemon runs, while it does not, and while its store is locked or full: what
-//! is not yet in the store is read from the journal. Memory stays bounded by the limit of the query, however much the
-//! journal holds.
+//! A command that lists events works while the daemon runs, while it does not, and while its store is locked or full:
+//! events that are not in the store yet are read from the journal. Memory is bounded by the limit of the query, for any
+//! size of the journal.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -25,12 +25,12 @@ use crate::{database_path, journal_folder};
 pub struct EventReader {
     journal: PathBuf,
     database: PathBuf,
-    /// None until there is a store.
+    /// None until the store exists.
     store: Mutex<Option<std::sync::Arc<SqliteStore>>>,
 }
 
 impl EventReader {
-    /// A reader of the events in `data_dir`, which may be empty yet.
+    /// Returns a reader of the events in `data_dir`, which may still be empty.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -40,14 +40,14 @@ impl EventReader {
         Ok(reader)
     }
 
-    /// As [`EventReader::open`], but the store is opened when it is first asked.
+    /// Returns a reader that opens the store on first use. Otherwise like [`EventReader::open`].
     pub fn open_later(data_dir: &Path) -> Self {
         Self { journal: journal_folder(data_dir), database: database_path(data_dir), store: Mutex::default() }
     }
 
     fn store(&self) -> Result<Option<std::sync::Arc<SqliteStore>>, StoreError> {
         let mut store = self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // An empty file is one that the daemon is just making.
+        // The daemon is just creating a file that is still empty.
         let exists = std::fs::metadata(&self.database).is_ok_and(|metadata| metadata.len() > 0);
         if store.is_none() && exists {
             *store = Some(SqliteStore::open_read_only(&self.database, BUSY_TIMEOUT)?.into());
@@ -59,7 +59,7 @@ impl EventReader {
         Ok(self.store()?.map(|store| store.stored_checkpoint()).transpose()?.unwrap_or_default())
     }
 
-    /// Gives the journal's records after `from` to `take`, until it answers false.
+    /// Passes the journal's records after `from` to `take`, until it returns false.
     fn pending(
         &self,
         from: Position,
@@ -81,8 +81,8 @@ impl EventReader {
     }
 }
 
-// In each of these the journal is read first, from the store's checkpoint on, and the store is asked after it. What the
-// ingester moves meanwhile is seen twice, never not at all, and identifiers tell what is the same.
+// Each of these functions first reads the journal, from the store's checkpoint, and then the store. A record that the
+// ingester moves in the meantime is seen twice but never missed, and its identifier reveals the duplicate.
 impl EventQuery for EventReader {
     fn query(&self, query: &Query) -> Result<Page, StoreError> {
         let limit = query.limit.min(MAX_PAGE);
@@ -102,14 +102,14 @@ impl EventQuery for EventReader {
         if let Some(store) = self.store()? {
             let page = store.query(query)?;
             if let Some(next) = page.next {
-                // What the journal has from before this belongs on the next page.
+                // Older events from the journal belong on the next page.
                 newest = newest.split_off(&next);
                 match page.searched_to {
                     Some(time) => searched = Some((next, time)),
                     None => more = true,
                 }
             }
-            // The store's own copy counts: it is the first that came.
+            // The store's copy takes precedence, because it is the first one received.
             newest.extend(page.events.into_iter().map(|event| (event.id, event)));
         }
         if let Some(left_out) = left_out {
@@ -121,7 +121,7 @@ impl EventQuery for EventReader {
             more = true;
         }
         let events: Vec<Event> = newest.into_values().rev().collect();
-        // A full page ends where its events end, even if the store's search has come further.
+        // A full page ends with its last event, even if the store's search got further.
         if let (Some((next, time)), false) = (searched, more && events.len() == limit) {
             return Ok(Page { events, next: Some(next), searched_to: Some(time) });
         }
@@ -130,8 +130,8 @@ impl EventQuery for EventReader {
     }
 
     fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
-        // An event that is ingested while this counts could be missed or counted twice: then count again. Under steady load
-        // the last answer stands, which was right at some moment within the count.
+        // The ingest of an event during the count could make it count twice or not at all; then count again. Under
+        // steady load the last result stands, which was right at some moment during the count.
         let mut count = 0;
         for _ in 0..3 {
             let checkpoint = self.checkpoint()?;
@@ -169,7 +169,7 @@ impl EventQuery for EventReader {
         };
         let mut counted = store.count_some(filter, before)?;
         for id in pending {
-            // what is older belongs to a later call; what is stored by now, most likely to the store's count
+            // an older event belongs to a later call; the store's count most likely includes one that is stored by now
             if counted.next.is_none_or(|next| id >= next) && !store.contains(id)? {
                 counted.count += 1;
             }
@@ -177,7 +177,7 @@ impl EventQuery for EventReader {
         Ok(counted)
     }
 
-    /// Of the store alone, which is about a second behind.
+    /// Reads the store alone, which is about a second behind.
     fn overview(&self, query: &OverviewQuery) -> Result<Overview, StoreError> {
         match self.store()? {
             Some(store) => store.overview(query),
@@ -185,7 +185,7 @@ impl EventQuery for EventReader {
         }
     }
 
-    /// Of the store alone, which is about a second behind.
+    /// Reads the store alone, which is about a second behind.
     fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, StoreError> {
         match self.store()? {
             Some(store) => store.incidents(query),
@@ -218,7 +218,7 @@ impl EventQuery for EventReader {
         })?;
         if let Some(store) = self.store()? {
             let stored = store.tail(since, limit)?;
-            // The journal's records come behind all of the store's, of which these may not be the last.
+            // The journal's records come after all of the store's, and the store may have more than these.
             if !stored.is_empty() {
                 return Ok(stored);
             }
@@ -228,7 +228,7 @@ impl EventQuery for EventReader {
 
     fn end(&self) -> Result<Position, StoreError> {
         let mut end = match self.checkpoint() {
-            // Where the store could not even be opened, the journal has all that it does not.
+            // If the store cannot even be opened, the journal has everything that the store lacks.
             Err(StoreError::Full { .. }) => Position::START,
             checkpoint => checkpoint?,
         };
@@ -276,7 +276,7 @@ mod tests {
         let append = |number| {
             journal.append(&samples::event(number)).unwrap();
         };
-        // Older and newer ones on both sides, and one that came twice.
+        // Store and journal both hold older and newer events, and one event is in both.
         (0..40).step_by(2).for_each(append);
         let store = Arc::new(SqliteStore::open(&database_path(data_dir.path()), BUSY_TIMEOUT).unwrap());
         Ingest::new(journal.folder(), store).unwrap().catch_up(&mut |notice| panic!("{notice}")).unwrap();
@@ -312,7 +312,7 @@ mod tests {
         let stats = reader.stats().unwrap();
         assert_eq!((stats.events, stats.newest), (40, Some(samples::event(39).time)));
 
-        // A search in the store that ends early does not pass over what the journal has beyond.
+        // A search that ends early in the store does not skip older events in the journal.
         let nowhere = Filter::default().with(Test::Text("/3".into()));
         let mut query = Query::newest(nowhere.clone(), 4);
         let mut seen = Vec::new();
@@ -337,7 +337,7 @@ mod tests {
         assert_eq!(seen, expected);
         assert!(partial > 2 && expected.len() == 11, "{partial} {expected:?}");
 
-        // In the order of their coming, in steps, across the border.
+        // The tail returns the order of arrival, in steps, across the border between store and journal.
         let mut since = Position::START;
         let mut seen = Vec::new();
         loop {

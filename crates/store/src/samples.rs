@@ -1,11 +1,11 @@
-//! Events for tests: small, numbered, each different in what filters look at.
+//! Events for tests: small and numbered, with different values for each property that filters test.
 
 use event::{Actor, Event, EventId, Header, MatchedRule, Outcome, RequestEvidence, Severity, Timestamp};
 
 /// 2026-11-23T09:04:46Z
 pub const EPOCH: i64 = 1_795_424_686_000_000;
 
-/// Event number `number`, `number` seconds after [`EPOCH`].
+/// Returns event number `number`, `number` seconds after [`EPOCH`].
 pub fn event(number: u64) -> Event {
     let time = Timestamp::from_micros(EPOCH + number.cast_signed() * 1_000_000);
     let evidence = RequestEvidence {
@@ -33,7 +33,7 @@ pub fn event(number: u64) -> Event {
     }
 }
 
-/// The number of an event of [`event`].
+/// Returns the number of an event made by [`event`].
 pub fn number_of(event: &Event) -> u64 {
     ((event.time.as_micros() - EPOCH) / 1_000_000).cast_unsigned()
 }

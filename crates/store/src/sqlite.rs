@@ -1,8 +1,8 @@
 //! Events in an SQLite file: the default store, without any set-up.
 //!
-//! One connection writes, others read at the same time (WAL). Two processes may have the file open. With `synchronous =
-//! NORMAL` a killed process loses nothing; a power cut may lose the newest transactions, whose events the journal still has,
-//! because it is deleted only after [`EventStore::sync`](crate::EventStore::sync).
+//! One connection writes while others read (WAL). Two processes can open the file at the same time. A killed process
+//! loses nothing (`synchronous = NORMAL`). A power cut may lose the newest transactions; the journal still has their
+//! events, because its segments are deleted only after [`EventStore::sync`](crate::EventStore::sync).
 
 mod connection;
 mod facts;
@@ -40,7 +40,7 @@ use write::{REMOVE_BATCH, insert, remove_oldest, remove_oldest_of};
 
 pub use connection::move_aside;
 
-/// How long a statement waits for another process before it gives up with [`StoreError::Locked`]: the default of
+/// The time for which a statement waits for another process before it fails with [`StoreError::Locked`]: the default of
 /// [`SqliteStore::open`].
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -49,26 +49,28 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct SqliteStore {
     path: PathBuf,
     busy_timeout: Duration,
-    /// What one page of a query may cost.
+    /// The cost limit of one page of a query.
     budget: u64,
-    /// Before the writer, so that they close first: the last to close clears the WAL away, and only a writer can.
+    /// Declared before the writer, so that readers close first: the last connection to close removes the WAL, and only
+    /// a writer can do that.
     readers: Mutex<Readers>,
-    /// None in a store that only reads. Within, none while a file that was to replace a damaged one could not be opened.
+    /// None in a store that only reads. The inner value is none while the file is not open: before
+    /// its first use, and if the replacement of a damaged file failed to open.
     writer: Option<Mutex<Option<Connection>>>,
 }
 
 #[derive(Debug, Default)]
 struct Readers {
-    /// Device and inode of the file that the idle connections have open. This process or another may put a new one in its
-    /// place ([`SqliteStore::start_over`]).
+    /// Device and inode of the file that the idle connections have open. Any process may replace the file
+    /// ([`SqliteStore::start_over`]).
     file: Option<(u64, u64)>,
     idle: Vec<Connection>,
 }
 
-/// Idle connections that are kept. Each has a page cache of its own.
+/// Number of idle connections that are kept. Each has its own page cache.
 const IDLE_READERS: usize = 2;
 impl SqliteStore {
-    /// Opens the file, makes it (mode 0600) where it does not exist, with its tables.
+    /// Opens the file. Creates it (mode 0600), with its tables, if it does not exist.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -78,13 +80,13 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// As [`SqliteStore::open`], but the file is opened when it is first used, and again until it can be: for a disk that has
-    /// no room yet.
+    /// Returns a store that opens the file on first use, and retries until it succeeds: for a disk that is still full.
+    /// Otherwise like [`SqliteStore::open`].
     pub fn open_later(path: &Path, busy_timeout: Duration) -> Self {
         Self::new(path, busy_timeout, Some(Mutex::new(None)))
     }
 
-    /// As [`SqliteStore::open_read_only`], but the file is opened when it is first used.
+    /// Returns a read-only store that opens the file on first use. Otherwise like [`SqliteStore::open_read_only`].
     pub fn read_later(path: &Path, busy_timeout: Duration) -> Self {
         Self::new(path, busy_timeout, None)
     }
@@ -94,11 +96,11 @@ impl SqliteStore {
         Self { path, busy_timeout, budget: QUERY_BUDGET, writer, readers: Mutex::default() }
     }
 
-    /// As [`SqliteStore::open`]; a damaged file is moved aside first. Then also returns what was wrong and where the file is
-    /// now.
+    /// Opens the file as [`SqliteStore::open`] does, and moves a damaged file aside first. In that case it also returns
+    /// the error and the new path of the damaged file.
     ///
     /// # Errors
-    /// See [`StoreError`], save [`StoreError::Corrupt`].
+    /// See [`StoreError`], except [`StoreError::Corrupt`].
     pub fn open_or_start_over(
         path: &Path,
         busy_timeout: Duration,
@@ -112,10 +114,10 @@ impl SqliteStore {
         }
     }
 
-    /// Opens the file for reading only, while another process writes it or none does.
+    /// Opens the file read-only, whether or not another process writes it.
     ///
     /// # Errors
-    /// See [`StoreError`]; [`StoreError::Engine`] where the file does not exist.
+    /// See [`StoreError`]; [`StoreError::Engine`] if the file does not exist.
     pub fn open_read_only(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
         let store = Self::read_later(path, busy_timeout);
         store
@@ -124,7 +126,7 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Up to where the journal is ingested.
+    /// Returns the position up to which the journal is ingested.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -132,7 +134,7 @@ impl SqliteStore {
         self.read("checkpoint", |connection| number(connection, "checkpoint").map(Position::from_i64))
     }
 
-    /// Whether there is an event of this identifier.
+    /// Returns whether an event with this identifier is stored.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -142,7 +144,7 @@ impl SqliteStore {
         })
     }
 
-    /// Which of the identifiers there are events of, in their order.
+    /// Returns for each identifier, in order, whether an event with it is stored.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -153,8 +155,8 @@ impl SqliteStore {
         })
     }
 
-    /// Whether there is an event of the same node and origin as this derived identifier, within these times. Looks at all events
-    /// of that time.
+    /// Returns whether an event with the node and origin of this derived identifier is stored within these times. Scans
+    /// all events of that period.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -176,7 +178,7 @@ impl SqliteStore {
         self.budget = budget;
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -187,7 +189,7 @@ impl SqliteStore {
             doing: "write",
             what: "the store was opened for reading only".into(),
         })?;
-        // A transaction that a panic left open was rolled back when it was dropped.
+        // SQLite rolled back any transaction that a panic left open when it was dropped.
         Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -205,7 +207,7 @@ impl SqliteStore {
         work(connection).map_err(|error| explain(&self.path, doing, &error))
     }
 
-    /// Runs `work` in a transaction: all of it is kept or nothing.
+    /// Runs `work` in a transaction: all of its changes are kept, or none.
     fn write<T>(
         &self,
         doing: &'static str,
@@ -251,12 +253,12 @@ impl SqliteStore {
 }
 
 impl Drop for SqliteStore {
-    /// Clears the WAL away even while others have the file open to read: what is copied or looked at while no daemon runs shall
-    /// be the file alone.
+    /// Removes the WAL even while others have the file open for reading. Somebody may copy or inspect the file while no
+    /// daemon runs, and it is complete without a WAL then.
     fn drop(&mut self) {
         let writer = self.writer.as_mut().and_then(|writer| writer.get_mut().ok()?.as_mut());
         if let Some(connection) = writer {
-            // Best effort: whoever reads just now keeps it, and nothing is lost.
+            // Best effort: a current reader keeps the WAL, and nothing is lost.
             let _waits_for_nobody = connection.busy_timeout(Duration::ZERO);
             let _kept = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         }
@@ -273,13 +275,13 @@ fn add_to_number(connection: &Connection, name: &str, change: i64) -> rusqlite::
     connection.prepare_cached(sql)?.execute(params![name, change]).map(drop)
 }
 
-/// Pages in use, in bytes.
+/// Returns the size of the used pages, in bytes.
 fn bytes_in_use(connection: &Connection) -> rusqlite::Result<u64> {
     let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u64>(0));
     Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
 }
 
-/// The time of an identifier, to the millisecond.
+/// Returns the time of an identifier, to the millisecond.
 fn time_of(id: [u8; 16]) -> Timestamp {
     EventId::from_bytes(id).time()
 }
@@ -413,7 +415,7 @@ impl EventStore for SqliteStore {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        // Copies the WAL into the file and syncs both, as far as readers let it; a busy WAL is synced at least.
+        // Copies the WAL into the file, unless readers prevent it, and syncs both; a busy WAL is at least synced.
         self.with_writer("sync", |connection| {
             connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))
         })
@@ -438,7 +440,7 @@ impl EventStore for SqliteStore {
             }
             self.write("retain", |transaction| tallies::remove_traffic(transaction, before))?;
         }
-        // Asked after every batch: by the reader, so that nothing is locked while there is room.
+        // Checked after every batch, on a reading connection, so that nothing is locked while there is room.
         let exceeds = |max_bytes: &u64| self.read("retain", bytes_in_use).map(|bytes| bytes > *max_bytes);
         if let Some(max_bytes) = retention.max_bytes
             && exceeds(&max_bytes)?
@@ -457,7 +459,8 @@ impl EventStore for SqliteStore {
                             return Ok(removed);
                         }
                     }
-                    // About as many as are too many, so that a small excess does not cost a whole batch.
+                    // Deletes about as many events as exceed the limit, so that a small excess does not cost a whole
+                    // batch.
                     let events = number(transaction, "events")?.unsigned_abs();
                     let excess = u128::from(events) * u128::from(bytes - max_bytes) / u128::from(bytes);
                     let excess = u64::try_from(excess).unwrap_or(u64::MAX);
@@ -481,7 +484,7 @@ impl EventStore for SqliteStore {
     }
 
     fn tend(&self) -> Result<u64, StoreError> {
-        // By the reader, so that nothing is locked while there is nothing to do.
+        // Checked on a reading connection, so that nothing is locked while there is nothing to do.
         if self.read("index", text_index::missing)? < text_index::GROUP as u64 {
             return Ok(0);
         }
@@ -494,7 +497,7 @@ impl EventStore for SqliteStore {
 
     fn start_over(&self) -> Result<PathBuf, StoreError> {
         let mut writer = self.writer()?;
-        // The connections must be gone before their files move.
+        // The connections must be closed before their files move.
         *writer = None;
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).idle.clear();
         let aside = move_aside(&self.path)?;

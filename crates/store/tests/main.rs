@@ -1,4 +1,4 @@
-//! Tests of the store from outside, with processes that are killed.
+//! Tests of the store from outside, with killed processes.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use event::EventId;
 use store::sqlite::BUSY_TIMEOUT;
 use store::{EventQuery, EventReader, Filter, Ingest, Page, Query, SqliteStore};
 
-/// The example program, which `cargo test` builds (but `cargo test --test main` does not).
+/// Returns the path of the example program, which `cargo test` builds (but `cargo test --test main` does not).
 fn append_program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.parent().unwrap().parent().unwrap().join("examples/append")
@@ -23,14 +23,14 @@ fn start(data_dir: &Path, ingest: bool) -> Child {
     command.spawn().expect("the example `append`, which `cargo test -p store` builds")
 }
 
-/// Lets the program tell of `count` events, kills it, and returns all that it told of.
+/// Waits until the program has printed `count` events, kills it, and returns all printed identifiers.
 fn kill_after(mut child: Child, count: usize) -> Vec<EventId> {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut told: Vec<EventId> =
         lines.by_ref().take(count).map(|line| line.unwrap().parse().unwrap()).collect();
     child.kill().unwrap();
     child.wait().unwrap();
-    // The last line may be cut off.
+    // The last line may be incomplete.
     told.extend(lines.map_while(|line| line.ok()?.parse::<EventId>().ok()));
     assert!(told.len() >= count);
     told
@@ -61,7 +61,7 @@ fn a_killed_process_loses_no_event_that_it_told_of() {
     let set: BTreeSet<_> = found.iter().copied().collect();
     assert_eq!(set.len(), found.len());
     assert!(told.iter().all(|id| set.contains(id)));
-    // At most the one that each process was just telling of is more.
+    // Each process may have stored a further event that it had not printed yet.
     assert!(found.len() <= told.len() + 5 * 2, "{} of {}", found.len(), told.len());
 
     let store = Arc::new(SqliteStore::open(&store::database_path(data_dir.path()), BUSY_TIMEOUT).unwrap());
@@ -76,11 +76,11 @@ fn a_process_killed_while_it_ingests_stores_every_event_once() {
     let mut told = Vec::new();
     for round in 0..5 {
         told.extend(kill_after(start(data_dir.path(), true), 200 + round * 100));
-        // What is there is seen while nobody runs ...
+        // The events are visible while no process runs ...
         let reader = EventReader::open(data_dir.path()).unwrap();
         assert!(reader.count(&Filter::default()).unwrap() >= told.len() as u64);
     }
-    // ... and while somebody does.
+    // ... and while one does.
     let mut running = start(data_dir.path(), true);
     let mut first = String::new();
     BufReader::new(running.stdout.take().unwrap()).read_line(&mut first).unwrap();

@@ -1,4 +1,4 @@
-//! The part of the contract about overviews and incidents: random events, compared with the plain definitions.
+//! The contract's tests of overviews and incidents: random events, compared with the reference definitions.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::journal::Record;
 use crate::overview::{HOUR, Overview, OverviewQuery, Step, Tally};
 use crate::samples::EPOCH;
 
-/// Numbers that look random and are always the same (SplitMix64).
+/// A generator of random-looking numbers that are the same on each run (SplitMix64).
 struct Numbers(u64);
 
 impl Numbers {
@@ -31,7 +31,7 @@ impl Numbers {
     }
 }
 
-/// Events of five days, in no order.
+/// Returns events of five days, in random order.
 fn events(count: u64, seed: u64) -> Vec<Event> {
     let mut numbers = Numbers(seed);
     (0..count)
@@ -39,7 +39,7 @@ fn events(count: u64, seed: u64) -> Vec<Event> {
         .collect()
 }
 
-/// An event of a gate that no part of this program knows.
+/// Returns an event of a gate that no part of this program knows.
 fn tea(number: u64, numbers: &mut Numbers) -> Event {
     let time = Timestamp::from_micros(EPOCH + numbers.below(5 * 24 * HOUR as u64).cast_signed());
     let (word, outcome) = numbers.one_of(&[("brewed", Outcome::Changed), ("spilt", Outcome::Failed)]);
@@ -107,11 +107,11 @@ fn fill(store: &dyn EventStore, events: &[Event]) {
     for batch in records.chunks(70) {
         store.ingest(batch, batch[batch.len() - 1].end).unwrap();
     }
-    // what is known already counts once
+    // events that are already stored do not count again
     store.ingest(&records[..20], records[records.len() - 1].end).unwrap();
 }
 
-/// What an overview is by definition.
+/// Returns the overview by the reference definition.
 fn plainly(events: &[Event], query: &OverviewQuery) -> Overview {
     let mut tally = Tally::new(query);
     events.iter().filter(|event| query.filter.matches(event)).for_each(|event| tally.add(event));
@@ -170,7 +170,7 @@ pub(super) fn counts_as_the_plain_definition(store: &dyn EventStore) {
     overviews_agree(store, &events);
 }
 
-/// All incidents, page by page, as [`incident::group`] orders them.
+/// Returns all incidents, read page by page, in the order of [`incident::group`].
 fn incidents(store: &dyn EventStore, limit: usize) -> Vec<Incident> {
     let mut query = IncidentQuery { limit, ..Default::default() };
     let mut all: Vec<Incident> = Vec::new();
@@ -199,7 +199,7 @@ pub(super) fn groups_as_the_plain_definition(store: &dyn EventStore) {
     for limit in [7, 500] {
         assert_eq!(incidents(store, limit), expected);
     }
-    // by the time of the last event
+    // incidents are selected by the time of the last event
     let time = |hour: i64| Timestamp::from_micros(EPOCH + hour * HOUR);
     for (since, until) in [(20, 40), (0, 1), (60, 60)] {
         let query = IncidentQuery {
@@ -228,7 +228,7 @@ pub(super) fn forgets_what_retention_takes(store: &dyn EventStore) {
         assert_eq!(store.stats().unwrap().events, events.len() as u64);
         overviews_agree(store, &events);
         let left = incidents(store, 500);
-        // one that lasts on keeps the count of what has gone
+        // an incident with remaining events keeps the count of its deleted ones
         let last = events.iter().map(|event| event.time).min();
         let expected =
             before.iter().filter(|incident| last.is_some_and(|last| incident.last >= last)).count();
@@ -237,7 +237,7 @@ pub(super) fn forgets_what_retention_takes(store: &dyn EventStore) {
     assert_eq!(numbers(&store.query(&Query::newest(Filter::default(), 10)).unwrap().events), [0_u64; 0]);
 }
 
-/// The overview of what is left, and its incidents: none without an event, each event in one.
+/// Checks the overview and the incidents of the remaining events: no incident is empty, and each event is in one.
 pub(super) fn agrees_with_what_is_left(store: &dyn EventStore, left: &[Event], since: i64, until: i64) {
     let query = OverviewQuery {
         filter: Filter::default(),
@@ -252,7 +252,7 @@ pub(super) fn agrees_with_what_is_left(store: &dyn EventStore, left: &[Event], s
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(&expected) {
         assert_eq!((&found.actor, found.last), (&expected.actor, expected.last));
-        // one that lasts on keeps the count of what has gone
+        // an incident with remaining events keeps the count of its deleted ones
         assert!(found.events >= expected.events);
     }
 }
@@ -279,7 +279,7 @@ pub(super) fn sums_traffic(store: &dyn EventStore) {
     let shop = Test::Subject(vec!["shop".into()]);
     assert_eq!(requests(all().with(shop.clone())), (vec![Some(6), None, Some(10)], Some(16)));
     assert_eq!(requests(all().without(shop.clone())), (vec![Some(7), None, None], Some(7)));
-    // of other filters nobody knows how many requests they would take
+    // for other filters the number of passing requests is unknown
     assert_eq!(requests(all().with(Test::Outcome(vec![Outcome::Blocked]))), (vec![None; 3], None));
     let now = Timestamp::from_micros((hour + 2) * HOUR);
     store.retain(&Retention { max_age: Some(Duration::from_secs(3600)), max_bytes: None }, now).unwrap();

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use event::FactValue;
 use event::limits::MAX_FACT_BYTES;
 
-/// A text to compare with, or the beginning of texts.
+/// A text to compare with, or a prefix of texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
@@ -13,7 +13,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Returns whether the text fits.
+    /// Returns whether the text matches.
     pub fn matches(&self, text: &str) -> bool {
         if self.is_prefix { text.starts_with(&self.text) } else { text == self.text }
     }
@@ -23,19 +23,19 @@ impl Pattern {
         &self.text
     }
 
-    /// Returns whether any text fits that begins with this one.
+    /// Returns whether the pattern matches every text with this prefix.
     pub fn is_prefix(&self) -> bool {
         self.is_prefix
     }
 
-    /// Returns the text, if no other fits.
+    /// Returns the text, if the pattern matches no other one.
     pub fn exact(&self) -> Option<&str> {
         (!self.is_prefix).then_some(&self.text)
     }
 }
 
 impl From<String> for Pattern {
-    /// `*` at the end stands for anything.
+    /// A `*` at the end matches any rest.
     fn from(mut text: String) -> Self {
         let is_prefix = text.ends_with('*');
         text.truncate(text.len() - usize::from(is_prefix));
@@ -49,22 +49,22 @@ impl From<&str> for Pattern {
     }
 }
 
-/// Values of a fact.
+/// A pattern for the values of a fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValuePattern {
-    /// Numbers that fit.
+    /// Numbers that match.
     numbers: Option<RangeInclusive<i64>>,
-    /// Texts that fit.
+    /// Texts that match.
     text: Option<Pattern>,
 }
 
 impl ValuePattern {
-    /// Makes a pattern of both, for a fact whose type is not known.
+    /// Combines numbers and a text in one pattern, for a fact of unknown type.
     pub(super) fn either(numbers: Option<RangeInclusive<i64>>, text: Self) -> Self {
         Self { numbers, ..text }
     }
 
-    /// Returns whether the value fits.
+    /// Returns whether the value matches.
     pub fn matches(&self, value: &FactValue) -> bool {
         match value {
             FactValue::Number(number) => self.numbers.as_ref().is_some_and(|range| range.contains(number)),
@@ -72,12 +72,12 @@ impl ValuePattern {
         }
     }
 
-    /// Returns the numbers that fit.
+    /// Returns the numbers that match.
     pub fn numbers(&self) -> Option<&RangeInclusive<i64>> {
         self.numbers.as_ref()
     }
 
-    /// Returns the texts that fit.
+    /// Returns the texts that match.
     pub fn text(&self) -> Option<&Pattern> {
         self.text.as_ref()
     }
@@ -96,7 +96,7 @@ impl From<RangeInclusive<i64>> for ValuePattern {
 }
 
 impl From<&str> for ValuePattern {
-    /// A longer text than a fact may have is cut, as the fact is.
+    /// Cuts a text that is longer than a fact may be, as the fact itself is cut.
     fn from(text: &str) -> Self {
         let mut pattern = Pattern::from(text);
         pattern.text.truncate(pattern.text.floor_char_boundary(MAX_FACT_BYTES));
@@ -162,7 +162,7 @@ mod tests {
         assert!(fits("a", "a") && !fits("a", "ab") && !fits("a", "A"));
         assert!(fits("a*", "a") && fits("a*", "ab") && !fits("a*", "ba") && fits("*", ""));
         assert!(fits("a**", "a*b") && !fits("*a", "ba"));
-        // facts are cut
+        // facts are cut to the maximum length
         let long = "x".repeat(2 * MAX_FACT_BYTES);
         let event::Fact { value, .. } = event::Fact::text("path", long.as_str());
         assert!(ValuePattern::from(long.as_str()).matches(&value));

@@ -1,4 +1,4 @@
-//! Conditions as people write them: `subject`, `shop`; or `subject`, `!shop` for one that must not hold.
+//! Parses conditions as users write them: `subject`, `shop`; or `subject`, `!shop` for a condition that must not hold.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -11,18 +11,18 @@ use ipnet::IpNet;
 use super::pattern::{Pattern, ValuePattern, numbers};
 use super::{Condition, Filter, Test};
 
-/// A text that is not a condition.
+/// An error in the text of a condition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionError {
-    /// There is no property of that name.
+    /// No property has this name.
     #[error("there is no property `{name}`; there are {known}")]
     UnknownProperty {
         /// The name, cut to 64 characters.
         name: String,
-        /// The names that there are.
+        /// The known names.
         known: String,
     },
-    /// The property does not take the value.
+    /// The property does not accept the value.
     #[error("{0}")]
     BadValue(String),
 }
@@ -32,7 +32,7 @@ fn bad<T>(what: impl Into<String>) -> Result<T, ConditionError> {
 }
 
 impl Condition {
-    /// Reads a value of the property of this name: see [`Condition::of`].
+    /// Parses a value of the property with this name, as [`Condition::of`] does.
     ///
     /// # Errors
     /// See [`ConditionError`].
@@ -44,8 +44,8 @@ impl Condition {
         Self::of(property, text)
     }
 
-    /// Reads a value of a property: a `!` in front inverts the test, and a value that itself begins with `!` is written
-    /// `\!…`. Times are RFC 3339.
+    /// Parses a value of a property. A leading `!` inverts the test; a value that itself begins with `!` is written
+    /// `\!…`. Times are in RFC 3339.
     ///
     /// # Errors
     /// [`ConditionError::BadValue`].
@@ -75,7 +75,7 @@ impl Condition {
     }
 }
 
-/// Splits the `!` of an inverted value off.
+/// Splits off the `!` of an inverted value.
 pub fn inverted(text: &str) -> (bool, Cow<'_, str>) {
     match text.strip_prefix('!') {
         Some(rest) => (true, Cow::Borrowed(rest)),
@@ -106,7 +106,7 @@ fn fact_value(values: Values, text: &str) -> Result<ValuePattern, ConditionError
     }
 }
 
-/// Reads `NAME=VALUE`. The type of the fact is not known: a number fits as a number and as a text.
+/// Parses `NAME=VALUE`. The type of the fact is unknown: a number matches as a number and as a text.
 fn any_fact(text: &str) -> Result<Test, ConditionError> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => {
@@ -118,8 +118,8 @@ fn any_fact(text: &str) -> Result<Test, ConditionError> {
 }
 
 impl FromIterator<Condition> for Filter {
-    /// Makes a filter of conditions as somebody lists them: an event must pass any of several values of one property, and each
-    /// inverted value, text, severity and time.
+    /// Combines a user's list of conditions into a filter: an event must match any one of several values of the same
+    /// property, and every inverted value, text, severity and time.
     fn from_iter<T: IntoIterator<Item = Condition>>(conditions: T) -> Self {
         let mut filter = Self::default();
         for condition in conditions {
@@ -137,7 +137,7 @@ impl FromIterator<Condition> for Filter {
 }
 
 impl Test {
-    /// Adds the values of a test of the same property. Returns false if the two cannot be alternatives.
+    /// Adds the values of another test of the same property. Returns false if the two cannot be alternatives.
     fn join(&mut self, other: &Self) -> bool {
         match (self, other) {
             (Self::Node(all), Self::Node(more))

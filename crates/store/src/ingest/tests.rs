@@ -60,7 +60,7 @@ fn ingests_once_across_restarts_and_deletes_what_is_done() {
     assert_eq!(fixture.ingest().catch_up(&mut silent).unwrap(), 50);
     assert_eq!(fixture.segments(), 1);
     fixture.append(50..60);
-    // A new ingester goes on where the former one stopped.
+    // A new ingester continues at the former one's checkpoint.
     assert_eq!(fixture.ingest().catch_up(&mut silent).unwrap(), 10);
     assert_eq!(fixture.ingest().catch_up(&mut silent).unwrap(), 0);
     assert_eq!(numbers(&*fixture.store), (0..60).collect::<Vec<_>>());
@@ -78,7 +78,7 @@ fn a_crash_before_the_segments_are_deleted_doubles_nothing() {
     fixture.ingest().catch_up(&mut silent).unwrap();
     let mut again = Ingest::new(copy.path(), fixture.store.clone()).unwrap();
     assert_eq!(again.catch_up(&mut silent).unwrap(), 0);
-    // Nor does a store whose checkpoint was lost.
+    // A store that lost its checkpoint stores no duplicates either.
     fixture.store.ingest(&[], Position::START).unwrap();
     for entry in std::fs::read_dir(copy.path()).unwrap() {
         let path = entry.unwrap().path();
@@ -117,7 +117,7 @@ fn a_locked_store_loses_nothing() {
         assert!(matches!(ingest.catch_up(&mut silent), Err(StoreError::Locked { .. })));
     }
     assert_eq!(fixture.segments(), before);
-    // Meanwhile everybody still sees every event.
+    // In the meantime every reader still sees every event.
     let reader = EventReader::open(fixture.data_dir.path()).unwrap();
     assert_eq!(numbers(&reader), (0..20).collect::<Vec<_>>());
     other.execute_batch("ROLLBACK").unwrap();
@@ -134,7 +134,7 @@ fn a_damaged_store_is_kept_aside_and_the_journal_fills_a_new_one() {
     let Fixture { data_dir, journal, store } = fixture;
     let path = database_path(data_dir.path());
     drop(store);
-    // The file's header stays; all else is noise.
+    // The file keeps its header; all other bytes are noise.
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[100..].fill(0xa5);
     std::fs::write(&path, &bytes).unwrap();
@@ -149,7 +149,7 @@ fn a_damaged_store_is_kept_aside_and_the_journal_fills_a_new_one() {
     assert_eq!(numbers(&*store), (0..25).collect::<Vec<_>>());
 }
 
-/// A store that answers as a damaged one until it is started over.
+/// A store that reports damage until it is started over.
 struct Failing {
     store: Arc<SqliteStore>,
     failures: Mutex<Vec<StoreError>>,
@@ -261,7 +261,7 @@ fn the_thread_ingests_as_events_come_reports_failures_once_and_stops_when_told()
 #[test]
 fn the_thread_keeps_the_retention() {
     let fixture = Fixture::new(1 << 20);
-    // The samples are of another year than any clock.
+    // The time of the samples is in another year than the clock's.
     fixture.append(0..5);
     let mut event = samples::event(5);
     event.time = Timestamp::MIN;
@@ -320,7 +320,7 @@ fn f22_the_size_is_kept_while_a_burst_is_ingested() {
     assert_eq!(ingest.catch_up(&mut silent).unwrap(), 4000);
     let stats = fixture.store.stats().unwrap();
     assert!(stats.bytes <= limit, "{} of {limit}", stats.bytes);
-    // The file, too, has never been much larger: a batch, and what is yet to be given back.
+    // The file has never been much larger either: at most by a batch and by pages not returned yet.
     let file = std::fs::metadata(fixture.store.path()).unwrap().len();
     assert!(file < limit * 2, "{file} of {limit}");
     let removed = ingest.take_removed().unwrap();

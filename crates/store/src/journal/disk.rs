@@ -1,4 +1,4 @@
-//! The file operations of the journal, so that tests can let them fail.
+//! File operations of the journal, behind traits so that tests can make them fail.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -6,9 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A segment that is open to be appended to.
+/// A segment that is open for appending.
 pub(super) trait SegmentFile: Send + Sync {
-    /// One `write(2)` at the end.
+    /// Appends with one `write(2)`.
     fn append(&self, bytes: &[u8]) -> io::Result<usize>;
     fn truncate(&self, length: u64) -> io::Result<()>;
     fn sync(&self) -> io::Result<()>;
@@ -29,17 +29,17 @@ impl SegmentFile for File {
     }
 }
 
-/// Where segments are.
+/// The place where segments are stored.
 pub(super) trait Disk: Send + Sync {
-    /// Makes a segment that must not exist yet.
+    /// Creates a segment that must not exist yet.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>>;
     /// Opens a segment to sync it.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>>;
-    /// Makes the names of the segments in the folder survive a power cut.
+    /// Makes the names of the segments in the folder durable against a power cut.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 }
 
-/// The operating system's.
+/// The file operations of the operating system.
 pub(super) struct System;
 
 impl Disk for System {

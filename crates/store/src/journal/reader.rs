@@ -1,4 +1,4 @@
-//! The whole journal: segment after segment.
+//! Reads the whole journal, segment after segment.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 
 use super::{Damage, JournalError, Position, Record, SegmentReader, SegmentStep, segment_path, segments};
 
-/// What stands next in the journal.
+/// The next item in the journal.
 #[derive(Debug)]
 pub enum Step {
     /// An event.
     Record(Box<Record>),
-    /// Bytes that are none; reading goes on behind them.
+    /// Bytes that are no event; reading continues after them.
     Damaged(Damage),
-    /// Nothing more for now.
+    /// The end of the journal for now.
     End,
 }
 
-/// Reads a journal from a position on, while another thread or process may write it. Takes no lock.
+/// Reads a journal from a position, even while another thread or process writes it. Takes no lock.
 #[derive(Debug)]
 pub struct JournalReader {
     folder: PathBuf,
@@ -26,22 +26,23 @@ pub struct JournalReader {
 }
 
 impl JournalReader {
-    /// A reader of the journal in `folder` that goes on at `from`. The folder need not exist yet.
+    /// Returns a reader of the journal in `folder` that starts at `from`. The folder need not exist yet.
     pub fn new(folder: &Path, from: Position) -> Self {
         Self { folder: folder.to_path_buf(), position: from, current: None }
     }
 
-    /// Where reading goes on.
+    /// Returns the position at which reading continues.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// The next event, damage, or the end for now; after [`Step::End`] it may be called again.
+    /// Returns the next event, damage, or the end for now. It may be called again after [`Step::End`].
     ///
     /// # Errors
     /// [`JournalError::Io`], and [`JournalError::NewerForm`] for a segment of a later version.
     pub fn next_step(&mut self) -> Result<Step, JournalError> {
-        // Whether a newer segment was there before the current one was last read: only then can it not grow any more.
+        // Whether a newer segment existed before the current one was last read: only then can the current one no longer
+        // grow.
         let mut finished = false;
         loop {
             self.open()?;
@@ -78,7 +79,7 @@ impl JournalReader {
         Ok(segments(&self.folder)?.into_iter().find(|number| *number > self.position.segment))
     }
 
-    /// Opens the segment at the position, or the first behind it, where there is one.
+    /// Opens the segment at the position, or the first one after it, if any.
     fn open(&mut self) -> Result<(), JournalError> {
         if self.current.is_none() {
             let found = segments(&self.folder)?.into_iter().find(|number| *number >= self.position.segment);
@@ -89,7 +90,7 @@ impl JournalReader {
             let path = segment_path(&self.folder, number);
             let file = match File::open(&path) {
                 Ok(file) => file,
-                // Ingested and deleted since it was listed: the next call finds its successor.
+                // The ingester has deleted it since it was listed; the next call finds its successor.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 Err(error) => return Err(JournalError::io("open", &path)(error)),
             };

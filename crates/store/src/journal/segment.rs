@@ -1,4 +1,4 @@
-//! One segment: its bytes to events.
+//! Reads the events of one segment.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -8,14 +8,14 @@ use event::Event;
 use super::{RECORD_HEADER_BYTES, RECORD_MARKER, SEGMENT_MAGIC};
 use crate::limits::MAX_RECORD_BYTES;
 
-/// A stretch of a segment that holds no event.
+/// A range of a segment without an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// Number of the segment.
     pub segment: u64,
-    /// Where it begins.
+    /// Byte offset of its start.
     pub offset: u64,
-    /// How many bytes were skipped.
+    /// Number of skipped bytes.
     pub bytes: u64,
     /// The fault.
     pub what: String,
@@ -28,23 +28,24 @@ impl fmt::Display for Damage {
     }
 }
 
-/// What stands next in a segment.
+/// The next item in a segment.
 #[derive(Debug)]
 pub enum SegmentStep {
     /// An event.
     Event(Box<Event>),
-    /// Bytes that are none; reading goes on behind them.
+    /// Bytes that are no event; reading continues after them.
     Damaged(Damage),
-    /// No further whole record. `left` bytes of a begun one stand at the end.
+    /// No further whole record. The last `left` bytes are an incomplete record.
     End {
-        /// Bytes of the begun record.
+        /// Bytes of the incomplete record.
         left: u64,
     },
-    /// The segment has a form that this version does not know: its first eight bytes.
+    /// The segment has a format that this version does not know: its first eight bytes.
     NewerForm(String),
 }
 
-/// Reads the records of one segment. It may be read again after [`SegmentStep::End`], when the segment may have grown.
+/// Reads the records of one segment. It may be read again after [`SegmentStep::End`], because the segment may have
+/// grown.
 #[derive(Debug)]
 pub struct SegmentReader<R> {
     input: R,
@@ -63,22 +64,22 @@ impl<R: Read + Seek> SegmentReader<R> {
     /// Reads segment number `segment` from byte `offset`.
     ///
     /// # Errors
-    /// Those of seeking.
+    /// Errors of seeking.
     pub fn new(mut input: R, segment: u64, offset: u64) -> io::Result<Self> {
         input.seek(SeekFrom::Start(offset))?;
         Ok(Self { input, segment, offset, payload: Vec::new() })
     }
 
-    /// Where the next record begins.
+    /// Returns the offset of the next record.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The next event, damage, or the end. `finished` says that the segment will not grow any more: then a begun record at
-    /// its end is damage too.
+    /// Returns the next event, damage, or the end. `finished` means that the segment no longer grows: an incomplete
+    /// record at its end is then damage too.
     ///
     /// # Errors
-    /// Those of reading.
+    /// Errors of reading.
     pub fn next(&mut self, finished: bool) -> io::Result<SegmentStep> {
         if self.offset == 0 {
             let mut magic = [0; SEGMENT_MAGIC.len()];
@@ -117,14 +118,14 @@ impl<R: Read + Seek> SegmentReader<R> {
 
     fn begun_record(&mut self, left: u64, finished: bool) -> io::Result<SegmentStep> {
         if finished && left > 0 {
-            // Not simply the end: a damaged length may have swallowed whole records.
+            // This may not be the real end: a damaged length may have swallowed whole records.
             return self.skip("a record breaks off");
         }
         self.input.seek(SeekFrom::Start(self.offset))?;
         Ok(SegmentStep::End { left })
     }
 
-    /// Parses the record at the input's place, which is `self.offset`. Moves neither offset.
+    /// Parses the record at the input's position, which is `self.offset`. Moves neither offset.
     fn parse(&mut self) -> io::Result<Parsed> {
         let mut header = [0; RECORD_HEADER_BYTES];
         let read = read_up_to(&mut self.input, &mut header)?;
@@ -140,7 +141,7 @@ impl<R: Read + Seek> SegmentReader<R> {
         if length > MAX_RECORD_BYTES {
             return Ok(Parsed::Bad("a record is longer than the limit"));
         }
-        // Grows with what is really there, not with what the header claims.
+        // The buffer grows with the bytes present, not with the length in the header.
         self.payload.clear();
         let read = self.input.by_ref().take(length as u64).read_to_end(&mut self.payload)?;
         if read < length {
@@ -152,7 +153,7 @@ impl<R: Read + Seek> SegmentReader<R> {
         Ok(Parsed::Payload)
     }
 
-    /// Looks for the next whole record behind the current offset, or else goes to the end.
+    /// Skips to the next whole record after the current offset, or to the end.
     fn skip(&mut self, what: &str) -> io::Result<SegmentStep> {
         let start = self.offset;
         let mut candidate = start;
@@ -181,7 +182,7 @@ impl<R: Read + Seek> SegmentReader<R> {
         }))
     }
 
-    /// Offset of the first record marker at or after `from`, or else the end of the segment.
+    /// Returns the offset of the first record marker at or after `from`, or else the end of the segment.
     fn find_marker(&mut self, from: u64) -> io::Result<Result<u64, u64>> {
         const OVERLAP: usize = RECORD_MARKER.len() - 1;
         let end = self.input.seek(SeekFrom::End(0))?;
@@ -208,7 +209,7 @@ impl<R: Read + Seek> SegmentReader<R> {
     }
 }
 
-/// The checksum of a record.
+/// Returns the checksum of a record.
 pub(super) fn checksum(length: [u8; 4], payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&length);
@@ -216,7 +217,7 @@ pub(super) fn checksum(length: [u8; 4], payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Reads until the buffer is full or the input ends; returns how much.
+/// Reads until the buffer is full or the input ends. Returns the number of bytes read.
 fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -248,7 +249,7 @@ mod tests {
         (bytes, starts)
     }
 
-    /// Numbers of the events and texts of the damages, read to the end of a finished segment.
+    /// Reads a finished segment to its end. Returns the numbers of the events and the texts of the damages.
     fn read_all(bytes: &[u8]) -> (Vec<u64>, Vec<String>) {
         let mut reader = SegmentReader::new(Cursor::new(bytes), 7, 0).unwrap();
         let (mut events, mut damages) = (Vec::new(), Vec::new());

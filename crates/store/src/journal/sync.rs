@@ -1,9 +1,10 @@
-//! Asking the disk to keep what the journal has written, and what happens when it fails.
+//! Syncing the journal to disk, and recovery from a failed sync.
 //!
-//! Linux tells of a failed write-back once, and marks the pages clean: a second `fsync` of the same file succeeds although the
-//! disk does not have them (<https://wiki.postgresql.org/wiki/Fsync_Errors>). So a segment whose sync has failed is suspect:
-//! nothing is appended to it any more, a later sync of it proves nothing, and its records are read back from the page cache and
-//! written again to a new segment as soon as the disk syncs one. Until then every sync fails.
+//! Linux reports a failed write-back once and marks the pages clean: a second `fsync` of the same file succeeds
+//! although the disk does not have them (<https://wiki.postgresql.org/wiki/Fsync_Errors>). So the journal no longer
+//! trusts a segment after a failed sync: it appends nothing more to it and ignores later syncs of it. As soon as the
+//! disk syncs a new segment, the journal reads the records back from the page cache and writes them there. Until then
+//! every sync fails.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,25 +15,26 @@ use std::time::{Duration, Instant};
 use super::writer::{Journal, encode_record};
 use super::{JournalError, Position, SegmentReader, SegmentStep, segment_path};
 
-/// How long a sync fails at once after one has failed: a dying disk is not asked for every batch.
+/// Time after a failed sync during which further syncs fail immediately, so that a failing disk is not synced for every
+/// batch.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// State of the disk.
+/// The state of syncing.
 pub(super) struct Syncing {
     /// Everything before this position survives a power cut.
     synced: Position,
-    /// Segments whose sync failed.
+    /// Segments with a failed sync.
     suspects: BTreeMap<u64, Suspect>,
     failed: Option<Instant>,
-    /// Suspects were written again and synced.
+    /// Whether the suspects' records were written again and synced.
     rescued: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Suspect {
-    /// Its records from this offset on are to be written again.
+    /// The records from this offset must be written again.
     From(u64),
-    /// They stand in a later segment, which is yet to be synced.
+    /// The records are in a later segment, which is not synced yet.
     WrittenAgain,
 }
 
@@ -43,7 +45,7 @@ impl From<Position> for Syncing {
 }
 
 impl Journal {
-    /// Returns when what has been written so far survives a power cut. Others may append meanwhile.
+    /// Returns once everything written so far survives a power cut. Other threads may append in the meantime.
     ///
     /// # Errors
     /// [`JournalError::Io`].
@@ -52,7 +54,7 @@ impl Journal {
         self.sync_to(end)
     }
 
-    /// Forgets that a sync has failed, where its events are safe by now.
+    /// Clears the reported sync failure, if all of its events are safe by now.
     pub fn acknowledge_sync_failure(&self) {
         let syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         if syncing.suspects.is_empty() {
@@ -65,7 +67,7 @@ impl Journal {
         self.syncing.lock().unwrap_or_else(PoisonError::into_inner).synced
     }
 
-    /// Returns when everything before `target` survives a power cut.
+    /// Returns once everything before `target` survives a power cut.
     pub(super) fn sync_to(&self, target: Position) -> Result<(), JournalError> {
         let mut syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         if !syncing.suspects.is_empty() && syncing.failed.is_some_and(|at| at.elapsed() < PAUSE) {
@@ -75,7 +77,7 @@ impl Journal {
         if syncing.suspects.is_empty() && syncing.synced >= target {
             return Ok(());
         }
-        // The second pass writes again what the first finds the disk not to keep.
+        // The second pass rewrites the records that the disk failed to keep in the first.
         let first = syncing.suspects.is_empty();
         let mut done = self.sync_pass(&mut syncing);
         if let (Err(error), true) = (&done, first) {
@@ -122,7 +124,7 @@ impl Journal {
             let synced = match current.as_ref().filter(|_| number == end.segment) {
                 Some(segment) => segment.sync(),
                 None => match self.disk.open(&path) {
-                    // Ingested and deleted, after the store's own sync.
+                    // The ingester has deleted it, after the store's own sync.
                     Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
                     opened => opened.and_then(|segment| segment.sync()),
                 },
@@ -140,8 +142,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Asks the disk to keep the segment that is being written, or a new one, so that a disk that keeps nothing is not filled
-    /// with copies.
+    /// Syncs the current segment, or a new one, so that copies do not fill a disk that keeps nothing.
     fn probe(&self, syncing: &mut Syncing) -> Result<(), JournalError> {
         let (segment, number) = {
             let mut state = self.state();
@@ -156,7 +157,7 @@ impl Journal {
         }
     }
 
-    /// Notes that the disk failed to keep a segment; nothing is appended to it any more.
+    /// Marks a segment after a failed sync; nothing more is appended to it.
     fn suspect(&self, syncing: &mut Syncing, number: u64, error: io::Error) -> JournalError {
         let error = JournalError::io("sync", &segment_path(&self.folder, number))(error);
         let offset = if number == syncing.synced.segment { syncing.synced.offset } else { 0 };
@@ -168,7 +169,7 @@ impl Journal {
         error
     }
 
-    /// Reads the records of a segment from an offset on and appends them to the one that is being written.
+    /// Reads the records of a segment from an offset and appends them to the current segment.
     fn write_again(&self, from: Position) -> Result<(), JournalError> {
         let path = segment_path(&self.folder, from.segment);
         let unreadable = |error| JournalError::io("read again", &path)(error);

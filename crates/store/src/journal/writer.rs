@@ -1,4 +1,4 @@
-//! The writing side of the journal.
+//! Writes the journal.
 
 use std::collections::VecDeque;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -16,28 +16,28 @@ use super::sync::Syncing;
 use super::{JournalError, Position, RECORD_MARKER, SEGMENT_MAGIC, segment_path, segments};
 use crate::limits;
 
-/// When the journal asks the disk to keep what it has.
+/// When the journal syncs to disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fsync {
-    /// Never: the kernel writes back by itself, usually within 30 seconds. Safe against the death of the process, not
-    /// against a power cut.
+    /// Never: the kernel writes back by itself, usually within 30 seconds. Safe if the process dies, but not in a power
+    /// cut.
     #[default]
     Never,
-    /// After each append: safe against a power cut, and as slow as the disk.
+    /// After each append: safe in a power cut, and as slow as the disk.
     Always,
 }
 
-/// How the journal is written.
+/// Options for writing the journal.
 #[derive(Clone, Debug)]
 pub struct JournalOptions {
-    /// Bytes after which a new segment begins: [`limits::SEGMENT_BYTES`], at most [`limits::MAX_SEGMENT_BYTES`].
+    /// Bytes after which a new segment starts: [`limits::SEGMENT_BYTES`], at most [`limits::MAX_SEGMENT_BYTES`].
     pub segment_bytes: u64,
-    /// Bytes that may wait in memory while the disk takes none: [`limits::FALLBACK_BYTES`].
+    /// Bytes that may wait in memory while the disk accepts none: [`limits::FALLBACK_BYTES`].
     pub fallback_bytes: usize,
-    /// When to ask the disk to keep what it has.
+    /// When to sync to disk.
     pub fsync: Fsync,
-    /// The new segment's number is above this one. Give the segment of the store's checkpoint, so that positions go on
-    /// rising even when somebody has emptied the folder.
+    /// A lower bound for segment numbers: the new segment's number is higher. Pass the segment of the store's
+    /// checkpoint, so that positions keep increasing even after somebody has emptied the folder.
     pub after_segment: u64,
 }
 
@@ -52,43 +52,42 @@ impl Default for JournalOptions {
     }
 }
 
-/// Where an appended event is.
+/// The place of an appended event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// In the segment; the next record begins at this position.
+    /// In the segment; the next record starts at this position.
     Disk(Position),
-    /// In memory, because the disk takes none. [`JournalHealth`] says why.
+    /// In memory, because the disk accepts none. [`JournalHealth`] has the reason.
     Memory,
 }
 
-/// The state of the journal, as `/healthz` shows it.
+/// The state of the journal, as `/healthz` reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JournalHealth {
-    /// Why the disk takes no records; none while all is well.
+    /// The reason why the disk accepts no records; none in normal operation.
     pub failure: Option<String>,
-    /// Records that wait in memory.
+    /// Number of records that wait in memory.
     pub waiting: usize,
-    /// Their bytes.
+    /// Bytes of the waiting records.
     pub waiting_bytes: usize,
-    /// Events lost since the start.
+    /// Number of events lost since the start.
     pub lost: u64,
-    /// Events written to disk since the start.
+    /// Number of events written to disk since the start.
     pub written: u64,
-    /// What the disk said when it last failed to keep what it had taken (`fsync`); none until it does, and after
-    /// [`Journal::acknowledge_sync_failure`].
+    /// The error of the last failed sync (`fsync`); none without one, and after [`Journal::acknowledge_sync_failure`].
     pub sync_failure: Option<String>,
-    /// Where the next record will begin.
+    /// The position of the next record.
     pub end: Position,
 }
 
 impl JournalHealth {
-    /// Whether every event since the start is on disk.
+    /// Returns whether every event since the start is on disk.
     pub fn is_ok(&self) -> bool {
         self.failure.is_none() && self.lost == 0 && self.sync_failure.is_none()
     }
 }
 
-/// The journal of one process. Shared between threads; see the module about cost, files and full disks.
+/// The journal of one process. Threads can share it. The module's documentation covers cost, files and full disks.
 ///
 /// ```
 /// # use event::{Event, EventId, Evidence, Gate, RequestEvidence, Timestamp};
@@ -110,16 +109,16 @@ pub struct Journal {
     options: JournalOptions,
     pub(super) disk: Box<dyn Disk>,
     state: Mutex<State>,
-    /// Held by the one thread that syncs; the lock of the state is free meanwhile.
+    /// Held by the one thread that syncs; the lock of the state is free in the meantime.
     pub(super) syncing: Mutex<Syncing>,
     pub(super) appended: Condvar,
-    /// Held as long as the journal: the locks go with them.
+    /// Lock files, held as long as the journal exists; closing them releases the locks.
     _locks: [Option<File>; 2],
 }
 
 pub(super) struct State {
-    /// None where the next record has to begin a new one: the disk had no room for it yet, a failed write could not be cut
-    /// off again, or the disk failed to keep what stands in it.
+    /// None if the next record must start a new segment: the disk was full until now, a failed write could not be
+    /// truncated, or a sync of the segment failed.
     pub(super) segment: Option<Arc<dyn SegmentFile>>,
     pub(super) end: Position,
     waiting: VecDeque<Vec<u8>>,
@@ -132,11 +131,11 @@ pub(super) struct State {
 }
 
 impl Journal {
-    /// Opens the journal in `folder` (made if need be), takes its lock and starts a new segment. Where the disk has no room for
-    /// one, events wait in memory until it has ([`JournalHealth::failure`]).
+    /// Opens the journal in `folder` (created if needed), takes its lock and starts a new segment. On a full disk,
+    /// events wait in memory until there is room ([`JournalHealth::failure`]).
     ///
     /// # Errors
-    /// [`JournalError::Locked`] while another process writes it, and [`JournalError::Io`].
+    /// [`JournalError::Locked`] while another process writes the journal, and [`JournalError::Io`].
     pub fn open(folder: &Path, options: JournalOptions) -> Result<Self, JournalError> {
         Self::open_on(Box::new(System), folder, options)
     }
@@ -179,12 +178,13 @@ impl Journal {
         Ok(journal)
     }
 
-    /// The folder of the segments.
+    /// Returns the folder of the segments.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Appends an event with one write. When this returns [`Appended::Disk`], the event outlives the process.
+    /// Appends an event with one write. Once this returns [`Appended::Disk`], the event survives the end of the
+    /// process.
     ///
     /// # Errors
     /// [`JournalError::TooLong`] and [`JournalError::Lost`]; both are counted in [`JournalHealth::lost`].
@@ -198,7 +198,7 @@ impl Journal {
             let end = state.end;
             drop(state);
             if self.options.fsync == Fsync::Always {
-                // The record is written; that it may not survive a power cut is shown, not undone.
+                // The record is written. If the sync fails, the health reports it; the append still succeeds.
                 let _shown = self.sync_to(end);
             }
             return Ok(Appended::Disk(end));
@@ -216,13 +216,13 @@ impl Journal {
         Ok(Appended::Memory)
     }
 
-    /// Appends events of others with one write, all or none: what the disk does not take is an error and does not wait in
-    /// memory, since whoever sent them has them still. With `durable`, returns when they also survive a power cut; the
-    /// gate's own events do not wait for that disk sync.
+    /// Appends events from other sensors with one write, all or none. If the disk does not accept them, it returns an
+    /// error, and they do not wait in memory, because their sender still has them. With `durable`, returns once they
+    /// also survive a power cut; the gate's own events do not wait for that sync.
     ///
     /// # Errors
-    /// [`JournalError::Io`], and [`JournalError::TooLong`] for the first event that is; then none was appended, save that
-    /// after a failed sync it is not known whether they were.
+    /// [`JournalError::Io`], and [`JournalError::TooLong`] for the first event that is too long. Nothing was appended
+    /// then, except that after a failed sync the events may or may not be stored.
     pub fn append_batch(&self, events: &[Event], durable: bool) -> Result<(), JournalError> {
         let mut records = Vec::new();
         for event in events {
@@ -248,7 +248,7 @@ impl Journal {
         if durable { self.sync_to(end) } else { Ok(()) }
     }
 
-    /// Tries again to write what waits in memory. Cheap when nothing waits; call it every second or so.
+    /// Tries again to write the waiting records. Cheap if none wait; call it about once a second.
     pub fn retry(&self) {
         let mut state = self.state();
         self.write_waiting(&mut state);
@@ -257,7 +257,7 @@ impl Journal {
         }
     }
 
-    /// The state of the journal.
+    /// Returns the state of the journal.
     pub fn health(&self) -> JournalHealth {
         let state = self.state();
         JournalHealth {
@@ -271,15 +271,15 @@ impl Journal {
         }
     }
 
-    /// Waits until the journal's end lies beyond `position`, at most for `timeout`.
+    /// Waits until the journal's end is beyond `position`, for at most `timeout`.
     pub fn wait_beyond(&self, position: Position, timeout: Duration) {
         let state = self.state();
-        // A poisoned lock or a time-out both just end the waiting.
+        // A poisoned lock and a timeout both end the wait.
         let _ended = self.appended.wait_timeout_while(state, timeout, |state| state.end <= position);
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        // No code that holds the lock leaves the state half changed when it panics.
+        // Code that holds the lock never leaves the state half changed when it panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -297,7 +297,8 @@ impl Journal {
         self.appended.notify_all();
     }
 
-    /// Writes one record, in a new segment where due. On failure notes why and leaves no part of the record behind.
+    /// Writes one record, in a new segment if due. On failure it stores the reason and leaves no part of the record
+    /// behind.
     fn write(&self, state: &mut State, record: &[u8]) -> bool {
         match self.try_write(state, record) {
             Ok(()) => {
@@ -322,7 +323,7 @@ impl Journal {
         let Some(segment) = &state.segment else { return Ok(()) };
         if let Err(error) = write_once(&**segment, record) {
             if segment.truncate(state.end.offset).is_err() {
-                // Nothing may follow what could not be cut off again.
+                // Nothing may follow a partial record that could not be truncated.
                 state.segment = None;
             }
             let path = segment_path(&self.folder, state.end.segment);
@@ -338,7 +339,7 @@ impl Journal {
         let segment = self.disk.create(&path).map_err(JournalError::io("create", &path))?;
         if let Err(error) = write_once(&*segment, SEGMENT_MAGIC) {
             if std::fs::remove_file(&path).is_err() {
-                // The number is taken; the next try takes another one.
+                // The number is in use; the next attempt takes another one.
                 state.end = Position { segment: number, offset: 0 };
             }
             return Err(JournalError::io("append", &path)(error));
@@ -349,7 +350,7 @@ impl Journal {
     }
 }
 
-/// Takes the locks of the one process that writes: the file's, and the folder's, which needs no room on the disk.
+/// Takes the locks of the one writing process: on the lock file, and on the folder, which needs no disk space.
 fn lock(folder: &Path) -> Result<[Option<File>; 2], JournalError> {
     let path = folder.join("lock");
     let opened = OpenOptions::new()
@@ -367,7 +368,7 @@ fn lock(folder: &Path) -> Result<[Option<File>; 2], JournalError> {
     match file.as_ref().map_or(Ok(()), File::try_lock).and_then(|()| itself.try_lock()) {
         Ok(()) => Ok([file, Some(itself)]),
         Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path }),
-        // Some network file systems lock files only.
+        // Some network file systems can lock files only.
         Err(TryLockError::Error(_)) if file.as_ref().is_some_and(|file| file.try_lock().is_ok()) => {
             Ok([file, None])
         }
@@ -375,7 +376,8 @@ fn lock(folder: &Path) -> Result<[Option<File>; 2], JournalError> {
     }
 }
 
-/// One `write(2)`; a short one is an error, because another would let a reader see half a record for longer.
+/// Appends with one `write(2)`. A short write is an error, because a second write would let a reader see half a record
+/// for longer.
 fn write_once(segment: &dyn SegmentFile, record: &[u8]) -> io::Result<()> {
     loop {
         match segment.append(record) {
@@ -390,11 +392,11 @@ fn write_once(segment: &dyn SegmentFile, record: &[u8]) -> io::Result<()> {
     }
 }
 
-/// The record of an event: marker, length, checksum, JSON. An event that is too long loses its bodies.
+/// Returns the record of an event: marker, length, checksum, JSON. Drops the bodies of an event that is too long.
 pub(super) fn encode_record(event: &Event) -> Result<Vec<u8>, JournalError> {
     let mut json = event.to_json();
     if json.len() > limits::MAX_RECORD_BYTES {
-        // the gates cut what they make; this is for one that does not
+        // the gates shorten their own events; this is for an event that is still too long
         let mut event = event.clone();
         event.shrink();
         json = event.to_json();

@@ -1,4 +1,4 @@
-//! Connections to the file, what SQLite says when it goes wrong, and a damaged file's way aside.
+//! Opens connections to the file, translates SQLite's errors, and moves a damaged file aside.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::{number, schema};
 use crate::event_store::StoreError;
 
-/// Page cache of a reading connection.
+/// Page cache of a reading connection, in KiB.
 const READER_CACHE_KIB: i64 = 2 * 1024;
-/// Page cache of the writing connection.
+/// Page cache of the writing connection, in KiB.
 const WRITER_CACHE_KIB: i64 = 4 * 1024;
 
 pub(super) fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
@@ -20,16 +20,16 @@ pub(super) fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connect
     let mut connection = Connection::open(path).map_err(|error| fail(&error))?;
     let set_up = |connection: &mut Connection| {
         connection.busy_timeout(busy_timeout)?;
-        // Takes effect in an empty file only; lets retention give pages back to the file system.
+        // Has an effect only in an empty file; lets retention return pages to the file system.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        // Bytes of the WAL that stay on disk after a checkpoint.
+        // Size to which SQLite truncates the WAL after a checkpoint, in bytes.
         connection.pragma_update_and_check(None, "journal_size_limit", 8 * 1024 * 1024, |_| Ok(()))?;
         connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         let found = schema::create(connection)?;
         if found == schema::VERSION {
-            // Shows damage now rather than at the first event.
+            // Detects damage now rather than at the first event.
             number(connection, "checkpoint")?;
         }
         Ok(found)
@@ -38,7 +38,7 @@ pub(super) fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connect
     check_version(path, found).map(|()| connection)
 }
 
-/// Refuses tables of another version. A file that another process is just making has none.
+/// Refuses tables of another version. A file that another process is just creating has none (version 0).
 pub(super) fn check_version(path: &Path, found: u32) -> Result<(), StoreError> {
     let (path, known) = (path.to_path_buf(), schema::VERSION);
     match found {
@@ -48,7 +48,7 @@ pub(super) fn check_version(path: &Path, found: u32) -> Result<(), StoreError> {
     }
 }
 
-/// SQLite gives the WAL beside the file the file's own mode.
+/// Creates the file with mode 0600. SQLite gives the WAL beside it the same mode.
 fn create_private(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt;
     let opened = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
@@ -68,7 +68,7 @@ pub(super) fn open_reader(path: &Path, busy_timeout: Duration) -> rusqlite::Resu
 pub(super) fn explain(path: &Path, doing: &'static str, error: &rusqlite::Error) -> StoreError {
     let path = path.to_path_buf();
     let what = error.to_string();
-    // The index of the WAL could not be extended: SQLite says so of a full disk.
+    // SQLite could not extend the index of the WAL: it reports a full disk in this way.
     if let rusqlite::Error::SqliteFailure(cause, _) = error
         && cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
     {
@@ -82,7 +82,7 @@ pub(super) fn explain(path: &Path, doing: &'static str, error: &rusqlite::Error)
     }
 }
 
-/// Renames a damaged file, its WAL and its index to the first free `NAME.damaged-N`. Returns the file's new name.
+/// Renames a damaged file, its WAL and its index to the first free `NAME.damaged-N`. Returns the new path of the file.
 ///
 /// # Errors
 /// [`StoreError::Engine`].

@@ -1,7 +1,7 @@
 //! The index of facts: a row for each fact of an event, by name, value and event.
 //!
-//! Hosts, paths, tags and scores of requests have no rows: they would take more room than all others together. The index of texts
-//! finds hosts, paths and tags, and scores are read from the events.
+//! Hosts, paths, tags and scores of requests have no rows: they would take more space than all others together. The
+//! index of texts finds hosts, paths and tags; scores are read from the events.
 
 use std::collections::HashMap;
 
@@ -12,10 +12,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::filter::{Filter, Test, ValuePattern};
 use crate::limits::MOST_FACT_VALUES;
 
-/// Names of facts without rows.
+/// Names of the facts without rows.
 const WITHOUT_ROWS: [&str; 4] = ["host", "path", "score", "tag"];
 
-/// Identifiers of names, as far as they were looked up.
+/// Cache of the identifiers of names.
 #[derive(Debug, Default)]
 pub(super) struct Names(HashMap<String, i64>);
 
@@ -83,18 +83,18 @@ pub(super) fn remove(
     Ok(())
 }
 
-/// A test of a fact as the index answers it: the name, and the values that pass.
+/// A test of a fact in terms of the index: the name, and the passing values.
 #[derive(Debug, Clone)]
 pub(super) struct Indexed {
     pub name: i64,
     pub values: Vec<Value>,
 }
 
-/// Returns for each condition of a filter how the index answers it; none where it does not.
+/// Returns for each condition of a filter how the index evaluates it; none if it cannot.
 pub(super) fn resolve(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Option<Indexed>>> {
     let resolve_one = |test: &Test| match test {
         Test::Fact(name, patterns) if has_rows(name) => {
-            // no event has a fact of an unknown name
+            // no event has a fact with an unknown name
             let Some(name) = name_id(connection, name)? else {
                 return Ok(Some(Indexed { name: 0, values: Vec::new() }));
             };
@@ -111,7 +111,7 @@ pub(super) fn resolve(connection: &Connection, filter: &Filter) -> rusqlite::Res
     filter.conditions.iter().map(|condition| resolve_one(&condition.test)).collect()
 }
 
-/// Adds the values that fit a pattern. Returns false if there are more than [`MOST_FACT_VALUES`].
+/// Adds the values that match a pattern. Returns false if there are more than [`MOST_FACT_VALUES`].
 fn add_values(
     connection: &Connection,
     name: i64,
@@ -125,7 +125,7 @@ fn add_values(
     };
     if let Some(numbers) = pattern.numbers() {
         let (mut first, last) = (*numbers.start(), *numbers.end());
-        // a single number needs no look
+        // a single number needs no lookup
         if first == last {
             add(Value::Integer(first), values);
         } else {

@@ -1,4 +1,4 @@
-//! Incidents as rows that are updated as events come.
+//! Incidents as rows that are updated as events arrive.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Incident> {
     })
 }
 
-/// Adds events, which may be older than those that are here.
+/// Adds events, which may be older than the stored ones.
 pub(super) fn add<'a>(
     transaction: &Transaction<'_>,
     events: impl IntoIterator<Item = &'a Event>,
@@ -46,7 +46,7 @@ pub(super) fn add<'a>(
         let from = incident.first.as_micros() - GAP;
         let mut found = Vec::new();
         let mut rows = neighbours.query(params![incident.actor.property, incident.actor.value, from])?;
-        // Those of one actor do not overlap: once one lies behind, all do.
+        // Incidents of one actor do not overlap: after the first one that does not touch, no other one does.
         while let Some(row) = rows.next()? {
             let neighbour = read(row)?;
             if !neighbour.touches(&incident) {
@@ -76,7 +76,7 @@ fn write(transaction: &Transaction<'_>, id: Option<i64>, incident: &Incident) ->
         .flatten()
         .collect();
     let course = incident.course.to_bytes();
-    // a map of texts and numbers always serialises
+    // a map of texts and numbers can always be serialised
     let categories = serde_json::to_string(&incident.categories).unwrap_or_default();
     let (first, last) = (incident.first.as_micros(), incident.last.as_micros());
     match id {
@@ -120,13 +120,15 @@ fn write(transaction: &Transaction<'_>, id: Option<i64>, incident: &Incident) ->
     .map(drop)
 }
 
-/// Deletes the incidents of which no event is left, once events before `oldest` are gone; all where none is left.
+/// Deletes the incidents without remaining events, after the events before `oldest` were deleted. `oldest` is none if no
+/// event remains.
 pub(super) fn remove(transaction: &Transaction<'_>, oldest: Option<Timestamp>) -> rusqlite::Result<()> {
     let oldest = oldest.map_or(i64::MAX, Timestamp::as_micros);
     transaction.prepare_cached("DELETE FROM incidents WHERE last < ?")?.execute([oldest]).map(drop)
 }
 
-/// Deletes those of a client of which no event is left, once its events before `oldest` are gone; all where none is left.
+/// Deletes the incidents of a client without remaining events, after its events before `oldest` were deleted. `oldest` is
+/// none if none of its events remains.
 pub(super) fn remove_of(
     transaction: &Transaction<'_>,
     client: Client,
@@ -140,7 +142,7 @@ pub(super) fn remove_of(
         .map(drop)
 }
 
-/// Incidents, the one with the newest event first.
+/// Returns a page of incidents, the one with the newest event first.
 pub(super) fn page(connection: &Connection, query: &IncidentQuery) -> rusqlite::Result<IncidentPage> {
     let limit = query.limit.min(MAX_INCIDENTS);
     let since = query.since.map_or(i64::MIN, Timestamp::as_micros);

@@ -1,8 +1,8 @@
-//! Looking for events: page by page, newest first, and never for long.
+//! Searches events: page by page, newest first, within a bounded time.
 //!
-//! Rows are taken one by one from an index that is in the order of the identifiers, and counted. A search that has looked at
-//! [`QUERY_BUDGET`](crate::limits::QUERY_BUDGET) rows without filling its page ends where it is and says how far it came;
-//! the next page goes on from there.
+//! A search steps through the rows of an index in the order of the identifiers, and counts them. If it has examined
+//! [`QUERY_BUDGET`](crate::limits::QUERY_BUDGET) rows without filling its page, it stops and reports how far it got;
+//! the next page continues there.
 
 use event::{Event, EventId};
 use memchr::memmem::Finder;
@@ -21,22 +21,22 @@ use crate::limits::{
 };
 use crate::newest::Newest;
 
-/// What was found, newest first.
+/// The result of a search, newest first.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub events: Vec<Event>,
-    /// Events before this one have not been looked at, for the budget was spent.
+    /// Events before this one have not been examined, because the budget was spent.
     pub unseen_before: Option<[u8; 16]>,
-    /// What is left of the budget.
+    /// The remaining budget.
     pub left: u64,
     /// Bytes of the events' JSON.
     bytes: usize,
-    /// Whether it ended because it had found as many as it was to find, or as many bytes as a page may have.
+    /// Whether the search stopped because it reached the requested number of events or the byte limit of a page.
     pub full: bool,
 }
 
-/// Gives all events that pass to `take`, newest first, as far as the budget goes; each costs `cost` more than to find it.
-/// Returns before which event it has not looked; none where it has come to the end.
+/// Passes all matching events to `take`, newest first, within the budget; each costs `cost` in addition to its search.
+/// Returns the event before which nothing was examined; none if the walk reached the end.
 pub(super) fn walk(
     connection: &Connection,
     filter: &Filter,
@@ -67,10 +67,10 @@ pub(super) struct Look<'a> {
     connection: &'a Connection,
     filter: &'a Filter,
     before: Option<EventId>,
-    /// Ends when so many are found.
+    /// Number of events after which the search stops.
     limit: usize,
     budget: u64,
-    /// How the index of facts answers each condition.
+    /// How the index of facts evaluates each condition.
     facts: Vec<Option<Indexed>>,
     texts: Texts<'a>,
     unpacker: Unpacker,
@@ -97,7 +97,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// The newest events that pass.
+    /// Returns the newest events that pass.
     pub fn find(mut self) -> rusqlite::Result<Found> {
         let found = self.found()?;
         Ok(Found { left: self.budget, ..found })
@@ -117,7 +117,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// How many pass, as far as the budget goes.
+    /// Counts the events that pass, within the budget.
     pub fn count_some(mut self) -> rusqlite::Result<Counted> {
         let mut count = 0;
         if self.texts.impossible {
@@ -153,7 +153,7 @@ impl<'a> Look<'a> {
         Ok(Counted { count, next: None })
     }
 
-    /// How many pass, however long that takes.
+    /// Counts all events that pass, without a time limit.
     pub fn count(mut self) -> rusqlite::Result<u64> {
         if self.texts.impossible {
             return Ok(0);
@@ -164,7 +164,7 @@ impl<'a> Look<'a> {
             return statement.query_row(params_from_iter(plan.values()), |row| row.get(0));
         }
         let mut count = 0;
-        // to read an event whole costs more than to look at ten
+        // reading a whole event costs more than examining ten
         if let Some((groups, end)) = self.candidates(QUERY_CANDIDATES / 10)? {
             let mut ranges = vec![(end + 1, i64::MAX)];
             ranges.extend(groups.iter().map(|group| (group.first, group.last)));
@@ -193,7 +193,7 @@ impl<'a> Look<'a> {
         self.budget = self.budget.saturating_sub(cost);
     }
 
-    /// Adds the event of a payload to what was found, if it passes the conditions of its JSON.
+    /// Adds the event of a payload to the found ones, if it passes the conditions on its JSON.
     fn take(&mut self, payload: ValueRef<'_>, found: &mut Found) -> rusqlite::Result<()> {
         if let Some((event, bytes)) = self.read(payload)? {
             found.events.push(event);
@@ -203,7 +203,7 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    /// The event and the bytes of its JSON, if it passes the conditions of that.
+    /// Returns the event and the bytes of its JSON, if it passes the conditions on the JSON.
     fn read(&mut self, payload: ValueRef<'_>) -> rusqlite::Result<Option<(Event, usize)>> {
         self.spend(QUERY_JSON_COST);
         let json = self.unpacker.json(payload)?;
@@ -215,7 +215,7 @@ impl<'a> Look<'a> {
         Ok(passes.then_some((event, json.len())))
     }
 
-    /// Walks the plan's index.
+    /// Steps through the plan's index.
     fn along(&mut self, plan: &Plan) -> rusqlite::Result<Found> {
         let cost = plan.cost();
         let mut statement = self.connection.prepare_cached(&plan.rows())?;
@@ -238,7 +238,7 @@ impl<'a> Look<'a> {
         Ok(found)
     }
 
-    /// Looks at these events alone, newest first.
+    /// Examines only the events with these identifiers, newest first.
     fn in_list(&mut self, plan: &Plan, ids: &[[u8; 16]]) -> rusqlite::Result<Found> {
         let mut statement = self.connection.prepare_cached(&plan.row())?;
         let mut found = Found::default();
@@ -263,8 +263,8 @@ impl<'a> Look<'a> {
         Ok(found)
     }
 
-    /// The events of a network or of several rules, where an index knows them, not in the order of the identifiers, and they
-    /// are few.
+    /// Returns the events of a network or of several rules, if an index has them in another order than that of the
+    /// identifiers and they are few.
     fn listed(&self, plan: &Plan) -> rusqlite::Result<Option<Vec<[u8; 16]>>> {
         let Some((sql, values)) = plan.list(self.filter, self.before, QUERY_CANDIDATES + 1) else {
             return Ok(None);
@@ -280,8 +280,8 @@ impl<'a> Look<'a> {
         Ok(Some(ids))
     }
 
-    /// The groups that may hold the texts, and where the index ends; none where that would be too many, or too many events
-    /// are not indexed.
+    /// Returns the groups that may contain the texts, and the end of the index; none if there are too many groups, or
+    /// too many events outside the index.
     fn candidates(&self, most: usize) -> rusqlite::Result<Option<(Vec<Group>, i64)>> {
         if self.texts.indexed.is_empty() {
             return Ok(None);
@@ -296,8 +296,8 @@ impl<'a> Look<'a> {
         Ok(groups.map(|groups| (groups, end)))
     }
 
-    /// Looks at what is not indexed and then at the groups, that with the newest event first, until what it has found can't be
-    /// beaten by any other group.
+    /// Examines the events outside the index and then the groups, the one with the newest event first, until no
+    /// remaining group can have a newer event than those found.
     fn in_groups(&mut self, groups: &[Group], end: i64) -> rusqlite::Result<Found> {
         let mut newest = Newest::new(self.limit);
         self.in_range(end + 1, i64::MAX, &mut |event, bytes| newest.add(event, bytes))?;
@@ -306,8 +306,8 @@ impl<'a> Look<'a> {
             if newest.full_above().is_some_and(|oldest| oldest.to_bytes() > group.newest) {
                 break;
             }
-            // What is newer than all that is left is certain. A search must come further than the one before, however mixed the
-            // groups are.
+            // Events newer than all remaining ones are final. Each search must get further than the previous one, even
+            // if the groups overlap.
             let bound = successor(group.newest);
             if self.budget == 0 && self.before.is_none_or(|before| bound < before.to_bytes()) {
                 unseen_before = Some(bound);
@@ -315,7 +315,7 @@ impl<'a> Look<'a> {
             }
             self.in_range(group.first, group.last, &mut |event, bytes| newest.add(event, bytes))?;
         }
-        // where there was no room for some, the page ends with those that had
+        // if some events had no room, the page ends with the last one that had
         let unseen_before =
             unseen_before.filter(|bound| newest.left_out().is_none_or(|newest| newest.to_bytes() < *bound));
         let certain = |id: &EventId| unseen_before.is_none_or(|bound| id.to_bytes() >= bound);
@@ -325,7 +325,7 @@ impl<'a> Look<'a> {
         Ok(Found { events, unseen_before, full, ..Found::default() })
     }
 
-    /// Gives the events of a range of `seq` that pass the filter to `take`.
+    /// Passes the events in a range of `seq` that pass the filter to `take`.
     fn in_range(
         &mut self,
         first: i64,
@@ -349,15 +349,15 @@ fn successor(id: [u8; 16]) -> [u8; 16] {
     u128::from_be_bytes(id).saturating_add(1).to_be_bytes()
 }
 
-/// The conditions of a filter that are looked for in events' JSON.
+/// The conditions of a filter that are searched for in the JSON of events.
 struct Texts<'a> {
     wanted: Vec<Finder<'static>>,
     unwanted: Vec<Finder<'static>>,
-    /// Those wanted that the index can help with.
+    /// The wanted texts that the index can find.
     indexed: Vec<String>,
-    /// Whether no event passes.
+    /// Whether no event can pass.
     impossible: bool,
-    /// Those for which the JSON has to be read; what of them is a text is also among the wanted.
+    /// The conditions that need the event's JSON; their texts are also among the wanted ones.
     of_events: Vec<&'a Condition>,
     lower: Vec<u8>,
 }
@@ -373,7 +373,7 @@ impl<'a> Texts<'a> {
             lower: Vec::new(),
         };
         for (condition, fact) in filter.conditions.iter().zip(facts) {
-            // no event has a value that fits
+            // no event has a matching value
             let empty = fact.as_ref().is_some_and(|fact| fact.values.is_empty());
             texts.impossible |= empty && !condition.inverted;
             match &condition.test {
@@ -420,18 +420,18 @@ fn needle(text: &str) -> String {
     text_needle(text).to_ascii_lowercase()
 }
 
-/// Returns a text that stands in the JSON of all events for which the condition holds; may be empty.
+/// Returns a text that the JSON of every event contains for which the condition holds; may be empty.
 fn in_json(condition: &Condition) -> &str {
     let text = match &condition.test {
         _ if condition.inverted => "",
         Test::Fact(name, values) => {
             let text = single(values).and_then(ValuePattern::text).map_or("", Pattern::text);
-            // no text of the event says `protocol` or `other`
+            // the event does not contain the text `protocol` or `other`
             if name == "category" { "" } else { text }
         }
         _ => "",
     };
-    // a backslash may stand there twice
+    // a backslash may be escaped by a second one in the JSON
     text.split('\\').next().unwrap_or_default()
 }
 

@@ -1,8 +1,8 @@
-//! The form in which the store keeps the JSON of an event: compressed by LZ4, with a dictionary of what most events say.
+//! The format in which the store keeps the JSON of an event: compressed by LZ4, with a dictionary of common content.
 //!
-//! A payload is a BLOB: one byte that names the form, the length of the JSON in four bytes, little-endian, and an LZ4 block
-//! (<https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md>). Where that would not be shorter the JSON is kept as TEXT.
-//! docs/adr/0018 says why LZ4.
+//! A payload is a BLOB: one byte for the format, the length of the JSON in four bytes, little-endian, and an LZ4 block
+//! (<https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md>). If that would not be shorter, the JSON is kept as
+//! TEXT. docs/adr/0018 explains the choice of LZ4.
 
 use lz4_flex::block::{compress_into_with_dict, decompress_into_with_dict, get_maximum_output_size};
 use rusqlite::ToSql;
@@ -10,12 +10,12 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use event::limits::MAX_JSON_BYTES;
 
-/// Form 1: an LZ4 block that refers to this dictionary. Never change it; add another form instead.
+/// Format 1: an LZ4 block that refers to this dictionary. Never change it; add another format instead.
 const FORM_1: u8 = 1;
 const DICTIONARY_1: &[u8] = include_bytes!("payload/dictionary_1.json");
 const HEADER_BYTES: usize = 5;
 
-/// An event's JSON as it is kept.
+/// An event's JSON in the form in which it is stored.
 pub(super) enum Payload<'a> {
     Plain(&'a str),
     Packed(Vec<u8>),
@@ -36,7 +36,7 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// Bytes that it takes in the store.
+    /// Returns the bytes that it takes in the store.
     pub fn bytes(&self) -> usize {
         match self {
             Self::Plain(json) => json.len(),
@@ -54,7 +54,7 @@ impl ToSql for Payload<'_> {
     }
 }
 
-/// Bytes that a payload takes in the store.
+/// Returns the bytes that a payload takes in the store.
 pub(super) fn payload_bytes(payload: ValueRef<'_>) -> usize {
     match payload {
         ValueRef::Blob(bytes) | ValueRef::Text(bytes) => bytes.len(),
@@ -62,18 +62,18 @@ pub(super) fn payload_bytes(payload: ValueRef<'_>) -> usize {
     }
 }
 
-/// Gives the JSON of payloads back. Keeps its memory for the next.
+/// Decompresses payloads. Keeps its memory for the next one.
 #[derive(Debug, Default)]
 pub(super) struct Unpacker(Vec<u8>);
 
-/// Bytes of memory that stay for the next payload.
+/// Bytes of memory that are kept for the next payload.
 const KEPT_BYTES: usize = 1024 * 1024;
 
 impl Unpacker {
     /// Returns the JSON of a payload.
     ///
     /// # Errors
-    /// Of one that is damaged, and of a form that this version does not know.
+    /// Fails for a damaged payload, and for a format that this version does not know.
     pub fn json<'a>(&'a mut self, payload: ValueRef<'a>) -> rusqlite::Result<&'a str> {
         let packed = match payload {
             ValueRef::Blob(packed) => packed,
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn payloads_give_their_json_back() {
         let long = format!("{{\"a\":\"{}\"}}", "門番<script>".repeat(20_000));
-        // bytes that nothing repeats
+        // bytes without repetition
         let noise: String =
             (0..2000_u64).map(|n| char::from(32 + ((n * n * 2_654_435_761) >> 7) as u8 % 90)).collect();
         for json in [samples::event(3).to_json(), String::new(), "{}".to_owned(), long.clone(), noise] {
@@ -157,7 +157,7 @@ mod tests {
         for at in 5..packed.len() {
             let mut damaged = packed.clone();
             damaged[at] ^= 0x55;
-            // whatever comes of it, no panic
+            // any result is fine, except a panic
             let _any = unpacker.json(ValueRef::Blob(&damaged)).map(str::len);
         }
         assert_eq!(unpacker.json(ValueRef::Blob(&packed)).unwrap(), json);

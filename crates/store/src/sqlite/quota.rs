@@ -1,7 +1,7 @@
-//! How many bytes the events of each client take, so that one client cannot push out everybody else's.
+//! Counts the bytes of each client's events, so that one client cannot push out everybody else's.
 //!
-//! A client is an IPv4 address or an IPv6 /64. While the store has room, a client may take all of it. When the store is full,
-//! the oldest events of the client that takes most go first, as long as it takes more than its share
+//! A client is an IPv4 address or an IPv6 /64. While the store has room, a client may take all of it. When the store is
+//! full, it first deletes the oldest events of the client that takes the most, as long as that client exceeds its share
 //! ([`crate::limits::CLIENT_SHARE`]); then the oldest of all.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::filter::address_key;
 use crate::limits::{CLIENT_SHARE, EVENT_OVERHEAD_BYTES, LEAST_CLIENT_SHARE};
 
-/// The first and the last address of a client, as the store keeps addresses. The first names the client.
+/// The first and the last address of a client, in the store's format. The first one identifies the client.
 pub(super) type Client = ([u8; 16], [u8; 16]);
 
 pub(super) fn client_of(event: &Event) -> Option<Client> {
@@ -29,12 +29,12 @@ fn client(address: IpAddr) -> Client {
     (first, last)
 }
 
-/// What some events change.
+/// The changes of the counts by some events.
 #[derive(Debug, Default)]
 pub(super) struct Changes(BTreeMap<[u8; 16], (i64, i64)>);
 
 impl Changes {
-    /// Notes an event that has come (`sign` 1) or gone (-1), by the bytes of its payload.
+    /// Adds an event that was stored (`sign` 1) or deleted (-1), with the bytes of its payload.
     pub fn add(&mut self, event: &Event, payload: usize, sign: i64) {
         if let Some((client, _)) = client_of(event) {
             let (bytes, events) = self.0.entry(client).or_default();
@@ -60,15 +60,15 @@ impl Changes {
     }
 }
 
-/// The client that takes most, if that is more than its share of `max_bytes`, and how many of its events are to go so that
-/// `excess` bytes go, or it takes no more than its share.
+/// Returns the client that takes the most, if it exceeds its share of `max_bytes`, and the number of its events to
+/// delete: until `excess` bytes are free, or the client no longer exceeds its share.
 pub(super) fn over_share(
     connection: &Connection,
     max_bytes: u64,
     excess: u64,
 ) -> rusqlite::Result<Option<(Client, u64)>> {
     let share = i64::try_from(max_bytes / CLIENT_SHARE).unwrap_or(i64::MAX).max(LEAST_CLIENT_SHARE);
-    // The constant stands in the text so that the index of the large is used.
+    // The constant is part of the SQL text so that SQLite uses the partial index of large clients.
     let sql = format!(
         "SELECT client, bytes, events FROM client_bytes WHERE bytes > {LEAST_CLIENT_SHARE} AND bytes > ? ORDER BY bytes DESC LIMIT 1"
     );

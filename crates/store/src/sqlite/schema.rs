@@ -1,12 +1,12 @@
-//! The tables.
+//! The tables of the store.
 
 use rusqlite::Connection;
 
-/// The version of the tables, as `PRAGMA user_version` has it.
+/// The version of the tables, stored as `PRAGMA user_version`.
 pub(super) const VERSION: u32 = 5;
 
-/// `events` is narrow and sorted by identifier, which is by time, so that filters scan little and pages need no sorting;
-/// `payloads` holds the JSON in the order of the journal. `seq` is the record's end in the journal
+/// `events` is narrow and sorted by identifier, and thus by time, so that filters scan little and pages need no
+/// sorting. `payloads` holds the JSON in the order of the journal. `seq` is the end of the record in the journal
 /// (`Position::to_i64`).
 const TABLES: &str = "
     CREATE TABLE events (
@@ -102,7 +102,7 @@ const TABLES: &str = "
     CREATE INDEX client_bytes_of_large ON client_bytes (bytes) WHERE bytes > 1048576;
 ";
 
-/// Makes the tables of an empty file. Returns the version of the tables.
+/// Creates the tables in an empty file. Returns the version of the tables.
 pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<u32> {
     let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get(0));
     let found: u32 = version(connection)?;

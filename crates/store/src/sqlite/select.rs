@@ -1,4 +1,4 @@
-//! Filters to SQL.
+//! Translates filters to SQL.
 
 use event::{EventId, Timestamp};
 use rusqlite::types::Value;
@@ -7,24 +7,24 @@ use super::facts::Indexed;
 use crate::filter::{Condition, Filter, Pattern, Test, address_key};
 use crate::limits::QUERY_LOOKUP_COST;
 
-/// How a filter is asked of `events e`: one condition at most drives, whose index gives the order of the identifiers; the rest
-/// is looked at row by row. Texts are left to the reader of the JSON.
+/// A plan to evaluate a filter on `events e`: at most one condition drives, and its index gives the order of the
+/// identifiers; the others are tested row by row. Text conditions are tested later, on the JSON.
 #[derive(Debug)]
 pub(super) struct Plan {
     from: &'static str,
-    /// The column of the identifier.
+    /// The column with the identifier.
     id: &'static str,
     driving: Conditions,
     rest: Conditions,
-    /// Whether it walks less than all events.
+    /// Whether the plan steps through fewer rows than all events.
     drives: bool,
-    /// Values of facts to look up for each row.
+    /// Number of fact values to look up for each row.
     lookups: u64,
-    /// How the index of facts answers each condition.
+    /// How the index of facts evaluates each condition.
     facts: Vec<Option<Indexed>>,
 }
 
-/// SQL conditions and the values of their parameters.
+/// SQL conditions and their parameters' values.
 #[derive(Debug, Default)]
 struct Conditions {
     sql: Vec<String>,
@@ -42,7 +42,7 @@ impl Conditions {
     }
 }
 
-/// Ranks conditions that an index answers in order, the most selective first.
+/// Ranks the conditions that an index can answer in order; the most selective rank first.
 fn rank(condition: &Condition, fact: Option<&Indexed>) -> Option<u8> {
     if condition.inverted {
         return None;
@@ -51,7 +51,7 @@ fn rank(condition: &Condition, fact: Option<&Indexed>) -> Option<u8> {
         Test::Client(networks) => single(networks).filter(|network| is_address(network)).map(|_| 0),
         Test::Fact(name, _) => single(&fact?.values).map(|_| match &**name {
             "rule" => 1,
-            // most events share one
+            // most events have the same method
             "method" => 5,
             _ => 2,
         }),
@@ -70,14 +70,15 @@ fn is_address(network: &ipnet::IpNet) -> bool {
 }
 
 impl Plan {
-    /// Makes a plan. `facts`: how the index of facts answers each condition. `before`: only older events than this one.
+    /// Returns a plan. `facts`: how the index of facts evaluates each condition. `before`: only events older than this
+    /// one.
     pub fn new(filter: &Filter, before: Option<EventId>, facts: Vec<Option<Indexed>>) -> Self {
         let ranked = filter.conditions.iter().zip(&facts).enumerate();
         let ranked =
             ranked.filter_map(|(number, (condition, fact))| Some((rank(condition, fact.as_ref())?, number)));
         let driver = ranked.min().map(|(_, number)| number);
         let fact = driver.and_then(|number| facts[number].clone());
-        // CROSS JOIN keeps SQLite to this plan, since it keeps no statistics that would tell it.
+        // CROSS JOIN forces this plan, because SQLite has no statistics here to choose it.
         let (from, id) = match fact {
             Some(_) => ("facts f CROSS JOIN events e ON e.id = f.event", "f.event"),
             None => ("events e", "e.id"),
@@ -112,7 +113,7 @@ impl Plan {
             return;
         }
         if !condition.inverted {
-            // Identifiers begin with the time: these bounds let the index skip what is out of range.
+            // Identifiers begin with the time: these bounds let the index skip rows outside the range.
             match &condition.test {
                 Test::Since(time) => self.driving.add(format!("{id} >= ?"), [blob(first_id(*time))]),
                 Test::Until(time) => self.driving.add(format!("{id} <= ?"), [blob(last_id(*time))]),
@@ -134,28 +135,29 @@ impl Plan {
         }
     }
 
-    /// Returns what a row costs, in rows of an index.
+    /// Returns the cost of a row, in rows of an index.
     pub fn cost(&self) -> u64 {
-        // the index that it walks has no other column, so the event is looked up elsewhere
+        // the driving index has no other columns, so the event needs another lookup
         let looks_up = self.drives && !self.rest.sql.is_empty();
         self.lookups + if looks_up { QUERY_LOOKUP_COST } else { 1 }
     }
 
-    /// Each row that the driving conditions leave, newest first: its identifier, and its JSON where it passes the rest.
+    /// Returns the SQL for each row that the driving conditions select, newest first: its identifier, and its JSON if
+    /// it passes the rest.
     pub fn rows(&self) -> String {
         let (id, from) = (self.id, self.from);
         let (passed, driving) = (self.passed(), self.driving.sql());
         format!("SELECT {id}, {passed} FROM {from} WHERE {driving} ORDER BY {id} DESC")
     }
 
-    /// As [`Plan::rows`], but only whether the event passes the rest: 1 or 0.
+    /// Like [`Plan::rows`], but returns 1 or 0 instead of the JSON: whether the event passes the rest.
     pub fn passing_rows(&self) -> String {
         let (id, from) = (self.id, self.tables_of_rest());
         let (rest, driving) = (self.rest.sql(), self.driving.sql());
         format!("SELECT {id}, coalesce({rest}, 0) FROM {from} WHERE {driving} ORDER BY {id} DESC")
     }
 
-    /// How many rows pass.
+    /// Returns the SQL for the number of rows that pass.
     pub fn count(&self) -> String {
         format!(
             "SELECT count(CASE WHEN {} THEN 1 END) FROM {} WHERE {}",
@@ -165,25 +167,25 @@ impl Plan {
         )
     }
 
-    /// Returns the tables that the conditions need, without those that only the payload needs. The driving conditions of facts
-    /// test columns of `facts` alone.
+    /// Returns the tables that the conditions need, without those that only the payload needs. A driving condition on a
+    /// fact tests only columns of `facts`.
     fn tables_of_rest(&self) -> &'static str {
         if self.rest.sql.is_empty() && self.id == "f.event" { "facts f" } else { self.from }
     }
 
-    /// The parameters of [`Plan::rows`], [`Plan::passing_rows`] and [`Plan::count`].
+    /// Returns the parameters of [`Plan::rows`], [`Plan::passing_rows`] and [`Plan::count`].
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         self.rest.values.iter().chain(&self.driving.values)
     }
 
-    /// One event's JSON, if it passes.
+    /// Returns the SQL for one event's JSON, if the event passes.
     pub fn row(&self) -> String {
         format!("SELECT {} FROM events e WHERE e.id = ? AND {}", self.passed(), self.driving.sql())
     }
 
-    /// A row if one event passes.
+    /// Returns the SQL for a row that exists if one event passes.
     pub fn passing_row(&self) -> String {
-        // as many parameters before the others as `row` has
+        // the order of the parameters is the same as in `row`
         let rest = self.rest.sql();
         let passed = format!("SELECT CASE WHEN {rest} THEN 1 END AS passed");
         format!(
@@ -192,7 +194,7 @@ impl Plan {
         )
     }
 
-    /// The parameters of [`Plan::row`] and [`Plan::passing_row`].
+    /// Returns the parameters of [`Plan::row`] and [`Plan::passing_row`].
     pub fn values_of_row(&self, id: [u8; 16]) -> impl Iterator<Item = Value> {
         self.rest.values.iter().cloned().chain([blob(id)]).chain(self.driving.values.iter().cloned())
     }
@@ -202,8 +204,8 @@ impl Plan {
         format!("CASE WHEN {rest} THEN (SELECT p.json FROM payloads p WHERE p.seq = e.seq) END")
     }
 
-    /// Identifiers, in no order, that an index knows for a condition which can't drive: networks, and several rules. None where
-    /// there is none, or another one drives.
+    /// Returns the SQL for unordered identifiers from an index, for a condition that cannot drive: networks, and
+    /// several rules. None if there is no such condition, or another one drives.
     pub fn list(
         &self,
         filter: &Filter,
@@ -246,12 +248,12 @@ fn test(test: &Test) -> (String, Vec<Value>) {
                 (blob(address_key(network.network())), blob(address_key(network.broadcast())))
             }),
         ),
-        // read from the event, or answered by the index of facts
+        // tested on the event, or answered by the index of facts
         Test::Text(_) | Test::Fact(..) => ("1".into(), vec![]),
     }
 }
 
-/// Returns whether the event's JSON has to be read for a test.
+/// Returns whether a test needs the event's JSON.
 pub(super) fn is_in_json(test: &Test, fact: Option<&Indexed>) -> bool {
     match test {
         Test::Text(_) => true,
@@ -278,7 +280,7 @@ fn any_pattern(column: &str, patterns: &[Pattern]) -> (String, Vec<Value>) {
     (sql, values)
 }
 
-/// First and last values, both included.
+/// Returns the SQL for a test against ranges, given by first and last value, both inclusive.
 fn any_range(column: &str, ranges: impl Iterator<Item = (Value, Value)>) -> (String, Vec<Value>) {
     let mut sql = Vec::new();
     let mut values = Vec::new();
@@ -291,7 +293,7 @@ fn any_range(column: &str, ranges: impl Iterator<Item = (Value, Value)>) -> (Str
         }
         values.push(last);
     }
-    // A lone equality stays bare, so that the index by this column gives the order too.
+    // A single equality stays bare, so that the index of this column also gives the order.
     let sql = match &sql[..] {
         [] => "0".to_owned(),
         [only] => only.clone(),
@@ -314,12 +316,12 @@ fn blob(bytes: [u8; 16]) -> Value {
     Value::Blob(bytes.to_vec())
 }
 
-/// The lowest identifier of this time's millisecond.
+/// Returns the lowest identifier in this time's millisecond.
 pub(super) fn first_id(time: Timestamp) -> [u8; 16] {
     id_of(time, 0)
 }
 
-/// The highest identifier of this time's millisecond.
+/// Returns the highest identifier in this time's millisecond.
 pub(super) fn last_id(time: Timestamp) -> [u8; 16] {
     id_of(time, 0xff)
 }

@@ -1,8 +1,9 @@
-//! Counts of events by hour and by day, kept as events come and go, so that an overview of millions takes no time.
+//! Counts of events by hour and by day, updated as events are stored and deleted, so that an overview of millions takes
+//! almost no time.
 //!
-//! [`Deltas`] holds what events add: one row for each counter, hour or day, gate, subject and key. Clients choose how many different
-//! clients, paths, rules and facts an hour has, so beyond twice [`TALLY_KEYS`] the store forgets those with the lowest counts. It never
-//! forgets counts of outcomes.
+//! [`Deltas`] holds the changes: one row for each counter, hour or day, gate, subject and key. Clients control the
+//! number of different clients, paths, rules and facts in an hour, so beyond twice [`TALLY_KEYS`] the store forgets
+//! those with the lowest counts. It never forgets counts of outcomes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -20,22 +21,22 @@ use crate::overview::{
     message_of, path_of, rules_of,
 };
 
-/// A counter of an hour; the counter of a day is [`BY_DAY`] more.
+/// A counter by hour; the number of the same counter by day is [`BY_DAY`] higher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Counter {
     /// Key: the outcome.
     Outcome = 0,
-    /// Attacks that were answered below 400. Key: nothing.
+    /// Attacks that got a response with a status below 400. Key: always 0.
     Answered = 1,
     /// Key: the rule's id.
     Rule = 2,
-    /// Key: 16 bytes.
+    /// Key: the address as 16 bytes.
     Client = 3,
     /// Key: the path.
     Path = 4,
     /// Key: the kind of event.
     Kind = 5,
-    /// Facts of events other than requests. Key: name and value, with `=` between.
+    /// Facts of events other than requests. Key: name and value, joined by `=`.
     Fact = 6,
 }
 
@@ -61,16 +62,16 @@ impl Key {
 /// Counts by gate, subject and key.
 type Counts = HashMap<(String, Option<String>, Key), i64>;
 
-/// What some events change.
+/// The changes of the counts by some events.
 #[derive(Debug, Default)]
 pub(super) struct Deltas {
-    /// Sorted, so that rows that lie together are written together.
+    /// Sorted, so that adjacent rows are written together.
     counts: BTreeMap<(i64, i64), Counts>,
     messages: BTreeMap<u64, String>,
 }
 
 impl Deltas {
-    /// Of these events, which have come (`sign` 1) or gone (-1).
+    /// Returns the changes by events that were stored (`sign` 1) or deleted (-1).
     pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>, sign: i64) -> Self {
         let mut deltas = Self::default();
         for event in events {
@@ -113,7 +114,7 @@ impl Deltas {
         }
     }
 
-    /// Adds them to what is counted.
+    /// Adds the changes to the stored counts.
     pub fn apply(self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut add = transaction.prepare_cached(
             "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -169,7 +170,7 @@ fn subject_value(subject: Option<String>) -> Value {
     subject.map_or(Value::Blob(Vec::new()), Value::Text)
 }
 
-/// Keeps the most frequent where there are too many.
+/// Keeps only the most frequent keys if there are too many.
 fn forget_rarest(transaction: &Transaction<'_>, counter: i64, period: i64) -> rusqlite::Result<()> {
     let of = "FROM tallies WHERE counter = ? AND period = ?";
     let count: usize = transaction
@@ -191,7 +192,7 @@ fn forget_rarest(transaction: &Transaction<'_>, counter: i64, period: i64) -> ru
     Ok(())
 }
 
-/// Adds to the requests of hours and sites.
+/// Adds to the number of requests per hour and site.
 pub(super) fn add_traffic(transaction: &Transaction<'_>, requests: &[Traffic]) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare_cached(
         "INSERT INTO traffic VALUES (?1, ?2, ?3)
@@ -203,12 +204,12 @@ pub(super) fn add_traffic(transaction: &Transaction<'_>, requests: &[Traffic]) -
     Ok(())
 }
 
-/// Forgets the requests of hours that ended before this time.
+/// Deletes the numbers of requests of hours that ended before this time.
 pub(super) fn remove_traffic(transaction: &Transaction<'_>, before: Timestamp) -> rusqlite::Result<()> {
     transaction.prepare_cached("DELETE FROM traffic WHERE hour < ?")?.execute([hour_of(before)]).map(drop)
 }
 
-/// Returns whether events of a gate and a subject pass conditions on these alone.
+/// Returns whether events of a gate and a subject pass conditions that test only these two.
 fn passes(conditions: &[Condition], gate: &str, subject: Option<&str>) -> bool {
     conditions.iter().all(|condition| {
         let passes = match &condition.test {
@@ -226,7 +227,7 @@ fn is_of_place(condition: &Condition) -> bool {
     matches!(condition.test, Test::Subject(_) | Test::Gate(_))
 }
 
-/// Counts by hour or by day, and names the most frequent.
+/// Returns counts by hour or by day, and the most frequent values.
 pub(super) fn overview(
     connection: &Connection,
     query: &OverviewQuery,
@@ -252,7 +253,7 @@ struct Counted<'a> {
     count: u64,
 }
 
-/// Gives the rows of a counter between two periods, the second excluded, that pass the conditions to `take`.
+/// Passes the rows of a counter between two periods (the second exclusive) that pass the conditions to `take`.
 fn each(
     connection: &Connection,
     counter: i64,
@@ -322,13 +323,13 @@ fn from_tallies(connection: &Connection, query: &OverviewQuery) -> rusqlite::Res
     Ok(overview)
 }
 
-/// An address of 16 bytes.
+/// Returns the address in 16 bytes.
 pub(super) fn address(bytes: &[u8]) -> IpAddr {
     let bytes: [u8; 16] = bytes.try_into().unwrap_or_default();
     IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
 }
 
-/// Returns the largest counts: those of whole days by day, those of the hours before and after by hour.
+/// Returns the largest counts: whole days from the counters by day, the hours before and after from those by hour.
 fn most_frequent<K: Ord + std::hash::Hash>(
     connection: &Connection,
     query: &OverviewQuery,
@@ -357,7 +358,7 @@ fn most_frequent<K: Ord + std::hash::Hash>(
     Ok(largest(counts, query.top()))
 }
 
-/// Counts the events that pass a filter of gates, subjects and outcomes alone; none for other filters.
+/// Counts the events that pass a filter of gates, subjects and outcomes only; none for other filters.
 pub(super) fn count(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option<u64>> {
     let (of_place, others): (Vec<Condition>, Vec<Condition>) =
         filter.conditions.iter().cloned().partition(is_of_place);

@@ -110,7 +110,7 @@ fn a_full_store_says_so_and_keeps_what_it_has() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("events.db"), BUSY_TIMEOUT).unwrap();
     ingest(&store, 0..10).unwrap();
-    // The engine answers a page limit as it answers a full disk.
+    // SQLite treats a page limit like a full disk.
     let limit = |pages: u64| {
         let sql = format!("PRAGMA max_page_count = {pages}");
         store.with_writer("limit", |connection| connection.query_row(&sql, [], |_| Ok(()))).unwrap();
@@ -171,7 +171,7 @@ fn filters_walk_an_index_in_order() {
         (vec![Test::fact("method", ["GET"])], "SEARCH f USING PRIMARY KEY (name=? AND value=? AND event<?"),
         (vec![Test::fact("rule", [941_100])], "SEARCH f USING PRIMARY KEY (name=? AND value=? AND event<?"),
         (vec![since()], "SEARCH e USING PRIMARY KEY (id>? AND id<?"),
-        // of several, the most selective drives
+        // of several conditions, the most selective one drives
         (vec![action(), site(), since()], "events_by_subject (subject=? AND id>? AND id<?"),
         (
             vec![action(), Test::fact("rule", [941_100]), site()],
@@ -179,7 +179,7 @@ fn filters_walk_an_index_in_order() {
         ),
         (vec![site(), Test::Client(vec![network])], "events_by_client (client=? AND id<?"),
         (vec![site(), Test::Text("abc".into())], "events_by_subject (subject=? AND id<?"),
-        // what no index orders is looked at in the order of time
+        // conditions without an ordered index are tested in the order of time
         (vec![Test::Node(vec!["n".into()])], "SEARCH e USING PRIMARY KEY (id<?"),
         (vec![Test::fact("score", [5])], "SEARCH e USING PRIMARY KEY (id<?"),
         (vec![Test::Subject(vec!["shop".into(), "blog".into()])], "SEARCH e USING PRIMARY KEY (id<?"),
@@ -195,7 +195,7 @@ fn filters_walk_an_index_in_order() {
             "{tests:?}: {found:?}"
         );
     }
-    // networks and several rules are gathered from their index
+    // networks and several rules are collected from their index
     for (test, index) in [
         (Test::Client(vec!["203.0.113.0/24".parse().unwrap()]), "events_by_client (client>? AND client<?"),
         (Test::fact("rule", [941_100, 941_101]), "PRIMARY KEY (name=? AND value=? AND event<?"),
@@ -206,14 +206,14 @@ fn filters_walk_an_index_in_order() {
         let found = explained(&store, &sql, values);
         assert!(found.iter().any(|step| step.contains(index)), "{test:?}: {found:?}");
     }
-    // texts
+    // texts are found by the text index
     let sql = "SELECT g.newest FROM text_index t CROSS JOIN text_groups g ON g.id = t.rowid WHERE text_index MATCH 'abcde'";
     let found = explained(&store, sql, vec![]);
     assert!(found[0].contains("VIRTUAL TABLE INDEX"), "{found:?}");
     assert!(found[1].contains("SEARCH g USING INTEGER PRIMARY KEY"), "{found:?}");
 }
 
-/// All pages of a query, and how often a page ended before it was full.
+/// Returns all pages of a query, and the number of pages that ended before they were full.
 fn pages(store: &SqliteStore, filter: &Filter, limit: usize) -> (Vec<u64>, usize) {
     let mut query = Query::newest(filter.clone(), limit);
     let (mut numbers, mut partial) = (Vec::new(), 0);
@@ -233,7 +233,7 @@ fn pages(store: &SqliteStore, filter: &Filter, limit: usize) -> (Vec<u64>, usize
     }
 }
 
-/// Numbers that come in no order.
+/// Returns records in a mixed order of their numbers.
 fn mixed(count: u64) -> Vec<Record> {
     let mut mixed: Vec<Record> = records(0..count).into_iter().collect();
     for (number, record) in mixed.iter_mut().enumerate() {
@@ -297,13 +297,13 @@ fn only_groups_that_may_hold_a_text_are_read() {
     all[1234].event.summary = Some("a needle in a haystack".into());
     store.ingest(&all, all[1999].end).unwrap();
     while store.tend().unwrap() > 0 {}
-    // what one group costs, and no more
+    // the budget covers one group only
     store.budget = text_index::GROUP as u64 * crate::limits::QUERY_JSON_COST + 1;
     for (text, found) in [("NEEDLE in", vec![1234]), ("no such text", vec![])] {
         let filter = Filter::default().with(Test::Text(text.into()));
         assert_eq!(pages(&store, &filter, 10), (found, 0), "{text}");
     }
-    // beyond so many candidates, events are looked at in their order
+    // beyond the maximum number of candidates, events are examined in their order
     let candidates = |text: &str, most| {
         let texts = [text.to_owned()];
         store.read("test", |c| text_index::candidates(c, &texts, [0xff; 16], most)).unwrap().map(|g| g.len())
@@ -331,7 +331,7 @@ fn texts_are_indexed_in_pieces_behind_the_ingest() {
     }
     let piece = (TEND_GROUPS * text_index::GROUP) as u64;
     assert_eq!(left, [1496 - piece, 1496 - 2 * piece, 0]);
-    // an unfinished group waits
+    // an incomplete group is not indexed yet
     ingest(&store, 1500..1503).unwrap();
     assert_eq!(store.tend().unwrap(), 0);
     ingest(&store, 1503..1505).unwrap();
@@ -386,7 +386,7 @@ fn what_retention_deletes_leaves_no_trace() {
     let at = |number: i64| Timestamp::from_micros(samples::EPOCH + number * 1_000_000);
     let keep = |seconds| Retention { max_age: Some(Duration::from_secs(seconds)), max_bytes: None };
     store.retain(&keep(100), at(1003)).unwrap();
-    // of most groups an event is left
+    // most groups have an event left
     let groups = rows("text_groups");
     assert!((10..125).contains(&groups), "{groups}");
     assert_eq!(rows("text_index"), groups);
@@ -440,7 +440,7 @@ fn counts_that_take_too_long_go_on_where_they_ended() {
             assert_eq!(count, expected, "{filter:?} {budget}");
             partial += calls - 1;
 
-            // an overview says from when on it has counted, and that is right
+            // an overview reports the time from which it has counted, and that time is right
             let query = crate::OverviewQuery {
                 filter,
                 since: time(-5000),
@@ -462,7 +462,7 @@ fn counts_that_take_too_long_go_on_where_they_ended() {
         }
         assert_eq!(partial == 0, budget == QUERY_BUDGET, "{partial} of {budget}");
     }
-    // sites and actions are counted already
+    // sites and actions have stored counts
     store.budget = 1;
     let filter = Filter::default()
         .with(Test::Subject(vec!["shop".into()]))
@@ -477,7 +477,7 @@ fn the_rarest_paths_of_an_hour_are_forgotten_and_totals_are_not() {
     let store = SqliteStore::open(&folder.path().join("events.db"), BUSY_TIMEOUT).unwrap();
     let keys = crate::limits::TALLY_KEYS as u64;
     let count = 5 * keys;
-    // within an hour, one path often and all others once
+    // within an hour, one path is frequent and every other one occurs once
     let records: Vec<Record> = (0..count)
         .map(|number| {
             let mut event = samples::event(number);
@@ -508,7 +508,7 @@ fn the_rarest_paths_of_an_hour_are_forgotten_and_totals_are_not() {
     let overview = store.overview(&query).unwrap();
     assert_eq!(overview.totals.events, count);
     assert_eq!(overview.paths, [("/often".to_owned(), count / 50)]);
-    // what was forgotten does no harm when its event goes
+    // deleting events whose counts were forgotten does no harm
     store.retain(&Retention { max_age: Some(Duration::ZERO), max_bytes: None }, Timestamp::MAX).unwrap();
     let left = "SELECT count(*) FROM tallies";
     assert_eq!(store.read("test", |c| c.query_row(left, [], |row| row.get::<_, u64>(0))).unwrap(), 0);

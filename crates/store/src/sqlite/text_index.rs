@@ -1,12 +1,12 @@
-//! Which events may hold a text, without reading them all.
+//! An index that finds the events that may contain a text, without reading all of them.
 //!
-//! Events are indexed in groups of [`GROUP`], in the order of their coming. An FTS5 table without content has a row for each
-//! group, whose words are the trigrams of its events' JSON: every three bytes in a row, ASCII letters lowered, each once.
-//! Whoever looks for a text reads only the groups that have all trigrams of it. Grouping makes the index small (6 % of the
-//! JSON; a row for each event takes 27 %), and trigrams that are told apart here cost a fifth of what FTS5's own tokenizer
-//! of trigrams takes, which is given every byte.
+//! Events are indexed in groups of [`GROUP`], in the order of arrival. A contentless FTS5 table has a row for each
+//! group; its words are the distinct trigrams of the events' JSON: every three consecutive bytes, with ASCII letters
+//! lowercased. A search reads only the groups that have all trigrams of the text. Groups make the index small (6 % of
+//! the JSON; one row per event takes 27 %). Removing duplicate trigrams here costs a fifth of FTS5's own trigram
+//! tokenizer, which receives every byte.
 //!
-//! The index is filled behind the ingest ([`extend`]): events that it does not have yet are read one by one.
+//! The index is extended behind the ingest ([`extend`]); a search reads events that are not indexed yet one by one.
 
 use event::EventId;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -16,32 +16,32 @@ use super::payload::Unpacker;
 use super::{add_to_number, number};
 use crate::limits::TEXT_TRIGRAMS;
 
-/// Events of one row of the index.
+/// Number of events in one row of the index.
 pub(super) const GROUP: usize = 8;
 
-/// A row of the index: events whose `seq` lies in a range.
+/// A row of the index: the events whose `seq` lies in a range.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Group {
-    /// The newest and the oldest of its events.
+    /// Identifiers of its newest and its oldest event.
     pub newest: [u8; 16],
     pub oldest: [u8; 16],
-    /// The range, both ends included.
+    /// The range of `seq`, both ends inclusive.
     pub first: i64,
     pub last: i64,
 }
 
-/// How many events are not indexed yet, and those of an unfinished group.
+/// Returns the number of events that are not indexed yet, including those of an incomplete group.
 pub(super) fn missing(connection: &Connection) -> rusqlite::Result<u64> {
     let missing = number(connection, "events")? - number(connection, "indexed_events")?;
     Ok(missing.max(0).unsigned_abs())
 }
 
-/// Up to which `seq` events are indexed.
+/// Returns the `seq` up to which events are indexed.
 pub(super) fn end(connection: &Connection) -> rusqlite::Result<i64> {
     number(connection, "indexed")
 }
 
-/// Indexes up to so many groups of the events that are not.
+/// Indexes the next events, up to `groups` groups.
 pub(super) fn extend(transaction: &Transaction<'_>, groups: usize) -> rusqlite::Result<()> {
     #[derive(Deserialize)]
     struct Identified {
@@ -57,7 +57,8 @@ pub(super) fn extend(transaction: &Transaction<'_>, groups: usize) -> rusqlite::
     while let Some(row) = rows.next()? {
         let (seq, json) = (row.get(0)?, unpacker.json(row.get_ref(1)?).unwrap_or_default());
         trigrams.add(json);
-        // one that can't be read has no trigram that anybody could ask for; the store checks events when it takes them
+        // an unreadable event has no trigram that anybody could search for; the store checks events before it accepts
+        // them
         let id = serde_json::from_str::<Identified>(json).map_or([0; 16], |event| event.id.to_bytes());
         let this = group.get_or_insert(Group { newest: id, oldest: id, first: seq, last: seq });
         this.newest = this.newest.max(id);
@@ -86,7 +87,7 @@ fn write(transaction: &Transaction<'_>, group: &Group, words: &str) -> rusqlite:
     add_to_number(transaction, "indexed_events", GROUP as i64)
 }
 
-/// Notes that the events of these `seq` are gone, and deletes groups of which none is left.
+/// Counts the events with these `seq` as deleted, and deletes groups without remaining events.
 pub(super) fn remove(transaction: &Transaction<'_>, gone: &[i64]) -> rusqlite::Result<()> {
     let end = end(transaction)?;
     let mut groups: Vec<(i64, i64, i64)> = Vec::new();
@@ -113,8 +114,8 @@ pub(super) fn remove(transaction: &Transaction<'_>, gone: &[i64]) -> rusqlite::R
     add_to_number(transaction, "indexed_events", -indexed)
 }
 
-/// The groups that may hold all of these texts, the one with the newest event first. None where there are more than `most`,
-/// or where no text has three bytes.
+/// Returns the groups that may contain all of these texts, the one with the newest event first. None if there are more
+/// than `most`, or if no text has three bytes.
 pub(super) fn candidates(
     connection: &Connection,
     texts: &[String],
@@ -128,7 +129,7 @@ pub(super) fn candidates(
     if words.is_empty() {
         return Ok(None);
     }
-    // Of a long text some trigrams are enough: its events are read anyway.
+    // For a long text some of its trigrams suffice: the events are read anyway.
     let step = words.len().div_ceil(TEXT_TRIGRAMS);
     let words: Vec<&str> = words.into_iter().step_by(step).collect();
     let mut statement = connection.prepare_cached(
@@ -146,9 +147,9 @@ pub(super) fn candidates(
     Ok(Some(groups))
 }
 
-/// The different trigrams of some texts.
+/// The distinct trigrams of some texts.
 struct Trigrams {
-    /// A bit for each that there can be.
+    /// A bit for each possible trigram.
     seen: Vec<u64>,
     list: Vec<u32>,
 }
@@ -170,7 +171,7 @@ impl Trigrams {
         }
     }
 
-    /// Each as a word of five letters and digits, and forgets them.
+    /// Returns each trigram as a word of five letters and digits, and clears the set.
     fn take_words(&mut self) -> String {
         const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
         let mut words = String::with_capacity(self.list.len() * 6);

@@ -1,4 +1,4 @@
-//! Events that come and go.
+//! Stores and deletes events.
 
 use event::{Event, Evidence, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -13,7 +13,7 @@ use crate::journal::Record;
 /// Events that retention deletes in one transaction.
 pub(super) const REMOVE_BATCH: u64 = 500;
 
-/// Stores an event, and notes in `quotas` what it takes. Returns whether it is new.
+/// Stores an event and adds its size to `quotas`. Returns whether the event is new.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     record: &Record,
@@ -50,14 +50,15 @@ pub(super) fn insert(
     Ok(true)
 }
 
-/// Deletes up to `limit` of the oldest events, those before the time `before` only. Returns how many.
+/// Deletes up to `limit` of the oldest events, only those before the time `before`. Returns the number of deleted
+/// events.
 pub(super) fn remove_oldest(
     transaction: &Transaction<'_>,
     before: Option<Timestamp>,
     limit: u64,
 ) -> rusqlite::Result<u64> {
     let before = before.unwrap_or(Timestamp::MAX);
-    // The bound on the identifier keeps it from looking at every event when none is old enough.
+    // The bound on the identifier avoids a scan of all events if none is old enough.
     let oldest: Vec<([u8; 16], i64)> = transaction
         .prepare_cached("SELECT id, seq FROM events WHERE id <= ?1 AND time < ?2 ORDER BY id LIMIT ?3")?
         .query_map(params![last_id(before), before.as_micros(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -69,13 +70,14 @@ pub(super) fn remove_oldest(
     Ok(oldest.len() as u64)
 }
 
-/// Deletes up to `limit` of a client's oldest events. Returns how many.
+/// Deletes up to `limit` of a client's oldest events. Returns the number of deleted events.
 pub(super) fn remove_oldest_of(
     transaction: &Transaction<'_>,
     client: Client,
     limit: u64,
 ) -> rusqlite::Result<u64> {
-    // The index by client has the identifiers in order for one address, and sorts few numbers for a network.
+    // The index by client has the identifiers of one address in order. For a network SQLite sorts them, but they are
+    // few.
     let ids: Vec<[u8; 16]> = transaction
         .prepare_cached("SELECT id FROM events WHERE client BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3")?
         .query_map(params![client.0, client.1, limit], |row| row.get(0))?
@@ -109,13 +111,14 @@ fn remove(transaction: &Transaction<'_>, events: &[([u8; 16], i64)]) -> rusqlite
             Ok((payload_bytes(payload), unpacker.json(payload).and_then(read_event).ok()))
         };
         let (bytes, read) = payload.query_row([seq], unpack).optional()?.unwrap_or_default();
-        // The store checks events when it takes them. Rows of facts stay, without effect, of one that cannot be read all the same.
+        // The store checks events before it accepts them. If one is unreadable all the same, its rows of facts stay,
+        // without effect.
         if let Some(event) = &read {
             facts::remove(transaction, event, &mut names)?;
         }
         gone.extend(read.map(|mut event| {
             quotas.add(&event, bytes, -1);
-            // what follows reads no bodies, which may take many bytes together
+            // the following code reads no bodies, and many bodies together may be large
             if let Evidence::Request(request) = &mut event.evidence {
                 request.body = None;
             }
@@ -131,7 +134,7 @@ fn remove(transaction: &Transaction<'_>, events: &[([u8; 16], i64)]) -> rusqlite
     add_to_number(transaction, "removed", count.cast_signed())
 }
 
-/// The time of the event that goes first.
+/// Returns the time of the oldest event.
 fn oldest_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     let mut statement = connection.prepare_cached("SELECT time FROM events ORDER BY id LIMIT 1")?;
     Ok(statement.query_row([], |row| row.get(0)).optional()?.map(Timestamp::from_micros))

@@ -10,14 +10,14 @@ use super::super::{JournalOptions, JournalReader, Step};
 use super::*;
 use crate::samples;
 
-/// A disk that fails as Linux's page cache does: a sync that fails drops what was to be kept, and the next one knows nothing
-/// of it.
+/// A disk that fails as Linux's page cache does: a failed sync drops the pending data, and the next sync reports no
+/// error.
 #[derive(Clone, Default)]
 struct FailingDisk {
-    /// So many syncs are yet to fail.
+    /// Number of syncs that still fail.
     failures: Arc<AtomicU32>,
     files: Arc<Mutex<BTreeMap<PathBuf, Pages>>>,
-    /// Told when a sync begins; it ends when it is answered.
+    /// Receives a message when a sync starts; the sync ends after the answer.
     held: Arc<Mutex<Option<Held>>>,
 }
 
@@ -88,7 +88,7 @@ impl FailingDisk {
         Journal::open_on(Box::new(self.clone()), folder, options).unwrap()
     }
 
-    /// The numbers of the events that a power cut would leave.
+    /// Returns the numbers of the events that would survive a power cut.
     fn kept(&self) -> Vec<u64> {
         let after = tempfile::tempdir().unwrap();
         for (path, pages) in &*self.files.lock().unwrap() {
@@ -124,7 +124,7 @@ fn append(journal: &Journal, numbers: std::ops::Range<u64>) {
 
 #[test]
 fn f22_a_failed_sync_is_not_forgotten_and_its_events_are_written_again() {
-    // In one segment, and over several.
+    // The records are in one segment, and then in several.
     for segment_bytes in [1 << 20, 2000] {
         let (folder, disk) = (tempfile::tempdir().unwrap(), FailingDisk::default());
         let journal = disk.journal(folder.path(), segment_bytes);
@@ -157,7 +157,7 @@ fn f22_while_the_disk_keeps_nothing_no_sync_succeeds_and_no_copies_pile_up() {
     disk.failures.store(u32::MAX, Ordering::Relaxed);
     assert!(journal.append_batch(&[samples::event(50)], true).is_err());
     for _ in 0..20 {
-        // The second time at once, and after the pause.
+        // The first sync fails within the pause, the second after it.
         assert!(journal.sync().is_err());
         journal.syncing.lock().unwrap().failed = None;
         assert!(journal.sync().is_err());
@@ -195,7 +195,7 @@ fn f22_others_append_while_the_disk_syncs() {
     std::thread::scope(|scope| {
         let syncing = scope.spawn(|| journal.sync());
         begins.recv().unwrap();
-        // Would wait for ever if the sync held the lock of appends.
+        // This would wait forever if the sync held the lock of appends.
         append(&journal, 1..10);
         goes_on.send(()).unwrap();
         syncing.join().unwrap().unwrap();

@@ -18,7 +18,7 @@ fn read_numbers(folder: &Path) -> Vec<u64> {
     }
 }
 
-/// Segments that together hold at most as many bytes as the counter says, and write short at the end as a disk does.
+/// Segments that together hold at most as many bytes as the counter allows, with a short write at the end as on a disk.
 struct SmallDisk(Arc<AtomicU64>);
 
 struct SmallFile {
@@ -121,7 +121,7 @@ fn a_full_disk_keeps_events_in_memory_and_writes_them_in_order_when_there_is_roo
     assert_eq!((health.waiting, health.lost), (10 - on_disk, 0));
     assert!(!health.is_ok());
     assert!(health.failure.unwrap().contains("00000001.journal: append: "));
-    // What is on disk is whole although the last write was cut short.
+    // The records on disk are whole although the last write was short.
     assert_eq!(read_numbers(folder.path()), (0..on_disk as u64).collect::<Vec<_>>());
 
     journal.retry();
@@ -150,11 +150,11 @@ fn a_batch_is_appended_as_a_whole_or_not_at_all() {
     let free = Arc::new(AtomicU64::new(3000));
     let journal = on_small_disk(folder.path(), &free, JournalOptions::default());
     assert!(matches!(journal.append_batch(&events, false), Err(JournalError::Io { .. })));
-    // Nothing waits, nothing is lost, and the gate's own events still find their way.
+    // Nothing waits, nothing is lost, and the gate's own events are still appended.
     assert_eq!((journal.health().waiting, journal.health().lost), (0, 0));
     journal.append(&events[0]).unwrap();
     assert_eq!(read_numbers(folder.path()), [0]);
-    // While the gate's own wait for room, those of others do not go in front.
+    // While the gate's own events wait for room, events from other sensors do not overtake them.
     free.store(0, Ordering::Relaxed);
     journal.append(&events[1]).unwrap();
     assert!(journal.append_batch(&events[2..3], false).is_err());
@@ -254,7 +254,7 @@ fn f22_a_journal_opened_on_a_full_disk_waits_in_memory() {
         assert_eq!((health.failure, health.waiting, health.end.segment), (None, 0, first * 7 + 1));
     }
     assert_eq!(read_numbers(folder.path()), [0, 1, 5, 6]);
-    // Without an event, too, it notices that there is room.
+    // The journal notices free room even without an event.
     let free = Arc::new(AtomicU64::new(0));
     let journal = on_small_disk(folder.path(), &free, JournalOptions::default());
     assert!(!journal.health().is_ok());
