@@ -1,5 +1,5 @@
-//! Sends the corpus of ordinary requests and attacks to a program, and compares its decisions with Apache's, or records Apache's
-//! decisions.
+//! Sends the corpus of ordinary requests and attacks to a program, and compares its decisions with Apache's, or records
+//! Apache's decisions.
 
 use std::path::Path;
 use std::process::ExitCode;

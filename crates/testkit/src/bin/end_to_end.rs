@@ -1,4 +1,5 @@
-//! Measures requests per second, CPU time and memory of gateways with the same rules in front of the same upstream, under wrk.
+//! Measures requests per second, CPU time and memory of gateways with the same rules in front of the same upstream,
+//! under wrk.
 //!
 //! The gateway runs on one core, load and upstream on another; one gateway after the other. See bench/end-to-end.
 

@@ -2,8 +2,8 @@
 //!
 //! usage: looking DATA_DIR
 //!
-//! Runs `monban up` with the Core Rule Set and this data folder. Each question is an HTTP request as the page in the browser
-//! sends it. Prints two tables with tabs between the columns: one line for each question, then memory.
+//! Runs `monban up` with the Core Rule Set and this data folder. Each question is an HTTP request as the page in the
+//! browser sends it. Prints two tables with tabs between the columns: one line for each question, then memory.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -73,7 +73,7 @@ fn measure() -> Result<(), Box<dyn Error>> {
     };
     let monban = Monban::start(&config);
     let token = monban.console_token("read");
-    // by then the daemon has freed the memory of its start
+    // by then the daemon has freed the memory that its start needed
     std::thread::sleep(Duration::from_secs(3));
     let idle = memory(monban.pid(), "VmRSS:");
     let since = event::Timestamp::from_micros(
@@ -116,7 +116,7 @@ fn ask(console: SocketAddr, token: &str, question: &str) -> Result<serde_json::V
     Ok(serde_json::from_slice(&answer.body)?)
 }
 
-/// Describes the result in a few words.
+/// Summarises a response in a few words.
 fn outline(body: &serde_json::Value) -> String {
     let partial = match (&body["searched_to"], &body["complete"]) {
         (serde_json::Value::String(_), _) | (_, serde_json::Value::Bool(false)) => ", a part",

@@ -1,6 +1,6 @@
-//! Measures ModSecurity 2 on whole transactions. It runs only in Apache, so Apache's CPU time for a request with the engine off
-//! is subtracted from the time with the engine on. Arguments and output are those of the example program `transaction` of the
-//! crate `waf`. See bench/compare.
+//! Measures ModSecurity 2 on whole transactions. It runs only in Apache, so Apache's CPU time for a request with the
+//! engine off is subtracted from the time with the engine on. Arguments and output are those of the example program
+//! `transaction` of the crate `waf`. See bench/compare.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -128,8 +128,8 @@ fn cpu_us(apache: &Apache, request: &[u8], count: u32) -> Result<(f64, u16), Str
             return Err(format!("Apache answers {status}, then {} to the same request", answer.status));
         }
     }
-    // Apache logs after its response; waiting for the response to another request would not help, because Apache logs that after
-    // the response too.
+    // Apache logs after its response; waiting for the response to another request would not help, because Apache logs
+    // that after the response too.
     std::thread::sleep(std::time::Duration::from_millis(20));
     let used = usage::cpu_nanoseconds(apache.pid()) - before;
     Ok((used as f64 / 1e3 / f64::from(count), status))

@@ -1,6 +1,6 @@
-//! Measures monban's memory for several numbers of sites that share the Core Rule Set: `sites N...` prints `N<TAB>resident KiB`
-//! after each site has started and served a request. Every number of sites gets the same number of requests, because events need
-//! memory too. See bench/growth.
+//! Measures monban's memory for several numbers of sites that share the Core Rule Set: `sites N...` prints
+//! `N<TAB>resident KiB` after each site has started and served a request. Every number of sites gets the same number of
+//! requests, because events need memory too. See bench/growth.
 
 use std::process::ExitCode;
 
