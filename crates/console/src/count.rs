@@ -1,4 +1,4 @@
-//! `/api/count`
+//! `/api/count`: the number of events that match a filter.
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;

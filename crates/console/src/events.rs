@@ -1,4 +1,4 @@
-//! `/api/events`
+//! `/api/events`: stored events.
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -17,7 +17,7 @@ use crate::{Console, Problem};
 use finding::{ProblemCode, table};
 
 table! {
-    /// The error answers of events.
+    /// The error responses about events.
     pub(crate) PROBLEMS: ProblemCode {
         /// “{id}” is no event id: an id has 26 letters and digits.
         pub(crate) BAD_ID = ProblemCode::new(
@@ -48,7 +48,7 @@ pub(crate) fn routes() -> OpenApiRouter<Console> {
 /// - `limit`: the largest number of events, 50 by default and 1,000 at most
 pub type Parameters = Vec<(String, String)>;
 
-/// Parameters as an extractor gives them.
+/// Parameters, or the error of their extractor.
 pub(crate) type Asked<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
 
 /// The answer to a list.
@@ -64,7 +64,7 @@ pub struct Events {
     pub searched_to: Option<Timestamp>,
 }
 
-/// A limit of a list, of which there is to be at least one.
+/// Parses the limit of a list, which must be at least one.
 pub(crate) fn at_least_one(value: &str) -> Result<usize, String> {
     match value.parse() {
         Ok(0) => Err("0 would show nothing; ask for 1 or more".to_owned()),
@@ -72,10 +72,10 @@ pub(crate) fn at_least_one(value: &str) -> Result<usize, String> {
     }
 }
 
-/// Reads [`Parameters`].
+/// Parses [`Parameters`].
 ///
 /// # Errors
-/// The first wrong parameter, and why it is wrong.
+/// The first invalid parameter, with the reason.
 pub fn query(properties: &Properties, parameters: Parameters) -> Result<store::Query, String> {
     let mut query = store::Query::newest(store::Filter::default(), 50);
     let mut conditions = Vec::new();
@@ -149,7 +149,7 @@ pub(crate) async fn show(
     event.map(Json).ok_or_else(none)
 }
 
-/// Asks the store on a thread that may block.
+/// Runs a query of the store on a thread that may block.
 pub(crate) async fn asked<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Problem> {

@@ -1,4 +1,4 @@
-//! `/api/incidents`
+//! `/api/incidents`: groups of related events.
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -15,9 +15,9 @@ use crate::events::{Asked, Parameters, asked, at_least_one};
 use crate::openapi::Failure;
 use crate::{Console, Problem};
 
-/// Incidents of a page where no limit is given.
+/// Default number of incidents per page.
 const LIMIT: usize = 50;
-/// Rules that are named.
+/// Rules listed per incident.
 const RULES: usize = 10;
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {

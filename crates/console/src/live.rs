@@ -1,8 +1,9 @@
-//! `/api/live`: events as they come, as Server-Sent Events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
+//! `/api/live`: events as they arrive, as Server-Sent Events
+//! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 //!
-//! While somebody watches, one task follows the journal and gives each event to all streams ([`Live`]). A stream that does not
-//! take them as fast as they come is given some that it has not seen, and is told how many it has missed of the rest. It ends
-//! when its session does, or its token, and by itself after a while; whoever comes back has `Last-Event-ID`.
+//! While at least one stream is open, one task follows the journal and sends each event to all streams ([`Live`]). A
+//! stream that is too slow gets some of the events that it missed, and the number of the others. It ends when its
+//! session or its token ends, and after ten minutes at the latest; a client that reconnects sends `Last-Event-ID`.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -31,7 +32,7 @@ use crate::{Console, Problem};
 use finding::{ProblemCode, table};
 
 table! {
-    /// The error answers of the live view.
+    /// The error responses of the live view.
     pub(crate) PROBLEMS: ProblemCode {
         /// Too many live views are open.
         pub(crate) TOO_MANY_TAILS = ProblemCode::new(
@@ -43,28 +44,28 @@ table! {
     }
 }
 
-/// Streams at one time; whoever comes then is refused.
+/// Open streams; further requests are refused.
 const MAX_STREAMS: usize = 32;
-/// Pages of events that wait for the slowest stream: 32 MiB where events are as large as can be.
+/// Pages of events that wait for the slowest stream: 32 MiB if all events have the largest size.
 const BACKLOG: usize = 4;
-/// How often the journal is looked at.
+/// Time between two reads of the journal.
 const INTERVAL: Duration = Duration::from_millis(200);
-/// Events that are read at once.
+/// Events per read.
 const PAGE: usize = 200;
-/// Pages of events that a stream is given when it resumes, or was too slow; what there is beyond is told as missed.
+/// Pages of events that a stream gets when it resumes or was too slow; further events count as missed.
 const RESUME_PAGES: usize = 10;
-/// After this time without an event a comment tells that the stream is alive.
+/// Time without an event after which a comment keeps the stream alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// So long a stream lasts.
+/// Lifetime of a stream.
 const LIFETIME: Duration = Duration::from_secs(600);
-/// How often it is asked whether whoever reads may still look: so long a stream goes on after its session has ended.
+/// Time between two checks of a stream's permission: a stream outlives its session by at most this time.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
     OpenApiRouter::new().routes(routes!(live))
 }
 
-/// What all streams of a console share.
+/// The shared state of all streams of a console.
 #[derive(Clone)]
 pub struct Live(Arc<Shared>);
 
@@ -79,7 +80,7 @@ struct Shared {
 /// The task that follows the journal.
 struct Running {
     events: broadcast::Sender<Arc<Vec<Record>>>,
-    /// Everything up to here was given, `Position::to_i64`.
+    /// The position up to which all events were sent, as `Position::to_i64`.
     position: Arc<AtomicI64>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -101,12 +102,12 @@ impl Live {
         }))
     }
 
-    /// Ends all streams, and those that are still to come.
+    /// Ends all streams, including future ones.
     pub(crate) fn stop(&self) {
         self.0.stopping.send_replace(true);
     }
 
-    /// Everything that comes from now on, behind the position that is returned.
+    /// Subscribes to all events after the returned position.
     async fn subscribe(
         &self,
         events: &Arc<dyn EventQuery>,
@@ -115,7 +116,7 @@ impl Live {
         if let Some(running) = running.as_ref().filter(|running| !running.task.is_finished()) {
             let position = Position::from_i64(running.position.load(Ordering::Acquire));
             let receiver = running.events.subscribe();
-            // it may just have seen that there was nobody
+            // the task may just have seen that there are no streams
             if !running.task.is_finished() {
                 return Ok((receiver, position));
             }
@@ -130,7 +131,7 @@ impl Live {
     }
 }
 
-/// Gives what comes to all streams, until there is none.
+/// Sends new events to all streams, until no stream is left.
 async fn follow(
     events: Arc<dyn EventQuery>,
     position: Arc<AtomicI64>,
@@ -139,14 +140,14 @@ async fn follow(
     while streams.receiver_count() > 0 {
         let reader = Arc::clone(&events);
         let since = Position::from_i64(position.load(Ordering::Acquire));
-        // A store that can't be read for now is read again later; /healthz tells of it.
+        // A store that is not readable now is read again later; /healthz reports it.
         let records = asked(move || reader.tail(since, PAGE)).await.unwrap_or_default();
         let Some(last) = records.last() else {
             tokio::time::sleep(INTERVAL).await;
             continue;
         };
         let end = last.end.to_i64();
-        // nobody is there any more: the loop ends
+        // without streams, the loop ends
         let _ = streams.send(Arc::new(records));
         position.fetch_max(end, Ordering::AcqRel);
     }
@@ -211,22 +212,22 @@ async fn live(
     Ok(Sse::new(stream.messages()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
-/// One stream.
+/// The state of one stream.
 struct Tail {
     events: Arc<dyn EventQuery>,
     receiver: broadcast::Receiver<Arc<Vec<Record>>>,
     filter: Filter,
-    /// Everything up to here was sent or passed over.
+    /// The position up to which all events were sent or did not match.
     seen: Position,
-    /// Pages that may still be read of what it has not seen; none while it is up to date.
+    /// The number of pages of missed events that may still be read; none if the stream is up to date.
     resume: Option<usize>,
     waiting: VecDeque<sse::Event>,
     stopping: watch::Receiver<bool>,
     deadline: Instant,
-    /// Who reads is asked of at this time.
+    /// The time of the next check of its permission.
     ask_again: Instant,
     _room: OwnedSemaphorePermit,
-    /// The request that began it, with its credentials.
+    /// The request that opened the stream, with its credentials.
     request: Parts,
     console: Console,
 }
@@ -239,14 +240,14 @@ impl Tail {
         })
     }
 
-    /// The next message; none at the end.
+    /// Returns the next message; none at the end.
     async fn next(&mut self) -> Option<sse::Event> {
         loop {
             if *self.stopping.borrow() || Instant::now() >= self.deadline {
                 return None;
             }
             if Instant::now() >= self.ask_again {
-                // ended, or nobody can tell: either way nothing more is shown
+                // the session has ended or cannot be checked; both end the stream
                 identify(&self.request, &self.console).await.ok()?;
                 self.ask_again = Instant::now() + self.console.live.0.ask_again;
             }
@@ -264,7 +265,7 @@ impl Tail {
             };
             match received {
                 Ok(records) => records.iter().for_each(|record| self.take(record)),
-                // what it has not taken in time is read again, as far as it goes
+                // the stream reads the events that it missed again, up to the limit
                 Err(RecvError::Lagged(_)) => self.resume = Some(RESUME_PAGES),
                 Err(RecvError::Closed) => return None,
             }
@@ -286,7 +287,7 @@ impl Tail {
         }
     }
 
-    /// Reads a page of what it has not seen.
+    /// Reads a page of missed events.
     async fn catch_up(&mut self, pages: usize) {
         let (reader, since) = (Arc::clone(&self.events), self.seen);
         let records = asked(move || reader.tail(since, PAGE)).await.unwrap_or_default();
@@ -303,12 +304,12 @@ impl Tail {
         };
     }
 
-    /// Counts what is left without reading it to anybody, and goes on behind it.
+    /// Counts the remaining missed events without sending them, and continues after them.
     async fn skip(&mut self) {
         let (reader, since) = (Arc::clone(&self.events), self.seen);
         let skipped = asked(move || {
             let (mut count, mut position) = (0, since);
-            // the stream of what comes is behind this in any case
+            // the receiver's next events are after this position in any case
             for _ in 0..RESUME_PAGES * 10 {
                 let records = reader.tail(position, PAGE)?;
                 let Some(last) = records.last() else { return Ok((count, position)) };
@@ -326,7 +327,7 @@ impl Tail {
     }
 }
 
-/// The event as a list shows it.
+/// Returns the JSON of an event, cut for a list.
 fn summary(event: &Event) -> String {
     let mut event = event.clone();
     event.summarize();

@@ -1,4 +1,4 @@
-//! `/api/overview`
+//! `/api/overview`: counts over time.
 
 use std::time::SystemTime;
 
@@ -17,13 +17,14 @@ use crate::events::{Asked, Parameters, asked, query};
 use crate::openapi::{Failure, Filter};
 use crate::{Console, Problem};
 
-/// Rules, clients, paths, sites and countries that are named.
+/// Entries in each list of the most frequent rules, clients, paths, sites and countries.
 const TOP: usize = 10;
-/// As many more are asked for, because rules that only add scores up are left out: they match whenever another does.
+/// Additional rules in the query, because rules that only add up scores are left out: they match whenever another rule
+/// does.
 const SUMS: usize = 16;
 /// Clients whose countries are counted.
 const CLIENTS: usize = 1000;
-/// Microseconds of a day.
+/// Microseconds per day.
 const DAY: i64 = 86_400_000_000;
 
 pub(crate) fn routes() -> OpenApiRouter<Console> {
@@ -169,7 +170,7 @@ async fn overview(
     Ok(Json(answer(counts, countries)))
 }
 
-/// `since`, `until` and `step`; the other parameters are the filter.
+/// Parses `since`, `until` and `step`; the other parameters are the filter.
 fn read(properties: &Properties, parameters: Parameters, now: Timestamp) -> Result<OverviewQuery, String> {
     let (steps, filter): (Parameters, Parameters) =
         parameters.into_iter().partition(|(name, _)| name == "step");

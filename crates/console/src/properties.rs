@@ -1,4 +1,4 @@
-//! `/api/properties`
+//! `/api/properties`: the properties of events.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};

@@ -23,7 +23,7 @@ use crate::{Console, Problem, openapi};
 /// Routes of a part.
 pub type PartRoutes = OpenApiRouter<Console>;
 
-/// Why routes of a part are refused.
+/// An error: the routes of a part are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
     /// The route is outside the API.
@@ -34,7 +34,7 @@ pub enum RouteError {
         /// The path.
         path: String,
     },
-    /// The route declares no role, or a word that is none.
+    /// The route declares no role, or an unknown one.
     #[error(
         "{part}: {method} {path} declares no role; add `security((\"session\" = [\"viewer\"]))` to its #[utoipa::path]"
     )]
@@ -56,26 +56,26 @@ pub enum RouteError {
     },
 }
 
-/// The least role of a session that a route takes, and of a token; none: the route takes no token.
+/// The lowest role of a session and of a token that a route accepts. Without a role for tokens, it accepts no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Demand {
     session: Role,
     token: Option<Role>,
 }
 
-/// The demands of a part's routes, by path and method.
+/// The requirements of a part's routes, by path and method.
 type Demands = BTreeMap<(String, Method), Demand>;
 
 /// The routes that the console serves.
 pub struct Routes {
     own: OpenApiRouter<Console>,
     parts: Vec<(OpenApiRouter<Console>, Demands)>,
-    /// Paths that have a route, with `{}` in place of each parameter.
+    /// The paths with a route, with `{}` in place of each parameter.
     taken: BTreeSet<String>,
 }
 
 impl Default for Routes {
-    /// The console's own routes.
+    /// Returns the console's own routes.
     fn default() -> Self {
         let own = crate::api();
         let taken = own.get_openapi().paths.paths.keys().map(|path| without_names(path)).collect();
@@ -89,7 +89,7 @@ impl Routes {
     /// # Errors
     /// A path outside `/api/`, a path that another route has, or a route without a role.
     pub fn add(&mut self, part: &str, routes: PartRoutes) -> Result<(), RouteError> {
-        // a description is maps with texts as keys, which always serialise
+        // a description consists of maps with text keys, which always serialise
         let document = serde_json::to_value(routes.get_openapi()).unwrap_or_default();
         let none = serde_json::Map::new();
         let mut demands = Demands::new();
@@ -113,7 +113,7 @@ impl Routes {
         Ok(())
     }
 
-    /// The description of all routes.
+    /// Returns the description of all routes.
     pub fn document(&self, properties: &event::Properties) -> OpenApi {
         let mut all = self.own.clone();
         for (routes, _) in &self.parts {
@@ -124,7 +124,7 @@ impl Routes {
         document
     }
 
-    /// The routes for a console.
+    /// Returns the routes for a console.
     pub(crate) fn router(self, console: &Console) -> Router<Console> {
         let mut all = Router::from(self.own);
         for (routes, demands) in self.parts {
@@ -136,7 +136,7 @@ impl Routes {
 }
 
 impl Demand {
-    /// Reads the `security` of an operation.
+    /// Parses the `security` of an operation.
     fn of(operation: &Value) -> Option<Self> {
         let security = operation["security"].as_array()?;
         let words: Vec<(&str, &str)> = security
@@ -144,7 +144,7 @@ impl Demand {
             .flat_map(|one| one.as_object().into_iter().flatten())
             .filter_map(|(scheme, words)| Some((scheme.as_str(), words[0].as_str()?)))
             .collect();
-        // an empty requirement would open the route to everybody
+        // an empty requirement would open the route to every client
         if words.len() != security.len() {
             return None;
         }
@@ -162,7 +162,7 @@ fn without_names(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// Lets a request pass to a route of a part whose demand it fulfils.
+/// Passes a request to a part's route if it meets the requirements of the route.
 async fn check(
     State((console, demands)): State<(Console, Arc<Demands>)>,
     request: Request,

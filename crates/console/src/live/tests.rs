@@ -77,7 +77,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// The next message: its kind, its id, and the number in its data.
+    /// Returns the next message: its kind, its id, and the number in its data.
     async fn next(&mut self) -> (String, String, u64) {
         let (mut kind, mut id) = (String::new(), String::new());
         loop {
@@ -137,11 +137,11 @@ async fn events_come_as_they_happen_and_a_stream_resumes_where_it_was() {
     assert_eq!(again.events(1).await, [12]);
     assert_eq!(blocked.events(2).await, [10, 12]);
 
-    // more than a resuming stream is given: it is told how many, and goes on
+    // more than a resuming stream gets: it gets the number of the others, and continues
     let most = (RESUME_PAGES * PAGE) as i64;
     fixture.append(13..13 + most + 50, 0);
     let mut late = fixture.open("outcome=passed", Some(&id)).await;
-    // those of 7 to most + 6
+    // events 7 to most + 6
     assert_eq!(late.events(most as usize / 2).await.last(), Some(&(most.unsigned_abs() + 5)));
     let (kind, _, count) = late.next().await;
     assert_eq!((kind.as_str(), count), ("missed", 56));
@@ -164,7 +164,7 @@ async fn a_reader_that_is_too_slow_is_told_how_many_it_missed() {
     let fixture = Fixture::start(Live::default()).await;
     let mut slow = fixture.open("", None).await;
     let mut quick = fixture.open("", None).await;
-    // more than sockets and backlog hold
+    // more than the sockets and the backlog hold
     let count = 8192;
     for start in (0..count).step_by(512) {
         fixture.append(start..start + 512, 4000);
@@ -193,7 +193,7 @@ async fn streams_are_few_and_end_after_a_while() {
     let refused = fixture.open("", None).await;
     assert!(refused.head.starts_with("HTTP/1.1 503"), "{}", refused.head);
     drop(first);
-    // its place is free once the server has seen that it is gone
+    // its place is free after the server has noticed the disconnect
     fixture.append(0..1, 0);
     for number in 1.. {
         if fixture.open("", None).await.head.starts_with("HTTP/1.1 200") {
