@@ -1,4 +1,4 @@
-//! Events as commands open, find and print them.
+//! Opens, finds and prints events for commands.
 
 use event::{Disruptive, Event, MatchedRule, Outcome};
 use store::{EventQuery, EventReader, Filter, Query, StoreError};
@@ -7,9 +7,9 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::terminal::{Safe, Style};
 
-/// The events of the configuration's data folder.
+/// Opens the events in the configured data folder.
 pub fn open(config: &Config) -> Result<EventReader, Failure> {
-    // a folder that may not be read looks like an empty one to the store
+    // the store cannot distinguish an unreadable folder from an empty one
     std::fs::read_dir(&config.host.data_dir).map_err(|error| {
         Failure::environment(
             format!("{}: {error}", config.host.data_dir.display()),
@@ -19,7 +19,7 @@ pub fn open(config: &Config) -> Result<EventReader, Failure> {
     EventReader::open(&config.host.data_dir).map_err(failure)
 }
 
-/// A store's error as a command's.
+/// Converts a store's error to a command's error.
 pub fn failure(error: StoreError) -> Failure {
     Failure::Environment { message: error.to_string(), hint: None }
 }
@@ -34,13 +34,13 @@ pub fn outcome(event: &Event, style: Style) -> String {
     }
 }
 
-/// Returns the newest event, if there is any.
+/// Returns the newest event; none if the store is empty.
 pub fn last(reader: &EventReader) -> Result<Option<Event>, Failure> {
     let page = reader.query(&Query::newest(Filter::default(), 1)).map_err(failure)?;
     Ok(page.events.into_iter().next())
 }
 
-/// Returns the status, the first rules and the request line; for another event its kind and summary.
+/// Returns the status, the first rules and the request line; for an event that is not a request, its kind and summary.
 pub fn what(event: &Event) -> String {
     let Some(request) = event.request() else {
         let summary = event.summary.as_deref().unwrap_or_default();
@@ -62,7 +62,7 @@ pub fn what(event: &Event) -> String {
     format!("{status}{rules}{}", Safe(&request.line))
 }
 
-/// The event of that id, or the newest for `last`.
+/// Returns the event with this id, or the newest one for `last`.
 pub fn find(id: &str, reader: &EventReader) -> Result<Event, Failure> {
     if matches!(id, "last" | "latest") {
         return last(reader)?.ok_or_else(|| Failure::NotFound("there is no event yet".to_owned()));
@@ -72,7 +72,7 @@ pub fn find(id: &str, reader: &EventReader) -> Result<Event, Failure> {
     found.ok_or_else(|| Failure::NotFound(format!("there is no event {id}; retention may have removed it")))
 }
 
-/// A matched rule: id and message, what matched, and where the rule stands.
+/// Adds the lines of a matched rule: id and message, the match, and the place of the rule.
 pub fn rule(lines: &mut Vec<String>, rule: &MatchedRule, style: Style) {
     let severity = rule.severity.map(|severity| format!(" ({})", severity.as_str())).unwrap_or_default();
     lines.push(format!("  {} {}{severity}", style.warn(&rule.id.to_string()), Safe(&rule.message)));

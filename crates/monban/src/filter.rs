@@ -5,7 +5,7 @@ use event::property::{Field, Source, Values};
 use event::{Property, Timestamp};
 use store::{Condition, ConditionError, Filter, Test};
 
-/// Reads a number of things to show, 1 or more.
+/// Parses a number of items to show, at least 1.
 pub fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("0 would show nothing; give 1 or more".to_owned()),
@@ -81,7 +81,7 @@ fn placeholder(values: Values) -> &'static str {
     }
 }
 
-/// Reads a value; a time also as a date or a time span before now.
+/// Parses a value. A time may also be a date or a time span before now.
 fn condition(property: &Property, text: &str) -> Result<Condition, ConditionError> {
     let test: fn(Timestamp) -> Test = match property.source {
         Source::Envelope(Field::Since) => Test::Since,

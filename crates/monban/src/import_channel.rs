@@ -1,9 +1,9 @@
-//! How imported events reach the journal: through the daemon where one runs, because only one process writes the journal, and
-//! directly where none does.
+//! Delivers imported events to the journal: through the daemon if it runs, because only one process can write the
+//! journal, and directly otherwise.
 //!
-//! The daemon takes `{"command":"import"}` on its control socket and answers `{"ok":"ready"}`. Then come batches: four bytes of length
-//! (little-endian) and so many bytes of events, one JSON object a line; each is answered by `ok NEW KNOWN`, or by
-//! `error TEXT`, which ends it. A batch of length 0 asks for a disk sync.
+//! The daemon receives `{"command":"import"}` on its control socket and answers `{"ok":"ready"}`. Batches follow: the
+//! length in four bytes (little-endian), and that many bytes of events, one JSON object a line. The daemon answers each
+//! with `ok NEW KNOWN`, or with `error TEXT`, which ends the import. A batch of length 0 requests a disk sync.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -20,14 +20,14 @@ use crate::control::{self, Request};
 use crate::data_folder;
 use crate::failure::Failure;
 
-/// Bytes of one batch; the daemon refuses a longer one. An event's JSON has up to 16 MiB.
+/// Bytes of one batch; the daemon refuses a longer one. An event's JSON has at most 16 MiB.
 pub const MAX_BATCH_BYTES: usize = 32 * 1024 * 1024;
-/// The answer after which batches may come.
+/// The answer of a daemon that is ready for batches.
 const READY: &str = r#"{"ok":"ready"}"#;
-/// How long the daemon may take for one batch.
+/// Time limit of the daemon for one batch.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How many events of a batch were new, and how many were there already.
+/// Numbers of new and of already stored events in a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     pub new: u64,
@@ -48,16 +48,16 @@ impl Counts {
     }
 }
 
-/// Where the events go.
+/// The destination of imported events.
 pub enum Destination {
     /// No daemon runs: this process writes the journal and fills the store.
     Here { intake: Box<Intake>, ingester: Ingester },
-    /// The daemon that runs.
+    /// The connection to a running daemon.
     Daemon(BufReader<UnixStream>),
 }
 
 impl Destination {
-    /// Finds out which.
+    /// Opens the destination: the journal, or the daemon if it has the journal open.
     pub fn open(config: &Config) -> Result<Self, Failure> {
         let in_data_dir = |error: &dyn std::fmt::Display| {
             Failure::environment(
@@ -90,7 +90,7 @@ impl Destination {
         }
     }
 
-    /// Takes a batch of events: each is in the journal when this returns.
+    /// Delivers a batch of events. They are in the journal when this returns.
     pub fn deliver(&mut self, events: Vec<Event>) -> Result<Counts, Failure> {
         match self {
             Self::Here { intake, .. } => {
@@ -118,7 +118,7 @@ impl Destination {
         }
     }
 
-    /// Makes sure that what was delivered survives a power cut and, without a daemon, that it is in the store.
+    /// Ensures that the delivered events survive a power failure and, without a daemon, that they are in the store.
     pub fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Here { intake, ingester } => {
@@ -134,11 +134,11 @@ impl Destination {
 }
 
 fn eprintln_notice(notice: &store::IngestNotice) {
-    // whoever closed standard error does not want to know
+    // a closed standard error is not a failure
     let _ = writeln!(std::io::stderr(), "{notice}");
 }
 
-/// Takes events; one that is too long for the journal even without its bodies is left out and counts as neither.
+/// Stores events. An event that is too long for the journal even without its bodies is left out and not counted.
 fn accept(intake: &Intake, events: Vec<Event>) -> Result<Counts, IntakeError> {
     match intake.accept(events.clone(), false) {
         Ok(accepted) => Ok(Counts::of(&accepted)),
@@ -165,7 +165,7 @@ fn connect(config: &Config) -> Result<BufReader<UnixStream>, Failure> {
 }
 
 fn send(stream: &mut BufReader<UnixStream>, batch: &[u8]) -> Result<Counts, Failure> {
-    // the caller keeps to MAX_BATCH_BYTES
+    // the caller respects MAX_BATCH_BYTES
     let length = u32::try_from(batch.len()).unwrap_or(u32::MAX).to_le_bytes();
     let lost = |error: std::io::Error| {
         Failure::environment(
@@ -198,9 +198,9 @@ fn line(stream: &mut BufReader<UnixStream>) -> Result<String, Failure> {
     Ok(line.trim_end().to_owned())
 }
 
-/// The daemon's side, after `import` came on the control socket.
+/// Serves an import on the daemon's side, after `import` on the control socket.
 pub async fn serve(mut stream: tokio::net::UnixStream, intake: Arc<Intake>) {
-    // whoever asked may be gone
+    // the client may be gone
     let _ = take_batches(&mut stream, &intake).await;
 }
 

@@ -1,4 +1,4 @@
-//! `monban events`: its commands.
+//! The commands of `monban events`.
 
 use clap::Subcommand;
 

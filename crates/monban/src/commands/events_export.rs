@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
             "`--output` must name a file in a folder that this user may write to",
         )
     };
-    // a device or a pipe is written to, not replaced
+    // a device or a pipe is written, not replaced
     if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
         return export(arguments, &reader, &mut file).map(drop);
@@ -55,12 +55,12 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the events; how many.
+/// Writes the events, and returns their number.
 fn export(arguments: &Arguments, reader: &EventReader, out: &mut dyn Write) -> Result<u64, Failure> {
     let mut query = Query::newest(arguments.filter.filter(), 0);
     let mut left = arguments.limit.unwrap_or(usize::MAX);
     let mut progress = Progress::start(|| {
-        // a text has to be looked for in every event: that is no quicker than the export
+        // a search for a text reads every event, so counting would take as long as the export
         let has_text = query.filter.conditions.iter().any(|c| matches!(c.test, Test::Text(_)));
         let total = if has_text { None } else { reader.count(&query.filter).ok() };
         total.map(|total| total.min(left as u64))

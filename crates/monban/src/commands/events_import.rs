@@ -42,14 +42,14 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Bytes that are read at once.
+/// Bytes per read.
 const PIECE: usize = 256 * 1024;
-/// Events of one batch, and the bytes after which one ends early.
+/// Events of one batch; [`BATCH_BYTES`] may end it earlier.
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// Damages of one file that are told; further ones are counted.
+/// Damages of one file in the report; further ones are only counted.
 const MAX_TOLD: usize = 100;
-/// Folders within folders.
+/// Levels of nested folders.
 const MAX_DEPTH: usize = 32;
 
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
@@ -71,14 +71,14 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
         batch: Batch::default(),
         send,
     };
-    // one thread reads, one writes
+    // one thread reads, another one writes
     let (mut reports, counts) = std::thread::scope(|scope| {
         let delivering = scope.spawn(move || deliver(destination, &receive));
         let mut reports = Vec::new();
         for file in &files {
             match import.file(file, reports.len()) {
                 Ok(report) => reports.push(report),
-                // the other thread has ended and knows why
+                // the other thread has ended and returns the reason
                 Err(Ended) => break,
             }
         }
@@ -124,7 +124,7 @@ fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == OsStr::new("-")
 }
 
-/// Writes the batches; the counts of each file.
+/// Writes the batches, and returns the counts of each file.
 fn deliver(mut destination: Destination, batches: &Receiver<Batch>) -> Result<Vec<Counts>, Failure> {
     let mut counts = Vec::new();
     for Batch { file, events, .. } in batches {
@@ -137,7 +137,8 @@ fn deliver(mut destination: Destination, batches: &Receiver<Batch>) -> Result<Ve
     Ok(counts)
 }
 
-/// The files of folders instead of these, in the order of their names; and what could not be looked into.
+/// Replaces folders with their files, in the order of their names. Returns the files, and reports of unreadable
+/// folders.
 fn list(given: &[PathBuf]) -> (Vec<Listed>, Vec<Report>) {
     let mut files = Vec::new();
     let mut unreadable = Vec::new();
@@ -154,7 +155,7 @@ fn list(given: &[PathBuf]) -> (Vec<Listed>, Vec<Report>) {
 /// A file to read.
 struct Listed {
     path: PathBuf,
-    /// Whether it was given itself, and not found in a folder.
+    /// Whether the user named the file; false if it comes from a folder.
     given: bool,
 }
 
@@ -177,7 +178,7 @@ fn add_folder(folder: &Path, depth: usize, files: &mut Vec<Listed>, unreadable: 
     }
     entries.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (path, kind) in entries {
-        // links are not followed: what they point at is imported where it is
+        // links are not followed: their targets are imported from their own folders
         if kind.is_file() {
             files.push(Listed { path, given: false });
         } else if kind.is_dir() && depth < MAX_DEPTH {
@@ -190,15 +191,15 @@ fn add_folder(folder: &Path, depth: usize, files: &mut Vec<Listed>, unreadable: 
     }
 }
 
-/// The delivering thread has ended.
+/// An error: the delivering thread has ended.
 struct Ended;
 
 #[derive(Default)]
 struct Batch {
-    /// Number of the file that the events are from.
+    /// The index of the file with these events.
     file: usize,
     events: Vec<Event>,
-    /// About what the events take.
+    /// The approximate size of the events.
     bytes: usize,
 }
 
@@ -206,10 +207,10 @@ struct Import {
     sensor: String,
     storage_dir: Option<PathBuf>,
     redactor: Redactor,
-    /// Before this time, the retention would delete an event at once.
+    /// The time before which the retention would delete an event immediately.
     oldest: Option<Timestamp>,
     progress: Progress,
-    /// Bytes read so far of the files that were given, as they are on disk.
+    /// Bytes read from the named files, before decompression.
     done: Rc<Cell<u64>>,
     batch: Batch,
     send: SyncSender<Batch>,
@@ -222,7 +223,7 @@ impl Import {
         let opened: std::io::Result<Box<dyn Read>> = if is_stdin(path) {
             Ok(Box::new(std::io::stdin()))
         } else {
-            // what a folder holds may be another file by now
+            // a file in a folder may have been replaced since
             let opened = if *given { regular_file::open(path) } else { regular_file::open_no_link(path) };
             opened.map(|file| Box::new(file) as Box<dyn Read>)
         };
@@ -240,7 +241,7 @@ impl Import {
         Ok(report)
     }
 
-    /// Reads a log. An index names files, which are read too; those of an index in such a file are not.
+    /// Reads a log. If it is an index and `follow` is set, also reads the files that it names.
     fn stream(
         &mut self,
         input: Box<dyn Read>,
@@ -269,7 +270,7 @@ impl Import {
                     self.progress.show(self.done.get() / 1_000_000, "MB");
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                // of what gzip has made, this is damage
+                // an error of the decompression is damage
                 Err(error) if error.raw_os_error().is_none() => {
                     report.note(path, at, 0, error.to_string());
                     break;
@@ -319,14 +320,14 @@ impl Import {
         Ok(())
     }
 
-    /// Reads the file that a line of an index names.
+    /// Reads the file that an index line names.
     fn indexed(&mut self, line: &IndexLine, index: &Path, report: &mut Report) -> Result<(), Ended> {
         report.index_lines += 1;
         let found = entry_file::open(&line.path, index, self.storage_dir.as_deref());
         let (path, file) = match found {
             Ok(found) => found,
             Err(Missing::Gone) => {
-                // mlogc deletes what it has delivered
+                // mlogc deletes the files that it has sent
                 report.missing += 1;
                 return Ok(());
             }
@@ -357,7 +358,7 @@ impl Import {
     }
 }
 
-/// Counts what is read.
+/// A reader that counts its bytes.
 struct Counted {
     input: Box<dyn Read>,
     count: Rc<Cell<u64>>,
@@ -371,30 +372,30 @@ impl Read for Counted {
     }
 }
 
-/// The input, or what gzip has made it of.
+/// Returns the input, decompressed if it is gzip.
 fn uncompressed(input: Box<dyn Read>) -> std::io::Result<Box<dyn Read>> {
     let mut input = BufReader::with_capacity(PIECE, input);
     let gzip = input.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     Ok(if gzip { Box::new(flate2::bufread::MultiGzDecoder::new(input)) } else { Box::new(input) })
 }
 
-/// What became of one file.
+/// The report of one file.
 #[derive(Debug, Default, Serialize)]
 struct Report {
     file: String,
-    /// Bytes read; of what was compressed: the bytes without the compression, as are the offsets.
+    /// Bytes read. For compressed files, this and the offsets count decompressed bytes.
     bytes: u64,
     events: u64,
     new: u64,
     known: u64,
-    /// Entries that are older than the retention keeps, and were not stored.
+    /// Entries that were not stored because the retention would delete them.
     expired: u64,
-    /// Lines of a Concurrent log's index.
+    /// Lines of Concurrent logs' indexes.
     index_lines: u64,
-    /// Files that an index names and that are not there.
+    /// Missing files that an index names.
     missing: u64,
     damaged: u64,
-    /// Files and folders that could not be read; among the damaged places.
+    /// Unreadable files and folders, which are also counted as damage.
     unreadable: u64,
     damage: Vec<Told>,
 }

@@ -52,28 +52,29 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Which columns a table of events has, and how wide they are.
+/// The columns of a table of events, and their widths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     subject: bool,
     actor: bool,
-    /// Columns of the time: with its date, the hour alone, or none.
+    /// Width of the time: with the date, without it, or 0 for no time.
     time: usize,
-    /// Columns of the request; none where it is not cut.
+    /// Width of the request; none if it is not cut.
     what: Option<usize>,
 }
 
-/// The identifier and the outcome always stand there: 26 and 8 columns and a space behind each.
+/// Width of the identifier and the outcome, which every table has: 26 and 8 columns, each with a space after it.
 const FIXED: usize = 26 + 1 + 8 + 1;
 const TIME: usize = 20;
 const HOUR: usize = 8;
 const ACTOR: usize = 15;
 const SUBJECT: usize = 12;
-/// Columns that the request gets at least, while there is a column that can make room.
+/// Least width of the request, as long as another column can be removed.
 const WHAT: usize = 32;
 
 impl Layout {
-    /// For a terminal of so many columns. Where there is none, another program reads: then nothing is cut.
+    /// Returns the layout for a terminal of this width. Without a terminal, another program reads the table, and
+    /// nothing is cut.
     pub fn of(width: Option<usize>) -> Self {
         let whole = Self { subject: true, actor: true, time: TIME, what: None };
         let Some(width) = width else { return whole };
@@ -94,14 +95,14 @@ impl Layout {
         FIXED + column(self.time > 0, self.time) + column(self.actor, ACTOR) + column(self.subject, SUBJECT)
     }
 
-    /// The line above the table.
+    /// Returns the heading of the table.
     pub fn heading(&self) -> String {
         self.line("ID", "TIME", &format!("{:8}", "OUTCOME"), "FROM", "SUBJECT", "WHAT")
     }
 
-    /// One event as a line of the table.
+    /// Returns one line of the table.
     pub fn row(&self, event: &Event, style: Style) -> String {
-        // to the second: 2026-11-23T09:04:46
+        // in seconds: 2026-11-23T09:04:46
         let time = event.time.to_string();
         let time = time.get(..19).map_or(time.clone(), |second| format!("{second}Z"));
         let time = if self.time == HOUR { time.get(11..19).unwrap_or_default() } else { &time };

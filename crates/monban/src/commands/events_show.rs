@@ -35,8 +35,8 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The event for people. All that a client sent is made harmless for terminals. Of a body that is long or no text there is a
-/// summary, unless it is wanted in `full`.
+/// Returns the event as text for people. Escapes bytes that a client sent, so that they are harmless in terminals.
+/// Summarises a binary body, and a long one unless `full` is set.
 pub fn text(event: &Event, style: Style, full: bool) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut fact =
@@ -135,7 +135,7 @@ pub fn text(event: &Event, style: Style, full: bool) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Returns JSON with a field on each line; JSON that nests too deep stays as it is.
+/// Returns JSON with a field on each line. JSON that nests too deeply stays unchanged.
 fn pretty(json: &str) -> String {
     let value = serde_json::from_str::<serde_json::Value>(json);
     value.ok().and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| json.to_owned())
@@ -145,13 +145,13 @@ fn headers(lines: &mut Vec<String>, headers: &[Header]) {
     lines.extend(headers.iter().map(|header| format!("  {}: {}", Safe(&header.name), Safe(&header.value))));
 }
 
-/// Bytes of a body of text that is shown as a whole.
+/// Bytes of the longest text body that is shown as a whole.
 const LONG_BODY: usize = 4096;
-/// Lines of a body of text that is shown as a whole.
+/// Lines of the longest text body that is shown as a whole.
 const LONG_LINES: usize = 100;
-/// Bytes of a line of a hex dump.
+/// Bytes per line of a hex dump.
 const HEX_LINE: usize = 16;
-/// Lines of a hex dump that stands for a body.
+/// Lines of the hex dump that summarises a body.
 const HEX_LINES: usize = 16;
 
 fn body(lines: &mut Vec<String>, body: Option<&Body>, full: bool) {
@@ -191,7 +191,8 @@ fn body(lines: &mut Vec<String>, body: Option<&Body>, full: bool) {
     }
 }
 
-/// Whether a body is no text for people: it has a NUL, or a tenth of it are control characters and bytes that are not UTF-8.
+/// Returns whether a body is binary: it contains a NUL, or more than a tenth of it is control characters and bytes that
+/// are not UTF-8.
 fn is_binary(bytes: &[u8]) -> bool {
     let odd = |chunk: std::str::Utf8Chunk<'_>| {
         let control = |one: &char| one.is_control() && !matches!(one, '\t' | '\n' | '\r');
@@ -200,7 +201,7 @@ fn is_binary(bytes: &[u8]) -> bool {
     bytes.contains(&0) || bytes.utf8_chunks().map(odd).sum::<usize>() * 10 > bytes.len()
 }
 
-/// A line of a hex dump: offset, bytes, and those that are printable ASCII.
+/// Returns a line of a hex dump: the offset, the bytes, and the printable ASCII characters among them.
 fn hex(from: u64, row: usize, bytes: &[u8]) -> String {
     let mut line = format!("  {:08x} ", from + (row * HEX_LINE) as u64);
     for at in 0..HEX_LINE {

@@ -35,7 +35,7 @@ pub struct Arguments {
     filter: FilterOptions,
 }
 
-/// How often it looks for more.
+/// Time between two reads of the journal.
 const PAUSE: Duration = Duration::from_millis(250);
 
 pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
     if !arguments.from_start {
         since = reader.end().map_err(events::failure)?;
     }
-    // what comes while these are read is in both
+    // events that arrive during this query are in both results
     let before = newest(&reader, &filter, usize::from(arguments.lines))?;
     for event in before.iter().rev() {
         if print(event)? {

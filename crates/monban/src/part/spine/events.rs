@@ -1,4 +1,4 @@
-//! The way of events from gates to the journal.
+//! Writes the events of gates to the journal.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,18 +28,18 @@ table! {
     }
 }
 
-/// Records events in the journal and remembers what went wrong with the last one.
+/// Records events in the journal, and keeps the error of the last one.
 pub struct Recorder {
     journal: Arc<Journal>,
     dropped: Counter,
-    /// Whether the last event waits in memory.
+    /// Whether the last event is only in memory.
     waits: AtomicBool,
-    /// Why the last event was not kept.
+    /// The error of the last event; none if it was stored.
     refused: Mutex<Option<String>>,
 }
 
 impl Recorder {
-    /// A recorder of this journal.
+    /// Makes a recorder for this journal.
     pub fn new(journal: Arc<Journal>) -> Self {
         Self {
             journal,
@@ -49,18 +49,18 @@ impl Recorder {
         }
     }
 
-    /// Counts events that were not kept.
+    /// Returns the counter of events that were not stored.
     pub fn dropped(&self) -> &Counter {
         &self.dropped
     }
 
-    /// What is wrong with the last event. The journal has findings of its own.
+    /// Returns the problem with the last event. The journal has findings of its own.
     pub fn findings(&self) -> Vec<Finding> {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
         refused.map(|why| EVENT_UNSTORED.finding("the last event").with("why", why)).into_iter().collect()
     }
 
-    /// Notes whether events wait in memory, and logs the change.
+    /// Records whether events wait in memory, and logs a change.
     fn note_waiting(&self, waits: bool) {
         match (self.waits.swap(waits, Ordering::Relaxed), waits) {
             (false, true) => {
@@ -90,7 +90,7 @@ impl EventSink for Recorder {
             }
         };
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        // a state is logged once, not with each event
+        // the change of state is logged, not each event
         if let (None, Some(why)) = (&*refused, &why) {
             tracing::error!("cannot keep an event: {why}");
         }
